@@ -1,0 +1,30 @@
+/* JSON through jansson: files with a size limit, errors with line and column, canonical text, typed look-ups.
+ *
+ * json_t is reference-counted: functions here that give `json_t **out` give a new reference (json_decref it);
+ * look-ups borrow. Duplicate keys are refused. */
+#ifndef PLUMB_BASE_JSON_H
+#define PLUMB_BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+
+/* `where` names the text in errors (a path, "path:line"). */
+pl_status pl_json_parse(json_t **out, const char *text, size_t size, const char *where);
+pl_status pl_json_read(json_t **out, const char *path, size_t limit_bytes);
+
+/* Sorted keys, no white space, reals with 17 digits: equal values give equal bytes. Appends to `out`. */
+pl_status pl_json_canonical(pl_bytes *out, const json_t *value);
+/* Two spaces an indent, insertion order, a newline at the end; replaces the file atomically. */
+pl_status pl_json_write(const char *path, const json_t *value);
+
+/* Typed look-ups: an absent or null key leaves *out alone; another type is PL_E_INPUT naming `where` and key. */
+pl_status pl_json_get_text(const char **out, const json_t *object, const char *key, const char *where);
+pl_status pl_json_get_size(size_t *out, const json_t *object, const char *key, const char *where);
+pl_status pl_json_get_real(double *out, const json_t *object, const char *key, const char *where);
+pl_status pl_json_get_bool(bool *out, const json_t *object, const char *key, const char *where);
+
+#endif

@@ -1,0 +1,65 @@
+#include "base/progress.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static const double TERMINAL_INTERVAL_S = 0.2, LINE_INTERVAL_S = 10.0;
+
+double pl_clock_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void pl_duration_text(char out[32], double seconds)
+{
+    if (!(seconds >= 0) || seconds > 1e9)
+        snprintf(out, 32, "-");
+    else if (seconds < 60)
+        snprintf(out, 32, "%.0f s", seconds);
+    else if (seconds < 3600)
+        snprintf(out, 32, "%dm %02ds", (int)seconds / 60, (int)seconds % 60);
+    else
+        snprintf(out, 32, "%dh %02dm", (int)(seconds / 3600), (int)fmod(seconds, 3600) / 60);
+}
+
+static void print(const pl_progress *p, double now)
+{
+    double elapsed = now - p->started_s, rate = elapsed > 0 ? (double)p->done / elapsed : 0;
+    char left[32], bar[21];
+    pl_duration_text(left, rate > 0 ? (double)(p->total - p->done) / rate : -1);
+    int filled = p->total ? (int)(20 * p->done / p->total) : 20;
+    for (int i = 0; i < 20; i++) bar[i] = i < filled ? '#' : '.';
+    bar[20] = 0;
+    if (p->terminal)
+        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu %s, %.3g/s, %s left", p->label, bar, p->done, p->total, p->unit, rate, left);
+    else
+        fprintf(stderr, "%s: %zu of %zu %s, %.3g/s, %s left\n", p->label, p->done, p->total, p->unit, rate, left);
+    fflush(stderr);
+}
+
+void pl_progress_start(pl_progress *p, const char *label, const char *unit, size_t total, bool quiet)
+{
+    *p = (pl_progress){.label = label, .unit = unit, .total = total, .quiet = quiet};
+    p->started_s = p->printed_s = pl_clock_s();
+    p->terminal = isatty(STDERR_FILENO);
+}
+
+void pl_progress_set(pl_progress *p, size_t done)
+{
+    p->done = done < p->total ? done : p->total;
+    double now = pl_clock_s();
+    if (p->quiet || now - p->printed_s < (p->terminal ? TERMINAL_INTERVAL_S : LINE_INTERVAL_S)) return;
+    p->printed_s = now;
+    print(p, now);
+}
+
+void pl_progress_end(pl_progress *p)
+{
+    if (p->quiet || !p->terminal) return;
+    print(p, pl_clock_s());
+    fprintf(stderr, "\n");
+}

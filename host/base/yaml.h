@@ -1,0 +1,55 @@
+/* YAML through libyaml, as a tree of nodes that know where they stand (line and column, from 1).
+ *
+ * A subset that has one reading: block and flow collections, plain and quoted scalars, comments. Anchors, aliases,
+ * tags, several documents and duplicate keys are errors that say where. The nodes live in the document. */
+#ifndef PLUMB_BASE_YAML_H
+#define PLUMB_BASE_YAML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/json.h"
+#include "base/status.h"
+
+typedef enum pl_yaml_kind { PL_YAML_SCALAR, PL_YAML_LIST, PL_YAML_MAP } pl_yaml_kind;
+
+typedef struct pl_yaml_node {
+    pl_yaml_kind kind;
+    bool quoted;      /* a scalar in quotes or a block scalar: always a text */
+    const char *file; /* the name given when parsing */
+    size_t line, column;
+    const char *text;            /* scalars: NUL-terminated UTF-8 without NUL inside */
+    size_t n;                    /* children: items of a list, pairs of a map */
+    struct pl_yaml_node **keys;  /* maps: scalars */
+    struct pl_yaml_node **items; /* lists and maps */
+} pl_yaml_node;
+
+typedef struct pl_yaml pl_yaml;
+
+/* `name` stands in errors. The document owns a copy of everything. */
+pl_status pl_yaml_parse(pl_yaml **out, const char *text, size_t size, const char *name);
+pl_status pl_yaml_read(pl_yaml **out, const char *path);
+const pl_yaml_node *pl_yaml_root(const pl_yaml *doc); /* borrowed; an empty document is an empty map */
+void pl_yaml_free(pl_yaml *doc);                      /* takes NULL */
+
+/* pl_fail with "file:line:column: " in front. */
+pl_status pl_yaml_fail(const pl_yaml_node *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The value of a key of a map; NULL when absent. */
+const pl_yaml_node *pl_yaml_get(const pl_yaml_node *map, const char *key);
+
+/* PL_E_INPUT when the node is no map, or has a key that is not in the NULL-terminated list; the message names the
+ * nearest known key where one is close. */
+pl_status pl_yaml_check_keys(const pl_yaml_node *map, const char *const *known);
+
+/* Typed reads of a scalar node; the message says what was expected and what was found. */
+pl_status pl_yaml_to_text(const char **out, const pl_yaml_node *node);
+pl_status pl_yaml_to_size(size_t *out, const pl_yaml_node *node);
+pl_status pl_yaml_to_integer(long long *out, const pl_yaml_node *node);
+pl_status pl_yaml_to_real(double *out, const pl_yaml_node *node);
+pl_status pl_yaml_to_bool(bool *out, const pl_yaml_node *node);
+
+/* The whole node as JSON by YAML 1.2's core schema (null, true/false, integers, reals, texts). A new reference. */
+pl_status pl_yaml_to_json(json_t **out, const pl_yaml_node *node);
+
+#endif
