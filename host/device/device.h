@@ -1,0 +1,30 @@
+/* Opening a device by name, and the few calls that every user of a backend makes through one door. */
+#ifndef PLUMB_DEVICE_DEVICE_H
+#define PLUMB_DEVICE_DEVICE_H
+
+#include "device/ops.h"
+
+/* A backend and one of its opened devices. */
+typedef struct pl_gear {
+    const pl_backend *ops;
+    pl_device *device;
+} pl_gear;
+
+/* `name`: "cpu" or "auto" (cuda[:i] once its plug-in is built; asked for without it: PL_E_UNSUPPORTED with the reason).
+ * n_threads 0: as many as the process may use (OMP_NUM_THREADS, affinity, SLURM_CPUS_PER_TASK). */
+pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads);
+void pl_gear_close(pl_gear *gear); /* takes {0} */
+
+/* PL_E_UNSUPPORTED naming op and backend when entry is NULL. */
+#define PL_REQUIRE(gear, op) ((gear)->ops->op ? PL_OK : pl_fail(PL_E_UNSUPPORTED, "%s: op '%s' is not supported", (gear)->ops->name, #op))
+
+/* A new buffer seen as [rows, columns]; freed through view.buffer with ops->buffer_free. */
+pl_status pl_view_create(const pl_gear *gear, pl_view *out, size_t rows, size_t columns, pl_dtype dtype);
+void pl_view_free(const pl_gear *gear, pl_view *view); /* takes {0} */
+pl_view pl_view_columns(pl_view v, size_t first, size_t n);
+pl_view pl_view_rows(pl_view v, size_t first, size_t n);
+
+/* The CPU backend: always linked. */
+extern const pl_backend pl_backend_cpu;
+
+#endif

@@ -1,0 +1,94 @@
+/* The engine: prompts in; log-likelihoods, generations and hidden states out.
+ *
+ * All requests of a call form one prefix tree of token ids; every distinct token position runs once, packed depth-first
+ * into batches, attending to shared pages of keys and values. A request's results have the same bits for any batch size,
+ * order, packing, sharing on or off, and thread count (promise 1). */
+#ifndef PLUMB_ENGINE_ENGINE_H
+#define PLUMB_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/progress.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+typedef struct pl_engine pl_engine;
+
+typedef struct pl_engine_options {
+    size_t batch_tokens;   /* capacity of a packed batch; 0: 1024 */
+    size_t kv_tokens;      /* capacity of the page pool; 0: from the device's free memory and the longest request */
+    bool no_sharing;       /* run every request by itself (tests, baselines) */
+    uint64_t shuffle_seed; /* not 0: a random order of requests and packing (tests) */
+} pl_engine_options;
+
+pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_options *options);
+void pl_engine_free(pl_engine *engine); /* takes NULL */
+
+/* One continuation to score: the whole token path (context and continuation) and where the continuation starts. */
+typedef struct pl_choice {
+    const int32_t *ids;
+    size_t n, first; /* tokens first..n-1 are scored, first >= 1 */
+} pl_choice;
+
+typedef struct pl_request {
+    const int32_t *ids; /* the prompt */
+    size_t n;
+    size_t own_first;   /* `mean` runs over tokens own_first..n-1 without position 0 */
+    size_t n_choices;
+    const pl_choice *choices; /* a choice whose path does not begin with the prompt's ids runs by itself */
+    size_t gold;              /* index for position `label`; SIZE_MAX: none */
+} pl_request;
+
+enum { PL_POSITION_LAST = 1, PL_POSITION_LABEL = 2, PL_POSITION_MEAN = 4, PL_POSITION_ALL = 8 };
+
+/* What is kept: layers by index 0..L+1 (L + 1: final_norm), positions as a mask. */
+typedef struct pl_capture {
+    size_t n_layers;
+    const size_t *layers; /* ascending */
+    unsigned positions;
+    bool logits_last, logits_all; /* extract --logits */
+} pl_capture;
+
+/* Token ranges of one request within the `all` matrices. */
+typedef struct pl_results {
+    size_t n_requests, n_layers, C, V;
+    /* CSR over (request, choice) in order: log p of each scored token, and whether it was the arg max. */
+    uint64_t *choice_indptr; /* [n_requests + 1] */
+    uint64_t *token_indptr;  /* [choices + 1] */
+    float *log_probability;  /* [tokens] */
+    uint8_t *greedy;         /* [tokens] */
+    /* States [n_layers][n_requests, C] by position; NULL where not captured. `label` rows without gold are NaN. */
+    float **last, **label, **mean;
+    /* `all`: each distinct token once, in tree order that depends on the requests alone. */
+    size_t n_all;
+    float **all;          /* [n_layers][n_all, C] */
+    uint64_t *all_indptr; /* [n_requests + 1] into all_ranges */
+    uint64_t *all_ranges; /* pairs (first, count) */
+    size_t n_all_ranges;
+    float *logits;        /* [n_requests, V] or [n_all, V] */
+    /* What the run cost. */
+    size_t tokens_in_requests, tokens_computed, n_batches;
+} pl_results;
+
+/* progress may be NULL; it is advanced by requests. */
+pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t n, const pl_capture *capture,
+                          pl_progress *progress, pl_results **out);
+void pl_results_free(pl_results *results); /* takes NULL */
+
+/* Greedy continuations. `stops` are texts; generation ends before the first of them, at eos (-1: none), or after
+ * max_tokens. Several requests run as one batch a step. */
+typedef struct pl_generation {
+    pl_ids ids;    /* generated tokens, eos left out */
+    char *text;    /* decoded, cut before the stop text; owned */
+    size_t size;
+    bool stopped;  /* by a stop text or eos, not by max_tokens */
+} pl_generation;
+pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, const pl_request *requests, size_t n,
+                             size_t max_tokens, const char *const *stops, size_t n_stops, int32_t eos,
+                             pl_progress *progress, pl_generation **out); /* [n]; pl_generations_free */
+void pl_generations_free(pl_generation *generations, size_t n);
+
+#endif

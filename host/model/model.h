@@ -1,0 +1,100 @@
+/* A model: a Hugging Face checkpoint as facts (config), weights on a device, and the one forward pass. */
+#ifndef PLUMB_MODEL_MODEL_H
+#define PLUMB_MODEL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/file.h"
+#include "device/device.h"
+#include "model/safetensors.h"
+
+typedef enum pl_rope_kind { PL_ROPE_NONE, PL_ROPE_DEFAULT, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_YARN, PL_ROPE_LONGROPE } pl_rope_kind;
+
+typedef struct pl_rope {
+    pl_rope_kind kind;
+    double theta, factor, low_frequency_factor, high_frequency_factor;
+    double original_positions, attention_factor, beta_fast, beta_slow;
+    size_t width; /* rotated features of a head */
+    size_t n_factors;
+    double factors[256]; /* longrope: chosen once from the declared length */
+    bool interleaved;
+} pl_rope;
+
+/* What a checkpoint's config.json says once class defaults are filled in; sizes by the glossary's letters. */
+typedef struct pl_config {
+    const struct pl_family *family;
+    const char *model_type;
+    size_t C, H, G, D, F, V, L, max_positions;
+    pl_norm_kind norm;
+    double norm_eps;
+    pl_activation activation;
+    pl_rope rope;
+    bool tied, qkv_bias, output_bias, mlp_bias;
+    double attention_scale;
+    double embed_scale;
+    const char *dtype; /* the checkpoint's own, for people: "float32" */
+    int32_t bos, eos;  /* -1: none; the first of a list */
+    bool random_weights; /* config.json says "plumb_random_weights": true: no skill expected */
+} pl_config;
+
+/* An opened checkpoint: config and tensor directory; nothing on a device yet. */
+typedef struct pl_checkpoint {
+    char folder[PL_PATH_MAX];
+    pl_config config;
+    pl_safetensors *tensors;
+    size_t n_parameters;
+    pl_arena *arena;
+} pl_checkpoint;
+
+/* A folder, or a hub name ("gpt2", "org/name[@revision]") found in the local Hugging Face cache ($HF_HUB_CACHE,
+ * $HF_HOME/hub, ~/.cache/huggingface/hub). PL_E_INPUT lists where it looked. */
+pl_status pl_model_find(char folder[PL_PATH_MAX], const char *name);
+/* Reads config.json and the tensor directory and checks every tensor of the family's table: name, shape, type. */
+pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder);
+void pl_checkpoint_close(pl_checkpoint *checkpoint); /* takes NULL */
+
+typedef struct pl_model pl_model;
+
+/* Loads the weights onto the device in compute type `compute` (PL_F32 on the CPU). */
+pl_status pl_model_load(pl_model **out, const pl_gear *gear, const pl_checkpoint *checkpoint, pl_dtype compute);
+void pl_model_free(pl_model *model); /* takes NULL */
+const pl_config *pl_model_config(const pl_model *model);
+const pl_gear *pl_model_gear(const pl_model *model);
+/* The row of the vocabulary head for a token, as float32 [C] (from the checkpoint). */
+pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t token, float *out);
+
+/* Memory for a forward pass of up to N tokens and R gathered rows. */
+typedef struct pl_activations pl_activations;
+pl_status pl_activations_create(pl_activations **out, const pl_model *model, size_t n_tokens, size_t n_rows, bool logits);
+void pl_activations_free(pl_activations *activations); /* takes NULL */
+size_t pl_activations_bytes(const pl_model *model, size_t n_tokens, size_t n_rows, bool logits);
+
+/* What a pass keeps. Layers: 0 the embedding output, l after block l and before the final norm, L + 1 final_norm. */
+typedef struct pl_tap {
+    bool pool;              /* false: gather */
+    pl_view counts;         /* gather: [1, PL_COUNTS]-shaped counts whose ROWS entry is the number of rows; pool: n_slots */
+    pl_view rows, slots;    /* gather */
+    pl_view indptr, ranges; /* pool (with slots) */
+    size_t n_layers;
+    const size_t *layers;   /* [n_layers] ascending */
+    const pl_view *into;    /* [n_layers]: [slots, C] f32 */
+} pl_tap;
+
+typedef struct pl_pass {
+    pl_stream *stream;
+    pl_batch batch;
+    pl_kv *kv;
+    pl_activations *activations;
+    size_t n_taps;
+    const pl_tap *taps;
+    /* The head, on gathered rows (after the final norm); skipped when head_rows is absent. */
+    pl_view head_rows;                                       /* [1, R] i32 rows of the batch */
+    pl_view target_rows, target_tokens;                      /* as pl_score_args */
+    pl_view log_probability, target_greedy, greedy, logits;  /* as pl_score_args */
+} pl_pass;
+
+/* Enqueues the whole forward pass: kv_copy, embedding, L blocks, taps, head. */
+pl_status pl_model_forward(pl_model *model, const pl_pass *pass);
+
+#endif

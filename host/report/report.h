@@ -1,0 +1,19 @@
+/* What a finished run prints and writes: stability.csv, the table on the terminal, lm-evaluation-harness JSON. */
+#ifndef PLUMB_REPORT_REPORT_H
+#define PLUMB_REPORT_REPORT_H
+
+#include <stdio.h>
+
+#include "analysis/stability.h"
+
+/* stability.csv, in the run folder: every row of the table, all digits; byte-identical for equal units. */
+pl_status pl_report_csv(const pl_run_folder *run, const pl_stability_table *table);
+/* The first table a person reads: accuracy beside chance and majority, flips, template SD, wobble, shift and CKA by
+ * layer, each with its interval. */
+pl_status pl_report_print(FILE *out, const pl_stability_table *table);
+/* The same as one JSON object (a new reference), for --json. */
+pl_status pl_report_json(json_t **out, const pl_stability_table *table);
+/* results.json and samples_<task>.jsonl in lm-evaluation-harness' schema. */
+pl_status pl_report_lm_eval(const pl_run_folder *run);
+
+#endif

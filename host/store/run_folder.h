@@ -1,0 +1,48 @@
+/* The run folder: results/<name>-<hash8>/ with the frozen experiment, the plan, one file a unit, status and log.
+ *
+ * Several processes (shards of a Slurm array) may work in one run folder: each unit is written by one process at a time
+ * (a lock file held with flock where the file system has it; a unit that appears in the meantime is simply kept, since
+ * equal units have equal bytes). */
+#ifndef PLUMB_STORE_RUN_FOLDER_H
+#define PLUMB_STORE_RUN_FOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/file.h"
+#include "base/json.h"
+
+typedef struct pl_run_folder {
+    char path[PL_PATH_MAX];    /* results/<name>-<hash8> */
+    char results[PL_PATH_MAX]; /* the folder that holds run folders */
+} pl_run_folder;
+
+/* Makes results/<name>-<hash8>/units, writes experiment.yaml, manifest.json and plan.json when they are absent (when
+ * present with another plan: PL_E_INPUT). Removes left-over .part files that no live process holds. */
+pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const char *name, const char *hash,
+                               const char *experiment_yaml, size_t yaml_size, const json_t *manifest, const json_t *plan);
+/* Opens an existing run folder. */
+pl_status pl_run_folder_open(pl_run_folder *out, const char *path);
+pl_status pl_run_folder_plan(const pl_run_folder *run, json_t **plan); /* a new reference */
+
+/* units/<id>.h5 (and .json beside it). */
+pl_status pl_run_folder_unit(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id);
+bool pl_run_folder_has(const pl_run_folder *run, const char *unit_id);
+/* A finished unit of the same id in a sibling run folder is linked (or copied) into this one; *adopted says whether. */
+pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, bool *adopted);
+/* Takes the unit for this process: *taken is false when another live process works on it. Release closes *lock. */
+pl_status pl_run_folder_claim(const pl_run_folder *run, const char *unit_id, int *lock, bool *taken);
+void pl_run_folder_release(const pl_run_folder *run, const char *unit_id, int lock);
+/* units/<id>.json: host, times, rates; replaced as a whole. */
+pl_status pl_run_folder_sidecar(const pl_run_folder *run, const char *unit_id, const json_t *sidecar);
+/* A unit that failed leaves units/<id>.failed.json {message}; a later success removes it. */
+pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, const char *message);
+
+/* Appends one line with the time to log.txt. */
+pl_status pl_run_folder_log(const pl_run_folder *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* status.json, replaced as a whole (status-<shard>.json for a shard). */
+pl_status pl_run_folder_status(const pl_run_folder *run, const char *shard, const json_t *status);
+/* Writes DONE. */
+pl_status pl_run_folder_done(const pl_run_folder *run);
+
+#endif

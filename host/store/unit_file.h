@@ -1,0 +1,87 @@
+/* A unit's result file: one AnnData-shaped HDF5 file (formats.md, "HDF5"). Byte-identical for equal content: no
+ * timestamps, no host names, contiguous data sets in a fixed order.
+ *
+ * Writing: create (a `.part` beside the target) -> put each part once -> finish (complete = 1, flush, fdatasync, close,
+ * rename, fsync of the folder). A file that has its final name is whole. */
+#ifndef PLUMB_STORE_UNIT_FILE_H
+#define PLUMB_STORE_UNIT_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "store/frame.h"
+
+enum { PL_UNIT_FORMAT_VERSION = 1 };
+
+/* Storage type of states. float16 counts the values that do not fit (they are stored as +-65504 and the count is an
+ * attribute of the data set and of the file); never a silent infinity. */
+typedef enum pl_storage { PL_STORE_F32, PL_STORE_F16, PL_STORE_BF16 } pl_storage;
+const char *pl_storage_name(pl_storage storage); /* "float32", "float16", "bfloat16" */
+pl_status pl_storage_parse(pl_storage *out, const char *name);
+
+typedef struct pl_unit_writer pl_unit_writer;
+
+/* `path` is the final path. */
+pl_status pl_unit_create(pl_unit_writer **out, const char *path);
+/* /obs; the first text column named "_index" is the index. */
+pl_status pl_unit_put_obs(pl_unit_writer *w, const pl_frame *obs);
+/* /obsm/<name> [rows, width] float32 values, stored as `storage`. name: "last.05", "mean.final_norm". */
+pl_status pl_unit_put_states(pl_unit_writer *w, const char *name, const float *values, size_t rows, size_t width,
+                             pl_storage storage);
+/* /uns/plumb/loglik: natural-log probabilities of continuation tokens. Row r's choices are
+ * choice_indptr[r]..choice_indptr[r+1], choice c's tokens are token_indptr[c]..token_indptr[c+1]. */
+typedef struct pl_loglik {
+    size_t n_rows, n_choices, n_tokens;
+    uint64_t *choice_indptr; /* [n_rows + 1] */
+    uint64_t *token_indptr;  /* [n_choices + 1] */
+    int32_t *token_ids;      /* [n_tokens] */
+    float *values;           /* [n_tokens] */
+    uint8_t *greedy;         /* [n_tokens]: the token was the arg max */
+    uint32_t *choice_bytes, *choice_characters; /* [n_choices]: lengths of the choice's text, for acc_bytes and acc_norm */
+} pl_loglik;
+pl_status pl_unit_put_loglik(pl_unit_writer *w, const pl_loglik *loglik);
+/* /uns/plumb/labels: per label its text, its token ids (CSR) and the unembedding row of its first token [n, C]. */
+typedef struct pl_labels {
+    size_t n, width;
+    const char **text;
+    uint64_t *indptr; /* [n + 1] */
+    int32_t *ids;
+    float *unembedding; /* [n, C]: the row of the vocabulary head for the label's first token */
+} pl_labels;
+pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
+/* /uns/plumb/states_all/<layer> [tokens, C] float32 values: each distinct token once; row r of /obs reads the token ranges
+ * ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once, under "" as layer. */
+pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
+                                 pl_storage storage);
+pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
+                             size_t n_ranges);
+/* /uns/plumb/tokens (CSR ids over rows) and /uns/plumb/logits [rows, V]: what `extract` adds. */
+pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const int32_t *ids);
+pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows, size_t width);
+/* /uns/plumb/samples: one JSON text a row of /obs (doc, target, arguments, resps): lm-eval's samples without a model. */
+pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows);
+/* Attributes of /uns/plumb: config_json is canonical JSON of what decides the unit's numbers; `attributes` is a flat
+ * JSON object of texts, integers and reals (digests, compute_type, storage_type, device_class, ...). */
+pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *attributes);
+pl_status pl_unit_finish(pl_unit_writer *w);   /* frees w, also on failure (the .part is then removed) */
+void pl_unit_discard(pl_unit_writer *w);       /* removes the .part; takes NULL */
+
+typedef struct pl_unit_reader pl_unit_reader;
+
+/* PL_E_INPUT when the file is not a complete plumb file of a known format version. */
+pl_status pl_unit_open(pl_unit_reader **out, const char *path);
+void pl_unit_close(pl_unit_reader *r); /* takes NULL */
+pl_status pl_unit_get_obs(const pl_unit_reader *r, pl_frame **out);
+/* Names under /obsm, sorted; arena-owned. */
+pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n);
+/* A whole /obsm matrix as float32, whatever its stored type; the caller frees *values. */
+pl_status pl_unit_get_states(const pl_unit_reader *r, const char *name, float **values, size_t *rows, size_t *width);
+pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out);
+pl_status pl_unit_get_labels(const pl_unit_reader *r, pl_arena *arena, pl_labels *out);
+pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n);
+pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config); /* a new reference */
+pl_status pl_unit_get_attribute(const pl_unit_reader *r, const char *name, json_t **value); /* a new reference */
+
+#endif

@@ -1,0 +1,29 @@
+/* The declared subset of Jinja in which tasks write prompts. Everything outside it is an error with line and column;
+ * nothing is ever printed literally by mistake.
+ *
+ *   {{ expression }}     {% if e %} {% elif e %} {% else %} {% endif %}     {# comment #}     {%- -%} {{- -}} trimming
+ *   expressions: names, texts in quotes, integers, true/false/none, lists [a, b], x[0], x["key"], x.key,
+ *                filters  x | trim | lower | upper | truncate(n) | replace(a, b) | capitalize | join(s) | length
+ *                ==  !=  <  <=  >  >=  in  not  and  or  parentheses, + and ~ on texts, a if c else b
+ * As in lm-evaluation-harness a name that the item lacks is an error, and a trailing newline is kept. */
+#ifndef PLUMB_TEXT_JINJA_H
+#define PLUMB_TEXT_JINJA_H
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+typedef struct pl_jinja pl_jinja;
+
+/* `where` ("file:line") stands in front of errors; it is copied, as is the source. */
+pl_status pl_jinja_compile(pl_jinja **out, const char *source, const char *where);
+void pl_jinja_free(pl_jinja *jinja); /* takes NULL */
+
+/* Appends the text for one item (a JSON object). */
+pl_status pl_jinja_render(const pl_jinja *jinja, const json_t *item, pl_bytes *out);
+
+/* When the source is exactly one {{ expression }}, its value with its own type (a new reference); otherwise the
+ * rendered text as a JSON text. Serves doc_to_choice and doc_to_target. */
+pl_status pl_jinja_value(const pl_jinja *jinja, const json_t *item, json_t **out);
+
+#endif

@@ -1,0 +1,50 @@
+/* Tokenizers of Hugging Face checkpoints: tokenizer.json, or vocab.json + merges.txt (byte-level BPE).
+ *
+ * Encoding follows the file: added tokens are cut out first, then normalizer, pre-tokenizer, BPE, and the
+ * post-processor's template adds bos/eos. A component that is not supported is PL_E_UNSUPPORTED and is named.
+ * A tokenizer is immutable after opening and may be used from several threads at once. */
+#ifndef PLUMB_TEXT_TOKENIZER_H
+#define PLUMB_TEXT_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+typedef struct pl_tokenizer pl_tokenizer;
+
+/* A growing run of token ids. Start from {0}; release with pl_ids_free. */
+typedef struct pl_ids {
+    int32_t *data;
+    size_t n, capacity;
+} pl_ids;
+pl_status pl_ids_append(pl_ids *ids, const int32_t *data, size_t n);
+void pl_ids_free(pl_ids *ids); /* takes NULL and {0} */
+
+/* `folder` holds tokenizer.json, or vocab.json and merges.txt; tokenizer_config.json and added_tokens.json beside them
+ * are honoured (add_bos_token, add_eos_token, add_prefix_space, bos_token, eos_token). */
+pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder);
+void pl_tokenizer_free(pl_tokenizer *tokenizer); /* takes NULL */
+
+/* Appends the ids of `text` (UTF-8; malformed bytes are PL_E_INPUT with their offset). `special`: with what the
+ * post-processor adds (bos, eos). Special tokens spelled out in the text are recognised, as Hugging Face does. */
+pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text, size_t size, bool special, pl_ids *out);
+
+/* Appends the text of the ids; with skip_special, tokens marked special leave nothing. Bytes that are not UTF-8 become
+ * U+FFFD, as Hugging Face's decoders do. An id outside the vocabulary is PL_E_INPUT. */
+pl_status pl_tokenizer_decode(const pl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special,
+                              pl_bytes *out);
+
+/* The vocabulary's own spelling of a token ("Ġthe", "▁the", "<0x0A>"); NULL when there is no such id. Borrowed. */
+const char *pl_tokenizer_piece(const pl_tokenizer *tokenizer, int32_t id);
+size_t pl_tokenizer_size(const pl_tokenizer *tokenizer);     /* largest id + 1 */
+int32_t pl_tokenizer_bos(const pl_tokenizer *tokenizer);     /* -1: none */
+int32_t pl_tokenizer_eos(const pl_tokenizer *tokenizer);     /* -1: none */
+const char *pl_tokenizer_kind(const pl_tokenizer *tokenizer); /* one line for people: "byte-level BPE, 50257 tokens" */
+/* XXH3-128 over the bytes of every file that decides the ids. */
+const char *pl_tokenizer_digest(const pl_tokenizer *tokenizer);
+
+#endif
