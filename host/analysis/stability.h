@@ -1,8 +1,8 @@
 /* The stability table of a run: behaviour and hidden states over prompt templates (stability.md, sections B and E).
  *
  * Units that differ in nothing but the template form a contrast: same model, task, arm, readout, k, draw, order, seed.
- * Items are the rows that all templates of the contrast share (by doc_id). Every row has an interval with its method and
- * a null or chance value. */
+ * Items are the rows that all templates of the contrast share (by doc_id). Every row has an interval with its method
+ * and a null or chance value. */
 #ifndef PLUMB_ANALYSIS_STABILITY_H
 #define PLUMB_ANALYSIS_STABILITY_H
 

@@ -1,0 +1,37 @@
+/* Debiased linear CKA between conditions of the same items, with its closed-form delete-one jackknife
+ * (stability.md B.2-3; Song et al. 2012 for HSIC_1, Nguyen et al. 2021 for its use in CKA).
+ *
+ *   HSIC_1(K, L) = [t + s_K s_L/((n-1)(n-2)) - 2 D/(n-2)] / (n(n-3)),
+ * t = tr(K L), s = sum of all elements, D = r_K . r_L (row sums), for zero-diagonal Gram matrices K and L;
+ *   CKA_1 = HSIC_1(K, L) / sqrt(HSIC_1(K, K) HSIC_1(L, L)).
+ * 1 for equal inputs, 0 in expectation for unrelated ones; may be slightly negative. Never bootstrap rows for it. */
+#ifndef PLUMB_ANALYSIS_CKA_H
+#define PLUMB_ANALYSIS_CKA_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* All pairs of t conditions. Pairs run (0,1), (0,2), ..., (1,2), ... . NaN where an HSIC_1(K, K) is not positive:
+ * states without variance, or too few items for an estimate. */
+typedef struct pl_cka {
+    size_t n, t, n_pairs;
+    double *value;         /* [n_pairs] */
+    double *left_out;      /* [n_pairs, n]: without item i; NaN when n < 5 */
+    double mean;           /* over pairs */
+    double *mean_left_out; /* [n] */
+} pl_cka;
+
+/* states[k] is the [n, width] matrix of condition k. t >= 2, n >= 4. The same bits for any number of threads.
+ * Memory: t n^2 doubles. Free the result. */
+pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t, size_t width);
+void pl_cka_free(pl_cka *cka); /* takes {0} */
+
+size_t pl_cka_pair(const pl_cka *cka, size_t a, size_t b); /* a < b < t */
+
+/* The SD of debiased CKA when the rows of one condition are permuted at random: sqrt(2/(n(n-3))), exactly, for any
+ * data. (Its mean is exactly 0. U-centred Gram matrices have zero diagonal and zero row sums, and the second moment of
+ * the sum of A_ij B_p(i)p(j) over permutations p then comes to 2 |A|^2 |B|^2 / (n(n-3)).) */
+double pl_cka_null_sd(size_t n);
+
+#endif

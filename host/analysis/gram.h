@@ -1,0 +1,17 @@
+/* Gram matrices of centred states in double: what CKA and its jackknife read.
+ *
+ * Centring comes first and in double: with the common offset of GPT-2-like states, debiased CKA from uncentred float32
+ * products is wrong in the first digit (stability.md 0.7). */
+#ifndef PLUMB_ANALYSIS_GRAM_H
+#define PLUMB_ANALYSIS_GRAM_H
+
+#include <stddef.h>
+
+#include "base/status.h"
+
+/* gram[i * n + j] = (x_i - mean) . (x_j - mean) for i != j, 0 on the diagonal. Exactly symmetric; equal inputs give
+ * equal bits; the same bits for any number of threads and any vector width (each element is one sum over d in order).
+ */
+pl_status pl_gram(double *gram, const float *x, size_t n, size_t width); /* [n, n], [n, width] */
+
+#endif

@@ -1,0 +1,33 @@
+/* Estimates with their 95 % intervals: Wilson for one share, delete-one jackknife for everything that is no plain mean.
+ *
+ * Intervals of jackknives and of means use Student's t with n - 1 degrees of freedom. What is not defined is NaN. */
+#ifndef PLUMB_ANALYSIS_INTERVAL_H
+#define PLUMB_ANALYSIS_INTERVAL_H
+
+#include <stddef.h>
+
+/* An estimate, its standard error and its 95 % interval; NaN where not defined. */
+typedef struct pl_estimate {
+    double value, se, lo, hi;
+} pl_estimate;
+
+/* x with P(Z <= x) = p, 0 < p < 1, standard normal. */
+double pl_normal_quantile(double p);
+/* x with P(t <= x) = p, 0 < p < 1, Student's t with df > 0 degrees of freedom. */
+double pl_student_quantile(double p, double df);
+
+/* Share k/n with Wilson's score interval; se is that of the plain share. n == 0: all NaN. */
+pl_estimate pl_wilson(size_t k, size_t n);
+
+/* The mean of n values that are one an item: SE = SD/sqrt(n), which is also its delete-one jackknife. */
+pl_estimate pl_mean_estimate(const double *values, size_t n); /* [n] */
+/* se^2 = (n-1)/n * sum (left_out[i] - their mean)^2. Equal left-out values give exactly 0. */
+pl_estimate pl_jackknife(double value, const double *left_out, size_t n); /* [n] */
+
+/* The interval cut to [low, high]: for shares, whose t interval may reach past what can be. */
+pl_estimate pl_estimate_clip(pl_estimate e, double low, double high);
+
+/* The mean of n values, exactly their common value when they are equal. */
+double pl_mean(const double *values, size_t n); /* [n] */
+
+#endif

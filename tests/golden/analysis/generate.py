@@ -1,0 +1,153 @@
+"""Writes statistics.json: values of independent implementations that tests/analysis compares with.
+
+Run: python3 generate.py (numpy, scipy, statsmodels; the versions used stand in the file). Everything that the program has in
+closed form is brute force here: a jackknife really leaves each item out and starts again.
+"""
+import itertools
+import json
+import os
+
+import numpy as np
+import scipy
+import scipy.spatial.distance
+import scipy.special
+import scipy.stats
+import statsmodels
+from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
+from statsmodels.stats.proportion import proportion_confint
+
+
+def section_f():
+    i = np.arange(12)[:, None]
+    j = np.arange(4)[None, :]
+    x = ((7 * i + 3 * j + i**2 * (j + 1)) % 23) - 11 + 0.25 * ((i * j) % 5)
+    j = np.arange(3)[None, :]
+    y = ((5 * i + 11 * j + 2 * i**2 * (j + 2)) % 29) - 14 + 0.5 * ((i + j) % 3) + 0.8 * x[:, :3]
+    return x, y
+
+
+def hsic1(k, l):
+    n = len(k)
+    k, l = k.copy(), l.copy()
+    np.fill_diagonal(k, 0)
+    np.fill_diagonal(l, 0)
+    one = np.ones(n)
+    return (np.trace(k @ l) + (one @ k @ one) * (one @ l @ one) / ((n - 1) * (n - 2)) - 2 * (one @ k @ l @ one) / (n - 2)) / (n * (n - 3))
+
+
+def cka1(x, y):
+    k, l = x @ x.T, y @ y.T  # not centred on purpose: HSIC_1 does not need it
+    return hsic1(k, l) / np.sqrt(hsic1(k, k) * hsic1(l, l))
+
+
+def jackknife(statistic, n):
+    """statistic(kept row numbers) -> value; its delete-one standard error."""
+    left = np.array([statistic(np.delete(np.arange(n), i)) for i in range(n)])
+    return left, float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
+
+
+def components(h):
+    """h [n, T, p]: ANOVA from its textbook sums."""
+    n, t, _ = h.shape
+    grand = h.mean((0, 1))
+    item = h.mean(1) - grand
+    template = h.mean(0) - grand
+    rest = h - grand - item[:, None] - template[None]
+    ms_i = t * (item**2).sum() / (n - 1)
+    ms_t = n * (template**2).sum() / (t - 1)
+    ms_r = (rest**2).sum() / ((n - 1) * (t - 1))
+    s_i, s_t = (ms_i - ms_r) / t, (ms_t - ms_r) / n
+    return {"ms": [ms_i, ms_t, ms_r], "s2": [s_i, s_t, ms_r], "wobble": ms_r / (s_i + ms_r), "shift": s_t / (s_i + s_t + ms_r), "icc": s_i / (s_i + s_t + ms_r)}
+
+
+def variance(h):
+    n, t, _ = h.shape
+    out = components(h)
+    for name in ("wobble", "shift", "icc"):
+        out[name + "_without_item"], out[name + "_se"] = jackknife(lambda keep: components(h[keep])[name], n)
+        if t > 2:
+            out[name + "_without_template"], out[name + "_template_se"] = jackknife(lambda keep: components(h[:, keep])[name], t)
+    return out
+
+
+def agreement(codes, q):
+    """codes [n, T]."""
+    n, t = codes.shape
+
+    def one(keep, what):
+        table = np.stack([(codes[keep] == j).sum(1) for j in range(q)], 1)
+        p_bar = ((table**2).sum(1) - t).mean() / (t * (t - 1))
+        share = table.sum(0) / table.sum()
+        if what == "flip":
+            return 1 - p_bar
+        if what == "kappa":
+            return fleiss_kappa(table, method="fleiss")
+        chance = (share * (1 - share)).sum() / (q - 1)
+        return (p_bar - chance) / (1 - chance)
+
+    table, _ = aggregate_raters(codes, n_cat=q)
+    out = {"codes": codes, "q": q, "fleiss_statsmodels": fleiss_kappa(table, method="fleiss")}
+    for name in ("flip", "kappa", "ac1"):
+        out[name] = one(np.arange(n), name)
+        out[name + "_se"] = jackknife(lambda keep: one(keep, name), n)[1]
+    unanimous = int((codes == codes[:, :1]).all(1).sum())
+    out["unanimity"] = [unanimous / n, *proportion_confint(unanimous, n, method="wilson")]
+    column = codes[:, 0]
+    entropy = lambda keep: scipy.stats.entropy(np.bincount(column[keep], minlength=q), base=2)
+    out["entropy"] = [entropy(np.arange(n)), jackknife(entropy, n)[1]]
+    return out
+
+
+def tau2(c):
+    return components(c[:, :, None].astype(float))["s2"][1]
+
+
+def labels(rng, n, t, m):
+    scores = rng.normal(0, 2, (n, t, m))
+    gold = rng.integers(0, m, n)
+    q = scipy.special.softmax(scores, -1)
+    jsd = [np.mean([scipy.spatial.distance.jensenshannon(q[i, a], q[i, b], base=2) ** 2 for a, b in itertools.combinations(range(t), 2)]) for i in range(n)]
+    brier = ((q - np.eye(m)[gold][:, None]) ** 2).sum(-1)
+    nll = -np.log(np.take_along_axis(q, gold[:, None, None].repeat(t, 1), -1)[..., 0])
+    return {"n": n, "t": t, "m": m, "scores": scores.ravel(), "gold": gold, "jsd": jsd, "brier": brier.ravel(), "nll": nll.ravel()}
+
+
+def plain(value):
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def main():
+    rng = np.random.default_rng(20250101)
+    x, y = section_f()
+    left, se = jackknife(lambda keep: cka1(x[keep], y[keep]), 12)
+    planted = rng.normal(0, 1.5, (30, 1, 5)) + rng.normal(0, 0.7, (1, 9, 5)) + rng.normal(0, 1, (30, 9, 5)) + 40
+    planted = planted.astype(np.float32).astype(float)
+    codes = rng.choice(3, (40, 5), p=[0.6, 0.3, 0.1])
+    codes[: 25, 1:] = codes[: 25, :1]
+    correct = (rng.random((60, 9)) < 0.5 + 0.3 * rng.random((60, 1)) - 0.15 * rng.random((1, 9))).astype(int)
+    template_se = jackknife(lambda keep: np.sqrt(max(0.0, tau2(correct[:, keep]))), 9)[1]
+    out = {
+        "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "statsmodels": statsmodels.__version__},
+        "wilson": [[k, n, *proportion_confint(k, n, method="wilson")] for k, n in ((0, 10), (10, 10), (103, 200), (1, 7), (400, 800))],
+        "normal": [[p, scipy.stats.norm.ppf(p)] for p in (0.025, 0.5, 0.9, 0.975, 0.9995)],
+        "student": [[p, df, scipy.stats.t.ppf(p, df)] for p in (0.025, 0.9, 0.975) for df in (1, 2, 6, 11, 199, 799, 20000)],
+        "cka_f": {"value": cka1(x, y), "se": se, "left_out": left},
+        "planted": {"shape": planted.shape, "values": planted.ravel(), **variance(planted)},
+        "agreement": agreement(codes, 3),
+        "template": {"n": 60, "t": 9, "correct": correct.ravel(), "tau2": tau2(correct), "sd_se": template_se},
+        "labels": labels(rng, 7, 4, 3),
+    }
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "statistics.json"), "w") as f:
+        json.dump(plain(out), f, separators=(",", ":"))
+        f.write("\n")
+
+
+if __name__ == "__main__":
+    main()
