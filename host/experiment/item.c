@@ -1,0 +1,153 @@
+#include "experiment/item.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/draw.h"
+
+enum { MIN_KEPT_PERCENT = 95 };
+
+/* Builds one prompt with k shots and encodes it; `room` tokens are generated behind it. */
+static pl_status build(pl__item *item, const pl_plan *plan, const pl_plan_unit *unit, const size_t *shots, size_t k,
+                       pl_encoder *encoder)
+{
+    const pl_task *t = plan->tasks[unit->task].task;
+    PL_TRY(pl_prompt_build(&item->prompt, t, unit->template_, item->index, shots, k, encoder->arena));
+    if (unit->readout == PL_READOUT_GENERATE) {
+        /* Choices are read out of the answer, not scored. */
+        pl_prompt prompt = item->prompt;
+        prompt.n_choices = 0;
+        return pl_encode(encoder, &prompt, &item->encoded);
+    }
+    return pl_encode(encoder, &item->prompt, &item->encoded);
+}
+
+static pl_status fit(pl__item *item, const pl_plan *plan, const pl_plan_unit *unit, const size_t *shots, pl_encoder *encoder,
+                     size_t room)
+{
+    const pl_task *t = plan->tasks[unit->task].task;
+    size_t limit = encoder->limit, k = unit->k, length = pl_encoded_length(&item->encoded, room);
+    if (length <= limit) return PL_OK;
+    switch (plan->spec->truncation) {
+    case PL_TRUNCATION_SKIP: item->encoded.skipped = true; return PL_OK;
+    case PL_TRUNCATION_TRUNCATE_LEFT:
+        return pl_encoded_cut(&item->encoded, room, limit, pl_tokenizer_bos(encoder->tokenizer));
+    case PL_TRUNCATION_DROP_SHOTS:
+        while (k > 0 && length > limit) {
+            k--;
+            PL_TRY(build(item, plan, unit, shots + (unit->k - k), k, encoder));
+            length = pl_encoded_length(&item->encoded, room);
+        }
+        item->encoded.shots_dropped = unit->k - k;
+        if (length <= limit) return PL_OK;
+        break;
+    default: break;
+    }
+    return pl_fail(PL_E_INPUT,
+                   "%s: item %zu with template '%s' and %zu shots needs %zu tokens, the context of model %s has %zu; "
+                   "shorten the template or set truncation: skip, drop_shots or truncate_left",
+                   t->path, item->index, unit->template_->name, k, length, plan->models[unit->model].spec->name, limit);
+}
+
+pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
+{
+    const pl_plan_task *task = &plan->tasks[unit->task];
+    const pl_plan_model *model = &plan->models[unit->model];
+    *out = (pl__items){.arena = arena};
+    pl_encoder encoder;
+    size_t *permutation = NULL, *shots = NULL, room = unit->readout == PL_READOUT_GENERATE ? task->task->max_gen_toks : 0;
+    pl_status status;
+    PL_GOTO(status, done, pl_encoder_create(&encoder, model->tokenizer, model->checkpoint->config.max_positions, arena));
+    PL_GOTO(status, done, pl_arena_new(arena, &out->items, task->n_items));
+    PL_GOTO(status, done, pl_new(&shots, unit->k));
+    if (unit->k > 0) {
+        PL_GOTO(status, done, pl_new(&permutation, task->task->fewshot->n));
+        PL_GOTO(status, done, pl_draw_permutation(permutation, unit->arm->balance ? task->classes : NULL, task->task->fewshot->n,
+                                                  plan->spec->seed, unit->draw));
+    }
+    for (size_t i = 0; i < task->n_items; i++) {
+        pl__item *item = &out->items[out->n];
+        *item = (pl__item){.index = task->items[i]};
+        if (unit->k > 0) PL_GOTO(status, done, pl_plan_shots(task, unit, plan->spec->seed, permutation, item->index, shots));
+        PL_GOTO(status, done, build(item, plan, unit, shots, unit->k, &encoder));
+        PL_GOTO(status, done, fit(item, plan, unit, shots, &encoder, room));
+        if (item->encoded.skipped)
+            out->n_skipped++;
+        else
+            out->n++;
+    }
+    if (out->n * 100 < task->n_items * MIN_KEPT_PERCENT)
+        status = pl_fail(PL_E_INPUT, "%s: truncation: skip leaves %zu of %zu items with template '%s' and %zu shots: expected at least %d %%",
+                         task->task->path, out->n, task->n_items, unit->template_->name, unit->k, MIN_KEPT_PERCENT);
+done:
+    free(shots);
+    free(permutation);
+    return status;
+}
+
+size_t pl__count_characters(const char *text)
+{
+    size_t n = 0;
+    for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
+    return n;
+}
+
+static pl_status canonical(pl_arena *arena, const char **out, size_t label)
+{
+    char *text;
+    PL_TRY(pl_arena_format(arena, &text, "%zu", label));
+    *out = text;
+    return PL_OK;
+}
+
+pl_status pl__items_score(pl__items *items, const pl_results *results)
+{
+    for (size_t i = 0; i < items->n; i++) {
+        pl__item *item = &items->items[i];
+        size_t best = 0, best_norm = 0, first = results->choice_indptr[i];
+        double top = 0, top_norm = 0;
+        for (size_t c = 0; c < item->prompt.n_choices; c++) {
+            double sum = 0, length = (double)pl__count_characters(item->prompt.choice_texts[c]);
+            for (size_t t = results->token_indptr[first + c]; t < results->token_indptr[first + c + 1]; t++)
+                sum += (double)results->log_probability[t];
+            double norm = sum / (length > 0 ? length : 1);
+            if (c == 0 || sum > top) top = sum, best = c;
+            if (c == 0 || norm > top_norm) top_norm = norm, best_norm = c;
+        }
+        item->outcome = PL_OUTCOME_LABEL;
+        PL_TRY(canonical(items->arena, &item->prediction, best));
+        PL_TRY(canonical(items->arena, &item->label, item->prompt.gold));
+        item->correct = best == item->prompt.gold;
+        item->correct_norm = best_norm == item->prompt.gold;
+    }
+    return PL_OK;
+}
+
+pl_status pl__items_answer(pl__items *items, const pl_generation *generations)
+{
+    for (size_t i = 0; i < items->n; i++) {
+        pl__item *item = &items->items[i];
+        const pl_prompt *p = &item->prompt;
+        const pl_generation *g = &generations[i];
+        char *text;
+        PL_TRY(pl_arena_text(items->arena, &text, g->text ? g->text : "", g->size));
+        item->response = text;
+        size_t found = SIZE_MAX;
+        if (p->n_choices > 0) {
+            item->outcome = pl_answer_label(text, g->size, p->choice_texts, p->n_choices, &found);
+            item->correct = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
+            PL_TRY(canonical(items->arena, &item->label, p->gold));
+            item->prediction = pl_outcome_name(item->outcome);
+            if (item->outcome == PL_OUTCOME_LABEL) PL_TRY(canonical(items->arena, &item->prediction, found));
+        } else {
+            /* No label set: the answer itself is compared with the target; an answer of some kind counts as a label. */
+            item->outcome = pl_answer_label(text, g->size, &p->target, 1, &found);
+            item->correct = pl_answer_equals(text, g->size, p->target) != 0;
+            item->label = p->target;
+            item->prediction = item->correct ? p->target : item->outcome == PL_OUTCOME_NONE ? "none" : text;
+            if (item->outcome != PL_OUTCOME_NONE) item->outcome = item->correct ? PL_OUTCOME_LABEL : PL_OUTCOME_OTHER;
+        }
+        item->correct_norm = item->correct;
+    }
+    return PL_OK;
+}

@@ -1,0 +1,345 @@
+#include "experiment/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "experiment/draw.h"
+
+/* ---- models ---- */
+
+static int ascending(const void *a, const void *b)
+{
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Turns the experiment's layer names into indices of this model; final_norm is L + 1. */
+static pl_status resolve_layers(const pl_spec *spec, pl_plan_model *model, pl_arena *arena)
+{
+    size_t L = model->checkpoint->config.L, capacity = (spec->n_layers + 7) * (L + 2);
+    const size_t defaults[] = {0, L / 4, L / 2, 3 * L / 4, L ? L - 1 : 0, L, L + 1};
+    PL_TRY(pl_arena_new(arena, &model->layers, capacity));
+    size_t n = 0;
+    for (size_t i = 0; i < spec->n_layers; i++) {
+        const char *name = spec->layers[i];
+        if (strcmp(name, "all") == 0)
+            for (size_t l = 0; l < L + 2; l++) model->layers[n++] = l;
+        else if (strcmp(name, "default") == 0)
+            for (size_t l = 0; l < 7; l++) model->layers[n++] = defaults[l];
+        else if (strcmp(name, "half") == 0)
+            model->layers[n++] = L / 2;
+        else if (strcmp(name, "last") == 0)
+            model->layers[n++] = L;
+        else if (strcmp(name, "final_norm") == 0)
+            model->layers[n++] = L + 1;
+        else if (strtoul(name, NULL, 10) <= L)
+            model->layers[n++] = strtoul(name, NULL, 10);
+        else
+            return pl_fail(PL_E_INPUT, "%s: capture.layers: model %s has layers 0 to %zu and final_norm, found %s",
+                           spec->path, model->spec->name, L, name);
+    }
+    qsort(model->layers, n, sizeof *model->layers, ascending);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || model->layers[i] != model->layers[i - 1]) model->layers[model->n_layers++] = model->layers[i];
+    return PL_OK;
+}
+
+static pl_status open_model(pl_plan *plan, pl_plan_model *model, const pl_spec_model *spec)
+{
+    model->spec = spec;
+    PL_TRY(pl_model_find(model->folder, spec->path));
+    PL_TRY(pl_checkpoint_open(&model->checkpoint, model->folder));
+    PL_TRY(pl_tokenizer_open(&model->tokenizer, model->folder));
+    if (pl_tokenizer_size(model->tokenizer) > model->checkpoint->config.V)
+        return pl_fail(PL_E_INPUT, "%s: the tokenizer has ids up to %zu, the model's vocabulary %zu: they do not belong together",
+                       model->folder, pl_tokenizer_size(model->tokenizer) - 1, model->checkpoint->config.V);
+    PL_TRY(pl_safetensors_digest(model->checkpoint->tensors, model->digest));
+    return resolve_layers(plan->spec, model, plan->arena);
+}
+
+/* ---- tasks ---- */
+
+static pl_status choose_templates(const pl_spec *spec, pl_plan_task *task, pl_arena *arena)
+{
+    size_t n = spec->n_templates ? spec->n_templates : task->task->n_templates;
+    PL_TRY(pl_arena_new(arena, &task->templates, n));
+    PL_TRY(pl_arena_new(arena, &task->roles, n));
+    for (size_t i = 0; i < n; i++) {
+        const char *name = spec->n_templates ? spec->templates[i].name : task->task->templates[i].name;
+        task->templates[i] = pl_task_template(task->task, name);
+        if (!task->templates[i])
+            return pl_fail(PL_E_INPUT, "%s: template '%s' is not in task %s (%s), whose first is '%s'", spec->path, name,
+                           task->task->name, task->task->path, task->task->templates[0].name);
+        task->roles[i] = spec->n_templates ? spec->templates[i].role : task->templates[i]->role;
+    }
+    task->n_templates = n;
+    return PL_OK;
+}
+
+/* The classes of the shot pool, when every item has the same choices; otherwise none (shots are then not balanced). */
+static pl_status find_classes(pl_plan_task *task, pl_arena *arena)
+{
+    const pl_task *t = task->task;
+    const pl_template *template_ = task->templates[0];
+    if (!template_->doc_to_choice) return PL_OK;
+    pl_arena *scratch;
+    const char **first, **choices, *text;
+    size_t n_first = 0, n, label;
+    PL_TRY(pl_arena_create(&scratch));
+    pl_status status = PL_OK;
+    bool fixed = true;
+    PL_GOTO(status, done, pl_task_choices(t, template_, t->test->items[0], scratch, &first, &n_first));
+    for (size_t i = 0; fixed && i < task->n_items; i++) {
+        PL_GOTO(status, done, pl_task_choices(t, template_, t->test->items[task->items[i]], scratch, &choices, &n));
+        fixed = n == n_first;
+        for (size_t c = 0; fixed && c < n; c++) fixed = strcmp(first[c], choices[c]) == 0;
+    }
+    if (!fixed) goto done;
+    task->n_labels = n_first;
+    if (!t->fewshot) goto done;
+    PL_GOTO(status, done, pl_arena_new(arena, &task->classes, t->fewshot->n));
+    for (size_t i = 0; i < t->fewshot->n; i++) {
+        PL_GOTO(status, done, pl_task_target(t, template_, t->fewshot->items[i], scratch, &text, &label));
+        task->classes[i] = label;
+    }
+done:
+    pl_arena_free(scratch);
+    return status;
+}
+
+static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
+{
+    PL_TRY(pl_task_open(&task->task, path));
+    size_t n = task->task->test->n;
+    PL_TRY(pl_arena_new(plan->arena, &task->items, n));
+    PL_TRY(pl_draw_items(task->items, &task->n_items, n, plan->spec->items, plan->spec->seed));
+    uint64_t *wide;
+    PL_TRY(pl_arena_new(plan->arena, &wide, n));
+    for (size_t i = 0; i < task->n_items; i++) wide[i] = task->items[i];
+    pl_hash128(task->items_digest, wide, task->n_items * sizeof *wide);
+    PL_TRY(choose_templates(plan->spec, task, plan->arena));
+    return find_classes(task, plan->arena);
+}
+
+/* ---- units ---- */
+
+static json_t *capture_json(const pl_spec *spec, const pl_plan_model *model)
+{
+    json_t *layers = json_array();
+    for (size_t i = 0; i < model->n_layers; i++) json_array_append_new(layers, json_integer((json_int_t)model->layers[i]));
+    json_t *items = spec->capture_items == SIZE_MAX ? json_string("all") : json_integer((json_int_t)spec->capture_items);
+    return json_pack("{s:o,s:i,s:s,s:o}", "layers", layers, "positions", (int)spec->positions, "dtype",
+                     pl_storage_name(spec->storage), "items", items);
+}
+
+static json_t *generation_json(const pl_task *task)
+{
+    json_t *until = json_array();
+    for (size_t i = 0; i < task->n_until; i++) json_array_append_new(until, json_string(task->until[i]));
+    return json_pack("{s:o,s:I}", "until", until, "max_gen_toks", (json_int_t)task->max_gen_toks);
+}
+
+/* What decides a unit's numbers, and nothing else: no paths, no model name, no batch size, no dates. */
+static pl_status identify(const pl_plan *plan, pl_plan_unit *unit, const char *device_class)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    const pl_plan_task *task = &plan->tasks[unit->task];
+    const pl_task *t = task->task;
+    json_t *config = json_pack(
+        "{s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:{s:s,s:I,s:I,s:I,s:b},s:I,s:s,s:s,s:o,s:o,s:s}",
+        "numerics", (int)PL_NUMERICS_VERSION, "format", (int)PL_UNIT_FORMAT_VERSION, "weights", model->digest, "tokenizer",
+        pl_tokenizer_digest(model->tokenizer), "task", t->name, "template", unit->template_->name, "template_digest",
+        unit->template_->digest, "role", pl_role_name(unit->role), "test_sha256", t->test->sha256, "items",
+        task->items_digest, "fewshot_sha256",
+        unit->k > 0 ? json_string(t->fewshot->sha256) : json_null(), "readout", pl_readout_name(unit->readout), "arm",
+        "kind", "prompt", "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order", (json_int_t)unit->order,
+        "balance", (int)(unit->arm->balance && task->classes), "seed", (json_int_t)plan->spec->seed, "truncation",
+        pl_truncation_name(plan->spec->truncation), "compute", pl_dtype_name(model->spec->compute), "capture",
+        unit->captures ? capture_json(plan->spec, model) : json_null(), "generation",
+        unit->readout == PL_READOUT_GENERATE ? generation_json(t) : json_null(), "device_class", device_class);
+    if (!config) return pl_fail(PL_E_MEMORY, "out of memory while planning");
+    pl_bytes text = {0};
+    char *copy = NULL;
+    pl_status status = pl_json_canonical(&text, config);
+    if (status == PL_OK) status = pl_arena_text(plan->arena, &copy, text.data, text.size);
+    if (status == PL_OK) {
+        pl_hash128(unit->id, text.data, text.size);
+        unit->config = copy;
+    }
+    pl_bytes_free(&text);
+    json_decref(config);
+    return status;
+}
+
+/* A readout that a task cannot have is an error, not an empty column. */
+static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_task *t = plan->tasks[unit->task].task;
+    if (unit->readout == PL_READOUT_LOGLIKELIHOOD && !unit->template_->doc_to_choice)
+        return pl_fail(PL_E_INPUT, "%s: template '%s' of task %s has no doc_to_choice: readout loglikelihood needs choices; use readout: generate",
+                       t->path, unit->template_->name, t->name);
+    if (unit->k == 0) return PL_OK;
+    if (!t->fewshot) return pl_fail(PL_E_INPUT, "%s: task %s has no training_split or fewshot_split: %zu shots cannot be drawn", t->path, t->name, unit->k);
+    if (t->fewshot->n < unit->k + (t->fewshot_is_test ? 1 : 0))
+        return pl_fail(PL_E_INPUT, "%s: task %s has %zu items to draw shots from, the experiment asks for %zu", t->path,
+                       t->name, t->fewshot->n, unit->k);
+    return PL_OK;
+}
+
+static pl_status add_unit(pl_plan *plan, size_t *capacity, pl_plan_unit unit, const char *device_class)
+{
+    const pl_plan_task *task = &plan->tasks[unit.task];
+    PL_TRY(check_readout(plan, &unit));
+    unit.captures = plan->spec->positions != 0 &&
+                    (unit.readout == PL_READOUT_LOGLIKELIHOOD || !unit.arm->readouts[PL_READOUT_LOGLIKELIHOOD]);
+    const pl_config *c = &plan->models[unit.model].checkpoint->config;
+    unit.cost = (double)(c->L * c->C) * (double)c->C * (double)task->n_items * (double)(unit.k + 2);
+    PL_TRY(identify(plan, &unit, device_class));
+    for (size_t i = 0; i < plan->n_units; i++)
+        if (strcmp(plan->units[i].id, unit.id) == 0) return PL_OK; /* two arms may share a cell */
+    PL_TRY(pl_grow(&plan->units, capacity, plan->n_units + 1));
+    plan->units[plan->n_units++] = unit;
+    return PL_OK;
+}
+
+static pl_status add_arm(pl_plan *plan, size_t *capacity, pl_plan_unit unit, const char *device_class)
+{
+    const pl_spec_arm *arm = unit.arm;
+    const pl_plan_task *task = &plan->tasks[unit.task];
+    for (size_t r = 0; r < PL_READOUTS; r++)
+        for (size_t s = 0; s < arm->n_shots; s++)
+            for (size_t d = 0; d < (arm->shots[s] ? arm->draws : 1); d++)
+                for (size_t o = 0; o < (arm->shots[s] > 1 ? arm->orders : 1); o++)
+                    for (size_t t = 0; arm->readouts[r] && t < task->n_templates; t++) {
+                        unit.readout = (pl_readout)r;
+                        unit.k = arm->shots[s];
+                        unit.draw = (uint32_t)d;
+                        unit.order = (uint32_t)o;
+                        unit.template_ = task->templates[t];
+                        unit.role = task->roles[t];
+                        PL_TRY(add_unit(plan, capacity, unit, device_class));
+                    }
+    return PL_OK;
+}
+
+/* ---- plan.json ---- */
+
+static json_t *unit_json(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    const pl_plan_task *task = &plan->tasks[unit->task];
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "id", unit->id, "model",
+                     model->spec->name, "task", task->task->name, "arm", "prompt", "readout",
+                     pl_readout_name(unit->readout), "template", unit->template_->name, "role", pl_role_name(unit->role),
+                     "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order", (json_int_t)unit->order, "seed",
+                     (json_int_t)plan->spec->seed, "items", (json_int_t)task->n_items, "n_labels",
+                     (json_int_t)task->n_labels, "random_weights", (int)model->checkpoint->config.random_weights);
+}
+
+static pl_status make_json(pl_plan *plan)
+{
+    pl_bytes ids = {0};
+    json_t *units = json_array(), *models = json_array(), *tasks = json_array();
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < plan->n_units; i++) {
+        PL_GOTO(status, done, pl_bytes_text(&ids, plan->units[i].id));
+        json_array_append_new(units, unit_json(plan, &plan->units[i]));
+    }
+    for (size_t i = 0; i < plan->n_models; i++) {
+        const pl_plan_model *m = &plan->models[i];
+        json_array_append_new(models, json_pack("{s:s,s:s,s:s,s:s,s:I,s:b}", "name", m->spec->name, "weights", m->digest,
+                                                "tokenizer", pl_tokenizer_digest(m->tokenizer), "model_type",
+                                                m->checkpoint->config.model_type, "parameters",
+                                                (json_int_t)m->checkpoint->n_parameters, "random_weights",
+                                                (int)m->checkpoint->config.random_weights));
+    }
+    for (size_t i = 0; i < plan->n_tasks; i++) {
+        const pl_plan_task *t = &plan->tasks[i];
+        json_array_append_new(tasks, json_pack("{s:s,s:s,s:s,s:I,s:I}", "name", t->task->name, "version",
+                                               t->task->version ? t->task->version : "", "task_hash", t->task->digest,
+                                               "items", (json_int_t)t->n_items, "test_items",
+                                               (json_int_t)t->task->test->n));
+    }
+    PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
+    pl_hash128(plan->hash, ids.data, ids.size);
+    plan->json = json_pack("{s:i,s:s,s:s,s:O,s:O,s:O}", "format", 1, "name", plan->spec->name, "hash", plan->hash,
+                           "models", models, "tasks", tasks, "units", units);
+    if (!plan->json) status = pl_fail(PL_E_MEMORY, "out of memory while planning");
+done:
+    json_decref(units);
+    json_decref(models);
+    json_decref(tasks);
+    pl_bytes_free(&ids);
+    return status;
+}
+
+pl_status pl_plan_create(pl_plan **out, const pl_spec *spec, const char *device_class)
+{
+    pl_plan *plan = NULL;
+    size_t capacity = 0;
+    pl_status status;
+    *out = NULL;
+    PL_GOTO(status, done, pl_new(&plan, 1));
+    plan->spec = spec;
+    PL_GOTO(status, done, pl_arena_create(&plan->arena));
+    PL_GOTO(status, done, pl_arena_new(plan->arena, &plan->tasks, spec->n_tasks));
+    PL_GOTO(status, done, pl_arena_new(plan->arena, &plan->models, spec->n_models));
+    for (; plan->n_tasks < spec->n_tasks;) {
+        plan->n_tasks++;
+        PL_GOTO(status, done, open_task(plan, &plan->tasks[plan->n_tasks - 1], spec->tasks[plan->n_tasks - 1]));
+        for (size_t j = 0; j + 1 < plan->n_tasks; j++)
+            if (strcmp(plan->tasks[j].task->name, plan->tasks[plan->n_tasks - 1].task->name) == 0) {
+                status = pl_fail(PL_E_INPUT, "%s: two tasks are called '%s'", spec->path, plan->tasks[j].task->name);
+                goto done;
+            }
+    }
+    for (; plan->n_models < spec->n_models;) {
+        plan->n_models++;
+        PL_GOTO(status, done, open_model(plan, &plan->models[plan->n_models - 1], &spec->models[plan->n_models - 1]));
+    }
+    for (size_t m = 0; m < plan->n_models; m++)
+        for (size_t t = 0; t < plan->n_tasks; t++)
+            for (size_t a = 0; a < spec->n_arms; a++) {
+                pl_plan_unit unit = {.model = m, .task = t, .arm = &spec->arms[a]};
+                PL_GOTO(status, done, add_arm(plan, &capacity, unit, device_class));
+            }
+    PL_GOTO(status, done, make_json(plan));
+    *out = plan;
+    plan = NULL;
+done:
+    pl_plan_free(plan);
+    return status;
+}
+
+void pl_plan_free(pl_plan *plan)
+{
+    if (!plan) return;
+    for (size_t i = 0; i < plan->n_models; i++) {
+        pl_checkpoint_close(plan->models[i].checkpoint);
+        pl_tokenizer_free(plan->models[i].tokenizer);
+    }
+    for (size_t i = 0; i < plan->n_tasks; i++) pl_task_free(plan->tasks[i].task);
+    free(plan->units);
+    json_decref(plan->json);
+    pl_arena_free(plan->arena);
+    free(plan);
+}
+
+pl_status pl_plan_shots(const pl_plan_task *task, const pl_plan_unit *unit, uint64_t seed, const size_t *permutation,
+                        size_t item, size_t *shots)
+{
+    const pl_task *t = task->task;
+    const json_t *group = t->group ? json_object_get(t->test->items[item], t->group) : NULL;
+    size_t k = 0;
+    for (size_t i = 0; k < unit->k && i < t->fewshot->n; i++) {
+        size_t candidate = permutation[i];
+        if (strcmp(t->fewshot->doc_hash[candidate], t->test->doc_hash[item]) == 0) continue;
+        if (group && json_equal(group, json_object_get(t->fewshot->items[candidate], t->group))) continue;
+        shots[k++] = candidate;
+    }
+    if (k < unit->k)
+        return pl_fail(PL_E_INPUT, "%s: item %zu: only %zu shots are left once the item and its group are set aside, %zu are needed",
+                       t->path, item, k, unit->k);
+    return pl_draw_order(shots, k, seed, unit->draw, unit->order);
+}

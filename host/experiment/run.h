@@ -1,0 +1,36 @@
+/* Running an experiment: every unit of the plan (or of one shard) that is not there yet, group by group. */
+#ifndef PLUMB_EXPERIMENT_RUN_H
+#define PLUMB_EXPERIMENT_RUN_H
+
+#include "base/drain.h"
+#include "experiment/spec.h"
+#include "store/run_folder.h"
+
+typedef struct pl_run_options {
+    const char *results;    /* folder that holds run folders */
+    const char *device;     /* "cpu", "auto" */
+    int n_threads;          /* 0: all the process may use */
+    size_t shard, n_shards; /* n_shards 0: the whole plan */
+    size_t batch_tokens;    /* 0: default */
+    bool no_sharing;        /* compute shared prefixes again and again (same bits; for comparison) */
+    bool quiet;
+    pl_drain *drain;        /* NULL: never drained */
+} pl_run_options;
+
+typedef struct pl_run_summary {
+    pl_run_folder folder;
+    size_t n_units;   /* of the whole plan */
+    size_t n_share;   /* of this process's share */
+    size_t n_found, n_adopted, n_computed, n_failed, n_elsewhere; /* of the share */
+    size_t n_missing; /* of the whole plan, not finished when this process ended */
+    char first_failure[1024];
+} pl_run_summary;
+
+/* PL_OK when the share is done; PL_E_UNITS when some units failed; PL_E_DRAINED after a signal. */
+pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_run_options *options);
+
+/* The units of shard i of n, dealt out by cost, dearest first: mine[u] tells whether unit u is in it. */
+struct pl_plan;
+pl_status pl_run_share(bool *mine, const struct pl_plan *plan, size_t shard, size_t n_shards);
+
+#endif

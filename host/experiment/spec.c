@@ -1,0 +1,386 @@
+#include "experiment/spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/yaml.h"
+#include "base/yaml_edit.h"
+#include "engine/engine.h"
+
+static const char *const truncation_names[PL_TRUNCATIONS] = {"error", "skip", "drop_shots", "truncate_left"};
+static const char *const readout_names[PL_READOUTS] = {"loglikelihood", "generate"};
+static const struct {
+    const char *name;
+    unsigned bit;
+} positions[] = {{"last", PL_POSITION_LAST}, {"label", PL_POSITION_LABEL}, {"mean", PL_POSITION_MEAN}, {"all", PL_POSITION_ALL}};
+
+/* More than this in one list of a sweep is a slip of the pen. */
+enum { MAX_SHOTS = 1000, MAX_FACTOR = 10000, MAX_EXPERIMENT_BYTES = 4 * 1024 * 1024 };
+
+const char *pl_truncation_name(pl_truncation truncation)
+{
+    return truncation_names[truncation];
+}
+
+const char *pl_readout_name(pl_readout readout)
+{
+    return readout_names[readout];
+}
+
+/* A scalar stands for a list of one, as everywhere in an experiment file. */
+typedef struct list {
+    size_t n;
+    pl_yaml_node *const *items;
+    pl_yaml_node *single;
+} list;
+
+static pl_status as_list(list *out, const pl_yaml_node *node)
+{
+    if (node->kind == PL_YAML_LIST) {
+        *out = (list){node->n, node->items, NULL};
+        return node->n ? PL_OK : pl_yaml_fail(node, "an empty list: expected at least one value");
+    }
+    *out = (list){1, NULL, (pl_yaml_node *)(uintptr_t)node};
+    return PL_OK;
+}
+
+static const pl_yaml_node *item_of(const list *l, size_t i)
+{
+    return l->single ? l->single : l->items[i];
+}
+
+/* The index of a scalar among names. */
+static pl_status one_of(size_t *out, const pl_yaml_node *node, const char *const *names, size_t n)
+{
+    const char *text;
+    PL_TRY(pl_yaml_to_text(&text, node));
+    for (*out = 0; *out < n; (*out)++)
+        if (strcmp(names[*out], text) == 0) return PL_OK;
+    char known[256] = "";
+    for (size_t i = 0; i < n; i++) {
+        if (i) strncat(known, ", ", sizeof known - strlen(known) - 1);
+        strncat(known, names[i], sizeof known - strlen(known) - 1);
+    }
+    return pl_yaml_fail(node, "expected one of %s; found '%s'", known, text);
+}
+
+static pl_status read_positive(size_t *out, const pl_yaml_node *map, const char *key)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, key);
+    if (!node) return PL_OK;
+    PL_TRY(pl_yaml_to_size(out, node));
+    return *out >= 1 && *out <= MAX_FACTOR ? PL_OK : pl_yaml_fail(node, "%s: expected 1 to %d, found %zu", key, MAX_FACTOR, *out);
+}
+
+static pl_status resolve_path(pl_spec *spec, const char **out, const char *path)
+{
+    char folder[PL_PATH_MAX], *text;
+    if (path[0] == '/') {
+        *out = path;
+        return PL_OK;
+    }
+    PL_TRY(pl_path_folder(folder, spec->path));
+    PL_TRY(strcmp(folder, ".") == 0 ? pl_arena_format(spec->arena, &text, "%s", path)
+                                    : pl_arena_format(spec->arena, &text, "%s/%s", folder, path));
+    *out = text;
+    return PL_OK;
+}
+
+static pl_status read_model(pl_spec *spec, pl_spec_model *model, const pl_yaml_node *node)
+{
+    static const char *const keys[] = {"path", "dtype", "name", NULL};
+    const pl_yaml_node *path = node;
+    model->compute = PL_F32;
+    if (node->kind == PL_YAML_MAP) {
+        PL_TRY(pl_yaml_check_keys(node, keys));
+        path = pl_yaml_get(node, "path");
+        if (!path) return pl_yaml_fail(node, "a model needs 'path': a checkpoint folder or a hub name");
+    }
+    PL_TRY(pl_yaml_to_text(&model->path, path));
+    if (!*model->path) return pl_yaml_fail(path, "an empty path: expected a checkpoint folder or a hub name");
+    /* A folder beside the experiment file comes first; anything else is a path as given or a hub name. */
+    const char *beside;
+    PL_TRY(resolve_path(spec, &beside, model->path));
+    if (pl_folder_exists(beside)) model->path = beside;
+    size_t size = strlen(model->path);
+    while (size > 1 && model->path[size - 1] == '/') size--;
+    size_t start = size;
+    while (start > 0 && model->path[start - 1] != '/') start--;
+    char *name;
+    PL_TRY(pl_arena_text(spec->arena, &name, model->path + start, size - start));
+    model->name = name;
+    if (node->kind != PL_YAML_MAP) return PL_OK;
+    if (pl_yaml_get(node, "name")) PL_TRY(pl_yaml_to_text(&model->name, pl_yaml_get(node, "name")));
+    const pl_yaml_node *dtype = pl_yaml_get(node, "dtype");
+    if (dtype) {
+        static const char *const names[] = {"float32", "fp32", "bfloat16", "bf16", "float16", "fp16"};
+        static const pl_dtype types[] = {PL_F32, PL_F32, PL_BF16, PL_BF16, PL_F16, PL_F16};
+        size_t i;
+        PL_TRY(one_of(&i, dtype, names, sizeof names / sizeof *names));
+        model->compute = types[i];
+    }
+    return PL_OK;
+}
+
+static pl_status read_models(pl_spec *spec, const pl_yaml_node *root)
+{
+    const pl_yaml_node *node = pl_yaml_get(root, "models");
+    if (!node) return pl_yaml_fail(root, "'models' is missing: a list of checkpoint folders or hub names");
+    list l;
+    pl_spec_model *models;
+    PL_TRY(as_list(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &models, l.n));
+    for (size_t i = 0; i < l.n; i++) {
+        PL_TRY(read_model(spec, &models[i], item_of(&l, i)));
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(models[j].name, models[i].name) == 0)
+                return pl_yaml_fail(item_of(&l, i), "two models are called '%s'; give one a 'name'", models[i].name);
+    }
+    spec->models = models;
+    spec->n_models = l.n;
+    return PL_OK;
+}
+
+static pl_status read_tasks(pl_spec *spec, const pl_yaml_node *root)
+{
+    const pl_yaml_node *node = pl_yaml_get(root, "tasks");
+    if (!node) return pl_yaml_fail(root, "'tasks' is missing: a list of task files");
+    list l;
+    PL_TRY(as_list(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &spec->tasks, l.n));
+    spec->n_tasks = l.n;
+    for (size_t i = 0; i < l.n; i++) {
+        const char *path;
+        PL_TRY(pl_yaml_to_text(&path, item_of(&l, i)));
+        PL_TRY(resolve_path(spec, &spec->tasks[i], path));
+    }
+    return PL_OK;
+}
+
+static pl_status read_templates(pl_spec *spec, const pl_yaml_node *root)
+{
+    static const char *const roles[] = {"id", "dev", "ood", NULL};
+    const pl_yaml_node *node = pl_yaml_get(root, "templates");
+    if (!node) return PL_OK;
+    PL_TRY(pl_yaml_check_keys(node, roles));
+    size_t n = 0;
+    for (size_t i = 0; i < node->n; i++) n += node->items[i]->kind == PL_YAML_LIST ? node->items[i]->n : 1;
+    if (n == 0) return pl_yaml_fail(node, "no template is named; leave 'templates' out for all of a task's");
+    pl_spec_template *templates;
+    PL_TRY(pl_arena_new(spec->arena, &templates, n));
+    for (int role = PL_ROLE_ID; role <= PL_ROLE_OOD; role++) {
+        const pl_yaml_node *names = pl_yaml_get(node, roles[role]);
+        list l;
+        if (!names || (names->kind == PL_YAML_LIST && names->n == 0)) continue;
+        PL_TRY(as_list(&l, names));
+        for (size_t i = 0; i < l.n; i++) {
+            pl_spec_template *t = &templates[spec->n_templates++];
+            t->role = (pl_role)role;
+            PL_TRY(pl_yaml_to_text(&t->name, item_of(&l, i)));
+            for (size_t j = 0; j + 1 < spec->n_templates; j++)
+                if (strcmp(templates[j].name, t->name) == 0)
+                    return pl_yaml_fail(item_of(&l, i), "template '%s' is named twice", t->name);
+        }
+    }
+    spec->templates = templates;
+    return PL_OK;
+}
+
+static pl_status read_shots(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    list l;
+    size_t *shots;
+    PL_TRY(as_list(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &shots, l.n));
+    for (size_t i = 0; i < l.n; i++) {
+        PL_TRY(pl_yaml_to_size(&shots[i], item_of(&l, i)));
+        if (shots[i] > MAX_SHOTS) return pl_yaml_fail(item_of(&l, i), "%zu shots: expected at most %d", shots[i], MAX_SHOTS);
+        for (size_t j = 0; j < i; j++)
+            if (shots[j] == shots[i]) return pl_yaml_fail(item_of(&l, i), "%zu shots are listed twice", shots[i]);
+    }
+    arm->shots = shots;
+    arm->n_shots = l.n;
+    return PL_OK;
+}
+
+static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    static const char *const keys[] = {"kind", "shots", "draws", "orders", "readout", "balance", NULL};
+    static const char *const kinds[] = {"prompt"};
+    static const size_t no_shots = 0;
+    size_t which;
+    const pl_yaml_node *kind = node->kind == PL_YAML_MAP ? pl_yaml_get(node, "kind") : NULL;
+    if (!kind) return pl_yaml_fail(node, "an arm needs 'kind'; this version runs: prompt");
+    if (kind->kind == PL_YAML_SCALAR && strcmp(kind->text, "finetune") == 0)
+        return pl_yaml_fail(kind, "arm kind 'finetune' is not supported by this version, which runs: prompt");
+    PL_TRY(one_of(&which, kind, kinds, 1));
+    PL_TRY(pl_yaml_check_keys(node, keys));
+    *arm = (pl_spec_arm){.n_shots = 1, .shots = &no_shots, .draws = 1, .orders = 1, .balance = true};
+    if (pl_yaml_get(node, "shots")) PL_TRY(read_shots(spec, arm, pl_yaml_get(node, "shots")));
+    PL_TRY(read_positive(&arm->draws, node, "draws"));
+    PL_TRY(read_positive(&arm->orders, node, "orders"));
+    if (pl_yaml_get(node, "balance")) PL_TRY(pl_yaml_to_bool(&arm->balance, pl_yaml_get(node, "balance")));
+    const pl_yaml_node *readout = pl_yaml_get(node, "readout");
+    arm->readouts[PL_READOUT_LOGLIKELIHOOD] = !readout;
+    if (!readout) return PL_OK;
+    list l;
+    PL_TRY(as_list(&l, readout));
+    for (size_t i = 0; i < l.n; i++) {
+        PL_TRY(one_of(&which, item_of(&l, i), readout_names, PL_READOUTS));
+        arm->readouts[which] = true;
+    }
+    return PL_OK;
+}
+
+static pl_status read_arms(pl_spec *spec, const pl_yaml_node *root)
+{
+    const pl_yaml_node *node = pl_yaml_get(root, "arms");
+    if (!node) return pl_yaml_fail(root, "'arms' is missing: for example [{kind: prompt, shots: [0, 4], draws: 5}]");
+    list l;
+    pl_spec_arm *arms;
+    PL_TRY(as_list(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &arms, l.n));
+    for (size_t i = 0; i < l.n; i++) PL_TRY(read_arm(spec, &arms[i], item_of(&l, i)));
+    spec->arms = arms;
+    spec->n_arms = l.n;
+    return PL_OK;
+}
+
+static pl_status read_layers(pl_spec *spec, const pl_yaml_node *node)
+{
+    list l;
+    PL_TRY(as_list(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &spec->layers, l.n));
+    spec->n_layers = l.n;
+    for (size_t i = 0; i < l.n; i++) {
+        const pl_yaml_node *item = item_of(&l, i);
+        if (item->kind != PL_YAML_SCALAR) return pl_yaml_fail(item, "expected a layer: all, default, half, last, final_norm or a number");
+        static const char *const names[] = {"all", "default", "half", "last", "final_norm"};
+        bool known = item->text[0] && strspn(item->text, "0123456789") == strlen(item->text) && strlen(item->text) < 6;
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++) known |= strcmp(item->text, names[j]) == 0;
+        if (!known)
+            return pl_yaml_fail(item, "expected a layer: all, default, half, last, final_norm or a number; found '%s'", item->text);
+        spec->layers[i] = item->text;
+    }
+    return PL_OK;
+}
+
+static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
+{
+    static const char *const keys[] = {"layers", "positions", "dtype", "items", NULL};
+    static const char *default_layers[] = {"default"};
+    spec->layers = default_layers;
+    spec->n_layers = 1;
+    spec->positions = PL_POSITION_LAST;
+    const pl_yaml_node *node = pl_yaml_get(root, "capture"), *value;
+    if (!node) return PL_OK;
+    PL_TRY(pl_yaml_check_keys(node, keys));
+    if ((value = pl_yaml_get(node, "layers"))) PL_TRY(read_layers(spec, value));
+    if ((value = pl_yaml_get(node, "items"))) PL_TRY(pl_yaml_to_size(&spec->capture_items, value));
+    if ((value = pl_yaml_get(node, "dtype"))) {
+        const char *name;
+        PL_TRY(pl_yaml_to_text(&name, value));
+        if (pl_storage_parse(&spec->storage, name) != PL_OK)
+            return pl_yaml_fail(value, "expected float32, float16 or bfloat16; found '%s'", name);
+    }
+    value = pl_yaml_get(node, "positions");
+    if (!value) return PL_OK;
+    spec->positions = 0;
+    if (value->kind == PL_YAML_LIST && value->n == 0) return PL_OK; /* no states at all */
+    list l;
+    PL_TRY(as_list(&l, value));
+    for (size_t i = 0; i < l.n; i++) {
+        static const char *const names[] = {"last", "label", "mean", "all"};
+        size_t which;
+        PL_TRY(one_of(&which, item_of(&l, i), names, 4));
+        spec->positions |= positions[which].bit;
+    }
+    return PL_OK;
+}
+
+static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
+{
+    static const char *const keys[] = {"name", "models", "tasks", "templates", "arms", "capture", "analysis",
+                                       "truncation", "seed", "items", NULL};
+    static const char *const analysis_keys[] = {"metrics", NULL};
+    static const char *const metrics[] = {"default"};
+    PL_TRY(pl_yaml_check_keys(root, keys));
+    const pl_yaml_node *node = pl_yaml_get(root, "name");
+    if (!node) return pl_yaml_fail(root, "'name' is missing: it names the run folder");
+    PL_TRY(pl_yaml_to_text(&spec->name, node));
+    if (!*spec->name || spec->name[0] == '.' || strlen(spec->name) > 100 ||
+        strspn(spec->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != strlen(spec->name))
+        return pl_yaml_fail(node, "name: expected letters, digits, '-', '_' and '.', found '%s'", spec->name);
+    PL_TRY(read_models(spec, root));
+    PL_TRY(read_tasks(spec, root));
+    PL_TRY(read_templates(spec, root));
+    PL_TRY(read_arms(spec, root));
+    PL_TRY(read_capture(spec, root));
+    if ((node = pl_yaml_get(root, "analysis"))) {
+        size_t which;
+        PL_TRY(pl_yaml_check_keys(node, analysis_keys));
+        if (pl_yaml_get(node, "metrics")) PL_TRY(one_of(&which, pl_yaml_get(node, "metrics"), metrics, 1));
+    }
+    if ((node = pl_yaml_get(root, "truncation"))) {
+        size_t which;
+        PL_TRY(one_of(&which, node, truncation_names, PL_TRUNCATIONS));
+        spec->truncation = (pl_truncation)which;
+    }
+    if ((node = pl_yaml_get(root, "items"))) {
+        PL_TRY(pl_yaml_to_size(&spec->items, node));
+        if (spec->items == 0) return pl_yaml_fail(node, "items: expected 1 or more");
+    }
+    if ((node = pl_yaml_get(root, "seed"))) {
+        long long seed;
+        PL_TRY(pl_yaml_to_integer(&seed, node));
+        if (seed < 0) return pl_yaml_fail(node, "seed: expected 0 or more, found %lld", seed);
+        spec->seed = (uint64_t)seed;
+    }
+    return PL_OK;
+}
+
+pl_status pl_spec_parse(pl_spec **out, const char *text, size_t size, const char *path, const char *const *overrides,
+                        size_t n_overrides)
+{
+    pl_yaml *doc = NULL;
+    pl_spec *spec = NULL;
+    pl_yaml_node *root;
+    char *copy;
+    pl_status status;
+    *out = NULL;
+    PL_GOTO(status, done, pl_new(&spec, 1));
+    PL_GOTO(status, done, pl_arena_create(&spec->arena));
+    PL_GOTO(status, done, pl_arena_text(spec->arena, &copy, path, strlen(path)));
+    *spec = (pl_spec){.arena = spec->arena, .path = copy, .items = SIZE_MAX, .capture_items = SIZE_MAX, .seed = 1234};
+    PL_GOTO(status, done, pl_yaml_parse(&doc, text, size, path));
+    PL_GOTO(status, done, pl_yaml_copy(&root, pl_yaml_root(doc), spec->arena));
+    for (size_t i = 0; i < n_overrides; i++) PL_GOTO(status, done, pl_yaml_override(root, overrides[i], spec->arena));
+    PL_GOTO(status, done, pl_yaml_expand(root, spec->arena));
+    PL_GOTO(status, done, read_root(spec, root));
+    PL_GOTO(status, done, pl_yaml_emit(&spec->frozen, root));
+    *out = spec;
+    spec = NULL;
+done:
+    pl_yaml_free(doc);
+    pl_spec_free(spec);
+    return status;
+}
+
+pl_status pl_spec_read(pl_spec **out, const char *path, const char *const *overrides, size_t n_overrides)
+{
+    pl_bytes text;
+    *out = NULL;
+    PL_TRY(pl_file_read(&text, path, MAX_EXPERIMENT_BYTES));
+    pl_status status = pl_spec_parse(out, text.data, text.size, path, overrides, n_overrides);
+    pl_bytes_free(&text);
+    return status;
+}
+
+void pl_spec_free(pl_spec *spec)
+{
+    if (!spec) return;
+    pl_bytes_free(&spec->frozen);
+    pl_arena_free(spec->arena);
+    free(spec);
+}

@@ -1,0 +1,153 @@
+#include "experiment/unit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "experiment/item.h"
+
+/* ---- states ---- */
+
+static void layer_name(char out[24], size_t layer, size_t L)
+{
+    if (layer == L + 1)
+        snprintf(out, 24, "final_norm");
+    else
+        snprintf(out, 24, "%02zu", layer);
+}
+
+static pl_status write_states(const pl_results *results, const pl_plan *plan, const pl_plan_model *model, size_t n_items,
+                              pl_unit_writer *writer)
+{
+    size_t L = model->checkpoint->config.L, C = results->C;
+    const struct {
+        const char *name;
+        float **values;
+    } kinds[] = {{"last", results->last}, {"label", results->label}, {"mean", results->mean}};
+    char layer[24], name[48];
+    for (size_t p = 0; p < sizeof kinds / sizeof *kinds; p++)
+        for (size_t l = 0; kinds[p].values && l < model->n_layers; l++) {
+            float *values = kinds[p].values[l];
+            /* Rows beyond capture.items keep their place and hold NaN. */
+            for (size_t i = plan->spec->capture_items; i < n_items; i++)
+                for (size_t c = 0; c < C; c++) values[i * C + c] = NAN;
+            layer_name(layer, model->layers[l], L);
+            snprintf(name, sizeof name, "%s.%s", kinds[p].name, layer);
+            PL_TRY(pl_unit_put_states(writer, name, values, n_items, C, plan->spec->storage));
+        }
+    if (!results->all) return PL_OK;
+    for (size_t l = 0; l < model->n_layers; l++) {
+        layer_name(layer, model->layers[l], L);
+        PL_TRY(pl_unit_put_states_all(writer, layer, results->all[l], results->n_all, C, plan->spec->storage));
+    }
+    return pl_unit_put_ranges(writer, results->all_indptr, n_items, results->all_ranges, results->n_all_ranges);
+}
+
+/* ---- the engine's part ---- */
+
+static pl_status make_requests(const pl__items *items, pl_request **out)
+{
+    PL_TRY(pl_arena_new(items->arena, out, items->n));
+    for (size_t i = 0; i < items->n; i++) {
+        const pl_encoded *e = &items->items[i].encoded;
+        (*out)[i] = (pl_request){.ids = e->ids, .n = e->n, .own_first = e->own_first, .n_choices = e->n_choices,
+                                 .choices = e->choices, .gold = e->n_choices ? items->items[i].prompt.gold : SIZE_MAX};
+    }
+    return PL_OK;
+}
+
+static pl_status score(pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
+                       const pl_request *requests, pl_progress *progress, pl_results **results)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    pl_capture capture = {0};
+    if (unit->captures)
+        capture = (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
+    PL_TRY(pl_engine_score(engine, requests, items->n, &capture, progress, results));
+    return unit->readout == PL_READOUT_LOGLIKELIHOOD ? pl__items_score(items, *results) : PL_OK;
+}
+
+static pl_status generate(pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
+                          const pl_request *requests, pl_progress *progress, pl_unit_cost *cost)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    const pl_task *t = plan->tasks[unit->task].task;
+    pl_generation *generations = NULL;
+    PL_TRY(pl_engine_generate(engine, model->tokenizer, requests, items->n, t->max_gen_toks, t->until, t->n_until,
+                              pl_tokenizer_eos(model->tokenizer), progress, &generations));
+    for (size_t i = 0; i < items->n; i++) cost->generated_tokens += generations[i].ids.n;
+    pl_status status = pl__items_answer(items, generations);
+    pl_generations_free(generations, items->n);
+    return status;
+}
+
+/* ---- the file ---- */
+
+static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_writer *writer)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    json_t *attributes = json_pack("{s:s,s:s,s:s,s:s,s:i,s:s,s:b}", "unit_id", unit->id, "compute_type",
+                                   pl_dtype_name(model->spec->compute), "storage_type", pl_storage_name(plan->spec->storage),
+                                   "weights_digest", model->digest, "numerics_version", (int)PL_NUMERICS_VERSION,
+                                   "model_type", model->checkpoint->config.model_type, "random_weights",
+                                   (int)model->checkpoint->config.random_weights);
+    if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing unit %s", unit->id);
+    pl_status status = pl_unit_put_config(writer, unit->config, attributes);
+    json_decref(attributes);
+    return status;
+}
+
+static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, const pl_results *results,
+                            const char *path)
+{
+    pl_unit_writer *writer = NULL;
+    pl_status status;
+    PL_TRY(pl_unit_create(&writer, path));
+    PL_GOTO(status, failed, pl__items_write(items, plan, unit, results, writer));
+    if (results && unit->captures)
+        PL_GOTO(status, failed, write_states(results, plan, &plan->models[unit->model], items->n, writer));
+    PL_GOTO(status, failed, write_config(plan, unit, writer));
+    return pl_unit_finish(writer);
+failed:
+    pl_unit_discard(writer);
+    return status;
+}
+
+pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine, const char *path,
+                      pl_progress *progress, pl_unit_cost *cost)
+{
+    pl_arena *arena = NULL;
+    pl_results *results = NULL;
+    pl_request *requests;
+    pl__items items;
+    pl_status status;
+    double start = pl_clock_s();
+    *cost = (pl_unit_cost){0};
+    PL_GOTO(status, done, pl_arena_create(&arena));
+    PL_GOTO(status, done, pl__items_build(&items, plan, unit, arena));
+    PL_GOTO(status, done, make_requests(&items, &requests));
+    cost->prompts_s = pl_clock_s() - start;
+    start = pl_clock_s();
+    if (unit->captures || unit->readout == PL_READOUT_LOGLIKELIHOOD)
+        PL_GOTO(status, done, score(&items, plan, unit, engine, requests, progress, &results));
+    if (unit->readout == PL_READOUT_GENERATE) PL_GOTO(status, done, generate(&items, plan, unit, engine, requests, progress, cost));
+    cost->engine_s = pl_clock_s() - start;
+    start = pl_clock_s();
+    PL_GOTO(status, done, write_unit(&items, plan, unit, results, path));
+    cost->write_s = pl_clock_s() - start;
+    cost->n_items = items.n;
+    cost->n_skipped = items.n_skipped;
+    for (size_t i = 0; i < items.n; i++) {
+        cost->n_merged += items.items[i].encoded.merged;
+        cost->n_truncated += items.items[i].encoded.tokens_cut > 0 || items.items[i].encoded.shots_dropped > 0;
+    }
+    if (results) {
+        cost->tokens_in_requests = results->tokens_in_requests;
+        cost->tokens_computed = results->tokens_computed;
+        cost->n_batches = results->n_batches;
+    }
+done:
+    pl_results_free(results);
+    pl_arena_free(arena);
+    return status;
+}
