@@ -1,0 +1,32 @@
+/* Letters as Python's str methods see them: white space, case mapping, positions counted in code points.
+ *
+ * Templates must read as jinja2 reads them, and jinja2 leaves all of this to Python. Texts are valid UTF-8. */
+#ifndef PLUMB_TEXT_LETTERS_H
+#define PLUMB_TEXT_LETTERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+
+/* The code point at text[0..size) and its bytes in *width; a malformed byte gives U+FFFD of width 1. size > 0. */
+int32_t pl__letter(const char *text, size_t size, size_t *width);
+pl_status pl__letter_append(pl_bytes *out, int32_t letter);
+
+bool pl__utf8_valid(const char *text, size_t size, size_t *bad); /* *bad: offset of the first malformed byte */
+size_t pl__letters_count(const char *text, size_t size);         /* len(text) */
+size_t pl__letters_offset(const char *text, size_t size,
+                          size_t n); /* byte where letter n begins; size when past the end */
+
+bool pl__is_space(int32_t letter); /* str.isspace() of one letter */
+/* str.strip(): narrows text[0..*size) and returns its new beginning. */
+const char *pl__strip(const char *text, size_t *size, bool left, bool right);
+
+/* str.lower(), str.upper(), str.capitalize(), with the mappings to several letters and the final sigma. */
+pl_status pl__lower(pl_bytes *out, const char *text, size_t size);
+pl_status pl__upper(pl_bytes *out, const char *text, size_t size);
+pl_status pl__capitalize(pl_bytes *out, const char *text, size_t size);
+
+#endif

@@ -1,0 +1,16 @@
+/* How Python writes values: what lm-evaluation-harness hashes and what jinja2 prints is spelled by Python. */
+#ifndef PLUMB_TEXT_PYTHON_H
+#define PLUMB_TEXT_PYTHON_H
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/status.h"
+
+/* repr(float): the shortest digits that read back as the same number ("0.1", "1e+16", "1e-05", "2.0"). */
+enum { PL__REAL_TEXT = 32 };
+void pl__python_real(char out[PL__REAL_TEXT], double value);
+
+/* json.dumps(value, indent=2, ensure_ascii=False), appended. */
+pl_status pl__python_json(pl_bytes *out, const json_t *value);
+
+#endif
