@@ -1,6 +1,9 @@
 /* A unit's result file: one AnnData-shaped HDF5 file (formats.md, "HDF5"). Byte-identical for equal content: no
  * timestamps, no host names, contiguous data sets in a fixed order.
  *
+ * One part is put at a time, always in the same order: the order is part of the bytes. Texts must be UTF-8. Different
+ * files may be written and read by different threads where HDF5 is built thread-safe (Debian's is).
+ *
  * Writing: create (a `.part` beside the target) -> put each part once -> finish (complete = 1, flush, fdatasync, close,
  * rename, fsync of the folder). A file that has its final name is whole. */
 #ifndef PLUMB_STORE_UNIT_FILE_H
@@ -15,8 +18,9 @@
 
 enum { PL_UNIT_FORMAT_VERSION = 1 };
 
-/* Storage type of states. float16 counts the values that do not fit (they are stored as +-65504 and the count is an
- * attribute of the data set and of the file); never a silent infinity. */
+/* Storage type of states. The half types count the values that do not fit, infinities included: they are stored as the
+ * largest finite value (+-65504 in float16) and the count is the attribute `out_of_range` of the data set and, summed, of
+ * the file; never a silent infinity. */
 typedef enum pl_storage { PL_STORE_F32, PL_STORE_F16, PL_STORE_BF16 } pl_storage;
 const char *pl_storage_name(pl_storage storage); /* "float32", "float16", "bfloat16" */
 pl_status pl_storage_parse(pl_storage *out, const char *name);
@@ -25,7 +29,7 @@ typedef struct pl_unit_writer pl_unit_writer;
 
 /* `path` is the final path. */
 pl_status pl_unit_create(pl_unit_writer **out, const char *path);
-/* /obs; the first text column named "_index" is the index. */
+/* /obs; a text column named "_index" is the index. A missing text becomes "", a missing category code -1. */
 pl_status pl_unit_put_obs(pl_unit_writer *w, const pl_frame *obs);
 /* /obsm/<name> [rows, width] float32 values, stored as `storage`. name: "last.05", "mean.final_norm". */
 pl_status pl_unit_put_states(pl_unit_writer *w, const char *name, const float *values, size_t rows, size_t width,
@@ -52,7 +56,7 @@ typedef struct pl_labels {
 } pl_labels;
 pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
 /* /uns/plumb/states_all/<layer> [tokens, C] float32 values: each distinct token once; row r of /obs reads the token ranges
- * ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once, under "" as layer. */
+ * ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once. */
 pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
                                  pl_storage storage);
 pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
@@ -76,10 +80,17 @@ void pl_unit_close(pl_unit_reader *r); /* takes NULL */
 pl_status pl_unit_get_obs(const pl_unit_reader *r, pl_frame **out);
 /* Names under /obsm, sorted; arena-owned. */
 pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n);
-/* A whole /obsm matrix as float32, whatever its stored type; the caller frees *values. */
+/* A whole /obsm matrix [rows, width] as float32, whatever its stored type; the caller frees *values. */
 pl_status pl_unit_get_states(const pl_unit_reader *r, const char *name, float **values, size_t *rows, size_t *width);
 pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out);
 pl_status pl_unit_get_labels(const pl_unit_reader *r, pl_arena *arena, pl_labels *out);
+/* What put_states_all, put_ranges, put_tokens and put_logits wrote; the caller frees *values. */
+pl_status pl_unit_get_states_all(const pl_unit_reader *r, const char *layer, float **values, size_t *tokens,
+                                 size_t *width);
+pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, uint64_t **ranges,
+                             size_t *n_ranges);
+pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, int32_t **ids);
+pl_status pl_unit_get_logits(const pl_unit_reader *r, float **values, size_t *rows, size_t *width);
 pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n);
 pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config); /* a new reference */
 pl_status pl_unit_get_attribute(const pl_unit_reader *r, const char *name, json_t **value); /* a new reference */

@@ -1,0 +1,117 @@
+/* Adoption: a unit that another run folder beside this one has finished is not computed again. Equal ids mean equal
+ * numbers (architecture.md, "Identity"), so the file is taken as it is: as a hard link, or as a copy where the file
+ * system has no links or has used them up. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/run_folder.h"
+#include "store/unit_file.h"
+
+enum { COPY_BYTES = 1 << 20 };
+
+static pl_status copy_bytes(int out, int in, const char *to, const char *from)
+{
+    char *buffer;
+    PL_TRY(pl_new(&buffer, COPY_BYTES));
+    pl_status status = PL_OK;
+    for (ssize_t n; status == PL_OK && (n = read(in, buffer, COPY_BYTES)) != 0;) {
+        if (n < 0 && errno != EINTR) status = pl_fail(PL_E_IO, "%s: cannot read: %s", from, strerror(errno));
+        for (ssize_t done = 0; done < n && status == PL_OK;) {
+            ssize_t m = write(out, buffer + done, (size_t)(n - done));
+            if (m < 0 && errno != EINTR) status = pl_fail(PL_E_IO, "%s: cannot write: %s", to, strerror(errno));
+            if (m > 0) done += m;
+        }
+    }
+    free(buffer);
+    return status;
+}
+
+static pl_status copy_file(const char *from, const char *to)
+{
+    char part[PL_PATH_MAX];
+    PL_TRY(pl_path(part, "%s.part", to));
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    if (in < 0) return pl_fail(PL_E_IO, "%s: cannot open: %s", from, strerror(errno));
+    int out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (out < 0) {
+        close(in);
+        return pl_fail(PL_E_IO, "%s: cannot create: %s", part, strerror(errno));
+    }
+    pl_status status = copy_bytes(out, in, part, from);
+    if (status == PL_OK && fdatasync(out) != 0 && errno != EINVAL)
+        status = pl_fail(PL_E_IO, "%s: cannot write to the disk: %s", part, strerror(errno));
+    close(in);
+    if (close(out) != 0 && status == PL_OK) status = pl_fail(PL_E_IO, "%s: cannot write: %s", part, strerror(errno));
+    if (status == PL_OK && rename(part, to) != 0)
+        status = pl_fail(PL_E_IO, "%s: cannot rename into place: %s", to, strerror(errno));
+    if (status != PL_OK) unlink(part);
+    return status;
+}
+
+static pl_status link_or_copy(const char *from, const char *to)
+{
+    if (link(from, to) == 0 || errno == EEXIST) return PL_OK;
+    return copy_file(from, to);
+}
+
+static bool is_whole(const char *path)
+{
+    pl_unit_reader *reader;
+    if (!pl_file_exists(path) || pl_unit_open(&reader, path) != PL_OK) return false;
+    pl_unit_close(reader);
+    return true;
+}
+
+/* Takes the unit from one other run folder, when it has it. */
+static pl_status adopt_from(const char *units, const char *own_units, const char *unit_id, bool *adopted)
+{
+    char from[PL_PATH_MAX], to[PL_PATH_MAX];
+    PL_TRY(pl_path(from, "%s/%s.h5", units, unit_id));
+    if (!is_whole(from)) return PL_OK;
+    /* The sidecar first: a unit never stands without it. */
+    PL_TRY(pl_path(from, "%s/%s.json", units, unit_id));
+    PL_TRY(pl_path(to, "%s/%s.json", own_units, unit_id));
+    if (pl_file_exists(from)) PL_TRY(link_or_copy(from, to));
+    PL_TRY(pl_path(from, "%s/%s.h5", units, unit_id));
+    PL_TRY(pl_path(to, "%s/%s.h5", own_units, unit_id));
+    PL_TRY(link_or_copy(from, to));
+    *adopted = true;
+    PL_TRY(pl_path(to, "%s/%s.failed.json", own_units, unit_id));
+    unlink(to);
+    return pl_folder_sync(own_units);
+}
+
+static bool is_same_folder(const char *a, const char *b)
+{
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, bool *adopted)
+{
+    char own[PL_PATH_MAX], units[PL_PATH_MAX];
+    *adopted = false;
+    PL_TRY(pl_run_folder_unit(own, run, unit_id)); /* refuses an id that is no file name */
+    if (pl_run_folder_has(run, unit_id)) return PL_OK;
+    PL_TRY(pl_path(own, "%s/units", run->path));
+    struct dirent **entries;
+    /* Sorted, so that the same folders always give the same donor. */
+    int n = scandir(run->results, &entries, NULL, alphasort);
+    if (n < 0) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", run->results, strerror(errno));
+    pl_status status = PL_OK;
+    for (int i = 0; i < n && status == PL_OK && !*adopted; i++) {
+        if (entries[i]->d_name[0] == '.') continue;
+        status = pl_path(units, "%s/%s/units", run->results, entries[i]->d_name);
+        if (status == PL_OK && pl_folder_exists(units) && !is_same_folder(units, own))
+            status = adopt_from(units, own, unit_id, adopted);
+    }
+    for (int i = 0; i < n; i++) free(entries[i]);
+    free(entries);
+    return status;
+}

@@ -1,0 +1,81 @@
+/* What a unit file is made of: groups, arrays, text arrays and attributes, each with the marks AnnData asks for.
+ *
+ * Output: `where` is the path named in errors. Arrays are contiguous, allocated at once, without fill values, filters
+ * or times, and the type in the file is the type in memory, so HDF5 hands the caller's bytes to the disk as they are.
+ * Input: a file is hostile: every size is checked against the file before memory is taken. */
+#ifndef PLUMB_STORE_HDF5_OBJECT_H
+#define PLUMB_STORE_HDF5_OBJECT_H
+
+#include <hdf5.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "store/unit_file.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "unit files hold the machine's own little-endian numbers");
+
+/* HDF5 prints its errors unless told not to, thread by thread: called wherever the outside enters this folder. */
+void pl__hdf5_quiet(void);
+/* Fails with "where: what: <HDF5's innermost message>". */
+pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* New types; close with H5Tclose. The text type is UTF-8 of variable length; bool is h5py's enum of FALSE and TRUE. */
+hid_t pl__hdf5_text_type(void);
+hid_t pl__hdf5_bool_type(void);
+hid_t pl__hdf5_storage_type(pl_storage storage);
+
+/* Byte offset of the first byte that is not UTF-8; the length of the text when all of it is. */
+size_t pl__utf8_span(const char *text);
+/* For qsort and bsearch over arrays of texts: by bytes. */
+int pl__by_text(const void *a, const void *b);
+
+/* A name of one link: not empty, no '/', not "." or "..". */
+pl_status pl__output_name(const char *where, const char *name);
+/* A group with encoding-type and encoding-version; close it with H5Gclose. */
+pl_status pl__output_group(hid_t *group, hid_t parent, const char *name, const char *encoding, const char *version,
+                           const char *where);
+/* The two encoding attributes. */
+pl_status pl__output_encoding(hid_t object, const char *encoding, const char *version, const char *where);
+pl_status pl__output_text(hid_t object, const char *name, const char *text, const char *where);
+pl_status pl__output_text_list(hid_t object, const char *name, const char *const *texts, size_t n, const char *where);
+/* A scalar attribute of a native type. */
+pl_status pl__output_number(hid_t object, const char *name, hid_t type, const void *value, const char *where);
+/* An array as AnnData knows it, filled from data; dims[rank], rank 1 or 2. *dataset may be NULL; else close it. */
+pl_status pl__output_array(hid_t *dataset, hid_t parent, const char *name, hid_t type, const size_t *dims, int rank,
+                           const void *data, const char *where);
+/* A string-array; NULL texts are written as "". Not UTF-8 is PL_E_INPUT. */
+pl_status pl__output_texts(hid_t parent, const char *name, const char *const *texts, size_t n, const char *where);
+/* float32 values [rows, width] in their storage type; *n_over counts what did not fit (0 for float32). */
+pl_status pl__output_matrix(size_t *n_over, hid_t parent, const char *name, const float *values, size_t rows,
+                            size_t width, pl_storage storage, const char *where);
+/* /obs, or any data frame, as a group. */
+pl_status pl__output_frame(hid_t parent, const char *name, const pl_frame *frame, const char *where);
+
+/* A file that is read. Names are paths inside it ("/uns/plumb/loglik/values"). */
+typedef struct pl__input {
+    hid_t file;
+    const char *where; /* path of the file */
+    uint64_t file_bytes;
+} pl__input;
+
+bool pl__input_has(const pl__input *in, const char *name);
+/* A data set of `rank` dims whose class is `type_class`, its size checked against the file; close with H5Dclose. */
+pl_status pl__input_open(hid_t *dataset, size_t dims[2], const pl__input *in, const char *name, int rank,
+                         H5T_class_t type_class);
+/* A whole 1-D array of integers, or of reals, converted to `type`. The arena owns it. */
+pl_status pl__input_array(void **out, size_t *n, const pl__input *in, const char *name, H5T_class_t type_class,
+                          hid_t type, pl_arena *arena);
+pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, const char *name, pl_arena *arena);
+/* A 2-D array of reals as float32; the caller frees *values. */
+pl_status pl__input_matrix(float **values, size_t *rows, size_t *width, const pl__input *in, const char *name);
+/* An attribute of an object: text, integer or real, as JSON (a new reference). */
+pl_status pl__input_attribute(json_t **out, const pl__input *in, const char *object, const char *name);
+pl_status pl__input_text_list(const char ***out, size_t *n, const pl__input *in, const char *object, const char *name,
+                              pl_arena *arena);
+pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name);
+
+#endif

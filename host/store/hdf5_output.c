@@ -1,0 +1,195 @@
+/* Groups, arrays, texts and attributes on their way into a file (hdf5_object.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/half.h"
+#include "store/hdf5_object.h"
+
+enum { BLOCK_ELEMENTS = 1 << 20 }; /* of a half matrix, converted and written at a time: 2 MiB */
+
+pl_status pl__output_name(const char *where, const char *name)
+{
+    if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") || name[pl__utf8_span(name)])
+        return pl_fail(PL_E_INPUT, "%s: '%s' is no name for a part of the file: expected UTF-8 without '/'", where,
+                       name);
+    return PL_OK;
+}
+
+/* An attribute of any type and shape. */
+static pl_status put_attribute(hid_t object, const char *name, hid_t type, hid_t space, const void *data,
+                               const char *where)
+{
+    hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    bool ok = attribute >= 0 && H5Awrite(attribute, type, data) >= 0;
+    if (attribute >= 0) ok = H5Aclose(attribute) >= 0 && ok;
+    return ok ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot write attribute '%s'", name);
+}
+
+pl_status pl__output_number(hid_t object, const char *name, hid_t type, const void *value, const char *where)
+{
+    hid_t space = H5Screate(H5S_SCALAR);
+    pl_status status = put_attribute(object, name, type, space, value, where);
+    H5Sclose(space);
+    return status;
+}
+
+static pl_status check_utf8(const char *text, const char *name, size_t row, const char *where)
+{
+    size_t span = pl__utf8_span(text);
+    if (!text[span]) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: '%s', text %zu: not UTF-8 at byte %zu", where, name, row, span);
+}
+
+pl_status pl__output_text(hid_t object, const char *name, const char *text, const char *where)
+{
+    PL_TRY(check_utf8(text, name, 0, where));
+    hid_t type = pl__hdf5_text_type();
+    pl_status status = pl__output_number(object, name, type, &text, where);
+    H5Tclose(type);
+    return status;
+}
+
+pl_status pl__output_text_list(hid_t object, const char *name, const char *const *texts, size_t n, const char *where)
+{
+    for (size_t i = 0; i < n; i++) PL_TRY(check_utf8(texts[i], name, i, where));
+    const hsize_t size = n;
+    hid_t type = pl__hdf5_text_type(), space = H5Screate_simple(1, &size, NULL);
+    const char *none = "";
+    pl_status status = put_attribute(object, name, type, space, n ? (const void *)texts : &none, where);
+    H5Sclose(space);
+    H5Tclose(type);
+    return status;
+}
+
+pl_status pl__output_encoding(hid_t object, const char *encoding, const char *version, const char *where)
+{
+    PL_TRY(pl__output_text(object, "encoding-type", encoding, where));
+    return pl__output_text(object, "encoding-version", version, where);
+}
+
+pl_status pl__output_group(hid_t *group, hid_t parent, const char *name, const char *encoding, const char *version,
+                           const char *where)
+{
+    hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(creation, false);
+    *group = H5Gcreate2(parent, name, H5P_DEFAULT, creation, H5P_DEFAULT);
+    H5Pclose(creation);
+    if (*group < 0) return pl__hdf5_fail(PL_E_INTERNAL, where, "cannot create group '%s'", name);
+    pl_status status = pl__output_encoding(*group, encoding, version, where);
+    if (status != PL_OK) {
+        H5Gclose(*group);
+        *group = H5I_INVALID_HID;
+    }
+    return status;
+}
+
+/* An empty data set of fixed place and size. */
+static pl_status create_dataset(hid_t *dataset, hid_t parent, const char *name, hid_t type, const size_t *dims,
+                                int rank, const char *where)
+{
+    const hsize_t sizes[2] = {dims[0], rank > 1 ? dims[1] : 1};
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(rank, sizes, NULL);
+    bool ok = H5Pset_obj_track_times(creation, false) >= 0 && H5Pset_layout(creation, H5D_CONTIGUOUS) >= 0 &&
+              H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY) >= 0 &&
+              /* Text references are never left unset: HDF5 writes nil there before the texts come. */
+              (H5Tget_class(type) == H5T_STRING || H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER) >= 0);
+    *dataset = ok ? H5Dcreate2(parent, name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT) : H5I_INVALID_HID;
+    H5Sclose(space);
+    H5Pclose(creation);
+    return *dataset >= 0 ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot create '%s'", name);
+}
+
+static bool is_empty(const size_t *dims, int rank)
+{
+    return dims[0] == 0 || (rank > 1 && dims[1] == 0);
+}
+
+pl_status pl__output_array(hid_t *dataset, hid_t parent, const char *name, hid_t type, const size_t *dims, int rank,
+                           const void *data, const char *where)
+{
+    hid_t set;
+    if (dataset) *dataset = H5I_INVALID_HID;
+    PL_TRY(create_dataset(&set, parent, name, type, dims, rank, where));
+    pl_status status;
+    PL_GOTO(status, done,
+            pl__output_encoding(set, H5Tget_class(type) == H5T_STRING ? "string-array" : "array", "0.2.0", where));
+    if (data && !is_empty(dims, rank) && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
+        status = pl__hdf5_fail(PL_E_INTERNAL, where, "cannot write '%s'", name);
+done:
+    if (dataset && status == PL_OK)
+        *dataset = set;
+    else
+        H5Dclose(set);
+    return status;
+}
+
+pl_status pl__output_texts(hid_t parent, const char *name, const char *const *texts, size_t n, const char *where)
+{
+    const char **filled;
+    PL_TRY(pl_new(&filled, n));
+    hid_t type = pl__hdf5_text_type();
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n; i++) {
+        filled[i] = texts[i] ? texts[i] : "";
+        PL_GOTO(status, done, check_utf8(filled[i], name, i, where));
+    }
+    status = pl__output_array(NULL, parent, name, type, &n, 1, filled, where);
+done:
+    H5Tclose(type);
+    free(filled);
+    return status;
+}
+
+/* Converts and writes rows in blocks, so that memory stays small and the block stays in the cache. */
+static pl_status write_halves(size_t *n_over, hid_t dataset, hid_t type, const float *values, size_t rows, size_t width,
+                              pl_storage storage, const char *where)
+{
+    size_t block_rows = width < BLOCK_ELEMENTS ? BLOCK_ELEMENTS / width : 1, block_elements;
+    if (block_rows > rows) block_rows = rows;
+    PL_TRY(pl_mul_size(&block_elements, block_rows, width, "block of states"));
+    uint16_t *halves;
+    PL_TRY(pl_new(&halves, block_elements));
+    hid_t space = H5Dget_space(dataset);
+    bool ok = space >= 0;
+    for (size_t row = 0; row < rows && ok; row += block_rows) {
+        size_t n = rows - row < block_rows ? rows - row : block_rows;
+        const float *in = values + row * width;
+        *n_over += storage == PL_STORE_F16 ? pl__f16_from_f32(halves, in, n * width)
+                                           : pl__bf16_from_f32(halves, in, n * width);
+        const hsize_t start[2] = {row, 0}, count[2] = {n, width};
+        hid_t memory = H5Screate_simple(2, count, NULL);
+        ok = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
+             H5Dwrite(dataset, type, memory, space, H5P_DEFAULT, halves) >= 0;
+        H5Sclose(memory);
+    }
+    H5Sclose(space);
+    free(halves);
+    return ok ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot write a matrix of halves");
+}
+
+pl_status pl__output_matrix(size_t *n_over, hid_t parent, const char *name, const float *values, size_t rows,
+                            size_t width, pl_storage storage, const char *where)
+{
+    *n_over = 0;
+    PL_TRY(pl__output_name(where, name));
+    const size_t dims[2] = {rows, width};
+    size_t bytes;
+    PL_TRY(pl_mul_size(&bytes, rows, width, name));
+    PL_TRY(pl_mul_size(&bytes, bytes, sizeof *values, name));
+    hid_t dataset, type = pl__hdf5_storage_type(storage);
+    pl_status status;
+    const float *whole = storage == PL_STORE_F32 ? values : NULL;
+    PL_GOTO(status, no_dataset, pl__output_array(&dataset, parent, name, type, dims, 2, whole, where));
+    if (storage == PL_STORE_F32) goto done;
+    if (!is_empty(dims, 2))
+        PL_GOTO(status, done, write_halves(n_over, dataset, type, values, rows, width, storage, where));
+    const int64_t count = (int64_t)*n_over;
+    /* h5dump and some readers cannot tell the two half types apart. */
+    PL_GOTO(status, done, pl__output_text(dataset, "storage_type", pl_storage_name(storage), where));
+    PL_GOTO(status, done, pl__output_number(dataset, "out_of_range", H5T_STD_I64LE, &count, where));
+done:
+    H5Dclose(dataset);
+no_dataset:
+    H5Tclose(type);
+    return status;
+}

@@ -1,0 +1,251 @@
+/* The run folder (run_folder.h): its frozen files, the paths of its units, its log and status. Every file but the log
+ * is replaced as a whole. plan.json is written last: where it is, the folder is set up. */
+#include "store/run_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/claim.h"
+
+static const size_t plan_limit_bytes = (size_t)1 << 30;
+
+/* Names that become part of a path. */
+static pl_status check_name(const char *what, const char *name)
+{
+    size_t span = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+=,@");
+    if (span == 0 || span > 200 || name[span] || name[0] == '.')
+        return pl_fail(PL_E_INPUT, "%s '%.200s': expected 1 to 200 letters, digits or any of _ - . + = , @", what,
+                       name);
+    return PL_OK;
+}
+
+static pl_status stem_path(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id)
+{
+    PL_TRY(check_name("unit id", unit_id));
+    return pl_path(out, "%s/units/%s", run->path, unit_id);
+}
+
+/* units/<id>.<ending> */
+static pl_status unit_path(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id, const char *ending)
+{
+    PL_TRY(check_name("unit id", unit_id));
+    return pl_path(out, "%s/units/%s.%s", run->path, unit_id, ending);
+}
+
+static bool has_ending(const char *name, const char *ending)
+{
+    size_t n = strlen(name), m = strlen(ending);
+    return n > m && !strcmp(name + n - m, ending);
+}
+
+/* Removes what a killed process left of a unit, unless someone works on that unit now. */
+static void remove_left_over(const pl_run_folder *run, const char *name)
+{
+    char unit_id[256], path[PL_PATH_MAX];
+    size_t span = strcspn(name, ".");
+    if (span == 0 || span >= sizeof unit_id || pl_path(path, "%s/units/%s", run->path, name) != PL_OK) return;
+    memcpy(unit_id, name, span);
+    unit_id[span] = 0;
+    int lock;
+    bool taken;
+    if (pl_run_folder_claim(run, unit_id, &lock, &taken) != PL_OK || !taken) return;
+    unlink(path); /* a left-over lock file is the claim itself, and goes with the release */
+    pl_run_folder_release(run, unit_id, lock);
+}
+
+static pl_status remove_left_overs(const pl_run_folder *run)
+{
+    char path[PL_PATH_MAX];
+    PL_TRY(pl_path(path, "%s/units", run->path));
+    DIR *folder = opendir(path);
+    if (!folder) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", path, strerror(errno));
+    for (const struct dirent *entry; (entry = readdir(folder));)
+        if (has_ending(entry->d_name, ".part") || has_ending(entry->d_name, ".tmp") ||
+            has_ending(entry->d_name, ".lock"))
+            remove_left_over(run, entry->d_name);
+    closedir(folder);
+    return PL_OK;
+}
+
+/* The plan that is there must be the one that is asked for; both as canonical JSON. */
+static pl_status compare_plan(const char *path, const json_t *plan)
+{
+    json_t *found = NULL;
+    pl_bytes a = {0}, b = {0};
+    pl_status status;
+    PL_GOTO(status, done, pl_json_read(&found, path, plan_limit_bytes));
+    PL_GOTO(status, done, pl_json_canonical(&a, found));
+    PL_GOTO(status, done, pl_json_canonical(&b, plan));
+    if (a.size != b.size || memcmp(a.data, b.data, a.size) != 0)
+        status = pl_fail(PL_E_INPUT,
+                         "%s: the plan of this run folder is another one than this experiment makes: expected equal "
+                         "plans; remove the folder, or use another --results folder or another name",
+                         path);
+done:
+    json_decref(found);
+    pl_bytes_free(&a);
+    pl_bytes_free(&b);
+    return status;
+}
+
+static pl_status freeze(const pl_run_folder *run, const char *experiment_yaml, size_t yaml_size, const json_t *manifest,
+                        const json_t *plan)
+{
+    char path[PL_PATH_MAX];
+    PL_TRY(pl_path(path, "%s/plan.json", run->path));
+    if (pl_file_exists(path)) PL_TRY(compare_plan(path, plan));
+    PL_TRY(pl_path(path, "%s/experiment.yaml", run->path));
+    if (!pl_file_exists(path)) PL_TRY(pl_file_replace(path, experiment_yaml, yaml_size));
+    PL_TRY(pl_path(path, "%s/manifest.json", run->path));
+    if (!pl_file_exists(path)) PL_TRY(pl_json_write(path, manifest));
+    PL_TRY(pl_path(path, "%s/plan.json", run->path));
+    return pl_file_exists(path) ? PL_OK : pl_json_write(path, plan);
+}
+
+pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const char *name, const char *hash,
+                               const char *experiment_yaml, size_t yaml_size, const json_t *manifest,
+                               const json_t *plan)
+{
+    char path[PL_PATH_MAX];
+    PL_TRY(check_name("experiment name", name));
+    PL_TRY(check_name("experiment hash", hash));
+    PL_TRY(pl_path(out->results, "%s", results));
+    PL_TRY(pl_path(out->path, "%s/%s-%.8s", results, name, hash));
+    PL_TRY(pl_path(path, "%s/units", out->path));
+    PL_TRY(pl_folder_make(path));
+    PL_TRY(freeze(out, experiment_yaml, yaml_size, manifest, plan));
+    return remove_left_overs(out);
+}
+
+pl_status pl_run_folder_open(pl_run_folder *out, const char *path)
+{
+    char plan[PL_PATH_MAX];
+    PL_TRY(pl_path(out->path, "%s", path));
+    for (size_t n = strlen(out->path); n > 1 && out->path[n - 1] == '/'; n--) out->path[n - 1] = 0;
+    PL_TRY(pl_path(plan, "%s/plan.json", out->path));
+    if (!pl_folder_exists(out->path) || !pl_file_exists(plan))
+        return pl_fail(PL_E_INPUT, "%s: no run folder: expected a folder with a plan.json, as `plumb run` makes it",
+                       path);
+    const char *slash = strrchr(out->path, '/'), *last = slash ? slash + 1 : out->path;
+    if (!strcmp(last, ".") || !strcmp(last, "..")) return pl_path(out->results, "%s/..", path);
+    return pl_path_folder(out->results, out->path);
+}
+
+pl_status pl_run_folder_plan(const pl_run_folder *run, json_t **plan)
+{
+    char path[PL_PATH_MAX];
+    *plan = NULL;
+    PL_TRY(pl_path(path, "%s/plan.json", run->path));
+    return pl_json_read(plan, path, plan_limit_bytes);
+}
+
+pl_status pl_run_folder_unit(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id)
+{
+    return unit_path(out, run, unit_id, "h5");
+}
+
+bool pl_run_folder_has(const pl_run_folder *run, const char *unit_id)
+{
+    char path[PL_PATH_MAX];
+    return pl_run_folder_unit(path, run, unit_id) == PL_OK && pl_file_exists(path);
+}
+
+pl_status pl_run_folder_claim(const pl_run_folder *run, const char *unit_id, int *lock, bool *taken)
+{
+    char stem[PL_PATH_MAX];
+    bool supported;
+    PL_TRY(stem_path(stem, run, unit_id));
+    PL_TRY(pl__claim_lock(stem, lock, taken, &supported));
+    return supported ? PL_OK : pl__claim_owner(stem, lock, taken);
+}
+
+void pl_run_folder_release(const pl_run_folder *run, const char *unit_id, int lock)
+{
+    char stem[PL_PATH_MAX];
+    if (stem_path(stem, run, unit_id) == PL_OK)
+        pl__claim_release(stem, lock);
+    else if (lock >= 0)
+        close(lock);
+}
+
+pl_status pl_run_folder_sidecar(const pl_run_folder *run, const char *unit_id, const json_t *sidecar)
+{
+    char path[PL_PATH_MAX];
+    PL_TRY(unit_path(path, run, unit_id, "json"));
+    PL_TRY(pl_json_write(path, sidecar));
+    PL_TRY(unit_path(path, run, unit_id, "failed.json"));
+    if (unlink(path) != 0 && errno != ENOENT) return pl_fail(PL_E_IO, "%s: cannot remove: %s", path, strerror(errno));
+    return PL_OK;
+}
+
+pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, const char *message)
+{
+    char path[PL_PATH_MAX];
+    PL_TRY(unit_path(path, run, unit_id, "failed.json"));
+    json_t *text = json_string(message);
+    if (!text) text = json_string("a message that is not UTF-8");
+    json_t *object = json_pack("{s:o}", "message", text);
+    if (!object) return pl_fail(PL_E_MEMORY, "out of memory while writing %s", path);
+    pl_status status = pl_json_write(path, object);
+    json_decref(object);
+    return status;
+}
+
+static pl_status append_line(const char *path, const char *line, size_t size)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (fd < 0) return pl_fail(PL_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    /* One write: lines of several processes do not mix. */
+    ssize_t n = write(fd, line, size);
+    int error = n < 0 ? errno : ENOSPC;
+    close(fd);
+    return n == (ssize_t)size ? PL_OK : pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(error));
+}
+
+pl_status pl_run_folder_log(const pl_run_folder *run, const char *format, ...)
+{
+    char path[PL_PATH_MAX], stamp[32], *text = NULL;
+    PL_TRY(pl_path(path, "%s/log.txt", run->path));
+    va_list args;
+    va_start(args, format);
+    int n = vasprintf(&text, format, args);
+    va_end(args);
+    if (n < 0) return pl_fail(PL_E_MEMORY, "out of memory while writing %s", path);
+    for (char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r') *c = ' ';
+    const time_t now = time(NULL);
+    struct tm utc;
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    pl_bytes line = {0};
+    pl_status status = pl_bytes_format(&line, "%s %s\n", stamp, text);
+    if (status == PL_OK) status = append_line(path, line.data, line.size);
+    pl_bytes_free(&line);
+    free(text);
+    return status;
+}
+
+pl_status pl_run_folder_status(const pl_run_folder *run, const char *shard, const json_t *status)
+{
+    char path[PL_PATH_MAX];
+    if (shard && *shard) {
+        PL_TRY(check_name("shard", shard));
+        PL_TRY(pl_path(path, "%s/status-%s.json", run->path, shard));
+    } else {
+        PL_TRY(pl_path(path, "%s/status.json", run->path));
+    }
+    return pl_json_write(path, status);
+}
+
+pl_status pl_run_folder_done(const pl_run_folder *run)
+{
+    char path[PL_PATH_MAX];
+    PL_TRY(pl_path(path, "%s/DONE", run->path));
+    return pl_file_replace(path, "", 0);
+}

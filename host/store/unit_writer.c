@@ -1,0 +1,349 @@
+/* Writing a unit file (unit_file.h). The bytes depend on nothing but what is put and in which order: every object is
+ * made without times, in the caller's order, and attributes given as JSON go in by sorted name.
+ *
+ * All bytes go through our own file driver (hdf5_disk.h), which keeps the first failure of the disk to itself until a
+ * step has ended; each step asks for it, so that a full disk is named as such. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "store/hdf5_disk.h"
+#include "store/hdf5_object.h"
+
+static const char hidden_states[] =
+    "layer NN = hidden_states[NN] for NN < L; layer L is after the last block and before the final norm "
+    "(not in hidden_states); final_norm = hidden_states[L]";
+
+struct pl_unit_writer {
+    char path[PL_PATH_MAX], part[PL_PATH_MAX];
+    pl__disk disk;
+    hid_t file, obsm, plumb, states_all; /* states_all: opened when first needed */
+    size_t n_rows;                       /* of /obs; all that is aligned with it must have as many */
+    bool has_rows, has_obs;
+    size_t n_over; /* values of half matrices that did not fit */
+};
+
+static const char *const storage_names[] = {"float32", "float16", "bfloat16"};
+
+const char *pl_storage_name(pl_storage storage)
+{
+    return storage_names[storage];
+}
+
+pl_status pl_storage_parse(pl_storage *out, const char *name)
+{
+    for (size_t i = 0; i < sizeof storage_names / sizeof *storage_names; i++) {
+        if (strcmp(name, storage_names[i])) continue;
+        *out = (pl_storage)i;
+        return PL_OK;
+    }
+    return pl_fail(PL_E_INPUT, "storage type '%s': expected float32, float16 or bfloat16", name);
+}
+
+/* The frame without columns that AnnData wants as /var: X is absent, so there are no variables. */
+static pl_status put_var(pl_unit_writer *w)
+{
+    pl_frame *var;
+    pl_column *index;
+    PL_TRY(pl_frame_create(&var, 0));
+    pl_status status = pl_frame_add(var, &index, "_index", PL_COLUMN_TEXT);
+    if (status == PL_OK) status = pl__output_frame(w->file, "var", var, w->path);
+    pl_frame_free(var);
+    return status;
+}
+
+/* An empty group; kept open when `keep` is given. */
+static pl_status put_group(pl_unit_writer *w, hid_t *keep, hid_t parent, const char *name)
+{
+    hid_t group;
+    PL_TRY(pl__output_group(&group, parent, name, "dict", "0.1.0", w->path));
+    if (keep)
+        *keep = group;
+    else
+        H5Gclose(group);
+    return PL_OK;
+}
+
+static pl_status put_skeleton(pl_unit_writer *w)
+{
+    const int64_t version = PL_UNIT_FORMAT_VERSION;
+    hid_t uns;
+    PL_TRY(pl__output_encoding(w->file, "anndata", "0.1.0", w->path));
+    PL_TRY(put_group(w, NULL, w->file, "layers"));
+    PL_TRY(put_group(w, &w->obsm, w->file, "obsm"));
+    PL_TRY(put_group(w, NULL, w->file, "obsp"));
+    PL_TRY(put_var(w));
+    PL_TRY(put_group(w, NULL, w->file, "varm"));
+    PL_TRY(put_group(w, NULL, w->file, "varp"));
+    PL_TRY(put_group(w, &uns, w->file, "uns"));
+    pl_status status = put_group(w, &w->plumb, uns, "plumb");
+    H5Gclose(uns);
+    PL_TRY(status);
+    PL_TRY(pl__output_number(w->plumb, "format_version", H5T_STD_I64LE, &version, w->path));
+    return pl__output_text(w->plumb, "hidden_states", hidden_states, w->path);
+}
+
+static pl_status create_file(pl_unit_writer *w)
+{
+    PL_TRY(pl__disk_open(&w->disk, w->part));
+    hid_t access = H5I_INVALID_HID, creation = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_obj_track_times(creation, false); /* of the root group */
+    pl_status status = pl__disk_access(&access, &w->disk);
+    if (status == PL_OK) {
+        w->file = H5Fcreate(w->part, H5F_ACC_TRUNC, creation, access);
+        if (w->file < 0) status = pl__hdf5_fail(PL_E_IO, w->part, "cannot create");
+    }
+    if (access >= 0) H5Pclose(access);
+    H5Pclose(creation);
+    return status;
+}
+
+/* What a step reports: a failed disk before whatever HDF5 made of it. */
+static pl_status step(const pl_unit_writer *w, pl_status status)
+{
+    return w->disk.error ? pl__disk_check(&w->disk) : status;
+}
+
+pl_status pl_unit_create(pl_unit_writer **out, const char *path)
+{
+    *out = NULL;
+    pl_unit_writer *w;
+    PL_TRY(pl_new(&w, 1));
+    w->disk.fd = -1;
+    w->disk.driver = w->file = w->obsm = w->plumb = w->states_all = H5I_INVALID_HID;
+    pl__hdf5_quiet();
+    pl_status status;
+    PL_GOTO(status, failed, pl_path(w->path, "%s", path));
+    PL_GOTO(status, failed, pl_path(w->part, "%s.part", path));
+    PL_GOTO(status, failed, create_file(w));
+    PL_GOTO(status, failed, step(w, put_skeleton(w)));
+    *out = w;
+    return PL_OK;
+failed:
+    pl_unit_discard(w);
+    return status;
+}
+
+/* Every put comes through here first. */
+static pl_status begin(pl_unit_writer *w)
+{
+    pl__hdf5_quiet(); /* the thread may be another one than that of the create */
+    return step(w, PL_OK);
+}
+
+/* What is aligned with /obs has its number of rows. */
+static pl_status begin_rows(pl_unit_writer *w, size_t n_rows, const char *what)
+{
+    PL_TRY(begin(w));
+    if (w->has_rows && n_rows != w->n_rows)
+        return pl_fail(PL_E_INTERNAL, "%s: %s has %zu rows, expected %zu as the rest", w->path, what, n_rows,
+                       w->n_rows);
+    w->has_rows = true;
+    w->n_rows = n_rows;
+    return PL_OK;
+}
+
+pl_status pl_unit_put_obs(pl_unit_writer *w, const pl_frame *obs)
+{
+    PL_TRY(begin_rows(w, obs->n_rows, "obs"));
+    w->has_obs = true;
+    return step(w, pl__output_frame(w->file, "obs", obs, w->path));
+}
+
+static pl_status put_matrix(pl_unit_writer *w, hid_t parent, const char *name, const float *values, size_t rows,
+                            size_t width, pl_storage storage)
+{
+    size_t n_over;
+    pl_status status = pl__output_matrix(&n_over, parent, name, values, rows, width, storage, w->path);
+    w->n_over += n_over;
+    return step(w, status);
+}
+
+pl_status pl_unit_put_states(pl_unit_writer *w, const char *name, const float *values, size_t rows, size_t width,
+                             pl_storage storage)
+{
+    PL_TRY(begin_rows(w, rows, name));
+    return put_matrix(w, w->obsm, name, values, rows, width, storage);
+}
+
+/* A 1-D array. */
+static pl_status put_list(pl_unit_writer *w, hid_t group, const char *name, hid_t type, const void *data, size_t n)
+{
+    return pl__output_array(NULL, group, name, type, &n, 1, data, w->path);
+}
+
+static pl_status put_loglik(pl_unit_writer *w, hid_t group, const pl_loglik *l)
+{
+    PL_TRY(put_list(w, group, "choice_indptr", H5T_STD_U64LE, l->choice_indptr, l->n_rows + 1));
+    PL_TRY(put_list(w, group, "token_indptr", H5T_STD_U64LE, l->token_indptr, l->n_choices + 1));
+    PL_TRY(put_list(w, group, "token_ids", H5T_STD_I32LE, l->token_ids, l->n_tokens));
+    PL_TRY(put_list(w, group, "values", H5T_IEEE_F32LE, l->values, l->n_tokens));
+    PL_TRY(put_list(w, group, "greedy", H5T_STD_U8LE, l->greedy, l->n_tokens));
+    PL_TRY(put_list(w, group, "choice_bytes", H5T_STD_U32LE, l->choice_bytes, l->n_choices));
+    return put_list(w, group, "choice_characters", H5T_STD_U32LE, l->choice_characters, l->n_choices);
+}
+
+pl_status pl_unit_put_loglik(pl_unit_writer *w, const pl_loglik *loglik)
+{
+    PL_TRY(begin_rows(w, loglik->n_rows, "loglik"));
+    hid_t group;
+    PL_TRY(put_group(w, &group, w->plumb, "loglik"));
+    pl_status status = put_loglik(w, group, loglik);
+    H5Gclose(group);
+    return step(w, status);
+}
+
+static pl_status put_labels(pl_unit_writer *w, hid_t group, const pl_labels *l)
+{
+    PL_TRY(pl__output_texts(group, "text", l->text, l->n, w->path));
+    PL_TRY(put_list(w, group, "indptr", H5T_STD_U64LE, l->indptr, l->n + 1));
+    PL_TRY(put_list(w, group, "ids", H5T_STD_I32LE, l->ids, (size_t)l->indptr[l->n]));
+    return put_matrix(w, group, "unembedding", l->unembedding, l->n, l->width, PL_STORE_F32);
+}
+
+pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels)
+{
+    PL_TRY(begin(w));
+    hid_t group;
+    PL_TRY(put_group(w, &group, w->plumb, "labels"));
+    pl_status status = put_labels(w, group, labels);
+    H5Gclose(group);
+    return step(w, status);
+}
+
+static pl_status begin_states_all(pl_unit_writer *w)
+{
+    PL_TRY(begin(w));
+    return w->states_all >= 0 ? PL_OK : put_group(w, &w->states_all, w->plumb, "states_all");
+}
+
+pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
+                                 pl_storage storage)
+{
+    PL_TRY(begin_states_all(w));
+    return put_matrix(w, w->states_all, layer, values, tokens, width, storage);
+}
+
+pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
+                             size_t n_ranges)
+{
+    PL_TRY(begin_rows(w, n_rows, "states_all"));
+    PL_TRY(begin_states_all(w));
+    const size_t dims[2] = {n_ranges, 2};
+    pl_status status = put_list(w, w->states_all, "indptr", H5T_STD_U64LE, indptr, n_rows + 1);
+    if (status == PL_OK)
+        status = pl__output_array(NULL, w->states_all, "ranges", H5T_STD_U64LE, dims, 2, ranges, w->path);
+    return step(w, status);
+}
+
+pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const int32_t *ids)
+{
+    PL_TRY(begin_rows(w, n_rows, "tokens"));
+    hid_t group;
+    PL_TRY(put_group(w, &group, w->plumb, "tokens"));
+    pl_status status = put_list(w, group, "indptr", H5T_STD_U64LE, indptr, n_rows + 1);
+    if (status == PL_OK) status = put_list(w, group, "ids", H5T_STD_I32LE, ids, (size_t)indptr[n_rows]);
+    H5Gclose(group);
+    return step(w, status);
+}
+
+pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows, size_t width)
+{
+    PL_TRY(begin(w));
+    return put_matrix(w, w->plumb, "logits", values, rows, width, PL_STORE_F32);
+}
+
+pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows)
+{
+    PL_TRY(begin_rows(w, n_rows, "samples"));
+    return step(w, pl__output_texts(w->plumb, "samples", json, n_rows, w->path));
+}
+
+static pl_status put_attribute(pl_unit_writer *w, const char *name, const json_t *value)
+{
+    const int64_t integer = json_integer_value(value);
+    const double real = json_real_value(value);
+    PL_TRY(pl__output_name(w->path, name));
+    if (json_is_string(value)) return pl__output_text(w->plumb, name, json_string_value(value), w->path);
+    if (json_is_integer(value)) return pl__output_number(w->plumb, name, H5T_STD_I64LE, &integer, w->path);
+    if (json_is_real(value)) return pl__output_number(w->plumb, name, H5T_IEEE_F64LE, &real, w->path);
+    return pl_fail(PL_E_INTERNAL, "%s: attribute '%s': expected a text, an integer or a real", w->path, name);
+}
+
+static pl_status put_attributes(pl_unit_writer *w, const json_t *attributes)
+{
+    const char **names, *name;
+    size_t n = 0;
+    const json_t *value;
+    PL_TRY(pl_new(&names, json_object_size(attributes)));
+    json_object_foreach((json_t *)(uintptr_t)attributes, name, value) names[n++] = name;
+    qsort(names, n, sizeof *names, pl__by_text);
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n && status == PL_OK; i++)
+        status = put_attribute(w, names[i], json_object_get(attributes, names[i]));
+    free(names);
+    return status;
+}
+
+pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *attributes)
+{
+    PL_TRY(begin(w));
+    pl_status status = pl__output_text(w->plumb, "config_json", config_json, w->path);
+    if (status == PL_OK && attributes) status = put_attributes(w, attributes);
+    return step(w, status);
+}
+
+/* Closes the HDF5 side; the driver's file stays open so that it can be synced after HDF5's last write. */
+static pl_status close_file(pl_unit_writer *w)
+{
+    bool ok = true;
+    hid_t *const groups[] = {&w->states_all, &w->obsm, &w->plumb};
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        if (*groups[i] >= 0) ok = H5Gclose(*groups[i]) >= 0 && ok;
+        *groups[i] = H5I_INVALID_HID;
+    }
+    if (w->file >= 0) ok = H5Fclose(w->file) >= 0 && ok;
+    w->file = H5I_INVALID_HID;
+    return ok ? PL_OK : pl__hdf5_fail(PL_E_IO, w->part, "cannot close");
+}
+
+static pl_status finish(pl_unit_writer *w)
+{
+    PL_TRY(begin(w));
+    if (!w->has_obs) return pl_fail(PL_E_INTERNAL, "%s: finished without /obs", w->path);
+    const int64_t n_over = (int64_t)w->n_over, complete = 1;
+    PL_TRY(pl__output_number(w->plumb, "out_of_range", H5T_STD_I64LE, &n_over, w->path));
+    PL_TRY(pl__output_number(w->plumb, "complete", H5T_STD_I64LE, &complete, w->path));
+    PL_TRY(step(w, close_file(w)));
+    PL_TRY(pl__disk_sync(&w->disk));
+    if (rename(w->part, w->path) != 0)
+        return pl_fail(PL_E_IO, "%s: cannot rename into place: %s", w->path, strerror(errno));
+    char folder[PL_PATH_MAX];
+    PL_TRY(pl_path_folder(folder, w->path));
+    return pl_folder_sync(folder);
+}
+
+pl_status pl_unit_finish(pl_unit_writer *w)
+{
+    pl_status status = step(w, finish(w));
+    pl_unit_discard(w); /* after the rename there is no .part left to remove */
+    return status;
+}
+
+void pl_unit_discard(pl_unit_writer *w)
+{
+    if (!w) return;
+    pl__hdf5_quiet();
+    if (w->file >= 0) {
+        /* Nothing more needs to reach the disk: the driver drops what HDF5 flushes from here on. */
+        if (!w->disk.error) w->disk.error = ECANCELED;
+        close_file(w);
+    }
+    /* Only a .part that this writer created is removed. */
+    if (w->disk.fd >= 0) unlink(w->part);
+    pl__disk_close(&w->disk);
+    free(w);
+}
