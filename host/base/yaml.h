@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/status.h"
 
 typedef enum pl_yaml_kind { PL_YAML_SCALAR, PL_YAML_LIST, PL_YAML_MAP } pl_yaml_kind;
@@ -48,6 +49,10 @@ pl_status pl_yaml_to_size(size_t *out, const pl_yaml_node *node);
 pl_status pl_yaml_to_integer(long long *out, const pl_yaml_node *node);
 pl_status pl_yaml_to_real(double *out, const pl_yaml_node *node);
 pl_status pl_yaml_to_bool(bool *out, const pl_yaml_node *node);
+
+/* A text with ${VAR} and ${VAR:-default} taken from the environment, appended. A variable that is not set (and has no
+ * default) is an error that names it; any other '$' stands for itself. Serves paths. */
+pl_status pl_yaml_to_path(pl_bytes *out, const pl_yaml_node *node);
 
 /* The whole node as JSON by YAML 1.2's core schema (null, true/false, integers, reals, texts). A new reference. */
 pl_status pl_yaml_to_json(json_t **out, const pl_yaml_node *node);
