@@ -2,13 +2,15 @@
 """Composes the items of the four tasks of paper/shot-scaling.yaml from word_lists.py into data/*.jsonl.
 
     make_items.py            writes data/<task>.test.jsonl and data/<task>.train.jsonl
-    make_items.py --check    composes them again and compares with what is committed; checks balance, uniqueness and
-                             that test and training items share nothing they should not
+    make_items.py --check    composes them again and compares with what is committed, and with the digests in
+                             ../tasks/<task>.yaml
+Both check balance, uniqueness, and that test and training items share nothing they should not.
 
 Deterministic: the same word lists give the same bytes. Needs Python 3 alone; running plumb does not need it at all.
 """
 import argparse
 import collections
+import hashlib
 import json
 import pathlib
 import random
@@ -17,6 +19,7 @@ import sys
 import word_lists as w
 
 DATA = pathlib.Path(__file__).parent / "data"
+TASKS = DATA.parent.parent / "tasks"
 POLARITY = ["negative", "positive"]
 ACCEPTABLE = ["incorrect", "correct"]
 
@@ -272,6 +275,10 @@ def main():
             elif not path.exists() or path.read_text(encoding="utf-8") != text:
                 differs += 1
                 print(f"{path}: differs from what make_items.py composes; run make_items.py", file=sys.stderr)
+            digest = hashlib.sha256(text.encode()).hexdigest()
+            if digest not in (TASKS / f"{task}.yaml").read_text(encoding="utf-8"):
+                differs += 1
+                print(f"{TASKS / task}.yaml: expected sha256 {digest} for {path.name}", file=sys.stderr)
         print(f"{task}: {len(test)} test items, {len(train)} training items")
     return 1 if differs else 0
 
