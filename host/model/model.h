@@ -11,14 +11,18 @@
 
 typedef enum pl_rope_kind { PL_ROPE_NONE, PL_ROPE_DEFAULT, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_YARN, PL_ROPE_LONGROPE } pl_rope_kind;
 
+enum { PL_ROPE_FACTORS = 256 };
+
 typedef struct pl_rope {
     pl_rope_kind kind;
     double theta, factor, low_frequency_factor, high_frequency_factor;
     double original_positions, attention_factor, beta_fast, beta_slow;
-    size_t width; /* rotated features of a head */
+    bool truncate; /* yarn: the correction range in whole dimensions */
+    double part;   /* of a head's features that is rotated, 0..1 */
+    size_t width;  /* rotated features of a head: int(D * part), even */
     size_t n_factors;
-    double factors[256]; /* longrope: chosen once from the declared length */
-    bool interleaved;
+    double factors[PL_ROPE_FACTORS]; /* longrope: chosen once from the declared length */
+    bool interleaved;                /* pairs (2j, 2j + 1) instead of (j, j + width / 2) */
 } pl_rope;
 
 /* What a checkpoint's config.json says once class defaults are filled in; sizes by the glossary's letters. */
@@ -31,7 +35,8 @@ typedef struct pl_config {
     pl_activation activation;
     pl_rope rope;
     bool tied, qkv_bias, output_bias, mlp_bias;
-    double attention_scale;
+    bool parallel; /* x + attention(norm_1 x) + mlp(norm_2 x), instead of one after the other */
+    double attention_scale, attention_softcap, logit_softcap; /* softcaps: 0 is none */
     double embed_scale;
     const char *dtype; /* the checkpoint's own, for people: "float32" */
     int32_t bos, eos;  /* -1: none; the first of a list */
@@ -43,8 +48,8 @@ typedef struct pl_checkpoint {
     char folder[PL_PATH_MAX];
     pl_config config;
     pl_safetensors *tensors;
+    const char *prefix; /* of the tensors' names: "transformer.", or "" in a base-model checkpoint */
     size_t n_parameters;
-    pl_arena *arena;
 } pl_checkpoint;
 
 /* A folder, or a hub name ("gpt2", "org/name[@revision]") found in the local Hugging Face cache ($HF_HUB_CACHE,
@@ -64,8 +69,10 @@ const pl_gear *pl_model_gear(const pl_model *model);
 /* The row of the vocabulary head for a token, as float32 [C] (from the checkpoint). */
 pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t token, float *out);
 
-/* Memory for a forward pass of up to N tokens and R gathered rows. */
+/* Memory for a forward pass of up to N tokens and R gathered rows. With `logits` it holds a matrix [R, V] too, which a
+ * caller may name as pl_pass.logits (a view of the caller's own serves as well). */
 typedef struct pl_activations pl_activations;
+pl_view pl_activations_logits(const pl_activations *activations); /* [R, V] f32; absent without `logits` */
 pl_status pl_activations_create(pl_activations **out, const pl_model *model, size_t n_tokens, size_t n_rows, bool logits);
 void pl_activations_free(pl_activations *activations); /* takes NULL */
 size_t pl_activations_bytes(const pl_model *model, size_t n_tokens, size_t n_rows, bool logits);

@@ -17,6 +17,7 @@ enum { PL_TENSOR_DIMS = 8 };
 
 typedef struct pl_tensor {
     const char *name;
+    const char *file;    /* where it stands, for messages */
     bool readable;       /* its type is F32, F16 or BF16; others (BOOL, U8, I64 buffers) are listed, not read */
     const char *type;    /* as in the file: "F32" */
     pl_dtype dtype;      /* when readable */

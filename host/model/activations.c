@@ -1,0 +1,69 @@
+/* The memory of a forward pass: made once for a capacity, used by every batch that fits. */
+#include "model/activations.h"
+
+#include <stdlib.h>
+
+/* Sizes only: buffers are NULL. The one list that both the bytes and the buffers come from. */
+static void plan(pl_view out[PL__ACT_SLOTS], const pl_model *m, size_t N, size_t R, bool logits)
+{
+    const pl_config *c = &m->config;
+    bool two_norms = c->parallel && m->layers[PL__NORM_2 - PL__MODEL_SLOTS].view.buffer;
+    size_t workspace = R ? m->gear.ops->score_workspace_bytes(R, c->V) : 0;
+    pl_view views[PL__ACT_SLOTS] = {
+        [PL__ACT_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
+        [PL__ACT_NORMED] = {.rows = N, .columns = c->C, .dtype = m->compute},
+        [PL__ACT_NORMED_2] = {.rows = two_norms ? N : 0, .columns = c->C, .dtype = m->compute},
+        [PL__ACT_QKV] = {.rows = N, .columns = pl__dimension(c, 'A'), .dtype = m->compute},
+        [PL__ACT_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = m->compute},
+        [PL__ACT_UP] = {.rows = N, .columns = pl__dimension(c, 'U'), .dtype = m->compute},
+        [PL__ACT_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
+        [PL__ACT_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = m->compute},
+        [PL__ACT_LOGITS] = {.rows = logits ? R : 0, .columns = c->V, .dtype = PL_F32},
+        [PL__ACT_WORKSPACE] = {.rows = workspace ? 1 : 0, .columns = workspace, .dtype = PL_U8},
+    };
+    for (size_t i = 0; i < PL__ACT_SLOTS; i++) out[i] = views[i];
+}
+
+size_t pl_activations_bytes(const pl_model *model, size_t n_tokens, size_t n_rows, bool logits)
+{
+    pl_view views[PL__ACT_SLOTS];
+    plan(views, model, n_tokens, n_rows, logits);
+    size_t bytes = 0;
+    for (size_t i = 0; i < PL__ACT_SLOTS; i++)
+        bytes += views[i].rows * views[i].columns * pl_dtype_bytes(views[i].dtype);
+    return bytes;
+}
+
+pl_status pl_activations_create(pl_activations **out, const pl_model *model, size_t n_tokens, size_t n_rows,
+                                bool logits)
+{
+    *out = NULL;
+    pl_activations *a;
+    PL_TRY(pl_new(&a, 1));
+    a->gear = model->gear;
+    a->n_tokens = n_tokens;
+    a->n_rows = n_rows;
+    pl_view sizes[PL__ACT_SLOTS];
+    plan(sizes, model, n_tokens, n_rows, logits);
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < PL__ACT_SLOTS && status == PL_OK; i++)
+        if (sizes[i].rows)
+            status = pl_view_create(&a->gear, &a->views[i], sizes[i].rows, sizes[i].columns, sizes[i].dtype);
+    if (status == PL_OK)
+        *out = a;
+    else
+        pl_activations_free(a);
+    return status;
+}
+
+void pl_activations_free(pl_activations *activations)
+{
+    if (!activations) return;
+    for (size_t i = 0; i < PL__ACT_SLOTS; i++) pl_view_free(&activations->gear, &activations->views[i]);
+    free(activations);
+}
+
+pl_view pl_activations_logits(const pl_activations *activations)
+{
+    return activations->views[PL__ACT_LOGITS];
+}

@@ -1,0 +1,200 @@
+/* A checkpoint folder: config.json and the tensor directory, checked against each other before anything is loaded.
+ *
+ * Every tensor that the family's table expects must be there with its shape and a readable type, and every tensor that
+ * is there must be expected or a known buffer: a wrong checkpoint never passes silently. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/config.h"
+#include "model/weights.h"
+
+enum { NAME_MAX_BYTES = 256, SHAPE_TEXT = 256 };
+static const size_t CONFIG_LIMIT_BYTES = 4u * 1024 * 1024;
+
+/* The stored name: prefix, with the layer's number for '#'. */
+static void tensor_name(char out[NAME_MAX_BYTES], const char *prefix, const char *pattern, size_t layer)
+{
+    if (*pattern == '^') {
+        prefix = "";
+        pattern++;
+    }
+    const char *hash = strchr(pattern, '#');
+    if (hash)
+        snprintf(out, NAME_MAX_BYTES, "%s%.*s%zu%s", prefix, (int)(hash - pattern), pattern, layer, hash + 1);
+    else
+        snprintf(out, NAME_MAX_BYTES, "%s%s", prefix, pattern);
+}
+
+size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact)
+{
+    if (!pl__holds(config, fact->when)) return 0;
+    return fact->slot < PL__MODEL_SLOTS ? 1 : config->L;
+}
+
+const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
+{
+    char name[NAME_MAX_BYTES];
+    tensor_name(name, checkpoint->prefix, fact->name, layer);
+    return pl_safetensors_find(checkpoint->tensors, name);
+}
+
+static const pl__tensor_fact *fact_of_slot(const pl_family *family, pl__slot slot)
+{
+    for (size_t i = 0; i < family->n_tensors; i++)
+        if (family->tensors[i].slot == slot) return &family->tensors[i];
+    return NULL;
+}
+
+const pl__tensor_fact *pl__head_fact(const pl_config *config)
+{
+    return fact_of_slot(config->family, config->tied ? PL__EMBED : PL__HEAD);
+}
+
+/* The first prefix under which the embedding stands; the family's usual one when there is none. */
+static const char *find_prefix(const pl_safetensors *tensors, const pl_family *family)
+{
+    const pl__tensor_fact *embed = fact_of_slot(family, PL__EMBED);
+    for (const char *const *prefix = family->prefixes; *prefix; prefix++) {
+        char name[NAME_MAX_BYTES];
+        tensor_name(name, *prefix, embed->name, 0);
+        if (pl_safetensors_find(tensors, name)) return *prefix;
+    }
+    return family->prefixes[0];
+}
+
+static void shape_text(char out[SHAPE_TEXT], const size_t *dims, size_t n)
+{
+    size_t used = (size_t)snprintf(out, SHAPE_TEXT, "[");
+    for (size_t i = 0; i < n; i++)
+        used += (size_t)snprintf(out + used, SHAPE_TEXT - used, "%s%zu", i ? ", " : "", dims[i]);
+    snprintf(out + used, SHAPE_TEXT - used, "]");
+}
+
+static pl_status check_shape(const pl_tensor *t, const pl_config *config, const pl__tensor_fact *fact)
+{
+    size_t n = strlen(fact->dims), expected[PL_TENSOR_DIMS];
+    bool same = n == t->n_dims;
+    for (size_t i = 0; i < n; i++) {
+        expected[i] = pl__dimension(config, fact->dims[i]);
+        same = same && t->dims[i] == expected[i];
+    }
+    if (same) return PL_OK;
+    char want[SHAPE_TEXT], have[SHAPE_TEXT];
+    shape_text(want, expected, n);
+    shape_text(have, t->dims, t->n_dims);
+    return pl_fail(PL_E_INPUT, "%s: tensor '%s': expected shape %s by config.json, found %s", t->file, t->name, want,
+                   have);
+}
+
+/* One expected tensor; marks it as seen. */
+static pl_status check_tensor(pl_checkpoint *c, bool *seen, const pl__tensor_fact *fact, size_t layer)
+{
+    const pl_tensor *t = pl__checkpoint_tensor(c, fact, layer);
+    if (!t) {
+        char name[NAME_MAX_BYTES], want[SHAPE_TEXT];
+        size_t n = strlen(fact->dims), dims[PL_TENSOR_DIMS];
+        for (size_t i = 0; i < n; i++) dims[i] = pl__dimension(&c->config, fact->dims[i]);
+        shape_text(want, dims, n);
+        tensor_name(name, c->prefix, fact->name, layer);
+        return pl_fail(PL_E_INPUT, "%s: tensor '%s' is missing: expected shape %s (model_type %s, %zu layers by config.json)",
+                       c->folder, name, want, c->config.model_type, c->config.L);
+    }
+    PL_TRY(check_shape(t, &c->config, fact));
+    if (!t->readable)
+        return pl_fail(PL_E_UNSUPPORTED, "%s: tensor '%s': type %s cannot be read: expected F32, F16 or BF16", t->file,
+                       t->name, t->type);
+    seen[t - pl_safetensors_at(c->tensors, 0)] = true;
+    c->n_parameters += t->bytes / pl_dtype_bytes(t->dtype);
+    return PL_OK;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+static bool is_ignored(const pl_config *config, const char *name)
+{
+    for (const char *const *end = config->family->ignored; *end; end++)
+        if (ends_with(name, *end)) return true;
+    /* A tied checkpoint may hold the head all the same: the embedding is used. */
+    const pl__tensor_fact *head = fact_of_slot(config->family, PL__HEAD);
+    return config->tied && head && *head->name == '^' && strcmp(name, head->name + 1) == 0;
+}
+
+static pl_status check_tensors(pl_checkpoint *c)
+{
+    const pl_family *family = c->config.family;
+    size_t n = pl_safetensors_count(c->tensors);
+    bool *seen;
+    PL_TRY(pl_new(&seen, n));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < family->n_tensors; i++)
+        for (size_t l = 0; l < pl__fact_count(&c->config, &family->tensors[i]); l++)
+            PL_GOTO(status, done, check_tensor(c, seen, &family->tensors[i], l));
+    for (size_t i = 0; i < n; i++) {
+        const pl_tensor *t = pl_safetensors_at(c->tensors, i);
+        if (seen[i] || is_ignored(&c->config, t->name)) continue;
+        status = pl_fail(PL_E_INPUT, "%s: tensor '%s' is not expected in a %s model of %zu layers: does config.json belong here?",
+                         t->file, t->name, c->config.model_type, c->config.L);
+        goto done;
+    }
+done:
+    free(seen);
+    return status;
+}
+
+static pl_status read_config(pl_config *out, const char *folder)
+{
+    char path[PL_PATH_MAX];
+    pl_bytes text;
+    PL_TRY(pl_path(path, "%s/config.json", folder));
+    if (!pl_folder_exists(folder)) return pl_fail(PL_E_INPUT, "%s: no such folder", folder);
+    if (!pl_file_exists(path))
+        return pl_fail(PL_E_INPUT, "%s: no config.json: expected a Hugging Face checkpoint folder", folder);
+    PL_TRY(pl_file_read(&text, path, CONFIG_LIMIT_BYTES));
+    pl_status status = pl__config_parse(out, text.data, text.size, path);
+    pl_bytes_free(&text);
+    return status;
+}
+
+pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder)
+{
+    *out = NULL;
+    pl_checkpoint *c;
+    PL_TRY(pl_new(&c, 1));
+    pl_status status;
+    PL_GOTO(status, fail, pl_path(c->folder, "%s", folder));
+    PL_GOTO(status, fail, read_config(&c->config, folder));
+    PL_GOTO(status, fail, pl_safetensors_open(&c->tensors, folder));
+    c->prefix = find_prefix(c->tensors, c->config.family);
+    PL_GOTO(status, fail, check_tensors(c));
+    if (!c->config.dtype) {
+        const pl_tensor *embed = pl__checkpoint_tensor(c, fact_of_slot(c->config.family, PL__EMBED), 0);
+        c->config.dtype = pl_dtype_name(embed->dtype);
+    }
+    *out = c;
+    return PL_OK;
+fail:
+    pl_checkpoint_close(c);
+    return status;
+}
+
+void pl_checkpoint_close(pl_checkpoint *checkpoint)
+{
+    if (!checkpoint) return;
+    pl_safetensors_close(checkpoint->tensors);
+    free(checkpoint);
+}
+
+pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t token, float *out)
+{
+    const pl_config *config = &checkpoint->config;
+    if (token < 0 || (size_t)token >= config->V)
+        return pl_fail(PL_E_INPUT, "%s: token %d: expected 0..%zu", checkpoint->folder, (int)token, config->V - 1);
+    const pl_tensor *t = pl__checkpoint_tensor(checkpoint, pl__head_fact(config), 0);
+    pl__tensor_floats(out, t, (size_t)token * config->C, config->C);
+    return PL_OK;
+}

@@ -1,0 +1,191 @@
+/* config.json → pl_config. The file holds differences from the class defaults, so an absent key means the default of
+ * the family's table, never "off". Files of transformers 4 and 5 are read alike. */
+#include "model/config.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "model/family.h"
+
+/* Token ids are 32-bit; the others keep every product of two sizes far from overflow. */
+static const size_t SIZE_LIMIT = (size_t)1 << 31, LAYER_LIMIT = 100000, HEAD_LIMIT = 65536;
+static const size_t POSITION_LIMIT = (size_t)1 << 24;
+
+static const struct {
+    const char *name;
+    pl_activation activation;
+} activations[] = {
+    {"gelu", PL_ACT_GELU_ERF},
+    {"gelu_python", PL_ACT_GELU_ERF},
+    {"gelu_new", PL_ACT_GELU_TANH},
+    {"gelu_pytorch_tanh", PL_ACT_GELU_TANH},
+    {"gelu_fast", PL_ACT_GELU_TANH},
+    {"gelu_python_tanh", PL_ACT_GELU_TANH},
+    {"relu", PL_ACT_RELU},
+    {"silu", PL_ACT_SILU},
+    {"swish", PL_ACT_SILU},
+    {"quick_gelu", PL_ACT_QUICK_GELU},
+};
+enum { N_ACTIVATIONS = sizeof activations / sizeof *activations };
+
+static pl_status read_activation(pl_activation *out, const char *name, const char *key, const char *where)
+{
+    for (size_t i = 0; i < N_ACTIVATIONS; i++) {
+        if (strcmp(activations[i].name, name) != 0) continue;
+        *out = activations[i].activation;
+        return PL_OK;
+    }
+    pl_bytes known = {0};
+    for (size_t i = 0; i < N_ACTIVATIONS; i++)
+        PL_TRY(pl_bytes_format(&known, "%s%s", i ? ", " : "", activations[i].name));
+    pl_status status = pl_fail(PL_E_UNSUPPORTED, "%s: %s: activation '%s' is not supported; known: %s", where,
+                               key ? key : "activation", name, known.data);
+    pl_bytes_free(&known);
+    return status;
+}
+
+/* The name under which the file has the value: the key, else its alias. */
+static const char *present_key(const json_t *object, const pl__key_fact *fact)
+{
+    const json_t *v = json_object_get(object, fact->key);
+    return (!v || json_is_null(v)) && fact->alias ? fact->alias : fact->key;
+}
+
+static pl_status read_key(pl_config *config, const pl__key_fact *fact, const json_t *object, const char *where)
+{
+    char *field = (char *)config + fact->field;
+    const char *key = fact->key ? present_key(object, fact) : NULL;
+    switch (fact->kind) {
+    case PL__SIZE:
+        *(size_t *)(void *)field = (size_t)fact->number;
+        return key ? pl_json_get_size((size_t *)(void *)field, object, key, where) : PL_OK;
+    case PL__REAL:
+        *(double *)(void *)field = fact->number;
+        return key ? pl_json_get_real((double *)(void *)field, object, key, where) : PL_OK;
+    case PL__BOOL:
+        *(bool *)field = fact->number != 0;
+        return key ? pl_json_get_bool((bool *)field, object, key, where) : PL_OK;
+    case PL__ACTIVATION: break;
+    }
+    const char *name = fact->text;
+    if (key) PL_TRY(pl_json_get_text(&name, object, key, where));
+    return read_activation((pl_activation *)(void *)field, name, key, where);
+}
+
+static pl_status check_refusals(const pl_family *family, const json_t *object, const char *where)
+{
+    for (size_t i = 0; i < family->n_refusals; i++) {
+        const pl__refusal *r = &family->refusals[i];
+        bool value = r->expected;
+        PL_TRY(pl_json_get_bool(&value, object, r->key, where));
+        if (value != r->expected)
+            return pl_fail(PL_E_UNSUPPORTED, "%s: %s: %s is not supported: %s", where, r->key, value ? "true" : "false",
+                           r->why);
+    }
+    return PL_OK;
+}
+
+static pl_status check_range(size_t value, size_t limit, const char *what, const char *where)
+{
+    if (value == 0 || value > limit)
+        return pl_fail(PL_E_INPUT, "%s: %s is %zu, expected 1..%zu", where, what, value, limit);
+    return PL_OK;
+}
+
+/* Derives what was left open and checks that the sizes fit each other. */
+static pl_status settle_sizes(pl_config *c, const char *where)
+{
+    PL_TRY(check_range(c->V, SIZE_LIMIT, "vocabulary size", where));
+    PL_TRY(check_range(c->C, SIZE_LIMIT, "hidden size", where));
+    PL_TRY(check_range(c->L, LAYER_LIMIT, "number of layers", where));
+    PL_TRY(check_range(c->H, HEAD_LIMIT, "number of attention heads", where));
+    PL_TRY(check_range(c->max_positions, POSITION_LIMIT, "number of positions", where));
+    if (c->G == 0) c->G = c->H;
+    if (c->D == 0 && c->C % c->H != 0)
+        return pl_fail(PL_E_INPUT, "%s: hidden size %zu is not a multiple of the %zu attention heads", where, c->C, c->H);
+    if (c->D == 0) c->D = c->C / c->H;
+    if (c->F == 0) c->F = 4 * c->C;
+    PL_TRY(check_range(c->D, HEAD_LIMIT, "head width", where));
+    PL_TRY(check_range(c->F, SIZE_LIMIT, "feed-forward size", where));
+    if (c->G > c->H || c->H % c->G != 0)
+        return pl_fail(PL_E_INPUT, "%s: %zu attention heads are not a multiple of %zu key/value heads", where, c->H, c->G);
+    if (!isfinite(c->norm_eps) || c->norm_eps < 0 || c->norm_eps > 1)
+        return pl_fail(PL_E_INPUT, "%s: norm epsilon is %g, expected 0..1", where, c->norm_eps);
+    return PL_OK;
+}
+
+/* An id, the first of a list of ids, or null. */
+static pl_status read_id(int32_t *out, const json_t *object, const char *key, const char *where)
+{
+    const json_t *v = json_object_get(object, key);
+    if (!v) return PL_OK;
+    if (json_is_array(v)) v = json_array_get(v, 0);
+    if (!v || json_is_null(v)) {
+        *out = -1;
+        return PL_OK;
+    }
+    if (!json_is_integer(v) || json_integer_value(v) < -1 || json_integer_value(v) > INT32_MAX)
+        return pl_fail(PL_E_INPUT, "%s: %s: expected a token id or a list of them", where, key);
+    *out = (int32_t)json_integer_value(v);
+    return PL_OK;
+}
+
+/* The type the checkpoint was saved in, for people; NULL when the file does not say. */
+static pl_status read_dtype(const char **out, const json_t *object, const char *where)
+{
+    static const char *const known[] = {"float32", "float16", "bfloat16", "float64"};
+    const char *name = NULL;
+    *out = NULL;
+    PL_TRY(pl_json_get_text(&name, object, "torch_dtype", where));
+    PL_TRY(pl_json_get_text(&name, object, "dtype", where));
+    if (!name) return PL_OK;
+    if (strncmp(name, "torch.", 6) == 0) name += 6;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i], name) == 0) *out = known[i];
+    return PL_OK;
+}
+
+static pl_status find_family(const pl_family **out, const json_t *object, const char *where)
+{
+    const char *type = NULL;
+    PL_TRY(pl_json_get_text(&type, object, "model_type", where));
+    *out = type ? pl__family_find(type) : NULL;
+    if (*out) return PL_OK;
+    pl_bytes known = {0};
+    PL_TRY(pl__family_names(&known));
+    pl_status status =
+        type ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported; known: %s", where, type, known.data)
+             : pl_fail(PL_E_INPUT, "%s: model_type is missing; known: %s", where, known.data);
+    pl_bytes_free(&known);
+    return status;
+}
+
+static pl_status read_config(pl_config *c, const json_t *object, const char *where)
+{
+    if (!json_is_object(object)) return pl_fail(PL_E_INPUT, "%s: expected a JSON object", where);
+    const pl_family *family;
+    PL_TRY(find_family(&family, object, where));
+    *c = (pl_config){.family = family, .model_type = family->model_type, .norm = family->norm, .embed_scale = 1,
+                     .bos = family->bos, .eos = family->eos};
+    for (size_t i = 0; i < family->n_keys; i++) PL_TRY(read_key(c, &family->keys[i], object, where));
+    PL_TRY(check_refusals(family, object, where));
+    PL_TRY(settle_sizes(c, where));
+    c->attention_scale = 1 / sqrt((double)c->D);
+    if (family->positions == PL__ROTARY) {
+        PL_TRY(pl__rope_parse(c, object, where));
+        c->rope.interleaved = family->rope_interleaved;
+    }
+    PL_TRY(read_id(&c->bos, object, "bos_token_id", where));
+    PL_TRY(read_id(&c->eos, object, "eos_token_id", where));
+    PL_TRY(read_dtype(&c->dtype, object, where));
+    return pl_json_get_bool(&c->random_weights, object, "plumb_random_weights", where);
+}
+
+pl_status pl__config_parse(pl_config *out, const char *text, size_t size, const char *where)
+{
+    json_t *object = NULL;
+    PL_TRY(pl_json_parse(&object, text, size, where));
+    pl_status status = read_config(out, object, where);
+    json_decref(object);
+    return status;
+}

@@ -1,0 +1,19 @@
+/* Inside of reading config.json: config.c reads the facts of a family, rope.c the rotary part. */
+#ifndef PLUMB_MODEL_CONFIG_H
+#define PLUMB_MODEL_CONFIG_H
+
+#include "base/json.h"
+#include "model/model.h"
+
+/* `where` stands in errors. The result points at constants only. */
+pl_status pl__config_parse(pl_config *out, const char *text, size_t size, const char *where);
+
+/* Fills config->rope from `rope_parameters` or `rope_scaling`; sizes, rope.theta and rope.part are set already. */
+pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where);
+
+/* The inverse frequencies [rope->width / 2] and the factor on cosine and sine, as transformers computes them. */
+void pl__rope_frequencies(float *out, const pl_rope *rope);
+/* cosine and sine [n_positions, width / 2] of the angles position * frequency. */
+pl_status pl__rope_table(float *cosine, float *sine, const pl_rope *rope, size_t n_positions);
+
+#endif

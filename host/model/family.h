@@ -1,0 +1,114 @@
+/* The family table: one set of facts an architecture, read by config.c, weights.c and forward.c. A new family is a new
+ * row here, not a second forward pass. */
+#ifndef PLUMB_MODEL_FAMILY_H
+#define PLUMB_MODEL_FAMILY_H
+
+#include "model/model.h"
+
+/* The weights of a model as the forward pass uses them: first those of the whole model, then those of a layer. */
+typedef enum pl__slot {
+    PL__EMBED,
+    PL__POSITIONS,
+    PL__FINAL_NORM,
+    PL__FINAL_NORM_BIAS,
+    PL__HEAD, /* absent when tied: the embedding */
+    PL__HEAD_BIAS,
+    PL__MODEL_SLOTS,
+    PL__NORM_1 = PL__MODEL_SLOTS,
+    PL__NORM_1_BIAS,
+    PL__QKV, /* all queries, all keys, all values */
+    PL__QKV_BIAS,
+    PL__Q_NORM, /* over each head, before the rotary step */
+    PL__K_NORM,
+    PL__OUT,
+    PL__OUT_BIAS,
+    PL__NORM_2, /* absent in a parallel block with one norm */
+    PL__NORM_2_BIAS,
+    PL__UP, /* gated: gate, then up */
+    PL__UP_BIAS,
+    PL__DOWN,
+    PL__DOWN_BIAS,
+    PL__SLOTS
+} pl__slot;
+
+enum { PL__LAYER_SLOTS = PL__SLOTS - PL__MODEL_SLOTS };
+
+/* A dimension by its letter:
+ *   V vocabulary   C width   F feed-forward width   U = F, or 2F when gated   D head width
+ *   Q = H D queries   K = G D keys (or values)   A = Q + 2K   P position rows   1 one */
+size_t pl__dimension(const pl_config *config, char letter);
+
+typedef enum pl__form { PL__TABLE, PL__MATRIX, PL__VECTOR } pl__form;
+
+/* Shape of a slot: a table [rows, columns], a matrix [out, in] for products, a vector [1, columns]. */
+typedef struct pl__slot_fact {
+    pl__form form;
+    char rows, columns;
+} pl__slot_fact;
+const pl__slot_fact *pl__slot_facts(pl__slot slot);
+
+/* Which outputs of its slot a stored tensor fills. */
+typedef enum pl__part {
+    PL__WHOLE,
+    PL__PART_Q,
+    PL__PART_K,
+    PL__PART_V,
+    PL__PART_GATE,
+    PL__PART_UP,
+    PL__QKV_BY_HEAD /* stored as (H, 3, D): each head's query, key and value together */
+} pl__part;
+
+typedef enum pl__when { PL__ALWAYS, PL__IF_QKV_BIAS, PL__IF_OUTPUT_BIAS, PL__IF_MLP_BIAS, PL__IF_UNTIED } pl__when;
+bool pl__holds(const pl_config *config, pl__when when);
+
+/* A stored tensor. `name`: '#' stands for the layer's number, a leading '^' for "outside the prefix". `dims`: a letter a
+ * dimension, as stored; a matrix whose last letter is its slot's columns is [out, in], else [in, out]. */
+typedef struct pl__tensor_fact {
+    pl__slot slot;
+    pl__part part;
+    pl__when when;
+    bool decay; /* weight decay applies in training */
+    const char *dims, *name;
+} pl__tensor_fact;
+
+/* A key of config.json and the class default that holds when it is absent or null. No key: a constant of the family.
+ * Sizes that stay 0 are derived: G = H, D = C / H, F = 4 C. */
+typedef enum pl__key_kind { PL__SIZE, PL__REAL, PL__BOOL, PL__ACTIVATION } pl__key_kind;
+typedef struct pl__key_fact {
+    pl__key_kind kind;
+    size_t field; /* offset in pl_config */
+    const char *key, *alias;
+    double number;    /* default of a size, real or bool */
+    const char *text; /* default of an activation */
+} pl__key_fact;
+
+/* A switch that plumb knows only in one position. */
+typedef struct pl__refusal {
+    const char *key;
+    bool expected;
+    const char *why;
+} pl__refusal;
+
+typedef enum pl__position_kind { PL__LEARNED, PL__ROTARY } pl__position_kind;
+
+typedef struct pl_family {
+    const char *model_type;
+    pl_norm_kind norm;
+    pl__position_kind positions;
+    size_t position_offset; /* of the first row of the position table */
+    bool gated;             /* act(gate) * up */
+    bool rope_interleaved;
+    int32_t bos, eos;            /* class defaults; -1: none */
+    const char *const *prefixes; /* of all names but those with '^'; NULL-terminated, tried in this order */
+    const char *const *ignored;  /* ends of buffers' names; NULL-terminated */
+    const pl__key_fact *keys;
+    const pl__refusal *refusals;
+    const pl__tensor_fact *tensors;
+    size_t n_keys, n_refusals, n_tensors;
+} pl_family;
+
+const pl_family *pl__family_find(const char *model_type); /* NULL: unknown */
+/* "gpt2, llama": for messages. */
+pl_status pl__family_names(pl_bytes *out);
+
+#endif

@@ -1,0 +1,213 @@
+/* Rotary positions: the settings in config.json, the inverse frequencies, and the tables of cosine and sine.
+ *
+ * The arithmetic follows transformers (modeling_rope_utils.py) step by step in float32, because angles at large
+ * positions amplify a rounding of the frequency. `longrope` there picks its factors by the length of each input; here
+ * they are picked once, from the declared length, so that a result does not hang on its batch. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/config.h"
+
+static const double PI = 3.14159265358979323846;
+
+static const struct {
+    const char *name;
+    pl_rope_kind kind;
+} kinds[] = {
+    {"default", PL_ROPE_DEFAULT}, {"linear", PL_ROPE_LINEAR},     {"llama3", PL_ROPE_LLAMA3},
+    {"yarn", PL_ROPE_YARN},       {"longrope", PL_ROPE_LONGROPE}, {"su", PL_ROPE_LONGROPE},
+};
+
+static pl_status read_kind(pl_rope_kind *out, const json_t *settings, const char *where)
+{
+    const char *type = NULL;
+    PL_TRY(pl_json_get_text(&type, settings, "type", where));
+    PL_TRY(pl_json_get_text(&type, settings, "rope_type", where));
+    if (!type) type = "default";
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(kinds[i].name, type) != 0) continue;
+        *out = kinds[i].kind;
+        return PL_OK;
+    }
+    if (strcmp(type, "dynamic") == 0)
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "%s: rope type 'dynamic' is refused: its angles depend on the length of each batch, so results "
+                       "would depend on batching; set a fixed type (linear, yarn)",
+                       where);
+    return pl_fail(PL_E_UNSUPPORTED, "%s: rope type '%s' is not supported; known: default, linear, llama3, yarn, longrope",
+                   where, type);
+}
+
+static pl_status need_positive(double *out, const json_t *settings, const char *key, const char *where)
+{
+    PL_TRY(pl_json_get_real(out, settings, key, where));
+    if (!isfinite(*out) || *out <= 0)
+        return pl_fail(PL_E_INPUT, "%s: rope: %s: expected a number above 0, found %g", where, key, *out);
+    return PL_OK;
+}
+
+/* longrope's factor list for the declared length: one factor for each pair of features. */
+static pl_status read_factors(pl_rope *rope, const json_t *settings, bool is_long, const char *where)
+{
+    const char *key = is_long ? "long_factor" : "short_factor";
+    const json_t *list = json_object_get(settings, key);
+    rope->n_factors = rope->width / 2;
+    if (!json_is_array(list) || json_array_size(list) != rope->n_factors || rope->n_factors > PL_ROPE_FACTORS)
+        return pl_fail(PL_E_INPUT, "%s: rope: %s: expected a list of %zu numbers (at most %d), found %zu", where, key,
+                       rope->n_factors, PL_ROPE_FACTORS, json_array_size(list));
+    for (size_t i = 0; i < rope->n_factors; i++) {
+        const json_t *v = json_array_get(list, i);
+        rope->factors[i] = json_is_number(v) ? json_number_value(v) : 0;
+        if (!isfinite(rope->factors[i]) || rope->factors[i] <= 0)
+            return pl_fail(PL_E_INPUT, "%s: rope: %s: entry %zu is not a number above 0", where, key, i);
+    }
+    return PL_OK;
+}
+
+static double yarn_scale(double factor, double mscale)
+{
+    return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
+}
+
+/* The type's own settings; rope->original_positions is set. */
+static pl_status read_scaling(pl_rope *rope, const json_t *settings, double declared, const char *where)
+{
+    double mscale = 0, mscale_all = 0;
+    rope->attention_factor = 1;
+    switch (rope->kind) {
+    case PL_ROPE_NONE:
+    case PL_ROPE_DEFAULT: return PL_OK;
+    case PL_ROPE_LINEAR: return need_positive(&rope->factor, settings, "factor", where);
+    case PL_ROPE_LLAMA3:
+        PL_TRY(need_positive(&rope->factor, settings, "factor", where));
+        PL_TRY(need_positive(&rope->low_frequency_factor, settings, "low_freq_factor", where));
+        PL_TRY(need_positive(&rope->high_frequency_factor, settings, "high_freq_factor", where));
+        if (rope->high_frequency_factor <= rope->low_frequency_factor)
+            return pl_fail(PL_E_INPUT, "%s: rope: high_freq_factor %g: expected above low_freq_factor %g", where,
+                           rope->high_frequency_factor, rope->low_frequency_factor);
+        return PL_OK;
+    case PL_ROPE_YARN:
+        if (rope->theta <= 1)
+            return pl_fail(PL_E_INPUT, "%s: rope: yarn needs a rope_theta above 1, found %g", where, rope->theta);
+        rope->factor = declared / rope->original_positions;
+        rope->beta_fast = 32;
+        rope->beta_slow = 1;
+        PL_TRY(need_positive(&rope->factor, settings, "factor", where));
+        PL_TRY(need_positive(&rope->beta_fast, settings, "beta_fast", where));
+        PL_TRY(need_positive(&rope->beta_slow, settings, "beta_slow", where));
+        PL_TRY(pl_json_get_bool(&rope->truncate, settings, "truncate", where));
+        PL_TRY(pl_json_get_real(&mscale, settings, "mscale", where));
+        PL_TRY(pl_json_get_real(&mscale_all, settings, "mscale_all_dim", where));
+        rope->attention_factor = mscale != 0 && mscale_all != 0
+                                     ? yarn_scale(rope->factor, mscale) / yarn_scale(rope->factor, mscale_all)
+                                     : yarn_scale(rope->factor, 1);
+        return need_positive(&rope->attention_factor, settings, "attention_factor", where);
+    case PL_ROPE_LONGROPE:
+        rope->factor = declared / rope->original_positions;
+        PL_TRY(need_positive(&rope->factor, settings, "factor", where));
+        PL_TRY(read_factors(rope, settings, declared > rope->original_positions, where));
+        if (rope->factor > 1 && rope->original_positions > 1)
+            rope->attention_factor = sqrt(1 + log(rope->factor) / log(rope->original_positions));
+        return need_positive(&rope->attention_factor, settings, "attention_factor", where);
+    }
+    return PL_OK;
+}
+
+pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where)
+{
+    pl_rope *rope = &config->rope;
+    /* transformers 5 writes rope_parameters (theta inside), 4 wrote rope_scaling beside rope_theta. */
+    const json_t *settings = json_object_get(object, "rope_parameters");
+    if (!settings || json_is_null(settings)) settings = json_object_get(object, "rope_scaling");
+    if (settings && json_is_null(settings)) settings = NULL;
+    if (settings && !json_is_object(settings))
+        return pl_fail(PL_E_INPUT, "%s: rope_parameters (or rope_scaling): expected an object", where);
+
+    rope->truncate = true;
+    PL_TRY(read_kind(&rope->kind, settings, where));
+    PL_TRY(need_positive(&rope->theta, settings, "rope_theta", where));
+    PL_TRY(pl_json_get_real(&rope->part, settings, "partial_rotary_factor", where));
+    if (!(rope->part > 0 && rope->part <= 1))
+        return pl_fail(PL_E_INPUT, "%s: partial_rotary_factor is %g, expected above 0 and at most 1", where, rope->part);
+    rope->width = (size_t)((double)config->D * rope->part);
+    if (rope->width == 0 || rope->width % 2 != 0)
+        return pl_fail(PL_E_INPUT, "%s: %zu of a head's %zu features are rotated, expected an even number above 0", where,
+                       rope->width, config->D);
+
+    rope->original_positions = (double)config->max_positions;
+    PL_TRY(need_positive(&rope->original_positions, settings, "original_max_position_embeddings", where));
+    PL_TRY(need_positive(&rope->original_positions, object, "original_max_position_embeddings", where));
+    return read_scaling(rope, settings, (double)config->max_positions, where);
+}
+
+/* ---- Frequencies ------------------------------------------------------------------------------------------------ */
+
+/* Llama 3.1: long waves are divided by the factor, short ones kept, those between blended. */
+static float llama3_frequency(float f, const pl_rope *rope)
+{
+    float low = (float)rope->low_frequency_factor, high = (float)rope->high_frequency_factor;
+    float factor = (float)rope->factor, original = (float)rope->original_positions;
+    float wave = (float)(2 * PI) / f;
+    if (wave > (float)(rope->original_positions / rope->low_frequency_factor)) return f / factor;
+    if (wave < (float)(rope->original_positions / rope->high_frequency_factor)) return f;
+    float smooth = (original / wave - low) / (high - low);
+    return (1 - smooth) * f / factor + smooth * f;
+}
+
+/* YaRN's dimension that turns `rotations` times over the original length. */
+static double yarn_dimension(double rotations, const pl_rope *rope)
+{
+    return (double)rope->width * log(rope->original_positions / (rotations * 2 * PI)) / (2 * log(rope->theta));
+}
+
+static void yarn_frequencies(float *out, const float *power, const pl_rope *rope)
+{
+    double low = yarn_dimension(rope->beta_fast, rope), high = yarn_dimension(rope->beta_slow, rope);
+    if (rope->truncate) {
+        low = floor(low);
+        high = ceil(high);
+    }
+    low = fmax(low, 0);
+    high = fmin(high, (double)rope->width - 1);
+    if (low == high) high += 0.001;
+    for (size_t j = 0; j < rope->width / 2; j++) {
+        float ramp = ((float)j - (float)low) / (float)(high - low);
+        float keep = 1 - fminf(fmaxf(ramp, 0), 1); /* 1: as trained, 0: interpolated */
+        out[j] = 1 / ((float)rope->factor * power[j]) * (1 - keep) + 1 / power[j] * keep;
+    }
+}
+
+void pl__rope_frequencies(float *out, const pl_rope *rope)
+{
+    size_t n = rope->width / 2;
+    /* out first holds theta^(2j / width), then its inverse. */
+    for (size_t j = 0; j < n; j++) out[j] = powf((float)rope->theta, (float)(2 * j) / (float)rope->width);
+    if (rope->kind == PL_ROPE_YARN) {
+        yarn_frequencies(out, out, rope);
+        return;
+    }
+    for (size_t j = 0; j < n; j++) {
+        float inverse = 1 / (rope->kind == PL_ROPE_LONGROPE ? (float)rope->factors[j] * out[j] : out[j]);
+        if (rope->kind == PL_ROPE_LINEAR) inverse /= (float)rope->factor;
+        if (rope->kind == PL_ROPE_LLAMA3) inverse = llama3_frequency(inverse, rope);
+        out[j] = inverse;
+    }
+}
+
+pl_status pl__rope_table(float *cosine, float *sine, const pl_rope *rope, size_t n_positions)
+{
+    size_t n = rope->width / 2;
+    float *frequency, scale = (float)rope->attention_factor;
+    PL_TRY(pl_new(&frequency, n));
+    pl__rope_frequencies(frequency, rope);
+    for (size_t p = 0; p < n_positions; p++)
+        for (size_t j = 0; j < n; j++) {
+            float s, c;
+            sincosf((float)p * frequency[j], &s, &c);
+            cosine[p * n + j] = c * scale;
+            sine[p * n + j] = s * scale;
+        }
+    free(frequency);
+    return PL_OK;
+}

@@ -1,0 +1,255 @@
+/* Loading: stored tensors → weights on the device, straight from the mapped file.
+ *
+ * Matrices go to the backend as they stand in the file (it packs them once); tables and vectors become float32. What
+ * belongs to one product is packed into one matrix: q, k, v into [(H + 2G) D, C], gate and up into [2F, C]. */
+#include "model/weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/config.h"
+
+/* Rows of a table that are converted at a time. */
+static const size_t CHUNK_BYTES = 8u * 1024 * 1024;
+
+/* Where the load stands: the staged memory must stay until the stream has passed. */
+typedef struct loader {
+    pl_model *model;
+    const pl_checkpoint *checkpoint;
+    pl_stream *stream;
+    pl_arena *staged;
+} loader;
+
+pl__weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer)
+{
+    if (slot < PL__MODEL_SLOTS) return &model->whole[slot];
+    return &model->layers[layer * PL__LAYER_SLOTS + (size_t)(slot - PL__MODEL_SLOTS)];
+}
+
+/* ---- Element types ---------------------------------------------------------------------------------------------- */
+
+static float from_bits(uint32_t bits)
+{
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static float from_half(uint16_t h)
+{
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
+    if (exponent == 31) return from_bits(sign | 0x7f800000 | fraction << 13);
+    if (exponent) return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+    float tiny = (float)fraction * 0x1p-24f; /* subnormal: exact */
+    return sign ? -tiny : tiny;
+}
+
+void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t n)
+{
+    const uint8_t *from = tensor->data + first * pl_dtype_bytes(tensor->dtype);
+    if (tensor->dtype == PL_F32) {
+        memcpy(to, from, n * sizeof *to);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, from + 2 * i, 2); /* data may be unaligned */
+        to[i] = tensor->dtype == PL_BF16 ? from_bits((uint32_t)bits << 16) : from_half(bits);
+    }
+}
+
+/* ---- Placing a tensor in its slot ------------------------------------------------------------------------------- */
+
+/* n outputs of a slot from `to` on are the tensor's outputs from `from` on. */
+typedef struct run {
+    size_t to, from, n;
+} run;
+
+/* The i-th run of outputs of a part; false past the last. `rows`: outputs of the slot. */
+static bool part_run(run *out, pl__part part, const pl_config *c, size_t rows, size_t i)
+{
+    size_t Q = c->H * c->D, K = c->G * c->D;
+    if (i > 0 && part != PL__QKV_BY_HEAD) return false;
+    switch (part) {
+    case PL__WHOLE: *out = (run){0, 0, rows}; break;
+    case PL__PART_Q: *out = (run){0, 0, Q}; break;
+    case PL__PART_K: *out = (run){Q, 0, K}; break;
+    case PL__PART_V: *out = (run){Q + K, 0, K}; break;
+    case PL__PART_GATE: *out = (run){0, 0, c->F}; break;
+    case PL__PART_UP: *out = (run){c->F, 0, c->F}; break;
+    case PL__QKV_BY_HEAD: *out = (run){i % 3 * Q + i / 3 * c->D, i * c->D, c->D}; return i < 3 * c->H;
+    }
+    return true;
+}
+
+static bool is_aligned(const pl_tensor *t)
+{
+    return (uintptr_t)t->data % pl_dtype_bytes(t->dtype) == 0;
+}
+
+static pl_status put_matrix(loader *l, pl__weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
+                            size_t rows, size_t columns)
+{
+    const pl_backend *ops = l->model->gear.ops;
+    const pl__slot_fact *slot = pl__slot_facts(fact->slot == PL__EMBED ? PL__HEAD : fact->slot);
+    pl_layout layout = fact->dims[1] == slot->columns ? PL_LAYOUT_OUT_IN : PL_LAYOUT_IN_OUT;
+    if (layout == PL_LAYOUT_IN_OUT && fact->part == PL__QKV_BY_HEAD)
+        return pl_fail(PL_E_INTERNAL, "%s: by-head tensors are [out, in]", fact->name);
+    if (!weight->matrix)
+        PL_TRY(ops->weight_create(l->model->gear.device, &weight->matrix, rows, columns, l->model->compute));
+
+    const uint8_t *data = t->data;
+    void *copy = NULL;
+    if (!is_aligned(t)) { /* rare: an odd-sized buffer stands before it in the file */
+        PL_TRY(pl_new_bytes(&copy, t->bytes, 1));
+        memcpy(copy, t->data, t->bytes);
+        data = copy;
+    }
+    size_t row_bytes = columns * pl_dtype_bytes(t->dtype);
+    pl_status status = PL_OK;
+    run r;
+    for (size_t i = 0; part_run(&r, fact->part, &l->model->config, rows, i) && status == PL_OK; i++)
+        status = ops->weight_set(l->stream, weight->matrix, r.to, r.n, data + r.from * row_bytes, t->dtype, layout);
+    if (copy) PL_KEEP(status, ops->stream_wait(l->stream));
+    free(copy);
+    return status;
+}
+
+static pl_status put_vector(loader *l, pl__weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
+                            size_t columns)
+{
+    const pl_gear *gear = &l->model->gear;
+    if (!weight->view.buffer) PL_TRY(pl_view_create(gear, &weight->view, 1, columns, PL_F32));
+    run r;
+    for (size_t i = 0; part_run(&r, fact->part, &l->model->config, columns, i); i++) {
+        float *staged;
+        PL_TRY(pl_arena_new(l->staged, &staged, r.n));
+        pl__tensor_floats(staged, t, r.from, r.n);
+        PL_TRY(gear->ops->upload(l->stream, pl_view_columns(weight->view, r.to, r.n), staged));
+    }
+    return PL_OK;
+}
+
+static pl_status put_table(loader *l, pl__weight *weight, const pl_tensor *t, size_t rows, size_t columns)
+{
+    const pl_gear *gear = &l->model->gear;
+    PL_TRY(pl_view_create(gear, &weight->view, rows, columns, PL_F32));
+    if (t->dtype == PL_F32 && is_aligned(t)) return gear->ops->upload(l->stream, weight->view, t->data);
+
+    size_t chunk = CHUNK_BYTES / sizeof(float) / columns;
+    if (chunk == 0) chunk = 1;
+    if (chunk > rows) chunk = rows;
+    float *staged;
+    PL_TRY(pl_new(&staged, chunk * columns));
+    pl_status status = PL_OK;
+    for (size_t first = 0; first < rows && status == PL_OK; first += chunk) {
+        size_t n = rows - first < chunk ? rows - first : chunk;
+        pl__tensor_floats(staged, t, first * columns, n * columns);
+        status = gear->ops->upload(l->stream, pl_view_rows(weight->view, first, n), staged);
+        PL_KEEP(status, gear->ops->stream_wait(l->stream));
+    }
+    free(staged);
+    return status;
+}
+
+static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t layer)
+{
+    const pl_config *config = &l->model->config;
+    const pl__slot_fact *slot = pl__slot_facts(fact->slot);
+    const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, fact, layer);
+    pl__weight *weight = pl__model_weight(l->model, fact->slot, layer);
+    size_t rows = pl__dimension(config, slot->rows), columns = pl__dimension(config, slot->columns);
+    switch (slot->form) {
+    case PL__TABLE: return put_table(l, weight, t, rows, columns);
+    case PL__MATRIX: return put_matrix(l, weight, fact, t, rows, columns);
+    case PL__VECTOR: return put_vector(l, weight, fact, t, columns);
+    }
+    return PL_OK;
+}
+
+/* ---- A model ---------------------------------------------------------------------------------------------------- */
+
+static pl_status put_rope(loader *l)
+{
+    pl_model *m = l->model;
+    const pl_rope *rope = &m->config.rope;
+    size_t P = m->config.max_positions, n = rope->width / 2;
+    if (rope->kind == PL_ROPE_NONE) return PL_OK;
+    float *cosine, *sine;
+    PL_TRY(pl_arena_new(l->staged, &cosine, P * n));
+    PL_TRY(pl_arena_new(l->staged, &sine, P * n));
+    PL_TRY(pl__rope_table(cosine, sine, rope, P));
+    PL_TRY(pl_view_create(&m->gear, &m->cosine, P, n, PL_F32));
+    PL_TRY(pl_view_create(&m->gear, &m->sine, P, n, PL_F32));
+    PL_TRY(m->gear.ops->upload(l->stream, m->cosine, cosine));
+    return m->gear.ops->upload(l->stream, m->sine, sine);
+}
+
+static pl_status put_all(loader *l)
+{
+    const pl_config *config = &l->model->config;
+    const pl_family *family = config->family;
+    for (size_t i = 0; i < family->n_tensors; i++)
+        for (size_t layer = 0; layer < pl__fact_count(config, &family->tensors[i]); layer++)
+            PL_TRY(put_tensor(l, &family->tensors[i], layer));
+    if (config->tied) {
+        const pl__tensor_fact *head = pl__head_fact(config);
+        const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, head, 0);
+        PL_TRY(put_matrix(l, &l->model->whole[PL__HEAD], head, t, config->V, config->C));
+    }
+    return put_rope(l);
+}
+
+pl_status pl_model_load(pl_model **out, const pl_gear *gear, const pl_checkpoint *checkpoint, pl_dtype compute)
+{
+    *out = NULL;
+    pl_model *m;
+    PL_TRY(pl_new(&m, 1));
+    m->gear = *gear;
+    m->config = checkpoint->config;
+    m->compute = compute;
+    loader l = {.model = m, .checkpoint = checkpoint};
+    pl_status status;
+    PL_GOTO(status, done, pl_new(&m->layers, m->config.L * PL__LAYER_SLOTS));
+    PL_GOTO(status, done, pl_arena_create(&l.staged));
+    PL_GOTO(status, done, gear->ops->stream_create(gear->device, &l.stream));
+    status = put_all(&l);
+    PL_KEEP(status, gear->ops->stream_wait(l.stream));
+done:
+    if (l.stream) gear->ops->stream_free(l.stream);
+    pl_arena_free(l.staged);
+    if (status == PL_OK)
+        *out = m;
+    else
+        pl_model_free(m);
+    return status;
+}
+
+static void free_weights(pl_model *m, pl__weight *weights, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (weights[i].matrix) m->gear.ops->weight_free(weights[i].matrix);
+        pl_view_free(&m->gear, &weights[i].view);
+    }
+}
+
+void pl_model_free(pl_model *model)
+{
+    if (!model) return;
+    free_weights(model, model->whole, PL__MODEL_SLOTS);
+    if (model->layers) free_weights(model, model->layers, model->config.L * PL__LAYER_SLOTS);
+    pl_view_free(&model->gear, &model->cosine);
+    pl_view_free(&model->gear, &model->sine);
+    free(model->layers);
+    free(model);
+}
+
+const pl_config *pl_model_config(const pl_model *model)
+{
+    return &model->config;
+}
+
+const pl_gear *pl_model_gear(const pl_model *model)
+{
+    return &model->gear;
+}

@@ -1,0 +1,35 @@
+/* Inside of a loaded model: its weights by slot of the family table. checkpoint.c finds the stored tensors, weights.c
+ * puts them on the device, forward.c uses them. */
+#ifndef PLUMB_MODEL_WEIGHTS_H
+#define PLUMB_MODEL_WEIGHTS_H
+
+#include "model/family.h"
+
+/* A matrix in the backend's packed form, or a view (tables and vectors); neither: the family has no such weight. */
+typedef struct pl__weight {
+    pl_weight *matrix;
+    pl_view view;
+} pl__weight;
+
+struct pl_model {
+    pl_gear gear;
+    pl_config config;
+    pl_dtype compute;
+    pl__weight whole[PL__MODEL_SLOTS];
+    pl__weight *layers;   /* [L][PL__LAYER_SLOTS] */
+    pl_view cosine, sine; /* [max positions, width / 2] f32; absent without rotary positions */
+};
+
+pl__weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer);
+
+/* How often a fact's tensor is stored: once, or once a layer. */
+size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact);
+/* The stored tensor of a fact; not NULL in an opened checkpoint when the fact holds. */
+const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer);
+/* The fact whose tensor is the vocabulary head: the embedding when tied. */
+const pl__tensor_fact *pl__head_fact(const pl_config *config);
+
+/* to[0..n) = elements first..first+n-1 of a readable tensor, as float32. */
+void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t n);
+
+#endif
