@@ -10,8 +10,7 @@ pl_status pl_json_parse(json_t **out, const char *text, size_t size, const char 
 {
     json_error_t error;
     *out = json_loadb(text, size, FLAGS, &error);
-    if (!*out)
-        return pl_fail(PL_E_INPUT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column, error.text);
+    if (!*out) return pl_fail(PL_E_INPUT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column, error.text);
     return PL_OK;
 }
 
@@ -53,7 +52,8 @@ done:
 
 static const char *kind(const json_t *v)
 {
-    static const char *const names[] = {"an object", "a list", "a text", "an integer", "a real number", "true", "false", "null"};
+    static const char *const names[] = {"an object",     "a list", "a text", "an integer",
+                                        "a real number", "true",   "false",  "null"};
     return names[json_typeof(v)];
 }
 
@@ -79,7 +79,8 @@ pl_status pl_json_get_size(size_t *out, const json_t *object, const char *key, c
     if (!v) return PL_OK;
     if (!json_is_integer(v)) return pl_fail(PL_E_INPUT, "%s: %s: expected an integer, found %s", where, key, kind(v));
     if (json_integer_value(v) < 0)
-        return pl_fail(PL_E_INPUT, "%s: %s: expected 0 or more, found %lld", where, key, (long long)json_integer_value(v));
+        return pl_fail(PL_E_INPUT, "%s: %s: expected 0 or more, found %lld", where, key,
+                       (long long)json_integer_value(v));
     *out = (size_t)json_integer_value(v);
     return PL_OK;
 }
@@ -97,7 +98,8 @@ pl_status pl_json_get_bool(bool *out, const json_t *object, const char *key, con
 {
     const json_t *v = look_up(object, key);
     if (!v) return PL_OK;
-    if (!json_is_boolean(v)) return pl_fail(PL_E_INPUT, "%s: %s: expected true or false, found %s", where, key, kind(v));
+    if (!json_is_boolean(v))
+        return pl_fail(PL_E_INPUT, "%s: %s: expected true or false, found %s", where, key, kind(v));
     *out = json_is_true(v);
     return PL_OK;
 }

@@ -11,7 +11,8 @@
 /* *out = a * b, or PL_E_INPUT naming `what` on overflow. */
 pl_status pl_mul_size(size_t *out, size_t a, size_t b, const char *what);
 
-/* A zeroed array of n elements; the caller owns it and frees it with free(). n == 0 gives a pointer that may be freed. */
+/* A zeroed array of n elements; the caller owns it and frees it with free(). n == 0 gives a pointer that may be freed.
+ */
 pl_status pl_new_bytes(void **out, size_t n, size_t element_bytes);
 #define pl_new(out, n) pl_new_bytes((void **)(out), (n), sizeof **(out))
 

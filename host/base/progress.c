@@ -35,7 +35,8 @@ static void print(const pl_progress *p, double now)
     for (int i = 0; i < 20; i++) bar[i] = i < filled ? '#' : '.';
     bar[20] = 0;
     if (p->terminal)
-        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu %s, %.3g/s, %s left", p->label, bar, p->done, p->total, p->unit, rate, left);
+        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu %s, %.3g/s, %s left", p->label, bar, p->done, p->total, p->unit, rate,
+                left);
     else
         fprintf(stderr, "%s: %zu of %zu %s, %.3g/s, %s left\n", p->label, p->done, p->total, p->unit, rate, left);
     fflush(stderr);

@@ -51,7 +51,8 @@ done:
 }
 
 /* The slot of one step of a path; a map gets a new key when it lacks it. */
-static pl_status find_slot(pl_yaml_node ***slot, pl_yaml_node *node, const char *step, const char *assignment, pl_arena *arena)
+static pl_status find_slot(pl_yaml_node ***slot, pl_yaml_node *node, const char *step, const char *assignment,
+                           pl_arena *arena)
 {
     if (node->kind == PL_YAML_LIST) {
         char *end;
@@ -78,7 +79,8 @@ static pl_status find_slot(pl_yaml_node ***slot, pl_yaml_node *node, const char 
     }
     PL_TRY(pl_arena_new(arena, &keys[node->n], 1));
     PL_TRY(pl_arena_text(arena, &text, step, strlen(step)));
-    *keys[node->n] = (pl_yaml_node){.kind = PL_YAML_SCALAR, .file = "command line", .line = 1, .column = 1, .text = text};
+    *keys[node->n] =
+        (pl_yaml_node){.kind = PL_YAML_SCALAR, .file = "command line", .line = 1, .column = 1, .text = text};
     PL_TRY(pl_arena_new(arena, &items[node->n], 1));
     *items[node->n] = (pl_yaml_node){.kind = PL_YAML_MAP, .file = "command line", .line = 1, .column = 1};
     node->keys = keys;
@@ -102,13 +104,14 @@ pl_status pl_yaml_override(pl_yaml_node *root, const char *assignment, pl_arena 
 /* Appends `text` with its variables replaced. */
 static pl_status expand_text(pl_bytes *out, const pl_yaml_node *at, const char *text)
 {
-    for (const char *dollar; (dollar = strstr(text, "${")); ) {
+    for (const char *dollar; (dollar = strstr(text, "${"));) {
         PL_TRY(pl_bytes_append(out, text, (size_t)(dollar - text)));
         const char *end = strchr(dollar, '}');
         if (!end) return pl_yaml_fail(at, "'%s': expected '}' after ${", dollar);
         char name[256];
         size_t size = (size_t)(end - dollar - 2);
-        if (size == 0 || size >= sizeof name) return pl_yaml_fail(at, "'%s': expected the name of a variable in ${}", dollar);
+        if (size == 0 || size >= sizeof name)
+            return pl_yaml_fail(at, "'%s': expected the name of a variable in ${}", dollar);
         memcpy(name, dollar + 2, size);
         name[size] = 0;
         char *fallback = strstr(name, ":-");
@@ -116,7 +119,8 @@ static pl_status expand_text(pl_bytes *out, const pl_yaml_node *at, const char *
         const char *value = getenv(name);
         if ((!value || !*value) && fallback) value = fallback + 2;
         if (!value)
-            return pl_yaml_fail(at, "the environment variable %s is not set; set it, or write ${%s:-default}", name, name);
+            return pl_yaml_fail(at, "the environment variable %s is not set; set it, or write ${%s:-default}", name,
+                                name);
         PL_TRY(pl_bytes_text(out, value));
         text = end + 1;
     }
@@ -157,7 +161,7 @@ static pl_status emit_node(pl_bytes *out, const pl_yaml_node *node, int indent)
     if (node->kind == PL_YAML_SCALAR) {
         PL_TRY(pl_bytes_text(out, " "));
         PL_TRY(node->quoted || strpbrk(node->text, ":#{}[],&*!|>'\"%@`\n\\") ? emit_quoted(out, node->text)
-                                                                                : pl_bytes_text(out, node->text));
+                                                                             : pl_bytes_text(out, node->text));
         return pl_bytes_text(out, "\n");
     }
     if (node->n == 0) return pl_bytes_text(out, node->kind == PL_YAML_MAP ? " {}\n" : " []\n");

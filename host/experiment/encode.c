@@ -10,8 +10,10 @@ static pl_status encode_text(const pl_encoder *e, const char *text, size_t size,
     if (e->strip_eos && out->n > 0 && out->data[out->n - 1] == pl_tokenizer_eos(e->tokenizer)) out->n--;
     if (out->n > 0) return PL_OK;
     /* An empty context is conditioned on bos, or eos where there is none, as lm-evaluation-harness does. */
-    int32_t prefix = pl_tokenizer_bos(e->tokenizer) >= 0 ? pl_tokenizer_bos(e->tokenizer) : pl_tokenizer_eos(e->tokenizer);
-    if (prefix < 0) return pl_fail(PL_E_INPUT, "an empty prompt, and the tokenizer has neither bos nor eos to start from");
+    int32_t prefix =
+        pl_tokenizer_bos(e->tokenizer) >= 0 ? pl_tokenizer_bos(e->tokenizer) : pl_tokenizer_eos(e->tokenizer);
+    if (prefix < 0)
+        return pl_fail(PL_E_INPUT, "an empty prompt, and the tokenizer has neither bos nor eos to start from");
     return pl_ids_append(out, &prefix, 1);
 }
 
@@ -47,8 +49,8 @@ static pl_status count_prefix(pl_encoder *e, const pl_prompt *prompt, pl_ids *sc
     return PL_OK;
 }
 
-static pl_status encode_choice(pl_encoder *e, const pl_prompt *prompt, size_t context_size, const char *text, pl_encoded *out,
-                               pl_choice *choice, pl_bytes *whole, pl_ids *scratch)
+static pl_status encode_choice(pl_encoder *e, const pl_prompt *prompt, size_t context_size, const char *text,
+                               pl_encoded *out, pl_choice *choice, pl_bytes *whole, pl_ids *scratch)
 {
     pl_bytes_clear(whole);
     PL_TRY(pl_bytes_append(whole, prompt->context, prompt->context_size));
@@ -62,7 +64,8 @@ static pl_status encode_choice(pl_encoder *e, const pl_prompt *prompt, size_t co
             scratch->data[0] = out->ids[0];
         }
     }
-    if (scratch->n < 2) return pl_fail(PL_E_INPUT, "the choice '%.80s' has no token of its own behind the prompt", text);
+    if (scratch->n < 2)
+        return pl_fail(PL_E_INPUT, "the choice '%.80s' has no token of its own behind the prompt", text);
     int32_t *ids;
     PL_TRY(keep(e, &ids, scratch));
     choice->ids = ids;
@@ -88,7 +91,8 @@ pl_status pl_encode(pl_encoder *e, const pl_prompt *prompt, pl_encoded *out)
     out->n_choices = prompt->n_choices;
     PL_GOTO(status, done, pl_arena_new(e->arena, &out->choices, prompt->n_choices));
     for (size_t i = 0; i < prompt->n_choices; i++)
-        PL_GOTO(status, done, encode_choice(e, prompt, context_size, prompt->choices[i], out, &out->choices[i], &whole, &scratch));
+        PL_GOTO(status, done,
+                encode_choice(e, prompt, context_size, prompt->choices[i], out, &out->choices[i], &whole, &scratch));
 done:
     pl_bytes_free(&whole);
     pl_ids_free(&scratch);

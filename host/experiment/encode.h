@@ -1,5 +1,5 @@
-/* A prompt's text as token ids, by lm-evaluation-harness's rule for the boundary of prompt and label: trailing spaces of
- * the context move to the continuation, context + continuation are encoded together, and the context's own encoding
+/* A prompt's text as token ids, by lm-evaluation-harness's rule for the boundary of prompt and label: trailing spaces
+ * of the context move to the continuation, context + continuation are encoded together, and the context's own encoding
  * says where the continuation starts. Prompts that do not fit follow the experiment's truncation policy. */
 #ifndef PLUMB_EXPERIMENT_ENCODE_H
 #define PLUMB_EXPERIMENT_ENCODE_H
@@ -9,7 +9,7 @@
 
 /* One encoded item; ids live in the arena of the unit. */
 typedef struct pl_encoded {
-    size_t n;             /* tokens of the prompt */
+    size_t n; /* tokens of the prompt */
     int32_t *ids;
     size_t own_first;
     size_t n_choices;
@@ -23,9 +23,9 @@ typedef struct pl_encoded {
 typedef struct pl_encoder {
     const pl_tokenizer *tokenizer;
     pl_arena *arena;
-    size_t limit;          /* tokens that fit */
-    bool strip_eos;        /* the post-processor ends texts with eos, which has no place before a continuation */
-    char *prefix;          /* the last prefix (description and shots) and its length in tokens: items share it */
+    size_t limit;   /* tokens that fit */
+    bool strip_eos; /* the post-processor ends texts with eos, which has no place before a continuation */
+    char *prefix;   /* the last prefix (description and shots) and its length in tokens: items share it */
     size_t prefix_size, prefix_tokens;
 } pl_encoder;
 

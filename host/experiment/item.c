@@ -22,14 +22,16 @@ static pl_status build(pl__item *item, const pl_plan *plan, const pl_plan_unit *
     return pl_encode(encoder, &item->prompt, &item->encoded);
 }
 
-static pl_status fit(pl__item *item, const pl_plan *plan, const pl_plan_unit *unit, const size_t *shots, pl_encoder *encoder,
-                     size_t room)
+static pl_status fit(pl__item *item, const pl_plan *plan, const pl_plan_unit *unit, const size_t *shots,
+                     pl_encoder *encoder, size_t room)
 {
     const pl_task *t = plan->tasks[unit->task].task;
     size_t limit = encoder->limit, k = unit->k, length = pl_encoded_length(&item->encoded, room);
     if (length <= limit) return PL_OK;
     switch (plan->spec->truncation) {
-    case PL_TRUNCATION_SKIP: item->encoded.skipped = true; return PL_OK;
+    case PL_TRUNCATION_SKIP:
+        item->encoded.skipped = true;
+        return PL_OK;
     case PL_TRUNCATION_TRUNCATE_LEFT:
         return pl_encoded_cut(&item->encoded, room, limit, pl_tokenizer_bos(encoder->tokenizer));
     case PL_TRUNCATION_DROP_SHOTS:
@@ -41,7 +43,8 @@ static pl_status fit(pl__item *item, const pl_plan *plan, const pl_plan_unit *un
         item->encoded.shots_dropped = unit->k - k;
         if (length <= limit) return PL_OK;
         break;
-    default: break;
+    default:
+        break;
     }
     return pl_fail(PL_E_INPUT,
                    "%s: item %zu with template '%s' and %zu shots needs %zu tokens, the context of model %s has %zu; "
@@ -55,20 +58,24 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     const pl_plan_model *model = &plan->models[unit->model];
     *out = (pl__items){.arena = arena};
     pl_encoder encoder;
-    size_t *permutation = NULL, *shots = NULL, room = unit->readout == PL_READOUT_GENERATE ? task->task->max_gen_toks : 0;
+    size_t *permutation = NULL, *shots = NULL,
+           room = unit->readout == PL_READOUT_GENERATE ? task->task->max_gen_toks : 0;
     pl_status status;
-    PL_GOTO(status, done, pl_encoder_create(&encoder, model->tokenizer, model->checkpoint->config.max_positions, arena));
+    PL_GOTO(status, done,
+            pl_encoder_create(&encoder, model->tokenizer, model->checkpoint->config.max_positions, arena));
     PL_GOTO(status, done, pl_arena_new(arena, &out->items, task->n_items));
     PL_GOTO(status, done, pl_new(&shots, unit->k));
     if (unit->k > 0) {
         PL_GOTO(status, done, pl_new(&permutation, task->task->fewshot->n));
-        PL_GOTO(status, done, pl_draw_permutation(permutation, unit->arm->balance ? task->classes : NULL, task->task->fewshot->n,
-                                                  plan->spec->seed, unit->draw));
+        PL_GOTO(status, done,
+                pl_draw_permutation(permutation, unit->arm->balance ? task->classes : NULL, task->task->fewshot->n,
+                                    plan->spec->seed, unit->draw));
     }
     for (size_t i = 0; i < task->n_items; i++) {
         pl__item *item = &out->items[out->n];
         *item = (pl__item){.index = task->items[i]};
-        if (unit->k > 0) PL_GOTO(status, done, pl_plan_shots(task, unit, plan->spec->seed, permutation, item->index, shots));
+        if (unit->k > 0)
+            PL_GOTO(status, done, pl_plan_shots(task, unit, plan->spec->seed, permutation, item->index, shots));
         PL_GOTO(status, done, build(item, plan, unit, shots, unit->k, &encoder));
         PL_GOTO(status, done, fit(item, plan, unit, shots, &encoder, room));
         if (item->encoded.skipped)
@@ -77,8 +84,10 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
             out->n++;
     }
     if (out->n * 100 < task->n_items * MIN_KEPT_PERCENT)
-        status = pl_fail(PL_E_INPUT, "%s: truncation: skip leaves %zu of %zu items with template '%s' and %zu shots: expected at least %d %%",
-                         task->task->path, out->n, task->n_items, unit->template_->name, unit->k, MIN_KEPT_PERCENT);
+        status = pl_fail(
+            PL_E_INPUT,
+            "%s: truncation: skip leaves %zu of %zu items with template '%s' and %zu shots: expected at least %d %%",
+            task->task->path, out->n, task->n_items, unit->template_->name, unit->k, MIN_KEPT_PERCENT);
 done:
     free(shots);
     free(permutation);

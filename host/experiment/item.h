@@ -1,4 +1,5 @@
-/* The items of one unit on their way: prompt, token ids, and what the readout made of them. Shared inside the folder. */
+/* The items of one unit on their way: prompt, token ids, and what the readout made of them. Shared inside the folder.
+ */
 #ifndef PLUMB_EXPERIMENT_ITEM_H
 #define PLUMB_EXPERIMENT_ITEM_H
 
@@ -14,7 +15,7 @@ typedef struct pl__item {
     const char *prediction; /* canonical: the label's index as text, "other", "none", or the answer itself */
     const char *label;      /* canonical gold */
     bool correct, correct_norm;
-    const char *response;   /* generated text; NULL for loglikelihood */
+    const char *response; /* generated text; NULL for loglikelihood */
 } pl__item;
 
 typedef struct pl__items {
@@ -31,8 +32,8 @@ pl_status pl__items_score(pl__items *items, const pl_results *results);
 pl_status pl__items_answer(pl__items *items, const pl_generation *generations);
 
 /* Puts everything but the states into the file: obs, loglik, labels, samples. */
-pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, const pl_results *results,
-                          pl_unit_writer *writer);
+pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+                          const pl_results *results, pl_unit_writer *writer);
 
 /* Characters (code points) of a UTF-8 text: acc_norm's length. */
 size_t pl__count_characters(const char *text);

@@ -31,7 +31,7 @@ enum column {
 #define X(id, name, kind) id,
     COLUMNS(X)
 #undef X
-    N_COLUMNS
+        N_COLUMNS
 };
 
 static const struct {
@@ -53,7 +53,8 @@ static const char *truncated_text(const pl_encoded *e)
     return e->tokens_cut ? "truncate_left" : e->shots_dropped ? "drop_shots" : "no";
 }
 
-static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, const pl_plan *plan, const pl_plan_unit *unit)
+static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, const pl_plan *plan,
+                          const pl_plan_unit *unit)
 {
     const pl_task *t = plan->tasks[unit->task].task;
     char index[32], prompt_hash[PL_SHA256_TEXT];
@@ -73,8 +74,9 @@ static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, con
     const struct {
         enum column column;
         size_t value;
-    } integers[] = {{DOC_ID, item->index}, {K, unit->k - item->encoded.shots_dropped}, {DRAW, unit->draw},
-                    {ORDER, unit->order},  {SEED, plan->spec->seed}, {N_TOKENS, item->encoded.n}};
+    } integers[] = {{DOC_ID, item->index},    {K, unit->k - item->encoded.shots_dropped},
+                    {DRAW, unit->draw},       {ORDER, unit->order},
+                    {SEED, plan->spec->seed}, {N_TOKENS, item->encoded.n}};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         frame->columns[integers[i].column].values.integer[row] = (int64_t)integers[i].value;
     frame->columns[CORRECT].values.boolean[row] = item->correct;
@@ -83,13 +85,15 @@ static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, con
     return PL_OK;
 }
 
-static pl_status write_obs(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_unit_writer *writer)
+static pl_status write_obs(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+                           pl_unit_writer *writer)
 {
     pl_frame *frame;
     pl_column *column;
     PL_TRY(pl_frame_create(&frame, items->n));
     pl_status status = PL_OK;
-    for (size_t c = 0; c < N_COLUMNS && status == PL_OK; c++) status = pl_frame_add(frame, &column, columns[c].name, columns[c].kind);
+    for (size_t c = 0; c < N_COLUMNS && status == PL_OK; c++)
+        status = pl_frame_add(frame, &column, columns[c].name, columns[c].kind);
     for (size_t i = 0; i < items->n && status == PL_OK; i++) status = fill_row(frame, i, &items->items[i], plan, unit);
     if (status == PL_OK) status = pl_unit_put_obs(writer, frame);
     pl_frame_free(frame);
@@ -99,9 +103,13 @@ static pl_status write_obs(const pl__items *items, const pl_plan *plan, const pl
 static pl_status write_loglik(const pl__items *items, const pl_results *results, pl_unit_writer *writer)
 {
     size_t n_choices = results->choice_indptr[items->n], n_tokens = results->token_indptr[n_choices];
-    pl_loglik loglik = {.n_rows = items->n, .n_choices = n_choices, .n_tokens = n_tokens,
-                        .choice_indptr = results->choice_indptr, .token_indptr = results->token_indptr,
-                        .values = results->log_probability, .greedy = results->greedy};
+    pl_loglik loglik = {.n_rows = items->n,
+                        .n_choices = n_choices,
+                        .n_tokens = n_tokens,
+                        .choice_indptr = results->choice_indptr,
+                        .token_indptr = results->token_indptr,
+                        .values = results->log_probability,
+                        .greedy = results->greedy};
     PL_TRY(pl_arena_new(items->arena, &loglik.token_ids, n_tokens));
     PL_TRY(pl_arena_new(items->arena, &loglik.choice_bytes, n_choices));
     PL_TRY(pl_arena_new(items->arena, &loglik.choice_characters, n_choices));
@@ -118,7 +126,8 @@ static pl_status write_loglik(const pl__items *items, const pl_results *results,
 }
 
 /* The label words of the template, when every item has the same: their tokens and unembedding rows. */
-static pl_status write_labels(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_unit_writer *writer)
+static pl_status write_labels(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+                              pl_unit_writer *writer)
 {
     const pl_checkpoint *checkpoint = plan->models[unit->model].checkpoint;
     if (plan->tasks[unit->task].n_labels == 0 || items->n == 0) return PL_OK;
@@ -164,8 +173,8 @@ static json_t *sample_json(const pl__item *item, const pl_task *t, const pl_resu
         json_array_append_new(filtered, json_string(item->response));
     }
     return json_pack("{s:O,s:o,s:o,s:o,s:o}", "doc", t->test->items[item->index], "target",
-                     p->gold == SIZE_MAX ? json_string(p->target) : json_integer((json_int_t)p->gold), "arguments", arguments,
-                     "resps", resps, "filtered_resps", filtered);
+                     p->gold == SIZE_MAX ? json_string(p->target) : json_integer((json_int_t)p->gold), "arguments",
+                     arguments, "resps", resps, "filtered_resps", filtered);
 }
 
 static pl_status write_samples(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
@@ -177,7 +186,9 @@ static pl_status write_samples(const pl__items *items, const pl_plan *plan, cons
         json_t *sample = sample_json(&items->items[i], plan->tasks[unit->task].task, results, i);
         char *dump = sample ? json_dumps(sample, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL, *copy = NULL;
         json_decref(sample);
-        if (!dump) return pl_fail(PL_E_INTERNAL, "unit %s: item %zu cannot be written as JSON", unit->id, items->items[i].index);
+        if (!dump)
+            return pl_fail(PL_E_INTERNAL, "unit %s: item %zu cannot be written as JSON", unit->id,
+                           items->items[i].index);
         pl_status status = pl_arena_text(items->arena, &copy, dump, strlen(dump));
         free(dump);
         PL_TRY(status);
@@ -186,8 +197,8 @@ static pl_status write_samples(const pl__items *items, const pl_plan *plan, cons
     return pl_unit_put_samples(writer, texts, items->n);
 }
 
-pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, const pl_results *results,
-                          pl_unit_writer *writer)
+pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+                          const pl_results *results, pl_unit_writer *writer)
 {
     PL_TRY(write_obs(items, plan, unit, writer));
     if (unit->readout == PL_READOUT_LOGLIKELIHOOD) {

@@ -5,45 +5,9 @@
 
 #include "engine/engine.h"
 #include "experiment/draw.h"
+#include "experiment/states.h"
 
 /* ---- models ---- */
-
-static int ascending(const void *a, const void *b)
-{
-    size_t x = *(const size_t *)a, y = *(const size_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Turns the experiment's layer names into indices of this model; final_norm is L + 1. */
-static pl_status resolve_layers(const pl_spec *spec, pl_plan_model *model, pl_arena *arena)
-{
-    size_t L = model->checkpoint->config.L, capacity = (spec->n_layers + 7) * (L + 2);
-    const size_t defaults[] = {0, L / 4, L / 2, 3 * L / 4, L ? L - 1 : 0, L, L + 1};
-    PL_TRY(pl_arena_new(arena, &model->layers, capacity));
-    size_t n = 0;
-    for (size_t i = 0; i < spec->n_layers; i++) {
-        const char *name = spec->layers[i];
-        if (strcmp(name, "all") == 0)
-            for (size_t l = 0; l < L + 2; l++) model->layers[n++] = l;
-        else if (strcmp(name, "default") == 0)
-            for (size_t l = 0; l < 7; l++) model->layers[n++] = defaults[l];
-        else if (strcmp(name, "half") == 0)
-            model->layers[n++] = L / 2;
-        else if (strcmp(name, "last") == 0)
-            model->layers[n++] = L;
-        else if (strcmp(name, "final_norm") == 0)
-            model->layers[n++] = L + 1;
-        else if (strtoul(name, NULL, 10) <= L)
-            model->layers[n++] = strtoul(name, NULL, 10);
-        else
-            return pl_fail(PL_E_INPUT, "%s: capture.layers: model %s has layers 0 to %zu and final_norm, found %s",
-                           spec->path, model->spec->name, L, name);
-    }
-    qsort(model->layers, n, sizeof *model->layers, ascending);
-    for (size_t i = 0; i < n; i++)
-        if (i == 0 || model->layers[i] != model->layers[i - 1]) model->layers[model->n_layers++] = model->layers[i];
-    return PL_OK;
-}
 
 static pl_status open_model(pl_plan *plan, pl_plan_model *model, const pl_spec_model *spec)
 {
@@ -52,10 +16,14 @@ static pl_status open_model(pl_plan *plan, pl_plan_model *model, const pl_spec_m
     PL_TRY(pl_checkpoint_open(&model->checkpoint, model->folder));
     PL_TRY(pl_tokenizer_open(&model->tokenizer, model->folder));
     if (pl_tokenizer_size(model->tokenizer) > model->checkpoint->config.V)
-        return pl_fail(PL_E_INPUT, "%s: the tokenizer has ids up to %zu, the model's vocabulary %zu: they do not belong together",
+        return pl_fail(PL_E_INPUT,
+                       "%s: the tokenizer has ids up to %zu, the model's vocabulary %zu: they do not belong together",
                        model->folder, pl_tokenizer_size(model->tokenizer) - 1, model->checkpoint->config.V);
     PL_TRY(pl_safetensors_digest(model->checkpoint->tensors, model->digest));
-    return resolve_layers(plan->spec, model, plan->arena);
+    char where[PL_PATH_MAX];
+    PL_TRY(pl_path(where, "%s: capture.layers of model %s", plan->spec->path, spec->name));
+    return pl_layers_resolve(&model->layers, &model->n_layers, plan->spec->layers, plan->spec->n_layers,
+                             model->checkpoint->config.L, where, plan->arena);
 }
 
 /* ---- tasks ---- */
@@ -69,8 +37,8 @@ static pl_status choose_templates(const pl_spec *spec, pl_plan_task *task, pl_ar
         const char *name = spec->n_templates ? spec->templates[i].name : task->task->templates[i].name;
         task->templates[i] = pl_task_template(task->task, name);
         if (!task->templates[i])
-            return pl_fail(PL_E_INPUT, "%s: template '%s' is not in task %s (%s), whose first is '%s'", spec->path, name,
-                           task->task->name, task->task->path, task->task->templates[0].name);
+            return pl_fail(PL_E_INPUT, "%s: template '%s' is not in task %s (%s), whose first is '%s'", spec->path,
+                           name, task->task->name, task->task->path, task->task->templates[0].name);
         task->roles[i] = spec->n_templates ? spec->templates[i].role : task->templates[i]->role;
     }
     task->n_templates = n;
@@ -127,8 +95,10 @@ static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
 static json_t *capture_json(const pl_spec *spec, const pl_plan_model *model)
 {
     json_t *layers = json_array();
-    for (size_t i = 0; i < model->n_layers; i++) json_array_append_new(layers, json_integer((json_int_t)model->layers[i]));
-    json_t *items = spec->capture_items == SIZE_MAX ? json_string("all") : json_integer((json_int_t)spec->capture_items);
+    for (size_t i = 0; i < model->n_layers; i++)
+        json_array_append_new(layers, json_integer((json_int_t)model->layers[i]));
+    json_t *items =
+        spec->capture_items == SIZE_MAX ? json_string("all") : json_integer((json_int_t)spec->capture_items);
     return json_pack("{s:o,s:i,s:s,s:o}", "layers", layers, "positions", (int)spec->positions, "dtype",
                      pl_storage_name(spec->storage), "items", items);
 }
@@ -147,17 +117,17 @@ static pl_status identify(const pl_plan *plan, pl_plan_unit *unit, const char *d
     const pl_plan_task *task = &plan->tasks[unit->task];
     const pl_task *t = task->task;
     json_t *config = json_pack(
-        "{s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:{s:s,s:I,s:I,s:I,s:b},s:I,s:s,s:s,s:o,s:o,s:s}",
-        "numerics", (int)PL_NUMERICS_VERSION, "format", (int)PL_UNIT_FORMAT_VERSION, "weights", model->digest, "tokenizer",
+        "{s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:{s:s,s:I,s:I,s:I,s:b},s:I,s:s,s:s,s:o,s:o,s:s}", "numerics",
+        (int)PL_NUMERICS_VERSION, "format", (int)PL_UNIT_FORMAT_VERSION, "weights", model->digest, "tokenizer",
         pl_tokenizer_digest(model->tokenizer), "task", t->name, "template", unit->template_->name, "template_digest",
         unit->template_->digest, "role", pl_role_name(unit->role), "test_sha256", t->test->sha256, "items",
-        task->items_digest, "fewshot_sha256",
-        unit->k > 0 ? json_string(t->fewshot->sha256) : json_null(), "readout", pl_readout_name(unit->readout), "arm",
-        "kind", "prompt", "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order", (json_int_t)unit->order,
-        "balance", (int)(unit->arm->balance && task->classes), "seed", (json_int_t)plan->spec->seed, "truncation",
-        pl_truncation_name(plan->spec->truncation), "compute", pl_dtype_name(model->spec->compute), "capture",
-        unit->captures ? capture_json(plan->spec, model) : json_null(), "generation",
-        unit->readout == PL_READOUT_GENERATE ? generation_json(t) : json_null(), "device_class", device_class);
+        task->items_digest, "fewshot_sha256", unit->k > 0 ? json_string(t->fewshot->sha256) : json_null(), "readout",
+        pl_readout_name(unit->readout), "arm", "kind", "prompt", "k", (json_int_t)unit->k, "draw",
+        (json_int_t)unit->draw, "order", (json_int_t)unit->order, "balance", (int)(unit->arm->balance && task->classes),
+        "seed", (json_int_t)plan->spec->seed, "truncation", pl_truncation_name(plan->spec->truncation), "compute",
+        pl_dtype_name(model->spec->compute), "capture", unit->captures ? capture_json(plan->spec, model) : json_null(),
+        "generation", unit->readout == PL_READOUT_GENERATE ? generation_json(t) : json_null(), "device_class",
+        device_class);
     if (!config) return pl_fail(PL_E_MEMORY, "out of memory while planning");
     pl_bytes text = {0};
     char *copy = NULL;
@@ -177,10 +147,14 @@ static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_task *t = plan->tasks[unit->task].task;
     if (unit->readout == PL_READOUT_LOGLIKELIHOOD && !unit->template_->doc_to_choice)
-        return pl_fail(PL_E_INPUT, "%s: template '%s' of task %s has no doc_to_choice: readout loglikelihood needs choices; use readout: generate",
+        return pl_fail(PL_E_INPUT,
+                       "%s: template '%s' of task %s has no doc_to_choice: readout loglikelihood needs choices; use "
+                       "readout: generate",
                        t->path, unit->template_->name, t->name);
     if (unit->k == 0) return PL_OK;
-    if (!t->fewshot) return pl_fail(PL_E_INPUT, "%s: task %s has no training_split or fewshot_split: %zu shots cannot be drawn", t->path, t->name, unit->k);
+    if (!t->fewshot)
+        return pl_fail(PL_E_INPUT, "%s: task %s has no training_split or fewshot_split: %zu shots cannot be drawn",
+                       t->path, t->name, unit->k);
     if (t->fewshot->n < unit->k + (t->fewshot_is_test ? 1 : 0))
         return pl_fail(PL_E_INPUT, "%s: task %s has %zu items to draw shots from, the experiment asks for %zu", t->path,
                        t->name, t->fewshot->n, unit->k);
@@ -229,12 +203,12 @@ static json_t *unit_json(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_plan_task *task = &plan->tasks[unit->task];
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "id", unit->id, "model",
-                     model->spec->name, "task", task->task->name, "arm", "prompt", "readout",
-                     pl_readout_name(unit->readout), "template", unit->template_->name, "role", pl_role_name(unit->role),
-                     "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order", (json_int_t)unit->order, "seed",
-                     (json_int_t)plan->spec->seed, "items", (json_int_t)task->n_items, "n_labels",
-                     (json_int_t)task->n_labels, "random_weights", (int)model->checkpoint->config.random_weights);
+    return json_pack(
+        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "id", unit->id, "model", model->spec->name, "task",
+        task->task->name, "arm", "prompt", "readout", pl_readout_name(unit->readout), "template", unit->template_->name,
+        "role", pl_role_name(unit->role), "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order",
+        (json_int_t)unit->order, "seed", (json_int_t)plan->spec->seed, "items", (json_int_t)task->n_items, "n_labels",
+        (json_int_t)task->n_labels, "random_weights", (int)model->checkpoint->config.random_weights);
 }
 
 static pl_status make_json(pl_plan *plan)
@@ -248,18 +222,18 @@ static pl_status make_json(pl_plan *plan)
     }
     for (size_t i = 0; i < plan->n_models; i++) {
         const pl_plan_model *m = &plan->models[i];
-        json_array_append_new(models, json_pack("{s:s,s:s,s:s,s:s,s:I,s:b}", "name", m->spec->name, "weights", m->digest,
-                                                "tokenizer", pl_tokenizer_digest(m->tokenizer), "model_type",
+        json_array_append_new(models, json_pack("{s:s,s:s,s:s,s:s,s:I,s:b}", "name", m->spec->name, "weights",
+                                                m->digest, "tokenizer", pl_tokenizer_digest(m->tokenizer), "model_type",
                                                 m->checkpoint->config.model_type, "parameters",
                                                 (json_int_t)m->checkpoint->n_parameters, "random_weights",
                                                 (int)m->checkpoint->config.random_weights));
     }
     for (size_t i = 0; i < plan->n_tasks; i++) {
         const pl_plan_task *t = &plan->tasks[i];
-        json_array_append_new(tasks, json_pack("{s:s,s:s,s:s,s:I,s:I}", "name", t->task->name, "version",
-                                               t->task->version ? t->task->version : "", "task_hash", t->task->digest,
-                                               "items", (json_int_t)t->n_items, "test_items",
-                                               (json_int_t)t->task->test->n));
+        json_array_append_new(tasks,
+                              json_pack("{s:s,s:s,s:s,s:I,s:I}", "name", t->task->name, "version",
+                                        t->task->version ? t->task->version : "", "task_hash", t->task->digest, "items",
+                                        (json_int_t)t->n_items, "test_items", (json_int_t)t->task->test->n));
     }
     PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
     pl_hash128(plan->hash, ids.data, ids.size);
@@ -339,7 +313,9 @@ pl_status pl_plan_shots(const pl_plan_task *task, const pl_plan_unit *unit, uint
         shots[k++] = candidate;
     }
     if (k < unit->k)
-        return pl_fail(PL_E_INPUT, "%s: item %zu: only %zu shots are left once the item and its group are set aside, %zu are needed",
-                       t->path, item, k, unit->k);
+        return pl_fail(
+            PL_E_INPUT,
+            "%s: item %zu: only %zu shots are left once the item and its group are set aside, %zu are needed", t->path,
+            item, k, unit->k);
     return pl_draw_order(shots, k, seed, unit->draw, unit->order);
 }

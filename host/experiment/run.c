@@ -141,10 +141,11 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     PL_TRY(pl_unit_run(r->plan, unit, r->engine, path, NULL, &cost));
     PL_TRY(write_sidecar(r, unit, &cost, pl_clock_s() - start));
     r->summary->n_computed++;
-    return pl_run_folder_log(&r->summary->folder, "unit %s: %s, %s, template %s, k=%zu, draw %u, %s: %zu items in %.2f s%s", unit->id,
-                             r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name,
-                             unit->template_->name, unit->k, unit->draw, pl_readout_name(unit->readout), cost.n_items,
-                             pl_clock_s() - start, cost.n_merged ? " (tokens merged over the prompt's end: see obs/merged)" : "");
+    return pl_run_folder_log(
+        &r->summary->folder, "unit %s: %s, %s, template %s, k=%zu, draw %u, %s: %zu items in %.2f s%s", unit->id,
+        r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, unit->template_->name, unit->k,
+        unit->draw, pl_readout_name(unit->readout), cost.n_items, pl_clock_s() - start,
+        cost.n_merged ? " (tokens merged over the prompt's end: see obs/merged)" : "");
 }
 
 static pl_status run_unit(runner *r, const pl_plan_unit *unit)
@@ -188,7 +189,8 @@ static pl_status run_units(runner *r)
         if (r->options->drain && pl_drain_requested(r->options->drain)) {
             PL_TRY(write_status(r, "drained", NULL));
             PL_TRY(pl_run_folder_log(&s->folder, "drained by a signal"));
-            return pl_fail(PL_E_DRAINED, "%s: stopped by a signal; run the same command again to go on", s->folder.path);
+            return pl_fail(PL_E_DRAINED, "%s: stopped by a signal; run the same command again to go on",
+                           s->folder.path);
         }
         if (pl_run_folder_has(&s->folder, r->plan->units[u].id))
             s->n_found++;
@@ -207,16 +209,16 @@ static pl_status open_folder(runner *r)
     char hash8[9], host[128];
     snprintf(hash8, sizeof hash8, "%.8s", r->plan->hash);
     host_name(host);
-    json_t *manifest = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i}", "plumb", PLUMB_VERSION, "name", r->spec->name, "plan_hash",
-                                 r->plan->hash, "device_class", r->device.device_class, "numerics_version",
+    json_t *manifest = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i}", "plumb", PLUMB_VERSION, "name", r->spec->name,
+                                 "plan_hash", r->plan->hash, "device_class", r->device.device_class, "numerics_version",
                                  (int)PL_NUMERICS_VERSION, "format_version", (int)PL_UNIT_FORMAT_VERSION);
     if (!manifest) return pl_fail(PL_E_MEMORY, "out of memory while writing manifest.json");
     pl_status status = pl_run_folder_create(&r->summary->folder, r->options->results, r->spec->name, hash8,
                                             r->spec->frozen.data, r->spec->frozen.size, manifest, r->plan->json);
     json_decref(manifest);
     if (status != PL_OK) return status;
-    return pl_run_folder_log(&r->summary->folder, "plumb %s on %s (%s): %zu units, %zu in this process's share", PLUMB_VERSION, host,
-                             r->device.name, r->plan->n_units, r->summary->n_share);
+    return pl_run_folder_log(&r->summary->folder, "plumb %s on %s (%s): %zu units, %zu in this process's share",
+                             PLUMB_VERSION, host, r->device.name, r->plan->n_units, r->summary->n_share);
 }
 
 static pl_status prepare(runner *r)
@@ -255,7 +257,8 @@ pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_r
     count_missing(&r);
     PL_GOTO(status, done, write_status(&r, out->n_failed ? "failed" : "done", NULL));
     if (out->n_failed)
-        status = pl_fail(PL_E_UNITS, "%zu of %zu units failed; the first: %s", out->n_failed, out->n_share, out->first_failure);
+        status = pl_fail(PL_E_UNITS, "%zu of %zu units failed; the first: %s", out->n_failed, out->n_share,
+                         out->first_failure);
 done:
     pl_engine_free(r.engine);
     pl_model_free(r.model);

@@ -14,13 +14,13 @@ typedef struct pl_run_options {
     size_t batch_tokens;    /* 0: default */
     bool no_sharing;        /* compute shared prefixes again and again (same bits; for comparison) */
     bool quiet;
-    pl_drain *drain;        /* NULL: never drained */
+    pl_drain *drain; /* NULL: never drained */
 } pl_run_options;
 
 typedef struct pl_run_summary {
     pl_run_folder folder;
-    size_t n_units;   /* of the whole plan */
-    size_t n_share;   /* of this process's share */
+    size_t n_units;                                               /* of the whole plan */
+    size_t n_share;                                               /* of this process's share */
     size_t n_found, n_adopted, n_computed, n_failed, n_elsewhere; /* of the share */
     size_t n_missing; /* of the whole plan, not finished when this process ended */
     char first_failure[1024];

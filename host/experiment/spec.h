@@ -54,15 +54,15 @@ typedef struct pl_spec {
     const char **tasks;                /* paths, resolved against the file's folder */
     const pl_spec_template *templates; /* chosen by name, with their roles; none: all of a task's */
     const pl_spec_arm *arms;
-    size_t items;                      /* evaluated items a task; SIZE_MAX: all */
+    size_t items; /* evaluated items a task; SIZE_MAX: all */
     size_t n_layers;
-    const char **layers;               /* "all", "default", "half", "last", "final_norm" or a number */
-    unsigned positions;                /* mask of PL_POSITION_* (engine.h) */
+    const char **layers; /* "all", "default", "half", "last", "final_norm" or a number */
+    unsigned positions;  /* mask of PL_POSITION_* (engine.h) */
     pl_storage storage;
-    size_t capture_items;              /* rows whose states are kept; SIZE_MAX: all */
+    size_t capture_items; /* rows whose states are kept; SIZE_MAX: all */
     pl_truncation truncation;
     uint64_t seed;
-    pl_bytes frozen;                   /* the experiment as it was read, overrides applied and ${VAR} resolved: YAML */
+    pl_bytes frozen; /* the experiment as it was read, overrides applied and ${VAR} resolved: YAML */
     pl_arena *arena;
 } pl_spec;
 

@@ -1,47 +1,10 @@
 #include "experiment/unit.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "experiment/item.h"
-
-/* ---- states ---- */
-
-static void layer_name(char out[24], size_t layer, size_t L)
-{
-    if (layer == L + 1)
-        snprintf(out, 24, "final_norm");
-    else
-        snprintf(out, 24, "%02zu", layer);
-}
-
-static pl_status write_states(const pl_results *results, const pl_plan *plan, const pl_plan_model *model, size_t n_items,
-                              pl_unit_writer *writer)
-{
-    size_t L = model->checkpoint->config.L, C = results->C;
-    const struct {
-        const char *name;
-        float **values;
-    } kinds[] = {{"last", results->last}, {"label", results->label}, {"mean", results->mean}};
-    char layer[24], name[48];
-    for (size_t p = 0; p < sizeof kinds / sizeof *kinds; p++)
-        for (size_t l = 0; kinds[p].values && l < model->n_layers; l++) {
-            float *values = kinds[p].values[l];
-            /* Rows beyond capture.items keep their place and hold NaN. */
-            for (size_t i = plan->spec->capture_items; i < n_items; i++)
-                for (size_t c = 0; c < C; c++) values[i * C + c] = NAN;
-            layer_name(layer, model->layers[l], L);
-            snprintf(name, sizeof name, "%s.%s", kinds[p].name, layer);
-            PL_TRY(pl_unit_put_states(writer, name, values, n_items, C, plan->spec->storage));
-        }
-    if (!results->all) return PL_OK;
-    for (size_t l = 0; l < model->n_layers; l++) {
-        layer_name(layer, model->layers[l], L);
-        PL_TRY(pl_unit_put_states_all(writer, layer, results->all[l], results->n_all, C, plan->spec->storage));
-    }
-    return pl_unit_put_ranges(writer, results->all_indptr, n_items, results->all_ranges, results->n_all_ranges);
-}
+#include "experiment/states.h"
 
 /* ---- the engine's part ---- */
 
@@ -50,8 +13,12 @@ static pl_status make_requests(const pl__items *items, pl_request **out)
     PL_TRY(pl_arena_new(items->arena, out, items->n));
     for (size_t i = 0; i < items->n; i++) {
         const pl_encoded *e = &items->items[i].encoded;
-        (*out)[i] = (pl_request){.ids = e->ids, .n = e->n, .own_first = e->own_first, .n_choices = e->n_choices,
-                                 .choices = e->choices, .gold = e->n_choices ? items->items[i].prompt.gold : SIZE_MAX};
+        (*out)[i] = (pl_request){.ids = e->ids,
+                                 .n = e->n,
+                                 .own_first = e->own_first,
+                                 .n_choices = e->n_choices,
+                                 .choices = e->choices,
+                                 .gold = e->n_choices ? items->items[i].prompt.gold : SIZE_MAX};
     }
     return PL_OK;
 }
@@ -62,7 +29,8 @@ static pl_status score(pl__items *items, const pl_plan *plan, const pl_plan_unit
     const pl_plan_model *model = &plan->models[unit->model];
     pl_capture capture = {0};
     if (unit->captures)
-        capture = (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
+        capture =
+            (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
     PL_TRY(pl_engine_score(engine, requests, items->n, &capture, progress, results));
     return unit->readout == PL_READOUT_LOGLIKELIHOOD ? pl__items_score(items, *results) : PL_OK;
 }
@@ -86,26 +54,29 @@ static pl_status generate(pl__items *items, const pl_plan *plan, const pl_plan_u
 static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_writer *writer)
 {
     const pl_plan_model *model = &plan->models[unit->model];
-    json_t *attributes = json_pack("{s:s,s:s,s:s,s:s,s:i,s:s,s:b}", "unit_id", unit->id, "compute_type",
-                                   pl_dtype_name(model->spec->compute), "storage_type", pl_storage_name(plan->spec->storage),
-                                   "weights_digest", model->digest, "numerics_version", (int)PL_NUMERICS_VERSION,
-                                   "model_type", model->checkpoint->config.model_type, "random_weights",
-                                   (int)model->checkpoint->config.random_weights);
+    json_t *attributes = json_pack(
+        "{s:s,s:s,s:s,s:s,s:i,s:s,s:b}", "unit_id", unit->id, "compute_type", pl_dtype_name(model->spec->compute),
+        "storage_type", pl_storage_name(plan->spec->storage), "weights_digest", model->digest, "numerics_version",
+        (int)PL_NUMERICS_VERSION, "model_type", model->checkpoint->config.model_type, "random_weights",
+        (int)model->checkpoint->config.random_weights);
     if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing unit %s", unit->id);
     pl_status status = pl_unit_put_config(writer, unit->config, attributes);
     json_decref(attributes);
     return status;
 }
 
-static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, const pl_results *results,
-                            const char *path)
+static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+                            const pl_results *results, const char *path)
 {
+    const pl_plan_model *model = &plan->models[unit->model];
     pl_unit_writer *writer = NULL;
     pl_status status;
     PL_TRY(pl_unit_create(&writer, path));
     PL_GOTO(status, failed, pl__items_write(items, plan, unit, results, writer));
     if (results && unit->captures)
-        PL_GOTO(status, failed, write_states(results, plan, &plan->models[unit->model], items->n, writer));
+        PL_GOTO(status, failed,
+                pl_states_write(writer, results, model->layers, model->checkpoint->config.L, plan->spec->capture_items,
+                                plan->spec->storage));
     PL_GOTO(status, failed, write_config(plan, unit, writer));
     return pl_unit_finish(writer);
 failed:
@@ -130,7 +101,8 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *
     start = pl_clock_s();
     if (unit->captures || unit->readout == PL_READOUT_LOGLIKELIHOOD)
         PL_GOTO(status, done, score(&items, plan, unit, engine, requests, progress, &results));
-    if (unit->readout == PL_READOUT_GENERATE) PL_GOTO(status, done, generate(&items, plan, unit, engine, requests, progress, cost));
+    if (unit->readout == PL_READOUT_GENERATE)
+        PL_GOTO(status, done, generate(&items, plan, unit, engine, requests, progress, cost));
     cost->engine_s = pl_clock_s() - start;
     start = pl_clock_s();
     PL_GOTO(status, done, write_unit(&items, plan, unit, results, path));

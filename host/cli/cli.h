@@ -1,0 +1,65 @@
+/* The command line: one table of verbs and options makes the parser and the help. */
+#ifndef PLUMB_CLI_CLI_H
+#define PLUMB_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/status.h"
+
+/* id, name, value (NULL: a flag), help */
+#define PL_OPTION_TABLE(X)                                                                                             \
+    X(HELP, "help", NULL, "print this help")                                                                           \
+    X(JSON, "json", NULL, "print the result as JSON on standard output, and nothing else there")                       \
+    X(QUIET, "quiet", NULL, "no progress")                                                                             \
+    X(DEVICE, "device", "NAME", "cpu or auto (default: auto)")                                                         \
+    X(THREADS, "threads", "N", "CPU threads (default: all this process may use)")                                      \
+    X(RESULTS, "results", "DIR", "folder that holds run folders (default: results)")                                   \
+    X(SHARD, "shard", "I/N", "only the units of share I of N, I from 0 (for job arrays)")                              \
+    X(BATCH_TOKENS, "batch-tokens", "N", "tokens of a packed batch (changes speed, never a result)")                   \
+    X(NO_SHARING, "no-sharing", NULL, "compute shared prefixes again each time (changes speed, never a result)")       \
+    X(PROMPT, "prompt", "TEXT", "the text to continue")                                                                \
+    X(MAX_TOKENS, "max-tokens", "N", "tokens to generate at most (default: 64)")                                       \
+    X(UNTIL, "until", "TEXT", "stop before this text")                                                                 \
+    X(NO_SPECIAL, "no-special", NULL, "without the tokens that the tokenizer adds (bos, eos)")                         \
+    X(OUT, "out", "FILE.h5", "the file to write")                                                                      \
+    X(LAYERS, "layers", "LIST", "all, or numbers, half, last, final_norm, with commas (default: all)")                 \
+    X(POSITIONS, "positions", "LIST", "last, mean, all, with commas (default: last)")                                  \
+    X(DTYPE, "dtype", "TYPE", "stored type: float32, float16, bfloat16 (default: float32)")                            \
+    X(LOGITS, "logits", NULL, "store logits as well: of the last token, or of all with --positions all")               \
+    X(WATCH, "watch", NULL, "print again every 2 seconds until the run is done")
+
+typedef enum pl_option {
+#define X(id, name, value, help) PL_OPTION_##id,
+    PL_OPTION_TABLE(X)
+#undef X
+        PL_OPTIONS
+} pl_option;
+
+typedef struct pl_arguments {
+    size_t n_words;
+    const char **words;             /* what is neither an option nor the verb: files, texts, key=value */
+    const char *values[PL_OPTIONS]; /* NULL: not given; a flag that is given holds "" */
+} pl_arguments;
+
+/* Runs the program; the exit code. Errors are printed here. */
+int pl_cli_main(int argc, char **argv);
+
+/* Typed reads of option values; *out is left alone when the option is not given. */
+pl_status pl_argument_size(const pl_arguments *arguments, pl_option option, size_t *out);
+static inline bool pl_argument_flag(const pl_arguments *arguments, pl_option option)
+{
+    return arguments->values[option] != NULL;
+}
+
+/* The verbs, one file each. */
+pl_status pl_verb_run(const pl_arguments *arguments);
+pl_status pl_verb_analyze(const pl_arguments *arguments);
+pl_status pl_verb_status(const pl_arguments *arguments);
+pl_status pl_verb_inspect(const pl_arguments *arguments);
+pl_status pl_verb_tokenize(const pl_arguments *arguments);
+pl_status pl_verb_generate(const pl_arguments *arguments);
+pl_status pl_verb_extract(const pl_arguments *arguments);
+
+#endif

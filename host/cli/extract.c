@@ -1,0 +1,223 @@
+/* plumb extract: hidden states (and logits) of any texts, without an experiment. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/session.h"
+#include "experiment/states.h"
+#include "text/data.h"
+
+/* Everything one extraction holds. */
+typedef struct extraction {
+    pl__session session;
+    pl_data *data;
+    pl_arena *arena;
+    size_t n;
+    pl_request *requests;
+    pl_storage storage;
+    pl_capture capture;
+} extraction;
+
+static pl_status split_list(pl_arena *arena, const char *text, const char ***out, size_t *n)
+{
+    char *copy, *rest = NULL;
+    PL_TRY(pl_arena_text(arena, &copy, text, strlen(text)));
+    PL_TRY(pl_arena_new(arena, out, strlen(text) + 1));
+    *n = 0;
+    for (char *word = strtok_r(copy, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) (*out)[(*n)++] = word;
+    return PL_OK;
+}
+
+static pl_status read_capture(extraction *x, const pl_arguments *arguments)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } known[] = {{"last", PL_POSITION_LAST}, {"mean", PL_POSITION_MEAN}, {"all", PL_POSITION_ALL}};
+    const char **words, *layers = arguments->values[PL_OPTION_LAYERS],
+                        *positions = arguments->values[PL_OPTION_POSITIONS];
+    size_t n, *indices;
+    PL_TRY(split_list(x->arena, layers ? layers : "all", &words, &n));
+    PL_TRY(pl_layers_resolve(&indices, &x->capture.n_layers, words, n, x->session.checkpoint->config.L, "--layers",
+                             x->arena));
+    x->capture.layers = indices;
+    PL_TRY(split_list(x->arena, positions ? positions : "last", &words, &n));
+    for (size_t i = 0; i < n; i++) {
+        unsigned bit = 0;
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+            if (strcmp(words[i], known[k].name) == 0) bit = known[k].bit;
+        if (!bit) return pl_fail(PL_E_USAGE, "--positions: expected last, mean or all; found '%s'", words[i]);
+        x->capture.positions |= bit;
+    }
+    bool all = x->capture.positions & PL_POSITION_ALL, logits = pl_argument_flag(arguments, PL_OPTION_LOGITS);
+    x->capture.logits_all = logits && all;
+    x->capture.logits_last = logits && !all;
+    if (arguments->values[PL_OPTION_DTYPE]) PL_TRY(pl_storage_parse(&x->storage, arguments->values[PL_OPTION_DTYPE]));
+    return PL_OK;
+}
+
+static pl_status ids_of_row(extraction *x, const json_t *row, const char *path, size_t i, bool special, pl_ids *ids)
+{
+    const json_t *text = json_object_get(row, "text"), *list = json_object_get(row, "ids");
+    size_t limit = x->session.checkpoint->config.max_positions, k;
+    json_t *id;
+    if (json_is_string(text) && !list)
+        PL_TRY(
+            pl_tokenizer_encode(x->session.tokenizer, json_string_value(text), json_string_length(text), special, ids));
+    else if (json_is_array(list) && !text)
+        json_array_foreach((json_t *)(uintptr_t)list, k, id)
+        {
+            json_int_t value = json_integer_value(id);
+            if (!json_is_integer(id) || value < 0 || value >= (json_int_t)x->session.checkpoint->config.V)
+                return pl_fail(PL_E_INPUT, "%s:%zu: ids[%zu]: expected an id from 0 to %zu", path, i + 1, k,
+                               x->session.checkpoint->config.V - 1);
+            int32_t narrow = (int32_t)value;
+            PL_TRY(pl_ids_append(ids, &narrow, 1));
+        }
+    else
+        return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...} or {\"ids\": [...]}", path, i + 1);
+    if (ids->n == 0) return pl_fail(PL_E_INPUT, "%s:%zu: no tokens", path, i + 1);
+    if (ids->n > limit)
+        return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, the model's context has %zu; shorten the text", path, i + 1,
+                       ids->n, limit);
+    return PL_OK;
+}
+
+static pl_status read_rows(extraction *x, const pl_arguments *arguments)
+{
+    const char *path = arguments->words[1];
+    bool special = !pl_argument_flag(arguments, PL_OPTION_NO_SPECIAL);
+    PL_TRY(pl_data_read(&x->data, path, NULL));
+    x->n = x->data->n;
+    PL_TRY(pl_arena_new(x->arena, &x->requests, x->n));
+    pl_ids ids = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < x->n; i++) {
+        int32_t *kept;
+        ids.n = 0;
+        PL_GOTO(status, done, ids_of_row(x, x->data->items[i], path, i, special, &ids));
+        PL_GOTO(status, done, pl_arena_new(x->arena, &kept, ids.n));
+        memcpy(kept, ids.data, ids.n * sizeof *kept);
+        x->requests[i] = (pl_request){.ids = kept, .n = ids.n, .gold = SIZE_MAX};
+    }
+done:
+    pl_ids_free(&ids);
+    return status;
+}
+
+static pl_status write_obs(const extraction *x, pl_unit_writer *writer)
+{
+    enum { INDEX, DOC_ID, DOC_HASH, TEXT, TEXT_HASH, N_TOKENS, COLUMNS };
+    static const char *const names[COLUMNS] = {"_index", "doc_id", "doc_hash", "text", "text_hash", "n_tokens"};
+    static const pl_column_kind kinds[COLUMNS] = {PL_COLUMN_TEXT, PL_COLUMN_INTEGER, PL_COLUMN_TEXT,
+                                                  PL_COLUMN_TEXT, PL_COLUMN_TEXT,    PL_COLUMN_INTEGER};
+    pl_frame *frame;
+    pl_column *column;
+    pl_status status = PL_OK;
+    PL_TRY(pl_frame_create(&frame, x->n));
+    for (size_t c = 0; c < COLUMNS; c++) PL_GOTO(status, done, pl_frame_add(frame, &column, names[c], kinds[c]));
+    for (size_t i = 0; i < x->n; i++) {
+        char index[32], hash[PL_SHA256_TEXT];
+        const json_t *value = json_object_get(x->data->items[i], "text");
+        const char *text = value ? json_string_value(value) : "";
+        snprintf(index, sizeof index, "%zu", i);
+        pl_sha256(hash, text, strlen(text));
+        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[INDEX], i, index));
+        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[DOC_HASH], i, x->data->doc_hash[i]));
+        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[TEXT], i, text));
+        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[TEXT_HASH], i, hash));
+        frame->columns[DOC_ID].values.integer[i] = (int64_t)i;
+        frame->columns[N_TOKENS].values.integer[i] = (int64_t)x->requests[i].n;
+    }
+    status = pl_unit_put_obs(writer, frame);
+done:
+    pl_frame_free(frame);
+    return status;
+}
+
+static pl_status write_tokens(const extraction *x, pl_unit_writer *writer)
+{
+    uint64_t *indptr;
+    int32_t *ids;
+    PL_TRY(pl_arena_new(x->arena, &indptr, x->n + 1));
+    for (size_t i = 0; i < x->n; i++) indptr[i + 1] = indptr[i] + x->requests[i].n;
+    PL_TRY(pl_arena_new(x->arena, &ids, indptr[x->n]));
+    for (size_t i = 0; i < x->n; i++) memcpy(ids + indptr[i], x->requests[i].ids, x->requests[i].n * sizeof *ids);
+    return pl_unit_put_tokens(writer, indptr, x->n, ids);
+}
+
+static pl_status write_config(const extraction *x, pl_unit_writer *writer)
+{
+    char digest[PL_HASH_TEXT];
+    PL_TRY(pl_safetensors_digest(x->session.checkpoint->tensors, digest));
+    json_t *attributes =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
+                  pl_tokenizer_digest(x->session.tokenizer), "texts_sha256", x->data->sha256, "compute_type", "float32",
+                  "storage_type", pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
+    if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing the file");
+    pl_status status = pl_unit_put_config(writer, "{\"kind\":\"extract\"}", attributes);
+    json_decref(attributes);
+    return status;
+}
+
+static pl_status write_file(const extraction *x, const pl_results *results, const char *path)
+{
+    pl_unit_writer *writer = NULL;
+    pl_status status;
+    PL_TRY(pl_unit_create(&writer, path));
+    PL_GOTO(status, failed, write_obs(x, writer));
+    PL_GOTO(status, failed,
+            pl_states_write(writer, results, x->capture.layers, x->session.checkpoint->config.L, x->n, x->storage));
+    PL_GOTO(status, failed, write_tokens(x, writer));
+    if (results->logits)
+        PL_GOTO(status, failed,
+                pl_unit_put_logits(writer, results->logits, x->capture.logits_all ? results->n_all : x->n, results->V));
+    PL_GOTO(status, failed, write_config(x, writer));
+    return pl_unit_finish(writer);
+failed:
+    pl_unit_discard(writer);
+    return status;
+}
+
+static pl_status print_summary(const extraction *x, const pl_results *results, const char *path, bool json,
+                               double seconds)
+{
+    if (!json) {
+        fprintf(stderr, "%s: %zu texts, %zu tokens (%zu computed), %zu layers, %.1f s\n", path, x->n,
+                results->tokens_in_requests, results->tokens_computed, results->n_layers, seconds);
+        return PL_OK;
+    }
+    json_t *object = json_pack("{s:s,s:I,s:I,s:I,s:I}", "file", path, "rows", (json_int_t)x->n, "tokens",
+                               (json_int_t)results->tokens_in_requests, "tokens_computed",
+                               (json_int_t)results->tokens_computed, "layers", (json_int_t)results->n_layers);
+    int failed = !object || json_dumpf(object, stdout, JSON_COMPACT) != 0;
+    json_decref(object);
+    puts("");
+    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : PL_OK;
+}
+
+pl_status pl_verb_extract(const pl_arguments *arguments)
+{
+    const char *path = arguments->values[PL_OPTION_OUT];
+    if (!path) return pl_fail(PL_E_USAGE, "--out is missing: plumb extract MODEL TEXTS.jsonl --out FILE.h5");
+    extraction x = {0};
+    pl_results *results = NULL;
+    pl_progress progress;
+    pl_status status;
+    double start = pl_clock_s();
+    PL_GOTO(status, done, pl_arena_create(&x.arena));
+    PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments));
+    PL_GOTO(status, done, read_capture(&x, arguments));
+    PL_GOTO(status, done, read_rows(&x, arguments));
+    pl_progress_start(&progress, "extract", "texts", x.n, pl_argument_flag(arguments, PL_OPTION_QUIET));
+    PL_GOTO(status, done, pl_engine_score(x.session.engine, x.requests, x.n, &x.capture, &progress, &results));
+    pl_progress_end(&progress);
+    PL_GOTO(status, done, write_file(&x, results, path));
+    PL_GOTO(status, done,
+            print_summary(&x, results, path, pl_argument_flag(arguments, PL_OPTION_JSON), pl_clock_s() - start));
+done:
+    pl_results_free(results);
+    pl_data_free(x.data);
+    pl__session_close(&x.session);
+    pl_arena_free(x.arena);
+    return status;
+}

@@ -1,0 +1,34 @@
+#include "cli/finish.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "report/report.h"
+
+static pl_status print_json(const pl_run_folder *run, const pl_stability_table *table, size_t n_missing)
+{
+    json_t *json;
+    PL_TRY(pl_report_json(&json, table));
+    json_object_set_new(json, "run", json_string(run->path));
+    json_object_set_new(json, "units_missing", json_integer((json_int_t)n_missing));
+    int failed = json_dumpf(json, stdout, JSON_INDENT(2));
+    json_decref(json);
+    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : (puts(""), PL_OK);
+}
+
+pl_status pl__finish(const pl_run_folder *run, bool json)
+{
+    pl_stability_table *table = NULL;
+    size_t n_missing = 0;
+    pl_status status;
+    PL_GOTO(status, done, pl_stability_of_run(&table, run, &n_missing));
+    PL_GOTO(status, done, pl_report_csv(run, table));
+    PL_GOTO(status, done, pl_report_lm_eval(run));
+    PL_GOTO(status, done, json ? print_json(run, table, n_missing) : pl_report_print(stdout, table));
+    if (n_missing == 0) PL_GOTO(status, done, pl_run_folder_done(run));
+    fprintf(stderr, "%s%s: stability.csv, results.json, samples_*.jsonl, units/*.h5\n",
+            n_missing ? "(incomplete) " : "", run->path);
+done:
+    pl_stability_free(table);
+    return status;
+}

@@ -1,0 +1,64 @@
+/* plumb generate: greedy text behind one prompt. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/session.h"
+
+enum { DEFAULT_MAX_TOKENS = 64 };
+
+static pl_status print(const pl_generation *g, bool json)
+{
+    if (!json) {
+        fwrite(g->text, 1, g->size, stdout);
+        puts("");
+        return PL_OK;
+    }
+    json_t *ids = json_array();
+    for (size_t i = 0; i < g->ids.n; i++) json_array_append_new(ids, json_integer(g->ids.data[i]));
+    json_t *object = json_pack("{s:o,s:s%}", "ids", ids, "text", g->text, g->size);
+    int failed = !object || json_dumpf(object, stdout, JSON_COMPACT) != 0;
+    json_decref(object);
+    puts("");
+    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : PL_OK;
+}
+
+static pl_status generate(const pl__session *session, const pl_arguments *arguments, pl_generation **out)
+{
+    const char *prompt = arguments->values[PL_OPTION_PROMPT], *until = arguments->values[PL_OPTION_UNTIL];
+    size_t max_tokens = DEFAULT_MAX_TOKENS;
+    pl_ids ids = {0};
+    pl_status status;
+    PL_TRY(pl_argument_size(arguments, PL_OPTION_MAX_TOKENS, &max_tokens));
+    PL_GOTO(status, done,
+            pl_tokenizer_encode(session->tokenizer, prompt, strlen(prompt),
+                                !pl_argument_flag(arguments, PL_OPTION_NO_SPECIAL), &ids));
+    int32_t bos = pl_tokenizer_bos(session->tokenizer), eos = pl_tokenizer_eos(session->tokenizer);
+    if (ids.n == 0 && (bos >= 0 || eos >= 0)) PL_GOTO(status, done, pl_ids_append(&ids, bos >= 0 ? &bos : &eos, 1));
+    if (ids.n == 0) {
+        status =
+            pl_fail(PL_E_INPUT, "--prompt: an empty prompt, and the tokenizer has neither bos nor eos to start from");
+        goto done;
+    }
+    pl_request request = {.ids = ids.data, .n = ids.n, .gold = SIZE_MAX};
+    PL_GOTO(status, done,
+            pl_engine_generate(session->engine, session->tokenizer, &request, 1, max_tokens, &until, until ? 1 : 0, eos,
+                               NULL, out));
+done:
+    pl_ids_free(&ids);
+    return status;
+}
+
+pl_status pl_verb_generate(const pl_arguments *arguments)
+{
+    if (!arguments->values[PL_OPTION_PROMPT])
+        return pl_fail(PL_E_USAGE, "--prompt is missing: plumb generate MODEL --prompt TEXT");
+    pl__session session;
+    pl_generation *generation = NULL;
+    PL_TRY(pl__session_open(&session, arguments->words[0], arguments));
+    pl_status status = generate(&session, arguments, &generation);
+    if (status == PL_OK) status = print(generation, pl_argument_flag(arguments, PL_OPTION_JSON));
+    pl_generations_free(generation, 1);
+    pl__session_close(&session);
+    return status;
+}

@@ -1,0 +1,80 @@
+/* plumb run: units, then (when the whole plan is there) the table, the CSV and lm-eval's files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/drain.h"
+#include "base/progress.h"
+#include "cli/cli.h"
+#include "cli/finish.h"
+#include "experiment/run.h"
+
+static pl_status parse_shard(const char *text, pl_run_options *options)
+{
+    char *end;
+    unsigned long i = strtoul(text, &end, 10), n = 0;
+    if (end != text && *end == '/') {
+        char *rest = end + 1;
+        n = strtoul(rest, &end, 10);
+        if (end == rest || *end) n = 0;
+    }
+    if (n == 0 || n > 100000 || i >= n)
+        return pl_fail(PL_E_USAGE, "--shard: expected I/N with I from 0 to N-1, for example 0/3; found '%s'", text);
+    options->shard = i;
+    options->n_shards = n;
+    return PL_OK;
+}
+
+static pl_status read_options(const pl_arguments *arguments, pl_run_options *options)
+{
+    size_t threads = 0;
+    *options = (pl_run_options){.results = "results",
+                                .device = "auto",
+                                .quiet = pl_argument_flag(arguments, PL_OPTION_QUIET),
+                                .no_sharing = pl_argument_flag(arguments, PL_OPTION_NO_SHARING)};
+    if (arguments->values[PL_OPTION_RESULTS]) options->results = arguments->values[PL_OPTION_RESULTS];
+    if (arguments->values[PL_OPTION_DEVICE]) options->device = arguments->values[PL_OPTION_DEVICE];
+    if (arguments->values[PL_OPTION_SHARD]) PL_TRY(parse_shard(arguments->values[PL_OPTION_SHARD], options));
+    PL_TRY(pl_argument_size(arguments, PL_OPTION_BATCH_TOKENS, &options->batch_tokens));
+    PL_TRY(pl_argument_size(arguments, PL_OPTION_THREADS, &threads));
+    options->n_threads = (int)threads;
+    return PL_OK;
+}
+
+static void print_summary(const pl_run_summary *s, double seconds)
+{
+    char duration[32];
+    pl_duration_text(duration, seconds);
+    fprintf(stderr, "%s: %zu units: %zu computed, %zu there already, %zu adopted from other runs", s->folder.path,
+            s->n_share, s->n_computed, s->n_found, s->n_adopted);
+    if (s->n_failed) fprintf(stderr, ", %zu FAILED", s->n_failed);
+    if (s->n_elsewhere) fprintf(stderr, ", %zu in work in another process", s->n_elsewhere);
+    fprintf(stderr, "; %s\n", duration);
+}
+
+pl_status pl_verb_run(const pl_arguments *arguments)
+{
+    pl_run_options options;
+    pl_run_summary summary;
+    pl_drain drain = {.fd = -1};
+    pl_spec *spec = NULL;
+    pl_status status;
+    double start = pl_clock_s();
+    PL_TRY(read_options(arguments, &options));
+    PL_GOTO(status, done, pl_drain_open(&drain));
+    options.drain = &drain;
+    PL_GOTO(status, done, pl_spec_read(&spec, arguments->words[0], arguments->words + 1, arguments->n_words - 1));
+    status = pl_run_experiment(&summary, spec, &options);
+    if (summary.n_share) print_summary(&summary, pl_clock_s() - start);
+    if (status != PL_OK) goto done;
+    if (options.n_shards || summary.n_missing) {
+        fprintf(stderr,
+                "%zu of %zu units are still missing; `plumb run` without --shard finishes and analyses the run\n",
+                summary.n_missing, summary.n_units);
+        goto done;
+    }
+    PL_GOTO(status, done, pl__finish(&summary.folder, pl_argument_flag(arguments, PL_OPTION_JSON)));
+done:
+    pl_spec_free(spec);
+    pl_drain_close(&drain);
+    return status;
+}

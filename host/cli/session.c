@@ -1,0 +1,33 @@
+#include "cli/session.h"
+
+pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments)
+{
+    char folder[PL_PATH_MAX];
+    size_t threads = 0;
+    pl_engine_options options = {0};
+    const char *device = arguments->values[PL_OPTION_DEVICE];
+    *out = (pl__session){0};
+    pl_status status;
+    PL_GOTO(status, failed, pl_argument_size(arguments, PL_OPTION_THREADS, &threads));
+    PL_GOTO(status, failed, pl_argument_size(arguments, PL_OPTION_BATCH_TOKENS, &options.batch_tokens));
+    PL_GOTO(status, failed, pl_model_find(folder, model));
+    PL_GOTO(status, failed, pl_checkpoint_open(&out->checkpoint, folder));
+    PL_GOTO(status, failed, pl_tokenizer_open(&out->tokenizer, folder));
+    PL_GOTO(status, failed, pl_gear_open(&out->gear, device ? device : "auto", (int)threads));
+    PL_GOTO(status, failed, pl_model_load(&out->model, &out->gear, out->checkpoint, PL_F32));
+    PL_GOTO(status, failed, pl_engine_create(&out->engine, out->model, &options));
+    return PL_OK;
+failed:
+    pl__session_close(out);
+    return status;
+}
+
+void pl__session_close(pl__session *session)
+{
+    pl_engine_free(session->engine);
+    pl_model_free(session->model);
+    pl_gear_close(&session->gear);
+    pl_tokenizer_free(session->tokenizer);
+    pl_checkpoint_close(session->checkpoint);
+    *session = (pl__session){0};
+}

@@ -1,0 +1,77 @@
+/* plumb tokenize: ids and pieces of texts, one line a text. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "cli/cli.h"
+#include "model/model.h"
+#include "text/tokenizer.h"
+
+static pl_status print_ids(const pl_tokenizer *tokenizer, const pl_ids *ids, bool json)
+{
+    if (!json) {
+        for (size_t i = 0; i < ids->n; i++)
+            printf("%s%d %s", i ? "  " : "", ids->data[i], pl_tokenizer_piece(tokenizer, ids->data[i]));
+        puts("");
+        return PL_OK;
+    }
+    json_t *numbers = json_array(), *pieces = json_array();
+    for (size_t i = 0; i < ids->n; i++) {
+        json_array_append_new(numbers, json_integer(ids->data[i]));
+        json_array_append_new(pieces, json_string(pl_tokenizer_piece(tokenizer, ids->data[i])));
+    }
+    json_t *line = json_pack("{s:o,s:o}", "ids", numbers, "pieces", pieces);
+    int failed = !line || json_dumpf(line, stdout, JSON_COMPACT) != 0;
+    json_decref(line);
+    puts("");
+    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : PL_OK;
+}
+
+static pl_status tokenize(const pl_tokenizer *tokenizer, const char *text, size_t size, const pl_arguments *arguments)
+{
+    pl_ids ids = {0};
+    pl_status status =
+        pl_tokenizer_encode(tokenizer, text, size, !pl_argument_flag(arguments, PL_OPTION_NO_SPECIAL), &ids);
+    if (status == PL_OK) status = print_ids(tokenizer, &ids, pl_argument_flag(arguments, PL_OPTION_JSON));
+    pl_ids_free(&ids);
+    return status;
+}
+
+/* Rows of standard input: a JSON text, or an object with "text". */
+static pl_status tokenize_rows(const pl_tokenizer *tokenizer, const pl_arguments *arguments)
+{
+    char *line = NULL, where[64];
+    size_t capacity = 0, n = 0;
+    ssize_t size;
+    pl_status status = PL_OK;
+    while (status == PL_OK && (size = getline(&line, &capacity, stdin)) >= 0) {
+        json_t *row;
+        snprintf(where, sizeof where, "standard input:%zu", ++n);
+        if (size > 0 && line[size - 1] == '\n') size--;
+        if (size == 0) continue;
+        PL_GOTO(status, done, pl_json_parse(&row, line, (size_t)size, where));
+        const json_t *text = json_is_object(row) ? json_object_get(row, "text") : row;
+        status = json_is_string(text)
+                     ? tokenize(tokenizer, json_string_value(text), json_string_length(text), arguments)
+                     : pl_fail(PL_E_INPUT, "%s: expected a text or {\"text\": ...}", where);
+        json_decref(row);
+    }
+done:
+    free(line);
+    return status;
+}
+
+pl_status pl_verb_tokenize(const pl_arguments *arguments)
+{
+    char folder[PL_PATH_MAX];
+    pl_tokenizer *tokenizer;
+    PL_TRY(pl_model_find(folder, arguments->words[0]));
+    PL_TRY(pl_tokenizer_open(&tokenizer, folder));
+    pl_status status = PL_OK;
+    for (size_t i = 1; i < arguments->n_words && status == PL_OK; i++)
+        status = tokenize(tokenizer, arguments->words[i], strlen(arguments->words[i]), arguments);
+    if (arguments->n_words == 1) status = tokenize_rows(tokenizer, arguments);
+    pl_tokenizer_free(tokenizer);
+    return status;
+}
