@@ -101,32 +101,6 @@ pl_status pl_yaml_override(pl_yaml_node *root, const char *assignment, pl_arena 
     return parse_value(slot, equals + 1, assignment, arena);
 }
 
-/* Appends `text` with its variables replaced. */
-static pl_status expand_text(pl_bytes *out, const pl_yaml_node *at, const char *text)
-{
-    for (const char *dollar; (dollar = strstr(text, "${"));) {
-        PL_TRY(pl_bytes_append(out, text, (size_t)(dollar - text)));
-        const char *end = strchr(dollar, '}');
-        if (!end) return pl_yaml_fail(at, "'%s': expected '}' after ${", dollar);
-        char name[256];
-        size_t size = (size_t)(end - dollar - 2);
-        if (size == 0 || size >= sizeof name)
-            return pl_yaml_fail(at, "'%s': expected the name of a variable in ${}", dollar);
-        memcpy(name, dollar + 2, size);
-        name[size] = 0;
-        char *fallback = strstr(name, ":-");
-        if (fallback) *fallback = 0;
-        const char *value = getenv(name);
-        if ((!value || !*value) && fallback) value = fallback + 2;
-        if (!value)
-            return pl_yaml_fail(at, "the environment variable %s is not set; set it, or write ${%s:-default}", name,
-                                name);
-        PL_TRY(pl_bytes_text(out, value));
-        text = end + 1;
-    }
-    return pl_bytes_text(out, text);
-}
-
 pl_status pl_yaml_expand(pl_yaml_node *node, pl_arena *arena)
 {
     if (node->kind != PL_YAML_SCALAR) {
@@ -136,7 +110,7 @@ pl_status pl_yaml_expand(pl_yaml_node *node, pl_arena *arena)
     if (!strstr(node->text, "${")) return PL_OK;
     pl_bytes text = {0};
     char *copy = NULL;
-    pl_status status = expand_text(&text, node, node->text);
+    pl_status status = pl_yaml_to_path(&text, node);
     if (status == PL_OK) status = pl_arena_text(arena, &copy, text.data, text.size);
     if (status == PL_OK) node->text = copy;
     pl_bytes_free(&text);

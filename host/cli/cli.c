@@ -132,6 +132,15 @@ pl_status pl_argument_size(const pl_arguments *arguments, pl_option option, size
     return PL_OK;
 }
 
+pl_status pl_print_json(json_t *value, bool indented)
+{
+    if (!value) return pl_fail(PL_E_MEMORY, "out of memory while writing JSON");
+    int failed = json_dumpf(value, stdout, indented ? JSON_INDENT(2) : JSON_COMPACT);
+    json_decref(value);
+    if (failed || putchar('\n') == EOF) return pl_fail(PL_E_IO, "cannot write JSON to standard output");
+    return PL_OK;
+}
+
 int pl_cli_main(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {

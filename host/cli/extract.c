@@ -189,10 +189,7 @@ static pl_status print_summary(const extraction *x, const pl_results *results, c
     json_t *object = json_pack("{s:s,s:I,s:I,s:I,s:I}", "file", path, "rows", (json_int_t)x->n, "tokens",
                                (json_int_t)results->tokens_in_requests, "tokens_computed",
                                (json_int_t)results->tokens_computed, "layers", (json_int_t)results->n_layers);
-    int failed = !object || json_dumpf(object, stdout, JSON_COMPACT) != 0;
-    json_decref(object);
-    puts("");
-    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : PL_OK;
+    return pl_print_json(object, false);
 }
 
 pl_status pl_verb_extract(const pl_arguments *arguments)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/cli.h"
 #include "report/report.h"
 
 static pl_status print_json(const pl_run_folder *run, const pl_stability_table *table, size_t n_missing)
@@ -11,9 +12,7 @@ static pl_status print_json(const pl_run_folder *run, const pl_stability_table *
     PL_TRY(pl_report_json(&json, table));
     json_object_set_new(json, "run", json_string(run->path));
     json_object_set_new(json, "units_missing", json_integer((json_int_t)n_missing));
-    int failed = json_dumpf(json, stdout, JSON_INDENT(2));
-    json_decref(json);
-    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : (puts(""), PL_OK);
+    return pl_print_json(json, true);
 }
 
 pl_status pl__finish(const pl_run_folder *run, bool json)

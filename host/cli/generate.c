@@ -17,10 +17,7 @@ static pl_status print(const pl_generation *g, bool json)
     json_t *ids = json_array();
     for (size_t i = 0; i < g->ids.n; i++) json_array_append_new(ids, json_integer(g->ids.data[i]));
     json_t *object = json_pack("{s:o,s:s%}", "ids", ids, "text", g->text, g->size);
-    int failed = !object || json_dumpf(object, stdout, JSON_COMPACT) != 0;
-    json_decref(object);
-    puts("");
-    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : PL_OK;
+    return pl_print_json(object, false);
 }
 
 static pl_status generate(const pl__session *session, const pl_arguments *arguments, pl_generation **out)

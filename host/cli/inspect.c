@@ -69,11 +69,7 @@ pl_status pl_verb_inspect(const pl_arguments *arguments)
         print(checkpoint, tokenizer, digest);
         goto done;
     }
-    json_t *json = model_json(checkpoint, tokenizer, digest);
-    if (!json || json_dumpf(json, stdout, JSON_INDENT(2)) != 0)
-        status = pl_fail(PL_E_IO, "cannot write JSON to standard output");
-    puts("");
-    json_decref(json);
+    status = pl_print_json(model_json(checkpoint, tokenizer, digest), true);
 done:
     pl_tokenizer_free(tokenizer);
     pl_checkpoint_close(checkpoint);

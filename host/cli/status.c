@@ -108,14 +108,13 @@ pl_status pl_verb_status(const pl_arguments *arguments)
     for (;;) {
         json_t *status;
         PL_TRY(gather(&run, &status));
+        bool over = json_integer_value(json_object_get(status, "left")) == 0;
         if (pl_argument_flag(arguments, PL_OPTION_JSON)) {
-            json_dumpf(status, stdout, JSON_INDENT(2));
-            puts("");
+            PL_TRY(pl_print_json(status, true));
         } else {
             print(status);
+            json_decref(status);
         }
-        bool over = json_integer_value(json_object_get(status, "left")) == 0;
-        json_decref(status);
         if (over || !pl_argument_flag(arguments, PL_OPTION_WATCH)) return PL_OK;
         fflush(stdout);
         sleep(WATCH_SECONDS);

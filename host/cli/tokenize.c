@@ -22,10 +22,7 @@ static pl_status print_ids(const pl_tokenizer *tokenizer, const pl_ids *ids, boo
         json_array_append_new(pieces, json_string(pl_tokenizer_piece(tokenizer, ids->data[i])));
     }
     json_t *line = json_pack("{s:o,s:o}", "ids", numbers, "pieces", pieces);
-    int failed = !line || json_dumpf(line, stdout, JSON_COMPACT) != 0;
-    json_decref(line);
-    puts("");
-    return failed ? pl_fail(PL_E_IO, "cannot write JSON to standard output") : PL_OK;
+    return pl_print_json(line, false);
 }
 
 static pl_status tokenize(const pl_tokenizer *tokenizer, const char *text, size_t size, const pl_arguments *arguments)
