@@ -14,8 +14,21 @@ extern "C" {
 #endif
 
 typedef enum pl_dtype { PL_F32, PL_BF16, PL_F16, PL_I32, PL_U8 } pl_dtype;
-size_t pl_dtype_bytes(pl_dtype dtype);
-const char *pl_dtype_name(pl_dtype dtype); /* "float32", "bfloat16", "float16", "int32", "uint8" */
+
+/* Bytes of an element. In the header, so that a plug-in backend needs no symbol of the program. */
+static inline size_t pl_dtype_bytes(pl_dtype dtype)
+{
+    return dtype == PL_U8 ? 1 : dtype == PL_BF16 || dtype == PL_F16 ? 2 : 4;
+}
+
+static inline const char *pl_dtype_name(pl_dtype dtype)
+{
+    return dtype == PL_F32    ? "float32"
+           : dtype == PL_BF16 ? "bfloat16"
+           : dtype == PL_F16  ? "float16"
+           : dtype == PL_I32  ? "int32"
+                              : "uint8";
+}
 
 /* Handles. Each belongs to the device it was created on and is released by that device's table. */
 typedef struct pl_device pl_device; /* one opened device */

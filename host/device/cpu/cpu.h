@@ -1,0 +1,146 @@
+/* What the files of the CPU backend share: the handles' insides, argument checks, and the table of functions that exist
+ * once for each width of the CPU's vectors.
+ *
+ * A stream runs its work at once, so waiting and events cost nothing. Work is spread over threads by OpenMP; how it is
+ * cut never changes a bit of a result, because every number is made by one thread in one fixed order. */
+#ifndef PLUMB_DEVICE_CPU_CPU_H
+#define PLUMB_DEVICE_CPU_CPU_H
+
+#include "device/ops.h"
+
+/* Functions whose source is compiled for several instruction sets (CMakeLists.txt: -DPL_CPU_<SET> and the compiler's
+ * flags). All variants give the same bits; the device picks the widest that the CPU has. */
+#if defined(PL_CPU_AVX512)
+#define PL__WIDE(name) pl__##name##_avx512
+#elif defined(PL_CPU_AVX2)
+#define PL__WIDE(name) pl__##name##_avx2
+#else
+#define PL__WIDE(name) pl__##name##_portable
+#endif
+
+/* op: its arguments are pl_<op>_args */
+#define PL__WIDE_OPS(X)                                                                                                \
+    X(linear)                                                                                                          \
+    X(gate)                                                                                                            \
+    X(attention)                                                                                                       \
+    X(score)
+
+typedef struct pl__wide {
+    const char *name;     /* as in PLUMB_CPU */
+    size_t panel_columns; /* outputs that stand side by side in a packed weight */
+#define X(op) pl_status (*op)(pl_stream *stream, const pl_##op##_args *args);
+    PL__WIDE_OPS(X)
+#undef X
+} pl__wide;
+
+extern const pl__wide pl__wide_portable, pl__wide_avx2, pl__wide_avx512;
+
+struct pl_device {
+    int n_threads;
+    const pl__wide *wide;
+};
+
+struct pl_stream {
+    pl_device *device;
+};
+
+struct pl_event {
+    pl_device *device;
+};
+
+struct pl_buffer {
+    void *data; /* 64-byte aligned, zeroed when made */
+    size_t bytes;
+};
+
+/* Panels of `panel` outputs: element (out, in) stands at ((out / panel) * n_in + in) * panel + out % panel, so that a
+ * product reads its weights in one line from front to back. Outputs past n_out are zero. */
+struct pl_weight {
+    size_t n_out, n_in, panel;
+    float *data;
+    size_t bytes;
+};
+
+/* Layer l, head g, page p: keys [D, PL_PAGE] (features by position, so that scores of PL_PAGE keys are one vector), then
+ * values [PL_PAGE, value_width]; value_width is D rounded up to PL__VALUE_COLUMNS, its tail stays zero. */
+struct pl_kv {
+    size_t n_layers, n_kv_heads, head_width, value_width, n_pages;
+    float *data;
+    size_t bytes;
+};
+enum { PL__VALUE_COLUMNS = 32, PL__MAX_HEAD_WIDTH = 512 };
+
+/* Memory that comes zeroed and 64-byte aligned; large blocks in huge pages where the system has them. */
+pl_status pl__memory_create(void **out, size_t bytes, const char *what);
+void pl__memory_free(void *memory, size_t bytes); /* takes NULL */
+
+/* The element (row, 0) of a view. */
+static inline void *pl__at(pl_view v, size_t row)
+{
+    return (char *)v.buffer->data + (v.offset + row * v.stride) * pl_dtype_bytes(v.dtype);
+}
+static inline float *pl__f32(pl_view v, size_t row)
+{
+    return (float *)pl__at(v, row);
+}
+static inline const int32_t *pl__i32(pl_view v, size_t row)
+{
+    return (const int32_t *)pl__at(v, row);
+}
+
+/* Argument checks. PL_E_INTERNAL naming op and argument, because the program's own code is wrong when one fails. */
+pl_status pl__check_view(const char *op, const char *argument, pl_view v, size_t rows, size_t columns, pl_dtype dtype);
+pl_status pl__check_optional(const char *op, const char *argument, pl_view v, size_t rows, size_t columns, pl_dtype dtype);
+/* *out = counts[which], at most `limit` (the rows that the views hold). */
+pl_status pl__check_count(const char *op, size_t *out, pl_view counts, pl_count which, size_t limit);
+/* 0 <= ids[i] < limit for the first n of a vector. */
+pl_status pl__check_ids(const char *op, const char *argument, pl_view ids, size_t n, size_t limit);
+/* The runs of a batch: in order, within n_rows, with positions and paths inside the page table, whose pages are below
+ * n_pages. *n_runs gets their number. */
+pl_status pl__check_runs(const char *op, size_t *n_runs, const pl_batch *batch, size_t n_rows, size_t n_pages);
+
+/* Each op's function; those of PL__WIDE_OPS are reached through the device's table. */
+pl_status pl__embed(pl_stream *stream, const pl_embed_args *args);
+pl_status pl__norm(pl_stream *stream, const pl_norm_args *args);
+pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args);
+pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args);
+pl_status pl__gather(pl_stream *stream, const pl_gather_args *args);
+pl_status pl__pool(pl_stream *stream, const pl_pool_args *args);
+pl_status pl__convert(pl_stream *stream, const pl_convert_args *args);
+
+/* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum. */
+enum { PL__SCORE_CHUNK = 1024 };
+typedef struct pl__score_part {
+    double sum;
+    float max;
+    int32_t id;
+} pl__score_part;
+
+static inline size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary)
+{
+    size_t bytes, n_chunks = (n_vocabulary + PL__SCORE_CHUNK - 1) / PL__SCORE_CHUNK;
+    return __builtin_mul_overflow(n_rows, n_chunks * sizeof(pl__score_part), &bytes) ? SIZE_MAX : bytes;
+}
+
+pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
+pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
+                         pl_dtype from, pl_layout layout);
+pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from);
+void pl__weight_free(pl_weight *weight);
+size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
+
+pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
+                        size_t n_pages, pl_dtype dtype);
+void pl__kv_free(pl_kv *kv);
+size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype);
+pl_status pl__kv_copy(pl_stream *stream, const pl_kv_copy_args *args);
+pl_status pl__kv_write(pl_stream *stream, const pl_kv_write_args *args);
+
+/* The keys of a page; its values stand head_width * PL_PAGE further. */
+static inline float *pl__kv_keys(const pl_kv *kv, size_t layer, size_t head, size_t page)
+{
+    size_t page_floats = (kv->head_width + kv->value_width) * PL_PAGE;
+    return kv->data + ((layer * kv->n_kv_heads + head) * kv->n_pages + page) * page_floats;
+}
+
+#endif

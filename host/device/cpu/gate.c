@@ -1,0 +1,26 @@
+/* y = act(x[:, :F]) * x[:, F:], the gated feed-forward of Llama-like models. Rows are work items. */
+#include "device/cpu/activation.h"
+#include "device/cpu/cpu.h"
+
+pl_status PL__WIDE(gate)(pl_stream *stream, const pl_gate_args *args)
+{
+    size_t rows, F = args->y.columns, limit = args->x.rows < args->y.rows ? args->x.rows : args->y.rows;
+    if (!args->batch) return pl_fail(PL_E_INTERNAL, "gate: no batch is given");
+    PL_TRY(pl__check_count("gate", &rows, args->batch->counts, PL_COUNT_TOKENS, limit));
+    PL_TRY(pl__check_view("gate", "x", args->x, rows, 2 * F, PL_F32));
+    PL_TRY(pl__check_view("gate", "y", args->y, rows, F, PL_F32));
+#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        const float *x = pl__f32(args->x, r);
+        float *y = pl__f32(args->y, r);
+        /* In pieces that fit a small buffer, because y may be the first half of x. */
+        for (size_t i = 0; i < F; i += 256) {
+            float g[256];
+            size_t n = F - i < 256 ? F - i : 256;
+            for (size_t j = 0; j < n; j++) g[j] = x[i + j];
+            pl__activate(g, n, args->activation);
+            for (size_t j = 0; j < n; j++) y[i + j] = g[j] * x[F + i + j];
+        }
+    }
+    return PL_OK;
+}

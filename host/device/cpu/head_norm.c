@@ -1,0 +1,21 @@
+/* The norm of each head's D features, in place, before the rotary step (Qwen3, Gemma3). */
+#include "device/cpu/cpu.h"
+#include "device/cpu/norm.h"
+
+pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args)
+{
+    size_t rows, D = args->head_width;
+    if (!args->batch) return pl_fail(PL_E_INTERNAL, "head_norm: no batch is given");
+    PL_TRY(pl__check_count("head_norm", &rows, args->batch->counts, PL_COUNT_TOKENS, args->x.rows));
+    PL_TRY(pl__check_view("head_norm", "x", args->x, rows, args->first_column + args->n_heads * D, PL_F32));
+    PL_TRY(pl__check_optional("head_norm", "weight", args->weight, 1, D, PL_F32));
+    const float *weight = args->weight.buffer ? pl__f32(args->weight, 0) : NULL;
+#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        float *x = pl__f32(args->x, r) + args->first_column;
+        for (size_t h = 0; h < args->n_heads; h++) {
+            pl__norm_row(x + h * D, x + h * D, D, args->kind, args->eps, weight, NULL);
+        }
+    }
+    return PL_OK;
+}

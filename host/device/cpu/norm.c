@@ -1,0 +1,22 @@
+/* Layer norm and RMS norm of rows. Sums run in double precision over 16 lanes (element i in lane i % 16) and a fixed
+ * tree, so they depend on nothing but the row. */
+#include "device/cpu/norm.h"
+
+#include "device/cpu/cpu.h"
+
+pl_status pl__norm(pl_stream *stream, const pl_norm_args *args)
+{
+    size_t rows, C = args->x.columns, limit = args->x.rows < args->y.rows ? args->x.rows : args->y.rows;
+    PL_TRY(pl__check_count("norm", &rows, args->counts, args->count, limit));
+    PL_TRY(pl__check_view("norm", "x", args->x, rows, C, PL_F32));
+    PL_TRY(pl__check_view("norm", "y", args->y, rows, C, PL_F32));
+    PL_TRY(pl__check_optional("norm", "weight", args->weight, 1, C, PL_F32));
+    PL_TRY(pl__check_optional("norm", "bias", args->bias, 1, C, PL_F32));
+    const float *weight = args->weight.buffer ? pl__f32(args->weight, 0) : NULL;
+    const float *bias = args->bias.buffer ? pl__f32(args->bias, 0) : NULL;
+#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        pl__norm_row(pl__f32(args->y, r), pl__f32(args->x, r), C, args->kind, args->eps, weight, bias);
+    }
+    return PL_OK;
+}

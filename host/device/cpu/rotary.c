@@ -1,0 +1,48 @@
+/* Rotary positions: the first `width` features of each query and key head turn by the angles of the token's position.
+ * The pair (a, b) becomes (a cos - b sin, b cos + a sin). */
+#include "device/cpu/cpu.h"
+
+static void rotate_halves(float *x, const float *cosine, const float *sine, size_t half)
+{
+    for (size_t j = 0; j < half; j++) {
+        float a = x[j], b = x[j + half];
+        x[j] = a * cosine[j] - b * sine[j];
+        x[j + half] = b * cosine[j] + a * sine[j];
+    }
+}
+
+static void rotate_pairs(float *x, const float *cosine, const float *sine, size_t half)
+{
+    for (size_t j = 0; j < half; j++) {
+        float a = x[2 * j], b = x[2 * j + 1];
+        x[2 * j] = a * cosine[j] - b * sine[j];
+        x[2 * j + 1] = b * cosine[j] + a * sine[j];
+    }
+}
+
+pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
+{
+    size_t rows, D = args->head_width, half = args->width / 2;
+    size_t limit = args->cosine.rows < args->sine.rows ? args->cosine.rows : args->sine.rows;
+    if (!args->batch) return pl_fail(PL_E_INTERNAL, "rotary: no batch is given");
+    if (args->width % 2 || args->width > D) {
+        return pl_fail(PL_E_INTERNAL, "rotary: width %zu, expected an even number up to the head width %zu", args->width, D);
+    }
+    PL_TRY(pl__check_count("rotary", &rows, args->batch->counts, PL_COUNT_TOKENS, args->qkv.rows));
+    PL_TRY(pl__check_view("rotary", "qkv", args->qkv, rows, (args->n_heads + 2 * args->n_kv_heads) * D, PL_F32));
+    PL_TRY(pl__check_view("rotary", "cosine", args->cosine, limit, half, PL_F32));
+    PL_TRY(pl__check_view("rotary", "sine", args->sine, limit, half, PL_F32));
+    PL_TRY(pl__check_ids("rotary", "positions", args->batch->positions, rows, limit));
+    const int32_t *positions = pl__i32(args->batch->positions, 0);
+#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        const float *cosine = pl__f32(args->cosine, (size_t)positions[r]);
+        const float *sine = pl__f32(args->sine, (size_t)positions[r]);
+        float *x = pl__f32(args->qkv, r);
+        for (size_t h = 0; h < args->n_heads + args->n_kv_heads; h++) {
+            if (args->interleaved) rotate_pairs(x + h * D, cosine, sine, half);
+            else rotate_halves(x + h * D, cosine, sine, half);
+        }
+    }
+    return PL_OK;
+}

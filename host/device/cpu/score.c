@@ -1,0 +1,145 @@
+/* The vocabulary head on gathered rows: log-probabilities of targets, arg max, and logits where they are asked for.
+ *
+ * A work item is up to PL__TILE_ROWS rows by CHUNK columns. Blocks of PL__TILE_COLUMNS columns are merged in order
+ * within a chunk, chunks in order within a row: one fixed tree, whatever the batch and the threads. A target's logit is
+ * computed again by itself instead of being picked out: it is the same chain of fused multiply-adds, so the same bits. */
+#include "device/cpu/gemm.h"
+#include "device/cpu/vector.h"
+#include "device/cpu/vmath.h"
+
+enum { CHUNK = PL__SCORE_CHUNK };
+typedef pl__score_part partial;
+
+static void merge(partial *a, const partial *b)
+{
+    if (b->max > a->max) {
+        a->sum = a->sum * (double)pl__exp(a->max - b->max) + b->sum;
+        a->max = b->max;
+        a->id = b->id;
+    } else {
+        a->sum += b->sum * (double)pl__exp(b->max - a->max);
+    }
+}
+
+/* Logits of one row and up to PL__TILE_COLUMNS columns from first on: lanes i % 16, then a tree. */
+static partial reduce(const float *z, size_t n, size_t first)
+{
+    float max[16], sum[16] = {0};
+    for (size_t j = 0; j < 16; j++) max[j] = -INFINITY;
+    size_t whole = n / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16) {
+        for (size_t j = 0; j < 16; j++) max[j] = z[i + j] > max[j] ? z[i + j] : max[j];
+    }
+    for (size_t i = whole; i < n; i++) max[i - whole] = z[i] > max[i - whole] ? z[i] : max[i - whole];
+    for (size_t half = 8; half; half /= 2) {
+        for (size_t j = 0; j < half; j++) max[j] = max[j + half] > max[j] ? max[j + half] : max[j];
+    }
+    for (size_t i = 0; i < whole; i += 16) {
+        for (size_t j = 0; j < 16; j++) sum[j] += pl__exp(z[i + j] - max[0]);
+    }
+    for (size_t i = whole; i < n; i++) sum[i - whole] += pl__exp(z[i] - max[0]);
+    for (size_t half = 8; half; half /= 2) {
+        for (size_t j = 0; j < half; j++) sum[j] += sum[j + half];
+    }
+    size_t id = 0;
+    while (id < n - 1 && z[id] != max[0]) id++;
+    return (partial){(double)sum[0], max[0], (int32_t)(first + id)};
+}
+
+static void finish_logits(const pl_score_args *a, float *z, size_t n, size_t first)
+{
+    if (a->bias.buffer) {
+        const float *bias = pl__f32(a->bias, 0) + first;
+        for (size_t i = 0; i < n; i++) z[i] += bias[i];
+    }
+    if (a->softcap > 0.0f) {
+        for (size_t i = 0; i < n; i++) z[i] = a->softcap * pl__tanh(z[i] / a->softcap);
+    }
+}
+
+/* Rows [row, end) and the columns of one chunk; parts: [rows, chunks]. */
+static void score_chunk(const pl_score_args *a, partial *parts, size_t n_chunks, size_t row, size_t end, size_t chunk)
+{
+    pl__tile tile;
+    size_t V = a->weight->n_out, stop = (chunk + 1) * CHUNK < V ? (chunk + 1) * CHUNK : V;
+    for (size_t column = chunk * CHUNK; column < stop; column += PL__TILE_COLUMNS) {
+        size_t n = stop - column < PL__TILE_COLUMNS ? stop - column : PL__TILE_COLUMNS;
+        PL__WIDE(gemm_tile)(&tile, pl__f32(a->x, row), a->x.stride, end - row, a->weight, column, n);
+        for (size_t r = row; r < end; r++) {
+            float *z = tile.z + (r - row) * PL__TILE_COLUMNS;
+            partial *part = parts + r * n_chunks + chunk;
+            finish_logits(a, z, n, column);
+            if (a->logits.buffer) {
+                float *out = pl__f32(a->logits, r) + column;
+                for (size_t i = 0; i < n; i++) out[i] = z[i];
+            }
+            partial block = reduce(z, n, column);
+            if (column == chunk * CHUNK) *part = block;
+            else merge(part, &block);
+        }
+    }
+}
+
+/* The logit of one row and token: the panel that holds it, for one row. */
+static float target_logit(const pl_score_args *a, size_t row, size_t token)
+{
+    pl__tile tile;
+    size_t first = token / a->weight->panel * a->weight->panel;
+    PL__WIDE(gemm_tile)(&tile, pl__f32(a->x, row), a->x.stride, 1, a->weight, first, 1);
+    finish_logits(a, tile.z + (token - first), 1, token);
+    return tile.z[token - first];
+}
+
+static pl_status check(const pl_score_args *a, size_t *rows, size_t *targets)
+{
+    if (!a->weight) return pl_fail(PL_E_INTERNAL, "score: no weight is given");
+    size_t V = a->weight->n_out;
+    PL_TRY(pl__check_count("score", rows, a->counts, PL_COUNT_ROWS, a->x.rows));
+    PL_TRY(pl__check_view("score", "x", a->x, *rows, a->weight->n_in, PL_F32));
+    PL_TRY(pl__check_optional("score", "bias", a->bias, 1, V, PL_F32));
+    PL_TRY(pl__check_optional("score", "greedy", a->greedy, 1, *rows, PL_I32));
+    PL_TRY(pl__check_optional("score", "logits", a->logits, *rows, V, PL_F32));
+    PL_TRY(pl__check_count("score", targets, a->counts, PL_COUNT_TARGETS, SIZE_MAX));
+    if (*targets) {
+        PL_TRY(pl__check_ids("score", "target_rows", a->target_rows, *targets, *rows));
+        PL_TRY(pl__check_ids("score", "target_tokens", a->target_tokens, *targets, V));
+        PL_TRY(pl__check_view("score", "log_probability", a->log_probability, 1, *targets, PL_F32));
+        PL_TRY(pl__check_optional("score", "target_greedy", a->target_greedy, 1, *targets, PL_I32));
+    }
+    size_t needed = pl__score_workspace_bytes(*rows, V);
+    PL_TRY(pl__check_view("score", "workspace", a->workspace, 1, needed, PL_U8));
+    if ((uintptr_t)pl__at(a->workspace, 0) % _Alignof(partial)) {
+        return pl_fail(PL_E_INTERNAL, "score: workspace is not aligned to %zu bytes", _Alignof(partial));
+    }
+    return PL_OK;
+}
+
+pl_status PL__WIDE(score)(pl_stream *stream, const pl_score_args *args)
+{
+    size_t rows, n_targets, n_chunks = 0;
+    PL_TRY(check(args, &rows, &n_targets));
+    n_chunks = (args->weight->n_out + CHUNK - 1) / CHUNK;
+    int n_threads = stream->device->n_threads;
+    size_t row_tiles = (rows + PL__TILE_ROWS - 1) / PL__TILE_ROWS;
+    partial *parts = (partial *)pl__at(args->workspace, 0);
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
+    for (size_t item = 0; item < row_tiles * n_chunks; item++) {
+        size_t tile = item % row_tiles;
+        score_chunk(args, parts, n_chunks, rows * tile / row_tiles, rows * (tile + 1) / row_tiles, item / row_tiles);
+    }
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (size_t r = 0; r < rows; r++) { /* the row's result goes to its first chunk */
+        partial *part = parts + r * n_chunks;
+        for (size_t chunk = 1; chunk < n_chunks; chunk++) merge(part, part + chunk);
+        if (args->greedy.buffer) ((int32_t *)pl__at(args->greedy, 0))[r] = part->id;
+    }
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (size_t i = 0; i < n_targets; i++) {
+        size_t row = (size_t)pl__i32(args->target_rows, 0)[i], token = (size_t)pl__i32(args->target_tokens, 0)[i];
+        const partial *part = parts + row * n_chunks;
+        double z = (double)target_logit(args, row, token);
+        pl__f32(args->log_probability, 0)[i] = (float)(z - (double)part->max - pl__log(part->sum));
+        if (args->target_greedy.buffer) ((int32_t *)pl__at(args->target_greedy, 0))[i] = part->id == (int32_t)token;
+    }
+    return PL_OK;
+}

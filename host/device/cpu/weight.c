@@ -1,0 +1,143 @@
+/* Weights: packed once when a model is loaded, so that products read them from front to back. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "device/cpu/cpu.h"
+#include "device/cpu/half.h"
+
+enum { WIDEST_PANEL = 32 };
+
+/* Bytes of n_out outputs rounded up to whole panels. */
+static pl_status packed_bytes(size_t *out, size_t n_out, size_t n_in, size_t panel)
+{
+    size_t n;
+    PL_TRY(pl_mul_size(&n, (n_out + panel - 1) / panel * panel, n_in, "a weight's elements"));
+    return pl_mul_size(out, n, sizeof(float), "a weight's bytes");
+}
+
+size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute)
+{
+    size_t bytes;
+    (void)compute;
+    return packed_bytes(&bytes, n_out, n_in, WIDEST_PANEL) == PL_OK ? bytes : SIZE_MAX;
+}
+
+pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
+{
+    pl_status status;
+    pl_weight *weight = NULL;
+    *out = NULL;
+    if (compute != PL_F32) {
+        return pl_fail(PL_E_UNSUPPORTED, "the CPU computes in float32, %s was asked for: choose dtype float32",
+                       pl_dtype_name(compute));
+    }
+    if (!n_out || !n_in) return pl_fail(PL_E_INTERNAL, "a weight of [%zu, %zu] has no elements", n_out, n_in);
+    PL_GOTO(status, failed, pl_new(&weight, 1));
+    weight->n_out = n_out;
+    weight->n_in = n_in;
+    weight->panel = device->wide->panel_columns;
+    PL_GOTO(status, failed, packed_bytes(&weight->bytes, n_out, n_in, weight->panel));
+    PL_GOTO(status, failed, pl__memory_create((void **)&weight->data, weight->bytes, "a weight"));
+    *out = weight;
+    return PL_OK;
+failed:
+    free(weight);
+    return status;
+}
+
+void pl__weight_free(pl_weight *weight)
+{
+    if (!weight) return;
+    pl__memory_free(weight->data, weight->bytes);
+    free(weight);
+}
+
+/* The source of one weight_set: outputs first_out .. first_out + n_out of the weight. */
+typedef struct part {
+    const unsigned char *data;
+    size_t first_out, n_out;
+    size_t out_stride; /* bytes from one output's row to the next ([out, in]) or from one input's ([in, out]) */
+    pl_dtype dtype;
+} part;
+
+/* A panel from rows of outputs: each row is read in runs of 64 inputs that are spread over the panel's rows. */
+static void pack_panel(pl_weight *w, const part *s, size_t panel_index)
+{
+    size_t panel = w->panel, element = pl_dtype_bytes(s->dtype), base = panel_index * panel;
+    size_t first = base < s->first_out ? s->first_out - base : 0, end = s->first_out + s->n_out - base;
+    float *to = w->data + base * w->n_in, run[64];
+    if (end > panel) end = panel;
+    for (size_t k = 0; k < w->n_in; k += 64) {
+        size_t n = w->n_in - k < 64 ? w->n_in - k : 64;
+        for (size_t j = first; j < end; j++) {
+            pl__to_f32(run, s->data + (base + j - s->first_out) * s->out_stride + k * element, n, s->dtype);
+            for (size_t i = 0; i < n; i++) to[(k + i) * panel + j] = run[i];
+        }
+    }
+}
+
+/* Columns [first, end) of the weight from rows of inputs. */
+static void pack_columns(pl_weight *w, const part *s, size_t first, size_t end)
+{
+    size_t panel = w->panel, element = pl_dtype_bytes(s->dtype);
+    for (size_t k = 0; k < w->n_in; k++) {
+        const unsigned char *row = s->data + k * s->out_stride;
+        for (size_t column = first; column < end;) {
+            size_t lane = column % panel, n = panel - lane < end - column ? panel - lane : end - column;
+            float *to = w->data + (column / panel * w->n_in + k) * panel + lane;
+            pl__to_f32(to, row + (column - s->first_out) * element, n, s->dtype);
+            column += n;
+        }
+    }
+}
+
+static pl_status check_part(const pl_weight *weight, size_t first_out, size_t n_out, pl_dtype from)
+{
+    if (!weight || first_out > weight->n_out || n_out > weight->n_out - first_out) {
+        return pl_fail(PL_E_INTERNAL, "weight_set: outputs %zu..+%zu of %zu", first_out, n_out, weight ? weight->n_out : 0);
+    }
+    if (from != PL_F32 && from != PL_BF16 && from != PL_F16) {
+        return pl_fail(PL_E_UNSUPPORTED, "a weight of type %s: expected float32, bfloat16 or float16", pl_dtype_name(from));
+    }
+    return PL_OK;
+}
+
+static void pack(pl_stream *stream, pl_weight *weight, const part *source, pl_layout layout)
+{
+    int n_threads = stream->device->n_threads;
+    size_t end = source->first_out + source->n_out;
+    if (!source->n_out) return;
+    if (layout == PL_LAYOUT_OUT_IN) {
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+        for (size_t p = source->first_out / weight->panel; p < (end + weight->panel - 1) / weight->panel; p++) {
+            pack_panel(weight, source, p);
+        }
+    } else {
+        enum { WIDTH = 256 };
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+        for (size_t g = source->first_out / WIDTH; g < (end + WIDTH - 1) / WIDTH; g++) {
+            size_t a = g * WIDTH < source->first_out ? source->first_out : g * WIDTH;
+            size_t b = (g + 1) * WIDTH < end ? (g + 1) * WIDTH : end;
+            pack_columns(weight, source, a, b);
+        }
+    }
+}
+
+pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
+                         pl_dtype from, pl_layout layout)
+{
+    PL_TRY(check_part(weight, first_out, n_out, from));
+    part source = {(const unsigned char *)data, first_out, n_out, 0, from};
+    source.out_stride = (layout == PL_LAYOUT_OUT_IN ? weight->n_in : n_out) * pl_dtype_bytes(from);
+    pack(stream, weight, &source, layout);
+    return PL_OK;
+}
+
+pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from)
+{
+    if (!weight) return pl_fail(PL_E_INTERNAL, "weight_refresh: no weight is given");
+    PL_TRY(pl__check_view("weight_refresh", "from", from, weight->n_out, weight->n_in, PL_F32));
+    part source = {(const unsigned char *)pl__at(from, 0), 0, weight->n_out, from.stride * sizeof(float), PL_F32};
+    pack(stream, weight, &source, PL_LAYOUT_OUT_IN);
+    return PL_OK;
+}
