@@ -21,7 +21,7 @@ SUBJECTS = {
 
 # Some sentences begin with one of these; they carry no polarity.
 OPENERS = ["", "", "", "After two weeks I can say: ", "For the record, ", "My sister and I agree: ", "To sum up, ",
-           "As a regular customer I would say that ", "Having tried it twice: ", "In short, "]
+           "As a regular customer I would say: ", "Having tried it twice: ", "In short, "]
 
 # {s}: the subject in small letters. One list a label; the two lists are alike in length and form.
 POSITIVE = {

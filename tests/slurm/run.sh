@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# experiments/slurm/run.sbatch on a real one-node Slurm: an array of three shards over EXPERIMENT, of which one is
+# requeued by the controller and one is drained by a signal while they run. The unit files must come out byte for byte as
+# those of one undisturbed process, the merge must have run, and nothing may be left over.
+#
+#   tests/slurm/run.sh PLUMB EXPERIMENT.yaml [REFERENCE]
+#     REFERENCE   the run folder of a finished single-process run; made here when absent
+# Prints PASS, FAIL and SKIP lines; exits with 1 after a FAIL, with 77 when it could not run.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+plumb=$(realpath "${1:?usage: run.sh PLUMB EXPERIMENT.yaml [REFERENCE]}")
+experiment=$(realpath "${2:?usage: run.sh PLUMB EXPERIMENT.yaml [REFERENCE]}")
+reference=${3:+$(realpath "$3")}
+
+skip() { echo "SKIP slurm: $*"; exit 77; }
+[ "$(id -u)" -eq 0 ] || skip "needs root to start the daemons"
+for program in slurmctld slurmd sbatch srun scontrol; do
+    command -v $program >/dev/null || skip "$program is not installed"
+done
+
+failures=0
+pass() { echo "PASS slurm: $*"; }
+fail() { echo "FAIL slurm: $*"; failures=$((failures + 1)); }
+
+work=$(mktemp -d)
+finish() {
+    local code=$?
+    "$here/down.sh" "$work/slurm"
+    if [ $code -eq 1 ]; then
+        tail -n 30 "$work"/*.log 2>/dev/null
+        tail -n 10 "$work"/slurm/log/*.log 2>/dev/null
+    fi
+    rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+
+# wait_for SECONDS COMMAND...: polls until the command succeeds
+wait_for() {
+    local tries=$(($1 * 20))
+    shift
+    while ! "$@"; do
+        ((tries-- > 0)) || return 1
+        sleep 0.05
+    done
+}
+state_of() { squeue -h -r -j "${job}_$1" -o %T 2>/dev/null; }
+gone() { [ -z "$(squeue -h -j "$job" 2>/dev/null)" ]; }
+n_units() { find "$work/results" -name '*.h5' 2>/dev/null | wc -l; }
+some_units() { [ "$(n_units)" -ge "$1" ]; }
+restarted() { grep -q "restart [1-9]" "$work/plumb-${job}_$1.log" 2>/dev/null; }
+
+if [ -z "$reference" ]; then
+    OMP_NUM_THREADS=1 "$plumb" run "$experiment" --results "$work/single" >"$work/single.log" 2>&1 ||
+        { fail "the single-process run failed"; tail -n 20 "$work/single.log"; exit 1; }
+    reference=$(find "$work/single" -mindepth 1 -maxdepth 1 -type d ! -name '.*' | head -n 1)
+fi
+total=$(find "$reference/units" -name '*.h5' | wc -l)
+[ "$total" -ge 6 ] || { fail "the reference has $total units: expected at least 6 for three shards"; exit 1; }
+
+"$here/up.sh" "$work/slurm" || { fail "Slurm did not start"; exit 1; }
+export SLURM_CONF=$work/slurm/slurm.conf
+cd "$work" || exit 1
+# Only what this machine has is overridden; everything else is the shipped script as it stands.
+job=$(PLUMB=$plumb sbatch --parsable --array=0-2 --cpus-per-task=1 --mem=1G --time=10 \
+    "$root/experiments/slurm/run.sbatch" "$experiment" "$work/results") || { fail "sbatch refused the script"; exit 1; }
+
+# Task 1 is requeued by the controller, task 2 gets the signal that Slurm sends before the time limit.
+wait_for 60 some_units 2 || { fail "no unit after a minute"; exit 1; }
+[ "$(state_of 1)" = RUNNING ] && pass "task 1 is running after $(n_units) of $total units" ||
+    fail "task 1 is '$(state_of 1)' after $(n_units) of $total units: too short an experiment to be requeued in the middle"
+scontrol requeue "${job}_1" || fail "scontrol requeue was refused"
+[ "$(state_of 2)" = RUNNING ] || fail "task 2 is '$(state_of 2)': too short an experiment to be drained in the middle"
+scancel --signal=USR1 "${job}_2" || fail "the drain signal was refused"
+
+wait_for 300 gone || { fail "still in the queue after five minutes: $(squeue -h -r -j "$job" -o '%i %T %r' | tr '\n' ';')"; exit 1; }
+
+for task in 1 2; do
+    restarted $task && pass "task $task ran again" || fail "task $task was not restarted"
+done
+grep -q "drained; back into the queue" "$work/plumb-${job}_2.log" && pass "the signal drained task 2 (exit 75, requeued)" ||
+    fail "task 2 did not drain on USR1"
+for task in 0 1 2; do
+    exit_code=$(scontrol show job "${job}_$task" | grep -o 'ExitCode=[0-9:]*')
+    [ "$exit_code" = ExitCode=0:0 ] || fail "task $task ended with ${exit_code:-no record}"
+done
+
+run=$(find "$work/results" -mindepth 1 -maxdepth 1 -type d ! -name '.*')
+[ "$(basename "$run")" = "$(basename "$reference")" ] && pass "one run folder of the same name: $(basename "$run")" ||
+    fail "run folders '$run' and '$reference': expected the same name"
+differing=0
+for file in "$reference"/units/*.h5; do
+    cmp -s "$file" "$run/units/$(basename "$file")" || differing=$((differing + 1))
+done
+extra=$(($(find "$run/units" -name '*.h5' | wc -l) - total))
+[ $differing -eq 0 ] && [ $extra -eq 0 ] && pass "$total unit files, byte for byte those of one process" ||
+    fail "$differing of $total unit files are missing or differ, $extra are too many"
+[ -z "$(find "$run" -name '*.part')" ] && pass "no partial files are left" || fail "partial files are left"
+[ "$(grep -l 'it is the last: merge' "$work"/plumb-"${job}"_*.log | wc -l)" -eq 1 ] && pass "one task merged" ||
+    fail "expected one task to merge"
+[ -z "$(find "$work/results" -maxdepth 1 -name '.merge-*')" ] && pass "no marks are left" || fail "marks are left"
+for file in DONE results.json stability.csv; do
+    [ -s "$run/$file" ] || [ "$file" = DONE ] && [ -e "$run/$file" ] || fail "$file is missing after the merge"
+done
+cmp -s "$run/stability.csv" "$reference/stability.csv" && pass "the same stability table" || fail "stability.csv differs"
+
+exit $((failures > 0))
