@@ -102,6 +102,7 @@ pl_status pl__jinja_field(pl_jinja **out, const char *field, const char *where)
     PL_GOTO(status, failed, pl_arena_text(j->arena, &name, field, strlen(field)));
     PL_GOTO(status, failed, pl_arena_new(j->arena, &j->body, 1));
     PL_GOTO(status, failed, pl_arena_new(j->arena, &j->body->expression, 1));
+    j->is_field = true;
     j->source = name;
     j->size = strlen(name);
     j->body->kind = PL__J_PRINT;

@@ -70,6 +70,7 @@ struct pl_jinja {
     json_t *literals; /* a list that owns the literal values of the tree */
     /* A list of templates (doc_to_choice: [...]): the value is the list of their texts. */
     bool is_list;
+    bool is_field; /* a field by its name: the value as the data has it */
     size_t n_parts;
     pl_jinja **parts;
 };
