@@ -160,7 +160,7 @@ static pl_status format_of(const char **out, const char *path)
 pl_status pl_data_read(pl_data **out, const char *path, const char *sha256)
 {
     *out = NULL;
-    const char *format;
+    const char *format = "";
     pl_map map;
     PL_TRY(format_of(&format, path));
     PL_TRY(pl_file_map(&map, path));
