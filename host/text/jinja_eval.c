@@ -176,7 +176,7 @@ static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const j
 
 static pl_status compare_one(const pl_jinja *j, size_t at, pl__jinja_op op, const json_t *a, const json_t *b, bool *out)
 {
-    int sign;
+    int sign = 0;
     switch (op) {
     case PL__J_EQ:
     case PL__J_NE:
