@@ -35,18 +35,6 @@ static double item_squares(const int *codes, size_t t)
     return (double)agreed;
 }
 
-pl_estimate pl_flip_estimate(const double *flip, size_t n, size_t t)
-{
-    pl_estimate e = pl_mean_estimate(flip, n);
-    if (e.value == 0.0 && n > 0) {
-        /* No flip in n items does not mean that none can come: the limit is Wilson's for the share of items that flip,
-         * taken as if such an item always flipped (1 - P_i = 1, its largest value). */
-        e.lo = 0.0;
-        e.hi = t > 1 ? pl_wilson(0, n).hi : NAN;
-    }
-    return pl_estimate_clip(e, 0.0, 1.0);
-}
-
 /* sum_j c_j^2 without an item: each of its codes j takes n_ij from c_j, so sum_j (2 c_j n_ij - n_ij^2) goes. */
 static shares without_item(shares s, const size_t *counts, const int *codes, size_t t)
 {
@@ -55,21 +43,19 @@ static shares without_item(shares s, const size_t *counts, const int *codes, siz
     return (shares){.total = s.total - (double)t, .squares = s.squares - gone + item_squares(codes, t)};
 }
 
-/* Kappa and AC1 with their delete-one jackknife; left is [2, n]. */
-static void chance_corrected(pl_agreement *out, const int *codes, const size_t *counts, shares s, size_t n_categories,
-                             double *left)
+/* Kappa and AC1, and without each item. */
+static void chance_corrected(pl_agreement *out, const int *codes, const size_t *counts, shares s, size_t n_categories)
 {
     size_t n = out->n, t = out->t;
-    double agreed = 1.0 - out->flip_rate.value, sum = 0.0;
-    for (size_t i = 0; i < n; i++) sum += 1.0 - out->flip[i];
+    double agreed = 1.0 - out->flip_rate, others = (double)n - 1.0;
+    out->fleiss_kappa = fleiss(agreed, s);
+    out->gwet_ac1 = gwet(agreed, s, n_categories);
     for (size_t i = 0; i < n; i++) {
         shares rest = without_item(s, counts, codes + i * t, t);
-        double rest_agreed = (sum - (1.0 - out->flip[i])) / ((double)n - 1.0);
-        left[i] = n > 1 ? fleiss(rest_agreed, rest) : NAN;
-        left[n + i] = n > 1 ? gwet(rest_agreed, rest, n_categories) : NAN;
+        double rest_agreed = agreed + (out->flip[i] - out->flip_rate) / others;
+        out->fleiss_kappa_left_out[i] = n > 1 ? fleiss(rest_agreed, rest) : NAN;
+        out->gwet_ac1_left_out[i] = n > 1 ? gwet(rest_agreed, rest, n_categories) : NAN;
     }
-    out->fleiss_kappa = pl_estimate_clip(pl_jackknife(fleiss(agreed, s), left, n), -1.0, 1.0);
-    out->gwet_ac1 = pl_estimate_clip(pl_jackknife(gwet(agreed, s, n_categories), left + n, n), -1.0, 1.0);
 }
 
 /* Which templates differ on how many items, and how many items all agree on. */
@@ -79,10 +65,9 @@ static void count_pairs(pl_agreement *out, const int *codes)
     for (size_t i = 0; i < n; i++) {
         const int *c = codes + i * t;
         for (size_t a = 0; a < t; a++)
-            for (size_t b = 0; b < t; b++) out->pairwise[a * t + b] += c[a] != c[b] ? 1.0 : 0.0;
-        unanimous += item_squares(c, t) == (double)t * (double)t ? 1 : 0;
+            for (size_t b = 0; b < t; b++) out->differ[a * t + b] += c[a] != c[b];
+        unanimous += item_squares(c, t) == (double)t * (double)t;
     }
-    for (size_t p = 0; p < t * t; p++) out->pairwise[p] /= (double)n;
     out->unanimity = pl_wilson(unanimous, n);
 }
 
@@ -90,16 +75,16 @@ pl_status pl_agreement_of(pl_agreement *out, const int *codes, size_t n, size_t 
 {
     pl_status status = PL_OK;
     size_t *counts = NULL, pairs = 0;
-    double *left = NULL;
     shares s = {0};
     *out = (pl_agreement){.n = n, .t = t};
     if (n < 1 || t < 2)
         return pl_fail(PL_E_INPUT, "agreement: %zu items x %zu templates, expected at least 1 x 2", n, t);
     PL_TRY(pl_mul_size(&pairs, t, t, "pairs of templates"));
     PL_GOTO(status, done, pl_new(&counts, n_categories));
-    PL_GOTO(status, done, pl_new(&left, 2 * n));
     PL_GOTO(status, done, pl_new(&out->flip, n));
-    PL_GOTO(status, done, pl_new(&out->pairwise, pairs));
+    PL_GOTO(status, done, pl_new(&out->fleiss_kappa_left_out, n));
+    PL_GOTO(status, done, pl_new(&out->gwet_ac1_left_out, n));
+    PL_GOTO(status, done, pl_new(&out->differ, pairs));
     for (size_t i = 0; i < n * t; i++) {
         if (codes[i] < 0 || (size_t)codes[i] >= n_categories) {
             status = pl_fail(PL_E_INTERNAL, "agreement: category %d, expected 0..%zu", codes[i], n_categories - 1);
@@ -116,11 +101,10 @@ pl_status pl_agreement_of(pl_agreement *out, const int *codes, size_t n, size_t 
     out->chance_flip = 1.0 - s.squares / (s.total * s.total);
     for (size_t i = 0; i < n; i++)
         out->flip[i] = 1.0 - (item_squares(codes + i * t, t) - (double)t) / ((double)t * ((double)t - 1.0));
-    out->flip_rate = pl_flip_estimate(out->flip, n, t);
-    chance_corrected(out, codes, counts, s, n_categories, left);
+    out->flip_rate = pl_mean(out->flip, n);
+    chance_corrected(out, codes, counts, s, n_categories);
     count_pairs(out, codes);
 done:
-    free(left);
     free(counts);
     if (status != PL_OK) pl_agreement_free(out);
     return status;
@@ -128,7 +112,9 @@ done:
 
 void pl_agreement_free(pl_agreement *agreement)
 {
-    free(agreement->pairwise);
+    free(agreement->differ);
+    free(agreement->gwet_ac1_left_out);
+    free(agreement->fleiss_kappa_left_out);
     free(agreement->flip);
     *agreement = (pl_agreement){0};
 }

@@ -5,7 +5,7 @@
  *   flip_rate = 1 - P,  unanimity = share of items with one answer in all templates,
  *   fleiss_kappa = (P - P_e)/(1 - P_e), P_e = sum p_j^2            (Fleiss 1971),
  *   gwet_ac1     = (P - P_g)/(1 - P_g), P_g = sum p_j(1 - p_j)/(q-1) (Gwet 2008).
- * Intervals leave out one item at a time, in closed form. */
+ * Left-out values are with one item gone, in closed form. */
 #ifndef PLUMB_ANALYSIS_AGREEMENT_H
 #define PLUMB_ANALYSIS_AGREEMENT_H
 
@@ -16,22 +16,18 @@
 
 typedef struct pl_agreement {
     size_t n, t;
-    double *flip; /* [n]: 1 - P_i */
-    pl_estimate
-        flip_rate; /* without any flip: Wilson's upper end of "share of items that flip" times its largest flip */
+    double *flip; /* [n]: 1 - P_i; their mean is the flip rate */
+    double flip_rate;
     pl_estimate unanimity;
-    pl_estimate fleiss_kappa, gwet_ac1; /* kappa: NaN for a constant predictor */
-    double chance_flip;                 /* 1 - P_e: independent predictions with the same shares */
-    double chance_unanimity;            /* sum_j p_j^T */
-    double *pairwise;                   /* [t, t]: share of items on which two templates differ */
+    double fleiss_kappa, gwet_ac1;                     /* kappa: NaN for a constant predictor */
+    double *fleiss_kappa_left_out, *gwet_ac1_left_out; /* [n]; NaN when n < 2 */
+    double chance_flip;                                /* 1 - P_e: independent predictions with the same shares */
+    double chance_unanimity;                           /* sum_j p_j^T */
+    size_t *differ;                                    /* [t, t]: items on which two templates differ */
 } pl_agreement;
 
 /* codes[i * t + k]: category of item i under template k, in [0, n_categories). n >= 1, t >= 2. Free the result. */
 pl_status pl_agreement_of(pl_agreement *out, const int *codes, size_t n, size_t t, size_t n_categories);
 void pl_agreement_free(pl_agreement *agreement); /* takes {0} */
-
-/* A mean flip share of n items with its item jackknife, and a one-sided limit in place of [0, 0] when nothing flipped.
- */
-pl_estimate pl_flip_estimate(const double *flip, size_t n, size_t t); /* [n] */
 
 #endif

@@ -34,32 +34,26 @@ static double entropy_of(double sum_c_log_c, double n)
     return fmax(0.0, log2(n) - sum_c_log_c / n);
 }
 
-pl_status pl_prediction_entropy(pl_estimate *out, const int *codes, size_t stride, size_t n, size_t n_categories)
+pl_status pl_prediction_entropy(double *out, double *left_out, const int *codes, size_t stride, size_t n,
+                                size_t n_categories)
 {
-    pl_status status = PL_OK;
-    double *counts = NULL, *left = NULL, sum = 0.0;
+    double *counts = NULL, sum = 0.0;
     size_t present = 0;
     if (n < 1) return pl_fail(PL_E_INPUT, "prediction entropy: no items");
-    PL_GOTO(status, done, pl_new(&counts, n_categories));
-    PL_GOTO(status, done, pl_new(&left, n));
+    PL_TRY(pl_new(&counts, n_categories));
     for (size_t i = 0; i < n; i++) counts[codes[i * stride]] += 1.0;
     for (size_t j = 0; j < n_categories; j++) {
         sum += c_log_c(counts[j]);
-        present += counts[j] > 0.0 ? 1 : 0;
-    }
-    for (size_t i = 0; i < n; i++) {
-        double c = counts[codes[i * stride]];
-        left[i] = n < 2 ? NAN : entropy_of(sum - c_log_c(c) + c_log_c(c - 1.0), (double)n - 1.0);
+        present += counts[j] > 0.0;
     }
     /* One category: 0 bits exactly, not the rounding of log2 n - n log2 n / n. */
-    if (present == 1)
-        for (size_t i = 0; i < n; i++) left[i] = 0.0;
-    *out = pl_jackknife(present == 1 ? 0.0 : entropy_of(sum, (double)n), left, n);
-    *out = pl_estimate_clip(*out, 0.0, INFINITY);
-done:
-    free(left);
+    *out = present == 1 ? 0.0 : entropy_of(sum, (double)n);
+    for (size_t i = 0; i < n; i++) {
+        double c = counts[codes[i * stride]], rest = sum - c_log_c(c) + c_log_c(c - 1.0);
+        left_out[i] = n < 2 ? NAN : present == 1 ? 0.0 : entropy_of(rest, (double)n - 1.0);
+    }
     free(counts);
-    return status;
+    return PL_OK;
 }
 
 double pl_jsd(const double *p, const double *q, size_t m)

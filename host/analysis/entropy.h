@@ -5,15 +5,15 @@
 
 #include <stddef.h>
 
-#include "analysis/interval.h"
 #include "base/status.h"
 
 /* q[j] = exp(score_j) / sum exp(score), j < m; false when a score is NaN or no score is finite (q is then NaN). */
 int pl_softmax(double *q, const double *scores, size_t m);
 
-/* Entropy in bits of the shares of the codes; jackknife over items, closed form. codes[i * stride], i < n. 0 bits: a
- * constant predictor, whose flip rate of 0 says nothing. */
-pl_status pl_prediction_entropy(pl_estimate *out, const int *codes, size_t stride, size_t n, size_t n_categories);
+/* Entropy in bits of the shares of the codes codes[i * stride], i < n, and without each item (NaN when n < 2). 0 bits:
+ * a constant predictor, whose flip rate of 0 says nothing. */
+pl_status pl_prediction_entropy(double *out, double *left_out, const int *codes, size_t stride, size_t n,
+                                size_t n_categories); /* left_out [n] */
 
 /* Jensen-Shannon divergence of two distributions in bits, 0 for equal ones, 1 for disjoint ones. */
 double pl_jsd(const double *p, const double *q, size_t m);

@@ -127,14 +127,6 @@ static double sum_of_squares_about(const double *values, size_t n, double centre
     return sum;
 }
 
-pl_estimate pl_mean_estimate(const double *values, size_t n)
-{
-    double mean = pl_mean(values, n);
-    if (n < 2) return undefined(mean);
-    double m = (double)n;
-    return with_interval(mean, sqrt(sum_of_squares_about(values, n, mean) / (m - 1.0) / m), n);
-}
-
 pl_estimate pl_jackknife(double value, const double *left_out, size_t n)
 {
     if (n < 2) return undefined(value);

@@ -19,8 +19,6 @@ double pl_student_quantile(double p, double df);
 /* Share k/n with Wilson's score interval; se is that of the plain share. n == 0: all NaN. */
 pl_estimate pl_wilson(size_t k, size_t n);
 
-/* The mean of n values that are one an item: SE = SD/sqrt(n), which is also its delete-one jackknife. */
-pl_estimate pl_mean_estimate(const double *values, size_t n); /* [n] */
 /* se^2 = (n-1)/n * sum (left_out[i] - their mean)^2. Equal left-out values give exactly 0. */
 pl_estimate pl_jackknife(double value, const double *left_out, size_t n); /* [n] */
 

@@ -1,8 +1,12 @@
 /* The stability table of a run: behaviour and hidden states over prompt templates (stability.md, sections B and E).
  *
- * Units that differ in nothing but the template form a contrast: same model, task, arm, readout, k, draw, order, seed.
- * Items are the rows that all templates of the contrast share (by doc_id). Every row has an interval with its method
- * and a null or chance value. */
+ * Units of one model, task, arm, readout and k are a family; its members are its draws, orders and seeds; the units of
+ * a member differ in nothing but the template. Items are the rows that all finished units of the family share (by
+ * doc_id), so that its numbers can be compared and averaged. Every row has an interval with its method, and a null or
+ * chance value.
+ *
+ * contrast "templates": over all templates (or of the one in template_name); "id", "dev", "ood": over those of a role;
+ * "id|ood": paired difference; "a|b": two templates. Rows with draw (order, seed) -1 are means over the members. */
 #ifndef PLUMB_ANALYSIS_STABILITY_H
 #define PLUMB_ANALYSIS_STABILITY_H
 
@@ -21,16 +25,21 @@ typedef struct pl_stability_row {
     const char *position, *preproc; /* "" : behaviour */
     const char *metric, *contrast;  /* contrast: what is compared, "templates" or "a|b" */
     double value, se, lo, hi;
-    const char *ci_method; /* "wilson", "item jackknife", "template jackknife", "none" */
-    size_t n, n_templates, n_seeds;
-    double null_mean, null_sd; /* chance or null value */
-    const char *null_name;     /* "chance", "majority", "independence", ... */
-    const char *unit;          /* "share", "accuracy points", "1", "bit" */
+    /* 95 %: "wilson", "item jackknife" (templates fixed), "item jackknife of the mean" (over draws, orders, seeds: an
+     * item is left out of all of them at once), "template jackknife" (templates as a sample, T >= 8), "none" */
+    const char *ci_method;
+    size_t n, n_templates, n_seeds; /* n_seeds: draws x orders x seeds that the row is the mean of */
+    double null_mean, null_sd;      /* chance or null value */
+    const char *null_name;          /* "chance", "majority", "independence", ... */
+    const char *unit;               /* "share", "1", "bit", "nat" */
+    const char *note;               /* "": nothing to say; why a value or an interval is missing, what was left out */
 } pl_stability_row;
 
 typedef struct pl_stability_table {
     size_t n;
     pl_stability_row *rows;
+    const char **random_models; /* models whose weights are random: no skill is expected of them */
+    size_t n_random_models;
     struct pl_arena *arena;
 } pl_stability_table;
 

@@ -47,6 +47,15 @@ static inline void assert_close(double a, double b, double tolerance)
     if (!(fabs(a - b) <= tolerance * fmax(1.0, fabs(b)))) fail_msg("%.17g is not %.17g within %g", a, b, tolerance);
 }
 
+/* SD / sqrt(n), as the textbook has it. */
+static inline double standard_error(const double *values, size_t n)
+{
+    double mean = 0.0, squares = 0.0;
+    for (size_t i = 0; i < n; i++) mean += values[i] / (double)n;
+    for (size_t i = 0; i < n; i++) squares += (values[i] - mean) * (values[i] - mean);
+    return sqrt(squares / ((double)n - 1.0) / (double)n);
+}
+
 static inline void section_f(float x[F_ITEMS * F_X], float y[F_ITEMS * F_Y])
 {
     for (int i = 0; i < F_ITEMS; i++) {
