@@ -1,8 +1,9 @@
 /* The run folder: results/<name>-<hash8>/ with the frozen experiment, the plan, one file a unit, status and log.
  *
  * Several processes (shards of a Slurm array) may work in one run folder: each unit is written by one process at a time
- * (a lock file held with flock where the file system has it; a unit that appears in the meantime is simply kept, since
- * equal units have equal bytes). */
+ * (a lock file held with flock where the file system has it, else a file that names its owner; claim.h): claim, look
+ * whether the unit is there by now, adopt or compute it, write the sidecar, release. Names and unit ids become parts of
+ * paths: letters, digits and _ - . + = , @ only, no dot first. */
 #ifndef PLUMB_STORE_RUN_FOLDER_H
 #define PLUMB_STORE_RUN_FOLDER_H
 
@@ -28,14 +29,16 @@ pl_status pl_run_folder_plan(const pl_run_folder *run, json_t **plan); /* a new 
 /* units/<id>.h5 (and .json beside it). */
 pl_status pl_run_folder_unit(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id);
 bool pl_run_folder_has(const pl_run_folder *run, const char *unit_id);
-/* A finished unit of the same id in a sibling run folder is linked (or copied) into this one; *adopted says whether. */
+/* A finished unit of the same id in a sibling run folder is linked (or copied) into this one, its sidecar with it;
+ * *adopted says whether. The unit is claimed by the caller. A link shares its bytes: unit files are never edited. */
 pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, bool *adopted);
-/* Takes the unit for this process: *taken is false when another live process works on it. Release closes *lock. */
+/* Takes the unit for this process: *taken is false when another live process works on it (look again before calling the
+ * unit lost: that process may be killed yet). Release closes *lock. */
 pl_status pl_run_folder_claim(const pl_run_folder *run, const char *unit_id, int *lock, bool *taken);
 void pl_run_folder_release(const pl_run_folder *run, const char *unit_id, int lock);
-/* units/<id>.json: host, times, rates; replaced as a whole. */
+/* units/<id>.json: host, times, rates; replaced as a whole, under the claim. Also removes units/<id>.failed.json. */
 pl_status pl_run_folder_sidecar(const pl_run_folder *run, const char *unit_id, const json_t *sidecar);
-/* A unit that failed leaves units/<id>.failed.json {message}; a later success removes it. */
+/* A unit that failed leaves units/<id>.failed.json {message}; written under the claim, removed by a later sidecar. */
 pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, const char *message);
 
 /* Appends one line with the time to log.txt. */
