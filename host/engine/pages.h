@@ -11,9 +11,9 @@
 
 typedef struct pl__pages {
     size_t n_pages, n_free;
-    int32_t *free;    /* [n_pages]; the first n_free are free */
+    int32_t *free;     /* [n_pages]; the first n_free are free */
     uint32_t *holders; /* [n_pages]; 0: free */
-    uint8_t *filled;  /* [n_pages]: positions of the page that are written or planned */
+    uint8_t *filled;   /* [n_pages]: positions of the page that are written or planned */
 } pl__pages;
 
 pl_status pl__pages_open(pl__pages *pages, size_t n_pages); /* from {0} */

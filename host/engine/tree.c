@@ -40,11 +40,8 @@ pl_status pl__tree_open(pl__tree *tree)
     *tree = (pl__tree){0};
     PL_TRY(pl_grow(&tree->nodes, &tree->node_capacity, 16));
     tree->n_nodes = 1;
-    tree->nodes[PL__ROOT] = (pl__node){.parent = PL__NONE,
-                                       .previous = PL__NONE,
-                                       .next = PL__NONE,
-                                       .first_child = PL__NONE,
-                                       .last_child = PL__NONE};
+    tree->nodes[PL__ROOT] = (pl__node){
+        .parent = PL__NONE, .previous = PL__NONE, .next = PL__NONE, .first_child = PL__NONE, .last_child = PL__NONE};
     pl_status status = make_room(tree);
     if (status != PL_OK) pl__tree_close(tree);
     return status;
@@ -77,8 +74,10 @@ static pl_status add_child(pl__tree *tree, uint32_t parent, const int32_t *ids, 
                                    .next = PL__NONE,
                                    .first_child = PL__NONE,
                                    .last_child = PL__NONE};
-    if (p->last_child == PL__NONE) p->first_child = *out;
-    else tree->nodes[p->last_child].next = *out;
+    if (p->last_child == PL__NONE)
+        p->first_child = *out;
+    else
+        tree->nodes[p->last_child].next = *out;
     p->last_child = *out;
     p->n_children++;
     tree->n_tokens += n - first;
@@ -95,10 +94,14 @@ static pl_status split(pl__tree *tree, uint32_t node, uint32_t k, uint32_t *out)
     upper->n_tokens = k;
     upper->first_child = upper->last_child = node;
     upper->n_children = 1;
-    if (upper->previous == PL__NONE) parent->first_child = *out;
-    else tree->nodes[upper->previous].next = *out;
-    if (upper->next == PL__NONE) parent->last_child = *out;
-    else tree->nodes[upper->next].previous = *out;
+    if (upper->previous == PL__NONE)
+        parent->first_child = *out;
+    else
+        tree->nodes[upper->previous].next = *out;
+    if (upper->next == PL__NONE)
+        parent->last_child = *out;
+    else
+        tree->nodes[upper->next].previous = *out;
     lower->tokens += k;
     lower->first += k;
     lower->n_tokens -= k;

@@ -20,7 +20,8 @@ typedef struct pl__node {
     const int32_t *tokens; /* [n_tokens], borrowed */
     uint32_t first;        /* position of tokens[0] */
     uint32_t n_tokens;     /* 0 for the root only */
-    uint32_t parent, previous, next, first_child, last_child, n_children; /* children in order of their first insertion */
+    uint32_t parent, previous, next, first_child, last_child,
+        n_children; /* children in order of their first insertion */
 } pl__node;
 
 typedef struct pl__tree {

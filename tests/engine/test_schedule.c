@@ -107,8 +107,7 @@ static void grow_forest(forest *f, uint32_t round, bool alone)
         size_t from = i ? pl_random_below(2, PL_RANDOM_TEST, round, draw++, (uint32_t)i) : 0;
         size_t shared = i ? pl_random_below(2, PL_RANDOM_TEST, round, draw++, (uint32_t)f->n[from] + 1) : 0;
         for (size_t k = 0; k < f->n[i]; k++)
-            f->ids[i][k] = k < shared ? f->ids[from][k]
-                                      : (int32_t)pl_random_below(2, PL_RANDOM_TEST, round, draw++, 3);
+            f->ids[i][k] = k < shared ? f->ids[from][k] : (int32_t)pl_random_below(2, PL_RANDOM_TEST, round, draw++, 3);
         uint32_t end;
         assert_int_equal(pl__tree_insert(&f->tree, f->ids[i], f->n[i], alone, &end), PL_OK);
     }

@@ -1,0 +1,250 @@
+/* Filling and sending of a batch. */
+#include "engine/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t list_columns[PL__LISTS] = {
+#define X(name, columns) columns,
+    PL__LIST_TABLE(X)
+#undef X
+};
+
+static pl_status append(pl__list *list, const int32_t *data, size_t n)
+{
+    if (list->n + n > list->capacity || !list->data) PL_TRY(pl_grow(&list->data, &list->capacity, list->n + n));
+    memcpy(list->data + list->n, data, n * sizeof *data);
+    list->n += n;
+    return PL_OK;
+}
+
+static pl_status append_one(pl__list *list, size_t value)
+{
+    return append(list, &(int32_t){(int32_t)value}, 1);
+}
+
+void pl__batch_free(pl__batch *batch, const pl_gear *gear)
+{
+    for (size_t i = 0; i < PL__LISTS; i++) free(batch->lists[i].data);
+    free(batch->targets.data);
+    free(batch->heads.data);
+    free(batch->means.data);
+    free(batch->place.data);
+    if (batch->staging) gear->ops->host_memory_free(gear->device, batch->staging);
+    pl_view_free(gear, &batch->block);
+    *batch = (pl__batch){0};
+}
+
+void pl__batch_clear(pl__batch *batch, size_t width)
+{
+    for (size_t i = 0; i < PL__LISTS; i++) batch->lists[i].n = 0;
+    batch->targets.n = batch->heads.n = batch->means.n = 0;
+    batch->width = width;
+}
+
+pl_status pl__batch_add(pl__batch *batch, pl__list_name list, const int32_t *data, size_t n)
+{
+    return append(&batch->lists[list], data, n);
+}
+
+pl_status pl__batch_row(pl__batch *batch, int32_t token, size_t position, size_t path)
+{
+    PL_TRY(append(&batch->lists[PL__TOKENS], &token, 1));
+    PL_TRY(append_one(&batch->lists[PL__POSITIONS], position));
+    return append_one(&batch->lists[PL__PATHS], path);
+}
+
+pl_status pl__batch_head(pl__batch *batch, size_t row, int32_t *head)
+{
+    *head = (int32_t)batch->lists[PL__HEAD_ROWS].n;
+    return append_one(&batch->lists[PL__HEAD_ROWS], row);
+}
+
+/* One point; *head is the head row of the same token, -1 when there is none yet. */
+static pl_status add_point(pl__batch *batch, const pl__point *point, size_t row, int32_t *head)
+{
+    bool reads_head = point->want == PL__WANT_TARGET || point->want == PL__WANT_HEAD;
+    if (reads_head && *head < 0) PL_TRY(pl__batch_head(batch, row, head));
+    switch (point->want) {
+    case PL__WANT_TARGET:
+        PL_TRY(append(&batch->lists[PL__TARGET_ROWS], head, 1));
+        PL_TRY(append(&batch->lists[PL__TARGET_TOKENS], &point->token, 1));
+        return append_one(&batch->targets, point->slot);
+    case PL__WANT_HEAD:
+        PL_TRY(append(&batch->heads, head, 1));
+        return append_one(&batch->heads, point->slot);
+    case PL__WANT_LAST:
+        PL_TRY(append_one(&batch->lists[PL__LAST_ROWS], row));
+        return append_one(&batch->lists[PL__LAST_SLOTS], point->slot);
+    case PL__WANT_LABEL:
+        PL_TRY(append_one(&batch->lists[PL__LABEL_ROWS], row));
+        return append_one(&batch->lists[PL__LABEL_SLOTS], point->slot);
+    }
+    return PL_OK;
+}
+
+/* The part of a span that lies in first..end - 1; false: nothing. */
+static bool overlap(const pl__span *span, size_t first, size_t end, size_t *from, size_t *n)
+{
+    size_t last = (size_t)span->first + span->n;
+    *from = span->first > first ? span->first : first;
+    *n = (last < end ? last : end) - *from;
+    return *from < (last < end ? last : end);
+}
+
+pl_status pl__batch_wants(pl__batch *batch, const pl__plan *plan, const pl__chunk *chunk)
+{
+    size_t first = chunk->fresh, end = (size_t)chunk->first + chunk->n, from, n;
+    if (first >= end) return PL_OK;
+    const size_t *range = plan->points.indptr + chunk->node;
+    const pl__point *point = plan->points.data + range[0], *points_end = plan->points.data + range[1];
+    while (point < points_end) { /* the first point at or behind `first` */
+        const pl__point *middle = point + (points_end - point) / 2;
+        if (middle->position < first)
+            point = middle + 1;
+        else
+            points_end = middle;
+    }
+    int32_t head = -1;
+    uint32_t at = PL__NONE;
+    for (points_end = plan->points.data + range[1]; point < points_end && point->position < end; point++) {
+        if (point->position != at) head = -1;
+        at = point->position;
+        PL_TRY(add_point(batch, point, chunk->row + (at - chunk->first), &head));
+    }
+    range = plan->means.indptr + chunk->node;
+    for (size_t i = range[0]; i < range[1]; i++) {
+        if (!overlap(&plan->means.data[i], first, end, &from, &n)) continue;
+        const int32_t mean[] = {(int32_t)plan->means.data[i].slot, (int32_t)(chunk->row + from - chunk->first),
+                                (int32_t)n};
+        PL_TRY(append(&batch->means, mean, 3));
+    }
+    range = plan->all.indptr + chunk->node;
+    for (size_t i = range[0]; i < range[1]; i++) {
+        if (!overlap(&plan->all.data[i], first, end, &from, &n)) continue;
+        for (size_t k = 0; k < n; k++) {
+            PL_TRY(append_one(&batch->lists[PL__ALL_ROWS], chunk->row + from + k - chunk->first));
+            PL_TRY(
+                append_one(&batch->lists[PL__ALL_SLOTS], plan->all.data[i].slot + from + k - plan->all.data[i].first));
+        }
+    }
+    return PL_OK;
+}
+
+pl_status pl__batch_step(pl__batch *batch, const pl__schedule *schedule)
+{
+    const pl__step *step = &schedule->step;
+    pl__list *table = &batch->lists[PL__PAGE_TABLE];
+    PL_TRY(pl_grow(&table->data, &table->capacity, step->n_chunks * batch->width));
+    table->n = step->n_chunks * batch->width;
+    for (size_t i = 0; i < step->n_chunks; i++) {
+        const pl__chunk *chunk = &step->chunks[i];
+        const pl__node *node = &schedule->tree->nodes[chunk->node];
+        size_t end = (size_t)chunk->first + chunk->n;
+        for (size_t p = chunk->first; p < end; p++) PL_TRY(pl__batch_row(batch, node->tokens[p - node->first], p, i));
+        PL_TRY(pl__batch_add(batch, PL__RUNS, (const int32_t[]){(int32_t)chunk->row, (int32_t)chunk->n}, 2));
+        pl__schedule_path(schedule, chunk->node, end, table->data + i * batch->width);
+    }
+    return pl__batch_add(batch, PL__COPIES, &step->copies[0][0], 2 * step->n_copies);
+}
+
+/* The triples of `means` become slots with ranges. A request's rows stand in path order, because its nodes do. */
+static pl_status group_means(pl__batch *batch)
+{
+    const int32_t *means = batch->means.data;
+    size_t n = batch->means.n / 3;
+    pl__list *slots = &batch->lists[PL__MEAN_SLOTS], *indptr = &batch->lists[PL__MEAN_INDPTR];
+    pl__list *ranges = &batch->lists[PL__MEAN_RANGES], *place = &batch->place;
+    for (size_t i = 0; i < n; i++) {
+        size_t request = (size_t)means[3 * i];
+        while (place->n <= request) PL_TRY(append_one(place, 0)); /* 0: none, else 1 + index */
+        if (!place->data[request]) {
+            PL_TRY(append_one(slots, request));
+            place->data[request] = (int32_t)slots->n;
+            PL_TRY(append_one(indptr, 0));
+        }
+        indptr->data[place->data[request] - 1]++;
+    }
+    PL_TRY(append_one(indptr, 0));
+    int32_t sum = 0;
+    for (size_t i = 0; i < indptr->n; i++) { /* counts to first places */
+        int32_t count = indptr->data[i];
+        indptr->data[i] = sum;
+        sum += count;
+    }
+    PL_TRY(pl_grow(&ranges->data, &ranges->capacity, 2 * n));
+    ranges->n = 2 * n;
+    for (size_t i = 0; i < n; i++) {
+        int32_t *next = &indptr->data[place->data[means[3 * i]] - 1];
+        memcpy(ranges->data + 2 * (*next)++, means + 3 * i + 1, 2 * sizeof *means);
+    }
+    /* Filling moved each start to its end: the start of i is the end of i - 1. */
+    memmove(indptr->data + 1, indptr->data, (indptr->n - 1) * sizeof *indptr->data);
+    indptr->data[0] = 0;
+    for (size_t i = 0; i < slots->n; i++) place->data[slots->data[i]] = 0;
+    return PL_OK;
+}
+
+static pl_status set_counts(pl__batch *batch)
+{
+    const pl__list *lists = batch->lists;
+    int32_t counts[PL_COUNTS] = {0};
+    counts[PL_COUNT_TOKENS] = (int32_t)lists[PL__TOKENS].n;
+    counts[PL_COUNT_ROWS] = (int32_t)lists[PL__HEAD_ROWS].n;
+    counts[PL_COUNT_TARGETS] = (int32_t)lists[PL__TARGET_ROWS].n;
+    counts[PL_COUNT_COPIES] = (int32_t)lists[PL__COPIES].n / 2;
+    counts[PL_COUNT_RUNS] = (int32_t)lists[PL__RUNS].n / 2;
+    PL_TRY(pl__batch_add(batch, PL__COUNTS, counts, PL_COUNTS));
+    const pl__list_name gathers[] = {PL__LAST_COUNTS, PL__LABEL_COUNTS, PL__ALL_COUNTS}; /* each before its rows */
+    for (size_t i = 0; i < sizeof gathers / sizeof *gathers; i++) {
+        counts[PL_COUNT_ROWS] = (int32_t)lists[gathers[i] + 1].n;
+        PL_TRY(pl__batch_add(batch, gathers[i], counts, PL_COUNTS));
+    }
+    return append_one(&batch->lists[PL__MEAN_COUNT], lists[PL__MEAN_SLOTS].n);
+}
+
+static pl_status reserve(pl__batch *batch, const pl_gear *gear, size_t n)
+{
+    if (batch->block.columns >= n) return PL_OK;
+    n += n / 2 + 4096;
+    if (batch->staging) gear->ops->host_memory_free(gear->device, batch->staging);
+    batch->staging = NULL;
+    pl_view_free(gear, &batch->block);
+    PL_TRY(gear->ops->host_memory_create(gear->device, (void **)&batch->staging, n * sizeof *batch->staging));
+    return pl_view_create(gear, &batch->block, 1, n, PL_I32);
+}
+
+pl_status pl__batch_send(pl__batch *batch, const pl_gear *gear, pl_stream *stream)
+{
+    if (batch->means.n) PL_TRY(group_means(batch));
+    PL_TRY(set_counts(batch));
+    size_t n = 0;
+    for (size_t i = 0; i < PL__LISTS; i++) n += batch->lists[i].n;
+    PL_TRY(gear->ops->stream_wait(stream));
+    PL_TRY(reserve(batch, gear, n));
+    n = 0;
+    for (size_t i = 0; i < PL__LISTS; i++) {
+        pl__list *list = &batch->lists[i];
+        size_t columns = list_columns[i] ? list_columns[i] : batch->width;
+        bool vector = list_columns[i] == 1; /* single numbers are one row */
+        list->view = batch->block;
+        list->view.offset = n;
+        list->view.rows = vector ? 1 : list->n / columns;
+        list->view.columns = list->view.stride = vector ? list->n : columns;
+        if (list->n) memcpy(batch->staging + n, list->data, list->n * sizeof *list->data);
+        n += list->n;
+    }
+    return gear->ops->upload(stream, pl_view_columns(batch->block, 0, n), batch->staging);
+}
+
+pl_batch pl__batch_view(const pl__batch *batch)
+{
+    const pl__list *lists = batch->lists;
+    return (pl_batch){.counts = lists[PL__COUNTS].view,
+                      .tokens = lists[PL__TOKENS].view,
+                      .positions = lists[PL__POSITIONS].view,
+                      .paths = lists[PL__PATHS].view,
+                      .page_table = lists[PL__PAGE_TABLE].view,
+                      .copies = lists[PL__COPIES].view,
+                      .runs = lists[PL__RUNS].view};
+}

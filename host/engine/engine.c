@@ -1,0 +1,53 @@
+/* Making and releasing an engine. Memory that depends on the call comes with the first call. */
+#include "engine/workspace.h"
+
+#include <stdlib.h>
+
+/* The ops a forward pass may need; what a family adds (rotary, gate, head_norm) the forward pass asks for itself. */
+static pl_status require_ops(const pl_gear *gear)
+{
+    PL_TRY(PL_REQUIRE(gear, kv_create));
+    PL_TRY(PL_REQUIRE(gear, kv_copy));
+    PL_TRY(PL_REQUIRE(gear, kv_write));
+    PL_TRY(PL_REQUIRE(gear, attention));
+    PL_TRY(PL_REQUIRE(gear, embed));
+    PL_TRY(PL_REQUIRE(gear, norm));
+    PL_TRY(PL_REQUIRE(gear, linear));
+    PL_TRY(PL_REQUIRE(gear, gather));
+    PL_TRY(PL_REQUIRE(gear, pool));
+    return PL_REQUIRE(gear, score);
+}
+
+pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_options *options)
+{
+    *out = NULL;
+    PL_TRY(require_ops(pl_model_gear(model)));
+    pl_engine *engine;
+    PL_TRY(pl_new(&engine, 1));
+    engine->model = model;
+    engine->gear = pl_model_gear(model);
+    engine->config = pl_model_config(model);
+    if (options) engine->options = *options;
+    pl_status status = engine->gear->ops->stream_create(engine->gear->device, &engine->stream);
+    if (status == PL_OK)
+        *out = engine;
+    else
+        pl_engine_free(engine);
+    return status;
+}
+
+void pl_engine_free(pl_engine *engine)
+{
+    if (!engine) return;
+    const pl_backend *ops = engine->gear->ops;
+    if (engine->stream) {
+        (void)ops->stream_wait(engine->stream); /* nothing below may still be in use */
+        ops->stream_free(engine->stream);
+    }
+    pl__batch_free(&engine->batch, engine->gear);
+    pl_activations_free(engine->activations);
+    pl_view_free(engine->gear, &engine->arg_max);
+    if (engine->kv) ops->kv_free(engine->kv);
+    pl__pages_close(&engine->pages);
+    free(engine);
+}

@@ -1,0 +1,81 @@
+/* The plan of a scoring call: which token paths run, and what each token's row is wanted for.
+ *
+ * A request contributes its prompt (when it has no choices or a state of it is kept) and one path per choice; a choice
+ * runs without its last token unless that token's own state is wanted, since the token is scored from the row before.
+ * Wants are grouped by tree node: points (one row each) and spans (rows of a node). Borrowed: requests, capture. */
+#ifndef PLUMB_ENGINE_PLAN_H
+#define PLUMB_ENGINE_PLAN_H
+
+#include "engine/engine.h"
+#include "engine/tree.h"
+
+typedef enum pl__want {
+    PL__WANT_TARGET, /* log p of `token`, into target `slot` */
+    PL__WANT_HEAD,   /* the whole row of the head: logits or arg max, for row `slot` */
+    PL__WANT_LAST,   /* the state, into row `slot` of `last` */
+    PL__WANT_LABEL
+} pl__want;
+
+/* Both begin with their node: they are grouped by one function. */
+typedef struct pl__point {
+    uint32_t node, position;
+    pl__want want;
+    int32_t token;
+    uint32_t slot, order;
+} pl__point;
+
+typedef struct pl__span {
+    uint32_t node, first, n; /* positions first..first + n - 1 of the node */
+    uint32_t slot;           /* means: the request; all: the row of `first`, the next tokens follow it */
+} pl__span;
+
+/* A growing list, sorted by node: those of node i are indptr[i]..indptr[i + 1]. */
+typedef struct pl__points {
+    pl__point *data;
+    size_t n, capacity;
+    size_t *indptr;
+} pl__points;
+
+typedef struct pl__spans {
+    pl__span *data;
+    size_t n, capacity;
+    size_t *indptr;
+} pl__spans;
+
+typedef struct pl__plan {
+    const pl_request *requests;
+    size_t n;
+    const pl_capture *capture;
+    bool alone;                             /* every path by itself */
+    pl__tree tree;                          /* what runs */
+    uint32_t *prompt_end;                   /* [n]; PL__NONE: the prompt is not run for itself */
+    uint32_t *choice_end;                   /* [choices] */
+    uint64_t *choice_indptr, *token_indptr; /* as in pl_results */
+    pl__points points;
+    pl__spans means, all;
+    /* The rows of `all`: the shared tree in pre-order, whether or not it is what runs. */
+    pl__tree shared;      /* used when alone */
+    uint32_t *shared_end; /* [n + choices] when alone: prompt, then choices, request by request */
+    size_t n_all;
+    uint64_t *all_indptr;
+    pl__spans ranges; /* first, n: pairs of pl_results.all_ranges */
+    size_t n_targets, tokens_in_requests;
+} pl__plan;
+
+/* PL_E_INPUT names request, position and what is wrong. max_positions 0: no limit. */
+pl_status pl__plan_open(pl__plan *plan, const pl_request *requests, size_t n, const pl_capture *capture, size_t V,
+                        size_t max_positions, bool alone); /* from {0} */
+void pl__plan_close(pl__plan *plan);                       /* takes {0} */
+
+/* Tokens whose mean is taken: from..n - 1, without position 0. */
+size_t pl__mean_first(const pl_request *request);
+
+/* A request's ids, each in [0, V), and n at most max_positions. */
+pl_status pl__check_ids(const int32_t *ids, size_t n, size_t V, size_t request, const char *what);
+pl_status pl__check_length(size_t n, size_t max_positions, size_t request, const char *what);
+
+pl_status pl__points_add(pl__points *points, pl__point point);
+pl_status pl__points_group(pl__points *points, size_t n_nodes);
+void pl__points_free(pl__points *points); /* takes {0} */
+
+#endif
