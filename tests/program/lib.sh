@@ -1,0 +1,56 @@
+# Sourced by the whole-program tests: temporary folder, tiny models, checks that print PASS, FAIL or SKIP.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+root=$PWD
+: "${PLUMB:=$root/build/plumb}" "${PLUMB_MAKE_MODEL:=$root/build/plumb-make-model}" "${PLUMB_BUILD:=$root/build}"
+: "${PLUMB_DATA:=$root/../shared/data}"
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failures=0
+
+pass() { echo "PASS $*"; }
+fail() { echo "FAIL $*"; failures=$((failures + 1)); }
+skip() { echo "SKIP $*"; }
+
+# check NAME COMMAND...: the command succeeds.
+check() {
+  local name=$1
+  shift
+  if "$@" >"$tmp/check.out" 2>&1; then pass "$name"; else fail "$name"; tail -3 "$tmp/check.out"; fi
+}
+
+# expect NAME CODE REGEX COMMAND...: this exit code, and one line on stderr that matches.
+expect() {
+  local name=$1 code=$2 regex=$3 got
+  shift 3
+  "$@" >"$tmp/expect.out" 2>"$tmp/expect.err"
+  got=$?
+  if [ $got -ne "$code" ]; then
+    fail "$name: exit code $got, expected $code"; tail -2 "$tmp/expect.err"
+  elif ! grep -qE "$regex" "$tmp/expect.err"; then
+    fail "$name: no line matches /$regex/"; tail -2 "$tmp/expect.err"
+  elif [ "$(grep -c '^plumb: ' "$tmp/expect.err")" -ne 1 ]; then
+    fail "$name: expected one line of error"; head -3 "$tmp/expect.err"
+  else
+    pass "$name"
+  fi
+}
+
+# same_units A B: the same unit files, byte for byte, in two run folders; both have at least one.
+same_units() {
+  local n=0 file
+  for file in "$1"/units/*.h5; do
+    [ -e "$file" ] || return 1
+    cmp "$file" "$2/units/$(basename "$file")" || return 1
+    n=$((n + 1))
+  done
+  [ "$n" -gt 0 ] && [ "$n" -eq "$(ls "$2"/units/*.h5 | wc -l)" ]
+}
+
+# tiny_model FOLDER FAMILY: a random checkpoint with a tokenizer of its own.
+tiny_model() {
+  "$PLUMB_MAKE_MODEL" "$1" --family "$2" "$root"/experiments/paper/data/*.jsonl >"$tmp/make.out" 2>&1 || { cat "$tmp/make.out"; fail "make-model $2"; exit 1; }
+}
+
+# The only run folder under a results folder.
+run_of() { ls -d "$1"/*-????????/ | head -1 | sed 's#/$##'; }
