@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # From a fresh clone on Debian 12 to a finished experiment: packages (when missing), build, two tiny random models, run.
-# Under three minutes in all; again, in seconds. Arguments go to `plumb run` (for example items=100 or --results DIR).
+# Under three minutes in all; again, in seconds.
+#   demo.sh [RESULTS]    run folders go to RESULTS (default: results)
 set -euo pipefail
+results=$(realpath -m "${1:-$(dirname "$0")/../results}")
 cd "$(dirname "$0")/.."
 
 ./experiments/setup.sh build
@@ -16,4 +18,11 @@ for family in gpt2 llama; do
 done
 
 echo "== plumb run experiments/demo.yaml"
-build/plumb run experiments/demo.yaml "$@"
+build/plumb run experiments/demo.yaml --results "$results"
+
+run=$(find "$results" -maxdepth 1 -name 'demo-*' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
+echo "== done: $run
+  stability.csv    accuracy, flips, and wobble, shift and CKA of the states, each with its interval
+  results.json     lm-evaluation-harness schema; samples_*.jsonl has every prompt and answer
+  units/*.h5       predictions and hidden states, one file a unit (h5py, anndata, h5ls)
+The weights are random: nothing above says anything about a real model."

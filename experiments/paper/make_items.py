@@ -83,7 +83,7 @@ def slips(a, b):
 def addition_item(rng, a, b):
     options = [a + b] + rng.sample(slips(a, b), 3)
     rng.shuffle(options)
-    return {"a": a, "b": b, "options": [str(x) for x in options], "answer": str(a + b)}
+    return {"a": a, "b": b, "options": [str(x) for x in options], "label": options.index(a + b), "answer": str(a + b)}
 
 
 def addition_files(rng):
@@ -148,7 +148,8 @@ def plural_files(rng):
     for rule, one, many in nouns():
         options = [many] + rng.sample(wrong_plurals(one, many), 3)
         rng.shuffle(options)
-        items[rule].append({"noun": one, "rule": rule, "options": options, "answer": many})
+        items[rule].append({"noun": one, "rule": rule, "options": options, "label": options.index(many),
+                            "answer": many})
     test, train = [], []
     for rule in items:  # every rule gives shots: one noun in seven
         rng.shuffle(items[rule])
@@ -240,12 +241,12 @@ def check(task, test, train):
     assert not twice, f"{task}: items that occur twice: {twice[:5]}"
     assert len(test) >= 200 and len(train) >= 32, (task, len(test), len(train))
     for part in (test, train):
-        if "label" in part[0]:
+        if "options" not in part[0]:
             counts = collections.Counter(x["label"] for x in part)
             assert counts[0] == counts[1], (task, counts)
         else:
             for x in part:
-                assert len(set(x["options"])) == 4 and x["answer"] in x["options"], x
+                assert len(set(x["options"])) == 4 and x["options"][x["label"]] == x["answer"], x
             places = collections.Counter(x["options"].index(x["answer"]) for x in part)
             assert len(part) < 200 or min(places.values()) > 0.18 * len(part), (task, places)
     if task == "addition":
