@@ -1,0 +1,171 @@
+"""Small random checkpoints with reference values from transformers.
+
+    python make_models.py            (writes the folders beside this file; versions.json records the versions)
+
+Each folder is a checkpoint as save_pretrained writes it, plus golden.safetensors (float32):
+  ids.<s> [T]                     token ids of sequence s (lengths 5 and 66: more than two pages of keys)
+  hidden.<s> [L + 2, T, C]        embedding output, after each block (raw), after the final norm
+  logits.<s> [T, V]
+  log_probability.<s> [T - 1]     of each next token
+  greedy [20]                     greedy continuation of sequence 0
+
+Weights are scaled so that attention is far from uniform and logits spread (checked below): a wrong rope pair, head map
+or scale then changes every value. References run in float32 with eager attention; a 16-bit file is loaded as float32.
+"""
+
+import json
+import pathlib
+import shutil
+
+import safetensors.torch as st
+import torch
+import transformers as tf
+
+HERE = pathlib.Path(__file__).parent
+LENGTHS = (5, 66)
+
+LLAMA = dict(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, head_dim=8,
+             max_position_embeddings=96, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2)
+GPT2 = dict(vocab_size=40, n_embd=24, n_layer=2, n_head=3, n_positions=96, bos_token_id=0, eos_token_id=0)
+
+CASES = {
+    # name: (config, type of the file, how it is stored)
+    "gpt2": (tf.GPT2Config(**GPT2), "float32", "single"),
+    "gpt2-bare": (tf.GPT2Config(**{**GPT2, "n_layer": 1, "n_inner": 40, "activation_function": "gelu"}), "bfloat16", "base"),
+    "gpt2-untied-bf16": (tf.GPT2Config(**{**GPT2, "n_layer": 1, "tie_word_embeddings": False}), "bfloat16", "single"),
+    "llama-tied": (tf.LlamaConfig(**{**LLAMA, "tie_word_embeddings": True}), "bfloat16", "single"),
+    "llama-grouped": (tf.LlamaConfig(**LLAMA, num_key_value_heads=2, rope_theta=500.0), "float32", "sharded"),
+    "llama-bias-linear": (tf.LlamaConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=1, attention_bias=True,
+                                         mlp_bias=True, rope_parameters={"rope_type": "linear", "factor": 2.5,
+                                                                         "rope_theta": 10000.0}),
+                          "float16", "single"),
+    "llama-llama3": (tf.LlamaConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=2,
+                                    rope_parameters={"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                                                     "high_freq_factor": 4.0, "original_max_position_embeddings": 32,
+                                                     "rope_theta": 10000.0}),
+                     "bfloat16", "single"),
+    "llama-yarn": (tf.LlamaConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=2,
+                                  rope_parameters={"rope_type": "yarn", "factor": 3.0, "beta_fast": 4.0,
+                                                   "original_max_position_embeddings": 32, "rope_theta": 100.0}),
+                   "bfloat16", "single"),
+    "llama-longrope": (tf.LlamaConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=2,
+                                      rope_parameters={"rope_type": "longrope", "rope_theta": 10000.0,
+                                                       "short_factor": [1.0, 1.1, 1.2, 1.3],
+                                                       "long_factor": [1.5, 2.0, 3.0, 4.0],
+                                                       "original_max_position_embeddings": 64}),
+                       "bfloat16", "single"),
+}
+
+
+def randomise(model, seed):
+    """Matrices with gain, biases and norms away from their neutral values."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, p in model.named_parameters():
+        noise = torch.randn(p.shape, generator=generator)
+        if "wte" in name or "wpe" in name or "embed_tokens" in name:
+            p.data = 0.5 * noise
+        elif "lm_head" in name:
+            p.data = noise * 1.5 / p.shape[1] ** 0.5
+        elif name.endswith("bias"):
+            p.data = 0.2 * noise
+        elif p.ndim == 1:
+            p.data = 1 + 0.2 * noise
+        else:
+            queries_or_keys = any(k in name for k in ("q_proj", "k_proj", "c_attn"))
+            fan_in = p.shape[0] if "attn.c_" in name or "mlp.c_" in name else p.shape[1]
+            p.data = noise * (1.6 if queries_or_keys else 1.0) / fan_in ** 0.5
+
+
+def reference(model, ids):
+    """All states with the raw last one, which hidden_states replaces by its norm."""
+    base = model.base_model
+    raw = []
+    hook = (base.h if hasattr(base, "h") else base.layers)[-1].register_forward_hook(
+        lambda module, args, out: raw.append(out[0] if isinstance(out, tuple) else out))
+    with torch.no_grad():
+        out = model(ids[None], output_hidden_states=True, use_cache=False)
+    hook.remove()
+    states = list(out.hidden_states)
+    final = states.pop()
+    hidden = torch.stack([s[0] for s in (*states, raw[0].reshape(final.shape), final)])
+    return hidden, out.logits[0]
+
+
+def long_variant(model, config):
+    """plumb picks longrope's factors by the declared length; transformers by the input's: make it pick the long ones."""
+    if config.model_type == "llama" and config.rope_parameters["rope_type"] == "longrope":
+        rotary = model.base_model.rotary_emb
+        frequencies, _ = tf.modeling_rope_utils.ROPE_INIT_FUNCTIONS["longrope"](config, "cpu", seq_len=10**6)
+        rotary.original_inv_freq = frequencies.clone()
+        rotary.inv_freq = frequencies.clone()
+
+
+def greedy(model, ids, n):
+    """Greedy ids, and the smallest margin between the two best: it must not hang on rounding."""
+    out, margin = [], float("inf")
+    for _ in range(n):
+        logits = reference(model, ids)[1][-1]
+        best = logits.topk(2)
+        margin = min(margin, float(best.values[0] - best.values[1]))
+        out.append(int(best.indices[0]))
+        ids = torch.cat([ids, best.indices[:1]])
+    return torch.tensor(out, dtype=torch.int32), margin
+
+
+def make(name, config, dtype, storage, seed):
+    folder = HERE / name
+    shutil.rmtree(folder, ignore_errors=True)
+    torch.manual_seed(seed)
+    config._attn_implementation = "eager"
+    model = tf.AutoModelForCausalLM.from_config(config).eval()
+    randomise(model, seed)
+    model.tie_weights()
+    stored = model.to(getattr(torch, dtype))
+    stored.config.dtype = dtype
+    size = "12KB" if storage == "sharded" else "1GB"
+    (stored.base_model if storage == "base" else stored).save_pretrained(folder, max_shard_size=size)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    # Loaded anew: a conversion of the model in memory would have rounded the rotary frequencies too.
+    model = tf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    long_variant(model, config)
+
+    generator = torch.Generator().manual_seed(seed + 1)
+    golden = {}
+    for s, length in enumerate(LENGTHS):
+        ids = torch.randint(0, config.vocab_size, (length,), generator=generator)
+        hidden, logits = reference(model, ids)
+        spread = float(logits.std())
+        assert spread >= 1, f"{name}: logits spread only {spread}"
+        golden[f"ids.{s}"] = ids.float()  # exact: small integers
+        golden[f"hidden.{s}"] = hidden
+        golden[f"logits.{s}"] = logits
+        golden[f"log_probability.{s}"] = logits.log_softmax(-1)[:-1].gather(1, ids[1:, None])[:, 0]
+    chosen, margin = greedy(model, golden["ids.0"].long(), 20)
+    assert margin > 1e-3, f"{name}: greedy margin {margin}: take another seed"
+    golden["greedy"] = chosen.float()
+    st.save_file({k: v.float().contiguous() for k, v in golden.items()}, folder / "golden.safetensors")
+    (folder / "golden.safetensors").chmod(0o644)
+    print(f"{name}: logit spread {spread:.2f}, greedy margin {margin:.4f}")
+
+
+def old_style(folder):
+    """The same settings as transformers 4 wrote them: rope_scaling beside rope_theta, torch_dtype."""
+    path = HERE / folder / "config.json"
+    config = json.loads(path.read_text())
+    rope = config.pop("rope_parameters")
+    config["rope_theta"] = rope.pop("rope_theta")
+    rope["type"] = rope.pop("rope_type")
+    config["rope_scaling"] = rope
+    config["torch_dtype"] = config.pop("dtype")
+    config["eos_token_id"] = [2, 7]
+    path.write_text(json.dumps(config, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    for i, (name, (config, dtype, storage)) in enumerate(CASES.items()):
+        make(name, config, dtype, storage, seed=1000 + 10 * i)
+    old_style("llama-bias-linear")
+    versions = {"transformers": tf.__version__, "torch": torch.__version__}
+    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")

@@ -1,0 +1,206 @@
+/* A checkpoint run against the reference values beside it (golden.safetensors of tests/golden/models/make_models.py). */
+#ifndef PLUMB_TESTS_MODEL_GOLDEN_H
+#define PLUMB_TESTS_MODEL_GOLDEN_H
+
+#include <math.h>
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/batch_of.h"
+#include "model/model.h"
+#include "model/weights.h"
+
+/* ‖out - reference‖ / ‖reference‖ of a tensor. float32 on both sides, sums of at most a few hundred terms a step: the
+ * measured values stand below 1e-6; a wrong rope pair, head map or scale gives more than 1e-3. */
+#define GOLDEN_TOLERANCE 1e-5
+
+#define CHECK(call)                                                                                                    \
+    do {                                                                                                               \
+        if ((call) != PL_OK) fail_msg("%s: %s", #call, pl_error_text());                                               \
+    } while (0)
+
+enum { GOLDEN_PAGES = 8 }; /* a path: 256 positions */
+
+/* What a run over N packed tokens gives; freed with outputs_free. */
+typedef struct outputs {
+    size_t N, n_states, C, V, n_targets;
+    float *hidden;          /* [L + 2][N, C] */
+    float *logits;          /* [N, V] */
+    float *log_probability; /* [n_targets] */
+    int32_t *greedy;        /* [N] */
+} outputs;
+
+static inline void outputs_free(outputs *o)
+{
+    free(o->hidden);
+    free(o->logits);
+    free(o->log_probability);
+    free(o->greedy);
+    *o = (outputs){0};
+}
+
+/* Everything a pass can give for these sequences, attending to `kv`. */
+static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const sequence *sequences, size_t n_sequences,
+                             size_t n_paths)
+{
+    const pl_gear *gear = pl_model_gear(model);
+    const pl_config *c = pl_model_config(model);
+    const pl_backend *ops = gear->ops;
+    pl_stream *stream;
+    batch_of b;
+    pl_activations *activations;
+    CHECK(ops->stream_create(gear->device, &stream));
+    CHECK(batch_make(&b, gear, stream, sequences, n_sequences, n_paths, GOLDEN_PAGES));
+    CHECK(pl_activations_create(&activations, model, b.n_tokens, b.n_tokens, true));
+
+    size_t n_states = c->L + 2, N = b.n_tokens;
+    size_t *layers = calloc(n_states, sizeof *layers);
+    pl_view *into = calloc(n_states, sizeof *into), log_probability, greedy, logits = pl_activations_logits(activations);
+    for (size_t i = 0; i < n_states; i++) {
+        layers[i] = i;
+        CHECK(pl_view_create(gear, &into[i], N, c->C, PL_F32));
+    }
+    CHECK(pl_view_create(gear, &log_probability, 1, N, PL_F32));
+    CHECK(pl_view_create(gear, &greedy, 1, N, PL_I32));
+    pl_tap tap = {.counts = b.batch.counts, .rows = b.rows, .n_layers = n_states, .layers = layers, .into = into};
+    pl_pass pass = {.stream = stream, .batch = b.batch, .kv = kv, .activations = activations, .n_taps = 1, .taps = &tap,
+                    .head_rows = b.rows, .target_rows = b.target_rows, .target_tokens = b.target_tokens,
+                    .log_probability = log_probability, .greedy = greedy, .logits = logits};
+    CHECK(pl_model_forward(model, &pass));
+
+    *o = (outputs){.N = N, .n_states = n_states, .C = c->C, .V = c->V, .n_targets = b.n_targets};
+    o->hidden = calloc(n_states * N * c->C, sizeof *o->hidden);
+    o->logits = calloc(N * c->V, sizeof *o->logits);
+    o->log_probability = calloc(N, sizeof *o->log_probability);
+    o->greedy = calloc(N, sizeof *o->greedy);
+    for (size_t i = 0; i < n_states; i++) CHECK(ops->download(stream, o->hidden + i * N * c->C, into[i]));
+    CHECK(ops->download(stream, o->logits, logits));
+    CHECK(ops->download(stream, o->log_probability, log_probability));
+    CHECK(ops->download(stream, o->greedy, greedy));
+    CHECK(ops->stream_wait(stream));
+
+    for (size_t i = 0; i < n_states; i++) pl_view_free(gear, &into[i]);
+    pl_view_free(gear, &log_probability);
+    pl_view_free(gear, &greedy);
+    free(into);
+    free(layers);
+    pl_activations_free(activations);
+    batch_free(&b);
+    ops->stream_free(stream);
+}
+
+static inline pl_kv *kv_for(pl_model *model, size_t n_paths)
+{
+    const pl_gear *gear = pl_model_gear(model);
+    const pl_config *c = pl_model_config(model);
+    pl_kv *kv;
+    CHECK(gear->ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_paths * GOLDEN_PAGES, PL_F32));
+    return kv;
+}
+
+/* ---- Reference values ------------------------------------------------------------------------------------------- */
+
+static inline pl_safetensors *golden_open(pl_bytes *text, const char *folder)
+{
+    char path[PL_PATH_MAX];
+    pl_safetensors *golden;
+    CHECK(pl_path(path, "%s/golden.safetensors", folder));
+    CHECK(pl_file_read(text, path, 1 << 24));
+    CHECK(pl_safetensors_parse(&golden, (const uint8_t *)text->data, text->size, path));
+    return golden;
+}
+
+/* A copy of the reference tensor "<name>.<s>"; *n its first dimension. */
+static inline float *golden_values(const pl_safetensors *golden, const char *name, size_t *n_elements)
+{
+    const pl_tensor *t = pl_safetensors_find(golden, name);
+    if (!t) fail_msg("no reference tensor %s", name);
+    *n_elements = t->bytes / sizeof(float);
+    float *values = calloc(*n_elements, sizeof *values);
+    memcpy(values, t->data, t->bytes);
+    return values;
+}
+
+static inline int32_t *golden_ids(const pl_safetensors *golden, const char *name, size_t *n)
+{
+    float *values = golden_values(golden, name, n);
+    int32_t *ids = calloc(*n + 64, sizeof *ids); /* room for a continuation */
+    for (size_t i = 0; i < *n; i++) ids[i] = (int32_t)values[i];
+    free(values);
+    return ids;
+}
+
+static inline double distance(const float *out, const float *reference, size_t n)
+{
+    double above = 0, below = 0;
+    for (size_t i = 0; i < n; i++) {
+        double d = (double)out[i] - (double)reference[i];
+        above += d * d;
+        below += (double)reference[i] * (double)reference[i];
+    }
+    return isfinite(above) ? sqrt(above / below) : INFINITY;
+}
+
+/* The largest distance over the tensors that both have: states, logits, log-likelihoods of sequences 0 and 1 in one
+ * packed batch. */
+static inline double golden_distance(pl_model *model, const pl_safetensors *golden)
+{
+    size_t n[2], rows = 0, first = 0;
+    int32_t *ids[2] = {golden_ids(golden, "ids.0", &n[0]), golden_ids(golden, "ids.1", &n[1])};
+    const sequence sequences[2] = {{ids[0], 0, n[0], 0}, {ids[1], 0, n[1], 1}};
+    pl_kv *kv = kv_for(model, 2);
+    outputs o;
+    run_model(&o, model, kv, sequences, 2, 2);
+    double worst = 0;
+    for (size_t s = 0; s < 2; s++) {
+        char name[64];
+        size_t elements;
+        snprintf(name, sizeof name, "hidden.%zu", s);
+        float *hidden = golden_values(golden, name, &elements);
+        assert_int_equal(elements, o.n_states * n[s] * o.C);
+        for (size_t l = 0; l < o.n_states; l++)
+            worst = fmax(worst, distance(o.hidden + (l * o.N + rows) * o.C, hidden + l * n[s] * o.C, n[s] * o.C));
+        snprintf(name, sizeof name, "logits.%zu", s);
+        float *logits = golden_values(golden, name, &elements);
+        assert_int_equal(elements, n[s] * o.V);
+        worst = fmax(worst, distance(o.logits + rows * o.V, logits, elements));
+        snprintf(name, sizeof name, "log_probability.%zu", s);
+        float *log_probability = golden_values(golden, name, &elements);
+        assert_int_equal(elements, n[s] - 1);
+        worst = fmax(worst, distance(o.log_probability + first, log_probability, elements));
+        rows += n[s];
+        first += n[s] - 1;
+        free(hidden);
+        free(logits);
+        free(log_probability);
+        free(ids[s]);
+    }
+    outputs_free(&o);
+    pl_model_gear(model)->ops->kv_free(kv);
+    return worst;
+}
+
+/* ids[n..n + steps) = the greedy continuation, one token a step on the same pages. */
+static inline void greedy_steps(pl_model *model, int32_t *ids, size_t n, size_t steps)
+{
+    pl_kv *kv = kv_for(model, 1);
+    size_t done = 0;
+    for (size_t i = 0; i < steps; i++) {
+        outputs o;
+        const sequence next = {ids, done, n + i - done, 0};
+        run_model(&o, model, kv, &next, 1, 1);
+        done = n + i;
+        ids[done] = o.greedy[o.N - 1];
+        outputs_free(&o);
+    }
+    pl_model_gear(model)->ops->kv_free(kv);
+}
+
+#endif

@@ -1,0 +1,220 @@
+/* The golden check can fail: each way of getting a model slightly wrong is planted, and must move the result far past
+ * the tolerance. A mutant that stays within it means that the golden values prove nothing about that fact. */
+#include "model/family.h"
+#include "model/golden.h"
+
+typedef struct mutant {
+    const char *name, *folder;
+    void (*before)(pl_checkpoint *checkpoint); /* on the facts, before the weights load */
+    void (*after)(pl_model *model, const pl_checkpoint *checkpoint);
+} mutant;
+
+/* ---- Facts ------------------------------------------------------------------------------------------------------ */
+
+static void interleave_pairs(pl_checkpoint *c)
+{
+    c->config.rope.interleaved = true;
+}
+
+static void no_attention_scale(pl_checkpoint *c)
+{
+    c->config.attention_scale = 1;
+}
+
+static void attention_scale_by_width(pl_checkpoint *c)
+{
+    c->config.attention_scale = 1 / sqrt((double)c->config.C);
+}
+
+static void plain_rope(pl_checkpoint *c)
+{
+    c->config.rope.kind = PL_ROPE_DEFAULT;
+}
+
+static void plain_rope_scale(pl_checkpoint *c)
+{
+    c->config.rope.attention_factor = 1;
+}
+
+static void other_theta(pl_checkpoint *c)
+{
+    c->config.rope.theta *= 1.1;
+}
+
+static void other_gelu(pl_checkpoint *c)
+{
+    c->config.activation = c->config.activation == PL_ACT_GELU_ERF ? PL_ACT_GELU_TANH : PL_ACT_GELU_ERF;
+}
+
+static void gelu_for_silu(pl_checkpoint *c)
+{
+    c->config.activation = PL_ACT_GELU_ERF;
+}
+
+static void other_eps(pl_checkpoint *c)
+{
+    c->config.norm_eps = 1e-3;
+}
+
+static void parallel_block(pl_checkpoint *c)
+{
+    c->config.parallel = true;
+}
+
+/* ---- Weights ---------------------------------------------------------------------------------------------------- */
+
+/* Puts `n` stored outputs of a tensor from `from` on in the place of others, in every layer. */
+static void misplace(pl_model *model, const pl_checkpoint *checkpoint, const char *name, pl__slot slot, size_t to,
+                     size_t from, size_t n)
+{
+    const pl_backend *ops = model->gear.ops;
+    const pl_config *c = &model->config;
+    pl_stream *stream;
+    CHECK(ops->stream_create(model->gear.device, &stream));
+    for (size_t layer = 0; layer < c->L; layer++) {
+        char full[128];
+        snprintf(full, sizeof full, "model.layers.%zu.%s", layer, name);
+        const pl_tensor *t = pl_safetensors_find(checkpoint->tensors, full);
+        assert_non_null(t);
+        const uint8_t *data = t->data + from * t->dims[1] * pl_dtype_bytes(t->dtype);
+        CHECK(ops->weight_set(stream, pl__model_weight(model, slot, layer)->matrix, to, n, data, t->dtype,
+                              PL_LAYOUT_OUT_IN));
+        CHECK(ops->stream_wait(stream));
+    }
+    ops->stream_free(stream);
+}
+
+/* Key/value head g serves the wrong query heads: the two heads change places. */
+static void swap_kv_heads(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    size_t Q = model->config.H * model->config.D, D = model->config.D;
+    misplace(model, checkpoint, "self_attn.k_proj.weight", PL__QKV, Q, D, D);
+    misplace(model, checkpoint, "self_attn.k_proj.weight", PL__QKV, Q + D, 0, D);
+    misplace(model, checkpoint, "self_attn.v_proj.weight", PL__QKV, Q + 2 * D, D, D);
+    misplace(model, checkpoint, "self_attn.v_proj.weight", PL__QKV, Q + 3 * D, 0, D);
+}
+
+static void values_for_keys(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    size_t Q = model->config.H * model->config.D, K = model->config.G * model->config.D;
+    misplace(model, checkpoint, "self_attn.v_proj.weight", PL__QKV, Q, 0, K);
+}
+
+static void swap_gate_and_up(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    size_t F = model->config.F;
+    misplace(model, checkpoint, "mlp.up_proj.weight", PL__UP, 0, 0, F);
+    misplace(model, checkpoint, "mlp.gate_proj.weight", PL__UP, F, 0, F);
+}
+
+static void lose(pl_model *model, pl__slot slot)
+{
+    pl_view_free(&model->gear, &pl__model_weight(model, slot, 0)->view);
+}
+
+static void lose_qkv_bias(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__QKV_BIAS);
+}
+
+static void lose_output_bias(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__OUT_BIAS);
+}
+
+static void lose_up_bias(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__UP_BIAS);
+}
+
+static void lose_final_norm_bias(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__FINAL_NORM_BIAS);
+}
+
+/* Positions off by one: row p of the table is used for position p - 1. */
+static void shift_positions(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    pl_view *table = &pl__model_weight(model, PL__POSITIONS, 0)->view;
+    table->offset += table->stride;
+    table->rows--;
+}
+
+/* Rotary angles are relative, so a shift of all is no error; this one turns position p by 1.01 p. */
+static void stretch_positions(pl_checkpoint *c)
+{
+    c->config.rope.kind = PL_ROPE_LINEAR;
+    c->config.rope.factor = 1 / 1.01;
+}
+
+static const mutant mutants[] = {
+    {"rope pairs swapped", "llama-tied", interleave_pairs, NULL},
+    {"rope pairs swapped, grouped", "llama-grouped", interleave_pairs, NULL},
+    {"key/value heads swapped", "llama-grouped", NULL, swap_kv_heads},
+    {"values for keys", "llama-grouped", NULL, values_for_keys},
+    {"gate and up swapped", "llama-grouped", NULL, swap_gate_and_up},
+    {"no attention scale", "llama-tied", no_attention_scale, NULL},
+    {"attention scaled by C", "gpt2", attention_scale_by_width, NULL},
+    {"positions off by one", "gpt2", NULL, shift_positions},
+    {"positions stretched", "llama-grouped", stretch_positions, NULL},
+    {"other theta", "llama-grouped", other_theta, NULL},
+    {"rope not scaled, linear", "llama-bias-linear", plain_rope, NULL},
+    {"rope not scaled, llama3", "llama-llama3", plain_rope, NULL},
+    {"rope not scaled, yarn", "llama-yarn", plain_rope, NULL},
+    {"rope not scaled, longrope", "llama-longrope", plain_rope, NULL},
+    {"yarn without its factor", "llama-yarn", plain_rope_scale, NULL},
+    {"longrope without its factor", "llama-longrope", plain_rope_scale, NULL},
+    {"tanh gelu for erf", "gpt2-bare", other_gelu, NULL},
+    {"erf gelu for tanh", "gpt2", other_gelu, NULL},
+    {"gelu for silu", "llama-tied", gelu_for_silu, NULL},
+    {"norm epsilon", "gpt2", other_eps, NULL},
+    {"norm epsilon, rms", "llama-tied", other_eps, NULL},
+    {"parallel block", "llama-tied", parallel_block, NULL},
+    {"no q, k, v bias", "llama-bias-linear", NULL, lose_qkv_bias},
+    {"no output bias", "llama-bias-linear", NULL, lose_output_bias},
+    {"no up bias", "llama-bias-linear", NULL, lose_up_bias},
+    {"no q, k, v bias, gpt2", "gpt2", NULL, lose_qkv_bias},
+    {"no final norm bias", "gpt2", NULL, lose_final_norm_bias},
+};
+
+static void test_mutant(void **state)
+{
+    const mutant *m = *state;
+    char folder[PL_PATH_MAX];
+    pl_bytes text;
+    pl_gear gear;
+    pl_checkpoint *checkpoint;
+    pl_model *model;
+    CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, m->folder));
+    CHECK(pl_gear_open(&gear, "cpu", 1));
+    CHECK(pl_checkpoint_open(&checkpoint, folder));
+    if (m->before) m->before(checkpoint);
+    CHECK(pl_model_load(&model, &gear, checkpoint, PL_F32));
+    if (m->after) m->after(model, checkpoint);
+    pl_safetensors *golden = golden_open(&text, folder);
+
+    double worst = golden_distance(model, golden);
+    print_message("%s (%s): %.2g\n", m->name, m->folder, worst);
+    assert_true(worst > 5 * GOLDEN_TOLERANCE); /* the least: tanh-gelu for erf-gelu, nine times */
+
+    pl_safetensors_close(golden);
+    pl_bytes_free(&text);
+    pl_model_free(model);
+    pl_checkpoint_close(checkpoint);
+    pl_gear_close(&gear);
+}
+
+int main(void)
+{
+    enum { N = sizeof mutants / sizeof *mutants };
+    struct CMUnitTest tests[N];
+    for (size_t i = 0; i < N; i++)
+        tests[i] = (struct CMUnitTest){.name = mutants[i].name, .test_func = test_mutant,
+                                       .initial_state = (void *)(uintptr_t)&mutants[i]};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
