@@ -41,7 +41,8 @@ static pl_status create(pl_jinja **out, const char *where)
     j->where = copy;
     j->source = "";
     j->literals = json_array();
-    if (!j->literals) {
+    j->nothing = json_string("");
+    if (!j->literals || !j->nothing) {
         status = pl_fail(PL_E_MEMORY, "%s: out of memory while reading a template", where);
         goto failed;
     }
@@ -57,6 +58,7 @@ void pl_jinja_free(pl_jinja *j)
     if (!j) return;
     for (size_t i = 0; i < j->n_parts; i++) pl_jinja_free(j->parts[i]);
     json_decref(j->literals);
+    json_decref(j->nothing);
     pl_arena_free(j->arena);
     free(j);
 }

@@ -2,9 +2,9 @@
  * nothing is ever printed literally by mistake.
  *
  *   {{ expression }}     {% if e %} {% elif e %} {% else %} {% endif %}     {# comment #}     {%- -%} {{- -}} trimming
- *   expressions: names, texts in quotes, integers, true/false/none, lists [a, b], x[0], x["key"], x.key,
+ *   expressions: names, texts in quotes, numbers, true/false/none, lists [a, b], x[0], x["key"], x.key,
  *                filters  x | trim | lower | upper | truncate(n) | replace(a, b) | capitalize | join(s) | length
- *                ==  !=  <  <=  >  >=  in  not  and  or  parentheses, + and ~ on texts, a if c else b
+ *                ==  !=  <  <=  >  >=  in  not  and  or  parentheses, + and ~ on texts, a if c else b, x[a:b]
  * As in lm-evaluation-harness a name that the item lacks is an error, and a trailing newline is kept. */
 #ifndef PLUMB_TEXT_JINJA_H
 #define PLUMB_TEXT_JINJA_H

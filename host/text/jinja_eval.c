@@ -85,6 +85,12 @@ pl_status pl__jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes
     return pl__jinja_fail(j, at, "expected a text, found an object; name one of its keys: x[\"key\"]");
 }
 
+static pl_status refuse_nothing(const pl_jinja *j, size_t at, const json_t *v)
+{
+    if (v != j->nothing) return PL_OK;
+    return pl__jinja_fail(j, at, "an if without else gave no value here; write its else");
+}
+
 /* ---- numbers and comparison ---- */
 
 /* Python counts true and false as the numbers 1 and 0. */
@@ -205,6 +211,8 @@ static pl_status eval_compare(const pl_jinja *j, const node *n, const json_t *it
     PL_GOTO(status, done, eval(j, n->a, item, &left));
     for (size_t i = 0; i < n->n && holds; i++) {
         PL_GOTO(status, done, eval(j, n->items[i], item, &right));
+        PL_GOTO(status, done, refuse_nothing(j, n->at, left));
+        PL_GOTO(status, done, refuse_nothing(j, n->at, right));
         PL_GOTO(status, done, compare_one(j, n->at, n->ops[i], left, right, &holds));
         json_decref(left);
         left = right;
@@ -284,6 +292,7 @@ static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item
     json_t *of = NULL, *key = NULL;
     pl_status status;
     PL_GOTO(status, done, eval(j, n->a, item, &of));
+    PL_GOTO(status, done, refuse_nothing(j, n->at, of));
     if (n->kind == PL__J_ATTRIBUTE)
         PL_GOTO(status, done, pl__jinja_new_text(&key, n->name, strlen(n->name)));
     else
@@ -322,6 +331,7 @@ static pl_status eval_slice(const pl_jinja *j, const node *n, const json_t *item
     size_t from, to, length;
     pl_status status;
     PL_GOTO(status, done, eval(j, n->a, item, &of));
+    PL_GOTO(status, done, refuse_nothing(j, n->at, of));
     if (!json_is_array(of) && !json_is_string(of)) {
         status = pl__jinja_fail(j, n->at, "cannot slice %s; expected a text or a list", kind_name(of));
         goto done;
@@ -417,6 +427,8 @@ static pl_status eval_binary(const pl_jinja *j, const node *n, const json_t *ite
     pl_status status;
     PL_GOTO(status, done, eval(j, n->a, item, &a));
     PL_GOTO(status, done, eval(j, n->b, item, &b));
+    if (n->kind == PL__J_PLUS) PL_GOTO(status, done, refuse_nothing(j, n->at, a));
+    if (n->kind == PL__J_PLUS) PL_GOTO(status, done, refuse_nothing(j, n->at, b));
     status = n->kind == PL__J_PLUS ? sum(j, n->at, a, b, out) : joined(j, n->at, a, b, out);
 done:
     json_decref(a);
@@ -464,7 +476,8 @@ static pl_status eval_choose(const pl_jinja *j, const node *n, const json_t *ite
     json_decref(condition);
     if (truth) return eval(j, n->a, item, out);
     if (n->c) return eval(j, n->c, item, out);
-    return pl__jinja_fail(j, n->at, "the condition is false and there is no else");
+    *out = json_incref(j->nothing);
+    return PL_OK;
 }
 
 pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, json_t **out)

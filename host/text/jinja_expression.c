@@ -88,6 +88,15 @@ static pl_status parse_integer(pl__jinja_parser *p, node **out)
     return new_value(p, out, at, json_integer(value));
 }
 
+static pl_status parse_real(pl__jinja_parser *p, node **out)
+{
+    size_t at = p->token.at;
+    char digits[48] = "";
+    memcpy(digits, p->j->source + at, p->token.size); /* at most 41 letters: the lexer sees to it */
+    PL_TRY(pl__jinja_advance(p));
+    return new_value(p, out, at, json_real(strtod(digits, NULL)));
+}
+
 static pl_status parse_word(pl__jinja_parser *p, node **out)
 {
     static const char *const reserved[] = {"and", "or", "not", "if", "elif", "else", "in", "is", "for", NULL};
@@ -134,6 +143,7 @@ static pl_status parse_primary(pl__jinja_parser *p, node **out)
     size_t at = p->token.at;
     if (p->token.kind == PL__J_T_TEXT) return parse_text(p, out);
     if (p->token.kind == PL__J_T_INTEGER) return parse_integer(p, out);
+    if (p->token.kind == PL__J_T_REAL) return parse_real(p, out);
     if (p->token.kind == PL__J_T_NAME) return parse_word(p, out);
     if (pl__jinja_is_op(p, "[")) return parse_list(p, out);
     if (pl__jinja_is_op(p, "{"))

@@ -33,20 +33,21 @@ static pl_status next_text(const pl_jinja *j, size_t *at, pl__jinja_token *out)
     return PL_OK;
 }
 
+/* 12 or 1.5; behind a dot only 12, as "x.0.1" is two look-ups. */
 static pl_status next_number(const pl_jinja *j, size_t *at, pl__jinja_token *out)
 {
-    size_t i = *at;
-    while (i < j->size && is_name_byte(j->source[i])) i++;
-    size_t n = i - *at;
-    bool plain = n == 1 || j->source[*at] != '0';
-    for (size_t k = *at; k < i; k++) plain = plain && is_digit(j->source[k]);
-    /* "x.0.1" is two look-ups; "0.1" on its own would be a real number. */
     bool after_dot = *at > 0 && j->source[*at - 1] == '.';
+    size_t i = *at;
+    while (i < j->size && is_digit(j->source[i])) i++;
+    bool plain = i - *at == 1 || j->source[*at] != '0';
     bool real = !after_dot && i + 1 < j->size && j->source[i] == '.' && is_digit(j->source[i + 1]);
-    if (!plain || real)
-        return pl__jinja_fail(j, *at, "number '%.*s': expected a plain decimal integer", (int)(n > 40 ? 40 : n),
-                              j->source + *at);
-    *out = (pl__jinja_token){PL__J_T_INTEGER, *at, n, false};
+    if (real) i++;
+    while (real && i < j->size && is_digit(j->source[i])) i++;
+    size_t n = i - *at;
+    if (!plain || n > 40 || (i < j->size && is_name_byte(j->source[i])))
+        return pl__jinja_fail(j, *at, "number '%.*s...': expected plain decimal digits such as 12 or 0.5",
+                              (int)(n > 40 ? 40 : n), j->source + *at);
+    *out = (pl__jinja_token){real ? PL__J_T_REAL : PL__J_T_INTEGER, *at, n, false};
     *at = i;
     return PL_OK;
 }

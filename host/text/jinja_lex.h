@@ -8,6 +8,7 @@ typedef enum pl__jinja_token_kind {
     PL__J_T_NAME,
     PL__J_T_TEXT, /* with its quotes */
     PL__J_T_INTEGER,
+    PL__J_T_REAL,
     PL__J_T_OPERATOR,
     PL__J_T_CLOSE, /* the end of the tag; trims says whether it was written with a minus */
 } pl__jinja_token_kind;

@@ -68,6 +68,9 @@ struct pl_jinja {
     size_t size;
     pl__jinja_piece *body;
     json_t *literals; /* a list that owns the literal values of the tree */
+    /* What `a if c` gives when c is false and there is no else: prints as nothing, is false, and nothing can be
+     * reckoned with it. Known by its address. */
+    json_t *nothing;
     /* A list of templates (doc_to_choice: [...]): the value is the list of their texts. */
     bool is_list;
     bool is_field; /* a field by its name: the value as the data has it */
