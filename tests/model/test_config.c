@@ -1,0 +1,165 @@
+/* config.json: class defaults, both generations of keys, and what is refused with which words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/config.h"
+
+static pl_config parse(const char *text)
+{
+    pl_config c;
+    if (pl__config_parse(&c, text, strlen(text), "config.json") != PL_OK) fail_msg("%s", pl_error_text());
+    return c;
+}
+
+static void test_gpt2_defaults(void **state)
+{
+    (void)state;
+    pl_config c = parse("{\"model_type\":\"gpt2\"}");
+    assert_string_equal(c.model_type, "gpt2");
+    assert_int_equal(c.V, 50257);
+    assert_int_equal(c.C, 768);
+    assert_int_equal(c.L, 12);
+    assert_int_equal(c.H, 12);
+    assert_int_equal(c.G, 12);
+    assert_int_equal(c.D, 64);
+    assert_int_equal(c.F, 3072);
+    assert_int_equal(c.max_positions, 1024);
+    assert_true(c.tied && c.qkv_bias && c.output_bias && c.mlp_bias);
+    assert_int_equal(c.activation, PL_ACT_GELU_TANH);
+    assert_float_equal(c.norm_eps, 1e-5, 0);
+    assert_float_equal(c.attention_scale, 0.125, 0);
+    assert_int_equal(c.rope.kind, PL_ROPE_NONE);
+    assert_int_equal(c.bos, 50256);
+    assert_null(c.dtype);
+    assert_false(c.random_weights);
+    c = parse("{\"model_type\":\"gpt2\",\"n_inner\":null,\"hidden_size\":20,\"n_head\":5,\"plumb_random_weights\":true,"
+              "\"max_position_embeddings\":7,\"eos_token_id\":null,\"torch_dtype\":\"float16\"}");
+    assert_int_equal(c.F, 80);
+    assert_int_equal(c.D, 4);
+    assert_int_equal(c.max_positions, 7);
+    assert_int_equal(c.eos, -1);
+    assert_string_equal(c.dtype, "float16");
+    assert_true(c.random_weights);
+}
+
+static void test_llama_defaults(void **state)
+{
+    (void)state;
+    pl_config c = parse("{\"model_type\":\"llama\",\"eos_token_id\":[128001,128008],\"dtype\":\"bfloat16\"}");
+    assert_int_equal(c.V, 32000);
+    assert_int_equal(c.F, 11008);
+    assert_int_equal(c.G, 32);
+    assert_int_equal(c.D, 128);
+    assert_false(c.tied || c.qkv_bias || c.output_bias || c.mlp_bias);
+    assert_int_equal(c.norm, PL_NORM_RMS);
+    assert_float_equal(c.norm_eps, 1e-6, 0);
+    assert_int_equal(c.rope.kind, PL_ROPE_DEFAULT);
+    assert_float_equal(c.rope.theta, 10000, 0);
+    assert_int_equal(c.rope.width, 128);
+    assert_int_equal(c.eos, 128001);
+    assert_string_equal(c.dtype, "bfloat16");
+}
+
+/* The settings of Llama 3.1 and others in the words of transformers 4 and 5. */
+static void test_rope_generations(void **state)
+{
+    (void)state;
+    pl_config old = parse("{\"model_type\":\"llama\",\"rope_theta\":500000.0,\"rope_scaling\":{\"factor\":8.0,"
+                          "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192,"
+                          "\"rope_type\":\"llama3\"}}");
+    pl_config new = parse("{\"model_type\":\"llama\",\"rope_parameters\":{\"factor\":8.0,\"rope_theta\":500000.0,"
+                          "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192,"
+                          "\"rope_type\":\"llama3\"}}");
+    assert_int_equal(old.rope.kind, PL_ROPE_LLAMA3);
+    assert_float_equal(old.rope.theta, 500000, 0);
+    assert_memory_equal(&old.rope, &new.rope, sizeof old.rope);
+    pl_config yarn = parse("{\"model_type\":\"llama\",\"max_position_embeddings\":4096,\"rope_scaling\":{\"type\":\"yarn\","
+                           "\"original_max_position_embeddings\":1024}}");
+    assert_int_equal(yarn.rope.kind, PL_ROPE_YARN);
+    assert_float_equal(yarn.rope.factor, 4, 0);
+    assert_float_equal(yarn.rope.attention_factor, 1.138629436, 1e-9);
+    pl_config lengths = parse("{\"model_type\":\"llama\",\"head_dim\":4,\"max_position_embeddings\":4096,"
+                              "\"original_max_position_embeddings\":4096,\"rope_scaling\":{\"type\":\"su\","
+                              "\"short_factor\":[1,2],\"long_factor\":[3,4]}}");
+    assert_int_equal(lengths.rope.kind, PL_ROPE_LONGROPE);
+    assert_float_equal(lengths.rope.factors[1], 2, 0); /* not longer than the original: the short ones */
+}
+
+/* Llama 3.1's first, a blended and its last frequency, as transformers 5.23 gives them. */
+static void test_frequencies(void **state)
+{
+    (void)state;
+    pl_config c = parse("{\"model_type\":\"llama\",\"rope_parameters\":{\"factor\":8.0,\"rope_theta\":500000.0,"
+                        "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192,"
+                        "\"rope_type\":\"llama3\"}}");
+    float f[64];
+    pl__rope_frequencies(f, &c.rope);
+    assert_float_equal(f[0], 1, 0);
+    assert_float_equal(f[30], 0.00137189368, 1e-9);
+    assert_float_equal(f[63], 3.06892588e-07, 1e-12);
+}
+
+static const struct refusal {
+    pl_status status;
+    const char *text, *message;
+} refusals[] = {
+    {PL_E_INPUT, "[]", "expected a JSON object"},
+    {PL_E_INPUT, "{", "not valid JSON"},
+    {PL_E_INPUT, "{}", "model_type is missing; known: gpt2, llama"},
+    {PL_E_INPUT, "{\"model_type\":7}", "model_type: expected a text"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"mamba\"}", "model_type 'mamba' is not supported; known: gpt2, llama"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"activation_function\":\"tanh\"}",
+     "activation_function: activation 'tanh' is not supported; known: gelu"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"scale_attn_by_inverse_layer_idx\":true}",
+     "scale_attn_by_inverse_layer_idx: true is not supported"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"reorder_and_upcast_attn\":true}", "reorder_and_upcast_attn"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"scale_attn_weights\":false}", "scale_attn_weights: false"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_head\":7}", "768 is not a multiple of the 7"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_head\":0}", "number of attention heads is 0"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_layer\":9999999}", "number of layers is 9999999"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"vocab_size\":99999999999}", "vocabulary size is 99999999999"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"vocab_size\":-1}", "expected 0 or more"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"vocab_size\":\"x\"}", "vocab_size: expected an integer"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_positions\":99999999}", "number of positions"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"layer_norm_epsilon\":-1}", "norm epsilon is -1"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":\"x\"}", "eos_token_id: expected a token id"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"num_key_value_heads\":5}", "not a multiple of 5 key/value heads"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"head_dim\":7}", "expected an even number"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_theta\":0}", "rope_theta: expected a number above 0"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":[]}", "expected an object"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}",
+     "depend on the length of each batch"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"spiral\"}}",
+     "rope type 'spiral' is not supported; known: default, linear, llama3, yarn, longrope"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"linear\"}}", "factor: expected a number above 0"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
+                 "\"high_freq_factor\":4}}", "expected above low_freq_factor"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1]}}",
+     "expected a list of 64 numbers"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_theta\":1,\"rope_scaling\":{\"type\":\"yarn\"}}", "above 1"},
+};
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        const struct refusal *r = &refusals[i];
+        pl_config c;
+        pl_status status = pl__config_parse(&c, r->text, strlen(r->text), "config.json");
+        if (status != r->status || !strstr(pl_error_text(), r->message) || strncmp(pl_error_text(), "config.json:", 12) != 0)
+            fail_msg("%s: status %d, expected '%s' in: %s", r->text, status, r->message, pl_error_text());
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2_defaults), cmocka_unit_test(test_llama_defaults),
+                                       cmocka_unit_test(test_rope_generations), cmocka_unit_test(test_frequencies),
+                                       cmocka_unit_test(test_refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
