@@ -95,14 +95,18 @@ static bool is_stale(const char *path)
     return pid > 0 && kill((pid_t)pid, 0) != 0 && errno == ESRCH;
 }
 
-/* Takes a dead owner's file away. It is renamed first: of several processes that try, one gets it, and one that finds
- * a living owner's file in its hands puts it back. */
+/* Takes a dead owner's file away. Of several processes that try, one makes the guard; the file is looked at again under
+ * it, because another may have taken it over since. A guard whose maker was killed goes like a nameless owner. */
 static void remove_stale(const char *path)
 {
-    char aside[PL_PATH_MAX];
-    if (pl_path(aside, "%s.%ld", path, (long)getpid()) != PL_OK || rename(path, aside) != 0) return;
-    if (!is_stale(aside) && link(aside, path) != 0) return;
-    unlink(aside);
+    char guard[PL_PATH_MAX];
+    if (pl_path(guard, "%s.guard", path) != PL_OK) return;
+    if (is_stale(guard)) unlink(guard);
+    int fd = open(guard, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd < 0) return;
+    if (is_stale(path)) unlink(path);
+    unlink(guard);
+    close(fd);
 }
 
 pl_status pl__claim_owner(const char *stem, int *fd, bool *taken)

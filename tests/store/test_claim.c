@@ -184,6 +184,46 @@ static void never_two_holders_by_owner(void **state)
     assert_false(file_stays("owner"));
 }
 
+/* Several processes find the file of a dead owner: one takes it over. */
+static void one_heir(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 4, ROUNDS = 60 };
+    int *n_taken = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(n_taken != MAP_FAILED);
+    for (int i = 0; i < ROUNDS; i++) {
+        end(holder(by_owner));
+        pid_t pids[PROCESSES];
+        n_taken[0] = n_taken[1] = 0;
+        for (int p = 0; p < PROCESSES; p++) {
+            pids[p] = fork();
+            if (pids[p] != 0) continue;
+            int fd;
+            bool taken;
+            /* All at once, and none gives it back before all have tried. */
+            __atomic_add_fetch(&n_taken[1], 1, __ATOMIC_SEQ_CST);
+            while (__atomic_load_n(&n_taken[1], __ATOMIC_SEQ_CST) < PROCESSES) usleep(10);
+            if (by_owner(&fd, &taken) != PL_OK) _exit(1);
+            if (taken) __atomic_add_fetch(&n_taken[0], 1, __ATOMIC_SEQ_CST);
+            __atomic_add_fetch(&n_taken[1], 1, __ATOMIC_SEQ_CST);
+            while (__atomic_load_n(&n_taken[1], __ATOMIC_SEQ_CST) < 2 * PROCESSES) usleep(10);
+            _exit(0);
+        }
+        for (int p = 0; p < PROCESSES; p++) {
+            int status;
+            assert_int_equal(waitpid(pids[p], &status, 0), pids[p]);
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        }
+        assert_true(n_taken[0] <= 1);
+    }
+    munmap(n_taken, 4096);
+    int fd;
+    bool taken;
+    OK(by_owner(&fd, &taken));
+    assert_true(taken);
+    pl__claim_release(stem, fd);
+}
+
 static void a_missing_folder_is_one_line(void **state)
 {
     (void)state;
@@ -202,6 +242,7 @@ int main(void)
         cmocka_unit_test(owners_elsewhere_are_left_alone),
         cmocka_unit_test(never_two_holders_by_lock),
         cmocka_unit_test(never_two_holders_by_owner),
+        cmocka_unit_test(one_heir),
         cmocka_unit_test(a_missing_folder_is_one_line),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

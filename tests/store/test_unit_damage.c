@@ -291,6 +291,7 @@ static const struct {
     {"column_twice", "'arm' is listed twice"},
     {"column_outside", "is no name"},
     {"index_not_utf8", "text 1 is not UTF-8"},
+    {"texts_shared", "/obs/_index: cannot read"},
     {"indptr_falls", "element 2 is 1"},
     {"indptr_start", "element 0 is 1"},
     {"indptr_end", "9223372036854775808 elements"},

@@ -64,6 +64,12 @@ def columns(f, names):
     f["obs"].attrs.create("column-order", names, dtype=TEXT)
 
 
+def shared_texts(f):
+    """A hundred references to one text of 1 kB: more text than the file holds."""
+    index = replace(f, "obs/_index", data=["x" * 1000] + ["y"] * 99, dtype=TEXT)
+    return index.id.get_offset(), 16, 100  # a reference takes 16 bytes
+
+
 FAULTS = {
     "huge_contiguous": lambda f: replace(f, "obsm/last.00", (2**40, 2**30), np.float32),
     "huge_overflow": lambda f: replace(f, "obsm/last.00", (2**62, 2**40), np.float32, chunks=(1, 1)),
@@ -84,6 +90,7 @@ FAULTS = {
     "column_twice": lambda f: columns(f, ["arm", "k", "arm"]),
     "column_outside": lambda f: columns(f, ["../uns"]),
     "index_not_utf8": lambda f: replace(f, "obs/_index", data=[b"a", b"\xc3\x28", b"c"], dtype=TEXT),
+    "texts_shared": shared_texts,
     "indptr_falls": lambda f: replace(f, "uns/plumb/loglik/choice_indptr", data=np.array([0, 2, 1, 2], np.uint64)),
     "indptr_start": lambda f: replace(f, "uns/plumb/loglik/choice_indptr", data=np.array([1, 1, 2, 2], np.uint64)),
     "indptr_end": lambda f: replace(f, "uns/plumb/loglik/choice_indptr", data=np.array([0, 1, 2, 2**63], np.uint64)),
@@ -113,8 +120,11 @@ def main():
             path.unlink(missing_ok=True)
             good(path)
             with h5py.File(path, "r+", libver=("v108", "v110"), meta_block_size=512) as f:
-                break_it(f)
+                repeat = break_it(f)
             data = path.read_bytes()
+            if isinstance(repeat, tuple):
+                offset, size, n = repeat
+                data = data[:offset] + data[offset : offset + size] * n + data[offset + size * n :]
             lines.append(f"file {name} {len(data)}")
             lines += [f"{offset} {chunk.hex()}" for offset, chunk in runs(data)]
     Path(__file__).with_name("hostile.txt").write_text("\n".join(lines) + "\n")
