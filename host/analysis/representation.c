@@ -34,9 +34,9 @@ static pl_stability_row new_row(const layer *l, const char *metric, const char *
     return row;
 }
 
-/* Reads a matrix and brings its rows into item order; *finite says whether every value is. */
-static pl_status read_states(float **out, size_t *width, bool *finite, const pl_unit_reader *reader,
-                             const pl__cell *cell, const char *name, size_t n)
+/* Reads a matrix and brings its rows into item order. */
+static pl_status read_states(float **out, size_t *width, const pl_unit_reader *reader, const pl__cell *cell,
+                             const char *name, size_t n)
 {
     float *all;
     size_t rows, size;
@@ -52,10 +52,35 @@ static pl_status read_states(float **out, size_t *width, bool *finite, const pl_
         }
         memcpy(*out + i * *width, all + cell->row[i] * *width, *width * sizeof **out);
     }
-    for (size_t v = 0; v < size; v++) *finite = *finite && isfinite((*out)[v]);
 done:
     free(all);
     return status;
+}
+
+/* Rows that were not captured (capture.items) are NaN all over. */
+static bool is_captured(const float *row, size_t width)
+{
+    for (size_t d = 0; d < width; d++)
+        if (!isnan(row[d])) return true;
+    return false;
+}
+
+/* Keeps the items that were captured under every template, in place; *finite says whether all that is left is. */
+static void keep_captured(layer *l, bool *finite)
+{
+    size_t kept = 0;
+    *finite = true;
+    for (size_t i = 0; i < l->n; i++) {
+        bool captured = true;
+        for (size_t k = 0; k < l->t && captured; k++) captured = is_captured(l->states[k] + i * l->width, l->width);
+        if (!captured) continue;
+        for (size_t k = 0; k < l->t; k++) {
+            memmove(l->states[k] + kept * l->width, l->states[k] + i * l->width, l->width * sizeof(float));
+            for (size_t d = 0; d < l->width; d++) *finite = *finite && isfinite(l->states[k][kept * l->width + d]);
+        }
+        kept++;
+    }
+    l->n = kept;
 }
 
 /* Wobble, shift and ICC: which of the three, for the loops below. */
@@ -165,10 +190,10 @@ done:
 }
 
 /* A row without a value, so that a layer that could not be measured does not look like one that was not captured. */
-static pl_status broken_row(const layer *l)
+static pl_status broken_row(const layer *l, const char *why)
 {
     pl_stability_row row = new_row(l, "wobble", "templates", "c");
-    PL_TRY(pl__row_note(l->rows, &row, "states are not finite"));
+    PL_TRY(pl__row_note(l->rows, &row, "%s", why));
     return pl__rows_add(l->rows, &row, (pl_estimate){NAN, NAN, NAN, NAN}, "none");
 }
 
@@ -186,13 +211,13 @@ static pl_status layer_rows(pl__rows *rows, const pl__family *f, const pl__membe
                             const char *name)
 {
     layer l = {.rows = rows, .member = member, .n = f->n, .t = member->t};
-    bool finite = true;
+    bool finite;
     pl_status status;
     PL_TRY(pl_new(&l.states, l.t));
     PL_GOTO(status, done, name_layer(&l, name));
     for (size_t k = 0; k < l.t; k++) {
         size_t width;
-        PL_GOTO(status, done, read_states(&l.states[k], &width, &finite, readers[k], &member->cells[k], name, l.n));
+        PL_GOTO(status, done, read_states(&l.states[k], &width, readers[k], &member->cells[k], name, l.n));
         if (k > 0 && width != l.width) {
             status = pl_fail(PL_E_INPUT, "%s: /obsm/%s: width %zu, expected %zu as in %s", member->cells[k].path, name,
                              width, l.width, member->cells[0].path);
@@ -200,8 +225,9 @@ static pl_status layer_rows(pl__rows *rows, const pl__family *f, const pl__membe
         }
         l.width = width;
     }
-    if (!finite) {
-        status = broken_row(&l);
+    keep_captured(&l, &finite);
+    if (!finite || l.n < 2) {
+        status = broken_row(&l, finite ? "fewer than two items with states" : "states are not finite");
         goto done;
     }
     PL_GOTO(status, done, variance_rows(&l));

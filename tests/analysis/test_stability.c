@@ -1,0 +1,375 @@
+/* The table of a planted run: values worked out by hand, exact zeros and ones, what is missing, what is pooled. */
+#include "analysis/planted_run.h"
+
+#include <omp.h>
+
+#include "analysis/golden.h"
+#include "analysis/interval.h"
+#include "analysis/stability.h"
+
+/* The row of a metric; layer "" and template "" unless given. draw -2: any. */
+static const pl_stability_row *find(const pl_stability_table *t, const char *metric, const char *contrast,
+                                    const char *template_name, const char *layer, const char *preproc, long long draw)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const pl_stability_row *r = &t->rows[i];
+        if (!strcmp(r->metric, metric) && !strcmp(r->contrast, contrast) && !strcmp(r->template_name, template_name) &&
+            !strcmp(r->layer, layer) && !strcmp(r->preproc, preproc) && (draw == -2 || r->draw == draw))
+            return r;
+    }
+    return NULL;
+}
+
+static const pl_stability_row *get(const pl_stability_table *t, const char *metric, const char *contrast,
+                                   const char *layer, const char *preproc, long long draw)
+{
+    const pl_stability_row *r = find(t, metric, contrast, "", layer, preproc, draw);
+    if (!r) fail_msg("no row %s, %s, layer '%s', draw %lld", metric, contrast, layer, draw);
+    return r;
+}
+
+static pl_stability_table *table_of(planted *p)
+{
+    pl_stability_table *t;
+    size_t missing;
+    plant_run(p);
+    OK(pl_stability_of_run(&t, &p->run, &missing));
+    assert_int_equal(missing, 0);
+    return t;
+}
+
+/* Right under t0; wrong on every 4th item (+ template) under the others. */
+static int some_flips(size_t item, size_t template_, size_t draw)
+{
+    bool wrong = template_ > 0 && (item + template_ + draw) % 4 == 0;
+    return wrong ? !planted_gold(item) : planted_gold(item);
+}
+
+static float noisy_state(size_t item, size_t template_, size_t draw, size_t d)
+{
+    double a = pl_random_normal(1, PL_RANDOM_TEST, 0, item * PLANTED_WIDTH + d);
+    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t)template_, item * PLANTED_WIDTH + d);
+    return (float)(20.0 + 2.0 * a + (double)template_ + e);
+}
+
+static void test_accuracy_and_flips(void **state)
+{
+    (void)state;
+    planted p = {.n = 40, .t = 3, .draws = 1, .prediction = some_flips};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = find(t, "acc", "templates", "t0", "", "", 0);
+    assert_non_null(r);
+    assert_true(r->value == 1.0 && r->hi == 1.0 && r->lo == pl_wilson(40, 40).lo && !strcmp(r->ci_method, "wilson"));
+    assert_true(r->null_mean == 0.5 && !strcmp(r->null_name, "chance") && r->n == 40);
+    r = find(t, "acc", "templates", "t1", "", "", 0);
+    assert_close(r->value, 0.75, 0.0);
+    assert_close(r->lo, pl_wilson(30, 40).lo, 0.0);
+    assert_close(get(t, "majority", "templates", "", "", 0)->value, 0.6, 1e-12);
+    assert_close(get(t, "acc", "templates", "", "", 0)->value, 2.5 / 3.0, 1e-12);
+    assert_close(get(t, "acc", "ood", "", "", 0)->value, 0.75, 1e-12);
+    r = get(t, "acc_drop", "id|ood", "", "", 0);
+    /* Wrong under t1 and under t2 on different items: the drop is 1/2 on half of the items, else 0. */
+    assert_close(r->value, 0.25, 1e-12);
+    assert_close(r->se, sqrt(0.0625 * 40.0 / 39.0 / 40.0), 1e-12);
+    assert_close(r->hi - r->value, pl_student_quantile(0.975, 39.0) * r->se, 1e-12);
+    /* Half of the items have one template that differs: 2 of 3 pairs. */
+    r = get(t, "flip_rate", "templates", "", "", 0);
+    assert_close(r->value, 1.0 / 3.0, 1e-12);
+    assert_close(r->se, sqrt(40.0 / 9.0 / 39.0 / 40.0), 1e-12);
+    assert_close(get(t, "flip_rate", "ood", "", "", 0)->value, 0.5, 1e-12);
+    assert_close(get(t, "flip_rate", "t0|t1", "", "", 0)->value, 0.25, 1e-12);
+    assert_close(get(t, "unanimity", "templates", "", "", 0)->value, 0.5, 1e-12);
+    assert_close(get(t, "acc_worst", "ood", "", "", 0)->value, 0.75, 1e-12);
+    assert_close(get(t, "spread", "templates", "", "", 0)->value, 0.25, 1e-12);
+    r = get(t, "template_sd", "templates", "", "", 0);
+    assert_true(r->value > 0.1 && isnan(r->lo) && !strcmp(r->ci_method, "none") && *r->note && r->null_mean > 0.0);
+    assert_null(find(t, "parse_fail", "templates", "t0", "", "", 0));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static void test_label_scores(void **state)
+{
+    (void)state;
+    planted p = {.n = 20, .t = 2, .draws = 1, .prediction = some_flips};
+    pl_stability_table *t = table_of(&p);
+    double brier = 0.0, nll = 0.0;
+    for (size_t i = 0; i < 20; i++) {
+        /* The file holds float32: -1 + (margin - 3) against -4. */
+        double q1 = 1.0 / (1.0 + exp(-((double)(float)(planted_margin(i, 1, 0) - 3.0) + 3.0)));
+        double gold = planted_gold(i) ? q1 : 1.0 - q1;
+        brier += 2.0 * (1.0 - gold) * (1.0 - gold) / 20.0;
+        nll -= log(gold) / 20.0;
+    }
+    assert_close(find(t, "brier", "templates", "t1", "", "", 0)->value, brier, 1e-12);
+    assert_close(find(t, "nll", "templates", "t1", "", "", 0)->value, nll, 1e-12);
+    assert_close(find(t, "nll", "templates", "t1", "", "", 0)->null_mean, log(2.0), 1e-12);
+    const pl_stability_row *r = get(t, "jsd", "templates", "", "", 0);
+    assert_true(r->value > 0.0 && r->value < 0.01 && r->null_mean > 10.0 * r->value);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static int constant(size_t item, size_t template_, size_t draw)
+{
+    (void)item;
+    (void)template_;
+    (void)draw;
+    return 1;
+}
+
+static void test_constant_predictor(void **state)
+{
+    (void)state;
+    planted p = {.n = 30, .t = 4, .draws = 2, .prediction = constant};
+    pl_stability_table *t = table_of(&p);
+    for (long long draw = -1; draw < 2; draw++) {
+        const pl_stability_row *r = get(t, "flip_rate", "templates", "", "", draw);
+        assert_true(r->value == 0.0 && r->lo == 0.0 && r->hi == pl_wilson(0, 30).hi);
+        assert_true(get(t, "prediction_entropy", "templates", "", "", draw)->value == 0.0);
+        r = get(t, "fleiss_kappa", "templates", "", "", draw);
+        assert_true(isnan(r->value) && *r->note && !strcmp(r->ci_method, "none"));
+        assert_true(get(t, "template_sd", "templates", "", "", draw)->value == 0.0);
+    }
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static float same_state(size_t item, size_t template_, size_t draw, size_t d)
+{
+    (void)template_;
+    return noisy_state(item, 0, draw, d);
+}
+
+/* The same template several times: wobble 0, shift 0, CKA 1, to the bit, whatever the order of the rows in the files.
+ */
+static void test_identical_templates(void **state)
+{
+    (void)state;
+    planted p = {.n = 23, .t = 3, .draws = 2, .prediction = constant, .state = same_state, .reversed = true};
+    pl_stability_table *t = table_of(&p);
+    for (long long draw = -1; draw < 2; draw++) {
+        for (size_t z = 0; z < 2; z++) {
+            const pl_stability_row *r = get(t, "wobble", "templates", "01", z ? "z" : "c", draw);
+            assert_true(r->value == 0.0 && r->lo == 0.0 && r->hi == 0.0);
+            assert_true(get(t, "shift", "templates", "01", z ? "z" : "c", draw)->value == 0.0);
+            assert_true(get(t, "icc", "templates", "01", z ? "z" : "c", draw)->value == 1.0);
+        }
+        const pl_stability_row *r = get(t, "cka_debiased", "templates", "final_norm", "c", draw);
+        assert_true(r->value == 1.0 && r->se == 0.0 && r->lo == 1.0 && r->hi == 1.0);
+    }
+    assert_true(get(t, "cka_debiased", "t0|t2", "01", "c", 0)->value == 1.0);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* Layer 00 holds one value everywhere: said, not printed as a number. */
+static void test_no_variance(void **state)
+{
+    (void)state;
+    planted p = {.n = 12, .t = 3, .draws = 2, .prediction = some_flips, .state = noisy_state};
+    pl_stability_table *t = table_of(&p);
+    static const char *const metrics[] = {"wobble", "shift", "icc", "cka_debiased"};
+    for (size_t m = 0; m < 4; m++) {
+        for (long long draw = -1; draw < 2; draw++) {
+            const pl_stability_row *r = get(t, metrics[m], "templates", "00", "c", draw);
+            assert_true(isnan(r->value) && isnan(r->lo) && isnan(r->se) && *r->note && !strcmp(r->ci_method, "none"));
+        }
+    }
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* 2 a + template + e: wobble 1/(4 + 1), shift var(0, 1, .., 7)/(6 + 4 + 1) = 6/11; pooling keeps the values and narrows
+ * nothing that items do not narrow. */
+static void test_planted_states(void **state)
+{
+    (void)state;
+    planted p = {.n = 300, .t = 8, .draws = 3, .prediction = some_flips, .state = noisy_state};
+    pl_stability_table *t = table_of(&p);
+    double mean = 0.0;
+    for (long long draw = 0; draw < 3; draw++) {
+        const pl_stability_row *r = get(t, "wobble", "templates", "01", "c", draw);
+        assert_true(r->lo < 0.2 && r->hi > 0.2 && r->se < 0.02 && r->n == 300 && r->n_templates == 8);
+        mean += r->value / 3.0;
+        r = get(t, "shift", "templates", "01", "c", draw);
+        assert_close(r->value, 6.0 / 11.0, 0.05);
+        r = get(t, "cka_debiased", "templates", "01", "c", draw);
+        assert_true(r->value > 0.5 && r->value < 1.0 && r->lo < r->value && r->hi > r->value);
+        assert_close(r->null_sd, sqrt(2.0 / (300.0 * 297.0) / 28.0), 1e-12);
+    }
+    const pl_stability_row *pooled = get(t, "wobble", "templates", "01", "c", -1),
+                           *one = get(t, "wobble", "templates", "01", "c", 0);
+    assert_close(pooled->value, mean, 1e-12);
+    assert_int_equal(pooled->n_seeds, 3);
+    assert_true(pooled->se < one->se && !strcmp(pooled->ci_method, "item jackknife of the mean"));
+    size_t template_rows = 0;
+    for (size_t i = 0; i < t->n; i++)
+        template_rows += !strcmp(t->rows[i].metric, "wobble") && !strcmp(t->rows[i].ci_method, "template jackknife");
+    assert_int_equal(template_rows, 3 * 2 * 2); /* draws x layers with variance x preproc */
+    /* 8 templates: template SD has its interval, pooled too. */
+    assert_string_equal(get(t, "template_sd", "templates", "", "", -1)->ci_method, "template jackknife");
+    double tau2 = 0.0;
+    for (long long draw = 0; draw < 3; draw++) {
+        double sd = get(t, "template_sd", "templates", "", "", draw)->value;
+        tau2 += sd * sd / 3.0;
+    }
+    assert_close(get(t, "template_sd", "templates", "", "", -1)->value, sqrt(tau2), 1e-12);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static void test_one_template(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 1, .draws = 1, .prediction = constant, .state = noisy_state};
+    pl_stability_table *t = table_of(&p);
+    assert_non_null(find(t, "acc", "templates", "t0", "", "", 0));
+    for (size_t i = 0; i < t->n; i++) assert_true(*t->rows[i].template_name || !strcmp(t->rows[i].metric, "majority"));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static int some_fail(size_t item, size_t template_, size_t draw)
+{
+    return item % 10 == 0 ? 2 : some_flips(item, template_, draw);
+}
+
+static void test_generated_answers(void **state)
+{
+    (void)state;
+    planted p = {.n = 40, .t = 2, .draws = 1, .prediction = some_fail, .generate = true, .random_weights = true};
+    pl_stability_table *t = table_of(&p);
+    assert_close(find(t, "parse_fail", "templates", "t1", "", "", 0)->value, 0.1, 1e-12);
+    assert_close(find(t, "acc", "templates", "t0", "", "", 0)->value, 0.9, 1e-12);
+    assert_null(find(t, "brier", "templates", "t0", "", "", 0));
+    assert_int_equal(t->n_random_models, 1);
+    assert_string_equal(t->random_models[0], "tiny");
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static void test_missing_unit(void **state)
+{
+    (void)state;
+    planted p = {.n = 20, .t = 3, .draws = 2, .prediction = some_flips, .state = noisy_state};
+    plant_run(&p);
+    char path[PL_PATH_MAX];
+    OK(pl_run_folder_unit(path, &p.run, "unit-1-1-0"));
+    assert_int_equal(unlink(path), 0);
+    pl_stability_table *t;
+    size_t missing;
+    OK(pl_stability_of_run(&t, &p.run, &missing));
+    assert_int_equal(missing, 1);
+    const pl_stability_row *r = get(t, "flip_rate", "templates", "", "", 1);
+    assert_true(r->n_templates == 2 && strstr(r->note, "2 of 3 templates"));
+    assert_true(*get(t, "flip_rate", "templates", "", "", 0)->note == '\0');
+    /* One whole draw is left: there is nothing to average. */
+    assert_null(find(t, "flip_rate", "templates", "", "", "", -1));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* capture.items: rows without states are NaN all over and leave the state measures, not the accuracy. */
+static void test_captured_items(void **state)
+{
+    (void)state;
+    planted p = {.n = 40, .t = 2, .draws = 1, .prediction = some_flips, .state = noisy_state, .captured = 25};
+    pl_stability_table *t = table_of(&p);
+    assert_int_equal(get(t, "wobble", "templates", "01", "c", 0)->n, 25);
+    assert_int_equal(get(t, "cka_debiased", "templates", "01", "c", 0)->n, 25);
+    assert_int_equal(get(t, "acc", "templates", "", "", 0)->n, 40);
+    assert_false(isnan(get(t, "wobble", "templates", "01", "c", 0)->value));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static float broken_state(size_t item, size_t template_, size_t draw, size_t d)
+{
+    return item == 3 && template_ == 1 && d == 2 ? INFINITY : noisy_state(item, template_, draw, d);
+}
+
+static double hopeless_margin(size_t item, size_t template_, size_t draw)
+{
+    return item == 3 ? NAN : planted_margin(item, template_, draw);
+}
+
+static void test_not_finite(void **state)
+{
+    (void)state;
+    planted p = {
+        .n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = broken_state, .margin = hopeless_margin};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, "wobble", "templates", "01", "c", 0);
+    assert_true(isnan(r->value) && strstr(r->note, "not finite"));
+    r = get(t, "jsd", "templates", "", "", 0);
+    assert_true(isnan(r->value) && strstr(r->note, "finite"));
+    assert_true(isnan(find(t, "nll", "templates", "t0", "", "", 0)->value));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static bool same_real(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
+}
+
+static void test_same_bits_for_any_threads(void **state)
+{
+    (void)state;
+    planted p = {.n = 50, .t = 5, .draws = 2, .prediction = some_flips, .state = noisy_state};
+    pl_stability_table *one = NULL, *more;
+    size_t missing;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    one = table_of(&p);
+    omp_set_num_threads(3);
+    OK(pl_stability_of_run(&more, &p.run, &missing));
+    omp_set_num_threads(threads);
+    assert_int_equal(one->n, more->n);
+    for (size_t i = 0; i < one->n; i++) {
+        const pl_stability_row *a = &one->rows[i], *b = &more->rows[i];
+        assert_true(same_real(a->value, b->value) && same_real(a->se, b->se) && same_real(a->lo, b->lo));
+        assert_true(same_real(a->null_mean, b->null_mean) && same_real(a->null_sd, b->null_sd));
+        assert_string_equal(a->metric, b->metric);
+    }
+    pl_stability_free(one);
+    pl_stability_free(more);
+    uproot(&p);
+}
+
+/* Damage is one clear line. */
+static void test_bad_input(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips};
+    pl_stability_table *t;
+    size_t missing;
+    char path[PL_PATH_MAX];
+    plant_run(&p);
+    OK(pl_run_folder_unit(path, &p.run, "unit-1-0-0"));
+    assert_int_equal(truncate(path, 700), 0);
+    assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "unit-1-0-0"));
+    OK(pl_path(path, "%s/plan.json", p.run.path));
+    OK(pl_file_replace(path, "{\"units\":[{\"id\":3}]}", 20));
+    assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "units[0].id"));
+    OK(pl_file_replace(path, "{}", 2));
+    assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
+    uproot(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_accuracy_and_flips), cmocka_unit_test(test_label_scores),
+        cmocka_unit_test(test_constant_predictor), cmocka_unit_test(test_identical_templates),
+        cmocka_unit_test(test_no_variance),        cmocka_unit_test(test_planted_states),
+        cmocka_unit_test(test_one_template),       cmocka_unit_test(test_generated_answers),
+        cmocka_unit_test(test_missing_unit),       cmocka_unit_test(test_captured_items),
+        cmocka_unit_test(test_not_finite),         cmocka_unit_test(test_same_bits_for_any_threads),
+        cmocka_unit_test(test_bad_input),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
