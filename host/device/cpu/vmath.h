@@ -66,10 +66,10 @@ static inline float pl__tanh(float x)
     p = fmaf(p, s, -0.053743497f);
     p = fmaf(p, s, 0.13331491f);
     p = fmaf(p, s, -0.33333284f);
-    float near = fmaf(p * s, x, x);
+    float near = fmaf(p * s, a, a);
     float e = pl__exp(-2.0f * a);
-    float far = pl__copy_sign((1.0f - e) / (1.0f + e), x);
-    float y = a < 0.625f ? near : far;
+    float far = (1.0f - e) / (1.0f + e);
+    float y = pl__copy_sign(a < 0.625f ? near : far, x);
     return x != x ? x : y;
 }
 

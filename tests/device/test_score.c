@@ -1,0 +1,186 @@
+/* score: log-probabilities, arg max and logits against double precision.
+ *
+ * Bound of a logit z: (3 sqrt(n) + 8) 2^-24 sum |x w| (see test_linear.c); of log p: twice that, plus the rounding of
+ * log p itself. */
+#include "world.h"
+
+typedef struct shape {
+    size_t rows, C, V;
+    float softcap;
+    bool bias, logits, greedy;
+} shape;
+
+static const shape shapes[] = {
+    {1, 1, 1, 0, false, true, true},        {3, 16, 2, 0, true, true, true},       {5, 33, 127, 0, false, false, true},
+    {2, 64, 1024, 0, false, true, false},   {7, 48, 1025, 10.0f, true, true, true}, {130, 20, 3000, 0, false, true, true},
+    {97, 64, 2049, 30.0f, false, false, false},
+};
+
+/* A result of the op on `rows` rows with 2 targets a row. */
+typedef struct result {
+    float *log_probability, *logits;
+    int32_t *target_greedy, *greedy;
+} result;
+
+static result run(const world *w, const shape *s, const float *x, const float *values, const float *bias,
+                  const int32_t *target_rows, const int32_t *target_tokens, size_t n_targets)
+{
+    pl_weight *weight;
+    pl_view none = {0}, xv = guarded(w, s->rows, s->C, PL_F32, x), biasv = guarded(w, 1, s->V, PL_F32, bias);
+    pl_view rowsv = ints(w, n_targets, target_rows), tokensv = ints(w, n_targets, target_tokens);
+    pl_view lpv = guarded(w, 1, n_targets + 1, PL_F32, NULL), tgv = ints(w, n_targets, NULL), gv = ints(w, s->rows, NULL);
+    pl_view lv = guarded(w, s->rows, s->V, PL_F32, NULL), workspace;
+    int32_t counts[PL_COUNTS] = {0};
+    counts[PL_COUNT_ROWS] = (int32_t)s->rows;
+    counts[PL_COUNT_TARGETS] = (int32_t)n_targets;
+    pl_view countsv = ints(w, PL_COUNTS, counts);
+    must(w->gear.ops->weight_create(w->gear.device, &weight, s->V, s->C, PL_F32));
+    must(w->gear.ops->weight_set(w->stream, weight, 0, s->V, values, PL_F32, PL_LAYOUT_OUT_IN));
+    must(pl_view_create(&w->gear, &workspace, 1, w->gear.ops->score_workspace_bytes(s->rows, s->V), PL_U8));
+    pl_score_args args = {.counts = countsv,
+                          .x = xv,
+                          .weight = weight,
+                          .bias = s->bias ? biasv : none,
+                          .softcap = s->softcap,
+                          .target_rows = rowsv,
+                          .target_tokens = tokensv,
+                          .log_probability = lpv,
+                          .target_greedy = s->greedy ? tgv : none,
+                          .greedy = s->greedy ? gv : none,
+                          .logits = s->logits ? lv : none,
+                          .workspace = workspace};
+    must(w->gear.ops->score(w->stream, &args));
+    check_guards(w, lpv);
+    check_guards(w, tgv);
+    check_guards(w, gv);
+    check_guards(w, lv);
+    result r = {fetch(w, lpv), fetch(w, lv), (int32_t *)fetch(w, tgv), (int32_t *)fetch(w, gv)};
+    assert_true(isnan(r.log_probability[n_targets])); /* past the count */
+    w->gear.ops->weight_free(weight);
+    pl_view *views[] = {&xv, &biasv, &rowsv, &tokensv, &lpv, &tgv, &gv, &lv, &countsv, &workspace};
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) release(w, views[i]);
+    return r;
+}
+
+static void result_free(result *r)
+{
+    free(r->log_probability);
+    free(r->logits);
+    free(r->target_greedy);
+    free(r->greedy);
+}
+
+/* z and its bound for all rows; both [rows, V]. */
+static void reference(const shape *s, const float *x, const float *values, const float *bias, double *z, double *bound)
+{
+    for (size_t r = 0; r < s->rows; r++) {
+        for (size_t v = 0; v < s->V; v++) {
+            double sum = 0, size = 0;
+            for (size_t c = 0; c < s->C; c++) {
+                double p = (double)x[r * s->C + c] * (double)values[v * s->C + c];
+                sum += p;
+                size += fabs(p);
+            }
+            if (s->bias) sum += (double)bias[v];
+            bound[r * s->V + v] = ldexp((3.0 * sqrt((double)s->C) + 8.0) * size + 8.0 * fabs(sum) + 1e-3, -24);
+            if (s->softcap > 0) sum = (double)s->softcap * tanh(sum / (double)s->softcap);
+            z[r * s->V + v] = sum;
+        }
+    }
+}
+
+static void check_shape(const world *w, const shape *s)
+{
+    size_t n = s->rows * s->V, n_targets = 2 * s->rows;
+    float *x = normals(s->rows * s->C, 1, 1.0), *values = normals(s->V * s->C, 2, 0.7), *bias = normals(s->V, 3, 1.0);
+    double *z = (double *)malloc(n * sizeof(double)), *bound = (double *)malloc(n * sizeof(double));
+    double *lp = (double *)malloc(n_targets * sizeof(double)), *lp_bound = (double *)malloc(n_targets * sizeof(double));
+    int32_t *rows = (int32_t *)malloc(n_targets * sizeof(int32_t)), *tokens = (int32_t *)malloc(n_targets * sizeof(int32_t));
+    reference(s, x, values, bias, z, bound);
+    for (size_t i = 0; i < n_targets; i++) { /* the first and last token among the targets */
+        rows[i] = (int32_t)((i * 7) % s->rows);
+        tokens[i] = i == 0 ? 0 : i == 1 ? (int32_t)s->V - 1 : (int32_t)((i * 7919) % s->V);
+        const double *row = z + (size_t)rows[i] * s->V;
+        double most = -INFINITY, sum = 0, worst_bound = 0;
+        for (size_t v = 0; v < s->V; v++) most = row[v] > most ? row[v] : most;
+        for (size_t v = 0; v < s->V; v++) sum += exp(row[v] - most);
+        for (size_t v = 0; v < s->V; v++) worst_bound = fmax(worst_bound, bound[(size_t)rows[i] * s->V + v]);
+        lp[i] = row[tokens[i]] - most - log(sum);
+        lp_bound[i] = 2.0 * worst_bound + ldexp(4.0 * (1.0 + fabs(lp[i])), -24);
+    }
+    result got = run(w, s, x, values, bias, rows, tokens, n_targets);
+    check_close("log_probability", got.log_probability, lp, lp_bound, n_targets);
+    if (s->logits) check_close("logits", got.logits, z, bound, n);
+    for (size_t r = 0; s->greedy && r < s->rows; r++) { /* nothing is above the arg max by more than the bounds */
+        const double *row = z + r * s->V;
+        assert_in_range(got.greedy[r], 0, s->V - 1);
+        for (size_t v = 0; v < s->V; v++) assert_true(row[got.greedy[r]] + 2.0 * bound[r * s->V + v] >= row[v]);
+        for (size_t v = 0; s->logits && v < s->V; v++) { /* and in the op's own logits it is exact */
+            float best = got.logits[r * s->V + (size_t)got.greedy[r]], other = got.logits[r * s->V + v];
+            assert_true(v < (size_t)got.greedy[r] ? other < best : other <= best);
+        }
+    }
+    for (size_t i = 0; s->greedy && i < n_targets; i++) {
+        assert_int_equal(got.target_greedy[i], got.greedy[rows[i]] == tokens[i]);
+    }
+    result_free(&got);
+    free(x);
+    free(values);
+    free(bias);
+    free(z);
+    free(bound);
+    free(lp);
+    free(lp_bound);
+    free(rows);
+    free(tokens);
+}
+
+static void test_values(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 2; threads++) {
+        world w = world_open(threads);
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(&w, &shapes[i]);
+        world_close(&w);
+    }
+}
+
+/* Equal logits: the lowest id, within a block, over blocks and over chunks. */
+static void test_ties(void **state)
+{
+    (void)state;
+    world w = world_open(2);
+    const shape s = {3, 2, 2500, 0, false, true, true};
+    float *x = normals(3 * 2, 1, 1.0), *values = (float *)calloc(2500 * 2, sizeof(float)), *bias = normals(2500, 3, 1.0);
+    const int32_t rows[] = {0, 1, 2}, tokens[] = {0, 0, 1};
+    for (size_t i = 0; i < 6; i++) x[i] = 1.0f;
+    result got = run(&w, &s, x, values, bias, rows, tokens, 3);
+    for (size_t r = 0; r < 3; r++) assert_int_equal(got.greedy[r], 0);
+    assert_int_equal(got.target_greedy[0], 1);
+    assert_int_equal(got.target_greedy[2], 0);
+    assert_true(fabs((double)got.log_probability[2] + log(2500.0)) < 1e-6);
+    result_free(&got);
+    values[2 * 1100] = values[2 * 1101] = values[2 * 2300] = values[2 * 1300] = 3.0f;
+    got = run(&w, &s, x, values, bias, rows, tokens, 3);
+    for (size_t r = 0; r < 3; r++) assert_int_equal(got.greedy[r], 1100);
+    result_free(&got);
+    /* A NaN in a row makes its log-probabilities NaN and leaves the others alone. */
+    x[2] = NAN;
+    result bad = run(&w, &s, x, values, bias, rows, tokens, 3);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(isnan(bad.log_probability[i]) != 0, i == 1);
+    assert_in_range(bad.greedy[1], 0, 2499);
+    result_free(&bad);
+    free(x);
+    free(values);
+    free(bias);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_ties),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
