@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-pl_status pl__check_ids(const int32_t *ids, size_t n, size_t V, size_t request, const char *what)
+pl_status pl__request_check_ids(const int32_t *ids, size_t n, size_t V, size_t request, const char *what)
 {
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || (size_t)ids[i] >= V)
@@ -13,7 +13,7 @@ pl_status pl__check_ids(const int32_t *ids, size_t n, size_t V, size_t request, 
     return PL_OK;
 }
 
-pl_status pl__check_length(size_t n, size_t max_positions, size_t request, const char *what)
+pl_status pl__request_check_length(size_t n, size_t max_positions, size_t request, const char *what)
 {
     if ((max_positions && n > max_positions) || n > INT32_MAX)
         return pl_fail(PL_E_INPUT, "request %zu, %s: %zu tokens are longer than the model's %zu positions; shorten it",
@@ -55,9 +55,9 @@ static pl_status check_request(const pl__plan *plan, size_t r, size_t V, size_t 
     const pl_request *request = &plan->requests[r];
     if (wants_prompt(plan, request)) {
         if (request->n == 0) return pl_fail(PL_E_INPUT, "request %zu: the prompt has no token to run", r);
-        PL_TRY(pl__check_length(request->n, max_positions, r, "prompt"));
+        PL_TRY(pl__request_check_length(request->n, max_positions, r, "prompt"));
     }
-    PL_TRY(pl__check_ids(request->ids, request->n, V, r, "prompt"));
+    PL_TRY(pl__request_check_ids(request->ids, request->n, V, r, "prompt"));
     if (request->gold != SIZE_MAX && request->gold >= request->n_choices)
         return pl_fail(PL_E_INPUT, "request %zu: gold choice %zu, but there are %zu choices", r, request->gold,
                        request->n_choices);
@@ -68,8 +68,8 @@ static pl_status check_request(const pl__plan *plan, size_t r, size_t V, size_t 
                            "request %zu, choice %zu: tokens %zu..%zu of its path cannot be scored; at least one token "
                            "stands before them, and one is scored",
                            r, c, choice->first, choice->n);
-        PL_TRY(pl__check_length(run_length(plan, request, c), max_positions, r, "prompt and choice"));
-        PL_TRY(pl__check_ids(choice->ids, choice->n, V, r, "choice"));
+        PL_TRY(pl__request_check_length(run_length(plan, request, c), max_positions, r, "prompt and choice"));
+        PL_TRY(pl__request_check_ids(choice->ids, choice->n, V, r, "choice"));
     }
     return PL_OK;
 }

@@ -71,8 +71,8 @@ void pl__plan_close(pl__plan *plan);                       /* takes {0} */
 size_t pl__mean_first(const pl_request *request);
 
 /* A request's ids, each in [0, V), and n at most max_positions. */
-pl_status pl__check_ids(const int32_t *ids, size_t n, size_t V, size_t request, const char *what);
-pl_status pl__check_length(size_t n, size_t max_positions, size_t request, const char *what);
+pl_status pl__request_check_ids(const int32_t *ids, size_t n, size_t V, size_t request, const char *what);
+pl_status pl__request_check_length(size_t n, size_t max_positions, size_t request, const char *what);
 
 pl_status pl__points_add(pl__points *points, pl__point point);
 pl_status pl__points_group(pl__points *points, size_t n_nodes);

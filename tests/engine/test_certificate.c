@@ -1,0 +1,299 @@
+/* Promise 1: log-probabilities and hidden states have the same bits with sharing on and off, in any order, for any size
+ * of batch and page pool, on any number of threads; and they are those of a plain forward pass over each whole path.
+ * Every comparison is of bytes: a tolerance would hide what is promised. */
+#include "engine/questions.h"
+#include "model/batch_of.h"
+
+typedef struct setting {
+    size_t batch_tokens, kv_tokens;
+    bool no_sharing;
+    uint64_t seed;
+} setting;
+
+static pl_results *score(random_model *m, const questions *q, const pl_capture *capture, const setting *s)
+{
+    pl_engine *engine;
+    pl_results *results;
+    pl_engine_options options = {.batch_tokens = s->batch_tokens,
+                                 .kv_tokens = s->kv_tokens,
+                                 .no_sharing = s->no_sharing,
+                                 .shuffle_seed = s->seed};
+    CHECK(pl_engine_create(&engine, m->model, &options));
+    CHECK(pl_engine_score(engine, q->requests, q->n, capture, NULL, &results));
+    pl_engine_free(engine);
+    return results;
+}
+
+static void same_bytes(const void *a, const void *b, size_t n, const char *what, const setting *s)
+{
+    if (!a != !b || (a && memcmp(a, b, n)))
+        fail_msg("%s differ: batch_tokens %zu, kv_tokens %zu, no_sharing %d, seed %zu", what, s->batch_tokens,
+                 s->kv_tokens, s->no_sharing, (size_t)s->seed);
+}
+
+static void same_states(float **a, float **b, size_t n_layers, size_t n, const char *what, const setting *s)
+{
+    assert_true(!a == !b);
+    for (size_t l = 0; a && l < n_layers; l++) same_bytes(a[l], b[l], n * sizeof(float), what, s);
+}
+
+static void same_results(const pl_results *a, const pl_results *b, bool logits_all, const setting *s)
+{
+    size_t n = a->n_requests, n_choices = a->choice_indptr[n], n_tokens = a->token_indptr[n_choices];
+    assert_int_equal(a->n_all, b->n_all);
+    assert_int_equal(a->n_all_ranges, b->n_all_ranges);
+    assert_int_equal(a->tokens_in_requests, b->tokens_in_requests);
+    same_bytes(a->choice_indptr, b->choice_indptr, (n + 1) * sizeof(uint64_t), "choice_indptr", s);
+    same_bytes(a->token_indptr, b->token_indptr, (n_choices + 1) * sizeof(uint64_t), "token_indptr", s);
+    same_bytes(a->log_probability, b->log_probability, n_tokens * sizeof(float), "log-probabilities", s);
+    same_bytes(a->greedy, b->greedy, n_tokens, "greedy", s);
+    same_states(a->last, b->last, a->n_layers, n * a->C, "last", s);
+    same_states(a->label, b->label, a->n_layers, n * a->C, "label", s);
+    same_states(a->mean, b->mean, a->n_layers, n * a->C, "mean", s);
+    same_states(a->all, b->all, a->n_layers, a->n_all * a->C, "all", s);
+    same_bytes(a->all_indptr, b->all_indptr, (n + 1) * sizeof(uint64_t), "all_indptr", s);
+    same_bytes(a->all_ranges, b->all_ranges, 2 * a->n_all_ranges * sizeof(uint64_t), "all_ranges", s);
+    same_bytes(a->logits, b->logits, (logits_all ? a->n_all : n) * a->V * sizeof(float), "logits", s);
+}
+
+/* ---- A plain pass over one path ------------------------------------------------------------------------------ */
+
+typedef struct plain {
+    float *hidden, *logits, *log_probability; /* [L + 2][n, C], [n, V], [n - 1]: of token i + 1 after row i */
+} plain;
+
+static plain run_plain(random_model *m, const int32_t *ids, size_t n)
+{
+    const pl_gear *gear = &m->gear;
+    const pl_config *c = pl_model_config(m->model);
+    const pl_backend *ops = gear->ops;
+    size_t n_states = c->L + 2, n_pages = (n + PL_PAGE - 1) / PL_PAGE;
+    const sequence one = {.ids = ids, .n = n};
+    size_t *layers = calloc(n_states, sizeof *layers);
+    pl_view *into = calloc(n_states, sizeof *into), log_probability;
+    pl_activations *activations;
+    pl_stream *stream;
+    batch_of b;
+    pl_kv *kv;
+    CHECK(ops->stream_create(gear->device, &stream));
+    CHECK(ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_pages, PL_F32));
+    CHECK(batch_make(&b, gear, stream, &one, 1, 1, n_pages));
+    CHECK(pl_activations_create(&activations, m->model, n, n, true));
+    CHECK(pl_view_create(gear, &log_probability, 1, n, PL_F32));
+    for (size_t l = 0; l < n_states; l++) {
+        layers[l] = l;
+        CHECK(pl_view_create(gear, &into[l], n, c->C, PL_F32));
+    }
+    pl_view logits = pl_activations_logits(activations);
+    pl_tap tap = {.counts = b.batch.counts, .rows = b.rows, .n_layers = n_states, .layers = layers, .into = into};
+    pl_pass pass = {.stream = stream,
+                    .batch = b.batch,
+                    .kv = kv,
+                    .activations = activations,
+                    .n_taps = 1,
+                    .taps = &tap,
+                    .head_rows = b.rows,
+                    .target_rows = b.target_rows,
+                    .target_tokens = b.target_tokens,
+                    .log_probability = log_probability,
+                    .logits = logits};
+    CHECK(pl_model_forward(m->model, &pass));
+    plain p = {calloc(n_states * n * c->C, sizeof(float)), calloc(n * c->V, sizeof(float)), calloc(n, sizeof(float))};
+    for (size_t l = 0; l < n_states; l++) CHECK(ops->download(stream, p.hidden + l * n * c->C, into[l]));
+    CHECK(ops->download(stream, p.logits, logits));
+    CHECK(ops->download(stream, p.log_probability, log_probability));
+    CHECK(ops->stream_wait(stream));
+    for (size_t l = 0; l < n_states; l++) pl_view_free(gear, &into[l]);
+    pl_view_free(gear, &log_probability);
+    pl_activations_free(activations);
+    batch_free(&b);
+    ops->kv_free(kv);
+    ops->stream_free(stream);
+    free(layers);
+    free(into);
+    return p;
+}
+
+static void free_plain(plain *p)
+{
+    free(p->hidden);
+    free(p->logits);
+    free(p->log_probability);
+}
+
+/* The row of token t of a request: its prompt, then each choice's scored tokens. */
+static size_t row_of(const pl_results *results, size_t request, size_t t)
+{
+    for (uint64_t i = results->all_indptr[request]; i < results->all_indptr[request + 1]; i++) {
+        if (t < results->all_ranges[2 * i + 1]) return results->all_ranges[2 * i] + t;
+        t -= results->all_ranges[2 * i + 1];
+    }
+    fail_msg("request %zu has no row for its token", request);
+    return 0;
+}
+
+static void check_prompt(random_model *m, const pl_request *request, size_t r, const pl_results *results,
+                         const pl_capture *capture, const setting *s)
+{
+    size_t C = results->C, n = request->n;
+    plain p = run_plain(m, request->ids, n);
+    for (size_t l = 0; l < capture->n_layers; l++) {
+        const float *hidden = p.hidden + capture->layers[l] * n * C;
+        same_bytes(results->last[l] + r * C, hidden + (n - 1) * C, C * sizeof(float), "last and plain", s);
+        for (size_t t = 0; t < n; t++)
+            same_bytes(results->all[l] + row_of(results, r, t) * C, hidden + t * C, C * sizeof(float), "all and plain",
+                       s);
+        size_t first = request->own_first ? request->own_first : 1;
+        for (size_t c = 0; c < C; c++) {
+            float sum = 0, mean = results->mean[l][r * C + c];
+            for (size_t t = first; t < n; t++) sum += hidden[t * C + c];
+            sum /= (float)(n > first ? n - first : 0);
+            if (n <= first)
+                assert_true(mean != mean);
+            else
+                same_bytes(&mean, &sum, sizeof sum, "mean and plain", s);
+        }
+    }
+    same_bytes(results->logits + r * results->V, p.logits + (n - 1) * results->V, results->V * sizeof(float),
+               "logits and plain", s);
+    free_plain(&p);
+}
+
+static void check_choice(random_model *m, const pl_request *request, size_t r, size_t c, size_t t,
+                         const pl_results *results, const pl_capture *capture, const setting *s)
+{
+    const pl_choice *choice = &request->choices[c];
+    size_t C = results->C, n = choice->n, V = results->V;
+    uint64_t token = results->token_indptr[results->choice_indptr[r] + c];
+    plain p = run_plain(m, choice->ids, n);
+    same_bytes(results->log_probability + token, p.log_probability + choice->first - 1,
+               (n - choice->first) * sizeof(float), "log-probabilities and plain", s);
+    for (size_t i = choice->first; i < n; i++) {
+        const float *logits = p.logits + (i - 1) * V;
+        size_t best = 0;
+        for (size_t v = 1; v < V; v++)
+            if (logits[v] > logits[best]) best = v;
+        assert_int_equal(results->greedy[token + i - choice->first], best == (size_t)choice->ids[i]);
+    }
+    for (size_t l = 0; l < capture->n_layers; l++) {
+        const float *hidden = p.hidden + capture->layers[l] * n * C, *label = results->label[l] + r * C;
+        if (request->gold == c) same_bytes(label, hidden + (n - 1) * C, C * sizeof(float), "label and plain", s);
+        if (request->gold == SIZE_MAX) assert_true(label[0] != label[0] && label[C - 1] != label[C - 1]);
+        for (size_t i = choice->first; i < n; i++)
+            same_bytes(results->all[l] + row_of(results, r, t + i - choice->first) * C, hidden + i * C,
+                       C * sizeof(float), "all of a choice and plain", s);
+    }
+    free_plain(&p);
+}
+
+/* ---- The certificate ----------------------------------------------------------------------------------------- */
+
+static void certify(const model_shape *shape, size_t n_questions, const size_t *sizes, size_t n_sizes)
+{
+    char folder[PL_PATH_MAX];
+    random_model models[2];
+    questions *q = malloc(sizeof *q);
+    write_model(folder, shape);
+    open_folder(&models[0], folder, 1);
+    open_folder(&models[1], folder, 2);
+    remove_model(folder);
+    ask(q, n_questions, shape->positions - 4, shape->V, (uint32_t)shape->C);
+
+    const size_t layers[] = {0, 1, shape->L, shape->L + 1};
+    pl_capture capture = {.n_layers = 4,
+                          .layers = layers,
+                          .positions = PL_POSITION_LAST | PL_POSITION_LABEL | PL_POSITION_MEAN | PL_POSITION_ALL,
+                          .logits_last = true};
+    const setting plainly = {.batch_tokens = 256};
+    pl_results *first = score(&models[0], q, &capture, &plainly);
+    for (size_t r = 0; r < q->n; r++) {
+        size_t t = q->requests[r].n;
+        check_prompt(&models[0], &q->requests[r], r, first, &capture, &plainly);
+        for (size_t c = 0; c < q->requests[r].n_choices; c++) {
+            check_choice(&models[0], &q->requests[r], r, c, t, first, &capture, &plainly);
+            t += q->choices[r][c].n - q->choices[r][c].first;
+        }
+    }
+    assert_int_equal(first->tokens_computed, first->n_all);
+    assert_true(first->tokens_computed < first->tokens_in_requests);
+
+    for (size_t i = 0; i < n_sizes; i++)
+        for (int variant = 0; variant < 6; variant++) {
+            size_t positions = (shape->positions + PL_PAGE - 1) / PL_PAGE * PL_PAGE;
+            const setting s = {.batch_tokens = sizes[i],
+                               .kv_tokens = variant >= 4 ? positions + PL_PAGE * (size_t)(variant - 4) : 0,
+                               .no_sharing = variant & 1,
+                               .seed = variant & 2 ? i + 1 : 0};
+            pl_results *other = score(&models[(i + (size_t)variant) % 2], q, &capture, &s);
+            same_results(first, other, false, &s);
+            if (s.no_sharing)
+                assert_int_equal(other->tokens_computed, other->tokens_in_requests);
+            else if (!s.kv_tokens)
+                assert_int_equal(other->tokens_computed, other->n_all);
+            pl_results_free(other);
+        }
+
+    /* Without states the last token of a choice does not run; its log-probability stays the same. */
+    pl_capture nothing = {0};
+    for (int alone = 0; alone < 2; alone++) {
+        const setting s = {.batch_tokens = 100, .no_sharing = alone};
+        pl_results *scores = score(&models[1], q, &nothing, &s);
+        size_t n_tokens = first->token_indptr[first->choice_indptr[q->n]];
+        same_bytes(first->log_probability, scores->log_probability, n_tokens * sizeof(float), "scores alone", &s);
+        same_bytes(first->greedy, scores->greedy, n_tokens, "greedy alone", &s);
+        assert_true(scores->tokens_computed < (alone ? first->tokens_in_requests : first->tokens_computed));
+        assert_null(scores->last);
+        pl_results_free(scores);
+    }
+
+    /* Logits of all tokens hold those of the last. */
+    capture.logits_last = false;
+    capture.logits_all = true;
+    pl_results *every = score(&models[0], q, &capture, &plainly);
+    for (size_t r = 0; r < q->n; r++)
+        same_bytes(every->logits + row_of(every, r, q->requests[r].n - 1) * shape->V, first->logits + r * shape->V,
+                   shape->V * sizeof(float), "logits of all and last", &plainly);
+    const setting alone = {.batch_tokens = 33, .no_sharing = true, .seed = 5};
+    pl_results *again = score(&models[1], q, &capture, &alone);
+    same_results(every, again, true, &alone);
+    pl_results_free(again);
+    pl_results_free(every);
+    pl_results_free(first);
+    close_model(&models[0]);
+    close_model(&models[1]);
+    free(q);
+}
+
+static void small_gpt2(void **state)
+{
+    (void)state;
+    const model_shape shape = {"gpt2", 24, 3, 3, 96, 3, 61, 150};
+    const size_t sizes[] = {1, 2, 3, 7, 32, 33, 64, 100, 500, 1024, 8192};
+    certify(&shape, QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
+}
+
+static void small_llama(void **state)
+{
+    (void)state;
+    const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 141};
+    const size_t sizes[] = {1, 5, 16, 31, 96, 257, 8192};
+    certify(&shape, QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
+}
+
+static void gpt2_width(void **state)
+{
+    (void)state;
+    const model_shape shape = {"gpt2", 768, 12, 12, 3072, 2, 1000, 110};
+    const size_t sizes[] = {1, 19, 300, 8192};
+    certify(&shape, 6, sizes, sizeof sizes / sizeof *sizes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_gpt2),
+        cmocka_unit_test(small_llama),
+        cmocka_unit_test(gpt2_width),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
