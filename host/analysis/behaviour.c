@@ -98,6 +98,12 @@ static pl_status share_rows(const subject *s, const char *metric, const uint8_t 
         if (s->t < 2 || count == 0 || (*ROLES[r] && count == s->t)) continue;
         pl_stability_row row = new_row(s, metric, contrast_of(ROLES[r]), count);
         pl__row_null(&row, null_name, null, NAN);
+        if (count == 1) {
+            size_t k = 0;
+            while (!has_role(s, k, ROLES[r])) k++;
+            PL_TRY(add_share(s, &row, outcomes, k));
+            continue;
+        }
         average(s, outcomes, ROLES[r]);
         PL_TRY(pl__rows_mean(s->rows, &row, s->values, s->n));
     }

@@ -182,7 +182,7 @@ static pl_status cka_rows(const layer *l)
     /* Pairs of templates whose rows are permuted independently are uncorrelated: the variance of their mean is 1/pairs.
      */
     pl__row_null(&row, "independence", 0.0, null_sd / sqrt((double)cka.n_pairs));
-    if (isnan(cka.mean)) PL_GOTO(status, done, pl__row_note(l->rows, &row, "no variance in a template"));
+    if (isnan(cka.mean)) PL_GOTO(status, done, pl__row_note(l->rows, &row, "no variance"));
     PL_GOTO(status, done, pl__rows_jackknife(l->rows, &row, cka.mean, cka.mean_left_out, n));
 done:
     pl_cka_free(&cka);

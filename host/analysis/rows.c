@@ -67,18 +67,23 @@ pl_status pl__rows_add(pl__rows *rows, const pl_stability_row *row, pl_estimate 
     return PL_OK;
 }
 
-/* Nothing flipped in n items does not mean that nothing can: the limit is Wilson's for the share of items that flip,
- * taken as if such an item always flipped. */
+/* When every item has the same 0 (or 1), a jackknife says [0, 0], but n items alike do not mean that the next one is
+ * too. The limit is Wilson's for the share of items that differ, taken as if such an item were at the other end. */
+static bool is_share_of_items(const pl_stability_row *row)
+{
+    static const char *const metrics[] = {"acc", "acc_norm", "flip_rate", "parse_fail"};
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+        if (!strcmp(row->metric, metrics[i])) return true;
+    return false;
+}
+
 static pl_status add_item_jackknife(pl__rows *rows, const pl_stability_row *row, double value, const double *left_out,
                                     size_t n)
 {
-    pl_estimate e = pl_jackknife(value, left_out, n);
-    if (value == 0.0 && !strcmp(row->metric, "flip_rate")) {
-        e.lo = 0.0;
-        e.hi = pl_wilson(0, n).hi;
-        return pl__rows_add(rows, row, e, "wilson, no flips seen");
-    }
-    return pl__rows_add(rows, row, e, row->n_seeds > 1 ? "item jackknife of the mean" : "item jackknife");
+    if ((value == 0.0 || value == 1.0) && is_share_of_items(row))
+        return pl__rows_add(rows, row, pl_wilson(value == 0.0 ? 0 : n, n), "wilson, all items alike");
+    return pl__rows_add(rows, row, pl_jackknife(value, left_out, n),
+                        row->n_seeds > 1 ? "item jackknife of the mean" : "item jackknife");
 }
 
 static bool same_subject(const pl_stability_row *a, const pl_stability_row *b)

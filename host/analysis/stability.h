@@ -25,8 +25,9 @@ typedef struct pl_stability_row {
     const char *position, *preproc; /* "" : behaviour */
     const char *metric, *contrast;  /* contrast: what is compared, "templates" or "a|b" */
     double value, se, lo, hi;
-    /* 95 %: "wilson", "item jackknife" (templates fixed), "item jackknife of the mean" (over draws, orders, seeds: an
-     * item is left out of all of them at once), "template jackknife" (templates as a sample, T >= 8), "none" */
+    /* 95 %: "wilson"; "wilson, all items alike"; "item jackknife" (templates fixed); "item jackknife of the mean" (over
+     * draws, orders, seeds: an item is left out of all of them at once); "template jackknife" (templates as a sample, 8
+     * or more); "none" */
     const char *ci_method;
     size_t n, n_templates, n_seeds; /* n_seeds: draws x orders x seeds that the row is the mean of */
     double null_mean, null_sd;      /* chance or null value */

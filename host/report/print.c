@@ -1,0 +1,226 @@
+/* The first table a person reads, at most 100 columns wide. One block a family (model, task, arm, readout, k): means
+ * over draws where there are several, else the one draw. What is not shown here stands in stability.csv. */
+#include "report/report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/metric.h"
+
+enum { WIDTH = 100, NAME_WIDTH = 20, CELL_WIDTH = 24 };
+
+/* Rows of equal model .. seed: they stand together in the table. */
+typedef struct block {
+    FILE *out;
+    const pl_stability_table *table;
+    const pl_stability_row *rows; /* [n] */
+    size_t n;
+} block;
+
+static bool same_family(const pl_stability_row *a, const pl_stability_row *b)
+{
+    return a->k == b->k && !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->arm, b->arm) &&
+           !strcmp(a->readout, b->readout);
+}
+
+static bool same_block(const pl_stability_row *a, const pl_stability_row *b)
+{
+    return same_family(a, b) && a->draw == b->draw && a->order == b->order && a->seed == b->seed &&
+           (a->n_seeds > 1) == (b->n_seeds > 1);
+}
+
+/* The row of a metric over templates (or of one); NULL when there is none. Template jackknives are second rows. */
+static const pl_stability_row *find(const block *b, const char *metric, const char *contrast, const char *template_name)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const pl_stability_row *r = &b->rows[i];
+        if (!*r->layer && !strcmp(r->metric, metric) && !strcmp(r->contrast, contrast) &&
+            !strcmp(r->template_name, template_name))
+            return r;
+    }
+    return NULL;
+}
+
+static const pl_stability_row *find_layer(const block *b, const pl_stability_row *at, const char *metric)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const pl_stability_row *r = &b->rows[i];
+        if (!strcmp(r->metric, metric) && !strcmp(r->contrast, "templates") && !strcmp(r->preproc, "c") &&
+            !strcmp(r->layer, at->layer) && !strcmp(r->position, at->position))
+            return r;
+    }
+    return NULL;
+}
+
+/* Text cut (with "..") to `width` characters of UTF-8, and padded to them unless it ends its line. */
+static void put_text(FILE *out, const char *text, size_t width, bool ends_line)
+{
+    size_t characters = 0, bytes = 0;
+    for (const char *c = text; *c; c++) characters += ((unsigned char)*c & 0xC0) != 0x80;
+    if (characters <= width) {
+        fprintf(out, "%s%*s%s", text, ends_line ? 0 : (int)(width - characters), "", ends_line ? "\n" : "");
+        return;
+    }
+    for (size_t seen = 0; text[bytes]; bytes++) {
+        seen += ((unsigned char)text[bytes] & 0xC0) != 0x80;
+        if (seen == width - 1) break;
+    }
+    fprintf(out, "%.*s..%s", (int)bytes, text, ends_line ? "\n" : "");
+}
+
+/* "0.512" into `text`; "-" when not defined. */
+static const char *number_text(char text[32], double value)
+{
+    if (isnan(value)) return "-";
+    snprintf(text, 32, "%.3f", value + 0.0);
+    return strcmp(text, "-0.000") ? text : text + 1;
+}
+
+/* "0.512 [0.446, 0.578]", "0.512", or why there is no number. */
+static void put_cell(FILE *out, const pl_stability_row *row, bool ends_line)
+{
+    char value[32], lo[32], hi[32], text[128];
+    if (!row || isnan(row->value))
+        snprintf(text, sizeof text, "%s", row && *row->note ? row->note : "-");
+    else if (isnan(row->lo))
+        snprintf(text, sizeof text, "%s", number_text(value, row->value));
+    else
+        snprintf(text, sizeof text, "%s [%s, %s]", number_text(value, row->value), number_text(lo, row->lo),
+                 number_text(hi, row->hi));
+    put_text(out, text, CELL_WIDTH - 2, ends_line);
+    if (!ends_line) fputs("  ", out);
+}
+
+/* "  name" in the first column of a block. */
+static void put_name(FILE *out, const char *name)
+{
+    fputs("  ", out);
+    put_text(out, name, NAME_WIDTH, false);
+    fputs("  ", out);
+}
+
+static void put_header(const block *b)
+{
+    const pl_stability_row *r = b->rows;
+    char text[512];
+    int size = snprintf(text, sizeof text, "%s, %s: %s, k = %lld, %s", r->model, r->task, r->arm, r->k, r->readout);
+    size_t at = size > 0 && (size_t)size < sizeof text ? (size_t)size : sizeof text - 1;
+    if (r->n_seeds > 1)
+        snprintf(text + at, sizeof text - at, ", mean of %zu draws", r->n_seeds);
+    else if (r->draw > 0 || r->order > 0)
+        snprintf(text + at, sizeof text - at, ", draw %lld, order %lld", r->draw, r->order);
+    put_text(b->out, text, WIDTH, true);
+    for (size_t m = 0; m < b->table->n_random_models; m++)
+        if (!strcmp(b->table->random_models[m], r->model)) fprintf(b->out, "random weights: no skill expected\n");
+    if (*r->note) put_text(b->out, r->note, WIDTH, true);
+}
+
+static void put_accuracy_line(const block *b, const char *name, const pl_stability_row *acc,
+                              const pl_stability_row *entropy)
+{
+    char chance[32], majority[32], bits[32];
+    const pl_stability_row *most = find(b, "majority", "templates", "");
+    put_name(b->out, name);
+    put_cell(b->out, acc, false);
+    fprintf(b->out, "%-9s%-10s%s\n", number_text(chance, acc->null_mean),
+            number_text(majority, most ? most->value : NAN), number_text(bits, entropy ? entropy->value : NAN));
+}
+
+/* One line a template, in the table's order, then over templates and over those of a role. */
+static void put_accuracy(const block *b)
+{
+    static const char *const over[][2] = {
+        {"templates", "all templates"}, {"id", "id templates"}, {"dev", "dev templates"}, {"ood", "ood templates"}};
+    fprintf(b->out, "  %-*s  %-*s%-9s%-10s%s\n", (int)NAME_WIDTH, "template", (int)CELL_WIDTH, "accuracy", "chance",
+            "majority", "entropy (bit)");
+    for (size_t i = 0; i < b->n; i++) {
+        const pl_stability_row *r = &b->rows[i];
+        if (strcmp(r->metric, "acc") || !*r->template_name) continue;
+        put_accuracy_line(b, r->template_name, r, find(b, "prediction_entropy", "templates", r->template_name));
+    }
+    for (size_t o = 0; o < sizeof over / sizeof *over; o++) {
+        const pl_stability_row *r = find(b, "acc", over[o][0], "");
+        if (r && r->n_templates > 1) put_accuracy_line(b, over[o][1], r, find(b, "prediction_entropy", over[o][0], ""));
+    }
+}
+
+static void put_behaviour(const block *b)
+{
+    static const char *const metrics[][3] = {{"acc_drop", "id|ood", "id - ood drop"},
+                                             {"flip_rate", "templates", "flip rate"},
+                                             {"template_sd", "templates", "template SD"},
+                                             {"parse_fail", "templates", "no label found"}};
+    char null[32];
+    for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++) {
+        const pl_stability_row *r = find(b, metrics[m][0], metrics[m][1], "");
+        if (!r) continue;
+        put_name(b->out, metrics[m][2]);
+        put_cell(b->out, r, !*r->null_name);
+        if (*r->null_name) fprintf(b->out, "null %s (%s)\n", number_text(null, r->null_mean), r->null_name);
+    }
+}
+
+/* One line a position and layer: the wobble rows give them in order. */
+static void put_layers(const block *b)
+{
+    bool any = false;
+    for (size_t i = 0; i < b->n; i++) {
+        const pl_stability_row *r = &b->rows[i];
+        if (strcmp(r->metric, "wobble") || find_layer(b, r, "wobble") != r) continue;
+        char name[128];
+        if (!any)
+            fprintf(b->out, "  %-*s  %-*s%-*s%s\n", (int)NAME_WIDTH, "states", (int)CELL_WIDTH, "wobble",
+                    (int)CELL_WIDTH, "shift", "CKA");
+        any = true;
+        snprintf(name, sizeof name, "%s %s", r->position, r->layer);
+        put_name(b->out, name);
+        put_cell(b->out, r, false);
+        put_cell(b->out, find_layer(b, r, "shift"), false);
+        put_cell(b->out, find_layer(b, r, "cka_debiased"), true);
+    }
+}
+
+static void put_legend(FILE *out)
+{
+    static const char *const metrics[][3] = {
+        {"accuracy", "acc", "0 to 1; beside it chance and the commonest label"},
+        {"entropy", "prediction_entropy", "a steady predictor with 0 bits has understood nothing"},
+        {"flip rate", "flip_rate", "0: steady; null: independent predictions with the same shares"},
+        {"template SD", "template_sd", "0: steady; null: outcomes exchanged between templates within items"},
+        {"wobble", "wobble", "0 (null): identical templates; 1: nothing of the item stays"},
+        {"shift", "shift", "0 (null): identical templates; 1: the template is all there is"},
+        {"CKA", "cka_debiased", "0 (null): unrelated; 1: the same up to rotation and scale"},
+    };
+    fprintf(out,
+            "[lo, hi]: 95 %%. Accuracy of one template of one draw: Wilson. Template SD: templates left out in turn\n"
+            "(from 8 on). Else: items left out in turn, templates fixed. More, and each method: stability.csv.\n");
+    for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++)
+        fprintf(out, "%-11s  %s\n%-11s  %s\n", metrics[m][0], pl_metric_find(metrics[m][1])->meaning, "",
+                metrics[m][2]);
+}
+
+/* A draw has no block of its own where means over draws have one. */
+static bool is_shown(const pl_stability_table *table, const pl_stability_row *row)
+{
+    for (size_t i = 0; i < table->n && row->n_seeds == 1; i++)
+        if (table->rows[i].n_seeds > 1 && same_family(&table->rows[i], row)) return false;
+    return true;
+}
+
+pl_status pl_report_print(FILE *out, const pl_stability_table *table)
+{
+    if (table->n == 0) fprintf(out, "no finished units: nothing to report\n");
+    for (size_t i = 0, next; i < table->n; i = next) {
+        for (next = i + 1; next < table->n && same_block(&table->rows[i], &table->rows[next]); next++) continue;
+        const block b = {.out = out, .table = table, .rows = &table->rows[i], .n = next - i};
+        if (!is_shown(table, b.rows)) continue;
+        put_header(&b);
+        put_accuracy(&b);
+        put_behaviour(&b);
+        put_layers(&b);
+        fputc('\n', out);
+    }
+    if (table->n > 0) put_legend(out);
+    if (ferror(out)) return pl_fail(PL_E_IO, "the table cannot be written to the output");
+    return PL_OK;
+}
