@@ -14,7 +14,7 @@ static pl_status distinct(const char ***out, size_t *n_out, const pl_column *col
         if (column->values.text[i]) (*out)[n++] = column->values.text[i];
     qsort(*out, n, sizeof **out, pl__by_text);
     for (size_t i = 0; i < n; i++)
-        if (i == 0 || strcmp((*out)[i], (*out)[i - 1])) (*out)[kept++] = (*out)[i];
+        if (i == 0 || strcmp((*out)[i], (*out)[i - 1]) != 0) (*out)[kept++] = (*out)[i];
     *n_out = kept;
     return PL_OK;
 }
@@ -91,7 +91,7 @@ static pl_status put_column_order(hid_t group, const pl_frame *frame, const char
     pl_status status = PL_OK;
     for (size_t i = 0; i < frame->n_columns; i++) {
         PL_GOTO(status, done, pl__output_name(where, frame->columns[i].name));
-        if (strcmp(frame->columns[i].name, "_index")) names[n++] = frame->columns[i].name;
+        if (strcmp(frame->columns[i].name, "_index") != 0) names[n++] = frame->columns[i].name;
     }
     status = pl__output_text_list(group, "column-order", names, n, where);
 done:

@@ -8,15 +8,21 @@
 #include "base/memory.h"
 
 /* TEXT: any strings; CATEGORY: strings of few kinds, stored as AnnData categoricals (sorted categories, codes). */
-typedef enum pl_column_kind { PL_COLUMN_TEXT, PL_COLUMN_CATEGORY, PL_COLUMN_INTEGER, PL_COLUMN_REAL, PL_COLUMN_BOOL } pl_column_kind;
+typedef enum pl_column_kind {
+    PL_COLUMN_TEXT,
+    PL_COLUMN_CATEGORY,
+    PL_COLUMN_INTEGER,
+    PL_COLUMN_REAL,
+    PL_COLUMN_BOOL
+} pl_column_kind;
 
 typedef struct pl_column {
     const char *name;
     pl_column_kind kind;
     union {
-        const char **text;     /* TEXT and CATEGORY; NULL: missing (category code -1) */
+        const char **text; /* TEXT and CATEGORY; NULL: missing (category code -1) */
         int64_t *integer;
-        double *real;          /* NaN: missing */
+        double *real; /* NaN: missing */
         uint8_t *boolean;
     } values; /* [n_rows] */
 } pl_column;
@@ -33,6 +39,6 @@ pl_status pl_frame_add(pl_frame *frame, pl_column **out, const char *name, pl_co
 /* Copies a text into the frame's arena and stores it. */
 pl_status pl_frame_set_text(pl_frame *frame, pl_column *column, size_t row, const char *text);
 const pl_column *pl_frame_column(const pl_frame *frame, const char *name); /* NULL: none */
-void pl_frame_free(pl_frame *frame); /* takes NULL */
+void pl_frame_free(pl_frame *frame);                                       /* takes NULL */
 
 #endif

@@ -112,7 +112,7 @@ pl_status pl__input_array(void **out, size_t *n, const pl__input *in, const char
 {
     *out = NULL;
     hid_t dataset;
-    size_t dims[2];
+    size_t dims[2] = {0};
     PL_TRY(pl__input_open(&dataset, dims, in, name, 1, type_class));
     pl_status status;
     PL_GOTO(status, done, pl_arena_new_bytes(arena, out, dims[0], H5Tget_size(type)));
@@ -160,7 +160,7 @@ pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, con
 {
     *out = NULL;
     hid_t dataset;
-    size_t dims[2];
+    size_t dims[2] = {0};
     PL_TRY(pl__input_open(&dataset, dims, in, name, 1, H5T_STRING));
     struct text_pool pool = {arena, (size_t)in->file_bytes + dims[0]};
     hid_t type = pl__hdf5_text_type(), transfer = H5Pcreate(H5P_DATASET_XFER);
@@ -207,7 +207,7 @@ pl_status pl__input_matrix(float **values, size_t *rows, size_t *width, const pl
 {
     *values = NULL;
     hid_t dataset;
-    size_t dims[2];
+    size_t dims[2] = {0};
     PL_TRY(pl__input_open(&dataset, dims, in, name, 2, H5T_FLOAT));
     pl_status status;
     PL_GOTO(status, done, pl_new(values, dims[0] * dims[1]));
@@ -248,7 +248,7 @@ pl_status pl__input_text_list(const char ***out, size_t *n, const pl__input *in,
                               pl_arena *arena)
 {
     hid_t attribute, type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    H5T_class_t type_class;
+    H5T_class_t type_class = H5T_NO_CLASS;
     char **texts = NULL;
     PL_TRY(open_attribute(&attribute, &type_class, n, in, object, name));
     pl_status status;
@@ -291,7 +291,7 @@ pl_status pl__input_attribute(json_t **out, const pl__input *in, const char *obj
 {
     *out = NULL;
     hid_t attribute;
-    H5T_class_t type_class;
+    H5T_class_t type_class = H5T_NO_CLASS;
     size_t n;
     PL_TRY(open_attribute(&attribute, &type_class, &n, in, object, name));
     int64_t integer;

@@ -2,7 +2,9 @@
  *
  * Output: `where` is the path named in errors. Arrays are contiguous, allocated at once, without fill values, filters
  * or times, and the type in the file is the type in memory, so HDF5 hands the caller's bytes to the disk as they are.
- * Input: a file is hostile: every size is checked against the file before memory is taken. */
+ * Input: a file is hostile: every size is checked against the file before memory is taken. HDF5 itself guards its
+ * metadata with checksums but not its text heap: a file with flipped bits there may still crash HDF5 1.10 (H5HG_read).
+ */
 #ifndef PLUMB_STORE_HDF5_OBJECT_H
 #define PLUMB_STORE_HDF5_OBJECT_H
 

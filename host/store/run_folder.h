@@ -21,7 +21,8 @@ typedef struct pl_run_folder {
 /* Makes results/<name>-<hash8>/units, writes experiment.yaml, manifest.json and plan.json when they are absent (when
  * present with another plan: PL_E_INPUT). Removes left-over .part files that no live process holds. */
 pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const char *name, const char *hash,
-                               const char *experiment_yaml, size_t yaml_size, const json_t *manifest, const json_t *plan);
+                               const char *experiment_yaml, size_t yaml_size, const json_t *manifest,
+                               const json_t *plan);
 /* Opens an existing run folder. */
 pl_status pl_run_folder_open(pl_run_folder *out, const char *path);
 pl_status pl_run_folder_plan(const pl_run_folder *run, json_t **plan); /* a new reference */

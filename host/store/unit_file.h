@@ -19,8 +19,8 @@
 enum { PL_UNIT_FORMAT_VERSION = 1 };
 
 /* Storage type of states. The half types count the values that do not fit, infinities included: they are stored as the
- * largest finite value (+-65504 in float16) and the count is the attribute `out_of_range` of the data set and, summed, of
- * the file; never a silent infinity. */
+ * largest finite value (+-65504 in float16) and the count is the attribute `out_of_range` of the data set and, summed,
+ * of the file; never a silent infinity. */
 typedef enum pl_storage { PL_STORE_F32, PL_STORE_F16, PL_STORE_BF16 } pl_storage;
 const char *pl_storage_name(pl_storage storage); /* "float32", "float16", "bfloat16" */
 pl_status pl_storage_parse(pl_storage *out, const char *name);
@@ -43,7 +43,8 @@ typedef struct pl_loglik {
     int32_t *token_ids;      /* [n_tokens] */
     float *values;           /* [n_tokens] */
     uint8_t *greedy;         /* [n_tokens]: the token was the arg max */
-    uint32_t *choice_bytes, *choice_characters; /* [n_choices]: lengths of the choice's text, for acc_bytes and acc_norm */
+    uint32_t *choice_bytes,
+        *choice_characters; /* [n_choices]: lengths of the choice's text, for acc_bytes and acc_norm */
 } pl_loglik;
 pl_status pl_unit_put_loglik(pl_unit_writer *w, const pl_loglik *loglik);
 /* /uns/plumb/labels: per label its text, its token ids (CSR) and the unembedding row of its first token [n, C]. */
@@ -55,8 +56,8 @@ typedef struct pl_labels {
     float *unembedding; /* [n, C]: the row of the vocabulary head for the label's first token */
 } pl_labels;
 pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
-/* /uns/plumb/states_all/<layer> [tokens, C] float32 values: each distinct token once; row r of /obs reads the token ranges
- * ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once. */
+/* /uns/plumb/states_all/<layer> [tokens, C] float32 values: each distinct token once; row r of /obs reads the token
+ * ranges ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once. */
 pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
                                  pl_storage storage);
 pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
@@ -64,13 +65,14 @@ pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n
 /* /uns/plumb/tokens (CSR ids over rows) and /uns/plumb/logits [rows, V]: what `extract` adds. */
 pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const int32_t *ids);
 pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows, size_t width);
-/* /uns/plumb/samples: one JSON text a row of /obs (doc, target, arguments, resps): lm-eval's samples without a model. */
+/* /uns/plumb/samples: one JSON text a row of /obs (doc, target, arguments, resps): lm-eval's samples without a model.
+ */
 pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows);
 /* Attributes of /uns/plumb: config_json is canonical JSON of what decides the unit's numbers; `attributes` is a flat
  * JSON object of texts, integers and reals (digests, compute_type, storage_type, device_class, ...). */
 pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *attributes);
-pl_status pl_unit_finish(pl_unit_writer *w);   /* frees w, also on failure (the .part is then removed) */
-void pl_unit_discard(pl_unit_writer *w);       /* removes the .part; takes NULL */
+pl_status pl_unit_finish(pl_unit_writer *w); /* frees w, also on failure (the .part is then removed) */
+void pl_unit_discard(pl_unit_writer *w);     /* removes the .part; takes NULL */
 
 typedef struct pl_unit_reader pl_unit_reader;
 
@@ -92,7 +94,7 @@ pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t 
 pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, int32_t **ids);
 pl_status pl_unit_get_logits(const pl_unit_reader *r, float **values, size_t *rows, size_t *width);
 pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n);
-pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config); /* a new reference */
+pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config);                     /* a new reference */
 pl_status pl_unit_get_attribute(const pl_unit_reader *r, const char *name, json_t **value); /* a new reference */
 
 #endif

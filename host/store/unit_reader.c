@@ -53,7 +53,7 @@ static pl_status check_marks(pl_unit_reader *r)
         return pl_fail(PL_E_INPUT, "%s: not complete: its writer never finished it; run the unit again", r->path);
     PL_TRY(expect_integer(r, "complete", 1, "run the unit again"));
     hid_t index;
-    size_t dims[2];
+    size_t dims[2] = {0};
     PL_TRY(pl__input_open(&index, dims, &r->in, "/obs/_index", 1, H5T_STRING));
     H5Dclose(index);
     r->n_rows = dims[0];
@@ -244,7 +244,7 @@ pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t 
     static const char name[] = "/uns/plumb/states_all/ranges";
     PL_TRY(get_indptr(r, arena, "/uns/plumb/states_all/indptr", indptr, r->n_rows, n_ranges));
     hid_t dataset;
-    size_t dims[2];
+    size_t dims[2] = {0};
     PL_TRY(pl__input_open(&dataset, dims, &r->in, name, 2, H5T_INTEGER));
     pl_status status = PL_OK;
     if (dims[0] != *n_ranges || dims[1] != 2) {

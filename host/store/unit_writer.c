@@ -36,7 +36,7 @@ const char *pl_storage_name(pl_storage storage)
 pl_status pl_storage_parse(pl_storage *out, const char *name)
 {
     for (size_t i = 0; i < sizeof storage_names / sizeof *storage_names; i++) {
-        if (strcmp(name, storage_names[i])) continue;
+        if (strcmp(name, storage_names[i]) != 0) continue;
         *out = (pl_storage)i;
         return PL_OK;
     }
@@ -279,7 +279,7 @@ static pl_status put_attributes(pl_unit_writer *w, const json_t *attributes)
     size_t n = 0;
     const json_t *value;
     PL_TRY(pl_new(&names, json_object_size(attributes)));
-    json_object_foreach((json_t *)(uintptr_t)attributes, name, value) names[n++] = name;
+    json_object_foreach((json_t *)attributes, name, value) names[n++] = name;
     qsort(names, n, sizeof *names, pl__by_text);
     pl_status status = PL_OK;
     for (size_t i = 0; i < n && status == PL_OK; i++)
