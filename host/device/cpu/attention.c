@@ -19,7 +19,7 @@ typedef struct scratch {
     _Alignas(64) float s[QUERIES * PL_PAGE];                /* scores, then weights */
     _Alignas(64) float value[QUERIES * PL__MAX_HEAD_WIDTH]; /* [queries, value_width] */
     float max[QUERIES], sum[QUERIES], slope[QUERIES];
-    size_t position[QUERIES];
+    size_t position[QUERIES], from[QUERIES], to[QUERIES]; /* keys seen of the page at hand */
 } scratch;
 
 /* Rows first .. first + n of one run and query heads first_head .. first_head + n_heads, which share head kv_head. Query
@@ -47,20 +47,22 @@ static void load_queries(scratch *w, const pl_attention_args *a, const piece *p)
 static void score_page(scratch *w, const pl_attention_args *a, const float *keys, size_t first, size_t n)
 {
     size_t D = a->kv->head_width;
-    pl__product product = {.x = w->q + first * D, .x_stride = D, .row_floats = PL_PAGE, .k = D, .c_stride = PL_PAGE,
+    pl__product product = {.x = w->q + first * D,
+                           .x_stride = D,
+                           .b = keys,
+                           .row_floats = PL_PAGE,
+                           .panel_floats = PL__PANEL,
+                           .k = D,
+                           .c = w->s + first * PL_PAGE,
+                           .c_stride = PL_PAGE,
                            .fresh = true};
-    for (size_t key = 0; key < PL_PAGE; key += PL__PANEL) {
-        product.b = keys + key;
-        product.c = w->s + first * PL_PAGE + key;
-        pl__product_tall(&product, n);
-    }
+    pl__product_panels(&product, n, PL_PAGE / PL__PANEL);
 }
 
-/* Scores of query i become weights for keys [from, to) of the page that starts at position `start`, 0 elsewhere; the
- * running maximum and sum take them in, and the values gathered so far are scaled to the new maximum. */
-static void weigh(scratch *w, const pl_attention_args *a, size_t i, size_t start, size_t from, size_t to)
+/* Softcap, ALiBi and the mask on the scores of query i, for keys [from, to) of the page that starts at `start`. */
+static void mask(scratch *w, const pl_attention_args *a, size_t i, size_t start, size_t from, size_t to)
 {
-    float *s = w->s + i * PL_PAGE, tree[PL_PAGE], old = w->max[i], max = old;
+    float *s = w->s + i * PL_PAGE;
     if (a->softcap > 0.0f) {
         for (size_t j = 0; j < PL_PAGE; j++) s[j] = a->softcap * pl__tanh(s[j] / a->softcap);
     }
@@ -70,26 +72,25 @@ static void weigh(scratch *w, const pl_attention_args *a, size_t i, size_t start
             s[j] += w->slope[i] * distance;
         }
     }
-    if (to - from < PL_PAGE) {
-        for (size_t j = 0; j < from; j++) s[j] = -INFINITY;
-        for (size_t j = to; j < PL_PAGE; j++) s[j] = -INFINITY;
+    for (size_t j = 0; j < from; j++) s[j] = -INFINITY;
+    for (size_t j = to; j < PL_PAGE; j++) s[j] = -INFINITY;
+}
+
+/* Scores of queries first .. first + n become weights exp(s - max), 0 where masked. The running maximum and sum take
+ * them in, and the values gathered so far are scaled to a maximum that has grown. */
+static void weigh(scratch *w, size_t width, size_t first, size_t n)
+{
+    for (size_t i = first; i < first + n; i++) {
+        float *s = w->s + i * PL_PAGE, old = w->max[i], top = pl__max_page(s), max = top > old ? top : old;
+        for (size_t j = 0; j < PL_PAGE; j++) s[j] = pl__exp(s[j] - max);
+        if (max > old) {
+            float scale = pl__exp(old - max), *value = w->value + i * width;
+            for (size_t d = 0; d < width; d++) value[d] *= scale;
+            w->sum[i] *= scale;
+        }
+        w->sum[i] += pl__sum_page(s);
+        w->max[i] = max;
     }
-    for (size_t j = 0; j < PL_PAGE; j++) tree[j] = s[j];
-    for (size_t half = PL_PAGE / 2; half; half /= 2) {
-        for (size_t j = 0; j < half; j++) tree[j] = tree[j + half] > tree[j] ? tree[j + half] : tree[j];
-    }
-    max = tree[0] > max ? tree[0] : max;
-    for (size_t j = 0; j < PL_PAGE; j++) tree[j] = s[j] = pl__exp(s[j] - max);
-    for (size_t half = PL_PAGE / 2; half; half /= 2) {
-        for (size_t j = 0; j < half; j++) tree[j] += tree[j + half];
-    }
-    if (max > old) { /* 1 otherwise */
-        float scale = pl__exp(old - max), *value = w->value + i * a->kv->value_width;
-        for (size_t d = 0; d < a->kv->value_width; d++) value[d] *= scale;
-        w->sum[i] *= scale;
-    }
-    w->sum[i] += tree[0];
-    w->max[i] = max;
 }
 
 /* value[first .. first + n] += weights of keys [from, to) times their values. */
@@ -98,20 +99,19 @@ static void add_values(scratch *w, const pl_kv *kv, const float *values, size_t 
     size_t width = kv->value_width;
     pl__product product = {.x = w->s + first * PL_PAGE + from,
                            .x_stride = PL_PAGE,
+                           .b = values + from * width,
                            .row_floats = width,
+                           .panel_floats = PL__PANEL,
                            .k = to - from,
+                           .c = w->value + first * width,
                            .c_stride = width};
-    for (size_t d = 0; d < width; d += PL__PANEL) {
-        product.b = values + from * width + d;
-        product.c = w->value + first * width + d;
-        pl__product_tall(&product, n);
-    }
+    pl__product_panels(&product, n, width / PL__PANEL);
 }
 
 /* The page at position `start` for the queries that see any of it. */
 static void take_page(scratch *w, const pl_attention_args *a, const float *keys, size_t start, size_t n_queries)
 {
-    size_t first = 0, end = n_queries, full = 0;
+    size_t first = 0, end = n_queries;
     const float *values = keys + a->kv->head_width * PL_PAGE;
     while (first < end && w->position[first] < start) first++;
     /* Positions go up: queries whose window has left the page stand at the end. */
@@ -119,19 +119,18 @@ static void take_page(scratch *w, const pl_attention_args *a, const float *keys,
     if (first == end) return;
     score_page(w, a, keys, first, end - first);
     for (size_t i = first; i < end; i++) {
-        size_t position = w->position[i], to = position - start + 1 < PL_PAGE ? position - start + 1 : PL_PAGE, from = 0;
-        if (a->window && position + 1 > start + a->window) from = position + 1 - a->window - start;
-        weigh(w, a, i, start, from, to);
-        /* Whole pages are multiplied for several queries at once, cut pages for one: the chain is the same. */
-        if (to - from == PL_PAGE) {
-            full++;
-            continue;
-        }
-        if (full) add_values(w, a->kv, values, i - full, full, 0, PL_PAGE);
-        full = 0;
-        add_values(w, a->kv, values, i, 1, from, to);
+        size_t position = w->position[i];
+        w->to[i] = position - start + 1 < PL_PAGE ? position - start + 1 : PL_PAGE;
+        w->from[i] = a->window && position + 1 > start + a->window ? position + 1 - a->window - start : 0;
+        mask(w, a, i, start, w->from[i], w->to[i]);
     }
-    if (full) add_values(w, a->kv, values, end - full, full, 0, PL_PAGE);
+    weigh(w, a->kv->value_width, first, end - first);
+    /* Queries with the same keys are multiplied together: for whole pages that is nearly all of them. A key outside
+     * [from, to) is left out, not multiplied by 0: it may hold NaN of an earlier use. */
+    for (size_t i = first, n; i < end; i += n) {
+        for (n = 1; i + n < end && w->from[i + n] == w->from[i] && w->to[i + n] == w->to[i];) n++;
+        add_values(w, a->kv, values, i, n, w->from[i], w->to[i]);
+    }
 }
 
 static void attend(const pl_attention_args *a, const piece *p)

@@ -1,31 +1,13 @@
 /* A tile of a product with a packed weight.
  *
- * Up to PL__ROWS rows (decoding): the weight is read once and nothing else matters, so several panels run side by side
- * to keep enough loads and chains in flight. More rows: k is cut into blocks such that a block of a panel (24 KiB)
- * stays in the first cache while the rows stream past it; the partial sums wait in the tile. */
+ * Up to PL__ROWS rows (decoding) a weight is read once and the rows stay in the cache. For more, k is cut into blocks
+ * such that a block of a panel (24 KiB) stays in the first cache while the rows stream past it; the partial sums wait in
+ * the tile. */
 #include "device/cpu/gemm.h"
 
 #include "device/cpu/product.h"
 
 enum { PANEL_BLOCK_BYTES = 24576, K_BLOCK = PANEL_BLOCK_BYTES / (PL__PANEL * (int)sizeof(float)) };
-
-/* As many panels at once as keep the accumulators in registers: 4 for a row, 3 for two, 2 for three. */
-static void few_rows(pl__product *a, size_t rows, size_t n_panels)
-{
-    const float *b = a->b;
-    float *c = a->c;
-    size_t together = rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1;
-    for (size_t p = 0; p < n_panels;) {
-        size_t n = n_panels - p >= together ? together : 1;
-        a->b = b + p * a->panel_floats;
-        a->c = c + p * PL__PANEL;
-        if (n == 4) pl__product_block(a, 1, 4, PL__PANEL_VECS);
-        else if (n == 3) pl__product_block(a, 2, 3, PL__PANEL_VECS);
-        else if (n == 2) pl__product_block(a, 3, 2, PL__PANEL_VECS);
-        else pl__product_rows(a, rows);
-        p += n;
-    }
-}
 
 void PL__WIDE(gemm_tile)(pl__tile *tile, const float *x, size_t x_stride, size_t rows, const pl_weight *weight,
                          size_t first_column, size_t n_columns)
@@ -42,7 +24,7 @@ void PL__WIDE(gemm_tile)(pl__tile *tile, const float *x, size_t x_stride, size_t
         a.k = n_in;
         a.c = tile->z;
         a.fresh = true;
-        few_rows(&a, rows, n_panels);
+        pl__product_panels(&a, rows, n_panels);
         return;
     }
     for (size_t k = 0; k < n_in; k += K_BLOCK) {

@@ -5,7 +5,7 @@
 #include "device/cpu/cpu.h"
 
 /* A tile is up to PL__TILE_ROWS rows by PL__TILE_COLUMNS columns; it lives on the stack of the thread that makes it. */
-enum { PL__TILE_ROWS = 96, PL__TILE_COLUMNS = 128 };
+enum { PL__TILE_ROWS = 48, PL__TILE_COLUMNS = 128 };
 
 typedef struct pl__tile {
     _Alignas(64) float z[PL__TILE_ROWS * PL__TILE_COLUMNS]; /* rows PL__TILE_COLUMNS apart */

@@ -88,4 +88,23 @@ static inline void pl__product_tall(const pl__product *a, size_t rows)
     }
 }
 
+/* Several panels side by side, any number of rows. For one, two or three rows 4, 3 or 2 panels run at once: a panel
+ * alone would have too few chains to hide the latency of a fused multiply-add, and too few loads in flight. */
+static inline void pl__product_panels(const pl__product *a, size_t rows, size_t n_panels)
+{
+    pl__product part = *a;
+    size_t together = rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1;
+    for (size_t p = 0; p < n_panels;) {
+        size_t n = n_panels - p >= together ? together : rows == 1 && n_panels - p >= 2 ? 2 : 1;
+        part.b = a->b + p * a->panel_floats;
+        part.c = a->c + p * PL__PANEL;
+        if (n == 1) pl__product_tall(&part, rows);
+        else if (n == 4) pl__product_block(&part, 1, 4, PL__PANEL_VECS);
+        else if (n == 3) pl__product_block(&part, 2, 3, PL__PANEL_VECS);
+        else if (rows == 3) pl__product_block(&part, 3, 2, PL__PANEL_VECS);
+        else pl__product_block(&part, 1, 2, PL__PANEL_VECS);
+        p += n;
+    }
+}
+
 #endif
