@@ -168,7 +168,8 @@ static pl_status add(pl__sections *out, size_t start, size_t stop, int32_t id)
     return PL_OK;
 }
 
-pl_status pl__added_cut(const pl__added_tokens *added, bool normalized, const char *text, size_t size, pl__sections *out)
+pl_status pl__added_cut(const pl__added_tokens *added, bool normalized, const char *text, size_t size,
+                        pl__sections *out)
 {
     const pl__trie *trie = &added->tries[normalized];
     size_t done = 0;

@@ -14,7 +14,7 @@
 #include "text/vocabulary.h"
 
 typedef struct pl__added {
-    char *text;       /* owned */
+    char *text; /* owned */
     size_t size;
     char *normalized_text; /* what the normalizer makes of it: what is decoded, and looked for; NULL: the same; owned */
     size_t normalized_size;
@@ -62,6 +62,7 @@ typedef struct pl__sections {
 } pl__sections;
 
 /* *out becomes the sections of the text, for the tokens of one of the sets. Empty ones are left out. */
-pl_status pl__added_cut(const pl__added_tokens *added, bool normalized, const char *text, size_t size, pl__sections *out);
+pl_status pl__added_cut(const pl__added_tokens *added, bool normalized, const char *text, size_t size,
+                        pl__sections *out);
 
 #endif

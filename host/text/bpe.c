@@ -157,8 +157,10 @@ static pl_status lacking(const pl__bpe *bpe, struct symbols *s, const char *text
     }
     if (!bpe->unknown) return PL_OK;
     if (bpe->unknown_id < 0)
-        return pl_fail(PL_E_INPUT, "the text has a character that the vocabulary lacks, and its unk_token '%.80s' is not "
-                                   "in the vocabulary either", bpe->unknown);
+        return pl_fail(PL_E_INPUT,
+                       "the text has a character that the vocabulary lacks, and its unk_token '%.80s' is not "
+                       "in the vocabulary either",
+                       bpe->unknown);
     if (!bpe->fuse_unknown) put_unknown(s);
     s->unknown = bpe->unknown_id;
     return PL_OK;

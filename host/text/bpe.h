@@ -18,14 +18,14 @@ typedef struct pl__bpe {
         int32_t left, right; /* left -1: a free slot */
         uint32_t rank;
         int32_t id; /* what the two become */
-    } *merges;      /* open addressing over (left, right) */
+    } * merges;     /* open addressing over (left, right) */
     size_t merges_mask, n_merges;
     bool byte_fallback, fuse_unknown, ignore_merges;
-    char *unknown;            /* the token for what the vocabulary lacks; NULL: such text is dropped; owned */
-    int32_t unknown_id;       /* -1: the vocabulary lacks that token too, an error when it is needed */
-    int32_t byte_ids[256];    /* of a byte through the byte alphabet; -1: none */
+    char *unknown;             /* the token for what the vocabulary lacks; NULL: such text is dropped; owned */
+    int32_t unknown_id;        /* -1: the vocabulary lacks that token too, an error when it is needed */
+    int32_t byte_ids[256];     /* of a byte through the byte alphabet; -1: none */
     int32_t fallback_ids[256]; /* of <0x00> to <0xFF>; -1: none */
-    int32_t ascii_ids[128];   /* of a character */
+    int32_t ascii_ids[128];    /* of a character */
     /* By id: is this text, met as a word, this very token? A pure function of the model, found out at first need; the
      * byte is atomic, so several threads may find out the same thing at once. */
     _Atomic uint8_t *whole;
@@ -50,6 +50,7 @@ typedef struct pl__bpe_work {
 void pl__bpe_work_free(pl__bpe_work *work);
 
 /* Appends the ids of a word. `bytes`: the word is raw bytes, to be read through the byte alphabet. */
-pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work, pl_ids *out);
+pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work,
+                         pl_ids *out);
 
 #endif

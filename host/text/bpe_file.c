@@ -39,7 +39,8 @@ static pl_status read_merges(pl__bpe *bpe, const json_t *list, const char *where
     if (!json_is_array(list)) return pl_fail(PL_E_INPUT, "%s: expected a list", where);
     PL_TRY(pl__bpe_reserve(bpe, json_array_size(list)));
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *merge = json_array_get(list, i), *left = json_array_get(merge, 0), *right = json_array_get(merge, 1);
+        const json_t *merge = json_array_get(list, i), *left = json_array_get(merge, 0),
+                     *right = json_array_get(merge, 1);
         if (json_is_string(merge))
             PL_TRY(add_merge_line(bpe, json_string_value(merge), json_string_length(merge), i, where));
         else if (json_array_size(merge) == 2 && json_is_string(left) && json_is_string(right))
@@ -61,7 +62,8 @@ static pl_status refuse_options(const json_t *model, const char *where)
     PL_TRY(pl_json_get_text(&suffix, model, "end_of_word_suffix", where));
     if (dropout != 0) return pl_fail(PL_E_UNSUPPORTED, "%s.dropout: %g is not supported, only none", where, dropout);
     if (*prefix)
-        return pl_fail(PL_E_UNSUPPORTED, "%s.continuing_subword_prefix: '%.80s' is not supported, only none", where, prefix);
+        return pl_fail(PL_E_UNSUPPORTED, "%s.continuing_subword_prefix: '%.80s' is not supported, only none", where,
+                       prefix);
     if (*suffix)
         return pl_fail(PL_E_UNSUPPORTED, "%s.end_of_word_suffix: '%.80s' is not supported, only none", where, suffix);
     return PL_OK;

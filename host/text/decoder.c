@@ -32,8 +32,8 @@ struct pl__decoder {
 static const struct {
     const char *name;
     kind kind;
-} names[] = {{"ByteLevel", BYTE_LEVEL}, {"ByteFallback", BYTE_FALLBACK}, {"Fuse", FUSE},
-             {"Strip", STRIP},          {"Replace", REPLACE},            {"Metaspace", METASPACE}};
+} names[] = {{"ByteLevel", BYTE_LEVEL}, {"ByteFallback", BYTE_FALLBACK}, {"Fuse", FUSE}, {"Strip", STRIP},
+             {"Replace", REPLACE},      {"Metaspace", METASPACE}};
 
 static pl_status read_content(struct step *step, const json_t *spec, const char *key, bool character, const char *where)
 {
@@ -173,7 +173,10 @@ done:
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                                  : -1;
 }
 
 /* The byte of a token <0x41>; -1: not such a token. */

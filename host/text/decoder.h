@@ -10,7 +10,8 @@
 
 typedef struct pl__decoder pl__decoder;
 
-/* `spec` is tokenizer.json's "decoder"; `where` names it in errors. Null gives *out == NULL: tokens joined by spaces. */
+/* `spec` is tokenizer.json's "decoder"; `where` names it in errors. Null gives *out == NULL: tokens joined by spaces.
+ */
 pl_status pl__decoder_create(pl__decoder **out, const json_t *spec, const char *where);
 void pl__decoder_free(pl__decoder *decoder); /* takes NULL */
 

@@ -39,9 +39,10 @@ static const struct {
     kind kind;
     pl__form form;
 } names[] = {
-    {"NFC", FORM, PL__NFC},        {"NFD", FORM, PL__NFD}, {"NFKC", FORM, PL__NFKC}, {"NFKD", FORM, PL__NFKD},
-    {"Lowercase", LOWERCASE, 0},   {"Strip", STRIP, 0},    {"Replace", REPLACE, 0},  {"Prepend", PREPEND, 0},
-    {"StripAccents", STRIP_ACCENTS, 0}, {"Nmt", NMT, 0},        {"ByteLevel", BYTE_LEVEL, 0},
+    {"NFC", FORM, PL__NFC},   {"NFD", FORM, PL__NFD},       {"NFKC", FORM, PL__NFKC},
+    {"NFKD", FORM, PL__NFKD}, {"Lowercase", LOWERCASE, 0},  {"Strip", STRIP, 0},
+    {"Replace", REPLACE, 0},  {"Prepend", PREPEND, 0},      {"StripAccents", STRIP_ACCENTS, 0},
+    {"Nmt", NMT, 0},          {"ByteLevel", BYTE_LEVEL, 0},
 };
 
 /* ---- from the file ---- */
@@ -198,6 +199,14 @@ static pl_status replace(const struct step *step, pl_bytes *out, const char *tex
     return PL_OK;
 }
 
+/* FORM, LOWERCASE, BYTE_LEVEL. */
+static pl_status spell(const struct step *step, pl_bytes *out, const char *text, size_t size)
+{
+    return step->kind == FORM        ? pl__unicode_form(out, text, size, step->form)
+           : step->kind == LOWERCASE ? lowercase(out, text, size)
+                                     : pl__bytes_to_alphabet(out, text, size);
+}
+
 static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes *in, size_t *head, pl__spans *spans)
 {
     const char *text = in->data;
@@ -215,21 +224,25 @@ static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes
         PL_TRY(pl_bytes_append(out, step->content, step->content_size));
         return pl_bytes_append(out, text, size);
     case FORM:
-        PL_TRY(pl__unicode_form(out, text, size, step->form));
-        break;
     case LOWERCASE:
-        PL_TRY(lowercase(out, text, size));
-        break;
     case BYTE_LEVEL:
-        PL_TRY(pl__bytes_to_alphabet(out, text, size));
         break;
     }
-    /* The first character went into the first character, at least. */
-    if (*head) *head = out->size ? pl__utf8_size(out->data[0]) : 0;
+    /* The front comes out as it would alone, but for a mark behind it that composes: then as one character. */
+    size_t front = 0;
+    if (*head) {
+        PL_TRY(spell(step, out, text, *head < size ? *head : size));
+        front = out->size;
+        pl_bytes_clear(out);
+    }
+    PL_TRY(spell(step, out, text, size));
+    size_t first = out->size ? pl__utf8_size(out->data[0]) : 0;
+    if (*head) *head = front > first ? front : first;
     return PL_OK;
 }
 
-pl_status pl__normalize(const pl__normalizer *normalizer, pl_bytes *text, pl_bytes *spare, size_t *head, pl__spans *spans)
+pl_status pl__normalize(const pl__normalizer *normalizer, pl_bytes *text, pl_bytes *spare, size_t *head,
+                        pl__spans *spans)
 {
     for (size_t i = 0; normalizer && i < normalizer->n && text->size > 0; i++) {
         pl_bytes_clear(spare);

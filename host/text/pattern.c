@@ -51,7 +51,8 @@ pl_status pl__pattern_create(pl__pattern *out, const json_t *spec, const char *w
     *out = (pl__pattern){0};
     const json_t *text = json_object_get(spec, "String"), *regex = json_object_get(spec, "Regex");
     if (json_is_string(text)) return pl__pattern_text(out, json_string_value(text), json_string_length(text), where);
-    if (json_is_string(regex)) return pl__pattern_regex(out, json_string_value(regex), json_string_length(regex), where);
+    if (json_is_string(regex))
+        return pl__pattern_regex(out, json_string_value(regex), json_string_length(regex), where);
     return pl_fail(PL_E_INPUT, "%s.pattern: expected {\"String\": ...} or {\"Regex\": ...}", where);
 }
 

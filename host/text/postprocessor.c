@@ -8,14 +8,13 @@ enum { DEPTH_MAX = 8, SPECIALS_MAX = 256 };
 
 struct reader {
     pl__postprocessor *out;
-    size_t n_ids;
     bool done; /* one component with special tokens was read */
 };
 
-static pl_status add_id(pl_ids *ids, const json_t *value, const struct reader *r, const char *where)
+static pl_status add_id(pl_ids *ids, const json_t *value, const char *where)
 {
-    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) >= (json_int_t)r->n_ids)
-        return pl_fail(PL_E_INPUT, "%s: a special token's id is not in the vocabulary of %zu ids", where, r->n_ids);
+    if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > PL__ID_MAX)
+        return pl_fail(PL_E_INPUT, "%s: a special token's id: expected an integer of 0 to %d", where, PL__ID_MAX);
     if (ids->n >= SPECIALS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d special tokens", where, SPECIALS_MAX);
     int32_t id = (int32_t)json_integer_value(value);
     return pl_ids_append(ids, &id, 1);
@@ -40,20 +39,22 @@ static pl_status read_template(const struct reader *r, const json_t *spec, const
         }
         const json_t *ids = json_object_get(json_object_get(special, id), "ids");
         if (!json_is_array(ids))
-            return pl_fail(PL_E_INPUT, "%s.single[%zu]: special token '%.80s' has no ids in special_tokens", where, i, id);
+            return pl_fail(PL_E_INPUT, "%s.single[%zu]: special token '%.80s' has no ids in special_tokens", where, i,
+                           id);
         for (size_t k = 0; k < json_array_size(ids); k++)
-            PL_TRY(add_id(n_texts ? &r->out->after : &r->out->before, json_array_get(ids, k), r, where));
+            PL_TRY(add_id(n_texts ? &r->out->after : &r->out->before, json_array_get(ids, k), where));
     }
     if (n_texts != 1)
-        return pl_fail(PL_E_UNSUPPORTED, "%s.single: the text stands %zu times, only once is supported", where, n_texts);
+        return pl_fail(PL_E_UNSUPPORTED, "%s.single: the text stands %zu times, only once is supported", where,
+                       n_texts);
     return PL_OK;
 }
 
 /* RobertaProcessing and BertProcessing: ["text", id] for cls and sep. */
 static pl_status read_pair(const struct reader *r, const json_t *spec, const char *where)
 {
-    PL_TRY(add_id(&r->out->before, json_array_get(json_object_get(spec, "cls"), 1), r, where));
-    return add_id(&r->out->after, json_array_get(json_object_get(spec, "sep"), 1), r, where);
+    PL_TRY(add_id(&r->out->before, json_array_get(json_object_get(spec, "cls"), 1), where));
+    return add_id(&r->out->after, json_array_get(json_object_get(spec, "sep"), 1), where);
 }
 
 static pl_status read_any(struct reader *r, const json_t *spec, const char *where, size_t depth)
@@ -82,11 +83,11 @@ static pl_status read_any(struct reader *r, const json_t *spec, const char *wher
     return PL_OK;
 }
 
-pl_status pl__postprocessor_create(pl__postprocessor *out, const json_t *spec, size_t n_ids, const char *where)
+pl_status pl__postprocessor_create(pl__postprocessor *out, const json_t *spec, const char *where)
 {
     *out = (pl__postprocessor){0};
     if (!spec || json_is_null(spec)) return PL_OK;
-    struct reader reader = {out, n_ids, false};
+    struct reader reader = {out, false};
     pl_status status = read_any(&reader, spec, where, 0);
     if (status != PL_OK) pl__postprocessor_free(out);
     return status;

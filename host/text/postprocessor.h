@@ -5,13 +5,15 @@
 #include "base/json.h"
 #include "base/status.h"
 #include "text/tokenizer.h"
+#include "text/vocabulary.h"
 
 typedef struct pl__postprocessor {
     pl_ids before, after;
 } pl__postprocessor;
 
-/* `spec` is tokenizer.json's "post_processor"; `where` names it in errors; ids are below n_ids. */
-pl_status pl__postprocessor_create(pl__postprocessor *out, const json_t *spec, size_t n_ids, const char *where);
+/* `spec` is tokenizer.json's "post_processor"; `where` names it in errors. Whether the ids have tokens is for
+ * the caller to see. */
+pl_status pl__postprocessor_create(pl__postprocessor *out, const json_t *spec, const char *where);
 void pl__postprocessor_free(pl__postprocessor *p); /* takes {0} */
 
 #endif

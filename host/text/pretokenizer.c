@@ -133,7 +133,7 @@ static const struct {
     const char *name;
     pl_status (*read)(struct step *step, const json_t *spec, const char *where);
 } readers[] = {
-    {"ByteLevel", read_byte_level},   {"Split", read_split},         {"Digits", read_digits},
+    {"ByteLevel", read_byte_level},    {"Split", read_split},         {"Digits", read_digits},
     {"Punctuation", read_punctuation}, {"Metaspace", read_metaspace}, {"WhitespaceSplit", read_whitespace_split},
     {"Whitespace", read_whitespace},
 };
@@ -257,8 +257,8 @@ static void apply(behaviour behaviour, pl__spans *spans)
     }
     for (size_t i = 0; i < total; i++) {
         bool match = s[i].match;
-        bool joins = n > 0 && (behaviour == CONTIGUOUS ? match == previous
-                                                       : behaviour == WITH_PREVIOUS && match && !previous);
+        bool joins =
+            n > 0 && (behaviour == CONTIGUOUS ? match == previous : behaviour == WITH_PREVIOUS && match && !previous);
         if (joins)
             s[n - 1].end = s[i].end;
         else

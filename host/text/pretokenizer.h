@@ -13,7 +13,8 @@
 typedef struct pl__pretokenizer pl__pretokenizer;
 
 /* `spec` is tokenizer.json's "pre_tokenizer"; `where` names it in errors. Null gives *out == NULL: nothing is cut.
- * prefix_space: 0 or 1 overrides add_prefix_space of a ByteLevel that stands alone (tokenizer_config.json); -1: leave. */
+ * prefix_space: 0 or 1 overrides add_prefix_space of a ByteLevel that stands alone (tokenizer_config.json); -1: leave.
+ */
 pl_status pl__pretokenizer_create(pl__pretokenizer **out, const json_t *spec, int prefix_space, const char *where);
 void pl__pretokenizer_free(pl__pretokenizer *pretokenizer); /* takes NULL */
 

@@ -24,14 +24,14 @@ static pl_status compile(pl__regex *regex, const pl_bytes *pattern, const char *
     if (!context) return pl_fail(PL_E_MEMORY, "out of memory while compiling a pattern");
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     pcre2_set_parens_nest_limit(context, 100);
-    regex->code = pcre2_compile((PCRE2_SPTR)pattern->data, pattern->size, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error,
-                                &offset, context);
+    regex->code = pcre2_compile((PCRE2_SPTR)pattern->data, pattern->size, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE,
+                                &error, &offset, context);
     pcre2_compile_context_free(context);
     if (!regex->code) {
         PCRE2_UCHAR text[200];
         pcre2_get_error_message(error, text, sizeof text);
-        return pl_fail(PL_E_UNSUPPORTED, "%s: cannot compile the pattern '%.300s': %s at byte %zu", where, pattern->data,
-                       (const char *)text, (size_t)offset);
+        return pl_fail(PL_E_UNSUPPORTED, "%s: cannot compile the pattern '%.300s': %s at byte %zu", where,
+                       pattern->data, (const char *)text, (size_t)offset);
     }
     /* Without a just-in-time compiler the interpreter does the same, slower. */
     (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
@@ -42,7 +42,8 @@ pl_status pl__regex_compile(pl__regex **out, const char *pattern, size_t size, c
 {
     *out = NULL;
     if (size == 0 || size > PATTERN_BYTES_MAX)
-        return pl_fail(PL_E_UNSUPPORTED, "%s: a pattern of %zu bytes, expected 1 to %d", where, size, PATTERN_BYTES_MAX);
+        return pl_fail(PL_E_UNSUPPORTED, "%s: a pattern of %zu bytes, expected 1 to %d", where, size,
+                       PATTERN_BYTES_MAX);
     pl_bytes translated = {0};
     pl_status status;
     PL_GOTO(status, done, pl__regex_translate(&translated, pattern, size, where));

@@ -29,8 +29,8 @@ static bool looking_at(const struct reader *r, const char *text)
 
 static pl_status unsupported(const struct reader *r, const char *what)
 {
-    return pl_fail(PL_E_UNSUPPORTED, "%s: %s at byte %zu of the pattern '%.200s' is not supported", r->where, what, r->at,
-                   r->text);
+    return pl_fail(PL_E_UNSUPPORTED, "%s: %s at byte %zu of the pattern '%.200s' is not supported", r->where, what,
+                   r->at, r->text);
 }
 
 /* Copies n bytes of the pattern. */
@@ -113,7 +113,8 @@ static pl_status escape(struct reader *r, bool in_set)
     }
 }
 
-/* [...]: a set inside a set is a union, so its brackets go; everything that would change the sense of that is refused. */
+/* [...]: a set inside a set is a union, so its brackets go; everything that would change the sense of that is refused.
+ */
 static pl_status set(struct reader *r)
 {
     PL_TRY(copy(r, 1));

@@ -115,7 +115,8 @@ static void free_work(struct work *w)
 }
 
 /* Normalized text without added tokens. head: see normalizer.h. */
-static pl_status encode_text(const pl_tokenizer *t, const char *text, size_t size, size_t head, struct work *w, pl_ids *out)
+static pl_status encode_text(const pl_tokenizer *t, const char *text, size_t size, size_t head, struct work *w,
+                             pl_ids *out)
 {
     PL_TRY(pl__pretokenize(t->pretokenizer, text, size, head, &w->words, &w->spare_words, &w->spans));
     for (size_t i = 0; i < w->words.n; i++) {

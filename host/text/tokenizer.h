@@ -24,8 +24,10 @@ typedef struct pl_ids {
 pl_status pl_ids_append(pl_ids *ids, const int32_t *data, size_t n);
 void pl_ids_free(pl_ids *ids); /* takes NULL and {0} */
 
-/* `folder` holds tokenizer.json, or vocab.json and merges.txt; tokenizer_config.json and added_tokens.json beside them
- * are honoured (add_bos_token, add_eos_token, add_prefix_space, bos_token, eos_token). */
+/* `folder` holds tokenizer.json, or vocab.json and merges.txt. Beside them tokenizer_config.json,
+ * special_tokens_map.json and added_tokens.json are honoured as in transformers 5: added and special tokens,
+ * add_prefix_space, and for vocab.json add_bos_token and add_eos_token (tokenizer.json's post-processor says what it
+ * adds). */
 pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder);
 void pl_tokenizer_free(pl_tokenizer *tokenizer); /* takes NULL */
 
@@ -40,9 +42,9 @@ pl_status pl_tokenizer_decode(const pl_tokenizer *tokenizer, const int32_t *ids,
 
 /* The vocabulary's own spelling of a token ("Ġthe", "▁the", "<0x0A>"); NULL when there is no such id. Borrowed. */
 const char *pl_tokenizer_piece(const pl_tokenizer *tokenizer, int32_t id);
-size_t pl_tokenizer_size(const pl_tokenizer *tokenizer);     /* largest id + 1 */
-int32_t pl_tokenizer_bos(const pl_tokenizer *tokenizer);     /* -1: none */
-int32_t pl_tokenizer_eos(const pl_tokenizer *tokenizer);     /* -1: none */
+size_t pl_tokenizer_size(const pl_tokenizer *tokenizer);      /* largest id + 1 */
+int32_t pl_tokenizer_bos(const pl_tokenizer *tokenizer);      /* -1: none */
+int32_t pl_tokenizer_eos(const pl_tokenizer *tokenizer);      /* -1: none */
 const char *pl_tokenizer_kind(const pl_tokenizer *tokenizer); /* one line for people: "byte-level BPE, 50257 tokens" */
 /* XXH3-128 over the bytes of every file that decides the ids. */
 const char *pl_tokenizer_digest(const pl_tokenizer *tokenizer);

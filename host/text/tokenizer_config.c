@@ -8,8 +8,8 @@
 
 #include "text/tokenizer_file.h"
 
-static const char *const named[] = {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
-                                    "mask_token"};
+static const char *const named[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                    "pad_token", "cls_token", "mask_token"};
 
 static pl_status read_object(json_t **out, const pl__source *source)
 {
@@ -143,14 +143,15 @@ static pl_status read_entry(struct entry *out, const pl__config *config, const c
         errno = 0;
         out->id = strtoll(key, &end, 10);
         if (end == key || *end || errno)
-            return pl_fail(PL_E_INPUT, "%s: added_tokens_decoder: expected ids as keys, found '%.80s'", config->where, key);
+            return pl_fail(PL_E_INPUT, "%s: added_tokens_decoder: expected ids as keys, found '%.80s'", config->where,
+                           key);
         return pl__added_read(&out->token, value, config->where);
     }
     if (!json_is_integer(value)) return pl_fail(PL_E_INPUT, "added_tokens.json: '%.80s': expected an integer id", key);
     bool special = is_special(config, key);
     out->id = json_integer_value(value);
-    out->token = (pl__added){
-        .text = (char *)(uintptr_t)key, .size = strlen(key), .special = special, .normalized = !special};
+    out->token =
+        (pl__added){.text = (char *)(uintptr_t)key, .size = strlen(key), .special = special, .normalized = !special};
     return PL_OK;
 }
 
@@ -175,17 +176,16 @@ done:
     return status;
 }
 
-/* A named token is special, whatever was said before; one that is new gets the next id. */
-static pl_status add_named(pl_tokenizer *tokenizer, const pl__config *config, const json_t *spec)
+/* A special token by name. One that was listed (its place is below n_listed) is left alone; among equal names that were
+ * not, the last one's flags hold. */
+static pl_status add_named(pl_tokenizer *tokenizer, const pl__config *config, const json_t *spec, size_t n_listed)
 {
     const char *text = text_of(spec);
     if (!text || !*text) return PL_OK;
-    pl__added token = {.text = (char *)(uintptr_t)text, .size = strlen(text)};
     const pl__added *old = pl__added_find(&tokenizer->added, text, strlen(text));
-    if (old)
-        token = *old;
-    else if (json_is_object(spec))
-        PL_TRY(pl__added_read(&token, spec, config->where));
+    if (old && (size_t)(old - tokenizer->added.items) < n_listed) return PL_OK;
+    pl__added token = {.text = (char *)(uintptr_t)text, .size = strlen(text)};
+    if (json_is_object(spec)) PL_TRY(pl__added_read(&token, spec, config->where));
     token.special = true;
     return pl__tokenizer_add(tokenizer, &token, -1, config->where);
 }
@@ -193,10 +193,11 @@ static pl_status add_named(pl_tokenizer *tokenizer, const pl__config *config, co
 pl_status pl__config_add_tokens(pl_tokenizer *tokenizer, const pl__config *config)
 {
     PL_TRY(add_listed(tokenizer, config));
+    size_t n_listed = tokenizer->added.n;
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
-        PL_TRY(add_named(tokenizer, config, named_token(config, named[i])));
+        PL_TRY(add_named(tokenizer, config, named_token(config, named[i]), n_listed));
     const json_t *extra = extra_tokens(config);
     for (size_t i = 0; i < json_array_size(extra); i++)
-        PL_TRY(add_named(tokenizer, config, json_array_get(extra, i)));
+        PL_TRY(add_named(tokenizer, config, json_array_get(extra, i), n_listed));
     return PL_OK;
 }

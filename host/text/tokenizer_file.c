@@ -1,8 +1,8 @@
 /* tokenizer.json, or vocab.json and merges.txt, to a tokenizer.
  *
- * tokenizer.json's own parts are the truth. Over them go, as in transformers, tokenizer_config.json's added tokens,
- * its add_prefix_space (for a ByteLevel that stands alone), and its add_bos_token and add_eos_token where they are said.
- * tokenizer.json's truncation and padding are settings of a call, and are ignored. */
+ * tokenizer.json's own parts are the truth, as in transformers 5; over them go tokenizer_config.json's added tokens and
+ * its add_prefix_space (for a ByteLevel that stands alone). add_bos_token and add_eos_token hold for vocab.json only:
+ * tokenizer.json has a post-processor for that. Its truncation and padding are settings of a call, and are ignored. */
 #include "text/tokenizer_file.h"
 
 #include <stdio.h>
@@ -26,8 +26,8 @@ pl_status pl__tokenizer_add(pl_tokenizer *tokenizer, const pl__added *token, int
         copy.id = (int32_t)next;
     }
     if (wish >= 0 && wish != copy.id)
-        return pl_fail(PL_E_INPUT, "%s: added token '%.80s' has id %lld, but %s %d", where, token->text, (long long)wish,
-                       fresh ? "the next free id is" : "the vocabulary says", copy.id);
+        return pl_fail(PL_E_INPUT, "%s: added token '%.80s' has id %lld, but %s %d", where, token->text,
+                       (long long)wish, fresh ? "the next free id is" : "the vocabulary says", copy.id);
     if (fresh && pl__vocabulary_text(v, copy.id, NULL))
         return pl_fail(PL_E_INPUT, "%s: added token '%.80s' would take id %d of '%.80s'", where, token->text, copy.id,
                        pl__vocabulary_text(v, copy.id, NULL));
@@ -101,12 +101,10 @@ static void find_ends(pl_tokenizer *tokenizer, const pl__config *config)
     }
 }
 
-/* add_bos_token and add_eos_token replace the post-processor, once one of them is said. */
+/* add_bos_token and add_eos_token, where no post-processor is written down. */
 static pl_status apply_ends(pl_tokenizer *tokenizer, const pl__config *config)
 {
     pl__postprocessor *p = &tokenizer->postprocessor;
-    if (config->add_bos < 0 && config->add_eos < 0) return PL_OK;
-    pl__postprocessor_free(p);
     if (config->add_bos == 1 && tokenizer->bos >= 0) PL_TRY(pl_ids_append(&p->before, &tokenizer->bos, 1));
     if (config->add_eos == 1 && tokenizer->eos >= 0) PL_TRY(pl_ids_append(&p->after, &tokenizer->eos, 1));
     return PL_OK;
@@ -118,8 +116,8 @@ static pl_status read_parts(pl_tokenizer *tokenizer, const json_t *root, const c
     char where[256];
 #define PART(key) (snprintf(where, sizeof where, "%.200s: " key, name), where)
     PL_TRY(pl__normalizer_create(&tokenizer->normalizer, json_object_get(root, "normalizer"), PART("normalizer")));
-    PL_TRY(pl__pretokenizer_create(&tokenizer->pretokenizer, json_object_get(root, "pre_tokenizer"), config->prefix_space,
-                                   PART("pre_tokenizer")));
+    PL_TRY(pl__pretokenizer_create(&tokenizer->pretokenizer, json_object_get(root, "pre_tokenizer"),
+                                   config->prefix_space, PART("pre_tokenizer")));
     PL_TRY(pl__decoder_create(&tokenizer->decoder, json_object_get(root, "decoder"), PART("decoder")));
     return read_added(tokenizer, json_object_get(root, "added_tokens"), PART("added_tokens"));
 #undef PART
@@ -149,8 +147,8 @@ static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, c
     PL_GOTO(status, done, pl__config_add_tokens(tokenizer, config));
     count_ids(tokenizer);
     snprintf(where, sizeof where, "%.200s: post_processor", source->name);
-    PL_GOTO(status, done, pl__postprocessor_create(&tokenizer->postprocessor, json_object_get(root, "post_processor"),
-                                                   tokenizer->n_ids, where));
+    PL_GOTO(status, done,
+            pl__postprocessor_create(&tokenizer->postprocessor, json_object_get(root, "post_processor"), where));
 done:
     json_decref(root);
     return status;
@@ -163,7 +161,8 @@ static const char qwen2_parts[] =
     "{\"normalizer\": {\"type\": \"NFC\"}, \"decoder\": {\"type\": \"ByteLevel\"},"
     " \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": ["
     "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"invert\": false, \"pattern\": {\"Regex\": "
-    "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*"
+    "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| "
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*"
     "|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}},"
     "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}]}}";
 
@@ -173,8 +172,8 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
     const char *parts = qwen2 ? qwen2_parts : gpt2_parts;
     json_t *vocabulary = NULL, *root = NULL;
     pl_status status;
-    PL_GOTO(status, done, pl_json_parse(&vocabulary, sources->vocabulary.data, sources->vocabulary.size,
-                                        sources->vocabulary.name));
+    PL_GOTO(status, done,
+            pl_json_parse(&vocabulary, sources->vocabulary.data, sources->vocabulary.size, sources->vocabulary.name));
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
     PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->bpe, vocabulary, &sources->vocabulary, &sources->merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
@@ -188,6 +187,18 @@ done:
     json_decref(vocabulary);
     json_decref(root);
     return status;
+}
+
+/* Ids that the post-processor adds must have tokens; added tokens are sorted by now. */
+static pl_status check_ends(const pl_tokenizer *tokenizer, const char *where)
+{
+    const pl_ids *ends[] = {&tokenizer->postprocessor.before, &tokenizer->postprocessor.after};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < ends[i]->n; k++)
+            if (!pl_tokenizer_piece(tokenizer, ends[i]->data[k]))
+                return pl_fail(PL_E_INPUT, "%s: post_processor: id %d is not in the vocabulary of %zu ids", where,
+                               ends[i]->data[k], tokenizer->n_ids);
+    return PL_OK;
 }
 
 /* Digests of all files, in a fixed order; an absent file counts as such. */
@@ -215,8 +226,8 @@ static void describe(pl_tokenizer *tokenizer)
     for (size_t i = 0; i < tokenizer->added.n; i++)
         n += pl__vocabulary_text(v, tokenizer->added.items[i].id, NULL) == NULL;
     const char *what = pl__pretokenizer_is_byte_level(tokenizer->pretokenizer) ? "byte-level BPE"
-                       : tokenizer->bpe.byte_fallback                         ? "BPE with byte fallback"
-                                                                              : "BPE";
+                       : tokenizer->bpe.byte_fallback                          ? "BPE with byte fallback"
+                                                                               : "BPE";
     snprintf(tokenizer->kind, sizeof tokenizer->kind, "%s, %zu tokens", what, n);
 }
 
@@ -229,12 +240,14 @@ pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
     pl_tokenizer *tokenizer = *out;
     PL_GOTO(status, failed, pl__config_read(&config, sources));
     tokenizer->added.split_special = config.split_special;
-    PL_GOTO(status, failed, sources->tokenizer.data ? parse_json(tokenizer, &sources->tokenizer, &config)
-                                                    : parse_files(tokenizer, sources, &config));
-    PL_GOTO(status, failed, finish_added(tokenizer, sources->tokenizer.data ? sources->tokenizer.name
-                                                                            : sources->vocabulary.name));
+    PL_GOTO(status, failed,
+            sources->tokenizer.data ? parse_json(tokenizer, &sources->tokenizer, &config)
+                                    : parse_files(tokenizer, sources, &config));
+    PL_GOTO(status, failed,
+            finish_added(tokenizer, sources->tokenizer.data ? sources->tokenizer.name : sources->vocabulary.name));
     find_ends(tokenizer, &config);
-    PL_GOTO(status, failed, apply_ends(tokenizer, &config));
+    if (!sources->tokenizer.data) PL_GOTO(status, failed, apply_ends(tokenizer, &config));
+    PL_GOTO(status, failed, check_ends(tokenizer, sources->tokenizer.name));
     PL_GOTO(status, failed, digest(tokenizer, sources));
     describe(tokenizer);
     pl__config_free(&config);

@@ -13,13 +13,13 @@
 
 struct pl_tokenizer {
     pl__added_tokens added;
-    pl__normalizer *normalizer;       /* NULL: none */
-    pl__pretokenizer *pretokenizer;   /* NULL: none */
+    pl__normalizer *normalizer;     /* NULL: none */
+    pl__pretokenizer *pretokenizer; /* NULL: none */
     pl__bpe bpe;
     pl__postprocessor postprocessor;
-    pl__decoder *decoder;             /* NULL: none */
-    size_t n_ids;                     /* largest id + 1, of the vocabulary and the added tokens */
-    int32_t bos, eos;                 /* -1: none */
+    pl__decoder *decoder; /* NULL: none */
+    size_t n_ids;         /* largest id + 1, of the vocabulary and the added tokens */
+    int32_t bos, eos;     /* -1: none */
     char kind[128];
     char digest[PL_HASH_TEXT];
 };
@@ -32,11 +32,11 @@ typedef struct pl__source {
 } pl__source;
 
 typedef struct pl__sources {
-    pl__source tokenizer;           /* tokenizer.json; or */
-    pl__source vocabulary, merges;  /* vocab.json and merges.txt */
-    pl__source config;              /* tokenizer_config.json */
-    pl__source added;               /* added_tokens.json: {text: id}, of old slow tokenizers */
-    pl__source special;             /* special_tokens_map.json, likewise */
+    pl__source tokenizer;          /* tokenizer.json; or */
+    pl__source vocabulary, merges; /* vocab.json and merges.txt */
+    pl__source config;             /* tokenizer_config.json */
+    pl__source added;              /* added_tokens.json: {text: id}, of old slow tokenizers */
+    pl__source special;            /* special_tokens_map.json, likewise */
 } pl__sources;
 
 /* A tokenizer from the bytes of its files. */
@@ -50,10 +50,10 @@ pl_status pl__bpe_read_files(pl__bpe *bpe, const json_t *vocabulary, const pl__s
 
 /* What tokenizer_config.json, special_tokens_map.json and added_tokens.json say, in one place. */
 typedef struct pl__config {
-    json_t *config, *special, *added; /* owned; NULL: no such file */
-    const char *where;                /* tokenizer_config.json's name */
-    const char *class;                /* tokenizer_class without "Fast"'s difference; "" when not said */
-    int add_bos, add_eos, prefix_space; /* -1: not said */
+    json_t *config, *special, *added;   /* owned; NULL: no such file */
+    const char *where;                  /* tokenizer_config.json's name */
+    const char *class;                  /* tokenizer_class; "" when not said */
+    int add_bos, add_eos, prefix_space; /* -1: not said; otherwise 0 or 1 */
     bool split_special;
 } pl__config;
 pl_status pl__config_read(pl__config *out, const pl__sources *sources);

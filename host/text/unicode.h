@@ -38,8 +38,8 @@ static inline size_t pl__utf8_get(uint32_t *character, const char *text)
         *character = (uint32_t)(t[0] & 0x0F) << 12 | (uint32_t)(t[1] & 0x3F) << 6 | (t[2] & 0x3F);
         return 3;
     }
-    *character = (uint32_t)(t[0] & 0x07) << 18 | (uint32_t)(t[1] & 0x3F) << 12 | (uint32_t)(t[2] & 0x3F) << 6 |
-                 (t[3] & 0x3F);
+    *character =
+        (uint32_t)(t[0] & 0x07) << 18 | (uint32_t)(t[1] & 0x3F) << 12 | (uint32_t)(t[2] & 0x3F) << 6 | (t[3] & 0x3F);
     return 4;
 }
 

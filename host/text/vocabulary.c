@@ -67,13 +67,14 @@ static pl_status grow_ids(pl__vocabulary *v, size_t id)
 pl_status pl__vocabulary_add(pl__vocabulary *v, const char *text, size_t size, int64_t id, const char *where)
 {
     if (id < 0 || id > PL__ID_MAX)
-        return pl_fail(PL_E_INPUT, "%s: token '%.80s': id %lld, expected 0 to %d", where, text, (long long)id, PL__ID_MAX);
+        return pl_fail(PL_E_INPUT, "%s: token '%.80s': id %lld, expected 0 to %d", where, text, (long long)id,
+                       PL__ID_MAX);
     if (v->text.size + size + 1 >= UINT32_MAX) return pl_fail(PL_E_INPUT, "%s: more than 4 GiB of tokens", where);
     size_t other_size;
     const char *other = pl__vocabulary_text(v, (int32_t)id, &other_size);
     if (other)
-        return pl_fail(PL_E_INPUT, "%s: id %lld is given to two tokens, '%.80s' and '%.80s'", where, (long long)id, other,
-                       text);
+        return pl_fail(PL_E_INPUT, "%s: id %lld is given to two tokens, '%.80s' and '%.80s'", where, (long long)id,
+                       other, text);
     if (!v->slots || 2 * (v->n_tokens + 1) > v->mask) PL_TRY(pl__vocabulary_reserve(v, 2 * (v->n_tokens + 1), size));
     PL_TRY(grow_ids(v, (size_t)id));
     uint32_t hash = hash_of(text, size);

@@ -28,8 +28,8 @@ static pl_status one_text(const pl_tokenizer *t, const char *text, size_t size)
     PL_GOTO(status, done, pl_tokenizer_decode(t, special.data, special.n, true, &skipped));
     add_ids(object, "ids", &plain);
     add_ids(object, "special", &special);
-    json_object_set_new(object, "text", json_stringn(decoded.data, decoded.size));
-    json_object_set_new(object, "skip", json_stringn(skipped.data, skipped.size));
+    json_object_set_new(object, "text", json_stringn(decoded.size ? decoded.data : "", decoded.size));
+    json_object_set_new(object, "skip", json_stringn(skipped.size ? skipped.data : "", skipped.size));
     json_dumpf(object, stdout, JSON_COMPACT);
     putchar('\n');
 done:
