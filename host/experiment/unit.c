@@ -55,7 +55,7 @@ static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, pl_
 {
     const pl_plan_model *model = &plan->models[unit->model];
     json_t *attributes = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:s,s:b}", "unit_id", unit->id, "compute_type", pl_dtype_name(model->spec->compute),
+        "{s:s,s:s,s:s,s:s,s:i,s:s,s:i}", "unit_id", unit->id, "compute_type", pl_dtype_name(model->spec->compute),
         "storage_type", pl_storage_name(plan->spec->storage), "weights_digest", model->digest, "numerics_version",
         (int)PL_NUMERICS_VERSION, "model_type", model->checkpoint->config.model_type, "random_weights",
         (int)model->checkpoint->config.random_weights);
