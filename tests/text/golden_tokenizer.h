@@ -3,13 +3,14 @@
 #ifndef PLUMB_TESTS_GOLDEN_TOKENIZER_H
 #define PLUMB_TESTS_GOLDEN_TOKENIZER_H
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "base/json.h"
 #include "text/tokenizer.h"

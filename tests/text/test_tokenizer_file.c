@@ -1,5 +1,4 @@
 /* Tokenizer files that are wrong, or more than is supported: each gives one clear line that names what and where. */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "text/tokenizer_file.h"
 
