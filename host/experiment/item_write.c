@@ -130,7 +130,7 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
                               pl_unit_writer *writer)
 {
     const pl_checkpoint *checkpoint = plan->models[unit->model].checkpoint;
-    if (plan->tasks[unit->task].n_labels == 0 || items->n == 0) return PL_OK;
+    if (!plan->tasks[unit->task].fixed_labels || items->n == 0) return PL_OK;
     const pl_encoded *e = &items->items[0].encoded;
     size_t n_ids = 0, C = checkpoint->config.C;
     pl_labels labels = {.n = e->n_choices, .width = C, .text = items->items[0].prompt.choice_texts};

@@ -45,32 +45,39 @@ static pl_status choose_templates(const pl_spec *spec, pl_plan_task *task, pl_ar
     return PL_OK;
 }
 
-/* The classes of the shot pool, when every item has the same choices; otherwise none (shots are then not balanced). */
+/* Do all evaluated items have as many choices, and the same ones? */
+static pl_status compare_choices(pl_plan_task *task, const pl_template *template_, pl_arena *scratch)
+{
+    const pl_task *t = task->task;
+    const char **first, **choices;
+    size_t n_first, n;
+    PL_TRY(pl_task_choices(t, template_, t->test->items[task->items[0]], scratch, &first, &n_first));
+    task->n_choices = n_first;
+    task->fixed_labels = true;
+    for (size_t i = 1; i < task->n_items; i++) {
+        PL_TRY(pl_task_choices(t, template_, t->test->items[task->items[i]], scratch, &choices, &n));
+        if (n != n_first) task->n_choices = 0;
+        task->fixed_labels &= n == n_first;
+        for (size_t c = 0; task->fixed_labels && c < n; c++) task->fixed_labels = strcmp(first[c], choices[c]) == 0;
+    }
+    return PL_OK;
+}
+
+/* The label set, and the classes of the shot pool (without a label set shots are not balanced). */
 static pl_status find_classes(pl_plan_task *task, pl_arena *arena)
 {
     const pl_task *t = task->task;
     const pl_template *template_ = task->templates[0];
     if (!template_->doc_to_choice) return PL_OK;
     pl_arena *scratch;
-    const char **first, **choices, *text;
-    size_t n_first = 0, n, label;
+    const char *text;
     PL_TRY(pl_arena_create(&scratch));
-    pl_status status = PL_OK;
-    bool fixed = true;
-    PL_GOTO(status, done, pl_task_choices(t, template_, t->test->items[0], scratch, &first, &n_first));
-    for (size_t i = 0; fixed && i < task->n_items; i++) {
-        PL_GOTO(status, done, pl_task_choices(t, template_, t->test->items[task->items[i]], scratch, &choices, &n));
-        fixed = n == n_first;
-        for (size_t c = 0; fixed && c < n; c++) fixed = strcmp(first[c], choices[c]) == 0;
-    }
-    if (!fixed) goto done;
-    task->n_labels = n_first;
-    if (!t->fewshot) goto done;
+    pl_status status;
+    PL_GOTO(status, done, compare_choices(task, template_, scratch));
+    if (!task->fixed_labels || !t->fewshot) goto done;
     PL_GOTO(status, done, pl_arena_new(arena, &task->classes, t->fewshot->n));
-    for (size_t i = 0; i < t->fewshot->n; i++) {
-        PL_GOTO(status, done, pl_task_target(t, template_, t->fewshot->items[i], scratch, &text, &label));
-        task->classes[i] = label;
-    }
+    for (size_t i = 0; i < t->fewshot->n; i++)
+        PL_GOTO(status, done, pl_task_target(t, template_, t->fewshot->items[i], scratch, &text, &task->classes[i]));
 done:
     pl_arena_free(scratch);
     return status;
@@ -208,7 +215,7 @@ static json_t *unit_json(const pl_plan *plan, const pl_plan_unit *unit)
         task->task->name, "arm", "prompt", "readout", pl_readout_name(unit->readout), "template", unit->template_->name,
         "role", pl_role_name(unit->role), "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order",
         (json_int_t)unit->order, "seed", (json_int_t)plan->spec->seed, "items", (json_int_t)task->n_items, "n_labels",
-        (json_int_t)task->n_labels, "random_weights", (int)model->checkpoint->config.random_weights);
+        (json_int_t)task->n_choices, "random_weights", (int)model->checkpoint->config.random_weights);
 }
 
 static pl_status make_json(pl_plan *plan)
