@@ -191,9 +191,8 @@ static void put_legend(FILE *out)
         {"shift", "shift", "0 (null): identical templates; 1: the template is all there is"},
         {"CKA", "cka_debiased", "0 (null): unrelated; 1: the same up to rotation and scale"},
     };
-    fprintf(out,
-            "[lo, hi]: 95 %%. Accuracy of one template of one draw: Wilson. Template SD: templates left out in turn\n"
-            "(from 8 on). Else: items left out in turn, templates fixed. More, and each method: stability.csv.\n");
+    fprintf(out, "[lo, hi]: 95 %%. Accuracy of one template of one draw: Wilson. Template SD: templates left out in\n"
+                 "turn (from 8 on). Else: items left out in turn, templates fixed. Methods, more: stability.csv.\n");
     for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++)
         fprintf(out, "%-11s  %s\n%-11s  %s\n", metrics[m][0], pl_metric_find(metrics[m][1])->meaning, "",
                 metrics[m][2]);
