@@ -186,6 +186,8 @@ static void check_choice(random_model *m, const pl_request *request, size_t r, s
     free_plain(&p);
 }
 
+enum { VARIANTS = 6 }; /* alone or not, shuffled or not, two small page pools */
+
 /* ---- The certificate ----------------------------------------------------------------------------------------- */
 
 static void certify(const model_shape *shape, size_t n_questions, const size_t *sizes, size_t n_sizes)
@@ -217,14 +219,17 @@ static void certify(const model_shape *shape, size_t n_questions, const size_t *
     assert_int_equal(first->tokens_computed, first->n_all);
     assert_true(first->tokens_computed < first->tokens_in_requests);
 
+    size_t positions = (shape->positions + PL_PAGE - 1) / PL_PAGE * PL_PAGE;
     for (size_t i = 0; i < n_sizes; i++)
-        for (int variant = 0; variant < 6; variant++) {
-            size_t positions = (shape->positions + PL_PAGE - 1) / PL_PAGE * PL_PAGE;
+        for (size_t variant = 0; variant < VARIANTS; variant++) {
+            if (sizes[i] < 16 && variant % 3) continue; /* small batches are slow: sharing, and alone and shuffled */
             const setting s = {.batch_tokens = sizes[i],
-                               .kv_tokens = variant >= 4 ? positions + PL_PAGE * (size_t)(variant - 4) : 0,
+                               .kv_tokens = variant >= 4 ? positions + PL_PAGE * (variant - 4) : 0,
                                .no_sharing = variant & 1,
                                .seed = variant & 2 ? i + 1 : 0};
-            pl_results *other = score(&models[(i + (size_t)variant) % 2], q, &capture, &s);
+            /* Two threads in large steps only: on a busy machine each parallel loop waits for the other core. */
+            size_t threads = sizes[i] >= 96 && variant >= 2;
+            pl_results *other = score(&models[threads], q, &capture, &s);
             same_results(first, other, false, &s);
             if (s.no_sharing)
                 assert_int_equal(other->tokens_computed, other->tokens_in_requests);
@@ -237,7 +242,7 @@ static void certify(const model_shape *shape, size_t n_questions, const size_t *
     pl_capture nothing = {0};
     for (int alone = 0; alone < 2; alone++) {
         const setting s = {.batch_tokens = 100, .no_sharing = alone};
-        pl_results *scores = score(&models[1], q, &nothing, &s);
+        pl_results *scores = score(&models[0], q, &nothing, &s);
         size_t n_tokens = first->token_indptr[first->choice_indptr[q->n]];
         same_bytes(first->log_probability, scores->log_probability, n_tokens * sizeof(float), "scores alone", &s);
         same_bytes(first->greedy, scores->greedy, n_tokens, "greedy alone", &s);
@@ -253,7 +258,7 @@ static void certify(const model_shape *shape, size_t n_questions, const size_t *
     for (size_t r = 0; r < q->n; r++)
         same_bytes(every->logits + row_of(every, r, q->requests[r].n - 1) * shape->V, first->logits + r * shape->V,
                    shape->V * sizeof(float), "logits of all and last", &plainly);
-    const setting alone = {.batch_tokens = 33, .no_sharing = true, .seed = 5};
+    const setting alone = {.batch_tokens = 330, .no_sharing = true, .seed = 5};
     pl_results *again = score(&models[1], q, &capture, &alone);
     same_results(every, again, true, &alone);
     pl_results_free(again);
@@ -268,7 +273,7 @@ static void small_gpt2(void **state)
 {
     (void)state;
     const model_shape shape = {"gpt2", 24, 3, 3, 96, 3, 61, 150};
-    const size_t sizes[] = {1, 2, 3, 7, 32, 33, 64, 100, 500, 1024, 8192};
+    const size_t sizes[] = {1, 3, 32, 100, 1024, 8192};
     certify(&shape, QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
 }
 
@@ -276,7 +281,7 @@ static void small_llama(void **state)
 {
     (void)state;
     const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 141};
-    const size_t sizes[] = {1, 5, 16, 31, 96, 257, 8192};
+    const size_t sizes[] = {5, 31, 96, 8192};
     certify(&shape, QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
 }
 
@@ -284,8 +289,8 @@ static void gpt2_width(void **state)
 {
     (void)state;
     const model_shape shape = {"gpt2", 768, 12, 12, 3072, 2, 1000, 110};
-    const size_t sizes[] = {1, 19, 300, 8192};
-    certify(&shape, 6, sizes, sizeof sizes / sizeof *sizes);
+    const size_t sizes[] = {1, 19, 8192};
+    certify(&shape, 4, sizes, sizeof sizes / sizeof *sizes);
 }
 
 int main(void)
