@@ -97,7 +97,8 @@ static pl_status check_tensor(pl_checkpoint *c, bool *seen, const pl__tensor_fac
         for (size_t i = 0; i < n; i++) dims[i] = pl__dimension(&c->config, fact->dims[i]);
         shape_text(want, dims, n);
         tensor_name(name, c->prefix, fact->name, layer);
-        return pl_fail(PL_E_INPUT, "%s: tensor '%s' is missing: expected shape %s (model_type %s, %zu layers by config.json)",
+        return pl_fail(PL_E_INPUT,
+                       "%s: tensor '%s' is missing: expected shape %s (model_type %s, %zu layers by config.json)",
                        c->folder, name, want, c->config.model_type, c->config.L);
     }
     PL_TRY(check_shape(t, &c->config, fact));
@@ -137,7 +138,8 @@ static pl_status check_tensors(pl_checkpoint *c)
     for (size_t i = 0; i < n; i++) {
         const pl_tensor *t = pl_safetensors_at(c->tensors, i);
         if (seen[i] || is_ignored(&c->config, t->name)) continue;
-        status = pl_fail(PL_E_INPUT, "%s: tensor '%s' is not expected in a %s model of %zu layers: does config.json belong here?",
+        status = pl_fail(PL_E_INPUT,
+                         "%s: tensor '%s' is not expected in a %s model of %zu layers: does config.json belong here?",
                          t->file, t->name, c->config.model_type, c->config.L);
         goto done;
     }

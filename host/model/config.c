@@ -15,16 +15,11 @@ static const struct {
     const char *name;
     pl_activation activation;
 } activations[] = {
-    {"gelu", PL_ACT_GELU_ERF},
-    {"gelu_python", PL_ACT_GELU_ERF},
-    {"gelu_new", PL_ACT_GELU_TANH},
-    {"gelu_pytorch_tanh", PL_ACT_GELU_TANH},
-    {"gelu_fast", PL_ACT_GELU_TANH},
-    {"gelu_python_tanh", PL_ACT_GELU_TANH},
-    {"relu", PL_ACT_RELU},
-    {"silu", PL_ACT_SILU},
-    {"swish", PL_ACT_SILU},
-    {"quick_gelu", PL_ACT_QUICK_GELU},
+    {"gelu", PL_ACT_GELU_ERF},       {"gelu_python", PL_ACT_GELU_ERF},
+    {"gelu_new", PL_ACT_GELU_TANH},  {"gelu_pytorch_tanh", PL_ACT_GELU_TANH},
+    {"gelu_fast", PL_ACT_GELU_TANH}, {"gelu_python_tanh", PL_ACT_GELU_TANH},
+    {"relu", PL_ACT_RELU},           {"silu", PL_ACT_SILU},
+    {"swish", PL_ACT_SILU},          {"quick_gelu", PL_ACT_QUICK_GELU},
 };
 enum { N_ACTIVATIONS = sizeof activations / sizeof *activations };
 
@@ -65,7 +60,8 @@ static pl_status read_key(pl_config *config, const pl__key_fact *fact, const jso
     case PL__BOOL:
         *(bool *)field = fact->number != 0;
         return key ? pl_json_get_bool((bool *)field, object, key, where) : PL_OK;
-    case PL__ACTIVATION: break;
+    case PL__ACTIVATION:
+        break;
     }
     const char *name = fact->text;
     if (key) PL_TRY(pl_json_get_text(&name, object, key, where));
@@ -102,13 +98,15 @@ static pl_status settle_sizes(pl_config *c, const char *where)
     PL_TRY(check_range(c->max_positions, POSITION_LIMIT, "number of positions", where));
     if (c->G == 0) c->G = c->H;
     if (c->D == 0 && c->C % c->H != 0)
-        return pl_fail(PL_E_INPUT, "%s: hidden size %zu is not a multiple of the %zu attention heads", where, c->C, c->H);
+        return pl_fail(PL_E_INPUT, "%s: hidden size %zu is not a multiple of the %zu attention heads", where, c->C,
+                       c->H);
     if (c->D == 0) c->D = c->C / c->H;
     if (c->F == 0) c->F = 4 * c->C;
     PL_TRY(check_range(c->D, HEAD_LIMIT, "head width", where));
     PL_TRY(check_range(c->F, SIZE_LIMIT, "feed-forward size", where));
     if (c->G > c->H || c->H % c->G != 0)
-        return pl_fail(PL_E_INPUT, "%s: %zu attention heads are not a multiple of %zu key/value heads", where, c->H, c->G);
+        return pl_fail(PL_E_INPUT, "%s: %zu attention heads are not a multiple of %zu key/value heads", where, c->H,
+                       c->G);
     if (!isfinite(c->norm_eps) || c->norm_eps < 0 || c->norm_eps > 1)
         return pl_fail(PL_E_INPUT, "%s: norm epsilon is %g, expected 0..1", where, c->norm_eps);
     return PL_OK;
@@ -165,8 +163,12 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
     if (!json_is_object(object)) return pl_fail(PL_E_INPUT, "%s: expected a JSON object", where);
     const pl_family *family;
     PL_TRY(find_family(&family, object, where));
-    *c = (pl_config){.family = family, .model_type = family->model_type, .norm = family->norm, .embed_scale = 1,
-                     .bos = family->bos, .eos = family->eos};
+    *c = (pl_config){.family = family,
+                     .model_type = family->model_type,
+                     .norm = family->norm,
+                     .embed_scale = 1,
+                     .bos = family->bos,
+                     .eos = family->eos};
     for (size_t i = 0; i < family->n_keys; i++) PL_TRY(read_key(c, &family->keys[i], object, where));
     PL_TRY(check_refusals(family, object, where));
     PL_TRY(settle_sizes(c, where));

@@ -44,8 +44,7 @@ static pl_status cache_path(char out[PL_PATH_MAX], const pl_safetensors *files)
     }
     char hash[PL_HASH_TEXT];
     pl_hash128(hash, key.data, key.size);
-    PL_GOTO(status, done,
-            pl_path(out, "%s%s/plumb/digests/%s", own ? cache : home, own ? "" : "/.cache", hash));
+    PL_GOTO(status, done, pl_path(out, "%s%s/plumb/digests/%s", own ? cache : home, own ? "" : "/.cache", hash));
 done:
     pl_bytes_free(&key);
     return status;

@@ -6,22 +6,34 @@
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 #define FIELD(name) offsetof(pl_config, name)
-#define SIZE(name, key, alias, value) {PL__SIZE, FIELD(name), key, alias, value, NULL}
-#define REAL(name, key, value) {PL__REAL, FIELD(name), key, NULL, value, NULL}
-#define BOOL(name, key, value) {PL__BOOL, FIELD(name), key, NULL, value, NULL}
-#define ACTIVATION(key, value) {PL__ACTIVATION, FIELD(activation), key, NULL, 0, value}
+#define SIZE(name, key, alias, value)                                                                                  \
+    {                                                                                                                  \
+        PL__SIZE, FIELD(name), key, alias, value, NULL                                                                 \
+    }
+#define REAL(name, key, value)                                                                                         \
+    {                                                                                                                  \
+        PL__REAL, FIELD(name), key, NULL, value, NULL                                                                  \
+    }
+#define BOOL(name, key, value)                                                                                         \
+    {                                                                                                                  \
+        PL__BOOL, FIELD(name), key, NULL, value, NULL                                                                  \
+    }
+#define ACTIVATION(key, value)                                                                                         \
+    {                                                                                                                  \
+        PL__ACTIVATION, FIELD(activation), key, NULL, 0, value                                                         \
+    }
 
 static const pl__slot_fact slots[PL__SLOTS] = {
-    [PL__EMBED] = {PL__TABLE, 'V', 'C'},      [PL__POSITIONS] = {PL__TABLE, 'P', 'C'},
+    [PL__EMBED] = {PL__TABLE, 'V', 'C'},       [PL__POSITIONS] = {PL__TABLE, 'P', 'C'},
     [PL__FINAL_NORM] = {PL__VECTOR, '1', 'C'}, [PL__FINAL_NORM_BIAS] = {PL__VECTOR, '1', 'C'},
-    [PL__HEAD] = {PL__MATRIX, 'V', 'C'},      [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'V'},
-    [PL__NORM_1] = {PL__VECTOR, '1', 'C'},    [PL__NORM_1_BIAS] = {PL__VECTOR, '1', 'C'},
-    [PL__QKV] = {PL__MATRIX, 'A', 'C'},       [PL__QKV_BIAS] = {PL__VECTOR, '1', 'A'},
-    [PL__Q_NORM] = {PL__VECTOR, '1', 'D'},    [PL__K_NORM] = {PL__VECTOR, '1', 'D'},
-    [PL__OUT] = {PL__MATRIX, 'C', 'Q'},       [PL__OUT_BIAS] = {PL__VECTOR, '1', 'C'},
-    [PL__NORM_2] = {PL__VECTOR, '1', 'C'},    [PL__NORM_2_BIAS] = {PL__VECTOR, '1', 'C'},
-    [PL__UP] = {PL__MATRIX, 'U', 'C'},        [PL__UP_BIAS] = {PL__VECTOR, '1', 'U'},
-    [PL__DOWN] = {PL__MATRIX, 'C', 'F'},      [PL__DOWN_BIAS] = {PL__VECTOR, '1', 'C'},
+    [PL__HEAD] = {PL__MATRIX, 'V', 'C'},       [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'V'},
+    [PL__NORM_1] = {PL__VECTOR, '1', 'C'},     [PL__NORM_1_BIAS] = {PL__VECTOR, '1', 'C'},
+    [PL__QKV] = {PL__MATRIX, 'A', 'C'},        [PL__QKV_BIAS] = {PL__VECTOR, '1', 'A'},
+    [PL__Q_NORM] = {PL__VECTOR, '1', 'D'},     [PL__K_NORM] = {PL__VECTOR, '1', 'D'},
+    [PL__OUT] = {PL__MATRIX, 'C', 'Q'},        [PL__OUT_BIAS] = {PL__VECTOR, '1', 'C'},
+    [PL__NORM_2] = {PL__VECTOR, '1', 'C'},     [PL__NORM_2_BIAS] = {PL__VECTOR, '1', 'C'},
+    [PL__UP] = {PL__MATRIX, 'U', 'C'},         [PL__UP_BIAS] = {PL__VECTOR, '1', 'U'},
+    [PL__DOWN] = {PL__MATRIX, 'C', 'F'},       [PL__DOWN_BIAS] = {PL__VECTOR, '1', 'C'},
 };
 
 /* ---- gpt2: GPT-2, DistilGPT-2. Conv1D weights are stored [in, out]; c_attn gives queries | keys | values. ------- */
@@ -45,8 +57,10 @@ static const pl__key_fact gpt2_keys[] = {
 };
 
 static const pl__refusal gpt2_refusals[] = {
-    {"scale_attn_by_inverse_layer_idx", false, "attention scaled by layer is read differently by versions of transformers"},
-    {"reorder_and_upcast_attn", false, "it changes the order of roundings, which versions of transformers ignore or honour"},
+    {"scale_attn_by_inverse_layer_idx", false,
+     "attention scaled by layer is read differently by versions of transformers"},
+    {"reorder_and_upcast_attn", false,
+     "it changes the order of roundings, which versions of transformers ignore or honour"},
     {"scale_attn_weights", true, "unscaled attention is read differently by versions of transformers"},
     {"add_cross_attention", false, "there is no encoder to attend to"},
 };
@@ -173,27 +187,42 @@ const pl__slot_fact *pl__slot_facts(pl__slot slot)
 size_t pl__dimension(const pl_config *config, char letter)
 {
     switch (letter) {
-    case 'V': return config->V;
-    case 'C': return config->C;
-    case 'F': return config->F;
-    case 'U': return config->family->gated ? 2 * config->F : config->F;
-    case 'D': return config->D;
-    case 'Q': return config->H * config->D;
-    case 'K': return config->G * config->D;
-    case 'A': return (config->H + 2 * config->G) * config->D;
-    case 'P': return config->max_positions + config->family->position_offset;
-    default: return 1;
+    case 'V':
+        return config->V;
+    case 'C':
+        return config->C;
+    case 'F':
+        return config->F;
+    case 'U':
+        return config->family->gated ? 2 * config->F : config->F;
+    case 'D':
+        return config->D;
+    case 'Q':
+        return config->H * config->D;
+    case 'K':
+        return config->G * config->D;
+    case 'A':
+        return (config->H + 2 * config->G) * config->D;
+    case 'P':
+        return config->max_positions + config->family->position_offset;
+    default:
+        return 1;
     }
 }
 
 bool pl__holds(const pl_config *config, pl__when when)
 {
     switch (when) {
-    case PL__IF_QKV_BIAS: return config->qkv_bias;
-    case PL__IF_OUTPUT_BIAS: return config->output_bias;
-    case PL__IF_MLP_BIAS: return config->mlp_bias;
-    case PL__IF_UNTIED: return !config->tied;
-    case PL__ALWAYS: break;
+    case PL__IF_QKV_BIAS:
+        return config->qkv_bias;
+    case PL__IF_OUTPUT_BIAS:
+        return config->output_bias;
+    case PL__IF_MLP_BIAS:
+        return config->mlp_bias;
+    case PL__IF_UNTIED:
+        return !config->tied;
+    case PL__ALWAYS:
+        break;
     }
     return true;
 }

@@ -61,8 +61,8 @@ typedef enum pl__part {
 typedef enum pl__when { PL__ALWAYS, PL__IF_QKV_BIAS, PL__IF_OUTPUT_BIAS, PL__IF_MLP_BIAS, PL__IF_UNTIED } pl__when;
 bool pl__holds(const pl_config *config, pl__when when);
 
-/* A stored tensor. `name`: '#' stands for the layer's number, a leading '^' for "outside the prefix". `dims`: a letter a
- * dimension, as stored; a matrix whose last letter is its slot's columns is [out, in], else [in, out]. */
+/* A stored tensor. `name`: '#' stands for the layer's number, a leading '^' for "outside the prefix". `dims`: a letter
+ * a dimension, as stored; a matrix whose last letter is its slot's columns is [out, in], else [in, out]. */
 typedef struct pl__tensor_fact {
     pl__slot slot;
     pl__part part;

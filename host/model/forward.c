@@ -160,12 +160,20 @@ static pl_status tap(const step *s, size_t layer, pl_view states)
         for (size_t i = 0; i < tap->n_layers; i++) {
             if (tap->layers[i] != layer) continue;
             if (tap->pool) {
-                pl_pool_args args = {.n_slots = tap->counts, .indptr = tap->indptr, .ranges = tap->ranges,
-                                     .slots = tap->slots, .x = states, .y = tap->into[i]};
+                pl_pool_args args = {.n_slots = tap->counts,
+                                     .indptr = tap->indptr,
+                                     .ranges = tap->ranges,
+                                     .slots = tap->slots,
+                                     .x = states,
+                                     .y = tap->into[i]};
                 PL_TRY(s->ops->pool(s->pass->stream, &args));
             } else {
-                pl_gather_args args = {.counts = tap->counts, .count = PL_COUNT_ROWS, .rows = tap->rows,
-                                       .slots = tap->slots, .x = states, .y = tap->into[i]};
+                pl_gather_args args = {.counts = tap->counts,
+                                       .count = PL_COUNT_ROWS,
+                                       .rows = tap->rows,
+                                       .slots = tap->slots,
+                                       .x = states,
+                                       .y = tap->into[i]};
                 PL_TRY(s->ops->gather(s->pass->stream, &args));
             }
         }
@@ -186,8 +194,11 @@ static pl_status head(const step *s)
 {
     const pl_pass *p = s->pass;
     pl_view rows = s->views[PL__ACT_ROWS], normed = s->views[PL__ACT_ROWS_NORM];
-    pl_gather_args gather = {.counts = s->batch->counts, .count = PL_COUNT_ROWS, .rows = p->head_rows,
-                             .x = s->views[PL__ACT_STREAM], .y = rows};
+    pl_gather_args gather = {.counts = s->batch->counts,
+                             .count = PL_COUNT_ROWS,
+                             .rows = p->head_rows,
+                             .x = s->views[PL__ACT_STREAM],
+                             .y = rows};
     PL_TRY(s->ops->gather(p->stream, &gather));
     PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, normed));
     pl_score_args score = {
@@ -220,8 +231,12 @@ static pl_status check_capacity(const pl_pass *pass)
 pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
 {
     PL_TRY(check_capacity(pass));
-    const step s = {.model = model, .config = &model->config, .ops = model->gear.ops, .pass = pass,
-                    .batch = &pass->batch, .views = pass->activations->views};
+    const step s = {.model = model,
+                    .config = &model->config,
+                    .ops = model->gear.ops,
+                    .pass = pass,
+                    .batch = &pass->batch,
+                    .views = pass->activations->views};
     const size_t L = model->config.L;
     pl_view x = s.views[PL__ACT_STREAM];
 

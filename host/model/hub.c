@@ -33,7 +33,8 @@ static bool is_hub_name(const char *name, size_t size)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
     const char *slash = memchr(name, '/', size);
-    bool parts = !slash || (slash > name && slash + 1 < name + size && !memchr(slash + 1, '/', size - (size_t)(slash + 1 - name)));
+    bool parts = !slash || (slash > name && slash + 1 < name + size &&
+                            !memchr(slash + 1, '/', size - (size_t)(slash + 1 - name)));
     return size > 0 && strspn(name, allowed) >= size && parts && name[0] != '.';
 }
 
@@ -92,15 +93,16 @@ pl_status pl_model_find(char folder[PL_PATH_MAX], const char *name)
     size_t size = at ? (size_t)(at - name) : strlen(name);
     folder[0] = 0;
     if (!is_hub_name(name, size) || !is_hub_name(revision, strlen(revision)))
-        return pl_fail(PL_E_INPUT, "model '%s': no such folder, and not a hub name (org/name or org/name@revision)", name);
+        return pl_fail(PL_E_INPUT, "model '%s': no such folder, and not a hub name (org/name or org/name@revision)",
+                       name);
     pl_bytes looked = {0};
     pl_status status = find_in_caches(folder, &looked, name, size, revision);
     if (status == PL_OK && !*folder)
-        status = pl_fail(PL_E_INPUT,
-                         "model '%s': no such folder, and revision '%s' is not in the local Hugging Face cache; looked in "
-                         "%s; give a folder, or fetch it: huggingface-cli download %.*s",
-                         name, revision, looked.data ? looked.data : "no cache (HF_HOME and HOME are not set)", (int)size,
-                         name);
+        status = pl_fail(
+            PL_E_INPUT,
+            "model '%s': no such folder, and revision '%s' is not in the local Hugging Face cache; looked in "
+            "%s; give a folder, or fetch it: huggingface-cli download %.*s",
+            name, revision, looked.data ? looked.data : "no cache (HF_HOME and HOME are not set)", (int)size, name);
     pl_bytes_free(&looked);
     return status;
 }

@@ -9,7 +9,14 @@
 #include "device/device.h"
 #include "model/safetensors.h"
 
-typedef enum pl_rope_kind { PL_ROPE_NONE, PL_ROPE_DEFAULT, PL_ROPE_LINEAR, PL_ROPE_LLAMA3, PL_ROPE_YARN, PL_ROPE_LONGROPE } pl_rope_kind;
+typedef enum pl_rope_kind {
+    PL_ROPE_NONE,
+    PL_ROPE_DEFAULT,
+    PL_ROPE_LINEAR,
+    PL_ROPE_LLAMA3,
+    PL_ROPE_YARN,
+    PL_ROPE_LONGROPE
+} pl_rope_kind;
 
 enum { PL_ROPE_FACTORS = 256 };
 
@@ -38,8 +45,8 @@ typedef struct pl_config {
     bool parallel; /* x + attention(norm_1 x) + mlp(norm_2 x), instead of one after the other */
     double attention_scale, attention_softcap, logit_softcap; /* softcaps: 0 is none */
     double embed_scale;
-    const char *dtype; /* the checkpoint's own, for people: "float32" */
-    int32_t bos, eos;  /* -1: none; the first of a list */
+    const char *dtype;   /* the checkpoint's own, for people: "float32" */
+    int32_t bos, eos;    /* -1: none; the first of a list */
     bool random_weights; /* config.json says "plumb_random_weights": true: no skill expected */
 } pl_config;
 
@@ -73,19 +80,20 @@ pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t tok
  * caller may name as pl_pass.logits (a view of the caller's own serves as well). */
 typedef struct pl_activations pl_activations;
 pl_view pl_activations_logits(const pl_activations *activations); /* [R, V] f32; absent without `logits` */
-pl_status pl_activations_create(pl_activations **out, const pl_model *model, size_t n_tokens, size_t n_rows, bool logits);
+pl_status pl_activations_create(pl_activations **out, const pl_model *model, size_t n_tokens, size_t n_rows,
+                                bool logits);
 void pl_activations_free(pl_activations *activations); /* takes NULL */
 size_t pl_activations_bytes(const pl_model *model, size_t n_tokens, size_t n_rows, bool logits);
 
 /* What a pass keeps. Layers: 0 the embedding output, l after block l and before the final norm, L + 1 final_norm. */
 typedef struct pl_tap {
-    bool pool;              /* false: gather */
-    pl_view counts;         /* gather: [1, PL_COUNTS]-shaped counts whose ROWS entry is the number of rows; pool: n_slots */
+    bool pool;      /* false: gather */
+    pl_view counts; /* gather: [1, PL_COUNTS]-shaped counts whose ROWS entry is the number of rows; pool: n_slots */
     pl_view rows, slots;    /* gather */
     pl_view indptr, ranges; /* pool (with slots) */
     size_t n_layers;
-    const size_t *layers;   /* [n_layers] ascending */
-    const pl_view *into;    /* [n_layers]: [slots, C] f32 */
+    const size_t *layers; /* [n_layers] ascending */
+    const pl_view *into;  /* [n_layers]: [slots, C] f32 */
 } pl_tap;
 
 typedef struct pl_pass {
@@ -96,9 +104,9 @@ typedef struct pl_pass {
     size_t n_taps;
     const pl_tap *taps;
     /* The head, on gathered rows (after the final norm); skipped when head_rows is absent. */
-    pl_view head_rows;                                       /* [1, R] i32 rows of the batch */
-    pl_view target_rows, target_tokens;                      /* as pl_score_args */
-    pl_view log_probability, target_greedy, greedy, logits;  /* as pl_score_args */
+    pl_view head_rows;                                      /* [1, R] i32 rows of the batch */
+    pl_view target_rows, target_tokens;                     /* as pl_score_args */
+    pl_view log_probability, target_greedy, greedy, logits; /* as pl_score_args */
 } pl_pass;
 
 /* Enqueues the whole forward pass: kv_copy, embedding, L blocks, taps, head. */

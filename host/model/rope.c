@@ -35,8 +35,8 @@ static pl_status read_kind(pl_rope_kind *out, const json_t *settings, const char
                        "%s: rope type 'dynamic' is refused: its angles depend on the length of each batch, so results "
                        "would depend on batching; set a fixed type (linear, yarn)",
                        where);
-    return pl_fail(PL_E_UNSUPPORTED, "%s: rope type '%s' is not supported; known: default, linear, llama3, yarn, longrope",
-                   where, type);
+    return pl_fail(PL_E_UNSUPPORTED,
+                   "%s: rope type '%s' is not supported; known: default, linear, llama3, yarn, longrope", where, type);
 }
 
 static pl_status need_positive(double *out, const json_t *settings, const char *key, const char *where)
@@ -77,8 +77,10 @@ static pl_status read_scaling(pl_rope *rope, const json_t *settings, double decl
     rope->attention_factor = 1;
     switch (rope->kind) {
     case PL_ROPE_NONE:
-    case PL_ROPE_DEFAULT: return PL_OK;
-    case PL_ROPE_LINEAR: return need_positive(&rope->factor, settings, "factor", where);
+    case PL_ROPE_DEFAULT:
+        return PL_OK;
+    case PL_ROPE_LINEAR:
+        return need_positive(&rope->factor, settings, "factor", where);
     case PL_ROPE_LLAMA3:
         PL_TRY(need_positive(&rope->factor, settings, "factor", where));
         PL_TRY(need_positive(&rope->low_frequency_factor, settings, "low_freq_factor", where));
@@ -129,11 +131,12 @@ pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *wh
     PL_TRY(need_positive(&rope->theta, settings, "rope_theta", where));
     PL_TRY(pl_json_get_real(&rope->part, settings, "partial_rotary_factor", where));
     if (!(rope->part > 0 && rope->part <= 1))
-        return pl_fail(PL_E_INPUT, "%s: partial_rotary_factor is %g, expected above 0 and at most 1", where, rope->part);
+        return pl_fail(PL_E_INPUT, "%s: partial_rotary_factor is %g, expected above 0 and at most 1", where,
+                       rope->part);
     rope->width = (size_t)((double)config->D * rope->part);
     if (rope->width == 0 || rope->width % 2 != 0)
-        return pl_fail(PL_E_INPUT, "%s: %zu of a head's %zu features are rotated, expected an even number above 0", where,
-                       rope->width, config->D);
+        return pl_fail(PL_E_INPUT, "%s: %zu of a head's %zu features are rotated, expected an even number above 0",
+                       where, rope->width, config->D);
 
     rope->original_positions = (double)config->max_positions;
     PL_TRY(need_positive(&rope->original_positions, settings, "original_max_position_embeddings", where));

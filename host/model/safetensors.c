@@ -22,13 +22,11 @@ static const struct element {
     bool readable;
     pl_dtype dtype;
 } elements[] = {
-    {"F32", 32, true, PL_F32},       {"F16", 16, true, PL_F16},       {"BF16", 16, true, PL_BF16},
-    {"BOOL", 8, false, PL_U8},       {"U8", 8, false, PL_U8},         {"I8", 8, false, PL_U8},
-    {"I16", 16, false, PL_U8},       {"U16", 16, false, PL_U8},       {"I32", 32, false, PL_U8},
-    {"U32", 32, false, PL_U8},       {"I64", 64, false, PL_U8},       {"U64", 64, false, PL_U8},
-    {"F64", 64, false, PL_U8},       {"C64", 64, false, PL_U8},       {"F8_E4M3", 8, false, PL_U8},
-    {"F8_E5M2", 8, false, PL_U8},    {"F8_E8M0", 8, false, PL_U8},    {"F4", 4, false, PL_U8},
-    {"F6_E2M3", 6, false, PL_U8},    {"F6_E3M2", 6, false, PL_U8},
+    {"F32", 32, true, PL_F32},    {"F16", 16, true, PL_F16}, {"BF16", 16, true, PL_BF16},  {"BOOL", 8, false, PL_U8},
+    {"U8", 8, false, PL_U8},      {"I8", 8, false, PL_U8},   {"I16", 16, false, PL_U8},    {"U16", 16, false, PL_U8},
+    {"I32", 32, false, PL_U8},    {"U32", 32, false, PL_U8}, {"I64", 64, false, PL_U8},    {"U64", 64, false, PL_U8},
+    {"F64", 64, false, PL_U8},    {"C64", 64, false, PL_U8}, {"F8_E4M3", 8, false, PL_U8}, {"F8_E5M2", 8, false, PL_U8},
+    {"F8_E8M0", 8, false, PL_U8}, {"F4", 4, false, PL_U8},   {"F6_E2M3", 6, false, PL_U8}, {"F6_E3M2", 6, false, PL_U8},
 };
 
 static const struct element *element_of(const char *type)
@@ -93,8 +91,8 @@ static pl_status read_tensor(pl_tensor *t, const json_t *entry, const uint8_t *d
     PL_TRY(read_offsets(offsets, t, entry, data_bytes, data_first, where));
     t->bytes = offsets[1] - offsets[0];
     if (bits % 8 != 0 || bits / 8 != t->bytes)
-        return pl_fail(PL_E_INPUT, "%s: tensor '%s': %zu elements of %s take %zu bytes, but data_offsets hold %zu", where,
-                       t->name, n_elements, t->type, bits / 8, t->bytes);
+        return pl_fail(PL_E_INPUT, "%s: tensor '%s': %zu elements of %s take %zu bytes, but data_offsets hold %zu",
+                       where, t->name, n_elements, t->type, bits / 8, t->bytes);
     t->data = data + offsets[0];
     return PL_OK;
 }
@@ -133,8 +131,8 @@ static pl_status read_header(json_t **out, size_t *data_first, const uint8_t *da
                        LENGTH_BYTES);
     for (size_t i = 0; i < LENGTH_BYTES; i++) length |= (uint64_t)data[i] << (8 * i);
     if (length > HEADER_LIMIT)
-        return pl_fail(PL_E_INPUT, "%s: at byte 0: header of %" PRIu64 " bytes, expected at most %" PRIu64, where, length,
-                       HEADER_LIMIT);
+        return pl_fail(PL_E_INPUT, "%s: at byte 0: header of %" PRIu64 " bytes, expected at most %" PRIu64, where,
+                       length, HEADER_LIMIT);
     if (length > size - LENGTH_BYTES)
         return pl_fail(PL_E_INPUT, "%s: at byte 0: header of %" PRIu64 " bytes, but the file ends after %zu", where,
                        length, size - LENGTH_BYTES);
@@ -157,7 +155,8 @@ pl_status pl__shard_parse(pl_safetensors *files, const uint8_t *data, size_t siz
     pl_status status = PL_OK;
     const char *name;
     json_t *entry;
-    json_object_foreach(header, name, entry) {
+    json_object_foreach(header, name, entry)
+    {
         if (strcmp(name, "__metadata__") == 0) continue;
         if (!json_is_object(entry)) {
             status = pl_fail(PL_E_INPUT, "%s: tensor '%s': expected an object", where, name);

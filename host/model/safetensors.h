@@ -17,10 +17,10 @@ enum { PL_TENSOR_DIMS = 8 };
 
 typedef struct pl_tensor {
     const char *name;
-    const char *file;    /* where it stands, for messages */
-    bool readable;       /* its type is F32, F16 or BF16; others (BOOL, U8, I64 buffers) are listed, not read */
-    const char *type;    /* as in the file: "F32" */
-    pl_dtype dtype;      /* when readable */
+    const char *file; /* where it stands, for messages */
+    bool readable;    /* its type is F32, F16 or BF16; others (BOOL, U8, I64 buffers) are listed, not read */
+    const char *type; /* as in the file: "F32" */
+    pl_dtype dtype;   /* when readable */
     size_t n_dims, dims[PL_TENSOR_DIMS];
     const uint8_t *data; /* in the map; may be unaligned */
     size_t bytes;
@@ -33,7 +33,7 @@ pl_status pl_safetensors_open(pl_safetensors **out, const char *folder);
 pl_status pl_safetensors_parse(pl_safetensors **out, const uint8_t *data, size_t size, const char *where);
 void pl_safetensors_close(pl_safetensors *files); /* takes NULL */
 size_t pl_safetensors_count(const pl_safetensors *files);
-const pl_tensor *pl_safetensors_at(const pl_safetensors *files, size_t i); /* sorted by name */
+const pl_tensor *pl_safetensors_at(const pl_safetensors *files, size_t i);           /* sorted by name */
 const pl_tensor *pl_safetensors_find(const pl_safetensors *files, const char *name); /* NULL: absent */
 /* XXH3-128 over all tensors (name, type, dims, bytes) in name order: the same for one file or many shards. Cached in
  * the user's cache folder by path, size and mtime. */

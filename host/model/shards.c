@@ -42,8 +42,8 @@ static pl_status check_shard_name(const char *tensor, const json_t *name, const 
     if (!text || !*text || strlen(text) != json_string_length(name))
         return pl_fail(PL_E_INPUT, "%s: weight_map: '%s': expected a file name", where, tensor);
     if (strchr(text, '/') || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
-        return pl_fail(PL_E_INPUT, "%s: weight_map: '%s': '%s' is not a plain file name beside the index", where, tensor,
-                       text);
+        return pl_fail(PL_E_INPUT, "%s: weight_map: '%s': '%s' is not a plain file name beside the index", where,
+                       tensor, text);
     return PL_OK;
 }
 
@@ -59,7 +59,8 @@ static pl_status shard_names(const char ***names, size_t *n, json_t *map, const 
     PL_TRY(pl_new(names, json_object_size(map)));
     const char *tensor;
     json_t *name;
-    json_object_foreach(map, tensor, name) {
+    json_object_foreach(map, tensor, name)
+    {
         PL_TRY(check_shard_name(tensor, name, where));
         (*names)[(*n)++] = json_string_value(name);
     }
@@ -86,10 +87,9 @@ static pl_status check_agreement(const pl_safetensors *files, json_t *map, const
     }
     const char *tensor;
     json_t *name;
-    json_object_foreach(map, tensor, name)
-        if (!pl_safetensors_find(files, tensor))
-            return pl_fail(PL_E_INPUT, "%s/%s: tensor '%s' is missing, but %s says it stands here", folder,
-                           json_string_value(name), tensor, where);
+    json_object_foreach(map, tensor, name) if (!pl_safetensors_find(files, tensor)) return pl_fail(
+        PL_E_INPUT, "%s/%s: tensor '%s' is missing, but %s says it stands here", folder, json_string_value(name),
+        tensor, where);
     return PL_OK;
 }
 
@@ -131,11 +131,12 @@ static pl_status fail_absent(const char *folder)
     PL_TRY(pl_path(bin, "%s/pytorch_model.bin", folder));
     PL_TRY(pl_path(bin_index, "%s/pytorch_model.bin.index.json", folder));
     if (pl_file_exists(bin) || pl_file_exists(bin_index))
-        return pl_fail(PL_E_UNSUPPORTED,
-                       "%s: only pytorch_model.bin is there, which is not read (it can run code); convert it: python -c "
-                       "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('%s')"
-                       ".save_pretrained('%s', safe_serialization=True)\"",
-                       folder, folder, folder);
+        return pl_fail(
+            PL_E_UNSUPPORTED,
+            "%s: only pytorch_model.bin is there, which is not read (it can run code); convert it: python -c "
+            "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('%s')"
+            ".save_pretrained('%s', safe_serialization=True)\"",
+            folder, folder, folder);
     return pl_fail(PL_E_INPUT, "%s: expected %s or %s, found neither", folder, SINGLE, INDEX);
 }
 

@@ -71,13 +71,27 @@ static bool part_run(run *out, pl__part part, const pl_config *c, size_t rows, s
     size_t Q = c->H * c->D, K = c->G * c->D;
     if (i > 0 && part != PL__QKV_BY_HEAD) return false;
     switch (part) {
-    case PL__WHOLE: *out = (run){0, 0, rows}; break;
-    case PL__PART_Q: *out = (run){0, 0, Q}; break;
-    case PL__PART_K: *out = (run){Q, 0, K}; break;
-    case PL__PART_V: *out = (run){Q + K, 0, K}; break;
-    case PL__PART_GATE: *out = (run){0, 0, c->F}; break;
-    case PL__PART_UP: *out = (run){c->F, 0, c->F}; break;
-    case PL__QKV_BY_HEAD: *out = (run){i % 3 * Q + i / 3 * c->D, i * c->D, c->D}; return i < 3 * c->H;
+    case PL__WHOLE:
+        *out = (run){0, 0, rows};
+        break;
+    case PL__PART_Q:
+        *out = (run){0, 0, Q};
+        break;
+    case PL__PART_K:
+        *out = (run){Q, 0, K};
+        break;
+    case PL__PART_V:
+        *out = (run){Q + K, 0, K};
+        break;
+    case PL__PART_GATE:
+        *out = (run){0, 0, c->F};
+        break;
+    case PL__PART_UP:
+        *out = (run){c->F, 0, c->F};
+        break;
+    case PL__QKV_BY_HEAD:
+        *out = (run){i % 3 * Q + i / 3 * c->D, i * c->D, c->D};
+        return i < 3 * c->H;
     }
     return true;
 }
@@ -87,8 +101,8 @@ static bool is_aligned(const pl_tensor *t)
     return (uintptr_t)t->data % pl_dtype_bytes(t->dtype) == 0;
 }
 
-static pl_status put_matrix(loader *l, pl__weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
-                            size_t rows, size_t columns)
+static pl_status put_matrix(loader *l, pl__weight *weight, const pl__tensor_fact *fact, const pl_tensor *t, size_t rows,
+                            size_t columns)
 {
     const pl_backend *ops = l->model->gear.ops;
     const pl__slot_fact *slot = pl__slot_facts(fact->slot == PL__EMBED ? PL__HEAD : fact->slot);
@@ -160,9 +174,12 @@ static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t layer
     pl__weight *weight = pl__model_weight(l->model, fact->slot, layer);
     size_t rows = pl__dimension(config, slot->rows), columns = pl__dimension(config, slot->columns);
     switch (slot->form) {
-    case PL__TABLE: return put_table(l, weight, t, rows, columns);
-    case PL__MATRIX: return put_matrix(l, weight, fact, t, rows, columns);
-    case PL__VECTOR: return put_vector(l, weight, fact, t, columns);
+    case PL__TABLE:
+        return put_table(l, weight, t, rows, columns);
+    case PL__MATRIX:
+        return put_matrix(l, weight, fact, t, rows, columns);
+    case PL__VECTOR:
+        return put_vector(l, weight, fact, t, columns);
     }
     return PL_OK;
 }

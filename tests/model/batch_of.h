@@ -55,8 +55,10 @@ static inline pl_status batch_make(batch_of *b, const pl_gear *gear, pl_stream *
         }
     }
     for (size_t i = 0; i < n_paths * pages_a_path; i++) pages[i] = (int32_t)i;
-    const int32_t counts[PL_COUNTS] = {[PL_COUNT_TOKENS] = (int32_t)N, [PL_COUNT_ROWS] = (int32_t)N,
-                                       [PL_COUNT_TARGETS] = (int32_t)b->n_targets, [PL_COUNT_RUNS] = (int32_t)n_sequences};
+    const int32_t counts[PL_COUNTS] = {[PL_COUNT_TOKENS] = (int32_t)N,
+                                       [PL_COUNT_ROWS] = (int32_t)N,
+                                       [PL_COUNT_TARGETS] = (int32_t)b->n_targets,
+                                       [PL_COUNT_RUNS] = (int32_t)n_sequences};
     const int32_t no_copy[2] = {0};
     pl_status status;
     PL_GOTO(status, done, batch_vector(b, &b->batch.counts, stream, counts, 1, PL_COUNTS));
@@ -78,8 +80,9 @@ done:
 
 static inline void batch_free(batch_of *b)
 {
-    pl_view *views[] = {&b->batch.counts, &b->batch.tokens, &b->batch.positions, &b->batch.paths, &b->batch.page_table,
-                        &b->batch.copies, &b->batch.runs,   &b->rows,            &b->target_rows, &b->target_tokens};
+    pl_view *views[] = {&b->batch.counts,     &b->batch.tokens, &b->batch.positions, &b->batch.paths,
+                        &b->batch.page_table, &b->batch.copies, &b->batch.runs,      &b->rows,
+                        &b->target_rows,      &b->target_tokens};
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) pl_view_free(b->gear, views[i]);
 }
 

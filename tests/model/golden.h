@@ -1,10 +1,11 @@
-/* A checkpoint run against the reference values beside it (golden.safetensors of tests/golden/models/make_models.py). */
+/* A checkpoint run against the reference values beside it (golden.safetensors of tests/golden/models/make_models.py).
+ */
 #ifndef PLUMB_TESTS_MODEL_GOLDEN_H
 #define PLUMB_TESTS_MODEL_GOLDEN_H
 
 #include <math.h>
-#include <stdarg.h>
 #include <setjmp.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -62,7 +63,8 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
 
     size_t n_states = c->L + 2, N = b.n_tokens;
     size_t *layers = calloc(n_states, sizeof *layers);
-    pl_view *into = calloc(n_states, sizeof *into), log_probability, greedy, logits = pl_activations_logits(activations);
+    pl_view *into = calloc(n_states, sizeof *into), log_probability, greedy,
+            logits = pl_activations_logits(activations);
     for (size_t i = 0; i < n_states; i++) {
         layers[i] = i;
         CHECK(pl_view_create(gear, &into[i], N, c->C, PL_F32));
@@ -70,9 +72,18 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
     CHECK(pl_view_create(gear, &log_probability, 1, N, PL_F32));
     CHECK(pl_view_create(gear, &greedy, 1, N, PL_I32));
     pl_tap tap = {.counts = b.batch.counts, .rows = b.rows, .n_layers = n_states, .layers = layers, .into = into};
-    pl_pass pass = {.stream = stream, .batch = b.batch, .kv = kv, .activations = activations, .n_taps = 1, .taps = &tap,
-                    .head_rows = b.rows, .target_rows = b.target_rows, .target_tokens = b.target_tokens,
-                    .log_probability = log_probability, .greedy = greedy, .logits = logits};
+    pl_pass pass = {.stream = stream,
+                    .batch = b.batch,
+                    .kv = kv,
+                    .activations = activations,
+                    .n_taps = 1,
+                    .taps = &tap,
+                    .head_rows = b.rows,
+                    .target_rows = b.target_rows,
+                    .target_tokens = b.target_tokens,
+                    .log_probability = log_probability,
+                    .greedy = greedy,
+                    .logits = logits};
     CHECK(pl_model_forward(model, &pass));
 
     *o = (outputs){.N = N, .n_states = n_states, .C = c->C, .V = c->V, .n_targets = b.n_targets};

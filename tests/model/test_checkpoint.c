@@ -129,7 +129,8 @@ static void test_opens(void **state)
     pl_checkpoint_close(c);
 
     /* A head beside a tied embedding and known buffers pass; a full model's prefix is found. */
-    const edit fine[] = {{NULL, "lm_head.weight", "F32", "[1]"}, {NULL, "h.0.attn.bias", "F32", "[1,1]"},
+    const edit fine[] = {{NULL, "lm_head.weight", "F32", "[1]"},
+                         {NULL, "h.0.attn.bias", "F32", "[1,1]"},
                          {NULL, "h.0.attn.masked_bias", "I32", "[]"}};
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
         put_checkpoint(&fine[i]);
@@ -143,14 +144,21 @@ static const struct wrong {
     pl_status status;
     const char *text;
 } wrongs[] = {
-    {{"h.0.ln_2.bias", "h.0.ln_2.other", NULL, NULL}, PL_E_INPUT, "tensor 'h.0.ln_2.bias' is missing: expected shape [4]"},
-    {{"wte.weight", "other", NULL, NULL}, PL_E_INPUT, "tensor 'transformer.wte.weight' is missing: expected shape [8, 4]"},
-    {{"h.0.mlp.c_fc.weight", "h.0.mlp.c_fc.weight", NULL, "[16,4]"}, PL_E_INPUT,
+    {{"h.0.ln_2.bias", "h.0.ln_2.other", NULL, NULL},
+     PL_E_INPUT,
+     "tensor 'h.0.ln_2.bias' is missing: expected shape [4]"},
+    {{"wte.weight", "other", NULL, NULL},
+     PL_E_INPUT,
+     "tensor 'transformer.wte.weight' is missing: expected shape [8, 4]"},
+    {{"h.0.mlp.c_fc.weight", "h.0.mlp.c_fc.weight", NULL, "[16,4]"},
+     PL_E_INPUT,
      "model.safetensors: tensor 'h.0.mlp.c_fc.weight': expected shape [4, 16] by config.json, found [16, 4]"},
     {{"ln_f.bias", "ln_f.bias", NULL, "[4,1]"}, PL_E_INPUT, "expected shape [4] by config.json, found [4, 1]"},
     {{"ln_f.bias", "ln_f.bias", "F64", NULL}, PL_E_UNSUPPORTED, "tensor 'ln_f.bias': type F64 cannot be read"},
     {{"ln_f.bias", "ln_f.bias", "I32", NULL}, PL_E_UNSUPPORTED, "type I32 cannot be read: expected F32, F16 or BF16"},
-    {{NULL, "h.1.ln_1.weight", "F32", "[1]"}, PL_E_INPUT, "'h.1.ln_1.weight' is not expected in a gpt2 model of 1 layers"},
+    {{NULL, "h.1.ln_1.weight", "F32", "[1]"},
+     PL_E_INPUT,
+     "'h.1.ln_1.weight' is not expected in a gpt2 model of 1 layers"},
     {{NULL, "score.weight", "F32", "[1]"}, PL_E_INPUT, "'score.weight' is not expected"},
 };
 

@@ -78,8 +78,9 @@ static void test_rope_generations(void **state)
     assert_int_equal(old.rope.kind, PL_ROPE_LLAMA3);
     assert_float_equal(old.rope.theta, 500000, 0);
     assert_memory_equal(&old.rope, &new.rope, sizeof old.rope);
-    pl_config yarn = parse("{\"model_type\":\"llama\",\"max_position_embeddings\":4096,\"rope_scaling\":{\"type\":\"yarn\","
-                           "\"original_max_position_embeddings\":1024}}");
+    pl_config yarn =
+        parse("{\"model_type\":\"llama\",\"max_position_embeddings\":4096,\"rope_scaling\":{\"type\":\"yarn\","
+              "\"original_max_position_embeddings\":1024}}");
     assert_int_equal(yarn.rope.kind, PL_ROPE_YARN);
     assert_float_equal(yarn.rope.factor, 4, 0);
     assert_float_equal(yarn.rope.attention_factor, 1.138629436, 1e-9);
@@ -136,9 +137,12 @@ static const struct refusal {
      "depend on the length of each batch"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"spiral\"}}",
      "rope type 'spiral' is not supported; known: default, linear, llama3, yarn, longrope"},
-    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"linear\"}}", "factor: expected a number above 0"},
-    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
-                 "\"high_freq_factor\":4}}", "expected above low_freq_factor"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"linear\"}}",
+     "factor: expected a number above 0"},
+    {PL_E_INPUT,
+     "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"llama3\",\"factor\":8,\"low_freq_factor\":4,"
+     "\"high_freq_factor\":4}}",
+     "expected above low_freq_factor"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1]}}",
      "expected a list of 64 numbers"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_theta\":1,\"rope_scaling\":{\"type\":\"yarn\"}}", "above 1"},
@@ -151,7 +155,8 @@ static void test_refusals(void **state)
         const struct refusal *r = &refusals[i];
         pl_config c;
         pl_status status = pl__config_parse(&c, r->text, strlen(r->text), "config.json");
-        if (status != r->status || !strstr(pl_error_text(), r->message) || strncmp(pl_error_text(), "config.json:", 12) != 0)
+        if (status != r->status || !strstr(pl_error_text(), r->message) ||
+            strncmp(pl_error_text(), "config.json:", 12) != 0)
             fail_msg("%s: status %d, expected '%s' in: %s", r->text, status, r->message, pl_error_text());
     }
 }

@@ -3,8 +3,8 @@
 #include "model/golden.h"
 
 static const char *const folders[] = {
-    "gpt2",          "gpt2-bare",         "gpt2-untied-bf16", "llama-tied",     "llama-grouped",
-    "llama-bias-linear", "llama-llama3", "llama-yarn",       "llama-longrope",
+    "gpt2",         "gpt2-bare",  "gpt2-untied-bf16", "llama-tied", "llama-grouped", "llama-bias-linear",
+    "llama-llama3", "llama-yarn", "llama-longrope",
 };
 
 static void open_model(pl_model **model, pl_gear *gear, const char *folder)
@@ -42,12 +42,58 @@ static void test_folder(void **state)
     pl_gear_close(&gear);
 }
 
+/* The bits of a sequence's results do not hang on its company in the batch, nor on where it was cut. */
+static void test_same_bits(void **state)
+{
+    char folder[PL_PATH_MAX];
+    pl_bytes text;
+    pl_gear gear;
+    pl_model *model;
+    CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
+    open_model(&model, &gear, folder);
+    pl_safetensors *golden = golden_open(&text, folder);
+    size_t n, m;
+    int32_t *ids = golden_ids(golden, "ids.1", &n), *other = golden_ids(golden, "ids.0", &m);
+    pl_kv *kv = kv_for(model, 2);
+    outputs alone, packed, cut;
+
+    const sequence whole = {ids, 0, n, 0}, company[2] = {{other, 0, m, 0}, {ids, 0, n, 1}};
+    run_model(&alone, model, kv, &whole, 1, 1);
+    run_model(&packed, model, kv, company, 2, 2);
+    for (size_t l = 0; l < alone.n_states; l++)
+        assert_memory_equal(packed.hidden + (l * packed.N + m) * packed.C, alone.hidden + l * n * alone.C,
+                            n * alone.C * sizeof(float));
+    assert_memory_equal(packed.logits + m * packed.V, alone.logits, n * alone.V * sizeof(float));
+
+    /* The last 23 tokens after the others, whose prefix ends inside a page. */
+    const sequence head = {ids, 0, n - 23, 0}, tail = {ids, n - 23, 23, 0};
+    run_model(&cut, model, kv, &head, 1, 1);
+    outputs_free(&cut);
+    run_model(&cut, model, kv, &tail, 1, 1);
+    assert_memory_equal(cut.logits, alone.logits + (n - 23) * alone.V, 23 * alone.V * sizeof(float));
+
+    outputs_free(&alone);
+    outputs_free(&packed);
+    outputs_free(&cut);
+    gear.ops->kv_free(kv);
+    free(ids);
+    free(other);
+    pl_safetensors_close(golden);
+    pl_bytes_free(&text);
+    pl_model_free(model);
+    pl_gear_close(&gear);
+}
+
 int main(void)
 {
     enum { N = sizeof folders / sizeof *folders };
-    struct CMUnitTest tests[N];
+    struct CMUnitTest tests[2 * N];
     for (size_t i = 0; i < N; i++)
-        tests[i] = (struct CMUnitTest){.name = folders[i], .test_func = test_folder,
-                                       .initial_state = (void *)(uintptr_t)folders[i]};
+        tests[i] = (struct CMUnitTest){
+            .name = folders[i], .test_func = test_folder, .initial_state = (void *)(uintptr_t)folders[i]};
+    for (size_t i = 0; i < N; i++) {
+        tests[N + i] = tests[i];
+        tests[N + i].test_func = test_same_bits;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,7 +214,7 @@ int main(void)
     enum { N = sizeof mutants / sizeof *mutants };
     struct CMUnitTest tests[N];
     for (size_t i = 0; i < N; i++)
-        tests[i] = (struct CMUnitTest){.name = mutants[i].name, .test_func = test_mutant,
-                                       .initial_state = (void *)(uintptr_t)&mutants[i]};
+        tests[i] = (struct CMUnitTest){
+            .name = mutants[i].name, .test_func = test_mutant, .initial_state = (void *)(uintptr_t)&mutants[i]};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

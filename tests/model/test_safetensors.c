@@ -55,8 +55,7 @@ static void test_reads(void **state)
     pl_bytes_free(&b);
 }
 
-#define ONE(dtype, shape, offsets)                                                                                     \
-    "{\"t\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define ONE(dtype, shape, offsets) "{\"t\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 #define TWO(first, second)                                                                                             \
     "{\"t\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" first "},"                                              \
     "\"u\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":" second "}}"
