@@ -23,6 +23,6 @@ build/plumb run experiments/demo.yaml --results "$results"
 run=$(find "$results" -maxdepth 1 -name 'demo-*' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
 echo "== done: $run
   stability.csv    accuracy, flips, and wobble, shift and CKA of the states, each with its interval
-  results.json     lm-evaluation-harness schema; samples_*.jsonl has every prompt and answer
+  results_*.json   lm-evaluation-harness schema; samples_*.jsonl has every prompt and answer
   units/*.h5       predictions and hidden states, one file a unit (h5py, anndata, h5ls)
 The weights are random: nothing above says anything about a real model."
