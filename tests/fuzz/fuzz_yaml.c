@@ -1,0 +1,40 @@
+/* YAML from outside: every node of what parses is read in every way. */
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "base/yaml.h"
+
+static void read_all(const pl_yaml_node *node)
+{
+    static const char *const known[] = {"task", "models", "include", NULL};
+    const char *text;
+    size_t size;
+    long long integer;
+    double real;
+    bool truth;
+    pl_bytes path = {0};
+    if (!node->line || !node->column) abort();
+    pl_yaml_to_text(&text, node);
+    pl_yaml_to_size(&size, node);
+    pl_yaml_to_integer(&integer, node);
+    pl_yaml_to_real(&real, node);
+    pl_yaml_to_bool(&truth, node);
+    pl_yaml_to_path(&path, node);
+    pl_bytes_free(&path);
+    pl_yaml_check_keys(node, known);
+    for (size_t i = 0; i < node->n; i++) {
+        read_all(node->items[i]);
+        if (node->kind == PL_YAML_MAP && pl_yaml_get(node, node->keys[i]->text) != node->items[i]) abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    pl_yaml *doc;
+    json_t *value;
+    if (pl_yaml_parse(&doc, (const char *)data, size, "fuzz") != PL_OK) return 0;
+    read_all(pl_yaml_root(doc));
+    if (pl_yaml_to_json(&value, pl_yaml_root(doc)) == PL_OK) json_decref(value);
+    pl_yaml_free(doc);
+    return 0;
+}
