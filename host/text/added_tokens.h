@@ -42,7 +42,7 @@ typedef struct pl__added_tokens {
     bool split_special;   /* special tokens spelled out in a text are plain text */
 } pl__added_tokens;
 
-/* Adds a token, or replaces the flags of the one with the same text. `text` (NUL behind it) is copied. */
+/* Adds a token, or replaces the flags of the one with the same text. `text` is copied. */
 pl_status pl__added_put(pl__added_tokens *added, const pl__added *token);
 const pl__added *pl__added_find(const pl__added_tokens *added, const char *text, size_t size); /* NULL: none */
 const pl__added *pl__added_by_id(const pl__added_tokens *added, int32_t id);                   /* NULL: none */

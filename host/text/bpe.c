@@ -43,12 +43,27 @@ static inline const struct pl__merge *find_merge(const pl__bpe *bpe, int32_t lef
     }
 }
 
+/* The slot of the merge, or the free one where it belongs. */
+static struct pl__merge *slot_of(struct pl__merge *merges, size_t mask, int32_t left, int32_t right)
+{
+    size_t at = hash_of(left, right) & mask;
+    while (merges[at].left >= 0 && !(merges[at].left == left && merges[at].right == right)) at = (at + 1) & mask;
+    return &merges[at];
+}
+
 pl_status pl__bpe_reserve(pl__bpe *bpe, size_t n_merges)
 {
-    size_t slots = 64;
+    size_t slots = 64, old_slots = bpe->merges ? bpe->merges_mask + 1 : 0;
     while (slots < 2 * n_merges) slots *= 2;
-    PL_TRY(pl_new(&bpe->merges, slots));
-    for (size_t i = 0; i < slots; i++) bpe->merges[i].left = -1;
+    if (slots <= old_slots) return PL_OK;
+    struct pl__merge *grown;
+    PL_TRY(pl_new(&grown, slots));
+    for (size_t i = 0; i < slots; i++) grown[i].left = -1;
+    for (size_t i = 0; i < old_slots; i++)
+        if (bpe->merges[i].left >= 0)
+            *slot_of(grown, slots - 1, bpe->merges[i].left, bpe->merges[i].right) = bpe->merges[i];
+    free(bpe->merges);
+    bpe->merges = grown;
     bpe->merges_mask = slots - 1;
     return PL_OK;
 }
@@ -76,14 +91,11 @@ pl_status pl__bpe_add_merge(pl__bpe *bpe, const char *left, size_t left_size, co
     pl_status status = id < 0 ? unknown_part(joined, size, rank, where) : PL_OK;
     if (joined != stack) free(joined);
     PL_TRY(status);
-    if (2 * bpe->n_merges > bpe->merges_mask)
-        return pl_fail(PL_E_INTERNAL, "%s: more merges than were reserved", where);
-    size_t at = hash_of(left_id, right_id) & bpe->merges_mask;
-    while (bpe->merges[at].left >= 0 && !(bpe->merges[at].left == left_id && bpe->merges[at].right == right_id))
-        at = (at + 1) & bpe->merges_mask;
-    bpe->n_merges += bpe->merges[at].left < 0;
+    PL_TRY(pl__bpe_reserve(bpe, bpe->n_merges + 1));
+    struct pl__merge *slot = slot_of(bpe->merges, bpe->merges_mask, left_id, right_id);
+    bpe->n_merges += slot->left < 0;
     /* A merge given twice has its later rank, as in Hugging Face's map. */
-    bpe->merges[at] = (struct pl__merge){left_id, right_id, (uint32_t)rank, id};
+    *slot = (struct pl__merge){left_id, right_id, (uint32_t)rank, id};
     return PL_OK;
 }
 

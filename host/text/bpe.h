@@ -31,7 +31,7 @@ typedef struct pl__bpe {
     _Atomic uint8_t *whole;
 } pl__bpe;
 
-/* Room for n merges, before the first. */
+/* Room for n merges; more make room for themselves. */
 pl_status pl__bpe_reserve(pl__bpe *bpe, size_t n_merges);
 /* The merge of rank `rank`. A part or a result that the vocabulary lacks is PL_E_INPUT that names `where`. */
 pl_status pl__bpe_add_merge(pl__bpe *bpe, const char *left, size_t left_size, const char *right, size_t right_size,

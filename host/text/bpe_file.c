@@ -1,26 +1,57 @@
-/* A BPE model from JSON, or from vocab.json and merges.txt. */
+/* A BPE model: its options from a JSON tree, its vocabulary and merges from JSON text or from merges.txt. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/json_reader.h"
 #include "text/tokenizer_file.h"
+#include "text/unicode.h"
 
-static pl_status read_vocabulary(pl__vocabulary *v, const json_t *object, const char *where)
+/* {"token": id, ...}, and nothing behind it. */
+static pl_status vocabulary_entries(pl__vocabulary *v, pl__json_reader *r)
 {
-    if (!json_is_object(object)) return pl_fail(PL_E_INPUT, "%s: expected an object of tokens and ids", where);
-    size_t text_bytes = 0;
-    void *at;
-    json_t *list = (json_t *)(uintptr_t)object; /* jansson's iterators want it writable and do not write */
-    for (at = json_object_iter(list); at; at = json_object_iter_next(list, at))
-        text_bytes += strlen(json_object_iter_key(at));
-    PL_TRY(pl__vocabulary_reserve(v, json_object_size(object), text_bytes));
-    for (at = json_object_iter(list); at; at = json_object_iter_next(list, at)) {
-        const char *token = json_object_iter_key(at);
-        const json_t *id = json_object_iter_value(at);
-        if (!json_is_integer(id)) return pl_fail(PL_E_INPUT, "%s: token '%.80s': expected an integer id", where, token);
-        PL_TRY(pl__vocabulary_add(v, token, strlen(token), json_integer_value(id), where));
+    if (!pl__json_next(r, '{')) return pl__json_expected(r, "an object of tokens and ids");
+    for (bool more = !pl__json_next(r, '}'); more; more = !pl__json_next(r, '}')) {
+        const char *token;
+        size_t size;
+        int64_t id;
+        if (v->n_tokens > 0 && !pl__json_next(r, ',')) return pl__json_expected(r, "',' or '}'");
+        PL_TRY(pl__json_text(r, &token, &size));
+        if (!pl__json_next(r, ':')) return pl__json_expected(r, "':'");
+        if (pl__json_integer(r, &id) != PL_OK)
+            return pl_fail(PL_E_INPUT, "%s: token '%.*s': expected an integer id", r->where,
+                           (int)(size < 80 ? size : 80), token);
+        PL_TRY(pl__vocabulary_add(v, token, size, id, r->where));
     }
-    return PL_OK;
+    return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
+}
+
+static size_t count(const pl__source *source, char c)
+{
+    size_t n = 0;
+    for (const char *at = source->data, *end = source->data + source->size; (at = memchr(at, c, (size_t)(end - at)));
+         at++)
+        n++;
+    return n;
+}
+
+static pl_status check_utf8(const pl__source *source)
+{
+    size_t good = pl__utf8_check(source->data, source->size);
+    if (good == source->size) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: not UTF-8 at byte %zu", source->name, good);
+}
+
+static pl_status read_vocabulary(pl__vocabulary *v, const pl__source *source)
+{
+    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
+    PL_TRY(check_utf8(source));
+    /* One colon an entry, and those inside tokens. */
+    size_t n = count(source, ':');
+    PL_TRY(pl__vocabulary_reserve(v, n < PL__ID_MAX ? n : PL__ID_MAX, source->size / 2));
+    pl_status status = vocabulary_entries(v, &r);
+    pl__json_reader_free(&r);
+    return status;
 }
 
 /* "left right": one space, as no token has one in byte-level and SentencePiece vocabularies. */
@@ -34,22 +65,37 @@ static pl_status add_merge_line(pl__bpe *bpe, const char *line, size_t size, siz
     return pl__bpe_add_merge(bpe, line, left, space + 1, size - left - 1, rank, where);
 }
 
-static pl_status read_merges(pl__bpe *bpe, const json_t *list, const char *where)
+/* ["left right", ...] or [["left", "right"], ...], and nothing behind it. */
+static pl_status merge_entries(pl__bpe *bpe, pl__json_reader *r)
 {
-    if (!json_is_array(list)) return pl_fail(PL_E_INPUT, "%s: expected a list", where);
-    PL_TRY(pl__bpe_reserve(bpe, json_array_size(list)));
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *merge = json_array_get(list, i), *left = json_array_get(merge, 0),
-                     *right = json_array_get(merge, 1);
-        if (json_is_string(merge))
-            PL_TRY(add_merge_line(bpe, json_string_value(merge), json_string_length(merge), i, where));
-        else if (json_array_size(merge) == 2 && json_is_string(left) && json_is_string(right))
-            PL_TRY(pl__bpe_add_merge(bpe, json_string_value(left), json_string_length(left), json_string_value(right),
-                                     json_string_length(right), i, where));
-        else
-            return pl_fail(PL_E_INPUT, "%s: merge %zu: expected \"left right\" or [\"left\", \"right\"]", where, i);
+    if (!pl__json_next(r, '[')) return pl__json_expected(r, "a list of merges");
+    size_t rank = 0;
+    for (bool more = !pl__json_next(r, ']'); more; more = !pl__json_next(r, ']'), rank++) {
+        const char *left, *right;
+        size_t left_size, right_size;
+        if (rank > 0 && !pl__json_next(r, ',')) return pl__json_expected(r, "',' or ']'");
+        if (!pl__json_next(r, '[')) {
+            PL_TRY(pl__json_text(r, &left, &left_size));
+            PL_TRY(add_merge_line(bpe, left, left_size, rank, r->where));
+            continue;
+        }
+        PL_TRY(pl__json_text(r, &left, &left_size));
+        if (!pl__json_next(r, ',')) return pl__json_expected(r, "the second token of a merge");
+        PL_TRY(pl__json_text(r, &right, &right_size));
+        if (!pl__json_next(r, ']')) return pl__json_expected(r, "']' behind two tokens");
+        PL_TRY(pl__bpe_add_merge(bpe, left, left_size, right, right_size, rank, r->where));
     }
-    return PL_OK;
+    return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
+}
+
+static pl_status read_merges(pl__bpe *bpe, const pl__source *source)
+{
+    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
+    PL_TRY(check_utf8(source));
+    PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
+    pl_status status = merge_entries(bpe, &r);
+    pl__json_reader_free(&r);
+    return status;
 }
 
 /* Options of BPE that change the ids and that no tokenizer of our families uses. */
@@ -69,13 +115,14 @@ static pl_status refuse_options(const json_t *model, const char *where)
     return PL_OK;
 }
 
-pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where)
+pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
+                       const pl__source *merges)
 {
     const char *type = "", *unknown = NULL;
     if (!json_is_object(model)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
     PL_TRY(pl_json_get_text(&type, model, "type", where));
     /* Files from before 0.9 do not say the type; merges do. */
-    if (strcmp(type, "BPE") != 0 && !(*type == 0 && json_object_get(model, "merges")))
+    if (strcmp(type, "BPE") != 0 && !(*type == 0 && merges->data))
         return pl_fail(PL_E_UNSUPPORTED, "%s: the model '%.80s' is not supported, only BPE", where, type);
     PL_TRY(refuse_options(model, where));
     PL_TRY(pl_json_get_bool(&bpe->fuse_unknown, model, "fuse_unk", where));
@@ -83,11 +130,10 @@ pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where)
     PL_TRY(pl_json_get_bool(&bpe->ignore_merges, model, "ignore_merges", where));
     PL_TRY(pl_json_get_text(&unknown, model, "unk_token", where));
     if (unknown) PL_TRY(pl_copy_text(&bpe->unknown, unknown));
-    char inner[320];
-    snprintf(inner, sizeof inner, "%s.vocab", where);
-    PL_TRY(read_vocabulary(&bpe->vocabulary, json_object_get(model, "vocab"), inner));
-    snprintf(inner, sizeof inner, "%s.merges", where);
-    PL_TRY(read_merges(bpe, json_object_get(model, "merges"), inner));
+    if (!vocabulary->data) return pl_fail(PL_E_INPUT, "%s.vocab: expected an object of tokens and ids", where);
+    if (!merges->data) return pl_fail(PL_E_INPUT, "%s.merges: expected a list of merges", where);
+    PL_TRY(read_vocabulary(&bpe->vocabulary, vocabulary));
+    PL_TRY(read_merges(bpe, merges));
     return pl__bpe_finish(bpe);
 }
 
@@ -103,16 +149,13 @@ static bool next_line(const char **at, const char *end, const char **line, size_
     return true;
 }
 
-pl_status pl__bpe_read_files(pl__bpe *bpe, const json_t *vocabulary, const pl__source *vocabulary_source,
-                             const pl__source *merges)
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges)
 {
     static const char version[] = "#version";
     const char *at = merges->data, *end = merges->data + merges->size, *line;
-    size_t n_lines = 0, rank = 0, size;
-    PL_TRY(read_vocabulary(&bpe->vocabulary, vocabulary, vocabulary_source->name));
-    while (next_line(&at, end, &line, &size)) n_lines++;
-    PL_TRY(pl__bpe_reserve(bpe, n_lines));
-    at = merges->data;
+    size_t rank = 0, size;
+    PL_TRY(read_vocabulary(&bpe->vocabulary, vocabulary));
+    PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
     while (next_line(&at, end, &line, &size)) {
         if (size >= sizeof version - 1 && memcmp(line, version, sizeof version - 1) == 0) continue;
         if (size == 0 && at == end) break;

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "text/json_reader.h"
+
 pl_status pl__tokenizer_add(pl_tokenizer *tokenizer, const pl__added *token, int64_t wish, const char *where)
 {
     const pl__vocabulary *v = &tokenizer->bpe.vocabulary;
@@ -131,18 +133,74 @@ static void count_ids(pl_tokenizer *tokenizer)
             tokenizer->n_ids = (size_t)tokenizer->added.items[i].id + 1;
 }
 
+/* Cuts model.vocab (an object) and model.merges (a list) out of the text: their JSON text goes to the sources, the text
+ * without them to *rest, where their line ends stay so that errors have the right line. What this does not find or
+ * understand stays in, for the parser of the whole to judge. */
+static pl_status cut_model(pl_bytes *rest, pl__source *vocabulary, pl__source *merges, const pl__source *source)
+{
+    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
+    const char *kept = source->data;
+    bool in_model = false, go_on = pl__json_next(&r, '{');
+    pl_status status = PL_OK;
+    while (go_on) {
+        const char *key, *value;
+        size_t size;
+        if (pl__json_text(&r, &key, &size) != PL_OK || !pl__json_next(&r, ':')) break;
+        if (!in_model && size == 5 && memcmp(key, "model", 5) == 0 && pl__json_next(&r, '{')) {
+            in_model = true;
+            continue;
+        }
+        pl__source *into = !in_model                                    ? NULL
+                           : size == 5 && memcmp(key, "vocab", 5) == 0  ? vocabulary
+                           : size == 6 && memcmp(key, "merges", 6) == 0 ? merges
+                                                                        : NULL;
+        char open = into == merges ? '[' : '{', close = into == merges ? ']' : '}';
+        bool cut = into && !into->data && pl__json_next(&r, open);
+        if (cut) r.at--;
+        value = r.at;
+        if (!pl__json_skip(&r)) break;
+        if (cut) {
+            into->data = value;
+            into->size = (size_t)(r.at - value);
+            PL_GOTO(status, done, pl_bytes_append(rest, kept, (size_t)(value - kept)));
+            PL_GOTO(status, done, pl_bytes_append(rest, &open, 1));
+            for (const char *line = value; (line = memchr(line, '\n', (size_t)(r.at - line))); line++)
+                PL_GOTO(status, done, pl_bytes_append(rest, "\n", 1));
+            PL_GOTO(status, done, pl_bytes_append(rest, &close, 1));
+            kept = r.at;
+        }
+        go_on = pl__json_next(&r, ',');
+    }
+    status = pl_bytes_append(rest, kept, (size_t)(r.end - kept));
+done:
+    pl__json_reader_free(&r);
+    return status;
+}
+
+/* The tree of the file without its vocabulary and merges. */
+static pl_status parse_rest(json_t **root, pl__source *vocabulary, pl__source *merges, const pl__source *source)
+{
+    pl_bytes rest = {0};
+    pl_status status;
+    PL_GOTO(status, done, cut_model(&rest, vocabulary, merges, source));
+    PL_GOTO(status, done, pl_json_parse(root, rest.data, rest.size, source->name));
+    if (!json_is_object(*root)) status = pl_fail(PL_E_INPUT, "%s: expected an object", source->name);
+done:
+    pl_bytes_free(&rest);
+    return status;
+}
+
 static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, const pl__config *config)
 {
     json_t *root = NULL;
+    char where[256], vocabulary_name[256], merges_name[256];
+    snprintf(vocabulary_name, sizeof vocabulary_name, "%.200s: model.vocab", source->name);
+    snprintf(merges_name, sizeof merges_name, "%.200s: model.merges", source->name);
+    pl__source vocabulary = {.name = vocabulary_name}, merges = {.name = merges_name};
     pl_status status;
-    char where[256];
-    PL_GOTO(status, done, pl_json_parse(&root, source->data, source->size, source->name));
-    if (!json_is_object(root)) {
-        status = pl_fail(PL_E_INPUT, "%s: expected an object", source->name);
-        goto done;
-    }
+    PL_GOTO(status, done, parse_rest(&root, &vocabulary, &merges, source));
     snprintf(where, sizeof where, "%.200s: model", source->name);
-    PL_GOTO(status, done, pl__bpe_read(&tokenizer->bpe, json_object_get(root, "model"), where));
+    PL_GOTO(status, done, pl__bpe_read(&tokenizer->bpe, json_object_get(root, "model"), where, &vocabulary, &merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, source->name, config));
     PL_GOTO(status, done, pl__config_add_tokens(tokenizer, config));
     count_ids(tokenizer);
@@ -170,12 +228,10 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
 {
     bool qwen2 = strncmp(config->class, "Qwen2Tokenizer", strlen("Qwen2Tokenizer")) == 0;
     const char *parts = qwen2 ? qwen2_parts : gpt2_parts;
-    json_t *vocabulary = NULL, *root = NULL;
+    json_t *root = NULL;
     pl_status status;
-    PL_GOTO(status, done,
-            pl_json_parse(&vocabulary, sources->vocabulary.data, sources->vocabulary.size, sources->vocabulary.name));
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
-    PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->bpe, vocabulary, &sources->vocabulary, &sources->merges));
+    PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->bpe, &sources->vocabulary, &sources->merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
     PL_GOTO(status, done, pl__config_add_tokens(tokenizer, config));
     /* The default of both classes, where the files name no special tokens. */
@@ -184,7 +240,6 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
         PL_GOTO(status, done, pl__tokenizer_add(tokenizer, &end, -1, sources->vocabulary.name));
     count_ids(tokenizer);
 done:
-    json_decref(vocabulary);
     json_decref(root);
     return status;
 }

@@ -42,11 +42,11 @@ typedef struct pl__sources {
 /* A tokenizer from the bytes of its files. */
 pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources);
 
-/* The model: {"type": "BPE", "vocab": ..., "merges": ...}. */
-pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where);
+/* The model: {"type": "BPE", ...}; its "vocab" and "merges", which are large, come as JSON text of their own. */
+pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
+                       const pl__source *merges);
 /* The model of vocab.json and merges.txt. */
-pl_status pl__bpe_read_files(pl__bpe *bpe, const json_t *vocabulary, const pl__source *vocabulary_source,
-                             const pl__source *merges);
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges);
 
 /* What tokenizer_config.json, special_tokens_map.json and added_tokens.json say, in one place. */
 typedef struct pl__config {

@@ -36,8 +36,9 @@ static size_t slot_of(const pl__vocabulary *v, const char *text, size_t size, ui
     for (;; at = (at + 1) & v->mask) {
         const struct pl__vocabulary_slot *s = &v->slots[at];
         if (s->id < 0) return at;
-        if (s->hash == hash && v->sizes[s->id] == size && memcmp(v->text.data + v->starts[s->id], text, size) == 0)
-            return at;
+        if (s->hash != hash) continue;
+        const struct pl__vocabulary_token *t = &v->tokens[s->id];
+        if (t->size == size && memcmp(v->text.data + t->start, text, size) == 0) return at;
     }
 }
 
@@ -49,50 +50,53 @@ int32_t pl__vocabulary_find(const pl__vocabulary *v, const char *text, size_t si
 
 const char *pl__vocabulary_text(const pl__vocabulary *v, int32_t id, size_t *size)
 {
-    if (id < 0 || (size_t)id >= v->n_ids || v->starts[id] == UINT32_MAX) return NULL;
-    if (size) *size = v->sizes[id];
-    return v->text.data + v->starts[id];
+    if (id < 0 || (size_t)id >= v->n_ids || v->tokens[id].start == UINT32_MAX) return NULL;
+    if (size) *size = v->tokens[id].size;
+    return v->text.data + v->tokens[id].start;
 }
 
 /* Makes ids up to `id` exist, without a token. */
 static pl_status grow_ids(pl__vocabulary *v, size_t id)
 {
     if (id < v->n_ids) return PL_OK;
-    PL_TRY(pl_grow(&v->starts, &v->ids_capacity, id + 1));
-    PL_TRY(pl_grow(&v->sizes, &v->sizes_capacity, id + 1));
-    for (; v->n_ids <= id; v->n_ids++) v->starts[v->n_ids] = UINT32_MAX;
+    PL_TRY(pl_grow(&v->tokens, &v->ids_capacity, id + 1));
+    for (; v->n_ids <= id; v->n_ids++) v->tokens[v->n_ids].start = UINT32_MAX;
     return PL_OK;
+}
+
+/* As much of a text as an error shows. */
+static int shown(size_t size)
+{
+    return size < 80 ? (int)size : 80;
 }
 
 pl_status pl__vocabulary_add(pl__vocabulary *v, const char *text, size_t size, int64_t id, const char *where)
 {
     if (id < 0 || id > PL__ID_MAX)
-        return pl_fail(PL_E_INPUT, "%s: token '%.80s': id %lld, expected 0 to %d", where, text, (long long)id,
-                       PL__ID_MAX);
+        return pl_fail(PL_E_INPUT, "%s: token '%.*s': id %lld, expected 0 to %d", where, shown(size), text,
+                       (long long)id, PL__ID_MAX);
     if (v->text.size + size + 1 >= UINT32_MAX) return pl_fail(PL_E_INPUT, "%s: more than 4 GiB of tokens", where);
-    size_t other_size;
-    const char *other = pl__vocabulary_text(v, (int32_t)id, &other_size);
+    const char *other = pl__vocabulary_text(v, (int32_t)id, NULL);
     if (other)
-        return pl_fail(PL_E_INPUT, "%s: id %lld is given to two tokens, '%.80s' and '%.80s'", where, (long long)id,
-                       other, text);
+        return pl_fail(PL_E_INPUT, "%s: id %lld is given to two tokens, '%.80s' and '%.*s'", where, (long long)id,
+                       other, shown(size), text);
     if (!v->slots || 2 * (v->n_tokens + 1) > v->mask) PL_TRY(pl__vocabulary_reserve(v, 2 * (v->n_tokens + 1), size));
     PL_TRY(grow_ids(v, (size_t)id));
     uint32_t hash = hash_of(text, size);
     struct pl__vocabulary_slot *slot = &v->slots[slot_of(v, text, size, hash)];
-    if (slot->id >= 0) return pl_fail(PL_E_INPUT, "%s: token '%.80s' is there twice", where, text);
-    v->starts[id] = (uint32_t)v->text.size;
-    v->sizes[id] = (uint32_t)size;
+    if (slot->id >= 0) return pl_fail(PL_E_INPUT, "%s: token '%.*s' is there twice", where, shown(size), text);
+    v->tokens[id] = (struct pl__vocabulary_token){(uint32_t)v->text.size, (uint32_t)size};
     *slot = (struct pl__vocabulary_slot){hash, (int32_t)id};
     v->n_tokens++;
     if (size > v->longest) v->longest = size;
-    return pl_bytes_append(&v->text, text, size + 1);
+    PL_TRY(pl_bytes_append(&v->text, text, size));
+    return pl_bytes_append(&v->text, "", 1);
 }
 
 void pl__vocabulary_free(pl__vocabulary *v)
 {
     pl_bytes_free(&v->text);
-    free(v->starts);
-    free(v->sizes);
+    free(v->tokens);
     free(v->slots);
     *v = (pl__vocabulary){0};
 }

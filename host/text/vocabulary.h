@@ -13,18 +13,19 @@
 enum { PL__ID_MAX = (1 << 22) - 1 };
 
 typedef struct pl__vocabulary {
-    pl_bytes text;    /* every token, a NUL behind each */
-    uint32_t *starts; /* [capacity] of a token in text; UINT32_MAX: no token has this id */
-    uint32_t *sizes;  /* [capacity] */
-    size_t n_ids;     /* largest id + 1 */
-    size_t n_tokens;  /* ids that have a token */
-    size_t longest;   /* bytes */
+    pl_bytes text; /* every token, a NUL behind each */
+    struct pl__vocabulary_token {
+        uint32_t start, size; /* in text; start UINT32_MAX: no token has this id */
+    } * tokens;
+    size_t n_ids;    /* largest id + 1 */
+    size_t n_tokens; /* ids that have a token */
+    size_t longest;  /* bytes */
     struct pl__vocabulary_slot {
         uint32_t hash; /* compared before the text is */
         int32_t id;    /* -1: free */
     } * slots;
     size_t mask; /* slots - 1; 0 before the first reserve */
-    size_t ids_capacity, sizes_capacity;
+    size_t ids_capacity;
 } pl__vocabulary;
 
 /* Room for n_tokens tokens without rehashing; called before the first add. */

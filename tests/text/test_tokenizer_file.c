@@ -73,6 +73,29 @@ static void test_whole(void **state)
     pl_tokenizer_free(t);
 }
 
+/* Vocabulary and merges are read apart from the rest: their escapes, and the lines of errors behind them. */
+static void test_escapes(void **state)
+{
+    (void)state;
+    static const char model[] = "{\"model\": {\n\"type\": \"BPE\", \"vocab\" : {\n\"\\u0061\": 0,\n "
+                                "\"\\ud83d\\uDE00\": 1, \"a\\ud83d\\ude00\": 2,"
+                                "\"\\n\\\"\\\\\\/\": 3}\n,\"merges\":[ [ \"\\u0061\" ,\"\\ud83d\\ude00\" ] ]}\n%s}";
+    char json[512];
+    pl_tokenizer *t;
+    pl_ids ids = {0};
+    snprintf(json, sizeof json, model, "");
+    if (parse(json, &t) != PL_OK) fail_msg("%s", pl_error_text());
+    assert_int_equal(pl_tokenizer_encode(t, "a\xF0\x9F\x98\x80", 5, false, &ids), PL_OK);
+    assert_int_equal(ids.n, 1);
+    assert_int_equal(ids.data[0], 2);
+    assert_string_equal(pl_tokenizer_piece(t, 3), "\n\"\\/");
+    pl_ids_free(&ids);
+    pl_tokenizer_free(t);
+    snprintf(json, sizeof json, model, "x");
+    const struct wrong one = {json, PL_E_INPUT, "dir/tokenizer.json:6:"};
+    check(&one, 1);
+}
+
 /* Every beginning of a file is refused, and nothing leaks (the sanitizer build looks). */
 static void test_truncated(void **state)
 {
@@ -116,7 +139,7 @@ static void test_models(void **state)
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 7, \"b\": 7}, \"merges\": []}"), PL_E_INPUT,
          "id 7 is given to two tokens, 'a' and 'b'"},
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"a\": 1}, \"merges\": []}"), PL_E_INPUT,
-         "not valid JSON"},
+         "token 'a' is there twice"},
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 0}}"), PL_E_INPUT, "model.merges: expected a list"},
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 0, \"b\": 1}, \"merges\": [\"a c\"]}"), PL_E_INPUT,
          "merge 0 names 'c', which is not in the vocabulary"},
@@ -126,8 +149,26 @@ static void test_models(void **state)
          "two tokens and one space"},
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [\"a  a\"]}"), PL_E_INPUT, "found 'a  a'"},
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [[\"a\"]]}"), PL_E_INPUT,
-         "merge 0: expected"},
-        {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [3]}"), PL_E_INPUT, "merge 0: expected"},
+         "model.merges: not valid JSON: expected the second token of a merge at byte 5"},
+        {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": 0}, \"merges\": [3]}"), PL_E_INPUT,
+         "model.merges: not valid JSON: expected a text at byte 1"},
+        {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {}, \"vocab\": {}, \"merges\": []}"), PL_E_INPUT,
+         "duplicate object key"},
+#define VOCAB(x) WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {" x "}, \"merges\": []}")
+        {VOCAB("\"a\": 1.0"), PL_E_INPUT, "token 'a': expected an integer id"},
+        {VOCAB("\"a\": 1e0"), PL_E_INPUT, "token 'a': expected an integer id"},
+        {VOCAB("\"a\": 01"), PL_E_INPUT, "token 'a': expected an integer id"},
+        {VOCAB("\"a\": 1234567890123456789"), PL_E_INPUT, "token 'a': expected an integer id"},
+        {VOCAB("\"a\": 0 \"b\": 1"), PL_E_INPUT, "model.vocab: not valid JSON: expected ',' or '}' at byte 8"},
+        {VOCAB("\"a\": 0,"), PL_E_INPUT, "model.vocab: not valid JSON: expected a text"},
+        {VOCAB("\"a\" 0"), PL_E_INPUT, "model.vocab: not valid JSON: expected ':'"},
+        {VOCAB("a: 0"), PL_E_INPUT, "model.vocab: not valid JSON: expected a text at byte 1"},
+        {VOCAB("\"a\n\": 0"), PL_E_INPUT, "model.vocab: not valid JSON: expected '\"'"},
+        {VOCAB("\"\\x\": 0"), PL_E_INPUT, "model.vocab: not valid JSON: expected \\uXXXX at byte 2"},
+        {VOCAB("\"\\u12g4\": 0"), PL_E_INPUT, "expected four hexadecimal digits"},
+        {VOCAB("\"\\ud800x\": 0"), PL_E_INPUT, "expected \\uXXXX"},
+        {VOCAB("\"\\udc00\\ud800\": 0"), PL_E_INPUT, "expected a pair of surrogates"},
+        {VOCAB("\"\xFF\": 0"), PL_E_INPUT, "model.vocab: not UTF-8 at byte 2"},
     };
     CHECK(cases);
 }
@@ -325,9 +366,10 @@ static void test_missing_unknown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),        cmocka_unit_test(test_truncated),  cmocka_unit_test(test_models),
-        cmocka_unit_test(test_added_tokens), cmocka_unit_test(test_components), cmocka_unit_test(test_nesting),
-        cmocka_unit_test(test_translation),  cmocka_unit_test(test_folders),    cmocka_unit_test(test_missing_unknown),
+        cmocka_unit_test(test_whole),           cmocka_unit_test(test_escapes),      cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_models),          cmocka_unit_test(test_added_tokens), cmocka_unit_test(test_components),
+        cmocka_unit_test(test_nesting),         cmocka_unit_test(test_translation),  cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_missing_unknown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
