@@ -35,6 +35,7 @@ typedef struct planted {
     bool random_weights; /* of the model */
     bool reversed;       /* odd templates store their rows in reverse order */
     size_t captured;     /* rows with states; 0: all */
+    size_t norm_draws;   /* draws before this one also have acc_norm: label 0 always */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template_, size_t draw);
     /* Log-likelihood of label 1 minus that of label 0. */
@@ -117,6 +118,10 @@ static inline void planted_obs(const planted *p, pl_unit_writer *w, const size_t
     c = planted_column(f, "correct", PL_COLUMN_BOOL);
     for (size_t r = 0; r < p->n; r++)
         c->values.boolean[r] = p->prediction(item_of[r], k, s) == planted_gold(item_of[r]);
+    if (s < p->norm_draws) {
+        c = planted_column(f, "acc_norm", PL_COLUMN_BOOL);
+        for (size_t r = 0; r < p->n; r++) c->values.boolean[r] = planted_gold(item_of[r]) == 0;
+    }
     OK(pl_unit_put_obs(w, f));
     pl_frame_free(f);
 }

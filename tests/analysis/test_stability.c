@@ -219,6 +219,44 @@ static void test_planted_states(void **state)
     uproot(&p);
 }
 
+/* Dimension 0 is 100 times larger and all noise, the others are all item: only "z" hears the others. */
+static float loud_dimension(size_t item, size_t template_, size_t draw, size_t d)
+{
+    double a = pl_random_normal(1, PL_RANDOM_TEST, 0, item * PLANTED_WIDTH + d);
+    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t)template_, item * PLANTED_WIDTH + d);
+    return (float)(d == 0 ? 100.0 * e : a);
+}
+
+static void test_preprocessing(void **state)
+{
+    (void)state;
+    planted p = {.n = 200, .t = 3, .draws = 1, .prediction = some_flips, .state = loud_dimension};
+    pl_stability_table *t = table_of(&p);
+    assert_close(get(t, "wobble", "templates", "01", "c", 0)->value, 1.0, 0.1);
+    assert_close(get(t, "wobble", "templates", "01", "z", 0)->value, 1.0 / PLANTED_WIDTH, 0.05);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* acc_norm where units have it; a mean over draws only when every draw does. */
+static void test_normalised_accuracy(void **state)
+{
+    (void)state;
+    planted p = {.n = 40, .t = 2, .draws = 2, .prediction = some_flips, .norm_draws = 1}, q = p;
+    pl_stability_table *t = table_of(&p);
+    assert_close(find(t, "acc_norm", "templates", "t1", "", "", 0)->value, 0.4, 1e-12);
+    assert_null(find(t, "acc_norm", "templates", "", "", "", 1));
+    assert_null(find(t, "acc_norm", "templates", "", "", "", -1));
+    assert_non_null(find(t, "acc", "templates", "", "", "", -1));
+    pl_stability_free(t);
+    uproot(&p);
+    q.norm_draws = 2;
+    t = table_of(&q);
+    assert_close(get(t, "acc_norm", "templates", "", "", -1)->value, 0.4, 1e-12);
+    pl_stability_free(t);
+    uproot(&q);
+}
+
 static void test_one_template(void **state)
 {
     (void)state;
@@ -265,7 +303,7 @@ static void test_missing_unit(void **state)
     assert_true(r->n_templates == 2 && strstr(r->note, "2 of 3 templates"));
     assert_true(*get(t, "flip_rate", "templates", "", "", 0)->note == '\0');
     /* One whole draw is left: there is nothing to average. */
-    assert_null(find(t, "flip_rate", "templates", "", "", "", -1));
+    for (size_t i = 0; i < t->n; i++) assert_true(t->rows[i].draw >= 0 && t->rows[i].n_seeds == 1);
     pl_stability_free(t);
     uproot(&p);
 }
@@ -366,6 +404,7 @@ int main(void)
         cmocka_unit_test(test_accuracy_and_flips), cmocka_unit_test(test_label_scores),
         cmocka_unit_test(test_constant_predictor), cmocka_unit_test(test_identical_templates),
         cmocka_unit_test(test_no_variance),        cmocka_unit_test(test_planted_states),
+        cmocka_unit_test(test_preprocessing),      cmocka_unit_test(test_normalised_accuracy),
         cmocka_unit_test(test_one_template),       cmocka_unit_test(test_generated_answers),
         cmocka_unit_test(test_missing_unit),       cmocka_unit_test(test_captured_items),
         cmocka_unit_test(test_not_finite),         cmocka_unit_test(test_same_bits_for_any_threads),
