@@ -97,7 +97,7 @@ static void test_arena(void **state)
     assert_string_equal(text, "");
     assert_int_equal(pl_arena_format(arena, &text, "%s-%d", "x", 3), PL_OK);
     assert_string_equal(text, "x-3");
-    assert_int_not_equal(pl_arena_new(arena, &now, SIZE_MAX / 8), PL_OK);
+    assert_int_not_equal(pl_arena_new(arena, &now, SIZE_MAX / 4), PL_OK);
     assert_null(now);
     assert_int_not_equal(pl_arena_new(arena, &now, SIZE_MAX), PL_OK);
     pl_arena_free(arena);
