@@ -60,6 +60,11 @@ pl_status pl__batch_head(pl__batch *batch, size_t row, int32_t *head)
     return append_one(&batch->lists[PL__HEAD_ROWS], row);
 }
 
+pl_status pl__batch_heads(pl__batch *batch, const int32_t pair[2])
+{
+    return append(&batch->heads, pair, 2);
+}
+
 /* One point; *head is the head row of the same token, -1 when there is none yet. */
 static pl_status add_point(pl__batch *batch, const pl__point *point, size_t row, int32_t *head)
 {

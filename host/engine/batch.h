@@ -68,6 +68,8 @@ pl_status pl__batch_row(pl__batch *batch, int32_t token, size_t position, size_t
 pl_status pl__batch_add(pl__batch *batch, pl__list_name list, const int32_t *data, size_t n);
 /* A new head row for row `row` of the batch; *head is its number. */
 pl_status pl__batch_head(pl__batch *batch, size_t row, int32_t *head);
+/* Wants head row pair[0] whole, for slot pair[1]. */
+pl_status pl__batch_heads(pl__batch *batch, const int32_t pair[2]);
 /* Appends what the plan wants from the fresh rows of a chunk. */
 pl_status pl__batch_wants(pl__batch *batch, const pl__plan *plan, const pl__chunk *chunk);
 /* Appends a whole step: rows, runs, copies, page table. */

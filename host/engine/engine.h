@@ -24,6 +24,7 @@ typedef struct pl_engine_options {
     uint64_t shuffle_seed; /* not 0: a random order of requests and packing (tests) */
 } pl_engine_options;
 
+/* The model is borrowed. options NULL: defaults. */
 pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_options *options);
 void pl_engine_free(pl_engine *engine); /* takes NULL */
 
@@ -52,7 +53,6 @@ typedef struct pl_capture {
     bool logits_last, logits_all; /* extract --logits */
 } pl_capture;
 
-/* Token ranges of one request within the `all` matrices. */
 typedef struct pl_results {
     size_t n_requests, n_layers, C, V;
     /* CSR over (request, choice) in order: log p of each scored token, and whether it was the arg max. */
@@ -62,26 +62,29 @@ typedef struct pl_results {
     uint8_t *greedy;         /* [tokens] */
     /* States [n_layers][n_requests, C] by position; NULL where not captured. `label` rows without gold are NaN. */
     float **last, **label, **mean;
-    /* `all`: each distinct token once, in tree order that depends on the requests alone. */
+    /* `all`: each distinct token once, in tree order that depends on the requests alone. The ranges of a request give
+     * one row after another: its prompt's n tokens, then tokens first..n-1 of each choice. */
     size_t n_all;
     float **all;          /* [n_layers][n_all, C] */
     uint64_t *all_indptr; /* [n_requests + 1] into all_ranges */
     uint64_t *all_ranges; /* pairs (first, count) */
-    size_t n_all_ranges;
+    size_t n_all_ranges;  /* pairs */
     float *logits;        /* [n_requests, V] or [n_all, V] */
-    /* What the run cost. */
+    /* What the run cost: tokens of all paths, each by itself; rows that ran; steps. */
     size_t tokens_in_requests, tokens_computed, n_batches;
 } pl_results;
 
-/* progress may be NULL; it is advanced by requests. */
+/* capture and progress may be NULL; progress is advanced by requests. PL_E_INPUT names request and place: ids outside the
+ * vocabulary, paths longer than the model's positions, nothing to score, more than fits into memory. */
 pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t n, const pl_capture *capture,
                           pl_progress *progress, pl_results **out);
 void pl_results_free(pl_results *results); /* takes NULL */
 
 /* Greedy continuations. `stops` are texts; generation ends before the first of them, at eos (-1: none), or after
- * max_tokens. Several requests run as one batch a step. */
+ * max_tokens, or at the model's last position. Only prompt ids of a request are read. The text is decoded from the
+ * generated ids alone, so stops never match the prompt. tokenizer NULL (without stops): no text. */
 typedef struct pl_generation {
-    pl_ids ids;    /* generated tokens, eos left out */
+    pl_ids ids;    /* generated tokens, eos left out; those of a stop text are in */
     char *text;    /* decoded, cut before the stop text; owned */
     size_t size;
     bool stopped;  /* by a stop text or eos, not by max_tokens */

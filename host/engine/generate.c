@@ -1,0 +1,241 @@
+/* Greedy generation in groups of prompts whose pages fit the pool together. The prompts of a group run as a tree; then
+ * each step runs one token of every continuation that is still going. */
+#include "engine/continuation.h"
+#include "engine/workspace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Continuations of a group at most: products over this many rows are near their best speed on the CPU, and a group's
+ * pages stay few. */
+enum { GROUP = 64 };
+
+typedef struct call {
+    pl_engine *engine;
+    const pl__ending *ending;
+    const pl_request *prompts; /* without choices */
+    pl_generation *out;
+    pl__continuation *continuations; /* [GROUP] */
+    int32_t *greedy;                 /* [rows of a step] */
+} call;
+
+/* Pages that a group never exceeds when it grows by one prompt: new tokens (a node begins and ends inside a page, and
+ * cuts another), and the continuation's own, its copy of the shared page among them. */
+static size_t pages_for(const call *g, size_t new_tokens, size_t n)
+{
+    return new_tokens / PL_PAGE + 3 + pl__pages_between(n, n + pl__ending_limit(g->ending, n)) + 1;
+}
+
+/* *end: how many prompts from `first` on make a group; *pages: what it needs. At least one. */
+static pl_status find_group(const call *g, size_t first, size_t n, size_t most_pages, size_t *end, size_t *pages)
+{
+    pl__tree tree;
+    size_t most = pl__engine_capacity(g->engine, false);
+    if (most > GROUP) most = GROUP;
+    PL_TRY(pl__tree_open(&tree));
+    pl_status status = PL_OK;
+    *pages = 0;
+    for (*end = first; *end < n && *end - first < most && status == PL_OK; (*end)++) {
+        uint32_t node;
+        size_t before = tree.n_tokens, length = g->prompts[*end].n;
+        status = pl__tree_insert(&tree, g->prompts[*end].ids, length, g->engine->options.no_sharing, &node);
+        size_t more = pages_for(g, tree.n_tokens - before, length);
+        if (*end > first && *pages + more > most_pages) break;
+        *pages += more;
+    }
+    pl__tree_close(&tree);
+    return status;
+}
+
+/* Sends the batch, runs it, and hands each wanted head row's arg max to its continuation. */
+static pl_status run(call *g)
+{
+    pl_engine *engine = g->engine;
+    const pl_backend *ops = engine->gear->ops;
+    size_t n_rows = engine->batch.lists[PL__HEAD_ROWS].n;
+    PL_TRY(pl__batch_send(&engine->batch, engine->gear, engine->stream));
+    pl_pass pass = {.greedy = engine->arg_max};
+    PL_TRY(pl__engine_run(engine, &pass));
+    if (!n_rows) return PL_OK;
+    PL_TRY(ops->download(engine->stream, g->greedy, pl_view_columns(engine->arg_max, 0, n_rows)));
+    PL_TRY(ops->stream_wait(engine->stream));
+    const pl__list *heads = &engine->batch.heads;
+    for (size_t i = 0; i < heads->n; i += 2) {
+        pl__continuation *c = &g->continuations[heads->data[i + 1]];
+        PL_TRY(pl__continuation_accept(c, g->ending, g->greedy[heads->data[i]]));
+        if (!c->active) pl__continuation_close(c, &engine->pages);
+    }
+    return PL_OK;
+}
+
+/* Runs the prompts of a group. A continuation takes hold of its pages when its last prompt token is planned. */
+static pl_status run_prompts(call *g, const pl__plan *plan, pl__schedule *schedule)
+{
+    pl__batch *batch = &g->engine->batch;
+    for (;;) {
+        PL_TRY(pl__schedule_next(schedule));
+        if (!schedule->step.n_rows) return PL_OK;
+        pl__batch_clear(batch, schedule->longest);
+        PL_TRY(pl__batch_step(batch, schedule));
+        for (size_t i = 0; i < schedule->step.n_chunks; i++)
+            PL_TRY(pl__batch_wants(batch, plan, &schedule->step.chunks[i]));
+        for (size_t i = 1; i < batch->heads.n; i += 2) {
+            size_t slot = (size_t)batch->heads.data[i];
+            pl__continuation *c = &g->continuations[slot];
+            pl__schedule_path(schedule, plan->prompt_end[slot], c->length, c->pages);
+            c->n_pages = pl__pages_between(0, c->length);
+            for (size_t p = 0; p < c->n_pages; p++) pl__pages_hold(&g->engine->pages, c->pages[p]);
+        }
+        PL_TRY(run(g));
+    }
+}
+
+/* Runs one token of every active continuation. Of those that share a partly filled page the last one keeps it: the
+ * others copied it, and copies run before all writes of a step. */
+static pl_status extend(call *g, size_t n, size_t width, int32_t *row)
+{
+    pl__batch *batch = &g->engine->batch;
+    pl__batch_clear(batch, width);
+    for (size_t i = 0, path = 0; i < n; i++) {
+        pl__continuation *c = &g->continuations[i];
+        if (!c->active) continue;
+        int32_t copy[2], head[2] = {0, (int32_t)i};
+        bool copies;
+        PL_TRY(pl__batch_row(batch, c->next, c->length, path));
+        PL_TRY(pl__continuation_extend(c, &g->engine->pages, copy, &copies));
+        if (copies) PL_TRY(pl__batch_add(batch, PL__COPIES, copy, 2));
+        PL_TRY(pl__batch_add(batch, PL__RUNS, (const int32_t[]){(int32_t)path, 1}, 2));
+        memset(row, 0, width * sizeof *row);
+        memcpy(row, c->pages, c->n_pages * sizeof *row);
+        PL_TRY(pl__batch_add(batch, PL__PAGE_TABLE, row, width));
+        PL_TRY(pl__batch_head(batch, path++, &head[0]));
+        PL_TRY(pl__batch_heads(batch, head));
+    }
+    return batch->heads.n ? run(g) : PL_OK;
+}
+
+static size_t count_active(const call *g, size_t n)
+{
+    size_t active = 0;
+    for (size_t i = 0; i < n; i++) active += g->continuations[i].active;
+    return active;
+}
+
+static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progress)
+{
+    const pl_config *config = g->engine->config;
+    static const pl_capture last = {.logits_last = true};
+    pl__plan plan = {0};
+    pl__schedule schedule = {0};
+    int32_t *row = NULL;
+    size_t width = 0, done = progress ? progress->done : 0;
+    pl_status status;
+    PL_GOTO(status, end,
+            pl__plan_open(&plan, g->prompts + first, n, &last, config->V, config->max_positions,
+                          g->engine->options.no_sharing));
+    PL_GOTO(status, end,
+            pl__schedule_open(&schedule, &plan.tree, &g->engine->pages, pl__engine_capacity(g->engine, false),
+                              g->engine->options.shuffle_seed));
+    for (size_t i = 0; i < n; i++) {
+        PL_GOTO(status, end,
+                pl__continuation_open(&g->continuations[i], g->ending, g->prompts[first + i].n, &g->out[first + i]));
+        size_t pages = pl__pages_between(0, g->prompts[first + i].n + g->continuations[i].limit);
+        if (pages > width) width = pages;
+    }
+    PL_GOTO(status, end, pl_new(&row, width));
+    PL_GOTO(status, end, run_prompts(g, &plan, &schedule));
+    pl__schedule_close(&schedule);
+    for (size_t active = count_active(g, n); active; active = count_active(g, n)) {
+        if (progress) pl_progress_set(progress, done + n - active);
+        PL_GOTO(status, end, extend(g, n, width, row));
+    }
+    if (progress) pl_progress_set(progress, done + n);
+end:
+    if (status != PL_OK) (void)g->engine->gear->ops->stream_wait(g->engine->stream);
+    for (size_t i = 0; i < n; i++) pl__continuation_close(&g->continuations[i], &g->engine->pages);
+    pl__schedule_close(&schedule);
+    pl__plan_close(&plan);
+    free(row);
+    return status;
+}
+
+static pl_status run_groups(call *g, size_t n, pl_progress *progress)
+{
+    size_t end, pages, most = 0, least = 0;
+    for (size_t i = 0; i < n; i++) {
+        pages = pages_for(g, g->prompts[i].n, g->prompts[i].n);
+        if (pages > least) least = pages;
+    }
+    for (size_t first = 0; first < n; first = end) {
+        PL_TRY(find_group(g, first, n, SIZE_MAX, &end, &pages));
+        if (pages > most) most = pages;
+    }
+    size_t rows = pl__engine_capacity(g->engine, false);
+    PL_TRY(pl__engine_reserve(g->engine, rows, false));
+    PL_TRY(pl__engine_reserve_pages(g->engine, least, most));
+    PL_TRY(pl_new(&g->greedy, g->engine->n_rows));
+    for (size_t first = 0; first < n; first = end) {
+        PL_TRY(find_group(g, first, n, g->engine->pages.n_pages, &end, &pages));
+        PL_TRY(run_group(g, first, end - first, progress));
+    }
+    return PL_OK;
+}
+
+static pl_status check(const pl__ending *ending, const pl_request *requests, size_t n, size_t V)
+{
+    for (size_t i = 0; i < ending->n_stops; i++)
+        if (!*ending->stops[i]) return pl_fail(PL_E_INPUT, "generate: stop text %zu is empty; leave it out", i);
+    if (ending->n_stops && !ending->tokenizer) return pl_fail(PL_E_INPUT, "generate: stop texts need a tokenizer");
+    for (size_t i = 0; i < n; i++) {
+        if (!requests[i].n) return pl_fail(PL_E_INPUT, "request %zu: the prompt has no token to run", i);
+        PL_TRY(pl__request_check_length(requests[i].n, ending->max_positions, i, "prompt"));
+        PL_TRY(pl__request_check_ids(requests[i].ids, requests[i].n, V, i, "prompt"));
+    }
+    return PL_OK;
+}
+
+/* Nothing is asked for: texts are empty. */
+static pl_status generate_nothing(pl_generation *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++) PL_TRY(pl_copy_text(&out[i].text, ""));
+    return PL_OK;
+}
+
+pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, const pl_request *requests, size_t n,
+                             size_t max_tokens, const char *const *stops, size_t n_stops, int32_t eos,
+                             pl_progress *progress, pl_generation **out)
+{
+    *out = NULL;
+    const pl__ending ending = {tokenizer, stops, n_stops, max_tokens, engine->config->max_positions, eos};
+    PL_TRY(check(&ending, requests, n, engine->config->V));
+    call g = {.engine = engine, .ending = &ending};
+    pl_request *prompts = NULL;
+    pl_status status;
+    PL_GOTO(status, done, pl_new(&g.out, n));
+    PL_GOTO(status, done, pl_new(&prompts, n));
+    PL_GOTO(status, done, pl_new(&g.continuations, GROUP));
+    for (size_t i = 0; i < n; i++)
+        prompts[i] = (pl_request){.ids = requests[i].ids, .n = requests[i].n, .gold = SIZE_MAX};
+    g.prompts = prompts;
+    if (max_tokens)
+        PL_GOTO(status, done, run_groups(&g, n, progress));
+    else
+        PL_GOTO(status, done, generate_nothing(g.out, n));
+    *out = g.out;
+    g.out = NULL;
+done:
+    pl_generations_free(g.out, n);
+    free(prompts);
+    free(g.continuations);
+    free(g.greedy);
+    return status;
+}
+
+void pl_generations_free(pl_generation *generations, size_t n)
+{
+    for (size_t i = 0; generations && i < n; i++) {
+        pl_ids_free(&generations[i].ids);
+        free(generations[i].text);
+    }
+    free(generations);
+}
