@@ -22,8 +22,8 @@ static pl_status threads_from(int *out, const char *variable)
     errno = 0;
     long n = strtol(text, &end, 10);
     if (errno || end == text || (*end && *end != ',') || n < 1 || n > MAX_THREADS) {
-        return pl_fail(PL_E_USAGE, "%s is '%s': expected a number of threads from 1 to %d; correct or unset it", variable,
-                       text, MAX_THREADS);
+        return pl_fail(PL_E_USAGE, "%s is '%s': expected a number of threads from 1 to %d; correct or unset it",
+                       variable, text, MAX_THREADS);
     }
     *out = (int)n;
     return PL_OK;
@@ -32,8 +32,8 @@ static pl_status threads_from(int *out, const char *variable)
 static pl_status count_threads(int *n_threads)
 {
     if (*n_threads < 0 || *n_threads > MAX_THREADS) {
-        return pl_fail(PL_E_USAGE, "%d threads asked for: expected 1 to %d, or 0 for all this process may use", *n_threads,
-                       MAX_THREADS);
+        return pl_fail(PL_E_USAGE, "%d threads asked for: expected 1 to %d, or 0 for all this process may use",
+                       *n_threads, MAX_THREADS);
     }
     if (!*n_threads) PL_TRY(threads_from(n_threads, "OMP_NUM_THREADS"));
     if (!*n_threads) PL_TRY(threads_from(n_threads, "SLURM_CPUS_PER_TASK"));

@@ -18,7 +18,8 @@
 #endif
 
 enum { N_SHAPES = 5, N_ROWS = 9 };
-static const size_t shapes[N_SHAPES][2] = {{768, 2304}, {768, 768}, {768, 3072}, {3072, 768}, {768, 50257}}; /* in, out */
+static const size_t shapes[N_SHAPES][2] = {
+    {768, 2304}, {768, 768}, {768, 3072}, {3072, 768}, {768, 50257}}; /* in, out */
 static const size_t row_counts[N_ROWS] = {1, 2, 4, 8, 16, 64, 512, 2048, 8192};
 
 static void must(pl_status status)
@@ -213,7 +214,8 @@ int main(int argc, char **argv)
     omp_set_num_threads(threads);
     double peak = fma_peak(threads);
     (void)printf("%s; FMA peak %.0f GFLOP/s\n", facts.name, peak);
-    (void)printf("| in | out | rows | own GFLOP/s | of peak | GB/s of weights | oneDNN GFLOP/s | own / oneDNN | oneDNN rows differ |\n");
+    (void)printf("| in | out | rows | own GFLOP/s | of peak | GB/s of weights | oneDNN GFLOP/s | own / oneDNN | oneDNN "
+                 "rows differ |\n");
     (void)printf("|---|---|---|---|---|---|---|---|---|\n");
     for (size_t s = 0; s < N_SHAPES; s++) {
         size_t n_in = shapes[s][0], n_out = shapes[s][1], n_reference = 0;
@@ -230,9 +232,8 @@ int main(int argc, char **argv)
             point p = measure(&gear, stream, weight, rows, n_in, n_out, x, w, reference, &n_reference);
             double gflop = 2.0 * (double)rows * (double)n_in * (double)n_out * 1e-9;
             (void)printf("| %zu | %zu | %zu | %.1f | %.0f %% | %.1f | %.1f | %.2f | %s |\n", n_in, n_out, rows,
-                         gflop / p.own_s, 100.0 * gflop / p.own_s / peak,
-                         4e-9 * (double)n_in * (double)n_out / p.own_s, gflop / p.dnn_s, p.dnn_s / p.own_s,
-                         p.rows_differ ? "yes" : "no");
+                         gflop / p.own_s, 100.0 * gflop / p.own_s / peak, 4e-9 * (double)n_in * (double)n_out / p.own_s,
+                         gflop / p.dnn_s, p.dnn_s / p.own_s, p.rows_differ ? "yes" : "no");
         }
         gear.ops->weight_free(weight);
         free(x);

@@ -1,5 +1,5 @@
-/* attention over pages, with kv_write filling them: values against double precision, and promise 1: a row's bits are the
- * same however its sequence is cut into batches, packed with others, mapped to pages, or spread over threads.
+/* attention over pages, with kv_write filling them: values against double precision, and promise 1: a row's bits are
+ * the same however its sequence is cut into batches, packed with others, mapped to pages, or spread over threads.
  *
  * Bound: scores are sums of D products of numbers of order 1, off by a few 2^-24 sqrt(D) |s|; weights carry that error,
  * and the result is a weighted mean of values: 64 2^-24 (1 + |s|max) max|v| covers it with room. */
@@ -13,8 +13,8 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0, 0, false},    {2, 1, 8, 0, 0, true},       {4, 4, 64, 0, 0, false},    {6, 2, 80, 0, 0, false},
-    {4, 2, 33, 5.0f, 0, true}, {3, 1, 128, 0, 40, false},   {2, 2, 16, 0, 1, false},    {100, 1, 4, 0, 0, false},
+    {1, 1, 1, 0, 0, false},    {2, 1, 8, 0, 0, true},       {4, 4, 64, 0, 0, false}, {6, 2, 80, 0, 0, false},
+    {4, 2, 33, 5.0f, 0, true}, {3, 1, 128, 0, 40, false},   {2, 2, 16, 0, 1, false}, {100, 1, 4, 0, 0, false},
     {2, 1, 256, 0, 0, false},  {4, 1, 32, 30.0f, 7, false}, {2, 2, 64, 0, 33, true},
 };
 
@@ -112,7 +112,8 @@ static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *s
         memcpy(qkv + r * p->width, p->qkv + row * p->width, p->width * sizeof(float));
     }
     pl_view qkvv = guarded(w, b.n_tokens, p->width, PL_F32, qkv), yv = guarded(w, b.n_tokens, HD, PL_F32, NULL);
-    pl_view lsev = guarded(w, b.n_tokens, s->H, PL_F32, NULL), alibi = guarded(w, 1, s->H, PL_F32, p->slopes), none = {0};
+    pl_view lsev = guarded(w, b.n_tokens, s->H, PL_F32, NULL), alibi = guarded(w, 1, s->H, PL_F32, p->slopes),
+            none = {0};
     pl_kv_write_args write = {&b.batch, kv, layer, qkvv};
     must(w->gear.ops->kv_write(w->stream, &write));
     pl_attention_args args = {&b.batch, kv, layer, s->H, p->scale, s->softcap, s->window, s->alibi ? alibi : none,
@@ -143,8 +144,18 @@ static const span plans[][12] = {
     /* all together, in another order */
     {{3, 0, 230}, {0, 0, 1}, {2, 0, 100}, {1, 0, 33}, {-1, 0, 0}},
     /* prefixes that end inside a page, at its end, and single tokens */
-    {{3, 0, 45}, {2, 0, 64}, {-1, 0, 0}, {2, 64, 1}, {3, 45, 100}, {1, 0, 32}, {-1, 0, 0}, {1, 32, 1}, {3, 145, 85},
-     {2, 65, 35}, {0, 0, 1}, {-1, 0, 0}},
+    {{3, 0, 45},
+     {2, 0, 64},
+     {-1, 0, 0},
+     {2, 64, 1},
+     {3, 45, 100},
+     {1, 0, 32},
+     {-1, 0, 0},
+     {1, 32, 1},
+     {3, 145, 85},
+     {2, 65, 35},
+     {0, 0, 1},
+     {-1, 0, 0}},
 };
 
 static void test_values(void **state)
@@ -162,7 +173,8 @@ static void test_values(void **state)
             int32_t table[PATHS * PAGES];
             for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)((j * 13 + plan * 5) % (PATHS * PAGES));
             must(w.gear.ops->kv_create(w.gear.device, &kv, 2, s->G, s->D, PATHS * PAGES, PL_F32));
-            for (const span *at = plans[plan % 3], *begin = at; at < plans[plan % 3] + 12 && (at->n || at->path < 0); at++) {
+            for (const span *at = plans[plan % 3], *begin = at; at < plans[plan % 3] + 12 && (at->n || at->path < 0);
+                 at++) {
                 if (at->path >= 0) continue;
                 run_batch(&w, &p, kv, begin, (size_t)(at - begin), table, y, lse);
                 begin = at + 1;

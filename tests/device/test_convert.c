@@ -56,8 +56,10 @@ static void check_type(const world *w, pl_dtype dtype, int mantissa)
     }
     uint16_t *back = from_f32(w, x, ALL, dtype, &overflow);
     for (size_t i = 0; i < ALL; i++) {
-        if (isnan(x[i])) assert_true(isnan(value_of(back[i], mantissa)));
-        else assert_int_equal(back[i], i);
+        if (isnan(x[i]))
+            assert_true(isnan(value_of(back[i], mantissa)));
+        else
+            assert_int_equal(back[i], i);
     }
     assert_int_equal(overflow, dtype == PL_F16 ? 2 : 0); /* the two infinities */
     free(back);

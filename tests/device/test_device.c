@@ -28,10 +28,14 @@ static int threads_of(const char *omp, const char *slurm, int asked)
 {
     pl_gear gear;
     pl_device_facts facts;
-    if (omp) setenv("OMP_NUM_THREADS", omp, 1);
-    else unsetenv("OMP_NUM_THREADS");
-    if (slurm) setenv("SLURM_CPUS_PER_TASK", slurm, 1);
-    else unsetenv("SLURM_CPUS_PER_TASK");
+    if (omp)
+        setenv("OMP_NUM_THREADS", omp, 1);
+    else
+        unsetenv("OMP_NUM_THREADS");
+    if (slurm)
+        setenv("SLURM_CPUS_PER_TASK", slurm, 1);
+    else
+        unsetenv("SLURM_CPUS_PER_TASK");
     int n = -1;
     if (pl_gear_open(&gear, "cpu", asked) == PL_OK) {
         must(gear.ops->facts(gear.device, &facts));

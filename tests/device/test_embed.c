@@ -14,7 +14,8 @@ static void check_shape(const world *w, size_t rows, size_t C, pl_dtype dtype, b
         if (dtype == PL_BF16) memcpy(&table[i], &bits, 4);
     }
     int32_t tokens[20], positions[20];
-    double *expected = (double *)malloc(rows * C * sizeof(double)), *bound = (double *)malloc(rows * C * sizeof(double));
+    double *expected = (double *)malloc(rows * C * sizeof(double)),
+           *bound = (double *)malloc(rows * C * sizeof(double));
     for (size_t r = 0; r < rows; r++) {
         tokens[r] = r == 0 ? V - 1 : (int32_t)(r * 5 % V);
         positions[r] = r == 0 ? P - OFFSET - 1 : (int32_t)r;
@@ -27,7 +28,8 @@ static void check_shape(const world *w, size_t rows, size_t C, pl_dtype dtype, b
     }
     pl_view tv = guarded(w, V, C, dtype, dtype == PL_BF16 ? (void *)half : (void *)table), none = {0};
     pl_view pv = guarded(w, P, C, PL_F32, position_table), xv = guarded(w, rows, C, PL_F32, NULL);
-    pl_batch batch = {.counts = counts_of(w, rows), .tokens = ints(w, rows, tokens), .positions = ints(w, rows, positions)};
+    pl_batch batch = {
+        .counts = counts_of(w, rows), .tokens = ints(w, rows, tokens), .positions = ints(w, rows, positions)};
     pl_embed_args args = {&batch, tv, with_positions ? pv : none, OFFSET, scale, xv};
     must(w->gear.ops->embed(w->stream, &args));
     float *got = fetch(w, xv);

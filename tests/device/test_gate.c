@@ -4,17 +4,22 @@
 static double activate(double x, pl_activation activation)
 {
     switch (activation) {
-    case PL_ACT_SILU: return x / (1.0 + exp(-x));
-    case PL_ACT_GELU_TANH: return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
-    case PL_ACT_GELU_ERF: return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
-    default: return NAN;
+    case PL_ACT_SILU:
+        return x / (1.0 + exp(-x));
+    case PL_ACT_GELU_TANH:
+        return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
+    case PL_ACT_GELU_ERF:
+        return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
+    default:
+        return NAN;
     }
 }
 
 static void check_shape(const world *w, size_t rows, size_t F, pl_activation activation, bool in_place)
 {
     float *x = normals(rows * 2 * F, 1, 2.0);
-    double *expected = (double *)malloc(rows * F * sizeof(double)), *bound = (double *)malloc(rows * F * sizeof(double));
+    double *expected = (double *)malloc(rows * F * sizeof(double)),
+           *bound = (double *)malloc(rows * F * sizeof(double));
     for (size_t i = 0; i < rows * F; i++) {
         double g = (double)x[i / F * 2 * F + i % F], up = (double)x[i / F * 2 * F + F + i % F];
         expected[i] = activate(g, activation) * up;

@@ -1,7 +1,7 @@
 /* linear: y = act(x W^T + bias) against double precision, and promise 1 for it.
  *
- * Bound: a chain of n fused multiply-adds is off by at most n 2^-24 sum |x w|; rounding errors are random, so in fact by
- * about sqrt(n) of it. We allow (3 sqrt(n) + 8) 2^-24 sum |x w|, plus a few last bits of activation and result. */
+ * Bound: a chain of n fused multiply-adds is off by at most n 2^-24 sum |x w|; rounding errors are random, so in fact
+ * by about sqrt(n) of it. We allow (3 sqrt(n) + 8) 2^-24 sum |x w|, plus a few last bits of activation and result. */
 #include "world.h"
 
 typedef struct shape {
@@ -30,12 +30,18 @@ static const shape shapes[] = {
 static double activate(double x, pl_activation activation)
 {
     switch (activation) {
-    case PL_ACT_NONE: return x;
-    case PL_ACT_GELU_ERF: return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
-    case PL_ACT_GELU_TANH: return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
-    case PL_ACT_RELU: return x < 0 ? 0 : x;
-    case PL_ACT_SILU: return x / (1.0 + exp(-x));
-    case PL_ACT_QUICK_GELU: return x / (1.0 + exp(-1.702 * x));
+    case PL_ACT_NONE:
+        return x;
+    case PL_ACT_GELU_ERF:
+        return 0.5 * x * (1.0 + erf(x / sqrt(2.0)));
+    case PL_ACT_GELU_TANH:
+        return 0.5 * x * (1.0 + tanh(sqrt(2.0 / acos(-1.0)) * (x + 0.044715 * x * x * x)));
+    case PL_ACT_RELU:
+        return x < 0 ? 0 : x;
+    case PL_ACT_SILU:
+        return x / (1.0 + exp(-x));
+    case PL_ACT_QUICK_GELU:
+        return x / (1.0 + exp(-1.702 * x));
     }
     return NAN;
 }
@@ -167,7 +173,8 @@ static void test_nan(void **state)
     float *x = normals(8 * 32, 1, 1.0), *values = normals(24 * 32, 2, 1.0);
     x[3 * 32 + 5] = NAN;
     pl_weight *weight = weight_of(&w, values, &s, 1);
-    pl_view xv = guarded(&w, 8, 32, PL_F32, x), yv = guarded(&w, 8, 24, PL_F32, NULL), counts = counts_of(&w, 8), no = {0};
+    pl_view xv = guarded(&w, 8, 32, PL_F32, x), yv = guarded(&w, 8, 24, PL_F32, NULL), counts = counts_of(&w, 8),
+            no = {0};
     for (pl_activation a = PL_ACT_NONE; a <= PL_ACT_QUICK_GELU; a++) {
         pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, no, a, false, yv};
         must(w.gear.ops->linear(w.stream, &args));
@@ -189,7 +196,8 @@ static void test_errors(void **state)
     (void)state;
     world w = world_open(1);
     pl_weight *weight;
-    pl_view x = guarded(&w, 2, 4, PL_F32, NULL), y = guarded(&w, 2, 3, PL_F32, NULL), counts = counts_of(&w, 2), no = {0};
+    pl_view x = guarded(&w, 2, 4, PL_F32, NULL), y = guarded(&w, 2, 3, PL_F32, NULL), counts = counts_of(&w, 2),
+            no = {0};
     assert_int_equal(w.gear.ops->weight_create(w.gear.device, &weight, 4, 4, PL_BF16), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "float32"));
     must(w.gear.ops->weight_create(w.gear.device, &weight, 4, 4, PL_F32));

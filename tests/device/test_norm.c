@@ -10,10 +10,10 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, PL_NORM_RMS, true, false, false, 0, 1},      {3, 2, PL_NORM_LAYER, true, true, false, 0, 1},
-    {5, 15, PL_NORM_LAYER, false, false, false, 0, 1},  {4, 16, PL_NORM_RMS, true, false, true, 0, 1},
+    {1, 1, PL_NORM_RMS, true, false, false, 0, 1},           {3, 2, PL_NORM_LAYER, true, true, false, 0, 1},
+    {5, 15, PL_NORM_LAYER, false, false, false, 0, 1},       {4, 16, PL_NORM_RMS, true, false, true, 0, 1},
     {7, 17, PL_NORM_RMS_PLUS_ONE, true, false, false, 0, 3}, {9, 768, PL_NORM_LAYER, true, true, false, 3000, 1},
-    {2, 1601, PL_NORM_LAYER, true, true, true, 0, 1e-3}, {3, 5000, PL_NORM_RMS, true, true, false, 1, 50},
+    {2, 1601, PL_NORM_LAYER, true, true, true, 0, 1e-3},     {3, 5000, PL_NORM_RMS, true, true, false, 1, 50},
 };
 
 static void check_shape(const world *w, const shape *s)

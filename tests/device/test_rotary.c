@@ -7,7 +7,8 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 2, 2, false}, {5, 4, 2, 64, 64, false}, {7, 3, 1, 80, 20, false}, {6, 4, 4, 16, 8, true}, {3, 2, 1, 10, 0, false},
+    {1, 1, 1, 2, 2, false}, {5, 4, 2, 64, 64, false}, {7, 3, 1, 80, 20, false},
+    {6, 4, 4, 16, 8, true}, {3, 2, 1, 10, 0, false},
 };
 
 static void test_values(void **state)
@@ -18,7 +19,8 @@ static void test_values(void **state)
     for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
         const shape *s = &shapes[k];
         size_t columns = (s->H + 2 * s->G) * s->D, n = s->rows * columns, half = s->width / 2;
-        float *x = normals(n, 1, 1.0), *cosine = normals(POSITIONS * (half + 1), 2, 1.0), *sine = normals(POSITIONS * (half + 1), 3, 1.0);
+        float *x = normals(n, 1, 1.0), *cosine = normals(POSITIONS * (half + 1), 2, 1.0),
+              *sine = normals(POSITIONS * (half + 1), 3, 1.0);
         double *expected = (double *)malloc(n * sizeof(double)), *bound = (double *)malloc(n * sizeof(double));
         int32_t positions[16];
         for (size_t r = 0; r < s->rows; r++) positions[r] = (int32_t)((r * 17 + 39) % POSITIONS);
@@ -30,7 +32,8 @@ static void test_values(void **state)
             for (size_t j = 0; j < (s->H + s->G) * half; j++) {
                 size_t head = r * columns + j / half * s->D, at = j % half;
                 size_t a = head + (s->interleaved ? 2 * at : at), b = head + (s->interleaved ? 2 * at + 1 : at + half);
-                double c = (double)cosine[(size_t)positions[r] * half + at], t = (double)sine[(size_t)positions[r] * half + at];
+                double c = (double)cosine[(size_t)positions[r] * half + at],
+                       t = (double)sine[(size_t)positions[r] * half + at];
                 expected[a] = (double)x[a] * c - (double)x[b] * t;
                 expected[b] = (double)x[b] * c + (double)x[a] * t;
                 bound[a] = ldexp(4.0 * (fabs((double)x[a] * c) + fabs((double)x[b] * t)), -24);

@@ -11,8 +11,12 @@ typedef struct shape {
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0, false, true, true},        {3, 16, 2, 0, true, true, true},       {5, 33, 127, 0, false, false, true},
-    {2, 64, 1024, 0, false, true, false},   {7, 48, 1025, 10.0f, true, true, true}, {130, 20, 3000, 0, false, true, true},
+    {1, 1, 1, 0, false, true, true},
+    {3, 16, 2, 0, true, true, true},
+    {5, 33, 127, 0, false, false, true},
+    {2, 64, 1024, 0, false, true, false},
+    {7, 48, 1025, 10.0f, true, true, true},
+    {130, 20, 3000, 0, false, true, true},
     {97, 64, 2049, 30.0f, false, false, false},
 };
 
@@ -28,7 +32,8 @@ static result run(const world *w, const shape *s, const float *x, const float *v
     pl_weight *weight;
     pl_view none = {0}, xv = guarded(w, s->rows, s->C, PL_F32, x), biasv = guarded(w, 1, s->V, PL_F32, bias);
     pl_view rowsv = ints(w, n_targets, target_rows), tokensv = ints(w, n_targets, target_tokens);
-    pl_view lpv = guarded(w, 1, n_targets + 1, PL_F32, NULL), tgv = ints(w, n_targets, NULL), gv = ints(w, s->rows, NULL);
+    pl_view lpv = guarded(w, 1, n_targets + 1, PL_F32, NULL), tgv = ints(w, n_targets, NULL),
+            gv = ints(w, s->rows, NULL);
     pl_view lv = guarded(w, s->rows, s->V, PL_F32, NULL), workspace;
     int32_t counts[PL_COUNTS] = {0};
     counts[PL_COUNT_ROWS] = (int32_t)s->rows;
@@ -95,7 +100,8 @@ static void check_shape(const world *w, const shape *s)
     float *x = normals(s->rows * s->C, 1, 1.0), *values = normals(s->V * s->C, 2, 0.7), *bias = normals(s->V, 3, 1.0);
     double *z = (double *)malloc(n * sizeof(double)), *bound = (double *)malloc(n * sizeof(double));
     double *lp = (double *)malloc(n_targets * sizeof(double)), *lp_bound = (double *)malloc(n_targets * sizeof(double));
-    int32_t *rows = (int32_t *)malloc(n_targets * sizeof(int32_t)), *tokens = (int32_t *)malloc(n_targets * sizeof(int32_t));
+    int32_t *rows = (int32_t *)malloc(n_targets * sizeof(int32_t)),
+            *tokens = (int32_t *)malloc(n_targets * sizeof(int32_t));
     reference(s, x, values, bias, z, bound);
     for (size_t i = 0; i < n_targets; i++) { /* the first and last token among the targets */
         rows[i] = (int32_t)((i * 7) % s->rows);
@@ -151,7 +157,8 @@ static void test_ties(void **state)
     (void)state;
     world w = world_open(2);
     const shape s = {3, 2, 2500, 0, false, true, true};
-    float *x = normals(3 * 2, 1, 1.0), *values = (float *)calloc(2500 * 2, sizeof(float)), *bias = normals(2500, 3, 1.0);
+    float *x = normals(3 * 2, 1, 1.0), *values = (float *)calloc(2500 * 2, sizeof(float)),
+          *bias = normals(2500, 3, 1.0);
     const int32_t rows[] = {0, 1, 2}, tokens[] = {0, 0, 1};
     for (size_t i = 0; i < 6; i++) x[i] = 1.0f;
     result got = run(&w, &s, x, values, bias, rows, tokens, 3);

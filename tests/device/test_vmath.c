@@ -7,7 +7,8 @@
 static double ulps(float got, double expected)
 {
     if (isnan(expected)) return isnan(got) ? 0.0 : INFINITY;
-    if (fabs(expected) >= 0x1.ffffffp127) return isinf(got) ? 0.0 : fabs(expected) < 0x1.000001p128 && !isnan(got) ? 0.0 : INFINITY;
+    if (fabs(expected) >= 0x1.ffffffp127)
+        return isinf(got) ? 0.0 : fabs(expected) < 0x1.000001p128 && !isnan(got) ? 0.0 : INFINITY;
     int e;
     (void)frexp(expected, &e);
     double unit = ldexp(1.0, (e < -125 ? -125 : e) - 24);

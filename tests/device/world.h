@@ -1,8 +1,9 @@
 /* What the tests of the device ops share: an opened CPU device, views whose surroundings are guarded, comparisons that
  * are shown able to fail, and packed batches.
  *
- * A guarded view stands inside a larger buffer, its rows a few elements apart. Everything is filled with one NaN pattern
- * first: a result element that was never written is seen as NaN, and a write outside the view as a lost pattern. */
+ * A guarded view stands inside a larger buffer, its rows a few elements apart. Everything is filled with one NaN
+ * pattern first: a result element that was never written is seen as NaN, and a write outside the view as a lost
+ * pattern. */
 #ifndef TESTS_DEVICE_WORLD_H
 #define TESTS_DEVICE_WORLD_H
 

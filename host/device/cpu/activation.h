@@ -33,7 +33,8 @@ static inline float pl__quick_gelu(float x)
 static inline void pl__activate(float *x, size_t n, pl_activation activation)
 {
     switch (activation) {
-    case PL_ACT_NONE: break;
+    case PL_ACT_NONE:
+        break;
     case PL_ACT_GELU_ERF:
         for (size_t i = 0; i < n; i++) x[i] = pl__gelu_erf(x[i]);
         break;

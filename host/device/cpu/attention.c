@@ -22,8 +22,8 @@ typedef struct scratch {
     size_t position[QUERIES], from[QUERIES], to[QUERIES]; /* keys seen of the page at hand */
 } scratch;
 
-/* Rows first .. first + n of one run and query heads first_head .. first_head + n_heads, which share head kv_head. Query
- * r * n_heads + h is row r, head h. */
+/* Rows first .. first + n of one run and query heads first_head .. first_head + n_heads, which share head kv_head.
+ * Query r * n_heads + h is row r, head h. */
 typedef struct piece {
     size_t first, n, first_head, n_heads, kv_head;
 } piece;
@@ -56,7 +56,7 @@ static void score_page(scratch *w, const pl_attention_args *a, const float *keys
                            .c = w->s + first * PL_PAGE,
                            .c_stride = PL_PAGE,
                            .fresh = true};
-    pl__product_panels(&product, n, PL_PAGE / PL__PANEL);
+    PL__WIDE(product)(&product, n, PL_PAGE / PL__PANEL);
 }
 
 /* Softcap, ALiBi and the mask on the scores of query i, for keys [from, to) of the page that starts at `start`. */
@@ -105,7 +105,7 @@ static void add_values(scratch *w, const pl_kv *kv, const float *values, size_t 
                            .k = to - from,
                            .c = w->value + first * width,
                            .c_stride = width};
-    pl__product_panels(&product, n, width / PL__PANEL);
+    PL__WIDE(product)(&product, n, width / PL__PANEL);
 }
 
 /* The page at position `start` for the queries that see any of it. */
@@ -160,8 +160,10 @@ static void attend_rows(const pl_attention_args *a, size_t n_runs, size_t begin,
     while (low < high) { /* the first run that ends after `begin` */
         size_t middle = (low + high) / 2;
         const int32_t *run = pl__i32(a->batch->runs, middle);
-        if ((size_t)run[0] + (size_t)run[1] <= begin) low = middle + 1;
-        else high = middle;
+        if ((size_t)run[0] + (size_t)run[1] <= begin)
+            low = middle + 1;
+        else
+            high = middle;
     }
     for (; low < n_runs; low++) {
         const int32_t *run = pl__i32(a->batch->runs, low);

@@ -73,14 +73,16 @@ pl_status pl__memory_create(void **out, size_t bytes, const char *what)
     if (bytes >= MAP_BYTES) {
         /* Fresh pages are zero and are first touched by the thread that fills them. */
         void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (map == MAP_FAILED) return pl_fail(PL_E_MEMORY, "%zu bytes for %s cannot be had: free memory or ask for less", bytes, what);
+        if (map == MAP_FAILED)
+            return pl_fail(PL_E_MEMORY, "%zu bytes for %s cannot be had: free memory or ask for less", bytes, what);
         if (bytes >= HUGE_BYTES) (void)madvise(map, bytes, MADV_HUGEPAGE);
         *out = map;
         return PL_OK;
     }
     size_t rounded = bytes ? (bytes + 63) / 64 * 64 : 64;
     void *memory = aligned_alloc(64, rounded);
-    if (!memory) return pl_fail(PL_E_MEMORY, "%zu bytes for %s cannot be had: free memory or ask for less", bytes, what);
+    if (!memory)
+        return pl_fail(PL_E_MEMORY, "%zu bytes for %s cannot be had: free memory or ask for less", bytes, what);
     memset(memory, 0, rounded);
     *out = memory;
     return PL_OK;
@@ -89,8 +91,10 @@ pl_status pl__memory_create(void **out, size_t bytes, const char *what)
 void pl__memory_free(void *memory, size_t bytes)
 {
     if (!memory) return;
-    if (bytes >= MAP_BYTES) (void)munmap(memory, bytes);
-    else free(memory);
+    if (bytes >= MAP_BYTES)
+        (void)munmap(memory, bytes);
+    else
+        free(memory);
 }
 
 static pl_status buffer_create(pl_device *device, pl_buffer **out, size_t bytes)
@@ -208,7 +212,8 @@ static pl_status facts(pl_device *device, pl_device_facts *out)
                    device->n_threads == 1 ? "" : "s", model, device->wide->name);
     (void)snprintf(out->device_class, sizeof out->device_class, "cpu");
     out->memory_bytes = within_group(meminfo("MemTotal"), "/sys/fs/cgroup/memory.max", NULL);
-    out->free_bytes = within_group(meminfo("MemAvailable"), "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
+    out->free_bytes =
+        within_group(meminfo("MemAvailable"), "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current");
     return PL_OK;
 }
 

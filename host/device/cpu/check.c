@@ -22,7 +22,8 @@ pl_status pl__check_view(const char *op, const char *argument, pl_view v, size_t
     return PL_OK;
 }
 
-pl_status pl__check_optional(const char *op, const char *argument, pl_view v, size_t rows, size_t columns, pl_dtype dtype)
+pl_status pl__check_optional(const char *op, const char *argument, pl_view v, size_t rows, size_t columns,
+                             pl_dtype dtype)
 {
     return v.buffer ? pl__check_view(op, argument, v, rows, columns, dtype) : PL_OK;
 }
@@ -66,8 +67,8 @@ static pl_status check_run(const char *op, const pl_batch *batch, size_t run, si
     const int32_t *table = pl__i32(batch->page_table, path);
     for (size_t p = 0; p < pages; p++) {
         if (table[p] < 0 || (size_t)table[p] >= n_pages) {
-            return pl_fail(PL_E_INTERNAL, "%s: page %zu of path %zu is %d, expected 0 to %zu", op, p, path, (int)table[p],
-                           n_pages - 1);
+            return pl_fail(PL_E_INTERNAL, "%s: page %zu of path %zu is %d, expected 0 to %zu", op, p, path,
+                           (int)table[p], n_pages - 1);
         }
     }
     return PL_OK;

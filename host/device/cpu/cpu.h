@@ -28,7 +28,7 @@
 typedef struct pl__wide {
     const char *name;     /* as in PLUMB_CPU */
     size_t panel_columns; /* outputs that stand side by side in a packed weight */
-#define X(op) pl_status (*op)(pl_stream *stream, const pl_##op##_args *args);
+#define X(op) pl_status (*op)(pl_stream * stream, const pl_##op##_args *args);
     PL__WIDE_OPS(X)
 #undef X
 } pl__wide;
@@ -61,8 +61,8 @@ struct pl_weight {
     size_t bytes;
 };
 
-/* Layer l, head g, page p: keys [D, PL_PAGE] (features by position, so that scores of PL_PAGE keys are one vector), then
- * values [PL_PAGE, value_width]; value_width is D rounded up to PL__VALUE_COLUMNS, its tail stays zero. */
+/* Layer l, head g, page p: keys [D, PL_PAGE] (features by position, so that scores of PL_PAGE keys are one vector),
+ * then values [PL_PAGE, value_width]; value_width is D rounded up to PL__VALUE_COLUMNS, its tail stays zero. */
 struct pl_kv {
     size_t n_layers, n_kv_heads, head_width, value_width, n_pages;
     float *data;
@@ -90,7 +90,8 @@ static inline const int32_t *pl__i32(pl_view v, size_t row)
 
 /* Argument checks. PL_E_INTERNAL naming op and argument, because the program's own code is wrong when one fails. */
 pl_status pl__check_view(const char *op, const char *argument, pl_view v, size_t rows, size_t columns, pl_dtype dtype);
-pl_status pl__check_optional(const char *op, const char *argument, pl_view v, size_t rows, size_t columns, pl_dtype dtype);
+pl_status pl__check_optional(const char *op, const char *argument, pl_view v, size_t rows, size_t columns,
+                             pl_dtype dtype);
 /* *out = counts[which], at most `limit` (the rows that the views hold). */
 pl_status pl__check_count(const char *op, size_t *out, pl_view counts, pl_count which, size_t limit);
 /* 0 <= ids[i] < limit for the first n of a vector. */
@@ -108,7 +109,8 @@ pl_status pl__gather(pl_stream *stream, const pl_gather_args *args);
 pl_status pl__pool(pl_stream *stream, const pl_pool_args *args);
 pl_status pl__convert(pl_stream *stream, const pl_convert_args *args);
 
-/* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum. */
+/* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum.
+ */
 enum { PL__SCORE_CHUNK = 1024 };
 typedef struct pl__score_part {
     double sum;

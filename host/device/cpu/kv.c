@@ -21,7 +21,8 @@ static pl_status kv_bytes(size_t *out, const pl_kv *kv)
     size_t n;
     PL_TRY(pl_mul_size(&n, kv->n_layers, kv->n_kv_heads, "heads of all layers"));
     PL_TRY(pl_mul_size(&n, n, kv->n_pages, "key/value pages"));
-    return pl_mul_size(out, n, (kv->head_width + kv->value_width) * PL_PAGE * sizeof(float), "bytes of key/value pages");
+    return pl_mul_size(out, n, (kv->head_width + kv->value_width) * PL_PAGE * sizeof(float),
+                       "bytes of key/value pages");
 }
 
 pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
@@ -32,10 +33,12 @@ pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t 
     (void)device;
     *out = NULL;
     if (dtype != PL_F32) {
-        return pl_fail(PL_E_UNSUPPORTED, "the CPU keeps keys and values in float32, %s was asked for", pl_dtype_name(dtype));
+        return pl_fail(PL_E_UNSUPPORTED, "the CPU keeps keys and values in float32, %s was asked for",
+                       pl_dtype_name(dtype));
     }
     if (!head_width || head_width > PL__MAX_HEAD_WIDTH) {
-        return pl_fail(PL_E_UNSUPPORTED, "heads of width %zu: the CPU has 1 to %d", head_width, (int)PL__MAX_HEAD_WIDTH);
+        return pl_fail(PL_E_UNSUPPORTED, "heads of width %zu: the CPU has 1 to %d", head_width,
+                       (int)PL__MAX_HEAD_WIDTH);
     }
     PL_GOTO(status, failed, pl_new(&kv, 1));
     *kv = (pl_kv){n_layers, n_kv_heads, head_width, value_width(head_width), n_pages, NULL, 0};
@@ -66,7 +69,8 @@ pl_status pl__kv_copy(pl_stream *stream, const pl_kv_copy_args *args)
     for (size_t i = 0; i < n; i++) {
         const int32_t *copy = pl__i32(args->batch->copies, i);
         if (copy[0] < 0 || copy[1] < 0 || (size_t)copy[0] >= kv->n_pages || (size_t)copy[1] >= kv->n_pages) {
-            return pl_fail(PL_E_INTERNAL, "kv_copy: page %d to page %d of %zu", (int)copy[0], (int)copy[1], kv->n_pages);
+            return pl_fail(PL_E_INTERNAL, "kv_copy: page %d to page %d of %zu", (int)copy[0], (int)copy[1],
+                           kv->n_pages);
         }
     }
     size_t bytes = (kv->head_width + kv->value_width) * PL_PAGE * sizeof(float);
@@ -107,8 +111,8 @@ pl_status pl__kv_write(pl_stream *stream, const pl_kv_write_args *args)
     }
     size_t D = kv->head_width, columns = args->qkv.columns, own = 2 * kv->n_kv_heads * D;
     if (columns <= own || columns % D) {
-        return pl_fail(PL_E_INTERNAL, "kv_write: qkv has %zu columns, expected queries before %zu of keys and values", columns,
-                       own);
+        return pl_fail(PL_E_INTERNAL, "kv_write: qkv has %zu columns, expected queries before %zu of keys and values",
+                       columns, own);
     }
     PL_TRY(pl__check_count("kv_write", &rows, args->batch->counts, PL_COUNT_TOKENS, args->qkv.rows));
     PL_TRY(pl__check_view("kv_write", "qkv", args->qkv, rows, columns, PL_F32));

@@ -42,7 +42,8 @@ pl_status PL__WIDE(linear)(pl_stream *stream, const pl_linear_args *args)
     int n_threads = stream->device->n_threads;
     size_t row_tiles = (rows + PL__TILE_ROWS - 1) / PL__TILE_ROWS, width = PL__TILE_COLUMNS;
     /* Narrower tiles when there are too few to keep all threads busy. */
-    while (width > weight->panel && row_tiles * ((weight->n_out + width - 1) / width) < 3 * (size_t)n_threads) width /= 2;
+    while (width > weight->panel && row_tiles * ((weight->n_out + width - 1) / width) < 3 * (size_t)n_threads)
+        width /= 2;
     size_t column_tiles = (weight->n_out + width - 1) / width;
     /* All row tiles of a column tile follow one another: that part of the weight is read from memory once. */
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)

@@ -26,7 +26,8 @@ pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
     size_t limit = args->cosine.rows < args->sine.rows ? args->cosine.rows : args->sine.rows;
     if (!args->batch) return pl_fail(PL_E_INTERNAL, "rotary: no batch is given");
     if (args->width % 2 || args->width > D) {
-        return pl_fail(PL_E_INTERNAL, "rotary: width %zu, expected an even number up to the head width %zu", args->width, D);
+        return pl_fail(PL_E_INTERNAL, "rotary: width %zu, expected an even number up to the head width %zu",
+                       args->width, D);
     }
     PL_TRY(pl__check_count("rotary", &rows, args->batch->counts, PL_COUNT_TOKENS, args->qkv.rows));
     PL_TRY(pl__check_view("rotary", "qkv", args->qkv, rows, (args->n_heads + 2 * args->n_kv_heads) * D, PL_F32));
@@ -40,8 +41,10 @@ pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
         const float *sine = pl__f32(args->sine, (size_t)positions[r]);
         float *x = pl__f32(args->qkv, r);
         for (size_t h = 0; h < args->n_heads + args->n_kv_heads; h++) {
-            if (args->interleaved) rotate_pairs(x + h * D, cosine, sine, half);
-            else rotate_halves(x + h * D, cosine, sine, half);
+            if (args->interleaved)
+                rotate_pairs(x + h * D, cosine, sine, half);
+            else
+                rotate_halves(x + h * D, cosine, sine, half);
         }
     }
     return PL_OK;

@@ -2,7 +2,8 @@
  *
  * A work item is up to PL__TILE_ROWS rows by CHUNK columns. Blocks of PL__TILE_COLUMNS columns are merged in order
  * within a chunk, chunks in order within a row: one fixed tree, whatever the batch and the threads. A target's logit is
- * computed again by itself instead of being picked out: it is the same chain of fused multiply-adds, so the same bits. */
+ * computed again by itself instead of being picked out: it is the same chain of fused multiply-adds, so the same bits.
+ */
 #include "device/cpu/gemm.h"
 #include "device/cpu/vector.h"
 #include "device/cpu/vmath.h"
@@ -74,8 +75,10 @@ static void score_chunk(const pl_score_args *a, partial *parts, size_t n_chunks,
                 for (size_t i = 0; i < n; i++) out[i] = z[i];
             }
             partial block = reduce(z, n, column);
-            if (column == chunk * CHUNK) *part = block;
-            else merge(part, &block);
+            if (column == chunk * CHUNK)
+                *part = block;
+            else
+                merge(part, &block);
         }
     }
 }

@@ -1,7 +1,7 @@
 /* The few vector operations that the products need, for the instruction set the file is compiled for.
  *
- * pl__vec holds PL__LANES floats. A panel is PL__PANEL_VECS vectors wide; a product works on up to PL__ROWS rows of it at
- * once, chosen so that accumulators, one row of the panel and a broadcast fit the registers. pl__fma rounds once on
+ * pl__vec holds PL__LANES floats. A panel is PL__PANEL_VECS vectors wide; a product works on up to PL__ROWS rows of it
+ * at once, chosen so that accumulators, one row of the panel and a broadcast fit the registers. pl__fma rounds once on
  * every CPU, so a chain of it has the same bits everywhere. */
 #ifndef PLUMB_DEVICE_CPU_VECTOR_H
 #define PLUMB_DEVICE_CPU_VECTOR_H

@@ -60,18 +60,21 @@ typedef struct part {
     pl_dtype dtype;
 } part;
 
-/* A panel from rows of outputs: each row is read in runs of 64 inputs that are spread over the panel's rows. */
+/* A panel from rows of outputs: BLOCK inputs of each of its rows are gathered, then written line by line. */
 static void pack_panel(pl_weight *w, const part *s, size_t panel_index)
 {
+    enum { BLOCK = 32 };
     size_t panel = w->panel, element = pl_dtype_bytes(s->dtype), base = panel_index * panel;
     size_t first = base < s->first_out ? s->first_out - base : 0, end = s->first_out + s->n_out - base;
-    float *to = w->data + base * w->n_in, run[64];
+    float *to = w->data + base * w->n_in, block[WIDEST_PANEL][BLOCK + 1]; /* + 1: rows in different cache sets */
     if (end > panel) end = panel;
-    for (size_t k = 0; k < w->n_in; k += 64) {
-        size_t n = w->n_in - k < 64 ? w->n_in - k : 64;
+    for (size_t k = 0; k < w->n_in; k += BLOCK) {
+        size_t n = w->n_in - k < BLOCK ? w->n_in - k : BLOCK;
         for (size_t j = first; j < end; j++) {
-            pl__to_f32(run, s->data + (base + j - s->first_out) * s->out_stride + k * element, n, s->dtype);
-            for (size_t i = 0; i < n; i++) to[(k + i) * panel + j] = run[i];
+            pl__to_f32(block[j], s->data + (base + j - s->first_out) * s->out_stride + k * element, n, s->dtype);
+        }
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = first; j < end; j++) to[(k + i) * panel + j] = block[j][i];
         }
     }
 }
@@ -94,10 +97,12 @@ static void pack_columns(pl_weight *w, const part *s, size_t first, size_t end)
 static pl_status check_part(const pl_weight *weight, size_t first_out, size_t n_out, pl_dtype from)
 {
     if (!weight || first_out > weight->n_out || n_out > weight->n_out - first_out) {
-        return pl_fail(PL_E_INTERNAL, "weight_set: outputs %zu..+%zu of %zu", first_out, n_out, weight ? weight->n_out : 0);
+        return pl_fail(PL_E_INTERNAL, "weight_set: outputs %zu..+%zu of %zu", first_out, n_out,
+                       weight ? weight->n_out : 0);
     }
     if (from != PL_F32 && from != PL_BF16 && from != PL_F16) {
-        return pl_fail(PL_E_UNSUPPORTED, "a weight of type %s: expected float32, bfloat16 or float16", pl_dtype_name(from));
+        return pl_fail(PL_E_UNSUPPORTED, "a weight of type %s: expected float32, bfloat16 or float16",
+                       pl_dtype_name(from));
     }
     return PL_OK;
 }
