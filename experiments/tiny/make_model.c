@@ -305,10 +305,10 @@ static uint16_t to_bfloat16(float value)
 /* A value depends on seed, tensor number and place alone, so threads may share the work as they like. */
 static void fill(unsigned char *data, const tensor *x, uint32_t stream, uint64_t seed, bool half)
 {
-    long long n = (long long)(x->rows * (x->columns == 0 ? 1 : x->columns));
+    size_t n = x->rows * (x->columns == 0 ? 1 : x->columns);
 #pragma omp parallel for schedule(static)
-    for (long long i = 0; i < n; i++) {
-        double normal = pl_random_normal(seed, PL_RANDOM_WEIGHTS, stream, (uint64_t)i);
+    for (size_t i = 0; i < n; i++) {
+        double normal = pl_random_normal(seed, PL_RANDOM_WEIGHTS, stream, i);
         float value = (float)(x->mean + x->deviation * normal);
         if (half)
             memcpy(data + 2 * i, &(uint16_t){to_bfloat16(value)}, 2);
