@@ -135,7 +135,10 @@ def byte_styles():
     n = len(llama3["vocab"])
     yield "llama3", build(llama3, [token(n, "<s>"), token(n + 1, "<|endoftext|>")], None,
                           chain("Pre", split(R3), bl(regex=False)), chain("Post", bl(), template([("<s>", n)])), BLD)
-    yield "smollm", build(more(BYTES, "12", "wordy"), [token(N + 2, "<|endoftext|>")], None,
+    smollm = more(BYTES, "12", "wordy", "aa", "aaa", "aaaa")
+    # Equal ranks that overlap (the leftmost goes first), and pairs that are gone before their turn.
+    smollm["merges"] += [["a", "a"], ["aa", "a"], ["aa", "aa"]]
+    yield "smollm", build(smollm, [token(N + 5, "<|endoftext|>")], None,
                           chain("Pre", {"type": "Digits", "individual_digits": True}, bl()), None, BLD)
     yield "falcon", build(BYTES, [END], None,
                           chain("Pre", {"type": "Punctuation", "behavior": "Contiguous"}, bl(),
@@ -190,7 +193,9 @@ def char_styles():
                                  chain("Pre", split(r"\d", "Isolated"), metaspace("first", True)), None,
                                  {"type": "Metaspace", "replacement": META, "add_prefix_space": True})
     small = char_model(["<unk>", "<s>", "</s>"], 110, fallback=False)
-    yield "unknown-fused", build(small, SP, LLAMA_NORMALIZER, None, None, SP_DECODER)
+    yield "unknown-fused", build(small, SP, LLAMA_NORMALIZER, None, None, chain(
+        "Decoder", {"type": "Replace", "pattern": {"String": META}, "content": " "},
+        {"type": "Strip", "content": " ", "start": 0, "stop": 1}, {"type": "Fuse"}))
     alone = {**small, "fuse_unk": False}
     yield "unknown", build(alone, SP, None, {"type": "Whitespace"}, None, {"type": "Fuse"})
     yield "no-unknown", build({**small, "unk_token": None}, SP, None, {"type": "Punctuation"}, None, None)

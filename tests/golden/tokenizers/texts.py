@@ -33,5 +33,5 @@ TEXTS = [
     "\u0120the \u010a",
     "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
     "theendofthedayisthebeginningofthenightandthenightisthebeginningoftheotherdayandsoonandonandon",
-    "\n\n\n", " \n", "\n ", "\r\n \r\n", "a \n", "a\n b", "  \n  \n  x", "x\u3000\u3000y", "\u00a0\u00a0", "\u0301", "\u0301a",
+    "aaaaa", "\n\n\n", " \n", "\n ", "\r\n \r\n", "a \n", "a\n b", "  \n  \n  x", "x\u3000\u3000y", "\u00a0\u00a0", "\u0301", "\u0301a",
 ]
