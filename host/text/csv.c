@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "text/data_rows.h"
-#include "text/letters.h"
+#include "text/unicode.h"
 
 /* A field: a run of `text`, decoded into `decoded` when it was quoted with "" inside. */
 typedef struct field {
@@ -87,8 +87,8 @@ static pl_status read_field(table *t, cursor *c)
     if (f->size > PL__DATA_MAX_LINE)
         return pl_fail(PL_E_INPUT, "%s:%zu: a field of %zu bytes, expected at most %d", t->where, c->line, f->size,
                        PL__DATA_MAX_LINE);
-    size_t bad;
-    if (f->size > 0 && !pl__utf8_valid(t->text.data + f->at, f->size, &bad))
+    size_t bad = f->size > 0 ? pl__utf8_check(t->text.data + f->at, f->size) : 0;
+    if (bad < f->size)
         return pl_fail(PL_E_INPUT, "%s:%zu: byte %zu of a field is not valid UTF-8", t->where, c->line, bad);
     return PL_OK;
 }

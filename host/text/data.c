@@ -5,7 +5,6 @@
 #include <strings.h>
 
 #include "text/data_rows.h"
-#include "text/letters.h"
 #include "text/python.h"
 
 void pl_data_free(pl_data *data)
@@ -64,6 +63,13 @@ static pl_status parse_line(pl_data *data, size_t *capacity, const char *text, s
     return pl__data_add(data, capacity, item, where, line);
 }
 
+static bool is_blank(const char *line, size_t size)
+{
+    size_t i = 0;
+    while (i < size && (line[i] == ' ' || line[i] == '\t' || line[i] == '\r')) i++;
+    return i == size;
+}
+
 static pl_status parse_lines(pl_data *data, const char *text, size_t size, const char *where)
 {
     size_t capacity = 0, line = 0, blank_line = 0;
@@ -71,10 +77,7 @@ static pl_status parse_lines(pl_data *data, const char *text, size_t size, const
         const char *newline = memchr(text + i, '\n', size - i);
         size_t end = newline ? (size_t)(newline - text) : size, n = end - i;
         line++;
-        if (n > 0 && text[end - 1] == '\r') n--;
-        size_t rest = n;
-        pl__strip(text + i, &rest, true, true);
-        if (rest == 0) {
+        if (is_blank(text + i, n)) {
             if (!blank_line) blank_line = line;
         } else if (blank_line)
             return pl_fail(PL_E_INPUT, "%s:%zu: a blank line before the end; expected an item on each line", where,

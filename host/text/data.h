@@ -1,8 +1,8 @@
 /* Data files: JSONL, CSV (RFC 4180) and TSV with a header line, as lists of items (JSON objects).
  *
- * CSV and TSV values are texts, except that a column whose every value is a plain decimal integer becomes integers.
- * Malformed UTF-8, a row with another number of fields, a line that is no JSON object, an empty file: errors with the
- * line. Parquet is not read: the message says how to convert. */
+ * In TSV a quote is a letter like any other. CSV and TSV values are texts, except that a column whose every value is a
+ * plain decimal integer becomes integers. Malformed UTF-8, a row with another number of fields, a line that is no JSON
+ * object, an empty file: errors with the line. Parquet is not read: the message says how to convert. */
 #ifndef PLUMB_TEXT_DATA_H
 #define PLUMB_TEXT_DATA_H
 
@@ -12,9 +12,10 @@
 
 typedef struct pl_data {
     size_t n;
-    json_t **items;                 /* [n], owned */
-    char (*doc_hash)[PL_SHA256_TEXT]; /* [n]: SHA-256 of the item as lm-evaluation-harness hashes it: json.dumps(doc, indent=2, ensure_ascii=False) */
-    char sha256[PL_SHA256_TEXT];    /* of the file */
+    json_t **items;                   /* [n], owned */
+    char (*doc_hash)[PL_SHA256_TEXT]; /* [n]: SHA-256 of the item as lm-evaluation-harness hashes it: json.dumps(doc,
+                                         indent=2, ensure_ascii=False) */
+    char sha256[PL_SHA256_TEXT];      /* of the file */
 } pl_data;
 
 /* The format follows the extension (.jsonl, .json lines, .csv, .tsv). `sha256`: the expected digest, or NULL. */

@@ -6,6 +6,7 @@
 
 #include "text/jinja_tree.h"
 #include "text/letters.h"
+#include "text/unicode.h"
 
 enum { MAX_SOURCE = 1024 * 1024 };
 
@@ -66,11 +67,10 @@ void pl_jinja_free(pl_jinja *j)
 /* A copy of the source with every CR LF and CR written as LF. */
 static pl_status take_source(pl_jinja *j, const char *source, size_t size)
 {
-    size_t bad;
+    size_t bad = pl__utf8_check(source, size);
     if (size > MAX_SOURCE)
         return pl_fail(PL_E_INPUT, "%s: a template of %zu bytes, expected at most %d", j->where, size, MAX_SOURCE);
-    if (!pl__utf8_valid(source, size, &bad))
-        return pl_fail(PL_E_INPUT, "%s: template: byte %zu is not valid UTF-8", j->where, bad);
+    if (bad < size) return pl_fail(PL_E_INPUT, "%s: template: byte %zu is not valid UTF-8", j->where, bad);
     char *copy;
     size_t n = 0;
     PL_TRY(pl_arena_new(j->arena, &copy, size + 1));

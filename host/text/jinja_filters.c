@@ -123,7 +123,7 @@ static pl_status replace_in(const pl_jinja *j, size_t at, const pl_bytes *text, 
         if (old->size > 0) continue;
         if (i >= text->size) break;
         size_t width;
-        pl__letter(text->data + i, text->size - i, &width);
+        pl__letter(text->data + i, &width);
         PL_TRY(pl_bytes_append(out, text->data + i, width));
         i += width;
     }
@@ -171,7 +171,7 @@ static pl_status join(const pl_jinja *j, size_t at, const json_t *value, json_t 
     } else if (json_is_string(value)) {
         const char *text = json_string_value(value);
         for (size_t i = 0, width, size = json_string_length(value); i < size; i += width) {
-            pl__letter(text + i, size - i, &width);
+            pl__letter(text + i, &width);
             if (i > 0 && separator) PL_GOTO(status, done, as_text(j, at, separator, &result));
             PL_GOTO(status, done, pl__jinja_check_text(j, at, result.size + width));
             PL_GOTO(status, done, pl_bytes_append(&result, text + i, width));

@@ -57,7 +57,7 @@ pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, pl__j
     static const char *const operators[] = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "[",
                                             "]",  "(",  ")",  "{",  "}",  "<",  ">", "=", ".", ":", "|", ",", NULL};
     size_t width;
-    while (*at < j->size && pl__is_space(pl__letter(j->source + *at, j->size - *at, &width))) *at += width;
+    while (*at < j->size && pl__is_space(pl__letter(j->source + *at, &width))) *at += width;
     if (*at >= j->size) return pl__jinja_fail(j, j->size, "the tag does not end; expected '%s'", close);
     char c = j->source[*at];
     /* Before a closing mark, '-' trims what follows; '+' (blocks only) says not to, which is the rule here anyway. */

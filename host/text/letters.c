@@ -4,41 +4,19 @@
 #include <string.h>
 #include <utf8proc.h>
 
-int32_t pl__letter(const char *text, size_t size, size_t *width)
+#include "text/unicode.h"
+
+int32_t pl__letter(const char *text, size_t *width)
 {
-    utf8proc_int32_t letter;
-    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text, (utf8proc_ssize_t)size, &letter);
-    if (n <= 0) {
-        *width = 1;
-        return 0xFFFD;
-    }
-    *width = (size_t)n;
-    return letter;
+    uint32_t letter;
+    *width = pl__utf8_get(&letter, text);
+    return (int32_t)letter;
 }
 
 pl_status pl__letter_append(pl_bytes *out, int32_t letter)
 {
-    utf8proc_uint8_t bytes[4];
-    return pl_bytes_append(out, bytes, (size_t)utf8proc_encode_char(letter, bytes));
-}
-
-bool pl__utf8_valid(const char *text, size_t size, size_t *bad)
-{
-    for (size_t i = 0; i < size;) {
-        if ((unsigned char)text[i] < 0x80) {
-            i++;
-            continue;
-        }
-        utf8proc_int32_t letter;
-        utf8proc_ssize_t n =
-            utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(size - i), &letter);
-        if (n <= 0) {
-            *bad = i;
-            return false;
-        }
-        i += (size_t)n;
-    }
-    return true;
+    char bytes[4];
+    return pl_bytes_append(out, bytes, pl__utf8_put(bytes, (uint32_t)letter));
 }
 
 static bool begins_letter(char byte)
@@ -69,14 +47,13 @@ bool pl__is_space(int32_t c)
 const char *pl__strip(const char *text, size_t *size, bool left, bool right)
 {
     size_t n = *size, width;
-    while (left && n > 0 && pl__is_space(pl__letter(text, n, &width))) {
+    while (left && n > 0 && pl__is_space(pl__letter(text, &width))) {
         text += width;
         n -= width;
     }
     while (right && n > 0) {
-        size_t at = n - 1;
-        while (at > 0 && !begins_letter(text[at])) at--;
-        if (!pl__is_space(pl__letter(text + at, n - at, &width)) || at + width != n) break;
+        size_t at = pl__utf8_before(text, n);
+        if (!pl__is_space(pl__letter(text + at, &width))) break;
         n = at;
     }
     *size = n;
@@ -164,8 +141,7 @@ static pl_status append_mapped(pl_bytes *out, int32_t letter, bool title)
 
 pl_status pl__upper(pl_bytes *out, const char *text, size_t size)
 {
-    for (size_t i = 0, width; i < size; i += width)
-        PL_TRY(append_mapped(out, pl__letter(text + i, size - i, &width), false));
+    for (size_t i = 0, width; i < size; i += width) PL_TRY(append_mapped(out, pl__letter(text + i, &width), false));
     return PL_OK;
 }
 
@@ -201,16 +177,15 @@ static bool is_final_sigma(const char *text, size_t size, size_t at)
     size_t width, i = at;
     bool before = false;
     while (i > 0 && !before) {
-        do i--;
-        while (i > 0 && !begins_letter(text[i]));
-        int32_t c = pl__letter(text + i, size - i, &width);
+        i = pl__utf8_before(text, i);
+        int32_t c = pl__letter(text + i, &width);
         if (is_case_ignorable(c)) continue;
         if (!is_cased(c)) return false;
         before = true;
     }
     if (!before) return false;
     for (i = at + 2; i < size; i += width) {
-        int32_t c = pl__letter(text + i, size - i, &width);
+        int32_t c = pl__letter(text + i, &width);
         if (!is_case_ignorable(c)) return !is_cased(c);
     }
     return true;
@@ -221,7 +196,7 @@ static pl_status lower_from(pl_bytes *out, const char *text, size_t size, size_t
 {
     enum { CAPITAL_SIGMA = 0x3A3, SIGMA = 0x3C3, FINAL_SIGMA = 0x3C2, CAPITAL_I_DOT = 0x130, DOT_ABOVE = 0x307 };
     for (size_t i = from, width; i < size; i += width) {
-        int32_t c = pl__letter(text + i, size - i, &width);
+        int32_t c = pl__letter(text + i, &width);
         if (c == CAPITAL_SIGMA)
             PL_TRY(pl__letter_append(out, is_final_sigma(text, size, i) ? FINAL_SIGMA : SIGMA));
         else if (c == CAPITAL_I_DOT) {
@@ -242,6 +217,6 @@ pl_status pl__capitalize(pl_bytes *out, const char *text, size_t size)
 {
     if (size == 0) return PL_OK;
     size_t width;
-    PL_TRY(append_mapped(out, pl__letter(text, size, &width), true));
+    PL_TRY(append_mapped(out, pl__letter(text, &width), true));
     return lower_from(out, text, size, width);
 }

@@ -11,11 +11,10 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-/* The code point at text[0..size) and its bytes in *width; a malformed byte gives U+FFFD of width 1. size > 0. */
-int32_t pl__letter(const char *text, size_t size, size_t *width);
+/* The code point at `text` and its bytes in *width. */
+int32_t pl__letter(const char *text, size_t *width);
 pl_status pl__letter_append(pl_bytes *out, int32_t letter);
 
-bool pl__utf8_valid(const char *text, size_t size, size_t *bad); /* *bad: offset of the first malformed byte */
 size_t pl__letters_count(const char *text, size_t size);         /* len(text) */
 size_t pl__letters_offset(const char *text, size_t size,
                           size_t n); /* byte where letter n begins; size when past the end */

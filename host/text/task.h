@@ -1,7 +1,12 @@
 /* A task: a data set with its label set, written down in lm-evaluation-harness field names (formats.md, "Task file").
  *
  * One task has one or more templates: its own doc_to_text/doc_to_target/doc_to_choice is the template "default" (role
- * id) unless `plumb: templates:` lists others, which inherit what they do not set. */
+ * id) unless `plumb: templates:` lists others, which inherit what they do not set.
+ *
+ * dataset_path is a folder (default: the task file's); a *_split is the name of a file in it, or {path, sha256}; both
+ * take ${VAR} and ${VAR:-default}. `include: FILE` lends keys that the including file does not set. doc_to_text,
+ * doc_to_target and doc_to_choice are the name of a field or a template; entries of a doc_to_choice list may be
+ * templates. A field or value of lm-evaluation-harness that would have no effect here is an error, not ignored. */
 #ifndef PLUMB_TEXT_TASK_H
 #define PLUMB_TEXT_TASK_H
 
@@ -15,14 +20,19 @@
 typedef enum pl_role { PL_ROLE_ID, PL_ROLE_DEV, PL_ROLE_OOD } pl_role;
 const char *pl_role_name(pl_role role); /* "id", "dev", "ood" */
 
-typedef enum pl_output_type { PL_OUTPUT_MULTIPLE_CHOICE, PL_OUTPUT_LOGLIKELIHOOD, PL_OUTPUT_GENERATE_UNTIL } pl_output_type;
+typedef enum pl_output_type {
+    PL_OUTPUT_MULTIPLE_CHOICE,
+    PL_OUTPUT_LOGLIKELIHOOD,
+    PL_OUTPUT_GENERATE_UNTIL
+} pl_output_type;
 
 typedef struct pl_template {
     const char *name;
     pl_role role;
     pl_jinja *doc_to_text, *doc_to_target, *doc_to_choice; /* doc_to_choice: NULL without choices */
     const char *target_delimiter;
-    char digest[PL_HASH_TEXT]; /* XXH3-128 of all that decides this template's texts, description and delimiters included */
+    char digest[PL_HASH_TEXT]; /* XXH3-128 of all that decides this template's texts, description and delimiters
+                                  included */
 } pl_template;
 
 typedef struct pl_task {
@@ -34,7 +44,7 @@ typedef struct pl_task {
     pl_template *templates; /* in the file's order */
     pl_data *test;          /* what is evaluated: test_split, else validation_split */
     pl_data *fewshot;       /* where shots come from: fewshot_split, else training_split; NULL: none */
-    bool fewshot_is_test;   /* the two are the same file: an item must never be among its own shots */
+    bool fewshot_is_test;   /* the two have the same bytes: an item must never be among its own shots */
     const char *group;      /* field whose equal values must not straddle shots and item; NULL: none */
     size_t n_until;
     const char **until; /* stop strings of generation; default: the few-shot delimiter and "\n" */
@@ -60,13 +70,14 @@ pl_status pl_task_target(const pl_task *task, const pl_template *t, const json_t
 /* A prompt: context (description, shots, the item's own text) and what may follow it. All memory is the arena's. */
 typedef struct pl_prompt {
     const char *context;
-    size_t context_size;      /* bytes */
-    size_t own_offset;        /* byte where the item's own text begins: what stands before is description and shots */
+    size_t context_size; /* bytes */
+    size_t own_offset;   /* byte where the item's own text begins: what stands before is description and shots */
     size_t n_choices;
-    const char **choices;       /* target_delimiter + choice: the continuations that are scored */
-    const char **choice_texts;  /* without the delimiter */
-    size_t gold;              /* index among the choices, or SIZE_MAX */
-    const char *target;       /* gold text */
+    /* target_delimiter + choice: the continuations that are scored; for loglikelihood one, the target as it is. */
+    const char **choices;
+    const char **choice_texts; /* without the delimiter */
+    size_t gold;               /* index among the choices, or SIZE_MAX (generation without choices) */
+    const char *target;        /* gold text */
 } pl_prompt;
 
 /* As lm-evaluation-harness builds it: description + (text + target_delimiter + target + fewshot_delimiter) a shot +

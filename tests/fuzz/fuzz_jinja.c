@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "text/jinja.h"
-#include "text/letters.h"
+#include "text/unicode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -14,14 +14,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pl_jinja *jinja;
     json_t *item, *value;
     pl_bytes source = {0}, first = {0}, second = {0};
-    size_t bad;
     if (pl_bytes_append(&source, data, size) != PL_OK) return 0;
     if (pl_jinja_compile(&jinja, source.data, "fuzz") == PL_OK) {
         if (pl_json_parse(&item, item_text, strlen(item_text), "item") != PL_OK) abort();
         pl_status status = pl_jinja_render(jinja, item, &first);
         if (pl_jinja_render(jinja, item, &second) != status || first.size != second.size) abort();
         if (first.size && memcmp(first.data, second.data, first.size) != 0) abort();
-        if (first.size && !pl__utf8_valid(first.data, first.size, &bad)) abort();
+        if (first.size && pl__utf8_check(first.data, first.size) != first.size) abort();
         if (pl_jinja_value(jinja, item, &value) == PL_OK)
             json_decref(value);
         else if (value)
