@@ -15,7 +15,7 @@
 int32_t pl__letter(const char *text, size_t *width);
 pl_status pl__letter_append(pl_bytes *out, int32_t letter);
 
-size_t pl__letters_count(const char *text, size_t size);         /* len(text) */
+size_t pl__letters_count(const char *text, size_t size); /* len(text) */
 size_t pl__letters_offset(const char *text, size_t size,
                           size_t n); /* byte where letter n begins; size when past the end */
 
