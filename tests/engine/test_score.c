@@ -1,0 +1,226 @@
+/* Scoring calls: what they cost in tokens, what they refuse and how they say it, and an engine used again. */
+#include <math.h>
+
+#include "engine/questions.h"
+
+static const model_shape shape = {"gpt2", 24, 3, 3, 48, 1, 50, 1000};
+
+typedef struct fixture {
+    random_model m;
+    pl_engine *engine;
+} fixture;
+
+static int set_up(void **state)
+{
+    char folder[PL_PATH_MAX];
+    fixture *f = calloc(1, sizeof *f);
+    write_model(folder, &shape);
+    open_folder(&f->m, folder, 1);
+    remove_model(folder);
+    CHECK(pl_engine_create(&f->engine, f->m.model, NULL));
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    pl_engine_free(f->engine);
+    close_model(&f->m);
+    free(f);
+    return 0;
+}
+
+enum { ITEMS = 50, SHARED = 900, OWN = 40 };
+
+/* Shared demonstrations, an own part, and labels of `n_tokens` tokens that differ in their first. */
+typedef struct unit {
+    int32_t paths[ITEMS][2][SHARED + OWN + 4];
+    pl_choice choices[ITEMS][2];
+    pl_request requests[ITEMS];
+} unit;
+
+static unit *make_unit(size_t n_tokens)
+{
+    unit *u = calloc(1, sizeof *u);
+    for (size_t i = 0; i < ITEMS; i++) {
+        for (size_t c = 0; c < 2; c++) {
+            for (size_t t = 0; t < SHARED + OWN; t++)
+                u->paths[i][c][t] = (int32_t)(t < SHARED ? t % 7 : t == SHARED ? i : (t * (i + 3)) % 50);
+            for (size_t t = 0; t < n_tokens; t++) u->paths[i][c][SHARED + OWN + t] = (int32_t)(c + t);
+            u->choices[i][c] = (pl_choice){.ids = u->paths[i][c], .n = SHARED + OWN + n_tokens, .first = SHARED + OWN};
+        }
+        u->requests[i] = (pl_request){.ids = u->paths[i][0],
+                                      .n = SHARED + OWN,
+                                      .own_first = SHARED,
+                                      .n_choices = 2,
+                                      .choices = u->choices[i],
+                                      .gold = i % 2};
+    }
+    return u;
+}
+
+static size_t cost(fixture *f, const unit *u, unsigned positions, size_t *in_requests)
+{
+    const size_t layer = 1;
+    const pl_capture capture = {.n_layers = 1, .layers = &layer, .positions = positions};
+    pl_results *results;
+    CHECK(pl_engine_score(f->engine, u->requests, ITEMS, &capture, NULL, &results));
+    size_t computed = results->tokens_computed;
+    if (in_requests) *in_requests = results->tokens_in_requests;
+    pl_results_free(results);
+    return computed;
+}
+
+static void each_distinct_token_runs_once(void **state)
+{
+    fixture *f = *state;
+    size_t in_requests;
+    unit *one = make_unit(1), *three = make_unit(3);
+    /* Labels of one token cost nothing: both are read from the prompt's last row. */
+    assert_int_equal(cost(f, one, 0, &in_requests), SHARED + ITEMS * OWN);
+    assert_int_equal(in_requests, 2 * ITEMS * (SHARED + OWN));
+    assert_int_equal(cost(f, one, PL_POSITION_LAST | PL_POSITION_MEAN, NULL), SHARED + ITEMS * OWN);
+    /* The state of the gold label needs its last token. */
+    assert_int_equal(cost(f, one, PL_POSITION_LABEL, NULL), SHARED + ITEMS * (OWN + 1));
+    assert_int_equal(cost(f, one, PL_POSITION_ALL, NULL), SHARED + ITEMS * (OWN + 2));
+    assert_int_equal(cost(f, three, 0, NULL), SHARED + ITEMS * (OWN + 4));
+    assert_int_equal(cost(f, three, PL_POSITION_LABEL, NULL), SHARED + ITEMS * (OWN + 5));
+    free(one);
+    free(three);
+}
+
+static void labels_share_a_head_row(void **state)
+{
+    fixture *f = *state;
+    unit *u = make_unit(1);
+    pl_results *results, *alone;
+    const pl_capture capture = {.logits_last = true};
+    CHECK(pl_engine_score(f->engine, u->requests, 3, &capture, NULL, &results));
+    assert_int_equal(results->choice_indptr[3], 6);
+    assert_int_equal(results->token_indptr[6], 6);
+    for (size_t i = 0; i < 6; i++) {
+        const float *logits = results->logits + i / 2 * results->V;
+        double sum = 0;
+        for (size_t v = 0; v < results->V; v++) sum += exp((double)logits[v]);
+        double expected = (double)logits[u->choices[i / 2][i % 2].ids[SHARED + OWN]] - log(sum);
+        assert_true(fabs(expected - (double)results->log_probability[i]) < 1e-5); /* one float32 rounding of about 4 */
+    }
+    /* The same engine again, with one request of the three. */
+    CHECK(pl_engine_score(f->engine, u->requests + 1, 1, NULL, NULL, &alone));
+    assert_memory_equal(alone->log_probability, results->log_probability + 2, 2 * sizeof(float));
+    pl_results_free(alone);
+    pl_results_free(results);
+    free(u);
+}
+
+static void ranges_name_the_rows_of_all(void **state)
+{
+    fixture *f = *state;
+    const int32_t a[] = {1, 2, 3, 4, 5}, b[] = {1, 2, 3, 4, 6, 7}, c[] = {1, 2, 9};
+    const size_t layer = 0;
+    const pl_choice choices[] = {{a, 5, 4}, {b, 6, 4}};
+    const pl_request requests[] = {{.ids = a, .n = 4, .n_choices = 2, .choices = choices, .gold = 0},
+                                   {.ids = c, .n = 3, .gold = SIZE_MAX}};
+    const pl_capture capture = {.n_layers = 1, .layers = &layer, .positions = PL_POSITION_ALL};
+    pl_results *results;
+    CHECK(pl_engine_score(f->engine, requests, 2, &capture, NULL, &results));
+    /* Pre-order: {1 2} {3 4} {5} {6 7} {9}. Request 0: 1 2 3 4 | 5 | 6 7; request 1: 1 2 | 9. */
+    const uint64_t ranges[] = {0, 7, 0, 2, 7, 1};
+    assert_int_equal(results->n_all, 8);
+    assert_int_equal(results->n_all_ranges, 3);
+    assert_memory_equal(results->all_ranges, ranges, sizeof ranges);
+    assert_int_equal(results->all_indptr[1], 1);
+    assert_int_equal(results->all_indptr[2], 3);
+    pl_results_free(results);
+}
+
+static void refuse(fixture *f, const pl_request *request, const pl_capture *capture, const char *text)
+{
+    pl_results *results = NULL;
+    assert_int_equal(pl_engine_score(f->engine, request, 1, capture, NULL, &results), PL_E_INPUT);
+    assert_null(results);
+    if (!strstr(pl_error_text(), text)) fail_msg("'%s' lacks '%s'", pl_error_text(), text);
+}
+
+static void wrong_requests_are_named(void **state)
+{
+    fixture *f = *state;
+    int32_t ids[1002] = {0};
+    pl_choice choice = {ids, 5, 4};
+    pl_request request = {.ids = ids, .n = 4, .n_choices = 1, .choices = &choice, .gold = 0};
+    ids[4] = 50;
+    refuse(f, &request, NULL, "request 0, choice, position 4: token id 50 is outside the vocabulary 0..49");
+    ids[2] = -1;
+    refuse(f, &request, NULL, "request 0, prompt, position 2: token id -1");
+    ids[2] = ids[4] = 0;
+    request.gold = 1;
+    refuse(f, &request, NULL, "gold choice 1, but there are 1 choices");
+    request.gold = SIZE_MAX;
+    choice.first = 0;
+    refuse(f, &request, NULL, "choice 0: tokens 0..5 of its path cannot be scored");
+    choice.first = 5;
+    refuse(f, &request, NULL, "choice 0: tokens 5..5");
+    choice = (pl_choice){ids, 1002, 4};
+    refuse(f, &request, NULL, "1001 tokens are longer than the model's 1000 positions");
+    request = (pl_request){.ids = ids, .n = 1001, .gold = SIZE_MAX};
+    refuse(f, &request, NULL, "request 0, prompt: 1001 tokens are longer than the model's 1000 positions");
+    request.n = 0;
+    refuse(f, &request, NULL, "the prompt has no token to run");
+    request.n = 3;
+    const size_t layers[] = {1, 1}, beyond = 3;
+    pl_capture capture = {.n_layers = 2, .layers = layers, .positions = PL_POSITION_LAST};
+    refuse(f, &request, &capture, "expected ascending layers 0..2");
+    capture = (pl_capture){.n_layers = 1, .layers = &beyond, .positions = PL_POSITION_LAST};
+    refuse(f, &request, &capture, "layer 3 at place 0");
+    capture = (pl_capture){.logits_last = true, .logits_all = true};
+    refuse(f, &request, &capture, "exclude each other");
+    /* The engine still works. */
+    pl_results *results;
+    CHECK(pl_engine_score(f->engine, &request, 1, NULL, NULL, &results));
+    assert_int_equal(results->tokens_computed, 3);
+    pl_results_free(results);
+    CHECK(pl_engine_score(f->engine, NULL, 0, NULL, NULL, &results));
+    assert_int_equal(results->tokens_computed, 0);
+    pl_results_free(results);
+}
+
+static void a_small_pool_is_refused_with_numbers(void **state)
+{
+    fixture *f = *state;
+    const pl_engine_options options = {.kv_tokens = 100};
+    int32_t ids[200] = {0};
+    const pl_request request = {.ids = ids, .n = 200, .gold = SIZE_MAX};
+    pl_engine *engine;
+    pl_results *results;
+    CHECK(pl_engine_create(&engine, f->m.model, &options));
+    assert_int_equal(pl_engine_score(engine, &request, 1, NULL, NULL, &results), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "kv_tokens 100: the longest path needs 224 tokens"));
+    pl_engine_free(engine);
+}
+
+static void progress_counts_requests(void **state)
+{
+    fixture *f = *state;
+    unit *u = make_unit(2);
+    pl_progress progress;
+    pl_results *results;
+    pl_progress_start(&progress, "score", "prompts", 2 * ITEMS, true);
+    for (size_t i = 1; i <= 2; i++) {
+        CHECK(pl_engine_score(f->engine, u->requests, ITEMS, NULL, &progress, &results));
+        assert_int_equal(progress.done, i * ITEMS);
+        pl_results_free(results);
+    }
+    pl_progress_end(&progress);
+    free(u);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_distinct_token_runs_once),        cmocka_unit_test(labels_share_a_head_row),
+        cmocka_unit_test(ranges_name_the_rows_of_all),          cmocka_unit_test(wrong_requests_are_named),
+        cmocka_unit_test(a_small_pool_is_refused_with_numbers), cmocka_unit_test(progress_counts_requests),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
