@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "analysis/parallel.h"
 #include "base/memory.h"
 #include "base/random.h"
 
@@ -82,7 +83,7 @@ static pl_status permute(pl_template_variance *out, const double *row, double ro
     size_t *order = NULL;
     PL_GOTO(status, done, pl_new(&column, PL_PERMUTATIONS * t));
     PL_GOTO(status, done, pl_new(&order, PL_PERMUTATIONS * t));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * t * PL_PERMUTATIONS >= PL__PARALLEL_MIN)
     for (size_t r = 0; r < PL_PERMUTATIONS; r++) {
         double *c = column + r * t;
         permuted_columns(c, order + r * t, row, n, t, seed, (uint32_t)r);

@@ -11,6 +11,7 @@
 
 #include "analysis/gram.h"
 #include "analysis/interval.h"
+#include "analysis/parallel.h"
 #include "base/memory.h"
 
 enum { LANES = 4 };
@@ -167,7 +168,7 @@ pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t,
     PL_GOTO(status, done, pl_new(&out->left_out, n_pairs * n));
     PL_GOTO(status, done, pl_new(&out->mean_left_out, n));
     list_pairs(pairs, t);
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (values * n >= PL__PARALLEL_MIN)
     for (size_t p = 0; p < all; p++) {
         h[p].left_out = left_out + p * n;
         hsic_of_pair(&h[p], &grams, pairs[p].a, pairs[p].b, work + 3 * p * n);

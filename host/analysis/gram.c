@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "analysis/parallel.h"
 #include "base/memory.h"
 
 enum { PANEL = 8, HALF = 4 };
@@ -56,7 +57,7 @@ static tile_function pick_tile(void)
 /* panels[(i / 8) * width * 8 + d * 8 + i % 8] = x[i][d] - mean[d]; rows past n stay 0. */
 static void pack_centred(double *panels, const double *mean, const float *x, size_t n, size_t width)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * width >= PL__PARALLEL_MIN)
     for (size_t block = 0; block < (n + PANEL - 1) / PANEL; block++) {
         double *panel = panels + block * width * PANEL;
         for (size_t lane = 0; lane < PANEL && block * PANEL + lane < n; lane++) {
@@ -107,7 +108,7 @@ pl_status pl_gram(double *gram, const float *x, size_t n, size_t width)
     const tile_function tile_of = pick_tile();
     /* Row blocks get shorter downwards: dynamic order balances them, and no element's sum depends on who computes it.
      * A mirrored tile lands in another block's rows, but never where that block writes (it starts at its diagonal). */
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (n * doubles >= PL__PARALLEL_MIN)
     for (size_t i = 0; i < blocks; i++) {
         for (size_t j = i; j < blocks; j++) {
             for (size_t half = 0; half < PANEL; half += HALF) {

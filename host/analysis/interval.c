@@ -20,6 +20,7 @@ double pl_normal_quantile(double p)
     double lo = -40.0, hi = 40.0;
     for (int i = 0; i < BISECTIONS; i++) {
         double mid = 0.5 * (lo + hi);
+        if (mid == lo || mid == hi) break;
         if (normal_cdf(mid) < p)
             lo = mid;
         else
@@ -76,6 +77,7 @@ double pl_student_quantile(double p, double df)
     double lo = -hi;
     for (int i = 0; i < BISECTIONS; i++) {
         double mid = 0.5 * (lo + hi);
+        if (mid == lo || mid == hi) break;
         if (student_cdf(mid, df) < p)
             lo = mid;
         else

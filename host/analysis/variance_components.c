@@ -15,12 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/parallel.h"
 #include "base/memory.h"
 
 /* mean[k * width + d] over items of each template, as x_0 + mean(x - x_0). */
 static void template_means(double *mean, const float *const *states, size_t n, size_t t, size_t width)
 {
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (n * t * width >= PL__PARALLEL_MIN)
     for (size_t k = 0; k < t; k++) {
         double *m = mean + k * width;
         for (size_t i = 1; i < n; i++)
@@ -129,7 +130,7 @@ pl_status pl_variance_sums_of(pl_variance_sums *out, const float *const *states,
     main_effects(main, t, width);
     const centred c = {
         .n = n, .t = t, .width = width, .states = states, .mean = mean, .main = main, .weights = weights};
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (cells * width >= PL__PARALLEL_MIN)
     for (size_t i = 0; i < n; i++)
         item_squares(&c, i, &out->of_item[i], &out->of_cross[i], residual + i * t, cross + i * t);
     add_up(out, &c, residual, cross);

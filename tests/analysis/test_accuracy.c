@@ -74,16 +74,17 @@ static void test_identical_templates(void **state)
 static void test_same_null_for_any_threads(void **state)
 {
     (void)state;
-    uint8_t correct[40 * 5];
-    for (size_t i = 0; i < 40 * 5; i++) correct[i] = pl_random_uniform(7, PL_RANDOM_TEST, 0, i) < 0.6;
+    enum { N = 900 }; /* enough for several threads (analysis/parallel.h) */
+    static uint8_t correct[N * 5];
+    for (size_t i = 0; i < N * 5; i++) correct[i] = pl_random_uniform(7, PL_RANDOM_TEST, 0, i) < 0.6;
     pl_template_variance one, three, other;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    assert_int_equal(pl_template_variance_of(&one, correct, 40, 5, 1), PL_OK);
+    assert_int_equal(pl_template_variance_of(&one, correct, N, 5, 1), PL_OK);
     omp_set_num_threads(3);
-    assert_int_equal(pl_template_variance_of(&three, correct, 40, 5, 1), PL_OK);
+    assert_int_equal(pl_template_variance_of(&three, correct, N, 5, 1), PL_OK);
     omp_set_num_threads(threads);
-    assert_int_equal(pl_template_variance_of(&other, correct, 40, 5, 2), PL_OK);
+    assert_int_equal(pl_template_variance_of(&other, correct, N, 5, 2), PL_OK);
     assert_memory_equal(one.null_tau2, three.null_tau2, PL_PERMUTATIONS * sizeof(double));
     assert_memory_not_equal(one.null_tau2, other.null_tau2, PL_PERMUTATIONS * sizeof(double));
     pl_template_variance_free(&one);

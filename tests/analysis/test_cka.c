@@ -285,7 +285,7 @@ static void test_degenerate(void **state)
 static void test_same_bits_for_any_threads(void **state)
 {
     (void)state;
-    enum { N = 83, T = 4, P = 37 };
+    enum { N = 700, T = 4, P = 37 }; /* enough for several threads (analysis/parallel.h) */
     float *x[T];
     for (uint32_t k = 0; k < T; k++) x[k] = normal(N, P, 9.0, k);
     pl_cka one, more;

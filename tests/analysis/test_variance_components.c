@@ -1,6 +1,7 @@
 /* Wobble, shift and ICC: golden vectors, brute-force jackknives, planted components, invariances, exact zeros. */
 #include "analysis/golden.h"
 
+#include <omp.h>
 #include <string.h>
 
 #include "analysis/interval.h"
@@ -237,13 +238,39 @@ static void test_pooled_weights(void **state)
     unplant(g, T);
 }
 
+static void test_same_bits_for_any_threads(void **state)
+{
+    (void)state;
+    enum { N = 1000, T = 8, P = 600 }; /* enough for several threads (analysis/parallel.h) */
+    float *h[T];
+    for (size_t k = 0; k < T; k++) {
+        h[k] = calloc(N * P, sizeof *h[k]);
+        assert_non_null(h[k]);
+        for (size_t v = 0; v < N * P; v++) h[k][v] = (float)((v * 7919 + k * 104729) % 1009) * 0.37f;
+    }
+    pl_variance_sums one, more;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    assert_int_equal(pl_variance_sums_of(&one, (const float *const *)h, N, T, P, NULL), PL_OK);
+    omp_set_num_threads(3);
+    assert_int_equal(pl_variance_sums_of(&more, (const float *const *)h, N, T, P, NULL), PL_OK);
+    omp_set_num_threads(threads);
+    assert_memory_equal(one.of_item, more.of_item, N * sizeof(double));
+    assert_memory_equal(one.of_cross, more.of_cross, N * sizeof(double));
+    assert_memory_equal(one.template_of_residual, more.template_of_residual, T * sizeof(double));
+    assert_true(one.item == more.item && one.residual == more.residual && one.template_main == more.template_main);
+    pl_variance_sums_free(&one);
+    pl_variance_sums_free(&more);
+    for (size_t k = 0; k < T; k++) free(h[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_section_f),           cmocka_unit_test(test_brute_force),
         cmocka_unit_test(test_planted_components),  cmocka_unit_test(test_icc_31),
         cmocka_unit_test(test_identical_templates), cmocka_unit_test(test_degenerate),
-        cmocka_unit_test(test_pooled_weights),
+        cmocka_unit_test(test_pooled_weights),      cmocka_unit_test(test_same_bits_for_any_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
