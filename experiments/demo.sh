@@ -18,7 +18,8 @@ for family in gpt2 llama; do
 done
 
 echo "== plumb run experiments/demo.yaml"
-build/plumb run experiments/demo.yaml --results "$results"
+# Models this small gain nothing from a second thread.
+build/plumb run experiments/demo.yaml --results "$results" --threads 1
 
 run=$(find "$results" -maxdepth 1 -name 'demo-*' -printf '%T@ %p\n' | sort -n | tail -n 1 | cut -d' ' -f2-)
 echo "== done: $run
