@@ -43,7 +43,7 @@ pl_status pl__convert(pl_stream *stream, const pl_convert_args *args)
     PL_TRY(pl__check_view("convert", "x", args->x, rows, args->x.columns, args->x.dtype));
     PL_TRY(pl__check_view("convert", "y", args->y, rows, args->x.columns, args->y.dtype));
     PL_TRY(pl__check_optional("convert", "overflow", args->overflow, 1, 1, PL_I32));
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static) reduction(+ : overflow)
+#pragma omp parallel for num_threads(pl__threads(stream, rows * args->x.columns)) schedule(static) reduction(+ : overflow)
     for (size_t r = 0; r < rows; r++) overflow += convert_row(args, r);
     if (args->overflow.buffer) {
         int32_t *count = (int32_t *)pl__at(args->overflow, 0);

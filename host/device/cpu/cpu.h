@@ -74,6 +74,12 @@ enum { PL__VALUE_COLUMNS = 32, PL__MAX_HEAD_WIDTH = 512 };
 pl_status pl__memory_create(void **out, size_t bytes, const char *what);
 void pl__memory_free(void *memory, size_t bytes); /* takes NULL */
 
+/* Threads for an op that touches this many elements: one where waking the others would cost more than the work. */
+static inline int pl__threads(const pl_stream *stream, size_t elements)
+{
+    return elements < 16384 ? 1 : stream->device->n_threads;
+}
+
 /* The element (row, 0) of a view. */
 static inline void *pl__at(pl_view v, size_t row)
 {

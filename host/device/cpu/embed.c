@@ -30,7 +30,7 @@ pl_status pl__embed(pl_stream *stream, const pl_embed_args *args)
     PL_TRY(check(args, &rows));
     const int32_t *tokens = pl__i32(args->batch->tokens, 0);
     const int32_t *positions = args->position_table.buffer ? pl__i32(args->batch->positions, 0) : NULL;
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+#pragma omp parallel for num_threads(pl__threads(stream, rows *C)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
         float *x = pl__f32(args->x, r);
         pl__to_f32(x, pl__at(args->table, (size_t)tokens[r]), C, args->table.dtype);

@@ -9,7 +9,7 @@ pl_status PL__WIDE(gate)(pl_stream *stream, const pl_gate_args *args)
     PL_TRY(pl__check_count("gate", &rows, args->batch->counts, PL_COUNT_TOKENS, limit));
     PL_TRY(pl__check_view("gate", "x", args->x, rows, 2 * F, PL_F32));
     PL_TRY(pl__check_view("gate", "y", args->y, rows, F, PL_F32));
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+#pragma omp parallel for num_threads(pl__threads(stream, 4 * rows * F)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
         const float *x = pl__f32(args->x, r);
         float *y = pl__f32(args->y, r);

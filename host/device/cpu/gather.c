@@ -12,7 +12,7 @@ pl_status pl__gather(pl_stream *stream, const pl_gather_args *args)
     PL_TRY(pl__check_view("gather", "x", args->x, args->x.rows, C, PL_F32));
     PL_TRY(pl__check_view("gather", "y", args->y, args->slots.buffer ? args->y.rows : n, C, PL_F32));
     const int32_t *rows = pl__i32(args->rows, 0), *slots = args->slots.buffer ? pl__i32(args->slots, 0) : NULL;
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+#pragma omp parallel for num_threads(pl__threads(stream, n *C)) schedule(static)
     for (size_t i = 0; i < n; i++) {
         memcpy(pl__f32(args->y, slots ? (size_t)slots[i] : i), pl__f32(args->x, (size_t)rows[i]), C * sizeof(float));
     }

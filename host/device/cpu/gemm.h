@@ -5,11 +5,18 @@
 #include "device/cpu/cpu.h"
 
 /* A tile is up to PL__TILE_ROWS rows by PL__TILE_COLUMNS columns; it lives on the stack of the thread that makes it. */
-enum { PL__TILE_ROWS = 48, PL__TILE_COLUMNS = 128 };
+enum { PL__TILE_ROWS = 96, PL__TILE_COLUMNS = 128 };
 
 typedef struct pl__tile {
     _Alignas(64) float z[PL__TILE_ROWS * PL__TILE_COLUMNS]; /* rows PL__TILE_COLUMNS apart */
 } pl__tile;
+
+/* The number of nearly equal row tiles: one while that is possible, so that weights are read once; else such that a
+ * tile's rows stay in the second cache. */
+static inline size_t pl__row_tiles(size_t rows)
+{
+    return rows <= PL__TILE_ROWS ? rows != 0 : (rows + PL__TILE_ROWS / 2 - 1) / (PL__TILE_ROWS / 2);
+}
 
 /* z[rows, columns] = x W^T for columns first_column .. first_column + n_columns, rounded up to whole panels.
  * first_column is a multiple of the panel, n_columns at most PL__TILE_COLUMNS, rows at most PL__TILE_ROWS. */

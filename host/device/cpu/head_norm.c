@@ -10,7 +10,7 @@ pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args)
     PL_TRY(pl__check_view("head_norm", "x", args->x, rows, args->first_column + args->n_heads * D, PL_F32));
     PL_TRY(pl__check_optional("head_norm", "weight", args->weight, 1, D, PL_F32));
     const float *weight = args->weight.buffer ? pl__f32(args->weight, 0) : NULL;
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+#pragma omp parallel for num_threads(pl__threads(stream, rows * args->n_heads * D)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
         float *x = pl__f32(args->x, r) + args->first_column;
         for (size_t h = 0; h < args->n_heads; h++) {

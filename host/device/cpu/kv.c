@@ -118,7 +118,7 @@ pl_status pl__kv_write(pl_stream *stream, const pl_kv_write_args *args)
     PL_TRY(pl__check_view("kv_write", "qkv", args->qkv, rows, columns, PL_F32));
     PL_TRY(pl__check_runs("kv_write", &n_runs, args->batch, rows, kv->n_pages));
     size_t n_heads = (columns - own) / D;
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+#pragma omp parallel for num_threads(pl__threads(stream, rows *own)) schedule(static)
     for (size_t item = 0; item < kv->n_kv_heads * n_runs; item++) {
         write_run(args, item / n_runs, pl__i32(args->batch->runs, item % n_runs), n_heads);
     }

@@ -40,7 +40,7 @@ pl_status PL__WIDE(linear)(pl_stream *stream, const pl_linear_args *args)
     PL_TRY(check(args, &rows));
     const pl_weight *weight = args->weight;
     int n_threads = stream->device->n_threads;
-    size_t row_tiles = (rows + PL__TILE_ROWS - 1) / PL__TILE_ROWS, width = PL__TILE_COLUMNS;
+    size_t row_tiles = pl__row_tiles(rows), width = PL__TILE_COLUMNS;
     /* Narrower tiles when there are too few to keep all threads busy. */
     while (width > weight->panel && row_tiles * ((weight->n_out + width - 1) / width) < 3 * (size_t)n_threads)
         width /= 2;

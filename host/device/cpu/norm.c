@@ -14,7 +14,7 @@ pl_status pl__norm(pl_stream *stream, const pl_norm_args *args)
     PL_TRY(pl__check_optional("norm", "bias", args->bias, 1, C, PL_F32));
     const float *weight = args->weight.buffer ? pl__f32(args->weight, 0) : NULL;
     const float *bias = args->bias.buffer ? pl__f32(args->bias, 0) : NULL;
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+#pragma omp parallel for num_threads(pl__threads(stream, rows *C)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
         pl__norm_row(pl__f32(args->y, r), pl__f32(args->x, r), C, args->kind, args->eps, weight, bias);
     }

@@ -35,7 +35,7 @@ pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
     PL_TRY(pl__check_view("rotary", "sine", args->sine, limit, half, PL_F32));
     PL_TRY(pl__check_ids("rotary", "positions", args->batch->positions, rows, limit));
     const int32_t *positions = pl__i32(args->batch->positions, 0);
-#pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
+#pragma omp parallel for num_threads(pl__threads(stream, rows * args->qkv.columns)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
         const float *cosine = pl__f32(args->cosine, (size_t)positions[r]);
         const float *sine = pl__f32(args->sine, (size_t)positions[r]);

@@ -123,7 +123,7 @@ pl_status PL__WIDE(score)(pl_stream *stream, const pl_score_args *args)
     PL_TRY(check(args, &rows, &n_targets));
     n_chunks = (args->weight->n_out + CHUNK - 1) / CHUNK;
     int n_threads = stream->device->n_threads;
-    size_t row_tiles = (rows + PL__TILE_ROWS - 1) / PL__TILE_ROWS;
+    size_t row_tiles = pl__row_tiles(rows);
     partial *parts = (partial *)pl__at(args->workspace, 0);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < row_tiles * n_chunks; item++) {
