@@ -439,7 +439,7 @@ pl_status pl_yaml_to_integer(long long *out, const pl_yaml_node *node)
 
 pl_status pl_yaml_to_size(size_t *out, const pl_yaml_node *node)
 {
-    long long value;
+    long long value = 0;
     PL_TRY(pl_yaml_to_integer(&value, node));
     if (value < 0) return expected(node, "an integer of 0 or more");
     *out = (size_t)value;

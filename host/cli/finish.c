@@ -25,7 +25,7 @@ pl_status pl__finish(const pl_run_folder *run, bool json)
     PL_GOTO(status, done, pl_report_lm_eval(run));
     PL_GOTO(status, done, json ? print_json(run, table, n_missing) : pl_report_print(stdout, table));
     if (n_missing == 0) PL_GOTO(status, done, pl_run_folder_done(run));
-    fprintf(stderr, "%s%s: stability.csv, results.json, samples_*.jsonl, units/*.h5\n",
+    fprintf(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
             n_missing ? "(incomplete) " : "", run->path);
 done:
     pl_stability_free(table);

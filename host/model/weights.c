@@ -121,7 +121,7 @@ static pl_status put_matrix(loader *l, pl__weight *weight, const pl__tensor_fact
     }
     size_t row_bytes = columns * pl_dtype_bytes(t->dtype);
     pl_status status = PL_OK;
-    run r;
+    run r = {0};
     for (size_t i = 0; part_run(&r, fact->part, &l->model->config, rows, i) && status == PL_OK; i++)
         status = ops->weight_set(l->stream, weight->matrix, r.to, r.n, data + r.from * row_bytes, t->dtype, layout);
     if (copy) PL_KEEP(status, ops->stream_wait(l->stream));
@@ -134,7 +134,7 @@ static pl_status put_vector(loader *l, pl__weight *weight, const pl__tensor_fact
 {
     const pl_gear *gear = &l->model->gear;
     if (!weight->view.buffer) PL_TRY(pl_view_create(gear, &weight->view, 1, columns, PL_F32));
-    run r;
+    run r = {0};
     for (size_t i = 0; part_run(&r, fact->part, &l->model->config, columns, i); i++) {
         float *staged;
         PL_TRY(pl_arena_new(l->staged, &staged, r.n));

@@ -47,8 +47,8 @@ experiment "an unknown key" "bad.yaml:[0-9]+:[0-9]+:.*(modles|models)" <<<"${bas
 experiment "an arm that does not exist" "expected one of prompt" <<<"${base/prompt/prompting}"
 experiment "an arm of a later version" "finetune.*not supported" <<<"${base/prompt/finetune}"
 experiment "a number that is none" "bad.yaml:[0-9]+:[0-9]+:.*found 'many'" <<<"${base/items: 4/items: many}"
-experiment "an unset variable" "environment variable PLUMB_NOT_SET" <<<"${base/$tmp\/gpt2/\$\{PLUMB_NOT_SET\}/gpt2}"
-experiment "a model that is not there" "nomodel" <<<"${base/$tmp\/gpt2/nomodel}"
+sed "s#$tmp/gpt2#\"\${PLUMB_NOT_SET}/gpt2\"#" "$tmp/exp.yaml" | experiment "an unset variable" "environment variable PLUMB_NOT_SET"
+sed "s#$tmp/gpt2#nomodel#" "$tmp/exp.yaml" | experiment "a model that is not there" "nomodel"
 experiment "a task that is not there" "nothere.yaml" <<<"${base/task.yaml/nothere.yaml}"
 experiment "a template that is not there" "template 'fancy' is not in task t" <<<"$base"$'\ntemplates: {id: [fancy]}'
 experiment "a layer that is not there" "expected a layer.*found '99'" <<<"$base"$'\ncapture: {layers: [99]}'
@@ -75,15 +75,16 @@ printf '{"a": "\xff"}\n' >"$tmp/latin.jsonl"
 task "data that is not UTF-8" 2 'latin.jsonl' 's/sentiment.test.jsonl/latin.jsonl/'
 printf 'a,b\n1,2\n1,2,3\n' >"$tmp/ragged.csv"
 task "a CSV row with a field too many" 2 'ragged.csv:3' 's/sentiment.test.jsonl/ragged.csv/'
-task "a wrong sha256" 2 'sha256' 's/^test_split: .*/test_split: {path: sentiment.test.jsonl, sha256: "0000000000000000000000000000000000000000000000000000000000000000"}/'
+task "a wrong sha256" 2 'expected SHA-256 000' 's/^test_split: .*/test_split: {path: sentiment.test.jsonl, sha256: "0000000000000000000000000000000000000000000000000000000000000000"}/'
 touch "$tmp/x.parquet"
 task "parquet" 2 'parquet' 's/sentiment.test.jsonl/x.parquet/'
 
 # A prompt longer than the context fails its unit, and says what to do; the policies then work.
 python3 -c "import json; print(json.dumps({'$field': 'long words ' * 3000, 'label': json.loads(open('$tmp/sentiment.test.jsonl').readline())['label']}))" >"$tmp/long.jsonl"
 cat "$tmp/sentiment.test.jsonl" | head -50 >>"$tmp/long.jsonl"
-task "a prompt longer than the context" 3 'needs [0-9]+ tokens.*truncation' 's/sentiment.test.jsonl/long.jsonl/; s/^items.*//'
-sed -i 's/^items: .*//' "$tmp/bad.yaml"
+sed 's/sentiment.test.jsonl/long.jsonl/' "$tmp/task.yaml" >"$tmp/badtask.yaml"
+sed 's/task.yaml/badtask.yaml/; s/^items: .*//' "$tmp/exp.yaml" >"$tmp/bad.yaml"
+expect "a prompt longer than the context" 3 'needs [0-9]+ tokens.*truncation' run "$tmp/bad.yaml"
 check "truncation: truncate_left" run "$tmp/bad.yaml" truncation=truncate_left
 check "truncation: skip" run "$tmp/bad.yaml" truncation=skip
 
@@ -96,7 +97,7 @@ model() { # name, regex; $tmp/m is the damaged copy
 copy() { rm -rf "$tmp/m"; cp -r "$tmp/gpt2" "$tmp/m"; }
 copy; head -c 5000 "$tmp/gpt2/model.safetensors" >"$tmp/m/model.safetensors"; model "truncated safetensors" 'model.safetensors'
 copy; printf '\xff\xff\xff\xff\xff\xff\xff\x7f{}' >"$tmp/m/model.safetensors"; model "a lying safetensors header" 'model.safetensors'
-copy; rm "$tmp/m/model.safetensors"; touch "$tmp/m/pytorch_model.bin"; model "only pytorch_model.bin" 'safetensors'
+copy; rm "$tmp/m/model.safetensors"; touch "$tmp/m/pytorch_model.bin"; model "only pytorch_model.bin" 'convert it'
 copy; rm "$tmp/m/config.json"; model "no config.json" 'config.json'
 copy; sed -i 's/"model_type": *"gpt2"/"model_type": "mamba"/' "$tmp/m/config.json"; model "an unknown family" 'mamba'
 copy; sed -i 's/"n_embd": *[0-9]*/"n_embd": 48/' "$tmp/m/config.json"; model "a wrong shape" 'expected'

@@ -27,9 +27,9 @@ cat >"$tmp/exp.yaml" <<Y
 name: invariance
 models: [$tmp/gpt2, $tmp/llama]
 tasks: [twins.yaml]
-arms: [{kind: prompt, shots: [0, 3], draws: 2, readout: [loglikelihood, generate]}]
+arms: [{kind: prompt, shots: [0, 3], readout: [loglikelihood, generate]}]
 capture: {layers: all, positions: [last, label, mean, all]}
-items: 30
+items: 16
 Y
 run() { "$PLUMB" run "$tmp/exp.yaml" --results "$tmp/$1" --quiet "${@:2}" >"$tmp/$1.out" 2>"$tmp/$1.err" || { cat "$tmp/$1.err"; fail "run $1"; }; }
 run base

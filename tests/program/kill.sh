@@ -51,8 +51,8 @@ compare() {
     check "$name: $(basename "$file") is byte-identical" cmp "$file" "$killed/$(basename "$file")"
   done
   check "$name: no .part, .tmp or .lock is left" bash -c "! find $killed -name '*.part' -o -name '*.tmp' -o -name '*.lock' | grep ."
-  if ! python3 -c 'import h5py' 2>/dev/null; then skip "h5py is not installed"; return; fi
-  check "$name: every unit file opens in h5py" python3 -c "
+  if ! $python -c 'import h5py' 2>/dev/null; then skip "h5py is not installed"; return; fi
+  check "$name: every unit file opens in h5py" $python -c "
 import glob, h5py
 files = glob.glob('$killed/units/*.h5'); assert files
 for p in files:

@@ -4,6 +4,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 root=$PWD
 : "${PLUMB:=$root/build/plumb}" "${PLUMB_MAKE_MODEL:=$root/build/plumb-make-model}" "${PLUMB_BUILD:=$root/build}"
 : "${PLUMB_DATA:=$root/../shared/data}"
+# The Python that has h5py: Debian's, where another one comes first on PATH.
+python=python3
+python3 -c 'import h5py' 2>/dev/null || { /usr/bin/python3 -c 'import h5py' 2>/dev/null && python=/usr/bin/python3; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failures=0
@@ -27,7 +30,7 @@ expect() {
   got=$?
   if [ $got -ne "$code" ]; then
     fail "$name: exit code $got, expected $code"; tail -2 "$tmp/expect.err"
-  elif ! grep -qE "$regex" "$tmp/expect.err"; then
+  elif ! grep -qE -e "$regex" "$tmp/expect.err"; then
     fail "$name: no line matches /$regex/"; tail -2 "$tmp/expect.err"
   elif [ "$(grep -c '^plumb: ' "$tmp/expect.err")" -ne 1 ]; then
     fail "$name: expected one line of error"; head -3 "$tmp/expect.err"
