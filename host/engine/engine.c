@@ -1,4 +1,5 @@
 /* Making and releasing an engine. Memory that depends on the call comes with the first call. */
+#include "engine/engine.h"
 #include "engine/workspace.h"
 
 #include <stdlib.h>

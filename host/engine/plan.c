@@ -269,24 +269,19 @@ static pl_status add_ranges(pl__plan *plan, const pl__tree *tree, const size_t *
     return PL_OK;
 }
 
-/* Where every distinct token of a path that runs alone goes: the first path that has it fills its row. */
-static pl_status claim(pl__plan *plan, const size_t *all_first, uint32_t *claimed, uint32_t at, uint32_t runs,
-                       size_t end)
+/* Where the distinct tokens of a path that runs alone go: the first path that reaches a node fills its rows. That path
+ * made the node, so it covers it whole. */
+static pl_status claim(pl__plan *plan, const size_t *all_first, bool *claimed, uint32_t at, uint32_t runs)
 {
-    while (end > 0) {
-        at = pl__tree_at(&plan->shared, at, end - 1);
+    for (; at != PL__ROOT && !claimed[at]; at = plan->shared.nodes[at].parent) {
         const pl__node *node = &plan->shared.nodes[at];
-        size_t from = node->first + claimed[at];
-        if (from < end) {
-            PL_TRY(add_span(&plan->all, runs, from, end, all_first[at] + claimed[at]));
-            claimed[at] = (uint32_t)(end - node->first);
-        }
-        end = node->first;
+        PL_TRY(add_span(&plan->all, runs, node->first, pl__node_end(node), all_first[at]));
+        claimed[at] = true;
     }
     return PL_OK;
 }
 
-static pl_status lay_out_requests(pl__plan *plan, const pl__tree *tree, const size_t *all_first, uint32_t *claimed)
+static pl_status lay_out_requests(pl__plan *plan, const pl__tree *tree, const size_t *all_first, bool *claimed)
 {
     for (size_t r = 0; r < plan->n; r++) {
         const pl_request *request = &plan->requests[r];
@@ -295,12 +290,12 @@ static pl_status lay_out_requests(pl__plan *plan, const pl__tree *tree, const si
         size_t floor = plan->ranges.n;
         uint32_t end = ends ? ends[0] : plan->prompt_end[r];
         PL_TRY(add_ranges(plan, tree, all_first, end, 0, request->n, floor));
-        if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->prompt_end[r], request->n));
+        if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->prompt_end[r]));
         for (size_t c = 0; c < request->n_choices; c++) {
             const pl_choice *choice = &request->choices[c];
             end = ends ? ends[1 + c] : plan->choice_end[first_choice + c];
             PL_TRY(add_ranges(plan, tree, all_first, end, choice->first, choice->n, floor));
-            if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->choice_end[first_choice + c], choice->n));
+            if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->choice_end[first_choice + c]));
         }
         plan->all_indptr[r + 1] = plan->ranges.n;
     }
@@ -312,7 +307,7 @@ static pl_status lay_out(pl__plan *plan)
 {
     const pl__tree *tree = plan->alone ? &plan->shared : &plan->tree;
     size_t *all_first = NULL;
-    uint32_t *claimed = NULL;
+    bool *claimed = NULL;
     pl_status status;
     PL_GOTO(status, done, pl_new(&all_first, tree->n_nodes));
     PL_GOTO(status, done, pl_new(&claimed, tree->n_nodes));
