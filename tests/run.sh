@@ -62,7 +62,8 @@ build build-asan -DPLUMB_SANITIZE=address -DCMAKE_BUILD_TYPE=RelWithDebInfo || f
 for part in plumb fuzz_safetensors fuzz_json fuzz_tokenizer fuzz_yaml fuzz_jinja fuzz_csv; do
   found=$(find build-asan -type f -name "$part" -perm -u+x | head -1)
   [ -n "$found" ] || { fail "$part was not built"; continue; }
-  nm -D "$found" | grep -q __asan_init || fail "$part is not built with sanitizers"
+  # Counted, not `grep -q`: with pipefail, nm's broken pipe after an early match would read as "not found".
+  [ "$(nm -D "$found" | grep -c __asan_init)" -gt 0 ] || fail "$part is not built with sanitizers"
 done
 
 step "unit, golden and fuzz-seed tests, with sanitizers"

@@ -1,14 +1,18 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <openssl/evp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -90,10 +94,53 @@ static pl_status write_all(int fd, const char *path, const void *data, size_t si
     return PL_OK;
 }
 
+static void host_name(char out[HOST_NAME_MAX + 1])
+{
+    if (gethostname(out, HOST_NAME_MAX) != 0) out[0] = 0;
+    out[HOST_NAME_MAX] = 0;
+}
+
+/* Is "name.PID@HOST.tmp" the temporary file of a process that is gone? Another host's is, when it is an hour old. */
+static bool is_abandoned(const char *name, const char *path)
+{
+    size_t n = strlen(name);
+    const char *at = strrchr(name, '@'), *dot = at;
+    if (!at || n < 4 || strcmp(name + n - 4, ".tmp") != 0) return false;
+    while (dot > name && *dot != '.') dot--;
+    char *end, host[HOST_NAME_MAX + 1];
+    long pid = strtol(dot + 1, &end, 10);
+    if (end != at || pid <= 0) return false;
+    host_name(host);
+    size_t host_size = n - 4 - (size_t)(at + 1 - name);
+    if (strlen(host) == host_size && strncmp(at + 1, host, host_size) == 0)
+        return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    struct stat st;
+    return stat(path, &st) == 0 && time(NULL) - st.st_mtime > 3600;
+}
+
+pl_status pl_file_sweep(const char *folder)
+{
+    DIR *entries = opendir(folder);
+    if (!entries) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", folder, strerror(errno));
+    for (const struct dirent *e; (e = readdir(entries));) {
+        char path[PL_PATH_MAX];
+        if (pl_path(path, "%s/%s", folder, e->d_name) == PL_OK && is_abandoned(e->d_name, path)) unlink(path);
+    }
+    closedir(entries);
+    return PL_OK;
+}
+
+pl_status pl_file_temporary(char out[PL_PATH_MAX], const char *path)
+{
+    char host[HOST_NAME_MAX + 1];
+    host_name(host);
+    return pl_path(out, "%s.%ld@%s.tmp", path, (long)getpid(), host);
+}
+
 pl_status pl_file_replace(const char *path, const void *data, size_t size)
 {
     char part[PL_PATH_MAX], folder[PL_PATH_MAX];
-    PL_TRY(pl_path(part, "%s.%ld.tmp", path, (long)getpid()));
+    PL_TRY(pl_file_temporary(part, path));
     PL_TRY(pl_path_folder(folder, path));
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0) return pl_fail(PL_E_IO, "%s: cannot create: %s", part, strerror(errno));

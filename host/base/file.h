@@ -9,6 +9,8 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+enum { PL_PATH_MAX = 4096 };
+
 /* Reads a whole file; more than limit_bytes is an error. The result has a NUL behind its last byte. */
 pl_status pl_file_read(pl_bytes *out, const char *path, size_t limit_bytes);
 
@@ -23,6 +25,11 @@ void pl_file_unmap(pl_map *map); /* takes {0} */
 /* Replaces `path` as a whole: a temporary file beside it, fsync, rename, fsync of the folder. */
 pl_status pl_file_replace(const char *path, const void *data, size_t size);
 
+/* The name of this process's temporary file beside `path`, to be renamed to it: "<path>.<pid>@<host>.tmp". */
+pl_status pl_file_temporary(char out[PL_PATH_MAX], const char *path);
+/* Removes the temporary files that killed processes left in a folder. */
+pl_status pl_file_sweep(const char *folder);
+
 /* fsync of a folder, so that a rename inside it survives a crash. */
 pl_status pl_folder_sync(const char *folder);
 
@@ -33,7 +40,6 @@ bool pl_file_exists(const char *path);
 bool pl_folder_exists(const char *path);
 
 /* A printf-made path; PL_E_INPUT when longer than the buffer. */
-enum { PL_PATH_MAX = 4096 };
 pl_status pl_path(char out[PL_PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The folder part of a path ("." when there is none). */
 pl_status pl_path_folder(char out[PL_PATH_MAX], const char *path);

@@ -14,7 +14,7 @@ pl_status pl__lines_open(pl__lines *out, const char *path)
 {
     *out = (pl__lines){0};
     PL_TRY(pl_path(out->path, "%s", path));
-    PL_TRY(pl_path(out->part, "%s.%ld.tmp", path, (long)getpid()));
+    PL_TRY(pl_file_temporary(out->part, path));
     out->file = fopen(out->part, "we");
     return out->file ? PL_OK : failed(out, "create");
 }

@@ -121,6 +121,7 @@ pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const ch
     PL_TRY(pl_path(path, "%s/units", out->path));
     PL_TRY(pl_folder_make(path));
     PL_TRY(freeze(out, experiment_yaml, yaml_size, manifest, plan));
+    PL_TRY(pl_file_sweep(out->path));
     return remove_left_overs(out);
 }
 

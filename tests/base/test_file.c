@@ -6,10 +6,12 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -95,6 +97,33 @@ static void test_what_cannot_be_read_or_written(void **state)
     assert_int_equal(pl_folder_sync(path), PL_E_IO);
 }
 
+/* What a killed process left goes; what a living one writes, and what is no temporary file, stays. */
+static void test_left_overs_are_swept(void **state)
+{
+    (void)state;
+    char path[PL_PATH_MAX], own[PL_PATH_MAX], left[PL_PATH_MAX], other[PL_PATH_MAX];
+    assert_int_equal(pl_path(path, "%s/samples.v1.jsonl", folder), PL_OK);
+    assert_int_equal(pl_file_temporary(own, path), PL_OK);
+    pid_t child = fork();
+    if (child == 0) { /* is killed while its file stands under the temporary name */
+        FILE *file = pl_file_temporary(left, path) == PL_OK ? fopen(left, "w") : NULL;
+        kill(getpid(), file ? SIGKILL : SIGABRT);
+    }
+    int how;
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+    assert_int_equal(pl_path(other, "%s/notes.tmp", folder), PL_OK);
+    fclose(fopen(own, "w"));
+    fclose(fopen(other, "w"));
+    assert_int_equal(n_entries(folder), 3);
+    assert_int_equal(pl_file_sweep(folder), PL_OK);
+    assert_int_equal(n_entries(folder), 2);
+    assert_int_equal(unlink(own), 0);
+    assert_int_equal(unlink(other), 0);
+    assert_int_equal(pl_path(other, "%s/none", folder), PL_OK);
+    assert_int_equal(pl_file_sweep(other), PL_E_IO);
+}
+
 static void test_folders_and_paths(void **state)
 {
     (void)state;
@@ -150,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replace_and_read),
         cmocka_unit_test(test_what_cannot_be_read_or_written),
+        cmocka_unit_test(test_left_overs_are_swept),
         cmocka_unit_test(test_folders_and_paths),
         cmocka_unit_test(test_digests),
     };

@@ -24,6 +24,7 @@ tasks: [$root/experiments/tasks/$task.yaml]
 arms: [{kind: prompt, shots: [$shots], draws: 3}]
 capture: {layers: all, positions: [last, mean]}
 items: 200
+truncation: drop_shots # the model's context has 512 tokens
 Y
   done
 }
