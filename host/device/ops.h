@@ -51,7 +51,9 @@ typedef struct pl_head_norm_args {
     pl_view x;                                /* [N, columns], changed in place */
 } pl_head_norm_args;
 
-/* y = act(x W^T + bias), or y += x W^T + bias with `accumulate` (the residual stream; act must be none). */
+/* y = act(x W^T + bias), or y += x W^T + bias with `accumulate` (the residual stream; act must be none). x has the
+ * weight's storage type; y too, or float32 with `accumulate`. Rows of y from the count up to the smaller capacity of x
+ * and y are left unspecified: a backend may run its product over whole capacities. */
 typedef struct pl_linear_args {
     pl_view counts;
     pl_count count;
@@ -147,6 +149,11 @@ typedef struct pl_score_args {
     pl_view logits;          /* [R, V] f32, or absent */
     pl_view workspace;       /* bytes: score_workspace_bytes */
 } pl_score_args;
+
+/* to[r, c] = from[r, c]: same shape and type, on the device. */
+typedef struct pl_copy_args {
+    pl_view from, to;
+} pl_copy_args;
 
 /* y = x in y's type (round to nearest even; float16 counts values out of range in *overflow, a [1,1] i32 added to). */
 typedef struct pl_convert_args {
@@ -260,12 +267,19 @@ typedef struct pl_host_services {
     pl_status (*fail)(pl_status code, const char *format, ...);
 } pl_host_services;
 
+/* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
+ * another version of the contract, which is raised whenever a structure or the table changes. */
+enum { PL_PLUGIN_VERSION = 1 };
+#define PL_PLUGIN_SYMBOL "pl_plugin_backend"
+typedef const struct pl_backend *pl_plugin_entry(int version);
+
 enum { PL_COMM_ID_BYTES = 128 };
 
 typedef struct pl_backend {
     const char *name; /* "cpu", "cuda", "cuda-emulated" */
 
     /* Devices, memory, streams. Sizes in bytes; buffers come zeroed. All wait for nothing but what their name says. */
+    /* PL_E_UNSUPPORTED when there is no such device, driver or architecture; the message says which and what to do. */
     pl_status (*open)(pl_device **out, int index, int n_threads, const pl_host_services *host);
     void (*close)(pl_device *device);
     pl_status (*facts)(pl_device *device, pl_device_facts *out);
@@ -280,6 +294,7 @@ typedef struct pl_backend {
     void (*event_free)(pl_event *event);
     pl_status (*event_record)(pl_event *event, pl_stream *stream);
     pl_status (*event_wait)(pl_event *event, pl_stream *stream); /* the stream waits for the event */
+    pl_status (*event_wait_host)(pl_event *event);               /* the host waits for the event; any thread may */
     /* Rows of the view from or to packed host memory; the host memory must stay until the stream has passed. */
     pl_status (*upload)(pl_stream *stream, pl_view to, const void *from);
     pl_status (*download)(pl_stream *stream, void *to, pl_view from);
@@ -302,7 +317,9 @@ typedef struct pl_backend {
 
     size_t (*score_workspace_bytes)(size_t n_rows, size_t n_vocabulary);
 
-    /* Record and replay of a step: a graph on CUDA. NULL: the caller runs the step directly each time. */
+    /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the views
+     * that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly each
+     * time, and then a batch's capacities should be its counts. */
     pl_status (*record_begin)(pl_stream *stream);
     pl_status (*record_end)(pl_stream *stream, pl_graph **out);
     pl_status (*replay)(pl_stream *stream, pl_graph *graph);
@@ -321,6 +338,7 @@ typedef struct pl_backend {
     pl_status (*gather)(pl_stream *stream, const pl_gather_args *args);
     pl_status (*pool)(pl_stream *stream, const pl_pool_args *args);
     pl_status (*score)(pl_stream *stream, const pl_score_args *args);
+    pl_status (*copy)(pl_stream *stream, const pl_copy_args *args);
     pl_status (*convert)(pl_stream *stream, const pl_convert_args *args);
 
     /* Backward and optimizer. */

@@ -13,7 +13,9 @@
 extern "C" {
 #endif
 
-typedef enum pl_dtype { PL_F32, PL_BF16, PL_F16, PL_I32, PL_U8 } pl_dtype;
+/* PL_TF32 is a compute type only: numbers are stored as float32, products round their inputs to 10 bits of fraction
+ * (NVIDIA's TF32), sums are float32. Views never have it: pl_dtype_storage() says what they hold. */
+typedef enum pl_dtype { PL_F32, PL_BF16, PL_F16, PL_I32, PL_U8, PL_TF32 } pl_dtype;
 
 /* Bytes of an element. In the header, so that a plug-in backend needs no symbol of the program. */
 static inline size_t pl_dtype_bytes(pl_dtype dtype)
@@ -27,7 +29,14 @@ static inline const char *pl_dtype_name(pl_dtype dtype)
            : dtype == PL_BF16 ? "bfloat16"
            : dtype == PL_F16  ? "float16"
            : dtype == PL_I32  ? "int32"
+           : dtype == PL_TF32 ? "tf32"
                               : "uint8";
+}
+
+/* The element type of activations, keys and values when products are computed in `compute`. */
+static inline pl_dtype pl_dtype_storage(pl_dtype compute)
+{
+    return compute == PL_TF32 ? PL_F32 : compute;
 }
 
 /* Handles. Each belongs to the device it was created on and is released by that device's table. */
@@ -52,6 +61,9 @@ typedef struct pl_view {
  * attention merges the same blocks in the same order however a sequence was cut, packed or shared. */
 enum { PL_PAGE = 32 };
 
+/* A run has at most so many rows, so that a backend may give each run to one group of threads. */
+enum { PL_RUN_ROWS = 64 };
+
 /* The true sizes of a batch. Dims in views are capacities; an op works on the first counts[which] rows. */
 typedef enum pl_count {
     PL_COUNT_TOKENS,  /* packed tokens */
@@ -71,7 +83,8 @@ typedef struct pl_batch {
     pl_view paths;      /* [1, N] i32 row of the page table */
     pl_view page_table; /* [paths, pages] i32: the page that holds positions p * PL_PAGE.. of a path */
     pl_view copies;     /* [copies, 2] i32: source page, new page (copy on write of a partly filled page) */
-    pl_view runs;       /* [runs, 2] i32: first row, number of rows; rows of a run share a path, positions go up by 1 */
+    pl_view runs;       /* [runs, 2] i32: first row, number of rows (1..PL_RUN_ROWS); rows of a run share a path,
+                           positions go up by 1 */
 } pl_batch;
 
 typedef enum pl_activation {

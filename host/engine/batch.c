@@ -147,7 +147,10 @@ pl_status pl__batch_step(pl__batch *batch, const pl__schedule *schedule)
         const pl__node *node = &schedule->tree->nodes[chunk->node];
         size_t end = (size_t)chunk->first + chunk->n;
         for (size_t p = chunk->first; p < end; p++) PL_TRY(pl__batch_row(batch, node->tokens[p - node->first], p, i));
-        PL_TRY(pl__batch_add(batch, PL__RUNS, (const int32_t[]){(int32_t)chunk->row, (int32_t)chunk->n}, 2));
+        for (uint32_t done = 0; done < chunk->n; done += PL_RUN_ROWS) {
+            uint32_t n = chunk->n - done < PL_RUN_ROWS ? chunk->n - done : PL_RUN_ROWS;
+            PL_TRY(pl__batch_add(batch, PL__RUNS, (const int32_t[]){(int32_t)(chunk->row + done), (int32_t)n}, 2));
+        }
         pl__schedule_path(schedule, chunk->node, end, table->data + i * batch->width);
     }
     return pl__batch_add(batch, PL__COPIES, &step->copies[0][0], 2 * step->n_copies);

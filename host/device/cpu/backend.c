@@ -256,6 +256,12 @@ static pl_status event_mark(pl_event *event, pl_stream *stream)
     return PL_OK;
 }
 
+static pl_status event_passed(pl_event *event)
+{
+    (void)event;
+    return PL_OK;
+}
+
 static pl_status upload(pl_stream *stream, pl_view to, const void *from)
 {
     size_t bytes = to.columns * pl_dtype_bytes(to.dtype);
@@ -298,6 +304,7 @@ const pl_backend pl_backend_cpu = {
     .event_free = event_free,
     .event_record = event_mark,
     .event_wait = event_mark,
+    .event_wait_host = event_passed,
     .upload = upload,
     .download = download,
     .fill_zero = fill_zero,
@@ -322,5 +329,6 @@ const pl_backend pl_backend_cpu = {
     .gather = pl__gather,
     .pool = pl__pool,
     .score = score,
+    .copy = pl__copy,
     .convert = pl__convert,
 };

@@ -113,6 +113,7 @@ pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args);
 pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args);
 pl_status pl__gather(pl_stream *stream, const pl_gather_args *args);
 pl_status pl__pool(pl_stream *stream, const pl_pool_args *args);
+pl_status pl__copy(pl_stream *stream, const pl_copy_args *args);
 pl_status pl__convert(pl_stream *stream, const pl_convert_args *args);
 
 /* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum.

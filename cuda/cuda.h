@@ -1,0 +1,178 @@
+/* What the files of the CUDA backend share: the handles' insides, argument checks, error text, and each op's launcher.
+ *
+ * Read by C (the table, memory, streams, products) and by CUDA C++ (kernels). A .cu file holds static __global__
+ * kernels, then one launcher that checks its arguments, launches and checks the launch; launches are written
+ * CU_LAUNCH(kernel, grid, block, shared bytes, stream, arguments...), so that the same source runs on the CPU under the
+ * emulator of tests/cuemu. Counts live on the device: a kernel is launched for capacities and reads its count. */
+#ifndef PLUMB_CUDA_CUDA_H
+#define PLUMB_CUDA_CUDA_H
+
+#include <cuda_runtime_api.h>
+
+#include "device/ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pl__blas pl__blas;       /* product.c: the cuBLASLt handle and its workspace */
+typedef struct pl__product pl__product; /* product.c: the pinned algorithm of one weight shape */
+
+struct pl_device {
+    int index;
+    int architecture; /* 10 * major + minor: 90 */
+    int n_processors;
+    size_t shared_bytes; /* dynamic shared memory that a block may ask for */
+    char name[96];
+    char device_class[32]; /* "cuda-sm90", "cuda-emulated" */
+    const pl_host_services *host;
+    pl__blas *blas;
+};
+
+struct pl_stream {
+    pl_device *device;
+    cudaStream_t handle;
+};
+
+struct pl_event {
+    pl_device *device;
+    cudaEvent_t handle;
+};
+
+struct pl_graph {
+    pl_device *device;
+    cudaGraphExec_t handle;
+};
+
+struct pl_buffer {
+    pl_device *device;
+    void *data; /* device memory, 256-byte aligned, zeroed when made */
+    size_t bytes;
+};
+
+/* [n_out, n_in] row-major in the storage type of `compute`, rows `stride` elements apart (n_in rounded up to 16 bytes,
+ * the rest zero). */
+struct pl_weight {
+    pl_device *device;
+    size_t n_out, n_in, stride;
+    pl_dtype compute;
+    void *data;
+    size_t bytes;
+    pl__product *product;
+};
+
+/* Layer l, head g, page p: keys [PL_PAGE, D], then values [PL_PAGE, D], element type `dtype`. Layers outermost, then
+ * pages, then heads: a page of all layers is L pieces of G * 2 * PL_PAGE * D elements. */
+struct pl_kv {
+    pl_device *device;
+    size_t n_layers, n_kv_heads, head_width, n_pages;
+    pl_dtype dtype;
+    void *data;
+    size_t bytes;
+};
+
+enum { PL__MAX_HEAD_WIDTH = 256 };
+
+/* Elements from the start of pl_kv.data to the keys of (layer, page, head); the values stand PL_PAGE * D further. */
+static inline size_t pl__kv_offset(const pl_kv *kv, size_t layer, size_t page, size_t head)
+{
+    return ((layer * kv->n_pages + page) * kv->n_kv_heads + head) * 2 * PL_PAGE * kv->head_width;
+}
+
+/* ---- Errors ---- */
+
+/* Sets the program's error text: "<what> on <device>: <CUDA's name and text>; <what to do>". Clears CUDA's sticky error.
+ * Out of memory is PL_E_MEMORY, everything else PL_E_DEVICE. */
+pl_status pl__cuda_failed(const pl_device *device, cudaError_t error, const char *what);
+
+#define PL_CUDA_TRY(device, call)                                                                                      \
+    do {                                                                                                               \
+        cudaError_t pl_cuda_error_ = (call);                                                                           \
+        if (pl_cuda_error_ != cudaSuccess) return pl__cuda_failed((device), pl_cuda_error_, #call);                    \
+    } while (0)
+#define PL_CUDA_GOTO(status, label, device, call)                                                                      \
+    do {                                                                                                               \
+        cudaError_t pl_cuda_error_ = (call);                                                                           \
+        if (pl_cuda_error_ != cudaSuccess) {                                                                           \
+            (status) = pl__cuda_failed((device), pl_cuda_error_, #call);                                               \
+            goto label;                                                                                                \
+        }                                                                                                              \
+    } while (0)
+#define PL_CUDA_KEEP(status, device, call)                                                                             \
+    do {                                                                                                               \
+        cudaError_t pl_cuda_error_ = (call);                                                                           \
+        if (pl_cuda_error_ != cudaSuccess && (status) == PL_OK)                                                        \
+            (status) = pl__cuda_failed((device), pl_cuda_error_, #call);                                               \
+    } while (0)
+/* Stands after every launch; `op` names it. Never waits. */
+#define PL_LAUNCHED(stream, op)                                                                                        \
+    do {                                                                                                               \
+        cudaError_t pl_cuda_error_ = cudaGetLastError();                                                               \
+        if (pl_cuda_error_ != cudaSuccess) return pl__cuda_failed((stream)->device, pl_cuda_error_, op ": launch");    \
+    } while (0)
+
+/* ---- Arguments (check.c) ---- */
+/* Host-side only: shapes, types and that views end inside their buffers; never a count or an id. PL_E_INTERNAL naming op
+ * and argument, with the same texts as the CPU backend's. */
+pl_status pl__check_view(const pl_device *device, const char *op, const char *argument, pl_view v, size_t rows,
+                         size_t columns, pl_dtype dtype);
+pl_status pl__check_optional(const pl_device *device, const char *op, const char *argument, pl_view v, size_t rows,
+                             size_t columns, pl_dtype dtype);
+pl_status pl__check_counts(const pl_device *device, const char *op, pl_view counts, pl_count which);
+/* tokens' positions and paths, runs and page table, for a batch of up to n_rows rows */
+pl_status pl__check_batch(const pl_device *device, const char *op, const pl_batch *batch, size_t n_rows);
+
+/* The element (row, 0) of a view, as a device address; NULL for an absent view. */
+static inline void *pl__at(pl_view v, size_t row)
+{
+    return v.buffer ? (char *)v.buffer->data + (v.offset + row * v.stride) * pl_dtype_bytes(v.dtype) : NULL;
+}
+/* counts[which] on the device */
+static inline const int32_t *pl__count_at(pl_view counts, pl_count which)
+{
+    return (const int32_t *)pl__at(counts, 0) + which;
+}
+
+/* ---- What the table is made of; a function's file has its name ---- */
+
+pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
+pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
+                         pl_dtype from, pl_layout layout);
+pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from);
+void pl__weight_free(pl_weight *weight);
+size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
+
+pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
+                        size_t n_pages, pl_dtype dtype);
+void pl__kv_free(pl_kv *kv);
+size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype);
+
+size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
+
+/* y = x W^T (+ y with `accumulate`): [rows, n_out], every row of the capacity `rows`; no bias, no activation. x, y have
+ * the weight's storage type, y may be float32. A row's bits do not hang on `rows` nor on the other rows. */
+pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, bool accumulate);
+
+#define PL__CUDA_OPS(X)                                                                                                \
+    X(embed)                                                                                                           \
+    X(norm)                                                                                                            \
+    X(head_norm)                                                                                                       \
+    X(linear)                                                                                                          \
+    X(gate)                                                                                                            \
+    X(rotary)                                                                                                          \
+    X(kv_copy)                                                                                                         \
+    X(kv_write)                                                                                                        \
+    X(attention)                                                                                                       \
+    X(gather)                                                                                                          \
+    X(pool)                                                                                                            \
+    X(score)                                                                                                           \
+    X(copy)                                                                                                            \
+    X(convert)
+#define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
+PL__CUDA_OPS(X)
+#undef X
+
+#ifdef __cplusplus
+}
+#endif
+#endif
