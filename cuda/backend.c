@@ -27,7 +27,7 @@ static pl_status no_driver(const pl_host_services *host)
     if (driver == 0) {
         return host->fail(PL_E_UNSUPPORTED, BACKEND_NAME
                           ": no NVIDIA driver is installed here (there is no libcuda.so.1); in a container, "
-                          "pass the GPU in (docker --gpus all, apptainer --nv); --device cpu works");
+                          "pass the GPU in (docker --gpus all, apptainer --nv); --device cpu needs none");
     }
     return host->fail(PL_E_UNSUPPORTED,
                       BACKEND_NAME
@@ -47,7 +47,8 @@ static pl_status find_device(int index, const pl_host_services *host)
     if (error == cudaErrorInsufficientDriver) return no_driver(host);
     if (error == cudaErrorNoDevice || (error == cudaSuccess && n == 0)) {
         return host->fail(PL_E_UNSUPPORTED,
-                          BACKEND_NAME ": the driver shows no GPU (CUDA_VISIBLE_DEVICES %s%s%s); --device cpu works",
+                          BACKEND_NAME
+                          ": the driver shows no GPU (CUDA_VISIBLE_DEVICES %s%s%s); --device cpu needs none",
                           is, visible ? visible : "", end);
     }
     if (error != cudaSuccess) {
