@@ -9,7 +9,7 @@ target_link_options(plumb-launcher PRIVATE -static)
 
 set(bundled plumb plumb-make-model)
 if(PLUMB_TESTS)
-  list(APPEND bundled bench-engine)
+  list(APPEND bundled bench-engine bench-context)
   foreach(folder ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/device ${CMAKE_SOURCE_DIR}/tests/model
           ${CMAKE_SOURCE_DIR}/tests/engine)
     if(EXISTS ${folder}/CMakeLists.txt)
