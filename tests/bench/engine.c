@@ -130,8 +130,12 @@ static pl_status write_states(const bench *b, const pl_results *results, const p
     json_t *attributes = json_object();
     pl_status status;
     PL_GOTO(status, failed, pl_frame_create(&frame, b->n));
-    PL_GOTO(status, failed, pl_frame_add(frame, &column, "n_tokens", PL_COLUMN_INTEGER));
-    for (size_t i = 0; i < b->n; i++) column->values.integer[i] = (int64_t)b->bare[i].n;
+    PL_GOTO(status, failed, pl_frame_add(frame, &column, "_index", PL_COLUMN_TEXT));
+    for (size_t i = 0; i < b->n; i++) {
+        char index[32];
+        (void)snprintf(index, sizeof index, "%zu", i);
+        PL_GOTO(status, failed, pl_frame_set_text(frame, column, i, index));
+    }
     PL_GOTO(status, failed, pl_unit_create(&writer, path));
     PL_GOTO(status, failed, pl_unit_put_obs(writer, frame));
     PL_GOTO(status, failed,
