@@ -73,4 +73,5 @@ tar --create --directory="$build/bundle" --sort=name --owner=0 --group=0 --numer
 mv "$archive.part" "$archive"
 bytes=$(stat -c %s "$archive")
 echo "$archive: $((bytes >> 20)) MiB packed, $(du -sm "$stage" | cut -f1) MiB unpacked"
+rm -rf "$build/bundle"
 [ "$bytes" -lt $((limit_mib << 20)) ] || { echo "pack.sh: the archive is larger than $limit_mib MiB" >&2; exit 1; }
