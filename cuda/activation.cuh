@@ -6,9 +6,9 @@
 #ifndef PLUMB_CUDA_ACTIVATION_CUH
 #define PLUMB_CUDA_ACTIVATION_CUH
 
-#include "kernel.cuh"
-
 #include "device/types.h"
+
+#include "kernel.cuh"
 
 /* x / (1 + e^-t) */
 __device__ __forceinline__ float pl__times_sigmoid(float x, float t)
