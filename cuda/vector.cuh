@@ -21,9 +21,9 @@ template <class T, int n> struct alignas(sizeof(T) * n) pl__pack {
 
 /* Elements 0..n of p as float32. Packed: p is aligned to n elements and all of them exist. Otherwise the first `left`
  * exist, the rest of x is zero. */
-template <int n, class T> __device__ __forceinline__ void pl__load(float (&x)[n], const T *p, bool packed, int left)
+template <bool packed, int n, class T> __device__ __forceinline__ void pl__load(float (&x)[n], const T *p, int left)
 {
-    if (packed) {
+    if constexpr (packed) {
         const pl__pack<T, n> pack = *reinterpret_cast<const pl__pack<T, n> *>(p);
 #pragma unroll
         for (int i = 0; i < n; i++) x[i] = pl__to_float(pack.at[i]);
@@ -33,9 +33,9 @@ template <int n, class T> __device__ __forceinline__ void pl__load(float (&x)[n]
     }
 }
 
-template <int n, class T> __device__ __forceinline__ void pl__store(T *p, const float (&x)[n], bool packed, int left)
+template <bool packed, int n, class T> __device__ __forceinline__ void pl__store(T *p, const float (&x)[n], int left)
 {
-    if (packed) {
+    if constexpr (packed) {
         pl__pack<T, n> pack;
 #pragma unroll
         for (int i = 0; i < n; i++) pack.at[i] = pl__from_float<T>(x[i]);
