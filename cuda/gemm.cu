@@ -13,6 +13,7 @@
 #include "activation.cuh"
 #include "kernel.cuh"
 #include "ptx.cuh"
+#include "vector.cuh"
 
 namespace
 {
@@ -44,36 +45,20 @@ __device__ __forceinline__ void pick_tile(const problem &p, int tile_rows, int t
 
 /* ---- The store ---- */
 
-/* Four columns of a row. `vector`: they may be stored at once. */
+/* Four columns of a row, of which `n` exist. `vector`: all do, and they may be touched at once. */
 template <class Y> __device__ __forceinline__ void store4(Y *y, const float (&v)[4], int n, bool vector)
 {
-    if (vector) {
-        struct alignas(4 * sizeof(Y)) four {
-            Y element[4];
-        } out;
-#pragma unroll
-        for (int i = 0; i < 4; i++) out.element[i] = pl__from_float<Y>(v[i]);
-        *reinterpret_cast<four *>(y) = out;
-    } else {
-#pragma unroll
-        for (int i = 0; i < 4; i++) {
-            if (i < n) y[i] = pl__from_float<Y>(v[i]);
-        }
-    }
+    if (vector)
+        pl__store<true>(y, v, n);
+    else
+        pl__store<false>(y, v, n);
 }
-
 template <class Y> __device__ __forceinline__ void load4(const Y *y, float (&v)[4], int n, bool vector)
 {
-    if (vector) {
-        struct alignas(4 * sizeof(Y)) four {
-            Y element[4];
-        } in = *reinterpret_cast<const four *>(y);
-#pragma unroll
-        for (int i = 0; i < 4; i++) v[i] = pl__to_float(in.element[i]);
-    } else {
-#pragma unroll
-        for (int i = 0; i < 4; i++) v[i] = i < n ? pl__to_float(y[i]) : 0.0f;
-    }
+    if (vector)
+        pl__load<true>(v, y, n);
+    else
+        pl__load<false>(v, y, n);
 }
 
 /* Elements of one row of a slab in shared memory: 8 more than columns, so that fragments are written without conflicts.

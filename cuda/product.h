@@ -40,8 +40,9 @@ pl_status pl__product_choose(pl_weight *weight);
 
 /* Two pinned slots with their device twins through which weights are read; made at first use, freed with pl__blas. */
 typedef struct pl__staging pl__staging;
-pl_status pl__staging_of(pl_device *device, pl__staging **out);
-void pl__staging_free(pl__staging *staging); /* takes NULL */
+pl_status pl__staging_create(pl_device *device, pl__staging **out);
+pl_status pl__staging_of(pl_device *device, pl__staging **out); /* the device's own, product.c */
+void pl__staging_free(pl__staging *staging);                    /* takes NULL */
 
 /* Kernels of the probe (product.cu): numbers that hang on their index and seed, uniform in [-scale, scale]; `found` is
  * set to 1 when rows of a and b differ in a bit, or by more than `tolerance`. */
