@@ -5,6 +5,7 @@ static void test_names(void **state)
 {
     (void)state;
     pl_gear gear;
+    setenv("PLUMB_CUDA_PLUGIN", "/nowhere", 1); /* also where there is a GPU */
     assert_int_equal(pl_gear_open(&gear, "cuda:0", 1), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "--device cpu"));
     assert_null(gear.device);
