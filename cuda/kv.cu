@@ -83,17 +83,6 @@ static pl_status kv_bytes(const pl_device *device, size_t *out, const pl_kv *kv)
     return PL_OK;
 }
 
-/* Waits for the device, so that the zeros are there whatever stream comes next. */
-static pl_status allocate(const pl_device *device, pl_kv *kv)
-{
-    PL_CUDA_TRY(device, cudaSetDevice(device->index));
-    cudaError_t error = cudaMalloc(&kv->data, kv->bytes ? kv->bytes : 1);
-    if (error != cudaSuccess) return pl__cuda_failed(device, error, "memory for key/value pages");
-    PL_CUDA_TRY(device, cudaMemset(kv->data, 0, kv->bytes));
-    PL_CUDA_TRY(device, cudaDeviceSynchronize());
-    return PL_OK;
-}
-
 pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
                         size_t n_pages, pl_dtype dtype)
 {
@@ -104,13 +93,13 @@ pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t 
     if (!head_width || head_width > PL__MAX_HEAD_WIDTH)
         return device->host->fail(PL_E_UNSUPPORTED, "heads of width %zu: the CUDA backend has 1 to %d", head_width,
                                   (int)PL__MAX_HEAD_WIDTH);
-    pl_kv *kv = (pl_kv *)calloc(1, sizeof *kv);
-    if (!kv) return device->host->fail(PL_E_MEMORY, "key/value pages: no memory for %zu bytes", sizeof *kv);
+    pl_kv *kv = NULL;
+    PL_TRY(pl__handle_create(device, (void **)&kv, sizeof *kv));
     *kv = pl_kv{device, n_layers, n_kv_heads, head_width, n_pages, pl_dtype_storage(dtype), NULL, 0};
     pl_status status = kv_bytes(device, &kv->bytes, kv);
-    if (status == PL_OK) status = allocate(device, kv);
+    if (status == PL_OK) status = pl__memory_create(device, &kv->data, kv->bytes, "key/value pages");
     if (status != PL_OK) {
-        pl__kv_free(kv);
+        free(kv);
         return status;
     }
     *out = kv;
@@ -120,7 +109,7 @@ pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t 
 void pl__kv_free(pl_kv *kv)
 {
     if (!kv) return;
-    if (kv->data) cudaFree(kv->data);
+    pl__memory_free(kv->device, kv->data);
     free(kv);
 }
 
