@@ -15,6 +15,7 @@ if(PLUMB_TESTS)
     if(EXISTS ${folder}/CMakeLists.txt)
       get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
       list(FILTER targets INCLUDE REGEX "^(device_test_|model_test_golden|model_test_stories|engine_test_)")
+      list(REMOVE_ITEM targets device_test_plugin) # opens files of the build folder
       list(APPEND bundled ${targets})
     endif()
   endforeach()
