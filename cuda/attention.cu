@@ -84,7 +84,7 @@ static bool even(pl_view v)
 
 extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *args)
 {
-    size_t n_rows;
+    size_t n_rows = 0;
     PL_TRY(check(stream->device, args, &n_rows));
     const pl_batch *batch = args->batch;
     const pl_kv *kv = args->kv;
