@@ -79,17 +79,14 @@ __device__ __forceinline__ void finish_slab(const problem &p, const float *slab,
     const bool vector = p.y_aligned && left >= 4;
     float bias[4] = {0.0f, 0.0f, 0.0f, 0.0f};
     if (p.bias) load4(p.bias + column, bias, left, false);
-    if (p.accumulate) { /* all reads of y under way before the first is needed */
+    if (p.accumulate) { /* y is float32; all reads of it are under way before the first is needed */
         float old[STEPS][4];
 #pragma unroll
         for (int s = 0; s < STEPS; s++) {
             const int r = (thread + s * THREADS) / QUADS;
             if (r < ROWS && row0 + r < limit) {
                 const size_t at = (size_t)(row0 + r) * p.y_stride + (size_t)column;
-                if (p.y_float)
-                    load4((const float *)p.y + at, old[s], left, vector);
-                else
-                    load4((const T *)p.y + at, old[s], left, vector);
+                load4((const float *)p.y + at, old[s], left, vector);
             }
         }
 #pragma unroll
@@ -100,10 +97,7 @@ __device__ __forceinline__ void finish_slab(const problem &p, const float *slab,
                 float v[4];
 #pragma unroll
                 for (int i = 0; i < 4; i++) v[i] = old[s][i] + (slab[r * PITCH + quad * 4 + i] + bias[i]);
-                if (p.y_float)
-                    store4((float *)p.y + at, v, left, vector);
-                else
-                    store4((T *)p.y + at, v, left, vector);
+                store4((float *)p.y + at, v, left, vector);
             }
         }
         return;

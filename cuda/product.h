@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* y = act(z + bias), or y += z + bias with `accumulate` (then act is none); z is the product. */
+/* y = act(z + bias), or y += z + bias with `accumulate` (then y is float32 and act none); z is the product. */
 typedef struct pl__epilogue {
     const float *bias; /* [n_out] on the device, or NULL */
     pl_activation activation;
@@ -38,18 +38,20 @@ pl_status pl__epilogue_run(pl_stream *stream, pl_view y, size_t rows, size_t n_o
  * time. */
 pl_status pl__product_choose(pl_weight *weight);
 
-/* Two pinned slots with their device twins through which weights are read; made at first use, freed with pl__blas. */
+/* What a run's manifest says about its products. */
+typedef struct pl__makers {
+    size_t n_blas, n_own; /* weight shapes made by cuBLASLt, by the own product */
+    size_t blas_version;  /* 0 without cuBLASLt */
+    const char *why_own;  /* why the latest shape went to the own product; "" when none did */
+} pl__makers;
+void pl__product_makers(const pl_device *device, pl__makers *out);
+
+/* Two pinned slots with their device twins through which weights are read (weight.cu). A device has one, made at first
+ * use and freed with pl__blas. */
 typedef struct pl__staging pl__staging;
 pl_status pl__staging_create(pl_device *device, pl__staging **out);
-pl_status pl__staging_of(pl_device *device, pl__staging **out); /* the device's own, product.c */
 void pl__staging_free(pl__staging *staging);                    /* takes NULL */
-
-/* Kernels of the probe (product.cu): numbers that hang on their index and seed, uniform in [-scale, scale]; `found` is
- * set to 1 when rows of a and b differ in a bit, or by more than `tolerance`. */
-pl_status pl__probe_fill(pl_stream *stream, void *to, pl_dtype dtype, size_t n, float scale, unsigned seed);
-pl_status pl__probe_bits(pl_stream *stream, const void *a, const void *b, size_t bytes, int *found);
-pl_status pl__probe_values(pl_stream *stream, const void *a, const void *b, pl_dtype dtype, size_t n, float tolerance,
-                           int *found);
+pl_status pl__staging_of(pl_device *device, pl__staging **out); /* product.c */
 
 #ifdef __cplusplus
 }
