@@ -172,7 +172,7 @@ static pl_status take_slot(pl__staging *staging, slot **out)
 static pl_status send_piece(pl_stream *stream, const pl_weight *weight, pl__staging *staging, const unsigned char *data,
                             size_t row_bytes, piece *p)
 {
-    slot *s;
+    slot *s = NULL;
     PL_TRY(take_slot(staging, &s));
     const size_t width = p->columns * pl_dtype_bytes(p->dtype);
     if (width == row_bytes) {

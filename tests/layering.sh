@@ -31,7 +31,8 @@ for folder in "${!may[@]}"; do
 done
 
 # cuda/ knows the contract, the status and its own headers. A .cu is the twin of an op's file on the CPU; its kernels are
-# static, its launches go through CU_LAUNCH and are checked within the next lines (a launch may stand in a lambda).
+# static, its launches go through CU_LAUNCH, and the function with a status that launches, or calls the template that does,
+# checks with PL_LAUNCHED.
 for file in cuda/*.c cuda/*.h cuda/*.cu cuda/*.cuh; do
   [ -e "$file" ] || continue
   while read -r included; do
@@ -52,7 +53,8 @@ for file in cuda/*.c cuda/*.h cuda/*.cu cuda/*.cuh; do
   while read -r line; do breach "$file:$line: CU_LAUNCH without PL_LAUNCHED after it"; done < <(awk '
     /CU_LAUNCH\(/ {if (!open) open = NR; next}
     /PL_LAUNCHED\(/ {open = 0}
-    open && NR - open > 12 {print open; open = 0}
+    /^[a-zA-Z].*pl_status [a-z_]+\(/ {status = 1}
+    /^}/ {if (status && open) {print open; open = 0} status = 0}
     END {if (open) print open}' "$file")
 done
 
