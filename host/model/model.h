@@ -68,6 +68,14 @@ void pl_checkpoint_close(pl_checkpoint *checkpoint); /* takes NULL */
 
 typedef struct pl_model pl_model;
 
+/* Compute types by name: "float32", "bf16", ... (some types have two names). Products take and give numbers of this
+ * type; sums, norms and the residual stream are float32 always. */
+enum { PL_COMPUTE_NAMES = 7 };
+extern const char *const pl_compute_names[PL_COMPUTE_NAMES];
+pl_dtype pl_compute_of(size_t name); /* an index of pl_compute_names */
+/* PL_E_USAGE naming `where`. */
+pl_status pl_compute_parse(pl_dtype *out, const char *name, const char *where);
+
 /* Loads the weights onto the device in compute type `compute`; PL_E_UNSUPPORTED where the device lacks it. */
 pl_status pl_model_load(pl_model **out, const pl_gear *gear, const pl_checkpoint *checkpoint, pl_dtype compute);
 void pl_model_free(pl_model *model); /* takes NULL */
