@@ -199,16 +199,6 @@ static pl_status obey(bench *b, char *line)
     return PL_OK;
 }
 
-static pl_status compute_of(pl_dtype *out, const char *name)
-{
-    static const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        *out = types[i];
-        if (strcmp(pl_dtype_name(types[i]), name) == 0) return PL_OK;
-    }
-    return pl_fail(PL_E_USAGE, "--compute %s: expected float32, bfloat16, float16 or tf32", name);
-}
-
 static pl_status bench_main(bench *b, int argc, char **argv)
 {
     const char *device = "cpu";
@@ -223,7 +213,7 @@ static pl_status bench_main(bench *b, int argc, char **argv)
         if (strcmp(argv[i], "--once") == 0) once = true;
         if (strcmp(argv[i], "--threads") == 0) threads = atoi(value);
         if (strcmp(argv[i], "--device") == 0) device = value;
-        if (strcmp(argv[i], "--compute") == 0) PL_TRY(compute_of(&compute, value));
+        if (strcmp(argv[i], "--compute") == 0) PL_TRY(pl_compute_parse(&compute, value, "--compute"));
         if (strcmp(argv[i], "--batch-tokens") == 0) b->batch_tokens = strtoull(value, NULL, 10);
     }
     PL_TRY(pl_arena_create(&b->arena));
