@@ -84,7 +84,7 @@ static bool even(pl_view v)
 
 extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *args)
 {
-    size_t n_rows;
+    size_t n_rows = 0;
     PL_TRY(check(stream->device, args, &n_rows));
     const pl_batch *batch = args->batch;
     const pl_kv *kv = args->kv;
@@ -113,6 +113,7 @@ extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *a
     p.window = args->window && args->window < INT_MAX ? (int)args->window : INT_MAX;
     p.scale = args->scale;
     p.softcap = args->softcap;
+    p.log_scale = (p.softcap > 0.0f || p.alibi ? 1.0f : p.scale) * LOG2_E;
     p.by_words = even(args->qkv) && even(args->y) && p.width % 2 == 0;
     switch (kv->dtype) {
     case PL_BF16:

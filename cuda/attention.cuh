@@ -28,6 +28,7 @@ struct attention_params {
     int n_heads, group, width; /* H, H / G, D */
     int window;                /* INT_MAX: all keys */
     float scale, softcap;
+    float log_scale; /* from a score to units of log 2, after softcap and ALiBi where there are any */
     bool by_words; /* D and the rows of q and y are even: two elements of 16 bits move at once */
 };
 

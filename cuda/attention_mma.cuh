@@ -37,6 +37,12 @@ template <int DP> struct mma_shape {
     }
 };
 
+/* What masks and ALiBi need of a query. In shared memory: registers are short, and whole pages need none of it. */
+struct mma_row {
+    int position;
+    float slope;
+};
+
 /* What a warp holds of its queries. Lane l has rows l / 4 and l / 4 + 8 of each tile. */
 template <int DP> struct mma_state {
     using shape = mma_shape<DP>;
@@ -44,8 +50,7 @@ template <int DP> struct mma_state {
     const uint4 *q_shared; /* this lane's fragments, PL__WARP apart */
     float o[shape::m_tiles][shape::d_tiles][4];
     float max[shape::m_tiles][2], sum[shape::m_tiles][2]; /* max in units of log 2; sum over this lane's keys */
-    float slope[shape::m_tiles][2];
-    int position[shape::m_tiles][2];
+    const mma_row *rows; /* of this lane's queries, in shared memory: tile mt, half h at 16 mt + 8 h */
 };
 
 /* A page in shared memory, and what there is to know of it. */
@@ -107,11 +112,12 @@ template <class T> __device__ __forceinline__ uint32_t load_pair(const T *row, i
 /* The warp's queries: fragments, positions, slopes; sums begin at 0. */
 template <class T, int DP>
 __device__ __forceinline__ void load_queries(mma_state<DP> &w, const attention_params &p, const attention_part &part,
-                                             int first, uint4 *q_shared)
+                                             int first, uint4 *q_shared, mma_row *rows)
 {
     using shape = mma_shape<DP>;
     const int lane = (int)threadIdx.x % PL__WARP, column = 2 * (lane % 4);
     w.q_shared = q_shared;
+    w.rows = rows;
 #pragma unroll
     for (int mt = 0; mt < shape::m_tiles; mt++) {
         const T *row[2];
@@ -122,8 +128,10 @@ __device__ __forceinline__ void load_queries(mma_state<DP> &w, const attention_p
             int r = (part.first + query) / p.group;
             int head = (int)blockIdx.y * p.group + (part.first + query) - r * p.group;
             row[half] = static_cast<const T *>(p.q) + (size_t)(part.row + r) * p.q_stride + (size_t)head * p.width;
-            w.position[mt][half] = part.position + r;
-            w.slope[mt][half] = p.alibi ? p.alibi[head] : 0.0f;
+            if (lane % 4 == 0) {
+                rows[mt * MMA_ROWS + half * 8].position = part.position + r;
+                rows[mt * MMA_ROWS + half * 8].slope = p.alibi ? p.alibi[head] : 0.0f;
+            }
             w.max[mt][half] = -INFINITY;
             w.sum[mt][half] = 0.0f;
         }
@@ -199,8 +207,8 @@ template <class T, int DP> __device__ __forceinline__ uint32_t clean_values(T *v
     return all;
 }
 
-/* Scores of the first ACTIVE tiles, scaled into units of log 2, or as bend() leaves them times log2(e). */
-template <class T, int DP, int ACTIVE>
+/* S = Q K^T of tiles FIRST .. FIRST + ACTIVE. */
+template <class T, int DP, int FIRST, int ACTIVE>
 __device__ __forceinline__ void score_page(float (&s)[ACTIVE][KEY_TILES][4], const mma_state<DP> &w, const T *keys)
 {
     using shape = mma_shape<DP>;
@@ -221,9 +229,9 @@ __device__ __forceinline__ void score_page(float (&s)[ACTIVE][KEY_TILES][4], con
         for (int mt = 0; mt < ACTIVE; mt++) {
             if constexpr (shape::q_in_registers) {
 #pragma unroll
-                for (int i = 0; i < 4; i++) a[mt][i] = w.q[mt][k][i];
+                for (int i = 0; i < 4; i++) a[mt][i] = w.q[FIRST + mt][k][i];
             } else {
-                uint4 q = w.q_shared[(mt * shape::k_steps + k) * PL__WARP];
+                uint4 q = w.q_shared[((FIRST + mt) * shape::k_steps + k) * PL__WARP];
                 a[mt][0] = q.x, a[mt][1] = q.y, a[mt][2] = q.z, a[mt][3] = q.w;
             }
         }
@@ -241,42 +249,39 @@ __device__ __forceinline__ void score_page(float (&s)[ACTIVE][KEY_TILES][4], con
     }
 }
 
+/* bend() with cap * tanh(s / cap) = cap - 2 cap / (1 + e^(2 s / cap)), off by about 2^-21 cap: far below what rounding
+ * the weights to 16 bits does, and without the branches of tanhf(), whose registers would spill. */
+__device__ __forceinline__ float bend_fast(float s, float softcap, float slope, int key, int position)
+{
+    if (softcap > 0.0f) {
+        float e = exp2_flushed(s * (2.0f * LOG2_E / softcap));
+        s = fmaf(-softcap, __fdividef(2.0f, 1.0f + e), softcap);
+    }
+    return fmaf(slope, (float)(key - position), s);
+}
+
 /* Softcap and ALiBi, where there are any, then the mask. Element i of tile n is key 8 n + 2 (lane % 4) + i % 2 of row
  * lane / 4 + i / 2 * 8. */
-template <int DP, int ACTIVE, bool MASKED>
-__device__ __forceinline__ void bend_and_mask(float (&s)[ACTIVE][KEY_TILES][4], const mma_state<DP> &w,
-                                              const attention_params &p, int start)
+__device__ __forceinline__ void bend_and_mask(float (&s)[KEY_TILES][4], const mma_row *rows, const attention_params &p,
+                                              int start)
 {
-    const int key = start + 2 * ((int)threadIdx.x % 4);
-    if (p.softcap > 0.0f || p.alibi) {
+    const bool bent = p.softcap > 0.0f || p.alibi;
 #pragma unroll
-        for (int mt = 0; mt < ACTIVE; mt++) {
+    for (int half = 0; half < 2; half++) {
+        const mma_row row = rows[half * 8];
+        const int key = start + 2 * ((int)threadIdx.x % 4);
 #pragma unroll
-            for (int n = 0; n < KEY_TILES; n++) {
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    s[mt][n][i] = bend(s[mt][n][i] * p.scale, p.softcap, w.slope[mt][i / 2], key + 8 * n + i % 2,
-                                       w.position[mt][i / 2]);
-                }
-            }
-        }
-    }
-    if (MASKED) {
-#pragma unroll
-        for (int mt = 0; mt < ACTIVE; mt++) {
-#pragma unroll
-            for (int n = 0; n < KEY_TILES; n++) {
-#pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    if (!seen(key + 8 * n + i % 2, w.position[mt][i / 2], p.window)) s[mt][n][i] = -INFINITY;
-                }
-            }
+        for (int i = 0; i < 2 * KEY_TILES; i++) {
+            float &x = s[i / 2][half * 2 + i % 2];
+            const int at = key + 8 * (i / 2) + i % 2;
+            if (bent) x = bend_fast(x * p.scale, p.softcap, row.slope, at, row.position);
+            if (!seen(at, row.position, p.window)) x = -INFINITY;
         }
     }
 }
 
 /* Scores become weights 2^(c s - max); maximum and sum take them in, and O is scaled to a maximum that has grown. */
-template <int DP, int ACTIVE>
+template <int DP, int FIRST, int ACTIVE>
 __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_state<DP> &w, float c)
 {
     float scale[ACTIVE][2];
@@ -290,10 +295,10 @@ __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_stat
             for (int n = 0; n < KEY_TILES; n++) top = fmaxf(top, fmaxf(s[mt][n][2 * half], s[mt][n][2 * half + 1]));
             top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 1));
             top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, 2));
-            float max = fmaxf(w.max[mt][half], top * c), shift = shift_of(max);
-            scale[mt][half] = exp2_flushed(w.max[mt][half] - shift);
-            grown = grown || max != w.max[mt][half];
-            w.max[mt][half] = max;
+            float max = fmaxf(w.max[FIRST + mt][half], top * c), shift = shift_of(max);
+            scale[mt][half] = exp2_flushed(w.max[FIRST + mt][half] - shift);
+            grown = grown || max != w.max[FIRST + mt][half];
+            w.max[FIRST + mt][half] = max;
             float part[KEY_TILES];
 #pragma unroll
             for (int n = 0; n < KEY_TILES; n++) {
@@ -301,7 +306,7 @@ __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_stat
                 s[mt][n][2 * half + 1] = exp2_flushed(fmaf(s[mt][n][2 * half + 1], c, -shift));
                 part[n] = s[mt][n][2 * half] + s[mt][n][2 * half + 1];
             }
-            w.sum[mt][half] = fmaf(w.sum[mt][half], scale[mt][half], (part[0] + part[1]) + (part[2] + part[3]));
+            w.sum[FIRST + mt][half] = fmaf(w.sum[FIRST + mt][half], scale[mt][half], (part[0] + part[1]) + (part[2] + part[3]));
         }
     }
     if (!__any_sync(0xffffffffu, grown)) return; /* every scale is 1 */
@@ -310,53 +315,51 @@ __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_stat
 #pragma unroll
         for (int d = 0; d < mma_shape<DP>::d_tiles; d++) {
 #pragma unroll
-            for (int i = 0; i < 4; i++) w.o[mt][d][i] *= scale[mt][i / 2];
+            for (int i = 0; i < 4; i++) w.o[FIRST + mt][d][i] *= scale[mt][i / 2];
         }
     }
 }
 
-/* Adds weight times value for the elements that clean_values() took out, to the rows that see their keys. weights: P as
- * A fragments of 16 keys each. */
-template <class T, int DP, int ACTIVE>
-__device__ __forceinline__ void add_bad_values(mma_state<DP> &w, const uint32_t (&weights)[ACTIVE][KEY_TILES / 2][4],
-                                               const attention_params &p, const mma_page<T> &page)
+/* Adds weight times value for the elements that clean_values() took out, to the rows of one tile that see their keys.
+ * weights: P as A fragments of 16 keys each. */
+template <class T, int D_TILES>
+__device__ __forceinline__ void add_bad_values(float (&o)[D_TILES][4], const uint32_t (&weights)[KEY_TILES / 2][4],
+                                               const mma_row *rows, const attention_params &p, const mma_page<T> &page)
 {
     const int lane = (int)threadIdx.x % PL__WARP;
+#pragma unroll 1
     for (int j = 0; j < PL_PAGE; j++) {
         if (!(page.bad >> j & 1u)) continue;
         const int from = lane / 4 * 4 + j % 8 / 2, shift = j % 2 * 16;
 #pragma unroll
-        for (int mt = 0; mt < ACTIVE; mt++) {
+        for (int half = 0; half < 2; half++) {
+            uint32_t word = 0; /* by masks: an index would put the array into local memory */
 #pragma unroll
-            for (int half = 0; half < 2; half++) {
-                uint32_t word = 0; /* by masks: an index would put the array into local memory */
+            for (int n = 0; n < KEY_TILES; n++) word |= weights[n / 2][n % 2 * 2 + half] & (j / 8 == n ? ~0u : 0u);
+            float weight = value_of(__shfl_sync(0xffffffffu, word, from) >> shift & 0xffffu, T{});
+            if (!seen(page.start + j, rows[half * 8].position, p.window)) continue;
 #pragma unroll
-                for (int n = 0; n < KEY_TILES; n++) word |= weights[mt][n / 2][n % 2 * 2 + half] & (j / 8 == n ? ~0u : 0u);
-                float weight = value_of(__shfl_sync(0xffffffffu, word, from) >> shift & 0xffffu, T{});
-                if (!seen(page.start + j, w.position[mt][half], p.window)) continue;
-#pragma unroll
-                for (int i = 0; i < mma_shape<DP>::d_tiles * 2; i++) {
-                    int column = i / 2 * 8 + 2 * (lane % 4) + i % 2;
-                    float v = column < p.width ? pl__to_float(page.global_values[j * p.width + column]) : 0.0f;
-                    if (isfinite(v)) continue;
-                    float &o = w.o[mt][i / 2][half * 2 + i % 2];
-                    o = fmaf(weight, v, o);
-                }
+            for (int i = 0; i < D_TILES * 2; i++) {
+                int column = i / 2 * 8 + 2 * (lane % 4) + i % 2;
+                float v = column < p.width ? pl__to_float(page.global_values[j * p.width + column]) : 0.0f;
+                float &sum = o[i / 2][half * 2 + i % 2];
+                if (!isfinite(v)) sum = fmaf(weight, v, sum);
             }
         }
     }
 }
 
-/* One page for the first ACTIVE tiles of the warp. MASKED: some of their queries may not see all of it. */
-template <class T, int DP, int ACTIVE, bool MASKED>
+/* One page for tiles FIRST .. FIRST + ACTIVE of the warp. PLAIN: their queries see all of it, and scores are only
+ * scaled; otherwise ACTIVE is 1, because registers are short. */
+template <class T, int DP, int FIRST, int ACTIVE, bool PLAIN>
 __device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_params &p, const mma_page<T> &page)
 {
     using shape = mma_shape<DP>;
     const int lane = (int)threadIdx.x % PL__WARP;
     float s[ACTIVE][KEY_TILES][4];
-    score_page<T, DP, ACTIVE>(s, w, page.keys);
-    bend_and_mask<DP, ACTIVE, MASKED>(s, w, p, page.start);
-    weigh<DP, ACTIVE>(s, w, p.softcap > 0.0f || p.alibi ? LOG2_E : p.scale * LOG2_E);
+    score_page<T, DP, FIRST, ACTIVE>(s, w, page.keys);
+    if (!PLAIN) bend_and_mask(s[0], w.rows + FIRST * MMA_ROWS, p, page.start);
+    weigh<DP, FIRST, ACTIVE>(s, w, p.log_scale);
     uint32_t weights[ACTIVE][KEY_TILES / 2][4];
 #pragma unroll
     for (int mt = 0; mt < ACTIVE; mt++) {
@@ -376,12 +379,12 @@ __device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_para
             const uint32_t left[2] = {b[0], b[1]}, right[2] = {b[2], b[3]};
 #pragma unroll
             for (int mt = 0; mt < ACTIVE; mt++) {
-                mma(w.o[mt][d], weights[mt][k], left, T{});
-                mma(w.o[mt][d + 1], weights[mt][k], right, T{});
+                mma(w.o[FIRST + mt][d], weights[mt][k], left, T{});
+                mma(w.o[FIRST + mt][d + 1], weights[mt][k], right, T{});
             }
         }
     }
-    if (MASKED && page.bad) add_bad_values<T, DP, ACTIVE>(w, weights, p, page);
+    if (!PLAIN && page.bad) add_bad_values<T>(w.o[FIRST], weights[0], w.rows + FIRST * MMA_ROWS, p, page);
 }
 
 /* y = O / sum of the warp's queries, and their log-sum-exp. */
@@ -434,6 +437,8 @@ __device__ __forceinline__ void walk_pages(mma_state<DP> &w, const attention_par
     const T *pages = static_cast<const T *>(p.kv) + (size_t)blockIdx.y * PAGE_ROWS * (size_t)p.width;
     const int lowest = part.position + (part.first + first) / p.group;
     const int highest = part.position + (part.first + first + n - 1) / p.group;
+    const int middle = part.position + (part.first + first + MMA_ROWS - 1) / p.group; /* about where tile 1 begins */
+    const bool plain = p.softcap <= 0.0f && !p.alibi;
     auto bring = [&](int i) {
         if (i < part.n_pages) {
             const T *page = pages + (size_t)part.table[i] * p.page_elements;
@@ -454,18 +459,15 @@ __device__ __forceinline__ void walk_pages(mma_state<DP> &w, const attention_par
             page.global_values = pages + (size_t)part.table[i] * p.page_elements + PL_PAGE * p.width;
         }
         if (n <= 0 || !any_seen(page.start, lowest, highest, p.window)) continue;
-        const bool whole = all_seen(page.start, lowest, highest, p.window) && !page.bad;
-        if (shape::m_tiles > 1 && n > MMA_ROWS) {
-            if (whole)
-                take_page<T, DP, shape::m_tiles, false>(w, p, page);
-            else
-                take_page<T, DP, shape::m_tiles, true>(w, p, page);
-        } else {
-            if (whole)
-                take_page<T, DP, 1, false>(w, p, page);
-            else
-                take_page<T, DP, 1, true>(w, p, page);
+        if (plain && (shape::m_tiles == 1 || n > MMA_ROWS) && !page.bad &&
+            all_seen(page.start, lowest, highest, p.window)) {
+            take_page<T, DP, 0, shape::m_tiles, true>(w, p, page);
+            continue;
         }
+        if (shape::m_tiles == 1 || any_seen(page.start, lowest, middle, p.window))
+            take_page<T, DP, 0, 1, false>(w, p, page);
+        if (shape::m_tiles > 1 && n > MMA_ROWS && any_seen(page.start, middle, highest, p.window))
+            take_page<T, DP, shape::m_tiles - 1, 1, false>(w, p, page);
     }
 }
 
@@ -476,6 +478,7 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 ? 3 : 2)
     using shape = mma_shape<DP>;
     CU_DYN_SHARED(T, ring);
     __shared__ uint32_t scratch[MAX_WARPS];
+    __shared__ mma_row rows[MAX_WARPS * shape::m_tiles * MMA_ROWS];
     const int warp = (int)threadIdx.x / PL__WARP, lane = (int)threadIdx.x % PL__WARP;
     const int warp_queries = shape::m_tiles * MMA_ROWS, first = warp * warp_queries;
     attention_part part;
@@ -487,7 +490,7 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 ? 3 : 2)
     uint4 *q_shared = reinterpret_cast<uint4 *>(ring + shape::stages * shape::stage) +
                       warp * (shape::q_words / 4 * PL__WARP) + lane;
     int n = part.n - first < warp_queries ? part.n - first : warp_queries;
-    if (n > 0) load_queries<T, DP>(w, p, part, first, q_shared);
+    if (n > 0) load_queries<T, DP>(w, p, part, first, q_shared, rows + first + lane / 4);
     walk_pages<T, DP>(w, p, part, ring, scratch, first, n);
     if (n > 0) write_queries<T, DP>(w, p, part, first);
 }

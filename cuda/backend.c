@@ -32,8 +32,8 @@ static pl_status no_driver(const pl_host_services *host)
     return host->fail(PL_E_UNSUPPORTED,
                       BACKEND_NAME
                       ": the NVIDIA driver is too old: it knows CUDA %d.%d, libplumb_cuda.so was built with "
-                      "CUDA %d.%d; update the driver, or build plumb with a toolkit of CUDA %d",
-                      driver / 1000, driver % 1000 / 10, built / 1000, built % 1000 / 10, driver / 1000);
+                      "CUDA %d.%d; update the driver, or build plumb with an older CUDA (12.4 at least)",
+                      driver / 1000, driver % 1000 / 10, built / 1000, built % 1000 / 10);
 }
 
 /* There is a driver and it has a device of this index. */

@@ -60,7 +60,11 @@ PLUMB=$there
 emulated=$PLUMB_BUILD/libplumb_cuda_emulated.so
 if [ -e "$emulated" ]; then
   expect "no GPU" 2 'the driver shows no GPU' env CUEMU_DEVICES=0 "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated
-  expect "no driver" 2 'no NVIDIA driver is installed' env CUEMU_FAIL=driver "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated
+  expect "no driver" 2 'no NVIDIA driver is installed' env CUEMU_FAIL=no-driver "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated
+  expect "an old driver" 2 'driver is too old: it knows CUDA 11.4, .* was built with CUDA 12.4; update the driver' env CUEMU_FAIL=driver "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated
+  expect "an old GPU" 2 'is sm_75: plumb needs sm_80 or newer' env CUEMU_ARCHITECTURE=75 "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated
+  expect "a busy GPU" 1 'is busy: another process has it' env CUEMU_FAIL=busy "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated
+  expect "a full GPU" 1 'has no room left for a CUDA context' env CUEMU_FAIL=full "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated
   expect "an index that does not exist" 2 'cuda-emulated:7 does not exist: there are 2, from cuda-emulated:0 to cuda-emulated:1' env CUEMU_DEVICES=2 "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda-emulated:7
   expect "the emulated plug-in is not taken for a GPU" 2 "is the backend 'cuda-emulated', expected 'cuda'" env PLUMB_CUDA_PLUGIN="$emulated" "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda
   check "auto never takes the emulator" says "device auto: cpu, because .*is the backend 'cuda-emulated'" env PLUMB_CUDA_PLUGIN="$emulated" "$PLUMB" generate "$tmp/gpt2" --prompt A --max-tokens 2
