@@ -120,15 +120,16 @@ static void free_engines(bench *b)
     b->shared = b->unshared = NULL;
 }
 
-/* A unit file with all tokens' states: what `plumb extract --positions all` writes, without the texts. */
-static pl_status write_states(const bench *b, const pl_results *results, const pl_capture *capture, pl_storage storage,
-                              const char *path)
+/* The rest of a unit file whose states were written while the engine ran: what `plumb extract --positions all` leaves,
+ * without the texts. */
+static pl_status finish_file(const bench *b, const pl_results *results, pl_states_file *file)
 {
     pl_unit_writer *writer = NULL;
     pl_frame *frame = NULL;
     pl_column *column;
     json_t *attributes = json_object();
     pl_status status;
+    PL_GOTO(status, failed, pl_states_file_writer(file, &writer));
     PL_GOTO(status, failed, pl_frame_create(&frame, b->n));
     PL_GOTO(status, failed, pl_frame_add(frame, &column, "_index", PL_COLUMN_TEXT));
     for (size_t i = 0; i < b->n; i++) {
@@ -136,10 +137,9 @@ static pl_status write_states(const bench *b, const pl_results *results, const p
         (void)snprintf(index, sizeof index, "%zu", i);
         PL_GOTO(status, failed, pl_frame_set_text(frame, column, i, index));
     }
-    PL_GOTO(status, failed, pl_unit_create(&writer, path));
     PL_GOTO(status, failed, pl_unit_put_obs(writer, frame));
     PL_GOTO(status, failed,
-            pl_states_write(writer, results, capture->layers, pl_model_config(b->model)->L, b->n, storage));
+            pl_states_write(writer, results, file->capture->layers, file->L, b->n, file->storage, true));
     PL_GOTO(status, failed, pl_unit_put_config(writer, "{}", attributes));
     status = pl_unit_finish(writer);
     writer = NULL;
@@ -160,6 +160,7 @@ static pl_status run(bench *b, int verb, const char *type, const char *path)
     pl_capture capture = {.n_layers = L + 2, .layers = b->all_layers};
     pl_engine *engine;
     pl_results *results = NULL;
+    pl_states_file file = {0};
     pl_storage storage = PL_STORE_F32;
     if (verb == FORWARD) capture = (pl_capture){.n_layers = 1, .layers = &final_norm, .positions = PL_POSITION_LAST};
     if (verb == POSITIONS || verb == STATES) capture.positions = PL_POSITION_LAST | PL_POSITION_MEAN;
@@ -169,10 +170,13 @@ static pl_status run(bench *b, int verb, const char *type, const char *path)
     PL_TRY(engine_of(b, verb == UNSHARED, &engine));
     pl_status status;
     double start = pl_clock_s();
+    if (verb == FILE_OF_STATES)
+        PL_GOTO(status, done, pl_states_file_open(&file, path, &capture, pl_model_config(b->model), b->n, storage));
     PL_GOTO(status, done, pl_engine_score(engine, bare ? b->bare : b->requests, b->n, &capture, NULL, &results));
-    if (verb == FILE_OF_STATES) PL_GOTO(status, done, write_states(b, results, &capture, storage, path));
+    if (verb == FILE_OF_STATES) PL_GOTO(status, done, finish_file(b, results, &file));
     status = answer(b, results, pl_clock_s() - start);
 done:
+    pl_states_file_close(&file);
     pl_results_free(results);
     return status;
 }
