@@ -169,10 +169,16 @@ pl_status pl__product_choose(pl_weight *weight)
 
 /* ---- Products ---- */
 
+/* From one row to the next; a view of one row may leave it open. */
+static size_t row_stride(pl_view v)
+{
+    return v.stride > v.columns ? v.stride : v.columns;
+}
+
+/* Asked of one row, too, or the maker would hang on the number of rows. */
 static bool aligned(pl_view v)
 {
-    return (uintptr_t)pl__at(v, 0) % ALIGNMENT == 0 &&
-           (v.rows <= 1 || v.stride * pl_dtype_bytes(v.dtype) % ALIGNMENT == 0);
+    return (uintptr_t)pl__at(v, 0) % ALIGNMENT == 0 && row_stride(v) * pl_dtype_bytes(v.dtype) % ALIGNMENT == 0;
 }
 
 /* The mode for an epilogue; what it leaves to be done stays in *rest. The choice hangs on the weight, the types and the
@@ -215,9 +221,9 @@ static pl_status run_blas(pl_stream *stream, const pl_weight *weight, pl_view x,
                            .w = weight->data,
                            .y = pl__at(y, 0),
                            .bias = epilogue->bias,
-                           .x_stride = x.rows > 1 ? x.stride : weight->n_in,
+                           .x_stride = row_stride(x),
                            .w_stride = weight->stride,
-                           .y_stride = y.rows > 1 ? y.stride : weight->n_out};
+                           .y_stride = row_stride(y)};
     PL_TRY(pl__lt_run(stream, stream->device->blas->lt, &call, &weight->product->plans[mode]));
     if (!rest.bias && rest.activation == PL_ACT_NONE) return PL_OK;
     return pl__epilogue_run(stream, y, rows, weight->n_out, count, &rest);

@@ -11,7 +11,12 @@
 #include "kernel.cuh"
 #include "vector.cuh"
 
-enum { ALIGNMENT = 16, SLOTS = 2, SLOT_BYTES = 8 << 20 };
+#ifdef PL_CUDA_EMULATED
+enum { SLOT_BYTES = 16 << 10 }; /* small weights go through several slots, too */
+#else
+enum { SLOT_BYTES = 8 << 20 };
+#endif
+enum { ALIGNMENT = 16, SLOTS = 2 };
 
 /* ---- Kernels ---- */
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include <algorithm>
+#include <functional>
 #include <random>
 
 #include "fibre.h"
@@ -13,7 +14,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-/* The linker's names for the ends of the section that __shared__ variables live in; absent without such a variable. */
+/* The ends of the section that __shared__ variables live in (shared.ld). */
 extern "C" {
 extern char __start_cuemu_shared[] __attribute__((weak, visibility("hidden")));
 extern char __stop_cuemu_shared[] __attribute__((weak, visibility("hidden")));
@@ -74,8 +75,9 @@ void end_thread()
     n_threads++;
     for (int i = 0; i < warp.n_meetings; i++) {
         Meeting &m = warp.meetings[i];
-        if (m.arrived && (m.mask >> thread->lane & 1))
-            die("a lane left the kernel while its warp waits for it in a *_sync call");
+        if (!m.arrived || !(m.mask >> thread->lane & 1)) continue;
+        const Thread &waiting = running->threads[(size_t)(thread->warp * WARP + __builtin_ctz(m.arrived))];
+        die("a lane left the kernel while its warp waits for it in a *_sync call", waiting.line, waiting.file);
     }
     release_barrier(nullptr);
 }
@@ -98,16 +100,28 @@ void fibre_main()
             continue;
         }
 #endif
-        leave_to_scheduler();
+        fibre_switch(thread->fibre, nullptr);
     }
+}
+
+/* Who runs next: a thread that has become ready, else one that has not started; null when all wait. */
+Thread *next_thread(Block &b)
+{
+    if (!b.idle()) return &b.threads[(size_t)b.ready[b.ready_head++ % b.ready.size()]];
+    if (b.next >= b.order.size()) return nullptr;
+    Thread *t = &b.threads[(size_t)b.order[b.next++]];
+    t->fibre = fibre_take(fibre_main);
+    t->state = State::READY;
+    return t;
 }
 
 [[noreturn]] void deadlock(Block &b)
 {
     thread = nullptr;
     for (Thread &t : b.threads) {
-        if (t.state != State::WAIT_WARP && t.state != State::WAIT_BLOCK) continue;
-        thread = &t;
+        if (t.state == State::WAIT_BLOCK && !thread) thread = &t;
+        if (t.state != State::WAIT_WARP) continue;
+        thread = &t; /* says more than a thread at the barrier, which may just wait for this one */
         break;
     }
     if (!thread) die("no thread can run");
@@ -118,11 +132,12 @@ void fibre_main()
 
 } // namespace
 
-void leave_to_scheduler()
+void wait_for_others()
 {
     Thread *self = thread;
     n_switches++;
-    fibre_leave(self->fibre);
+    thread = next_thread(*running);
+    fibre_switch(self->fibre, thread ? thread->fibre : nullptr);
     thread = self;
 }
 
@@ -162,17 +177,10 @@ void run_block(Block &b)
 
     std::vector<Fibre *> ended;
     while (b.live > 0) {
-        if (!b.idle()) {
-            thread = &b.threads[(size_t)b.ready[b.ready_head++ % b.ready.size()]];
-        } else if (b.next < b.order.size()) {
-            thread = &b.threads[(size_t)b.order[b.next++]];
-            thread->fibre = fibre_take(fibre_main);
-            thread->state = State::READY;
-        } else {
-            deadlock(b);
-        }
-        fibre_enter(thread->fibre);
-        if (thread->state != State::DONE) continue;
+        thread = next_thread(b);
+        if (!thread) deadlock(b);
+        fibre_switch(nullptr, thread->fibre); /* back when a thread ends, or when all wait */
+        if (!thread) deadlock(b);
 #if defined(CUEMU_TSAN)
         ended.push_back(thread->fibre); /* not used again before the block ends */
 #else

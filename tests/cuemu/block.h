@@ -65,7 +65,7 @@ struct Block : BlockView {
 extern Block *running;
 
 void run_block(Block &b);
-void leave_to_scheduler();
+void wait_for_others(); /* the running thread waits; returns once another has made it ready and its turn has come */
 void release_barrier(Thread *self); /* lets the block go on once all its live threads wait; self runs already */
 
 /* Runs every block of the grid, one after another. */

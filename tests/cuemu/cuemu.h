@@ -72,7 +72,9 @@ void barrier(int line, const char *file, int site);
 /* Every lane of `mask` hands over n bytes; returns the table of what all of them handed over once the last has come.
  * The table stands until the lane's next exchange but one. `fence`: orders memory, as __syncwarp does. */
 typedef unsigned char Slot[MAX_EXCHANGE];
-Slot *exchange(unsigned mask, const void *value, size_t n, bool fence, int line, const char *file);
+/* `complete`, where given, is called once with the table when the last lane has come, before any lane goes on. */
+Slot *exchange(unsigned mask, const void *value, size_t n, bool fence, int line, const char *file,
+               void (*complete)(Slot *) = nullptr);
 
 /* The value of lane `source`; the caller's own where source is outside [low, high), as the hardware does. */
 template <class V>

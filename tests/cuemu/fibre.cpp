@@ -126,29 +126,20 @@ void fibre_scheduler_here()
 #endif
 }
 
-void fibre_enter(Fibre *fibre)
-{
 #if defined(CUEMU_ASAN)
-    __sanitizer_start_switch_fiber(&scheduler.asan_stack, fibre->stack, STACK_BYTES);
-#endif
-#if defined(CUEMU_TSAN)
-    __tsan_switch_to_fiber(fibre->tsan_fibre, 1);
-#endif
-    cuemu_switch(&scheduler.stack_pointer, fibre->stack_pointer);
-#if defined(CUEMU_ASAN)
-    __sanitizer_finish_switch_fiber(scheduler.asan_stack, nullptr, nullptr);
-#endif
-}
-
-#if defined(CUEMU_ASAN)
-/* The bounds of the scheduler's stack are learnt from ASan at each switch away from it. */
-static size_t scheduler_stack_bytes;
+/* ASan asks for the bounds of the stack that is switched to; the scheduler's are learnt when a fibre comes from there.
+ */
+static size_t scheduler_bytes;
+static bool from_scheduler;
 
 static void arrived(void *asan_stack)
 {
     const void *bottom;
-    __sanitizer_finish_switch_fiber(asan_stack, &bottom, &scheduler_stack_bytes);
+    size_t bytes;
+    __sanitizer_finish_switch_fiber(asan_stack, &bottom, &bytes);
+    if (!from_scheduler) return;
     scheduler.stack = (char *)bottom;
+    scheduler_bytes = bytes;
 }
 #endif
 
@@ -159,17 +150,20 @@ void fibre_begin()
 #endif
 }
 
-void fibre_leave(Fibre *fibre)
+void fibre_switch(Fibre *from, Fibre *to)
 {
+    if (!from) from = &scheduler;
+    if (!to) to = &scheduler;
 #if defined(CUEMU_ASAN)
-    __sanitizer_start_switch_fiber(&fibre->asan_stack, scheduler.stack, scheduler_stack_bytes);
+    from_scheduler = from == &scheduler;
+    __sanitizer_start_switch_fiber(&from->asan_stack, to->stack, to == &scheduler ? scheduler_bytes : STACK_BYTES);
 #endif
 #if defined(CUEMU_TSAN)
-    __tsan_switch_to_fiber(scheduler.tsan_fibre, 1);
+    __tsan_switch_to_fiber(to->tsan_fibre, 1);
 #endif
-    cuemu_switch(&fibre->stack_pointer, scheduler.stack_pointer);
+    cuemu_switch(&from->stack_pointer, to->stack_pointer);
 #if defined(CUEMU_ASAN)
-    arrived(fibre->asan_stack);
+    arrived(from->asan_stack);
 #endif
 }
 

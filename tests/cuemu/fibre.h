@@ -18,10 +18,11 @@ struct Fibre {
 Fibre *fibre_take(void (*entry)());
 void fibre_give_back(Fibre *fibre);
 
-void fibre_enter(Fibre *fibre); /* from the scheduler; returns when the fibre leaves */
-void fibre_begin();             /* the first call of entry */
-void fibre_leave(Fibre *fibre); /* back to the scheduler; returns when entered again */
-void fibre_scheduler_here();    /* the calling thread is the scheduler from now on */
+/* From the running fibre to another; returns when some fibre switches back. Null stands for the scheduler, which is the
+ * stack that called fibre_scheduler_here last. */
+void fibre_switch(Fibre *from, Fibre *to);
+void fibre_scheduler_here();
+void fibre_begin(); /* the first call of entry */
 
 /* For TSan: what was before release(p) happens before what is after acquire(p). */
 #if defined(CUEMU_TSAN)

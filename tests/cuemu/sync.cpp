@@ -22,7 +22,7 @@ void barrier(int line, const char *file, int site)
     self->state = State::WAIT_BLOCK;
     b.at_barrier++;
     release_barrier(self);
-    if (self->state != State::READY) leave_to_scheduler(); /* not the last to come */
+    if (self->state != State::READY) wait_for_others(); /* not the last to come */
     acquire(tag);
 }
 
@@ -41,7 +41,8 @@ static Meeting &find_meeting(Warp &warp, unsigned mask, int line, const char *fi
     return *found;
 }
 
-Slot *exchange(unsigned mask, const void *value, size_t n, bool fence, int line, const char *file)
+Slot *exchange(unsigned mask, const void *value, size_t n, bool fence, int line, const char *file,
+               void (*complete)(Slot *))
 {
     Block &b = *running;
     Thread *self = thread;
@@ -60,8 +61,9 @@ Slot *exchange(unsigned mask, const void *value, size_t n, bool fence, int line,
     self->file = file;
     if (m.arrived != mask) {
         self->state = State::WAIT_WARP;
-        leave_to_scheduler();
+        wait_for_others();
     } else {
+        if (complete) complete(slots);
         m.arrived = 0;
         m.generation++;
         for (int lane = 0; lane < n_lanes; lane++) {

@@ -14,7 +14,7 @@ static const size_t widths[] = {1, 7, 256, 257, 1100};
 static const shape shapes[] = {
     {0, 16, PL_ACT_SILU, false, EVERY},    {70, 40, PL_ACT_SILU, true, EVERY},
     {5, 48, PL_ACT_RELU, false, EVERY},    {5, 49, PL_ACT_QUICK_GELU, false, EVERY},
-    {300, 900, PL_ACT_SILU, false, LARGE}, {8192, 11008, PL_ACT_SILU, false, BENCH},
+    {300, 900, PL_ACT_SILU, false, LARGE}, {2048, 11008, PL_ACT_SILU, false, BENCH},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, WIDTHS = 3 * sizeof widths / sizeof *widths };
 

@@ -169,11 +169,15 @@ static inline pl_view counts_of(const world *w, size_t n)
 
 /* ---- Numbers ---- */
 
-/* Normal numbers; the stream keeps arrays of one test apart. */
+/* Normal numbers; the stream keeps arrays of one test apart. Past a million they come again: a prime number of them, so
+ * that no row of a matrix is another one's. */
 static inline float *normals(size_t n, uint32_t stream, double scale)
 {
+    const size_t period = 1048573;
     float *x = (float *)malloc(n * sizeof *x + 1);
-    for (size_t i = 0; i < n; i++) x[i] = (float)(scale * pl_random_normal(7, PL_RANDOM_TEST, stream, i));
+    for (size_t i = 0; i < n; i++) {
+        x[i] = i < period ? (float)(scale * pl_random_normal(7, PL_RANDOM_TEST, stream, i)) : x[i - period];
+    }
     return x;
 }
 
@@ -186,14 +190,15 @@ static inline int fraction_bits(pl_dtype dtype)
 /* Makes x exactly representable in dtype (towards zero), so that an op's input is what the reference computes from. */
 static inline void representable(float *x, size_t n, pl_dtype dtype)
 {
+    const uint32_t mask = ~0u << (24 - fraction_bits(dtype));
     if (dtype == PL_F32) return;
     for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
         if (!isfinite(x[i])) continue;
-        int e;
-        (void)frexp((double)x[i], &e);
-        if (dtype == PL_F16 && e < -13) e = -13; /* subnormal: multiples of 2^-24 */
-        double unit = ldexp(1.0, e - fraction_bits(dtype));
-        x[i] = (float)(trunc((double)x[i] / unit) * unit);
+        memcpy(&bits, &x[i], 4);
+        bits &= mask;
+        memcpy(&x[i], &bits, 4);
+        if (dtype == PL_F16 && fabsf(x[i]) < 0x1p-14f) x[i] = truncf(x[i] * 0x1p24f) * 0x1p-24f; /* subnormal */
     }
 }
 
@@ -203,13 +208,10 @@ static inline uint16_t half_of(float x, pl_dtype dtype)
     uint32_t bits;
     memcpy(&bits, &x, 4);
     if (dtype == PL_BF16) return (uint16_t)(bits >> 16);
-    double a = fabs((double)x);
-    uint16_t h = signbit(x) ? 0x8000 : 0;
-    if (!isfinite(x)) return (uint16_t)(h | (isnan(x) ? 0x7e00 : 0x7c00));
-    if (a < ldexp(1.0, -14)) return (uint16_t)(h | (int)(a * ldexp(1.0, 24)));
-    int e;
-    double m = frexp(a, &e);
-    return (uint16_t)(h | ((e - 1 + 15) << 10) | (int)((m * 2.0 - 1.0) * 1024.0));
+    uint16_t sign = signbit(x) ? 0x8000 : 0;
+    if (!isfinite(x)) return (uint16_t)(sign | (isnan(x) ? 0x7e00 : 0x7c00));
+    if (fabsf(x) < 0x1p-14f) return (uint16_t)(sign | (int)(fabsf(x) * 0x1p24f));
+    return (uint16_t)(sign | (((bits & 0x7fffffff) >> 13) - ((127 - 15) << 10)));
 }
 
 static inline float float_of(uint16_t h, pl_dtype dtype)

@@ -12,13 +12,8 @@
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 
-/* The section lets the emulator fill all shared memory with NaN before each block. Under ASan gcc keeps its red zones
- * with -fsanitize-sections=cuemu_shared; clang has no such option, so there it stays unfilled. */
-#if defined(CUEMU_ASAN) && defined(__clang__)
+/* Filled with 0xFF bytes (NaN) before each block: see shared.ld. */
 #define __shared__ static
-#else
-#define __shared__ static __attribute__((section("cuemu_shared")))
-#endif
 
 #define threadIdx (cuemu::thread->index)
 #define blockIdx  (cuemu::block->index)
