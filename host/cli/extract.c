@@ -149,10 +149,10 @@ static pl_status write_config(const extraction *x, pl_unit_writer *writer)
 {
     char digest[PL_HASH_TEXT];
     PL_TRY(pl_safetensors_digest(x->session.checkpoint->tensors, digest));
-    json_t *attributes =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
-                  pl_tokenizer_digest(x->session.tokenizer), "texts_sha256", x->data->sha256, "compute_type", "float32",
-                  "storage_type", pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
+    json_t *attributes = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
+                                   pl_tokenizer_digest(x->session.tokenizer), "texts_sha256", x->data->sha256,
+                                   "compute_type", pl_dtype_name(pl_model_compute(x->session.model)), "storage_type",
+                                   pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
     if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing the file");
     pl_status status = pl_unit_put_config(writer, "{\"kind\":\"extract\"}", attributes);
     json_decref(attributes);
