@@ -53,7 +53,7 @@ typedef struct pl_sink {
     /* Once, before the first step: rows of `all`. */
     pl_status (*begin)(void *context, size_t n_all);
     /* Rows first_row..first_row + n - 1 of place `layer` of the capture's layers: [n, C]; of place n_layers: logits [n,
-     * V] f32. By several threads at once, in no order, each row of each layer exactly once. The data may be changed. */
+     * V] f32. By several threads at once, in no order, each row of each layer exactly once. States may be changed. */
     pl_status (*rows)(void *context, size_t layer, size_t first_row, size_t n, void *data);
 } pl_sink;
 

@@ -85,7 +85,8 @@ static pl_status hand_over(const pl__outlet *o, const pl__job *job)
     PL_TRY(o->gear->ops->event_wait_host(place->copied));
     for (size_t i = 0; i < list->n; i++) {
         const pl__stretch *s = &list->data[i];
-        PL_TRY(o->sink->rows(o->sink->context, job->part, s->slot, s->n, data + s->row * row_bytes));
+        PL_TRY(o->sink->rows(o->sink->context, logits ? o->logits_layer : job->part, s->slot, s->n,
+                             data + s->row * row_bytes));
     }
     return PL_OK;
 }
@@ -146,6 +147,7 @@ pl_status pl__outlet_open(pl__outlet *o, const pl_gear *gear, const pl_capture *
     o->V = V;
     o->rows = rows;
     o->n_layers = capture->positions & PL_POSITION_ALL ? capture->n_layers : 0;
+    o->logits_layer = capture->n_layers;
     o->logits = capture->logits_last || capture->logits_all;
     o->turn = 0;
     o->status = PL_OK;

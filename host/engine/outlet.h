@@ -39,6 +39,7 @@ typedef struct pl__outlet {
     const pl_gear *gear;
     const pl_sink *sink; /* of the call; NULL: nothing is streamed */
     size_t C, V, n_layers, rows;
+    size_t logits_layer; /* the place of logits, as the sink counts */
     bool logits;
     size_t room_layers, room_bytes; /* what the places hold */
     size_t n_moved;                 /* how often they have moved */

@@ -120,15 +120,16 @@ static void free_engines(bench *b)
     b->shared = b->unshared = NULL;
 }
 
-/* A unit file with all tokens' states: what `plumb extract --positions all` writes, without the texts. */
-static pl_status write_states(const bench *b, const pl_results *results, const pl_capture *capture, pl_storage storage,
-                              const char *path)
+/* The rest of a unit file whose states were written while the engine ran: what `plumb extract --positions all` leaves,
+ * without the texts. */
+static pl_status finish_file(const bench *b, const pl_results *results, pl_states_file *file)
 {
     pl_unit_writer *writer = NULL;
     pl_frame *frame = NULL;
     pl_column *column;
     json_t *attributes = json_object();
     pl_status status;
+    PL_GOTO(status, failed, pl_states_file_writer(file, &writer));
     PL_GOTO(status, failed, pl_frame_create(&frame, b->n));
     PL_GOTO(status, failed, pl_frame_add(frame, &column, "_index", PL_COLUMN_TEXT));
     for (size_t i = 0; i < b->n; i++) {
@@ -136,10 +137,9 @@ static pl_status write_states(const bench *b, const pl_results *results, const p
         (void)snprintf(index, sizeof index, "%zu", i);
         PL_GOTO(status, failed, pl_frame_set_text(frame, column, i, index));
     }
-    PL_GOTO(status, failed, pl_unit_create(&writer, path));
     PL_GOTO(status, failed, pl_unit_put_obs(writer, frame));
     PL_GOTO(status, failed,
-            pl_states_write(writer, results, capture->layers, pl_model_config(b->model)->L, b->n, storage));
+            pl_states_write(writer, results, file->capture->layers, file->L, b->n, file->storage, true));
     PL_GOTO(status, failed, pl_unit_put_config(writer, "{}", attributes));
     status = pl_unit_finish(writer);
     writer = NULL;
@@ -160,6 +160,7 @@ static pl_status run(bench *b, int verb, const char *type, const char *path)
     pl_capture capture = {.n_layers = L + 2, .layers = b->all_layers};
     pl_engine *engine;
     pl_results *results = NULL;
+    pl_states_file file = {0};
     pl_storage storage = PL_STORE_F32;
     if (verb == FORWARD) capture = (pl_capture){.n_layers = 1, .layers = &final_norm, .positions = PL_POSITION_LAST};
     if (verb == POSITIONS || verb == STATES) capture.positions = PL_POSITION_LAST | PL_POSITION_MEAN;
@@ -169,10 +170,13 @@ static pl_status run(bench *b, int verb, const char *type, const char *path)
     PL_TRY(engine_of(b, verb == UNSHARED, &engine));
     pl_status status;
     double start = pl_clock_s();
+    if (verb == FILE_OF_STATES)
+        PL_GOTO(status, done, pl_states_file_open(&file, path, &capture, pl_model_config(b->model), b->n, storage));
     PL_GOTO(status, done, pl_engine_score(engine, bare ? b->bare : b->requests, b->n, &capture, NULL, &results));
-    if (verb == FILE_OF_STATES) PL_GOTO(status, done, write_states(b, results, &capture, storage, path));
+    if (verb == FILE_OF_STATES) PL_GOTO(status, done, finish_file(b, results, &file));
     status = answer(b, results, pl_clock_s() - start);
 done:
+    pl_states_file_close(&file);
     pl_results_free(results);
     return status;
 }
@@ -199,16 +203,6 @@ static pl_status obey(bench *b, char *line)
     return PL_OK;
 }
 
-static pl_status compute_of(pl_dtype *out, const char *name)
-{
-    static const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32};
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        *out = types[i];
-        if (strcmp(pl_dtype_name(types[i]), name) == 0) return PL_OK;
-    }
-    return pl_fail(PL_E_USAGE, "--compute %s: expected float32, bfloat16, float16 or tf32", name);
-}
-
 static pl_status bench_main(bench *b, int argc, char **argv)
 {
     const char *device = "cpu";
@@ -223,7 +217,7 @@ static pl_status bench_main(bench *b, int argc, char **argv)
         if (strcmp(argv[i], "--once") == 0) once = true;
         if (strcmp(argv[i], "--threads") == 0) threads = atoi(value);
         if (strcmp(argv[i], "--device") == 0) device = value;
-        if (strcmp(argv[i], "--compute") == 0) PL_TRY(compute_of(&compute, value));
+        if (strcmp(argv[i], "--compute") == 0) PL_TRY(pl_compute_parse(&compute, value, "--compute"));
         if (strcmp(argv[i], "--batch-tokens") == 0) b->batch_tokens = strtoull(value, NULL, 10);
     }
     PL_TRY(pl_arena_create(&b->arena));

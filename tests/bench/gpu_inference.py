@@ -118,7 +118,8 @@ class Bench:
         def difference(scores):
             return max(abs(a - b) for mine, right in zip(scores, exact) for a, b in zip(mine, right))
 
-        limit = {"float32": 1e-4, "bfloat16": 0.02, "float16": 0.02}[self.o.compute]
+        # The tiny model's logits spread far wider than those of GPT-2's shapes, and rounding with them.
+        limit = 1e-4 if self.o.compute == "float32" else self.size(0.02, 0.2)
         mine, theirs = difference(answer["loglik"]), difference(ways.hand_reused_prefix(model, demos, questions[:n_exact], 4 * n_exact))
         same = few["loglik"] == answer["loglik"][:len(few["loglik"])] == unshared["loglik"]
         label = f"scoring, {name}, {n_demos} shared + {n_own} tokens, 4 options of 2"
