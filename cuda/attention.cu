@@ -11,8 +11,8 @@ template <class K> static pl_status allow_shared(const pl_device *device, K *ker
 {
     if (bytes > device->shared_bytes) {
         return device->host->fail(PL_E_UNSUPPORTED,
-                                  "attention: heads this wide need %zu bytes of shared memory a block, %s has %zu", bytes,
-                                  device->name, device->shared_bytes);
+                                  "attention: heads this wide need %zu bytes of shared memory a block, %s has %zu",
+                                  bytes, device->name, device->shared_bytes);
     }
     if (bytes > 48 * 1024) {
         PL_CUDA_TRY(device, cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -30,7 +30,8 @@ template <class T, int DP, bool BENT>
 static pl_status launch_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
 {
     using shape = mma_shape<DP>;
-    const int warp_queries = shape::m_tiles * MMA_ROWS, wanted = (PL_RUN_ROWS * p.group + warp_queries - 1) / warp_queries;
+    const int warp_queries = shape::m_tiles * MMA_ROWS,
+              wanted = (PL_RUN_ROWS * p.group + warp_queries - 1) / warp_queries;
     const int n_warps = wanted < MAX_WARPS ? wanted : (int)MAX_WARPS;
     const size_t bytes = shape::shared_bytes(n_warps);
     PL_TRY(allow_shared(stream->device, attend_mma<T, DP, BENT>, bytes));

@@ -1,17 +1,18 @@
 /* Attention in 16 bits on tensor cores (mma.sync m16n8k16), for attention.cu.
  *
  * A warp has MT tiles of 16 queries, their fragments in registers (in shared memory above D = 128), and walks the pages
- * in order: S = Q K^T, scale, mask, running maximum, weights, O += P V with P rounded to the storage type. Pages come by
- * cp.async into a ring of STAGES, rows padded by 16 bytes so that ldmatrix meets no bank twice. D is padded with zeros to
- * DP. Rows of an mma do not mix, a row's sums run over its keys and features in the same order in every tile, and a page
- * of which a row sees nothing leaves it as it was: a query's bits do not depend on the run, tile or warp it is in.
+ * in order: S = Q K^T, scale, mask, running maximum, weights, O += P V with P rounded to the storage type. Pages come
+ * by cp.async into a ring of STAGES, rows padded by 16 bytes so that ldmatrix meets no bank twice. D is padded with
+ * zeros to DP. Rows of an mma do not mix, a row's sums run over its keys and features in the same order in every tile,
+ * and a page of which a row sees nothing leaves it as it was: a query's bits do not depend on the run, tile or warp it
+ * is in.
  *
  * What a query does not see must not reach it. Scores of such keys are replaced by -inf, so their weight is exactly 0;
  * but 0 times a value that is not finite is NaN. Values behind the part's last position are never read (zeros stand for
  * them). Between a query's position and the part's last, or before its window, stand keys of the same path, which may
- * hold inf or NaN all the same (float16 overflows): on pages that some query sees in part, such elements are replaced by
- * 0 and then added, weight times value, to those queries alone that see them. What comes of it is inf or NaN, the same
- * as from a page that is seen whole. */
+ * hold inf or NaN all the same (float16 overflows): on pages that some query sees in part, such elements are replaced
+ * by 0 and then added, weight times value, to those queries alone that see them. What comes of it is inf or NaN, the
+ * same as from a page that is seen whole. */
 #ifndef PLUMB_CUDA_ATTENTION_MMA_CUH
 #define PLUMB_CUDA_ATTENTION_MMA_CUH
 
@@ -28,8 +29,8 @@ template <int DP> struct mma_shape {
     static constexpr int m_tiles = DP <= 64 ? 2 : 1; /* of a warp */
     static constexpr bool q_in_registers = DP <= 128;
     static constexpr int stages = DP <= 128 ? 3 : 2;
-    static constexpr int row = DP + 8;               /* elements from a row in shared memory to the next */
-    static constexpr int stage = PAGE_ROWS * row;    /* keys, then values */
+    static constexpr int row = DP + 8;            /* elements from a row in shared memory to the next */
+    static constexpr int stage = PAGE_ROWS * row; /* keys, then values */
     static constexpr int q_words = q_in_registers ? 1 : m_tiles * k_steps * 4;
     static constexpr size_t shared_bytes(int n_warps)
     {
@@ -70,8 +71,14 @@ __device__ __forceinline__ void mma(float (&c)[4], const uint32_t (&a)[4], const
     mma_f16(c, a, b);
 }
 
-__device__ __forceinline__ uint32_t bits_of(__nv_bfloat16 x) { return __bfloat16_as_ushort(x); }
-__device__ __forceinline__ uint32_t bits_of(__half x) { return __half_as_ushort(x); }
+__device__ __forceinline__ uint32_t bits_of(__nv_bfloat16 x)
+{
+    return __bfloat16_as_ushort(x);
+}
+__device__ __forceinline__ uint32_t bits_of(__half x)
+{
+    return __half_as_ushort(x);
+}
 __device__ __forceinline__ float value_of(uint32_t bits, __nv_bfloat16)
 {
     return __bfloat162float(__ushort_as_bfloat16((unsigned short)bits));
@@ -81,8 +88,14 @@ __device__ __forceinline__ float value_of(uint32_t bits, __half)
     return __half2float(__ushort_as_half((unsigned short)bits));
 }
 /* The bits of the exponent, all set for inf and NaN. */
-__device__ __forceinline__ uint32_t exponent_of(__nv_bfloat16) { return 0x7f80u; }
-__device__ __forceinline__ uint32_t exponent_of(__half) { return 0x7c00u; }
+__device__ __forceinline__ uint32_t exponent_of(__nv_bfloat16)
+{
+    return 0x7f80u;
+}
+__device__ __forceinline__ uint32_t exponent_of(__half)
+{
+    return 0x7c00u;
+}
 
 /* Two numbers as a word, the first in the low half. */
 template <class T> __device__ __forceinline__ uint32_t pack(float low, float high)
@@ -165,8 +178,7 @@ __device__ __forceinline__ const T *page_of(const attention_params &p, const att
 }
 
 /* Asks for a page: its keys, then its values, zeros from key `n` on. */
-template <class T, int DP>
-__device__ __forceinline__ void bring_page(T *stage, const T *page, int width, int n)
+template <class T, int DP> __device__ __forceinline__ void bring_page(T *stage, const T *page, int width, int n)
 {
     constexpr int row = mma_shape<DP>::row;
     if (width == DP) {
@@ -303,7 +315,8 @@ __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_stat
                 s[mt][n][2 * half + 1] = exp2_flushed(fmaf(s[mt][n][2 * half + 1], c, -shift));
                 part[n] = s[mt][n][2 * half] + s[mt][n][2 * half + 1];
             }
-            w.sum[FIRST + mt][half] = fmaf(w.sum[FIRST + mt][half], scale[mt][half], (part[0] + part[1]) + (part[2] + part[3]));
+            w.sum[FIRST + mt][half] =
+                fmaf(w.sum[FIRST + mt][half], scale[mt][half], (part[0] + part[1]) + (part[2] + part[3]));
         }
     }
     if (!__any_sync(0xffffffffu, grown)) return; /* every scale is 1 */
@@ -471,9 +484,9 @@ __device__ __forceinline__ void walk_pages(mma_state<DP> &w, const attention_par
     }
 }
 
-/* Grid: runs, key/value heads, tiles of queries; the block has 1 to MAX_WARPS warps. BENT is a kernel of its own, because
- * the registers of tanhf() would cost the plain one its third block on a processor; and what all threads share stands
- * in shared memory for the same reason. */
+/* Grid: runs, key/value heads, tiles of queries; the block has 1 to MAX_WARPS warps. BENT is a kernel of its own,
+ * because the registers of tanhf() would cost the plain one its third block on a processor; and what all threads share
+ * stands in shared memory for the same reason. */
 template <class T, int DP, bool BENT>
 static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 && !BENT ? 3 : 2) attend_mma(attention_params p)
 {
@@ -485,8 +498,8 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 && !BENT
     const int warp = (int)threadIdx.x / PL__WARP, lane = (int)threadIdx.x % PL__WARP;
     const int warp_queries = shape::m_tiles * MMA_ROWS, first = warp * warp_queries;
     mma_state<DP> w;
-    uint4 *q_shared = reinterpret_cast<uint4 *>(ring + shape::stages * shape::stage) +
-                      warp * (shape::q_words / 4 * PL__WARP) + lane;
+    uint4 *q_shared =
+        reinterpret_cast<uint4 *>(ring + shape::stages * shape::stage) + warp * (shape::q_words / 4 * PL__WARP) + lane;
     {
         attention_part part;
         if (!find_part(part, p, (int)blockIdx.z, (int)blockDim.x / PL__WARP * warp_queries)) return;

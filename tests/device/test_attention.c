@@ -363,11 +363,58 @@ static void test_unseen(void **state)
     world_close(&w);
 }
 
+/* Two paths that share their first page, written once: the same bits as each by itself. */
+static void check_shared_page(const world *w)
+{
+    const shape s = {5, 1, 20, 0, 0, false, EVERY, 0, 0, 0};
+    problem p = problem_create(&s, w->type);
+    size_t HD = s.H * s.D, n = p.n_rows * HD;
+    int32_t two = p.lengths[2], three = p.lengths[3], table[PATHS * PAGES];
+    const span alone[2] = {{2, 0, two}, {3, 0, three}}, prefix = {3, 0, PL_PAGE};
+    const span rest[2] = {{3, PL_PAGE, three - PL_PAGE}, {2, PL_PAGE, two - PL_PAGE - 1}}, last = {2, two - 1, 1};
+    float *y = (float *)calloc(n, sizeof(float)), *shared = (float *)calloc(n, sizeof(float));
+    float *lse = (float *)calloc(p.n_rows * s.H, sizeof(float));
+    memcpy(p.qkv + p.first[2] * p.width, p.qkv + p.first[3] * p.width, PL_PAGE * p.width * sizeof(float));
+    for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)j;
+    for (int sharing = 0; sharing < 2; sharing++) {
+        pl_kv *kv;
+        must(w->gear.ops->kv_create(w->gear.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
+        if (sharing) {
+            table[2 * PAGES] = table[3 * PAGES];
+            run_batch(w, &p, kv, &prefix, 1, table, shared, lse);
+            memcpy(shared + p.first[2] * HD, shared + p.first[3] * HD, PL_PAGE * HD * sizeof(float));
+            run_batch(w, &p, kv, rest, 2, table, shared, lse);
+            run_batch(w, &p, kv, &last, 1, table, shared, lse);
+        } else {
+            run_batch(w, &p, kv, alone, 2, table, y, lse);
+        }
+        w->gear.ops->kv_free(kv);
+    }
+    assert_memory_equal(shared + p.first[2] * HD, y + p.first[2] * HD, (size_t)(two + three) * HD * sizeof(float));
+    free(y);
+    free(shared);
+    free(lse);
+    problem_free(&p);
+}
+
+static void test_shared_page(void **state)
+{
+    (void)state;
+    const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16};
+    world w = world_open(1);
+    for (size_t i = 0; i < (w.cuda ? 3 : 1); i++) {
+        w.compute = w.type = types[i];
+        check_shared_page(&w);
+    }
+    world_close(&w);
+}
+
 static const case_table table_of_cases = {
     .op = "attention", .n = SHAPES, .once = true, .describe = describe, .run = run};
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {CASES(&table_of_cases), cmocka_unit_test(test_unseen)};
+    const struct CMUnitTest tests[] = {CASES(&table_of_cases), cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_shared_page)};
     return CASES_MAIN(argc, argv, &table_of_cases, tests);
 }
