@@ -2,7 +2,8 @@
  * the real one. Device memory is host memory; work of a stream runs at once, or is recorded while the stream captures.
  *
  * Environment: CUEMU_DEVICES (default 1; 0: cudaErrorNoDevice), CUEMU_MEMORY_MIB (device memory, default 2048),
- * CUEMU_FAIL=driver (cudaErrorInsufficientDriver from every call), CUEMU_ORDER=reverse|random (order of threads). */
+ * CUEMU_FAIL=driver (cudaErrorInsufficientDriver from every call), CUEMU_ORDER=reverse|random (order of threads),
+ * CUEMU_LAZY=1 (work runs when something waits for it, not before). */
 #ifndef CUEMU_CUDA_RUNTIME_API_H
 #define CUEMU_CUDA_RUNTIME_API_H
 
