@@ -64,6 +64,7 @@ template <bool FAULT> static __global__ void misaligned_copy(float *y)
 {
     __shared__ __align__(16) float shared[N];
     y[threadIdx.x] = 1.0f;
+    __syncthreads();
     if (threadIdx.x < N / 4) cp_async16(&shared[threadIdx.x * 4], y + threadIdx.x * 4 - (FAULT && threadIdx.x ? 1 : 0));
     cp_async_commit();
     cp_async_wait<0>();
