@@ -69,6 +69,7 @@ static pl_status check(const pl_device *device, const pl_attention_args *a, size
                                   a->layer, kv->n_layers, a->n_heads, kv->n_kv_heads);
     }
     size_t width = a->n_heads * kv->head_width, rows = a->qkv.rows < a->y.rows ? a->qkv.rows : a->y.rows;
+    if (a->batch->positions.columns < rows) rows = a->batch->positions.columns;
     *n_rows = rows;
     PL_TRY(pl__check_view(device, "attention", "qkv", a->qkv, rows, width, kv->dtype));
     PL_TRY(pl__check_view(device, "attention", "y", a->y, rows, width, kv->dtype));
