@@ -23,10 +23,10 @@ cudaError_t result(cudaError_t error)
     return error;
 }
 
-static bool driver_fails()
+static bool fails(const char *how)
 {
     const char *fail = getenv("CUEMU_FAIL");
-    return fail && !strcmp(fail, "driver");
+    return fail && !strcmp(fail, how);
 }
 
 static int device_count()
@@ -37,8 +37,14 @@ static int device_count()
 
 cudaError_t usable()
 {
-    if (driver_fails()) return cudaErrorInsufficientDriver;
+    if (fails("driver") || fails("no-driver")) return cudaErrorInsufficientDriver;
     return device_count() < 1 ? cudaErrorNoDevice : cudaSuccess;
+}
+
+static int architecture()
+{
+    const char *asked = getenv("CUEMU_ARCHITECTURE");
+    return asked ? atoi(asked) : 90;
 }
 
 int current_device()
@@ -88,7 +94,7 @@ cudaError_t cudaPeekAtLastError(void)
 
 cudaError_t cudaDriverGetVersion(int *version)
 {
-    *version = driver_fails() ? 11040 : CUDART_VERSION;
+    *version = fails("no-driver") ? 0 : fails("driver") ? 11040 : CUDART_VERSION;
     return cudaSuccess;
 }
 
@@ -110,6 +116,9 @@ cudaError_t cudaSetDevice(int device)
 {
     CUEMU_USABLE;
     if (device < 0 || device >= device_count()) return result(cudaErrorInvalidDevice);
+    /* where the real one makes a context */
+    if (fails("busy")) return result(cudaErrorDevicesUnavailable);
+    if (fails("full")) return result(cudaErrorMemoryAllocation);
     device_in_use = device;
     return cudaSuccess;
 }
@@ -124,7 +133,7 @@ cudaError_t cudaGetDevice(int *device)
 /* An H100's limits, but few processors, so that grids sized by them stay small. */
 cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, int device)
 {
-    static const struct {
+    const struct {
         cudaDeviceAttr attribute;
         int value;
     } facts[] = {
@@ -136,8 +145,8 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
         {cudaDevAttrWarpSize, 32},
         {cudaDevAttrMultiProcessorCount, 4},
         {cudaDevAttrMaxThreadsPerMultiProcessor, 2048},
-        {cudaDevAttrComputeCapabilityMajor, 9},
-        {cudaDevAttrComputeCapabilityMinor, 0},
+        {cudaDevAttrComputeCapabilityMajor, architecture() / 10},
+        {cudaDevAttrComputeCapabilityMinor, architecture() % 10},
         {cudaDevAttrMaxSharedMemoryPerMultiprocessor, 228 * 1024},
         {cudaDevAttrMaxSharedMemoryPerBlockOptin, 227 * 1024},
     };
@@ -162,8 +171,8 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int devic
     p.sharedMemPerBlock = 48 * 1024;
     p.sharedMemPerBlockOptin = 227 * 1024;
     p.sharedMemPerMultiprocessor = 228 * 1024;
-    p.major = 9;
-    p.minor = 0;
+    p.major = architecture() / 10;
+    p.minor = architecture() % 10;
     p.multiProcessorCount = 4;
     p.maxThreadsPerBlock = 1024;
     p.maxGridSize[0] = 0x7fffffff;

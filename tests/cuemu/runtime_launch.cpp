@@ -29,6 +29,9 @@ void launch(const char *name, const void *kernel, dim3 grid, dim3 size, size_t s
 {
     CUEMU_LOCKED;
     cudaError_t error = usable();
+    /* a kernel goes to the current device, which the stream must be of */
+    if (!error) error = check_stream(stream);
+    if (!error && stream && stream->device != current_device()) error = cudaErrorInvalidResourceHandle;
     if (!error) error = check_launch(kernel, grid, size, shared_bytes);
     if (!error) error = submit(stream, [=, body = std::move(body)] { run_grid(name, grid, size, shared_bytes, body); });
     result(error);

@@ -258,6 +258,7 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     CUEMU_USABLE;
     if (!event || !events.has(event)) return result(cudaErrorInvalidResourceHandle);
     if (cudaError_t error = check_stream(stream)) return result(error);
+    if (stream && stream->device != event->device) return result(cudaErrorInvalidResourceHandle);
     event->capture = stream ? stream->capture : nullptr;
     event->stream = stream;
     event->n_before = event->capture ? event->capture->n_own[stream] : 0;

@@ -95,6 +95,14 @@ inline float __high2float(__half2 v)
 {
     return __half2float(v.y);
 }
+inline __half __low2half(__half2 v)
+{
+    return v.x;
+}
+inline __half __high2half(__half2 v)
+{
+    return v.y;
+}
 inline unsigned short __half_as_ushort(__half h)
 {
     return h.bits;

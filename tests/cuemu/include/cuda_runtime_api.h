@@ -2,7 +2,8 @@
  * the real one. Device memory is host memory; work of a stream runs at once, or is recorded while the stream captures.
  *
  * Environment: CUEMU_DEVICES (default 1; 0: cudaErrorNoDevice), CUEMU_MEMORY_MIB (device memory, default 2048),
- * CUEMU_FAIL=driver (cudaErrorInsufficientDriver from every call), CUEMU_ORDER=reverse|random (order of threads),
+ * CUEMU_ARCHITECTURE (default 90), CUEMU_FAIL=driver|no-driver (cudaErrorInsufficientDriver from every call: an old
+ * driver, none), CUEMU_FAIL=busy|full (no context can be made), CUEMU_ORDER=reverse|random (order of threads),
  * CUEMU_LAZY=1 (work runs when something waits for it, not before). */
 #ifndef CUEMU_CUDA_RUNTIME_API_H
 #define CUEMU_CUDA_RUNTIME_API_H
@@ -23,16 +24,20 @@ extern "C" {
     X(cudaErrorInvalidValue, 1, "invalid argument")                                                                    \
     X(cudaErrorMemoryAllocation, 2, "out of memory")                                                                   \
     X(cudaErrorInitializationError, 3, "initialization error")                                                         \
+    X(cudaErrorCudartUnloading, 4, "driver shutting down")                                                             \
     X(cudaErrorInvalidConfiguration, 9, "invalid configuration argument")                                              \
     X(cudaErrorInvalidPitchValue, 12, "invalid pitch argument")                                                        \
     X(cudaErrorInvalidDevicePointer, 17, "invalid device pointer")                                                     \
     X(cudaErrorInvalidMemcpyDirection, 21, "invalid copy direction for memcpy")                                        \
     X(cudaErrorInsufficientDriver, 35, "CUDA driver version is insufficient for CUDA runtime version")                 \
+    X(cudaErrorDevicesUnavailable, 46, "CUDA-capable device(s) is/are busy or unavailable")                            \
     X(cudaErrorInvalidDeviceFunction, 98, "invalid device function")                                                   \
     X(cudaErrorNoDevice, 100, "no CUDA-capable device is detected")                                                    \
     X(cudaErrorInvalidDevice, 101, "invalid device ordinal")                                                           \
+    X(cudaErrorDeviceUninitialized, 201, "invalid device context")                                                     \
     X(cudaErrorNoKernelImageForDevice, 209, "no kernel image is available for execution on the device")                \
     X(cudaErrorECCUncorrectable, 214, "uncorrectable ECC error encountered")                                           \
+    X(cudaErrorUnsupportedPtxVersion, 222, "the provided PTX was compiled with an unsupported toolchain.")             \
     X(cudaErrorInvalidResourceHandle, 400, "invalid resource handle")                                                  \
     X(cudaErrorIllegalState, 401, "the operation cannot be performed in the present state")                            \
     X(cudaErrorNotReady, 600, "device not ready")                                                                      \
