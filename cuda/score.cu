@@ -199,7 +199,7 @@ static pl_status check(const pl_device *device, const pl_score_args *a, size_t *
 
 extern "C" pl_status pl__score(pl_stream *stream, const pl_score_args *args)
 {
-    size_t n_rows = 0, n_targets = 0; /* compilers do not see that check() sets them */
+    size_t n_rows = 0, n_targets = 0;
     PL_TRY(check(stream->device, args, &n_rows, &n_targets));
     const size_t V = args->weight->n_out, chunk = chunk_rows(n_rows, V), stride = logit_stride(V);
     const int32_t *row_count = pl__count_at(args->counts, PL_COUNT_ROWS);
