@@ -24,6 +24,8 @@ pl_status pl__finish(const pl_run_folder *run, bool json)
     PL_GOTO(status, done, pl_report_csv(run, table));
     PL_GOTO(status, done, pl_report_lm_eval(run));
     PL_GOTO(status, done, json ? print_json(run, table, n_missing) : pl_report_print(stdout, table));
+    if (fflush(stdout) != 0) /* before the last line, so that a log of both streams keeps their order */
+        PL_GOTO(status, done, pl_fail(PL_E_IO, "cannot write to standard output"));
     if (n_missing == 0) PL_GOTO(status, done, pl_run_folder_done(run));
     fprintf(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
             n_missing ? "(incomplete) " : "", run->path);

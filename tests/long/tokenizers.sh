@@ -7,7 +7,7 @@
 # About 1 minute a megabyte for each ten tokenizers. Without PYTHON's packages it says SKIP and returns 77.
 set -eu
 cd "$(dirname "$0")/../.."
-build=${1:-build} seed=${2:-1} megabytes=${3:-0.3}
+build=${1:-${PLUMB_BUILD:-build}} seed=${2:-1} megabytes=${3:-0.3}
 python=${PYTHON:-python3}
 data=${PLUMB_DATA:-../shared/data}
 if ! "$python" -c 'import tokenizers, transformers' 2>/dev/null; then

@@ -11,9 +11,9 @@
 #include "device/cpu/product.h"
 #include "device/cpu/vmath.h"
 
-enum { QUERIES = 48 };
+enum { QUERIES = PL_RUN_ROWS }; /* a run of a model without grouped heads is one piece */
 
-/* Scratch of one item, on its thread's stack: about 220 KiB. */
+/* Scratch of one item, on its thread's stack: about 280 KiB. */
 typedef struct scratch {
     _Alignas(64) float q[QUERIES * PL__MAX_HEAD_WIDTH];     /* [queries, D], scaled */
     _Alignas(64) float s[QUERIES * PL_PAGE];                /* scores, then weights */
