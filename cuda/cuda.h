@@ -22,11 +22,13 @@ struct pl_device {
     int index;
     int architecture; /* 10 * major + minor: 90 */
     int n_processors;
+    int n_threads;       /* of the host, for work beside the device */
     size_t shared_bytes; /* dynamic shared memory that a block may ask for */
     char name[96];
     char device_class[32]; /* "cuda-sm90", "cuda-emulated" */
     const pl_host_services *host;
-    pl__blas *blas;
+    cudaStream_t setup; /* zeroes new memory; the host waits for it */
+    pl__blas *blas;     /* NULL until a product needs it */
 };
 
 struct pl_stream {
@@ -81,6 +83,10 @@ static inline size_t pl__kv_offset(const pl_kv *kv, size_t layer, size_t page, s
 
 /* ---- Errors ---- */
 
+/* CUDA's current device belongs to the host thread: every entry of the table that may be a thread's first one makes its
+ * device current. backend.c does it for the ops, weights and pages. */
+pl_status pl__enter(const pl_device *device);
+
 /* Sets the program's error text: "<what> on <device>: <CUDA's name and text>; <what to do>". Clears CUDA's sticky error.
  * Out of memory is PL_E_MEMORY, everything else PL_E_DEVICE. */
 pl_status pl__cuda_failed(const pl_device *device, cudaError_t error, const char *what);
@@ -110,6 +116,13 @@ pl_status pl__cuda_failed(const pl_device *device, cudaError_t error, const char
         cudaError_t pl_cuda_error_ = cudaGetLastError();                                                               \
         if (pl_cuda_error_ != cudaSuccess) return pl__cuda_failed((stream)->device, pl_cuda_error_, op ": launch");    \
     } while (0)
+
+/* ---- Memory (memory.c) ---- */
+/* Device memory: 256-byte aligned, zeroed when the call returns. `what` names it in the error: "a weight". */
+pl_status pl__memory_create(pl_device *device, void **out, size_t bytes, const char *what);
+void pl__memory_free(const pl_device *device, void *memory); /* takes NULL */
+/* The host's part of a handle, zeroed; freed with free(). */
+pl_status pl__handle_create(const pl_device *device, void **out, size_t bytes);
 
 /* ---- Arguments (check.c) ---- */
 /* Host-side only: shapes, types and that views end inside their buffers; never a count or an id. PL_E_INTERNAL naming op
@@ -153,6 +166,9 @@ size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
  * the weight's storage type, y may be float32. A row's bits do not hang on `rows` nor on the other rows. */
 pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, bool accumulate);
 
+/* Releases what the device's products share (product.c); takes NULL. */
+void pl__blas_free(pl__blas *blas);
+
 #define PL__CUDA_OPS(X)                                                                                                \
     X(embed)                                                                                                           \
     X(norm)                                                                                                            \
@@ -171,6 +187,27 @@ pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_v
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
 PL__CUDA_OPS(X)
 #undef X
+
+pl_status pl__buffer_create(pl_device *device, pl_buffer **out, size_t bytes);
+void pl__buffer_free(pl_buffer *buffer);
+pl_status pl__host_memory_create(pl_device *device, void **out, size_t bytes);
+void pl__host_memory_free(pl_device *device, void *memory);
+pl_status pl__upload(pl_stream *stream, pl_view to, const void *from);
+pl_status pl__download(pl_stream *stream, void *to, pl_view from);
+pl_status pl__fill_zero(pl_stream *stream, pl_view view);
+
+pl_status pl__stream_create(pl_device *device, pl_stream **out);
+void pl__stream_free(pl_stream *stream);
+pl_status pl__stream_wait(pl_stream *stream);
+pl_status pl__event_create(pl_device *device, pl_event **out);
+void pl__event_free(pl_event *event);
+pl_status pl__event_record(pl_event *event, pl_stream *stream);
+pl_status pl__event_wait(pl_event *event, pl_stream *stream);
+pl_status pl__event_wait_host(pl_event *event);
+pl_status pl__record_begin(pl_stream *stream);
+pl_status pl__record_end(pl_stream *stream, pl_graph **out);
+pl_status pl__replay(pl_stream *stream, pl_graph *graph);
+void pl__graph_free(pl_graph *graph);
 
 #ifdef __cplusplus
 }

@@ -8,8 +8,20 @@
 
 #ifdef PL_CUDA_EMULATED
 #include "cuemu_ptx.h"
+static inline float exp2_flushed(float x)
+{
+    return exp2f(x);
+}
 #else
 #include <stdint.h>
+
+/* 2^x in one instruction: 1 for 0, within 2 units in the last place elsewhere; results below 2^-126 are 0. */
+__device__ __forceinline__ float exp2_flushed(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
 
 __device__ __forceinline__ uint32_t pl__shared_address(const void *p)
 {

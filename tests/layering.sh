@@ -29,19 +29,43 @@ for folder in "${!may[@]}"; do
     if [ "$folder" != store ] && grep -q 'include <hdf5' "$file"; then breach "$file: only host/store includes hdf5.h"; fi
   done
 done
-for file in cuda/*.cu cuda/*.cuh; do
+
+# cuda/ knows the contract, the status and its own headers. A .cu is the twin of an op's file on the CPU; its kernels are
+# static, its launches go through CU_LAUNCH, and the function with a status that launches, or calls the template that does,
+# checks with PL_LAUNCHED.
+for file in cuda/*.c cuda/*.h cuda/*.cu cuda/*.cuh; do
   [ -e "$file" ] || continue
-  while read -r i; do breach "$file: $i"; done < <(grep -oE '^#include "[^"]+"' "$file" | grep -vE '"(device|base)/|"[a-z_]+\.(cuh|h)"')
-  case $file in *.cu) [ -e "host/device/cpu/$(basename "$file" .cu).c" ] || breach "$file has no twin in host/device/cpu" ;; esac
-  grep -qE '<<<' "$file" && breach "$file: launches go through CU_LAUNCH"
+  while read -r included; do
+    case $included in
+      device/cpu/*) breach "$file includes $included" ;;
+      device/*.h | base/status.h) ;;
+      cuemu_ptx.h) [ "$file" = cuda/ptx.cuh ] || breach "$file includes $included" ;;
+      *) [ -e "cuda/$included" ] || breach "$file includes $included" ;;
+    esac
+  done < <(sed -n 's/^#include "\(.*\)"/\1/p' "$file")
+  case $file in *.cu)
+    [ -e "host/device/cpu/$(basename "$file" .cu).c" ] || breach "$file has no twin in host/device/cpu"
+    while read -r line; do breach "$file:$line: a kernel that is not static"; done < <(grep -nE '__global__' "$file" | grep -vE 'static __global__' | cut -d: -f1)
+    ;;
+  esac
+  [ "$file" = cuda/kernel.cuh ] || ! grep -qE '<<<' "$file" || breach "$file: launches go through CU_LAUNCH"
+  case $file in *.cu) ;; *) continue ;; esac
+  while read -r line; do breach "$file:$line: CU_LAUNCH without PL_LAUNCHED after it"; done < <(awk '
+    /CU_LAUNCH\(/ {if (!open) open = NR; next}
+    /PL_LAUNCHED\(/ {open = 0}
+    /^[a-zA-Z].*pl_status [a-z_]+\(/ {status = 1}
+    /^}/ {if (status && open) {print open; open = 0} status = 0}
+    END {if (open) print open}' "$file")
 done
 
-# Every op of the table that the CPU backend implements has a case in the op test.
+# Every entry of the CPU's table has a case in the op tests (some through pl_gear_open, pl_gear_close, pl_view_free), and
+# the CUDA backend's table has it, too.
 while read -r op; do
-  grep -qrE "\b$op\b" tests/device/*.c || breach "op $op has no test in tests/device"
-done < <(sed -n 's/^ *\.\([a-z_]*\) = pl__cpu_\1.*/\1/p' host/device/cpu/backend.c)
+  grep -qrwE "$op" tests/device --include='*.c' --include='*.h' || breach "op $op has no test in tests/device"
+  grep -qE "^ *(\.$op = |X\($op\))" cuda/backend.c cuda/cuda.h || breach "op $op is not in the table of cuda/backend.c"
+done < <(sed -n '/^const pl_backend pl_backend_cpu/,/^};/s/^ *\.\([a-z_]*\) = .*/\1/p' host/device/cpu/backend.c | grep -vxE 'name|open|close|buffer_free')
 
-while read -r line; do breach "ends the process below main.c: $line"; done < <(grep -nE '\b(exit|abort|_exit|quick_exit)\(' host/*/*.c host/device/cpu/*.c cuda/*.cu 2>/dev/null)
+while read -r line; do breach "ends the process below main.c: $line"; done < <(grep -nE '\b(exit|abort|_exit|quick_exit)\(' host/*/*.c host/device/cpu/*.c cuda/*.c cuda/*.cu 2>/dev/null)
 
 for file in host/*/*.[ch] host/device/cpu/*.[ch] cuda/*; do
   [ -f "$file" ] || continue

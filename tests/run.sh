@@ -59,7 +59,7 @@ suite() {
 step "build with address and undefined-behaviour sanitizers"
 export ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1
 build build-asan -DPLUMB_SANITIZE=address -DCMAKE_BUILD_TYPE=RelWithDebInfo || finish
-for part in plumb fuzz_safetensors fuzz_json fuzz_tokenizer fuzz_yaml fuzz_jinja fuzz_csv; do
+for part in plumb libplumb_cuda_emulated.so fuzz_safetensors fuzz_json fuzz_tokenizer fuzz_yaml fuzz_jinja fuzz_csv; do
   found=$(find build-asan -type f -name "$part" -perm -u+x | head -1)
   [ -n "$found" ] || { fail "$part was not built"; continue; }
   # Counted, not `grep -q`: with pipefail, nm's broken pipe after an early match would read as "not found".
@@ -75,7 +75,7 @@ build build-test -DCMAKE_BUILD_TYPE=Release || finish
 step "whole-program tests"
 # Each prints lines PASS/FAIL/SKIP; their counts add up.
 export PLUMB=$PWD/build-test/plumb PLUMB_MAKE_MODEL=$PWD/build-test/plumb-make-model PLUMB_BUILD=$PWD/build-test
-for script in tests/program/{main,invariance,input,disk,drain,kill}.sh tests/slurm/run.sh; do
+for script in tests/program/{main,invariance,input,disk,drain,kill,device,bundle}.sh tests/slurm/run.sh; do
   [ -x "$script" ] || { fail "$script is missing"; continue; }
   log=build-test/$(basename "$(dirname "$script")")-$(basename "$script" .sh).log
   timeout 900 "$script" >"$log" 2>&1

@@ -1,5 +1,7 @@
 #include "cli/session.h"
 
+#include <stdio.h>
+
 pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments)
 {
     char folder[PL_PATH_MAX];
@@ -17,6 +19,7 @@ pl_status pl__session_open(pl__session *out, const char *model, const pl_argumen
     PL_GOTO(status, failed, pl_checkpoint_open(&out->checkpoint, folder));
     PL_GOTO(status, failed, pl_tokenizer_open(&out->tokenizer, folder));
     PL_GOTO(status, failed, pl_gear_open(&out->gear, device ? device : "auto", (int)threads));
+    if (out->gear.choice[0] && !pl_argument_flag(arguments, PL_OPTION_QUIET)) fprintf(stderr, "%s\n", out->gear.choice);
     PL_GOTO(status, failed, pl_model_load(&out->model, &out->gear, out->checkpoint, compute));
     PL_GOTO(status, failed, pl_engine_create(&out->engine, out->model, &options));
     return PL_OK;

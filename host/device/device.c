@@ -1,4 +1,4 @@
-/* Opening a device by the name a user gives: "cpu", "auto" (the best there is), "cuda" or "cuda:<index>".
+/* Opening a device by the name a user gives: "cpu", "auto" (cuda where it opens), "cuda" or "cuda:<index>".
  *
  * The number of threads is settled here, so that every backend gets a number: the caller's, else OMP_NUM_THREADS, else
  * SLURM_CPUS_PER_TASK, else the CPUs that the process may run on. */
@@ -6,8 +6,12 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "device/plugin.h"
 
 enum { MAX_THREADS = 1024 };
 
@@ -48,19 +52,68 @@ static pl_status count_threads(int *n_threads)
 /* The fail of this program, for backends that are linked into it or opened as a plug-in. */
 static const pl_host_services services = {.fail = pl_fail};
 
-pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads)
+/* "cuda:3" -> "cuda" and 3; "cuda" -> "cuda" and 0. False when it is neither a plug-in's name nor one with an index. */
+static bool parse_plugin(char backend[32], int *index, const char *name)
 {
-    *out = (pl_gear){0};
-    if (strcmp(name, "cuda") == 0 || strncmp(name, "cuda:", 5) == 0) {
-        return pl_fail(PL_E_UNSUPPORTED, "device '%s': this build has no CUDA backend; --device cpu works", name);
-    }
-    if (strcmp(name, "cpu") != 0 && strcmp(name, "auto") != 0) {
-        return pl_fail(PL_E_USAGE, "device '%s' is not known: expected cpu, cuda, cuda:<index> or auto", name);
-    }
-    PL_TRY(count_threads(&n_threads));
+    static const char *const known[] = {"cuda", "cuda-emulated"};
+    size_t length = strcspn(name, ":"), i = 0;
+    while (i < 2 && (strlen(known[i]) != length || strncmp(known[i], name, length) != 0)) i++;
+    if (i == 2) return false;
+    (void)snprintf(backend, 32, "%s", known[i]);
+    *index = 0;
+    if (!name[length]) return true;
+    const char *digits = name + length + 1;
+    size_t n = strspn(digits, "0123456789");
+    if (n == 0 || n > 4 || digits[n]) return false;
+    *index = atoi(digits);
+    return true;
+}
+
+static pl_status open_plugin(pl_gear *out, const char *backend, int index, int n_threads)
+{
+    const pl_backend *ops;
+    PL_TRY(pl__plugin_open(&ops, backend));
+    PL_TRY(ops->open(&out->device, index, n_threads, &services));
+    out->ops = ops;
+    return PL_OK;
+}
+
+static pl_status open_cpu(pl_gear *out, int n_threads)
+{
     PL_TRY(pl_backend_cpu.open(&out->device, 0, n_threads, &services));
     out->ops = &pl_backend_cpu;
     return PL_OK;
+}
+
+static pl_status open_best(pl_gear *out, int n_threads)
+{
+    if (open_plugin(out, "cuda", 0, n_threads) == PL_OK) {
+        pl_device_facts facts;
+        PL_TRY(out->ops->facts(out->device, &facts));
+        (void)snprintf(out->choice, sizeof out->choice, "device auto: %s", facts.name);
+        return PL_OK;
+    }
+    (void)snprintf(out->choice, sizeof out->choice, "device auto: cpu, because %.460s", pl_error_text());
+    return open_cpu(out, n_threads);
+}
+
+pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads)
+{
+    char backend[32];
+    int index;
+    pl_status status;
+    *out = (pl_gear){0};
+    PL_TRY(count_threads(&n_threads));
+    if (strcmp(name, "cpu") == 0)
+        status = open_cpu(out, n_threads);
+    else if (strcmp(name, "auto") == 0)
+        status = open_best(out, n_threads);
+    else if (parse_plugin(backend, &index, name))
+        status = open_plugin(out, backend, index, n_threads);
+    else
+        return pl_fail(PL_E_USAGE, "device '%s' is not known: expected cpu, cuda, cuda:<index> (from 0) or auto", name);
+    if (status != PL_OK) pl_gear_close(out);
+    return status;
 }
 
 void pl_gear_close(pl_gear *gear)

@@ -8,9 +8,11 @@
 typedef struct pl_gear {
     const pl_backend *ops;
     pl_device *device;
+    char choice[512]; /* what "auto" took and why, one line for people; "" when the device was named */
 } pl_gear;
 
-/* `name`: "cpu" or "auto" (cuda[:i] once its plug-in is built; asked for without it: PL_E_UNSUPPORTED with the reason).
+/* `name`: "cpu"; "cuda" or "cuda:<index>" (the plug-in libplumb_cuda.so: PL_E_UNSUPPORTED with the reason when it is not
+ * there or the machine lacks what it needs); "auto": cuda where it opens, otherwise cpu; "cuda-emulated" in tests.
  * n_threads 0: as many as the process may use (OMP_NUM_THREADS, affinity, SLURM_CPUS_PER_TASK). */
 pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads);
 void pl_gear_close(pl_gear *gear); /* takes {0} */

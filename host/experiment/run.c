@@ -233,6 +233,7 @@ static pl_status open_folder(runner *r)
                                             r->spec->frozen.data, r->spec->frozen.size, manifest, r->plan->json);
     json_decref(manifest);
     if (status != PL_OK) return status;
+    if (r->gear.choice[0]) PL_TRY(pl_run_folder_log(&r->summary->folder, "%s", r->gear.choice));
     return pl_run_folder_log(&r->summary->folder, "plumb %s on %s (%s): %zu units, %zu in this process's share",
                              PLUMB_VERSION, host, r->device.name, r->plan->n_units, r->summary->n_share);
 }
@@ -240,6 +241,7 @@ static pl_status open_folder(runner *r)
 static pl_status prepare(runner *r)
 {
     PL_TRY(pl_gear_open(&r->gear, r->options->device, r->options->n_threads));
+    if (r->gear.choice[0] && !r->options->quiet) fprintf(stderr, "%s\n", r->gear.choice);
     PL_TRY(r->gear.ops->facts(r->gear.device, &r->device));
     PL_TRY(pl_plan_create(&r->plan, r->spec, r->device.device_class));
     PL_TRY(pl_new(&r->mine, r->plan->n_units));

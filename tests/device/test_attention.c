@@ -2,28 +2,95 @@
  * the same however its sequence is cut into batches, packed with others, mapped to pages, or spread over threads.
  *
  * Bound: scores are sums of D products of numbers of order 1, off by a few 2^-24 sqrt(D) |s|; weights carry that error,
- * and the result is a weighted mean of values: 64 2^-24 (1 + |s|max) max|v| covers it with room. */
-#include "world.h"
+ * and the result is a weighted mean of values: 64 2^-24 (1 + |s|max) max|v| covers it with room. In a 16-bit type the
+ * inputs are representable, so scores and lse have the same bounds; weights may be rounded to the type for the second
+ * product (half a last bit of each weight: that much of the mean of |v|; float16's smallest number for each key), and
+ * so is the result. */
+#include "cases.h"
 
 typedef struct shape {
     size_t H, G, D;
     float softcap;
     size_t window;
     bool alibi;
+    case_use use;
+    size_t n_sequences, prefix, length; /* when timed: sequences after a shared prefix */
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0, 0, false},    {2, 1, 8, 0, 0, true},       {4, 4, 64, 0, 0, false}, {6, 2, 80, 0, 0, false},
-    {4, 2, 33, 5.0f, 0, true}, {3, 1, 128, 0, 40, false},   {2, 2, 16, 0, 1, false}, {100, 1, 4, 0, 0, false},
-    {2, 1, 256, 0, 0, false},  {4, 1, 32, 30.0f, 7, false}, {2, 2, 64, 0, 33, true},
+    {1, 1, 1, 0, 0, false, EVERY, 2, 0, 32},        {2, 1, 8, 0, 0, true, EVERY, 2, 0, 32},
+    {4, 4, 64, 0, 0, false, EVERY, 2, 0, 32},       {6, 2, 80, 0, 0, false, EVERY, 2, 0, 32},
+    {4, 2, 33, 5.0f, 0, true, EVERY, 2, 0, 32},     {3, 1, 128, 0, 40, false, EVERY, 2, 0, 32},
+    {2, 2, 16, 0, 1, false, EVERY, 2, 0, 32},       {100, 1, 4, 0, 0, false, LARGE, 2, 0, 32},
+    {2, 1, 256, 0, 0, false, EVERY, 2, 0, 32},      {4, 1, 32, 30.0f, 7, false, EVERY, 2, 0, 32},
+    {2, 2, 64, 0, 33, true, EVERY, 2, 0, 32},       {3, 3, 17, 0, 32, false, EVERY, 2, 0, 32},
+    {7, 1, 24, 0, 0, false, EVERY, 2, 40, 32},      {2, 1, 96, 0, 0, false, LARGE, 2, 0, 32},
+    {12, 12, 64, 0, 0, false, BENCH, 16, 0, 512},   {32, 8, 128, 0, 0, false, BENCH, 4, 0, 2048},
+    {12, 12, 64, 0, 0, false, BENCH, 256, 1000, 8}, {32, 8, 128, 0, 0, false, BENCH, 64, 1000, 32},
 };
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+static case_use describe(size_t i, char text[128])
+{
+    const shape *s = &shapes[i];
+    snprintf(text, 128, "H %zu, G %zu, D %zu, softcap %g, window %zu%s; timed: %zu * %zu tokens after %zu", s->H, s->G,
+             s->D, (double)s->softcap, s->window, s->alibi ? ", alibi" : "", s->n_sequences, s->length, s->prefix);
+    return s->use;
+}
 
 enum { PATHS = 4, PAGES = 8 };
-static const int32_t lengths[PATHS] = {1, 33, 100, 230}; /* of the sequences */
+
+/* Lengths of the sequences, and plans of batches: spans of one batch each end with a path of -1. */
+typedef struct plan_set {
+    int32_t lengths[PATHS];
+    span plans[3][12];
+} plan_set;
+
+static const plan_set plan_sets[2] = {
+    {{1, 33, 100, 230},
+     {/* every sequence by itself */
+      {{0, 0, 1}, {-1, 0, 0}, {1, 0, 33}, {-1, 0, 0}, {2, 0, 100}, {-1, 0, 0}, {3, 0, 230}, {-1, 0, 0}},
+      /* all together, in another order */
+      {{3, 0, 230}, {0, 0, 1}, {2, 0, 100}, {1, 0, 33}, {-1, 0, 0}},
+      /* prefixes that end inside a page, at its end, and single tokens */
+      {{3, 0, 45},
+       {2, 0, 64},
+       {-1, 0, 0},
+       {2, 64, 1},
+       {3, 45, 100},
+       {1, 0, 32},
+       {-1, 0, 0},
+       {1, 32, 1},
+       {3, 145, 85},
+       {2, 65, 35},
+       {0, 0, 1},
+       {-1, 0, 0}}}},
+    /* the same for slow devices */
+    {{1, 33, 65, 97},
+     {{{0, 0, 1}, {-1, 0, 0}, {1, 0, 33}, {-1, 0, 0}, {2, 0, 65}, {-1, 0, 0}, {3, 0, 97}, {-1, 0, 0}},
+      {{3, 0, 97}, {0, 0, 1}, {2, 0, 65}, {1, 0, 33}, {-1, 0, 0}},
+      {{3, 0, 45},
+       {2, 0, 64},
+       {-1, 0, 0},
+       {2, 64, 1},
+       {3, 45, 30},
+       {1, 0, 32},
+       {-1, 0, 0},
+       {1, 32, 1},
+       {3, 75, 22},
+       {0, 0, 1},
+       {-1, 0, 0}}}},
+};
+
+static const plan_set *plan_set_of_device(void)
+{
+    return &plan_sets[on_emulator()];
+}
 
 /* The inputs of all sequences and what attention makes of them. */
 typedef struct problem {
     const shape *s;
+    const int32_t *lengths;
     size_t width, n_rows, first[PATHS]; /* columns of qkv; rows of all sequences; a sequence's first row */
     float scale, *qkv, *slopes;         /* [n_rows, width], [H] */
     double *y, *y_bound, *lse;          /* [n_rows, H D], [n_rows, H] */
@@ -42,12 +109,12 @@ static double score_of(const problem *p, size_t sequence, size_t i, size_t j, si
     return sum;
 }
 
-static void attend(problem *p, size_t sequence, size_t i, size_t h)
+static void attend(problem *p, pl_dtype type, size_t sequence, size_t i, size_t h)
 {
     const shape *s = p->s;
     size_t row = p->first[sequence] + i, from = s->window && i + 1 > s->window ? i + 1 - s->window : 0;
     double scores[PAGES * PL_PAGE], most = -INFINITY, sum = 0, largest = 0, top = 0;
-    double *y = p->y + (row * s->H + h) * s->D;
+    double *y = p->y + (row * s->H + h) * s->D, *bound = p->y_bound + (row * s->H + h) * s->D;
     for (size_t j = from; j <= i; j++) {
         scores[j] = score_of(p, sequence, i, j, h);
         most = scores[j] > most ? scores[j] : most;
@@ -59,32 +126,39 @@ static void attend(problem *p, size_t sequence, size_t i, size_t h)
         sum += weight;
         for (size_t d = 0; d < s->D; d++) {
             y[d] += weight * (double)v[d];
+            bound[d] += weight * fabs((double)v[d]); /* of which weights in 16 bits lose half a last bit */
             top = fabs((double)v[d]) > top ? fabs((double)v[d]) : top;
         }
     }
     for (size_t d = 0; d < s->D; d++) {
         y[d] /= sum;
-        p->y_bound[(row * s->H + h) * s->D + d] = ldexp(64.0 * (1.0 + largest) * top, -24);
+        bound[d] = pl_dtype_bytes(type) == 2 ? ldexp(bound[d] / sum, -fraction_bits(type)) : 0.0;
+        if (type == PL_F16) bound[d] += ldexp((double)(i + 1 - from) * top, -25);
+        bound[d] += ldexp(64.0 * (1.0 + largest) * top, -24) + stored(y[d], type);
     }
     p->lse[row * s->H + h] = most + log(sum);
 }
 
-static problem problem_create(const shape *s)
+static problem problem_create(const shape *s, pl_dtype type)
 {
-    problem p = {.s = s, .width = (s->H + 2 * s->G) * s->D, .scale = (float)(1.5 / sqrt((double)s->D))};
+    problem p = {.s = s,
+                 .lengths = plan_set_of_device()->lengths,
+                 .width = (s->H + 2 * s->G) * s->D,
+                 .scale = (float)(1.5 / sqrt((double)s->D))};
     for (size_t i = 0; i < PATHS; i++) {
         p.first[i] = p.n_rows;
-        p.n_rows += (size_t)lengths[i];
+        p.n_rows += (size_t)p.lengths[i];
     }
     p.qkv = normals(p.n_rows * p.width, 1, 1.0);
+    representable(p.qkv, p.n_rows * p.width, type);
     p.slopes = (float *)malloc(s->H * sizeof(float));
     for (size_t h = 0; h < s->H; h++) p.slopes[h] = (float)exp2(-(double)(h + 1));
     p.y = (double *)calloc(p.n_rows * s->H * s->D, sizeof(double));
     p.y_bound = (double *)calloc(p.n_rows * s->H * s->D, sizeof(double));
     p.lse = (double *)calloc(p.n_rows * s->H, sizeof(double));
     for (size_t q = 0; q < PATHS; q++) {
-        for (size_t i = 0; i < (size_t)lengths[q]; i++) {
-            for (size_t h = 0; h < s->H; h++) attend(&p, q, i, h);
+        for (size_t i = 0; i < (size_t)p.lengths[q]; i++) {
+            for (size_t h = 0; h < s->H; h++) attend(&p, type, q, i, h);
         }
     }
     return p;
@@ -103,6 +177,7 @@ static void problem_free(problem *p)
 static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *spans, size_t n, const int32_t *table,
                       float *y, float *lse)
 {
+    enum { SPARE = 2 };
     const shape *s = p->s;
     size_t layer = 1, HD = s->H * s->D;
     batch_of b = batch_create(w, spans, n, table, PATHS, PAGES);
@@ -111,17 +186,20 @@ static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *s
         size_t row = p->first[b.paths[r]] + (size_t)b.positions[r];
         memcpy(qkv + r * p->width, p->qkv + row * p->width, p->width * sizeof(float));
     }
-    pl_view qkvv = guarded(w, b.n_tokens, p->width, PL_F32, qkv), yv = guarded(w, b.n_tokens, HD, PL_F32, NULL);
-    pl_view lsev = guarded(w, b.n_tokens, s->H, PL_F32, NULL), alibi = guarded(w, 1, s->H, PL_F32, p->slopes),
+    pl_view qkvv = numbers(w, b.n_tokens, SPARE, p->width, w->type, qkv);
+    pl_view yv = guarded(w, b.n_tokens + SPARE, HD, w->type, NULL);
+    pl_view lsev = guarded(w, b.n_tokens + SPARE, s->H, PL_F32, NULL), alibi = guarded(w, 1, s->H, PL_F32, p->slopes),
             none = {0};
     pl_kv_write_args write = {&b.batch, kv, layer, qkvv};
     must(w->gear.ops->kv_write(w->stream, &write));
     pl_attention_args args = {&b.batch, kv, layer, s->H, p->scale, s->softcap, s->window, s->alibi ? alibi : none,
                               qkvv,     yv, lsev};
     must(w->gear.ops->attention(w->stream, &args));
-    float *got = fetch(w, yv), *got_lse = fetch(w, lsev);
+    float *got = fetch_numbers(w, yv), *got_lse = (float *)fetch(w, lsev);
     check_guards(w, yv);
     check_guards(w, lsev);
+    check_untouched(w, yv, b.n_tokens);
+    check_untouched(w, lsev, b.n_tokens);
     for (size_t r = 0; r < b.n_tokens; r++) {
         size_t row = p->first[b.paths[r]] + (size_t)b.positions[r];
         memcpy(y + row * HD, got + r * HD, HD * sizeof(float));
@@ -130,118 +208,160 @@ static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *s
     free(got);
     free(got_lse);
     free(qkv);
-    release(w, &qkvv);
-    release(w, &yv);
-    release(w, &lsev);
-    release(w, &alibi);
+    RELEASE(w, &qkvv, &yv, &lsev, &alibi);
     batch_free(w, &b);
 }
 
-/* Spans of one batch each end with a path of -1. */
-static const span plans[][12] = {
-    /* every sequence by itself */
-    {{0, 0, 1}, {-1, 0, 0}, {1, 0, 33}, {-1, 0, 0}, {2, 0, 100}, {-1, 0, 0}, {3, 0, 230}, {-1, 0, 0}},
-    /* all together, in another order */
-    {{3, 0, 230}, {0, 0, 1}, {2, 0, 100}, {1, 0, 33}, {-1, 0, 0}},
-    /* prefixes that end inside a page, at its end, and single tokens */
-    {{3, 0, 45},
-     {2, 0, 64},
-     {-1, 0, 0},
-     {2, 64, 1},
-     {3, 45, 100},
-     {1, 0, 32},
-     {-1, 0, 0},
-     {1, 32, 1},
-     {3, 145, 85},
-     {2, 65, 35},
-     {0, 0, 1},
-     {-1, 0, 0}},
-};
-
-static void test_values(void **state)
+static void run_plan(const world *w, const problem *p, size_t plan, float *y, float *lse)
 {
-    (void)state;
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        const shape *s = &shapes[i];
-        problem p = problem_create(s);
-        size_t n = p.n_rows * s->H * s->D, n_lse = p.n_rows * s->H;
-        float *y = (float *)malloc(n * sizeof(float)), *lse = (float *)malloc(n_lse * sizeof(float));
-        float *first = (float *)malloc(n * sizeof(float)), *first_lse = (float *)malloc(n_lse * sizeof(float));
-        for (size_t plan = 0; plan < 6; plan++) {
-            world w = world_open(plan < 3 ? 1 : 2);
-            pl_kv *kv;
-            int32_t table[PATHS * PAGES];
-            for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)((j * 13 + plan * 5) % (PATHS * PAGES));
-            must(w.gear.ops->kv_create(w.gear.device, &kv, 2, s->G, s->D, PATHS * PAGES, PL_F32));
-            for (const span *at = plans[plan % 3], *begin = at; at < plans[plan % 3] + 12 && (at->n || at->path < 0);
-                 at++) {
-                if (at->path >= 0) continue;
-                run_batch(&w, &p, kv, begin, (size_t)(at - begin), table, y, lse);
-                begin = at + 1;
-            }
-            if (plan == 0) {
-                memcpy(first, y, n * sizeof(float));
-                memcpy(first_lse, lse, n_lse * sizeof(float));
-                check_close("attention", y, p.y, p.y_bound, n);
-                double *bound = (double *)malloc(n_lse * sizeof(double));
-                for (size_t j = 0; j < n_lse; j++) bound[j] = ldexp(32.0 * (1.0 + fabs(p.lse[j])), -24);
-                check_close("attention's lse", lse, p.lse, bound, n_lse);
-                free(bound);
-            }
-            assert_memory_equal(y, first, n * sizeof(float));
-            assert_memory_equal(lse, first_lse, n_lse * sizeof(float));
-            memset(y, 0, n * sizeof(float));
-            w.gear.ops->kv_free(kv);
-            world_close(&w);
-        }
-        free(y);
-        free(lse);
-        free(first);
-        free(first_lse);
-        problem_free(&p);
+    const span *spans = plan_set_of_device()->plans[plan % 3], *begin = spans;
+    pl_kv *kv;
+    int32_t table[PATHS * PAGES];
+    for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)((j * 13 + plan * 5) % (PATHS * PAGES));
+    must(w->gear.ops->kv_create(w->gear.device, &kv, 2, p->s->G, p->s->D, PATHS * PAGES, w->type));
+    for (const span *at = spans; at < spans + 12 && (at->n || at->path < 0); at++) {
+        if (at->path >= 0) continue;
+        run_batch(w, p, kv, begin, (size_t)(at - begin), table, y, lse);
+        begin = at + 1;
     }
+    w->gear.ops->kv_free(kv);
+}
+
+static void check_values(const problem *p, float *y, float *lse)
+{
+    size_t n = p->n_rows * p->s->H * p->s->D, n_lse = p->n_rows * p->s->H;
+    check_close("attention", y, p->y, p->y_bound, n);
+    double *bound = (double *)malloc(n_lse * sizeof(double));
+    for (size_t j = 0; j < n_lse; j++) bound[j] = ldexp(32.0 * (1.0 + fabs(p->lse[j])), -24);
+    check_close("attention's lse", lse, p->lse, bound, n_lse);
+    free(bound);
+}
+
+/* The three plans at odd and even places in turn; on the CPU again on two threads, the places exchanged. */
+static void check_case(const world *w, const shape *s)
+{
+    problem p = problem_create(s, w->type);
+    size_t n = p.n_rows * s->H * s->D, n_lse = p.n_rows * s->H;
+    float *y = (float *)malloc(n * sizeof(float)), *lse = (float *)malloc(n_lse * sizeof(float));
+    float *first = (float *)malloc(n * sizeof(float)), *first_lse = (float *)malloc(n_lse * sizeof(float));
+    world two = w->cuda ? *w : world_open(2);
+    for (size_t plan = 0; plan < (on_emulator() ? 3 : 6); plan++) {
+        world v = plan < 3 ? *w : two;
+        v.aligned = plan % 2;
+        run_plan(&v, &p, plan, y, lse);
+        if (plan == 0) {
+            memcpy(first, y, n * sizeof(float));
+            memcpy(first_lse, lse, n_lse * sizeof(float));
+            check_values(&p, y, lse);
+        }
+        if (memcmp(y, first, n * sizeof(float)) || memcmp(lse, first_lse, n_lse * sizeof(float))) {
+            fail_case("plan %zu gives other bits than every sequence by itself", plan);
+        }
+        memset(y, 0, n * sizeof(float));
+    }
+    if (!w->cuda) world_close(&two);
+    free(y);
+    free(lse);
+    free(first);
+    free(first_lse);
+    problem_free(&p);
+}
+
+/* Sequences of equal length after a prefix they share. */
+static void time_case(const world *w, const shape *s)
+{
+    size_t pages = (s->prefix + s->length + PL_PAGE - 1) / PL_PAGE, shared = s->prefix / PL_PAGE, n = s->n_sequences;
+    size_t n_tokens = n * s->length, width = (s->H + 2 * s->G) * s->D, n_pages = n * pages;
+    int32_t *table = (int32_t *)malloc(n_pages * 4);
+    span *spans = (span *)malloc(n * sizeof *spans), prefix = {0, 0, (int32_t)s->prefix};
+    for (size_t i = 0; i < n_pages; i++) table[i] = (int32_t)(i % pages < shared ? i % pages : i);
+    for (size_t i = 0; i < n; i++) spans[i] = (span){(int32_t)i, (int32_t)s->prefix, (int32_t)s->length};
+    size_t most = n_tokens > s->prefix ? n_tokens : s->prefix;
+    float *x = normals(most * width, 1, 1.0);
+    representable(x, most * width, w->type);
+    pl_view qkv = numbers(w, most, 0, width, w->type, x), y = guarded(w, n_tokens, s->H * s->D, w->type, NULL),
+            none = {0};
+    pl_kv *kv;
+    must(w->gear.ops->kv_create(w->gear.device, &kv, 1, s->G, s->D, n_pages, w->type));
+    batch_of before = batch_create(w, &prefix, s->prefix > 0, table, n, pages);
+    batch_of b = batch_create(w, spans, n, table, n, pages);
+    pl_kv_write_args write = {&before.batch, kv, 0, qkv};
+    if (s->prefix) must(w->gear.ops->kv_write(w->stream, &write));
+    write.batch = &b.batch;
+    must(w->gear.ops->kv_write(w->stream, &write));
+    pl_attention_args args = {&b.batch, kv, 0, s->H, 0.1f, s->softcap, s->window, none, qkv, y, none};
+    size_t keys =
+        s->length * s->prefix + s->length * (s->length + 1) / 2; /* seen, of a sequence; windows not counted */
+    RUN_OP(w, attention, &args, 2 * n_tokens * s->H * s->D * pl_dtype_bytes(w->type), 4 * n * keys * s->H * s->D);
+    w->gear.ops->kv_free(kv);
+    RELEASE(w, &qkv, &y);
+    batch_free(w, &before);
+    batch_free(w, &b);
+    free(table);
+    free(spans);
+    free(x);
+}
+
+static void run(const world *w, size_t i)
+{
+    if (w->timing)
+        time_case(w, &shapes[i]);
+    else
+        check_case(w, &shapes[i]);
 }
 
 /* What stands in a page after a row's position never reaches the row, NaN included: a poisoned later token of the same
  * path, in an earlier use of the page. */
-static void test_later_positions(void **state)
+static void check_later_positions(const world *w)
 {
-    (void)state;
-    const shape s = {2, 1, 16, 0, 0, false};
-    problem p = problem_create(&s);
+    const shape s = {2, 1, 16, 0, 0, false, EVERY, 0, 0, 0};
+    problem p = problem_create(&s, w->type);
     size_t HD = s.H * s.D, n = p.n_rows * HD;
+    int32_t length = p.lengths[2], poisoned_row = length - 24, kept = length - 25;
     float *clean = (float *)calloc(n, sizeof(float)), *y = (float *)calloc(n, sizeof(float));
     float *lse = (float *)calloc(p.n_rows * s.H, sizeof(float));
+    float *key = p.qkv + (p.first[2] + (size_t)poisoned_row) * p.width + s.H * s.D, *value = key + s.G * s.D;
     int32_t table[PATHS * PAGES];
     for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)j;
-    world w = world_open(1);
-    for (int poisoned = 0; poisoned < 2; poisoned++) {
+    for (int poisoned = 0; poisoned < 3; poisoned++) { /* not at all, a key, a value */
         pl_kv *kv;
-        span whole = {2, 0, 100}, head = {2, 0, 75};
-        must(w.gear.ops->kv_create(w.gear.device, &kv, 2, s.G, s.D, PATHS * PAGES, PL_F32));
+        span whole = {2, 0, length}, head = {2, 0, kept};
+        must(w->gear.ops->kv_create(w->gear.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
         if (poisoned) {
-            float keep = p.qkv[(p.first[2] + 76) * p.width + (s.H + s.G) * s.D];
-            p.qkv[(p.first[2] + 76) * p.width + (s.H + s.G) * s.D] = NAN;
-            run_batch(&w, &p, kv, &whole, 1, table, y, lse);
-            p.qkv[(p.first[2] + 76) * p.width + (s.H + s.G) * s.D] = keep;
-            assert_true(isnan(y[(p.first[2] + 80) * HD]));
+            float *at = poisoned == 1 ? key : value, keep = *at;
+            *at = NAN;
+            run_batch(w, &p, kv, &whole, 1, table, y, lse);
+            *at = keep;
+            assert_true(isnan(y[(p.first[2] + (size_t)poisoned_row + 4) * HD]));
         }
-        run_batch(&w, &p, kv, &head, 1, table, poisoned ? y : clean, lse);
-        w.gear.ops->kv_free(kv);
+        run_batch(w, &p, kv, &head, 1, table, poisoned ? y : clean, lse);
+        w->gear.ops->kv_free(kv);
+        if (poisoned)
+            assert_memory_equal(y + p.first[2] * HD, clean + p.first[2] * HD, (size_t)kept * HD * sizeof(float));
     }
-    assert_memory_equal(y + p.first[2] * HD, clean + p.first[2] * HD, 75 * HD * sizeof(float));
-    world_close(&w);
     free(clean);
     free(y);
     free(lse);
     problem_free(&p);
 }
 
-int main(void)
+static void test_later_positions(void **state)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_later_positions),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    (void)state;
+    const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16};
+    world w = world_open(1);
+    for (size_t i = 0; i < (w.cuda ? 3 : 1); i++) {
+        w.compute = w.type = types[i];
+        check_later_positions(&w);
+    }
+    world_close(&w);
+}
+
+static const case_table table_of_cases = {
+    .op = "attention", .n = SHAPES, .once = true, .describe = describe, .run = run};
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {CASES(&table_of_cases), cmocka_unit_test(test_later_positions)};
+    return CASES_MAIN(argc, argv, &table_of_cases, tests);
 }

@@ -1,10 +1,11 @@
-/* Opening devices by name, thread counts, buffers, transfers and what a lacking op says. */
+/* Opening devices by name, thread counts, buffers, transfers and what a lacking op says. Transfers on every device. */
 #include "world.h"
 
 static void test_names(void **state)
 {
     (void)state;
     pl_gear gear;
+    setenv("PLUMB_CUDA_PLUGIN", "/nowhere", 1); /* also where there is a GPU */
     assert_int_equal(pl_gear_open(&gear, "cuda:0", 1), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "--device cpu"));
     assert_null(gear.device);
@@ -86,16 +87,19 @@ static void test_transfers(void **state)
     must(pl_view_create(&w.gear, &v, 5, 8, PL_F32));
     float data[6] = {1, 2, 3, 4, 5, 6}, back[40];
     must(w.gear.ops->download(w.stream, back, v));
+    settle(&w);
     for (size_t i = 0; i < 40; i++) assert_true(back[i] == 0.0f); /* buffers come zeroed */
     pl_view part = pl_view_columns(pl_view_rows(v, 1, 3), 2, 2);
-    must(w.gear.ops->upload(w.stream, part, data));
+    send(&w, part, data);
     must(w.gear.ops->download(w.stream, back, v));
+    settle(&w);
     for (size_t i = 0; i < 40; i++) {
         size_t r = i / 8, c = i % 8;
         assert_true(back[i] == (r >= 1 && r < 4 && c >= 2 && c < 4 ? data[(r - 1) * 2 + c - 2] : 0.0f));
     }
     must(w.gear.ops->fill_zero(w.stream, part));
     must(w.gear.ops->download(w.stream, back, v));
+    settle(&w);
     for (size_t i = 0; i < 40; i++) assert_true(back[i] == 0.0f);
     assert_int_equal(w.gear.ops->upload(w.stream, pl_view_rows(v, 3, 3), back), PL_E_INTERNAL);
     assert_non_null(strstr(pl_error_text(), "upload: to"));
@@ -105,6 +109,7 @@ static void test_transfers(void **state)
     assert_int_equal(pl_view_create(&w.gear, &v, SIZE_MAX / 16, 1, PL_F32), PL_E_MEMORY);
     must(pl_view_create(&w.gear, &v, 3000, 1000, PL_F32)); /* a mapped buffer */
     must(w.gear.ops->fill_zero(w.stream, v));
+    settle(&w);
     pl_view_free(&w.gear, &v);
     void *memory;
     must(w.gear.ops->host_memory_create(w.gear.device, &memory, 100));
@@ -121,10 +126,12 @@ static void test_transfers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_transfers), /* on every device; the rest is about names and the CPU */
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_variants),
-        cmocka_unit_test(test_transfers),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int missing = device_missing();
+    if (missing) return missing;
+    return _cmocka_run_group_tests("device", tests, on_cuda() ? 1 : sizeof tests / sizeof *tests, NULL, NULL);
 }

@@ -1,68 +1,99 @@
-/* head_norm: each head by itself, in place, other columns untouched. Bound as in test_norm.c. */
-#include "world.h"
+/* head_norm: each head by itself, in place, other columns untouched. Bounds as in test_norm.c. */
+#include "cases.h"
 
 typedef struct shape {
     size_t rows, heads, D, first, columns;
     pl_norm_kind kind;
+    case_use use;
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0, 1, PL_NORM_RMS},
-    {3, 4, 64, 0, 400, PL_NORM_RMS},
-    {5, 2, 33, 70, 150, PL_NORM_RMS_PLUS_ONE},
-    {2, 3, 128, 10, 400, PL_NORM_LAYER},
+    {1, 1, 1, 0, 1, PL_NORM_RMS, EVERY},
+    {3, 4, 64, 0, 400, PL_NORM_RMS, EVERY},
+    {5, 2, 33, 70, 150, PL_NORM_RMS_PLUS_ONE, EVERY},
+    {2, 3, 128, 10, 400, PL_NORM_LAYER, EVERY},
+    {2, 5, 80, 3, 410, PL_NORM_RMS, EVERY},
+    {1, 2, 256, 0, 512, PL_NORM_RMS, EVERY},
+    {0, 2, 16, 0, 32, PL_NORM_RMS, EVERY},
+    {67, 3, 8, 1, 30, PL_NORM_RMS, EVERY},
+    {8192, 32, 128, 0, 6144, PL_NORM_RMS, BENCH},
 };
+enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-static void test_values(void **state)
+static shape shape_of(size_t i)
 {
-    (void)state;
-    world w = world_open(2);
-    for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
-        const shape *s = &shapes[k];
-        size_t n = s->rows * s->columns;
-        float *x = normals(n, 1, 2.0), *weight = normals(s->D, 2, 1.0);
-        double *expected = (double *)malloc(n * sizeof(double)), *bound = (double *)malloc(n * sizeof(double));
-        for (size_t i = 0; i < n; i++) {
-            expected[i] = (double)x[i];
-            bound[i] = ldexp(fabs((double)x[i]), -23);
-        }
-        for (size_t j = 0; j < s->rows * s->heads; j++) {
-            size_t at = j / s->heads * s->columns + s->first + j % s->heads * s->D;
-            double mean = 0, square = 0;
-            for (size_t d = 0; d < s->D; d++) mean += s->kind == PL_NORM_LAYER ? (double)x[at + d] / (double)s->D : 0.0;
-            for (size_t d = 0; d < s->D; d++) square += pow((double)x[at + d] - mean, 2) / (double)s->D;
-            for (size_t d = 0; d < s->D; d++) {
-                double y = ((double)x[at + d] - mean) / sqrt(square + (double)1e-6f);
-                y *= (double)weight[d] + (s->kind == PL_NORM_RMS_PLUS_ONE ? 1.0 : 0.0);
-                expected[at + d] = y;
-                bound[at + d] = ldexp(4.0 * fabs(y) + 0.1, -24);
-            }
-        }
-        pl_view xv = guarded(&w, s->rows, s->columns, PL_F32, x), wv = guarded(&w, 1, s->D, PL_F32, weight);
-        pl_batch batch = {.counts = counts_of(&w, s->rows)};
-        pl_head_norm_args args = {&batch, s->kind, 1e-6f, s->heads, s->D, s->first, wv, xv};
-        must(w.gear.ops->head_norm(w.stream, &args));
-        float *got = fetch(&w, xv);
-        for (size_t i = 0; i < n; i++) { /* outside the heads: the same bits */
-            size_t column = i % s->columns;
-            if (column < s->first || column >= s->first + s->heads * s->D) assert_memory_equal(&got[i], &x[i], 4);
-        }
-        check_close("head_norm", got, expected, bound, n);
-        check_guards(&w, xv);
-        free(got);
-        release(&w, &xv);
-        release(&w, &wv);
-        release(&w, &batch.counts);
-        free(x);
-        free(weight);
-        free(expected);
-        free(bound);
-    }
-    world_close(&w);
+    if (i < SHAPES) return shapes[i];
+    i -= SHAPES;
+    return (shape){
+        1 + i % 3, 1 + i % 2, edge_sizes[i], i % 4, (1 + i % 2) * edge_sizes[i] + i % 4 + i % 3, (pl_norm_kind)(i % 3),
+        EVERY};
 }
 
-int main(void)
+static case_use describe(size_t i, char text[128])
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_values)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    static const char *const kinds[] = {"layer", "rms", "rms + 1"};
+    shape s = shape_of(i);
+    snprintf(text, 128, "%zu rows, %zu heads of %zu from column %zu, %s", s.rows, s.heads, s.D, s.first, kinds[s.kind]);
+    return s.use;
+}
+
+static void check(const world *w, const shape *s, const float *x, const float *weight, float *got)
+{
+    size_t n = s->rows * s->columns;
+    double *expected = (double *)malloc((n + 1) * sizeof(double)), *bound = (double *)malloc((n + 1) * sizeof(double));
+    for (size_t i = 0; i < n; i++) {
+        expected[i] = (double)x[i];
+        bound[i] = ldexp(fabs((double)x[i]), 1 - fraction_bits(w->type));
+        size_t column = i % s->columns; /* outside the heads: the same bits */
+        if (column < s->first || column >= s->first + s->heads * s->D) assert_memory_equal(&got[i], &x[i], 4);
+    }
+    for (size_t j = 0; j < s->rows * s->heads; j++) {
+        size_t at = j / s->heads * s->columns + s->first + j % s->heads * s->D;
+        double mean = 0, square = 0, size = 0, units = w->cuda ? 24.0 : 4.0;
+        for (size_t d = 0; d < s->D; d++) size += fabs((double)x[at + d]) / (double)s->D;
+        for (size_t d = 0; d < s->D; d++) mean += s->kind == PL_NORM_LAYER ? (double)x[at + d] / (double)s->D : 0.0;
+        for (size_t d = 0; d < s->D; d++) square += pow((double)x[at + d] - mean, 2) / (double)s->D;
+        double deviation = sqrt(square + (double)1e-6f);
+        for (size_t d = 0; d < s->D; d++) {
+            double factor = (double)weight[d] + (s->kind == PL_NORM_RMS_PLUS_ONE ? 1.0 : 0.0);
+            double y = ((double)x[at + d] - mean) / deviation * factor, b = units * fabs(y) + 0.1;
+            if (w->cuda) b += 2.4 + (s->kind == PL_NORM_LAYER ? 4.0 * size / deviation * fabs(factor) : 0.0);
+            expected[at + d] = y;
+            bound[at + d] = ldexp(b, -24) + stored(y, w->type);
+        }
+    }
+    check_close("head_norm", got, expected, bound, n);
+    free(expected);
+    free(bound);
+}
+
+static void run(const world *w, size_t k)
+{
+    enum { SPARE = 2 };
+    shape s = shape_of(k);
+    size_t n = s.rows * s.columns;
+    float *x = normals(n, 1, 2.0), *weight = normals(s.D, 2, 1.0);
+    representable(x, n, w->type);
+    pl_view xv = numbers(w, s.rows, SPARE, s.columns, w->type, x), wv = guarded(w, 1, s.D, PL_F32, weight);
+    pl_batch batch = {.counts = counts_of(w, s.rows)};
+    pl_head_norm_args args = {&batch, s.kind, 1e-6f, s.heads, s.D, s.first, wv, xv};
+    RUN_OP(w, head_norm, &args, 2 * s.rows * s.heads * s.D * pl_dtype_bytes(w->type), 0);
+    if (!w->timing) {
+        float *got = fetch_numbers(w, pl_view_rows(xv, 0, s.rows));
+        check(w, &s, x, weight, got);
+        check_guards(w, xv);
+        check_untouched(w, xv, s.rows);
+        free(got);
+    }
+    RELEASE(w, &xv, &wv, &batch.counts);
+    free(x);
+    free(weight);
+}
+
+static const case_table table = {.op = "head_norm", .n = SHAPES + EDGES, .describe = describe, .run = run};
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {CASES(&table)};
+    return CASES_MAIN(argc, argv, &table, tests);
 }

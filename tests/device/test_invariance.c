@@ -1,6 +1,7 @@
 /* Promise 1, as a certificate: a row's bits are the same for any number of rows, place in the batch, packing, cut of
- * its sequence (also inside a page), thread count and vector width. Linear at GPT-2's widths up to 8192 rows; then a
- * whole block of a GPT-2-like model with its vocabulary head. */
+ * its sequence (also inside a page), capacity, thread count and vector width, in every compute type of the device.
+ * Linear at GPT-2's widths up to 8192 rows; then a whole block of a GPT-2-like model with its vocabulary head. The
+ * emulator runs narrower ones. */
 #include "world.h"
 
 /* ---- Linear ---- */
@@ -13,14 +14,14 @@ static float *product(const world *w, const pl_weight *weight, pl_view bias, con
 {
     float *rows = (float *)malloc(n * n_in * sizeof(float));
     for (size_t i = 0; i < n; i++) memcpy(rows + i * n_in, x + picked[i] * n_in, n_in * sizeof(float));
-    pl_view xv = guarded(w, n, n_in, PL_F32, rows), yv = guarded(w, n, n_out, PL_F32, NULL), counts = counts_of(w, n);
+    size_t spare = n % 5; /* capacity above the count */
+    pl_view xv = numbers(w, n, spare, n_in, w->type, rows), yv = guarded(w, n + spare, n_out, w->type, NULL);
+    pl_view counts = counts_of(w, n);
     pl_linear_args args = {counts, PL_COUNT_TOKENS, xv, weight, bias, PL_ACT_GELU_TANH, false, yv};
     must(w->gear.ops->linear(w->stream, &args));
-    float *y = fetch(w, yv);
+    float *y = fetch_numbers(w, pl_view_rows(yv, 0, n));
     free(rows);
-    release(w, &xv);
-    release(w, &yv);
-    release(w, &counts);
+    RELEASE(w, &xv, &yv, &counts);
     return y;
 }
 
@@ -33,29 +34,36 @@ static void check_rows(const world *w, const pl_weight *weight, pl_view bias, co
     float *y = product(w, weight, bias, x, picked, n, n_in, n_out);
     for (size_t i = 0; i < n; i++) {
         if (memcmp(y + i * n_out, all + picked[i] * n_out, n_out * sizeof(float)) != 0) {
-            fail_msg("%zu -> %zu: row %zu of %zu differs from the product of %zu rows", n_in, n_out, i, n, total);
+            fail_msg("%s, %zu -> %zu: row %zu of %zu differs from the product of %zu rows", pl_dtype_name(w->compute),
+                     n_in, n_out, i, n, total);
         }
     }
     free(y);
     free(picked);
 }
 
-static void check_linear(size_t n_in, size_t n_out, size_t total)
+/* One product of all rows, then the counts below it, whose rows stand anywhere. The CPU's variants and thread counts
+ * are compared with the first one's bits. */
+static void check_linear(pl_dtype compute, bool aligned, size_t n_in, size_t n_out, size_t total)
 {
     float *x = normals(total * n_in, 1, 1.0), *values = normals(n_in * n_out, 2, 0.1), *bias = normals(n_out, 3, 1.0);
     float *all = NULL;
     size_t *picked = (size_t *)malloc(total * sizeof(size_t));
+    representable(x, total * n_in, pl_dtype_storage(compute));
     for (size_t i = 0; i < total; i++) picked[i] = i;
     const char *variants[] = {NULL, "portable", "avx2"};
-    for (size_t v = 0; v < 3; v++) {
+    for (size_t v = 0; v < (on_cuda() ? 1 : 3); v++) {
         if (v) setenv("PLUMB_CPU", variants[v], 1);
-        for (int threads = 1; threads <= 2; threads++) {
+        for (int threads = 1; threads <= (on_cuda() ? 1 : 2); threads++) {
             pl_gear probe;
-            if (pl_gear_open(&probe, "cpu", 1) != PL_OK) continue; /* a CPU without AVX2 */
-            pl_gear_close(&probe);
+            if (v && pl_gear_open(&probe, "cpu", 1) != PL_OK) continue; /* a CPU without AVX2 */
+            if (v) pl_gear_close(&probe);
             world w = world_open(threads);
+            w.compute = compute;
+            w.type = pl_dtype_storage(compute);
+            w.aligned = aligned;
             pl_weight *weight;
-            must(w.gear.ops->weight_create(w.gear.device, &weight, n_out, n_in, PL_F32));
+            must(w.gear.ops->weight_create(w.gear.device, &weight, n_out, n_in, compute));
             must(w.gear.ops->weight_set(w.stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
             pl_view biasv = guarded(&w, 1, n_out, PL_F32, bias);
             if (!all) all = product(&w, weight, biasv, x, picked, total, n_in, n_out);
@@ -76,35 +84,50 @@ static void check_linear(size_t n_in, size_t n_out, size_t total)
     free(bias);
 }
 
+static const pl_dtype compute_types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32};
+
+/* All views at even places, or all at odd ones: a GPU's product may be another one there, and a model's views never
+ * change their places. */
 static void test_linear(void **state)
 {
     (void)state;
-    size_t largest = SMALL ? 600 : 8192;
-    check_linear(768, 3072, largest);
-    check_linear(3072, 768, SMALL ? 200 : 2048);
-    check_linear(768, 770, 300); /* a last panel that is not full */
+    for (size_t i = 0; i < (on_cuda() ? 8 : 1); i++) {
+        pl_dtype compute = compute_types[i / 2];
+        bool aligned = i % 2 == 0;
+        if (on_emulator()) {
+            check_linear(compute, aligned, 48, 40, 140);
+            check_linear(compute, aligned, 130, 24, 70);
+            continue;
+        }
+        check_linear(compute, aligned, 768, 3072, SMALL ? 600 : 8192);
+        check_linear(compute, aligned, 3072, 768, SMALL ? 200 : 2048);
+        check_linear(compute, aligned, 768, 770, 300); /* a last panel that is not full */
+    }
 }
 
 /* ---- A block ---- */
 
-enum { C = 768, F = 3072, H = 12, D = 64, V = 2100, PATHS = 5, PAGES = 9, LAYER = 0 };
-static const int32_t lengths[PATHS] = {1, 31, 33, 70, SMALL ? 90 : 257};
+enum { PATHS = 5, PAGES = 9, LAYER = 0 };
 
 typedef struct block {
-    float *x, *weights[5], *bias; /* [n_rows, C] of all sequences; qkv, proj, fc, fc2, head; [F] */
+    size_t C, F, H, D, V;
+    int32_t lengths[PATHS];
+    pl_dtype compute;
+    bool aligned;
+    size_t widths[5][2];          /* [in, out] of qkv, proj, fc, fc2, head */
+    float *x, *weights[5], *bias; /* [n_rows, C] of all sequences; [F] */
     size_t n_rows, first[PATHS];
 } block;
-
-static const size_t widths[5][2] = {{C, 3 * C}, {C, C}, {C, F}, {F, C}, {C, V}};
 
 typedef struct outcome {
     float *x, *log_probability; /* [n_rows, C], [n_rows] */
     int32_t *greedy;
 } outcome;
 
-static outcome outcome_create(size_t n_rows)
+static outcome outcome_create(const block *m)
 {
-    return (outcome){(float *)calloc(n_rows * C, 4), (float *)calloc(n_rows, 4), (int32_t *)calloc(n_rows, 4)};
+    size_t n = m->n_rows;
+    return (outcome){(float *)calloc(n * m->C, 4), (float *)calloc(n, 4), (int32_t *)calloc(n, 4)};
 }
 
 static void outcome_free(outcome *o)
@@ -119,7 +142,7 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
                     pl_view log_probability, pl_view greedy)
 {
     const pl_backend *ops = w->gear.ops;
-    size_t N = b->n_tokens;
+    size_t N = b->n_tokens, capacity = x.rows, C = m->C, F = m->F, V = m->V;
     int32_t *ids = (int32_t *)malloc(N * sizeof(int32_t)), *rows = (int32_t *)malloc(N * sizeof(int32_t));
     int32_t counts[PL_COUNTS];
     for (size_t i = 0; i < PL_COUNTS; i++) counts[i] = (int32_t)N;
@@ -127,18 +150,18 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
         ids[r] = (int32_t)((m->first[b->paths[r]] + (size_t)b->positions[r]) * 7919 % V);
         rows[r] = (int32_t)r;
     }
-    pl_view none = {0}, h = guarded(w, N, C, PL_F32, NULL), qkv = guarded(w, N, 3 * C, PL_F32, NULL);
-    pl_view y = guarded(w, N, C, PL_F32, NULL), f = guarded(w, N, F, PL_F32, NULL),
+    pl_view none = {0}, h = guarded(w, capacity, C, w->type, NULL), qkv = guarded(w, capacity, 3 * C, w->type, NULL);
+    pl_view y = guarded(w, capacity, C, w->type, NULL), f = guarded(w, capacity, F, w->type, NULL),
             bias = guarded(w, 1, F, PL_F32, m->bias);
     pl_view cv = ints(w, PL_COUNTS, counts), iv = ints(w, N, ids), rv = ints(w, N, rows), workspace;
-    must(pl_view_create(&w->gear, &workspace, 1, ops->score_workspace_bytes(N, V), PL_U8));
+    must(pl_view_create(&w->gear, &workspace, 1, ops->score_workspace_bytes(capacity, V), PL_U8));
     pl_norm_args norm = {cv, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, x, none, none, h};
     must(ops->norm(w->stream, &norm));
     pl_linear_args linear = {cv, PL_COUNT_TOKENS, h, weights[0], none, PL_ACT_NONE, false, qkv};
     must(ops->linear(w->stream, &linear));
     pl_kv_write_args write = {&b->batch, kv, LAYER, qkv};
     must(ops->kv_write(w->stream, &write));
-    pl_attention_args attention = {&b->batch, kv, LAYER, H, 0.125f, 0, 0, none, qkv, y, none};
+    pl_attention_args attention = {&b->batch, kv, LAYER, m->H, 0.125f, 0, 0, none, qkv, y, none};
     must(ops->attention(w->stream, &attention));
     linear = (pl_linear_args){cv, PL_COUNT_TOKENS, y, weights[1], none, PL_ACT_NONE, true, x};
     must(ops->linear(w->stream, &linear));
@@ -157,8 +180,8 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
                            .greedy = greedy,
                            .workspace = workspace};
     must(ops->score(w->stream, &score));
-    pl_view *views[] = {&h, &qkv, &y, &f, &bias, &cv, &iv, &rv, &workspace};
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) release(w, views[i]);
+    settle(w);
+    RELEASE(w, &h, &qkv, &y, &f, &bias, &cv, &iv, &rv, &workspace);
     free(ids);
     free(rows);
 }
@@ -167,14 +190,15 @@ static void run_batch(const world *w, const block *m, pl_weight *const weights[5
                       size_t n, const int32_t *table, outcome *out)
 {
     batch_of b = batch_create(w, spans, n, table, PATHS, PAGES);
+    size_t C = m->C, spare = b.n_tokens % 3;
     float *x = (float *)malloc(b.n_tokens * C * sizeof(float));
     for (size_t r = 0; r < b.n_tokens; r++) {
         memcpy(x + r * C, m->x + (m->first[b.paths[r]] + (size_t)b.positions[r]) * C, C * sizeof(float));
     }
-    pl_view xv = guarded(w, b.n_tokens, C, PL_F32, x), lpv = guarded(w, 1, b.n_tokens, PL_F32, NULL);
-    pl_view gv = ints(w, b.n_tokens, NULL);
+    pl_view xv = guarded_rows(w, b.n_tokens, spare, C, PL_F32, x), lpv = guarded(w, 1, b.n_tokens, PL_F32, NULL);
+    pl_view gv = ints(w, b.n_tokens + spare, NULL);
     forward(w, m, weights, kv, &b, xv, lpv, gv);
-    float *got = fetch(w, xv), *lp = fetch(w, lpv);
+    float *got = (float *)fetch(w, xv), *lp = (float *)fetch(w, lpv);
     int32_t *greedy = (int32_t *)fetch(w, gv);
     for (size_t r = 0; r < b.n_tokens; r++) {
         size_t row = m->first[b.paths[r]] + (size_t)b.positions[r];
@@ -186,9 +210,7 @@ static void run_batch(const world *w, const block *m, pl_weight *const weights[5
     free(got);
     free(lp);
     free(greedy);
-    release(w, &xv);
-    release(w, &lpv);
-    release(w, &gv);
+    RELEASE(w, &xv, &lpv, &gv);
     batch_free(w, &b);
 }
 
@@ -197,26 +219,29 @@ static void run_batch(const world *w, const block *m, pl_weight *const weights[5
 static outcome run_plan(const block *m, int threads, uint32_t seed, uint32_t most, size_t n_paths)
 {
     world w = world_open(threads);
+    w.compute = m->compute;
+    w.type = pl_dtype_storage(m->compute);
+    w.aligned = m->aligned;
     pl_weight *weights[5];
     pl_kv *kv;
     int32_t table[PATHS * PAGES], done[PATHS] = {0};
     size_t pages[PATHS * PAGES], order[PATHS];
     uint32_t draws = 0;
     for (size_t i = 0; i < 5; i++) {
-        size_t n_in = widths[i][0], n_out = widths[i][1];
-        must(w.gear.ops->weight_create(w.gear.device, &weights[i], n_out, n_in, PL_F32));
+        size_t n_in = m->widths[i][0], n_out = m->widths[i][1];
+        must(w.gear.ops->weight_create(w.gear.device, &weights[i], n_out, n_in, m->compute));
         must(w.gear.ops->weight_set(w.stream, weights[i], 0, n_out, m->weights[i], PL_F32, PL_LAYOUT_IN_OUT));
     }
-    must(w.gear.ops->kv_create(w.gear.device, &kv, 1, H, D, PATHS * PAGES, PL_F32));
+    must(w.gear.ops->kv_create(w.gear.device, &kv, 1, m->H, m->D, PATHS * PAGES, w.type));
     pl_random_permutation(pages, PATHS * PAGES, seed, PL_RANDOM_TEST, 1);
     for (size_t i = 0; i < PATHS * PAGES; i++) table[i] = (int32_t)pages[i];
-    outcome out = outcome_create(m->n_rows);
+    outcome out = outcome_create(m);
     for (size_t round = 0;; round++) {
         span spans[PATHS];
         size_t n = 0;
         pl_random_permutation(order, n_paths, seed, PL_RANDOM_TEST, 100 + (uint32_t)round);
         for (size_t i = 0; i < n_paths; i++) {
-            int32_t left = lengths[order[i]] - done[order[i]], take = left;
+            int32_t left = m->lengths[order[i]] - done[order[i]], take = left;
             if (!left || (!most && n)) continue;
             if (most) take = (int32_t)pl_random_below(seed, PL_RANDOM_TEST, 2, draws++, most);
             if (take > left) take = left;
@@ -226,7 +251,7 @@ static outcome run_plan(const block *m, int threads, uint32_t seed, uint32_t mos
         }
         if (n) run_batch(&w, m, weights, kv, spans, n, table, &out);
         size_t left = 0;
-        for (size_t i = 0; i < n_paths; i++) left += (size_t)(lengths[i] - done[i]);
+        for (size_t i = 0; i < n_paths; i++) left += (size_t)(m->lengths[i] - done[i]);
         if (!left) break;
     }
     for (size_t i = 0; i < 5; i++) w.gear.ops->weight_free(weights[i]);
@@ -235,19 +260,25 @@ static outcome run_plan(const block *m, int threads, uint32_t seed, uint32_t mos
     return out;
 }
 
-static void test_block(void **state)
+static block block_create(pl_dtype compute, bool aligned)
 {
-    (void)state;
-    block m = {0};
+    block m = {768, 3072, 12, 64, 2100, {1, 31, 33, 70, SMALL ? 90 : 257}, .compute = compute, .aligned = aligned};
+    if (on_emulator()) m = (block){32, 48, 2, 16, 70, {1, 31, 33, 40, 70}, .compute = compute, .aligned = aligned};
+    const size_t widths[5][2] = {{m.C, 3 * m.C}, {m.C, m.C}, {m.C, m.F}, {m.F, m.C}, {m.C, m.V}};
+    memcpy(m.widths, widths, sizeof widths);
     for (size_t i = 0; i < PATHS; i++) {
         m.first[i] = m.n_rows;
-        m.n_rows += (size_t)lengths[i];
+        m.n_rows += (size_t)m.lengths[i];
     }
-    m.x = normals(m.n_rows * C, 1, 1.0);
-    m.bias = normals(F, 2, 0.5);
-    for (size_t i = 0; i < 5; i++) {
-        m.weights[i] = normals(widths[i][0] * widths[i][1], 10 + (uint32_t)i, 0.05);
-    }
+    m.x = normals(m.n_rows * m.C, 1, 1.0);
+    m.bias = normals(m.F, 2, 0.5);
+    for (size_t i = 0; i < 5; i++) m.weights[i] = normals(widths[i][0] * widths[i][1], 10 + (uint32_t)i, 0.05);
+    return m;
+}
+
+static void check_block(pl_dtype compute, bool aligned)
+{
+    block m = block_create(compute, aligned);
     outcome alone = run_plan(&m, 1, 1, 0, PATHS);
     for (size_t i = 0; i < m.n_rows; i++)
         assert_true(isfinite(alone.log_probability[i]) && alone.log_probability[i] < 0);
@@ -260,11 +291,11 @@ static void test_block(void **state)
         {2, 2, 0, PATHS, NULL},  {1, 3, 1000, PATHS, NULL}, {2, 4, 60, PATHS, NULL},
         {1, 5, 17, PATHS, NULL}, {2, 6, 20, 3, "portable"},
     };
-    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+    for (size_t i = 0; i < sizeof plans / sizeof *plans - on_cuda(); i++) {
         if (plans[i].variant) setenv("PLUMB_CPU", plans[i].variant, 1);
         outcome other = run_plan(&m, plans[i].threads, plans[i].seed, plans[i].most, plans[i].n_paths);
         size_t n = plans[i].n_paths == PATHS ? m.n_rows : m.first[plans[i].n_paths];
-        assert_memory_equal(other.x, alone.x, n * C * sizeof(float));
+        assert_memory_equal(other.x, alone.x, n * m.C * sizeof(float));
         assert_memory_equal(other.log_probability, alone.log_probability, n * sizeof(float));
         assert_memory_equal(other.greedy, alone.greedy, n * sizeof(int32_t));
         outcome_free(&other);
@@ -276,11 +307,19 @@ static void test_block(void **state)
     for (size_t i = 0; i < 5; i++) free(m.weights[i]);
 }
 
+static void test_block(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < (on_cuda() ? 4 : 1); i++) check_block(compute_types[i], i % 2 == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linear),
         cmocka_unit_test(test_block),
     };
+    int missing = device_missing();
+    if (missing) return missing;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,47 +1,76 @@
 /* score: log-probabilities, arg max and logits against double precision.
  *
  * Bound of a logit z: (3 sqrt(n) + 8) 2^-24 sum |x w| (see test_linear.c); of log p: twice that, plus the rounding of
- * log p itself. */
-#include "world.h"
+ * log p itself. Inputs are representable in the compute type and logits are float32, so one bound serves every type. */
+#include "cases.h"
 
 typedef struct shape {
     size_t rows, C, V;
     float softcap;
     bool bias, logits, greedy;
+    case_use use;
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0, false, true, true},
-    {3, 16, 2, 0, true, true, true},
-    {5, 33, 127, 0, false, false, true},
-    {2, 64, 1024, 0, false, true, false},
-    {7, 48, 1025, 10.0f, true, true, true},
-    {130, 20, 3000, 0, false, true, true},
-    {97, 64, 2049, 30.0f, false, false, false},
+    {1, 1, 1, 0, false, true, true, EVERY},
+    {3, 16, 2, 0, true, true, true, EVERY},
+    {5, 33, 127, 0, false, false, true, EVERY},
+    {2, 64, 1024, 0, false, true, false, EVERY},
+    {7, 48, 1025, 10.0f, true, true, true, EVERY},
+    {130, 20, 3000, 0, false, true, true, LARGE},
+    {97, 64, 2049, 30.0f, false, false, false, LARGE},
+    {0, 8, 9, 0, true, true, true, EVERY},
+    {66, 8, 70, 0, true, true, true, EVERY},
+    {2, 8, 2300, 0, false, true, true, EVERY},
+    {64, 768, 50257, 0, false, false, true, BENCH},
+    {1024, 768, 50257, 0, false, false, true, BENCH},
+    {1024, 4096, 32000, 0, false, false, true, BENCH},
 };
+enum { SHAPES = sizeof shapes / sizeof *shapes };
 
-/* A result of the op on `rows` rows with 2 targets a row. */
+/* The table, then every edge size as the vocabulary. */
+static shape shape_of(size_t i)
+{
+    if (i < SHAPES) return shapes[i];
+    i -= SHAPES;
+    return (shape){1 + i % 4, 8 + i, edge_sizes[i], i % 3 ? 0 : 5.0f, i % 2, i % 4 > 0, true, EVERY};
+}
+
+static case_use describe(size_t i, char text[128])
+{
+    shape s = shape_of(i);
+    snprintf(text, 128, "[%zu, %zu] -> %zu softcap %g%s%s%s", s.rows, s.C, s.V, (double)s.softcap,
+             s.bias ? " bias" : "", s.logits ? " logits" : "", s.greedy ? " greedy" : "");
+    return s.use;
+}
+
+/* What the op gives. */
 typedef struct result {
     float *log_probability, *logits;
     int32_t *target_greedy, *greedy;
 } result;
 
-static result run(const world *w, const shape *s, const float *x, const float *values, const float *bias,
-                  const int32_t *target_rows, const int32_t *target_tokens, size_t n_targets)
+/* Capacities stand above the counts; what is past them is NaN or an id that does not exist. */
+static result score(const world *w, const shape *s, const float *x, const float *values, const float *bias,
+                    const int32_t *target_rows, const int32_t *target_tokens, size_t n_targets)
 {
+    enum { SPARE = 2 };
+    size_t rows = s->rows + SPARE;
     pl_weight *weight;
-    pl_view none = {0}, xv = guarded(w, s->rows, s->C, PL_F32, x), biasv = guarded(w, 1, s->V, PL_F32, bias);
-    pl_view rowsv = ints(w, n_targets, target_rows), tokensv = ints(w, n_targets, target_tokens);
-    pl_view lpv = guarded(w, 1, n_targets + 1, PL_F32, NULL), tgv = ints(w, n_targets, NULL),
-            gv = ints(w, s->rows, NULL);
-    pl_view lv = guarded(w, s->rows, s->V, PL_F32, NULL), workspace;
+    pl_view none = {0}, xv = numbers(w, s->rows, SPARE, s->C, w->type, x), biasv = guarded(w, 1, s->V, PL_F32, bias);
+    pl_view rowsv = ints(w, n_targets + 1, NULL), tokensv = ints(w, n_targets + 1, NULL);
+    pl_view lpv = guarded(w, 1, n_targets + 1, PL_F32, NULL), tgv = ints(w, n_targets + 1, NULL),
+            gv = ints(w, rows, NULL);
+    pl_view lv = guarded(w, rows, s->V, PL_F32, NULL), workspace;
     int32_t counts[PL_COUNTS] = {0};
     counts[PL_COUNT_ROWS] = (int32_t)s->rows;
     counts[PL_COUNT_TARGETS] = (int32_t)n_targets;
     pl_view countsv = ints(w, PL_COUNTS, counts);
-    must(w->gear.ops->weight_create(w->gear.device, &weight, s->V, s->C, PL_F32));
+    send(w, pl_view_columns(rowsv, 0, n_targets), target_rows);
+    send(w, pl_view_columns(tokensv, 0, n_targets), target_tokens);
+    must(w->gear.ops->weight_create(w->gear.device, &weight, s->V, s->C, w->compute));
     must(w->gear.ops->weight_set(w->stream, weight, 0, s->V, values, PL_F32, PL_LAYOUT_OUT_IN));
-    must(pl_view_create(&w->gear, &workspace, 1, w->gear.ops->score_workspace_bytes(s->rows, s->V), PL_U8));
+    must(pl_view_create(&w->gear, &workspace, 1, w->gear.ops->score_workspace_bytes(rows, s->V), PL_U8));
     pl_score_args args = {.counts = countsv,
                           .x = xv,
                           .weight = weight,
@@ -54,16 +83,21 @@ static result run(const world *w, const shape *s, const float *x, const float *v
                           .greedy = s->greedy ? gv : none,
                           .logits = s->logits ? lv : none,
                           .workspace = workspace};
-    must(w->gear.ops->score(w->stream, &args));
+    size_t element = pl_dtype_bytes(w->type);
+    RUN_OP(w, score, &args, (s->V + s->rows) * s->C * element, 2 * s->rows * s->C * s->V);
     check_guards(w, lpv);
     check_guards(w, tgv);
     check_guards(w, gv);
     check_guards(w, lv);
-    result r = {fetch(w, lpv), fetch(w, lv), (int32_t *)fetch(w, tgv), (int32_t *)fetch(w, gv)};
-    assert_true(isnan(r.log_probability[n_targets])); /* past the count */
+    result r = {(float *)fetch(w, lpv), (float *)fetch(w, lv), (int32_t *)fetch(w, tgv), (int32_t *)fetch(w, gv)};
+    if (!w->timing) { /* past the counts, and what was not asked for */
+        assert_true(isnan(r.log_probability[n_targets]));
+        assert_int_equal(r.target_greedy[n_targets], -1);
+        for (size_t i = s->greedy ? s->rows : 0; i < rows; i++) assert_int_equal(r.greedy[i], -1);
+        if (!s->logits) check_untouched(w, lv, 0);
+    }
     w->gear.ops->weight_free(weight);
-    pl_view *views[] = {&xv, &biasv, &rowsv, &tokensv, &lpv, &tgv, &gv, &lv, &countsv, &workspace};
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) release(w, views[i]);
+    RELEASE(w, &xv, &biasv, &rowsv, &tokensv, &lpv, &tgv, &gv, &lv, &countsv, &workspace);
     return r;
 }
 
@@ -94,18 +128,12 @@ static void reference(const shape *s, const float *x, const float *values, const
     }
 }
 
-static void check_shape(const world *w, const shape *s)
+static void check(const shape *s, const result *got, const double *z, const double *bound, const int32_t *rows,
+                  const int32_t *tokens, size_t n_targets)
 {
-    size_t n = s->rows * s->V, n_targets = 2 * s->rows;
-    float *x = normals(s->rows * s->C, 1, 1.0), *values = normals(s->V * s->C, 2, 0.7), *bias = normals(s->V, 3, 1.0);
-    double *z = (double *)malloc(n * sizeof(double)), *bound = (double *)malloc(n * sizeof(double));
-    double *lp = (double *)malloc(n_targets * sizeof(double)), *lp_bound = (double *)malloc(n_targets * sizeof(double));
-    int32_t *rows = (int32_t *)malloc(n_targets * sizeof(int32_t)),
-            *tokens = (int32_t *)malloc(n_targets * sizeof(int32_t));
-    reference(s, x, values, bias, z, bound);
-    for (size_t i = 0; i < n_targets; i++) { /* the first and last token among the targets */
-        rows[i] = (int32_t)((i * 7) % s->rows);
-        tokens[i] = i == 0 ? 0 : i == 1 ? (int32_t)s->V - 1 : (int32_t)((i * 7919) % s->V);
+    double *lp = (double *)malloc((n_targets + 1) * sizeof(double)),
+           *lp_bound = (double *)malloc((n_targets + 1) * sizeof(double));
+    for (size_t i = 0; i < n_targets; i++) {
         const double *row = z + (size_t)rows[i] * s->V;
         double most = -INFINITY, sum = 0, worst_bound = 0;
         for (size_t v = 0; v < s->V; v++) most = row[v] > most ? row[v] : most;
@@ -114,20 +142,43 @@ static void check_shape(const world *w, const shape *s)
         lp[i] = row[tokens[i]] - most - log(sum);
         lp_bound[i] = 2.0 * worst_bound + ldexp(4.0 * (1.0 + fabs(lp[i])), -24);
     }
-    result got = run(w, s, x, values, bias, rows, tokens, n_targets);
-    check_close("log_probability", got.log_probability, lp, lp_bound, n_targets);
-    if (s->logits) check_close("logits", got.logits, z, bound, n);
+    check_close("log_probability", got->log_probability, lp, lp_bound, n_targets);
+    if (s->logits) check_close("logits", got->logits, z, bound, s->rows * s->V);
     for (size_t r = 0; s->greedy && r < s->rows; r++) { /* nothing is above the arg max by more than the bounds */
         const double *row = z + r * s->V;
-        assert_in_range(got.greedy[r], 0, s->V - 1);
-        for (size_t v = 0; v < s->V; v++) assert_true(row[got.greedy[r]] + 2.0 * bound[r * s->V + v] >= row[v]);
+        assert_in_range(got->greedy[r], 0, s->V - 1);
+        for (size_t v = 0; v < s->V; v++) assert_true(row[got->greedy[r]] + 2.0 * bound[r * s->V + v] >= row[v]);
         for (size_t v = 0; s->logits && v < s->V; v++) { /* and in the op's own logits it is exact */
-            float best = got.logits[r * s->V + (size_t)got.greedy[r]], other = got.logits[r * s->V + v];
-            assert_true(v < (size_t)got.greedy[r] ? other < best : other <= best);
+            float best = got->logits[r * s->V + (size_t)got->greedy[r]], other = got->logits[r * s->V + v];
+            assert_true(v < (size_t)got->greedy[r] ? other < best : other <= best);
         }
     }
     for (size_t i = 0; s->greedy && i < n_targets; i++) {
-        assert_int_equal(got.target_greedy[i], got.greedy[rows[i]] == tokens[i]);
+        assert_int_equal(got->target_greedy[i], got->greedy[rows[i]] == tokens[i]);
+    }
+    free(lp);
+    free(lp_bound);
+}
+
+/* Two targets a row. */
+static void run(const world *w, size_t k)
+{
+    const shape s = shape_of(k);
+    size_t n = s.rows * s.V, n_targets = 2 * s.rows;
+    float *x = normals(s.rows * s.C, 1, 1.0), *values = normals(s.V * s.C, 2, 0.7), *bias = normals(s.V, 3, 1.0);
+    representable(x, s.rows * s.C, w->compute);
+    representable(values, s.V * s.C, w->compute);
+    double *z = w->timing ? NULL : (double *)malloc((n + 1) * sizeof(double));
+    double *bound = w->timing ? NULL : (double *)malloc((n + 1) * sizeof(double));
+    int32_t *rows = (int32_t *)malloc((n_targets + 1) * 4), *tokens = (int32_t *)malloc((n_targets + 1) * 4);
+    for (size_t i = 0; i < n_targets; i++) { /* the first and last token among the targets */
+        rows[i] = (int32_t)((i * 7) % s.rows);
+        tokens[i] = i == 0 ? 0 : i == 1 ? (int32_t)s.V - 1 : (int32_t)((i * 7919) % s.V);
+    }
+    result got = score(w, &s, x, values, bias, rows, tokens, n_targets);
+    if (!w->timing) {
+        reference(&s, x, values, bias, z, bound);
+        check(&s, &got, z, bound, rows, tokens, n_targets);
     }
     result_free(&got);
     free(x);
@@ -135,20 +186,8 @@ static void check_shape(const world *w, const shape *s)
     free(bias);
     free(z);
     free(bound);
-    free(lp);
-    free(lp_bound);
     free(rows);
     free(tokens);
-}
-
-static void test_values(void **state)
-{
-    (void)state;
-    for (int threads = 1; threads <= 2; threads++) {
-        world w = world_open(threads);
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) check_shape(&w, &shapes[i]);
-        world_close(&w);
-    }
 }
 
 /* Equal logits: the lowest id, within a block, over blocks and over chunks. */
@@ -156,24 +195,24 @@ static void test_ties(void **state)
 {
     (void)state;
     world w = world_open(2);
-    const shape s = {3, 2, 2500, 0, false, true, true};
+    const shape s = {3, 2, 2500, 0, false, true, true, EVERY};
     float *x = normals(3 * 2, 1, 1.0), *values = (float *)calloc(2500 * 2, sizeof(float)),
           *bias = normals(2500, 3, 1.0);
     const int32_t rows[] = {0, 1, 2}, tokens[] = {0, 0, 1};
     for (size_t i = 0; i < 6; i++) x[i] = 1.0f;
-    result got = run(&w, &s, x, values, bias, rows, tokens, 3);
+    result got = score(&w, &s, x, values, bias, rows, tokens, 3);
     for (size_t r = 0; r < 3; r++) assert_int_equal(got.greedy[r], 0);
     assert_int_equal(got.target_greedy[0], 1);
     assert_int_equal(got.target_greedy[2], 0);
     assert_true(fabs((double)got.log_probability[2] + log(2500.0)) < 1e-6);
     result_free(&got);
     values[2 * 1100] = values[2 * 1101] = values[2 * 2300] = values[2 * 1300] = 3.0f;
-    got = run(&w, &s, x, values, bias, rows, tokens, 3);
+    got = score(&w, &s, x, values, bias, rows, tokens, 3);
     for (size_t r = 0; r < 3; r++) assert_int_equal(got.greedy[r], 1100);
     result_free(&got);
     /* A NaN in a row makes its log-probabilities NaN and leaves the others alone. */
     x[2] = NAN;
-    result bad = run(&w, &s, x, values, bias, rows, tokens, 3);
+    result bad = score(&w, &s, x, values, bias, rows, tokens, 3);
     for (size_t i = 0; i < 3; i++) assert_int_equal(isnan(bad.log_probability[i]) != 0, i == 1);
     assert_in_range(bad.greedy[1], 0, 2499);
     result_free(&bad);
@@ -183,11 +222,10 @@ static void test_ties(void **state)
     world_close(&w);
 }
 
-int main(void)
+static const case_table table = {.op = "score", .n = SHAPES + EDGES, .tf32 = true, .describe = describe, .run = run};
+
+int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values),
-        cmocka_unit_test(test_ties),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {CASES(&table), cmocka_unit_test(test_ties)};
+    return CASES_MAIN(argc, argv, &table, tests);
 }

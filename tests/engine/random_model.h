@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "device/chosen.h"
 #include "model/model.h"
 
 #define CHECK(call)                                                                                                    \
@@ -32,6 +33,7 @@ typedef struct random_model {
     char folder[PL_PATH_MAX];
     pl_gear gear;
     pl_model *model;
+    pl_dtype compute;
 } random_model;
 
 /* Header entry and data of one tensor; norms are near 1, all else has the given deviation. */
@@ -171,13 +173,19 @@ static inline void remove_model(const char *folder)
     (void)rmdir(folder);
 }
 
-static inline void open_folder(random_model *m, const char *folder, int n_threads)
+static inline void open_folder_as(random_model *m, const char *folder, int n_threads, pl_dtype compute)
 {
     pl_checkpoint *checkpoint;
-    CHECK(pl_gear_open(&m->gear, "cpu", n_threads));
+    m->compute = compute;
+    CHECK(pl_gear_open(&m->gear, chosen_device(), n_threads));
     CHECK(pl_checkpoint_open(&checkpoint, folder));
-    CHECK(pl_model_load(&m->model, &m->gear, checkpoint, PL_F32));
+    CHECK(pl_model_load(&m->model, &m->gear, checkpoint, compute));
     pl_checkpoint_close(checkpoint);
+}
+
+static inline void open_folder(random_model *m, const char *folder, int n_threads)
+{
+    open_folder_as(m, folder, n_threads, PL_F32);
 }
 
 static inline void close_model(random_model *m)

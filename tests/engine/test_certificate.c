@@ -76,7 +76,7 @@ static plain run_plain(random_model *m, const int32_t *ids, size_t n)
     batch_of b;
     pl_kv *kv;
     CHECK(ops->stream_create(gear->device, &stream));
-    CHECK(ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_pages, PL_F32));
+    CHECK(ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_pages, pl_dtype_storage(m->compute)));
     CHECK(batch_make(&b, gear, stream, &one, 1, 1, n_pages));
     CHECK(pl_activations_create(&activations, m->model, n, n, true));
     CHECK(pl_view_create(gear, &log_probability, 1, n, PL_F32));
@@ -190,14 +190,14 @@ enum { VARIANTS = 6 }; /* alone or not, shuffled or not, two small page pools */
 
 /* ---- The certificate ----------------------------------------------------------------------------------------- */
 
-static void certify(const model_shape *shape, size_t n_questions, const size_t *sizes, size_t n_sizes)
+static void certify(const model_shape *shape, pl_dtype compute, size_t n_questions, const size_t *sizes, size_t n_sizes)
 {
     char folder[PL_PATH_MAX];
     random_model models[2];
     questions *q = malloc(sizeof *q);
     write_model(folder, shape);
-    open_folder(&models[0], folder, 1);
-    open_folder(&models[1], folder, 2);
+    open_folder_as(&models[0], folder, 1, compute);
+    open_folder_as(&models[1], folder, 2, compute);
     remove_model(folder);
     ask(q, n_questions, shape->positions - 4, shape->V, (uint32_t)shape->C);
 
@@ -269,20 +269,38 @@ static void certify(const model_shape *shape, size_t n_questions, const size_t *
     free(q);
 }
 
+/* Every compute type of the device. The emulator takes one a model, fewer questions and batch sizes. */
+static const pl_dtype compute_types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32};
+
+static size_t n_compute_types(void)
+{
+    return on_cuda() ? sizeof compute_types / sizeof *compute_types : 1;
+}
+
 static void small_gpt2(void **state)
 {
     (void)state;
     const model_shape shape = {"gpt2", 24, 3, 3, 96, 3, 61, 150};
-    const size_t sizes[] = {1, 3, 32, 100, 1024, 8192};
-    certify(&shape, QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
+    const size_t sizes[] = {1, 3, 32, 100, 1024, 8192}, few[] = {7, 100};
+    if (on_emulator()) {
+        certify(&shape, PL_BF16, 6, few, 2);
+        return;
+    }
+    for (size_t i = 0; i < n_compute_types(); i++)
+        certify(&shape, compute_types[i], QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
 }
 
 static void small_llama(void **state)
 {
     (void)state;
     const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 141};
-    const size_t sizes[] = {5, 31, 96, 8192};
-    certify(&shape, QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
+    const size_t sizes[] = {5, 31, 96, 8192}, few[] = {31, 8192};
+    if (on_emulator()) {
+        certify(&shape, PL_F32, 6, few, 2);
+        return;
+    }
+    for (size_t i = 0; i < n_compute_types(); i++)
+        certify(&shape, compute_types[i], QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
 }
 
 static void gpt2_width(void **state)
@@ -290,7 +308,9 @@ static void gpt2_width(void **state)
     (void)state;
     const model_shape shape = {"gpt2", 768, 12, 12, 3072, 2, 1000, 110};
     const size_t sizes[] = {1, 19, 8192};
-    certify(&shape, 4, sizes, sizeof sizes / sizeof *sizes);
+    if (on_emulator()) skip(); /* hours */
+    for (size_t i = 0; i < n_compute_types(); i++)
+        certify(&shape, compute_types[i], 4, sizes, sizeof sizes / sizeof *sizes);
 }
 
 int main(void)
@@ -300,5 +320,7 @@ int main(void)
         cmocka_unit_test(small_llama),
         cmocka_unit_test(gpt2_width),
     };
+    int missing = device_missing();
+    if (missing) return missing;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,5 +225,7 @@ int main(void)
         cmocka_unit_test(texts_end_before_the_earliest_stop),
         cmocka_unit_test(a_trained_model_tells_its_story),
     };
+    int missing = device_missing();
+    if (missing) return missing;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,5 +222,7 @@ int main(void)
         cmocka_unit_test(ranges_name_the_rows_of_all),          cmocka_unit_test(wrong_requests_are_named),
         cmocka_unit_test(a_small_pool_is_refused_with_numbers), cmocka_unit_test(progress_counts_requests),
     };
+    int missing = device_missing();
+    if (missing) return missing;
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

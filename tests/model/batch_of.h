@@ -1,5 +1,5 @@
 /* Packed batches by hand, for tests of the forward pass: sequences end to end, the pages of path p at
- * p * pages_a_path and on, one run a sequence. */
+ * p * pages_a_path and on, each sequence in runs of at most PL_RUN_ROWS rows. */
 #ifndef PLUMB_TESTS_MODEL_BATCH_OF_H
 #define PLUMB_TESTS_MODEL_BATCH_OF_H
 
@@ -34,16 +34,22 @@ static inline pl_status batch_make(batch_of *b, const pl_gear *gear, pl_stream *
                                    size_t n_sequences, size_t n_paths, size_t pages_a_path)
 {
     *b = (batch_of){.gear = gear};
-    for (size_t s = 0; s < n_sequences; s++) b->n_tokens += sequences[s].n;
-    size_t N = b->n_tokens, row = 0;
+    size_t n_runs = 0, row = 0, run = 0;
+    for (size_t s = 0; s < n_sequences; s++) {
+        b->n_tokens += sequences[s].n;
+        n_runs += (sequences[s].n + PL_RUN_ROWS - 1) / PL_RUN_ROWS;
+    }
+    size_t N = b->n_tokens;
     int32_t *ids = calloc(6 * N, sizeof *ids), *positions = ids + N, *paths = ids + 2 * N, *rows = ids + 3 * N,
             *from = ids + 4 * N, *to = ids + 5 * N;
-    int32_t *pages = calloc(n_paths * pages_a_path, sizeof *pages), *runs = calloc(2 * n_sequences, sizeof *runs);
+    int32_t *pages = calloc(n_paths * pages_a_path, sizeof *pages), *runs = calloc(2 * n_runs, sizeof *runs);
     if (!ids || !pages || !runs) abort();
     for (size_t s = 0; s < n_sequences; s++) {
         const sequence *q = &sequences[s];
-        runs[2 * s] = (int32_t)row;
-        runs[2 * s + 1] = (int32_t)q->n;
+        for (size_t done = 0; done < q->n; done += PL_RUN_ROWS, run++) {
+            runs[2 * run] = (int32_t)(row + done);
+            runs[2 * run + 1] = (int32_t)(q->n - done < PL_RUN_ROWS ? q->n - done : PL_RUN_ROWS);
+        }
         for (size_t t = 0; t < q->n; t++, row++) {
             ids[row] = q->ids[q->first + t];
             positions[row] = (int32_t)(q->first + t);
@@ -58,7 +64,7 @@ static inline pl_status batch_make(batch_of *b, const pl_gear *gear, pl_stream *
     const int32_t counts[PL_COUNTS] = {[PL_COUNT_TOKENS] = (int32_t)N,
                                        [PL_COUNT_ROWS] = (int32_t)N,
                                        [PL_COUNT_TARGETS] = (int32_t)b->n_targets,
-                                       [PL_COUNT_RUNS] = (int32_t)n_sequences};
+                                       [PL_COUNT_RUNS] = (int32_t)n_runs};
     const int32_t no_copy[2] = {0};
     pl_status status;
     PL_GOTO(status, done, batch_vector(b, &b->batch.counts, stream, counts, 1, PL_COUNTS));
@@ -67,7 +73,7 @@ static inline pl_status batch_make(batch_of *b, const pl_gear *gear, pl_stream *
     PL_GOTO(status, done, batch_vector(b, &b->batch.paths, stream, paths, 1, N));
     PL_GOTO(status, done, batch_vector(b, &b->batch.page_table, stream, pages, n_paths, pages_a_path));
     PL_GOTO(status, done, batch_vector(b, &b->batch.copies, stream, no_copy, 1, 2));
-    PL_GOTO(status, done, batch_vector(b, &b->batch.runs, stream, runs, n_sequences, 2));
+    PL_GOTO(status, done, batch_vector(b, &b->batch.runs, stream, runs, n_runs, 2));
     PL_GOTO(status, done, batch_vector(b, &b->rows, stream, rows, 1, N));
     PL_GOTO(status, done, batch_vector(b, &b->target_rows, stream, from, 1, N));
     PL_GOTO(status, done, batch_vector(b, &b->target_tokens, stream, to, 1, N));

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "device/chosen.h"
 #include "model/batch_of.h"
 #include "model/model.h"
 #include "model/weights.h"
@@ -112,7 +113,8 @@ static inline pl_kv *kv_for(pl_model *model, size_t n_paths)
     const pl_gear *gear = pl_model_gear(model);
     const pl_config *c = pl_model_config(model);
     pl_kv *kv;
-    CHECK(gear->ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_paths * GOLDEN_PAGES, PL_F32));
+    CHECK(gear->ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_paths * GOLDEN_PAGES,
+                               pl_dtype_storage(model->compute)));
     return kv;
 }
 

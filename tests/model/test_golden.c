@@ -1,5 +1,6 @@
 /* Small random checkpoints against transformers: every hidden state, logits, log-likelihoods and greedy ids. Two
- * sequences (5 and 66 tokens: more than two pages) run packed in one batch; greedy runs one token a step. */
+ * sequences (5 and 66 tokens: more than two pages) run packed in one batch; greedy runs one token a step. On a CUDA
+ * device also in the 16-bit types and tf32, against the same float32 values. */
 #include "model/golden.h"
 
 static const char *const folders[] = {
@@ -7,12 +8,15 @@ static const char *const folders[] = {
     "llama-llama3", "llama-yarn", "llama-longrope",
 };
 
-static void open_model(pl_model **model, pl_gear *gear, const char *folder)
+typedef void alteration(pl_config *config);
+
+static void open_model(pl_model **model, pl_gear *gear, const char *folder, pl_dtype compute, alteration *alter)
 {
     pl_checkpoint *checkpoint;
-    CHECK(pl_gear_open(gear, "cpu", 2));
+    CHECK(pl_gear_open(gear, chosen_device(), 2));
     CHECK(pl_checkpoint_open(&checkpoint, folder));
-    CHECK(pl_model_load(model, gear, checkpoint, PL_F32));
+    if (alter) alter(&checkpoint->config);
+    CHECK(pl_model_load(model, gear, checkpoint, compute));
     pl_checkpoint_close(checkpoint);
 }
 
@@ -23,7 +27,7 @@ static void test_folder(void **state)
     pl_gear gear;
     pl_model *model;
     CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
-    open_model(&model, &gear, folder);
+    open_model(&model, &gear, folder, PL_F32, NULL);
     pl_safetensors *golden = golden_open(&text, folder);
 
     double worst = golden_distance(model, golden);
@@ -50,7 +54,7 @@ static void test_same_bits(void **state)
     pl_gear gear;
     pl_model *model;
     CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
-    open_model(&model, &gear, folder);
+    open_model(&model, &gear, folder, PL_F32, NULL);
     pl_safetensors *golden = golden_open(&text, folder);
     size_t n, m;
     int32_t *ids = golden_ids(golden, "ids.1", &n), *other = golden_ids(golden, "ids.0", &m);
@@ -84,16 +88,58 @@ static void test_same_bits(void **state)
     pl_gear_close(&gear);
 }
 
+/* The same distance when products round their inputs to fewer bits: ROUNDING is of the order of the type's last bit
+ * (2^-8 for bfloat16, 2^-11 for float16 and tf32) times the few dozen roundings that a value goes through in two or
+ * three blocks, added at random. */
+static const struct {
+    pl_dtype compute;
+    double tolerance;
+} roundings[] = {{PL_BF16, 2e-2}, {PL_F16, 2.5e-3}, {PL_TF32, 2.5e-3}};
+
+static void no_attention_scale(pl_config *c)
+{
+    c->attention_scale = 1;
+}
+
+static double distance_of(const char *folder, pl_dtype compute, alteration *alter)
+{
+    pl_bytes text;
+    pl_gear gear;
+    pl_model *model;
+    open_model(&model, &gear, folder, compute, alter);
+    pl_safetensors *golden = golden_open(&text, folder);
+    double worst = golden_distance(model, golden);
+    pl_safetensors_close(golden);
+    pl_bytes_free(&text);
+    pl_model_free(model);
+    pl_gear_close(&gear);
+    return worst;
+}
+
+/* Within the bound; with a planted fault (attention without its scale) past it; and not what float32 gives. */
+static void test_rounded(void **state)
+{
+    char folder[PL_PATH_MAX];
+    CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
+    for (size_t i = 0; i < sizeof roundings / sizeof *roundings; i++) {
+        pl_dtype compute = roundings[i].compute;
+        double d = distance_of(folder, compute, NULL), planted = distance_of(folder, compute, no_attention_scale);
+        print_message("%s, %s: %.2g; planted: %.2g\n", (const char *)*state, pl_dtype_name(compute), d, planted);
+        assert_true(d <= roundings[i].tolerance);
+        assert_true(planted > roundings[i].tolerance);
+        assert_true(d > GOLDEN_TOLERANCE);
+    }
+}
+
 int main(void)
 {
     enum { N = sizeof folders / sizeof *folders };
-    struct CMUnitTest tests[2 * N];
-    for (size_t i = 0; i < N; i++)
+    void (*const functions[])(void **state) = {test_folder, test_same_bits, test_rounded};
+    struct CMUnitTest tests[3 * N];
+    for (size_t i = 0; i < 3 * N; i++)
         tests[i] = (struct CMUnitTest){
-            .name = folders[i], .test_func = test_folder, .initial_state = (void *)(uintptr_t)folders[i]};
-    for (size_t i = 0; i < N; i++) {
-        tests[N + i] = tests[i];
-        tests[N + i].test_func = test_same_bits;
-    }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+            .name = folders[i % N], .test_func = functions[i / N], .initial_state = (void *)(uintptr_t)folders[i % N]};
+    int missing = device_missing();
+    if (missing) return missing;
+    return _cmocka_run_group_tests("golden", tests, on_cuda() ? 3 * N : 2 * N, NULL, NULL);
 }

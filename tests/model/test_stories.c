@@ -16,7 +16,7 @@ static void open_stories(pl_model **model, pl_gear *gear)
     pl_checkpoint *checkpoint;
     CHECK(data_path(folder, ""));
     if (!pl_folder_exists(folder)) skip();
-    CHECK(pl_gear_open(gear, "cpu", 0));
+    CHECK(pl_gear_open(gear, chosen_device(), 0));
     CHECK(pl_checkpoint_open(&checkpoint, folder));
     CHECK(pl_model_load(model, gear, checkpoint, PL_F32));
     pl_checkpoint_close(checkpoint);
@@ -107,5 +107,7 @@ static void test_greedy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_states), cmocka_unit_test(test_greedy)};
+    int missing = device_missing();
+    if (missing) return missing;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,93 @@
+/* What the two attention kernels share: their arguments, the queries of a block, the keys a query sees.
+ *
+ * A block takes one run (rows of one path, positions going up by 1), one key/value head and a tile of queries: query
+ * r * group + h is row r of the run, head h of the `group` query heads that share the key/value head. Tiles that the
+ * run does not fill leave at once; a short run fills few warps and the others only help to bring pages. */
+#ifndef PLUMB_CUDA_ATTENTION_CUH
+#define PLUMB_CUDA_ATTENTION_CUH
+
+#include <limits.h>
+
+#include "cuda.h"
+#include "kernel.cuh"
+#include "ptx.cuh"
+
+struct attention_params {
+    const int32_t *n_runs;
+    int run_capacity;
+    const int32_t *runs, *positions, *paths, *table;
+    size_t run_stride, table_stride;
+    const void *kv;       /* the layer's first page */
+    size_t page_elements; /* from a page to the next */
+    const void *q;
+    void *y;
+    size_t q_stride, y_stride;
+    float *lse; /* or NULL */
+    size_t lse_stride;
+    const float *alibi; /* or NULL */
+    int n_heads, group, width; /* H, H / G, D */
+    int window;                /* INT_MAX: all keys */
+    float scale, softcap;
+    float log_scale; /* from a score to units of log 2, after softcap and ALiBi where there are any */
+    bool by_words; /* D and the rows of q and y are even: two elements of 16 bits move at once */
+};
+
+/* The part of a run that a block works on: queries first .. first + n, pages first_page .. first_page + n_pages. */
+struct attention_part {
+    int row, position; /* of the run's first row */
+    int first, n;      /* queries */
+    int first_page, n_pages;
+    int lowest, highest; /* positions of the first and last query's row */
+    const int32_t *table;
+};
+
+/* False: nothing to do. Runs of the end come first: they have the most keys, so a grid does not end on them. */
+__device__ __forceinline__ bool find_part(attention_part &part, const attention_params &p, int tile, int tile_queries)
+{
+    int run = (int)(gridDim.x - 1 - blockIdx.x);
+    if (run >= pl__rows(p.n_runs, p.run_capacity)) return false;
+    const int32_t *at = p.runs + (size_t)run * p.run_stride;
+    int n = at[1] * p.group;
+    part.row = at[0];
+    part.first = tile * tile_queries;
+    if (part.first >= n) return false;
+    part.n = n - part.first < tile_queries ? n - part.first : tile_queries;
+    part.position = p.positions[part.row];
+    part.lowest = part.position + part.first / p.group;
+    part.highest = part.position + (part.first + part.n - 1) / p.group;
+    part.first_page = p.window <= part.lowest ? (part.lowest - p.window + 1) / PL_PAGE : 0;
+    part.n_pages = part.highest / PL_PAGE + 1 - part.first_page;
+    part.table = p.table + (size_t)p.paths[part.row] * p.table_stride + part.first_page;
+    return true;
+}
+
+/* Key `key` is seen from `position`. */
+__device__ __forceinline__ bool seen(int key, int position, int window)
+{
+    return key <= position && position - key < window;
+}
+
+/* Every key of the page at `start` is seen from all positions lowest .. highest, and some key from one of them. */
+__device__ __forceinline__ bool all_seen(int start, int lowest, int highest, int window)
+{
+    return start + PL_PAGE - 1 <= lowest && highest - start < window;
+}
+__device__ __forceinline__ bool any_seen(int start, int lowest, int highest, int window)
+{
+    return start <= highest && lowest - (start + PL_PAGE - 1) < window;
+}
+
+/* Softcap and ALiBi on a scaled score. */
+__device__ __forceinline__ float bend(float s, float softcap, float slope, int key, int position)
+{
+    if (softcap > 0.0f) s = softcap * tanhf(s / softcap);
+    return fmaf(slope, (float)(key - position), s);
+}
+
+/* What is subtracted from scores whose maximum is `max`: a query that has seen no finite score keeps weights of 0. */
+__device__ __forceinline__ float shift_of(float max)
+{
+    return max == -INFINITY ? 0.0f : max;
+}
+
+#endif

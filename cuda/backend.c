@@ -1,0 +1,253 @@
+/* The CUDA backend: its devices, its table, and the plug-in's one exported function.
+ *
+ * Opening says what is wrong in a line of its own for everything that machines are known to lack: a driver, a driver
+ * new enough, a GPU, this GPU, an architecture from sm_80 on, a GPU that is free, room for a context. libcuda is not
+ * linked: the runtime looks for it, so that the plug-in can be opened, and say so, where there is none. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda.h"
+
+#ifdef PL_CUDA_EMULATED
+#define BACKEND_NAME "cuda-emulated"
+#else
+#define BACKEND_NAME "cuda"
+#endif
+
+enum { LEAST_ARCHITECTURE = 80 };
+
+/* ---- Opening ---- */
+
+static pl_status no_driver(const pl_host_services *host)
+{
+    int driver = 0, built = 0;
+    (void)cudaDriverGetVersion(&driver);
+    (void)cudaRuntimeGetVersion(&built);
+    if (driver == 0) {
+        return host->fail(PL_E_UNSUPPORTED, BACKEND_NAME
+                          ": no NVIDIA driver is installed here (there is no libcuda.so.1); in a container, "
+                          "pass the GPU in (docker --gpus all, apptainer --nv); --device cpu needs none");
+    }
+    return host->fail(PL_E_UNSUPPORTED,
+                      BACKEND_NAME
+                      ": the NVIDIA driver is too old: it knows CUDA %d.%d, libplumb_cuda.so was built with "
+                      "CUDA %d.%d; update the driver, or build plumb with an older CUDA (12.4 at least)",
+                      driver / 1000, driver % 1000 / 10, built / 1000, built % 1000 / 10);
+}
+
+/* There is a driver and it has a device of this index. */
+static pl_status find_device(int index, const pl_host_services *host)
+{
+    int n = 0; /* stays as it is when the call fails */
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    const char *is = visible ? "is '" : "is not set", *end = visible ? "'" : "";
+    cudaError_t error = cudaGetDeviceCount(&n);
+    (void)cudaGetLastError();
+    if (error == cudaErrorInsufficientDriver) return no_driver(host);
+    if (error == cudaErrorNoDevice || (error == cudaSuccess && n == 0)) {
+        return host->fail(PL_E_UNSUPPORTED,
+                          BACKEND_NAME
+                          ": the driver shows no GPU (CUDA_VISIBLE_DEVICES %s%s%s); --device cpu needs none",
+                          is, visible ? visible : "", end);
+    }
+    if (error != cudaSuccess) {
+        return host->fail(PL_E_DEVICE,
+                          BACKEND_NAME ": the driver does not start: %s (%s); see whether nvidia-smi works",
+                          cudaGetErrorName(error), cudaGetErrorString(error));
+    }
+    if (index < 0 || index >= n) {
+        return host->fail(PL_E_UNSUPPORTED,
+                          BACKEND_NAME ":%d does not exist: there %s %d, from " BACKEND_NAME ":0 to " BACKEND_NAME
+                                       ":%d (CUDA_VISIBLE_DEVICES %s%s%s)",
+                          index, n == 1 ? "is" : "are", n, n - 1, is, visible ? visible : "", end);
+    }
+    return PL_OK;
+}
+
+static pl_status read_properties(pl_device *device)
+{
+    struct cudaDeviceProp properties;
+    int major = 0, minor = 0, shared = 0;
+    PL_CUDA_TRY(device, cudaGetDeviceProperties(&properties, device->index));
+    (void)snprintf(device->name, sizeof device->name, BACKEND_NAME ":%d (%.72s)", device->index, properties.name);
+    PL_CUDA_TRY(device, cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device->index));
+    PL_CUDA_TRY(device, cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device->index));
+    PL_CUDA_TRY(device, cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerBlockOptin, device->index));
+    PL_CUDA_TRY(device, cudaDeviceGetAttribute(&device->n_processors, cudaDevAttrMultiProcessorCount, device->index));
+    device->architecture = 10 * major + minor;
+    device->shared_bytes = (size_t)shared;
+#ifdef PL_CUDA_EMULATED
+    (void)snprintf(device->device_class, sizeof device->device_class, BACKEND_NAME);
+#else
+    (void)snprintf(device->device_class, sizeof device->device_class, "cuda-sm%d", device->architecture);
+#endif
+    if (device->architecture < LEAST_ARCHITECTURE) {
+        return device->host->fail(PL_E_UNSUPPORTED,
+                                  "%s is sm_%d: plumb needs sm_%d or newer (A100, RTX 30, A10, L4, H100 and later); "
+                                  "choose another with --device " BACKEND_NAME ":<index>, or --device cpu",
+                                  device->name, device->architecture, LEAST_ARCHITECTURE);
+    }
+    return PL_OK;
+}
+
+/* The first call that takes the GPU's memory. */
+static pl_status create_context(pl_device *device)
+{
+    cudaError_t error = cudaSetDevice(device->index);
+    if (error == cudaSuccess) error = cudaFree(NULL); /* older runtimes make the context here */
+    if (error == cudaSuccess) error = cudaStreamCreateWithFlags(&device->setup, cudaStreamNonBlocking);
+    if (error == cudaErrorDevicesUnavailable) {
+        (void)cudaGetLastError();
+        return device->host->fail(
+            PL_E_DEVICE,
+            "%s is busy: another process has it for itself (exclusive compute mode); wait for it, "
+            "or choose another with --device " BACKEND_NAME ":<index>",
+            device->name);
+    }
+    if (error == cudaErrorMemoryAllocation) {
+        (void)cudaGetLastError();
+        return device->host->fail(
+            PL_E_MEMORY,
+            "%s has no room left for a CUDA context; nvidia-smi shows who uses its memory; choose "
+            "another with --device " BACKEND_NAME ":<index>",
+            device->name);
+    }
+    return error == cudaSuccess ? PL_OK : pl__cuda_failed(device, error, "creating a context");
+}
+
+static void close_device(pl_device *device)
+{
+    if (!device) return;
+    if (device->setup) {
+        (void)cudaSetDevice(device->index);
+        pl__blas_free(device->blas);
+        (void)cudaStreamDestroy(device->setup);
+    }
+    free(device);
+}
+
+static pl_status open_device(pl_device **out, int index, int n_threads, const pl_host_services *host)
+{
+    pl_device *device = NULL;
+    pl_status status;
+    *out = NULL;
+    PL_TRY(find_device(index, host));
+    const pl_device unnamed = {.host = host};
+    PL_TRY(pl__handle_create(&unnamed, (void **)&device, sizeof *device));
+    device->host = host;
+    device->index = index;
+    device->n_threads = n_threads;
+    (void)snprintf(device->name, sizeof device->name, BACKEND_NAME ":%d", index);
+    PL_GOTO(status, failed, read_properties(device));
+    PL_GOTO(status, failed, create_context(device));
+    *out = device;
+    return PL_OK;
+failed:
+    close_device(device);
+    return status;
+}
+
+static pl_status facts(pl_device *device, pl_device_facts *out)
+{
+    *out = (pl_device_facts){.n_threads = device->n_threads};
+    PL_TRY(pl__enter(device));
+    (void)snprintf(out->name, sizeof out->name, "%s", device->name);
+    (void)snprintf(out->device_class, sizeof out->device_class, "%s", device->device_class);
+    PL_CUDA_TRY(device, cudaMemGetInfo(&out->free_bytes, &out->memory_bytes));
+    return PL_OK;
+}
+
+/* ---- The ops, on whatever thread ---- */
+
+#define X(op)                                                                                                          \
+    static pl_status op(pl_stream *stream, const pl_##op##_args *args)                                                 \
+    {                                                                                                                  \
+        PL_TRY(pl__enter(stream->device));                                                                             \
+        return pl__##op(stream, args);                                                                                 \
+    }
+PL__CUDA_OPS(X)
+#undef X
+
+static pl_status weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
+{
+    *out = NULL;
+    PL_TRY(pl__enter(device));
+    return pl__weight_create(device, out, n_out, n_in, compute);
+}
+
+static pl_status weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
+                            pl_dtype from, pl_layout layout)
+{
+    PL_TRY(pl__enter(stream->device));
+    return pl__weight_set(stream, weight, first_out, n_out, data, from, layout);
+}
+
+static pl_status weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from)
+{
+    PL_TRY(pl__enter(stream->device));
+    return pl__weight_refresh(stream, weight, from);
+}
+
+static void weight_free(pl_weight *weight)
+{
+    if (weight) (void)cudaSetDevice(weight->device->index);
+    pl__weight_free(weight);
+}
+
+static pl_status kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
+                           size_t n_pages, pl_dtype dtype)
+{
+    *out = NULL;
+    PL_TRY(pl__enter(device));
+    return pl__kv_create(device, out, n_layers, n_kv_heads, head_width, n_pages, dtype);
+}
+
+static void kv_free(pl_kv *kv)
+{
+    if (kv) (void)cudaSetDevice(kv->device->index);
+    pl__kv_free(kv);
+}
+
+static const pl_backend backend = {.name = BACKEND_NAME,
+                                   .open = open_device,
+                                   .close = close_device,
+                                   .facts = facts,
+                                   .buffer_create = pl__buffer_create,
+                                   .buffer_free = pl__buffer_free,
+                                   .host_memory_create = pl__host_memory_create,
+                                   .host_memory_free = pl__host_memory_free,
+                                   .stream_create = pl__stream_create,
+                                   .stream_free = pl__stream_free,
+                                   .stream_wait = pl__stream_wait,
+                                   .event_create = pl__event_create,
+                                   .event_free = pl__event_free,
+                                   .event_record = pl__event_record,
+                                   .event_wait = pl__event_wait,
+                                   .event_wait_host = pl__event_wait_host,
+                                   .upload = pl__upload,
+                                   .download = pl__download,
+                                   .fill_zero = pl__fill_zero,
+                                   .weight_create = weight_create,
+                                   .weight_set = weight_set,
+                                   .weight_refresh = weight_refresh,
+                                   .weight_free = weight_free,
+                                   .weight_bytes = pl__weight_bytes,
+                                   .kv_create = kv_create,
+                                   .kv_free = kv_free,
+                                   .kv_page_bytes = pl__kv_page_bytes,
+                                   .score_workspace_bytes = pl__score_workspace_bytes,
+                                   .record_begin = pl__record_begin,
+                                   .record_end = pl__record_end,
+                                   .replay = pl__replay,
+                                   .graph_free = pl__graph_free,
+#define X(op) .op = op,
+                                   PL__CUDA_OPS(X)
+#undef X
+};
+
+__attribute__((visibility("default"))) pl_plugin_entry pl_plugin_backend;
+const pl_backend *pl_plugin_backend(int version)
+{
+    return version == PL_PLUGIN_VERSION ? &backend : NULL;
+}

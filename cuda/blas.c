@@ -1,0 +1,278 @@
+/* cuBLASLt's calls. Its matrices are column-major, so a row-major y = x W^T is asked for as y^T = W x^T: A = W seen as
+ * [n_in, n_out] and transposed, B = x^T, C = D = y^T; a bias has an element for each row of D. */
+#include "blas.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CALLS(X)                                                                                                       \
+    X(cublasLtCreate)                                                                                                  \
+    X(cublasLtDestroy)                                                                                                 \
+    X(cublasLtGetVersion)                                                                                              \
+    X(cublasLtGetStatusString)                                                                                         \
+    X(cublasLtMatmulDescCreate)                                                                                        \
+    X(cublasLtMatmulDescDestroy)                                                                                       \
+    X(cublasLtMatmulDescSetAttribute)                                                                                  \
+    X(cublasLtMatrixLayoutCreate)                                                                                      \
+    X(cublasLtMatrixLayoutDestroy)                                                                                     \
+    X(cublasLtMatmulPreferenceCreate)                                                                                  \
+    X(cublasLtMatmulPreferenceDestroy)                                                                                 \
+    X(cublasLtMatmulPreferenceSetAttribute)                                                                            \
+    X(cublasLtMatmulAlgoGetHeuristic)                                                                                  \
+    X(cublasLtMatmulAlgoCheck)                                                                                         \
+    X(cublasLtMatmulAlgoConfigGetAttribute)                                                                            \
+    X(cublasLtMatmul)
+
+struct pl__lt {
+    void *library;
+    cublasLtHandle_t handle;
+#define X(call) __typeof__(&call) call;
+    CALLS(X)
+#undef X
+};
+
+/* ---- Opening ---- */
+
+#ifdef PL_CUDA_EMULATED
+static bool find_calls(pl__lt *lt, char *why, size_t why_size)
+{
+    (void)why;
+    (void)why_size;
+#define X(call) lt->call = &call;
+    CALLS(X)
+#undef X
+    return true;
+}
+#else
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
+/* The version that the plug-in was built for: attributes are numbers, and another one may count them differently. */
+#define LIBRARY  "libcublasLt.so." TEXT(CUBLAS_VER_MAJOR)
+
+static bool find_calls(pl__lt *lt, char *why, size_t why_size)
+{
+    static const char *const places[] = {LIBRARY, "/usr/local/cuda/lib64/" LIBRARY};
+    for (size_t i = 0; !lt->library && i < sizeof places / sizeof *places; i++) {
+        lt->library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
+    }
+    if (!lt->library) {
+        (void)snprintf(why, why_size, "%s was not found (LD_LIBRARY_PATH names where to look)", LIBRARY);
+        return false;
+    }
+#define X(call)                                                                                                        \
+    {                                                                                                                  \
+        void *address = dlsym(lt->library, #call);                                                                     \
+        if (!address) {                                                                                                \
+            (void)snprintf(why, why_size, "%s lacks %s", LIBRARY, #call);                                              \
+            return false;                                                                                              \
+        }                                                                                                              \
+        memcpy(&lt->call, &address, sizeof address);                                                                   \
+    }
+    CALLS(X)
+#undef X
+    return true;
+}
+#endif
+
+pl_status pl__lt_open(const pl_device *device, pl__lt **out, char *why, size_t why_size)
+{
+    pl__lt *lt = NULL;
+    *out = NULL;
+    PL_TRY(pl__handle_create(device, (void **)&lt, sizeof *lt));
+    if (!find_calls(lt, why, why_size)) {
+        pl__lt_close(lt);
+        return PL_OK;
+    }
+    cublasStatus_t status = lt->cublasLtCreate(&lt->handle);
+    if (status != CUBLAS_STATUS_SUCCESS) {
+        (void)snprintf(why, why_size, "cublasLtCreate: %s", lt->cublasLtGetStatusString(status));
+        lt->handle = NULL;
+        pl__lt_close(lt);
+        return PL_OK;
+    }
+    *out = lt;
+    return PL_OK;
+}
+
+void pl__lt_close(pl__lt *lt)
+{
+    if (!lt) return;
+    if (lt->handle) (void)lt->cublasLtDestroy(lt->handle);
+    if (lt->library) (void)dlclose(lt->library);
+    free(lt);
+}
+
+size_t pl__lt_version(const pl__lt *lt)
+{
+    return lt->cublasLtGetVersion();
+}
+
+static pl_status failed(const pl_device *device, const pl__lt *lt, cublasStatus_t status, const char *what)
+{
+    return device->host->fail(status == CUBLAS_STATUS_ALLOC_FAILED ? PL_E_MEMORY : PL_E_DEVICE,
+                              "%s on %s: %s; PLUMB_CUDA_PRODUCT=own does without cuBLASLt", what, device->name,
+                              lt->cublasLtGetStatusString(status));
+}
+
+/* ---- The description of a product ---- */
+
+typedef struct description {
+    cublasLtMatmulDesc_t product;
+    cublasLtMatrixLayout_t w, x, y;
+} description;
+
+static void forget(const pl__lt *lt, description *d)
+{
+    if (d->y) (void)lt->cublasLtMatrixLayoutDestroy(d->y);
+    if (d->x) (void)lt->cublasLtMatrixLayoutDestroy(d->x);
+    if (d->w) (void)lt->cublasLtMatrixLayoutDestroy(d->w);
+    if (d->product) (void)lt->cublasLtMatmulDescDestroy(d->product);
+}
+
+static cudaDataType_t data_type(pl_dtype dtype)
+{
+    return dtype == PL_BF16 ? CUDA_R_16BF : dtype == PL_F16 ? CUDA_R_16F : CUDA_R_32F;
+}
+
+static cublasStatus_t set(const pl__lt *lt, description *d, cublasLtMatmulDescAttributes_t attribute, const void *value,
+                          size_t size)
+{
+    return lt->cublasLtMatmulDescSetAttribute(d->product, attribute, value, size);
+}
+
+static cublasStatus_t describe_epilogue(const pl__lt *lt, description *d, const pl__call *c)
+{
+    const int32_t bias_type = CUDA_R_32F;
+    const cublasLtEpilogue_t epilogue =
+        c->mode == PL__STORE_GELU ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
+    if (c->mode != PL__STORE_BIAS && c->mode != PL__STORE_GELU && c->mode != PL__ADD_BIAS) return CUBLAS_STATUS_SUCCESS;
+    cublasStatus_t status = set(lt, d, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = set(lt, d, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &c->bias, sizeof c->bias);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = set(lt, d, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, &bias_type, sizeof bias_type);
+    return status;
+}
+
+static cublasStatus_t layout(const pl__lt *lt, cublasLtMatrixLayout_t *out, cudaDataType_t type, size_t rows,
+                             size_t columns, size_t stride)
+{
+    return lt->cublasLtMatrixLayoutCreate(out, type, rows, columns, (int64_t)stride);
+}
+
+static cublasStatus_t describe(const pl__lt *lt, description *d, const pl__call *c, size_t rows)
+{
+    const cublasComputeType_t compute = c->compute == PL_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
+    const cublasOperation_t transposed = CUBLAS_OP_T;
+    const cudaDataType_t in = data_type(pl_dtype_storage(c->compute));
+    const cudaDataType_t out = c->mode == PL__FLOAT || c->mode == PL__ADD || c->mode == PL__ADD_BIAS ? CUDA_R_32F : in;
+    cublasStatus_t status = lt->cublasLtMatmulDescCreate(&d->product, compute, CUDA_R_32F);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = set(lt, d, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof transposed);
+    if (status == CUBLAS_STATUS_SUCCESS) status = describe_epilogue(lt, d, c);
+    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->w, in, c->n_in, c->n_out, c->w_stride);
+    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->x, in, c->n_in, rows, c->x_stride);
+    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->y, out, c->n_out, rows, c->y_stride);
+    return status;
+}
+
+/* ---- Pinning ---- */
+
+/* No workspace, no cut over k, and no more alignment than a view must have. */
+static cublasStatus_t prefer(const pl__lt *lt, cublasLtMatmulPreference_t preference)
+{
+    static const cublasLtMatmulPreferenceAttributes_t alignments[] = {
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES};
+    const size_t workspace = 0;
+    const uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_NONE, alignment = 16;
+    cublasStatus_t status = lt->cublasLtMatmulPreferenceSetAttribute(
+        preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &workspace, sizeof workspace);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = lt->cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+                                                          &schemes, sizeof schemes);
+    for (size_t i = 0; status == CUBLAS_STATUS_SUCCESS && i < sizeof alignments / sizeof *alignments; i++) {
+        status = lt->cublasLtMatmulPreferenceSetAttribute(preference, alignments[i], &alignment, sizeof alignment);
+    }
+    return status;
+}
+
+/* Whether the algorithm keeps an element's sum over k in one place. */
+static bool sums_at_once(const pl__lt *lt, const cublasLtMatmulAlgo_t *algorithm)
+{
+    int32_t splits = 0;
+    uint32_t scheme = 0;
+    size_t written;
+    return lt->cublasLtMatmulAlgoConfigGetAttribute(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &splits, sizeof splits,
+                                                    &written) == CUBLAS_STATUS_SUCCESS &&
+           lt->cublasLtMatmulAlgoConfigGetAttribute(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &scheme,
+                                                    sizeof scheme, &written) == CUBLAS_STATUS_SUCCESS &&
+           splits <= 1 && scheme == CUBLASLT_REDUCTION_SCHEME_NONE;
+}
+
+/* Whether the algorithm can be run, without workspace, for few rows and many, and for odd numbers of them. */
+static pl_status valid_for_all_rows(const pl_device *device, const pl__lt *lt, const pl__call *c,
+                                    const cublasLtMatmulAlgo_t *algorithm, bool *valid)
+{
+    static const size_t rows[] = {1, 2, 3, 7, 8, 16, 17, 64, 136, 512, 1000, 2048, 8192, 65536};
+    *valid = true;
+    for (size_t i = 0; *valid && i < sizeof rows / sizeof *rows; i++) {
+        description d = {0};
+        cublasLtMatmulHeuristicResult_t result = {.workspaceSize = 1};
+        cublasStatus_t status = describe(lt, &d, c, rows[i]);
+        if (status != CUBLAS_STATUS_SUCCESS) {
+            forget(lt, &d);
+            return failed(device, lt, status, "describing a product to cuBLASLt");
+        }
+        status = lt->cublasLtMatmulAlgoCheck(lt->handle, d.product, d.w, d.x, d.y, d.y, algorithm, &result);
+        *valid = status == CUBLAS_STATUS_SUCCESS && result.workspaceSize == 0;
+        forget(lt, &d);
+    }
+    return PL_OK;
+}
+
+pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *c, pl__plan *plan)
+{
+    enum { PROPOSALS = 16 };
+    cublasLtMatmulHeuristicResult_t proposals[PROPOSALS] = {0};
+    cublasLtMatmulPreference_t preference = NULL;
+    description d = {0};
+    pl_status result = PL_OK;
+    int n = 0;
+    plan->usable = false;
+    cublasStatus_t status = describe(lt, &d, c, c->rows);
+    if (status == CUBLAS_STATUS_SUCCESS) status = lt->cublasLtMatmulPreferenceCreate(&preference);
+    if (status == CUBLAS_STATUS_SUCCESS) status = prefer(lt, preference);
+    if (status != CUBLAS_STATUS_SUCCESS) {
+        result = failed(device, lt, status, "describing a product to cuBLASLt");
+        goto done;
+    }
+    /* What it cannot do at all is an error status, too: then there is no plan. */
+    status = lt->cublasLtMatmulAlgoGetHeuristic(lt->handle, d.product, d.w, d.x, d.y, d.y, preference, PROPOSALS,
+                                                proposals, &n);
+    if (status != CUBLAS_STATUS_SUCCESS) n = 0;
+    for (int i = 0; !plan->usable && i < n; i++) {
+        if (proposals[i].state != CUBLAS_STATUS_SUCCESS || proposals[i].workspaceSize) continue;
+        if (!sums_at_once(lt, &proposals[i].algo)) continue;
+        PL_GOTO(result, done, valid_for_all_rows(device, lt, c, &proposals[i].algo, &plan->usable));
+        plan->algorithm = proposals[i].algo;
+    }
+done:
+    if (preference) (void)lt->cublasLtMatmulPreferenceDestroy(preference);
+    forget(lt, &d);
+    return result;
+}
+
+pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl__plan *plan)
+{
+    const float alpha = 1.0f, beta = c->mode == PL__ADD || c->mode == PL__ADD_BIAS ? 1.0f : 0.0f;
+    description d = {0};
+    cublasStatus_t status = describe(lt, &d, c, c->rows);
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = lt->cublasLtMatmul(lt->handle, d.product, &alpha, c->w, d.w, c->x, d.x, &beta, c->y, d.y, c->y, d.y,
+                                    plan->free ? NULL : &plan->algorithm, NULL, 0, stream->handle);
+    forget(lt, &d);
+    return status == CUBLAS_STATUS_SUCCESS ? PL_OK : failed(stream->device, lt, status, "cublasLtMatmul");
+}

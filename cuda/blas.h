@@ -1,0 +1,56 @@
+/* cuBLASLt, as far as products with weights need it: one algorithm for a shape and a way of storing, pinned.
+ *
+ * The library (half a gigabyte) is opened at run time, by the first weight. Where it is missing the own product takes
+ * its place, so that the plug-in runs with a driver alone. No workspace is given: with it go the algorithms that cut k
+ * and meet in memory, and streams share nothing. */
+#ifndef PLUMB_CUDA_BLAS_H
+#define PLUMB_CUDA_BLAS_H
+
+#include <cublasLt.h>
+
+#include "cuda.h"
+
+/* How a product is stored. "y" has the storage type of the products, "float" is float32 (16-bit types alone have both).
+ */
+typedef enum pl__mode {
+    PL__STORE,      /* y = z */
+    PL__STORE_BIAS, /* y = z + bias */
+    PL__STORE_GELU, /* y = gelu_tanh(z + bias) */
+    PL__FLOAT,      /* float = z */
+    PL__ADD,        /* float += z */
+    PL__ADD_BIAS,   /* float += z + bias */
+    PL__MODES
+} pl__mode;
+
+typedef struct pl__plan {
+    bool usable;
+    bool free; /* the library chooses anew for every product (PLUMB_CUDA_PRODUCT=free) */
+    cublasLtMatmulAlgo_t algorithm;
+} pl__plan;
+
+/* x [rows, n_in], w [n_out, n_in], y [rows, n_out], rows `stride` elements apart, all of it 16-byte aligned, the bias
+ * too. */
+typedef struct pl__call {
+    pl_dtype compute;
+    pl__mode mode;
+    size_t rows, n_out, n_in;
+    const void *x, *w;
+    void *y;
+    const float *bias;
+    size_t x_stride, w_stride, y_stride;
+} pl__call;
+
+typedef struct pl__lt pl__lt;
+
+/* *out is NULL, and `why` says why, where the library is missing or does not start. */
+pl_status pl__lt_open(const pl_device *device, pl__lt **out, char *why, size_t why_size);
+void pl__lt_close(pl__lt *lt); /* takes NULL */
+size_t pl__lt_version(const pl__lt *lt);
+
+/* The first algorithm that the library proposes for call->rows rows which cuts nothing over k and is valid for every
+ * number of rows; plan->usable is false where there is none. Runs nothing; pointers are not read. */
+pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *call, pl__plan *plan);
+
+pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *call, const pl__plan *plan);
+
+#endif

@@ -1,0 +1,54 @@
+/* y[slot] += row after row of its ranges, one addition after another in the order of the ranges, so that a sum that is
+ * spread over several batches has the same bits. A thread owns a column; it reads a few rows ahead of its additions. */
+#include "cuda.h"
+#include "vector.cuh"
+
+enum { AHEAD = 8 };
+
+static __global__ void pool_slots(const int32_t *__restrict__ n_slots, int capacity, const int32_t *__restrict__ indptr,
+                                  const int32_t *__restrict__ ranges, size_t ranges_stride,
+                                  const int32_t *__restrict__ slots, const float *__restrict__ x, size_t x_stride,
+                                  float *__restrict__ y, size_t y_stride, size_t columns)
+{
+    const int slot = pl__own_row();
+    if (slot >= pl__rows(n_slots, capacity)) return;
+    y += (size_t)slots[slot] * y_stride;
+    for (size_t c = pl__first_piece(); c < columns; c += pl__piece_step()) {
+        float sum = y[c];
+        for (int32_t j = indptr[slot]; j < indptr[slot + 1]; j++) {
+            const int32_t *range = ranges + (size_t)j * ranges_stride;
+            const float *from = x + (size_t)range[0] * x_stride + c;
+            int32_t left = range[1];
+            for (; left >= AHEAD; left -= AHEAD, from += AHEAD * x_stride) {
+                float ahead[AHEAD];
+#pragma unroll
+                for (int i = 0; i < AHEAD; i++) ahead[i] = from[(size_t)i * x_stride];
+#pragma unroll
+                for (int i = 0; i < AHEAD; i++) sum = __fadd_rn(sum, ahead[i]);
+            }
+            for (; left > 0; left--, from += x_stride) sum = __fadd_rn(sum, *from);
+        }
+        y[c] = sum;
+    }
+}
+
+extern "C" pl_status pl__pool(pl_stream *stream, const pl_pool_args *args)
+{
+    const pl_device *device = stream->device;
+    const pl_view x = args->x, y = args->y;
+    const size_t n = args->slots.columns, C = x.columns;
+    PL_TRY(pl__check_view(device, "pool", "n_slots", args->n_slots, 1, 1, PL_I32));
+    PL_TRY(pl__check_view(device, "pool", "slots", args->slots, 1, n, PL_I32));
+    PL_TRY(pl__check_view(device, "pool", "indptr", args->indptr, 1, n + 1, PL_I32));
+    PL_TRY(pl__check_view(device, "pool", "x", x, x.rows, C, PL_F32));
+    PL_TRY(pl__check_view(device, "pool", "y", y, y.rows, C, PL_F32));
+    PL_TRY(pl__check_optional(device, "pool", "ranges", args->ranges, args->ranges.rows, 2, PL_I32));
+    if (!n || !C) return PL_OK;
+    const pl__row_grid g = pl__cover_rows(n, C);
+    CU_LAUNCH(pool_slots, g.grid, g.block, 0, stream->handle, (const int32_t *)pl__at(args->n_slots, 0), (int)n,
+              (const int32_t *)pl__at(args->indptr, 0), (const int32_t *)pl__at(args->ranges, 0), args->ranges.stride,
+              (const int32_t *)pl__at(args->slots, 0), (const float *)pl__at(x, 0), x.stride, (float *)pl__at(y, 0),
+              y.stride, C);
+    PL_LAUNCHED(stream, "pool");
+    return PL_OK;
+}

@@ -1,0 +1,258 @@
+/* Who makes the products of a weight: the choice for each weight shape, and the way through it.
+ *
+ * PLUMB_CUDA_PRODUCT=own always takes the own product; =cublas takes cuBLASLt or fails, for finding out and measuring
+ * (views that are not aligned go to the own product even then); =free leaves the algorithm of every product to
+ * cuBLASLt, so that a row's bits hang on the batch: what pinning costs is measured against it; unset, cuBLASLt is taken
+ * where the probe allows it. The choice is made once for a shape, at its first weight. */
+#include "product.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe.h"
+
+enum { ALIGNMENT = 16 };
+
+typedef enum wish { AUTOMATIC, OWN, BLAS, FREE } wish;
+
+/* A weight shape and its maker: cuBLASLt with these plans, or the own product. */
+struct pl__product {
+    size_t n_out, n_in;
+    pl_dtype compute;
+    bool blas;
+    pl__plan plans[PL__MODES];
+    pl__product *next;
+};
+
+struct pl__blas {
+    wish wish;
+    pl__lt *lt; /* NULL: not wanted, or not there */
+    char why_no_lt[160];
+    const char *why_own;
+    pl__product *products;
+    pl__staging *staging;
+};
+
+/* ---- What a device's products share ---- */
+
+static pl_status read_wish(const pl_device *device, wish *out)
+{
+    const char *value = getenv("PLUMB_CUDA_PRODUCT");
+    *out = AUTOMATIC;
+    if (!value || !*value) return PL_OK;
+    if (!strcmp(value, "own"))
+        *out = OWN;
+    else if (!strcmp(value, "cublas"))
+        *out = BLAS;
+    else if (!strcmp(value, "free"))
+        *out = FREE;
+    else
+        return device->host->fail(PL_E_USAGE, "PLUMB_CUDA_PRODUCT is '%s': expected own, cublas, free, or nothing",
+                                  value);
+    return PL_OK;
+}
+
+static pl_status blas_of(pl_device *device, pl__blas **out)
+{
+    pl_status status;
+    pl__blas *blas = device->blas;
+    if (!blas) {
+        PL_TRY(pl__handle_create(device, (void **)&blas, sizeof *blas));
+        blas->why_own = "";
+        PL_GOTO(status, failed, read_wish(device, &blas->wish));
+        if (blas->wish != OWN)
+            PL_GOTO(status, failed, pl__lt_open(device, &blas->lt, blas->why_no_lt, sizeof blas->why_no_lt));
+        device->blas = blas;
+    }
+    *out = blas;
+    return PL_OK;
+failed:
+    pl__blas_free(blas);
+    return status;
+}
+
+void pl__blas_free(pl__blas *blas)
+{
+    if (!blas) return;
+    for (pl__product *p = blas->products, *next; p; p = next) {
+        next = p->next;
+        free(p);
+    }
+    pl__staging_free(blas->staging);
+    pl__lt_close(blas->lt);
+    free(blas);
+}
+
+pl_status pl__staging_of(pl_device *device, pl__staging **out)
+{
+    pl__blas *blas;
+    PL_TRY(blas_of(device, &blas));
+    if (!blas->staging) PL_TRY(pl__staging_create(device, &blas->staging));
+    *out = blas->staging;
+    return PL_OK;
+}
+
+void pl__product_makers(const pl_device *device, pl__makers *out)
+{
+    const pl__blas *blas = device->blas;
+    *out = (pl__makers){.why_own = ""};
+    if (!blas) return;
+    if (blas->lt) out->blas_version = pl__lt_version(blas->lt);
+    out->why_own = blas->why_own;
+    for (const pl__product *p = blas->products; p; p = p->next) *(p->blas ? &out->n_blas : &out->n_own) += 1;
+}
+
+/* ---- The choice ---- */
+
+static bool plain_modes_usable(const pl__product *p)
+{
+    return p->plans[PL__STORE].usable && p->plans[PL__ADD].usable &&
+           (pl_dtype_storage(p->compute) == PL_F32 || p->plans[PL__FLOAT].usable);
+}
+
+/* NULL when cuBLASLt may make the shape's products; otherwise why not. */
+static pl_status reason_against(pl__blas *blas, pl_weight *weight, pl__product *product, const char **reason)
+{
+    *reason = NULL;
+    if (blas->wish == OWN) {
+        *reason = "PLUMB_CUDA_PRODUCT=own";
+    } else if (!blas->lt) {
+        *reason = blas->why_no_lt;
+    } else if (weight->n_in * pl_dtype_bytes(weight->compute) % ALIGNMENT) {
+        *reason = "its rows of inputs are no multiple of 16 bytes";
+    } else if (blas->wish == FREE) {
+        for (size_t mode = 0; mode < PL__MODES; mode++) product->plans[mode] = (pl__plan){.usable = true, .free = true};
+    } else {
+        PL_TRY(pl__probe(blas->lt, weight, product->plans));
+        if (!plain_modes_usable(product))
+            *reason = "cuBLASLt has no algorithm for it that gives a row the same bits for any number of rows";
+    }
+    return PL_OK;
+}
+
+static pl_status make_choice(pl__blas *blas, pl_weight *weight, pl__product *product)
+{
+    const char *reason;
+    PL_TRY(reason_against(blas, weight, product, &reason));
+    product->blas = !reason;
+    if (reason && (blas->wish == BLAS || blas->wish == FREE)) {
+        return weight->device->host->fail(
+            PL_E_UNSUPPORTED,
+            "PLUMB_CUDA_PRODUCT=%s: products with a weight [%zu, %zu] in %s cannot be cuBLASLt's: %s; "
+            "without the variable plumb makes them itself",
+            blas->wish == FREE ? "free" : "cublas", weight->n_out, weight->n_in, pl_dtype_name(weight->compute),
+            reason);
+    }
+    if (reason) blas->why_own = reason;
+    return PL_OK;
+}
+
+pl_status pl__product_choose(pl_weight *weight)
+{
+    pl_device *device = weight->device;
+    pl__blas *blas;
+    pl__product *product = NULL;
+    PL_TRY(blas_of(device, &blas));
+    for (pl__product *p = blas->products; p; p = p->next) {
+        if (p->n_out == weight->n_out && p->n_in == weight->n_in && p->compute == weight->compute) {
+            weight->product = p;
+            return PL_OK;
+        }
+    }
+    PL_TRY(pl__handle_create(device, (void **)&product, sizeof *product));
+    product->n_out = weight->n_out;
+    product->n_in = weight->n_in;
+    product->compute = weight->compute;
+    pl_status status = make_choice(blas, weight, product);
+    if (status != PL_OK) {
+        free(product);
+        return status;
+    }
+    product->next = blas->products;
+    blas->products = product;
+    weight->product = product;
+    return PL_OK;
+}
+
+/* ---- Products ---- */
+
+/* From one row to the next; a view of one row may leave it open. */
+static size_t row_stride(pl_view v)
+{
+    return v.stride > v.columns ? v.stride : v.columns;
+}
+
+/* Asked of one row, too, or the maker would hang on the number of rows. */
+static bool aligned(pl_view v)
+{
+    return (uintptr_t)pl__at(v, 0) % ALIGNMENT == 0 && row_stride(v) * pl_dtype_bytes(v.dtype) % ALIGNMENT == 0;
+}
+
+/* The mode for an epilogue; what it leaves to be done stays in *rest. The choice hangs on the weight, the types and the
+ * epilogue alone. */
+static pl__mode choose_mode(const pl__product *p, pl_view y, pl__epilogue *rest)
+{
+    const bool bias = rest->bias && (uintptr_t)rest->bias % ALIGNMENT == 0,
+               own_type = y.dtype == pl_dtype_storage(p->compute);
+    pl__mode mode = PL__STORE, with_bias = PL__MODES;
+    if (rest->accumulate) {
+        mode = PL__ADD;
+        with_bias = PL__ADD_BIAS;
+    } else if (!own_type) {
+        mode = PL__FLOAT;
+    } else if (rest->activation == PL_ACT_GELU_TANH && p->plans[PL__STORE_GELU].usable) {
+        with_bias = PL__STORE_GELU;
+    } else if (rest->activation == PL_ACT_NONE || y.dtype == PL_F32) { /* a 16-bit result is not rounded once more */
+        with_bias = PL__STORE_BIAS;
+    }
+    if (bias && with_bias != PL__MODES && p->plans[with_bias].usable) {
+        mode = with_bias;
+        rest->bias = NULL;
+        if (mode == PL__STORE_GELU) rest->activation = PL_ACT_NONE;
+    }
+    rest->accumulate = false;
+    return mode;
+}
+
+static pl_status run_blas(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows,
+                          const int32_t *count, const pl__epilogue *epilogue)
+{
+    pl__epilogue rest = *epilogue;
+    const pl__mode mode = choose_mode(weight->product, y, &rest);
+    const pl__call call = {.compute = weight->compute,
+                           .mode = mode,
+                           .rows = rows,
+                           .n_out = weight->n_out,
+                           .n_in = weight->n_in,
+                           .x = pl__at(x, 0),
+                           .w = weight->data,
+                           .y = pl__at(y, 0),
+                           .bias = epilogue->bias,
+                           .x_stride = row_stride(x),
+                           .w_stride = weight->stride,
+                           .y_stride = row_stride(y)};
+    PL_TRY(pl__lt_run(stream, stream->device->blas->lt, &call, &weight->product->plans[mode]));
+    if (!rest.bias && rest.activation == PL_ACT_NONE) return PL_OK;
+    return pl__epilogue_run(stream, y, rows, weight->n_out, count, &rest);
+}
+
+pl_status pl__product_run(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows,
+                          const int32_t *count, const pl__epilogue *epilogue)
+{
+    if (!rows) return PL_OK;
+    if (weight->product->blas && aligned(x) && aligned(y)) return run_blas(stream, weight, x, y, rows, count, epilogue);
+    return pl__gemm(stream, weight, x, y, rows, count, epilogue);
+}
+
+pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, bool accumulate)
+{
+    const pl_device *device = stream->device;
+    if (!weight) return device->host->fail(PL_E_INTERNAL, "product: no weight is given");
+    const pl_dtype storage = pl_dtype_storage(weight->compute);
+    PL_TRY(pl__check_view(device, "product", "x", x, rows, weight->n_in, storage));
+    PL_TRY(pl__check_view(device, "product", "y", y, rows, weight->n_out, y.dtype == PL_F32 ? PL_F32 : storage));
+    if (accumulate && y.dtype != PL_F32)
+        return device->host->fail(PL_E_INTERNAL, "product: y is %s, only float32 is added to", pl_dtype_name(y.dtype));
+    const pl__epilogue epilogue = {.accumulate = accumulate};
+    return pl__product_run(stream, weight, x, y, rows, NULL, &epilogue);
+}

@@ -1,0 +1,59 @@
+/* Products with a weight: who makes them, and what is done to one before it is stored.
+ *
+ * Each weight shape has one maker, chosen when its first weight is created: cuBLASLt with one pinned algorithm for each
+ * way of storing, where a probe on this device found that a row's bits hang on that row alone; plumb's own product
+ * (gemm.cu) otherwise. Views that are not 16-byte aligned always go to the own product: whoever calls keeps to one
+ * alignment for one weight, then a row has the same bits every time. */
+#ifndef PLUMB_CUDA_PRODUCT_H
+#define PLUMB_CUDA_PRODUCT_H
+
+#include "cuda.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* y = act(z + bias), or y += z + bias with `accumulate` (then y is float32 and act none); z is the product. */
+typedef struct pl__epilogue {
+    const float *bias; /* [n_out] on the device, or NULL */
+    pl_activation activation;
+    bool accumulate;
+} pl__epilogue;
+
+/* y = x W^T with its epilogue, by the weight's maker. Rows from *count (on the device; NULL: all) up to `rows` are left
+ * unspecified. The views have been checked. */
+pl_status pl__product_run(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows,
+                          const int32_t *count, const pl__epilogue *epilogue);
+
+/* The same by the own product (gemm.cu). */
+pl_status pl__gemm(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, const int32_t *count,
+                   const pl__epilogue *epilogue);
+
+/* The epilogue alone, y in place (linear.cu). */
+pl_status pl__epilogue_run(pl_stream *stream, pl_view y, size_t rows, size_t n_out, const int32_t *count,
+                           const pl__epilogue *epilogue);
+
+/* Sets weight->product: chooses the maker of the weight's shape, or finds the choice made before. Runs products with
+ * the weight's memory as it stands filled with random numbers and zeroes it again; waits for them. One thread at a
+ * time. */
+pl_status pl__product_choose(pl_weight *weight);
+
+/* What a run's manifest says about its products. */
+typedef struct pl__makers {
+    size_t n_blas, n_own; /* weight shapes made by cuBLASLt, by the own product */
+    size_t blas_version;  /* 0 without cuBLASLt */
+    const char *why_own;  /* why the latest shape went to the own product; "" when none did */
+} pl__makers;
+void pl__product_makers(const pl_device *device, pl__makers *out);
+
+/* Two pinned slots with their device twins through which weights are read (weight.cu). A device has one, made at first
+ * use and freed with pl__blas. */
+typedef struct pl__staging pl__staging;
+pl_status pl__staging_create(pl_device *device, pl__staging **out);
+void pl__staging_free(pl__staging *staging);                    /* takes NULL */
+pl_status pl__staging_of(pl_device *device, pl__staging **out); /* product.c */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

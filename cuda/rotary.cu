@@ -1,0 +1,127 @@
+/* Rotary positions: the first `width` features of each query and key head turn by the angles of the token's position.
+ * The pair (a, b) becomes (a cos - b sin, b cos + a sin), in float32 with all roundings: the CPU's bits in float32.
+ * A thread turns the pairs of 16 bytes (interleaved) or of 16 and 16 (halves). */
+#include "cuda.h"
+#include "vector.cuh"
+
+/* Angles and features of one token. */
+typedef struct rotation {
+    int half, head_width, n_heads; /* pairs of a head, D, query and key heads */
+    const float *cosine, *sine;    /* [positions, half] */
+    size_t cosine_stride, sine_stride;
+} rotation;
+
+template <int n>
+__device__ __forceinline__ void turn(float (&a)[n], float (&b)[n], const float (&cosine)[n], const float (&sine)[n])
+{
+#pragma unroll
+    for (int i = 0; i < n; i++) {
+        const float x = a[i], y = b[i];
+        a[i] = __fsub_rn(__fmul_rn(x, cosine[i]), __fmul_rn(y, sine[i]));
+        b[i] = __fadd_rn(__fmul_rn(y, cosine[i]), __fmul_rn(x, sine[i]));
+    }
+}
+
+/* n pairs from the j-th on of the head at x, of which `left` exist */
+template <bool packed, bool interleaved, int n, class T>
+__device__ __forceinline__ void turn_pairs(T *x, int j, int half, const float *cosine, const float *sine, int left)
+{
+    float a[n], b[n], c[n], s[n];
+    pl__load<packed>(c, cosine + j, left);
+    pl__load<packed>(s, sine + j, left);
+    if constexpr (interleaved) {
+        float both[2 * n];
+        pl__load<packed>(both, x + 2 * j, 2 * left);
+#pragma unroll
+        for (int i = 0; i < n; i++) {
+            a[i] = both[2 * i];
+            b[i] = both[2 * i + 1];
+        }
+        turn(a, b, c, s);
+#pragma unroll
+        for (int i = 0; i < n; i++) {
+            both[2 * i] = a[i];
+            both[2 * i + 1] = b[i];
+        }
+        pl__store<packed>(x + 2 * j, both, 2 * left);
+    } else {
+        pl__load<packed>(a, x + j, left);
+        pl__load<packed>(b, x + half + j, left);
+        turn(a, b, c, s);
+        pl__store<packed>(x + j, a, left);
+        pl__store<packed>(x + half + j, b, left);
+    }
+}
+
+/* Pairs of a thread. */
+template <class T, bool interleaved> constexpr int n_pairs = (interleaved ? 8 : 16) / (int)sizeof(T);
+
+template <class T, bool interleaved, bool packed>
+static __global__ void rotate_rows(const int32_t *__restrict__ count, int capacity,
+                                   const int32_t *__restrict__ positions, rotation r, T *x, size_t stride)
+{
+    constexpr int n = n_pairs<T, interleaved>;
+    const int row = pl__own_row(), pieces = (r.half + n - 1) / n;
+    if (row >= pl__rows(count, capacity)) return;
+    const float *cosine = r.cosine + (size_t)positions[row] * r.cosine_stride;
+    const float *sine = r.sine + (size_t)positions[row] * r.sine_stride;
+    x += (size_t)row * stride;
+    for (int i = (int)pl__first_piece(); i < pieces * r.n_heads; i += (int)pl__piece_step()) {
+        const int head = i / pieces, j = (i - head * pieces) * n;
+        turn_pairs<packed, interleaved, n>(x + (size_t)head * (size_t)r.head_width, j, r.half, cosine, sine,
+                                           min(r.half - j, n));
+    }
+}
+
+static pl_status check(const pl_device *device, const pl_rotary_args *a, size_t rows, size_t limit)
+{
+    const size_t D = a->head_width;
+    if (a->width % 2 || a->width > D)
+        return device->host->fail(PL_E_INTERNAL, "rotary: width %zu, expected an even number up to the head width %zu",
+                                  a->width, D);
+    const bool half = a->qkv.dtype == PL_BF16 || a->qkv.dtype == PL_F16;
+    PL_TRY(pl__check_counts(device, "rotary", a->batch->counts, PL_COUNT_TOKENS));
+    PL_TRY(pl__check_view(device, "rotary", "qkv", a->qkv, rows, (a->n_heads + 2 * a->n_kv_heads) * D,
+                          half ? a->qkv.dtype : PL_F32));
+    PL_TRY(pl__check_view(device, "rotary", "cosine", a->cosine, limit, a->width / 2, PL_F32));
+    PL_TRY(pl__check_view(device, "rotary", "sine", a->sine, limit, a->width / 2, PL_F32));
+    return pl__check_view(device, "rotary", "positions", a->batch->positions, 1, rows, PL_I32);
+}
+
+template <class T, bool interleaved>
+static void launch(pl_stream *stream, const pl_rotary_args *args, const rotation &r, size_t rows)
+{
+    constexpr size_t n = n_pairs<T, interleaved>, words = 16 / sizeof(T);
+    const size_t half = (size_t)r.half;
+    const bool packs = half % n == 0 && pl__packs(args->qkv, args->head_width, words) &&
+                       pl__packs(args->cosine, half, n) && pl__packs(args->sine, half, n);
+    const pl__row_grid g = pl__cover_rows(rows, (size_t)r.n_heads * pl__ceil_div(half, n));
+    pl__with_packed(packs, [&](auto flag) {
+        constexpr bool packed = decltype(flag)::value;
+        CU_LAUNCH((rotate_rows<T, interleaved, packed>), g.grid, g.block, 0, stream->handle,
+                  pl__count_at(args->batch->counts, PL_COUNT_TOKENS), (int)rows,
+                  (const int32_t *)pl__at(args->batch->positions, 0), r, (T *)pl__at(args->qkv, 0), args->qkv.stride);
+    });
+}
+
+extern "C" pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
+{
+    const pl_device *device = stream->device;
+    if (!args->batch) return device->host->fail(PL_E_INTERNAL, "rotary: no batch is given");
+    const pl_view cosine = args->cosine, sine = args->sine;
+    const size_t n_heads = args->n_heads + args->n_kv_heads, columns = args->batch->positions.columns;
+    const size_t rows = args->qkv.rows < columns ? args->qkv.rows : columns;
+    PL_TRY(check(device, args, rows, cosine.rows < sine.rows ? cosine.rows : sine.rows));
+    if (!rows || !n_heads || !args->width) return PL_OK;
+    const rotation r = {
+        (int)(args->width / 2),         (int)args->head_width, (int)n_heads, (const float *)pl__at(cosine, 0),
+        (const float *)pl__at(sine, 0), cosine.stride,         sine.stride};
+    pl__with_type(args->qkv.dtype, [&](auto t) {
+        if (args->interleaved)
+            launch<decltype(t), true>(stream, args, r, rows);
+        else
+            launch<decltype(t), false>(stream, args, r, rows);
+    });
+    PL_LAUNCHED(stream, "rotary");
+    return PL_OK;
+}

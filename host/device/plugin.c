@@ -1,0 +1,100 @@
+#include "device/plugin.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct {
+    const char *name, *file;
+    const char *folders[2]; /* from the program's own */
+} plugins[] = {
+    {"cuda", "libplumb_cuda.so", {"", "/../lib"}},
+    {"cuda-emulated", "libplumb_cuda_emulated.so", {"", "/.."}}, /* tests stand one folder below the build's top */
+};
+enum { PLUGINS = sizeof plugins / sizeof *plugins, FOLDERS = sizeof plugins->folders / sizeof *plugins->folders };
+
+/* The folder of the running program; under a loader of a bundle's own, the loader's, where its libraries are. */
+static pl_status own_folder(char out[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
+    out[n > 0 ? n : 0] = 0;
+    char *slash = strrchr(out, '/');
+    if (!slash) return pl_fail(PL_E_IO, "/proc/self/exe does not say where the program is");
+    *slash = 0;
+    return PL_OK;
+}
+
+/* The table of an opened plug-in. */
+static pl_status read_table(const pl_backend **out, void *library, const char *path, const char *name)
+{
+    pl_plugin_entry *entry = NULL;
+    void *symbol = dlsym(library, PL_PLUGIN_SYMBOL);
+    if (!symbol) return pl_fail(PL_E_UNSUPPORTED, "%s is no plug-in of plumb: it has no %s", path, PL_PLUGIN_SYMBOL);
+    memcpy(&entry, &symbol, sizeof entry); /* C has no cast from an object's to a function's pointer */
+    const pl_backend *backend = entry(PL_PLUGIN_VERSION);
+    if (!backend) {
+        return pl_fail(
+            PL_E_UNSUPPORTED,
+            "%s was built for another version of plumb (its contract is not version %d): use the one that was "
+            "built with this program",
+            path, PL_PLUGIN_VERSION);
+    }
+    if (strcmp(backend->name, name) != 0) {
+        return pl_fail(PL_E_UNSUPPORTED, "%s is the backend '%s', expected '%s'; PLUMB_CUDA_PLUGIN names another", path,
+                       backend->name, name);
+    }
+    *out = backend;
+    return PL_OK;
+}
+
+/* A name without a slash is looked for by the loader. *found is false when there is no such file. */
+static pl_status open_file(const pl_backend **out, bool *found, const char *path, const char *name)
+{
+    *found = true;
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!library) {
+        const char *reason = dlerror();
+        if (!reason) reason = "the loader gives no reason";
+        /* "<file>: cannot open ...": the plug-in itself, or a library that it needs */
+        *found = strchr(path, '/') || strncmp(reason, path, strlen(path)) != 0;
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "%s cannot be opened: %s; if a library of CUDA is missing, install it or add its folder to "
+                       "LD_LIBRARY_PATH; --device cpu needs none",
+                       path, reason);
+    }
+    pl_status status = read_table(out, library, path, name);
+    if (status != PL_OK) (void)dlclose(library);
+    return status;
+}
+
+pl_status pl__plugin_open(const pl_backend **out, const char *name)
+{
+    char folder[PATH_MAX], path[PATH_MAX + 64];
+    const char *asked = getenv("PLUMB_CUDA_PLUGIN");
+    size_t p = 0;
+    bool found;
+    *out = NULL;
+    while (p < PLUGINS && strcmp(plugins[p].name, name) != 0) p++;
+    if (p == PLUGINS) return pl_fail(PL_E_INTERNAL, "no plug-in for the backend '%s'", name);
+    if (asked && *asked) {
+        (void)snprintf(path, sizeof path, "%s%s", strchr(asked, '/') ? "" : "./", asked);
+        if (access(path, F_OK) == 0) return open_file(out, &found, path, name);
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "%s: no such file; correct or unset PLUMB_CUDA_PLUGIN; --device cpu needs none", path);
+    }
+    PL_TRY(own_folder(folder));
+    for (size_t i = 0; i < FOLDERS; i++) {
+        (void)snprintf(path, sizeof path, "%s%s/%s", folder, plugins[p].folders[i], plugins[p].file);
+        if (access(path, F_OK) == 0) return open_file(out, &found, path, name);
+    }
+    pl_status status = open_file(out, &found, plugins[p].file, name);
+    if (found) return status;
+    return pl_fail(PL_E_UNSUPPORTED,
+                   "%s was not found: looked in %s, %s%s and the loader's folders; cmake -DPLUMB_CUDA=ON builds it; "
+                   "--device cpu needs none",
+                   plugins[p].file, folder, folder, plugins[p].folders[1]);
+}

@@ -1,0 +1,394 @@
+/* Who makes the CUDA backend's products, and that it makes no difference to a row: the probe of cuBLASLt on a stand-in
+ * that misbehaves in each way the probe is for, PLUMB_CUDA_PRODUCT, tiles of all sizes of the own product, weights that
+ * need several slots, and recorded products.
+ *
+ * Values of all shapes, types and layouts are test_linear's. What the stand-in does (CUEMU_CUBLASLT) is tested on the
+ * emulated device only; on a GPU the library is what it is. */
+#include "device/activate.h"
+#include "device/world.h"
+
+static world open_with(const char *product, const char *library, pl_dtype compute)
+{
+    if (product)
+        setenv("PLUMB_CUDA_PRODUCT", product, 1);
+    else
+        unsetenv("PLUMB_CUDA_PRODUCT");
+    if (library)
+        setenv("CUEMU_CUBLASLT", library, 1);
+    else
+        unsetenv("CUEMU_CUBLASLT");
+    world w = world_open(1);
+    w.compute = compute;
+    w.type = pl_dtype_storage(compute);
+    w.aligned = true;
+    snprintf(current_case, sizeof current_case, "%s, PLUMB_CUDA_PRODUCT=%s, CUEMU_CUBLASLT=%s", pl_dtype_name(compute),
+             product ? product : "", library ? library : "");
+    return w;
+}
+
+static const pl_dtype types[] = {PL_F32, PL_TF32, PL_BF16, PL_F16};
+enum { TYPES = sizeof types / sizeof *types };
+
+static pl_weight *weight_of(const world *w, size_t n_out, size_t n_in, uint32_t stream)
+{
+    pl_weight *weight;
+    float *values = normals(n_out * n_in, stream, 0.3);
+    must(w->gear.ops->weight_create(w->gear.device, &weight, n_out, n_in, w->compute));
+    must(w->gear.ops->weight_set(w->stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
+    settle(w);
+    free(values);
+    return weight;
+}
+
+typedef struct job {
+    size_t rows, spare, n_in, n_out;
+    pl_activation activation;
+    bool bias, accumulate, misaligned;
+    const size_t *picked; /* rows of x that are taken; NULL: 0.. */
+} job;
+
+/* The product of `job` as it is stored, [rows, n_out] packed. */
+static void *run(world *w, const pl_weight *weight, const float *x, const job *j)
+{
+    float *rows = (float *)malloc(j->rows * j->n_in * sizeof(float)), *bias = normals(j->n_out, 3, 1.0);
+    float *old = (float *)malloc(j->rows * j->n_out * sizeof(float));
+    for (size_t i = 0; i < j->rows; i++) {
+        size_t from = j->picked ? j->picked[i] : i;
+        memcpy(rows + i * j->n_in, x + from * j->n_in, j->n_in * sizeof(float));
+        for (size_t k = 0; k < j->n_out; k++) old[i * j->n_out + k] = x[from * j->n_in + k % j->n_in];
+    }
+    representable(rows, j->rows * j->n_in, w->type);
+    w->aligned = !j->misaligned;
+    pl_view xv = numbers(w, j->rows, j->spare, j->n_in, w->type, rows), none = {0}, counts = counts_of(w, j->rows);
+    pl_view yv = guarded(w, j->rows + j->spare, j->n_out, j->accumulate ? PL_F32 : w->type, NULL);
+    w->aligned = true;
+    pl_view biasv = guarded(w, 1, j->n_out, PL_F32, bias), top = pl_view_rows(yv, 0, j->rows);
+    if (j->accumulate) send(w, top, old);
+    pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, j->bias ? biasv : none, j->activation, j->accumulate, yv};
+    must(w->gear.ops->linear(w->stream, &args));
+    void *y = fetch(w, top);
+    check_guards(w, yv);
+    RELEASE(w, &xv, &yv, &biasv, &counts);
+    free(rows);
+    free(bias);
+    free(old);
+    return y;
+}
+
+static size_t job_bytes(const world *w, const job *j)
+{
+    return j->rows * j->n_out * pl_dtype_bytes(j->accumulate ? PL_F32 : w->type);
+}
+
+/* ---- A row's bits, by the own product and by whoever is chosen ---- */
+
+/* Row counts and widths that take each of the own product's tiles on a device of four processors, as the emulated one
+ * is: 16 x 32 for up to 16 rows, 32 x 64 for up to 136 of [72], 128 x 128 for 300, 128 x 256 for [512]. */
+static void check_rows(const char *product, pl_dtype compute, size_t n_in, size_t n_out, bool accumulate,
+                       bool misaligned)
+{
+    enum { TOTAL = 300 };
+    static const size_t counts[] = {1, 2, 15, 16, 17, 33, 64, 65, 136, 256};
+    world w = open_with(product, NULL, compute);
+    pl_weight *weight = weight_of(&w, n_out, n_in, 2);
+    float *x = normals(TOTAL * n_in, 1, 1.0);
+    job whole = {.rows = TOTAL, .n_in = n_in, .n_out = n_out, .bias = true, .accumulate = accumulate};
+    whole.activation = accumulate ? PL_ACT_NONE : PL_ACT_GELU_TANH;
+    whole.misaligned = misaligned;
+    unsigned char *all = (unsigned char *)run(&w, weight, x, &whole);
+    size_t row_bytes = job_bytes(&w, &whole) / TOTAL, picked[TOTAL];
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        job part = whole;
+        part.rows = counts[i];
+        part.spare = i % 3;
+        part.picked = picked;
+        pl_random_permutation(picked, TOTAL, part.rows, PL_RANDOM_TEST, (uint32_t)i);
+        unsigned char *some = (unsigned char *)run(&w, weight, x, &part);
+        for (size_t r = 0; r < part.rows; r++) {
+            if (memcmp(some + r * row_bytes, all + picked[r] * row_bytes, row_bytes))
+                fail_case("[%zu, %zu]: row %zu of %zu differs from the product of %d rows", n_out, n_in, r, part.rows,
+                          TOTAL);
+        }
+        free(some);
+    }
+    free(all);
+    free(x);
+    w.gear.ops->weight_free(weight);
+    world_close(&w);
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (size_t t = 0; t < TYPES; t++) {
+        for (int accumulate = 0; accumulate < 2; accumulate++) {
+            check_rows("own", types[t], 40, 72, accumulate, false);
+            check_rows("own", types[t], 37, 70, accumulate, true);
+            check_rows(NULL, types[t], 40, 72, accumulate, false);
+        }
+        check_rows("own", types[t], 16, 512, false, false);
+        check_rows(NULL, types[t], 40, 72, false, true);
+    }
+}
+
+/* Aligned views, misaligned views and capacities change nothing in the own product. */
+static void test_places(void **state)
+{
+    (void)state;
+    enum { ROWS = 21, IN = 40, OUT = 72 };
+    for (size_t t = 0; t < TYPES; t++) {
+        world w = open_with("own", NULL, types[t]);
+        pl_weight *weight = weight_of(&w, OUT, IN, 2);
+        float *x = normals(ROWS * IN, 1, 1.0);
+        job plain = {.rows = ROWS, .n_in = IN, .n_out = OUT, .bias = true, .activation = PL_ACT_SILU}, other = plain;
+        other.misaligned = true;
+        other.spare = 150;
+        void *a = run(&w, weight, x, &plain), *b = run(&w, weight, x, &other);
+        assert_memory_equal(a, b, job_bytes(&w, &plain));
+        free(a);
+        free(b);
+        free(x);
+        w.gear.ops->weight_free(weight);
+        world_close(&w);
+    }
+}
+
+/* ---- The choice ---- */
+
+/* One product with these settings; its bits. */
+static void *bits_with(const char *product, const char *library, pl_dtype compute, const job *j)
+{
+    world w = open_with(product, library, compute);
+    pl_weight *weight = weight_of(&w, j->n_out, j->n_in, 2);
+    float *x = normals(j->rows * j->n_in, 1, 1.0);
+    void *y = run(&w, weight, x, j);
+    free(x);
+    w.gear.ops->weight_free(weight);
+    world_close(&w);
+    return y;
+}
+
+/* The settings make the products of float32 by this maker. The stand-in rounds each product, the own product does not,
+ * so their bits differ. */
+static void made_by(const char *product, const char *library, const char *maker)
+{
+    static const job j = {.rows = 9, .n_in = 64, .n_out = 48, .bias = true};
+    size_t bytes = 9 * 48 * sizeof(float);
+    void *own = bits_with("own", NULL, PL_F32, &j), *blas = bits_with("cublas", NULL, PL_F32, &j);
+    assert_true(memcmp(own, blas, bytes) != 0);
+    void *got = bits_with(product, library, PL_F32, &j);
+    if (memcmp(got, strcmp(maker, "own") ? blas : own, bytes)) fail_case("expected products of %s", maker);
+    free(own);
+    free(blas);
+    free(got);
+}
+
+/* With cuBLASLt forced, a weight cannot be had, and the error says why. */
+static void refused(const char *library, pl_dtype compute, size_t n_in, const char *why)
+{
+    world w = open_with("cublas", library, compute);
+    pl_weight *weight;
+    assert_int_equal(w.gear.ops->weight_create(w.gear.device, &weight, 48, n_in, compute), PL_E_UNSUPPORTED);
+    assert_null(weight);
+    if (!strstr(pl_error_text(), why)) fail_case("'%s' does not say '%s'", pl_error_text(), why);
+    assert_non_null(strstr(pl_error_text(), "PLUMB_CUDA_PRODUCT=cublas"));
+    world_close(&w);
+}
+
+static void test_choice(void **state)
+{
+    (void)state;
+    if (!on_emulator()) skip();
+    made_by(NULL, NULL, "cuBLASLt");
+    made_by("", NULL, "cuBLASLt");
+    made_by(NULL, "split", "cuBLASLt"); /* by its second proposal */
+    made_by(NULL, "variant", "own");
+    made_by(NULL, "narrow", "own");
+    made_by(NULL, "absent", "own");
+    for (size_t t = 0; t < TYPES; t++) {
+        refused("variant", types[t], 64, "the same bits for any number of rows");
+        refused("narrow", types[t], 64, "the same bits for any number of rows");
+        refused("absent", types[t], 64, "CUBLAS_STATUS_NOT_INITIALIZED");
+        refused(NULL, types[t], 63, "no multiple of 16 bytes");
+    }
+    world w = open_with("perhaps", NULL, PL_F32);
+    pl_weight *weight;
+    assert_int_equal(w.gear.ops->weight_create(w.gear.device, &weight, 48, 64, PL_F32), PL_E_USAGE);
+    assert_non_null(strstr(pl_error_text(), "'perhaps': expected own, cublas, or nothing"));
+    world_close(&w);
+    unsetenv("PLUMB_CUDA_PRODUCT");
+}
+
+/* A library whose GELU is rough makes the product but not the GELU. */
+static void test_rough_gelu(void **state)
+{
+    (void)state;
+    if (!on_emulator()) skip();
+    const job j = {.rows = 9, .n_in = 64, .n_out = 48, .bias = true, .activation = PL_ACT_GELU_TANH};
+    job linear = j;
+    linear.activation = PL_ACT_NONE;
+    for (int rough = 0; rough < 2; rough++) {
+        float *z = (float *)bits_with("cublas", rough ? "rough" : NULL, PL_F32, &linear);
+        float *y = (float *)bits_with("cublas", rough ? "rough" : NULL, PL_F32, &j);
+        for (size_t i = 0; i < j.rows * j.n_out; i++)
+            assert_true(fabs((double)y[i] - activate((double)z[i], PL_ACT_GELU_TANH)) < 1e-5);
+        free(z);
+        free(y);
+    }
+}
+
+/* ---- Weights through the slots ---- */
+
+/* One-hot rows read columns of the weight: column c, output o must be w[o][c] exactly. */
+static void check_columns(const world *w, const pl_weight *weight, const float *values, size_t n_out, size_t n_in)
+{
+    enum { ROWS = 8 };
+    size_t hot[ROWS];
+    float *x = (float *)calloc(ROWS * n_in, sizeof(float));
+    for (size_t r = 0; r < ROWS; r++) {
+        hot[r] = r * (n_in - 1) / (ROWS - 1);
+        x[r * n_in + hot[r]] = 1.0f;
+    }
+    pl_view xv = numbers(w, ROWS, 0, n_in, w->type, x), yv = guarded(w, ROWS, n_out, w->type, NULL), none = {0};
+    pl_view counts = counts_of(w, ROWS);
+    pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, none, PL_ACT_NONE, false, yv};
+    must(w->gear.ops->linear(w->stream, &args));
+    float *y = fetch_numbers(w, yv);
+    for (size_t r = 0; r < ROWS; r++) {
+        for (size_t o = 0; o < n_out; o++) {
+            if (y[r * n_out + o] != values[o * n_in + hot[r]])
+                fail_case("[%zu, %zu]: weight (%zu, %zu) is %g, expected %g", n_out, n_in, o, hot[r],
+                          (double)y[r * n_out + o], (double)values[o * n_in + hot[r]]);
+        }
+    }
+    free(y);
+    free(x);
+    RELEASE(w, &xv, &yv, &counts);
+}
+
+static void check_slots(const world *w, size_t n_out, size_t n_in, pl_dtype from, pl_layout layout)
+{
+    pl_weight *weight;
+    size_t n = n_out * n_in, element = pl_dtype_bytes(from);
+    float *values = normals(n, 2, 0.3);
+    representable(values, n, w->compute);
+    representable(values, n, from);
+    float *order = (float *)malloc(n * sizeof(float));
+    for (size_t o = 0; o < n_out; o++) {
+        for (size_t i = 0; i < n_in; i++)
+            order[layout == PL_LAYOUT_OUT_IN ? o * n_in + i : i * n_out + o] = values[o * n_in + i];
+    }
+    unsigned char *rows = (unsigned char *)packed(order, n, from), *file = (unsigned char *)malloc(n * element + 1);
+    memcpy(file + 1, rows, n * element); /* a file's numbers stand anywhere */
+    must(w->gear.ops->weight_create(w->gear.device, &weight, n_out, n_in, w->compute));
+    must(w->gear.ops->weight_set(w->stream, weight, 0, n_out, file + 1, from, layout));
+    memset(file, POISON_BYTE, n * element + 1); /* not needed any more */
+    check_columns(w, weight, values, n_out, n_in);
+    w->gear.ops->weight_free(weight);
+    free(rows);
+    free(file);
+    free(order);
+    free(values);
+}
+
+static void test_slots(void **state)
+{
+    (void)state;
+    static const size_t shapes[][2] = {{5, 4999}, {4999, 5}, {130, 70}, {67, 33}}; /* a slot holds 4096 float32 */
+    static const pl_dtype files[] = {PL_F32, PL_BF16, PL_F16};
+    for (size_t t = 0; t < TYPES; t++) {
+        world w = open_with("own", NULL, types[t]);
+        for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+            for (size_t f = 0; f < 3; f++) {
+                if (SMALL && (s + f + t) % 2) continue;
+                check_slots(&w, shapes[s][0], shapes[s][1], files[f], PL_LAYOUT_OUT_IN);
+                check_slots(&w, shapes[s][0], shapes[s][1], files[f], PL_LAYOUT_IN_OUT);
+            }
+        }
+        world_close(&w);
+    }
+}
+
+/* float32 numbers are rounded to nearest even, whole and in the transposed layout, and by weight_refresh. */
+static void test_rounding(void **state)
+{
+    (void)state;
+    static const float from[8] = {1.0f + 0x1p-8f,  1.0f + 0x1p-8f + 0x1p-20f, 1.0f + 3 * 0x1p-8f, -1.0f - 0x1p-8f,
+                                  1.0f + 0x1p-11f, 1.0f + 3 * 0x1p-11f,       0x1p-30f,           65519.0f};
+    static const float bf16[8] = {1.0f, 1.0f + 0x1p-7f, 1.0f + 0x1p-6f, -1.0f, 1.0f, 1.0f, 0x1p-30f, 65536.0f};
+    static const float f16[8] = {from[0], 1.0f + 0x1p-8f, from[2], from[3], 1.0f, 1.0f + 0x1p-9f, 0.0f, 65504.0f};
+    static const float tf32[8] = {from[0], 1.0f + 0x1p-8f, from[2], from[3], 1.0f, 1.0f + 0x1p-9f, 0x1p-30f, 65504.0f};
+    const float *expected[] = {from, tf32, bf16, f16};
+    for (size_t t = 0; t < TYPES; t++) {
+        world w = open_with("own", NULL, types[t]);
+        for (int way = 0; way < 3; way++) {
+            pl_weight *weight;
+            must(w.gear.ops->weight_create(w.gear.device, &weight, 1, 8, w.compute));
+            pl_view view = guarded(&w, 1, 8, PL_F32, from);
+            if (way == 2)
+                must(w.gear.ops->weight_refresh(w.stream, weight, view));
+            else
+                must(w.gear.ops->weight_set(w.stream, weight, 0, 1, from, PL_F32,
+                                            way ? PL_LAYOUT_IN_OUT : PL_LAYOUT_OUT_IN));
+            check_columns(&w, weight, expected[t], 1, 8);
+            RELEASE(&w, &view);
+            w.gear.ops->weight_free(weight);
+        }
+        world_close(&w);
+    }
+}
+
+/* ---- Recorded ---- */
+
+static void test_recorded(void **state)
+{
+    (void)state;
+    enum { ROWS = 19, IN = 64, OUT = 48 };
+    static const char *const makers[] = {NULL, "own"};
+    for (size_t i = 0; i < 2 * TYPES; i++) {
+        world w = open_with(makers[i % 2], NULL, types[i / 2]);
+        pl_weight *weight = weight_of(&w, OUT, IN, 2);
+        float *x = normals(ROWS * IN, 1, 1.0), *bias = normals(OUT, 3, 1.0);
+        representable(x, ROWS * IN, w.type);
+        pl_view xv = numbers(&w, ROWS, 0, IN, w.type, x), yv = guarded(&w, ROWS, OUT, w.type, NULL);
+        pl_view biasv = guarded(&w, 1, OUT, PL_F32, bias), counts = counts_of(&w, ROWS);
+        pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, biasv, PL_ACT_GELU_TANH, false, yv};
+        must(w.gear.ops->linear(w.stream, &args));
+        void *direct = fetch(&w, yv);
+        poison(&w, yv);
+        pl_graph *graph;
+        must(w.gear.ops->record_begin(w.stream));
+        must(w.gear.ops->linear(w.stream, &args));
+        must(w.gear.ops->record_end(w.stream, &graph));
+        for (int again = 0; again < 2; again++) {
+            poison(&w, yv);
+            must(w.gear.ops->replay(w.stream, graph));
+            void *replayed = fetch(&w, yv);
+            assert_memory_equal(replayed, direct, ROWS * OUT * pl_dtype_bytes(w.type));
+            free(replayed);
+        }
+        w.gear.ops->graph_free(graph);
+        RELEASE(&w, &xv, &yv, &biasv, &counts);
+        w.gear.ops->weight_free(weight);
+        free(direct);
+        free(x);
+        free(bias);
+        world_close(&w);
+    }
+}
+
+int main(void)
+{
+    int missing = device_missing();
+    if (missing) return missing;
+    if (!on_cuda()) {
+        printf("SKIP: this is about the CUDA backend (PLUMB_TEST_DEVICE is %s)\n", chosen_device());
+        return EXIT_SKIPPED;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),       cmocka_unit_test(test_places), cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_rough_gelu), cmocka_unit_test(test_slots),  cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_recorded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,318 @@
+/* The emulator finds faults: `test_faults NAME` runs the kernel NAME twice in a process of its own, once as it should
+ * be, which must end well, and once with its fault, which must end badly and with the text that the table at the end
+ * states. A fault that only a sanitizer sees is skipped (77) in other builds. */
+#include <cuda_runtime.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "cuemu_ptx.h"
+
+enum { N = 64 }; /* threads of every kernel here */
+
+/* ---- Faults that the emulator names itself ---- */
+
+template <bool FAULT> static __global__ void divergent_barrier(float *y)
+{
+    if (!FAULT || threadIdx.x < 32)
+        __syncthreads();
+    else {
+        y[threadIdx.x] = 1.0f;
+        __syncthreads();
+    }
+    y[threadIdx.x] = 2.0f;
+}
+
+/* The first warp waits at the block's barrier, the second for lanes of its own that wait there, too. */
+template <bool FAULT> static __global__ void deadlock(float *y)
+{
+    float v = 1.0f;
+    if (!FAULT || threadIdx.x % 2) v = __shfl_xor_sync(0xffffffffu, v, 1);
+    y[threadIdx.x] = v;
+    __syncthreads();
+}
+
+template <bool FAULT> static __global__ void absent_lane(float *y)
+{
+    if (FAULT && threadIdx.x == 5) return;
+    y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);
+}
+
+template <bool FAULT> static __global__ void masked_lane(float *y)
+{
+    if (threadIdx.x < 16)
+        y[threadIdx.x] = __shfl_sync(0x0000ffffu, 1.0f, FAULT ? 16 : 15);
+    else
+        y[threadIdx.x] = 1.0f;
+}
+
+template <bool FAULT> static __global__ void misaligned_ldmatrix(float *y)
+{
+    __shared__ __align__(16) uint16_t rows[33 * 8];
+    for (unsigned i = threadIdx.x; i < 33 * 8; i += N) rows[i] = 0;
+    __syncthreads();
+    uint32_t r[4];
+    ldsm_x4(r, rows + threadIdx.x % 32 * 8 + (FAULT ? 4 : 0));
+    y[threadIdx.x] = (float)r[0];
+}
+
+template <bool FAULT> static __global__ void misaligned_copy(float *y)
+{
+    __shared__ __align__(16) float shared[N];
+    if (threadIdx.x < N / 4) cp_async16(&shared[threadIdx.x * 4], y + threadIdx.x * 4 - (FAULT && threadIdx.x ? 1 : 0));
+    cp_async_commit();
+    cp_async_wait<0>();
+}
+
+/* ---- Faults that show as NaN in the result ---- */
+
+template <bool FAULT> static __global__ void missing_wait(float *y)
+{
+    __shared__ __align__(16) float shared[N];
+    y[threadIdx.x] = 1.0f;
+    __syncthreads();
+    if (threadIdx.x < N / 4) cp_async16(&shared[threadIdx.x * 4], y + threadIdx.x * 4);
+    cp_async_commit();
+    if (FAULT)
+        cp_async_wait<1>();
+    else
+        cp_async_wait<0>();
+    __syncthreads();
+    y[threadIdx.x] = shared[threadIdx.x];
+}
+
+template <bool FAULT> static __global__ void unset_shared(float *y)
+{
+    __shared__ float shared[N];
+    if (threadIdx.x < (FAULT ? 32 : N)) shared[threadIdx.x] = 1.0f;
+    __syncthreads();
+    y[threadIdx.x] = shared[threadIdx.x];
+}
+
+/* The block before left ones there. */
+template <bool FAULT> static __global__ void unset_dynamic(float *y)
+{
+    CU_DYN_SHARED(float, shared);
+    if (threadIdx.x < (FAULT ? 32 : N)) shared[threadIdx.x] = 1.0f;
+    __syncthreads();
+    y[threadIdx.x] = shared[threadIdx.x];
+}
+
+template <bool FAULT> static __global__ void unset_global(float *y)
+{
+    if (!FAULT || threadIdx.x < 32) y[threadIdx.x] = 1.0f;
+}
+
+/* ---- Faults of memory, for AddressSanitizer ---- */
+
+template <bool FAULT> static __global__ void beyond_shared(float *y)
+{
+    __shared__ float shared[N];
+    shared[threadIdx.x] = 1.0f;
+    __syncthreads();
+    const float *next = shared + 1; /* out of sight of the compiler's own check of indices */
+    y[threadIdx.x] = FAULT ? next[threadIdx.x] : shared[threadIdx.x];
+}
+
+template <bool FAULT> static __global__ void beyond_dynamic(float *y)
+{
+    CU_DYN_SHARED(float, shared);
+    shared[threadIdx.x + (FAULT ? 1 : 0)] = 1.0f;
+    y[threadIdx.x] = 1.0f;
+}
+
+template <bool FAULT> static __global__ void beyond_global(float *y)
+{
+    y[threadIdx.x] = 1.0f;
+    if (FAULT && threadIdx.x == N - 1) y[N] = 1.0f;
+}
+
+template <bool FAULT> static __global__ void beyond_copy(float *y)
+{
+    __shared__ __align__(16) float shared[N];
+    y[threadIdx.x] = 1.0f;
+    if (threadIdx.x == N / 4 - 1) cp_async16(&shared[0], y + threadIdx.x * 4 + (FAULT ? 4 : 0));
+    cp_async_commit();
+    cp_async_wait<0>();
+}
+
+template <bool FAULT> static __global__ void misaligned_vector(float *y)
+{
+    y[threadIdx.x] = 1.0f;
+    if (threadIdx.x < 8) *reinterpret_cast<float4 *>(y + threadIdx.x * 4 + FAULT) = float4{1, 1, 1, 1};
+}
+
+/* ---- Races, for ThreadSanitizer ---- */
+
+template <bool FAULT> static __global__ void missing_syncthreads(float *y)
+{
+    __shared__ float shared[N];
+    shared[threadIdx.x] = 1.0f;
+    if (!FAULT) __syncthreads();
+    y[threadIdx.x] = shared[N - 1 - threadIdx.x];
+}
+
+template <bool FAULT> static __global__ void missing_syncwarp(float *y)
+{
+    __shared__ float shared[N];
+    shared[threadIdx.x] = 1.0f;
+    if (!FAULT) __syncwarp();
+    y[threadIdx.x] = shared[threadIdx.x ^ 1];
+}
+
+/* A barrier between write and read, none between the read and the next write. */
+template <bool FAULT> static __global__ void early_overwrite(float *y)
+{
+    __shared__ float shared[N];
+    float sum = 0.0f;
+    for (int round = 0; round < 2; round++) {
+        shared[threadIdx.x] = 0.5f;
+        __syncthreads();
+        sum += shared[N - 1 - threadIdx.x];
+        if (!FAULT) __syncthreads();
+    }
+    y[threadIdx.x] = sum;
+}
+
+/* The copy is waited for by the thread that made it, and read by others without a barrier. */
+template <bool FAULT> static __global__ void unshared_copy(float *y)
+{
+    __shared__ __align__(16) float shared[N];
+    y[threadIdx.x] = 1.0f;
+    __syncthreads();
+    if (threadIdx.x < N / 4) cp_async16(&shared[threadIdx.x * 4], y + threadIdx.x * 4);
+    cp_async_commit();
+    cp_async_wait<0>();
+    if (!FAULT) __syncthreads();
+    float v = shared[N - 1 - threadIdx.x];
+    __syncthreads();
+    y[threadIdx.x] = v;
+}
+
+template <bool FAULT> static __global__ void plain_count(float *y)
+{
+    if (FAULT)
+        y[0] = y[0] + 1.0f;
+    else
+        atomicAdd(y, 1.0f);
+}
+
+/* ---- Running one ---- */
+
+enum Needs { NOTHING, ADDRESS, THREAD };
+
+static const struct {
+    const char *name;
+    Needs needs;
+    const char *text; /* what the report must hold */
+    void (*good)(float *);
+    void (*bad)(float *);
+} faults[] = {
+#define FAULT(kernel, needs, text)                                                                                     \
+    {                                                                                                                  \
+#kernel, needs, text, kernel < false>, kernel < true>                                                          \
+    }
+    FAULT(divergent_barrier, NOTHING, "threads of one block wait at different __syncthreads calls"),
+    FAULT(deadlock, NOTHING, "deadlock: warp lanes named in the mask never arrive"),
+    FAULT(absent_lane, NOTHING, "a lane left the kernel while its warp waits for it"),
+    FAULT(masked_lane, NOTHING, "shuffle reads a lane outside its mask"),
+    FAULT(misaligned_ldmatrix, NOTHING, "ldmatrix row address not 16-byte aligned"),
+    FAULT(misaligned_copy, NOTHING, "cp.async address not 16-byte aligned"),
+    FAULT(missing_wait, NOTHING, "NaN in the result"),
+    FAULT(unset_shared, NOTHING, "NaN in the result"),
+    FAULT(unset_dynamic, NOTHING, "NaN in the result"),
+    FAULT(unset_global, NOTHING, "NaN in the result"),
+    FAULT(beyond_shared, ADDRESS, "global-buffer-overflow"),
+    FAULT(beyond_dynamic, ADDRESS, "heap-buffer-overflow"),
+    FAULT(beyond_global, ADDRESS, "heap-buffer-overflow"),
+    FAULT(beyond_copy, ADDRESS, "heap-buffer-overflow"),
+    FAULT(misaligned_vector, ADDRESS, "misaligned address"),
+    FAULT(missing_syncthreads, THREAD, "data race"),
+    FAULT(missing_syncwarp, THREAD, "data race"),
+    FAULT(early_overwrite, THREAD, "data race"),
+    FAULT(unshared_copy, THREAD, "data race"),
+    FAULT(plain_count, THREAD, "data race"),
+};
+
+#if defined(CUEMU_ASAN)
+static const Needs have = ADDRESS;
+#elif defined(CUEMU_TSAN)
+static const Needs have = THREAD;
+#else
+static const Needs have = NOTHING;
+#endif
+
+/* The child's part: two blocks, so that what a block leaves behind shows. */
+static int run(size_t which, bool bad)
+{
+    void (*kernel)(float *) = bad ? faults[which].bad : faults[which].good;
+    float *y, host[N];
+    if (cudaMalloc(&y, sizeof host)) return 2;
+    CU_LAUNCH(kernel, 2, N, N * sizeof(float), nullptr, y);
+    if (cudaGetLastError() || cudaMemcpy(host, y, sizeof host, cudaMemcpyDeviceToHost) || cudaFree(y)) return 2;
+    for (float v : host) {
+        if (v == v || faults[which].needs != NOTHING) continue;
+        if (!strcmp(faults[which].name, "misaligned_copy")) continue; /* writes nothing */
+        fprintf(stderr, "NaN in the result\n");
+        return 1;
+    }
+    return 0;
+}
+
+/* Runs this program again as a child; its exit status, -1 after a signal, and what it wrote to stderr. */
+static int run_child(const char *name, const char *how, std::string &text)
+{
+    int ends[2];
+    if (pipe(ends)) return -2;
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execl("/proc/self/exe", "test_faults", name, how, (char *)nullptr);
+        _exit(127);
+    }
+    close(ends[1]);
+    char buffer[4096];
+    for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, (size_t)n);
+    close(ends[0]);
+    int status = 0;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+int main(int argc, char **argv)
+{
+    size_t which = 0;
+    const size_t n_faults = sizeof faults / sizeof faults[0];
+    while (which < n_faults && (argc < 2 || strcmp(argv[1], faults[which].name))) which++;
+    if (which == n_faults) {
+        for (auto &fault : faults) printf("%s\n", fault.name);
+        return 2;
+    }
+    if (argc > 2) return run(which, !strcmp(argv[2], "bad"));
+
+    if (faults[which].needs != NOTHING && faults[which].needs != have) {
+        printf("SKIP: %s shows under the %s sanitizer only\n", argv[1],
+               faults[which].needs == ADDRESS ? "address" : "thread");
+        return 77;
+    }
+    std::string text;
+    int status = run_child(argv[1], "good", text);
+    if (status != 0 || !text.empty()) {
+        fprintf(stderr, "%s without its fault: status %d\n%s", argv[1], status, text.c_str());
+        return 1;
+    }
+    status = run_child(argv[1], "bad", text);
+    bool named = text.find("CUEMU ERROR") == std::string::npos || text.find("test_faults.cu:") != std::string::npos;
+    if (status == 0 || text.find(faults[which].text) == std::string::npos || !named) {
+        fprintf(stderr, "%s with its fault: status %d, expected '%s'\n%s", argv[1], status, faults[which].text,
+                text.c_str());
+        return 1;
+    }
+    return 0;
+}
