@@ -23,6 +23,11 @@ static const shape shapes[] = {
     {2, 1601, PL_NORM_LAYER, true, true, true, 0, 1e-3, EVERY},
     {3, 5000, PL_NORM_RMS, true, true, false, 1, 50, EVERY},
     {0, 64, PL_NORM_LAYER, true, true, false, 0, 1, EVERY},
+    {3, 300, PL_NORM_RMS, true, false, false, 0, 1, EVERY},
+    {2, 1024, PL_NORM_LAYER, true, true, false, 2, 1, EVERY},
+    {2, 3000, PL_NORM_LAYER, true, true, false, 0, 1, EVERY},
+    {1, 16000, PL_NORM_LAYER, true, true, false, 0, 1, EVERY},
+    {1, 16404, PL_NORM_RMS, true, false, false, 0, 1, EVERY},
     {65, 96, PL_NORM_LAYER, true, true, false, 1, 1, EVERY},
     {2, 8196, PL_NORM_LAYER, true, true, false, -3000, 1, EVERY},
     {2, 20000, PL_NORM_LAYER, true, true, false, 3000, 1, EVERY},
@@ -71,8 +76,7 @@ static void check(const world *w, const shape *s, const float *x, const float *w
         long double deviation = sqrtl(square / s->C + (long double)1e-5f);
         for (size_t i = 0; i < s->C; i++) {
             double factor = s->weight ? (s->kind == PL_NORM_RMS_PLUS_ONE ? 1.0 : 0.0) + (double)weight[i] : 1.0;
-            double y = (double)((row[i] - mean) / deviation) * factor;
-            double b = 4.0 * (fabs(y) + 0.1);
+            double y = (double)((row[i] - mean) / deviation) * factor, b = 4.0 * (fabs(y) + 0.1);
             if (s->bias) y += (double)bias[i];
             expected[r * s->C + i] = y;
             bound[r * s->C + i] = ldexp(b + fabs(y), -24) + stored(y, w->type);
