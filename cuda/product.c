@@ -120,10 +120,8 @@ static pl_status reason_against(pl__blas *blas, pl_weight *weight, pl__product *
         *reason = blas->why_no_lt;
     } else if (weight->n_in * pl_dtype_bytes(weight->compute) % ALIGNMENT) {
         *reason = "its rows of inputs are no multiple of 16 bytes";
-    } else if (blas->wish == FREE) {
-        for (size_t mode = 0; mode < PL__MODES; mode++) product->plans[mode] = (pl__plan){.usable = true, .free = true};
     } else {
-        PL_TRY(pl__probe(blas->lt, weight, product->plans));
+        PL_TRY(pl__probe(blas->lt, weight, blas->wish == FREE, product->plans));
         if (!plain_modes_usable(product))
             *reason = "cuBLASLt has no algorithm for it that gives a row the same bits for any number of rows";
     }
@@ -133,6 +131,7 @@ static pl_status reason_against(pl__blas *blas, pl_weight *weight, pl__product *
 static pl_status make_choice(pl__blas *blas, pl_weight *weight, pl__product *product)
 {
     const char *reason;
+    PL_TRY(pl__gemm_prepare(weight->device, weight->compute));
     PL_TRY(reason_against(blas, weight, product, &reason));
     product->blas = !reason;
     if (reason && (blas->wish == BLAS || blas->wish == FREE)) {

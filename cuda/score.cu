@@ -1,9 +1,10 @@
 /* The vocabulary head on gathered rows: log-probabilities of targets, arg max, and logits where they are asked for.
  *
  * Rows are taken in chunks: product into a [chunk, V] float32 workspace, then one block a row reduces its logits, then
- * targets whose row is in the chunk are read off. A row's tree is fixed by V alone (thread t takes elements t, t + THREADS,
- * ... in order, threads merge as a binary tree), so its bits do not depend on the chunk. Sums are pairs of floats: a sum
- * and what its additions lost, so that log p of a sure token keeps its digits as well. */
+ * targets whose row is in the chunk are read off. A row's tree is fixed by V alone (thread t takes elements t, t +
+ * THREADS,
+ * ... in order, threads merge as a binary tree), so its bits do not depend on the chunk. Sums are pairs of floats: a
+ * sum and what its additions lost, so that log p of a sure token keeps its digits as well. */
 #include <float.h>
 
 #include "cuda.h"
@@ -198,7 +199,7 @@ static pl_status check(const pl_device *device, const pl_score_args *a, size_t *
 
 extern "C" pl_status pl__score(pl_stream *stream, const pl_score_args *args)
 {
-    size_t n_rows = 0, n_targets = 0; /* compilers do not see that check() sets them */
+    size_t n_rows = 0, n_targets = 0;
     PL_TRY(check(stream->device, args, &n_rows, &n_targets));
     const size_t V = args->weight->n_out, chunk = chunk_rows(n_rows, V), stride = logit_stride(V);
     const int32_t *row_count = pl__count_at(args->counts, PL_COUNT_ROWS);

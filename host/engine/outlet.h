@@ -11,7 +11,7 @@
 #include "engine/batch.h"
 #include "engine/engine.h"
 
-enum { PL__OUTLET_PLACES = 2, PL__OUTLET_THREADS = 2 };
+enum { PL__OUTLET_PLACES = 2, PL__OUTLET_THREADS = 8 };
 
 /* Rows row..row + n - 1 of a step are rows slot..slot + n - 1 of the whole. */
 typedef struct pl__stretch {

@@ -63,4 +63,12 @@ expect "--device cuda" 2 "^plumb: .*(cuda|CUDA|driver|GPU)" inside plumb generat
 if [ -e "$here/bin/device_test_norm" ]; then
   check "an op test of the GPU suite" env PLUMB_TEST_DEVICE=cpu "${enter[@]}" "$tmp/root" "$top/bin/device_test_norm"
 fi
+# The GPU suite as an unpacked bundle runs it, on the emulated device.
+emulated=$PLUMB_BUILD/libplumb_cuda_emulated.so
+if [ -e "$emulated" ]; then
+  check "the GPU suite from the bundle" env -u PLUMB -u PLUMB_MAKE_MODEL -u PLUMB_BUILD PLUMB_CUDA_PLUGIN="$emulated" \
+    "$here/tests/gpu/run.sh" --emulated --no-bench
+else
+  fail "$emulated was not built"
+fi
 exit $((failures > 0))
