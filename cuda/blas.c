@@ -55,7 +55,8 @@ static bool find_calls(pl__lt *lt, char *why, size_t why_size)
 {
     static const char *const places[] = {LIBRARY, "/usr/local/cuda/lib64/" LIBRARY};
     for (size_t i = 0; !lt->library && i < sizeof places / sizeof *places; i++) {
-        lt->library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL);
+        /* NODELETE: its kernels stay known to the driver, so it is not taken away before the process ends. */
+        lt->library = dlopen(places[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     }
     if (!lt->library) {
         (void)snprintf(why, why_size, "%s was not found (LD_LIBRARY_PATH names where to look)", LIBRARY);

@@ -357,60 +357,57 @@ template <class S, bool TF32> static __global__ void __launch_bounds__(S::THREAD
 
 /* ---- Which tile ---- */
 
-/* The time a tile size takes, in units of its best tile's elements: full waves over the processors, by how much of the
- * arithmetic a tile of this size can use (predicted from its reads of shared memory). */
-size_t cost(const pl_device *device, size_t rows, size_t columns, size_t tile_rows, size_t tile_columns, size_t percent)
+typedef mma_tile<128, 256, 64, 64, 4> wide16;
+typedef mma_tile<128, 128, 64, 64, 3> square16;
+typedef mma_tile<32, 64, 16, 32, 6> small16;
+typedef mma_tile<16, 32, 16, 16, 12> least16;
+typedef fma_tile<128, 128, 8, 8> square32;
+typedef fma_tile<32, 64, 4, 4> small32;
+typedef fma_tile<16, 32, 2, 2> least32;
+
+/* Each tile of a type: its kernel, its shape, how much of the arithmetic it can use. The first is the widest. */
+struct choice {
+    void (*kernel)(problem);
+    int rows, columns, threads, shared, percent;
+};
+enum { MOST_CHOICES = 4 };
+
+template <class S> choice choice_of(void (*kernel)(problem), int percent)
 {
-    size_t tiles = (rows + tile_rows - 1) / tile_rows * ((columns + tile_columns - 1) / tile_columns);
-    size_t waves = (tiles + (size_t)device->n_processors - 1) / (size_t)device->n_processors;
-    return waves * tile_rows * tile_columns * 100 / percent;
+    return {kernel, S::ROWS, S::COLUMNS, S::THREADS, S::SHARED, percent};
 }
 
-template <class S, class K> cudaError_t launch(K kernel, problem p, pl_stream *stream)
+template <class T> int choices16(choice (&c)[MOST_CHOICES])
 {
-    p.row_tiles = (p.rows + S::ROWS - 1) / S::ROWS;
-    p.column_tiles = (p.n_out + S::COLUMNS - 1) / S::COLUMNS;
-    if (S::SHARED > 48 * 1024) {
-        cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, S::SHARED);
-        if (error != cudaSuccess) return error;
-    }
-    const unsigned blocks = (unsigned)p.row_tiles * (unsigned)p.column_tiles;
-    CU_LAUNCH(kernel, dim3(blocks), dim3(S::THREADS), (size_t)S::SHARED, stream->handle, p);
-    return cudaSuccess;
+    c[0] = choice_of<wide16>(mma_kernel<T, wide16, 1>, 100);
+    c[1] = choice_of<square16>(mma_kernel<T, square16, 2>, 85);
+    c[2] = choice_of<small16>(mma_kernel<T, small16, 4>, 40);
+    c[3] = choice_of<least16>(mma_kernel<T, least16, 4>, 20);
+    return 4;
 }
 
-template <class T> cudaError_t launch16(const problem &p, pl_stream *stream)
+template <bool TF32> int choices32(choice (&c)[MOST_CHOICES])
 {
-    typedef mma_tile<128, 256, 64, 64, 4> wide;
-    typedef mma_tile<128, 128, 64, 64, 3> square;
-    typedef mma_tile<32, 64, 16, 32, 6> small;
-    typedef mma_tile<16, 32, 16, 16, 12> least;
-    const size_t rows = (size_t)p.rows, columns = (size_t)p.n_out;
-    const size_t costs[] = {
-        cost(stream->device, rows, columns, 16, 32, 20), cost(stream->device, rows, columns, 32, 64, 40),
-        cost(stream->device, rows, columns, 128, 128, 85), cost(stream->device, rows, columns, 128, 256, 100)};
-    int best = 0;
-    for (int i = 1; i < 4; i++) best = costs[i] < costs[best] ? i : best;
-    if (best == 3) return launch<wide>(mma_kernel<T, wide, 1>, p, stream);
-    if (best == 2) return launch<square>(mma_kernel<T, square, 2>, p, stream);
-    if (best == 1) return launch<small>(mma_kernel<T, small, 4>, p, stream);
-    return launch<least>(mma_kernel<T, least, 4>, p, stream);
+    c[0] = choice_of<square32>(fma_kernel<square32, TF32>, 100);
+    c[1] = choice_of<small32>(fma_kernel<small32, TF32>, 50);
+    c[2] = choice_of<least32>(fma_kernel<least32, TF32>, 25);
+    return 3;
 }
 
-template <bool TF32> cudaError_t launch32(const problem &p, pl_stream *stream)
+int choices_of(pl_dtype compute, choice (&c)[MOST_CHOICES])
 {
-    typedef fma_tile<128, 128, 8, 8> square;
-    typedef fma_tile<32, 64, 4, 4> small;
-    typedef fma_tile<16, 32, 2, 2> least;
-    const size_t rows = (size_t)p.rows, columns = (size_t)p.n_out;
-    const size_t costs[] = {cost(stream->device, rows, columns, 16, 32, 25),
-                            cost(stream->device, rows, columns, 32, 64, 50),
-                            cost(stream->device, rows, columns, 128, 128, 100)};
-    int best = 0;
-    for (int i = 1; i < 3; i++) best = costs[i] < costs[best] ? i : best;
-    if (best == 2) return launch<square>(fma_kernel<square, TF32>, p, stream);
-    if (best == 1) return launch<small>(fma_kernel<small, TF32>, p, stream);
-    return launch<least>(fma_kernel<least, TF32>, p, stream);
+    return compute == PL_BF16   ? choices16<__nv_bfloat16>(c)
+           : compute == PL_F16  ? choices16<__half>(c)
+           : compute == PL_TF32 ? choices32<true>(c)
+                                : choices32<false>(c);
+}
+
+/* The time a tile takes, in units of an element of a perfect one: full waves over the processors. */
+size_t cost(const pl_device *device, const problem &p, const choice &c)
+{
+    const size_t rows = (size_t)c.rows, columns = (size_t)c.columns, processors = (size_t)device->n_processors;
+    const size_t tiles = pl__ceil_div((size_t)p.rows, rows) * pl__ceil_div((size_t)p.n_out, columns);
+    return pl__ceil_div(tiles, processors) * rows * columns * 100 / (size_t)c.percent;
 }
 
 bool aligned(pl_view v, size_t bytes)
@@ -421,11 +418,24 @@ bool aligned(pl_view v, size_t bytes)
 
 } // namespace
 
+/* Loads the kernels, which a recording may not do, and lets them have the shared memory that they need. */
+extern "C" pl_status pl__gemm_prepare(const pl_device *device, pl_dtype compute)
+{
+    choice choices[MOST_CHOICES];
+    const int n = choices_of(compute, choices);
+    for (int i = 0; i < n; i++) {
+        PL_CUDA_TRY(device, cudaFuncSetAttribute(choices[i].kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                 choices[i].shared));
+    }
+    return PL_OK;
+}
+
+enum { MOST = 1 << 30 }; /* inputs, outputs, least tiles: a grid has fewer than 2^31 blocks */
+
 extern "C" pl_status pl__gemm(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows,
                               const int32_t *count, const pl__epilogue *epilogue)
 {
-    enum { MOST = 1 << 30 };
-    if (rows > MOST || weight->n_out > MOST || weight->n_in > MOST) {
+    if (rows > MOST / 16 || weight->n_out > MOST || weight->n_in > MOST || rows / 16 * (weight->n_out / 32) > MOST) {
         return stream->device->host->fail(PL_E_UNSUPPORTED,
                                           "a product of %zu rows with a weight [%zu, %zu] is too large", rows,
                                           weight->n_out, weight->n_in);
@@ -448,11 +458,16 @@ extern "C" pl_status pl__gemm(pl_stream *stream, const pl_weight *weight, pl_vie
     p.y_float = y.dtype == PL_F32;
     p.accumulate = epilogue->accumulate;
     p.activation = epilogue->activation;
-    cudaError_t error = weight->compute == PL_BF16   ? launch16<__nv_bfloat16>(p, stream)
-                        : weight->compute == PL_F16  ? launch16<__half>(p, stream)
-                        : weight->compute == PL_TF32 ? launch32<true>(p, stream)
-                                                     : launch32<false>(p, stream);
-    if (error != cudaSuccess) return pl__cuda_failed(stream->device, error, "linear: shared memory");
+    choice choices[MOST_CHOICES];
+    int best = 0;
+    for (int i = 1, n = choices_of(weight->compute, choices); i < n; i++) {
+        if (cost(stream->device, p, choices[i]) < cost(stream->device, p, choices[best])) best = i;
+    }
+    const choice &c = choices[best];
+    p.row_tiles = (p.rows + c.rows - 1) / c.rows;
+    p.column_tiles = (p.n_out + c.columns - 1) / c.columns;
+    CU_LAUNCH(c.kernel, dim3((unsigned)p.row_tiles * (unsigned)p.column_tiles), dim3((unsigned)c.threads),
+              (size_t)c.shared, stream->handle, p);
     PL_LAUNCHED(stream, "linear");
     return PL_OK;
 }

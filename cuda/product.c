@@ -127,6 +127,7 @@ static pl_status reason_against(pl__blas *blas, pl_weight *weight, pl__product *
 static pl_status make_choice(pl__blas *blas, pl_weight *weight, pl__product *product)
 {
     const char *reason;
+    PL_TRY(pl__gemm_prepare(weight->device, weight->compute));
     PL_TRY(reason_against(blas, weight, product, &reason));
     product->blas = !reason;
     if (reason && blas->wish == BLAS) {

@@ -29,6 +29,9 @@ pl_status pl__product_run(pl_stream *stream, const pl_weight *weight, pl_view x,
 pl_status pl__gemm(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, const int32_t *count,
                    const pl__epilogue *epilogue);
 
+/* Before the first product of a compute type; never while a stream records. */
+pl_status pl__gemm_prepare(const pl_device *device, pl_dtype compute);
+
 /* The epilogue alone, y in place (linear.cu). */
 pl_status pl__epilogue_run(pl_stream *stream, pl_view y, size_t rows, size_t n_out, const int32_t *count,
                            const pl__epilogue *epilogue);

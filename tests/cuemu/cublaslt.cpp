@@ -211,7 +211,7 @@ static cublasLtMatmulAlgo_t algorithm_of(uint64_t id)
 
 static size_t workspace_of(const problem &p, uint64_t id)
 {
-    return id == SPLIT ? 2 * p.m * p.n * sizeof(float) : 0;
+    return id == SPLIT && !asked_for("split") ? 2 * p.m * p.n * sizeof(float) : 0;
 }
 
 static cublasStatus_t check_algorithm(const cublasLtMatmulAlgo_t *algorithm, const problem &p)
@@ -242,7 +242,7 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
         cublasLtMatmulHeuristicResult_t *r = &results[(*n_found)++];
         *r = {};
         r->algo = algorithm_of(id);
-        r->workspaceSize = asked_for("split") ? 0 : workspace_of(p, id);
+        r->workspaceSize = workspace_of(p, id);
         r->state = CUBLAS_STATUS_SUCCESS;
     }
     return CUBLAS_STATUS_SUCCESS;
@@ -285,6 +285,7 @@ struct product {
     problem size;
     float alpha, beta;
     bool backwards; /* sums from the last k to the first */
+    size_t n_parts; /* into which k is cut */
 };
 
 static float read(const char *from, cudaDataType_t type, size_t at)
@@ -341,9 +342,13 @@ static void multiply(const product &p)
         gather(b, p, p.b, p.b_layout, j, p.desc.b == CUBLAS_OP_N);
         for (size_t i = 0; i < p.size.m; i++) {
             float sum = 0.0f;
-            for (size_t k = 0; k < p.size.k; k++) {
-                const size_t at = p.backwards ? p.size.k - 1 - k : k;
-                sum = sum + a[i * p.size.k + at] * b[at];
+            for (size_t part = 0; part < p.n_parts; part++) {
+                float own = 0.0f;
+                for (size_t k = p.size.k * part / p.n_parts; k < p.size.k * (part + 1) / p.n_parts; k++) {
+                    const size_t at = p.backwards ? p.size.k - 1 - k : k;
+                    own = own + a[i * p.size.k + at] * b[at];
+                }
+                sum = part ? sum + own : own;
             }
             float x = p.alpha * sum;
             if (p.beta != 0.0f) x += p.beta * read(p.c, p.c_layout.type, j * p.c_layout.leading + i);
@@ -383,7 +388,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                        size,
                        *(const float *)alpha,
                        *(const float *)beta,
-                       asked_for("variant") && size.n < FEW_ROWS};
+                       asked_for("variant") && size.n < FEW_ROWS,
+                       algorithm->data[1] == SPLIT ? 2u : 1u};
     cuemu_enqueue(stream, [p] { multiply(p); });
     return CUBLAS_STATUS_SUCCESS;
 }

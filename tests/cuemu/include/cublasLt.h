@@ -4,8 +4,8 @@
  * refused, also where the library itself is lenient; views need 16-byte alignment, a bias the type of D.
  *
  * Environment, CUEMU_CUBLASLT: absent (the library does not start), variant (the bits of a row hang on how many there
- * are), split (the first proposal cuts k in two), narrow (the only algorithm cannot do more than 4096 rows), rough
- * (GELU is off by 1e-3). */
+ * are), split (the first proposal cuts k in two, without workspace), narrow (the only algorithm cannot do more than
+ * 4096 rows), rough (GELU is off by 1e-3). */
 #ifndef CUEMU_CUBLASLT_H
 #define CUEMU_CUBLASLT_H
 
