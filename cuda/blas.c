@@ -273,7 +273,7 @@ pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl_
     cublasStatus_t status = describe(lt, &d, c, c->rows);
     if (status == CUBLAS_STATUS_SUCCESS)
         status = lt->cublasLtMatmul(lt->handle, d.product, &alpha, c->w, d.w, c->x, d.x, &beta, c->y, d.y, c->y, d.y,
-                                    &plan->algorithm, NULL, 0, stream->handle);
+                                    plan->free ? NULL : &plan->algorithm, NULL, 0, stream->handle);
     forget(lt, &d);
     return status == CUBLAS_STATUS_SUCCESS ? PL_OK : failed(stream->device, lt, status, "cublasLtMatmul");
 }

@@ -24,6 +24,7 @@ typedef enum pl__mode {
 
 typedef struct pl__plan {
     bool usable;
+    bool free; /* the library chooses anew for every product (PLUMB_CUDA_PRODUCT=free) */
     cublasLtMatmulAlgo_t algorithm;
 } pl__plan;
 

@@ -19,6 +19,7 @@ typedef struct probe {
     pl_stream stream;
     pl__lt *lt;
     pl_weight *weight;
+    bool free;
     size_t rows;
     pl_buffer x, old, y, reference, bias, found;
 } probe;
@@ -176,7 +177,8 @@ static pl_status try_mode(probe *p, pl__mode mode, pl__plan *plan)
     int found = 0;
     const pl__call canonical = call_of(p, mode, CANONICAL_ROWS, 0, &p->reference);
     PL_TRY(pl__lt_plan(device, p->lt, &canonical, plan));
-    if (!plan->usable) return PL_OK;
+    plan->free = p->free;
+    if (!plan->usable || plan->free) return PL_OK;
     PL_CUDA_TRY(device, cudaMemsetAsync(p->found.data, 0, sizeof found, p->stream.handle));
     PL_TRY(compare_bits(p, plan, mode));
     PL_TRY(compare_values(p, mode));
@@ -186,10 +188,10 @@ static pl_status try_mode(probe *p, pl__mode mode, pl__plan *plan)
     return PL_OK;
 }
 
-pl_status pl__probe(pl__lt *lt, pl_weight *weight, pl__plan plans[PL__MODES])
+pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, pl__plan plans[PL__MODES])
 {
     pl_device *device = weight->device;
-    probe p = {.stream = {.device = device, .handle = device->setup}, .lt = lt, .weight = weight};
+    probe p = {.stream = {.device = device, .handle = device->setup}, .lt = lt, .weight = weight, .free = free};
     pl_status status = prepare(&p);
     for (pl__mode mode = 0; status == PL_OK && mode < PL__MODES; mode++) {
         /* float32 has one way of storing plainly. */

@@ -20,8 +20,9 @@ pl_status pl__probe_values(pl_stream *stream, const void *a, const void *b, pl_d
 #include "blas.h"
 
 /* Plans every mode of the weight's shape and keeps those usable whose rows have the same bits for several numbers of
- * rows, at several places, and whose values are those of the own product. Fills and zeroes the weight; waits. */
-pl_status pl__probe(pl__lt *lt, pl_weight *weight, pl__plan plans[PL__MODES]);
+ * rows, at several places, and whose values are those of the own product. Fills and zeroes the weight; waits.
+ * free: whatever the bits, and the library chooses anew for every product. */
+pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, pl__plan plans[PL__MODES]);
 #endif
 
 #ifdef __cplusplus

@@ -1,8 +1,9 @@
 /* Who makes the products of a weight: the choice for each weight shape, and the way through it.
  *
  * PLUMB_CUDA_PRODUCT=own always takes the own product; =cublas takes cuBLASLt or fails, for finding out and measuring
- * (views that are not aligned go to the own product even then); unset, cuBLASLt is taken where the probe allows it. The
- * choice is made once for a shape, at its first weight. */
+ * (views that are not aligned go to the own product even then); =free leaves the algorithm of every product to
+ * cuBLASLt, so that a row's bits hang on the batch: what pinning costs is measured against it; unset, cuBLASLt is taken
+ * where the probe allows it. The choice is made once for a shape, at its first weight. */
 #include "product.h"
 
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 
 enum { ALIGNMENT = 16 };
 
-typedef enum wish { AUTOMATIC, OWN, BLAS } wish;
+typedef enum wish { AUTOMATIC, OWN, BLAS, FREE } wish;
 
 /* A weight shape and its maker: cuBLASLt with these plans, or the own product. */
 struct pl__product {
@@ -43,8 +44,11 @@ static pl_status read_wish(const pl_device *device, wish *out)
         *out = OWN;
     else if (!strcmp(value, "cublas"))
         *out = BLAS;
+    else if (!strcmp(value, "free"))
+        *out = FREE;
     else
-        return device->host->fail(PL_E_USAGE, "PLUMB_CUDA_PRODUCT is '%s': expected own, cublas, or nothing", value);
+        return device->host->fail(PL_E_USAGE, "PLUMB_CUDA_PRODUCT is '%s': expected own, cublas, free, or nothing",
+                                  value);
     return PL_OK;
 }
 
@@ -117,7 +121,7 @@ static pl_status reason_against(pl__blas *blas, pl_weight *weight, pl__product *
     } else if (weight->n_in * pl_dtype_bytes(weight->compute) % ALIGNMENT) {
         *reason = "its rows of inputs are no multiple of 16 bytes";
     } else {
-        PL_TRY(pl__probe(blas->lt, weight, product->plans));
+        PL_TRY(pl__probe(blas->lt, weight, blas->wish == FREE, product->plans));
         if (!plain_modes_usable(product))
             *reason = "cuBLASLt has no algorithm for it that gives a row the same bits for any number of rows";
     }
@@ -130,12 +134,13 @@ static pl_status make_choice(pl__blas *blas, pl_weight *weight, pl__product *pro
     PL_TRY(pl__gemm_prepare(weight->device, weight->compute));
     PL_TRY(reason_against(blas, weight, product, &reason));
     product->blas = !reason;
-    if (reason && blas->wish == BLAS) {
+    if (reason && (blas->wish == BLAS || blas->wish == FREE)) {
         return weight->device->host->fail(
             PL_E_UNSUPPORTED,
-            "PLUMB_CUDA_PRODUCT=cublas: products with a weight [%zu, %zu] in %s cannot be cuBLASLt's: %s; "
+            "PLUMB_CUDA_PRODUCT=%s: products with a weight [%zu, %zu] in %s cannot be cuBLASLt's: %s; "
             "without the variable plumb makes them itself",
-            weight->n_out, weight->n_in, pl_dtype_name(weight->compute), reason);
+            blas->wish == FREE ? "free" : "cublas", weight->n_out, weight->n_in, pl_dtype_name(weight->compute),
+            reason);
     }
     if (reason) blas->why_own = reason;
     return PL_OK;

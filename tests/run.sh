@@ -108,7 +108,7 @@ fi
 step "whole-program tests"
 # Each prints lines PASS/FAIL/SKIP; their counts add up.
 export PLUMB=$PWD/build-test/plumb PLUMB_MAKE_MODEL=$PWD/build-test/plumb-make-model PLUMB_BUILD=$PWD/build-test
-for script in tests/program/{main,invariance,input,device,disk,drain,kill}.sh tests/slurm/run.sh; do
+for script in tests/program/{main,invariance,input,disk,drain,kill,device,bundle}.sh tests/slurm/run.sh tests/gpu/{run,emulated}.sh; do
   [ -x "$script" ] || { fail "$script is missing"; continue; }
   log=build-test/$(basename "$(dirname "$script")")-$(basename "$script" .sh).log
   timeout 900 "$script" >"$log" 2>&1

@@ -15,7 +15,8 @@ typedef enum pl_purpose {
     PL_RANDOM_DROPOUT = 5,
     PL_RANDOM_SAMPLE = 6,
     PL_RANDOM_TEST = 7,
-    PL_RANDOM_PERMUTE = 8 /* permutation nulls of the statistics */
+    PL_RANDOM_PERMUTE = 8,    /* permutation nulls of the statistics */
+    PL_RANDOM_CERTIFICATE = 9 /* token paths that a device is tried with */
 } pl_purpose;
 
 uint32_t pl_random_u32(uint64_t seed, pl_purpose purpose, uint32_t stream, uint64_t index);

@@ -17,15 +17,15 @@ static const struct {
 };
 enum { PLUGINS = sizeof plugins / sizeof *plugins, FOLDERS = sizeof plugins->folders / sizeof *plugins->folders };
 
-/* The folder of the running program; under a loader of a bundle's own, the loader's, where its libraries are. */
-static pl_status own_folder(char out[PATH_MAX])
+/* The folder of the running program; under a loader of a bundle's own, the loader's, where its libraries are. Without
+ * /proc it is not known, and the loader's folders remain. */
+static bool own_folder(char out[PATH_MAX])
 {
     ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
     out[n > 0 ? n : 0] = 0;
     char *slash = strrchr(out, '/');
-    if (!slash) return pl_fail(PL_E_IO, "/proc/self/exe does not say where the program is");
-    *slash = 0;
-    return PL_OK;
+    if (slash) *slash = 0;
+    return slash != NULL;
 }
 
 /* The table of an opened plug-in. */
@@ -86,13 +86,16 @@ pl_status pl__plugin_open(const pl_backend **out, const char *name)
         return pl_fail(PL_E_UNSUPPORTED,
                        "%s: no such file; correct or unset PLUMB_CUDA_PLUGIN; --device cpu needs none", path);
     }
-    PL_TRY(own_folder(folder));
-    for (size_t i = 0; i < FOLDERS; i++) {
+    const bool known = own_folder(folder);
+    for (size_t i = 0; known && i < FOLDERS; i++) {
         (void)snprintf(path, sizeof path, "%s%s/%s", folder, plugins[p].folders[i], plugins[p].file);
         if (access(path, F_OK) == 0) return open_file(out, &found, path, name);
     }
     pl_status status = open_file(out, &found, plugins[p].file, name);
     if (found) return status;
+    if (!known)
+        return pl_fail(PL_E_UNSUPPORTED, "%s was not found in the loader's folders; --device cpu needs none",
+                       plugins[p].file);
     return pl_fail(PL_E_UNSUPPORTED,
                    "%s was not found: looked in %s, %s%s and the loader's folders; cmake -DPLUMB_CUDA=ON builds it; "
                    "--device cpu needs none",

@@ -11,7 +11,7 @@
 #include "engine/batch.h"
 #include "engine/engine.h"
 
-enum { PL__OUTLET_PLACES = 2, PL__OUTLET_THREADS = 2 };
+enum { PL__OUTLET_PLACES = 2, PL__OUTLET_THREADS = 8 };
 
 /* Rows row..row + n - 1 of a step are rows slot..slot + n - 1 of the whole. */
 typedef struct pl__stretch {
@@ -62,6 +62,11 @@ typedef struct pl__outlet {
 bool pl__outlet_wanted(const pl_capture *capture);
 /* Bytes on the device (and again on the host) for a row of a step; logits stand in the activations. */
 size_t pl__outlet_row_bytes(const pl_capture *capture, size_t C);
+
+/* Bytes that the places hold on the device, and on the host. */
+void pl__outlet_held(const pl__outlet *outlet, size_t *device, size_t *host);
+/* Gives them back, between calls. */
+void pl__outlet_release(pl__outlet *outlet);
 
 /* For one call whose steps have `rows` tokens at most: memory (kept over calls), sink->begin, threads. */
 pl_status pl__outlet_open(pl__outlet *outlet, const pl_gear *gear, const pl_capture *capture, size_t C, size_t V,

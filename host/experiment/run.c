@@ -6,6 +6,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "engine/certificate.h"
+#include "experiment/ahead.h"
 #include "experiment/unit.h"
 
 /* All that one run holds; released in reverse by close_runner. */
@@ -20,6 +22,8 @@ typedef struct runner {
     size_t loaded; /* index of the loaded model; SIZE_MAX: none */
     pl_model *model;
     pl_engine *engine;
+    bool certified; /* promise 1 was tried on this device with the loaded model */
+    pl_ahead ahead;
     pl_progress progress; /* counts prompts */
     size_t prompts_done;
     double started_s;
@@ -88,6 +92,18 @@ static pl_status write_status(const runner *r, const char *state, const char *un
 
 /* ---- one unit ---- */
 
+/* The CPU's own products need no trial: the tests are it. */
+static pl_status certify(runner *r, const char *name)
+{
+    pl_certificate certificate;
+    r->certified = strcmp(r->gear.ops->name, "cpu") != 0;
+    if (!r->certified) return PL_OK;
+    PL_TRY(pl_certify(&certificate, r->model));
+    return pl_run_folder_log(&r->summary->folder,
+                             "model %s certified on %s: %zu paths of %zu tokens, the same bits in any batch, %.2f s",
+                             name, r->device.name, certificate.n_paths, certificate.n_tokens, certificate.seconds);
+}
+
 static pl_status load_model(runner *r, size_t index)
 {
     if (r->loaded == index) return PL_OK;
@@ -99,6 +115,7 @@ static pl_status load_model(runner *r, size_t index)
     const pl_plan_model *m = &r->plan->models[index];
     double start = pl_clock_s();
     PL_TRY(pl_model_load(&r->model, &r->gear, m->checkpoint, m->spec->compute));
+    PL_TRY(certify(r, m->spec->name));
     pl_engine_options options = {.batch_tokens = r->options->batch_tokens, .no_sharing = r->options->no_sharing};
     PL_TRY(pl_engine_create(&r->engine, r->model, &options));
     r->loaded = index;
@@ -111,13 +128,14 @@ static pl_status write_sidecar(const runner *r, const pl_plan_unit *unit, const 
     utc_now(now);
     host_name(host);
     json_t *json = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit", unit->id, "finished",
-        now, "host", host, "device", r->device.name, "threads", r->device.n_threads, "plumb", PLUMB_VERSION, "items",
-        (json_int_t)cost->n_items, "items_skipped", (json_int_t)cost->n_skipped, "items_merged",
-        (json_int_t)cost->n_merged, "items_truncated", (json_int_t)cost->n_truncated, "tokens_in_requests",
-        (json_int_t)cost->tokens_in_requests, "tokens_computed", (json_int_t)cost->tokens_computed, "tokens_generated",
-        (json_int_t)cost->generated_tokens, "batches", (json_int_t)cost->n_batches, "prompts_s", cost->prompts_s,
-        "engine_s", cost->engine_s, "write_s", cost->write_s, "wall_s", wall_s, "tokens_per_s",
+        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit", unit->id,
+        "finished", now, "host", host, "device", r->device.name, "threads", r->device.n_threads, "plumb", PLUMB_VERSION,
+        "certificate", r->certified ? "passed" : "not needed on the CPU", "items", (json_int_t)cost->n_items,
+        "items_skipped", (json_int_t)cost->n_skipped, "items_merged", (json_int_t)cost->n_merged, "items_truncated",
+        (json_int_t)cost->n_truncated, "tokens_in_requests", (json_int_t)cost->tokens_in_requests, "tokens_computed",
+        (json_int_t)cost->tokens_computed, "tokens_generated", (json_int_t)cost->generated_tokens, "batches",
+        (json_int_t)cost->n_batches, "prompts_s", cost->prompts_s, "engine_s", cost->engine_s, "write_s", cost->write_s,
+        "wall_s", wall_s, "tokens_per_s",
         cost->engine_s > 0 ? (double)(cost->tokens_computed + cost->generated_tokens) / cost->engine_s : 0.0);
     if (!json) return pl_fail(PL_E_MEMORY, "out of memory while writing the sidecar of unit %s", unit->id);
     pl_status status = pl_run_folder_sidecar(&r->summary->folder, unit->id, json);
@@ -131,6 +149,26 @@ static bool ends_the_run(pl_status status)
     return status == PL_E_IO || status == PL_E_DEVICE || status == PL_E_INTERNAL;
 }
 
+/* The next unit that this process will most likely run. */
+static const pl_plan_unit *next_unit(const runner *r, const pl_plan_unit *unit)
+{
+    for (size_t u = (size_t)(unit - r->plan->units) + 1; u < r->plan->n_units; u++)
+        if (r->mine[u] && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id)) return &r->plan->units[u];
+    return NULL;
+}
+
+/* Runs a unit while the prompts of the next one are built. */
+static pl_status run_ahead(runner *r, const pl_plan_unit *unit, const char *path, pl_unit_cost *cost)
+{
+    pl_unit_prompts *prompts;
+    PL_TRY(pl_ahead_take(&r->ahead, r->plan, unit, &prompts));
+    const pl_plan_unit *next = next_unit(r, unit);
+    if (next) pl_ahead_start(&r->ahead, r->plan, next);
+    pl_status status = pl_unit_run(r->plan, unit, prompts, r->engine, path, NULL, cost);
+    pl_unit_prompts_free(prompts);
+    return status;
+}
+
 static pl_status compute(runner *r, const pl_plan_unit *unit)
 {
     char path[PL_PATH_MAX];
@@ -138,7 +176,7 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     double start = pl_clock_s();
     PL_TRY(pl_run_folder_unit(path, &r->summary->folder, unit->id));
     PL_TRY(load_model(r, unit->model));
-    PL_TRY(pl_unit_run(r->plan, unit, r->engine, path, NULL, &cost));
+    PL_TRY(run_ahead(r, unit, path, &cost));
     PL_TRY(write_sidecar(r, unit, &cost, pl_clock_s() - start));
     r->summary->n_computed++;
     return pl_run_folder_log(
@@ -262,6 +300,7 @@ pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_r
         status = pl_fail(PL_E_UNITS, "%zu of %zu units failed; the first: %s", out->n_failed, out->n_share,
                          out->first_failure);
 done:
+    pl_ahead_drop(&r.ahead);
     pl_engine_free(r.engine);
     pl_model_free(r.model);
     free(r.mine);

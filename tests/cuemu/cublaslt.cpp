@@ -369,6 +369,8 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     problem size;
     if (!handle || !alpha || !beta || !a || !b || !c || !d) return CUBLAS_STATUS_INVALID_VALUE;
     cublasStatus_t status = check_problem(desc, a_layout, b_layout, c_layout, d_layout, &size);
+    const cublasLtMatmulAlgo_t plain = algorithm_of(PLAIN);
+    if (!algorithm) algorithm = &plain; /* the library's own choice, which without workspace is no split one */
     if (status == CUBLAS_STATUS_SUCCESS) status = check_algorithm(algorithm, size);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
     if (((uintptr_t)a | (uintptr_t)b | (uintptr_t)c | (uintptr_t)d) % 16 || (uintptr_t)desc->bias % 16)

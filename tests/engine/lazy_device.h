@@ -283,11 +283,21 @@ static inline const pl_backend *lazy_backend(void)
 static inline void open_lazy(random_model *m, const char *folder)
 {
     pl_checkpoint *checkpoint;
+    m->compute = PL_F32;
     CHECK(pl_gear_open(&m->gear, "cpu", 1));
     m->gear.ops = lazy_backend();
     CHECK(pl_checkpoint_open(&checkpoint, folder));
     CHECK(pl_model_load(&m->model, &m->gear, checkpoint, PL_F32));
     pl_checkpoint_close(checkpoint);
+}
+
+/* A device that records steps: the chosen one, or where that is the CPU, the lazy one. */
+static inline void open_recording(random_model *m, const char *folder, pl_dtype compute)
+{
+    if (on_cuda())
+        open_folder_as(m, folder, 1, compute);
+    else
+        open_lazy(m, folder);
 }
 
 #endif

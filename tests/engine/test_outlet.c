@@ -8,7 +8,7 @@
 #include "engine/same_results.h"
 #include "engine/workspace.h"
 
-static const model_shape shape = {"gpt2", 24, 3, 3, 96, 12, 61, 150};
+static const model_shape shape = {"gpt2", 24, 3, 3, 96, 12, 61, 150}; /* 14 layers of states */
 
 typedef struct fixture {
     random_model models[2]; /* at once, late */
@@ -21,9 +21,9 @@ static int set_up(void **state)
     char folder[PL_PATH_MAX];
     write_model(folder, &shape);
     open_folder(&f->models[0], folder, 1);
-    open_lazy(&f->models[1], folder);
+    open_recording(&f->models[1], folder, PL_F32);
     remove_model(folder);
-    ask(&f->q, QUESTIONS, shape.positions - 4, shape.V, 11);
+    ask(&f->q, small_sizes() ? 4 : QUESTIONS, shape.positions - 4, shape.V, 11);
     *state = f;
     return 0;
 }
@@ -127,13 +127,13 @@ static void streamed_is_what_results_hold(void **state)
     const pl_dtype types[] = {PL_F32, PL_F16, PL_BF16};
     size_t layers[14];
     pl_capture capture;
-    for (size_t device = 0; device < 2; device++)
-        for (size_t tokens = 20; tokens <= 4000; tokens *= 10) {
+    for (size_t device = on_cuda(); device < 2; device++)
+        for (size_t tokens = small_sizes() ? 200 : 20; tokens <= (small_sizes() ? 200 : 4000); tokens *= 10) {
             const pl_engine_options options = {.batch_tokens = tokens, .shuffle_seed = tokens == 200 ? 5 : 0};
             pl_engine *engine, *plain;
             CHECK(pl_engine_create(&engine, f->models[device].model, &options));
             CHECK(pl_engine_create(&plain, f->models[0].model, &options));
-            for (size_t i = 0; i < 6; i++) {
+            for (size_t i = 0; i < (small_sizes() ? 3 : 6); i++) {
                 pl_dtype dtype = types[i % 3];
                 all_layers(layers, &capture, i == 4 ? PL_POSITION_MEAN : PL_POSITION_ALL | PL_POSITION_LAST);
                 capture.n_layers = i % 2 ? 14 : 3;
@@ -172,10 +172,10 @@ static void a_failing_sink_ends_the_call(void **state)
     size_t layers[14];
     pl_capture capture;
     all_layers(layers, &capture, PL_POSITION_ALL);
-    for (size_t device = 0; device < 2; device++) {
+    for (size_t device = on_cuda(); device < 2; device++) {
         pl_engine *engine;
-        CHECK(pl_engine_create(&engine, f->models[device].model, &(pl_engine_options){.batch_tokens = 20}));
-        for (size_t after = 1; after < 2000; after = after * 3 + 5) {
+        CHECK(pl_engine_create(&engine, f->models[device].model, &(pl_engine_options){.batch_tokens = 64}));
+        for (size_t after = 1; after < (small_sizes() ? 30 : 2000); after = after * 3 + 5) {
             bowl b = {.n_layers = 14, .C = shape.C, .V = shape.V, .row_bytes = shape.C * 4, .fail_after = after};
             const pl_sink sink = {.context = &b, .dtype = PL_F32, .begin = begin, .rows = take};
             pl_results *results = NULL;
@@ -235,5 +235,7 @@ int main(void)
         cmocka_unit_test(a_failing_sink_ends_the_call),
         cmocka_unit_test(a_sink_that_does_not_begin),
     };
+    int missing = device_missing();
+    if (missing) return missing;
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

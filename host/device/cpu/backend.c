@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -155,14 +156,19 @@ static void close_device(pl_device *device)
     free(device);
 }
 
-/* The value in bytes of a "Name:  123 kB" line of /proc/meminfo, 0 when there is none. */
+/* The value in bytes of a "Name:  123 kB" line of /proc/meminfo, 0 when there is none; without /proc (an empty root)
+ * what the kernel says of pages, of which the page cache is not part. */
 static size_t meminfo(const char *name)
 {
     char line[256];
     unsigned long long kib = 0;
     size_t length = strlen(name);
     FILE *file = fopen("/proc/meminfo", "re");
-    if (!file) return 0;
+    if (!file) {
+        struct sysinfo system;
+        if (sysinfo(&system) != 0) return 0;
+        return (strcmp(name, "MemTotal") == 0 ? system.totalram : system.freeram + system.bufferram) * system.mem_unit;
+    }
     while (fgets(line, sizeof line, file)) {
         if (strncmp(line, name, length) == 0 && sscanf(line + length, ": %llu", &kib) == 1) break;
     }
