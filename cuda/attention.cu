@@ -11,8 +11,8 @@ template <class K> static pl_status allow_shared(const pl_device *device, K *ker
 {
     if (bytes > device->shared_bytes) {
         return device->host->fail(PL_E_UNSUPPORTED,
-                                  "attention: heads this wide need %zu bytes of shared memory a block, %s has %zu", bytes,
-                                  device->name, device->shared_bytes);
+                                  "attention: heads this wide need %zu bytes of shared memory a block, %s has %zu",
+                                  bytes, device->name, device->shared_bytes);
     }
     if (bytes > 48 * 1024) {
         PL_CUDA_TRY(device, cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -26,26 +26,28 @@ static unsigned tiles_of(int group, int tile_queries)
     return (unsigned)((PL_RUN_ROWS * group + tile_queries - 1) / tile_queries);
 }
 
-template <class T, int DP> static pl_status launch_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
+template <class T, int DP, bool BENT>
+static pl_status launch_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
 {
     using shape = mma_shape<DP>;
-    const int warp_queries = shape::m_tiles * MMA_ROWS, wanted = (PL_RUN_ROWS * p.group + warp_queries - 1) / warp_queries;
+    const int warp_queries = shape::m_tiles * MMA_ROWS,
+              wanted = (PL_RUN_ROWS * p.group + warp_queries - 1) / warp_queries;
     const int n_warps = wanted < MAX_WARPS ? wanted : (int)MAX_WARPS;
     const size_t bytes = shape::shared_bytes(n_warps);
-    PL_TRY(allow_shared(stream->device, attend_mma<T, DP>, bytes));
+    PL_TRY(allow_shared(stream->device, attend_mma<T, DP, BENT>, bytes));
     dim3 grid((unsigned)p.run_capacity, (unsigned)kv->n_kv_heads, tiles_of(p.group, n_warps * warp_queries));
-    CU_LAUNCH((attend_mma<T, DP>), grid, (unsigned)(n_warps * PL__WARP), bytes, stream->handle, p);
+    CU_LAUNCH((attend_mma<T, DP, BENT>), grid, (unsigned)(n_warps * PL__WARP), bytes, stream->handle, p);
     PL_LAUNCHED(stream, "attention");
     return PL_OK;
 }
 
-template <class T> static pl_status pick_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
+template <class T, bool BENT> static pl_status pick_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
 {
-    if (p.width <= 32) return launch_mma<T, 32>(stream, kv, p);
-    if (p.width <= 64) return launch_mma<T, 64>(stream, kv, p);
-    if (p.width <= 96) return launch_mma<T, 96>(stream, kv, p);
-    if (p.width <= 128) return launch_mma<T, 128>(stream, kv, p);
-    return launch_mma<T, 256>(stream, kv, p);
+    if (p.width <= 32) return launch_mma<T, 32, BENT>(stream, kv, p);
+    if (p.width <= 64) return launch_mma<T, 64, BENT>(stream, kv, p);
+    if (p.width <= 96) return launch_mma<T, 96, BENT>(stream, kv, p);
+    if (p.width <= 128) return launch_mma<T, 128, BENT>(stream, kv, p);
+    return launch_mma<T, 256, BENT>(stream, kv, p);
 }
 
 template <int COLUMNS, int QUERIES>
@@ -69,6 +71,7 @@ static pl_status check(const pl_device *device, const pl_attention_args *a, size
                                   a->layer, kv->n_layers, a->n_heads, kv->n_kv_heads);
     }
     size_t width = a->n_heads * kv->head_width, rows = a->qkv.rows < a->y.rows ? a->qkv.rows : a->y.rows;
+    if (a->batch->positions.columns < rows) rows = a->batch->positions.columns;
     *n_rows = rows;
     PL_TRY(pl__check_view(device, "attention", "qkv", a->qkv, rows, width, kv->dtype));
     PL_TRY(pl__check_view(device, "attention", "y", a->y, rows, width, kv->dtype));
@@ -113,13 +116,14 @@ extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *a
     p.window = args->window && args->window < INT_MAX ? (int)args->window : INT_MAX;
     p.scale = args->scale;
     p.softcap = args->softcap;
-    p.log_scale = (p.softcap > 0.0f || p.alibi ? 1.0f : p.scale) * LOG2_E;
+    const bool bent = p.softcap > 0.0f || p.alibi;
+    p.log_scale = (bent ? 1.0f : p.scale) * LOG2_E;
     p.by_words = even(args->qkv) && even(args->y) && p.width % 2 == 0;
     switch (kv->dtype) {
     case PL_BF16:
-        return pick_mma<__nv_bfloat16>(stream, kv, p);
+        return bent ? pick_mma<__nv_bfloat16, true>(stream, kv, p) : pick_mma<__nv_bfloat16, false>(stream, kv, p);
     case PL_F16:
-        return pick_mma<__half>(stream, kv, p);
+        return bent ? pick_mma<__half, true>(stream, kv, p) : pick_mma<__half, false>(stream, kv, p);
     case PL_F32:
         break;
     default:

@@ -24,12 +24,12 @@ struct attention_params {
     size_t q_stride, y_stride;
     float *lse; /* or NULL */
     size_t lse_stride;
-    const float *alibi; /* or NULL */
+    const float *alibi;        /* or NULL */
     int n_heads, group, width; /* H, H / G, D */
     int window;                /* INT_MAX: all keys */
     float scale, softcap;
     float log_scale; /* from a score to units of log 2, after softcap and ALiBi where there are any */
-    bool by_words; /* D and the rows of q and y are even: two elements of 16 bits move at once */
+    bool by_words;   /* D and the rows of q and y are even: two elements of 16 bits move at once */
 };
 
 /* The part of a run that a block works on: queries first .. first + n, pages first_page .. first_page + n_pages. */

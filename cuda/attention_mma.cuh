@@ -1,17 +1,18 @@
 /* Attention in 16 bits on tensor cores (mma.sync m16n8k16), for attention.cu.
  *
  * A warp has MT tiles of 16 queries, their fragments in registers (in shared memory above D = 128), and walks the pages
- * in order: S = Q K^T, scale, mask, running maximum, weights, O += P V with P rounded to the storage type. Pages come by
- * cp.async into a ring of STAGES, rows padded by 16 bytes so that ldmatrix meets no bank twice. D is padded with zeros to
- * DP. Rows of an mma do not mix, a row's sums run over its keys and features in the same order in every tile, and a page
- * of which a row sees nothing leaves it as it was: a query's bits do not depend on the run, tile or warp it is in.
+ * in order: S = Q K^T, scale, mask, running maximum, weights, O += P V with P rounded to the storage type. Pages come
+ * by cp.async into a ring of STAGES, rows padded by 16 bytes so that ldmatrix meets no bank twice. D is padded with
+ * zeros to DP. Rows of an mma do not mix, a row's sums run over its keys and features in the same order in every tile,
+ * and a page of which a row sees nothing leaves it as it was: a query's bits do not depend on the run, tile or warp it
+ * is in.
  *
  * What a query does not see must not reach it. Scores of such keys are replaced by -inf, so their weight is exactly 0;
  * but 0 times a value that is not finite is NaN. Values behind the part's last position are never read (zeros stand for
  * them). Between a query's position and the part's last, or before its window, stand keys of the same path, which may
- * hold inf or NaN all the same (float16 overflows): on pages that some query sees in part, such elements are replaced by
- * 0 and then added, weight times value, to those queries alone that see them. What comes of it is inf or NaN, the same
- * as from a page that is seen whole. */
+ * hold inf or NaN all the same (float16 overflows): on pages that some query sees in part, such elements are replaced
+ * by 0 and then added, weight times value, to those queries alone that see them. What comes of it is inf or NaN, the
+ * same as from a page that is seen whole. */
 #ifndef PLUMB_CUDA_ATTENTION_MMA_CUH
 #define PLUMB_CUDA_ATTENTION_MMA_CUH
 
@@ -28,8 +29,8 @@ template <int DP> struct mma_shape {
     static constexpr int m_tiles = DP <= 64 ? 2 : 1; /* of a warp */
     static constexpr bool q_in_registers = DP <= 128;
     static constexpr int stages = DP <= 128 ? 3 : 2;
-    static constexpr int row = DP + 8;               /* elements from a row in shared memory to the next */
-    static constexpr int stage = PAGE_ROWS * row;    /* keys, then values */
+    static constexpr int row = DP + 8;            /* elements from a row in shared memory to the next */
+    static constexpr int stage = PAGE_ROWS * row; /* keys, then values */
     static constexpr int q_words = q_in_registers ? 1 : m_tiles * k_steps * 4;
     static constexpr size_t shared_bytes(int n_warps)
     {
@@ -53,12 +54,12 @@ template <int DP> struct mma_state {
     const mma_row *rows; /* of this lane's queries, in shared memory: tile mt, half h at 16 mt + 8 h */
 };
 
-/* A page in shared memory, and what there is to know of it. */
+/* A page in shared memory: keys, then values; the position of its first key; the keys whose values clean_values() has
+ * changed. */
 template <class T> struct mma_page {
-    const T *keys, *values;
-    const T *global_values; /* [PL_PAGE, D], for elements that are not finite */
-    int start;              /* position of the first key */
-    uint32_t bad;           /* keys whose values hold such elements */
+    const T *keys;
+    int start;
+    uint32_t bad;
 };
 
 __device__ __forceinline__ void mma(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], __nv_bfloat16)
@@ -70,8 +71,14 @@ __device__ __forceinline__ void mma(float (&c)[4], const uint32_t (&a)[4], const
     mma_f16(c, a, b);
 }
 
-__device__ __forceinline__ uint32_t bits_of(__nv_bfloat16 x) { return __bfloat16_as_ushort(x); }
-__device__ __forceinline__ uint32_t bits_of(__half x) { return __half_as_ushort(x); }
+__device__ __forceinline__ uint32_t bits_of(__nv_bfloat16 x)
+{
+    return __bfloat16_as_ushort(x);
+}
+__device__ __forceinline__ uint32_t bits_of(__half x)
+{
+    return __half_as_ushort(x);
+}
 __device__ __forceinline__ float value_of(uint32_t bits, __nv_bfloat16)
 {
     return __bfloat162float(__ushort_as_bfloat16((unsigned short)bits));
@@ -81,8 +88,14 @@ __device__ __forceinline__ float value_of(uint32_t bits, __half)
     return __half2float(__ushort_as_half((unsigned short)bits));
 }
 /* The bits of the exponent, all set for inf and NaN. */
-__device__ __forceinline__ uint32_t exponent_of(__nv_bfloat16) { return 0x7f80u; }
-__device__ __forceinline__ uint32_t exponent_of(__half) { return 0x7c00u; }
+__device__ __forceinline__ uint32_t exponent_of(__nv_bfloat16)
+{
+    return 0x7f80u;
+}
+__device__ __forceinline__ uint32_t exponent_of(__half)
+{
+    return 0x7c00u;
+}
 
 /* Two numbers as a word, the first in the low half. */
 template <class T> __device__ __forceinline__ uint32_t pack(float low, float high)
@@ -156,9 +169,16 @@ __device__ __forceinline__ void load_queries(mma_state<DP> &w, const attention_p
     }
 }
 
+/* Page i of the part, this block's head: keys [PL_PAGE, D], then values. */
+template <class T>
+__device__ __forceinline__ const T *page_of(const attention_params &p, const attention_part &part, int i)
+{
+    return static_cast<const T *>(p.kv) + (size_t)part.table[i] * p.page_elements +
+           (size_t)blockIdx.y * PAGE_ROWS * (size_t)p.width;
+}
+
 /* Asks for a page: its keys, then its values, zeros from key `n` on. */
-template <class T, int DP>
-__device__ __forceinline__ void bring_page(T *stage, const T *page, int width, int n)
+template <class T, int DP> __device__ __forceinline__ void bring_page(T *stage, const T *page, int width, int n)
 {
     constexpr int row = mma_shape<DP>::row;
     if (width == DP) {
@@ -182,14 +202,15 @@ __device__ __forceinline__ void bring_page(T *stage, const T *page, int width, i
     }
 }
 
-/* Values that are not finite become 0; bit j of the result: key j has some. Called by the whole block, which waits. */
-template <class T, int DP> __device__ __forceinline__ uint32_t clean_values(T *values, uint32_t *scratch)
+/* Values that are not finite become 0; bit j of the result: key j has some. Called by the whole block, which waits.
+ * scratch: a word a warp, 0 where there is none. */
+template <class T, int DP> __device__ __forceinline__ uint32_t clean_values(T *values, uint32_t (&scratch)[MAX_WARPS])
 {
     const int lane = (int)threadIdx.x % PL__WARP, warp = (int)threadIdx.x / PL__WARP;
-    const int n_warps = (int)blockDim.x / PL__WARP;
     const uint32_t exponent = exponent_of(T{});
-    uint32_t mine = 0, all = 0;
-    for (int key = warp; key < PL_PAGE; key += n_warps) {
+    uint32_t mine = 0;
+#pragma unroll 1
+    for (int key = warp; key < PL_PAGE; key += (int)blockDim.x / PL__WARP) {
         uint32_t *words = reinterpret_cast<uint32_t *>(values + key * mma_shape<DP>::row);
         int found = 0;
         for (int i = lane; i < DP / 2; i += PL__WARP) {
@@ -203,8 +224,7 @@ template <class T, int DP> __device__ __forceinline__ uint32_t clean_values(T *v
     }
     if (lane == 0) scratch[warp] = mine;
     __syncthreads();
-    for (int i = 0; i < n_warps; i++) all |= scratch[i];
-    return all;
+    return scratch[0] | scratch[1] | scratch[2] | scratch[3];
 }
 
 /* S = Q K^T of tiles FIRST .. FIRST + ACTIVE. */
@@ -249,32 +269,12 @@ __device__ __forceinline__ void score_page(float (&s)[ACTIVE][KEY_TILES][4], con
     }
 }
 
-/* tanh without a branch (tanhf()'s registers would spill): below 0.55 an odd polynomial, above 1 - 2 / (1 + e^2x). Both
- * within 2^-22 of the result, which scores need: a cap of 50 makes it an error of weights. */
-__device__ __forceinline__ float tanh_smooth(float x)
-{
-    const float square = x * x, e = exp2_flushed(fabsf(x) * (2.0f * LOG2_E));
-    float small = fmaf(1.57394409e-2f, square, -5.23039624e-2f);
-    small = fmaf(small, square, 1.33152977e-1f);
-    small = fmaf(small, square, -3.33327681e-1f);
-    small = fmaf(small * square, x, x);
-    const float large = copysignf(fmaf(-2.0f, __fdividef(1.0f, 1.0f + e), 1.0f), x);
-    return fabsf(x) < 0.55f ? small : large;
-}
-
-/* bend() by tanh_smooth(). */
-__device__ __forceinline__ float bend_smooth(float s, float softcap, float slope, int key, int position)
-{
-    if (softcap > 0.0f) s = softcap * tanh_smooth(s * (1.0f / softcap));
-    return fmaf(slope, (float)(key - position), s);
-}
-
 /* Softcap and ALiBi, where there are any, then the mask. Element i of tile n is key 8 n + 2 (lane % 4) + i % 2 of row
  * lane / 4 + i / 2 * 8. */
+template <bool BENT>
 __device__ __forceinline__ void bend_and_mask(float (&s)[KEY_TILES][4], const mma_row *rows, const attention_params &p,
                                               int start)
 {
-    const bool bent = p.softcap > 0.0f || p.alibi;
 #pragma unroll
     for (int half = 0; half < 2; half++) {
         const mma_row row = rows[half * 8];
@@ -283,7 +283,7 @@ __device__ __forceinline__ void bend_and_mask(float (&s)[KEY_TILES][4], const mm
         for (int i = 0; i < 2 * KEY_TILES; i++) {
             float &x = s[i / 2][half * 2 + i % 2];
             const int at = key + 8 * (i / 2) + i % 2;
-            if (bent) x = bend_smooth(x * p.scale, p.softcap, row.slope, at, row.position);
+            if (BENT) x = bend(x * p.scale, p.softcap, row.slope, at, row.position);
             if (!seen(at, row.position, p.window)) x = -INFINITY;
         }
     }
@@ -315,7 +315,8 @@ __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_stat
                 s[mt][n][2 * half + 1] = exp2_flushed(fmaf(s[mt][n][2 * half + 1], c, -shift));
                 part[n] = s[mt][n][2 * half] + s[mt][n][2 * half + 1];
             }
-            w.sum[FIRST + mt][half] = fmaf(w.sum[FIRST + mt][half], scale[mt][half], (part[0] + part[1]) + (part[2] + part[3]));
+            w.sum[FIRST + mt][half] =
+                fmaf(w.sum[FIRST + mt][half], scale[mt][half], (part[0] + part[1]) + (part[2] + part[3]));
         }
     }
     if (!__any_sync(0xffffffffu, grown)) return; /* every scale is 1 */
@@ -333,8 +334,10 @@ __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_stat
  * weights: P as A fragments of 16 keys each. */
 template <class T, int D_TILES>
 __device__ __forceinline__ void add_bad_values(float (&o)[D_TILES][4], const uint32_t (&weights)[KEY_TILES / 2][4],
-                                               const mma_row *rows, const attention_params &p, const mma_page<T> &page)
+                                               const mma_row *rows, const attention_params &p,
+                                               const attention_part &part, const mma_page<T> &page)
 {
+    const T *values = page_of<T>(p, part, page.start / PL_PAGE - part.first_page) + PL_PAGE * p.width;
     const int lane = (int)threadIdx.x % PL__WARP;
 #pragma unroll 1
     for (int j = 0; j < PL_PAGE; j++) {
@@ -350,7 +353,7 @@ __device__ __forceinline__ void add_bad_values(float (&o)[D_TILES][4], const uin
 #pragma unroll
             for (int i = 0; i < D_TILES * 2; i++) {
                 int column = i / 2 * 8 + 2 * (lane % 4) + i % 2;
-                float v = column < p.width ? pl__to_float(page.global_values[j * p.width + column]) : 0.0f;
+                float v = column < p.width ? pl__to_float(values[j * p.width + column]) : 0.0f;
                 float &sum = o[i / 2][half * 2 + i % 2];
                 if (!isfinite(v)) sum = fmaf(weight, v, sum);
             }
@@ -358,16 +361,17 @@ __device__ __forceinline__ void add_bad_values(float (&o)[D_TILES][4], const uin
     }
 }
 
-/* One page for tiles FIRST .. FIRST + ACTIVE of the warp. PLAIN: their queries see all of it, and scores are only
- * scaled; otherwise ACTIVE is 1, because registers are short. */
-template <class T, int DP, int FIRST, int ACTIVE, bool PLAIN>
-__device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_params &p, const mma_page<T> &page)
+/* One page for tiles FIRST .. FIRST + ACTIVE of the warp. MASKED: their queries may not see all of it; BENT: softcap or
+ * ALiBi. For these ACTIVE is 1, because registers are short. */
+template <class T, int DP, int FIRST, int ACTIVE, bool MASKED, bool BENT>
+__device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_params &p, const attention_part &part,
+                                          const mma_page<T> &page)
 {
     using shape = mma_shape<DP>;
     const int lane = (int)threadIdx.x % PL__WARP;
     float s[ACTIVE][KEY_TILES][4];
     score_page<T, DP, FIRST, ACTIVE>(s, w, page.keys);
-    if (!PLAIN) bend_and_mask(s[0], w.rows + FIRST * MMA_ROWS, p, page.start);
+    if (MASKED || BENT) bend_and_mask<BENT>(s[0], w.rows + FIRST * MMA_ROWS, p, page.start);
     weigh<DP, FIRST, ACTIVE>(s, w, p.log_scale);
     uint32_t weights[ACTIVE][KEY_TILES / 2][4];
 #pragma unroll
@@ -378,7 +382,7 @@ __device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_para
             weights[mt][n / 2][n % 2 * 2 + 1] = pack<T>(s[mt][n][2], s[mt][n][3]);
         }
     }
-    const T *at = page.values + lane % 16 * shape::row + lane / 16 * 8;
+    const T *at = page.keys + (PL_PAGE + lane % 16) * shape::row + lane / 16 * 8;
 #pragma unroll
     for (int k = 0; k < KEY_TILES / 2; k++) {
 #pragma unroll
@@ -393,7 +397,7 @@ __device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_para
             }
         }
     }
-    if (!PLAIN && page.bad) add_bad_values<T>(w.o[FIRST], weights[0], w.rows + FIRST * MMA_ROWS, p, page);
+    if (MASKED && page.bad) add_bad_values<T>(w.o[FIRST], weights[0], w.rows + FIRST * MMA_ROWS, p, part, page);
 }
 
 /* y = O / sum of the warp's queries, and their log-sum-exp. */
@@ -437,71 +441,80 @@ __device__ __forceinline__ void write_queries(const mma_state<DP> &w, const atte
     }
 }
 
-/* The pages of a part in order, for the warp's queries first .. of n (n <= 0: none, the warp only helps). */
+/* Asks for page i of the part, if there is one, as the next group of copies. */
 template <class T, int DP>
-__device__ __forceinline__ void walk_pages(mma_state<DP> &w, const attention_params &p, const attention_part &part,
-                                           T *ring, uint32_t *scratch, int first, int n)
+__device__ __forceinline__ void bring_next(T *ring, const attention_params &p, const attention_part &part, int i)
 {
     using shape = mma_shape<DP>;
-    const T *pages = static_cast<const T *>(p.kv) + (size_t)blockIdx.y * PAGE_ROWS * (size_t)p.width;
-    const int lowest = part.position + (part.first + first) / p.group;
-    const int highest = part.position + (part.first + first + n - 1) / p.group;
-    const int middle = part.position + (part.first + first + MMA_ROWS - 1) / p.group; /* about where tile 1 begins */
-    const bool plain = p.softcap <= 0.0f && !p.alibi;
-    auto bring = [&](int i) {
-        if (i < part.n_pages) {
-            const T *page = pages + (size_t)part.table[i] * p.page_elements;
-            int keys = part.highest + 1 - (part.first_page + i) * PL_PAGE;
-            bring_page<T, DP>(ring + i % shape::stages * shape::stage, page, p.width, keys);
-        }
-        cp_async_commit(); /* an empty group past the end keeps the count */
-    };
-    for (int i = 0; i < shape::stages - 1; i++) bring(i);
+    if (i < part.n_pages) {
+        const int keys = part.highest + 1 - (part.first_page + i) * PL_PAGE;
+        bring_page<T, DP>(ring + i % shape::stages * shape::stage, page_of<T>(p, part, i), p.width, keys);
+    }
+    cp_async_commit(); /* an empty group past the end keeps the count */
+}
+
+/* The pages of a part in order, for `n` queries of the warp (n <= 0: none, the warp only helps); rows: of all its
+ * queries, in shared memory. The first stages - 1 pages are on their way. */
+template <class T, int DP, bool BENT>
+__device__ __forceinline__ void walk_pages(mma_state<DP> &w, const attention_params &p, const attention_part &part,
+                                           T *ring, uint32_t (&scratch)[MAX_WARPS], const mma_row *rows, int n)
+{
+    using shape = mma_shape<DP>;
+    constexpr bool two = shape::m_tiles > 1;
     for (int i = 0; i < part.n_pages; i++) {
         cp_async_wait<shape::stages - 2>();
         __syncthreads(); /* page i is there, and nobody reads page i - 1 any more */
-        bring(i + shape::stages - 1);
+        bring_next<T, DP>(ring, p, part, i + shape::stages - 1);
         T *stage = ring + i % shape::stages * shape::stage;
-        mma_page<T> page = {stage, stage + PL_PAGE * shape::row, NULL, (part.first_page + i) * PL_PAGE, 0};
+        mma_page<T> page = {stage, (part.first_page + i) * PL_PAGE, 0};
         if (!all_seen(page.start, part.lowest, part.highest, p.window)) {
             page.bad = clean_values<T, DP>(stage + PL_PAGE * shape::row, scratch);
-            page.global_values = pages + (size_t)part.table[i] * p.page_elements + PL_PAGE * p.width;
         }
-        if (n <= 0 || !any_seen(page.start, lowest, highest, p.window)) continue;
-        if (plain && (shape::m_tiles == 1 || n > MMA_ROWS) && !page.bad &&
-            all_seen(page.start, lowest, highest, p.window)) {
-            take_page<T, DP, 0, shape::m_tiles, true>(w, p, page);
+        if (n <= 0) continue;
+        const int lowest = rows[0].position, highest = rows[shape::m_tiles * MMA_ROWS - 1].position;
+        if (!any_seen(page.start, lowest, highest, p.window)) continue;
+        if (!BENT && (!two || n > MMA_ROWS) && !page.bad && all_seen(page.start, lowest, highest, p.window)) {
+            take_page<T, DP, 0, shape::m_tiles, false, false>(w, p, part, page);
             continue;
         }
-        if (shape::m_tiles == 1 || any_seen(page.start, lowest, middle, p.window))
-            take_page<T, DP, 0, 1, false>(w, p, page);
-        if (shape::m_tiles > 1 && n > MMA_ROWS && any_seen(page.start, middle, highest, p.window))
-            take_page<T, DP, shape::m_tiles - 1, 1, false>(w, p, page);
+        if (any_seen(page.start, lowest, rows[MMA_ROWS - 1].position, p.window))
+            take_page<T, DP, 0, 1, true, BENT>(w, p, part, page);
+        if (two && n > MMA_ROWS && any_seen(page.start, rows[two * MMA_ROWS].position, highest, p.window))
+            take_page<T, DP, two, 1, true, BENT>(w, p, part, page);
     }
 }
 
-/* Grid: runs, key/value heads, tiles of queries; the block has 1 to MAX_WARPS warps. */
-template <class T, int DP>
-static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 ? 3 : 2) attend_mma(attention_params p)
+/* Grid: runs, key/value heads, tiles of queries; the block has 1 to MAX_WARPS warps. BENT is a kernel of its own,
+ * because the registers of tanhf() would cost the plain one its third block on a processor; and what all threads share
+ * stands in shared memory for the same reason. */
+template <class T, int DP, bool BENT>
+static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 && !BENT ? 3 : 2) attend_mma(attention_params p)
 {
     using shape = mma_shape<DP>;
     CU_DYN_SHARED(T, ring);
     __shared__ uint32_t scratch[MAX_WARPS];
     __shared__ mma_row rows[MAX_WARPS * shape::m_tiles * MMA_ROWS];
+    __shared__ attention_part shared_part;
     const int warp = (int)threadIdx.x / PL__WARP, lane = (int)threadIdx.x % PL__WARP;
     const int warp_queries = shape::m_tiles * MMA_ROWS, first = warp * warp_queries;
-    attention_part part;
-    if (!find_part(part, p, (int)blockIdx.z, (int)blockDim.x / PL__WARP * warp_queries)) return;
-    for (int i = (int)threadIdx.x; i < shape::stages * PAGE_ROWS * (DP - p.width); i += (int)blockDim.x) {
-        ring[i / (DP - p.width) * shape::row + p.width + i % (DP - p.width)] = pl__from_float<T>(0.0f);
-    }
     mma_state<DP> w;
-    uint4 *q_shared = reinterpret_cast<uint4 *>(ring + shape::stages * shape::stage) +
-                      warp * (shape::q_words / 4 * PL__WARP) + lane;
-    int n = part.n - first < warp_queries ? part.n - first : warp_queries;
-    if (n > 0) load_queries<T, DP>(w, p, part, first, q_shared, rows + first + lane / 4);
-    walk_pages<T, DP>(w, p, part, ring, scratch, first, n);
-    if (n > 0) write_queries<T, DP>(w, p, part, first);
+    uint4 *q_shared =
+        reinterpret_cast<uint4 *>(ring + shape::stages * shape::stage) + warp * (shape::q_words / 4 * PL__WARP) + lane;
+    {
+        attention_part part;
+        if (!find_part(part, p, (int)blockIdx.z, (int)blockDim.x / PL__WARP * warp_queries)) return;
+        for (int i = 0; i < shape::stages - 1; i++) bring_next<T, DP>(ring, p, part, i);
+        for (int i = (int)threadIdx.x; i < shape::stages * PAGE_ROWS * (DP - p.width); i += (int)blockDim.x) {
+            ring[i / (DP - p.width) * shape::row + p.width + i % (DP - p.width)] = pl__from_float<T>(0.0f);
+        }
+        if (part.n > first) load_queries<T, DP>(w, p, part, first, q_shared, rows + first + lane / 4);
+        if (threadIdx.x == 0) shared_part = part;
+        if (threadIdx.x < MAX_WARPS) scratch[threadIdx.x] = 0;
+    }
+    __syncthreads();
+    const int n = shared_part.n - first;
+    walk_pages<T, DP, BENT>(w, p, shared_part, ring, scratch, rows + first, n);
+    if (n > 0) write_queries<T, DP>(w, p, shared_part, first);
 }
 
 #endif

@@ -1,10 +1,10 @@
 /* Attention in float32 on ordinary cores, for attention.cu.
  *
- * A warp has up to QUERIES queries and walks the pages in order; pages come by cp.async into a ring. Scores: a lane is a
- * key, its score a chain of fused multiply-adds over d (the query scaled first, as in the CPU's twin). Weights go through
- * shared memory; values: a lane is columns lane, lane + 32, ..., a chain over the keys in order. On pages that some query
- * sees in part, keys it does not see are left out of its chain, so inf and NaN in them cannot reach it. Every chain is
- * the same in all variants: a query's bits do not depend on the run, tile or warp it is in. */
+ * A warp has up to QUERIES queries and walks the pages in order; pages come by cp.async into a ring. Scores: a lane is
+ * a key, its score a chain of fused multiply-adds over d (the query scaled first, as in the CPU's twin). Weights go
+ * through shared memory; values: a lane is columns lane, lane + 32, ..., a chain over the keys in order. On pages that
+ * some query sees in part, keys it does not see are left out of its chain, so inf and NaN in them cannot reach it.
+ * Every chain is the same in all variants: a query's bits do not depend on the run, tile or warp it is in. */
 #ifndef PLUMB_CUDA_ATTENTION_SIMT_CUH
 #define PLUMB_CUDA_ATTENTION_SIMT_CUH
 
@@ -12,8 +12,8 @@
 
 /* Shared memory in floats: queries, the ring (keys, values), then for each warp weights, slopes, positions. */
 struct simt_layout {
-    int steps;                /* 4-float steps of a query or key */
-    int q_row, k_row, v_row;  /* floats from a row to the next; k_row / 4 is odd: lanes meet no bank twice */
+    int steps;               /* 4-float steps of a query or key */
+    int q_row, k_row, v_row; /* floats from a row to the next; k_row / 4 is odd: lanes meet no bank twice */
     int stage, n_stages;
     int ring, weights, facts; /* where they begin */
     size_t bytes;
@@ -46,7 +46,8 @@ template <int COLUMNS, int QUERIES> struct simt_state {
 };
 
 /* Asks for a page, keys from `n` on left unset (they are seen by nobody). */
-static __device__ __forceinline__ void bring_page(float *stage, const float *page, const simt_layout &l, int width, int n)
+static __device__ __forceinline__ void bring_page(float *stage, const float *page, const simt_layout &l, int width,
+                                                  int n)
 {
     float *values = stage + PL_PAGE * l.k_row;
     if (n > PL_PAGE) n = PL_PAGE;
@@ -132,8 +133,9 @@ __device__ __forceinline__ void take_page(simt_state<COLUMNS, QUERIES> &w, const
 }
 
 /* The block's queries, scaled, then slopes and positions; every warp writes its own `per_warp`. */
-static __device__ __forceinline__ void load_queries(float *shared, const attention_params &p, const attention_part &part,
-                                                    const simt_layout &l, int queries, int per_warp)
+static __device__ __forceinline__ void load_queries(float *shared, const attention_params &p,
+                                                    const attention_part &part, const simt_layout &l, int queries,
+                                                    int per_warp)
 {
     const int warp = (int)threadIdx.x / PL__WARP, lane = (int)threadIdx.x % PL__WARP;
     float *slopes = shared + l.facts;
@@ -182,7 +184,7 @@ __device__ __forceinline__ void take_page_for(simt_state<COLUMNS, QUERIES> &w, c
     if (n == 1)
         take_page<COLUMNS, QUERIES, 1, MASKED>(w, p, l, keys, start);
     else if (QUERIES > 4 && n <= 4)
-        take_page<COLUMNS, QUERIES, QUERIES < 4 ? QUERIES : 4, MASKED>(w, p, l, keys, start);
+        take_page < COLUMNS, QUERIES, QUERIES<4 ? QUERIES : 4, MASKED>(w, p, l, keys, start);
     else
         take_page<COLUMNS, QUERIES, QUERIES, MASKED>(w, p, l, keys, start);
 }

@@ -3,7 +3,7 @@
 #include "cuda.h"
 #include "vector.cuh"
 
-enum { AHEAD = 8 };
+enum { AHEAD = 16 };
 
 static __global__ void pool_slots(const int32_t *__restrict__ n_slots, int capacity, const int32_t *__restrict__ indptr,
                                   const int32_t *__restrict__ ranges, size_t ranges_stride,
@@ -17,16 +17,14 @@ static __global__ void pool_slots(const int32_t *__restrict__ n_slots, int capac
         float sum = y[c];
         for (int32_t j = indptr[slot]; j < indptr[slot + 1]; j++) {
             const int32_t *range = ranges + (size_t)j * ranges_stride;
-            const float *from = x + (size_t)range[0] * x_stride + c;
-            int32_t left = range[1];
-            for (; left >= AHEAD; left -= AHEAD, from += AHEAD * x_stride) {
-                float ahead[AHEAD];
+            const int32_t first = range[0], n = range[1];
+            for (int32_t at = 0; at < n; at += AHEAD) {
+                float ahead[AHEAD]; /* past the end: the last row again, without a branch, and not added */
 #pragma unroll
-                for (int i = 0; i < AHEAD; i++) ahead[i] = from[(size_t)i * x_stride];
+                for (int i = 0; i < AHEAD; i++) ahead[i] = x[(size_t)(first + min(at + i, n - 1)) * x_stride + c];
 #pragma unroll
-                for (int i = 0; i < AHEAD; i++) sum = __fadd_rn(sum, ahead[i]);
+                for (int i = 0; i < AHEAD; i++) sum = at + i < n ? __fadd_rn(sum, ahead[i]) : sum;
             }
-            for (; left > 0; left--, from += x_stride) sum = __fadd_rn(sum, *from);
         }
         y[c] = sum;
     }

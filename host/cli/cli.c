@@ -36,12 +36,13 @@ static const struct verb {
     {"tokenize", "MODEL [TEXT ...]", "ids and pieces of texts (arguments, or JSONL rows on standard input)", 1,
      SIZE_MAX, BIT(NO_SPECIAL) | BIT(JSON), pl_verb_tokenize},
     {"generate", "MODEL --prompt TEXT", "greedy text", 1, 1,
-     BIT(PROMPT) | BIT(MAX_TOKENS) | BIT(UNTIL) | BIT(NO_SPECIAL) | BIT(DEVICE) | BIT(THREADS) | BIT(JSON),
+     BIT(PROMPT) | BIT(MAX_TOKENS) | BIT(UNTIL) | BIT(NO_SPECIAL) | BIT(DEVICE) | BIT(COMPUTE) | BIT(THREADS) |
+         BIT(JSON),
      pl_verb_generate},
     {"extract", "MODEL TEXTS.jsonl --out FILE.h5",
      "hidden states of any texts: rows {\"text\": ...} or {\"ids\": [...]}", 2, 2,
-     BIT(OUT) | BIT(LAYERS) | BIT(POSITIONS) | BIT(DTYPE) | BIT(LOGITS) | BIT(NO_SPECIAL) | BIT(DEVICE) | BIT(THREADS) |
-         BIT(BATCH_TOKENS) | BIT(QUIET) | BIT(JSON),
+     BIT(OUT) | BIT(LAYERS) | BIT(POSITIONS) | BIT(DTYPE) | BIT(LOGITS) | BIT(NO_SPECIAL) | BIT(DEVICE) | BIT(COMPUTE) |
+         BIT(THREADS) | BIT(BATCH_TOKENS) | BIT(QUIET) | BIT(JSON),
      pl_verb_extract},
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };

@@ -15,6 +15,8 @@
     X(JSON, "json", NULL, "print the result as JSON on standard output, and nothing else there")                       \
     X(QUIET, "quiet", NULL, "no progress")                                                                             \
     X(DEVICE, "device", "NAME", "cpu, cuda, cuda:<index> or auto (default): cuda if it opens, else cpu")              \
+    X(COMPUTE, "compute", "TYPE",                                                                                      \
+      "type of products: float32, bf16, fp16, tf32, where the device has it (default: float32)")                       \
     X(THREADS, "threads", "N", "CPU threads (default: all this process may use)")                                      \
     X(RESULTS, "results", "DIR", "folder that holds run folders (default: results)")                                   \
     X(SHARD, "shard", "I/N", "only the units of share I of N, I from 0 (for job arrays)")                              \

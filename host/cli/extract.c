@@ -15,6 +15,7 @@ typedef struct extraction {
     pl_request *requests;
     pl_storage storage;
     pl_capture capture;
+    pl_states_file file;
 } extraction;
 
 static pl_status split_list(pl_arena *arena, const char *text, const char ***out, size_t *n)
@@ -149,28 +150,26 @@ static pl_status write_config(const extraction *x, pl_unit_writer *writer)
 {
     char digest[PL_HASH_TEXT];
     PL_TRY(pl_safetensors_digest(x->session.checkpoint->tensors, digest));
-    json_t *attributes =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
-                  pl_tokenizer_digest(x->session.tokenizer), "texts_sha256", x->data->sha256, "compute_type", "float32",
-                  "storage_type", pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
+    json_t *attributes = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
+                                   pl_tokenizer_digest(x->session.tokenizer), "texts_sha256", x->data->sha256,
+                                   "compute_type", pl_dtype_name(pl_model_compute(x->session.model)), "storage_type",
+                                   pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
     if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing the file");
     pl_status status = pl_unit_put_config(writer, "{\"kind\":\"extract\"}", attributes);
     json_decref(attributes);
     return status;
 }
 
-static pl_status write_file(const extraction *x, const pl_results *results, const char *path)
+static pl_status write_file(extraction *x, const pl_results *results)
 {
     pl_unit_writer *writer = NULL;
     pl_status status;
-    PL_TRY(pl_unit_create(&writer, path));
+    PL_TRY(pl_states_file_writer(&x->file, &writer));
     PL_GOTO(status, failed, write_obs(x, writer));
     PL_GOTO(status, failed,
-            pl_states_write(writer, results, x->capture.layers, x->session.checkpoint->config.L, x->n, x->storage));
+            pl_states_write(writer, results, x->capture.layers, x->session.checkpoint->config.L, x->n, x->storage,
+                            x->capture.positions & PL_POSITION_ALL));
     PL_GOTO(status, failed, write_tokens(x, writer));
-    if (results->logits)
-        PL_GOTO(status, failed,
-                pl_unit_put_logits(writer, results->logits, x->capture.logits_all ? results->n_all : x->n, results->V));
     PL_GOTO(status, failed, write_config(x, writer));
     return pl_unit_finish(writer);
 failed:
@@ -205,13 +204,16 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments));
     PL_GOTO(status, done, read_capture(&x, arguments));
     PL_GOTO(status, done, read_rows(&x, arguments));
+    PL_GOTO(status, done,
+            pl_states_file_open(&x.file, path, &x.capture, &x.session.checkpoint->config, x.n, x.storage));
     pl_progress_start(&progress, "extract", "texts", x.n, pl_argument_flag(arguments, PL_OPTION_QUIET));
     PL_GOTO(status, done, pl_engine_score(x.session.engine, x.requests, x.n, &x.capture, &progress, &results));
     pl_progress_end(&progress);
-    PL_GOTO(status, done, write_file(&x, results, path));
+    PL_GOTO(status, done, write_file(&x, results));
     PL_GOTO(status, done,
             print_summary(&x, results, path, pl_argument_flag(arguments, PL_OPTION_JSON), pl_clock_s() - start));
 done:
+    pl_states_file_close(&x.file);
     pl_results_free(results);
     pl_data_free(x.data);
     pl__session_close(&x.session);

@@ -9,15 +9,18 @@ pl_status pl__session_open(pl__session *out, const char *model, const pl_argumen
     pl_engine_options options = {0};
     const char *device = arguments->values[PL_OPTION_DEVICE];
     *out = (pl__session){0};
+    pl_dtype compute = PL_F32;
     pl_status status;
     PL_GOTO(status, failed, pl_argument_size(arguments, PL_OPTION_THREADS, &threads));
     PL_GOTO(status, failed, pl_argument_size(arguments, PL_OPTION_BATCH_TOKENS, &options.batch_tokens));
+    if (arguments->values[PL_OPTION_COMPUTE])
+        PL_GOTO(status, failed, pl_compute_parse(&compute, arguments->values[PL_OPTION_COMPUTE], "--compute"));
     PL_GOTO(status, failed, pl_model_find(folder, model));
     PL_GOTO(status, failed, pl_checkpoint_open(&out->checkpoint, folder));
     PL_GOTO(status, failed, pl_tokenizer_open(&out->tokenizer, folder));
     PL_GOTO(status, failed, pl_gear_open(&out->gear, device ? device : "auto", (int)threads));
     if (out->gear.choice[0] && !pl_argument_flag(arguments, PL_OPTION_QUIET)) fprintf(stderr, "%s\n", out->gear.choice);
-    PL_GOTO(status, failed, pl_model_load(&out->model, &out->gear, out->checkpoint, PL_F32));
+    PL_GOTO(status, failed, pl_model_load(&out->model, &out->gear, out->checkpoint, compute));
     PL_GOTO(status, failed, pl_engine_create(&out->engine, out->model, &options));
     return PL_OK;
 failed:

@@ -13,7 +13,7 @@ typedef struct pl__session {
     pl_engine *engine;
 } pl__session;
 
-/* Reads --device, --threads and --batch-tokens. */
+/* Reads --device, --compute, --threads and --batch-tokens. */
 pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments);
 void pl__session_close(pl__session *session); /* takes {0} */
 

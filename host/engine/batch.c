@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SMALLEST_BUCKET = 16 };
+
 static const size_t list_columns[PL__LISTS] = {
 #define X(name, columns) columns,
     PL__LIST_TABLE(X)
@@ -23,22 +25,46 @@ static pl_status append_one(pl__list *list, size_t value)
     return append(list, &(int32_t){(int32_t)value}, 1);
 }
 
+static void free_memory(pl__batch *batch, const pl_gear *gear)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (batch->staging[i]) gear->ops->host_memory_free(gear->device, batch->staging[i]);
+        batch->staging[i] = NULL;
+    }
+    pl_view_free(gear, &batch->block);
+}
+
 void pl__batch_free(pl__batch *batch, const pl_gear *gear)
 {
     for (size_t i = 0; i < PL__LISTS; i++) free(batch->lists[i].data);
     free(batch->targets.data);
     free(batch->heads.data);
+    free(batch->whole.data);
     free(batch->means.data);
     free(batch->place.data);
-    if (batch->staging) gear->ops->host_memory_free(gear->device, batch->staging);
-    pl_view_free(gear, &batch->block);
+    free_memory(batch, gear);
+    for (size_t i = 0; i < 2; i++)
+        if (batch->read[i]) gear->ops->event_free(batch->read[i]);
     *batch = (pl__batch){0};
+}
+
+size_t pl__bucket(size_t n, size_t limit)
+{
+    size_t bucket = SMALLEST_BUCKET;
+    while (bucket < n) {
+        size_t between = bucket / 2 * 3; /* above 1024 there is a bucket between two powers of two */
+        bucket = bucket >= 1024 && between >= n ? between : bucket * 2;
+    }
+    return bucket > limit && n <= limit ? limit : bucket;
 }
 
 void pl__batch_clear(pl__batch *batch, size_t width)
 {
+    size_t power = 4;
+    while (power < width) power *= 2;
+    if (batch->bucketed) width = power;
     for (size_t i = 0; i < PL__LISTS; i++) batch->lists[i].n = 0;
-    batch->targets.n = batch->heads.n = batch->means.n = 0;
+    batch->targets.n = batch->heads.n = batch->means.n = batch->whole.n = 0;
     batch->width = width;
 }
 
@@ -127,10 +153,14 @@ pl_status pl__batch_wants(pl__batch *batch, const pl__plan *plan, const pl__chun
     range = plan->all.indptr + chunk->node;
     for (size_t i = range[0]; i < range[1]; i++) {
         if (!overlap(&plan->all.data[i], first, end, &from, &n)) continue;
+        size_t row = chunk->row + from - chunk->first, slot = plan->all.data[i].slot + from - plan->all.data[i].first;
+        if (batch->streamed) {
+            PL_TRY(append(&batch->whole, (const int32_t[]){(int32_t)row, (int32_t)slot, (int32_t)n}, 3));
+            continue;
+        }
         for (size_t k = 0; k < n; k++) {
-            PL_TRY(append_one(&batch->lists[PL__ALL_ROWS], chunk->row + from + k - chunk->first));
-            PL_TRY(
-                append_one(&batch->lists[PL__ALL_SLOTS], plan->all.data[i].slot + from + k - plan->all.data[i].first));
+            PL_TRY(append_one(&batch->lists[PL__ALL_ROWS], row + k));
+            PL_TRY(append_one(&batch->lists[PL__ALL_SLOTS], slot + k));
         }
     }
     return PL_OK;
@@ -211,38 +241,88 @@ static pl_status set_counts(pl__batch *batch)
     return append_one(&batch->lists[PL__MEAN_COUNT], lists[PL__MEAN_SLOTS].n);
 }
 
-static pl_status reserve(pl__batch *batch, const pl_gear *gear, size_t n)
+/* Rows of a list on the device. Products run over the capacities of tokens and head rows, so these are tight; all
+ * other lists keep the room of the step before while it is not far too large, so that steps look alike. */
+static size_t room_of(const pl__batch *batch, size_t list, size_t n)
 {
+    switch (list) {
+    case PL__COUNTS:
+    case PL__LAST_COUNTS:
+    case PL__LABEL_COUNTS:
+    case PL__ALL_COUNTS:
+    case PL__MEAN_COUNT:
+        return n;
+    case PL__TOKENS:
+    case PL__POSITIONS:
+    case PL__PATHS:
+    case PL__HEAD_ROWS:
+        return n && batch->bucketed ? pl__bucket(n, batch->limit) : n;
+    case PL__MEAN_INDPTR: /* one more than there are slots */
+        return batch->bucketed ? room_of(batch, PL__MEAN_SLOTS, batch->lists[PL__MEAN_SLOTS].n) + 1 : n;
+    default:
+        break;
+    }
+    size_t room = SMALLEST_BUCKET, last = batch->lists[list].room;
+    if (!batch->bucketed) return n;
+    if (n <= last && last <= 4 * n) return last;
+    while (room < n) room *= 2;
+    return room;
+}
+
+/* Places the lists in the block, each at 16 bytes. *total: of all capacities; *used: up to the last element that is
+ * set, which is little more than the elements, because the largest list is the last one. */
+static void lay_out(pl__batch *batch, size_t *total, size_t *used)
+{
+    *total = *used = 0;
+    for (size_t i = 0; i < PL__LISTS; i++) {
+        pl__list *list = &batch->lists[i];
+        size_t columns = list_columns[i] ? list_columns[i] : batch->width;
+        bool vector = list_columns[i] == 1; /* single numbers are one row */
+        list->room = room_of(batch, i, list->n / columns);
+        list->view = (pl_view){.offset = *total,
+                               .rows = vector ? 1 : list->room,
+                               .columns = vector ? list->room : columns,
+                               .dtype = PL_I32};
+        list->view.stride = list->view.columns;
+        if (list->n) *used = *total + list->n;
+        *total += (list->room * columns + 3) / 4 * 4;
+    }
+}
+
+static pl_status reserve(pl__batch *batch, const pl_gear *gear, pl_stream *stream, size_t n)
+{
+    for (size_t i = 0; i < 2; i++)
+        if (!batch->read[i]) PL_TRY(gear->ops->event_create(gear->device, &batch->read[i]));
     if (batch->block.columns >= n) return PL_OK;
     n += n / 2 + 4096;
-    if (batch->staging) gear->ops->host_memory_free(gear->device, batch->staging);
-    batch->staging = NULL;
-    pl_view_free(gear, &batch->block);
-    PL_TRY(gear->ops->host_memory_create(gear->device, (void **)&batch->staging, n * sizeof *batch->staging));
+    PL_TRY(gear->ops->stream_wait(stream)); /* it may still read the memory that goes */
+    free_memory(batch, gear);
+    batch->in_use[0] = batch->in_use[1] = false;
+    batch->n_moved++;
+    for (size_t i = 0; i < 2; i++)
+        PL_TRY(gear->ops->host_memory_create(gear->device, (void **)&batch->staging[i], n * sizeof **batch->staging));
     return pl_view_create(gear, &batch->block, 1, n, PL_I32);
 }
 
 pl_status pl__batch_send(pl__batch *batch, const pl_gear *gear, pl_stream *stream)
 {
+    const pl_backend *ops = gear->ops;
     if (batch->means.n) PL_TRY(group_means(batch));
     PL_TRY(set_counts(batch));
-    size_t n = 0;
-    for (size_t i = 0; i < PL__LISTS; i++) n += batch->lists[i].n;
-    PL_TRY(gear->ops->stream_wait(stream));
-    PL_TRY(reserve(batch, gear, n));
-    n = 0;
+    size_t total, used;
+    lay_out(batch, &total, &used);
+    PL_TRY(reserve(batch, gear, stream, total));
+    size_t turn = batch->turn ^= 1;
+    if (batch->in_use[turn]) PL_TRY(ops->event_wait_host(batch->read[turn]));
+    int32_t *staging = batch->staging[turn];
     for (size_t i = 0; i < PL__LISTS; i++) {
         pl__list *list = &batch->lists[i];
-        size_t columns = list_columns[i] ? list_columns[i] : batch->width;
-        bool vector = list_columns[i] == 1; /* single numbers are one row */
-        list->view = batch->block;
-        list->view.offset = n;
-        list->view.rows = vector ? 1 : list->n / columns;
-        list->view.columns = list->view.stride = vector ? list->n : columns;
-        if (list->n) memcpy(batch->staging + n, list->data, list->n * sizeof *list->data);
-        n += list->n;
+        list->view.buffer = batch->block.buffer;
+        if (list->n) memcpy(staging + list->view.offset, list->data, list->n * sizeof *list->data);
     }
-    return gear->ops->upload(stream, pl_view_columns(batch->block, 0, n), batch->staging);
+    PL_TRY(ops->upload(stream, pl_view_columns(batch->block, 0, used), staging));
+    batch->in_use[turn] = true;
+    return ops->event_record(batch->read[turn], stream);
 }
 
 pl_batch pl__batch_view(const pl__batch *batch)

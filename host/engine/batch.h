@@ -1,8 +1,10 @@
 /* The batch of one step: lists of int32 filled on the host, sent to the device in one copy, and the views on it.
  *
- * Use: pl__batch_clear, add rows and wants, pl__batch_send. Sending waits for the stream first (the device may still
- * read the last batch), so filling overlaps with the step before. Memory grows to what the largest step needs and is
- * kept over calls. */
+ * Use: pl__batch_clear, add rows and wants, pl__batch_send. Two staging memories take turns, so that filling and
+ * sending overlap with the step before. On the device all lists stand in one block. A view's size is its list's
+ * capacity: where steps can be recorded, capacities come from a short list of buckets, so that steps of about the same
+ * size have the same views; elsewhere they are the counts. Memory grows to what the largest step needs and is kept over
+ * calls. */
 #ifndef PLUMB_ENGINE_BATCH_H
 #define PLUMB_ENGINE_BATCH_H
 
@@ -46,21 +48,33 @@ typedef enum pl__list_name {
 typedef struct pl__list {
     int32_t *data;
     size_t n, capacity; /* elements */
+    size_t room;        /* rows on the device, of the last step */
     pl_view view;       /* after sending */
 } pl__list;
 
 typedef struct pl__batch {
     pl__list lists[PL__LISTS];
     size_t width;            /* of a page table row */
+    bool bucketed;           /* capacities are buckets; set when the engine is made */
+    size_t limit;            /* the largest token or head row capacity */
     pl__list targets, heads; /* host only: for each target its slot; for each wanted head row (head row, slot) */
-    pl__list means;          /* host only: triples (request, first row, rows) before they are grouped */
-    pl__list place;          /* scratch of grouping: request -> its index among the slots, and back to -1 */
-    int32_t *staging;
-    pl_view block; /* [1, capacity] i32 on the device */
+    pl__list whole;          /* host only, when `all` is streamed: triples (row, slot, rows) */
+    bool streamed;
+    pl__list means; /* host only: triples (request, first row, rows) before they are grouped */
+    pl__list place; /* scratch of grouping: request -> its index among the slots, and back to -1 */
+    int32_t *staging[2];
+    pl_event *read[2]; /* the device has read that staging memory */
+    bool in_use[2];
+    size_t turn;
+    pl_view block;  /* [1, capacity] i32 on the device */
+    size_t n_moved; /* how often the block has moved: older views are void */
 } pl__batch;
 
 void pl__batch_free(pl__batch *batch, const pl_gear *gear); /* takes {0} */
+/* `width`: of a page table row at least; batch->width is what it became. */
 void pl__batch_clear(pl__batch *batch, size_t width);
+/* The smallest bucket for n rows, at most `limit` (which is then the last one). */
+size_t pl__bucket(size_t n, size_t limit);
 
 /* Appends one row; its path is row `path` of the page table. */
 pl_status pl__batch_row(pl__batch *batch, int32_t token, size_t position, size_t path);
@@ -75,7 +89,7 @@ pl_status pl__batch_wants(pl__batch *batch, const pl__plan *plan, const pl__chun
 /* Appends a whole step: rows, runs, copies, page table. */
 pl_status pl__batch_step(pl__batch *batch, const pl__schedule *schedule);
 
-/* Sets counts, waits for the stream, and sends everything. */
+/* Sets counts and sends everything. */
 pl_status pl__batch_send(pl__batch *batch, const pl_gear *gear, pl_stream *stream);
 /* The views as the device's ops take them. */
 pl_batch pl__batch_view(const pl__batch *batch);

@@ -7,8 +7,9 @@
 
 static const unsigned position_of[PL__KEPT] = {PL_POSITION_LAST, PL_POSITION_LABEL, PL_POSITION_MEAN, PL_POSITION_ALL};
 
-static pl_status check_layers(const pl_capture *capture, size_t L)
+pl_status pl__capture_check(const pl_capture *capture, size_t L)
 {
+    if (!capture) return PL_OK;
     for (size_t i = 0; i < capture->n_layers; i++)
         if (capture->layers[i] > L + 1 || (i && capture->layers[i] <= capture->layers[i - 1]))
             return pl_fail(PL_E_INPUT, "capture: layer %zu at place %zu; expected ascending layers 0..%zu",
@@ -18,46 +19,45 @@ static pl_status check_layers(const pl_capture *capture, size_t L)
     return PL_OK;
 }
 
-/* States are held twice for a moment: on the device, and in the results. */
-static pl_status check_memory(const pl__captured *c, const pl__plan *plan)
+/* Rows of a position that stay on the device; 0: none do. */
+static size_t rows_of(const pl__plan *plan, pl__kept kept)
 {
-    size_t rows = 0, bytes, floats;
-    for (size_t p = 0; p < PL__KEPT; p++)
-        if (__builtin_add_overflow(rows, c->n_rows[p], &rows)) rows = SIZE_MAX;
-    PL_TRY(pl_mul_size(&floats, rows, c->C, "captured states"));
-    PL_TRY(pl_mul_size(&floats, floats, c->capture->n_layers, "captured states"));
-    PL_TRY(pl_mul_size(&bytes, floats, 2 * sizeof(float), "captured states"));
-    pl_device_facts facts;
-    PL_TRY(c->gear->ops->facts(c->gear->device, &facts));
-    if (bytes > facts.free_bytes)
-        return pl_fail(PL_E_INPUT,
-                       "captured states: %zu rows of %zu numbers at %zu layers need %zu MiB (device and host), %zu MiB "
-                       "are free; keep fewer layers, positions or items than these %zu",
-                       rows, c->C, c->capture->n_layers, bytes >> 20, facts.free_bytes >> 20, plan->n);
-    return PL_OK;
+    const pl_capture *capture = plan->capture;
+    if (!capture || !capture->n_layers || !(capture->positions & position_of[kept])) return 0;
+    if (kept != PL__KEPT_ALL) return plan->n;
+    return capture->sink ? 0 : plan->n_all;
 }
 
-pl_status pl__captured_open(pl__captured *c, const pl__plan *plan, const pl_gear *gear, size_t C, size_t L)
+pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__plan *plan, size_t C)
+{
+    *rows = *bytes = 0;
+    for (size_t p = 0; p < PL__KEPT; p++)
+        if (__builtin_add_overflow(*rows, rows_of(plan, (pl__kept)p), rows)) *rows = SIZE_MAX;
+    if (!*rows) return PL_OK;
+    PL_TRY(pl_mul_size(bytes, *rows, C, "captured states"));
+    PL_TRY(pl_mul_size(bytes, *bytes, plan->capture->n_layers, "captured states"));
+    return pl_mul_size(bytes, *bytes, sizeof(float), "captured states");
+}
+
+pl_status pl__captured_open(pl__captured *c, const pl__plan *plan, pl_engine *engine)
 {
     static const pl_capture nothing = {0};
-    *c = (pl__captured){.gear = gear, .capture = plan->capture ? plan->capture : &nothing, .C = C};
-    PL_TRY(check_layers(c->capture, L));
-    size_t n_layers = c->capture->n_layers;
-    for (size_t p = 0; p < PL__KEPT; p++)
-        if (n_layers && c->capture->positions & position_of[p])
-            c->n_rows[p] = p == PL__KEPT_ALL ? plan->n_all : plan->n;
-    PL_TRY(check_memory(c, plan));
+    *c = (pl__captured){.engine = engine, .capture = plan->capture ? plan->capture : &nothing, .C = engine->config->C};
     pl_status status = PL_OK;
     for (size_t p = 0; p < PL__KEPT; p++) {
-        if (!n_layers || !(c->capture->positions & position_of[p])) continue;
-        PL_GOTO(status, fail, pl_new(&c->states[p], n_layers));
-        for (size_t l = 0; l < n_layers; l++)
-            PL_GOTO(status, fail, pl_view_create(gear, &c->states[p][l], c->n_rows[p], C, PL_F32));
+        c->n_rows[p] = rows_of(plan, (pl__kept)p);
+        c->keeps[p] = c->n_rows[p] != 0;
+        if (!c->keeps[p]) continue;
+        size_t n_layers = c->capture->n_layers;
+        PL_GOTO(status, fail, pl__engine_reserve_states(engine, (pl__kept)p, n_layers, c->n_rows[p]));
+        for (size_t l = 0; p == PL__KEPT_MEAN && l < n_layers; l++) /* sums begin at zero */
+            PL_GOTO(status, fail,
+                    engine->gear->ops->fill_zero(engine->stream, pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
     }
     PL_GOTO(status, fail, pl_new(&c->target_slots, plan->n_targets));
     if (plan->n_targets) {
-        PL_GOTO(status, fail, pl_view_create(gear, &c->log_probability, 1, plan->n_targets, PL_F32));
-        PL_GOTO(status, fail, pl_view_create(gear, &c->target_greedy, 1, plan->n_targets, PL_I32));
+        PL_GOTO(status, fail, pl_view_create(engine->gear, &c->log_probability, 1, plan->n_targets, PL_F32));
+        PL_GOTO(status, fail, pl_view_create(engine->gear, &c->target_greedy, 1, plan->n_targets, PL_I32));
     }
     return PL_OK;
 fail:
@@ -67,61 +67,75 @@ fail:
 
 void pl__captured_close(pl__captured *c)
 {
-    for (size_t p = 0; p < PL__KEPT; p++) {
-        for (size_t l = 0; c->states[p] && l < c->capture->n_layers; l++) pl_view_free(c->gear, &c->states[p][l]);
-        free(c->states[p]);
-    }
-    if (c->gear) {
-        pl_view_free(c->gear, &c->log_probability);
-        pl_view_free(c->gear, &c->target_greedy);
+    if (c->engine) {
+        if (c->keeps[PL__KEPT_ALL]) pl__engine_release_states(c->engine, PL__KEPT_ALL); /* too large to be kept */
+        pl_view_free(c->engine->gear, &c->log_probability);
+        pl_view_free(c->engine->gear, &c->target_greedy);
     }
     free(c->target_slots);
     *c = (pl__captured){0};
 }
 
+/* Where steps are recorded every tap is always there: an empty one costs less than another recording. */
 static void aim_gather(pl__captured *c, const pl__batch *batch, pl__kept kept, pl__list_name counts, pl_pass *pass)
 {
     const pl__list *lists = batch->lists; /* in the table rows and slots follow their counts */
-    if (!c->states[kept] || !lists[counts + 1].n) return;
-    c->taps[pass->n_taps++] = (pl_tap){.counts = lists[counts].view,
+    if (!c->keeps[kept] || (!batch->bucketed && !lists[counts + 1].n)) return;
+    c->taps[pass->n_taps++] = (pl_tap){.kind = PL_TAP_GATHER,
+                                       .counts = lists[counts].view,
                                        .rows = lists[counts + 1].view,
                                        .slots = lists[counts + 2].view,
                                        .n_layers = c->capture->n_layers,
                                        .layers = c->capture->layers,
-                                       .into = c->states[kept]};
+                                       .into = c->engine->states[kept]};
 }
 
-pl_status pl__captured_aim(pl__captured *c, const pl__batch *batch, pl_pass *pass)
+void pl__captured_aim(pl__captured *c, const pl__batch *batch, const pl_view *streamed, pl_pass *pass)
 {
     const pl__list *lists = batch->lists;
     pass->n_taps = 0;
     pass->taps = c->taps;
     aim_gather(c, batch, PL__KEPT_LAST, PL__LAST_COUNTS, pass);
     aim_gather(c, batch, PL__KEPT_LABEL, PL__LABEL_COUNTS, pass);
-    aim_gather(c, batch, PL__KEPT_ALL, PL__ALL_COUNTS, pass);
-    if (c->states[PL__KEPT_MEAN] && lists[PL__MEAN_SLOTS].n)
-        c->taps[pass->n_taps++] = (pl_tap){.pool = true,
+    if (streamed && (batch->bucketed || batch->whole.n))
+        c->taps[pass->n_taps++] = (pl_tap){
+            .kind = PL_TAP_WHOLE, .n_layers = c->capture->n_layers, .layers = c->capture->layers, .into = streamed};
+    else
+        aim_gather(c, batch, PL__KEPT_ALL, PL__ALL_COUNTS, pass);
+    if (c->keeps[PL__KEPT_MEAN] && (batch->bucketed || lists[PL__MEAN_SLOTS].n))
+        c->taps[pass->n_taps++] = (pl_tap){.kind = PL_TAP_POOL,
                                            .counts = lists[PL__MEAN_COUNT].view,
                                            .slots = lists[PL__MEAN_SLOTS].view,
                                            .indptr = lists[PL__MEAN_INDPTR].view,
                                            .ranges = lists[PL__MEAN_RANGES].view,
                                            .n_layers = c->capture->n_layers,
                                            .layers = c->capture->layers,
-                                           .into = c->states[PL__KEPT_MEAN]};
+                                           .into = c->engine->states[PL__KEPT_MEAN]};
+}
+
+pl_status pl__captured_take(pl__captured *c, const pl__batch *batch)
+{
+    const pl_engine *engine = c->engine;
     size_t n = batch->targets.n;
     if (!n) return PL_OK;
     if (n > c->log_probability.columns - c->n_targets)
         return pl_fail(PL_E_INTERNAL, "capture: %zu targets after %zu of %zu", n, c->n_targets,
                        c->log_probability.columns);
-    pass->log_probability = pl_view_columns(c->log_probability, c->n_targets, n);
-    pass->target_greedy = pl_view_columns(c->target_greedy, c->n_targets, n);
+    const pl_copy_args values = {.from = pl_view_columns(engine->log_probability, 0, n),
+                                 .to = pl_view_columns(c->log_probability, c->n_targets, n)};
+    const pl_copy_args greedy = {.from = pl_view_columns(engine->target_greedy, 0, n),
+                                 .to = pl_view_columns(c->target_greedy, c->n_targets, n)};
+    PL_TRY(engine->gear->ops->copy(engine->stream, &values));
+    PL_TRY(engine->gear->ops->copy(engine->stream, &greedy));
     memcpy(c->target_slots + c->n_targets, batch->targets.data, n * sizeof *c->target_slots);
     c->n_targets += n;
     return PL_OK;
 }
 
-static pl_status fetch_scores(pl__captured *c, const pl__plan *plan, pl_stream *stream, pl_results *results)
+static pl_status fetch_scores(pl__captured *c, const pl__plan *plan, pl_results *results)
 {
+    const pl_backend *ops = c->engine->gear->ops;
+    pl_stream *stream = c->engine->stream;
     if (!plan->n_targets) return PL_OK;
     if (c->n_targets != plan->n_targets)
         return pl_fail(PL_E_INTERNAL, "capture: %zu of %zu targets were scored", c->n_targets, plan->n_targets);
@@ -130,9 +144,9 @@ static pl_status fetch_scores(pl__captured *c, const pl__plan *plan, pl_stream *
     pl_status status;
     PL_GOTO(status, done, pl_new(&log_probability, plan->n_targets));
     PL_GOTO(status, done, pl_new(&greedy, plan->n_targets));
-    PL_GOTO(status, done, c->gear->ops->download(stream, log_probability, c->log_probability));
-    PL_GOTO(status, done, c->gear->ops->download(stream, greedy, c->target_greedy));
-    PL_GOTO(status, done, c->gear->ops->stream_wait(stream));
+    PL_GOTO(status, done, ops->download(stream, log_probability, c->log_probability));
+    PL_GOTO(status, done, ops->download(stream, greedy, c->target_greedy));
+    PL_GOTO(status, done, ops->stream_wait(stream));
     for (size_t i = 0; i < plan->n_targets; i++) {
         results->log_probability[c->target_slots[i]] = log_probability[i];
         results->greedy[c->target_slots[i]] = greedy[i] != 0;
@@ -159,13 +173,15 @@ static void finish_rows(const pl__captured *c, const pl__plan *plan, pl_results 
         }
 }
 
-pl_status pl__captured_fetch(pl__captured *c, const pl__plan *plan, pl_stream *stream, pl_results *results)
+pl_status pl__captured_fetch(pl__captured *c, const pl__plan *plan, pl_results *results)
 {
+    const pl_engine *engine = c->engine;
     float **into[PL__KEPT] = {results->last, results->label, results->mean, results->all};
     for (size_t p = 0; p < PL__KEPT; p++)
-        for (size_t l = 0; into[p] && l < c->capture->n_layers; l++)
-            if (c->n_rows[p]) PL_TRY(c->gear->ops->download(stream, into[p][l], c->states[p][l]));
-    PL_TRY(c->gear->ops->stream_wait(stream));
+        for (size_t l = 0; c->keeps[p] && l < c->capture->n_layers; l++)
+            PL_TRY(engine->gear->ops->download(engine->stream, into[p][l],
+                                               pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
+    PL_TRY(engine->gear->ops->stream_wait(engine->stream));
     finish_rows(c, plan, results);
-    return fetch_scores(c, plan, stream, results);
+    return fetch_scores(c, plan, results);
 }

@@ -16,6 +16,8 @@ static pl_status require_ops(const pl_gear *gear)
     PL_TRY(PL_REQUIRE(gear, linear));
     PL_TRY(PL_REQUIRE(gear, gather));
     PL_TRY(PL_REQUIRE(gear, pool));
+    PL_TRY(PL_REQUIRE(gear, copy));
+    PL_TRY(PL_REQUIRE(gear, convert));
     return PL_REQUIRE(gear, score);
 }
 
@@ -30,6 +32,8 @@ pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_opt
     engine->config = pl_model_config(model);
     if (options) engine->options = *options;
     pl_status status = engine->gear->ops->stream_create(engine->gear->device, &engine->stream);
+    engine->batch.bucketed = engine->gear->ops->record_begin != NULL;
+    pl__graphs_open(&engine->graphs, engine->gear);
     if (status == PL_OK)
         *out = engine;
     else
@@ -43,11 +47,19 @@ void pl_engine_free(pl_engine *engine)
     const pl_backend *ops = engine->gear->ops;
     if (engine->stream) {
         (void)ops->stream_wait(engine->stream); /* nothing below may still be in use */
-        ops->stream_free(engine->stream);
+    }
+    pl__graphs_close(&engine->graphs);
+    if (engine->stream) ops->stream_free(engine->stream);
+    pl__outlet_close(&engine->outlet);
+    for (size_t p = 0; p < PL__KEPT; p++) {
+        for (size_t l = 0; l < engine->n_layers[p]; l++) pl_view_free(engine->gear, &engine->states[p][l]);
+        free(engine->states[p]);
     }
     pl__batch_free(&engine->batch, engine->gear);
     pl_activations_free(engine->activations);
     pl_view_free(engine->gear, &engine->arg_max);
+    pl_view_free(engine->gear, &engine->log_probability);
+    pl_view_free(engine->gear, &engine->target_greedy);
     if (engine->kv) ops->kv_free(engine->kv);
     pl__pages_close(&engine->pages);
     free(engine);

@@ -1,8 +1,8 @@
 /* The engine: prompts in; log-likelihoods, generations and hidden states out.
  *
  * All requests of a call form one prefix tree of token ids; every distinct token position runs once, packed depth-first
- * into batches, attending to shared pages of keys and values. A request's results have the same bits for any batch size,
- * order, packing, sharing on or off, and thread count (promise 1). */
+ * into batches, attending to shared pages of keys and values. A request's results have the same bits for any batch
+ * size, order, packing, sharing on or off, and thread count (promise 1). */
 #ifndef PLUMB_ENGINE_ENGINE_H
 #define PLUMB_ENGINE_ENGINE_H
 
@@ -18,7 +18,7 @@
 typedef struct pl_engine pl_engine;
 
 typedef struct pl_engine_options {
-    size_t batch_tokens;   /* capacity of a packed batch; 0: 1024 */
+    size_t batch_tokens;   /* capacity of a packed batch; 0: 1024, or 8192 on a device that replays steps */
     size_t kv_tokens;      /* capacity of the page pool; 0: from the device's free memory and the longest request */
     bool no_sharing;       /* run every request by itself (tests, baselines) */
     uint64_t shuffle_seed; /* not 0: a random order of requests and packing (tests) */
@@ -37,7 +37,7 @@ typedef struct pl_choice {
 typedef struct pl_request {
     const int32_t *ids; /* the prompt */
     size_t n;
-    size_t own_first;   /* `mean` runs over tokens own_first..n-1 without position 0 */
+    size_t own_first; /* `mean` runs over tokens own_first..n-1 without position 0 */
     size_t n_choices;
     const pl_choice *choices; /* a choice whose path does not begin with the prompt's ids runs by itself */
     size_t gold;              /* index for position `label`; SIZE_MAX: none */
@@ -45,12 +45,25 @@ typedef struct pl_request {
 
 enum { PL_POSITION_LAST = 1, PL_POSITION_LABEL = 2, PL_POSITION_MEAN = 4, PL_POSITION_ALL = 8 };
 
+/* Where the states of all tokens (and logits) go while a call runs, instead of into its results. The calls come from
+ * threads of the engine; the first one that fails ends the scoring call with its error. */
+typedef struct pl_sink {
+    void *context;
+    pl_dtype dtype; /* of states: PL_F32, PL_F16 or PL_BF16; values that do not fit a half type become infinite */
+    /* Once, before the first step: rows of `all`. */
+    pl_status (*begin)(void *context, size_t n_all);
+    /* Rows first_row..first_row + n - 1 of place `layer` of the capture's layers: [n, C]; of place n_layers: logits [n,
+     * V] f32. By several threads at once, in no order, each row of each layer exactly once. States may be changed. */
+    pl_status (*rows)(void *context, size_t layer, size_t first_row, size_t n, void *data);
+} pl_sink;
+
 /* What is kept: layers by index 0..L+1 (L + 1: final_norm), positions as a mask. */
 typedef struct pl_capture {
     size_t n_layers;
     const size_t *layers; /* ascending */
     unsigned positions;
     bool logits_last, logits_all; /* extract --logits */
+    const pl_sink *sink;          /* NULL: `all` and logits are in the results */
 } pl_capture;
 
 typedef struct pl_results {
@@ -65,17 +78,17 @@ typedef struct pl_results {
     /* `all`: each distinct token once, in tree order that depends on the requests alone. The ranges of a request give
      * one row after another: its prompt's n tokens, then tokens first..n-1 of each choice. */
     size_t n_all;
-    float **all;          /* [n_layers][n_all, C] */
+    float **all;          /* [n_layers][n_all, C]; NULL with a sink */
     uint64_t *all_indptr; /* [n_requests + 1] into all_ranges */
     uint64_t *all_ranges; /* pairs (first, count) */
     size_t n_all_ranges;  /* pairs */
-    float *logits;        /* [n_requests, V] or [n_all, V] */
+    float *logits;        /* [n_requests, V] or [n_all, V]; NULL with a sink */
     /* What the run cost: tokens of all paths, each by itself; rows that ran; steps. */
     size_t tokens_in_requests, tokens_computed, n_batches;
 } pl_results;
 
-/* capture and progress may be NULL; progress is advanced by requests. PL_E_INPUT names request and place: ids outside the
- * vocabulary, paths longer than the model's positions, nothing to score, more than fits into memory. */
+/* capture and progress may be NULL; progress is advanced by requests. PL_E_INPUT names request and place: ids outside
+ * the vocabulary, paths longer than the model's positions, nothing to score, more than fits into memory. */
 pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t n, const pl_capture *capture,
                           pl_progress *progress, pl_results **out);
 void pl_results_free(pl_results *results); /* takes NULL */
@@ -84,10 +97,10 @@ void pl_results_free(pl_results *results); /* takes NULL */
  * max_tokens, or at the model's last position. Only prompt ids of a request are read. The text is decoded from the
  * generated ids alone, so stops never match the prompt. tokenizer NULL (without stops): no text. */
 typedef struct pl_generation {
-    pl_ids ids;    /* generated tokens, eos left out; those of a stop text are in */
-    char *text;    /* decoded, cut before the stop text; owned */
+    pl_ids ids; /* generated tokens, eos left out; those of a stop text are in */
+    char *text; /* decoded, cut before the stop text; owned */
     size_t size;
-    bool stopped;  /* by a stop text or eos, not by max_tokens */
+    bool stopped; /* by a stop text or eos, not by max_tokens */
 } pl_generation;
 pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, const pl_request *requests, size_t n,
                              size_t max_tokens, const char *const *stops, size_t n_stops, int32_t eos,

@@ -1,22 +1,24 @@
 /* Greedy generation in groups of prompts whose pages fit the pool together. The prompts of a group run as a tree; then
  * each step runs one token of every continuation that is still going. */
 #include "engine/continuation.h"
+#include "engine/memory.h"
 #include "engine/workspace.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* Continuations of a group at most: products over this many rows are near their best speed on the CPU, and a group's
- * pages stay few. */
-enum { GROUP = 64 };
+ * pages stay few. A device that replays steps has more to do at once. */
+enum { GROUP = 64, DEVICE_GROUP = 256 };
 
 typedef struct call {
     pl_engine *engine;
     const pl__ending *ending;
     const pl_request *prompts; /* without choices */
     pl_generation *out;
-    pl__continuation *continuations; /* [GROUP] */
+    pl__continuation *continuations; /* [DEVICE_GROUP] */
     int32_t *greedy;                 /* [rows of a step] */
+    size_t rows;                     /* of a step, at most */
 } call;
 
 /* Pages that a group never exceeds when it grows by one prompt: new tokens (a node begins and ends inside a page, and
@@ -30,8 +32,8 @@ static size_t pages_for(const call *g, size_t new_tokens, size_t n)
 static pl_status find_group(const call *g, size_t first, size_t n, size_t most_pages, size_t *end, size_t *pages)
 {
     pl__tree tree;
-    size_t most = pl__engine_capacity(g->engine, false);
-    if (most > GROUP) most = GROUP;
+    size_t most = g->engine->batch.bucketed ? DEVICE_GROUP : GROUP;
+    if (most > g->rows) most = g->rows;
     PL_TRY(pl__tree_open(&tree));
     pl_status status = PL_OK;
     *pages = 0;
@@ -105,9 +107,9 @@ static pl_status extend(call *g, size_t n, size_t width, int32_t *row)
         PL_TRY(pl__continuation_extend(c, &g->engine->pages, copy, &copies));
         if (copies) PL_TRY(pl__batch_add(batch, PL__COPIES, copy, 2));
         PL_TRY(pl__batch_add(batch, PL__RUNS, (const int32_t[]){(int32_t)path, 1}, 2));
-        memset(row, 0, width * sizeof *row);
+        memset(row, 0, batch->width * sizeof *row);
         memcpy(row, c->pages, c->n_pages * sizeof *row);
-        PL_TRY(pl__batch_add(batch, PL__PAGE_TABLE, row, width));
+        PL_TRY(pl__batch_add(batch, PL__PAGE_TABLE, row, batch->width));
         PL_TRY(pl__batch_head(batch, path++, &head[0]));
         PL_TRY(pl__batch_heads(batch, head));
     }
@@ -134,14 +136,15 @@ static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progres
             pl__plan_open(&plan, g->prompts + first, n, &last, config->V, config->max_positions,
                           g->engine->options.no_sharing));
     PL_GOTO(status, end,
-            pl__schedule_open(&schedule, &plan.tree, &g->engine->pages, pl__engine_capacity(g->engine, false),
-                              g->engine->options.shuffle_seed));
+            pl__schedule_open(&schedule, &plan.tree, &g->engine->pages, g->rows, g->engine->options.shuffle_seed));
     for (size_t i = 0; i < n; i++) {
         PL_GOTO(status, end,
                 pl__continuation_open(&g->continuations[i], g->ending, g->prompts[first + i].n, &g->out[first + i]));
         size_t pages = pl__pages_between(0, g->prompts[first + i].n + g->continuations[i].limit);
         if (pages > width) width = pages;
     }
+    pl__batch_clear(&g->engine->batch, width); /* rows as wide as the batch makes them */
+    width = g->engine->batch.width;
     PL_GOTO(status, end, pl_new(&row, width));
     PL_GOTO(status, end, run_prompts(g, &plan, &schedule));
     pl__schedule_close(&schedule);
@@ -162,6 +165,7 @@ end:
 static pl_status run_groups(call *g, size_t n, pl_progress *progress)
 {
     size_t end, pages, most = 0, least = 0;
+    g->rows = pl__engine_capacity(g->engine, SIZE_MAX, false);
     for (size_t i = 0; i < n; i++) {
         pages = pages_for(g, g->prompts[i].n, g->prompts[i].n);
         if (pages > least) least = pages;
@@ -170,10 +174,12 @@ static pl_status run_groups(call *g, size_t n, pl_progress *progress)
         PL_TRY(find_group(g, first, n, SIZE_MAX, &end, &pages));
         if (pages > most) most = pages;
     }
-    size_t rows = pl__engine_capacity(g->engine, false);
-    PL_TRY(pl__engine_reserve(g->engine, rows, false));
-    PL_TRY(pl__engine_reserve_pages(g->engine, least, most));
-    PL_TRY(pl_new(&g->greedy, g->engine->n_rows));
+    pl__memory memory;
+    const pl__demand demand = {.n_rows = g->rows, .least_pages = least, .deepest_pages = most, .total_pages = most};
+    PL_TRY(pl__memory_plan(&memory, g->engine, &demand));
+    PL_TRY(pl__memory_reserve(g->engine, &memory, false));
+    g->rows = memory.n_rows;
+    PL_TRY(pl_new(&g->greedy, g->rows));
     for (size_t first = 0; first < n; first = end) {
         PL_TRY(find_group(g, first, n, g->engine->pages.n_pages, &end, &pages));
         PL_TRY(run_group(g, first, end - first, progress));
@@ -213,7 +219,7 @@ pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, c
     pl_status status;
     PL_GOTO(status, done, pl_new(&g.out, n));
     PL_GOTO(status, done, pl_new(&prompts, n));
-    PL_GOTO(status, done, pl_new(&g.continuations, GROUP));
+    PL_GOTO(status, done, pl_new(&g.continuations, DEVICE_GROUP));
     for (size_t i = 0; i < n; i++)
         prompts[i] = (pl_request){.ids = requests[i].ids, .n = requests[i].n, .gold = SIZE_MAX};
     g.prompts = prompts;

@@ -45,9 +45,9 @@ static pl_status fill(pl_results *results, const pl__plan *plan)
     PL_TRY(new_states(&results->last, capture, PL_POSITION_LAST, plan->n, results->C));
     PL_TRY(new_states(&results->label, capture, PL_POSITION_LABEL, plan->n, results->C));
     PL_TRY(new_states(&results->mean, capture, PL_POSITION_MEAN, plan->n, results->C));
-    PL_TRY(new_states(&results->all, capture, PL_POSITION_ALL, plan->n_all, results->C));
+    if (!capture->sink) PL_TRY(new_states(&results->all, capture, PL_POSITION_ALL, plan->n_all, results->C));
     if (capture->positions & PL_POSITION_ALL || capture->logits_all) PL_TRY(copy_ranges(results, plan));
-    if (!capture->logits_last && !capture->logits_all) return PL_OK;
+    if (capture->sink || (!capture->logits_last && !capture->logits_all)) return PL_OK;
     size_t n;
     PL_TRY(pl_mul_size(&n, capture->logits_all ? plan->n_all : plan->n, results->V, "logits"));
     return pl_new(&results->logits, n);

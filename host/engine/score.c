@@ -1,5 +1,6 @@
 /* Scoring: plan, schedule, one forward pass a step, results at the end. */
 #include "engine/capture.h"
+#include "engine/memory.h"
 #include "engine/results.h"
 #include "engine/workspace.h"
 
@@ -18,15 +19,21 @@ static pl_status run_step(pl_engine *engine, const pl__plan *plan, const pl__sch
                           pl_results *results)
 {
     pl__batch *batch = &engine->batch;
+    pl__outlet *outlet = &engine->outlet;
+    const pl_view *streamed = NULL;
     pl__batch_clear(batch, schedule->longest);
+    batch->streamed = outlet->sink && outlet->n_layers;
     PL_TRY(pl__batch_step(batch, schedule));
     for (size_t i = 0; i < schedule->step.n_chunks; i++)
         PL_TRY(pl__batch_wants(batch, plan, &schedule->step.chunks[i]));
     PL_TRY(pl__batch_send(batch, engine->gear, engine->stream));
+    if (outlet->sink) PL_TRY(pl__outlet_place(outlet, engine->stream, &streamed));
     pl_pass pass = {0};
-    PL_TRY(pl__captured_aim(captured, batch, &pass));
+    pl__captured_aim(captured, batch, batch->streamed ? streamed : NULL, &pass);
     if (batch->heads.n) pass.logits = pl_activations_logits(engine->activations);
     PL_TRY(pl__engine_run(engine, &pass));
+    PL_TRY(pl__captured_take(captured, batch));
+    if (outlet->sink) return pl__outlet_send(outlet, engine->stream, batch, pass.logits);
     return results->logits ? fetch_logits(engine, results) : PL_OK;
 }
 
@@ -49,19 +56,51 @@ static pl_status run_steps(pl_engine *engine, const pl__plan *plan, pl__schedule
     return PL_OK;
 }
 
-/* Pages: depth-first order needs `deepest`; a few steps' worth more lets siblings wait and short leaves fill a step. */
-static pl_status reserve(pl_engine *engine, const pl__plan *plan, size_t *capacity)
+/* What the call needs. Pages: depth-first order needs `deepest`; more lets siblings wait and short leaves fill a step.
+ */
+static pl_status demand_of(pl__demand *out, const pl_engine *engine, const pl__plan *plan)
 {
-    bool logits = plan->capture && (plan->capture->logits_last || plan->capture->logits_all);
-    size_t n_tokens = plan->tree.n_tokens, longest, deepest, total = 0;
-    *capacity = pl__engine_capacity(engine, logits);
-    if (*capacity > n_tokens) *capacity = n_tokens ? n_tokens : 1;
-    PL_TRY(pl__engine_reserve(engine, *capacity, logits));
-    pl__schedule_pages(&plan->tree, &longest, &deepest);
+    const pl_capture *capture = plan->capture;
+    const pl_config *c = engine->config;
+    bool logits = capture && (capture->logits_last || capture->logits_all);
+    *out = (pl__demand){.logits = logits, .n_rows = pl__engine_capacity(engine, plan->tree.n_tokens, logits)};
+    pl__schedule_pages(&plan->tree, &out->least_pages, &out->deepest_pages);
     for (size_t i = 0; i < plan->tree.n_nodes; i++)
-        total += pl__pages_between(plan->tree.nodes[i].first, pl__node_end(&plan->tree.nodes[i]));
-    size_t wanted = 2 * deepest + 4 * pl__pages_between(0, *capacity);
-    return pl__engine_reserve_pages(engine, longest ? longest : 1, wanted < total ? wanted : total);
+        out->total_pages += pl__pages_between(plan->tree.nodes[i].first, pl__node_end(&plan->tree.nodes[i]));
+    PL_TRY(pl__capture_size(&out->state_rows, &out->state_bytes, plan, c->C));
+    out->bytes_a_row = pl__outlet_row_bytes(capture, c->C);
+    if (!pl__engine_on_cpu(engine)) return PL_OK;
+    /* There the results, and what waits to be written, are in the same memory. */
+    out->bytes_a_row *= 2;
+    return pl_mul_size(&out->state_bytes, out->state_bytes, 2, "captured states");
+}
+
+/* The steps of a plan, with what they need. */
+static pl_status run_plan(pl_engine *engine, const pl__plan *plan, pl_progress *progress, pl_results *results)
+{
+    const pl_config *c = engine->config;
+    pl__schedule schedule = {0};
+    pl__captured captured = {0};
+    pl__demand demand;
+    pl__memory memory;
+    pl_status status;
+    PL_TRY(demand_of(&demand, engine, plan));
+    PL_TRY(pl__memory_plan(&memory, engine, &demand));
+    PL_TRY(pl__memory_reserve(engine, &memory, demand.logits));
+    PL_GOTO(status, done, pl__captured_open(&captured, plan, engine));
+    if (pl__outlet_wanted(plan->capture))
+        PL_GOTO(status, done,
+                pl__outlet_open(&engine->outlet, engine->gear, plan->capture, c->C, c->V, memory.n_rows, plan->n_all));
+    PL_GOTO(status, done,
+            pl__schedule_open(&schedule, &plan->tree, &engine->pages, memory.n_rows, engine->options.shuffle_seed));
+    PL_GOTO(status, done, run_steps(engine, plan, &schedule, &captured, progress, results));
+    PL_GOTO(status, done, pl__captured_fetch(&captured, plan, results));
+done:
+    if (status != PL_OK) (void)engine->gear->ops->stream_wait(engine->stream); /* the first error is the one to tell */
+    pl_status last = pl__outlet_finish(&engine->outlet);
+    pl__schedule_close(&schedule);
+    pl__captured_close(&captured);
+    return status == PL_OK ? last : status;
 }
 
 pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t n, const pl_capture *capture,
@@ -70,27 +109,16 @@ pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t 
     *out = NULL;
     const pl_config *c = engine->config;
     pl__plan plan = {0};
-    pl__schedule schedule = {0};
-    pl__captured captured = {0};
     pl_results *results = NULL;
-    size_t capacity;
     pl_status status;
-    PL_GOTO(status, done,
-            pl__plan_open(&plan, requests, n, capture, c->V, c->max_positions, engine->options.no_sharing));
-    PL_GOTO(status, done, pl__captured_open(&captured, &plan, engine->gear, c->C, c->L));
+    PL_TRY(pl__capture_check(capture, c->L));
+    PL_TRY(pl__plan_open(&plan, requests, n, capture, c->V, c->max_positions, engine->options.no_sharing));
     PL_GOTO(status, done, pl__results_create(&results, &plan, c->C, c->V));
-    PL_GOTO(status, done, reserve(engine, &plan, &capacity));
-    PL_GOTO(status, done,
-            pl__schedule_open(&schedule, &plan.tree, &engine->pages, capacity, engine->options.shuffle_seed));
-    PL_GOTO(status, done, run_steps(engine, &plan, &schedule, &captured, progress, results));
-    PL_GOTO(status, done, pl__captured_fetch(&captured, &plan, engine->stream, results));
+    PL_GOTO(status, done, run_plan(engine, &plan, progress, results));
     *out = results;
     results = NULL;
 done:
-    if (status != PL_OK) (void)engine->gear->ops->stream_wait(engine->stream); /* the first error is the one to tell */
     pl_results_free(results);
-    pl__schedule_close(&schedule);
-    pl__captured_close(&captured);
     pl__plan_close(&plan);
     return status;
 }

@@ -117,11 +117,9 @@ static pl_status read_model(pl_spec *spec, pl_spec_model *model, const pl_yaml_n
     if (pl_yaml_get(node, "name")) PL_TRY(pl_yaml_to_text(&model->name, pl_yaml_get(node, "name")));
     const pl_yaml_node *dtype = pl_yaml_get(node, "dtype");
     if (dtype) {
-        static const char *const names[] = {"float32", "fp32", "bfloat16", "bf16", "float16", "fp16", "tf32"};
-        static const pl_dtype types[] = {PL_F32, PL_F32, PL_BF16, PL_BF16, PL_F16, PL_F16, PL_TF32};
         size_t i;
-        PL_TRY(one_of(&i, dtype, names, sizeof names / sizeof *names));
-        model->compute = types[i];
+        PL_TRY(one_of(&i, dtype, pl_compute_names, PL_COMPUTE_NAMES));
+        model->compute = pl_compute_of(i);
     }
     return PL_OK;
 }

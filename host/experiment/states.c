@@ -55,8 +55,65 @@ static void layer_name(char out[24], size_t layer, size_t L)
         snprintf(out, 24, "%02zu", layer);
 }
 
+static pl_status begin_file(void *context, size_t n_all)
+{
+    pl_states_file *f = context;
+    const pl_capture *c = f->capture;
+    char layer[24];
+    PL_TRY(pl_unit_create(&f->writer, f->path));
+    for (size_t l = 0; c->positions & PL_POSITION_ALL && l < c->n_layers; l++) {
+        layer_name(layer, c->layers[l], f->L);
+        PL_TRY(pl_unit_reserve_states_all(f->writer, layer, n_all, f->C, f->storage, &f->slabs[l]));
+    }
+    if (!c->logits_all && !c->logits_last) return PL_OK;
+    return pl_unit_reserve_logits(f->writer, c->logits_all ? n_all : f->n_requests, f->V, &f->slabs[c->n_layers]);
+}
+
+static pl_status write_rows(void *context, size_t layer, size_t first_row, size_t n, void *data)
+{
+    const pl_states_file *f = context;
+    return pl_slab_write(f->slabs[layer], first_row, n, data);
+}
+
+pl_status pl_states_file_open(pl_states_file *f, const char *path, pl_capture *capture, const pl_config *config,
+                              size_t n_requests, pl_storage storage)
+{
+    *f = (pl_states_file){.path = path,
+                          .capture = capture,
+                          .n_requests = n_requests,
+                          .L = config->L,
+                          .C = config->C,
+                          .V = config->V,
+                          .storage = storage};
+    bool all = capture->n_layers && capture->positions & PL_POSITION_ALL;
+    if (!all && !capture->logits_last && !capture->logits_all) return PL_OK;
+    PL_TRY(pl_new(&f->slabs, capture->n_layers + 1));
+    f->sink = (pl_sink){.context = f,
+                        .dtype = storage == PL_STORE_F16    ? PL_F16
+                                 : storage == PL_STORE_BF16 ? PL_BF16
+                                                            : PL_F32,
+                        .begin = begin_file,
+                        .rows = write_rows};
+    capture->sink = &f->sink;
+    return PL_OK;
+}
+
+pl_status pl_states_file_writer(pl_states_file *f, pl_unit_writer **out)
+{
+    *out = f->writer;
+    f->writer = NULL;
+    return *out ? PL_OK : pl_unit_create(out, f->path);
+}
+
+void pl_states_file_close(pl_states_file *f)
+{
+    pl_unit_discard(f->writer);
+    free(f->slabs);
+    *f = (pl_states_file){0};
+}
+
 pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const size_t *layers, size_t L,
-                          size_t keep_rows, pl_storage storage)
+                          size_t keep_rows, pl_storage storage, bool all)
 {
     const struct {
         const char *name;
@@ -73,10 +130,10 @@ pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, con
             snprintf(name, sizeof name, "%s.%s", positions[p].name, layer);
             PL_TRY(pl_unit_put_states(writer, name, values, n, C, storage));
         }
-    if (!results->all) return PL_OK;
-    for (size_t l = 0; l < results->n_layers; l++) {
+    for (size_t l = 0; results->all && l < results->n_layers; l++) {
         layer_name(layer, layers[l], L);
         PL_TRY(pl_unit_put_states_all(writer, layer, results->all[l], results->n_all, C, storage));
     }
+    if (!all) return PL_OK;
     return pl_unit_put_ranges(writer, results->all_indptr, n, results->all_ranges, results->n_all_ranges);
 }

@@ -23,14 +23,17 @@ static pl_status make_requests(const pl__items *items, pl_request **out)
     return PL_OK;
 }
 
+/* States of all tokens are written into `file` meanwhile. */
 static pl_status score(pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
-                       const pl_request *requests, pl_progress *progress, pl_results **results)
+                       const pl_request *requests, const char *path, pl_states_file *file, pl_progress *progress,
+                       pl_results **results)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     pl_capture capture = {0};
     if (unit->captures)
         capture =
             (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
+    PL_TRY(pl_states_file_open(file, path, &capture, &model->checkpoint->config, items->n, plan->spec->storage));
     PL_TRY(pl_engine_score(engine, requests, items->n, &capture, progress, results));
     return unit->readout == PL_READOUT_LOGLIKELIHOOD ? pl__items_score(items, *results) : PL_OK;
 }
@@ -66,17 +69,17 @@ static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, pl_
 }
 
 static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
-                            const pl_results *results, const char *path)
+                            const pl_results *results, pl_states_file *file)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     pl_unit_writer *writer = NULL;
     pl_status status;
-    PL_TRY(pl_unit_create(&writer, path));
+    PL_TRY(pl_states_file_writer(file, &writer));
     PL_GOTO(status, failed, pl__items_write(items, plan, unit, results, writer));
     if (results && unit->captures)
         PL_GOTO(status, failed,
                 pl_states_write(writer, results, model->layers, model->checkpoint->config.L, plan->spec->capture_items,
-                                plan->spec->storage));
+                                plan->spec->storage, plan->spec->positions & PL_POSITION_ALL));
     PL_GOTO(status, failed, write_config(plan, unit, writer));
     return pl_unit_finish(writer);
 failed:
@@ -89,6 +92,7 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *
 {
     pl_arena *arena = NULL;
     pl_results *results = NULL;
+    pl_states_file file = {.path = path};
     pl_request *requests;
     pl__items items;
     pl_status status;
@@ -100,12 +104,12 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *
     cost->prompts_s = pl_clock_s() - start;
     start = pl_clock_s();
     if (unit->captures || unit->readout == PL_READOUT_LOGLIKELIHOOD)
-        PL_GOTO(status, done, score(&items, plan, unit, engine, requests, progress, &results));
+        PL_GOTO(status, done, score(&items, plan, unit, engine, requests, path, &file, progress, &results));
     if (unit->readout == PL_READOUT_GENERATE)
         PL_GOTO(status, done, generate(&items, plan, unit, engine, requests, progress, cost));
     cost->engine_s = pl_clock_s() - start;
     start = pl_clock_s();
-    PL_GOTO(status, done, write_unit(&items, plan, unit, results, path));
+    PL_GOTO(status, done, write_unit(&items, plan, unit, results, &file));
     cost->write_s = pl_clock_s() - start;
     cost->n_items = items.n;
     cost->n_skipped = items.n_skipped;
@@ -119,6 +123,7 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *
         cost->n_batches = results->n_batches;
     }
 done:
+    pl_states_file_close(&file);
     pl_results_free(results);
     pl_arena_free(arena);
     return status;

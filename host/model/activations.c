@@ -8,16 +8,18 @@ static void plan(pl_view out[PL__ACT_SLOTS], const pl_model *m, size_t N, size_t
 {
     const pl_config *c = &m->config;
     bool two_norms = c->parallel && m->layers[PL__NORM_2 - PL__MODEL_SLOTS].view.buffer;
+    pl_dtype storage = pl_dtype_storage(m->compute);
     size_t workspace = R ? m->gear.ops->score_workspace_bytes(R, c->V) : 0;
     pl_view views[PL__ACT_SLOTS] = {
         [PL__ACT_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
-        [PL__ACT_NORMED] = {.rows = N, .columns = c->C, .dtype = m->compute},
-        [PL__ACT_NORMED_2] = {.rows = two_norms ? N : 0, .columns = c->C, .dtype = m->compute},
-        [PL__ACT_QKV] = {.rows = N, .columns = pl__dimension(c, 'A'), .dtype = m->compute},
-        [PL__ACT_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = m->compute},
-        [PL__ACT_UP] = {.rows = N, .columns = pl__dimension(c, 'U'), .dtype = m->compute},
+        [PL__ACT_NORMED] = {.rows = N, .columns = c->C, .dtype = storage},
+        [PL__ACT_NORMED_2] = {.rows = two_norms ? N : 0, .columns = c->C, .dtype = storage},
+        [PL__ACT_QKV] = {.rows = N, .columns = pl__dimension(c, 'A'), .dtype = storage},
+        [PL__ACT_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = storage},
+        [PL__ACT_UP] = {.rows = N, .columns = pl__dimension(c, 'U'), .dtype = storage},
+        [PL__ACT_FINAL] = {.rows = storage == PL_F32 ? 0 : N, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
-        [PL__ACT_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = m->compute},
+        [PL__ACT_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = storage},
         [PL__ACT_LOGITS] = {.rows = logits ? R : 0, .columns = c->V, .dtype = PL_F32},
         [PL__ACT_WORKSPACE] = {.rows = workspace ? 1 : 0, .columns = workspace, .dtype = PL_U8},
     };

@@ -10,7 +10,7 @@ typedef struct step {
     const pl_backend *ops;
     const pl_pass *pass;
     const pl_batch *batch;
-    const pl_view *views; /* of the activations, by slot */
+    pl_view views[PL__ACT_SLOTS]; /* of the activations, by slot, as many rows as the batch may have */
 } step;
 
 static const pl__weight *weight(const step *s, pl__slot slot, size_t layer)
@@ -152,31 +152,34 @@ static pl_status block(const step *s, size_t layer)
     return feed_forward(s, layer, second);
 }
 
+/* One layer of one tap. */
+static pl_status keep(const step *s, const pl_tap *tap, pl_view states, pl_view into)
+{
+    if (tap->kind == PL_TAP_WHOLE) {
+        pl_convert_args args = {.x = states, .y = pl_view_rows(into, 0, states.rows)};
+        return s->ops->convert(s->pass->stream, &args);
+    }
+    if (tap->kind == PL_TAP_POOL) {
+        pl_pool_args args = {.n_slots = tap->counts,
+                             .indptr = tap->indptr,
+                             .ranges = tap->ranges,
+                             .slots = tap->slots,
+                             .x = states,
+                             .y = into};
+        return s->ops->pool(s->pass->stream, &args);
+    }
+    pl_gather_args args = {
+        .counts = tap->counts, .count = PL_COUNT_ROWS, .rows = tap->rows, .slots = tap->slots, .x = states, .y = into};
+    return s->ops->gather(s->pass->stream, &args);
+}
+
 /* Keeps `layer` of `states` [N, C] for every tap that asks for it. */
 static pl_status tap(const step *s, size_t layer, pl_view states)
 {
     for (size_t t = 0; t < s->pass->n_taps; t++) {
         const pl_tap *tap = &s->pass->taps[t];
-        for (size_t i = 0; i < tap->n_layers; i++) {
-            if (tap->layers[i] != layer) continue;
-            if (tap->pool) {
-                pl_pool_args args = {.n_slots = tap->counts,
-                                     .indptr = tap->indptr,
-                                     .ranges = tap->ranges,
-                                     .slots = tap->slots,
-                                     .x = states,
-                                     .y = tap->into[i]};
-                PL_TRY(s->ops->pool(s->pass->stream, &args));
-            } else {
-                pl_gather_args args = {.counts = tap->counts,
-                                       .count = PL_COUNT_ROWS,
-                                       .rows = tap->rows,
-                                       .slots = tap->slots,
-                                       .x = states,
-                                       .y = tap->into[i]};
-                PL_TRY(s->ops->gather(s->pass->stream, &args));
-            }
-        }
+        for (size_t i = 0; i < tap->n_layers; i++)
+            if (tap->layers[i] == layer) PL_TRY(keep(s, tap, states, tap->into[i]));
     }
     return PL_OK;
 }
@@ -218,25 +221,28 @@ static pl_status head(const step *s)
     return s->ops->score(p->stream, &score);
 }
 
-/* A batch larger than its memory would write past it. */
-static pl_status check_capacity(const pl_pass *pass)
+/* The activations cut to the batch's capacities, so that products do not run over memory that this batch has no use
+ * for. A batch larger than its memory would write past it. */
+static pl_status cut_views(step *s)
 {
-    const pl_activations *a = pass->activations;
-    if (pass->batch.tokens.columns > a->n_tokens || pass->head_rows.columns > a->n_rows)
-        return pl_fail(PL_E_INTERNAL, "forward: a batch of %zu tokens and %zu rows in activations for %zu and %zu",
-                       pass->batch.tokens.columns, pass->head_rows.columns, a->n_tokens, a->n_rows);
+    const pl_activations *a = s->pass->activations;
+    size_t N = s->batch->tokens.columns, R = s->pass->head_rows.columns;
+    if (N > a->n_tokens || R > a->n_rows)
+        return pl_fail(PL_E_INTERNAL, "forward: a batch of %zu tokens and %zu rows in activations for %zu and %zu", N,
+                       R, a->n_tokens, a->n_rows);
+    for (size_t i = 0; i < PL__ACT_SLOTS; i++) {
+        s->views[i] = a->views[i];
+        if (!s->views[i].buffer) continue;
+        if (i <= PL__ACT_FINAL) s->views[i].rows = N;
+        if (i == PL__ACT_ROWS || i == PL__ACT_ROWS_NORM) s->views[i].rows = R;
+    }
     return PL_OK;
 }
 
 pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
 {
-    PL_TRY(check_capacity(pass));
-    const step s = {.model = model,
-                    .config = &model->config,
-                    .ops = model->gear.ops,
-                    .pass = pass,
-                    .batch = &pass->batch,
-                    .views = pass->activations->views};
+    step s = {.model = model, .config = &model->config, .ops = model->gear.ops, .pass = pass, .batch = &pass->batch};
+    PL_TRY(cut_views(&s));
     const size_t L = model->config.L;
     pl_view x = s.views[PL__ACT_STREAM];
 
@@ -249,8 +255,9 @@ pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
         PL_TRY(tap(&s, l + 1, x));
     }
     if (is_tapped(&s, L + 1)) {
-        PL_TRY(norm(&s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, s.views[PL__ACT_NORMED]));
-        PL_TRY(tap(&s, L + 1, s.views[PL__ACT_NORMED]));
+        pl_view y = s.views[s.views[PL__ACT_FINAL].buffer ? PL__ACT_FINAL : PL__ACT_NORMED];
+        PL_TRY(norm(&s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, y));
+        PL_TRY(tap(&s, L + 1, y));
     }
     return pass->head_rows.buffer ? head(&s) : PL_OK;
 }

@@ -68,11 +68,21 @@ void pl_checkpoint_close(pl_checkpoint *checkpoint); /* takes NULL */
 
 typedef struct pl_model pl_model;
 
-/* Loads the weights onto the device in compute type `compute` (PL_F32 on the CPU). */
+/* Compute types by name: "float32", "bf16", ... (some types have two names). Products take and give numbers of this
+ * type; sums, norms and the residual stream are float32 always. */
+enum { PL_COMPUTE_NAMES = 7 };
+extern const char *const pl_compute_names[PL_COMPUTE_NAMES];
+pl_dtype pl_compute_of(size_t name); /* an index of pl_compute_names */
+/* PL_E_USAGE naming `where`. */
+pl_status pl_compute_parse(pl_dtype *out, const char *name, const char *where);
+
+/* Loads the weights onto the device in compute type `compute`; PL_E_UNSUPPORTED where the device lacks it. */
 pl_status pl_model_load(pl_model **out, const pl_gear *gear, const pl_checkpoint *checkpoint, pl_dtype compute);
 void pl_model_free(pl_model *model); /* takes NULL */
 const pl_config *pl_model_config(const pl_model *model);
 const pl_gear *pl_model_gear(const pl_model *model);
+pl_dtype pl_model_compute(const pl_model *model);
+size_t pl_model_bytes(const pl_model *model); /* of its weights on the device */
 /* The row of the vocabulary head for a token, as float32 [C] (from the checkpoint). */
 pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t token, float *out);
 
@@ -85,15 +95,18 @@ pl_status pl_activations_create(pl_activations **out, const pl_model *model, siz
 void pl_activations_free(pl_activations *activations); /* takes NULL */
 size_t pl_activations_bytes(const pl_model *model, size_t n_tokens, size_t n_rows, bool logits);
 
+/* How a tap keeps a layer: gathers rows to slots, adds rows to slots, or takes all rows of the batch as they stand. */
+typedef enum pl_tap_kind { PL_TAP_GATHER, PL_TAP_POOL, PL_TAP_WHOLE } pl_tap_kind;
+
 /* What a pass keeps. Layers: 0 the embedding output, l after block l and before the final norm, L + 1 final_norm. */
 typedef struct pl_tap {
-    bool pool;      /* false: gather */
+    pl_tap_kind kind;
     pl_view counts; /* gather: [1, PL_COUNTS]-shaped counts whose ROWS entry is the number of rows; pool: n_slots */
     pl_view rows, slots;    /* gather */
     pl_view indptr, ranges; /* pool (with slots) */
     size_t n_layers;
     const size_t *layers; /* [n_layers] ascending */
-    const pl_view *into;  /* [n_layers]: [slots, C] f32 */
+    const pl_view *into;  /* [n_layers]: [slots, C] f32; whole: [N or more, C] of any float type */
 } pl_tap;
 
 typedef struct pl_pass {

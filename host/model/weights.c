@@ -270,3 +270,29 @@ const pl_gear *pl_model_gear(const pl_model *model)
 {
     return &model->gear;
 }
+
+pl_dtype pl_model_compute(const pl_model *model)
+{
+    return model->compute;
+}
+
+static size_t view_bytes(pl_view v)
+{
+    return v.rows * v.columns * pl_dtype_bytes(v.dtype);
+}
+
+size_t pl_model_bytes(const pl_model *model)
+{
+    size_t bytes = view_bytes(model->cosine) + view_bytes(model->sine);
+    for (size_t i = 0; i < PL__MODEL_SLOTS + PL__LAYER_SLOTS; i++) {
+        const pl__slot_fact *fact = pl__slot_facts((pl__slot)i);
+        size_t rows = pl__dimension(&model->config, fact->rows), columns = pl__dimension(&model->config, fact->columns);
+        for (size_t l = 0; l < (i < PL__MODEL_SLOTS ? 1 : model->config.L); l++) {
+            const pl__weight *weight =
+                i < PL__MODEL_SLOTS ? &model->whole[i] : &model->layers[l * PL__LAYER_SLOTS + (i - PL__MODEL_SLOTS)];
+            if (weight->matrix) bytes += model->gear.ops->weight_bytes(rows, columns, model->compute);
+            bytes += view_bytes(weight->view);
+        }
+    }
+    return bytes;
+}

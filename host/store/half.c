@@ -101,6 +101,28 @@ size_t pl__bf16_from_f32(uint16_t *out, const float *in, size_t n)
     return narrow(bf16_block, out, in, n);
 }
 
+/* Infinity is one above the largest finite value in both types. */
+static inline size_t clamp(uint16_t *halves, size_t n, uint16_t infinity)
+{
+    size_t n_over = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint16_t over = (halves[i] & 0x7fff) == infinity;
+        halves[i] = (uint16_t)(halves[i] - over);
+        n_over += over;
+    }
+    return n_over;
+}
+
+size_t pl__f16_clamp(uint16_t *halves, size_t n)
+{
+    return clamp(halves, n, 0x7c00);
+}
+
+size_t pl__bf16_clamp(uint16_t *halves, size_t n)
+{
+    return clamp(halves, n, 0x7f80);
+}
+
 static inline float f32_of_f16(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, u = (uint32_t)(h & 0x7fff) << 13, exponent = u & 0x0f800000;

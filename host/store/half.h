@@ -13,6 +13,11 @@
 size_t pl__f16_from_f32(uint16_t *out, const float *in, size_t n);
 size_t pl__bf16_from_f32(uint16_t *out, const float *in, size_t n);
 
+/* Halves of another maker, where what did not fit is infinite: infinities become the largest finite value. Returns how
+ * many there were. */
+size_t pl__f16_clamp(uint16_t *halves, size_t n);
+size_t pl__bf16_clamp(uint16_t *halves, size_t n);
+
 /* Exact. */
 void pl__f32_from_f16(float *out, const uint16_t *in, size_t n);
 void pl__f32_from_bf16(float *out, const uint16_t *in, size_t n);

@@ -20,7 +20,8 @@ struct disk_file {
 
 static herr_t fail(pl__disk *disk, int error)
 {
-    if (!disk->error) disk->error = error ? error : EIO;
+    int none = 0;
+    atomic_compare_exchange_strong(&disk->error, &none, error ? error : EIO);
     return 0; /* on purpose: see the header */
 }
 
@@ -91,18 +92,23 @@ static herr_t disk_read(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t addre
     return 0;
 }
 
+static herr_t write_all(pl__disk *disk, haddr_t address, size_t size, const void *data)
+{
+    for (size_t done = 0; done < size && !disk->error;) {
+        ssize_t n = pwrite(disk->fd, (const char *)data + done, size - done, (off_t)(address + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return fail(disk, n < 0 ? errno : ENOSPC);
+        done += (size_t)n;
+    }
+    return 0;
+}
+
 static herr_t disk_write(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t address, size_t size, const void *buffer)
 {
     (void)type, (void)dxpl;
     struct disk_file *file = (struct disk_file *)base;
     if (address + size > file->end_of_file) file->end_of_file = address + size;
-    for (size_t done = 0; done < size && !file->disk->error;) {
-        ssize_t n = pwrite(file->disk->fd, (const char *)buffer + done, size - done, (off_t)(address + done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return fail(file->disk, n < 0 ? errno : ENOSPC);
-        done += (size_t)n;
-    }
-    return 0;
+    return write_all(file->disk, address, size, buffer);
 }
 
 /* HDF5 may have allocated more, or less, than it wrote: the file ends where the allocation ends. */
@@ -164,6 +170,12 @@ pl_status pl__disk_check(const pl__disk *disk)
                                                                           "units are kept"
                                                                         : "";
     return pl_fail(PL_E_IO, "%s: cannot write: %s%s", disk->path, strerror(disk->error), advice);
+}
+
+pl_status pl__disk_write(pl__disk *disk, haddr_t address, const void *data, size_t size)
+{
+    (void)write_all(disk, address, size, data); /* a failure is in the disk */
+    return pl__disk_check(disk);
 }
 
 pl_status pl__disk_sync(pl__disk *disk)

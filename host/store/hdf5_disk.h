@@ -8,6 +8,8 @@
 #define PLUMB_STORE_HDF5_DISK_H
 
 #include <hdf5.h>
+#include <stdatomic.h>
+#include <stddef.h>
 
 #include "base/status.h"
 
@@ -15,7 +17,7 @@ typedef struct pl__disk {
     const char *path; /* borrowed; for messages */
     hid_t driver;
     int fd;
-    int error; /* errno of the first failure; 0: none */
+    atomic_int error; /* errno of the first failure; 0: none */
 } pl__disk;
 
 /* Creates (or empties) the file at `path`; `path` must outlive the disk. */
@@ -24,6 +26,8 @@ pl_status pl__disk_open(pl__disk *disk, const char *path);
 pl_status pl__disk_access(hid_t *fapl, pl__disk *disk);
 /* PL_E_IO with the cause when something could not be written. */
 pl_status pl__disk_check(const pl__disk *disk);
+/* Writes past HDF5, into a place that HDF5 gave away: by any thread. PL_E_IO also when something failed before. */
+pl_status pl__disk_write(pl__disk *disk, haddr_t address, const void *data, size_t size);
 /* Everything written so far is on the disk when this returns PL_OK. */
 pl_status pl__disk_sync(pl__disk *disk);
 void pl__disk_close(pl__disk *disk); /* call after H5Fclose */

@@ -54,6 +54,11 @@ pl_status pl__output_texts(hid_t parent, const char *name, const char *const *te
 /* float32 values [rows, width] in their storage type; *n_over counts what did not fit (0 for float32). */
 pl_status pl__output_matrix(size_t *n_over, hid_t parent, const char *name, const float *values, size_t rows,
                             size_t width, pl_storage storage, const char *where);
+/* The same matrix without values, to be filled by others: out_of_range is 0 for now. Close *dataset. */
+pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name, size_t rows, size_t width,
+                                  pl_storage storage, const char *where);
+/* Another value for an attribute that is there, in its place. */
+pl_status pl__output_set_number(hid_t object, const char *name, hid_t type, const void *value, const char *where);
 /* /obs, or any data frame, as a group. */
 pl_status pl__output_frame(hid_t parent, const char *name, const pl_frame *frame, const char *where);
 

@@ -167,29 +167,65 @@ static pl_status write_halves(size_t *n_over, hid_t dataset, hid_t type, const f
     return ok ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot write a matrix of halves");
 }
 
+pl_status pl__output_set_number(hid_t object, const char *name, hid_t type, const void *value, const char *where)
+{
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+    bool ok = attribute >= 0 && H5Awrite(attribute, type, value) >= 0;
+    if (attribute >= 0) ok = H5Aclose(attribute) >= 0 && ok;
+    return ok ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot change attribute '%s'", name);
+}
+
+/* h5dump and some readers cannot tell the two half types apart. */
+static pl_status put_half_attributes(hid_t dataset, pl_storage storage, size_t n_over, const char *where)
+{
+    const int64_t count = (int64_t)n_over;
+    if (storage == PL_STORE_F32) return PL_OK;
+    PL_TRY(pl__output_text(dataset, "storage_type", pl_storage_name(storage), where));
+    return pl__output_number(dataset, "out_of_range", H5T_STD_I64LE, &count, where);
+}
+
+/* A matrix without values, nor what is told of halves. */
+static pl_status create_matrix(hid_t *dataset, hid_t parent, const char *name, size_t rows, size_t width,
+                               pl_storage storage, const void *values, const char *where)
+{
+    const size_t dims[2] = {rows, width};
+    size_t bytes;
+    PL_TRY(pl__output_name(where, name));
+    PL_TRY(pl_mul_size(&bytes, rows, width, name));
+    PL_TRY(pl_mul_size(&bytes, bytes, sizeof(float), name));
+    hid_t type = pl__hdf5_storage_type(storage);
+    pl_status status = pl__output_array(dataset, parent, name, type, dims, 2, values, where);
+    H5Tclose(type);
+    return status;
+}
+
+pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name, size_t rows, size_t width,
+                                  pl_storage storage, const char *where)
+{
+    PL_TRY(create_matrix(dataset, parent, name, rows, width, storage, NULL, where));
+    pl_status status = put_half_attributes(*dataset, storage, 0, where);
+    if (status != PL_OK) {
+        H5Dclose(*dataset);
+        *dataset = H5I_INVALID_HID;
+    }
+    return status;
+}
+
 pl_status pl__output_matrix(size_t *n_over, hid_t parent, const char *name, const float *values, size_t rows,
                             size_t width, pl_storage storage, const char *where)
 {
-    *n_over = 0;
-    PL_TRY(pl__output_name(where, name));
     const size_t dims[2] = {rows, width};
-    size_t bytes;
-    PL_TRY(pl_mul_size(&bytes, rows, width, name));
-    PL_TRY(pl_mul_size(&bytes, bytes, sizeof *values, name));
-    hid_t dataset, type = pl__hdf5_storage_type(storage);
-    pl_status status;
     const float *whole = storage == PL_STORE_F32 ? values : NULL;
-    PL_GOTO(status, no_dataset, pl__output_array(&dataset, parent, name, type, dims, 2, whole, where));
-    if (storage == PL_STORE_F32) goto done;
-    if (!is_empty(dims, 2))
+    hid_t dataset, type;
+    *n_over = 0;
+    PL_TRY(create_matrix(&dataset, parent, name, rows, width, storage, whole, where));
+    type = pl__hdf5_storage_type(storage);
+    pl_status status = PL_OK;
+    if (!whole && !is_empty(dims, 2))
         PL_GOTO(status, done, write_halves(n_over, dataset, type, values, rows, width, storage, where));
-    const int64_t count = (int64_t)*n_over;
-    /* h5dump and some readers cannot tell the two half types apart. */
-    PL_GOTO(status, done, pl__output_text(dataset, "storage_type", pl_storage_name(storage), where));
-    PL_GOTO(status, done, pl__output_number(dataset, "out_of_range", H5T_STD_I64LE, &count, where));
+    status = put_half_attributes(dataset, storage, *n_over, where);
 done:
     H5Dclose(dataset);
-no_dataset:
     H5Tclose(type);
     return status;
 }

@@ -60,6 +60,14 @@ pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
  * ranges ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once. */
 pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
                                  pl_storage storage);
+/* A matrix whose values come later and from several threads: states_all, and the logits below. */
+typedef struct pl_slab pl_slab; /* the writer owns it, until it finishes or is discarded */
+pl_status pl_unit_reserve_states_all(pl_unit_writer *w, const char *layer, size_t tokens, size_t width,
+                                     pl_storage storage, pl_slab **out);
+pl_status pl_unit_reserve_logits(pl_unit_writer *w, size_t rows, size_t width, pl_slab **out);
+/* Rows first_row..first_row + n - 1, in the storage type; infinite halves are what did not fit and are changed in
+ * `data`. Every row is written once before the writer finishes; different rows by any threads at once. */
+pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data);
 pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
                              size_t n_ranges);
 /* /uns/plumb/tokens (CSR ids over rows) and /uns/plumb/logits [rows, V]: what `extract` adds. */

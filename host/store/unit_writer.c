@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "store/hdf5_disk.h"
 #include "store/hdf5_object.h"
+#include "store/slab.h"
 
 static const char hidden_states[] =
     "layer NN = hidden_states[NN] for NN < L; layer L is after the last block and before the final norm "
@@ -23,7 +24,9 @@ struct pl_unit_writer {
     hid_t file, obsm, plumb, states_all; /* states_all: opened when first needed */
     size_t n_rows;                       /* of /obs; all that is aligned with it must have as many */
     bool has_rows, has_obs;
-    size_t n_over; /* values of half matrices that did not fit */
+    size_t n_over;   /* values of half matrices that did not fit */
+    pl_slab **slabs; /* reserved matrices */
+    size_t n_slabs, slab_capacity;
 };
 
 static const char *const storage_names[] = {"float32", "float16", "bfloat16"};
@@ -227,6 +230,28 @@ pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const flo
     return put_matrix(w, w->states_all, layer, values, tokens, width, storage);
 }
 
+static pl_status reserve(pl_unit_writer *w, hid_t parent, const char *name, size_t rows, size_t width,
+                         pl_storage storage, pl_slab **out)
+{
+    PL_TRY(pl_grow(&w->slabs, &w->slab_capacity, w->n_slabs + 1));
+    PL_TRY(step(w, pl__slab_create(out, parent, name, rows, width, storage, &w->disk, w->path)));
+    w->slabs[w->n_slabs++] = *out;
+    return PL_OK;
+}
+
+pl_status pl_unit_reserve_states_all(pl_unit_writer *w, const char *layer, size_t tokens, size_t width,
+                                     pl_storage storage, pl_slab **out)
+{
+    PL_TRY(begin_states_all(w));
+    return reserve(w, w->states_all, layer, tokens, width, storage, out);
+}
+
+pl_status pl_unit_reserve_logits(pl_unit_writer *w, size_t rows, size_t width, pl_slab **out)
+{
+    PL_TRY(begin(w));
+    return reserve(w, w->plumb, "logits", rows, width, PL_STORE_F32, out);
+}
+
 pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
                              size_t n_ranges)
 {
@@ -300,6 +325,8 @@ pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const j
 static pl_status close_file(pl_unit_writer *w)
 {
     bool ok = true;
+    for (size_t i = 0; i < w->n_slabs; i++) pl__slab_close(w->slabs[i]);
+    w->n_slabs = 0;
     hid_t *const groups[] = {&w->states_all, &w->obsm, &w->plumb};
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
         if (*groups[i] >= 0) ok = H5Gclose(*groups[i]) >= 0 && ok;
@@ -314,6 +341,7 @@ static pl_status finish(pl_unit_writer *w)
 {
     PL_TRY(begin(w));
     if (!w->has_obs) return pl_fail(PL_E_INTERNAL, "%s: finished without /obs", w->path);
+    for (size_t i = 0; i < w->n_slabs; i++) PL_TRY(pl__slab_settle(w->slabs[i], &w->n_over));
     const int64_t n_over = (int64_t)w->n_over, complete = 1;
     PL_TRY(pl__output_number(w->plumb, "out_of_range", H5T_STD_I64LE, &n_over, w->path));
     PL_TRY(pl__output_number(w->plumb, "complete", H5T_STD_I64LE, &complete, w->path));
@@ -345,5 +373,6 @@ void pl_unit_discard(pl_unit_writer *w)
     /* Only a .part that this writer created is removed. */
     if (w->disk.fd >= 0) unlink(w->part);
     pl__disk_close(&w->disk);
+    free(w->slabs);
     free(w);
 }

@@ -2,6 +2,7 @@
 #ifndef CUEMU_RUNTIME_H
 #define CUEMU_RUNTIME_H
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -31,6 +32,18 @@ int current_device();
 
 /* ---- Memory ---- */
 
+constexpr size_t DEVICE_ALIGNMENT = 256;
+
+/* Full of 0xFF bytes; null when there is none. The table of allocations is runtime_memory.cpp's. */
+void *device_allocate(size_t bytes);
+void device_release(void *memory, size_t bytes);
+
+/* While one of these lives, device memory may be touched. */
+struct DeviceOpen {
+    DeviceOpen();
+    ~DeviceOpen();
+};
+
 enum class Place { HOST, PINNED, DEVICE };
 Place place_of(const void *p);
 /* [p, p + bytes) lies in one allocation of device memory */
@@ -52,8 +65,14 @@ struct Capture {
 /* cudaErrorInvalidResourceHandle for a stream that was destroyed, or never was one. Null is the default stream. */
 cudaError_t check_stream(cudaStream_t stream);
 
-/* Runs the work now, or records it where the stream captures. */
+/* Runs the work now, or records it where the stream captures, or (CUEMU_LAZY) keeps it until somebody waits. */
 cudaError_t submit(cudaStream_t stream, Work work);
+
+/* Work submitted to the stream is kept: not captured, and not run at once. */
+bool keeps_work(cudaStream_t stream);
+
+/* Runs the stream's kept work; all streams' for null. */
+void finish(cudaStream_t stream);
 
 /* The error of a call that no capture may see (allocation, synchronous copies), or cudaSuccess. */
 cudaError_t outside_capture();
@@ -64,6 +83,8 @@ struct CUstream_st {
     int device = 0;
     unsigned flags = 0;
     cuemu::Capture *capture = nullptr;
+    std::deque<cuemu::Work> kept;
+    size_t n_submitted = 0, n_done = 0;
 };
 struct CUevent_st {
     int device = 0;
@@ -71,7 +92,8 @@ struct CUevent_st {
     cuemu::Capture *capture = nullptr; /* recorded last in this capture */
     cudaStream_t stream = nullptr;
     size_t n_before = 0; /* pieces of work of that stream before the record */
-    double when_ms = -1.0;
+    bool recorded = false;
+    double when_ms = 0.0;
 };
 struct CUgraph_st {
     std::vector<cuemu::Work> work;

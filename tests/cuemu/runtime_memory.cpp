@@ -1,5 +1,5 @@
-/* Device and pinned memory, copies and fills. Device memory is host memory of the exact size (an access past its end is
- * ASan's to report), 256-byte aligned, full of 0xFF bytes when new: an unset float is NaN. */
+/* Device and pinned memory, copies and fills. Both kinds are host memory, 256-byte aligned, full of 0xFF bytes when new
+ * (an unset float is NaN), and under ASan of the exact size: an access past the end is reported. */
 #include "runtime.h"
 
 #include <stdint.h>
@@ -18,8 +18,7 @@ struct Allocation {
     int device;
 };
 
-/* Keyed by the complement of the address: the leak checker must not find its way to memory that nobody frees. The key
- * of the end, so that the first key not above a pointer's complement... lies at or below the pointer. */
+/* Keyed by the complement of the address: the leak checker must not find its way to memory that nobody frees. */
 typedef std::map<uintptr_t, Allocation> Table;
 Table &table()
 {
@@ -31,13 +30,14 @@ uintptr_t key(const void *p)
     return ~(uintptr_t)p;
 }
 
-/* The allocation that p points into; end() for none. Keys fall as addresses rise. */
+/* The allocation that p points into; end() for none. Keys fall as addresses rise, so the first key that is not below
+ * p's is that of the last allocation that starts at p or before. */
 Table::iterator find(const void *p)
 {
     auto it = table().lower_bound(key(p));
     if (it == table().end()) return it;
     size_t inside = (uintptr_t)p - ~it->first;
-    return inside < it->second.bytes || inside == 0 ? it : table().end();
+    return inside < it->second.bytes ? it : table().end();
 }
 
 size_t limit_bytes()
@@ -63,8 +63,11 @@ cudaError_t allocate(void **pointer, size_t bytes, Place place)
     if (place == Place::DEVICE && bytes > limit_bytes() - used_bytes(current_device()))
         return cudaErrorMemoryAllocation;
     void *memory = nullptr;
-    if (posix_memalign(&memory, 256, bytes)) return cudaErrorMemoryAllocation;
-    memset(memory, 0xFF, bytes);
+    if (place == Place::DEVICE)
+        memory = device_allocate(bytes);
+    else if (!posix_memalign(&memory, DEVICE_ALIGNMENT, bytes))
+        memset(memory, 0xFF, bytes);
+    if (!memory) return cudaErrorMemoryAllocation;
     table()[key(memory)] = {bytes, place, current_device()};
     *pointer = memory;
     return cudaSuccess;
@@ -76,8 +79,12 @@ cudaError_t release_memory(void *pointer, Place place)
     if (cudaError_t error = outside_capture()) return error;
     auto it = table().find(key(pointer));
     if (it == table().end() || it->second.place != place) return cudaErrorInvalidValue;
+    finish(nullptr); /* as the real ones wait for the device */
+    if (place == Place::DEVICE)
+        device_release(pointer, it->second.bytes);
+    else
+        free(pointer);
     table().erase(it);
-    free(pointer);
     return cudaSuccess;
 }
 
@@ -91,6 +98,12 @@ cudaError_t check_side(const void *p, bool device, size_t pitch, size_t width, s
     return place_of(p) == Place::DEVICE ? cudaErrorInvalidMemcpyDirection : cudaSuccess;
 }
 
+void copy_rows(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width, size_t rows)
+{
+    for (size_t row = 0; width && row < rows; row++)
+        memcpy((char *)to + row * to_pitch, (const char *)from + row * from_pitch, width);
+}
+
 cudaError_t copy(void *to, size_t to_pitch, const void *from, size_t from_pitch, size_t width, size_t rows,
                  cudaMemcpyKind kind, cudaStream_t stream)
 {
@@ -102,17 +115,23 @@ cudaError_t copy(void *to, size_t to_pitch, const void *from, size_t from_pitch,
     }
     if (cudaError_t error = check_side(to, to_device, to_pitch, width, rows)) return error;
     if (cudaError_t error = check_side(from, from_device, from_pitch, width, rows)) return error;
-    return submit(stream, [=] {
-        for (size_t row = 0; row < rows; row++)
-            memcpy((char *)to + row * to_pitch, (const char *)from + row * from_pitch, width);
-    });
+    /* As the real ones do: pageable memory is read before the call returns, and written before, too. */
+    if (keeps_work(stream) && place_of(from) == Place::HOST) {
+        std::vector<char> staged(width * rows);
+        copy_rows(staged.data(), width, from, from_pitch, width, rows);
+        return submit(stream,
+                      [=, staged = std::move(staged)] { copy_rows(to, to_pitch, staged.data(), width, width, rows); });
+    }
+    cudaError_t error = submit(stream, [=] { copy_rows(to, to_pitch, from, from_pitch, width, rows); });
+    if (!error && keeps_work(stream) && place_of(to) == Place::HOST) finish(stream);
+    return error;
 }
 
 cudaError_t fill(void *to, size_t pitch, int value, size_t width, size_t rows, cudaStream_t stream)
 {
     if (cudaError_t error = check_side(to, true, pitch, width, rows)) return error;
     return submit(stream, [=] {
-        for (size_t row = 0; row < rows; row++) memset((char *)to + row * pitch, value, width);
+        for (size_t row = 0; width && row < rows; row++) memset((char *)to + row * pitch, value, width);
     });
 }
 

@@ -1,6 +1,11 @@
-/* Streams, events, and capture into graphs. */
+/* Streams, events, and capture into graphs.
+ *
+ * Work runs when it is submitted, in the order of the calls. With CUEMU_LAZY=1 it runs only when something waits for it
+ * (a stream, an event, another stream's wait, the release of memory) and no earlier than that: results that nobody
+ * waited for are not there, and pinned memory that was given up too soon is copied too late. */
 #include "runtime.h"
 
+#include <stdlib.h>
 #include <time.h>
 
 #include <set>
@@ -49,6 +54,31 @@ cudaError_t spoil(Capture *capture)
     return cudaErrorStreamCaptureUnsupported;
 }
 
+void run_work(const Work &work)
+{
+    DeviceOpen open;
+    work();
+}
+
+/* Runs kept work until the stream has done n pieces. Work may in turn wait for other streams. */
+void run_until(cudaStream_t stream, size_t n)
+{
+    while (stream->n_done < n && !stream->kept.empty()) {
+        Work work = std::move(stream->kept.front());
+        stream->kept.pop_front();
+        run_work(work);
+        stream->n_done++;
+    }
+}
+
+/* One piece of work, as time passes between two questions. */
+cudaError_t advance(cudaStream_t stream, size_t n)
+{
+    if (stream->n_done >= n) return cudaSuccess;
+    run_until(stream, stream->n_done + 1);
+    return cudaErrorNotReady;
+}
+
 void end_capture(Capture *capture)
 {
     for (uintptr_t key : streams.keys) {
@@ -70,6 +100,21 @@ cudaError_t check_stream(cudaStream_t stream)
     return !stream || streams.has(stream) ? cudaSuccess : cudaErrorInvalidResourceHandle;
 }
 
+bool keeps_work(cudaStream_t stream)
+{
+    const char *lazy = getenv("CUEMU_LAZY");
+    return lazy && *lazy == '1' && stream && !stream->capture;
+}
+
+void finish(cudaStream_t stream)
+{
+    if (stream) {
+        run_until(stream, stream->n_submitted);
+        return;
+    }
+    for (uintptr_t key : std::set<uintptr_t>(streams.keys)) finish((CUstream_st *)~key);
+}
+
 cudaError_t submit(cudaStream_t stream, Work work)
 {
     if (cudaError_t error = check_stream(stream)) return error;
@@ -80,9 +125,19 @@ cudaError_t submit(cudaStream_t stream, Work work)
             capture->invalid = true;
             return cudaErrorStreamCaptureImplicit;
         }
+        for (uintptr_t key : std::set<uintptr_t>(streams.keys)) {
+            cudaStream_t other = (CUstream_st *)~key;
+            if (!(other->flags & cudaStreamNonBlocking)) finish(other);
+        }
+    }
+    if (keeps_work(stream)) {
+        stream->kept.push_back(std::move(work));
+        stream->n_submitted++;
+        return cudaSuccess;
     }
     if (!stream || !stream->capture) {
-        work();
+        if (stream) finish(stream);
+        run_work(work);
         return cudaSuccess;
     }
     if (stream->capture->invalid) return cudaErrorStreamCaptureInvalidated;
@@ -135,12 +190,13 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream)
     CUEMU_USABLE;
     if (!stream || !streams.has(stream)) return result(cudaErrorInvalidResourceHandle);
     if (stream->capture) end_capture(stream->capture);
+    finish(stream);
     streams.remove(stream);
     delete stream;
     return cudaSuccess;
 }
 
-static cudaError_t wait_for_stream(cudaStream_t stream)
+static cudaError_t may_wait(cudaStream_t stream)
 {
     if (cudaError_t error = check_stream(stream)) return error;
     if (stream && stream->capture) return spoil(stream->capture);
@@ -150,19 +206,24 @@ static cudaError_t wait_for_stream(cudaStream_t stream)
 cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
     CUEMU_USABLE;
-    return result(wait_for_stream(stream));
+    if (cudaError_t error = may_wait(stream)) return result(error);
+    finish(stream);
+    return cudaSuccess;
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t stream)
 {
     CUEMU_USABLE;
-    return result(wait_for_stream(stream));
+    if (cudaError_t error = may_wait(stream)) return result(error);
+    return stream ? result(advance(stream, stream->n_submitted)) : cudaSuccess;
 }
 
 cudaError_t cudaDeviceSynchronize(void)
 {
     CUEMU_USABLE;
-    return result(outside_capture());
+    if (cudaError_t error = outside_capture()) return result(error);
+    finish(nullptr);
+    return cudaSuccess;
 }
 
 /* ---- Events ---- */
@@ -201,7 +262,13 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream)
     event->capture = stream ? stream->capture : nullptr;
     event->stream = stream;
     event->n_before = event->capture ? event->capture->n_own[stream] : 0;
-    event->when_ms = now_ms();
+    event->recorded = true;
+    if (event->capture) return cudaSuccess;
+    if (cudaError_t error = submit(stream, [event] {
+            if (events.has(event)) event->when_ms = now_ms();
+        }))
+        return result(error);
+    event->n_before = stream ? stream->n_submitted : 0;
     return cudaSuccess;
 }
 
@@ -212,12 +279,16 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     if (cudaError_t error = check_stream(stream)) return result(error);
     Capture *here = stream ? stream->capture : nullptr;
     if (!event->capture) {
-        /* Nothing is under way outside captures; an event never recorded is no reason to wait. */
-        if (here && event->when_ms >= 0.0) {
+        if (!event->recorded) return cudaSuccess; /* no reason to wait */
+        if (here) {
             here->invalid = true;
             return result(cudaErrorStreamCaptureIsolation);
         }
-        return cudaSuccess;
+        cudaStream_t other = event->stream;
+        size_t n = event->n_before;
+        return result(submit(stream, [other, n] {
+            if (other && streams.has(other)) run_until(other, n);
+        }));
     }
     if (here && here != event->capture) {
         here->invalid = event->capture->invalid = true;
@@ -235,7 +306,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     return cudaSuccess;
 }
 
-static cudaError_t wait_for_event(cudaEvent_t event)
+static cudaError_t may_wait(cudaEvent_t event)
 {
     if (!event || !events.has(event)) return cudaErrorInvalidResourceHandle;
     if (!event->capture) return cudaSuccess;
@@ -246,13 +317,17 @@ static cudaError_t wait_for_event(cudaEvent_t event)
 cudaError_t cudaEventSynchronize(cudaEvent_t event)
 {
     CUEMU_USABLE;
-    return result(wait_for_event(event));
+    if (cudaError_t error = may_wait(event)) return result(error);
+    if (event->stream && streams.has(event->stream)) run_until(event->stream, event->n_before);
+    return cudaSuccess;
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event)
 {
     CUEMU_USABLE;
-    return result(wait_for_event(event));
+    if (cudaError_t error = may_wait(event)) return result(error);
+    if (!event->stream || !streams.has(event->stream)) return cudaSuccess;
+    return result(advance(event->stream, event->n_before));
 }
 
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end)
@@ -260,8 +335,9 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaEvent_t end)
     CUEMU_USABLE;
     for (cudaEvent_t event : {start, end}) {
         if (!event || !events.has(event)) return result(cudaErrorInvalidResourceHandle);
-        if ((event->flags & cudaEventDisableTiming) || event->when_ms < 0.0)
-            return result(cudaErrorInvalidResourceHandle);
+        if ((event->flags & cudaEventDisableTiming) || !event->recorded) return result(cudaErrorInvalidResourceHandle);
+        if (event->stream && streams.has(event->stream) && event->stream->n_done < event->n_before)
+            return result(cudaErrorNotReady);
     }
     *ms = (float)(end->when_ms - start->when_ms);
     return cudaSuccess;

@@ -355,6 +355,48 @@ static void check_limits()
     CHECK_ERROR(cudaErrorInvalidValue, launched(1, 1, 100 * 1024 + 1));
 }
 
+/* ---- A recorded launch ---- */
+
+static __global__ void scale_kernel(float *y, const float *x, float factor)
+{
+    y[threadIdx.x] = x[threadIdx.x] * factor;
+}
+
+/* Arguments are those of the recording, memory is that of the replay; work of libraries is recorded, too. */
+static void check_graph()
+{
+    Array<float> x({1, 2, 3, 4}), y({0, 0, 0, 0});
+    cudaStream_t stream;
+    cudaGraph_t graph;
+    cudaGraphExec_t exec;
+    float factor = 2.0f, *from = x.device;
+    int n_library = 0;
+    OK(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+    OK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    CU_LAUNCH(scale_kernel, 1, 4, 0, stream, y.device, from, factor);
+    OK(cudaGetLastError());
+    cuemu_enqueue(stream, [&n_library] { n_library++; });
+    CU_LAUNCH(scale_kernel, 1, 2000, 0, stream, y.device, from, factor); /* refused: not in the graph */
+    CHECK_ERROR(cudaErrorInvalidConfiguration, cudaGetLastError());
+    OK(cudaStreamEndCapture(stream, &graph));
+    OK(cudaGraphInstantiate(&exec, graph, 0));
+    factor = 100.0f;
+    from = nullptr;
+    y.pull();
+    CHECK(y.host[3] == 0.0f && n_library == 0);
+    for (int round = 1; round < 3; round++) {
+        x.host[3] = (float)round;
+        x.push();
+        OK(cudaGraphLaunch(exec, stream));
+        OK(cudaStreamSynchronize(stream));
+        y.pull();
+        CHECK(y.host[0] == 2.0f && y.host[3] == 2.0f * (float)round && n_library == round);
+    }
+    OK(cudaGraphExecDestroy(exec));
+    OK(cudaGraphDestroy(graph));
+    OK(cudaStreamDestroy(stream));
+}
+
 /* ---- The table ---- */
 
 static const struct {
@@ -372,6 +414,7 @@ static const struct {
     {"ldmatrix", check_ldmatrix},
     {"copies", check_copies},
     {"limits", check_limits},
+    {"graph", check_graph},
 };
 
 int main(int argc, char **argv)

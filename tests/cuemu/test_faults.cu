@@ -63,6 +63,8 @@ template <bool FAULT> static __global__ void misaligned_ldmatrix(float *y)
 template <bool FAULT> static __global__ void misaligned_copy(float *y)
 {
     __shared__ __align__(16) float shared[N];
+    y[threadIdx.x] = 1.0f;
+    __syncthreads();
     if (threadIdx.x < N / 4) cp_async16(&shared[threadIdx.x * 4], y + threadIdx.x * 4 - (FAULT && threadIdx.x ? 1 : 0));
     cp_async_commit();
     cp_async_wait<0>();
@@ -114,8 +116,8 @@ template <bool FAULT> static __global__ void beyond_shared(float *y)
     __shared__ float shared[N];
     shared[threadIdx.x] = 1.0f;
     __syncthreads();
-    const float *next = shared + 1; /* out of sight of the compiler's own check of indices */
-    y[threadIdx.x] = FAULT ? next[threadIdx.x] : shared[threadIdx.x];
+    const float *volatile from = shared; /* out of sight of the compiler's own check of indices */
+    y[threadIdx.x] = from[threadIdx.x + (FAULT ? 1 : 0)];
 }
 
 template <bool FAULT> static __global__ void beyond_dynamic(float *y)
@@ -195,73 +197,165 @@ template <bool FAULT> static __global__ void unshared_copy(float *y)
 
 template <bool FAULT> static __global__ void plain_count(float *y)
 {
+    y[threadIdx.x] = 0.0f;
+    __syncthreads();
     if (FAULT)
         y[0] = y[0] + 1.0f;
     else
         atomicAdd(y, 1.0f);
 }
 
-/* ---- Running one ---- */
+/* ---- Running a kernel: two blocks, so that what a block leaves behind shows ---- */
 
-enum Needs { NOTHING, ADDRESS, THREAD };
-
-static const struct {
-    const char *name;
-    Needs needs;
-    const char *text; /* what the report must hold */
-    void (*good)(float *);
-    void (*bad)(float *);
-} faults[] = {
-#define FAULT(kernel, needs, text)                                                                                     \
-    {                                                                                                                  \
-#kernel, needs, text, kernel < false>, kernel < true>                                                          \
+template <void (*KERNEL)(float *)> static int run_kernel()
+{
+    float *y, host[N];
+    if (cudaMalloc(&y, sizeof host)) return 2;
+    CU_LAUNCH(KERNEL, 2, N, N * sizeof(float), nullptr, y);
+    if (cudaGetLastError() || cudaMemcpy(host, y, sizeof host, cudaMemcpyDeviceToHost) || cudaFree(y)) return 2;
+    for (float v : host) {
+        if (v == v) continue;
+        fprintf(stderr, "NaN in the result\n");
+        return 1;
     }
-    FAULT(divergent_barrier, NOTHING, "threads of one block wait at different __syncthreads calls"),
-    FAULT(deadlock, NOTHING, "deadlock: warp lanes named in the mask never arrive"),
-    FAULT(absent_lane, NOTHING, "a lane left the kernel while its warp waits for it"),
-    FAULT(masked_lane, NOTHING, "shuffle reads a lane outside its mask"),
-    FAULT(misaligned_ldmatrix, NOTHING, "ldmatrix row address not 16-byte aligned"),
-    FAULT(misaligned_copy, NOTHING, "cp.async address not 16-byte aligned"),
-    FAULT(missing_wait, NOTHING, "NaN in the result"),
-    FAULT(unset_shared, NOTHING, "NaN in the result"),
-    FAULT(unset_dynamic, NOTHING, "NaN in the result"),
-    FAULT(unset_global, NOTHING, "NaN in the result"),
-    FAULT(beyond_shared, ADDRESS, "global-buffer-overflow"),
-    FAULT(beyond_dynamic, ADDRESS, "heap-buffer-overflow"),
-    FAULT(beyond_global, ADDRESS, "heap-buffer-overflow"),
-    FAULT(beyond_copy, ADDRESS, "heap-buffer-overflow"),
-    FAULT(misaligned_vector, ADDRESS, "misaligned address"),
-    FAULT(missing_syncthreads, THREAD, "data race"),
-    FAULT(missing_syncwarp, THREAD, "data race"),
-    FAULT(early_overwrite, THREAD, "data race"),
-    FAULT(unshared_copy, THREAD, "data race"),
-    FAULT(plain_count, THREAD, "data race"),
+    return 0;
+}
+
+/* ---- Faults of host code ---- */
+
+static int wrong(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    return 1;
+}
+
+template <bool FAULT> static int host_access()
+{
+    int *count, host = 1;
+    if (cudaMalloc(&count, sizeof *count)) return 2;
+    if (cudaMemcpy(count, &host, sizeof host, cudaMemcpyHostToDevice)) return 2;
+    volatile int *from = FAULT ? count : &host;
+    return *from + (int)cudaFree(count) - 1;
+}
+
+template <bool FAULT> static int leak()
+{
+    static float *volatile y; /* the pointer is lost, not the emulator's knowledge of the memory */
+    float *fresh;
+    if (cudaMalloc(&fresh, 1000)) return 2;
+    y = FAULT ? nullptr : fresh;
+    fresh = nullptr;
+    return y ? (int)cudaFree(y) : 0;
+}
+
+/* Two streams and pinned memory, with work that runs when waited for. */
+struct Lazy {
+    cudaStream_t first, second;
+    cudaEvent_t event;
+    int *device, *pinned;
+    Lazy()
+    {
+        setenv("CUEMU_LAZY", "1", 1);
+        if (cudaStreamCreateWithFlags(&first, cudaStreamNonBlocking) ||
+            cudaStreamCreateWithFlags(&second, cudaStreamNonBlocking) ||
+            cudaEventCreateWithFlags(&event, cudaEventDisableTiming) || cudaMalloc(&device, sizeof(int)) ||
+            cudaMallocHost(&pinned, sizeof(int)))
+            exit(2);
+        *pinned = 7;
+    }
+    ~Lazy()
+    {
+        if (cudaFree(device) || cudaFreeHost(pinned) || cudaEventDestroy(event) || cudaStreamDestroy(first) ||
+            cudaStreamDestroy(second))
+            exit(2);
+    }
 };
+
+/* A result is read before its copy was waited for. */
+template <bool FAULT> static int early_read()
+{
+    Lazy l;
+    if (cudaMemsetAsync(l.device, 0, sizeof(int), l.first)) return 2;
+    if (cudaMemcpyAsync(l.pinned, l.device, sizeof(int), cudaMemcpyDeviceToHost, l.first)) return 2;
+    if (!FAULT && cudaStreamSynchronize(l.first)) return 2;
+    return *l.pinned == 0 ? 0 : wrong("the result is not there");
+}
+
+/* A stream uses another's result without waiting for it. */
+template <bool FAULT> static int missing_event()
+{
+    Lazy l;
+    if (cudaMemsetAsync(l.device, 0, sizeof(int), l.first) || cudaEventRecord(l.event, l.first)) return 2;
+    if (!FAULT && cudaStreamWaitEvent(l.second, l.event)) return 2;
+    if (cudaMemcpyAsync(l.pinned, l.device, sizeof(int), cudaMemcpyDeviceToHost, l.second)) return 2;
+    if (cudaStreamSynchronize(l.second)) return 2;
+    return *l.pinned == 0 ? 0 : wrong("the result is not there");
+}
+
+/* Pinned memory is written again while a copy from it is under way. */
+template <bool FAULT> static int early_reuse()
+{
+    Lazy l;
+    if (cudaMemcpyAsync(l.device, l.pinned, sizeof(int), cudaMemcpyHostToDevice, l.first)) return 2;
+    if (!FAULT && cudaStreamSynchronize(l.first)) return 2;
+    *l.pinned = 8;
+    int result = 0;
+    if (cudaMemcpyAsync(&result, l.device, sizeof(int), cudaMemcpyDeviceToHost, l.first)) return 2;
+    return result == 7 ? 0 : wrong("the copy took what came later");
+}
+
+/* ---- The table ---- */
+
+/* The build that sees the fault; NO_SANITIZER: the others' own checks come first */
+enum Needs { NOTHING, NO_SANITIZER, ADDRESS, THREAD };
 
 #if defined(CUEMU_ASAN)
 static const Needs have = ADDRESS;
 #elif defined(CUEMU_TSAN)
 static const Needs have = THREAD;
 #else
-static const Needs have = NOTHING;
+static const Needs have = NO_SANITIZER;
 #endif
 
-/* The child's part: two blocks, so that what a block leaves behind shows. */
-static int run(size_t which, bool bad)
-{
-    void (*kernel)(float *) = bad ? faults[which].bad : faults[which].good;
-    float *y, host[N];
-    if (cudaMalloc(&y, sizeof host)) return 2;
-    CU_LAUNCH(kernel, 2, N, N * sizeof(float), nullptr, y);
-    if (cudaGetLastError() || cudaMemcpy(host, y, sizeof host, cudaMemcpyDeviceToHost) || cudaFree(y)) return 2;
-    for (float v : host) {
-        if (v == v || faults[which].needs != NOTHING) continue;
-        if (!strcmp(faults[which].name, "misaligned_copy")) continue; /* writes nothing */
-        fprintf(stderr, "NaN in the result\n");
-        return 1;
-    }
-    return 0;
-}
+static const struct {
+    const char *name;
+    Needs needs;
+    const char *text; /* what the report must hold */
+    int (*good)();
+    int (*bad)();
+} faults[] = {
+#define KERNEL_FAULT(kernel, needs, text) {#kernel, needs, text, run_kernel<kernel<false>>, run_kernel<kernel<true>>},
+#define HOST_FAULT(function, needs, text) {#function, needs, text, function<false>, function<true>},
+    // clang-format off
+    KERNEL_FAULT(divergent_barrier, NOTHING, "threads of one block wait at different __syncthreads calls")
+    KERNEL_FAULT(deadlock, NOTHING, "deadlock: warp lanes named in the mask never arrive")
+    KERNEL_FAULT(absent_lane, NOTHING, "a lane left the kernel while its warp waits for it")
+    KERNEL_FAULT(masked_lane, NOTHING, "shuffle reads a lane outside its mask")
+    KERNEL_FAULT(misaligned_ldmatrix, NOTHING, "ldmatrix row address not 16-byte aligned")
+    KERNEL_FAULT(misaligned_copy, NOTHING, "cp.async address not 16-byte aligned")
+    KERNEL_FAULT(missing_wait, NOTHING, "NaN in the result")
+    KERNEL_FAULT(unset_shared, NOTHING, "NaN in the result")
+    KERNEL_FAULT(unset_dynamic, NOTHING, "NaN in the result")
+    KERNEL_FAULT(unset_global, NOTHING, "NaN in the result")
+    KERNEL_FAULT(beyond_shared, ADDRESS, "global-buffer-overflow")
+    KERNEL_FAULT(beyond_dynamic, ADDRESS, "heap-buffer-overflow")
+    KERNEL_FAULT(beyond_global, ADDRESS, "heap-buffer-overflow")
+    KERNEL_FAULT(beyond_copy, ADDRESS, "heap-buffer-overflow")
+    KERNEL_FAULT(misaligned_vector, ADDRESS, "misaligned address")
+    KERNEL_FAULT(missing_syncthreads, THREAD, "data race")
+    KERNEL_FAULT(missing_syncwarp, THREAD, "data race")
+    KERNEL_FAULT(early_overwrite, THREAD, "data race")
+    KERNEL_FAULT(unshared_copy, THREAD, "data race")
+    KERNEL_FAULT(plain_count, THREAD, "data race")
+    HOST_FAULT(host_access, have == ADDRESS ? ADDRESS : NO_SANITIZER, have == ADDRESS ? "use-after-poison" : "host code touches device memory")
+    HOST_FAULT(leak, ADDRESS, "detected memory leaks")
+    HOST_FAULT(early_read, NOTHING, "the result is not there")
+    HOST_FAULT(missing_event, NOTHING, "the result is not there")
+    HOST_FAULT(early_reuse, NOTHING, "the copy took what came later")
+    // clang-format on
+};
+
+/* ---- Running a case ---- */
 
 /* Runs this program again as a child; its exit status, -1 after a signal, and what it wrote to stderr. */
 static int run_child(const char *name, const char *how, std::string &text)
@@ -294,11 +388,13 @@ int main(int argc, char **argv)
         for (auto &fault : faults) printf("%s\n", fault.name);
         return 2;
     }
-    if (argc > 2) return run(which, !strcmp(argv[2], "bad"));
+    if (argc > 2) return strcmp(argv[2], "bad") ? faults[which].good() : faults[which].bad();
 
     if (faults[which].needs != NOTHING && faults[which].needs != have) {
-        printf("SKIP: %s shows under the %s sanitizer only\n", argv[1],
-               faults[which].needs == ADDRESS ? "address" : "thread");
+        printf("SKIP: %s shows in a build with %s only\n", argv[1],
+               faults[which].needs == ADDRESS  ? "the address sanitizer"
+               : faults[which].needs == THREAD ? "the thread sanitizer"
+                                               : "no sanitizer or the address sanitizer");
         return 77;
     }
     std::string text;
@@ -308,10 +404,10 @@ int main(int argc, char **argv)
         return 1;
     }
     status = run_child(argv[1], "bad", text);
-    bool named = text.find("CUEMU ERROR") == std::string::npos || text.find("test_faults.cu:") != std::string::npos;
-    if (status == 0 || text.find(faults[which].text) == std::string::npos || !named) {
-        fprintf(stderr, "%s with its fault: status %d, expected '%s'\n%s", argv[1], status, faults[which].text,
-                text.c_str());
+    bool placed = text.find("CUEMU ERROR in") == std::string::npos || text.find("test_faults.cu:") != std::string::npos;
+    if (status == 0 || text.find(faults[which].text) == std::string::npos || !placed) {
+        fprintf(stderr, "%s with its fault: status %d, expected '%s' and the place\n%s", argv[1], status,
+                faults[which].text, text.c_str());
         return 1;
     }
     return 0;

@@ -1,6 +1,7 @@
 /* One case table an op serves check, timing and list on every device.
  *
  *   test_norm               the checks
+ *   test_norm --only TEXT   the checks of the cases whose line in the list holds TEXT
  *   test_norm --list        the cases of the chosen device, one a line: op, storage type, case
  *   test_norm --time        a line a case: op, type, case, ms (median), GB/s, GFLOP/s, separated by tabs; where the
  * case does not say its bytes or operations, "-". Large shapes (BENCH) run here only, and not under the emulator.
@@ -105,11 +106,14 @@ static inline size_t case_types(const case_table *t, pl_dtype types[4])
     return n;
 }
 
+static const char *only_cases = ""; /* what a case's line must hold */
+
 static inline bool choose_case(const case_table *t, size_t i, pl_dtype compute, bool timing)
 {
     char text[128];
     case_use use = t->describe(i, text);
     snprintf(current_case, sizeof current_case, "%s\t%s\t%s", t->op, pl_dtype_name(compute), text);
+    if (!strstr(current_case, only_cases)) return false;
     return use == EVERY || (!on_emulator() && (use == LARGE || timing));
 }
 
@@ -168,8 +172,13 @@ static inline int cases_main(int argc, char **argv, const case_table *t, const s
         run_cases(t, 0, true); /* no cmocka test: what fails ends the program */
         return 0;
     }
+    if (argc == 3 && strcmp(argv[1], "--only") == 0) {
+        const struct CMUnitTest some = CASES(t);
+        only_cases = argv[2];
+        return _cmocka_run_group_tests(t->op, &some, 1, NULL, NULL);
+    }
     if (argc > 1) {
-        fprintf(stderr, "%s: '%s' is not known: expected --list, --time or nothing\n", argv[0], argv[1]);
+        fprintf(stderr, "%s: expected --list, --time, --only TEXT or nothing\n", argv[0]);
         return 2;
     }
     return _cmocka_run_group_tests(t->op, tests, n, NULL, NULL);

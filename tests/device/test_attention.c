@@ -310,34 +310,39 @@ static void run(const world *w, size_t i)
         check_case(w, &shapes[i]);
 }
 
-/* What stands in a page after a row's position never reaches the row, NaN included: a poisoned later token of the same
- * path, in an earlier use of the page. */
-static void check_later_positions(const world *w)
+/* A key or value that is not finite reaches the rows that see it and no others: neither earlier rows of its own run,
+ * nor rows whose window has left it behind, nor a later use of the page that ends before it. */
+static void check_unseen(const world *w, size_t window)
 {
-    const shape s = {2, 1, 16, 0, 0, false, EVERY, 0, 0, 0};
+    const shape s = {3, 1, 24, 0, window, false, EVERY, 0, 0, 0};
     problem p = problem_create(&s, w->type);
     size_t HD = s.H * s.D, n = p.n_rows * HD;
-    int32_t length = p.lengths[2], poisoned_row = length - 24, kept = length - 25;
+    int32_t length = p.lengths[2], bad = length - 24;
     float *clean = (float *)calloc(n, sizeof(float)), *y = (float *)calloc(n, sizeof(float));
     float *lse = (float *)calloc(p.n_rows * s.H, sizeof(float));
-    float *key = p.qkv + (p.first[2] + (size_t)poisoned_row) * p.width + s.H * s.D, *value = key + s.G * s.D;
+    float *key = p.qkv + (p.first[2] + (size_t)bad) * p.width + s.H * s.D, *value = key + s.G * s.D + 5;
+    const float bads[] = {NAN, INFINITY};
+    const span whole = {2, 0, length}, head = {2, 0, bad};
     int32_t table[PATHS * PAGES];
     for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)j;
-    for (int poisoned = 0; poisoned < 3; poisoned++) { /* not at all, a key, a value */
+    for (int round = 0; round < 5; round++) { /* clean, then a key and a value, NaN and inf */
         pl_kv *kv;
-        span whole = {2, 0, length}, head = {2, 0, kept};
         must(w->gear.ops->kv_create(w->gear.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
-        if (poisoned) {
-            float *at = poisoned == 1 ? key : value, keep = *at;
-            *at = NAN;
-            run_batch(w, &p, kv, &whole, 1, table, y, lse);
-            *at = keep;
-            assert_true(isnan(y[(p.first[2] + (size_t)poisoned_row + 4) * HD]));
+        float *at = round % 2 ? key : value, keep = *at;
+        if (round) *at = bads[(round - 1) / 2];
+        run_batch(w, &p, kv, &whole, 1, table, round ? y : clean, lse);
+        *at = keep;
+        for (int32_t i = 0; round && i < length; i++) {
+            const float *row = y + (p.first[2] + (size_t)i) * HD, *clean_row = clean + (p.first[2] + (size_t)i) * HD;
+            bool sees = i >= bad && (!window || i < bad + (int32_t)window);
+            if (sees && round != 3) /* a key of inf may have weight 0 */
+                assert_false(isfinite(row[HD - s.D + 5]));
+            else if (!sees)
+                assert_memory_equal(row, clean_row, HD * sizeof(float));
         }
-        run_batch(w, &p, kv, &head, 1, table, poisoned ? y : clean, lse);
+        run_batch(w, &p, kv, &head, 1, table, y, lse);
+        assert_memory_equal(y + p.first[2] * HD, clean + p.first[2] * HD, (size_t)bad * HD * sizeof(float));
         w->gear.ops->kv_free(kv);
-        if (poisoned)
-            assert_memory_equal(y + p.first[2] * HD, clean + p.first[2] * HD, (size_t)kept * HD * sizeof(float));
     }
     free(clean);
     free(y);
@@ -345,14 +350,61 @@ static void check_later_positions(const world *w)
     problem_free(&p);
 }
 
-static void test_later_positions(void **state)
+static void test_unseen(void **state)
 {
     (void)state;
     const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16};
     world w = world_open(1);
     for (size_t i = 0; i < (w.cuda ? 3 : 1); i++) {
         w.compute = w.type = types[i];
-        check_later_positions(&w);
+        check_unseen(&w, 0);
+        check_unseen(&w, 7);
+    }
+    world_close(&w);
+}
+
+/* Two paths that share their first page, written once: the same bits as each by itself. */
+static void check_shared_page(const world *w)
+{
+    const shape s = {5, 1, 20, 0, 0, false, EVERY, 0, 0, 0};
+    problem p = problem_create(&s, w->type);
+    size_t HD = s.H * s.D, n = p.n_rows * HD;
+    int32_t two = p.lengths[2], three = p.lengths[3], table[PATHS * PAGES];
+    const span alone[2] = {{2, 0, two}, {3, 0, three}}, prefix = {3, 0, PL_PAGE};
+    const span rest[2] = {{3, PL_PAGE, three - PL_PAGE}, {2, PL_PAGE, two - PL_PAGE - 1}}, last = {2, two - 1, 1};
+    float *y = (float *)calloc(n, sizeof(float)), *shared = (float *)calloc(n, sizeof(float));
+    float *lse = (float *)calloc(p.n_rows * s.H, sizeof(float));
+    memcpy(p.qkv + p.first[2] * p.width, p.qkv + p.first[3] * p.width, PL_PAGE * p.width * sizeof(float));
+    for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)j;
+    for (int sharing = 0; sharing < 2; sharing++) {
+        pl_kv *kv;
+        must(w->gear.ops->kv_create(w->gear.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
+        if (sharing) {
+            table[2 * PAGES] = table[3 * PAGES];
+            run_batch(w, &p, kv, &prefix, 1, table, shared, lse);
+            memcpy(shared + p.first[2] * HD, shared + p.first[3] * HD, PL_PAGE * HD * sizeof(float));
+            run_batch(w, &p, kv, rest, 2, table, shared, lse);
+            run_batch(w, &p, kv, &last, 1, table, shared, lse);
+        } else {
+            run_batch(w, &p, kv, alone, 2, table, y, lse);
+        }
+        w->gear.ops->kv_free(kv);
+    }
+    assert_memory_equal(shared + p.first[2] * HD, y + p.first[2] * HD, (size_t)(two + three) * HD * sizeof(float));
+    free(y);
+    free(shared);
+    free(lse);
+    problem_free(&p);
+}
+
+static void test_shared_page(void **state)
+{
+    (void)state;
+    const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16};
+    world w = world_open(1);
+    for (size_t i = 0; i < (w.cuda ? 3 : 1); i++) {
+        w.compute = w.type = types[i];
+        check_shared_page(&w);
     }
     world_close(&w);
 }
@@ -362,6 +414,7 @@ static const case_table table_of_cases = {
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {CASES(&table_of_cases), cmocka_unit_test(test_later_positions)};
+    const struct CMUnitTest tests[] = {CASES(&table_of_cases), cmocka_unit_test(test_unseen),
+                                       cmocka_unit_test(test_shared_page)};
     return CASES_MAIN(argc, argv, &table_of_cases, tests);
 }

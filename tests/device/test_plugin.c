@@ -289,7 +289,7 @@ static void test_events(void **state)
     (void)state;
     setenv("CUEMU_DEVICES", "2", 1);
     world w = emulated_open("cuda-emulated:1"); /* not the device that a new thread starts with */
-    pl_stream *second;
+    pl_stream *second, *elsewhere;
     pl_event *event;
     must(w.gear.ops->stream_create(w.gear.device, &second));
     must(w.gear.ops->event_create(w.gear.device, &event));
@@ -297,6 +297,13 @@ static void test_events(void **state)
     must(w.gear.ops->event_record(event, w.stream));
     must(w.gear.ops->event_wait(event, second));
     must(w.gear.ops->event_wait_host(event));
+    pl_gear zero;
+    must(pl_gear_open(&zero, "cuda-emulated:0", 1));
+    must(w.gear.ops->event_record(event, w.stream)); /* wherever the thread was last */
+    assert_int_equal(zero.ops->stream_create(zero.device, &elsewhere), PL_OK);
+    assert_int_equal(zero.ops->event_record(event, elsewhere), PL_E_DEVICE); /* an event has one device */
+    zero.ops->stream_free(elsewhere);
+    pl_gear_close(&zero);
     handover h = {w.gear.ops, event, PL_E_INTERNAL};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, wait_for_event, &h), 0);
@@ -316,10 +323,17 @@ typedef struct worker {
     char trouble[256];
 } worker;
 
+/* Makes the other device the thread's current one. */
+static pl_status turn_to(const pl_gear *gear)
+{
+    pl_device_facts facts;
+    return gear->ops->facts(gear->device, &facts);
+}
+
 static pl_status work(const worker *job)
 {
     for (size_t round = 0; round < 20; round++) {
-        const pl_gear *gear = &job->gears[round % 2];
+        const pl_gear *gear = &job->gears[round % 2], *other = &job->gears[1 - round % 2];
         const pl_backend *ops = gear->ops;
         pl_stream *stream = NULL;
         pl_graph *graph = NULL;
@@ -329,12 +343,16 @@ static pl_status work(const worker *job)
         for (size_t i = 0; i < 8; i++) data[i] = job->first + (float)(8 * round + i);
         PL_GOTO(status, done, ops->stream_create(gear->device, &stream));
         PL_GOTO(status, done, pl_view_create(gear, &a, 1, 8, PL_F32));
-        PL_GOTO(status, done, pl_view_create(&job->gears[round % 2], &b, 1, 8, PL_F32));
+        PL_GOTO(status, done, pl_view_create(gear, &b, 1, 8, PL_F32));
+        PL_GOTO(status, done, turn_to(other));
         PL_GOTO(status, done, ops->record_begin(stream));
+        PL_KEEP(status, turn_to(other));
         PL_KEEP(status, ops->copy(stream, &(pl_copy_args){.from = a, .to = b}));
         PL_KEEP(status, ops->record_end(stream, &graph));
         if (status != PL_OK) goto done;
+        PL_GOTO(status, done, turn_to(other));
         PL_GOTO(status, done, ops->upload(stream, a, data));
+        PL_GOTO(status, done, turn_to(other));
         PL_GOTO(status, done, ops->replay(stream, graph));
         PL_GOTO(status, done, ops->download(stream, back, b));
         PL_GOTO(status, done, ops->stream_wait(stream));

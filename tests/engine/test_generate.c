@@ -3,7 +3,7 @@
 #include "engine/continuation.h"
 #include "engine/questions.h"
 
-enum { STEPS = 40, PROMPTS = 10 };
+enum { MOST_STEPS = 40, MOST_PROMPTS = 10 };
 
 static const model_shape small = {"llama", 32, 4, 2, 48, 2, 60, 150};
 
@@ -47,25 +47,26 @@ static void arg_max(random_model *m, const pl_request *requests, size_t n, int32
 static void tokens_are_the_arg_max_of_scoring(void **state)
 {
     (void)state;
+    const size_t steps = on_emulator() ? 5 : MOST_STEPS, n_prompts = on_emulator() ? 3 : MOST_PROMPTS;
     random_model m;
     open_small(&m);
     questions *q = malloc(sizeof *q);
-    ask(q, PROMPTS, 100, small.V, 9);
-    pl_generation *out = generate(&m, q->requests, PROMPTS, STEPS, -1, NULL);
-    int32_t(*paths)[STEPS][PATH] = calloc(PROMPTS, sizeof *paths), best[PROMPTS * STEPS];
-    pl_request prefixes[PROMPTS * STEPS];
-    for (size_t r = 0; r < PROMPTS; r++) {
-        assert_int_equal(out[r].ids.n, STEPS);
+    ask(q, n_prompts, 100, small.V, 9);
+    pl_generation *out = generate(&m, q->requests, n_prompts, steps, -1, NULL);
+    int32_t(*paths)[MOST_STEPS][PATH] = calloc(n_prompts, sizeof *paths), best[MOST_PROMPTS * MOST_STEPS];
+    pl_request prefixes[MOST_PROMPTS * MOST_STEPS];
+    for (size_t r = 0; r < n_prompts; r++) {
+        assert_int_equal(out[r].ids.n, steps);
         assert_false(out[r].stopped);
-        for (size_t t = 0; t < STEPS; t++) {
+        for (size_t t = 0; t < steps; t++) {
             memcpy(paths[r][t], q->prompts[r], q->requests[r].n * sizeof(int32_t));
             memcpy(paths[r][t] + q->requests[r].n, out[r].ids.data, t * sizeof(int32_t));
-            prefixes[r * STEPS + t] = (pl_request){.ids = paths[r][t], .n = q->requests[r].n + t, .gold = SIZE_MAX};
+            prefixes[r * steps + t] = (pl_request){.ids = paths[r][t], .n = q->requests[r].n + t, .gold = SIZE_MAX};
         }
     }
-    arg_max(&m, prefixes, PROMPTS * STEPS, best);
-    for (size_t r = 0; r < PROMPTS; r++)
-        for (size_t t = 0; t < STEPS; t++) assert_int_equal(out[r].ids.data[t], best[r * STEPS + t]);
+    arg_max(&m, prefixes, n_prompts * steps, best);
+    for (size_t r = 0; r < n_prompts; r++)
+        for (size_t t = 0; t < steps; t++) assert_int_equal(out[r].ids.data[t], best[r * steps + t]);
 
     const pl_engine_options settings[] = {{.batch_tokens = 1},
                                           {.batch_tokens = 3, .shuffle_seed = 4},
@@ -73,22 +74,22 @@ static void tokens_are_the_arg_max_of_scoring(void **state)
                                           {.kv_tokens = 320},
                                           {.kv_tokens = 640, .batch_tokens = 50, .no_sharing = true}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
-        pl_generation *other = generate(&m, q->requests, PROMPTS, STEPS, -1, &settings[i]);
-        for (size_t r = 0; r < PROMPTS; r++) {
-            assert_int_equal(other[r].ids.n, STEPS);
-            assert_memory_equal(other[r].ids.data, out[r].ids.data, STEPS * sizeof(int32_t));
+        pl_generation *other = generate(&m, q->requests, n_prompts, steps, -1, &settings[i]);
+        for (size_t r = 0; r < n_prompts; r++) {
+            assert_int_equal(other[r].ids.n, steps);
+            assert_memory_equal(other[r].ids.data, out[r].ids.data, steps * sizeof(int32_t));
         }
-        pl_generations_free(other, PROMPTS);
+        pl_generations_free(other, n_prompts);
     }
     /* The third token of a continuation as eos: it ends there, others go on. */
     int32_t eos = out[0].ids.data[2];
     size_t n = 0;
     while (out[0].ids.data[n] != eos) n++;
-    pl_generation *ended = generate(&m, q->requests, PROMPTS, STEPS, eos, NULL);
+    pl_generation *ended = generate(&m, q->requests, n_prompts, steps, eos, NULL);
     assert_true(ended[0].stopped);
     assert_int_equal(ended[0].ids.n, n);
-    pl_generations_free(ended, PROMPTS);
-    pl_generations_free(out, PROMPTS);
+    pl_generations_free(ended, n_prompts);
+    pl_generations_free(out, n_prompts);
     free(paths);
     free(q);
     close_model(&m);

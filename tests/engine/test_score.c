@@ -31,28 +31,44 @@ static int tear_down(void **state)
     return 0;
 }
 
-enum { ITEMS = 50, SHARED = 900, OWN = 40 };
+enum { MOST_ITEMS = 50, MOST_SHARED = 900, MOST_OWN = 40 };
+
+static size_t n_items(void)
+{
+    return on_emulator() ? 4 : MOST_ITEMS;
+}
+
+static size_t n_shared(void)
+{
+    return on_emulator() ? 70 : MOST_SHARED;
+}
+
+static size_t n_own(void)
+{
+    return on_emulator() ? 6 : MOST_OWN;
+}
 
 /* Shared demonstrations, an own part, and labels of `n_tokens` tokens that differ in their first. */
 typedef struct unit {
-    int32_t paths[ITEMS][2][SHARED + OWN + 4];
-    pl_choice choices[ITEMS][2];
-    pl_request requests[ITEMS];
+    int32_t paths[MOST_ITEMS][2][MOST_SHARED + MOST_OWN + 4];
+    pl_choice choices[MOST_ITEMS][2];
+    pl_request requests[MOST_ITEMS];
 } unit;
 
 static unit *make_unit(size_t n_tokens)
 {
     unit *u = calloc(1, sizeof *u);
-    for (size_t i = 0; i < ITEMS; i++) {
+    for (size_t i = 0; i < n_items(); i++) {
         for (size_t c = 0; c < 2; c++) {
-            for (size_t t = 0; t < SHARED + OWN; t++)
-                u->paths[i][c][t] = (int32_t)(t < SHARED ? t % 7 : t == SHARED ? i : (t * (i + 3)) % 50);
-            for (size_t t = 0; t < n_tokens; t++) u->paths[i][c][SHARED + OWN + t] = (int32_t)(c + t);
-            u->choices[i][c] = (pl_choice){.ids = u->paths[i][c], .n = SHARED + OWN + n_tokens, .first = SHARED + OWN};
+            for (size_t t = 0; t < n_shared() + n_own(); t++)
+                u->paths[i][c][t] = (int32_t)(t < n_shared() ? t % 7 : t == n_shared() ? i : (t * (i + 3)) % 50);
+            for (size_t t = 0; t < n_tokens; t++) u->paths[i][c][n_shared() + n_own() + t] = (int32_t)(c + t);
+            u->choices[i][c] =
+                (pl_choice){.ids = u->paths[i][c], .n = n_shared() + n_own() + n_tokens, .first = n_shared() + n_own()};
         }
         u->requests[i] = (pl_request){.ids = u->paths[i][0],
-                                      .n = SHARED + OWN,
-                                      .own_first = SHARED,
+                                      .n = n_shared() + n_own(),
+                                      .own_first = n_shared(),
                                       .n_choices = 2,
                                       .choices = u->choices[i],
                                       .gold = i % 2};
@@ -65,7 +81,7 @@ static size_t cost(fixture *f, const unit *u, unsigned positions, size_t *in_req
     const size_t layer = 1;
     const pl_capture capture = {.n_layers = 1, .layers = &layer, .positions = positions};
     pl_results *results;
-    CHECK(pl_engine_score(f->engine, u->requests, ITEMS, &capture, NULL, &results));
+    CHECK(pl_engine_score(f->engine, u->requests, n_items(), &capture, NULL, &results));
     size_t computed = results->tokens_computed;
     if (in_requests) *in_requests = results->tokens_in_requests;
     pl_results_free(results);
@@ -78,14 +94,14 @@ static void each_distinct_token_runs_once(void **state)
     size_t in_requests;
     unit *one = make_unit(1), *three = make_unit(3);
     /* Labels of one token cost nothing: both are read from the prompt's last row. */
-    assert_int_equal(cost(f, one, 0, &in_requests), SHARED + ITEMS * OWN);
-    assert_int_equal(in_requests, 2 * ITEMS * (SHARED + OWN));
-    assert_int_equal(cost(f, one, PL_POSITION_LAST | PL_POSITION_MEAN, NULL), SHARED + ITEMS * OWN);
+    assert_int_equal(cost(f, one, 0, &in_requests), n_shared() + n_items() * n_own());
+    assert_int_equal(in_requests, 2 * n_items() * (n_shared() + n_own()));
+    assert_int_equal(cost(f, one, PL_POSITION_LAST | PL_POSITION_MEAN, NULL), n_shared() + n_items() * n_own());
     /* The state of the gold label needs its last token. */
-    assert_int_equal(cost(f, one, PL_POSITION_LABEL, NULL), SHARED + ITEMS * (OWN + 1));
-    assert_int_equal(cost(f, one, PL_POSITION_ALL, NULL), SHARED + ITEMS * (OWN + 2));
-    assert_int_equal(cost(f, three, 0, NULL), SHARED + ITEMS * (OWN + 4));
-    assert_int_equal(cost(f, three, PL_POSITION_LABEL, NULL), SHARED + ITEMS * (OWN + 5));
+    assert_int_equal(cost(f, one, PL_POSITION_LABEL, NULL), n_shared() + n_items() * (n_own() + 1));
+    assert_int_equal(cost(f, one, PL_POSITION_ALL, NULL), n_shared() + n_items() * (n_own() + 2));
+    assert_int_equal(cost(f, three, 0, NULL), n_shared() + n_items() * (n_own() + 4));
+    assert_int_equal(cost(f, three, PL_POSITION_LABEL, NULL), n_shared() + n_items() * (n_own() + 5));
     free(one);
     free(three);
 }
@@ -103,7 +119,7 @@ static void labels_share_a_head_row(void **state)
         const float *logits = results->logits + i / 2 * results->V;
         double sum = 0;
         for (size_t v = 0; v < results->V; v++) sum += exp((double)logits[v]);
-        double expected = (double)logits[u->choices[i / 2][i % 2].ids[SHARED + OWN]] - log(sum);
+        double expected = (double)logits[u->choices[i / 2][i % 2].ids[n_shared() + n_own()]] - log(sum);
         assert_true(fabs(expected - (double)results->log_probability[i]) < 1e-5); /* one float32 rounding of about 4 */
     }
     /* The same engine again, with one request of the three. */
@@ -205,10 +221,10 @@ static void progress_counts_requests(void **state)
     unit *u = make_unit(2);
     pl_progress progress;
     pl_results *results;
-    pl_progress_start(&progress, "score", "prompts", 2 * ITEMS, true);
+    pl_progress_start(&progress, "score", "prompts", 2 * n_items(), true);
     for (size_t i = 1; i <= 2; i++) {
-        CHECK(pl_engine_score(f->engine, u->requests, ITEMS, NULL, &progress, &results));
-        assert_int_equal(progress.done, i * ITEMS);
+        CHECK(pl_engine_score(f->engine, u->requests, n_items(), NULL, &progress, &results));
+        assert_int_equal(progress.done, i * n_items());
         pl_results_free(results);
     }
     pl_progress_end(&progress);

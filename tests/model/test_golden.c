@@ -123,6 +123,7 @@ static void test_rounded(void **state)
     CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
     for (size_t i = 0; i < sizeof roundings / sizeof *roundings; i++) {
         pl_dtype compute = roundings[i].compute;
+        if (on_emulator() && compute != PL_BF16 && strcmp(*state, "gpt2") && strcmp(*state, "llama-grouped")) continue;
         double d = distance_of(folder, compute, NULL), planted = distance_of(folder, compute, no_attention_scale);
         print_message("%s, %s: %.2g; planted: %.2g\n", (const char *)*state, pl_dtype_name(compute), d, planted);
         assert_true(d <= roundings[i].tolerance);

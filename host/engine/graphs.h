@@ -1,0 +1,42 @@
+/* Recorded passes. A pass is known by its views: one whose views were seen before runs the same kernels over the same
+ * memory, so its recording can be replayed. The first sight of a pass runs it directly (a backend may make choices
+ * then), the second records it, and from there on it is replayed. A device without recording always runs directly. */
+#ifndef PLUMB_ENGINE_GRAPHS_H
+#define PLUMB_ENGINE_GRAPHS_H
+
+#include "model/model.h"
+
+enum { PL__GRAPHS = 64 }; /* kept; the least recently used goes */
+
+/* A pass as numbers: every view, handle and layer in it. */
+typedef struct pl__key {
+    uint64_t *data;
+    size_t n, capacity;
+} pl__key;
+
+typedef struct pl__recorded {
+    pl__key key;     /* n == 0: the place is free */
+    pl_graph *graph; /* NULL: seen once */
+    uint64_t last_used;
+} pl__recorded;
+
+typedef struct pl__graphs {
+    const pl_gear *gear; /* NULL: passes run directly */
+    pl__recorded entries[PL__GRAPHS];
+    pl__key key; /* of the pass at hand */
+    uint64_t clock;
+    size_t n_recorded, n_replayed; /* for tests and for people */
+} pl__graphs;
+
+/* PLUMB_GRAPHS=off in the environment runs every pass directly (same bits; to find out what is at fault). */
+void pl__graphs_open(pl__graphs *graphs, const pl_gear *gear);
+void pl__graphs_close(pl__graphs *graphs); /* takes {0} */
+
+/* Forgets all recordings: to be called, with an empty stream, before memory that a pass may name is freed, because new
+ * memory may get the old names. */
+void pl__graphs_clear(pl__graphs *graphs);
+
+/* Enqueues the pass on its stream. */
+pl_status pl__graphs_run(pl__graphs *graphs, pl_model *model, const pl_pass *pass);
+
+#endif

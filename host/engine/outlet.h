@@ -1,0 +1,78 @@
+/* The way of all tokens' states (and logits) to a sink while the call goes on.
+ *
+ * A step's states are converted on the device into one of two places. When the pass is over, a second stream downloads
+ * them into pinned memory of the same place, and threads hand the rows on, a layer at a time, while the next step runs.
+ * A place is used again when its rows are handed over. */
+#ifndef PLUMB_ENGINE_OUTLET_H
+#define PLUMB_ENGINE_OUTLET_H
+
+#include <pthread.h>
+
+#include "engine/batch.h"
+#include "engine/engine.h"
+
+enum { PL__OUTLET_PLACES = 2, PL__OUTLET_THREADS = 2 };
+
+/* Rows row..row + n - 1 of a step are rows slot..slot + n - 1 of the whole. */
+typedef struct pl__stretch {
+    size_t row, slot, n;
+} pl__stretch;
+
+typedef struct pl__stretches {
+    pl__stretch *data;
+    size_t n, capacity;
+} pl__stretches;
+
+typedef struct pl__place {
+    pl_view *states; /* [n_layers]: [rows, C] of the sink's type, on the device */
+    void *host;      /* the same, layer after layer, then logits [rows, V] */
+    pl_event *passed, *copied;
+    pl__stretches whole, heads; /* what the step's rows, and its head rows, are */
+    size_t n_left;              /* parts (layers, logits) that are not handed over yet */
+} pl__place;
+
+typedef struct pl__job {
+    size_t place, part;
+} pl__job;
+
+typedef struct pl__outlet {
+    const pl_gear *gear;
+    const pl_sink *sink; /* of the call; NULL: nothing is streamed */
+    size_t C, V, n_layers, rows;
+    size_t logits_layer; /* the place of logits, as the sink counts */
+    bool logits;
+    size_t room_layers, room_bytes; /* what the places hold */
+    size_t n_moved;                 /* how often they have moved */
+    pl_stream *copies;
+    pl__place places[PL__OUTLET_PLACES];
+    size_t turn;
+    /* Threads. What follows is guarded by the lock. */
+    pthread_t threads[PL__OUTLET_THREADS];
+    size_t n_threads;
+    pthread_mutex_t lock;
+    pthread_cond_t work, idle; /* a job is there, or the end; a part was handed over */
+    pl__job *jobs;             /* a ring of [PL__OUTLET_PLACES * (n_layers + 1)] */
+    size_t n_jobs, first_job, job_room;
+    bool ended;
+    pl_status status;
+    char text[1024];
+} pl__outlet;
+
+/* The capture has something for its sink. */
+bool pl__outlet_wanted(const pl_capture *capture);
+/* Bytes on the device (and again on the host) for a row of a step; logits stand in the activations. */
+size_t pl__outlet_row_bytes(const pl_capture *capture, size_t C);
+
+/* For one call whose steps have `rows` tokens at most: memory (kept over calls), sink->begin, threads. */
+pl_status pl__outlet_open(pl__outlet *outlet, const pl_gear *gear, const pl_capture *capture, size_t C, size_t V,
+                          size_t rows, size_t n_all);
+/* Before a step: waits for a place, and makes the stream wait for it. *states: where the pass puts its rows. The first
+ * failure of the sink is returned here, and by finish. */
+pl_status pl__outlet_place(pl__outlet *outlet, pl_stream *stream, const pl_view **states);
+/* After the step's pass: what its rows are, and off they go. logits: [head rows, V], or absent. */
+pl_status pl__outlet_send(pl__outlet *outlet, pl_stream *stream, const pl__batch *batch, pl_view logits);
+/* Ends the call: waits for all rows, or drops them after a failure. Also when open failed. */
+pl_status pl__outlet_finish(pl__outlet *outlet);
+void pl__outlet_close(pl__outlet *outlet); /* takes {0}; after finish */
+
+#endif

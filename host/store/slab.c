@@ -1,0 +1,67 @@
+/* A reserved matrix: HDF5 gives it a place in the file, threads fill the place by their own writes. HDF5 never touches
+ * the values: the data set is contiguous, allocated early, without fill value. */
+#include "store/slab.h"
+
+#include <stdlib.h>
+
+#include "store/half.h"
+
+pl_status pl__slab_create(pl_slab **out, hid_t parent, const char *name, size_t rows, size_t width, pl_storage storage,
+                          pl__disk *disk, const char *where)
+{
+    pl_slab *slab;
+    PL_TRY(pl_new(out, 1));
+    slab = *out;
+    slab->disk = disk;
+    slab->dataset = H5I_INVALID_HID;
+    slab->rows = rows;
+    slab->width = width;
+    slab->storage = storage;
+    slab->where = where;
+    char *copy;
+    pl_status status;
+    PL_GOTO(status, failed, pl_copy_text(&copy, name));
+    slab->name = copy;
+    PL_GOTO(status, failed, pl__output_empty_matrix(&slab->dataset, parent, name, rows, width, storage, where));
+    slab->address = rows && width ? H5Dget_offset(slab->dataset) : 0;
+    if (slab->address == HADDR_UNDEF) {
+        status = pl__hdf5_fail(PL_E_INTERNAL, where, "'%s' has no place in the file", name);
+        goto failed;
+    }
+    return PL_OK;
+failed:
+    pl__slab_close(slab);
+    *out = NULL;
+    return status;
+}
+
+pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data)
+{
+    if (n > slab->rows || first_row > slab->rows - n)
+        return pl_fail(PL_E_INTERNAL, "%s: '%s': rows %zu..+%zu of %zu", slab->where, slab->name, first_row, n,
+                       slab->rows);
+    size_t elements = n * slab->width, element = slab->storage == PL_STORE_F32 ? sizeof(float) : sizeof(uint16_t);
+    if (slab->storage == PL_STORE_F16) atomic_fetch_add(&slab->n_over, pl__f16_clamp(data, elements));
+    if (slab->storage == PL_STORE_BF16) atomic_fetch_add(&slab->n_over, pl__bf16_clamp(data, elements));
+    PL_TRY(pl__disk_write(slab->disk, slab->address + first_row * slab->width * element, data, elements * element));
+    atomic_fetch_add(&slab->n_written, n);
+    return PL_OK;
+}
+
+pl_status pl__slab_settle(const pl_slab *slab, size_t *n_over)
+{
+    if (slab->n_written != slab->rows)
+        return pl_fail(PL_E_INTERNAL, "%s: '%s': %zu of %zu rows were written", slab->where, slab->name,
+                       (size_t)slab->n_written, slab->rows);
+    *n_over += slab->n_over;
+    const int64_t count = (int64_t)slab->n_over;
+    return count ? pl__output_set_number(slab->dataset, "out_of_range", H5T_STD_I64LE, &count, slab->where) : PL_OK;
+}
+
+void pl__slab_close(pl_slab *slab)
+{
+    if (!slab) return;
+    if (slab->dataset >= 0) H5Dclose(slab->dataset);
+    free((char *)(uintptr_t)slab->name);
+    free(slab);
+}

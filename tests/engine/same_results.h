@@ -1,0 +1,32 @@
+/* Results compared byte for byte: a tolerance would hide what is promised. */
+#ifndef PLUMB_TESTS_ENGINE_SAME_RESULTS_H
+#define PLUMB_TESTS_ENGINE_SAME_RESULTS_H
+
+#include "engine/engine.h"
+#include "engine/random_model.h"
+
+static inline void same_array(const void *a, const void *b, size_t bytes, const char *what, const char *which)
+{
+    if (!a != !b || (a && memcmp(a, b, bytes))) fail_msg("%s: %s differ", which, what);
+}
+
+static inline void same_layers(float **a, float **b, size_t n_layers, size_t bytes, const char *what, const char *which)
+{
+    if (!a != !b) fail_msg("%s: %s are there in one only", which, what);
+    for (size_t l = 0; a && l < n_layers; l++) same_array(a[l], b[l], bytes, what, which);
+}
+
+/* All that two calls gave for the same requests and capture; logit_rows 0: no logits. */
+static inline void same_all(const pl_results *a, const pl_results *b, size_t logit_rows, const char *which)
+{
+    size_t n = a->n_requests, n_tokens = a->token_indptr[a->choice_indptr[n]], row = a->C * sizeof(float);
+    same_array(a->log_probability, b->log_probability, n_tokens * sizeof(float), "log-probabilities", which);
+    same_array(a->greedy, b->greedy, n_tokens, "greedy", which);
+    same_layers(a->last, b->last, a->n_layers, n * row, "last", which);
+    same_layers(a->label, b->label, a->n_layers, n * row, "label", which);
+    same_layers(a->mean, b->mean, a->n_layers, n * row, "mean", which);
+    same_layers(a->all, b->all, a->n_layers, a->n_all * row, "all", which);
+    same_array(a->logits, b->logits, logit_rows * a->V * sizeof(float), "logits", which);
+}
+
+#endif
