@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# The suite can fail: faults planted in copies of the real kernels, one a time, must turn the test that is named red.
+#
+#   tests/cuda/faults.sh BUILD
+#
+# BUILD is a build tree with the emulated CUDA backend and the op tests. A fault is a sed expression on one file of
+# cuda/; the changed copy of the source is compiled (without optimisation: it is run once) as the build tree compiles it
+# and linked with the other objects. An expression that changes nothing is a failure, and so is a test that is red
+# without a fault.
+# Prints a line PASS or FAIL a fault.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+build=$(cd "${1:?usage: tests/cuda/faults.sh BUILD}" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export build work
+
+# name | changed file | expression | compiled source | test | cases
+faults() {
+  cat <<'EOF'
+attention: a missing barrier|attention_mma.cuh|s,^ *__syncthreads(); /\* page i is there.*,,|attention.cu|device_test_attention|bfloat16
+attention: a missing wait for copies|attention_mma.cuh|s,^ *cp_async_wait<.*,,|attention.cu|device_test_attention|bfloat16
+attention: the causal mask is one key late|attention.cuh|s,return key <= position,return key <= position + 1,|attention.cu|device_test_attention|float32
+attention: the window is one key wide of it|attention.cuh|s,position - key < window;,position - key <= window;,|attention.cu|device_test_attention|float32
+attention: the wrong key/value head|attention_mma.cuh|s,(size_t)blockIdx.y \* PAGE_ROWS,(size_t)(gridDim.y - 1 - blockIdx.y) * PAGE_ROWS,|attention.cu|device_test_attention|float16
+attention: scores are not scaled|attention_simt.cuh|s,q\[d\] \* p.scale,q[d],|attention.cu|device_test_attention|float32
+attention: old sums are not scaled to a new maximum|attention_simt.cuh|s,w.sum\[q\] \*= scale;,,|attention.cu|device_test_attention|float32
+norm: the last elements are left out|norm.cuh|s,i < n; i += PL__NORM_OWN,i < n - 1; i += PL__NORM_OWN,|norm.cu|device_test_norm|float32
+norm: a missing barrier|norm.cuh|s,^ *__syncthreads();,,|norm.cu|device_test_norm|float32
+gather: rows past the count|gather.cu|s,pl__rows(count\, capacity),capacity,|gather.cu|device_test_gather|float32
+kv: the place of the next position|kv.cu|s,+ position % PL_PAGE,+ (position + 1) % PL_PAGE,|kv.cu|device_test_attention|float32
+kv: a copied page lacks its end|kv.cu|s,if (w < piece_words) to,if (w + 1 < piece_words) to,|kv.cu|device_test_kv|float32
+linear: a missing barrier|gemm.cu|s,^ *__syncthreads(); /\* stage s has come.*,,|gemm.cu|device_test_linear|bfloat16
+linear: a missing wait for copies|gemm.cu|s,^ *cp_async_wait<S::STAGES - 2>();,,|gemm.cu|device_test_linear|float16
+linear: what stood there is forgotten|gemm.cu|s,v\[i\] = old\[s\]\[i\] +,v[i] =,|gemm.cu|device_test_linear|float32
+rotary: turned the other way|rotary.cu|s,__fsub_rn(__fmul_rn(x,__fadd_rn(__fmul_rn(x,|rotary.cu|device_test_rotary|float32
+score: a missing barrier|score.cu|s,^ *__syncthreads();,,|score.cu|device_test_score|float32
+score: the highest id among equals|score.cu|s,b.id < a.id,b.id > a.id,|score.cu|device_test_score|
+EOF
+}
+
+# The build tree's command for a source, for its changed copy: $1 source, $2 folder of the copy, $3 object.
+compile() {
+  python3 - "$@" <<'EOF'
+import json, os, shlex, subprocess, sys
+source, folder, target = sys.argv[1:]
+path = os.path.join(os.getcwd(), "cuda", source)
+for entry in json.load(open(os.environ["build"] + "/compile_commands.json")):
+    if os.path.realpath(entry["file"]) == os.path.realpath(path) and "PL_CUDA_EMULATED" in entry["command"]:
+        words = shlex.split(entry["command"])
+        words[words.index("-o") + 1] = target
+        words[words.index("-c") + 1] = os.path.join(folder, source)
+        words = [w for w in words if not w.startswith("-O") and w not in ("-g", "-Werror")] + ["-O0", "-w"]
+        sys.exit(subprocess.call(words, cwd=entry["directory"]))
+sys.exit("%s is not in %s" % (source, os.environ["build"]))
+EOF
+}
+export -f compile
+
+# $1 plug-in, $2 object that takes the place of the build tree's (or none).
+link() {
+  local objects
+  objects=$(find "$build/tests/CMakeFiles/plumb_cuda_emulated.dir" "$build/tests/cuemu/CMakeFiles/cuemu.dir" -name '*.o')
+  [ -z "${2:-}" ] || objects="$(grep -v "/$(basename "$2")\$" <<<"$objects") $2"
+  # shellcheck disable=SC2086
+  "${CXX:-c++}" -shared -Wl,-z,defs -o "$1" $objects -ldl -lpthread
+}
+export -f link
+
+# $1 plug-in, $2 test, $3 cases
+run() {
+  local some=()
+  [ -z "$3" ] || some=(--only "$3")
+  PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$1 timeout 60 "$build/tests/$2" "${some[@]}"
+}
+export -f run
+
+check() {
+  local name file expression source test cases folder
+  IFS='|' read -r name file expression source test cases <<<"$1"
+  folder=$(mktemp -d "$work/fault.XXXXXX")
+  cp cuda/*.h cuda/*.cuh cuda/*.cu "$folder"
+  sed -i "$expression" "$folder/$file"
+  if cmp -s "cuda/$file" "$folder/$file"; then echo "FAIL: $name: '$expression' changes nothing in cuda/$file"; return; fi
+  if ! compile "$source" "$folder" "$folder/$source.o" >"$folder/log" 2>&1 || ! link "$folder/plugin.so" "$folder/$source.o" >>"$folder/log" 2>&1; then
+    echo "FAIL: $name: does not compile: $(grep -m1 -E 'error|undefined' "$folder/log")"
+    return
+  fi
+  run "$folder/plugin.so" "$test" "$cases" >"$folder/log" 2>&1
+  local code=$?
+  if [ $code -eq 0 ] || [ $code -eq 77 ]; then
+    echo "FAIL: $name: $test is green"
+  elif [ $code -eq 124 ]; then
+    echo "FAIL: $name: $test took more than a minute"
+  else
+    echo "PASS: $name: $test says: $(grep -aE -m1 '^ERROR: .|cuemu|off by|differ| != ' "$folder/log" | head -c 160)"
+  fi
+}
+export -f check
+
+# Without a fault, linked in the same way, the same cases are green.
+link "$work/sound.so" || { echo "FAIL: the objects of $build do not link"; exit 1; }
+export sound=$work/sound.so
+control() {
+  run "$sound" "${1%|*}" "${1#*|}" >/dev/null 2>&1 || echo "FAIL: without a fault: ${1/|/, cases: } is red"
+}
+export -f control
+faults | cut -d'|' -f5,6 | sort -u | xargs -d '\n' -P2 -n1 bash -c 'control "$1"' _ | tee "$work/out"
+faults | xargs -d '\n' -P2 -n1 bash -c 'check "$1"' _ | tee -a "$work/out"
+! grep -q '^FAIL' "$work/out" && [ "$(grep -c '^PASS' "$work/out")" -eq "$(faults | wc -l)" ]
