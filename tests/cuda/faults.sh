@@ -93,7 +93,9 @@ check() {
   elif [ $code -eq 124 ]; then
     echo "FAIL: $name: $test took more than a minute"
   else
-    echo "PASS: $name: $test says: $(grep -aE -m1 '^ERROR: .|cuemu|off by|differ| != ' "$folder/log" | head -c 160)"
+    local said
+    said=$(grep -aE -m1 '^ERROR: .|cuemu|off by|differ| != ' "$folder/log" | head -c 160)
+    echo "PASS: $name: $test says: ${said:-nothing, it ended with $code}"
   fi
 }
 export -f check
