@@ -9,11 +9,11 @@
 #include "product.h"
 
 #ifdef PL_CUDA_EMULATED
-enum { MOST_ROWS = 160 }; /* the emulator runs half a million threads a second */
+enum { LEAST_ROWS = 72, MOST_ROWS = 72 }; /* the emulator runs half a million threads a second */
 #else
-enum { MOST_ROWS = 4096 };
+enum { LEAST_ROWS = 144, MOST_ROWS = 4096 };
 #endif
-enum { CANONICAL_ROWS = 2048, LEAST_ROWS = 144, VALUE_ROWS = 32, BUFFER_BYTES = 128 << 20 };
+enum { CANONICAL_ROWS = 2048, VALUE_ROWS = 32, BUFFER_BYTES = 64 << 20 };
 
 typedef struct probe {
     pl_stream stream;

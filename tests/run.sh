@@ -68,9 +68,42 @@ done
 
 step "unit, golden and fuzz-seed tests, with sanitizers"
 suite build-asan
+# The emulated CUDA backend needs nothing that may be absent: none of its tests may be skipped.
+n_emulated=$(grep -c '<testcase name="cuda-emulated/' build-asan/junit.xml)
+[ "$n_emulated" -gt 0 ] || fail "no test ran on the emulated CUDA backend"
+if grep -A3 '<testcase name="cuda-emulated/test_' build-asan/junit.xml | grep -q '<skipped'; then fail "an op test was skipped on the emulated CUDA backend"; fi
 
 step "build for speed"
 build build-test -DCMAKE_BUILD_TYPE=Release || finish
+
+step "CUDA: planted faults turn the op tests red"
+tests/cuda/faults.sh build-test >build-test/faults.log 2>&1 || grep -q '^FAIL' build-test/faults.log || fail "tests/cuda/faults.sh ended badly"
+grep '^FAIL' build-test/faults.log
+passed=$((passed + $(grep -c '^PASS' build-test/faults.log)))
+failed=$((failed + $(grep -c '^FAIL' build-test/faults.log)))
+
+step "CUDA: kernels with the thread sanitizer"
+# Only the plug-in is built with it; the op tests are those of the build for speed, so no race of theirs is looked for.
+# A race ends a test with 66.
+race() {
+  local log=build-tsan/$1.log
+  PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$PWD/build-tsan/libplumb_cuda_emulated.so PLUMB_CUDA_PRODUCT=own \
+    OMP_NUM_THREADS=1 LD_PRELOAD=$(gcc -print-file-name=libtsan.so) timeout 300 "build-test/tests/device_$1" "${@:2}" >"$log" 2>&1
+  local code=$?
+  if [ $code -eq 0 ] && grep -q '^\[  PASSED' "$log" && ! grep -q 'WARNING: ThreadSanitizer' "$log"; then echo "PASS $1"; else
+    grep -m3 -E 'WARNING: ThreadSanitizer|^ERROR|    #0' "$log"
+    echo "FAIL: $1 ${*:2} with the thread sanitizer ended with $code"
+  fi
+}
+if cmake -S . -B build-tsan -G Ninja -DPLUMB_SANITIZE=thread >build-tsan.log 2>&1 && ninja -C build-tsan --quiet plumb_cuda_emulated >>build-tsan.log 2>&1; then
+  for name in attention convert copy embed gate gather head_norm kv norm pool rotary; do race test_$name; done >build-tsan/races.log
+  for type in float32 bfloat16; do for name in linear score; do race test_$name --only "$type"; done; done >>build-tsan/races.log
+  grep -v '^PASS' build-tsan/races.log
+  passed=$((passed + $(grep -c '^PASS' build-tsan/races.log)))
+  failed=$((failed + $(grep -c '^FAIL' build-tsan/races.log)))
+else
+  fail "build-tsan (see build-tsan.log)"
+fi
 
 step "whole-program tests"
 # Each prints lines PASS/FAIL/SKIP; their counts add up.

@@ -9,10 +9,10 @@
 /* Groups share a beginning; the lengths go over pages' ends, and all paths together over a few buckets. */
 enum {
     GROUPS = 6,
-    MEMBERS = 5,
+    MEMBERS = 4,
     CHOICES = 2,
     PATHS = GROUPS * MEMBERS,
-    LONGEST = 192,
+    LONGEST = 128,
     CHOICE = 3,
     LAYERS = 4,
     WAYS = 3

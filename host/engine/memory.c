@@ -23,7 +23,9 @@ static size_t held_bytes(const pl_engine *engine)
         bytes += pl_activations_bytes(engine->model, engine->n_rows, engine->n_rows, engine->with_logits);
     for (size_t p = 0; p < PL__KEPT; p++)
         for (size_t l = 0; l < engine->n_layers[p]; l++) bytes += view_bytes(engine->states[p][l]);
-    return bytes;
+    size_t device, host;
+    pl__outlet_held(&engine->outlet, &device, &host);
+    return bytes + device + (pl__engine_on_cpu(engine) ? host : 0);
 }
 
 /* Memory of a step of n rows that is not pages. */
@@ -83,6 +85,7 @@ pl_status pl__memory_reserve(pl_engine *engine, const pl__memory *memory, bool l
 {
     /* What shrinks goes first. */
     for (size_t p = 0; memory->tight && p < PL__KEPT; p++) pl__engine_release_states(engine, (pl__kept)p);
+    if (memory->tight) pl__outlet_release(&engine->outlet);
     bool fewer = engine->pages.n_pages > memory->n_pages, exact = memory->tight || engine->options.kv_tokens;
     if (fewer) PL_TRY(pl__engine_reserve_pages(engine, memory->n_pages, exact));
     PL_TRY(pl__engine_reserve(engine, memory->n_rows, logits, memory->tight));

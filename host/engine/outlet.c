@@ -38,6 +38,23 @@ static void free_places(pl__outlet *o)
     o->room_layers = o->room_bytes = 0;
 }
 
+void pl__outlet_held(const pl__outlet *o, size_t *device, size_t *host)
+{
+    *device = 0;
+    *host = PL__OUTLET_PLACES * o->room_bytes;
+    for (size_t l = 0; o->places[0].states && l < o->room_layers; l++) {
+        pl_view v = o->places[0].states[l];
+        *device += PL__OUTLET_PLACES * v.rows * v.columns * pl_dtype_bytes(v.dtype);
+    }
+}
+
+void pl__outlet_release(pl__outlet *o)
+{
+    if (!o->gear) return;
+    free_places(o);
+    o->n_moved++;
+}
+
 static bool fits(const pl__outlet *o, size_t bytes)
 {
     if (!o->places[0].host || o->room_bytes < bytes || o->room_layers < o->n_layers) return false;

@@ -63,6 +63,11 @@ bool pl__outlet_wanted(const pl_capture *capture);
 /* Bytes on the device (and again on the host) for a row of a step; logits stand in the activations. */
 size_t pl__outlet_row_bytes(const pl_capture *capture, size_t C);
 
+/* Bytes that the places hold on the device, and on the host. */
+void pl__outlet_held(const pl__outlet *outlet, size_t *device, size_t *host);
+/* Gives them back, between calls. */
+void pl__outlet_release(pl__outlet *outlet);
+
 /* For one call whose steps have `rows` tokens at most: memory (kept over calls), sink->begin, threads. */
 pl_status pl__outlet_open(pl__outlet *outlet, const pl_gear *gear, const pl_capture *capture, size_t C, size_t V,
                           size_t rows, size_t n_all);

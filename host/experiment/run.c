@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/certificate.h"
+#include "experiment/ahead.h"
 #include "experiment/unit.h"
 
 /* All that one run holds; released in reverse by close_runner. */
@@ -21,7 +22,8 @@ typedef struct runner {
     size_t loaded; /* index of the loaded model; SIZE_MAX: none */
     pl_model *model;
     pl_engine *engine;
-    bool certified;       /* promise 1 was tried on this device with the loaded model */
+    bool certified; /* promise 1 was tried on this device with the loaded model */
+    pl_ahead ahead;
     pl_progress progress; /* counts prompts */
     size_t prompts_done;
     double started_s;
@@ -147,6 +149,26 @@ static bool ends_the_run(pl_status status)
     return status == PL_E_IO || status == PL_E_DEVICE || status == PL_E_INTERNAL;
 }
 
+/* The next unit that this process will most likely run. */
+static const pl_plan_unit *next_unit(const runner *r, const pl_plan_unit *unit)
+{
+    for (size_t u = (size_t)(unit - r->plan->units) + 1; u < r->plan->n_units; u++)
+        if (r->mine[u] && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id)) return &r->plan->units[u];
+    return NULL;
+}
+
+/* Runs a unit while the prompts of the next one are built. */
+static pl_status run_ahead(runner *r, const pl_plan_unit *unit, const char *path, pl_unit_cost *cost)
+{
+    pl_unit_prompts *prompts;
+    PL_TRY(pl_ahead_take(&r->ahead, r->plan, unit, &prompts));
+    const pl_plan_unit *next = next_unit(r, unit);
+    if (next) pl_ahead_start(&r->ahead, r->plan, next);
+    pl_status status = pl_unit_run(r->plan, unit, prompts, r->engine, path, NULL, cost);
+    pl_unit_prompts_free(prompts);
+    return status;
+}
+
 static pl_status compute(runner *r, const pl_plan_unit *unit)
 {
     char path[PL_PATH_MAX];
@@ -154,7 +176,7 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     double start = pl_clock_s();
     PL_TRY(pl_run_folder_unit(path, &r->summary->folder, unit->id));
     PL_TRY(load_model(r, unit->model));
-    PL_TRY(pl_unit_run(r->plan, unit, r->engine, path, NULL, &cost));
+    PL_TRY(run_ahead(r, unit, path, &cost));
     PL_TRY(write_sidecar(r, unit, &cost, pl_clock_s() - start));
     r->summary->n_computed++;
     return pl_run_folder_log(
@@ -278,6 +300,7 @@ pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_r
         status = pl_fail(PL_E_UNITS, "%zu of %zu units failed; the first: %s", out->n_failed, out->n_share,
                          out->first_failure);
 done:
+    pl_ahead_drop(&r.ahead);
     pl_engine_free(r.engine);
     pl_model_free(r.model);
     free(r.mine);

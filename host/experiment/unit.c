@@ -87,35 +87,61 @@ failed:
     return status;
 }
 
-pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine, const char *path,
-                      pl_progress *progress, pl_unit_cost *cost)
+struct pl_unit_prompts {
+    pl_arena *arena;
+    pl__items items;
+    pl_request *requests;
+    double seconds; /* that making them took */
+};
+
+pl_status pl_unit_prompts_create(pl_unit_prompts **out, const pl_plan *plan, const pl_plan_unit *unit)
 {
-    pl_arena *arena = NULL;
+    pl_unit_prompts *p;
+    double start = pl_clock_s();
+    *out = NULL;
+    PL_TRY(pl_new(&p, 1));
+    pl_status status;
+    PL_GOTO(status, failed, pl_arena_create(&p->arena));
+    PL_GOTO(status, failed, pl__items_build(&p->items, plan, unit, p->arena));
+    PL_GOTO(status, failed, make_requests(&p->items, &p->requests));
+    p->seconds = pl_clock_s() - start;
+    *out = p;
+    return PL_OK;
+failed:
+    pl_unit_prompts_free(p);
+    return status;
+}
+
+void pl_unit_prompts_free(pl_unit_prompts *prompts)
+{
+    if (!prompts) return;
+    pl_arena_free(prompts->arena);
+    free(prompts);
+}
+
+pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
+                      const char *path, pl_progress *progress, pl_unit_cost *cost)
+{
     pl_results *results = NULL;
     pl_states_file file = {.path = path};
-    pl_request *requests;
-    pl__items items;
-    pl_status status;
+    pl__items *items = &prompts->items;
+    const pl_request *requests = prompts->requests;
+    pl_status status = PL_OK;
     double start = pl_clock_s();
-    *cost = (pl_unit_cost){0};
-    PL_GOTO(status, done, pl_arena_create(&arena));
-    PL_GOTO(status, done, pl__items_build(&items, plan, unit, arena));
-    PL_GOTO(status, done, make_requests(&items, &requests));
-    cost->prompts_s = pl_clock_s() - start;
-    start = pl_clock_s();
+    *cost = (pl_unit_cost){.prompts_s = prompts->seconds};
     if (unit->captures || unit->readout == PL_READOUT_LOGLIKELIHOOD)
-        PL_GOTO(status, done, score(&items, plan, unit, engine, requests, path, &file, progress, &results));
+        PL_GOTO(status, done, score(items, plan, unit, engine, requests, path, &file, progress, &results));
     if (unit->readout == PL_READOUT_GENERATE)
-        PL_GOTO(status, done, generate(&items, plan, unit, engine, requests, progress, cost));
+        PL_GOTO(status, done, generate(items, plan, unit, engine, requests, progress, cost));
     cost->engine_s = pl_clock_s() - start;
     start = pl_clock_s();
-    PL_GOTO(status, done, write_unit(&items, plan, unit, results, &file));
+    PL_GOTO(status, done, write_unit(items, plan, unit, results, &file));
     cost->write_s = pl_clock_s() - start;
-    cost->n_items = items.n;
-    cost->n_skipped = items.n_skipped;
-    for (size_t i = 0; i < items.n; i++) {
-        cost->n_merged += items.items[i].encoded.merged;
-        cost->n_truncated += items.items[i].encoded.tokens_cut > 0 || items.items[i].encoded.shots_dropped > 0;
+    cost->n_items = items->n;
+    cost->n_skipped = items->n_skipped;
+    for (size_t i = 0; i < items->n; i++) {
+        cost->n_merged += items->items[i].encoded.merged;
+        cost->n_truncated += items->items[i].encoded.tokens_cut > 0 || items->items[i].encoded.shots_dropped > 0;
     }
     if (results) {
         cost->tokens_in_requests = results->tokens_in_requests;
@@ -125,6 +151,5 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *
 done:
     pl_states_file_close(&file);
     pl_results_free(results);
-    pl_arena_free(arena);
     return status;
 }

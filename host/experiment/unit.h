@@ -7,12 +7,18 @@
 /* What a unit cost; goes into its sidecar. */
 typedef struct pl_unit_cost {
     size_t tokens_in_requests, tokens_computed, n_batches, generated_tokens;
-    double prompts_s, engine_s, write_s;
+    double prompts_s, engine_s, write_s; /* prompts are built while another unit runs */
     size_t n_items, n_skipped, n_merged, n_truncated;
 } pl_unit_cost;
 
-/* Writes `path` whole, or fails and leaves nothing there. The engine holds the unit's model. */
-pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine, const char *path,
-                      pl_progress *progress, pl_unit_cost *cost);
+/* A unit's prompts, built and encoded: what the engine is asked. Any thread may make them. */
+typedef struct pl_unit_prompts pl_unit_prompts;
+pl_status pl_unit_prompts_create(pl_unit_prompts **out, const pl_plan *plan, const pl_plan_unit *unit);
+void pl_unit_prompts_free(pl_unit_prompts *prompts); /* takes NULL */
+
+/* Writes `path` whole, or fails and leaves nothing there. The engine holds the unit's model; prompts are the unit's and
+ * are used up. */
+pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
+                      const char *path, pl_progress *progress, pl_unit_cost *cost);
 
 #endif

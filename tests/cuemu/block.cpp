@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <functional>
-#include <random>
 
 #include "fibre.h"
 
@@ -62,11 +61,8 @@ void fill_shared()
 
 void order_threads(std::vector<int> &order)
 {
-    static std::mt19937 random(12345);
-    const char *wanted = getenv("CUEMU_ORDER");
-    if (!wanted) return;
-    if (!strcmp(wanted, "reverse")) std::sort(order.begin(), order.end(), std::greater<int>());
-    if (!strcmp(wanted, "random")) std::shuffle(order.begin(), order.end(), random);
+    if (asked_for_order("reverse")) std::sort(order.begin(), order.end(), std::greater<int>());
+    if (asked_for_order("random")) std::shuffle(order.begin(), order.end(), random_order());
 }
 
 void end_thread()
@@ -134,6 +130,18 @@ Thread *next_thread(Block &b)
 }
 
 } // namespace
+
+bool asked_for_order(const char *order)
+{
+    const char *wanted = getenv("CUEMU_ORDER");
+    return wanted && !strcmp(wanted, order);
+}
+
+std::mt19937 &random_order()
+{
+    static std::mt19937 generator(12345);
+    return generator;
+}
 
 void wait_for_others()
 {

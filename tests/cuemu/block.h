@@ -2,6 +2,7 @@
 #ifndef CUEMU_BLOCK_H
 #define CUEMU_BLOCK_H
 
+#include <random>
 #include <vector>
 
 #include "cuemu.h"
@@ -63,6 +64,10 @@ struct Block : BlockView {
 };
 
 extern Block *running;
+
+/* CUEMU_ORDER, of threads and of blocks */
+bool asked_for_order(const char *order);
+std::mt19937 &random_order();
 
 void run_block(Block &b);
 void wait_for_others(); /* the running thread waits; returns once another has made it ready and its turn has come */

@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <new>
+#include <algorithm>
+#include <numeric>
 
 #include "block.h"
 #include "fibre.h"
@@ -45,7 +46,7 @@ static void set_up(Block &b, const char *name, dim3 grid, dim3 size, const std::
     b.copies.resize(n);
     b.order.resize(n);
     b.ready.resize(n + 1);
-    b.warps.resize((n + WARP - 1) / WARP);
+    if (b.warps.size() < (n + WARP - 1) / WARP) b.warps.resize((n + WARP - 1) / WARP);
     for (size_t i = 0; i < n; i++) {
         Thread &t = b.threads[i];
         t.index = uint3{(unsigned)i % size.x, (unsigned)i / size.x % size.y, (unsigned)i / (size.x * size.y)};
@@ -56,23 +57,40 @@ static void set_up(Block &b, const char *name, dim3 grid, dim3 size, const std::
     }
 }
 
+/* In which blocks run. The hardware promises none: results that hang on it are wrong. */
+struct BlockOrder {
+    uint64_t n_blocks;
+    bool reverse;
+    std::vector<uint32_t> shuffled;
+
+    explicit BlockOrder(uint64_t n) : n_blocks(n), reverse(asked_for_order("reverse"))
+    {
+        if (!asked_for_order("random") || n > UINT32_MAX) return;
+        shuffled.resize(n);
+        std::iota(shuffled.begin(), shuffled.end(), 0);
+        std::shuffle(shuffled.begin(), shuffled.end(), random_order());
+    }
+    uint64_t next(uint64_t i) const
+    {
+        return !shuffled.empty() ? shuffled[i] : reverse ? n_blocks - 1 - i : i;
+    }
+};
+
 void run_grid(const char *name, dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()> &body)
 {
     if (running) die("a kernel is launched by a kernel");
-    Block b;
+    static Block b; /* made once: the tables of the meetings are 128 KiB a warp */
     set_up(b, name, grid, size, body);
     fibre_scheduler_here();
     running = &b;
     block = &b;
-    for (unsigned z = 0; z < grid.z; z++) {
-        for (unsigned y = 0; y < grid.y; y++) {
-            for (unsigned x = 0; x < grid.x; x++) {
-                b.index = uint3{x, y, z};
-                b.dynamic_shared = dynamic_shared(shared_bytes);
-                run_block(b);
-                free(b.dynamic_shared);
-            }
-        }
+    BlockOrder order((uint64_t)grid.x * grid.y * grid.z);
+    for (uint64_t i = 0; i < order.n_blocks; i++) {
+        uint64_t at = order.next(i);
+        b.index = uint3{(unsigned)(at % grid.x), (unsigned)(at / grid.x % grid.y), (unsigned)(at / grid.x / grid.y)};
+        b.dynamic_shared = dynamic_shared(shared_bytes);
+        run_block(b);
+        free(b.dynamic_shared);
     }
     running = nullptr;
     block = nullptr;

@@ -221,6 +221,19 @@ template <void (*KERNEL)(float *)> static int run_kernel()
     return 0;
 }
 
+/* A block uses what another wrote: it works in one order of blocks. */
+template <bool FAULT> static __global__ void block_order_kernel(float *y)
+{
+    const unsigned half = N / 2, i = threadIdx.x % half;
+    if (threadIdx.x < half) y[blockIdx.x * half + i] = FAULT && blockIdx.x ? y[i] : 1.0f;
+}
+
+template <bool FAULT> static int block_order()
+{
+    setenv("CUEMU_ORDER", "reverse", 1);
+    return run_kernel<block_order_kernel<FAULT>>();
+}
+
 /* ---- Faults of host code ---- */
 
 static int wrong(const char *what)
@@ -347,6 +360,7 @@ static const struct {
     KERNEL_FAULT(early_overwrite, THREAD, "data race")
     KERNEL_FAULT(unshared_copy, THREAD, "data race")
     KERNEL_FAULT(plain_count, THREAD, "data race")
+    HOST_FAULT(block_order, NOTHING, "NaN in the result")
     HOST_FAULT(host_access, have == ADDRESS ? ADDRESS : NO_SANITIZER, have == ADDRESS ? "use-after-poison" : "host code touches device memory")
     HOST_FAULT(leak, ADDRESS, "detected memory leaks")
     HOST_FAULT(early_read, NOTHING, "the result is not there")

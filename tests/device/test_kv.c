@@ -32,6 +32,12 @@ static void copy(const world *w, pl_kv *kv, int32_t from, int32_t to)
     RELEASE(w, &batch.counts, &batch.copies);
 }
 
+/* The first token sees itself alone: what attention gives is its value, bit by bit. */
+static void check_first(const float *y, const float *x)
+{
+    for (size_t h = 0; h < H; h++) assert_memory_equal(y + h * D, x + (H + G + h / (H / G)) * D, D * sizeof(float));
+}
+
 /* Two paths share a prefix of at most one page; their tails go over the page's end. */
 static void copy_on_write(const world *w, size_t prefix)
 {
@@ -45,7 +51,9 @@ static void copy_on_write(const world *w, size_t prefix)
     float *alone[LAYERS][2];
     for (size_t layer = 0; layer < LAYERS; layer++) { /* without sharing; layers differ by what they are given */
         const float *shift = x + layer * WIDTH;
-        free(step(w, kv, layer, table, (span){0, 0, (int32_t)prefix}, shift));
+        float *first = step(w, kv, layer, table, (span){0, 0, (int32_t)prefix}, shift);
+        check_first(first, shift);
+        free(first);
         alone[layer][0] = step(w, kv, layer, table, (span){0, (int32_t)prefix, (int32_t)tail}, tail_a);
         free(step(w, kv, layer, table, (span){1, 0, (int32_t)prefix}, shift));
         alone[layer][1] = step(w, kv, layer, table, (span){1, (int32_t)prefix, (int32_t)tail}, tail_b);

@@ -12,10 +12,10 @@ typedef struct fixture {
     questions q;
 } fixture;
 
-/* The emulator does a fraction. */
+/* The emulator, and sanitizers, do a fraction. */
 static size_t n_questions(void)
 {
-    return on_emulator() ? 5 : QUESTIONS;
+    return small_sizes() ? 5 : QUESTIONS;
 }
 
 static int set_up(void **state)
@@ -88,10 +88,10 @@ static void late_steps_give_the_same_bits(void **state)
                                          {.batch_tokens = 33, .kv_tokens = 160},
                                          {0}};
     for (size_t o = 0; o < sizeof options / sizeof *options; o++) {
-        if (on_emulator() && o % 2 == 0) continue;
+        if (small_sizes() && o % 2 == 0) continue;
         pl_engine *direct = direct_engine_of(&f->plain, options[o]), *late = engine_of(&f->lazy, options[o]),
                   *off = direct_engine_of(&f->lazy, options[o]);
-        for (size_t i = 0; i < (on_emulator() ? 8 : 12); i++) {
+        for (size_t i = 0; i < (small_sizes() ? 8 : 12); i++) {
             const pl_capture *capture = &captures[i % 4];
             size_t n = i < 8 ? f->q.n : f->q.n / 2; /* a smaller call in between */
             pl_results *a, *b, *c;
@@ -119,13 +119,13 @@ static void few_recordings_serve_many_steps(void **state)
     fixture *f = *state;
     pl_engine *engine = engine_of(&f->lazy, (pl_engine_options){.batch_tokens = 32});
     size_t steps = 0;
-    for (size_t i = 0; i < (on_emulator() ? 2 : 4); i++) {
+    for (size_t i = 0; i < (small_sizes() ? 2 : 4); i++) {
         pl_results *results;
         CHECK(pl_engine_score(engine, f->q.requests, f->q.n, NULL, NULL, &results));
         steps += results->n_batches;
         pl_results_free(results);
     }
-    if (!on_emulator() && engine->graphs.n_replayed * 2 < steps)
+    if (!small_sizes() && engine->graphs.n_replayed * 2 < steps)
         fail_msg("%zu steps: %zu recorded, %zu replayed", steps, engine->graphs.n_recorded, engine->graphs.n_replayed);
     pl_engine_free(engine);
 }
@@ -133,7 +133,7 @@ static void few_recordings_serve_many_steps(void **state)
 static void the_least_recently_used_goes(void **state)
 {
     fixture *f = *state;
-    if (on_emulator()) skip(); /* hundreds of calls */
+    if (small_sizes()) skip(); /* hundreds of calls */
     pl_engine *direct = direct_engine_of(&f->plain, (pl_engine_options){0}),
               *engine = engine_of(&f->lazy, (pl_engine_options){0});
     size_t recorded = 0;
@@ -165,8 +165,8 @@ static void generations_are_the_same(void **state)
     pl_engine *direct = direct_engine_of(&f->plain, (pl_engine_options){.batch_tokens = 50}),
               *late = engine_of(&f->lazy, (pl_engine_options){.batch_tokens = 50});
     pl_generation *a, *b;
-    CHECK(pl_engine_generate(direct, NULL, f->q.requests, f->q.n, on_emulator() ? 6 : 20, NULL, 0, -1, NULL, &a));
-    CHECK(pl_engine_generate(late, NULL, f->q.requests, f->q.n, on_emulator() ? 6 : 20, NULL, 0, -1, NULL, &b));
+    CHECK(pl_engine_generate(direct, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, -1, NULL, &a));
+    CHECK(pl_engine_generate(late, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, -1, NULL, &b));
     for (size_t i = 0; i < f->q.n; i++) {
         assert_int_equal(a[i].ids.n, b[i].ids.n);
         assert_memory_equal(a[i].ids.data, b[i].ids.data, a[i].ids.n * sizeof *a[i].ids.data);

@@ -23,7 +23,7 @@ static int set_up(void **state)
     open_folder(&f->models[0], folder, 1);
     open_recording(&f->models[1], folder, PL_F32);
     remove_model(folder);
-    ask(&f->q, on_emulator() ? 4 : QUESTIONS, shape.positions - 4, shape.V, 11);
+    ask(&f->q, small_sizes() ? 4 : QUESTIONS, shape.positions - 4, shape.V, 11);
     *state = f;
     return 0;
 }
@@ -128,12 +128,12 @@ static void streamed_is_what_results_hold(void **state)
     size_t layers[14];
     pl_capture capture;
     for (size_t device = on_cuda(); device < 2; device++)
-        for (size_t tokens = on_emulator() ? 200 : 20; tokens <= (on_emulator() ? 200 : 4000); tokens *= 10) {
+        for (size_t tokens = small_sizes() ? 200 : 20; tokens <= (small_sizes() ? 200 : 4000); tokens *= 10) {
             const pl_engine_options options = {.batch_tokens = tokens, .shuffle_seed = tokens == 200 ? 5 : 0};
             pl_engine *engine, *plain;
             CHECK(pl_engine_create(&engine, f->models[device].model, &options));
             CHECK(pl_engine_create(&plain, f->models[0].model, &options));
-            for (size_t i = 0; i < (on_emulator() ? 3 : 6); i++) {
+            for (size_t i = 0; i < (small_sizes() ? 3 : 6); i++) {
                 pl_dtype dtype = types[i % 3];
                 all_layers(layers, &capture, i == 4 ? PL_POSITION_MEAN : PL_POSITION_ALL | PL_POSITION_LAST);
                 capture.n_layers = i % 2 ? 14 : 3;
@@ -175,7 +175,7 @@ static void a_failing_sink_ends_the_call(void **state)
     for (size_t device = on_cuda(); device < 2; device++) {
         pl_engine *engine;
         CHECK(pl_engine_create(&engine, f->models[device].model, &(pl_engine_options){.batch_tokens = 64}));
-        for (size_t after = 1; after < (on_emulator() ? 30 : 2000); after = after * 3 + 5) {
+        for (size_t after = 1; after < (small_sizes() ? 30 : 2000); after = after * 3 + 5) {
             bowl b = {.n_layers = 14, .C = shape.C, .V = shape.V, .row_bytes = shape.C * 4, .fail_after = after};
             const pl_sink sink = {.context = &b, .dtype = PL_F32, .begin = begin, .rows = take};
             pl_results *results = NULL;

@@ -3,8 +3,8 @@
  *
  * Environment: CUEMU_DEVICES (default 1; 0: cudaErrorNoDevice), CUEMU_MEMORY_MIB (device memory, default 2048),
  * CUEMU_ARCHITECTURE (default 90), CUEMU_FAIL=driver|no-driver (cudaErrorInsufficientDriver from every call: an old
- * driver, none), CUEMU_FAIL=busy|full (no context can be made), CUEMU_ORDER=reverse|random (order of threads),
- * CUEMU_LAZY=1 (work runs when something waits for it, not before). */
+ * driver, none), CUEMU_FAIL=busy|full (no context can be made), CUEMU_ORDER=reverse|random (order of threads and
+ * blocks), CUEMU_LAZY=1 (work runs when something waits for it, not before). */
 #ifndef CUEMU_CUDA_RUNTIME_API_H
 #define CUEMU_CUDA_RUNTIME_API_H
 

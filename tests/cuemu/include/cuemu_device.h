@@ -225,7 +225,7 @@ inline int __float2int_rn(float x)
 }
 /* A macro, as some C libraries have a function of that name. */
 #define rsqrtf(x) (1.0f / sqrtf(x))
-#define rsqrt(x) (1.0 / sqrt(x))
+#define rsqrt(x)  (1.0 / sqrt(x))
 
 #define CUEMU_MIN_MAX(A, B, R)                                                                                         \
     inline R min(A a, B b)                                                                                             \
