@@ -144,13 +144,16 @@ if "$python" -c 'import h5py' 2>/dev/null; then
 else
   skip "comparison of the run with the CPU's: $python has no h5py"
 fi
-if [ $emulated -eq 0 ]; then
-  for compute in bf16 fp16 tf32; do
-    check "run in $compute" job "$compute" --compute "$compute"
-    check "run in $compute, other batches" job "$compute-small" --compute "$compute" --batch-tokens 100 --no-sharing
-    check "same bytes: $compute" same_units "$(run_of "$tmp/$compute")" "$(run_of "$tmp/$compute-small")"
-  done
-fi
+computes=(bf16 fp16 tf32) models=(gpt2 llama)
+[ $emulated -eq 1 ] && computes=(bf16) models=(gpt2)
+for compute in "${computes[@]}"; do
+  typed=models=[
+  for model in "${models[@]}"; do typed+="{path: $tmp/$model, dtype: $compute},"; done
+  typed="${typed%,}]"
+  check "run in $compute" job "$compute" "$typed"
+  check "run in $compute, other batches" job "$compute-small" "$typed" --batch-tokens 100 --no-sharing
+  check "same bytes: $compute" same_units "$(run_of "$tmp/$compute")" "$(run_of "$tmp/$compute-small")"
+done
 
 step "compute-sanitizer"
 sanitizer=$({ command -v compute-sanitizer; ls "${CUDA_HOME:-/nowhere}/bin/compute-sanitizer" /usr/local/cuda/bin/compute-sanitizer /usr/local/cuda-*/bin/compute-sanitizer; } 2>/dev/null | head -1)
