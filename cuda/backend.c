@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cuda.h"
+#include "product.h"
 
 #ifdef PL_CUDA_EMULATED
 #define BACKEND_NAME "cuda-emulated"
@@ -148,12 +149,23 @@ failed:
     return status;
 }
 
+static void name_makers(const pl_device *device, char *out, size_t size)
+{
+    pl__makers makers;
+    pl__product_makers(device, &makers);
+    int n = snprintf(out, size, "cuBLASLt %zu makes %zu weight shapes, own products %zu", makers.blas_version,
+                     makers.n_blas, makers.n_own);
+    if (*makers.why_own && n > 0 && (size_t)n < size)
+        (void)snprintf(out + n, size - (size_t)n, " (%s)", makers.why_own);
+}
+
 static pl_status facts(pl_device *device, pl_device_facts *out)
 {
     *out = (pl_device_facts){.n_threads = device->n_threads};
     PL_TRY(pl__enter(device));
     (void)snprintf(out->name, sizeof out->name, "%s", device->name);
     (void)snprintf(out->device_class, sizeof out->device_class, "%s", device->device_class);
+    name_makers(device, out->products, sizeof out->products);
     PL_CUDA_TRY(device, cudaMemGetInfo(&out->free_bytes, &out->memory_bytes));
     return PL_OK;
 }

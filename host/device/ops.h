@@ -260,6 +260,7 @@ typedef struct pl_device_facts {
     char device_class[32];  /* part of a unit's identity: "cpu", "cuda-sm90" */
     size_t memory_bytes, free_bytes;
     int n_threads;
+    char products[192]; /* who makes the matrix products of the weights created so far: bits may hang on a library */
 } pl_device_facts;
 
 /* What a plug-in backend gets from the program when it is opened: no state exists twice. */

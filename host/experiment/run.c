@@ -115,6 +115,7 @@ static pl_status load_model(runner *r, size_t index)
     const pl_plan_model *m = &r->plan->models[index];
     double start = pl_clock_s();
     PL_TRY(pl_model_load(&r->model, &r->gear, m->checkpoint, m->spec->compute));
+    PL_TRY(r->gear.ops->facts(r->gear.device, &r->device)); /* the weights' products are known now */
     PL_TRY(certify(r, m->spec->name));
     pl_engine_options options = {.batch_tokens = r->options->batch_tokens, .no_sharing = r->options->no_sharing};
     PL_TRY(pl_engine_create(&r->engine, r->model, &options));
@@ -128,14 +129,14 @@ static pl_status write_sidecar(const runner *r, const pl_plan_unit *unit, const 
     utc_now(now);
     host_name(host);
     json_t *json = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit", unit->id,
+        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit", unit->id,
         "finished", now, "host", host, "device", r->device.name, "threads", r->device.n_threads, "plumb", PLUMB_VERSION,
-        "certificate", r->certified ? "passed" : "not needed on the CPU", "items", (json_int_t)cost->n_items,
-        "items_skipped", (json_int_t)cost->n_skipped, "items_merged", (json_int_t)cost->n_merged, "items_truncated",
-        (json_int_t)cost->n_truncated, "tokens_in_requests", (json_int_t)cost->tokens_in_requests, "tokens_computed",
-        (json_int_t)cost->tokens_computed, "tokens_generated", (json_int_t)cost->generated_tokens, "batches",
-        (json_int_t)cost->n_batches, "prompts_s", cost->prompts_s, "engine_s", cost->engine_s, "write_s", cost->write_s,
-        "wall_s", wall_s, "tokens_per_s",
+        "certificate", r->certified ? "passed" : "not needed on the CPU", "products", r->device.products, "items",
+        (json_int_t)cost->n_items, "items_skipped", (json_int_t)cost->n_skipped, "items_merged",
+        (json_int_t)cost->n_merged, "items_truncated", (json_int_t)cost->n_truncated, "tokens_in_requests",
+        (json_int_t)cost->tokens_in_requests, "tokens_computed", (json_int_t)cost->tokens_computed, "tokens_generated",
+        (json_int_t)cost->generated_tokens, "batches", (json_int_t)cost->n_batches, "prompts_s", cost->prompts_s,
+        "engine_s", cost->engine_s, "write_s", cost->write_s, "wall_s", wall_s, "tokens_per_s",
         cost->engine_s > 0 ? (double)(cost->tokens_computed + cost->generated_tokens) / cost->engine_s : 0.0);
     if (!json) return pl_fail(PL_E_MEMORY, "out of memory while writing the sidecar of unit %s", unit->id);
     pl_status status = pl_run_folder_sidecar(&r->summary->folder, unit->id, json);
