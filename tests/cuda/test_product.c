@@ -214,7 +214,7 @@ static void test_choice(void **state)
     world w = open_with("perhaps", NULL, PL_F32);
     pl_weight *weight;
     assert_int_equal(w.gear.ops->weight_create(w.gear.device, &weight, 48, 64, PL_F32), PL_E_USAGE);
-    assert_non_null(strstr(pl_error_text(), "'perhaps': expected own, cublas, or nothing"));
+    assert_non_null(strstr(pl_error_text(), "'perhaps': expected own, cublas, free, or nothing"));
     world_close(&w);
     unsetenv("PLUMB_CUDA_PRODUCT");
 }
