@@ -53,7 +53,8 @@ template <class T, bool BENT> static pl_status pick_mma(pl_stream *stream, const
 template <int COLUMNS, int QUERIES>
 static pl_status launch_simt(pl_stream *stream, const pl_kv *kv, const attention_params &p)
 {
-    const simt_layout layout = simt_layout_of(p.width, QUERIES);
+    simt_layout layout = simt_layout_of(p.width, QUERIES, 2);
+    if (layout.bytes > stream->device->shared_bytes) layout = simt_layout_of(p.width, QUERIES, 1);
     PL_TRY(allow_shared(stream->device, attend_simt<COLUMNS, QUERIES>, layout.bytes));
     dim3 grid((unsigned)p.run_capacity, (unsigned)kv->n_kv_heads, tiles_of(p.group, MAX_WARPS * QUERIES));
     CU_LAUNCH((attend_simt<COLUMNS, QUERIES>), grid, (unsigned)(MAX_WARPS * PL__WARP), layout.bytes, stream->handle, p,

@@ -19,7 +19,8 @@ struct simt_layout {
     size_t bytes;
 };
 
-static inline simt_layout simt_layout_of(int width, int queries)
+/* Two stages, or one where shared memory is short (wide heads on parts with 99 KiB): the same sums, less overlap. */
+static inline simt_layout simt_layout_of(int width, int queries, int n_stages)
 {
     simt_layout l = {};
     const int all = 4 * queries; /* of the block's 4 warps */
@@ -27,7 +28,7 @@ static inline simt_layout simt_layout_of(int width, int queries)
     l.q_row = l.v_row = 4 * l.steps;
     l.k_row = l.steps % 2 ? 4 * l.steps : 4 * l.steps + 4;
     l.stage = PL_PAGE * (l.k_row + l.v_row);
-    l.n_stages = 2;
+    l.n_stages = n_stages;
     l.ring = all * l.q_row;
     l.weights = l.ring + l.n_stages * l.stage;
     l.facts = l.weights + all * PL_PAGE;
@@ -98,11 +99,11 @@ __device__ __forceinline__ void take_page(simt_state<COLUMNS, QUERIES> &w, const
         if (max != w.max[q]) {
             const float scale = expf(w.max[q] - shift);
             w.max[q] = max;
-            w.sum[q] *= scale;
+            w.sum[q] = __fmul_rn(w.sum[q], scale); /* never fused with the addition: variants must agree */
 #pragma unroll
             for (int c = 0; c < COLUMNS; c++) w.o[q][c] *= scale;
         }
-        w.sum[q] += weight;
+        w.sum[q] = __fadd_rn(w.sum[q], weight);
     }
     __syncwarp();
     const float *values = keys + PL_PAGE * l.k_row;
@@ -181,10 +182,11 @@ template <int COLUMNS, int QUERIES, bool MASKED>
 __device__ __forceinline__ void take_page_for(simt_state<COLUMNS, QUERIES> &w, const attention_params &p,
                                               const simt_layout &l, const float *keys, int start, int n)
 {
+    constexpr int few = QUERIES < 4 ? QUERIES : 4;
     if (n == 1)
         take_page<COLUMNS, QUERIES, 1, MASKED>(w, p, l, keys, start);
     else if (QUERIES > 4 && n <= 4)
-        take_page < COLUMNS, QUERIES, QUERIES<4 ? QUERIES : 4, MASKED>(w, p, l, keys, start);
+        take_page<COLUMNS, QUERIES, few, MASKED>(w, p, l, keys, start);
     else
         take_page<COLUMNS, QUERIES, QUERIES, MASKED>(w, p, l, keys, start);
 }
@@ -222,8 +224,8 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, 3) attend_simt(att
     const int highest = part.position + (part.first + first + n - 1) / p.group;
     auto bring = [&](int i) {
         if (i < part.n_pages) {
-            bring_page(shared + l.ring + i % 2 * l.stage, pages + (size_t)part.table[i] * p.page_elements, l, p.width,
-                       part.highest + 1 - (part.first_page + i) * PL_PAGE);
+            bring_page(shared + l.ring + i % l.n_stages * l.stage, pages + (size_t)part.table[i] * p.page_elements, l,
+                       p.width, part.highest + 1 - (part.first_page + i) * PL_PAGE);
         }
         cp_async_commit();
     };
@@ -231,14 +233,19 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, 3) attend_simt(att
     for (int i = 0; i < part.n_pages; i++) {
         cp_async_wait<0>();
         __syncthreads(); /* page i is there, and nobody reads page i - 1 any more */
-        bring(i + 1);
-        const float *keys = shared + l.ring + i % 2 * l.stage;
+        if (l.n_stages > 1) bring(i + 1);
+        const float *keys = shared + l.ring + i % l.n_stages * l.stage;
         const int start = (part.first_page + i) * PL_PAGE;
-        if (n <= 0 || !any_seen(start, lowest, highest, p.window)) continue;
-        if (all_seen(start, lowest, highest, p.window))
-            take_page_for<COLUMNS, QUERIES, false>(w, p, l, keys, start, n);
-        else
-            take_page_for<COLUMNS, QUERIES, true>(w, p, l, keys, start, n);
+        if (n > 0 && any_seen(start, lowest, highest, p.window)) {
+            if (all_seen(start, lowest, highest, p.window))
+                take_page_for<COLUMNS, QUERIES, false>(w, p, l, keys, start, n);
+            else
+                take_page_for<COLUMNS, QUERIES, true>(w, p, l, keys, start, n);
+        }
+        if (l.n_stages == 1) {
+            __syncthreads(); /* nobody reads page i any more */
+            bring(i + 1);
+        }
     }
     write_queries<COLUMNS, QUERIES>(w, p, part, first, n);
 }

@@ -23,8 +23,8 @@ enum { LEAST_ARCHITECTURE = 80 };
 static pl_status no_driver(const pl_host_services *host)
 {
     int driver = 0, built = 0;
-    (void)cudaDriverGetVersion(&driver);
-    (void)cudaRuntimeGetVersion(&built);
+    pl__forget(cudaDriverGetVersion(&driver));
+    pl__forget(cudaRuntimeGetVersion(&built));
     if (driver == 0) {
         return host->fail(PL_E_UNSUPPORTED, BACKEND_NAME
                           ": no NVIDIA driver is installed here (there is no libcuda.so.1); in a container, "
@@ -121,9 +121,9 @@ static void close_device(pl_device *device)
 {
     if (!device) return;
     if (device->setup) {
-        (void)cudaSetDevice(device->index);
+        pl__forget(cudaSetDevice(device->index));
         pl__blas_free(device->blas);
-        (void)cudaStreamDestroy(device->setup);
+        pl__forget(cudaStreamDestroy(device->setup));
     }
     free(device);
 }
@@ -203,7 +203,7 @@ static pl_status weight_refresh(pl_stream *stream, pl_weight *weight, pl_view fr
 
 static void weight_free(pl_weight *weight)
 {
-    if (weight) (void)cudaSetDevice(weight->device->index);
+    if (weight) pl__forget(cudaSetDevice(weight->device->index));
     pl__weight_free(weight);
 }
 
@@ -217,7 +217,7 @@ static pl_status kv_create(pl_device *device, pl_kv **out, size_t n_layers, size
 
 static void kv_free(pl_kv *kv)
 {
-    if (kv) (void)cudaSetDevice(kv->device->index);
+    if (kv) pl__forget(cudaSetDevice(kv->device->index));
     pl__kv_free(kv);
 }
 

@@ -219,7 +219,10 @@ static pl_status valid_for_all_rows(const pl_device *device, const pl__lt *lt, c
 {
     static const size_t rows[] = {1, 2, 3, 7, 8, 16, 17, 64, 136, 512, 1000, 2048, 8192, 65536};
     *valid = true;
+    const size_t widest = c->n_out > c->n_in ? c->n_out : c->n_in;
     for (size_t i = 0; *valid && i < sizeof rows / sizeof *rows; i++) {
+        /* Matrices of more than 2^31 elements are never run: a step has 8192 rows, the head 1024. */
+        if (rows[i] > 8192 && rows[i] > INT32_MAX / widest) continue;
         description d = {0};
         cublasLtMatmulHeuristicResult_t result = {.workspaceSize = 1};
         cublasStatus_t status = describe(lt, &d, c, rows[i]);

@@ -87,9 +87,16 @@ static inline size_t pl__kv_offset(const pl_kv *kv, size_t layer, size_t page, s
  * device current. backend.c does it for the ops, weights and pages. */
 pl_status pl__enter(const pl_device *device);
 
-/* Sets the program's error text: "<what> on <device>: <CUDA's name and text>; <what to do>". Clears CUDA's sticky error.
- * Out of memory is PL_E_MEMORY, everything else PL_E_DEVICE. */
+/* Sets the program's error text: "<what> on <device>: <CUDA's name and text>; <what to do>". Clears CUDA's sticky
+ * error. Out of memory is PL_E_MEMORY, everything else PL_E_DEVICE. */
 pl_status pl__cuda_failed(const pl_device *device, cudaError_t error, const char *what);
+
+/* For clean-up, where an earlier failure has been reported already: CUDA's last error must not be found by the next
+ * launch. */
+static inline void pl__forget(cudaError_t error)
+{
+    if (error != cudaSuccess) (void)cudaGetLastError();
+}
 
 #define PL_CUDA_TRY(device, call)                                                                                      \
     do {                                                                                                               \
@@ -125,8 +132,8 @@ void pl__memory_free(const pl_device *device, void *memory); /* takes NULL */
 pl_status pl__handle_create(const pl_device *device, void **out, size_t bytes);
 
 /* ---- Arguments (check.c) ---- */
-/* Host-side only: shapes, types and that views end inside their buffers; never a count or an id. PL_E_INTERNAL naming op
- * and argument, with the same texts as the CPU backend's. */
+/* Host-side only: shapes, types and that views end inside their buffers; never a count or an id. PL_E_INTERNAL naming
+ * op and argument, with the same texts as the CPU backend's. */
 pl_status pl__check_view(const pl_device *device, const char *op, const char *argument, pl_view v, size_t rows,
                          size_t columns, pl_dtype dtype);
 pl_status pl__check_optional(const pl_device *device, const char *op, const char *argument, pl_view v, size_t rows,

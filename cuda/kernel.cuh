@@ -21,14 +21,32 @@ enum { PL__WARP = 32 };
 
 /* ---- Element types: float, __nv_bfloat16, __half; rounding to nearest even ---- */
 
-__device__ __forceinline__ float pl__to_float(float x) { return x; }
-__device__ __forceinline__ float pl__to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ __forceinline__ float pl__to_float(__half x) { return __half2float(x); }
+__device__ __forceinline__ float pl__to_float(float x)
+{
+    return x;
+}
+__device__ __forceinline__ float pl__to_float(__nv_bfloat16 x)
+{
+    return __bfloat162float(x);
+}
+__device__ __forceinline__ float pl__to_float(__half x)
+{
+    return __half2float(x);
+}
 
 template <class T> __device__ __forceinline__ T pl__from_float(float x);
-template <> __device__ __forceinline__ float pl__from_float<float>(float x) { return x; }
-template <> __device__ __forceinline__ __nv_bfloat16 pl__from_float<__nv_bfloat16>(float x) { return __float2bfloat16(x); }
-template <> __device__ __forceinline__ __half pl__from_float<__half>(float x) { return __float2half(x); }
+template <> __device__ __forceinline__ float pl__from_float<float>(float x)
+{
+    return x;
+}
+template <> __device__ __forceinline__ __nv_bfloat16 pl__from_float<__nv_bfloat16>(float x)
+{
+    return __float2bfloat16(x);
+}
+template <> __device__ __forceinline__ __half pl__from_float<__half>(float x)
+{
+    return __float2half(x);
+}
 
 /* Calls launch(T{}) for the element type; a launcher's way from a pl_dtype to a template. False: no such type. */
 template <class F> static inline bool pl__with_type(pl_dtype dtype, F launch)
@@ -62,8 +80,8 @@ __device__ __forceinline__ float pl__warp_max(float x)
     return x;
 }
 
-/* All threads of the block get the sum; scratch: 32 floats of shared memory, free again after the call. The block's size
- * is a multiple of a warp. */
+/* All threads of the block get the sum; scratch: 32 floats of shared memory, free again after the call. The block's
+ * size is a multiple of a warp. */
 __device__ __forceinline__ float pl__block_sum(float x, float *scratch)
 {
     const int lane = (int)threadIdx.x % PL__WARP, warp = (int)threadIdx.x / PL__WARP;

@@ -18,7 +18,7 @@ static pl_status exhausted(const pl_device *device, size_t bytes, const char *wh
 {
     size_t n_free = 0, n_total = 0;
     (void)cudaGetLastError();
-    (void)cudaMemGetInfo(&n_free, &n_total);
+    pl__forget(cudaMemGetInfo(&n_free, &n_total));
     return device->host->fail(
         PL_E_MEMORY,
         "%zu bytes for %s cannot be had on %s: %zu of its %zu bytes are free; free memory on it or "
@@ -48,8 +48,8 @@ pl_status pl__memory_create(pl_device *device, void **out, size_t bytes, const c
 void pl__memory_free(const pl_device *device, void *memory)
 {
     if (!memory) return;
-    (void)cudaSetDevice(device->index);
-    (void)cudaFree(memory); /* an earlier failure of the device has been reported already */
+    pl__forget(cudaSetDevice(device->index));
+    pl__forget(cudaFree(memory)); /* an earlier failure of the device has been reported already */
 }
 
 pl_status pl__buffer_create(pl_device *device, pl_buffer **out, size_t bytes)
@@ -99,8 +99,8 @@ pl_status pl__host_memory_create(pl_device *device, void **out, size_t bytes)
 void pl__host_memory_free(pl_device *device, void *memory)
 {
     if (!memory) return;
-    (void)cudaSetDevice(device->index);
-    (void)cudaFreeHost(memory);
+    pl__forget(cudaSetDevice(device->index));
+    pl__forget(cudaFreeHost(memory));
 }
 
 /* A view's rows as a copy of two dimensions: rows without a gap are one long row. */

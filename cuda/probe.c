@@ -11,9 +11,10 @@
 #ifdef PL_CUDA_EMULATED
 enum { LEAST_ROWS = 72, MOST_ROWS = 72 }; /* the emulator runs half a million threads a second */
 #else
-enum { LEAST_ROWS = 144, MOST_ROWS = 4096 };
+enum { LEAST_ROWS = 144, MOST_ROWS = 8192 };
 #endif
-enum { CANONICAL_ROWS = 2048, VALUE_ROWS = 32, BUFFER_BYTES = 64 << 20 };
+enum { CANONICAL_ROWS = 2048, VALUE_ROWS = 32 };
+static const size_t buffer_bytes = (size_t)256 << 20, fewer_bytes = (size_t)64 << 20; /* where memory is short */
 
 typedef struct probe {
     pl_stream stream;
@@ -62,13 +63,13 @@ static pl_status buffer(pl_device *device, pl_buffer *out, size_t bytes)
     return pl__memory_create(device, &out->data, bytes, "the probe of a product");
 }
 
-static pl_status prepare(probe *p)
+static pl_status prepare(probe *p, size_t most_bytes)
 {
     const pl_weight *w = p->weight;
     pl_device *device = w->device;
     const pl_dtype storage = pl_dtype_storage(w->compute);
     const size_t in = padded(w->n_in, pl_dtype_bytes(storage)), out = padded(w->n_out, 2);
-    const size_t rows = BUFFER_BYTES / ((in > out ? in : out) * sizeof(float));
+    const size_t rows = most_bytes / ((in > out ? in : out) * sizeof(float));
     p->rows = rows > MOST_ROWS ? MOST_ROWS : rows < LEAST_ROWS ? LEAST_ROWS : rows;
     PL_TRY(buffer(device, &p->x, p->rows * in * pl_dtype_bytes(storage)));
     PL_TRY(buffer(device, &p->old, p->rows * out * sizeof(float)));
@@ -86,7 +87,10 @@ static pl_status prepare(probe *p)
 static void release(probe *p)
 {
     pl_buffer *buffers[] = {&p->x, &p->old, &p->y, &p->reference, &p->bias, &p->found};
-    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) pl__memory_free(p->weight->device, buffers[i]->data);
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
+        pl__memory_free(p->weight->device, buffers[i]->data);
+        buffers[i]->data = NULL;
+    }
 }
 
 static pl__call call_of(const probe *p, pl__mode mode, size_t rows, size_t first, const pl_buffer *y)
@@ -134,8 +138,9 @@ static pl_status compare_bits(probe *p, const pl__plan *plan, pl__mode mode)
     static const struct {
         size_t rows, first;
         bool from_end;
-    } parts[] = {{1, 0, false}, {1, 0, true},    {2, 5, false},  {16, 3, false},  {17, 0, true},  {64, 1, false},
-                 {64, 0, true}, {136, 0, false}, {136, 0, true}, {512, 0, false}, {512, 3, true}, {2048, 1, false}};
+    } parts[] = {{1, 0, false},  {1, 0, true},     {2, 5, false},   {16, 3, false}, {17, 0, true},
+                 {64, 1, false}, {64, 0, true},    {136, 0, false}, {136, 0, true}, {512, 0, false},
+                 {512, 3, true}, {2048, 1, false}, {4096, 1, false}};
     const size_t element = pl_dtype_bytes(result_type(p->weight, mode));
     const size_t bytes = padded(p->weight->n_out, element) * element;
     PL_TRY(multiply(p, plan, mode, p->rows, 0, &p->reference));
@@ -192,7 +197,11 @@ pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, pl__plan plans[PL_
 {
     pl_device *device = weight->device;
     probe p = {.stream = {.device = device, .handle = device->setup}, .lt = lt, .weight = weight, .free = free};
-    pl_status status = prepare(&p);
+    pl_status status = prepare(&p, buffer_bytes);
+    if (status == PL_E_MEMORY) {
+        release(&p);
+        status = prepare(&p, fewer_bytes);
+    }
     for (pl__mode mode = 0; status == PL_OK && mode < PL__MODES; mode++) {
         /* float32 has one way of storing plainly. */
         if (mode == PL__FLOAT && pl_dtype_storage(weight->compute) == PL_F32) continue;

@@ -2,7 +2,8 @@
  * the functions of tests/cuemu stand in for them under the same names.
  *
  * m16n8k16 fragments of lane l, g = l / 4, t = l % 4: a[0] = A(g, 2t..), a[1] = A(g + 8, 2t..), a[2] = A(g, 2t + 8..),
- * a[3] = A(g + 8, 2t + 8..); b[0] = B(2t.., g), b[1] = B(2t + 8.., g); c[0..1] = C(g, 2t..2t + 1), c[2..3] = C(g + 8, ..). */
+ * a[3] = A(g + 8, 2t + 8..); b[0] = B(2t.., g), b[1] = B(2t + 8.., g); c[0..1] = C(g, 2t..2t + 1), c[2..3] = C(g + 8,
+ * ..). */
 #ifndef PLUMB_CUDA_PTX_CUH
 #define PLUMB_CUDA_PTX_CUH
 
@@ -36,10 +37,14 @@ __device__ __forceinline__ void cp_async16(void *shared, const void *global)
 /* The same with the bytes from `bytes` (0..16) on filled with zero; global is not read past them. */
 __device__ __forceinline__ void cp_async16_zero(void *shared, const void *global, int bytes)
 {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(pl__shared_address(shared)), "l"(global), "r"(bytes)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(pl__shared_address(shared)), "l"(global),
+                 "r"(bytes)
                  : "memory");
 }
-__device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+__device__ __forceinline__ void cp_async_commit()
+{
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
 /* Waits until at most N of this thread's groups are under way. */
 template <int N> __device__ __forceinline__ void cp_async_wait()
 {
@@ -65,9 +70,10 @@ __device__ __forceinline__ void ldsm_x4_t(uint32_t (&r)[4], const void *row)
 /* c += a b, m16n8k16, row by column, float32 sums. */
 __device__ __forceinline__ void mma_bf16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
 {
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
-                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 __device__ __forceinline__ void mma_f16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2])
 {

@@ -29,8 +29,8 @@ pl_status pl__stream_create(pl_device *device, pl_stream **out)
 void pl__stream_free(pl_stream *stream)
 {
     if (!stream) return;
-    (void)cudaSetDevice(stream->device->index);
-    (void)cudaStreamDestroy(stream->handle);
+    pl__forget(cudaSetDevice(stream->device->index));
+    pl__forget(cudaStreamDestroy(stream->handle));
     free(stream);
 }
 
@@ -60,8 +60,8 @@ pl_status pl__event_create(pl_device *device, pl_event **out)
 void pl__event_free(pl_event *event)
 {
     if (!event) return;
-    (void)cudaSetDevice(event->device->index);
-    (void)cudaEventDestroy(event->handle);
+    pl__forget(cudaSetDevice(event->device->index));
+    pl__forget(cudaEventDestroy(event->handle));
     free(event);
 }
 
@@ -109,7 +109,7 @@ pl_status pl__record_end(pl_stream *stream, pl_graph **out)
     graph = NULL;
 done:
     free(graph);
-    if (recorded) (void)cudaGraphDestroy(recorded);
+    if (recorded) pl__forget(cudaGraphDestroy(recorded));
     return status;
 }
 
@@ -123,7 +123,7 @@ pl_status pl__replay(pl_stream *stream, pl_graph *graph)
 void pl__graph_free(pl_graph *graph)
 {
     if (!graph) return;
-    (void)cudaSetDevice(graph->device->index);
-    (void)cudaGraphExecDestroy(graph->handle);
+    pl__forget(cudaSetDevice(graph->device->index));
+    pl__forget(cudaGraphExecDestroy(graph->handle));
     free(graph);
 }

@@ -130,8 +130,8 @@ extern "C" void pl__staging_free(pl__staging *staging)
 {
     if (!staging) return;
     for (slot &s : staging->slots) {
-        if (s.used) (void)cudaEventSynchronize(s.passed);
-        if (s.passed) (void)cudaEventDestroy(s.passed);
+        if (s.used) pl__forget(cudaEventSynchronize(s.passed));
+        if (s.passed) pl__forget(cudaEventDestroy(s.passed));
         pl__host_memory_free(staging->device, s.host);
         pl__memory_free(staging->device, s.device);
     }

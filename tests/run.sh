@@ -2,7 +2,8 @@
 # Builds everything with sanitizers and runs everything; ends with the counts of passed, failed and skipped.
 #
 #   tests/run.sh           the short suite (CI): under 15 minutes on 2 cores, packages and builds included
-#   tests/run.sh --long    also: every fuzz target for a minute, megabytes of random Unicode against PyPI tokenizers
+#   tests/run.sh --long    also: every fuzz target for a minute, megabytes of random Unicode against PyPI tokenizers,
+#                          registers and spills of the kernels (nvcc)
 #
 # What needs data that is not shipped looks for it in $PLUMB_DATA (default: ../shared/data) and counts a SKIP without it.
 # A part that should have been built and is not there fails the suite.
@@ -86,7 +87,7 @@ step "CUDA: kernels with the thread sanitizer"
 # Only the plug-in is built with it; the op tests are those of the build for speed, so no race of theirs is looked for.
 # A race ends a test with 66.
 race() {
-  local log=build-tsan/$1.log
+  local log=build-tsan/$1${3:+-$3}.log
   PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$PWD/build-tsan/libplumb_cuda_emulated.so PLUMB_CUDA_PRODUCT=own \
     OMP_NUM_THREADS=1 LD_PRELOAD=$(gcc -print-file-name=libtsan.so) timeout 300 "build-test/tests/device_$1" "${@:2}" >"$log" 2>&1
   local code=$?

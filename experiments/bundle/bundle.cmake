@@ -11,10 +11,10 @@ set(bundled plumb plumb-make-model)
 if(PLUMB_TESTS)
   list(APPEND bundled bench-engine bench-context)
   foreach(folder ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/device ${CMAKE_SOURCE_DIR}/tests/model
-          ${CMAKE_SOURCE_DIR}/tests/engine)
+          ${CMAKE_SOURCE_DIR}/tests/engine ${CMAKE_SOURCE_DIR}/tests/cuda)
     if(EXISTS ${folder}/CMakeLists.txt)
       get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
-      list(FILTER targets INCLUDE REGEX "^(device_test_|model_test_golden|model_test_stories|engine_test_)")
+      list(FILTER targets INCLUDE REGEX "^(device_test_|cuda_test_|model_test_golden|model_test_stories|engine_test_)")
       list(REMOVE_ITEM targets device_test_plugin) # opens files of the build folder
       list(APPEND bundled ${targets})
     endif()

@@ -9,7 +9,7 @@
 #   licenses/       the copyright files of the packages that the libraries came from (where dpkg knows them)
 #   tests/          gpu/, bench/, golden models and tokenizers, program/lib.sh: what tests/gpu/run.sh reads
 #   experiments/    the demo, tasks, data
-# CUDA's own libraries (cublasLt, cudart, the driver) are not packed: the launcher looks for the host's.
+# CUDA's own libraries (cublasLt, the driver) are not packed: the launcher looks for the host's.
 set -euo pipefail
 build=$1 version=$2 launcher=$3
 name=plumb-$version-linux-x86_64 archive=$build/plumb-$version-linux-x86_64.tar.gz

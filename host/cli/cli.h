@@ -14,7 +14,7 @@
     X(HELP, "help", NULL, "print this help")                                                                           \
     X(JSON, "json", NULL, "print the result as JSON on standard output, and nothing else there")                       \
     X(QUIET, "quiet", NULL, "no progress")                                                                             \
-    X(DEVICE, "device", "NAME", "cpu, cuda, cuda:<index> or auto (default): cuda if it opens, else cpu")              \
+    X(DEVICE, "device", "NAME", "cpu, cuda, cuda:<index> or auto (default): cuda if it opens, else cpu")               \
     X(COMPUTE, "compute", "TYPE",                                                                                      \
       "type of products: float32, bf16, fp16, tf32, where the device has it (default: float32)")                       \
     X(THREADS, "threads", "N", "CPU threads (default: all this process may use)")                                      \

@@ -53,13 +53,12 @@ static pl_status count_threads(int *n_threads)
 static const pl_host_services services = {.fail = pl_fail};
 
 /* "cuda:3" -> "cuda" and 3; "cuda" -> "cuda" and 0. False when it is neither a plug-in's name nor one with an index. */
-static bool parse_plugin(char backend[32], int *index, const char *name)
+static bool parse_plugin(const char **backend, int *index, const char *name)
 {
-    static const char *const known[] = {"cuda", "cuda-emulated"};
-    size_t length = strcspn(name, ":"), i = 0;
-    while (i < 2 && (strlen(known[i]) != length || strncmp(known[i], name, length) != 0)) i++;
-    if (i == 2) return false;
-    (void)snprintf(backend, 32, "%s", known[i]);
+    size_t length = strcspn(name, ":");
+    const char *known = pl__plugin_named(name, length);
+    if (!known) return false;
+    *backend = known;
     *index = 0;
     if (!name[length]) return true;
     const char *digits = name + length + 1;
@@ -99,7 +98,7 @@ static pl_status open_best(pl_gear *out, int n_threads)
 
 pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads)
 {
-    char backend[32];
+    const char *backend;
     int index;
     pl_status status;
     *out = (pl_gear){0};
@@ -108,7 +107,7 @@ pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads)
         status = open_cpu(out, n_threads);
     else if (strcmp(name, "auto") == 0)
         status = open_best(out, n_threads);
-    else if (parse_plugin(backend, &index, name))
+    else if (parse_plugin(&backend, &index, name))
         status = open_plugin(out, backend, index, n_threads);
     else
         return pl_fail(PL_E_USAGE, "device '%s' is not known: expected cpu, cuda, cuda:<index> (from 0) or auto", name);

@@ -4,8 +4,8 @@
  * belongs to the caller and is sized by a query. A NULL entry is an op the backend lacks: pl_device_require() turns it
  * into "not supported". Arguments are structures, so that a new optional one does not change every caller.
  *
- * Promise 1 of the engine holds for every forward op: a row of a result has the same bits whatever other rows are in the
- * batch, wherever it stands, and however many threads work. */
+ * Promise 1 of the engine holds for every forward op: a row of a result has the same bits whatever other rows are in
+ * the batch, wherever it stands, and however many threads work. */
 #ifndef PLUMB_DEVICE_OPS_H
 #define PLUMB_DEVICE_OPS_H
 
@@ -57,12 +57,12 @@ typedef struct pl_head_norm_args {
 typedef struct pl_linear_args {
     pl_view counts;
     pl_count count;
-    pl_view x;           /* [rows, in] */
+    pl_view x; /* [rows, in] */
     const pl_weight *weight;
-    pl_view bias;        /* [1, out] f32, or absent */
+    pl_view bias; /* [1, out] f32, or absent */
     pl_activation activation;
     bool accumulate;
-    pl_view y;           /* [rows, out] */
+    pl_view y; /* [rows, out] */
 } pl_linear_args;
 
 /* y = act(x[:, :F]) * x[:, F:]. Rows: tokens. */
@@ -104,12 +104,12 @@ typedef struct pl_attention_args {
     size_t layer;
     size_t n_heads;
     float scale;
-    float softcap;       /* cap * tanh(s / cap) on scores; 0: none */
-    size_t window;       /* keys seen, the token's own included; 0: all */
-    pl_view alibi;       /* [1, H] f32 slopes, or absent */
-    pl_view qkv;         /* [N, (H + 2G) D]: the queries are read here */
-    pl_view y;           /* [N, H D] */
-    pl_view lse;         /* [N, H] f32 log-sum-exp of the scaled scores, or absent (training) */
+    float softcap; /* cap * tanh(s / cap) on scores; 0: none */
+    size_t window; /* keys seen, the token's own included; 0: all */
+    pl_view alibi; /* [1, H] f32 slopes, or absent */
+    pl_view qkv;   /* [N, (H + 2G) D]: the queries are read here */
+    pl_view y;     /* [N, H D] */
+    pl_view lse;   /* [N, H] f32 log-sum-exp of the scaled scores, or absent (training) */
 } pl_attention_args;
 
 /* y[slots[i]] = x[rows[i]] for i < counts[count]. */
@@ -256,8 +256,8 @@ typedef struct pl_adamw_args {
 /* ---- The table ------------------------------------------------------------------------------------------------ */
 
 typedef struct pl_device_facts {
-    char name[128];         /* for people: "2 threads of AMD EPYC ..." */
-    char device_class[32];  /* part of a unit's identity: "cpu", "cuda-sm90" */
+    char name[128];        /* for people: "2 threads of AMD EPYC ..." */
+    char device_class[32]; /* part of a unit's identity: "cpu", "cuda-sm90" */
     size_t memory_bytes, free_bytes;
     int n_threads;
     char products[192]; /* who makes the matrix products of the weights created so far: bits may hang on a library */
@@ -318,9 +318,9 @@ typedef struct pl_backend {
 
     size_t (*score_workspace_bytes)(size_t n_rows, size_t n_vocabulary);
 
-    /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the views
-     * that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly each
-     * time, and then a batch's capacities should be its counts. */
+    /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the
+     * views that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly
+     * each time, and then a batch's capacities should be its counts. */
     pl_status (*record_begin)(pl_stream *stream);
     pl_status (*record_end)(pl_stream *stream, pl_graph **out);
     pl_status (*replay)(pl_stream *stream, pl_graph *graph);
@@ -359,8 +359,9 @@ typedef struct pl_backend {
     pl_status (*comm_id)(pl_device *device, uint8_t id[PL_COMM_ID_BYTES]);
     pl_status (*comm_create)(pl_device *device, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank, int size);
     void (*comm_free)(pl_comm *comm);
-    pl_status (*all_reduce)(pl_stream *stream, pl_comm *comm, pl_view x);                   /* x = sum over ranks */
-    pl_status (*reduce_scatter)(pl_stream *stream, pl_comm *comm, pl_view x, pl_view part); /* part = own slice of the sum */
+    pl_status (*all_reduce)(pl_stream *stream, pl_comm *comm, pl_view x); /* x = sum over ranks */
+    pl_status (*reduce_scatter)(pl_stream *stream, pl_comm *comm, pl_view x,
+                                pl_view part); /* part = own slice of the sum */
     pl_status (*all_gather)(pl_stream *stream, pl_comm *comm, pl_view part, pl_view x);
     pl_status (*broadcast)(pl_stream *stream, pl_comm *comm, pl_view x, int root);
 } pl_backend;

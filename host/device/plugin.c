@@ -17,6 +17,13 @@ static const struct {
 };
 enum { PLUGINS = sizeof plugins / sizeof *plugins, FOLDERS = sizeof plugins->folders / sizeof *plugins->folders };
 
+const char *pl__plugin_named(const char *name, size_t length)
+{
+    for (size_t i = 0; i < PLUGINS; i++)
+        if (strlen(plugins[i].name) == length && strncmp(plugins[i].name, name, length) == 0) return plugins[i].name;
+    return NULL;
+}
+
 /* The folder of the running program; under a loader of a bundle's own, the loader's, where its libraries are. Without
  * /proc it is not known, and the loader's folders remain. */
 static bool own_folder(char out[PATH_MAX])

@@ -4,6 +4,9 @@
 
 #include "device/ops.h"
 
+/* The plug-in's own copy of a name of `length` characters; NULL when no plug-in has it. */
+const char *pl__plugin_named(const char *name, size_t length);
+
 /* *out = the table of backend `name` ("cuda": libplumb_cuda.so; "cuda-emulated": libplumb_cuda_emulated.so). The file
  * is PLUMB_CUDA_PLUGIN, or stands beside the program, in ../lib, or where the loader finds it. PL_E_UNSUPPORTED when
  * there is none (the message says where it was looked for), when it cannot be opened (the loader's reason), or when it

@@ -130,10 +130,6 @@ pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, con
             snprintf(name, sizeof name, "%s.%s", positions[p].name, layer);
             PL_TRY(pl_unit_put_states(writer, name, values, n, C, storage));
         }
-    for (size_t l = 0; results->all && l < results->n_layers; l++) {
-        layer_name(layer, layers[l], L);
-        PL_TRY(pl_unit_put_states_all(writer, layer, results->all[l], results->n_all, C, storage));
-    }
     if (!all) return PL_OK;
     return pl_unit_put_ranges(writer, results->all_indptr, n, results->all_ranges, results->n_all_ranges);
 }

@@ -75,6 +75,13 @@ static pl_status read_requests(bench *b, const char *path)
     return PL_OK;
 }
 
+/* JSON has no NaN, and one that vanished would look like a shorter answer. */
+static pl_status append_number(json_t *list, double value)
+{
+    if (json_array_append_new(list, json_real(value)) != 0) return pl_fail(PL_E_INTERNAL, "a result is %g", value);
+    return PL_OK;
+}
+
 static pl_status answer(const bench *b, const pl_results *r, double seconds)
 {
     json_t *loglik = json_array(), *last = json_array();
@@ -83,14 +90,13 @@ static pl_status answer(const bench *b, const pl_results *r, double seconds)
         for (size_t c = r->choice_indptr[i]; c < r->choice_indptr[i + 1]; c++) {
             double sum = 0;
             for (size_t t = r->token_indptr[c]; t < r->token_indptr[c + 1]; t++) sum += (double)r->log_probability[t];
-            json_array_append_new(row, json_real(sum));
+            PL_TRY(append_number(row, sum));
         }
         json_array_append_new(loglik, row);
     }
     for (size_t i = 0; r->last && i < b->n; i++) {
         json_t *row = json_array();
-        for (size_t c = 0; c < 8; c++)
-            json_array_append_new(row, json_real((double)r->last[r->n_layers - 1][i * r->C + c]));
+        for (size_t c = 0; c < 8; c++) PL_TRY(append_number(row, (double)r->last[r->n_layers - 1][i * r->C + c]));
         json_array_append_new(last, row);
     }
     json_t *line = json_pack("{s:f,s:I,s:I,s:I,s:o,s:o}", "seconds", seconds, "tokens",

@@ -102,7 +102,9 @@ def fastest(candidates, way):
 
 
 def relative_difference(a, b):
-    return float((a.float() - b.float()).norm() / b.float().norm())
+    """NaN anywhere is infinitely far: Python's max would lose it."""
+    difference = float((a.float() - b.float()).norm() / b.float().norm())
+    return difference if difference == difference else float("inf")
 
 
 class Table:
@@ -110,7 +112,7 @@ class Table:
 
     def __init__(self, judge):
         self.judge = judge  # False: sizes too small for the goals to mean anything
-        self.missed, self.unequal, self.unmeasured = [], [], []
+        self.missed, self.unequal, self.unmeasured, self.failed = [], [], [], []
 
     def begin(self):
         print("\n| what | plumb | baseline | ratio | goal | equality |\n|---|---|---|---|---|---|", flush=True)
@@ -151,13 +153,16 @@ class Table:
         verdict = self.verdict(name, ratio <= limit, f"≤{limit}x the time")
         print(f"| {name} | {text[0]} | {text[1]} | {ratio:.2f}x | {verdict} | {check} |", flush=True)
 
+    def fail(self, name, why):
+        self.failed.append(f"{name}: {why}")
+
     def not_measured(self, name, why):
         self.unmeasured.append(f"{name}: {why}")
 
     def end(self):
-        for title, list_ in (("Goals missed", self.missed), ("Unequal", self.unequal), ("Not measured", self.unmeasured)):
+        for title, list_ in (("Goals missed", self.missed), ("Unequal", self.unequal), ("Failed", self.failed), ("Not measured", self.unmeasured)):
             if list_:
                 print(f"\n{title}:\n" + "\n".join("- " + line for line in list_))
-        if self.judge and not (self.missed or self.unequal or self.unmeasured):
+        if self.judge and not (self.missed or self.unequal or self.failed or self.unmeasured):
             print("\nAll goals met.")
-        return 1 if self.missed or self.unequal else 0
+        return 1 if self.missed or self.unequal or self.failed else 0

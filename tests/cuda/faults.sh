@@ -71,7 +71,7 @@ export -f link
 run() {
   local some=()
   [ -z "$3" ] || some=(--only "$3")
-  PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$1 timeout 60 "$build/tests/$2" "${some[@]}"
+  PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$1 timeout 300 "$build/tests/$2" "${some[@]}"
 }
 export -f run
 

@@ -36,7 +36,10 @@ namespace cuemu
 
 constexpr int WARP = 32;
 constexpr size_t MAX_EXCHANGE = 128; /* bytes that a lane may hand over in one exchange */
-constexpr size_t MAX_SHARED = 227 * 1024, DEFAULT_SHARED = 48 * 1024;
+constexpr size_t DEFAULT_SHARED = 48 * 1024;
+/* Shared memory that a block of the emulated architecture may ask for (CUDA C++ Programming Guide, compute
+ * capabilities). */
+size_t most_shared();
 
 enum class State { NEW, READY, WAIT_BLOCK, WAIT_WARP, DONE };
 

@@ -47,6 +47,12 @@ static int architecture()
     return asked ? atoi(asked) : 90;
 }
 
+size_t most_shared()
+{
+    const int sm = architecture();
+    return (sm == 80 || sm == 87 ? 163 : sm == 86 || sm == 89 || sm >= 120 ? 99 : 227) * (size_t)1024;
+}
+
 int current_device()
 {
     return device_in_use;
@@ -148,7 +154,7 @@ cudaError_t cudaDeviceGetAttribute(int *value, enum cudaDeviceAttr attribute, in
         {cudaDevAttrComputeCapabilityMajor, architecture() / 10},
         {cudaDevAttrComputeCapabilityMinor, architecture() % 10},
         {cudaDevAttrMaxSharedMemoryPerMultiprocessor, 228 * 1024},
-        {cudaDevAttrMaxSharedMemoryPerBlockOptin, 227 * 1024},
+        {cudaDevAttrMaxSharedMemoryPerBlockOptin, (int)most_shared()},
     };
     CUEMU_USABLE;
     if (device < 0 || device >= device_count()) return result(cudaErrorInvalidDevice);
@@ -169,7 +175,7 @@ cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *properties, int devic
     size_t free_bytes = 0;
     cudaMemGetInfo(&free_bytes, &p.totalGlobalMem);
     p.sharedMemPerBlock = 48 * 1024;
-    p.sharedMemPerBlockOptin = 227 * 1024;
+    p.sharedMemPerBlockOptin = most_shared();
     p.sharedMemPerMultiprocessor = 228 * 1024;
     p.major = architecture() / 10;
     p.minor = architecture() % 10;

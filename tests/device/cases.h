@@ -145,6 +145,15 @@ static inline void check_cases(void **state)
     current_case[0] = 0;
 }
 
+static inline size_t count_cases(const case_table *t)
+{
+    pl_dtype types[4];
+    size_t n_types = case_types(t, types), n = 0;
+    for (size_t k = 0; k < n_types; k++)
+        for (size_t i = 0; i < t->n; i++) n += choose_case(t, i, types[k], false);
+    return n;
+}
+
 static inline int list_cases(const case_table *t)
 {
     pl_dtype types[4];
@@ -175,6 +184,10 @@ static inline int cases_main(int argc, char **argv, const case_table *t, const s
     if (argc == 3 && strcmp(argv[1], "--only") == 0) {
         const struct CMUnitTest some = CASES(t);
         only_cases = argv[2];
+        if (!count_cases(t)) {
+            printf("no case has '%s' in its name; --list prints the names\n", only_cases);
+            return 1;
+        }
         return _cmocka_run_group_tests(t->op, &some, 1, NULL, NULL);
     }
     if (argc > 1) {

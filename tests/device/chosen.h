@@ -41,8 +41,8 @@ static inline bool small_sizes(void)
     return SMALL || on_emulator();
 }
 
-/* 77 after a line that says why when there is nothing to run on: no emulated plug-in in this build, no GPU in this
- * machine. A plug-in that is named and does not open is a failure. */
+/* 77 after a line that says why when there is nothing to run on: no emulated plug-in in this build; no plug-in, no
+ * driver or no GPU for device cuda. An emulated plug-in that is named and does not open is a failure. */
 static inline int device_missing(void)
 {
     const char *plugin = getenv("PLUMB_CUDA_PLUGIN");

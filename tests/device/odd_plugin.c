@@ -1,5 +1,5 @@
-/* Shared objects that are no plug-in of this program, for test_plugin.c: CMake gives the function its name. A plug-in of
- * another version answers NULL. */
+/* Shared objects that are no plug-in of this program, for test_plugin.c: CMake gives the function its name. A plug-in
+ * of another version answers NULL. */
 #include <stddef.h>
 
 const void *ODD_PLUGIN_SYMBOL(int version);

@@ -65,6 +65,7 @@ static void test_equals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_longest_label), cmocka_unit_test(test_equals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_labels), cmocka_unit_test(test_longest_label),
+                                       cmocka_unit_test(test_equals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

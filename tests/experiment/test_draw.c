@@ -1,4 +1,5 @@
-/* Draws: permutations, balance in every prefix, orders, item selection; the same for the same seed, another for another. */
+/* Draws: permutations, balance in every prefix, orders, item selection; the same for the same seed, another for
+ * another. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -178,6 +178,8 @@ fi
 step "benchmarks"
 if [ $bench -eq 0 ]; then
   skip "benchmarks: --no-bench"
+elif [ -z "$(program bench-engine)" ] || [ -z "$(program bench-context)" ]; then
+  skip "benchmarks: not in $build (cmake --build $build --target bench-engine bench-context)"
 else
   out=$build/gpu-inference.md words=()
   [ $emulated -eq 1 ] && { words=(--small); out=$tmp/gpu-inference.md; }

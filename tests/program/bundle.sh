@@ -31,17 +31,18 @@ check "half an archive says so" bash -c "'$tmp/link' --help 2>&1 | grep -q 'unpa
 rm -r "$tmp/a place"
 
 if [ "$(id -u)" -eq 0 ]; then enter=(chroot); else enter=(unshare --map-root-user chroot); fi
-if ! "${enter[@]}" "$tmp/root" "$top/bin/plumb" --help >"$tmp/enter.out" 2>&1 && grep -qE 'unshare|chroot' "$tmp/enter.out"; then
+if ! "${enter[@]}" / /bin/true >"$tmp/enter.out" 2>&1; then
   skip "bundle in an empty root: $(tail -1 "$tmp/enter.out")"
   exit $((failures > 0))
 fi
+"${enter[@]}" "$tmp/root" "$top/bin/plumb" --help >"$tmp/enter.out" 2>&1
 inside() { "${enter[@]}" "$tmp/root" "$top/bin/$1" "${@:2}"; }
 
 check "--help" bash -c "grep -q 'usage: plumb' '$tmp/enter.out'"
 for program in "$here"/libexec/* "$here"/lib/libplumb_*.so; do
   [ -e "$program" ] || continue
   unresolved=$("${enter[@]}" "$tmp/root" "$top/lib/ld-linux-x86-64.so.2" --library-path "$top/lib" --list "${program#"$tmp/root"}" 2>&1 |
-    grep 'not found' | grep -vE 'lib(cublas|cublasLt|cudart|cuda)\.so') # CUDA's own are the host's
+    grep 'not found' | grep -vE 'lib(cublasLt|cuda)\.so') # CUDA's own are the host's
   [ -z "$unresolved" ] || fail "$(basename "$program") lacks a library: $unresolved"
 done
 check "the experiments are inside" test -e "$here/experiments/demo.yaml"
