@@ -85,7 +85,7 @@ def main():
     reference = transformers.GPT2LMHeadModel.from_pretrained(model_folder, torch_dtype=torch.float32).eval()
     cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.processor())
     print(f"# Inference on the CPU, GPT-2-124M shape, random weights, float32\n\n{time.strftime('%Y-%m-%d')}, {cpu}, {options.threads} threads; "
-          f"torch {torch.__version__}, transformers {transformers.__version__}. Command: `python3 tests/bench/cpu_inference.py build`\n\n"
+          f"torch {torch.__version__}, transformers {transformers.__version__}. Command: `python3 {' '.join(sys.argv)}`\n\n"
           f"Medians (smallest-largest) of {options.repeats} alternating repeats; the ratio is the median of the repeats' own ratios.\n\n"
           "| what | plumb | baseline | ratio | goal | equality |\n|---|---|---|---|---|---|")
     with torch.no_grad():
