@@ -190,7 +190,8 @@ void pl__blas_free(pl__blas *blas);
     X(pool)                                                                                                            \
     X(score)                                                                                                           \
     X(copy)                                                                                                            \
-    X(convert)
+    X(convert)                                                                                                         \
+    X(pairwise)
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
 PL__CUDA_OPS(X)
 #undef X

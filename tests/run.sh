@@ -97,7 +97,7 @@ race() {
   fi
 }
 if cmake -S . -B build-tsan -G Ninja -DPLUMB_SANITIZE=thread >build-tsan.log 2>&1 && ninja -C build-tsan --quiet plumb_cuda_emulated >>build-tsan.log 2>&1; then
-  for name in attention convert copy embed gate gather head_norm kv norm pool rotary; do race test_$name; done >build-tsan/races.log
+  for name in attention convert copy embed gate gather head_norm kv norm pairwise pool rotary; do race test_$name; done >build-tsan/races.log
   for type in float32 bfloat16; do for name in linear score; do race test_$name --only "$type"; done; done >>build-tsan/races.log
   grep -v '^PASS' build-tsan/races.log
   passed=$((passed + $(grep -c '^PASS' build-tsan/races.log)))

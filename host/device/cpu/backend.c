@@ -337,4 +337,5 @@ const pl_backend pl_backend_cpu = {
     .score = score,
     .copy = pl__copy,
     .convert = pl__convert,
+    .pairwise = pairwise,
 };

@@ -23,7 +23,8 @@
     X(linear)                                                                                                          \
     X(gate)                                                                                                            \
     X(attention)                                                                                                       \
-    X(score)
+    X(score)                                                                                                           \
+    X(pairwise)
 
 typedef struct pl__wide {
     const char *name;     /* as in PLUMB_CPU */
