@@ -24,7 +24,7 @@ attention: the causal mask is one key late|attention.cuh|s,return key <= positio
 attention: the window is one key wide of it|attention.cuh|s,position - key < window;,position - key <= window;,|attention.cu|device_test_attention|float32
 attention: the wrong key/value head|attention_mma.cuh|s,(size_t)blockIdx.y \* PAGE_ROWS,(size_t)(gridDim.y - 1 - blockIdx.y) * PAGE_ROWS,|attention.cu|device_test_attention|float16
 attention: scores are not scaled|attention_simt.cuh|s,q\[d\] \* p.scale,q[d],|attention.cu|device_test_attention|float32
-attention: old sums are not scaled to a new maximum|attention_simt.cuh|s,w.sum\[q\] \*= scale;,,|attention.cu|device_test_attention|float32
+attention: old sums are not scaled to a new maximum|attention_simt.cuh|s/w.sum\[q\] = __fmul_rn(w.sum\[q\], scale);//|attention.cu|device_test_attention|float32
 norm: the last elements are left out|norm.cuh|s,i < n; i += PL__NORM_OWN,i < n - 1; i += PL__NORM_OWN,|norm.cu|device_test_norm|float32
 norm: a missing barrier|norm.cuh|s,^ *__syncthreads();,,|norm.cu|device_test_norm|float32
 gather: rows past the count|gather.cu|s,pl__rows(count\, capacity),capacity,|gather.cu|device_test_gather|float32
