@@ -161,10 +161,10 @@ typedef struct pl_convert_args {
     pl_view overflow; /* or absent */
 } pl_convert_args;
 
-/* Products of states, for the analysis: y[i, j] = sum over k of a[i, k] b[j, k], rows with rows (Gram matrix of the items
- * when b is a), or with `columns` y[i, j] = sum over k of a[k, i] b[k, j] (of the features). Each sum is one chain of
- * fused multiply-adds in float32, k ascending, so an element's bits hang on its two vectors alone. Centre before: a
- * common offset costs digits. Sizes are the views': no count. */
+/* Products of states, for the analysis: y[i, j] = sum over k of a[i, k] b[j, k], rows with rows (Gram matrix of the
+ * items when b is a), or with `columns` y[i, j] = sum over k of a[k, i] b[k, j] (of the features). Each sum is one
+ * chain of fused multiply-adds in float32, k ascending, so an element's bits hang on its two vectors alone. Centre
+ * before: a common offset costs digits. Sizes are the views': no count. */
 typedef struct pl_pairwise_args {
     bool columns;
     pl_view a, b; /* [n, K] and [m, K] f32, or with `columns` [K, n] and [K, m] */
