@@ -7,12 +7,12 @@ bad=0
 breach() { echo "layering: $*"; bad=1; }
 
 # folder -> folders it may include (its own always). device/cpu counts as a folder of its own.
-declare -A may=(
-  [base]="" [device]="base" [device/cpu]="device base" [text]="base" [model]="device base" [store]="base"
-  [engine]="model text device base" [train]="model device base" [analysis]="store device base"
-  [report]="analysis store base" [experiment]="engine train text store model device base"
-  [cli]="report analysis experiment engine train text store model device base"
-)
+declare -A may
+while IFS=: read -r folder allowed; do may[$folder]=$allowed; done < <(grep '^[a-z]' host/folders.txt)
+for folder in host/*/ host/device/cpu/; do
+  folder=${folder#host/} folder=${folder%/}
+  [ -n "${may[$folder]+listed}" ] || breach "host/$folder is not in host/folders.txt"
+done
 for folder in "${!may[@]}"; do
   for file in host/"$folder"/*.[ch]; do
     [ -e "$file" ] || continue

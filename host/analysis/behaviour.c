@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/accuracy.h"
-#include "analysis/agreement.h"
-#include "analysis/entropy.h"
-#include "analysis/interval.h"
+#include "statistics/template_variance.h"
+#include "measure/agreement.h"
+#include "measure/entropy.h"
+#include "statistics/interval.h"
 
 enum { JSD_SHIFTS = 8 };
 

@@ -2,7 +2,7 @@
 #ifndef PLUMB_ANALYSIS_BEHAVIOUR_H
 #define PLUMB_ANALYSIS_BEHAVIOUR_H
 
-#include "analysis/family.h"
+#include "analysis/group.h"
 #include "analysis/rows.h"
 
 /* Template variances of a family's members, for the row that is their mean. Start from {0}. */

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/accuracy.h"
-#include "analysis/cka.h"
-#include "analysis/variance_components.h"
+#include "statistics/template_variance.h"
+#include "measure/cka.h"
+#include "statistics/variance_components.h"
 
 enum { CKA_ITEMS_MAX = 2048 };
 static const double CKA_BYTES_MAX = 1024.0 * 1024.0 * 1024.0;

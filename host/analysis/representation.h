@@ -3,7 +3,7 @@
 #ifndef PLUMB_ANALYSIS_REPRESENTATION_H
 #define PLUMB_ANALYSIS_REPRESENTATION_H
 
-#include "analysis/family.h"
+#include "analysis/group.h"
 #include "analysis/rows.h"
 
 /* Rows of one member: every position and layer that all its units have. Nothing when it has fewer than two templates.

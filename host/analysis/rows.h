@@ -6,7 +6,7 @@
 #ifndef PLUMB_ANALYSIS_ROWS_H
 #define PLUMB_ANALYSIS_ROWS_H
 
-#include "analysis/interval.h"
+#include "statistics/interval.h"
 #include "analysis/stability.h"
 #include "base/memory.h"
 

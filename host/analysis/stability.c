@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "analysis/behaviour.h"
-#include "analysis/family.h"
+#include "analysis/group.h"
 #include "analysis/representation.h"
 #include "analysis/rows.h"
-#include "analysis/unit_entry.h"
+#include "analysis/run_view.h"
 
 /* A text of the plan, kept with the table. */
 static pl_status keep(const char **out, pl_arena *arena, const char *text)

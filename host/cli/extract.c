@@ -4,7 +4,7 @@
 
 #include "cli/session.h"
 #include "experiment/states.h"
-#include "text/data.h"
+#include "task/data.h"
 
 /* Everything one extraction holds. */
 typedef struct extraction {

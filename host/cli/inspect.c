@@ -4,7 +4,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "model/model.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 static json_t *tensors_json(const pl_safetensors *tensors)
 {

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "cli/cli.h"
 #include "model/model.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 static pl_status print_ids(const pl_tokenizer *tokenizer, const pl_ids *ids, bool json)
 {

@@ -9,7 +9,7 @@
 #define PLUMB_ENGINE_BATCH_H
 
 #include "device/device.h"
-#include "engine/plan.h"
+#include "engine/paths.h"
 #include "engine/schedule.h"
 
 /* The lists: name, columns of a row (0: the page table's width). */

@@ -3,7 +3,7 @@
 #ifndef PLUMB_ENGINE_CAPTURE_H
 #define PLUMB_ENGINE_CAPTURE_H
 
-#include "engine/plan.h"
+#include "engine/paths.h"
 #include "engine/workspace.h"
 
 typedef struct pl__captured {

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "model/model.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 typedef struct pl_engine pl_engine;
 

@@ -1,7 +1,7 @@
 /* Greedy generation in groups of prompts whose pages fit the pool together. The prompts of a group run as a tree; then
  * each step runs one token of every continuation that is still going. */
 #include "engine/continuation.h"
-#include "engine/memory.h"
+#include "engine/budget.h"
 #include "engine/workspace.h"
 
 #include <stdlib.h>

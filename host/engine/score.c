@@ -1,6 +1,6 @@
 /* Scoring: plan, schedule, one forward pass a step, results at the end. */
 #include "engine/capture.h"
-#include "engine/memory.h"
+#include "engine/budget.h"
 #include "engine/results.h"
 #include "engine/workspace.h"
 

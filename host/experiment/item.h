@@ -3,7 +3,7 @@
 #ifndef PLUMB_EXPERIMENT_ITEM_H
 #define PLUMB_EXPERIMENT_ITEM_H
 
-#include "experiment/answer.h"
+#include "task/answer.h"
 #include "experiment/encode.h"
 
 typedef struct pl__item {

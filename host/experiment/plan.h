@@ -6,7 +6,7 @@
 
 #include "experiment/spec.h"
 #include "model/model.h"
-#include "text/tokenizer.h"
+#include "tokenizer/tokenizer.h"
 
 /* Raised by hand when the bits of a result change: old units are then computed anew. */
 enum { PL_NUMERICS_VERSION = 1 };

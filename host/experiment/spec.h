@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "device/types.h"
 #include "store/unit_file.h"
-#include "text/task.h"
+#include "task/task.h"
 
 typedef enum pl_truncation {
     PL_TRUNCATION_ERROR,         /* a prompt that does not fit is an error: the default */

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/unit_entry.h"
+#include "analysis/run_view.h"
 #include "base/file.h"
 #include "report/lines.h"
 #include "report/sample.h"

@@ -2,7 +2,7 @@
 #ifndef PLUMB_REPORT_SAMPLE_H
 #define PLUMB_REPORT_SAMPLE_H
 
-#include "analysis/unit_entry.h"
+#include "analysis/run_view.h"
 #include "store/frame.h"
 
 /* A new reference. `stored` is the unit's JSON of the row (doc, target, arguments, resps, filtered_resps), `task` the

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/half.h"
+#include "base/half.h"
 #include "store/hdf5_object.h"
 
 enum {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/half.h"
+#include "base/half.h"
 #include "store/hdf5_object.h"
 
 enum { BLOCK_ELEMENTS = 1 << 20 }; /* of a half matrix, converted and written at a time: 2 MiB */

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "store/half.h"
+#include "base/half.h"
 
 pl_status pl__slab_create(pl_slab **out, hid_t parent, const char *name, size_t rows, size_t width, pl_storage storage,
                           pl__disk *disk, const char *where)

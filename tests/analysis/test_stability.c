@@ -3,8 +3,8 @@
 
 #include <omp.h>
 
-#include "analysis/golden.h"
-#include "analysis/interval.h"
+#include "statistics/golden.h"
+#include "statistics/interval.h"
 #include "analysis/stability.h"
 
 /* The row of a metric; layer "" and template "" unless given. draw -2: any. */

@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "text/data.h"
+#include "task/data.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

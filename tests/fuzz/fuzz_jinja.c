@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/jinja.h"
-#include "text/unicode.h"
+#include "jinja/jinja.h"
+#include "tokenizer/unicode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "text/python.h"
+#include "jinja/python.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

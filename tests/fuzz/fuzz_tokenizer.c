@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text/tokenizer_file.h"
+#include "tokenizer/open.h"
 
 static const char *const texts[] = {"a the word's 123 \n\n x",
                                     "<s>ab</s>  <mask> \xC3\xA9\xCC\x81\xE2\x96\x81\xF0\x9F\x98\x80\xE3\x8E\xA5",

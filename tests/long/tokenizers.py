@@ -3,7 +3,7 @@ special tokens, and both decodings must be the same.
 
     python tokenizers.py DRIVER SEED MEGABYTES FOLDER...
 
-DRIVER is tests/text/tokenize_lines; a FOLDER holds tokenizer.json, or vocab.json and merges.txt (then transformers reads
+DRIVER is tests/tokenizer/tokenize_lines; a FOLDER holds tokenizer.json, or vocab.json and merges.txt (then transformers reads
 it). Code points whose class or normal form differs between the Unicode versions of the two sides (ours: utf8proc's and
 PCRE2's; theirs: Oniguruma's and that of several Rust crates) are left out: what Python's Unicode 14 has not assigned, and
 what a probe shows to differ.

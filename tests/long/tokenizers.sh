@@ -14,5 +14,5 @@ if ! "$python" -c 'import tokenizers, transformers' 2>/dev/null; then
     echo "SKIP tests/long/tokenizers.sh: $python has no tokenizers and transformers (set PYTHON)"
     exit 77
 fi
-"$python" tests/long/tokenizers.py "$build/tests/text/tokenize_lines" "$seed" "$megabytes" \
+"$python" tests/long/tokenizers.py "$build/tests/tokenizer/tokenize_lines" "$seed" "$megabytes" \
     tests/golden/tokenizers/* "$data"/tokenizers/* "$data"/models/stories260K

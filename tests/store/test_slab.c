@@ -3,7 +3,7 @@
 #include <pthread.h>
 
 #include "store/fixture.h"
-#include "store/half.h"
+#include "base/half.h"
 
 enum { N = 3001, W = 17, THREADS = 4, STEP = 13 };
 

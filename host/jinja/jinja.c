@@ -1,0 +1,216 @@
+#include "jinja/jinja.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jinja/tree.h"
+#include "jinja/letters.h"
+#include "tokenizer/unicode.h"
+
+enum { MAX_SOURCE = 1024 * 1024 };
+
+pl_status pl__jinja_fail(const pl_jinja *j, size_t at, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (at > j->size) at = j->size;
+    size_t line = 1, begin = 0;
+    for (size_t i = 0; i < at; i++)
+        if (j->source[i] == '\n') {
+            line++;
+            begin = i + 1;
+        }
+    size_t column = pl__letters_count(j->source + begin, at - begin) + 1;
+    return pl_fail(PL_E_INPUT, "%s: template %zu:%zu: %s", j->where, line, column, text);
+}
+
+/* ---- making and freeing ---- */
+
+static pl_status create(pl_jinja **out, const char *where)
+{
+    *out = NULL;
+    pl_jinja *j = NULL;
+    char *copy;
+    pl_status status;
+    PL_TRY(pl_new(&j, 1));
+    PL_GOTO(status, failed, pl_arena_create(&j->arena));
+    PL_GOTO(status, failed, pl_arena_text(j->arena, &copy, where, strlen(where)));
+    j->where = copy;
+    j->source = "";
+    j->literals = json_array();
+    j->nothing = json_string("");
+    if (!j->literals || !j->nothing) {
+        status = pl_fail(PL_E_MEMORY, "%s: out of memory while reading a template", where);
+        goto failed;
+    }
+    *out = j;
+    return PL_OK;
+failed:
+    pl_jinja_free(j);
+    return status;
+}
+
+void pl_jinja_free(pl_jinja *j)
+{
+    if (!j) return;
+    for (size_t i = 0; i < j->n_parts; i++) pl_jinja_free(j->parts[i]);
+    json_decref(j->literals);
+    json_decref(j->nothing);
+    pl_arena_free(j->arena);
+    free(j);
+}
+
+/* A copy of the source with every CR LF and CR written as LF. */
+static pl_status take_source(pl_jinja *j, const char *source, size_t size)
+{
+    size_t bad = pl__utf8_check(source, size);
+    if (size > MAX_SOURCE)
+        return pl_fail(PL_E_INPUT, "%s: a template of %zu bytes, expected at most %d", j->where, size, MAX_SOURCE);
+    if (bad < size) return pl_fail(PL_E_INPUT, "%s: template: byte %zu is not valid UTF-8", j->where, bad);
+    char *copy;
+    size_t n = 0;
+    PL_TRY(pl_arena_new(j->arena, &copy, size + 1));
+    for (size_t i = 0; i < size; i++) {
+        copy[n++] = source[i] == '\r' ? '\n' : source[i];
+        if (source[i] == '\r' && i + 1 < size && source[i + 1] == '\n') i++;
+    }
+    j->source = copy;
+    j->size = n;
+    return PL_OK;
+}
+
+pl_status pl_jinja_compile(pl_jinja **out, const char *source, const char *where)
+{
+    PL_TRY(create(out, where));
+    pl_status status = take_source(*out, source, strlen(source));
+    if (status == PL_OK) status = pl__jinja_parse(*out);
+    if (status != PL_OK) {
+        pl_jinja_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+pl_status pl__jinja_field(pl_jinja **out, const char *field, const char *where)
+{
+    PL_TRY(create(out, where));
+    pl_jinja *j = *out;
+    char *name;
+    pl_status status;
+    PL_GOTO(status, failed, pl_arena_text(j->arena, &name, field, strlen(field)));
+    PL_GOTO(status, failed, pl_arena_new(j->arena, &j->body, 1));
+    PL_GOTO(status, failed, pl_arena_new(j->arena, &j->body->expression, 1));
+    j->is_field = true;
+    j->source = name;
+    j->size = strlen(name);
+    j->body->kind = PL__J_PRINT;
+    j->body->expression->kind = PL__J_NAME;
+    j->body->expression->name = name;
+    return PL_OK;
+failed:
+    pl_jinja_free(j);
+    *out = NULL;
+    return status;
+}
+
+pl_status pl__jinja_list(pl_jinja **out, pl_jinja **parts, size_t n, const char *where)
+{
+    pl_status status = create(out, where);
+    if (status == PL_OK) status = pl_arena_new((*out)->arena, &(*out)->parts, n);
+    if (status != PL_OK) {
+        for (size_t i = 0; i < n; i++) pl_jinja_free(parts[i]);
+        pl_jinja_free(*out);
+        *out = NULL;
+        return status;
+    }
+    (*out)->is_list = true;
+    (*out)->n_parts = n;
+    if (n) memcpy((*out)->parts, parts, n * sizeof *parts);
+    return PL_OK;
+}
+
+/* ---- rendering ---- */
+
+static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out);
+
+static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const json_t *item, pl_bytes *out)
+{
+    for (; arm; arm = arm->or_else) {
+        bool truth = true;
+        if (arm->expression) {
+            json_t *condition;
+            PL_TRY(pl__jinja_eval(j, arm->expression, item, &condition));
+            truth = pl__jinja_true(condition);
+            json_decref(condition);
+        }
+        if (truth) return render_pieces(j, arm->body, item, out);
+    }
+    return PL_OK;
+}
+
+static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    for (; piece; piece = piece->next) {
+        if (piece->kind == PL__J_TEXT)
+            PL_TRY(pl_bytes_append(out, piece->text, piece->size));
+        else if (piece->kind == PL__J_IF)
+            PL_TRY(render_if(j, piece, item, out));
+        else {
+            json_t *value;
+            PL_TRY(pl__jinja_eval(j, piece->expression, item, &value));
+            pl_status status = pl__jinja_text(j, piece->expression->at, value, out);
+            json_decref(value);
+            PL_TRY(status);
+        }
+        PL_TRY(pl__jinja_check_text(j, 0, out->size));
+    }
+    return PL_OK;
+}
+
+pl_status pl_jinja_render(const pl_jinja *j, const json_t *item, pl_bytes *out)
+{
+    if (j->is_list) return pl_fail(PL_E_INPUT, "%s: expected one template, found a list of them", j->where);
+    /* Rendered aside: the limit of one text must not count what the caller has already gathered. */
+    pl_bytes text = {0};
+    pl_status status = render_pieces(j, j->body, item, &text);
+    if (status == PL_OK) status = pl_bytes_append(out, text.data, text.size);
+    pl_bytes_free(&text);
+    return status;
+}
+
+static pl_status list_value(const pl_jinja *j, const json_t *item, json_t **out)
+{
+    *out = json_array();
+    pl_status status = *out ? PL_OK : pl_fail(PL_E_MEMORY, "%s: out of memory", j->where);
+    for (size_t i = 0; i < j->n_parts && status == PL_OK; i++) {
+        pl_bytes text = {0};
+        json_t *value = NULL;
+        status = pl_jinja_render(j->parts[i], item, &text);
+        if (status == PL_OK) status = pl__jinja_new_text(&value, text.data, text.size);
+        if (status == PL_OK && json_array_append_new(*out, value) != 0)
+            status = pl_fail(PL_E_MEMORY, "%s: out of memory", j->where);
+        pl_bytes_free(&text);
+    }
+    if (status != PL_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+pl_status pl_jinja_value(const pl_jinja *j, const json_t *item, json_t **out)
+{
+    *out = NULL;
+    if (j->is_list) return list_value(j, item, out);
+    if (j->body && j->body->kind == PL__J_PRINT && !j->body->next)
+        return pl__jinja_eval(j, j->body->expression, item, out);
+    pl_bytes text = {0};
+    pl_status status = pl_jinja_render(j, item, &text);
+    if (status == PL_OK) status = pl__jinja_new_text(out, text.data, text.size);
+    pl_bytes_free(&text);
+    return status;
+}

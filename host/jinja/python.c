@@ -1,0 +1,118 @@
+#include "jinja/python.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The digits come from %.*e with the fewest places that read back exactly; Python then writes them without an
+ * exponent when 1e-4 <= |value| < 1e16. */
+void pl__python_real(char out[PL__REAL_TEXT], double value)
+{
+    char scientific[PL__REAL_TEXT];
+    int places = 0;
+    do snprintf(scientific, sizeof scientific, "%.*e", places, value);
+    while (strtod(scientific, NULL) != value && ++places < 17);
+    const char *e = strchr(scientific, 'e');
+    if (!e) { /* not finite: JSON has no such number */
+        snprintf(out, PL__REAL_TEXT, "%s", scientific);
+        return;
+    }
+    int exponent = atoi(e + 1);
+    if (exponent < -4 || exponent >= 16)
+        snprintf(out, PL__REAL_TEXT, "%.*se%+03d", (int)(e - scientific), scientific, exponent);
+    else {
+        int behind_point = places - exponent;
+        snprintf(out, PL__REAL_TEXT, "%.*f", behind_point > 1 ? behind_point : 1, value);
+    }
+}
+
+static pl_status write_text(pl_bytes *out, const char *text, size_t size)
+{
+    PL_TRY(pl_bytes_text(out, "\""));
+    for (size_t i = 0, from = 0; i <= size; i++) {
+        unsigned char c = i < size ? (unsigned char)text[i] : '"';
+        if (i < size && c >= 0x20 && c != '"' && c != '\\') continue;
+        PL_TRY(pl_bytes_append(out, text + from, i - from));
+        from = i + 1;
+        if (i == size) break;
+        static const char named[] = "\"\\\n\r\t\f\b", letters[] = "\"\\nrtfb";
+        const char *at = c ? strchr(named, c) : NULL;
+        if (at)
+            PL_TRY(pl_bytes_format(out, "\\%c", letters[at - named]));
+        else
+            PL_TRY(pl_bytes_format(out, "\\u%04x", c));
+    }
+    return pl_bytes_text(out, "\"");
+}
+
+static pl_status write_break(pl_bytes *out, size_t depth)
+{
+    PL_TRY(pl_bytes_text(out, "\n"));
+    for (size_t i = 0; i < depth; i++) PL_TRY(pl_bytes_text(out, "  "));
+    return PL_OK;
+}
+
+static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth);
+
+static pl_status write_list(pl_bytes *out, const json_t *list, size_t depth)
+{
+    size_t n = json_array_size(list);
+    if (n == 0) return pl_bytes_text(out, "[]");
+    PL_TRY(pl_bytes_text(out, "["));
+    for (size_t i = 0; i < n; i++) {
+        if (i) PL_TRY(pl_bytes_text(out, ","));
+        PL_TRY(write_break(out, depth + 1));
+        PL_TRY(write_value(out, json_array_get(list, i), depth + 1));
+    }
+    PL_TRY(write_break(out, depth));
+    return pl_bytes_text(out, "]");
+}
+
+static pl_status write_object(pl_bytes *out, const json_t *object, size_t depth)
+{
+    if (json_object_size(object) == 0) return pl_bytes_text(out, "{}");
+    PL_TRY(pl_bytes_text(out, "{"));
+    /* jansson iterates in insertion order and takes a non-const object to do so. */
+    json_t *iterable = (json_t *)(uintptr_t)object;
+    const char *separator = "";
+    for (void *i = json_object_iter(iterable); i; i = json_object_iter_next(iterable, i)) {
+        PL_TRY(pl_bytes_text(out, separator));
+        separator = ",";
+        PL_TRY(write_break(out, depth + 1));
+        PL_TRY(write_text(out, json_object_iter_key(i), strlen(json_object_iter_key(i))));
+        PL_TRY(pl_bytes_text(out, ": "));
+        PL_TRY(write_value(out, json_object_iter_value(i), depth + 1));
+    }
+    PL_TRY(write_break(out, depth));
+    return pl_bytes_text(out, "}");
+}
+
+static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth)
+{
+    char real[PL__REAL_TEXT];
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        return write_object(out, value, depth);
+    case JSON_ARRAY:
+        return write_list(out, value, depth);
+    case JSON_STRING:
+        return write_text(out, json_string_value(value), json_string_length(value));
+    case JSON_INTEGER:
+        return pl_bytes_format(out, "%lld", (long long)json_integer_value(value));
+    case JSON_REAL:
+        pl__python_real(real, json_real_value(value));
+        return pl_bytes_text(out, real);
+    case JSON_TRUE:
+        return pl_bytes_text(out, "true");
+    case JSON_FALSE:
+        return pl_bytes_text(out, "false");
+    case JSON_NULL:
+        break;
+    }
+    return pl_bytes_text(out, "null");
+}
+
+pl_status pl__python_json(pl_bytes *out, const json_t *value)
+{
+    return write_value(out, value, 0);
+}

@@ -1,0 +1,15 @@
+/* Inside of the data reader: what JSON lines and CSV share. */
+#ifndef PLUMB_TEXT_DATA_ROWS_H
+#define PLUMB_TEXT_DATA_ROWS_H
+
+#include "task/data.h"
+
+enum { PL__DATA_MAX_LINE = 16 * 1024 * 1024, PL__DATA_MAX_COLUMNS = 4096 };
+
+/* Appends an item, which is taken over (also on failure). */
+pl_status pl__data_add(pl_data *data, size_t *capacity, json_t *item, const char *where, size_t line);
+
+/* separator ',': RFC 4180, with quotes; '\t': no quoting, a quote is a letter like any other. */
+pl_status pl__data_parse_csv(pl_data *data, const char *text, size_t size, char separator, const char *where);
+
+#endif

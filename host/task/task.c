@@ -1,0 +1,379 @@
+#include "task/task.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "jinja/tree.h"
+#include "task/task_parts.h"
+
+/* ---- texts ---- */
+
+static pl_status copied(const char **out, pl_arena *arena, const char *text)
+{
+    char *copy;
+    PL_TRY(pl_arena_text(arena, &copy, text, strlen(text)));
+    *out = copy;
+    return PL_OK;
+}
+
+/* A text of the task file, or what holds when the key is absent. */
+static pl_status read_text(const char **out, const pl_task *task, const pl__task_file *file, const char *key,
+                           const char *otherwise)
+{
+    const pl_yaml_node *node = pl__task_file_get(file, key);
+    const char *text = otherwise;
+    if (node) PL_TRY(pl_yaml_to_text(&text, node));
+    return copied(out, task->arena, text);
+}
+
+/* ---- fields of lm-evaluation-harness that only some values of are supported ---- */
+
+static pl_status read_output_type(pl_task *task, const pl__task_file *file)
+{
+    static const char *const names[] = {"multiple_choice", "loglikelihood", "generate_until"};
+    static const char expected[] = "multiple_choice, loglikelihood or generate_until";
+    const pl_yaml_node *node = pl__task_file_get(file, "output_type");
+    const char *text;
+    if (!node) return pl__task_file_missing(file, "output_type", expected);
+    PL_TRY(pl_yaml_to_text(&text, node));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(text, names[i]) == 0) {
+            task->output_type = (pl_output_type)i;
+            return PL_OK;
+        }
+    return pl_yaml_fail(node, "output_type '%.60s': expected %s", text, expected);
+}
+
+/* A text, or a list of texts. */
+static pl_status read_until(pl_task *task, const pl_yaml_node *node)
+{
+    const pl_yaml_node *const *items = (const pl_yaml_node *const *)node->items;
+    size_t n = node->n;
+    if (node->kind == PL_YAML_SCALAR) {
+        items = &node;
+        n = 1;
+    }
+    if (node->kind == PL_YAML_MAP || n > 64)
+        return pl_yaml_fail(node, "until: expected a text or a list of up to 64 texts");
+    PL_TRY(pl_arena_new(task->arena, &task->until, n));
+    for (size_t i = 0; i < n; i++) {
+        const char *text;
+        PL_TRY(pl_yaml_to_text(&text, items[i]));
+        if (!*text) return pl_yaml_fail(items[i], "until: an empty stop string would stop at once");
+        PL_TRY(copied(&task->until[i], task->arena, text));
+    }
+    task->n_until = n;
+    return PL_OK;
+}
+
+static pl_status read_generation(pl_task *task, const pl__task_file *file)
+{
+    static const char *const keys[] = {"until", "max_gen_toks", "do_sample", "temperature", NULL};
+    const pl_yaml_node *map = pl__task_file_get(file, "generation_kwargs"), *node;
+    task->max_gen_toks = 256; /* lm-evaluation-harness's default */
+    if (map) PL_TRY(pl_yaml_check_keys(map, keys));
+    if (map && (node = pl_yaml_get(map, "max_gen_toks"))) {
+        PL_TRY(pl_yaml_to_size(&task->max_gen_toks, node));
+        if (task->max_gen_toks == 0) return pl_yaml_fail(node, "max_gen_toks: expected 1 or more, found 0");
+    }
+    if (map && (node = pl_yaml_get(map, "do_sample"))) {
+        bool sample;
+        PL_TRY(pl_yaml_to_bool(&sample, node));
+        if (sample) return pl_yaml_fail(node, "do_sample: true is not supported; generation is greedy");
+    }
+    if (map && (node = pl_yaml_get(map, "temperature"))) {
+        double temperature;
+        PL_TRY(pl_yaml_to_real(&temperature, node));
+        if (temperature != 0)
+            return pl_yaml_fail(node, "temperature: expected 0 (generation is greedy), found %g", temperature);
+    }
+    if (map && (node = pl_yaml_get(map, "until"))) return read_until(task, node);
+    bool one = strcmp(task->fewshot_delimiter, "\n") == 0 || !*task->fewshot_delimiter;
+    PL_TRY(pl_arena_new(task->arena, &task->until, 2));
+    if (!one) task->until[task->n_until++] = task->fewshot_delimiter;
+    task->until[task->n_until++] = "\n";
+    return PL_OK;
+}
+
+/* plumb always computes these; naming them changes nothing, naming another one would be ignored silently. */
+static pl_status check_metrics(const pl__task_file *file)
+{
+    static const char *const keys[] = {"metric", "aggregation", "higher_is_better", NULL};
+    static const char *const known[] = {"acc", "acc_norm", "acc_bytes", "acc_token", "exact_match", NULL};
+    const pl_yaml_node *list = pl__task_file_get(file, "metric_list"), *node;
+    if (list && list->kind != PL_YAML_LIST)
+        return pl_yaml_fail(list, "metric_list: expected a list of maps with 'metric'");
+    for (size_t i = 0; list && i < list->n; i++) {
+        const char *text;
+        bool higher;
+        PL_TRY(pl_yaml_check_keys(list->items[i], keys));
+        if (!(node = pl_yaml_get(list->items[i], "metric"))) return pl_yaml_fail(list->items[i], "metric is missing");
+        PL_TRY(pl_yaml_to_text(&text, node));
+        const char *const *k = known;
+        while (*k && strcmp(*k, text) != 0) k++;
+        if (!*k)
+            return pl_yaml_fail(
+                node, "metric '%.60s' is not supported; expected acc, acc_norm, acc_bytes, acc_token or exact_match",
+                text);
+        if ((node = pl_yaml_get(list->items[i], "aggregation"))) {
+            PL_TRY(pl_yaml_to_text(&text, node));
+            if (strcmp(text, "mean") != 0) return pl_yaml_fail(node, "aggregation '%.60s': expected mean", text);
+        }
+        if ((node = pl_yaml_get(list->items[i], "higher_is_better"))) {
+            PL_TRY(pl_yaml_to_bool(&higher, node));
+            if (!higher) return pl_yaml_fail(node, "higher_is_better: expected true for every supported metric");
+        }
+    }
+    return PL_OK;
+}
+
+/* Only the filter that changes nothing: take_first over the one greedy answer. */
+static pl_status check_filters(const pl__task_file *file)
+{
+    static const char *const outer[] = {"name", "filter", NULL}, *const inner[] = {"function", NULL};
+    const pl_yaml_node *list = pl__task_file_get(file, "filter_list");
+    if (list && list->kind != PL_YAML_LIST) return pl_yaml_fail(list, "filter_list: expected a list");
+    for (size_t i = 0; list && i < list->n; i++) {
+        PL_TRY(pl_yaml_check_keys(list->items[i], outer));
+        const pl_yaml_node *steps = pl_yaml_get(list->items[i], "filter");
+        if (!steps || steps->kind != PL_YAML_LIST)
+            return pl_yaml_fail(list->items[i], "filter: expected a list of functions");
+        for (size_t k = 0; k < steps->n; k++) {
+            const pl_yaml_node *node = pl_yaml_get(steps->items[k], "function");
+            const char *text = "";
+            if (node) PL_TRY(pl_yaml_to_text(&text, node));
+            if (strcmp(text, "take_first") != 0)
+                return pl_yaml_fail(
+                    steps->items[k],
+                    "filter '%.60s' is not supported; expected take_first (plumb reads the label out of an "
+                    "answer itself)",
+                    text);
+            PL_TRY(pl_yaml_check_keys(steps->items[k], inner));
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status check_fewshot_config(const pl__task_file *file)
+{
+    static const char *const keys[] = {"sampler", NULL};
+    const pl_yaml_node *map = pl__task_file_get(file, "fewshot_config"), *node;
+    const char *text;
+    if (!map) return PL_OK;
+    PL_TRY(pl_yaml_check_keys(map, keys));
+    if (!(node = pl_yaml_get(map, "sampler"))) return PL_OK;
+    PL_TRY(pl_yaml_to_text(&text, node));
+    if (strcmp(text, "default") == 0) return PL_OK;
+    return pl_yaml_fail(
+        node, "sampler '%.60s' is not supported; expected default: the experiment's draws and seed choose the shots",
+        text);
+}
+
+static pl_status read_metadata(pl_task *task, const pl__task_file *file)
+{
+    static const char *const keys[] = {"version", NULL};
+    const pl_yaml_node *map = pl__task_file_get(file, "metadata"), *node;
+    const char *text = "0";
+    if (map) PL_TRY(pl_yaml_check_keys(map, keys));
+    if (map && (node = pl_yaml_get(map, "version"))) PL_TRY(pl_yaml_to_text(&text, node));
+    return copied(&task->version, task->arena, text);
+}
+
+static pl_status read_plumb(pl_task *task, const pl__task_file *file)
+{
+    static const char *const keys[] = {"templates", "group", "balance", "calibration", NULL};
+    const pl_yaml_node *map = pl__task_file_get(file, "plumb"), *node;
+    if (!map) return PL_OK;
+    PL_TRY(pl_yaml_check_keys(map, keys));
+    if ((node = pl_yaml_get(map, "balance"))) {
+        bool balance;
+        PL_TRY(pl_yaml_to_bool(&balance, node));
+        if (!balance) return pl_yaml_fail(node, "balance: false belongs to an arm of the experiment, not to the task");
+    }
+    if ((node = pl_yaml_get(map, "calibration")))
+        return pl_yaml_fail(node, "calibration is not supported: no arm of this version reads content-free prompts");
+    if (!(node = pl_yaml_get(map, "group"))) return PL_OK;
+    const char *group;
+    PL_TRY(pl_yaml_to_text(&group, node));
+    const pl_data *sets[] = {task->test, task->fewshot};
+    for (size_t s = 0; s < 2; s++)
+        for (size_t i = 0; sets[s] && i < sets[s]->n; i++)
+            if (!json_object_get(sets[s]->items[i], group))
+                return pl_yaml_fail(node, "group: item %zu has no field '%.100s'", i, group);
+    return copied(&task->group, task->arena, group);
+}
+
+/* ---- data ---- */
+
+/* `path` itself when absolute, else beside the file in which `node` stands. */
+static pl_status beside(char out[PL_PATH_MAX], const pl_yaml_node *node, const char *path)
+{
+    char folder[PL_PATH_MAX];
+    if (*path == '/') return pl_path(out, "%s", path);
+    PL_TRY(pl_path_folder(folder, node->file));
+    return pl_path(out, "%s/%s", folder, path);
+}
+
+static pl_status find_folder(char out[PL_PATH_MAX], const pl__task_file *file, const pl_yaml_node *split)
+{
+    const pl_yaml_node *node = pl__task_file_get(file, "dataset_path");
+    if (!node) return pl_path_folder(out, split->file);
+    pl_bytes path = {0};
+    pl_status status;
+    PL_GOTO(status, done, pl_yaml_to_path(&path, node));
+    PL_GOTO(status, done, beside(out, node, path.data));
+    if (!pl_folder_exists(out))
+        status =
+            pl_yaml_fail(node,
+                         "dataset_path: no folder %s; expected the folder that holds the split files (names of data "
+                         "sets are not fetched: experiments/data/README.md says how)",
+                         out);
+done:
+    pl_bytes_free(&path);
+    return status;
+}
+
+/* A split: the name of a file, or {path, sha256}. */
+static pl_status find_split(char out[PL_PATH_MAX], const char **sha256, const pl__task_file *file,
+                            const pl_yaml_node *split)
+{
+    static const char *const keys[] = {"path", "sha256", NULL};
+    const pl_yaml_node *path = split, *digest = NULL;
+    char folder[PL_PATH_MAX];
+    *sha256 = NULL;
+    if (split->kind == PL_YAML_MAP) {
+        PL_TRY(pl_yaml_check_keys(split, keys));
+        path = pl_yaml_get(split, "path");
+        digest = pl_yaml_get(split, "sha256");
+        if (!path) return pl_yaml_fail(split, "path is missing; expected the name of a data file");
+    }
+    if (digest) {
+        PL_TRY(pl_yaml_to_text(sha256, digest));
+        if (strlen(*sha256) != 64 || (*sha256)[strspn(*sha256, "0123456789abcdefABCDEF")])
+            return pl_yaml_fail(digest, "sha256: expected 64 hexadecimal digits, found '%.80s'", *sha256);
+    }
+    pl_bytes name = {0};
+    pl_status status;
+    PL_GOTO(status, done, pl_yaml_to_path(&name, path));
+    if (*name.data == '/')
+        PL_GOTO(status, done, pl_path(out, "%s", name.data));
+    else {
+        PL_GOTO(status, done, find_folder(folder, file, path));
+        PL_GOTO(status, done, pl_path(out, "%s/%s", folder, name.data));
+    }
+    /* A Parquet file is refused by its name alone, there or not. */
+    if (!pl_file_exists(out) && !strstr(name.data, ".parquet"))
+        status = pl_yaml_fail(path,
+                              "no data file %s; a split is the name of a .jsonl, .csv or .tsv file "
+                              "(experiments/data/README.md says how to get one)",
+                              out);
+done:
+    pl_bytes_free(&name);
+    return status;
+}
+
+static pl_status read_split(pl_data **out, char path[PL_PATH_MAX], const pl__task_file *file, const pl_yaml_node *split)
+{
+    const char *sha256;
+    PL_TRY(find_split(path, &sha256, file, split));
+    return pl_data_read(out, path, sha256);
+}
+
+static pl_status read_data(pl_task *task, const pl__task_file *file)
+{
+    char test_path[PL_PATH_MAX], fewshot_path[PL_PATH_MAX];
+    const pl_yaml_node *test = pl__task_file_get(file, "test_split"),
+                       *fewshot = pl__task_file_get(file, "fewshot_split");
+    if (!test) test = pl__task_file_get(file, "validation_split");
+    if (!fewshot) fewshot = pl__task_file_get(file, "training_split");
+    if (!test)
+        return pl__task_file_missing(file, "test_split", "test_split or validation_split: the items to evaluate");
+    PL_TRY(read_split(&task->test, test_path, file, test));
+    if (!fewshot) return PL_OK;
+    PL_TRY(read_split(&task->fewshot, fewshot_path, file, fewshot));
+    task->fewshot_is_test = strcmp(task->test->sha256, task->fewshot->sha256) == 0;
+    return PL_OK;
+}
+
+/* ---- the whole ---- */
+
+static pl_status make_digest(pl_task *task, const pl__task_file *file)
+{
+    json_t *all;
+    pl_bytes text = {0};
+    PL_TRY(pl__task_file_json(&all, file));
+    pl_status status = PL_OK;
+    if (json_object_set_new(all, "test_sha256", json_string(task->test->sha256)) != 0 ||
+        (task->fewshot && json_object_set_new(all, "fewshot_sha256", json_string(task->fewshot->sha256)) != 0))
+        status = pl_fail(PL_E_MEMORY, "out of memory while reading a task");
+    if (status == PL_OK) status = pl_json_canonical(&text, all);
+    if (status == PL_OK) pl_sha256(task->digest, text.data, text.size);
+    pl_bytes_free(&text);
+    json_decref(all);
+    return status;
+}
+
+static pl_status read_all(pl_task *task, const pl__task_file *file)
+{
+    const pl_yaml_node *node = pl__task_file_get(file, "task");
+    if (!node) return pl__task_file_missing(file, "task", "the name of the task");
+    PL_TRY(read_text(&task->name, task, file, "task", ""));
+    PL_TRY(pl__check_name(node, task->name));
+    PL_TRY(read_output_type(task, file));
+    PL_TRY(read_text(&task->description, task, file, "description", ""));
+    PL_TRY(read_text(&task->fewshot_delimiter, task, file, "fewshot_delimiter", "\n\n"));
+    if (strstr(task->description, "{{") || strstr(task->description, "{%") || strstr(task->description, "{#"))
+        return pl_yaml_fail(pl__task_file_get(file, "description"),
+                            "description: expected a fixed text, found a template");
+    if ((node = pl__task_file_get(file, "num_fewshot"))) PL_TRY(pl_yaml_to_size(&task->num_fewshot, node));
+    PL_TRY(read_generation(task, file));
+    PL_TRY(read_metadata(task, file));
+    PL_TRY(check_metrics(file));
+    PL_TRY(check_filters(file));
+    PL_TRY(check_fewshot_config(file));
+    PL_TRY(read_data(task, file));
+    PL_TRY(read_plumb(task, file));
+    PL_TRY(pl__templates_make(task, file));
+    return make_digest(task, file);
+}
+
+pl_status pl_task_open(pl_task **out, const char *path)
+{
+    *out = NULL;
+    pl__task_file file;
+    pl_task *task = NULL;
+    pl_status status;
+    PL_TRY(pl__task_file_open(&file, path));
+    PL_GOTO(status, done, pl_new(&task, 1));
+    PL_GOTO(status, done, pl_arena_create(&task->arena));
+    PL_GOTO(status, done, copied(&task->path, task->arena, path));
+    PL_GOTO(status, done, read_all(task, &file));
+    *out = task;
+    task = NULL;
+done:
+    pl_task_free(task);
+    pl__task_file_close(&file);
+    return status;
+}
+
+void pl_task_free(pl_task *task)
+{
+    if (!task) return;
+    for (size_t i = 0; i < task->n_templates; i++) {
+        pl_jinja_free(task->templates[i].doc_to_text);
+        pl_jinja_free(task->templates[i].doc_to_target);
+        pl_jinja_free(task->templates[i].doc_to_choice);
+    }
+    pl_data_free(task->test);
+    pl_data_free(task->fewshot);
+    pl_arena_free(task->arena);
+    free(task);
+}
+
+const pl_template *pl_task_template(const pl_task *task, const char *name)
+{
+    for (size_t i = 0; i < task->n_templates; i++)
+        if (strcmp(task->templates[i].name, name) == 0) return &task->templates[i];
+    return NULL;
+}

@@ -1,0 +1,88 @@
+/* A task: a data set with its label set, written down in lm-evaluation-harness field names (formats.md, "Task file").
+ *
+ * One task has one or more templates: its own doc_to_text/doc_to_target/doc_to_choice is the template "default" (role
+ * id) unless `plumb: templates:` lists others, which inherit what they do not set.
+ *
+ * dataset_path is a folder (default: the task file's); a *_split is the name of a file in it, or {path, sha256}; both
+ * take ${VAR} and ${VAR:-default}. `include: FILE` lends keys that the including file does not set. doc_to_text,
+ * doc_to_target and doc_to_choice are the name of a field or a template; entries of a doc_to_choice list may be
+ * templates. A field or value of lm-evaluation-harness that would have no effect here is an error, not ignored. */
+#ifndef PLUMB_TEXT_TASK_H
+#define PLUMB_TEXT_TASK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/memory.h"
+#include "task/data.h"
+#include "jinja/jinja.h"
+
+typedef enum pl_role { PL_ROLE_ID, PL_ROLE_DEV, PL_ROLE_OOD } pl_role;
+const char *pl_role_name(pl_role role); /* "id", "dev", "ood" */
+
+typedef enum pl_output_type {
+    PL_OUTPUT_MULTIPLE_CHOICE,
+    PL_OUTPUT_LOGLIKELIHOOD,
+    PL_OUTPUT_GENERATE_UNTIL
+} pl_output_type;
+
+typedef struct pl_template {
+    const char *name;
+    pl_role role;
+    pl_jinja *doc_to_text, *doc_to_target, *doc_to_choice; /* doc_to_choice: NULL without choices */
+    const char *target_delimiter;
+    char digest[PL_HASH_TEXT]; /* XXH3-128 of all that decides this template's texts, description and delimiters
+                                  included */
+} pl_template;
+
+typedef struct pl_task {
+    const char *name, *path, *version;
+    pl_output_type output_type;
+    const char *description, *fewshot_delimiter;
+    size_t num_fewshot;
+    size_t n_templates;
+    pl_template *templates; /* in the file's order */
+    pl_data *test;          /* what is evaluated: test_split, else validation_split */
+    pl_data *fewshot;       /* where shots come from: fewshot_split, else training_split; NULL: none */
+    bool fewshot_is_test;   /* the two have the same bytes: an item must never be among its own shots */
+    const char *group;      /* field whose equal values must not straddle shots and item; NULL: none */
+    size_t n_until;
+    const char **until; /* stop strings of generation; default: the few-shot delimiter and "\n" */
+    size_t max_gen_toks;
+    char digest[PL_SHA256_TEXT]; /* task_hash: SHA-256 of the task's canonical JSON, includes resolved */
+    pl_arena *arena;
+} pl_task;
+
+/* Relative dataset paths are looked up beside the task file; ${VAR} comes from the environment. */
+pl_status pl_task_open(pl_task **out, const char *path);
+void pl_task_free(pl_task *task); /* takes NULL */
+
+const pl_template *pl_task_template(const pl_task *task, const char *name); /* NULL: no such template */
+
+/* The texts of one item under one template. Choices: `out[i]` is arena-owned. */
+pl_status pl_task_choices(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+                          const char ***out, size_t *n);
+/* The gold answer: its text, and for multiple choice its index among the choices (a label outside the set is an
+ * error that names the item); *label is SIZE_MAX where there are no choices. */
+pl_status pl_task_target(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+                         const char **text, size_t *label);
+
+/* A prompt: context (description, shots, the item's own text) and what may follow it. All memory is the arena's. */
+typedef struct pl_prompt {
+    const char *context;
+    size_t context_size; /* bytes */
+    size_t own_offset;   /* byte where the item's own text begins: what stands before is description and shots */
+    size_t n_choices;
+    /* target_delimiter + choice: the continuations that are scored; for loglikelihood one, the target as it is. */
+    const char **choices;
+    const char **choice_texts; /* without the delimiter */
+    size_t gold;               /* index among the choices, or SIZE_MAX (generation without choices) */
+    const char *target;        /* gold text */
+} pl_prompt;
+
+/* As lm-evaluation-harness builds it: description + (text + target_delimiter + target + fewshot_delimiter) a shot +
+ * the item's text. shots[0..k) index task->fewshot; item indexes task->test. */
+pl_status pl_prompt_build(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item, const size_t *shots,
+                          size_t k, pl_arena *arena);
+
+#endif

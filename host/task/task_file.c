@@ -1,0 +1,155 @@
+/* Task files and `include`: a chain of YAML documents, looked through from the including file outwards, which is what
+ * lm-evaluation-harness's shallow merge comes to. Nodes know their own file, so errors and relative paths do too. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "task/task_parts.h"
+
+static const char *const KEYS[] = {"task",
+                                   "dataset_path",
+                                   "training_split",
+                                   "validation_split",
+                                   "test_split",
+                                   "fewshot_split",
+                                   "doc_to_text",
+                                   "doc_to_target",
+                                   "doc_to_choice",
+                                   "description",
+                                   "num_fewshot",
+                                   "target_delimiter",
+                                   "output_type",
+                                   "fewshot_config",
+                                   "fewshot_delimiter",
+                                   "generation_kwargs",
+                                   "metric_list",
+                                   "filter_list",
+                                   "metadata",
+                                   "include",
+                                   "plumb",
+                                   NULL};
+
+/* What lm-evaluation-harness has and a static file cannot, with what to do instead. */
+static pl_status refuse_foreign_keys(const pl_yaml_node *map)
+{
+    static const struct {
+        const char *key, *advice;
+    } table[] = {
+        {"dataset_name", "convert the configuration you want to JSONL (experiments/data/README.md)"},
+        {"dataset_kwargs", "convert the data to JSONL (experiments/data/README.md)"},
+        {"custom_dataset", "convert the data to JSONL (experiments/data/README.md)"},
+        {"process_docs", "Python functions are not run; prepare the data beforehand"},
+        {"process_results", "Python functions are not run; plumb computes its own metrics"},
+        {"use_prompt", "write the prompt out in doc_to_text"},
+        {"should_decontaminate", "leave it out"},
+        {"doc_to_decontamination_query", "leave it out"},
+        {"gen_prefix", "write it at the end of doc_to_text"},
+        {"repeats", "leave it out: generation is greedy"},
+    };
+    for (size_t i = 0; map->kind == PL_YAML_MAP && i < map->n; i++)
+        for (size_t k = 0; k < sizeof table / sizeof *table; k++)
+            if (strcmp(map->keys[i]->text, table[k].key) == 0)
+                return pl_yaml_fail(map->keys[i], "%s is not supported; %s", table[k].key, table[k].advice);
+    return PL_OK;
+}
+
+static pl_status refuse_cycle(const pl__task_file *file, const pl_yaml_node *include, const char *path)
+{
+    char *found = realpath(path, NULL);
+    bool cycle = false;
+    for (size_t i = 0; found && i < file->n && !cycle; i++) {
+        char *open = realpath(pl_yaml_root(file->docs[i])->file, NULL);
+        cycle = open && strcmp(open, found) == 0;
+        free(open);
+    }
+    free(found);
+    return cycle ? pl_yaml_fail(include, "include: %s includes itself, in a circle", path) : PL_OK;
+}
+
+static pl_status open_chain(pl__task_file *file, const char *path)
+{
+    char current[PL_PATH_MAX], folder[PL_PATH_MAX];
+    PL_TRY(pl_path(current, "%s", path));
+    for (;;) {
+        PL_TRY(pl_yaml_read(&file->docs[file->n], current));
+        const pl_yaml_node *root = pl_yaml_root(file->docs[file->n++]);
+        PL_TRY(refuse_foreign_keys(root));
+        PL_TRY(pl_yaml_check_keys(root, KEYS));
+        const pl_yaml_node *include = pl_yaml_get(root, "include");
+        if (!include) return PL_OK;
+        if (file->n == PL__TASK_MAX_FILES)
+            return pl_yaml_fail(include, "include: more than %d files in a chain", PL__TASK_MAX_FILES);
+        pl_bytes name = {0};
+        pl_status status;
+        PL_GOTO(status, done, pl_yaml_to_path(&name, include));
+        PL_GOTO(status, done, pl_path_folder(folder, root->file));
+        PL_GOTO(status, done,
+                pl_path(current, "%s%s%s", *name.data == '/' ? "" : folder, *name.data == '/' ? "" : "/", name.data));
+        if (!pl_file_exists(current)) status = pl_yaml_fail(include, "include: no such file: %s", current);
+        if (status == PL_OK) status = refuse_cycle(file, include, current);
+    done:
+        pl_bytes_free(&name);
+        PL_TRY(status);
+    }
+}
+
+pl_status pl__task_file_open(pl__task_file *out, const char *path)
+{
+    *out = (pl__task_file){0};
+    pl_status status = open_chain(out, path);
+    if (status != PL_OK) pl__task_file_close(out);
+    return status;
+}
+
+void pl__task_file_close(pl__task_file *file)
+{
+    for (size_t i = 0; i < PL__TASK_MAX_FILES; i++) {
+        pl_yaml_free(file->docs[i]);
+        file->docs[i] = NULL;
+    }
+    file->n = 0;
+}
+
+const pl_yaml_node *pl__task_file_get(const pl__task_file *file, const char *key)
+{
+    const pl_yaml_node *found = NULL;
+    for (size_t i = 0; i < file->n && !found; i++) found = pl_yaml_get(pl_yaml_root(file->docs[i]), key);
+    return found;
+}
+
+pl_status pl__task_file_missing(const pl__task_file *file, const char *key, const char *what)
+{
+    return pl_yaml_fail(pl_yaml_root(file->docs[0]), "%s is missing; expected %s", key, what);
+}
+
+pl_status pl__task_file_json(json_t **out, const pl__task_file *file)
+{
+    static const char *const places[] = {
+        "include", "dataset_path", "training_split", "validation_split", "test_split", "fewshot_split", NULL};
+    *out = json_object();
+    if (!*out) return pl_fail(PL_E_MEMORY, "out of memory while reading a task");
+    for (const char *const *key = KEYS; *key; key++) {
+        const char *const *place = places;
+        while (*place && strcmp(*place, *key) != 0) place++;
+        const pl_yaml_node *node = pl__task_file_get(file, *key);
+        json_t *value;
+        if (*place || !node) continue;
+        pl_status status = pl_yaml_to_json(&value, node);
+        if (status == PL_OK && json_object_set_new(*out, *key, value) != 0)
+            status = pl_fail(PL_E_MEMORY, "out of memory while reading a task");
+        if (status != PL_OK) {
+            json_decref(*out);
+            *out = NULL;
+            return status;
+        }
+    }
+    return PL_OK;
+}
+
+pl_status pl__check_name(const pl_yaml_node *node, const char *name)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t n = strlen(name);
+    if (n > 0 && n <= 64 && strspn(name, allowed) == n && *name != '.') return PL_OK;
+    return pl_yaml_fail(node, "name '%.80s': expected 1 to 64 letters, digits, '_', '-' or '.'", name);
+}

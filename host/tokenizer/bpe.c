@@ -1,0 +1,363 @@
+/* Two ways to merge, with the same result: short words look for the best pair again after every merge, which is
+ * quadratic and the fastest there is; long ones (a Llama-2 text is one word) keep the pairs in a heap. An entry of the
+ * heap is stale when its pair is gone; the pair at a place only ever grows, so the id it would become tells. */
+#include "tokenizer/bpe.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokenizer/unicode.h"
+
+enum { SHORT_SYMBOLS = 48 };
+
+/* Neighbours are indices into the symbols; NONE: no neighbour. A merged-away symbol has id GONE. */
+enum { NONE = -1, GONE = -1 };
+
+struct pl__symbol {
+    int32_t id, previous, next;
+};
+
+struct pl__candidate {
+    uint32_t rank;
+    int32_t place; /* of the left symbol */
+    int32_t id;    /* what the pair would become */
+};
+
+enum whole { WHOLE_UNKNOWN, WHOLE_YES, WHOLE_NO };
+
+/* ---- the table of merges ---- */
+
+static size_t hash_of(int32_t left, int32_t right)
+{
+    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    return (size_t)((key * 0x9E3779B97F4A7C15u) >> 29);
+}
+
+static inline const struct pl__merge *find_merge(const pl__bpe *bpe, int32_t left, int32_t right)
+{
+    for (size_t at = hash_of(left, right) & bpe->merges_mask;; at = (at + 1) & bpe->merges_mask) {
+        const struct pl__merge *m = &bpe->merges[at];
+        if (m->left < 0) return NULL;
+        if (m->left == left && m->right == right) return m;
+    }
+}
+
+/* The slot of the merge, or the free one where it belongs. */
+static struct pl__merge *slot_of(struct pl__merge *merges, size_t mask, int32_t left, int32_t right)
+{
+    size_t at = hash_of(left, right) & mask;
+    while (merges[at].left >= 0 && !(merges[at].left == left && merges[at].right == right)) at = (at + 1) & mask;
+    return &merges[at];
+}
+
+pl_status pl__bpe_reserve(pl__bpe *bpe, size_t n_merges)
+{
+    size_t slots = 64, old_slots = bpe->merges ? bpe->merges_mask + 1 : 0;
+    while (slots < 2 * n_merges) slots *= 2;
+    if (slots <= old_slots) return PL_OK;
+    struct pl__merge *grown;
+    PL_TRY(pl_new(&grown, slots));
+    for (size_t i = 0; i < slots; i++) grown[i].left = -1;
+    for (size_t i = 0; i < old_slots; i++)
+        if (bpe->merges[i].left >= 0)
+            *slot_of(grown, slots - 1, bpe->merges[i].left, bpe->merges[i].right) = bpe->merges[i];
+    free(bpe->merges);
+    bpe->merges = grown;
+    bpe->merges_mask = slots - 1;
+    return PL_OK;
+}
+
+static pl_status unknown_part(const char *part, size_t size, size_t rank, const char *where)
+{
+    return pl_fail(PL_E_INPUT, "%s: merge %zu names '%.*s', which is not in the vocabulary", where, rank,
+                   (int)(size < 80 ? size : 80), part);
+}
+
+pl_status pl__bpe_add_merge(pl__bpe *bpe, const char *left, size_t left_size, const char *right, size_t right_size,
+                            size_t rank, const char *where)
+{
+    const pl__vocabulary *v = &bpe->vocabulary;
+    int32_t left_id = pl__vocabulary_find(v, left, left_size), right_id = pl__vocabulary_find(v, right, right_size);
+    if (left_id < 0) return unknown_part(left, left_size, rank, where);
+    if (right_id < 0) return unknown_part(right, right_size, rank, where);
+    /* Neither part is longer than the longest token. */
+    char stack[256], *joined = stack;
+    size_t size = left_size + right_size;
+    if (size > sizeof stack) PL_TRY(pl_new(&joined, size));
+    memcpy(joined, left, left_size);
+    memcpy(joined + left_size, right, right_size);
+    int32_t id = pl__vocabulary_find(v, joined, size);
+    pl_status status = id < 0 ? unknown_part(joined, size, rank, where) : PL_OK;
+    if (joined != stack) free(joined);
+    PL_TRY(status);
+    PL_TRY(pl__bpe_reserve(bpe, bpe->n_merges + 1));
+    struct pl__merge *slot = slot_of(bpe->merges, bpe->merges_mask, left_id, right_id);
+    bpe->n_merges += slot->left < 0;
+    /* A merge given twice has its later rank, as in Hugging Face's map. */
+    *slot = (struct pl__merge){left_id, right_id, (uint32_t)rank, id};
+    return PL_OK;
+}
+
+pl_status pl__bpe_finish(pl__bpe *bpe)
+{
+    const pl__vocabulary *v = &bpe->vocabulary;
+    char text[8];
+    for (unsigned b = 0; b < 256; b++) {
+        bpe->byte_ids[b] = pl__vocabulary_find(v, text, pl__utf8_put(text, pl__byte_to_char((uint8_t)b)));
+        static const char hex[] = "0123456789ABCDEF";
+        const char fallback[6] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'};
+        bpe->fallback_ids[b] = pl__vocabulary_find(v, fallback, sizeof fallback);
+        if (b < 128) bpe->ascii_ids[b] = pl__vocabulary_find(v, text, pl__utf8_put(text, b));
+    }
+    bpe->unknown_id = bpe->unknown ? pl__vocabulary_find(v, bpe->unknown, strlen(bpe->unknown)) : -1;
+    if (!bpe->merges) PL_TRY(pl__bpe_reserve(bpe, 0));
+    return pl_new(&bpe->whole, v->n_ids);
+}
+
+void pl__bpe_free(pl__bpe *bpe)
+{
+    pl__vocabulary_free(&bpe->vocabulary);
+    free(bpe->merges);
+    free(bpe->unknown);
+    free((void *)bpe->whole);
+    *bpe = (pl__bpe){0};
+}
+
+void pl__bpe_work_free(pl__bpe_work *work)
+{
+    free(work->symbols);
+    free(work->heap);
+    pl_bytes_free(&work->spelling);
+    *work = (pl__bpe_work){0};
+}
+
+/* ---- a word to its first symbols ---- */
+
+struct symbols {
+    struct pl__symbol *items; /* room for one a byte of the word */
+    size_t n;
+    int32_t unknown; /* an unknown token that is not put down yet: more may be fused into it; -1: none */
+};
+
+static void put(struct symbols *s, int32_t id)
+{
+    s->items[s->n++].id = id;
+}
+
+static void put_unknown(struct symbols *s)
+{
+    if (s->unknown >= 0) put(s, s->unknown);
+    s->unknown = -1;
+}
+
+static bool has_fallback(const pl__bpe *bpe, const char *text, size_t size)
+{
+    if (!bpe->byte_fallback) return false;
+    for (size_t i = 0; i < size; i++)
+        if (bpe->fallback_ids[(uint8_t)text[i]] < 0) return false;
+    return true;
+}
+
+/* A character that the vocabulary lacks. */
+static pl_status lacking(const pl__bpe *bpe, struct symbols *s, const char *text, size_t size)
+{
+    if (has_fallback(bpe, text, size)) {
+        /* Before an unknown token that waits: the order Hugging Face gives. */
+        for (size_t i = 0; i < size; i++) put(s, bpe->fallback_ids[(uint8_t)text[i]]);
+        return PL_OK;
+    }
+    if (!bpe->unknown) return PL_OK;
+    if (bpe->unknown_id < 0)
+        return pl_fail(PL_E_INPUT,
+                       "the text has a character that the vocabulary lacks, and its unk_token '%.80s' is not "
+                       "in the vocabulary either",
+                       bpe->unknown);
+    if (!bpe->fuse_unknown) put_unknown(s);
+    s->unknown = bpe->unknown_id;
+    return PL_OK;
+}
+
+static pl_status symbols_of_text(const pl__bpe *bpe, const char *text, size_t size, struct symbols *s)
+{
+    for (size_t at = 0, n; at < size; at += n) {
+        n = pl__utf8_size(text[at]);
+        int32_t id = n == 1 ? bpe->ascii_ids[(uint8_t)text[at]] : pl__vocabulary_find(&bpe->vocabulary, text + at, n);
+        if (id < 0) {
+            PL_TRY(lacking(bpe, s, text + at, n));
+            continue;
+        }
+        put_unknown(s);
+        put(s, id);
+    }
+    put_unknown(s);
+    return PL_OK;
+}
+
+/* False when a byte has no token: then the spelling decides. */
+static bool symbols_of_bytes(const pl__bpe *bpe, const char *word, size_t size, struct symbols *s)
+{
+    for (size_t i = 0; i < size; i++) {
+        int32_t id = bpe->byte_ids[(uint8_t)word[i]];
+        if (id < 0) return false;
+        put(s, id);
+    }
+    return true;
+}
+
+/* ---- merging; both leave the symbols dense and set *n ---- */
+
+static void merge_short(const pl__bpe *bpe, struct pl__symbol *symbols, size_t *n)
+{
+    uint32_t ranks[SHORT_SYMBOLS]; /* of the pair (i, i + 1); UINT32_MAX: no merge */
+    int32_t ids[SHORT_SYMBOLS], made[SHORT_SYMBOLS];
+    size_t count = *n;
+    const struct pl__merge *m;
+    for (size_t i = 0; i < count; i++) ids[i] = symbols[i].id;
+    for (size_t i = 0; i + 1 < count; i++) {
+        m = find_merge(bpe, ids[i], ids[i + 1]);
+        ranks[i] = m ? m->rank : UINT32_MAX;
+        made[i] = m ? m->id : 0;
+    }
+    while (count > 1) {
+        size_t best = 0;
+        for (size_t i = 1; i + 1 < count; i++)
+            if (ranks[i] < ranks[best]) best = i;
+        if (ranks[best] == UINT32_MAX) break;
+        ids[best] = made[best];
+        count--;
+        for (size_t i = best + 1; i < count; i++) {
+            ids[i] = ids[i + 1];
+            ranks[i - 1] = ranks[i];
+            made[i - 1] = made[i];
+        }
+        /* The pairs on both sides of the new symbol; the one on the left is at best - 1. */
+        for (size_t i = best ? best - 1 : 0; i <= best && i + 1 < count; i++) {
+            m = find_merge(bpe, ids[i], ids[i + 1]);
+            ranks[i] = m ? m->rank : UINT32_MAX;
+            made[i] = m ? m->id : 0;
+        }
+    }
+    for (size_t i = 0; i < count; i++) symbols[i].id = ids[i];
+    *n = count;
+}
+
+static bool before(const struct pl__candidate *a, const struct pl__candidate *b)
+{
+    return a->rank != b->rank ? a->rank < b->rank : a->place < b->place;
+}
+
+static pl_status push(pl__bpe_work *work, size_t *n, struct pl__candidate c)
+{
+    PL_TRY(pl_grow(&work->heap, &work->heap_capacity, *n + 1));
+    struct pl__candidate *heap = work->heap;
+    size_t at = (*n)++;
+    for (; at > 0 && before(&c, &heap[(at - 1) / 2]); at = (at - 1) / 2) heap[at] = heap[(at - 1) / 2];
+    heap[at] = c;
+    return PL_OK;
+}
+
+static struct pl__candidate pop(struct pl__candidate *heap, size_t *n)
+{
+    struct pl__candidate top = heap[0], last = heap[--*n];
+    size_t at = 0;
+    for (size_t child; (child = 2 * at + 1) < *n; at = child) {
+        if (child + 1 < *n && before(&heap[child + 1], &heap[child])) child++;
+        if (!before(&heap[child], &last)) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = last;
+    return top;
+}
+
+/* Puts the pair that starts at `place` into the heap, when it merges. */
+static pl_status offer(const pl__bpe *bpe, pl__bpe_work *work, size_t *n, int32_t place)
+{
+    const struct pl__symbol *s = work->symbols;
+    if (place == NONE || s[place].next == NONE) return PL_OK;
+    const struct pl__merge *m = find_merge(bpe, s[place].id, s[s[place].next].id);
+    return m ? push(work, n, (struct pl__candidate){m->rank, place, m->id}) : PL_OK;
+}
+
+static pl_status merge_long(const pl__bpe *bpe, pl__bpe_work *work, size_t *n)
+{
+    struct pl__symbol *s = work->symbols;
+    size_t total = *n, heap_n = 0, kept = 0;
+    for (size_t i = 0; i < total; i++) {
+        s[i].previous = (int32_t)i - 1;
+        s[i].next = i + 1 < total ? (int32_t)i + 1 : NONE;
+    }
+    for (size_t i = 0; i + 1 < total; i++) PL_TRY(offer(bpe, work, &heap_n, (int32_t)i));
+    while (heap_n > 0) {
+        struct pl__candidate top = pop(work->heap, &heap_n);
+        struct pl__symbol *left = &s[top.place];
+        if (left->id == GONE || left->next == NONE) continue;
+        struct pl__symbol *right = &s[left->next];
+        const struct pl__merge *m = find_merge(bpe, left->id, right->id);
+        if (!m || m->id != top.id) continue;
+        left->id = top.id;
+        right->id = GONE;
+        left->next = right->next;
+        if (left->next != NONE) s[left->next].previous = top.place;
+        PL_TRY(offer(bpe, work, &heap_n, left->previous));
+        PL_TRY(offer(bpe, work, &heap_n, top.place));
+    }
+    for (size_t i = 0; i < total; i++)
+        if (s[i].id != GONE) s[kept++].id = s[i].id;
+    *n = kept;
+    return PL_OK;
+}
+
+/* ---- a word ---- */
+
+/* The ids of the word by merging alone are left in work->symbols[0..*n). `spelling` is the word in the vocabulary's
+ * characters. */
+static pl_status merge_word(const pl__bpe *bpe, const char *word, size_t size, bool bytes, const char *spelling,
+                            size_t spelling_size, pl__bpe_work *work, size_t *n)
+{
+    if (spelling_size > INT32_MAX) return pl_fail(PL_E_INPUT, "a word of %zu bytes, expected at most 2 GiB", size);
+    PL_TRY(pl_grow(&work->symbols, &work->symbols_capacity, spelling_size + 1));
+    struct symbols symbols = {work->symbols, 0, -1};
+    if (!bytes || !symbols_of_bytes(bpe, word, size, &symbols)) {
+        symbols.n = 0;
+        PL_TRY(symbols_of_text(bpe, spelling, spelling_size, &symbols));
+    }
+    *n = symbols.n;
+    if (*n <= 1) return PL_OK;
+    if (*n > SHORT_SYMBOLS) return merge_long(bpe, work, n);
+    merge_short(bpe, work->symbols, n);
+    return PL_OK;
+}
+
+static pl_status append(pl_ids *out, int32_t id)
+{
+    if (out->n == out->capacity) PL_TRY(pl_grow(&out->data, &out->capacity, out->n + 1));
+    out->data[out->n++] = id;
+    return PL_OK;
+}
+
+pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work, pl_ids *out)
+{
+    const char *spelling = word;
+    size_t spelling_size = size;
+    if (bytes) {
+        pl_bytes_clear(&work->spelling);
+        PL_TRY(pl__bytes_to_alphabet(&work->spelling, word, size));
+        spelling = work->spelling.data;
+        spelling_size = work->spelling.size;
+    }
+    int32_t id = pl__vocabulary_find(&bpe->vocabulary, spelling, spelling_size);
+    uint8_t whole = WHOLE_NO;
+    if (id >= 0) {
+        whole = atomic_load_explicit(&bpe->whole[id], memory_order_relaxed);
+        if (bpe->ignore_merges || whole == WHOLE_YES) return append(out, id);
+    }
+    size_t n = 0;
+    PL_TRY(merge_word(bpe, word, size, bytes, spelling, spelling_size, work, &n));
+    if (whole == WHOLE_UNKNOWN)
+        atomic_store_explicit(&bpe->whole[id], n == 1 && work->symbols[0].id == id ? WHOLE_YES : WHOLE_NO,
+                              memory_order_relaxed);
+    PL_TRY(pl_grow(&out->data, &out->capacity, out->n + n));
+    for (size_t i = 0; i < n; i++) out->data[out->n++] = work->symbols[i].id;
+    return PL_OK;
+}

@@ -1,0 +1,56 @@
+/* Byte-pair encoding (Sennrich et al. 2016) as Hugging Face's tokenizers run it: always the lowest-ranked merge first,
+ * leftmost among equals. */
+#ifndef PLUMB_TEXT_BPE_H
+#define PLUMB_TEXT_BPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/memory.h"
+#include "base/status.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/vocabulary.h"
+
+typedef struct pl__bpe {
+    pl__vocabulary vocabulary;
+    struct pl__merge {
+        int32_t left, right; /* left -1: a free slot */
+        uint32_t rank;
+        int32_t id; /* what the two become */
+    } * merges;     /* open addressing over (left, right) */
+    size_t merges_mask, n_merges;
+    bool byte_fallback, fuse_unknown, ignore_merges;
+    char *unknown;             /* the token for what the vocabulary lacks; NULL: such text is dropped; owned */
+    int32_t unknown_id;        /* -1: the vocabulary lacks that token too, an error when it is needed */
+    int32_t byte_ids[256];     /* of a byte through the byte alphabet; -1: none */
+    int32_t fallback_ids[256]; /* of <0x00> to <0xFF>; -1: none */
+    int32_t ascii_ids[128];    /* of a character */
+    /* By id: is this text, met as a word, this very token? A pure function of the model, found out at first need; the
+     * byte is atomic, so several threads may find out the same thing at once. */
+    _Atomic uint8_t *whole;
+} pl__bpe;
+
+/* Room for n merges; more make room for themselves. */
+pl_status pl__bpe_reserve(pl__bpe *bpe, size_t n_merges);
+/* The merge of rank `rank`. A part or a result that the vocabulary lacks is PL_E_INPUT that names `where`. */
+pl_status pl__bpe_add_merge(pl__bpe *bpe, const char *left, size_t left_size, const char *right, size_t right_size,
+                            size_t rank, const char *where);
+/* After the last token and merge. */
+pl_status pl__bpe_finish(pl__bpe *bpe);
+void pl__bpe_free(pl__bpe *bpe); /* takes {0} */
+
+/* Room for one word at work. Start from {0}; one thread at a time. */
+typedef struct pl__bpe_work {
+    struct pl__symbol *symbols;
+    struct pl__candidate *heap;
+    size_t symbols_capacity, heap_capacity;
+    pl_bytes spelling;
+} pl__bpe_work;
+void pl__bpe_work_free(pl__bpe_work *work);
+
+/* Appends the ids of a word. `bytes`: the word is raw bytes, to be read through the byte alphabet. */
+pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work,
+                         pl_ids *out);
+
+#endif

@@ -1,0 +1,165 @@
+/* A BPE model: its options from a JSON tree, its vocabulary and merges from JSON text or from merges.txt. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokenizer/json_reader.h"
+#include "tokenizer/open.h"
+#include "tokenizer/unicode.h"
+
+/* {"token": id, ...}, and nothing behind it. */
+static pl_status vocabulary_entries(pl__vocabulary *v, pl__json_reader *r)
+{
+    if (!pl__json_next(r, '{')) return pl__json_expected(r, "an object of tokens and ids");
+    for (bool more = !pl__json_next(r, '}'); more; more = !pl__json_next(r, '}')) {
+        const char *token;
+        size_t size;
+        int64_t id;
+        if (v->n_tokens > 0 && !pl__json_next(r, ',')) return pl__json_expected(r, "',' or '}'");
+        PL_TRY(pl__json_text(r, &token, &size));
+        if (!pl__json_next(r, ':')) return pl__json_expected(r, "':'");
+        if (pl__json_integer(r, &id) != PL_OK)
+            return pl_fail(PL_E_INPUT, "%s: token '%.*s': expected an integer id", r->where,
+                           (int)(size < 80 ? size : 80), token);
+        PL_TRY(pl__vocabulary_add(v, token, size, id, r->where));
+    }
+    return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
+}
+
+static size_t count(const pl__source *source, char c)
+{
+    size_t n = 0;
+    for (const char *at = source->data, *end = source->data + source->size; (at = memchr(at, c, (size_t)(end - at)));
+         at++)
+        n++;
+    return n;
+}
+
+static pl_status check_utf8(const pl__source *source)
+{
+    size_t good = pl__utf8_check(source->data, source->size);
+    if (good == source->size) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: not UTF-8 at byte %zu", source->name, good);
+}
+
+static pl_status read_vocabulary(pl__vocabulary *v, const pl__source *source)
+{
+    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
+    PL_TRY(check_utf8(source));
+    /* One colon an entry, and those inside tokens. */
+    size_t n = count(source, ':');
+    PL_TRY(pl__vocabulary_reserve(v, n < PL__ID_MAX ? n : PL__ID_MAX, source->size / 2));
+    pl_status status = vocabulary_entries(v, &r);
+    pl__json_reader_free(&r);
+    return status;
+}
+
+/* "left right": one space, as no token has one in byte-level and SentencePiece vocabularies. */
+static pl_status add_merge_line(pl__bpe *bpe, const char *line, size_t size, size_t rank, const char *where)
+{
+    const char *space = memchr(line, ' ', size);
+    size_t left = space ? (size_t)(space - line) : 0;
+    if (!space || memchr(space + 1, ' ', size - left - 1))
+        return pl_fail(PL_E_INPUT, "%s: merge %zu: expected two tokens and one space, found '%.*s'", where, rank,
+                       (int)(size < 80 ? size : 80), line);
+    return pl__bpe_add_merge(bpe, line, left, space + 1, size - left - 1, rank, where);
+}
+
+/* ["left right", ...] or [["left", "right"], ...], and nothing behind it. */
+static pl_status merge_entries(pl__bpe *bpe, pl__json_reader *r)
+{
+    if (!pl__json_next(r, '[')) return pl__json_expected(r, "a list of merges");
+    size_t rank = 0;
+    for (bool more = !pl__json_next(r, ']'); more; more = !pl__json_next(r, ']'), rank++) {
+        const char *left, *right;
+        size_t left_size, right_size;
+        if (rank > 0 && !pl__json_next(r, ',')) return pl__json_expected(r, "',' or ']'");
+        if (!pl__json_next(r, '[')) {
+            PL_TRY(pl__json_text(r, &left, &left_size));
+            PL_TRY(add_merge_line(bpe, left, left_size, rank, r->where));
+            continue;
+        }
+        PL_TRY(pl__json_text(r, &left, &left_size));
+        if (!pl__json_next(r, ',')) return pl__json_expected(r, "the second token of a merge");
+        PL_TRY(pl__json_text(r, &right, &right_size));
+        if (!pl__json_next(r, ']')) return pl__json_expected(r, "']' behind two tokens");
+        PL_TRY(pl__bpe_add_merge(bpe, left, left_size, right, right_size, rank, r->where));
+    }
+    return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
+}
+
+static pl_status read_merges(pl__bpe *bpe, const pl__source *source)
+{
+    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
+    PL_TRY(check_utf8(source));
+    PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
+    pl_status status = merge_entries(bpe, &r);
+    pl__json_reader_free(&r);
+    return status;
+}
+
+/* Options of BPE that change the ids and that no tokenizer of our families uses. */
+static pl_status refuse_options(const json_t *model, const char *where)
+{
+    double dropout = 0;
+    const char *prefix = "", *suffix = "";
+    PL_TRY(pl_json_get_real(&dropout, model, "dropout", where));
+    PL_TRY(pl_json_get_text(&prefix, model, "continuing_subword_prefix", where));
+    PL_TRY(pl_json_get_text(&suffix, model, "end_of_word_suffix", where));
+    if (dropout != 0) return pl_fail(PL_E_UNSUPPORTED, "%s.dropout: %g is not supported, only none", where, dropout);
+    if (*prefix)
+        return pl_fail(PL_E_UNSUPPORTED, "%s.continuing_subword_prefix: '%.80s' is not supported, only none", where,
+                       prefix);
+    if (*suffix)
+        return pl_fail(PL_E_UNSUPPORTED, "%s.end_of_word_suffix: '%.80s' is not supported, only none", where, suffix);
+    return PL_OK;
+}
+
+pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
+                       const pl__source *merges)
+{
+    const char *type = "", *unknown = NULL;
+    if (!json_is_object(model)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
+    PL_TRY(pl_json_get_text(&type, model, "type", where));
+    /* Files from before 0.9 do not say the type; merges do. */
+    if (strcmp(type, "BPE") != 0 && !(*type == 0 && merges->data))
+        return pl_fail(PL_E_UNSUPPORTED, "%s: the model '%.80s' is not supported, only BPE", where, type);
+    PL_TRY(refuse_options(model, where));
+    PL_TRY(pl_json_get_bool(&bpe->fuse_unknown, model, "fuse_unk", where));
+    PL_TRY(pl_json_get_bool(&bpe->byte_fallback, model, "byte_fallback", where));
+    PL_TRY(pl_json_get_bool(&bpe->ignore_merges, model, "ignore_merges", where));
+    PL_TRY(pl_json_get_text(&unknown, model, "unk_token", where));
+    if (unknown) PL_TRY(pl_copy_text(&bpe->unknown, unknown));
+    if (!vocabulary->data) return pl_fail(PL_E_INPUT, "%s.vocab: expected an object of tokens and ids", where);
+    if (!merges->data) return pl_fail(PL_E_INPUT, "%s.merges: expected a list of merges", where);
+    PL_TRY(read_vocabulary(&bpe->vocabulary, vocabulary));
+    PL_TRY(read_merges(bpe, merges));
+    return pl__bpe_finish(bpe);
+}
+
+/* The next line of *at, without its end; false at the end. */
+static bool next_line(const char **at, const char *end, const char **line, size_t *size)
+{
+    if (*at == end) return false;
+    const char *stop = memchr(*at, '\n', (size_t)(end - *at));
+    *line = *at;
+    *size = (size_t)((stop ? stop : end) - *at);
+    *at = stop ? stop + 1 : end;
+    if (*size > 0 && (*line)[*size - 1] == '\r') --*size;
+    return true;
+}
+
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges)
+{
+    static const char version[] = "#version";
+    const char *at = merges->data, *end = merges->data + merges->size, *line;
+    size_t rank = 0, size;
+    PL_TRY(read_vocabulary(&bpe->vocabulary, vocabulary));
+    PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
+    while (next_line(&at, end, &line, &size)) {
+        if (size >= sizeof version - 1 && memcmp(line, version, sizeof version - 1) == 0) continue;
+        if (size == 0 && at == end) break;
+        PL_TRY(add_merge_line(bpe, line, size, rank++, merges->name));
+    }
+    return pl__bpe_finish(bpe);
+}

@@ -1,0 +1,255 @@
+#include "tokenizer/normalizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "tokenizer/unicode.h"
+#include "tokenizer/unicode_form.h"
+
+enum { STEPS_MAX = 64, DEPTH_MAX = 8 };
+
+typedef enum kind {
+    FORM, /* NFC, NFD, NFKC, NFKD */
+    LOWERCASE,
+    STRIP,
+    STRIP_ACCENTS,
+    NMT,
+    REPLACE,
+    PREPEND,
+    BYTE_LEVEL
+} kind;
+
+struct step {
+    kind kind;
+    pl__form form;
+    bool left, right;    /* STRIP */
+    pl__pattern pattern; /* REPLACE */
+    char *content;       /* REPLACE, PREPEND; owned */
+    size_t content_size;
+};
+
+struct pl__normalizer {
+    struct step steps[STEPS_MAX];
+    size_t n;
+};
+
+static const struct {
+    const char *name;
+    kind kind;
+    pl__form form;
+} names[] = {
+    {"NFC", FORM, PL__NFC},   {"NFD", FORM, PL__NFD},       {"NFKC", FORM, PL__NFKC},
+    {"NFKD", FORM, PL__NFKD}, {"Lowercase", LOWERCASE, 0},  {"Strip", STRIP, 0},
+    {"Replace", REPLACE, 0},  {"Prepend", PREPEND, 0},      {"StripAccents", STRIP_ACCENTS, 0},
+    {"Nmt", NMT, 0},          {"ByteLevel", BYTE_LEVEL, 0},
+};
+
+/* ---- from the file ---- */
+
+static pl_status read_content(struct step *step, const json_t *spec, const char *key, const char *where)
+{
+    const json_t *content = json_object_get(spec, key);
+    if (!json_is_string(content)) return pl_fail(PL_E_INPUT, "%s.%s: expected a text", where, key);
+    step->content_size = json_string_length(content);
+    PL_TRY(pl_new(&step->content, step->content_size + 1));
+    memcpy(step->content, json_string_value(content), step->content_size);
+    return PL_OK;
+}
+
+static pl_status read_steps(pl__normalizer *normalizer, const json_t *spec, const char *where, size_t depth);
+
+static pl_status read_sequence(pl__normalizer *normalizer, const json_t *spec, const char *where, size_t depth)
+{
+    const json_t *list = json_object_get(spec, "normalizers");
+    if (!json_is_array(list)) return pl_fail(PL_E_INPUT, "%s.normalizers: expected a list", where);
+    if (depth >= DEPTH_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d nested sequences", where, DEPTH_MAX);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        char inner[320];
+        snprintf(inner, sizeof inner, "%s.normalizers[%zu]", where, i);
+        PL_TRY(read_steps(normalizer, json_array_get(list, i), inner, depth + 1));
+    }
+    return PL_OK;
+}
+
+static pl_status read_steps(pl__normalizer *normalizer, const json_t *spec, const char *where, size_t depth)
+{
+    const char *type = "";
+    if (!json_is_object(spec)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
+    PL_TRY(pl_json_get_text(&type, spec, "type", where));
+    if (strcmp(type, "Sequence") == 0) return read_sequence(normalizer, spec, where, depth);
+    if (normalizer->n == STEPS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d normalizers", where, STEPS_MAX);
+    struct step *step = &normalizer->steps[normalizer->n++];
+    size_t i = 0, n = sizeof names / sizeof *names;
+    while (i < n && strcmp(names[i].name, type) != 0) i++;
+    if (i == n) return pl_fail(PL_E_UNSUPPORTED, "%s: the normalizer '%.80s' is not supported", where, type);
+    step->kind = names[i].kind;
+    step->form = names[i].form;
+    if (step->kind == STRIP) {
+        PL_TRY(pl_json_get_bool(&step->left, spec, "strip_left", where));
+        PL_TRY(pl_json_get_bool(&step->right, spec, "strip_right", where));
+    } else if (step->kind == PREPEND) {
+        PL_TRY(read_content(step, spec, "prepend", where));
+    } else if (step->kind == REPLACE) {
+        PL_TRY(pl__pattern_create(&step->pattern, json_object_get(spec, "pattern"), where));
+        PL_TRY(read_content(step, spec, "content", where));
+    }
+    return PL_OK;
+}
+
+pl_status pl__normalizer_create(pl__normalizer **out, const json_t *spec, const char *where)
+{
+    *out = NULL;
+    if (!spec || json_is_null(spec)) return PL_OK;
+    PL_TRY(pl_new(out, 1));
+    pl_status status = read_steps(*out, spec, where, 0);
+    if (status != PL_OK) {
+        pl__normalizer_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+void pl__normalizer_free(pl__normalizer *normalizer)
+{
+    if (!normalizer) return;
+    for (size_t i = 0; i < normalizer->n; i++) {
+        pl__pattern_free(&normalizer->steps[i].pattern);
+        free(normalizer->steps[i].content);
+    }
+    free(normalizer);
+}
+
+/* ---- at work: each step writes `out` from text[0..size) ---- */
+
+static pl_status put_character(pl_bytes *out, uint32_t c)
+{
+    char bytes[4];
+    return pl_bytes_append(out, bytes, pl__utf8_put(bytes, c));
+}
+
+/* Character by character, as Rust's to_lowercase does; U+0130 is the one character with a lower case of two. */
+static pl_status lowercase(pl_bytes *out, const char *text, size_t size)
+{
+    uint32_t c;
+    for (size_t at = 0; at < size;) {
+        at += pl__utf8_get(&c, text + at);
+        if (c == 0x130)
+            PL_TRY(pl_bytes_text(out, "i\xCC\x87"));
+        else
+            PL_TRY(put_character(out, (uint32_t)utf8proc_tolower((utf8proc_int32_t)c)));
+    }
+    return PL_OK;
+}
+
+static pl_status strip(const struct step *step, pl_bytes *out, const char *text, size_t size, size_t *head)
+{
+    size_t start = 0, end = size, n;
+    uint32_t c;
+    while (step->left && start < end && (n = pl__utf8_get(&c, text + start), pl__char_is_space(c))) start += n;
+    while (step->right && end > start) {
+        size_t before = pl__utf8_before(text, end);
+        pl__utf8_get(&c, text + before);
+        if (!pl__char_is_space(c)) break;
+        end = before;
+    }
+    *head = *head > start ? *head - start : 0;
+    return pl_bytes_append(out, text + start, end - start);
+}
+
+/* What SentencePiece's nmt rule does with a character: 0 drops it. */
+static uint32_t nmt(uint32_t c)
+{
+    if ((c >= 1 && c <= 8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F) return 0;
+    if (c == 9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2028 ||
+        c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD)
+        return ' ';
+    return c;
+}
+
+/* STRIP_ACCENTS and NMT. */
+static pl_status filter(const struct step *step, pl_bytes *out, const char *text, size_t size, size_t *head)
+{
+    uint32_t c;
+    size_t front = 0;
+    for (size_t at = 0, n; at < size; at += n) {
+        n = pl__utf8_get(&c, text + at);
+        bool keep = step->kind == NMT ? c == 0 || (c = nmt(c)) != 0 : !pl__char_is_mark(c);
+        if (keep) PL_TRY(put_character(out, c));
+        if (at < *head) front = out->size;
+    }
+    *head = front;
+    return PL_OK;
+}
+
+static pl_status replace(const struct step *step, pl_bytes *out, const char *text, size_t size, size_t *head,
+                         pl__spans *spans)
+{
+    PL_TRY(pl__pattern_find(&step->pattern, text, size, spans));
+    size_t front = 0;
+    for (size_t i = 0; i < spans->n; i++) {
+        const pl__span *s = &spans->items[i];
+        PL_TRY(s->match ? pl_bytes_append(out, step->content, step->content_size)
+                        : pl_bytes_append(out, text + s->start, s->end - s->start));
+        /* What replaces a match counts as coming from the match's last character. */
+        size_t origin = s->match && s->end > s->start ? pl__utf8_before(text, s->end) : s->start;
+        if (origin < *head) front = s->match || s->end <= *head ? out->size : out->size - (s->end - *head);
+    }
+    *head = front;
+    return PL_OK;
+}
+
+/* FORM, LOWERCASE, BYTE_LEVEL. */
+static pl_status spell(const struct step *step, pl_bytes *out, const char *text, size_t size)
+{
+    return step->kind == FORM        ? pl__unicode_form(out, text, size, step->form)
+           : step->kind == LOWERCASE ? lowercase(out, text, size)
+                                     : pl__bytes_to_alphabet(out, text, size);
+}
+
+static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes *in, size_t *head, pl__spans *spans)
+{
+    const char *text = in->data;
+    size_t size = in->size;
+    switch (step->kind) {
+    case STRIP:
+        return strip(step, out, text, size, head);
+    case STRIP_ACCENTS:
+    case NMT:
+        return filter(step, out, text, size, head);
+    case REPLACE:
+        return replace(step, out, text, size, head, spans);
+    case PREPEND:
+        if (*head) *head += step->content_size;
+        PL_TRY(pl_bytes_append(out, step->content, step->content_size));
+        return pl_bytes_append(out, text, size);
+    case FORM:
+    case LOWERCASE:
+    case BYTE_LEVEL:
+        break;
+    }
+    /* The front comes out as it would alone, but for a mark behind it that composes: then as one character. */
+    size_t front = 0;
+    if (*head) {
+        PL_TRY(spell(step, out, text, *head < size ? *head : size));
+        front = out->size;
+        pl_bytes_clear(out);
+    }
+    PL_TRY(spell(step, out, text, size));
+    size_t first = out->size ? pl__utf8_size(out->data[0]) : 0;
+    if (*head) *head = front > first ? front : first;
+    return PL_OK;
+}
+
+pl_status pl__normalize(const pl__normalizer *normalizer, pl_bytes *text, pl_bytes *spare, size_t *head,
+                        pl__spans *spans)
+{
+    for (size_t i = 0; normalizer && i < normalizer->n && text->size > 0; i++) {
+        pl_bytes_clear(spare);
+        PL_TRY(run_step(&normalizer->steps[i], spare, text, head, spans));
+        pl_bytes swap = *text;
+        *text = *spare;
+        *spare = swap;
+    }
+    return PL_OK;
+}

@@ -1,0 +1,315 @@
+/* tokenizer.json, or vocab.json and merges.txt, to a tokenizer.
+ *
+ * tokenizer.json's own parts are the truth, as in transformers 5; over them go tokenizer_config.json's added tokens and
+ * its add_prefix_space (for a ByteLevel that stands alone). add_bos_token and add_eos_token hold for vocab.json only:
+ * tokenizer.json has a post-processor for that. Its truncation and padding are settings of a call, and are ignored. */
+#include "tokenizer/open.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokenizer/json_reader.h"
+
+pl_status pl__tokenizer_add(pl_tokenizer *tokenizer, const pl__added *token, int64_t wish, const char *where)
+{
+    const pl__vocabulary *v = &tokenizer->bpe.vocabulary;
+    pl__added copy = *token;
+    if (token->size == 0) return PL_OK;
+    const pl__added *old = pl__added_find(&tokenizer->added, token->text, token->size);
+    copy.id = old ? old->id : pl__vocabulary_find(v, token->text, token->size);
+    bool fresh = copy.id < 0;
+    if (fresh) {
+        /* The next free id by count, which is what the library that wrote the file would give. */
+        size_t next = v->n_tokens;
+        for (size_t i = 0; i < tokenizer->added.n; i++)
+            if ((size_t)tokenizer->added.items[i].id >= next) next = (size_t)tokenizer->added.items[i].id + 1;
+        if (next > PL__ID_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d tokens", where, PL__ID_MAX + 1);
+        copy.id = (int32_t)next;
+    }
+    if (wish >= 0 && wish != copy.id)
+        return pl_fail(PL_E_INPUT, "%s: added token '%.80s' has id %lld, but %s %d", where, token->text,
+                       (long long)wish, fresh ? "the next free id is" : "the vocabulary says", copy.id);
+    if (fresh && pl__vocabulary_text(v, copy.id, NULL))
+        return pl_fail(PL_E_INPUT, "%s: added token '%.80s' would take id %d of '%.80s'", where, token->text, copy.id,
+                       pl__vocabulary_text(v, copy.id, NULL));
+    return pl__added_put(&tokenizer->added, &copy);
+}
+
+static pl_status read_added(pl_tokenizer *tokenizer, const json_t *list, const char *where)
+{
+    if (list && !json_is_null(list) && !json_is_array(list)) return pl_fail(PL_E_INPUT, "%s: expected a list", where);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *spec = json_array_get(list, i), *id = json_object_get(spec, "id");
+        pl__added token;
+        char inner[320];
+        snprintf(inner, sizeof inner, "%s[%zu]", where, i);
+        if (!json_is_integer(id)) return pl_fail(PL_E_INPUT, "%s.id: expected an integer", inner);
+        /* -1 means "no wish" further down. */
+        if (json_integer_value(id) < 0) return pl_fail(PL_E_INPUT, "%s.id: expected 0 or more", inner);
+        PL_TRY(pl__added_read(&token, spec, inner));
+        PL_TRY(pl__tokenizer_add(tokenizer, &token, json_integer_value(id), inner));
+    }
+    return PL_OK;
+}
+
+/* Normalizes the added tokens that are looked for in normalized text. */
+static pl_status finish_added(pl_tokenizer *tokenizer, const char *where)
+{
+    pl_bytes text = {0}, spare = {0};
+    pl__spans spans = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < tokenizer->added.n; i++) {
+        pl__added *t = &tokenizer->added.items[i];
+        size_t head = 1;
+        if (!t->normalized || !tokenizer->normalizer) continue;
+        pl_bytes_clear(&text);
+        PL_GOTO(status, done, pl_bytes_append(&text, t->text, t->size));
+        PL_GOTO(status, done, pl__normalize(tokenizer->normalizer, &text, &spare, &head, &spans));
+        if (text.size == t->size && memcmp(text.data, t->text, t->size) == 0) continue;
+        PL_GOTO(status, done, pl_new(&t->normalized_text, text.size + 1));
+        memcpy(t->normalized_text, text.data, text.size);
+        t->normalized_size = text.size;
+    }
+    status = pl__added_finish(&tokenizer->added, where);
+done:
+    pl_bytes_free(&text);
+    pl_bytes_free(&spare);
+    pl__spans_free(&spans);
+    return status;
+}
+
+static int32_t id_of(const pl_tokenizer *tokenizer, const char *text)
+{
+    if (!text) return -1;
+    const pl__added *added = pl__added_find(&tokenizer->added, text, strlen(text));
+    return added ? added->id : pl__vocabulary_find(&tokenizer->bpe.vocabulary, text, strlen(text));
+}
+
+/* bos and eos: by configuration; else by what the post-processor adds; else by the names that families use. */
+static void find_ends(pl_tokenizer *tokenizer, const pl__config *config)
+{
+    static const char *const bos[] = {"<s>", "<|begin_of_text|>", "<bos>", "<|endoftext|>"};
+    static const char *const eos[] = {"</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"};
+    const pl__postprocessor *p = &tokenizer->postprocessor;
+    tokenizer->bos = id_of(tokenizer, pl__config_token(config, "bos_token"));
+    tokenizer->eos = id_of(tokenizer, pl__config_token(config, "eos_token"));
+    if (config->config || config->special) return;
+    if (p->before.n > 0) tokenizer->bos = p->before.data[0];
+    if (p->after.n > 0) tokenizer->eos = p->after.data[p->after.n - 1];
+    for (size_t i = 0; i < sizeof bos / sizeof *bos; i++) {
+        if (tokenizer->bos < 0) tokenizer->bos = id_of(tokenizer, bos[i]);
+        if (tokenizer->eos < 0) tokenizer->eos = id_of(tokenizer, eos[i]);
+    }
+}
+
+/* add_bos_token and add_eos_token, where no post-processor is written down. */
+static pl_status apply_ends(pl_tokenizer *tokenizer, const pl__config *config)
+{
+    pl__postprocessor *p = &tokenizer->postprocessor;
+    if (config->add_bos == 1 && tokenizer->bos >= 0) PL_TRY(pl_ids_append(&p->before, &tokenizer->bos, 1));
+    if (config->add_eos == 1 && tokenizer->eos >= 0) PL_TRY(pl_ids_append(&p->after, &tokenizer->eos, 1));
+    return PL_OK;
+}
+
+/* Normalizer, pre-tokenizer and decoder, and the added tokens of tokenizer.json. */
+static pl_status read_parts(pl_tokenizer *tokenizer, const json_t *root, const char *name, const pl__config *config)
+{
+    char where[256];
+#define PART(key) (snprintf(where, sizeof where, "%.200s: " key, name), where)
+    PL_TRY(pl__normalizer_create(&tokenizer->normalizer, json_object_get(root, "normalizer"), PART("normalizer")));
+    PL_TRY(pl__pretokenizer_create(&tokenizer->pretokenizer, json_object_get(root, "pre_tokenizer"),
+                                   config->prefix_space, PART("pre_tokenizer")));
+    PL_TRY(pl__decoder_create(&tokenizer->decoder, json_object_get(root, "decoder"), PART("decoder")));
+    return read_added(tokenizer, json_object_get(root, "added_tokens"), PART("added_tokens"));
+#undef PART
+}
+
+static void count_ids(pl_tokenizer *tokenizer)
+{
+    tokenizer->n_ids = tokenizer->bpe.vocabulary.n_ids;
+    for (size_t i = 0; i < tokenizer->added.n; i++)
+        if ((size_t)tokenizer->added.items[i].id >= tokenizer->n_ids)
+            tokenizer->n_ids = (size_t)tokenizer->added.items[i].id + 1;
+}
+
+/* Cuts model.vocab (an object) and model.merges (a list) out of the text: their JSON text goes to the sources, the text
+ * without them to *rest, where their line ends stay so that errors have the right line. What this does not find or
+ * understand stays in, for the parser of the whole to judge. */
+static pl_status cut_model(pl_bytes *rest, pl__source *vocabulary, pl__source *merges, const pl__source *source)
+{
+    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
+    const char *kept = source->data;
+    bool in_model = false, go_on = pl__json_next(&r, '{');
+    pl_status status = PL_OK;
+    while (go_on) {
+        const char *key, *value;
+        size_t size;
+        if (pl__json_text(&r, &key, &size) != PL_OK || !pl__json_next(&r, ':')) break;
+        if (!in_model && size == 5 && memcmp(key, "model", 5) == 0 && pl__json_next(&r, '{')) {
+            in_model = true;
+            continue;
+        }
+        pl__source *into = !in_model                                    ? NULL
+                           : size == 5 && memcmp(key, "vocab", 5) == 0  ? vocabulary
+                           : size == 6 && memcmp(key, "merges", 6) == 0 ? merges
+                                                                        : NULL;
+        char open = into == merges ? '[' : '{', close = into == merges ? ']' : '}';
+        bool cut = into && !into->data && pl__json_next(&r, open);
+        if (cut) r.at--;
+        value = r.at;
+        if (!pl__json_skip(&r)) break;
+        if (cut) {
+            into->data = value;
+            into->size = (size_t)(r.at - value);
+            PL_GOTO(status, done, pl_bytes_append(rest, kept, (size_t)(value - kept)));
+            PL_GOTO(status, done, pl_bytes_append(rest, &open, 1));
+            for (const char *line = value; (line = memchr(line, '\n', (size_t)(r.at - line))); line++)
+                PL_GOTO(status, done, pl_bytes_append(rest, "\n", 1));
+            PL_GOTO(status, done, pl_bytes_append(rest, &close, 1));
+            kept = r.at;
+        }
+        go_on = pl__json_next(&r, ',');
+    }
+    status = pl_bytes_append(rest, kept, (size_t)(r.end - kept));
+done:
+    pl__json_reader_free(&r);
+    return status;
+}
+
+/* The tree of the file without its vocabulary and merges. */
+static pl_status parse_rest(json_t **root, pl__source *vocabulary, pl__source *merges, const pl__source *source)
+{
+    pl_bytes rest = {0};
+    pl_status status;
+    PL_GOTO(status, done, cut_model(&rest, vocabulary, merges, source));
+    PL_GOTO(status, done, pl_json_parse(root, rest.data, rest.size, source->name));
+    if (!json_is_object(*root)) status = pl_fail(PL_E_INPUT, "%s: expected an object", source->name);
+done:
+    pl_bytes_free(&rest);
+    return status;
+}
+
+static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, const pl__config *config)
+{
+    json_t *root = NULL;
+    char where[256], vocabulary_name[256], merges_name[256];
+    snprintf(vocabulary_name, sizeof vocabulary_name, "%.200s: model.vocab", source->name);
+    snprintf(merges_name, sizeof merges_name, "%.200s: model.merges", source->name);
+    pl__source vocabulary = {.name = vocabulary_name}, merges = {.name = merges_name};
+    pl_status status;
+    PL_GOTO(status, done, parse_rest(&root, &vocabulary, &merges, source));
+    snprintf(where, sizeof where, "%.200s: model", source->name);
+    PL_GOTO(status, done, pl__bpe_read(&tokenizer->bpe, json_object_get(root, "model"), where, &vocabulary, &merges));
+    PL_GOTO(status, done, read_parts(tokenizer, root, source->name, config));
+    PL_GOTO(status, done, pl__config_add_tokens(tokenizer, config));
+    count_ids(tokenizer);
+    snprintf(where, sizeof where, "%.200s: post_processor", source->name);
+    PL_GOTO(status, done,
+            pl__postprocessor_create(&tokenizer->postprocessor, json_object_get(root, "post_processor"), where));
+done:
+    json_decref(root);
+    return status;
+}
+
+/* What transformers builds around vocab.json and merges.txt: GPT2Tokenizer, or Qwen2Tokenizer where that is said. */
+static const char gpt2_parts[] = "{\"pre_tokenizer\": {\"type\": \"ByteLevel\", \"add_prefix_space\": false},"
+                                 " \"decoder\": {\"type\": \"ByteLevel\"}}";
+static const char qwen2_parts[] =
+    "{\"normalizer\": {\"type\": \"NFC\"}, \"decoder\": {\"type\": \"ByteLevel\"},"
+    " \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": ["
+    "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"invert\": false, \"pattern\": {\"Regex\": "
+    "\"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| "
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*"
+    "|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}},"
+    "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}]}}";
+
+static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__config *config)
+{
+    bool qwen2 = strncmp(config->class, "Qwen2Tokenizer", strlen("Qwen2Tokenizer")) == 0;
+    const char *parts = qwen2 ? qwen2_parts : gpt2_parts;
+    json_t *root = NULL;
+    pl_status status;
+    PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
+    PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->bpe, &sources->vocabulary, &sources->merges));
+    PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
+    PL_GOTO(status, done, pl__config_add_tokens(tokenizer, config));
+    /* The default of both classes, where the files name no special tokens. */
+    pl__added end = {.text = (char *)(uintptr_t) "<|endoftext|>", .size = strlen("<|endoftext|>"), .special = true};
+    if (id_of(tokenizer, end.text) >= 0 && !pl__added_find(&tokenizer->added, end.text, end.size))
+        PL_GOTO(status, done, pl__tokenizer_add(tokenizer, &end, -1, sources->vocabulary.name));
+    count_ids(tokenizer);
+done:
+    json_decref(root);
+    return status;
+}
+
+/* Ids that the post-processor adds must have tokens; added tokens are sorted by now. */
+static pl_status check_ends(const pl_tokenizer *tokenizer, const char *where)
+{
+    const pl_ids *ends[] = {&tokenizer->postprocessor.before, &tokenizer->postprocessor.after};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < ends[i]->n; k++)
+            if (!pl_tokenizer_piece(tokenizer, ends[i]->data[k]))
+                return pl_fail(PL_E_INPUT, "%s: post_processor: id %d is not in the vocabulary of %zu ids", where,
+                               ends[i]->data[k], tokenizer->n_ids);
+    return PL_OK;
+}
+
+/* Digests of all files, in a fixed order; an absent file counts as such. */
+static pl_status digest(pl_tokenizer *tokenizer, const pl__sources *sources)
+{
+    const pl__source *all[] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,
+                               &sources->config,    &sources->added,      &sources->special};
+    pl_bytes text = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char one[PL_HASH_TEXT] = "-";
+        if (all[i]->data) pl_hash128(one, all[i]->data, all[i]->size);
+        PL_GOTO(status, done, pl_bytes_format(&text, "%s\n", one));
+    }
+    pl_hash128(tokenizer->digest, text.data, text.size);
+done:
+    pl_bytes_free(&text);
+    return status;
+}
+
+static void describe(pl_tokenizer *tokenizer)
+{
+    const pl__vocabulary *v = &tokenizer->bpe.vocabulary;
+    size_t n = v->n_tokens;
+    for (size_t i = 0; i < tokenizer->added.n; i++)
+        n += pl__vocabulary_text(v, tokenizer->added.items[i].id, NULL) == NULL;
+    const char *what = pl__pretokenizer_is_byte_level(tokenizer->pretokenizer) ? "byte-level BPE"
+                       : tokenizer->bpe.byte_fallback                          ? "BPE with byte fallback"
+                                                                               : "BPE";
+    snprintf(tokenizer->kind, sizeof tokenizer->kind, "%s, %zu tokens", what, n);
+}
+
+pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
+{
+    pl__config config = {0};
+    pl_status status;
+    *out = NULL;
+    PL_TRY(pl_new(out, 1));
+    pl_tokenizer *tokenizer = *out;
+    PL_GOTO(status, failed, pl__config_read(&config, sources));
+    tokenizer->added.split_special = config.split_special;
+    PL_GOTO(status, failed,
+            sources->tokenizer.data ? parse_json(tokenizer, &sources->tokenizer, &config)
+                                    : parse_files(tokenizer, sources, &config));
+    PL_GOTO(status, failed,
+            finish_added(tokenizer, sources->tokenizer.data ? sources->tokenizer.name : sources->vocabulary.name));
+    find_ends(tokenizer, &config);
+    if (!sources->tokenizer.data) PL_GOTO(status, failed, apply_ends(tokenizer, &config));
+    PL_GOTO(status, failed, check_ends(tokenizer, sources->tokenizer.name));
+    PL_GOTO(status, failed, digest(tokenizer, sources));
+    describe(tokenizer);
+    pl__config_free(&config);
+    return PL_OK;
+failed:
+    pl__config_free(&config);
+    pl_tokenizer_free(tokenizer);
+    *out = NULL;
+    return status;
+}

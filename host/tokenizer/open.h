@@ -1,0 +1,71 @@
+/* The files of a tokenizer, as bytes, and what is made of them. Private to host/text and its tests. */
+#ifndef PLUMB_TEXT_TOKENIZER_FILE_H
+#define PLUMB_TEXT_TOKENIZER_FILE_H
+
+#include "base/json.h"
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/bpe.h"
+#include "tokenizer/decoder.h"
+#include "tokenizer/normalizer.h"
+#include "tokenizer/postprocessor.h"
+#include "tokenizer/pretokenizer.h"
+#include "tokenizer/tokenizer.h"
+
+struct pl_tokenizer {
+    pl__added_tokens added;
+    pl__normalizer *normalizer;     /* NULL: none */
+    pl__pretokenizer *pretokenizer; /* NULL: none */
+    pl__bpe bpe;
+    pl__postprocessor postprocessor;
+    pl__decoder *decoder; /* NULL: none */
+    size_t n_ids;         /* largest id + 1, of the vocabulary and the added tokens */
+    int32_t bos, eos;     /* -1: none */
+    char kind[128];
+    char digest[PL_HASH_TEXT];
+};
+
+/* One file: absent when data is NULL. `name` stands in errors. */
+typedef struct pl__source {
+    const char *name;
+    const char *data;
+    size_t size;
+} pl__source;
+
+typedef struct pl__sources {
+    pl__source tokenizer;          /* tokenizer.json; or */
+    pl__source vocabulary, merges; /* vocab.json and merges.txt */
+    pl__source config;             /* tokenizer_config.json */
+    pl__source added;              /* added_tokens.json: {text: id}, of old slow tokenizers */
+    pl__source special;            /* special_tokens_map.json, likewise */
+} pl__sources;
+
+/* A tokenizer from the bytes of its files. */
+pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources);
+
+/* The model: {"type": "BPE", ...}; its "vocab" and "merges", which are large, come as JSON text of their own. */
+pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
+                       const pl__source *merges);
+/* The model of vocab.json and merges.txt. */
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges);
+
+/* What tokenizer_config.json, special_tokens_map.json and added_tokens.json say, in one place. */
+typedef struct pl__config {
+    json_t *config, *special, *added;   /* owned; NULL: no such file */
+    const char *where;                  /* tokenizer_config.json's name */
+    const char *class;                  /* tokenizer_class; "" when not said */
+    int add_bos, add_eos, prefix_space; /* -1: not said; otherwise 0 or 1 */
+    bool split_special;
+} pl__config;
+pl_status pl__config_read(pl__config *out, const pl__sources *sources);
+void pl__config_free(pl__config *config); /* takes {0} */
+/* The text of bos_token, eos_token, ...; NULL: not said, or null. Borrowed. */
+const char *pl__config_token(const pl__config *config, const char *key);
+/* Adds, in transformers' order, the added tokens that the configuration names and the tokenizer does not have yet. */
+pl_status pl__config_add_tokens(pl_tokenizer *tokenizer, const pl__config *config);
+
+/* Adds one token: the id is the vocabulary's, or the next free one; any other wish (-1: none) is PL_E_INPUT. */
+pl_status pl__tokenizer_add(pl_tokenizer *tokenizer, const pl__added *token, int64_t wish, const char *where);
+/* The flags of an added token from {"content": ..., "lstrip": ...}; text is borrowed from the JSON. */
+pl_status pl__added_read(pl__added *out, const json_t *spec, const char *where);
+
+#endif

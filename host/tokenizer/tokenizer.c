@@ -1,0 +1,237 @@
+#include "tokenizer/tokenizer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tokenizer/open.h"
+#include "tokenizer/unicode.h"
+
+enum { FILE_BYTES_MAX = 1 << 28 };
+
+/* ---- ids ---- */
+
+pl_status pl_ids_append(pl_ids *ids, const int32_t *data, size_t n)
+{
+    if (n > SIZE_MAX - ids->n) return pl_fail(PL_E_MEMORY, "out of memory: %zu ids were asked for", n);
+    PL_TRY(pl_grow(&ids->data, &ids->capacity, ids->n + n));
+    if (n) memcpy(ids->data + ids->n, data, n * sizeof *data);
+    ids->n += n;
+    return PL_OK;
+}
+
+void pl_ids_free(pl_ids *ids)
+{
+    if (!ids) return;
+    free(ids->data);
+    *ids = (pl_ids){0};
+}
+
+/* ---- opening ---- */
+
+enum { TOKENIZER, VOCABULARY, MERGES, CONFIG, ADDED, SPECIAL, N_FILES };
+
+static const char *const names[N_FILES] = {"tokenizer.json",        "vocab.json",        "merges.txt",
+                                           "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"};
+
+struct files {
+    char paths[N_FILES][PL_PATH_MAX];
+    pl_bytes data[N_FILES];
+};
+
+/* Reads what the folder has of the six files, and of the two ways to hold a vocabulary only one. */
+static pl_status read_files(struct files *files, pl__sources *sources, const char *folder)
+{
+    pl__source *into[N_FILES] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,
+                                 &sources->config,    &sources->added,      &sources->special};
+    bool exists[N_FILES];
+    for (size_t i = 0; i < N_FILES; i++) {
+        PL_TRY(pl_path(files->paths[i], "%s/%s", folder, names[i]));
+        exists[i] = pl_file_exists(files->paths[i]);
+    }
+    if (exists[TOKENIZER]) exists[VOCABULARY] = exists[MERGES] = false;
+    if (!exists[TOKENIZER] && !(exists[VOCABULARY] && exists[MERGES])) {
+        char model[PL_PATH_MAX];
+        PL_TRY(pl_path(model, "%s/tokenizer.model", folder));
+        return pl_fail(PL_E_INPUT, "%s: no tokenizer: expected tokenizer.json, or vocab.json and merges.txt%s", folder,
+                       pl_file_exists(model) ? "; a tokenizer.model is read by transformers, whose save_pretrained() "
+                                               "writes tokenizer.json"
+                                             : "");
+    }
+    for (size_t i = 0; i < N_FILES; i++) {
+        if (!exists[i]) continue;
+        PL_TRY(pl_file_read(&files->data[i], files->paths[i], FILE_BYTES_MAX));
+        *into[i] = (pl__source){files->paths[i], files->data[i].data, files->data[i].size};
+    }
+    return PL_OK;
+}
+
+pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder)
+{
+    *out = NULL;
+    struct files *files;
+    pl__sources sources = {0};
+    PL_TRY(pl_new(&files, 1));
+    for (size_t i = 0; i < N_FILES; i++) files->data[i] = (pl_bytes){0};
+    pl_status status = read_files(files, &sources, folder);
+    if (status == PL_OK) status = pl__tokenizer_parse(out, &sources);
+    for (size_t i = 0; i < N_FILES; i++) pl_bytes_free(&files->data[i]);
+    free(files);
+    return status;
+}
+
+void pl_tokenizer_free(pl_tokenizer *tokenizer)
+{
+    if (!tokenizer) return;
+    pl__added_free(&tokenizer->added);
+    pl__normalizer_free(tokenizer->normalizer);
+    pl__pretokenizer_free(tokenizer->pretokenizer);
+    pl__bpe_free(&tokenizer->bpe);
+    pl__postprocessor_free(&tokenizer->postprocessor);
+    pl__decoder_free(tokenizer->decoder);
+    free(tokenizer);
+}
+
+/* ---- encoding ---- */
+
+/* Everything one call works with. */
+struct work {
+    pl__sections sections, inner;
+    pl_bytes text, spare;
+    pl__words words, spare_words;
+    pl__spans spans;
+    pl__bpe_work bpe;
+};
+
+static void free_work(struct work *w)
+{
+    free(w->sections.items);
+    free(w->inner.items);
+    pl_bytes_free(&w->text);
+    pl_bytes_free(&w->spare);
+    pl__words_free(&w->words);
+    pl__words_free(&w->spare_words);
+    pl__spans_free(&w->spans);
+    pl__bpe_work_free(&w->bpe);
+}
+
+/* Normalized text without added tokens. head: see normalizer.h. */
+static pl_status encode_text(const pl_tokenizer *t, const char *text, size_t size, size_t head, struct work *w,
+                             pl_ids *out)
+{
+    PL_TRY(pl__pretokenize(t->pretokenizer, text, size, head, &w->words, &w->spare_words, &w->spans));
+    for (size_t i = 0; i < w->words.n; i++) {
+        const pl__word *word = &w->words.items[i];
+        PL_TRY(pl__bpe_encode(&t->bpe, w->words.text.data + word->start, word->size, w->words.bytes, &w->bpe, out));
+    }
+    return PL_OK;
+}
+
+/* A section of the user's text, between the added tokens that are looked for there. */
+static pl_status encode_section(const pl_tokenizer *t, const char *text, const pl__section *section, struct work *w,
+                                pl_ids *out)
+{
+    size_t head = section->start == 0 ? pl__utf8_size(text[0]) : 0;
+    pl_bytes_clear(&w->text);
+    PL_TRY(pl_bytes_append(&w->text, text + section->start, section->size));
+    PL_TRY(pl__normalize(t->normalizer, &w->text, &w->spare, &head, &w->spans));
+    PL_TRY(pl__added_cut(&t->added, true, w->text.data, w->text.size, &w->inner));
+    for (size_t i = 0; i < w->inner.n; i++) {
+        const pl__section *inner = &w->inner.items[i];
+        if (inner->id >= 0)
+            PL_TRY(pl_ids_append(out, &inner->id, 1));
+        else
+            PL_TRY(encode_text(t, w->text.data + inner->start, inner->size,
+                               head > inner->start ? head - inner->start : 0, w, out));
+    }
+    return PL_OK;
+}
+
+static pl_status encode(const pl_tokenizer *t, const char *text, size_t size, bool special, struct work *w, pl_ids *out)
+{
+    if (special) PL_TRY(pl_ids_append(out, t->postprocessor.before.data, t->postprocessor.before.n));
+    PL_TRY(pl__added_cut(&t->added, false, text, size, &w->sections));
+    for (size_t i = 0; i < w->sections.n; i++) {
+        const pl__section *section = &w->sections.items[i];
+        if (section->id >= 0)
+            PL_TRY(pl_ids_append(out, &section->id, 1));
+        else
+            PL_TRY(encode_section(t, text, section, w, out));
+    }
+    return special ? pl_ids_append(out, t->postprocessor.after.data, t->postprocessor.after.n) : PL_OK;
+}
+
+pl_status pl_tokenizer_encode(const pl_tokenizer *t, const char *text, size_t size, bool special, pl_ids *out)
+{
+    size_t good = pl__utf8_check(text, size), n = out->n;
+    if (good < size)
+        return pl_fail(PL_E_INPUT, "the text is not UTF-8: byte 0x%02X at offset %zu of %zu", (uint8_t)text[good], good,
+                       size);
+    struct work work = {0};
+    pl_status status = encode(t, text, size, special, &work, out);
+    free_work(&work);
+    if (status != PL_OK) out->n = n;
+    return status;
+}
+
+/* ---- decoding ---- */
+
+static pl_status add_piece(const pl_tokenizer *t, int32_t id, bool skip_special, pl__pieces *pieces)
+{
+    const pl__added *added = pl__added_by_id(&t->added, id);
+    size_t size;
+    if (!added) {
+        const char *text = pl__vocabulary_text(&t->bpe.vocabulary, id, &size);
+        if (!text) return pl_fail(PL_E_INPUT, "id %d is not in the tokenizer's vocabulary of %zu ids", id, t->n_ids);
+        return pl__pieces_add(pieces, text, size);
+    }
+    const char *text = added->normalized_text ? added->normalized_text : added->text;
+    size = added->normalized_text ? added->normalized_size : added->size;
+    /* Hugging Face asks by text, after normalization: a special token that was changed by it is not skipped. */
+    const pl__added *asked = pl__added_find(&t->added, text, size);
+    if (skip_special && asked && asked->special) return PL_OK;
+    return pl__pieces_add(pieces, text, size);
+}
+
+pl_status pl_tokenizer_decode(const pl_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, pl_bytes *out)
+{
+    pl__pieces pieces = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n; i++) PL_GOTO(status, done, add_piece(t, ids[i], skip_special, &pieces));
+    status = pl__decode(t->decoder, &pieces, out);
+done:
+    pl__pieces_free(&pieces);
+    return status;
+}
+
+/* ---- facts ---- */
+
+const char *pl_tokenizer_piece(const pl_tokenizer *t, int32_t id)
+{
+    const pl__added *added = pl__added_by_id(&t->added, id);
+    return added ? added->text : pl__vocabulary_text(&t->bpe.vocabulary, id, NULL);
+}
+
+size_t pl_tokenizer_size(const pl_tokenizer *t)
+{
+    return t->n_ids;
+}
+
+int32_t pl_tokenizer_bos(const pl_tokenizer *t)
+{
+    return t->bos;
+}
+
+int32_t pl_tokenizer_eos(const pl_tokenizer *t)
+{
+    return t->eos;
+}
+
+const char *pl_tokenizer_kind(const pl_tokenizer *t)
+{
+    return t->kind;
+}
+
+const char *pl_tokenizer_digest(const pl_tokenizer *t)
+{
+    return t->digest;
+}

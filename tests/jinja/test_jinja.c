@@ -1,0 +1,210 @@
+/* The template language against jinja2 (tests/golden/jinja/jinja.json, made by make_jinja.py), and the errors for what
+ * lies outside the subset. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "jinja/jinja.h"
+
+/* Outcome of one golden case; prints what differs. */
+static bool agrees(const json_t *c)
+{
+    const char *source = json_string_value(json_object_get(c, "source"));
+    const json_t *item = json_object_get(c, "item"), *output = json_object_get(c, "output"),
+                 *value = json_object_get(c, "value");
+    pl_jinja *j;
+    pl_bytes text = {0};
+    json_t *found = NULL;
+    bool same;
+    pl_status status = pl_jinja_compile(&j, source, "case");
+    if (status == PL_OK && output) status = pl_jinja_render(j, item, &text);
+    if (status == PL_OK && !output) status = pl_jinja_value(j, item, &found);
+    /* A case that jinja2 refuses may also fail in rendering only. */
+    if (json_object_get(c, "error"))
+        same = status != PL_OK || pl_jinja_render(j, item, &text) != PL_OK;
+    else if (output)
+        same = status == PL_OK && text.size == json_string_length(output) &&
+               memcmp(text.data ? text.data : "", json_string_value(output), text.size) == 0;
+    else
+        same = status == PL_OK && json_equal(value, found);
+    if (!same) {
+        char *expected = json_dumps(c, JSON_ENCODE_ANY), *got = found ? json_dumps(found, JSON_ENCODE_ANY) : NULL;
+        print_message("%s\n  gives %s, '%s', %s\n", expected, pl_status_text(status), text.data ? text.data : "",
+                      got ? got : pl_error_text());
+        free(expected);
+        free(got);
+    }
+    json_decref(found);
+    pl_bytes_free(&text);
+    pl_jinja_free(j);
+    return same;
+}
+
+static void test_agrees_with_jinja2(void **state)
+{
+    (void)state;
+    json_t *cases;
+    assert_int_equal(pl_json_read(&cases, PLUMB_SOURCE_DIR "/tests/golden/jinja/jinja.json", 1 << 20), PL_OK);
+    size_t n = json_array_size(cases), wrong = 0;
+    assert_true(n > 500);
+    for (size_t i = 0; i < n; i++) wrong += !agrees(json_array_get(cases, i));
+    json_decref(cases);
+    assert_int_equal(wrong, 0);
+}
+
+/* What jinja2 has and the subset has not: source, and what the message must hold. */
+static void test_names_what_is_outside(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *message;
+    } cases[] = {
+        {"{% for x in y %}{% endfor %}", "where: template 1:4: tag 'for' is not supported"},
+        {"a\n {% set x = 1 %}", "template 2:5: tag 'set' is not supported"},
+        {"{% raw %}x{% endraw %}", "tag 'raw' is not supported"},
+        {"{% macro f() %}{% endmacro %}", "tag 'macro' is not supported"},
+        {"{% include 'x' %}", "tag 'include' is not supported"},
+        {"{{ x | tojson }}", "template 1:8: filter 'tojson' is not supported; expected one of: trim, lower"},
+        {"é {{ x | default('') }}", "template 1:10: filter 'default' is not supported"},
+        {"{{ x.strip() }}", "calls such as f(x) or x.strip() are not supported"},
+        {"{{ range(3) }}", "calls such as f(x)"},
+        {"{{ x is defined }}", "tests such as 'is defined' are not supported"},
+        {"{{ {'a': 1} }}", "dictionaries are not supported"},
+        {"{{ (1, 2) }}", "tuples are not supported"},
+        {"{{ 1, 2 }}", "tuples are not supported"},
+        {"{{ () }}", "tuples are not supported"},
+        {"{{ x.items }}", "write x[\"items\"]"},
+        {"{{ 3 * 4 }}", "operator * is not supported"},
+        {"{{ 3 - 4 }}", "operator - is not supported"},
+        {"{{ 2 // 2 }}", "operator // is not supported"},
+        {"{{ +1 }}", "a sign '+' is not supported"},
+        {"{{ 1e5 }}", "number '1...': expected plain decimal digits"},
+        {"{{ 0x1F }}", "expected plain decimal digits"},
+        {"{{ x[::2] }}", "a step in a slice is not supported"},
+        {"{{ x|trim('a') }}", "it takes at most 0"},
+        {"{{ x|join(',', 'name') }}", "it takes at most 1"},
+        {"{{ '\\N{DASH}' }}", "an escape by name"},
+        {"{{ '\\0' }}", "an escape gives no letter"},
+        {"{{ '\\ud800' }}", "an escape gives no letter"},
+        {"{{ 99999999999999999999 }}", "integer beyond 64 bits"},
+        {"\xff", "byte 0 is not valid UTF-8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_jinja *j;
+        assert_int_equal(pl_jinja_compile(&j, cases[i].source, "where"), PL_E_INPUT);
+        assert_null(j);
+        if (!strstr(pl_error_text(), cases[i].message)) fail_msg("'%s' gives: %s", cases[i].source, pl_error_text());
+    }
+}
+
+static void test_names_what_the_item_lacks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *message;
+    } cases[] = {
+        {"ab {{ txt }}", "file:3: template 1:7: the item has no field 'txt'; it has: text, list"},
+        {"\n{{ list }}", "template 2:4: expected a text, found a list"},
+        {"{{ text ~ list }}", "expected a text, found a list"},
+        {"{{ text.x }}", "a text has no field 'x'"},
+        {"{{ list[1] }}", "index 1 of a list of length 1"},
+        {"{{ ('a' if not text) == '' }}", "an if without else gave no value here"},
+        {"{{ text < 1 }}", "cannot order a text and an integer"},
+        {"{{ text|truncate(1) }}", "length 1 is shorter than its end of 3 letters"},
+    };
+    json_t *item = json_pack("{s:s, s:[i]}", "text", "abc", "list", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_jinja *j;
+        pl_bytes text = {0};
+        assert_int_equal(pl_jinja_compile(&j, cases[i].source, "file:3"), PL_OK);
+        assert_int_equal(pl_jinja_render(j, item, &text), PL_E_INPUT);
+        if (!strstr(pl_error_text(), cases[i].message)) fail_msg("'%s' gives: %s", cases[i].source, pl_error_text());
+        assert_int_equal(text.size, 0); /* nothing half-written */
+        pl_bytes_free(&text);
+        pl_jinja_free(j);
+    }
+    json_decref(item);
+}
+
+/* Depth, length and growth are bounded, with errors. */
+static void test_limits(void **state)
+{
+    (void)state;
+    pl_bytes source = {0}, out = {0};
+    pl_jinja *j;
+    assert_int_equal(pl_bytes_text(&source, "{{ "), PL_OK);
+    for (int i = 0; i < 500; i++) assert_int_equal(pl_bytes_text(&source, "("), PL_OK);
+    assert_int_equal(pl_jinja_compile(&j, source.data, "w"), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "nested deeper than 100 levels"));
+
+    pl_bytes_clear(&source);
+    assert_int_equal(pl_bytes_text(&source, "{{ 1"), PL_OK);
+    for (int i = 0; i < 5000; i++) assert_int_equal(pl_bytes_text(&source, " ~ 1"), PL_OK);
+    assert_int_equal(pl_bytes_text(&source, " }}"), PL_OK);
+    assert_int_equal(pl_jinja_compile(&j, source.data, "w"), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "more than 2000 parts"));
+
+    pl_bytes_clear(&source);
+    for (int i = 0; i < 200; i++) assert_int_equal(pl_bytes_text(&source, "{% if 1 %}"), PL_OK);
+    assert_int_equal(pl_jinja_compile(&j, source.data, "w"), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "nested deeper"));
+
+    pl_bytes_clear(&source);
+    assert_int_equal(pl_bytes_text(&source, "{{ x"), PL_OK);
+    for (int i = 0; i < 40; i++) assert_int_equal(pl_bytes_text(&source, "|replace('a', 'aaaaaaaa')"), PL_OK);
+    assert_int_equal(pl_bytes_text(&source, " }}"), PL_OK);
+    assert_int_equal(pl_jinja_compile(&j, source.data, "w"), PL_OK);
+    json_t *item = json_pack("{s:s}", "x", "aaaaaaaaaa");
+    assert_int_equal(pl_jinja_render(j, item, &out), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "grew beyond"));
+    json_decref(item);
+    pl_jinja_free(j);
+    pl_bytes_free(&source);
+    pl_bytes_free(&out);
+}
+
+static void test_value_keeps_its_type(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *json;
+    } cases[] = {
+        {"{{ label }}", "1"},
+        {"{{ label }} ", "\"1 \""},
+        {"{{ [a, 'b'] }}", "[\"x\", \"b\"]"},
+        {"{{ a }}", "\"x\""},
+        {"plain", "\"plain\""},
+        {"{{ label == 1 }}", "true"},
+        {"{# c #}{{ a }}", "\"x\""},
+        {"", "\"\""},
+    };
+    json_t *item = json_pack("{s:i, s:s}", "label", 1, "a", "x");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_jinja *j;
+        json_t *found, *expected = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+        assert_int_equal(pl_jinja_compile(&j, cases[i].source, "w"), PL_OK);
+        assert_int_equal(pl_jinja_value(j, item, &found), PL_OK);
+        if (!json_equal(found, expected)) fail_msg("%s", cases[i].source);
+        json_decref(found);
+        json_decref(expected);
+        pl_jinja_free(j);
+    }
+    json_decref(item);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_agrees_with_jinja2),        cmocka_unit_test(test_names_what_is_outside),
+        cmocka_unit_test(test_names_what_the_item_lacks), cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_value_keeps_its_type),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,351 @@
+/* Debiased CKA: golden vectors, the published demo, brute-force jackknife, invariances, offset, null SD, same bits. */
+#include "statistics/golden.h"
+
+#include <omp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "measure/cka.h"
+#include "measure/gram.h"
+#include "statistics/interval.h"
+#include "base/random.h"
+
+static float *normal(size_t n, size_t p, double offset, uint32_t stream)
+{
+    float *x = calloc(n * p, sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < n * p; i++) x[i] = (float)(offset + pl_random_normal(3, PL_RANDOM_TEST, stream, i));
+    return x;
+}
+
+static double cka_of(const float *x, const float *y, size_t n, size_t p)
+{
+    const float *states[] = {x, y};
+    pl_cka c;
+    assert_int_equal(pl_cka_of(&c, states, n, 2, p), PL_OK);
+    double value = c.value[0];
+    assert_true(c.mean == value || isnan(value));
+    pl_cka_free(&c);
+    return value;
+}
+
+/* Section F times 20: whole numbers, exact in float32; CKA does not see the scale. Y gets a column of zeros. */
+static void test_section_f(void **state)
+{
+    (void)state;
+    float x[F_ITEMS * F_X], y[F_ITEMS * F_Y], z[F_ITEMS * F_X] = {0};
+    section_f(x, y);
+    for (size_t i = 0; i < F_ITEMS; i++) {
+        for (size_t d = 0; d < F_X; d++) x[i * F_X + d] = (float)round((double)x[i * F_X + d] * 20.0);
+        for (size_t d = 0; d < F_Y; d++) z[i * F_X + d] = (float)round((double)y[i * F_Y + d] * 20.0);
+    }
+    const float *states[] = {x, z};
+    pl_cka c;
+    assert_int_equal(pl_cka_of(&c, states, F_ITEMS, 2, F_X), PL_OK);
+    assert_close(c.value[0], 0.4212802375, 1e-9);
+    assert_close(pl_jackknife(c.value[0], c.left_out, F_ITEMS).se, 0.2146323324, 1e-9);
+    json_t *root = golden(), *expected = member(root, "cka_f");
+    assert_close(c.value[0], number(member(expected, "value")), 1e-12);
+    for (size_t i = 0; i < F_ITEMS; i++) {
+        assert_close(c.left_out[i], element(member(expected, "left_out"), i), 1e-12);
+        assert_true(c.mean_left_out[i] == c.left_out[i]);
+    }
+    json_decref(root);
+    pl_cka_free(&c);
+}
+
+/* Reads n x p comma-separated numbers; 0 when the file is absent. */
+static int read_csv(float *out, size_t n, size_t p, const char *folder, const char *name)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/reference/cka/%s", folder, name);
+    FILE *f = fopen(path, "r");
+    if (!f) return 0;
+    for (size_t i = 0; i < n * p; i++) {
+        double v = 0.0;
+        assert_int_equal(fscanf(f, "%lf%*c", &v), 1);
+        out[i] = (float)v;
+    }
+    fclose(f);
+    return 1;
+}
+
+/* The demo notebook of google-research/representation_similarity: 100 x 10 normal X, Y = noise + X. */
+static void test_published_demo(void **state)
+{
+    (void)state;
+    float x[1000], y[1000];
+    const char *data = getenv("PLUMB_DATA");
+    if (!data) data = PLUMB_SOURCE_DIR "/../shared/data";
+    if (!read_csv(x, 100, 10, data, "X.csv")) skip();
+    assert_true(read_csv(y, 100, 10, data, "Y.csv"));
+    char path[1024];
+    snprintf(path, sizeof path, "%s/reference/cka/expected.json", data);
+    json_t *root = NULL;
+    assert_int_equal(pl_json_read(&root, path, 1 << 20), PL_OK);
+    double expected = number(member(member(root, "recomputed_float64"), "linear_cka_debiased"));
+    double published = number(member(member(root, "published"), "linear_cka_debiased"));
+    assert_close(cka_of(x, y, 100, 10), expected, 1e-7); /* float32 inputs */
+    assert_close(cka_of(x, y, 100, 10), published, 6e-6);
+    json_decref(root);
+}
+
+/* Every pair and the mean over pairs, with each item really left out. */
+static void test_jackknife_brute_force(void **state)
+{
+    (void)state;
+    enum { N = 9, T = 4, P = 5 };
+    float *x[T];
+    for (uint32_t k = 0; k < T; k++) {
+        x[k] = normal(N, P, 4.0, k);
+        for (size_t i = 0; i < N * P && k > 0; i++) x[k][i] += 0.8f * x[0][i];
+    }
+    pl_cka all;
+    assert_int_equal(pl_cka_of(&all, (const float *const *)x, N, T, P), PL_OK);
+    assert_int_equal(all.n_pairs, 6);
+    for (size_t i = 0; i < N; i++) {
+        float kept[T][(N - 1) * P];
+        const float *states[T];
+        for (size_t k = 0; k < T; k++) {
+            memcpy(kept[k], x[k], i * P * sizeof(float));
+            memcpy(kept[k] + i * P, x[k] + (i + 1) * P, (N - 1 - i) * P * sizeof(float));
+            states[k] = kept[k];
+        }
+        pl_cka without;
+        assert_int_equal(pl_cka_of(&without, states, N - 1, T, P), PL_OK);
+        for (size_t p = 0; p < all.n_pairs; p++) assert_close(all.left_out[p * N + i], without.value[p], 1e-12);
+        assert_close(all.mean_left_out[i], without.mean, 1e-12);
+        pl_cka_free(&without);
+    }
+    assert_close(all.value[pl_cka_pair(&all, 1, 3)], cka_of(x[1], x[3], N, P), 1e-14);
+    assert_close(all.value[pl_cka_pair(&all, 2, 3)], cka_of(x[2], x[3], N, P), 1e-14);
+    pl_cka_free(&all);
+    for (size_t k = 0; k < T; k++) free(x[k]);
+}
+
+/* HSIC_1 from raw products in long double, a reference without centring and without our code. */
+static long double hsic_reference(const double *k, const double *l, size_t n)
+{
+    long double t = 0, sk = 0, sl = 0, d = 0, m = (long double)n;
+    for (size_t i = 0; i < n; i++) {
+        long double rk = 0, rl = 0;
+        for (size_t j = 0; j < n; j++) {
+            if (i == j) continue;
+            t += (long double)k[i * n + j] * l[i * n + j];
+            rk += k[i * n + j];
+            rl += l[i * n + j];
+        }
+        sk += rk;
+        sl += rl;
+        d += rk * rl;
+    }
+    return (t + sk * sl / ((m - 1) * (m - 2)) - 2 * d / (m - 2)) / (m * (m - 3));
+}
+
+/* A common offset 100 times the signal, as in GPT-2: nothing may change beyond float32's rounding of the inputs. */
+static void test_common_offset(void **state)
+{
+    (void)state;
+    enum { N = 60, P = 32 };
+    float *x = normal(N, P, 0.0, 1), *y = normal(N, P, 0.0, 2), *xo = calloc(N * P, sizeof *xo),
+          *yo = calloc(N * P, sizeof *yo);
+    double *k = calloc(N * N, sizeof *k), *l = calloc(N * N, sizeof *l);
+    for (size_t i = 0; i < N * P; i++) {
+        y[i] += x[i];
+        /* Whole multiples of 2^-10 near 128: adding the offset rounds nothing. */
+        x[i] = (float)(round((double)x[i] * 1024.0) / 1024.0);
+        y[i] = (float)(round((double)y[i] * 1024.0) / 1024.0);
+        xo[i] = x[i] + 512.0f;
+        yo[i] = y[i] - 768.0f;
+    }
+    for (size_t i = 0; i < N; i++)
+        for (size_t j = 0; j < N; j++)
+            for (size_t d = 0; d < P; d++) {
+                k[i * N + j] += (double)x[i * P + d] * (double)x[j * P + d];
+                l[i * N + j] += (double)y[i * P + d] * (double)y[j * P + d];
+            }
+    double expected = (double)(hsic_reference(k, l, N) / sqrtl(hsic_reference(k, k, N) * hsic_reference(l, l, N)));
+    assert_close(cka_of(x, y, N, P), expected, 1e-12);
+    assert_close(cka_of(xo, yo, N, P), expected, 1e-11);
+    free(x);
+    free(y);
+    free(xo);
+    free(yo);
+    free(k);
+    free(l);
+}
+
+/* X -> cX and X -> XQ (a permutation and a plane rotation by 3-4-5) leave CKA alone. */
+static void test_invariances(void **state)
+{
+    (void)state;
+    enum { N = 40, P = 6 };
+    float *x = normal(N, P, 1.0, 1), *y = normal(N, P, 1.0, 2), q[N * P];
+    for (size_t i = 0; i < N * P; i++) y[i] = (float)(0.5 * (double)y[i] + (double)x[i]);
+    for (size_t i = 0; i < N; i++) {
+        const float *row = x + i * P;
+        const double turned[P] = {0.6 * (double)row[5] - 0.8 * (double)row[2],
+                                  0.8 * (double)row[5] + 0.6 * (double)row[2],
+                                  (double)row[0],
+                                  (double)row[4],
+                                  (double)row[1],
+                                  (double)row[3]};
+        for (size_t d = 0; d < P; d++) q[i * P + d] = (float)(8.0 * turned[d] + 3.0);
+    }
+    assert_close(cka_of(q, y, N, P), cka_of(x, y, N, P), 1e-6); /* float32 rounding of q */
+    free(x);
+    free(y);
+}
+
+/* Equal inputs: exactly 1, with standard error exactly 0, also in a mean over pairs. */
+static void test_identical(void **state)
+{
+    (void)state;
+    for (size_t n = 5; n < 40; n += 7) {
+        float *x = normal(n, 13, 100.0, (uint32_t)n), *copy = normal(n, 13, 100.0, (uint32_t)n);
+        const float *states[] = {x, copy, x};
+        pl_cka c;
+        assert_int_equal(pl_cka_of(&c, states, n, 3, 13), PL_OK);
+        for (size_t p = 0; p < 3; p++) assert_true(c.value[p] == 1.0);
+        assert_true(c.mean == 1.0 && pl_jackknife(c.mean, c.mean_left_out, n).se == 0.0);
+        pl_cka_free(&c);
+        free(x);
+        free(copy);
+    }
+}
+
+/* Unrelated states, many more dimensions than items: 0 in expectation, where the biased form would give about .9. */
+static void test_unrelated(void **state)
+{
+    (void)state;
+    enum { N = 30, P = 300, R = 40 };
+    double values[R];
+    for (uint32_t r = 0; r < R; r++) {
+        float *x = normal(N, P, 5.0, 100 + 2 * r), *y = normal(N, P, 5.0, 101 + 2 * r);
+        values[r] = cka_of(x, y, N, P);
+        free(x);
+        free(y);
+    }
+    double se = standard_error(values, R);
+    assert_true(fabs(pl_mean(values, R)) < 3.0 * se);
+    assert_true(se < 0.02);
+}
+
+/* All 720 permutations of 6 items: mean exactly 0 and the closed-form SD, whatever the data. */
+static void test_null_sd(void **state)
+{
+    (void)state;
+    enum { N = 6, P = 3 };
+    float *x = normal(N, P, 2.0, 1), *y = normal(N, P, 2.0, 2), z[N * P];
+    size_t order[N] = {0, 1, 2, 3, 4, 5}, turn[N] = {0}, count = 0;
+    double sum = 0.0, squares = 0.0;
+    for (size_t i = 0; i < N * P; i++) y[i] += x[i];
+    for (size_t at = 0; at <= N;) { /* Heap's method */
+        if (at == 0) {
+            for (size_t i = 0; i < N; i++) memcpy(z + i * P, y + order[i] * P, P * sizeof *z);
+            double value = cka_of(x, z, N, P);
+            sum += value;
+            squares += value * value;
+            count++;
+            at = 1;
+        } else if (at < N && turn[at] < at) {
+            size_t other = at % 2 ? turn[at] : 0, swapped = order[other];
+            order[other] = order[at];
+            order[at] = swapped;
+            turn[at]++;
+            at = 0;
+        } else {
+            if (at < N) turn[at] = 0;
+            at++;
+        }
+    }
+    assert_int_equal(count, 720);
+    assert_close(sum / 720.0, 0.0, 1e-12);
+    assert_close(sqrt(squares / 720.0), pl_cka_null_sd(N), 1e-12);
+    free(x);
+    free(y);
+}
+
+static void test_degenerate(void **state)
+{
+    (void)state;
+    float flat[20], *x = normal(5, 4, 0.0, 1);
+    for (size_t i = 0; i < 20; i++) flat[i] = 0.1f;
+    assert_true(isnan(cka_of(flat, x, 5, 4)));
+    assert_true(isnan(cka_of(flat, flat, 5, 4)));
+    const float *states[] = {x, x};
+    pl_cka c;
+    assert_int_equal(pl_cka_of(&c, states, 3, 2, 4), PL_E_INPUT);
+    assert_int_equal(pl_cka_of(&c, states, 4, 2, 4), PL_OK); /* a value, but too few items for a jackknife */
+    assert_true(c.value[0] == 1.0 && isnan(pl_jackknife(c.value[0], c.left_out, 4).se));
+    pl_cka_free(&c);
+    free(x);
+}
+
+static void test_same_bits_for_any_threads(void **state)
+{
+    (void)state;
+    enum { N = 700, T = 4, P = 37 }; /* enough for several threads (analysis/parallel.h) */
+    float *x[T];
+    for (uint32_t k = 0; k < T; k++) x[k] = normal(N, P, 9.0, k);
+    pl_cka one, more;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
+    assert_int_equal(pl_cka_of(&one, (const float *const *)x, N, T, P), PL_OK);
+    for (int t = 2; t <= 5; t++) {
+        omp_set_num_threads(t);
+        assert_int_equal(pl_cka_of(&more, (const float *const *)x, N, T, P), PL_OK);
+        assert_memory_equal(one.value, more.value, one.n_pairs * sizeof(double));
+        assert_memory_equal(one.left_out, more.left_out, one.n_pairs * N * sizeof(double));
+        assert_memory_equal(one.mean_left_out, more.mean_left_out, N * sizeof(double));
+        pl_cka_free(&more);
+    }
+    omp_set_num_threads(threads);
+    pl_cka_free(&one);
+    for (size_t k = 0; k < T; k++) free(x[k]);
+}
+
+/* Every element of the blocked product is the plain sum over d in order, for sizes around the panel of 8. */
+static void test_gram_elements(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 20; n++) {
+        float *x = normal(n, 5, 0.0, (uint32_t)n);
+        double *gram = calloc(n * n, sizeof *gram), mean[5];
+        assert_int_equal(pl_gram(gram, x, n, 5), PL_OK);
+        for (size_t d = 0; d < 5; d++) {
+            double sum = 0.0;
+            for (size_t i = 0; i < n; i++) sum += (double)x[i * 5 + d];
+            mean[d] = sum / (double)n;
+        }
+        for (size_t i = 0; i < n; i++) {
+            for (size_t j = 0; j < n; j++) {
+                double sum = 0.0;
+                for (size_t d = 0; d < 5; d++)
+                    sum += ((double)x[i * 5 + d] - mean[d]) * ((double)x[j * 5 + d] - mean[d]);
+                assert_close(gram[i * n + j], i == j ? 0.0 : sum, 1e-13);
+                assert_true(gram[i * n + j] == gram[j * n + i]);
+            }
+        }
+        free(gram);
+        free(x);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_section_f),
+        cmocka_unit_test(test_published_demo),
+        cmocka_unit_test(test_jackknife_brute_force),
+        cmocka_unit_test(test_common_offset),
+        cmocka_unit_test(test_invariances),
+        cmocka_unit_test(test_identical),
+        cmocka_unit_test(test_unrelated),
+        cmocka_unit_test(test_null_sd),
+        cmocka_unit_test(test_degenerate),
+        cmocka_unit_test(test_same_bits_for_any_threads),
+        cmocka_unit_test(test_gram_elements),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

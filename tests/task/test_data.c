@@ -1,0 +1,156 @@
+/* Data files: what they give, the hash of an item against Python's (tests/golden/task/make_data.py), and every way in
+ * which a file can be wrong. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "task/data.h"
+#include "jinja/python.h"
+
+#define GOLDEN PLUMB_SOURCE_DIR "/tests/golden/task/"
+
+static void test_hashes_as_lm_eval_does(void **state)
+{
+    (void)state;
+    pl_data *data;
+    json_t *golden;
+    assert_int_equal(pl_data_read(&data, GOLDEN "data.jsonl", NULL), PL_OK);
+    assert_int_equal(pl_json_read(&golden, GOLDEN "data_hashes.json", 1 << 20), PL_OK);
+    const json_t *hashes = json_object_get(golden, "doc_hash");
+    assert_int_equal(data->n, json_array_size(hashes));
+    for (size_t i = 0; i < data->n; i++)
+        assert_string_equal(data->doc_hash[i], json_string_value(json_array_get(hashes, i)));
+    const json_t *reals = json_object_get(data->items[data->n - 1], "floats"), *texts = json_object_get(golden, "repr");
+    assert_int_equal(json_array_size(reals), json_array_size(texts));
+    for (size_t i = 0; i < json_array_size(reals); i++) {
+        char text[PL__REAL_TEXT];
+        pl__python_real(text, json_real_value(json_array_get(reals, i)));
+        assert_string_equal(text, json_string_value(json_array_get(texts, i)));
+    }
+    json_decref(golden);
+    pl_data_free(data);
+}
+
+/* A format, a text, and either the items as JSON or what the message must hold. */
+typedef struct {
+    const char *format, *text, *items, *message;
+} parse_case;
+
+static void check(const parse_case *c)
+{
+    pl_data *data;
+    pl_status status = pl_data_parse(&data, c->text, strlen(c->text), c->format, "file");
+    if (c->message) {
+        assert_null(data);
+        if (status == PL_OK || !strstr(pl_error_text(), c->message))
+            fail_msg("'%s' gives: %s", c->text, status == PL_OK ? "success" : pl_error_text());
+        return;
+    }
+    if (status != PL_OK) fail_msg("'%s' gives: %s", c->text, pl_error_text());
+    json_t *expected = json_loads(c->items, 0, NULL);
+    assert_int_equal(data->n, json_array_size(expected));
+    for (size_t i = 0; i < data->n; i++)
+        if (!json_equal(data->items[i], json_array_get(expected, i))) fail_msg("'%s': item %zu", c->text, i);
+    json_decref(expected);
+    pl_data_free(data);
+}
+
+static void test_json_lines(void **state)
+{
+    (void)state;
+    static const parse_case cases[] = {
+        {"jsonl", "{\"a\": 1}\n{\"a\": 2}", "[{\"a\":1},{\"a\":2}]", NULL},
+        {"jsonl", "\xEF\xBB\xBF{\"a\": 1}\r\n{\"a\": 2}\r\n \n\n", "[{\"a\":1},{\"a\":2}]", NULL},
+        {"jsonl", "{\"a\": \"\xc3\xa9\"}\n", "[{\"a\":\"\xc3\xa9\"}]", NULL},
+        {"jsonl", "", NULL, "file: no items"},
+        {"jsonl", "\n\n", NULL, "file: no items"},
+        {"jsonl", "{\"a\": 1}\n\n{\"a\": 2}\n", NULL, "file:2: a blank line before the end"},
+        {"jsonl", "{\"a\": 1}\n[1]\n", NULL, "file:2: expected a JSON object"},
+        {"jsonl", "{\"a\": 1}\n{\"a\": }\n", NULL, "file:2:1:"},
+        {"jsonl", "{\"a\": 1, \"a\": 2}\n", NULL, "duplicate"},
+        {"jsonl", "{\"a\": \"\xff\"}\n", NULL, "file:1:"},
+        {"jsonl", "{\"a\": [\"x\\u0000y\"]}\n", NULL, "file:1: a text holds the character U+0000"},
+        {"jsonl", "{\"a\": 1} {\"a\": 2}\n", NULL, "file:1:"},
+        {"jsonl", "{\"a\": 1e999}\n", NULL, "file:1:"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(&cases[i]);
+}
+
+static void test_csv(void **state)
+{
+    (void)state;
+    static const parse_case cases[] = {
+        {"csv", "a,b\n1,x\n-2,y\n", "[{\"a\":1,\"b\":\"x\"},{\"a\":-2,\"b\":\"y\"}]", NULL},
+        {"csv", "a,b\r\n01,x\r\n2,\"\"\r\n\r\n", "[{\"a\":\"01\",\"b\":\"x\"},{\"a\":\"2\",\"b\":\"\"}]", NULL},
+        {"csv", "a\n\"x, \"\"y\"\"\nz\"\n", "[{\"a\":\"x, \\\"y\\\"\\nz\"}]", NULL},
+        {"csv", "a,b\n1,\n2,", "[{\"a\":1,\"b\":\"\"},{\"a\":2,\"b\":\"\"}]", NULL},
+        {"csv", "a\n9223372036854775807\n", "[{\"a\":9223372036854775807}]", NULL},
+        {"csv", "a\n9223372036854775808\n", "[{\"a\":\"9223372036854775808\"}]", NULL},
+        {"csv", "a\n1\n-0\n", "[{\"a\":\"1\"},{\"a\":\"-0\"}]", NULL},
+        {"csv", "a\n1\n1.5\n", "[{\"a\":\"1\"},{\"a\":\"1.5\"}]", NULL},
+        {"csv", "\xEF\xBB\xBF\"a\"\n x \n", "[{\"a\":\" x \"}]", NULL},
+        {"tsv", "a\tb\n\"x\t1\ny\"z\t2\n", "[{\"a\":\"\\\"x\",\"b\":1},{\"a\":\"y\\\"z\",\"b\":2}]", NULL},
+        {"csv", "", NULL, "file: no items"},
+        {"csv", "a,b\n", NULL, "file: no items"},
+        {"csv", "a,b\n1\n", NULL, "file:2: expected 2 fields as in the header line, found 1"},
+        {"csv", "a,b\n1,2,3\n", NULL, "found 3"},
+        {"csv", "a\n\"x\n\ny\"\n\nz\n", NULL, "file:5: a blank line before the end"},
+        {"csv", "a\n\"x\n", NULL, "file:2: a field in quotes does not end"},
+        {"csv", "a\n\"x\"y\n", NULL, "file:2: letters behind the closing quote"},
+        {"csv", "a\nx\"y\n", NULL, "file:2: a quote inside a field without quotes"},
+        {"csv", "a,a\n1,2\n", NULL, "two columns are called 'a'"},
+        {"csv", "a,\n1,2\n", NULL, "column 2 has no name"},
+        {"csv", "a\n\xff\n", NULL, "file:2: byte 0 of a field is not valid UTF-8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(&cases[i]);
+    pl_data *data;
+    static const char nul[] = "a\nx\0y\n";
+    assert_int_equal(pl_data_parse(&data, nul, sizeof nul - 1, "csv", "file"), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "U+0000"));
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    pl_data *data;
+    char folder[] = "/tmp/plumb_data_XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(pl_data_read(&data, "/tmp/none.parquet", NULL), PL_E_UNSUPPORTED);
+    assert_non_null(strstr(pl_error_text(), "read_parquet"));
+    assert_int_equal(pl_data_read(&data, "/tmp/none.xls", NULL), PL_E_UNSUPPORTED);
+    assert_int_equal(pl_data_read(&data, "/tmp/plumb/none/none.csv", NULL), PL_E_INPUT);
+    snprintf(path, sizeof path, "%s/x.TSV", folder);
+    assert_int_equal(pl_file_replace(path, "a\n1\n", 4), PL_OK);
+    /* Some other digest, then the right one in upper case. */
+    static const char other[] = "5D2FE1C2B8CA3E8E7EEBAD5A1E63BB5E6A7C9D4DD1F9B6E6E9BDF4E6A0D9A4B1";
+    assert_int_equal(pl_data_read(&data, path, other), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "expected SHA-256"));
+    char right[PL_SHA256_TEXT];
+    pl_sha256(right, "a\n1\n", 4);
+    for (char *c = right; *c; c++) *c = (char)(*c >= 'a' && *c <= 'f' ? *c - 32 : *c);
+    assert_int_equal(pl_data_read(&data, path, right), PL_OK);
+    assert_int_equal(data->n, 1);
+    pl_data_free(data);
+    assert_int_equal(pl_file_replace(path, "", 0), PL_OK);
+    assert_int_equal(pl_data_read(&data, path, NULL), PL_E_INPUT);
+    unlink(path);
+    rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hashes_as_lm_eval_does),
+        cmocka_unit_test(test_json_lines),
+        cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_files),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
