@@ -122,7 +122,7 @@ static void close_device(pl_device *device)
     if (!device) return;
     if (device->setup) {
         pl__forget(cudaSetDevice(device->index));
-        pl__blas_free(device->blas);
+        pl__products_free(device->blas);
         pl__forget(cudaStreamDestroy(device->setup));
     }
     free(device);

@@ -237,7 +237,7 @@ static pl_status valid_for_all_rows(const pl_device *device, const pl__lt *lt, c
     return PL_OK;
 }
 
-pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *c, pl__plan *plan)
+pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *c, pl__blas_plan *plan)
 {
     enum { PROPOSALS = 16 };
     cublasLtMatmulHeuristicResult_t proposals[PROPOSALS] = {0};
@@ -269,7 +269,7 @@ done:
     return result;
 }
 
-pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl__plan *plan)
+pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl__blas_plan *plan)
 {
     const float alpha = 1.0f, beta = c->mode == PL__ADD || c->mode == PL__ADD_BIAS ? 1.0f : 0.0f;
     description d = {0};

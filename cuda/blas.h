@@ -22,11 +22,11 @@ typedef enum pl__mode {
     PL__MODES
 } pl__mode;
 
-typedef struct pl__plan {
+typedef struct pl__blas_plan {
     bool usable;
     bool free; /* the library chooses anew for every product (PLUMB_CUDA_PRODUCT=free) */
     cublasLtMatmulAlgo_t algorithm;
-} pl__plan;
+} pl__blas_plan;
 
 /* x [rows, n_in], w [n_out, n_in], y [rows, n_out], rows `stride` elements apart, all of it 16-byte aligned, the bias
  * too. */
@@ -49,8 +49,8 @@ size_t pl__lt_version(const pl__lt *lt);
 
 /* The first algorithm that the library proposes for call->rows rows which cuts nothing over k and is valid for every
  * number of rows; plan->usable is false where there is none. Runs nothing; pointers are not read. */
-pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *call, pl__plan *plan);
+pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *call, pl__blas_plan *plan);
 
-pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *call, const pl__plan *plan);
+pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *call, const pl__blas_plan *plan);
 
 #endif

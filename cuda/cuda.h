@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-typedef struct pl__blas pl__blas;       /* product.c: the cuBLASLt handle and its workspace */
-typedef struct pl__product pl__product; /* product.c: the pinned algorithm of one weight shape */
+typedef struct pl__products pl__products;           /* product.c: the cuBLASLt handle and its workspace */
+typedef struct pl__shape_product pl__shape_product; /* product.c: the pinned algorithm of one weight shape */
 
 struct pl_device {
     int index;
@@ -28,7 +28,7 @@ struct pl_device {
     char device_class[32]; /* "cuda-sm90", "cuda-emulated" */
     const pl_host_services *host;
     cudaStream_t setup; /* zeroes new memory; the host waits for it */
-    pl__blas *blas;     /* NULL until a product needs it */
+    pl__products *blas; /* NULL until a product needs it */
 };
 
 struct pl_stream {
@@ -60,7 +60,7 @@ struct pl_weight {
     pl_dtype compute;
     void *data;
     size_t bytes;
-    pl__product *product;
+    pl__shape_product *product;
 };
 
 /* Layer l, head g, page p: keys [PL_PAGE, D], then values [PL_PAGE, D], element type `dtype`. Layers outermost, then
@@ -170,11 +170,11 @@ size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, 
 size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
 
 /* y = x W^T (+ y with `accumulate`): [rows, n_out], every row of the capacity `rows`; no bias, no activation. x, y have
- * the weight's storage type, y may be float32. A row's bits do not hang on `rows` nor on the other rows. */
+ * the weight's storage type, y may be float32. A row's bits do not depend on `rows` nor on the other rows. */
 pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, bool accumulate);
 
 /* Releases what the device's products share (product.c); takes NULL. */
-void pl__blas_free(pl__blas *blas);
+void pl__products_free(pl__products *blas);
 
 #define PL__CUDA_OPS(X)                                                                                                \
     X(embed)                                                                                                           \

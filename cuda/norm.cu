@@ -1,5 +1,5 @@
 /* Layer norm and RMS norm of rows: a warp for a row of up to 1,024 columns, a block for a longer one; how many threads
- * share a row hangs on its length alone. Longer rows than registers hold, and rows that cannot be read 16 bytes at a
+ * share a row depends on its length alone. Longer rows than registers hold, and rows that cannot be read 16 bytes at a
  * time, are read again from cache. */
 #include "cuda.h"
 #include "norm.cuh"

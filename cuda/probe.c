@@ -126,14 +126,15 @@ static pl_status start_rows(const probe *p, pl__mode mode, size_t rows, size_t f
     return PL_OK;
 }
 
-static pl_status multiply(probe *p, const pl__plan *plan, pl__mode mode, size_t rows, size_t first, const pl_buffer *y)
+static pl_status multiply(probe *p, const pl__blas_plan *plan, pl__mode mode, size_t rows, size_t first,
+                          const pl_buffer *y)
 {
     const pl__call c = call_of(p, mode, rows, first, y);
     PL_TRY(start_rows(p, mode, rows, first, y));
     return pl__lt_run(&p->stream, p->lt, &c, plan);
 }
 
-static pl_status compare_bits(probe *p, const pl__plan *plan, pl__mode mode)
+static pl_status compare_bits(probe *p, const pl__blas_plan *plan, pl__mode mode)
 {
     static const struct {
         size_t rows, first;
@@ -176,7 +177,7 @@ static pl_status compare_values(probe *p, pl__mode mode)
                             p->found.data);
 }
 
-static pl_status try_mode(probe *p, pl__mode mode, pl__plan *plan)
+static pl_status try_mode(probe *p, pl__mode mode, pl__blas_plan *plan)
 {
     pl_device *device = p->weight->device;
     int found = 0;
@@ -193,7 +194,7 @@ static pl_status try_mode(probe *p, pl__mode mode, pl__plan *plan)
     return PL_OK;
 }
 
-pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, pl__plan plans[PL__MODES])
+pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, pl__blas_plan plans[PL__MODES])
 {
     pl_device *device = weight->device;
     probe p = {.stream = {.device = device, .handle = device->setup}, .lt = lt, .weight = weight, .free = free};

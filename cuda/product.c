@@ -2,8 +2,8 @@
  *
  * PLUMB_CUDA_PRODUCT=own always takes the own product; =cublas takes cuBLASLt or fails, for finding out and measuring
  * (views that are not aligned go to the own product even then); =free leaves the algorithm of every product to
- * cuBLASLt, so that a row's bits hang on the batch: what pinning costs is measured against it; unset, cuBLASLt is taken
- * where the probe allows it. The choice is made once for a shape, at its first weight. */
+ * cuBLASLt, so that a row's bits depend on the batch: what pinning costs is measured against it; unset, cuBLASLt is
+ * taken where the probe allows it. The choice is made once for a shape, at its first weight. */
 #include "product.h"
 
 #include <stdlib.h>
@@ -16,20 +16,20 @@ enum { ALIGNMENT = 16 };
 typedef enum wish { AUTOMATIC, OWN, BLAS, FREE } wish;
 
 /* A weight shape and its maker: cuBLASLt with these plans, or the own product. */
-struct pl__product {
+struct pl__shape_product {
     size_t n_out, n_in;
     pl_dtype compute;
     bool blas;
-    pl__plan plans[PL__MODES];
-    pl__product *next;
+    pl__blas_plan plans[PL__MODES];
+    pl__shape_product *next;
 };
 
-struct pl__blas {
+struct pl__products {
     wish wish;
     pl__lt *lt; /* NULL: not wanted, or not there */
     char why_no_lt[160];
     const char *why_own;
-    pl__product *products;
+    pl__shape_product *products;
     pl__staging *staging;
 };
 
@@ -52,10 +52,10 @@ static pl_status read_wish(const pl_device *device, wish *out)
     return PL_OK;
 }
 
-static pl_status blas_of(pl_device *device, pl__blas **out)
+static pl_status blas_of(pl_device *device, pl__products **out)
 {
     pl_status status;
-    pl__blas *blas = device->blas;
+    pl__products *blas = device->blas;
     if (!blas) {
         PL_TRY(pl__handle_create(device, (void **)&blas, sizeof *blas));
         blas->why_own = "";
@@ -67,14 +67,14 @@ static pl_status blas_of(pl_device *device, pl__blas **out)
     *out = blas;
     return PL_OK;
 failed:
-    pl__blas_free(blas);
+    pl__products_free(blas);
     return status;
 }
 
-void pl__blas_free(pl__blas *blas)
+void pl__products_free(pl__products *blas)
 {
     if (!blas) return;
-    for (pl__product *p = blas->products, *next; p; p = next) {
+    for (pl__shape_product *p = blas->products, *next; p; p = next) {
         next = p->next;
         free(p);
     }
@@ -85,7 +85,7 @@ void pl__blas_free(pl__blas *blas)
 
 pl_status pl__staging_of(pl_device *device, pl__staging **out)
 {
-    pl__blas *blas;
+    pl__products *blas;
     PL_TRY(blas_of(device, &blas));
     if (!blas->staging) PL_TRY(pl__staging_create(device, &blas->staging));
     *out = blas->staging;
@@ -94,24 +94,24 @@ pl_status pl__staging_of(pl_device *device, pl__staging **out)
 
 void pl__product_makers(const pl_device *device, pl__makers *out)
 {
-    const pl__blas *blas = device->blas;
+    const pl__products *blas = device->blas;
     *out = (pl__makers){.why_own = ""};
     if (!blas) return;
     if (blas->lt) out->blas_version = pl__lt_version(blas->lt);
     out->why_own = blas->why_own;
-    for (const pl__product *p = blas->products; p; p = p->next) *(p->blas ? &out->n_blas : &out->n_own) += 1;
+    for (const pl__shape_product *p = blas->products; p; p = p->next) *(p->blas ? &out->n_blas : &out->n_own) += 1;
 }
 
 /* ---- The choice ---- */
 
-static bool plain_modes_usable(const pl__product *p)
+static bool plain_modes_usable(const pl__shape_product *p)
 {
     return p->plans[PL__STORE].usable && p->plans[PL__ADD].usable &&
            (pl_dtype_storage(p->compute) == PL_F32 || p->plans[PL__FLOAT].usable);
 }
 
 /* NULL when cuBLASLt may make the shape's products; otherwise why not. */
-static pl_status reason_against(pl__blas *blas, pl_weight *weight, pl__product *product, const char **reason)
+static pl_status reason_against(pl__products *blas, pl_weight *weight, pl__shape_product *product, const char **reason)
 {
     *reason = NULL;
     if (blas->wish == OWN) {
@@ -128,7 +128,7 @@ static pl_status reason_against(pl__blas *blas, pl_weight *weight, pl__product *
     return PL_OK;
 }
 
-static pl_status make_choice(pl__blas *blas, pl_weight *weight, pl__product *product)
+static pl_status make_choice(pl__products *blas, pl_weight *weight, pl__shape_product *product)
 {
     const char *reason;
     PL_TRY(pl__gemm_prepare(weight->device, weight->compute));
@@ -149,10 +149,10 @@ static pl_status make_choice(pl__blas *blas, pl_weight *weight, pl__product *pro
 pl_status pl__product_choose(pl_weight *weight)
 {
     pl_device *device = weight->device;
-    pl__blas *blas;
-    pl__product *product = NULL;
+    pl__products *blas;
+    pl__shape_product *product = NULL;
     PL_TRY(blas_of(device, &blas));
-    for (pl__product *p = blas->products; p; p = p->next) {
+    for (pl__shape_product *p = blas->products; p; p = p->next) {
         if (p->n_out == weight->n_out && p->n_in == weight->n_in && p->compute == weight->compute) {
             weight->product = p;
             return PL_OK;
@@ -181,15 +181,15 @@ static size_t row_stride(pl_view v)
     return v.stride > v.columns ? v.stride : v.columns;
 }
 
-/* Asked of one row, too, or the maker would hang on the number of rows. */
+/* Asked of one row, too, or the maker would depend on the number of rows. */
 static bool aligned(pl_view v)
 {
     return (uintptr_t)pl__at(v, 0) % ALIGNMENT == 0 && row_stride(v) * pl_dtype_bytes(v.dtype) % ALIGNMENT == 0;
 }
 
-/* The mode for an epilogue; what it leaves to be done stays in *rest. The choice hangs on the weight, the types and the
- * epilogue alone. */
-static pl__mode choose_mode(const pl__product *p, pl_view y, pl__epilogue *rest)
+/* The mode for an epilogue; what it leaves to be done stays in *rest. The choice depends on the weight, the types and
+ * the epilogue alone. */
+static pl__mode choose_mode(const pl__shape_product *p, pl_view y, pl__epilogue *rest)
 {
     const bool bias = rest->bias && (uintptr_t)rest->bias % ALIGNMENT == 0,
                own_type = y.dtype == pl_dtype_storage(p->compute);

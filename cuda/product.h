@@ -1,7 +1,7 @@
 /* Products with a weight: who makes them, and what is done to one before it is stored.
  *
  * Each weight shape has one maker, chosen when its first weight is created: cuBLASLt with one pinned algorithm for each
- * way of storing, where a probe on this device found that a row's bits hang on that row alone; plumb's own product
+ * way of storing, where a probe on this device found that a row's bits depend on that row alone; plumb's own product
  * (gemm.cu) otherwise. Views that are not 16-byte aligned always go to the own product: whoever calls keeps to one
  * alignment for one weight, then a row has the same bits every time. */
 #ifndef PLUMB_CUDA_PRODUCT_H
@@ -50,7 +50,7 @@ typedef struct pl__makers {
 void pl__product_makers(const pl_device *device, pl__makers *out);
 
 /* Two pinned slots with their device twins through which weights are read (weight.cu). A device has one, made at first
- * use and freed with pl__blas. */
+ * use and freed with pl__products. */
 typedef struct pl__staging pl__staging;
 pl_status pl__staging_create(pl_device *device, pl__staging **out);
 void pl__staging_free(pl__staging *staging);                    /* takes NULL */

@@ -65,7 +65,7 @@ static int compare_words(const void *a, const void *b)
     return (x->size > y->size) - (x->size < y->size);
 }
 
-/* The distinct words in byte order, with counts: an order that does not hang on where they stand in the text. */
+/* The distinct words in byte order, with counts: an order that does not depend on where they stand in the text. */
 static pl_status collect_words(const char *text, size_t size, word **out, size_t *out_n)
 {
     word *words = NULL;

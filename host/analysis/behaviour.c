@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "statistics/template_variance.h"
 #include "measure/agreement.h"
 #include "measure/entropy.h"
 #include "statistics/interval.h"
+#include "statistics/template_variance.h"
 
 enum { JSD_SHIFTS = 8 };
 
 typedef struct subject {
     pl__rows *rows;
-    const pl__family *f;
+    const pl__group *f;
     const pl__member *member;
     size_t n, t;
     double *values; /* [n]: scratch, one number an item */
@@ -356,8 +356,7 @@ done:
     return status;
 }
 
-pl_status pl__behaviour_rows(pl__rows *rows, const pl__family *family, const pl__member *member,
-                             pl__variance_pool *pool)
+pl_status pl__behaviour_rows(pl__rows *rows, const pl__group *family, const pl__member *member, pl__variance_pool *pool)
 {
     subject s = {.rows = rows, .f = family, .member = member, .n = family->n, .t = member->t};
     const double chance = family->entry->chance;
@@ -379,7 +378,7 @@ done:
     return status;
 }
 
-pl_status pl__behaviour_pooled(pl__rows *rows, const pl__family *family, pl__variance_pool *pool)
+pl_status pl__behaviour_pooled(pl__rows *rows, const pl__group *family, pl__variance_pool *pool)
 {
     pl_stability_row row = pl__row(rows, "majority", "templates");
     row.n = family->n;

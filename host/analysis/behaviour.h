@@ -15,10 +15,10 @@ typedef struct pl__variance_pool {
 void pl__variance_pool_free(pl__variance_pool *pool);
 
 /* Rows of one member; rows->base says which. */
-pl_status pl__behaviour_rows(pl__rows *rows, const pl__family *family, const pl__member *member,
+pl_status pl__behaviour_rows(pl__rows *rows, const pl__group *family, const pl__member *member,
                              pl__variance_pool *pool);
 /* The pooled rows that are no means of jackknives: majority and template_sd; rows->base says what they are the mean of.
  */
-pl_status pl__behaviour_pooled(pl__rows *rows, const pl__family *family, pl__variance_pool *pool);
+pl_status pl__behaviour_pooled(pl__rows *rows, const pl__group *family, pl__variance_pool *pool);
 
 #endif

@@ -61,7 +61,7 @@ static pl_status index_rows(place **out, const pl__cell *cell, const char *const
     return PL_OK;
 }
 
-static pl_status read_cell(pl__family *f, pl__cell *cell)
+static pl_status read_cell(pl__group *f, pl__cell *cell)
 {
     pl_unit_reader *reader = NULL;
     pl_status status;
@@ -93,9 +93,9 @@ static pl_status check_templates(const pl__member *member)
 }
 
 /* The members in plan order, with the units that are there. */
-static pl_status collect(pl__family *f, const pl_run_folder *run, const pl_unit_entry *entries, size_t n, size_t first)
+static pl_status collect(pl__group *f, const pl_run_folder *run, const pl_unit_entry *entries, size_t n, size_t first)
 {
-    PL_TRY(pl_arena_new(f->arena, &f->members, n - first + 1)); /* one more: pl__family_free */
+    PL_TRY(pl_arena_new(f->arena, &f->members, n - first + 1)); /* one more: pl__group_free */
     for (size_t i = first; i < n; i++) {
         bool known = !pl_unit_entry_same_family(&entries[first], &entries[i]);
         for (size_t j = first; j < i && !known; j++) known = pl_unit_entry_same_member(&entries[i], &entries[j]);
@@ -122,9 +122,9 @@ static pl_status collect(pl__family *f, const pl_run_folder *run, const pl_unit_
 }
 
 /* Calls `visit` for each cell of the family, in order. */
-typedef pl_status (*cell_visitor)(pl__family *f, pl__cell *cell, void *context);
+typedef pl_status (*cell_visitor)(pl__group *f, pl__cell *cell, void *context);
 
-static pl_status each_cell(pl__family *f, cell_visitor visit, void *context)
+static pl_status each_cell(pl__group *f, cell_visitor visit, void *context)
 {
     for (size_t s = 0; s < f->n_members; s++)
         for (size_t k = 0; k < f->members[s].t; k++) PL_TRY(visit(f, &f->members[s].cells[k], context));
@@ -138,7 +138,7 @@ struct items {
 };
 
 /* Keeps the items that this cell has too. An item with two hashes means that the units did not see the same data. */
-static pl_status intersect(pl__family *f, pl__cell *cell, void *context)
+static pl_status intersect(pl__group *f, pl__cell *cell, void *context)
 {
     struct items *items = context;
     const char **ids;
@@ -168,7 +168,7 @@ static pl_status intersect(pl__family *f, pl__cell *cell, void *context)
 }
 
 /* Where the shared items stand in a cell. */
-static pl_status locate(pl__family *f, pl__cell *cell, void *context)
+static pl_status locate(pl__group *f, pl__cell *cell, void *context)
 {
     const struct items *items = context;
     const char **ids;
@@ -183,7 +183,7 @@ static pl_status locate(pl__family *f, pl__cell *cell, void *context)
     return PL_OK;
 }
 
-static pl_status share_items(pl__family *f)
+static pl_status share_items(pl__group *f)
 {
     const pl__cell *first = &f->members[0].cells[0];
     size_t n = first->obs->n_rows;
@@ -209,7 +209,7 @@ struct dictionary {
     size_t n, capacity;
 };
 
-static pl_status collect_texts(pl__family *f, pl__cell *cell, void *context)
+static pl_status collect_texts(pl__group *f, pl__cell *cell, void *context)
 {
     struct dictionary *d = context;
     const pl_column *c;
@@ -238,7 +238,7 @@ static size_t place_of(const struct dictionary *d, const char *text)
 }
 
 /* Codes of the predictions over the family's categories. */
-static pl_status code_predictions(pl__family *f)
+static pl_status code_predictions(pl__group *f)
 {
     struct dictionary d = {.column = "prediction"};
     pl_status status;
@@ -275,8 +275,8 @@ static int label_index(const char *text)
     return *end || value > INT32_MAX ? -1 : (int)value;
 }
 
-/* Gold labels of the items and the share of the commonest: from the first unit, they do not hang on the template. */
-static pl_status read_gold(pl__family *f)
+/* Gold labels of the items and the share of the commonest: from the first unit, they do not depend on the template. */
+static pl_status read_gold(pl__group *f)
 {
     struct dictionary d = {.column = "label"};
     pl__cell *first = &f->members[0].cells[0];
@@ -302,7 +302,7 @@ done:
 }
 
 /* A [n, t] matrix of a true/false column; NULL when a cell lacks it and it may be absent. */
-static pl_status gather_bool(uint8_t **out, pl__family *f, const pl__member *member, const char *name, bool may_lack)
+static pl_status gather_bool(uint8_t **out, pl__group *f, const pl__member *member, const char *name, bool may_lack)
 {
     for (size_t k = 0; k < member->t; k++)
         if (may_lack && !pl_frame_column(member->cells[k].obs, name)) return PL_OK;
@@ -317,7 +317,7 @@ static pl_status gather_bool(uint8_t **out, pl__family *f, const pl__member *mem
 }
 
 /* Generated answers: which are no label. */
-static pl_status gather_failed(pl__family *f, pl__member *member)
+static pl_status gather_failed(pl__group *f, pl__member *member)
 {
     if (strcmp(f->entry->readout, "generate")) return PL_OK;
     PL_TRY(pl_arena_new(f->arena, &member->failed, f->n * member->t));
@@ -334,7 +334,7 @@ static pl_status gather_failed(pl__family *f, pl__member *member)
 }
 
 /* The largest number of scored labels of an item; 0 when some unit has an item without any. */
-static size_t n_choices(const pl__family *f)
+static size_t n_choices(const pl__group *f)
 {
     size_t most = 0;
     for (size_t s = 0; s < f->n_members; s++) {
@@ -352,7 +352,7 @@ static size_t n_choices(const pl__family *f)
 }
 
 /* q: softmax over an item's labels of their summed log-likelihoods. Items with fewer labels than m keep zeros. */
-static pl_status gather_labels(pl__family *f, pl__member *member)
+static pl_status gather_labels(pl__group *f, pl__member *member)
 {
     double *scores;
     size_t doubles;
@@ -376,11 +376,11 @@ static pl_status gather_labels(pl__family *f, pl__member *member)
     return PL_OK;
 }
 
-pl_status pl__family_read(pl__family *out, const pl_run_folder *run, const pl_unit_entry *entries, size_t n_entries,
-                          size_t first)
+pl_status pl__group_read(pl__group *out, const pl_run_folder *run, const pl_unit_entry *entries, size_t n_entries,
+                         size_t first)
 {
     pl_status status;
-    *out = (pl__family){.entry = &entries[first], .majority = NAN};
+    *out = (pl__group){.entry = &entries[first], .majority = NAN};
     PL_GOTO(status, failed, pl_arena_create(&out->arena));
     PL_GOTO(status, failed, collect(out, run, entries, n_entries, first));
     if (out->n_members == 0) return PL_OK;
@@ -402,15 +402,15 @@ pl_status pl__family_read(pl__family *out, const pl_run_folder *run, const pl_un
     }
     return PL_OK;
 failed:
-    pl__family_free(out);
+    pl__group_free(out);
     return status;
 }
 
-void pl__family_free(pl__family *family)
+void pl__group_free(pl__group *family)
 {
     /* One more than the members: a unit that failed to read belongs to a member that is not counted yet. */
     for (size_t s = 0; family->members && s <= family->n_members; s++)
         for (size_t k = 0; k < family->members[s].t; k++) pl_frame_free(family->members[s].cells[k].obs);
     pl_arena_free(family->arena);
-    *family = (pl__family){0};
+    *family = (pl__group){0};
 }

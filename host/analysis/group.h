@@ -3,8 +3,8 @@
  * Items are the doc_ids that every finished unit of the family has, in the order of its first unit. A member is one
  * (draw, order, seed): its units differ in their template only. Categories are the distinct predictions of the family
  * and its label indices "0".."n_labels-1". */
-#ifndef PLUMB_ANALYSIS_FAMILY_H
-#define PLUMB_ANALYSIS_FAMILY_H
+#ifndef PLUMB_ANALYSIS_GROUP_H
+#define PLUMB_ANALYSIS_GROUP_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ typedef struct pl__member {
     double *q;             /* [n, t, m]: label distribution, NaN where it cannot be had; or NULL */
 } pl__member;
 
-typedef struct pl__family {
+typedef struct pl__group {
     pl_arena *arena;             /* owns everything but the frames */
     const pl_unit_entry *entry;  /* the first one: model .. k */
     size_t n_members, n_planned; /* n_planned: templates of the plan */
@@ -45,11 +45,11 @@ typedef struct pl__family {
     double majority;     /* share of the commonest gold label */
     size_t n_categories, m;
     bool random_weights;
-} pl__family;
+} pl__group;
 
 /* Reads the finished ones of `entries` that are of the family of entries[first]. */
-pl_status pl__family_read(pl__family *out, const pl_run_folder *run, const pl_unit_entry *entries, size_t n_entries,
-                          size_t first);
-void pl__family_free(pl__family *family); /* takes {0} */
+pl_status pl__group_read(pl__group *out, const pl_run_folder *run, const pl_unit_entry *entries, size_t n_entries,
+                         size_t first);
+void pl__group_free(pl__group *family); /* takes {0} */
 
 #endif

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "statistics/template_variance.h"
 #include "measure/cka.h"
+#include "statistics/template_variance.h"
 #include "statistics/variance_components.h"
 
 enum { CKA_ITEMS_MAX = 2048 };
@@ -207,7 +207,7 @@ static pl_status name_layer(layer *l, const char *name)
     return pl_arena_text(l->rows->arena, (char **)&l->layer, rest, strlen(rest));
 }
 
-static pl_status layer_rows(pl__rows *rows, const pl__family *f, const pl__member *member, pl_unit_reader **readers,
+static pl_status layer_rows(pl__rows *rows, const pl__group *f, const pl__member *member, pl_unit_reader **readers,
                             const char *name)
 {
     layer l = {.rows = rows, .member = member, .n = f->n, .t = member->t};
@@ -260,7 +260,7 @@ static pl_status shared_names(const char ***names, size_t *n, pl_unit_reader **r
     return PL_OK;
 }
 
-pl_status pl__representation_rows(pl__rows *rows, const pl__family *family, const pl__member *member)
+pl_status pl__representation_rows(pl__rows *rows, const pl__group *family, const pl__member *member)
 {
     pl_unit_reader **readers = NULL;
     const char **names;

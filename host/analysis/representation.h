@@ -8,6 +8,6 @@
 
 /* Rows of one member: every position and layer that all its units have. Nothing when it has fewer than two templates.
  */
-pl_status pl__representation_rows(pl__rows *rows, const pl__family *family, const pl__member *member);
+pl_status pl__representation_rows(pl__rows *rows, const pl__group *family, const pl__member *member);
 
 #endif

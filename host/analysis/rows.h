@@ -6,9 +6,9 @@
 #ifndef PLUMB_ANALYSIS_ROWS_H
 #define PLUMB_ANALYSIS_ROWS_H
 
-#include "statistics/interval.h"
 #include "analysis/stability.h"
 #include "base/memory.h"
+#include "statistics/interval.h"
 
 typedef struct pl__pool_entry {
     pl_stability_row row; /* of the first member */

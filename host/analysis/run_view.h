@@ -1,6 +1,6 @@
 /* The units of a plan as the analysis and the report need them: what a unit is about, and whether its file is there. */
-#ifndef PLUMB_ANALYSIS_UNIT_ENTRY_H
-#define PLUMB_ANALYSIS_UNIT_ENTRY_H
+#ifndef PLUMB_ANALYSIS_RUN_VIEW_H
+#define PLUMB_ANALYSIS_RUN_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -49,7 +49,7 @@ static pl_status family_base(pl_stability_row *base, pl_arena *arena, const pl_u
     return keep(&base->readout, arena, entry->readout);
 }
 
-static pl_status member_base(pl__rows *rows, const pl__family *f, const pl__member *member, const char *family_note)
+static pl_status member_base(pl__rows *rows, const pl__group *f, const pl__member *member, const char *family_note)
 {
     rows->base.draw = member->draw;
     rows->base.order = member->order;
@@ -60,7 +60,7 @@ static pl_status member_base(pl__rows *rows, const pl__family *f, const pl__memb
 }
 
 /* -1 where members differ. */
-static void pooled_base(pl__rows *rows, const pl__family *f, const char *family_note)
+static void pooled_base(pl__rows *rows, const pl__group *f, const char *family_note)
 {
     rows->base.draw = f->members[0].draw;
     rows->base.order = f->members[0].order;
@@ -74,7 +74,7 @@ static void pooled_base(pl__rows *rows, const pl__family *f, const char *family_
 }
 
 /* Members that lack templates have rows of their own but no part in the means. */
-static pl_status family_rows(pl__rows *rows, const pl__family *f)
+static pl_status family_rows(pl__rows *rows, const pl__group *f)
 {
     pl__variance_pool pool = {0};
     pl_status status = PL_OK;
@@ -122,16 +122,16 @@ static pl_status all_rows(pl_stability_table *table, pl__rows *rows, const pl_ru
 {
     PL_TRY(pl_arena_new(table->arena, &table->random_models, n));
     for (size_t i = 0; i < n; i++) {
-        pl__family family;
+        pl__group family;
         size_t from = rows->n;
         if (!is_first_of_family(entries, i)) continue;
         PL_TRY(family_base(&rows->base, table->arena, &entries[i]));
-        PL_TRY(pl__family_read(&family, run, entries, n, i));
+        PL_TRY(pl__group_read(&family, run, entries, n, i));
         pl_status status = PL_OK;
         if (family.n_members > 0) status = family_rows(rows, &family);
         if (status == PL_OK && family.random_weights) status = note_random(table, rows->base.model);
         if (status == PL_OK) status = keep_templates(rows, from);
-        pl__family_free(&family);
+        pl__group_free(&family);
         PL_TRY(status);
     }
     return PL_OK;

@@ -1,20 +1,15 @@
 #include "base/file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <openssl/evp.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-#include <xxhash.h>
+
+#include "base/temporary.h"
 
 static pl_status open_to_read(int *fd, size_t *size, const char *path)
 {
@@ -94,49 +89,6 @@ static pl_status write_all(int fd, const char *path, const void *data, size_t si
     return PL_OK;
 }
 
-static void host_name(char out[HOST_NAME_MAX + 1])
-{
-    if (gethostname(out, HOST_NAME_MAX) != 0) out[0] = 0;
-    out[HOST_NAME_MAX] = 0;
-}
-
-/* Is "name.PID@HOST.tmp" the temporary file of a process that is gone? Another host's is, when it is an hour old. */
-static bool is_abandoned(const char *name, const char *path)
-{
-    size_t n = strlen(name);
-    const char *at = strrchr(name, '@'), *dot = at;
-    if (!at || n < 4 || strcmp(name + n - 4, ".tmp") != 0) return false;
-    while (dot > name && *dot != '.') dot--;
-    char *end, host[HOST_NAME_MAX + 1];
-    long pid = strtol(dot + 1, &end, 10);
-    if (end != at || pid <= 0) return false;
-    host_name(host);
-    size_t host_size = n - 4 - (size_t)(at + 1 - name);
-    if (strlen(host) == host_size && strncmp(at + 1, host, host_size) == 0)
-        return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
-    struct stat st;
-    return stat(path, &st) == 0 && time(NULL) - st.st_mtime > 3600;
-}
-
-pl_status pl_file_sweep(const char *folder)
-{
-    DIR *entries = opendir(folder);
-    if (!entries) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", folder, strerror(errno));
-    for (const struct dirent *e; (e = readdir(entries));) {
-        char path[PL_PATH_MAX];
-        if (pl_path(path, "%s/%s", folder, e->d_name) == PL_OK && is_abandoned(e->d_name, path)) unlink(path);
-    }
-    closedir(entries);
-    return PL_OK;
-}
-
-pl_status pl_file_temporary(char out[PL_PATH_MAX], const char *path)
-{
-    char host[HOST_NAME_MAX + 1];
-    host_name(host);
-    return pl_path(out, "%s.%ld@%s.tmp", path, (long)getpid(), host);
-}
-
 pl_status pl_file_replace(const char *path, const void *data, size_t size)
 {
     char part[PL_PATH_MAX], folder[PL_PATH_MAX];
@@ -192,60 +144,4 @@ bool pl_folder_exists(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-pl_status pl_path(char out[PL_PATH_MAX], const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    int n = vsnprintf(out, PL_PATH_MAX, format, args);
-    va_end(args);
-    return n >= 0 && n < PL_PATH_MAX ? PL_OK
-                                     : pl_fail(PL_E_INPUT, "%.80s...: path longer than %d bytes", out, PL_PATH_MAX);
-}
-
-pl_status pl_path_folder(char out[PL_PATH_MAX], const char *path)
-{
-    PL_TRY(pl_path(out, "%s", path));
-    char *slash = strrchr(out, '/');
-    if (!slash) return pl_path(out, ".");
-    slash[slash == out] = 0;
-    return PL_OK;
-}
-
-static void hex(char *out, const uint8_t *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
-void pl_hash128(char out[PL_HASH_TEXT], const void *data, size_t size)
-{
-    XXH128_canonical_t canonical;
-    XXH128_canonicalFromHash(&canonical, XXH3_128bits(data, size));
-    hex(out, canonical.digest, sizeof canonical.digest);
-}
-
-void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size)
-{
-    uint8_t digest[32];
-    EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL);
-    hex(out, digest, sizeof digest);
-}
-
-pl_status pl_sha256_file(char out[PL_SHA256_TEXT], const char *path)
-{
-    pl_map map;
-    PL_TRY(pl_file_map(&map, path));
-    pl_sha256(out, map.data, map.size);
-    pl_file_unmap(&map);
-    return PL_OK;
-}
-
-pl_status pl_hash128_file(char out[PL_HASH_TEXT], const char *path)
-{
-    pl_map map;
-    PL_TRY(pl_file_map(&map, path));
-    pl_hash128(out, map.data, map.size);
-    pl_file_unmap(&map);
-    return PL_OK;
 }

@@ -91,12 +91,12 @@ static inline size_t narrow(narrow_block *block, uint16_t *out, const float *in,
     return n_over;
 }
 
-size_t pl__f16_from_f32(uint16_t *out, const float *in, size_t n)
+size_t pl_f16_from_f32(uint16_t *out, const float *in, size_t n)
 {
     return narrow(f16_block, out, in, n);
 }
 
-size_t pl__bf16_from_f32(uint16_t *out, const float *in, size_t n)
+size_t pl_bf16_from_f32(uint16_t *out, const float *in, size_t n)
 {
     return narrow(bf16_block, out, in, n);
 }
@@ -113,12 +113,12 @@ static inline size_t clamp(uint16_t *halves, size_t n, uint16_t infinity)
     return n_over;
 }
 
-size_t pl__f16_clamp(uint16_t *halves, size_t n)
+size_t pl_f16_clamp(uint16_t *halves, size_t n)
 {
     return clamp(halves, n, 0x7c00);
 }
 
-size_t pl__bf16_clamp(uint16_t *halves, size_t n)
+size_t pl_bf16_clamp(uint16_t *halves, size_t n)
 {
     return clamp(halves, n, 0x7f80);
 }
@@ -134,7 +134,7 @@ static inline float f32_of_f16(uint16_t h)
     return float_of(bits | sign);
 }
 
-void pl__f32_from_f16(float *out, const uint16_t *in, size_t n)
+void pl_f32_from_f16(float *out, const uint16_t *in, size_t n)
 {
     size_t i = 0;
     for (; n - i >= LANES; i += LANES)
@@ -142,7 +142,7 @@ void pl__f32_from_f16(float *out, const uint16_t *in, size_t n)
     for (; i < n; i++) out[i] = f32_of_f16(in[i]);
 }
 
-void pl__f32_from_bf16(float *out, const uint16_t *in, size_t n)
+void pl_f32_from_bf16(float *out, const uint16_t *in, size_t n)
 {
     for (size_t i = 0; i < n; i++) out[i] = float_of((uint32_t)in[i] << 16);
 }

@@ -3,23 +3,23 @@
  *
  * A half never becomes infinite: a value beyond the largest finite half, infinities included, is stored as that largest
  * value with its sign, and counted. */
-#ifndef PLUMB_STORE_HALF_H
-#define PLUMB_STORE_HALF_H
+#ifndef PLUMB_BASE_HALF_H
+#define PLUMB_BASE_HALF_H
 
 #include <stddef.h>
 #include <stdint.h>
 
 /* The number of values that did not fit. Largest finite: 65504 (float16), 3.3895e38 (bfloat16). */
-size_t pl__f16_from_f32(uint16_t *out, const float *in, size_t n);
-size_t pl__bf16_from_f32(uint16_t *out, const float *in, size_t n);
+size_t pl_f16_from_f32(uint16_t *out, const float *in, size_t n);
+size_t pl_bf16_from_f32(uint16_t *out, const float *in, size_t n);
 
 /* Halves of another maker, where what did not fit is infinite: infinities become the largest finite value. Returns how
  * many there were. */
-size_t pl__f16_clamp(uint16_t *halves, size_t n);
-size_t pl__bf16_clamp(uint16_t *halves, size_t n);
+size_t pl_f16_clamp(uint16_t *halves, size_t n);
+size_t pl_bf16_clamp(uint16_t *halves, size_t n);
 
 /* Exact. */
-void pl__f32_from_f16(float *out, const uint16_t *in, size_t n);
-void pl__f32_from_bf16(float *out, const uint16_t *in, size_t n);
+void pl_f32_from_f16(float *out, const uint16_t *in, size_t n);
+void pl_f32_from_bf16(float *out, const uint16_t *in, size_t n);
 
 #endif

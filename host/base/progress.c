@@ -1,30 +1,11 @@
 #include "base/progress.h"
 
-#include <math.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 static const double TERMINAL_INTERVAL_S = 0.2, LINE_INTERVAL_S = 10.0;
-
-double pl_clock_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-void pl_duration_text(char out[32], double seconds)
-{
-    if (!(seconds >= 0) || seconds > 1e9)
-        snprintf(out, 32, "-");
-    else if (seconds < 60)
-        snprintf(out, 32, "%.0f s", seconds);
-    else if (seconds < 3600)
-        snprintf(out, 32, "%dm %02ds", (int)seconds / 60, (int)seconds % 60);
-    else
-        snprintf(out, 32, "%dh %02dm", (int)(seconds / 3600), (int)fmod(seconds, 3600) / 60);
-}
 
 static void print(const pl_progress *p, double now)
 {

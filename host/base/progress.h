@@ -12,14 +12,8 @@ typedef struct pl_progress {
     bool terminal, quiet;
 } pl_progress;
 
-/* Seconds of a clock that never jumps. */
-double pl_clock_s(void);
-
 void pl_progress_start(pl_progress *p, const char *label, const char *unit, size_t total, bool quiet);
 void pl_progress_set(pl_progress *p, size_t done); /* prints when it is due */
 void pl_progress_end(pl_progress *p);
-
-/* "1h 02m", "3m 20s", "12 s"; "-" when not finite or negative. */
-void pl_duration_text(char out[32], double seconds);
 
 #endif

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/digest.h"
 #include "cli/session.h"
 #include "experiment/states.h"
 #include "task/data.h"

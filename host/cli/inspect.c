@@ -1,6 +1,7 @@
 /* plumb inspect: what a checkpoint is, before anything is run. */
 #include <stdio.h>
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "cli/cli.h"
 #include "model/model.h"

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/drain.h"
 #include "base/progress.h"
 #include "cli/cli.h"

@@ -163,7 +163,7 @@ typedef struct pl_convert_args {
 
 /* Products of states, for the analysis: y[i, j] = sum over k of a[i, k] b[j, k], rows with rows (Gram matrix of the
  * items when b is a), or with `columns` y[i, j] = sum over k of a[k, i] b[k, j] (of the features). Each sum is one
- * chain of fused multiply-adds in float32, k ascending, so an element's bits hang on its two vectors alone. Centre
+ * chain of fused multiply-adds in float32, k ascending, so an element's bits depend on its two vectors alone. Centre
  * before: a common offset costs digits. Sizes are the views': no count. */
 typedef struct pl_pairwise_args {
     bool columns;
@@ -270,7 +270,7 @@ typedef struct pl_device_facts {
     char device_class[32]; /* part of a unit's identity: "cpu", "cuda-sm90" */
     size_t memory_bytes, free_bytes;
     int n_threads;
-    char products[192]; /* who makes the matrix products of the weights created so far: bits may hang on a library */
+    char products[192]; /* who makes the matrix products of the weights created so far: bits may depend on a library */
 } pl_device_facts;
 
 /* What a plug-in backend gets from the program when it is opened: no state exists twice. */
@@ -365,8 +365,8 @@ typedef struct pl_backend {
     pl_status (*norm_squared)(pl_stream *stream, const pl_norm_squared_args *args);
     pl_status (*adamw)(pl_stream *stream, const pl_adamw_args *args);
 
-    /* Ranks. Sums go over ranks in a fixed order (rank 0 first), so the result does not hang on arrival. The id is made
-     * by rank 0 and travels through a file in the run folder. */
+    /* Ranks. Sums go over ranks in a fixed order (rank 0 first), so the result does not depend on arrival. The id is
+     * made by rank 0 and travels through a file in the run folder. */
     pl_status (*comm_id)(pl_device *device, uint8_t id[PL_COMM_ID_BYTES]);
     pl_status (*comm_create)(pl_device *device, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank, int size);
     void (*comm_free)(pl_comm *comm);

@@ -25,7 +25,7 @@ static pl_status append_one(pl__list *list, size_t value)
     return append(list, &(int32_t){(int32_t)value}, 1);
 }
 
-static void free_memory(pl__batch *batch, const pl_gear *gear)
+static void free_memory(pl__packed *batch, const pl_gear *gear)
 {
     for (size_t i = 0; i < 2; i++) {
         if (batch->staging[i]) gear->ops->host_memory_free(gear->device, batch->staging[i]);
@@ -34,7 +34,7 @@ static void free_memory(pl__batch *batch, const pl_gear *gear)
     pl_view_free(gear, &batch->block);
 }
 
-void pl__batch_free(pl__batch *batch, const pl_gear *gear)
+void pl__packed_free(pl__packed *batch, const pl_gear *gear)
 {
     for (size_t i = 0; i < PL__LISTS; i++) free(batch->lists[i].data);
     free(batch->targets.data);
@@ -45,7 +45,7 @@ void pl__batch_free(pl__batch *batch, const pl_gear *gear)
     free_memory(batch, gear);
     for (size_t i = 0; i < 2; i++)
         if (batch->read[i]) gear->ops->event_free(batch->read[i]);
-    *batch = (pl__batch){0};
+    *batch = (pl__packed){0};
 }
 
 size_t pl__bucket(size_t n, size_t limit)
@@ -58,7 +58,7 @@ size_t pl__bucket(size_t n, size_t limit)
     return bucket > limit && n <= limit ? limit : bucket;
 }
 
-void pl__batch_clear(pl__batch *batch, size_t width)
+void pl__packed_clear(pl__packed *batch, size_t width)
 {
     size_t power = 4;
     while (power < width) power *= 2;
@@ -68,34 +68,34 @@ void pl__batch_clear(pl__batch *batch, size_t width)
     batch->width = width;
 }
 
-pl_status pl__batch_add(pl__batch *batch, pl__list_name list, const int32_t *data, size_t n)
+pl_status pl__packed_add(pl__packed *batch, pl__list_name list, const int32_t *data, size_t n)
 {
     return append(&batch->lists[list], data, n);
 }
 
-pl_status pl__batch_row(pl__batch *batch, int32_t token, size_t position, size_t path)
+pl_status pl__packed_row(pl__packed *batch, int32_t token, size_t position, size_t path)
 {
     PL_TRY(append(&batch->lists[PL__TOKENS], &token, 1));
     PL_TRY(append_one(&batch->lists[PL__POSITIONS], position));
     return append_one(&batch->lists[PL__PATHS], path);
 }
 
-pl_status pl__batch_head(pl__batch *batch, size_t row, int32_t *head)
+pl_status pl__packed_head(pl__packed *batch, size_t row, int32_t *head)
 {
     *head = (int32_t)batch->lists[PL__HEAD_ROWS].n;
     return append_one(&batch->lists[PL__HEAD_ROWS], row);
 }
 
-pl_status pl__batch_heads(pl__batch *batch, const int32_t pair[2])
+pl_status pl__packed_heads(pl__packed *batch, const int32_t pair[2])
 {
     return append(&batch->heads, pair, 2);
 }
 
 /* One point; *head is the head row of the same token, -1 when there is none yet. */
-static pl_status add_point(pl__batch *batch, const pl__point *point, size_t row, int32_t *head)
+static pl_status add_point(pl__packed *batch, const pl__point *point, size_t row, int32_t *head)
 {
     bool reads_head = point->want == PL__WANT_TARGET || point->want == PL__WANT_HEAD;
-    if (reads_head && *head < 0) PL_TRY(pl__batch_head(batch, row, head));
+    if (reads_head && *head < 0) PL_TRY(pl__packed_head(batch, row, head));
     switch (point->want) {
     case PL__WANT_TARGET:
         PL_TRY(append(&batch->lists[PL__TARGET_ROWS], head, 1));
@@ -115,7 +115,7 @@ static pl_status add_point(pl__batch *batch, const pl__point *point, size_t row,
 }
 
 /* The part of a span that lies in first..end - 1; false: nothing. */
-static bool overlap(const pl__span *span, size_t first, size_t end, size_t *from, size_t *n)
+static bool overlap(const pl__token_range *span, size_t first, size_t end, size_t *from, size_t *n)
 {
     size_t last = (size_t)span->first + span->n;
     *from = span->first > first ? span->first : first;
@@ -123,7 +123,7 @@ static bool overlap(const pl__span *span, size_t first, size_t end, size_t *from
     return *from < (last < end ? last : end);
 }
 
-pl_status pl__batch_wants(pl__batch *batch, const pl__plan *plan, const pl__chunk *chunk)
+pl_status pl__packed_wants(pl__packed *batch, const pl__paths *plan, const pl__chunk *chunk)
 {
     size_t first = chunk->fresh, end = (size_t)chunk->first + chunk->n, from, n;
     if (first >= end) return PL_OK;
@@ -166,7 +166,7 @@ pl_status pl__batch_wants(pl__batch *batch, const pl__plan *plan, const pl__chun
     return PL_OK;
 }
 
-pl_status pl__batch_step(pl__batch *batch, const pl__schedule *schedule)
+pl_status pl__packed_step(pl__packed *batch, const pl__schedule *schedule)
 {
     const pl__step *step = &schedule->step;
     pl__list *table = &batch->lists[PL__PAGE_TABLE];
@@ -176,18 +176,18 @@ pl_status pl__batch_step(pl__batch *batch, const pl__schedule *schedule)
         const pl__chunk *chunk = &step->chunks[i];
         const pl__node *node = &schedule->tree->nodes[chunk->node];
         size_t end = (size_t)chunk->first + chunk->n;
-        for (size_t p = chunk->first; p < end; p++) PL_TRY(pl__batch_row(batch, node->tokens[p - node->first], p, i));
+        for (size_t p = chunk->first; p < end; p++) PL_TRY(pl__packed_row(batch, node->tokens[p - node->first], p, i));
         for (uint32_t done = 0; done < chunk->n; done += PL_RUN_ROWS) {
             uint32_t n = chunk->n - done < PL_RUN_ROWS ? chunk->n - done : PL_RUN_ROWS;
-            PL_TRY(pl__batch_add(batch, PL__RUNS, (const int32_t[]){(int32_t)(chunk->row + done), (int32_t)n}, 2));
+            PL_TRY(pl__packed_add(batch, PL__RUNS, (const int32_t[]){(int32_t)(chunk->row + done), (int32_t)n}, 2));
         }
         pl__schedule_path(schedule, chunk->node, end, table->data + i * batch->width);
     }
-    return pl__batch_add(batch, PL__COPIES, &step->copies[0][0], 2 * step->n_copies);
+    return pl__packed_add(batch, PL__COPIES, &step->copies[0][0], 2 * step->n_copies);
 }
 
 /* The triples of `means` become slots with ranges. A request's rows stand in path order, because its nodes do. */
-static pl_status group_means(pl__batch *batch)
+static pl_status group_means(pl__packed *batch)
 {
     const int32_t *means = batch->means.data;
     size_t n = batch->means.n / 3;
@@ -223,7 +223,7 @@ static pl_status group_means(pl__batch *batch)
     return PL_OK;
 }
 
-static pl_status set_counts(pl__batch *batch)
+static pl_status set_counts(pl__packed *batch)
 {
     const pl__list *lists = batch->lists;
     int32_t counts[PL_COUNTS] = {0};
@@ -232,18 +232,18 @@ static pl_status set_counts(pl__batch *batch)
     counts[PL_COUNT_TARGETS] = (int32_t)lists[PL__TARGET_ROWS].n;
     counts[PL_COUNT_COPIES] = (int32_t)lists[PL__COPIES].n / 2;
     counts[PL_COUNT_RUNS] = (int32_t)lists[PL__RUNS].n / 2;
-    PL_TRY(pl__batch_add(batch, PL__COUNTS, counts, PL_COUNTS));
+    PL_TRY(pl__packed_add(batch, PL__COUNTS, counts, PL_COUNTS));
     const pl__list_name gathers[] = {PL__LAST_COUNTS, PL__LABEL_COUNTS, PL__ALL_COUNTS}; /* each before its rows */
     for (size_t i = 0; i < sizeof gathers / sizeof *gathers; i++) {
         counts[PL_COUNT_ROWS] = (int32_t)lists[gathers[i] + 1].n;
-        PL_TRY(pl__batch_add(batch, gathers[i], counts, PL_COUNTS));
+        PL_TRY(pl__packed_add(batch, gathers[i], counts, PL_COUNTS));
     }
     return append_one(&batch->lists[PL__MEAN_COUNT], lists[PL__MEAN_SLOTS].n);
 }
 
 /* Rows of a list on the device. Products run over the capacities of tokens and head rows, so these are tight; all
  * other lists keep the room of the step before while it is not far too large, so that steps look alike. */
-static size_t room_of(const pl__batch *batch, size_t list, size_t n)
+static size_t room_of(const pl__packed *batch, size_t list, size_t n)
 {
     switch (list) {
     case PL__COUNTS:
@@ -271,7 +271,7 @@ static size_t room_of(const pl__batch *batch, size_t list, size_t n)
 
 /* Places the lists in the block, each at 16 bytes. *total: of all capacities; *used: up to the last element that is
  * set, which is little more than the elements, because the largest list is the last one. */
-static void lay_out(pl__batch *batch, size_t *total, size_t *used)
+static void lay_out(pl__packed *batch, size_t *total, size_t *used)
 {
     *total = *used = 0;
     for (size_t i = 0; i < PL__LISTS; i++) {
@@ -289,7 +289,7 @@ static void lay_out(pl__batch *batch, size_t *total, size_t *used)
     }
 }
 
-static pl_status reserve(pl__batch *batch, const pl_gear *gear, pl_stream *stream, size_t n)
+static pl_status reserve(pl__packed *batch, const pl_gear *gear, pl_stream *stream, size_t n)
 {
     for (size_t i = 0; i < 2; i++)
         if (!batch->read[i]) PL_TRY(gear->ops->event_create(gear->device, &batch->read[i]));
@@ -304,7 +304,7 @@ static pl_status reserve(pl__batch *batch, const pl_gear *gear, pl_stream *strea
     return pl_view_create(gear, &batch->block, 1, n, PL_I32);
 }
 
-pl_status pl__batch_send(pl__batch *batch, const pl_gear *gear, pl_stream *stream)
+pl_status pl__packed_send(pl__packed *batch, const pl_gear *gear, pl_stream *stream)
 {
     const pl_backend *ops = gear->ops;
     if (batch->means.n) PL_TRY(group_means(batch));
@@ -325,7 +325,7 @@ pl_status pl__batch_send(pl__batch *batch, const pl_gear *gear, pl_stream *strea
     return ops->event_record(batch->read[turn], stream);
 }
 
-pl_batch pl__batch_view(const pl__batch *batch)
+pl_batch pl__packed_view(const pl__packed *batch)
 {
     const pl__list *lists = batch->lists;
     return (pl_batch){.counts = lists[PL__COUNTS].view,

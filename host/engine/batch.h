@@ -1,6 +1,6 @@
 /* The batch of one step: lists of int32 filled on the host, sent to the device in one copy, and the views on it.
  *
- * Use: pl__batch_clear, add rows and wants, pl__batch_send. Two staging memories take turns, so that filling and
+ * Use: pl__packed_clear, add rows and wants, pl__packed_send. Two staging memories take turns, so that filling and
  * sending overlap with the step before. On the device all lists stand in one block. A view's size is its list's
  * capacity: where steps can be recorded, capacities come from a short list of buckets, so that steps of about the same
  * size have the same views; elsewhere they are the counts. Memory grows to what the largest step needs and is kept over
@@ -52,7 +52,7 @@ typedef struct pl__list {
     pl_view view;       /* after sending */
 } pl__list;
 
-typedef struct pl__batch {
+typedef struct pl__packed {
     pl__list lists[PL__LISTS];
     size_t width;            /* of a page table row */
     bool bucketed;           /* capacities are buckets; set when the engine is made */
@@ -68,30 +68,30 @@ typedef struct pl__batch {
     size_t turn;
     pl_view block;  /* [1, capacity] i32 on the device */
     size_t n_moved; /* how often the block has moved: older views are void */
-} pl__batch;
+} pl__packed;
 
-void pl__batch_free(pl__batch *batch, const pl_gear *gear); /* takes {0} */
+void pl__packed_free(pl__packed *batch, const pl_gear *gear); /* takes {0} */
 /* `width`: of a page table row at least; batch->width is what it became. */
-void pl__batch_clear(pl__batch *batch, size_t width);
+void pl__packed_clear(pl__packed *batch, size_t width);
 /* The smallest bucket for n rows, at most `limit` (which is then the last one). */
 size_t pl__bucket(size_t n, size_t limit);
 
 /* Appends one row; its path is row `path` of the page table. */
-pl_status pl__batch_row(pl__batch *batch, int32_t token, size_t position, size_t path);
+pl_status pl__packed_row(pl__packed *batch, int32_t token, size_t position, size_t path);
 /* Appends n elements to a list (page table rows, copies, runs). */
-pl_status pl__batch_add(pl__batch *batch, pl__list_name list, const int32_t *data, size_t n);
+pl_status pl__packed_add(pl__packed *batch, pl__list_name list, const int32_t *data, size_t n);
 /* A new head row for row `row` of the batch; *head is its number. */
-pl_status pl__batch_head(pl__batch *batch, size_t row, int32_t *head);
+pl_status pl__packed_head(pl__packed *batch, size_t row, int32_t *head);
 /* Wants head row pair[0] whole, for slot pair[1]. */
-pl_status pl__batch_heads(pl__batch *batch, const int32_t pair[2]);
+pl_status pl__packed_heads(pl__packed *batch, const int32_t pair[2]);
 /* Appends what the plan wants from the fresh rows of a chunk. */
-pl_status pl__batch_wants(pl__batch *batch, const pl__plan *plan, const pl__chunk *chunk);
+pl_status pl__packed_wants(pl__packed *batch, const pl__paths *plan, const pl__chunk *chunk);
 /* Appends a whole step: rows, runs, copies, page table. */
-pl_status pl__batch_step(pl__batch *batch, const pl__schedule *schedule);
+pl_status pl__packed_step(pl__packed *batch, const pl__schedule *schedule);
 
 /* Sets counts and sends everything. */
-pl_status pl__batch_send(pl__batch *batch, const pl_gear *gear, pl_stream *stream);
+pl_status pl__packed_send(pl__packed *batch, const pl_gear *gear, pl_stream *stream);
 /* The views as the device's ops take them. */
-pl_batch pl__batch_view(const pl__batch *batch);
+pl_batch pl__packed_view(const pl__packed *batch);
 
 #endif

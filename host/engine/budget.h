@@ -1,8 +1,8 @@
 /* The memory of a call, planned before its first step: how many tokens a step may have and how many key/value pages
  * there are, so that everything fits into what the device has free. When it cannot fit, one line says what needs how
  * much. */
-#ifndef PLUMB_ENGINE_MEMORY_H
-#define PLUMB_ENGINE_MEMORY_H
+#ifndef PLUMB_ENGINE_BUDGET_H
+#define PLUMB_ENGINE_BUDGET_H
 
 #include "engine/workspace.h"
 

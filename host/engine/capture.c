@@ -20,7 +20,7 @@ pl_status pl__capture_check(const pl_capture *capture, size_t L)
 }
 
 /* Rows of a position that stay on the device; 0: none do. */
-static size_t rows_of(const pl__plan *plan, pl__kept kept)
+static size_t rows_of(const pl__paths *plan, pl__kept kept)
 {
     const pl_capture *capture = plan->capture;
     if (!capture || !capture->n_layers || !(capture->positions & position_of[kept])) return 0;
@@ -28,7 +28,7 @@ static size_t rows_of(const pl__plan *plan, pl__kept kept)
     return capture->sink ? 0 : plan->n_all;
 }
 
-pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__plan *plan, size_t C)
+pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__paths *plan, size_t C)
 {
     *rows = *bytes = 0;
     for (size_t p = 0; p < PL__KEPT; p++)
@@ -39,7 +39,7 @@ pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__plan *plan, si
     return pl_mul_size(bytes, *bytes, sizeof(float), "captured states");
 }
 
-pl_status pl__captured_open(pl__captured *c, const pl__plan *plan, pl_engine *engine)
+pl_status pl__captured_open(pl__captured *c, const pl__paths *plan, pl_engine *engine)
 {
     static const pl_capture nothing = {0};
     *c = (pl__captured){.engine = engine, .capture = plan->capture ? plan->capture : &nothing, .C = engine->config->C};
@@ -77,7 +77,7 @@ void pl__captured_close(pl__captured *c)
 }
 
 /* Where steps are recorded every tap is always there: an empty one costs less than another recording. */
-static void aim_gather(pl__captured *c, const pl__batch *batch, pl__kept kept, pl__list_name counts, pl_pass *pass)
+static void aim_gather(pl__captured *c, const pl__packed *batch, pl__kept kept, pl__list_name counts, pl_pass *pass)
 {
     const pl__list *lists = batch->lists; /* in the table rows and slots follow their counts */
     if (!c->keeps[kept] || (!batch->bucketed && !lists[counts + 1].n)) return;
@@ -90,7 +90,7 @@ static void aim_gather(pl__captured *c, const pl__batch *batch, pl__kept kept, p
                                        .into = c->engine->states[kept]};
 }
 
-void pl__captured_aim(pl__captured *c, const pl__batch *batch, const pl_view *streamed, pl_pass *pass)
+void pl__captured_aim(pl__captured *c, const pl__packed *batch, const pl_view *streamed, pl_pass *pass)
 {
     const pl__list *lists = batch->lists;
     pass->n_taps = 0;
@@ -113,7 +113,7 @@ void pl__captured_aim(pl__captured *c, const pl__batch *batch, const pl_view *st
                                            .into = c->engine->states[PL__KEPT_MEAN]};
 }
 
-pl_status pl__captured_take(pl__captured *c, const pl__batch *batch)
+pl_status pl__captured_take(pl__captured *c, const pl__packed *batch)
 {
     const pl_engine *engine = c->engine;
     size_t n = batch->targets.n;
@@ -132,7 +132,7 @@ pl_status pl__captured_take(pl__captured *c, const pl__batch *batch)
     return PL_OK;
 }
 
-static pl_status fetch_scores(pl__captured *c, const pl__plan *plan, pl_results *results)
+static pl_status fetch_scores(pl__captured *c, const pl__paths *plan, pl_results *results)
 {
     const pl_backend *ops = c->engine->gear->ops;
     pl_stream *stream = c->engine->stream;
@@ -158,7 +158,7 @@ done:
 }
 
 /* Sums become means; a row that nothing went into is NaN. */
-static void finish_rows(const pl__captured *c, const pl__plan *plan, pl_results *results)
+static void finish_rows(const pl__captured *c, const pl__paths *plan, pl_results *results)
 {
     for (size_t l = 0; l < c->capture->n_layers; l++)
         for (size_t r = 0; r < plan->n; r++) {
@@ -173,7 +173,7 @@ static void finish_rows(const pl__captured *c, const pl__plan *plan, pl_results 
         }
 }
 
-pl_status pl__captured_fetch(pl__captured *c, const pl__plan *plan, pl_results *results)
+pl_status pl__captured_fetch(pl__captured *c, const pl__paths *plan, pl_results *results)
 {
     const pl_engine *engine = c->engine;
     float **into[PL__KEPT] = {results->last, results->label, results->mean, results->all};

@@ -21,17 +21,17 @@ typedef struct pl__captured {
 /* Layers ascending and at most L + 1. */
 pl_status pl__capture_check(const pl_capture *capture, size_t L);
 /* Rows, over all positions, and bytes of what stays on the device until the end. */
-pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__plan *plan, size_t C);
+pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__paths *plan, size_t C);
 
-pl_status pl__captured_open(pl__captured *captured, const pl__plan *plan, pl_engine *engine);
+pl_status pl__captured_open(pl__captured *captured, const pl__paths *plan, pl_engine *engine);
 void pl__captured_close(pl__captured *captured); /* takes {0} */
 
 /* Points a pass at the batch's wants. Call it after the batch is laid out. streamed: where the rows of `all` go when a
  * sink takes them, else NULL. */
-void pl__captured_aim(pl__captured *captured, const pl__batch *batch, const pl_view *streamed, pl_pass *pass);
+void pl__captured_aim(pl__captured *captured, const pl__packed *batch, const pl_view *streamed, pl_pass *pass);
 /* Takes the targets' results of the step that was just run. */
-pl_status pl__captured_take(pl__captured *captured, const pl__batch *batch);
+pl_status pl__captured_take(pl__captured *captured, const pl__packed *batch);
 /* Downloads everything into results, whose arrays are there, and waits for it. */
-pl_status pl__captured_fetch(pl__captured *captured, const pl__plan *plan, pl_results *results);
+pl_status pl__captured_fetch(pl__captured *captured, const pl__paths *plan, pl_results *results);
 
 #endif

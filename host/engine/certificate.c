@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/random.h"
 
 /* Groups share a beginning; the lengths go over pages' ends, and all paths together over a few buckets. */

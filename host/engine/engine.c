@@ -55,7 +55,7 @@ void pl_engine_free(pl_engine *engine)
         for (size_t l = 0; l < engine->n_layers[p]; l++) pl_view_free(engine->gear, &engine->states[p][l]);
         free(engine->states[p]);
     }
-    pl__batch_free(&engine->batch, engine->gear);
+    pl__packed_free(&engine->batch, engine->gear);
     pl_activations_free(engine->activations);
     pl_view_free(engine->gear, &engine->arg_max);
     pl_view_free(engine->gear, &engine->log_probability);

@@ -1,7 +1,7 @@
 /* Greedy generation in groups of prompts whose pages fit the pool together. The prompts of a group run as a tree; then
  * each step runs one token of every continuation that is still going. */
-#include "engine/continuation.h"
 #include "engine/budget.h"
+#include "engine/continuation.h"
 #include "engine/workspace.h"
 
 #include <stdlib.h>
@@ -55,7 +55,7 @@ static pl_status run(call *g)
     pl_engine *engine = g->engine;
     const pl_backend *ops = engine->gear->ops;
     size_t n_rows = engine->batch.lists[PL__HEAD_ROWS].n;
-    PL_TRY(pl__batch_send(&engine->batch, engine->gear, engine->stream));
+    PL_TRY(pl__packed_send(&engine->batch, engine->gear, engine->stream));
     pl_pass pass = {.greedy = engine->arg_max};
     PL_TRY(pl__engine_run(engine, &pass));
     if (!n_rows) return PL_OK;
@@ -71,16 +71,16 @@ static pl_status run(call *g)
 }
 
 /* Runs the prompts of a group. A continuation takes hold of its pages when its last prompt token is planned. */
-static pl_status run_prompts(call *g, const pl__plan *plan, pl__schedule *schedule)
+static pl_status run_prompts(call *g, const pl__paths *plan, pl__schedule *schedule)
 {
-    pl__batch *batch = &g->engine->batch;
+    pl__packed *batch = &g->engine->batch;
     for (;;) {
         PL_TRY(pl__schedule_next(schedule));
         if (!schedule->step.n_rows) return PL_OK;
-        pl__batch_clear(batch, schedule->longest);
-        PL_TRY(pl__batch_step(batch, schedule));
+        pl__packed_clear(batch, schedule->longest);
+        PL_TRY(pl__packed_step(batch, schedule));
         for (size_t i = 0; i < schedule->step.n_chunks; i++)
-            PL_TRY(pl__batch_wants(batch, plan, &schedule->step.chunks[i]));
+            PL_TRY(pl__packed_wants(batch, plan, &schedule->step.chunks[i]));
         for (size_t i = 1; i < batch->heads.n; i += 2) {
             size_t slot = (size_t)batch->heads.data[i];
             pl__continuation *c = &g->continuations[slot];
@@ -96,22 +96,22 @@ static pl_status run_prompts(call *g, const pl__plan *plan, pl__schedule *schedu
  * others copied it, and copies run before all writes of a step. */
 static pl_status extend(call *g, size_t n, size_t width, int32_t *row)
 {
-    pl__batch *batch = &g->engine->batch;
-    pl__batch_clear(batch, width);
+    pl__packed *batch = &g->engine->batch;
+    pl__packed_clear(batch, width);
     for (size_t i = 0, path = 0; i < n; i++) {
         pl__continuation *c = &g->continuations[i];
         if (!c->active) continue;
         int32_t copy[2], head[2] = {0, (int32_t)i};
         bool copies;
-        PL_TRY(pl__batch_row(batch, c->next, c->length, path));
+        PL_TRY(pl__packed_row(batch, c->next, c->length, path));
         PL_TRY(pl__continuation_extend(c, &g->engine->pages, copy, &copies));
-        if (copies) PL_TRY(pl__batch_add(batch, PL__COPIES, copy, 2));
-        PL_TRY(pl__batch_add(batch, PL__RUNS, (const int32_t[]){(int32_t)path, 1}, 2));
+        if (copies) PL_TRY(pl__packed_add(batch, PL__COPIES, copy, 2));
+        PL_TRY(pl__packed_add(batch, PL__RUNS, (const int32_t[]){(int32_t)path, 1}, 2));
         memset(row, 0, batch->width * sizeof *row);
         memcpy(row, c->pages, c->n_pages * sizeof *row);
-        PL_TRY(pl__batch_add(batch, PL__PAGE_TABLE, row, batch->width));
-        PL_TRY(pl__batch_head(batch, path++, &head[0]));
-        PL_TRY(pl__batch_heads(batch, head));
+        PL_TRY(pl__packed_add(batch, PL__PAGE_TABLE, row, batch->width));
+        PL_TRY(pl__packed_head(batch, path++, &head[0]));
+        PL_TRY(pl__packed_heads(batch, head));
     }
     return batch->heads.n ? run(g) : PL_OK;
 }
@@ -127,14 +127,14 @@ static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progres
 {
     const pl_config *config = g->engine->config;
     static const pl_capture last = {.logits_last = true};
-    pl__plan plan = {0};
+    pl__paths plan = {0};
     pl__schedule schedule = {0};
     int32_t *row = NULL;
     size_t width = 0, done = progress ? progress->done : 0;
     pl_status status;
     PL_GOTO(status, end,
-            pl__plan_open(&plan, g->prompts + first, n, &last, config->V, config->max_positions,
-                          g->engine->options.no_sharing));
+            pl__paths_open(&plan, g->prompts + first, n, &last, config->V, config->max_positions,
+                           g->engine->options.no_sharing));
     PL_GOTO(status, end,
             pl__schedule_open(&schedule, &plan.tree, &g->engine->pages, g->rows, g->engine->options.shuffle_seed));
     for (size_t i = 0; i < n; i++) {
@@ -143,7 +143,7 @@ static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progres
         size_t pages = pl__pages_between(0, g->prompts[first + i].n + g->continuations[i].limit);
         if (pages > width) width = pages;
     }
-    pl__batch_clear(&g->engine->batch, width); /* rows as wide as the batch makes them */
+    pl__packed_clear(&g->engine->batch, width); /* rows as wide as the batch makes them */
     width = g->engine->batch.width;
     PL_GOTO(status, end, pl_new(&row, width));
     PL_GOTO(status, end, run_prompts(g, &plan, &schedule));
@@ -157,7 +157,7 @@ end:
     if (status != PL_OK) (void)g->engine->gear->ops->stream_wait(g->engine->stream);
     for (size_t i = 0; i < n; i++) pl__continuation_close(&g->continuations[i], &g->engine->pages);
     pl__schedule_close(&schedule);
-    pl__plan_close(&plan);
+    pl__paths_close(&plan);
     free(row);
     return status;
 }

@@ -212,7 +212,7 @@ static pl_status add_stretch(pl__stretches *list, size_t row, size_t slot, size_
     return PL_OK;
 }
 
-static pl_status note_stretches(pl__place *place, const pl__batch *batch)
+static pl_status note_stretches(pl__place *place, const pl__packed *batch)
 {
     place->whole.n = place->heads.n = 0;
     for (size_t i = 0; i < batch->whole.n; i += 3) {
@@ -226,7 +226,7 @@ static pl_status note_stretches(pl__place *place, const pl__batch *batch)
     return PL_OK;
 }
 
-pl_status pl__outlet_send(pl__outlet *o, pl_stream *stream, const pl__batch *batch, pl_view logits)
+pl_status pl__outlet_send(pl__outlet *o, pl_stream *stream, const pl__packed *batch, pl_view logits)
 {
     const pl_backend *ops = o->gear->ops;
     pl__place *place = &o->places[o->turn];

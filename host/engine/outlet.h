@@ -75,7 +75,7 @@ pl_status pl__outlet_open(pl__outlet *outlet, const pl_gear *gear, const pl_capt
  * failure of the sink is returned here, and by finish. */
 pl_status pl__outlet_place(pl__outlet *outlet, pl_stream *stream, const pl_view **states);
 /* After the step's pass: what its rows are, and off they go. logits: [head rows, V], or absent. */
-pl_status pl__outlet_send(pl__outlet *outlet, pl_stream *stream, const pl__batch *batch, pl_view logits);
+pl_status pl__outlet_send(pl__outlet *outlet, pl_stream *stream, const pl__packed *batch, pl_view logits);
 /* Ends the call: waits for all rows, or drops them after a failure. Also when open failed. */
 pl_status pl__outlet_finish(pl__outlet *outlet);
 void pl__outlet_close(pl__outlet *outlet); /* takes {0}; after finish */

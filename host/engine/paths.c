@@ -21,25 +21,25 @@ pl_status pl__request_check_length(size_t n, size_t max_positions, size_t reques
     return PL_OK;
 }
 
-static bool wants_all(const pl__plan *plan)
+static bool wants_all(const pl__paths *plan)
 {
     return plan->capture && (plan->capture->positions & PL_POSITION_ALL || plan->capture->logits_all);
 }
 
-static bool captures(const pl__plan *plan, unsigned position)
+static bool captures(const pl__paths *plan, unsigned position)
 {
     return plan->capture && plan->capture->n_layers && plan->capture->positions & position;
 }
 
 /* Is the prompt itself needed, beside the choices? */
-static bool wants_prompt(const pl__plan *plan, const pl_request *request)
+static bool wants_prompt(const pl__paths *plan, const pl_request *request)
 {
     return request->n_choices == 0 || wants_all(plan) || captures(plan, PL_POSITION_LAST) ||
            captures(plan, PL_POSITION_MEAN) || (plan->capture && plan->capture->logits_last);
 }
 
 /* Tokens of a choice that run. */
-static size_t run_length(const pl__plan *plan, const pl_request *request, size_t choice)
+static size_t run_length(const pl__paths *plan, const pl_request *request, size_t choice)
 {
     bool whole = wants_all(plan) || (request->gold == choice && captures(plan, PL_POSITION_LABEL));
     return request->choices[choice].n - (whole ? 0 : 1);
@@ -50,7 +50,7 @@ size_t pl__mean_first(const pl_request *request)
     return request->own_first ? request->own_first : 1;
 }
 
-static pl_status check_request(const pl__plan *plan, size_t r, size_t V, size_t max_positions)
+static pl_status check_request(const pl__paths *plan, size_t r, size_t V, size_t max_positions)
 {
     const pl_request *request = &plan->requests[r];
     if (wants_prompt(plan, request)) {
@@ -85,7 +85,7 @@ static size_t carrier_of(const pl_request *request)
 }
 
 /* Inserts a request's paths, shared (ends: prompt, then choices). */
-static pl_status insert_shared(const pl__plan *plan, pl__tree *tree, const pl_request *request, uint32_t *prompt_end,
+static pl_status insert_shared(const pl__paths *plan, pl__tree *tree, const pl_request *request, uint32_t *prompt_end,
                                uint32_t *choice_end)
 {
     *prompt_end = PL__NONE;
@@ -95,7 +95,7 @@ static pl_status insert_shared(const pl__plan *plan, pl__tree *tree, const pl_re
     return PL_OK;
 }
 
-static pl_status insert_request(pl__plan *plan, size_t r)
+static pl_status insert_request(pl__paths *plan, size_t r)
 {
     const pl_request *request = &plan->requests[r];
     uint32_t *prompt_end = &plan->prompt_end[r], *choice_end = plan->choice_end + plan->choice_indptr[r];
@@ -134,18 +134,18 @@ void pl__points_free(pl__points *points)
     *points = (pl__points){0};
 }
 
-static pl_status add_span(pl__spans *spans, uint32_t node, size_t first, size_t end, size_t slot)
+static pl_status add_span(pl__token_ranges *spans, uint32_t node, size_t first, size_t end, size_t slot)
 {
     PL_TRY(pl_grow(&spans->data, &spans->capacity, spans->n + 1));
-    spans->data[spans->n++] = (pl__span){node, (uint32_t)first, (uint32_t)(end - first), (uint32_t)slot};
+    spans->data[spans->n++] = (pl__token_range){node, (uint32_t)first, (uint32_t)(end - first), (uint32_t)slot};
     return PL_OK;
 }
 
-static void free_spans(pl__spans *spans)
+static void free_spans(pl__token_ranges *spans)
 {
     free(spans->data);
     free(spans->indptr);
-    *spans = (pl__spans){0};
+    *spans = (pl__token_ranges){0};
 }
 
 /* Sorts elements that begin with a node number by it, keeping their order within a node. */
@@ -187,12 +187,12 @@ pl_status pl__points_group(pl__points *points, size_t n_nodes)
     return PL_OK;
 }
 
-static pl_status group_spans(pl__spans *spans, size_t n_nodes)
+static pl_status group_spans(pl__token_ranges *spans, size_t n_nodes)
 {
     return group((void **)&spans->data, &spans->capacity, spans->n, sizeof *spans->data, n_nodes, &spans->indptr);
 }
 
-static pl_status want_state(pl__plan *plan, uint32_t end, size_t position, pl__want want, size_t slot)
+static pl_status want_state(pl__paths *plan, uint32_t end, size_t position, pl__want want, size_t slot)
 {
     return pl__points_add(&plan->points, (pl__point){.node = pl__tree_at(&plan->tree, end, position),
                                                      .position = (uint32_t)position,
@@ -200,7 +200,7 @@ static pl_status want_state(pl__plan *plan, uint32_t end, size_t position, pl__w
                                                      .slot = (uint32_t)slot});
 }
 
-static pl_status want_mean(pl__plan *plan, size_t r)
+static pl_status want_mean(pl__paths *plan, size_t r)
 {
     size_t from = pl__mean_first(&plan->requests[r]), end = plan->requests[r].n;
     uint32_t at = plan->prompt_end[r];
@@ -213,7 +213,7 @@ static pl_status want_mean(pl__plan *plan, size_t r)
     return PL_OK;
 }
 
-static pl_status want_request(pl__plan *plan, size_t r)
+static pl_status want_request(pl__paths *plan, size_t r)
 {
     const pl_request *request = &plan->requests[r];
     uint64_t choice = plan->choice_indptr[r];
@@ -241,7 +241,7 @@ static pl_status want_request(pl__plan *plan, size_t r)
 }
 
 /* Rows first..end - 1 of a path in the `all` matrices, in token order; ranges that touch become one. */
-static pl_status add_ranges(pl__plan *plan, const pl__tree *tree, const size_t *all_first, uint32_t at, size_t first,
+static pl_status add_ranges(pl__paths *plan, const pl__tree *tree, const size_t *all_first, uint32_t at, size_t first,
                             size_t end, size_t floor)
 {
     size_t begin = plan->ranges.n;
@@ -252,9 +252,9 @@ static pl_status add_ranges(pl__plan *plan, const pl__tree *tree, const size_t *
         PL_TRY(add_span(&plan->ranges, 0, row, row + (end - from), 0));
         end = from;
     }
-    pl__span *data = plan->ranges.data;
+    pl__token_range *data = plan->ranges.data;
     for (size_t i = begin, j = plan->ranges.n; i + 1 < j; i++) {
-        pl__span swap = data[--j];
+        pl__token_range swap = data[--j];
         data[j] = data[i];
         data[i] = swap;
     }
@@ -271,7 +271,7 @@ static pl_status add_ranges(pl__plan *plan, const pl__tree *tree, const size_t *
 
 /* Where the distinct tokens of a path that runs alone go: the first path that reaches a node fills its rows. That path
  * made the node, so it covers it whole. */
-static pl_status claim(pl__plan *plan, const size_t *all_first, bool *claimed, uint32_t at, uint32_t runs)
+static pl_status claim(pl__paths *plan, const size_t *all_first, bool *claimed, uint32_t at, uint32_t runs)
 {
     for (; at != PL__ROOT && !claimed[at]; at = plan->shared.nodes[at].parent) {
         const pl__node *node = &plan->shared.nodes[at];
@@ -281,7 +281,7 @@ static pl_status claim(pl__plan *plan, const size_t *all_first, bool *claimed, u
     return PL_OK;
 }
 
-static pl_status lay_out_requests(pl__plan *plan, const pl__tree *tree, const size_t *all_first, bool *claimed)
+static pl_status lay_out_requests(pl__paths *plan, const pl__tree *tree, const size_t *all_first, bool *claimed)
 {
     for (size_t r = 0; r < plan->n; r++) {
         const pl_request *request = &plan->requests[r];
@@ -303,7 +303,7 @@ static pl_status lay_out_requests(pl__plan *plan, const pl__tree *tree, const si
 }
 
 /* Numbers the rows of `all` in pre-order of the shared tree and notes where each running token's row goes. */
-static pl_status lay_out(pl__plan *plan)
+static pl_status lay_out(pl__paths *plan)
 {
     const pl__tree *tree = plan->alone ? &plan->shared : &plan->tree;
     size_t *all_first = NULL;
@@ -335,7 +335,7 @@ done:
 }
 
 /* The CSR of choices and scored tokens. */
-static pl_status count(pl__plan *plan)
+static pl_status count(pl__paths *plan)
 {
     size_t n_choices = 0;
     for (size_t r = 0; r < plan->n; r++) n_choices += plan->requests[r].n_choices;
@@ -360,10 +360,10 @@ static pl_status count(pl__plan *plan)
     return PL_OK;
 }
 
-pl_status pl__plan_open(pl__plan *plan, const pl_request *requests, size_t n, const pl_capture *capture, size_t V,
-                        size_t max_positions, bool alone)
+pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, const pl_capture *capture, size_t V,
+                         size_t max_positions, bool alone)
 {
-    *plan = (pl__plan){.requests = requests, .n = n, .capture = capture, .alone = alone};
+    *plan = (pl__paths){.requests = requests, .n = n, .capture = capture, .alone = alone};
     pl_status status = PL_OK;
     for (size_t r = 0; r < n; r++) PL_GOTO(status, fail, check_request(plan, r, V, max_positions));
     PL_GOTO(status, fail, count(plan));
@@ -377,11 +377,11 @@ pl_status pl__plan_open(pl__plan *plan, const pl_request *requests, size_t n, co
     PL_GOTO(status, fail, group_spans(&plan->all, plan->tree.n_nodes));
     return PL_OK;
 fail:
-    pl__plan_close(plan);
+    pl__paths_close(plan);
     return status;
 }
 
-void pl__plan_close(pl__plan *plan)
+void pl__paths_close(pl__paths *plan)
 {
     pl__tree_close(&plan->tree);
     pl__tree_close(&plan->shared);
@@ -395,5 +395,5 @@ void pl__plan_close(pl__plan *plan)
     free_spans(&plan->means);
     free_spans(&plan->all);
     free_spans(&plan->ranges);
-    *plan = (pl__plan){0};
+    *plan = (pl__paths){0};
 }

@@ -3,8 +3,8 @@
  * A request contributes its prompt (when it has no choices or a state of it is kept) and one path per choice; a choice
  * runs without its last token unless that token's own state is wanted, since the token is scored from the row before.
  * Wants are grouped by tree node: points (one row each) and spans (rows of a node). Borrowed: requests, capture. */
-#ifndef PLUMB_ENGINE_PLAN_H
-#define PLUMB_ENGINE_PLAN_H
+#ifndef PLUMB_ENGINE_PATHS_H
+#define PLUMB_ENGINE_PATHS_H
 
 #include "engine/engine.h"
 #include "engine/tree.h"
@@ -24,10 +24,10 @@ typedef struct pl__point {
     uint32_t slot, order;
 } pl__point;
 
-typedef struct pl__span {
+typedef struct pl__token_range {
     uint32_t node, first, n; /* positions first..first + n - 1 of the node */
     uint32_t slot;           /* means: the request; all: the row of `first`, the next tokens follow it */
-} pl__span;
+} pl__token_range;
 
 /* A growing list, sorted by node: those of node i are indptr[i]..indptr[i + 1]. */
 typedef struct pl__points {
@@ -36,13 +36,13 @@ typedef struct pl__points {
     size_t *indptr;
 } pl__points;
 
-typedef struct pl__spans {
-    pl__span *data;
+typedef struct pl__token_ranges {
+    pl__token_range *data;
     size_t n, capacity;
     size_t *indptr;
-} pl__spans;
+} pl__token_ranges;
 
-typedef struct pl__plan {
+typedef struct pl__paths {
     const pl_request *requests;
     size_t n;
     const pl_capture *capture;
@@ -52,20 +52,20 @@ typedef struct pl__plan {
     uint32_t *choice_end;                   /* [choices] */
     uint64_t *choice_indptr, *token_indptr; /* as in pl_results */
     pl__points points;
-    pl__spans means, all;
+    pl__token_ranges means, all;
     /* The rows of `all`: the shared tree in pre-order, whether or not it is what runs. */
     pl__tree shared;      /* used when alone */
     uint32_t *shared_end; /* [n + choices] when alone: prompt, then choices, request by request */
     size_t n_all;
     uint64_t *all_indptr;
-    pl__spans ranges; /* first, n: pairs of pl_results.all_ranges */
+    pl__token_ranges ranges; /* first, n: pairs of pl_results.all_ranges */
     size_t n_targets, tokens_in_requests;
-} pl__plan;
+} pl__paths;
 
 /* PL_E_INPUT names request, position and what is wrong. max_positions 0: no limit. */
-pl_status pl__plan_open(pl__plan *plan, const pl_request *requests, size_t n, const pl_capture *capture, size_t V,
-                        size_t max_positions, bool alone); /* from {0} */
-void pl__plan_close(pl__plan *plan);                       /* takes {0} */
+pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, const pl_capture *capture, size_t V,
+                         size_t max_positions, bool alone); /* from {0} */
+void pl__paths_close(pl__paths *plan);                      /* takes {0} */
 
 /* Tokens whose mean is taken: from..n - 1, without position 0. */
 size_t pl__mean_first(const pl_request *request);

@@ -21,7 +21,7 @@ static pl_status copy_indptr(uint64_t **out, const uint64_t *from, size_t n)
     return PL_OK;
 }
 
-static pl_status copy_ranges(pl_results *results, const pl__plan *plan)
+static pl_status copy_ranges(pl_results *results, const pl__paths *plan)
 {
     results->n_all_ranges = plan->ranges.n;
     PL_TRY(copy_indptr(&results->all_indptr, plan->all_indptr, plan->n));
@@ -33,7 +33,7 @@ static pl_status copy_ranges(pl_results *results, const pl__plan *plan)
     return PL_OK;
 }
 
-static pl_status fill(pl_results *results, const pl__plan *plan)
+static pl_status fill(pl_results *results, const pl__paths *plan)
 {
     PL_TRY(copy_indptr(&results->choice_indptr, plan->choice_indptr, plan->n));
     PL_TRY(copy_indptr(&results->token_indptr, plan->token_indptr, plan->choice_indptr[plan->n]));
@@ -53,7 +53,7 @@ static pl_status fill(pl_results *results, const pl__plan *plan)
     return pl_new(&results->logits, n);
 }
 
-pl_status pl__results_create(pl_results **out, const pl__plan *plan, size_t C, size_t V)
+pl_status pl__results_create(pl_results **out, const pl__paths *plan, size_t C, size_t V)
 {
     *out = NULL;
     pl_results *results;

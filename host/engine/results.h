@@ -5,6 +5,6 @@
 #include "engine/paths.h"
 
 /* Arrays zeroed, CSR and ranges filled; freed with pl_results_free. */
-pl_status pl__results_create(pl_results **out, const pl__plan *plan, size_t C, size_t V);
+pl_status pl__results_create(pl_results **out, const pl__paths *plan, size_t C, size_t V);
 
 #endif

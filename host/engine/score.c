@@ -1,6 +1,6 @@
 /* Scoring: plan, schedule, one forward pass a step, results at the end. */
-#include "engine/capture.h"
 #include "engine/budget.h"
+#include "engine/capture.h"
 #include "engine/results.h"
 #include "engine/workspace.h"
 
@@ -15,18 +15,18 @@ static pl_status fetch_logits(pl_engine *engine, pl_results *results)
     return PL_OK;
 }
 
-static pl_status run_step(pl_engine *engine, const pl__plan *plan, const pl__schedule *schedule, pl__captured *captured,
-                          pl_results *results)
+static pl_status run_step(pl_engine *engine, const pl__paths *plan, const pl__schedule *schedule,
+                          pl__captured *captured, pl_results *results)
 {
-    pl__batch *batch = &engine->batch;
+    pl__packed *batch = &engine->batch;
     pl__outlet *outlet = &engine->outlet;
     const pl_view *streamed = NULL;
-    pl__batch_clear(batch, schedule->longest);
+    pl__packed_clear(batch, schedule->longest);
     batch->streamed = outlet->sink && outlet->n_layers;
-    PL_TRY(pl__batch_step(batch, schedule));
+    PL_TRY(pl__packed_step(batch, schedule));
     for (size_t i = 0; i < schedule->step.n_chunks; i++)
-        PL_TRY(pl__batch_wants(batch, plan, &schedule->step.chunks[i]));
-    PL_TRY(pl__batch_send(batch, engine->gear, engine->stream));
+        PL_TRY(pl__packed_wants(batch, plan, &schedule->step.chunks[i]));
+    PL_TRY(pl__packed_send(batch, engine->gear, engine->stream));
     if (outlet->sink) PL_TRY(pl__outlet_place(outlet, engine->stream, &streamed));
     pl_pass pass = {0};
     pl__captured_aim(captured, batch, batch->streamed ? streamed : NULL, &pass);
@@ -37,7 +37,7 @@ static pl_status run_step(pl_engine *engine, const pl__plan *plan, const pl__sch
     return results->logits ? fetch_logits(engine, results) : PL_OK;
 }
 
-static pl_status run_steps(pl_engine *engine, const pl__plan *plan, pl__schedule *schedule, pl__captured *captured,
+static pl_status run_steps(pl_engine *engine, const pl__paths *plan, pl__schedule *schedule, pl__captured *captured,
                            pl_progress *progress, pl_results *results)
 {
     size_t done_before = progress ? progress->done : 0, useful;
@@ -58,7 +58,7 @@ static pl_status run_steps(pl_engine *engine, const pl__plan *plan, pl__schedule
 
 /* What the call needs. Pages: depth-first order needs `deepest`; more lets siblings wait and short leaves fill a step.
  */
-static pl_status demand_of(pl__demand *out, const pl_engine *engine, const pl__plan *plan)
+static pl_status demand_of(pl__demand *out, const pl_engine *engine, const pl__paths *plan)
 {
     const pl_capture *capture = plan->capture;
     const pl_config *c = engine->config;
@@ -82,7 +82,7 @@ static pl_status demand_of(pl__demand *out, const pl_engine *engine, const pl__p
 }
 
 /* The steps of a plan, with what they need. */
-static pl_status run_plan(pl_engine *engine, const pl__plan *plan, pl_progress *progress, pl_results *results)
+static pl_status run_plan(pl_engine *engine, const pl__paths *plan, pl_progress *progress, pl_results *results)
 {
     const pl_config *c = engine->config;
     pl__schedule schedule = {0};
@@ -114,17 +114,17 @@ pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t 
 {
     *out = NULL;
     const pl_config *c = engine->config;
-    pl__plan plan = {0};
+    pl__paths plan = {0};
     pl_results *results = NULL;
     pl_status status;
     PL_TRY(pl__capture_check(capture, c->L));
-    PL_TRY(pl__plan_open(&plan, requests, n, capture, c->V, c->max_positions, engine->options.no_sharing));
+    PL_TRY(pl__paths_open(&plan, requests, n, capture, c->V, c->max_positions, engine->options.no_sharing));
     PL_GOTO(status, done, pl__results_create(&results, &plan, c->C, c->V));
     PL_GOTO(status, done, run_plan(engine, &plan, progress, results));
     *out = results;
     results = NULL;
 done:
     pl_results_free(results);
-    pl__plan_close(&plan);
+    pl__paths_close(&plan);
     return status;
 }

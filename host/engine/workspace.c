@@ -100,7 +100,7 @@ void pl__engine_release_states(pl_engine *engine, pl__kept kept)
 
 pl_status pl__engine_run(pl_engine *engine, pl_pass *pass)
 {
-    pl__batch *batch = &engine->batch;
+    pl__packed *batch = &engine->batch;
     const pl__list *lists = batch->lists;
     size_t n_moved = batch->n_moved + engine->outlet.n_moved;
     if (engine->n_moved != n_moved) { /* the views of recorded passes are void */
@@ -108,7 +108,7 @@ pl_status pl__engine_run(pl_engine *engine, pl_pass *pass)
         engine->n_moved = n_moved;
     }
     pass->stream = engine->stream;
-    pass->batch = pl__batch_view(batch);
+    pass->batch = pl__packed_view(batch);
     pass->kv = engine->kv;
     pass->activations = engine->activations;
     if (lists[PL__HEAD_ROWS].n) {

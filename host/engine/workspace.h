@@ -17,7 +17,7 @@ struct pl_engine {
     const pl_config *config;
     pl_engine_options options;
     pl_stream *stream;
-    pl__batch batch;
+    pl__packed batch;
     pl__graphs graphs;
     pl__outlet outlet;
     size_t n_moved; /* of the batch's block and the outlet's places, when the recordings were made */

@@ -12,7 +12,7 @@ static pl_status build(pl__item *item, const pl_plan *plan, const pl_plan_unit *
                        pl_encoder *encoder)
 {
     const pl_task *t = plan->tasks[unit->task].task;
-    PL_TRY(pl_prompt_build(&item->prompt, t, unit->template_, item->index, shots, k, encoder->arena));
+    PL_TRY(pl_prompt_build(&item->prompt, t, unit->template, item->index, shots, k, encoder->arena));
     if (unit->readout == PL_READOUT_GENERATE) {
         /* Choices are read out of the answer, not scored. */
         pl_prompt prompt = item->prompt;
@@ -49,7 +49,7 @@ static pl_status fit(pl__item *item, const pl_plan *plan, const pl_plan_unit *un
     return pl_fail(PL_E_INPUT,
                    "%s: item %zu with template '%s' and %zu shots needs %zu tokens, the context of model %s has %zu; "
                    "shorten the template or set truncation: skip, drop_shots or truncate_left",
-                   t->path, item->index, unit->template_->name, k, length, plan->models[unit->model].spec->name, limit);
+                   t->path, item->index, unit->template->name, k, length, plan->models[unit->model].spec->name, limit);
 }
 
 pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
@@ -87,7 +87,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
         status = pl_fail(
             PL_E_INPUT,
             "%s: truncation: skip leaves %zu of %zu items with template '%s' and %zu shots: expected at least %d %%",
-            task->task->path, out->n, task->n_items, unit->template_->name, unit->k, MIN_KEPT_PERCENT);
+            task->task->path, out->n, task->n_items, unit->template->name, unit->k, MIN_KEPT_PERCENT);
 done:
     free(shots);
     free(permutation);

@@ -3,8 +3,8 @@
 #ifndef PLUMB_EXPERIMENT_ITEM_H
 #define PLUMB_EXPERIMENT_ITEM_H
 
-#include "task/answer.h"
 #include "experiment/encode.h"
+#include "task/answer.h"
 
 typedef struct pl__item {
     size_t index; /* into task->test */

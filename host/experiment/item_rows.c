@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "experiment/item.h"
 
 /* The columns of /obs, in order. */
@@ -65,7 +66,7 @@ static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, con
     PL_TRY(set_text(frame, PROMPT_HASH, row, prompt_hash));
     PL_TRY(set_text(frame, ARM, row, "prompt"));
     PL_TRY(set_text(frame, READOUT, row, pl_readout_name(unit->readout)));
-    PL_TRY(set_text(frame, TEMPLATE, row, unit->template_->name));
+    PL_TRY(set_text(frame, TEMPLATE, row, unit->template->name));
     PL_TRY(set_text(frame, ROLE, row, pl_role_name(unit->role)));
     PL_TRY(set_text(frame, LABEL, row, item->label));
     PL_TRY(set_text(frame, PREDICTION, row, item->prediction));

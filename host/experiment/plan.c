@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "engine/engine.h"
 #include "experiment/draw.h"
 #include "experiment/states.h"
@@ -46,16 +47,16 @@ static pl_status choose_templates(const pl_spec *spec, pl_plan_task *task, pl_ar
 }
 
 /* Do all evaluated items have as many choices, and the same ones? */
-static pl_status compare_choices(pl_plan_task *task, const pl_template *template_, pl_arena *scratch)
+static pl_status compare_choices(pl_plan_task *task, const pl_template *template, pl_arena *scratch)
 {
     const pl_task *t = task->task;
     const char **first, **choices;
     size_t n_first, n;
-    PL_TRY(pl_task_choices(t, template_, t->test->items[task->items[0]], scratch, &first, &n_first));
+    PL_TRY(pl_task_choices(t, template, t->test->items[task->items[0]], scratch, &first, &n_first));
     task->n_choices = n_first;
     task->fixed_labels = true;
     for (size_t i = 1; i < task->n_items; i++) {
-        PL_TRY(pl_task_choices(t, template_, t->test->items[task->items[i]], scratch, &choices, &n));
+        PL_TRY(pl_task_choices(t, template, t->test->items[task->items[i]], scratch, &choices, &n));
         if (n != n_first) task->n_choices = 0;
         task->fixed_labels &= n == n_first;
         for (size_t c = 0; task->fixed_labels && c < n; c++) task->fixed_labels = strcmp(first[c], choices[c]) == 0;
@@ -67,17 +68,17 @@ static pl_status compare_choices(pl_plan_task *task, const pl_template *template
 static pl_status find_classes(pl_plan_task *task, pl_arena *arena)
 {
     const pl_task *t = task->task;
-    const pl_template *template_ = task->templates[0];
-    if (!template_->doc_to_choice) return PL_OK;
+    const pl_template *template = task->templates[0];
+    if (!template->doc_to_choice) return PL_OK;
     pl_arena *scratch;
     const char *text;
     PL_TRY(pl_arena_create(&scratch));
     pl_status status;
-    PL_GOTO(status, done, compare_choices(task, template_, scratch));
+    PL_GOTO(status, done, compare_choices(task, template, scratch));
     if (!task->fixed_labels || !t->fewshot) goto done;
     PL_GOTO(status, done, pl_arena_new(arena, &task->classes, t->fewshot->n));
     for (size_t i = 0; i < t->fewshot->n; i++)
-        PL_GOTO(status, done, pl_task_target(t, template_, t->fewshot->items[i], scratch, &text, &task->classes[i]));
+        PL_GOTO(status, done, pl_task_target(t, template, t->fewshot->items[i], scratch, &text, &task->classes[i]));
 done:
     pl_arena_free(scratch);
     return status;
@@ -126,8 +127,8 @@ static pl_status identify(const pl_plan *plan, pl_plan_unit *unit, const char *d
     json_t *config = json_pack(
         "{s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:{s:s,s:I,s:I,s:I,s:b},s:I,s:s,s:s,s:o,s:o,s:s}", "numerics",
         (int)PL_NUMERICS_VERSION, "format", (int)PL_UNIT_FORMAT_VERSION, "weights", model->digest, "tokenizer",
-        pl_tokenizer_digest(model->tokenizer), "task", t->name, "template", unit->template_->name, "template_digest",
-        unit->template_->digest, "role", pl_role_name(unit->role), "test_sha256", t->test->sha256, "items",
+        pl_tokenizer_digest(model->tokenizer), "task", t->name, "template", unit->template->name, "template_digest",
+        unit->template->digest, "role", pl_role_name(unit->role), "test_sha256", t->test->sha256, "items",
         task->items_digest, "fewshot_sha256", unit->k > 0 ? json_string(t->fewshot->sha256) : json_null(), "readout",
         pl_readout_name(unit->readout), "arm", "kind", "prompt", "k", (json_int_t)unit->k, "draw",
         (json_int_t)unit->draw, "order", (json_int_t)unit->order, "balance", (int)(unit->arm->balance && task->classes),
@@ -153,11 +154,11 @@ static pl_status identify(const pl_plan *plan, pl_plan_unit *unit, const char *d
 static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_task *t = plan->tasks[unit->task].task;
-    if (unit->readout == PL_READOUT_LOGLIKELIHOOD && !unit->template_->doc_to_choice)
+    if (unit->readout == PL_READOUT_LOGLIKELIHOOD && !unit->template->doc_to_choice)
         return pl_fail(PL_E_INPUT,
                        "%s: template '%s' of task %s has no doc_to_choice: readout loglikelihood needs choices; use "
                        "readout: generate",
-                       t->path, unit->template_->name, t->name);
+                       t->path, unit->template->name, t->name);
     if (unit->k == 0) return PL_OK;
     if (!t->fewshot)
         return pl_fail(PL_E_INPUT, "%s: task %s has no training_split or fewshot_split: %zu shots cannot be drawn",
@@ -197,7 +198,7 @@ static pl_status add_arm(pl_plan *plan, size_t *capacity, pl_plan_unit unit, con
                         unit.k = arm->shots[s];
                         unit.draw = (uint32_t)d;
                         unit.order = (uint32_t)o;
-                        unit.template_ = task->templates[t];
+                        unit.template = task->templates[t];
                         unit.role = task->roles[t];
                         PL_TRY(add_unit(plan, capacity, unit, device_class));
                     }
@@ -210,12 +211,12 @@ static json_t *unit_json(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_plan_task *task = &plan->tasks[unit->task];
-    return json_pack(
-        "{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "id", unit->id, "model", model->spec->name, "task",
-        task->task->name, "arm", "prompt", "readout", pl_readout_name(unit->readout), "template", unit->template_->name,
-        "role", pl_role_name(unit->role), "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order",
-        (json_int_t)unit->order, "seed", (json_int_t)plan->spec->seed, "items", (json_int_t)task->n_items, "n_labels",
-        (json_int_t)task->n_choices, "random_weights", (int)model->checkpoint->config.random_weights);
+    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "id", unit->id, "model",
+                     model->spec->name, "task", task->task->name, "arm", "prompt", "readout",
+                     pl_readout_name(unit->readout), "template", unit->template->name, "role", pl_role_name(unit->role),
+                     "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order", (json_int_t)unit->order, "seed",
+                     (json_int_t)plan->spec->seed, "items", (json_int_t)task->n_items, "n_labels",
+                     (json_int_t)task->n_choices, "random_weights", (int)model->checkpoint->config.random_weights);
 }
 
 static pl_status make_json(pl_plan *plan)

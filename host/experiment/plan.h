@@ -4,6 +4,7 @@
 #ifndef PLUMB_EXPERIMENT_PLAN_H
 #define PLUMB_EXPERIMENT_PLAN_H
 
+#include "base/digest.h"
 #include "experiment/spec.h"
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
@@ -37,7 +38,7 @@ typedef struct pl_plan_unit {
     char id[PL_HASH_TEXT];
     size_t model, task;
     const pl_spec_arm *arm;
-    const pl_template *template_;
+    const pl_template *template;
     pl_role role;
     pl_readout readout;
     size_t k;

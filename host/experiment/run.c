@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "engine/certificate.h"
 #include "experiment/ahead.h"
 #include "experiment/unit.h"
@@ -52,28 +53,14 @@ pl_status pl_run_share(bool *mine, const pl_plan *plan, size_t shard, size_t n_s
     return PL_OK;
 }
 
-static void utc_now(char out[32])
-{
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
-}
-
-static void host_name(char out[128])
-{
-    if (gethostname(out, 127) != 0) out[0] = 0;
-    out[127] = 0;
-}
-
 /* ---- status.json ---- */
 
 static pl_status write_status(const runner *r, const char *state, const char *unit_id)
 {
     char now[32], host[128], shard[48] = "";
     const pl_run_summary *s = r->summary;
-    utc_now(now);
-    host_name(host);
+    pl_time_text(now);
+    pl_host_name(host);
     if (r->options->n_shards) snprintf(shard, sizeof shard, "%zu-of-%zu", r->options->shard, r->options->n_shards);
     double elapsed = pl_clock_s() - r->started_s;
     size_t done = s->n_found + s->n_adopted + s->n_computed, left = s->n_share - done - s->n_failed - s->n_elsewhere;
@@ -126,8 +113,8 @@ static pl_status load_model(runner *r, size_t index)
 static pl_status write_sidecar(const runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost, double wall_s)
 {
     char now[32], host[128];
-    utc_now(now);
-    host_name(host);
+    pl_time_text(now);
+    pl_host_name(host);
     json_t *json = json_pack(
         "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit", unit->id,
         "finished", now, "host", host, "device", r->device.name, "threads", r->device.n_threads, "plumb", PLUMB_VERSION,
@@ -182,7 +169,7 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     r->summary->n_computed++;
     return pl_run_folder_log(
         &r->summary->folder, "unit %s: %s, %s, template %s, k=%zu, draw %u, %s: %zu items in %.2f s%s", unit->id,
-        r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, unit->template_->name, unit->k,
+        r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, unit->template->name, unit->k,
         unit->draw, pl_readout_name(unit->readout), cost.n_items, pl_clock_s() - start,
         cost.n_merged ? " (tokens merged over the prompt's end: see obs/merged)" : "");
 }
@@ -247,7 +234,7 @@ static pl_status open_folder(runner *r)
 {
     char hash8[9], host[128];
     snprintf(hash8, sizeof hash8, "%.8s", r->plan->hash);
-    host_name(host);
+    pl_host_name(host);
     json_t *manifest = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i}", "plumb", PLUMB_VERSION, "name", r->spec->name,
                                  "plan_hash", r->plan->hash, "device_class", r->device.device_class, "numerics_version",
                                  (int)PL_NUMERICS_VERSION, "format_version", (int)PL_UNIT_FORMAT_VERSION);

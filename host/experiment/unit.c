@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "experiment/item.h"
 #include "experiment/states.h"
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jinja/tree.h"
 #include "jinja/letters.h"
 #include "jinja/python.h"
+#include "jinja/tree.h"
 
 typedef pl__jinja_node node;
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jinja/tree.h"
 #include "jinja/letters.h"
+#include "jinja/tree.h"
 
 /* str(value) as a text value. */
 static pl_status as_text(const pl_jinja *j, size_t at, const json_t *value, pl_bytes *out)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jinja/tree.h"
+#include "base/utf8.h"
 #include "jinja/letters.h"
-#include "tokenizer/unicode.h"
+#include "jinja/tree.h"
 
 enum { MAX_SOURCE = 1024 * 1024 };
 
@@ -67,7 +67,7 @@ void pl_jinja_free(pl_jinja *j)
 /* A copy of the source with every CR LF and CR written as LF. */
 static pl_status take_source(pl_jinja *j, const char *source, size_t size)
 {
-    size_t bad = pl__utf8_check(source, size);
+    size_t bad = pl_utf8_check(source, size);
     if (size > MAX_SOURCE)
         return pl_fail(PL_E_INPUT, "%s: a template of %zu bytes, expected at most %d", j->where, size, MAX_SOURCE);
     if (bad < size) return pl_fail(PL_E_INPUT, "%s: template: byte %zu is not valid UTF-8", j->where, bad);

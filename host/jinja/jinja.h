@@ -6,8 +6,8 @@
  *                filters  x | trim | lower | upper | truncate(n) | replace(a, b) | capitalize | join(s) | length
  *                ==  !=  <  <=  >  >=  in  not  and  or  parentheses, + and ~ on texts, a if c else b, x[a:b]
  * As in lm-evaluation-harness a name that the item lacks is an error, and a trailing newline is kept. */
-#ifndef PLUMB_TEXT_JINJA_H
-#define PLUMB_TEXT_JINJA_H
+#ifndef PLUMB_JINJA_JINJA_H
+#define PLUMB_JINJA_JINJA_H
 
 #include "base/json.h"
 #include "base/memory.h"

@@ -4,19 +4,19 @@
 #include <string.h>
 #include <utf8proc.h>
 
-#include "tokenizer/unicode.h"
+#include "base/utf8.h"
 
 int32_t pl__letter(const char *text, size_t *width)
 {
     uint32_t letter;
-    *width = pl__utf8_get(&letter, text);
+    *width = pl_utf8_get(&letter, text);
     return (int32_t)letter;
 }
 
 pl_status pl__letter_append(pl_bytes *out, int32_t letter)
 {
     char bytes[4];
-    return pl_bytes_append(out, bytes, pl__utf8_put(bytes, (uint32_t)letter));
+    return pl_bytes_append(out, bytes, pl_utf8_put(bytes, (uint32_t)letter));
 }
 
 static bool begins_letter(char byte)
@@ -52,7 +52,7 @@ const char *pl__strip(const char *text, size_t *size, bool left, bool right)
         n -= width;
     }
     while (right && n > 0) {
-        size_t at = pl__utf8_before(text, n);
+        size_t at = pl_utf8_before(text, n);
         if (!pl__is_space(pl__letter(text + at, &width))) break;
         n = at;
     }
@@ -177,7 +177,7 @@ static bool is_final_sigma(const char *text, size_t size, size_t at)
     size_t width, i = at;
     bool before = false;
     while (i > 0 && !before) {
-        i = pl__utf8_before(text, i);
+        i = pl_utf8_before(text, i);
         int32_t c = pl__letter(text + i, &width);
         if (is_case_ignorable(c)) continue;
         if (!is_cased(c)) return false;

@@ -1,8 +1,8 @@
 /* Letters as Python's str methods see them: white space, case mapping, positions counted in code points.
  *
  * Templates must read as jinja2 reads them, and jinja2 leaves all of this to Python. Texts are valid UTF-8. */
-#ifndef PLUMB_TEXT_LETTERS_H
-#define PLUMB_TEXT_LETTERS_H
+#ifndef PLUMB_JINJA_LETTERS_H
+#define PLUMB_JINJA_LETTERS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Tokens inside {{ }} and {% %}. A token is a slice of the source; texts in quotes are decoded by the parser. */
-#ifndef PLUMB_TEXT_JINJA_LEX_H
-#define PLUMB_TEXT_JINJA_LEX_H
+#ifndef PLUMB_JINJA_LEX_H
+#define PLUMB_JINJA_LEX_H
 
 #include "jinja/tree.h"
 

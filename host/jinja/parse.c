@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "jinja/lex.h"
 #include "jinja/letters.h"
+#include "jinja/lex.h"
 
 typedef pl__jinja_node node;
 typedef pl__jinja_piece piece;

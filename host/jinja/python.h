@@ -1,6 +1,6 @@
 /* How Python writes values: what lm-evaluation-harness hashes and what jinja2 prints is spelled by Python. */
-#ifndef PLUMB_TEXT_PYTHON_H
-#define PLUMB_TEXT_PYTHON_H
+#ifndef PLUMB_JINJA_PYTHON_H
+#define PLUMB_JINJA_PYTHON_H
 
 #include "base/json.h"
 #include "base/memory.h"

@@ -1,6 +1,6 @@
 /* Inside of the template language: the tree that jinja_parse.c builds and jinja_eval.c walks. */
-#ifndef PLUMB_TEXT_JINJA_TREE_H
-#define PLUMB_TEXT_JINJA_TREE_H
+#ifndef PLUMB_JINJA_TREE_H
+#define PLUMB_JINJA_TREE_H
 
 #include "jinja/jinja.h"
 

@@ -6,13 +6,13 @@
  *   fleiss_kappa = (P - P_e)/(1 - P_e), P_e = sum p_j^2            (Fleiss 1971),
  *   gwet_ac1     = (P - P_g)/(1 - P_g), P_g = sum p_j(1 - p_j)/(q-1) (Gwet 2008).
  * Left-out values are with one item gone, in closed form. */
-#ifndef PLUMB_ANALYSIS_AGREEMENT_H
-#define PLUMB_ANALYSIS_AGREEMENT_H
+#ifndef PLUMB_MEASURE_AGREEMENT_H
+#define PLUMB_MEASURE_AGREEMENT_H
 
 #include <stddef.h>
 
-#include "statistics/interval.h"
 #include "base/status.h"
+#include "statistics/interval.h"
 
 typedef struct pl_agreement {
     size_t n, t;

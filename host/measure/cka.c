@@ -9,10 +9,10 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
 #include "measure/gram.h"
 #include "statistics/interval.h"
 #include "statistics/parallel.h"
-#include "base/memory.h"
 
 enum { LANES = 4 };
 
@@ -34,7 +34,7 @@ static double hsic_1(double t, double s_k, double s_l, double d, double m)
     return (t + s_k * s_l / ((m - 1.0) * (m - 2.0)) - 2.0 * d / (m - 2.0)) / (m * (m - 3.0));
 }
 
-/* Three products of rows in fixed lanes: the order of the sums does not hang on the vector width. */
+/* Three products of rows in fixed lanes: the order of the sums does not depend on the vector width. */
 static void row_products(double out[3], const double *k, const double *l, const double *row_k, const double *row_l,
                          size_t n)
 {

@@ -5,8 +5,8 @@
  * t = tr(K L), s = sum of all elements, D = r_K . r_L (row sums), for zero-diagonal Gram matrices K and L;
  *   CKA_1 = HSIC_1(K, L) / sqrt(HSIC_1(K, K) HSIC_1(L, L)).
  * 1 for equal inputs, 0 in expectation for unrelated ones; may be slightly negative. Never bootstrap rows for it. */
-#ifndef PLUMB_ANALYSIS_CKA_H
-#define PLUMB_ANALYSIS_CKA_H
+#ifndef PLUMB_MEASURE_CKA_H
+#define PLUMB_MEASURE_CKA_H
 
 #include <stddef.h>
 

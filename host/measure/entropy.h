@@ -1,7 +1,7 @@
 /* Distributions over labels: entropy of what is predicted, Jensen-Shannon divergence between templates, Brier and NLL.
  */
-#ifndef PLUMB_ANALYSIS_ENTROPY_H
-#define PLUMB_ANALYSIS_ENTROPY_H
+#ifndef PLUMB_MEASURE_ENTROPY_H
+#define PLUMB_MEASURE_ENTROPY_H
 
 #include <stddef.h>
 

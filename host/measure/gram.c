@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#include "statistics/parallel.h"
 #include "base/memory.h"
+#include "statistics/parallel.h"
 
 enum { PANEL = 8, HALF = 4 };
 

@@ -2,8 +2,8 @@
  *
  * Centring comes first and in double: with the common offset of GPT-2-like states, debiased CKA from uncentred float32
  * products is wrong in the first digit (stability.md 0.7). */
-#ifndef PLUMB_ANALYSIS_GRAM_H
-#define PLUMB_ANALYSIS_GRAM_H
+#ifndef PLUMB_MEASURE_GRAM_H
+#define PLUMB_MEASURE_GRAM_H
 
 #include <stddef.h>
 

@@ -2,6 +2,7 @@
  *
  * XXH3-128 over name, type, dims and bytes in name order, so that one file and its shards agree. Reading a large model
  * takes seconds, so the result is kept in the user's cache folder under the files' paths, sizes and times of change. */
+#include "base/digest.h"
 #include "model/safetensors.h"
 
 #include <inttypes.h>
@@ -99,12 +100,7 @@ pl_status pl_safetensors_digest(const pl_safetensors *files, char out[33])
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
     XXH3_freeState(state);
-    for (size_t i = 0; i < sizeof canonical.digest; i++) {
-        static const char hex[] = "0123456789abcdef";
-        out[2 * i] = hex[canonical.digest[i] >> 4];
-        out[2 * i + 1] = hex[canonical.digest[i] & 15];
-    }
-    out[32] = 0;
+    pl_hex(out, canonical.digest, sizeof canonical.digest);
     if (*path) write_cache(path, out);
     return PL_OK;
 }

@@ -38,11 +38,11 @@ enum { PL__LAYER_SLOTS = PL__SLOTS - PL__MODEL_SLOTS };
  *   Q = H D queries   K = G D keys (or values)   A = Q + 2K   P position rows   1 one */
 size_t pl__dimension(const pl_config *config, char letter);
 
-typedef enum pl__form { PL__TABLE, PL__MATRIX, PL__VECTOR } pl__form;
+typedef enum pl__tensor_form { PL__TABLE, PL__MATRIX, PL__VECTOR } pl__tensor_form;
 
 /* Shape of a slot: a table [rows, columns], a matrix [out, in] for products, a vector [1, columns]. */
 typedef struct pl__slot_fact {
-    pl__form form;
+    pl__tensor_form form;
     char rows, columns;
 } pl__slot_fact;
 const pl__slot_fact *pl__slot_facts(pl__slot slot);

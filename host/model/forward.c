@@ -13,7 +13,7 @@ typedef struct step {
     pl_view views[PL__ACT_SLOTS]; /* of the activations, by slot, as many rows as the batch may have */
 } step;
 
-static const pl__weight *weight(const step *s, pl__slot slot, size_t layer)
+static const pl__bound_weight *weight(const step *s, pl__slot slot, size_t layer)
 {
     return pl__model_weight(s->model, slot, layer);
 }

@@ -2,7 +2,7 @@
  *
  * The arithmetic follows transformers (modeling_rope_utils.py) step by step in float32, because angles at large
  * positions amplify a rounding of the frequency. `longrope` there picks its factors by the length of each input; here
- * they are picked once, from the declared length, so that a result does not hang on its batch. */
+ * they are picked once, from the declared length, so that a result does not depend on its batch. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "model/config.h"
 
 /* Rows of a table that are converted at a time. */
@@ -20,29 +21,13 @@ typedef struct loader {
     pl_arena *staged;
 } loader;
 
-pl__weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer)
+pl__bound_weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer)
 {
     if (slot < PL__MODEL_SLOTS) return &model->whole[slot];
     return &model->layers[layer * PL__LAYER_SLOTS + (size_t)(slot - PL__MODEL_SLOTS)];
 }
 
 /* ---- Element types ---------------------------------------------------------------------------------------------- */
-
-static float from_bits(uint32_t bits)
-{
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static float from_half(uint16_t h)
-{
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, fraction = h & 0x3ff;
-    if (exponent == 31) return from_bits(sign | 0x7f800000 | fraction << 13);
-    if (exponent) return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-    float tiny = (float)fraction * 0x1p-24f; /* subnormal: exact */
-    return sign ? -tiny : tiny;
-}
 
 void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t n)
 {
@@ -51,10 +36,11 @@ void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t 
         memcpy(to, from, n * sizeof *to);
         return;
     }
-    for (size_t i = 0; i < n; i++) {
-        uint16_t bits;
-        memcpy(&bits, from + 2 * i, 2); /* data may be unaligned */
-        to[i] = tensor->dtype == PL_BF16 ? from_bits((uint32_t)bits << 16) : from_half(bits);
+    uint16_t halves[256]; /* data may be unaligned */
+    for (size_t i = 0, part; i < n; i += part) {
+        part = n - i < 256 ? n - i : 256;
+        memcpy(halves, from + 2 * i, part * sizeof *halves);
+        (tensor->dtype == PL_BF16 ? pl_f32_from_bf16 : pl_f32_from_f16)(to + i, halves, part);
     }
 }
 
@@ -101,8 +87,8 @@ static bool is_aligned(const pl_tensor *t)
     return (uintptr_t)t->data % pl_dtype_bytes(t->dtype) == 0;
 }
 
-static pl_status put_matrix(loader *l, pl__weight *weight, const pl__tensor_fact *fact, const pl_tensor *t, size_t rows,
-                            size_t columns)
+static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
+                            size_t rows, size_t columns)
 {
     const pl_backend *ops = l->model->gear.ops;
     const pl__slot_fact *slot = pl__slot_facts(fact->slot == PL__EMBED ? PL__HEAD : fact->slot);
@@ -129,7 +115,7 @@ static pl_status put_matrix(loader *l, pl__weight *weight, const pl__tensor_fact
     return status;
 }
 
-static pl_status put_vector(loader *l, pl__weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
+static pl_status put_vector(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
                             size_t columns)
 {
     const pl_gear *gear = &l->model->gear;
@@ -144,7 +130,7 @@ static pl_status put_vector(loader *l, pl__weight *weight, const pl__tensor_fact
     return PL_OK;
 }
 
-static pl_status put_table(loader *l, pl__weight *weight, const pl_tensor *t, size_t rows, size_t columns)
+static pl_status put_table(loader *l, pl__bound_weight *weight, const pl_tensor *t, size_t rows, size_t columns)
 {
     const pl_gear *gear = &l->model->gear;
     PL_TRY(pl_view_create(gear, &weight->view, rows, columns, PL_F32));
@@ -171,7 +157,7 @@ static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t layer
     const pl_config *config = &l->model->config;
     const pl__slot_fact *slot = pl__slot_facts(fact->slot);
     const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, fact, layer);
-    pl__weight *weight = pl__model_weight(l->model, fact->slot, layer);
+    pl__bound_weight *weight = pl__model_weight(l->model, fact->slot, layer);
     size_t rows = pl__dimension(config, slot->rows), columns = pl__dimension(config, slot->columns);
     switch (slot->form) {
     case PL__TABLE:
@@ -242,7 +228,7 @@ done:
     return status;
 }
 
-static void free_weights(pl_model *m, pl__weight *weights, size_t n)
+static void free_weights(pl_model *m, pl__bound_weight *weights, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (weights[i].matrix) m->gear.ops->weight_free(weights[i].matrix);
@@ -288,7 +274,7 @@ size_t pl_model_bytes(const pl_model *model)
         const pl__slot_fact *fact = pl__slot_facts((pl__slot)i);
         size_t rows = pl__dimension(&model->config, fact->rows), columns = pl__dimension(&model->config, fact->columns);
         for (size_t l = 0; l < (i < PL__MODEL_SLOTS ? 1 : model->config.L); l++) {
-            const pl__weight *weight =
+            const pl__bound_weight *weight =
                 i < PL__MODEL_SLOTS ? &model->whole[i] : &model->layers[l * PL__LAYER_SLOTS + (i - PL__MODEL_SLOTS)];
             if (weight->matrix) bytes += model->gear.ops->weight_bytes(rows, columns, model->compute);
             bytes += view_bytes(weight->view);

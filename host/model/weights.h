@@ -6,21 +6,21 @@
 #include "model/family.h"
 
 /* A matrix in the backend's packed form, or a view (tables and vectors); neither: the family has no such weight. */
-typedef struct pl__weight {
+typedef struct pl__bound_weight {
     pl_weight *matrix;
     pl_view view;
-} pl__weight;
+} pl__bound_weight;
 
 struct pl_model {
     pl_gear gear;
     pl_config config;
     pl_dtype compute;
-    pl__weight whole[PL__MODEL_SLOTS];
-    pl__weight *layers;   /* [L][PL__LAYER_SLOTS] */
-    pl_view cosine, sine; /* [max positions, width / 2] f32; absent without rotary positions */
+    pl__bound_weight whole[PL__MODEL_SLOTS];
+    pl__bound_weight *layers; /* [L][PL__LAYER_SLOTS] */
+    pl_view cosine, sine;     /* [max positions, width / 2] f32; absent without rotary positions */
 };
 
-pl__weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer);
+pl__bound_weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer);
 
 /* How often a fact's tensor is stored: once, or once a layer. */
 size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact);

@@ -7,7 +7,7 @@
         name, type, offsetof(pl_stability_row, member)                                                                 \
     }
 
-static const pl__column COLUMNS[] = {
+static const pl__csv_column COLUMNS[] = {
     FIELD("model", PL__TEXT, model),
     FIELD("task", PL__TEXT, task),
     FIELD("arm", PL__TEXT, arm),
@@ -37,26 +37,26 @@ static const pl__column COLUMNS[] = {
     FIELD("note", PL__TEXT, note),
 };
 
-const pl__column *pl__columns(size_t *n)
+const pl__csv_column *pl__csv_columns(size_t *n)
 {
     *n = sizeof COLUMNS / sizeof *COLUMNS;
     return COLUMNS;
 }
 
 /* Copies the field out: rows are read through their offsets, whatever their types. */
-static void field(void *out, const pl__column *column, const pl_stability_row *row, size_t size)
+static void field(void *out, const pl__csv_column *column, const pl_stability_row *row, size_t size)
 {
     memcpy(out, (const char *)row + column->offset, size);
 }
 
-const char *pl__column_text(const pl__column *column, const pl_stability_row *row)
+const char *pl__csv_column_text(const pl__csv_column *column, const pl_stability_row *row)
 {
     const char *text;
     field(&text, column, row, sizeof text);
     return text;
 }
 
-long long pl__column_integer(const pl__column *column, const pl_stability_row *row)
+long long pl__csv_column_integer(const pl__csv_column *column, const pl_stability_row *row)
 {
     long long integer;
     size_t count;
@@ -68,7 +68,7 @@ long long pl__column_integer(const pl__column *column, const pl_stability_row *r
     return integer;
 }
 
-double pl__column_real(const pl__column *column, const pl_stability_row *row)
+double pl__csv_column_real(const pl__csv_column *column, const pl_stability_row *row)
 {
     double real;
     field(&real, column, row, sizeof real);

@@ -6,18 +6,19 @@
 
 #include "analysis/stability.h"
 
-typedef enum pl__column_type { PL__TEXT, PL__INTEGER, PL__COUNT, PL__REAL } pl__column_type;
+typedef enum pl__csv_column_type { PL__TEXT, PL__INTEGER, PL__COUNT, PL__REAL } pl__csv_column_type;
 
-typedef struct pl__column {
+typedef struct pl__csv_column {
     const char *name;
-    pl__column_type type;
+    pl__csv_column_type type;
     size_t offset; /* into pl_stability_row */
-} pl__column;
+} pl__csv_column;
 
-const pl__column *pl__columns(size_t *n);
+const pl__csv_column *pl__csv_columns(size_t *n);
 /* A row's field; of the column's type. */
-const char *pl__column_text(const pl__column *column, const pl_stability_row *row);
-long long pl__column_integer(const pl__column *column, const pl_stability_row *row); /* PL__INTEGER and PL__COUNT */
-double pl__column_real(const pl__column *column, const pl_stability_row *row);
+const char *pl__csv_column_text(const pl__csv_column *column, const pl_stability_row *row);
+long long pl__csv_column_integer(const pl__csv_column *column,
+                                 const pl_stability_row *row); /* PL__INTEGER and PL__COUNT */
+double pl__csv_column_real(const pl__csv_column *column, const pl_stability_row *row);
 
 #endif

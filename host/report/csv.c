@@ -35,18 +35,18 @@ static pl_status put_real(pl_bytes *out, double value)
 static pl_status put_row(pl_bytes *out, const pl_stability_row *row)
 {
     size_t n;
-    const pl__column *columns = pl__columns(&n);
+    const pl__csv_column *columns = pl__csv_columns(&n);
     for (size_t c = 0; c < n; c++) {
         if (c > 0) PL_TRY(pl_bytes_text(out, ","));
         switch (columns[c].type) {
         case PL__TEXT:
-            PL_TRY(put_text(out, pl__column_text(&columns[c], row)));
+            PL_TRY(put_text(out, pl__csv_column_text(&columns[c], row)));
             break;
         case PL__REAL:
-            PL_TRY(put_real(out, pl__column_real(&columns[c], row)));
+            PL_TRY(put_real(out, pl__csv_column_real(&columns[c], row)));
             break;
         default:
-            PL_TRY(pl_bytes_format(out, "%lld", pl__column_integer(&columns[c], row)));
+            PL_TRY(pl_bytes_format(out, "%lld", pl__csv_column_integer(&columns[c], row)));
         }
     }
     return pl_bytes_text(out, "\n");
@@ -55,7 +55,7 @@ static pl_status put_row(pl_bytes *out, const pl_stability_row *row)
 static pl_status put_table(pl_bytes *out, const pl_stability_table *table)
 {
     size_t n;
-    const pl__column *columns = pl__columns(&n);
+    const pl__csv_column *columns = pl__csv_columns(&n);
     for (size_t c = 0; c < n; c++) PL_TRY(pl_bytes_format(out, "%s%s", c ? "," : "", columns[c].name));
     PL_TRY(pl_bytes_text(out, "\n"));
     for (size_t r = 0; r < table->n; r++) PL_TRY(put_row(out, &table->rows[r]));

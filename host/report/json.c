@@ -5,17 +5,17 @@
 
 #include "report/column.h"
 
-static json_t *field_json(const pl__column *column, const pl_stability_row *row)
+static json_t *field_json(const pl__csv_column *column, const pl_stability_row *row)
 {
     switch (column->type) {
     case PL__TEXT:
-        return json_string(pl__column_text(column, row));
+        return json_string(pl__csv_column_text(column, row));
     case PL__REAL: {
-        double value = pl__column_real(column, row);
+        double value = pl__csv_column_real(column, row);
         return isfinite(value) ? json_real(value) : json_null();
     }
     default:
-        return json_integer((json_int_t)pl__column_integer(column, row));
+        return json_integer((json_int_t)pl__csv_column_integer(column, row));
     }
 }
 
@@ -23,7 +23,7 @@ static json_t *field_json(const pl__column *column, const pl_stability_row *row)
 static int append_row(json_t *rows, const pl_stability_row *row)
 {
     size_t n;
-    const pl__column *columns = pl__columns(&n);
+    const pl__csv_column *columns = pl__csv_columns(&n);
     json_t *object = json_object();
     int failed = 0;
     for (size_t c = 0; c < n; c++) failed |= json_object_set_new(object, columns[c].name, field_json(&columns[c], row));

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/temporary.h"
+
 static pl_status failed(const pl__lines *lines, const char *what)
 {
     return pl_fail(PL_E_IO, "%s: cannot %s: %s", lines->path, what, strerror(errno));

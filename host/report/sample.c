@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 
 const char *pl__sample_metric(const pl_unit_entry *entry)

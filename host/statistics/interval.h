@@ -1,8 +1,8 @@
 /* Estimates with their 95 % intervals: Wilson for one share, delete-one jackknife for everything that is no plain mean.
  *
  * Intervals of jackknives and of means use Student's t with n - 1 degrees of freedom. What is not defined is NaN. */
-#ifndef PLUMB_ANALYSIS_INTERVAL_H
-#define PLUMB_ANALYSIS_INTERVAL_H
+#ifndef PLUMB_STATISTICS_INTERVAL_H
+#define PLUMB_STATISTICS_INTERVAL_H
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /* When a loop of the analysis is worth several threads. No result depends on it: every element is one thread's sum, in
  * order. */
-#ifndef PLUMB_ANALYSIS_PARALLEL_H
-#define PLUMB_ANALYSIS_PARALLEL_H
+#ifndef PLUMB_STATISTICS_PARALLEL_H
+#define PLUMB_STATISTICS_PARALLEL_H
 
 /* Multiply-adds (or steps like them) below which a loop stays on its thread: waking others costs more, and on a busy
  * machine they would spin waiting for one another. */

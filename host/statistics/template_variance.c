@@ -8,9 +8,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "statistics/parallel.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "statistics/parallel.h"
 
 /* tau^2 from column sums, sum of squared row sums, for n items and t templates. */
 static double tau2_of(const double *column, size_t t, double row_squares, double n)

@@ -1,12 +1,12 @@
 /* Accuracy over templates: how far it moves, beyond what the items' own noise makes it move (stability.md B.4, B.6). */
-#ifndef PLUMB_ANALYSIS_ACCURACY_H
-#define PLUMB_ANALYSIS_ACCURACY_H
+#ifndef PLUMB_STATISTICS_TEMPLATE_VARIANCE_H
+#define PLUMB_STATISTICS_TEMPLATE_VARIANCE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "statistics/interval.h"
 #include "base/status.h"
+#include "statistics/interval.h"
 
 enum { PL_PERMUTATIONS = 1000, PL_TEMPLATE_JACKKNIFE_MIN = 8 };
 

@@ -15,8 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "statistics/parallel.h"
 #include "base/memory.h"
+#include "statistics/parallel.h"
 
 /* mean[k * width + d] over items of each template, as x_0 + mean(x - x_0). */
 static void template_means(double *mean, const float *const *states, size_t n, size_t t, size_t width)

@@ -6,8 +6,8 @@
  *   wobble = s2_R/(s2_I + s2_R),  shift = s2_T/(s2_I + s2_T + s2_R),  icc = s2_I/(s2_I + s2_T + s2_R).
  * The components are unbiased and may be negative; they are never clipped. The same code with one column of outcomes
  * gives the template SD of accuracy. */
-#ifndef PLUMB_ANALYSIS_VARIANCE_COMPONENTS_H
-#define PLUMB_ANALYSIS_VARIANCE_COMPONENTS_H
+#ifndef PLUMB_STATISTICS_VARIANCE_COMPONENTS_H
+#define PLUMB_STATISTICS_VARIANCE_COMPONENTS_H
 
 #include <stddef.h>
 

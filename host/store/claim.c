@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 
 enum {
@@ -72,8 +73,8 @@ pl_status pl__claim_lock(const char *stem, int *fd, bool *taken, bool *supported
 
 static void owner_text(char out[OWNER_BYTES])
 {
-    char host[256] = "";
-    gethostname(host, sizeof host - 1);
+    char host[PL_HOST_NAME_MAX];
+    pl_host_name(host);
     snprintf(out, OWNER_BYTES, "%s %ld\n", host, (long)getpid());
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/half.h"
+#include "base/utf8.h"
 #include "store/hdf5_object.h"
 
 enum {
@@ -149,7 +150,7 @@ static pl_status tidy_texts(const char **texts, size_t n, const pl__input *in, c
 {
     for (size_t i = 0; i < n; i++) {
         if (!texts[i]) texts[i] = "";
-        size_t span = pl__utf8_span(texts[i]);
+        size_t span = pl_utf8_check(texts[i], strlen(texts[i]));
         if (texts[i][span])
             return pl_fail(PL_E_INPUT, "%s: %s: text %zu is not UTF-8 at byte %zu", in->where, name, i, span);
     }
@@ -191,7 +192,7 @@ static pl_status read_matrix(float *out, size_t n, hid_t dataset, const pl__inpu
         uint16_t *halves;
         PL_GOTO(status, done, pl_new(&halves, n));
         status = read_whole(dataset, found, halves, n, in, name);
-        if (status == PL_OK) (is_f16 ? pl__f32_from_f16 : pl__f32_from_bf16)(out, halves, n);
+        if (status == PL_OK) (is_f16 ? pl_f32_from_f16 : pl_f32_from_bf16)(out, halves, n);
         free(halves);
     } else {
         status = read_whole(dataset, H5T_NATIVE_FLOAT, out, n, in, name);

@@ -30,8 +30,6 @@ hid_t pl__hdf5_text_type(void);
 hid_t pl__hdf5_bool_type(void);
 hid_t pl__hdf5_storage_type(pl_storage storage);
 
-/* Byte offset of the first byte that is not UTF-8; the length of the text when all of it is. */
-size_t pl__utf8_span(const char *text);
 /* For qsort and bsearch over arrays of texts: by bytes. */
 int pl__by_text(const void *a, const void *b);
 

@@ -3,13 +3,15 @@
 #include <string.h>
 
 #include "base/half.h"
+#include "base/utf8.h"
 #include "store/hdf5_object.h"
 
 enum { BLOCK_ELEMENTS = 1 << 20 }; /* of a half matrix, converted and written at a time: 2 MiB */
 
 pl_status pl__output_name(const char *where, const char *name)
 {
-    if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") || name[pl__utf8_span(name)])
+    if (!*name || strchr(name, '/') || !strcmp(name, ".") || !strcmp(name, "..") ||
+        name[pl_utf8_check(name, strlen(name))])
         return pl_fail(PL_E_INPUT, "%s: '%s' is no name for a part of the file: expected UTF-8 without '/'", where,
                        name);
     return PL_OK;
@@ -35,7 +37,7 @@ pl_status pl__output_number(hid_t object, const char *name, hid_t type, const vo
 
 static pl_status check_utf8(const char *text, const char *name, size_t row, const char *where)
 {
-    size_t span = pl__utf8_span(text);
+    size_t span = pl_utf8_check(text, strlen(text));
     if (!text[span]) return PL_OK;
     return pl_fail(PL_E_INPUT, "%s: '%s', text %zu: not UTF-8 at byte %zu", where, name, row, span);
 }
@@ -154,8 +156,8 @@ static pl_status write_halves(size_t *n_over, hid_t dataset, hid_t type, const f
     for (size_t row = 0; row < rows && ok; row += block_rows) {
         size_t n = rows - row < block_rows ? rows - row : block_rows;
         const float *in = values + row * width;
-        *n_over += storage == PL_STORE_F16 ? pl__f16_from_f32(halves, in, n * width)
-                                           : pl__bf16_from_f32(halves, in, n * width);
+        *n_over +=
+            storage == PL_STORE_F16 ? pl_f16_from_f32(halves, in, n * width) : pl_bf16_from_f32(halves, in, n * width);
         const hsize_t start[2] = {row, 0}, count[2] = {n, width};
         hid_t memory = H5Screate_simple(2, count, NULL);
         ok = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&

@@ -65,33 +65,6 @@ hid_t pl__hdf5_storage_type(pl_storage storage)
     return type;
 }
 
-/* Length of the UTF-8 sequence at s, 0 when it is none: no overlong forms, no surrogates, nothing above U+10FFFF.
- * The NUL at the end of the text is no continuation byte, so nothing behind it is looked at. */
-static size_t sequence(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80                   ? 1
-               : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
-               : (s[0] & 0xf0) == 0xe0       ? 3
-               : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                             : 0;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80) return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] >= 0xa0)) return 0;
-    if ((s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] >= 0x90)) return 0;
-    return n;
-}
-
-size_t pl__utf8_span(const char *text)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        size_t n = sequence(s);
-        if (n == 0) break;
-        s += n;
-    }
-    return (size_t)((const char *)s - text);
-}
-
 int pl__by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);

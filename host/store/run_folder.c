@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/temporary.h"
 #include "store/claim.h"
 
 static const size_t plan_limit_bytes = (size_t)1 << 30;
@@ -212,7 +214,7 @@ static pl_status append_line(const char *path, const char *line, size_t size)
 
 pl_status pl_run_folder_log(const pl_run_folder *run, const char *format, ...)
 {
-    char path[PL_PATH_MAX], stamp[32], *text = NULL;
+    char path[PL_PATH_MAX], stamp[PL_TIME_TEXT], *text = NULL;
     PL_TRY(pl_path(path, "%s/log.txt", run->path));
     va_list args;
     va_start(args, format);
@@ -221,9 +223,7 @@ pl_status pl_run_folder_log(const pl_run_folder *run, const char *format, ...)
     if (n < 0) return pl_fail(PL_E_MEMORY, "out of memory while writing %s", path);
     for (char *c = text; *c; c++)
         if (*c == '\n' || *c == '\r') *c = ' ';
-    const time_t now = time(NULL);
-    struct tm utc;
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+    pl_time_text(stamp);
     pl_bytes line = {0};
     pl_status status = pl_bytes_format(&line, "%s %s\n", stamp, text);
     if (status == PL_OK) status = append_line(path, line.data, line.size);

@@ -41,8 +41,8 @@ pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data)
         return pl_fail(PL_E_INTERNAL, "%s: '%s': rows %zu..+%zu of %zu", slab->where, slab->name, first_row, n,
                        slab->rows);
     size_t elements = n * slab->width, element = slab->storage == PL_STORE_F32 ? sizeof(float) : sizeof(uint16_t);
-    if (slab->storage == PL_STORE_F16) atomic_fetch_add(&slab->n_over, pl__f16_clamp(data, elements));
-    if (slab->storage == PL_STORE_BF16) atomic_fetch_add(&slab->n_over, pl__bf16_clamp(data, elements));
+    if (slab->storage == PL_STORE_F16) atomic_fetch_add(&slab->n_over, pl_f16_clamp(data, elements));
+    if (slab->storage == PL_STORE_BF16) atomic_fetch_add(&slab->n_over, pl_bf16_clamp(data, elements));
     PL_TRY(pl__disk_write(slab->disk, slab->address + first_row * slab->width * element, data, elements * element));
     atomic_fetch_add(&slab->n_written, n);
     return PL_OK;

@@ -1,6 +1,6 @@
 /* Reading a label out of generated text. Only the continuation is read, never the prompt. */
-#ifndef PLUMB_EXPERIMENT_ANSWER_H
-#define PLUMB_EXPERIMENT_ANSWER_H
+#ifndef PLUMB_TASK_ANSWER_H
+#define PLUMB_TASK_ANSWER_H
 
 #include <stddef.h>
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "task/data_rows.h"
-#include "tokenizer/unicode.h"
 
 /* A field: a run of `text`, decoded into `decoded` when it was quoted with "" inside. */
 typedef struct field {
@@ -87,7 +87,7 @@ static pl_status read_field(table *t, cursor *c)
     if (f->size > PL__DATA_MAX_LINE)
         return pl_fail(PL_E_INPUT, "%s:%zu: a field of %zu bytes, expected at most %d", t->where, c->line, f->size,
                        PL__DATA_MAX_LINE);
-    size_t bad = f->size > 0 ? pl__utf8_check(t->text.data + f->at, f->size) : 0;
+    size_t bad = f->size > 0 ? pl_utf8_check(t->text.data + f->at, f->size) : 0;
     if (bad < f->size)
         return pl_fail(PL_E_INPUT, "%s:%zu: byte %zu of a field is not valid UTF-8", t->where, c->line, bad);
     return PL_OK;

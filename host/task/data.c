@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "task/data_rows.h"
 #include "jinja/python.h"
+#include "task/data_rows.h"
 
 void pl_data_free(pl_data *data)
 {

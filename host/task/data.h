@@ -3,9 +3,10 @@
  * In TSV a quote is a letter like any other. CSV and TSV values are texts, except that a column whose every value is a
  * plain decimal integer becomes integers. Malformed UTF-8, a row with another number of fields, a line that is no JSON
  * object, an empty file: errors with the line. Parquet is not read: the message says how to convert. */
-#ifndef PLUMB_TEXT_DATA_H
-#define PLUMB_TEXT_DATA_H
+#ifndef PLUMB_TASK_DATA_H
+#define PLUMB_TASK_DATA_H
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/status.h"

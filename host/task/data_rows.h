@@ -1,6 +1,6 @@
 /* Inside of the data reader: what JSON lines and CSV share. */
-#ifndef PLUMB_TEXT_DATA_ROWS_H
-#define PLUMB_TEXT_DATA_ROWS_H
+#ifndef PLUMB_TASK_DATA_ROWS_H
+#define PLUMB_TASK_DATA_ROWS_H
 
 #include "task/data.h"
 

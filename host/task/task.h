@@ -7,15 +7,16 @@
  * take ${VAR} and ${VAR:-default}. `include: FILE` lends keys that the including file does not set. doc_to_text,
  * doc_to_target and doc_to_choice are the name of a field or a template; entries of a doc_to_choice list may be
  * templates. A field or value of lm-evaluation-harness that would have no effect here is an error, not ignored. */
-#ifndef PLUMB_TEXT_TASK_H
-#define PLUMB_TEXT_TASK_H
+#ifndef PLUMB_TASK_TASK_H
+#define PLUMB_TASK_TASK_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/digest.h"
 #include "base/memory.h"
-#include "task/data.h"
 #include "jinja/jinja.h"
+#include "task/data.h"
 
 typedef enum pl_role { PL_ROLE_ID, PL_ROLE_DEV, PL_ROLE_OOD } pl_role;
 const char *pl_role_name(pl_role role); /* "id", "dev", "ood" */

@@ -1,6 +1,6 @@
 /* Inside of tasks: the chain of included files, the templates made from it, and the texts of an item. */
-#ifndef PLUMB_TEXT_TASK_PARTS_H
-#define PLUMB_TEXT_TASK_PARTS_H
+#ifndef PLUMB_TASK_TASK_PARTS_H
+#define PLUMB_TASK_TASK_PARTS_H
 
 #include "base/yaml.h"
 #include "task/task.h"

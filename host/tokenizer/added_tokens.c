@@ -130,11 +130,11 @@ static bool stands_alone(const char *text, size_t size, size_t start, size_t sto
 {
     uint32_t c;
     if (start > 0) {
-        pl__utf8_get(&c, text + pl__utf8_before(text, start));
+        pl_utf8_get(&c, text + pl_utf8_before(text, start));
         if (pl__char_is_word(c)) return false;
     }
     if (stop == size) return true;
-    pl__utf8_get(&c, text + stop);
+    pl_utf8_get(&c, text + stop);
     return !pl__char_is_word(c);
 }
 
@@ -142,8 +142,8 @@ static size_t spaces_before(const char *text, size_t end)
 {
     uint32_t c;
     while (end > 0) {
-        size_t before = pl__utf8_before(text, end);
-        pl__utf8_get(&c, text + before);
+        size_t before = pl_utf8_before(text, end);
+        pl_utf8_get(&c, text + before);
         if (!pl__char_is_space(c)) break;
         end = before;
     }
@@ -154,7 +154,7 @@ static size_t spaces_behind(const char *text, size_t size, size_t at)
 {
     uint32_t c;
     for (size_t n; at < size; at += n) {
-        n = pl__utf8_get(&c, text + at);
+        n = pl_utf8_get(&c, text + at);
         if (!pl__char_is_space(c)) break;
     }
     return at;

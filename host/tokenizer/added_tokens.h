@@ -2,8 +2,8 @@
  *
  * Two sets: those that are looked for in the user's own text, and those (`normalized`) that are looked for, normalized
  * themselves, in what the normalizer made of it. The leftmost match wins, the longest among those. */
-#ifndef PLUMB_TEXT_ADDED_TOKENS_H
-#define PLUMB_TEXT_ADDED_TOKENS_H
+#ifndef PLUMB_TOKENIZER_ADDED_TOKENS_H
+#define PLUMB_TOKENIZER_ADDED_TOKENS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -104,11 +104,11 @@ pl_status pl__bpe_finish(pl__bpe *bpe)
     const pl__vocabulary *v = &bpe->vocabulary;
     char text[8];
     for (unsigned b = 0; b < 256; b++) {
-        bpe->byte_ids[b] = pl__vocabulary_find(v, text, pl__utf8_put(text, pl__byte_to_char((uint8_t)b)));
+        bpe->byte_ids[b] = pl__vocabulary_find(v, text, pl_utf8_put(text, pl__byte_to_char((uint8_t)b)));
         static const char hex[] = "0123456789ABCDEF";
         const char fallback[6] = {'<', '0', 'x', hex[b >> 4], hex[b & 15], '>'};
         bpe->fallback_ids[b] = pl__vocabulary_find(v, fallback, sizeof fallback);
-        if (b < 128) bpe->ascii_ids[b] = pl__vocabulary_find(v, text, pl__utf8_put(text, b));
+        if (b < 128) bpe->ascii_ids[b] = pl__vocabulary_find(v, text, pl_utf8_put(text, b));
     }
     bpe->unknown_id = bpe->unknown ? pl__vocabulary_find(v, bpe->unknown, strlen(bpe->unknown)) : -1;
     if (!bpe->merges) PL_TRY(pl__bpe_reserve(bpe, 0));
@@ -181,7 +181,7 @@ static pl_status lacking(const pl__bpe *bpe, struct symbols *s, const char *text
 static pl_status symbols_of_text(const pl__bpe *bpe, const char *text, size_t size, struct symbols *s)
 {
     for (size_t at = 0, n; at < size; at += n) {
-        n = pl__utf8_size(text[at]);
+        n = pl_utf8_size(text[at]);
         int32_t id = n == 1 ? bpe->ascii_ids[(uint8_t)text[at]] : pl__vocabulary_find(&bpe->vocabulary, text + at, n);
         if (id < 0) {
             PL_TRY(lacking(bpe, s, text + at, n));

@@ -1,7 +1,7 @@
 /* Byte-pair encoding (Sennrich et al. 2016) as Hugging Face's tokenizers run it: always the lowest-ranked merge first,
  * leftmost among equals. */
-#ifndef PLUMB_TEXT_BPE_H
-#define PLUMB_TEXT_BPE_H
+#ifndef PLUMB_TOKENIZER_BPE_H
+#define PLUMB_TOKENIZER_BPE_H
 
 #include <stdbool.h>
 #include <stddef.h>

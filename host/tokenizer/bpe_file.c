@@ -37,7 +37,7 @@ static size_t count(const pl__source *source, char c)
 
 static pl_status check_utf8(const pl__source *source)
 {
-    size_t good = pl__utf8_check(source->data, source->size);
+    size_t good = pl_utf8_check(source->data, source->size);
     if (good == source->size) return PL_OK;
     return pl_fail(PL_E_INPUT, "%s: not UTF-8 at byte %zu", source->name, good);
 }

@@ -41,7 +41,7 @@ static pl_status read_content(struct step *step, const json_t *spec, const char 
     if (!json_is_string(content)) return pl_fail(PL_E_INPUT, "%s.%s: expected a text", where, key);
     const char *text = json_string_value(content);
     step->content_size = json_string_length(content);
-    if (character && (step->content_size == 0 || step->content_size != pl__utf8_size(text[0])))
+    if (character && (step->content_size == 0 || step->content_size != pl_utf8_size(text[0])))
         return pl_fail(PL_E_INPUT, "%s.%s: expected one character, found '%.80s'", where, key, text);
     PL_TRY(pl_new(&step->content, step->content_size + 1));
     memcpy(step->content, text, step->content_size);
@@ -153,7 +153,7 @@ static pl_status byte_level(pl__pieces *out, const pl__pieces *in)
     for (size_t i = 0, at = 0; i < in->n; at = in->ends[i++]) {
         size_t mark = bytes.size, end = in->ends[i];
         for (size_t k = at, n; k < end; k += n) {
-            n = pl__utf8_get(&c, in->text.data + k);
+            n = pl_utf8_get(&c, in->text.data + k);
             int byte = pl__char_to_byte(c);
             if (byte < 0) {
                 bytes.size = mark;
@@ -164,7 +164,7 @@ static pl_status byte_level(pl__pieces *out, const pl__pieces *in)
             PL_GOTO(status, done, pl_bytes_append(&bytes, &one, 1));
         }
     }
-    PL_GOTO(status, done, pl__utf8_lossy(&out->text, bytes.data, bytes.size));
+    PL_GOTO(status, done, pl_utf8_lossy(&out->text, bytes.data, bytes.size));
     PL_GOTO(status, done, end_piece(out));
 done:
     pl_bytes_free(&bytes);
@@ -192,7 +192,7 @@ static pl_status end_bytes(pl__pieces *out, pl_bytes *bytes)
 {
     size_t n = bytes->size;
     if (n == 0) return PL_OK;
-    if (pl__utf8_check(bytes->data, n) == n)
+    if (pl_utf8_check(bytes->data, n) == n)
         PL_TRY(pl__pieces_add(out, bytes->data, n));
     else
         for (size_t i = 0; i < n; i++) PL_TRY(pl__pieces_add(out, "\xEF\xBF\xBD", 3));
@@ -247,7 +247,7 @@ static pl_status replace(const struct step *step, pl__pieces *out, const char *t
 static pl_status metaspace(const struct step *step, pl__pieces *out, const char *text, size_t size, bool first)
 {
     for (size_t at = 0, n; at < size; at += n) {
-        n = pl__utf8_size(text[at]);
+        n = pl_utf8_size(text[at]);
         bool space = n == step->content_size && memcmp(text + at, step->content, n) == 0;
         if (!space)
             PL_TRY(pl_bytes_append(&out->text, text + at, n));

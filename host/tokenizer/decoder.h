@@ -1,6 +1,6 @@
 /* Decoders: tokens to text. A chain of steps over a list of texts, joined at the end. */
-#ifndef PLUMB_TEXT_DECODER_H
-#define PLUMB_TEXT_DECODER_H
+#ifndef PLUMB_TOKENIZER_DECODER_H
+#define PLUMB_TOKENIZER_DECODER_H
 
 #include <stddef.h>
 

@@ -74,7 +74,7 @@ static pl_status escape(pl__json_reader *r, pl_bytes *out)
     uint32_t character = 0;
     char bytes[4];
     PL_TRY(unicode_escape(r, &character));
-    return pl_bytes_append(out, bytes, pl__utf8_put(bytes, character));
+    return pl_bytes_append(out, bytes, pl_utf8_put(bytes, character));
 }
 
 /* To the next quote, backslash or control character. */

@@ -1,7 +1,7 @@
 /* A reader of JSON text that builds no tree: vocabularies and merges are most of a tokenizer's bytes, and two thirds of
  * the time to open one went into a tree of them. The small rest of the file goes to base/json.h. */
-#ifndef PLUMB_TEXT_JSON_READER_H
-#define PLUMB_TEXT_JSON_READER_H
+#ifndef PLUMB_TOKENIZER_JSON_READER_H
+#define PLUMB_TOKENIZER_JSON_READER_H
 
 #include <stdbool.h>
 #include <stddef.h>

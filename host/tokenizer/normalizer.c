@@ -125,7 +125,7 @@ void pl__normalizer_free(pl__normalizer *normalizer)
 static pl_status put_character(pl_bytes *out, uint32_t c)
 {
     char bytes[4];
-    return pl_bytes_append(out, bytes, pl__utf8_put(bytes, c));
+    return pl_bytes_append(out, bytes, pl_utf8_put(bytes, c));
 }
 
 /* Character by character, as Rust's to_lowercase does; U+0130 is the one character with a lower case of two. */
@@ -133,7 +133,7 @@ static pl_status lowercase(pl_bytes *out, const char *text, size_t size)
 {
     uint32_t c;
     for (size_t at = 0; at < size;) {
-        at += pl__utf8_get(&c, text + at);
+        at += pl_utf8_get(&c, text + at);
         if (c == 0x130)
             PL_TRY(pl_bytes_text(out, "i\xCC\x87"));
         else
@@ -146,10 +146,10 @@ static pl_status strip(const struct step *step, pl_bytes *out, const char *text,
 {
     size_t start = 0, end = size, n;
     uint32_t c;
-    while (step->left && start < end && (n = pl__utf8_get(&c, text + start), pl__char_is_space(c))) start += n;
+    while (step->left && start < end && (n = pl_utf8_get(&c, text + start), pl__char_is_space(c))) start += n;
     while (step->right && end > start) {
-        size_t before = pl__utf8_before(text, end);
-        pl__utf8_get(&c, text + before);
+        size_t before = pl_utf8_before(text, end);
+        pl_utf8_get(&c, text + before);
         if (!pl__char_is_space(c)) break;
         end = before;
     }
@@ -173,7 +173,7 @@ static pl_status filter(const struct step *step, pl_bytes *out, const char *text
     uint32_t c;
     size_t front = 0;
     for (size_t at = 0, n; at < size; at += n) {
-        n = pl__utf8_get(&c, text + at);
+        n = pl_utf8_get(&c, text + at);
         bool keep = step->kind == NMT ? c == 0 || (c = nmt(c)) != 0 : !pl__char_is_mark(c);
         if (keep) PL_TRY(put_character(out, c));
         if (at < *head) front = out->size;
@@ -192,7 +192,7 @@ static pl_status replace(const struct step *step, pl_bytes *out, const char *tex
         PL_TRY(s->match ? pl_bytes_append(out, step->content, step->content_size)
                         : pl_bytes_append(out, text + s->start, s->end - s->start));
         /* What replaces a match counts as coming from the match's last character. */
-        size_t origin = s->match && s->end > s->start ? pl__utf8_before(text, s->end) : s->start;
+        size_t origin = s->match && s->end > s->start ? pl_utf8_before(text, s->end) : s->start;
         if (origin < *head) front = s->match || s->end <= *head ? out->size : out->size - (s->end - *head);
     }
     *head = front;
@@ -236,7 +236,7 @@ static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes
         pl_bytes_clear(out);
     }
     PL_TRY(spell(step, out, text, size));
-    size_t first = out->size ? pl__utf8_size(out->data[0]) : 0;
+    size_t first = out->size ? pl_utf8_size(out->data[0]) : 0;
     if (*head) *head = front > first ? front : first;
     return PL_OK;
 }

@@ -1,6 +1,6 @@
 /* Normalizers: what is done to a text before it is split. A chain of steps, run in order. */
-#ifndef PLUMB_TEXT_NORMALIZER_H
-#define PLUMB_TEXT_NORMALIZER_H
+#ifndef PLUMB_TOKENIZER_NORMALIZER_H
+#define PLUMB_TOKENIZER_NORMALIZER_H
 
 #include "base/json.h"
 #include "base/memory.h"

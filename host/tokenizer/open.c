@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "tokenizer/json_reader.h"
 
 pl_status pl__tokenizer_add(pl_tokenizer *tokenizer, const pl__added *token, int64_t wish, const char *where)
@@ -87,13 +88,13 @@ static int32_t id_of(const pl_tokenizer *tokenizer, const char *text)
 }
 
 /* bos and eos: by configuration; else by what the post-processor adds; else by the names that families use. */
-static void find_ends(pl_tokenizer *tokenizer, const pl__config *config)
+static void find_ends(pl_tokenizer *tokenizer, const pl__settings *config)
 {
     static const char *const bos[] = {"<s>", "<|begin_of_text|>", "<bos>", "<|endoftext|>"};
     static const char *const eos[] = {"</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"};
     const pl__postprocessor *p = &tokenizer->postprocessor;
-    tokenizer->bos = id_of(tokenizer, pl__config_token(config, "bos_token"));
-    tokenizer->eos = id_of(tokenizer, pl__config_token(config, "eos_token"));
+    tokenizer->bos = id_of(tokenizer, pl__settings_token(config, "bos_token"));
+    tokenizer->eos = id_of(tokenizer, pl__settings_token(config, "eos_token"));
     if (config->config || config->special) return;
     if (p->before.n > 0) tokenizer->bos = p->before.data[0];
     if (p->after.n > 0) tokenizer->eos = p->after.data[p->after.n - 1];
@@ -104,7 +105,7 @@ static void find_ends(pl_tokenizer *tokenizer, const pl__config *config)
 }
 
 /* add_bos_token and add_eos_token, where no post-processor is written down. */
-static pl_status apply_ends(pl_tokenizer *tokenizer, const pl__config *config)
+static pl_status apply_ends(pl_tokenizer *tokenizer, const pl__settings *config)
 {
     pl__postprocessor *p = &tokenizer->postprocessor;
     if (config->add_bos == 1 && tokenizer->bos >= 0) PL_TRY(pl_ids_append(&p->before, &tokenizer->bos, 1));
@@ -113,7 +114,7 @@ static pl_status apply_ends(pl_tokenizer *tokenizer, const pl__config *config)
 }
 
 /* Normalizer, pre-tokenizer and decoder, and the added tokens of tokenizer.json. */
-static pl_status read_parts(pl_tokenizer *tokenizer, const json_t *root, const char *name, const pl__config *config)
+static pl_status read_parts(pl_tokenizer *tokenizer, const json_t *root, const char *name, const pl__settings *config)
 {
     char where[256];
 #define PART(key) (snprintf(where, sizeof where, "%.200s: " key, name), where)
@@ -190,7 +191,7 @@ done:
     return status;
 }
 
-static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, const pl__config *config)
+static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, const pl__settings *config)
 {
     json_t *root = NULL;
     char where[256], vocabulary_name[256], merges_name[256];
@@ -202,7 +203,7 @@ static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, c
     snprintf(where, sizeof where, "%.200s: model", source->name);
     PL_GOTO(status, done, pl__bpe_read(&tokenizer->bpe, json_object_get(root, "model"), where, &vocabulary, &merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, source->name, config));
-    PL_GOTO(status, done, pl__config_add_tokens(tokenizer, config));
+    PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
     count_ids(tokenizer);
     snprintf(where, sizeof where, "%.200s: post_processor", source->name);
     PL_GOTO(status, done,
@@ -224,7 +225,7 @@ static const char qwen2_parts[] =
     "|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}},"
     "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}]}}";
 
-static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__config *config)
+static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__settings *config)
 {
     bool qwen2 = strncmp(config->class, "Qwen2Tokenizer", strlen("Qwen2Tokenizer")) == 0;
     const char *parts = qwen2 ? qwen2_parts : gpt2_parts;
@@ -233,7 +234,7 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
     PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->bpe, &sources->vocabulary, &sources->merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
-    PL_GOTO(status, done, pl__config_add_tokens(tokenizer, config));
+    PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
     /* The default of both classes, where the files name no special tokens. */
     pl__added end = {.text = (char *)(uintptr_t) "<|endoftext|>", .size = strlen("<|endoftext|>"), .special = true};
     if (id_of(tokenizer, end.text) >= 0 && !pl__added_find(&tokenizer->added, end.text, end.size))
@@ -288,12 +289,12 @@ static void describe(pl_tokenizer *tokenizer)
 
 pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
 {
-    pl__config config = {0};
+    pl__settings config = {0};
     pl_status status;
     *out = NULL;
     PL_TRY(pl_new(out, 1));
     pl_tokenizer *tokenizer = *out;
-    PL_GOTO(status, failed, pl__config_read(&config, sources));
+    PL_GOTO(status, failed, pl__settings_read(&config, sources));
     tokenizer->added.split_special = config.split_special;
     PL_GOTO(status, failed,
             sources->tokenizer.data ? parse_json(tokenizer, &sources->tokenizer, &config)
@@ -305,10 +306,10 @@ pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
     PL_GOTO(status, failed, check_ends(tokenizer, sources->tokenizer.name));
     PL_GOTO(status, failed, digest(tokenizer, sources));
     describe(tokenizer);
-    pl__config_free(&config);
+    pl__settings_free(&config);
     return PL_OK;
 failed:
-    pl__config_free(&config);
+    pl__settings_free(&config);
     pl_tokenizer_free(tokenizer);
     *out = NULL;
     return status;

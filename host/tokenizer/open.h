@@ -1,7 +1,8 @@
 /* The files of a tokenizer, as bytes, and what is made of them. Private to host/text and its tests. */
-#ifndef PLUMB_TEXT_TOKENIZER_FILE_H
-#define PLUMB_TEXT_TOKENIZER_FILE_H
+#ifndef PLUMB_TOKENIZER_OPEN_H
+#define PLUMB_TOKENIZER_OPEN_H
 
+#include "base/digest.h"
 #include "base/json.h"
 #include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe.h"
@@ -49,19 +50,19 @@ pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, con
 pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges);
 
 /* What tokenizer_config.json, special_tokens_map.json and added_tokens.json say, in one place. */
-typedef struct pl__config {
+typedef struct pl__settings {
     json_t *config, *special, *added;   /* owned; NULL: no such file */
     const char *where;                  /* tokenizer_config.json's name */
     const char *class;                  /* tokenizer_class; "" when not said */
     int add_bos, add_eos, prefix_space; /* -1: not said; otherwise 0 or 1 */
     bool split_special;
-} pl__config;
-pl_status pl__config_read(pl__config *out, const pl__sources *sources);
-void pl__config_free(pl__config *config); /* takes {0} */
+} pl__settings;
+pl_status pl__settings_read(pl__settings *out, const pl__sources *sources);
+void pl__settings_free(pl__settings *config); /* takes {0} */
 /* The text of bos_token, eos_token, ...; NULL: not said, or null. Borrowed. */
-const char *pl__config_token(const pl__config *config, const char *key);
+const char *pl__settings_token(const pl__settings *config, const char *key);
 /* Adds, in transformers' order, the added tokens that the configuration names and the tokenizer does not have yet. */
-pl_status pl__config_add_tokens(pl_tokenizer *tokenizer, const pl__config *config);
+pl_status pl__settings_add_tokens(pl_tokenizer *tokenizer, const pl__settings *config);
 
 /* Adds one token: the id is the vocabulary's, or the next free one; any other wish (-1: none) is PL_E_INPUT. */
 pl_status pl__tokenizer_add(pl_tokenizer *tokenizer, const pl__added *token, int64_t wish, const char *where);

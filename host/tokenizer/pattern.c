@@ -99,7 +99,7 @@ static pl_status find_characters(const pl__pattern *p, const char *text, size_t 
     size_t done = 0;
     uint32_t c;
     for (size_t at = 0, n; at < size; at += n) {
-        n = pl__utf8_get(&c, text + at);
+        n = pl_utf8_get(&c, text + at);
         if (p->is(c)) PL_TRY(add_match(spans, &done, at, at + n));
     }
     return done < size ? add(spans, done, size, false) : PL_OK;
@@ -113,7 +113,7 @@ static pl_status find_regex(const pl__pattern *p, const char *text, size_t size,
         PL_TRY(pl__regex_find(p->regex, &spans->work, text, size, from, &start, &end));
         if (start == SIZE_MAX) break;
         if (start == end && end == last) {
-            from += from < size ? pl__utf8_size(text[from]) : 1;
+            from += from < size ? pl_utf8_size(text[from]) : 1;
             continue;
         }
         PL_TRY(add_match(spans, &done, start, end));
@@ -130,7 +130,7 @@ static inline pl__class class_at(const char *text, size_t size, size_t at, size_
         return PL__SPACE;
     }
     uint32_t c;
-    *n = pl__utf8_get(&c, text + at);
+    *n = pl_utf8_get(&c, text + at);
     return pl__char_class(c);
 }
 
@@ -162,7 +162,7 @@ static size_t spaces(const char *text, size_t size, size_t at)
 {
     size_t end = run(text, size, at, PL__SPACE, SIZE_MAX);
     if (end == size) return end;
-    size_t last = pl__utf8_before(text, end);
+    size_t last = pl_utf8_before(text, end);
     return last > at ? last : end;
 }
 

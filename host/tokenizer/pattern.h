@@ -2,8 +2,8 @@
  *
  * The three patterns of the GPT-2 line (families.md calls them R1, R2, R3; named here by what they are known for) have
  * splitters cut by hand, several times faster than a regular expression; any other goes to PCRE2. */
-#ifndef PLUMB_TEXT_PATTERN_H
-#define PLUMB_TEXT_PATTERN_H
+#ifndef PLUMB_TOKENIZER_PATTERN_H
+#define PLUMB_TOKENIZER_PATTERN_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* Post-processors: the special tokens around a text. They come down to ids in front and behind. */
-#ifndef PLUMB_TEXT_POSTPROCESSOR_H
-#define PLUMB_TEXT_POSTPROCESSOR_H
+#ifndef PLUMB_TOKENIZER_POSTPROCESSOR_H
+#define PLUMB_TOKENIZER_POSTPROCESSOR_H
 
 #include "base/json.h"
 #include "base/status.h"

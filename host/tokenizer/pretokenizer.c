@@ -118,7 +118,7 @@ static pl_status read_metaspace(struct step *step, const json_t *spec, const cha
     /* Files from before prepend_scheme have add_prefix_space only. */
     PL_TRY(pl_json_get_bool(&prefix, spec, "add_prefix_space", where));
     size_t size = strlen(replacement);
-    if (size == 0 || size != pl__utf8_size(replacement[0]))
+    if (size == 0 || size != pl_utf8_size(replacement[0]))
         return pl_fail(PL_E_INPUT, "%s.replacement: expected one character, found '%.80s'", where, replacement);
     memcpy(step->replacement, replacement, size);
     if (strcmp(name, "always") != 0 && strcmp(name, "first") != 0 && strcmp(name, "never") != 0)

@@ -1,6 +1,6 @@
 /* Pre-tokenizers: a text is cut into the words that BPE works on, one after another. A chain of steps, run in order. */
-#ifndef PLUMB_TEXT_PRETOKENIZER_H
-#define PLUMB_TEXT_PRETOKENIZER_H
+#ifndef PLUMB_TOKENIZER_PRETOKENIZER_H
+#define PLUMB_TOKENIZER_PRETOKENIZER_H
 
 #include <stdbool.h>
 #include <stddef.h>

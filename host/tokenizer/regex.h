@@ -2,8 +2,8 @@
  *
  * A pattern is translated token by token; whatever Oniguruma and PCRE2 read differently and the translation does not
  * know is PL_E_UNSUPPORTED: a pattern that would split a little differently is worse than none. */
-#ifndef PLUMB_TEXT_REGEX_H
-#define PLUMB_TEXT_REGEX_H
+#ifndef PLUMB_TOKENIZER_REGEX_H
+#define PLUMB_TOKENIZER_REGEX_H
 
 #include <stddef.h>
 

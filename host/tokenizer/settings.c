@@ -29,7 +29,7 @@ static pl_status read_flag(int *out, const json_t *config, const char *key, cons
     return PL_OK;
 }
 
-static pl_status read_settings(pl__config *out)
+static pl_status read_settings(pl__settings *out)
 {
     out->class = "";
     PL_TRY(pl_json_get_text(&out->class, out->config, "tokenizer_class", out->where));
@@ -39,9 +39,9 @@ static pl_status read_settings(pl__config *out)
     return pl_json_get_bool(&out->split_special, out->config, "split_special_tokens", out->where);
 }
 
-pl_status pl__config_read(pl__config *out, const pl__sources *sources)
+pl_status pl__settings_read(pl__settings *out, const pl__sources *sources)
 {
-    *out = (pl__config){.where = sources->config.name};
+    *out = (pl__settings){.where = sources->config.name};
     pl_status status;
     PL_GOTO(status, failed, read_object(&out->config, &sources->config));
     PL_GOTO(status, failed, read_object(&out->special, &sources->special));
@@ -49,25 +49,25 @@ pl_status pl__config_read(pl__config *out, const pl__sources *sources)
     PL_GOTO(status, failed, read_settings(out));
     return PL_OK;
 failed:
-    pl__config_free(out);
+    pl__settings_free(out);
     return status;
 }
 
-void pl__config_free(pl__config *config)
+void pl__settings_free(pl__settings *config)
 {
     json_decref(config->config);
     json_decref(config->special);
     json_decref(config->added);
-    *config = (pl__config){0};
+    *config = (pl__settings){0};
 }
 
-static bool is_modern(const pl__config *config)
+static bool is_modern(const pl__settings *config)
 {
     return json_is_object(json_object_get(config->config, "added_tokens_decoder"));
 }
 
 /* bos_token and its like: a text or an object with flags; NULL: none. */
-static const json_t *named_token(const pl__config *config, const char *key)
+static const json_t *named_token(const pl__settings *config, const char *key)
 {
     const json_t *value = is_modern(config) ? NULL : json_object_get(config->special, key);
     if (!value || json_is_null(value)) value = json_object_get(config->config, key);
@@ -79,13 +79,13 @@ static const char *text_of(const json_t *token)
     return json_string_value(json_is_object(token) ? json_object_get(token, "content") : token);
 }
 
-const char *pl__config_token(const pl__config *config, const char *key)
+const char *pl__settings_token(const pl__settings *config, const char *key)
 {
     return text_of(named_token(config, key));
 }
 
 /* extra_special_tokens, which used to be additional_special_tokens; NULL: none. */
-static const json_t *extra_tokens(const pl__config *config)
+static const json_t *extra_tokens(const pl__settings *config)
 {
     static const char *const keys[] = {"extra_special_tokens", "additional_special_tokens"};
     for (size_t i = 0; i < 4; i++) {
@@ -121,10 +121,10 @@ static int by_id(const void *a, const void *b)
 }
 
 /* True when added_tokens.json's token is among the special ones. */
-static bool is_special(const pl__config *config, const char *text)
+static bool is_special(const pl__settings *config, const char *text)
 {
     for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
-        const char *other = pl__config_token(config, named[i]);
+        const char *other = pl__settings_token(config, named[i]);
         if (other && strcmp(other, text) == 0) return true;
     }
     const json_t *extra = extra_tokens(config);
@@ -136,7 +136,7 @@ static bool is_special(const pl__config *config, const char *text)
 }
 
 /* One entry of added_tokens_decoder ("id": {flags}) or of added_tokens.json ("text": id). */
-static pl_status read_entry(struct entry *out, const pl__config *config, const char *key, const json_t *value)
+static pl_status read_entry(struct entry *out, const pl__settings *config, const char *key, const json_t *value)
 {
     if (is_modern(config)) {
         char *end;
@@ -156,7 +156,7 @@ static pl_status read_entry(struct entry *out, const pl__config *config, const c
 }
 
 /* Modern entries go over what tokenizer.json says; old ones only fill in. */
-static pl_status add_listed(pl_tokenizer *tokenizer, const pl__config *config)
+static pl_status add_listed(pl_tokenizer *tokenizer, const pl__settings *config)
 {
     json_t *list = is_modern(config) ? json_object_get(config->config, "added_tokens_decoder") : config->added;
     struct entry *entries = NULL;
@@ -178,7 +178,7 @@ done:
 
 /* A special token by name. One that was listed (its place is below n_listed) is left alone; among equal names that were
  * not, the last one's flags hold. */
-static pl_status add_named(pl_tokenizer *tokenizer, const pl__config *config, const json_t *spec, size_t n_listed)
+static pl_status add_named(pl_tokenizer *tokenizer, const pl__settings *config, const json_t *spec, size_t n_listed)
 {
     const char *text = text_of(spec);
     if (!text || !*text) return PL_OK;
@@ -190,7 +190,7 @@ static pl_status add_named(pl_tokenizer *tokenizer, const pl__config *config, co
     return pl__tokenizer_add(tokenizer, &token, -1, config->where);
 }
 
-pl_status pl__config_add_tokens(pl_tokenizer *tokenizer, const pl__config *config)
+pl_status pl__settings_add_tokens(pl_tokenizer *tokenizer, const pl__settings *config)
 {
     PL_TRY(add_listed(tokenizer, config));
     size_t n_listed = tokenizer->added.n;

@@ -130,7 +130,7 @@ static pl_status encode_text(const pl_tokenizer *t, const char *text, size_t siz
 static pl_status encode_section(const pl_tokenizer *t, const char *text, const pl__section *section, struct work *w,
                                 pl_ids *out)
 {
-    size_t head = section->start == 0 ? pl__utf8_size(text[0]) : 0;
+    size_t head = section->start == 0 ? pl_utf8_size(text[0]) : 0;
     pl_bytes_clear(&w->text);
     PL_TRY(pl_bytes_append(&w->text, text + section->start, section->size));
     PL_TRY(pl__normalize(t->normalizer, &w->text, &w->spare, &head, &w->spans));
@@ -162,7 +162,7 @@ static pl_status encode(const pl_tokenizer *t, const char *text, size_t size, bo
 
 pl_status pl_tokenizer_encode(const pl_tokenizer *t, const char *text, size_t size, bool special, pl_ids *out)
 {
-    size_t good = pl__utf8_check(text, size), n = out->n;
+    size_t good = pl_utf8_check(text, size), n = out->n;
     if (good < size)
         return pl_fail(PL_E_INPUT, "the text is not UTF-8: byte 0x%02X at offset %zu of %zu", (uint8_t)text[good], good,
                        size);

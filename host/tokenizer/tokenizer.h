@@ -3,8 +3,8 @@
  * Encoding follows the file: added tokens are cut out first, then normalizer, pre-tokenizer, BPE, and the
  * post-processor's template adds bos/eos. A component that is not supported is PL_E_UNSUPPORTED and is named.
  * A tokenizer is immutable after opening and may be used from several threads at once. */
-#ifndef PLUMB_TEXT_TOKENIZER_H
-#define PLUMB_TEXT_TOKENIZER_H
+#ifndef PLUMB_TOKENIZER_TOKENIZER_H
+#define PLUMB_TOKENIZER_TOKENIZER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -19,7 +19,7 @@ static size_t unchanged(const char *text, size_t size, uint32_t limit)
 {
     uint32_t c;
     for (size_t at = 0, n; at < size; at += n) {
-        n = pl__utf8_get(&c, text + at);
+        n = pl_utf8_get(&c, text + at);
         if (c >= limit) return at;
     }
     return size;
@@ -35,7 +35,7 @@ static pl_status decompose(struct letters *out, const char *text, size_t size, b
     int option = UTF8PROC_DECOMPOSE | (compatible ? UTF8PROC_COMPAT : 0);
     uint32_t c;
     for (size_t at = 0; at < size;) {
-        at += pl__utf8_get(&c, text + at);
+        at += pl_utf8_get(&c, text + at);
         int boundary = 0;
         /* The longest decomposition has 18 characters. */
         PL_TRY(pl_grow(&out->items, &out->capacity, out->n + 32));
@@ -101,7 +101,7 @@ pl_status pl__unicode_form(pl_bytes *out, const char *text, size_t size, pl__for
     size_t same = unchanged(text, size, first_that_may_change(form));
     if (same == size) return pl_bytes_append(out, text, size);
     /* A mark changes the character before it: that one goes through the slow path too. */
-    if (same > 0) same = pl__utf8_before(text, same);
+    if (same > 0) same = pl_utf8_before(text, same);
     struct letters letters = {0};
     pl_status status;
     PL_GOTO(status, done, pl_bytes_append(out, text, same));
@@ -110,7 +110,7 @@ pl_status pl__unicode_form(pl_bytes *out, const char *text, size_t size, pl__for
     if (form == PL__NFC || form == PL__NFKC) PL_GOTO(status, done, compose(&letters));
     for (size_t i = 0; i < letters.n; i++) {
         char bytes[4];
-        PL_GOTO(status, done, pl_bytes_append(out, bytes, pl__utf8_put(bytes, (uint32_t)letters.items[i])));
+        PL_GOTO(status, done, pl_bytes_append(out, bytes, pl_utf8_put(bytes, (uint32_t)letters.items[i])));
     }
 done:
     free(letters.items);

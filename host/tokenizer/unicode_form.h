@@ -1,6 +1,6 @@
 /* Unicode's normalization forms (UAX 15), in linear time also for hostile runs of combining marks. */
-#ifndef PLUMB_TEXT_UNICODE_FORM_H
-#define PLUMB_TEXT_UNICODE_FORM_H
+#ifndef PLUMB_TOKENIZER_UNICODE_FORM_H
+#define PLUMB_TOKENIZER_UNICODE_FORM_H
 
 #include "base/memory.h"
 #include "base/status.h"

@@ -1,6 +1,6 @@
 /* The vocabulary: text to id and back. Texts lie end to end in one block; the table is open addressing over ids. */
-#ifndef PLUMB_TEXT_VOCABULARY_H
-#define PLUMB_TEXT_VOCABULARY_H
+#ifndef PLUMB_TOKENIZER_VOCABULARY_H
+#define PLUMB_TOKENIZER_VOCABULARY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -37,10 +37,10 @@ typedef struct planted {
     size_t captured;     /* rows with states; 0: all */
     size_t norm_draws;   /* draws before this one also have acc_norm: label 0 always */
     /* 0 or 1; 2: no label (generate only) */
-    int (*prediction)(size_t item, size_t template_, size_t draw);
+    int (*prediction)(size_t item, size_t template, size_t draw);
     /* Log-likelihood of label 1 minus that of label 0. */
-    double (*margin)(size_t item, size_t template_, size_t draw);
-    float (*state)(size_t item, size_t template_, size_t draw, size_t d); /* NULL: no states */
+    double (*margin)(size_t item, size_t template, size_t draw);
+    float (*state)(size_t item, size_t template, size_t draw, size_t d); /* NULL: no states */
     pl_run_folder run;
     char root[PL_PATH_MAX];
 } planted;
@@ -50,15 +50,15 @@ static inline int planted_gold(size_t item)
     return item % 5 < 3;
 }
 
-static inline double planted_margin(size_t item, size_t template_, size_t draw)
+static inline double planted_margin(size_t item, size_t template, size_t draw)
 {
     (void)draw;
-    return (planted_gold(item) ? 1.0 : -1.0) + 0.1 * (double)template_ + 0.01 * (double)(item % 7);
+    return (planted_gold(item) ? 1.0 : -1.0) + 0.1 * (double)template + 0.01 * (double)(item % 7);
 }
 
-static inline void planted_id(char out[64], size_t template_, size_t draw, bool generate)
+static inline void planted_id(char out[64], size_t template, size_t draw, bool generate)
 {
-    snprintf(out, 64, "unit-%zu-%zu-%d", template_, draw, (int)generate);
+    snprintf(out, 64, "unit-%zu-%zu-%d", template, draw, (int)generate);
 }
 
 static inline json_t *planted_plan(const planted *p)

@@ -3,9 +3,9 @@
 
 #include <omp.h>
 
+#include "analysis/stability.h"
 #include "statistics/golden.h"
 #include "statistics/interval.h"
-#include "analysis/stability.h"
 
 /* The row of a metric; layer "" and template "" unless given. draw -2: any. */
 static const pl_stability_row *find(const pl_stability_table *t, const char *metric, const char *contrast,
@@ -39,17 +39,17 @@ static pl_stability_table *table_of(planted *p)
 }
 
 /* Right under t0; wrong on every 4th item (+ template) under the others. */
-static int some_flips(size_t item, size_t template_, size_t draw)
+static int some_flips(size_t item, size_t template, size_t draw)
 {
-    bool wrong = template_ > 0 && (item + template_ + draw) % 4 == 0;
+    bool wrong = template > 0 && (item + template + draw) % 4 == 0;
     return wrong ? !planted_gold(item) : planted_gold(item);
 }
 
-static float noisy_state(size_t item, size_t template_, size_t draw, size_t d)
+static float noisy_state(size_t item, size_t template, size_t draw, size_t d)
 {
     double a = pl_random_normal(1, PL_RANDOM_TEST, 0, item * PLANTED_WIDTH + d);
-    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t)template_, item * PLANTED_WIDTH + d);
-    return (float)(20.0 + 2.0 * a + (double)template_ + e);
+    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t) template, item * PLANTED_WIDTH + d);
+    return (float)(20.0 + 2.0 * a + (double)template + e);
 }
 
 static void test_accuracy_and_flips(void **state)
@@ -110,10 +110,10 @@ static void test_label_scores(void **state)
     uproot(&p);
 }
 
-static int constant(size_t item, size_t template_, size_t draw)
+static int constant(size_t item, size_t template, size_t draw)
 {
     (void)item;
-    (void)template_;
+    (void)template;
     (void)draw;
     return 1;
 }
@@ -135,9 +135,9 @@ static void test_constant_predictor(void **state)
     uproot(&p);
 }
 
-static float same_state(size_t item, size_t template_, size_t draw, size_t d)
+static float same_state(size_t item, size_t template, size_t draw, size_t d)
 {
-    (void)template_;
+    (void)template;
     return noisy_state(item, 0, draw, d);
 }
 
@@ -220,10 +220,10 @@ static void test_planted_states(void **state)
 }
 
 /* Dimension 0 is 100 times larger and all noise, the others are all item: only "z" hears the others. */
-static float loud_dimension(size_t item, size_t template_, size_t draw, size_t d)
+static float loud_dimension(size_t item, size_t template, size_t draw, size_t d)
 {
     double a = pl_random_normal(1, PL_RANDOM_TEST, 0, item * PLANTED_WIDTH + d);
-    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t)template_, item * PLANTED_WIDTH + d);
+    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t) template, item * PLANTED_WIDTH + d);
     return (float)(d == 0 ? 100.0 * e : a);
 }
 
@@ -268,9 +268,9 @@ static void test_one_template(void **state)
     uproot(&p);
 }
 
-static int some_fail(size_t item, size_t template_, size_t draw)
+static int some_fail(size_t item, size_t template, size_t draw)
 {
-    return item % 10 == 0 ? 2 : some_flips(item, template_, draw);
+    return item % 10 == 0 ? 2 : some_flips(item, template, draw);
 }
 
 static void test_generated_answers(void **state)
@@ -322,14 +322,14 @@ static void test_captured_items(void **state)
     uproot(&p);
 }
 
-static float broken_state(size_t item, size_t template_, size_t draw, size_t d)
+static float broken_state(size_t item, size_t template, size_t draw, size_t d)
 {
-    return item == 3 && template_ == 1 && d == 2 ? INFINITY : noisy_state(item, template_, draw, d);
+    return item == 3 && template == 1 && d == 2 ? INFINITY : noisy_state(item, template, draw, d);
 }
 
-static double hopeless_margin(size_t item, size_t template_, size_t draw)
+static double hopeless_margin(size_t item, size_t template, size_t draw)
 {
-    return item == 3 ? NAN : planted_margin(item, template_, draw);
+    return item == 3 ? NAN : planted_margin(item, template, draw);
 }
 
 static void test_not_finite(void **state)

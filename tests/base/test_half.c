@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/half.h"
 
@@ -34,8 +35,8 @@ static void values_match_numpy_and_torch(void **state)
         if (sscanf(line, "value %x %x %x", &bits, &f16, &bf16) != 3) continue;
         const float x = float_of(bits);
         uint16_t a, b;
-        pl__f16_from_f32(&a, &x, 1);
-        pl__bf16_from_f32(&b, &x, 1);
+        pl_f16_from_f32(&a, &x, 1);
+        pl_bf16_from_f32(&b, &x, 1);
         if (a != f16 || b != bf16)
             fail_msg("%08x: float16 %04x expected %04x, bfloat16 %04x expected %04x", bits, a, f16, b, bf16);
         n++;
@@ -60,14 +61,14 @@ static void sweeps_match_numpy_and_torch(void **state)
     uint16_t *out = malloc(N * sizeof *out);
     assert_true(in && out);
     for (uint32_t i = 0; i < N; i++) in[i] = float_of(i * 4099U);
-    pl__f16_from_f32(out, in, N);
+    pl_f16_from_f32(out, in, N);
     pl_sha256(found, out, N * sizeof *out);
     assert_string_equal(found, f16);
-    pl__bf16_from_f32(out, in, N);
+    pl_bf16_from_f32(out, in, N);
     pl_sha256(found, out, N * sizeof *out);
     assert_string_equal(found, bf16);
     for (uint32_t i = 0; i <= 0x7c00; i++) out[i] = (uint16_t)i;
-    pl__f32_from_f16(in, out, 0x7c01);
+    pl_f32_from_f16(in, out, 0x7c01);
     pl_sha256(found, in, 0x7c01 * sizeof *in);
     assert_string_equal(found, wide);
     free(in);
@@ -81,15 +82,15 @@ static void all_halves_round_trip(void **state)
     for (uint32_t h = 0; h < 65536; h++) {
         uint16_t in = (uint16_t)h, out;
         float wide;
-        pl__f32_from_f16(&wide, &in, 1);
-        size_t n_over = pl__f16_from_f32(&out, &wide, 1);
+        pl_f32_from_f16(&wide, &in, 1);
+        size_t n_over = pl_f16_from_f32(&out, &wide, 1);
         uint32_t magnitude = h & 0x7fff;
         assert_int_equal(n_over, magnitude == 0x7c00);
         assert_int_equal(isnan(wide) != 0, magnitude > 0x7c00);
         assert_int_equal(out, magnitude == 0x7c00 ? h - 1 : magnitude > 0x7c00 ? h | 0x200 : h);
 
-        pl__f32_from_bf16(&wide, &in, 1);
-        n_over = pl__bf16_from_f32(&out, &wide, 1);
+        pl_f32_from_bf16(&wide, &in, 1);
+        n_over = pl_bf16_from_f32(&out, &wide, 1);
         assert_int_equal(n_over, magnitude == 0x7f80);
         assert_int_equal(isnan(wide) != 0, magnitude > 0x7f80);
         assert_int_equal(out, magnitude == 0x7f80 ? h - 1 : magnitude > 0x7f80 ? h | 0x40 : h);
@@ -104,22 +105,22 @@ static void any_length_and_place(void **state)
     float in[N], back[N + 1];
     uint16_t whole[N], part[N + 1], wide_whole[N];
     for (int i = 0; i < N; i++) in[i] = ldexpf((float)(i - 100) * 1.37f, i % 31 - 12);
-    size_t n_over = pl__f16_from_f32(whole, in, N), n_single = 0;
+    size_t n_over = pl_f16_from_f32(whole, in, N), n_single = 0;
     assert_true(n_over > 0 && n_over < N);
-    for (int i = 0; i < N; i++) n_single += pl__f16_from_f32(&wide_whole[i], &in[i], 1);
+    for (int i = 0; i < N; i++) n_single += pl_f16_from_f32(&wide_whole[i], &in[i], 1);
     assert_int_equal(n_over, n_single);
     assert_memory_equal(whole, wide_whole, sizeof whole);
     for (size_t start = 0; start < 9; start++)
         for (size_t n = 0; n <= N - start; n++) {
             part[n] = 0xabcd;
-            pl__f16_from_f32(part, in + start, n);
+            pl_f16_from_f32(part, in + start, n);
             assert_memory_equal(part, whole + start, n * sizeof *part);
             assert_int_equal(part[n], 0xabcd);
             back[n] = 77.0f;
-            pl__f32_from_f16(back, part, n);
+            pl_f32_from_f16(back, part, n);
             for (size_t i = 0; i < n; i++) {
                 float one;
-                pl__f32_from_f16(&one, &part[i], 1);
+                pl_f32_from_f16(&one, &part[i], 1);
                 assert_true(one == back[i]);
             }
             assert_true(back[n] == 77.0f);

@@ -57,7 +57,7 @@ static void set_up(Block &b, const char *name, dim3 grid, dim3 size, const std::
     }
 }
 
-/* In which blocks run. The hardware promises none: results that hang on it are wrong. */
+/* In which blocks run. The hardware promises none: results that depend on it are wrong. */
 struct BlockOrder {
     uint64_t n_blocks;
     bool reverse;

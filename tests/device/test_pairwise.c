@@ -79,7 +79,7 @@ static void run(const world *w, size_t c)
     free(other);
 }
 
-/* An element's bits hang on its two vectors alone: part of a product has the bits of the whole. */
+/* An element's bits depend on its two vectors alone: part of a product has the bits of the whole. */
 static void test_parts(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* Memory planned before the run: steps and pages shrink to what is free, results stay the same; what cannot fit is
  * refused in one line with its numbers. */
-#include "engine/lazy_device.h"
 #include "engine/budget.h"
+#include "engine/lazy_device.h"
 #include "engine/questions.h"
 #include "engine/same_results.h"
 

@@ -1,5 +1,5 @@
 /* The certificate of a device (engine/certificate.h): passed by the CPU and by a device that runs late; a device whose
- * products hang on the number of rows is caught, with what to do. */
+ * products depend on the number of rows is caught, with what to do. */
 #include "engine/certificate.h"
 
 #include "engine/lazy_device.h"

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "jinja/jinja.h"
-#include "tokenizer/unicode.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         pl_status status = pl_jinja_render(jinja, item, &first);
         if (pl_jinja_render(jinja, item, &second) != status || first.size != second.size) abort();
         if (first.size && memcmp(first.data, second.data, first.size) != 0) abort();
-        if (first.size && pl__utf8_check(first.data, first.size) != first.size) abort();
+        if (first.size && pl_utf8_check(first.data, first.size) != first.size) abort();
         if (pl_jinja_value(jinja, item, &value) == PL_OK)
             json_decref(value);
         else if (value)

@@ -139,7 +139,7 @@ for variant in "${variants[@]}"; do
 done
 if "$python" -c 'import h5py' 2>/dev/null; then
   check "run on the CPU" job_on cpu cpu
-  # float32 on both: log-likelihoods and states agree far inside what a prediction hangs on.
+  # float32 on both: log-likelihoods and states agree far inside what a prediction depends on.
   check "log-likelihoods and states as on the CPU" "$python" tests/gpu/same_numbers.py "$run" "$(run_of "$tmp/cpu")"
 else
   skip "comparison of the run with the CPU's: $python has no h5py"

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "measure/cka.h"
 #include "measure/gram.h"
 #include "statistics/interval.h"
-#include "base/random.h"
 
 static float *normal(size_t n, size_t p, double offset, uint32_t stream)
 {

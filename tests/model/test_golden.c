@@ -46,7 +46,7 @@ static void test_folder(void **state)
     pl_gear_close(&gear);
 }
 
-/* The bits of a sequence's results do not hang on its company in the batch, nor on where it was cut. */
+/* The bits of a sequence's results do not depend on its company in the batch, nor on where it was cut. */
 static void test_same_bits(void **state)
 {
     char folder[PL_PATH_MAX];

@@ -3,22 +3,22 @@
 
 #include "report/report.h"
 
-static int some_flips(size_t item, size_t template_, size_t draw)
+static int some_flips(size_t item, size_t template, size_t draw)
 {
-    bool wrong = template_ > 0 && (item + template_ + draw) % 4 == 0;
+    bool wrong = template > 0 && (item + template + draw) % 4 == 0;
     return wrong ? !planted_gold(item) : planted_gold(item);
 }
 
-static int some_fail(size_t item, size_t template_, size_t draw)
+static int some_fail(size_t item, size_t template, size_t draw)
 {
-    return item % 10 == 0 ? 2 : some_flips(item, template_, draw);
+    return item % 10 == 0 ? 2 : some_flips(item, template, draw);
 }
 
-static float noisy_state(size_t item, size_t template_, size_t draw, size_t d)
+static float noisy_state(size_t item, size_t template, size_t draw, size_t d)
 {
     double a = pl_random_normal(1, PL_RANDOM_TEST, 0, item * PLANTED_WIDTH + d);
-    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t)template_, item * PLANTED_WIDTH + d);
-    return (float)(20.0 + 2.0 * a + (double)template_ + e);
+    double e = pl_random_normal(2 + draw, PL_RANDOM_TEST, (uint32_t) template, item * PLANTED_WIDTH + d);
+    return (float)(20.0 + 2.0 * a + (double)template + e);
 }
 
 static pl_stability_table *table_of(planted *p)

@@ -3,8 +3,8 @@
 
 #include <omp.h>
 
-#include "statistics/template_variance.h"
 #include "base/random.h"
+#include "statistics/template_variance.h"
 
 static void test_golden(void **state)
 {

@@ -4,9 +4,9 @@
 #include <omp.h>
 #include <string.h>
 
+#include "base/random.h"
 #include "statistics/interval.h"
 #include "statistics/variance_components.h"
-#include "base/random.h"
 
 /* Float32 inputs, double arithmetic: what is left is rounding of sums. */
 static const double CLOSE = 1e-9;

@@ -2,8 +2,8 @@
  * the threads; what does not fit is counted; a missing row or a row outside is refused. */
 #include <pthread.h>
 
-#include "store/fixture.h"
 #include "base/half.h"
+#include "store/fixture.h"
 
 enum { N = 3001, W = 17, THREADS = 4, STEP = 13 };
 
@@ -46,9 +46,9 @@ static void *as_device(const float *values, pl_storage storage)
     uint16_t *halves = malloc(N * W * sizeof *halves);
     const float limit = storage == PL_STORE_F16 ? 65520.0f : 3.39617752923046e38f;
     if (storage == PL_STORE_F16)
-        pl__f16_from_f32(halves, values, N * W);
+        pl_f16_from_f32(halves, values, N * W);
     else
-        pl__bf16_from_f32(halves, values, N * W);
+        pl_bf16_from_f32(halves, values, N * W);
     for (size_t i = 0; i < N * W; i++)
         if (fabsf(values[i]) >= limit) halves[i]++;
     return halves;

@@ -11,8 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "task/data.h"
+#include "base/digest.h"
 #include "jinja/python.h"
+#include "task/data.h"
 
 #define GOLDEN PLUMB_SOURCE_DIR "/tests/golden/task/"
 

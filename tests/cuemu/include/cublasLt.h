@@ -3,7 +3,7 @@
  * Products are plain float32 sums over k in ascending order on host memory. What the library's manual does not allow is
  * refused, also where the library itself is lenient; views need 16-byte alignment, a bias the type of D.
  *
- * Environment, CUEMU_CUBLASLT: absent (the library does not start), variant (the bits of a row hang on how many there
+ * Environment, CUEMU_CUBLASLT: absent (the library does not start), variant (the bits of a row depend on how many there
  * are), split (the first proposal cuts k in two, without workspace), narrow (the only algorithm cannot do more than
  * 4096 rows), rough (GELU is off by 1e-3). */
 #ifndef CUEMU_CUBLASLT_H

@@ -101,7 +101,7 @@ def long_variant(model, config):
 
 
 def greedy(model, ids, n):
-    """Greedy ids, and the smallest margin between the two best: it must not hang on rounding."""
+    """Greedy ids, and the smallest margin between the two best: it must not depend on rounding."""
     out, margin = [], float("inf")
     for _ in range(n):
         logits = reference(model, ids)[1][-1]

@@ -1,0 +1,15 @@
+/* Digests as lower-case hexadecimal text. */
+#ifndef PLUMB_BASE_DIGEST_H
+#define PLUMB_BASE_DIGEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { PL_HASH_TEXT = 33, PL_SHA256_TEXT = 65 };
+
+void pl_hex(char *out, const uint8_t *bytes, size_t n); /* 2 n digits and a NUL */
+
+void pl_hash128(char out[PL_HASH_TEXT], const void *data, size_t size);  /* XXH3-128, for identities */
+void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size); /* where a user expects it */
+
+#endif

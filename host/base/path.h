@@ -1,0 +1,14 @@
+/* Paths as text in buffers of one size. */
+#ifndef PLUMB_BASE_PATH_H
+#define PLUMB_BASE_PATH_H
+
+#include "base/status.h"
+
+enum { PL_PATH_MAX = 4096 };
+
+/* A printf-made path; PL_E_INPUT when longer than the buffer. */
+pl_status pl_path(char out[PL_PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The folder part of a path ("." when there is none). */
+pl_status pl_path_folder(char out[PL_PATH_MAX], const char *path);
+
+#endif
