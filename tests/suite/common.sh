@@ -1,0 +1,46 @@
+# What the parts of the suite share; sourced by each of them from the top of the sources.
+#
+# A part runs by itself (`tests/suite/unit.sh`) or is called by tests/run.sh, which adds the counts up: every result is a
+# line PASS, FAIL or SKIP in $PLUMB_COUNTS. A part ends with 0 unless the parts behind it cannot run without it.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+own_counts=
+if [ -z "${PLUMB_COUNTS:-}" ]; then
+  PLUMB_COUNTS=$(mktemp) own_counts=1
+  export PLUMB_COUNTS
+  trap 'tests/suite/total.sh "$PLUMB_COUNTS"; code=$?; rm -f "$PLUMB_COUNTS"; exit $code' EXIT
+fi
+
+step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS + ${PLUMB_SUITE_S:-0})); }
+pass() { echo "PASS $*" >>"$PLUMB_COUNTS"; }
+skip() { echo "SKIP $*" | tee -a "$PLUMB_COUNTS"; }
+fail() { echo "FAIL $*" | tee -a "$PLUMB_COUNTS"; }
+
+# Takes the PASS, FAIL and SKIP lines of a log over; shows those that are no PASS.
+take() {
+  grep -E '^(PASS|FAIL|SKIP)' "$1" >>"$PLUMB_COUNTS"
+  grep -E '^(FAIL|SKIP)' "$1"
+  return 0
+}
+
+# A build in a folder of its own; $1 folder, the rest goes to CMake.
+build() {
+  local folder=$1
+  shift
+  cmake -S . -B "$folder" -G Ninja "$@" >"$folder.log" 2>&1 && ninja -C "$folder" --quiet >>"$folder.log" 2>&1 && return 0
+  grep -E 'error|Error|FAILED' "$folder.log" | head -20
+  tail -5 "$folder.log"
+  fail "build $folder (see $folder.log)"
+  return 1
+}
+
+# A script that prints PASS, FAIL and SKIP lines; $1 log, the rest is the command. It must end well and say something.
+script() {
+  local log=$1 code
+  shift
+  timeout 1800 "$@" >"$log" 2>&1
+  code=$?
+  take "$log"
+  if [ $code -ne 0 ] && ! grep -q '^FAIL' "$log"; then tail -5 "$log"; fail "$* ended with $code"; fi
+  grep -qE '^(PASS|SKIP|FAIL)' "$log" || fail "$* ran no test"
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# The CUDA kernels on the emulated device: planted faults turn the op tests red, and no data races (thread sanitizer).
+source "$(dirname "$0")/common.sh"
+step "CUDA: planted faults turn the op tests red"
+script build-test/faults.log tests/cuda/faults.sh build-test
+
+step "CUDA: kernels with the thread sanitizer"
+# Only the plug-in is built with it; the op tests are those of the build for speed, so no race of theirs is looked for.
+# A race ends a test with 66.
+race() {
+  local log=build-tsan/$1${3:+-$3}.log code
+  PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$PWD/build-tsan/libplumb_cuda_emulated.so PLUMB_CUDA_PRODUCT=own \
+    OMP_NUM_THREADS=1 LD_PRELOAD=$(gcc -print-file-name=libtsan.so) timeout 1200 "build-test/tests/device_$1" "${@:2}" >"$log" 2>&1
+  code=$?
+  if [ $code -eq 0 ] && grep -q '^\[  PASSED' "$log" && ! grep -q 'WARNING: ThreadSanitizer' "$log"; then echo "PASS race $*"; else
+    grep -m3 -E 'WARNING: ThreadSanitizer|^ERROR|    #0' "$log"
+    echo "FAIL race: $* with the thread sanitizer ended with $code"
+  fi
+}
+if cmake -S . -B build-tsan -G Ninja -DPLUMB_SANITIZE=thread >build-tsan.log 2>&1 && ninja -C build-tsan --quiet plumb_cuda_emulated >>build-tsan.log 2>&1; then
+  # Each op that has a kernel; products, which take long, with two types.
+  for kernel in cuda/*.cu; do
+    name=$(basename "$kernel" .cu)
+    [ -e "tests/device/test_$name.c" ] || continue
+    case $name in
+      linear | score) for type in float32 bfloat16; do race "test_$name" --only "$type"; done ;;
+      *) race "test_$name" ;;
+    esac
+  done >build-tsan/races.log
+  take build-tsan/races.log
+else
+  fail "build-tsan (see build-tsan.log)"
+fi

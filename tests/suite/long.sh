@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# What takes long: every fuzz target for a minute, and tests/long/*.sh.
+source "$(dirname "$0")/common.sh"
+step "long: fuzzing, a minute a parser"
+build build-fuzz -DPLUMB_FUZZ=ON -DPLUMB_SANITIZE=address -DCMAKE_C_COMPILER=clang || exit 0
+for target in $(find build-fuzz -type f -name 'fuzz_*' -perm -u+x); do
+  name=$(basename "$target")
+  work=$(mktemp -d)
+  if "$target" -max_total_time=60 -rss_limit_mb=4096 -timeout=10 "$work" "tests/fuzz/corpus/${name#fuzz_}" >"build-fuzz/$name.log" 2>&1; then
+    pass "$name"
+  else
+    tail -5 "build-fuzz/$name.log"
+    fail "$name"
+  fi
+  rm -rf "$work"
+done
+step "long: scripts"
+for test in tests/long/*.sh; do
+  log=build-test/long-$(basename "$test").log
+  "$test" >"$log" 2>&1
+  case $? in
+    0) pass "$test" ;;
+    77) skip "$test" ;;
+    *) tail -5 "$log"; fail "$test" ;;
+  esac
+done
