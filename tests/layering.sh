@@ -58,7 +58,7 @@ for file in cuda/*.c cuda/*.h cuda/*.cu cuda/*.cuh; do
     END {if (open) print open}' "$file")
 done
 
-# Every entry of the CPU's table has a case in the op tests (some through pl_gear_open, pl_gear_close, pl_view_free), and
+# Every entry of the CPU's table has a case in the op tests (some through pl_processor_open, pl_processor_close, pl_view_free), and
 # the CUDA backend's table has it, too.
 while read -r op; do
   grep -qrwE "$op" tests/device --include='*.c' --include='*.h' || breach "op $op has no test in tests/device"

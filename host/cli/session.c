@@ -18,9 +18,10 @@ pl_status pl__session_open(pl__session *out, const char *model, const pl_argumen
     PL_GOTO(status, failed, pl_model_find(folder, model));
     PL_GOTO(status, failed, pl_checkpoint_open(&out->checkpoint, folder));
     PL_GOTO(status, failed, pl_tokenizer_open(&out->tokenizer, folder));
-    PL_GOTO(status, failed, pl_gear_open(&out->gear, device ? device : "auto", (int)threads));
-    if (out->gear.choice[0] && !pl_argument_flag(arguments, PL_OPTION_QUIET)) fprintf(stderr, "%s\n", out->gear.choice);
-    PL_GOTO(status, failed, pl_model_load(&out->model, &out->gear, out->checkpoint, compute));
+    PL_GOTO(status, failed, pl_processor_open(&out->processor, device ? device : "auto", (int)threads));
+    if (out->processor.choice[0] && !pl_argument_flag(arguments, PL_OPTION_QUIET))
+        fprintf(stderr, "%s\n", out->processor.choice);
+    PL_GOTO(status, failed, pl_model_load(&out->model, &out->processor, out->checkpoint, compute));
     PL_GOTO(status, failed, pl_engine_create(&out->engine, out->model, &options));
     return PL_OK;
 failed:
@@ -32,7 +33,7 @@ void pl__session_close(pl__session *session)
 {
     pl_engine_free(session->engine);
     pl_model_free(session->model);
-    pl_gear_close(&session->gear);
+    pl_processor_close(&session->processor);
     pl_tokenizer_free(session->tokenizer);
     pl_checkpoint_close(session->checkpoint);
     *session = (pl__session){0};

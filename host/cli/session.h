@@ -6,7 +6,7 @@
 #include "engine/engine.h"
 
 typedef struct pl__session {
-    pl_gear gear;
+    pl_processor processor;
     pl_checkpoint *checkpoint;
     pl_tokenizer *tokenizer;
     pl_model *model;

@@ -68,7 +68,7 @@ static bool parse_plugin(const char **backend, int *index, const char *name)
     return true;
 }
 
-static pl_status open_plugin(pl_gear *out, const char *backend, int index, int n_threads)
+static pl_status open_plugin(pl_processor *out, const char *backend, int index, int n_threads)
 {
     const pl_backend *ops;
     PL_TRY(pl__plugin_open(&ops, backend));
@@ -77,14 +77,14 @@ static pl_status open_plugin(pl_gear *out, const char *backend, int index, int n
     return PL_OK;
 }
 
-static pl_status open_cpu(pl_gear *out, int n_threads)
+static pl_status open_cpu(pl_processor *out, int n_threads)
 {
     PL_TRY(pl_backend_cpu.open(&out->device, 0, n_threads, &services));
     out->ops = &pl_backend_cpu;
     return PL_OK;
 }
 
-static pl_status open_best(pl_gear *out, int n_threads)
+static pl_status open_best(pl_processor *out, int n_threads)
 {
     if (open_plugin(out, "cuda", 0, n_threads) == PL_OK) {
         pl_device_facts facts;
@@ -96,12 +96,12 @@ static pl_status open_best(pl_gear *out, int n_threads)
     return open_cpu(out, n_threads);
 }
 
-pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads)
+pl_status pl_processor_open(pl_processor *out, const char *name, int n_threads)
 {
     const char *backend;
     int index;
     pl_status status;
-    *out = (pl_gear){0};
+    *out = (pl_processor){0};
     PL_TRY(count_threads(&n_threads));
     if (strcmp(name, "cpu") == 0)
         status = open_cpu(out, n_threads);
@@ -111,12 +111,12 @@ pl_status pl_gear_open(pl_gear *out, const char *name, int n_threads)
         status = open_plugin(out, backend, index, n_threads);
     else
         return pl_fail(PL_E_USAGE, "device '%s' is not known: expected cpu, cuda, cuda:<index> (from 0) or auto", name);
-    if (status != PL_OK) pl_gear_close(out);
+    if (status != PL_OK) pl_processor_close(out);
     return status;
 }
 
-void pl_gear_close(pl_gear *gear)
+void pl_processor_close(pl_processor *processor)
 {
-    if (gear->device) gear->ops->close(gear->device);
-    *gear = (pl_gear){0};
+    if (processor->device) processor->ops->close(processor->device);
+    *processor = (pl_processor){0};
 }

@@ -2,21 +2,21 @@
 #include "base/memory.h"
 #include "device/device.h"
 
-pl_status pl_view_create(const pl_gear *gear, pl_view *out, size_t rows, size_t columns, pl_dtype dtype)
+pl_status pl_view_create(const pl_processor *processor, pl_view *out, size_t rows, size_t columns, pl_dtype dtype)
 {
     size_t n, bytes;
     *out = (pl_view){0};
     PL_TRY(pl_mul_size(&n, rows, columns, "a view's elements"));
     PL_TRY(pl_mul_size(&bytes, n, pl_dtype_bytes(dtype), "a view's bytes"));
     pl_view view = {.rows = rows, .columns = columns, .stride = columns, .dtype = dtype};
-    PL_TRY(gear->ops->buffer_create(gear->device, &view.buffer, bytes));
+    PL_TRY(processor->ops->buffer_create(processor->device, &view.buffer, bytes));
     *out = view;
     return PL_OK;
 }
 
-void pl_view_free(const pl_gear *gear, pl_view *view)
+void pl_view_free(const pl_processor *processor, pl_view *view)
 {
-    if (view->buffer) gear->ops->buffer_free(view->buffer);
+    if (view->buffer) processor->ops->buffer_free(view->buffer);
     *view = (pl_view){0};
 }
 

@@ -25,16 +25,16 @@ static pl_status append_one(pl__list *list, size_t value)
     return append(list, &(int32_t){(int32_t)value}, 1);
 }
 
-static void free_memory(pl__packed *batch, const pl_gear *gear)
+static void free_memory(pl__packed *batch, const pl_processor *processor)
 {
     for (size_t i = 0; i < 2; i++) {
-        if (batch->staging[i]) gear->ops->host_memory_free(gear->device, batch->staging[i]);
+        if (batch->staging[i]) processor->ops->host_memory_free(processor->device, batch->staging[i]);
         batch->staging[i] = NULL;
     }
-    pl_view_free(gear, &batch->block);
+    pl_view_free(processor, &batch->block);
 }
 
-void pl__packed_free(pl__packed *batch, const pl_gear *gear)
+void pl__packed_free(pl__packed *batch, const pl_processor *processor)
 {
     for (size_t i = 0; i < PL__LISTS; i++) free(batch->lists[i].data);
     free(batch->targets.data);
@@ -42,9 +42,9 @@ void pl__packed_free(pl__packed *batch, const pl_gear *gear)
     free(batch->whole.data);
     free(batch->means.data);
     free(batch->place.data);
-    free_memory(batch, gear);
+    free_memory(batch, processor);
     for (size_t i = 0; i < 2; i++)
-        if (batch->read[i]) gear->ops->event_free(batch->read[i]);
+        if (batch->read[i]) processor->ops->event_free(batch->read[i]);
     *batch = (pl__packed){0};
 }
 
@@ -289,29 +289,30 @@ static void lay_out(pl__packed *batch, size_t *total, size_t *used)
     }
 }
 
-static pl_status reserve(pl__packed *batch, const pl_gear *gear, pl_stream *stream, size_t n)
+static pl_status reserve(pl__packed *batch, const pl_processor *processor, pl_stream *stream, size_t n)
 {
     for (size_t i = 0; i < 2; i++)
-        if (!batch->read[i]) PL_TRY(gear->ops->event_create(gear->device, &batch->read[i]));
+        if (!batch->read[i]) PL_TRY(processor->ops->event_create(processor->device, &batch->read[i]));
     if (batch->block.columns >= n) return PL_OK;
     n += n / 2 + 4096;
-    PL_TRY(gear->ops->stream_wait(stream)); /* it may still read the memory that goes */
-    free_memory(batch, gear);
+    PL_TRY(processor->ops->stream_wait(stream)); /* it may still read the memory that goes */
+    free_memory(batch, processor);
     batch->in_use[0] = batch->in_use[1] = false;
     batch->n_moved++;
     for (size_t i = 0; i < 2; i++)
-        PL_TRY(gear->ops->host_memory_create(gear->device, (void **)&batch->staging[i], n * sizeof **batch->staging));
-    return pl_view_create(gear, &batch->block, 1, n, PL_I32);
+        PL_TRY(processor->ops->host_memory_create(processor->device, (void **)&batch->staging[i],
+                                                  n * sizeof **batch->staging));
+    return pl_view_create(processor, &batch->block, 1, n, PL_I32);
 }
 
-pl_status pl__packed_send(pl__packed *batch, const pl_gear *gear, pl_stream *stream)
+pl_status pl__packed_send(pl__packed *batch, const pl_processor *processor, pl_stream *stream)
 {
-    const pl_backend *ops = gear->ops;
+    const pl_backend *ops = processor->ops;
     if (batch->means.n) PL_TRY(group_means(batch));
     PL_TRY(set_counts(batch));
     size_t total, used;
     lay_out(batch, &total, &used);
-    PL_TRY(reserve(batch, gear, stream, total));
+    PL_TRY(reserve(batch, processor, stream, total));
     size_t turn = batch->turn ^= 1;
     if (batch->in_use[turn]) PL_TRY(ops->event_wait_host(batch->read[turn]));
     int32_t *staging = batch->staging[turn];

@@ -70,7 +70,7 @@ typedef struct pl__packed {
     size_t n_moved; /* how often the block has moved: older views are void */
 } pl__packed;
 
-void pl__packed_free(pl__packed *batch, const pl_gear *gear); /* takes {0} */
+void pl__packed_free(pl__packed *batch, const pl_processor *processor); /* takes {0} */
 /* `width`: of a page table row at least; batch->width is what it became. */
 void pl__packed_clear(pl__packed *batch, size_t width);
 /* The smallest bucket for n rows, at most `limit` (which is then the last one). */
@@ -90,7 +90,7 @@ pl_status pl__packed_wants(pl__packed *batch, const pl__paths *plan, const pl__c
 pl_status pl__packed_step(pl__packed *batch, const pl__schedule *schedule);
 
 /* Sets counts and sends everything. */
-pl_status pl__packed_send(pl__packed *batch, const pl_gear *gear, pl_stream *stream);
+pl_status pl__packed_send(pl__packed *batch, const pl_processor *processor, pl_stream *stream);
 /* The views as the device's ops take them. */
 pl_batch pl__packed_view(const pl__packed *batch);
 

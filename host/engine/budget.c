@@ -12,7 +12,7 @@ static size_t view_bytes(pl_view v)
 static size_t page_bytes(const pl_engine *engine)
 {
     const pl_config *c = engine->config;
-    return engine->gear->ops->kv_page_bytes(c->L, c->G, c->D, pl_dtype_storage(pl_model_compute(engine->model)));
+    return engine->processor->ops->kv_page_bytes(c->L, c->G, c->D, pl_dtype_storage(pl_model_compute(engine->model)));
 }
 
 /* What the engine holds already and this call may use again, or give back. */
@@ -56,7 +56,7 @@ pl_status pl__memory_plan(pl__memory *out, const pl_engine *engine, const pl__de
                        "shorten the prompts",
                        engine->options.kv_tokens, least * PL_PAGE);
     pl_device_facts facts;
-    PL_TRY(engine->gear->ops->facts(engine->gear->device, &facts));
+    PL_TRY(engine->processor->ops->facts(engine->processor->device, &facts));
     size_t available = facts.free_bytes + held_bytes(engine);
     bool on_cpu = pl__engine_on_cpu(engine);
     /* A few per cent stay free on a device (the driver's own needs); on the CPU others live as well. */

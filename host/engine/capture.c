@@ -51,13 +51,14 @@ pl_status pl__captured_open(pl__captured *c, const pl__paths *plan, pl_engine *e
         size_t n_layers = c->capture->n_layers;
         PL_GOTO(status, fail, pl__engine_reserve_states(engine, (pl__kept)p, n_layers, c->n_rows[p]));
         for (size_t l = 0; p == PL__KEPT_MEAN && l < n_layers; l++) /* sums begin at zero */
-            PL_GOTO(status, fail,
-                    engine->gear->ops->fill_zero(engine->stream, pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
+            PL_GOTO(
+                status, fail,
+                engine->processor->ops->fill_zero(engine->stream, pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
     }
     PL_GOTO(status, fail, pl_new(&c->target_slots, plan->n_targets));
     if (plan->n_targets) {
-        PL_GOTO(status, fail, pl_view_create(engine->gear, &c->log_probability, 1, plan->n_targets, PL_F32));
-        PL_GOTO(status, fail, pl_view_create(engine->gear, &c->target_greedy, 1, plan->n_targets, PL_I32));
+        PL_GOTO(status, fail, pl_view_create(engine->processor, &c->log_probability, 1, plan->n_targets, PL_F32));
+        PL_GOTO(status, fail, pl_view_create(engine->processor, &c->target_greedy, 1, plan->n_targets, PL_I32));
     }
     return PL_OK;
 fail:
@@ -69,8 +70,8 @@ void pl__captured_close(pl__captured *c)
 {
     if (c->engine) {
         if (c->keeps[PL__KEPT_ALL]) pl__engine_release_states(c->engine, PL__KEPT_ALL); /* too large to be kept */
-        pl_view_free(c->engine->gear, &c->log_probability);
-        pl_view_free(c->engine->gear, &c->target_greedy);
+        pl_view_free(c->engine->processor, &c->log_probability);
+        pl_view_free(c->engine->processor, &c->target_greedy);
     }
     free(c->target_slots);
     *c = (pl__captured){0};
@@ -125,8 +126,8 @@ pl_status pl__captured_take(pl__captured *c, const pl__packed *batch)
                                  .to = pl_view_columns(c->log_probability, c->n_targets, n)};
     const pl_copy_args greedy = {.from = pl_view_columns(engine->target_greedy, 0, n),
                                  .to = pl_view_columns(c->target_greedy, c->n_targets, n)};
-    PL_TRY(engine->gear->ops->copy(engine->stream, &values));
-    PL_TRY(engine->gear->ops->copy(engine->stream, &greedy));
+    PL_TRY(engine->processor->ops->copy(engine->stream, &values));
+    PL_TRY(engine->processor->ops->copy(engine->stream, &greedy));
     memcpy(c->target_slots + c->n_targets, batch->targets.data, n * sizeof *c->target_slots);
     c->n_targets += n;
     return PL_OK;
@@ -134,7 +135,7 @@ pl_status pl__captured_take(pl__captured *c, const pl__packed *batch)
 
 static pl_status fetch_scores(pl__captured *c, const pl__paths *plan, pl_results *results)
 {
-    const pl_backend *ops = c->engine->gear->ops;
+    const pl_backend *ops = c->engine->processor->ops;
     pl_stream *stream = c->engine->stream;
     if (!plan->n_targets) return PL_OK;
     if (c->n_targets != plan->n_targets)
@@ -179,9 +180,9 @@ pl_status pl__captured_fetch(pl__captured *c, const pl__paths *plan, pl_results 
     float **into[PL__KEPT] = {results->last, results->label, results->mean, results->all};
     for (size_t p = 0; p < PL__KEPT; p++)
         for (size_t l = 0; c->keeps[p] && l < c->capture->n_layers; l++)
-            PL_TRY(engine->gear->ops->download(engine->stream, into[p][l],
-                                               pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
-    PL_TRY(engine->gear->ops->stream_wait(engine->stream));
+            PL_TRY(engine->processor->ops->download(engine->stream, into[p][l],
+                                                    pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
+    PL_TRY(engine->processor->ops->stream_wait(engine->stream));
     finish_rows(c, plan, results);
     return fetch_scores(c, plan, results);
 }

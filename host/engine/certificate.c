@@ -59,24 +59,25 @@ static void draw_paths(paths *p, const pl_config *config)
     }
 }
 
-static pl_status differ(const pl_gear *gear, const char *what, const char *way)
+static pl_status differ(const pl_processor *processor, const char *what, const char *way)
 {
     return pl_fail(PL_E_DEVICE,
                    "certificate: on device '%s' %s have other bits when the same paths run %s; results would depend on "
                    "batching. Set PLUMB_CUDA_PRODUCT=own (plumb's own products) and run again; if that does not help, "
                    "it is a bug of plumb",
-                   gear->ops->name, what, way);
+                   processor->ops->name, what, way);
 }
 
-static pl_status compare(const pl_gear *gear, const pl_results *a, const pl_results *b, const char *way)
+static pl_status compare(const pl_processor *processor, const pl_results *a, const pl_results *b, const char *way)
 {
     size_t n = a->n_requests, n_tokens = (size_t)a->token_indptr[a->choice_indptr[n]];
     if (memcmp(a->log_probability, b->log_probability, n_tokens * sizeof(float)) != 0)
-        return differ(gear, "log-probabilities", way);
+        return differ(processor, "log-probabilities", way);
     for (size_t l = 0; l < a->n_layers; l++) {
         if (memcmp(a->last[l], b->last[l], n * a->C * sizeof(float)) != 0)
-            return differ(gear, "states of last tokens", way);
-        if (memcmp(a->mean[l], b->mean[l], n * a->C * sizeof(float)) != 0) return differ(gear, "means of states", way);
+            return differ(processor, "states of last tokens", way);
+        if (memcmp(a->mean[l], b->mean[l], n * a->C * sizeof(float)) != 0)
+            return differ(processor, "means of states", way);
     }
     return PL_OK;
 }
@@ -113,7 +114,7 @@ pl_status pl_certify(pl_certificate *out, pl_model *model)
     draw_paths(p, c);
     for (size_t w = 0; w < WAYS; w++) {
         PL_GOTO(status, done, score(&results[w], model, &ways[w].options, &capture, p));
-        if (w) PL_GOTO(status, done, compare(pl_model_gear(model), results[0], results[w], ways[w].name));
+        if (w) PL_GOTO(status, done, compare(pl_model_processor(model), results[0], results[w], ways[w].name));
     }
     *out = (pl_certificate){PATHS, results[WAYS - 1]->tokens_in_requests, pl_clock_s() - start};
 done:

@@ -5,35 +5,35 @@
 #include <stdlib.h>
 
 /* The ops a forward pass may need; what a family adds (rotary, gate, head_norm) the forward pass asks for itself. */
-static pl_status require_ops(const pl_gear *gear)
+static pl_status require_ops(const pl_processor *processor)
 {
-    PL_TRY(PL_REQUIRE(gear, kv_create));
-    PL_TRY(PL_REQUIRE(gear, kv_copy));
-    PL_TRY(PL_REQUIRE(gear, kv_write));
-    PL_TRY(PL_REQUIRE(gear, attention));
-    PL_TRY(PL_REQUIRE(gear, embed));
-    PL_TRY(PL_REQUIRE(gear, norm));
-    PL_TRY(PL_REQUIRE(gear, linear));
-    PL_TRY(PL_REQUIRE(gear, gather));
-    PL_TRY(PL_REQUIRE(gear, pool));
-    PL_TRY(PL_REQUIRE(gear, copy));
-    PL_TRY(PL_REQUIRE(gear, convert));
-    return PL_REQUIRE(gear, score);
+    PL_TRY(PL_REQUIRE(processor, kv_create));
+    PL_TRY(PL_REQUIRE(processor, kv_copy));
+    PL_TRY(PL_REQUIRE(processor, kv_write));
+    PL_TRY(PL_REQUIRE(processor, attention));
+    PL_TRY(PL_REQUIRE(processor, embed));
+    PL_TRY(PL_REQUIRE(processor, norm));
+    PL_TRY(PL_REQUIRE(processor, linear));
+    PL_TRY(PL_REQUIRE(processor, gather));
+    PL_TRY(PL_REQUIRE(processor, pool));
+    PL_TRY(PL_REQUIRE(processor, copy));
+    PL_TRY(PL_REQUIRE(processor, convert));
+    return PL_REQUIRE(processor, score);
 }
 
 pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_options *options)
 {
     *out = NULL;
-    PL_TRY(require_ops(pl_model_gear(model)));
+    PL_TRY(require_ops(pl_model_processor(model)));
     pl_engine *engine;
     PL_TRY(pl_new(&engine, 1));
     engine->model = model;
-    engine->gear = pl_model_gear(model);
+    engine->processor = pl_model_processor(model);
     engine->config = pl_model_config(model);
     if (options) engine->options = *options;
-    pl_status status = engine->gear->ops->stream_create(engine->gear->device, &engine->stream);
-    engine->batch.bucketed = engine->gear->ops->record_begin != NULL;
-    pl__graphs_open(&engine->graphs, engine->gear);
+    pl_status status = engine->processor->ops->stream_create(engine->processor->device, &engine->stream);
+    engine->batch.bucketed = engine->processor->ops->record_begin != NULL;
+    pl__graphs_open(&engine->graphs, engine->processor);
     if (status == PL_OK)
         *out = engine;
     else
@@ -44,7 +44,7 @@ pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_opt
 void pl_engine_free(pl_engine *engine)
 {
     if (!engine) return;
-    const pl_backend *ops = engine->gear->ops;
+    const pl_backend *ops = engine->processor->ops;
     if (engine->stream) {
         (void)ops->stream_wait(engine->stream); /* nothing below may still be in use */
     }
@@ -52,14 +52,14 @@ void pl_engine_free(pl_engine *engine)
     if (engine->stream) ops->stream_free(engine->stream);
     pl__outlet_close(&engine->outlet);
     for (size_t p = 0; p < PL__KEPT; p++) {
-        for (size_t l = 0; l < engine->n_layers[p]; l++) pl_view_free(engine->gear, &engine->states[p][l]);
+        for (size_t l = 0; l < engine->n_layers[p]; l++) pl_view_free(engine->processor, &engine->states[p][l]);
         free(engine->states[p]);
     }
-    pl__packed_free(&engine->batch, engine->gear);
+    pl__packed_free(&engine->batch, engine->processor);
     pl_activations_free(engine->activations);
-    pl_view_free(engine->gear, &engine->arg_max);
-    pl_view_free(engine->gear, &engine->log_probability);
-    pl_view_free(engine->gear, &engine->target_greedy);
+    pl_view_free(engine->processor, &engine->arg_max);
+    pl_view_free(engine->processor, &engine->log_probability);
+    pl_view_free(engine->processor, &engine->target_greedy);
     if (engine->kv) ops->kv_free(engine->kv);
     pl__pages_close(&engine->pages);
     free(engine);

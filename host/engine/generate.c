@@ -53,9 +53,9 @@ static pl_status find_group(const call *g, size_t first, size_t n, size_t most_p
 static pl_status run(call *g)
 {
     pl_engine *engine = g->engine;
-    const pl_backend *ops = engine->gear->ops;
+    const pl_backend *ops = engine->processor->ops;
     size_t n_rows = engine->batch.lists[PL__HEAD_ROWS].n;
-    PL_TRY(pl__packed_send(&engine->batch, engine->gear, engine->stream));
+    PL_TRY(pl__packed_send(&engine->batch, engine->processor, engine->stream));
     pl_pass pass = {.greedy = engine->arg_max};
     PL_TRY(pl__engine_run(engine, &pass));
     if (!n_rows) return PL_OK;
@@ -154,7 +154,7 @@ static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progres
     }
     if (progress) pl_progress_set(progress, done + n);
 end:
-    if (status != PL_OK) (void)g->engine->gear->ops->stream_wait(g->engine->stream);
+    if (status != PL_OK) (void)g->engine->processor->ops->stream_wait(g->engine->stream);
     for (size_t i = 0; i < n; i++) pl__continuation_close(&g->continuations[i], &g->engine->pages);
     pl__schedule_close(&schedule);
     pl__paths_close(&plan);

@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-void pl__graphs_open(pl__graphs *graphs, const pl_gear *gear)
+void pl__graphs_open(pl__graphs *graphs, const pl_processor *processor)
 {
     const char *asked = getenv("PLUMB_GRAPHS");
     bool off = asked && strcmp(asked, "off") == 0;
-    *graphs = (pl__graphs){.gear = gear->ops->record_begin && !off ? gear : NULL};
+    *graphs = (pl__graphs){.processor = processor->ops->record_begin && !off ? processor : NULL};
 }
 
 static void forget(pl__graphs *graphs, pl__recorded *entry)
 {
-    if (entry->graph) graphs->gear->ops->graph_free(entry->graph);
+    if (entry->graph) graphs->processor->ops->graph_free(entry->graph);
     free(entry->key.data);
     *entry = (pl__recorded){0};
 }
@@ -95,7 +95,7 @@ static pl__recorded *find(pl__graphs *graphs)
 
 static pl_status record(pl__graphs *graphs, pl_model *model, const pl_pass *pass, pl_graph **out)
 {
-    const pl_backend *ops = graphs->gear->ops;
+    const pl_backend *ops = graphs->processor->ops;
     PL_TRY(ops->record_begin(pass->stream));
     pl_status status = pl_model_forward(model, pass);
     PL_KEEP(status, ops->record_end(pass->stream, out)); /* also after a failure: the stream must be usable again */
@@ -108,8 +108,8 @@ static pl_status record(pl__graphs *graphs, pl_model *model, const pl_pass *pass
 
 pl_status pl__graphs_run(pl__graphs *graphs, pl_model *model, const pl_pass *pass)
 {
-    if (!graphs->gear) return pl_model_forward(model, pass);
-    const pl_backend *ops = graphs->gear->ops;
+    if (!graphs->processor) return pl_model_forward(model, pass);
+    const pl_backend *ops = graphs->processor->ops;
     PL_TRY(make_key(&graphs->key, pass));
     pl__recorded *entry = find(graphs);
     bool known = entry->key.n && entry->key.n == graphs->key.n &&

@@ -21,7 +21,7 @@ typedef struct pl__recorded {
 } pl__recorded;
 
 typedef struct pl__graphs {
-    const pl_gear *gear; /* NULL: passes run directly */
+    const pl_processor *processor; /* NULL: passes run directly */
     pl__recorded entries[PL__GRAPHS];
     pl__key key; /* of the pass at hand */
     uint64_t clock;
@@ -29,7 +29,7 @@ typedef struct pl__graphs {
 } pl__graphs;
 
 /* PLUMB_GRAPHS=off in the environment runs every pass directly (same bits; to find out what is at fault). */
-void pl__graphs_open(pl__graphs *graphs, const pl_gear *gear);
+void pl__graphs_open(pl__graphs *graphs, const pl_processor *processor);
 void pl__graphs_close(pl__graphs *graphs); /* takes {0} */
 
 /* Forgets all recordings: to be called, with an empty stream, before memory that a pass may name is freed, because new

@@ -29,10 +29,10 @@ static void free_places(pl__outlet *o)
 {
     for (size_t p = 0; p < PL__OUTLET_PLACES; p++) {
         pl__place *place = &o->places[p];
-        for (size_t l = 0; place->states && l < o->room_layers; l++) pl_view_free(o->gear, &place->states[l]);
+        for (size_t l = 0; place->states && l < o->room_layers; l++) pl_view_free(o->processor, &place->states[l]);
         free(place->states);
         place->states = NULL;
-        if (place->host) o->gear->ops->host_memory_free(o->gear->device, place->host);
+        if (place->host) o->processor->ops->host_memory_free(o->processor->device, place->host);
         place->host = NULL;
     }
     o->room_layers = o->room_bytes = 0;
@@ -50,7 +50,7 @@ void pl__outlet_held(const pl__outlet *o, size_t *device, size_t *host)
 
 void pl__outlet_release(pl__outlet *o)
 {
-    if (!o->gear) return;
+    if (!o->processor) return;
     free_places(o);
     o->n_moved++;
 }
@@ -67,12 +67,12 @@ static bool fits(const pl__outlet *o, size_t bytes)
 
 static pl_status make_places(pl__outlet *o)
 {
-    const pl_backend *ops = o->gear->ops;
+    const pl_backend *ops = o->processor->ops;
     size_t bytes = o->n_layers * layer_bytes(o) + (o->logits ? o->rows * o->V * sizeof(float) : 0);
-    if (!o->copies) PL_TRY(ops->stream_create(o->gear->device, &o->copies));
+    if (!o->copies) PL_TRY(ops->stream_create(o->processor->device, &o->copies));
     for (size_t p = 0; p < PL__OUTLET_PLACES; p++) {
-        if (!o->places[p].passed) PL_TRY(ops->event_create(o->gear->device, &o->places[p].passed));
-        if (!o->places[p].copied) PL_TRY(ops->event_create(o->gear->device, &o->places[p].copied));
+        if (!o->places[p].passed) PL_TRY(ops->event_create(o->processor->device, &o->places[p].passed));
+        if (!o->places[p].copied) PL_TRY(ops->event_create(o->processor->device, &o->places[p].copied));
     }
     if (fits(o, bytes)) return PL_OK;
     free_places(o); /* the call before has ended: nothing is under way */
@@ -82,8 +82,8 @@ static pl_status make_places(pl__outlet *o)
         pl__place *place = &o->places[p];
         PL_TRY(pl_new(&place->states, o->n_layers));
         for (size_t l = 0; l < o->n_layers; l++)
-            PL_TRY(pl_view_create(o->gear, &place->states[l], o->rows, o->C, o->sink->dtype));
-        PL_TRY(ops->host_memory_create(o->gear->device, &place->host, bytes));
+            PL_TRY(pl_view_create(o->processor, &place->states[l], o->rows, o->C, o->sink->dtype));
+        PL_TRY(ops->host_memory_create(o->processor->device, &place->host, bytes));
     }
     o->room_bytes = bytes;
     return PL_OK;
@@ -99,7 +99,7 @@ static pl_status hand_over(const pl__outlet *o, const pl__job *job)
     const pl__stretches *list = logits ? &place->heads : &place->whole;
     size_t row_bytes = logits ? o->V * sizeof(float) : o->C * pl_dtype_bytes(o->sink->dtype);
     char *data = (char *)place->host + job->part * layer_bytes(o);
-    PL_TRY(o->gear->ops->event_wait_host(place->copied));
+    PL_TRY(o->processor->ops->event_wait_host(place->copied));
     for (size_t i = 0; i < list->n; i++) {
         const pl__stretch *s = &list->data[i];
         PL_TRY(o->sink->rows(o->sink->context, logits ? o->logits_layer : job->part, s->slot, s->n,
@@ -157,10 +157,10 @@ static pl_status start_threads(pl__outlet *o)
 
 /* ---- The call ---- */
 
-pl_status pl__outlet_open(pl__outlet *o, const pl_gear *gear, const pl_capture *capture, size_t C, size_t V,
+pl_status pl__outlet_open(pl__outlet *o, const pl_processor *processor, const pl_capture *capture, size_t C, size_t V,
                           size_t rows, size_t n_all)
 {
-    o->gear = gear;
+    o->processor = processor;
     o->sink = capture->sink;
     o->C = C;
     o->V = V;
@@ -196,7 +196,7 @@ pl_status pl__outlet_place(pl__outlet *o, pl_stream *stream, const pl_view **sta
     PL_TRY(wait_for(o, place));
     *states = place->states;
     /* Its rows were handed over, so its download is done. There is one matrix of logits: it must have left. */
-    return o->logits && before->heads.n ? o->gear->ops->event_wait(before->copied, stream) : PL_OK;
+    return o->logits && before->heads.n ? o->processor->ops->event_wait(before->copied, stream) : PL_OK;
 }
 
 /* Stretches that touch become one: depth-first order makes most of them long. */
@@ -228,7 +228,7 @@ static pl_status note_stretches(pl__place *place, const pl__packed *batch)
 
 pl_status pl__outlet_send(pl__outlet *o, pl_stream *stream, const pl__packed *batch, pl_view logits)
 {
-    const pl_backend *ops = o->gear->ops;
+    const pl_backend *ops = o->processor->ops;
     pl__place *place = &o->places[o->turn];
     size_t n_rows = batch->lists[PL__TOKENS].n, n_heads = batch->lists[PL__HEAD_ROWS].n;
     PL_TRY(note_stretches(place, batch));
@@ -270,14 +270,14 @@ pl_status pl__outlet_finish(pl__outlet *o)
     }
     o->sink = NULL;
     pl_status status = failure(o);
-    if (o->copies) PL_KEEP(status, o->gear->ops->stream_wait(o->copies)); /* dropped rows may be on their way */
+    if (o->copies) PL_KEEP(status, o->processor->ops->stream_wait(o->copies)); /* dropped rows may be on their way */
     return status;
 }
 
 void pl__outlet_close(pl__outlet *o)
 {
-    if (!o->gear) return;
-    const pl_backend *ops = o->gear->ops;
+    if (!o->processor) return;
+    const pl_backend *ops = o->processor->ops;
     if (o->copies) {
         (void)ops->stream_wait(o->copies);
         ops->stream_free(o->copies);

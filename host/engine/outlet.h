@@ -36,7 +36,7 @@ typedef struct pl__job {
 } pl__job;
 
 typedef struct pl__outlet {
-    const pl_gear *gear;
+    const pl_processor *processor;
     const pl_sink *sink; /* of the call; NULL: nothing is streamed */
     size_t C, V, n_layers, rows;
     size_t logits_layer; /* the place of logits, as the sink counts */
@@ -69,8 +69,8 @@ void pl__outlet_held(const pl__outlet *outlet, size_t *device, size_t *host);
 void pl__outlet_release(pl__outlet *outlet);
 
 /* For one call whose steps have `rows` tokens at most: memory (kept over calls), sink->begin, threads. */
-pl_status pl__outlet_open(pl__outlet *outlet, const pl_gear *gear, const pl_capture *capture, size_t C, size_t V,
-                          size_t rows, size_t n_all);
+pl_status pl__outlet_open(pl__outlet *outlet, const pl_processor *processor, const pl_capture *capture, size_t C,
+                          size_t V, size_t rows, size_t n_all);
 /* Before a step: waits for a place, and makes the stream wait for it. *states: where the pass puts its rows. The first
  * failure of the sink is returned here, and by finish. */
 pl_status pl__outlet_place(pl__outlet *outlet, pl_stream *stream, const pl_view **states);

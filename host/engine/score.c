@@ -10,8 +10,9 @@ static pl_status fetch_logits(pl_engine *engine, pl_results *results)
     pl_view logits = pl_activations_logits(engine->activations);
     const pl__list *heads = &engine->batch.heads;
     for (size_t i = 0; i < heads->n; i += 2)
-        PL_TRY(engine->gear->ops->download(engine->stream, results->logits + (size_t)heads->data[i + 1] * results->V,
-                                           pl_view_rows(logits, (size_t)heads->data[i], 1)));
+        PL_TRY(engine->processor->ops->download(engine->stream,
+                                                results->logits + (size_t)heads->data[i + 1] * results->V,
+                                                pl_view_rows(logits, (size_t)heads->data[i], 1)));
     return PL_OK;
 }
 
@@ -26,7 +27,7 @@ static pl_status run_step(pl_engine *engine, const pl__paths *plan, const pl__sc
     PL_TRY(pl__packed_step(batch, schedule));
     for (size_t i = 0; i < schedule->step.n_chunks; i++)
         PL_TRY(pl__packed_wants(batch, plan, &schedule->step.chunks[i]));
-    PL_TRY(pl__packed_send(batch, engine->gear, engine->stream));
+    PL_TRY(pl__packed_send(batch, engine->processor, engine->stream));
     if (outlet->sink) PL_TRY(pl__outlet_place(outlet, engine->stream, &streamed));
     pl_pass pass = {0};
     pl__captured_aim(captured, batch, batch->streamed ? streamed : NULL, &pass);
@@ -95,14 +96,16 @@ static pl_status run_plan(pl_engine *engine, const pl__paths *plan, pl_progress 
     PL_TRY(pl__memory_reserve(engine, &memory, demand.logits));
     PL_GOTO(status, done, pl__captured_open(&captured, plan, engine));
     if (pl__outlet_wanted(plan->capture))
-        PL_GOTO(status, done,
-                pl__outlet_open(&engine->outlet, engine->gear, plan->capture, c->C, c->V, memory.n_rows, plan->n_all));
+        PL_GOTO(
+            status, done,
+            pl__outlet_open(&engine->outlet, engine->processor, plan->capture, c->C, c->V, memory.n_rows, plan->n_all));
     PL_GOTO(status, done,
             pl__schedule_open(&schedule, &plan->tree, &engine->pages, memory.n_rows, engine->options.shuffle_seed));
     PL_GOTO(status, done, run_steps(engine, plan, &schedule, &captured, progress, results));
     PL_GOTO(status, done, pl__captured_fetch(&captured, plan, results));
 done:
-    if (status != PL_OK) (void)engine->gear->ops->stream_wait(engine->stream); /* the first error is the one to tell */
+    if (status != PL_OK)
+        (void)engine->processor->ops->stream_wait(engine->stream); /* the first error is the one to tell */
     pl_status last = pl__outlet_finish(&engine->outlet);
     pl__schedule_close(&schedule);
     pl__captured_close(&captured);

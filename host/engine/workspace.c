@@ -11,7 +11,7 @@ static const size_t logits_bytes = (size_t)128 << 20;
 
 bool pl__engine_on_cpu(const pl_engine *engine)
 {
-    return strcmp(engine->gear->ops->name, "cpu") == 0;
+    return strcmp(engine->processor->ops->name, "cpu") == 0;
 }
 
 size_t pl__engine_capacity(const pl_engine *engine, size_t n_tokens, bool logits)
@@ -26,7 +26,7 @@ size_t pl__engine_capacity(const pl_engine *engine, size_t n_tokens, bool logits
 /* Before memory goes that a pass may name. */
 static pl_status forget_passes(pl_engine *engine)
 {
-    PL_TRY(engine->gear->ops->stream_wait(engine->stream));
+    PL_TRY(engine->processor->ops->stream_wait(engine->stream));
     pl__graphs_clear(&engine->graphs);
     return PL_OK;
 }
@@ -40,9 +40,9 @@ pl_status pl__engine_reserve(pl_engine *engine, size_t n_rows, bool logits, bool
     pl_activations_free(engine->activations);
     engine->activations = NULL;
     engine->n_rows = engine->batch.limit = 0;
-    pl_view_free(engine->gear, &engine->arg_max);
+    pl_view_free(engine->processor, &engine->arg_max);
     PL_TRY(pl_activations_create(&engine->activations, engine->model, n_rows, n_rows, logits));
-    PL_TRY(pl_view_create(engine->gear, &engine->arg_max, 1, n_rows, PL_I32));
+    PL_TRY(pl_view_create(engine->processor, &engine->arg_max, 1, n_rows, PL_I32));
     engine->n_rows = engine->batch.limit = n_rows;
     engine->with_logits = logits;
     return PL_OK;
@@ -50,7 +50,7 @@ pl_status pl__engine_reserve(pl_engine *engine, size_t n_rows, bool logits, bool
 
 pl_status pl__engine_reserve_pages(pl_engine *engine, size_t n_pages, bool exact)
 {
-    const pl_backend *ops = engine->gear->ops;
+    const pl_backend *ops = engine->processor->ops;
     const pl_config *c = engine->config;
     size_t have = engine->pages.n_pages;
     if (engine->kv && (have == n_pages || (!exact && have > n_pages))) return PL_OK;
@@ -58,7 +58,7 @@ pl_status pl__engine_reserve_pages(pl_engine *engine, size_t n_pages, bool exact
     if (engine->kv) ops->kv_free(engine->kv);
     engine->kv = NULL;
     pl__pages_close(&engine->pages);
-    PL_TRY(ops->kv_create(engine->gear->device, &engine->kv, c->L, c->G, c->D, n_pages,
+    PL_TRY(ops->kv_create(engine->processor->device, &engine->kv, c->L, c->G, c->D, n_pages,
                           pl_dtype_storage(pl_model_compute(engine->model))));
     return pl__pages_open(&engine->pages, n_pages);
 }
@@ -68,8 +68,8 @@ static pl_status grow_view(pl_engine *engine, pl_view *view, size_t rows, size_t
 {
     if (view->buffer && view->rows >= rows && view->columns >= columns) return PL_OK;
     PL_TRY(forget_passes(engine));
-    pl_view_free(engine->gear, view);
-    return pl_view_create(engine->gear, view, rows, columns, dtype);
+    pl_view_free(engine->processor, view);
+    return pl_view_create(engine->processor, view, rows, columns, dtype);
 }
 
 pl_status pl__engine_reserve_states(pl_engine *engine, pl__kept kept, size_t n_layers, size_t n_rows)
@@ -90,9 +90,9 @@ pl_status pl__engine_reserve_states(pl_engine *engine, pl__kept kept, size_t n_l
 void pl__engine_release_states(pl_engine *engine, pl__kept kept)
 {
     if (!engine->states[kept]) return;
-    (void)engine->gear->ops->stream_wait(engine->stream); /* a failure is told by what comes next */
+    (void)engine->processor->ops->stream_wait(engine->stream); /* a failure is told by what comes next */
     pl__graphs_clear(&engine->graphs);
-    for (size_t l = 0; l < engine->n_layers[kept]; l++) pl_view_free(engine->gear, &engine->states[kept][l]);
+    for (size_t l = 0; l < engine->n_layers[kept]; l++) pl_view_free(engine->processor, &engine->states[kept][l]);
     free(engine->states[kept]);
     engine->states[kept] = NULL;
     engine->n_layers[kept] = 0;

@@ -13,7 +13,7 @@ typedef enum pl__kept { PL__KEPT_LAST, PL__KEPT_LABEL, PL__KEPT_MEAN, PL__KEPT_A
 
 struct pl_engine {
     pl_model *model; /* borrowed */
-    const pl_gear *gear;
+    const pl_processor *processor;
     const pl_config *config;
     pl_engine_options options;
     pl_stream *stream;

@@ -16,7 +16,7 @@ typedef struct runner {
     const pl_spec *spec;
     const pl_run_options *options;
     pl_run_summary *summary;
-    pl_gear gear;
+    pl_processor processor;
     pl_device_facts device;
     pl_plan *plan;
     bool *mine;
@@ -83,7 +83,7 @@ static pl_status write_status(const runner *r, const char *state, const char *un
 static pl_status certify(runner *r, const char *name)
 {
     pl_certificate certificate;
-    r->certified = strcmp(r->gear.ops->name, "cpu") != 0;
+    r->certified = strcmp(r->processor.ops->name, "cpu") != 0;
     if (!r->certified) return PL_OK;
     PL_TRY(pl_certify(&certificate, r->model));
     return pl_run_folder_log(&r->summary->folder,
@@ -101,8 +101,8 @@ static pl_status load_model(runner *r, size_t index)
     r->loaded = SIZE_MAX;
     const pl_plan_model *m = &r->plan->models[index];
     double start = pl_clock_s();
-    PL_TRY(pl_model_load(&r->model, &r->gear, m->checkpoint, m->spec->compute));
-    PL_TRY(r->gear.ops->facts(r->gear.device, &r->device)); /* the weights' products are known now */
+    PL_TRY(pl_model_load(&r->model, &r->processor, m->checkpoint, m->spec->compute));
+    PL_TRY(r->processor.ops->facts(r->processor.device, &r->device)); /* the weights' products are known now */
     PL_TRY(certify(r, m->spec->name));
     pl_engine_options options = {.batch_tokens = r->options->batch_tokens, .no_sharing = r->options->no_sharing};
     PL_TRY(pl_engine_create(&r->engine, r->model, &options));
@@ -243,16 +243,16 @@ static pl_status open_folder(runner *r)
                                             r->spec->frozen.data, r->spec->frozen.size, manifest, r->plan->json);
     json_decref(manifest);
     if (status != PL_OK) return status;
-    if (r->gear.choice[0]) PL_TRY(pl_run_folder_log(&r->summary->folder, "%s", r->gear.choice));
+    if (r->processor.choice[0]) PL_TRY(pl_run_folder_log(&r->summary->folder, "%s", r->processor.choice));
     return pl_run_folder_log(&r->summary->folder, "plumb %s on %s (%s): %zu units, %zu in this process's share",
                              PLUMB_VERSION, host, r->device.name, r->plan->n_units, r->summary->n_share);
 }
 
 static pl_status prepare(runner *r)
 {
-    PL_TRY(pl_gear_open(&r->gear, r->options->device, r->options->n_threads));
-    if (r->gear.choice[0] && !r->options->quiet) fprintf(stderr, "%s\n", r->gear.choice);
-    PL_TRY(r->gear.ops->facts(r->gear.device, &r->device));
+    PL_TRY(pl_processor_open(&r->processor, r->options->device, r->options->n_threads));
+    if (r->processor.choice[0] && !r->options->quiet) fprintf(stderr, "%s\n", r->processor.choice);
+    PL_TRY(r->processor.ops->facts(r->processor.device, &r->device));
     PL_TRY(pl_plan_create(&r->plan, r->spec, r->device.device_class));
     PL_TRY(pl_new(&r->mine, r->plan->n_units));
     PL_TRY(pl_run_share(r->mine, r->plan, r->options->shard, r->options->n_shards));
@@ -293,6 +293,6 @@ done:
     pl_model_free(r.model);
     free(r.mine);
     pl_plan_free(r.plan);
-    pl_gear_close(&r.gear);
+    pl_processor_close(&r.processor);
     return status;
 }

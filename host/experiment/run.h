@@ -8,7 +8,7 @@
 
 typedef struct pl_run_options {
     const char *results;    /* folder that holds run folders */
-    const char *device;     /* as pl_gear_open takes it */
+    const char *device;     /* as pl_processor_open takes it */
     int n_threads;          /* 0: all the process may use */
     size_t shard, n_shards; /* n_shards 0: the whole plan */
     size_t batch_tokens;    /* 0: default */

@@ -9,7 +9,7 @@ static void plan(pl_view out[PL__ACT_SLOTS], const pl_model *m, size_t N, size_t
     const pl_config *c = &m->config;
     bool two_norms = c->parallel && m->layers[PL__NORM_2 - PL__MODEL_SLOTS].view.buffer;
     pl_dtype storage = pl_dtype_storage(m->compute);
-    size_t workspace = R ? m->gear.ops->score_workspace_bytes(R, c->V) : 0;
+    size_t workspace = R ? m->processor.ops->score_workspace_bytes(R, c->V) : 0;
     pl_view views[PL__ACT_SLOTS] = {
         [PL__ACT_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_NORMED] = {.rows = N, .columns = c->C, .dtype = storage},
@@ -42,7 +42,7 @@ pl_status pl_activations_create(pl_activations **out, const pl_model *model, siz
     *out = NULL;
     pl_activations *a;
     PL_TRY(pl_new(&a, 1));
-    a->gear = model->gear;
+    a->processor = model->processor;
     a->n_tokens = n_tokens;
     a->n_rows = n_rows;
     pl_view sizes[PL__ACT_SLOTS];
@@ -50,7 +50,7 @@ pl_status pl_activations_create(pl_activations **out, const pl_model *model, siz
     pl_status status = PL_OK;
     for (size_t i = 0; i < PL__ACT_SLOTS && status == PL_OK; i++)
         if (sizes[i].rows)
-            status = pl_view_create(&a->gear, &a->views[i], sizes[i].rows, sizes[i].columns, sizes[i].dtype);
+            status = pl_view_create(&a->processor, &a->views[i], sizes[i].rows, sizes[i].columns, sizes[i].dtype);
     if (status == PL_OK)
         *out = a;
     else
@@ -61,7 +61,7 @@ pl_status pl_activations_create(pl_activations **out, const pl_model *model, siz
 void pl_activations_free(pl_activations *activations)
 {
     if (!activations) return;
-    for (size_t i = 0; i < PL__ACT_SLOTS; i++) pl_view_free(&activations->gear, &activations->views[i]);
+    for (size_t i = 0; i < PL__ACT_SLOTS; i++) pl_view_free(&activations->processor, &activations->views[i]);
     free(activations);
 }
 

@@ -22,7 +22,7 @@ typedef enum pl__activation_slot {
 } pl__activation_slot;
 
 struct pl_activations {
-    pl_gear gear;
+    pl_processor processor;
     size_t n_tokens, n_rows;
     pl_view views[PL__ACT_SLOTS];
 };

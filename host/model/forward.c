@@ -66,7 +66,7 @@ static pl_status embed(const step *s)
 static pl_status head_norm(const step *s, pl__slot slot, size_t layer, size_t n_heads, size_t first_column)
 {
     if (!weight(s, slot, layer)->view.buffer) return PL_OK;
-    PL_TRY(PL_REQUIRE(&s->model->gear, head_norm));
+    PL_TRY(PL_REQUIRE(&s->model->processor, head_norm));
     pl_head_norm_args args = {
         .batch = s->batch,
         .kind = s->config->norm,
@@ -241,7 +241,8 @@ static pl_status cut_views(step *s)
 
 pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
 {
-    step s = {.model = model, .config = &model->config, .ops = model->gear.ops, .pass = pass, .batch = &pass->batch};
+    step s = {
+        .model = model, .config = &model->config, .ops = model->processor.ops, .pass = pass, .batch = &pass->batch};
     PL_TRY(cut_views(&s));
     const size_t L = model->config.L;
     pl_view x = s.views[PL__ACT_STREAM];

@@ -77,10 +77,11 @@ pl_dtype pl_compute_of(size_t name); /* an index of pl_compute_names */
 pl_status pl_compute_parse(pl_dtype *out, const char *name, const char *where);
 
 /* Loads the weights onto the device in compute type `compute`; PL_E_UNSUPPORTED where the device lacks it. */
-pl_status pl_model_load(pl_model **out, const pl_gear *gear, const pl_checkpoint *checkpoint, pl_dtype compute);
+pl_status pl_model_load(pl_model **out, const pl_processor *processor, const pl_checkpoint *checkpoint,
+                        pl_dtype compute);
 void pl_model_free(pl_model *model); /* takes NULL */
 const pl_config *pl_model_config(const pl_model *model);
-const pl_gear *pl_model_gear(const pl_model *model);
+const pl_processor *pl_model_processor(const pl_model *model);
 pl_dtype pl_model_compute(const pl_model *model);
 size_t pl_model_bytes(const pl_model *model); /* of its weights on the device */
 /* The row of the vocabulary head for a token, as float32 [C] (from the checkpoint). */

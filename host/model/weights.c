@@ -90,13 +90,13 @@ static bool is_aligned(const pl_tensor *t)
 static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
                             size_t rows, size_t columns)
 {
-    const pl_backend *ops = l->model->gear.ops;
+    const pl_backend *ops = l->model->processor.ops;
     const pl__slot_fact *slot = pl__slot_facts(fact->slot == PL__EMBED ? PL__HEAD : fact->slot);
     pl_layout layout = fact->dims[1] == slot->columns ? PL_LAYOUT_OUT_IN : PL_LAYOUT_IN_OUT;
     if (layout == PL_LAYOUT_IN_OUT && fact->part == PL__QKV_BY_HEAD)
         return pl_fail(PL_E_INTERNAL, "%s: by-head tensors are [out, in]", fact->name);
     if (!weight->matrix)
-        PL_TRY(ops->weight_create(l->model->gear.device, &weight->matrix, rows, columns, l->model->compute));
+        PL_TRY(ops->weight_create(l->model->processor.device, &weight->matrix, rows, columns, l->model->compute));
 
     const uint8_t *data = t->data;
     void *copy = NULL;
@@ -118,23 +118,23 @@ static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tenso
 static pl_status put_vector(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
                             size_t columns)
 {
-    const pl_gear *gear = &l->model->gear;
-    if (!weight->view.buffer) PL_TRY(pl_view_create(gear, &weight->view, 1, columns, PL_F32));
+    const pl_processor *processor = &l->model->processor;
+    if (!weight->view.buffer) PL_TRY(pl_view_create(processor, &weight->view, 1, columns, PL_F32));
     run r = {0};
     for (size_t i = 0; part_run(&r, fact->part, &l->model->config, columns, i); i++) {
         float *staged;
         PL_TRY(pl_arena_new(l->staged, &staged, r.n));
         pl__tensor_floats(staged, t, r.from, r.n);
-        PL_TRY(gear->ops->upload(l->stream, pl_view_columns(weight->view, r.to, r.n), staged));
+        PL_TRY(processor->ops->upload(l->stream, pl_view_columns(weight->view, r.to, r.n), staged));
     }
     return PL_OK;
 }
 
 static pl_status put_table(loader *l, pl__bound_weight *weight, const pl_tensor *t, size_t rows, size_t columns)
 {
-    const pl_gear *gear = &l->model->gear;
-    PL_TRY(pl_view_create(gear, &weight->view, rows, columns, PL_F32));
-    if (t->dtype == PL_F32 && is_aligned(t)) return gear->ops->upload(l->stream, weight->view, t->data);
+    const pl_processor *processor = &l->model->processor;
+    PL_TRY(pl_view_create(processor, &weight->view, rows, columns, PL_F32));
+    if (t->dtype == PL_F32 && is_aligned(t)) return processor->ops->upload(l->stream, weight->view, t->data);
 
     size_t chunk = CHUNK_BYTES / sizeof(float) / columns;
     if (chunk == 0) chunk = 1;
@@ -145,8 +145,8 @@ static pl_status put_table(loader *l, pl__bound_weight *weight, const pl_tensor 
     for (size_t first = 0; first < rows && status == PL_OK; first += chunk) {
         size_t n = rows - first < chunk ? rows - first : chunk;
         pl__tensor_floats(staged, t, first * columns, n * columns);
-        status = gear->ops->upload(l->stream, pl_view_rows(weight->view, first, n), staged);
-        PL_KEEP(status, gear->ops->stream_wait(l->stream));
+        status = processor->ops->upload(l->stream, pl_view_rows(weight->view, first, n), staged);
+        PL_KEEP(status, processor->ops->stream_wait(l->stream));
     }
     free(staged);
     return status;
@@ -182,10 +182,10 @@ static pl_status put_rope(loader *l)
     PL_TRY(pl_arena_new(l->staged, &cosine, P * n));
     PL_TRY(pl_arena_new(l->staged, &sine, P * n));
     PL_TRY(pl__rope_table(cosine, sine, rope, P));
-    PL_TRY(pl_view_create(&m->gear, &m->cosine, P, n, PL_F32));
-    PL_TRY(pl_view_create(&m->gear, &m->sine, P, n, PL_F32));
-    PL_TRY(m->gear.ops->upload(l->stream, m->cosine, cosine));
-    return m->gear.ops->upload(l->stream, m->sine, sine);
+    PL_TRY(pl_view_create(&m->processor, &m->cosine, P, n, PL_F32));
+    PL_TRY(pl_view_create(&m->processor, &m->sine, P, n, PL_F32));
+    PL_TRY(m->processor.ops->upload(l->stream, m->cosine, cosine));
+    return m->processor.ops->upload(l->stream, m->sine, sine);
 }
 
 static pl_status put_all(loader *l)
@@ -203,23 +203,24 @@ static pl_status put_all(loader *l)
     return put_rope(l);
 }
 
-pl_status pl_model_load(pl_model **out, const pl_gear *gear, const pl_checkpoint *checkpoint, pl_dtype compute)
+pl_status pl_model_load(pl_model **out, const pl_processor *processor, const pl_checkpoint *checkpoint,
+                        pl_dtype compute)
 {
     *out = NULL;
     pl_model *m;
     PL_TRY(pl_new(&m, 1));
-    m->gear = *gear;
+    m->processor = *processor;
     m->config = checkpoint->config;
     m->compute = compute;
     loader l = {.model = m, .checkpoint = checkpoint};
     pl_status status;
     PL_GOTO(status, done, pl_new(&m->layers, m->config.L * PL__LAYER_SLOTS));
     PL_GOTO(status, done, pl_arena_create(&l.staged));
-    PL_GOTO(status, done, gear->ops->stream_create(gear->device, &l.stream));
+    PL_GOTO(status, done, processor->ops->stream_create(processor->device, &l.stream));
     status = put_all(&l);
-    PL_KEEP(status, gear->ops->stream_wait(l.stream));
+    PL_KEEP(status, processor->ops->stream_wait(l.stream));
 done:
-    if (l.stream) gear->ops->stream_free(l.stream);
+    if (l.stream) processor->ops->stream_free(l.stream);
     pl_arena_free(l.staged);
     if (status == PL_OK)
         *out = m;
@@ -231,8 +232,8 @@ done:
 static void free_weights(pl_model *m, pl__bound_weight *weights, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (weights[i].matrix) m->gear.ops->weight_free(weights[i].matrix);
-        pl_view_free(&m->gear, &weights[i].view);
+        if (weights[i].matrix) m->processor.ops->weight_free(weights[i].matrix);
+        pl_view_free(&m->processor, &weights[i].view);
     }
 }
 
@@ -241,8 +242,8 @@ void pl_model_free(pl_model *model)
     if (!model) return;
     free_weights(model, model->whole, PL__MODEL_SLOTS);
     if (model->layers) free_weights(model, model->layers, model->config.L * PL__LAYER_SLOTS);
-    pl_view_free(&model->gear, &model->cosine);
-    pl_view_free(&model->gear, &model->sine);
+    pl_view_free(&model->processor, &model->cosine);
+    pl_view_free(&model->processor, &model->sine);
     free(model->layers);
     free(model);
 }
@@ -252,9 +253,9 @@ const pl_config *pl_model_config(const pl_model *model)
     return &model->config;
 }
 
-const pl_gear *pl_model_gear(const pl_model *model)
+const pl_processor *pl_model_processor(const pl_model *model)
 {
-    return &model->gear;
+    return &model->processor;
 }
 
 pl_dtype pl_model_compute(const pl_model *model)
@@ -276,7 +277,7 @@ size_t pl_model_bytes(const pl_model *model)
         for (size_t l = 0; l < (i < PL__MODEL_SLOTS ? 1 : model->config.L); l++) {
             const pl__bound_weight *weight =
                 i < PL__MODEL_SLOTS ? &model->whole[i] : &model->layers[l * PL__LAYER_SLOTS + (i - PL__MODEL_SLOTS)];
-            if (weight->matrix) bytes += model->gear.ops->weight_bytes(rows, columns, model->compute);
+            if (weight->matrix) bytes += model->processor.ops->weight_bytes(rows, columns, model->compute);
             bytes += view_bytes(weight->view);
         }
     }

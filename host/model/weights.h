@@ -12,7 +12,7 @@ typedef struct pl__bound_weight {
 } pl__bound_weight;
 
 struct pl_model {
-    pl_gear gear;
+    pl_processor processor;
     pl_config config;
     pl_dtype compute;
     pl__bound_weight whole[PL__MODEL_SLOTS];

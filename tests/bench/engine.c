@@ -25,7 +25,7 @@
 #include "experiment/states.h"
 
 typedef struct bench {
-    pl_gear gear;
+    pl_processor processor;
     pl_checkpoint *checkpoint;
     pl_model *model;
     pl_engine *shared, *unshared;
@@ -229,9 +229,9 @@ static pl_status bench_main(bench *b, int argc, char **argv)
     }
     PL_TRY(pl_arena_create(&b->arena));
     PL_TRY(read_requests(b, argv[2]));
-    PL_TRY(pl_gear_open(&b->gear, device, threads));
+    PL_TRY(pl_processor_open(&b->processor, device, threads));
     PL_TRY(pl_checkpoint_open(&b->checkpoint, argv[1]));
-    PL_TRY(pl_model_load(&b->model, &b->gear, b->checkpoint, compute));
+    PL_TRY(pl_model_load(&b->model, &b->processor, b->checkpoint, compute));
     if (once) {
         b->n = 1;
         return run(b, SCORE, NULL, NULL);
@@ -255,7 +255,7 @@ int main(int argc, char **argv)
     free_engines(&b);
     pl_model_free(b.model);
     pl_checkpoint_close(b.checkpoint);
-    pl_gear_close(&b.gear);
+    pl_processor_close(&b.processor);
     pl_arena_free(b.arena);
     return pl_status_exit_code(status);
 }

@@ -170,25 +170,25 @@ typedef struct point {
     bool rows_differ;    /* oneDNN's first rows against `reference` */
 } point;
 
-static point measure(const pl_gear *gear, pl_stream *stream, const pl_weight *weight, size_t rows, size_t n_in,
-                     size_t n_out, float *x, float *w, float *reference, size_t *n_reference, int threads)
+static point measure(const pl_processor *processor, pl_stream *stream, const pl_weight *weight, size_t rows,
+                     size_t n_in, size_t n_out, float *x, float *w, float *reference, size_t *n_reference, int threads)
 {
     point p = {.own_s = 1e9, .dnn_s = NAN};
     pl_view xv, yv, counts;
     float *y = malloc(rows * n_out * sizeof *y);
     int32_t n[PL_COUNTS] = {(int32_t)rows, (int32_t)rows};
-    must(pl_view_create(gear, &xv, rows, n_in, PL_F32));
-    must(pl_view_create(gear, &yv, rows, n_out, PL_F32));
-    must(pl_view_create(gear, &counts, 1, PL_COUNTS, PL_I32));
-    must(gear->ops->upload(stream, xv, x));
-    must(gear->ops->upload(stream, counts, n));
+    must(pl_view_create(processor, &xv, rows, n_in, PL_F32));
+    must(pl_view_create(processor, &yv, rows, n_out, PL_F32));
+    must(pl_view_create(processor, &counts, 1, PL_COUNTS, PL_I32));
+    must(processor->ops->upload(stream, xv, x));
+    must(processor->ops->upload(stream, counts, n));
     pl_linear_args args = {.counts = counts, .count = PL_COUNT_TOKENS, .x = xv, .weight = weight, .y = yv};
     dnn *d = dnn_create(rows, n_in, n_out, x, w, y);
     if (d) p.dnn_s = 1e9;
     double work = 2.0 * (double)rows * (double)n_in * (double)n_out;
     for (int run = 0; run < (work > 1e10 ? 3 : work > 1e9 ? 8 : 40); run++) {
         double t = seconds(threads);
-        must(gear->ops->linear(stream, &args));
+        must(processor->ops->linear(stream, &args));
         t = seconds(threads) - t;
         if (t < p.own_s) p.own_s = t;
         if (!d) continue;
@@ -206,9 +206,9 @@ static point measure(const pl_gear *gear, pl_stream *stream, const pl_weight *we
         }
         dnn_free(d);
     }
-    pl_view_free(gear, &xv);
-    pl_view_free(gear, &yv);
-    pl_view_free(gear, &counts);
+    pl_view_free(processor, &xv);
+    pl_view_free(processor, &yv);
+    pl_view_free(processor, &counts);
     free(y);
     return p;
 }
@@ -216,12 +216,12 @@ static point measure(const pl_gear *gear, pl_stream *stream, const pl_weight *we
 int main(int argc, char **argv)
 {
     int threads = argc > 1 ? atoi(argv[1]) : 1;
-    pl_gear gear;
+    pl_processor processor;
     pl_stream *stream;
     pl_device_facts facts;
-    must(pl_gear_open(&gear, "cpu", threads));
-    must(gear.ops->stream_create(gear.device, &stream));
-    must(gear.ops->facts(gear.device, &facts));
+    must(pl_processor_open(&processor, "cpu", threads));
+    must(processor.ops->stream_create(processor.device, &stream));
+    must(processor.ops->facts(processor.device, &facts));
     omp_set_num_threads(threads);
     double peak = fma_peak(threads);
     (void)printf("%s; FMA peak %.0f GFLOP/s\n", facts.name, peak);
@@ -235,23 +235,23 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < 8192 * n_in; i++) x[i] = (float)((i * 2654435761u >> 8) & 0xffff) / 65536.0f - 0.5f;
         for (size_t i = 0; i < n_in * n_out; i++) w[i] = (float)((i * 40503u >> 4) & 0xffff) / 65536.0f - 0.5f;
         pl_weight *weight;
-        must(gear.ops->weight_create(gear.device, &weight, n_out, n_in, PL_F32));
-        must(gear.ops->weight_set(stream, weight, 0, n_out, w, PL_F32, PL_LAYOUT_OUT_IN));
+        must(processor.ops->weight_create(processor.device, &weight, n_out, n_in, PL_F32));
+        must(processor.ops->weight_set(stream, weight, 0, n_out, w, PL_F32, PL_LAYOUT_OUT_IN));
         for (size_t m = N_ROWS; m-- > 0;) {
             size_t rows = row_counts[m];
             if (n_out > 4096 && rows > 512) continue;
-            point p = measure(&gear, stream, weight, rows, n_in, n_out, x, w, reference, &n_reference, threads);
+            point p = measure(&processor, stream, weight, rows, n_in, n_out, x, w, reference, &n_reference, threads);
             double gflop = 2.0 * (double)rows * (double)n_in * (double)n_out * 1e-9;
             (void)printf("| %zu | %zu | %zu | %.1f | %.0f %% | %.1f | %.1f | %.2f | %s |\n", n_in, n_out, rows,
                          gflop / p.own_s, 100.0 * gflop / p.own_s / peak, 4e-9 * (double)n_in * (double)n_out / p.own_s,
                          gflop / p.dnn_s, p.dnn_s / p.own_s, p.rows_differ ? "yes" : "no");
         }
-        gear.ops->weight_free(weight);
+        processor.ops->weight_free(weight);
         free(x);
         free(w);
         free(reference);
     }
-    gear.ops->stream_free(stream);
-    pl_gear_close(&gear);
+    processor.ops->stream_free(stream);
+    pl_processor_close(&processor);
     return 0;
 }

@@ -33,8 +33,8 @@ static pl_weight *weight_of(const world *w, size_t n_out, size_t n_in, uint32_t 
 {
     pl_weight *weight;
     float *values = normals(n_out * n_in, stream, 0.3);
-    must(w->gear.ops->weight_create(w->gear.device, &weight, n_out, n_in, w->compute));
-    must(w->gear.ops->weight_set(w->stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
+    must(w->processor.ops->weight_create(w->processor.device, &weight, n_out, n_in, w->compute));
+    must(w->processor.ops->weight_set(w->stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
     settle(w);
     free(values);
     return weight;
@@ -65,7 +65,7 @@ static void *run(world *w, const pl_weight *weight, const float *x, const job *j
     pl_view biasv = guarded(w, 1, j->n_out, PL_F32, bias), top = pl_view_rows(yv, 0, j->rows);
     if (j->accumulate) send(w, top, old);
     pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, j->bias ? biasv : none, j->activation, j->accumulate, yv};
-    must(w->gear.ops->linear(w->stream, &args));
+    must(w->processor.ops->linear(w->stream, &args));
     void *y = fetch(w, top);
     check_guards(w, yv);
     RELEASE(w, &xv, &yv, &biasv, &counts);
@@ -113,7 +113,7 @@ static void check_rows(const char *product, pl_dtype compute, size_t n_in, size_
     }
     free(all);
     free(x);
-    w.gear.ops->weight_free(weight);
+    w.processor.ops->weight_free(weight);
     world_close(&w);
 }
 
@@ -148,7 +148,7 @@ static void test_places(void **state)
         free(a);
         free(b);
         free(x);
-        w.gear.ops->weight_free(weight);
+        w.processor.ops->weight_free(weight);
         world_close(&w);
     }
 }
@@ -163,7 +163,7 @@ static void *bits_with(const char *product, const char *library, pl_dtype comput
     float *x = normals(j->rows * j->n_in, 1, 1.0);
     void *y = run(&w, weight, x, j);
     free(x);
-    w.gear.ops->weight_free(weight);
+    w.processor.ops->weight_free(weight);
     world_close(&w);
     return y;
 }
@@ -188,7 +188,7 @@ static void refused(const char *library, pl_dtype compute, size_t n_in, const ch
 {
     world w = open_with("cublas", library, compute);
     pl_weight *weight;
-    assert_int_equal(w.gear.ops->weight_create(w.gear.device, &weight, 48, n_in, compute), PL_E_UNSUPPORTED);
+    assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 48, n_in, compute), PL_E_UNSUPPORTED);
     assert_null(weight);
     if (!strstr(pl_error_text(), why)) fail_case("'%s' does not say '%s'", pl_error_text(), why);
     assert_non_null(strstr(pl_error_text(), "PLUMB_CUDA_PRODUCT=cublas"));
@@ -213,7 +213,7 @@ static void test_choice(void **state)
     }
     world w = open_with("perhaps", NULL, PL_F32);
     pl_weight *weight;
-    assert_int_equal(w.gear.ops->weight_create(w.gear.device, &weight, 48, 64, PL_F32), PL_E_USAGE);
+    assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 48, 64, PL_F32), PL_E_USAGE);
     assert_non_null(strstr(pl_error_text(), "'perhaps': expected own, cublas, free, or nothing"));
     world_close(&w);
     unsetenv("PLUMB_CUDA_PRODUCT");
@@ -252,7 +252,7 @@ static void check_columns(const world *w, const pl_weight *weight, const float *
     pl_view xv = numbers(w, ROWS, 0, n_in, w->type, x), yv = guarded(w, ROWS, n_out, w->type, NULL), none = {0};
     pl_view counts = counts_of(w, ROWS);
     pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, none, PL_ACT_NONE, false, yv};
-    must(w->gear.ops->linear(w->stream, &args));
+    must(w->processor.ops->linear(w->stream, &args));
     float *y = fetch_numbers(w, yv);
     for (size_t r = 0; r < ROWS; r++) {
         for (size_t o = 0; o < n_out; o++) {
@@ -280,11 +280,11 @@ static void check_slots(const world *w, size_t n_out, size_t n_in, pl_dtype from
     }
     unsigned char *rows = (unsigned char *)packed(order, n, from), *file = (unsigned char *)malloc(n * element + 1);
     memcpy(file + 1, rows, n * element); /* a file's numbers stand anywhere */
-    must(w->gear.ops->weight_create(w->gear.device, &weight, n_out, n_in, w->compute));
-    must(w->gear.ops->weight_set(w->stream, weight, 0, n_out, file + 1, from, layout));
+    must(w->processor.ops->weight_create(w->processor.device, &weight, n_out, n_in, w->compute));
+    must(w->processor.ops->weight_set(w->stream, weight, 0, n_out, file + 1, from, layout));
     memset(file, POISON_BYTE, n * element + 1); /* not needed any more */
     check_columns(w, weight, values, n_out, n_in);
-    w->gear.ops->weight_free(weight);
+    w->processor.ops->weight_free(weight);
     free(rows);
     free(file);
     free(order);
@@ -323,16 +323,16 @@ static void test_rounding(void **state)
         world w = open_with("own", NULL, types[t]);
         for (int way = 0; way < 3; way++) {
             pl_weight *weight;
-            must(w.gear.ops->weight_create(w.gear.device, &weight, 1, 8, w.compute));
+            must(w.processor.ops->weight_create(w.processor.device, &weight, 1, 8, w.compute));
             pl_view view = guarded(&w, 1, 8, PL_F32, from);
             if (way == 2)
-                must(w.gear.ops->weight_refresh(w.stream, weight, view));
+                must(w.processor.ops->weight_refresh(w.stream, weight, view));
             else
-                must(w.gear.ops->weight_set(w.stream, weight, 0, 1, from, PL_F32,
-                                            way ? PL_LAYOUT_IN_OUT : PL_LAYOUT_OUT_IN));
+                must(w.processor.ops->weight_set(w.stream, weight, 0, 1, from, PL_F32,
+                                                 way ? PL_LAYOUT_IN_OUT : PL_LAYOUT_OUT_IN));
             check_columns(&w, weight, expected[t], 1, 8);
             RELEASE(&w, &view);
-            w.gear.ops->weight_free(weight);
+            w.processor.ops->weight_free(weight);
         }
         world_close(&w);
     }
@@ -353,23 +353,23 @@ static void test_recorded(void **state)
         pl_view xv = numbers(&w, ROWS, 0, IN, w.type, x), yv = guarded(&w, ROWS, OUT, w.type, NULL);
         pl_view biasv = guarded(&w, 1, OUT, PL_F32, bias), counts = counts_of(&w, ROWS);
         pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, biasv, PL_ACT_GELU_TANH, false, yv};
-        must(w.gear.ops->linear(w.stream, &args));
+        must(w.processor.ops->linear(w.stream, &args));
         void *direct = fetch(&w, yv);
         poison(&w, yv);
         pl_graph *graph;
-        must(w.gear.ops->record_begin(w.stream));
-        must(w.gear.ops->linear(w.stream, &args));
-        must(w.gear.ops->record_end(w.stream, &graph));
+        must(w.processor.ops->record_begin(w.stream));
+        must(w.processor.ops->linear(w.stream, &args));
+        must(w.processor.ops->record_end(w.stream, &graph));
         for (int again = 0; again < 2; again++) {
             poison(&w, yv);
-            must(w.gear.ops->replay(w.stream, graph));
+            must(w.processor.ops->replay(w.stream, graph));
             void *replayed = fetch(&w, yv);
             assert_memory_equal(replayed, direct, ROWS * OUT * pl_dtype_bytes(w.type));
             free(replayed);
         }
-        w.gear.ops->graph_free(graph);
+        w.processor.ops->graph_free(graph);
         RELEASE(&w, &xv, &yv, &biasv, &counts);
-        w.gear.ops->weight_free(weight);
+        w.processor.ops->weight_free(weight);
         free(direct);
         free(x);
         free(bias);

@@ -52,9 +52,9 @@ static inline int device_missing(void)
         printf("SKIP: this build has no emulated CUDA backend (PLUMB_CUDA_PLUGIN is not set)\n");
         return EXIT_SKIPPED;
     }
-    pl_gear gear;
-    pl_status status = pl_gear_open(&gear, chosen_device(), 0);
-    if (status == PL_OK) pl_gear_close(&gear);
+    pl_processor processor;
+    pl_status status = pl_processor_open(&processor, chosen_device(), 0);
+    if (status == PL_OK) pl_processor_close(&processor);
     if (status != PL_E_UNSUPPORTED) return 0;
     printf("SKIP: %s\n", pl_error_text());
     return EXIT_SKIPPED;

@@ -191,10 +191,10 @@ static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *s
     pl_view lsev = guarded(w, b.n_tokens + SPARE, s->H, PL_F32, NULL), alibi = guarded(w, 1, s->H, PL_F32, p->slopes),
             none = {0};
     pl_kv_write_args write = {&b.batch, kv, layer, qkvv};
-    must(w->gear.ops->kv_write(w->stream, &write));
+    must(w->processor.ops->kv_write(w->stream, &write));
     pl_attention_args args = {&b.batch, kv, layer, s->H, p->scale, s->softcap, s->window, s->alibi ? alibi : none,
                               qkvv,     yv, lsev};
-    must(w->gear.ops->attention(w->stream, &args));
+    must(w->processor.ops->attention(w->stream, &args));
     float *got = fetch_numbers(w, yv), *got_lse = (float *)fetch(w, lsev);
     check_guards(w, yv);
     check_guards(w, lsev);
@@ -218,13 +218,13 @@ static void run_plan(const world *w, const problem *p, size_t plan, float *y, fl
     pl_kv *kv;
     int32_t table[PATHS * PAGES];
     for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)((j * 13 + plan * 5) % (PATHS * PAGES));
-    must(w->gear.ops->kv_create(w->gear.device, &kv, 2, p->s->G, p->s->D, PATHS * PAGES, w->type));
+    must(w->processor.ops->kv_create(w->processor.device, &kv, 2, p->s->G, p->s->D, PATHS * PAGES, w->type));
     for (const span *at = spans; at < spans + 12 && (at->n || at->path < 0); at++) {
         if (at->path >= 0) continue;
         run_batch(w, p, kv, begin, (size_t)(at - begin), table, y, lse);
         begin = at + 1;
     }
-    w->gear.ops->kv_free(kv);
+    w->processor.ops->kv_free(kv);
 }
 
 static void check_values(const problem *p, float *y, float *lse)
@@ -282,18 +282,18 @@ static void time_case(const world *w, const shape *s)
     pl_view qkv = numbers(w, most, 0, width, w->type, x), y = guarded(w, n_tokens, s->H * s->D, w->type, NULL),
             none = {0};
     pl_kv *kv;
-    must(w->gear.ops->kv_create(w->gear.device, &kv, 1, s->G, s->D, n_pages, w->type));
+    must(w->processor.ops->kv_create(w->processor.device, &kv, 1, s->G, s->D, n_pages, w->type));
     batch_of before = batch_create(w, &prefix, s->prefix > 0, table, n, pages);
     batch_of b = batch_create(w, spans, n, table, n, pages);
     pl_kv_write_args write = {&before.batch, kv, 0, qkv};
-    if (s->prefix) must(w->gear.ops->kv_write(w->stream, &write));
+    if (s->prefix) must(w->processor.ops->kv_write(w->stream, &write));
     write.batch = &b.batch;
-    must(w->gear.ops->kv_write(w->stream, &write));
+    must(w->processor.ops->kv_write(w->stream, &write));
     pl_attention_args args = {&b.batch, kv, 0, s->H, 0.1f, s->softcap, s->window, none, qkv, y, none};
     size_t keys =
         s->length * s->prefix + s->length * (s->length + 1) / 2; /* seen, of a sequence; windows not counted */
     RUN_OP(w, attention, &args, 2 * n_tokens * s->H * s->D * pl_dtype_bytes(w->type), 4 * n * keys * s->H * s->D);
-    w->gear.ops->kv_free(kv);
+    w->processor.ops->kv_free(kv);
     RELEASE(w, &qkv, &y);
     batch_free(w, &before);
     batch_free(w, &b);
@@ -327,7 +327,7 @@ static void check_unseen(const world *w, size_t window)
     for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)j;
     for (int round = 0; round < 5; round++) { /* clean, then a key and a value, NaN and inf */
         pl_kv *kv;
-        must(w->gear.ops->kv_create(w->gear.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
+        must(w->processor.ops->kv_create(w->processor.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
         float *at = round % 2 ? key : value, keep = *at;
         if (round) *at = bads[(round - 1) / 2];
         run_batch(w, &p, kv, &whole, 1, table, round ? y : clean, lse);
@@ -342,7 +342,7 @@ static void check_unseen(const world *w, size_t window)
         }
         run_batch(w, &p, kv, &head, 1, table, y, lse);
         assert_memory_equal(y + p.first[2] * HD, clean + p.first[2] * HD, (size_t)bad * HD * sizeof(float));
-        w->gear.ops->kv_free(kv);
+        w->processor.ops->kv_free(kv);
     }
     free(clean);
     free(y);
@@ -378,7 +378,7 @@ static void check_shared_page(const world *w)
     for (size_t j = 0; j < PATHS * PAGES; j++) table[j] = (int32_t)j;
     for (int sharing = 0; sharing < 2; sharing++) {
         pl_kv *kv;
-        must(w->gear.ops->kv_create(w->gear.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
+        must(w->processor.ops->kv_create(w->processor.device, &kv, 2, s.G, s.D, PATHS * PAGES, w->type));
         if (sharing) {
             table[2 * PAGES] = table[3 * PAGES];
             run_batch(w, &p, kv, &prefix, 1, table, shared, lse);
@@ -388,7 +388,7 @@ static void check_shared_page(const world *w)
         } else {
             run_batch(w, &p, kv, alone, 2, table, y, lse);
         }
-        w->gear.ops->kv_free(kv);
+        w->processor.ops->kv_free(kv);
     }
     assert_memory_equal(shared + p.first[2] * HD, y + p.first[2] * HD, (size_t)(two + three) * HD * sizeof(float));
     free(y);

@@ -45,7 +45,7 @@ static void run(const world *w, size_t k)
         check_guards(w, args.to);
         check_guards(w, to);
         args.to.columns++;
-        assert_int_equal(w->gear.ops->copy(w->stream, &args), PL_E_INTERNAL);
+        assert_int_equal(w->processor.ops->copy(w->stream, &args), PL_E_INTERNAL);
         free(got);
     }
     free(x);
@@ -57,11 +57,11 @@ static void test_events(void **state)
 {
     (void)state;
     world w = world_open(1);
-    const pl_backend *ops = w.gear.ops;
+    const pl_backend *ops = w.processor.ops;
     pl_event *event;
     pl_stream *other;
-    must(ops->event_create(w.gear.device, &event));
-    must(ops->stream_create(w.gear.device, &other));
+    must(ops->event_create(w.processor.device, &event));
+    must(ops->stream_create(w.processor.device, &other));
     float *x = normals(1000, 1, 1.0), y[1000];
     pl_view v = guarded(&w, 10, 100, PL_F32, NULL);
     must(ops->upload(w.stream, v, x));

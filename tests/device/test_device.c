@@ -4,30 +4,30 @@
 static void test_names(void **state)
 {
     (void)state;
-    pl_gear gear;
+    pl_processor processor;
     setenv("PLUMB_CUDA_PLUGIN", "/nowhere", 1); /* also where there is a GPU */
-    assert_int_equal(pl_gear_open(&gear, "cuda:0", 1), PL_E_UNSUPPORTED);
+    assert_int_equal(pl_processor_open(&processor, "cuda:0", 1), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "--device cpu"));
-    assert_null(gear.device);
-    assert_int_equal(pl_gear_open(&gear, "tpu", 1), PL_E_USAGE);
-    pl_gear_close(&gear);
-    must(pl_gear_open(&gear, "auto", 1));
+    assert_null(processor.device);
+    assert_int_equal(pl_processor_open(&processor, "tpu", 1), PL_E_USAGE);
+    pl_processor_close(&processor);
+    must(pl_processor_open(&processor, "auto", 1));
     pl_device_facts facts;
-    must(gear.ops->facts(gear.device, &facts));
+    must(processor.ops->facts(processor.device, &facts));
     assert_string_equal(facts.device_class, "cpu");
     assert_int_equal(facts.n_threads, 1);
     assert_true(facts.memory_bytes >= facts.free_bytes && facts.free_bytes > 0);
     assert_non_null(strstr(facts.name, "1 thread of "));
-    assert_int_equal(PL_REQUIRE(&gear, linear), PL_OK);
-    assert_int_equal(PL_REQUIRE(&gear, replay), PL_E_UNSUPPORTED);
+    assert_int_equal(PL_REQUIRE(&processor, linear), PL_OK);
+    assert_int_equal(PL_REQUIRE(&processor, replay), PL_E_UNSUPPORTED);
     assert_string_equal(pl_error_text(), "cpu: op 'replay' is not supported");
-    pl_gear_close(&gear);
-    pl_gear_close(&gear); /* takes {0} */
+    pl_processor_close(&processor);
+    pl_processor_close(&processor); /* takes {0} */
 }
 
 static int threads_of(const char *omp, const char *slurm, int asked)
 {
-    pl_gear gear;
+    pl_processor processor;
     pl_device_facts facts;
     if (omp)
         setenv("OMP_NUM_THREADS", omp, 1);
@@ -38,10 +38,10 @@ static int threads_of(const char *omp, const char *slurm, int asked)
     else
         unsetenv("SLURM_CPUS_PER_TASK");
     int n = -1;
-    if (pl_gear_open(&gear, "cpu", asked) == PL_OK) {
-        must(gear.ops->facts(gear.device, &facts));
+    if (pl_processor_open(&processor, "cpu", asked) == PL_OK) {
+        must(processor.ops->facts(processor.device, &facts));
         n = facts.n_threads;
-        pl_gear_close(&gear);
+        pl_processor_close(&processor);
     }
     unsetenv("OMP_NUM_THREADS");
     unsetenv("SLURM_CPUS_PER_TASK");
@@ -66,15 +66,15 @@ static void test_threads(void **state)
 static void test_variants(void **state)
 {
     (void)state;
-    pl_gear gear;
+    pl_processor processor;
     pl_device_facts facts;
     setenv("PLUMB_CPU", "portable", 1);
-    must(pl_gear_open(&gear, "cpu", 1));
-    must(gear.ops->facts(gear.device, &facts));
+    must(pl_processor_open(&processor, "cpu", 1));
+    must(processor.ops->facts(processor.device, &facts));
     assert_non_null(strstr(facts.name, "(portable)"));
-    pl_gear_close(&gear);
+    pl_processor_close(&processor);
     setenv("PLUMB_CPU", "vax", 1);
-    assert_int_equal(pl_gear_open(&gear, "cpu", 1), PL_E_UNSUPPORTED);
+    assert_int_equal(pl_processor_open(&processor, "cpu", 1), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "portable"));
     unsetenv("PLUMB_CPU");
 }
@@ -84,42 +84,42 @@ static void test_transfers(void **state)
     (void)state;
     world w = world_open(1);
     pl_view v;
-    must(pl_view_create(&w.gear, &v, 5, 8, PL_F32));
+    must(pl_view_create(&w.processor, &v, 5, 8, PL_F32));
     float data[6] = {1, 2, 3, 4, 5, 6}, back[40];
-    must(w.gear.ops->download(w.stream, back, v));
+    must(w.processor.ops->download(w.stream, back, v));
     settle(&w);
     for (size_t i = 0; i < 40; i++) assert_true(back[i] == 0.0f); /* buffers come zeroed */
     pl_view part = pl_view_columns(pl_view_rows(v, 1, 3), 2, 2);
     send(&w, part, data);
-    must(w.gear.ops->download(w.stream, back, v));
+    must(w.processor.ops->download(w.stream, back, v));
     settle(&w);
     for (size_t i = 0; i < 40; i++) {
         size_t r = i / 8, c = i % 8;
         assert_true(back[i] == (r >= 1 && r < 4 && c >= 2 && c < 4 ? data[(r - 1) * 2 + c - 2] : 0.0f));
     }
-    must(w.gear.ops->fill_zero(w.stream, part));
-    must(w.gear.ops->download(w.stream, back, v));
+    must(w.processor.ops->fill_zero(w.stream, part));
+    must(w.processor.ops->download(w.stream, back, v));
     settle(&w);
     for (size_t i = 0; i < 40; i++) assert_true(back[i] == 0.0f);
-    assert_int_equal(w.gear.ops->upload(w.stream, pl_view_rows(v, 3, 3), back), PL_E_INTERNAL);
+    assert_int_equal(w.processor.ops->upload(w.stream, pl_view_rows(v, 3, 3), back), PL_E_INTERNAL);
     assert_non_null(strstr(pl_error_text(), "upload: to"));
-    pl_view_free(&w.gear, &v);
-    pl_view_free(&w.gear, &v); /* takes {0} */
-    assert_int_equal(pl_view_create(&w.gear, &v, SIZE_MAX / 2, 3, PL_F32), PL_E_INPUT);
-    assert_int_equal(pl_view_create(&w.gear, &v, SIZE_MAX / 16, 1, PL_F32), PL_E_MEMORY);
-    must(pl_view_create(&w.gear, &v, 3000, 1000, PL_F32)); /* a mapped buffer */
-    must(w.gear.ops->fill_zero(w.stream, v));
+    pl_view_free(&w.processor, &v);
+    pl_view_free(&w.processor, &v); /* takes {0} */
+    assert_int_equal(pl_view_create(&w.processor, &v, SIZE_MAX / 2, 3, PL_F32), PL_E_INPUT);
+    assert_int_equal(pl_view_create(&w.processor, &v, SIZE_MAX / 16, 1, PL_F32), PL_E_MEMORY);
+    must(pl_view_create(&w.processor, &v, 3000, 1000, PL_F32)); /* a mapped buffer */
+    must(w.processor.ops->fill_zero(w.stream, v));
     settle(&w);
-    pl_view_free(&w.gear, &v);
+    pl_view_free(&w.processor, &v);
     void *memory;
-    must(w.gear.ops->host_memory_create(w.gear.device, &memory, 100));
-    w.gear.ops->host_memory_free(w.gear.device, memory);
+    must(w.processor.ops->host_memory_create(w.processor.device, &memory, 100));
+    w.processor.ops->host_memory_free(w.processor.device, memory);
     pl_event *event;
-    must(w.gear.ops->event_create(w.gear.device, &event));
-    must(w.gear.ops->event_record(event, w.stream));
-    must(w.gear.ops->event_wait(event, w.stream));
-    must(w.gear.ops->stream_wait(w.stream));
-    w.gear.ops->event_free(event);
+    must(w.processor.ops->event_create(w.processor.device, &event));
+    must(w.processor.ops->event_record(event, w.stream));
+    must(w.processor.ops->event_wait(event, w.stream));
+    must(w.processor.ops->stream_wait(w.stream));
+    w.processor.ops->event_free(event);
     world_close(&w);
 }
 

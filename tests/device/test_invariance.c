@@ -18,7 +18,7 @@ static float *product(const world *w, const pl_weight *weight, pl_view bias, con
     pl_view xv = numbers(w, n, spare, n_in, w->type, rows), yv = guarded(w, n + spare, n_out, w->type, NULL);
     pl_view counts = counts_of(w, n);
     pl_linear_args args = {counts, PL_COUNT_TOKENS, xv, weight, bias, PL_ACT_GELU_TANH, false, yv};
-    must(w->gear.ops->linear(w->stream, &args));
+    must(w->processor.ops->linear(w->stream, &args));
     float *y = fetch_numbers(w, pl_view_rows(yv, 0, n));
     free(rows);
     RELEASE(w, &xv, &yv, &counts);
@@ -55,16 +55,16 @@ static void check_linear(pl_dtype compute, bool aligned, size_t n_in, size_t n_o
     for (size_t v = 0; v < (on_cuda() ? 1 : 3); v++) {
         if (v) setenv("PLUMB_CPU", variants[v], 1);
         for (int threads = 1; threads <= (on_cuda() ? 1 : 2); threads++) {
-            pl_gear probe;
-            if (v && pl_gear_open(&probe, "cpu", 1) != PL_OK) continue; /* a CPU without AVX2 */
-            if (v) pl_gear_close(&probe);
+            pl_processor probe;
+            if (v && pl_processor_open(&probe, "cpu", 1) != PL_OK) continue; /* a CPU without AVX2 */
+            if (v) pl_processor_close(&probe);
             world w = world_open(threads);
             w.compute = compute;
             w.type = pl_dtype_storage(compute);
             w.aligned = aligned;
             pl_weight *weight;
-            must(w.gear.ops->weight_create(w.gear.device, &weight, n_out, n_in, compute));
-            must(w.gear.ops->weight_set(w.stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
+            must(w.processor.ops->weight_create(w.processor.device, &weight, n_out, n_in, compute));
+            must(w.processor.ops->weight_set(w.stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
             pl_view biasv = guarded(&w, 1, n_out, PL_F32, bias);
             if (!all) all = product(&w, weight, biasv, x, picked, total, n_in, n_out);
             for (size_t i = 0; i < sizeof row_counts / sizeof *row_counts; i++) {
@@ -72,7 +72,7 @@ static void check_linear(pl_dtype compute, bool aligned, size_t n_in, size_t n_o
                 if (n < total && (v == 0 || n < 8)) check_rows(&w, weight, biasv, x, all, n, total, n_in, n_out);
             }
             release(&w, &biasv);
-            w.gear.ops->weight_free(weight);
+            w.processor.ops->weight_free(weight);
             world_close(&w);
         }
         unsetenv("PLUMB_CPU");
@@ -141,7 +141,7 @@ static void outcome_free(outcome *o)
 static void forward(const world *w, const block *m, pl_weight *const weights[5], pl_kv *kv, batch_of *b, pl_view x,
                     pl_view log_probability, pl_view greedy)
 {
-    const pl_backend *ops = w->gear.ops;
+    const pl_backend *ops = w->processor.ops;
     size_t N = b->n_tokens, capacity = x.rows, C = m->C, F = m->F, V = m->V;
     int32_t *ids = (int32_t *)malloc(N * sizeof(int32_t)), *rows = (int32_t *)malloc(N * sizeof(int32_t));
     int32_t counts[PL_COUNTS];
@@ -154,7 +154,7 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
     pl_view y = guarded(w, capacity, C, w->type, NULL), f = guarded(w, capacity, F, w->type, NULL),
             bias = guarded(w, 1, F, PL_F32, m->bias);
     pl_view cv = ints(w, PL_COUNTS, counts), iv = ints(w, N, ids), rv = ints(w, N, rows), workspace;
-    must(pl_view_create(&w->gear, &workspace, 1, ops->score_workspace_bytes(capacity, V), PL_U8));
+    must(pl_view_create(&w->processor, &workspace, 1, ops->score_workspace_bytes(capacity, V), PL_U8));
     pl_norm_args norm = {cv, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, x, none, none, h};
     must(ops->norm(w->stream, &norm));
     pl_linear_args linear = {cv, PL_COUNT_TOKENS, h, weights[0], none, PL_ACT_NONE, false, qkv};
@@ -229,10 +229,10 @@ static outcome run_plan(const block *m, int threads, uint32_t seed, uint32_t mos
     uint32_t draws = 0;
     for (size_t i = 0; i < 5; i++) {
         size_t n_in = m->widths[i][0], n_out = m->widths[i][1];
-        must(w.gear.ops->weight_create(w.gear.device, &weights[i], n_out, n_in, m->compute));
-        must(w.gear.ops->weight_set(w.stream, weights[i], 0, n_out, m->weights[i], PL_F32, PL_LAYOUT_IN_OUT));
+        must(w.processor.ops->weight_create(w.processor.device, &weights[i], n_out, n_in, m->compute));
+        must(w.processor.ops->weight_set(w.stream, weights[i], 0, n_out, m->weights[i], PL_F32, PL_LAYOUT_IN_OUT));
     }
-    must(w.gear.ops->kv_create(w.gear.device, &kv, 1, m->H, m->D, PATHS * PAGES, w.type));
+    must(w.processor.ops->kv_create(w.processor.device, &kv, 1, m->H, m->D, PATHS * PAGES, w.type));
     pl_random_permutation(pages, PATHS * PAGES, seed, PL_RANDOM_TEST, 1);
     for (size_t i = 0; i < PATHS * PAGES; i++) table[i] = (int32_t)pages[i];
     outcome out = outcome_create(m);
@@ -254,8 +254,8 @@ static outcome run_plan(const block *m, int threads, uint32_t seed, uint32_t mos
         for (size_t i = 0; i < n_paths; i++) left += (size_t)(m->lengths[i] - done[i]);
         if (!left) break;
     }
-    for (size_t i = 0; i < 5; i++) w.gear.ops->weight_free(weights[i]);
-    w.gear.ops->kv_free(kv);
+    for (size_t i = 0; i < 5; i++) w.processor.ops->weight_free(weights[i]);
+    w.processor.ops->kv_free(kv);
     world_close(&w);
     return out;
 }

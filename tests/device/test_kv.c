@@ -11,9 +11,9 @@ static float *step(const world *w, pl_kv *kv, size_t layer, const int32_t *table
     pl_view qkv = numbers(w, b.n_tokens, 1, WIDTH, w->type, x), none = {0};
     pl_view y = guarded(w, b.n_tokens + 1, H * D, w->type, NULL);
     pl_kv_write_args write = {&b.batch, kv, layer, qkv};
-    must(w->gear.ops->kv_write(w->stream, &write));
+    must(w->processor.ops->kv_write(w->stream, &write));
     pl_attention_args args = {&b.batch, kv, layer, H, 0.2f, 0, 0, none, qkv, y, none};
-    must(w->gear.ops->attention(w->stream, &args));
+    must(w->processor.ops->attention(w->stream, &args));
     float *got = fetch_numbers(w, pl_view_rows(y, 0, b.n_tokens));
     check_guards(w, qkv);
     RELEASE(w, &qkv, &y);
@@ -27,7 +27,7 @@ static void copy(const world *w, pl_kv *kv, int32_t from, int32_t to)
     const int32_t pages[] = {from, to};
     pl_batch batch = {.counts = counts_of(w, 1), .copies = guarded_rows(w, 1, 1, 2, PL_I32, pages)};
     pl_kv_copy_args args = {&batch, kv};
-    must(w->gear.ops->kv_copy(w->stream, &args));
+    must(w->processor.ops->kv_copy(w->stream, &args));
     settle(w);
     RELEASE(w, &batch.counts, &batch.copies);
 }
@@ -47,7 +47,7 @@ static void copy_on_write(const world *w, size_t prefix)
     representable(x, (prefix + 2 * tail) * WIDTH, w->type);
     const float *tail_a = x + prefix * WIDTH, *tail_b = x + (prefix + tail) * WIDTH;
     pl_kv *kv;
-    must(w->gear.ops->kv_create(w->gear.device, &kv, LAYERS, G, D, PAGES, w->type));
+    must(w->processor.ops->kv_create(w->processor.device, &kv, LAYERS, G, D, PAGES, w->type));
     float *alone[LAYERS][2];
     for (size_t layer = 0; layer < LAYERS; layer++) { /* without sharing; layers differ by what they are given */
         const float *shift = x + layer * WIDTH;
@@ -58,8 +58,8 @@ static void copy_on_write(const world *w, size_t prefix)
         free(step(w, kv, layer, table, (span){1, 0, (int32_t)prefix}, shift));
         alone[layer][1] = step(w, kv, layer, table, (span){1, (int32_t)prefix, (int32_t)tail}, tail_b);
     }
-    w->gear.ops->kv_free(kv);
-    must(w->gear.ops->kv_create(w->gear.device, &kv, LAYERS, G, D, PAGES, w->type));
+    w->processor.ops->kv_free(kv);
+    must(w->processor.ops->kv_create(w->processor.device, &kv, LAYERS, G, D, PAGES, w->type));
     for (size_t layer = 0; layer < LAYERS; layer++) {
         free(step(w, kv, layer, table, (span){0, 0, (int32_t)prefix}, x + layer * WIDTH));
     }
@@ -75,7 +75,7 @@ static void copy_on_write(const world *w, size_t prefix)
         free(alone[layer][0]);
         free(alone[layer][1]);
     }
-    w->gear.ops->kv_free(kv);
+    w->processor.ops->kv_free(kv);
     free(x);
 }
 
@@ -119,7 +119,7 @@ static void run(const world *w, size_t k)
     pl_view qkv = guarded(w, s->n_tokens, width, w->type, NULL), counts = counts_of(w, n_pages);
     pl_batch pages = {.counts = counts, .copies = guarded(w, n_pages, 2, PL_I32, copies)};
     pl_kv *kv;
-    must(w->gear.ops->kv_create(w->gear.device, &kv, 1, s->G, s->D, 2 * n_pages, w->type));
+    must(w->processor.ops->kv_create(w->processor.device, &kv, 1, s->G, s->D, 2 * n_pages, w->type));
     size_t bytes = 4 * s->n_tokens * s->G * s->D * pl_dtype_bytes(w->type);
     pl_kv_write_args write = {&b.batch, kv, 0, qkv};
     pl_kv_copy_args copy_pages = {&pages, kv};
@@ -128,7 +128,7 @@ static void run(const world *w, size_t k)
     else
         RUN_OP(w, kv_write, &write, bytes, 0);
     settle(w);
-    w->gear.ops->kv_free(kv);
+    w->processor.ops->kv_free(kv);
     RELEASE(w, &qkv, &counts, &pages.copies);
     batch_free(w, &b);
     free(table);
@@ -139,13 +139,13 @@ static void test_errors(void **state)
 {
     (void)state;
     world w = world_open(1);
-    const pl_backend *ops = w.gear.ops;
+    const pl_backend *ops = w.processor.ops;
     pl_kv *kv;
-    if (!w.cuda) assert_int_equal(ops->kv_create(w.gear.device, &kv, 1, 1, 8, 4, PL_BF16), PL_E_UNSUPPORTED);
-    assert_int_equal(ops->kv_create(w.gear.device, &kv, 1, 1, 8, 4, PL_I32), PL_E_UNSUPPORTED);
-    assert_int_equal(ops->kv_create(w.gear.device, &kv, 1, 1, 4096, 4, PL_F32), PL_E_UNSUPPORTED);
-    assert_int_equal(ops->kv_create(w.gear.device, &kv, SIZE_MAX / 2, 8, 8, 4, PL_F32), PL_E_INPUT);
-    must(ops->kv_create(w.gear.device, &kv, LAYERS, G, D, PAGES, PL_F32));
+    if (!w.cuda) assert_int_equal(ops->kv_create(w.processor.device, &kv, 1, 1, 8, 4, PL_BF16), PL_E_UNSUPPORTED);
+    assert_int_equal(ops->kv_create(w.processor.device, &kv, 1, 1, 8, 4, PL_I32), PL_E_UNSUPPORTED);
+    assert_int_equal(ops->kv_create(w.processor.device, &kv, 1, 1, 4096, 4, PL_F32), PL_E_UNSUPPORTED);
+    assert_int_equal(ops->kv_create(w.processor.device, &kv, SIZE_MAX / 2, 8, 8, 4, PL_F32), PL_E_INPUT);
+    must(ops->kv_create(w.processor.device, &kv, LAYERS, G, D, PAGES, PL_F32));
     assert_true(ops->kv_page_bytes(LAYERS, G, D, PL_F32) >= LAYERS * G * D * 2 * PL_PAGE * sizeof(float));
     /* A layer past the last; where ids are seen: a page past the pool, a run past the page table. */
     const int32_t bad[] = {3, PAGES, 1, 4}, good[] = {3, 0, 1, 4};

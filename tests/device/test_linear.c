@@ -67,7 +67,7 @@ static pl_weight *weight_of(const world *w, const float *values, const shape *s,
 {
     pl_weight *weight;
     size_t element = pl_dtype_bytes(s->from), n = s->n_out * s->n_in;
-    must(w->gear.ops->weight_create(w->gear.device, &weight, s->n_out, s->n_in, w->compute));
+    must(w->processor.ops->weight_create(w->processor.device, &weight, s->n_out, s->n_in, w->compute));
     unsigned char *rows = (unsigned char *)packed(values, n, s->from), *file = (unsigned char *)malloc(n * element + 1);
     for (size_t p = 0; p < parts; p++) {
         size_t first = s->n_out * p / parts, end = s->n_out * (p + 1) / parts, width = end - first;
@@ -77,7 +77,7 @@ static pl_weight *weight_of(const world *w, const float *values, const shape *s,
                 memcpy(file + 1 + at * element, rows + (o * s->n_in + i) * element, element);
             }
         }
-        must(w->gear.ops->weight_set(w->stream, weight, first, width, file + 1, s->from, s->layout));
+        must(w->processor.ops->weight_set(w->stream, weight, first, width, file + 1, s->from, s->layout));
     }
     free(rows);
     free(file);
@@ -135,7 +135,7 @@ static void run_parts(const world *w, const shape *s, size_t parts)
         free(got);
     }
     RELEASE(w, &xv, &yv, &biasv, &counts);
-    w->gear.ops->weight_free(weight);
+    w->processor.ops->weight_free(weight);
     free(x);
     free(values);
     free(bias);
@@ -174,7 +174,7 @@ static void check_nan(const world *w)
             no = {0};
     for (pl_activation a = PL_ACT_NONE; a <= PL_ACT_QUICK_GELU; a++) {
         pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, no, a, false, yv};
-        must(w->gear.ops->linear(w->stream, &args));
+        must(w->processor.ops->linear(w->stream, &args));
         float *y = fetch_numbers(w, yv);
         for (size_t i = 0; i < 8 * 24; i++) {
             if ((isnan(y[i]) != 0) != (i / 24 == 3)) {
@@ -184,7 +184,7 @@ static void check_nan(const world *w)
         free(y);
     }
     RELEASE(w, &xv, &yv, &counts);
-    w->gear.ops->weight_free(weight);
+    w->processor.ops->weight_free(weight);
     free(x);
     free(values);
 }
@@ -202,20 +202,22 @@ static void test_errors(void **state)
     pl_weight *weight;
     pl_view x = guarded(&w, 2, 4, PL_F32, NULL), y = guarded(&w, 2, 3, PL_F32, NULL), counts = counts_of(&w, 2),
             no = {0};
-    assert_int_equal(w.gear.ops->weight_create(w.gear.device, &weight, 4, 4, w.cuda ? PL_I32 : PL_BF16),
+    assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, w.cuda ? PL_I32 : PL_BF16),
                      PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "float32"));
-    must(w.gear.ops->weight_create(w.gear.device, &weight, 4, 4, PL_F32));
+    must(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, PL_F32));
     pl_linear_args narrow = {counts, PL_COUNT_ROWS, x, weight, no, PL_ACT_NONE, false, y};
-    assert_int_equal(w.gear.ops->linear(w.stream, &narrow), PL_E_INTERNAL);
+    assert_int_equal(w.processor.ops->linear(w.stream, &narrow), PL_E_INTERNAL);
     assert_non_null(strstr(pl_error_text(), "linear: y"));
     pl_view many = counts_of(&w, 3);
     pl_linear_args over = {many, PL_COUNT_ROWS, x, weight, no, PL_ACT_NONE, false, x};
-    if (!w.cuda) assert_int_equal(w.gear.ops->linear(w.stream, &over), PL_E_INTERNAL);
+    if (!w.cuda) assert_int_equal(w.processor.ops->linear(w.stream, &over), PL_E_INTERNAL);
     float data[16] = {0};
-    assert_int_equal(w.gear.ops->weight_set(w.stream, weight, 3, 2, data, PL_F32, PL_LAYOUT_OUT_IN), PL_E_INTERNAL);
-    assert_int_equal(w.gear.ops->weight_set(w.stream, weight, 0, 4, data, PL_I32, PL_LAYOUT_OUT_IN), PL_E_UNSUPPORTED);
-    w.gear.ops->weight_free(weight);
+    assert_int_equal(w.processor.ops->weight_set(w.stream, weight, 3, 2, data, PL_F32, PL_LAYOUT_OUT_IN),
+                     PL_E_INTERNAL);
+    assert_int_equal(w.processor.ops->weight_set(w.stream, weight, 0, 4, data, PL_I32, PL_LAYOUT_OUT_IN),
+                     PL_E_UNSUPPORTED);
+    w.processor.ops->weight_free(weight);
     RELEASE(&w, &x, &y, &counts, &many);
     world_close(&w);
 }
@@ -233,13 +235,13 @@ static void check_refresh(const world *w)
         if (i == 0) {
             weight = weight_of(w, values, &s, 1);
         } else {
-            must(w->gear.ops->weight_create(w->gear.device, &weight, 70, 40, w->compute));
-            must(w->gear.ops->weight_refresh(w->stream, weight, from));
+            must(w->processor.ops->weight_create(w->processor.device, &weight, 70, 40, w->compute));
+            must(w->processor.ops->weight_refresh(w->stream, weight, from));
         }
         pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, no, PL_ACT_NONE, false, yv};
-        must(w->gear.ops->linear(w->stream, &args));
+        must(w->processor.ops->linear(w->stream, &args));
         y[i] = fetch_numbers(w, yv);
-        w->gear.ops->weight_free(weight);
+        w->processor.ops->weight_free(weight);
     }
     assert_memory_equal(y[0], y[1], 5 * 70 * sizeof(float));
     free(y[0]);

@@ -72,7 +72,7 @@ static void run(const world *w, size_t c)
     if (!w->timing) check(w, &s, yv, a, b);
     if (!w->timing && s.n && s.m && s.K) {
         args.b.columns--;
-        assert_int_equal(w->gear.ops->pairwise(w->stream, &args), PL_E_INTERNAL);
+        assert_int_equal(w->processor.ops->pairwise(w->stream, &args), PL_E_INTERNAL);
     }
     RELEASE(w, &av, &bv, &yv);
     free(a);
@@ -89,8 +89,8 @@ static void test_parts(void **state)
     pl_view v = guarded(&w, N, K, PL_F32, x), whole = guarded(&w, N, N, PL_F32, NULL),
             part = guarded(&w, 7, 5, PL_F32, NULL);
     pl_pairwise_args all = {false, v, v, whole}, some = {false, pl_view_rows(v, 61, 7), pl_view_rows(v, 30, 5), part};
-    must(w.gear.ops->pairwise(w.stream, &all));
-    must(w.gear.ops->pairwise(w.stream, &some));
+    must(w.processor.ops->pairwise(w.stream, &all));
+    must(w.processor.ops->pairwise(w.stream, &some));
     float *a = (float *)fetch(&w, whole), *b = (float *)fetch(&w, part);
     for (size_t i = 0; i < 7; i++) assert_memory_equal(b + i * 5, a + (61 + i) * N + 30, 5 * sizeof(float));
     free(a);

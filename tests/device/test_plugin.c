@@ -10,19 +10,19 @@
 /* Opens `name` with this plug-in and this text in the error; NULL unsets the variable. */
 static void refused(const char *plugin, const char *name, pl_status code, const char *text)
 {
-    pl_gear gear;
+    pl_processor processor;
     if (plugin)
         setenv("PLUMB_CUDA_PLUGIN", plugin, 1);
     else
         unsetenv("PLUMB_CUDA_PLUGIN");
-    pl_status got = pl_gear_open(&gear, name, 1);
+    pl_status got = pl_processor_open(&processor, name, 1);
     if (got != code || !strstr(pl_error_text(), text)) {
         fail_msg("%s with %s: %s, '%s'; expected %s, '%s'", name, plugin ? plugin : "no plug-in named",
                  pl_status_text(got), got ? pl_error_text() : "", pl_status_text(code), text);
     }
     assert_null(strchr(pl_error_text(), '\n'));
-    assert_null(gear.device);
-    pl_gear_close(&gear);
+    assert_null(processor.device);
+    pl_processor_close(&processor);
 }
 
 static void test_files(void **state)
@@ -49,16 +49,16 @@ static void test_names(void **state)
 static void test_auto(void **state)
 {
     (void)state;
-    pl_gear gear;
+    pl_processor processor;
     setenv("PLUMB_CUDA_PLUGIN", "/nowhere/plugin.so", 1);
-    must(pl_gear_open(&gear, "auto", 1));
-    assert_string_equal(gear.ops->name, "cpu");
-    assert_non_null(strstr(gear.choice, "device auto: cpu, because /nowhere/plugin.so: no such file"));
-    assert_int_equal(PL_REQUIRE(&gear, record_begin), PL_E_UNSUPPORTED);
-    pl_gear_close(&gear);
-    must(pl_gear_open(&gear, "cpu", 1));
-    assert_string_equal(gear.choice, "");
-    pl_gear_close(&gear);
+    must(pl_processor_open(&processor, "auto", 1));
+    assert_string_equal(processor.ops->name, "cpu");
+    assert_non_null(strstr(processor.choice, "device auto: cpu, because /nowhere/plugin.so: no such file"));
+    assert_int_equal(PL_REQUIRE(&processor, record_begin), PL_E_UNSUPPORTED);
+    pl_processor_close(&processor);
+    must(pl_processor_open(&processor, "cpu", 1));
+    assert_string_equal(processor.choice, "");
+    pl_processor_close(&processor);
 }
 
 /* ---- Devices ---- */
@@ -95,8 +95,8 @@ static world emulated_open(const char *name)
 {
     world w = {0};
     unsetenv("PLUMB_CUDA_PLUGIN");
-    must(pl_gear_open(&w.gear, name, 3));
-    must(w.gear.ops->stream_create(w.gear.device, &w.stream));
+    must(pl_processor_open(&w.processor, name, 3));
+    must(w.processor.ops->stream_create(w.processor.device, &w.stream));
     return w;
 }
 
@@ -105,28 +105,28 @@ static void test_device(void **state)
     (void)state;
     world w = emulated_open("cuda-emulated");
     pl_device_facts facts;
-    must(w.gear.ops->facts(w.gear.device, &facts));
-    assert_string_equal(w.gear.ops->name, "cuda-emulated");
+    must(w.processor.ops->facts(w.processor.device, &facts));
+    assert_string_equal(w.processor.ops->name, "cuda-emulated");
     assert_string_equal(facts.device_class, "cuda-emulated");
     assert_non_null(strstr(facts.name, "cuda-emulated:0 ("));
     assert_int_equal(facts.n_threads, 3);
     assert_true(facts.memory_bytes >= facts.free_bytes && facts.free_bytes > 0);
-    assert_string_equal(w.gear.choice, "");
+    assert_string_equal(w.processor.choice, "");
 
     /* The plug-in has every entry that the CPU backend has, and graphs. */
-    const void *const *cpu = (const void *const *)&pl_backend_cpu, *const *cuda = (const void *const *)w.gear.ops;
+    const void *const *cpu = (const void *const *)&pl_backend_cpu, *const *cuda = (const void *const *)w.processor.ops;
     for (size_t i = 0; i < sizeof(pl_backend) / sizeof(void *); i++) {
         if (cpu[i] && !cuda[i]) fail_msg("entry %zu of the table is missing", i);
     }
-    must(PL_REQUIRE(&w.gear, record_begin));
-    assert_int_equal(PL_REQUIRE(&w.gear, adamw), PL_E_UNSUPPORTED);
+    must(PL_REQUIRE(&w.processor, record_begin));
+    assert_int_equal(PL_REQUIRE(&w.processor, adamw), PL_E_UNSUPPORTED);
 
     /* A file of the wrong backend. */
     refused(PLUGIN_EMULATED, "cuda", PL_E_UNSUPPORTED, "is the backend 'cuda-emulated', expected 'cuda'");
-    pl_gear other;
-    must(pl_gear_open(&other, "auto", 1)); /* and auto never takes it */
+    pl_processor other;
+    must(pl_processor_open(&other, "auto", 1)); /* and auto never takes it */
     assert_string_equal(other.ops->name, "cpu");
-    pl_gear_close(&other);
+    pl_processor_close(&other);
     world_close(&w);
 }
 
@@ -134,21 +134,21 @@ static void test_memory(void **state)
 {
     (void)state;
     world w = emulated_open("cuda-emulated");
-    const pl_backend *ops = w.gear.ops;
+    const pl_backend *ops = w.processor.ops;
     pl_device_facts before, during;
     pl_buffer *big = NULL;
     setenv("CUEMU_MEMORY_MIB", "2", 1);
-    must(ops->facts(w.gear.device, &before));
+    must(ops->facts(w.processor.device, &before));
     assert_int_equal(before.memory_bytes, 2 << 20);
-    assert_int_equal(ops->buffer_create(w.gear.device, &big, 3 << 20), PL_E_MEMORY);
+    assert_int_equal(ops->buffer_create(w.processor.device, &big, 3 << 20), PL_E_MEMORY);
     assert_non_null(strstr(pl_error_text(), "3145728 bytes for a buffer cannot be had on cuda-emulated:0"));
     assert_non_null(strstr(pl_error_text(), "of its 2097152 bytes are free"));
     assert_null(big);
-    must(ops->buffer_create(w.gear.device, &big, 1 << 20));
-    must(ops->facts(w.gear.device, &during));
+    must(ops->buffer_create(w.processor.device, &big, 1 << 20));
+    must(ops->facts(w.processor.device, &during));
     assert_int_equal(before.free_bytes - during.free_bytes, 1 << 20);
     ops->buffer_free(big);
-    must(ops->facts(w.gear.device, &during));
+    must(ops->facts(w.processor.device, &during));
     assert_int_equal(before.free_bytes, during.free_bytes);
     unsetenv("CUEMU_MEMORY_MIB");
     ops->buffer_free(NULL);
@@ -157,8 +157,8 @@ static void test_memory(void **state)
     ops->graph_free(NULL);
     ops->weight_free(NULL);
     ops->kv_free(NULL);
-    ops->host_memory_free(w.gear.device, NULL);
-    must(ops->buffer_create(w.gear.device, &big, 0)); /* nothing is something that can be freed */
+    ops->host_memory_free(w.processor.device, NULL);
+    must(ops->buffer_create(w.processor.device, &big, 0)); /* nothing is something that can be freed */
     ops->buffer_free(big);
     assert_true(ops->weight_bytes(3, 5, PL_F32) >= 15 * sizeof(float));
     assert_true(ops->weight_bytes(3, 5, PL_BF16) >= 30 &&
@@ -166,7 +166,7 @@ static void test_memory(void **state)
 
     /* Pinned memory comes zeroed; rows of a view inside a view; nothing beside them is touched. */
     float *host;
-    must(ops->host_memory_create(w.gear.device, (void **)&host, 24 * sizeof *host));
+    must(ops->host_memory_create(w.processor.device, (void **)&host, 24 * sizeof *host));
     for (size_t i = 0; i < 24; i++) assert_true(host[i] == 0.0f);
     for (size_t i = 0; i < 24; i++) host[i] = (float)i;
     pl_view v = guarded(&w, 6, 4, PL_F32, host);
@@ -187,7 +187,7 @@ static void test_memory(void **state)
     must(ops->download(w.stream, NULL, none));
     must(ops->fill_zero(w.stream, none));
     release(&w, &v);
-    ops->host_memory_free(w.gear.device, host);
+    ops->host_memory_free(w.processor.device, host);
     world_close(&w);
 }
 
@@ -196,8 +196,8 @@ static void test_memory(void **state)
 static void expect_values(const world *w, pl_view v, float first)
 {
     float got[8];
-    must(w->gear.ops->download(w->stream, got, v));
-    must(w->gear.ops->stream_wait(w->stream));
+    must(w->processor.ops->download(w->stream, got, v));
+    must(w->processor.ops->stream_wait(w->stream));
     for (size_t i = 0; i < 8; i++) {
         if (got[i] != (first < 0 ? 0.0f : first + (float)i)) fail_msg("element %zu is %g, from %g", i, got[i], first);
     }
@@ -207,20 +207,20 @@ static void send_values(const world *w, pl_view v, float first)
 {
     float data[8];
     for (size_t i = 0; i < 8; i++) data[i] = first + (float)i;
-    must(w->gear.ops->upload(w->stream, v, data));
-    must(w->gear.ops->stream_wait(w->stream));
+    must(w->processor.ops->upload(w->stream, v, data));
+    must(w->processor.ops->stream_wait(w->stream));
 }
 
 static void test_graphs(void **state)
 {
     (void)state;
     world w = emulated_open("cuda-emulated");
-    const pl_backend *ops = w.gear.ops;
+    const pl_backend *ops = w.processor.ops;
     pl_view a, b, c;
     pl_graph *there, *back, *empty;
-    must(pl_view_create(&w.gear, &a, 2, 4, PL_F32));
-    must(pl_view_create(&w.gear, &b, 2, 4, PL_F32));
-    must(pl_view_create(&w.gear, &c, 2, 4, PL_F32));
+    must(pl_view_create(&w.processor, &a, 2, 4, PL_F32));
+    must(pl_view_create(&w.processor, &b, 2, 4, PL_F32));
+    must(pl_view_create(&w.processor, &c, 2, 4, PL_F32));
     send_values(&w, a, 1);
 
     must(ops->record_begin(w.stream));
@@ -264,9 +264,9 @@ static void test_graphs(void **state)
     ops->graph_free(empty);
     ops->graph_free(there);
     ops->graph_free(back);
-    pl_view_free(&w.gear, &a);
-    pl_view_free(&w.gear, &b);
-    pl_view_free(&w.gear, &c);
+    pl_view_free(&w.processor, &a);
+    pl_view_free(&w.processor, &b);
+    pl_view_free(&w.processor, &c);
     world_close(&w);
 }
 
@@ -291,26 +291,26 @@ static void test_events(void **state)
     world w = emulated_open("cuda-emulated:1"); /* not the device that a new thread starts with */
     pl_stream *second, *elsewhere;
     pl_event *event;
-    must(w.gear.ops->stream_create(w.gear.device, &second));
-    must(w.gear.ops->event_create(w.gear.device, &event));
-    must(w.gear.ops->event_wait(event, second)); /* never recorded: nothing to wait for */
-    must(w.gear.ops->event_record(event, w.stream));
-    must(w.gear.ops->event_wait(event, second));
-    must(w.gear.ops->event_wait_host(event));
-    pl_gear zero;
-    must(pl_gear_open(&zero, "cuda-emulated:0", 1));
-    must(w.gear.ops->event_record(event, w.stream)); /* wherever the thread was last */
+    must(w.processor.ops->stream_create(w.processor.device, &second));
+    must(w.processor.ops->event_create(w.processor.device, &event));
+    must(w.processor.ops->event_wait(event, second)); /* never recorded: nothing to wait for */
+    must(w.processor.ops->event_record(event, w.stream));
+    must(w.processor.ops->event_wait(event, second));
+    must(w.processor.ops->event_wait_host(event));
+    pl_processor zero;
+    must(pl_processor_open(&zero, "cuda-emulated:0", 1));
+    must(w.processor.ops->event_record(event, w.stream)); /* wherever the thread was last */
     assert_int_equal(zero.ops->stream_create(zero.device, &elsewhere), PL_OK);
     assert_int_equal(zero.ops->event_record(event, elsewhere), PL_E_DEVICE); /* an event has one device */
     zero.ops->stream_free(elsewhere);
-    pl_gear_close(&zero);
-    handover h = {w.gear.ops, event, PL_E_INTERNAL};
+    pl_processor_close(&zero);
+    handover h = {w.processor.ops, event, PL_E_INTERNAL};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, wait_for_event, &h), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     must(h.status);
-    w.gear.ops->event_free(event);
-    w.gear.ops->stream_free(second);
+    w.processor.ops->event_free(event);
+    w.processor.ops->stream_free(second);
     world_close(&w);
     unsetenv("CUEMU_DEVICES");
 }
@@ -318,32 +318,32 @@ static void test_events(void **state)
 /* Each thread has a device and its own streams; ops, transfers and graphs go to the device of the stream, whatever the
  * thread did before. */
 typedef struct worker {
-    const pl_gear *gears; /* [2] */
+    const pl_processor *processors; /* [2] */
     float first;
     char trouble[256];
 } worker;
 
 /* Makes the other device the thread's current one. */
-static pl_status turn_to(const pl_gear *gear)
+static pl_status turn_to(const pl_processor *processor)
 {
     pl_device_facts facts;
-    return gear->ops->facts(gear->device, &facts);
+    return processor->ops->facts(processor->device, &facts);
 }
 
 static pl_status work(const worker *job)
 {
     for (size_t round = 0; round < 20; round++) {
-        const pl_gear *gear = &job->gears[round % 2], *other = &job->gears[1 - round % 2];
-        const pl_backend *ops = gear->ops;
+        const pl_processor *processor = &job->processors[round % 2], *other = &job->processors[1 - round % 2];
+        const pl_backend *ops = processor->ops;
         pl_stream *stream = NULL;
         pl_graph *graph = NULL;
         pl_view a = {0}, b = {0};
         pl_status status;
         float data[8], back[8];
         for (size_t i = 0; i < 8; i++) data[i] = job->first + (float)(8 * round + i);
-        PL_GOTO(status, done, ops->stream_create(gear->device, &stream));
-        PL_GOTO(status, done, pl_view_create(gear, &a, 1, 8, PL_F32));
-        PL_GOTO(status, done, pl_view_create(gear, &b, 1, 8, PL_F32));
+        PL_GOTO(status, done, ops->stream_create(processor->device, &stream));
+        PL_GOTO(status, done, pl_view_create(processor, &a, 1, 8, PL_F32));
+        PL_GOTO(status, done, pl_view_create(processor, &b, 1, 8, PL_F32));
         PL_GOTO(status, done, turn_to(other));
         PL_GOTO(status, done, ops->record_begin(stream));
         PL_KEEP(status, turn_to(other));
@@ -359,8 +359,8 @@ static pl_status work(const worker *job)
         if (memcmp(data, back, sizeof data) != 0) status = pl_fail(PL_E_INTERNAL, "round %zu: other values", round);
     done:
         ops->graph_free(graph);
-        pl_view_free(gear, &a);
-        pl_view_free(gear, &b);
+        pl_view_free(processor, &a);
+        pl_view_free(processor, &b);
         ops->stream_free(stream);
         if (status != PL_OK) return status;
     }
@@ -378,23 +378,23 @@ static void test_threads(void **state)
 {
     (void)state;
     enum { WORKERS = 4 };
-    pl_gear gears[2];
+    pl_processor processors[2];
     pthread_t threads[WORKERS];
     worker workers[WORKERS];
     unsetenv("PLUMB_CUDA_PLUGIN");
     setenv("CUEMU_DEVICES", "2", 1);
-    must(pl_gear_open(&gears[0], "cuda-emulated:0", 1));
-    must(pl_gear_open(&gears[1], "cuda-emulated:1", 1));
+    must(pl_processor_open(&processors[0], "cuda-emulated:0", 1));
+    must(pl_processor_open(&processors[1], "cuda-emulated:1", 1));
     for (size_t i = 0; i < WORKERS; i++) {
-        workers[i] = (worker){.gears = gears, .first = 1000.0f * (float)(i + 1)};
+        workers[i] = (worker){.processors = processors, .first = 1000.0f * (float)(i + 1)};
         assert_int_equal(pthread_create(&threads[i], NULL, run_worker, &workers[i]), 0);
     }
     for (size_t i = 0; i < WORKERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
         assert_string_equal(workers[i].trouble, "");
     }
-    pl_gear_close(&gears[1]);
-    pl_gear_close(&gears[0]);
+    pl_processor_close(&processors[1]);
+    pl_processor_close(&processors[0]);
     unsetenv("CUEMU_DEVICES");
 }
 
@@ -419,31 +419,31 @@ __attribute__((visibility("default"))) void *calloc(size_t n, size_t size)
 /* Makes one of everything and takes it down again, whatever failed. */
 static pl_status make_everything(void)
 {
-    pl_gear gear;
+    pl_processor processor;
     pl_view view = {0};
     pl_stream *stream = NULL;
     pl_event *event = NULL;
     pl_graph *graph = NULL;
     pl_weight *weight = NULL;
     pl_kv *kv = NULL;
-    pl_status status = pl_gear_open(&gear, "cuda-emulated", 1);
+    pl_status status = pl_processor_open(&processor, "cuda-emulated", 1);
     if (status != PL_OK) return status;
-    PL_GOTO(status, done, pl_view_create(&gear, &view, 2, 3, PL_F32));
-    PL_GOTO(status, done, gear.ops->stream_create(gear.device, &stream));
-    PL_GOTO(status, done, gear.ops->event_create(gear.device, &event));
-    PL_GOTO(status, done, gear.ops->weight_create(gear.device, &weight, 4, 8, PL_F32));
-    PL_GOTO(status, done, gear.ops->kv_create(gear.device, &kv, 1, 1, 8, 2, PL_F32));
-    PL_GOTO(status, done, gear.ops->record_begin(stream));
-    PL_KEEP(status, gear.ops->fill_zero(stream, view));
-    PL_KEEP(status, gear.ops->record_end(stream, &graph));
+    PL_GOTO(status, done, pl_view_create(&processor, &view, 2, 3, PL_F32));
+    PL_GOTO(status, done, processor.ops->stream_create(processor.device, &stream));
+    PL_GOTO(status, done, processor.ops->event_create(processor.device, &event));
+    PL_GOTO(status, done, processor.ops->weight_create(processor.device, &weight, 4, 8, PL_F32));
+    PL_GOTO(status, done, processor.ops->kv_create(processor.device, &kv, 1, 1, 8, 2, PL_F32));
+    PL_GOTO(status, done, processor.ops->record_begin(stream));
+    PL_KEEP(status, processor.ops->fill_zero(stream, view));
+    PL_KEEP(status, processor.ops->record_end(stream, &graph));
 done:
-    gear.ops->graph_free(graph);
-    gear.ops->kv_free(kv);
-    gear.ops->weight_free(weight);
-    gear.ops->event_free(event);
-    gear.ops->stream_free(stream);
-    pl_view_free(&gear, &view);
-    pl_gear_close(&gear);
+    processor.ops->graph_free(graph);
+    processor.ops->kv_free(kv);
+    processor.ops->weight_free(weight);
+    processor.ops->event_free(event);
+    processor.ops->stream_free(stream);
+    pl_view_free(&processor, &view);
+    pl_processor_close(&processor);
     return status;
 }
 

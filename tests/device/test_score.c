@@ -68,9 +68,9 @@ static result score(const world *w, const shape *s, const float *x, const float 
     pl_view countsv = ints(w, PL_COUNTS, counts);
     send(w, pl_view_columns(rowsv, 0, n_targets), target_rows);
     send(w, pl_view_columns(tokensv, 0, n_targets), target_tokens);
-    must(w->gear.ops->weight_create(w->gear.device, &weight, s->V, s->C, w->compute));
-    must(w->gear.ops->weight_set(w->stream, weight, 0, s->V, values, PL_F32, PL_LAYOUT_OUT_IN));
-    must(pl_view_create(&w->gear, &workspace, 1, w->gear.ops->score_workspace_bytes(rows, s->V), PL_U8));
+    must(w->processor.ops->weight_create(w->processor.device, &weight, s->V, s->C, w->compute));
+    must(w->processor.ops->weight_set(w->stream, weight, 0, s->V, values, PL_F32, PL_LAYOUT_OUT_IN));
+    must(pl_view_create(&w->processor, &workspace, 1, w->processor.ops->score_workspace_bytes(rows, s->V), PL_U8));
     pl_score_args args = {.counts = countsv,
                           .x = xv,
                           .weight = weight,
@@ -96,7 +96,7 @@ static result score(const world *w, const shape *s, const float *x, const float 
         for (size_t i = s->greedy ? s->rows : 0; i < rows; i++) assert_int_equal(r.greedy[i], -1);
         if (!s->logits) check_untouched(w, lv, 0);
     }
-    w->gear.ops->weight_free(weight);
+    w->processor.ops->weight_free(weight);
     RELEASE(w, &xv, &biasv, &rowsv, &tokensv, &lpv, &tgv, &gv, &lv, &countsv, &workspace);
     return r;
 }

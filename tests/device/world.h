@@ -24,7 +24,7 @@
 #include "device/device.h"
 
 typedef struct world {
-    pl_gear gear;
+    pl_processor processor;
     pl_stream *stream;
     pl_dtype compute, type; /* of the case: the compute type, and what activations are stored in */
     bool cuda;              /* ids and counts stay on the device: the op cannot refuse them */
@@ -49,20 +49,20 @@ static inline void must(pl_status status)
 static inline world world_open(int n_threads)
 {
     world w = {.cuda = on_cuda()};
-    must(pl_gear_open(&w.gear, chosen_device(), n_threads));
-    must(w.gear.ops->stream_create(w.gear.device, &w.stream));
+    must(pl_processor_open(&w.processor, chosen_device(), n_threads));
+    must(w.processor.ops->stream_create(w.processor.device, &w.stream));
     return w;
 }
 
 static inline void world_close(world *w)
 {
-    w->gear.ops->stream_free(w->stream);
-    pl_gear_close(&w->gear);
+    w->processor.ops->stream_free(w->stream);
+    pl_processor_close(&w->processor);
 }
 
 static inline void settle(const world *w)
 {
-    must(w->gear.ops->stream_wait(w->stream));
+    must(w->processor.ops->stream_wait(w->stream));
 }
 
 /* ---- Guarded views ---- */
@@ -79,7 +79,7 @@ static inline pl_view whole_buffer(pl_view v)
 static inline void send(const world *w, pl_view v, const void *data)
 {
     if (!v.rows || !v.columns) return;
-    must(w->gear.ops->upload(w->stream, v, data));
+    must(w->processor.ops->upload(w->stream, v, data));
     settle(w);
 }
 
@@ -103,7 +103,7 @@ static inline pl_view guarded(const world *w, size_t rows, size_t columns, pl_dt
         v.stride = (columns + GUARD + unit - 1) / unit * unit;
     }
     size_t n = v.offset + rows * v.stride + GUARD;
-    must(w->gear.ops->buffer_create(w->gear.device, &v.buffer, n * pl_dtype_bytes(dtype)));
+    must(w->processor.ops->buffer_create(w->processor.device, &v.buffer, n * pl_dtype_bytes(dtype)));
     poison(w, v);
     if (data) send(w, v, data);
     return v;
@@ -120,7 +120,7 @@ static inline pl_view guarded_rows(const world *w, size_t rows, size_t spare, si
 
 static inline void release(const world *w, pl_view *v)
 {
-    pl_view_free(&w->gear, v);
+    pl_view_free(&w->processor, v);
 }
 
 #define RELEASE(w, ...)                                                                                                \
@@ -133,7 +133,7 @@ static inline void release(const world *w, pl_view *v)
 static inline void *fetch(const world *w, pl_view v)
 {
     void *out = malloc(v.rows * v.columns * pl_dtype_bytes(v.dtype) + 1);
-    if (v.rows && v.columns) must(w->gear.ops->download(w->stream, out, v));
+    if (v.rows && v.columns) must(w->processor.ops->download(w->stream, out, v));
     settle(w);
     return out;
 }

@@ -284,10 +284,10 @@ static inline void open_lazy(random_model *m, const char *folder)
 {
     pl_checkpoint *checkpoint;
     m->compute = PL_F32;
-    CHECK(pl_gear_open(&m->gear, "cpu", 1));
-    m->gear.ops = lazy_backend();
+    CHECK(pl_processor_open(&m->processor, "cpu", 1));
+    m->processor.ops = lazy_backend();
     CHECK(pl_checkpoint_open(&checkpoint, folder));
-    CHECK(pl_model_load(&m->model, &m->gear, checkpoint, PL_F32));
+    CHECK(pl_model_load(&m->model, &m->processor, checkpoint, PL_F32));
     pl_checkpoint_close(checkpoint);
 }
 

@@ -31,7 +31,7 @@ typedef struct model_shape {
 
 typedef struct random_model {
     char folder[PL_PATH_MAX];
-    pl_gear gear;
+    pl_processor processor;
     pl_model *model;
     pl_dtype compute;
 } random_model;
@@ -177,9 +177,9 @@ static inline void open_folder_as(random_model *m, const char *folder, int n_thr
 {
     pl_checkpoint *checkpoint;
     m->compute = compute;
-    CHECK(pl_gear_open(&m->gear, chosen_device(), n_threads));
+    CHECK(pl_processor_open(&m->processor, chosen_device(), n_threads));
     CHECK(pl_checkpoint_open(&checkpoint, folder));
-    CHECK(pl_model_load(&m->model, &m->gear, checkpoint, compute));
+    CHECK(pl_model_load(&m->model, &m->processor, checkpoint, compute));
     pl_checkpoint_close(checkpoint);
 }
 
@@ -191,7 +191,7 @@ static inline void open_folder(random_model *m, const char *folder, int n_thread
 static inline void close_model(random_model *m)
 {
     pl_model_free(m->model);
-    pl_gear_close(&m->gear);
+    pl_processor_close(&m->processor);
 }
 
 #endif

@@ -39,7 +39,7 @@ static size_t need(const fixture *f, const pl__memory *m, const pl__demand *d)
 {
     const pl_config *c = f->engine->config;
     return d->state_bytes + pl_activations_bytes(f->lazy.model, m->n_rows, m->n_rows, d->logits) +
-           m->n_rows * d->bytes_a_row + m->n_pages * f->lazy.gear.ops->kv_page_bytes(c->L, c->G, c->D, PL_F32);
+           m->n_rows * d->bytes_a_row + m->n_pages * f->lazy.processor.ops->kv_page_bytes(c->L, c->G, c->D, PL_F32);
 }
 
 static void everything_planned_fits(void **state)

@@ -64,9 +64,9 @@ typedef struct plain {
 
 static plain run_plain(random_model *m, const int32_t *ids, size_t n)
 {
-    const pl_gear *gear = &m->gear;
+    const pl_processor *processor = &m->processor;
     const pl_config *c = pl_model_config(m->model);
-    const pl_backend *ops = gear->ops;
+    const pl_backend *ops = processor->ops;
     size_t n_states = c->L + 2, n_pages = (n + PL_PAGE - 1) / PL_PAGE;
     const sequence one = {.ids = ids, .n = n};
     size_t *layers = calloc(n_states, sizeof *layers);
@@ -75,14 +75,14 @@ static plain run_plain(random_model *m, const int32_t *ids, size_t n)
     pl_stream *stream;
     batch_of b;
     pl_kv *kv;
-    CHECK(ops->stream_create(gear->device, &stream));
-    CHECK(ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_pages, pl_dtype_storage(m->compute)));
-    CHECK(batch_make(&b, gear, stream, &one, 1, 1, n_pages));
+    CHECK(ops->stream_create(processor->device, &stream));
+    CHECK(ops->kv_create(processor->device, &kv, c->L, c->G, c->D, n_pages, pl_dtype_storage(m->compute)));
+    CHECK(batch_make(&b, processor, stream, &one, 1, 1, n_pages));
     CHECK(pl_activations_create(&activations, m->model, n, n, true));
-    CHECK(pl_view_create(gear, &log_probability, 1, n, PL_F32));
+    CHECK(pl_view_create(processor, &log_probability, 1, n, PL_F32));
     for (size_t l = 0; l < n_states; l++) {
         layers[l] = l;
-        CHECK(pl_view_create(gear, &into[l], n, c->C, PL_F32));
+        CHECK(pl_view_create(processor, &into[l], n, c->C, PL_F32));
     }
     pl_view logits = pl_activations_logits(activations);
     pl_tap tap = {.counts = b.batch.counts, .rows = b.rows, .n_layers = n_states, .layers = layers, .into = into};
@@ -103,8 +103,8 @@ static plain run_plain(random_model *m, const int32_t *ids, size_t n)
     CHECK(ops->download(stream, p.logits, logits));
     CHECK(ops->download(stream, p.log_probability, log_probability));
     CHECK(ops->stream_wait(stream));
-    for (size_t l = 0; l < n_states; l++) pl_view_free(gear, &into[l]);
-    pl_view_free(gear, &log_probability);
+    for (size_t l = 0; l < n_states; l++) pl_view_free(processor, &into[l]);
+    pl_view_free(processor, &log_probability);
     pl_activations_free(activations);
     batch_free(&b);
     ops->kv_free(kv);

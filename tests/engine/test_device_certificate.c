@@ -36,7 +36,7 @@ static void certify(bool fickle, bool late, const model_shape *shape)
         backend = pl_backend_cpu;
         honest_linear = backend.linear;
         backend.linear = fickle_linear;
-        ((pl_gear *)(uintptr_t)pl_model_gear(m.model))->ops = &backend;
+        ((pl_processor *)(uintptr_t)pl_model_processor(m.model))->ops = &backend;
     }
     pl_certificate certificate = {0};
     pl_status status = pl_certify(&certificate, m.model);

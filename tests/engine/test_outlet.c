@@ -89,20 +89,20 @@ static void all_layers(size_t layers[14], pl_capture *capture, unsigned position
 /* float32 as the type has it. */
 static void as_type(void *out, const float *in, size_t n, pl_dtype dtype)
 {
-    pl_gear gear;
+    pl_processor processor;
     pl_stream *stream;
     pl_view x, y;
-    CHECK(pl_gear_open(&gear, "cpu", 1));
-    CHECK(gear.ops->stream_create(gear.device, &stream));
-    CHECK(pl_view_create(&gear, &x, 1, n, PL_F32));
-    CHECK(pl_view_create(&gear, &y, 1, n, dtype));
-    CHECK(gear.ops->upload(stream, x, in));
-    CHECK(gear.ops->convert(stream, &(pl_convert_args){.x = x, .y = y}));
-    CHECK(gear.ops->download(stream, out, y));
-    pl_view_free(&gear, &x);
-    pl_view_free(&gear, &y);
-    gear.ops->stream_free(stream);
-    pl_gear_close(&gear);
+    CHECK(pl_processor_open(&processor, "cpu", 1));
+    CHECK(processor.ops->stream_create(processor.device, &stream));
+    CHECK(pl_view_create(&processor, &x, 1, n, PL_F32));
+    CHECK(pl_view_create(&processor, &y, 1, n, dtype));
+    CHECK(processor.ops->upload(stream, x, in));
+    CHECK(processor.ops->convert(stream, &(pl_convert_args){.x = x, .y = y}));
+    CHECK(processor.ops->download(stream, out, y));
+    pl_view_free(&processor, &x);
+    pl_view_free(&processor, &y);
+    processor.ops->stream_free(stream);
+    pl_processor_close(&processor);
 }
 
 static void compare(const pl_results *held, const bowl *b, size_t logit_rows, pl_dtype dtype, const char *which)

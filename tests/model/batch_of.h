@@ -14,7 +14,7 @@ typedef struct sequence {
 } sequence;
 
 typedef struct batch_of {
-    const pl_gear *gear;
+    const pl_processor *processor;
     pl_batch batch;
     size_t n_tokens;
     pl_view rows;                       /* [1, N]: every row is gathered */
@@ -25,15 +25,15 @@ typedef struct batch_of {
 static inline pl_status batch_vector(const batch_of *b, pl_view *out, pl_stream *stream, const int32_t *values,
                                      size_t rows, size_t columns)
 {
-    PL_TRY(pl_view_create(b->gear, out, rows, columns, PL_I32));
-    PL_TRY(b->gear->ops->upload(stream, *out, values));
-    return b->gear->ops->stream_wait(stream);
+    PL_TRY(pl_view_create(b->processor, out, rows, columns, PL_I32));
+    PL_TRY(b->processor->ops->upload(stream, *out, values));
+    return b->processor->ops->stream_wait(stream);
 }
 
-static inline pl_status batch_make(batch_of *b, const pl_gear *gear, pl_stream *stream, const sequence *sequences,
-                                   size_t n_sequences, size_t n_paths, size_t pages_a_path)
+static inline pl_status batch_make(batch_of *b, const pl_processor *processor, pl_stream *stream,
+                                   const sequence *sequences, size_t n_sequences, size_t n_paths, size_t pages_a_path)
 {
-    *b = (batch_of){.gear = gear};
+    *b = (batch_of){.processor = processor};
     size_t n_runs = 0, row = 0, run = 0;
     for (size_t s = 0; s < n_sequences; s++) {
         b->n_tokens += sequences[s].n;
@@ -89,7 +89,7 @@ static inline void batch_free(batch_of *b)
     pl_view *views[] = {&b->batch.counts,     &b->batch.tokens, &b->batch.positions, &b->batch.paths,
                         &b->batch.page_table, &b->batch.copies, &b->batch.runs,      &b->rows,
                         &b->target_rows,      &b->target_tokens};
-    for (size_t i = 0; i < sizeof views / sizeof *views; i++) pl_view_free(b->gear, views[i]);
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) pl_view_free(b->processor, views[i]);
 }
 
 #endif

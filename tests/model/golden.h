@@ -52,14 +52,14 @@ static inline void outputs_free(outputs *o)
 static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const sequence *sequences, size_t n_sequences,
                              size_t n_paths)
 {
-    const pl_gear *gear = pl_model_gear(model);
+    const pl_processor *processor = pl_model_processor(model);
     const pl_config *c = pl_model_config(model);
-    const pl_backend *ops = gear->ops;
+    const pl_backend *ops = processor->ops;
     pl_stream *stream;
     batch_of b;
     pl_activations *activations;
-    CHECK(ops->stream_create(gear->device, &stream));
-    CHECK(batch_make(&b, gear, stream, sequences, n_sequences, n_paths, GOLDEN_PAGES));
+    CHECK(ops->stream_create(processor->device, &stream));
+    CHECK(batch_make(&b, processor, stream, sequences, n_sequences, n_paths, GOLDEN_PAGES));
     CHECK(pl_activations_create(&activations, model, b.n_tokens, b.n_tokens, true));
 
     size_t n_states = c->L + 2, N = b.n_tokens;
@@ -68,10 +68,10 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
             logits = pl_activations_logits(activations);
     for (size_t i = 0; i < n_states; i++) {
         layers[i] = i;
-        CHECK(pl_view_create(gear, &into[i], N, c->C, PL_F32));
+        CHECK(pl_view_create(processor, &into[i], N, c->C, PL_F32));
     }
-    CHECK(pl_view_create(gear, &log_probability, 1, N, PL_F32));
-    CHECK(pl_view_create(gear, &greedy, 1, N, PL_I32));
+    CHECK(pl_view_create(processor, &log_probability, 1, N, PL_F32));
+    CHECK(pl_view_create(processor, &greedy, 1, N, PL_I32));
     pl_tap tap = {.counts = b.batch.counts, .rows = b.rows, .n_layers = n_states, .layers = layers, .into = into};
     pl_pass pass = {.stream = stream,
                     .batch = b.batch,
@@ -98,9 +98,9 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
     CHECK(ops->download(stream, o->greedy, greedy));
     CHECK(ops->stream_wait(stream));
 
-    for (size_t i = 0; i < n_states; i++) pl_view_free(gear, &into[i]);
-    pl_view_free(gear, &log_probability);
-    pl_view_free(gear, &greedy);
+    for (size_t i = 0; i < n_states; i++) pl_view_free(processor, &into[i]);
+    pl_view_free(processor, &log_probability);
+    pl_view_free(processor, &greedy);
     free(into);
     free(layers);
     pl_activations_free(activations);
@@ -110,11 +110,11 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
 
 static inline pl_kv *kv_for(pl_model *model, size_t n_paths)
 {
-    const pl_gear *gear = pl_model_gear(model);
+    const pl_processor *processor = pl_model_processor(model);
     const pl_config *c = pl_model_config(model);
     pl_kv *kv;
-    CHECK(gear->ops->kv_create(gear->device, &kv, c->L, c->G, c->D, n_paths * GOLDEN_PAGES,
-                               pl_dtype_storage(model->compute)));
+    CHECK(processor->ops->kv_create(processor->device, &kv, c->L, c->G, c->D, n_paths * GOLDEN_PAGES,
+                                    pl_dtype_storage(model->compute)));
     return kv;
 }
 
@@ -196,7 +196,7 @@ static inline double golden_distance(pl_model *model, const pl_safetensors *gold
         free(ids[s]);
     }
     outputs_free(&o);
-    pl_model_gear(model)->ops->kv_free(kv);
+    pl_model_processor(model)->ops->kv_free(kv);
     return worst;
 }
 
@@ -213,7 +213,7 @@ static inline void greedy_steps(pl_model *model, int32_t *ids, size_t n, size_t 
         ids[done] = o.greedy[o.N - 1];
         outputs_free(&o);
     }
-    pl_model_gear(model)->ops->kv_free(kv);
+    pl_model_processor(model)->ops->kv_free(kv);
 }
 
 #endif

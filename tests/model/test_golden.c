@@ -10,13 +10,14 @@ static const char *const folders[] = {
 
 typedef void alteration(pl_config *config);
 
-static void open_model(pl_model **model, pl_gear *gear, const char *folder, pl_dtype compute, alteration *alter)
+static void open_model(pl_model **model, pl_processor *processor, const char *folder, pl_dtype compute,
+                       alteration *alter)
 {
     pl_checkpoint *checkpoint;
-    CHECK(pl_gear_open(gear, chosen_device(), 2));
+    CHECK(pl_processor_open(processor, chosen_device(), 2));
     CHECK(pl_checkpoint_open(&checkpoint, folder));
     if (alter) alter(&checkpoint->config);
-    CHECK(pl_model_load(model, gear, checkpoint, compute));
+    CHECK(pl_model_load(model, processor, checkpoint, compute));
     pl_checkpoint_close(checkpoint);
 }
 
@@ -24,10 +25,10 @@ static void test_folder(void **state)
 {
     char folder[PL_PATH_MAX];
     pl_bytes text;
-    pl_gear gear;
+    pl_processor processor;
     pl_model *model;
     CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
-    open_model(&model, &gear, folder, PL_F32, NULL);
+    open_model(&model, &processor, folder, PL_F32, NULL);
     pl_safetensors *golden = golden_open(&text, folder);
 
     double worst = golden_distance(model, golden);
@@ -43,7 +44,7 @@ static void test_folder(void **state)
     pl_safetensors_close(golden);
     pl_bytes_free(&text);
     pl_model_free(model);
-    pl_gear_close(&gear);
+    pl_processor_close(&processor);
 }
 
 /* The bits of a sequence's results do not depend on its company in the batch, nor on where it was cut. */
@@ -51,10 +52,10 @@ static void test_same_bits(void **state)
 {
     char folder[PL_PATH_MAX];
     pl_bytes text;
-    pl_gear gear;
+    pl_processor processor;
     pl_model *model;
     CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
-    open_model(&model, &gear, folder, PL_F32, NULL);
+    open_model(&model, &processor, folder, PL_F32, NULL);
     pl_safetensors *golden = golden_open(&text, folder);
     size_t n, m;
     int32_t *ids = golden_ids(golden, "ids.1", &n), *other = golden_ids(golden, "ids.0", &m);
@@ -79,13 +80,13 @@ static void test_same_bits(void **state)
     outputs_free(&alone);
     outputs_free(&packed);
     outputs_free(&cut);
-    gear.ops->kv_free(kv);
+    processor.ops->kv_free(kv);
     free(ids);
     free(other);
     pl_safetensors_close(golden);
     pl_bytes_free(&text);
     pl_model_free(model);
-    pl_gear_close(&gear);
+    pl_processor_close(&processor);
 }
 
 /* The same distance when products round their inputs to fewer bits: ROUNDING is of the order of the type's last bit
@@ -104,15 +105,15 @@ static void no_attention_scale(pl_config *c)
 static double distance_of(const char *folder, pl_dtype compute, alteration *alter)
 {
     pl_bytes text;
-    pl_gear gear;
+    pl_processor processor;
     pl_model *model;
-    open_model(&model, &gear, folder, compute, alter);
+    open_model(&model, &processor, folder, compute, alter);
     pl_safetensors *golden = golden_open(&text, folder);
     double worst = golden_distance(model, golden);
     pl_safetensors_close(golden);
     pl_bytes_free(&text);
     pl_model_free(model);
-    pl_gear_close(&gear);
+    pl_processor_close(&processor);
     return worst;
 }
 

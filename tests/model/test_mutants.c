@@ -67,10 +67,10 @@ static void parallel_block(pl_checkpoint *c)
 static void misplace(pl_model *model, const pl_checkpoint *checkpoint, const char *name, pl__slot slot, size_t to,
                      size_t from, size_t n)
 {
-    const pl_backend *ops = model->gear.ops;
+    const pl_backend *ops = model->processor.ops;
     const pl_config *c = &model->config;
     pl_stream *stream;
-    CHECK(ops->stream_create(model->gear.device, &stream));
+    CHECK(ops->stream_create(model->processor.device, &stream));
     for (size_t layer = 0; layer < c->L; layer++) {
         char full[128];
         snprintf(full, sizeof full, "model.layers.%zu.%s", layer, name);
@@ -109,7 +109,7 @@ static void swap_gate_and_up(pl_model *model, const pl_checkpoint *checkpoint)
 
 static void lose(pl_model *model, pl__slot slot)
 {
-    pl_view_free(&model->gear, &pl__model_weight(model, slot, 0)->view);
+    pl_view_free(&model->processor, &pl__model_weight(model, slot, 0)->view);
 }
 
 static void lose_qkv_bias(pl_model *model, const pl_checkpoint *checkpoint)
@@ -187,14 +187,14 @@ static void test_mutant(void **state)
     const mutant *m = *state;
     char folder[PL_PATH_MAX];
     pl_bytes text;
-    pl_gear gear;
+    pl_processor processor;
     pl_checkpoint *checkpoint;
     pl_model *model;
     CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, m->folder));
-    CHECK(pl_gear_open(&gear, "cpu", 1));
+    CHECK(pl_processor_open(&processor, "cpu", 1));
     CHECK(pl_checkpoint_open(&checkpoint, folder));
     if (m->before) m->before(checkpoint);
-    CHECK(pl_model_load(&model, &gear, checkpoint, PL_F32));
+    CHECK(pl_model_load(&model, &processor, checkpoint, PL_F32));
     if (m->after) m->after(model, checkpoint);
     pl_safetensors *golden = golden_open(&text, folder);
 
@@ -206,7 +206,7 @@ static void test_mutant(void **state)
     pl_bytes_free(&text);
     pl_model_free(model);
     pl_checkpoint_close(checkpoint);
-    pl_gear_close(&gear);
+    pl_processor_close(&processor);
 }
 
 int main(void)

@@ -10,15 +10,15 @@ static pl_status data_path(char out[PL_PATH_MAX], const char *name)
     return pl_path(out, "%s/../shared/data/models/stories260K%s", PLUMB_SOURCE_DIR, name);
 }
 
-static void open_stories(pl_model **model, pl_gear *gear)
+static void open_stories(pl_model **model, pl_processor *processor)
 {
     char folder[PL_PATH_MAX];
     pl_checkpoint *checkpoint;
     CHECK(data_path(folder, ""));
     if (!pl_folder_exists(folder)) skip();
-    CHECK(pl_gear_open(gear, chosen_device(), 0));
+    CHECK(pl_processor_open(processor, chosen_device(), 0));
     CHECK(pl_checkpoint_open(&checkpoint, folder));
-    CHECK(pl_model_load(model, gear, checkpoint, PL_F32));
+    CHECK(pl_model_load(model, processor, checkpoint, PL_F32));
     pl_checkpoint_close(checkpoint);
 }
 
@@ -26,9 +26,9 @@ static void test_states(void **state)
 {
     (void)state;
     enum { T = 32 };
-    pl_gear gear;
+    pl_processor processor;
     pl_model *model;
-    open_stories(&model, &gear);
+    open_stories(&model, &processor);
     const pl_config *c = pl_model_config(model);
 
     char path[PL_PATH_MAX];
@@ -67,20 +67,20 @@ static void test_states(void **state)
     assert_true(distance(o.logits, logits, n) <= GOLDEN_TOLERANCE);
     free(logits);
     outputs_free(&o);
-    gear.ops->kv_free(kv);
+    processor.ops->kv_free(kv);
     pl_safetensors_close(reference);
     pl_file_unmap(&map);
     pl_model_free(model);
-    pl_gear_close(&gear);
+    pl_processor_close(&processor);
 }
 
 static void test_greedy(void **state)
 {
     (void)state;
     enum { STEPS = 200, MOST = GOLDEN_PAGES * PL_PAGE };
-    pl_gear gear;
+    pl_processor processor;
     pl_model *model;
-    open_stories(&model, &gear);
+    open_stories(&model, &processor);
     char path[PL_PATH_MAX];
     json_t *expected;
     CHECK(data_path(path, "/expected_greedy_ids.json"));
@@ -98,10 +98,10 @@ static void test_greedy(void **state)
     run_model(&o, model, kv, &sequence, 1, 1);
     for (size_t i = 0; i + 1 < n; i++) assert_int_equal(o.greedy[i], ids[i + 1]);
     outputs_free(&o);
-    gear.ops->kv_free(kv);
+    processor.ops->kv_free(kv);
     json_decref(expected);
     pl_model_free(model);
-    pl_gear_close(&gear);
+    pl_processor_close(&processor);
 }
 
 int main(void)
