@@ -122,7 +122,8 @@ static void close_device(pl_device *device)
     if (!device) return;
     if (device->setup) {
         pl__forget(cudaSetDevice(device->index));
-        pl__products_free(device->blas);
+        pl__staging_free(device->staging);
+        pl__products_free(device->products);
         pl__forget(cudaStreamDestroy(device->setup));
     }
     free(device);
@@ -149,14 +150,22 @@ failed:
     return status;
 }
 
-static void name_makers(const pl_device *device, char *out, size_t size)
+static void name_makers(const pl_device *device, pl_device_facts *out)
 {
     pl__makers makers;
     pl__product_makers(device, &makers);
-    int n = snprintf(out, size, "cuBLASLt %zu makes %zu weight shapes, own products %zu", makers.blas_version,
-                     makers.n_blas, makers.n_own);
-    if (*makers.why_own && n > 0 && (size_t)n < size)
-        (void)snprintf(out + n, size - (size_t)n, " (%s)", makers.why_own);
+    if (makers.n_blas && makers.free)
+        (void)snprintf(out->products, sizeof out->products, "cuBLASLt %zu (chosen anew for each product) and plumb",
+                       makers.blas_version);
+    else if (makers.n_blas)
+        (void)snprintf(out->products, sizeof out->products, "cuBLASLt %zu (algorithms %016llx) and plumb",
+                       makers.blas_version, (unsigned long long)makers.algorithms);
+    else
+        (void)snprintf(out->products, sizeof out->products, "plumb");
+    (void)snprintf(out->makers, sizeof out->makers,
+                   "cuBLASLt %zu makes the products of %zu weight shapes, plumb those of %zu%s%s%s",
+                   makers.blas_version, makers.n_blas, makers.n_own, *makers.why_own ? " (" : "", makers.why_own,
+                   *makers.why_own ? ")" : "");
 }
 
 static pl_status facts(pl_device *device, pl_device_facts *out)
@@ -165,7 +174,7 @@ static pl_status facts(pl_device *device, pl_device_facts *out)
     PL_TRY(pl__enter(device));
     (void)snprintf(out->name, sizeof out->name, "%s", device->name);
     (void)snprintf(out->device_class, sizeof out->device_class, "%s", device->device_class);
-    name_makers(device, out->products, sizeof out->products);
+    name_makers(device, out);
     PL_CUDA_TRY(device, cudaMemGetInfo(&out->free_bytes, &out->memory_bytes));
     return PL_OK;
 }

@@ -15,8 +15,9 @@
 extern "C" {
 #endif
 
-typedef struct pl__products pl__products;           /* product.c: the cuBLASLt handle and its workspace */
-typedef struct pl__shape_product pl__shape_product; /* product.c: the pinned algorithm of one weight shape */
+typedef struct pl__products pl__products;           /* product.c: cuBLASLt and the maker chosen for each weight shape */
+typedef struct pl__shape_product pl__shape_product; /* product.c: one weight shape and its maker */
+typedef struct pl__staging pl__staging;             /* weight.cu: pinned slots through which weights are read */
 
 struct pl_device {
     int index;
@@ -27,8 +28,9 @@ struct pl_device {
     char name[96];
     char device_class[32]; /* "cuda-sm90", "cuda-emulated" */
     const pl_host_services *host;
-    cudaStream_t setup; /* zeroes new memory; the host waits for it */
-    pl__products *blas; /* NULL until a product needs it */
+    cudaStream_t setup;     /* zeroes new memory; the host waits for it */
+    pl__products *products; /* NULL until a weight needs it */
+    pl__staging *staging;   /* NULL until weights are read */
 };
 
 struct pl_stream {
@@ -173,8 +175,9 @@ size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
  * the weight's storage type, y may be float32. A row's bits do not depend on `rows` nor on the other rows. */
 pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, bool accumulate);
 
-/* Releases what the device's products share (product.c); takes NULL. */
-void pl__products_free(pl__products *blas);
+/* Release what a device's weights and products share (weight.cu, product.c); take NULL. */
+void pl__staging_free(pl__staging *staging);
+void pl__products_free(pl__products *shared);
 
 #define PL__CUDA_OPS(X)                                                                                                \
     X(embed)                                                                                                           \

@@ -21,6 +21,8 @@ struct pl__shape_product {
     pl_dtype compute;
     bool blas;
     pl__blas_plan plans[PL__MODES];
+    const char *why_own; /* NULL when it is cuBLASLt's */
+    size_t n_weights;    /* that exist now */
     pl__shape_product *next;
 };
 
@@ -28,9 +30,7 @@ struct pl__products {
     wish wish;
     pl__lt *lt; /* NULL: not wanted, or not there */
     char why_no_lt[160];
-    const char *why_own;
-    pl__shape_product *products;
-    pl__staging *staging;
+    pl__shape_product *shapes;
 };
 
 /* ---- What a device's products share ---- */
@@ -52,54 +52,33 @@ static pl_status read_wish(const pl_device *device, wish *out)
     return PL_OK;
 }
 
-static pl_status blas_of(pl_device *device, pl__products **out)
+static pl_status products_of(pl_device *device, pl__products **out)
 {
     pl_status status;
-    pl__products *blas = device->blas;
-    if (!blas) {
-        PL_TRY(pl__handle_create(device, (void **)&blas, sizeof *blas));
-        blas->why_own = "";
-        PL_GOTO(status, failed, read_wish(device, &blas->wish));
-        if (blas->wish != OWN)
-            PL_GOTO(status, failed, pl__lt_open(device, &blas->lt, blas->why_no_lt, sizeof blas->why_no_lt));
-        device->blas = blas;
+    pl__products *shared = device->products;
+    if (!shared) {
+        PL_TRY(pl__handle_create(device, (void **)&shared, sizeof *shared));
+        PL_GOTO(status, failed, read_wish(device, &shared->wish));
+        if (shared->wish != OWN)
+            PL_GOTO(status, failed, pl__lt_open(device, &shared->lt, shared->why_no_lt, sizeof shared->why_no_lt));
+        device->products = shared;
     }
-    *out = blas;
+    *out = shared;
     return PL_OK;
 failed:
-    pl__products_free(blas);
+    pl__products_free(shared);
     return status;
 }
 
-void pl__products_free(pl__products *blas)
+void pl__products_free(pl__products *shared)
 {
-    if (!blas) return;
-    for (pl__shape_product *p = blas->products, *next; p; p = next) {
+    if (!shared) return;
+    for (pl__shape_product *p = shared->shapes, *next; p; p = next) {
         next = p->next;
         free(p);
     }
-    pl__staging_free(blas->staging);
-    pl__lt_close(blas->lt);
-    free(blas);
-}
-
-pl_status pl__staging_of(pl_device *device, pl__staging **out)
-{
-    pl__products *blas;
-    PL_TRY(blas_of(device, &blas));
-    if (!blas->staging) PL_TRY(pl__staging_create(device, &blas->staging));
-    *out = blas->staging;
-    return PL_OK;
-}
-
-void pl__product_makers(const pl_device *device, pl__makers *out)
-{
-    const pl__products *blas = device->blas;
-    *out = (pl__makers){.why_own = ""};
-    if (!blas) return;
-    if (blas->lt) out->blas_version = pl__lt_version(blas->lt);
-    out->why_own = blas->why_own;
-    for (const pl__shape_product *p = blas->products; p; p = p->next) *(p->blas ? &out->n_blas : &out->n_own) += 1;
+    pl__lt_close(shared->lt);
+    free(shared);
 }
 
 /* ---- The choice ---- */
@@ -111,50 +90,52 @@ static bool plain_modes_usable(const pl__shape_product *p)
 }
 
 /* NULL when cuBLASLt may make the shape's products; otherwise why not. */
-static pl_status reason_against(pl__products *blas, pl_weight *weight, pl__shape_product *product, const char **reason)
+static pl_status reason_against(pl__products *shared, pl_weight *weight, pl__shape_product *product,
+                                const char **reason)
 {
     *reason = NULL;
-    if (blas->wish == OWN) {
+    if (shared->wish == OWN) {
         *reason = "PLUMB_CUDA_PRODUCT=own";
-    } else if (!blas->lt) {
-        *reason = blas->why_no_lt;
+    } else if (!shared->lt) {
+        *reason = shared->why_no_lt;
     } else if (weight->n_in * pl_dtype_bytes(weight->compute) % ALIGNMENT) {
         *reason = "its rows of inputs are no multiple of 16 bytes";
     } else {
-        PL_TRY(pl__probe(blas->lt, weight, blas->wish == FREE, product->plans));
+        PL_TRY(pl__probe(shared->lt, weight, shared->wish == FREE, product->plans));
         if (!plain_modes_usable(product))
             *reason = "cuBLASLt has no algorithm for it that gives a row the same bits for any number of rows";
     }
     return PL_OK;
 }
 
-static pl_status make_choice(pl__products *blas, pl_weight *weight, pl__shape_product *product)
+static pl_status make_choice(pl__products *shared, pl_weight *weight, pl__shape_product *product)
 {
     const char *reason;
     PL_TRY(pl__gemm_prepare(weight->device, weight->compute));
-    PL_TRY(reason_against(blas, weight, product, &reason));
+    PL_TRY(reason_against(shared, weight, product, &reason));
     product->blas = !reason;
-    if (reason && (blas->wish == BLAS || blas->wish == FREE)) {
+    if (reason && (shared->wish == BLAS || shared->wish == FREE)) {
         return weight->device->host->fail(
             PL_E_UNSUPPORTED,
             "PLUMB_CUDA_PRODUCT=%s: products with a weight [%zu, %zu] in %s cannot be cuBLASLt's: %s; "
             "without the variable plumb makes them itself",
-            blas->wish == FREE ? "free" : "cublas", weight->n_out, weight->n_in, pl_dtype_name(weight->compute),
+            shared->wish == FREE ? "free" : "cublas", weight->n_out, weight->n_in, pl_dtype_name(weight->compute),
             reason);
     }
-    if (reason) blas->why_own = reason;
+    product->why_own = reason;
     return PL_OK;
 }
 
 pl_status pl__product_choose(pl_weight *weight)
 {
     pl_device *device = weight->device;
-    pl__products *blas;
+    pl__products *shared;
     pl__shape_product *product = NULL;
-    PL_TRY(blas_of(device, &blas));
-    for (pl__shape_product *p = blas->products; p; p = p->next) {
+    PL_TRY(products_of(device, &shared));
+    for (pl__shape_product *p = shared->shapes; p; p = p->next) {
         if (p->n_out == weight->n_out && p->n_in == weight->n_in && p->compute == weight->compute) {
             weight->product = p;
+            p->n_weights++;
             return PL_OK;
         }
     }
@@ -162,15 +143,61 @@ pl_status pl__product_choose(pl_weight *weight)
     product->n_out = weight->n_out;
     product->n_in = weight->n_in;
     product->compute = weight->compute;
-    pl_status status = make_choice(blas, weight, product);
+    pl_status status = make_choice(shared, weight, product);
     if (status != PL_OK) {
         free(product);
         return status;
     }
-    product->next = blas->products;
-    blas->products = product;
+    product->next = shared->shapes;
+    shared->shapes = product;
+    product->n_weights = 1;
     weight->product = product;
     return PL_OK;
+}
+
+void pl__product_release(pl_weight *weight)
+{
+    if (weight->product) weight->product->n_weights--;
+    weight->product = NULL;
+}
+
+/* ---- Who makes them ---- */
+
+static uint64_t hash(uint64_t h, const void *data, size_t n) /* FNV-1a */
+{
+    const unsigned char *byte = data;
+    for (size_t i = 0; i < n; i++) h = (h ^ byte[i]) * 0x100000001b3u;
+    return h;
+}
+
+/* A shape and what decides the bits of its products. cuBLASLt's algorithm may be stored and read again by the same
+ * version of the library, so its bytes name it. */
+static uint64_t shape_hash(const pl__shape_product *p)
+{
+    const uint64_t shape[] = {p->n_out, p->n_in, (uint64_t)p->compute, p->blas};
+    uint64_t h = hash(0xcbf29ce484222325u, shape, sizeof shape);
+    for (uint64_t mode = 0; p->blas && mode < PL__MODES; mode++) {
+        const pl__blas_plan *plan = &p->plans[mode];
+        if (!plan->usable) continue;
+        h = hash(h, &mode, sizeof mode);
+        if (!plan->free) h = hash(h, &plan->algorithm, sizeof plan->algorithm);
+    }
+    return h;
+}
+
+void pl__product_makers(const pl_device *device, pl__makers *out)
+{
+    const pl__products *shared = device->products;
+    *out = (pl__makers){.why_own = ""};
+    if (!shared) return;
+    if (shared->lt) out->blas_version = pl__lt_version(shared->lt);
+    out->free = shared->wish == FREE;
+    for (const pl__shape_product *p = shared->shapes; p; p = p->next) {
+        if (!p->n_weights) continue;
+        *(p->blas ? &out->n_blas : &out->n_own) += 1;
+        if (p->why_own) out->why_own = p->why_own;
+        out->algorithms += shape_hash(p); /* whatever the order in which shapes came */
+    }
 }
 
 /* ---- Products ---- */
@@ -230,7 +257,7 @@ static pl_status run_blas(pl_stream *stream, const pl_weight *weight, pl_view x,
                            .x_stride = row_stride(x),
                            .w_stride = weight->stride,
                            .y_stride = row_stride(y)};
-    PL_TRY(pl__lt_run(stream, stream->device->blas->lt, &call, &weight->product->plans[mode]));
+    PL_TRY(pl__lt_run(stream, stream->device->products->lt, &call, &weight->product->plans[mode]));
     if (!rest.bias && rest.activation == PL_ACT_NONE) return PL_OK;
     return pl__epilogue_run(stream, y, rows, weight->n_out, count, &rest);
 }

@@ -40,21 +40,17 @@ pl_status pl__epilogue_run(pl_stream *stream, pl_view y, size_t rows, size_t n_o
  * the weight's memory as it stands filled with random numbers and zeroes it again; waits for them. One thread at a
  * time. */
 pl_status pl__product_choose(pl_weight *weight);
+void pl__product_release(pl_weight *weight); /* the weight goes */
 
-/* What a run's manifest says about its products. */
+/* Who makes the products of the weights that exist now. */
 typedef struct pl__makers {
     size_t n_blas, n_own; /* weight shapes made by cuBLASLt, by the own product */
     size_t blas_version;  /* 0 without cuBLASLt */
-    const char *why_own;  /* why the latest shape went to the own product; "" when none did */
+    bool free;            /* cuBLASLt chooses anew for every product: bits are not pinned */
+    uint64_t algorithms;  /* a digest of every shape's maker and algorithms */
+    const char *why_own;  /* why a shape went to the own product; "" when none did */
 } pl__makers;
 void pl__product_makers(const pl_device *device, pl__makers *out);
-
-/* Two pinned slots with their device twins through which weights are read (weight.cu). A device has one, made at first
- * use and freed with pl__products. */
-typedef struct pl__staging pl__staging;
-pl_status pl__staging_create(pl_device *device, pl__staging **out);
-void pl__staging_free(pl__staging *staging);                    /* takes NULL */
-pl_status pl__staging_of(pl_device *device, pl__staging **out); /* product.c */
 
 #ifdef __cplusplus
 }

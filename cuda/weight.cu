@@ -148,10 +148,12 @@ static pl_status fill_slots(pl__staging *staging)
     return PL_OK;
 }
 
-extern "C" pl_status pl__staging_create(pl_device *device, pl__staging **out)
+/* A device has one, made at first use. */
+static pl_status staging_of(pl_device *device, pl__staging **out)
 {
     pl__staging *staging = nullptr;
-    *out = nullptr;
+    *out = device->staging;
+    if (*out) return PL_OK;
     PL_TRY(pl__handle_create(device, (void **)&staging, sizeof *staging));
     staging->device = device;
     pl_status status = fill_slots(staging);
@@ -159,7 +161,7 @@ extern "C" pl_status pl__staging_create(pl_device *device, pl__staging **out)
         pl__staging_free(staging);
         return status;
     }
-    *out = staging;
+    *out = device->staging = staging;
     return PL_OK;
 }
 
@@ -249,6 +251,7 @@ extern "C" pl_status pl__weight_create(pl_device *device, pl_weight **out, size_
 extern "C" void pl__weight_free(pl_weight *weight)
 {
     if (!weight) return;
+    pl__product_release(weight);
     pl__memory_free(weight->device, weight->data);
     free(weight);
 }
@@ -273,7 +276,7 @@ extern "C" pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t
     pl__staging *staging;
     PL_TRY(check_part(stream->device, weight, first_out, n_out, from));
     if (!n_out) return PL_OK;
-    PL_TRY(pl__staging_of(stream->device, &staging));
+    PL_TRY(staging_of(stream->device, &staging));
     const bool transposed = layout == PL_LAYOUT_IN_OUT;
     const size_t size = pl_dtype_bytes(from), to_size = pl_dtype_bytes(weight->compute);
     const size_t rows = transposed ? weight->n_in : n_out, columns = transposed ? n_out : weight->n_in;

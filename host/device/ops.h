@@ -1,8 +1,8 @@
 /* The device contract: a backend is one constant table of functions (struct pl_backend).
  *
  * An op enqueues on the stream it is given; it never allocates, waits or returns values from the device. Workspace
- * belongs to the caller and is sized by a query. A NULL entry is an op the backend lacks: pl_device_require() turns it
- * into "not supported". Arguments are structures, so that a new optional one does not change every caller.
+ * belongs to the caller and is sized by a query. A NULL entry is an op the backend lacks: PL_REQUIRE (device.h) turns
+ * it into "not supported". Arguments are structures, so that a new optional one does not change every caller.
  *
  * Promise 1 of the engine holds for every forward op: a row of a result has the same bits whatever other rows are in
  * the batch, wherever it stands, and however many threads work. */
@@ -270,7 +270,11 @@ typedef struct pl_device_facts {
     char device_class[32]; /* part of a unit's identity: "cpu", "cuda-sm90" */
     size_t memory_bytes, free_bytes;
     int n_threads;
-    char products[192]; /* who makes the matrix products of the weights created so far: bits may depend on a library */
+    /* Who makes the matrix products of the weights that exist now, for the numerics key: library, version and a digest
+     * of the algorithms. Equal texts and equal device classes mean equal bits; known once a model's weights are loaded.
+     */
+    char products[128]; /* "plumb"; "cuBLASLt 130001 (algorithms 0123456789abcdef) and plumb" */
+    char makers[192];   /* the same for people: how many weight shapes by whom, and why */
 } pl_device_facts;
 
 /* What a plug-in backend gets from the program when it is opened: no state exists twice. */
@@ -280,14 +284,16 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 1 };
+enum { PL_PLUGIN_VERSION = 2 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 
 enum { PL_COMM_ID_BYTES = 128 };
 
 typedef struct pl_backend {
-    const char *name; /* "cpu", "cuda", "cuda-emulated" */
+    const char *name;   /* "cpu", "cuda", "cuda-emulated" */
+    bool exact;         /* promise 1 holds by construction: its products need no trial (pl_certify) */
+    bool shares_memory; /* buffers are the host's memory: what a device is asked for is taken from the same store */
 
     /* Devices, memory, streams. Sizes in bytes; buffers come zeroed. All wait for nothing but what their name says. */
     /* PL_E_UNSUPPORTED when there is no such device, driver or architecture; the message says which and what to do. */

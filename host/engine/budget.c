@@ -25,7 +25,7 @@ static size_t held_bytes(const pl_engine *engine)
         for (size_t l = 0; l < engine->n_layers[p]; l++) bytes += view_bytes(engine->states[p][l]);
     size_t device, host;
     pl__outlet_held(&engine->outlet, &device, &host);
-    return bytes + device + (pl__engine_on_cpu(engine) ? host : 0);
+    return bytes + device + (engine->processor->ops->shares_memory ? host : 0);
 }
 
 /* Memory of a step of n rows that is not pages. */
@@ -58,9 +58,9 @@ pl_status pl__memory_plan(pl__memory *out, const pl_engine *engine, const pl__de
     pl_device_facts facts;
     PL_TRY(engine->processor->ops->facts(engine->processor->device, &facts));
     size_t available = facts.free_bytes + held_bytes(engine);
-    bool on_cpu = pl__engine_on_cpu(engine);
-    /* A few per cent stay free on a device (the driver's own needs); on the CPU others live as well. */
-    if (!on_cpu) available -= available / 32;
+    bool shared = engine->processor->ops->shares_memory;
+    /* A few per cent stay free on a device (the driver's own needs); in the host's memory others live as well. */
+    if (!shared) available -= available / 32;
     *out = (pl__memory){.n_rows = d->n_rows};
     for (;; out->n_rows = (out->n_rows + 1) / 2) {
         size_t n = out->n_rows, needs = d->state_bytes + step_bytes(engine, d, n);
@@ -69,7 +69,7 @@ pl_status pl__memory_plan(pl__memory *out, const pl_engine *engine, const pl__de
         if (wanted > d->total_pages) wanted = d->total_pages;
         if (wanted < least) wanted = least;
         if (fixed) wanted = fixed;
-        size_t soft = on_cpu ? most / 2 : most, enough = n > SMALL_STEP ? d->deepest_pages : least;
+        size_t soft = shared ? most / 2 : most, enough = n > SMALL_STEP ? d->deepest_pages : least;
         if (enough < least) enough = least;
         if (enough > wanted || fixed) enough = wanted;
         out->n_pages = wanted <= soft ? wanted : soft > enough ? soft : enough;

@@ -70,7 +70,7 @@ static pl_status demand_of(pl__demand *out, const pl_engine *engine, const pl__p
         out->total_pages += pl__pages_between(plan->tree.nodes[i].first, pl__node_end(&plan->tree.nodes[i]));
     PL_TRY(pl__capture_size(&out->state_rows, &out->state_bytes, plan, c->C));
     out->bytes_a_row = pl__outlet_row_bytes(capture, c->C);
-    if (!pl__engine_on_cpu(engine)) {
+    if (!engine->processor->ops->shares_memory) {
         /* What waits to be written is in pinned memory, twice: steps of `all` are smaller rather than gigabytes. */
         const size_t most = (size_t)1 << 30, least = 256;
         if (out->bytes_a_row && out->n_rows > least && out->n_rows > most / out->bytes_a_row)

@@ -9,11 +9,6 @@ enum { DEFAULT_BATCH_TOKENS = 1024, DEVICE_BATCH_TOKENS = 8192 };
 /* Logits of a step, [rows, V] f32, stay below this. */
 static const size_t logits_bytes = (size_t)128 << 20;
 
-bool pl__engine_on_cpu(const pl_engine *engine)
-{
-    return strcmp(engine->processor->ops->name, "cpu") == 0;
-}
-
 size_t pl__engine_capacity(const pl_engine *engine, size_t n_tokens, bool logits)
 {
     size_t rows = engine->options.batch_tokens, most = logits_bytes / sizeof(float) / engine->config->V;

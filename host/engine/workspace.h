@@ -32,9 +32,6 @@ struct pl_engine {
     pl__pages pages;
 };
 
-/* The CPU shares its memory with everything else, and runs each call before it returns. */
-bool pl__engine_on_cpu(const pl_engine *engine);
-
 /* Rows of a step for n_tokens in all: batch_tokens, fewer when whole rows of logits are kept or when there are fewer.
  */
 size_t pl__engine_capacity(const pl_engine *engine, size_t n_tokens, bool logits);

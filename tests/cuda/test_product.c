@@ -219,6 +219,56 @@ static void test_choice(void **state)
     unsetenv("PLUMB_CUDA_PRODUCT");
 }
 
+/* The text for the numerics key after weights of these widths, of which the first `n_freed` are freed again. */
+static void products_of(char out[128], const char *product, const char *library, const size_t *widths, size_t n,
+                        size_t n_freed)
+{
+    world w = open_with(product, library, PL_F32);
+    pl_weight *weights[3];
+    pl_device_facts facts;
+    for (size_t i = 0; i < n; i++)
+        must(w.processor.ops->weight_create(w.processor.device, &weights[i], 48, widths[i], PL_F32));
+    for (size_t i = 0; i < n_freed; i++) w.processor.ops->weight_free(weights[i]);
+    must(w.processor.ops->facts(w.processor.device, &facts));
+    snprintf(out, 128, "%s", facts.products);
+    for (size_t i = n_freed; i < n; i++) w.processor.ops->weight_free(weights[i]);
+    world_close(&w);
+}
+
+/* The makers' text depends on the weights that exist, not on their order or on what was loaded before. */
+static void test_key(void **state)
+{
+    (void)state;
+    if (!on_emulator()) skip();
+    static const size_t up[] = {32, 64, 32}, down[] = {64, 32, 64}, odd[] = {63, 32, 64};
+    char text[128], other[128];
+    products_of(text, NULL, NULL, up, 0, 0);
+    assert_string_equal(text, "plumb");
+    products_of(text, "own", NULL, up, 2, 0);
+    assert_string_equal(text, "plumb");
+    products_of(text, NULL, "absent", up, 2, 0);
+    assert_string_equal(text, "plumb");
+    products_of(text, NULL, NULL, up, 2, 0);
+    if (strncmp(text, "cuBLASLt 1", 10) || !strstr(text, " (algorithms ") || !strstr(text, ") and plumb"))
+        fail_case("products: %s", text);
+    products_of(other, NULL, NULL, down, 2, 0);
+    assert_string_equal(other, text);
+    products_of(other, NULL, NULL, up, 3, 1);
+    assert_string_equal(other, text);
+    products_of(other, NULL, NULL, odd, 3, 1); /* a model before this one */
+    assert_string_equal(other, text);
+    products_of(other, NULL, NULL, odd, 3, 0); /* one more shape, which plumb makes */
+    assert_string_not_equal(other, text);
+    products_of(other, NULL, NULL, up, 1, 0);
+    assert_string_not_equal(other, text);
+    products_of(other, NULL, "rough", up, 2, 0); /* whose GELU is plumb's */
+    assert_string_not_equal(other, text);
+    products_of(other, "free", NULL, up, 2, 0);
+    assert_non_null(strstr(other, "(chosen anew for each product)"));
+    unsetenv("PLUMB_CUDA_PRODUCT");
+    unsetenv("CUEMU_CUBLASLT");
+}
+
 /* A library whose GELU is rough makes the product but not the GELU. */
 static void test_rough_gelu(void **state)
 {
@@ -386,9 +436,9 @@ int main(void)
         return EXIT_SKIPPED;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),       cmocka_unit_test(test_places), cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_rough_gelu), cmocka_unit_test(test_slots),  cmocka_unit_test(test_rounding),
-        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_rows),     cmocka_unit_test(test_places),     cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_key),      cmocka_unit_test(test_rough_gelu), cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_rounding), cmocka_unit_test(test_recorded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,8 @@ static void test_names(void **state)
     pl_device_facts facts;
     must(processor.ops->facts(processor.device, &facts));
     assert_string_equal(facts.device_class, "cpu");
+    assert_string_equal(facts.products, "plumb");
+    assert_true(pl_backend_cpu.exact && pl_backend_cpu.shares_memory);
     assert_int_equal(facts.n_threads, 1);
     assert_true(facts.memory_bytes >= facts.free_bytes && facts.free_bytes > 0);
     assert_non_null(strstr(facts.name, "1 thread of "));

@@ -256,6 +256,7 @@ static inline const pl_backend *lazy_backend(void)
     static pl_backend backend;
     backend = pl_backend_cpu;
     backend.name = "lazy";
+    backend.exact = backend.shares_memory = false;
 #define X(op) backend.op = lazy_##op;
     LAZY_BATCH_OPS(X)
     LAZY_PLAIN_OPS(X)

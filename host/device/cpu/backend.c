@@ -212,7 +212,7 @@ static void cpu_model(char out[80])
 static pl_status facts(pl_device *device, pl_device_facts *out)
 {
     char model[80];
-    *out = (pl_device_facts){.n_threads = device->n_threads, .products = "own products"};
+    *out = (pl_device_facts){.n_threads = device->n_threads, .products = "plumb", .makers = "plumb makes all products"};
     cpu_model(model);
     (void)snprintf(out->name, sizeof out->name, "%d thread%s of %s (%s)", device->n_threads,
                    device->n_threads == 1 ? "" : "s", model, device->wide->name);
@@ -296,6 +296,8 @@ static pl_status fill_zero(pl_stream *stream, pl_view view)
 
 const pl_backend pl_backend_cpu = {
     .name = "cpu",
+    .exact = true,
+    .shares_memory = true,
     .open = open_device,
     .close = close_device,
     .facts = facts,
