@@ -1,17 +1,117 @@
 #include "base/json.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 
 enum { FLAGS = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL };
 
-pl_status pl_json_parse(json_t **out, const char *text, size_t size, const char *where)
+/* ---- integers beyond 64 bits, which jansson refuses ---- */
+
+json_t *pl_json_wide(const char *digits, size_t size)
+{
+    char *text = malloc(size + 1);
+    if (!text) return NULL;
+    text[0] = 0;
+    memcpy(text + 1, digits, size);
+    json_t *value = json_stringn(text, size + 1);
+    free(text);
+    return value;
+}
+
+const char *pl_json_wide_digits(const json_t *value)
+{
+    if (!json_is_string(value) || json_string_length(value) < 2 || *json_string_value(value)) return NULL;
+    return json_string_value(value) + 1;
+}
+
+/* The bytes of a plain integer that stands at text[at] and has 19 digits or more; 0: something else. */
+static size_t long_integer(const char *text, size_t size, size_t at)
+{
+    size_t first = at + (text[at] == '-'), end = first;
+    while (end < size && text[end] >= '0' && text[end] <= '9') end++;
+    if (end - first < 19 || text[first] == '0') return 0;
+    return end < size && text[end] && strchr(".eE", text[end]) ? 0 : end - at;
+}
+
+static bool fits(const char *digits, size_t size)
+{
+    char copy[24];
+    if (size >= sizeof copy) return false;
+    memcpy(copy, digits, size);
+    copy[size] = 0;
+    errno = 0;
+    strtoll(copy, NULL, 10);
+    return errno == 0;
+}
+
+/* The end of the text that begins with the quote at `at`. *nul: it holds the escape of U+0000. */
+static size_t skip_text(const char *text, size_t size, size_t at, bool *nul)
+{
+    for (at++; at < size && text[at] != '"'; at++)
+        if (text[at] == '\\' && at + 1 < size) {
+            *nul |= size - at >= 6 && memcmp(text + at, "\\u0000", 6) == 0;
+            at++;
+        }
+    return at < size ? at + 1 : size;
+}
+
+/* Copies the text with every integer beyond 64 bits written as a real, or as a wide one. */
+static pl_status rewrite(pl_bytes *out, bool *nul, const char *text, size_t size, bool wide)
+{
+    for (size_t i = 0; i < size;) {
+        size_t end = i + 1, digits = 0;
+        if (text[i] == '"')
+            end = skip_text(text, size, i, nul);
+        else if (text[i] == '-' || (text[i] >= '1' && text[i] <= '9')) {
+            digits = long_integer(text, size, i);
+            while (!digits && end < size && text[end] && strchr("0123456789+-.eE", text[end])) end++;
+            if (digits) end = i + digits;
+        }
+        if (digits == 0 || fits(text + i, digits))
+            PL_TRY(pl_bytes_append(out, text + i, end - i));
+        else
+            PL_TRY(pl_bytes_format(out, wide ? "\"\\u0000%.*s\"" : "%.*s.0", (int)digits, text + i));
+        i = end;
+    }
+    return PL_OK;
+}
+
+static pl_status parse(json_t **out, bool *wide, const char *text, size_t size, const char *where)
 {
     json_error_t error;
+    pl_bytes copy = {0};
+    pl_status status = PL_OK;
+    bool nul = false;
     *out = json_loadb(text, size, FLAGS, &error);
-    if (!*out) return pl_fail(PL_E_INPUT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column, error.text);
-    return PL_OK;
+    bool overflow = !*out && json_error_code(&error) == json_error_numeric_overflow;
+    if (overflow) {
+        PL_GOTO(status, done, rewrite(&copy, &nul, text, size, wide != NULL));
+        *out = json_loadb(copy.data, copy.size, FLAGS, &error);
+    }
+    if (wide) *wide = overflow;
+    if (!*out)
+        status = pl_fail(PL_E_INPUT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column, error.text);
+    else if (wide && overflow && nul) {
+        json_decref(*out);
+        *out = NULL;
+        status = pl_fail(PL_E_INPUT, "%s: a text holds the character U+0000; remove it", where);
+    }
+done:
+    pl_bytes_free(&copy);
+    return status;
+}
+
+pl_status pl_json_parse(json_t **out, const char *text, size_t size, const char *where)
+{
+    return parse(out, NULL, text, size, where);
+}
+
+pl_status pl_json_parse_wide(json_t **out, bool *wide, const char *text, size_t size, const char *where)
+{
+    return parse(out, wide, text, size, where);
 }
 
 pl_status pl_json_read(json_t **out, const char *path, size_t limit_bytes)

@@ -96,6 +96,7 @@ static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth)
     case JSON_ARRAY:
         return write_list(out, value, depth);
     case JSON_STRING:
+        if (pl_json_wide_digits(value)) return pl_bytes_text(out, pl_json_wide_digits(value));
         return write_text(out, json_string_value(value), json_string_length(value));
     case JSON_INTEGER:
         return pl_bytes_format(out, "%lld", (long long)json_integer_value(value));

@@ -10,7 +10,7 @@
 enum { PL__REAL_TEXT = 32 };
 void pl__python_real(char out[PL__REAL_TEXT], double value);
 
-/* json.dumps(value, indent=2, ensure_ascii=False), appended. */
+/* json.dumps(value, indent=2, ensure_ascii=False), appended; a wide integer (base/json.h) with all its digits. */
 pl_status pl__python_json(pl_bytes *out, const json_t *value);
 
 #endif

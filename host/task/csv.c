@@ -1,7 +1,7 @@
 /* CSV after RFC 4180 and TSV: one pass cuts the text into fields, a second one gives columns their kind.
  *
  * A column becomes integers only when every one of its values is a plain decimal integer (no sign but '-', no leading
- * zeros, 64 bits): a column of codes such as 007 stays text. */
+ * zeros) and all fit 64 bits, signed or unsigned, as pandas has it: a column of codes such as 007 stays text. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +87,8 @@ static pl_status read_field(table *t, cursor *c)
     if (f->size > PL__DATA_MAX_LINE)
         return pl_fail(PL_E_INPUT, "%s:%zu: a field of %zu bytes, expected at most %d", t->where, c->line, f->size,
                        PL__DATA_MAX_LINE);
+    if (f->size > 0 && memchr(t->text.data + f->at, 0, f->size))
+        return pl_fail(PL_E_INPUT, "%s:%zu: a text holds the character U+0000; remove it", t->where, c->line);
     size_t bad = f->size > 0 ? pl_utf8_check(t->text.data + f->at, f->size) : 0;
     if (bad < f->size)
         return pl_fail(PL_E_INPUT, "%s:%zu: byte %zu of a field is not valid UTF-8", t->where, c->line, bad);
@@ -138,30 +140,44 @@ static const char *field_text(const table *t, size_t row, size_t column, size_t 
     return f->size ? t->text.data + f->at : "";
 }
 
-static bool is_integer(const char *text, size_t size, long long *out)
+/* A plain decimal integer of 64 bits, signed or unsigned. */
+static bool is_integer(const char *text, size_t size, bool *negative, unsigned long long *magnitude)
 {
     char copy[24];
     size_t sign = size > 0 && text[0] == '-', digits = size - sign;
-    if (digits == 0 || digits > 19 || (digits > 1 && text[sign] == '0')) return false;
+    if (digits == 0 || digits > 20 || (digits > 1 && text[sign] == '0')) return false;
     for (size_t i = sign; i < size; i++)
         if (text[i] < '0' || text[i] > '9') return false;
     if (sign && digits == 1 && text[1] == '0') return false;
-    memcpy(copy, text, size);
-    copy[size] = 0;
+    memcpy(copy, text + sign, digits);
+    copy[digits] = 0;
     errno = 0;
-    *out = strtoll(copy, NULL, 10);
-    return errno == 0;
+    *magnitude = strtoull(copy, NULL, 10);
+    *negative = sign;
+    return errno == 0 && (!sign || *magnitude <= 1ull + INT64_MAX);
 }
 
 static bool is_integer_column(const table *t, size_t column)
 {
+    bool some_negative = false, some_unsigned = false, negative;
     for (size_t row = 1; row < t->n_rows; row++) {
         size_t size;
-        long long value;
+        unsigned long long magnitude;
         const char *text = field_text(t, row, column, &size);
-        if (!is_integer(text, size, &value)) return false;
+        if (!is_integer(text, size, &negative, &magnitude)) return false;
+        some_negative |= negative;
+        some_unsigned |= !negative && magnitude > INT64_MAX;
     }
-    return true;
+    return !(some_negative && some_unsigned);
+}
+
+static json_t *make_integer(const char *text, size_t size)
+{
+    bool negative = false;
+    unsigned long long magnitude = 0;
+    is_integer(text, size, &negative, &magnitude);
+    if (!negative && magnitude > INT64_MAX) return pl_json_wide(text, size);
+    return json_integer(negative ? (json_int_t)(0 - magnitude) : (json_int_t)magnitude);
 }
 
 static pl_status check_header(const table *t)
@@ -189,10 +205,8 @@ static pl_status make_item(const table *t, size_t row, const bool *integers, jso
     bool whole = *out != NULL;
     for (size_t i = 0; i < t->n_columns && whole; i++) {
         size_t name_size, size;
-        long long value = 0;
         const char *name = field_text(t, 0, i, &name_size), *text = field_text(t, row, i, &size);
-        if (integers[i]) is_integer(text, size, &value);
-        json_t *made = integers[i] ? json_integer(value) : json_stringn(text, size);
+        json_t *made = integers[i] ? make_integer(text, size) : json_stringn(text, size);
         whole = json_object_setn_new(*out, name, name_size, made) == 0; /* takes NULL as a failure */
     }
     if (whole) return PL_OK;
@@ -215,7 +229,7 @@ pl_status pl__data_parse_csv(pl_data *data, const char *text, size_t size, char 
     for (size_t row = 1; row < t.n_rows; row++) {
         json_t *item;
         PL_GOTO(status, done, make_item(&t, row, integers, &item));
-        PL_GOTO(status, done, pl__data_add(data, &capacity, item, where, t.lines[row]));
+        PL_GOTO(status, done, pl__data_add(data, &capacity, item, true, where, t.lines[row]));
     }
 done:
     pl_bytes_free(&t.text);

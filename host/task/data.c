@@ -19,7 +19,8 @@ void pl_data_free(pl_data *data)
 /* A prompt is a C string: a NUL inside an item would cut it silently. */
 static bool holds_nul(const json_t *value)
 {
-    if (json_is_string(value)) return strlen(json_string_value(value)) != json_string_length(value);
+    if (json_is_string(value) && !pl_json_wide_digits(value))
+        return strlen(json_string_value(value)) != json_string_length(value);
     bool found = false;
     for (size_t i = 0; json_is_array(value) && i < json_array_size(value) && !found; i++)
         found = holds_nul(json_array_get(value, i));
@@ -29,10 +30,10 @@ static bool holds_nul(const json_t *value)
     return found;
 }
 
-pl_status pl__data_add(pl_data *data, size_t *capacity, json_t *item, const char *where, size_t line)
+pl_status pl__data_add(pl_data *data, size_t *capacity, json_t *item, bool wide, const char *where, size_t line)
 {
     pl_status status;
-    if (holds_nul(item)) {
+    if (!wide && holds_nul(item)) {
         status = pl_fail(PL_E_INPUT, "%s:%zu: a text holds the character U+0000; remove it", where, line);
         goto failed;
     }
@@ -51,16 +52,17 @@ static pl_status parse_line(pl_data *data, size_t *capacity, const char *text, s
 {
     char place[PL_PATH_MAX];
     json_t *item;
+    bool wide;
     if (size > PL__DATA_MAX_LINE)
         return pl_fail(PL_E_INPUT, "%s:%zu: a line of %zu bytes, expected at most %d", where, line, size,
                        PL__DATA_MAX_LINE);
     PL_TRY(pl_path(place, "%s:%zu", where, line));
-    PL_TRY(pl_json_parse(&item, text, size, place));
+    PL_TRY(pl_json_parse_wide(&item, &wide, text, size, place));
     if (!json_is_object(item)) {
         json_decref(item);
         return pl_fail(PL_E_INPUT, "%s:%zu: expected a JSON object {\"field\": value, ...} on each line", where, line);
     }
-    return pl__data_add(data, capacity, item, where, line);
+    return pl__data_add(data, capacity, item, wide, where, line);
 }
 
 static bool is_blank(const char *line, size_t size)
@@ -91,6 +93,20 @@ static pl_status parse_lines(pl_data *data, const char *text, size_t size, const
 
 /* ---- all formats ---- */
 
+/* A wide integer becomes the text of its digits, which is what a template prints of it. */
+static pl_status narrow(json_t *value)
+{
+    const char *key, *digits = pl_json_wide_digits(value);
+    json_t *child;
+    pl_status status = PL_OK;
+    if (digits && json_string_set(value, digits) != 0) return pl_fail(PL_E_MEMORY, "out of memory while reading data");
+    for (size_t i = 0; json_is_array(value) && i < json_array_size(value) && status == PL_OK; i++)
+        status = narrow(json_array_get(value, i));
+    if (!json_is_object(value)) return status;
+    json_object_foreach(value, key, child) if (status == PL_OK) status = narrow(child);
+    return status;
+}
+
 static pl_status hash_items(pl_data *data)
 {
     pl_bytes text = {0};
@@ -100,6 +116,7 @@ static pl_status hash_items(pl_data *data)
         pl_bytes_clear(&text);
         PL_GOTO(status, done, pl__python_json(&text, data->items[i]));
         pl_sha256(data->doc_hash[i], text.data, text.size);
+        PL_GOTO(status, done, narrow(data->items[i]));
     }
 done:
     pl_bytes_free(&text);

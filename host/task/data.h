@@ -1,7 +1,8 @@
 /* Data files: JSONL, CSV (RFC 4180) and TSV with a header line, as lists of items (JSON objects).
  *
  * In TSV a quote is a letter like any other. CSV and TSV values are texts, except that a column whose every value is a
- * plain decimal integer becomes integers. Malformed UTF-8, a row with another number of fields, a line that is no JSON
+ * plain decimal integer becomes integers. An integer beyond 64 bits is the text of its digits, and hashed as the number
+ * that it is. Malformed UTF-8, a row with another number of fields, a line that is no JSON
  * object, an empty file: errors with the line. Parquet is not read: the message says how to convert. */
 #ifndef PLUMB_TASK_DATA_H
 #define PLUMB_TASK_DATA_H

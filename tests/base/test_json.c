@@ -1,13 +1,5 @@
 /* JSON: places in errors, canonical bytes, typed look-ups, atomic files. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -24,7 +16,6 @@ static void test_parse_errors_name_their_place(void **state)
         {"[1] x", "w:1:"},
         {"[\"\xff\"]", "w:1:"},
         {"[1e999]", "overflow"},
-        {"[99999999999999999999]", "too big"},
         {"[NaN]", "w:1:"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -39,6 +30,60 @@ static void test_parse_errors_name_their_place(void **state)
     memset(deep, '[', 100000);
     assert_int_equal(pl_json_parse(&value, deep, 100000, "w"), PL_E_INPUT);
     free(deep);
+}
+
+/* What transformers writes for "no limit", hashes of 64 bits without a sign, and what only looks like them. */
+static void test_integers_beyond_64_bits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *plain, *wide;
+    } cases[] = {
+        {"{\"m\": 1000000000000000019884624838656}", "{\"m\": 1e30}",
+         "{\"m\": \"\\u00001000000000000000019884624838656\"}"},
+        {"[18446744073709551615,-9223372036854775809,9223372036854775807,-9223372036854775808]",
+         "[18446744073709551616.0,-9223372036854775808.0,9223372036854775807,-9223372036854775808]",
+         "[\"\\u000018446744073709551615\",\"\\u0000-9223372036854775809\",9223372036854775807,-9223372036854775808]"},
+        {"[9223372036854775808, \"9223372036854775808\", \"\\\"9223372036854775808\", 12345678901234567890e-1,"
+         "92233720368547758080.5]",
+         "[9223372036854775808.0, \"9223372036854775808\", \"\\\"9223372036854775808\", 1234567890123456789.0, "
+         "92233720368547758080.5]",
+         "[\"\\u00009223372036854775808\", \"9223372036854775808\", \"\\\"9223372036854775808\", "
+         "12345678901234567890e-1,"
+         "92233720368547758080.5]"},
+        {"99999999999999999999", "1e20", "\"\\u000099999999999999999999\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *value, *expected = json_loads(cases[i].plain, JSON_DECODE_ANY, NULL);
+        bool wide = false;
+        OK(pl_json_parse(&value, cases[i].text, strlen(cases[i].text), "w"));
+        assert_true(json_equal(value, expected));
+        json_decref(value);
+        json_decref(expected);
+        expected = json_loads(cases[i].wide, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        OK(pl_json_parse_wide(&value, &wide, cases[i].text, strlen(cases[i].text), "w"));
+        assert_true(wide && json_equal(value, expected));
+        json_decref(value);
+        json_decref(expected);
+    }
+    static const struct {
+        const char *text, *message;
+    } bad[] = {
+        {"[00000000000000000000001]", "not valid JSON"},   {"[99999999999999999999+1]", "not valid JSON"},
+        {"[99999999999999999999, \"\\u0000\"]", "U+0000"}, {"[99999999999999999999, \"open", "not valid JSON"},
+        {"[99999999999999999999, \"\\", "not valid JSON"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        json_t *value;
+        bool wide;
+        REFUSED(pl_json_parse_wide(&value, &wide, bad[i].text, strlen(bad[i].text), "w"), PL_E_INPUT, bad[i].message);
+        assert_null(value);
+    }
+    json_t *value;
+    bool wide = true;
+    OK(pl_json_parse_wide(&value, &wide, "[\"\\u00001\", 1]", 14, "w"));
+    assert_false(wide);
+    json_decref(value);
 }
 
 static void test_canonical_bytes(void **state)
@@ -118,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_errors_name_their_place),
+        cmocka_unit_test(test_integers_beyond_64_bits),
         cmocka_unit_test(test_canonical_bytes),
         cmocka_unit_test(test_look_ups),
         cmocka_unit_test(test_files),

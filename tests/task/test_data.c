@@ -1,15 +1,6 @@
 /* Data files: what they give, the hash of an item against Python's (tests/golden/task/make_data.py), and every way in
  * which a file can be wrong. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests.h"
 
 #include "base/digest.h"
 #include "jinja/python.h"
@@ -28,6 +19,11 @@ static void test_hashes_as_lm_eval_does(void **state)
     assert_int_equal(data->n, json_array_size(hashes));
     for (size_t i = 0; i < data->n; i++)
         assert_string_equal(data->doc_hash[i], json_string_value(json_array_get(hashes, i)));
+    /* What a template prints of an integer beyond 64 bits is its digits. */
+    const json_t *wide = data->items[data->n - 2];
+    assert_string_equal(json_string_value(json_object_get(wide, "unsigned")), "18446744073709551615");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(wide, "limit"), 0)),
+                        "1000000000000000019884624838656");
     const json_t *reals = json_object_get(data->items[data->n - 1], "floats"), *texts = json_object_get(golden, "repr");
     assert_int_equal(json_array_size(reals), json_array_size(texts));
     for (size_t i = 0; i < json_array_size(reals); i++) {
@@ -117,6 +113,33 @@ static void test_csv(void **state)
     assert_non_null(strstr(pl_error_text(), "U+0000"));
 }
 
+/* A column of 64 bits without a sign is made of integers, as pandas has it; beyond that, or with a sign, of texts. */
+static void test_csv_integers_beyond_64_bits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *csv, *jsonl;
+    } same[] = {
+        {"a\n18446744073709551615\n1\n", "{\"a\":18446744073709551615}\n{\"a\":1}\n"},
+        {"a\n-9223372036854775808\n", "{\"a\":-9223372036854775808}\n"},
+        {"a\n18446744073709551615\n-1\n", "{\"a\":\"18446744073709551615\"}\n{\"a\":\"-1\"}\n"},
+        {"a\n18446744073709551616\n", "{\"a\":\"18446744073709551616\"}\n"},
+        {"a\n-9223372036854775809\n", "{\"a\":\"-9223372036854775809\"}\n"},
+    };
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        pl_data *a, *b;
+        OK(pl_data_parse(&a, same[i].csv, strlen(same[i].csv), "csv", "file"));
+        OK(pl_data_parse(&b, same[i].jsonl, strlen(same[i].jsonl), "jsonl", "file"));
+        assert_int_equal(a->n, b->n);
+        for (size_t k = 0; k < a->n; k++) {
+            assert_string_equal(a->doc_hash[k], b->doc_hash[k]);
+            assert_true(json_equal(a->items[k], b->items[k]));
+        }
+        pl_data_free(a);
+        pl_data_free(b);
+    }
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -151,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_hashes_as_lm_eval_does),
         cmocka_unit_test(test_json_lines),
         cmocka_unit_test(test_csv),
+        cmocka_unit_test(test_csv_integers_beyond_64_bits),
         cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
