@@ -30,6 +30,14 @@ for folder in "${!may[@]}"; do
   done
 done
 
+# README.md's table of folders says the same: `host/<folder>/` | sentence | what it may include.
+for folder in "${!may[@]}"; do
+  row=$(grep -F "| \`host/$folder/\` |" README.md) || { breach "README.md has no row for host/$folder/"; continue; }
+  said=$(sed -E 's/^.*\| *([^|]*[^| ]) *\| *$/\1/; s/,//g' <<<"$row" | tr ' ' '\n' | sort | xargs)
+  listed=$(tr ' ' '\n' <<<"${may[$folder]:-nothing}" | sed '/^$/d' | sort | xargs)
+  [ "$said" = "${listed:-nothing}" ] || [ "$said" = "below everything" ] || breach "README.md says that host/$folder/ may include '$said', host/folders.txt '$listed'"
+done
+
 # cuda/ knows the contract, the status and its own headers. A .cu is the twin of an op's file on the CPU; its kernels are
 # static, its launches go through CU_LAUNCH, and the function with a status that launches, or calls the template that does,
 # checks with PL_LAUNCHED.
