@@ -304,35 +304,35 @@ static size_t edit_distance(const char *a, const char *b)
     return row[m];
 }
 
-static pl_status unknown_key(const pl_yaml_node *key, const char *const *known)
+static pl_status unknown_key(const pl_yaml_node *key, const pl_yaml_key *known)
 {
     const char *nearest = NULL;
     size_t least = 3;
-    for (const char *const *k = known; *k; k++) {
-        size_t d = edit_distance(key->text, *k);
+    for (const pl_yaml_key *k = known; k->name; k++) {
+        size_t d = edit_distance(key->text, k->name);
         if (d < least) {
             least = d;
-            nearest = *k;
+            nearest = k->name;
         }
     }
     if (nearest) return pl_yaml_fail(key, "unknown key '%.200s'; did you mean '%s'?", key->text, nearest);
     char list[700] = "";
     size_t used = 0;
-    for (const char *const *k = known; *k && used < sizeof list; k++) {
-        int wrote = snprintf(list + used, sizeof list - used, "%s%s", k == known ? "" : ", ", *k);
+    for (const pl_yaml_key *k = known; k->name && used < sizeof list; k++) {
+        int wrote = snprintf(list + used, sizeof list - used, "%s%s", k == known ? "" : ", ", k->name);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
     return pl_yaml_fail(key, "unknown key '%.200s'; expected one of: %s", key->text, list);
 }
 
-pl_status pl_yaml_check_keys(const pl_yaml_node *map, const char *const *known)
+pl_status pl_yaml_check_keys(const pl_yaml_node *map, const pl_yaml_key *known)
 {
     if (map->kind != PL_YAML_MAP)
         return pl_yaml_fail(map, "expected a map of keys and values, found %s", kind_name(map));
     for (size_t i = 0; i < map->n; i++) {
-        const char *const *k = known;
-        while (*k && strcmp(*k, map->keys[i]->text) != 0) k++;
-        if (!*k) return unknown_key(map->keys[i], known);
+        const pl_yaml_key *k = known;
+        while (k->name && strcmp(k->name, map->keys[i]->text) != 0) k++;
+        if (!k->name) return unknown_key(map->keys[i], known);
     }
     return PL_OK;
 }

@@ -39,9 +39,21 @@ pl_status pl_yaml_fail(const pl_yaml_node *at, const char *format, ...) __attrib
 /* The value of a key of a map; NULL when absent. */
 const pl_yaml_node *pl_yaml_get(const pl_yaml_node *map, const char *key);
 
-/* PL_E_INPUT when the node is no map, or has a key that is not in the NULL-terminated list; the message names the
- * nearest known key where one is close. */
-pl_status pl_yaml_check_keys(const pl_yaml_node *map, const char *const *known);
+/* A key that a map may have, as its reader checks it and the reference page explains it. A table ends with {NULL}. */
+typedef struct pl_yaml_key {
+    const char *name;
+    const char *fallback; /* what holds when it is absent, or "required" */
+    const char *meaning;
+} pl_yaml_key;
+/* A table with the place of its maps in a file: "arms[]". A list of them ends with {NULL}. */
+typedef struct pl_yaml_section {
+    const char *place;
+    const pl_yaml_key *keys;
+} pl_yaml_section;
+
+/* PL_E_INPUT when the node is no map, or has a key that is not in the table; the message names the nearest known key
+ * where one is close. */
+pl_status pl_yaml_check_keys(const pl_yaml_node *map, const pl_yaml_key *known);
 
 /* Typed reads of a scalar node; the message says what was expected and what was found. */
 pl_status pl_yaml_to_text(const char **out, const pl_yaml_node *node);

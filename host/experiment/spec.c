@@ -7,6 +7,7 @@
 #include "base/yaml.h"
 #include "base/yaml_edit.h"
 #include "engine/engine.h"
+#include "experiment/spec_keys.h"
 
 static const char *const truncation_names[PL_TRUNCATIONS] = {"error", "skip", "drop_shots", "truncate_left"};
 static const char *const readout_names[PL_READOUTS] = {"loglikelihood", "generate"};
@@ -92,11 +93,10 @@ static pl_status resolve_path(pl_spec *spec, const char **out, const char *path)
 
 static pl_status read_model(pl_spec *spec, pl_spec_model *model, const pl_yaml_node *node)
 {
-    static const char *const keys[] = {"path", "dtype", "name", NULL};
     const pl_yaml_node *path = node;
     model->compute = PL_F32;
     if (node->kind == PL_YAML_MAP) {
-        PL_TRY(pl_yaml_check_keys(node, keys));
+        PL_TRY(pl_yaml_check_keys(node, pl_spec_model_keys));
         path = pl_yaml_get(node, "path");
         if (!path) return pl_yaml_fail(node, "a model needs 'path': a checkpoint folder or a hub name");
     }
@@ -164,7 +164,7 @@ static pl_status read_templates(pl_spec *spec, const pl_yaml_node *root)
     static const char *const roles[] = {"id", "dev", "ood", NULL};
     const pl_yaml_node *node = pl_yaml_get(root, "templates");
     if (!node) return PL_OK;
-    PL_TRY(pl_yaml_check_keys(node, roles));
+    PL_TRY(pl_yaml_check_keys(node, pl_spec_template_keys));
     size_t n = 0;
     for (size_t i = 0; i < node->n; i++) n += node->items[i]->kind == PL_YAML_LIST ? node->items[i]->n : 1;
     if (n == 0) return pl_yaml_fail(node, "no template is named; leave 'templates' out for all of a task's");
@@ -208,7 +208,6 @@ static pl_status read_shots(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node 
 
 static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
 {
-    static const char *const keys[] = {"kind", "shots", "draws", "orders", "readout", "balance", NULL};
     static const char *const kinds[] = {"prompt"};
     static const size_t no_shots = 0;
     size_t which;
@@ -217,7 +216,7 @@ static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *n
     if (kind->kind == PL_YAML_SCALAR && strcmp(kind->text, "finetune") == 0)
         return pl_yaml_fail(kind, "arm kind 'finetune' is not supported by this version, which runs: prompt");
     PL_TRY(one_of(&which, kind, kinds, 1));
-    PL_TRY(pl_yaml_check_keys(node, keys));
+    PL_TRY(pl_yaml_check_keys(node, pl_spec_arm_keys));
     *arm = (pl_spec_arm){.n_shots = 1, .shots = &no_shots, .draws = 1, .orders = 1, .balance = true};
     if (pl_yaml_get(node, "shots")) PL_TRY(read_shots(spec, arm, pl_yaml_get(node, "shots")));
     PL_TRY(read_positive(&arm->draws, node, "draws"));
@@ -265,14 +264,13 @@ static pl_status read_layers(pl_spec *spec, const pl_yaml_node *node)
 
 static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
 {
-    static const char *const keys[] = {"layers", "positions", "dtype", "items", NULL};
     static const char *default_layers[] = {"default"};
     spec->layers = default_layers;
     spec->n_layers = 1;
     spec->positions = PL_POSITION_LAST;
     const pl_yaml_node *node = pl_yaml_get(root, "capture"), *value;
     if (!node) return PL_OK;
-    PL_TRY(pl_yaml_check_keys(node, keys));
+    PL_TRY(pl_yaml_check_keys(node, pl_spec_capture_keys));
     if ((value = pl_yaml_get(node, "layers"))) PL_TRY(read_layers(spec, value));
     if ((value = pl_yaml_get(node, "items"))) PL_TRY(pl_yaml_to_size(&spec->capture_items, value));
     if ((value = pl_yaml_get(node, "dtype"))) {
@@ -298,11 +296,8 @@ static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
 
 static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
 {
-    static const char *const keys[] = {"name",     "models",     "tasks", "templates", "arms", "capture",
-                                       "analysis", "truncation", "seed",  "items",     NULL};
-    static const char *const analysis_keys[] = {"metrics", NULL};
     static const char *const metrics[] = {"default"};
-    PL_TRY(pl_yaml_check_keys(root, keys));
+    PL_TRY(pl_yaml_check_keys(root, pl_spec_root_keys));
     const pl_yaml_node *node = pl_yaml_get(root, "name");
     if (!node) return pl_yaml_fail(root, "'name' is missing: it names the run folder");
     PL_TRY(pl_yaml_to_text(&spec->name, node));
@@ -316,7 +311,7 @@ static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
     PL_TRY(read_capture(spec, root));
     if ((node = pl_yaml_get(root, "analysis"))) {
         size_t which;
-        PL_TRY(pl_yaml_check_keys(node, analysis_keys));
+        PL_TRY(pl_yaml_check_keys(node, pl_spec_analysis_keys));
         if (pl_yaml_get(node, "metrics")) PL_TRY(one_of(&which, pl_yaml_get(node, "metrics"), metrics, 1));
     }
     if ((node = pl_yaml_get(root, "truncation"))) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "jinja/tree.h"
+#include "task/task_keys.h"
 #include "task/task_parts.h"
 
 /* ---- texts ---- */
@@ -69,10 +70,9 @@ static pl_status read_until(pl_task *task, const pl_yaml_node *node)
 
 static pl_status read_generation(pl_task *task, const pl__task_file *file)
 {
-    static const char *const keys[] = {"until", "max_gen_toks", "do_sample", "temperature", NULL};
     const pl_yaml_node *map = pl__task_file_get(file, "generation_kwargs"), *node;
     task->max_gen_toks = 256; /* lm-evaluation-harness's default */
-    if (map) PL_TRY(pl_yaml_check_keys(map, keys));
+    if (map) PL_TRY(pl_yaml_check_keys(map, pl_task_generation_keys));
     if (map && (node = pl_yaml_get(map, "max_gen_toks"))) {
         PL_TRY(pl_yaml_to_size(&task->max_gen_toks, node));
         if (task->max_gen_toks == 0) return pl_yaml_fail(node, "max_gen_toks: expected 1 or more, found 0");
@@ -99,7 +99,6 @@ static pl_status read_generation(pl_task *task, const pl__task_file *file)
 /* plumb always computes these; naming them changes nothing, naming another one would be ignored silently. */
 static pl_status check_metrics(const pl__task_file *file)
 {
-    static const char *const keys[] = {"metric", "aggregation", "higher_is_better", NULL};
     static const char *const known[] = {"acc", "acc_norm", "acc_bytes", "acc_token", "exact_match", NULL};
     const pl_yaml_node *list = pl__task_file_get(file, "metric_list"), *node;
     if (list && list->kind != PL_YAML_LIST)
@@ -107,7 +106,7 @@ static pl_status check_metrics(const pl__task_file *file)
     for (size_t i = 0; list && i < list->n; i++) {
         const char *text;
         bool higher;
-        PL_TRY(pl_yaml_check_keys(list->items[i], keys));
+        PL_TRY(pl_yaml_check_keys(list->items[i], pl_task_metric_keys));
         if (!(node = pl_yaml_get(list->items[i], "metric"))) return pl_yaml_fail(list->items[i], "metric is missing");
         PL_TRY(pl_yaml_to_text(&text, node));
         const char *const *k = known;
@@ -131,11 +130,10 @@ static pl_status check_metrics(const pl__task_file *file)
 /* Only the filter that changes nothing: take_first over the one greedy answer. */
 static pl_status check_filters(const pl__task_file *file)
 {
-    static const char *const outer[] = {"name", "filter", NULL}, *const inner[] = {"function", NULL};
     const pl_yaml_node *list = pl__task_file_get(file, "filter_list");
     if (list && list->kind != PL_YAML_LIST) return pl_yaml_fail(list, "filter_list: expected a list");
     for (size_t i = 0; list && i < list->n; i++) {
-        PL_TRY(pl_yaml_check_keys(list->items[i], outer));
+        PL_TRY(pl_yaml_check_keys(list->items[i], pl_task_filter_keys));
         const pl_yaml_node *steps = pl_yaml_get(list->items[i], "filter");
         if (!steps || steps->kind != PL_YAML_LIST)
             return pl_yaml_fail(list->items[i], "filter: expected a list of functions");
@@ -149,7 +147,7 @@ static pl_status check_filters(const pl__task_file *file)
                     "filter '%.60s' is not supported; expected take_first (plumb reads the label out of an "
                     "answer itself)",
                     text);
-            PL_TRY(pl_yaml_check_keys(steps->items[k], inner));
+            PL_TRY(pl_yaml_check_keys(steps->items[k], pl_task_filter_step_keys));
         }
     }
     return PL_OK;
@@ -157,11 +155,10 @@ static pl_status check_filters(const pl__task_file *file)
 
 static pl_status check_fewshot_config(const pl__task_file *file)
 {
-    static const char *const keys[] = {"sampler", NULL};
     const pl_yaml_node *map = pl__task_file_get(file, "fewshot_config"), *node;
     const char *text;
     if (!map) return PL_OK;
-    PL_TRY(pl_yaml_check_keys(map, keys));
+    PL_TRY(pl_yaml_check_keys(map, pl_task_fewshot_keys));
     if (!(node = pl_yaml_get(map, "sampler"))) return PL_OK;
     PL_TRY(pl_yaml_to_text(&text, node));
     if (strcmp(text, "default") == 0) return PL_OK;
@@ -172,20 +169,18 @@ static pl_status check_fewshot_config(const pl__task_file *file)
 
 static pl_status read_metadata(pl_task *task, const pl__task_file *file)
 {
-    static const char *const keys[] = {"version", NULL};
     const pl_yaml_node *map = pl__task_file_get(file, "metadata"), *node;
     const char *text = "0";
-    if (map) PL_TRY(pl_yaml_check_keys(map, keys));
+    if (map) PL_TRY(pl_yaml_check_keys(map, pl_task_metadata_keys));
     if (map && (node = pl_yaml_get(map, "version"))) PL_TRY(pl_yaml_to_text(&text, node));
     return copied(&task->version, task->arena, text);
 }
 
 static pl_status read_plumb(pl_task *task, const pl__task_file *file)
 {
-    static const char *const keys[] = {"templates", "group", "balance", "calibration", NULL};
     const pl_yaml_node *map = pl__task_file_get(file, "plumb"), *node;
     if (!map) return PL_OK;
-    PL_TRY(pl_yaml_check_keys(map, keys));
+    PL_TRY(pl_yaml_check_keys(map, pl_task_plumb_keys));
     if ((node = pl_yaml_get(map, "balance"))) {
         bool balance;
         PL_TRY(pl_yaml_to_bool(&balance, node));
@@ -238,12 +233,11 @@ done:
 static pl_status find_split(char out[PL_PATH_MAX], const char **sha256, const pl__task_file *file,
                             const pl_yaml_node *split)
 {
-    static const char *const keys[] = {"path", "sha256", NULL};
     const pl_yaml_node *path = split, *digest = NULL;
     char folder[PL_PATH_MAX];
     *sha256 = NULL;
     if (split->kind == PL_YAML_MAP) {
-        PL_TRY(pl_yaml_check_keys(split, keys));
+        PL_TRY(pl_yaml_check_keys(split, pl_task_split_keys));
         path = pl_yaml_get(split, "path");
         digest = pl_yaml_get(split, "sha256");
         if (!path) return pl_yaml_fail(split, "path is missing; expected the name of a data file");

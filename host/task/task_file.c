@@ -4,30 +4,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "task/task_keys.h"
 #include "task/task_parts.h"
-
-static const char *const KEYS[] = {"task",
-                                   "dataset_path",
-                                   "training_split",
-                                   "validation_split",
-                                   "test_split",
-                                   "fewshot_split",
-                                   "doc_to_text",
-                                   "doc_to_target",
-                                   "doc_to_choice",
-                                   "description",
-                                   "num_fewshot",
-                                   "target_delimiter",
-                                   "output_type",
-                                   "fewshot_config",
-                                   "fewshot_delimiter",
-                                   "generation_kwargs",
-                                   "metric_list",
-                                   "filter_list",
-                                   "metadata",
-                                   "include",
-                                   "plumb",
-                                   NULL};
 
 /* What lm-evaluation-harness has and a static file cannot, with what to do instead. */
 static pl_status refuse_foreign_keys(const pl_yaml_node *map)
@@ -74,7 +52,7 @@ static pl_status open_chain(pl__task_file *file, const char *path)
         PL_TRY(pl_yaml_read(&file->docs[file->n], current));
         const pl_yaml_node *root = pl_yaml_root(file->docs[file->n++]);
         PL_TRY(refuse_foreign_keys(root));
-        PL_TRY(pl_yaml_check_keys(root, KEYS));
+        PL_TRY(pl_yaml_check_keys(root, pl_task_root_keys));
         const pl_yaml_node *include = pl_yaml_get(root, "include");
         if (!include) return PL_OK;
         if (file->n == PL__TASK_MAX_FILES)
@@ -128,14 +106,14 @@ pl_status pl__task_file_json(json_t **out, const pl__task_file *file)
         "include", "dataset_path", "training_split", "validation_split", "test_split", "fewshot_split", NULL};
     *out = json_object();
     if (!*out) return pl_fail(PL_E_MEMORY, "out of memory while reading a task");
-    for (const char *const *key = KEYS; *key; key++) {
+    for (const pl_yaml_key *key = pl_task_root_keys; key->name; key++) {
         const char *const *place = places;
-        while (*place && strcmp(*place, *key) != 0) place++;
-        const pl_yaml_node *node = pl__task_file_get(file, *key);
+        while (*place && strcmp(*place, key->name) != 0) place++;
+        const pl_yaml_node *node = pl__task_file_get(file, key->name);
         json_t *value;
         if (*place || !node) continue;
         pl_status status = pl_yaml_to_json(&value, node);
-        if (status == PL_OK && json_object_set_new(*out, *key, value) != 0)
+        if (status == PL_OK && json_object_set_new(*out, key->name, value) != 0)
             status = pl_fail(PL_E_MEMORY, "out of memory while reading a task");
         if (status != PL_OK) {
             json_decref(*out);

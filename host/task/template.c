@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "jinja/tree.h"
+#include "task/task_keys.h"
 #include "task/task_parts.h"
 
 const char *pl_role_name(pl_role role)
@@ -167,12 +168,10 @@ static pl_status make_role(pl_role *out, const pl_yaml_node *own)
 /* `own`: the entry of plumb: templates:, or NULL for the task's own template. */
 static pl_status make_template(pl_template *t, const pl_task *task, const pl__task_file *file, const pl_yaml_node *own)
 {
-    static const char *const keys[] = {
-        "name", "role", "doc_to_text", "doc_to_target", "doc_to_choice", "target_delimiter", NULL};
     t->name = "default";
     t->role = PL_ROLE_ID;
     if (own) {
-        PL_TRY(pl_yaml_check_keys(own, keys));
+        PL_TRY(pl_yaml_check_keys(own, pl_task_template_keys));
         const pl_yaml_node *name = pl_yaml_get(own, "name");
         if (!name) return pl_yaml_fail(own, "name is missing; expected a name for the template");
         PL_TRY(copy_text(&t->name, task, name));

@@ -114,7 +114,7 @@ static void test_limits(void **state)
 static void test_unknown_keys(void **state)
 {
     (void)state;
-    static const char *const known[] = {"models", "tasks", "seed", NULL};
+    static const pl_yaml_key known[] = {{"models", "", ""}, {"tasks", "", ""}, {"seed", "", ""}, {NULL}};
     pl_yaml *doc = parsed("model: 1");
     assert_int_equal(pl_yaml_check_keys(pl_yaml_root(doc), known), PL_E_INPUT);
     assert_string_equal(pl_error_text(), "f.yaml:1:1: unknown key 'model'; did you mean 'models'?");

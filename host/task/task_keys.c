@@ -1,0 +1,101 @@
+#include "task/task_keys.h"
+
+const pl_yaml_key pl_task_root_keys[] = {
+    {"task", "required", "the task's name"},
+    {"include", "none", "another task file whose keys hold where this one has none"},
+    {"dataset_path", "this file's folder", "folder of the data files, relative to this file; `${VAR}` is resolved"},
+    {"test_split", "the validation split", "what is evaluated"},
+    {"validation_split", "none", "what is evaluated when there is no test split"},
+    {"training_split", "none", "where shots come from when there is no few-shot split"},
+    {"fewshot_split", "the training split", "where shots come from"},
+    {"output_type", "`generate_until`", "`multiple_choice`, `loglikelihood` (of the target) or `generate_until`"},
+    {"description", "empty", "text in front of everything"},
+    {"doc_to_text", "required", "what the model reads of an item: a template, or the name of a field"},
+    {"doc_to_target", "required", "the answer: a template, a field, or an index among the choices"},
+    {"doc_to_choice", "none", "the choices: a list of texts, or a template or field that gives one"},
+    {"target_delimiter", "one blank", "between an item's text and its answer"},
+    {"fewshot_delimiter", "two line ends", "between shots, and behind the last"},
+    {"fewshot_config", "none", "how shots are chosen"},
+    {"num_fewshot", "0", "checked and left to the experiment's `shots`"},
+    {"generation_kwargs", "`until` is `[fewshot_delimiter]`", "where generation ends"},
+    {"metric_list", "all that the readout allows", "metrics, checked; flags of `exact_match`"},
+    {"filter_list", "none", "`take_first` only, which changes nothing in greedy answers"},
+    {"metadata", "none", "the task's version"},
+    {"plumb", "none", "what plumb adds"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_split_keys[] = {
+    {"path", "required", "a `.jsonl`, `.csv` or `.tsv` file under `dataset_path`"},
+    {"sha256", "not checked", "the file's digest; another one is an error"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_generation_keys[] = {
+    {"until", "`[fewshot_delimiter]`", "texts that end an answer; they are cut off"},
+    {"max_gen_toks", "256", "the largest number of generated tokens"},
+    {"do_sample", "false", "false only: generation is greedy"},
+    {"temperature", "0", "0 only: generation is greedy"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_metric_keys[] = {
+    {"metric", "required", "`acc`, `acc_norm`, `acc_bytes`, `acc_token`, `exact_match`"},
+    {"aggregation", "`mean`", "`mean` only"},
+    {"higher_is_better", "true", "true only"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_filter_keys[] = {
+    {"name", "none", "the filter's name"},
+    {"filter", "required", "its steps"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_filter_step_keys[] = {
+    {"function", "required", "`take_first`"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_fewshot_keys[] = {
+    {"sampler", "`default`", "`default` only: the experiment's draws and seed choose the shots"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_metadata_keys[] = {
+    {"version", "none", "stands in results.json"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_plumb_keys[] = {
+    {"templates", "one, `default`, role `id`", "the wordings of the task"},
+    {"group", "none", "a field: a shot never has the item's own value of it"},
+    {"balance", "true", "true only: `balance` is an arm's key"},
+    {"calibration", "none", "not supported by this version"},
+    {NULL},
+};
+
+const pl_yaml_key pl_task_template_keys[] = {
+    {"name", "required", "names the template in tables and files"},
+    {"role", "required",
+     "`id`: in distribution; `dev`: may be used for choices; `ood`: out of distribution, never used for any choice"},
+    {"doc_to_text", "the task's", "as above"},
+    {"doc_to_target", "the task's", "as above"},
+    {"doc_to_choice", "the task's", "as above"},
+    {"target_delimiter", "the task's", "as above"},
+    {NULL},
+};
+
+const pl_yaml_section pl_task_sections[] = {
+    {"task", pl_task_root_keys},
+    {"..._split", pl_task_split_keys},
+    {"generation_kwargs", pl_task_generation_keys},
+    {"metric_list[]", pl_task_metric_keys},
+    {"filter_list[]", pl_task_filter_keys},
+    {"filter_list[].filter[]", pl_task_filter_step_keys},
+    {"fewshot_config", pl_task_fewshot_keys},
+    {"metadata", pl_task_metadata_keys},
+    {"plumb", pl_task_plumb_keys},
+    {"plumb.templates[]", pl_task_template_keys},
+    {NULL},
+};

@@ -1,0 +1,15 @@
+/* The keys of a task file: one table, read by the parser (task.c, task_file.c, template.c) and held to the reference
+ * page by a test. Names, defaults and meanings are lm-evaluation-harness', but for what stands under `plumb`. */
+#ifndef PLUMB_TASK_TASK_KEYS_H
+#define PLUMB_TASK_TASK_KEYS_H
+
+#include "base/yaml.h"
+
+extern const pl_yaml_key pl_task_root_keys[], pl_task_split_keys[], pl_task_generation_keys[], pl_task_metric_keys[],
+    pl_task_filter_keys[], pl_task_filter_step_keys[], pl_task_fewshot_keys[], pl_task_metadata_keys[],
+    pl_task_plumb_keys[], pl_task_template_keys[];
+
+/* All of them, with the place where each stands. */
+extern const pl_yaml_section pl_task_sections[];
+
+#endif
