@@ -50,6 +50,9 @@ static void print_summary(const pl_run_summary *s, double seconds)
     if (s->n_failed) fprintf(stderr, ", %zu FAILED", s->n_failed);
     if (s->n_elsewhere) fprintf(stderr, ", %zu in work in another process", s->n_elsewhere);
     fprintf(stderr, "; %s\n", duration);
+    if (s->n_not_finite)
+        fprintf(stderr, "WARNING: %zu prompts have values that are NaN or infinite; %s\n", s->n_not_finite,
+                s->first_not_finite);
 }
 
 pl_status pl_verb_run(const pl_arguments *arguments)

@@ -1,9 +1,12 @@
 #include "experiment/item.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "experiment/draw.h"
+#include "experiment/shots.h"
 
 enum { MIN_KEPT_PERCENT = 95 };
 
@@ -75,7 +78,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
         pl__item *item = &out->items[out->n];
         *item = (pl__item){.index = task->items[i]};
         if (unit->k > 0)
-            PL_GOTO(status, done, pl_plan_shots(task, unit, plan->spec->seed, permutation, item->index, shots));
+            PL_GOTO(status, done, pl_shots_choose(task, unit, plan->spec->seed, permutation, item->index, shots));
         PL_GOTO(status, done, build(item, plan, unit, shots, unit->k, &encoder));
         PL_GOTO(status, done, fit(item, plan, unit, shots, &encoder, room));
         if (item->encoded.skipped)
@@ -94,11 +97,9 @@ done:
     return status;
 }
 
-size_t pl__count_characters(const char *text)
+static int64_t label_index(const pl_prompt *prompt)
 {
-    size_t n = 0;
-    for (; *text; text++) n += ((unsigned char)*text & 0xC0) != 0x80;
-    return n;
+    return prompt->n_choices && prompt->gold != SIZE_MAX ? (int64_t)prompt->gold : -1;
 }
 
 static pl_status canonical(pl_arena *arena, const char **out, size_t label)
@@ -109,53 +110,101 @@ static pl_status canonical(pl_arena *arena, const char **out, size_t label)
     return PL_OK;
 }
 
+/* Score of each choice, summed in double in the order of its tokens; false: some sum is NaN or infinite. */
+static bool sum_choices(double *score, size_t n_choices, const pl_results *results, size_t first)
+{
+    bool finite = true;
+    for (size_t c = 0; c < n_choices; c++) {
+        score[c] = 0;
+        for (size_t t = results->token_indptr[first + c]; t < results->token_indptr[first + c + 1]; t++)
+            score[c] += (double)results->log_probability[t];
+        finite = finite && isfinite(score[c]);
+    }
+    return finite;
+}
+
+/* The choice with the largest score (per character of its text with `by_length`); the first of equals. */
+static size_t best_choice(const pl__item *item, bool by_length)
+{
+    size_t best = 0;
+    double top = -INFINITY;
+    for (size_t c = 0; c < item->prompt.n_choices; c++) {
+        const char *text = item->prompt.choice_texts[c];
+        size_t length = by_length ? pl_utf8_count(text, strlen(text)) : 1;
+        double value = item->score[c] / (length ? (double)length : 1.0);
+        if (value > top) top = value, best = c;
+    }
+    return best;
+}
+
+static void count_not_finite(pl__items *items, size_t i)
+{
+    if (items->n_not_finite++ == 0) items->first_not_finite = items->items[i].index;
+}
+
 pl_status pl__items_score(pl__items *items, const pl_results *results)
 {
     for (size_t i = 0; i < items->n; i++) {
         pl__item *item = &items->items[i];
-        size_t best = 0, best_norm = 0, first = results->choice_indptr[i];
-        double top = 0, top_norm = 0;
-        for (size_t c = 0; c < item->prompt.n_choices; c++) {
-            double sum = 0, length = (double)pl__count_characters(item->prompt.choice_texts[c]);
-            for (size_t t = results->token_indptr[first + c]; t < results->token_indptr[first + c + 1]; t++)
-                sum += (double)results->log_probability[t];
-            double norm = sum / (length > 0 ? length : 1);
-            if (c == 0 || sum > top) top = sum, best = c;
-            if (c == 0 || norm > top_norm) top_norm = norm, best_norm = c;
-        }
-        item->outcome = PL_OUTCOME_LABEL;
-        PL_TRY(canonical(items->arena, &item->prediction, best));
+        size_t n_choices = item->prompt.n_choices;
+        PL_TRY(pl_arena_new(items->arena, &item->score, n_choices));
+        item->finite = sum_choices(item->score, n_choices, results, results->choice_indptr[i]);
+        item->label_index = label_index(&item->prompt);
         PL_TRY(canonical(items->arena, &item->label, item->prompt.gold));
+        if (!item->finite) {
+            count_not_finite(items, i);
+            item->outcome = PL_OUTCOME_NOT_FINITE;
+            item->prediction = pl_outcome_name(item->outcome);
+            item->prediction_index = -1;
+            continue;
+        }
+        size_t best = best_choice(item, false);
+        item->outcome = PL_OUTCOME_LABEL;
+        item->prediction_index = (int64_t)best;
+        PL_TRY(canonical(items->arena, &item->prediction, best));
         item->correct = best == item->prompt.gold;
-        item->correct_norm = best_norm == item->prompt.gold;
+        item->correct_norm = best_choice(item, true) == item->prompt.gold;
     }
     return PL_OK;
+}
+
+/* Reads a label out of the answer, or compares it with the target where there are no choices. */
+static pl_status read_answer(pl__item *item, const char *text, size_t size, pl_arena *arena)
+{
+    const pl_prompt *p = &item->prompt;
+    size_t found = SIZE_MAX;
+    if (p->n_choices == 0) {
+        item->outcome = pl_answer_label(text, size, &p->target, 1, &found);
+        item->correct = pl_answer_equals(text, size, p->target) != 0;
+        item->label = p->target;
+        item->prediction = item->correct ? p->target : item->outcome == PL_OUTCOME_NONE ? "none" : text;
+        /* The answer itself counts as a label where it is right. */
+        if (item->outcome != PL_OUTCOME_NONE) item->outcome = item->correct ? PL_OUTCOME_LABEL : PL_OUTCOME_OTHER;
+        return PL_OK;
+    }
+    item->outcome = pl_answer_label(text, size, p->choice_texts, p->n_choices, &found);
+    item->correct = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
+    PL_TRY(canonical(arena, &item->label, p->gold));
+    if (item->outcome != PL_OUTCOME_LABEL) {
+        item->prediction = pl_outcome_name(item->outcome);
+        return PL_OK;
+    }
+    item->prediction_index = (int64_t)found;
+    return canonical(arena, &item->prediction, found);
 }
 
 pl_status pl__items_answer(pl__items *items, const pl_generation *generations)
 {
     for (size_t i = 0; i < items->n; i++) {
         pl__item *item = &items->items[i];
-        const pl_prompt *p = &item->prompt;
         const pl_generation *g = &generations[i];
         char *text;
         PL_TRY(pl_arena_text(items->arena, &text, g->text ? g->text : "", g->size));
         item->response = text;
-        size_t found = SIZE_MAX;
-        if (p->n_choices > 0) {
-            item->outcome = pl_answer_label(text, g->size, p->choice_texts, p->n_choices, &found);
-            item->correct = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
-            PL_TRY(canonical(items->arena, &item->label, p->gold));
-            item->prediction = pl_outcome_name(item->outcome);
-            if (item->outcome == PL_OUTCOME_LABEL) PL_TRY(canonical(items->arena, &item->prediction, found));
-        } else {
-            /* No label set: the answer itself is compared with the target; an answer of some kind counts as a label. */
-            item->outcome = pl_answer_label(text, g->size, &p->target, 1, &found);
-            item->correct = pl_answer_equals(text, g->size, p->target) != 0;
-            item->label = p->target;
-            item->prediction = item->correct ? p->target : item->outcome == PL_OUTCOME_NONE ? "none" : text;
-            if (item->outcome != PL_OUTCOME_NONE) item->outcome = item->correct ? PL_OUTCOME_LABEL : PL_OUTCOME_OTHER;
-        }
+        item->finite = true;
+        item->label_index = label_index(&item->prompt);
+        item->prediction_index = -1;
+        PL_TRY(read_answer(item, text, g->size, items->arena));
         item->correct_norm = item->correct;
     }
     return PL_OK;

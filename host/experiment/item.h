@@ -14,28 +14,30 @@ typedef struct pl__item {
     pl_outcome outcome;
     const char *prediction; /* canonical: the label's index as text, "other", "none", or the answer itself */
     const char *label;      /* canonical gold */
+    int64_t label_index, prediction_index; /* among the choices; -1: none, other, not finite, an open answer */
     bool correct, correct_norm;
+    bool finite;          /* false: a log-likelihood is NaN or infinite, so there is no prediction */
+    double *score;        /* [prompt.n_choices] sum of a choice's token log-probabilities; NULL when generated */
     const char *response; /* generated text; NULL for loglikelihood */
 } pl__item;
 
 typedef struct pl__items {
     size_t n, n_skipped;
-    pl__item *items; /* kept items only */
+    size_t n_not_finite, first_not_finite; /* items without a prediction, and the first one's index in the data */
+    pl__item *items;                       /* kept items only */
     pl_arena *arena;
 } pl__items;
 
 /* Builds and encodes every prompt of the unit, by the truncation policy. */
 pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena);
 
-/* Fills outcome, prediction, label, correct from log-likelihoods or generations. */
+/* Fills outcome, prediction, label, correct from log-likelihoods or generations. An item with a
+ * log-likelihood that is not finite has no prediction and is not correct. */
 pl_status pl__items_score(pl__items *items, const pl_results *results);
 pl_status pl__items_answer(pl__items *items, const pl_generation *generations);
 
 /* Puts everything but the states into the file: obs, loglik, labels, samples. */
 pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
                           const pl_results *results, pl_unit_writer *writer);
-
-/* Characters (code points) of a UTF-8 text: acc_norm's length. */
-size_t pl__count_characters(const char *text);
 
 #endif

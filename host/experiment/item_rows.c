@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/utf8.h"
 #include "experiment/item.h"
 
 /* The columns of /obs, in order. */
@@ -120,7 +121,7 @@ static pl_status write_loglik(const pl__items *items, const pl_results *results,
             const pl_choice *path = &items->items[i].encoded.choices[c];
             const char *text = items->items[i].prompt.choice_texts[c];
             loglik.choice_bytes[choice] = (uint32_t)strlen(text);
-            loglik.choice_characters[choice] = (uint32_t)pl__count_characters(text);
+            loglik.choice_characters[choice] = (uint32_t)pl_utf8_count(text, strlen(text));
             for (size_t t = path->first; t < path->n; t++) loglik.token_ids[token++] = path->ids[t];
         }
     return pl_unit_put_loglik(writer, &loglik);

@@ -63,8 +63,4 @@ typedef struct pl_plan {
 pl_status pl_plan_create(pl_plan **out, const pl_spec *spec, const char *device_class);
 void pl_plan_free(pl_plan *plan); /* takes NULL */
 
-/* The shots of a cell for one item: the first k of the draw that are not the item itself (nor of its group). */
-pl_status pl_plan_shots(const pl_plan_task *task, const pl_plan_unit *unit, uint64_t seed, const size_t *permutation,
-                        size_t item, size_t *shots);
-
 #endif

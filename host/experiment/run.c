@@ -116,14 +116,16 @@ static pl_status write_sidecar(const runner *r, const pl_plan_unit *unit, const 
     pl_time_text(now);
     pl_host_name(host);
     json_t *json = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit", unit->id,
-        "finished", now, "host", host, "device", r->device.name, "threads", r->device.n_threads, "plumb", PLUMB_VERSION,
-        "certificate", r->certified ? "passed" : "not needed: products are exact by construction", "products", r->device.makers, "items",
-        (json_int_t)cost->n_items, "items_skipped", (json_int_t)cost->n_skipped, "items_merged",
-        (json_int_t)cost->n_merged, "items_truncated", (json_int_t)cost->n_truncated, "tokens_in_requests",
-        (json_int_t)cost->tokens_in_requests, "tokens_computed", (json_int_t)cost->tokens_computed, "tokens_generated",
-        (json_int_t)cost->generated_tokens, "batches", (json_int_t)cost->n_batches, "prompts_s", cost->prompts_s,
-        "engine_s", cost->engine_s, "write_s", cost->write_s, "wall_s", wall_s, "tokens_per_s",
+        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit",
+        unit->id, "finished", now, "host", host, "device", r->device.name, "threads", r->device.n_threads, "plumb",
+        PLUMB_VERSION, "certificate", r->certified ? "passed" : "not needed: products are exact by construction",
+        "products", r->device.makers, "items", (json_int_t)cost->n_items, "items_skipped", (json_int_t)cost->n_skipped,
+        "items_merged", (json_int_t)cost->n_merged, "items_truncated", (json_int_t)cost->n_truncated,
+        "items_not_finite", (json_int_t)cost->n_not_finite, "items_states_not_finite",
+        (json_int_t)cost->n_states_not_finite, "tokens_in_requests", (json_int_t)cost->tokens_in_requests,
+        "tokens_computed", (json_int_t)cost->tokens_computed, "tokens_generated", (json_int_t)cost->generated_tokens,
+        "batches", (json_int_t)cost->n_batches, "prompts_s", cost->prompts_s, "engine_s", cost->engine_s, "write_s",
+        cost->write_s, "wall_s", wall_s, "tokens_per_s",
         cost->engine_s > 0 ? (double)(cost->tokens_computed + cost->generated_tokens) / cost->engine_s : 0.0);
     if (!json) return pl_fail(PL_E_MEMORY, "out of memory while writing the sidecar of unit %s", unit->id);
     pl_status status = pl_run_folder_sidecar(&r->summary->folder, unit->id, json);
@@ -157,6 +159,25 @@ static pl_status run_ahead(runner *r, const pl_plan_unit *unit, const char *path
     return status;
 }
 
+/* Says in the log that a unit has values that are no numbers, and keeps the first for the screen. */
+static pl_status report_not_finite(runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost)
+{
+    pl_run_summary *s = r->summary;
+    char text[sizeof s->first_not_finite], layer[48] = "";
+    size_t n = cost->n_not_finite > cost->n_states_not_finite ? cost->n_not_finite : cost->n_states_not_finite;
+    if (!n) return PL_OK;
+    if (cost->layer_not_finite != SIZE_MAX)
+        snprintf(layer, sizeof layer, ", states from layer %zu on", cost->layer_not_finite);
+    snprintf(text, sizeof text,
+             "model %s, task %s, template %s, k = %zu, draw %u: %zu of %zu items are NaN or infinite (first: doc_id "
+             "%zu%s); %zu have no prediction and are in no mean",
+             r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, unit->template->name,
+             unit->k, unit->draw, n, cost->n_items, cost->first_not_finite, layer, cost->n_not_finite);
+    if (!s->n_not_finite) snprintf(s->first_not_finite, sizeof s->first_not_finite, "%s", text);
+    s->n_not_finite += n;
+    return pl_run_folder_log(&s->folder, "unit %s: WARNING: %s", unit->id, text);
+}
+
 static pl_status compute(runner *r, const pl_plan_unit *unit)
 {
     char path[PL_PATH_MAX];
@@ -166,6 +187,7 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     PL_TRY(load_model(r, unit->model));
     PL_TRY(run_ahead(r, unit, path, &cost));
     PL_TRY(write_sidecar(r, unit, &cost, pl_clock_s() - start));
+    PL_TRY(report_not_finite(r, unit, &cost));
     r->summary->n_computed++;
     return pl_run_folder_log(
         &r->summary->folder, "unit %s: %s, %s, template %s, k=%zu, draw %u, %s: %zu items in %.2f s%s", unit->id,

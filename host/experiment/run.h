@@ -24,6 +24,8 @@ typedef struct pl_run_summary {
     size_t n_found, n_adopted, n_computed, n_failed, n_elsewhere; /* of the share */
     size_t n_missing; /* of the whole plan, not finished when this process ended */
     char first_failure[1024];
+    size_t n_not_finite;         /* items of the computed units with a value that is NaN or infinite */
+    char first_not_finite[1024]; /* where the first of them is */
 } pl_run_summary;
 
 /* PL_OK when the share is done; PL_E_UNITS when some units failed; PL_E_DRAINED after a signal. */

@@ -1,9 +1,11 @@
 #include "experiment/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "experiment/finite.h"
 #include "experiment/item.h"
 #include "experiment/states.h"
 
@@ -120,6 +122,37 @@ void pl_unit_prompts_free(pl_unit_prompts *prompts)
     free(prompts);
 }
 
+static void count_not_finite(pl_unit_cost *cost, const pl__items *items, const pl_plan_model *model,
+                             const pl_results *results, const pl_request *requests)
+{
+    cost->n_not_finite = items->n_not_finite;
+    cost->first_not_finite = items->n_not_finite ? items->first_not_finite : SIZE_MAX;
+    cost->layer_not_finite = SIZE_MAX;
+    if (!results || !results->n_layers) return;
+    pl_not_finite states = pl_states_not_finite(results, requests);
+    cost->n_states_not_finite = states.n;
+    if (!states.n) return;
+    cost->layer_not_finite = model->layers[states.layer];
+    if (items->items[states.first].index < cost->first_not_finite)
+        cost->first_not_finite = items->items[states.first].index;
+}
+
+/* A unit in which nothing is a number measures nothing. */
+static pl_status refuse_nothing_finite(const pl_plan *plan, const pl_plan_unit *unit, const pl_unit_cost *cost,
+                                       const pl__items *items)
+{
+    char layer[64] = "";
+    if (!items->n || cost->n_not_finite < items->n) return PL_OK;
+    if (cost->layer_not_finite != SIZE_MAX)
+        snprintf(layer, sizeof layer, ", in the states from layer %zu on", cost->layer_not_finite);
+    return pl_fail(
+        PL_E_INPUT,
+        "model %s, task %s, template %s: all %zu items are NaN or infinite%s; expected finite numbers: check "
+        "the weights, or compute in float32",
+        plan->models[unit->model].spec->name, plan->tasks[unit->task].task->name, unit->template->name, items->n,
+        layer);
+}
+
 pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
                       const char *path, pl_progress *progress, pl_unit_cost *cost)
 {
@@ -135,6 +168,8 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_pro
     if (unit->readout == PL_READOUT_GENERATE)
         PL_GOTO(status, done, generate(items, plan, unit, engine, requests, progress, cost));
     cost->engine_s = pl_clock_s() - start;
+    count_not_finite(cost, items, &plan->models[unit->model], results, requests);
+    PL_GOTO(status, done, refuse_nothing_finite(plan, unit, cost, items));
     start = pl_clock_s();
     PL_GOTO(status, done, write_unit(items, plan, unit, results, &file));
     cost->write_s = pl_clock_s() - start;

@@ -9,6 +9,9 @@ typedef struct pl_unit_cost {
     size_t tokens_in_requests, tokens_computed, n_batches, generated_tokens;
     double prompts_s, engine_s, write_s; /* prompts are built while another unit runs */
     size_t n_items, n_skipped, n_merged, n_truncated;
+    /* Items without a prediction (a log-likelihood or logit is NaN or infinite), items with such a value in a captured
+     * state, the first of either, and the layer (0..L+1) where its states begin to be so; SIZE_MAX: none, not known. */
+    size_t n_not_finite, n_states_not_finite, first_not_finite, layer_not_finite;
 } pl_unit_cost;
 
 /* A unit's prompts, built and encoded: what the engine is asked. Any thread may make them. */
@@ -16,8 +19,8 @@ typedef struct pl_unit_prompts pl_unit_prompts;
 pl_status pl_unit_prompts_create(pl_unit_prompts **out, const pl_plan *plan, const pl_plan_unit *unit);
 void pl_unit_prompts_free(pl_unit_prompts *prompts); /* takes NULL */
 
-/* Writes `path` whole, or fails and leaves nothing there. The engine holds the unit's model; prompts are the unit's and
- * are used up. */
+/* Writes `path` whole, or fails and leaves nothing there; a unit without one finite item fails. The engine holds the
+ * unit's model; prompts are the unit's and are used up. */
 pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
                       const char *path, pl_progress *progress, pl_unit_cost *cost);
 

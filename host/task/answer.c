@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-static const char *const names[] = {"label", "other", "none"};
+static const char *const names[] = {"label", "other", "none", "not_finite"};
 
 const char *pl_outcome_name(pl_outcome outcome)
 {

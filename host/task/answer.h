@@ -4,8 +4,9 @@
 
 #include <stddef.h>
 
-typedef enum pl_outcome { PL_OUTCOME_LABEL, PL_OUTCOME_OTHER, PL_OUTCOME_NONE } pl_outcome;
-const char *pl_outcome_name(pl_outcome outcome); /* "label", "other", "none" */
+/* NOT_FINITE: a log-likelihood or logit was NaN or infinite, so there is nothing to read. */
+typedef enum pl_outcome { PL_OUTCOME_LABEL, PL_OUTCOME_OTHER, PL_OUTCOME_NONE, PL_OUTCOME_NOT_FINITE } pl_outcome;
+const char *pl_outcome_name(pl_outcome outcome); /* "label", "other", "none", "not_finite" */
 
 /* The answer is the text without leading white space, quotes and opening brackets. It names a label when it starts with
  * it (ASCII letters compared without case; the longest label wins) and the label ends there: "positive." does,

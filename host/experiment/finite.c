@@ -1,0 +1,32 @@
+#include "experiment/finite.h"
+
+#include <math.h>
+
+static bool all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i])) return false;
+    return true;
+}
+
+/* `mean` runs over the tokens from own_first on without position 0: of no token it is NaN by definition. */
+static bool has_mean(const pl_request *request)
+{
+    return request->n > 1 && request->own_first < request->n;
+}
+
+pl_not_finite pl_states_not_finite(const pl_results *results, const pl_request *requests)
+{
+    pl_not_finite found = {.first = SIZE_MAX, .layer = SIZE_MAX};
+    size_t C = results->C;
+    for (size_t i = 0; i < results->n_requests; i++) {
+        size_t layer = 0;
+        for (; layer < results->n_layers; layer++) {
+            if (results->last && !all_finite(results->last[layer] + i * C, C)) break;
+            if (results->mean && has_mean(&requests[i]) && !all_finite(results->mean[layer] + i * C, C)) break;
+        }
+        if (layer == results->n_layers) continue;
+        if (found.n++ == 0) found.first = i, found.layer = layer;
+    }
+    return found;
+}
