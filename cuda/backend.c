@@ -187,7 +187,7 @@ static pl_status facts(pl_device *device, pl_device_facts *out)
         PL_TRY(pl__enter(stream->device));                                                                             \
         return pl__##op(stream, args);                                                                                 \
     }
-PL__CUDA_OPS(X)
+PL_FORWARD_OPS(X)
 #undef X
 
 static pl_status weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
@@ -263,7 +263,7 @@ static const pl_backend backend = {.name = BACKEND_NAME,
                                    .replay = pl__replay,
                                    .graph_free = pl__graph_free,
 #define X(op) .op = op,
-                                   PL__CUDA_OPS(X)
+                                   PL_FORWARD_OPS(X)
 #undef X
 };
 

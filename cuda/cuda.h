@@ -179,24 +179,8 @@ pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_v
 void pl__staging_free(pl__staging *staging);
 void pl__products_free(pl__products *shared);
 
-#define PL__CUDA_OPS(X)                                                                                                \
-    X(embed)                                                                                                           \
-    X(norm)                                                                                                            \
-    X(head_norm)                                                                                                       \
-    X(linear)                                                                                                          \
-    X(gate)                                                                                                            \
-    X(rotary)                                                                                                          \
-    X(kv_copy)                                                                                                         \
-    X(kv_write)                                                                                                        \
-    X(attention)                                                                                                       \
-    X(gather)                                                                                                          \
-    X(pool)                                                                                                            \
-    X(score)                                                                                                           \
-    X(copy)                                                                                                            \
-    X(convert)                                                                                                         \
-    X(pairwise)
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
-PL__CUDA_OPS(X)
+PL_FORWARD_OPS(X)
 #undef X
 
 pl_status pl__buffer_create(pl_device *device, pl_buffer **out, size_t bytes);

@@ -17,6 +17,35 @@
 extern "C" {
 #endif
 
+/* The ops, once: X(op) for each, whose arguments are a pl_<op>_args. The tables, the checks before a call (check.c),
+ * the declarations of both backends and the lists of tests are made from these two lists. */
+#define PL_FORWARD_OPS(X)                                                                                              \
+    X(embed)                                                                                                           \
+    X(norm)                                                                                                            \
+    X(head_norm)                                                                                                       \
+    X(linear)                                                                                                          \
+    X(gate)                                                                                                            \
+    X(rotary)                                                                                                          \
+    X(kv_copy)                                                                                                         \
+    X(kv_write)                                                                                                        \
+    X(attention)                                                                                                       \
+    X(gather)                                                                                                          \
+    X(pool)                                                                                                            \
+    X(score)                                                                                                           \
+    X(copy)                                                                                                            \
+    X(convert)
+#define PL_BACKWARD_OPS(X)                                                                                             \
+    X(embed_backward)                                                                                                  \
+    X(norm_backward)                                                                                                   \
+    X(linear_backward)                                                                                                 \
+    X(gate_backward)                                                                                                   \
+    X(rotary_backward)                                                                                                 \
+    X(attention_backward)                                                                                              \
+    X(score_backward)                                                                                                  \
+    X(dropout)                                                                                                         \
+    X(norm_squared)                                                                                                    \
+    X(adamw)
+
 /* ---- Forward ------------------------------------------------------------------------------------------------- */
 
 /* x[n] = table[tokens[n]] * scale + position_table[positions[n] + position_offset]. Rows: tokens. */
@@ -160,16 +189,6 @@ typedef struct pl_convert_args {
     pl_view x, y;     /* [rows, C] */
     pl_view overflow; /* or absent */
 } pl_convert_args;
-
-/* Products of states, for the analysis: y[i, j] = sum over k of a[i, k] b[j, k], rows with rows (Gram matrix of the
- * items when b is a), or with `columns` y[i, j] = sum over k of a[k, i] b[k, j] (of the features). Each sum is one
- * chain of fused multiply-adds in float32, k ascending, so an element's bits depend on its two vectors alone. Centre
- * before: a common offset costs digits. Sizes are the views': no count. */
-typedef struct pl_pairwise_args {
-    bool columns;
-    pl_view a, b; /* [n, K] and [m, K] f32, or with `columns` [K, n] and [K, m] */
-    pl_view y;    /* [n, m] f32 */
-} pl_pairwise_args;
 
 /* ---- Backward ------------------------------------------------------------------------------------------------ */
 /* Gradients of parameters are added to (+=), gradients of activations are written, unless said otherwise. */
@@ -342,34 +361,10 @@ typedef struct pl_backend {
     pl_status (*replay)(pl_stream *stream, pl_graph *graph);
     void (*graph_free)(pl_graph *graph);
 
-    /* Forward. */
-    pl_status (*embed)(pl_stream *stream, const pl_embed_args *args);
-    pl_status (*norm)(pl_stream *stream, const pl_norm_args *args);
-    pl_status (*head_norm)(pl_stream *stream, const pl_head_norm_args *args);
-    pl_status (*linear)(pl_stream *stream, const pl_linear_args *args);
-    pl_status (*gate)(pl_stream *stream, const pl_gate_args *args);
-    pl_status (*rotary)(pl_stream *stream, const pl_rotary_args *args);
-    pl_status (*kv_copy)(pl_stream *stream, const pl_kv_copy_args *args);
-    pl_status (*kv_write)(pl_stream *stream, const pl_kv_write_args *args);
-    pl_status (*attention)(pl_stream *stream, const pl_attention_args *args);
-    pl_status (*gather)(pl_stream *stream, const pl_gather_args *args);
-    pl_status (*pool)(pl_stream *stream, const pl_pool_args *args);
-    pl_status (*score)(pl_stream *stream, const pl_score_args *args);
-    pl_status (*copy)(pl_stream *stream, const pl_copy_args *args);
-    pl_status (*convert)(pl_stream *stream, const pl_convert_args *args);
-    pl_status (*pairwise)(pl_stream *stream, const pl_pairwise_args *args);
-
-    /* Backward and optimizer. */
-    pl_status (*embed_backward)(pl_stream *stream, const pl_embed_backward_args *args);
-    pl_status (*norm_backward)(pl_stream *stream, const pl_norm_backward_args *args);
-    pl_status (*linear_backward)(pl_stream *stream, const pl_linear_backward_args *args);
-    pl_status (*gate_backward)(pl_stream *stream, const pl_gate_backward_args *args);
-    pl_status (*rotary_backward)(pl_stream *stream, const pl_rotary_backward_args *args);
-    pl_status (*attention_backward)(pl_stream *stream, const pl_attention_backward_args *args);
-    pl_status (*score_backward)(pl_stream *stream, const pl_score_backward_args *args);
-    pl_status (*dropout)(pl_stream *stream, const pl_dropout_args *args);
-    pl_status (*norm_squared)(pl_stream *stream, const pl_norm_squared_args *args);
-    pl_status (*adamw)(pl_stream *stream, const pl_adamw_args *args);
+#define X(op) pl_status (*op)(pl_stream * stream, const pl_##op##_args *args);
+    PL_FORWARD_OPS(X)
+    PL_BACKWARD_OPS(X)
+#undef X
 
     /* Ranks. Sums go over ranks in a fixed order (rank 0 first), so the result does not depend on arrival. The id is
      * made by rank 0 and travels through a file in the run folder. */

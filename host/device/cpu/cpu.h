@@ -18,13 +18,12 @@
 #define PL__WIDE(name) pl__##name##_portable
 #endif
 
-/* op: its arguments are pl_<op>_args */
+/* Of PL_FORWARD_OPS; CMakeLists.txt reads the list. */
 #define PL__WIDE_OPS(X)                                                                                                \
     X(linear)                                                                                                          \
     X(gate)                                                                                                            \
     X(attention)                                                                                                       \
-    X(score)                                                                                                           \
-    X(pairwise)
+    X(score)
 
 typedef struct pl__wide {
     const char *name;     /* as in PLUMB_CPU */
@@ -107,15 +106,10 @@ pl_status pl__check_ids(const char *op, const char *argument, pl_view ids, size_
  * n_pages. *n_runs gets their number. */
 pl_status pl__check_runs(const char *op, size_t *n_runs, const pl_batch *batch, size_t n_rows, size_t n_pages);
 
-/* Each op's function; those of PL__WIDE_OPS are reached through the device's table. */
-pl_status pl__embed(pl_stream *stream, const pl_embed_args *args);
-pl_status pl__norm(pl_stream *stream, const pl_norm_args *args);
-pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args);
-pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args);
-pl_status pl__gather(pl_stream *stream, const pl_gather_args *args);
-pl_status pl__pool(pl_stream *stream, const pl_pool_args *args);
-pl_status pl__copy(pl_stream *stream, const pl_copy_args *args);
-pl_status pl__convert(pl_stream *stream, const pl_convert_args *args);
+/* Each op's function; those of PL__WIDE_OPS call the variant of the device (backend.c). */
+#define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
+PL_FORWARD_OPS(X)
+#undef X
 
 /* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum.
  */
@@ -143,8 +137,6 @@ pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t 
                         size_t n_pages, pl_dtype dtype);
 void pl__kv_free(pl_kv *kv);
 size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype);
-pl_status pl__kv_copy(pl_stream *stream, const pl_kv_copy_args *args);
-pl_status pl__kv_write(pl_stream *stream, const pl_kv_write_args *args);
 
 /* The keys of a page; its values stand head_width * PL_PAGE further. */
 static inline float *pl__kv_keys(const pl_kv *kv, size_t layer, size_t head, size_t page)
