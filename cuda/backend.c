@@ -230,41 +230,57 @@ static void kv_free(pl_kv *kv)
     pl__kv_free(kv);
 }
 
-static const pl_backend backend = {.name = BACKEND_NAME,
-                                   .open = open_device,
-                                   .close = close_device,
-                                   .facts = facts,
-                                   .buffer_create = pl__buffer_create,
-                                   .buffer_free = pl__buffer_free,
-                                   .host_memory_create = pl__host_memory_create,
-                                   .host_memory_free = pl__host_memory_free,
-                                   .stream_create = pl__stream_create,
-                                   .stream_free = pl__stream_free,
-                                   .stream_wait = pl__stream_wait,
-                                   .event_create = pl__event_create,
-                                   .event_free = pl__event_free,
-                                   .event_record = pl__event_record,
-                                   .event_wait = pl__event_wait,
-                                   .event_wait_host = pl__event_wait_host,
-                                   .upload = pl__upload,
-                                   .download = pl__download,
-                                   .fill_zero = pl__fill_zero,
-                                   .weight_create = weight_create,
-                                   .weight_set = weight_set,
-                                   .weight_refresh = weight_refresh,
-                                   .weight_free = weight_free,
-                                   .weight_bytes = pl__weight_bytes,
-                                   .kv_create = kv_create,
-                                   .kv_free = kv_free,
-                                   .kv_page_bytes = pl__kv_page_bytes,
-                                   .score_workspace_bytes = pl__score_workspace_bytes,
-                                   .record_begin = pl__record_begin,
-                                   .record_end = pl__record_end,
-                                   .replay = pl__replay,
-                                   .graph_free = pl__graph_free,
+static pl_weight_shape weight_shape(const pl_weight *weight)
+{
+    return (pl_weight_shape){weight->n_out, weight->n_in, weight->compute};
+}
+
+static pl_kv_shape kv_shape(const pl_kv *kv)
+{
+    return (pl_kv_shape){kv->n_layers, kv->n_kv_heads, kv->head_width, kv->n_pages, kv->dtype};
+}
+
+static const pl_backend backend = {
+    .name = BACKEND_NAME,
+    .halves = true,
+    .open = open_device,
+    .close = close_device,
+    .facts = facts,
+    .buffer_create = pl__buffer_create,
+    .buffer_free = pl__buffer_free,
+    .buffer_bytes = pl__buffer_bytes,
+    .host_memory_create = pl__host_memory_create,
+    .host_memory_free = pl__host_memory_free,
+    .stream_create = pl__stream_create,
+    .stream_free = pl__stream_free,
+    .stream_wait = pl__stream_wait,
+    .event_create = pl__event_create,
+    .event_free = pl__event_free,
+    .event_record = pl__event_record,
+    .event_wait = pl__event_wait,
+    .event_wait_host = pl__event_wait_host,
+    .weight_create = weight_create,
+    .weight_free = weight_free,
+    .weight_shape = weight_shape,
+    .weight_bytes = pl__weight_bytes,
+    .kv_create = kv_create,
+    .kv_free = kv_free,
+    .kv_shape = kv_shape,
+    .kv_page_bytes = pl__kv_page_bytes,
+    .score_workspace_bytes = pl__score_workspace_bytes,
+    .record_begin = pl__record_begin,
+    .record_end = pl__record_end,
+    .replay = pl__replay,
+    .graph_free = pl__graph_free,
+    .unchecked = {.upload = pl__upload,
+                  .download = pl__download,
+                  .fill_zero = pl__fill_zero,
+                  .weight_set = weight_set,
+                  .weight_refresh = weight_refresh,
 #define X(op) .op = op,
-                                   PL_FORWARD_OPS(X)
+                  PL_FORWARD_OPS(X)
 #undef X
+    },
 };
 
 __attribute__((visibility("default"))) pl_plugin_entry pl_plugin_backend;

@@ -1,9 +1,10 @@
-/* What the files of the CUDA backend share: the handles' insides, argument checks, error text, and each op's launcher.
+/* What the files of the CUDA backend share: the handles' insides, error text, and each op's launcher.
  *
  * Read by C (the table, memory, streams, products) and by CUDA C++ (kernels). A .cu file holds static __global__
- * kernels, then one launcher that checks its arguments, launches and checks the launch; launches are written
- * CU_LAUNCH(kernel, grid, block, shared bytes, stream, arguments...), so that the same source runs on the CPU under the
- * emulator of tests/cuemu. Counts live on the device: a kernel is launched for capacities and reads its count. */
+ * kernels, then one launcher that launches and checks the launch (the program has checked the arguments); launches are
+ * written CU_LAUNCH(kernel, grid, block, shared bytes, stream, arguments...), so that the same source runs on the CPU
+ * under the emulator of tests/cuemu. Counts live on the device: a kernel is launched for capacities and reads its
+ * count. */
 #ifndef PLUMB_CUDA_CUDA_H
 #define PLUMB_CUDA_CUDA_H
 
@@ -133,16 +134,7 @@ void pl__memory_free(const pl_device *device, void *memory); /* takes NULL */
 /* The host's part of a handle, zeroed; freed with free(). */
 pl_status pl__handle_create(const pl_device *device, void **out, size_t bytes);
 
-/* ---- Arguments (check.c) ---- */
-/* Host-side only: shapes, types and that views end inside their buffers; never a count or an id. PL_E_INTERNAL naming
- * op and argument, with the same texts as the CPU backend's. */
-pl_status pl__check_view(const pl_device *device, const char *op, const char *argument, pl_view v, size_t rows,
-                         size_t columns, pl_dtype dtype);
-pl_status pl__check_optional(const pl_device *device, const char *op, const char *argument, pl_view v, size_t rows,
-                             size_t columns, pl_dtype dtype);
-pl_status pl__check_counts(const pl_device *device, const char *op, pl_view counts, pl_count which);
-/* tokens' positions and paths, runs and page table, for a batch of up to n_rows rows */
-pl_status pl__check_batch(const pl_device *device, const char *op, const pl_batch *batch, size_t n_rows);
+/* ---- Arguments: checked by the program (host/device/check.c) before a launcher is called ---- */
 
 /* The element (row, 0) of a view, as a device address; NULL for an absent view. */
 static inline void *pl__at(pl_view v, size_t row)
@@ -172,7 +164,8 @@ size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, 
 size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
 
 /* y = x W^T (+ y with `accumulate`): [rows, n_out], every row of the capacity `rows`; no bias, no activation. x, y have
- * the weight's storage type, y may be float32. A row's bits do not depend on `rows` nor on the other rows. */
+ * the weight's storage type, y may be float32 (what is added to must be). A row's bits do not depend on `rows` nor on
+ * the other rows. */
 pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, bool accumulate);
 
 /* Release what a device's weights and products share (weight.cu, product.c); take NULL. */
@@ -185,6 +178,7 @@ PL_FORWARD_OPS(X)
 
 pl_status pl__buffer_create(pl_device *device, pl_buffer **out, size_t bytes);
 void pl__buffer_free(pl_buffer *buffer);
+size_t pl__buffer_bytes(const pl_buffer *buffer);
 pl_status pl__host_memory_create(pl_device *device, void **out, size_t bytes);
 void pl__host_memory_free(pl_device *device, void *memory);
 pl_status pl__upload(pl_stream *stream, pl_view to, const void *from);

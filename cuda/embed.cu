@@ -31,31 +31,10 @@ static __global__ void embed_rows(const int32_t *__restrict__ count, int capacit
     }
 }
 
-static pl_status check(const pl_device *device, const pl_embed_args *a, size_t rows)
-{
-    const size_t C = a->x.columns;
-    PL_TRY(pl__check_counts(device, "embed", a->batch->counts, PL_COUNT_TOKENS));
-    PL_TRY(pl__check_view(device, "embed", "x", a->x, rows, C, PL_F32));
-    PL_TRY(pl__check_view(device, "embed", "tokens", a->batch->tokens, 1, rows, PL_I32));
-    const bool half = a->table.dtype == PL_BF16 || a->table.dtype == PL_F16;
-    PL_TRY(pl__check_view(device, "embed", "table", a->table, a->table.rows, C, half ? a->table.dtype : PL_F32));
-    if (!a->position_table.buffer) return PL_OK;
-    const bool half_positions = a->position_table.dtype == PL_BF16 || a->position_table.dtype == PL_F16;
-    PL_TRY(pl__check_view(device, "embed", "position_table", a->position_table, a->position_table.rows, C,
-                          half_positions ? a->position_table.dtype : PL_F32));
-    if (a->position_offset > a->position_table.rows)
-        return device->host->fail(PL_E_INTERNAL, "embed: position_offset %zu is past the table's %zu rows",
-                                  a->position_offset, a->position_table.rows);
-    return pl__check_view(device, "embed", "positions", a->batch->positions, 1, rows, PL_I32);
-}
-
 extern "C" pl_status pl__embed(pl_stream *stream, const pl_embed_args *args)
 {
-    pl_device *device = stream->device;
-    if (!args->batch) return device->host->fail(PL_E_INTERNAL, "embed: no batch is given");
     const pl_view x = args->x, table = args->table, place = args->position_table;
     const size_t C = x.columns, rows = x.rows < args->batch->tokens.columns ? x.rows : args->batch->tokens.columns;
-    PL_TRY(check(device, args, rows));
     if (!rows || !C) return PL_OK;
     const bool packs =
         pl__packs(x, C, COLUMNS) && pl__packs(table, C, COLUMNS) && (!place.buffer || pl__packs(place, C, COLUMNS));

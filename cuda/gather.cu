@@ -17,14 +17,8 @@ static __global__ void gather_rows(const int32_t *__restrict__ count, int capaci
 
 extern "C" pl_status pl__gather(pl_stream *stream, const pl_gather_args *args)
 {
-    pl_device *device = stream->device;
     const pl_view x = args->x, y = args->y;
     const size_t n = args->rows.columns, C = x.columns;
-    PL_TRY(pl__check_counts(device, "gather", args->counts, args->count));
-    PL_TRY(pl__check_view(device, "gather", "rows", args->rows, 1, n, PL_I32));
-    PL_TRY(pl__check_optional(device, "gather", "slots", args->slots, 1, n, PL_I32));
-    PL_TRY(pl__check_view(device, "gather", "x", x, x.rows, C, PL_F32));
-    PL_TRY(pl__check_view(device, "gather", "y", y, args->slots.buffer ? y.rows : n, C, PL_F32));
     if (!n || !C) return PL_OK;
     const size_t bytes = C * sizeof(float), word = pl__word_bytes(pl__row_bits(x) | pl__row_bits(y) | bytes);
     const pl__row_grid g = pl__cover_rows(n, bytes / word);

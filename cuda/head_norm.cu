@@ -18,15 +18,8 @@ static __global__ void __launch_bounds__(PL__WARP *WARPS)
 
 extern "C" pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args)
 {
-    const pl_device *device = stream->device;
-    if (!args->batch) return device->host->fail(PL_E_INTERNAL, "head_norm: no batch is given");
     pl_view x = args->x;
     const size_t D = args->head_width, rows = x.rows;
-    const bool half = x.dtype == PL_BF16 || x.dtype == PL_F16;
-    PL_TRY(pl__check_counts(device, "head_norm", args->batch->counts, PL_COUNT_TOKENS));
-    PL_TRY(pl__check_view(device, "head_norm", "x", x, rows, args->first_column + args->n_heads * D,
-                          half ? x.dtype : PL_F32));
-    PL_TRY(pl__check_optional(device, "head_norm", "weight", args->weight, 1, D, PL_F32));
     if (!rows || !args->n_heads || !D) return PL_OK;
     x.offset += args->first_column;
     const pl__norm_of of = {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)D};

@@ -119,10 +119,7 @@ extern "C" pl_status pl__kv_copy(pl_stream *stream, const pl_kv_copy_args *args)
 {
     const pl_device *device = stream->device;
     const pl_kv *kv = args->kv;
-    if (!args->batch || !kv) return device->host->fail(PL_E_INTERNAL, "kv_copy: batch or pages are missing");
     const pl_view copies = args->batch->copies;
-    PL_TRY(pl__check_counts(device, "kv_copy", args->batch->counts, PL_COUNT_COPIES));
-    PL_TRY(pl__check_optional(device, "kv_copy", "copies", copies, copies.rows, 2, PL_I32));
     const size_t piece_bytes = pl__kv_page_bytes(1, kv->n_kv_heads, kv->head_width, kv->dtype);
     const size_t n_items = copies.rows * kv->n_layers * pl__ceil_div(piece_bytes, COPY_WORDS * sizeof(uint4));
     if (!copies.buffer || !n_items) return PL_OK;
@@ -134,30 +131,12 @@ extern "C" pl_status pl__kv_copy(pl_stream *stream, const pl_kv_copy_args *args)
     return PL_OK;
 }
 
-static pl_status check_write(const pl_device *device, const pl_kv_write_args *a, size_t rows)
-{
-    const pl_kv *kv = a->kv;
-    if (a->layer >= kv->n_layers)
-        return device->host->fail(PL_E_INTERNAL, "kv_write: layer %zu of %zu", a->layer, kv->n_layers);
-    const size_t D = kv->head_width, columns = a->qkv.columns, own = 2 * kv->n_kv_heads * D;
-    if (columns <= own || columns % D)
-        return device->host->fail(PL_E_INTERNAL,
-                                  "kv_write: qkv has %zu columns, expected queries before %zu of keys and values",
-                                  columns, own);
-    PL_TRY(pl__check_counts(device, "kv_write", a->batch->counts, PL_COUNT_TOKENS));
-    PL_TRY(pl__check_view(device, "kv_write", "qkv", a->qkv, rows, columns, kv->dtype));
-    return pl__check_batch(device, "kv_write", a->batch, rows);
-}
-
 extern "C" pl_status pl__kv_write(pl_stream *stream, const pl_kv_write_args *args)
 {
-    const pl_device *device = stream->device;
     const pl_kv *kv = args->kv;
     const pl_batch *batch = args->batch;
-    if (!batch || !kv) return device->host->fail(PL_E_INTERNAL, "kv_write: batch or pages are missing");
     const pl_view qkv = args->qkv;
     const size_t rows = qkv.rows < batch->positions.columns ? qkv.rows : batch->positions.columns;
-    PL_TRY(check_write(device, args, rows));
     if (!rows || !kv->n_kv_heads || !kv->n_pages) return PL_OK;
     const size_t size = pl_dtype_bytes(kv->dtype), D = kv->head_width, own = 2 * kv->n_kv_heads * D;
     const size_t word = pl__word_bytes(pl__row_bits(qkv) | D * size), first = qkv.columns - own;

@@ -45,24 +45,9 @@ extern "C" pl_status pl__epilogue_run(pl_stream *stream, pl_view y, size_t rows,
     return PL_OK;
 }
 
-static pl_status check(const pl_device *device, const pl_linear_args *a, size_t rows)
-{
-    const pl_dtype storage = pl_dtype_storage(a->weight->compute);
-    PL_TRY(pl__check_counts(device, "linear", a->counts, a->count));
-    PL_TRY(pl__check_view(device, "linear", "x", a->x, rows, a->weight->n_in, storage));
-    PL_TRY(pl__check_view(device, "linear", "y", a->y, rows, a->weight->n_out, a->accumulate ? PL_F32 : storage));
-    PL_TRY(pl__check_optional(device, "linear", "bias", a->bias, 1, a->weight->n_out, PL_F32));
-    if (a->accumulate && a->activation != PL_ACT_NONE) {
-        return device->host->fail(PL_E_INTERNAL, "linear: an activation cannot be added to the residual stream");
-    }
-    return PL_OK;
-}
-
 extern "C" pl_status pl__linear(pl_stream *stream, const pl_linear_args *args)
 {
-    if (!args->weight) return stream->device->host->fail(PL_E_INTERNAL, "linear: no weight is given");
     const size_t rows = args->x.rows < args->y.rows ? args->x.rows : args->y.rows;
-    PL_TRY(check(stream->device, args, rows));
     const pl__epilogue epilogue = {(const float *)pl__at(args->bias, 0), args->activation, args->accumulate};
     return pl__product_run(stream, args->weight, args->x, args->y, rows, pl__count_at(args->counts, args->count),
                            &epilogue);

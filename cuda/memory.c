@@ -75,6 +75,11 @@ void pl__buffer_free(pl_buffer *buffer)
     free(buffer);
 }
 
+size_t pl__buffer_bytes(const pl_buffer *buffer)
+{
+    return buffer->bytes;
+}
+
 pl_status pl__host_memory_create(pl_device *device, void **out, size_t bytes)
 {
     void *memory = NULL;
@@ -118,7 +123,6 @@ static shape shape_of(pl_view v)
 
 pl_status pl__upload(pl_stream *stream, pl_view to, const void *from)
 {
-    PL_TRY(pl__check_view(stream->device, "upload", "to", to, to.rows, to.columns, to.dtype));
     if (!to.rows || !to.columns) return PL_OK;
     PL_TRY(pl__enter(stream->device));
     shape s = shape_of(to);
@@ -131,7 +135,6 @@ pl_status pl__upload(pl_stream *stream, pl_view to, const void *from)
 
 pl_status pl__download(pl_stream *stream, void *to, pl_view from)
 {
-    PL_TRY(pl__check_view(stream->device, "download", "from", from, from.rows, from.columns, from.dtype));
     if (!from.rows || !from.columns) return PL_OK;
     PL_TRY(pl__enter(stream->device));
     shape s = shape_of(from);
@@ -144,7 +147,6 @@ pl_status pl__download(pl_stream *stream, void *to, pl_view from)
 
 pl_status pl__fill_zero(pl_stream *stream, pl_view view)
 {
-    PL_TRY(pl__check_view(stream->device, "fill_zero", "view", view, view.rows, view.columns, view.dtype));
     if (!view.rows || !view.columns) return PL_OK;
     PL_TRY(pl__enter(stream->device));
     shape s = shape_of(view);

@@ -32,15 +32,8 @@ static __global__ void pool_slots(const int32_t *__restrict__ n_slots, int capac
 
 extern "C" pl_status pl__pool(pl_stream *stream, const pl_pool_args *args)
 {
-    const pl_device *device = stream->device;
     const pl_view x = args->x, y = args->y;
     const size_t n = args->slots.columns, C = x.columns;
-    PL_TRY(pl__check_view(device, "pool", "n_slots", args->n_slots, 1, 1, PL_I32));
-    PL_TRY(pl__check_view(device, "pool", "slots", args->slots, 1, n, PL_I32));
-    PL_TRY(pl__check_view(device, "pool", "indptr", args->indptr, 1, n + 1, PL_I32));
-    PL_TRY(pl__check_view(device, "pool", "x", x, x.rows, C, PL_F32));
-    PL_TRY(pl__check_view(device, "pool", "y", y, y.rows, C, PL_F32));
-    PL_TRY(pl__check_optional(device, "pool", "ranges", args->ranges, args->ranges.rows, 2, PL_I32));
     if (!n || !C) return PL_OK;
     const pl__row_grid g = pl__cover_rows(n, C);
     CU_LAUNCH(pool_slots, g.grid, g.block, 0, stream->handle, (const int32_t *)pl__at(args->n_slots, 0), (int)n,

@@ -272,13 +272,6 @@ pl_status pl__product_run(pl_stream *stream, const pl_weight *weight, pl_view x,
 
 pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, bool accumulate)
 {
-    const pl_device *device = stream->device;
-    if (!weight) return device->host->fail(PL_E_INTERNAL, "product: no weight is given");
-    const pl_dtype storage = pl_dtype_storage(weight->compute);
-    PL_TRY(pl__check_view(device, "product", "x", x, rows, weight->n_in, storage));
-    PL_TRY(pl__check_view(device, "product", "y", y, rows, weight->n_out, y.dtype == PL_F32 ? PL_F32 : storage));
-    if (accumulate && y.dtype != PL_F32)
-        return device->host->fail(PL_E_INTERNAL, "product: y is %s, only float32 is added to", pl_dtype_name(y.dtype));
     const pl__epilogue epilogue = {.accumulate = accumulate};
     return pl__product_run(stream, weight, x, y, rows, NULL, &epilogue);
 }

@@ -73,21 +73,6 @@ static __global__ void rotate_rows(const int32_t *__restrict__ count, int capaci
     }
 }
 
-static pl_status check(const pl_device *device, const pl_rotary_args *a, size_t rows, size_t limit)
-{
-    const size_t D = a->head_width;
-    if (a->width % 2 || a->width > D)
-        return device->host->fail(PL_E_INTERNAL, "rotary: width %zu, expected an even number up to the head width %zu",
-                                  a->width, D);
-    const bool half = a->qkv.dtype == PL_BF16 || a->qkv.dtype == PL_F16;
-    PL_TRY(pl__check_counts(device, "rotary", a->batch->counts, PL_COUNT_TOKENS));
-    PL_TRY(pl__check_view(device, "rotary", "qkv", a->qkv, rows, (a->n_heads + 2 * a->n_kv_heads) * D,
-                          half ? a->qkv.dtype : PL_F32));
-    PL_TRY(pl__check_view(device, "rotary", "cosine", a->cosine, limit, a->width / 2, PL_F32));
-    PL_TRY(pl__check_view(device, "rotary", "sine", a->sine, limit, a->width / 2, PL_F32));
-    return pl__check_view(device, "rotary", "positions", a->batch->positions, 1, rows, PL_I32);
-}
-
 template <class T, bool interleaved>
 static void launch(pl_stream *stream, const pl_rotary_args *args, const rotation &r, size_t rows)
 {
@@ -106,12 +91,9 @@ static void launch(pl_stream *stream, const pl_rotary_args *args, const rotation
 
 extern "C" pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
 {
-    const pl_device *device = stream->device;
-    if (!args->batch) return device->host->fail(PL_E_INTERNAL, "rotary: no batch is given");
     const pl_view cosine = args->cosine, sine = args->sine;
     const size_t n_heads = args->n_heads + args->n_kv_heads, columns = args->batch->positions.columns;
     const size_t rows = args->qkv.rows < columns ? args->qkv.rows : columns;
-    PL_TRY(check(device, args, rows, cosine.rows < sine.rows ? cosine.rows : sine.rows));
     if (!rows || !n_heads || !args->width) return PL_OK;
     const rotation r = {
         (int)(args->width / 2),         (int)args->head_width, (int)n_heads, (const float *)pl__at(cosine, 0),

@@ -171,36 +171,9 @@ static __global__ void read_targets(const int32_t *__restrict__ count, int capac
 }
 
 /* n_rows, n_targets: capacities. */
-static pl_status check(const pl_device *device, const pl_score_args *a, size_t *n_rows, size_t *n_targets)
-{
-    if (!a->weight) return device->host->fail(PL_E_INTERNAL, "score: no weight is given");
-    const size_t V = a->weight->n_out, rows = a->x.rows, targets = a->target_rows.columns;
-    *n_rows = rows;
-    *n_targets = targets;
-    PL_TRY(pl__check_counts(device, "score", a->counts, PL_COUNT_ROWS));
-    PL_TRY(pl__check_counts(device, "score", a->counts, PL_COUNT_TARGETS));
-    PL_TRY(pl__check_view(device, "score", "x", a->x, rows, a->weight->n_in, pl_dtype_storage(a->weight->compute)));
-    PL_TRY(pl__check_optional(device, "score", "bias", a->bias, 1, V, PL_F32));
-    PL_TRY(pl__check_optional(device, "score", "greedy", a->greedy, 1, rows, PL_I32));
-    PL_TRY(pl__check_optional(device, "score", "logits", a->logits, rows, V, PL_F32));
-    if (targets) {
-        PL_TRY(pl__check_view(device, "score", "target_rows", a->target_rows, 1, targets, PL_I32));
-        PL_TRY(pl__check_view(device, "score", "target_tokens", a->target_tokens, 1, targets, PL_I32));
-        PL_TRY(pl__check_view(device, "score", "log_probability", a->log_probability, 1, targets, PL_F32));
-        PL_TRY(pl__check_optional(device, "score", "target_greedy", a->target_greedy, 1, targets, PL_I32));
-    }
-    const size_t needed = pl__score_workspace_bytes(rows, V);
-    PL_TRY(pl__check_view(device, "score", "workspace", a->workspace, 1, needed, PL_U8));
-    if ((uintptr_t)pl__at(a->workspace, 0) % 16) {
-        return device->host->fail(PL_E_INTERNAL, "score: workspace is not aligned to 16 bytes");
-    }
-    return PL_OK;
-}
-
 extern "C" pl_status pl__score(pl_stream *stream, const pl_score_args *args)
 {
-    size_t n_rows = 0, n_targets = 0;
-    PL_TRY(check(stream->device, args, &n_rows, &n_targets));
+    const size_t n_rows = args->x.rows, n_targets = args->target_rows.columns;
     const size_t V = args->weight->n_out, chunk = chunk_rows(n_rows, V), stride = logit_stride(V);
     const int32_t *row_count = pl__count_at(args->counts, PL_COUNT_ROWS);
     const int32_t *target_count = pl__count_at(args->counts, PL_COUNT_TARGETS);

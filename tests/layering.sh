@@ -66,15 +66,20 @@ for file in cuda/*.c cuda/*.h cuda/*.cu cuda/*.cuh; do
     END {if (open) print open}' "$file")
 done
 
-# Every op of the list, and every other entry of the CPU's table, has a case in the op tests (some through
-# pl_processor_open, pl_processor_close, pl_view_free); the CUDA backend's table has every entry of the CPU's.
+# Every op of the list has a case in a test that compares numbers, every other entry of the CPU's table is named in the
+# op tests (some through pl_processor_open, pl_processor_close, pl_view_free; three are asked by the checks alone); the
+# CUDA backend's table has every entry of the CPU's. Nobody calls an op past its checks.
 ops=$(sed -n '/^#define PL_FORWARD_OPS/,/[^\\]$/s/^ *X(\([a-z_]*\)).*/\1/p' host/device/ops.h)
 [ "$(wc -w <<<"$ops")" -ge 14 ] || breach "host/device/ops.h: PL_FORWARD_OPS is not read as a list of ops"
-for op in $ops; do grep -qrwE "$op" tests/device --include='*.c' || breach "op $op has no test in tests/device"; done
+for op in $ops; do
+  grep -qE "pl_op_$op\(|RUN_OP\([^,]*, $op," $(ls tests/device/test_*.c | grep -v test_check) || breach "op $op has no test in tests/device"
+done
+while read -r file; do breach "$file calls past the checks (unchecked): use pl_op_<op> and the other calls of device/device.h"; done < <(
+  grep -rlw unchecked host | grep -vxE 'host/device/(check\.c|ops\.h|cpu/backend\.c)')
 while read -r entry; do
   grep -qrwE "$entry" tests/device --include='*.c' --include='*.h' || breach "$entry has no test in tests/device"
   grep -qE "^ *\.$entry = " cuda/backend.c || breach "$entry is not in the table of cuda/backend.c"
-done < <(sed -n '/^const pl_backend pl_backend_cpu/,/^};/s/^ *\.\([a-z_]*\) = .*/\1/p' host/device/cpu/backend.c | grep -vxE 'name|exact|shares_memory|open|close|buffer_free')
+done < <(sed -n '/^const pl_backend pl_backend_cpu/,/^};/s/^ *\.\([a-z_]*\) = .*/\1/p' host/device/cpu/backend.c | grep -vxE 'name|exact|shares_memory|open|close|buffer_free|buffer_bytes|weight_shape|kv_shape|unchecked|upload|download|fill_zero|weight_set|weight_refresh')
 
 while read -r line; do breach "ends the process below main.c: $line"; done < <(grep -nE '\b(exit|abort|_exit|quick_exit)\(' host/*/*.c host/device/cpu/*.c cuda/*.c cuda/*.cu 2>/dev/null)
 

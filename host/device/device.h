@@ -17,10 +17,17 @@ typedef struct pl_processor {
 pl_status pl_processor_open(pl_processor *out, const char *name, int n_threads);
 void pl_processor_close(pl_processor *processor); /* takes {0} */
 
-/* PL_E_UNSUPPORTED naming op and backend when entry is NULL. */
-#define PL_REQUIRE(processor, op)                                                                                      \
-    ((processor)->ops->op ? PL_OK                                                                                      \
-                          : pl_fail(PL_E_UNSUPPORTED, "%s: op '%s' is not supported", (processor)->ops->name, #op))
+/* The calls that are checked (check.c): PL_E_INTERNAL naming op and argument when a view is missing, has another type,
+ * is too small or ends outside its buffer; the meaning of each is with its entry and arguments in ops.h. */
+#define X(op) pl_status pl_op_##op(const pl_processor *processor, pl_stream *stream, const pl_##op##_args *args);
+PL_FORWARD_OPS(X)
+#undef X
+pl_status pl_upload(const pl_processor *processor, pl_stream *stream, pl_view to, const void *from);
+pl_status pl_download(const pl_processor *processor, pl_stream *stream, void *to, pl_view from);
+pl_status pl_fill_zero(const pl_processor *processor, pl_stream *stream, pl_view view);
+pl_status pl_weight_set(const pl_processor *processor, pl_stream *stream, pl_weight *weight, size_t first_out,
+                        size_t n_out, const void *data, pl_dtype from, pl_layout layout);
+pl_status pl_weight_refresh(const pl_processor *processor, pl_stream *stream, pl_weight *weight, pl_view from);
 
 /* A new buffer seen as [rows, columns]; freed through view.buffer with ops->buffer_free. */
 pl_status pl_view_create(const pl_processor *processor, pl_view *out, size_t rows, size_t columns, pl_dtype dtype);

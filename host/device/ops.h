@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* The ops, once: X(op) for each, whose arguments are a pl_<op>_args. The tables, the checks before a call (check.c),
- * the declarations of both backends and the lists of tests are made from these two lists. */
+ * the declarations and tables of both backends, and what the tests must cover, are made from these two lists. */
 #define PL_FORWARD_OPS(X)                                                                                              \
     X(embed)                                                                                                           \
     X(norm)                                                                                                            \
@@ -309,10 +309,40 @@ typedef const struct pl_backend *pl_plugin_entry(int version);
 
 enum { PL_COMM_ID_BYTES = 128 };
 
+/* What a weight and pages of keys and values are, for checking arguments. */
+typedef struct pl_weight_shape {
+    size_t n_out, n_in;
+    pl_dtype compute;
+} pl_weight_shape;
+typedef struct pl_kv_shape {
+    size_t n_layers, n_kv_heads, head_width, n_pages;
+    pl_dtype dtype; /* of their elements */
+} pl_kv_shape;
+
+/* Entries whose arguments are checked before they are called: by pl_op_<op> and the other calls of device.h alone. */
+typedef struct pl_unchecked {
+    /* Rows of the view from or to packed host memory; the host memory must stay until the stream has passed. */
+    pl_status (*upload)(pl_stream *stream, pl_view to, const void *from);
+    pl_status (*download)(pl_stream *stream, void *to, pl_view from);
+    pl_status (*fill_zero)(pl_stream *stream, pl_view view);
+
+    /* Host data [out, in] or [in, out] of type `from` becomes outputs first_out..first_out + n_out of the weight. The
+     * data may be a mapped file and is not needed afterwards. refresh: all of it from a f32 view (training). */
+    pl_status (*weight_set)(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
+                            pl_dtype from, pl_layout layout);
+    pl_status (*weight_refresh)(pl_stream *stream, pl_weight *weight, pl_view from);
+
+#define X(op) pl_status (*op)(pl_stream * stream, const pl_##op##_args *args);
+    PL_FORWARD_OPS(X)
+    PL_BACKWARD_OPS(X)
+#undef X
+} pl_unchecked;
+
 typedef struct pl_backend {
     const char *name;   /* "cpu", "cuda", "cuda-emulated" */
     bool exact;         /* promise 1 holds by construction: its products need no trial (pl_certify) */
     bool shares_memory; /* buffers are the host's memory: what a device is asked for is taken from the same store */
+    bool halves;        /* activations may be in the 16-bit types, not in float32 alone */
 
     /* Devices, memory, streams. Sizes in bytes; buffers come zeroed. All wait for nothing but what their name says. */
     /* PL_E_UNSUPPORTED when there is no such device, driver or architecture; the message says which and what to do. */
@@ -321,6 +351,7 @@ typedef struct pl_backend {
     pl_status (*facts)(pl_device *device, pl_device_facts *out);
     pl_status (*buffer_create)(pl_device *device, pl_buffer **out, size_t bytes);
     void (*buffer_free)(pl_buffer *buffer);
+    size_t (*buffer_bytes)(const pl_buffer *buffer);
     pl_status (*host_memory_create)(pl_device *device, void **out, size_t bytes); /* pinned where that matters */
     void (*host_memory_free)(pl_device *device, void *memory);
     pl_status (*stream_create)(pl_device *device, pl_stream **out);
@@ -331,24 +362,17 @@ typedef struct pl_backend {
     pl_status (*event_record)(pl_event *event, pl_stream *stream);
     pl_status (*event_wait)(pl_event *event, pl_stream *stream); /* the stream waits for the event */
     pl_status (*event_wait_host)(pl_event *event);               /* the host waits for the event; any thread may */
-    /* Rows of the view from or to packed host memory; the host memory must stay until the stream has passed. */
-    pl_status (*upload)(pl_stream *stream, pl_view to, const void *from);
-    pl_status (*download)(pl_stream *stream, void *to, pl_view from);
-    pl_status (*fill_zero)(pl_stream *stream, pl_view view);
-
-    /* Weights: host data [out, in] or [in, out] of type `from` becomes the packed form used by linear and score. The
-     * data may be a mapped file and is not needed afterwards. refresh: the same from a f32 view (training). */
+    /* Weights: [out, in] in the packed form used by linear and score, zero until it is set. */
     pl_status (*weight_create)(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
-    pl_status (*weight_set)(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
-                            pl_dtype from, pl_layout layout);
-    pl_status (*weight_refresh)(pl_stream *stream, pl_weight *weight, pl_view from);
     void (*weight_free)(pl_weight *weight);
+    pl_weight_shape (*weight_shape)(const pl_weight *weight);
     size_t (*weight_bytes)(size_t n_out, size_t n_in, pl_dtype compute);
 
     /* Key/value pages: page p of layer l holds G heads x PL_PAGE positions x D. */
     pl_status (*kv_create)(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
                            size_t n_pages, pl_dtype dtype);
     void (*kv_free)(pl_kv *kv);
+    pl_kv_shape (*kv_shape)(const pl_kv *kv);
     size_t (*kv_page_bytes)(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype); /* all layers */
 
     size_t (*score_workspace_bytes)(size_t n_rows, size_t n_vocabulary);
@@ -361,10 +385,7 @@ typedef struct pl_backend {
     pl_status (*replay)(pl_stream *stream, pl_graph *graph);
     void (*graph_free)(pl_graph *graph);
 
-#define X(op) pl_status (*op)(pl_stream * stream, const pl_##op##_args *args);
-    PL_FORWARD_OPS(X)
-    PL_BACKWARD_OPS(X)
-#undef X
+    pl_unchecked unchecked;
 
     /* Ranks. Sums go over ranks in a fixed order (rank 0 first), so the result does not depend on arrival. The id is
      * made by rank 0 and travels through a file in the run folder. */

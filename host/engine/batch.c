@@ -321,7 +321,7 @@ pl_status pl__packed_send(pl__packed *batch, const pl_processor *processor, pl_s
         list->view.buffer = batch->block.buffer;
         if (list->n) memcpy(staging + list->view.offset, list->data, list->n * sizeof *list->data);
     }
-    PL_TRY(ops->upload(stream, pl_view_columns(batch->block, 0, used), staging));
+    PL_TRY(pl_upload(processor, stream, pl_view_columns(batch->block, 0, used), staging));
     batch->in_use[turn] = true;
     return ops->event_record(batch->read[turn], stream);
 }

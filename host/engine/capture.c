@@ -53,7 +53,7 @@ pl_status pl__captured_open(pl__captured *c, const pl__paths *plan, pl_engine *e
         for (size_t l = 0; p == PL__KEPT_MEAN && l < n_layers; l++) /* sums begin at zero */
             PL_GOTO(
                 status, fail,
-                engine->processor->ops->fill_zero(engine->stream, pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
+                pl_fill_zero(engine->processor, engine->stream, pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
     }
     PL_GOTO(status, fail, pl_new(&c->target_slots, plan->n_targets));
     if (plan->n_targets) {
@@ -126,8 +126,8 @@ pl_status pl__captured_take(pl__captured *c, const pl__packed *batch)
                                  .to = pl_view_columns(c->log_probability, c->n_targets, n)};
     const pl_copy_args greedy = {.from = pl_view_columns(engine->target_greedy, 0, n),
                                  .to = pl_view_columns(c->target_greedy, c->n_targets, n)};
-    PL_TRY(engine->processor->ops->copy(engine->stream, &values));
-    PL_TRY(engine->processor->ops->copy(engine->stream, &greedy));
+    PL_TRY(pl_op_copy(engine->processor, engine->stream, &values));
+    PL_TRY(pl_op_copy(engine->processor, engine->stream, &greedy));
     memcpy(c->target_slots + c->n_targets, batch->targets.data, n * sizeof *c->target_slots);
     c->n_targets += n;
     return PL_OK;
@@ -145,8 +145,8 @@ static pl_status fetch_scores(pl__captured *c, const pl__paths *plan, pl_results
     pl_status status;
     PL_GOTO(status, done, pl_new(&log_probability, plan->n_targets));
     PL_GOTO(status, done, pl_new(&greedy, plan->n_targets));
-    PL_GOTO(status, done, ops->download(stream, log_probability, c->log_probability));
-    PL_GOTO(status, done, ops->download(stream, greedy, c->target_greedy));
+    PL_GOTO(status, done, pl_download(c->engine->processor, stream, log_probability, c->log_probability));
+    PL_GOTO(status, done, pl_download(c->engine->processor, stream, greedy, c->target_greedy));
     PL_GOTO(status, done, ops->stream_wait(stream));
     for (size_t i = 0; i < plan->n_targets; i++) {
         results->log_probability[c->target_slots[i]] = log_probability[i];
@@ -180,8 +180,8 @@ pl_status pl__captured_fetch(pl__captured *c, const pl__paths *plan, pl_results 
     float **into[PL__KEPT] = {results->last, results->label, results->mean, results->all};
     for (size_t p = 0; p < PL__KEPT; p++)
         for (size_t l = 0; c->keeps[p] && l < c->capture->n_layers; l++)
-            PL_TRY(engine->processor->ops->download(engine->stream, into[p][l],
-                                                    pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
+            PL_TRY(pl_download(engine->processor, engine->stream, into[p][l],
+                               pl_view_rows(engine->states[p][l], 0, c->n_rows[p])));
     PL_TRY(engine->processor->ops->stream_wait(engine->stream));
     finish_rows(c, plan, results);
     return fetch_scores(c, plan, results);

@@ -4,27 +4,9 @@
 
 #include <stdlib.h>
 
-/* The ops a forward pass may need; what a family adds (rotary, gate, head_norm) the forward pass asks for itself. */
-static pl_status require_ops(const pl_processor *processor)
-{
-    PL_TRY(PL_REQUIRE(processor, kv_create));
-    PL_TRY(PL_REQUIRE(processor, kv_copy));
-    PL_TRY(PL_REQUIRE(processor, kv_write));
-    PL_TRY(PL_REQUIRE(processor, attention));
-    PL_TRY(PL_REQUIRE(processor, embed));
-    PL_TRY(PL_REQUIRE(processor, norm));
-    PL_TRY(PL_REQUIRE(processor, linear));
-    PL_TRY(PL_REQUIRE(processor, gather));
-    PL_TRY(PL_REQUIRE(processor, pool));
-    PL_TRY(PL_REQUIRE(processor, copy));
-    PL_TRY(PL_REQUIRE(processor, convert));
-    return PL_REQUIRE(processor, score);
-}
-
 pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_options *options)
 {
     *out = NULL;
-    PL_TRY(require_ops(pl_model_processor(model)));
     pl_engine *engine;
     PL_TRY(pl_new(&engine, 1));
     engine->model = model;

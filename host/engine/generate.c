@@ -59,7 +59,7 @@ static pl_status run(call *g)
     pl_pass pass = {.greedy = engine->arg_max};
     PL_TRY(pl__engine_run(engine, &pass));
     if (!n_rows) return PL_OK;
-    PL_TRY(ops->download(engine->stream, g->greedy, pl_view_columns(engine->arg_max, 0, n_rows)));
+    PL_TRY(pl_download(engine->processor, engine->stream, g->greedy, pl_view_columns(engine->arg_max, 0, n_rows)));
     PL_TRY(ops->stream_wait(engine->stream));
     const pl__list *heads = &engine->batch.heads;
     for (size_t i = 0; i < heads->n; i += 2) {

@@ -235,12 +235,12 @@ pl_status pl__outlet_send(pl__outlet *o, pl_stream *stream, const pl__packed *ba
     PL_TRY(ops->event_record(place->passed, stream));
     PL_TRY(ops->event_wait(place->passed, o->copies));
     for (size_t l = 0; place->whole.n && l < o->n_layers; l++)
-        PL_TRY(ops->download(o->copies, (char *)place->host + l * layer_bytes(o),
-                             pl_view_rows(place->states[l], 0, n_rows)));
+        PL_TRY(pl_download(o->processor, o->copies, (char *)place->host + l * layer_bytes(o),
+                           pl_view_rows(place->states[l], 0, n_rows)));
     bool heads = o->logits && place->heads.n;
     if (heads)
-        PL_TRY(ops->download(o->copies, (char *)place->host + o->n_layers * layer_bytes(o),
-                             pl_view_rows(logits, 0, n_heads)));
+        PL_TRY(pl_download(o->processor, o->copies, (char *)place->host + o->n_layers * layer_bytes(o),
+                           pl_view_rows(logits, 0, n_heads)));
     PL_TRY(ops->event_record(place->copied, o->copies));
     pthread_mutex_lock(&o->lock);
     for (size_t part = 0; part < o->n_layers + heads; part++) {

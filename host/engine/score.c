@@ -10,9 +10,8 @@ static pl_status fetch_logits(pl_engine *engine, pl_results *results)
     pl_view logits = pl_activations_logits(engine->activations);
     const pl__list *heads = &engine->batch.heads;
     for (size_t i = 0; i < heads->n; i += 2)
-        PL_TRY(engine->processor->ops->download(engine->stream,
-                                                results->logits + (size_t)heads->data[i + 1] * results->V,
-                                                pl_view_rows(logits, (size_t)heads->data[i], 1)));
+        PL_TRY(pl_download(engine->processor, engine->stream, results->logits + (size_t)heads->data[i + 1] * results->V,
+                           pl_view_rows(logits, (size_t)heads->data[i], 1)));
     return PL_OK;
 }
 

@@ -7,7 +7,6 @@
 typedef struct step {
     pl_model *model;
     const pl_config *config;
-    const pl_backend *ops;
     const pl_pass *pass;
     const pl_batch *batch;
     pl_view views[PL__ACT_SLOTS]; /* of the activations, by slot, as many rows as the batch may have */
@@ -30,7 +29,7 @@ static pl_status norm(const step *s, pl_count count, pl__slot slot, size_t layer
         .bias = weight(s, (pl__slot)(slot + 1), layer)->view, /* every norm's bias stands behind its weight */
         .y = y,
     };
-    return s->ops->norm(s->pass->stream, &args);
+    return pl_op_norm(&s->model->processor, s->pass->stream, &args);
 }
 
 static pl_status linear(const step *s, pl__slot slot, size_t layer, pl_view x, pl_activation activation,
@@ -46,7 +45,7 @@ static pl_status linear(const step *s, pl__slot slot, size_t layer, pl_view x, p
         .accumulate = accumulate,
         .y = y,
     };
-    return s->ops->linear(s->pass->stream, &args);
+    return pl_op_linear(&s->model->processor, s->pass->stream, &args);
 }
 
 static pl_status embed(const step *s)
@@ -59,14 +58,13 @@ static pl_status embed(const step *s)
         .scale = (float)s->config->embed_scale,
         .x = s->views[PL__ACT_STREAM],
     };
-    return s->ops->embed(s->pass->stream, &args);
+    return pl_op_embed(&s->model->processor, s->pass->stream, &args);
 }
 
 /* Norm over each query or key head, where the family has one. */
 static pl_status head_norm(const step *s, pl__slot slot, size_t layer, size_t n_heads, size_t first_column)
 {
     if (!weight(s, slot, layer)->view.buffer) return PL_OK;
-    PL_TRY(PL_REQUIRE(&s->model->processor, head_norm));
     pl_head_norm_args args = {
         .batch = s->batch,
         .kind = s->config->norm,
@@ -77,7 +75,7 @@ static pl_status head_norm(const step *s, pl__slot slot, size_t layer, size_t n_
         .weight = weight(s, slot, layer)->view,
         .x = s->views[PL__ACT_QKV],
     };
-    return s->ops->head_norm(s->pass->stream, &args);
+    return pl_op_head_norm(&s->model->processor, s->pass->stream, &args);
 }
 
 static pl_status rotate(const step *s)
@@ -95,7 +93,7 @@ static pl_status rotate(const step *s)
         .sine = s->model->sine,
         .qkv = s->views[PL__ACT_QKV],
     };
-    return s->ops->rotary(s->pass->stream, &args);
+    return pl_op_rotary(&s->model->processor, s->pass->stream, &args);
 }
 
 /* views[ATTENDED] = attention of views[NORMED], before the output product. */
@@ -108,7 +106,7 @@ static pl_status attend(const step *s, size_t layer)
     PL_TRY(head_norm(s, PL__K_NORM, layer, c->G, c->H * c->D));
     PL_TRY(rotate(s));
     pl_kv_write_args write = {.batch = s->batch, .kv = s->pass->kv, .layer = layer, .qkv = qkv};
-    PL_TRY(s->ops->kv_write(s->pass->stream, &write));
+    PL_TRY(pl_op_kv_write(&s->model->processor, s->pass->stream, &write));
     pl_attention_args args = {
         .batch = s->batch,
         .kv = s->pass->kv,
@@ -119,7 +117,7 @@ static pl_status attend(const step *s, size_t layer)
         .qkv = qkv,
         .y = s->views[PL__ACT_ATTENDED],
     };
-    return s->ops->attention(s->pass->stream, &args);
+    return pl_op_attention(&s->model->processor, s->pass->stream, &args);
 }
 
 /* x += mlp(normed). */
@@ -133,7 +131,7 @@ static pl_status feed_forward(const step *s, size_t layer, pl_view normed)
     PL_TRY(linear(s, PL__UP, layer, normed, PL_ACT_NONE, false, up));
     pl_view half = pl_view_columns(up, 0, s->config->F);
     pl_gate_args args = {.batch = s->batch, .activation = s->config->activation, .x = up, .y = half};
-    PL_TRY(s->ops->gate(s->pass->stream, &args));
+    PL_TRY(pl_op_gate(&s->model->processor, s->pass->stream, &args));
     return linear(s, PL__DOWN, layer, half, PL_ACT_NONE, true, x);
 }
 
@@ -157,7 +155,7 @@ static pl_status keep(const step *s, const pl_tap *tap, pl_view states, pl_view 
 {
     if (tap->kind == PL_TAP_WHOLE) {
         pl_convert_args args = {.x = states, .y = pl_view_rows(into, 0, states.rows)};
-        return s->ops->convert(s->pass->stream, &args);
+        return pl_op_convert(&s->model->processor, s->pass->stream, &args);
     }
     if (tap->kind == PL_TAP_POOL) {
         pl_pool_args args = {.n_slots = tap->counts,
@@ -166,11 +164,11 @@ static pl_status keep(const step *s, const pl_tap *tap, pl_view states, pl_view 
                              .slots = tap->slots,
                              .x = states,
                              .y = into};
-        return s->ops->pool(s->pass->stream, &args);
+        return pl_op_pool(&s->model->processor, s->pass->stream, &args);
     }
     pl_gather_args args = {
         .counts = tap->counts, .count = PL_COUNT_ROWS, .rows = tap->rows, .slots = tap->slots, .x = states, .y = into};
-    return s->ops->gather(s->pass->stream, &args);
+    return pl_op_gather(&s->model->processor, s->pass->stream, &args);
 }
 
 /* Keeps `layer` of `states` [N, C] for every tap that asks for it. */
@@ -202,7 +200,7 @@ static pl_status head(const step *s)
                              .rows = p->head_rows,
                              .x = s->views[PL__ACT_STREAM],
                              .y = rows};
-    PL_TRY(s->ops->gather(p->stream, &gather));
+    PL_TRY(pl_op_gather(&s->model->processor, p->stream, &gather));
     PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, normed));
     pl_score_args score = {
         .counts = s->batch->counts,
@@ -218,7 +216,7 @@ static pl_status head(const step *s)
         .logits = p->logits,
         .workspace = s->views[PL__ACT_WORKSPACE],
     };
-    return s->ops->score(p->stream, &score);
+    return pl_op_score(&s->model->processor, p->stream, &score);
 }
 
 /* The activations cut to the batch's capacities, so that products do not run over memory that this batch has no use
@@ -241,14 +239,13 @@ static pl_status cut_views(step *s)
 
 pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
 {
-    step s = {
-        .model = model, .config = &model->config, .ops = model->processor.ops, .pass = pass, .batch = &pass->batch};
+    step s = {.model = model, .config = &model->config, .pass = pass, .batch = &pass->batch};
     PL_TRY(cut_views(&s));
     const size_t L = model->config.L;
     pl_view x = s.views[PL__ACT_STREAM];
 
     pl_kv_copy_args copy = {.batch = s.batch, .kv = pass->kv};
-    PL_TRY(s.ops->kv_copy(pass->stream, &copy));
+    PL_TRY(pl_op_kv_copy(&model->processor, pass->stream, &copy));
     PL_TRY(embed(&s));
     PL_TRY(tap(&s, 0, x));
     for (size_t l = 0; l < L; l++) {

@@ -109,7 +109,8 @@ static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tenso
     pl_status status = PL_OK;
     run r = {0};
     for (size_t i = 0; part_run(&r, fact->part, &l->model->config, rows, i) && status == PL_OK; i++)
-        status = ops->weight_set(l->stream, weight->matrix, r.to, r.n, data + r.from * row_bytes, t->dtype, layout);
+        status = pl_weight_set(&l->model->processor, l->stream, weight->matrix, r.to, r.n, data + r.from * row_bytes,
+                               t->dtype, layout);
     if (copy) PL_KEEP(status, ops->stream_wait(l->stream));
     free(copy);
     return status;
@@ -125,7 +126,7 @@ static pl_status put_vector(loader *l, pl__bound_weight *weight, const pl__tenso
         float *staged;
         PL_TRY(pl_arena_new(l->staged, &staged, r.n));
         pl__tensor_floats(staged, t, r.from, r.n);
-        PL_TRY(processor->ops->upload(l->stream, pl_view_columns(weight->view, r.to, r.n), staged));
+        PL_TRY(pl_upload(processor, l->stream, pl_view_columns(weight->view, r.to, r.n), staged));
     }
     return PL_OK;
 }
@@ -134,7 +135,7 @@ static pl_status put_table(loader *l, pl__bound_weight *weight, const pl_tensor 
 {
     const pl_processor *processor = &l->model->processor;
     PL_TRY(pl_view_create(processor, &weight->view, rows, columns, PL_F32));
-    if (t->dtype == PL_F32 && is_aligned(t)) return processor->ops->upload(l->stream, weight->view, t->data);
+    if (t->dtype == PL_F32 && is_aligned(t)) return pl_upload(processor, l->stream, weight->view, t->data);
 
     size_t chunk = CHUNK_BYTES / sizeof(float) / columns;
     if (chunk == 0) chunk = 1;
@@ -145,7 +146,7 @@ static pl_status put_table(loader *l, pl__bound_weight *weight, const pl_tensor 
     for (size_t first = 0; first < rows && status == PL_OK; first += chunk) {
         size_t n = rows - first < chunk ? rows - first : chunk;
         pl__tensor_floats(staged, t, first * columns, n * columns);
-        status = processor->ops->upload(l->stream, pl_view_rows(weight->view, first, n), staged);
+        status = pl_upload(processor, l->stream, pl_view_rows(weight->view, first, n), staged);
         PL_KEEP(status, processor->ops->stream_wait(l->stream));
     }
     free(staged);
@@ -184,8 +185,8 @@ static pl_status put_rope(loader *l)
     PL_TRY(pl__rope_table(cosine, sine, rope, P));
     PL_TRY(pl_view_create(&m->processor, &m->cosine, P, n, PL_F32));
     PL_TRY(pl_view_create(&m->processor, &m->sine, P, n, PL_F32));
-    PL_TRY(m->processor.ops->upload(l->stream, m->cosine, cosine));
-    return m->processor.ops->upload(l->stream, m->sine, sine);
+    PL_TRY(pl_upload(&m->processor, l->stream, m->cosine, cosine));
+    return pl_upload(&m->processor, l->stream, m->sine, sine);
 }
 
 static pl_status put_all(loader *l)

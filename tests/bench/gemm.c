@@ -180,15 +180,15 @@ static point measure(const pl_processor *processor, pl_stream *stream, const pl_
     must(pl_view_create(processor, &xv, rows, n_in, PL_F32));
     must(pl_view_create(processor, &yv, rows, n_out, PL_F32));
     must(pl_view_create(processor, &counts, 1, PL_COUNTS, PL_I32));
-    must(processor->ops->upload(stream, xv, x));
-    must(processor->ops->upload(stream, counts, n));
+    must(pl_upload(processor, stream, xv, x));
+    must(pl_upload(processor, stream, counts, n));
     pl_linear_args args = {.counts = counts, .count = PL_COUNT_TOKENS, .x = xv, .weight = weight, .y = yv};
     dnn *d = dnn_create(rows, n_in, n_out, x, w, y);
     if (d) p.dnn_s = 1e9;
     double work = 2.0 * (double)rows * (double)n_in * (double)n_out;
     for (int run = 0; run < (work > 1e10 ? 3 : work > 1e9 ? 8 : 40); run++) {
         double t = seconds(threads);
-        must(processor->ops->linear(stream, &args));
+        must(pl_op_linear(processor, stream, &args));
         t = seconds(threads) - t;
         if (t < p.own_s) p.own_s = t;
         if (!d) continue;
@@ -236,7 +236,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < n_in * n_out; i++) w[i] = (float)((i * 40503u >> 4) & 0xffff) / 65536.0f - 0.5f;
         pl_weight *weight;
         must(processor.ops->weight_create(processor.device, &weight, n_out, n_in, PL_F32));
-        must(processor.ops->weight_set(stream, weight, 0, n_out, w, PL_F32, PL_LAYOUT_OUT_IN));
+        must(pl_weight_set(&processor, stream, weight, 0, n_out, w, PL_F32, PL_LAYOUT_OUT_IN));
         for (size_t m = N_ROWS; m-- > 0;) {
             size_t rows = row_counts[m];
             if (n_out > 4096 && rows > 512) continue;

@@ -34,7 +34,7 @@ static pl_weight *weight_of(const world *w, size_t n_out, size_t n_in, uint32_t 
     pl_weight *weight;
     float *values = normals(n_out * n_in, stream, 0.3);
     must(w->processor.ops->weight_create(w->processor.device, &weight, n_out, n_in, w->compute));
-    must(w->processor.ops->weight_set(w->stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
+    must(pl_weight_set(&w->processor, w->stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
     settle(w);
     free(values);
     return weight;
@@ -65,7 +65,7 @@ static void *run(world *w, const pl_weight *weight, const float *x, const job *j
     pl_view biasv = guarded(w, 1, j->n_out, PL_F32, bias), top = pl_view_rows(yv, 0, j->rows);
     if (j->accumulate) send(w, top, old);
     pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, j->bias ? biasv : none, j->activation, j->accumulate, yv};
-    must(w->processor.ops->linear(w->stream, &args));
+    must(pl_op_linear(&w->processor, w->stream, &args));
     void *y = fetch(w, top);
     check_guards(w, yv);
     RELEASE(w, &xv, &yv, &biasv, &counts);
@@ -302,7 +302,7 @@ static void check_columns(const world *w, const pl_weight *weight, const float *
     pl_view xv = numbers(w, ROWS, 0, n_in, w->type, x), yv = guarded(w, ROWS, n_out, w->type, NULL), none = {0};
     pl_view counts = counts_of(w, ROWS);
     pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, none, PL_ACT_NONE, false, yv};
-    must(w->processor.ops->linear(w->stream, &args));
+    must(pl_op_linear(&w->processor, w->stream, &args));
     float *y = fetch_numbers(w, yv);
     for (size_t r = 0; r < ROWS; r++) {
         for (size_t o = 0; o < n_out; o++) {
@@ -331,7 +331,7 @@ static void check_slots(const world *w, size_t n_out, size_t n_in, pl_dtype from
     unsigned char *rows = (unsigned char *)packed(order, n, from), *file = (unsigned char *)malloc(n * element + 1);
     memcpy(file + 1, rows, n * element); /* a file's numbers stand anywhere */
     must(w->processor.ops->weight_create(w->processor.device, &weight, n_out, n_in, w->compute));
-    must(w->processor.ops->weight_set(w->stream, weight, 0, n_out, file + 1, from, layout));
+    must(pl_weight_set(&w->processor, w->stream, weight, 0, n_out, file + 1, from, layout));
     memset(file, POISON_BYTE, n * element + 1); /* not needed any more */
     check_columns(w, weight, values, n_out, n_in);
     w->processor.ops->weight_free(weight);
@@ -376,10 +376,10 @@ static void test_rounding(void **state)
             must(w.processor.ops->weight_create(w.processor.device, &weight, 1, 8, w.compute));
             pl_view view = guarded(&w, 1, 8, PL_F32, from);
             if (way == 2)
-                must(w.processor.ops->weight_refresh(w.stream, weight, view));
+                must(pl_weight_refresh(&w.processor, w.stream, weight, view));
             else
-                must(w.processor.ops->weight_set(w.stream, weight, 0, 1, from, PL_F32,
-                                                 way ? PL_LAYOUT_IN_OUT : PL_LAYOUT_OUT_IN));
+                must(pl_weight_set(&w.processor, w.stream, weight, 0, 1, from, PL_F32,
+                                   way ? PL_LAYOUT_IN_OUT : PL_LAYOUT_OUT_IN));
             check_columns(&w, weight, expected[t], 1, 8);
             RELEASE(&w, &view);
             w.processor.ops->weight_free(weight);
@@ -403,12 +403,12 @@ static void test_recorded(void **state)
         pl_view xv = numbers(&w, ROWS, 0, IN, w.type, x), yv = guarded(&w, ROWS, OUT, w.type, NULL);
         pl_view biasv = guarded(&w, 1, OUT, PL_F32, bias), counts = counts_of(&w, ROWS);
         pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, biasv, PL_ACT_GELU_TANH, false, yv};
-        must(w.processor.ops->linear(w.stream, &args));
+        must(pl_op_linear(&w.processor, w.stream, &args));
         void *direct = fetch(&w, yv);
         poison(&w, yv);
         pl_graph *graph;
         must(w.processor.ops->record_begin(w.stream));
-        must(w.processor.ops->linear(w.stream, &args));
+        must(pl_op_linear(&w.processor, w.stream, &args));
         must(w.processor.ops->record_end(w.stream, &graph));
         for (int again = 0; again < 2; again++) {
             poison(&w, yv);

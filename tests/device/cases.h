@@ -91,7 +91,7 @@ static inline bool launch_again(const world *w, op_timer *t, double bytes, doubl
 /* Runs the op once, or times it; bytes that must move and operations of one launch, 0: not said. */
 #define RUN_OP(w, op, args, bytes, operations)                                                                         \
     for (op_timer timer_ = {0}; launch_again((w), &timer_, (double)(bytes), (double)(operations));)                    \
-    must((w)->processor.ops->op((w)->stream, (args)))
+    must(pl_op_##op(&(w)->processor, (w)->stream, (args)))
 
 /* ---- The table ---- */
 

@@ -191,10 +191,10 @@ static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *s
     pl_view lsev = guarded(w, b.n_tokens + SPARE, s->H, PL_F32, NULL), alibi = guarded(w, 1, s->H, PL_F32, p->slopes),
             none = {0};
     pl_kv_write_args write = {&b.batch, kv, layer, qkvv};
-    must(w->processor.ops->kv_write(w->stream, &write));
+    must(pl_op_kv_write(&w->processor, w->stream, &write));
     pl_attention_args args = {&b.batch, kv, layer, s->H, p->scale, s->softcap, s->window, s->alibi ? alibi : none,
                               qkvv,     yv, lsev};
-    must(w->processor.ops->attention(w->stream, &args));
+    must(pl_op_attention(&w->processor, w->stream, &args));
     float *got = fetch_numbers(w, yv), *got_lse = (float *)fetch(w, lsev);
     check_guards(w, yv);
     check_guards(w, lsev);
@@ -286,9 +286,9 @@ static void time_case(const world *w, const shape *s)
     batch_of before = batch_create(w, &prefix, s->prefix > 0, table, n, pages);
     batch_of b = batch_create(w, spans, n, table, n, pages);
     pl_kv_write_args write = {&before.batch, kv, 0, qkv};
-    if (s->prefix) must(w->processor.ops->kv_write(w->stream, &write));
+    if (s->prefix) must(pl_op_kv_write(&w->processor, w->stream, &write));
     write.batch = &b.batch;
-    must(w->processor.ops->kv_write(w->stream, &write));
+    must(pl_op_kv_write(&w->processor, w->stream, &write));
     pl_attention_args args = {&b.batch, kv, 0, s->H, 0.1f, s->softcap, s->window, none, qkv, y, none};
     size_t keys =
         s->length * s->prefix + s->length * (s->length + 1) / 2; /* seen, of a sequence; windows not counted */

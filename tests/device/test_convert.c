@@ -67,7 +67,7 @@ static float *to_f32(const world *w, const uint16_t *h, size_t n, pl_dtype dtype
 {
     pl_view xv = guarded(w, 1, n, dtype, h), yv = guarded(w, 1, n, PL_F32, NULL);
     pl_convert_args args = {xv, yv, {0}};
-    must(w->processor.ops->convert(w->stream, &args));
+    must(pl_op_convert(&w->processor, w->stream, &args));
     float *y = (float *)fetch(w, yv);
     check_guards(w, yv);
     release(w, &xv);
@@ -80,8 +80,8 @@ static uint16_t *from_f32(const world *w, const float *x, size_t n, pl_dtype dty
     int32_t zero = 0;
     pl_view xv = guarded(w, 1, n, PL_F32, x), yv = guarded(w, 1, n, dtype, NULL), ov = ints(w, 1, &zero);
     pl_convert_args args = {xv, yv, ov};
-    must(w->processor.ops->convert(w->stream, &args));
-    must(w->processor.ops->convert(w->stream, &args)); /* overflow is added to */
+    must(pl_op_convert(&w->processor, w->stream, &args));
+    must(pl_op_convert(&w->processor, w->stream, &args)); /* overflow is added to */
     uint16_t *y = (uint16_t *)fetch(w, yv);
     int32_t *count = (int32_t *)fetch(w, ov);
     assert_int_equal(*count % 2, 0);
@@ -172,7 +172,7 @@ static void test_overflow(void **state)
     free(h);
     pl_view wrong = ints(&w, 4, NULL);
     pl_convert_args args = {wrong, wrong, {0}};
-    assert_int_equal(w.processor.ops->convert(w.stream, &args), PL_E_INTERNAL);
+    assert_int_equal(pl_op_convert(&w.processor, w.stream, &args), PL_E_INTERNAL);
     release(&w, &wrong);
     world_close(&w);
 }

@@ -81,7 +81,7 @@ static void run(const world *w, size_t k)
     if (!w->timing && !w->cuda && s.rows) { /* an id past the table is an error, not a read outside */
         tokens[s.rows - 1] = V;
         send(w, batch.tokens, tokens);
-        assert_int_equal(w->processor.ops->embed(w->stream, &args), PL_E_INTERNAL);
+        assert_int_equal(pl_op_embed(&w->processor, w->stream, &args), PL_E_INTERNAL);
         assert_non_null(strstr(pl_error_text(), "embed: tokens"));
     }
     RELEASE(w, &tv, &pv, &xv, &batch.counts, &batch.tokens, &batch.positions);

@@ -64,7 +64,7 @@ static void run(const world *w, size_t k)
     if (!w->timing && !w->cuda && s.n) {
         rows[0] = (int32_t)s.N;
         send(w, rv, rows);
-        assert_int_equal(w->processor.ops->gather(w->stream, &args), PL_E_INTERNAL);
+        assert_int_equal(pl_op_gather(&w->processor, w->stream, &args), PL_E_INTERNAL);
     }
     RELEASE(w, &xv, &yv, &counts, &rv, &sv);
     free(x);

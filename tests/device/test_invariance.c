@@ -18,7 +18,7 @@ static float *product(const world *w, const pl_weight *weight, pl_view bias, con
     pl_view xv = numbers(w, n, spare, n_in, w->type, rows), yv = guarded(w, n + spare, n_out, w->type, NULL);
     pl_view counts = counts_of(w, n);
     pl_linear_args args = {counts, PL_COUNT_TOKENS, xv, weight, bias, PL_ACT_GELU_TANH, false, yv};
-    must(w->processor.ops->linear(w->stream, &args));
+    must(pl_op_linear(&w->processor, w->stream, &args));
     float *y = fetch_numbers(w, pl_view_rows(yv, 0, n));
     free(rows);
     RELEASE(w, &xv, &yv, &counts);
@@ -64,7 +64,7 @@ static void check_linear(pl_dtype compute, bool aligned, size_t n_in, size_t n_o
             w.aligned = aligned;
             pl_weight *weight;
             must(w.processor.ops->weight_create(w.processor.device, &weight, n_out, n_in, compute));
-            must(w.processor.ops->weight_set(w.stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
+            must(pl_weight_set(&w.processor, w.stream, weight, 0, n_out, values, PL_F32, PL_LAYOUT_OUT_IN));
             pl_view biasv = guarded(&w, 1, n_out, PL_F32, bias);
             if (!all) all = product(&w, weight, biasv, x, picked, total, n_in, n_out);
             for (size_t i = 0; i < sizeof row_counts / sizeof *row_counts; i++) {
@@ -156,21 +156,21 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
     pl_view cv = ints(w, PL_COUNTS, counts), iv = ints(w, N, ids), rv = ints(w, N, rows), workspace;
     must(pl_view_create(&w->processor, &workspace, 1, ops->score_workspace_bytes(capacity, V), PL_U8));
     pl_norm_args norm = {cv, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, x, none, none, h};
-    must(ops->norm(w->stream, &norm));
+    must(pl_op_norm(&w->processor, w->stream, &norm));
     pl_linear_args linear = {cv, PL_COUNT_TOKENS, h, weights[0], none, PL_ACT_NONE, false, qkv};
-    must(ops->linear(w->stream, &linear));
+    must(pl_op_linear(&w->processor, w->stream, &linear));
     pl_kv_write_args write = {&b->batch, kv, LAYER, qkv};
-    must(ops->kv_write(w->stream, &write));
+    must(pl_op_kv_write(&w->processor, w->stream, &write));
     pl_attention_args attention = {&b->batch, kv, LAYER, m->H, 0.125f, 0, 0, none, qkv, y, none};
-    must(ops->attention(w->stream, &attention));
+    must(pl_op_attention(&w->processor, w->stream, &attention));
     linear = (pl_linear_args){cv, PL_COUNT_TOKENS, y, weights[1], none, PL_ACT_NONE, true, x};
-    must(ops->linear(w->stream, &linear));
-    must(ops->norm(w->stream, &norm));
+    must(pl_op_linear(&w->processor, w->stream, &linear));
+    must(pl_op_norm(&w->processor, w->stream, &norm));
     linear = (pl_linear_args){cv, PL_COUNT_TOKENS, h, weights[2], bias, PL_ACT_GELU_TANH, false, f};
-    must(ops->linear(w->stream, &linear));
+    must(pl_op_linear(&w->processor, w->stream, &linear));
     linear = (pl_linear_args){cv, PL_COUNT_TOKENS, f, weights[3], none, PL_ACT_NONE, true, x};
-    must(ops->linear(w->stream, &linear));
-    must(ops->norm(w->stream, &norm));
+    must(pl_op_linear(&w->processor, w->stream, &linear));
+    must(pl_op_norm(&w->processor, w->stream, &norm));
     pl_score_args score = {.counts = cv,
                            .x = h,
                            .weight = weights[4],
@@ -179,7 +179,7 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
                            .log_probability = log_probability,
                            .greedy = greedy,
                            .workspace = workspace};
-    must(ops->score(w->stream, &score));
+    must(pl_op_score(&w->processor, w->stream, &score));
     settle(w);
     RELEASE(w, &h, &qkv, &y, &f, &bias, &cv, &iv, &rv, &workspace);
     free(ids);
@@ -230,7 +230,7 @@ static outcome run_plan(const block *m, int threads, uint32_t seed, uint32_t mos
     for (size_t i = 0; i < 5; i++) {
         size_t n_in = m->widths[i][0], n_out = m->widths[i][1];
         must(w.processor.ops->weight_create(w.processor.device, &weights[i], n_out, n_in, m->compute));
-        must(w.processor.ops->weight_set(w.stream, weights[i], 0, n_out, m->weights[i], PL_F32, PL_LAYOUT_IN_OUT));
+        must(pl_weight_set(&w.processor, w.stream, weights[i], 0, n_out, m->weights[i], PL_F32, PL_LAYOUT_IN_OUT));
     }
     must(w.processor.ops->kv_create(w.processor.device, &kv, 1, m->H, m->D, PATHS * PAGES, w.type));
     pl_random_permutation(pages, PATHS * PAGES, seed, PL_RANDOM_TEST, 1);

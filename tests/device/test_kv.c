@@ -11,9 +11,9 @@ static float *step(const world *w, pl_kv *kv, size_t layer, const int32_t *table
     pl_view qkv = numbers(w, b.n_tokens, 1, WIDTH, w->type, x), none = {0};
     pl_view y = guarded(w, b.n_tokens + 1, H * D, w->type, NULL);
     pl_kv_write_args write = {&b.batch, kv, layer, qkv};
-    must(w->processor.ops->kv_write(w->stream, &write));
+    must(pl_op_kv_write(&w->processor, w->stream, &write));
     pl_attention_args args = {&b.batch, kv, layer, H, 0.2f, 0, 0, none, qkv, y, none};
-    must(w->processor.ops->attention(w->stream, &args));
+    must(pl_op_attention(&w->processor, w->stream, &args));
     float *got = fetch_numbers(w, pl_view_rows(y, 0, b.n_tokens));
     check_guards(w, qkv);
     RELEASE(w, &qkv, &y);
@@ -27,7 +27,7 @@ static void copy(const world *w, pl_kv *kv, int32_t from, int32_t to)
     const int32_t pages[] = {from, to};
     pl_batch batch = {.counts = counts_of(w, 1), .copies = guarded_rows(w, 1, 1, 2, PL_I32, pages)};
     pl_kv_copy_args args = {&batch, kv};
-    must(w->processor.ops->kv_copy(w->stream, &args));
+    must(pl_op_kv_copy(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &batch.counts, &batch.copies);
 }
@@ -155,7 +155,7 @@ static void test_errors(void **state)
         batch_of b = batch_create(&w, &spans[i], 1, i == 1 ? bad : good, 2, 2);
         pl_view qkv = guarded(&w, b.n_tokens, WIDTH, PL_F32, NULL);
         pl_kv_write_args args = {&b.batch, kv, layers[i], qkv};
-        assert_int_equal(ops->kv_write(w.stream, &args), PL_E_INTERNAL);
+        assert_int_equal(pl_op_kv_write(&w.processor, w.stream, &args), PL_E_INTERNAL);
         assert_non_null(strstr(pl_error_text(), "kv_write: "));
         release(&w, &qkv);
         batch_free(&w, &b);

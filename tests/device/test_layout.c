@@ -33,7 +33,7 @@ static void run_norm(const world *w, room *r, size_t C)
     pl_view bv = guarded(w, 1, C, PL_F32, bias);
     r->result = guarded(w, ROWS + r->spare, C, w->type, NULL);
     pl_norm_args args = {r->batch.counts, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, xv, wv, bv, r->result};
-    must(w->processor.ops->norm(w->stream, &args));
+    must(pl_op_norm(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &xv, &wv, &bv);
     free(x);
@@ -49,7 +49,7 @@ static void run_head_norm(const world *w, room *r, size_t D)
     pl_view wv = guarded(w, 1, D, PL_F32, weight);
     r->result = numbers(w, ROWS, r->spare, HEADS * D, w->type, x);
     pl_head_norm_args args = {&r->batch, PL_NORM_RMS_PLUS_ONE, 1e-6f, HEADS, D, 0, wv, r->result};
-    must(w->processor.ops->head_norm(w->stream, &args));
+    must(pl_op_head_norm(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &wv);
     free(x);
@@ -63,7 +63,7 @@ static void run_gate(const world *w, room *r, size_t F)
     pl_view xv = numbers(w, ROWS, r->spare, 2 * F, w->type, x);
     r->result = guarded(w, ROWS + r->spare, F, w->type, NULL);
     pl_gate_args args = {&r->batch, F % 2 ? PL_ACT_SILU : PL_ACT_GELU_TANH, xv, r->result};
-    must(w->processor.ops->gate(w->stream, &args));
+    must(pl_op_gate(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &xv);
     free(x);
@@ -79,7 +79,7 @@ static void rotate(const world *w, room *r, size_t half, bool interleaved)
     pl_view cv = guarded(w, POSITIONS, half, PL_F32, c), sv = guarded(w, POSITIONS, half, PL_F32, s);
     r->result = numbers(w, ROWS, r->spare, columns, w->type, x);
     pl_rotary_args args = {&r->batch, H, G, D, D, interleaved, cv, sv, r->result};
-    must(w->processor.ops->rotary(w->stream, &args));
+    must(pl_op_rotary(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &cv, &sv);
     free(x);
@@ -104,7 +104,7 @@ static void run_embed(const world *w, room *r, size_t C)
     pl_view tv = numbers(w, VOCABULARY, 0, C, w->type, table), pv = guarded(w, POSITIONS, C, PL_F32, places);
     r->result = guarded(w, ROWS + r->spare, C, PL_F32, NULL);
     pl_embed_args args = {&r->batch, tv, pv, 0, 1.7f, r->result};
-    must(w->processor.ops->embed(w->stream, &args));
+    must(pl_op_embed(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &tv, &pv);
     free(table);

@@ -77,7 +77,7 @@ static pl_weight *weight_of(const world *w, const float *values, const shape *s,
                 memcpy(file + 1 + at * element, rows + (o * s->n_in + i) * element, element);
             }
         }
-        must(w->processor.ops->weight_set(w->stream, weight, first, width, file + 1, s->from, s->layout));
+        must(pl_weight_set(&w->processor, w->stream, weight, first, width, file + 1, s->from, s->layout));
     }
     free(rows);
     free(file);
@@ -174,7 +174,7 @@ static void check_nan(const world *w)
             no = {0};
     for (pl_activation a = PL_ACT_NONE; a <= PL_ACT_QUICK_GELU; a++) {
         pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, no, a, false, yv};
-        must(w->processor.ops->linear(w->stream, &args));
+        must(pl_op_linear(&w->processor, w->stream, &args));
         float *y = fetch_numbers(w, yv);
         for (size_t i = 0; i < 8 * 24; i++) {
             if ((isnan(y[i]) != 0) != (i / 24 == 3)) {
@@ -207,15 +207,15 @@ static void test_errors(void **state)
     assert_non_null(strstr(pl_error_text(), "float32"));
     must(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, PL_F32));
     pl_linear_args narrow = {counts, PL_COUNT_ROWS, x, weight, no, PL_ACT_NONE, false, y};
-    assert_int_equal(w.processor.ops->linear(w.stream, &narrow), PL_E_INTERNAL);
+    assert_int_equal(pl_op_linear(&w.processor, w.stream, &narrow), PL_E_INTERNAL);
     assert_non_null(strstr(pl_error_text(), "linear: y"));
     pl_view many = counts_of(&w, 3);
     pl_linear_args over = {many, PL_COUNT_ROWS, x, weight, no, PL_ACT_NONE, false, x};
-    if (!w.cuda) assert_int_equal(w.processor.ops->linear(w.stream, &over), PL_E_INTERNAL);
+    if (!w.cuda) assert_int_equal(pl_op_linear(&w.processor, w.stream, &over), PL_E_INTERNAL);
     float data[16] = {0};
-    assert_int_equal(w.processor.ops->weight_set(w.stream, weight, 3, 2, data, PL_F32, PL_LAYOUT_OUT_IN),
+    assert_int_equal(pl_weight_set(&w.processor, w.stream, weight, 3, 2, data, PL_F32, PL_LAYOUT_OUT_IN),
                      PL_E_INTERNAL);
-    assert_int_equal(w.processor.ops->weight_set(w.stream, weight, 0, 4, data, PL_I32, PL_LAYOUT_OUT_IN),
+    assert_int_equal(pl_weight_set(&w.processor, w.stream, weight, 0, 4, data, PL_I32, PL_LAYOUT_OUT_IN),
                      PL_E_UNSUPPORTED);
     w.processor.ops->weight_free(weight);
     RELEASE(&w, &x, &y, &counts, &many);
@@ -236,10 +236,10 @@ static void check_refresh(const world *w)
             weight = weight_of(w, values, &s, 1);
         } else {
             must(w->processor.ops->weight_create(w->processor.device, &weight, 70, 40, w->compute));
-            must(w->processor.ops->weight_refresh(w->stream, weight, from));
+            must(pl_weight_refresh(&w->processor, w->stream, weight, from));
         }
         pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, no, PL_ACT_NONE, false, yv};
-        must(w->processor.ops->linear(w->stream, &args));
+        must(pl_op_linear(&w->processor, w->stream, &args));
         y[i] = fetch_numbers(w, yv);
         w->processor.ops->weight_free(weight);
     }

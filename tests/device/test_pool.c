@@ -34,7 +34,7 @@ static pl_status pool(const world *w, pl_view x, pl_view y, int32_t n, const int
     pl_view nv = ints(w, 1, &n), sv = ints(w, (size_t)n, slots), iv = ints(w, (size_t)n + 1, indptr);
     pl_view rv = guarded(w, (size_t)indptr[n], 2, PL_I32, ranges);
     pl_pool_args args = {nv, iv, rv, sv, x, y};
-    pl_status status = w->processor.ops->pool(w->stream, &args);
+    pl_status status = pl_op_pool(&w->processor, w->stream, &args);
     settle(w);
     RELEASE(w, &nv, &sv, &iv, &rv);
     return status;

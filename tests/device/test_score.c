@@ -69,7 +69,7 @@ static result score(const world *w, const shape *s, const float *x, const float 
     send(w, pl_view_columns(rowsv, 0, n_targets), target_rows);
     send(w, pl_view_columns(tokensv, 0, n_targets), target_tokens);
     must(w->processor.ops->weight_create(w->processor.device, &weight, s->V, s->C, w->compute));
-    must(w->processor.ops->weight_set(w->stream, weight, 0, s->V, values, PL_F32, PL_LAYOUT_OUT_IN));
+    must(pl_weight_set(&w->processor, w->stream, weight, 0, s->V, values, PL_F32, PL_LAYOUT_OUT_IN));
     must(pl_view_create(&w->processor, &workspace, 1, w->processor.ops->score_workspace_bytes(rows, s->V), PL_U8));
     pl_score_args args = {.counts = countsv,
                           .x = xv,

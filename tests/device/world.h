@@ -79,7 +79,7 @@ static inline pl_view whole_buffer(pl_view v)
 static inline void send(const world *w, pl_view v, const void *data)
 {
     if (!v.rows || !v.columns) return;
-    must(w->processor.ops->upload(w->stream, v, data));
+    must(pl_upload(&w->processor, w->stream, v, data));
     settle(w);
 }
 
@@ -133,7 +133,7 @@ static inline void release(const world *w, pl_view *v)
 static inline void *fetch(const world *w, pl_view v)
 {
     void *out = malloc(v.rows * v.columns * pl_dtype_bytes(v.dtype) + 1);
-    if (v.rows && v.columns) must(w->processor.ops->download(w->stream, out, v));
+    if (v.rows && v.columns) must(pl_download(&w->processor, w->stream, out, v));
     settle(w);
     return out;
 }

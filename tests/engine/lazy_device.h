@@ -73,24 +73,24 @@ static void lazy_run(struct pl_stream *s, lazy_task task)
 #define X(op)                                                                                                          \
     case LAZY_##op:                                                                                                    \
         task.args.op.batch = &task.batch;                                                                              \
-        lazy_must(pl_backend_cpu.op(real, &task.args.op), #op);                                                        \
+        lazy_must(pl_backend_cpu.unchecked.op(real, &task.args.op), #op);                                              \
         break;
         LAZY_BATCH_OPS(X)
 #undef X
 #define X(op)                                                                                                          \
     case LAZY_##op:                                                                                                    \
-        lazy_must(pl_backend_cpu.op(real, &task.args.op), #op);                                                        \
+        lazy_must(pl_backend_cpu.unchecked.op(real, &task.args.op), #op);                                              \
         break;
         LAZY_PLAIN_OPS(X)
 #undef X
     case LAZY_UPLOAD:
-        lazy_must(pl_backend_cpu.upload(real, task.view, task.host), "upload");
+        lazy_must(pl_backend_cpu.unchecked.upload(real, task.view, task.host), "upload");
         break;
     case LAZY_DOWNLOAD:
-        lazy_must(pl_backend_cpu.download(real, task.host, task.view), "download");
+        lazy_must(pl_backend_cpu.unchecked.download(real, task.host, task.view), "download");
         break;
     case LAZY_ZERO:
-        lazy_must(pl_backend_cpu.fill_zero(real, task.view), "fill_zero");
+        lazy_must(pl_backend_cpu.unchecked.fill_zero(real, task.view), "fill_zero");
         break;
     case LAZY_WAIT:
         lazy_run_to(task.other, task.mark);
@@ -239,7 +239,7 @@ static void lazy_graph_free(pl_graph *graph)
 static pl_status lazy_weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
                                  pl_dtype from, pl_layout layout)
 {
-    return pl_backend_cpu.weight_set((pl_stream *)stream->real, weight, first_out, n_out, data, from, layout);
+    return pl_backend_cpu.unchecked.weight_set((pl_stream *)stream->real, weight, first_out, n_out, data, from, layout);
 }
 
 static pl_status lazy_facts(pl_device *device, pl_device_facts *out)
@@ -257,12 +257,15 @@ static inline const pl_backend *lazy_backend(void)
     backend = pl_backend_cpu;
     backend.name = "lazy";
     backend.exact = backend.shares_memory = false;
-#define X(op) backend.op = lazy_##op;
+#define X(op) backend.unchecked.op = lazy_##op;
     LAZY_BATCH_OPS(X)
     LAZY_PLAIN_OPS(X)
     X(upload)
     X(download)
     X(fill_zero)
+    X(weight_set)
+#undef X
+#define X(entry) backend.entry = lazy_##entry;
     X(stream_create)
     X(stream_wait)
     X(stream_free)
@@ -275,7 +278,6 @@ static inline const pl_backend *lazy_backend(void)
     X(record_end)
     X(replay)
     X(graph_free)
-    X(weight_set)
     X(facts)
 #undef X
     return &backend;

@@ -99,9 +99,9 @@ static plain run_plain(random_model *m, const int32_t *ids, size_t n)
                     .logits = logits};
     CHECK(pl_model_forward(m->model, &pass));
     plain p = {calloc(n_states * n * c->C, sizeof(float)), calloc(n * c->V, sizeof(float)), calloc(n, sizeof(float))};
-    for (size_t l = 0; l < n_states; l++) CHECK(ops->download(stream, p.hidden + l * n * c->C, into[l]));
-    CHECK(ops->download(stream, p.logits, logits));
-    CHECK(ops->download(stream, p.log_probability, log_probability));
+    for (size_t l = 0; l < n_states; l++) CHECK(pl_download(processor, stream, p.hidden + l * n * c->C, into[l]));
+    CHECK(pl_download(processor, stream, p.logits, logits));
+    CHECK(pl_download(processor, stream, p.log_probability, log_probability));
     CHECK(ops->stream_wait(stream));
     for (size_t l = 0; l < n_states; l++) pl_view_free(processor, &into[l]);
     pl_view_free(processor, &log_probability);

@@ -96,9 +96,9 @@ static void as_type(void *out, const float *in, size_t n, pl_dtype dtype)
     CHECK(processor.ops->stream_create(processor.device, &stream));
     CHECK(pl_view_create(&processor, &x, 1, n, PL_F32));
     CHECK(pl_view_create(&processor, &y, 1, n, dtype));
-    CHECK(processor.ops->upload(stream, x, in));
-    CHECK(processor.ops->convert(stream, &(pl_convert_args){.x = x, .y = y}));
-    CHECK(processor.ops->download(stream, out, y));
+    CHECK(pl_upload(&processor, stream, x, in));
+    CHECK(pl_op_convert(&processor, stream, &(pl_convert_args){.x = x, .y = y}));
+    CHECK(pl_download(&processor, stream, out, y));
     pl_view_free(&processor, &x);
     pl_view_free(&processor, &y);
     processor.ops->stream_free(stream);

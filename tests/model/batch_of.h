@@ -26,7 +26,7 @@ static inline pl_status batch_vector(const batch_of *b, pl_view *out, pl_stream 
                                      size_t rows, size_t columns)
 {
     PL_TRY(pl_view_create(b->processor, out, rows, columns, PL_I32));
-    PL_TRY(b->processor->ops->upload(stream, *out, values));
+    PL_TRY(pl_upload(b->processor, stream, *out, values));
     return b->processor->ops->stream_wait(stream);
 }
 

@@ -92,10 +92,10 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
     o->logits = calloc(N * c->V, sizeof *o->logits);
     o->log_probability = calloc(N, sizeof *o->log_probability);
     o->greedy = calloc(N, sizeof *o->greedy);
-    for (size_t i = 0; i < n_states; i++) CHECK(ops->download(stream, o->hidden + i * N * c->C, into[i]));
-    CHECK(ops->download(stream, o->logits, logits));
-    CHECK(ops->download(stream, o->log_probability, log_probability));
-    CHECK(ops->download(stream, o->greedy, greedy));
+    for (size_t i = 0; i < n_states; i++) CHECK(pl_download(processor, stream, o->hidden + i * N * c->C, into[i]));
+    CHECK(pl_download(processor, stream, o->logits, logits));
+    CHECK(pl_download(processor, stream, o->log_probability, log_probability));
+    CHECK(pl_download(processor, stream, o->greedy, greedy));
     CHECK(ops->stream_wait(stream));
 
     for (size_t i = 0; i < n_states; i++) pl_view_free(processor, &into[i]);

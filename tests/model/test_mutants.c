@@ -77,8 +77,8 @@ static void misplace(pl_model *model, const pl_checkpoint *checkpoint, const cha
         const pl_tensor *t = pl_safetensors_find(checkpoint->tensors, full);
         assert_non_null(t);
         const uint8_t *data = t->data + from * t->dims[1] * pl_dtype_bytes(t->dtype);
-        CHECK(ops->weight_set(stream, pl__model_weight(model, slot, layer)->matrix, to, n, data, t->dtype,
-                              PL_LAYOUT_OUT_IN));
+        CHECK(pl_weight_set(&model->processor, stream, pl__model_weight(model, slot, layer)->matrix, to, n, data,
+                            t->dtype, PL_LAYOUT_OUT_IN));
         CHECK(ops->stream_wait(stream));
     }
     ops->stream_free(stream);

@@ -181,27 +181,12 @@ static void attend_rows(const pl_attention_args *a, size_t n_runs, size_t begin,
     }
 }
 
-static pl_status check(const pl_attention_args *a, size_t *rows, size_t *n_runs)
-{
-    const pl_kv *kv = a->kv;
-    if (!a->batch || !kv) return pl_fail(PL_E_INTERNAL, "attention: batch or pages are missing");
-    if (a->layer >= kv->n_layers || !a->n_heads || a->n_heads % kv->n_kv_heads) {
-        return pl_fail(PL_E_INTERNAL, "attention: layer %zu of %zu, %zu heads for %zu key/value heads", a->layer,
-                       kv->n_layers, a->n_heads, kv->n_kv_heads);
-    }
-    size_t width = a->n_heads * kv->head_width, limit = a->qkv.rows < a->y.rows ? a->qkv.rows : a->y.rows;
-    PL_TRY(pl__check_count("attention", rows, a->batch->counts, PL_COUNT_TOKENS, limit));
-    PL_TRY(pl__check_view("attention", "qkv", a->qkv, *rows, width, PL_F32));
-    PL_TRY(pl__check_view("attention", "y", a->y, *rows, width, PL_F32));
-    PL_TRY(pl__check_optional("attention", "alibi", a->alibi, 1, a->n_heads, PL_F32));
-    PL_TRY(pl__check_optional("attention", "lse", a->lse, *rows, a->n_heads, PL_F32));
-    return pl__check_runs("attention", n_runs, a->batch, *rows, kv->n_pages);
-}
-
 pl_status PL__WIDE(attention)(pl_stream *stream, const pl_attention_args *args)
 {
     size_t rows, n_runs;
-    PL_TRY(check(args, &rows, &n_runs));
+    const size_t limit = pl__least(pl__least(args->qkv.rows, args->y.rows), args->batch->positions.columns);
+    PL_TRY(pl__read_count("attention", &rows, args->batch->counts, PL_COUNT_TOKENS, limit));
+    PL_TRY(pl__check_runs("attention", &n_runs, args->batch, rows, args->kv->n_pages));
     size_t group = args->n_heads / args->kv->n_kv_heads, tile = group < QUERIES ? QUERIES / group : 1;
     size_t tiles = (rows + tile - 1) / tile;
     /* All rows of a head follow one another, so that a shared prefix's keys and values stay in the cache. */

@@ -121,6 +121,21 @@ static void buffer_free(pl_buffer *buffer)
     free(buffer);
 }
 
+static size_t buffer_bytes(const pl_buffer *buffer)
+{
+    return buffer->bytes;
+}
+
+static pl_weight_shape weight_shape(const pl_weight *weight)
+{
+    return (pl_weight_shape){weight->n_out, weight->n_in, PL_F32};
+}
+
+static pl_kv_shape kv_shape(const pl_kv *kv)
+{
+    return (pl_kv_shape){kv->n_layers, kv->n_kv_heads, kv->head_width, kv->n_pages, PL_F32};
+}
+
 static pl_status host_memory_create(pl_device *device, void **out, size_t bytes)
 {
     (void)device;
@@ -272,7 +287,6 @@ static pl_status upload(pl_stream *stream, pl_view to, const void *from)
 {
     size_t bytes = to.columns * pl_dtype_bytes(to.dtype);
     (void)stream;
-    PL_TRY(pl__check_view("upload", "to", to, to.rows, to.columns, to.dtype));
     for (size_t r = 0; r < to.rows; r++) memcpy(pl__at(to, r), (const char *)from + r * bytes, bytes);
     return PL_OK;
 }
@@ -281,7 +295,6 @@ static pl_status download(pl_stream *stream, void *to, pl_view from)
 {
     size_t bytes = from.columns * pl_dtype_bytes(from.dtype);
     (void)stream;
-    PL_TRY(pl__check_view("download", "from", from, from.rows, from.columns, from.dtype));
     for (size_t r = 0; r < from.rows; r++) memcpy((char *)to + r * bytes, pl__at(from, r), bytes);
     return PL_OK;
 }
@@ -289,42 +302,46 @@ static pl_status download(pl_stream *stream, void *to, pl_view from)
 static pl_status fill_zero(pl_stream *stream, pl_view view)
 {
     (void)stream;
-    PL_TRY(pl__check_view("fill_zero", "view", view, view.rows, view.columns, view.dtype));
     for (size_t r = 0; r < view.rows; r++) memset(pl__at(view, r), 0, view.columns * pl_dtype_bytes(view.dtype));
     return PL_OK;
 }
 
-const pl_backend pl_backend_cpu = {.name = "cpu",
-                                   .exact = true,
-                                   .shares_memory = true,
-                                   .open = open_device,
-                                   .close = close_device,
-                                   .facts = facts,
-                                   .buffer_create = buffer_create,
-                                   .buffer_free = buffer_free,
-                                   .host_memory_create = host_memory_create,
-                                   .host_memory_free = host_memory_free,
-                                   .stream_create = stream_create,
-                                   .stream_free = stream_free,
-                                   .stream_wait = stream_wait,
-                                   .event_create = event_create,
-                                   .event_free = event_free,
-                                   .event_record = event_mark,
-                                   .event_wait = event_mark,
-                                   .event_wait_host = event_passed,
-                                   .upload = upload,
-                                   .download = download,
-                                   .fill_zero = fill_zero,
-                                   .weight_create = pl__weight_create,
-                                   .weight_set = pl__weight_set,
-                                   .weight_refresh = pl__weight_refresh,
-                                   .weight_free = pl__weight_free,
-                                   .weight_bytes = pl__weight_bytes,
-                                   .kv_create = pl__kv_create,
-                                   .kv_free = pl__kv_free,
-                                   .kv_page_bytes = pl__kv_page_bytes,
-                                   .score_workspace_bytes = pl__score_workspace_bytes,
+const pl_backend pl_backend_cpu = {
+    .name = "cpu",
+    .exact = true,
+    .shares_memory = true,
+    .open = open_device,
+    .close = close_device,
+    .facts = facts,
+    .buffer_create = buffer_create,
+    .buffer_free = buffer_free,
+    .buffer_bytes = buffer_bytes,
+    .host_memory_create = host_memory_create,
+    .host_memory_free = host_memory_free,
+    .stream_create = stream_create,
+    .stream_free = stream_free,
+    .stream_wait = stream_wait,
+    .event_create = event_create,
+    .event_free = event_free,
+    .event_record = event_mark,
+    .event_wait = event_mark,
+    .event_wait_host = event_passed,
+    .weight_create = pl__weight_create,
+    .weight_free = pl__weight_free,
+    .weight_shape = weight_shape,
+    .weight_bytes = pl__weight_bytes,
+    .kv_create = pl__kv_create,
+    .kv_free = pl__kv_free,
+    .kv_shape = kv_shape,
+    .kv_page_bytes = pl__kv_page_bytes,
+    .score_workspace_bytes = pl__score_workspace_bytes,
+    .unchecked = {.upload = upload,
+                  .download = download,
+                  .fill_zero = fill_zero,
+                  .weight_set = pl__weight_set,
+                  .weight_refresh = pl__weight_refresh,
 #define X(op) .op = pl__##op,
-                                   PL_FORWARD_OPS(X)
+                  PL_FORWARD_OPS(X)
 #undef X
+    },
 };

@@ -94,14 +94,16 @@ static inline const int32_t *pl__i32(pl_view v, size_t row)
     return (const int32_t *)pl__at(v, row);
 }
 
-/* Argument checks. PL_E_INTERNAL naming op and argument, because the program's own code is wrong when one fails. */
-pl_status pl__check_view(const char *op, const char *argument, pl_view v, size_t rows, size_t columns, pl_dtype dtype);
-pl_status pl__check_optional(const char *op, const char *argument, pl_view v, size_t rows, size_t columns,
-                             pl_dtype dtype);
+/* What the arguments say has been checked (check.c in device/); the CPU looks at counts and ids, too, because it can.
+ * PL_E_INTERNAL naming op and argument. */
 /* *out = counts[which], at most `limit` (the rows that the views hold). */
-pl_status pl__check_count(const char *op, size_t *out, pl_view counts, pl_count which, size_t limit);
+pl_status pl__read_count(const char *op, size_t *out, pl_view counts, pl_count which, size_t limit);
 /* 0 <= ids[i] < limit for the first n of a vector. */
 pl_status pl__check_ids(const char *op, const char *argument, pl_view ids, size_t n, size_t limit);
+static inline size_t pl__least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 /* The runs of a batch: in order, within n_rows, with positions and paths inside the page table, whose pages are below
  * n_pages. *n_runs gets their number. */
 pl_status pl__check_runs(const char *op, size_t *n_runs, const pl_batch *batch, size_t n_rows, size_t n_pages);

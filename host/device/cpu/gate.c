@@ -4,11 +4,8 @@
 
 pl_status PL__WIDE(gate)(pl_stream *stream, const pl_gate_args *args)
 {
-    size_t rows, F = args->y.columns, limit = args->x.rows < args->y.rows ? args->x.rows : args->y.rows;
-    if (!args->batch) return pl_fail(PL_E_INTERNAL, "gate: no batch is given");
-    PL_TRY(pl__check_count("gate", &rows, args->batch->counts, PL_COUNT_TOKENS, limit));
-    PL_TRY(pl__check_view("gate", "x", args->x, rows, 2 * F, PL_F32));
-    PL_TRY(pl__check_view("gate", "y", args->y, rows, F, PL_F32));
+    size_t rows, F = args->y.columns;
+    PL_TRY(pl__read_count("gate", &rows, args->batch->counts, PL_COUNT_TOKENS, pl__least(args->x.rows, args->y.rows)));
 #pragma omp parallel for num_threads(pl__threads(stream, 4 * rows * F)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
         const float *x = pl__f32(args->x, r);

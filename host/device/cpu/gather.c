@@ -6,11 +6,9 @@
 pl_status pl__gather(pl_stream *stream, const pl_gather_args *args)
 {
     size_t n, C = args->x.columns;
-    PL_TRY(pl__check_count("gather", &n, args->counts, args->count, args->rows.columns));
+    PL_TRY(pl__read_count("gather", &n, args->counts, args->count, args->rows.columns));
     PL_TRY(pl__check_ids("gather", "rows", args->rows, n, args->x.rows));
     if (args->slots.buffer) PL_TRY(pl__check_ids("gather", "slots", args->slots, n, args->y.rows));
-    PL_TRY(pl__check_view("gather", "x", args->x, args->x.rows, C, PL_F32));
-    PL_TRY(pl__check_view("gather", "y", args->y, args->slots.buffer ? args->y.rows : n, C, PL_F32));
     const int32_t *rows = pl__i32(args->rows, 0), *slots = args->slots.buffer ? pl__i32(args->slots, 0) : NULL;
 #pragma omp parallel for num_threads(pl__threads(stream, n *C)) schedule(static)
     for (size_t i = 0; i < n; i++) {

@@ -5,10 +5,7 @@
 pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args)
 {
     size_t rows, D = args->head_width;
-    if (!args->batch) return pl_fail(PL_E_INTERNAL, "head_norm: no batch is given");
-    PL_TRY(pl__check_count("head_norm", &rows, args->batch->counts, PL_COUNT_TOKENS, args->x.rows));
-    PL_TRY(pl__check_view("head_norm", "x", args->x, rows, args->first_column + args->n_heads * D, PL_F32));
-    PL_TRY(pl__check_optional("head_norm", "weight", args->weight, 1, D, PL_F32));
+    PL_TRY(pl__read_count("head_norm", &rows, args->batch->counts, PL_COUNT_TOKENS, args->x.rows));
     const float *weight = args->weight.buffer ? pl__f32(args->weight, 0) : NULL;
 #pragma omp parallel for num_threads(pl__threads(stream, rows * args->n_heads * D)) schedule(static)
     for (size_t r = 0; r < rows; r++) {

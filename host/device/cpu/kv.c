@@ -62,12 +62,10 @@ pl_status pl__kv_copy(pl_stream *stream, const pl_kv_copy_args *args)
 {
     size_t n;
     const pl_kv *kv = args->kv;
-    if (!args->batch || !kv) return pl_fail(PL_E_INTERNAL, "kv_copy: batch or pages are missing");
-    PL_TRY(pl__check_count("kv_copy", &n, args->batch->counts, PL_COUNT_COPIES, args->batch->copies.rows));
-    if (!n) return PL_OK;
-    PL_TRY(pl__check_view("kv_copy", "copies", args->batch->copies, n, 2, PL_I32));
+    const pl_view copies = args->batch->copies;
+    PL_TRY(pl__read_count("kv_copy", &n, args->batch->counts, PL_COUNT_COPIES, copies.buffer ? copies.rows : 0));
     for (size_t i = 0; i < n; i++) {
-        const int32_t *copy = pl__i32(args->batch->copies, i);
+        const int32_t *copy = pl__i32(copies, i);
         if (copy[0] < 0 || copy[1] < 0 || (size_t)copy[0] >= kv->n_pages || (size_t)copy[1] >= kv->n_pages) {
             return pl_fail(PL_E_INTERNAL, "kv_copy: page %d to page %d of %zu", (int)copy[0], (int)copy[1],
                            kv->n_pages);
@@ -77,7 +75,7 @@ pl_status pl__kv_copy(pl_stream *stream, const pl_kv_copy_args *args)
 #pragma omp parallel for num_threads(stream->device->n_threads) schedule(static)
     for (size_t head = 0; head < kv->n_layers * kv->n_kv_heads; head++) {
         for (size_t i = 0; i < n; i++) {
-            const int32_t *copy = pl__i32(args->batch->copies, i);
+            const int32_t *copy = pl__i32(copies, i);
             if (copy[0] == copy[1]) continue;
             memcpy(pl__kv_keys(kv, 0, head, (size_t)copy[1]), pl__kv_keys(kv, 0, head, (size_t)copy[0]), bytes);
         }
@@ -105,17 +103,9 @@ pl_status pl__kv_write(pl_stream *stream, const pl_kv_write_args *args)
 {
     size_t rows, n_runs;
     const pl_kv *kv = args->kv;
-    if (!args->batch || !kv) return pl_fail(PL_E_INTERNAL, "kv_write: batch or pages are missing");
-    if (args->layer >= kv->n_layers) {
-        return pl_fail(PL_E_INTERNAL, "kv_write: layer %zu of %zu", args->layer, kv->n_layers);
-    }
     size_t D = kv->head_width, columns = args->qkv.columns, own = 2 * kv->n_kv_heads * D;
-    if (columns <= own || columns % D) {
-        return pl_fail(PL_E_INTERNAL, "kv_write: qkv has %zu columns, expected queries before %zu of keys and values",
-                       columns, own);
-    }
-    PL_TRY(pl__check_count("kv_write", &rows, args->batch->counts, PL_COUNT_TOKENS, args->qkv.rows));
-    PL_TRY(pl__check_view("kv_write", "qkv", args->qkv, rows, columns, PL_F32));
+    PL_TRY(pl__read_count("kv_write", &rows, args->batch->counts, PL_COUNT_TOKENS,
+                          pl__least(args->qkv.rows, args->batch->positions.columns)));
     PL_TRY(pl__check_runs("kv_write", &n_runs, args->batch, rows, kv->n_pages));
     size_t n_heads = (columns - own) / D;
 #pragma omp parallel for num_threads(pl__threads(stream, rows *own)) schedule(static)

@@ -3,20 +3,6 @@
 #include "device/cpu/activation.h"
 #include "device/cpu/gemm.h"
 
-static pl_status check(const pl_linear_args *a, size_t *rows)
-{
-    if (!a->weight) return pl_fail(PL_E_INTERNAL, "linear: no weight is given");
-    size_t limit = a->x.rows < a->y.rows ? a->x.rows : a->y.rows;
-    PL_TRY(pl__check_count("linear", rows, a->counts, a->count, limit));
-    PL_TRY(pl__check_view("linear", "x", a->x, *rows, a->weight->n_in, PL_F32));
-    PL_TRY(pl__check_view("linear", "y", a->y, *rows, a->weight->n_out, PL_F32));
-    PL_TRY(pl__check_optional("linear", "bias", a->bias, 1, a->weight->n_out, PL_F32));
-    if (a->accumulate && a->activation != PL_ACT_NONE) {
-        return pl_fail(PL_E_INTERNAL, "linear: an activation cannot be added to the residual stream");
-    }
-    return PL_OK;
-}
-
 static void finish(const pl_linear_args *a, pl__tile *tile, size_t row, size_t rows, size_t column, size_t columns)
 {
     const float *bias = a->bias.buffer ? pl__f32(a->bias, 0) + column : NULL;
@@ -37,7 +23,7 @@ static void finish(const pl_linear_args *a, pl__tile *tile, size_t row, size_t r
 pl_status PL__WIDE(linear)(pl_stream *stream, const pl_linear_args *args)
 {
     size_t rows;
-    PL_TRY(check(args, &rows));
+    PL_TRY(pl__read_count("linear", &rows, args->counts, args->count, pl__least(args->x.rows, args->y.rows)));
     const pl_weight *weight = args->weight;
     int n_threads = stream->device->n_threads;
     size_t row_tiles = pl__row_tiles(rows), width = PL__TILE_COLUMNS;

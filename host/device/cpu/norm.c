@@ -6,12 +6,8 @@
 
 pl_status pl__norm(pl_stream *stream, const pl_norm_args *args)
 {
-    size_t rows, C = args->x.columns, limit = args->x.rows < args->y.rows ? args->x.rows : args->y.rows;
-    PL_TRY(pl__check_count("norm", &rows, args->counts, args->count, limit));
-    PL_TRY(pl__check_view("norm", "x", args->x, rows, C, PL_F32));
-    PL_TRY(pl__check_view("norm", "y", args->y, rows, C, PL_F32));
-    PL_TRY(pl__check_optional("norm", "weight", args->weight, 1, C, PL_F32));
-    PL_TRY(pl__check_optional("norm", "bias", args->bias, 1, C, PL_F32));
+    size_t rows, C = args->x.columns;
+    PL_TRY(pl__read_count("norm", &rows, args->counts, args->count, pl__least(args->x.rows, args->y.rows)));
     const float *weight = args->weight.buffer ? pl__f32(args->weight, 0) : NULL;
     const float *bias = args->bias.buffer ? pl__f32(args->bias, 0) : NULL;
 #pragma omp parallel for num_threads(pl__threads(stream, rows *C)) schedule(static)

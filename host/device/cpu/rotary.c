@@ -23,17 +23,10 @@ static void rotate_pairs(float *x, const float *cosine, const float *sine, size_
 pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
 {
     size_t rows, D = args->head_width, half = args->width / 2;
-    size_t limit = args->cosine.rows < args->sine.rows ? args->cosine.rows : args->sine.rows;
-    if (!args->batch) return pl_fail(PL_E_INTERNAL, "rotary: no batch is given");
-    if (args->width % 2 || args->width > D) {
-        return pl_fail(PL_E_INTERNAL, "rotary: width %zu, expected an even number up to the head width %zu",
-                       args->width, D);
-    }
-    PL_TRY(pl__check_count("rotary", &rows, args->batch->counts, PL_COUNT_TOKENS, args->qkv.rows));
-    PL_TRY(pl__check_view("rotary", "qkv", args->qkv, rows, (args->n_heads + 2 * args->n_kv_heads) * D, PL_F32));
-    PL_TRY(pl__check_view("rotary", "cosine", args->cosine, limit, half, PL_F32));
-    PL_TRY(pl__check_view("rotary", "sine", args->sine, limit, half, PL_F32));
-    PL_TRY(pl__check_ids("rotary", "positions", args->batch->positions, rows, limit));
+    PL_TRY(pl__read_count("rotary", &rows, args->batch->counts, PL_COUNT_TOKENS,
+                          pl__least(args->qkv.rows, args->batch->positions.columns)));
+    PL_TRY(pl__check_ids("rotary", "positions", args->batch->positions, rows,
+                         pl__least(args->cosine.rows, args->sine.rows)));
     const int32_t *positions = pl__i32(args->batch->positions, 0);
 #pragma omp parallel for num_threads(pl__threads(stream, rows * args->qkv.columns)) schedule(static)
     for (size_t r = 0; r < rows; r++) {

@@ -93,34 +93,14 @@ static float target_logit(const pl_score_args *a, size_t row, size_t token)
     return tile.z[token - first];
 }
 
-static pl_status check(const pl_score_args *a, size_t *rows, size_t *targets)
-{
-    if (!a->weight) return pl_fail(PL_E_INTERNAL, "score: no weight is given");
-    size_t V = a->weight->n_out;
-    PL_TRY(pl__check_count("score", rows, a->counts, PL_COUNT_ROWS, a->x.rows));
-    PL_TRY(pl__check_view("score", "x", a->x, *rows, a->weight->n_in, PL_F32));
-    PL_TRY(pl__check_optional("score", "bias", a->bias, 1, V, PL_F32));
-    PL_TRY(pl__check_optional("score", "greedy", a->greedy, 1, *rows, PL_I32));
-    PL_TRY(pl__check_optional("score", "logits", a->logits, *rows, V, PL_F32));
-    PL_TRY(pl__check_count("score", targets, a->counts, PL_COUNT_TARGETS, SIZE_MAX));
-    if (*targets) {
-        PL_TRY(pl__check_ids("score", "target_rows", a->target_rows, *targets, *rows));
-        PL_TRY(pl__check_ids("score", "target_tokens", a->target_tokens, *targets, V));
-        PL_TRY(pl__check_view("score", "log_probability", a->log_probability, 1, *targets, PL_F32));
-        PL_TRY(pl__check_optional("score", "target_greedy", a->target_greedy, 1, *targets, PL_I32));
-    }
-    size_t needed = pl__score_workspace_bytes(*rows, V);
-    PL_TRY(pl__check_view("score", "workspace", a->workspace, 1, needed, PL_U8));
-    if ((uintptr_t)pl__at(a->workspace, 0) % _Alignof(partial)) {
-        return pl_fail(PL_E_INTERNAL, "score: workspace is not aligned to %zu bytes", _Alignof(partial));
-    }
-    return PL_OK;
-}
-
 pl_status PL__WIDE(score)(pl_stream *stream, const pl_score_args *args)
 {
     size_t rows, n_targets, n_chunks = 0;
-    PL_TRY(check(args, &rows, &n_targets));
+    const size_t most = args->target_rows.columns;
+    PL_TRY(pl__read_count("score", &rows, args->counts, PL_COUNT_ROWS, args->x.rows));
+    PL_TRY(pl__read_count("score", &n_targets, args->counts, PL_COUNT_TARGETS, most));
+    PL_TRY(pl__check_ids("score", "target_rows", args->target_rows, n_targets, rows));
+    PL_TRY(pl__check_ids("score", "target_tokens", args->target_tokens, n_targets, args->weight->n_out));
     n_chunks = (args->weight->n_out + CHUNK - 1) / CHUNK;
     int n_threads = stream->device->n_threads;
     size_t row_tiles = pl__row_tiles(rows);

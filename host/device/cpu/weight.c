@@ -94,19 +94,6 @@ static void pack_columns(pl_weight *w, const part *s, size_t first, size_t end)
     }
 }
 
-static pl_status check_part(const pl_weight *weight, size_t first_out, size_t n_out, pl_dtype from)
-{
-    if (!weight || first_out > weight->n_out || n_out > weight->n_out - first_out) {
-        return pl_fail(PL_E_INTERNAL, "weight_set: outputs %zu..+%zu of %zu", first_out, n_out,
-                       weight ? weight->n_out : 0);
-    }
-    if (from != PL_F32 && from != PL_BF16 && from != PL_F16) {
-        return pl_fail(PL_E_UNSUPPORTED, "a weight of type %s: expected float32, bfloat16 or float16",
-                       pl_dtype_name(from));
-    }
-    return PL_OK;
-}
-
 static void pack(pl_stream *stream, pl_weight *weight, const part *source, pl_layout layout)
 {
     int n_threads = stream->device->n_threads;
@@ -131,7 +118,6 @@ static void pack(pl_stream *stream, pl_weight *weight, const part *source, pl_la
 pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
                          pl_dtype from, pl_layout layout)
 {
-    PL_TRY(check_part(weight, first_out, n_out, from));
     part source = {(const unsigned char *)data, first_out, n_out, 0, from};
     source.out_stride = (layout == PL_LAYOUT_OUT_IN ? weight->n_in : n_out) * pl_dtype_bytes(from);
     pack(stream, weight, &source, layout);
@@ -140,8 +126,6 @@ pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out,
 
 pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from)
 {
-    if (!weight) return pl_fail(PL_E_INTERNAL, "weight_refresh: no weight is given");
-    PL_TRY(pl__check_view("weight_refresh", "from", from, weight->n_out, weight->n_in, PL_F32));
     part source = {(const unsigned char *)pl__at(from, 0), 0, weight->n_out, from.stride * sizeof(float), PL_F32};
     pack(stream, weight, &source, PL_LAYOUT_OUT_IN);
     return PL_OK;
