@@ -168,32 +168,48 @@ pl_status pl__items_score(pl__items *items, const pl_results *results)
     return PL_OK;
 }
 
-/* Reads a label out of the answer, or compares it with the target where there are no choices. */
-static pl_status read_answer(pl__item *item, const char *text, size_t size, pl_arena *arena)
+/* With choices: the label that the answer names. */
+static pl_status read_label(pl__item *item, pl_arena *arena)
 {
     const pl_prompt *p = &item->prompt;
     size_t found = SIZE_MAX;
-    if (p->n_choices == 0) {
-        item->outcome = pl_answer_label(text, size, &p->target, 1, &found);
-        item->correct = pl_answer_equals(text, size, p->target) != 0;
-        item->label = p->target;
-        item->prediction = item->correct ? p->target : item->outcome == PL_OUTCOME_NONE ? "none" : text;
-        /* The answer itself counts as a label where it is right. */
-        if (item->outcome != PL_OUTCOME_NONE) item->outcome = item->correct ? PL_OUTCOME_LABEL : PL_OUTCOME_OTHER;
-        return PL_OK;
-    }
-    item->outcome = pl_answer_label(text, size, p->choice_texts, p->n_choices, &found);
-    item->correct = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
+    PL_TRY(pl_answer_label(&item->outcome, &found, item->filtered, strlen(item->filtered), p->choice_texts,
+                           p->n_choices));
     PL_TRY(canonical(arena, &item->label, p->gold));
-    if (item->outcome != PL_OUTCOME_LABEL) {
-        item->prediction = pl_outcome_name(item->outcome);
-        return PL_OK;
-    }
+    item->answer_match = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
+    item->prediction = pl_outcome_name(item->outcome);
+    if (item->outcome != PL_OUTCOME_LABEL) return PL_OK;
     item->prediction_index = (int64_t)found;
     return canonical(arena, &item->prediction, found);
 }
 
-pl_status pl__items_answer(pl__items *items, const pl_generation *generations)
+/* Without: the answer itself is the prediction, and the target when one of the two readings takes it for that. */
+static pl_status read_text(pl__item *item)
+{
+    const pl_prompt *p = &item->prompt;
+    const char *text = item->filtered;
+    size_t ignored;
+    PL_TRY(pl_answer_label(&item->outcome, &ignored, text, strlen(text), NULL, 0));
+    PL_TRY(pl_answer_match(&item->answer_match, text, strlen(text), p->target));
+    item->label = p->target;
+    bool is_target = item->answer_match || item->exact_match;
+    item->prediction = is_target ? p->target : item->outcome == PL_OUTCOME_NONE ? "none" : text;
+    if (is_target) item->outcome = PL_OUTCOME_LABEL;
+    return PL_OK;
+}
+
+static pl_status filter_answer(pl__item *item, const pl_task *task, pl_arena *arena)
+{
+    pl_bytes text = {0};
+    char *copy = NULL;
+    pl_status status = pl_filter_apply(task->filter, &text, item->response, strlen(item->response));
+    if (status == PL_OK) status = pl_arena_text(arena, &copy, text.data, text.size);
+    item->filtered = copy;
+    pl_bytes_free(&text);
+    return status;
+}
+
+pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_generation *generations)
 {
     for (size_t i = 0; i < items->n; i++) {
         pl__item *item = &items->items[i];
@@ -204,7 +220,12 @@ pl_status pl__items_answer(pl__items *items, const pl_generation *generations)
         item->finite = true;
         item->label_index = label_index(&item->prompt);
         item->prediction_index = -1;
-        PL_TRY(read_answer(item, text, g->size, items->arena));
+        PL_TRY(filter_answer(item, task, items->arena));
+        PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, strlen(item->filtered),
+                                 item->prompt.target));
+        PL_TRY(item->prompt.n_choices > 0 ? read_label(item, items->arena) : read_text(item));
+        /* The task's own metric: lm-evaluation-harness scores labels by log-likelihood, so reading one is ours. */
+        item->correct = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE ? item->answer_match : item->exact_match;
         item->correct_norm = item->correct;
     }
     return PL_OK;

@@ -18,7 +18,9 @@ typedef struct pl__item {
     bool correct, correct_norm;
     bool finite;          /* false: a log-likelihood is NaN or infinite, so there is no prediction */
     double *score;        /* [prompt.n_choices] sum of a choice's token log-probabilities; NULL when generated */
-    const char *response; /* generated text; NULL for loglikelihood */
+    /* Generation only; NULL for loglikelihood: the text, and what the task's filter makes of it. */
+    const char *response, *filtered;
+    bool exact_match, answer_match; /* task/answer.h; `correct` is the task's own metric of the two */
 } pl__item;
 
 typedef struct pl__items {
@@ -34,7 +36,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
 /* Fills outcome, prediction, label, correct from log-likelihoods or generations. An item with a
  * log-likelihood that is not finite has no prediction and is not correct. */
 pl_status pl__items_score(pl__items *items, const pl_results *results);
-pl_status pl__items_answer(pl__items *items, const pl_generation *generations);
+pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_generation *generations);
 
 /* Puts everything but the states into the file: obs, loglik, labels, samples. */
 pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,

@@ -25,6 +25,8 @@
     X(OUTCOME, "outcome", PL_COLUMN_CATEGORY)                                                                          \
     X(CORRECT, "correct", PL_COLUMN_BOOL)                                                                              \
     X(ACC_NORM, "acc_norm", PL_COLUMN_BOOL)                                                                            \
+    X(EXACT_MATCH, "exact_match", PL_COLUMN_BOOL)                                                                      \
+    X(ANSWER_MATCH, "answer_match", PL_COLUMN_BOOL)                                                                    \
     X(N_TOKENS, "n_tokens", PL_COLUMN_INTEGER)                                                                         \
     X(TRUNCATED, "truncated", PL_COLUMN_CATEGORY)                                                                      \
     X(MERGED, "merged", PL_COLUMN_BOOL)
@@ -83,6 +85,8 @@ static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, con
         frame->columns[integers[i].column].values.integer[row] = (int64_t)integers[i].value;
     frame->columns[CORRECT].values.boolean[row] = item->correct;
     frame->columns[ACC_NORM].values.boolean[row] = item->correct_norm;
+    frame->columns[EXACT_MATCH].values.boolean[row] = item->exact_match;
+    frame->columns[ANSWER_MATCH].values.boolean[row] = item->answer_match;
     frame->columns[MERGED].values.boolean[row] = item->encoded.merged;
     return PL_OK;
 }
@@ -172,7 +176,7 @@ static json_t *sample_json(const pl__item *item, const pl_task *t, const pl_resu
         json_array_append_new(arguments, json_pack("[s%,{s:o,s:I}]", p->context, p->context_size, "until", until,
                                                    "max_gen_toks", (json_int_t)t->max_gen_toks));
         json_array_append_new(resps, json_pack("[s]", item->response));
-        json_array_append_new(filtered, json_string(item->response));
+        json_array_append_new(filtered, json_string(item->filtered));
     }
     return json_pack("{s:O,s:o,s:o,s:o,s:o}", "doc", t->test->items[item->index], "target",
                      p->gold == SIZE_MAX ? json_string(p->target) : json_integer((json_int_t)p->gold), "arguments",

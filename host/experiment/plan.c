@@ -111,19 +111,14 @@ static json_t *capture_json(const pl_spec *spec, const pl_plan_model *model)
                      pl_storage_name(spec->storage), "items", items);
 }
 
-static json_t *generation_json(const pl_task *task)
-{
-    json_t *until = json_array();
-    for (size_t i = 0; i < task->n_until; i++) json_array_append_new(until, json_string(task->until[i]));
-    return json_pack("{s:o,s:I}", "until", until, "max_gen_toks", (json_int_t)task->max_gen_toks);
-}
-
 /* What decides a unit's numbers, and nothing else: no paths, no model name, no batch size, no dates. */
 static pl_status identify(const pl_plan *plan, pl_plan_unit *unit, const char *device_class)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_plan_task *task = &plan->tasks[unit->task];
     const pl_task *t = task->task;
+    json_t *generation = NULL;
+    if (unit->readout == PL_READOUT_GENERATE) PL_TRY(pl_task_generation_json(&generation, t));
     json_t *config = json_pack(
         "{s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:{s:s,s:I,s:I,s:I,s:b},s:I,s:s,s:s,s:o,s:o,s:s}", "numerics",
         (int)PL_NUMERICS_VERSION, "format", (int)PL_UNIT_FORMAT_VERSION, "weights", model->digest, "tokenizer",
@@ -134,8 +129,7 @@ static pl_status identify(const pl_plan *plan, pl_plan_unit *unit, const char *d
         (json_int_t)unit->draw, "order", (json_int_t)unit->order, "balance", (int)(unit->arm->balance && task->classes),
         "seed", (json_int_t)plan->spec->seed, "truncation", pl_truncation_name(plan->spec->truncation), "compute",
         pl_dtype_name(model->spec->compute), "capture", unit->captures ? capture_json(plan->spec, model) : json_null(),
-        "generation", unit->readout == PL_READOUT_GENERATE ? generation_json(t) : json_null(), "device_class",
-        device_class);
+        "generation", generation ? generation : json_null(), "device_class", device_class);
     if (!config) return pl_fail(PL_E_MEMORY, "out of memory while planning");
     pl_bytes text = {0};
     char *copy = NULL;

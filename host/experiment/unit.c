@@ -50,7 +50,7 @@ static pl_status generate(pl__items *items, const pl_plan *plan, const pl_plan_u
     PL_TRY(pl_engine_generate(engine, model->tokenizer, requests, items->n, t->max_gen_toks, t->until, t->n_until,
                               pl_tokenizer_eos(model->tokenizer), progress, &generations));
     for (size_t i = 0; i < items->n; i++) cost->generated_tokens += generations[i].ids.n;
-    pl_status status = pl__items_answer(items, generations);
+    pl_status status = pl__items_answer(items, t, generations);
     pl_generations_free(generations, items->n);
     return status;
 }

@@ -95,12 +95,20 @@ static void put_metric(json_t *out, const pl_frame *obs, const char *column, con
     json_object_set_new(out, key, n > 1.0 ? json_real(sqrt(mean * (1.0 - mean) / (n - 1.0))) : json_string("N/A"));
 }
 
-static json_t *config_json(const report *r, const pl_unit_entry *e, const char *metric)
+static json_t *metric_list(const pl_unit_entry *e)
 {
-    return json_pack("{s:s,s:s,s:I,s:[{s:s,s:s,s:b}],s:i,s:{s:o,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s}}", "task", e->task,
-                     "output_type", strcmp(e->readout, "generate") ? "multiple_choice" : "generate_until",
-                     "num_fewshot", (json_int_t)e->k, "metric_list", "metric", metric, "aggregation", "mean",
-                     "higher_is_better", 1, "repeats", 1, "metadata", "version",
+    json_t *list = json_array();
+    for (const char *const *m = pl__sample_metrics(e); *m; m++)
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s,s:b}", "metric", *m, "aggregation", "mean", "higher_is_better", 1));
+    return list;
+}
+
+static json_t *config_json(const report *r, const pl_unit_entry *e)
+{
+    return json_pack("{s:s,s:s,s:I,s:o,s:i,s:{s:o,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s}}", "task", e->task, "output_type",
+                     strcmp(e->readout, "generate") ? "multiple_choice" : "generate_until", "num_fewshot",
+                     (json_int_t)e->k, "metric_list", metric_list(e), "repeats", 1, "metadata", "version",
                      plan_value(r, "tasks", e->task, "version"), "model", e->model, "template", e->template_name,
                      "role", e->role, "arm", e->arm, "draw", (json_int_t)e->draw, "order", (json_int_t)e->order, "seed",
                      (json_int_t)e->seed, "unit", e->id);
@@ -152,21 +160,18 @@ static void finish_groups(results *out)
 static void put_cell(const report *r, results *out, const pl_unit_entry *e, const pl_frame *obs)
 {
     char key[KEY_MAX], group[KEY_MAX];
-    const char *metric = pl__sample_metric(e);
     json_t *cell = json_object(), *better = json_object(), *items = plan_value(r, "tasks", e->task, "test_items");
     cell_key(key, r, e, false);
     cell_key(group, r, e, true);
     json_object_set_new(cell, "alias", json_string(key));
-    put_metric(cell, obs, "correct", metric);
-    json_object_set_new(better, metric, json_true());
-    if (!strcmp(metric, "acc") && pl_frame_column(obs, "acc_norm")) {
-        put_metric(cell, obs, "acc_norm", "acc_norm");
-        json_object_set_new(better, "acc_norm", json_true());
+    for (const char *const *m = pl__sample_metrics(e); *m; m++) {
+        put_metric(cell, obs, pl__metric_column(*m), *m);
+        json_object_set_new(better, *m, json_true());
     }
     add_to_group(out, group, key, cell);
     json_object_set_new(out->results, key, cell);
     json_object_set_new(out->higher_is_better, key, better);
-    json_object_set_new(out->configs, key, config_json(r, e, metric));
+    json_object_set_new(out->configs, key, config_json(r, e));
     json_object_set_new(out->versions, key, plan_value(r, "tasks", e->task, "version"));
     json_object_set_new(out->n_shot, key, json_integer(e->k));
     json_object_set_new(out->task_hashes, key, plan_value(r, "tasks", e->task, "task_hash"));

@@ -9,9 +9,16 @@
 #include "base/digest.h"
 #include "base/file.h"
 
-const char *pl__sample_metric(const pl_unit_entry *entry)
+const char *const *pl__sample_metrics(const pl_unit_entry *entry)
 {
-    return strcmp(entry->readout, "generate") ? "acc" : "exact_match";
+    static const char *const scored[] = {"acc", "acc_norm", NULL}, *const generated[] = {"exact_match", "answer_match",
+                                                                                         NULL};
+    return strcmp(entry->readout, "generate") ? scored : generated;
+}
+
+const char *pl__metric_column(const char *metric)
+{
+    return strcmp(metric, "acc") ? metric : "correct";
 }
 
 /* Python's repr of a float: the shortest text that reads back, with ".0" where it looks like an integer. */
@@ -149,8 +156,8 @@ pl_status pl__sample(json_t **out, const pl_unit_entry *entry, const char *task,
     put_text(sample, "filter", "none");
     json_object_set(sample, "metrics", metrics);
     put_hashes(sample, obs, row);
-    put_outcome(sample, metrics, obs, "correct", row, pl__sample_metric(entry));
-    if (!strcmp(pl__sample_metric(entry), "acc")) put_outcome(sample, metrics, obs, "acc_norm", row, "acc_norm");
+    for (const char *const *m = pl__sample_metrics(entry); *m; m++)
+        put_outcome(sample, metrics, obs, pl__metric_column(*m), row, *m);
     put_cell(sample, entry, task, obs, row);
     json_decref(metrics);
     json_decref(in);

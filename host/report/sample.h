@@ -10,7 +10,9 @@
 pl_status pl__sample(json_t **out, const pl_unit_entry *entry, const char *task, const pl_frame *obs, size_t row,
                      const char *stored, const char *where);
 
-/* The metric of a readout's correctness: "acc" of labels, "exact_match" of generated answers. */
-const char *pl__sample_metric(const pl_unit_entry *entry);
+/* The metrics of a readout, NULL-terminated: "acc" and "acc_norm" of log-likelihoods; "exact_match"
+ * (lm-evaluation-harness') and "answer_match" (ours, lenient) of generated answers. And the column that holds one. */
+const char *const *pl__sample_metrics(const pl_unit_entry *entry);
+const char *pl__metric_column(const char *metric);
 
 #endif

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_build.h"
 #include "jinja/tree.h"
+#include "task/answer.h"
 #include "task/task_keys.h"
 #include "task/task_parts.h"
 
@@ -89,68 +91,67 @@ static pl_status read_generation(pl_task *task, const pl__task_file *file)
             return pl_yaml_fail(node, "temperature: expected 0 (generation is greedy), found %g", temperature);
     }
     if (map && (node = pl_yaml_get(map, "until"))) return read_until(task, node);
-    bool one = strcmp(task->fewshot_delimiter, "\n") == 0 || !*task->fewshot_delimiter;
-    PL_TRY(pl_arena_new(task->arena, &task->until, 2));
-    if (!one) task->until[task->n_until++] = task->fewshot_delimiter;
-    task->until[task->n_until++] = "\n";
+    if (!*task->fewshot_delimiter) return PL_OK; /* nothing to stop at but the end of text */
+    PL_TRY(pl_arena_new(task->arena, &task->until, 1));
+    task->until[task->n_until++] = task->fewshot_delimiter;
     return PL_OK;
 }
 
-/* plumb always computes these; naming them changes nothing, naming another one would be ignored silently. */
-static pl_status check_metrics(const pl__task_file *file)
+/* Metrics that take no flags; of these only exact_match does. */
+static pl_status refuse_flags(const pl_yaml_node *entry, const char *metric)
+{
+    static const char *const flags[] = {"ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore"};
+    const pl_yaml_node *node;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if ((node = pl_yaml_get(entry, flags[i])))
+            return pl_yaml_fail(node, "%s is a flag of exact_match, not of %s", flags[i], metric);
+    return PL_OK;
+}
+
+static pl_status check_metric(const pl_yaml_node *entry, const char **name)
 {
     static const char *const known[] = {"acc", "acc_norm", "acc_bytes", "acc_token", "exact_match", NULL};
-    const pl_yaml_node *list = pl__task_file_get(file, "metric_list"), *node;
+    const pl_yaml_node *node;
+    const char *text;
+    bool higher;
+    PL_TRY(pl_yaml_check_keys(entry, pl_task_metric_keys));
+    if (!(node = pl_yaml_get(entry, "metric"))) return pl_yaml_fail(entry, "metric is missing");
+    PL_TRY(pl_yaml_to_text(name, node));
+    const char *const *k = known;
+    while (*k && strcmp(*k, *name) != 0) k++;
+    if (!*k)
+        return pl_yaml_fail(
+            node, "metric '%.60s' is not supported; expected acc, acc_norm, acc_bytes, acc_token or exact_match",
+            *name);
+    if ((node = pl_yaml_get(entry, "aggregation"))) {
+        PL_TRY(pl_yaml_to_text(&text, node));
+        if (strcmp(text, "mean") != 0) return pl_yaml_fail(node, "aggregation '%.60s': expected mean", text);
+    }
+    if ((node = pl_yaml_get(entry, "higher_is_better"))) {
+        PL_TRY(pl_yaml_to_bool(&higher, node));
+        if (!higher) return pl_yaml_fail(node, "higher_is_better: expected true for every supported metric");
+    }
+    return PL_OK;
+}
+
+/* plumb always computes these; naming them changes nothing but for exact_match's flags, naming another one would be
+ * ignored silently. */
+static pl_status read_metrics(pl_task *task, const pl__task_file *file)
+{
+    const pl_yaml_node *list = pl__task_file_get(file, "metric_list"), *exact = NULL;
     if (list && list->kind != PL_YAML_LIST)
         return pl_yaml_fail(list, "metric_list: expected a list of maps with 'metric'");
     for (size_t i = 0; list && i < list->n; i++) {
-        const char *text;
-        bool higher;
-        PL_TRY(pl_yaml_check_keys(list->items[i], pl_task_metric_keys));
-        if (!(node = pl_yaml_get(list->items[i], "metric"))) return pl_yaml_fail(list->items[i], "metric is missing");
-        PL_TRY(pl_yaml_to_text(&text, node));
-        const char *const *k = known;
-        while (*k && strcmp(*k, text) != 0) k++;
-        if (!*k)
-            return pl_yaml_fail(
-                node, "metric '%.60s' is not supported; expected acc, acc_norm, acc_bytes, acc_token or exact_match",
-                text);
-        if ((node = pl_yaml_get(list->items[i], "aggregation"))) {
-            PL_TRY(pl_yaml_to_text(&text, node));
-            if (strcmp(text, "mean") != 0) return pl_yaml_fail(node, "aggregation '%.60s': expected mean", text);
-        }
-        if ((node = pl_yaml_get(list->items[i], "higher_is_better"))) {
-            PL_TRY(pl_yaml_to_bool(&higher, node));
-            if (!higher) return pl_yaml_fail(node, "higher_is_better: expected true for every supported metric");
-        }
+        const char *name;
+        PL_TRY(check_metric(list->items[i], &name));
+        if (strcmp(name, "exact_match") != 0)
+            PL_TRY(refuse_flags(list->items[i], name));
+        else if (exact)
+            return pl_yaml_fail(list->items[i], "exact_match stands in the list twice");
+        else
+            exact = list->items[i];
     }
-    return PL_OK;
-}
-
-/* Only the filter that changes nothing: take_first over the one greedy answer. */
-static pl_status check_filters(const pl__task_file *file)
-{
-    const pl_yaml_node *list = pl__task_file_get(file, "filter_list");
-    if (list && list->kind != PL_YAML_LIST) return pl_yaml_fail(list, "filter_list: expected a list");
-    for (size_t i = 0; list && i < list->n; i++) {
-        PL_TRY(pl_yaml_check_keys(list->items[i], pl_task_filter_keys));
-        const pl_yaml_node *steps = pl_yaml_get(list->items[i], "filter");
-        if (!steps || steps->kind != PL_YAML_LIST)
-            return pl_yaml_fail(list->items[i], "filter: expected a list of functions");
-        for (size_t k = 0; k < steps->n; k++) {
-            const pl_yaml_node *node = pl_yaml_get(steps->items[k], "function");
-            const char *text = "";
-            if (node) PL_TRY(pl_yaml_to_text(&text, node));
-            if (strcmp(text, "take_first") != 0)
-                return pl_yaml_fail(
-                    steps->items[k],
-                    "filter '%.60s' is not supported; expected take_first (plumb reads the label out of an "
-                    "answer itself)",
-                    text);
-            PL_TRY(pl_yaml_check_keys(steps->items[k], pl_task_filter_step_keys));
-        }
-    }
-    return PL_OK;
+    return pl_exact_match_make(&task->exact_match, exact);
 }
 
 static pl_status check_fewshot_config(const pl__task_file *file)
@@ -323,8 +324,8 @@ static pl_status read_all(pl_task *task, const pl__task_file *file)
     if ((node = pl__task_file_get(file, "num_fewshot"))) PL_TRY(pl_yaml_to_size(&task->num_fewshot, node));
     PL_TRY(read_generation(task, file));
     PL_TRY(read_metadata(task, file));
-    PL_TRY(check_metrics(file));
-    PL_TRY(check_filters(file));
+    PL_TRY(read_metrics(task, file));
+    PL_TRY(pl_filter_make(&task->filter, pl__task_file_get(file, "filter_list")));
     PL_TRY(check_fewshot_config(file));
     PL_TRY(read_data(task, file));
     PL_TRY(read_plumb(task, file));
@@ -359,10 +360,28 @@ void pl_task_free(pl_task *task)
         pl_jinja_free(task->templates[i].doc_to_target);
         pl_jinja_free(task->templates[i].doc_to_choice);
     }
+    pl_exact_match_free(task->exact_match);
+    pl_filter_free(task->filter);
     pl_data_free(task->test);
     pl_data_free(task->fewshot);
     pl_arena_free(task->arena);
     free(task);
+}
+
+pl_status pl_task_generation_json(json_t **out, const pl_task *task)
+{
+    json_t *flags = NULL;
+    pl_json_builder b;
+    PL_TRY(pl_exact_match_flags(task->exact_match, &flags));
+    pl_json_begin(&b);
+    pl_json_open_list(&b, "until");
+    for (size_t i = 0; i < task->n_until; i++) pl_json_put_text(&b, NULL, task->until[i]);
+    pl_json_close(&b);
+    pl_json_put_size(&b, "max_gen_toks", task->max_gen_toks);
+    pl_json_put_shared(&b, "filter", pl_filter_json(task->filter));
+    pl_json_put(&b, "exact_match", flags);
+    pl_json_put_integer(&b, "answer_rule", PL_ANSWER_RULE);
+    return pl_json_end(&b, out, "a task's generation");
 }
 
 const pl_template *pl_task_template(const pl_task *task, const char *name)

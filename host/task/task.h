@@ -17,6 +17,8 @@
 #include "base/memory.h"
 #include "jinja/jinja.h"
 #include "task/data.h"
+#include "task/exact_match.h"
+#include "task/filter.h"
 
 typedef enum pl_role { PL_ROLE_ID, PL_ROLE_DEV, PL_ROLE_OOD } pl_role;
 const char *pl_role_name(pl_role role); /* "id", "dev", "ood" */
@@ -48,8 +50,11 @@ typedef struct pl_task {
     bool fewshot_is_test;   /* the two have the same bytes: an item must never be among its own shots */
     const char *group;      /* field whose equal values must not straddle shots and item; NULL: none */
     size_t n_until;
-    const char **until; /* stop strings of generation; default: the few-shot delimiter and "\n" */
+    const char *
+        *until; /* stop strings of generation; default: the few-shot delimiter, as lm-evaluation-harness has it */
     size_t max_gen_toks;
+    pl_filter *filter;           /* what is done to a generated answer before it is compared */
+    pl_exact_match *exact_match; /* with the flags of metric_list */
     char digest[PL_SHA256_TEXT]; /* task_hash: SHA-256 of the task's canonical JSON, includes resolved */
     pl_arena *arena;
 } pl_task;
@@ -57,6 +62,10 @@ typedef struct pl_task {
 /* Relative dataset paths are looked up beside the task file; ${VAR} comes from the environment. */
 pl_status pl_task_open(pl_task **out, const char *path);
 void pl_task_free(pl_task *task); /* takes NULL */
+
+/* What decides the answers of a generating unit and how they are read, for its identity: stop strings, length, filter,
+ * flags of exact_match and the version of our own reading. A new reference. */
+pl_status pl_task_generation_json(json_t **out, const pl_task *task);
 
 const pl_template *pl_task_template(const pl_task *task, const char *name); /* NULL: no such template */
 

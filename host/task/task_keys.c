@@ -19,7 +19,7 @@ const pl_yaml_key pl_task_root_keys[] = {
     {"num_fewshot", "0", "checked and left to the experiment's `shots`"},
     {"generation_kwargs", "`until` is `[fewshot_delimiter]`", "where generation ends"},
     {"metric_list", "all that the readout allows", "metrics, checked; flags of `exact_match`"},
-    {"filter_list", "none", "`take_first` only, which changes nothing in greedy answers"},
+    {"filter_list", "none", "one filter: what is done to a generated answer before it is compared"},
     {"metadata", "none", "the task's version"},
     {"plumb", "none", "what plumb adds"},
     {NULL},
@@ -43,17 +43,25 @@ const pl_yaml_key pl_task_metric_keys[] = {
     {"metric", "required", "`acc`, `acc_norm`, `acc_bytes`, `acc_token`, `exact_match`"},
     {"aggregation", "`mean`", "`mean` only"},
     {"higher_is_better", "true", "true only"},
+    {"ignore_case", "false", "of `exact_match`: both texts in small letters"},
+    {"ignore_punctuation", "false", "of `exact_match`: without ASCII's punctuation"},
+    {"ignore_numbers", "false", "of `exact_match`: without the digits 0 to 9"},
+    {"regexes_to_ignore", "none", "of `exact_match`: a list; what matches is taken out first (Python's `re`)"},
     {NULL},
 };
 
 const pl_yaml_key pl_task_filter_keys[] = {
-    {"name", "none", "the filter's name"},
-    {"filter", "required", "its steps"},
+    {"name", "required", "the filter's name, behind the metric in results.json"},
+    {"filter", "required", "its steps, one behind the other"},
     {NULL},
 };
 
 const pl_yaml_key pl_task_filter_step_keys[] = {
-    {"function", "required", "`take_first`"},
+    {"function", "required", "`take_first`, `remove_whitespace`, `lowercase`, `uppercase`, `regex`"},
+    {"regex_pattern", "`#### (\\-?[0-9\\.\\,]+)`",
+     "of `regex`: what is looked for (Python's `re`); its group when it has one"},
+    {"group_select", "0", "of `regex`: which match; -1 is the last"},
+    {"fallback", "`[invalid]`", "of `regex`: the answer when nothing matches"},
     {NULL},
 };
 

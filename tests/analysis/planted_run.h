@@ -118,6 +118,12 @@ static inline void planted_obs(const planted *p, pl_unit_writer *w, const size_t
     c = planted_column(f, "correct", PL_COLUMN_BOOL);
     for (size_t r = 0; r < p->n; r++)
         c->values.boolean[r] = p->prediction(item_of[r], k, s) == planted_gold(item_of[r]);
+    static const char *const generated[] = {"exact_match", "answer_match"};
+    for (size_t i = 0; p->generate && i < 2; i++) {
+        c = planted_column(f, generated[i], PL_COLUMN_BOOL);
+        for (size_t r = 0; r < p->n; r++)
+            c->values.boolean[r] = i > 0 || p->prediction(item_of[r], k, s) == planted_gold(item_of[r]);
+    }
     if (s < p->norm_draws) {
         c = planted_column(f, "acc_norm", PL_COLUMN_BOOL);
         for (size_t r = 0; r < p->n; r++) c->values.boolean[r] = planted_gold(item_of[r]) == 0;

@@ -74,9 +74,9 @@ static void test_defaults(void **state)
     assert_string_equal(task->templates[0].name, "default");
     assert_int_equal(task->templates[0].role, PL_ROLE_ID);
     assert_string_equal(task->templates[0].target_delimiter, " ");
-    assert_int_equal(task->n_until, 2);
+    assert_int_equal(task->n_until, 1);
     assert_string_equal(task->until[0], "\n\n");
-    assert_string_equal(task->until[1], "\n");
+    assert_string_equal(pl_filter_name(task->filter), "none");
     assert_int_equal(task->max_gen_toks, 256);
     assert_int_equal(task->test->n, 2);
     assert_int_equal(task->fewshot->n, 2);
@@ -103,6 +103,45 @@ static void test_label_outside_the_set_names_the_item(void **state)
     assert_non_null(strstr(pl_error_text(), "[task good, template default, evaluated item doc_id 1]"));
     pl_arena_free(arena);
     pl_task_free(task);
+}
+
+/* Where generation stops, what is done to the answer, and how it is compared: the defaults are lm-evaluation-harness'.
+ */
+static void test_generation(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *keys, *json;
+    } cases[] = {
+        {"", "{\"until\": [\"\\n\\n\"], \"max_gen_toks\": 256, \"filter\": null, \"exact_match\": {}, "
+             "\"answer_rule\": 2}"},
+        {"fewshot_delimiter: \"##\"\ngeneration_kwargs: {max_gen_toks: 8}\n",
+         "{\"until\": [\"##\"], \"max_gen_toks\": 8, \"filter\": null, \"exact_match\": {}, \"answer_rule\": 2}"},
+        {"fewshot_delimiter: \"\"\n", "{\"until\": [], \"max_gen_toks\": 256, \"filter\": null, \"exact_match\": {}, "
+                                      "\"answer_rule\": 2}"},
+        {"generation_kwargs: {until: [\"\\n\", Q]}\nmetric_list: [{metric: exact_match, ignore_case: true, "
+         "ignore_numbers: false, regexes_to_ignore: [\",\"]}]\nfilter_list: [{name: strip, filter: [{function: "
+         "remove_whitespace}, {function: take_first}]}]\n",
+         "{\"until\": [\"\\n\", \"Q\"], \"max_gen_toks\": 256, \"filter\": [{\"function\": "
+         "\"remove_whitespace\"}, {\"function\": \"take_first\"}], \"exact_match\": {\"ignore_case\": true, "
+         "\"regexes_to_ignore\": [\",\"]}, \"answer_rule\": 2}"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_task *task;
+        json_t *found, *expected = json_loads(cases[i].json, 0, NULL);
+        char text[1024];
+        snprintf(text, sizeof text,
+                 "task: t\ntest_split: test.jsonl\noutput_type: generate_until\ndoc_to_text: text\ndoc_to_target: "
+                 "word\n%s",
+                 cases[i].keys);
+        write_file("x.yaml", text);
+        if (open_task(&task, "x.yaml") != PL_OK) fail_msg("%s", pl_error_text());
+        assert_int_equal(pl_task_generation_json(&found, task), PL_OK);
+        assert_true(json_equal(found, expected));
+        json_decref(found);
+        json_decref(expected);
+        pl_task_free(task);
+    }
 }
 
 /* A task file and what the error must hold. */
@@ -181,8 +220,19 @@ static void test_mistakes_are_named(void **state)
         {FREE "generation_kwargs: {max_gen_toks: 0}\n", "expected 1 or more"},
         {FREE "metric_list: [{metric: bleu}]\n", "metric 'bleu' is not supported"},
         {FREE "metric_list: [{metric: acc, aggregation: median}]\n", "expected mean"},
-        {FREE "metric_list: [{metric: exact_match, ignore_case: true}]\n", "unknown key 'ignore_case'"},
-        {FREE "filter_list: [{name: x, filter: [{function: regex}]}]\n", "filter 'regex' is not supported"},
+        {FREE "metric_list: [{metric: acc, ignore_case: true}]\n", "ignore_case is a flag of exact_match, not of acc"},
+        {FREE "metric_list: [{metric: exact_match, ignore_space: true}]\n", "unknown key 'ignore_space'"},
+        {FREE "metric_list: [{metric: exact_match, regexes_to_ignore: x}]\n", "expected a list of up to"},
+        {FREE "metric_list: [{metric: exact_match, regexes_to_ignore: ['(a']}]\n",
+         "x.yaml:7:57: regexes_to_ignore: '(a' is no regular expression"},
+        {FREE "metric_list: [{metric: exact_match, regexes_to_ignore: ['\\p{L}']}]\n",
+         "an escape that is not supported"},
+        {FREE "metric_list: [{metric: exact_match}, {metric: exact_match}]\n", "stands in the list twice"},
+        {FREE "filter_list: [{name: x, filter: [{function: map}]}]\n", "filter 'map' is not supported"},
+        {FREE "filter_list: [{name: x, filter: [{function: regex, regex_pattern: '('}]}]\n",
+         "x.yaml:7:67: regex_pattern: '(' is no"},
+        {FREE "filter_list: [{name: x, filter: [{function: take_first, fallback: a}]}]\n", "fallback belongs to"},
+        {FREE "filter_list: [{name: a, filter: []}, {name: b, filter: []}]\n", "expected a list of one filter"},
         {FREE "fewshot_config: {sampler: first_n}\n", "sampler 'first_n' is not supported"},
         {FREE "metadata: {versoin: 1}\n", "did you mean 'version'?"},
         {FREE "plumb: {templates: []}\n", "expected a list of at least one template"},
@@ -346,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_generation),
         cmocka_unit_test(test_label_outside_the_set_names_the_item),
         cmocka_unit_test(test_mistakes_are_named),
         cmocka_unit_test(test_digests_do_not_hang_on_paths),
