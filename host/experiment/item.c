@@ -173,8 +173,8 @@ static pl_status read_label(pl__item *item, pl_arena *arena)
 {
     const pl_prompt *p = &item->prompt;
     size_t found = SIZE_MAX;
-    PL_TRY(pl_answer_label(&item->outcome, &found, item->filtered, strlen(item->filtered), p->choice_texts,
-                           p->n_choices));
+    PL_TRY(
+        pl_answer_label(&item->outcome, &found, item->filtered, strlen(item->filtered), p->choice_texts, p->n_choices));
     PL_TRY(canonical(arena, &item->label, p->gold));
     item->answer_match = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
     item->prediction = pl_outcome_name(item->outcome);

@@ -16,8 +16,8 @@ typedef struct pl__item {
     const char *label;      /* canonical gold */
     int64_t label_index, prediction_index; /* among the choices; -1: none, other, not finite, an open answer */
     bool correct, correct_norm;
-    bool finite;          /* false: a log-likelihood is NaN or infinite, so there is no prediction */
-    double *score;        /* [prompt.n_choices] sum of a choice's token log-probabilities; NULL when generated */
+    bool finite;   /* false: a log-likelihood is NaN or infinite, so there is no prediction */
+    double *score; /* [prompt.n_choices] sum of a choice's token log-probabilities; NULL when generated */
     /* Generation only; NULL for loglikelihood: the text, and what the task's filter makes of it. */
     const char *response, *filtered;
     bool exact_match, answer_match; /* task/answer.h; `correct` is the task's own metric of the two */
