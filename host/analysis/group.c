@@ -65,16 +65,11 @@ static pl_status read_cell(pl__group *f, pl__cell *cell)
 {
     pl_unit_reader *reader = NULL;
     pl_status status;
-    json_t *random = NULL;
     PL_GOTO(status, done, pl_unit_open(&reader, cell->path));
     PL_GOTO(status, done, pl_unit_get_obs(reader, &cell->obs));
     if (!strcmp(cell->entry->readout, "loglikelihood"))
         PL_GOTO(status, done, pl_unit_get_loglik(reader, f->arena, &cell->loglik));
-    /* The attribute is there in units of random checkpoints only. */
-    if (pl_unit_get_attribute(reader, "random_weights", &random) == PL_OK && json_integer_value(random) != 0)
-        f->random_weights = true;
-    json_decref(random);
-    f->random_weights = f->random_weights || cell->entry->random_weights;
+    f->random_weights = cell->entry->random_weights;
     if (cell->obs->n_rows > f->n_largest) f->n_largest = cell->obs->n_rows;
 done:
     pl_unit_close(reader);

@@ -5,22 +5,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/json.h"
-#include "store/run_folder.h"
+#include "store/plan_file.h"
 
-/* One object of plan.json's "units". Texts are borrowed from the plan. */
+/* One unit of the plan. Texts are borrowed from it. */
 typedef struct pl_unit_entry {
     const char *id, *model, *task, *arm, *readout, *template_name;
-    const char *role; /* "id", "dev", "ood"; "" when the plan gives none */
+    const char *role; /* "id", "dev", "ood" */
     long long k, draw, order, seed;
     size_t n_labels; /* 0: an open answer */
-    double chance;   /* 1/n_labels, or what the plan says; NaN when there is none */
+    double chance;   /* 1/n_labels; NaN for an open answer */
     bool random_weights;
     bool done; /* units/<id>.h5 is there */
 } pl_unit_entry;
 
-/* In plan order; the arena owns the array. PL_E_INPUT names the unit and key that are wrong. */
-pl_status pl_unit_entries(pl_unit_entry **out, size_t *n, const json_t *plan, const pl_run_folder *run,
+/* In plan order; the arena owns the array. */
+pl_status pl_unit_entries(pl_unit_entry **out, size_t *n, const pl_plan_file *plan, const pl_run_folder *run,
                           pl_arena *arena);
 
 /* Equal in all that makes a family: model, task, arm, readout, k. */

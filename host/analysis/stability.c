@@ -143,14 +143,14 @@ pl_status pl_stability_of_run(pl_stability_table **out, const pl_run_folder *run
     pl_stability_table *table = NULL;
     pl_unit_entry *entries;
     pl__rows rows = {0};
-    json_t *plan = NULL;
+    pl_plan_file *plan = NULL;
     size_t n;
     *out = NULL;
     *n_missing = 0;
     PL_TRY(pl_new(&table, 1));
     PL_GOTO(status, done, pl_arena_create(&table->arena));
     rows.arena = table->arena;
-    PL_GOTO(status, done, pl_run_folder_plan(run, &plan));
+    PL_GOTO(status, done, pl_plan_file_read(&plan, run));
     PL_GOTO(status, done, pl_unit_entries(&entries, &n, plan, run, table->arena));
     for (size_t i = 0; i < n; i++) *n_missing += !entries[i].done;
     PL_GOTO(status, done, all_rows(table, &rows, run, entries, n));
@@ -161,7 +161,7 @@ pl_status pl_stability_of_run(pl_stability_table **out, const pl_run_folder *run
     table = NULL;
 done:
     pl__rows_free(&rows);
-    json_decref(plan);
+    pl_plan_file_free(plan);
     pl_stability_free(table);
     return status;
 }

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "experiment/draw.h"
 #include "experiment/states.h"
+#include "store/plan_file.h"
 
 /* ---- models ---- */
 
@@ -201,51 +202,64 @@ static pl_status add_arm(pl_plan *plan, size_t *capacity, pl_plan_unit unit, con
 
 /* ---- plan.json ---- */
 
-static json_t *unit_json(const pl_plan *plan, const pl_plan_unit *unit)
+/* What plan.json says; borrowed from the plan but for the arrays, which are the arena's. */
+static pl_status make_models_and_tasks(pl_plan_file *file, const pl_plan *plan)
 {
-    const pl_plan_model *model = &plan->models[unit->model];
-    const pl_plan_task *task = &plan->tasks[unit->task];
-    return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:b}", "id", unit->id, "model",
-                     model->spec->name, "task", task->task->name, "arm", "prompt", "readout",
-                     pl_readout_name(unit->readout), "template", unit->template->name, "role", pl_role_name(unit->role),
-                     "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw, "order", (json_int_t)unit->order, "seed",
-                     (json_int_t)plan->spec->seed, "items", (json_int_t)task->n_items, "n_labels",
-                     (json_int_t)task->n_choices, "random_weights", (int)model->checkpoint->config.random_weights);
+    PL_TRY(pl_arena_new(plan->arena, &file->models, plan->n_models));
+    PL_TRY(pl_arena_new(plan->arena, &file->tasks, plan->n_tasks));
+    for (; file->n_models < plan->n_models; file->n_models++) {
+        const pl_plan_model *m = &plan->models[file->n_models];
+        file->models[file->n_models] = (pl_planned_model){.name = m->spec->name,
+                                                          .weights = m->digest,
+                                                          .tokenizer = pl_tokenizer_digest(m->tokenizer),
+                                                          .model_type = m->checkpoint->config.model_type,
+                                                          .parameters = m->checkpoint->n_parameters,
+                                                          .random_weights = m->checkpoint->config.random_weights};
+    }
+    for (; file->n_tasks < plan->n_tasks; file->n_tasks++) {
+        const pl_plan_task *t = &plan->tasks[file->n_tasks];
+        pl_planned_task *out = &file->tasks[file->n_tasks];
+        *out = (pl_planned_task){.name = t->task->name,
+                                 .version = t->task->version ? t->task->version : "",
+                                 .task_hash = t->task->digest,
+                                 .items = t->n_items,
+                                 .test_items = t->task->test->n,
+                                 .n_labels = t->n_choices};
+        PL_TRY(pl_arena_new(plan->arena, &out->templates, t->n_templates));
+        for (; out->n_templates < t->n_templates; out->n_templates++)
+            out->templates[out->n_templates] = (pl_planned_template){.name = t->templates[out->n_templates]->name,
+                                                                     .role = pl_role_name(t->roles[out->n_templates]),
+                                                                     .config = t->templates[out->n_templates]->config};
+    }
+    return PL_OK;
 }
 
 static pl_status make_json(pl_plan *plan)
 {
     pl_bytes ids = {0};
-    json_t *units = json_array(), *models = json_array(), *tasks = json_array();
-    pl_status status = PL_OK;
-    for (size_t i = 0; i < plan->n_units; i++) {
-        PL_GOTO(status, done, pl_bytes_text(&ids, plan->units[i].id));
-        json_array_append_new(units, unit_json(plan, &plan->units[i]));
-    }
-    for (size_t i = 0; i < plan->n_models; i++) {
-        const pl_plan_model *m = &plan->models[i];
-        json_array_append_new(models, json_pack("{s:s,s:s,s:s,s:s,s:I,s:b}", "name", m->spec->name, "weights",
-                                                m->digest, "tokenizer", pl_tokenizer_digest(m->tokenizer), "model_type",
-                                                m->checkpoint->config.model_type, "parameters",
-                                                (json_int_t)m->checkpoint->n_parameters, "random_weights",
-                                                (int)m->checkpoint->config.random_weights));
-    }
-    for (size_t i = 0; i < plan->n_tasks; i++) {
-        const pl_plan_task *t = &plan->tasks[i];
-        json_array_append_new(tasks,
-                              json_pack("{s:s,s:s,s:s,s:I,s:I}", "name", t->task->name, "version",
-                                        t->task->version ? t->task->version : "", "task_hash", t->task->digest, "items",
-                                        (json_int_t)t->n_items, "test_items", (json_int_t)t->task->test->n));
+    pl_plan_file file = {.name = plan->spec->name, .hash = plan->hash};
+    pl_status status;
+    PL_GOTO(status, done, make_models_and_tasks(&file, plan));
+    PL_GOTO(status, done, pl_arena_new(plan->arena, &file.units, plan->n_units));
+    for (; file.n_units < plan->n_units; file.n_units++) {
+        const pl_plan_unit *u = &plan->units[file.n_units];
+        PL_GOTO(status, done, pl_bytes_text(&ids, u->id));
+        file.units[file.n_units] = (pl_planned_unit){.id = u->id,
+                                                     .model = u->model,
+                                                     .task = u->task,
+                                                     .arm = "prompt",
+                                                     .readout = pl_readout_name(u->readout),
+                                                     .template_name = u->template->name,
+                                                     .role = pl_role_name(u->role),
+                                                     .k = u->k,
+                                                     .draw = u->draw,
+                                                     .order = u->order,
+                                                     .seed = plan->spec->seed};
     }
     PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
     pl_hash128(plan->hash, ids.data, ids.size);
-    plan->json = json_pack("{s:i,s:s,s:s,s:O,s:O,s:O}", "format", 1, "name", plan->spec->name, "hash", plan->hash,
-                           "models", models, "tasks", tasks, "units", units);
-    if (!plan->json) status = pl_fail(PL_E_MEMORY, "out of memory while planning");
+    status = pl_plan_file_json(&plan->json, &file);
 done:
-    json_decref(units);
-    json_decref(models);
-    json_decref(tasks);
     pl_bytes_free(&ids);
     return status;
 }

@@ -28,7 +28,7 @@ typedef struct results {
 
 typedef struct report {
     const pl_run_folder *run;
-    const json_t *plan;
+    const pl_plan_file *plan;
     pl_unit_entry *entries;
     size_t n;
     bool several_models, several_seeds;
@@ -61,23 +61,18 @@ static void file_part(char out[256], const char *name)
     out[i] = '\0';
 }
 
-/* The entry of plan.json's "models" or "tasks" with this name; NULL when there is none. Borrowed. */
-static const json_t *plan_entry(const report *r, const char *list, const char *name)
+static const pl_planned_task *task_of(const report *r, const char *name)
 {
-    size_t i;
-    json_t *entry;
-    json_array_foreach(json_object_get(r->plan, list), i, entry)
-    {
-        const char *here = json_string_value(json_object_get(entry, "name"));
-        if (here && !strcmp(here, name)) return entry;
-    }
-    return NULL;
+    const pl_planned_task *t = r->plan->tasks;
+    while (strcmp(t->name, name)) t++; /* the reader of the plan has found every unit's */
+    return t;
 }
 
-static json_t *plan_value(const report *r, const char *list, const char *name, const char *key)
+static const pl_planned_model *model_of(const report *r, const char *name)
 {
-    json_t *value = json_object_get(plan_entry(r, list, name), key);
-    return value ? json_incref(value) : json_null();
+    const pl_planned_model *m = r->plan->models;
+    while (strcmp(m->name, name)) m++;
+    return m;
 }
 
 /* Mean and lm-eval's standard error (SD with n - 1, over root n) of a true/false column; nothing when it is absent. */
@@ -109,8 +104,8 @@ static json_t *config_json(const report *r, const pl_unit_entry *e)
     return json_pack("{s:s,s:s,s:I,s:o,s:i,s:{s:o,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s}}", "task", e->task, "output_type",
                      strcmp(e->readout, "generate") ? "multiple_choice" : "generate_until", "num_fewshot",
                      (json_int_t)e->k, "metric_list", metric_list(e), "repeats", 1, "metadata", "version",
-                     plan_value(r, "tasks", e->task, "version"), "model", e->model, "template", e->template_name,
-                     "role", e->role, "arm", e->arm, "draw", (json_int_t)e->draw, "order", (json_int_t)e->order, "seed",
+                     json_string(task_of(r, e->task)->version), "model", e->model, "template", e->template_name, "role",
+                     e->role, "arm", e->arm, "draw", (json_int_t)e->draw, "order", (json_int_t)e->order, "seed",
                      (json_int_t)e->seed, "unit", e->id);
 }
 
@@ -160,7 +155,8 @@ static void finish_groups(results *out)
 static void put_cell(const report *r, results *out, const pl_unit_entry *e, const pl_frame *obs)
 {
     char key[KEY_MAX], group[KEY_MAX];
-    json_t *cell = json_object(), *better = json_object(), *items = plan_value(r, "tasks", e->task, "test_items");
+    json_t *cell = json_object(), *better = json_object(),
+           *items = json_integer((json_int_t)task_of(r, e->task)->test_items);
     cell_key(key, r, e, false);
     cell_key(group, r, e, true);
     json_object_set_new(cell, "alias", json_string(key));
@@ -172,9 +168,9 @@ static void put_cell(const report *r, results *out, const pl_unit_entry *e, cons
     json_object_set_new(out->results, key, cell);
     json_object_set_new(out->higher_is_better, key, better);
     json_object_set_new(out->configs, key, config_json(r, e));
-    json_object_set_new(out->versions, key, plan_value(r, "tasks", e->task, "version"));
+    json_object_set_new(out->versions, key, json_string(task_of(r, e->task)->version));
     json_object_set_new(out->n_shot, key, json_integer(e->k));
-    json_object_set_new(out->task_hashes, key, plan_value(r, "tasks", e->task, "task_hash"));
+    json_object_set_new(out->task_hashes, key, json_string(task_of(r, e->task)->task_hash));
     json_object_set_new(out->n_samples, key,
                         json_pack("{s:o,s:I}", "original", items, "effective", (json_int_t)obs->n_rows));
 }
@@ -217,9 +213,10 @@ static json_t *results_json(const report *r, const char *model, results *s)
     char model_args[512], plain[256];
     snprintf(model_args, sizeof model_args, "pretrained=%s", model);
     file_part(plain, model);
-    json_t *config = json_pack("{s:s,s:s,s:o,s:o,s:n,s:{}}", "model", "plumb", "model_args", model_args,
-                               "model_num_parameters", plan_value(r, "models", model, "parameters"), "random_weights",
-                               plan_value(r, "models", model, "random_weights"), "limit", "gen_kwargs");
+    json_t *config =
+        json_pack("{s:s,s:s,s:o,s:o,s:n,s:{}}", "model", "plumb", "model_args", model_args, "model_num_parameters",
+                  json_integer((json_int_t)model_of(r, model)->parameters), "random_weights",
+                  json_boolean(model_of(r, model)->random_weights), "limit", "gen_kwargs");
     return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:s,s:s}", "results", s->results, "groups",
                      s->groups, "group_subtasks", s->group_subtasks, "configs", s->configs, "versions", s->versions,
                      "n-shot", s->n_shot, "higher_is_better", s->higher_is_better, "n-samples", s->n_samples, "config",
@@ -296,15 +293,15 @@ static pl_status write_all(report *r)
 pl_status pl_report_lm_eval(const pl_run_folder *run)
 {
     report r = {.run = run};
-    json_t *plan = NULL;
+    pl_plan_file *plan = NULL;
     pl_status status;
     PL_GOTO(status, done, pl_arena_create(&r.arena));
-    PL_GOTO(status, done, pl_run_folder_plan(run, &plan));
+    PL_GOTO(status, done, pl_plan_file_read(&plan, run));
     r.plan = plan;
     PL_GOTO(status, done, pl_unit_entries(&r.entries, &r.n, plan, run, r.arena));
     status = write_all(&r);
 done:
-    json_decref(plan);
+    pl_plan_file_free(plan);
     pl_arena_free(r.arena);
     return status;
 }

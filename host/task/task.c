@@ -359,6 +359,7 @@ void pl_task_free(pl_task *task)
         pl_jinja_free(task->templates[i].doc_to_text);
         pl_jinja_free(task->templates[i].doc_to_target);
         pl_jinja_free(task->templates[i].doc_to_choice);
+        json_decref(task->templates[i].config);
     }
     pl_exact_match_free(task->exact_match);
     pl_filter_free(task->filter);

@@ -34,8 +34,9 @@ typedef struct pl_template {
     pl_role role;
     pl_jinja *doc_to_text, *doc_to_target, *doc_to_choice; /* doc_to_choice: NULL without choices */
     const char *target_delimiter;
-    char digest[PL_HASH_TEXT]; /* XXH3-128 of all that decides this template's texts, description and delimiters
-                                  included */
+    json_t *config; /* all that decides its texts, under lm-evaluation-harness' names and as the files say it: doc_to_*,
+                       description, delimiters, output_type */
+    char digest[PL_HASH_TEXT]; /* XXH3-128 of config */
 } pl_template;
 
 typedef struct pl_task {

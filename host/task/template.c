@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_build.h"
 #include "jinja/tree.h"
 #include "task/task_keys.h"
 #include "task/task_parts.h"
@@ -117,27 +118,33 @@ failed:
     return status;
 }
 
-/* XXH3-128 of the sources that decide a template's texts. */
-static pl_status make_digest(pl_template *t, const pl_task *task, const pl__task_file *file, const pl_yaml_node *own)
+/* All that decides a template's texts, as the files say it, and its XXH3-128. */
+static pl_status make_config(pl_template *t, const pl_task *task, const pl__task_file *file, const pl_yaml_node *own)
 {
     static const char *const keys[] = {"doc_to_text", "doc_to_target", "doc_to_choice", NULL};
+    static const char *const output_types[] = {"multiple_choice", "loglikelihood", "generate_until"};
     pl_bytes text = {0};
-    json_t *all = json_pack("{s:s, s:s, s:s, s:i}", "description", task->description, "fewshot_delimiter",
-                            task->fewshot_delimiter, "target_delimiter", t->target_delimiter, "output_type",
-                            (int)task->output_type);
-    pl_status status = all ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory while reading a task");
+    pl_json_builder b;
+    pl_status status = PL_OK;
+    pl_json_begin(&b);
     for (const char *const *key = keys; *key && status == PL_OK; key++) {
         const pl_yaml_node *node = inherited(file, own, *key);
         json_t *value = NULL;
         if (!node) continue;
         status = pl_yaml_to_json(&value, node);
-        if (status == PL_OK && json_object_set_new(all, *key, value) != 0)
-            status = pl_fail(PL_E_MEMORY, "out of memory while reading a task");
+        if (status == PL_OK) pl_json_put(&b, *key, value);
     }
-    if (status == PL_OK) status = pl_json_canonical(&text, all);
+    pl_json_put_text(&b, "description", task->description);
+    pl_json_put_text(&b, "target_delimiter", t->target_delimiter);
+    pl_json_put_text(&b, "fewshot_delimiter", task->fewshot_delimiter);
+    pl_json_put_text(&b, "output_type", output_types[task->output_type]);
+    if (status == PL_OK)
+        status = pl_json_end(&b, &t->config, "a template's description");
+    else
+        pl_json_discard(&b);
+    if (status == PL_OK) status = pl_json_canonical(&text, t->config);
     if (status == PL_OK) pl_hash128(t->digest, text.data, text.size);
     pl_bytes_free(&text);
-    json_decref(all);
     return status;
 }
 
@@ -190,7 +197,7 @@ static pl_status make_template(pl_template *t, const pl_task *task, const pl__ta
     PL_TRY(make_one(&t->doc_to_text, task, text, "doc_to_text"));
     PL_TRY(make_one(&t->doc_to_target, task, target, "doc_to_target"));
     if (choice) PL_TRY(make_choices(&t->doc_to_choice, task, choice));
-    return make_digest(t, task, file, own);
+    return make_config(t, task, file, own);
 }
 
 /* The first item of each set, so that a mistake shows before anything runs. */

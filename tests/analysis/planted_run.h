@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
+#include "store/plan_file.h"
 #include "store/run_folder.h"
 #include "store/unit_file.h"
 
@@ -63,24 +64,47 @@ static inline void planted_id(char out[64], size_t template, size_t draw, bool g
 
 static inline json_t *planted_plan(const planted *p)
 {
-    json_t *units = json_array();
-    for (size_t s = 0; s < p->draws; s++) {
-        for (size_t k = 0; k < p->t; k++) {
-            char id[64], name[32];
-            planted_id(id, k, s, p->generate);
-            snprintf(name, sizeof name, "t%zu", k);
-            json_array_append_new(units, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:i,s:I,s:i,s:i,s:I,s:i,s:b}", "id",
-                                                   id, "model", "tiny", "task", "colours", "arm", "prompt", "readout",
-                                                   p->generate ? "generate" : "loglikelihood", "template", name, "role",
-                                                   k == 0 ? "id" : "ood", "k", 2, "draw", (json_int_t)s, "order", 0,
-                                                   "seed", 1234, "items", (json_int_t)p->n, "n_labels", 2,
-                                                   "random_weights", (int)p->random_weights));
-        }
+    enum { MOST_TEMPLATES = 32, MOST_UNITS = 1024 };
+    static char ids[MOST_UNITS][64], names[MOST_TEMPLATES][8];
+    static pl_planned_unit units[MOST_UNITS];
+    pl_planned_model model = {
+        .name = "tiny", .weights = "w", .tokenizer = "t", .model_type = "gpt2", .random_weights = p->random_weights};
+    pl_planned_template templates[MOST_TEMPLATES];
+    pl_planned_task task = {.name = "colours",
+                            .version = "1.0",
+                            .task_hash = "cafe",
+                            .items = p->n,
+                            .test_items = p->n,
+                            .n_labels = 2,
+                            .n_templates = p->t,
+                            .templates = templates};
+    pl_plan_file file = {.name = "planted",
+                         .hash = "0123456789abcdef",
+                         .n_models = 1,
+                         .models = &model,
+                         .n_tasks = 1,
+                         .tasks = &task,
+                         .units = units};
+    json_t *json;
+    assert_true(p->t <= MOST_TEMPLATES && p->t * p->draws <= MOST_UNITS);
+    for (size_t k = 0; k < p->t; k++) {
+        snprintf(names[k], sizeof names[k], "t%zu", k);
+        templates[k] = (pl_planned_template){.name = names[k], .role = k == 0 ? "id" : "ood"};
     }
-    return json_pack("{s:i,s:s,s:s,s:[{s:s,s:s,s:s,s:b}],s:[{s:s,s:s,s:s,s:I,s:I}],s:o}", "format", 1, "name",
-                     "planted", "hash", "0123456789abcdef", "models", "name", "tiny", "weights", "w", "model_type",
-                     "gpt2", "random_weights", (int)p->random_weights, "tasks", "name", "colours", "version", "1.0",
-                     "task_hash", "cafe", "items", (json_int_t)p->n, "test_items", (json_int_t)p->n, "units", units);
+    for (size_t s = 0; s < p->draws; s++)
+        for (size_t k = 0; k < p->t; k++, file.n_units++) {
+            planted_id(ids[file.n_units], k, s, p->generate);
+            units[file.n_units] = (pl_planned_unit){.id = ids[file.n_units],
+                                                    .arm = "prompt",
+                                                    .readout = p->generate ? "generate" : "loglikelihood",
+                                                    .template_name = names[k],
+                                                    .role = templates[k].role,
+                                                    .k = 2,
+                                                    .draw = s,
+                                                    .seed = 1234};
+        }
+    OK(pl_plan_file_json(&json, &file));
+    return json;
 }
 
 static inline pl_column *planted_column(pl_frame *frame, const char *name, pl_column_kind kind)

@@ -390,9 +390,10 @@ static void test_bad_input(void **state)
     assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "unit-1-0-0"));
     OK(pl_path(path, "%s/plan.json", p.run.path));
-    OK(pl_file_replace(path, "{\"units\":[{\"id\":3}]}", 20));
+    const char bad[] = "{\"format\":2,\"name\":\"n\",\"hash\":\"h\",\"models\":[],\"tasks\":[],\"units\":[{\"id\":3}]}";
+    OK(pl_file_replace(path, bad, strlen(bad)));
     assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
-    assert_non_null(strstr(pl_error_text(), "units[0].id"));
+    assert_non_null(strstr(pl_error_text(), "plan.json: units[0]: id"));
     OK(pl_file_replace(path, "{}", 2));
     assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
     uproot(&p);

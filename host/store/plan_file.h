@@ -1,0 +1,67 @@
+/* plan.json, both ways: the models, the tasks and the units of a run. The one place that knows its keys; whoever needs
+ * a plan without the experiment (the table, the report, status) reads it here.
+ *
+ * A fact stands once: what belongs to a model or a task is said there, and a unit names them. */
+#ifndef PLUMB_STORE_PLAN_FILE_H
+#define PLUMB_STORE_PLAN_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/json.h"
+#include "store/run_folder.h"
+
+enum { PL_PLAN_FORMAT_VERSION = 2 };
+
+typedef struct pl_planned_model {
+    const char *name;
+    const char *weights, *tokenizer; /* digests */
+    const char *model_type;          /* as config.json has it */
+    size_t parameters;
+    bool random_weights; /* the checkpoint says so: no skill is expected */
+} pl_planned_model;
+
+typedef struct pl_planned_template {
+    const char *name;
+    const char *role; /* "id", "dev", "ood" */
+    /* doc_to_text, doc_to_target, doc_to_choice, target_delimiter, ... as the task file has them, under
+     * lm-evaluation-harness' names; NULL: not told. */
+    json_t *config;
+} pl_planned_template;
+
+typedef struct pl_planned_task {
+    const char *name, *version, *task_hash;
+    size_t items;      /* evaluated */
+    size_t test_items; /* of the evaluated split */
+    size_t n_labels;   /* choices of every item; 0: an open answer, or not the same for all */
+    size_t n_templates;
+    pl_planned_template *templates;
+} pl_planned_task;
+
+typedef struct pl_planned_unit {
+    const char *id;
+    size_t model, task; /* indices of the plan's */
+    const char *arm, *readout, *template_name, *role;
+    size_t k, draw, order;
+    uint64_t seed;
+} pl_planned_unit;
+
+typedef struct pl_plan_file {
+    const char *name, *hash;
+    size_t n_models, n_tasks, n_units;
+    pl_planned_model *models;
+    pl_planned_task *tasks;
+    pl_planned_unit *units;
+    pl_arena *arena; /* of one that was read: owns everything; NULL: all is borrowed */
+} pl_plan_file;
+
+/* The plan as JSON; a new reference. */
+pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file);
+
+/* The plan of a run folder. PL_E_INPUT names file, unit (or model, task) and key that are wrong. */
+pl_status pl_plan_file_read(pl_plan_file **out, const pl_run_folder *run);
+pl_status pl_plan_file_parse(pl_plan_file **out, const json_t *json, const char *path);
+void pl_plan_file_free(pl_plan_file *file); /* takes NULL */
+
+#endif

@@ -1,0 +1,84 @@
+/* plan.json is read as it was written, and whatever is wrong in one is named: file, unit, key. */
+#include "tests.h"
+
+#include "store/plan_file.h"
+
+static json_t *small_plan(void)
+{
+    json_t *config = json_pack("{s:s}", "doc_to_text", "{{ text }}"), *json;
+    pl_planned_model models[] = {{"a", "w1", "t1", "gpt2", 7, false}, {"b", "w2", "t2", "llama", 8, true}};
+    pl_planned_template templates[] = {{"plain", "id", config}, {"odd", "ood", NULL}};
+    pl_planned_task task = {"colours", "1.0", "cafe", 5, 9, 2, 2, templates};
+    pl_planned_unit units[] = {{"u0", 0, 0, "prompt", "loglikelihood", "plain", "id", 0, 0, 0, 1234},
+                               {"u1", 1, 0, "prompt", "generate", "odd", "ood", 4, 2, 1, 99}};
+    pl_plan_file file = {"small", "0123", 2, 1, 2, models, &task, units, NULL};
+    OK(pl_plan_file_json(&json, &file));
+    json_decref(config);
+    return json;
+}
+
+static void a_plan_is_read_as_written(void **state)
+{
+    (void)state;
+    json_t *json = small_plan(), *again;
+    pl_plan_file *file;
+    OK(pl_plan_file_parse(&file, json, "plan.json"));
+    assert_string_equal(file->units[1].id, "u1");
+    assert_int_equal(file->units[1].model, 1);
+    assert_int_equal(file->units[1].k, 4);
+    assert_int_equal(file->units[1].seed, 99);
+    assert_true(file->models[1].random_weights && !file->models[0].random_weights);
+    assert_int_equal(file->tasks[0].n_labels, 2);
+    assert_string_equal(file->tasks[0].templates[1].role, "ood");
+    OK(pl_plan_file_json(&again, file));
+    assert_true(json_equal(json, again));
+    pl_plan_file_free(file);
+    json_decref(again);
+    json_decref(json);
+}
+
+/* Each key away, or of another type, is an error that names it and where it is. */
+static void check_keys(json_t *json, json_t *object, const char *where)
+{
+    size_t n = json_object_size(object), i = 0;
+    const char *keys[32], *key;
+    json_t *value;
+    json_object_foreach(object, key, value) keys[i++] = key;
+    for (i = 0; i < n; i++) {
+        char names[64];
+        pl_plan_file *file;
+        if (!strcmp(keys[i], "config")) continue; /* may be absent */
+        value = json_incref(json_object_get(object, keys[i]));
+        snprintf(names, sizeof names, "%s: %s", where, keys[i]);
+        json_object_set_new(object, keys[i], json_real(0.5));
+        REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, names);
+        json_object_set_new(object, keys[i], json_null());
+        REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, names);
+        json_object_set_new(object, keys[i], value);
+    }
+}
+
+static void errors_name_unit_and_key(void **state)
+{
+    (void)state;
+    json_t *json = small_plan(), *units = json_object_get(json, "units");
+    json_t *task = json_array_get(json_object_get(json, "tasks"), 0);
+    pl_plan_file *file;
+    check_keys(json, json, "plan.json");
+    check_keys(json, json_array_get(units, 1), "plan.json: units[1]");
+    check_keys(json, json_array_get(json_object_get(json, "models"), 0), "plan.json: models[0]");
+    check_keys(json, task, "plan.json: tasks[0]");
+    check_keys(json, json_array_get(json_object_get(task, "templates"), 1), "plan.json: tasks[0]: templates[1]");
+    json_object_set_new(json_array_get(units, 0), "model", json_string("c"));
+    REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "units[0]: model 'c'");
+    json_object_set_new(json, "format", json_integer(1));
+    REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "format 1");
+    json_decref(json);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_plan_is_read_as_written),
+                                       cmocka_unit_test(errors_name_unit_and_key)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
