@@ -1,8 +1,7 @@
-/* Texts in YAML that take parts from the environment, as a shell does: ${VAR} and ${VAR:-default}. */
+#include "base/environment.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/yaml.h"
 
 static size_t name_size(const char *text)
 {

@@ -47,6 +47,7 @@ pl_status pl_yaml_fail(const pl_yaml_node *at, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    if (!at->line) return pl_fail(PL_E_INPUT, "%s: %s", at->file, text);
     return pl_fail(PL_E_INPUT, "%s:%zu:%zu: %s", at->file, at->line, at->column, text);
 }
 

@@ -16,9 +16,9 @@ typedef enum pl_yaml_kind { PL_YAML_SCALAR, PL_YAML_LIST, PL_YAML_MAP } pl_yaml_
 
 typedef struct pl_yaml_node {
     pl_yaml_kind kind;
-    bool quoted;      /* a scalar in quotes or a block scalar: always a text */
-    const char *file; /* the name given when parsing */
-    size_t line, column;
+    bool quoted;                 /* a scalar in quotes or a block scalar: always a text */
+    const char *file;            /* the name given when parsing */
+    size_t line, column;         /* 0: stands in no file; then `file` says all, and errors give no place in it */
     const char *text;            /* scalars: NUL-terminated UTF-8 without NUL inside */
     size_t n;                    /* children: items of a list, pairs of a map */
     struct pl_yaml_node **keys;  /* maps: scalars */
@@ -33,7 +33,7 @@ pl_status pl_yaml_read(pl_yaml **out, const char *path);
 const pl_yaml_node *pl_yaml_root(const pl_yaml *doc); /* borrowed; an empty document is an empty map */
 void pl_yaml_free(pl_yaml *doc);                      /* takes NULL */
 
-/* pl_fail with "file:line:column: " in front. */
+/* pl_fail with "file:line:column: " in front, or "file: " alone. */
 pl_status pl_yaml_fail(const pl_yaml_node *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The value of a key of a map; NULL when absent. */
@@ -61,10 +61,6 @@ pl_status pl_yaml_to_size(size_t *out, const pl_yaml_node *node);
 pl_status pl_yaml_to_integer(long long *out, const pl_yaml_node *node);
 pl_status pl_yaml_to_real(double *out, const pl_yaml_node *node);
 pl_status pl_yaml_to_bool(bool *out, const pl_yaml_node *node);
-
-/* A text with ${VAR} and ${VAR:-default} taken from the environment, appended. A variable that is not set (and has no
- * default) is an error that names it; any other '$' stands for itself. Serves paths. */
-pl_status pl_yaml_to_path(pl_bytes *out, const pl_yaml_node *node);
 
 /* The whole node as JSON by YAML 1.2's core schema (null, true/false, integers, reals, texts). A new reference. */
 pl_status pl_yaml_to_json(json_t **out, const pl_yaml_node *node);

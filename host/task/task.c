@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/json_build.h"
 #include "jinja/tree.h"
 #include "task/answer.h"

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/environment.h"
 #include "base/yaml.h"
 
 static pl_yaml *parsed(const char *text)

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/environment.h"
 #include "base/yaml.h"
 
 static void read_all(const pl_yaml_node *node)
