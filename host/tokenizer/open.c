@@ -87,21 +87,26 @@ static int32_t id_of(const pl_tokenizer *tokenizer, const char *text)
     return added ? added->id : pl__vocabulary_find(&tokenizer->bpe.vocabulary, text, strlen(text));
 }
 
-/* bos and eos: by configuration; else by what the post-processor adds; else by the names that families use. */
+/* bos or eos: what the files say (null is none) or the class has; else, where transformers knows none, what the
+ * post-processor adds at that end (*added; NULL: nothing), or the first of the names that families use. */
+static int32_t find_end(const pl_tokenizer *tokenizer, const pl__settings *config, const char *key,
+                        const int32_t *added, const char *const names[4])
+{
+    bool said;
+    const char *text = pl__settings_token(config, key, &said);
+    if (said) return id_of(tokenizer, text);
+    int32_t id = added ? *added : -1;
+    for (size_t i = 0; i < 4 && id < 0; i++) id = id_of(tokenizer, names[i]);
+    return id;
+}
+
 static void find_ends(pl_tokenizer *tokenizer, const pl__settings *config)
 {
-    static const char *const bos[] = {"<s>", "<|begin_of_text|>", "<bos>", "<|endoftext|>"};
-    static const char *const eos[] = {"</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"};
-    const pl__postprocessor *p = &tokenizer->postprocessor;
-    tokenizer->bos = id_of(tokenizer, pl__settings_token(config, "bos_token"));
-    tokenizer->eos = id_of(tokenizer, pl__settings_token(config, "eos_token"));
-    if (config->config || config->special) return;
-    if (p->before.n > 0) tokenizer->bos = p->before.data[0];
-    if (p->after.n > 0) tokenizer->eos = p->after.data[p->after.n - 1];
-    for (size_t i = 0; i < sizeof bos / sizeof *bos; i++) {
-        if (tokenizer->bos < 0) tokenizer->bos = id_of(tokenizer, bos[i]);
-        if (tokenizer->eos < 0) tokenizer->eos = id_of(tokenizer, eos[i]);
-    }
+    static const char *const bos[4] = {"<s>", "<|begin_of_text|>", "<bos>", "<|endoftext|>"};
+    static const char *const eos[4] = {"</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"};
+    const pl_ids *before = &tokenizer->postprocessor.before, *after = &tokenizer->postprocessor.after;
+    tokenizer->bos = find_end(tokenizer, config, "bos_token", before->n ? before->data : NULL, bos);
+    tokenizer->eos = find_end(tokenizer, config, "eos_token", after->n ? after->data + after->n - 1 : NULL, eos);
 }
 
 /* add_bos_token and add_eos_token, where no post-processor is written down. */
@@ -191,7 +196,7 @@ done:
     return status;
 }
 
-static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, const pl__settings *config)
+static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, pl__settings *config)
 {
     json_t *root = NULL;
     char where[256], vocabulary_name[256], merges_name[256];
@@ -203,6 +208,8 @@ static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, c
     snprintf(where, sizeof where, "%.200s: model", source->name);
     PL_GOTO(status, done, pl__bpe_read(&tokenizer->bpe, json_object_get(root, "model"), where, &vocabulary, &merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, source->name, config));
+    if (config->class && config->class->never_byte_level && pl__pretokenizer_is_byte_level(tokenizer->pretokenizer))
+        config->class = NULL;
     PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
     count_ids(tokenizer);
     snprintf(where, sizeof where, "%.200s: post_processor", source->name);
@@ -227,18 +234,19 @@ static const char qwen2_parts[] =
 
 static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__settings *config)
 {
-    bool qwen2 = strncmp(config->class, "Qwen2Tokenizer", strlen("Qwen2Tokenizer")) == 0;
-    const char *parts = qwen2 ? qwen2_parts : gpt2_parts;
+    const char *parts = strcmp(config->class->name, "Qwen2Tokenizer") == 0 ? qwen2_parts : gpt2_parts;
     json_t *root = NULL;
     pl_status status;
+    if (config->class->never_byte_level)
+        return pl_fail(
+            PL_E_UNSUPPORTED,
+            "%s: tokenizer_class '%s' beside vocab.json and merges.txt is not supported: transformers makes no "
+            "byte-level BPE of it; expected a tokenizer.json",
+            config->where, config->class->name);
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
     PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->bpe, &sources->vocabulary, &sources->merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
     PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
-    /* The default of both classes, where the files name no special tokens. */
-    pl__added end = {.text = (char *)(uintptr_t) "<|endoftext|>", .size = strlen("<|endoftext|>"), .special = true};
-    if (id_of(tokenizer, end.text) >= 0 && !pl__added_find(&tokenizer->added, end.text, end.size))
-        PL_GOTO(status, done, pl__tokenizer_add(tokenizer, &end, -1, sources->vocabulary.name));
     count_ids(tokenizer);
 done:
     json_decref(root);
@@ -257,8 +265,9 @@ static pl_status check_ends(const pl_tokenizer *tokenizer, const char *where)
     return PL_OK;
 }
 
-/* Digests of all files, in a fixed order; an absent file counts as such. */
-static pl_status digest(pl_tokenizer *tokenizer, const pl__sources *sources)
+/* Digests of all files, in a fixed order; an absent file counts as such. Of config.json only the class that it leads to
+ * counts: the rest decides no id. */
+static pl_status digest(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__settings *config)
 {
     const pl__source *all[] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,
                                &sources->config,    &sources->added,      &sources->special};
@@ -269,6 +278,7 @@ static pl_status digest(pl_tokenizer *tokenizer, const pl__sources *sources)
         if (all[i]->data) pl_hash128(one, all[i]->data, all[i]->size);
         PL_GOTO(status, done, pl_bytes_format(&text, "%s\n", one));
     }
+    PL_GOTO(status, done, pl_bytes_format(&text, "class %s\n", config->class ? config->class->name : "-"));
     pl_hash128(tokenizer->digest, text.data, text.size);
 done:
     pl_bytes_free(&text);
@@ -304,7 +314,7 @@ pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
     find_ends(tokenizer, &config);
     if (!sources->tokenizer.data) PL_GOTO(status, failed, apply_ends(tokenizer, &config));
     PL_GOTO(status, failed, check_ends(tokenizer, sources->tokenizer.name));
-    PL_GOTO(status, failed, digest(tokenizer, sources));
+    PL_GOTO(status, failed, digest(tokenizer, sources, &config));
     describe(tokenizer);
     pl__settings_free(&config);
     return PL_OK;

@@ -38,6 +38,7 @@ typedef struct pl__sources {
     pl__source config;             /* tokenizer_config.json */
     pl__source added;              /* added_tokens.json: {text: id}, of old slow tokenizers */
     pl__source special;            /* special_tokens_map.json, likewise */
+    pl__source model;              /* config.json: its model_type, which says the class when nothing else does */
 } pl__sources;
 
 /* A tokenizer from the bytes of its files. */
@@ -49,18 +50,26 @@ pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, con
 /* The model of vocab.json and merges.txt. */
 pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges);
 
-/* What tokenizer_config.json, special_tokens_map.json and added_tokens.json say, in one place. */
+/* A tokenizer class of transformers, and the special tokens that it has where the files do not say. */
+typedef struct pl__tokenizer_class {
+    const char *name;
+    const char *bos, *eos, *unk; /* NULL: none */
+    bool never_byte_level;       /* over a byte-level tokenizer.json transformers puts a class without defaults */
+} pl__tokenizer_class;
+
+/* What tokenizer_config.json, special_tokens_map.json, added_tokens.json and the class say, in one place. */
 typedef struct pl__settings {
     json_t *config, *special, *added;   /* owned; NULL: no such file */
     const char *where;                  /* tokenizer_config.json's name */
-    const char *class;                  /* tokenizer_class; "" when not said */
+    const pl__tokenizer_class *class;   /* NULL: unknown, without defaults */
     int add_bos, add_eos, prefix_space; /* -1: not said; otherwise 0 or 1 */
     bool split_special;
 } pl__settings;
 pl_status pl__settings_read(pl__settings *out, const pl__sources *sources);
 void pl__settings_free(pl__settings *config); /* takes {0} */
-/* The text of bos_token, eos_token, ...; NULL: not said, or null. Borrowed. */
-const char *pl__settings_token(const pl__settings *config, const char *key);
+/* The text of bos_token, eos_token, ...: as the files say, else the class's default. *said: a file says it, null
+ * ("none") included, or the class has a default. NULL: none. Borrowed. */
+const char *pl__settings_token(const pl__settings *config, const char *key, bool *said);
 /* Adds, in transformers' order, the added tokens that the configuration names and the tokenizer does not have yet. */
 pl_status pl__settings_add_tokens(pl_tokenizer *tokenizer, const pl__settings *config);
 

@@ -1,4 +1,5 @@
 /* What the files beside tokenizer.json add: transformers applies them on top, in the order that is kept here.
+ * tests/golden/tokenizers/make_ends.py compares bos, eos and what is prepended with transformers itself.
  *
  * tokenizer_config.json's added_tokens_decoder is today's place for added tokens; where it lacks one, the older
  * special_tokens_map.json and added_tokens.json are read, and the former goes over tokenizer_config.json. */
@@ -10,6 +11,15 @@
 
 static const char *const named[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                     "pad_token", "cls_token", "mask_token"};
+
+/* From transformers 5, tokenization_*.py. GPT2Tokenizer comes first: it is what vocab.json and merges.txt are read as.
+ */
+static const pl__tokenizer_class classes[] = {
+    {"GPT2Tokenizer", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", false},
+    {"GPTNeoXTokenizer", "<|endoftext|>", "<|endoftext|>", "<|endoftext|>", false},
+    {"Qwen2Tokenizer", NULL, "<|endoftext|>", "<|endoftext|>", false},
+    {"LlamaTokenizer", "<s>", "</s>", "<unk>", true},
+};
 
 static pl_status read_object(json_t **out, const pl__source *source)
 {
@@ -29,10 +39,37 @@ static pl_status read_flag(int *out, const json_t *config, const char *key, cons
     return PL_OK;
 }
 
+/* A class by its name, with or without "Fast"; NULL: not one with defaults. */
+static const pl__tokenizer_class *find_class(const char *name)
+{
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        size_t n = strlen(classes[i].name);
+        if (strncmp(name, classes[i].name, n) == 0 && (!name[n] || strcmp(name + n, "Fast") == 0)) return &classes[i];
+    }
+    return NULL;
+}
+
+/* tokenizer_class; else by the model's type, of which transformers knows this one among the families that run here. */
+static pl_status read_class(pl__settings *out, const pl__sources *sources)
+{
+    const char *name = NULL, *model_type = "";
+    json_t *model = NULL;
+    PL_TRY(pl_json_get_text(&name, out->config, "tokenizer_class", out->where));
+    if (name) {
+        out->class = find_class(name);
+    } else {
+        PL_TRY(read_object(&model, &sources->model));
+        pl_status status = pl_json_get_text(&model_type, model, "model_type", sources->model.name);
+        out->class = status == PL_OK && strcmp(model_type, "gpt2") == 0 ? &classes[0] : NULL;
+        json_decref(model);
+        PL_TRY(status);
+    }
+    if (!out->class && sources->vocabulary.data) out->class = &classes[0];
+    return PL_OK;
+}
+
 static pl_status read_settings(pl__settings *out)
 {
-    out->class = "";
-    PL_TRY(pl_json_get_text(&out->class, out->config, "tokenizer_class", out->where));
     PL_TRY(read_flag(&out->add_bos, out->config, "add_bos_token", out->where));
     PL_TRY(read_flag(&out->add_eos, out->config, "add_eos_token", out->where));
     PL_TRY(read_flag(&out->prefix_space, out->config, "add_prefix_space", out->where));
@@ -47,6 +84,7 @@ pl_status pl__settings_read(pl__settings *out, const pl__sources *sources)
     PL_GOTO(status, failed, read_object(&out->special, &sources->special));
     PL_GOTO(status, failed, read_object(&out->added, &sources->added));
     PL_GOTO(status, failed, read_settings(out));
+    PL_GOTO(status, failed, read_class(out, sources));
     return PL_OK;
 failed:
     pl__settings_free(out);
@@ -66,12 +104,21 @@ static bool is_modern(const pl__settings *config)
     return json_is_object(json_object_get(config->config, "added_tokens_decoder"));
 }
 
-/* bos_token and its like: a text or an object with flags; NULL: none. */
+/* bos_token and its like: a text, an object with flags, or null; NULL: not said. */
 static const json_t *named_token(const pl__settings *config, const char *key)
 {
     const json_t *value = is_modern(config) ? NULL : json_object_get(config->special, key);
     if (!value || json_is_null(value)) value = json_object_get(config->config, key);
-    return json_is_string(value) || json_is_object(value) ? value : NULL;
+    return value;
+}
+
+static const char *class_token(const pl__tokenizer_class *class, const char *key)
+{
+    if (!class) return NULL;
+    return strcmp(key, "bos_token") == 0   ? class->bos
+           : strcmp(key, "eos_token") == 0 ? class->eos
+           : strcmp(key, "unk_token") == 0 ? class->unk
+                                           : NULL;
 }
 
 static const char *text_of(const json_t *token)
@@ -79,9 +126,12 @@ static const char *text_of(const json_t *token)
     return json_string_value(json_is_object(token) ? json_object_get(token, "content") : token);
 }
 
-const char *pl__settings_token(const pl__settings *config, const char *key)
+const char *pl__settings_token(const pl__settings *config, const char *key, bool *said)
 {
-    return text_of(named_token(config, key));
+    const json_t *token = named_token(config, key);
+    const char *text = token ? text_of(token) : class_token(config->class, key);
+    if (said) *said = token || text;
+    return text;
 }
 
 /* extra_special_tokens, which used to be additional_special_tokens; NULL: none. */
@@ -124,7 +174,7 @@ static int by_id(const void *a, const void *b)
 static bool is_special(const pl__settings *config, const char *text)
 {
     for (size_t i = 0; i < sizeof named / sizeof *named; i++) {
-        const char *other = pl__settings_token(config, named[i]);
+        const char *other = pl__settings_token(config, named[i], NULL);
         if (other && strcmp(other, text) == 0) return true;
     }
     const json_t *extra = extra_tokens(config);
@@ -177,16 +227,18 @@ done:
 }
 
 /* A special token by name. One that was listed (its place is below n_listed) is left alone; among equal names that were
- * not, the last one's flags hold. */
-static pl_status add_named(pl_tokenizer *tokenizer, const pl__settings *config, const json_t *spec, size_t n_listed)
+ * not, the last one's flags hold. spec NULL: the text alone. */
+static pl_status add_named(pl_tokenizer *tokenizer, const pl__settings *config, const json_t *spec, const char *text,
+                           size_t n_listed)
 {
-    const char *text = text_of(spec);
     if (!text || !*text) return PL_OK;
     const pl__added *old = pl__added_find(&tokenizer->added, text, strlen(text));
     if (old && (size_t)(old - tokenizer->added.items) < n_listed) return PL_OK;
     pl__added token = {.text = (char *)(uintptr_t)text, .size = strlen(text)};
     if (json_is_object(spec)) PL_TRY(pl__added_read(&token, spec, config->where));
     token.special = true;
+    /* A class's default that the vocabulary lacks would be an id that no model has. */
+    if (!spec && !old && pl__vocabulary_find(&tokenizer->bpe.vocabulary, text, strlen(text)) < 0) return PL_OK;
     return pl__tokenizer_add(tokenizer, &token, -1, config->where);
 }
 
@@ -195,9 +247,12 @@ pl_status pl__settings_add_tokens(pl_tokenizer *tokenizer, const pl__settings *c
     PL_TRY(add_listed(tokenizer, config));
     size_t n_listed = tokenizer->added.n;
     for (size_t i = 0; i < sizeof named / sizeof *named; i++)
-        PL_TRY(add_named(tokenizer, config, named_token(config, named[i]), n_listed));
+        PL_TRY(add_named(tokenizer, config, named_token(config, named[i]), pl__settings_token(config, named[i], NULL),
+                         n_listed));
     const json_t *extra = extra_tokens(config);
-    for (size_t i = 0; i < json_array_size(extra); i++)
-        PL_TRY(add_named(tokenizer, config, json_array_get(extra, i), n_listed));
+    for (size_t i = 0; i < json_array_size(extra); i++) {
+        const json_t *one = json_array_get(extra, i);
+        PL_TRY(add_named(tokenizer, config, one, text_of(one), n_listed));
+    }
     return PL_OK;
 }

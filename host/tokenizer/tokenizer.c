@@ -28,21 +28,22 @@ void pl_ids_free(pl_ids *ids)
 
 /* ---- opening ---- */
 
-enum { TOKENIZER, VOCABULARY, MERGES, CONFIG, ADDED, SPECIAL, N_FILES };
+enum { TOKENIZER, VOCABULARY, MERGES, CONFIG, ADDED, SPECIAL, MODEL, N_FILES };
 
-static const char *const names[N_FILES] = {"tokenizer.json",        "vocab.json",        "merges.txt",
-                                           "tokenizer_config.json", "added_tokens.json", "special_tokens_map.json"};
+static const char *const names[N_FILES] = {
+    "tokenizer.json",          "vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json",
+    "special_tokens_map.json", "config.json"};
 
 struct files {
     char paths[N_FILES][PL_PATH_MAX];
     pl_bytes data[N_FILES];
 };
 
-/* Reads what the folder has of the six files, and of the two ways to hold a vocabulary only one. */
+/* Reads what the folder has of the files, and of the two ways to hold a vocabulary only one. */
 static pl_status read_files(struct files *files, pl__sources *sources, const char *folder)
 {
-    pl__source *into[N_FILES] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,
-                                 &sources->config,    &sources->added,      &sources->special};
+    pl__source *into[N_FILES] = {&sources->tokenizer, &sources->vocabulary, &sources->merges, &sources->config,
+                                 &sources->added,     &sources->special,    &sources->model};
     bool exists[N_FILES];
     for (size_t i = 0; i < N_FILES; i++) {
         PL_TRY(pl_path(files->paths[i], "%s/%s", folder, names[i]));

@@ -27,7 +27,7 @@ void pl_ids_free(pl_ids *ids); /* takes NULL and {0} */
 /* `folder` holds tokenizer.json, or vocab.json and merges.txt. Beside them tokenizer_config.json,
  * special_tokens_map.json and added_tokens.json are honoured as in transformers 5: added and special tokens,
  * add_prefix_space, and for vocab.json add_bos_token and add_eos_token (tokenizer.json's post-processor says what it
- * adds). */
+ * adds). bos and eos that no file names are the class's: tokenizer_class, else by config.json's model_type. */
 pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder);
 void pl_tokenizer_free(pl_tokenizer *tokenizer); /* takes NULL */
 
