@@ -11,6 +11,18 @@
 
 #include "base/temporary.h"
 
+/* A clone without Git LFS leaves a few lines of text in place of each large file. */
+static pl_status refuse_pointer(const char *path, const void *data, size_t size)
+{
+    static const char head[] = "version https://git-lfs.github.com/spec/";
+    if (size < sizeof head - 1 || memcmp(data, head, sizeof head - 1) != 0) return PL_OK;
+    return pl_fail(
+        PL_E_INPUT,
+        "%s: a Git LFS pointer of %zu bytes, not the file it stands for; fetch the file: git lfs pull (in the "
+        "cloned folder)",
+        path, size);
+}
+
 static pl_status open_to_read(int *fd, size_t *size, const char *path)
 {
     struct stat st;
@@ -47,6 +59,7 @@ pl_status pl_file_read(pl_bytes *out, const char *path, size_t limit_bytes)
         out->size += (size_t)n;
     }
     out->data[out->size] = 0;
+    status = refuse_pointer(path, out->data, out->size);
 done:
     close(fd);
     if (status != PL_OK) pl_bytes_free(out);
@@ -68,7 +81,9 @@ pl_status pl_file_map(pl_map *out, const char *path)
         *out = (pl_map){data, size};
     }
     close(fd);
-    return PL_OK;
+    pl_status status = refuse_pointer(path, out->data, out->size);
+    if (status != PL_OK) pl_file_unmap(out);
+    return status;
 }
 
 void pl_file_unmap(pl_map *map)
@@ -132,6 +147,21 @@ pl_status pl_folder_make(const char *path)
         if (old == 0) break;
     }
     return pl_folder_exists(path) ? PL_OK : pl_fail(PL_E_IO, "%s: exists and is not a folder", path);
+}
+
+pl_status pl_file_find(bool *exists, const char *path)
+{
+    struct stat st;
+    char target[PL_PATH_MAX];
+    *exists = pl_file_exists(path);
+    if (*exists || lstat(path, &st) != 0 || !S_ISLNK(st.st_mode) || stat(path, &st) == 0) return PL_OK;
+    ssize_t n = readlink(path, target, sizeof target - 1);
+    target[n < 0 ? 0 : n] = 0;
+    return pl_fail(
+        PL_E_INPUT,
+        "%s: a broken link: it points to '%s', which is not there (an interrupted download?); fetch the file "
+        "again",
+        path, target);
 }
 
 bool pl_file_exists(const char *path)

@@ -10,7 +10,8 @@
 #include "base/path.h"
 #include "base/status.h"
 
-/* Reads a whole file; more than limit_bytes is an error. The result has a NUL behind its last byte. */
+/* Reads a whole file; more than limit_bytes is an error. The result has a NUL behind its last byte. A Git LFS pointer,
+ * here and in a map, is PL_E_INPUT: it stands for a file that was not fetched. */
 pl_status pl_file_read(pl_bytes *out, const char *path, size_t limit_bytes);
 
 /* A read-only map of a whole file; an empty file maps to size 0. Release with pl_file_unmap. */
@@ -31,6 +32,8 @@ pl_status pl_folder_sync(const char *folder);
 pl_status pl_folder_make(const char *path);
 
 bool pl_file_exists(const char *path);
+/* Whether a file is there. A link whose target is missing is PL_E_INPUT: the file was meant to be there. */
+pl_status pl_file_find(bool *exists, const char *path);
 bool pl_folder_exists(const char *path);
 
 #endif

@@ -24,7 +24,7 @@ static pl_status generate(const pl__session *session, const pl_arguments *argume
 {
     const char *prompt = arguments->values[PL_OPTION_PROMPT], *until = arguments->values[PL_OPTION_UNTIL];
     size_t max_tokens = DEFAULT_MAX_TOKENS;
-    pl_ids ids = {0};
+    pl_ids ids = {0}, ends = {0};
     pl_status status;
     PL_TRY(pl_argument_size(arguments, PL_OPTION_MAX_TOKENS, &max_tokens));
     PL_GOTO(status, done,
@@ -37,11 +37,13 @@ static pl_status generate(const pl__session *session, const pl_arguments *argume
             pl_fail(PL_E_INPUT, "--prompt: an empty prompt, and the tokenizer has neither bos nor eos to start from");
         goto done;
     }
+    PL_GOTO(status, done, pl_stop_ids(&ends, &session->checkpoint->config, session->tokenizer));
     pl_request request = {.ids = ids.data, .n = ids.n, .gold = SIZE_MAX};
     PL_GOTO(status, done,
-            pl_engine_generate(session->engine, session->tokenizer, &request, 1, max_tokens, &until, until ? 1 : 0, eos,
-                               NULL, out));
+            pl_engine_generate(session->engine, session->tokenizer, &request, 1, max_tokens, &until, until ? 1 : 0,
+                               ends.data, ends.n, NULL, out));
 done:
+    pl_ids_free(&ends);
     pl_ids_free(&ids);
     return status;
 }

@@ -14,6 +14,7 @@ size_t pl__ending_limit(const pl__ending *ending, size_t n)
 pl_status pl__continuation_open(pl__continuation *c, const pl__ending *ending, size_t n, pl_generation *out)
 {
     size_t limit = pl__ending_limit(ending, n);
+    out->finite = true;
     *c = (pl__continuation){.length = n, .limit = limit, .active = true, .out = out};
     return pl_new(&c->pages, pl__pages_between(0, n + limit));
 }
@@ -53,11 +54,18 @@ static bool cut(pl_generation *out, const pl__ending *ending)
     return true;
 }
 
+static bool ends(const pl__ending *ending, int32_t token)
+{
+    for (size_t i = 0; i < ending->n_eos; i++)
+        if (ending->eos[i] == token) return true;
+    return false;
+}
+
 pl_status pl__continuation_accept(pl__continuation *c, const pl__ending *ending, int32_t token)
 {
     pl_generation *out = c->out;
     c->next = token;
-    if (token == ending->eos) {
+    if (ends(ending, token)) {
         out->stopped = true;
         c->active = false;
         return out->text ? PL_OK : decode(c, ending);

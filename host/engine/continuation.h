@@ -10,7 +10,8 @@ typedef struct pl__ending {
     const pl_tokenizer *tokenizer; /* NULL: no text is made */
     const char *const *stops;
     size_t n_stops, max_tokens, max_positions; /* max_positions 0: no limit */
-    int32_t eos;
+    const int32_t *eos;                        /* ids that end a continuation */
+    size_t n_eos;
 } pl__ending;
 
 typedef struct pl__continuation {

@@ -93,7 +93,11 @@ pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t 
                           pl_progress *progress, pl_results **out);
 void pl_results_free(pl_results *results); /* takes NULL */
 
-/* Greedy continuations. `stops` are texts; generation ends before the first of them, at eos (-1: none), or after
+/* Appends the ids that end a generation: what the checkpoint says (pl_config.stops); where it says nothing, the
+ * tokenizer's eos. (transformers would not stop there at all; lm-evaluation-harness stops at the tokenizer's eos.) */
+pl_status pl_stop_ids(pl_ids *out, const pl_config *config, const pl_tokenizer *tokenizer);
+
+/* Greedy continuations. `stops` are texts; generation ends before the first of them, at any id of `eos`, or after
  * max_tokens, or at the model's last position. Only prompt ids of a request are read. The text is decoded from the
  * generated ids alone, so stops never match the prompt. tokenizer NULL (without stops): no text. */
 typedef struct pl_generation {
@@ -101,10 +105,11 @@ typedef struct pl_generation {
     char *text; /* decoded, cut before the stop text; owned */
     size_t size;
     bool stopped; /* by a stop text or eos, not by max_tokens */
+    bool finite;  /* false: a row of logits held NaN or had no finite maximum; the text ends before that token */
 } pl_generation;
 pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, const pl_request *requests, size_t n,
-                             size_t max_tokens, const char *const *stops, size_t n_stops, int32_t eos,
-                             pl_progress *progress, pl_generation **out); /* [n]; pl_generations_free */
+                             size_t max_tokens, const char *const *stops, size_t n_stops, const int32_t *eos,
+                             size_t n_eos, pl_progress *progress, pl_generation **out); /* [n]; pl_generations_free */
 void pl_generations_free(pl_generation *generations, size_t n);
 
 #endif

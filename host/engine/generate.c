@@ -203,16 +203,26 @@ static pl_status check(const pl__ending *ending, const pl_request *requests, siz
 /* Nothing is asked for: texts are empty. */
 static pl_status generate_nothing(pl_generation *out, size_t n)
 {
-    for (size_t i = 0; i < n; i++) PL_TRY(pl_copy_text(&out[i].text, ""));
+    for (size_t i = 0; i < n; i++) {
+        out[i].finite = true;
+        PL_TRY(pl_copy_text(&out[i].text, ""));
+    }
     return PL_OK;
 }
 
+pl_status pl_stop_ids(pl_ids *out, const pl_config *config, const pl_tokenizer *tokenizer)
+{
+    if (config->stops.said) return pl_ids_append(out, config->stops.ids, config->stops.n);
+    int32_t eos = pl_tokenizer_eos(tokenizer);
+    return eos >= 0 ? pl_ids_append(out, &eos, 1) : PL_OK;
+}
+
 pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, const pl_request *requests, size_t n,
-                             size_t max_tokens, const char *const *stops, size_t n_stops, int32_t eos,
-                             pl_progress *progress, pl_generation **out)
+                             size_t max_tokens, const char *const *stops, size_t n_stops, const int32_t *eos,
+                             size_t n_eos, pl_progress *progress, pl_generation **out)
 {
     *out = NULL;
-    const pl__ending ending = {tokenizer, stops, n_stops, max_tokens, engine->config->max_positions, eos};
+    const pl__ending ending = {tokenizer, stops, n_stops, max_tokens, engine->config->max_positions, eos, n_eos};
     PL_TRY(check(&ending, requests, n, engine->config->V));
     call g = {.engine = engine, .ending = &ending};
     pl_request *prompts = NULL;

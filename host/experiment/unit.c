@@ -47,11 +47,17 @@ static pl_status generate(pl__items *items, const pl_plan *plan, const pl_plan_u
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_task *t = plan->tasks[unit->task].task;
     pl_generation *generations = NULL;
-    PL_TRY(pl_engine_generate(engine, model->tokenizer, requests, items->n, t->max_gen_toks, t->until, t->n_until,
-                              pl_tokenizer_eos(model->tokenizer), progress, &generations));
+    pl_ids ends = {0};
+    pl_status status;
+    PL_GOTO(status, done, pl_stop_ids(&ends, &model->checkpoint->config, model->tokenizer));
+    PL_GOTO(status, done,
+            pl_engine_generate(engine, model->tokenizer, requests, items->n, t->max_gen_toks, t->until, t->n_until,
+                               ends.data, ends.n, progress, &generations));
     for (size_t i = 0; i < items->n; i++) cost->generated_tokens += generations[i].ids.n;
-    pl_status status = pl__items_answer(items, t, generations);
+    status = pl__items_answer(items, t, generations);
+done:
     pl_generations_free(generations, items->n);
+    pl_ids_free(&ends);
     return status;
 }
 

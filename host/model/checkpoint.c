@@ -152,12 +152,28 @@ static pl_status read_config(pl_config *out, const char *folder)
 {
     char path[PL_PATH_MAX];
     pl_bytes text;
+    bool exists;
     PL_TRY(pl_path(path, "%s/config.json", folder));
     if (!pl_folder_exists(folder)) return pl_fail(PL_E_INPUT, "%s: no such folder", folder);
-    if (!pl_file_exists(path))
-        return pl_fail(PL_E_INPUT, "%s: no config.json: expected a Hugging Face checkpoint folder", folder);
+    PL_TRY(pl_file_find(&exists, path));
+    if (!exists) return pl_fail(PL_E_INPUT, "%s: no config.json: expected a Hugging Face checkpoint folder", folder);
     PL_TRY(pl_file_read(&text, path, CONFIG_LIMIT_BYTES));
     pl_status status = pl__config_parse(out, text.data, text.size, path);
+    pl_bytes_free(&text);
+    return status;
+}
+
+/* The file need not be there; what it says of stops goes over config.json's, also when it says nothing. */
+static pl_status read_generation_config(pl_config *out, const char *folder)
+{
+    char path[PL_PATH_MAX];
+    pl_bytes text;
+    bool exists;
+    PL_TRY(pl_path(path, "%s/generation_config.json", folder));
+    PL_TRY(pl_file_find(&exists, path));
+    if (!exists) return PL_OK;
+    PL_TRY(pl_file_read(&text, path, CONFIG_LIMIT_BYTES));
+    pl_status status = pl__generation_config_parse(&out->stops, text.data, text.size, path);
     pl_bytes_free(&text);
     return status;
 }
@@ -170,6 +186,7 @@ pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder)
     pl_status status;
     PL_GOTO(status, fail, pl_path(c->folder, "%s", folder));
     PL_GOTO(status, fail, read_config(&c->config, folder));
+    PL_GOTO(status, fail, read_generation_config(&c->config, folder));
     PL_GOTO(status, fail, pl_safetensors_open(&c->tensors, folder));
     c->prefix = find_prefix(c->tensors, c->config.family);
     PL_GOTO(status, fail, check_tensors(c));

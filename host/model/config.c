@@ -3,6 +3,7 @@
 #include "model/config.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "model/family.h"
@@ -112,20 +113,47 @@ static pl_status settle_sizes(pl_config *c, const char *where)
     return PL_OK;
 }
 
-/* An id, the first of a list of ids, or null. */
-static pl_status read_id(int32_t *out, const json_t *object, const char *key, const char *where)
+static int by_id(const void *a, const void *b)
 {
-    const json_t *v = json_object_get(object, key);
-    if (!v) return PL_OK;
-    if (json_is_array(v)) v = json_array_get(v, 0);
-    if (!v || json_is_null(v)) {
-        *out = -1;
-        return PL_OK;
-    }
-    if (!json_is_integer(v) || json_integer_value(v) < -1 || json_integer_value(v) > INT32_MAX)
-        return pl_fail(PL_E_INPUT, "%s: %s: expected a token id or a list of them", where, key);
-    *out = (int32_t)json_integer_value(v);
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* One id of eos_token_id; -1, which some files write for "none", is left out. */
+static pl_status add_stop(pl_stops *out, const json_t *id, const char *where)
+{
+    if (!json_is_integer(id) || json_integer_value(id) < -1 || json_integer_value(id) > INT32_MAX)
+        return pl_fail(PL_E_INPUT, "%s: eos_token_id: expected a token id, a list of them, or null", where);
+    if (json_integer_value(id) < 0) return PL_OK;
+    if (out->n == PL_STOP_IDS)
+        return pl_fail(PL_E_UNSUPPORTED, "%s: eos_token_id: more than %d ids", where, PL_STOP_IDS);
+    out->ids[out->n++] = (int32_t)json_integer_value(id);
     return PL_OK;
+}
+
+static pl_status read_stops(pl_stops *out, const json_t *object, const char *where)
+{
+    const json_t *v = json_object_get(object, "eos_token_id");
+    *out = (pl_stops){.said = v != NULL};
+    if (!v || json_is_null(v)) return PL_OK;
+    if (!json_is_array(v)) return add_stop(out, v, where);
+    for (size_t i = 0; i < json_array_size(v); i++) PL_TRY(add_stop(out, json_array_get(v, i), where));
+    if (out->n) qsort(out->ids, out->n, sizeof *out->ids, by_id);
+    size_t n = 0;
+    for (size_t i = 0; i < out->n; i++)
+        if (n == 0 || out->ids[n - 1] != out->ids[i]) out->ids[n++] = out->ids[i];
+    out->n = n;
+    return PL_OK;
+}
+
+pl_status pl__generation_config_parse(pl_stops *out, const char *text, size_t size, const char *where)
+{
+    json_t *object = NULL;
+    PL_TRY(pl_json_parse(&object, text, size, where));
+    pl_status status = json_is_object(object) ? read_stops(out, object, where)
+                                              : pl_fail(PL_E_INPUT, "%s: expected a JSON object", where);
+    json_decref(object);
+    return status;
 }
 
 /* The type the checkpoint was saved in, for people; NULL when the file does not say. */
@@ -152,8 +180,9 @@ static pl_status find_family(const pl_family **out, const json_t *object, const 
     pl_bytes known = {0};
     PL_TRY(pl__family_names(&known));
     pl_status status =
-        type ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported; known: %s", where, type, known.data)
-             : pl_fail(PL_E_INPUT, "%s: model_type is missing; known: %s", where, known.data);
+        type && *type
+            ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported; known: %s", where, type, known.data)
+            : pl_fail(PL_E_INPUT, "%s: model_type is %s; known: %s", where, type ? "empty" : "missing", known.data);
     pl_bytes_free(&known);
     return status;
 }
@@ -163,12 +192,7 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
     if (!json_is_object(object)) return pl_fail(PL_E_INPUT, "%s: expected a JSON object", where);
     const pl_family *family;
     PL_TRY(find_family(&family, object, where));
-    *c = (pl_config){.family = family,
-                     .model_type = family->model_type,
-                     .norm = family->norm,
-                     .embed_scale = 1,
-                     .bos = family->bos,
-                     .eos = family->eos};
+    *c = (pl_config){.family = family, .model_type = family->model_type, .norm = family->norm, .embed_scale = 1};
     for (size_t i = 0; i < family->n_keys; i++) PL_TRY(read_key(c, &family->keys[i], object, where));
     PL_TRY(check_refusals(family, object, where));
     PL_TRY(settle_sizes(c, where));
@@ -177,8 +201,7 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
         PL_TRY(pl__rope_parse(c, object, where));
         c->rope.interleaved = family->rope_interleaved;
     }
-    PL_TRY(read_id(&c->bos, object, "bos_token_id", where));
-    PL_TRY(read_id(&c->eos, object, "eos_token_id", where));
+    PL_TRY(read_stops(&c->stops, object, where));
     PL_TRY(read_dtype(&c->dtype, object, where));
     return pl_json_get_bool(&c->random_weights, object, "plumb_random_weights", where);
 }

@@ -7,6 +7,8 @@
 
 /* `where` stands in errors. The result points at constants only. */
 pl_status pl__config_parse(pl_config *out, const char *text, size_t size, const char *where);
+/* generation_config.json: which ids end a generation. */
+pl_status pl__generation_config_parse(pl_stops *out, const char *text, size_t size, const char *where);
 
 /* Fills config->rope from `rope_parameters` or `rope_scaling`; sizes, rope.theta and rope.part are set already. */
 pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where);

@@ -98,7 +98,6 @@ typedef struct pl_family {
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;
-    int32_t bos, eos;            /* class defaults; -1: none */
     const char *const *prefixes; /* of all names but those with '^'; NULL-terminated, tried in this order */
     const char *const *ignored;  /* ends of buffers' names; NULL-terminated */
     const pl__key_fact *keys;

@@ -32,6 +32,14 @@ typedef struct pl_rope {
     bool interleaved;                /* pairs (2j, 2j + 1) instead of (j, j + width / 2) */
 } pl_rope;
 
+/* Token ids that end a generation, as a file says them: ascending, each once. `said` without ids: none does. */
+enum { PL_STOP_IDS = 64 };
+typedef struct pl_stops {
+    bool said;
+    size_t n;
+    int32_t ids[PL_STOP_IDS];
+} pl_stops;
+
 /* What a checkpoint's config.json says once class defaults are filled in; sizes by the glossary's letters. */
 typedef struct pl_config {
     const struct pl_family *family;
@@ -45,8 +53,10 @@ typedef struct pl_config {
     bool parallel; /* x + attention(norm_1 x) + mlp(norm_2 x), instead of one after the other */
     double attention_scale, attention_softcap, logit_softcap; /* softcaps: 0 is none */
     double embed_scale;
-    const char *dtype;   /* the checkpoint's own, for people: "float32" */
-    int32_t bos, eos;    /* -1: none; the first of a list */
+    const char *dtype; /* the checkpoint's own, for people: "float32" */
+    /* eos_token_id of generation_config.json when that file is there, else of config.json, as transformers' generate
+     * takes it; null is "none". Not said: the file lacks the key. */
+    pl_stops stops;
     bool random_weights; /* config.json says "plumb_random_weights": true: no skill expected */
 } pl_config;
 

@@ -110,7 +110,9 @@ static pl_status open_index(pl_safetensors *files, const char *folder, const cha
     for (size_t i = 0; i < n; i++) {
         char shard[PL_PATH_MAX];
         PL_GOTO(status, done, pl_path(shard, "%s/%s", folder, names[i]));
-        if (!pl_file_exists(shard)) {
+        bool exists;
+        PL_GOTO(status, done, pl_file_find(&exists, shard));
+        if (!exists) {
             status = pl_fail(PL_E_INPUT, "%s: the file is missing, but %s names it", shard, path);
             goto done;
         }
@@ -146,12 +148,15 @@ pl_status pl_safetensors_open(pl_safetensors **out, const char *folder)
     char single[PL_PATH_MAX], index[PL_PATH_MAX];
     PL_TRY(pl_path(single, "%s/%s", folder, SINGLE));
     PL_TRY(pl_path(index, "%s/%s", folder, INDEX));
-    if (!pl_file_exists(single) && !pl_file_exists(index)) return fail_absent(folder);
+    bool is_single, is_index;
+    PL_TRY(pl_file_find(&is_single, single));
+    PL_TRY(pl_file_find(&is_index, index));
+    if (!is_single && !is_index) return fail_absent(folder);
 
     pl_safetensors *files;
     PL_TRY(pl__safetensors_new(&files));
     pl_status status;
-    if (pl_file_exists(single)) {
+    if (is_single) {
         PL_GOTO(status, fail, open_single(files, single));
         PL_GOTO(status, fail, pl__safetensors_sort(files));
     } else {

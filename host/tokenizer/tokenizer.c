@@ -47,7 +47,7 @@ static pl_status read_files(struct files *files, pl__sources *sources, const cha
     bool exists[N_FILES];
     for (size_t i = 0; i < N_FILES; i++) {
         PL_TRY(pl_path(files->paths[i], "%s/%s", folder, names[i]));
-        exists[i] = pl_file_exists(files->paths[i]);
+        PL_TRY(pl_file_find(&exists[i], files->paths[i]));
     }
     if (exists[TOKENIZER]) exists[VOCABULARY] = exists[MERGES] = false;
     if (!exists[TOKENIZER] && !(exists[VOCABULARY] && exists[MERGES])) {

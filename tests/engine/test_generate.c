@@ -21,7 +21,7 @@ static pl_generation *generate(random_model *m, const pl_request *requests, size
     pl_engine *engine;
     pl_generation *out;
     CHECK(pl_engine_create(&engine, m->model, options));
-    CHECK(pl_engine_generate(engine, NULL, requests, n, max_tokens, NULL, 0, eos, NULL, &out));
+    CHECK(pl_engine_generate(engine, NULL, requests, n, max_tokens, NULL, 0, &eos, 1, NULL, &out));
     pl_engine_free(engine);
     return out;
 }
@@ -113,12 +113,12 @@ static void positions_end_a_continuation(void **state)
     pl_engine *engine;
     CHECK(pl_engine_create(&engine, m.model, NULL));
     requests[1].n = 151;
-    assert_int_equal(pl_engine_generate(engine, NULL, requests, 3, 5, NULL, 0, -1, NULL, &out), PL_E_INPUT);
+    assert_int_equal(pl_engine_generate(engine, NULL, requests, 3, 5, NULL, 0, NULL, 0, NULL, &out), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "request 1, prompt: 151 tokens are longer than the model's 150 positions"));
     ids[2] = 60;
-    assert_int_equal(pl_engine_generate(engine, NULL, requests, 1, 5, NULL, 0, -1, NULL, &out), PL_E_INPUT);
+    assert_int_equal(pl_engine_generate(engine, NULL, requests, 1, 5, NULL, 0, NULL, 0, NULL, &out), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "request 0, prompt, position 2: token id 60 is outside"));
-    CHECK(pl_engine_generate(engine, NULL, requests, 0, 5, NULL, 0, -1, NULL, &out));
+    CHECK(pl_engine_generate(engine, NULL, requests, 0, 5, NULL, 0, NULL, 0, NULL, &out));
     pl_generations_free(out, 0);
     pl_engine_free(engine);
     close_model(&m);
@@ -130,7 +130,7 @@ static size_t feed(const pl_tokenizer *tokenizer, const char *text, const char *
 {
     pl_ids ids = {0};
     CHECK(pl_tokenizer_encode(tokenizer, text, strlen(text), false, &ids));
-    const pl__ending ending = {tokenizer, stops, n_stops, ids.n, 0, -1};
+    const pl__ending ending = {tokenizer, stops, n_stops, ids.n, 0, NULL, 0};
     pl__continuation c;
     pl__pages pages = {0};
     size_t taken = 0;
@@ -140,6 +140,28 @@ static size_t feed(const pl_tokenizer *tokenizer, const char *text, const char *
     pl__continuation_close(&c, &pages);
     pl_ids_free(&ids);
     return taken;
+}
+
+/* Every id of a list ends a continuation, and is not part of it. */
+static void every_stop_id_ends(void **state)
+{
+    (void)state;
+    static const int32_t eos[] = {7, 11, 40}, chain[] = {3, 5, 40, 6};
+    for (size_t n_eos = 0; n_eos <= 3; n_eos++) {
+        const pl__ending ending = {NULL, NULL, 0, 4, 0, eos, n_eos};
+        pl__continuation c;
+        pl__pages pages = {0};
+        pl_generation out = {0};
+        size_t taken = 0;
+        CHECK(pl__continuation_open(&c, &ending, 1, &out));
+        while (c.active) CHECK(pl__continuation_accept(&c, &ending, chain[taken++]));
+        assert_int_equal(taken, n_eos == 3 ? 3 : 4);
+        assert_int_equal(out.ids.n, n_eos == 3 ? 2 : 4);
+        assert_int_equal(out.stopped, n_eos == 3);
+        pl__continuation_close(&c, &pages);
+        pl_ids_free(&out.ids);
+        free(out.text);
+    }
 }
 
 static void texts_end_before_the_earliest_stop(void **state)
@@ -199,15 +221,15 @@ static void a_trained_model_tells_its_story(void **state)
     CHECK(pl_path(path, "%s/expected_greedy_200.txt", folder));
     CHECK(pl_file_read(&expected, path, 1 << 20));
     while (expected.size && expected.data[expected.size - 1] == '\n') expected.data[--expected.size] = 0;
-    const int32_t bos = pl_tokenizer_bos(tokenizer);
+    const int32_t end = pl_tokenizer_eos(tokenizer), bos = pl_tokenizer_bos(tokenizer);
     const pl_request request = {.ids = &bos, .n = 1, .gold = SIZE_MAX};
     const char *stop = "Lily was sad";
     CHECK(pl_engine_create(&engine, m.model, NULL));
-    CHECK(pl_engine_generate(engine, tokenizer, &request, 1, 200, NULL, 0, pl_tokenizer_eos(tokenizer), NULL, &out));
+    CHECK(pl_engine_generate(engine, tokenizer, &request, 1, 200, NULL, 0, &end, 1, NULL, &out));
     assert_int_equal(out->ids.n, 200);
     assert_string_equal(out->text, expected.data);
     pl_generations_free(out, 1);
-    CHECK(pl_engine_generate(engine, tokenizer, &request, 1, 200, &stop, 1, -1, NULL, &out));
+    CHECK(pl_engine_generate(engine, tokenizer, &request, 1, 200, &stop, 1, NULL, 0, NULL, &out));
     assert_true(out->stopped && out->ids.n < 200);
     *strstr(expected.data, stop) = 0;
     assert_string_equal(out->text, expected.data);
@@ -223,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_are_the_arg_max_of_scoring),
         cmocka_unit_test(positions_end_a_continuation),
+        cmocka_unit_test(every_stop_id_ends),
         cmocka_unit_test(texts_end_before_the_earliest_stop),
         cmocka_unit_test(a_trained_model_tells_its_story),
     };

@@ -165,8 +165,8 @@ static void generations_are_the_same(void **state)
     pl_engine *direct = direct_engine_of(&f->plain, (pl_engine_options){.batch_tokens = 50}),
               *late = engine_of(&f->lazy, (pl_engine_options){.batch_tokens = 50});
     pl_generation *a, *b;
-    CHECK(pl_engine_generate(direct, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, -1, NULL, &a));
-    CHECK(pl_engine_generate(late, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, -1, NULL, &b));
+    CHECK(pl_engine_generate(direct, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, NULL, 0, NULL, &a));
+    CHECK(pl_engine_generate(late, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, NULL, 0, NULL, &b));
     for (size_t i = 0; i < f->q.n; i++) {
         assert_int_equal(a[i].ids.n, b[i].ids.n);
         assert_memory_equal(a[i].ids.data, b[i].ids.data, a[i].ids.n * sizeof *a[i].ids.data);

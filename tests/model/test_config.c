@@ -34,7 +34,7 @@ static void test_gpt2_defaults(void **state)
     assert_float_equal(c.norm_eps, 1e-5, 0);
     assert_float_equal(c.attention_scale, 0.125, 0);
     assert_int_equal(c.rope.kind, PL_ROPE_NONE);
-    assert_int_equal(c.bos, 50256);
+    assert_false(c.stops.said);
     assert_null(c.dtype);
     assert_false(c.random_weights);
     c = parse("{\"model_type\":\"gpt2\",\"n_inner\":null,\"hidden_size\":20,\"n_head\":5,\"plumb_random_weights\":true,"
@@ -42,7 +42,7 @@ static void test_gpt2_defaults(void **state)
     assert_int_equal(c.F, 80);
     assert_int_equal(c.D, 4);
     assert_int_equal(c.max_positions, 7);
-    assert_int_equal(c.eos, -1);
+    assert_true(c.stops.said && c.stops.n == 0);
     assert_string_equal(c.dtype, "float16");
     assert_true(c.random_weights);
 }
@@ -61,7 +61,8 @@ static void test_llama_defaults(void **state)
     assert_int_equal(c.rope.kind, PL_ROPE_DEFAULT);
     assert_float_equal(c.rope.theta, 10000, 0);
     assert_int_equal(c.rope.width, 128);
-    assert_int_equal(c.eos, 128001);
+    assert_int_equal(c.stops.n, 2);
+    assert_int_equal(c.stops.ids[1], 128008);
     assert_string_equal(c.dtype, "bfloat16");
 }
 
@@ -129,6 +130,10 @@ static const struct refusal {
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_positions\":99999999}", "number of positions"},
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"layer_norm_epsilon\":-1}", "norm epsilon is -1"},
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":\"x\"}", "eos_token_id: expected a token id"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":7.5}", "eos_token_id: expected a token id"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":true}", "eos_token_id: expected a token id"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":[7,null]}", "eos_token_id: expected a token id"},
+    {PL_E_INPUT, "{\"model_type\":\"\"}", "model_type is empty; known: gpt2, llama"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"num_key_value_heads\":5}", "not a multiple of 5 key/value heads"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"head_dim\":7}", "expected an even number"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_theta\":0}", "rope_theta: expected a number above 0"},
