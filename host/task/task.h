@@ -15,13 +15,11 @@
 
 #include "base/digest.h"
 #include "base/memory.h"
+#include "base/role.h"
 #include "jinja/jinja.h"
 #include "task/data.h"
 #include "task/exact_match.h"
 #include "task/filter.h"
-
-typedef enum pl_role { PL_ROLE_ID, PL_ROLE_DEV, PL_ROLE_OOD } pl_role;
-const char *pl_role_name(pl_role role); /* "id", "dev", "ood" */
 
 typedef enum pl_output_type {
     PL_OUTPUT_MULTIPLE_CHOICE,

@@ -10,12 +10,6 @@
 #include "task/task_keys.h"
 #include "task/task_parts.h"
 
-const char *pl_role_name(pl_role role)
-{
-    static const char *const names[] = {"id", "dev", "ood"};
-    return names[role];
-}
-
 /* ---- from YAML ---- */
 
 /* A key of a template, else of the task. */
@@ -164,11 +158,7 @@ static pl_status make_role(pl_role *out, const pl_yaml_node *own)
     const pl_yaml_node *node = pl_yaml_get(own, "role");
     if (!node) return pl_yaml_fail(own, "role is missing; expected id, dev or ood");
     PL_TRY(pl_yaml_to_text(&text, node));
-    for (pl_role role = PL_ROLE_ID; role <= PL_ROLE_OOD; role++)
-        if (strcmp(text, pl_role_name(role)) == 0) {
-            *out = role;
-            return PL_OK;
-        }
+    if (pl_role_parse(out, text)) return PL_OK;
     return pl_yaml_fail(node, "role '%.60s': expected id, dev or ood", text);
 }
 
