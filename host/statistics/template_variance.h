@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "statistics/interval.h"
+#include "statistics/permutation.h"
 
-enum { PL_PERMUTATIONS = 1000, PL_TEMPLATE_JACKKNIFE_MIN = 8 };
+enum { PL_TEMPLATE_JACKKNIFE_MIN = 8 };
 
 /* The template variance component of accuracy, tau^2 = (MS_T - MS_R)/n of the two-way ANOVA on correctness: unbiased,
  * may be negative. template_sd is sqrt(max(0, tau^2)), in accuracy points (1 = 100 %). */
@@ -27,12 +27,5 @@ pl_status pl_template_variance_of(pl_template_variance *out, const uint8_t *corr
 void pl_template_variance_free(pl_template_variance *v); /* takes {0} */
 
 double pl_template_sd(double tau2);
-
-/* Mean, SD, 95 % quantile of values that a null model gave, and the share that reaches the observed one, (1 + count)/(1
- * + n). */
-typedef struct pl_null {
-    double mean, sd, quantile95, p;
-} pl_null;
-pl_status pl_null_of(pl_null *out, const double *values, size_t n, double observed); /* [n] */
 
 #endif

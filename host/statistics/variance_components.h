@@ -4,8 +4,8 @@
  *   MS_I = T sum |a_i|^2 / (n-1),  MS_T = n sum |b_t|^2 / (T-1),  MS_R = sum sum |e_it|^2 / ((n-1)(T-1)),
  *   s2_I = (MS_I - MS_R)/T,  s2_T = (MS_T - MS_R)/n,  s2_R = MS_R,
  *   wobble = s2_R/(s2_I + s2_R),  shift = s2_T/(s2_I + s2_T + s2_R),  icc = s2_I/(s2_I + s2_T + s2_R).
- * The components are unbiased and may be negative; they are never clipped. The same code with one column of outcomes
- * gives the template SD of accuracy. */
+ * The components are unbiased and may be negative; they are never clipped. (The template SD of
+ * accuracy has an ANOVA of its own, for 0s and 1s: template_variance.h.) */
 #ifndef PLUMB_STATISTICS_VARIANCE_COMPONENTS_H
 #define PLUMB_STATISTICS_VARIANCE_COMPONENTS_H
 

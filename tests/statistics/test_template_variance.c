@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "base/random.h"
+#include "statistics/interval.h"
 #include "statistics/template_variance.h"
 
 static void test_golden(void **state)
