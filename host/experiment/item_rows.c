@@ -1,4 +1,5 @@
 /* The rows of a unit file: /obs, label log-likelihoods, label words, and one JSON sample a row. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,7 +23,10 @@
     X(SEED, "seed", PL_COLUMN_INTEGER)                                                                                 \
     X(LABEL, "label", PL_COLUMN_CATEGORY)                                                                              \
     X(PREDICTION, "prediction", PL_COLUMN_CATEGORY)                                                                    \
+    X(LABEL_INDEX, "label_index", PL_COLUMN_INTEGER)                                                                   \
+    X(PREDICTION_INDEX, "prediction_index", PL_COLUMN_INTEGER)                                                         \
     X(OUTCOME, "outcome", PL_COLUMN_CATEGORY)                                                                          \
+    X(FINITE, "finite", PL_COLUMN_BOOL)                                                                                \
     X(CORRECT, "correct", PL_COLUMN_BOOL)                                                                              \
     X(ACC_NORM, "acc_norm", PL_COLUMN_BOOL)                                                                            \
     X(EXACT_MATCH, "exact_match", PL_COLUMN_BOOL)                                                                      \
@@ -72,7 +76,7 @@ static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, con
     PL_TRY(set_text(frame, TEMPLATE, row, unit->template->name));
     PL_TRY(set_text(frame, ROLE, row, pl_role_name(unit->role)));
     PL_TRY(set_text(frame, LABEL, row, item->label));
-    PL_TRY(set_text(frame, PREDICTION, row, item->prediction));
+    PL_TRY(set_text(frame, PREDICTION, row, item->finite ? item->prediction : NULL));
     PL_TRY(set_text(frame, OUTCOME, row, pl_outcome_name(item->outcome)));
     PL_TRY(set_text(frame, TRUNCATED, row, truncated_text(&item->encoded)));
     const struct {
@@ -83,6 +87,9 @@ static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, con
                     {SEED, plan->spec->seed}, {N_TOKENS, item->encoded.n}};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         frame->columns[integers[i].column].values.integer[row] = (int64_t)integers[i].value;
+    frame->columns[LABEL_INDEX].values.integer[row] = item->label_index;
+    frame->columns[PREDICTION_INDEX].values.integer[row] = item->prediction_index;
+    frame->columns[FINITE].values.boolean[row] = item->finite;
     frame->columns[CORRECT].values.boolean[row] = item->correct;
     frame->columns[ACC_NORM].values.boolean[row] = item->correct_norm;
     frame->columns[EXACT_MATCH].values.boolean[row] = item->exact_match;
@@ -119,11 +126,13 @@ static pl_status write_loglik(const pl__items *items, const pl_results *results,
     PL_TRY(pl_arena_new(items->arena, &loglik.token_ids, n_tokens));
     PL_TRY(pl_arena_new(items->arena, &loglik.choice_bytes, n_choices));
     PL_TRY(pl_arena_new(items->arena, &loglik.choice_characters, n_choices));
+    PL_TRY(pl_arena_new(items->arena, &loglik.score, n_choices));
     size_t choice = 0, token = 0;
     for (size_t i = 0; i < items->n; i++)
         for (size_t c = 0; c < items->items[i].encoded.n_choices; c++, choice++) {
             const pl_choice *path = &items->items[i].encoded.choices[c];
             const char *text = items->items[i].prompt.choice_texts[c];
+            loglik.score[choice] = items->items[i].score[c];
             loglik.choice_bytes[choice] = (uint32_t)strlen(text);
             loglik.choice_characters[choice] = (uint32_t)pl_utf8_count(text, strlen(text));
             for (size_t t = path->first; t < path->n; t++) loglik.token_ids[token++] = path->ids[t];
@@ -153,6 +162,12 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
     return pl_unit_put_labels(writer, &labels);
 }
 
+/* As Python writes it where JSON has no number for it. A new reference. */
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_string(isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+}
+
 /* lm-eval's sample fields that need the texts; the report joins them with /obs. */
 static json_t *sample_json(const pl__item *item, const pl_task *t, const pl_results *results, size_t row)
 {
@@ -167,8 +182,8 @@ static json_t *sample_json(const pl__item *item, const pl_task *t, const pl_resu
             greedy &= results->greedy[k];
         }
         json_array_append_new(arguments, json_pack("[s%,s]", p->context, p->context_size, p->choices[c]));
-        json_array_append_new(resps, json_pack("[[f,b]]", sum, greedy));
-        json_array_append_new(filtered, json_pack("[f,b]", sum, greedy));
+        json_array_append_new(resps, json_pack("[[o,b]]", number(sum), greedy));
+        json_array_append_new(filtered, json_pack("[o,b]", number(sum), greedy));
     }
     if (item->response) {
         json_t *until = json_array();

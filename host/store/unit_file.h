@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "store/frame.h"
 
-enum { PL_UNIT_FORMAT_VERSION = 1 };
+enum { PL_UNIT_FORMAT_VERSION = 2 };
 
 /* Storage type of states. The half types count the values that do not fit, infinities included: they are stored as the
  * largest finite value (+-65504 in float16) and the count is the attribute `out_of_range` of the data set and, summed,
@@ -45,6 +45,7 @@ typedef struct pl_loglik {
     uint8_t *greedy;         /* [n_tokens]: the token was the arg max */
     uint32_t *choice_bytes,
         *choice_characters; /* [n_choices]: lengths of the choice's text, for acc_bytes and acc_norm */
+    double *score;          /* [n_choices]: the sum of the choice's tokens' values */
 } pl_loglik;
 pl_status pl_unit_put_loglik(pl_unit_writer *w, const pl_loglik *loglik);
 /* /uns/plumb/labels: per label its text, its token ids (CSR) and the unembedding row of its first token [n, C]. */

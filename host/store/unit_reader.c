@@ -207,9 +207,10 @@ pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik
     const struct list of_choices[] = {
         {"/uns/plumb/loglik/choice_bytes", H5T_INTEGER, H5T_NATIVE_UINT32, &l->choice_bytes},
         {"/uns/plumb/loglik/choice_characters", H5T_INTEGER, H5T_NATIVE_UINT32, &l->choice_characters},
+        {"/uns/plumb/loglik/score", H5T_FLOAT, H5T_NATIVE_DOUBLE, &l->score},
     };
     for (size_t i = 0; i < 3; i++) PL_TRY(get_list(r, arena, &of_tokens[i], l->n_tokens));
-    for (size_t i = 0; i < 2; i++) PL_TRY(get_list(r, arena, &of_choices[i], l->n_choices));
+    for (size_t i = 0; i < 3; i++) PL_TRY(get_list(r, arena, &of_choices[i], l->n_choices));
     return PL_OK;
 }
 

@@ -186,7 +186,8 @@ static pl_status put_loglik(pl_unit_writer *w, hid_t group, const pl_loglik *l)
     PL_TRY(put_list(w, group, "values", H5T_IEEE_F32LE, l->values, l->n_tokens));
     PL_TRY(put_list(w, group, "greedy", H5T_STD_U8LE, l->greedy, l->n_tokens));
     PL_TRY(put_list(w, group, "choice_bytes", H5T_STD_U32LE, l->choice_bytes, l->n_choices));
-    return put_list(w, group, "choice_characters", H5T_STD_U32LE, l->choice_characters, l->n_choices);
+    PL_TRY(put_list(w, group, "choice_characters", H5T_STD_U32LE, l->choice_characters, l->n_choices));
+    return put_list(w, group, "score", H5T_IEEE_F64LE, l->score, l->n_choices);
 }
 
 pl_status pl_unit_put_loglik(pl_unit_writer *w, const pl_loglik *loglik)

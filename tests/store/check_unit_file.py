@@ -34,7 +34,7 @@ def walk(file):
 def main(path):
     with h5py.File(path, "r") as file:
         plumb = file["uns/plumb"].attrs
-        assert plumb["complete"] == 1 and plumb["format_version"] == 1
+        assert plumb["complete"] == 1 and plumb["format_version"] == 2
         print({k: plumb[k] for k in plumb})
         walk(file)
         states = {name: file["obsm"][name][()] for name in file["obsm"]}

@@ -80,6 +80,7 @@ static int32_t sample_token_ids[14] = {5, -1, 7, 8, 2147483647, 1, 2, 3, 4, 5, 6
 static float sample_logprobs[14] = {-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -INFINITY, -0.5f};
 static uint8_t sample_greedy[14] = {1, 0, 1};
 static uint32_t sample_choice_bytes[12] = {3, 4, 5}, sample_choice_characters[12] = {1, 2, 3};
+static double sample_score[12] = {-1, -5, -4, -5, -6, -15, 0, -9, -10, -11, -12, -INFINITY};
 static const pl_loglik sample_loglik = {ROWS,
                                         12,
                                         14,
@@ -89,7 +90,8 @@ static const pl_loglik sample_loglik = {ROWS,
                                         sample_logprobs,
                                         sample_greedy,
                                         sample_choice_bytes,
-                                        sample_choice_characters};
+                                        sample_choice_characters,
+                                        sample_score};
 
 static const char *sample_label_texts[2] = {" negative", " positive"};
 static uint64_t sample_label_indptr[3] = {0, 1, 3};

@@ -297,7 +297,7 @@ static const struct {
     {"indptr_end", "9223372036854775808 elements"},
     {"indptr_length", "2 elements, expected 3"},
     {"tokens_length", "2 elements, expected 3"},
-    {"version", "format_version is 2, expected 1"},
+    {"version", "format_version is 3, expected 2"},
     {"not_complete", "not complete"},
     {"complete_zero", "complete is 0, expected 1"},
     {"complete_text", "complete"},

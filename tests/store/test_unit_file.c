@@ -173,6 +173,7 @@ static void loglik_and_labels_come_back(void **state)
     assert_memory_equal(l.greedy, sample_greedy, sizeof sample_greedy);
     assert_memory_equal(l.choice_bytes, sample_choice_bytes, sizeof sample_choice_bytes);
     assert_memory_equal(l.choice_characters, sample_choice_characters, sizeof sample_choice_characters);
+    assert_memory_equal(l.score, sample_score, sizeof sample_score);
     pl_labels labels;
     OK(pl_unit_get_labels(r, arena, &labels));
     assert_int_equal(labels.n, 2);

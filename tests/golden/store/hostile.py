@@ -24,7 +24,7 @@ def good(path):
         obs.create_dataset("k", data=np.array([1, 2, 3], np.int16))
         f.create_dataset("obsm/last.00", data=np.arange(6, dtype=np.float64).reshape(3, 2))
         plumb = f.create_group("uns/plumb")
-        plumb.attrs["format_version"] = 1
+        plumb.attrs["format_version"] = 2
         plumb.attrs["complete"] = 1
         plumb.attrs["config_json"] = '{"k": 2}'
         log = plumb.create_group("loglik")
@@ -35,6 +35,7 @@ def good(path):
         log.create_dataset("greedy", data=np.array([1, 0, 0], np.uint8))
         log.create_dataset("choice_bytes", data=np.array([1, 2], np.uint32))
         log.create_dataset("choice_characters", data=np.array([1, 2], np.uint32))
+        log.create_dataset("score", data=np.array([-1, -5], np.float64))
 
 
 def replace(f, name, *args, **kwargs):
@@ -96,7 +97,7 @@ FAULTS = {
     "indptr_end": lambda f: replace(f, "uns/plumb/loglik/choice_indptr", data=np.array([0, 1, 2, 2**63], np.uint64)),
     "indptr_length": lambda f: replace(f, "uns/plumb/loglik/token_indptr", data=np.array([0, 3], np.uint64)),
     "tokens_length": lambda f: replace(f, "uns/plumb/loglik/values", data=np.array([-1, -2], np.float32)),
-    "version": lambda f: attribute(f, "format_version", 2),
+    "version": lambda f: attribute(f, "format_version", 3),
     "not_complete": lambda f: attribute(f, "complete", None),
     "complete_zero": lambda f: attribute(f, "complete", 0),
     "complete_text": lambda f: attribute(f, "complete", "yes"),
