@@ -1,405 +1,290 @@
-/* Behaviour over templates (stability.md B.4, E.2). One function a kind of number; `subject` is what they all read. */
-#include "analysis/behaviour.h"
-
-#include <math.h>
-#include <stdlib.h>
+/* Metrics of behaviour over templates (stability.md B.4, E.2): what each says of a scope. */
 #include <string.h>
 
-#include "measure/agreement.h"
+#include "analysis/scope.h"
 #include "measure/entropy.h"
-#include "statistics/interval.h"
-#include "statistics/template_variance.h"
+#include "statistics/permutation.h"
 
 enum { JSD_SHIFTS = 8 };
 
-typedef struct subject {
-    pl__rows *rows;
-    const pl__group *f;
-    const pl__member *member;
-    size_t n, t;
-    double *values; /* [n]: scratch, one number an item */
-} subject;
-
-static const char *template_name(const subject *s, size_t k)
+static void chance_null(pl__measured *out, const pl__scope *scope)
 {
-    return s->member->cells[k].entry->template_name;
+    out->null_mean = scope->subject->group->chance;
 }
 
-/* "" takes every template. */
-static bool has_role(const subject *s, size_t k, const char *role)
+/* Mean over templates of 0s and 1s [n, T], an item at a time. */
+static void average(double *items, const pl__scope *scope, const uint8_t *outcomes, const size_t *templates, size_t t)
 {
-    return !*role || !strcmp(s->member->cells[k].entry->role, role);
-}
-
-static size_t count_role(const subject *s, const char *role)
-{
-    size_t count = 0;
-    for (size_t k = 0; k < s->t; k++) count += has_role(s, k, role);
-    return count;
-}
-
-static const char *contrast_of(const char *role)
-{
-    return *role ? role : "templates";
-}
-
-static pl_stability_row new_row(const subject *s, const char *metric, const char *contrast, size_t n_templates)
-{
-    pl_stability_row row = pl__row(s->rows, metric, contrast);
-    row.n = s->n;
-    row.n_templates = n_templates;
-    return row;
-}
-
-static pl_stability_row template_row(const subject *s, const char *metric, size_t k)
-{
-    pl_stability_row row = new_row(s, metric, "templates", 1);
-    row.template_name = template_name(s, k);
-    return row;
-}
-
-/* A share of items of one template. Wilson for the member; what is pooled over members is no plain share and has a
- * jackknife. */
-static pl_status add_share(const subject *s, const pl_stability_row *row, const uint8_t *outcomes, size_t k)
-{
-    size_t count = 0;
+    const pl__subject *s = scope->subject;
     for (size_t i = 0; i < s->n; i++) {
-        count += outcomes[i * s->t + k];
-        s->values[i] = outcomes[i * s->t + k];
-    }
-    PL_TRY(pl__rows_add(s->rows, row, pl_wilson(count, s->n), "wilson"));
-    return pl__rows_pool_mean(s->rows, row, s->values, s->n);
-}
-
-/* Mean over the templates of a role ("" for all), an item at a time. */
-static void average(const subject *s, const uint8_t *outcomes, const char *role)
-{
-    double count = (double)count_role(s, role);
-    for (size_t i = 0; i < s->n; i++) {
-        s->values[i] = 0.0;
-        for (size_t k = 0; k < s->t; k++)
-            if (has_role(s, k, role)) s->values[i] += outcomes[i * s->t + k];
-        s->values[i] /= count;
+        double sum = 0.0;
+        for (size_t k = 0; k < t; k++) sum += outcomes[i * s->t + templates[k]];
+        items[i] = sum / (double)t;
     }
 }
 
-/* One share metric: per template, over all templates, and over those of each role when there are several roles. */
-static pl_status share_rows(const subject *s, const char *metric, const uint8_t *outcomes, const char *null_name,
-                            double null)
+/* A share of items: plain for one template, a mean of shares for several. */
+static void share(pl__measured *out, const pl__scope *scope, const uint8_t *outcomes)
 {
-    static const char *const ROLES[] = {"", "id", "dev", "ood"};
-    for (size_t k = 0; k < s->t; k++) {
-        pl_stability_row row = template_row(s, metric, k);
-        pl__row_null(&row, null_name, null, NAN);
-        PL_TRY(add_share(s, &row, outcomes, k));
-    }
-    for (size_t r = 0; r < sizeof ROLES / sizeof *ROLES; r++) {
-        size_t count = count_role(s, ROLES[r]);
-        if (s->t < 2 || count == 0 || (*ROLES[r] && count == s->t)) continue;
-        pl_stability_row row = new_row(s, metric, contrast_of(ROLES[r]), count);
-        pl__row_null(&row, null_name, null, NAN);
-        if (count == 1) {
-            size_t k = 0;
-            while (!has_role(s, k, ROLES[r])) k++;
-            PL_TRY(add_share(s, &row, outcomes, k));
-            continue;
-        }
-        average(s, outcomes, ROLES[r]);
-        PL_TRY(pl__rows_mean(s->rows, &row, s->values, s->n));
-    }
+    if (!outcomes) return;
+    average(scope->subject->items, scope, outcomes, scope->templates, scope->t);
+    out->kind = scope->t == 1 ? PL__SHARE : PL__ITEMS;
+}
+
+pl_status pl__metric_acc(pl__measured *out, pl__scope *scope)
+{
+    share(out, scope, scope->subject->member->correct);
+    chance_null(out, scope);
     return PL_OK;
 }
 
-/* Accuracy over id templates minus that over ood templates, each item its own control (stability.md B.6). */
-static pl_status drop_row(const subject *s)
+pl_status pl__metric_acc_norm(pl__measured *out, pl__scope *scope)
 {
-    size_t id = count_role(s, "id"), ood = count_role(s, "ood");
-    if (id == 0 || ood == 0) return PL_OK;
-    pl_stability_row row = new_row(s, "acc_drop", "id|ood", id + ood);
-    pl__row_null(&row, "no drop", 0.0, NAN);
-    double *first;
-    PL_TRY(pl_new(&first, s->n));
-    average(s, s->member->correct, "id");
-    memcpy(first, s->values, s->n * sizeof *first);
-    average(s, s->member->correct, "ood");
-    for (size_t i = 0; i < s->n; i++) s->values[i] = first[i] - s->values[i];
-    free(first);
-    return pl__rows_mean(s->rows, &row, s->values, s->n);
+    share(out, scope, scope->subject->member->correct_norm);
+    chance_null(out, scope);
+    return PL_OK;
 }
 
-static pl_status majority_row(const subject *s)
+pl_status pl__metric_parse_fail(pl__measured *out, pl__scope *scope)
 {
-    pl_stability_row row = new_row(s, "majority", "templates", 0);
-    pl__row_null(&row, "chance", s->f->entry->chance, NAN);
-    return pl__rows_add(s->rows, &row, (pl_estimate){s->f->majority, NAN, NAN, NAN}, "none");
+    share(out, scope, scope->subject->member->failed);
+    return PL_OK;
 }
 
-/* The lowest accuracy over ood templates, or over all when none is ood. */
-static pl_status worst_row(const subject *s)
+pl_status pl__metric_majority(pl__measured *out, pl__scope *scope)
 {
-    const char *role = count_role(s, "ood") ? "ood" : "";
+    out->kind = PL__CONSTANT;
+    out->estimate = (pl_estimate){scope->subject->group->majority, NAN, NAN, NAN};
+    chance_null(out, scope);
+    return PL_OK;
+}
+
+/* Each item is its own control (stability.md B.6). */
+pl_status pl__metric_acc_drop(pl__measured *out, pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
+    const uint8_t *correct = s->member->correct;
+    average(s->items, scope, correct, scope->templates, scope->t);
+    for (size_t i = 0; i < s->n; i++) {
+        double sum = 0.0;
+        for (size_t k = 0; k < scope->n_against; k++) sum += correct[i * s->t + scope->against[k]];
+        s->items[i] -= sum / (double)scope->n_against;
+    }
+    out->kind = PL__ITEMS;
+    out->null_mean = 0.0;
+    return PL_OK;
+}
+
+pl_status pl__metric_acc_worst(pl__measured *out, pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
     size_t lowest = s->n + 1, worst = 0;
-    for (size_t k = 0; k < s->t; k++) {
+    for (size_t k = 0; k < scope->t; k++) {
         size_t count = 0;
-        if (!has_role(s, k, role)) continue;
-        for (size_t i = 0; i < s->n; i++) count += s->member->correct[i * s->t + k];
-        if (count < lowest) {
-            lowest = count;
-            worst = k;
-        }
+        for (size_t i = 0; i < s->n; i++) count += s->member->correct[i * s->t + scope->templates[k]];
+        if (count >= lowest) continue;
+        lowest = count;
+        worst = scope->templates[k];
     }
-    pl_stability_row row = new_row(s, "acc_worst", contrast_of(role), count_role(s, role));
-    pl__row_null(&row, "chance", s->f->entry->chance, NAN);
-    PL_TRY(
-        pl__row_note(s->rows, &row, "template '%s'; interval not corrected for its choice", template_name(s, worst)));
-    return pl__rows_add(s->rows, &row, pl_wilson(lowest, s->n), "wilson");
+    out->kind = PL__FIXED;
+    out->estimate = pl_wilson(lowest, s->n);
+    out->ci_method = "wilson";
+    chance_null(out, scope);
+    return pl__measured_note(out, scope, "template '%s'; interval not corrected for its choice",
+                             s->member->cells[worst].unit->template_name);
 }
 
-/* Entropy of what is predicted: per template, and its mean. */
-static pl_status entropy_rows(const subject *s)
+/* ---- agreement ---- */
+
+/* Share of items on which two templates differ: a plain share. */
+static pl_status flips_of_pair(pl__measured *out, pl__scope *scope)
 {
+    const pl__subject *s = scope->subject;
+    size_t count = 0;
+    for (size_t i = 0; i < s->n; i++) {
+        const int *codes = s->member->codes + i * s->t;
+        count += codes[scope->templates[0]] != codes[scope->templates[1]];
+    }
+    out->kind = PL__FIXED;
+    out->estimate = pl_wilson(count, s->n);
+    out->ci_method = "wilson";
+    return PL_OK;
+}
+
+pl_status pl__metric_flip_rate(pl__measured *out, pl__scope *scope)
+{
+    const pl_agreement *a;
+    if (scope->t < 2) return PL_OK;
+    if (scope->over == PL_OVER_PAIR) return flips_of_pair(out, scope);
+    PL_TRY(pl__scope_agreement(&a, scope));
+    memcpy(scope->subject->items, a->flip, a->n * sizeof *a->flip);
+    out->kind = PL__ITEMS;
+    out->null_mean = a->chance_flip;
+    if (a->chance_flip > 0.0) return PL_OK;
+    return pl__measured_note(out, scope, "constant predictor: steady, but it says nothing");
+}
+
+pl_status pl__metric_unanimity(pl__measured *out, pl__scope *scope)
+{
+    const pl_agreement *a;
+    PL_TRY(pl__scope_agreement(&a, scope));
+    out->kind = PL__FIXED;
+    out->estimate = a->unanimity;
+    out->ci_method = "wilson";
+    out->null_mean = a->chance_unanimity;
+    return PL_OK;
+}
+
+pl_status pl__metric_fleiss_kappa(pl__measured *out, pl__scope *scope)
+{
+    const pl_agreement *a;
+    PL_TRY(pl__scope_agreement(&a, scope));
+    memcpy(scope->subject->items, a->fleiss_kappa_left_out, a->n * sizeof *a->fleiss_kappa_left_out);
+    out->kind = PL__LEFT_OUT;
+    out->value = a->fleiss_kappa;
+    out->null_mean = 0.0;
+    if (!isnan(a->fleiss_kappa)) return PL_OK;
+    return pl__measured_note(out, scope, "not defined for a constant predictor");
+}
+
+pl_status pl__metric_gwet_ac1(pl__measured *out, pl__scope *scope)
+{
+    const pl_agreement *a;
+    PL_TRY(pl__scope_agreement(&a, scope));
+    memcpy(scope->subject->items, a->gwet_ac1_left_out, a->n * sizeof *a->gwet_ac1_left_out);
+    out->kind = PL__LEFT_OUT;
+    out->value = a->gwet_ac1;
+    out->null_mean = 0.0;
+    return PL_OK;
+}
+
+/* ---- accuracy over templates ---- */
+
+pl_status pl__metric_template_sd(pl__measured *out, pl__scope *scope)
+{
+    pl__subject *s = scope->subject;
+    const pl_template_variance *v;
+    if (s->n < 2) return PL_OK;
+    PL_TRY(pl__subject_variance(&v, s));
+    memcpy(s->templates, v->without_template, s->t * sizeof *s->templates);
+    memcpy(s->null_draws, v->null_tau2, PL_PERMUTATIONS * sizeof *s->null_draws);
+    out->kind = PL__COMPONENT;
+    out->value = v->tau2;
+    return PL_OK;
+}
+
+pl_status pl__metric_spread(pl__measured *out, pl__scope *scope)
+{
+    const pl_template_variance *v;
+    pl_null null;
+    if (scope->subject->n < 2) return PL_OK;
+    PL_TRY(pl__subject_variance(&v, scope->subject));
+    PL_TRY(pl_null_of(&null, v->null_spread, PL_PERMUTATIONS, v->spread));
+    out->kind = PL__FIXED;
+    out->estimate = (pl_estimate){v->spread, NAN, NAN, NAN};
+    out->null_mean = null.mean;
+    out->null_sd = null.sd;
+    return pl__measured_note(out, scope, "p %.3g of the null, whose 95%% quantile is %.3g", null.p, null.quantile95);
+}
+
+/* ---- distributions over labels ---- */
+
+/* Entropy of what is predicted; over several templates, its mean. */
+pl_status pl__metric_prediction_entropy(pl__measured *out, pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
+    double *left, value, categories = (double)s->group->n_labels;
     pl_status status = PL_OK;
-    double *left, *mean_left = NULL, sum = 0.0, categories = (double)s->f->entry->n_labels;
-    double uniform = categories > 0.0 ? log2(categories) : NAN;
     PL_TRY(pl_new(&left, s->n));
-    PL_GOTO(status, done, pl_new(&mean_left, s->n));
-    for (size_t k = 0; k < s->t; k++) {
-        double value;
+    memset(s->items, 0, s->n * sizeof *s->items);
+    out->kind = PL__LEFT_OUT;
+    out->value = 0.0;
+    for (size_t k = 0; k < scope->t; k++) {
         PL_GOTO(status, done,
-                pl_prediction_entropy(&value, left, s->member->codes + k, s->t, s->n, s->f->n_categories));
-        pl_stability_row row = template_row(s, "prediction_entropy", k);
-        pl__row_null(&row, "uniform over labels", uniform, NAN);
-        if (value == 0.0) PL_GOTO(status, done, pl__row_note(s->rows, &row, "constant predictor"));
-        PL_GOTO(status, done, pl__rows_jackknife(s->rows, &row, value, left, s->n));
-        sum += value;
-        for (size_t i = 0; i < s->n; i++) mean_left[i] += left[i] / (double)s->t;
+                pl_prediction_entropy(&value, left, s->member->codes + scope->templates[k], s->t, s->n,
+                                      s->group->n_categories));
+        out->value += value / (double)scope->t;
+        for (size_t i = 0; i < s->n; i++) s->items[i] += left[i] / (double)scope->t;
     }
-    if (s->t > 1) {
-        pl_stability_row row = new_row(s, "prediction_entropy", "templates", s->t);
-        pl__row_null(&row, "uniform over labels", uniform, NAN);
-        status = pl__rows_jackknife(s->rows, &row, sum / (double)s->t, mean_left, s->n);
-    }
+    if (categories > 0.0) out->null_mean = log2(categories);
+    if (out->value == 0.0) status = pl__measured_note(out, scope, "constant predictor");
 done:
-    free(mean_left);
     free(left);
     return status;
-}
-
-/* Predictions of the templates of a role, side by side; the caller frees *codes. */
-static pl_status codes_of_role(int **codes, const subject *s, const char *role)
-{
-    size_t count = count_role(s, role);
-    PL_TRY(pl_new(codes, s->n * count));
-    for (size_t i = 0; i < s->n; i++)
-        for (size_t k = 0, at = 0; k < s->t; k++)
-            if (has_role(s, k, role)) (*codes)[i * count + at++] = s->member->codes[i * s->t + k];
-    return PL_OK;
-}
-
-static pl_status flip_row(const subject *s, const pl_agreement *a, const char *role)
-{
-    pl_stability_row row = new_row(s, "flip_rate", contrast_of(role), a->t);
-    pl__row_null(&row, "independent predictions", a->chance_flip, NAN);
-    if (a->chance_flip == 0.0) PL_TRY(pl__row_note(s->rows, &row, "constant predictor: steady, but it says nothing"));
-    return pl__rows_mean(s->rows, &row, a->flip, s->n);
-}
-
-/* The measures beside the flip rate, for all templates only. */
-static pl_status agreement_rows(const subject *s, const pl_agreement *a)
-{
-    pl_stability_row row = new_row(s, "unanimity", "templates", s->t);
-    pl__row_null(&row, "independent predictions", a->chance_unanimity, NAN);
-    PL_TRY(pl__rows_add(s->rows, &row, a->unanimity, "wilson"));
-    row = new_row(s, "fleiss_kappa", "templates", s->t);
-    pl__row_null(&row, "chance agreement", 0.0, NAN);
-    if (isnan(a->fleiss_kappa)) PL_TRY(pl__row_note(s->rows, &row, "not defined for a constant predictor"));
-    PL_TRY(pl__rows_jackknife(s->rows, &row, a->fleiss_kappa, a->fleiss_kappa_left_out, s->n));
-    row = new_row(s, "gwet_ac1", "templates", s->t);
-    pl__row_null(&row, "chance agreement", 0.0, NAN);
-    PL_TRY(pl__rows_jackknife(s->rows, &row, a->gwet_ac1, a->gwet_ac1_left_out, s->n));
-    for (size_t x = 0; x < s->t; x++) {
-        for (size_t y = x + 1; y < s->t; y++) {
-            char *pair;
-            PL_TRY(pl_arena_format(s->rows->arena, &pair, "%s|%s", template_name(s, x), template_name(s, y)));
-            row = new_row(s, "flip_rate", pair, 2);
-            PL_TRY(pl__rows_add(s->rows, &row, pl_wilson(a->differ[x * s->t + y], s->n), "wilson"));
-        }
-    }
-    return PL_OK;
-}
-
-static pl_status flip_rows(const subject *s)
-{
-    static const char *const ROLES[] = {"", "id", "dev", "ood"};
-    for (size_t r = 0; r < sizeof ROLES / sizeof *ROLES; r++) {
-        size_t count = count_role(s, ROLES[r]);
-        if (count < 2 || (*ROLES[r] && count == s->t)) continue;
-        int *codes;
-        pl_agreement a;
-        PL_TRY(codes_of_role(&codes, s, ROLES[r]));
-        pl_status status = pl_agreement_of(&a, codes, s->n, count, s->f->n_categories);
-        free(codes);
-        PL_TRY(status);
-        status = flip_row(s, &a, ROLES[r]);
-        if (status == PL_OK && !*ROLES[r]) status = agreement_rows(s, &a);
-        pl_agreement_free(&a);
-        PL_TRY(status);
-    }
-    return PL_OK;
 }
 
 /* Mean pairwise JSD of label distributions; its null pairs each item with others (some fixed shifts of the item order).
  */
-static pl_status jsd_row(const subject *s)
+pl_status pl__metric_jsd(pl__measured *out, pl__scope *scope)
 {
-    if (!s->member->q || s->t < 2) return PL_OK;
+    const pl__subject *s = scope->subject;
+    const double *q = s->member->q;
+    size_t m = s->group->m, shifts = s->n > JSD_SHIFTS ? JSD_SHIFTS : s->n - 1;
+    if (!q) return PL_OK;
     double null = 0.0;
-    size_t shifts = s->n > JSD_SHIFTS ? JSD_SHIFTS : s->n - 1;
     for (size_t r = 1; r <= shifts; r++) {
-        pl_jsd_of_items(s->values, s->member->q, s->n, s->t, s->f->m, r * s->n / (shifts + 1));
-        null += pl_mean(s->values, s->n) / (double)shifts;
+        pl_jsd_of_items(s->items, q, s->n, s->t, m, r * s->n / (shifts + 1));
+        null += pl_mean(s->items, s->n) / (double)shifts;
     }
-    pl_stability_row row = new_row(s, "jsd", "templates", s->t);
-    if (shifts > 0) pl__row_null(&row, "unrelated items", null, NAN);
-    pl_jsd_of_items(s->values, s->member->q, s->n, s->t, s->f->m, 0);
-    if (isnan(pl_mean(s->values, s->n)))
-        PL_TRY(pl__row_note(s->rows, &row, "an item has no finite label log-likelihood"));
-    return pl__rows_mean(s->rows, &row, s->values, s->n);
+    if (shifts > 0) out->null_mean = null;
+    pl_jsd_of_items(s->items, q, s->n, s->t, m, 0);
+    out->kind = PL__ITEMS;
+    return PL_OK;
 }
 
-/* Brier and NLL of template k, one number an item. */
-static void score_items(const subject *s, size_t k, bool brier)
+/* Whether there are label distributions and every item's gold label is one of them. */
+static bool has_scores(const pl__scope *scope)
 {
-    for (size_t i = 0; i < s->n; i++) {
-        const double *q = s->member->q + (i * s->t + k) * s->f->m;
-        size_t gold = (size_t)s->f->gold[i];
-        s->values[i] = brier ? pl_brier(q, s->f->m, gold) : pl_nll(q, gold);
-    }
+    const pl__group *g = scope->subject->group;
+    if (!scope->subject->member->q) return false;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->gold[i] < 0 || (size_t)g->gold[i] >= g->m) return false;
+    return true;
 }
 
-static pl_status calibration_rows(const subject *s)
+static pl_status scored(pl__measured *out, pl__scope *scope, double null)
 {
-    if (!s->member->q) return PL_OK;
+    out->kind = PL__ITEMS;
+    out->null_mean = null;
+    if (isfinite(pl_mean(scope->subject->items, scope->subject->n))) return PL_OK;
+    return pl__measured_note(out, scope, "an item's gold label has a probability below what a double holds");
+}
+
+/* The label distribution of item i under the scope's template. */
+static const double *labels_of(const pl__scope *scope, size_t i)
+{
+    const pl__subject *s = scope->subject;
+    return s->member->q + (i * s->t + scope->templates[0]) * s->group->m;
+}
+
+pl_status pl__metric_brier(pl__measured *out, pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
+    if (!has_scores(scope)) return PL_OK;
     for (size_t i = 0; i < s->n; i++)
-        if (s->f->gold[i] < 0 || (size_t)s->f->gold[i] >= s->f->m) return PL_OK;
-    double labels = (double)s->f->m;
-    for (int brier = 1; brier >= 0; brier--) {
-        for (size_t k = 0; k < s->t; k++) {
-            pl_stability_row row = template_row(s, brier ? "brier" : "nll", k);
-            pl__row_null(&row, "uniform over labels", brier ? 1.0 - 1.0 / labels : log(labels), NAN);
-            score_items(s, k, brier != 0);
-            if (!isfinite(pl_mean(s->values, s->n)))
-                PL_TRY(pl__row_note(s->rows, &row, "an item has no finite label log-likelihood"));
-            PL_TRY(pl__rows_mean(s->rows, &row, s->values, s->n));
-        }
-    }
-    return PL_OK;
+        s->items[i] = pl_brier(labels_of(scope, i), s->group->m, (size_t)s->group->gold[i]);
+    return scored(out, scope, 1.0 - 1.0 / (double)s->group->m);
 }
 
-/* template_sd from tau^2, tau^2 without each template and under the null. */
-static pl_status template_sd_row(pl__rows *rows, pl_stability_row *row, double tau2, const double *without, size_t t,
-                                 const double *null_tau2)
+pl_status pl__metric_nll(pl__measured *out, pl__scope *scope)
 {
-    double null_sds[PL_PERMUTATIONS];
-    pl_null null;
-    for (size_t r = 0; r < PL_PERMUTATIONS; r++) null_sds[r] = pl_template_sd(null_tau2[r]);
-    PL_TRY(pl_null_of(&null, null_sds, PL_PERMUTATIONS, pl_template_sd(tau2)));
-    pl__row_null(row, "templates exchanged within items", null.mean, null.sd);
-    PL_TRY(pl__row_note(rows, row, "p %.3g of the null", null.p));
-    pl_estimate e = {pl_template_sd(tau2), NAN, NAN, NAN};
-    if (t < PL_TEMPLATE_JACKKNIFE_MIN) {
-        PL_TRY(pl__row_note(rows, row, "no interval below %d templates", PL_TEMPLATE_JACKKNIFE_MIN));
-        return pl__rows_add(rows, row, e, "none");
-    }
-    double *left;
-    PL_TRY(pl_new(&left, t));
-    for (size_t k = 0; k < t; k++) left[k] = pl_template_sd(without[k]);
-    e = pl_jackknife(e.value, left, t);
-    free(left);
-    return pl__rows_add(rows, row, e, "template jackknife");
+    const pl__subject *s = scope->subject;
+    if (!has_scores(scope)) return PL_OK;
+    for (size_t i = 0; i < s->n; i++) s->items[i] = pl_nll(labels_of(scope, i), (size_t)s->group->gold[i]);
+    return scored(out, scope, log((double)s->group->m));
 }
 
-static pl_status pool_variance(pl__variance_pool *pool, const pl_template_variance *v)
-{
-    if (!pool->without_template) {
-        pool->t = v->t;
-        PL_TRY(pl_new(&pool->without_template, v->t));
-    }
-    if (!pool->null_tau2) PL_TRY(pl_new(&pool->null_tau2, PL_PERMUTATIONS));
-    pool->n_members++;
-    pool->tau2 += v->tau2;
-    for (size_t k = 0; k < v->t; k++) pool->without_template[k] += v->without_template[k];
-    for (size_t r = 0; r < PL_PERMUTATIONS; r++) pool->null_tau2[r] += v->null_tau2[r];
-    return PL_OK;
-}
+/* ---- what is in no mean ---- */
 
-static pl_status variance_rows(const subject *s, pl__variance_pool *pool)
+/* Only where the group has such items at all: every template then says its own. */
+pl_status pl__metric_not_finite(pl__measured *out, pl__scope *scope)
 {
-    pl_template_variance v;
-    pl_null null;
-    pl_status status;
-    if (s->n < 2 || s->t < 2) return PL_OK;
-    /* Members are told apart in the seed, so that their nulls are independent and can be averaged. */
-    uint64_t seed = (uint64_t)(s->member - s->f->members) + 1;
-    PL_TRY(pl_template_variance_of(&v, s->member->correct, s->n, s->t, seed));
-    pl_stability_row row = new_row(s, "template_sd", "templates", s->t);
-    PL_GOTO(status, done, template_sd_row(s->rows, &row, v.tau2, v.without_template, s->t, v.null_tau2));
-    PL_GOTO(status, done, pl_null_of(&null, v.null_spread, PL_PERMUTATIONS, v.spread));
-    row = new_row(s, "spread", "templates", s->t);
-    pl__row_null(&row, "templates exchanged within items", null.mean, null.sd);
-    PL_GOTO(status, done,
-            pl__row_note(s->rows, &row, "p %.3g of the null, whose 95%% quantile is %.3g", null.p, null.quantile95));
-    PL_GOTO(status, done, pl__rows_add(s->rows, &row, (pl_estimate){v.spread, NAN, NAN, NAN}, "none"));
-    if (s->rows->pooling) status = pool_variance(pool, &v);
-done:
-    pl_template_variance_free(&v);
-    return status;
-}
-
-pl_status pl__behaviour_rows(pl__rows *rows, const pl__group *family, const pl__member *member, pl__variance_pool *pool)
-{
-    subject s = {.rows = rows, .f = family, .member = member, .n = family->n, .t = member->t};
-    const double chance = family->entry->chance;
-    pl_status status;
-    PL_TRY(pl_new(&s.values, s.n));
-    PL_GOTO(status, done, share_rows(&s, "acc", member->correct, "chance", chance));
-    PL_GOTO(status, done, majority_row(&s));
-    if (member->correct_norm) PL_GOTO(status, done, share_rows(&s, "acc_norm", member->correct_norm, "chance", chance));
-    if (s.t > 1) PL_GOTO(status, done, worst_row(&s));
-    PL_GOTO(status, done, drop_row(&s));
-    PL_GOTO(status, done, variance_rows(&s, pool));
-    PL_GOTO(status, done, flip_rows(&s));
-    PL_GOTO(status, done, jsd_row(&s));
-    PL_GOTO(status, done, entropy_rows(&s));
-    PL_GOTO(status, done, calibration_rows(&s));
-    if (member->failed) PL_GOTO(status, done, share_rows(&s, "parse_fail", member->failed, "", NAN));
-done:
-    free(s.values);
-    return status;
-}
-
-pl_status pl__behaviour_pooled(pl__rows *rows, const pl__group *family, pl__variance_pool *pool)
-{
-    pl_stability_row row = pl__row(rows, "majority", "templates");
-    row.n = family->n;
-    row.n_seeds = family->n_members;
-    pl__row_null(&row, "chance", family->entry->chance, NAN);
-    PL_TRY(pl__rows_add(rows, &row, (pl_estimate){family->majority, NAN, NAN, NAN}, "none"));
-    if (pool->n_members == 0) return PL_OK;
-    double m = (double)pool->n_members;
-    row = pl__row(rows, "template_sd", "templates");
-    row.n = family->n;
-    row.n_templates = pool->t;
-    row.n_seeds = pool->n_members;
-    for (size_t k = 0; k < pool->t; k++) pool->without_template[k] /= m;
-    for (size_t r = 0; r < PL_PERMUTATIONS; r++) pool->null_tau2[r] /= m;
-    PL_TRY(pl__row_note(rows, &row, "root of the mean variance component"));
-    return template_sd_row(rows, &row, pool->tau2 / m, pool->without_template, pool->t, pool->null_tau2);
-}
-
-void pl__variance_pool_free(pl__variance_pool *pool)
-{
-    free(pool->null_tau2);
-    free(pool->without_template);
-    *pool = (pl__variance_pool){0};
+    const pl__subject *s = scope->subject;
+    const pl__cell *cell = &s->member->cells[scope->templates[0]];
+    if (s->group->n_not_finite == 0) return PL_OK;
+    out->kind = PL__FIXED;
+    out->n = s->group->n_shared;
+    out->estimate = (pl_estimate){(double)cell->n_not_finite, NAN, NAN, NAN};
+    if (cell->n_not_finite == 0) return PL_OK;
+    return pl__measured_note(out, scope, "first: doc_id %lld", (long long)cell->first_not_finite);
 }

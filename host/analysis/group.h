@@ -1,8 +1,8 @@
 /* The finished units of one model, task, arm, readout and k, brought to one set of items.
  *
- * Items are the doc_ids that every finished unit of the family has, in the order of its first unit. A member is one
- * (draw, order, seed): its units differ in their template only. Categories are the distinct predictions of the family
- * and its label indices "0".."n_labels-1". */
+ * Items are the doc_ids that every finished unit of the group has and whose predictions are finite in all of them, in
+ * the order of the first unit: so numbers can be compared and averaged. What is left out is counted. A member is one
+ * (draw, order, seed): its units differ in their template only. */
 #ifndef PLUMB_ANALYSIS_GROUP_H
 #define PLUMB_ANALYSIS_GROUP_H
 
@@ -12,15 +12,13 @@
 
 #include "analysis/run_view.h"
 #include "base/memory.h"
-#include "store/frame.h"
-#include "store/unit_file.h"
 
 typedef struct pl__cell {
-    const pl_unit_entry *entry;
-    char path[PL_PATH_MAX];
-    pl_frame *obs;
-    pl_loglik loglik; /* n_rows 0 for readouts without label scores */
-    size_t *row;      /* [n]: the row of /obs of each item */
+    const pl_run_unit *unit;  /* taken from the view while the group is open */
+    size_t *row;              /* [n]: the row of /obs of each item */
+    size_t n_not_finite;      /* of the items that all units have */
+    int64_t first_not_finite; /* doc_id of the first of them */
+    size_t n_merged;          /* rows whose prompt and answer share a token */
 } pl__cell;
 
 typedef struct pl__member {
@@ -32,24 +30,33 @@ typedef struct pl__member {
     uint8_t *correct;      /* [n, t] */
     uint8_t *correct_norm; /* [n, t], or NULL */
     uint8_t *failed;       /* [n, t]: the answer was no label; or NULL */
-    double *q;             /* [n, t, m]: label distribution, NaN where it cannot be had; or NULL */
+    double *q;             /* [n, t, m]: label distribution; or NULL */
 } pl__member;
 
 typedef struct pl__group {
-    pl_arena *arena;             /* owns everything but the frames */
-    const pl_unit_entry *entry;  /* the first one: model .. k */
+    pl_run_view *view;
+    pl_arena *arena;
+    const pl_run_unit *unit; /* the first one: model .. k */
+    size_t n_labels;         /* choices of every item; 0: open, or items with their own */
+    double chance;
     size_t n_members, n_planned; /* n_planned: templates of the plan */
     pl__member *members;
-    size_t n, n_largest; /* items; the largest number of rows of a unit */
-    int *gold;           /* [n]: label index, -1 when the gold label is none */
+    size_t n;            /* items */
+    int64_t *doc_id;     /* [n] */
+    size_t n_shared;     /* items that all units have, finite or not */
+    size_t n_largest;    /* rows of the largest unit */
+    size_t n_not_finite; /* shared items that some unit has no finite prediction for */
+    int *gold;           /* [n]: index among the choices, -1 when there is none */
     double majority;     /* share of the commonest gold label */
-    size_t n_categories, m;
-    bool random_weights;
+    size_t n_categories; /* of codes */
+    size_t m;            /* choices of the item with the most; 0: no label scores */
 } pl__group;
 
-/* Reads the finished ones of `entries` that are of the family of entries[first]. */
-pl_status pl__group_read(pl__group *out, const pl_run_folder *run, const pl_unit_entry *entries, size_t n_entries,
-                         size_t first);
-void pl__group_free(pl__group *family); /* takes {0} */
+/* Reads the finished units that are of the group of the view's unit `first`. */
+pl_status pl__group_read(pl__group *out, pl_run_view *view, size_t first);
+void pl__group_free(pl__group *group); /* takes {0} */
+
+/* Codes, gold labels, outcomes and label distributions of the items; the rows are known. */
+pl_status pl__group_predictions(pl__group *group);
 
 #endif

@@ -1,30 +1,65 @@
-/* The units of a plan as the analysis and the report need them: what a unit is about, and whether its file is there. */
+/* One view of a run for everybody who reads it: plan.json is read once, a unit's rows are read once.
+ *
+ * A unit is taken to be read and released after; units that nobody holds stay in memory up to a budget, so that the
+ * report finds what the analysis has read, and a run of many units does not fill the memory. States are not kept: who
+ * needs them opens the unit's file. */
 #ifndef PLUMB_ANALYSIS_RUN_VIEW_H
 #define PLUMB_ANALYSIS_RUN_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/role.h"
 #include "store/plan_file.h"
+#include "store/unit_file.h"
 
-/* One unit of the plan. Texts are borrowed from it. */
-typedef struct pl_unit_entry {
+/* One unit of the plan, and what its file holds while it is taken. Texts are borrowed from the view. */
+typedef struct pl_run_unit {
     const char *id, *model, *task, *arm, *readout, *template_name;
-    const char *role; /* "id", "dev", "ood" */
+    const pl_planned_model *model_facts;
+    const pl_planned_task *task_facts;
+    pl_role role;
     long long k, draw, order, seed;
-    size_t n_labels; /* 0: an open answer */
-    double chance;   /* 1/n_labels; NaN for an open answer */
-    bool random_weights;
-    bool done; /* units/<id>.h5 is there */
-} pl_unit_entry;
+    double chance;  /* 1/n_labels of the task; NaN when there is none */
+    bool generates; /* readout "generate" */
+    bool done;      /* units/<id>.h5 is there */
+    char path[PL_PATH_MAX];
+    /* While the unit is taken: */
+    const pl_frame *obs;
+    pl_loglik loglik;  /* n_rows 0 for readouts without label scores */
+    size_t n_captured; /* rows from here on have no states (capture.items) */
+} pl_run_unit;
 
-/* In plan order; the arena owns the array. */
-pl_status pl_unit_entries(pl_unit_entry **out, size_t *n, const pl_plan_file *plan, const pl_run_folder *run,
-                          pl_arena *arena);
+typedef struct pl_run_view pl_run_view;
 
-/* Equal in all that makes a family: model, task, arm, readout, k. */
-bool pl_unit_entry_same_family(const pl_unit_entry *a, const pl_unit_entry *b);
-/* A family's units of equal draw, order and seed differ in their template only. */
-bool pl_unit_entry_same_member(const pl_unit_entry *a, const pl_unit_entry *b);
+pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run);
+void pl_run_view_close(pl_run_view *view); /* takes NULL */
+
+const pl_run_folder *pl_run_view_folder(const pl_run_view *view);
+const pl_plan_file *pl_run_view_plan(const pl_run_view *view);
+size_t pl_run_view_n_units(const pl_run_view *view);
+const pl_run_unit *pl_run_view_unit(const pl_run_view *view, size_t index); /* in plan order */
+size_t pl_run_view_n_missing(const pl_run_view *view);
+
+/* Reads the unit's rows, or finds them read; what it holds stays until it is released as often as it was taken. A unit
+ * whose numbers were made by another device class, maker of products or numerics version than those of the model's
+ * first unit is PL_E_INPUT: such units are never pooled or compared. */
+pl_status pl_run_view_take(pl_run_view *view, const pl_run_unit *unit);
+void pl_run_view_release(pl_run_view *view, const pl_run_unit *unit); /* takes one that is not taken */
+
+/* Bytes of rows that may stay in memory when nobody holds them (for tests; 256 MiB). */
+void pl_run_view_set_budget(pl_run_view *view, size_t bytes);
+/* How often the rows of some unit were read from its file. */
+size_t pl_run_view_n_reads(const pl_run_view *view);
+
+/* Equal in all that makes a group: model, task, arm, readout, k. */
+bool pl_run_unit_same_group(const pl_run_unit *a, const pl_run_unit *b);
+/* A group's units of equal draw, order and seed differ in their template only. */
+bool pl_run_unit_same_member(const pl_run_unit *a, const pl_run_unit *b);
+
+/* A text or category column, an integer column, a true/false column; or an error that names the file. */
+pl_status pl_run_unit_texts(const char *const **out, const pl_run_unit *unit, const char *name);
+pl_status pl_run_unit_integers(const int64_t **out, const pl_run_unit *unit, const char *name);
+pl_status pl_run_unit_bools(const uint8_t **out, const pl_run_unit *unit, const char *name);
 
 #endif

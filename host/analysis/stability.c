@@ -1,37 +1,135 @@
-/* From a run folder to the stability table: families, their members, then means over members (stability.h). */
+/* From a run to the stability table: groups, their members, then means over members (stability.h). */
 #include "analysis/stability.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/behaviour.h"
-#include "analysis/group.h"
-#include "analysis/representation.h"
+#include "analysis/remarks.h"
 #include "analysis/rows.h"
-#include "analysis/run_view.h"
 
-/* A text of the plan, kept with the table. */
-static pl_status keep(const char **out, pl_arena *arena, const char *text)
+typedef struct making {
+    pl__rows rows;
+    pl__remarks remarks;
+    pl_stability_table *table;
+} making;
+
+/* ---- one member ---- */
+
+/* Why there is nothing to measure; NULL when there is. What is left out is still counted. */
+static const char *nothing_to_measure(const pl__subject *s, pl_metric_id id)
 {
-    char *copy;
-    PL_TRY(pl_arena_text(arena, &copy, text, strlen(text)));
-    *out = copy;
-    return PL_OK;
+    if (id == PL_METRIC_NOT_FINITE || id == PL_METRIC_STATES_NOT_FINITE) return NULL;
+    if (s->layer) return s->n < 2 ? "fewer than two items with finite states" : NULL;
+    return s->n == 0 ? "no item is finite in all units" : NULL;
 }
 
-/* Template names are borrowed from the plan while rows are made; the table keeps its own. */
-static pl_status keep_templates(pl__rows *rows, size_t from)
+/* A row without a value, so that what could not be measured does not look like what was not asked for. */
+static void leave_empty(pl__measured *m, pl_metric_id id, const pl__scope *scope, const char *why)
 {
-    for (size_t i = from; i < rows->n; i++)
-        if (*rows->rows[i].template_name)
-            PL_TRY(keep(&rows->rows[i].template_name, rows->arena, rows->rows[i].template_name));
-    return PL_OK;
+    bool shown = pl_metric_of(id)->screen != PL_SCREEN_NONE && scope->over & (PL_OVER_TEMPLATE | PL_OVER_TEMPLATES);
+    if (!shown) return;
+    m->kind = PL__FIXED;
+    m->estimate = (pl_estimate){NAN, NAN, NAN, NAN};
+    m->note = why;
 }
 
-static pl_status family_base(pl_stability_row *base, pl_arena *arena, const pl_unit_entry *entry)
+static pl_status measure_scope(pl__rows *rows, pl_metric_id id, pl__scope *scope)
 {
-    *base = (pl_stability_row){.k = entry->k,
+    pl__measured m = {.kind = PL__NOTHING,
+                      .value = NAN,
+                      .n = scope->subject->n,
+                      .ci_method = "none",
+                      .null_mean = NAN,
+                      .null_sd = NAN,
+                      .note = ""};
+    const char *nothing = nothing_to_measure(scope->subject, id);
+    if (nothing)
+        leave_empty(&m, id, scope, nothing);
+    else
+        PL_TRY(pl_metric_of(id)->measure(&m, scope));
+    return pl__rows_add(rows, id, scope, &m);
+}
+
+/* Every metric of behaviour, or of states, over every scope that it has rows for. */
+static pl_status measure(pl__rows *rows, pl__subject *subject)
+{
+    pl__scopes scopes = {0};
+    pl_status status;
+    PL_TRY(pl__subject_open(subject));
+    PL_GOTO(status, done, pl__scopes_make(&scopes, subject));
+    for (pl_metric_id id = 0; id < PL_METRICS; id++) {
+        const pl_metric *metric = pl_metric_of(id);
+        if ((*metric->preprocessing != '\0') != (subject->layer != NULL)) continue;
+        for (size_t i = 0; i < scopes.n; i++) {
+            pl__scope *scope = &scopes.scopes[i];
+            if (!(metric->over & scope->over)) continue;
+            for (const char *p = subject->layer ? metric->preprocessing : " "; *p; p++) {
+                scope->preprocessing = *p;
+                PL_GOTO(status, done, measure_scope(rows, id, scope));
+            }
+        }
+    }
+done:
+    pl__scopes_free(&scopes);
+    pl__subject_close(subject);
+    return status;
+}
+
+static pl_status behaviour_rows(making *m, const pl__group *g, const pl__member *member)
+{
+    pl__subject subject = {.group = g, .member = member, .n = g->n, .t = member->t, .arena = m->rows.arena};
+    return measure(&m->rows, &subject);
+}
+
+static pl_status layer_rows(making *m, const pl__group *g, const pl__member *member, pl_unit_reader *const *readers,
+                            const char *name)
+{
+    pl__layer layer;
+    const char *note = m->rows.base.note;
+    pl_status status;
+    PL_TRY(pl__layer_read(&layer, g, member, readers, name, m->rows.arena));
+    pl__subject subject = {
+        .group = g, .member = member, .layer = &layer, .n = layer.n, .t = layer.t, .arena = m->rows.arena};
+    if (layer.n_not_finite > 0)
+        PL_GOTO(status, done,
+                pl__row_note(&m->rows, &m->rows.base, "%zu of %zu items left out: their states are not finite",
+                             layer.n_not_finite, layer.n_captured));
+    PL_GOTO(status, done, pl__remarks_layer(&m->remarks, m->rows.arena, g, &layer));
+    status = measure(&m->rows, &subject);
+done:
+    m->rows.base.note = note;
+    pl__layer_free(&layer);
+    return status;
+}
+
+/* Every position and layer that all units of the member have; nothing when it has fewer than two templates. */
+static pl_status representation_rows(making *m, const pl__group *g, const pl__member *member)
+{
+    pl_unit_reader **readers = NULL;
+    const char **names;
+    size_t n_names;
+    pl_status status;
+    if (member->t < 2 || g->n < 2) return PL_OK;
+    PL_TRY(pl_new(&readers, member->t));
+    for (size_t k = 0; k < member->t; k++)
+        PL_GOTO(status, done, pl_unit_open(&readers[k], member->cells[k].unit->path));
+    PL_GOTO(status, done, pl__layer_names(&names, &n_names, readers, member->t, g->arena));
+    for (size_t i = 0; i < n_names; i++) PL_GOTO(status, done, layer_rows(m, g, member, readers, names[i]));
+done:
+    for (size_t k = 0; k < member->t; k++) pl_unit_close(readers[k]);
+    free(readers);
+    return status;
+}
+
+/* ---- one group ---- */
+
+static void group_base(pl_stability_row *base, const pl_run_unit *unit)
+{
+    *base = (pl_stability_row){.model = unit->model,
+                               .task = unit->task,
+                               .arm = unit->arm,
+                               .readout = unit->readout,
+                               .k = unit->k,
                                .template_name = "",
                                .layer = "",
                                .position = "",
@@ -43,126 +141,120 @@ static pl_status family_base(pl_stability_row *base, pl_arena *arena, const pl_u
                                .null_name = "",
                                .unit = "",
                                .note = ""};
-    PL_TRY(keep(&base->model, arena, entry->model));
-    PL_TRY(keep(&base->task, arena, entry->task));
-    PL_TRY(keep(&base->arm, arena, entry->arm));
-    return keep(&base->readout, arena, entry->readout);
 }
 
-static pl_status member_base(pl__rows *rows, const pl__group *f, const pl__member *member, const char *family_note)
+static pl_status group_note(pl__rows *rows, const pl__group *g)
+{
+    if (g->n_shared < g->n_largest)
+        PL_TRY(pl__row_note(rows, &rows->base, "%zu of %zu items are in all units", g->n_shared, g->n_largest));
+    if (g->n_not_finite > 0)
+        PL_TRY(pl__row_note(rows, &rows->base, "%zu of %zu items left out: not finite in some unit", g->n_not_finite,
+                            g->n_shared));
+    return PL_OK;
+}
+
+static pl_status member_base(pl__rows *rows, const pl__group *g, const pl__member *member, const char *group_note)
 {
     rows->base.draw = member->draw;
     rows->base.order = member->order;
     rows->base.seed = member->seed;
-    rows->base.note = family_note;
-    if (member->t == f->n_planned) return PL_OK;
-    return pl__row_note(rows, &rows->base, "%zu of %zu templates are there", member->t, f->n_planned);
+    rows->base.note = group_note;
+    if (member->t == g->n_planned) return PL_OK;
+    return pl__row_note(rows, &rows->base, "%zu of %zu templates are there", member->t, g->n_planned);
 }
 
 /* -1 where members differ. */
-static void pooled_base(pl__rows *rows, const pl__group *f, const char *family_note)
+static void pooled_base(pl__rows *rows, const pl__group *g, const char *group_note)
 {
-    rows->base.draw = f->members[0].draw;
-    rows->base.order = f->members[0].order;
-    rows->base.seed = f->members[0].seed;
-    rows->base.note = family_note;
-    for (size_t s = 1; s < f->n_members; s++) {
-        if (f->members[s].draw != f->members[0].draw) rows->base.draw = -1;
-        if (f->members[s].order != f->members[0].order) rows->base.order = -1;
-        if (f->members[s].seed != f->members[0].seed) rows->base.seed = -1;
+    rows->base.draw = g->members[0].draw;
+    rows->base.order = g->members[0].order;
+    rows->base.seed = g->members[0].seed;
+    rows->base.note = group_note;
+    for (size_t s = 1; s < g->n_members; s++) {
+        if (g->members[s].draw != g->members[0].draw) rows->base.draw = -1;
+        if (g->members[s].order != g->members[0].order) rows->base.order = -1;
+        if (g->members[s].seed != g->members[0].seed) rows->base.seed = -1;
     }
 }
 
 /* Members that lack templates have rows of their own but no part in the means. */
-static pl_status family_rows(pl__rows *rows, const pl__group *f)
+static pl_status group_rows(making *m, const pl__group *g)
 {
-    pl__variance_pool pool = {0};
-    pl_status status = PL_OK;
+    pl__rows *rows = &m->rows;
     size_t n_whole = 0;
-    const char *note;
-    if (f->n < f->n_largest)
-        PL_TRY(pl__row_note(rows, &rows->base, "%zu of %zu items are in all units", f->n, f->n_largest));
-    note = rows->base.note;
-    for (size_t s = 0; s < f->n_members; s++) n_whole += f->members[s].whole;
-    for (size_t s = 0; s < f->n_members; s++) {
-        rows->pooling = n_whole > 1 && f->members[s].whole;
-        PL_GOTO(status, done, member_base(rows, f, &f->members[s], note));
-        PL_GOTO(status, done, pl__behaviour_rows(rows, f, &f->members[s], &pool));
-        PL_GOTO(status, done, pl__representation_rows(rows, f, &f->members[s]));
+    PL_TRY(group_note(rows, g));
+    const char *note = rows->base.note;
+    for (size_t s = 0; s < g->n_members; s++) n_whole += g->members[s].whole;
+    for (size_t s = 0; s < g->n_members; s++) {
+        rows->pooling = n_whole > 1 && g->members[s].whole;
+        PL_TRY(member_base(rows, g, &g->members[s], note));
+        PL_TRY(behaviour_rows(m, g, &g->members[s]));
+        PL_TRY(representation_rows(m, g, &g->members[s]));
     }
-    if (n_whole > 1) {
-        pooled_base(rows, f, note);
-        if (n_whole < f->n_members)
-            PL_GOTO(status, done, pl__row_note(rows, &rows->base, "%zu of %zu draws are whole", n_whole, f->n_members));
-        PL_GOTO(status, done, pl__behaviour_pooled(rows, f, &pool));
-        PL_GOTO(status, done, pl__rows_pooled(rows, n_whole));
-    }
-done:
-    pl__variance_pool_free(&pool);
-    return status;
+    if (n_whole < 2) return PL_OK;
+    pooled_base(rows, g, note);
+    if (n_whole < g->n_members)
+        PL_TRY(pl__row_note(rows, &rows->base, "%zu of %zu draws are whole", n_whole, g->n_members));
+    return pl__rows_pooled(rows, n_whole);
 }
 
-static bool is_first_of_family(const pl_unit_entry *entries, size_t at)
+/* ---- the run ---- */
+
+static bool is_first_of_group(const pl_run_view *view, size_t at)
 {
     for (size_t i = 0; i < at; i++)
-        if (pl_unit_entry_same_family(&entries[i], &entries[at])) return false;
+        if (pl_run_unit_same_group(pl_run_view_unit(view, i), pl_run_view_unit(view, at))) return false;
     return true;
 }
 
-static pl_status note_random(pl_stability_table *table, const char *model)
+static void note_random(pl_stability_table *table, const pl_run_unit *unit)
 {
+    if (!unit->model_facts->random_weights) return;
     for (size_t i = 0; i < table->n_random_models; i++)
-        if (!strcmp(table->random_models[i], model)) return PL_OK;
-    table->random_models[table->n_random_models++] = model;
-    return PL_OK;
+        if (!strcmp(table->random_models[i], unit->model)) return;
+    table->random_models[table->n_random_models++] = unit->model;
 }
 
-static pl_status all_rows(pl_stability_table *table, pl__rows *rows, const pl_run_folder *run,
-                          const pl_unit_entry *entries, size_t n)
+static pl_status all_rows(making *m, pl_run_view *view)
 {
-    PL_TRY(pl_arena_new(table->arena, &table->random_models, n));
+    size_t n = pl_run_view_n_units(view);
+    PL_TRY(pl_arena_new(m->table->arena, &m->table->random_models, pl_run_view_plan(view)->n_models));
     for (size_t i = 0; i < n; i++) {
-        pl__group family;
-        size_t from = rows->n;
-        if (!is_first_of_family(entries, i)) continue;
-        PL_TRY(family_base(&rows->base, table->arena, &entries[i]));
-        PL_TRY(pl__group_read(&family, run, entries, n, i));
+        pl__group group;
+        if (!is_first_of_group(view, i)) continue;
+        group_base(&m->rows.base, pl_run_view_unit(view, i));
+        PL_TRY(pl__group_read(&group, view, i));
         pl_status status = PL_OK;
-        if (family.n_members > 0) status = family_rows(rows, &family);
-        if (status == PL_OK && family.random_weights) status = note_random(table, rows->base.model);
-        if (status == PL_OK) status = keep_templates(rows, from);
-        pl__group_free(&family);
+        if (group.n_members > 0) {
+            note_random(m->table, group.unit);
+            status = pl__remarks_group(&m->remarks, m->table->arena, &group);
+            if (status == PL_OK) status = group_rows(m, &group);
+        }
+        pl__group_free(&group);
         PL_TRY(status);
     }
     return PL_OK;
 }
 
-pl_status pl_stability_of_run(pl_stability_table **out, const pl_run_folder *run, size_t *n_missing)
+pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view)
 {
+    making m = {0};
     pl_status status;
-    pl_stability_table *table = NULL;
-    pl_unit_entry *entries;
-    pl__rows rows = {0};
-    pl_plan_file *plan = NULL;
-    size_t n;
     *out = NULL;
-    *n_missing = 0;
-    PL_TRY(pl_new(&table, 1));
-    PL_GOTO(status, done, pl_arena_create(&table->arena));
-    rows.arena = table->arena;
-    PL_GOTO(status, done, pl_plan_file_read(&plan, run));
-    PL_GOTO(status, done, pl_unit_entries(&entries, &n, plan, run, table->arena));
-    for (size_t i = 0; i < n; i++) *n_missing += !entries[i].done;
-    PL_GOTO(status, done, all_rows(table, &rows, run, entries, n));
-    table->rows = rows.rows;
-    table->n = rows.n;
-    rows.rows = NULL;
-    *out = table;
-    table = NULL;
+    PL_TRY(pl_new(&m.table, 1));
+    PL_GOTO(status, done, pl_arena_create(&m.table->arena));
+    m.rows.arena = m.table->arena;
+    PL_GOTO(status, done, all_rows(&m, view));
+    PL_GOTO(status, done, pl__remarks_finish(&m.remarks, m.table));
+    m.table->rows = m.rows.rows;
+    m.table->n = m.rows.n;
+    m.rows.rows = NULL;
+    *out = m.table;
+    m.table = NULL;
 done:
-    pl__rows_free(&rows);
-    pl_plan_file_free(plan);
-    pl_stability_free(table);
+    pl__rows_free(&m.rows);
+    pl__remarks_free(&m.remarks);
+    pl_stability_free(m.table);
     return status;
 }
 

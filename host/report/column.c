@@ -20,7 +20,7 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("layer", PL__TEXT, layer),
     FIELD("position", PL__TEXT, position),
     FIELD("preproc", PL__TEXT, preproc),
-    FIELD("metric", PL__TEXT, metric),
+    FIELD("metric", PL__METRIC, metric),
     FIELD("contrast", PL__TEXT, contrast),
     FIELD("value", PL__REAL, value),
     FIELD("se", PL__REAL, se),
@@ -52,6 +52,11 @@ static void field(void *out, const pl__csv_column *column, const pl_stability_ro
 const char *pl__csv_column_text(const pl__csv_column *column, const pl_stability_row *row)
 {
     const char *text;
+    pl_metric_id metric;
+    if (column->type == PL__METRIC) {
+        field(&metric, column, row, sizeof metric);
+        return pl_metric_of(metric)->name;
+    }
     field(&text, column, row, sizeof text);
     return text;
 }

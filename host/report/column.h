@@ -6,7 +6,7 @@
 
 #include "analysis/stability.h"
 
-typedef enum pl__csv_column_type { PL__TEXT, PL__INTEGER, PL__COUNT, PL__REAL } pl__csv_column_type;
+typedef enum pl__csv_column_type { PL__TEXT, PL__METRIC, PL__INTEGER, PL__COUNT, PL__REAL } pl__csv_column_type;
 
 typedef struct pl__csv_column {
     const char *name;
@@ -15,7 +15,7 @@ typedef struct pl__csv_column {
 } pl__csv_column;
 
 const pl__csv_column *pl__csv_columns(size_t *n);
-/* A row's field; of the column's type. */
+/* A row's field; of the column's type (a metric's text is its name). */
 const char *pl__csv_column_text(const pl__csv_column *column, const pl_stability_row *row);
 long long pl__csv_column_integer(const pl__csv_column *column,
                                  const pl_stability_row *row); /* PL__INTEGER and PL__COUNT */

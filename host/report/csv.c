@@ -23,7 +23,7 @@ static pl_status put_text(pl_bytes *out, const char *text)
 static pl_status put_real(pl_bytes *out, double value)
 {
     char text[40];
-    if (isnan(value)) return PL_OK;
+    if (!isfinite(value)) return PL_OK;
     if (value == 0.0) value = 0.0; /* no "-0" */
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
@@ -40,6 +40,7 @@ static pl_status put_row(pl_bytes *out, const pl_stability_row *row)
         if (c > 0) PL_TRY(pl_bytes_text(out, ","));
         switch (columns[c].type) {
         case PL__TEXT:
+        case PL__METRIC:
             PL_TRY(put_text(out, pl__csv_column_text(&columns[c], row)));
             break;
         case PL__REAL:

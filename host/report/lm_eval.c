@@ -3,51 +3,39 @@
  * lm-eval has neither templates nor draws, so every cell is a task of its own: "<task>@<template>,k=<k>,draw=<d>", with
  * ",order=<o>" past the first order, ",seed=<s>" where the plan has several, ",<readout>" and ",<arm>" where they are
  * not "loglikelihood" and "prompt". Its group "<task>,k=<k>" (and the same endings) is the plain mean over its cells;
- * it has no standard error here ("N/A"), since cells share their items: stability.csv has the right one. One model:
- * results.json and samples_<task>.jsonl; several: results_<model>.json and samples_<model>_<task>.jsonl. No dates, no
- * times: equal units give equal bytes. */
-#include "report/report.h"
-
+ * it has no standard error here ("N/A"), since cells share their items: stability.csv has the right one. Beside
+ * lm-eval's standard error, which is 0 where all items are alike, stands Wilson's interval. One model: results.json and
+ * samples_<task>.jsonl; several: results_<model>.json and samples_<model>_<task>.jsonl. No dates, no times: equal units
+ * give equal bytes. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/run_view.h"
 #include "base/file.h"
+#include "base/json_build.h"
+#include "report/cell.h"
 #include "report/lines.h"
+#include "report/report.h"
 #include "report/sample.h"
-#include "store/unit_file.h"
-
-enum { KEY_MAX = 1024 };
-
-/* What stands in results_<model>.json, by section. */
-typedef struct results {
-    json_t *results, *groups, *group_subtasks, *configs, *versions, *n_shot, *higher_is_better, *n_samples,
-        *task_hashes;
-} results;
+#include "statistics/interval.h"
 
 typedef struct report {
-    const pl_run_folder *run;
-    const pl_plan_file *plan;
-    pl_unit_entry *entries;
+    pl_run_view *view;
+    pl__report_cell *cells; /* [n]: of the finished units, in plan order */
     size_t n;
-    bool several_models, several_seeds;
+    bool several_models;
     pl_arena *arena;
 } report;
 
-/* Everything behind "<task>@<template>" or "<task>" that tells cells apart. */
-static void cell_key(char key[KEY_MAX], const report *r, const pl_unit_entry *e, bool group)
-{
-    int at = snprintf(key, KEY_MAX, "%s%s%s,k=%lld", e->task, group ? "" : "@", group ? "" : e->template_name, e->k);
-#define ADD(...)                                                                                                       \
-    if (at > 0 && at < KEY_MAX) at += snprintf(key + at, KEY_MAX - (size_t)at, __VA_ARGS__)
-    if (!group) ADD(",draw=%lld", e->draw);
-    if (!group && e->order != 0) ADD(",order=%lld", e->order);
-    if (!group && r->several_seeds) ADD(",seed=%lld", e->seed);
-    if (strcmp(e->readout, "loglikelihood")) ADD(",%s", e->readout);
-    if (strcmp(e->arm, "prompt")) ADD(",%s", e->arm);
-#undef ADD
-}
+/* The cells of one model. */
+typedef struct of_model {
+    const char *model;
+    const pl__report_cell **cells; /* [n] */
+    size_t n;
+    const char **groups; /* [n_groups], in order */
+    size_t n_groups;
+} of_model;
 
 /* A name as part of a file name: what is not a letter, a digit, '-' or '.' becomes '_'. */
 static void file_part(char out[256], const char *name)
@@ -61,186 +49,293 @@ static void file_part(char out[256], const char *name)
     out[i] = '\0';
 }
 
-static const pl_planned_task *task_of(const report *r, const char *name)
-{
-    const pl_planned_task *t = r->plan->tasks;
-    while (strcmp(t->name, name)) t++; /* the reader of the plan has found every unit's */
-    return t;
-}
+/* ---- results ---- */
 
-static const pl_planned_model *model_of(const report *r, const char *name)
+/* "<metric><what>,none": lm-eval's name of a number, "none" being its filter. */
+static void put_number(pl_json_builder *b, const char *metric, const char *what, double value)
 {
-    const pl_planned_model *m = r->plan->models;
-    while (strcmp(m->name, name)) m++;
-    return m;
-}
-
-/* Mean and lm-eval's standard error (SD with n - 1, over root n) of a true/false column; nothing when it is absent. */
-static void put_metric(json_t *out, const pl_frame *obs, const char *column, const char *name)
-{
-    const pl_column *c = pl_frame_column(obs, column);
     char key[64];
-    if (!c || c->kind != PL_COLUMN_BOOL || obs->n_rows == 0) return;
-    double n = (double)obs->n_rows, sum = 0.0;
-    for (size_t i = 0; i < obs->n_rows; i++) sum += c->values.boolean[i] ? 1.0 : 0.0;
-    double mean = sum / n;
-    snprintf(key, sizeof key, "%s,none", name);
-    json_object_set_new(out, key, json_real(mean));
-    snprintf(key, sizeof key, "%s_stderr,none", name);
-    json_object_set_new(out, key, n > 1.0 ? json_real(sqrt(mean * (1.0 - mean) / (n - 1.0))) : json_string("N/A"));
+    snprintf(key, sizeof key, "%s%s,none", metric, what);
+    pl_json_put_real(b, key, value);
 }
 
-static json_t *metric_list(const pl_unit_entry *e)
+static void put_not_available(pl_json_builder *b, const char *metric)
 {
-    json_t *list = json_array();
-    for (const char *const *m = pl__sample_metrics(e); *m; m++)
-        json_array_append_new(list,
-                              json_pack("{s:s,s:s,s:b}", "metric", *m, "aggregation", "mean", "higher_is_better", 1));
-    return list;
+    char key[64];
+    snprintf(key, sizeof key, "%s_stderr,none", metric);
+    pl_json_put_text(b, key, "N/A");
 }
 
-static json_t *config_json(const report *r, const pl_unit_entry *e)
+/* Mean, lm-eval's standard error (SD with n - 1, over root n), and the interval that holds at 0 % and 100 % too. */
+static void put_metric(pl_json_builder *b, const pl__report_cell *cell, const pl__cell_metric *metric)
 {
-    return json_pack("{s:s,s:s,s:I,s:o,s:i,s:{s:o,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:s}}", "task", e->task, "output_type",
-                     strcmp(e->readout, "generate") ? "multiple_choice" : "generate_until", "num_fewshot",
-                     (json_int_t)e->k, "metric_list", metric_list(e), "repeats", 1, "metadata", "version",
-                     json_string(task_of(r, e->task)->version), "model", e->model, "template", e->template_name, "role",
-                     e->role, "arm", e->arm, "draw", (json_int_t)e->draw, "order", (json_int_t)e->order, "seed",
-                     (json_int_t)e->seed, "unit", e->id);
+    double n = (double)cell->n, mean = (double)metric->right / n;
+    pl_estimate interval = pl_wilson(metric->right, cell->n);
+    put_number(b, metric->name, "", mean);
+    if (cell->n > 1)
+        put_number(b, metric->name, "_stderr", sqrt(mean * (1.0 - mean) / (n - 1.0)));
+    else
+        put_not_available(b, metric->name);
+    put_number(b, metric->name, "_ci95_low", interval.lo);
+    put_number(b, metric->name, "_ci95_high", interval.hi);
 }
 
-/* Adds a cell's mean to its group: sums here, divided in finish_groups. */
-static void add_to_group(results *out, const char *group, const char *key, json_t *cell)
+static void put_cell(pl_json_builder *b, const pl__report_cell *cell)
 {
-    json_t *sums = json_object_get(out->groups, group), *value;
-    const char *name;
-    if (!sums) {
-        sums = json_object();
-        json_object_set_new(out->groups, group, sums);
-        json_object_set_new(out->group_subtasks, group, json_array());
-    }
-    json_array_append_new(json_object_get(out->group_subtasks, group), json_string(key));
-    json_object_foreach(cell, name, value)
-    {
-        if (!json_is_real(value) || strstr(name, "_stderr")) continue;
-        double sum = json_number_value(json_object_get(sums, name)) + json_real_value(value);
-        json_object_set_new(sums, name, json_real(sum));
-    }
+    pl_json_open(b, cell->key);
+    pl_json_put_text(b, "name", cell->key);
+    pl_json_put_text(b, "alias", cell->key);
+    pl_json_put_size(b, "sample_len", cell->n);
+    for (size_t m = 0; m < PL__CELL_METRICS; m++)
+        if (cell->metrics[m].name) put_metric(b, cell, &cell->metrics[m]);
+    pl_json_close(b);
 }
 
-/* Means from sums, with "N/A" for their standard errors, in "groups" and, as lm-eval does, also in "results". */
-static void finish_groups(results *out)
+/* The mean over a group's cells of those metrics that all of them have. */
+static void put_group(pl_json_builder *b, const of_model *o, const char *group)
 {
-    const char *group, *name;
-    json_t *sums, *value;
-    json_object_foreach(out->groups, group, sums)
-    {
-        json_t *mean = json_object();
-        double n = (double)json_array_size(json_object_get(out->group_subtasks, group));
-        json_object_set_new(mean, "alias", json_string(group));
-        json_object_foreach(sums, name, value)
-        {
-            char key[64];
-            json_object_set_new(mean, name, json_real(json_real_value(value) / n));
-            snprintf(key, sizeof key, "%.*s_stderr,none", (int)strcspn(name, ","), name);
-            json_object_set_new(mean, key, json_string("N/A"));
+    pl_json_open(b, group);
+    pl_json_put_text(b, "name", group);
+    pl_json_put_text(b, "alias", group);
+    for (size_t m = 0; m < PL__CELL_METRICS; m++) {
+        const char *name = NULL;
+        size_t n = 0, n_cells = 0;
+        double sum = 0.0;
+        for (size_t i = 0; i < o->n; i++) {
+            const pl__report_cell *cell = o->cells[i];
+            if (strcmp(cell->group, group)) continue;
+            n_cells++;
+            if (!cell->metrics[m].name) continue;
+            name = cell->metrics[m].name;
+            sum += (double)cell->metrics[m].right / (double)cell->n;
+            n++;
         }
-        json_object_set(out->results, group, mean);
-        json_object_clear(sums);
-        json_object_update(sums, mean);
-        json_decref(mean);
+        if (!name || n < n_cells) continue;
+        put_number(b, name, "", sum / (double)n);
+        put_not_available(b, name);
     }
+    pl_json_close(b);
 }
 
-static void put_cell(const report *r, results *out, const pl_unit_entry *e, const pl_frame *obs)
+static void put_results(pl_json_builder *b, const of_model *o)
 {
-    char key[KEY_MAX], group[KEY_MAX];
-    json_t *cell = json_object(), *better = json_object(),
-           *items = json_integer((json_int_t)task_of(r, e->task)->test_items);
-    cell_key(key, r, e, false);
-    cell_key(group, r, e, true);
-    json_object_set_new(cell, "alias", json_string(key));
-    for (const char *const *m = pl__sample_metrics(e); *m; m++) {
-        put_metric(cell, obs, pl__metric_column(*m), *m);
-        json_object_set_new(better, *m, json_true());
+    pl_json_open(b, "results");
+    for (size_t i = 0; i < o->n; i++) put_cell(b, o->cells[i]);
+    for (size_t g = 0; g < o->n_groups; g++) put_group(b, o, o->groups[g]);
+    pl_json_close(b);
+    pl_json_open(b, "groups");
+    for (size_t g = 0; g < o->n_groups; g++) put_group(b, o, o->groups[g]);
+    pl_json_close(b);
+    pl_json_open(b, "group_subtasks");
+    for (size_t g = 0; g < o->n_groups; g++) {
+        pl_json_open_list(b, o->groups[g]);
+        for (size_t i = 0; i < o->n; i++)
+            if (!strcmp(o->cells[i]->group, o->groups[g])) pl_json_put_text(b, NULL, o->cells[i]->key);
+        pl_json_close(b);
     }
-    add_to_group(out, group, key, cell);
-    json_object_set_new(out->results, key, cell);
-    json_object_set_new(out->higher_is_better, key, better);
-    json_object_set_new(out->configs, key, config_json(r, e));
-    json_object_set_new(out->versions, key, json_string(task_of(r, e->task)->version));
-    json_object_set_new(out->n_shot, key, json_integer(e->k));
-    json_object_set_new(out->task_hashes, key, json_string(task_of(r, e->task)->task_hash));
-    json_object_set_new(out->n_samples, key,
-                        json_pack("{s:o,s:I}", "original", items, "effective", (json_int_t)obs->n_rows));
+    pl_json_close(b);
 }
 
-/* Adds a unit to the results, and its rows to the samples when `lines` is open. */
-static pl_status put_unit(const report *r, results *out, pl__lines *lines, const pl_unit_entry *e)
+/* ---- configs ---- */
+
+static bool lists(const char *const *texts, size_t n, const char *text)
 {
-    char path[PL_PATH_MAX], key[KEY_MAX];
-    pl_unit_reader *reader = NULL;
-    pl_arena *arena = NULL;
-    pl_frame *obs = NULL;
-    const char **stored;
-    size_t n;
-    pl_status status;
-    PL_GOTO(status, done, pl_run_folder_unit(path, r->run, e->id));
-    PL_GOTO(status, done, pl_arena_create(&arena));
-    PL_GOTO(status, done, pl_unit_open(&reader, path));
-    PL_GOTO(status, done, pl_unit_get_obs(reader, &obs));
-    if (out) put_cell(r, out, e, obs);
-    if (!lines) goto done;
-    cell_key(key, r, e, false);
-    PL_GOTO(status, done, pl_unit_get_samples(reader, arena, &stored, &n));
-    for (size_t row = 0; row < n && row < obs->n_rows; row++) {
-        json_t *sample;
-        PL_GOTO(status, done, pl__sample(&sample, e, key, obs, row, stored[row], path));
-        status = pl__lines_put(lines, sample);
-        json_decref(sample);
-        if (status != PL_OK) goto done;
-    }
-done:
-    pl_frame_free(obs);
-    pl_unit_close(reader);
-    pl_arena_free(arena);
-    return status;
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(texts[i], text)) return true;
+    return false;
 }
 
-/* The whole object; takes the sections over. */
-static json_t *results_json(const report *r, const char *model, results *s)
+/* The texts of the task as the template has them: doc_to_text, target_delimiter, description, ... What the cell says by
+ * itself (its readout is its output_type) is not taken from there. */
+static void put_template(pl_json_builder *b, const pl_run_unit *unit)
+{
+    static const char *const own[] = {"task", "output_type", "num_fewshot", "metric_list", "repeats", "metadata"};
+    const pl_planned_task *task = unit->task_facts;
+    for (size_t t = 0; t < task->n_templates; t++) {
+        const char *key;
+        json_t *value;
+        if (strcmp(task->templates[t].name, unit->template_name)) continue;
+        json_object_foreach(task->templates[t].config, key, value)
+        {
+            if (!lists(own, sizeof own / sizeof *own, key)) pl_json_put_shared(b, key, value);
+        }
+    }
+}
+
+static void put_metric_list(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_open_list(b, "metric_list");
+    for (size_t m = 0; m < PL__CELL_METRICS; m++) {
+        if (!cell->metrics[m].name) continue;
+        pl_json_open(b, NULL);
+        pl_json_put_text(b, "metric", cell->metrics[m].name);
+        pl_json_put_text(b, "aggregation", "mean");
+        pl_json_put_bool(b, "higher_is_better", true);
+        pl_json_close(b);
+    }
+    pl_json_close(b);
+}
+
+static void put_config(pl_json_builder *b, const pl__report_cell *cell)
+{
+    const pl_run_unit *u = cell->unit;
+    pl_json_open(b, cell->key);
+    pl_json_put_text(b, "task", u->task);
+    put_template(b, u);
+    pl_json_put_text(b, "output_type", u->generates ? "generate_until" : "multiple_choice");
+    pl_json_put_integer(b, "num_fewshot", u->k);
+    put_metric_list(b, cell);
+    pl_json_put_integer(b, "repeats", 1);
+    pl_json_open(b, "metadata");
+    pl_json_put_text(b, "version", u->task_facts->version);
+    pl_json_put_text(b, "model", u->model);
+    pl_json_put_text(b, "template", u->template_name);
+    pl_json_put_text(b, "role", pl_role_name(u->role));
+    pl_json_put_text(b, "arm", u->arm);
+    pl_json_put_integer(b, "draw", u->draw);
+    pl_json_put_integer(b, "order", u->order);
+    pl_json_put_integer(b, "seed", u->seed);
+    pl_json_put_text(b, "unit", u->id);
+    pl_json_close(b);
+    pl_json_close(b);
+}
+
+static void put_better(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_open(b, cell->key);
+    for (size_t m = 0; m < PL__CELL_METRICS; m++)
+        if (cell->metrics[m].name) pl_json_put_bool(b, cell->metrics[m].name, true);
+    pl_json_close(b);
+}
+
+/* original: of the data; effective: what the means are of. Ours: what was evaluated and is in no mean, and prompts
+ * whose last token is also part of an answer. */
+static void put_samples(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_open(b, cell->key);
+    pl_json_put_size(b, "original", cell->unit->task_facts->test_items);
+    pl_json_put_size(b, "effective", cell->n);
+    pl_json_put_size(b, "not_finite", cell->n_not_finite);
+    pl_json_put_size(b, "merged", cell->n_merged);
+    pl_json_close(b);
+}
+
+static void put_version(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_put_text(b, cell->key, cell->unit->task_facts->version);
+}
+
+static void put_shots(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_put_integer(b, cell->key, cell->unit->k);
+}
+
+static void put_hash(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_put_text(b, cell->key, cell->unit->task_facts->task_hash);
+}
+
+static void put_sections(pl_json_builder *b, const of_model *o)
+{
+    static const struct {
+        const char *name;
+        void (*put)(pl_json_builder *b, const pl__report_cell *cell);
+    } sections[] = {{"configs", put_config},          {"versions", put_version},  {"n-shot", put_shots},
+                    {"higher_is_better", put_better}, {"n-samples", put_samples}, {"task_hashes", put_hash}};
+    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
+        pl_json_open(b, sections[s].name);
+        for (size_t i = 0; i < o->n; i++) sections[s].put(b, o->cells[i]);
+        pl_json_close(b);
+    }
+}
+
+static void put_run(pl_json_builder *b, const of_model *o)
 {
     char model_args[512], plain[256];
-    snprintf(model_args, sizeof model_args, "pretrained=%s", model);
-    file_part(plain, model);
-    json_t *config =
-        json_pack("{s:s,s:s,s:o,s:o,s:n,s:{}}", "model", "plumb", "model_args", model_args, "model_num_parameters",
-                  json_integer((json_int_t)model_of(r, model)->parameters), "random_weights",
-                  json_boolean(model_of(r, model)->random_weights), "limit", "gen_kwargs");
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:s,s:s}", "results", s->results, "groups",
-                     s->groups, "group_subtasks", s->group_subtasks, "configs", s->configs, "versions", s->versions,
-                     "n-shot", s->n_shot, "higher_is_better", s->higher_is_better, "n-samples", s->n_samples, "config",
-                     config, "task_hashes", s->task_hashes, "model_source", "plumb", "model_name", model,
-                     "model_name_sanitized", plain, "plumb_version", PLUMB_VERSION);
+    const pl_planned_model *model = o->cells[0]->unit->model_facts;
+    snprintf(model_args, sizeof model_args, "pretrained=%s", o->model);
+    file_part(plain, o->model);
+    pl_json_open(b, "config");
+    pl_json_put_text(b, "model", "plumb");
+    pl_json_put_text(b, "model_args", model_args);
+    pl_json_put_size(b, "model_num_parameters", model->parameters);
+    pl_json_put_bool(b, "random_weights", model->random_weights);
+    pl_json_put_null(b, "limit");
+    pl_json_open(b, "gen_kwargs");
+    pl_json_close(b);
+    pl_json_close(b);
+    pl_json_put_text(b, "ci95_method", "wilson"); /* of every <metric>_ci95_low and _ci95_high */
+    pl_json_put_text(b, "model_source", "plumb");
+    pl_json_put_text(b, "model_name", o->model);
+    pl_json_put_text(b, "model_name_sanitized", plain);
+    pl_json_put_text(b, "plumb_version", PLUMB_VERSION);
+}
+
+static pl_status cells_of(of_model *out, const report *r, const char *model)
+{
+    *out = (of_model){.model = model};
+    PL_TRY(pl_arena_new(r->arena, &out->cells, r->n));
+    PL_TRY(pl_arena_new(r->arena, &out->groups, r->n));
+    for (size_t i = 0; i < r->n; i++) {
+        const pl__report_cell *cell = &r->cells[i];
+        if (strcmp(cell->unit->model, model)) continue;
+        out->cells[out->n++] = cell;
+        if (!lists(out->groups, out->n_groups, cell->group)) out->groups[out->n_groups++] = cell->group;
+    }
+    return PL_OK;
 }
 
 static pl_status write_results(const report *r, const char *model)
 {
     char path[PL_PATH_MAX], plain[256];
-    results s = {json_object(), json_object(), json_object(), json_object(), json_object(),
-                 json_object(), json_object(), json_object(), json_object()};
-    pl_status status = PL_OK;
-    for (size_t i = 0; i < r->n && status == PL_OK; i++)
-        if (r->entries[i].done && !strcmp(r->entries[i].model, model)) status = put_unit(r, &s, NULL, &r->entries[i]);
-    finish_groups(&s);
-    json_t *json = results_json(r, model, &s);
+    const char *folder = pl_run_view_folder(r->view)->path;
+    of_model o;
+    pl_json_builder b;
+    json_t *json;
+    PL_TRY(cells_of(&o, r, model));
     file_part(plain, model);
-    if (!json) status = pl_fail(PL_E_MEMORY, "results of model %s do not fit in memory as JSON", model);
-    if (status == PL_OK)
-        status = r->several_models ? pl_path(path, "%s/results_%s.json", r->run->path, plain)
-                                   : pl_path(path, "%s/results.json", r->run->path);
-    if (status == PL_OK) status = pl_json_write(path, json);
+    PL_TRY(r->several_models ? pl_path(path, "%s/results_%s.json", folder, plain)
+                             : pl_path(path, "%s/results.json", folder));
+    pl_json_begin(&b);
+    put_results(&b, &o);
+    put_sections(&b, &o);
+    put_run(&b, &o);
+    PL_TRY(pl_json_end(&b, &json, path));
+    pl_status status = pl_json_write(path, json);
     json_decref(json);
+    return status;
+}
+
+/* ---- samples ---- */
+
+static pl_status put_rows(pl__lines *lines, const pl__report_cell *cell, const char *const *stored, size_t n)
+{
+    for (size_t row = 0; row < n; row++) {
+        json_t *sample;
+        PL_TRY(pl__sample(&sample, cell, row, stored[row]));
+        pl_status status = pl__lines_put(lines, sample);
+        json_decref(sample);
+        PL_TRY(status);
+    }
+    return PL_OK;
+}
+
+static pl_status put_unit(pl__lines *lines, const report *r, const pl__report_cell *cell)
+{
+    pl_unit_reader *reader = NULL;
+    pl_arena *arena = NULL;
+    const char **stored;
+    size_t n;
+    pl_status status;
+    PL_TRY(pl_run_view_take(r->view, cell->unit));
+    PL_GOTO(status, done, pl_arena_create(&arena));
+    PL_GOTO(status, done, pl_unit_open(&reader, cell->unit->path));
+    PL_GOTO(status, done, pl_unit_get_samples(reader, arena, &stored, &n));
+    status = put_rows(lines, cell, stored, n);
+done:
+    pl_unit_close(reader);
+    pl_arena_free(arena);
+    pl_run_view_release(r->view, cell->unit);
     return status;
 }
 
@@ -251,13 +346,13 @@ static pl_status write_samples(const report *r, const char *model, const char *t
     pl_status status;
     file_part(plain_model, model);
     file_part(plain_task, task);
-    PL_TRY(pl_path(path, "%s/samples_%s%s%s.jsonl", r->run->path, r->several_models ? plain_model : "",
-                   r->several_models ? "_" : "", plain_task));
+    PL_TRY(pl_path(path, "%s/samples_%s%s%s.jsonl", pl_run_view_folder(r->view)->path,
+                   r->several_models ? plain_model : "", r->several_models ? "_" : "", plain_task));
     PL_TRY(pl__lines_open(&lines, path));
     for (size_t i = 0; i < r->n; i++) {
-        const pl_unit_entry *e = &r->entries[i];
-        if (e->done && !strcmp(e->model, model) && !strcmp(e->task, task))
-            PL_GOTO(status, done, put_unit(r, NULL, &lines, e));
+        const pl_run_unit *u = r->cells[i].unit;
+        if (!strcmp(u->model, model) && !strcmp(u->task, task))
+            PL_GOTO(status, done, put_unit(&lines, r, &r->cells[i]));
     }
     status = pl__lines_finish(&lines);
 done:
@@ -265,43 +360,48 @@ done:
     return status;
 }
 
-/* Whether an earlier finished unit has this model (and this task). */
-static bool seen_before(const report *r, size_t at, bool with_task)
-{
-    for (size_t i = 0; i < at; i++)
-        if (r->entries[i].done && !strcmp(r->entries[i].model, r->entries[at].model) &&
-            (!with_task || !strcmp(r->entries[i].task, r->entries[at].task)))
-            return true;
-    return false;
-}
+/* ---- the run ---- */
 
-static pl_status write_all(report *r)
+static pl_status read_cells(report *r)
 {
-    for (size_t i = 1; i < r->n; i++) {
-        r->several_models = r->several_models || strcmp(r->entries[i].model, r->entries[0].model);
-        r->several_seeds = r->several_seeds || r->entries[i].seed != r->entries[0].seed;
+    size_t n = pl_run_view_n_units(r->view);
+    bool several_seeds = false;
+    PL_TRY(pl_arena_new(r->arena, &r->cells, n));
+    for (size_t i = 1; i < n; i++) {
+        const pl_run_unit *first = pl_run_view_unit(r->view, 0), *unit = pl_run_view_unit(r->view, i);
+        r->several_models = r->several_models || strcmp(unit->model, first->model);
+        several_seeds = several_seeds || unit->seed != first->seed;
     }
-    for (size_t i = 0; i < r->n; i++) {
-        const pl_unit_entry *e = &r->entries[i];
-        if (!e->done) continue;
-        if (!seen_before(r, i, false)) PL_TRY(write_results(r, e->model));
-        if (!seen_before(r, i, true)) PL_TRY(write_samples(r, e->model, e->task));
+    for (size_t i = 0; i < n; i++) {
+        const pl_run_unit *unit = pl_run_view_unit(r->view, i);
+        if (unit->done) PL_TRY(pl__report_cell_read(&r->cells[r->n++], r->view, unit, several_seeds, r->arena));
     }
     return PL_OK;
 }
 
-pl_status pl_report_lm_eval(const pl_run_folder *run)
+/* Whether an earlier cell has this model (and this task). */
+static bool seen_before(const report *r, size_t at, bool with_task)
 {
-    report r = {.run = run};
-    pl_plan_file *plan = NULL;
+    const pl_run_unit *here = r->cells[at].unit;
+    for (size_t i = 0; i < at; i++)
+        if (!strcmp(r->cells[i].unit->model, here->model) &&
+            (!with_task || !strcmp(r->cells[i].unit->task, here->task)))
+            return true;
+    return false;
+}
+
+pl_status pl_report_lm_eval(pl_run_view *view)
+{
+    report r = {.view = view};
     pl_status status;
     PL_GOTO(status, done, pl_arena_create(&r.arena));
-    PL_GOTO(status, done, pl_plan_file_read(&plan, run));
-    r.plan = plan;
-    PL_GOTO(status, done, pl_unit_entries(&r.entries, &r.n, plan, run, r.arena));
-    status = write_all(&r);
+    PL_GOTO(status, done, read_cells(&r));
+    for (size_t i = 0; i < r.n; i++) {
+        const pl_run_unit *u = r.cells[i].unit;
+        if (!seen_before(&r, i, false)) PL_GOTO(status, done, write_results(&r, u->model));
+        if (!seen_before(&r, i, true)) PL_GOTO(status, done, write_samples(&r, u->model, u->task));
+    }
 done:
-    pl_plan_file_free(plan);
     pl_arena_free(r.arena);
     return status;
 }

@@ -9,11 +9,11 @@
 /* stability.csv, in the run folder: every row of the table, all digits; byte-identical for equal units. */
 pl_status pl_report_csv(const pl_run_folder *run, const pl_stability_table *table);
 /* The first table a person reads: accuracy beside chance and majority, flips, template SD, wobble, shift and CKA by
- * layer, each with its interval. */
+ * layer, each with its interval; then the table's remarks. */
 pl_status pl_report_print(FILE *out, const pl_stability_table *table);
 /* The same as one JSON object (a new reference), for --json. */
-pl_status pl_report_json(json_t **out, const pl_stability_table *table);
+pl_status pl_report_json(json_t **out, const pl_stability_table *table, const char *run, size_t units_missing);
 /* results.json and samples_<task>.jsonl in lm-evaluation-harness' schema. */
-pl_status pl_report_lm_eval(const pl_run_folder *run);
+pl_status pl_report_lm_eval(pl_run_view *view);
 
 #endif

@@ -8,18 +8,7 @@
 
 #include "base/digest.h"
 #include "base/file.h"
-
-const char *const *pl__sample_metrics(const pl_unit_entry *entry)
-{
-    static const char *const scored[] = {"acc", "acc_norm", NULL}, *const generated[] = {"exact_match", "answer_match",
-                                                                                         NULL};
-    return strcmp(entry->readout, "generate") ? scored : generated;
-}
-
-const char *pl__metric_column(const char *metric)
-{
-    return strcmp(metric, "acc") ? metric : "correct";
-}
+#include "base/json_build.h"
 
 /* Python's repr of a float: the shortest text that reads back, with ".0" where it looks like an integer. */
 static void real_text(char text[40], double value)
@@ -31,136 +20,167 @@ static void real_text(char text[40], double value)
     if (!strpbrk(text, ".en")) strcat(text, ".0");
 }
 
-/* str() of a scalar; lists keep their shape. A new reference. */
-static json_t *as_texts(const json_t *value)
+/* Python's str() of a scalar; a text is itself. `text` is scratch. */
+static const char *scalar_text(char text[40], const json_t *value)
 {
-    char text[40];
     switch (json_typeof(value)) {
-    case JSON_ARRAY: {
-        json_t *list = json_array(), *item;
-        size_t i;
-        json_array_foreach(value, i, item) json_array_append_new(list, as_texts(item));
-        return list;
-    }
     case JSON_REAL:
         real_text(text, json_real_value(value));
-        return json_string(text);
+        return text;
     case JSON_INTEGER:
-        snprintf(text, sizeof text, "%lld", (long long)json_integer_value(value));
-        return json_string(text);
+        snprintf(text, 40, "%lld", (long long)json_integer_value(value));
+        return text;
     case JSON_TRUE:
-        return json_string("True");
+        return "True";
     case JSON_FALSE:
-        return json_string("False");
-    case JSON_NULL:
-        return json_string("None");
+        return "False";
+    case JSON_STRING:
+        return json_string_value(value);
     default:
-        return json_deep_copy(value);
+        return "None";
     }
 }
 
-/* [[context, continuation], ..] -> {"gen_args_0": {"arg_0": context, "arg_1": continuation}, ..}. A new reference. */
-static json_t *arguments_json(json_t *arguments)
+/* str() of scalars; lists keep their shape, an object is itself. */
+static void put_texts(pl_json_builder *b, const char *key, json_t *value)
 {
-    json_t *out = json_object(), *call, *argument;
+    char scratch[40];
+    json_t *item;
+    size_t i;
+    if (json_is_array(value)) {
+        pl_json_open_list(b, key);
+        json_array_foreach(value, i, item) put_texts(b, NULL, item);
+        pl_json_close(b);
+    } else if (json_is_object(value)) {
+        pl_json_put_shared(b, key, value);
+    } else if (json_is_string(value)) {
+        pl_json_put_bytes(b, key, json_string_value(value), json_string_length(value));
+    } else {
+        pl_json_put_text(b, key, scalar_text(scratch, value));
+    }
+}
+
+/* [[context, continuation], ..] -> {"gen_args_0": {"arg_0": context, "arg_1": continuation}, ..}. */
+static void put_arguments(pl_json_builder *b, json_t *arguments)
+{
+    json_t *call, *argument;
     char name[48];
     size_t i, a;
+    pl_json_open(b, "arguments");
     json_array_foreach(arguments, i, call)
     {
-        json_t *object = json_object();
+        snprintf(name, sizeof name, "gen_args_%zu", i);
+        pl_json_open(b, name);
         json_array_foreach(call, a, argument)
         {
             snprintf(name, sizeof name, "arg_%zu", a);
-            json_object_set(object, name, argument);
+            pl_json_put_shared(b, name, argument);
         }
-        snprintf(name, sizeof name, "gen_args_%zu", i);
-        json_object_set_new(out, name, object);
+        pl_json_close(b);
     }
-    return out;
+    pl_json_close(b);
 }
 
-static const char *text_at(const pl_frame *obs, const char *name, size_t row)
+/* 1.0 or 0.0 under the names that lm-eval gives them; null where the item has no prediction. */
+static pl_status put_outcomes(pl_json_builder *b, const pl__report_cell *cell, size_t row)
 {
-    const pl_column *c = pl_frame_column(obs, name);
-    return c && (c->kind == PL_COLUMN_TEXT || c->kind == PL_COLUMN_CATEGORY) ? c->values.text[row] : NULL;
+    const uint8_t *finite, *right;
+    PL_TRY(pl_run_unit_bools(&finite, cell->unit, "finite"));
+    pl_json_open_list(b, "metrics");
+    for (size_t m = 0; m < PL__CELL_METRICS; m++)
+        if (cell->metrics[m].name) pl_json_put_text(b, NULL, cell->metrics[m].name);
+    pl_json_close(b);
+    for (size_t m = 0; m < PL__CELL_METRICS; m++) {
+        if (!cell->metrics[m].name) continue;
+        PL_TRY(pl_run_unit_bools(&right, cell->unit, cell->metrics[m].column));
+        if (finite[row])
+            pl_json_put_real(b, cell->metrics[m].name, right[row] ? 1.0 : 0.0);
+        else
+            pl_json_put_null(b, cell->metrics[m].name);
+    }
+    return PL_OK;
 }
 
-/* 1.0 or 0.0 of a true/false column, under the name that lm-eval gives it; nothing when the unit has no such column. */
-static void put_outcome(json_t *sample, json_t *metrics, const pl_frame *obs, const char *column, size_t row,
-                        const char *name)
+static pl_status put_column(pl_json_builder *b, const pl_run_unit *unit, const char *name, size_t row)
 {
-    const pl_column *c = pl_frame_column(obs, column);
-    if (!c || c->kind != PL_COLUMN_BOOL) return;
-    json_object_set_new(sample, name, json_real(c->values.boolean[row] ? 1.0 : 0.0));
-    json_array_append_new(metrics, json_string(name));
+    const char *const *texts;
+    PL_TRY(pl_run_unit_texts(&texts, unit, name));
+    pl_json_put_text(b, name, texts[row]);
+    return PL_OK;
 }
 
-static void put_text(json_t *sample, const char *key, const char *text)
+static pl_status put_hashes(pl_json_builder *b, const pl_run_unit *unit, size_t row, const json_t *target)
 {
-    json_object_set_new(sample, key, text ? json_string(text) : json_null());
-}
-
-static void put_hashes(json_t *sample, const pl_frame *obs, size_t row)
-{
-    char hash[PL_SHA256_TEXT];
-    const char *target = json_string_value(json_object_get(sample, "target"));
-    put_text(sample, "doc_hash", text_at(obs, "doc_hash", row));
-    put_text(sample, "prompt_hash", text_at(obs, "prompt_hash", row));
-    pl_sha256(hash, target ? target : "", target ? strlen(target) : 0);
-    put_text(sample, "target_hash", hash);
+    char hash[PL_SHA256_TEXT], scratch[40];
+    const char *text = target ? scalar_text(scratch, target) : "";
+    PL_TRY(put_column(b, unit, "doc_hash", row));
+    PL_TRY(put_column(b, unit, "prompt_hash", row));
+    pl_sha256(hash, text, strlen(text));
+    pl_json_put_text(b, "target_hash", hash);
+    return PL_OK;
 }
 
 /* The cell of the sweep: what lm-eval has no fields for. */
-static void put_cell(json_t *sample, const pl_unit_entry *e, const char *task, const pl_frame *obs, size_t row)
+static pl_status put_cell(pl_json_builder *b, const pl__report_cell *cell, size_t row)
 {
-    put_text(sample, "task", task);
-    put_text(sample, "model", e->model);
-    put_text(sample, "arm", e->arm);
-    put_text(sample, "readout", e->readout);
-    put_text(sample, "template", e->template_name);
-    put_text(sample, "role", e->role);
-    json_object_set_new(sample, "k", json_integer(e->k));
-    json_object_set_new(sample, "draw", json_integer(e->draw));
-    json_object_set_new(sample, "order", json_integer(e->order));
-    json_object_set_new(sample, "seed", json_integer(e->seed));
-    put_text(sample, "prediction", text_at(obs, "prediction", row));
-    put_text(sample, "outcome", text_at(obs, "outcome", row));
+    const pl_run_unit *u = cell->unit;
+    pl_json_put_text(b, "task", cell->key);
+    pl_json_put_text(b, "model", u->model);
+    pl_json_put_text(b, "arm", u->arm);
+    pl_json_put_text(b, "readout", u->readout);
+    pl_json_put_text(b, "template", u->template_name);
+    pl_json_put_text(b, "role", pl_role_name(u->role));
+    pl_json_put_integer(b, "k", u->k);
+    pl_json_put_integer(b, "draw", u->draw);
+    pl_json_put_integer(b, "order", u->order);
+    pl_json_put_integer(b, "seed", u->seed);
+    PL_TRY(put_column(b, u, "prediction", row));
+    return put_column(b, u, "outcome", row);
 }
 
-pl_status pl__sample(json_t **out, const pl_unit_entry *entry, const char *task, const pl_frame *obs, size_t row,
-                     const char *stored, const char *where)
+static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, size_t row, json_t *in)
 {
     static const char *const lists[] = {"resps", "filtered_resps"};
-    json_t *in = NULL, *sample, *metrics;
-    *out = NULL;
-    PL_TRY(pl_json_parse(&in, stored, strlen(stored), where));
-    if (!json_is_object(in)) {
-        json_decref(in);
-        return pl_fail(PL_E_INPUT, "%s: samples: row %zu is no JSON object", where, row);
-    }
-    sample = json_object();
-    metrics = json_array();
-    const pl_column *id = pl_frame_column(obs, "doc_id");
-    if (id && id->kind == PL_COLUMN_INTEGER)
-        json_object_set_new(sample, "doc_id", json_integer(id->values.integer[row]));
-    else
-        put_text(sample, "doc_id", text_at(obs, "doc_id", row));
-    json_object_set(sample, "doc", json_object_get(in, "doc"));
+    const int64_t *doc_id;
     json_t *target = json_object_get(in, "target");
-    json_object_set_new(sample, "target", target ? as_texts(target) : json_null());
-    json_object_set_new(sample, "arguments", arguments_json(json_object_get(in, "arguments")));
+    PL_TRY(pl_run_unit_integers(&doc_id, cell->unit, "doc_id"));
+    pl_json_put_integer(b, "doc_id", doc_id[row]);
+    pl_json_put_shared(b, "doc", json_object_get(in, "doc"));
+    if (target)
+        put_texts(b, "target", target);
+    else
+        pl_json_put_null(b, "target");
+    put_arguments(b, json_object_get(in, "arguments"));
     for (size_t i = 0; i < 2; i++) {
         json_t *list = json_object_get(in, lists[i]);
-        json_object_set_new(sample, lists[i], list ? as_texts(list) : json_array());
+        pl_json_open_list(b, lists[i]);
+        json_t *item;
+        size_t at;
+        json_array_foreach(list, at, item) put_texts(b, NULL, item);
+        pl_json_close(b);
     }
-    put_text(sample, "filter", "none");
-    json_object_set(sample, "metrics", metrics);
-    put_hashes(sample, obs, row);
-    for (const char *const *m = pl__sample_metrics(entry); *m; m++)
-        put_outcome(sample, metrics, obs, pl__metric_column(*m), row, *m);
-    put_cell(sample, entry, task, obs, row);
-    json_decref(metrics);
+    pl_json_put_text(b, "filter", "none");
+    PL_TRY(put_hashes(b, cell->unit, row, target));
+    PL_TRY(put_outcomes(b, cell, row));
+    return put_cell(b, cell, row);
+}
+
+pl_status pl__sample(json_t **out, const pl__report_cell *cell, size_t row, const char *stored)
+{
+    json_t *in = NULL;
+    pl_json_builder b;
+    *out = NULL;
+    PL_TRY(pl_json_parse(&in, stored, strlen(stored), cell->unit->path));
+    if (!json_is_object(in)) {
+        json_decref(in);
+        return pl_fail(PL_E_INPUT, "%s: samples: row %zu is no JSON object", cell->unit->path, row);
+    }
+    pl_json_begin(&b);
+    pl_status status = put_sample(&b, cell, row, in);
+    if (status == PL_OK)
+        status = pl_json_end(&b, out, "a sample");
+    else
+        pl_json_discard(&b);
     json_decref(in);
-    *out = sample;
-    return PL_OK;
+    return status;
 }

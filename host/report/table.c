@@ -1,4 +1,4 @@
-/* The first table a person reads, at most 100 columns wide. One block a family (model, task, arm, readout, k): means
+/* The first table a person reads, at most 100 columns wide. One block a group (model, task, arm, readout, k): means
  * over draws where there are several, else the one draw. What is not shown here stands in stability.csv. */
 #include "report/report.h"
 
@@ -7,7 +7,8 @@
 
 #include "analysis/metric.h"
 
-enum { WIDTH = 100, NAME_WIDTH = 20, CELL_WIDTH = 24 };
+enum { WIDTH = 100, NAME_WIDTH = 20, CELL_WIDTH = 25 }; /* a cell holds "-0.030 [-0.057, -0.003]" and two blanks */
+enum { LABEL_WIDTH = 14 };
 
 /* Rows of equal model .. seed: they stand together in the table. */
 typedef struct block {
@@ -17,7 +18,7 @@ typedef struct block {
     size_t n;
 } block;
 
-static bool same_family(const pl_stability_row *a, const pl_stability_row *b)
+static bool same_group(const pl_stability_row *a, const pl_stability_row *b)
 {
     return a->k == b->k && !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->arm, b->arm) &&
            !strcmp(a->readout, b->readout);
@@ -25,27 +26,28 @@ static bool same_family(const pl_stability_row *a, const pl_stability_row *b)
 
 static bool same_block(const pl_stability_row *a, const pl_stability_row *b)
 {
-    return same_family(a, b) && a->draw == b->draw && a->order == b->order && a->seed == b->seed &&
+    return same_group(a, b) && a->draw == b->draw && a->order == b->order && a->seed == b->seed &&
            (a->n_seeds > 1) == (b->n_seeds > 1);
 }
 
 /* The row of a metric over templates (or of one); NULL when there is none. Template jackknives are second rows. */
-static const pl_stability_row *find(const block *b, const char *metric, const char *contrast, const char *template_name)
+static const pl_stability_row *find(const block *b, pl_metric_id metric, const char *contrast,
+                                    const char *template_name)
 {
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
-        if (!*r->layer && !strcmp(r->metric, metric) && !strcmp(r->contrast, contrast) &&
+        if (!*r->layer && r->metric == metric && !strcmp(r->contrast, contrast) &&
             !strcmp(r->template_name, template_name))
             return r;
     }
     return NULL;
 }
 
-static const pl_stability_row *find_layer(const block *b, const pl_stability_row *at, const char *metric)
+static const pl_stability_row *find_layer(const block *b, const pl_stability_row *at, pl_metric_id metric)
 {
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
-        if (!strcmp(r->metric, metric) && !strcmp(r->contrast, "templates") && !strcmp(r->preproc, "c") &&
+        if (r->metric == metric && !strcmp(r->contrast, "templates") && !strcmp(r->preproc, "c") &&
             !strcmp(r->layer, at->layer) && !strcmp(r->position, at->position))
             return r;
     }
@@ -119,7 +121,7 @@ static void put_accuracy_line(const block *b, const char *name, const pl_stabili
                               const pl_stability_row *entropy)
 {
     char chance[32], majority[32], bits[32];
-    const pl_stability_row *most = find(b, "majority", "templates", "");
+    const pl_stability_row *most = find(b, PL_METRIC_MAJORITY, "templates", "");
     put_name(b->out, name);
     put_cell(b->out, acc, false);
     fprintf(b->out, "%-9s%-10s%s\n", number_text(chance, acc->null_mean),
@@ -135,74 +137,116 @@ static void put_accuracy(const block *b)
             "majority", "entropy (bit)");
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
-        if (strcmp(r->metric, "acc") || !*r->template_name) continue;
-        put_accuracy_line(b, r->template_name, r, find(b, "prediction_entropy", "templates", r->template_name));
+        if (r->metric != PL_METRIC_ACC || !*r->template_name) continue;
+        put_accuracy_line(b, r->template_name, r, find(b, PL_METRIC_PREDICTION_ENTROPY, "templates", r->template_name));
     }
     for (size_t o = 0; o < sizeof over / sizeof *over; o++) {
-        const pl_stability_row *r = find(b, "acc", over[o][0], "");
-        if (r && r->n_templates > 1) put_accuracy_line(b, over[o][1], r, find(b, "prediction_entropy", over[o][0], ""));
+        const pl_stability_row *r = find(b, PL_METRIC_ACC, over[o][0], "");
+        if (r && r->n_templates > 1)
+            put_accuracy_line(b, over[o][1], r, find(b, PL_METRIC_PREDICTION_ENTROPY, over[o][0], ""));
     }
 }
 
+/* The metrics that have a line of their own. */
 static void put_behaviour(const block *b)
 {
-    static const char *const metrics[][3] = {{"acc_drop", "id|ood", "id - ood drop"},
-                                             {"flip_rate", "templates", "flip rate"},
-                                             {"template_sd", "templates", "template SD"},
-                                             {"parse_fail", "templates", "no label found"}};
     char null[32];
-    for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++) {
-        const pl_stability_row *r = find(b, metrics[m][0], metrics[m][1], "");
+    for (pl_metric_id id = 0; id < PL_METRICS; id++) {
+        const pl_metric *metric = pl_metric_of(id);
+        if (metric->screen != PL_SCREEN_LINE) continue;
+        const pl_stability_row *r = find(b, id, metric->over & PL_OVER_ID_OOD ? "id|ood" : "templates", "");
         if (!r) continue;
-        put_name(b->out, metrics[m][2]);
+        put_name(b->out, metric->label);
         put_cell(b->out, r, !*r->null_name);
         if (*r->null_name) fprintf(b->out, "null %s (%s)\n", number_text(null, r->null_mean), r->null_name);
     }
 }
 
-/* One line a position and layer: the wobble rows give them in order. */
+/* The metrics of the lines for layers; the first names the lines. */
+static size_t layer_metrics(pl_metric_id out[PL_METRICS])
+{
+    size_t n = 0;
+    for (pl_metric_id id = 0; id < PL_METRICS; id++)
+        if (pl_metric_of(id)->screen == PL_SCREEN_LAYERS) out[n++] = id;
+    return n;
+}
+
+/* One line a position and layer, in the order of the first metric's rows. */
 static void put_layers(const block *b)
 {
+    pl_metric_id metrics[PL_METRICS];
+    size_t n = layer_metrics(metrics);
     bool any = false;
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
-        if (strcmp(r->metric, "wobble") || find_layer(b, r, "wobble") != r) continue;
+        if (r->metric != metrics[0] || find_layer(b, r, metrics[0]) != r) continue;
         char name[128];
-        if (!any)
-            fprintf(b->out, "  %-*s  %-*s%-*s%s\n", (int)NAME_WIDTH, "states", (int)CELL_WIDTH, "wobble",
-                    (int)CELL_WIDTH, "shift", "CKA");
+        if (!any) put_name(b->out, "states");
+        for (size_t m = 0; !any && m < n; m++)
+            put_text(b->out, pl_metric_of(metrics[m])->label, CELL_WIDTH, m + 1 == n);
         any = true;
         snprintf(name, sizeof name, "%s %s", r->position, r->layer);
         put_name(b->out, name);
-        put_cell(b->out, r, false);
-        put_cell(b->out, find_layer(b, r, "shift"), false);
-        put_cell(b->out, find_layer(b, r, "cka_debiased"), true);
+        for (size_t m = 0; m < n; m++) put_cell(b->out, find_layer(b, r, metrics[m]), m + 1 == n);
     }
 }
 
-static void put_legend(FILE *out)
+/* Broken at blanks; lines after the first are indented. */
+static void put_wrapped(FILE *out, const char *text)
 {
-    static const char *const metrics[][3] = {
-        {"accuracy", "acc", "0 to 1; beside it chance and the commonest label"},
-        {"entropy", "prediction_entropy", "a steady predictor with 0 bits has understood nothing"},
-        {"flip rate", "flip_rate", "0: steady; null: independent predictions with the same shares"},
-        {"template SD", "template_sd", "0: steady; null: outcomes exchanged between templates within items"},
-        {"wobble", "wobble", "0 (null): identical templates; 1: nothing of the item stays"},
-        {"shift", "shift", "0 (null): identical templates; 1: the template is all there is"},
-        {"CKA", "cka_debiased", "0 (null): unrelated; 1: the same up to rotation and scale"},
-    };
+    size_t indent = 0;
+    while (strlen(text) > WIDTH - indent) {
+        size_t cut = WIDTH - indent;
+        while (cut > 0 && text[cut] != ' ') cut--;
+        if (cut == 0) cut = strcspn(text, " ");
+        if (!text[cut]) break;
+        fprintf(out, "%*s%.*s\n", (int)indent, "", (int)cut, text);
+        text += cut + 1;
+        indent = 4;
+    }
+    fprintf(out, "%*s%s\n", (int)indent, "", text);
+}
+
+static void put_remarks(FILE *out, const pl_stability_table *table)
+{
+    for (size_t i = 0; i < table->n_remarks; i++) put_wrapped(out, table->remarks[i]);
+    if (table->n_remarks > 0) fputc('\n', out);
+}
+
+static bool has_mean(const pl_stability_table *table)
+{
+    for (size_t i = 0; i < table->n; i++)
+        if (!strcmp(table->rows[i].position, "mean")) return true;
+    return false;
+}
+
+static bool has_metric(const pl_stability_table *table, pl_metric_id id)
+{
+    for (size_t i = 0; i < table->n; i++)
+        if (table->rows[i].metric == id) return true;
+    return false;
+}
+
+static void put_legend(FILE *out, const pl_stability_table *table)
+{
     fprintf(out, "[lo, hi]: 95 %%. Accuracy of one template of one draw: Wilson. Template SD: templates left out in\n"
                  "turn (from 8 on). Else: items left out in turn, templates fixed. Methods, more: stability.csv.\n");
-    for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++)
-        fprintf(out, "%-11s  %s\n%-11s  %s\n", metrics[m][0], pl_metric_find(metrics[m][1])->meaning, "",
-                metrics[m][2]);
+    if (has_mean(table))
+        fprintf(out, "%-*s  mean over the item's own tokens without position 0, whose activations are outliers\n",
+                (int)LABEL_WIDTH, "mean (states)");
+    for (pl_metric_id id = 0; id < PL_METRICS; id++) {
+        const pl_metric *metric = pl_metric_of(id);
+        if (!*metric->label || !has_metric(table, id)) continue;
+        fprintf(out, "%-*s  %s\n%-*s  %s\n", (int)LABEL_WIDTH, metric->label, metric->meaning, (int)LABEL_WIDTH, "",
+                metric->hint);
+    }
 }
 
 /* A draw has no block of its own where means over draws have one. */
 static bool is_shown(const pl_stability_table *table, const pl_stability_row *row)
 {
     for (size_t i = 0; i < table->n && row->n_seeds == 1; i++)
-        if (table->rows[i].n_seeds > 1 && same_family(&table->rows[i], row)) return false;
+        if (table->rows[i].n_seeds > 1 && same_group(&table->rows[i], row)) return false;
     return true;
 }
 
@@ -219,7 +263,8 @@ pl_status pl_report_print(FILE *out, const pl_stability_table *table)
         put_layers(&b);
         fputc('\n', out);
     }
-    if (table->n > 0) put_legend(out);
+    put_remarks(out, table);
+    if (table->n > 0) put_legend(out, table);
     if (ferror(out)) return pl_fail(PL_E_IO, "the table cannot be written to the output");
     return PL_OK;
 }

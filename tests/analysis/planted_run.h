@@ -5,28 +5,12 @@
 #ifndef PLUMB_TESTS_ANALYSIS_PLANTED_RUN_H
 #define PLUMB_TESTS_ANALYSIS_PLANTED_RUN_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests.h"
 
-#include <cmocka.h>
 #include <math.h>
-#include <stdlib.h>
 
+#include "analysis/run_view.h"
 #include "base/random.h"
-#include "store/plan_file.h"
-#include "store/run_folder.h"
-#include "store/unit_file.h"
-
-#define OK(call)                                                                                                       \
-    do {                                                                                                               \
-        if ((call) != PL_OK) fail_msg("%s: %s", #call, pl_error_text());                                               \
-    } while (0)
 
 enum { PLANTED_WIDTH = 6 };
 
@@ -37,12 +21,17 @@ typedef struct planted {
     bool reversed;       /* odd templates store their rows in reverse order */
     size_t captured;     /* rows with states; 0: all */
     size_t norm_draws;   /* draws before this one also have acc_norm: label 0 always */
+    bool open;           /* with generate: there are no choices, answers are texts */
+    bool other_numerics; /* the last unit was made by another device class */
+    size_t merged;       /* rows of each unit that are marked so */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
     /* Log-likelihood of label 1 minus that of label 0. */
     double (*margin)(size_t item, size_t template, size_t draw);
     float (*state)(size_t item, size_t template, size_t draw, size_t d); /* NULL: no states */
+    bool (*finite)(size_t item, size_t template, size_t draw);           /* NULL: all are */
     pl_run_folder run;
+    pl_run_view *view; /* closed by uproot */
     char root[PL_PATH_MAX];
 } planted;
 
@@ -62,49 +51,67 @@ static inline void planted_id(char out[64], size_t template, size_t draw, bool g
     snprintf(out, 64, "unit-%zu-%zu-%d", template, draw, (int)generate);
 }
 
+static inline bool planted_finite(const planted *p, size_t item, size_t template, size_t draw)
+{
+    return !p->finite || p->finite(item, template, draw);
+}
+
+/* plan.json through the one writer that there is. */
 static inline json_t *planted_plan(const planted *p)
 {
-    enum { MOST_TEMPLATES = 32, MOST_UNITS = 1024 };
-    static char ids[MOST_UNITS][64], names[MOST_TEMPLATES][8];
-    static pl_planned_unit units[MOST_UNITS];
-    pl_planned_model model = {
-        .name = "tiny", .weights = "w", .tokenizer = "t", .model_type = "gpt2", .random_weights = p->random_weights};
-    pl_planned_template templates[MOST_TEMPLATES];
+    pl_planned_model model = {.name = "tiny",
+                              .weights = "w",
+                              .tokenizer = "t",
+                              .model_type = "gpt2",
+                              .parameters = 12345,
+                              .random_weights = p->random_weights};
+    pl_planned_template templates[16];
+    char names[16][16], (*ids)[64] = calloc(p->t * p->draws, sizeof *ids);
+    pl_planned_unit *units = calloc(p->t * p->draws, sizeof *units);
+    assert_true(p->t <= 16 && ids && units);
+    for (size_t k = 0; k < p->t; k++) {
+        snprintf(names[k], sizeof names[k], "t%zu", k);
+        templates[k] = (pl_planned_template){
+            .name = names[k],
+            .role = k == 0 ? "id" : "ood",
+            .config = json_pack("{s:s,s:s,s:[s,s],s:s,s:s,s:s}", "doc_to_text", "{{item}}?", "doc_to_target", "gold",
+                                "doc_to_choice", "no", "yes", "target_delimiter", " ", "fewshot_delimiter", "\n\n",
+                                "output_type", "multiple_choice")};
+    }
     pl_planned_task task = {.name = "colours",
                             .version = "1.0",
                             .task_hash = "cafe",
                             .items = p->n,
-                            .test_items = p->n,
-                            .n_labels = 2,
+                            .test_items = p->n + 2,
+                            .n_labels = p->open ? 0 : 2,
                             .n_templates = p->t,
                             .templates = templates};
-    pl_plan_file file = {.name = "planted",
-                         .hash = "0123456789abcdef",
-                         .n_models = 1,
-                         .models = &model,
-                         .n_tasks = 1,
-                         .tasks = &task,
-                         .units = units};
-    json_t *json;
-    assert_true(p->t <= MOST_TEMPLATES && p->t * p->draws <= MOST_UNITS);
-    for (size_t k = 0; k < p->t; k++) {
-        snprintf(names[k], sizeof names[k], "t%zu", k);
-        templates[k] = (pl_planned_template){.name = names[k], .role = k == 0 ? "id" : "ood"};
+    for (size_t u = 0; u < p->t * p->draws; u++) {
+        size_t k = u % p->t, s = u / p->t;
+        planted_id(ids[u], k, s, p->generate);
+        units[u] = (pl_planned_unit){.id = ids[u],
+                                     .arm = "prompt",
+                                     .readout = p->generate ? "generate" : "loglikelihood",
+                                     .template_name = names[k],
+                                     .role = templates[k].role,
+                                     .k = 2,
+                                     .draw = s,
+                                     .seed = 1234};
     }
-    for (size_t s = 0; s < p->draws; s++)
-        for (size_t k = 0; k < p->t; k++, file.n_units++) {
-            planted_id(ids[file.n_units], k, s, p->generate);
-            units[file.n_units] = (pl_planned_unit){.id = ids[file.n_units],
-                                                    .arm = "prompt",
-                                                    .readout = p->generate ? "generate" : "loglikelihood",
-                                                    .template_name = names[k],
-                                                    .role = templates[k].role,
-                                                    .k = 2,
-                                                    .draw = s,
-                                                    .seed = 1234};
-        }
-    OK(pl_plan_file_json(&json, &file));
-    return json;
+    const pl_plan_file file = {.name = "planted",
+                               .hash = "0123456789abcdef",
+                               .n_models = 1,
+                               .n_tasks = 1,
+                               .n_units = p->t * p->draws,
+                               .models = &model,
+                               .tasks = &task,
+                               .units = units};
+    json_t *plan;
+    OK(pl_plan_file_json(&plan, &file));
+    for (size_t k = 0; k < p->t; k++) json_decref(templates[k].config);
+    free(ids);
+    free(units);
+    return plan;
 }
 
 static inline pl_column *planted_column(pl_frame *frame, const char *name, pl_column_kind kind)
@@ -114,34 +121,61 @@ static inline pl_column *planted_column(pl_frame *frame, const char *name, pl_co
     return column;
 }
 
-static inline void planted_obs(const planted *p, pl_unit_writer *w, const size_t *item_of, size_t k, size_t s)
+/* The words of the two labels, and an answer that is neither; "" for an item that is not finite. */
+static inline const char *planted_word(const planted *p, size_t item, size_t k, size_t s)
 {
-    static const char *const texts[] = {"0", "1", "none"};
-    pl_frame *f;
-    OK(pl_frame_create(&f, p->n));
+    static const char *const words[] = {"no", "yes", "none"};
+    return planted_finite(p, item, k, s) ? words[p->prediction(item, k, s)] : NULL;
+}
+
+static inline void planted_texts(const planted *p, pl_frame *f, const size_t *item_of, size_t k, size_t s)
+{
+    static const char *const words[] = {"no", "yes"};
+    char text[48];
     /* One at a time: a borrowed column lives until the next one is added. */
     pl_column *c = planted_column(f, "_index", PL_COLUMN_TEXT);
     for (size_t r = 0; r < p->n; r++) {
-        char text[32];
-        snprintf(text, sizeof text, "%zu", item_of[r]);
+        snprintf(text, sizeof text, "%zu-unit", item_of[r]);
         OK(pl_frame_set_text(f, c, r, text));
     }
-    c = planted_column(f, "doc_id", PL_COLUMN_INTEGER);
-    for (size_t r = 0; r < p->n; r++) c->values.integer[r] = (int64_t)item_of[r];
     c = planted_column(f, "doc_hash", PL_COLUMN_TEXT);
-    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, texts[planted_gold(item_of[r])]));
+    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, words[planted_gold(item_of[r])]));
     c = planted_column(f, "prompt_hash", PL_COLUMN_TEXT);
     for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, "abcd"));
     c = planted_column(f, "label", PL_COLUMN_CATEGORY);
-    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, texts[planted_gold(item_of[r])]));
+    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, words[planted_gold(item_of[r])]));
     c = planted_column(f, "prediction", PL_COLUMN_CATEGORY);
-    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, texts[p->prediction(item_of[r], k, s)]));
+    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, planted_word(p, item_of[r], k, s)));
     c = planted_column(f, "outcome", PL_COLUMN_CATEGORY);
-    for (size_t r = 0; r < p->n; r++)
-        OK(pl_frame_set_text(f, c, r, p->prediction(item_of[r], k, s) < 2 ? "label" : "none"));
+    for (size_t r = 0; r < p->n; r++) {
+        bool finite = planted_finite(p, item_of[r], k, s);
+        OK(pl_frame_set_text(f, c, r, !finite ? "not_finite" : p->prediction(item_of[r], k, s) < 2 ? "label" : "none"));
+    }
+}
+
+static inline void planted_obs(const planted *p, pl_unit_writer *w, const size_t *item_of, size_t k, size_t s)
+{
+    pl_frame *f;
+    OK(pl_frame_create(&f, p->n));
+    planted_texts(p, f, item_of, k, s);
+    pl_column *c = planted_column(f, "doc_id", PL_COLUMN_INTEGER);
+    for (size_t r = 0; r < p->n; r++) c->values.integer[r] = (int64_t)item_of[r];
+    c = planted_column(f, "label_index", PL_COLUMN_INTEGER);
+    for (size_t r = 0; r < p->n; r++) c->values.integer[r] = p->open ? -1 : planted_gold(item_of[r]);
+    c = planted_column(f, "prediction_index", PL_COLUMN_INTEGER);
+    for (size_t r = 0; r < p->n; r++) {
+        int predicted = p->prediction(item_of[r], k, s);
+        bool label = planted_finite(p, item_of[r], k, s) && predicted < 2 && !p->open;
+        c->values.integer[r] = label ? predicted : -1;
+    }
+    c = planted_column(f, "finite", PL_COLUMN_BOOL);
+    for (size_t r = 0; r < p->n; r++) c->values.boolean[r] = planted_finite(p, item_of[r], k, s);
+    c = planted_column(f, "merged", PL_COLUMN_BOOL);
+    for (size_t r = 0; r < p->merged; r++) c->values.boolean[r] = 1;
     c = planted_column(f, "correct", PL_COLUMN_BOOL);
     for (size_t r = 0; r < p->n; r++)
-        c->values.boolean[r] = p->prediction(item_of[r], k, s) == planted_gold(item_of[r]);
+        c->values.boolean[r] =
+            planted_finite(p, item_of[r], k, s) && p->prediction(item_of[r], k, s) == planted_gold(item_of[r]);
     static const char *const generated[] = {"exact_match", "answer_match"};
     for (size_t i = 0; p->generate && i < 2; i++) {
         c = planted_column(f, generated[i], PL_COLUMN_BOOL);
@@ -166,6 +200,7 @@ static inline void planted_loglik(const planted *p, pl_unit_writer *w, const siz
     OK(pl_new(&l.token_ids, 3 * n));
     OK(pl_new(&l.values, 3 * n));
     OK(pl_new(&l.greedy, 3 * n));
+    OK(pl_new(&l.score, 2 * n));
     OK(pl_new(&l.choice_bytes, 2 * n));
     OK(pl_new(&l.choice_characters, 2 * n));
     for (size_t r = 0; r < n; r++) {
@@ -175,7 +210,9 @@ static inline void planted_loglik(const planted *p, pl_unit_writer *w, const siz
         l.token_indptr[2 * r + 2] = 3 * r + 3;
         l.values[3 * r] = -4.0f;
         l.values[3 * r + 1] = -1.0f;
-        l.values[3 * r + 2] = (float)(margin - 3.0);
+        l.values[3 * r + 2] = planted_finite(p, item_of[r], k, s) ? (float)(margin - 3.0) : NAN;
+        l.score[2 * r] = -4.0;
+        l.score[2 * r + 1] = (double)l.values[3 * r + 1] + (double)l.values[3 * r + 2];
     }
     OK(pl_unit_put_loglik(w, &l));
     free(l.choice_indptr);
@@ -183,6 +220,7 @@ static inline void planted_loglik(const planted *p, pl_unit_writer *w, const siz
     free(l.token_ids);
     free(l.values);
     free(l.greedy);
+    free(l.score);
     free(l.choice_bytes);
     free(l.choice_characters);
 }
@@ -236,8 +274,12 @@ static inline void planted_unit(const planted *p, size_t k, size_t s)
     if (!p->generate) planted_loglik(p, w, item_of, k, s);
     planted_samples(p, w, item_of);
     if (p->state) planted_states(p, w, item_of, k, s);
-    json_t *attributes = json_object();
-    OK(pl_unit_put_config(w, "{}", attributes));
+    bool other = p->other_numerics && k + 1 == p->t && s + 1 == p->draws;
+    json_t *attributes =
+        json_pack("{s:s}", "numerics_key", other ? "cuda; cuBLASLt; numerics 1" : "cpu; own; numerics 1");
+    char config[64];
+    snprintf(config, sizeof config, p->captured ? "{\"capture\":{\"items\":%zu}}" : "{}", p->captured);
+    OK(pl_unit_put_config(w, config, attributes));
     json_decref(attributes);
     OK(pl_unit_finish(w));
     free(item_of);
@@ -246,23 +288,27 @@ static inline void planted_unit(const planted *p, size_t k, size_t s)
 /* The run folder with all its units. */
 static inline void plant_run(planted *p)
 {
-    const char *temporary = getenv("TMPDIR");
-    snprintf(p->root, sizeof p->root, "%s/plumb-planted-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-    assert_non_null(mkdtemp(p->root));
+    make_folder(p->root);
     json_t *plan = planted_plan(p), *manifest = json_object();
-    assert_non_null(plan);
     OK(pl_run_folder_create(&p->run, p->root, "planted", "01234567", "name: planted\n", 14, manifest, plan));
     json_decref(plan);
     json_decref(manifest);
     for (size_t s = 0; s < p->draws; s++)
         for (size_t k = 0; k < p->t; k++) planted_unit(p, k, s);
+    p->view = NULL;
+}
+
+static inline pl_run_view *planted_view(planted *p)
+{
+    if (!p->view) OK(pl_run_view_open(&p->view, &p->run));
+    return p->view;
 }
 
 static inline void uproot(planted *p)
 {
-    char command[PL_PATH_MAX + 16];
-    snprintf(command, sizeof command, "rm -rf '%s'", p->root);
-    assert_int_equal(system(command), 0);
+    pl_run_view_close(p->view);
+    p->view = NULL;
+    remove_folder(p->root);
 }
 
 #endif

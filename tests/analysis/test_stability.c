@@ -8,33 +8,32 @@
 #include "statistics/interval.h"
 
 /* The row of a metric; layer "" and template "" unless given. draw -2: any. */
-static const pl_stability_row *find(const pl_stability_table *t, const char *metric, const char *contrast,
+static const pl_stability_row *find(const pl_stability_table *t, pl_metric_id metric, const char *contrast,
                                     const char *template_name, const char *layer, const char *preproc, long long draw)
 {
     for (size_t i = 0; i < t->n; i++) {
         const pl_stability_row *r = &t->rows[i];
-        if (!strcmp(r->metric, metric) && !strcmp(r->contrast, contrast) && !strcmp(r->template_name, template_name) &&
+        if (r->metric == metric && !strcmp(r->contrast, contrast) && !strcmp(r->template_name, template_name) &&
             !strcmp(r->layer, layer) && !strcmp(r->preproc, preproc) && (draw == -2 || r->draw == draw))
             return r;
     }
     return NULL;
 }
 
-static const pl_stability_row *get(const pl_stability_table *t, const char *metric, const char *contrast,
+static const pl_stability_row *get(const pl_stability_table *t, pl_metric_id metric, const char *contrast,
                                    const char *layer, const char *preproc, long long draw)
 {
     const pl_stability_row *r = find(t, metric, contrast, "", layer, preproc, draw);
-    if (!r) fail_msg("no row %s, %s, layer '%s', draw %lld", metric, contrast, layer, draw);
+    if (!r) fail_msg("no row %s, %s, layer '%s', draw %lld", pl_metric_of(metric)->name, contrast, layer, draw);
     return r;
 }
 
 static pl_stability_table *table_of(planted *p)
 {
     pl_stability_table *t;
-    size_t missing;
     plant_run(p);
-    OK(pl_stability_of_run(&t, &p->run, &missing));
-    assert_int_equal(missing, 0);
+    OK(pl_stability_of_run(&t, planted_view(p)));
+    assert_int_equal(pl_run_view_n_missing(p->view), 0);
     return t;
 }
 
@@ -57,33 +56,33 @@ static void test_accuracy_and_flips(void **state)
     (void)state;
     planted p = {.n = 40, .t = 3, .draws = 1, .prediction = some_flips};
     pl_stability_table *t = table_of(&p);
-    const pl_stability_row *r = find(t, "acc", "templates", "t0", "", "", 0);
+    const pl_stability_row *r = find(t, PL_METRIC_ACC, "templates", "t0", "", "", 0);
     assert_non_null(r);
     assert_true(r->value == 1.0 && r->hi == 1.0 && r->lo == pl_wilson(40, 40).lo && !strcmp(r->ci_method, "wilson"));
     assert_true(r->null_mean == 0.5 && !strcmp(r->null_name, "chance") && r->n == 40);
-    r = find(t, "acc", "templates", "t1", "", "", 0);
+    r = find(t, PL_METRIC_ACC, "templates", "t1", "", "", 0);
     assert_close(r->value, 0.75, 0.0);
     assert_close(r->lo, pl_wilson(30, 40).lo, 0.0);
-    assert_close(get(t, "majority", "templates", "", "", 0)->value, 0.6, 1e-12);
-    assert_close(get(t, "acc", "templates", "", "", 0)->value, 2.5 / 3.0, 1e-12);
-    assert_close(get(t, "acc", "ood", "", "", 0)->value, 0.75, 1e-12);
-    r = get(t, "acc_drop", "id|ood", "", "", 0);
+    assert_close(get(t, PL_METRIC_MAJORITY, "templates", "", "", 0)->value, 0.6, 1e-12);
+    assert_close(get(t, PL_METRIC_ACC, "templates", "", "", 0)->value, 2.5 / 3.0, 1e-12);
+    assert_close(get(t, PL_METRIC_ACC, "ood", "", "", 0)->value, 0.75, 1e-12);
+    r = get(t, PL_METRIC_ACC_DROP, "id|ood", "", "", 0);
     /* Wrong under t1 and under t2 on different items: the drop is 1/2 on half of the items, else 0. */
     assert_close(r->value, 0.25, 1e-12);
     assert_close(r->se, sqrt(0.0625 * 40.0 / 39.0 / 40.0), 1e-12);
     assert_close(r->hi - r->value, pl_student_quantile(0.975, 39.0) * r->se, 1e-12);
     /* Half of the items have one template that differs: 2 of 3 pairs. */
-    r = get(t, "flip_rate", "templates", "", "", 0);
+    r = get(t, PL_METRIC_FLIP_RATE, "templates", "", "", 0);
     assert_close(r->value, 1.0 / 3.0, 1e-12);
     assert_close(r->se, sqrt(40.0 / 9.0 / 39.0 / 40.0), 1e-12);
-    assert_close(get(t, "flip_rate", "ood", "", "", 0)->value, 0.5, 1e-12);
-    assert_close(get(t, "flip_rate", "t0|t1", "", "", 0)->value, 0.25, 1e-12);
-    assert_close(get(t, "unanimity", "templates", "", "", 0)->value, 0.5, 1e-12);
-    assert_close(get(t, "acc_worst", "ood", "", "", 0)->value, 0.75, 1e-12);
-    assert_close(get(t, "spread", "templates", "", "", 0)->value, 0.25, 1e-12);
-    r = get(t, "template_sd", "templates", "", "", 0);
+    assert_close(get(t, PL_METRIC_FLIP_RATE, "ood", "", "", 0)->value, 0.5, 1e-12);
+    assert_close(get(t, PL_METRIC_FLIP_RATE, "t0|t1", "", "", 0)->value, 0.25, 1e-12);
+    assert_close(get(t, PL_METRIC_UNANIMITY, "templates", "", "", 0)->value, 0.5, 1e-12);
+    assert_close(get(t, PL_METRIC_ACC_WORST, "ood", "", "", 0)->value, 0.75, 1e-12);
+    assert_close(get(t, PL_METRIC_SPREAD, "templates", "", "", 0)->value, 0.25, 1e-12);
+    r = get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", 0);
     assert_true(r->value > 0.1 && isnan(r->lo) && !strcmp(r->ci_method, "none") && *r->note && r->null_mean > 0.0);
-    assert_null(find(t, "parse_fail", "templates", "t0", "", "", 0));
+    assert_null(find(t, PL_METRIC_PARSE_FAIL, "templates", "t0", "", "", 0));
     pl_stability_free(t);
     uproot(&p);
 }
@@ -101,10 +100,10 @@ static void test_label_scores(void **state)
         brier += 2.0 * (1.0 - gold) * (1.0 - gold) / 20.0;
         nll -= log(gold) / 20.0;
     }
-    assert_close(find(t, "brier", "templates", "t1", "", "", 0)->value, brier, 1e-12);
-    assert_close(find(t, "nll", "templates", "t1", "", "", 0)->value, nll, 1e-12);
-    assert_close(find(t, "nll", "templates", "t1", "", "", 0)->null_mean, log(2.0), 1e-12);
-    const pl_stability_row *r = get(t, "jsd", "templates", "", "", 0);
+    assert_close(find(t, PL_METRIC_BRIER, "templates", "t1", "", "", 0)->value, brier, 1e-12);
+    assert_close(find(t, PL_METRIC_NLL, "templates", "t1", "", "", 0)->value, nll, 1e-12);
+    assert_close(find(t, PL_METRIC_NLL, "templates", "t1", "", "", 0)->null_mean, log(2.0), 1e-12);
+    const pl_stability_row *r = get(t, PL_METRIC_JSD, "templates", "", "", 0);
     assert_true(r->value > 0.0 && r->value < 0.01 && r->null_mean > 10.0 * r->value);
     pl_stability_free(t);
     uproot(&p);
@@ -124,12 +123,12 @@ static void test_constant_predictor(void **state)
     planted p = {.n = 30, .t = 4, .draws = 2, .prediction = constant};
     pl_stability_table *t = table_of(&p);
     for (long long draw = -1; draw < 2; draw++) {
-        const pl_stability_row *r = get(t, "flip_rate", "templates", "", "", draw);
+        const pl_stability_row *r = get(t, PL_METRIC_FLIP_RATE, "templates", "", "", draw);
         assert_true(r->value == 0.0 && r->lo == 0.0 && r->hi == pl_wilson(0, 30).hi);
-        assert_true(get(t, "prediction_entropy", "templates", "", "", draw)->value == 0.0);
-        r = get(t, "fleiss_kappa", "templates", "", "", draw);
+        assert_true(get(t, PL_METRIC_PREDICTION_ENTROPY, "templates", "", "", draw)->value == 0.0);
+        r = get(t, PL_METRIC_FLEISS_KAPPA, "templates", "", "", draw);
         assert_true(isnan(r->value) && *r->note && !strcmp(r->ci_method, "none"));
-        assert_true(get(t, "template_sd", "templates", "", "", draw)->value == 0.0);
+        assert_true(get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", draw)->value == 0.0);
     }
     pl_stability_free(t);
     uproot(&p);
@@ -150,15 +149,15 @@ static void test_identical_templates(void **state)
     pl_stability_table *t = table_of(&p);
     for (long long draw = -1; draw < 2; draw++) {
         for (size_t z = 0; z < 2; z++) {
-            const pl_stability_row *r = get(t, "wobble", "templates", "01", z ? "z" : "c", draw);
+            const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", z ? "z" : "c", draw);
             assert_true(r->value == 0.0 && r->lo == 0.0 && r->hi == 0.0);
-            assert_true(get(t, "shift", "templates", "01", z ? "z" : "c", draw)->value == 0.0);
-            assert_true(get(t, "icc", "templates", "01", z ? "z" : "c", draw)->value == 1.0);
+            assert_true(get(t, PL_METRIC_SHIFT, "templates", "01", z ? "z" : "c", draw)->value == 0.0);
+            assert_true(get(t, PL_METRIC_ICC, "templates", "01", z ? "z" : "c", draw)->value == 1.0);
         }
-        const pl_stability_row *r = get(t, "cka_debiased", "templates", "final_norm", "c", draw);
+        const pl_stability_row *r = get(t, PL_METRIC_CKA_DEBIASED, "templates", "final_norm", "c", draw);
         assert_true(r->value == 1.0 && r->se == 0.0 && r->lo == 1.0 && r->hi == 1.0);
     }
-    assert_true(get(t, "cka_debiased", "t0|t2", "01", "c", 0)->value == 1.0);
+    assert_true(get(t, PL_METRIC_CKA_DEBIASED, "t0|t2", "01", "c", 0)->value == 1.0);
     pl_stability_free(t);
     uproot(&p);
 }
@@ -169,7 +168,7 @@ static void test_no_variance(void **state)
     (void)state;
     planted p = {.n = 12, .t = 3, .draws = 2, .prediction = some_flips, .state = noisy_state};
     pl_stability_table *t = table_of(&p);
-    static const char *const metrics[] = {"wobble", "shift", "icc", "cka_debiased"};
+    static const pl_metric_id metrics[] = {PL_METRIC_WOBBLE, PL_METRIC_SHIFT, PL_METRIC_ICC, PL_METRIC_CKA_DEBIASED};
     for (size_t m = 0; m < 4; m++) {
         for (long long draw = -1; draw < 2; draw++) {
             const pl_stability_row *r = get(t, metrics[m], "templates", "00", "c", draw);
@@ -189,32 +188,32 @@ static void test_planted_states(void **state)
     pl_stability_table *t = table_of(&p);
     double mean = 0.0;
     for (long long draw = 0; draw < 3; draw++) {
-        const pl_stability_row *r = get(t, "wobble", "templates", "01", "c", draw);
+        const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", draw);
         assert_true(r->lo < 0.2 && r->hi > 0.2 && r->se < 0.02 && r->n == 300 && r->n_templates == 8);
         mean += r->value / 3.0;
-        r = get(t, "shift", "templates", "01", "c", draw);
+        r = get(t, PL_METRIC_SHIFT, "templates", "01", "c", draw);
         assert_close(r->value, 6.0 / 11.0, 0.05);
-        r = get(t, "cka_debiased", "templates", "01", "c", draw);
+        r = get(t, PL_METRIC_CKA_DEBIASED, "templates", "01", "c", draw);
         assert_true(r->value > 0.5 && r->value < 1.0 && r->lo < r->value && r->hi > r->value);
         assert_close(r->null_sd, sqrt(2.0 / (300.0 * 297.0) / 28.0), 1e-12);
     }
-    const pl_stability_row *pooled = get(t, "wobble", "templates", "01", "c", -1),
-                           *one = get(t, "wobble", "templates", "01", "c", 0);
+    const pl_stability_row *pooled = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", -1),
+                           *one = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0);
     assert_close(pooled->value, mean, 1e-12);
     assert_int_equal(pooled->n_seeds, 3);
     assert_true(pooled->se < one->se && !strcmp(pooled->ci_method, "item jackknife of the mean"));
     size_t template_rows = 0;
     for (size_t i = 0; i < t->n; i++)
-        template_rows += !strcmp(t->rows[i].metric, "wobble") && !strcmp(t->rows[i].ci_method, "template jackknife");
+        template_rows += t->rows[i].metric == PL_METRIC_WOBBLE && !strcmp(t->rows[i].ci_method, "template jackknife");
     assert_int_equal(template_rows, 3 * 2 * 2); /* draws x layers with variance x preproc */
     /* 8 templates: template SD has its interval, pooled too. */
-    assert_string_equal(get(t, "template_sd", "templates", "", "", -1)->ci_method, "template jackknife");
+    assert_string_equal(get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", -1)->ci_method, "template jackknife");
     double tau2 = 0.0;
     for (long long draw = 0; draw < 3; draw++) {
-        double sd = get(t, "template_sd", "templates", "", "", draw)->value;
+        double sd = get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", draw)->value;
         tau2 += sd * sd / 3.0;
     }
-    assert_close(get(t, "template_sd", "templates", "", "", -1)->value, sqrt(tau2), 1e-12);
+    assert_close(get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", -1)->value, sqrt(tau2), 1e-12);
     pl_stability_free(t);
     uproot(&p);
 }
@@ -232,8 +231,8 @@ static void test_preprocessing(void **state)
     (void)state;
     planted p = {.n = 200, .t = 3, .draws = 1, .prediction = some_flips, .state = loud_dimension};
     pl_stability_table *t = table_of(&p);
-    assert_close(get(t, "wobble", "templates", "01", "c", 0)->value, 1.0, 0.1);
-    assert_close(get(t, "wobble", "templates", "01", "z", 0)->value, 1.0 / PLANTED_WIDTH, 0.05);
+    assert_close(get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0)->value, 1.0, 0.1);
+    assert_close(get(t, PL_METRIC_WOBBLE, "templates", "01", "z", 0)->value, 1.0 / PLANTED_WIDTH, 0.05);
     pl_stability_free(t);
     uproot(&p);
 }
@@ -244,15 +243,15 @@ static void test_normalised_accuracy(void **state)
     (void)state;
     planted p = {.n = 40, .t = 2, .draws = 2, .prediction = some_flips, .norm_draws = 1}, q = p;
     pl_stability_table *t = table_of(&p);
-    assert_close(find(t, "acc_norm", "templates", "t1", "", "", 0)->value, 0.4, 1e-12);
-    assert_null(find(t, "acc_norm", "templates", "", "", "", 1));
-    assert_null(find(t, "acc_norm", "templates", "", "", "", -1));
-    assert_non_null(find(t, "acc", "templates", "", "", "", -1));
+    assert_close(find(t, PL_METRIC_ACC_NORM, "templates", "t1", "", "", 0)->value, 0.4, 1e-12);
+    assert_null(find(t, PL_METRIC_ACC_NORM, "templates", "", "", "", 1));
+    assert_null(find(t, PL_METRIC_ACC_NORM, "templates", "", "", "", -1));
+    assert_non_null(find(t, PL_METRIC_ACC, "templates", "", "", "", -1));
     pl_stability_free(t);
     uproot(&p);
     q.norm_draws = 2;
     t = table_of(&q);
-    assert_close(get(t, "acc_norm", "templates", "", "", -1)->value, 0.4, 1e-12);
+    assert_close(get(t, PL_METRIC_ACC_NORM, "templates", "", "", -1)->value, 0.4, 1e-12);
     pl_stability_free(t);
     uproot(&q);
 }
@@ -262,8 +261,8 @@ static void test_one_template(void **state)
     (void)state;
     planted p = {.n = 10, .t = 1, .draws = 1, .prediction = constant, .state = noisy_state};
     pl_stability_table *t = table_of(&p);
-    assert_non_null(find(t, "acc", "templates", "t0", "", "", 0));
-    for (size_t i = 0; i < t->n; i++) assert_true(*t->rows[i].template_name || !strcmp(t->rows[i].metric, "majority"));
+    assert_non_null(find(t, PL_METRIC_ACC, "templates", "t0", "", "", 0));
+    for (size_t i = 0; i < t->n; i++) assert_true(*t->rows[i].template_name || t->rows[i].metric == PL_METRIC_MAJORITY);
     pl_stability_free(t);
     uproot(&p);
 }
@@ -278,9 +277,9 @@ static void test_generated_answers(void **state)
     (void)state;
     planted p = {.n = 40, .t = 2, .draws = 1, .prediction = some_fail, .generate = true, .random_weights = true};
     pl_stability_table *t = table_of(&p);
-    assert_close(find(t, "parse_fail", "templates", "t1", "", "", 0)->value, 0.1, 1e-12);
-    assert_close(find(t, "acc", "templates", "t0", "", "", 0)->value, 0.9, 1e-12);
-    assert_null(find(t, "brier", "templates", "t0", "", "", 0));
+    assert_close(find(t, PL_METRIC_PARSE_FAIL, "templates", "t1", "", "", 0)->value, 0.1, 1e-12);
+    assert_close(find(t, PL_METRIC_ACC, "templates", "t0", "", "", 0)->value, 0.9, 1e-12);
+    assert_null(find(t, PL_METRIC_BRIER, "templates", "t0", "", "", 0));
     assert_int_equal(t->n_random_models, 1);
     assert_string_equal(t->random_models[0], "tiny");
     pl_stability_free(t);
@@ -296,12 +295,11 @@ static void test_missing_unit(void **state)
     OK(pl_run_folder_unit(path, &p.run, "unit-1-1-0"));
     assert_int_equal(unlink(path), 0);
     pl_stability_table *t;
-    size_t missing;
-    OK(pl_stability_of_run(&t, &p.run, &missing));
-    assert_int_equal(missing, 1);
-    const pl_stability_row *r = get(t, "flip_rate", "templates", "", "", 1);
+    OK(pl_stability_of_run(&t, planted_view(&p)));
+    assert_int_equal(pl_run_view_n_missing(p.view), 1);
+    const pl_stability_row *r = get(t, PL_METRIC_FLIP_RATE, "templates", "", "", 1);
     assert_true(r->n_templates == 2 && strstr(r->note, "2 of 3 templates"));
-    assert_true(*get(t, "flip_rate", "templates", "", "", 0)->note == '\0');
+    assert_true(*get(t, PL_METRIC_FLIP_RATE, "templates", "", "", 0)->note == '\0');
     /* One whole draw is left: there is nothing to average. */
     for (size_t i = 0; i < t->n; i++) assert_true(t->rows[i].draw >= 0 && t->rows[i].n_seeds == 1);
     pl_stability_free(t);
@@ -314,10 +312,10 @@ static void test_captured_items(void **state)
     (void)state;
     planted p = {.n = 40, .t = 2, .draws = 1, .prediction = some_flips, .state = noisy_state, .captured = 25};
     pl_stability_table *t = table_of(&p);
-    assert_int_equal(get(t, "wobble", "templates", "01", "c", 0)->n, 25);
-    assert_int_equal(get(t, "cka_debiased", "templates", "01", "c", 0)->n, 25);
-    assert_int_equal(get(t, "acc", "templates", "", "", 0)->n, 40);
-    assert_false(isnan(get(t, "wobble", "templates", "01", "c", 0)->value));
+    assert_int_equal(get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0)->n, 25);
+    assert_int_equal(get(t, PL_METRIC_CKA_DEBIASED, "templates", "01", "c", 0)->n, 25);
+    assert_int_equal(get(t, PL_METRIC_ACC, "templates", "", "", 0)->n, 40);
+    assert_false(isnan(get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0)->value));
     pl_stability_free(t);
     uproot(&p);
 }
@@ -327,24 +325,171 @@ static float broken_state(size_t item, size_t template, size_t draw, size_t d)
     return item == 3 && template == 1 && d == 2 ? INFINITY : noisy_state(item, template, draw, d);
 }
 
-static double hopeless_margin(size_t item, size_t template, size_t draw)
+static bool has_remark(const pl_stability_table *t, const char *part)
 {
-    return item == 3 ? NAN : planted_margin(item, template, draw);
+    for (size_t i = 0; i < t->n_remarks; i++)
+        if (strstr(t->remarks[i], part)) return true;
+    return false;
 }
 
+/* One item's state is infinite under one template: the layer's numbers are those without the item, and say so. */
+static void test_states_not_finite(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = broken_state};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0);
+    assert_true(isfinite(r->value) && isfinite(r->lo) && r->n == 9);
+    assert_non_null(strstr(r->note, "1 of 10 items left out: their states are not finite"));
+    assert_int_equal(get(t, PL_METRIC_CKA_DEBIASED, "templates", "01", "c", 0)->n, 9);
+    r = get(t, PL_METRIC_STATES_NOT_FINITE, "templates", "01", "c", 0);
+    assert_true(r->value == 1.0 && r->n == 10 && strstr(r->note, "doc_id 3, template 't1'"));
+    assert_true(has_remark(t, "1 of 10 items in no number about the layer (first: last.01, template t1, doc_id 3"));
+    /* Accuracy has all of them. */
+    assert_int_equal(get(t, PL_METRIC_ACC, "templates", "", "", 0)->n, 10);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static float hopeless_state(size_t item, size_t template, size_t draw, size_t d)
+{
+    return item > 0 && d == 0 ? NAN : noisy_state(item, template, draw, d);
+}
+
+static void test_no_finite_states(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = hopeless_state};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, PL_METRIC_SHIFT, "templates", "01", "c", 0);
+    assert_true(isnan(r->value) && strstr(r->note, "fewer than two items with finite states"));
+    assert_true(get(t, PL_METRIC_STATES_NOT_FINITE, "templates", "01", "c", 0)->value == 9.0);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* Every third item under t1; never the same in the two draws. */
+static bool some_finite(size_t item, size_t template, size_t draw)
+{
+    return template != 1 || item % 3 != draw;
+}
+
+/* Items 0, 3, 6, 9 of draw 0 and 1, 4, 7 of draw 1 are in no mean of the group, under any template. */
 static void test_not_finite(void **state)
 {
     (void)state;
-    planted p = {
-        .n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = broken_state, .margin = hopeless_margin};
+    planted p = {.n = 12,
+                 .t = 3,
+                 .draws = 2,
+                 .prediction = some_flips,
+                 .state = noisy_state,
+                 .finite = some_finite,
+                 .reversed = true};
     pl_stability_table *t = table_of(&p);
-    const pl_stability_row *r = get(t, "wobble", "templates", "01", "c", 0);
-    assert_true(isnan(r->value) && strstr(r->note, "not finite"));
-    r = get(t, "jsd", "templates", "", "", 0);
-    assert_true(isnan(r->value) && strstr(r->note, "finite"));
-    assert_true(isnan(find(t, "nll", "templates", "t0", "", "", 0)->value));
+    double right = 0.0;
+    for (size_t i = 2; i < 12; i += 3) right += some_flips(i, 1, 0) == planted_gold(i) ? 0.25 : 0.0;
+    const pl_stability_row *r = find(t, PL_METRIC_ACC, "templates", "t1", "", "", 0);
+    assert_int_equal(r->n, 4);
+    assert_close(r->value, right, 0.0);
+    assert_non_null(strstr(r->note, "8 of 12 items left out: not finite in some unit"));
+    assert_true(isfinite(get(t, PL_METRIC_JSD, "templates", "", "", 0)->value));
+    assert_int_equal(get(t, PL_METRIC_WOBBLE, "templates", "01", "c", -1)->n, 4);
+    r = find(t, PL_METRIC_NOT_FINITE, "templates", "t1", "", "", 0);
+    assert_true(r->value == 4.0 && r->n == 12 && strstr(r->note, "first: doc_id 0"));
+    assert_true(find(t, PL_METRIC_NOT_FINITE, "templates", "t0", "", "", 0)->value == 0.0);
+    assert_true(has_remark(t, "8 of 12 items have a log-likelihood or logit that is NaN"));
     pl_stability_free(t);
     uproot(&p);
+}
+
+static bool never(size_t item, size_t template, size_t draw)
+{
+    (void)item;
+    (void)draw;
+    return template == 0;
+}
+
+/* Nothing is left: rows without a value that say why, not an error and not a number. */
+static void test_nothing_finite(void **state)
+{
+    (void)state;
+    planted p = {.n = 12, .t = 2, .draws = 2, .prediction = some_flips, .finite = never};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = find(t, PL_METRIC_ACC, "templates", "t0", "", "", 0);
+    assert_true(isnan(r->value) && isnan(r->lo) && strstr(r->note, "no item is finite in all units"));
+    for (size_t i = 0; i < t->n; i++) assert_true(t->rows[i].metric == PL_METRIC_NOT_FINITE || isnan(t->rows[i].value));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static float broken_in_a_draw(size_t item, size_t template, size_t draw, size_t d)
+{
+    return item == 3 + draw && d == 2 ? NAN : noisy_state(item, template, draw, d);
+}
+
+/* Both draws have 9 items, but not the same 9: an item cannot be left out of both at once, so there is no mean. */
+static void test_draws_of_other_items(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 2, .prediction = some_flips, .state = broken_in_a_draw};
+    pl_stability_table *t = table_of(&p);
+    assert_true(isfinite(get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 1)->value));
+    const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", -1);
+    assert_true(isnan(r->value) && strstr(r->note, "no mean over draws"));
+    assert_true(isfinite(get(t, PL_METRIC_ACC, "templates", "", "", -1)->value));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* Answers without choices are grouped by their text. */
+static void test_open_answers(void **state)
+{
+    (void)state;
+    planted p = {.n = 40, .t = 3, .draws = 1, .prediction = some_fail, .generate = true, .open = true}, q = p;
+    pl_stability_table *t = table_of(&p);
+    q.open = false;
+    pl_stability_table *closed = table_of(&q);
+    static const pl_metric_id same[] = {PL_METRIC_FLIP_RATE, PL_METRIC_UNANIMITY, PL_METRIC_FLEISS_KAPPA,
+                                        PL_METRIC_GWET_AC1, PL_METRIC_PREDICTION_ENTROPY};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        assert_close(get(t, same[i], "templates", "", "", 0)->value,
+                     get(closed, same[i], "templates", "", "", 0)->value, 1e-12);
+    assert_close(get(t, PL_METRIC_MAJORITY, "templates", "", "", 0)->value, 0.6, 1e-12);
+    assert_true(isnan(get(t, PL_METRIC_MAJORITY, "templates", "", "", 0)->null_mean));
+    pl_stability_free(t);
+    pl_stability_free(closed);
+    uproot(&p);
+    uproot(&q);
+}
+
+/* Units of one model that were made by other arithmetic are never pooled. */
+static void test_other_numerics(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 2, .prediction = some_flips, .other_numerics = true};
+    pl_stability_table *t;
+    plant_run(&p);
+    REFUSED(pl_stability_of_run(&t, planted_view(&p)), PL_E_INPUT, "'cuda; cuBLASLt; numerics 1'");
+    assert_non_null(strstr(pl_error_text(), "unit-1-1-0"));
+    assert_non_null(strstr(pl_error_text(), "unit-0-0-0"));
+    uproot(&p);
+}
+
+static void test_remarks(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .merged = 3}, q = p;
+    pl_stability_table *t = table_of(&p);
+    assert_true(has_remark(t, "merged: tiny, colours: in 6 of 20 prompts"));
+    assert_true(has_remark(t, "draws: 1"));
+    pl_stability_free(t);
+    uproot(&p);
+    q.draws = 2;
+    q.merged = 0;
+    t = table_of(&q);
+    assert_int_equal(t->n_remarks, 0);
+    pl_stability_free(t);
+    uproot(&q);
 }
 
 static bool same_real(double a, double b)
@@ -357,19 +502,18 @@ static void test_same_bits_for_any_threads(void **state)
     (void)state;
     planted p = {.n = 50, .t = 5, .draws = 2, .prediction = some_flips, .state = noisy_state};
     pl_stability_table *one = NULL, *more;
-    size_t missing;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
     one = table_of(&p);
     omp_set_num_threads(3);
-    OK(pl_stability_of_run(&more, &p.run, &missing));
+    OK(pl_stability_of_run(&more, p.view));
     omp_set_num_threads(threads);
     assert_int_equal(one->n, more->n);
     for (size_t i = 0; i < one->n; i++) {
         const pl_stability_row *a = &one->rows[i], *b = &more->rows[i];
         assert_true(same_real(a->value, b->value) && same_real(a->se, b->se) && same_real(a->lo, b->lo));
         assert_true(same_real(a->null_mean, b->null_mean) && same_real(a->null_sd, b->null_sd));
-        assert_string_equal(a->metric, b->metric);
+        assert_int_equal(a->metric, b->metric);
     }
     pl_stability_free(one);
     pl_stability_free(more);
@@ -382,33 +526,45 @@ static void test_bad_input(void **state)
     (void)state;
     planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips};
     pl_stability_table *t;
-    size_t missing;
+    pl_run_view *view;
     char path[PL_PATH_MAX];
     plant_run(&p);
     OK(pl_run_folder_unit(path, &p.run, "unit-1-0-0"));
     assert_int_equal(truncate(path, 700), 0);
-    assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
-    assert_non_null(strstr(pl_error_text(), "unit-1-0-0"));
+    REFUSED(pl_stability_of_run(&t, planted_view(&p)), PL_E_INPUT, "unit-1-0-0");
     OK(pl_path(path, "%s/plan.json", p.run.path));
     const char bad[] = "{\"format\":2,\"name\":\"n\",\"hash\":\"h\",\"models\":[],\"tasks\":[],\"units\":[{\"id\":3}]}";
     OK(pl_file_replace(path, bad, strlen(bad)));
-    assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
-    assert_non_null(strstr(pl_error_text(), "plan.json: units[0]: id"));
+    REFUSED(pl_run_view_open(&view, &p.run), PL_E_INPUT, "plan.json: units[0]: id");
     OK(pl_file_replace(path, "{}", 2));
-    assert_int_equal(pl_stability_of_run(&t, &p.run, &missing), PL_E_INPUT);
+    REFUSED(pl_run_view_open(&view, &p.run), PL_E_INPUT, "plan.json");
     uproot(&p);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accuracy_and_flips), cmocka_unit_test(test_label_scores),
-        cmocka_unit_test(test_constant_predictor), cmocka_unit_test(test_identical_templates),
-        cmocka_unit_test(test_no_variance),        cmocka_unit_test(test_planted_states),
-        cmocka_unit_test(test_preprocessing),      cmocka_unit_test(test_normalised_accuracy),
-        cmocka_unit_test(test_one_template),       cmocka_unit_test(test_generated_answers),
-        cmocka_unit_test(test_missing_unit),       cmocka_unit_test(test_captured_items),
-        cmocka_unit_test(test_not_finite),         cmocka_unit_test(test_same_bits_for_any_threads),
+        cmocka_unit_test(test_accuracy_and_flips),
+        cmocka_unit_test(test_label_scores),
+        cmocka_unit_test(test_constant_predictor),
+        cmocka_unit_test(test_identical_templates),
+        cmocka_unit_test(test_no_variance),
+        cmocka_unit_test(test_planted_states),
+        cmocka_unit_test(test_preprocessing),
+        cmocka_unit_test(test_normalised_accuracy),
+        cmocka_unit_test(test_one_template),
+        cmocka_unit_test(test_generated_answers),
+        cmocka_unit_test(test_missing_unit),
+        cmocka_unit_test(test_captured_items),
+        cmocka_unit_test(test_states_not_finite),
+        cmocka_unit_test(test_no_finite_states),
+        cmocka_unit_test(test_not_finite),
+        cmocka_unit_test(test_nothing_finite),
+        cmocka_unit_test(test_draws_of_other_items),
+        cmocka_unit_test(test_open_answers),
+        cmocka_unit_test(test_other_numerics),
+        cmocka_unit_test(test_remarks),
+        cmocka_unit_test(test_same_bits_for_any_threads),
         cmocka_unit_test(test_bad_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,8 +24,7 @@ static float noisy_state(size_t item, size_t template, size_t draw, size_t d)
 static pl_stability_table *table_of(planted *p)
 {
     pl_stability_table *t;
-    size_t missing;
-    OK(pl_stability_of_run(&t, &p->run, &missing));
+    OK(pl_stability_of_run(&t, planted_view(p)));
     return t;
 }
 
@@ -137,7 +136,7 @@ static void test_print(void **state)
     assert_null(strstr(text, " \n"));
     assert_non_null(strstr(text, "tiny, colours: prompt, k = 2, loglikelihood\n"));
     assert_non_null(strstr(text, "random weights: no skill expected"));
-    assert_non_null(strstr(text, "t0                    1.000 [0.912, 1.000]    0.500    0.600     0.971\n"));
+    assert_non_null(strstr(text, "t0                    1.000 [0.912, 1.000]     0.500    0.600     0.971\n"));
     assert_non_null(strstr(text, "all templates         0.833 ["));
     assert_non_null(strstr(text, "flip rate             0.333 ["));
     assert_non_null(strstr(text, "null 0.491 (independent predictions)"));
@@ -188,7 +187,10 @@ static void test_json(void **state)
     plant_run(&p);
     pl_stability_table *t = table_of(&p);
     json_t *json;
-    OK(pl_report_json(&json, t));
+    OK(pl_report_json(&json, t, "results/planted", 3));
+    assert_string_equal(json_string_value(json_object_get(json, "run")), "results/planted");
+    assert_int_equal(json_integer_value(json_object_get(json, "units_missing")), 3);
+    assert_int_equal(json_array_size(json_object_get(json, "remarks")), 1);
     json_t *rows = json_object_get(json, "rows");
     assert_int_equal(json_array_size(rows), t->n);
     for (size_t i = 0; i < t->n; i++) {
@@ -199,7 +201,7 @@ static void test_json(void **state)
         else
             assert_true(json_real_value(value) == t->rows[i].value);
         assert_int_equal(json_integer_value(json_object_get(row, "n")), t->rows[i].n);
-        assert_string_equal(json_string_value(json_object_get(row, "metric")), t->rows[i].metric);
+        assert_string_equal(json_string_value(json_object_get(row, "metric")), pl_metric_of(t->rows[i].metric)->name);
     }
     assert_string_equal(json_string_value(json_array_get(json_object_get(json, "random_weights"), 0)), "tiny");
     json_decref(json);
@@ -218,15 +220,23 @@ static json_t *at(json_t *value, const char *const *keys)
 }
 #define AT(value, ...) at((value), (const char *const[]){__VA_ARGS__, NULL})
 
+static json_t *results_of(planted *p)
+{
+    json_t *json = NULL;
+    OK(pl_report_lm_eval(planted_view(p)));
+    char *text = slurp(p, "results.json");
+    OK(pl_json_parse(&json, text, strlen(text), "results.json"));
+    assert_null(strstr(text, "date"));
+    free(text);
+    return json;
+}
+
 static void test_results(void **state)
 {
     (void)state;
     planted p = {.n = 40, .t = 3, .draws = 2, .prediction = some_flips};
     plant_run(&p);
-    OK(pl_report_lm_eval(&p.run));
-    char *text = slurp(&p, "results.json");
-    json_t *json = NULL;
-    OK(pl_json_parse(&json, text, strlen(text), "results.json"));
+    json_t *json = results_of(&p);
     static const char key[] = "colours@t1,k=2,draw=0", group[] = "colours,k=2";
     assert_true(json_real_value(AT(json, "results", key, "acc,none")) == 0.75);
     double se = json_real_value(AT(json, "results", key, "acc_stderr,none"));
@@ -236,16 +246,22 @@ static void test_results(void **state)
     assert_string_equal(json_string_value(AT(json, "groups", group, "acc_stderr,none")), "N/A");
     assert_int_equal(json_array_size(AT(json, "group_subtasks", group)), 6);
     assert_int_equal(json_integer_value(AT(json, "n-shot", key)), 2);
-    assert_int_equal(json_integer_value(AT(json, "n-samples", key, "original")), 40);
+    assert_int_equal(json_integer_value(AT(json, "n-samples", key, "original")), 42);
     assert_int_equal(json_integer_value(AT(json, "n-samples", key, "effective")), 40);
     assert_string_equal(json_string_value(AT(json, "task_hashes", key)), "cafe");
     assert_string_equal(json_string_value(AT(json, "versions", key)), "1.0");
     assert_true(json_is_true(AT(json, "higher_is_better", key, "acc")));
     assert_string_equal(json_string_value(AT(json, "configs", key, "metadata", "template")), "t1");
     assert_string_equal(json_string_value(AT(json, "config", "model")), "plumb");
-    assert_null(strstr(text, "date"));
+    assert_int_equal(json_integer_value(AT(json, "config", "model_num_parameters")), 12345);
+    assert_string_equal(json_string_value(AT(json, "results", key, "name")), key);
+    assert_int_equal(json_integer_value(AT(json, "results", key, "sample_len")), 40);
+    /* The texts of the task as they were. */
+    assert_string_equal(json_string_value(AT(json, "configs", key, "task")), "colours");
+    assert_string_equal(json_string_value(AT(json, "configs", key, "doc_to_text")), "{{item}}?");
+    assert_string_equal(json_string_value(AT(json, "configs", key, "fewshot_delimiter")), "\n\n");
+    assert_int_equal(json_array_size(AT(json, "configs", key, "doc_to_choice")), 2);
     json_decref(json);
-    free(text);
     uproot(&p);
 }
 
@@ -254,7 +270,7 @@ static void test_samples(void **state)
     (void)state;
     planted p = {.n = 10, .t = 2, .draws = 2, .prediction = some_flips};
     plant_run(&p);
-    OK(pl_report_lm_eval(&p.run));
+    OK(pl_report_lm_eval(planted_view(&p)));
     char *text = slurp(&p, "samples_colours.jsonl"), *line = text;
     for (size_t row = 0; row < 40; row++) {
         json_t *json = NULL;
@@ -287,25 +303,136 @@ static void test_generated(void **state)
     (void)state;
     planted p = {.n = 20, .t = 2, .draws = 1, .prediction = some_fail, .generate = true};
     plant_run(&p);
-    OK(pl_report_lm_eval(&p.run));
-    char *text = slurp(&p, "results.json");
-    json_t *json = NULL;
-    OK(pl_json_parse(&json, text, strlen(text), "results.json"));
+    json_t *json = results_of(&p);
     static const char key[] = "colours@t0,k=2,draw=0,generate";
     assert_true(json_real_value(AT(json, "results", key, "exact_match,none")) == 0.9);
     assert_true(json_real_value(AT(json, "results", key, "answer_match,none")) == 1.0);
     assert_string_equal(json_string_value(AT(json, "configs", key, "output_type")), "generate_until");
     json_decref(json);
+    uproot(&p);
+}
+
+/* lm-eval's standard error is 0 at 100 %; the interval beside it is not. */
+static void test_boundary(void **state)
+{
+    (void)state;
+    planted p = {.n = 25, .t = 2, .draws = 1, .prediction = some_flips};
+    plant_run(&p);
+    json_t *json = results_of(&p);
+    static const char key[] = "colours@t0,k=2,draw=0";
+    assert_true(json_real_value(AT(json, "results", key, "acc,none")) == 1.0);
+    assert_true(json_real_value(AT(json, "results", key, "acc_stderr,none")) == 0.0);
+    /* 1/(1 + z^2/25), z the 97.5 % quantile. */
+    assert_true(fabs(json_real_value(AT(json, "results", key, "acc_ci95_low,none")) - 0.86680774904) < 1e-10);
+    assert_true(json_real_value(AT(json, "results", key, "acc_ci95_high,none")) == 1.0);
+    assert_string_equal(json_string_value(AT(json, "ci95_method")), "wilson");
+    json_decref(json);
+    uproot(&p);
+}
+
+static bool third_is_broken(size_t item, size_t template, size_t draw)
+{
+    (void)draw;
+    return template != 1 || item % 3 != 0;
+}
+
+/* 4 of 12 items under t1 have no prediction: they are in no mean of any file, and every file counts them. */
+static void test_not_finite(void **state)
+{
+    (void)state;
+    planted p = {.n = 12,
+                 .t = 2,
+                 .draws = 1,
+                 .prediction = some_flips,
+                 .state = noisy_state,
+                 .finite = third_is_broken,
+                 .merged = 5};
+    plant_run(&p);
+    json_t *json = results_of(&p), *sample = NULL;
+    static const char key[] = "colours@t1,k=2,draw=0";
+    size_t right = 0;
+    for (size_t i = 0; i < 12; i++) right += i % 3 != 0 && some_flips(i, 1, 0) == planted_gold(i);
+    assert_true(json_real_value(AT(json, "results", key, "acc,none")) == (double)right / 8.0);
+    assert_int_equal(json_integer_value(AT(json, "results", key, "sample_len")), 8);
+    assert_int_equal(json_integer_value(AT(json, "n-samples", key, "effective")), 8);
+    assert_int_equal(json_integer_value(AT(json, "n-samples", key, "not_finite")), 4);
+    assert_int_equal(json_integer_value(AT(json, "n-samples", key, "merged")), 5);
+    assert_int_equal(json_integer_value(AT(json, "n-samples", "colours@t0,k=2,draw=0", "not_finite")), 0);
+    json_decref(json);
+
+    char *text = slurp(&p, "samples_colours.jsonl"), *line = text;
+    for (size_t row = 0; row < 12; row++) line = strchr(line, '\n') + 1; /* t1's first: item 0 */
+    OK(pl_json_parse(&sample, line, strcspn(line, "\n"), "samples"));
+    assert_true(json_is_null(AT(sample, "acc")) && json_is_null(AT(sample, "prediction")));
+    assert_string_equal(json_string_value(AT(sample, "outcome")), "not_finite");
+    json_decref(sample);
     free(text);
+
+    pl_stability_table *t = table_of(&p);
+    OK(pl_report_csv(&p.run, t));
+    text = slurp(&p, "stability.csv");
+    assert_non_null(strstr(text, "t1,,,,not_finite,templates,4,,,,none,12,1,1,,,,item,"));
+    assert_null(strstr(text, ",nan"));
+    assert_null(strstr(text, ",inf"));
+    free(text);
+    text = printed(t);
+    check_width(text);
+    assert_non_null(strstr(text, "NOT FINITE: tiny, colours, k = 2, loglikelihood: 4 of 12 items"));
+    assert_non_null(strstr(text, "4 of 12 items left out: not finite in some unit\n"));
+    assert_non_null(strstr(text, "merged: tiny, colours: in 10 of 24 prompts"));
+    assert_non_null(strstr(text, "draws: 1:"));
+    free(text);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* A drop that is negative at both ends has the widest cell; it is not cut. The legend says what `mean` leaves out. */
+static void test_print_cells(void **state)
+{
+    (void)state;
+    planted p = {.n = 30, .t = 2, .draws = 1, .prediction = some_flips, .state = noisy_state};
+    plant_run(&p);
+    pl_stability_table *t = table_of(&p);
+    char *text = printed(t);
+    assert_null(strstr(text, "without position 0"));
+    free(text);
+    for (size_t i = 0; i < t->n; i++) {
+        if (t->rows[i].metric == PL_METRIC_ACC_DROP) {
+            t->rows[i].value = -0.0301;
+            t->rows[i].lo = -0.0571;
+            t->rows[i].hi = -0.0031;
+        }
+        if (*t->rows[i].position) t->rows[i].position = "mean";
+    }
+    text = printed(t);
+    check_width(text);
+    assert_non_null(strstr(text, "-0.030 [-0.057, -0.003]"));
+    assert_non_null(strstr(text, "without position 0"));
+    free(text);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* The whole of it reads every unit's rows once. */
+static void test_read_once(void **state)
+{
+    (void)state;
+    planted p = {.n = 12, .t = 3, .draws = 2, .prediction = some_flips, .state = noisy_state};
+    plant_run(&p);
+    pl_stability_table *t = table_of(&p);
+    OK(pl_report_lm_eval(planted_view(&p)));
+    assert_int_equal(pl_run_view_n_reads(p.view), 6);
+    pl_stability_free(t);
     uproot(&p);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),         cmocka_unit_test(test_csv_digits), cmocka_unit_test(test_print),
-        cmocka_unit_test(test_print_draws), cmocka_unit_test(test_json),       cmocka_unit_test(test_results),
-        cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),
+        cmocka_unit_test(test_csv),         cmocka_unit_test(test_csv_digits),  cmocka_unit_test(test_print),
+        cmocka_unit_test(test_print_draws), cmocka_unit_test(test_json),        cmocka_unit_test(test_results),
+        cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),   cmocka_unit_test(test_boundary),
+        cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_print_cells), cmocka_unit_test(test_read_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,134 @@
+#include "analysis/layer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool lists(const char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
+pl_status pl__layer_names(const char ***names, size_t *n, pl_unit_reader *const *readers, size_t t, pl_arena *arena)
+{
+    PL_TRY(pl_unit_list_states(readers[0], arena, names, n));
+    for (size_t k = 1; k < t; k++) {
+        const char **here;
+        size_t n_here, kept = 0;
+        PL_TRY(pl_unit_list_states(readers[k], arena, &here, &n_here));
+        for (size_t i = 0; i < *n; i++)
+            if (lists(here, n_here, (*names)[i])) (*names)[kept++] = (*names)[i];
+        *n = kept;
+    }
+    return PL_OK;
+}
+
+/* "last.05" is position "last", layer "05". */
+static pl_status name_layer(pl__layer *l, const char *name, pl_arena *arena)
+{
+    const char *dot = strchr(name, '.'), *rest = dot ? dot + 1 : "";
+    PL_TRY(pl_arena_text(arena, (char **)&l->position, name, dot ? (size_t)(dot - name) : strlen(name)));
+    return pl_arena_text(arena, (char **)&l->name, rest, strlen(rest));
+}
+
+/* Reads a matrix and brings its rows into item order. */
+static pl_status read_states(float **out, size_t *width, const pl_unit_reader *reader, const pl__cell *cell,
+                             const char *name, size_t n)
+{
+    float *all;
+    size_t rows, size;
+    PL_TRY(pl_unit_get_states(reader, name, &all, &rows, width));
+    pl_status status;
+    PL_GOTO(status, done, pl_mul_size(&size, n, *width, "states"));
+    PL_GOTO(status, done, pl_new(out, size));
+    for (size_t i = 0; i < n; i++) {
+        if (cell->row[i] >= rows) {
+            status = pl_fail(PL_E_INPUT, "%s: /obsm/%s: %zu rows, expected one for each row of /obs", cell->unit->path,
+                             name, rows);
+            goto done;
+        }
+        memcpy(*out + i * *width, all + cell->row[i] * *width, *width * sizeof **out);
+    }
+done:
+    free(all);
+    return status;
+}
+
+static bool is_finite(const float *row, size_t width)
+{
+    for (size_t d = 0; d < width; d++)
+        if (!isfinite(row[d])) return false;
+    return true;
+}
+
+/* The first template under which the states of an item are not finite; t when there is none. */
+static size_t broken_template(const pl__layer *l, size_t item)
+{
+    size_t k = 0;
+    while (k < l->t && is_finite(l->states[k] + item * l->width, l->width)) k++;
+    return k;
+}
+
+static bool is_captured(const pl__member *member, size_t item)
+{
+    for (size_t k = 0; k < member->t; k++)
+        if (member->cells[k].row[item] >= member->cells[k].unit->n_captured) return false;
+    return true;
+}
+
+/* Keeps, in place, the items that were captured and are finite under every template; counts the others. */
+static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *member)
+{
+    size_t kept = 0;
+    l->items = 14695981039346656037u; /* FNV-1a over the doc_ids that are kept */
+    for (size_t i = 0; i < group->n; i++) {
+        if (!is_captured(member, i)) continue;
+        size_t broken = broken_template(l, i);
+        l->n_captured++;
+        if (broken < l->t) {
+            if (l->n_not_finite++ == 0) {
+                l->first_not_finite = group->doc_id[i];
+                l->first_template = member->cells[broken].unit->template_name;
+            }
+            continue;
+        }
+        for (size_t k = 0; k < l->t; k++)
+            memmove(l->states[k] + kept * l->width, l->states[k] + i * l->width, l->width * sizeof(float));
+        l->items = (l->items ^ (uint64_t)group->doc_id[i]) * 1099511628211u;
+        kept++;
+    }
+    l->n = kept;
+}
+
+pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__member *member,
+                         pl_unit_reader *const *readers, const char *name, pl_arena *arena)
+{
+    pl_status status;
+    *out = (pl__layer){.t = member->t, .first_template = ""};
+    PL_GOTO(status, failed, pl_new(&out->states, out->t));
+    PL_GOTO(status, failed, name_layer(out, name, arena));
+    for (size_t k = 0; k < out->t; k++) {
+        size_t width;
+        PL_GOTO(status, failed, read_states(&out->states[k], &width, readers[k], &member->cells[k], name, group->n));
+        if (k > 0 && width != out->width) {
+            status = pl_fail(PL_E_INPUT, "%s: /obsm/%s: width %zu, expected %zu as in %s", member->cells[k].unit->path,
+                             name, width, out->width, member->cells[0].unit->path);
+            goto failed;
+        }
+        out->width = width;
+    }
+    keep_whole(out, group, member);
+    return PL_OK;
+failed:
+    pl__layer_free(out);
+    return status;
+}
+
+void pl__layer_free(pl__layer *layer)
+{
+    for (size_t k = 0; layer->states && k < layer->t; k++) free(layer->states[k]);
+    free(layer->states);
+    *layer = (pl__layer){0};
+}

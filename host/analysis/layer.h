@@ -1,0 +1,25 @@
+/* The states of one position and layer under all templates of a member, in the order of the group's items. One layer is
+ * in memory at a time: T x n x C floats. */
+#ifndef PLUMB_ANALYSIS_LAYER_H
+#define PLUMB_ANALYSIS_LAYER_H
+
+#include "analysis/group.h"
+
+typedef struct pl__layer {
+    const char *position, *name; /* of "last.05": "last", "05" */
+    size_t n, t, width;          /* n: items whose states are there and finite under every template */
+    float **states;              /* t of [n, width] */
+    uint64_t items;              /* tells sets of items apart */
+    size_t n_captured, n_not_finite;
+    int64_t first_not_finite; /* doc_id */
+    const char *first_template;
+} pl__layer;
+
+/* Names ("last.05") of the states that every unit of the member has, in the order of the first. */
+pl_status pl__layer_names(const char ***names, size_t *n, pl_unit_reader *const *readers, size_t t, pl_arena *arena);
+/* Texts are the arena's. Free the layer. */
+pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__member *member,
+                         pl_unit_reader *const *readers, const char *name, pl_arena *arena);
+void pl__layer_free(pl__layer *layer); /* takes {0} */
+
+#endif

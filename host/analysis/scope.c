@@ -1,0 +1,220 @@
+#include "analysis/scope.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CKA_ITEMS_MAX = 2048 };
+static const double CKA_BYTES_MAX = 1024.0 * 1024.0 * 1024.0;
+
+pl_status pl__subject_open(pl__subject *s)
+{
+    pl_status status = pl_new(&s->items, s->n);
+    if (status == PL_OK) status = pl_new(&s->templates, s->t);
+    if (status == PL_OK) status = pl_new(&s->null_draws, PL_PERMUTATIONS);
+    if (status != PL_OK) pl__subject_close(s);
+    return status;
+}
+
+void pl__subject_close(pl__subject *s)
+{
+    free(s->items);
+    free(s->templates);
+    free(s->null_draws);
+    pl_template_variance_free(&s->variance);
+    pl_cka_free(&s->cka);
+    for (size_t i = 0; i < 2; i++) pl_variance_sums_free(&s->sums[i]);
+    *s = (pl__subject){0};
+}
+
+/* ---- scopes ---- */
+
+static const char *template_name(const pl__subject *s, size_t k)
+{
+    return s->member->cells[k].unit->template_name;
+}
+
+static pl_role role_of(const pl__subject *s, size_t k)
+{
+    return s->member->cells[k].unit->role;
+}
+
+static size_t count_role(const pl__subject *s, pl_role role)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < s->t; k++) count += role_of(s, k) == role;
+    return count;
+}
+
+static pl__scope *add(pl__scopes *scopes, pl__subject *s, pl_over over, const char *contrast)
+{
+    pl__scope *scope = &scopes->scopes[scopes->n++];
+    *scope = (pl__scope){.subject = s, .over = over, .contrast = contrast, .template_name = ""};
+    return scope;
+}
+
+static pl_status take_all(pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
+    scope->t = s->t;
+    PL_TRY(pl_arena_new(s->arena, &scope->templates, s->t));
+    for (size_t k = 0; k < s->t; k++) scope->templates[k] = k;
+    return PL_OK;
+}
+
+static pl_status take_role(size_t **out, size_t *n, const pl__subject *s, pl_role role)
+{
+    PL_TRY(pl_arena_new(s->arena, out, s->t));
+    for (size_t k = 0; k < s->t; k++)
+        if (role_of(s, k) == role) (*out)[(*n)++] = k;
+    return PL_OK;
+}
+
+static pl_status add_each(pl__scopes *out, pl__subject *s)
+{
+    for (size_t k = 0; k < s->t; k++) {
+        pl__scope *scope = add(out, s, PL_OVER_TEMPLATE, "templates");
+        scope->template_name = template_name(s, k);
+        scope->t = 1;
+        PL_TRY(pl_arena_new(s->arena, &scope->templates, 1));
+        scope->templates[0] = k;
+    }
+    return PL_OK;
+}
+
+static pl_status add_roles(pl__scopes *out, pl__subject *s)
+{
+    for (pl_role role = 0; role < PL_ROLES; role++) {
+        size_t count = count_role(s, role);
+        if (count == 0 || count == s->t) continue;
+        pl__scope *scope = add(out, s, PL_OVER_ROLE, pl_role_name(role));
+        PL_TRY(take_role(&scope->templates, &scope->t, s, role));
+    }
+    return PL_OK;
+}
+
+static pl_status add_pairs(pl__scopes *out, pl__subject *s)
+{
+    for (size_t a = 0; a < s->t; a++) {
+        for (size_t b = a + 1; b < s->t; b++) {
+            char *pair;
+            PL_TRY(pl_arena_format(s->arena, &pair, "%s|%s", template_name(s, a), template_name(s, b)));
+            pl__scope *scope = add(out, s, PL_OVER_PAIR, pair);
+            scope->t = 2;
+            PL_TRY(pl_arena_new(s->arena, &scope->templates, 2));
+            scope->templates[0] = a;
+            scope->templates[1] = b;
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status add_contrasts(pl__scopes *out, pl__subject *s)
+{
+    pl__scope *scope;
+    bool ood = count_role(s, PL_ROLE_OOD) > 0;
+    if (ood && count_role(s, PL_ROLE_ID) > 0) {
+        scope = add(out, s, PL_OVER_ID_OOD, "id|ood");
+        PL_TRY(take_role(&scope->templates, &scope->t, s, PL_ROLE_ID));
+        PL_TRY(take_role(&scope->against, &scope->n_against, s, PL_ROLE_OOD));
+    }
+    scope = add(out, s, PL_OVER_HARDEST, ood ? "ood" : "templates");
+    return ood ? take_role(&scope->templates, &scope->t, s, PL_ROLE_OOD) : take_all(scope);
+}
+
+pl_status pl__scopes_make(pl__scopes *out, pl__subject *s)
+{
+    *out = (pl__scopes){0};
+    PL_TRY(pl_new(&out->scopes, s->t + s->t * s->t / 2 + PL_ROLES + 4));
+    pl_status status;
+    add(out, s, PL_OVER_ITEMS, "templates");
+    PL_GOTO(status, failed, add_each(out, s));
+    if (s->t < 2) return PL_OK;
+    PL_GOTO(status, failed, take_all(add(out, s, PL_OVER_TEMPLATES, "templates")));
+    PL_GOTO(status, failed, add_roles(out, s));
+    PL_GOTO(status, failed, add_pairs(out, s));
+    PL_GOTO(status, failed, add_contrasts(out, s));
+    return PL_OK;
+failed:
+    pl__scopes_free(out);
+    return status;
+}
+
+void pl__scopes_free(pl__scopes *scopes)
+{
+    for (size_t i = 0; i < scopes->n; i++) pl_agreement_free(&scopes->scopes[i].agreement);
+    free(scopes->scopes);
+    *scopes = (pl__scopes){0};
+}
+
+/* ---- made once ---- */
+
+pl_status pl__scope_agreement(const pl_agreement **out, pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
+    int *codes;
+    *out = &scope->agreement;
+    if (scope->has_agreement) return PL_OK;
+    PL_TRY(pl_new(&codes, s->n * scope->t));
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < scope->t; k++)
+            codes[i * scope->t + k] = s->member->codes[i * s->t + scope->templates[k]];
+    pl_status status = pl_agreement_of(&scope->agreement, codes, s->n, scope->t, s->group->n_categories);
+    free(codes);
+    scope->has_agreement = status == PL_OK;
+    return status;
+}
+
+pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *s)
+{
+    *out = &s->variance;
+    if (s->has_variance) return PL_OK;
+    /* Members are told apart in the seed, so that their nulls are independent and can be averaged. */
+    uint64_t seed = (uint64_t)(s->member - s->group->members) + 1;
+    PL_TRY(pl_template_variance_of(&s->variance, s->member->correct, s->n, s->t, seed));
+    s->has_variance = true;
+    return PL_OK;
+}
+
+/* 'z': each dimension is divided by its pooled SD, which stays fixed when an item is left out. */
+pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *s, char preprocessing)
+{
+    size_t at = preprocessing == 'z', width = s->layer->width;
+    const float *const *states = (const float *const *)s->layer->states;
+    double *weights = NULL;
+    pl_status status = PL_OK;
+    *out = &s->sums[at];
+    if (s->has_sums[at]) return PL_OK;
+    if (at) {
+        PL_GOTO(status, done, pl_new(&weights, width));
+        PL_GOTO(status, done, pl_pooled_weights(weights, states, s->n, s->t, width));
+    }
+    PL_GOTO(status, done, pl_variance_sums_of(&s->sums[at], states, s->n, s->t, width, weights));
+    s->has_sums[at] = true;
+done:
+    free(weights);
+    return status;
+}
+
+/* T n^2 doubles: the first items that memory and a quadratic cost allow. */
+pl_status pl__subject_cka(const pl_cka **out, pl__subject *s)
+{
+    size_t fits = (size_t)sqrt(CKA_BYTES_MAX / (8.0 * (double)s->t)), n = s->n < CKA_ITEMS_MAX ? s->n : CKA_ITEMS_MAX;
+    *out = &s->cka;
+    if (s->has_cka) return PL_OK;
+    PL_TRY(pl_cka_of(&s->cka, (const float *const *)s->layer->states, n < fits ? n : fits, s->t, s->layer->width));
+    s->has_cka = true;
+    return PL_OK;
+}
+
+pl_status pl__measured_note(pl__measured *m, const pl__scope *scope, const char *format, ...)
+{
+    char text[256], *joined = NULL;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    PL_TRY(pl_arena_format(scope->subject->arena, &joined, "%s%s%s", m->note, *m->note ? "; " : "", text));
+    m->note = joined;
+    return PL_OK;
+}

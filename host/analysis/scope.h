@@ -1,0 +1,97 @@
+/* What a metric is measured on, and what it answers.
+ *
+ * A subject is one member of a group, as its predictions or as its states of one layer. A scope is a set of its
+ * templates. What several metrics need (agreement, variance sums, CKA) is made once, by the first that asks. */
+#ifndef PLUMB_ANALYSIS_SCOPE_H
+#define PLUMB_ANALYSIS_SCOPE_H
+
+#include "analysis/group.h"
+#include "analysis/layer.h"
+#include "analysis/metric.h"
+#include "measure/agreement.h"
+#include "measure/cka.h"
+#include "statistics/interval.h"
+#include "statistics/template_variance.h"
+#include "statistics/variance_components.h"
+
+typedef struct pl__subject {
+    const pl__group *group;
+    const pl__member *member;
+    const pl__layer *layer; /* NULL: behaviour */
+    size_t n, t;            /* items, templates */
+    pl_arena *arena;        /* of notes and names of contrasts */
+    double *items;          /* [n]: a metric's values, one an item */
+    double *templates;      /* [t]: without each template */
+    double *null_draws;     /* [PL_PERMUTATIONS] */
+    /* Made when asked for. */
+    bool has_variance, has_cka, has_sums[2];
+    pl_template_variance variance;
+    pl_cka cka;
+    pl_variance_sums sums[2]; /* preprocessing 'c', 'z' */
+} pl__subject;
+
+typedef struct pl__scope {
+    pl__subject *subject;
+    pl_over over;
+    const char *contrast;       /* of the table: "templates", a role, "id|ood", "a|b" */
+    const char *template_name;  /* "": over several */
+    size_t t;                   /* 0: PL_OVER_ITEMS */
+    size_t *templates;          /* [t]: into the member's cells */
+    size_t n_against, *against; /* PL_OVER_ID_OOD: the ood templates */
+    char preprocessing;         /* of a layer: the one to use */
+    bool has_agreement;
+    pl_agreement agreement;
+} pl__scope;
+
+typedef struct pl__scopes {
+    size_t n;
+    pl__scope *scopes;
+} pl__scopes;
+
+/* Scratch of a subject whose group, member, layer, n, t and arena are set. */
+pl_status pl__subject_open(pl__subject *subject);
+void pl__subject_close(pl__subject *subject);
+/* Every scope that the member's templates give, in the order of pl_over. */
+pl_status pl__scopes_make(pl__scopes *out, pl__subject *subject);
+void pl__scopes_free(pl__scopes *scopes);
+
+pl_status pl__scope_agreement(const pl_agreement **out, pl__scope *scope); /* t >= 2 */
+pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *subject);
+pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *subject, char preprocessing);
+pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject); /* at least 4 items */
+
+/* What a metric says of a scope; the kind decides its interval and how draws are pooled. */
+typedef enum pl__kind {
+    PL__NOTHING,   /* no row: the metric does not apply */
+    PL__ITEMS,     /* the mean of items[n]: item jackknife, pooled */
+    PL__SHARE,     /* the same for 0s and 1s of one template: Wilson; pooled as a mean */
+    PL__LEFT_OUT,  /* value, and items[i] without item i: item jackknife, pooled */
+    PL__COMPONENT, /* value is a variance component, shown as its root; templates[k] without template k, and
+                      null_draws[]: template jackknife, pooled before the root is taken */
+    PL__FIXED,     /* estimate with its ci_method, not pooled */
+    PL__CONSTANT   /* estimate that is the same for every draw */
+} pl__kind;
+
+typedef struct pl__measured {
+    pl__kind kind;
+    double value;
+    size_t n;         /* items that it is made of: the subject's, unless the metric says fewer */
+    bool by_template; /* subject->templates holds it without each template: a second row, from 8 on */
+    pl_estimate estimate;
+    const char *ci_method;
+    double null_mean, null_sd; /* NaN: none */
+    const char *contrast;      /* NULL: the scope's */
+    const char *note;
+    bool unpooled; /* a row of its own only */
+} pl__measured;
+
+/* Adds to the note. */
+pl_status pl__measured_note(pl__measured *m, const pl__scope *scope, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#define X(id, name, unit, low, high, share, preprocessing, over, function, ...)                                        \
+    pl_status pl__metric_##function(pl__measured *out, pl__scope *scope);
+PL_METRIC_TABLE(X)
+#undef X
+
+#endif

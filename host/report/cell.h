@@ -1,0 +1,32 @@
+/* A cell of the sweep as lm-evaluation-harness is told of it: a task of its own, with its counts. */
+#ifndef PLUMB_REPORT_CELL_H
+#define PLUMB_REPORT_CELL_H
+
+#include "analysis/run_view.h"
+
+enum { PL__KEY_MAX = 1024, PL__CELL_METRICS = 2 };
+
+/* A share of a cell's items under the name that lm-eval gives it. */
+typedef struct pl__cell_metric {
+    const char *name;   /* NULL: the unit has no such column */
+    const char *column; /* of /obs */
+    size_t right;
+} pl__cell_metric;
+
+typedef struct pl__report_cell {
+    const pl_run_unit *unit;
+    char *key;   /* "<task>@<template>,k=<k>,draw=<d>" and what else tells cells apart */
+    char *group; /* "<task>,k=<k>", and so on: cells that differ in template, draw, order, seed */
+    size_t n_rows, n_not_finite, n_merged;
+    size_t n; /* rows that the means are of: the finite ones */
+    pl__cell_metric metrics[PL__CELL_METRICS];
+} pl__report_cell;
+
+/* Takes the unit from the view, counts, and releases it. Texts are the arena's. */
+pl_status pl__report_cell_read(pl__report_cell *out, pl_run_view *view, const pl_run_unit *unit, bool several_seeds,
+                               pl_arena *arena);
+
+/* Metrics of a unit's rows: names and columns; the unit is taken. */
+void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run_unit *unit);
+
+#endif
