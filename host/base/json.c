@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/content.h"
 #include "base/file.h"
 
 enum { FLAGS = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL };
@@ -79,7 +80,7 @@ static pl_status rewrite(pl_bytes *out, bool *nul, const char *text, size_t size
     return PL_OK;
 }
 
-static pl_status parse(json_t **out, bool *wide, const char *text, size_t size, const char *where)
+static pl_status parse(json_t **out, bool *wide, const char *text, size_t size, const char *where, size_t line)
 {
     json_error_t error;
     pl_bytes copy = {0};
@@ -92,12 +93,14 @@ static pl_status parse(json_t **out, bool *wide, const char *text, size_t size, 
         *out = json_loadb(copy.data, copy.size, FLAGS, &error);
     }
     if (wide) *wide = overflow;
-    if (!*out)
-        status = pl_fail(PL_E_INPUT, "%s:%d:%d: not valid JSON: %s", where, error.line, error.column, error.text);
-    else if (wide && overflow && nul) {
+    if (!*out) {
+        PL_GOTO(status, done, pl_content_check(text, size, where));
+        status = pl_fail(PL_E_INPUT, "%s:%zu:%d: not valid JSON: %s", where, (size_t)error.line + line - 1,
+                         error.column, error.text);
+    } else if (wide && overflow && nul) {
         json_decref(*out);
         *out = NULL;
-        status = pl_fail(PL_E_INPUT, "%s: a text holds the character U+0000; remove it", where);
+        status = pl_fail(PL_E_INPUT, "%s:%zu: a text holds the character U+0000; remove it", where, line);
     }
 done:
     pl_bytes_free(&copy);
@@ -106,12 +109,12 @@ done:
 
 pl_status pl_json_parse(json_t **out, const char *text, size_t size, const char *where)
 {
-    return parse(out, NULL, text, size, where);
+    return parse(out, NULL, text, size, where, 1);
 }
 
-pl_status pl_json_parse_wide(json_t **out, bool *wide, const char *text, size_t size, const char *where)
+pl_status pl_json_parse_wide(json_t **out, bool *wide, const char *text, size_t size, const char *where, size_t line)
 {
-    return parse(out, wide, text, size, where);
+    return parse(out, wide, text, size, where, line);
 }
 
 pl_status pl_json_read(json_t **out, const char *path, size_t limit_bytes)

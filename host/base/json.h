@@ -15,9 +15,9 @@
 /* `where` names the text in errors (a path, "path:line"). An integer beyond 64 bits, such as the 10^30 that
  * transformers writes for "no limit", becomes the nearest real: no setting means its last digits. */
 pl_status pl_json_parse(json_t **out, const char *text, size_t size, const char *where);
-/* The same with every digit kept: an integer beyond 64 bits is *wide*, a text of U+0000 and its digits. *wide says
- * whether there is one; then no other text of the value holds U+0000. */
-pl_status pl_json_parse_wide(json_t **out, bool *wide, const char *text, size_t size, const char *where);
+/* The same of a text that begins on `line` of the file, with every digit kept: an integer beyond 64 bits is *wide*, a
+ * text of U+0000 and its digits. *wide says whether there is one; then no other text of the value holds U+0000. */
+pl_status pl_json_parse_wide(json_t **out, bool *wide, const char *text, size_t size, const char *where, size_t line);
 json_t *pl_json_wide(const char *digits, size_t size); /* NULL: out of memory */
 const char *pl_json_wide_digits(const json_t *value);  /* NULL: not a wide integer */
 pl_status pl_json_read(json_t **out, const char *path, size_t limit_bytes);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <yaml.h>
 
+#include "base/content.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -225,6 +226,7 @@ pl_status pl_yaml_parse(pl_yaml **out, const char *text, size_t size, const char
     *out = NULL;
     if (size > MAX_BYTES)
         return pl_fail(PL_E_INPUT, "%s: %zu bytes of YAML, expected at most %d", name, size, MAX_BYTES);
+    PL_TRY(pl_content_check(text, size, name));
     /* The encoding is fixed to UTF-8, so libyaml sees a byte-order mark as a character. */
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) {
         text += 3;
@@ -351,6 +353,11 @@ static bool is_null(const char *text)
 {
     static const char *const forms[] = {"", "~", "null", "Null", "NULL", NULL};
     return is_one_of(text, forms);
+}
+
+bool pl_yaml_is_null(const pl_yaml_node *node)
+{
+    return node->kind == PL_YAML_SCALAR && !node->quoted && is_null(node->text);
 }
 
 static bool is_true(const char *text)

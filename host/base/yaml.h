@@ -55,6 +55,8 @@ typedef struct pl_yaml_section {
  * where one is close. */
 pl_status pl_yaml_check_keys(const pl_yaml_node *map, const pl_yaml_key *known);
 
+bool pl_yaml_is_null(const pl_yaml_node *node); /* null, ~ or nothing, without quotes */
+
 /* Typed reads of a scalar node; the message says what was expected and what was found. */
 pl_status pl_yaml_to_text(const char **out, const pl_yaml_node *node);
 pl_status pl_yaml_to_size(size_t *out, const pl_yaml_node *node);

@@ -240,7 +240,7 @@ static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item,
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)item, key, value)
     {
-        int wrote = snprintf(fields + used, sizeof fields - used, "%s%s", used ? ", " : "", key);
+        int wrote = snprintf(fields + used, sizeof fields - used, "%s'%s'", used ? ", " : "", key);
         used += wrote > 0 ? (size_t)wrote : 0;
         if (used >= sizeof fields) break;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/content.h"
 #include "jinja/python.h"
 #include "task/data_rows.h"
 
@@ -47,24 +48,6 @@ failed:
 
 /* ---- JSON lines ---- */
 
-static pl_status parse_line(pl_data *data, size_t *capacity, const char *text, size_t size, const char *where,
-                            size_t line)
-{
-    char place[PL_PATH_MAX];
-    json_t *item;
-    bool wide;
-    if (size > PL__DATA_MAX_LINE)
-        return pl_fail(PL_E_INPUT, "%s:%zu: a line of %zu bytes, expected at most %d", where, line, size,
-                       PL__DATA_MAX_LINE);
-    PL_TRY(pl_path(place, "%s:%zu", where, line));
-    PL_TRY(pl_json_parse_wide(&item, &wide, text, size, place));
-    if (!json_is_object(item)) {
-        json_decref(item);
-        return pl_fail(PL_E_INPUT, "%s:%zu: expected a JSON object {\"field\": value, ...} on each line", where, line);
-    }
-    return pl__data_add(data, capacity, item, wide, where, line);
-}
-
 static bool is_blank(const char *line, size_t size)
 {
     size_t i = 0;
@@ -72,9 +55,61 @@ static bool is_blank(const char *line, size_t size)
     return i == size;
 }
 
+#define ONE_A_LINE "expected JSON lines, an object {\"field\": value, ...} on each line"
+#define CONVERT                                                                                                        \
+    "convert it once: python3 -c 'import json, sys; [print(json.dumps(x)) for x in json.load(sys.stdin)]' < IN > "     \
+    "OUT.jsonl"
+
+/* Why the first line is no object: other ways of writing JSON that are met under the same name. */
+static pl_status refuse_other_json(const char *text, size_t size, const char *where)
+{
+    size_t at = 0;
+    while (at < size && text[at] && strchr(" \t\r\n", text[at])) at++;
+    if (at < size && text[at] == '[') return pl_fail(PL_E_INPUT, "%s: a JSON array; " ONE_A_LINE "; " CONVERT, where);
+    const char *newline = memchr(text + at, '\n', size - at);
+    size_t rest = newline ? (size_t)(newline - text) : size;
+    if (at < size && text[at] == '{' && is_blank(text + at + 1, rest - at - 1))
+        return pl_fail(
+            PL_E_INPUT,
+            "%s: JSON that is spread over several lines; " ONE_A_LINE " (jq -c . IN > OUT.jsonl writes it so)", where);
+    return PL_OK;
+}
+
+/* Old line ends would make one line of the whole file. */
+static pl_status refuse_cr_alone(const char *text, size_t size, const char *where)
+{
+    const char *cr = memchr(text, '\r', size);
+    if (!cr || cr + 1 == text + size || memchr(text, '\n', size)) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: its lines end with CR alone; convert them: tr '\\r' '\\n' < IN > OUT", where);
+}
+
+static pl_status parse_line(pl_data *data, size_t *capacity, const char *text, size_t size, const char *where,
+                            size_t line)
+{
+    json_t *item;
+    bool wide;
+    if (size > PL__DATA_MAX_LINE)
+        return pl_fail(PL_E_INPUT, "%s:%zu: a line of %zu bytes, expected at most %d", where, line, size,
+                       PL__DATA_MAX_LINE);
+    pl_status status = pl_json_parse_wide(&item, &wide, text, size, where, line);
+    if (status == PL_E_INPUT) {
+        while (size > 0 && is_blank(text + size - 1, 1)) size--;
+        if (size > 1 && text[size - 1] == ',' && text[size - 2] == '}')
+            return pl_fail(PL_E_INPUT, "%s:%zu: a comma behind the object; " ONE_A_LINE ", with nothing between them",
+                           where, line);
+    }
+    PL_TRY(status);
+    if (!json_is_object(item)) {
+        json_decref(item);
+        return pl_fail(PL_E_INPUT, "%s:%zu: expected a JSON object {\"field\": value, ...} on each line", where, line);
+    }
+    return pl__data_add(data, capacity, item, wide, where, line);
+}
+
 static pl_status parse_lines(pl_data *data, const char *text, size_t size, const char *where)
 {
     size_t capacity = 0, line = 0, blank_line = 0;
+    PL_TRY(refuse_other_json(text, size, where));
     for (size_t i = 0; i < size;) {
         const char *newline = memchr(text + i, '\n', size - i);
         size_t end = newline ? (size_t)(newline - text) : size, n = end - i;
@@ -123,6 +158,16 @@ done:
     return status;
 }
 
+static pl_status parse_format(pl_data *data, const char *text, size_t size, const char *format, const char *where)
+{
+    PL_TRY(pl_content_check(text, size, where));
+    PL_TRY(refuse_cr_alone(text, size, where));
+    if (strcmp(format, "jsonl") == 0) return parse_lines(data, text, size, where);
+    if (strcmp(format, "csv") == 0) return pl__data_parse_csv(data, text, size, ',', where);
+    if (strcmp(format, "tsv") == 0) return pl__data_parse_csv(data, text, size, '\t', where);
+    return pl_fail(PL_E_INTERNAL, "%s: unknown data format '%s'", where, format);
+}
+
 pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char *format, const char *where)
 {
     *out = NULL;
@@ -134,14 +179,7 @@ pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char
         text += 3;
         size -= 3;
     }
-    if (strcmp(format, "jsonl") == 0)
-        status = parse_lines(data, text, size, where);
-    else if (strcmp(format, "csv") == 0)
-        status = pl__data_parse_csv(data, text, size, ',', where);
-    else if (strcmp(format, "tsv") == 0)
-        status = pl__data_parse_csv(data, text, size, '\t', where);
-    else
-        status = pl_fail(PL_E_INTERNAL, "%s: unknown data format '%s'", where, format);
+    status = parse_format(data, text, size, format, where);
     if (status == PL_OK && data->n == 0) status = pl_fail(PL_E_INPUT, "%s: no items; expected at least one", where);
     if (status == PL_OK) status = hash_items(data);
     if (status != PL_OK) {

@@ -169,13 +169,29 @@ static pl_status check_fewshot_config(const pl__task_file *file)
         text);
 }
 
+/* metadata is anyone's in lm-evaluation-harness; only the version has a meaning. */
 static pl_status read_metadata(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *map = pl__task_file_get(file, "metadata"), *node;
     const char *text = "0";
-    if (map) PL_TRY(pl_yaml_check_keys(map, pl_task_metadata_keys));
-    if (map && (node = pl_yaml_get(map, "version"))) PL_TRY(pl_yaml_to_text(&text, node));
+    if (map && map->kind == PL_YAML_LIST && map->n == 1) map = map->items[0];
+    if (map && map->kind != PL_YAML_MAP)
+        return pl_yaml_fail(map, "metadata: expected a map such as {version: 1}, or a list of one map");
+    if (map && (node = pl_yaml_get(map, "version")) && !pl_yaml_is_null(node)) PL_TRY(pl_yaml_to_text(&text, node));
     return copied(&task->version, task->arena, text);
+}
+
+/* Fields that change no number at the only value they may have here. */
+static pl_status check_idle(const pl__task_file *file)
+{
+    const pl_yaml_node *node;
+    size_t repeats;
+    bool truth;
+    if ((node = pl__task_file_get(file, "should_decontaminate"))) PL_TRY(pl_yaml_to_bool(&truth, node));
+    if (!(node = pl__task_file_get(file, "repeats"))) return PL_OK;
+    PL_TRY(pl_yaml_to_size(&repeats, node));
+    if (repeats == 1) return PL_OK;
+    return pl_yaml_fail(node, "repeats: expected 1, found %zu: generation is greedy, and would repeat itself", repeats);
 }
 
 static pl_status read_plumb(pl_task *task, const pl__task_file *file)
@@ -325,6 +341,7 @@ static pl_status read_all(pl_task *task, const pl__task_file *file)
     if ((node = pl__task_file_get(file, "num_fewshot"))) PL_TRY(pl_yaml_to_size(&task->num_fewshot, node));
     PL_TRY(read_generation(task, file));
     PL_TRY(read_metadata(task, file));
+    PL_TRY(check_idle(file));
     PL_TRY(read_metrics(task, file));
     PL_TRY(pl_filter_make(&task->filter, pl__task_file_get(file, "filter_list")));
     PL_TRY(check_fewshot_config(file));

@@ -9,27 +9,51 @@
 #include "task/task_parts.h"
 
 /* What lm-evaluation-harness has and a static file cannot, with what to do instead. */
+static const struct {
+    const char *key, *advice;
+} FOREIGN[] = {
+    {"dataset_name", "convert the configuration you want to JSONL (experiments/data/README.md)"},
+    {"dataset_kwargs", "convert the data to JSONL (experiments/data/README.md)"},
+    {"custom_dataset", "convert the data to JSONL (experiments/data/README.md)"},
+    {"process_docs", "Python functions are not run; prepare the data beforehand"},
+    {"process_results", "Python functions are not run; plumb computes its own metrics"},
+    {"use_prompt", "write the prompt out in doc_to_text"},
+    {"gen_prefix", "write it at the end of doc_to_text"},
+    {"doc_to_image", "models of text only"},
+    {"doc_to_audio", "models of text only"},
+};
+
+static const char *foreign_advice(const char *key)
+{
+    for (size_t k = 0; k < sizeof FOREIGN / sizeof *FOREIGN; k++)
+        if (strcmp(key, FOREIGN[k].key) == 0) return FOREIGN[k].advice;
+    return NULL;
+}
+
 static pl_status refuse_foreign_keys(const pl_yaml_node *map)
 {
-    static const struct {
-        const char *key, *advice;
-    } table[] = {
-        {"dataset_name", "convert the configuration you want to JSONL (experiments/data/README.md)"},
-        {"dataset_kwargs", "convert the data to JSONL (experiments/data/README.md)"},
-        {"custom_dataset", "convert the data to JSONL (experiments/data/README.md)"},
-        {"process_docs", "Python functions are not run; prepare the data beforehand"},
-        {"process_results", "Python functions are not run; plumb computes its own metrics"},
-        {"use_prompt", "write the prompt out in doc_to_text"},
-        {"should_decontaminate", "leave it out"},
-        {"doc_to_decontamination_query", "leave it out"},
-        {"gen_prefix", "write it at the end of doc_to_text"},
-        {"repeats", "leave it out: generation is greedy"},
-    };
-    for (size_t i = 0; map->kind == PL_YAML_MAP && i < map->n; i++)
-        for (size_t k = 0; k < sizeof table / sizeof *table; k++)
-            if (strcmp(map->keys[i]->text, table[k].key) == 0)
-                return pl_yaml_fail(map->keys[i], "%s is not supported; %s", table[k].key, table[k].advice);
+    for (size_t i = 0; map->kind == PL_YAML_MAP && i < map->n; i++) {
+        const char *advice = foreign_advice(map->keys[i]->text);
+        if (advice && !pl_yaml_is_null(map->items[i]))
+            return pl_yaml_fail(map->keys[i], "%s is not supported; %s", map->keys[i]->text, advice);
+    }
     return PL_OK;
+}
+
+/* A key that is null says what its absence says, also one that is refused with a value. */
+static pl_status check_keys(const pl_yaml_node *root)
+{
+    pl_yaml_node kept = *root;
+    pl_yaml_node **keys = NULL;
+    if (root->kind != PL_YAML_MAP) return pl_yaml_check_keys(root, pl_task_root_keys);
+    PL_TRY(pl_new(&keys, root->n));
+    kept.keys = keys;
+    kept.n = 0;
+    for (size_t i = 0; i < root->n; i++)
+        if (!foreign_advice(root->keys[i]->text)) keys[kept.n++] = root->keys[i];
+    pl_status status = pl_yaml_check_keys(&kept, pl_task_root_keys);
+    free(keys);
+    return status;
 }
 
 static pl_status refuse_cycle(const pl__task_file *file, const pl_yaml_node *include, const char *path)
@@ -53,7 +77,7 @@ static pl_status open_chain(pl__task_file *file, const char *path)
         PL_TRY(pl_yaml_read(&file->docs[file->n], current));
         const pl_yaml_node *root = pl_yaml_root(file->docs[file->n++]);
         PL_TRY(refuse_foreign_keys(root));
-        PL_TRY(pl_yaml_check_keys(root, pl_task_root_keys));
+        PL_TRY(check_keys(root));
         const pl_yaml_node *include = pl_yaml_get(root, "include");
         if (!include) return PL_OK;
         if (file->n == PL__TASK_MAX_FILES)
@@ -93,7 +117,7 @@ const pl_yaml_node *pl__task_file_get(const pl__task_file *file, const char *key
 {
     const pl_yaml_node *found = NULL;
     for (size_t i = 0; i < file->n && !found; i++) found = pl_yaml_get(pl_yaml_root(file->docs[i]), key);
-    return found;
+    return found && !pl_yaml_is_null(found) ? found : NULL;
 }
 
 pl_status pl__task_file_missing(const pl__task_file *file, const char *key, const char *what)
@@ -103,16 +127,16 @@ pl_status pl__task_file_missing(const pl__task_file *file, const char *key, cons
 
 pl_status pl__task_file_json(json_t **out, const pl__task_file *file)
 {
-    static const char *const places[] = {
-        "include", "dataset_path", "training_split", "validation_split", "test_split", "fewshot_split", NULL};
+    static const char *const left_out[] = {"include",    "dataset_path",  "training_split",  "validation_split",
+                                           "test_split", "fewshot_split", PL_TASK_IDLE_KEYS, NULL};
     *out = json_object();
     if (!*out) return pl_fail(PL_E_MEMORY, "out of memory while reading a task");
     for (const pl_yaml_key *key = pl_task_root_keys; key->name; key++) {
-        const char *const *place = places;
-        while (*place && strcmp(*place, key->name) != 0) place++;
+        const char *const *out_key = left_out;
+        while (*out_key && strcmp(*out_key, key->name) != 0) out_key++;
         const pl_yaml_node *node = pl__task_file_get(file, key->name);
         json_t *value;
-        if (*place || !node) continue;
+        if (*out_key || !node) continue;
         pl_status status = pl_yaml_to_json(&value, node);
         if (status == PL_OK && json_object_set_new(*out, key->name, value) != 0)
             status = pl_fail(PL_E_MEMORY, "out of memory while reading a task");

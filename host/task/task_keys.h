@@ -9,6 +9,9 @@ extern const pl_yaml_key pl_task_root_keys[], pl_task_split_keys[], pl_task_gene
     pl_task_filter_keys[], pl_task_filter_step_keys[], pl_task_fewshot_keys[], pl_task_metadata_keys[],
     pl_task_plumb_keys[], pl_task_template_keys[];
 
+/* Keys of lm-evaluation-harness that change no number: accepted, and in no digest. */
+#define PL_TASK_IDLE_KEYS "tag", "task_alias", "should_decontaminate", "doc_to_decontamination_query", "repeats"
+
 /* All of them, with the place where each stands. */
 extern const pl_yaml_section pl_task_sections[];
 

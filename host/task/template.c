@@ -16,7 +16,7 @@
 static const pl_yaml_node *inherited(const pl__task_file *file, const pl_yaml_node *own, const char *key)
 {
     const pl_yaml_node *found = own ? pl_yaml_get(own, key) : NULL;
-    return found ? found : pl__task_file_get(file, key);
+    return found && !pl_yaml_is_null(found) ? found : pl__task_file_get(file, key);
 }
 
 static bool has_tags(const char *text)
@@ -29,8 +29,16 @@ static pl_status place_of(char out[PL_PATH_MAX], const pl_yaml_node *node)
     return pl_path(out, "%s:%zu", node->file, node->line);
 }
 
-/* A field of the data by name, or a template. A text that is neither is most often a misspelled field, and as a
- * prompt it would be the same for every item: an error, with the way to say that it is meant. */
+/* One word, or what leads to one ("a.b", "options[0]"). */
+static bool looks_like_a_field(const char *text)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.[]'\"";
+    size_t n = strspn(text, letters);
+    return n > 0 && !text[n] && text[n - 1] != '.' && text[n - 1] != '-';
+}
+
+/* A field of the data by name, a template, or a fixed text. One word that is no field is most often a misspelled one,
+ * and would be the same text for every item: an error, with the way to say that it is meant. */
 static pl_status make_one(pl_jinja **out, const pl_task *task, const pl_yaml_node *node, const char *key)
 {
     const char *text;
@@ -42,14 +50,15 @@ static pl_status make_one(pl_jinja **out, const pl_task *task, const pl_yaml_nod
     if (json_object_get(item, text)) return pl__jinja_field(out, text, place);
     bool is_index = strcmp(key, "doc_to_target") == 0 && !node->quoted && pl_yaml_to_integer(&index, node) == PL_OK;
     bool is_empty = *text == 0 && strcmp(key, "doc_to_text") == 0;
-    if (is_index || is_empty || has_tags(text)) return pl_jinja_compile(out, text, place);
+    if (is_index || is_empty || has_tags(text) || (*text && !looks_like_a_field(text)))
+        return pl_jinja_compile(out, text, place);
     char fields[300] = "";
     size_t used = 0;
     const char *name;
     json_t *value;
     json_object_foreach((json_t *)(uintptr_t)item, name, value)
     {
-        int wrote = snprintf(fields + used, sizeof fields - used, "%s%s", used ? ", " : "", name);
+        int wrote = snprintf(fields + used, sizeof fields - used, "%s'%s'", used ? ", " : "", name);
         used += wrote > 0 ? (size_t)wrote : 0;
         if (used >= sizeof fields) break;
     }
@@ -167,6 +176,11 @@ static pl_status make_template(pl_template *t, const pl_task *task, const pl__ta
 {
     t->name = "default";
     t->role = PL_ROLE_ID;
+    if (own && own->kind != PL_YAML_MAP)
+        return pl_yaml_fail(own,
+                            "a template is a map with name and role (id, dev or ood), and doc_to_text, doc_to_target, "
+                            "doc_to_choice or target_delimiter where they differ from the task's: {name: short, role: "
+                            "id, doc_to_text: \"...\"}");
     if (own) {
         PL_TRY(pl_yaml_check_keys(own, pl_task_template_keys));
         const pl_yaml_node *name = pl_yaml_get(own, "name");

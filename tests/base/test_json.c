@@ -17,6 +17,8 @@ static void test_parse_errors_name_their_place(void **state)
         {"[\"\xff\"]", "w:1:"},
         {"[1e999]", "overflow"},
         {"[NaN]", "w:1:"},
+        {"<html>", "w: a web page"},
+        {"\x1f\x8b", "w: compressed (gzip)"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *value;
@@ -61,7 +63,7 @@ static void test_integers_beyond_64_bits(void **state)
         json_decref(value);
         json_decref(expected);
         expected = json_loads(cases[i].wide, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-        OK(pl_json_parse_wide(&value, &wide, cases[i].text, strlen(cases[i].text), "w"));
+        OK(pl_json_parse_wide(&value, &wide, cases[i].text, strlen(cases[i].text), "w", 1));
         assert_true(wide && json_equal(value, expected));
         json_decref(value);
         json_decref(expected);
@@ -76,12 +78,13 @@ static void test_integers_beyond_64_bits(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         json_t *value;
         bool wide;
-        REFUSED(pl_json_parse_wide(&value, &wide, bad[i].text, strlen(bad[i].text), "w"), PL_E_INPUT, bad[i].message);
+        REFUSED(pl_json_parse_wide(&value, &wide, bad[i].text, strlen(bad[i].text), "w", 5), PL_E_INPUT,
+                bad[i].message);
         assert_null(value);
     }
     json_t *value;
     bool wide = true;
-    OK(pl_json_parse_wide(&value, &wide, "[\"\\u00001\", 1]", 14, "w"));
+    OK(pl_json_parse_wide(&value, &wide, "[\"\\u00001\", 1]", 14, "w", 1));
     assert_false(wide);
     json_decref(value);
 }

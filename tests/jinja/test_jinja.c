@@ -110,7 +110,7 @@ static void test_names_what_the_item_lacks(void **state)
     static const struct {
         const char *source, *message;
     } cases[] = {
-        {"ab {{ txt }}", "file:3: template 1:7: the item has no field 'txt'; it has: text, list"},
+        {"ab {{ txt }}", "file:3: template 1:7: the item has no field 'txt'; it has: 'text', 'list'"},
         {"\n{{ list }}", "template 2:4: expected a text, found a list"},
         {"{{ text ~ list }}", "expected a text, found a list"},
         {"{{ text.x }}", "a text has no field 'x'"},

@@ -70,12 +70,27 @@ static void test_json_lines(void **state)
         {"jsonl", "\n\n", NULL, "file: no items"},
         {"jsonl", "{\"a\": 1}\n\n{\"a\": 2}\n", NULL, "file:2: a blank line before the end"},
         {"jsonl", "{\"a\": 1}\n[1]\n", NULL, "file:2: expected a JSON object"},
-        {"jsonl", "{\"a\": 1}\n{\"a\": }\n", NULL, "file:2:1:"},
+        {"jsonl", "{\"a\": 1}\n{\"a\": }\n", NULL, "file:2:7: not valid JSON"},
         {"jsonl", "{\"a\": 1, \"a\": 2}\n", NULL, "duplicate"},
         {"jsonl", "{\"a\": \"\xff\"}\n", NULL, "file:1:"},
         {"jsonl", "{\"a\": [\"x\\u0000y\"]}\n", NULL, "file:1: a text holds the character U+0000"},
         {"jsonl", "{\"a\": 1} {\"a\": 2}\n", NULL, "file:1:"},
         {"jsonl", "{\"a\": 1e999}\n", NULL, "file:1:"},
+        {"jsonl", "[{\"a\": 1},\n{\"a\": 2}]", NULL, "file: a JSON array; expected JSON lines"},
+        {"jsonl", "\n [\n{\"a\": 2}]", NULL, "file: a JSON array; expected JSON lines"},
+        {"jsonl", "{\n  \"a\": 1\n}\n", NULL, "file: JSON that is spread over several lines"},
+        {"jsonl", "{\"a\": 1},\n{\"a\": 2}\n", NULL, "file:1: a comma behind the object"},
+        {"jsonl", "{\"a\": 1}\r{\"a\": 2}\r", NULL, "file: its lines end with CR alone; convert them: tr"},
+        {"csv", "a,b\r1,2\r", NULL, "file: its lines end with CR alone"},
+        {"jsonl", "<!DOCTYPE html><html>\n", NULL, "file: a web page"},
+        {"csv", "\n <HTML>\n<body>", NULL, "file: a web page"},
+        {"csv", "\x1f\x8b\x08", NULL, "file: compressed (gzip)"},
+        {"jsonl", "PK\x03\x04", NULL, "file: a zip archive"},
+        {"jsonl", "PAR1\x15", NULL, "file: a Parquet file"},
+        {"tsv",
+         "\xff\xfe"
+         "a",
+         NULL, "file: UTF-16 text"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(&cases[i]);
 }

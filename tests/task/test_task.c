@@ -144,6 +144,64 @@ static void test_generation(void **state)
     }
 }
 
+/* Keys of lm-evaluation-harness that change no number, and nulls, are as good as absent, in digests too. */
+static void test_idle_keys_and_nulls(void **state)
+{
+    (void)state;
+    pl_task *plain, *full;
+    static const char base[] = "task: t\ntest_split: test.jsonl\noutput_type: generate_until\ndoc_to_text: text\n"
+                               "doc_to_target: word\n";
+    static const char more[] =
+        "tag: [a, b]\ntask_alias: T\nshould_decontaminate: true\nrepeats: 1\ndataset_name: null\n"
+        "doc_to_decontamination_query: \"{{ text }}\"\ntraining_split: null\nvalidation_split: ~\n"
+        "fewshot_split:\ndoc_to_choice: null\nmetric_list: null\ngeneration_kwargs: null\n"
+        "process_docs: null\nnum_fewshot: null\nfilter_list: null\ndescription: null\n";
+    char text[2048];
+    write_file("plain.yaml", base);
+    if (open_task(&plain, "plain.yaml") != PL_OK) fail_msg("%s", pl_error_text());
+    snprintf(text, sizeof text, "%s%s", base, more);
+    write_file("full.yaml", text);
+    if (open_task(&full, "full.yaml") != PL_OK) fail_msg("%s", pl_error_text());
+    assert_string_equal(plain->digest, full->digest);
+    assert_string_equal(plain->templates[0].digest, full->templates[0].digest);
+    pl_task_free(full);
+    /* A null of the including file takes back what the included one says. */
+    write_file("outer.yaml", "include: GOOD.yaml\ntraining_split: null\nmetadata: [{version: 3, source: x}]\n");
+    write_file("GOOD.yaml", GOOD);
+    if (open_task(&full, "outer.yaml") != PL_OK) fail_msg("%s", pl_error_text());
+    assert_null(full->fewshot);
+    assert_string_equal(full->version, "3");
+    pl_task_free(full);
+    pl_task_free(plain);
+}
+
+/* The name of a field is that field; a text without tags is a fixed text, as lm-evaluation-harness has it. */
+static void test_fixed_texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *doc_to_text, *expected;
+    } cases[] = {
+        {"text", "three"}, {"\"Answer:\"", "Answer:"}, {"\"Is it so?\"", "Is it so?"}, {"two words", "two words"},
+        {"\"\"", ""},      {"'{{ text }}'", "three"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[512];
+        pl_task *task;
+        pl_arena *arena;
+        pl_prompt prompt;
+        snprintf(text, sizeof text,
+                 "task: t\ntest_split: test.jsonl\noutput_type: generate_until\ndoc_to_text: %s\ndoc_to_target: word\n",
+                 cases[i].doc_to_text);
+        write_file("x.yaml", text);
+        if (open_task(&task, "x.yaml") != PL_OK) fail_msg("%s", pl_error_text());
+        assert_int_equal(pl_arena_create(&arena), PL_OK);
+        assert_int_equal(pl_prompt_build(&prompt, task, task->templates, 0, NULL, 0, arena), PL_OK);
+        assert_string_equal(prompt.context, cases[i].expected);
+        pl_arena_free(arena);
+        pl_task_free(task);
+    }
+}
+
 /* A task file and what the error must hold. */
 static void test_mistakes_are_named(void **state)
 {
@@ -179,11 +237,12 @@ static void test_mistakes_are_named(void **state)
         {HEAD "output_type: multiple_choice\ndoc_to_text: text\n", "doc_to_target is missing"},
         {HEAD "output_type: multiple_choice\ndoc_to_text: text\ndoc_to_target: label\n", "doc_to_choice is missing"},
         {HEAD "output_type: generate_until\ndoc_to_text: txt\ndoc_to_target: word\n",
-         "x.yaml:5:14: doc_to_text: 'txt' is no field of the data (text, label, word)"},
+         "x.yaml:5:14: doc_to_text: 'txt' is no field of the data ('text', 'label', 'word')"},
         {HEAD "output_type: generate_until\ndoc_to_text: text\ndoc_to_target: wrd\n",
          "doc_to_target: 'wrd' is no field"},
         {HEAD "output_type: generate_until\ndoc_to_text: \"{{ txt }}\"\ndoc_to_target: word\n",
-         "x.yaml:5: template 1:4: the item has no field 'txt'; it has: text, label, word [task t, template default, "
+         "x.yaml:5: template 1:4: the item has no field 'txt'; it has: 'text', 'label', 'word' [task t, template "
+         "default, "
          "evaluated item doc_id 0]"},
         {HEAD "output_type: generate_until\ndoc_to_text: \"{{ text | tojson }}\"\ndoc_to_target: word\n",
          "x.yaml:5: template 1:11: filter 'tojson'"},
@@ -234,7 +293,11 @@ static void test_mistakes_are_named(void **state)
         {FREE "filter_list: [{name: x, filter: [{function: take_first, fallback: a}]}]\n", "fallback belongs to"},
         {FREE "filter_list: [{name: a, filter: []}, {name: b, filter: []}]\n", "expected a list of one filter"},
         {FREE "fewshot_config: {sampler: first_n}\n", "sampler 'first_n' is not supported"},
-        {FREE "metadata: {versoin: 1}\n", "did you mean 'version'?"},
+        {FREE "metadata: 5\n", "metadata: expected a map"},
+        {FREE "repeats: 3\n", "repeats: expected 1, found 3"},
+        {FREE "should_decontaminate: x\n", "expected true or false"},
+        {FREE "gen_prefix: x\n", "gen_prefix is not supported; write it at the end of doc_to_text"},
+        {FREE "plumb: {templates: [\"Review: {{ text }}\"]}\n", "x.yaml:7:21: a template is a map with name and role"},
         {FREE "plumb: {templates: []}\n", "expected a list of at least one template"},
         {FREE "plumb: {templates: [{role: id}]}\n", "name is missing"},
         {FREE "plumb: {templates: [{name: a}]}\n", "role is missing"},
@@ -397,6 +460,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_idle_keys_and_nulls),
+        cmocka_unit_test(test_fixed_texts),
         cmocka_unit_test(test_label_outside_the_set_names_the_item),
         cmocka_unit_test(test_mistakes_are_named),
         cmocka_unit_test(test_digests_do_not_hang_on_paths),
