@@ -102,14 +102,6 @@ static int64_t label_index(const pl_prompt *prompt)
     return prompt->n_choices && prompt->gold != SIZE_MAX ? (int64_t)prompt->gold : -1;
 }
 
-static pl_status canonical(pl_arena *arena, const char **out, size_t label)
-{
-    char *text;
-    PL_TRY(pl_arena_format(arena, &text, "%zu", label));
-    *out = text;
-    return PL_OK;
-}
-
 /* Score of each choice, summed in double in the order of its tokens; false: some sum is NaN or infinite. */
 static bool sum_choices(double *score, size_t n_choices, const pl_results *results, size_t first)
 {
@@ -150,18 +142,17 @@ pl_status pl__items_score(pl__items *items, const pl_results *results)
         PL_TRY(pl_arena_new(items->arena, &item->score, n_choices));
         item->finite = sum_choices(item->score, n_choices, results, results->choice_indptr[i]);
         item->label_index = label_index(&item->prompt);
-        PL_TRY(canonical(items->arena, &item->label, item->prompt.gold));
+        item->label = item->prompt.choice_texts[item->prompt.gold];
         if (!item->finite) {
             count_not_finite(items, i);
             item->outcome = PL_OUTCOME_NOT_FINITE;
-            item->prediction = pl_outcome_name(item->outcome);
             item->prediction_index = -1;
             continue;
         }
         size_t best = best_choice(item, false);
         item->outcome = PL_OUTCOME_LABEL;
         item->prediction_index = (int64_t)best;
-        PL_TRY(canonical(items->arena, &item->prediction, best));
+        item->prediction = item->prompt.choice_texts[best];
         item->correct = best == item->prompt.gold;
         item->correct_norm = best_choice(item, true) == item->prompt.gold;
     }
@@ -169,18 +160,18 @@ pl_status pl__items_score(pl__items *items, const pl_results *results)
 }
 
 /* With choices: the label that the answer names. */
-static pl_status read_label(pl__item *item, pl_arena *arena)
+static pl_status read_label(pl__item *item)
 {
     const pl_prompt *p = &item->prompt;
     size_t found = SIZE_MAX;
     PL_TRY(
         pl_answer_label(&item->outcome, &found, item->filtered, strlen(item->filtered), p->choice_texts, p->n_choices));
-    PL_TRY(canonical(arena, &item->label, p->gold));
+    item->label = p->choice_texts[p->gold];
     item->answer_match = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
-    item->prediction = pl_outcome_name(item->outcome);
     if (item->outcome != PL_OUTCOME_LABEL) return PL_OK;
     item->prediction_index = (int64_t)found;
-    return canonical(arena, &item->prediction, found);
+    item->prediction = p->choice_texts[found];
+    return PL_OK;
 }
 
 /* Without: the answer itself is the prediction, and the target when one of the two readings takes it for that. */
@@ -193,7 +184,7 @@ static pl_status read_text(pl__item *item)
     PL_TRY(pl_answer_match(&item->answer_match, text, strlen(text), p->target));
     item->label = p->target;
     bool is_target = item->answer_match || item->exact_match;
-    item->prediction = is_target ? p->target : item->outcome == PL_OUTCOME_NONE ? "none" : text;
+    item->prediction = is_target ? p->target : item->outcome == PL_OUTCOME_NONE ? NULL : text;
     if (is_target) item->outcome = PL_OUTCOME_LABEL;
     return PL_OK;
 }
@@ -223,7 +214,7 @@ pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_gener
         PL_TRY(filter_answer(item, task, items->arena));
         PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, strlen(item->filtered),
                                  item->prompt.target));
-        PL_TRY(item->prompt.n_choices > 0 ? read_label(item, items->arena) : read_text(item));
+        PL_TRY(item->prompt.n_choices > 0 ? read_label(item) : read_text(item));
         /* The task's own metric: lm-evaluation-harness scores labels by log-likelihood, so reading one is ours. */
         item->correct = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE ? item->answer_match : item->exact_match;
         item->correct_norm = item->correct;

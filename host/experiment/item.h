@@ -12,8 +12,8 @@ typedef struct pl__item {
     pl_encoded encoded;
     /* The readout's result. */
     pl_outcome outcome;
-    const char *prediction; /* canonical: the label's index as text, "other", "none", or the answer itself */
-    const char *label;      /* canonical gold */
+    const char *prediction;                /* the text of a choice, or an open answer; NULL: none */
+    const char *label;                     /* the text of the right choice, or the target */
     int64_t label_index, prediction_index; /* among the choices; -1: none, other, not finite, an open answer */
     bool correct, correct_norm;
     bool finite;   /* false: a log-likelihood is NaN or infinite, so there is no prediction */

@@ -4,112 +4,72 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/json_build.h"
 #include "base/utf8.h"
 #include "experiment/item.h"
-
-/* The columns of /obs, in order. */
-#define COLUMNS(X)                                                                                                     \
-    X(INDEX, "_index", PL_COLUMN_TEXT)                                                                                 \
-    X(DOC_ID, "doc_id", PL_COLUMN_INTEGER)                                                                             \
-    X(DOC_HASH, "doc_hash", PL_COLUMN_TEXT)                                                                            \
-    X(PROMPT_HASH, "prompt_hash", PL_COLUMN_TEXT)                                                                      \
-    X(ARM, "arm", PL_COLUMN_CATEGORY)                                                                                  \
-    X(READOUT, "readout", PL_COLUMN_CATEGORY)                                                                          \
-    X(TEMPLATE, "template", PL_COLUMN_CATEGORY)                                                                        \
-    X(ROLE, "role", PL_COLUMN_CATEGORY)                                                                                \
-    X(K, "k", PL_COLUMN_INTEGER)                                                                                       \
-    X(DRAW, "draw", PL_COLUMN_INTEGER)                                                                                 \
-    X(ORDER, "order", PL_COLUMN_INTEGER)                                                                               \
-    X(SEED, "seed", PL_COLUMN_INTEGER)                                                                                 \
-    X(LABEL, "label", PL_COLUMN_CATEGORY)                                                                              \
-    X(PREDICTION, "prediction", PL_COLUMN_CATEGORY)                                                                    \
-    X(LABEL_INDEX, "label_index", PL_COLUMN_INTEGER)                                                                   \
-    X(PREDICTION_INDEX, "prediction_index", PL_COLUMN_INTEGER)                                                         \
-    X(OUTCOME, "outcome", PL_COLUMN_CATEGORY)                                                                          \
-    X(FINITE, "finite", PL_COLUMN_BOOL)                                                                                \
-    X(CORRECT, "correct", PL_COLUMN_BOOL)                                                                              \
-    X(ACC_NORM, "acc_norm", PL_COLUMN_BOOL)                                                                            \
-    X(EXACT_MATCH, "exact_match", PL_COLUMN_BOOL)                                                                      \
-    X(ANSWER_MATCH, "answer_match", PL_COLUMN_BOOL)                                                                    \
-    X(N_TOKENS, "n_tokens", PL_COLUMN_INTEGER)                                                                         \
-    X(TRUNCATED, "truncated", PL_COLUMN_CATEGORY)                                                                      \
-    X(MERGED, "merged", PL_COLUMN_BOOL)
-
-enum column {
-#define X(id, name, kind) id,
-    COLUMNS(X)
-#undef X
-        N_COLUMNS
-};
-
-static const struct {
-    const char *name;
-    pl_column_kind kind;
-} columns[N_COLUMNS] = {
-#define X(id, name, kind) {name, kind},
-    COLUMNS(X)
-#undef X
-};
-
-static pl_status set_text(pl_frame *frame, enum column column, size_t row, const char *text)
-{
-    return pl_frame_set_text(frame, &frame->columns[column], row, text);
-}
+#include "store/obs.h"
 
 static const char *truncated_text(const pl_encoded *e)
 {
     return e->tokens_cut ? "truncate_left" : e->shots_dropped ? "drop_shots" : "no";
 }
 
-static pl_status fill_row(pl_frame *frame, size_t row, const pl__item *item, const pl_plan *plan,
-                          const pl_plan_unit *unit)
+/* What all rows of a unit have in common. */
+static pl_status set_cell(pl_obs *obs, size_t row, const pl_plan *plan, const pl_plan_unit *unit)
 {
-    const pl_task *t = plan->tasks[unit->task].task;
-    char index[32], prompt_hash[PL_SHA256_TEXT];
-    snprintf(index, sizeof index, "%zu", item->index);
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_MODEL, row, plan->models[unit->model].spec->name));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_TASK, row, plan->tasks[unit->task].task->name));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_ARM, row, "prompt"));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_READOUT, row, pl_readout_name(unit->readout)));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_TEMPLATE, row, unit->template->name));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_ROLE, row, pl_role_name(unit->role)));
+    pl_obs_set_integer(obs, PL_OBS_DRAW, row, unit->draw);
+    pl_obs_set_integer(obs, PL_OBS_ORDER, row, unit->order);
+    pl_obs_set_integer(obs, PL_OBS_SEED, row, (int64_t)plan->spec->seed);
+    return PL_OK;
+}
+
+/* What the readout made of the item. */
+static pl_status set_outcome(pl_obs *obs, size_t row, const pl__item *item)
+{
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_LABEL, row, item->label));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_PREDICTION, row, item->prediction));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_OUTCOME, row, pl_outcome_name(item->outcome)));
+    pl_obs_set_integer(obs, PL_OBS_LABEL_INDEX, row, item->label_index);
+    pl_obs_set_integer(obs, PL_OBS_PREDICTION_INDEX, row, item->prediction_index);
+    pl_obs_set_bool(obs, PL_OBS_FINITE, row, item->finite);
+    pl_obs_set_bool(obs, PL_OBS_CORRECT, row, item->correct);
+    pl_obs_set_bool(obs, PL_OBS_ACC_NORM, row, item->correct_norm);
+    pl_obs_set_bool(obs, PL_OBS_EXACT_MATCH, row, item->exact_match);
+    pl_obs_set_bool(obs, PL_OBS_ANSWER_MATCH, row, item->answer_match);
+    return PL_OK;
+}
+
+static pl_status fill_row(pl_obs *obs, size_t row, const pl__item *item, const pl_plan *plan, const pl_plan_unit *unit)
+{
+    char prompt_hash[PL_SHA256_TEXT];
     pl_sha256(prompt_hash, item->prompt.context, item->prompt.context_size);
-    PL_TRY(set_text(frame, INDEX, row, index));
-    PL_TRY(set_text(frame, DOC_HASH, row, t->test->doc_hash[item->index]));
-    PL_TRY(set_text(frame, PROMPT_HASH, row, prompt_hash));
-    PL_TRY(set_text(frame, ARM, row, "prompt"));
-    PL_TRY(set_text(frame, READOUT, row, pl_readout_name(unit->readout)));
-    PL_TRY(set_text(frame, TEMPLATE, row, unit->template->name));
-    PL_TRY(set_text(frame, ROLE, row, pl_role_name(unit->role)));
-    PL_TRY(set_text(frame, LABEL, row, item->label));
-    PL_TRY(set_text(frame, PREDICTION, row, item->finite ? item->prediction : NULL));
-    PL_TRY(set_text(frame, OUTCOME, row, pl_outcome_name(item->outcome)));
-    PL_TRY(set_text(frame, TRUNCATED, row, truncated_text(&item->encoded)));
-    const struct {
-        enum column column;
-        size_t value;
-    } integers[] = {{DOC_ID, item->index},    {K, unit->k - item->encoded.shots_dropped},
-                    {DRAW, unit->draw},       {ORDER, unit->order},
-                    {SEED, plan->spec->seed}, {N_TOKENS, item->encoded.n}};
-    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
-        frame->columns[integers[i].column].values.integer[row] = (int64_t)integers[i].value;
-    frame->columns[LABEL_INDEX].values.integer[row] = item->label_index;
-    frame->columns[PREDICTION_INDEX].values.integer[row] = item->prediction_index;
-    frame->columns[FINITE].values.boolean[row] = item->finite;
-    frame->columns[CORRECT].values.boolean[row] = item->correct;
-    frame->columns[ACC_NORM].values.boolean[row] = item->correct_norm;
-    frame->columns[EXACT_MATCH].values.boolean[row] = item->exact_match;
-    frame->columns[ANSWER_MATCH].values.boolean[row] = item->answer_match;
-    frame->columns[MERGED].values.boolean[row] = item->encoded.merged;
+    PL_TRY(pl_obs_set_name(obs, row, item->index, unit->id));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_DOC_HASH, row, plan->tasks[unit->task].task->test->doc_hash[item->index]));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_PROMPT_HASH, row, prompt_hash));
+    PL_TRY(set_cell(obs, row, plan, unit));
+    PL_TRY(set_outcome(obs, row, item));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_TRUNCATED, row, truncated_text(&item->encoded)));
+    pl_obs_set_integer(obs, PL_OBS_K, row, (int64_t)(unit->k - item->encoded.shots_dropped));
+    pl_obs_set_integer(obs, PL_OBS_N_TOKENS, row, (int64_t)item->encoded.n);
+    pl_obs_set_bool(obs, PL_OBS_MERGED, row, item->encoded.merged);
     return PL_OK;
 }
 
 static pl_status write_obs(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
                            pl_unit_writer *writer)
 {
-    pl_frame *frame;
-    pl_column *column;
-    PL_TRY(pl_frame_create(&frame, items->n));
+    pl_obs obs;
+    PL_TRY(pl_obs_create(&obs, items->n, unit->readout == PL_READOUT_GENERATE ? PL_OBS_GENERATED : PL_OBS_SCORED));
     pl_status status = PL_OK;
-    for (size_t c = 0; c < N_COLUMNS && status == PL_OK; c++)
-        status = pl_frame_add(frame, &column, columns[c].name, columns[c].kind);
-    for (size_t i = 0; i < items->n && status == PL_OK; i++) status = fill_row(frame, i, &items->items[i], plan, unit);
-    if (status == PL_OK) status = pl_unit_put_obs(writer, frame);
-    pl_frame_free(frame);
+    for (size_t i = 0; i < items->n && status == PL_OK; i++) status = fill_row(&obs, i, &items->items[i], plan, unit);
+    if (status == PL_OK) status = pl_unit_put_obs(writer, obs.frame);
+    pl_obs_free(&obs);
     return status;
 }
 
@@ -162,40 +122,89 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
     return pl_unit_put_labels(writer, &labels);
 }
 
-/* As Python writes it where JSON has no number for it. A new reference. */
-static json_t *number(double value)
+/* A log-likelihood; as Python writes it where JSON has no number for it. */
+static void put_number(pl_json_builder *b, double value)
 {
-    return isfinite(value) ? json_real(value) : json_string(isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+    if (isfinite(value))
+        pl_json_put_real(b, NULL, value);
+    else
+        pl_json_put_text(b, NULL, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
 }
 
-/* lm-eval's sample fields that need the texts; the report joins them with /obs. */
-static json_t *sample_json(const pl__item *item, const pl_task *t, const pl_results *results, size_t row)
+/* [[score, greedy], ..] a choice, each in one more list when `nested`. */
+static void put_scores(pl_json_builder *b, const char *key, const pl__item *item, const pl_results *results, size_t row,
+                       bool nested)
+{
+    pl_json_open_list(b, key);
+    for (size_t c = 0; c < item->prompt.n_choices; c++) {
+        size_t choice = results->choice_indptr[row] + c;
+        bool greedy = true;
+        for (size_t k = results->token_indptr[choice]; k < results->token_indptr[choice + 1]; k++)
+            greedy = greedy && results->greedy[k];
+        if (nested) pl_json_open_list(b, NULL);
+        pl_json_open_list(b, NULL);
+        put_number(b, item->score[c]);
+        pl_json_put_bool(b, NULL, greedy);
+        pl_json_close(b);
+        if (nested) pl_json_close(b);
+    }
+    pl_json_close(b);
+}
+
+static void put_scored(pl_json_builder *b, const pl__item *item, const pl_results *results, size_t row)
 {
     const pl_prompt *p = &item->prompt;
-    json_t *arguments = json_array(), *resps = json_array(), *filtered = json_array();
-    for (size_t c = 0; !item->response && c < p->n_choices; c++) {
-        double sum = 0;
-        size_t choice = results->choice_indptr[row] + c;
-        int greedy = 1;
-        for (size_t k = results->token_indptr[choice]; k < results->token_indptr[choice + 1]; k++) {
-            sum += (double)results->log_probability[k];
-            greedy &= results->greedy[k];
-        }
-        json_array_append_new(arguments, json_pack("[s%,s]", p->context, p->context_size, p->choices[c]));
-        json_array_append_new(resps, json_pack("[[o,b]]", number(sum), greedy));
-        json_array_append_new(filtered, json_pack("[o,b]", number(sum), greedy));
+    pl_json_open_list(b, "arguments");
+    for (size_t c = 0; c < p->n_choices; c++) {
+        pl_json_open_list(b, NULL);
+        pl_json_put_bytes(b, NULL, p->context, p->context_size);
+        pl_json_put_text(b, NULL, p->choices[c]);
+        pl_json_close(b);
     }
-    if (item->response) {
-        json_t *until = json_array();
-        for (size_t i = 0; i < t->n_until; i++) json_array_append_new(until, json_string(t->until[i]));
-        json_array_append_new(arguments, json_pack("[s%,{s:o,s:I}]", p->context, p->context_size, "until", until,
-                                                   "max_gen_toks", (json_int_t)t->max_gen_toks));
-        json_array_append_new(resps, json_pack("[s]", item->response));
-        json_array_append_new(filtered, json_string(item->filtered));
-    }
-    return json_pack("{s:O,s:o,s:o,s:o,s:o}", "doc", t->test->items[item->index], "target",
-                     p->gold == SIZE_MAX ? json_string(p->target) : json_integer((json_int_t)p->gold), "arguments",
-                     arguments, "resps", resps, "filtered_resps", filtered);
+    pl_json_close(b);
+    put_scores(b, "resps", item, results, row, true);
+    put_scores(b, "filtered_resps", item, results, row, false);
+}
+
+static void put_generated(pl_json_builder *b, const pl__item *item, const pl_task *t)
+{
+    pl_json_open_list(b, "arguments");
+    pl_json_open_list(b, NULL);
+    pl_json_put_bytes(b, NULL, item->prompt.context, item->prompt.context_size);
+    pl_json_open(b, NULL);
+    pl_json_open_list(b, "until");
+    for (size_t i = 0; i < t->n_until; i++) pl_json_put_text(b, NULL, t->until[i]);
+    pl_json_close(b);
+    pl_json_put_size(b, "max_gen_toks", t->max_gen_toks);
+    pl_json_close(b);
+    pl_json_close(b);
+    pl_json_close(b);
+    pl_json_open_list(b, "resps");
+    pl_json_open_list(b, NULL);
+    pl_json_put_text(b, NULL, item->response);
+    pl_json_close(b);
+    pl_json_close(b);
+    pl_json_open_list(b, "filtered_resps");
+    pl_json_put_text(b, NULL, item->filtered);
+    pl_json_close(b);
+}
+
+/* lm-eval's sample fields that need the texts; the report joins them with /obs. A new reference. */
+static pl_status sample_json(json_t **out, const pl__item *item, const pl_task *t, const pl_results *results,
+                             size_t row)
+{
+    pl_json_builder b;
+    pl_json_begin(&b);
+    pl_json_put_shared(&b, "doc", t->test->items[item->index]);
+    if (item->prompt.gold == SIZE_MAX)
+        pl_json_put_text(&b, "target", item->prompt.target);
+    else
+        pl_json_put_size(&b, "target", item->prompt.gold);
+    if (item->response)
+        put_generated(&b, item, t);
+    else
+        put_scored(&b, item, results, row);
+    return pl_json_end(&b, out, "a sample");
 }
 
 static pl_status write_samples(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
@@ -204,8 +213,9 @@ static pl_status write_samples(const pl__items *items, const pl_plan *plan, cons
     const char **texts;
     PL_TRY(pl_arena_new(items->arena, &texts, items->n));
     for (size_t i = 0; i < items->n; i++) {
-        json_t *sample = sample_json(&items->items[i], plan->tasks[unit->task].task, results, i);
-        char *dump = sample ? json_dumps(sample, JSON_COMPACT | JSON_REAL_PRECISION(17)) : NULL, *copy = NULL;
+        json_t *sample;
+        PL_TRY(sample_json(&sample, &items->items[i], plan->tasks[unit->task].task, results, i));
+        char *dump = json_dumps(sample, JSON_COMPACT | JSON_REAL_PRECISION(17)), *copy = NULL;
         json_decref(sample);
         if (!dump)
             return pl_fail(PL_E_INTERNAL, "unit %s: item %zu cannot be written as JSON", unit->id,

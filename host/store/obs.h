@@ -1,0 +1,73 @@
+/* /obs of a unit file: its columns, their order, kinds and meaning. The one list: the writer fills it, the reference
+ * page is held to it. Readers take a column by its name. */
+#ifndef PLUMB_STORE_OBS_H
+#define PLUMB_STORE_OBS_H
+
+#include "store/frame.h"
+
+/* Which readout's units have a column. */
+typedef enum pl_obs_readout { PL_OBS_BOTH, PL_OBS_SCORED, PL_OBS_GENERATED } pl_obs_readout;
+
+/* X(id, name, kind, readout, meaning). A missing text is code -1 (pandas: NaN). */
+#define PL_OBS_COLUMNS(X)                                                                                              \
+    X(INDEX, "_index", TEXT, BOTH, "doc_id and the first 12 characters of the unit's id: unique over all unit files")  \
+    X(DOC_ID, "doc_id", INTEGER, BOTH, "row of the evaluated data file, from 0")                                       \
+    X(DOC_HASH, "doc_hash", TEXT, BOTH, "SHA-256 of the item's JSON, as lm-evaluation-harness makes it")               \
+    X(PROMPT_HASH, "prompt_hash", TEXT, BOTH, "SHA-256 of the prompt's text")                                          \
+    X(MODEL, "model", CATEGORY, BOTH, "name of the model in the experiment")                                           \
+    X(TASK, "task", CATEGORY, BOTH, "name of the task")                                                                \
+    X(ARM, "arm", CATEGORY, BOTH, "way to adapt the model")                                                            \
+    X(READOUT, "readout", CATEGORY, BOTH, "loglikelihood or generate")                                                 \
+    X(TEMPLATE, "template", CATEGORY, BOTH, "name of the template")                                                    \
+    X(ROLE, "role", CATEGORY, BOTH, "of the template: id, dev or ood")                                                 \
+    X(K, "k", INTEGER, BOTH, "shots in the prompt, those dropped to fit not counted")                                  \
+    X(DRAW, "draw", INTEGER, BOTH, "which shots")                                                                      \
+    X(ORDER, "order", INTEGER, BOTH, "which order of the shots")                                                       \
+    X(SEED, "seed", INTEGER, BOTH, "seed of the experiment")                                                           \
+    X(LABEL, "label", CATEGORY, BOTH, "the right answer: the text of a choice, or the target")                         \
+    X(PREDICTION, "prediction", CATEGORY, BOTH,                                                                        \
+      "the answer given: the text of a choice, or an open answer; missing where there is none")                        \
+    X(LABEL_INDEX, "label_index", INTEGER, BOTH, "place of the label among the item's choices; -1: open answer")       \
+    X(PREDICTION_INDEX, "prediction_index", INTEGER, BOTH,                                                             \
+      "place of the prediction among the item's choices; -1: none of them, or an open answer")                         \
+    X(OUTCOME, "outcome", CATEGORY, BOTH,                                                                              \
+      "label: a choice or the target; other: another answer; none: no answer; not_finite: see finite")                 \
+    X(FINITE, "finite", BOOL, BOTH, "false: a log-likelihood or logit was NaN or infinite, there is no prediction")    \
+    X(CORRECT, "correct", BOOL, BOTH, "the task's own metric; false without a prediction")                             \
+    X(ACC_NORM, "acc_norm", BOOL, SCORED, "right when scores are divided by the choice's characters")                  \
+    X(EXACT_MATCH, "exact_match", BOOL, GENERATED, "the answer is the target, by lm-evaluation-harness's metric")      \
+    X(ANSWER_MATCH, "answer_match", BOOL, GENERATED, "the answer names the label or target, read leniently")           \
+    X(N_TOKENS, "n_tokens", INTEGER, BOTH, "tokens of the prompt")                                                     \
+    X(TRUNCATED, "truncated", CATEGORY, BOTH, "no, truncate_left or drop_shots: what was done to make it fit")         \
+    X(MERGED, "merged", BOOL, BOTH, "a token of the whole text spans the border of prompt and answer")
+
+typedef enum pl_obs_column {
+#define X(id, name, kind, readout, meaning) PL_OBS_##id,
+    PL_OBS_COLUMNS(X)
+#undef X
+        PL_OBS_N
+} pl_obs_column;
+
+typedef struct pl_obs_description {
+    const char *name;
+    pl_column_kind kind;
+    pl_obs_readout readout;
+    const char *meaning;
+} pl_obs_description;
+extern const pl_obs_description pl_obs_columns[PL_OBS_N];
+
+/* Rows of a unit that is being written. Setting a column that the unit's readout lacks does nothing. */
+typedef struct pl_obs {
+    pl_frame *frame; /* owned */
+    pl_column *columns[PL_OBS_N];
+} pl_obs;
+
+pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout);
+pl_status pl_obs_set_text(pl_obs *obs, pl_obs_column column, size_t row, const char *text); /* NULL: missing */
+void pl_obs_set_integer(pl_obs *obs, pl_obs_column column, size_t row, int64_t value);
+void pl_obs_set_bool(pl_obs *obs, pl_obs_column column, size_t row, int value);
+/* _index and doc_id. */
+pl_status pl_obs_set_name(pl_obs *obs, size_t row, size_t doc_id, const char *unit_id);
+void pl_obs_free(pl_obs *obs); /* takes {0} */
+
+#endif
