@@ -12,6 +12,12 @@ static const size_t list_columns[PL__LISTS] = {
 #undef X
 };
 
+const pl__gather_lists pl__gather_lists_of[PL__GATHERS] = {
+    [PL__GATHER_LAST] = {PL__LAST_COUNTS, PL__LAST_ROWS, PL__LAST_SLOTS},
+    [PL__GATHER_LABEL] = {PL__LABEL_COUNTS, PL__LABEL_ROWS, PL__LABEL_SLOTS},
+    [PL__GATHER_ALL] = {PL__ALL_COUNTS, PL__ALL_ROWS, PL__ALL_SLOTS},
+};
+
 static pl_status append(pl__list *list, const int32_t *data, size_t n)
 {
     if (list->n + n > list->capacity || !list->data) PL_TRY(pl_grow(&list->data, &list->capacity, list->n + n));
@@ -41,7 +47,7 @@ void pl__packed_free(pl__packed *batch, const pl_processor *processor)
     free(batch->heads.data);
     free(batch->whole.data);
     free(batch->means.data);
-    free(batch->place.data);
+    free(batch->slot_of.data);
     free_memory(batch, processor);
     for (size_t i = 0; i < 2; i++)
         if (batch->read[i]) processor->ops->event_free(batch->read[i]);
@@ -114,11 +120,11 @@ static pl_status add_point(pl__packed *batch, const pl__point *point, size_t row
     return PL_OK;
 }
 
-/* The part of a span that lies in first..end - 1; false: nothing. */
-static bool overlap(const pl__token_range *span, size_t first, size_t end, size_t *from, size_t *n)
+/* The part of a range that lies in first..end - 1; false: nothing. */
+static bool overlap(const pl__token_range *range, size_t first, size_t end, size_t *from, size_t *n)
 {
-    size_t last = (size_t)span->first + span->n;
-    *from = span->first > first ? span->first : first;
+    size_t last = (size_t)range->first + range->n;
+    *from = range->first > first ? range->first : first;
     *n = (last < end ? last : end) - *from;
     return *from < (last < end ? last : end);
 }
@@ -192,16 +198,16 @@ static pl_status group_means(pl__packed *batch)
     const int32_t *means = batch->means.data;
     size_t n = batch->means.n / 3;
     pl__list *slots = &batch->lists[PL__MEAN_SLOTS], *indptr = &batch->lists[PL__MEAN_INDPTR];
-    pl__list *ranges = &batch->lists[PL__MEAN_RANGES], *place = &batch->place;
+    pl__list *ranges = &batch->lists[PL__MEAN_RANGES], *slot_of = &batch->slot_of;
     for (size_t i = 0; i < n; i++) {
         size_t request = (size_t)means[3 * i];
-        while (place->n <= request) PL_TRY(append_one(place, 0)); /* 0: none, else 1 + index */
-        if (!place->data[request]) {
+        while (slot_of->n <= request) PL_TRY(append_one(slot_of, 0));
+        if (!slot_of->data[request]) {
             PL_TRY(append_one(slots, request));
-            place->data[request] = (int32_t)slots->n;
+            slot_of->data[request] = (int32_t)slots->n;
             PL_TRY(append_one(indptr, 0));
         }
-        indptr->data[place->data[request] - 1]++;
+        indptr->data[slot_of->data[request] - 1]++;
     }
     PL_TRY(append_one(indptr, 0));
     int32_t sum = 0;
@@ -213,13 +219,13 @@ static pl_status group_means(pl__packed *batch)
     PL_TRY(pl_grow(&ranges->data, &ranges->capacity, 2 * n));
     ranges->n = 2 * n;
     for (size_t i = 0; i < n; i++) {
-        int32_t *next = &indptr->data[place->data[means[3 * i]] - 1];
+        int32_t *next = &indptr->data[slot_of->data[means[3 * i]] - 1];
         memcpy(ranges->data + 2 * (*next)++, means + 3 * i + 1, 2 * sizeof *means);
     }
     /* Filling moved each start to its end: the start of i is the end of i - 1. */
     memmove(indptr->data + 1, indptr->data, (indptr->n - 1) * sizeof *indptr->data);
     indptr->data[0] = 0;
-    for (size_t i = 0; i < slots->n; i++) place->data[slots->data[i]] = 0;
+    for (size_t i = 0; i < slots->n; i++) slot_of->data[slots->data[i]] = 0;
     return PL_OK;
 }
 
@@ -233,10 +239,10 @@ static pl_status set_counts(pl__packed *batch)
     counts[PL_COUNT_COPIES] = (int32_t)lists[PL__COPIES].n / 2;
     counts[PL_COUNT_RUNS] = (int32_t)lists[PL__RUNS].n / 2;
     PL_TRY(pl__packed_add(batch, PL__COUNTS, counts, PL_COUNTS));
-    const pl__list_name gathers[] = {PL__LAST_COUNTS, PL__LABEL_COUNTS, PL__ALL_COUNTS}; /* each before its rows */
-    for (size_t i = 0; i < sizeof gathers / sizeof *gathers; i++) {
-        counts[PL_COUNT_ROWS] = (int32_t)lists[gathers[i] + 1].n;
-        PL_TRY(pl__packed_add(batch, gathers[i], counts, PL_COUNTS));
+    for (size_t i = 0; i < PL__GATHERS; i++) {
+        const pl__gather_lists *gather = &pl__gather_lists_of[i];
+        counts[PL_COUNT_ROWS] = (int32_t)lists[gather->rows].n;
+        PL_TRY(pl__packed_add(batch, gather->counts, counts, PL_COUNTS));
     }
     return append_one(&batch->lists[PL__MEAN_COUNT], lists[PL__MEAN_SLOTS].n);
 }

@@ -45,6 +45,13 @@ typedef enum pl__list_name {
         PL__LISTS
 } pl__list_name;
 
+/* The lists of a gather: which rows of the step go to which slots of a result. */
+typedef enum pl__gather { PL__GATHER_LAST, PL__GATHER_LABEL, PL__GATHER_ALL, PL__GATHERS } pl__gather;
+typedef struct pl__gather_lists {
+    pl__list_name counts, rows, slots;
+} pl__gather_lists;
+extern const pl__gather_lists pl__gather_lists_of[PL__GATHERS];
+
 typedef struct pl__list {
     int32_t *data;
     size_t n, capacity; /* elements */
@@ -60,8 +67,8 @@ typedef struct pl__packed {
     pl__list targets, heads; /* host only: for each target its slot; for each wanted head row (head row, slot) */
     pl__list whole;          /* host only, when `all` is streamed: triples (row, slot, rows) */
     bool streamed;
-    pl__list means; /* host only: triples (request, first row, rows) before they are grouped */
-    pl__list place; /* scratch of grouping: request -> its index among the slots, and back to -1 */
+    pl__list means;   /* host only: triples (request, first row, rows) before they are grouped */
+    pl__list slot_of; /* scratch of grouping: request -> 1 + its index among the slots, 0: none; all 0 again after */
     int32_t *staging[2];
     pl_event *read[2]; /* the device has read that staging memory */
     bool in_use[2];

@@ -78,14 +78,15 @@ void pl__captured_close(pl__captured *c)
 }
 
 /* Where steps are recorded every tap is always there: an empty one costs less than another recording. */
-static void aim_gather(pl__captured *c, const pl__packed *batch, pl__kept kept, pl__list_name counts, pl_pass *pass)
+static void aim_gather(pl__captured *c, const pl__packed *batch, pl__kept kept, pl__gather gather, pl_pass *pass)
 {
-    const pl__list *lists = batch->lists; /* in the table rows and slots follow their counts */
-    if (!c->keeps[kept] || (!batch->bucketed && !lists[counts + 1].n)) return;
+    const pl__list *lists = batch->lists;
+    const pl__gather_lists *of = &pl__gather_lists_of[gather];
+    if (!c->keeps[kept] || (!batch->bucketed && !lists[of->rows].n)) return;
     c->taps[pass->n_taps++] = (pl_tap){.kind = PL_TAP_GATHER,
-                                       .counts = lists[counts].view,
-                                       .rows = lists[counts + 1].view,
-                                       .slots = lists[counts + 2].view,
+                                       .counts = lists[of->counts].view,
+                                       .rows = lists[of->rows].view,
+                                       .slots = lists[of->slots].view,
                                        .n_layers = c->capture->n_layers,
                                        .layers = c->capture->layers,
                                        .into = c->engine->states[kept]};
@@ -96,13 +97,13 @@ void pl__captured_aim(pl__captured *c, const pl__packed *batch, const pl_view *s
     const pl__list *lists = batch->lists;
     pass->n_taps = 0;
     pass->taps = c->taps;
-    aim_gather(c, batch, PL__KEPT_LAST, PL__LAST_COUNTS, pass);
-    aim_gather(c, batch, PL__KEPT_LABEL, PL__LABEL_COUNTS, pass);
+    aim_gather(c, batch, PL__KEPT_LAST, PL__GATHER_LAST, pass);
+    aim_gather(c, batch, PL__KEPT_LABEL, PL__GATHER_LABEL, pass);
     if (streamed && (batch->bucketed || batch->whole.n))
         c->taps[pass->n_taps++] = (pl_tap){
             .kind = PL_TAP_WHOLE, .n_layers = c->capture->n_layers, .layers = c->capture->layers, .into = streamed};
     else
-        aim_gather(c, batch, PL__KEPT_ALL, PL__ALL_COUNTS, pass);
+        aim_gather(c, batch, PL__KEPT_ALL, PL__GATHER_ALL, pass);
     if (c->keeps[PL__KEPT_MEAN] && (batch->bucketed || lists[PL__MEAN_SLOTS].n))
         c->taps[pass->n_taps++] = (pl_tap){.kind = PL_TAP_POOL,
                                            .counts = lists[PL__MEAN_COUNT].view,

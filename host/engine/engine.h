@@ -2,7 +2,26 @@
  *
  * All requests of a call form one prefix tree of token ids; every distinct token position runs once, packed depth-first
  * into batches, attending to shared pages of keys and values. A request's results have the same bits for any batch
- * size, order, packing, sharing on or off, and thread count (promise 1). */
+ * size, order, packing, sharing on or off, and thread count (promise 1).
+ *
+ * Words of this folder, each with one meaning:
+ *
+ * path    token ids from the root of the prefix tree to a node (tree.h)
+ *
+ * step    what one forward pass computes: rows, one for each token position, packed into a batch (batch.h)
+ *
+ * chunk   consecutive tokens of one node in a step (schedule.h); cut into runs, as the device takes them
+ *
+ * range   consecutive tokens of a node, or rows of a step, that go to consecutive rows of a result
+ *
+ * want    what a row is computed for: a target's log-probability, the head's whole row, a state; a point is the want of
+ *         one row (paths.h)
+ *
+ * slot    the row of a result to which a row of a step goes
+ *
+ * kept    a position (last, label, mean, all) whose states stay on the device until the call ends (capture.h)
+ *
+ * outlet  the way of states to a sink while the call goes on, through two buffers (outlet.h) */
 #ifndef PLUMB_ENGINE_ENGINE_H
 #define PLUMB_ENGINE_ENGINE_H
 

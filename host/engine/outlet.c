@@ -1,4 +1,4 @@
-/* Places, threads and jobs of an outlet. The order of jobs does not matter to the result: every row has its own place
+/* Buffers, threads and jobs of an outlet. The order of jobs does not matter to the result: every row has its own place
  * in the whole. */
 #include "engine/outlet.h"
 
@@ -15,7 +15,7 @@ bool pl__outlet_wanted(const pl_capture *capture)
 size_t pl__outlet_row_bytes(const pl_capture *capture, size_t C)
 {
     if (!pl__outlet_wanted(capture) || !(capture->positions & PL_POSITION_ALL)) return 0;
-    return PL__OUTLET_PLACES * capture->n_layers * C * pl_dtype_bytes(capture->sink->dtype);
+    return PL__OUTLET_BUFFERS * capture->n_layers * C * pl_dtype_bytes(capture->sink->dtype);
 }
 
 /* ---- Memory ---- */
@@ -25,15 +25,15 @@ static size_t layer_bytes(const pl__outlet *o)
     return o->rows * o->C * pl_dtype_bytes(o->sink->dtype);
 }
 
-static void free_places(pl__outlet *o)
+static void free_buffers(pl__outlet *o)
 {
-    for (size_t p = 0; p < PL__OUTLET_PLACES; p++) {
-        pl__place *place = &o->places[p];
-        for (size_t l = 0; place->states && l < o->room_layers; l++) pl_view_free(o->processor, &place->states[l]);
-        free(place->states);
-        place->states = NULL;
-        if (place->host) o->processor->ops->host_memory_free(o->processor->device, place->host);
-        place->host = NULL;
+    for (size_t p = 0; p < PL__OUTLET_BUFFERS; p++) {
+        pl__outlet_buffer *buffer = &o->buffers[p];
+        for (size_t l = 0; buffer->states && l < o->room_layers; l++) pl_view_free(o->processor, &buffer->states[l]);
+        free(buffer->states);
+        buffer->states = NULL;
+        if (buffer->host) o->processor->ops->host_memory_free(o->processor->device, buffer->host);
+        buffer->host = NULL;
     }
     o->room_layers = o->room_bytes = 0;
 }
@@ -41,49 +41,49 @@ static void free_places(pl__outlet *o)
 void pl__outlet_held(const pl__outlet *o, size_t *device, size_t *host)
 {
     *device = 0;
-    *host = PL__OUTLET_PLACES * o->room_bytes;
-    for (size_t l = 0; o->places[0].states && l < o->room_layers; l++) {
-        pl_view v = o->places[0].states[l];
-        *device += PL__OUTLET_PLACES * v.rows * v.columns * pl_dtype_bytes(v.dtype);
+    *host = PL__OUTLET_BUFFERS * o->room_bytes;
+    for (size_t l = 0; o->buffers[0].states && l < o->room_layers; l++) {
+        pl_view v = o->buffers[0].states[l];
+        *device += PL__OUTLET_BUFFERS * v.rows * v.columns * pl_dtype_bytes(v.dtype);
     }
 }
 
 void pl__outlet_release(pl__outlet *o)
 {
     if (!o->processor) return;
-    free_places(o);
+    free_buffers(o);
     o->n_moved++;
 }
 
 static bool fits(const pl__outlet *o, size_t bytes)
 {
-    if (!o->places[0].host || o->room_bytes < bytes || o->room_layers < o->n_layers) return false;
+    if (!o->buffers[0].host || o->room_bytes < bytes || o->room_layers < o->n_layers) return false;
     for (size_t l = 0; l < o->n_layers; l++) {
-        pl_view have = o->places[0].states[l];
+        pl_view have = o->buffers[0].states[l];
         if (have.rows < o->rows || have.columns != o->C || have.dtype != o->sink->dtype) return false;
     }
     return true;
 }
 
-static pl_status make_places(pl__outlet *o)
+static pl_status make_buffers(pl__outlet *o)
 {
     const pl_backend *ops = o->processor->ops;
     size_t bytes = o->n_layers * layer_bytes(o) + (o->logits ? o->rows * o->V * sizeof(float) : 0);
     if (!o->copies) PL_TRY(ops->stream_create(o->processor->device, &o->copies));
-    for (size_t p = 0; p < PL__OUTLET_PLACES; p++) {
-        if (!o->places[p].passed) PL_TRY(ops->event_create(o->processor->device, &o->places[p].passed));
-        if (!o->places[p].copied) PL_TRY(ops->event_create(o->processor->device, &o->places[p].copied));
+    for (size_t p = 0; p < PL__OUTLET_BUFFERS; p++) {
+        if (!o->buffers[p].passed) PL_TRY(ops->event_create(o->processor->device, &o->buffers[p].passed));
+        if (!o->buffers[p].copied) PL_TRY(ops->event_create(o->processor->device, &o->buffers[p].copied));
     }
     if (fits(o, bytes)) return PL_OK;
-    free_places(o); /* the call before has ended: nothing is under way */
+    free_buffers(o); /* the call before has ended: nothing is under way */
     o->n_moved++;
     o->room_layers = o->n_layers;
-    for (size_t p = 0; p < PL__OUTLET_PLACES; p++) {
-        pl__place *place = &o->places[p];
-        PL_TRY(pl_new(&place->states, o->n_layers));
+    for (size_t p = 0; p < PL__OUTLET_BUFFERS; p++) {
+        pl__outlet_buffer *buffer = &o->buffers[p];
+        PL_TRY(pl_new(&buffer->states, o->n_layers));
         for (size_t l = 0; l < o->n_layers; l++)
-            PL_TRY(pl_view_create(o->processor, &place->states[l], o->rows, o->C, o->sink->dtype));
-        PL_TRY(ops->host_memory_create(o->processor->device, &place->host, bytes));
+            PL_TRY(pl_view_create(o->processor, &buffer->states[l], o->rows, o->C, o->sink->dtype));
+        PL_TRY(ops->host_memory_create(o->processor->device, &buffer->host, bytes));
     }
     o->room_bytes = bytes;
     return PL_OK;
@@ -94,14 +94,14 @@ static pl_status make_places(pl__outlet *o)
 /* One part of a step's rows to the sink. */
 static pl_status hand_over(const pl__outlet *o, const pl__job *job)
 {
-    const pl__place *place = &o->places[job->place];
+    const pl__outlet_buffer *buffer = &o->buffers[job->buffer];
     bool logits = job->part == o->n_layers;
-    const pl__stretches *list = logits ? &place->heads : &place->whole;
+    const pl__row_ranges *list = logits ? &buffer->heads : &buffer->whole;
     size_t row_bytes = logits ? o->V * sizeof(float) : o->C * pl_dtype_bytes(o->sink->dtype);
-    char *data = (char *)place->host + job->part * layer_bytes(o);
-    PL_TRY(o->processor->ops->event_wait_host(place->copied));
+    char *data = (char *)buffer->host + job->part * layer_bytes(o);
+    PL_TRY(o->processor->ops->event_wait_host(buffer->copied));
     for (size_t i = 0; i < list->n; i++) {
-        const pl__stretch *s = &list->data[i];
+        const pl__row_range *s = &list->data[i];
         PL_TRY(o->sink->rows(o->sink->context, logits ? o->logits_layer : job->part, s->slot, s->n,
                              data + s->row * row_bytes));
     }
@@ -127,7 +127,7 @@ static void *serve(void *outlet)
                 snprintf(o->text, sizeof o->text, "%s", pl_error_text());
             }
         }
-        o->places[job.place].n_left--;
+        o->buffers[job.buffer].n_left--;
         pthread_cond_broadcast(&o->idle);
     }
     pthread_mutex_unlock(&o->lock);
@@ -140,7 +140,7 @@ static pl_status start_threads(pl__outlet *o)
     /* A file on tmpfs takes 4-5 GB/s a thread, a GPU gives ten times that. */
     size_t n = sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
     if (n > PL__OUTLET_THREADS) n = PL__OUTLET_THREADS;
-    o->job_room = PL__OUTLET_PLACES * (o->n_layers + 1);
+    o->job_room = PL__OUTLET_BUFFERS * (o->n_layers + 1);
     free(o->jobs);
     PL_TRY(pl_new(&o->jobs, o->job_room));
     o->n_jobs = o->first_job = 0;
@@ -170,8 +170,8 @@ pl_status pl__outlet_open(pl__outlet *o, const pl_processor *processor, const pl
     o->logits = capture->logits_last || capture->logits_all;
     o->turn = 0;
     o->status = PL_OK;
-    for (size_t p = 0; p < PL__OUTLET_PLACES; p++) o->places[p].n_left = 0;
-    PL_TRY(make_places(o));
+    for (size_t p = 0; p < PL__OUTLET_BUFFERS; p++) o->buffers[p].n_left = 0;
+    PL_TRY(make_buffers(o));
     PL_TRY(o->sink->begin(o->sink->context, n_all));
     return start_threads(o);
 }
@@ -181,47 +181,47 @@ static pl_status failure(const pl__outlet *o)
     return o->status == PL_OK ? PL_OK : pl_fail(o->status, "%s", o->text);
 }
 
-static pl_status wait_for(pl__outlet *o, const pl__place *place)
+static pl_status wait_for(pl__outlet *o, const pl__outlet_buffer *buffer)
 {
     pthread_mutex_lock(&o->lock);
-    while (place->n_left) pthread_cond_wait(&o->idle, &o->lock);
+    while (buffer->n_left) pthread_cond_wait(&o->idle, &o->lock);
     pl_status status = failure(o);
     pthread_mutex_unlock(&o->lock);
     return status;
 }
 
-pl_status pl__outlet_place(pl__outlet *o, pl_stream *stream, const pl_view **states)
+pl_status pl__outlet_take(pl__outlet *o, pl_stream *stream, const pl_view **states)
 {
-    pl__place *place = &o->places[o->turn], *before = &o->places[(o->turn + 1) % PL__OUTLET_PLACES];
-    PL_TRY(wait_for(o, place));
-    *states = place->states;
+    pl__outlet_buffer *buffer = &o->buffers[o->turn], *before = &o->buffers[(o->turn + 1) % PL__OUTLET_BUFFERS];
+    PL_TRY(wait_for(o, buffer));
+    *states = buffer->states;
     /* Its rows were handed over, so its download is done. There is one matrix of logits: it must have left. */
     return o->logits && before->heads.n ? o->processor->ops->event_wait(before->copied, stream) : PL_OK;
 }
 
 /* Stretches that touch become one: depth-first order makes most of them long. */
-static pl_status add_stretch(pl__stretches *list, size_t row, size_t slot, size_t n)
+static pl_status add_range(pl__row_ranges *list, size_t row, size_t slot, size_t n)
 {
-    pl__stretch *last = list->n ? &list->data[list->n - 1] : NULL;
+    pl__row_range *last = list->n ? &list->data[list->n - 1] : NULL;
     if (last && last->row + last->n == row && last->slot + last->n == slot) {
         last->n += n;
         return PL_OK;
     }
     PL_TRY(pl_grow(&list->data, &list->capacity, list->n + 1));
-    list->data[list->n++] = (pl__stretch){row, slot, n};
+    list->data[list->n++] = (pl__row_range){row, slot, n};
     return PL_OK;
 }
 
-static pl_status note_stretches(pl__place *place, const pl__packed *batch)
+static pl_status note_rows(pl__outlet_buffer *buffer, const pl__packed *batch)
 {
-    place->whole.n = place->heads.n = 0;
+    buffer->whole.n = buffer->heads.n = 0;
     for (size_t i = 0; i < batch->whole.n; i += 3) {
         const int32_t *t = batch->whole.data + i;
-        PL_TRY(add_stretch(&place->whole, (size_t)t[0], (size_t)t[1], (size_t)t[2]));
+        PL_TRY(add_range(&buffer->whole, (size_t)t[0], (size_t)t[1], (size_t)t[2]));
     }
     for (size_t i = 0; i < batch->heads.n; i += 2) {
         const int32_t *t = batch->heads.data + i;
-        PL_TRY(add_stretch(&place->heads, (size_t)t[0], (size_t)t[1], 1));
+        PL_TRY(add_range(&buffer->heads, (size_t)t[0], (size_t)t[1], 1));
     }
     return PL_OK;
 }
@@ -229,28 +229,28 @@ static pl_status note_stretches(pl__place *place, const pl__packed *batch)
 pl_status pl__outlet_send(pl__outlet *o, pl_stream *stream, const pl__packed *batch, pl_view logits)
 {
     const pl_backend *ops = o->processor->ops;
-    pl__place *place = &o->places[o->turn];
+    pl__outlet_buffer *buffer = &o->buffers[o->turn];
     size_t n_rows = batch->lists[PL__TOKENS].n, n_heads = batch->lists[PL__HEAD_ROWS].n;
-    PL_TRY(note_stretches(place, batch));
-    PL_TRY(ops->event_record(place->passed, stream));
-    PL_TRY(ops->event_wait(place->passed, o->copies));
-    for (size_t l = 0; place->whole.n && l < o->n_layers; l++)
-        PL_TRY(pl_download(o->processor, o->copies, (char *)place->host + l * layer_bytes(o),
-                           pl_view_rows(place->states[l], 0, n_rows)));
-    bool heads = o->logits && place->heads.n;
+    PL_TRY(note_rows(buffer, batch));
+    PL_TRY(ops->event_record(buffer->passed, stream));
+    PL_TRY(ops->event_wait(buffer->passed, o->copies));
+    for (size_t l = 0; buffer->whole.n && l < o->n_layers; l++)
+        PL_TRY(pl_download(o->processor, o->copies, (char *)buffer->host + l * layer_bytes(o),
+                           pl_view_rows(buffer->states[l], 0, n_rows)));
+    bool heads = o->logits && buffer->heads.n;
     if (heads)
-        PL_TRY(pl_download(o->processor, o->copies, (char *)place->host + o->n_layers * layer_bytes(o),
+        PL_TRY(pl_download(o->processor, o->copies, (char *)buffer->host + o->n_layers * layer_bytes(o),
                            pl_view_rows(logits, 0, n_heads)));
-    PL_TRY(ops->event_record(place->copied, o->copies));
+    PL_TRY(ops->event_record(buffer->copied, o->copies));
     pthread_mutex_lock(&o->lock);
     for (size_t part = 0; part < o->n_layers + heads; part++) {
-        if (part < o->n_layers && !place->whole.n) continue;
+        if (part < o->n_layers && !buffer->whole.n) continue;
         o->jobs[(o->first_job + o->n_jobs++) % o->job_room] = (pl__job){o->turn, part};
-        place->n_left++;
+        buffer->n_left++;
     }
     pthread_cond_broadcast(&o->work);
     pthread_mutex_unlock(&o->lock);
-    o->turn = (o->turn + 1) % PL__OUTLET_PLACES;
+    o->turn = (o->turn + 1) % PL__OUTLET_BUFFERS;
     return PL_OK;
 }
 
@@ -282,12 +282,12 @@ void pl__outlet_close(pl__outlet *o)
         (void)ops->stream_wait(o->copies);
         ops->stream_free(o->copies);
     }
-    free_places(o);
-    for (size_t p = 0; p < PL__OUTLET_PLACES; p++) {
-        if (o->places[p].passed) ops->event_free(o->places[p].passed);
-        if (o->places[p].copied) ops->event_free(o->places[p].copied);
-        free(o->places[p].whole.data);
-        free(o->places[p].heads.data);
+    free_buffers(o);
+    for (size_t p = 0; p < PL__OUTLET_BUFFERS; p++) {
+        if (o->buffers[p].passed) ops->event_free(o->buffers[p].passed);
+        if (o->buffers[p].copied) ops->event_free(o->buffers[p].copied);
+        free(o->buffers[p].whole.data);
+        free(o->buffers[p].heads.data);
     }
     free(o->jobs);
     *o = (pl__outlet){0};

@@ -134,18 +134,18 @@ void pl__points_free(pl__points *points)
     *points = (pl__points){0};
 }
 
-static pl_status add_span(pl__token_ranges *spans, uint32_t node, size_t first, size_t end, size_t slot)
+static pl_status add_range(pl__token_ranges *ranges, uint32_t node, size_t first, size_t end, size_t slot)
 {
-    PL_TRY(pl_grow(&spans->data, &spans->capacity, spans->n + 1));
-    spans->data[spans->n++] = (pl__token_range){node, (uint32_t)first, (uint32_t)(end - first), (uint32_t)slot};
+    PL_TRY(pl_grow(&ranges->data, &ranges->capacity, ranges->n + 1));
+    ranges->data[ranges->n++] = (pl__token_range){node, (uint32_t)first, (uint32_t)(end - first), (uint32_t)slot};
     return PL_OK;
 }
 
-static void free_spans(pl__token_ranges *spans)
+static void free_ranges(pl__token_ranges *ranges)
 {
-    free(spans->data);
-    free(spans->indptr);
-    *spans = (pl__token_ranges){0};
+    free(ranges->data);
+    free(ranges->indptr);
+    *ranges = (pl__token_ranges){0};
 }
 
 /* Sorts elements that begin with a node number by it, keeping their order within a node. */
@@ -187,9 +187,9 @@ pl_status pl__points_group(pl__points *points, size_t n_nodes)
     return PL_OK;
 }
 
-static pl_status group_spans(pl__token_ranges *spans, size_t n_nodes)
+static pl_status group_ranges(pl__token_ranges *ranges, size_t n_nodes)
 {
-    return group((void **)&spans->data, &spans->capacity, spans->n, sizeof *spans->data, n_nodes, &spans->indptr);
+    return group((void **)&ranges->data, &ranges->capacity, ranges->n, sizeof *ranges->data, n_nodes, &ranges->indptr);
 }
 
 static pl_status want_state(pl__paths *plan, uint32_t end, size_t position, pl__want want, size_t slot)
@@ -207,7 +207,7 @@ static pl_status want_mean(pl__paths *plan, size_t r)
     while (end > from) {
         at = pl__tree_at(&plan->tree, at, end - 1);
         size_t first = plan->tree.nodes[at].first > from ? plan->tree.nodes[at].first : from;
-        PL_TRY(add_span(&plan->means, at, first, end, r));
+        PL_TRY(add_range(&plan->means, at, first, end, r));
         end = first;
     }
     return PL_OK;
@@ -249,7 +249,7 @@ static pl_status add_ranges(pl__paths *plan, const pl__tree *tree, const size_t 
         at = pl__tree_at(tree, at, end - 1);
         const pl__node *node = &tree->nodes[at];
         size_t from = node->first > first ? node->first : first, row = all_first[at] + from - node->first;
-        PL_TRY(add_span(&plan->ranges, 0, row, row + (end - from), 0));
+        PL_TRY(add_range(&plan->ranges, 0, row, row + (end - from), 0));
         end = from;
     }
     pl__token_range *data = plan->ranges.data;
@@ -275,7 +275,7 @@ static pl_status claim(pl__paths *plan, const size_t *all_first, bool *claimed, 
 {
     for (; at != PL__ROOT && !claimed[at]; at = plan->shared.nodes[at].parent) {
         const pl__node *node = &plan->shared.nodes[at];
-        PL_TRY(add_span(&plan->all, runs, node->first, pl__node_end(node), all_first[at]));
+        PL_TRY(add_range(&plan->all, runs, node->first, pl__node_end(node), all_first[at]));
         claimed[at] = true;
     }
     return PL_OK;
@@ -320,7 +320,7 @@ static pl_status lay_out(pl__paths *plan)
             goto done;
         }
         if (plan->alone || !node->n_tokens) continue;
-        PL_GOTO(status, done, add_span(&plan->all, at, node->first, pl__node_end(node), all_first[at]));
+        PL_GOTO(status, done, add_range(&plan->all, at, node->first, pl__node_end(node), all_first[at]));
     }
     PL_GOTO(status, done, lay_out_requests(plan, tree, all_first, claimed));
     for (size_t i = 0; plan->capture->logits_all && i < plan->all.n; i++)
@@ -373,8 +373,8 @@ pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, 
     for (size_t r = 0; r < n; r++) PL_GOTO(status, fail, want_request(plan, r));
     if (wants_all(plan)) PL_GOTO(status, fail, lay_out(plan));
     PL_GOTO(status, fail, pl__points_group(&plan->points, plan->tree.n_nodes));
-    PL_GOTO(status, fail, group_spans(&plan->means, plan->tree.n_nodes));
-    PL_GOTO(status, fail, group_spans(&plan->all, plan->tree.n_nodes));
+    PL_GOTO(status, fail, group_ranges(&plan->means, plan->tree.n_nodes));
+    PL_GOTO(status, fail, group_ranges(&plan->all, plan->tree.n_nodes));
     return PL_OK;
 fail:
     pl__paths_close(plan);
@@ -392,8 +392,8 @@ void pl__paths_close(pl__paths *plan)
     free(plan->shared_end);
     free(plan->all_indptr);
     pl__points_free(&plan->points);
-    free_spans(&plan->means);
-    free_spans(&plan->all);
-    free_spans(&plan->ranges);
+    free_ranges(&plan->means);
+    free_ranges(&plan->all);
+    free_ranges(&plan->ranges);
     *plan = (pl__paths){0};
 }

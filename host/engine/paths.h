@@ -2,7 +2,7 @@
  *
  * A request contributes its prompt (when it has no choices or a state of it is kept) and one path per choice; a choice
  * runs without its last token unless that token's own state is wanted, since the token is scored from the row before.
- * Wants are grouped by tree node: points (one row each) and spans (rows of a node). Borrowed: requests, capture. */
+ * Wants are grouped by tree node: points (one row each) and ranges (rows of a node). Borrowed: requests, capture. */
 #ifndef PLUMB_ENGINE_PATHS_H
 #define PLUMB_ENGINE_PATHS_H
 

@@ -62,7 +62,7 @@ pl_status pl__schedule_open(pl__schedule *s, const pl__tree *tree, pl__pages *pa
     size_t n = tree->n_nodes, n_pages = 0;
     for (size_t i = 0; i < n; i++) n_pages += pl__pages_between(tree->nodes[i].first, pl__node_end(&tree->nodes[i]));
     pl_status status;
-    PL_GOTO(status, fail, pl_new(&s->courses, n));
+    PL_GOTO(status, fail, pl_new(&s->node_states, n));
     PL_GOTO(status, fail, pl_new(&s->pages_of, n_pages));
     PL_GOTO(status, fail, pl_new(&s->stack, 2 * n)); /* a node, and once more while it runs again for a descendant */
     PL_GOTO(status, fail, pl_new(&s->deferred, n));
@@ -71,8 +71,8 @@ pl_status pl__schedule_open(pl__schedule *s, const pl__tree *tree, pl__pages *pa
     PL_GOTO(status, fail, pl_new(&s->step.copies, capacity));
     n_pages = 0;
     for (size_t i = 0; i < n; i++) {
-        s->courses[i].pages = n_pages;
-        s->courses[i].open = tree->nodes[i].n_children + 1;
+        s->node_states[i].pages = n_pages;
+        s->node_states[i].open = tree->nodes[i].n_children + 1;
         n_pages += pl__pages_between(tree->nodes[i].first, pl__node_end(&tree->nodes[i]));
     }
     push_children(s, PL__ROOT);
@@ -84,16 +84,16 @@ fail:
 
 static void release(pl__schedule *s, uint32_t node)
 {
-    pl__course *course = &s->courses[node];
-    size_t first = node_of(s, node)->first, n = pl__pages_between(first, first + course->held);
-    for (size_t i = 0; i < n; i++) pl__pages_drop(s->pages, s->pages_of[course->pages + i]);
-    course->held = 0;
+    pl__node_state *state = &s->node_states[node];
+    size_t first = node_of(s, node)->first, n = pl__pages_between(first, first + state->held);
+    for (size_t i = 0; i < n; i++) pl__pages_drop(s->pages, s->pages_of[state->pages + i]);
+    state->held = 0;
 }
 
 void pl__schedule_close(pl__schedule *s)
 {
-    for (size_t i = 0; s->courses && i < s->tree->n_nodes; i++) release(s, (uint32_t)i);
-    free(s->courses);
+    for (size_t i = 0; s->node_states && i < s->tree->n_nodes; i++) release(s, (uint32_t)i);
+    free(s->node_states);
     free(s->pages_of);
     free(s->stack);
     free(s->deferred);
@@ -107,18 +107,18 @@ void pl__schedule_close(pl__schedule *s)
 static int32_t last_page(const pl__schedule *s, uint32_t node)
 {
     const pl__node *n = node_of(s, node);
-    return s->pages_of[s->courses[node].pages + pl__pages_between(n->first, pl__node_end(n)) - 1];
+    return s->pages_of[s->node_states[node].pages + pl__pages_between(n->first, pl__node_end(n)) - 1];
 }
 
 /* Called when a node's last token is planned. Its children come next, and a subtree that is over is remembered. */
 static void finish(pl__schedule *s, uint32_t node)
 {
-    pl__course *course = &s->courses[node];
-    bool again = course->finished != 0;
-    course->finished = s->n_steps;
+    pl__node_state *state = &s->node_states[node];
+    bool again = state->finished != 0;
+    state->finished = s->n_steps;
     if (again) return;
     push_children(s, node);
-    while (node != PL__ROOT && --s->courses[node].open == 0) {
+    while (node != PL__ROOT && --s->node_states[node].open == 0) {
         s->done[s->n_done++] = node;
         node = node_of(s, node)->parent;
     }
@@ -130,13 +130,13 @@ typedef enum outcome { RUN_ON, WAIT, NO_PAGES, FULL } outcome;
 static outcome enter_page(pl__schedule *s, uint32_t node)
 {
     uint32_t parent = node_of(s, node)->parent, inside = node_of(s, node)->first % PL_PAGE;
-    int32_t *own = &s->pages_of[s->courses[node].pages], shared = last_page(s, parent);
+    int32_t *own = &s->pages_of[s->node_states[node].pages], shared = last_page(s, parent);
     if (s->pages->filled[shared] == inside) {
         pl__pages_hold(s->pages, shared);
         *own = shared;
         return RUN_ON;
     }
-    if (s->courses[parent].finished == s->n_steps) return WAIT;
+    if (s->node_states[parent].finished == s->n_steps) return WAIT;
     *own = pl__pages_take(s->pages);
     if (*own < 0) return NO_PAGES;
     s->pages->filled[*own] = (uint8_t)inside;
@@ -150,11 +150,11 @@ static outcome enter_page(pl__schedule *s, uint32_t node)
 static size_t fill_pages(pl__schedule *s, uint32_t node, size_t room)
 {
     const pl__node *n = node_of(s, node);
-    pl__course *course = &s->courses[node];
-    size_t from = (size_t)n->first + course->held, end = from, most = n->n_tokens - course->held;
+    pl__node_state *state = &s->node_states[node];
+    size_t from = (size_t)n->first + state->held, end = from, most = n->n_tokens - state->held;
     size_t limit = from + (most < room ? most : room);
     while (end < limit) {
-        int32_t *page = &s->pages_of[course->pages + end / PL_PAGE - n->first / PL_PAGE];
+        int32_t *page = &s->pages_of[state->pages + end / PL_PAGE - n->first / PL_PAGE];
         if (end % PL_PAGE == 0) *page = pl__pages_take(s->pages);
         if (*page < 0) break;
         size_t page_end = (end / PL_PAGE + 1) * PL_PAGE;
@@ -169,19 +169,19 @@ static outcome plan_top(pl__schedule *s)
 {
     uint32_t node = s->stack[s->n_stack - 1];
     const pl__node *n = node_of(s, node);
-    pl__course *course = &s->courses[node];
+    pl__node_state *state = &s->node_states[node];
     uint32_t parent = n->parent;
-    if (s->courses[parent].held < node_of(s, parent)->n_tokens) { /* dropped: it runs again first */
+    if (s->node_states[parent].held < node_of(s, parent)->n_tokens) { /* dropped: it runs again first */
         s->stack[s->n_stack++] = parent;
         return RUN_ON;
     }
     size_t room = s->capacity - s->step.n_rows;
     if (!room) return FULL;
     if (s->n_deferred) {
-        size_t needs = pl__pages_between((size_t)n->first + course->held, pl__node_end(n));
+        size_t needs = pl__pages_between((size_t)n->first + state->held, pl__node_end(n));
         if (s->pages->n_free < needs + s->deepest) return NO_PAGES;
     }
-    bool enters = course->held == 0 && n->first % PL_PAGE != 0;
+    bool enters = state->held == 0 && n->first % PL_PAGE != 0;
     if (enters) {
         outcome entered = enter_page(s, node);
         if (entered == WAIT) {
@@ -193,14 +193,14 @@ static outcome plan_top(pl__schedule *s)
     }
     size_t count = fill_pages(s, node, room);
     if (!count) return NO_PAGES;
-    uint32_t first = n->first + course->held;
-    uint32_t fresh = first > n->first + course->ran ? first : n->first + course->ran;
+    uint32_t first = n->first + state->held;
+    uint32_t fresh = first > n->first + state->ran ? first : n->first + state->ran;
     s->step.chunks[s->step.n_chunks++] = (pl__chunk){node, first, (uint32_t)count, (uint32_t)s->step.n_rows, fresh};
     s->step.n_rows += count;
-    course->held += (uint32_t)count;
+    state->held += (uint32_t)count;
     if (fresh > first) s->n_again += fresh - first < count ? fresh - first : count;
-    if (course->held > course->ran) course->ran = course->held;
-    if (course->held < n->n_tokens) return s->step.n_rows == s->capacity ? FULL : NO_PAGES;
+    if (state->held > state->ran) state->ran = state->held;
+    if (state->held < n->n_tokens) return s->step.n_rows == s->capacity ? FULL : NO_PAGES;
     s->n_stack--;
     finish(s, node);
     return RUN_ON;
@@ -210,10 +210,10 @@ static outcome plan_top(pl__schedule *s)
 static void drop_pages(pl__schedule *s, bool keep_path)
 {
     for (uint32_t at = s->stack[s->n_stack - 1]; keep_path && at != PL__ROOT; at = node_of(s, at)->parent)
-        s->courses[at].kept = true;
+        s->node_states[at].kept = true;
     for (uint32_t i = 1; i < s->tree->n_nodes; i++) {
-        if (!s->courses[i].kept) release(s, i);
-        s->courses[i].kept = false;
+        if (!s->node_states[i].kept) release(s, i);
+        s->node_states[i].kept = false;
     }
 }
 
@@ -241,7 +241,7 @@ void pl__schedule_path(const pl__schedule *s, uint32_t node, size_t end, int32_t
     while (left) {
         const pl__node *n = node_of(s, node);
         size_t first = n->first / PL_PAGE;
-        for (size_t i = first; i < left; i++) row[i] = s->pages_of[s->courses[node].pages + i - first];
+        for (size_t i = first; i < left; i++) row[i] = s->pages_of[s->node_states[node].pages + i - first];
         if (first < left) left = first;
         node = n->parent;
     }

@@ -28,19 +28,19 @@ typedef struct pl__step {
 } pl__step;
 
 /* What the schedule knows of a node. */
-typedef struct pl__course {
+typedef struct pl__node_state {
     size_t pages;      /* its own pages start here in pl__schedule.pages_of */
     uint32_t held;     /* tokens whose keys and values are in pages */
     uint32_t ran;      /* tokens that have run at least once */
     uint32_t open;     /* children whose subtrees are not done, and 1 until the node is complete */
     uint32_t finished; /* the step that ran its last token; 0: none yet */
     bool kept;         /* scratch of drop_pages */
-} pl__course;
+} pl__node_state;
 
 typedef struct pl__schedule {
     const pl__tree *tree;
     pl__pages *pages;
-    pl__course *courses; /* [n_nodes] */
+    pl__node_state *node_states; /* [n_nodes] */
     int32_t *pages_of;
     uint32_t *stack; /* nodes to run, the next on top */
     size_t n_stack;

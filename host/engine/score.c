@@ -27,7 +27,7 @@ static pl_status run_step(pl_engine *engine, const pl__paths *plan, const pl__sc
     for (size_t i = 0; i < schedule->step.n_chunks; i++)
         PL_TRY(pl__packed_wants(batch, plan, &schedule->step.chunks[i]));
     PL_TRY(pl__packed_send(batch, engine->processor, engine->stream));
-    if (outlet->sink) PL_TRY(pl__outlet_place(outlet, engine->stream, &streamed));
+    if (outlet->sink) PL_TRY(pl__outlet_take(outlet, engine->stream, &streamed));
     pl_pass pass = {0};
     pl__captured_aim(captured, batch, batch->streamed ? streamed : NULL, &pass);
     if (batch->heads.n) pass.logits = pl_activations_logits(engine->activations);

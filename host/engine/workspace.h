@@ -20,7 +20,7 @@ struct pl_engine {
     pl__packed batch;
     pl__graphs graphs;
     pl__outlet outlet;
-    size_t n_moved; /* of the batch's block and the outlet's places, when the recordings were made */
+    size_t n_moved; /* of the batch's block and the outlet's buffers, when the recordings were made */
     pl_activations *activations;
     size_t n_rows;                          /* tokens, and head rows, that the activations hold */
     bool with_logits;                       /* they hold logits too */
