@@ -31,7 +31,9 @@ void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run
     for (size_t m = 0; m < PL__CELL_METRICS; m++) {
         const char *const *metric = unit->generates ? generated[m] : scored[m];
         const pl_column *c = pl_frame_column(unit->obs, metric[1]);
-        out[m] = (pl__cell_metric){.name = c && c->kind == PL_COLUMN_BOOL ? metric[0] : NULL, .column = metric[1]};
+        out[m] = (pl__cell_metric){.name = c && c->kind == PL_COLUMN_BOOL ? metric[0] : NULL,
+                                   .filter = unit->generates ? unit->task_facts->filter : "none",
+                                   .column = metric[1]};
     }
 }
 

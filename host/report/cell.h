@@ -9,6 +9,7 @@ enum { PL__KEY_MAX = 1024, PL__CELL_METRICS = 2 };
 /* A share of a cell's items under the name that lm-eval gives it. */
 typedef struct pl__cell_metric {
     const char *name;   /* NULL: the unit has no such column */
+    const char *filter; /* what was done to the answers first; stands behind the name */
     const char *column; /* of /obs */
     size_t right;
 } pl__cell_metric;

@@ -51,18 +51,18 @@ static void file_part(char out[256], const char *name)
 
 /* ---- results ---- */
 
-/* "<metric><what>,none": lm-eval's name of a number, "none" being its filter. */
-static void put_number(pl_json_builder *b, const char *metric, const char *what, double value)
+/* "<metric><what>,<filter>": lm-eval's name of a number. */
+static void put_number(pl_json_builder *b, const pl__cell_metric *metric, const char *what, double value)
 {
-    char key[64];
-    snprintf(key, sizeof key, "%s%s,none", metric, what);
+    char key[128];
+    snprintf(key, sizeof key, "%s%s,%s", metric->name, what, metric->filter);
     pl_json_put_real(b, key, value);
 }
 
-static void put_not_available(pl_json_builder *b, const char *metric)
+static void put_not_available(pl_json_builder *b, const pl__cell_metric *metric)
 {
-    char key[64];
-    snprintf(key, sizeof key, "%s_stderr,none", metric);
+    char key[128];
+    snprintf(key, sizeof key, "%s_stderr,%s", metric->name, metric->filter);
     pl_json_put_text(b, key, "N/A");
 }
 
@@ -71,13 +71,13 @@ static void put_metric(pl_json_builder *b, const pl__report_cell *cell, const pl
 {
     double n = (double)cell->n, mean = (double)metric->right / n;
     pl_estimate interval = pl_wilson(metric->right, cell->n);
-    put_number(b, metric->name, "", mean);
+    put_number(b, metric, "", mean);
     if (cell->n > 1)
-        put_number(b, metric->name, "_stderr", sqrt(mean * (1.0 - mean) / (n - 1.0)));
+        put_number(b, metric, "_stderr", sqrt(mean * (1.0 - mean) / (n - 1.0)));
     else
-        put_not_available(b, metric->name);
-    put_number(b, metric->name, "_ci95_low", interval.lo);
-    put_number(b, metric->name, "_ci95_high", interval.hi);
+        put_not_available(b, metric);
+    put_number(b, metric, "_ci95_low", interval.lo);
+    put_number(b, metric, "_ci95_high", interval.hi);
 }
 
 static void put_cell(pl_json_builder *b, const pl__report_cell *cell)
@@ -98,7 +98,7 @@ static void put_group(pl_json_builder *b, const of_model *o, const char *group)
     pl_json_put_text(b, "name", group);
     pl_json_put_text(b, "alias", group);
     for (size_t m = 0; m < PL__CELL_METRICS; m++) {
-        const char *name = NULL;
+        const pl__cell_metric *metric = NULL;
         size_t n = 0, n_cells = 0;
         double sum = 0.0;
         for (size_t i = 0; i < o->n; i++) {
@@ -106,13 +106,13 @@ static void put_group(pl_json_builder *b, const of_model *o, const char *group)
             if (strcmp(cell->group, group)) continue;
             n_cells++;
             if (!cell->metrics[m].name) continue;
-            name = cell->metrics[m].name;
+            metric = &cell->metrics[m];
             sum += (double)cell->metrics[m].right / (double)cell->n;
             n++;
         }
-        if (!name || n < n_cells) continue;
-        put_number(b, name, "", sum / (double)n);
-        put_not_available(b, name);
+        if (!metric || n < n_cells) continue;
+        put_number(b, metric, "", sum / (double)n);
+        put_not_available(b, metric);
     }
     pl_json_close(b);
 }

@@ -159,7 +159,7 @@ static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, siz
         json_array_foreach(list, at, item) put_texts(b, NULL, item);
         pl_json_close(b);
     }
-    pl_json_put_text(b, "filter", "none");
+    pl_json_put_text(b, "filter", cell->unit->generates ? cell->unit->task_facts->filter : "none");
     PL_TRY(put_hashes(b, cell->unit, row, target));
     PL_TRY(put_outcomes(b, cell, row));
     return put_cell(b, cell, row);

@@ -35,6 +35,7 @@ static void put_task(pl_json_builder *b, const pl_planned_task *t)
     pl_json_put_text(b, "name", t->name);
     pl_json_put_text(b, "version", t->version);
     pl_json_put_text(b, "task_hash", t->task_hash);
+    pl_json_put_text(b, "filter", t->filter);
     pl_json_put_size(b, "items", t->items);
     pl_json_put_size(b, "test_items", t->test_items);
     pl_json_put_size(b, "n_labels", t->n_labels);
@@ -169,6 +170,7 @@ static pl_status read_task(const place *at, pl_planned_task *t)
     PL_TRY(need_text(at, &t->name, "name"));
     PL_TRY(need_text(at, &t->version, "version"));
     PL_TRY(need_text(at, &t->task_hash, "task_hash"));
+    PL_TRY(need_text(at, &t->filter, "filter"));
     PL_TRY(need_size(at, &t->items, "items"));
     PL_TRY(need_size(at, &t->test_items, "test_items"));
     PL_TRY(need_size(at, &t->n_labels, "n_labels"));

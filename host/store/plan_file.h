@@ -32,9 +32,10 @@ typedef struct pl_planned_template {
 
 typedef struct pl_planned_task {
     const char *name, *version, *task_hash;
-    size_t items;      /* evaluated */
-    size_t test_items; /* of the evaluated split */
-    size_t n_labels;   /* choices of every item; 0: an open answer, or not the same for all */
+    const char *filter; /* of generated answers, as results.json names it behind a metric; "none" */
+    size_t items;       /* evaluated */
+    size_t test_items;  /* of the evaluated split */
+    size_t n_labels;    /* choices of every item; 0: an open answer, or not the same for all */
     size_t n_templates;
     pl_planned_template *templates;
 } pl_planned_task;

@@ -81,6 +81,7 @@ static inline json_t *planted_plan(const planted *p)
     pl_planned_task task = {.name = "colours",
                             .version = "1.0",
                             .task_hash = "cafe",
+                            .filter = p->generate ? "strip" : "none",
                             .items = p->n,
                             .test_items = p->n + 2,
                             .n_labels = p->open ? 0 : 2,

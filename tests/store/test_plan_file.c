@@ -8,7 +8,7 @@ static json_t *small_plan(void)
     json_t *config = json_pack("{s:s}", "doc_to_text", "{{ text }}"), *json;
     pl_planned_model models[] = {{"a", "w1", "t1", "gpt2", 7, false}, {"b", "w2", "t2", "llama", 8, true}};
     pl_planned_template templates[] = {{"plain", "id", config}, {"odd", "ood", NULL}};
-    pl_planned_task task = {"colours", "1.0", "cafe", 5, 9, 2, 2, templates};
+    pl_planned_task task = {"colours", "1.0", "cafe", "none", 5, 9, 2, 2, templates};
     pl_planned_unit units[] = {{"u0", 0, 0, "prompt", "loglikelihood", "plain", "id", 0, 0, 0, 1234},
                                {"u1", 1, 0, "prompt", "generate", "odd", "ood", 4, 2, 1, 99}};
     pl_plan_file file = {"small", "0123", 2, 1, 2, models, &task, units, NULL};
