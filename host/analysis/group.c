@@ -223,6 +223,13 @@ failed:
     return status;
 }
 
+size_t pl__member_beyond(const pl__member *member)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < member->t; k++) n += member->cells[k].unit->n_beyond;
+    return n;
+}
+
 void pl__group_free(pl__group *g)
 {
     /* One more than the members: a unit that failed to read belongs to a member that is not counted yet. */

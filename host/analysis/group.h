@@ -54,6 +54,8 @@ typedef struct pl__group {
 
 /* Reads the finished units that are of the group of the view's unit `first`. */
 pl_status pl__group_read(pl__group *out, pl_run_view *view, size_t first);
+/* Values of the member's states that were cut to what their storage type holds. */
+size_t pl__member_beyond(const pl__member *member);
 void pl__group_free(pl__group *group); /* takes {0} */
 
 /* Codes, gold labels, outcomes and label distributions of the items; the rows are known. */

@@ -57,6 +57,17 @@ static pl_status say_not_finite(pl__remarks *r, pl_arena *arena, const pl__group
                first->unit->template_name, (long long)first->first_not_finite);
 }
 
+static pl_status say_beyond(pl__remarks *r, pl_arena *arena, const pl__group *g)
+{
+    size_t n = 0;
+    for (size_t s = 0; s < g->n_members; s++) n += pl__member_beyond(&g->members[s]);
+    if (n == 0) return PL_OK;
+    return add(r, arena,
+               "BEYOND RANGE: %s, %s, k = %lld: %zu values of states did not fit the type that they are stored in and "
+               "are its largest number there; capture.dtype: float32 keeps them",
+               g->unit->model, g->unit->task, g->unit->k, n);
+}
+
 static size_t count_draws(const pl__group *g)
 {
     size_t n = 0;
@@ -73,7 +84,8 @@ pl_status pl__remarks_group(pl__remarks *r, pl_arena *arena, const pl__group *g)
     r->layers_not_finite = 0;
     r->one_draw = r->one_draw || (g->unit->k > 0 && count_draws(g) == 1);
     PL_TRY(count_merged(r, g));
-    return say_not_finite(r, arena, g);
+    PL_TRY(say_not_finite(r, arena, g));
+    return say_beyond(r, arena, g);
 }
 
 /* The first layer of a group says it for all: what is not finite in one block is not finite in the next. */

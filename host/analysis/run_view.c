@@ -192,6 +192,15 @@ static pl_status read_captured(pl_run_unit *u, const pl_unit_reader *reader)
     return PL_OK;
 }
 
+/* The writer counts what it had to cut; a file without states has no count. */
+static void read_beyond(pl_run_unit *u, const pl_unit_reader *reader)
+{
+    json_t *json = NULL;
+    bool there = pl_unit_get_attribute(reader, "out_of_range", &json) == PL_OK;
+    u->n_beyond = there && json_integer_value(json) > 0 ? (size_t)json_integer_value(json) : 0;
+    json_decref(json);
+}
+
 static size_t bytes_of(const held *h)
 {
     const pl_loglik *l = &h->unit.loglik;
@@ -210,6 +219,7 @@ static pl_status read_rows(pl_run_view *v, held *h)
     h->unit.obs = h->obs;
     if (!h->unit.generates) PL_GOTO(status, done, pl_unit_get_loglik(reader, h->arena, &h->unit.loglik));
     PL_GOTO(status, done, read_captured(&h->unit, reader));
+    read_beyond(&h->unit, reader);
     h->bytes = bytes_of(h);
     v->bytes += h->bytes;
 done:

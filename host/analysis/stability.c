@@ -87,6 +87,7 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
     pl__layer layer;
     const char *note = m->rows.base.note;
     pl_status status;
+    size_t n_beyond = pl__member_beyond(member);
     PL_TRY(pl__layer_read(&layer, g, member, readers, name, m->rows.arena));
     pl__subject subject = {
         .group = g, .member = member, .layer = &layer, .n = layer.n, .t = layer.t, .arena = m->rows.arena};
@@ -94,6 +95,11 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
         PL_GOTO(status, done,
                 pl__row_note(&m->rows, &m->rows.base, "%zu of %zu items left out: their states are not finite",
                              layer.n_not_finite, layer.n_captured));
+    if (n_beyond > 0)
+        PL_GOTO(status, done,
+                pl__row_note(&m->rows, &m->rows.base,
+                             "%zu values of the units' states, in all layers, did not fit their stored type",
+                             n_beyond));
     PL_GOTO(status, done, pl__remarks_layer(&m->remarks, m->rows.arena, g, &layer));
     status = measure(&m->rows, &subject);
 done:

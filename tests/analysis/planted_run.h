@@ -23,6 +23,7 @@ typedef struct planted {
     size_t norm_draws;   /* draws before this one also have acc_norm: label 0 always */
     bool open;           /* with generate: there are no choices, answers are texts */
     bool other_numerics; /* the last unit was made by another device class */
+    pl_storage storage;  /* of states */
     size_t merged;       /* rows of each unit that are marked so */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
@@ -66,7 +67,7 @@ static inline json_t *planted_plan(const planted *p)
                               .parameters = 12345,
                               .random_weights = p->random_weights};
     pl_planned_template templates[16];
-    char names[16][16], (*ids)[64] = calloc(p->t * p->draws, sizeof *ids);
+    char names[16][32], (*ids)[64] = calloc(p->t * p->draws, sizeof *ids);
     pl_planned_unit *units = calloc(p->t * p->draws, sizeof *units);
     assert_true(p->t <= 16 && ids && units);
     for (size_t k = 0; k < p->t; k++) {
@@ -239,7 +240,7 @@ static inline void planted_states(const planted *p, pl_unit_writer *w, const siz
                 if (p->captured && item_of[r] >= p->captured) value = NAN;
                 x[r * PLANTED_WIDTH + d] = value;
             }
-        OK(pl_unit_put_states(w, names[layer], x, p->n, PLANTED_WIDTH, PL_STORE_F32));
+        OK(pl_unit_put_states(w, names[layer], x, p->n, PLANTED_WIDTH, p->storage));
     }
     free(x);
 }

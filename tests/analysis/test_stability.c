@@ -351,6 +351,25 @@ static void test_states_not_finite(void **state)
     uproot(&p);
 }
 
+static float large_state(size_t item, size_t template, size_t draw, size_t d)
+{
+    return item == 3 && template == 1 && d < 2 ? 1e6f : noisy_state(item, template, draw, d);
+}
+
+/* What float16 could not hold is in the numbers as 65504: said on every row of states. */
+static void test_beyond_range(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = large_state, .storage = PL_STORE_F16};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0);
+    assert_true(isfinite(r->value) && r->n == 10 && strstr(r->note, "4 values of the units' states"));
+    assert_true(*get(t, PL_METRIC_ACC, "templates", "", "", 0)->note == '\0');
+    assert_true(has_remark(t, "BEYOND RANGE: tiny, colours, k = 2: 4 values"));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 static float hopeless_state(size_t item, size_t template, size_t draw, size_t d)
 {
     return item > 0 && d == 0 ? NAN : noisy_state(item, template, draw, d);
@@ -558,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_captured_items),
         cmocka_unit_test(test_states_not_finite),
         cmocka_unit_test(test_no_finite_states),
+        cmocka_unit_test(test_beyond_range),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_nothing_finite),
         cmocka_unit_test(test_draws_of_other_items),
