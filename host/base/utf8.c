@@ -71,3 +71,21 @@ size_t pl_utf8_count(const char *text, size_t size)
     for (size_t i = 0; i < size; i++) n += ((uint8_t)text[i] & 0xC0) != 0x80;
     return n;
 }
+
+bool pl_utf8_is_space(uint32_t c)
+{
+    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+size_t pl_utf8_rstrip(const char *text, size_t size)
+{
+    while (size > 0) {
+        uint32_t character;
+        size_t at = pl_utf8_before(text, size);
+        pl_utf8_get(&character, text + at);
+        if (!pl_utf8_is_space(character)) break;
+        size = at;
+    }
+    return size;
+}

@@ -4,6 +4,7 @@
 #ifndef PLUMB_BASE_UTF8_H
 #define PLUMB_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,11 @@ size_t pl_utf8_put(char out[4], uint32_t character);
 
 /* Appends bytes as UTF-8 with U+FFFD for every maximal malformed part (Unicode 3.9, as Rust and Python do it). */
 pl_status pl_utf8_lossy(pl_bytes *out, const char *data, size_t size);
+
+/* White space as Python's str.isspace() has it. */
+bool pl_utf8_is_space(uint32_t character);
+/* Bytes that are left once Python's str.rstrip() has gone over the text. */
+size_t pl_utf8_rstrip(const char *text, size_t size);
 
 /* Characters of a text: what Python's len() and acc_norm count. */
 size_t pl_utf8_count(const char *text, size_t size);

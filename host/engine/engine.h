@@ -106,6 +106,10 @@ typedef struct pl_results {
     size_t tokens_in_requests, tokens_computed, n_batches;
 } pl_results;
 
+/* Positions that a choice's path takes up: its last token needs none, since it is scored from the token before, unless
+ * a state of its own (`label` of the gold choice, `all`) or its logits are kept. capture may be NULL. */
+size_t pl_choice_positions(const pl_request *request, size_t choice, const pl_capture *capture);
+
 /* capture and progress may be NULL; progress is advanced by requests. PL_E_INPUT names request and place: ids outside
  * the vocabulary, paths longer than the model's positions, nothing to score, more than fits into memory. */
 pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t n, const pl_capture *capture,

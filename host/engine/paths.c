@@ -21,14 +21,30 @@ pl_status pl__request_check_length(size_t n, size_t max_positions, size_t reques
     return PL_OK;
 }
 
+static bool keeps_all(const pl_capture *capture)
+{
+    return capture && (capture->positions & PL_POSITION_ALL || capture->logits_all);
+}
+
+static bool keeps(const pl_capture *capture, unsigned position)
+{
+    return capture && capture->n_layers && capture->positions & position;
+}
+
+size_t pl_choice_positions(const pl_request *request, size_t choice, const pl_capture *capture)
+{
+    bool whole = keeps_all(capture) || (request->gold == choice && keeps(capture, PL_POSITION_LABEL));
+    return request->choices[choice].n - (whole ? 0 : 1);
+}
+
 static bool wants_all(const pl__paths *plan)
 {
-    return plan->capture && (plan->capture->positions & PL_POSITION_ALL || plan->capture->logits_all);
+    return keeps_all(plan->capture);
 }
 
 static bool captures(const pl__paths *plan, unsigned position)
 {
-    return plan->capture && plan->capture->n_layers && plan->capture->positions & position;
+    return keeps(plan->capture, position);
 }
 
 /* Is the prompt itself needed, beside the choices? */
@@ -41,8 +57,7 @@ static bool wants_prompt(const pl__paths *plan, const pl_request *request)
 /* Tokens of a choice that run. */
 static size_t run_length(const pl__paths *plan, const pl_request *request, size_t choice)
 {
-    bool whole = wants_all(plan) || (request->gold == choice && captures(plan, PL_POSITION_LABEL));
-    return request->choices[choice].n - (whole ? 0 : 1);
+    return pl_choice_positions(request, choice, plan->capture);
 }
 
 size_t pl__mean_first(const pl_request *request)

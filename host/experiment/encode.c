@@ -3,35 +3,48 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
+/* The ids of a text with what the post-processor puts before it, and without its eos behind it. A text that spells bos
+ * out has it already, as lm-evaluation-harness sees it. */
 static pl_status encode_text(const pl_encoder *e, const char *text, size_t size, pl_ids *out)
 {
     out->n = 0;
-    PL_TRY(pl_tokenizer_encode(e->tokenizer, text, size, true, out));
-    if (e->strip_eos && out->n > 0 && out->data[out->n - 1] == pl_tokenizer_eos(e->tokenizer)) out->n--;
-    if (out->n > 0) return PL_OK;
-    /* An empty context is conditioned on bos, or eos where there is none, as lm-evaluation-harness does. */
-    int32_t prefix =
-        pl_tokenizer_bos(e->tokenizer) >= 0 ? pl_tokenizer_bos(e->tokenizer) : pl_tokenizer_eos(e->tokenizer);
-    if (prefix < 0)
-        return pl_fail(PL_E_INPUT, "an empty prompt, and the tokenizer has neither bos nor eos to start from");
-    return pl_ids_append(out, &prefix, 1);
+    bool spelled = e->start_size && size >= e->start_size && memcmp(text, e->start_text, e->start_size) == 0;
+    PL_TRY(pl_tokenizer_encode(e->tokenizer, text, size, !spelled, out));
+    if (!spelled && e->strip_eos && out->n > 0 && out->data[out->n - 1] == pl_tokenizer_eos(e->tokenizer)) out->n--;
+    return PL_OK;
 }
 
-pl_status pl_encoder_create(pl_encoder *out, const pl_tokenizer *tokenizer, size_t limit, pl_arena *arena)
+static pl_status read_start(pl_encoder *e)
 {
-    *out = (pl_encoder){.tokenizer = tokenizer, .arena = arena, .limit = limit};
+    pl_bytes text = {0};
+    pl_status status = PL_OK;
+    e->start = pl_tokenizer_bos(e->tokenizer) >= 0 ? pl_tokenizer_bos(e->tokenizer) : pl_tokenizer_eos(e->tokenizer);
+    if (e->start < 0) return PL_OK;
+    PL_GOTO(status, done, pl_tokenizer_decode(e->tokenizer, &e->start, 1, false, &text));
+    PL_GOTO(status, done, pl_arena_text(e->arena, &e->start_text, text.size ? text.data : "", text.size));
+    e->start_size = text.size;
+done:
+    pl_bytes_free(&text);
+    return status;
+}
+
+pl_status pl_encoder_create(pl_encoder *out, const pl_tokenizer *tokenizer, pl_arena *arena)
+{
+    *out = (pl_encoder){.tokenizer = tokenizer, .arena = arena};
     int32_t eos = pl_tokenizer_eos(tokenizer);
     pl_ids ids = {0};
     pl_status status = pl_tokenizer_encode(tokenizer, "a", 1, true, &ids);
     out->strip_eos = status == PL_OK && ids.n > 1 && eos >= 0 && ids.data[ids.n - 1] == eos;
     pl_ids_free(&ids);
-    return status;
+    return status == PL_OK ? read_start(out) : status;
 }
 
-static pl_status keep(const pl_encoder *e, int32_t **out, const pl_ids *ids)
+static pl_status keep(const pl_encoder *e, int32_t **out, const int32_t *ids, size_t n)
 {
-    PL_TRY(pl_arena_new(e->arena, out, ids->n));
-    memcpy(*out, ids->data, ids->n * sizeof **out);
+    PL_TRY(pl_arena_new(e->arena, out, n));
+    memcpy(*out, ids, n * sizeof **out);
     return PL_OK;
 }
 
@@ -40,97 +53,132 @@ static pl_status count_prefix(pl_encoder *e, const pl_prompt *prompt, pl_ids *sc
 {
     if (e->prefix && e->prefix_size == prompt->own_offset && memcmp(e->prefix, prompt->context, e->prefix_size) == 0)
         return PL_OK;
-    scratch->n = 0;
-    PL_TRY(pl_tokenizer_encode(e->tokenizer, prompt->context, prompt->own_offset, true, scratch));
-    if (e->strip_eos && scratch->n > 0) scratch->n--;
+    PL_TRY(encode_text(e, prompt->context, prompt->own_offset, scratch));
     PL_TRY(pl_arena_text(e->arena, &e->prefix, prompt->context, prompt->own_offset));
     e->prefix_size = prompt->own_offset;
     e->prefix_tokens = scratch->n;
     return PL_OK;
 }
 
-static pl_status encode_choice(pl_encoder *e, const pl_prompt *prompt, size_t context_size, const char *text,
-                               pl_encoded *out, pl_choice *choice, pl_bytes *whole, pl_ids *scratch)
+/* The context's own ids. An empty one is conditioned on bos, or eos where there is none. */
+static pl_status encode_context(pl_encoder *e, const char *text, size_t size, pl_encoded *out, pl_ids *scratch)
+{
+    PL_TRY(encode_text(e, text, size, scratch));
+    if (scratch->n == 0) {
+        if (e->start < 0)
+            return pl_fail(PL_E_INPUT, "an empty prompt, and the tokenizer has neither bos nor eos to start from");
+        PL_TRY(pl_ids_append(scratch, &e->start, 1));
+    }
+    int32_t *ids;
+    PL_TRY(keep(e, &ids, scratch->data, scratch->n));
+    out->request.ids = ids;
+    out->request.n = scratch->n;
+    return PL_OK;
+}
+
+/* The ids of context and continuation as one text, which the path takes its end from. */
+static pl_status encode_whole(pl_encoder *e, const pl_prompt *prompt, bool empty, const char *text,
+                              const pl_encoded *out, pl_bytes *whole, pl_ids *scratch)
 {
     pl_bytes_clear(whole);
     PL_TRY(pl_bytes_append(whole, prompt->context, prompt->context_size));
     PL_TRY(pl_bytes_text(whole, text));
-    PL_TRY(encode_text(e, whole->data, whole->size, scratch));
-    if (context_size == 0) {
-        /* The empty context stands for its one prefix token, which the tokenizer may or may not have put there. */
-        if (scratch->n == 0 || scratch->data[0] != out->ids[0]) {
-            PL_TRY(pl_ids_append(scratch, &out->ids[0], 1));
-            memmove(scratch->data + 1, scratch->data, (scratch->n - 1) * sizeof *scratch->data);
-            scratch->data[0] = out->ids[0];
-        }
+    if (!empty) return encode_text(e, whole->data, whole->size, scratch);
+    /* Behind the one token that an empty context stands for, the continuation has no special tokens of its own. */
+    scratch->n = 0;
+    PL_TRY(pl_tokenizer_encode(e->tokenizer, whole->data, whole->size, false, scratch));
+    if (scratch->n > 0 && scratch->data[0] == out->request.ids[0]) return PL_OK;
+    PL_TRY(pl_ids_append(scratch, out->request.ids, 1));
+    memmove(scratch->data + 1, scratch->data, (scratch->n - 1) * sizeof *scratch->data);
+    scratch->data[0] = out->request.ids[0];
+    return PL_OK;
+}
+
+static pl_status encode_choice(pl_encoder *e, const pl_prompt *prompt, bool empty, const char *text, pl_encoded *out,
+                               pl_choice *choice, pl_bytes *whole, pl_ids *scratch)
+{
+    size_t n = out->request.n;
+    PL_TRY(encode_whole(e, prompt, empty, text, out, whole, scratch));
+    if (scratch->n <= n)
+        return pl_fail(
+            PL_E_INPUT,
+            "the choice '%.80s' has no token of its own behind the prompt: the prompt has %zu tokens, prompt "
+            "and choice %zu; change target_delimiter or the end of doc_to_text",
+            text, n, scratch->n);
+    if (memcmp(scratch->data, out->request.ids, n * sizeof *scratch->data) != 0) {
+        out->merged = true;
+        memcpy(scratch->data, out->request.ids, n * sizeof *scratch->data);
     }
-    if (scratch->n < 2)
-        return pl_fail(PL_E_INPUT, "the choice '%.80s' has no token of its own behind the prompt", text);
     int32_t *ids;
-    PL_TRY(keep(e, &ids, scratch));
-    choice->ids = ids;
-    choice->n = scratch->n;
-    choice->first = out->n < choice->n ? out->n : choice->n - 1;
-    if (out->n >= choice->n || memcmp(choice->ids, out->ids, out->n * sizeof *out->ids) != 0) out->merged = true;
+    PL_TRY(keep(e, &ids, scratch->data, scratch->n));
+    *choice = (pl_choice){.ids = ids, .n = scratch->n, .first = n};
     return PL_OK;
 }
 
 pl_status pl_encode(pl_encoder *e, const pl_prompt *prompt, pl_encoded *out)
 {
-    *out = (pl_encoded){0};
-    size_t context_size = prompt->context_size;
-    while (prompt->n_choices && context_size > 0 && strchr(" \n\t", prompt->context[context_size - 1])) context_size--;
+    *out = (pl_encoded){.request.gold = prompt->n_choices ? prompt->gold : SIZE_MAX};
+    size_t size = prompt->n_choices ? pl_utf8_rstrip(prompt->context, prompt->context_size) : prompt->context_size;
+    pl_choice *choices;
     pl_ids scratch = {0};
     pl_bytes whole = {0};
     pl_status status;
-    PL_GOTO(status, done, encode_text(e, prompt->context, context_size, &scratch));
-    out->n = scratch.n;
-    PL_GOTO(status, done, keep(e, &out->ids, &scratch));
+    PL_GOTO(status, done, encode_context(e, prompt->context, size, out, &scratch));
     PL_GOTO(status, done, count_prefix(e, prompt, &scratch));
-    out->own_first = e->prefix_tokens < out->n ? e->prefix_tokens : out->n - 1;
-    out->n_choices = prompt->n_choices;
-    PL_GOTO(status, done, pl_arena_new(e->arena, &out->choices, prompt->n_choices));
+    out->request.own_first = e->prefix_tokens < out->request.n ? e->prefix_tokens : out->request.n - 1;
+    PL_GOTO(status, done, pl_arena_new(e->arena, &choices, prompt->n_choices));
+    out->request.n_choices = prompt->n_choices;
+    out->request.choices = choices;
     for (size_t i = 0; i < prompt->n_choices; i++)
         PL_GOTO(status, done,
-                encode_choice(e, prompt, context_size, prompt->choices[i], out, &out->choices[i], &whole, &scratch));
+                encode_choice(e, prompt, size == 0, prompt->choices[i], out, &choices[i], &whole, &scratch));
 done:
     pl_bytes_free(&whole);
     pl_ids_free(&scratch);
     return status;
 }
 
-size_t pl_encoded_length(const pl_encoded *encoded, size_t room)
+size_t pl_encoded_positions(const pl_encoded *encoded, size_t room, const pl_capture *capture)
 {
-    size_t longest = encoded->n + room;
-    for (size_t i = 0; i < encoded->n_choices; i++)
-        if (encoded->choices[i].n > longest) longest = encoded->choices[i].n;
-    return longest;
-}
-
-/* Removes tokens [from, from + cut) of a run in place. */
-static void cut_run(int32_t *ids, size_t *n, size_t from, size_t cut)
-{
-    memmove(ids + from, ids + from + cut, (*n - from - cut) * sizeof *ids);
-    *n -= cut;
-}
-
-pl_status pl_encoded_cut(pl_encoded *encoded, size_t room, size_t limit, int32_t bos)
-{
-    size_t length = pl_encoded_length(encoded, room);
-    if (length <= limit) return PL_OK;
-    size_t cut = length - limit, from = encoded->ids[0] == bos ? 1 : 0;
-    size_t shortest = encoded->n;
-    for (size_t i = 0; i < encoded->n_choices; i++)
-        if (encoded->choices[i].first < shortest) shortest = encoded->choices[i].first;
-    if (from + cut >= shortest)
-        return pl_fail(PL_E_INPUT, "the label alone does not fit: %zu tokens are too many by %zu", length, cut);
-    cut_run(encoded->ids, &encoded->n, from, cut);
-    for (size_t i = 0; i < encoded->n_choices; i++) {
-        pl_choice *c = &encoded->choices[i];
-        cut_run((int32_t *)(uintptr_t)c->ids, &c->n, from, cut);
-        c->first -= cut;
+    const pl_request *request = &encoded->request;
+    size_t most = request->n + (room ? room - 1 : 0);
+    for (size_t i = 0; i < request->n_choices; i++) {
+        size_t n = pl_choice_positions(request, i, capture);
+        if (n > most) most = n;
     }
-    encoded->own_first = encoded->own_first > from + cut ? encoded->own_first - cut : from;
+    return most;
+}
+
+/* A copy of a run without its tokens [from, from + cut). */
+static pl_status cut_run(const pl_encoder *e, const int32_t **ids, size_t *n, size_t from, size_t cut)
+{
+    int32_t *left;
+    PL_TRY(pl_arena_new(e->arena, &left, *n - cut));
+    memcpy(left, *ids, from * sizeof *left);
+    memcpy(left + from, *ids + from + cut, (*n - from - cut) * sizeof *left);
+    *ids = left;
+    *n -= cut;
+    return PL_OK;
+}
+
+pl_status pl_encoded_cut(pl_encoder *e, pl_encoded *encoded, size_t room, const pl_capture *capture, size_t limit)
+{
+    pl_request *request = &encoded->request;
+    size_t length = pl_encoded_positions(encoded, room, capture);
+    if (length <= limit) return PL_OK;
+    size_t cut = length - limit, from = request->ids[0] == pl_tokenizer_bos(e->tokenizer) ? 1 : 0;
+    if (from + cut >= request->n)
+        return pl_fail(PL_E_INPUT, "the answer alone does not fit: %zu positions are too many by %zu", length, cut);
+    pl_choice *choices;
+    PL_TRY(cut_run(e, &request->ids, &request->n, from, cut));
+    PL_TRY(pl_arena_new(e->arena, &choices, request->n_choices));
+    for (size_t i = 0; i < request->n_choices; i++) {
+        choices[i] = request->choices[i];
+        PL_TRY(cut_run(e, &choices[i].ids, &choices[i].n, from, cut));
+        choices[i].first -= cut;
+    }
+    request->choices = choices;
+    request->own_first = request->own_first > from + cut ? request->own_first - cut : from;
     encoded->tokens_cut = cut;
     return PL_OK;
 }

@@ -1,6 +1,7 @@
-/* A prompt's text as token ids, by lm-evaluation-harness's rule for the boundary of prompt and label: trailing spaces
- * of the context move to the continuation, context + continuation are encoded together, and the context's own encoding
- * says where the continuation starts. Prompts that do not fit follow the experiment's truncation policy. */
+/* A prompt's text as token ids, by lm-evaluation-harness's rule for the boundary of prompt and label: white space at
+ * the context's end (Python's str.rstrip) moves to the continuation; a path is the context's own ids, then what is left
+ * of the ids of context + continuation after as many. Where the whole string's ids do not begin with the context's (a
+ * token spans the boundary) the item is `merged`. Prompts that do not fit follow the experiment's truncation policy. */
 #ifndef PLUMB_EXPERIMENT_ENCODE_H
 #define PLUMB_EXPERIMENT_ENCODE_H
 
@@ -9,11 +10,7 @@
 
 /* One encoded item; ids live in the arena of the unit. */
 typedef struct pl_encoded {
-    size_t n; /* tokens of the prompt */
-    int32_t *ids;
-    size_t own_first;
-    size_t n_choices;
-    pl_choice *choices;
+    pl_request request;   /* what the engine is asked */
     bool merged;          /* a token spans the boundary of prompt and label, for some choice */
     size_t shots_dropped; /* by truncation: drop_shots */
     size_t tokens_cut;    /* by truncation: truncate_left */
@@ -23,22 +20,25 @@ typedef struct pl_encoded {
 typedef struct pl_encoder {
     const pl_tokenizer *tokenizer;
     pl_arena *arena;
-    size_t limit;   /* tokens that fit */
-    bool strip_eos; /* the post-processor ends texts with eos, which has no place before a continuation */
-    char *prefix;   /* the last prefix (description and shots) and its length in tokens: items share it */
+    bool strip_eos;    /* the post-processor ends texts with eos, which has no place before a continuation */
+    int32_t start;     /* what an empty context is conditioned on: bos, else eos; -1: neither */
+    char *start_text;  /* its text: a context that begins with it gets no special tokens besides */
+    size_t start_size; /* 0: no such text */
+    char *prefix;      /* the last prefix (description and shots) and its length in tokens: items share it */
     size_t prefix_size, prefix_tokens;
 } pl_encoder;
 
-/* limit: the longest path, in tokens. */
-pl_status pl_encoder_create(pl_encoder *out, const pl_tokenizer *tokenizer, size_t limit, pl_arena *arena);
+pl_status pl_encoder_create(pl_encoder *out, const pl_tokenizer *tokenizer, pl_arena *arena);
 
 /* Encodes context and choices as they are; no truncation. */
 pl_status pl_encode(pl_encoder *encoder, const pl_prompt *prompt, pl_encoded *out);
 
-/* Tokens of the longest path: prompt and choice, or prompt and `room` generated tokens. */
-size_t pl_encoded_length(const pl_encoded *encoded, size_t room);
+/* Positions that the item takes in the model: those of its longest path (see pl_choice_positions), of the prompt, and
+ * with `room` tokens to generate those of all but the last of them. */
+size_t pl_encoded_positions(const pl_encoded *encoded, size_t room, const pl_capture *capture);
 
-/* Cuts tokens from the left (after bos) until the longest path has at most `limit` tokens. */
-pl_status pl_encoded_cut(pl_encoded *encoded, size_t room, size_t limit, int32_t bos);
+/* Cuts tokens from the left (after bos) until the item takes at most `limit` positions. */
+pl_status pl_encoded_cut(pl_encoder *encoder, pl_encoded *encoded, size_t room, const pl_capture *capture,
+                         size_t limit);
 
 #endif

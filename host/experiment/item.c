@@ -10,62 +10,85 @@
 
 enum { MIN_KEPT_PERCENT = 95 };
 
-/* Builds one prompt with k shots and encodes it; `room` tokens are generated behind it. */
-static pl_status build(pl__item *item, const pl_plan *plan, const pl_plan_unit *unit, const size_t *shots, size_t k,
-                       pl_encoder *encoder)
+/* What building the prompts of one unit takes along. */
+typedef struct builder {
+    const pl_plan *plan;
+    const pl_plan_unit *unit;
+    pl_encoder encoder;
+    pl_capture capture; /* of the unit: some states need a position more */
+    size_t room;        /* tokens that are generated behind each prompt */
+    size_t limit;       /* the model's positions */
+} builder;
+
+/* Builds one prompt with k shots and encodes it. */
+static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k)
 {
-    const pl_task *t = plan->tasks[unit->task].task;
-    PL_TRY(pl_prompt_build(&item->prompt, t, unit->template, item->index, shots, k, encoder->arena));
-    if (unit->readout == PL_READOUT_GENERATE) {
-        /* Choices are read out of the answer, not scored. */
-        pl_prompt prompt = item->prompt;
-        prompt.n_choices = 0;
-        return pl_encode(encoder, &prompt, &item->encoded);
-    }
-    return pl_encode(encoder, &item->prompt, &item->encoded);
+    const pl_task *t = b->plan->tasks[b->unit->task].task;
+    PL_TRY(pl_prompt_build(&item->prompt, t, b->unit->template, item->index, shots, k, b->encoder.arena));
+    pl_prompt prompt = item->prompt;
+    if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
+    return pl_encode(&b->encoder, &prompt, &item->encoded);
 }
 
-static pl_status fit(pl__item *item, const pl_plan *plan, const pl_plan_unit *unit, const size_t *shots,
-                     pl_encoder *encoder, size_t room)
+static pl_status fit(builder *b, pl__item *item, const size_t *shots)
 {
-    const pl_task *t = plan->tasks[unit->task].task;
-    size_t limit = encoder->limit, k = unit->k, length = pl_encoded_length(&item->encoded, room);
-    if (length <= limit) return PL_OK;
-    switch (plan->spec->truncation) {
+    size_t k = b->unit->k, length = pl_encoded_positions(&item->encoded, b->room, &b->capture);
+    if (length <= b->limit) return PL_OK;
+    switch (b->plan->spec->truncation) {
     case PL_TRUNCATION_SKIP:
         item->encoded.skipped = true;
         return PL_OK;
     case PL_TRUNCATION_TRUNCATE_LEFT:
-        return pl_encoded_cut(&item->encoded, room, limit, pl_tokenizer_bos(encoder->tokenizer));
+        return pl_encoded_cut(&b->encoder, &item->encoded, b->room, &b->capture, b->limit);
     case PL_TRUNCATION_DROP_SHOTS:
-        while (k > 0 && length > limit) {
+        while (k > 0 && length > b->limit) {
             k--;
-            PL_TRY(build(item, plan, unit, shots + (unit->k - k), k, encoder));
-            length = pl_encoded_length(&item->encoded, room);
+            PL_TRY(build(b, item, shots + (b->unit->k - k), k));
+            length = pl_encoded_positions(&item->encoded, b->room, &b->capture);
         }
-        item->encoded.shots_dropped = unit->k - k;
-        if (length <= limit) return PL_OK;
+        item->encoded.shots_dropped = b->unit->k - k;
+        if (length <= b->limit) return PL_OK;
         break;
     default:
         break;
     }
-    return pl_fail(PL_E_INPUT,
-                   "%s: item %zu with template '%s' and %zu shots needs %zu tokens, the context of model %s has %zu; "
-                   "shorten the template or set truncation: skip, drop_shots or truncate_left",
-                   t->path, item->index, unit->template->name, k, length, plan->models[unit->model].spec->name, limit);
+    return pl_fail(
+        PL_E_INPUT,
+        "%s: item %zu with template '%s' and %zu shots needs %zu positions, model %s has %zu; shorten the template or "
+        "set truncation: skip, drop_shots or truncate_left",
+        b->plan->tasks[b->unit->task].task->path, item->index, b->unit->template->name, k, length,
+        b->plan->models[b->unit->model].spec->name, b->limit);
+}
+
+static pl_status open_builder(builder *b, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    *b = (builder){.plan = plan, .unit = unit, .limit = model->checkpoint->config.max_positions};
+    if (unit->captures)
+        b->capture =
+            (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
+    if (unit->readout == PL_READOUT_GENERATE) b->room = plan->tasks[unit->task].task->max_gen_toks;
+    return pl_encoder_create(&b->encoder, model->tokenizer, arena);
+}
+
+static pl_status refuse_many_skipped(const pl__items *items, const builder *b)
+{
+    const pl_plan_task *task = &b->plan->tasks[b->unit->task];
+    if (items->n * 100 >= task->n_items * MIN_KEPT_PERCENT) return PL_OK;
+    return pl_fail(
+        PL_E_INPUT,
+        "%s: truncation: skip leaves %zu of %zu items with template '%s' and %zu shots: expected at least %d %%",
+        task->task->path, items->n, task->n_items, b->unit->template->name, b->unit->k, MIN_KEPT_PERCENT);
 }
 
 pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
 {
     const pl_plan_task *task = &plan->tasks[unit->task];
-    const pl_plan_model *model = &plan->models[unit->model];
     *out = (pl__items){.arena = arena};
-    pl_encoder encoder;
-    size_t *permutation = NULL, *shots = NULL,
-           room = unit->readout == PL_READOUT_GENERATE ? task->task->max_gen_toks : 0;
+    builder b;
+    size_t *permutation = NULL, *shots = NULL;
     pl_status status;
-    PL_GOTO(status, done,
-            pl_encoder_create(&encoder, model->tokenizer, model->checkpoint->config.max_positions, arena));
+    PL_GOTO(status, done, open_builder(&b, plan, unit, arena));
     PL_GOTO(status, done, pl_arena_new(arena, &out->items, task->n_items));
     PL_GOTO(status, done, pl_new(&shots, unit->k));
     if (unit->k > 0) {
@@ -79,18 +102,14 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
         *item = (pl__item){.index = task->items[i]};
         if (unit->k > 0)
             PL_GOTO(status, done, pl_shots_choose(task, unit, plan->spec->seed, permutation, item->index, shots));
-        PL_GOTO(status, done, build(item, plan, unit, shots, unit->k, &encoder));
-        PL_GOTO(status, done, fit(item, plan, unit, shots, &encoder, room));
+        PL_GOTO(status, done, build(&b, item, shots, unit->k));
+        PL_GOTO(status, done, fit(&b, item, shots));
         if (item->encoded.skipped)
             out->n_skipped++;
         else
             out->n++;
     }
-    if (out->n * 100 < task->n_items * MIN_KEPT_PERCENT)
-        status = pl_fail(
-            PL_E_INPUT,
-            "%s: truncation: skip leaves %zu of %zu items with template '%s' and %zu shots: expected at least %d %%",
-            task->task->path, out->n, task->n_items, unit->template->name, unit->k, MIN_KEPT_PERCENT);
+    status = refuse_many_skipped(out, &b);
 done:
     free(shots);
     free(permutation);

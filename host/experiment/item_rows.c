@@ -56,7 +56,7 @@ static pl_status fill_row(pl_obs *obs, size_t row, const pl__item *item, const p
     PL_TRY(set_outcome(obs, row, item));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_TRUNCATED, row, truncated_text(&item->encoded)));
     pl_obs_set_integer(obs, PL_OBS_K, row, (int64_t)(unit->k - item->encoded.shots_dropped));
-    pl_obs_set_integer(obs, PL_OBS_N_TOKENS, row, (int64_t)item->encoded.n);
+    pl_obs_set_integer(obs, PL_OBS_N_TOKENS, row, (int64_t)item->encoded.request.n);
     pl_obs_set_bool(obs, PL_OBS_MERGED, row, item->encoded.merged);
     return PL_OK;
 }
@@ -89,8 +89,8 @@ static pl_status write_loglik(const pl__items *items, const pl_results *results,
     PL_TRY(pl_arena_new(items->arena, &loglik.score, n_choices));
     size_t choice = 0, token = 0;
     for (size_t i = 0; i < items->n; i++)
-        for (size_t c = 0; c < items->items[i].encoded.n_choices; c++, choice++) {
-            const pl_choice *path = &items->items[i].encoded.choices[c];
+        for (size_t c = 0; c < items->items[i].encoded.request.n_choices; c++, choice++) {
+            const pl_choice *path = &items->items[i].encoded.request.choices[c];
             const char *text = items->items[i].prompt.choice_texts[c];
             loglik.score[choice] = items->items[i].score[c];
             loglik.choice_bytes[choice] = (uint32_t)strlen(text);
@@ -106,7 +106,7 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
 {
     const pl_checkpoint *checkpoint = plan->models[unit->model].checkpoint;
     if (!plan->tasks[unit->task].fixed_labels || items->n == 0) return PL_OK;
-    const pl_encoded *e = &items->items[0].encoded;
+    const pl_request *e = &items->items[0].encoded.request;
     size_t n_ids = 0, C = checkpoint->config.C;
     pl_labels labels = {.n = e->n_choices, .width = C, .text = items->items[0].prompt.choice_texts};
     for (size_t c = 0; c < e->n_choices; c++) n_ids += e->choices[c].n - e->choices[c].first;

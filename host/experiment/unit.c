@@ -11,18 +11,11 @@
 
 /* ---- the engine's part ---- */
 
-static pl_status make_requests(const pl__items *items, pl_request **out)
+/* The engine takes the requests of a unit as one run. */
+static pl_status gather_requests(const pl__items *items, pl_request **out)
 {
     PL_TRY(pl_arena_new(items->arena, out, items->n));
-    for (size_t i = 0; i < items->n; i++) {
-        const pl_encoded *e = &items->items[i].encoded;
-        (*out)[i] = (pl_request){.ids = e->ids,
-                                 .n = e->n,
-                                 .own_first = e->own_first,
-                                 .n_choices = e->n_choices,
-                                 .choices = e->choices,
-                                 .gold = e->n_choices ? items->items[i].prompt.gold : SIZE_MAX};
-    }
+    for (size_t i = 0; i < items->n; i++) (*out)[i] = items->items[i].encoded.request;
     return PL_OK;
 }
 
@@ -112,7 +105,7 @@ pl_status pl_unit_prompts_create(pl_unit_prompts **out, const pl_plan *plan, con
     pl_status status;
     PL_GOTO(status, failed, pl_arena_create(&p->arena));
     PL_GOTO(status, failed, pl__items_build(&p->items, plan, unit, p->arena));
-    PL_GOTO(status, failed, make_requests(&p->items, &p->requests));
+    PL_GOTO(status, failed, gather_requests(&p->items, &p->requests));
     p->seconds = pl_clock_s() - start;
     *out = p;
     return PL_OK;

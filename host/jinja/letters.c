@@ -38,10 +38,9 @@ size_t pl__letters_offset(const char *text, size_t size, size_t n)
     return size;
 }
 
-bool pl__is_space(int32_t c)
+bool pl__is_space(int32_t letter)
 {
-    return (c >= 0x09 && c <= 0x0D) || (c >= 0x1C && c <= 0x20) || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+    return pl_utf8_is_space((uint32_t)letter);
 }
 
 const char *pl__strip(const char *text, size_t *size, bool left, bool right)
@@ -51,12 +50,7 @@ const char *pl__strip(const char *text, size_t *size, bool left, bool right)
         text += width;
         n -= width;
     }
-    while (right && n > 0) {
-        size_t at = pl_utf8_before(text, n);
-        if (!pl__is_space(pl__letter(text + at, &width))) break;
-        n = at;
-    }
-    *size = n;
+    *size = right ? pl_utf8_rstrip(text, n) : n;
     return text;
 }
 
