@@ -2,39 +2,40 @@
 
 #include <string.h>
 
-#define FIELD(name, type, member)                                                                                      \
+#define FIELD(name, type, member, meaning)                                                                             \
     {                                                                                                                  \
-        name, type, offsetof(pl_stability_row, member)                                                                 \
+        name, type, offsetof(pl_stability_row, member), meaning                                                        \
     }
 
 static const pl__csv_column COLUMNS[] = {
-    FIELD("model", PL__TEXT, model),
-    FIELD("task", PL__TEXT, task),
-    FIELD("arm", PL__TEXT, arm),
-    FIELD("readout", PL__TEXT, readout),
-    FIELD("k", PL__INTEGER, k),
-    FIELD("draw", PL__INTEGER, draw),
-    FIELD("order", PL__INTEGER, order),
-    FIELD("seed", PL__INTEGER, seed),
-    FIELD("template", PL__TEXT, template_name),
-    FIELD("layer", PL__TEXT, layer),
-    FIELD("position", PL__TEXT, position),
-    FIELD("preproc", PL__TEXT, preproc),
-    FIELD("metric", PL__METRIC, metric),
-    FIELD("contrast", PL__TEXT, contrast),
-    FIELD("value", PL__REAL, value),
-    FIELD("se", PL__REAL, se),
-    FIELD("lo", PL__REAL, lo),
-    FIELD("hi", PL__REAL, hi),
-    FIELD("ci_method", PL__TEXT, ci_method),
-    FIELD("n", PL__COUNT, n),
-    FIELD("n_templates", PL__COUNT, n_templates),
-    FIELD("n_seeds", PL__COUNT, n_seeds),
-    FIELD("null_mean", PL__REAL, null_mean),
-    FIELD("null_sd", PL__REAL, null_sd),
-    FIELD("null_name", PL__TEXT, null_name),
-    FIELD("unit", PL__TEXT, unit),
-    FIELD("note", PL__TEXT, note),
+    FIELD("model", PL__TEXT, model, "name of the model in the experiment"),
+    FIELD("task", PL__TEXT, task, "name of the task"),
+    FIELD("arm", PL__TEXT, arm, "way to adapt the model"),
+    FIELD("readout", PL__TEXT, readout, "loglikelihood or generate"),
+    FIELD("k", PL__INTEGER, k, "shots"),
+    FIELD("draw", PL__INTEGER, draw, "which shots; -1: mean over draws"),
+    FIELD("order", PL__INTEGER, order, "which order of the shots; -1: mean over orders"),
+    FIELD("seed", PL__INTEGER, seed, "seed; -1: mean over seeds"),
+    FIELD("template", PL__TEXT, template_name, "name of the template; empty: over several"),
+    FIELD("layer", PL__TEXT, layer, "00 is the embedding, 05 after block 5, final_norm; empty: behaviour"),
+    FIELD("position", PL__TEXT, position, "last, label, or mean, which leaves position 0 out; empty: behaviour"),
+    FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its pooled SD"),
+    FIELD("metric", PL__METRIC, metric, "name of the metric"),
+    FIELD("contrast", PL__TEXT, contrast,
+          "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides"),
+    FIELD("value", PL__REAL, value, "empty where it is not defined: the note says why"),
+    FIELD("se", PL__REAL, se, "standard error"),
+    FIELD("lo", PL__REAL, lo, "95 % interval, lower end"),
+    FIELD("hi", PL__REAL, hi, "95 % interval, upper end"),
+    FIELD("ci_method", PL__TEXT, ci_method, "how the interval was made; none"),
+    FIELD("n", PL__COUNT, n, "items that the number is made of"),
+    FIELD("n_templates", PL__COUNT, n_templates, "templates that it is made of"),
+    FIELD("n_seeds", PL__COUNT, n_seeds, "draws, orders and seeds that it is the mean of"),
+    FIELD("null_mean", PL__REAL, null_mean, "by chance or under the null"),
+    FIELD("null_sd", PL__REAL, null_sd, "SD under the null"),
+    FIELD("null_name", PL__TEXT, null_name, "which null"),
+    FIELD("unit", PL__TEXT, unit, "share, 1, bit, nat or item"),
+    FIELD("note", PL__TEXT, note, "what was left out, and why a value is missing"),
 };
 
 const pl__csv_column *pl__csv_columns(size_t *n)

@@ -12,6 +12,7 @@ typedef struct pl__csv_column {
     const char *name;
     pl__csv_column_type type;
     size_t offset; /* into pl_stability_row */
+    const char *meaning;
 } pl__csv_column;
 
 const pl__csv_column *pl__csv_columns(size_t *n);
