@@ -1,10 +1,10 @@
 /* The vocabulary head on gathered rows: log-probabilities of targets, arg max, and logits where they are asked for.
  *
  * Rows are taken in chunks: product into a [chunk, V] float32 workspace, then one block a row reduces its logits, then
- * targets whose row is in the chunk are read off. A row's tree is fixed by V alone (thread t takes elements t, t +
- * THREADS,
- * ... in order, threads merge as a binary tree), so its bits do not depend on the chunk. Sums are pairs of floats: a
- * sum and what its additions lost, so that log p of a sure token keeps its digits as well. */
+ * targets whose row is in the chunk are read off. A row's tree is fixed by V alone (thread t takes the elements t,
+ * t + THREADS, t + 2 THREADS and on in order, threads merge as a binary tree), so its bits do not depend on the chunk.
+ * Sums are pairs of floats: a sum and what its additions lost, so that log p of a sure token keeps its digits as well.
+ */
 #include <float.h>
 
 #include "cuda.h"

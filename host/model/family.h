@@ -47,6 +47,17 @@ typedef struct pl__slot_fact {
 } pl__slot_fact;
 const pl__slot_fact *pl__slot_facts(pl__slot slot);
 
+/* The bias of a norm or a matrix: the next slot, for each that the forward pass asks for. */
+static inline pl__slot pl__bias_slot(pl__slot slot)
+{
+    _Static_assert(PL__FINAL_NORM_BIAS == PL__FINAL_NORM + 1 && PL__NORM_1_BIAS == PL__NORM_1 + 1 &&
+                       PL__NORM_2_BIAS == PL__NORM_2 + 1 && PL__HEAD_BIAS == PL__HEAD + 1 &&
+                       PL__QKV_BIAS == PL__QKV + 1 && PL__OUT_BIAS == PL__OUT + 1 && PL__UP_BIAS == PL__UP + 1 &&
+                       PL__DOWN_BIAS == PL__DOWN + 1,
+                   "every bias stands behind its weight");
+    return (pl__slot)(slot + 1);
+}
+
 /* Which outputs of its slot a stored tensor fills. */
 typedef enum pl__part {
     PL__WHOLE,

@@ -26,7 +26,7 @@ static pl_status norm(const step *s, pl_count count, pl__slot slot, size_t layer
         .eps = (float)s->config->norm_eps,
         .x = x,
         .weight = weight(s, slot, layer)->view,
-        .bias = weight(s, (pl__slot)(slot + 1), layer)->view, /* every norm's bias stands behind its weight */
+        .bias = weight(s, pl__bias_slot(slot), layer)->view,
         .y = y,
     };
     return pl_op_norm(&s->model->processor, s->pass->stream, &args);
@@ -40,7 +40,7 @@ static pl_status linear(const step *s, pl__slot slot, size_t layer, pl_view x, p
         .count = PL_COUNT_TOKENS,
         .x = x,
         .weight = weight(s, slot, layer)->matrix,
-        .bias = weight(s, (pl__slot)(slot + 1), layer)->view,
+        .bias = weight(s, pl__bias_slot(slot), layer)->view,
         .activation = activation,
         .accumulate = accumulate,
         .y = y,
@@ -206,7 +206,7 @@ static pl_status head(const step *s)
         .counts = s->batch->counts,
         .x = normed,
         .weight = weight(s, PL__HEAD, 0)->matrix,
-        .bias = weight(s, PL__HEAD_BIAS, 0)->view,
+        .bias = weight(s, pl__bias_slot(PL__HEAD), 0)->view,
         .softcap = (float)s->config->logit_softcap,
         .target_rows = p->target_rows,
         .target_tokens = p->target_tokens,

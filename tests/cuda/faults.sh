@@ -60,7 +60,9 @@ export -f compile
 # $1 plug-in, $2 object that takes the place of the build tree's (or none).
 link() {
   local objects
-  objects=$(find "$build/tests/CMakeFiles/plumb_cuda_emulated.dir" "$build/tests/cuemu/CMakeFiles/cuemu.dir" -name '*.o')
+  # Of sources that are there: a build tree keeps the objects of files that have gone.
+  objects=$(find "$build/tests/CMakeFiles/plumb_cuda_emulated.dir" "$build/tests/cuemu/CMakeFiles/cuemu.dir" -name '*.o' |
+    while read -r object; do name=$(basename "$object" .o); [ -e "cuda/$name" ] || [ -e "tests/cuemu/$name" ] && echo "$object"; done)
   [ -z "${2:-}" ] || objects="$(grep -v "/$(basename "$2")\$" <<<"$objects") $2"
   # shellcheck disable=SC2086
   "${CXX:-c++}" -shared -Wl,-z,defs -o "$1" $objects -ldl -lpthread

@@ -2,27 +2,13 @@
 #ifndef PLUMB_TESTS_ENGINE_RANDOM_MODEL_H
 #define PLUMB_TESTS_ENGINE_RANDOM_MODEL_H
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/random.h"
 #include "device/chosen.h"
 #include "model/model.h"
-
-#define CHECK(call)                                                                                                    \
-    do {                                                                                                               \
-        if ((call) != PL_OK) fail_msg("%s: %s", #call, pl_error_text());                                               \
-    } while (0)
+#include "tests.h"
 
 typedef struct model_shape {
     const char *family; /* "gpt2" or "llama" */
@@ -56,10 +42,10 @@ static inline void put_tensor(pl_bytes *header, pl_bytes *data, const char *name
             x ^= x << 17;
             chunk[k] = mean + deviation * 1.7f * ((float)(x >> 40) / 8388608.0f - 1.0f);
         }
-        CHECK(pl_bytes_append(data, chunk, m * sizeof *chunk));
+        OK(pl_bytes_append(data, chunk, m * sizeof *chunk));
     }
-    CHECK(pl_bytes_format(header, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
-                          header->size ? "," : "", name, dims, begin, data->size));
+    OK(pl_bytes_format(header, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":[%s],\"data_offsets\":[%zu,%zu]}",
+                       header->size ? "," : "", name, dims, begin, data->size));
 }
 
 static inline void put_gpt2(pl_bytes *header, pl_bytes *data, const model_shape *s)
@@ -124,62 +110,50 @@ static inline void write_config(const char *folder, const model_shape *s)
     pl_bytes text = {0};
     char path[PL_PATH_MAX];
     if (strcmp(s->family, "gpt2") == 0)
-        CHECK(pl_bytes_format(&text,
-                              "{\"model_type\":\"gpt2\",\"n_embd\":%zu,\"n_head\":%zu,\"n_inner\":%zu,\"n_layer\":%zu,"
-                              "\"vocab_size\":%zu,\"n_positions\":%zu,\"bos_token_id\":0,\"eos_token_id\":0}",
-                              s->C, s->H, s->F, s->L, s->V, s->positions));
+        OK(pl_bytes_format(&text,
+                           "{\"model_type\":\"gpt2\",\"n_embd\":%zu,\"n_head\":%zu,\"n_inner\":%zu,\"n_layer\":%zu,"
+                           "\"vocab_size\":%zu,\"n_positions\":%zu,\"bos_token_id\":0,\"eos_token_id\":0}",
+                           s->C, s->H, s->F, s->L, s->V, s->positions));
     else
-        CHECK(pl_bytes_format(&text,
-                              "{\"model_type\":\"llama\",\"hidden_size\":%zu,\"num_attention_heads\":%zu,"
-                              "\"num_key_value_heads\":%zu,\"intermediate_size\":%zu,\"num_hidden_layers\":%zu,"
-                              "\"vocab_size\":%zu,\"max_position_embeddings\":%zu,\"tie_word_embeddings\":false,"
-                              "\"bos_token_id\":1,\"eos_token_id\":2}",
-                              s->C, s->H, s->G, s->F, s->L, s->V, s->positions));
-    CHECK(pl_path(path, "%s/config.json", folder));
-    CHECK(pl_file_replace(path, text.data, text.size));
+        OK(pl_bytes_format(&text,
+                           "{\"model_type\":\"llama\",\"hidden_size\":%zu,\"num_attention_heads\":%zu,"
+                           "\"num_key_value_heads\":%zu,\"intermediate_size\":%zu,\"num_hidden_layers\":%zu,"
+                           "\"vocab_size\":%zu,\"max_position_embeddings\":%zu,\"tie_word_embeddings\":false,"
+                           "\"bos_token_id\":1,\"eos_token_id\":2}",
+                           s->C, s->H, s->G, s->F, s->L, s->V, s->positions));
+    OK(pl_path(path, "%s/config.json", folder));
+    OK(pl_file_replace(path, text.data, text.size));
     pl_bytes_free(&text);
 }
 
 static inline void write_model(char folder[PL_PATH_MAX], const model_shape *s)
 {
-    const char *temporary = getenv("TMPDIR");
-    CHECK(pl_path(folder, "%s/plumb-engine-XXXXXX", temporary ? temporary : "/tmp"));
-    if (!mkdtemp(folder)) fail_msg("no temporary folder %s", folder);
+    make_folder(folder);
     pl_bytes header = {0}, data = {0}, file = {0};
     if (strcmp(s->family, "gpt2") == 0)
         put_gpt2(&header, &data, s);
     else
         put_llama(&header, &data, s);
     uint64_t size = (header.size + 2 + 7) / 8 * 8; /* padded with blanks, as the format asks for */
-    CHECK(pl_bytes_append(&file, &size, sizeof size));
-    CHECK(pl_bytes_format(&file, "{%s}%*s", header.data, (int)(size - header.size - 2), ""));
-    CHECK(pl_bytes_append(&file, data.data, data.size));
+    OK(pl_bytes_append(&file, &size, sizeof size));
+    OK(pl_bytes_format(&file, "{%s}%*s", header.data, (int)(size - header.size - 2), ""));
+    OK(pl_bytes_append(&file, data.data, data.size));
     char path[PL_PATH_MAX];
-    CHECK(pl_path(path, "%s/model.safetensors", folder));
-    CHECK(pl_file_replace(path, file.data, file.size));
+    OK(pl_path(path, "%s/model.safetensors", folder));
+    OK(pl_file_replace(path, file.data, file.size));
     pl_bytes_free(&header);
     pl_bytes_free(&data);
     pl_bytes_free(&file);
     write_config(folder, s);
 }
 
-static inline void remove_model(const char *folder)
-{
-    char path[PL_PATH_MAX];
-    CHECK(pl_path(path, "%s/model.safetensors", folder));
-    (void)unlink(path);
-    CHECK(pl_path(path, "%s/config.json", folder));
-    (void)unlink(path);
-    (void)rmdir(folder);
-}
-
 static inline void open_folder_as(random_model *m, const char *folder, int n_threads, pl_dtype compute)
 {
     pl_checkpoint *checkpoint;
     m->compute = compute;
-    CHECK(pl_processor_open(&m->processor, chosen_device(), n_threads));
-    CHECK(pl_checkpoint_open(&checkpoint, folder));
-    CHECK(pl_model_load(&m->model, &m->processor, checkpoint, compute));
+    OK(pl_processor_open(&m->processor, chosen_device(), n_threads));
+    OK(pl_checkpoint_open(&checkpoint, folder));
+    OK(pl_model_load(&m->model, &m->processor, checkpoint, compute));
     pl_checkpoint_close(checkpoint);
 }
 

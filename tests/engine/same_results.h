@@ -19,13 +19,20 @@ static inline void same_layers(float **a, float **b, size_t n_layers, size_t byt
 /* All that two calls gave for the same requests and capture; logit_rows 0: no logits. */
 static inline void same_all(const pl_results *a, const pl_results *b, size_t logit_rows, const char *which)
 {
-    size_t n = a->n_requests, n_tokens = a->token_indptr[a->choice_indptr[n]], row = a->C * sizeof(float);
+    size_t n = a->n_requests, n_choices = a->choice_indptr[n], n_tokens = a->token_indptr[n_choices];
+    size_t row = a->C * sizeof(float), word = sizeof(uint64_t);
+    if (a->n_all != b->n_all || a->n_all_ranges != b->n_all_ranges || a->tokens_in_requests != b->tokens_in_requests)
+        fail_msg("%s: other numbers of rows or tokens", which);
+    same_array(a->choice_indptr, b->choice_indptr, (n + 1) * word, "choice_indptr", which);
+    same_array(a->token_indptr, b->token_indptr, (n_choices + 1) * word, "token_indptr", which);
     same_array(a->log_probability, b->log_probability, n_tokens * sizeof(float), "log-probabilities", which);
     same_array(a->greedy, b->greedy, n_tokens, "greedy", which);
     same_layers(a->last, b->last, a->n_layers, n * row, "last", which);
     same_layers(a->label, b->label, a->n_layers, n * row, "label", which);
     same_layers(a->mean, b->mean, a->n_layers, n * row, "mean", which);
     same_layers(a->all, b->all, a->n_layers, a->n_all * row, "all", which);
+    same_array(a->all_indptr, b->all_indptr, (n + 1) * word, "all_indptr", which);
+    same_array(a->all_ranges, b->all_ranges, 2 * a->n_all_ranges * word, "all_ranges", which);
     same_array(a->logits, b->logits, logit_rows * a->V * sizeof(float), "logits", which);
 }
 

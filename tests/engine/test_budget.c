@@ -19,9 +19,9 @@ static int set_up(void **state)
     char folder[PL_PATH_MAX];
     write_model(folder, &shape);
     open_lazy(&f->lazy, folder);
-    remove_model(folder);
+    remove_folder(folder);
     ask(&f->q, QUESTIONS, shape.positions - 4, shape.V, 3);
-    CHECK(pl_engine_create(&f->engine, f->lazy.model, NULL));
+    OK(pl_engine_create(&f->engine, f->lazy.model, NULL));
     *state = f;
     return 0;
 }
@@ -72,7 +72,7 @@ static void everything_planned_fits(void **state)
     assert_true(refused > 0);
     assert_true(last.n_rows < 128 && last.tight);
     lazy_free_bytes = (size_t)1 << 34;
-    CHECK(pl__memory_plan(&memory, f->engine, &demand));
+    OK(pl__memory_plan(&memory, f->engine, &demand));
     assert_int_equal(memory.n_rows, 8192);
     assert_false(memory.tight);
 }
@@ -100,17 +100,17 @@ static void little_memory_changes_no_bit(void **state)
     const pl_capture capture = {.n_layers = 3, .layers = layers, .positions = PL_POSITION_LAST | PL_POSITION_MEAN};
     pl_results *roomy, *close_;
     lazy_free_bytes = (size_t)1 << 34;
-    CHECK(pl_engine_score(f->engine, f->q.requests, f->q.n, &capture, NULL, &roomy));
+    OK(pl_engine_score(f->engine, f->q.requests, f->q.n, &capture, NULL, &roomy));
     assert_true(f->engine->n_rows >= 256);
     size_t rows = f->engine->n_rows, pages = f->engine->pages.n_pages;
     /* Free, beside what the engine holds and may give back. */
     lazy_free_bytes = 0;
-    CHECK(pl_engine_score(f->engine, f->q.requests, f->q.n, &capture, NULL, &close_));
+    OK(pl_engine_score(f->engine, f->q.requests, f->q.n, &capture, NULL, &close_));
     assert_true(f->engine->n_rows < rows || f->engine->pages.n_pages < pages);
     same_all(roomy, close_, 0, "close");
     lazy_free_bytes = (size_t)1 << 34;
     pl_results_free(close_);
-    CHECK(pl_engine_score(f->engine, f->q.requests, f->q.n, &capture, NULL, &close_));
+    OK(pl_engine_score(f->engine, f->q.requests, f->q.n, &capture, NULL, &close_));
     same_all(roomy, close_, 0, "roomy again");
     pl_results_free(close_);
     pl_results_free(roomy);

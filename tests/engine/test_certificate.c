@@ -2,7 +2,8 @@
  * of batch and page pool, on any number of threads; and they are those of a plain forward pass over each whole path.
  * Every comparison is of bytes: a tolerance would hide what is promised. */
 #include "engine/questions.h"
-#include "model/batch_of.h"
+#include "engine/same_results.h"
+#include "model/outputs.h"
 
 typedef struct setting {
     size_t batch_tokens, kv_tokens;
@@ -18,107 +19,35 @@ static pl_results *score(random_model *m, const questions *q, const pl_capture *
                                  .kv_tokens = s->kv_tokens,
                                  .no_sharing = s->no_sharing,
                                  .shuffle_seed = s->seed};
-    CHECK(pl_engine_create(&engine, m->model, &options));
-    CHECK(pl_engine_score(engine, q->requests, q->n, capture, NULL, &results));
+    OK(pl_engine_create(&engine, m->model, &options));
+    OK(pl_engine_score(engine, q->requests, q->n, capture, NULL, &results));
     pl_engine_free(engine);
     return results;
 }
 
+/* For messages. */
+static const char *name_of(const setting *s, const char *what)
+{
+    static char text[160];
+    snprintf(text, sizeof text, "%s: batch_tokens %zu, kv_tokens %zu, no_sharing %d, seed %zu", what, s->batch_tokens,
+             s->kv_tokens, s->no_sharing, (size_t)s->seed);
+    return text;
+}
+
 static void same_bytes(const void *a, const void *b, size_t n, const char *what, const setting *s)
 {
-    if (!a != !b || (a && memcmp(a, b, n)))
-        fail_msg("%s differ: batch_tokens %zu, kv_tokens %zu, no_sharing %d, seed %zu", what, s->batch_tokens,
-                 s->kv_tokens, s->no_sharing, (size_t)s->seed);
+    same_array(a, b, n, what, name_of(s, "engine"));
 }
 
-static void same_states(float **a, float **b, size_t n_layers, size_t n, const char *what, const setting *s)
+/* A pass over one whole path, without the engine. */
+static outputs run_plain(random_model *m, const int32_t *ids, size_t n)
 {
-    assert_true(!a == !b);
-    for (size_t l = 0; a && l < n_layers; l++) same_bytes(a[l], b[l], n * sizeof(float), what, s);
-}
-
-static void same_results(const pl_results *a, const pl_results *b, bool logits_all, const setting *s)
-{
-    size_t n = a->n_requests, n_choices = a->choice_indptr[n], n_tokens = a->token_indptr[n_choices];
-    assert_int_equal(a->n_all, b->n_all);
-    assert_int_equal(a->n_all_ranges, b->n_all_ranges);
-    assert_int_equal(a->tokens_in_requests, b->tokens_in_requests);
-    same_bytes(a->choice_indptr, b->choice_indptr, (n + 1) * sizeof(uint64_t), "choice_indptr", s);
-    same_bytes(a->token_indptr, b->token_indptr, (n_choices + 1) * sizeof(uint64_t), "token_indptr", s);
-    same_bytes(a->log_probability, b->log_probability, n_tokens * sizeof(float), "log-probabilities", s);
-    same_bytes(a->greedy, b->greedy, n_tokens, "greedy", s);
-    same_states(a->last, b->last, a->n_layers, n * a->C, "last", s);
-    same_states(a->label, b->label, a->n_layers, n * a->C, "label", s);
-    same_states(a->mean, b->mean, a->n_layers, n * a->C, "mean", s);
-    same_states(a->all, b->all, a->n_layers, a->n_all * a->C, "all", s);
-    same_bytes(a->all_indptr, b->all_indptr, (n + 1) * sizeof(uint64_t), "all_indptr", s);
-    same_bytes(a->all_ranges, b->all_ranges, 2 * a->n_all_ranges * sizeof(uint64_t), "all_ranges", s);
-    same_bytes(a->logits, b->logits, (logits_all ? a->n_all : n) * a->V * sizeof(float), "logits", s);
-}
-
-/* ---- A plain pass over one path ------------------------------------------------------------------------------ */
-
-typedef struct plain {
-    float *hidden, *logits, *log_probability; /* [L + 2][n, C], [n, V], [n - 1]: of token i + 1 after row i */
-} plain;
-
-static plain run_plain(random_model *m, const int32_t *ids, size_t n)
-{
-    const pl_processor *processor = &m->processor;
-    const pl_config *c = pl_model_config(m->model);
-    const pl_backend *ops = processor->ops;
-    size_t n_states = c->L + 2, n_pages = (n + PL_PAGE - 1) / PL_PAGE;
     const sequence one = {.ids = ids, .n = n};
-    size_t *layers = calloc(n_states, sizeof *layers);
-    pl_view *into = calloc(n_states, sizeof *into), log_probability;
-    pl_activations *activations;
-    pl_stream *stream;
-    batch_of b;
-    pl_kv *kv;
-    CHECK(ops->stream_create(processor->device, &stream));
-    CHECK(ops->kv_create(processor->device, &kv, c->L, c->G, c->D, n_pages, pl_dtype_storage(m->compute)));
-    CHECK(batch_make(&b, processor, stream, &one, 1, 1, n_pages));
-    CHECK(pl_activations_create(&activations, m->model, n, n, true));
-    CHECK(pl_view_create(processor, &log_probability, 1, n, PL_F32));
-    for (size_t l = 0; l < n_states; l++) {
-        layers[l] = l;
-        CHECK(pl_view_create(processor, &into[l], n, c->C, PL_F32));
-    }
-    pl_view logits = pl_activations_logits(activations);
-    pl_tap tap = {.counts = b.batch.counts, .rows = b.rows, .n_layers = n_states, .layers = layers, .into = into};
-    pl_pass pass = {.stream = stream,
-                    .batch = b.batch,
-                    .kv = kv,
-                    .activations = activations,
-                    .n_taps = 1,
-                    .taps = &tap,
-                    .head_rows = b.rows,
-                    .target_rows = b.target_rows,
-                    .target_tokens = b.target_tokens,
-                    .log_probability = log_probability,
-                    .logits = logits};
-    CHECK(pl_model_forward(m->model, &pass));
-    plain p = {calloc(n_states * n * c->C, sizeof(float)), calloc(n * c->V, sizeof(float)), calloc(n, sizeof(float))};
-    for (size_t l = 0; l < n_states; l++) CHECK(pl_download(processor, stream, p.hidden + l * n * c->C, into[l]));
-    CHECK(pl_download(processor, stream, p.logits, logits));
-    CHECK(pl_download(processor, stream, p.log_probability, log_probability));
-    CHECK(ops->stream_wait(stream));
-    for (size_t l = 0; l < n_states; l++) pl_view_free(processor, &into[l]);
-    pl_view_free(processor, &log_probability);
-    pl_activations_free(activations);
-    batch_free(&b);
-    ops->kv_free(kv);
-    ops->stream_free(stream);
-    free(layers);
-    free(into);
-    return p;
-}
-
-static void free_plain(plain *p)
-{
-    free(p->hidden);
-    free(p->logits);
-    free(p->log_probability);
+    pl_kv *kv = kv_for(m->model, 1);
+    outputs o;
+    run_model(&o, m->model, kv, &one, 1, 1);
+    m->processor.ops->kv_free(kv);
+    return o;
 }
 
 /* The row of token t of a request: its prompt, then each choice's scored tokens. */
@@ -136,7 +65,7 @@ static void check_prompt(random_model *m, const pl_request *request, size_t r, c
                          const pl_capture *capture, const setting *s)
 {
     size_t C = results->C, n = request->n;
-    plain p = run_plain(m, request->ids, n);
+    outputs p = run_plain(m, request->ids, n);
     for (size_t l = 0; l < capture->n_layers; l++) {
         const float *hidden = p.hidden + capture->layers[l] * n * C;
         same_bytes(results->last[l] + r * C, hidden + (n - 1) * C, C * sizeof(float), "last and plain", s);
@@ -156,7 +85,7 @@ static void check_prompt(random_model *m, const pl_request *request, size_t r, c
     }
     same_bytes(results->logits + r * results->V, p.logits + (n - 1) * results->V, results->V * sizeof(float),
                "logits and plain", s);
-    free_plain(&p);
+    outputs_free(&p);
 }
 
 static void check_choice(random_model *m, const pl_request *request, size_t r, size_t c, size_t t,
@@ -165,7 +94,7 @@ static void check_choice(random_model *m, const pl_request *request, size_t r, s
     const pl_choice *choice = &request->choices[c];
     size_t C = results->C, n = choice->n, V = results->V;
     uint64_t token = results->token_indptr[results->choice_indptr[r] + c];
-    plain p = run_plain(m, choice->ids, n);
+    outputs p = run_plain(m, choice->ids, n);
     same_bytes(results->log_probability + token, p.log_probability + choice->first - 1,
                (n - choice->first) * sizeof(float), "log-probabilities and plain", s);
     for (size_t i = choice->first; i < n; i++) {
@@ -183,7 +112,7 @@ static void check_choice(random_model *m, const pl_request *request, size_t r, s
             same_bytes(results->all[l] + row_of(results, r, t + i - choice->first) * C, hidden + i * C,
                        C * sizeof(float), "all of a choice and plain", s);
     }
-    free_plain(&p);
+    outputs_free(&p);
 }
 
 enum { VARIANTS = 6 }; /* alone or not, shuffled or not, two small page pools */
@@ -198,7 +127,7 @@ static void certify(const model_shape *shape, pl_dtype compute, size_t n_questio
     write_model(folder, shape);
     open_folder_as(&models[0], folder, 1, compute);
     open_folder_as(&models[1], folder, 2, compute);
-    remove_model(folder);
+    remove_folder(folder);
     ask(q, n_questions, shape->positions - 4, shape->V, (uint32_t)shape->C);
 
     const size_t layers[] = {0, 1, shape->L, shape->L + 1};
@@ -230,7 +159,7 @@ static void certify(const model_shape *shape, pl_dtype compute, size_t n_questio
             /* Two threads in large steps only: on a busy machine each parallel loop waits for the other core. */
             size_t threads = sizes[i] >= 96 && variant >= 2;
             pl_results *other = score(&models[threads], q, &capture, &s);
-            same_results(first, other, false, &s);
+            same_all(first, other, first->n_requests, name_of(&s, "engine"));
             if (s.no_sharing)
                 assert_int_equal(other->tokens_computed, other->tokens_in_requests);
             else if (!s.kv_tokens)
@@ -260,7 +189,7 @@ static void certify(const model_shape *shape, pl_dtype compute, size_t n_questio
                    shape->V * sizeof(float), "logits of all and last", &plainly);
     const setting alone = {.batch_tokens = 330, .no_sharing = true, .seed = 5};
     pl_results *again = score(&models[1], q, &capture, &alone);
-    same_results(every, again, true, &alone);
+    same_all(every, again, every->n_all, name_of(&alone, "engine"));
     pl_results_free(again);
     pl_results_free(every);
     pl_results_free(first);

@@ -31,7 +31,7 @@ static void certify(bool fickle, bool late, const model_shape *shape)
         open_lazy(&m, folder);
     else
         open_folder(&m, folder, 1);
-    remove_model(folder);
+    remove_folder(folder);
     if (fickle) {
         backend = pl_backend_cpu;
         honest_linear = backend.unchecked.linear;
@@ -44,7 +44,7 @@ static void certify(bool fickle, bool late, const model_shape *shape)
         assert_int_equal(status, PL_E_DEVICE);
         assert_non_null(strstr(pl_error_text(), "PLUMB_CUDA_PRODUCT=own"));
     } else {
-        CHECK(status);
+        OK(status);
         assert_int_equal(certificate.n_paths, 24);
         assert_true(certificate.n_tokens >= 24);
     }

@@ -12,7 +12,7 @@ static void open_small(random_model *m)
     char folder[PL_PATH_MAX];
     write_model(folder, &small);
     open_folder(m, folder, 1);
-    remove_model(folder);
+    remove_folder(folder);
 }
 
 static pl_generation *generate(random_model *m, const pl_request *requests, size_t n, size_t max_tokens, int32_t eos,
@@ -20,8 +20,8 @@ static pl_generation *generate(random_model *m, const pl_request *requests, size
 {
     pl_engine *engine;
     pl_generation *out;
-    CHECK(pl_engine_create(&engine, m->model, options));
-    CHECK(pl_engine_generate(engine, NULL, requests, n, max_tokens, NULL, 0, &eos, 1, NULL, &out));
+    OK(pl_engine_create(&engine, m->model, options));
+    OK(pl_engine_generate(engine, NULL, requests, n, max_tokens, NULL, 0, &eos, 1, NULL, &out));
     pl_engine_free(engine);
     return out;
 }
@@ -32,8 +32,8 @@ static void arg_max(random_model *m, const pl_request *requests, size_t n, int32
     pl_engine *engine;
     pl_results *results;
     const pl_capture capture = {.logits_last = true};
-    CHECK(pl_engine_create(&engine, m->model, NULL));
-    CHECK(pl_engine_score(engine, requests, n, &capture, NULL, &results));
+    OK(pl_engine_create(&engine, m->model, NULL));
+    OK(pl_engine_score(engine, requests, n, &capture, NULL, &results));
     for (size_t i = 0; i < n; i++) {
         const float *logits = results->logits + i * results->V;
         best[i] = 0;
@@ -111,14 +111,14 @@ static void positions_end_a_continuation(void **state)
     pl_generations_free(out, 3);
 
     pl_engine *engine;
-    CHECK(pl_engine_create(&engine, m.model, NULL));
+    OK(pl_engine_create(&engine, m.model, NULL));
     requests[1].n = 151;
     assert_int_equal(pl_engine_generate(engine, NULL, requests, 3, 5, NULL, 0, NULL, 0, NULL, &out), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "request 1, prompt: 151 tokens are longer than the model's 150 positions"));
     ids[2] = 60;
     assert_int_equal(pl_engine_generate(engine, NULL, requests, 1, 5, NULL, 0, NULL, 0, NULL, &out), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "request 0, prompt, position 2: token id 60 is outside"));
-    CHECK(pl_engine_generate(engine, NULL, requests, 0, 5, NULL, 0, NULL, 0, NULL, &out));
+    OK(pl_engine_generate(engine, NULL, requests, 0, 5, NULL, 0, NULL, 0, NULL, &out));
     pl_generations_free(out, 0);
     pl_engine_free(engine);
     close_model(&m);
@@ -129,14 +129,14 @@ static size_t feed(const pl_tokenizer *tokenizer, const char *text, const char *
                    pl_generation *out)
 {
     pl_ids ids = {0};
-    CHECK(pl_tokenizer_encode(tokenizer, text, strlen(text), false, &ids));
+    OK(pl_tokenizer_encode(tokenizer, text, strlen(text), false, &ids));
     const pl__ending ending = {tokenizer, stops, n_stops, ids.n, 0, NULL, 0};
     pl__continuation c;
     pl__pages pages = {0};
     size_t taken = 0;
     *out = (pl_generation){0};
-    CHECK(pl__continuation_open(&c, &ending, 1, out));
-    while (c.active) CHECK(pl__continuation_accept(&c, &ending, ids.data[taken++]));
+    OK(pl__continuation_open(&c, &ending, 1, out));
+    while (c.active) OK(pl__continuation_accept(&c, &ending, ids.data[taken++]));
     pl__continuation_close(&c, &pages);
     pl_ids_free(&ids);
     return taken;
@@ -153,8 +153,8 @@ static void every_stop_id_ends(void **state)
         pl__pages pages = {0};
         pl_generation out = {0};
         size_t taken = 0;
-        CHECK(pl__continuation_open(&c, &ending, 1, &out));
-        while (c.active) CHECK(pl__continuation_accept(&c, &ending, chain[taken++]));
+        OK(pl__continuation_open(&c, &ending, 1, &out));
+        while (c.active) OK(pl__continuation_accept(&c, &ending, chain[taken++]));
         assert_int_equal(taken, n_eos == 3 ? 3 : 4);
         assert_int_equal(out.ids.n, n_eos == 3 ? 2 : 4);
         assert_int_equal(out.stopped, n_eos == 3);
@@ -169,8 +169,8 @@ static void texts_end_before_the_earliest_stop(void **state)
     (void)state;
     char folder[PL_PATH_MAX];
     pl_tokenizer *tokenizer;
-    CHECK(pl_path(folder, "%s/tests/golden/tokenizers/gpt2", PLUMB_SOURCE_DIR));
-    CHECK(pl_tokenizer_open(&tokenizer, folder));
+    OK(pl_path(folder, "%s/tests/golden/tokenizers/gpt2", PLUMB_SOURCE_DIR));
+    OK(pl_tokenizer_open(&tokenizer, folder));
     const struct {
         const char *text, *stops[2], *expected;
         bool stopped;
@@ -200,9 +200,9 @@ static bool data_folder(char folder[PL_PATH_MAX], const char *name)
 {
     const char *data = getenv("PLUMB_DATA");
     if (data)
-        CHECK(pl_path(folder, "%s/%s", data, name));
+        OK(pl_path(folder, "%s/%s", data, name));
     else
-        CHECK(pl_path(folder, "%s/../shared/data/%s", PLUMB_SOURCE_DIR, name));
+        OK(pl_path(folder, "%s/../shared/data/%s", PLUMB_SOURCE_DIR, name));
     return pl_folder_exists(folder);
 }
 
@@ -217,19 +217,19 @@ static void a_trained_model_tells_its_story(void **state)
     pl_generation *out;
     pl_bytes expected = {0};
     open_folder(&m, folder, 1);
-    CHECK(pl_tokenizer_open(&tokenizer, folder));
-    CHECK(pl_path(path, "%s/expected_greedy_200.txt", folder));
-    CHECK(pl_file_read(&expected, path, 1 << 20));
+    OK(pl_tokenizer_open(&tokenizer, folder));
+    OK(pl_path(path, "%s/expected_greedy_200.txt", folder));
+    OK(pl_file_read(&expected, path, 1 << 20));
     while (expected.size && expected.data[expected.size - 1] == '\n') expected.data[--expected.size] = 0;
     const int32_t end = pl_tokenizer_eos(tokenizer), bos = pl_tokenizer_bos(tokenizer);
     const pl_request request = {.ids = &bos, .n = 1, .gold = SIZE_MAX};
     const char *stop = "Lily was sad";
-    CHECK(pl_engine_create(&engine, m.model, NULL));
-    CHECK(pl_engine_generate(engine, tokenizer, &request, 1, 200, NULL, 0, &end, 1, NULL, &out));
+    OK(pl_engine_create(&engine, m.model, NULL));
+    OK(pl_engine_generate(engine, tokenizer, &request, 1, 200, NULL, 0, &end, 1, NULL, &out));
     assert_int_equal(out->ids.n, 200);
     assert_string_equal(out->text, expected.data);
     pl_generations_free(out, 1);
-    CHECK(pl_engine_generate(engine, tokenizer, &request, 1, 200, &stop, 1, NULL, 0, NULL, &out));
+    OK(pl_engine_generate(engine, tokenizer, &request, 1, 200, &stop, 1, NULL, 0, NULL, &out));
     assert_true(out->stopped && out->ids.n < 200);
     *strstr(expected.data, stop) = 0;
     assert_string_equal(out->text, expected.data);

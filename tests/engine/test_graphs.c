@@ -25,7 +25,7 @@ static int set_up(void **state)
     write_model(folder, &shape);
     open_folder(&f->plain, folder, 1);
     open_recording(&f->lazy, folder, PL_F32);
-    remove_model(folder);
+    remove_folder(folder);
     ask(&f->q, n_questions(), shape.positions - 4, shape.V, 7);
     *state = f;
     return 0;
@@ -43,7 +43,7 @@ static int tear_down(void **state)
 static pl_engine *engine_of(random_model *m, pl_engine_options options)
 {
     pl_engine *engine;
-    CHECK(pl_engine_create(&engine, m->model, &options));
+    OK(pl_engine_create(&engine, m->model, &options));
     return engine;
 }
 
@@ -95,9 +95,9 @@ static void late_steps_give_the_same_bits(void **state)
             const pl_capture *capture = &captures[i % 4];
             size_t n = i < 8 ? f->q.n : f->q.n / 2; /* a smaller call in between */
             pl_results *a, *b, *c;
-            CHECK(pl_engine_score(direct, f->q.requests, n, capture, NULL, &a));
-            CHECK(pl_engine_score(late, f->q.requests, n, capture, NULL, &b));
-            CHECK(pl_engine_score(off, f->q.requests, n, capture, NULL, &c));
+            OK(pl_engine_score(direct, f->q.requests, n, capture, NULL, &a));
+            OK(pl_engine_score(late, f->q.requests, n, capture, NULL, &b));
+            OK(pl_engine_score(off, f->q.requests, n, capture, NULL, &c));
             size_t rows = capture->logits_last ? n : capture->logits_all ? a->n_all : 0;
             same_all(a, b, rows, "recorded");
             same_all(a, c, rows, "recordings off");
@@ -121,7 +121,7 @@ static void few_recordings_serve_many_steps(void **state)
     size_t steps = 0;
     for (size_t i = 0; i < (small_sizes() ? 2 : 4); i++) {
         pl_results *results;
-        CHECK(pl_engine_score(engine, f->q.requests, f->q.n, NULL, NULL, &results));
+        OK(pl_engine_score(engine, f->q.requests, f->q.n, NULL, NULL, &results));
         steps += results->n_batches;
         pl_results_free(results);
     }
@@ -146,8 +146,8 @@ static void the_least_recently_used_goes(void **state)
                         if (set >> l & 1) layers[n++] = l;
                     const pl_capture capture = {.n_layers = n, .layers = layers, .positions = (unsigned)position};
                     pl_results *a, *b;
-                    CHECK(pl_engine_score(direct, f->q.requests + 1, 1, &capture, NULL, &a));
-                    CHECK(pl_engine_score(engine, f->q.requests + 1, 1, &capture, NULL, &b));
+                    OK(pl_engine_score(direct, f->q.requests + 1, 1, &capture, NULL, &a));
+                    OK(pl_engine_score(engine, f->q.requests + 1, 1, &capture, NULL, &b));
                     same_all(a, b, 0, "recorded");
                     pl_results_free(a);
                     pl_results_free(b);
@@ -165,8 +165,8 @@ static void generations_are_the_same(void **state)
     pl_engine *direct = direct_engine_of(&f->plain, (pl_engine_options){.batch_tokens = 50}),
               *late = engine_of(&f->lazy, (pl_engine_options){.batch_tokens = 50});
     pl_generation *a, *b;
-    CHECK(pl_engine_generate(direct, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, NULL, 0, NULL, &a));
-    CHECK(pl_engine_generate(late, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, NULL, 0, NULL, &b));
+    OK(pl_engine_generate(direct, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, NULL, 0, NULL, &a));
+    OK(pl_engine_generate(late, NULL, f->q.requests, f->q.n, small_sizes() ? 6 : 20, NULL, 0, NULL, 0, NULL, &b));
     for (size_t i = 0; i < f->q.n; i++) {
         assert_int_equal(a[i].ids.n, b[i].ids.n);
         assert_memory_equal(a[i].ids.data, b[i].ids.data, a[i].ids.n * sizeof *a[i].ids.data);

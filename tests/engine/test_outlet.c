@@ -22,7 +22,7 @@ static int set_up(void **state)
     write_model(folder, &shape);
     open_folder(&f->models[0], folder, 1);
     open_recording(&f->models[1], folder, PL_F32);
-    remove_model(folder);
+    remove_folder(folder);
     ask(&f->q, small_sizes() ? 4 : QUESTIONS, shape.positions - 4, shape.V, 11);
     *state = f;
     return 0;
@@ -92,13 +92,13 @@ static void as_type(void *out, const float *in, size_t n, pl_dtype dtype)
     pl_processor processor;
     pl_stream *stream;
     pl_view x, y;
-    CHECK(pl_processor_open(&processor, "cpu", 1));
-    CHECK(processor.ops->stream_create(processor.device, &stream));
-    CHECK(pl_view_create(&processor, &x, 1, n, PL_F32));
-    CHECK(pl_view_create(&processor, &y, 1, n, dtype));
-    CHECK(pl_upload(&processor, stream, x, in));
-    CHECK(pl_op_convert(&processor, stream, &(pl_convert_args){.x = x, .y = y}));
-    CHECK(pl_download(&processor, stream, out, y));
+    OK(pl_processor_open(&processor, "cpu", 1));
+    OK(processor.ops->stream_create(processor.device, &stream));
+    OK(pl_view_create(&processor, &x, 1, n, PL_F32));
+    OK(pl_view_create(&processor, &y, 1, n, dtype));
+    OK(pl_upload(&processor, stream, x, in));
+    OK(pl_op_convert(&processor, stream, &(pl_convert_args){.x = x, .y = y}));
+    OK(pl_download(&processor, stream, out, y));
     pl_view_free(&processor, &x);
     pl_view_free(&processor, &y);
     processor.ops->stream_free(stream);
@@ -131,8 +131,8 @@ static void streamed_is_what_results_hold(void **state)
         for (size_t tokens = small_sizes() ? 200 : 20; tokens <= (small_sizes() ? 200 : 4000); tokens *= 10) {
             const pl_engine_options options = {.batch_tokens = tokens, .shuffle_seed = tokens == 200 ? 5 : 0};
             pl_engine *engine, *plain;
-            CHECK(pl_engine_create(&engine, f->models[device].model, &options));
-            CHECK(pl_engine_create(&plain, f->models[0].model, &options));
+            OK(pl_engine_create(&engine, f->models[device].model, &options));
+            OK(pl_engine_create(&plain, f->models[0].model, &options));
             for (size_t i = 0; i < (small_sizes() ? 3 : 6); i++) {
                 pl_dtype dtype = types[i % 3];
                 all_layers(layers, &capture, i == 4 ? PL_POSITION_MEAN : PL_POSITION_ALL | PL_POSITION_LAST);
@@ -140,7 +140,7 @@ static void streamed_is_what_results_hold(void **state)
                 capture.logits_all = i == 1;
                 capture.logits_last = i == 2 || i == 4;
                 pl_results *held, *results;
-                CHECK(pl_engine_score(plain, f->q.requests, f->q.n, &capture, NULL, &held));
+                OK(pl_engine_score(plain, f->q.requests, f->q.n, &capture, NULL, &held));
                 size_t logit_rows = capture.logits_all ? held->n_all : capture.logits_last ? f->q.n : 0;
                 bowl b = {.n_layers = capture.n_layers,
                           .C = shape.C,
@@ -150,7 +150,7 @@ static void streamed_is_what_results_hold(void **state)
                           .pause_us = i == 3 && tokens > 100 ? 2000 : 0};
                 const pl_sink sink = {.context = &b, .dtype = dtype, .begin = begin, .rows = take};
                 capture.sink = &sink;
-                CHECK(pl_engine_score(engine, f->q.requests, f->q.n, &capture, NULL, &results));
+                OK(pl_engine_score(engine, f->q.requests, f->q.n, &capture, NULL, &results));
                 assert_null(results->all);
                 assert_null(results->logits);
                 assert_int_equal(results->n_all, held->n_all);
@@ -174,7 +174,7 @@ static void a_failing_sink_ends_the_call(void **state)
     all_layers(layers, &capture, PL_POSITION_ALL);
     for (size_t device = on_cuda(); device < 2; device++) {
         pl_engine *engine;
-        CHECK(pl_engine_create(&engine, f->models[device].model, &(pl_engine_options){.batch_tokens = 64}));
+        OK(pl_engine_create(&engine, f->models[device].model, &(pl_engine_options){.batch_tokens = 64}));
         for (size_t after = 1; after < (small_sizes() ? 30 : 2000); after = after * 3 + 5) {
             bowl b = {.n_layers = 14, .C = shape.C, .V = shape.V, .row_bytes = shape.C * 4, .fail_after = after};
             const pl_sink sink = {.context = &b, .dtype = PL_F32, .begin = begin, .rows = take};
@@ -196,9 +196,9 @@ static void a_failing_sink_ends_the_call(void **state)
         const pl_sink sink = {.context = &b, .dtype = PL_F32, .begin = begin, .rows = take};
         pl_results *held, *results;
         capture.sink = NULL;
-        CHECK(pl_engine_score(engine, f->q.requests, f->q.n, &capture, NULL, &held));
+        OK(pl_engine_score(engine, f->q.requests, f->q.n, &capture, NULL, &held));
         capture.sink = &sink;
-        CHECK(pl_engine_score(engine, f->q.requests, f->q.n, &capture, NULL, &results));
+        OK(pl_engine_score(engine, f->q.requests, f->q.n, &capture, NULL, &results));
         compare(held, &b, 0, PL_F32, "after failures");
         pl_results_free(held);
         pl_results_free(results);
@@ -222,7 +222,7 @@ static void a_sink_that_does_not_begin(void **state)
     const pl_capture capture = {.n_layers = 1, .layers = &layer, .positions = PL_POSITION_ALL, .sink = &sink};
     pl_engine *engine;
     pl_results *results;
-    CHECK(pl_engine_create(&engine, f->models[0].model, NULL));
+    OK(pl_engine_create(&engine, f->models[0].model, NULL));
     assert_int_equal(pl_engine_score(engine, f->q.requests, 2, &capture, NULL, &results), PL_E_IO);
     assert_string_equal(pl_error_text(), "no room");
     pl_engine_free(engine);

@@ -14,10 +14,10 @@ static void open_model(pl_model **model, pl_processor *processor, const char *fo
                        alteration *alter)
 {
     pl_checkpoint *checkpoint;
-    CHECK(pl_processor_open(processor, chosen_device(), 2));
-    CHECK(pl_checkpoint_open(&checkpoint, folder));
+    OK(pl_processor_open(processor, chosen_device(), 2));
+    OK(pl_checkpoint_open(&checkpoint, folder));
     if (alter) alter(&checkpoint->config);
-    CHECK(pl_model_load(model, processor, checkpoint, compute));
+    OK(pl_model_load(model, processor, checkpoint, compute));
     pl_checkpoint_close(checkpoint);
 }
 
@@ -27,7 +27,7 @@ static void test_folder(void **state)
     pl_bytes text;
     pl_processor processor;
     pl_model *model;
-    CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
+    OK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
     open_model(&model, &processor, folder, PL_F32, NULL);
     pl_safetensors *golden = golden_open(&text, folder);
 
@@ -54,7 +54,7 @@ static void test_same_bits(void **state)
     pl_bytes text;
     pl_processor processor;
     pl_model *model;
-    CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
+    OK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
     open_model(&model, &processor, folder, PL_F32, NULL);
     pl_safetensors *golden = golden_open(&text, folder);
     size_t n, m;
@@ -121,7 +121,7 @@ static double distance_of(const char *folder, pl_dtype compute, alteration *alte
 static void test_rounded(void **state)
 {
     char folder[PL_PATH_MAX];
-    CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
+    OK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
     for (size_t i = 0; i < sizeof roundings / sizeof *roundings; i++) {
         pl_dtype compute = roundings[i].compute;
         if (on_emulator() && compute != PL_BF16 && strcmp(*state, "gpt2") && strcmp(*state, "llama-grouped")) continue;

@@ -70,16 +70,16 @@ static void misplace(pl_model *model, const pl_checkpoint *checkpoint, const cha
     const pl_backend *ops = model->processor.ops;
     const pl_config *c = &model->config;
     pl_stream *stream;
-    CHECK(ops->stream_create(model->processor.device, &stream));
+    OK(ops->stream_create(model->processor.device, &stream));
     for (size_t layer = 0; layer < c->L; layer++) {
         char full[128];
         snprintf(full, sizeof full, "model.layers.%zu.%s", layer, name);
         const pl_tensor *t = pl_safetensors_find(checkpoint->tensors, full);
         assert_non_null(t);
         const uint8_t *data = t->data + from * t->dims[1] * pl_dtype_bytes(t->dtype);
-        CHECK(pl_weight_set(&model->processor, stream, pl__model_weight(model, slot, layer)->matrix, to, n, data,
-                            t->dtype, PL_LAYOUT_OUT_IN));
-        CHECK(ops->stream_wait(stream));
+        OK(pl_weight_set(&model->processor, stream, pl__model_weight(model, slot, layer)->matrix, to, n, data, t->dtype,
+                         PL_LAYOUT_OUT_IN));
+        OK(ops->stream_wait(stream));
     }
     ops->stream_free(stream);
 }
@@ -190,11 +190,11 @@ static void test_mutant(void **state)
     pl_processor processor;
     pl_checkpoint *checkpoint;
     pl_model *model;
-    CHECK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, m->folder));
-    CHECK(pl_processor_open(&processor, "cpu", 1));
-    CHECK(pl_checkpoint_open(&checkpoint, folder));
+    OK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, m->folder));
+    OK(pl_processor_open(&processor, "cpu", 1));
+    OK(pl_checkpoint_open(&checkpoint, folder));
     if (m->before) m->before(checkpoint);
-    CHECK(pl_model_load(&model, &processor, checkpoint, PL_F32));
+    OK(pl_model_load(&model, &processor, checkpoint, PL_F32));
     if (m->after) m->after(model, checkpoint);
     pl_safetensors *golden = golden_open(&text, folder);
 

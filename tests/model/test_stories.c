@@ -14,11 +14,11 @@ static void open_stories(pl_model **model, pl_processor *processor)
 {
     char folder[PL_PATH_MAX];
     pl_checkpoint *checkpoint;
-    CHECK(data_path(folder, ""));
+    OK(data_path(folder, ""));
     if (!pl_folder_exists(folder)) skip();
-    CHECK(pl_processor_open(processor, chosen_device(), 0));
-    CHECK(pl_checkpoint_open(&checkpoint, folder));
-    CHECK(pl_model_load(model, processor, checkpoint, PL_F32));
+    OK(pl_processor_open(processor, chosen_device(), 0));
+    OK(pl_checkpoint_open(&checkpoint, folder));
+    OK(pl_model_load(model, processor, checkpoint, PL_F32));
     pl_checkpoint_close(checkpoint);
 }
 
@@ -34,9 +34,9 @@ static void test_states(void **state)
     char path[PL_PATH_MAX];
     pl_map map;
     pl_safetensors *reference;
-    CHECK(data_path(path, "/reference.safetensors"));
-    CHECK(pl_file_map(&map, path));
-    CHECK(pl_safetensors_parse(&reference, map.data, map.size, path));
+    OK(data_path(path, "/reference.safetensors"));
+    OK(pl_file_map(&map, path));
+    OK(pl_safetensors_parse(&reference, map.data, map.size, path));
     const pl_tensor *stored = pl_safetensors_find(reference, "input_ids");
     assert_int_equal(stored->bytes, T * sizeof(int64_t));
     int32_t ids[T];
@@ -77,14 +77,14 @@ static void test_states(void **state)
 static void test_greedy(void **state)
 {
     (void)state;
-    enum { STEPS = 200, MOST = GOLDEN_PAGES * PL_PAGE };
+    enum { STEPS = 200, MOST = PATH_PAGES * PL_PAGE };
     pl_processor processor;
     pl_model *model;
     open_stories(&model, &processor);
     char path[PL_PATH_MAX];
     json_t *expected;
-    CHECK(data_path(path, "/expected_greedy_ids.json"));
-    CHECK(pl_json_read(&expected, path, 1 << 20));
+    OK(data_path(path, "/expected_greedy_ids.json"));
+    OK(pl_json_read(&expected, path, 1 << 20));
     size_t n = json_array_size(expected);
     assert_true(n >= STEPS);
 
