@@ -91,6 +91,11 @@ for file in host/*/*.[ch] host/device/cpu/*.[ch] cuda/*; do
   awk -v f="$file" '/^\{/ {start=NR} /^\}/ {if (start && NR-start > 150) {printf "layering: %s:%d: a function of %d lines (150 at most)\n", f, start, NR-start; bad=1} start=0} END {exit bad}' "$file" || bad=1
 done
 
+# Every environment variable that the program reads stands in the reference page.
+while read -r variable; do
+  grep -qE "^\|.*\`$variable\`.*\|.*\|" experiments/REFERENCE.md || breach "experiments/REFERENCE.md does not name the environment variable $variable"
+done < <(grep -rhoE 'getenv\("[A-Z_0-9]+"\)' host cuda experiments | sed 's/.*"\(.*\)".*/\1/' | sort -u)
+
 # The top level is fixed.
 extra=$(git ls-files 2>/dev/null | cut -d/ -f1 | sort -u | grep -vxE 'cuda|host|experiments|results|tests|CMakeLists\.txt|README\.md|LICENSE|\..*')
 [ -z "$extra" ] || breach "outside the agreed top level: $extra"
