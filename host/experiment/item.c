@@ -87,6 +87,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     *out = (pl__items){.arena = arena};
     builder b;
     size_t *permutation = NULL, *shots = NULL;
+    uint64_t seed = pl_draw_seed(plan->spec->seed, task->task->name);
     pl_status status;
     PL_GOTO(status, done, open_builder(&b, plan, unit, arena));
     PL_GOTO(status, done, pl_arena_new(arena, &out->items, task->n_items));
@@ -95,13 +96,12 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
         PL_GOTO(status, done, pl_new(&permutation, task->task->fewshot->n));
         PL_GOTO(status, done,
                 pl_draw_permutation(permutation, unit->arm->balance ? task->classes : NULL, task->task->fewshot->n,
-                                    plan->spec->seed, unit->draw));
+                                    seed, unit->draw));
     }
     for (size_t i = 0; i < task->n_items; i++) {
         pl__item *item = &out->items[out->n];
         *item = (pl__item){.index = task->items[i]};
-        if (unit->k > 0)
-            PL_GOTO(status, done, pl_shots_choose(task, unit, plan->spec->seed, permutation, item->index, shots));
+        if (unit->k > 0) PL_GOTO(status, done, pl_shots_choose(task, unit, seed, permutation, item->index, shots));
         PL_GOTO(status, done, build(&b, item, shots, unit->k));
         PL_GOTO(status, done, fit(&b, item, shots));
         if (item->encoded.skipped)

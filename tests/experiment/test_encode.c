@@ -1,0 +1,132 @@
+/* Encoded prompts: the boundary against lm-evaluation-harness's own (tests/golden/experiment), positions, cutting. */
+#include "tests.h"
+
+#include "base/json.h"
+#include "experiment/encode.h"
+
+static pl_tokenizer *open_tokenizer(const char *name)
+{
+    char folder[PL_PATH_MAX];
+    pl_tokenizer *tokenizer;
+    snprintf(folder, sizeof folder, "%s/tests/golden/tokenizers/%s", PLUMB_SOURCE_DIR, name);
+    OK(pl_tokenizer_open(&tokenizer, folder));
+    return tokenizer;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+/* Does a path hold these ids from `at` on, and nothing else? */
+static bool has_ids(const int32_t *ids, size_t n, size_t at, const json_t *wanted)
+{
+    if (n - at != json_array_size(wanted)) return false;
+    for (size_t i = at; i < n; i++)
+        if (ids[i] != json_integer_value(json_array_get(wanted, i - at))) return false;
+    return true;
+}
+
+static pl_prompt prompt_of(const char *context, const char **choices, size_t n_choices)
+{
+    return (pl_prompt){.context = context,
+                       .context_size = strlen(context),
+                       .n_choices = n_choices,
+                       .choices = choices,
+                       .choice_texts = choices};
+}
+
+static void check_case(const json_t *item, size_t index, size_t *n_merged)
+{
+    pl_tokenizer *tokenizer = open_tokenizer(text_of(item, "tokenizer"));
+    pl_arena *arena;
+    pl_encoder encoder;
+    pl_encoded e;
+    const char *choices[] = {text_of(item, "continuation")};
+    OK(pl_arena_create(&arena));
+    OK(pl_encoder_create(&encoder, tokenizer, arena));
+    pl_prompt prompt = prompt_of(text_of(item, "context"), choices, 1);
+    const json_t *context = json_object_get(item, "context_ids"), *rest = json_object_get(item, "continuation_ids");
+    if (json_array_size(rest) == 0)
+        REFUSED(pl_encode(&encoder, &prompt, &e), PL_E_INPUT, "no token of its own");
+    else {
+        OK(pl_encode(&encoder, &prompt, &e));
+        const pl_choice *c = e.request.choices;
+        if (!has_ids(e.request.ids, e.request.n, 0, context) || !has_ids(c->ids, c->n, c->first, rest) ||
+            c->first != e.request.n || memcmp(c->ids, e.request.ids, e.request.n * sizeof *c->ids) != 0)
+            fail_msg("case %zu (%s): '%s' + '%s'", index, text_of(item, "tokenizer"), prompt.context, choices[0]);
+        *n_merged += e.merged;
+    }
+    pl_arena_free(arena);
+    pl_tokenizer_free(tokenizer);
+}
+
+static void test_boundary(void **state)
+{
+    (void)state;
+    json_t *cases;
+    size_t n_merged = 0;
+    OK(pl_json_read(&cases, PLUMB_SOURCE_DIR "/tests/golden/experiment/boundary.json", 1 << 20));
+    for (size_t i = 0; i < json_array_size(cases); i++) check_case(json_array_get(cases, i), i, &n_merged);
+    assert_in_range(n_merged, 5, json_array_size(cases) / 2);
+    json_decref(cases);
+}
+
+/* 11 context tokens and one answer token fit 11 positions, unless a state of the answer's own is kept. */
+static void test_positions(void **state)
+{
+    (void)state;
+    const int32_t ids[12] = {0};
+    const pl_choice choices[] = {{ids, 12, 11}, {ids, 12, 11}};
+    const pl_encoded e = {.request = {.ids = ids, .n = 11, .n_choices = 2, .choices = choices, .gold = 1}};
+    const size_t layers[] = {0};
+    pl_capture capture = {.n_layers = 1, .layers = layers, .positions = PL_POSITION_LAST | PL_POSITION_MEAN};
+    assert_int_equal(pl_encoded_positions(&e, 0, NULL), 11);
+    assert_int_equal(pl_encoded_positions(&e, 0, &capture), 11);
+    capture.positions |= PL_POSITION_LABEL;
+    assert_int_equal(pl_encoded_positions(&e, 0, &capture), 12);
+    capture.positions = PL_POSITION_ALL;
+    assert_int_equal(pl_encoded_positions(&e, 0, &capture), 12);
+    const pl_encoded open = {.request = {.ids = ids, .n = 11, .gold = SIZE_MAX}};
+    assert_int_equal(pl_encoded_positions(&open, 0, NULL), 11);
+    assert_int_equal(pl_encoded_positions(&open, 1, NULL), 11);
+    assert_int_equal(pl_encoded_positions(&open, 5, NULL), 15);
+}
+
+static void test_cut(void **state)
+{
+    (void)state;
+    pl_tokenizer *tokenizer = open_tokenizer("llama2"); /* puts <s> before a text */
+    pl_arena *arena;
+    pl_encoder encoder;
+    pl_encoded whole, cut;
+    const char *choices[] = {" yes", " certainly not"};
+    pl_prompt prompt = prompt_of("one two three four five six seven", choices, 2);
+    OK(pl_arena_create(&arena));
+    OK(pl_encoder_create(&encoder, tokenizer, arena));
+    OK(pl_encode(&encoder, &prompt, &whole));
+    cut = whole;
+    size_t positions = pl_encoded_positions(&whole, 0, NULL), limit = positions - 5;
+    OK(pl_encoded_cut(&encoder, &cut, 0, NULL, limit));
+    assert_int_equal(pl_encoded_positions(&cut, 0, NULL), limit);
+    assert_int_equal(cut.tokens_cut, 5);
+    assert_int_equal(cut.request.ids[0], pl_tokenizer_bos(tokenizer));
+    assert_memory_equal(cut.request.ids + 1, whole.request.ids + 6, (cut.request.n - 1) * sizeof *cut.request.ids);
+    for (size_t c = 0; c < 2; c++) {
+        const pl_choice *a = &cut.request.choices[c], *b = &whole.request.choices[c];
+        assert_int_equal(a->n - a->first, b->n - b->first);
+        assert_memory_equal(a->ids + a->first, b->ids + b->first, (a->n - a->first) * sizeof *a->ids);
+        assert_int_equal(a->first, cut.request.n);
+    }
+    cut = whole;
+    REFUSED(pl_encoded_cut(&encoder, &cut, 0, NULL, positions - whole.request.n), PL_E_INPUT, "does not fit");
+    pl_arena_free(arena);
+    pl_tokenizer_free(tokenizer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boundary), cmocka_unit_test(test_positions),
+                                       cmocka_unit_test(test_cut)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
