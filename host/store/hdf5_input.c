@@ -79,7 +79,7 @@ static pl_status check_shape(size_t dims[2], hid_t dataset, int rank, const pl__
     int found = H5Sget_simple_extent_dims(space, sizes, NULL);
     H5Sclose(space);
     if (found != rank) return pl_fail(PL_E_INPUT, "%s: %s: expected %d dims, found %d", in->where, name, rank, found);
-    dims[0] = (size_t)sizes[0];
+    dims[0] = rank > 0 ? (size_t)sizes[0] : 1;
     dims[1] = rank > 1 ? (size_t)sizes[1] : 1;
     return PL_OK;
 }
@@ -278,33 +278,49 @@ done:
     return status;
 }
 
-static json_t *read_text_attribute(hid_t attribute)
+static pl_status class_of(H5T_class_t *type_class, const pl__input *in, const char *name)
+{
+    hid_t dataset = pl__input_has(in, name) ? H5Dopen2(in->file, name, H5P_DEFAULT) : H5I_INVALID_HID;
+    if (dataset < 0) return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected a value, found none", name);
+    hid_t type = H5Dget_type(dataset);
+    *type_class = H5Tget_class(type);
+    H5Tclose(type);
+    H5Dclose(dataset);
+    return PL_OK;
+}
+
+static json_t *read_text(hid_t dataset)
 {
     hid_t type = pl__hdf5_text_type();
     char *text = NULL;
-    json_t *value = H5Aread(attribute, type, &text) >= 0 ? json_string(text ? text : "") : NULL;
+    json_t *value =
+        H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text) >= 0 ? json_string(text ? text : "") : NULL;
     if (text) H5free_memory(text);
     H5Tclose(type);
     return value;
 }
 
-pl_status pl__input_attribute(json_t **out, const pl__input *in, const char *object, const char *name)
+pl_status pl__input_scalar(json_t **out, const pl__input *in, const char *name)
 {
     *out = NULL;
-    hid_t attribute;
     H5T_class_t type_class = H5T_NO_CLASS;
-    size_t n;
-    PL_TRY(open_attribute(&attribute, &type_class, &n, in, object, name));
+    PL_TRY(class_of(&type_class, in, name));
+    if (type_class != H5T_STRING && type_class != H5T_INTEGER && type_class != H5T_FLOAT)
+        return pl_fail(PL_E_INPUT, "%s: %s: expected one text or number, found %s", in->where, name,
+                       class_name(type_class));
+    hid_t dataset;
+    size_t dims[2];
+    PL_TRY(pl__input_open(&dataset, dims, in, name, 0, type_class));
     int64_t integer;
     double real;
-    if (n == 1 && type_class == H5T_STRING)
-        *out = read_text_attribute(attribute);
-    else if (n == 1 && type_class == H5T_INTEGER)
-        *out = H5Aread(attribute, H5T_NATIVE_INT64, &integer) >= 0 ? json_integer(integer) : NULL;
-    else if (n == 1 && type_class == H5T_FLOAT)
-        *out = H5Aread(attribute, H5T_NATIVE_DOUBLE, &real) >= 0 ? json_real(real) : NULL;
-    H5Aclose(attribute);
+    if (type_class == H5T_STRING)
+        *out = read_text(dataset);
+    else if (type_class == H5T_INTEGER)
+        *out = H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &integer) >= 0 ? json_integer(integer)
+                                                                                                : NULL;
+    else
+        *out = H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &real) >= 0 ? json_real(real) : NULL;
+    H5Dclose(dataset);
     if (*out) return PL_OK;
-    return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: attribute '%s': expected one text in UTF-8 or one finite number",
-                         object, name);
+    return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected one text in UTF-8 or one finite number", name);
 }

@@ -44,9 +44,12 @@ pl_status pl__output_text(hid_t object, const char *name, const char *text, cons
 pl_status pl__output_text_list(hid_t object, const char *name, const char *const *texts, size_t n, const char *where);
 /* A scalar attribute of a native type. */
 pl_status pl__output_number(hid_t object, const char *name, hid_t type, const void *value, const char *where);
-/* An array as AnnData knows it, filled from data; dims[rank], rank 1 or 2. *dataset may be NULL; else close it. */
+/* An array as AnnData knows it, filled from data; dims[rank], rank 0 to 2. *dataset may be NULL; else close it. */
 pl_status pl__output_array(hid_t *dataset, hid_t parent, const char *name, hid_t type, const size_t *dims, int rank,
                            const void *data, const char *where);
+/* A data set of one value: what AnnData's readers keep, where attributes are lost. */
+pl_status pl__output_scalar(hid_t parent, const char *name, hid_t type, const void *value, const char *where);
+pl_status pl__output_scalar_text(hid_t parent, const char *name, const char *text, const char *where);
 /* A string-array; NULL texts are written as "". Not UTF-8 is PL_E_INPUT. */
 pl_status pl__output_texts(hid_t parent, const char *name, const char *const *texts, size_t n, const char *where);
 /* float32 values [rows, width] in their storage type; *n_over counts what did not fit (0 for float32). */
@@ -77,8 +80,8 @@ pl_status pl__input_array(void **out, size_t *n, const pl__input *in, const char
 pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, const char *name, pl_arena *arena);
 /* A 2-D array of reals as float32; the caller frees *values. */
 pl_status pl__input_matrix(float **values, size_t *rows, size_t *width, const pl__input *in, const char *name);
-/* An attribute of an object: text, integer or real, as JSON (a new reference). */
-pl_status pl__input_attribute(json_t **out, const pl__input *in, const char *object, const char *name);
+/* A data set of one text, integer or real, as JSON (a new reference). */
+pl_status pl__input_scalar(json_t **out, const pl__input *in, const char *name);
 pl_status pl__input_text_list(const char ***out, size_t *n, const pl__input *in, const char *object, const char *name,
                               pl_arena *arena);
 pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name);

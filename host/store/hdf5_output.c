@@ -89,8 +89,9 @@ pl_status pl__output_group(hid_t *group, hid_t parent, const char *name, const c
 static pl_status create_dataset(hid_t *dataset, hid_t parent, const char *name, hid_t type, const size_t *dims,
                                 int rank, const char *where)
 {
-    const hsize_t sizes[2] = {dims[0], rank > 1 ? dims[1] : 1};
-    hid_t creation = H5Pcreate(H5P_DATASET_CREATE), space = H5Screate_simple(rank, sizes, NULL);
+    const hsize_t sizes[2] = {rank > 0 ? dims[0] : 1, rank > 1 ? dims[1] : 1};
+    hid_t creation = H5Pcreate(H5P_DATASET_CREATE),
+          space = rank > 0 ? H5Screate_simple(rank, sizes, NULL) : H5Screate(H5S_SCALAR);
     bool ok = H5Pset_obj_track_times(creation, false) >= 0 && H5Pset_layout(creation, H5D_CONTIGUOUS) >= 0 &&
               H5Pset_alloc_time(creation, H5D_ALLOC_TIME_EARLY) >= 0 &&
               /* Text references are never left unset: HDF5 writes nil there before the texts come. */
@@ -103,7 +104,14 @@ static pl_status create_dataset(hid_t *dataset, hid_t parent, const char *name, 
 
 static bool is_empty(const size_t *dims, int rank)
 {
-    return dims[0] == 0 || (rank > 1 && dims[1] == 0);
+    return rank > 0 && (dims[0] == 0 || (rank > 1 && dims[1] == 0));
+}
+
+/* How AnnData calls a data set of this type and rank. */
+static const char *encoding_of(hid_t type, int rank)
+{
+    bool text = H5Tget_class(type) == H5T_STRING;
+    return rank == 0 ? text ? "string" : "numeric-scalar" : text ? "string-array" : "array";
 }
 
 pl_status pl__output_array(hid_t *dataset, hid_t parent, const char *name, hid_t type, const size_t *dims, int rank,
@@ -113,8 +121,7 @@ pl_status pl__output_array(hid_t *dataset, hid_t parent, const char *name, hid_t
     if (dataset) *dataset = H5I_INVALID_HID;
     PL_TRY(create_dataset(&set, parent, name, type, dims, rank, where));
     pl_status status;
-    PL_GOTO(status, done,
-            pl__output_encoding(set, H5Tget_class(type) == H5T_STRING ? "string-array" : "array", "0.2.0", where));
+    PL_GOTO(status, done, pl__output_encoding(set, encoding_of(type, rank), "0.2.0", where));
     if (data && !is_empty(dims, rank) && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0)
         status = pl__hdf5_fail(PL_E_INTERNAL, where, "cannot write '%s'", name);
 done:
@@ -122,6 +129,20 @@ done:
         *dataset = set;
     else
         H5Dclose(set);
+    return status;
+}
+
+pl_status pl__output_scalar(hid_t parent, const char *name, hid_t type, const void *value, const char *where)
+{
+    return pl__output_array(NULL, parent, name, type, NULL, 0, value, where);
+}
+
+pl_status pl__output_scalar_text(hid_t parent, const char *name, const char *text, const char *where)
+{
+    PL_TRY(check_utf8(text, name, 0, where));
+    hid_t type = pl__hdf5_text_type();
+    pl_status status = pl__output_scalar(parent, name, type, &text, where);
+    H5Tclose(type);
     return status;
 }
 

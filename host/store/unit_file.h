@@ -77,9 +77,10 @@ pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows
 /* /uns/plumb/samples: one JSON text a row of /obs (doc, target, arguments, resps): lm-eval's samples without a model.
  */
 pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows);
-/* Attributes of /uns/plumb: config_json is canonical JSON of what decides the unit's numbers; `attributes` is a flat
- * JSON object of texts, integers and reals (digests, compute_type, storage_type, device_class, ...). */
-pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *attributes);
+/* Data sets of one value in /uns/plumb (not attributes: AnnData's readers drop those): config_json is canonical JSON of
+ * what decides the unit's numbers; `entries` is a flat JSON object of texts, integers and reals (digests, compute_type,
+ * storage_type, numerics_key, ...). */
+pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *entries);
 pl_status pl_unit_finish(pl_unit_writer *w); /* frees w, also on failure (the .part is then removed) */
 void pl_unit_discard(pl_unit_writer *w);     /* removes the .part; takes NULL */
 
@@ -103,7 +104,8 @@ pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t 
 pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, int32_t **ids);
 pl_status pl_unit_get_logits(const pl_unit_reader *r, float **values, size_t *rows, size_t *width);
 pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n);
-pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config);                     /* a new reference */
+pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config); /* a new reference */
+/* One value of /uns/plumb: what put_config put, or format_version, hidden_states, out_of_range, ... */
 pl_status pl_unit_get_attribute(const pl_unit_reader *r, const char *name, json_t **value); /* a new reference */
 
 #endif

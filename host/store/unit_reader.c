@@ -32,15 +32,24 @@ static pl_status open_file(pl_unit_reader *r)
     return PL_OK;
 }
 
+static pl_status get_entry(const pl_unit_reader *r, const char *name, json_t **value)
+{
+    char path[PL_PATH_MAX];
+    *value = NULL;
+    PL_TRY(pl__output_name(r->path, name));
+    PL_TRY(pl_path(path, "/uns/plumb/%s", name));
+    return pl__input_scalar(value, &r->in, path);
+}
+
 static pl_status expect_integer(const pl_unit_reader *r, const char *name, json_int_t expected, const char *advice)
 {
     json_t *value;
-    PL_TRY(pl__input_attribute(&value, &r->in, "/uns/plumb", name));
+    PL_TRY(get_entry(r, name, &value));
     bool fits = json_is_integer(value) && json_integer_value(value) == expected;
     long long found = json_integer_value(value);
     json_decref(value);
     if (fits) return PL_OK;
-    return pl_fail(PL_E_INPUT, "%s: /uns/plumb: %s is %lld, expected %lld: %s", r->path, name, found,
+    return pl_fail(PL_E_INPUT, "%s: /uns/plumb/%s is %lld, expected %lld: %s", r->path, name, found,
                    (long long)expected, advice);
 }
 
@@ -48,8 +57,12 @@ static pl_status check_marks(pl_unit_reader *r)
 {
     if (!pl__input_has(&r->in, "/uns") || !pl__input_has(&r->in, "/uns/plumb") || !pl__input_has(&r->in, "/obs"))
         return pl_fail(PL_E_INPUT, "%s: no file of plumb: expected /obs and /uns/plumb in it", r->path);
+    if (!pl__input_has(&r->in, "/uns/plumb/format_version"))
+        return pl_fail(PL_E_INPUT,
+                       "%s: of format version 1, expected %d: run the unit again, or use the plumb that wrote it",
+                       r->path, (int)PL_UNIT_FORMAT_VERSION);
     PL_TRY(expect_integer(r, "format_version", PL_UNIT_FORMAT_VERSION, "use the plumb that wrote it"));
-    if (H5Aexists_by_name(r->in.file, "/uns/plumb", "complete", H5P_DEFAULT) <= 0)
+    if (!pl__input_has(&r->in, "/uns/plumb/complete"))
         return pl_fail(PL_E_INPUT, "%s: not complete: its writer never finished it; run the unit again", r->path);
     PL_TRY(expect_integer(r, "complete", 1, "run the unit again"));
     hid_t index;
@@ -279,7 +292,7 @@ pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const ch
 pl_status pl_unit_get_attribute(const pl_unit_reader *r, const char *name, json_t **value)
 {
     pl__hdf5_quiet();
-    return pl__input_attribute(value, &r->in, "/uns/plumb", name);
+    return get_entry(r, name, value);
 }
 
 pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config)
@@ -293,7 +306,7 @@ pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config)
         status = pl_path(where, "%.*s: config_json", PL_PATH_MAX - 32, r->path);
         if (status == PL_OK) status = pl_json_parse(config, json_string_value(text), json_string_length(text), where);
     } else {
-        status = pl_fail(PL_E_INPUT, "%s: /uns/plumb: config_json: expected a text", r->path);
+        status = pl_fail(PL_E_INPUT, "%s: /uns/plumb/config_json: expected a text", r->path);
     }
     json_decref(text);
     return status;

@@ -1,5 +1,5 @@
 /* Writing a unit file (unit_file.h). The bytes depend on nothing but what is put and in which order: every object is
- * made without times, in the caller's order, and attributes given as JSON go in by sorted name.
+ * made without times, in the caller's order, and what is given as JSON goes in by sorted name.
  *
  * All bytes go through our own file driver (hdf5_disk.h), which keeps the first failure of the disk to itself until a
  * step has ended; each step asks for it, so that a full disk is named as such. */
@@ -85,8 +85,8 @@ static pl_status put_skeleton(pl_unit_writer *w)
     pl_status status = put_group(w, &w->plumb, uns, "plumb");
     H5Gclose(uns);
     PL_TRY(status);
-    PL_TRY(pl__output_number(w->plumb, "format_version", H5T_STD_I64LE, &version, w->path));
-    return pl__output_text(w->plumb, "hidden_states", hidden_states, w->path);
+    PL_TRY(pl__output_scalar(w->plumb, "format_version", H5T_STD_I64LE, &version, w->path));
+    return pl__output_scalar_text(w->plumb, "hidden_states", hidden_states, w->path);
 }
 
 static pl_status create_file(pl_unit_writer *w)
@@ -288,37 +288,37 @@ pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t
     return step(w, pl__output_texts(w->plumb, "samples", json, n_rows, w->path));
 }
 
-static pl_status put_attribute(pl_unit_writer *w, const char *name, const json_t *value)
+static pl_status put_entry(pl_unit_writer *w, const char *name, const json_t *value)
 {
     const int64_t integer = json_integer_value(value);
     const double real = json_real_value(value);
     PL_TRY(pl__output_name(w->path, name));
-    if (json_is_string(value)) return pl__output_text(w->plumb, name, json_string_value(value), w->path);
-    if (json_is_integer(value)) return pl__output_number(w->plumb, name, H5T_STD_I64LE, &integer, w->path);
-    if (json_is_real(value)) return pl__output_number(w->plumb, name, H5T_IEEE_F64LE, &real, w->path);
-    return pl_fail(PL_E_INTERNAL, "%s: attribute '%s': expected a text, an integer or a real", w->path, name);
+    if (json_is_string(value)) return pl__output_scalar_text(w->plumb, name, json_string_value(value), w->path);
+    if (json_is_integer(value)) return pl__output_scalar(w->plumb, name, H5T_STD_I64LE, &integer, w->path);
+    if (json_is_real(value)) return pl__output_scalar(w->plumb, name, H5T_IEEE_F64LE, &real, w->path);
+    return pl_fail(PL_E_INTERNAL, "%s: /uns/plumb/%s: expected a text, an integer or a real", w->path, name);
 }
 
-static pl_status put_attributes(pl_unit_writer *w, const json_t *attributes)
+static pl_status put_entries(pl_unit_writer *w, const json_t *entries)
 {
     const char **names, *name;
     size_t n = 0;
     const json_t *value;
-    PL_TRY(pl_new(&names, json_object_size(attributes)));
-    json_object_foreach((json_t *)attributes, name, value) names[n++] = name;
+    PL_TRY(pl_new(&names, json_object_size(entries)));
+    json_object_foreach((json_t *)entries, name, value) names[n++] = name;
     qsort(names, n, sizeof *names, pl__by_text);
     pl_status status = PL_OK;
     for (size_t i = 0; i < n && status == PL_OK; i++)
-        status = put_attribute(w, names[i], json_object_get(attributes, names[i]));
+        status = put_entry(w, names[i], json_object_get(entries, names[i]));
     free(names);
     return status;
 }
 
-pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *attributes)
+pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *entries)
 {
     PL_TRY(begin(w));
-    pl_status status = pl__output_text(w->plumb, "config_json", config_json, w->path);
-    if (status == PL_OK && attributes) status = put_attributes(w, attributes);
+    pl_status status = pl__output_scalar_text(w->plumb, "config_json", config_json, w->path);
+    if (status == PL_OK && entries) status = put_entries(w, entries);
     return step(w, status);
 }
 
@@ -344,8 +344,8 @@ static pl_status finish(pl_unit_writer *w)
     if (!w->has_obs) return pl_fail(PL_E_INTERNAL, "%s: finished without /obs", w->path);
     for (size_t i = 0; i < w->n_slabs; i++) PL_TRY(pl__slab_settle(w->slabs[i], &w->n_over));
     const int64_t n_over = (int64_t)w->n_over, complete = 1;
-    PL_TRY(pl__output_number(w->plumb, "out_of_range", H5T_STD_I64LE, &n_over, w->path));
-    PL_TRY(pl__output_number(w->plumb, "complete", H5T_STD_I64LE, &complete, w->path));
+    PL_TRY(pl__output_scalar(w->plumb, "out_of_range", H5T_STD_I64LE, &n_over, w->path));
+    PL_TRY(pl__output_scalar(w->plumb, "complete", H5T_STD_I64LE, &complete, w->path));
     PL_TRY(step(w, close_file(w)));
     PL_TRY(pl__disk_sync(&w->disk));
     if (rename(w->part, w->path) != 0)

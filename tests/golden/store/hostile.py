@@ -24,9 +24,9 @@ def good(path):
         obs.create_dataset("k", data=np.array([1, 2, 3], np.int16))
         f.create_dataset("obsm/last.00", data=np.arange(6, dtype=np.float64).reshape(3, 2))
         plumb = f.create_group("uns/plumb")
-        plumb.attrs["format_version"] = 2
-        plumb.attrs["complete"] = 1
-        plumb.attrs["config_json"] = '{"k": 2}'
+        plumb["format_version"] = 2
+        plumb["complete"] = 1
+        plumb["config_json"] = '{"k": 2}'
         log = plumb.create_group("loglik")
         log.create_dataset("choice_indptr", data=np.array([0, 1, 2, 2], np.uint64))
         log.create_dataset("token_indptr", data=np.array([0, 1, 3], np.uint64))
@@ -43,10 +43,10 @@ def replace(f, name, *args, **kwargs):
     return f.create_dataset(name, *args, **kwargs)
 
 
-def attribute(f, name, value):
-    del f["uns/plumb"].attrs[name]
+def entry(f, name, value):
+    del f["uns/plumb"][name]
     if value is not None:
-        f["uns/plumb"].attrs[name] = value
+        f["uns/plumb"][name] = value
 
 
 def external(f):
@@ -97,12 +97,12 @@ FAULTS = {
     "indptr_end": lambda f: replace(f, "uns/plumb/loglik/choice_indptr", data=np.array([0, 1, 2, 2**63], np.uint64)),
     "indptr_length": lambda f: replace(f, "uns/plumb/loglik/token_indptr", data=np.array([0, 3], np.uint64)),
     "tokens_length": lambda f: replace(f, "uns/plumb/loglik/values", data=np.array([-1, -2], np.float32)),
-    "version": lambda f: attribute(f, "format_version", 3),
-    "not_complete": lambda f: attribute(f, "complete", None),
-    "complete_zero": lambda f: attribute(f, "complete", 0),
-    "complete_text": lambda f: attribute(f, "complete", "yes"),
-    "config_broken": lambda f: attribute(f, "config_json", '{"k": '),
-    "config_number": lambda f: attribute(f, "config_json", 7),
+    "version": lambda f: entry(f, "format_version", 3),
+    "not_complete": lambda f: entry(f, "complete", None),
+    "complete_zero": lambda f: entry(f, "complete", 0),
+    "complete_text": lambda f: entry(f, "complete", "yes"),
+    "config_broken": lambda f: entry(f, "config_json", '{"k": '),
+    "config_number": lambda f: entry(f, "config_json", 7),
 }
 
 
