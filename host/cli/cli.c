@@ -27,8 +27,8 @@ static const struct verb {
      BIT(RESULTS) | BIT(SHARD) | BIT(DEVICE) | BIT(THREADS) | BIT(BATCH_TOKENS) | BIT(NO_SHARING) | BIT(QUIET) |
          BIT(JSON),
      pl_verb_run},
-    {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1, BIT(JSON),
-     pl_verb_analyze},
+    {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
+     BIT(VERIFY) | BIT(JSON), pl_verb_analyze},
     {"status", "RUN", "finished, running and failed units of a run, rate and time left", 1, 1, BIT(JSON) | BIT(WATCH),
      pl_verb_status},
     {"inspect", "MODEL", "family, sizes, parameters, tokenizer and tensors of a checkpoint", 1, 1, BIT(JSON),

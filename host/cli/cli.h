@@ -31,6 +31,7 @@
     X(POSITIONS, "positions", "LIST", "last, mean, all, with commas (default: last)")                                  \
     X(DTYPE, "dtype", "TYPE", "stored type: float32, float16, bfloat16 (default: float32)")                            \
     X(LOGITS, "logits", NULL, "store logits as well: of the last token, or of all with --positions all")               \
+    X(VERIFY, "verify", NULL, "first hold every finished unit's file against the digest in its sidecar")               \
     X(WATCH, "watch", NULL, "print again every 2 seconds until the run is done")
 
 typedef enum pl_option {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/temporary.h"
 #include "store/claim.h"
+#include "store/unit_check.h"
 
 static const size_t plan_limit_bytes = (size_t)1 << 30;
 
@@ -77,12 +78,10 @@ static pl_status remove_left_overs(const pl_run_folder *run)
 }
 
 /* The plan that is there must be the one that is asked for; both as canonical JSON. */
-static pl_status compare_plan(const char *path, const json_t *plan)
+static pl_status compare_plan(const char *path, const json_t *found, const json_t *plan)
 {
-    json_t *found = NULL;
     pl_bytes a = {0}, b = {0};
     pl_status status;
-    PL_GOTO(status, done, pl_json_read(&found, path, plan_limit_bytes));
     PL_GOTO(status, done, pl_json_canonical(&a, found));
     PL_GOTO(status, done, pl_json_canonical(&b, plan));
     if (a.size != b.size || memcmp(a.data, b.data, a.size) != 0)
@@ -91,18 +90,29 @@ static pl_status compare_plan(const char *path, const json_t *plan)
                          "plans; remove the folder, or use another --results folder or another name",
                          path);
 done:
-    json_decref(found);
     pl_bytes_free(&a);
     pl_bytes_free(&b);
     return status;
 }
 
-static pl_status freeze(const pl_run_folder *run, const char *experiment_yaml, size_t yaml_size, const json_t *manifest,
+/* A plan that was cut or overwritten is made again; nothing else than this experiment's could have stood there. */
+static pl_status keep_plan(pl_run_folder *run, const char *path, const json_t *plan)
+{
+    json_t *found;
+    pl_status status = pl_json_read(&found, path, plan_limit_bytes);
+    if (status == PL_E_INPUT) return pl__run_folder_set_aside(run, path, pl_error_text());
+    PL_TRY(status);
+    status = compare_plan(path, found, plan);
+    json_decref(found);
+    return status;
+}
+
+static pl_status freeze(pl_run_folder *run, const char *experiment_yaml, size_t yaml_size, const json_t *manifest,
                         const json_t *plan)
 {
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/plan.json", run->path));
-    if (pl_file_exists(path)) PL_TRY(compare_plan(path, plan));
+    if (pl_file_exists(path)) PL_TRY(keep_plan(run, path, plan));
     PL_TRY(pl_path(path, "%s/experiment.yaml", run->path));
     if (!pl_file_exists(path)) PL_TRY(pl_file_replace(path, experiment_yaml, yaml_size));
     PL_TRY(pl_path(path, "%s/manifest.json", run->path));
@@ -118,18 +128,22 @@ pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const ch
     char path[PL_PATH_MAX];
     PL_TRY(check_name("experiment name", name));
     PL_TRY(check_name("experiment hash", hash));
+    out->n_broken = 0;
+    out->first_broken[0] = 0;
     PL_TRY(pl_path(out->results, "%s", results));
     PL_TRY(pl_path(out->path, "%s/%s-%.8s", results, name, hash));
     PL_TRY(pl_path(path, "%s/units", out->path));
     PL_TRY(pl_folder_make(path));
     PL_TRY(freeze(out, experiment_yaml, yaml_size, manifest, plan));
     PL_TRY(pl_file_sweep(out->path));
-    return remove_left_overs(out);
+    PL_TRY(remove_left_overs(out));
+    return pl__units_heal(out);
 }
 
 pl_status pl_run_folder_open(pl_run_folder *out, const char *path)
 {
     char plan[PL_PATH_MAX];
+    *out = (pl_run_folder){0};
     PL_TRY(pl_path(out->path, "%s", path));
     for (size_t n = strlen(out->path); n > 1 && out->path[n - 1] == '/'; n--) out->path[n - 1] = 0;
     PL_TRY(pl_path(plan, "%s/plan.json", out->path));
@@ -178,11 +192,29 @@ void pl_run_folder_release(const pl_run_folder *run, const char *unit_id, int lo
         close(lock);
 }
 
+/* The sidecar with the digest of its unit's file. */
+static pl_status with_digest(json_t **out, const pl_run_folder *run, const char *unit_id, const json_t *sidecar)
+{
+    char path[PL_PATH_MAX], digest[PL_HASH_TEXT];
+    *out = NULL;
+    PL_TRY(pl_run_folder_unit(path, run, unit_id));
+    PL_TRY(pl_unit_digest(digest, path));
+    *out = json_copy((json_t *)(uintptr_t)sidecar);
+    if (*out && json_object_set_new(*out, PL_UNIT_DIGEST_KEY, json_string(digest)) == 0) return PL_OK;
+    json_decref(*out);
+    *out = NULL;
+    return pl_fail(PL_E_MEMORY, "out of memory while writing the sidecar of unit %s", unit_id);
+}
+
 pl_status pl_run_folder_sidecar(const pl_run_folder *run, const char *unit_id, const json_t *sidecar)
 {
     char path[PL_PATH_MAX];
+    json_t *whole;
     PL_TRY(unit_path(path, run, unit_id, "json"));
-    PL_TRY(pl_json_write(path, sidecar));
+    PL_TRY(with_digest(&whole, run, unit_id, sidecar));
+    pl_status status = pl_json_write(path, whole);
+    json_decref(whole);
+    PL_TRY(status);
     PL_TRY(unit_path(path, run, unit_id, "failed.json"));
     if (unlink(path) != 0 && errno != ENOENT) return pl_fail(PL_E_IO, "%s: cannot remove: %s", path, strerror(errno));
     return PL_OK;

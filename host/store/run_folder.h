@@ -16,10 +16,13 @@
 typedef struct pl_run_folder {
     char path[PL_PATH_MAX];    /* results/<name>-<hash8> */
     char results[PL_PATH_MAX]; /* the folder that holds run folders */
+    size_t n_broken;           /* damaged files that create has moved aside, to be made again; the first one's reason */
+    char first_broken[1024];
 } pl_run_folder;
 
 /* Makes results/<name>-<hash8>/units, writes experiment.yaml, manifest.json and plan.json when they are absent (when
- * present with another plan: PL_E_INPUT). Removes left-over .part files that no live process holds. */
+ * present with another plan: PL_E_INPUT). Removes left-over .part files that no live process holds. A unit file that is
+ * not whole and a plan.json that is no JSON are moved aside (<file>.broken-<n>) and logged: they are made again. */
 pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const char *name, const char *hash,
                                const char *experiment_yaml, size_t yaml_size, const json_t *manifest,
                                const json_t *plan);
@@ -37,7 +40,8 @@ pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, boo
  * unit lost: that process may be killed yet). Release closes *lock. */
 pl_status pl_run_folder_claim(const pl_run_folder *run, const char *unit_id, int *lock, bool *taken);
 void pl_run_folder_release(const pl_run_folder *run, const char *unit_id, int lock);
-/* units/<id>.json: host, times, rates; replaced as a whole, under the claim. Also removes units/<id>.failed.json. */
+/* units/<id>.json: host, times, rates, and the digest of the unit's file (unit_check.h), which is there; replaced as a
+ * whole, under the claim. Also removes units/<id>.failed.json. */
 pl_status pl_run_folder_sidecar(const pl_run_folder *run, const char *unit_id, const json_t *sidecar);
 /* A unit that failed leaves units/<id>.failed.json {message}; written under the claim, removed by a later sidecar. */
 pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, const char *message);

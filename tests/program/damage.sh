@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# What is damaged in a run folder is noticed and made again: unit files cut, emptied, foreign; a plan that was cut; a
+# flipped bit in stored states. And what AnnData reads of a unit file, and writes again, keeps its provenance.
+source "$(dirname "$0")/lib.sh"
+tiny_model "$tmp/gpt2" gpt2
+seq 8 | awk '{ printf "{\"text\": \"item %d of many\", \"label\": %d}\n", $1, $1 % 2 }' >"$tmp/rows.jsonl"
+cat >"$tmp/task.yaml" <<'Y'
+task: parity
+dataset_path: .
+test_split: rows.jsonl
+output_type: multiple_choice
+doc_to_text: "{{text}}"
+doc_to_target: label
+doc_to_choice: ["no", "yes"]
+plumb: {templates: [{name: bare, role: id}, {name: asks, role: ood, doc_to_text: "Is it so? {{text}}"}, {name: long, role: ood, doc_to_text: "Question: {{text}}. Answer:"}]}
+Y
+cat >"$tmp/e.yaml" <<'Y'
+name: damage
+models: [{path: gpt2}]
+tasks: [task.yaml]
+arms: [{kind: prompt, shots: [0]}]
+capture: {layers: all, positions: [last, mean]}
+seed: 1
+Y
+go() { "$PLUMB" run "$tmp/e.yaml" --quiet --device cpu --threads 1 --results "$tmp/r"; }
+check "run finishes" go
+run=$(run_of "$tmp/r")
+cp -r "$run" "$tmp/first"
+mapfile -t units < <(ls "$run"/units/*.h5)
+truncate -s 4000 "${units[0]}"
+: >"${units[1]}"
+cp "$tmp/first/units/$(basename "${units[0]}")" "${units[2]}"
+check "run again mends them" go
+check "with the same bytes" same_units "$tmp/first" "$run"
+for i in 0 1 2; do check "the broken file is kept, $i" test -e "${units[i]}.broken-1"; done
+check "the log has the reasons" test "$(grep -c 'broken: .*moved aside' "$run/log.txt")" -eq 3
+check "run again has nothing to do" bash -c "$PLUMB run $tmp/e.yaml --quiet --device cpu --results $tmp/r 2>&1 >/dev/null | grep -q ' 0 computed'"
+truncate -s 100 "$run/plan.json"
+check "a cut plan is made again" go
+check "as it was" cmp "$run/plan.json" "$tmp/first/plan.json"
+
+check "analyze --verify" "$PLUMB" analyze "$run" --verify
+$python - "${units[1]}" <<'P'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    f.seek(0, 2); at = f.tell() * 3 // 4
+    f.seek(at); byte = f.read(1)[0]; f.seek(at); f.write(bytes([byte ^ 64]))
+P
+expect "a flipped bit is noticed" 1 'its units are damaged: remove their files' "$PLUMB" analyze "$run" --verify
+check "the unit is named" grep -q "damaged: .*$(basename "${units[1]}")" "$tmp/expect.err"
+rm "${units[1]}" "${units[1]%.h5}.json"
+check "run again mends it" go
+check "with the same bytes again" same_units "$tmp/first" "$run"
+check "analyze --verify is content" "$PLUMB" analyze "$run" --verify
+
+if $python -c 'import anndata' 2>/dev/null; then
+  for unit in "${units[@]}"; do check "check_unit_file.py $(basename "$unit")" $python tests/store/check_unit_file.py "$unit"; done
+  check "check_unit_file.py --together" $python tests/store/check_unit_file.py --together "${units[@]}"
+else
+  skip "anndata is not installed"
+fi
+exit $((failures > 0))
