@@ -123,6 +123,45 @@ size_t pl_bf16_clamp(uint16_t *halves, size_t n)
     return clamp(halves, n, 0x7f80);
 }
 
+static inline size_t count_nan(const uint16_t *halves, size_t n, uint16_t infinity)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += (halves[i] & 0x7fffu) > infinity;
+    return count;
+}
+
+size_t pl_f16_count_nan(const uint16_t *halves, size_t n)
+{
+    return count_nan(halves, n, 0x7c00);
+}
+
+size_t pl_bf16_count_nan(const uint16_t *halves, size_t n)
+{
+    return count_nan(halves, n, 0x7f80);
+}
+
+/* By bits: loops that the compiler makes wide. */
+static inline size_t count_from(const float *values, size_t n, uint32_t least)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &values[i], sizeof bits);
+        count += (bits & 0x7fffffffu) >= least;
+    }
+    return count;
+}
+
+size_t pl_f32_count_nan(const float *values, size_t n)
+{
+    return count_from(values, n, 0x7f800001u);
+}
+
+size_t pl_f32_count_not_finite(const float *values, size_t n)
+{
+    return count_from(values, n, 0x7f800000u);
+}
+
 static inline float f32_of_f16(uint16_t h)
 {
     uint32_t sign = (uint32_t)(h & 0x8000) << 16, u = (uint32_t)(h & 0x7fff) << 13, exponent = u & 0x0f800000;

@@ -18,6 +18,12 @@ size_t pl_bf16_from_f32(uint16_t *out, const float *in, size_t n);
 size_t pl_f16_clamp(uint16_t *halves, size_t n);
 size_t pl_bf16_clamp(uint16_t *halves, size_t n);
 
+/* How many are NaN; in float32 also how many are NaN or infinite (an infinite half is what did not fit). */
+size_t pl_f16_count_nan(const uint16_t *halves, size_t n);
+size_t pl_bf16_count_nan(const uint16_t *halves, size_t n);
+size_t pl_f32_count_nan(const float *values, size_t n);
+size_t pl_f32_count_not_finite(const float *values, size_t n);
+
 /* Exact. */
 void pl_f32_from_f16(float *out, const uint16_t *in, size_t n);
 void pl_f32_from_bf16(float *out, const uint16_t *in, size_t n);

@@ -169,8 +169,8 @@ static pl_status write_file(extraction *x, const pl_results *results)
     PL_TRY(pl_states_file_writer(&x->file, &writer));
     PL_GOTO(status, failed, write_obs(x, writer));
     PL_GOTO(status, failed,
-            pl_states_write(writer, results, x->capture.layers, x->session.checkpoint->config.L, x->n, x->storage,
-                            x->capture.positions & PL_POSITION_ALL));
+            pl_states_write(writer, results, x->requests, x->capture.layers, x->session.checkpoint->config.L, x->n,
+                            x->storage, x->capture.positions & PL_POSITION_ALL));
     PL_GOTO(status, failed, write_tokens(x, writer));
     PL_GOTO(status, failed, write_config(x, writer));
     return pl_unit_finish(writer);

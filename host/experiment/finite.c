@@ -9,10 +9,12 @@ static bool all_finite(const float *x, size_t n)
     return true;
 }
 
-/* `mean` runs over the tokens from own_first on without position 0: of no token it is NaN by definition. */
-static bool has_mean(const pl_request *request)
+bool pl_state_exists(const pl_request *request, unsigned position)
 {
-    return request->n > 1 && request->own_first < request->n;
+    /* `mean` runs over the tokens from own_first on without position 0. */
+    if (position == PL_POSITION_MEAN) return request->n > 1 && request->own_first < request->n;
+    if (position == PL_POSITION_LABEL) return request->gold != SIZE_MAX;
+    return true;
 }
 
 pl_not_finite pl_states_not_finite(const pl_results *results, const pl_request *requests)
@@ -23,7 +25,9 @@ pl_not_finite pl_states_not_finite(const pl_results *results, const pl_request *
         size_t layer = 0;
         for (; layer < results->n_layers; layer++) {
             if (results->last && !all_finite(results->last[layer] + i * C, C)) break;
-            if (results->mean && has_mean(&requests[i]) && !all_finite(results->mean[layer] + i * C, C)) break;
+            if (results->mean && pl_state_exists(&requests[i], PL_POSITION_MEAN) &&
+                !all_finite(results->mean[layer] + i * C, C))
+                break;
         }
         if (layer == results->n_layers) continue;
         if (found.n++ == 0) found.first = i, found.layer = layer;

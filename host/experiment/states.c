@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "experiment/finite.h"
+
 static int ascending(const void *a, const void *b)
 {
     size_t x = *(const size_t *)a, y = *(const size_t *)b;
@@ -112,24 +114,42 @@ void pl_states_file_close(pl_states_file *f)
     *f = (pl_states_file){0};
 }
 
-pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const size_t *layers, size_t L,
-                          size_t keep_rows, pl_storage storage, bool all)
+/* [n] rows without a state: behind the captured ones, or of an item that has none there. */
+static pl_status absent_rows(uint8_t **out, const pl_request *requests, size_t n, size_t keep_rows, unsigned position)
+{
+    PL_TRY(pl_new(out, n));
+    for (size_t i = 0; i < n; i++) (*out)[i] = i >= keep_rows || !pl_state_exists(&requests[i], position);
+    return PL_OK;
+}
+
+pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const pl_request *requests,
+                          const size_t *layers, size_t L, size_t keep_rows, pl_storage storage, bool all)
 {
     const struct {
         const char *name;
+        unsigned position;
         float **values;
-    } positions[] = {{"last", results->last}, {"label", results->label}, {"mean", results->mean}};
+    } positions[] = {{"last", PL_POSITION_LAST, results->last},
+                     {"label", PL_POSITION_LABEL, results->label},
+                     {"mean", PL_POSITION_MEAN, results->mean}};
     size_t C = results->C, n = results->n_requests;
     char layer[24], name[48];
-    for (size_t p = 0; p < sizeof positions / sizeof *positions; p++)
-        for (size_t l = 0; positions[p].values && l < results->n_layers; l++) {
+    for (size_t p = 0; p < sizeof positions / sizeof *positions; p++) {
+        uint8_t *absent;
+        if (!positions[p].values) continue;
+        PL_TRY(absent_rows(&absent, requests, n, keep_rows, positions[p].position));
+        pl_status status = PL_OK;
+        for (size_t l = 0; l < results->n_layers && status == PL_OK; l++) {
             float *values = positions[p].values[l];
             for (size_t i = keep_rows; i < n; i++)
                 for (size_t c = 0; c < C; c++) values[i * C + c] = NAN;
             layer_name(layer, layers[l], L);
             snprintf(name, sizeof name, "%s.%s", positions[p].name, layer);
-            PL_TRY(pl_unit_put_states(writer, name, values, n, C, storage));
+            status = pl_unit_put_states(writer, name, values, n, C, storage, absent);
         }
+        free(absent);
+        PL_TRY(status);
+    }
     if (!all) return PL_OK;
     return pl_unit_put_ranges(writer, results->all_indptr, n, results->all_ranges, results->n_all_ranges);
 }

@@ -30,7 +30,7 @@ void pl_states_file_close(pl_states_file *file); /* takes {0}; discards a writer
 
 /* Puts every captured position and layer of the results into the file, and the ranges of `all`. Rows from `keep_rows`
  * on keep their place and hold NaN. all: the capture holds position `all`. */
-pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const size_t *layers, size_t L,
-                          size_t keep_rows, pl_storage storage, bool all);
+pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const pl_request *requests,
+                          const size_t *layers, size_t L, size_t keep_rows, pl_storage storage, bool all);
 
 #endif

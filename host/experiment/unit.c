@@ -71,7 +71,7 @@ static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, pl_
 }
 
 static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
-                            const pl_results *results, pl_states_file *file)
+                            const pl_results *results, const pl_request *requests, pl_states_file *file)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     pl_unit_writer *writer = NULL;
@@ -80,8 +80,9 @@ static pl_status write_unit(const pl__items *items, const pl_plan *plan, const p
     PL_GOTO(status, failed, pl__items_write(items, plan, unit, results, writer));
     if (results && unit->captures)
         PL_GOTO(status, failed,
-                pl_states_write(writer, results, model->layers, model->checkpoint->config.L, plan->spec->capture_items,
-                                plan->spec->storage, plan->spec->positions & PL_POSITION_ALL));
+                pl_states_write(writer, results, requests, model->layers, model->checkpoint->config.L,
+                                plan->spec->capture_items, plan->spec->storage,
+                                plan->spec->positions & PL_POSITION_ALL));
     PL_GOTO(status, failed, write_config(plan, unit, writer));
     return pl_unit_finish(writer);
 failed:
@@ -170,7 +171,7 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_pro
     count_not_finite(cost, items, &plan->models[unit->model], results, requests);
     PL_GOTO(status, done, refuse_nothing_finite(plan, unit, cost, items));
     start = pl_clock_s();
-    PL_GOTO(status, done, write_unit(items, plan, unit, results, &file));
+    PL_GOTO(status, done, write_unit(items, plan, unit, results, requests, &file));
     cost->write_s = pl_clock_s() - start;
     cost->n_items = items->n;
     cost->n_skipped = items->n_skipped;

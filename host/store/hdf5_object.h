@@ -52,14 +52,21 @@ pl_status pl__output_scalar(hid_t parent, const char *name, hid_t type, const vo
 pl_status pl__output_scalar_text(hid_t parent, const char *name, const char *text, const char *where);
 /* A string-array; NULL texts are written as "". Not UTF-8 is PL_E_INPUT. */
 pl_status pl__output_texts(hid_t parent, const char *name, const char *const *texts, size_t n, const char *where);
-/* float32 values [rows, width] in their storage type; *n_over counts what did not fit (0 for float32). */
-pl_status pl__output_matrix(size_t *n_over, hid_t parent, const char *name, const float *values, size_t rows,
-                            size_t width, pl_storage storage, const char *where);
-/* The same matrix without values, to be filled by others: out_of_range is 0 for now. Close *dataset. */
+/* What a matrix lost on its way: values beyond the storage type, and values that are no numbers, with the first row
+ * that has one (SIZE_MAX: none). They are attributes of the data set: out_of_range (of halves) and not_finite. */
+typedef struct pl__losses {
+    size_t n_over, n_not_finite, first_row;
+} pl__losses;
+
+/* float32 values [rows, width] in their storage type. A row with absent[row] set has no value, its NaN are not counted;
+ * absent: [rows] or NULL. */
+pl_status pl__output_matrix(pl__losses *losses, hid_t parent, const char *name, const float *values, size_t rows,
+                            size_t width, pl_storage storage, const uint8_t *absent, const char *where);
+/* The same matrix without values, to be filled by others: its losses are 0 for now. Close *dataset. */
 pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name, size_t rows, size_t width,
                                   pl_storage storage, const char *where);
-/* Another value for an attribute that is there, in its place. */
-pl_status pl__output_set_number(hid_t object, const char *name, hid_t type, const void *value, const char *where);
+/* Other losses for a matrix that is there. */
+pl_status pl__output_set_losses(hid_t dataset, pl_storage storage, const pl__losses *losses, const char *where);
 /* /obs, or any data frame, as a group. */
 pl_status pl__output_frame(hid_t parent, const char *name, const pl_frame *frame, const char *where);
 

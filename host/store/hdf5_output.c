@@ -190,21 +190,44 @@ static pl_status write_halves(size_t *n_over, hid_t dataset, hid_t type, const f
     return ok ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot write a matrix of halves");
 }
 
-pl_status pl__output_set_number(hid_t object, const char *name, hid_t type, const void *value, const char *where)
+/* Another value for an attribute that is there, in its place. */
+static pl_status set_count(hid_t object, const char *name, size_t value, const char *where)
 {
+    const int64_t count = (int64_t)value;
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
-    bool ok = attribute >= 0 && H5Awrite(attribute, type, value) >= 0;
+    bool ok = attribute >= 0 && H5Awrite(attribute, H5T_STD_I64LE, &count) >= 0;
     if (attribute >= 0) ok = H5Aclose(attribute) >= 0 && ok;
     return ok ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot change attribute '%s'", name);
 }
 
-/* h5dump and some readers cannot tell the two half types apart. */
-static pl_status put_half_attributes(hid_t dataset, pl_storage storage, size_t n_over, const char *where)
+pl_status pl__output_set_losses(hid_t dataset, pl_storage storage, const pl__losses *losses, const char *where)
 {
-    const int64_t count = (int64_t)n_over;
-    if (storage == PL_STORE_F32) return PL_OK;
-    PL_TRY(pl__output_text(dataset, "storage_type", pl_storage_name(storage), where));
-    return pl__output_number(dataset, "out_of_range", H5T_STD_I64LE, &count, where);
+    if (storage != PL_STORE_F32) PL_TRY(set_count(dataset, "out_of_range", losses->n_over, where));
+    return set_count(dataset, "not_finite", losses->n_not_finite, where);
+}
+
+/* h5dump and some readers cannot tell the two half types apart: the type is said beside the losses. */
+static pl_status put_losses(hid_t dataset, pl_storage storage, const pl__losses *losses, const char *where)
+{
+    const int64_t n_over = (int64_t)losses->n_over, n_not_finite = (int64_t)losses->n_not_finite;
+    if (storage != PL_STORE_F32) {
+        PL_TRY(pl__output_text(dataset, "storage_type", pl_storage_name(storage), where));
+        PL_TRY(pl__output_number(dataset, "out_of_range", H5T_STD_I64LE, &n_over, where));
+    }
+    return pl__output_number(dataset, "not_finite", H5T_STD_I64LE, &n_not_finite, where);
+}
+
+/* In halves an infinity is what did not fit, counted as such. */
+static void count_not_finite(pl__losses *losses, const float *values, size_t rows, size_t width, pl_storage storage,
+                             const uint8_t *absent)
+{
+    for (size_t row = 0; row < rows; row++) {
+        const float *x = values + row * width;
+        if (absent && absent[row]) continue;
+        size_t n = storage == PL_STORE_F32 ? pl_f32_count_not_finite(x, width) : pl_f32_count_nan(x, width);
+        if (n > 0 && losses->n_not_finite == 0) losses->first_row = row;
+        losses->n_not_finite += n;
+    }
 }
 
 /* A matrix without values, nor what is told of halves. */
@@ -226,7 +249,7 @@ pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name
                                   pl_storage storage, const char *where)
 {
     PL_TRY(create_matrix(dataset, parent, name, rows, width, storage, NULL, where));
-    pl_status status = put_half_attributes(*dataset, storage, 0, where);
+    pl_status status = put_losses(*dataset, storage, &(pl__losses){0}, where);
     if (status != PL_OK) {
         H5Dclose(*dataset);
         *dataset = H5I_INVALID_HID;
@@ -234,19 +257,20 @@ pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name
     return status;
 }
 
-pl_status pl__output_matrix(size_t *n_over, hid_t parent, const char *name, const float *values, size_t rows,
-                            size_t width, pl_storage storage, const char *where)
+pl_status pl__output_matrix(pl__losses *losses, hid_t parent, const char *name, const float *values, size_t rows,
+                            size_t width, pl_storage storage, const uint8_t *absent, const char *where)
 {
     const size_t dims[2] = {rows, width};
     const float *whole = storage == PL_STORE_F32 ? values : NULL;
     hid_t dataset, type;
-    *n_over = 0;
+    *losses = (pl__losses){.first_row = SIZE_MAX};
     PL_TRY(create_matrix(&dataset, parent, name, rows, width, storage, whole, where));
     type = pl__hdf5_storage_type(storage);
     pl_status status = PL_OK;
     if (!whole && !is_empty(dims, 2))
-        PL_GOTO(status, done, write_halves(n_over, dataset, type, values, rows, width, storage, where));
-    status = put_half_attributes(dataset, storage, *n_over, where);
+        PL_GOTO(status, done, write_halves(&losses->n_over, dataset, type, values, rows, width, storage, where));
+    count_not_finite(losses, values, rows, width, storage, absent);
+    status = put_losses(dataset, storage, losses, where);
 done:
     H5Dclose(dataset);
     H5Tclose(type);

@@ -18,6 +18,7 @@ pl_status pl__slab_create(pl_slab **out, hid_t parent, const char *name, size_t 
     slab->width = width;
     slab->storage = storage;
     slab->where = where;
+    slab->first_row = SIZE_MAX;
     char *copy;
     pl_status status;
     PL_GOTO(status, failed, pl_copy_text(&copy, name));
@@ -35,12 +36,28 @@ failed:
     return status;
 }
 
+static void count_not_finite(pl_slab *slab, size_t first_row, size_t n, const void *data)
+{
+    for (size_t r = 0; r < n; r++) {
+        const float *floats = (const float *)data + r * slab->width;
+        const uint16_t *halves = (const uint16_t *)data + r * slab->width;
+        size_t count = slab->storage == PL_STORE_F32   ? pl_f32_count_not_finite(floats, slab->width)
+                       : slab->storage == PL_STORE_F16 ? pl_f16_count_nan(halves, slab->width)
+                                                       : pl_bf16_count_nan(halves, slab->width);
+        if (!count) continue;
+        atomic_fetch_add(&slab->n_not_finite, count);
+        size_t row = first_row + r, first = slab->first_row;
+        while (row < first && !atomic_compare_exchange_weak(&slab->first_row, &first, row)) continue;
+    }
+}
+
 pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data)
 {
     if (n > slab->rows || first_row > slab->rows - n)
         return pl_fail(PL_E_INTERNAL, "%s: '%s': rows %zu..+%zu of %zu", slab->where, slab->name, first_row, n,
                        slab->rows);
     size_t elements = n * slab->width, element = slab->storage == PL_STORE_F32 ? sizeof(float) : sizeof(uint16_t);
+    count_not_finite(slab, first_row, n, data);
     if (slab->storage == PL_STORE_F16) atomic_fetch_add(&slab->n_over, pl_f16_clamp(data, elements));
     if (slab->storage == PL_STORE_BF16) atomic_fetch_add(&slab->n_over, pl_bf16_clamp(data, elements));
     PL_TRY(pl__disk_write(slab->disk, slab->address + first_row * slab->width * element, data, elements * element));
@@ -48,14 +65,15 @@ pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data)
     return PL_OK;
 }
 
-pl_status pl__slab_settle(const pl_slab *slab, size_t *n_over)
+pl_status pl__slab_settle(const pl_slab *slab, pl__losses *losses)
 {
     if (slab->n_written != slab->rows)
         return pl_fail(PL_E_INTERNAL, "%s: '%s': %zu of %zu rows were written", slab->where, slab->name,
                        (size_t)slab->n_written, slab->rows);
-    *n_over += slab->n_over;
-    const int64_t count = (int64_t)slab->n_over;
-    return count ? pl__output_set_number(slab->dataset, "out_of_range", H5T_STD_I64LE, &count, slab->where) : PL_OK;
+    *losses = (pl__losses){slab->n_over, slab->n_not_finite, slab->first_row};
+    return losses->n_over || losses->n_not_finite
+               ? pl__output_set_losses(slab->dataset, slab->storage, losses, slab->where)
+               : PL_OK;
 }
 
 void pl__slab_close(pl_slab *slab)

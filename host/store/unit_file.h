@@ -31,9 +31,11 @@ typedef struct pl_unit_writer pl_unit_writer;
 pl_status pl_unit_create(pl_unit_writer **out, const char *path);
 /* /obs; a text column named "_index" is the index. A missing text becomes "", a missing category code -1. */
 pl_status pl_unit_put_obs(pl_unit_writer *w, const pl_frame *obs);
-/* /obsm/<name> [rows, width] float32 values, stored as `storage`. name: "last.05", "mean.final_norm". */
+/* /obsm/<name> [rows, width] float32 values, stored as `storage`. name: "last.05", "mean.final_norm". Values that are
+ * NaN (or, in float32, infinite) are counted: attribute `not_finite` of the data set and, summed, of the file; not in a
+ * row with absent[row] set, which has no state (NULL: every row has one). */
 pl_status pl_unit_put_states(pl_unit_writer *w, const char *name, const float *values, size_t rows, size_t width,
-                             pl_storage storage);
+                             pl_storage storage, const uint8_t *absent);
 /* /uns/plumb/loglik: natural-log probabilities of continuation tokens. Row r's choices are
  * choice_indptr[r]..choice_indptr[r+1], choice c's tokens are token_indptr[c]..token_indptr[c+1]. */
 typedef struct pl_loglik {
@@ -81,6 +83,13 @@ pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t
  * what decides the unit's numbers; `entries` is a flat JSON object of texts, integers and reals (digests, compute_type,
  * storage_type, numerics_key, ...). */
 pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *entries);
+/* What the matrices of the file lost, once all of them are put. */
+typedef struct pl_unit_losses {
+    size_t n_over;       /* values beyond their storage type (out_of_range) */
+    size_t n_not_finite; /* values that are NaN, in float32 also infinite */
+    char first[80];      /* the first of these: "last.05, row 12"; "" */
+} pl_unit_losses;
+pl_status pl_unit_count_losses(pl_unit_writer *w, pl_unit_losses *out);
 pl_status pl_unit_finish(pl_unit_writer *w); /* frees w, also on failure (the .part is then removed) */
 void pl_unit_discard(pl_unit_writer *w);     /* removes the .part; takes NULL */
 

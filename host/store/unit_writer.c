@@ -23,8 +23,8 @@ struct pl_unit_writer {
     pl__disk disk;
     hid_t file, obsm, plumb, states_all; /* states_all: opened when first needed */
     size_t n_rows;                       /* of /obs; all that is aligned with it must have as many */
-    bool has_rows, has_obs;
-    size_t n_over;   /* values of half matrices that did not fit */
+    bool has_rows, has_obs, settled;
+    pl_unit_losses losses;
     pl_slab **slabs; /* reserved matrices */
     size_t n_slabs, slab_capacity;
 };
@@ -156,20 +156,29 @@ pl_status pl_unit_put_obs(pl_unit_writer *w, const pl_frame *obs)
     return step(w, pl__output_frame(w->file, "obs", obs, w->path));
 }
 
-static pl_status put_matrix(pl_unit_writer *w, hid_t parent, const char *name, const float *values, size_t rows,
-                            size_t width, pl_storage storage)
+/* The first place in the order of the file. */
+static void add_losses(pl_unit_writer *w, const char *name, const pl__losses *losses)
 {
-    size_t n_over;
-    pl_status status = pl__output_matrix(&n_over, parent, name, values, rows, width, storage, w->path);
-    w->n_over += n_over;
+    if (losses->n_not_finite && !w->losses.n_not_finite)
+        snprintf(w->losses.first, sizeof w->losses.first, "%.40s, row %zu", name, losses->first_row);
+    w->losses.n_over += losses->n_over;
+    w->losses.n_not_finite += losses->n_not_finite;
+}
+
+static pl_status put_matrix(pl_unit_writer *w, hid_t parent, const char *name, const float *values, size_t rows,
+                            size_t width, pl_storage storage, const uint8_t *absent)
+{
+    pl__losses losses = {0};
+    pl_status status = pl__output_matrix(&losses, parent, name, values, rows, width, storage, absent, w->path);
+    add_losses(w, name, &losses);
     return step(w, status);
 }
 
 pl_status pl_unit_put_states(pl_unit_writer *w, const char *name, const float *values, size_t rows, size_t width,
-                             pl_storage storage)
+                             pl_storage storage, const uint8_t *absent)
 {
     PL_TRY(begin_rows(w, rows, name));
-    return put_matrix(w, w->obsm, name, values, rows, width, storage);
+    return put_matrix(w, w->obsm, name, values, rows, width, storage, absent);
 }
 
 /* A 1-D array. */
@@ -205,7 +214,7 @@ static pl_status put_labels(pl_unit_writer *w, hid_t group, const pl_labels *l)
     PL_TRY(pl__output_texts(group, "text", l->text, l->n, w->path));
     PL_TRY(put_list(w, group, "indptr", H5T_STD_U64LE, l->indptr, l->n + 1));
     PL_TRY(put_list(w, group, "ids", H5T_STD_I32LE, l->ids, (size_t)l->indptr[l->n]));
-    return put_matrix(w, group, "unembedding", l->unembedding, l->n, l->width, PL_STORE_F32);
+    return put_matrix(w, group, "unembedding", l->unembedding, l->n, l->width, PL_STORE_F32, NULL);
 }
 
 pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels)
@@ -228,7 +237,7 @@ pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const flo
                                  pl_storage storage)
 {
     PL_TRY(begin_states_all(w));
-    return put_matrix(w, w->states_all, layer, values, tokens, width, storage);
+    return put_matrix(w, w->states_all, layer, values, tokens, width, storage, NULL);
 }
 
 static pl_status reserve(pl_unit_writer *w, hid_t parent, const char *name, size_t rows, size_t width,
@@ -279,7 +288,7 @@ pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n
 pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows, size_t width)
 {
     PL_TRY(begin(w));
-    return put_matrix(w, w->plumb, "logits", values, rows, width, PL_STORE_F32);
+    return put_matrix(w, w->plumb, "logits", values, rows, width, PL_STORE_F32, NULL);
 }
 
 pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows)
@@ -338,13 +347,35 @@ static pl_status close_file(pl_unit_writer *w)
     return ok ? PL_OK : pl__hdf5_fail(PL_E_IO, w->part, "cannot close");
 }
 
+/* What was written meanwhile: all rows are there, and their losses are known. Once. */
+static pl_status settle(pl_unit_writer *w)
+{
+    for (size_t i = 0; i < w->n_slabs && !w->settled; i++) {
+        pl__losses losses;
+        PL_TRY(pl__slab_settle(w->slabs[i], &losses));
+        add_losses(w, w->slabs[i]->name, &losses);
+    }
+    w->settled = true;
+    return PL_OK;
+}
+
+pl_status pl_unit_count_losses(pl_unit_writer *w, pl_unit_losses *out)
+{
+    PL_TRY(begin(w));
+    PL_TRY(settle(w));
+    *out = w->losses;
+    return PL_OK;
+}
+
 static pl_status finish(pl_unit_writer *w)
 {
     PL_TRY(begin(w));
     if (!w->has_obs) return pl_fail(PL_E_INTERNAL, "%s: finished without /obs", w->path);
-    for (size_t i = 0; i < w->n_slabs; i++) PL_TRY(pl__slab_settle(w->slabs[i], &w->n_over));
-    const int64_t n_over = (int64_t)w->n_over, complete = 1;
+    PL_TRY(settle(w));
+    const int64_t n_over = (int64_t)w->losses.n_over, n_not_finite = (int64_t)w->losses.n_not_finite, complete = 1;
     PL_TRY(pl__output_scalar(w->plumb, "out_of_range", H5T_STD_I64LE, &n_over, w->path));
+    PL_TRY(pl__output_scalar(w->plumb, "not_finite", H5T_STD_I64LE, &n_not_finite, w->path));
+    if (n_not_finite) PL_TRY(pl__output_scalar_text(w->plumb, "not_finite_first", w->losses.first, w->path));
     PL_TRY(pl__output_scalar(w->plumb, "complete", H5T_STD_I64LE, &complete, w->path));
     PL_TRY(step(w, close_file(w)));
     PL_TRY(pl__disk_sync(&w->disk));

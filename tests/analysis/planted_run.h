@@ -240,7 +240,7 @@ static inline void planted_states(const planted *p, pl_unit_writer *w, const siz
                 if (p->captured && item_of[r] >= p->captured) value = NAN;
                 x[r * PLANTED_WIDTH + d] = value;
             }
-        OK(pl_unit_put_states(w, names[layer], x, p->n, PLANTED_WIDTH, p->storage));
+        OK(pl_unit_put_states(w, names[layer], x, p->n, PLANTED_WIDTH, p->storage, NULL));
     }
     free(x);
 }

@@ -119,9 +119,9 @@ static inline pl_status put_sample(pl_unit_writer *w)
     PL_TRY(sample_obs(&obs));
     json_t *attributes = sample_attributes();
     pl_status status = pl_unit_put_obs(w, obs);
-    PL_KEEP(status, pl_unit_put_states(w, "last.05", values, ROWS, WIDTH, PL_STORE_F32));
-    PL_KEEP(status, pl_unit_put_states(w, "last.final_norm", large, ROWS, WIDTH, PL_STORE_F16));
-    PL_KEEP(status, pl_unit_put_states(w, "mean.00", values, ROWS, WIDTH, PL_STORE_BF16));
+    PL_KEEP(status, pl_unit_put_states(w, "last.05", values, ROWS, WIDTH, PL_STORE_F32, NULL));
+    PL_KEEP(status, pl_unit_put_states(w, "last.final_norm", large, ROWS, WIDTH, PL_STORE_F16, NULL));
+    PL_KEEP(status, pl_unit_put_states(w, "mean.00", values, ROWS, WIDTH, PL_STORE_BF16, NULL));
     PL_KEEP(status, pl_unit_put_loglik(w, &sample_loglik));
     PL_KEEP(status, pl_unit_put_labels(w, &labels));
     PL_KEEP(status, pl_unit_put_ranges(w, sample_ranges_indptr, ROWS, sample_ranges, 8));

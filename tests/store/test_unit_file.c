@@ -2,6 +2,8 @@
  * garbage in its memory), and what is wrong to put is refused. Stock tools (h5ls) read the result. */
 #include <sys/wait.h>
 
+#include <float.h>
+
 #include "store/fixture.h"
 
 static char folder[PL_PATH_MAX];
@@ -77,6 +79,21 @@ static void obs_come_back(void **state)
     pl_unit_close(r);
 }
 
+static void expect_not_finite(const pl_unit_reader *r, size_t n, const char *first)
+{
+    json_t *value;
+    OK(pl_unit_get_attribute(r, "not_finite", &value));
+    assert_int_equal(json_integer_value(value), n);
+    json_decref(value);
+    if (n == 0) {
+        assert_int_equal(pl_unit_get_attribute(r, "not_finite_first", &value), PL_E_INPUT);
+        return;
+    }
+    OK(pl_unit_get_attribute(r, "not_finite_first", &value));
+    assert_string_equal(json_string_value(value), first);
+    json_decref(value);
+}
+
 static void states_come_back(void **state)
 {
     (void)state;
@@ -118,8 +135,54 @@ static void states_come_back(void **state)
     OK(pl_unit_get_attribute(r, "out_of_range", &over));
     assert_int_equal(json_integer_value(over), 3);
     json_decref(over);
+    /* The NaN beside them; in a half type the infinity is not counted twice. */
+    expect_not_finite(r, 1, "last.final_norm, row 0");
     pl_arena_free(arena);
     pl_unit_close(r);
+}
+
+/* NaN and infinities are counted where a row has a state, put whole or in pieces; nothing said where there are none. */
+static void values_that_are_no_numbers_are_counted(void **state)
+{
+    (void)state;
+    char path[PL_PATH_MAX];
+    const float clean[4] = {0, FLT_MAX, -FLT_MAX, FLT_MIN / 2}, broken[6] = {NAN, NAN, 1, INFINITY, -INFINITY, NAN};
+    const uint8_t absent[3] = {1, 0, 0};
+    for (int bad = 0; bad < 3; bad++) {
+        pl_unit_writer *w;
+        pl_frame *obs;
+        pl_column *index;
+        pl_unit_losses losses;
+        pl_slab *slab;
+        in_folder(path, "numbers.h5");
+        OK(pl_unit_create(&w, path));
+        OK(pl_frame_create(&obs, bad == 1 ? 3 : 2));
+        OK(pl_frame_add(obs, &index, "_index", PL_COLUMN_TEXT));
+        OK(pl_unit_put_obs(w, obs));
+        pl_frame_free(obs);
+        if (bad == 1)
+            OK(pl_unit_put_states(w, "mean.03", broken, 3, 2, PL_STORE_F32, absent));
+        else
+            OK(pl_unit_put_states(w, "mean.03", clean, 2, 2, PL_STORE_F32, NULL));
+        if (bad == 2) {
+            float rows[6];
+            memcpy(rows, broken, sizeof rows);
+            OK(pl_unit_reserve_states_all(w, "07", 3, 2, PL_STORE_F32, &slab));
+            OK(pl_slab_write(slab, 2, 1, rows + 4));
+            OK(pl_slab_write(slab, 0, 2, rows));
+        }
+        OK(pl_unit_count_losses(w, &losses));
+        const size_t n[3] = {0, 3, 5};
+        const char *const first[3] = {"", "mean.03, row 1", "07, row 0"};
+        assert_int_equal(losses.n_not_finite, n[bad]);
+        assert_string_equal(losses.first, first[bad]);
+        OK(pl_unit_put_config(w, "{}", NULL));
+        OK(pl_unit_finish(w));
+        pl_unit_reader *r;
+        OK(pl_unit_open(&r, path));
+        expect_not_finite(r, n[bad], first[bad]);
+        pl_unit_close(r);
+    }
 }
 
 static void all_states_come_back(void **state)
@@ -230,7 +293,7 @@ static void no_rows_come_back(void **state)
     OK(pl_frame_add(obs, &index, "_index", PL_COLUMN_TEXT));
     OK(pl_frame_add(obs, &index, "arm", PL_COLUMN_CATEGORY));
     OK(pl_unit_put_obs(w, obs));
-    OK(pl_unit_put_states(w, "last.00", NULL, 0, 4, PL_STORE_BF16));
+    OK(pl_unit_put_states(w, "last.00", NULL, 0, 4, PL_STORE_BF16, NULL));
     OK(pl_unit_put_tokens(w, &zero, 0, NULL));
     OK(pl_unit_finish(w));
     pl_frame_free(obs);
@@ -303,7 +366,7 @@ static void large_halves_come_back(void **state)
     OK(pl_frame_create(&obs, LARGE));
     OK(pl_frame_add(obs, &c, "_index", PL_COLUMN_TEXT));
     OK(pl_unit_put_obs(w, obs));
-    OK(pl_unit_put_states(w, "last.00", values, LARGE, C, PL_STORE_F16));
+    OK(pl_unit_put_states(w, "last.00", values, LARGE, C, PL_STORE_F16, NULL));
     OK(pl_unit_finish(w));
     pl_frame_free(obs);
     pl_unit_reader *r;
@@ -384,12 +447,12 @@ static void wrong_parts_are_refused(void **state)
     OK(pl_frame_set_text(obs, c, 0, "a"));
     OK(pl_unit_create(&w, path));
     OK(pl_unit_put_obs(w, obs));
-    assert_int_equal(pl_unit_put_states(w, "last.00", values, 2, 2, PL_STORE_F32), PL_E_INTERNAL);
-    assert_int_equal(pl_unit_put_states(w, "a/b", values, 1, WIDTH, PL_STORE_F32), PL_E_INPUT);
-    assert_int_equal(pl_unit_put_states(w, "..", values, 1, WIDTH, PL_STORE_F32), PL_E_INPUT);
-    OK(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_STORE_F32));
-    assert_int_equal(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_STORE_F32), PL_E_INTERNAL);
-    assert_int_equal(pl_unit_put_states(w, "last.01", values, SIZE_MAX / 2, 4, PL_STORE_F32), PL_E_INTERNAL);
+    assert_int_equal(pl_unit_put_states(w, "last.00", values, 2, 2, PL_STORE_F32, NULL), PL_E_INTERNAL);
+    assert_int_equal(pl_unit_put_states(w, "a/b", values, 1, WIDTH, PL_STORE_F32, NULL), PL_E_INPUT);
+    assert_int_equal(pl_unit_put_states(w, "..", values, 1, WIDTH, PL_STORE_F32, NULL), PL_E_INPUT);
+    OK(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_STORE_F32, NULL));
+    assert_int_equal(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_STORE_F32, NULL), PL_E_INTERNAL);
+    assert_int_equal(pl_unit_put_states(w, "last.01", values, SIZE_MAX / 2, 4, PL_STORE_F32, NULL), PL_E_INTERNAL);
     pl_unit_discard(w);
 
     OK(pl_unit_create(&w, path));
@@ -444,6 +507,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(obs_come_back),
         cmocka_unit_test(states_come_back),
+        cmocka_unit_test(values_that_are_no_numbers_are_counted),
         cmocka_unit_test(all_states_come_back),
         cmocka_unit_test(loglik_and_labels_come_back),
         cmocka_unit_test(attributes_come_back),
