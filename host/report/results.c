@@ -1,0 +1,268 @@
+/* The object of results.json in lm-evaluation-harness' schema: results and groups, then a section a subject. */
+#include "report/results.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/json_build.h"
+#include "statistics/interval.h"
+
+/* The cells of one model, and their groups in order. */
+typedef struct of_model {
+    const pl__report_cell *const *cells; /* [n] */
+    size_t n;
+    const char **groups; /* [n_groups] */
+    size_t n_groups;
+} of_model;
+
+void pl__file_part(char out[256], const char *name)
+{
+    size_t i = 0;
+    for (; name[i] && i < 255; i++) {
+        char c = name[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+        out[i] = plain ? c : '_';
+    }
+    out[i] = '\0';
+}
+
+/* "<metric><what>,<filter>": lm-eval's name of a number. */
+static void put_number(pl_json_builder *b, const pl__cell_metric *metric, const char *what, double value)
+{
+    char key[128];
+    snprintf(key, sizeof key, "%s%s,%s", metric->name, what, metric->filter);
+    pl_json_put_real(b, key, value);
+}
+
+static void put_not_available(pl_json_builder *b, const pl__cell_metric *metric)
+{
+    char key[128];
+    snprintf(key, sizeof key, "%s_stderr,%s", metric->name, metric->filter);
+    pl_json_put_text(b, key, "N/A");
+}
+
+/* Mean, lm-eval's standard error (SD with n - 1, over root n), and the interval that holds at 0 % and 100 % too. */
+static void put_metric(pl_json_builder *b, const pl__report_cell *cell, const pl__cell_metric *metric)
+{
+    double n = (double)cell->n, mean = (double)metric->right / n;
+    pl_estimate interval = pl_wilson(metric->right, cell->n);
+    put_number(b, metric, "", mean);
+    if (cell->n > 1)
+        put_number(b, metric, "_stderr", sqrt(mean * (1.0 - mean) / (n - 1.0)));
+    else
+        put_not_available(b, metric);
+    put_number(b, metric, "_ci95_low", interval.lo);
+    put_number(b, metric, "_ci95_high", interval.hi);
+}
+
+static void put_cell(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_open(b, cell->key);
+    pl_json_put_text(b, "name", cell->key);
+    pl_json_put_text(b, "alias", cell->key);
+    pl_json_put_size(b, "sample_len", cell->n);
+    for (size_t m = 0; m < PL__CELL_METRICS; m++)
+        if (cell->metrics[m].name) put_metric(b, cell, &cell->metrics[m]);
+    pl_json_close(b);
+}
+
+/* The mean over a group's cells of those metrics that all of them have. */
+static void put_group(pl_json_builder *b, const of_model *o, const char *group)
+{
+    pl_json_open(b, group);
+    pl_json_put_text(b, "name", group);
+    pl_json_put_text(b, "alias", group);
+    for (size_t m = 0; m < PL__CELL_METRICS; m++) {
+        const pl__cell_metric *metric = NULL;
+        size_t n = 0, n_cells = 0;
+        double sum = 0.0;
+        for (size_t i = 0; i < o->n; i++) {
+            const pl__report_cell *cell = o->cells[i];
+            if (strcmp(cell->group, group)) continue;
+            n_cells++;
+            if (!cell->metrics[m].name) continue;
+            metric = &cell->metrics[m];
+            sum += (double)cell->metrics[m].right / (double)cell->n;
+            n++;
+        }
+        if (!metric || n < n_cells) continue;
+        put_number(b, metric, "", sum / (double)n);
+        put_not_available(b, metric);
+    }
+    pl_json_close(b);
+}
+
+static void put_results(pl_json_builder *b, const of_model *o)
+{
+    pl_json_open(b, "results");
+    for (size_t i = 0; i < o->n; i++) put_cell(b, o->cells[i]);
+    for (size_t g = 0; g < o->n_groups; g++) put_group(b, o, o->groups[g]);
+    pl_json_close(b);
+    pl_json_open(b, "groups");
+    for (size_t g = 0; g < o->n_groups; g++) put_group(b, o, o->groups[g]);
+    pl_json_close(b);
+    pl_json_open(b, "group_subtasks");
+    for (size_t g = 0; g < o->n_groups; g++) {
+        pl_json_open_list(b, o->groups[g]);
+        for (size_t i = 0; i < o->n; i++)
+            if (!strcmp(o->cells[i]->group, o->groups[g])) pl_json_put_text(b, NULL, o->cells[i]->key);
+        pl_json_close(b);
+    }
+    pl_json_close(b);
+}
+
+/* ---- configs ---- */
+
+static bool lists(const char *const *texts, size_t n, const char *text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(texts[i], text)) return true;
+    return false;
+}
+
+/* The texts of the task as the template has them: doc_to_text, target_delimiter, description, ... What the cell says by
+ * itself (its readout is its output_type) is not taken from there. */
+static void put_template(pl_json_builder *b, const pl_run_unit *unit)
+{
+    static const char *const own[] = {"task", "output_type", "num_fewshot", "metric_list", "repeats", "metadata"};
+    const pl_planned_task *task = unit->task_facts;
+    for (size_t t = 0; t < task->n_templates; t++) {
+        const char *key;
+        json_t *value;
+        if (strcmp(task->templates[t].name, unit->template_name)) continue;
+        json_object_foreach(task->templates[t].config, key, value)
+        {
+            if (!lists(own, sizeof own / sizeof *own, key)) pl_json_put_shared(b, key, value);
+        }
+    }
+}
+
+static void put_metric_list(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_open_list(b, "metric_list");
+    for (size_t m = 0; m < PL__CELL_METRICS; m++) {
+        if (!cell->metrics[m].name) continue;
+        pl_json_open(b, NULL);
+        pl_json_put_text(b, "metric", cell->metrics[m].name);
+        pl_json_put_text(b, "aggregation", "mean");
+        pl_json_put_bool(b, "higher_is_better", true);
+        pl_json_close(b);
+    }
+    pl_json_close(b);
+}
+
+static void put_config(pl_json_builder *b, const pl__report_cell *cell)
+{
+    const pl_run_unit *u = cell->unit;
+    pl_json_open(b, cell->key);
+    pl_json_put_text(b, "task", u->task);
+    put_template(b, u);
+    pl_json_put_text(b, "output_type", u->generates ? "generate_until" : "multiple_choice");
+    pl_json_put_integer(b, "num_fewshot", u->k);
+    put_metric_list(b, cell);
+    pl_json_put_integer(b, "repeats", 1);
+    pl_json_open(b, "metadata");
+    pl_json_put_text(b, "version", u->task_facts->version);
+    pl_json_put_text(b, "model", u->model);
+    pl_json_put_text(b, "template", u->template_name);
+    pl_json_put_text(b, "role", pl_role_name(u->role));
+    pl_json_put_text(b, "arm", u->arm);
+    pl_json_put_integer(b, "draw", u->draw);
+    pl_json_put_integer(b, "order", u->order);
+    pl_json_put_integer(b, "seed", u->seed);
+    pl_json_put_text(b, "unit", u->id);
+    pl_json_close(b);
+    pl_json_close(b);
+}
+
+static void put_better(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_open(b, cell->key);
+    for (size_t m = 0; m < PL__CELL_METRICS; m++)
+        if (cell->metrics[m].name) pl_json_put_bool(b, cell->metrics[m].name, true);
+    pl_json_close(b);
+}
+
+/* original: of the data; effective: what the means are of. Ours: what was evaluated and is in no mean, and prompts
+ * whose last token is also part of an answer. */
+static void put_samples(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_open(b, cell->key);
+    pl_json_put_size(b, "original", cell->unit->task_facts->test_items);
+    pl_json_put_size(b, "effective", cell->n);
+    pl_json_put_size(b, "not_finite", cell->n_not_finite);
+    pl_json_put_size(b, "merged", cell->n_merged);
+    pl_json_close(b);
+}
+
+static void put_version(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_put_text(b, cell->key, cell->unit->task_facts->version);
+}
+
+static void put_shots(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_put_integer(b, cell->key, cell->unit->k);
+}
+
+static void put_hash(pl_json_builder *b, const pl__report_cell *cell)
+{
+    pl_json_put_text(b, cell->key, cell->unit->task_facts->task_hash);
+}
+
+static void put_sections(pl_json_builder *b, const of_model *o)
+{
+    static const struct {
+        const char *name;
+        void (*put)(pl_json_builder *b, const pl__report_cell *cell);
+    } sections[] = {{"configs", put_config},          {"versions", put_version},  {"n-shot", put_shots},
+                    {"higher_is_better", put_better}, {"n-samples", put_samples}, {"task_hashes", put_hash}};
+    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
+        pl_json_open(b, sections[s].name);
+        for (size_t i = 0; i < o->n; i++) sections[s].put(b, o->cells[i]);
+        pl_json_close(b);
+    }
+}
+
+static void put_run(pl_json_builder *b, const of_model *o)
+{
+    char model_args[512], plain[256];
+    const pl_planned_model *model = o->cells[0]->unit->model_facts;
+    snprintf(model_args, sizeof model_args, "pretrained=%s", o->cells[0]->unit->model);
+    pl__file_part(plain, o->cells[0]->unit->model);
+    pl_json_open(b, "config");
+    pl_json_put_text(b, "model", "plumb");
+    pl_json_put_text(b, "model_args", model_args);
+    pl_json_put_size(b, "model_num_parameters", model->parameters);
+    pl_json_put_bool(b, "random_weights", model->random_weights);
+    pl_json_put_null(b, "limit");
+    pl_json_open(b, "gen_kwargs");
+    pl_json_close(b);
+    pl_json_close(b);
+    pl_json_put_text(b, "ci95_method", "wilson"); /* of every <metric>_ci95_low and _ci95_high */
+    pl_json_put_text(b, "model_source", "plumb");
+    pl_json_put_text(b, "model_name", o->cells[0]->unit->model);
+    pl_json_put_text(b, "model_name_sanitized", plain);
+    pl_json_put_text(b, "plumb_version", PLUMB_VERSION);
+}
+
+static pl_status find_groups(of_model *o, pl_arena *arena)
+{
+    PL_TRY(pl_arena_new(arena, &o->groups, o->n));
+    for (size_t i = 0; i < o->n; i++)
+        if (!lists(o->groups, o->n_groups, o->cells[i]->group)) o->groups[o->n_groups++] = o->cells[i]->group;
+    return PL_OK;
+}
+
+pl_status pl__results(json_t **out, const pl__report_cell *const *cells, size_t n, pl_arena *arena)
+{
+    of_model o = {.cells = cells, .n = n};
+    pl_json_builder b;
+    PL_TRY(find_groups(&o, arena));
+    pl_json_begin(&b);
+    put_results(&b, &o);
+    put_sections(&b, &o);
+    put_run(&b, &o);
+    return pl_json_end(&b, out, "results.json");
+}
