@@ -1,8 +1,12 @@
 /* The device contract: a backend is one constant table of functions (struct pl_backend).
  *
  * An op enqueues on the stream it is given; it never allocates, waits or returns values from the device. Workspace
- * belongs to the caller and is sized by a query. A NULL entry is an op the backend lacks: PL_REQUIRE (device.h) turns
- * it into "not supported". Arguments are structures, so that a new optional one does not change every caller.
+ * belongs to the caller and is sized by a query. Ops are called through pl_op_<op> (device.h), which
+ * checks their arguments and turns a NULL entry, an op the backend lacks, into "not supported". Arguments are
+ * structures, so that a new optional one does not change every caller.
+ *
+ * A device serves one host thread at a time, but for event_wait_host; threads with devices of their own run side by
+ * side.
  *
  * Promise 1 of the engine holds for every forward op: a row of a result has the same bits whatever other rows are in
  * the batch, wherever it stands, and however many threads work. */

@@ -15,7 +15,7 @@ pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_opt
     if (options) engine->options = *options;
     pl_status status = engine->processor->ops->stream_create(engine->processor->device, &engine->stream);
     engine->batch.bucketed = engine->processor->ops->record_begin != NULL;
-    pl__graphs_open(&engine->graphs, engine->processor);
+    if (status == PL_OK) status = pl__graphs_open(&engine->graphs, engine->processor);
     if (status == PL_OK)
         *out = engine;
     else

@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-void pl__graphs_open(pl__graphs *graphs, const pl_processor *processor)
+pl_status pl__graphs_open(pl__graphs *graphs, const pl_processor *processor)
 {
     const char *asked = getenv("PLUMB_GRAPHS");
-    bool off = asked && strcmp(asked, "off") == 0;
-    *graphs = (pl__graphs){.processor = processor->ops->record_begin && !off ? processor : NULL};
+    const bool off = asked && strcmp(asked, "off") == 0;
+    *graphs = (pl__graphs){0};
+    if (asked && *asked && !off && strcmp(asked, "on") != 0)
+        return pl_fail(PL_E_USAGE, "PLUMB_GRAPHS is '%s': expected on or off; correct or unset it", asked);
+    if (processor->ops->record_begin && !off) graphs->processor = processor;
+    return PL_OK;
 }
 
 static void forget(pl__graphs *graphs, pl__recorded *entry)

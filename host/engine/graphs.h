@@ -28,8 +28,9 @@ typedef struct pl__graphs {
     size_t n_recorded, n_replayed; /* for tests and for people */
 } pl__graphs;
 
-/* PLUMB_GRAPHS=off in the environment runs every pass directly (same bits; to find out what is at fault). */
-void pl__graphs_open(pl__graphs *graphs, const pl_processor *processor);
+/* PLUMB_GRAPHS=off in the environment runs every pass directly (same bits; to find out what is at fault); on, or unset,
+ * records them where the device can. PL_E_USAGE for another value. */
+pl_status pl__graphs_open(pl__graphs *graphs, const pl_processor *processor);
 void pl__graphs_close(pl__graphs *graphs); /* takes {0} */
 
 /* Forgets all recordings: to be called, with an empty stream, before memory that a pass may name is freed, because new

@@ -137,7 +137,8 @@ static void *serve(void *outlet)
 static pl_status start_threads(pl__outlet *o)
 {
     cpu_set_t set;
-    /* A file on tmpfs takes 4-5 GB/s a thread, a GPU gives ten times that. */
+    /* Buffered writes to one file wait for one another (tmpfs, ext4, xfs): what runs beside them is the work on rows.
+     */
     size_t n = sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
     if (n > PL__OUTLET_THREADS) n = PL__OUTLET_THREADS;
     o->job_room = PL__OUTLET_BUFFERS * (o->n_layers + 1);

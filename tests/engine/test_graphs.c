@@ -55,6 +55,26 @@ static pl_engine *direct_engine_of(random_model *m, pl_engine_options options)
     return engine;
 }
 
+static void a_misspelt_switch_is_refused(void **state)
+{
+    (void)state;
+    const model_shape shape = {"gpt2", 24, 3, 3, 96, 1, 61, 64};
+    char folder[PL_PATH_MAX];
+    random_model m;
+    pl_engine *engine;
+    write_model(folder, &shape);
+    open_folder(&m, folder, 1);
+    setenv("PLUMB_GRAPHS", "of", 1);
+    REFUSED(pl_engine_create(&engine, m.model, NULL), PL_E_USAGE, "PLUMB_GRAPHS is 'of': expected on or off");
+    assert_null(engine);
+    setenv("PLUMB_GRAPHS", "on", 1);
+    OK(pl_engine_create(&engine, m.model, NULL));
+    pl_engine_free(engine);
+    unsetenv("PLUMB_GRAPHS");
+    close_model(&m);
+    remove_folder(folder);
+}
+
 static void buckets_hold_and_are_few(void **state)
 {
     (void)state;
@@ -181,9 +201,9 @@ static void generations_are_the_same(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(buckets_hold_and_are_few),        cmocka_unit_test(late_steps_give_the_same_bits),
-        cmocka_unit_test(few_recordings_serve_many_steps), cmocka_unit_test(the_least_recently_used_goes),
-        cmocka_unit_test(generations_are_the_same),
+        cmocka_unit_test(a_misspelt_switch_is_refused),  cmocka_unit_test(buckets_hold_and_are_few),
+        cmocka_unit_test(late_steps_give_the_same_bits), cmocka_unit_test(few_recordings_serve_many_steps),
+        cmocka_unit_test(the_least_recently_used_goes),  cmocka_unit_test(generations_are_the_same),
     };
     int missing = device_missing();
     if (missing) return missing;
