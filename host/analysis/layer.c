@@ -78,7 +78,7 @@ static bool is_captured(const pl__member *member, size_t item)
     return true;
 }
 
-/* Keeps, in place, the items that were captured and are finite under every template; counts the others. */
+/* Keeps, in place, the items whose states are there and finite under every template; counts the others. */
 static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *member)
 {
     size_t kept = 0;
@@ -86,6 +86,11 @@ static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *m
     for (size_t i = 0; i < group->n; i++) {
         if (!is_captured(member, i)) continue;
         size_t broken = broken_template(l, i);
+        /* Where the writer counted nothing that is not finite, a row of NaN is one that has no state. */
+        if (broken < l->t && member->cells[broken].unit->n_broken == 0) {
+            l->n_absent++;
+            continue;
+        }
         l->n_captured++;
         if (broken < l->t) {
             if (l->n_not_finite++ == 0) {

@@ -11,6 +11,7 @@ typedef struct pl__layer {
     float **states;              /* t of [n, width] */
     uint64_t items;              /* tells sets of items apart */
     size_t n_captured, n_not_finite;
+    size_t n_absent;          /* items that have no state at this position: a mean over no token, no gold label */
     int64_t first_not_finite; /* doc_id */
     const char *first_template;
 } pl__layer;

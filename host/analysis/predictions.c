@@ -6,6 +6,8 @@
 #include "analysis/group.h"
 #include "measure/entropy.h"
 
+enum { LABELS_MAX = 1 << 20 }; /* choices of an item that a file may claim */
+
 /* A [n, t] matrix of a true/false column. */
 static pl_status gather_bools(uint8_t **out, pl__group *g, const pl__member *member, const char *name)
 {
@@ -77,7 +79,7 @@ static pl_status read_gold(pl__group *g, bool *open)
     PL_TRY(pl_arena_new(g->arena, &g->gold, g->n));
     for (size_t i = 0; i < g->n; i++) {
         int64_t label = index[first->row[i]];
-        if (label < -1 || label > INT32_MAX / 2)
+        if (label < -1 || label > LABELS_MAX)
             return pl_fail(PL_E_INPUT, "%s: /obs/label_index: row %zu has %lld, expected -1 or the index of a choice",
                            first->unit->path, first->row[i], (long long)label);
         g->gold[i] = (int)label;
@@ -123,7 +125,7 @@ static pl_status code_cell(size_t *labels, const pl__group *g, const pl__member 
     PL_TRY(columns_of(&p, cell));
     for (size_t i = 0; i < g->n; i++) {
         int64_t index = p.index[cell->row[i]];
-        if (index < -1 || index > INT32_MAX / 2)
+        if (index < -1 || index > LABELS_MAX)
             return pl_fail(PL_E_INPUT,
                            "%s: /obs/prediction_index: row %zu has %lld, expected -1 or the index of a choice",
                            cell->unit->path, cell->row[i], (long long)index);

@@ -192,13 +192,14 @@ static pl_status read_captured(pl_run_unit *u, const pl_unit_reader *reader)
     return PL_OK;
 }
 
-/* The writer counts what it had to cut; a file without states has no count. */
-static void read_beyond(pl_run_unit *u, const pl_unit_reader *reader)
+/* A number of /uns/plumb that the writer counted. */
+static pl_status read_count(size_t *out, const pl_unit_reader *reader, const char *name)
 {
-    json_t *json = NULL;
-    bool there = pl_unit_get_attribute(reader, "out_of_range", &json) == PL_OK;
-    u->n_beyond = there && json_integer_value(json) > 0 ? (size_t)json_integer_value(json) : 0;
+    json_t *json;
+    PL_TRY(pl_unit_get_attribute(reader, name, &json));
+    *out = json_integer_value(json) > 0 ? (size_t)json_integer_value(json) : 0;
     json_decref(json);
+    return PL_OK;
 }
 
 static size_t bytes_of(const held *h)
@@ -219,7 +220,8 @@ static pl_status read_rows(pl_run_view *v, held *h)
     h->unit.obs = h->obs;
     if (!h->unit.generates) PL_GOTO(status, done, pl_unit_get_loglik(reader, h->arena, &h->unit.loglik));
     PL_GOTO(status, done, read_captured(&h->unit, reader));
-    read_beyond(&h->unit, reader);
+    PL_GOTO(status, done, read_count(&h->unit.n_beyond, reader, "out_of_range"));
+    PL_GOTO(status, done, read_count(&h->unit.n_broken, reader, "not_finite"));
     h->bytes = bytes_of(h);
     v->bytes += h->bytes;
 done:

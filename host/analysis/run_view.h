@@ -28,6 +28,7 @@ typedef struct pl_run_unit {
     const pl_frame *obs;
     pl_loglik loglik;  /* n_rows 0 for readouts without label scores */
     size_t n_captured; /* rows from here on have no states (capture.items) */
+    size_t n_broken;   /* values of states that are NaN or infinite, rows that have no state not counted */
     size_t n_beyond;   /* values of states that did not fit their storage type: they are its largest number */
 } pl_run_unit;
 

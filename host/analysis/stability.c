@@ -95,6 +95,10 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
         PL_GOTO(status, done,
                 pl__row_note(&m->rows, &m->rows.base, "%zu of %zu items left out: their states are not finite",
                              layer.n_not_finite, layer.n_captured));
+    if (layer.n_absent > 0)
+        PL_GOTO(status, done,
+                pl__row_note(&m->rows, &m->rows.base, "%zu of %zu items have no state here", layer.n_absent,
+                             layer.n_absent + layer.n_captured));
     if (n_beyond > 0)
         PL_GOTO(status, done,
                 pl__row_note(&m->rows, &m->rows.base,

@@ -24,6 +24,7 @@ typedef struct planted {
     bool open;           /* with generate: there are no choices, answers are texts */
     bool other_numerics; /* the last unit was made by another device class */
     pl_storage storage;  /* of states */
+    bool absent;         /* a state that is NaN is one that is not there */
     size_t merged;       /* rows of each unit that are marked so */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
@@ -231,7 +232,8 @@ static inline void planted_states(const planted *p, pl_unit_writer *w, const siz
 {
     static const char *const names[] = {"last.00", "last.01", "last.final_norm"};
     float *x = calloc(p->n * PLANTED_WIDTH, sizeof *x);
-    assert_non_null(x);
+    uint8_t *absent = calloc(p->n, 1);
+    assert_true(x && absent);
     for (size_t layer = 0; layer < 3; layer++) {
         for (size_t r = 0; r < p->n; r++)
             for (size_t d = 0; d < PLANTED_WIDTH; d++) {
@@ -239,10 +241,12 @@ static inline void planted_states(const planted *p, pl_unit_writer *w, const siz
                 if (layer == 0) value = 0.5f; /* the same last token everywhere */
                 if (p->captured && item_of[r] >= p->captured) value = NAN;
                 x[r * PLANTED_WIDTH + d] = value;
+                absent[r] = p->absent && isnan(value);
             }
-        OK(pl_unit_put_states(w, names[layer], x, p->n, PLANTED_WIDTH, p->storage, NULL));
+        OK(pl_unit_put_states(w, names[layer], x, p->n, PLANTED_WIDTH, p->storage, absent));
     }
     free(x);
+    free(absent);
 }
 
 static inline void planted_samples(const planted *p, pl_unit_writer *w, const size_t *item_of)

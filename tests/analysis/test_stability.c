@@ -351,6 +351,25 @@ static void test_states_not_finite(void **state)
     uproot(&p);
 }
 
+static float missing_state(size_t item, size_t template, size_t draw, size_t d)
+{
+    return item < 2 ? NAN : noisy_state(item, template, draw, d);
+}
+
+/* A mean over no token is no failure: it is left out, and that is said otherwise. */
+static void test_absent_states(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = missing_state, .absent = true};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0);
+    assert_true(isfinite(r->value) && r->n == 8 && strstr(r->note, "2 of 10 items have no state here"));
+    assert_null(find(t, PL_METRIC_STATES_NOT_FINITE, "templates", "", "01", "c", 0));
+    assert_false(has_remark(t, "NOT FINITE"));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 static float large_state(size_t item, size_t template, size_t draw, size_t d)
 {
     return item == 3 && template == 1 && d < 2 ? 1e6f : noisy_state(item, template, draw, d);
@@ -577,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_captured_items),
         cmocka_unit_test(test_states_not_finite),
         cmocka_unit_test(test_no_finite_states),
+        cmocka_unit_test(test_absent_states),
         cmocka_unit_test(test_beyond_range),
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_nothing_finite),
