@@ -184,13 +184,15 @@ static pl_status add_arm(pl_plan *plan, size_t *capacity, pl_plan_unit unit, con
 {
     const pl_spec_arm *arm = unit.arm;
     const pl_plan_task *task = &plan->tasks[unit.task];
+    const size_t *shots = arm->n_shots ? arm->shots : &task->task->num_fewshot;
+    const size_t n_shots = arm->n_shots ? arm->n_shots : 1;
     for (size_t r = 0; r < PL_READOUTS; r++)
-        for (size_t s = 0; s < arm->n_shots; s++)
-            for (size_t d = 0; d < (arm->shots[s] ? arm->draws : 1); d++)
-                for (size_t o = 0; o < (arm->shots[s] > 1 ? arm->orders : 1); o++)
+        for (size_t s = 0; s < n_shots; s++)
+            for (size_t d = 0; d < (shots[s] ? arm->draws : 1); d++)
+                for (size_t o = 0; o < (shots[s] > 1 ? arm->orders : 1); o++)
                     for (size_t t = 0; arm->readouts[r] && t < task->n_templates; t++) {
                         unit.readout = (pl_readout)r;
-                        unit.k = arm->shots[s];
+                        unit.k = shots[s];
                         unit.draw = (uint32_t)d;
                         unit.order = (uint32_t)o;
                         unit.template = task->templates[t];

@@ -209,7 +209,6 @@ static pl_status read_shots(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node 
 static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
 {
     static const char *const kinds[] = {"prompt"};
-    static const size_t no_shots = 0;
     size_t which;
     const pl_yaml_node *kind = node->kind == PL_YAML_MAP ? pl_yaml_get(node, "kind") : NULL;
     if (!kind) return pl_yaml_fail(node, "an arm needs 'kind'; this version runs: prompt");
@@ -217,7 +216,7 @@ static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *n
         return pl_yaml_fail(kind, "arm kind 'finetune' is not supported by this version, which runs: prompt");
     PL_TRY(one_of(&which, kind, kinds, 1));
     PL_TRY(pl_yaml_check_keys(node, pl_spec_arm_keys));
-    *arm = (pl_spec_arm){.n_shots = 1, .shots = &no_shots, .draws = 1, .orders = 1, .balance = true};
+    *arm = (pl_spec_arm){.draws = 1, .orders = 1, .balance = true};
     if (pl_yaml_get(node, "shots")) PL_TRY(read_shots(spec, arm, pl_yaml_get(node, "shots")));
     PL_TRY(read_positive(&arm->draws, node, "draws"));
     PL_TRY(read_positive(&arm->orders, node, "orders"));

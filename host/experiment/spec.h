@@ -34,7 +34,7 @@ typedef struct pl_spec_model {
 
 /* An arm of kind `prompt`. */
 typedef struct pl_spec_arm {
-    size_t n_shots;
+    size_t n_shots; /* 0: not said, each task's num_fewshot */
     const size_t *shots;
     size_t draws, orders;
     bool readouts[PL_READOUTS];

@@ -36,7 +36,7 @@ const pl_yaml_key pl_spec_template_keys[] = {
 
 const pl_yaml_key pl_spec_arm_keys[] = {
     {"kind", "required", "`prompt`"},
-    {"shots", "0", "demonstrations in front of the item (k); a factor of the sweep"},
+    {"shots", "each task's `num_fewshot`", "demonstrations in front of the item (k); a factor of the sweep"},
     {"draws", "1",
      "sets of shots for each k > 0, each from a seed of its own; a factor of the sweep. With 1, a shot count means one "
      "set of shots. Where the pool has fewer distinct sets, fewer are planned, and it is said"},

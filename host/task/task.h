@@ -41,7 +41,7 @@ typedef struct pl_task {
     const char *name, *path, *version;
     pl_output_type output_type;
     const char *description, *fewshot_delimiter;
-    size_t num_fewshot;
+    size_t num_fewshot; /* shots of an arm that names no number */
     size_t n_templates;
     pl_template *templates; /* in the file's order */
     pl_data *test;          /* what is evaluated: test_split, else validation_split */

@@ -16,7 +16,7 @@ const pl_yaml_key pl_task_root_keys[] = {
     {"target_delimiter", "one blank", "between an item's text and its answer"},
     {"fewshot_delimiter", "two line ends", "between shots, and behind the last"},
     {"fewshot_config", "none", "how shots are chosen"},
-    {"num_fewshot", "0", "checked and left to the experiment's `shots`"},
+    {"num_fewshot", "0", "shots where an arm of the experiment does not say `shots`"},
     {"generation_kwargs", "`until` is `[fewshot_delimiter]`", "where generation ends"},
     {"metric_list", "all that the readout allows", "metrics, checked; flags of `exact_match`"},
     {"filter_list", "none", "one filter: what is done to a generated answer before it is compared"},

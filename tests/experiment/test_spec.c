@@ -70,8 +70,7 @@ static void test_defaults(void **state)
     pl_spec *s = parse("name: x\nmodels: gpt2\ntasks: t.yaml\narms: [{kind: prompt}]\n", NULL, 0);
     assert_int_equal(s->n_models, 1);
     assert_int_equal(s->n_templates, 0);
-    assert_int_equal(s->arms[0].n_shots, 1);
-    assert_int_equal(s->arms[0].shots[0], 0);
+    assert_int_equal(s->arms[0].n_shots, 0); /* each task's num_fewshot */
     assert_true(s->arms[0].readouts[PL_READOUT_LOGLIKELIHOOD] && !s->arms[0].readouts[PL_READOUT_GENERATE]);
     assert_true(s->arms[0].balance);
     assert_string_equal(s->layers[0], "default");
