@@ -25,7 +25,9 @@ json_t *pl_json_wide(const char *digits, size_t size)
 const char *pl_json_wide_digits(const json_t *value)
 {
     if (!json_is_string(value) || json_string_length(value) < 2 || *json_string_value(value)) return NULL;
-    return json_string_value(value) + 1;
+    const char *text = json_string_value(value) + 1, *digits = text + (*text == '-');
+    size_t n = strspn(digits, "0123456789");
+    return n >= 19 && digits + n == text + json_string_length(value) - 1 ? text : NULL;
 }
 
 /* The bytes of a plain integer that stands at text[at] and has 19 digits or more; 0: something else. */

@@ -9,7 +9,7 @@ typedef struct {
     const char *answer;
     bool exact_match, answer_match;
     pl_outcome outcome;
-    const char *prediction;
+    const char *prediction; /* NULL: none */
     int64_t prediction_index;
 } answer_case;
 
@@ -37,9 +37,12 @@ static void check(const char *task_text, bool with_choices, bool reads_labels, c
         OK(pl__items_answer(&items, task, &generation));
         if (item.exact_match != cases[i].exact_match || item.answer_match != cases[i].answer_match ||
             item.correct != (reads_labels ? item.answer_match : item.exact_match) || item.outcome != cases[i].outcome ||
-            strcmp(item.prediction, cases[i].prediction) != 0 || item.prediction_index != cases[i].prediction_index)
+            !item.prediction != !cases[i].prediction ||
+            (item.prediction && strcmp(item.prediction, cases[i].prediction) != 0) ||
+            item.prediction_index != cases[i].prediction_index)
             fail_msg("'%s': exact %d, match %d, correct %d, %s, '%s', %d", text, item.exact_match, item.answer_match,
-                     item.correct, pl_outcome_name(item.outcome), item.prediction, (int)item.prediction_index);
+                     item.correct, pl_outcome_name(item.outcome), item.prediction ? item.prediction : "",
+                     (int)item.prediction_index);
         assert_string_equal(item.response, cases[i].answer);
         pl_arena_free(arena);
         free(text);
@@ -59,7 +62,7 @@ static void test_open_answers(void **state)
     static const answer_case plain[] = {
         {"Paris", true, true, PL_OUTCOME_LABEL, "Paris", -1},   {" Paris", false, true, PL_OUTCOME_LABEL, "Paris", -1},
         {"PARIS.", false, true, PL_OUTCOME_LABEL, "Paris", -1}, {"Rome", false, false, PL_OUTCOME_OTHER, "Rome", -1},
-        {" ?", false, false, PL_OUTCOME_NONE, "none", -1},
+        {" ?", false, false, PL_OUTCOME_NONE, NULL, -1},
     };
     static const answer_case flags[] = {
         {"paris!", true, false, PL_OUTCOME_LABEL, "Paris", -1},
@@ -81,9 +84,11 @@ static void test_answers_among_choices(void **state)
 {
     (void)state;
     static const answer_case cases[] = {
-        {"Paris", true, true, PL_OUTCOME_LABEL, "1", 1},      {" **paris**", false, true, PL_OUTCOME_LABEL, "1", 1},
-        {"Rome, no", false, false, PL_OUTCOME_LABEL, "2", 2}, {"Parisian", false, false, PL_OUTCOME_OTHER, "other", -1},
-        {"", false, false, PL_OUTCOME_NONE, "none", -1},
+        {"Paris", true, true, PL_OUTCOME_LABEL, "Paris", 1},
+        {" **paris**", false, true, PL_OUTCOME_LABEL, "Paris", 1},
+        {"Rome, no", false, false, PL_OUTCOME_LABEL, "Rome", 2},
+        {"Parisian", false, false, PL_OUTCOME_OTHER, NULL, -1},
+        {"", false, false, PL_OUTCOME_NONE, NULL, -1},
     };
     CHECK(OPEN CHOOSE, true, false, cases);
     CHECK("task: t\ntest_split: data.jsonl\noutput_type: multiple_choice\ndoc_to_text: text\ndoc_to_target: "

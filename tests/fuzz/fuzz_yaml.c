@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/environment.h"
-#include "base/yaml.h"
+#include "base/yaml_edit.h"
 
 static void read_all(const pl_yaml_node *node)
 {
@@ -29,12 +29,29 @@ static void read_all(const pl_yaml_node *node)
     }
 }
 
+/* What is written back reads as the same values. */
+static void write_and_read(const pl_yaml_node *root)
+{
+    pl_yaml *again;
+    pl_bytes text = {0};
+    json_t *first = NULL, *second = NULL;
+    if (pl_yaml_emit(&text, root) != PL_OK || pl_yaml_parse(&again, text.data, text.size, "emitted") != PL_OK) abort();
+    pl_status status = pl_yaml_to_json(&first, root);
+    if (pl_yaml_to_json(&second, pl_yaml_root(again)) != status) abort();
+    if (status == PL_OK && !json_equal(first, second)) abort();
+    json_decref(first);
+    json_decref(second);
+    pl_yaml_free(again);
+    pl_bytes_free(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     pl_yaml *doc;
     json_t *value;
     if (pl_yaml_parse(&doc, (const char *)data, size, "fuzz") != PL_OK) return 0;
     read_all(pl_yaml_root(doc));
+    write_and_read(pl_yaml_root(doc));
     if (pl_yaml_to_json(&value, pl_yaml_root(doc)) == PL_OK) json_decref(value);
     pl_yaml_free(doc);
     return 0;
