@@ -227,10 +227,16 @@ pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_gener
         char *text;
         PL_TRY(pl_arena_text(items->arena, &text, g->text ? g->text : "", g->size));
         item->response = text;
-        item->finite = true;
+        item->finite = g->finite;
         item->label_index = label_index(&item->prompt);
         item->prediction_index = -1;
         PL_TRY(filter_answer(item, task, items->arena));
+        if (!item->finite) {
+            count_not_finite(items, i);
+            item->outcome = PL_OUTCOME_NOT_FINITE;
+            item->label = item->prompt.target;
+            continue;
+        }
         PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, strlen(item->filtered),
                                  item->prompt.target));
         PL_TRY(item->prompt.n_choices > 0 ? read_label(item) : read_text(item));

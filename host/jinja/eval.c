@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/real_text.h"
 #include "jinja/letters.h"
-#include "jinja/python.h"
 #include "jinja/tree.h"
 
 typedef pl__jinja_node node;
@@ -61,7 +61,7 @@ bool pl__jinja_true(const json_t *v)
 
 pl_status pl__jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes *out)
 {
-    char real[PL__REAL_TEXT];
+    char real[PL_REAL_TEXT];
     switch (json_typeof(v)) {
     case JSON_STRING:
         PL_TRY(pl__jinja_check_text(j, at, out->size + json_string_length(v)));
@@ -69,7 +69,7 @@ pl_status pl__jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes
     case JSON_INTEGER:
         return pl_bytes_format(out, "%lld", (long long)json_integer_value(v));
     case JSON_REAL:
-        pl__python_real(real, json_real_value(v));
+        pl_real_text(real, json_real_value(v));
         return pl_bytes_text(out, real);
     case JSON_TRUE:
         return pl_bytes_text(out, "True");

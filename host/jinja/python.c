@@ -1,30 +1,8 @@
 #include "jinja/python.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* The digits come from %.*e with the fewest places that read back exactly; Python then writes them without an
- * exponent when 1e-4 <= |value| < 1e16. */
-void pl__python_real(char out[PL__REAL_TEXT], double value)
-{
-    char scientific[PL__REAL_TEXT];
-    int places = 0;
-    do snprintf(scientific, sizeof scientific, "%.*e", places, value);
-    while (strtod(scientific, NULL) != value && ++places < 17);
-    const char *e = strchr(scientific, 'e');
-    if (!e) { /* not finite: JSON has no such number */
-        snprintf(out, PL__REAL_TEXT, "%s", scientific);
-        return;
-    }
-    int exponent = atoi(e + 1);
-    if (exponent < -4 || exponent >= 16)
-        snprintf(out, PL__REAL_TEXT, "%.*se%+03d", (int)(e - scientific), scientific, exponent);
-    else {
-        int behind_point = places - exponent;
-        snprintf(out, PL__REAL_TEXT, "%.*f", behind_point > 1 ? behind_point : 1, value);
-    }
-}
+#include "base/real_text.h"
 
 static pl_status write_text(pl_bytes *out, const char *text, size_t size)
 {
@@ -89,7 +67,7 @@ static pl_status write_object(pl_bytes *out, const json_t *object, size_t depth)
 
 static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth)
 {
-    char real[PL__REAL_TEXT];
+    char real[PL_REAL_TEXT];
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         return write_object(out, value, depth);
@@ -101,7 +79,7 @@ static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth)
     case JSON_INTEGER:
         return pl_bytes_format(out, "%lld", (long long)json_integer_value(value));
     case JSON_REAL:
-        pl__python_real(real, json_real_value(value));
+        pl_real_text(real, json_real_value(value));
         return pl_bytes_text(out, real);
     case JSON_TRUE:
         return pl_bytes_text(out, "true");

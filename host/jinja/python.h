@@ -6,10 +6,6 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-/* repr(float): the shortest digits that read back as the same number ("0.1", "1e+16", "1e-05", "2.0"). */
-enum { PL__REAL_TEXT = 32 };
-void pl__python_real(char out[PL__REAL_TEXT], double value);
-
 /* json.dumps(value, indent=2, ensure_ascii=False), appended; a wide integer (base/json.h) with all its digits. */
 pl_status pl__python_json(pl_bytes *out, const json_t *value);
 

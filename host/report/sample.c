@@ -9,23 +9,14 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json_build.h"
-
-/* Python's repr of a float: the shortest text that reads back, with ".0" where it looks like an integer. */
-static void real_text(char text[40], double value)
-{
-    for (int digits = 1; digits <= 17; digits++) {
-        snprintf(text, 40, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    if (!strpbrk(text, ".en")) strcat(text, ".0");
-}
+#include "base/real_text.h"
 
 /* Python's str() of a scalar; a text is itself. `text` is scratch. */
 static const char *scalar_text(char text[40], const json_t *value)
 {
     switch (json_typeof(value)) {
     case JSON_REAL:
-        real_text(text, json_real_value(value));
+        pl_real_text(text, json_real_value(value));
         return text;
     case JSON_INTEGER:
         snprintf(text, 40, "%lld", (long long)json_integer_value(value));

@@ -96,9 +96,40 @@ static void test_answers_among_choices(void **state)
           true, true, cases);
 }
 
+/* A logit that is NaN ends an answer: nothing is read out of what came before it. */
+static void test_answers_that_are_not_finite(void **state)
+{
+    (void)state;
+    char folder[PL_PATH_MAX], path[PL_PATH_MAX], text[] = "Paris";
+    static const char data[] = "{\"text\": \"x\", \"word\": \"Paris\", \"label\": 1}\n";
+    pl_task *task;
+    pl_arena *arena;
+    make_folder(folder);
+    OK(pl_path(path, "%s/data.jsonl", folder));
+    OK(pl_file_replace(path, data, strlen(data)));
+    OK(pl_path(path, "%s/task.yaml", folder));
+    OK(pl_file_replace(path, OPEN, strlen(OPEN)));
+    OK(pl_task_open(&task, path));
+    OK(pl_arena_create(&arena));
+    pl__item item = {.index = 7, .prompt = {.gold = SIZE_MAX, .target = "Paris"}};
+    pl_generation generation = {.text = text, .size = strlen(text), .finite = false};
+    pl__items items = {.n = 1, .items = &item, .arena = arena};
+    OK(pl__items_answer(&items, task, &generation));
+    assert_false(item.finite || item.correct || item.exact_match || item.answer_match);
+    assert_int_equal(item.outcome, PL_OUTCOME_NOT_FINITE);
+    assert_null(item.prediction);
+    assert_string_equal(item.label, "Paris");
+    assert_int_equal(items.n_not_finite, 1);
+    assert_int_equal(items.first_not_finite, 7);
+    pl_arena_free(arena);
+    pl_task_free(task);
+    remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_open_answers),
-                                       cmocka_unit_test(test_answers_among_choices)};
+                                       cmocka_unit_test(test_answers_among_choices),
+                                       cmocka_unit_test(test_answers_that_are_not_finite)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

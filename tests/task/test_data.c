@@ -3,7 +3,7 @@
 #include "tests.h"
 
 #include "base/digest.h"
-#include "jinja/python.h"
+#include "base/real_text.h"
 #include "task/data.h"
 
 #define GOLDEN PLUMB_SOURCE_DIR "/tests/golden/task/"
@@ -27,8 +27,8 @@ static void test_hashes_as_lm_eval_does(void **state)
     const json_t *reals = json_object_get(data->items[data->n - 1], "floats"), *texts = json_object_get(golden, "repr");
     assert_int_equal(json_array_size(reals), json_array_size(texts));
     for (size_t i = 0; i < json_array_size(reals); i++) {
-        char text[PL__REAL_TEXT];
-        pl__python_real(text, json_real_value(json_array_get(reals, i)));
+        char text[PL_REAL_TEXT];
+        pl_real_text(text, json_real_value(json_array_get(reals, i)));
         assert_string_equal(text, json_string_value(json_array_get(texts, i)));
     }
     json_decref(golden);
