@@ -36,7 +36,7 @@ pl_status pl__jinja_new_text(json_t **out, const char *text, size_t size)
 pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size)
 {
     if (size <= PL__JINJA_MAX_TEXT) return PL_OK;
-    return pl__jinja_fail(j, at, "a text grew beyond %d bytes", (int)PL__JINJA_MAX_TEXT);
+    return pl_jinja_fail(j, at, "a text grew beyond %d bytes", (int)PL__JINJA_MAX_TEXT);
 }
 
 bool pl__jinja_true(const json_t *v)
@@ -59,7 +59,7 @@ bool pl__jinja_true(const json_t *v)
     }
 }
 
-pl_status pl__jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes *out)
+pl_status pl_jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes *out)
 {
     char real[PL_REAL_TEXT];
     switch (json_typeof(v)) {
@@ -78,17 +78,17 @@ pl_status pl__jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes
     case JSON_NULL:
         return pl_bytes_text(out, "None");
     case JSON_ARRAY:
-        return pl__jinja_fail(j, at, "expected a text, found a list; write x | join(\", \") or x[0]");
+        return pl_jinja_fail(j, at, "expected a text, found a list; write x | join(\", \") or x[0]");
     case JSON_OBJECT:
         break;
     }
-    return pl__jinja_fail(j, at, "expected a text, found an object; name one of its keys: x[\"key\"]");
+    return pl_jinja_fail(j, at, "expected a text, found an object; name one of its keys: x[\"key\"]");
 }
 
 static pl_status refuse_nothing(const pl_jinja *j, size_t at, const json_t *v)
 {
     if (v != j->nothing) return PL_OK;
-    return pl__jinja_fail(j, at, "an if without else gave no value here; write its else");
+    return pl_jinja_fail(j, at, "an if without else gave no value here; write its else");
 }
 
 /* ---- numbers and comparison ---- */
@@ -153,8 +153,8 @@ static pl_status order(const pl_jinja *j, size_t at, const json_t *a, const json
         return PL_OK;
     }
     if (!json_is_string(a) || !json_is_string(b))
-        return pl__jinja_fail(j, at, "cannot order %s and %s; expected two numbers or two texts", kind_name(a),
-                              kind_name(b));
+        return pl_jinja_fail(j, at, "cannot order %s and %s; expected two numbers or two texts", kind_name(a),
+                             kind_name(b));
     /* UTF-8 bytes order as code points do. */
     size_t n = json_string_length(a), m = json_string_length(b);
     int first = memcmp(json_string_value(a), json_string_value(b), n < m ? n : m);
@@ -174,7 +174,7 @@ static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const j
         return PL_OK;
     }
     if (!json_is_string(b) || !json_is_string(a))
-        return pl__jinja_fail(j, at, "cannot look for %s in %s", kind_name(a), kind_name(b));
+        return pl_jinja_fail(j, at, "cannot look for %s in %s", kind_name(a), kind_name(b));
     size_t n = json_string_length(a);
     *out = n == 0 || memmem(json_string_value(b), json_string_length(b), json_string_value(a), n);
     return PL_OK;
@@ -244,7 +244,7 @@ static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item,
         used += wrote > 0 ? (size_t)wrote : 0;
         if (used >= sizeof fields) break;
     }
-    return pl__jinja_fail(j, n->at, "the item has no field '%s'; it has: %s", n->name, *fields ? fields : "none");
+    return pl_jinja_fail(j, n->at, "the item has no field '%s'; it has: %s", n->name, *fields ? fields : "none");
 }
 
 /* The text of letters [from, to) of a text. */
@@ -253,14 +253,14 @@ static pl_status part_of_text(const json_t *text, size_t from, size_t to, json_t
     const char *s = json_string_value(text);
     size_t size = json_string_length(text);
     if (to <= from) return pl__jinja_new_text(out, "", 0);
-    size_t begin = pl__letters_offset(s, size, from);
-    size_t end = begin + pl__letters_offset(s + begin, size - begin, to - from);
+    size_t begin = pl_letters_offset(s, size, from);
+    size_t end = begin + pl_letters_offset(s + begin, size - begin, to - from);
     return pl__jinja_new_text(out, s + begin, end - begin);
 }
 
 static size_t length_of(const json_t *v)
 {
-    return json_is_array(v) ? json_array_size(v) : pl__letters_count(json_string_value(v), json_string_length(v));
+    return json_is_array(v) ? json_array_size(v) : pl_letters_count(json_string_value(v), json_string_length(v));
 }
 
 static pl_status look_up(const pl_jinja *j, size_t at, const json_t *of, const json_t *key, json_t **out)
@@ -270,17 +270,17 @@ static pl_status look_up(const pl_jinja *j, size_t at, const json_t *of, const j
         json_t *found =
             json_is_string(key) ? json_object_getn(of, json_string_value(key), json_string_length(key)) : NULL;
         if (!found)
-            return pl__jinja_fail(j, at, "no such key in the object: %s",
-                                  json_is_string(key) ? json_string_value(key) : kind_name(key));
+            return pl_jinja_fail(j, at, "no such key in the object: %s",
+                                 json_is_string(key) ? json_string_value(key) : kind_name(key));
         *out = json_incref(found);
         return PL_OK;
     }
-    if (!json_is_array(of) && !json_is_string(of)) return pl__jinja_fail(j, at, "cannot index %s", kind_name(of));
+    if (!json_is_array(of) && !json_is_string(of)) return pl_jinja_fail(j, at, "cannot index %s", kind_name(of));
     if (!is_whole(key, &index))
-        return pl__jinja_fail(j, at, "%s is indexed by integers, found %s", kind_name(of), kind_name(key));
+        return pl_jinja_fail(j, at, "%s is indexed by integers, found %s", kind_name(of), kind_name(key));
     long long n = (long long)length_of(of);
     if (index < -n || index >= n)
-        return pl__jinja_fail(j, at, "index %lld of %s of length %lld", index, kind_name(of), n);
+        return pl_jinja_fail(j, at, "index %lld of %s of length %lld", index, kind_name(of), n);
     size_t i = (size_t)(index < 0 ? index + n : index);
     if (json_is_string(of)) return part_of_text(of, i, i + 1, out);
     *out = json_incref(json_array_get(of, i));
@@ -298,7 +298,7 @@ static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item
     else
         PL_GOTO(status, done, eval(j, n->b, item, &key));
     if (n->kind == PL__J_ATTRIBUTE && !json_is_object(of))
-        status = pl__jinja_fail(j, n->at, "%s has no field '%s'", kind_name(of), n->name);
+        status = pl_jinja_fail(j, n->at, "%s has no field '%s'", kind_name(of), n->name);
     else
         status = look_up(j, n->at, of, key, out);
 done:
@@ -319,7 +319,7 @@ static pl_status slice_end(const pl_jinja *j, const node *n, const json_t *item,
     bool none = json_is_null(value), whole = is_whole(value, &i);
     json_decref(value);
     if (none) return PL_OK;
-    if (!whole) return pl__jinja_fail(j, n->at, "an end of a slice must be an integer");
+    if (!whole) return pl_jinja_fail(j, n->at, "an end of a slice must be an integer");
     if (i < 0) i = i < -limit ? 0 : i + limit;
     *out = (size_t)(i > limit ? limit : i);
     return PL_OK;
@@ -333,7 +333,7 @@ static pl_status eval_slice(const pl_jinja *j, const node *n, const json_t *item
     PL_GOTO(status, done, eval(j, n->a, item, &of));
     PL_GOTO(status, done, refuse_nothing(j, n->at, of));
     if (!json_is_array(of) && !json_is_string(of)) {
-        status = pl__jinja_fail(j, n->at, "cannot slice %s; expected a text or a list", kind_name(of));
+        status = pl_jinja_fail(j, n->at, "cannot slice %s; expected a text or a list", kind_name(of));
         goto done;
     }
     length = length_of(of);
@@ -389,8 +389,8 @@ static pl_status joined(const pl_jinja *j, size_t at, const json_t *a, const jso
 {
     pl_bytes text = {0};
     pl_status status;
-    PL_GOTO(status, done, pl__jinja_text(j, at, a, &text));
-    PL_GOTO(status, done, pl__jinja_text(j, at, b, &text));
+    PL_GOTO(status, done, pl_jinja_text(j, at, a, &text));
+    PL_GOTO(status, done, pl_jinja_text(j, at, b, &text));
     status = pl__jinja_new_text(out, text.data, text.size);
 done:
     pl_bytes_free(&text);
@@ -409,16 +409,16 @@ static pl_status sum(const pl_jinja *j, size_t at, const json_t *a, const json_t
         return pl_fail(PL_E_MEMORY, "out of memory in a list");
     }
     if (is_whole(a, &x) && is_whole(b, &y)) {
-        if (__builtin_add_overflow(x, y, &total)) return pl__jinja_fail(j, at, "a sum beyond 64 bits");
+        if (__builtin_add_overflow(x, y, &total)) return pl_jinja_fail(j, at, "a sum beyond 64 bits");
         return made(out, json_integer(total));
     }
     if (is_number(a) && is_number(b)) {
         double p = is_whole(a, &x) ? (double)x : json_real_value(a),
                q = is_whole(b, &y) ? (double)y : json_real_value(b);
         json_t *real = json_real(p + q);
-        return real ? made(out, real) : pl__jinja_fail(j, at, "a sum that is not finite");
+        return real ? made(out, real) : pl_jinja_fail(j, at, "a sum that is not finite");
     }
-    return pl__jinja_fail(j, at, "cannot add %s and %s; ~ joins anything as text", kind_name(a), kind_name(b));
+    return pl_jinja_fail(j, at, "cannot add %s and %s; ~ joins anything as text", kind_name(a), kind_name(b));
 }
 
 static pl_status eval_binary(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
@@ -447,7 +447,7 @@ static pl_status eval_negate(const pl_jinja *j, const node *n, const json_t *ite
     else if (json_is_real(of))
         status = made(out, json_real(-json_real_value(of)));
     else
-        status = pl__jinja_fail(j, n->at, "cannot negate %s", kind_name(of));
+        status = pl_jinja_fail(j, n->at, "cannot negate %s", kind_name(of));
     json_decref(of);
     return status;
 }

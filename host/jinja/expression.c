@@ -25,8 +25,8 @@ static pl_status expect_op(pl__jinja_parser *p, const char *op)
 static pl_status new_node(pl__jinja_parser *p, node **out, pl__jinja_kind kind, size_t at)
 {
     if (++p->n_nodes > PL__JINJA_MAX_NODES)
-        return pl__jinja_fail(p->j, at, "an expression of more than %d parts; expected a shorter one",
-                              (int)PL__JINJA_MAX_NODES);
+        return pl_jinja_fail(p->j, at, "an expression of more than %d parts; expected a shorter one",
+                             (int)PL__JINJA_MAX_NODES);
     PL_TRY(pl_arena_new(p->j->arena, out, 1));
     (*out)->kind = kind;
     (*out)->at = at;
@@ -83,7 +83,7 @@ static pl_status parse_integer(pl__jinja_parser *p, node **out)
     for (size_t i = 0; i < p->token.size; i++)
         if (__builtin_mul_overflow(value, 10LL, &value) ||
             __builtin_add_overflow(value, (long long)(p->j->source[at + i] - '0'), &value))
-            return pl__jinja_fail(p->j, at, "integer beyond 64 bits");
+            return pl_jinja_fail(p->j, at, "integer beyond 64 bits");
     PL_TRY(pl__jinja_advance(p));
     return new_value(p, out, at, json_integer(value));
 }
@@ -147,12 +147,12 @@ static pl_status parse_primary(pl__jinja_parser *p, node **out)
     if (p->token.kind == PL__J_T_NAME) return parse_word(p, out);
     if (pl__jinja_is_op(p, "[")) return parse_list(p, out);
     if (pl__jinja_is_op(p, "{"))
-        return pl__jinja_fail(p->j, at, "dictionaries are not supported in templates; use if/else");
+        return pl_jinja_fail(p->j, at, "dictionaries are not supported in templates; use if/else");
     if (!pl__jinja_is_op(p, "(")) return pl__jinja_unexpected(p, "an expression");
     PL_TRY(pl__jinja_advance(p));
-    if (pl__jinja_is_op(p, ")")) return pl__jinja_fail(p->j, at, "tuples are not supported; write a list in brackets");
+    if (pl__jinja_is_op(p, ")")) return pl_jinja_fail(p->j, at, "tuples are not supported; write a list in brackets");
     PL_TRY(pl__jinja_parse_expression(p, out));
-    if (pl__jinja_is_op(p, ",")) return pl__jinja_fail(p->j, at, "tuples are not supported; write a list in brackets");
+    if (pl__jinja_is_op(p, ",")) return pl_jinja_fail(p->j, at, "tuples are not supported; write a list in brackets");
     return expect_op(p, ")");
 }
 
@@ -171,7 +171,7 @@ static pl_status parse_bracket(pl__jinja_parser *p, node **out)
     PL_TRY(pl__jinja_advance(p));
     if (!pl__jinja_is_op(p, "]") && !pl__jinja_is_op(p, ":")) PL_TRY(pl__jinja_parse_expression(p, &(*out)->c));
     if (pl__jinja_is_op(p, ":"))
-        return pl__jinja_fail(p->j, p->token.at, "a step in a slice is not supported; expected x[from:to]");
+        return pl_jinja_fail(p->j, p->token.at, "a step in a slice is not supported; expected x[from:to]");
     return expect_op(p, "]");
 }
 
@@ -192,8 +192,8 @@ static pl_status parse_dot(pl__jinja_parser *p, node **out)
     if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "a name behind the dot");
     for (const char *const *m = methods; *m; m++)
         if (pl__jinja_is_word(p, *m))
-            return pl__jinja_fail(p->j, p->token.at,
-                                  ".%s is a method of Python's dictionaries; write x[\"%s\"] for the key", *m, *m);
+            return pl_jinja_fail(p->j, p->token.at,
+                                 ".%s is a method of Python's dictionaries; write x[\"%s\"] for the key", *m, *m);
     PL_TRY(new_binary(p, out, PL__J_ATTRIBUTE, at, of, NULL));
     PL_TRY(token_name(p, &(*out)->name));
     return pl__jinja_advance(p);
@@ -207,9 +207,9 @@ static pl_status parse_postfix(pl__jinja_parser *p, node **out)
         else if (pl__jinja_is_op(p, "."))
             PL_TRY(parse_dot(p, out));
         else if (pl__jinja_is_op(p, "("))
-            return pl__jinja_fail(p->j, p->token.at,
-                                  "calls such as f(x) or x.strip() are not supported; use filters: %s",
-                                  pl__jinja_filter_names());
+            return pl_jinja_fail(p->j, p->token.at,
+                                 "calls such as f(x) or x.strip() are not supported; use filters: %s",
+                                 pl__jinja_filter_names());
         else
             return PL_OK;
     }
@@ -241,14 +241,14 @@ static pl_status parse_arguments(pl__jinja_parser *p, node *filter)
                 p->at = before.at;
                 p->token = before.token;
                 if (named)
-                    return pl__jinja_fail(p->j, at, "filter %s: an argument without a name follows one with", f->name);
+                    return pl_jinja_fail(p->j, at, "filter %s: an argument without a name follows one with", f->name);
             }
         } else if (named)
-            return pl__jinja_fail(p->j, at, "filter %s: an argument without a name follows one with", f->name);
+            return pl_jinja_fail(p->j, at, "filter %s: an argument without a name follows one with", f->name);
         if (place >= n_max)
-            return pl__jinja_fail(p->j, at, "filter %s: unknown or surplus argument; it takes at most %zu", f->name,
-                                  n_max);
-        if (filter->items[place]) return pl__jinja_fail(p->j, at, "filter %s: argument given twice", f->name);
+            return pl_jinja_fail(p->j, at, "filter %s: unknown or surplus argument; it takes at most %zu", f->name,
+                                 n_max);
+        if (filter->items[place]) return pl_jinja_fail(p->j, at, "filter %s: argument given twice", f->name);
         PL_TRY(pl__jinja_parse_expression(p, &filter->items[place]));
     }
     return pl__jinja_advance(p);
@@ -262,8 +262,8 @@ static pl_status parse_filter(pl__jinja_parser *p, node **out)
     size_t at = p->token.at;
     const pl__jinja_filter *f = pl__jinja_filter_find(p->j->source + at, p->token.size);
     if (!f)
-        return pl__jinja_fail(p->j, at, "filter '%.*s' is not supported; expected one of: %s", pl__jinja_shown(p),
-                              p->j->source + at, pl__jinja_filter_names());
+        return pl_jinja_fail(p->j, at, "filter '%.*s' is not supported; expected one of: %s", pl__jinja_shown(p),
+                             p->j->source + at, pl__jinja_filter_names());
     PL_TRY(new_binary(p, out, PL__J_FILTER, at, of, NULL));
     node *filter = *out;
     filter->filter = f;
@@ -274,7 +274,7 @@ static pl_status parse_filter(pl__jinja_parser *p, node **out)
     if (pl__jinja_is_op(p, "(")) PL_TRY(parse_arguments(p, filter));
     for (size_t i = 0; i < f->n_required; i++)
         if (!filter->items[i])
-            return pl__jinja_fail(p->j, at, "filter %s: argument '%s' is missing", f->name, f->arguments[i]);
+            return pl_jinja_fail(p->j, at, "filter %s: argument '%s' is missing", f->name, f->arguments[i]);
     return PL_OK;
 }
 
@@ -285,14 +285,14 @@ static pl_status parse_sign(pl__jinja_parser *p, node **out)
     node *of;
     PL_TRY(pl__jinja_advance(p));
     PL_TRY(parse_unary(p, &of, false));
-    if (!negative) return pl__jinja_fail(p->j, at, "a sign '+' is not supported; leave it out");
+    if (!negative) return pl_jinja_fail(p->j, at, "a sign '+' is not supported; leave it out");
     return new_binary(p, out, PL__J_NEGATE, at, of, NULL);
 }
 
 static pl_status parse_unary(pl__jinja_parser *p, node **out, bool with_filter)
 {
     if (++p->depth > PL__JINJA_MAX_DEPTH)
-        return pl__jinja_fail(p->j, p->token.at, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
+        return pl_jinja_fail(p->j, p->token.at, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
     if (pl__jinja_is_op(p, "-") || pl__jinja_is_op(p, "+"))
         PL_TRY(parse_sign(p, out));
     else
@@ -302,10 +302,10 @@ static pl_status parse_unary(pl__jinja_parser *p, node **out, bool with_filter)
         if (pl__jinja_is_op(p, "|"))
             PL_TRY(parse_filter(p, out));
         else if (pl__jinja_is_op(p, "("))
-            return pl__jinja_fail(p->j, p->token.at, "calls are not supported; use filters: %s",
-                                  pl__jinja_filter_names());
+            return pl_jinja_fail(p->j, p->token.at, "calls are not supported; use filters: %s",
+                                 pl__jinja_filter_names());
         else if (pl__jinja_is_word(p, "is"))
-            return pl__jinja_fail(p->j, p->token.at, "tests such as 'is defined' are not supported; use == or in");
+            return pl_jinja_fail(p->j, p->token.at, "tests such as 'is defined' are not supported; use == or in");
         else
             break;
     }
@@ -319,7 +319,7 @@ static pl_status parse_product(pl__jinja_parser *p, node **out)
     PL_TRY(parse_unary(p, out, true));
     for (const char *const *op = operators; *op; op++)
         if (pl__jinja_is_op(p, *op))
-            return pl__jinja_fail(p->j, p->token.at, "operator %s is not supported; expected + or ~", *op);
+            return pl_jinja_fail(p->j, p->token.at, "operator %s is not supported; expected + or ~", *op);
     return PL_OK;
 }
 
@@ -341,7 +341,7 @@ static pl_status parse_sum(pl__jinja_parser *p, node **out)
     PL_TRY(parse_joined(p, out));
     while (pl__jinja_is_op(p, "+") || pl__jinja_is_op(p, "-")) {
         if (pl__jinja_is_op(p, "-"))
-            return pl__jinja_fail(p->j, p->token.at, "operator - is not supported; expected + or ~");
+            return pl_jinja_fail(p->j, p->token.at, "operator - is not supported; expected + or ~");
         node *a = *out, *b;
         size_t at = p->token.at;
         PL_TRY(pl__jinja_advance(p));
@@ -410,7 +410,7 @@ static pl_status parse_not(pl__jinja_parser *p, node **out)
     size_t at = p->token.at;
     node *of;
     if (++p->depth > PL__JINJA_MAX_DEPTH)
-        return pl__jinja_fail(p->j, at, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
+        return pl_jinja_fail(p->j, at, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
     PL_TRY(pl__jinja_advance(p));
     PL_TRY(parse_not(p, &of));
     p->depth--;
@@ -446,7 +446,7 @@ pl_status pl__jinja_parse_or(pl__jinja_parser *p, node **out)
 pl_status pl__jinja_parse_expression(pl__jinja_parser *p, node **out)
 {
     if (++p->depth > PL__JINJA_MAX_DEPTH)
-        return pl__jinja_fail(p->j, p->token.at, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
+        return pl_jinja_fail(p->j, p->token.at, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
     PL_TRY(pl__jinja_parse_or(p, out));
     while (pl__jinja_is_word(p, "if")) {
         node *value = *out, *condition, *otherwise = NULL;

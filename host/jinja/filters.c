@@ -8,7 +8,7 @@
 /* str(value) as a text value. */
 static pl_status as_text(const pl_jinja *j, size_t at, const json_t *value, pl_bytes *out)
 {
-    return pl__jinja_text(j, at, value, out);
+    return pl_jinja_text(j, at, value, out);
 }
 
 typedef pl_status letters_mapping(pl_bytes *out, const char *text, size_t size);
@@ -29,7 +29,7 @@ done:
 
 static pl_status strip_both(pl_bytes *out, const char *text, size_t size)
 {
-    text = pl__strip(text, &size, true, true);
+    text = pl_strip(text, &size, true, true);
     return pl_bytes_append(out, text, size);
 }
 
@@ -42,19 +42,19 @@ static pl_status trim(const pl_jinja *j, size_t at, const json_t *value, json_t 
 static pl_status lower(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
 {
     (void)arguments;
-    return mapped(j, at, value, pl__lower, out);
+    return mapped(j, at, value, pl_lower, out);
 }
 
 static pl_status upper(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
 {
     (void)arguments;
-    return mapped(j, at, value, pl__upper, out);
+    return mapped(j, at, value, pl_upper, out);
 }
 
 static pl_status capitalize(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
 {
     (void)arguments;
-    return mapped(j, at, value, pl__capitalize, out);
+    return mapped(j, at, value, pl_capitalize, out);
 }
 
 /* An integer argument in 0..2^31; absent or none gives `otherwise`. */
@@ -63,7 +63,7 @@ static pl_status integer(const pl_jinja *j, size_t at, const json_t *value, size
     *out = otherwise;
     if (!value || json_is_null(value)) return PL_OK;
     if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > INT32_MAX)
-        return pl__jinja_fail(j, at, "expected an integer of 0 or more as argument");
+        return pl_jinja_fail(j, at, "expected an integer of 0 or more as argument");
     *out = (size_t)json_integer_value(value);
     return PL_OK;
 }
@@ -72,23 +72,23 @@ static pl_status integer(const pl_jinja *j, size_t at, const json_t *value, size
 static pl_status truncate(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
 {
     size_t length, leeway;
-    if (!json_is_string(value)) return pl__jinja_fail(j, at, "filter truncate: expected a text");
+    if (!json_is_string(value)) return pl_jinja_fail(j, at, "filter truncate: expected a text");
     if (arguments[0] && !json_is_integer(arguments[0]))
-        return pl__jinja_fail(j, at, "filter truncate: expected an integer");
+        return pl_jinja_fail(j, at, "filter truncate: expected an integer");
     PL_TRY(integer(j, at, arguments[0], 255, &length));
     PL_TRY(integer(j, at, arguments[3], 5, &leeway));
     if (arguments[2] && !json_is_string(arguments[2]))
-        return pl__jinja_fail(j, at, "filter truncate: end must be a text");
+        return pl_jinja_fail(j, at, "filter truncate: end must be a text");
     const char *end = arguments[2] ? json_string_value(arguments[2]) : "...";
     size_t end_size = arguments[2] ? json_string_length(arguments[2]) : 3,
-           end_letters = pl__letters_count(end, end_size);
+           end_letters = pl_letters_count(end, end_size);
     if (length < end_letters)
-        return pl__jinja_fail(j, at, "filter truncate: length %zu is shorter than its end of %zu letters", length,
-                              end_letters);
+        return pl_jinja_fail(j, at, "filter truncate: length %zu is shorter than its end of %zu letters", length,
+                             end_letters);
     const char *text = json_string_value(value);
     size_t size = json_string_length(value);
-    if (pl__letters_count(text, size) <= length + leeway) return pl__jinja_new_text(out, text, size);
-    size_t kept = pl__letters_offset(text, size, length - end_letters);
+    if (pl_letters_count(text, size) <= length + leeway) return pl__jinja_new_text(out, text, size);
+    size_t kept = pl_letters_offset(text, size, length - end_letters);
     if (!arguments[1] || !pl__jinja_true(arguments[1])) { /* back to the last blank, when there is one */
         const char *blank = memrchr(text, ' ', kept);
         if (blank) kept = (size_t)(blank - text);
@@ -123,7 +123,7 @@ static pl_status replace_in(const pl_jinja *j, size_t at, const pl_bytes *text, 
         if (old->size > 0) continue;
         if (i >= text->size) break;
         size_t width;
-        pl__letter(text->data + i, &width);
+        pl_letter(text->data + i, &width);
         PL_TRY(pl_bytes_append(out, text->data + i, width));
         i += width;
     }
@@ -171,7 +171,7 @@ static pl_status join(const pl_jinja *j, size_t at, const json_t *value, json_t 
     } else if (json_is_string(value)) {
         const char *text = json_string_value(value);
         for (size_t i = 0, width, size = json_string_length(value); i < size; i += width) {
-            pl__letter(text + i, &width);
+            pl_letter(text + i, &width);
             if (i > 0 && separator) PL_GOTO(status, done, as_text(j, at, separator, &result));
             PL_GOTO(status, done, pl__jinja_check_text(j, at, result.size + width));
             PL_GOTO(status, done, pl_bytes_append(&result, text + i, width));
@@ -187,7 +187,7 @@ static pl_status join(const pl_jinja *j, size_t at, const json_t *value, json_t 
             PL_GOTO(status, done, pl_bytes_text(&result, key));
         }
     } else {
-        status = pl__jinja_fail(j, at, "filter join: expected a list");
+        status = pl_jinja_fail(j, at, "filter join: expected a list");
         goto done;
     }
     status = pl__jinja_new_text(out, result.data, result.size);
@@ -201,13 +201,13 @@ static pl_status length(const pl_jinja *j, size_t at, const json_t *value, json_
     (void)arguments;
     size_t n;
     if (json_is_string(value))
-        n = pl__letters_count(json_string_value(value), json_string_length(value));
+        n = pl_letters_count(json_string_value(value), json_string_length(value));
     else if (json_is_array(value))
         n = json_array_size(value);
     else if (json_is_object(value))
         n = json_object_size(value);
     else
-        return pl__jinja_fail(j, at, "filter length: expected a text, a list or an object");
+        return pl_jinja_fail(j, at, "filter length: expected a text, a list or an object");
     *out = json_integer((json_int_t)n);
     return *out ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory in a template");
 }

@@ -10,7 +10,7 @@
 
 enum { MAX_SOURCE = 1024 * 1024 };
 
-pl_status pl__jinja_fail(const pl_jinja *j, size_t at, const char *format, ...)
+pl_status pl_jinja_fail(const pl_jinja *j, size_t at, const char *format, ...)
 {
     char text[1024];
     va_list args;
@@ -24,7 +24,7 @@ pl_status pl__jinja_fail(const pl_jinja *j, size_t at, const char *format, ...)
             line++;
             begin = i + 1;
         }
-    size_t column = pl__letters_count(j->source + begin, at - begin) + 1;
+    size_t column = pl_letters_count(j->source + begin, at - begin) + 1;
     return pl_fail(PL_E_INPUT, "%s: template %zu:%zu: %s", j->where, line, column, text);
 }
 
@@ -95,7 +95,7 @@ pl_status pl_jinja_compile(pl_jinja **out, const char *source, const char *where
     return status;
 }
 
-pl_status pl__jinja_field(pl_jinja **out, const char *field, const char *where)
+pl_status pl_jinja_field(pl_jinja **out, const char *field, const char *where)
 {
     PL_TRY(create(out, where));
     pl_jinja *j = *out;
@@ -117,7 +117,12 @@ failed:
     return status;
 }
 
-pl_status pl__jinja_list(pl_jinja **out, pl_jinja **parts, size_t n, const char *where)
+bool pl_jinja_is_field(const pl_jinja *j)
+{
+    return j->is_field;
+}
+
+pl_status pl_jinja_list(pl_jinja **out, pl_jinja **parts, size_t n, const char *where)
 {
     pl_status status = create(out, where);
     if (status == PL_OK) status = pl_arena_new((*out)->arena, &(*out)->parts, n);
@@ -162,7 +167,7 @@ static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, 
         else {
             json_t *value;
             PL_TRY(pl__jinja_eval(j, piece->expression, item, &value));
-            pl_status status = pl__jinja_text(j, piece->expression->at, value, out);
+            pl_status status = pl_jinja_text(j, piece->expression->at, value, out);
             json_decref(value);
             PL_TRY(status);
         }

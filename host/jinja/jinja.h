@@ -19,11 +19,24 @@ typedef struct pl_jinja pl_jinja;
 pl_status pl_jinja_compile(pl_jinja **out, const char *source, const char *where);
 void pl_jinja_free(pl_jinja *jinja); /* takes NULL */
 
+/* Templates that are not written as one: a field of the item by its name, whose value is as the data has it, and a list
+ * of templates (taken over, also on failure). */
+pl_status pl_jinja_field(pl_jinja **out, const char *field, const char *where);
+pl_status pl_jinja_list(pl_jinja **out, pl_jinja **parts, size_t n, const char *where);
+bool pl_jinja_is_field(const pl_jinja *jinja);
+
 /* Appends the text for one item (a JSON object). */
 pl_status pl_jinja_render(const pl_jinja *jinja, const json_t *item, pl_bytes *out);
 
 /* When the source is exactly one {{ expression }}, its value with its own type (a new reference); otherwise the
  * rendered text as a JSON text. Serves doc_to_choice and doc_to_target. */
 pl_status pl_jinja_value(const pl_jinja *jinja, const json_t *item, json_t **out);
+
+/* Python's str(value), appended; lists and objects have no text form here. Errors are about byte `at` of the source. */
+pl_status pl_jinja_text(const pl_jinja *jinja, size_t at, const json_t *value, pl_bytes *out);
+
+/* PL_E_INPUT "where: template line:column: ..." for byte `at` of the source. */
+pl_status pl_jinja_fail(const pl_jinja *jinja, size_t at, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

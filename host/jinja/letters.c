@@ -6,14 +6,14 @@
 
 #include "base/utf8.h"
 
-int32_t pl__letter(const char *text, size_t *width)
+int32_t pl_letter(const char *text, size_t *width)
 {
     uint32_t letter;
     *width = pl_utf8_get(&letter, text);
     return (int32_t)letter;
 }
 
-pl_status pl__letter_append(pl_bytes *out, int32_t letter)
+pl_status pl_letter_append(pl_bytes *out, int32_t letter)
 {
     char bytes[4];
     return pl_bytes_append(out, bytes, pl_utf8_put(bytes, (uint32_t)letter));
@@ -24,29 +24,29 @@ static bool begins_letter(char byte)
     return ((unsigned char)byte & 0xC0) != 0x80;
 }
 
-size_t pl__letters_count(const char *text, size_t size)
+size_t pl_letters_count(const char *text, size_t size)
 {
     size_t n = 0;
     for (size_t i = 0; i < size; i++) n += begins_letter(text[i]);
     return n;
 }
 
-size_t pl__letters_offset(const char *text, size_t size, size_t n)
+size_t pl_letters_offset(const char *text, size_t size, size_t n)
 {
     for (size_t i = 0; i < size; i++)
         if (begins_letter(text[i]) && n-- == 0) return i;
     return size;
 }
 
-bool pl__is_space(int32_t letter)
+bool pl_is_space(int32_t letter)
 {
     return pl_utf8_is_space((uint32_t)letter);
 }
 
-const char *pl__strip(const char *text, size_t *size, bool left, bool right)
+const char *pl_strip(const char *text, size_t *size, bool left, bool right)
 {
     size_t n = *size, width;
-    while (left && n > 0 && pl__is_space(pl__letter(text, &width))) {
+    while (left && n > 0 && pl_is_space(pl_letter(text, &width))) {
         text += width;
         n -= width;
     }
@@ -127,15 +127,15 @@ static int by_letter(const void *key, const void *row)
 static pl_status append_mapped(pl_bytes *out, int32_t letter, bool title)
 {
     const struct special *row = bsearch(&letter, SPECIAL, sizeof SPECIAL / sizeof *SPECIAL, sizeof *SPECIAL, by_letter);
-    if (!row) return pl__letter_append(out, title ? utf8proc_totitle(letter) : utf8proc_toupper(letter));
+    if (!row) return pl_letter_append(out, title ? utf8proc_totitle(letter) : utf8proc_toupper(letter));
     const int32_t *to = title ? row->title : row->upper;
-    for (int i = 0; i < 3 && to[i]; i++) PL_TRY(pl__letter_append(out, to[i]));
+    for (int i = 0; i < 3 && to[i]; i++) PL_TRY(pl_letter_append(out, to[i]));
     return PL_OK;
 }
 
-pl_status pl__upper(pl_bytes *out, const char *text, size_t size)
+pl_status pl_upper(pl_bytes *out, const char *text, size_t size)
 {
-    for (size_t i = 0, width; i < size; i += width) PL_TRY(append_mapped(out, pl__letter(text + i, &width), false));
+    for (size_t i = 0, width; i < size; i += width) PL_TRY(append_mapped(out, pl_letter(text + i, &width), false));
     return PL_OK;
 }
 
@@ -172,14 +172,14 @@ static bool is_final_sigma(const char *text, size_t size, size_t at)
     bool before = false;
     while (i > 0 && !before) {
         i = pl_utf8_before(text, i);
-        int32_t c = pl__letter(text + i, &width);
+        int32_t c = pl_letter(text + i, &width);
         if (is_case_ignorable(c)) continue;
         if (!is_cased(c)) return false;
         before = true;
     }
     if (!before) return false;
     for (i = at + 2; i < size; i += width) {
-        int32_t c = pl__letter(text + i, &width);
+        int32_t c = pl_letter(text + i, &width);
         if (!is_case_ignorable(c)) return !is_cased(c);
     }
     return true;
@@ -190,27 +190,27 @@ static pl_status lower_from(pl_bytes *out, const char *text, size_t size, size_t
 {
     enum { CAPITAL_SIGMA = 0x3A3, SIGMA = 0x3C3, FINAL_SIGMA = 0x3C2, CAPITAL_I_DOT = 0x130, DOT_ABOVE = 0x307 };
     for (size_t i = from, width; i < size; i += width) {
-        int32_t c = pl__letter(text + i, &width);
+        int32_t c = pl_letter(text + i, &width);
         if (c == CAPITAL_SIGMA)
-            PL_TRY(pl__letter_append(out, is_final_sigma(text, size, i) ? FINAL_SIGMA : SIGMA));
+            PL_TRY(pl_letter_append(out, is_final_sigma(text, size, i) ? FINAL_SIGMA : SIGMA));
         else if (c == CAPITAL_I_DOT) {
-            PL_TRY(pl__letter_append(out, 'i'));
-            PL_TRY(pl__letter_append(out, DOT_ABOVE));
+            PL_TRY(pl_letter_append(out, 'i'));
+            PL_TRY(pl_letter_append(out, DOT_ABOVE));
         } else
-            PL_TRY(pl__letter_append(out, utf8proc_tolower(c)));
+            PL_TRY(pl_letter_append(out, utf8proc_tolower(c)));
     }
     return PL_OK;
 }
 
-pl_status pl__lower(pl_bytes *out, const char *text, size_t size)
+pl_status pl_lower(pl_bytes *out, const char *text, size_t size)
 {
     return lower_from(out, text, size, 0);
 }
 
-pl_status pl__capitalize(pl_bytes *out, const char *text, size_t size)
+pl_status pl_capitalize(pl_bytes *out, const char *text, size_t size)
 {
     if (size == 0) return PL_OK;
     size_t width;
-    PL_TRY(append_mapped(out, pl__letter(text, &width), true));
+    PL_TRY(append_mapped(out, pl_letter(text, &width), true));
     return lower_from(out, text, size, width);
 }

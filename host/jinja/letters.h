@@ -12,20 +12,20 @@
 #include "base/status.h"
 
 /* The code point at `text` and its bytes in *width. */
-int32_t pl__letter(const char *text, size_t *width);
-pl_status pl__letter_append(pl_bytes *out, int32_t letter);
+int32_t pl_letter(const char *text, size_t *width);
+pl_status pl_letter_append(pl_bytes *out, int32_t letter);
 
-size_t pl__letters_count(const char *text, size_t size); /* len(text) */
-size_t pl__letters_offset(const char *text, size_t size,
-                          size_t n); /* byte where letter n begins; size when past the end */
+size_t pl_letters_count(const char *text, size_t size); /* len(text) */
+size_t pl_letters_offset(const char *text, size_t size,
+                         size_t n); /* byte where letter n begins; size when past the end */
 
-bool pl__is_space(int32_t letter); /* str.isspace() of one letter */
+bool pl_is_space(int32_t letter); /* str.isspace() of one letter */
 /* str.strip(): narrows text[0..*size) and returns its new beginning. */
-const char *pl__strip(const char *text, size_t *size, bool left, bool right);
+const char *pl_strip(const char *text, size_t *size, bool left, bool right);
 
 /* str.lower(), str.upper(), str.capitalize(), with the mappings to several letters and the final sigma. */
-pl_status pl__lower(pl_bytes *out, const char *text, size_t size);
-pl_status pl__upper(pl_bytes *out, const char *text, size_t size);
-pl_status pl__capitalize(pl_bytes *out, const char *text, size_t size);
+pl_status pl_lower(pl_bytes *out, const char *text, size_t size);
+pl_status pl_upper(pl_bytes *out, const char *text, size_t size);
+pl_status pl_capitalize(pl_bytes *out, const char *text, size_t size);
 
 #endif

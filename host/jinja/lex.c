@@ -27,7 +27,7 @@ static pl_status next_text(const pl_jinja *j, size_t *at, pl__jinja_token *out)
     char quote = j->source[*at];
     size_t i = *at + 1;
     while (i < j->size && j->source[i] != quote) i += j->source[i] == '\\' ? 2 : 1;
-    if (i >= j->size) return pl__jinja_fail(j, *at, "a text in quotes does not end; expected %c", quote);
+    if (i >= j->size) return pl_jinja_fail(j, *at, "a text in quotes does not end; expected %c", quote);
     *out = (pl__jinja_token){PL__J_T_TEXT, *at, i + 1 - *at, false};
     *at = i + 1;
     return PL_OK;
@@ -45,8 +45,8 @@ static pl_status next_number(const pl_jinja *j, size_t *at, pl__jinja_token *out
     while (real && i < j->size && is_digit(j->source[i])) i++;
     size_t n = i - *at;
     if (!plain || n > 40 || (i < j->size && is_name_byte(j->source[i])))
-        return pl__jinja_fail(j, *at, "number '%.*s...': expected plain decimal digits such as 12 or 0.5",
-                              (int)(n > 40 ? 40 : n), j->source + *at);
+        return pl_jinja_fail(j, *at, "number '%.*s...': expected plain decimal digits such as 12 or 0.5",
+                             (int)(n > 40 ? 40 : n), j->source + *at);
     *out = (pl__jinja_token){real ? PL__J_T_REAL : PL__J_T_INTEGER, *at, n, false};
     *at = i;
     return PL_OK;
@@ -57,8 +57,8 @@ pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, pl__j
     static const char *const operators[] = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "[",
                                             "]",  "(",  ")",  "{",  "}",  "<",  ">", "=", ".", ":", "|", ",", NULL};
     size_t width;
-    while (*at < j->size && pl__is_space(pl__letter(j->source + *at, &width))) *at += width;
-    if (*at >= j->size) return pl__jinja_fail(j, j->size, "the tag does not end; expected '%s'", close);
+    while (*at < j->size && pl_is_space(pl_letter(j->source + *at, &width))) *at += width;
+    if (*at >= j->size) return pl_jinja_fail(j, j->size, "the tag does not end; expected '%s'", close);
     char c = j->source[*at];
     /* Before a closing mark, '-' trims what follows; '+' (blocks only) says not to, which is the rule here anyway. */
     bool marked = (c == '-' || (c == '+' && close[0] == '%')) && starts(j, *at + 1, close);
@@ -81,7 +81,7 @@ pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, pl__j
             *at += out->size;
             return PL_OK;
         }
-    return pl__jinja_fail(j, *at, "unexpected character '%c'", c);
+    return pl_jinja_fail(j, *at, "unexpected character '%c'", c);
 }
 
 /* ---- escapes ---- */
@@ -124,16 +124,16 @@ static pl_status unescape(const pl_jinja *j, size_t at, const char *text, size_t
         size_t digits = c == 'x' ? 2 : c == 'u' ? 4 : 8;
         ++*i;
         if (read_code(text, size, i, 16, digits, &code) != digits)
-            return pl__jinja_fail(j, at, "escape \\%c: expected %zu hexadecimal digits", c, digits);
+            return pl_jinja_fail(j, at, "escape \\%c: expected %zu hexadecimal digits", c, digits);
     } else if (c == 'N' || (unsigned char)c >= 0x80)
-        return pl__jinja_fail(j, at,
-                              "an escape by name, or a backslash before a letter outside ASCII, is not supported; "
-                              "write the letter itself");
+        return pl_jinja_fail(j, at,
+                             "an escape by name, or a backslash before a letter outside ASCII, is not supported; "
+                             "write the letter itself");
     else /* Python leaves an escape that it does not know as it is */
         return pl_bytes_text(out, "\\");
     if (code <= 0 || (code >= 0xD800 && code <= 0xDFFF))
-        return pl__jinja_fail(j, at, "an escape gives no letter (zero, a surrogate or beyond U+10FFFF)");
-    return pl__letter_append(out, code);
+        return pl_jinja_fail(j, at, "an escape gives no letter (zero, a surrogate or beyond U+10FFFF)");
+    return pl_letter_append(out, code);
 }
 
 pl_status pl__jinja_unquote(const pl_jinja *j, const pl__jinja_token *token, pl_bytes *out)
@@ -182,14 +182,14 @@ int pl__jinja_shown(const pl__jinja_parser *p)
 
 pl_status pl__jinja_unexpected(const pl__jinja_parser *p, const char *expected)
 {
-    return pl__jinja_fail(p->j, p->token.at, "expected %s, found '%.*s'", expected, pl__jinja_shown(p),
-                          p->j->source + p->token.at);
+    return pl_jinja_fail(p->j, p->token.at, "expected %s, found '%.*s'", expected, pl__jinja_shown(p),
+                         p->j->source + p->token.at);
 }
 
 pl_status pl__jinja_expect_close(pl__jinja_parser *p, const char *what)
 {
     if (pl__jinja_is_op(p, ","))
-        return pl__jinja_fail(p->j, p->token.at, "tuples are not supported; write a list in brackets");
+        return pl_jinja_fail(p->j, p->token.at, "tuples are not supported; write a list in brackets");
     if (p->token.kind != PL__J_T_CLOSE) return pl__jinja_unexpected(p, what);
     p->trim = p->token.trims;
     return PL_OK;

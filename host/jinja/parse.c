@@ -38,7 +38,7 @@ static pl_status read_text(pl__jinja_parser *p, piece ***tail, char *tag)
         p->at = i + (marked ? 3 : 2);
     } else
         p->at = i;
-    const char *text = pl__strip(j->source + from, &size, p->trim, trims);
+    const char *text = pl_strip(j->source + from, &size, p->trim, trims);
     p->trim = false;
     if (size == 0) return PL_OK;
     piece *found;
@@ -57,7 +57,7 @@ static pl_status skip_comment(pl__jinja_parser *p, size_t from)
             p->at = i + 2;
             return PL_OK;
         }
-    return pl__jinja_fail(j, from, "the comment does not end; expected '#}'");
+    return pl_jinja_fail(j, from, "the comment does not end; expected '#}'");
 }
 
 static pl_status parse_condition(pl__jinja_parser *p, node **out)
@@ -73,12 +73,12 @@ static pl_status parse_if(pl__jinja_parser *p, piece *arm)
 {
     size_t begin = p->token.at;
     if (++p->depth > PL__JINJA_MAX_DEPTH)
-        return pl__jinja_fail(p->j, begin, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
+        return pl_jinja_fail(p->j, begin, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
     PL_TRY(parse_condition(p, &arm->expression));
     PL_TRY(parse_body(p, &arm->body, true));
     while (p->end == PL__J_END_ELIF || p->end == PL__J_END_ELSE) {
         bool is_else = p->end == PL__J_END_ELSE;
-        if (!arm->expression) return pl__jinja_fail(p->j, p->end_at, "an else or elif behind else; expected endif");
+        if (!arm->expression) return pl_jinja_fail(p->j, p->end_at, "an else or elif behind else; expected endif");
         PL_TRY(pl_arena_new(p->j->arena, &arm->or_else, 1));
         arm = arm->or_else;
         arm->kind = PL__J_IF;
@@ -89,7 +89,7 @@ static pl_status parse_if(pl__jinja_parser *p, piece *arm)
             PL_TRY(parse_condition(p, &arm->expression));
         PL_TRY(parse_body(p, &arm->body, true));
     }
-    if (p->end != PL__J_END_ENDIF) return pl__jinja_fail(p->j, begin, "the if has no endif");
+    if (p->end != PL__J_END_ENDIF) return pl_jinja_fail(p->j, begin, "the if has no endif");
     PL_TRY(pl__jinja_advance(p));
     p->depth--;
     return pl__jinja_expect_close(p, "the end of the tag, '%}'");
@@ -107,11 +107,11 @@ static pl_status parse_block(pl__jinja_parser *p, piece ***tail, bool inside, bo
     }
     *ended = pl__jinja_is_word(p, "elif") || pl__jinja_is_word(p, "else") || pl__jinja_is_word(p, "endif");
     if (!*ended)
-        return pl__jinja_fail(p->j, p->token.at, "tag '%.*s' is not supported; templates have if, elif, else, endif",
-                              pl__jinja_shown(p), p->j->source + p->token.at);
+        return pl_jinja_fail(p->j, p->token.at, "tag '%.*s' is not supported; templates have if, elif, else, endif",
+                             pl__jinja_shown(p), p->j->source + p->token.at);
     if (!inside)
-        return pl__jinja_fail(p->j, p->token.at, "'%.*s' without an if before it", pl__jinja_shown(p),
-                              p->j->source + p->token.at);
+        return pl_jinja_fail(p->j, p->token.at, "'%.*s' without an if before it", pl__jinja_shown(p),
+                             p->j->source + p->token.at);
     p->end = pl__jinja_is_word(p, "elif")   ? PL__J_END_ELIF
              : pl__jinja_is_word(p, "else") ? PL__J_END_ELSE
                                             : PL__J_END_ENDIF;

@@ -91,7 +91,7 @@ static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth)
     return pl_bytes_text(out, "null");
 }
 
-pl_status pl__python_json(pl_bytes *out, const json_t *value)
+pl_status pl_python_json(pl_bytes *out, const json_t *value)
 {
     return write_value(out, value, 0);
 }

@@ -7,6 +7,6 @@
 #include "base/status.h"
 
 /* json.dumps(value, indent=2, ensure_ascii=False), appended; a wide integer (base/json.h) with all its digits. */
-pl_status pl__python_json(pl_bytes *out, const json_t *value);
+pl_status pl_python_json(pl_bytes *out, const json_t *value);
 
 #endif

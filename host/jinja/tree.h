@@ -1,4 +1,4 @@
-/* Inside of the template language: the tree that jinja_parse.c builds and jinja_eval.c walks. */
+/* Inside of the template language: the tree that parse.c builds and eval.c walks. */
 #ifndef PLUMB_JINJA_TREE_H
 #define PLUMB_JINJA_TREE_H
 
@@ -78,17 +78,13 @@ struct pl_jinja {
     pl_jinja **parts;
 };
 
-/* PL_E_INPUT "where: template line:column: ..." for byte `at` of the source. */
-pl_status pl__jinja_fail(const pl_jinja *j, size_t at, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
 /* Fills j->body from j->source. */
 pl_status pl__jinja_parse(pl_jinja *j);
 
 /* The value of an expression: a new reference. */
 pl_status pl__jinja_eval(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
-/* Python's truth of a value; str(value) appended (lists and objects have no text form here). */
+/* Python's truth of a value. */
 bool pl__jinja_true(const json_t *value);
-pl_status pl__jinja_text(const pl_jinja *j, size_t at, const json_t *value, pl_bytes *out);
 
 /* Filters: one table row each. */
 enum { PL__JINJA_MAX_ARGUMENTS = 4 };
@@ -106,10 +102,5 @@ enum { PL__JINJA_MAX_TEXT = 16 * 1024 * 1024 };
 pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size);
 /* A text value from bytes. */
 pl_status pl__jinja_new_text(json_t **out, const char *text, size_t size);
-
-/* Templates that are not written as one: a field of the item by its name, and a list of templates (taken over, also
- * on failure). */
-pl_status pl__jinja_field(pl_jinja **out, const char *field, const char *where);
-pl_status pl__jinja_list(pl_jinja **out, pl_jinja **parts, size_t n, const char *where);
 
 #endif

@@ -46,7 +46,7 @@ static bool is_word(int32_t c)
 /* White space and what shows nothing (zero-width characters, byte-order marks). */
 static bool is_blank(int32_t c)
 {
-    return pl__is_space(c) || utf8proc_category(c) == UTF8PROC_CATEGORY_CF;
+    return pl_is_space(c) || utf8proc_category(c) == UTF8PROC_CATEGORY_CF;
 }
 
 static bool is_bracket_or_quote(int32_t c)
@@ -65,7 +65,7 @@ static bool is_one_of(int32_t c, const char *set)
 static int32_t letter_at(const char *text, size_t size, size_t at, size_t *width)
 {
     *width = 0;
-    return at < size ? pl__letter(text + at, width) : 0;
+    return at < size ? pl_letter(text + at, width) : 0;
 }
 
 /* ---- dress ---- */
@@ -112,7 +112,7 @@ static size_t dress_size(const char *text, size_t size)
 {
     static const int32_t bullets[] = {'-', 0x2013, 0x2014, 0x2022, 0x2023, 0xB7};
     size_t width, next_width, inside;
-    int32_t c = pl__letter(text, &width), next = letter_at(text, size, width, &next_width);
+    int32_t c = pl_letter(text, &width), next = letter_at(text, size, width, &next_width);
     if (c == '<' && (inside = tag_size(text, size))) return inside;
     if (c == '<' && next == '/') return width + next_width;
     if (c == '\\' && (inside = command_size(text, size))) return inside;
@@ -130,7 +130,7 @@ static size_t dress_size(const char *text, size_t size)
 static bool is_thousands(const char *text, size_t size)
 {
     size_t n = 0, width;
-    for (size_t at = 0; at < size && is_digit(pl__letter(text + at, &width)); at += width) n++;
+    for (size_t at = 0; at < size && is_digit(pl_letter(text + at, &width)); at += width) n++;
     return n == 3;
 }
 
@@ -147,7 +147,7 @@ static bool continues_number(const char *rest, size_t size)
         if (unit == units[i]) return true;
     for (size_t i = 0; i < sizeof joints / sizeof *joints; i++)
         if (c == joints[i] && is_digit(next)) return true;
-    return pl__is_space(c) && c != '\n' && is_thousands(rest + width, size - width);
+    return pl_is_space(c) && c != '\n' && is_thousands(rest + width, size - width);
 }
 
 /* Whether a label whose last letter is `last` ends where `rest` begins. */
@@ -182,7 +182,7 @@ static pl_status make_words(words *out, const char *const *labels, size_t n, boo
     PL_TRY(pl_new(&out->size, n));
     for (size_t i = 0; i < n; i++) {
         size_t size = strlen(labels[i]);
-        const char *begin = pl__strip(labels[i], &size, true, true);
+        const char *begin = pl_strip(labels[i], &size, true, true);
         PL_TRY(normalise(&out->text[i], &out->size[i], begin, size, fold));
     }
     return PL_OK;
@@ -195,7 +195,7 @@ static size_t longest_at(const words *w, const char *text, size_t size)
     for (size_t i = 0; i < w->n; i++) {
         size_t n = w->size[i], width;
         if (n <= longest || n > size || memcmp(text, w->text[i], n) != 0) continue;
-        int32_t last = pl__letter(w->text[i] + pl_utf8_before(w->text[i], n), &width);
+        int32_t last = pl_letter(w->text[i] + pl_utf8_before(w->text[i], n), &width);
         if (!ends_there(last, text + n, size - n)) continue;
         longest = n;
         best = i;
@@ -249,7 +249,7 @@ pl_status pl_answer_label(pl_outcome *out, size_t *label, const char *text, size
     }
     *out = PL_OUTCOME_NONE;
     for (size_t at = 0; at < size; at += width)
-        if (is_word(pl__letter(text + at, &width))) *out = PL_OUTCOME_OTHER;
+        if (is_word(pl_letter(text + at, &width))) *out = PL_OUTCOME_OTHER;
     return PL_OK;
 }
 
@@ -263,13 +263,13 @@ typedef struct view {
 static view trimmed(view v)
 {
     size_t width;
-    while (v.size > 0 && is_blank(pl__letter(v.text, &width))) {
+    while (v.size > 0 && is_blank(pl_letter(v.text, &width))) {
         v.text += width;
         v.size -= width;
     }
     while (v.size > 0) {
         size_t last = pl_utf8_before(v.text, v.size);
-        if (!is_blank(pl__letter(v.text + last, &width))) break;
+        if (!is_blank(pl_letter(v.text + last, &width))) break;
         v.size = last;
     }
     return v;

@@ -149,7 +149,7 @@ static pl_status hash_items(pl_data *data)
     PL_GOTO(status, done, pl_new(&data->doc_hash, data->n));
     for (size_t i = 0; i < data->n; i++) {
         pl_bytes_clear(&text);
-        PL_GOTO(status, done, pl__python_json(&text, data->items[i]));
+        PL_GOTO(status, done, pl_python_json(&text, data->items[i]));
         pl_sha256(data->doc_hash[i], text.data, text.size);
         PL_GOTO(status, done, narrow(data->items[i]));
     }

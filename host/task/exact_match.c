@@ -124,7 +124,7 @@ static pl_status changed(const pl_exact_match *metric, pl_bytes *out, const char
     }
     if (metric->ignore_case) {
         pl_bytes_clear(&next);
-        PL_GOTO(status, done, pl__lower(&next, out->data ? out->data : "", out->size));
+        PL_GOTO(status, done, pl_lower(&next, out->data ? out->data : "", out->size));
         pl_bytes swapped = *out;
         *out = next;
         next = swapped;

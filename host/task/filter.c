@@ -122,7 +122,7 @@ json_t *pl_filter_json(const pl_filter *filter)
 
 static pl_status append_stripped(pl_bytes *out, const char *text, size_t size)
 {
-    const char *begin = pl__strip(text, &size, true, true);
+    const char *begin = pl_strip(text, &size, true, true);
     return pl_bytes_append(out, begin, size);
 }
 
@@ -148,9 +148,9 @@ static pl_status run_step(const step *s, pl_bytes *out, const char *text, size_t
     case REMOVE_WHITESPACE:
         return append_stripped(out, text, size);
     case LOWERCASE:
-        return pl__lower(out, text, size);
+        return pl_lower(out, text, size);
     case UPPERCASE:
-        return pl__upper(out, text, size);
+        return pl_upper(out, text, size);
     case REGEX:
         return pick(s, out, text, size);
     default:

@@ -6,7 +6,6 @@
 
 #include "base/environment.h"
 #include "base/json_build.h"
-#include "jinja/tree.h"
 #include "task/answer.h"
 #include "task/task_keys.h"
 #include "task/task_parts.h"

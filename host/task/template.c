@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/json_build.h"
-#include "jinja/tree.h"
+#include "jinja/jinja.h"
 #include "task/task_keys.h"
 #include "task/task_parts.h"
 
@@ -47,7 +47,7 @@ static pl_status make_one(pl_jinja **out, const pl_task *task, const pl_yaml_nod
     const json_t *item = task->test->items[0];
     PL_TRY(pl_yaml_to_text(&text, node));
     PL_TRY(place_of(place, node));
-    if (json_object_get(item, text)) return pl__jinja_field(out, text, place);
+    if (json_object_get(item, text)) return pl_jinja_field(out, text, place);
     bool is_index = strcmp(key, "doc_to_target") == 0 && !node->quoted && pl_yaml_to_integer(&index, node) == PL_OK;
     bool is_empty = *text == 0 && strcmp(key, "doc_to_text") == 0;
     if (is_index || is_empty || has_tags(text) || (*text && !looks_like_a_field(text)))
@@ -112,7 +112,7 @@ static pl_status make_choices(pl_jinja **out, const pl_task *task, const pl_yaml
     pl_status status = PL_OK;
     for (; n < node->n; n++) PL_GOTO(status, failed, make_choice(&parts[n], node->items[n]));
     PL_GOTO(status, failed, refuse_repeated_choices(node));
-    status = pl__jinja_list(out, parts, n, place); /* takes the parts over */
+    status = pl_jinja_list(out, parts, n, place); /* takes the parts over */
     free(parts);
     return status;
 failed:
@@ -272,10 +272,10 @@ static pl_status item_text(const pl_template *t, const json_t *item, pl_bytes *o
     pl_bytes text = {0};
     PL_TRY(pl_jinja_value(t->doc_to_text, item, &value));
     pl_status status;
-    PL_GOTO(status, done, pl__jinja_text(t->doc_to_text, 0, value, &text));
-    bool field_text = t->doc_to_text->is_field && json_is_string(value);
+    PL_GOTO(status, done, pl_jinja_text(t->doc_to_text, 0, value, &text));
+    bool field_text = pl_jinja_is_field(t->doc_to_text) && json_is_string(value);
     if (t->doc_to_choice && !field_text && text.size && is_digits(text.data)) {
-        status = pl__jinja_fail(
+        status = pl_jinja_fail(
             t->doc_to_text, 0,
             "doc_to_text gives only the digits '%.40s', which lm-evaluation-harness takes for the index of "
             "a choice; add a word, or name the field without braces",
@@ -299,7 +299,7 @@ static pl_status text_of_value(const pl_jinja *j, const json_t *value, pl_arena 
     pl_bytes text = {0};
     char *copy;
     pl_status status;
-    PL_GOTO(status, done, pl__jinja_text(j, 0, value, &text));
+    PL_GOTO(status, done, pl_jinja_text(j, 0, value, &text));
     PL_GOTO(status, done, pl_arena_text(arena, &copy, text.size ? text.data : "", text.size));
     *out = copy;
 done:
@@ -317,14 +317,14 @@ static pl_status item_choices(const pl_task *task, const pl_template *t, const j
     size_t least = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE ? 2 : 1, found = json_array_size(value);
     if (!json_is_array(value) || found < least) {
         status =
-            pl__jinja_fail(j, 0, "doc_to_choice: expected a list of %zu or more choices, such as {{ [a, b] }}", least);
+            pl_jinja_fail(j, 0, "doc_to_choice: expected a list of %zu or more choices, such as {{ [a, b] }}", least);
         goto done;
     }
     PL_GOTO(status, done, pl_arena_new(arena, out, found));
     for (size_t i = 0; i < found; i++) {
         PL_GOTO(status, done, text_of_value(j, json_array_get(value, i), arena, &(*out)[i]));
         if (*(*out)[i]) continue;
-        status = pl__jinja_fail(j, 0, "doc_to_choice: choice %zu is empty", i);
+        status = pl_jinja_fail(j, 0, "doc_to_choice: choice %zu is empty", i);
         goto done;
     }
     *n = found;
@@ -350,7 +350,7 @@ static pl_status outside(const pl_jinja *j, const char *label, const char *const
         int wrote = snprintf(set + used, sizeof set - used, "%s%zu = '%.60s'", i ? ", " : "", i, choices[i]);
         used += wrote > 0 ? (size_t)wrote : 0;
     }
-    return pl__jinja_fail(j, 0, "label '%.100s' is outside the set of choices (%s)", label, set);
+    return pl_jinja_fail(j, 0, "label '%.100s' is outside the set of choices (%s)", label, set);
 }
 
 /* The index of a gold value among the choices. */
@@ -359,15 +359,15 @@ static pl_status find_label(const pl_jinja *j, const json_t *value, const char *
 {
     size_t named = 0;
     while (named < n && strcmp(choices[named], text) != 0) named++;
-    bool whole = json_is_integer(value) || (j->is_field && json_is_boolean(value));
-    bool digits = !j->is_field && json_is_string(value) && is_digits(text);
+    bool whole = json_is_integer(value) || (pl_jinja_is_field(j) && json_is_boolean(value));
+    bool digits = !pl_jinja_is_field(j) && json_is_string(value) && is_digits(text);
     if (whole || digits) {
         long long index = json_is_integer(value) ? (long long)json_integer_value(value) : json_is_true(value);
         if (digits) index = strlen(text) < 10 ? atoll(text) : -1;
         if (index < 0 || (unsigned long long)index >= n) return outside(j, text, choices, n);
         *out = (size_t)index;
         if (!digits || named == n || named == *out) return PL_OK;
-        return pl__jinja_fail(
+        return pl_jinja_fail(
             j, 0,
             "label '%s' is the text of choice %zu but, as lm-evaluation-harness reads digits, the index of "
             "choice %zu; name the field without braces for its text",
@@ -387,7 +387,7 @@ static pl_status item_target(const pl_template *t, const json_t *item, const cha
     *label = SIZE_MAX;
     PL_TRY(pl_jinja_value(j, item, &value));
     if (json_is_array(value)) {
-        status = pl__jinja_fail(j, 0, "doc_to_target gives a list; several right answers are not supported");
+        status = pl_jinja_fail(j, 0, "doc_to_target gives a list; several right answers are not supported");
         goto done;
     }
     PL_GOTO(status, done, text_of_value(j, value, arena, text));

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     json_t *value, *again;
     pl_bytes first = {0}, second = {0}, python = {0};
     if (pl_json_parse(&value, (const char *)data, size, "fuzz") != PL_OK) return 0;
-    if (pl_json_canonical(&first, value) != PL_OK || pl__python_json(&python, value) != PL_OK) abort();
+    if (pl_json_canonical(&first, value) != PL_OK || pl_python_json(&python, value) != PL_OK) abort();
     if (pl_json_parse(&again, first.data, first.size, "fuzz") != PL_OK) abort();
     if (pl_json_canonical(&second, again) != PL_OK || strcmp(first.data, second.data) != 0) abort();
     json_decref(again);
