@@ -177,6 +177,9 @@ static void test_files(void **state)
     assert_int_equal(pl_data_read(&data, path, right), PL_OK);
     assert_int_equal(data->n, 1);
     pl_data_free(data);
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 5\n";
+    OK(pl_file_replace(path, pointer, strlen(pointer)));
+    REFUSED(pl_data_read(&data, path, NULL), PL_E_INPUT, "x.TSV: a Git LFS pointer");
     assert_int_equal(pl_file_replace(path, "", 0), PL_OK);
     assert_int_equal(pl_data_read(&data, path, NULL), PL_E_INPUT);
     unlink(path);

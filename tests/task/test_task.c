@@ -293,6 +293,8 @@ static void test_mistakes_are_named(void **state)
         {FREE "filter_list: [{name: x, filter: [{function: take_first, fallback: a}]}]\n", "fallback belongs to"},
         {FREE "filter_list: [{name: a, filter: []}, {name: b, filter: []}]\n", "expected a list of one filter"},
         {FREE "fewshot_config: {sampler: first_n}\n", "sampler 'first_n' is not supported"},
+        {"version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 5\n", "x.yaml: a Git LFS pointer"},
+        {"<!DOCTYPE html>\n<html></html>\n", "x.yaml: a web page"},
         {FREE "metadata: 5\n", "metadata: expected a map"},
         {FREE "repeats: 3\n", "repeats: expected 1, found 3"},
         {FREE "should_decontaminate: x\n", "expected true or false"},
