@@ -310,7 +310,7 @@ static size_t edit_distance(const char *a, const char *b)
 static pl_status unknown_key(const pl_yaml_node *key, const pl_yaml_key *known)
 {
     const char *nearest = NULL;
-    size_t least = 3;
+    size_t least = strlen(key->text) > 3 ? 3 : 2; /* two letters of three are another word */
     for (const pl_yaml_key *k = known; k->name; k++) {
         size_t d = edit_distance(key->text, k->name);
         if (d < least) {

@@ -128,6 +128,10 @@ static void test_unknown_keys(void **state)
     assert_int_equal(pl_yaml_check_keys(pl_yaml_root(doc), known), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "did you mean 'tasks'?"));
     pl_yaml_free(doc);
+    doc = parsed("sad: 1"); /* a short word two letters away is another word, not a slip */
+    assert_int_equal(pl_yaml_check_keys(pl_yaml_root(doc), known), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "unknown key 'sad'; expected one of"));
+    pl_yaml_free(doc);
     doc = parsed("seed: 1\nmodels: []");
     assert_int_equal(pl_yaml_check_keys(pl_yaml_root(doc), known), PL_OK);
     assert_int_equal(pl_yaml_check_keys(pl_yaml_get(pl_yaml_root(doc), "models"), known), PL_E_INPUT);
