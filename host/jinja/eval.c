@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/real_text.h"
+#include "base/utf8.h"
 #include "jinja/letters.h"
 #include "jinja/tree.h"
 
@@ -260,7 +261,7 @@ static pl_status part_of_text(const json_t *text, size_t from, size_t to, json_t
 
 static size_t length_of(const json_t *v)
 {
-    return json_is_array(v) ? json_array_size(v) : pl_letters_count(json_string_value(v), json_string_length(v));
+    return json_is_array(v) ? json_array_size(v) : pl_utf8_count(json_string_value(v), json_string_length(v));
 }
 
 static pl_status look_up(const pl_jinja *j, size_t at, const json_t *of, const json_t *key, json_t **out)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "jinja/letters.h"
 #include "jinja/tree.h"
 
@@ -80,14 +81,13 @@ static pl_status truncate(const pl_jinja *j, size_t at, const json_t *value, jso
     if (arguments[2] && !json_is_string(arguments[2]))
         return pl_jinja_fail(j, at, "filter truncate: end must be a text");
     const char *end = arguments[2] ? json_string_value(arguments[2]) : "...";
-    size_t end_size = arguments[2] ? json_string_length(arguments[2]) : 3,
-           end_letters = pl_letters_count(end, end_size);
+    size_t end_size = arguments[2] ? json_string_length(arguments[2]) : 3, end_letters = pl_utf8_count(end, end_size);
     if (length < end_letters)
         return pl_jinja_fail(j, at, "filter truncate: length %zu is shorter than its end of %zu letters", length,
                              end_letters);
     const char *text = json_string_value(value);
     size_t size = json_string_length(value);
-    if (pl_letters_count(text, size) <= length + leeway) return pl__jinja_new_text(out, text, size);
+    if (pl_utf8_count(text, size) <= length + leeway) return pl__jinja_new_text(out, text, size);
     size_t kept = pl_letters_offset(text, size, length - end_letters);
     if (!arguments[1] || !pl__jinja_true(arguments[1])) { /* back to the last blank, when there is one */
         const char *blank = memrchr(text, ' ', kept);
@@ -201,7 +201,7 @@ static pl_status length(const pl_jinja *j, size_t at, const json_t *value, json_
     (void)arguments;
     size_t n;
     if (json_is_string(value))
-        n = pl_letters_count(json_string_value(value), json_string_length(value));
+        n = pl_utf8_count(json_string_value(value), json_string_length(value));
     else if (json_is_array(value))
         n = json_array_size(value);
     else if (json_is_object(value))

@@ -24,7 +24,7 @@ pl_status pl_jinja_fail(const pl_jinja *j, size_t at, const char *format, ...)
             line++;
             begin = i + 1;
         }
-    size_t column = pl_letters_count(j->source + begin, at - begin) + 1;
+    size_t column = pl_utf8_count(j->source + begin, at - begin) + 1;
     return pl_fail(PL_E_INPUT, "%s: template %zu:%zu: %s", j->where, line, column, text);
 }
 

@@ -24,13 +24,6 @@ static bool begins_letter(char byte)
     return ((unsigned char)byte & 0xC0) != 0x80;
 }
 
-size_t pl_letters_count(const char *text, size_t size)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < size; i++) n += begins_letter(text[i]);
-    return n;
-}
-
 size_t pl_letters_offset(const char *text, size_t size, size_t n)
 {
     for (size_t i = 0; i < size; i++)

@@ -15,7 +15,6 @@
 int32_t pl_letter(const char *text, size_t *width);
 pl_status pl_letter_append(pl_bytes *out, int32_t letter);
 
-size_t pl_letters_count(const char *text, size_t size); /* len(text) */
 size_t pl_letters_offset(const char *text, size_t size,
                          size_t n); /* byte where letter n begins; size when past the end */
 
