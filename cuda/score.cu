@@ -148,8 +148,9 @@ static __global__ void __launch_bounds__(THREADS)
     const row_part none = {-INFINITY, 0.0f, 0.0f, NO_ID};
     part = merge_warp(t < THREADS / PL__WARP ? parts[t] : none);
     if (t) return;
-    if (part.id == NO_ID) part.id = 0; /* no logit is a number above -inf */
-    const row_result result = {(double)part.high + (double)part.low, part.max, part.id};
+    const double sum = (double)part.high + (double)part.low;
+    if (!isfinite(part.max) || isnan(sum)) part.id = -1;
+    const row_result result = {sum, part.max, part.id};
     results[blockIdx.x] = result;
     if (greedy) greedy[row] = part.id;
 }

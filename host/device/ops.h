@@ -178,7 +178,8 @@ typedef struct pl_score_args {
     pl_view target_tokens;   /* [1, T] i32 */
     pl_view log_probability; /* [1, T] f32: natural log of p(token | row) */
     pl_view target_greedy;   /* [1, T] i32: 1 when the token is the row's arg max; or absent */
-    pl_view greedy;          /* [1, R] i32: arg max, the lowest id among equals; or absent */
+    pl_view greedy;          /* [1, R] i32: arg max, the lowest id among equals; -1 where a logit is NaN or the maximum
+                              * is not finite; or absent */
     pl_view logits;          /* [R, V] f32, or absent */
     pl_view workspace;       /* bytes: score_workspace_bytes */
 } pl_score_args;

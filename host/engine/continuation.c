@@ -65,8 +65,9 @@ pl_status pl__continuation_accept(pl__continuation *c, const pl__ending *ending,
 {
     pl_generation *out = c->out;
     c->next = token;
-    if (ends(ending, token)) {
-        out->stopped = true;
+    if (token < 0 || ends(ending, token)) {
+        out->finite = token >= 0;
+        out->stopped = out->finite;
         c->active = false;
         return out->text ? PL_OK : decode(c, ending);
     }

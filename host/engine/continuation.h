@@ -30,7 +30,8 @@ size_t pl__ending_limit(const pl__ending *ending, size_t n);
 pl_status pl__continuation_open(pl__continuation *c, const pl__ending *ending, size_t n, pl_generation *out);
 void pl__continuation_close(pl__continuation *c, pl__pages *pages); /* takes {0}; gives its pages back */
 
-/* Takes the next token: the text grows, and the continuation may end (then `active` is false and the text final). */
+/* Takes the next token (negative: the logits were not finite): the text grows, and the continuation may end (then
+ * `active` is false and the text final). */
 pl_status pl__continuation_accept(pl__continuation *c, const pl__ending *ending, int32_t token);
 
 /* A place for the token at position `length`, which then counts as run. When the last page is shared, copy[0] ->

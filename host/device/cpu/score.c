@@ -11,6 +11,12 @@
 enum { CHUNK = PL__SCORE_CHUNK };
 typedef pl__score_part partial;
 
+/* Sums stand in units of e^-max; without a number above -inf the unit is 1, so that a sum is NaN by a NaN only. */
+static float unit_of(float max)
+{
+    return max == -INFINITY ? 0 : max;
+}
+
 static void merge(partial *a, const partial *b)
 {
     if (b->max > a->max) {
@@ -18,7 +24,7 @@ static void merge(partial *a, const partial *b)
         a->max = b->max;
         a->id = b->id;
     } else {
-        a->sum += b->sum * (double)pl__exp(b->max - a->max);
+        a->sum += b->sum * (double)pl__exp(b->max - unit_of(a->max));
     }
 }
 
@@ -35,10 +41,11 @@ static partial reduce(const float *z, size_t n, size_t first)
     for (size_t half = 8; half; half /= 2) {
         for (size_t j = 0; j < half; j++) max[j] = max[j + half] > max[j] ? max[j + half] : max[j];
     }
+    float unit = unit_of(max[0]);
     for (size_t i = 0; i < whole; i += 16) {
-        for (size_t j = 0; j < 16; j++) sum[j] += pl__exp(z[i + j] - max[0]);
+        for (size_t j = 0; j < 16; j++) sum[j] += pl__exp(z[i + j] - unit);
     }
-    for (size_t i = whole; i < n; i++) sum[i - whole] += pl__exp(z[i] - max[0]);
+    for (size_t i = whole; i < n; i++) sum[i - whole] += pl__exp(z[i] - unit);
     for (size_t half = 8; half; half /= 2) {
         for (size_t j = 0; j < half; j++) sum[j] += sum[j + half];
     }
@@ -114,6 +121,7 @@ pl_status PL__WIDE(score)(pl_stream *stream, const pl_score_args *args)
     for (size_t r = 0; r < rows; r++) { /* the row's result goes to its first chunk */
         partial *part = parts + r * n_chunks;
         for (size_t chunk = 1; chunk < n_chunks; chunk++) merge(part, part + chunk);
+        if (!isfinite(part->max) || isnan(part->sum)) part->id = -1;
         if (args->greedy.buffer) ((int32_t *)pl__at(args->greedy, 0))[r] = part->id;
     }
 #pragma omp parallel for num_threads(n_threads) schedule(static)
