@@ -15,6 +15,7 @@
     X(PL_E_IO, 1, "input or output failed")                                                                            \
     X(PL_E_MEMORY, 1, "out of memory")                                                                                 \
     X(PL_E_DEVICE, 1, "device failed")                                                                                 \
+    X(PL_E_NOT_FINITE, 1, "numbers are NaN or infinite")                                                               \
     X(PL_E_INTERNAL, 1, "internal error")                                                                              \
     X(PL_E_UNITS, 3, "some units failed")                                                                              \
     X(PL_E_DRAINED, 75, "drained")

@@ -1,12 +1,26 @@
 /* plumb extract: hidden states (and logits) of any texts, without an experiment. */
+#include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/json_build.h"
 #include "cli/session.h"
+#include "experiment/finite.h"
 #include "experiment/states.h"
 #include "task/data.h"
+
+/* A sink before the file's: counts rows that are not finite, by place (layers, then logits), and passes them on. */
+typedef struct watch {
+    pl_sink sink;
+    const pl_sink *into;
+    size_t n_layers, C, V;
+    struct watched {
+        _Atomic size_t n, first; /* first: SIZE_MAX where n is 0 */
+    } * places;                  /* [n_layers + 1] */
+} watch;
 
 /* Everything one extraction holds. */
 typedef struct extraction {
@@ -18,7 +32,122 @@ typedef struct extraction {
     pl_storage storage;
     pl_capture capture;
     pl_states_file file;
+    watch watch;
 } extraction;
+
+/* ---- values that are no numbers ---- */
+
+static pl_status watch_begin(void *context, size_t n_all)
+{
+    const watch *w = context;
+    return w->into->begin(w->into->context, n_all);
+}
+
+/* In half types an infinity may be a number that did not fit, which the file counts as out_of_range: only NaN counts.
+ */
+static bool is_number(const void *data, size_t i, pl_dtype dtype)
+{
+    if (dtype == PL_F32) return isfinite(((const float *)data)[i]);
+    unsigned magnitude = ((const uint16_t *)data)[i] & 0x7fffu;
+    return magnitude <= (dtype == PL_F16 ? 0x7c00u : 0x7f80u);
+}
+
+static pl_status watch_rows(void *context, size_t layer, size_t first_row, size_t n, void *data)
+{
+    watch *w = context;
+    bool logits = layer == w->n_layers;
+    size_t width = logits ? w->V : w->C;
+    pl_dtype dtype = logits ? PL_F32 : w->sink.dtype;
+    struct watched *place = &w->places[layer];
+    for (size_t r = 0; r < n; r++) {
+        size_t i = 0;
+        while (i < width && is_number(data, r * width + i, dtype)) i++;
+        if (i == width) continue;
+        size_t row = first_row + r, first = atomic_load(&place->first);
+        atomic_fetch_add(&place->n, 1);
+        while (row < first && !atomic_compare_exchange_weak(&place->first, &first, row)) continue;
+    }
+    return w->into->rows(w->into->context, layer, first_row, n, data);
+}
+
+/* Puts the watch before the capture's sink, where there is one. */
+static pl_status watch_open(extraction *x)
+{
+    const pl_config *config = &x->session.checkpoint->config;
+    watch *w = &x->watch;
+    PL_TRY(pl_arena_new(x->arena, &w->places, x->capture.n_layers + 1));
+    for (size_t i = 0; i <= x->capture.n_layers; i++) atomic_init(&w->places[i].first, SIZE_MAX);
+    if (!x->capture.sink) return PL_OK;
+    w->into = x->capture.sink;
+    w->n_layers = x->capture.n_layers;
+    w->C = config->C;
+    w->V = config->V;
+    w->sink = (pl_sink){.context = w, .dtype = w->into->dtype, .begin = watch_begin, .rows = watch_rows};
+    x->capture.sink = &w->sink;
+    return PL_OK;
+}
+
+/* What an extraction has of them. Rows are texts, or tokens in the order of the file's `states_all`. */
+typedef struct not_finite {
+    size_t texts, first_text, layer;     /* last and mean; layer: where the first one's begin */
+    size_t states, first_state;          /* rows of `all`, in the first layer that has any */
+    size_t state_layer;                  /* that layer */
+    size_t logits, first_logits, n_rows; /* rows of logits, of n_rows */
+} not_finite;
+
+static not_finite count_not_finite(const extraction *x, const pl_results *results)
+{
+    pl_not_finite texts = pl_states_not_finite(results, x->requests);
+    not_finite found = {.texts = texts.n, .first_text = texts.first};
+    if (texts.n) found.layer = x->capture.layers[texts.layer];
+    for (size_t l = 0; l < x->capture.n_layers && !found.states; l++) {
+        found.states = x->watch.places[l].n;
+        found.first_state = x->watch.places[l].first;
+        found.state_layer = x->capture.layers[l];
+    }
+    found.logits = x->watch.places[x->capture.n_layers].n;
+    found.first_logits = x->watch.places[x->capture.n_layers].first;
+    found.n_rows = x->capture.logits_all || x->capture.positions & PL_POSITION_ALL ? results->n_all : x->n;
+    return found;
+}
+
+static bool is_any(const not_finite *f)
+{
+    return f->texts || f->states || f->logits;
+}
+
+static pl_status warn(const extraction *x, const not_finite *f, const char *path)
+{
+    pl_bytes text = {0};
+    pl_status status;
+    PL_GOTO(status, done, pl_bytes_format(&text, "warning: %s: NaN or infinite values:", path));
+    if (f->texts)
+        PL_GOTO(status, done,
+                pl_bytes_format(&text, " states of %zu of %zu texts, the first is text %zu from layer %zu on;",
+                                f->texts, x->n, f->first_text, f->layer));
+    if (f->states)
+        PL_GOTO(status, done,
+                pl_bytes_format(&text,
+                                " %zu of %zu token states of layer %zu, the first layer with any, from row %zu on;",
+                                f->states, f->n_rows, f->state_layer, f->first_state));
+    if (f->logits)
+        PL_GOTO(status, done,
+                pl_bytes_format(&text, " %zu of %zu rows of logits, the first is row %zu;", f->logits,
+                                x->capture.logits_all ? f->n_rows : x->n, f->first_logits));
+    fprintf(stderr, "%s check the weights, or compute in float32\n", text.data);
+done:
+    pl_bytes_free(&text);
+    return status;
+}
+
+/* A file in which no text has finite values is worth nothing. */
+static pl_status refuse_nothing_finite(const extraction *x, const not_finite *f, const char *path)
+{
+    size_t rows = x->capture.logits_all ? f->n_rows : x->n;
+    if (f->texts < x->n && (!f->logits || f->logits < rows) && (!f->states || f->states < f->n_rows)) return PL_OK;
+    return pl_fail(PL_E_NOT_FINITE, "%s: every text has NaN or infinite values; the file is there for a look at them",
+                   path);
+}
 
 static pl_status split_list(pl_arena *arena, const char *text, const char ***out, size_t *n)
 {
@@ -179,17 +308,31 @@ failed:
     return status;
 }
 
-static pl_status print_summary(const extraction *x, const pl_results *results, const char *path, bool json,
-                               double seconds)
+static pl_status print_summary(const extraction *x, const pl_results *results, const not_finite *f, const char *path,
+                               bool json, double seconds)
 {
+    if (is_any(f)) PL_TRY(warn(x, f, path));
     if (!json) {
         fprintf(stderr, "%s: %zu texts, %zu tokens (%zu computed), %zu layers, %.1f s\n", path, x->n,
                 results->tokens_in_requests, results->tokens_computed, results->n_layers, seconds);
         return PL_OK;
     }
-    json_t *object = json_pack("{s:s,s:I,s:I,s:I,s:I}", "file", path, "rows", (json_int_t)x->n, "tokens",
-                               (json_int_t)results->tokens_in_requests, "tokens_computed",
-                               (json_int_t)results->tokens_computed, "layers", (json_int_t)results->n_layers);
+    pl_json_builder b;
+    json_t *object;
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "file", path);
+    pl_json_put_size(&b, "rows", x->n);
+    pl_json_put_size(&b, "tokens", results->tokens_in_requests);
+    pl_json_put_size(&b, "tokens_computed", results->tokens_computed);
+    pl_json_put_size(&b, "layers", results->n_layers);
+    pl_json_open(&b, "not_finite");
+    pl_json_put_size(&b, "texts", f->texts);
+    pl_json_put_size(&b, "token_states", f->states);
+    pl_json_put_size(&b, "logits", f->logits);
+    if (f->texts) pl_json_put_size(&b, "first_text", f->first_text);
+    if (f->texts || f->states) pl_json_put_size(&b, "first_layer", f->texts ? f->layer : f->state_layer);
+    pl_json_close(&b);
+    PL_TRY(pl_json_end(&b, &object, "extract"));
     return pl_print_json(object, false);
 }
 
@@ -208,12 +351,16 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     PL_GOTO(status, done, read_rows(&x, arguments));
     PL_GOTO(status, done,
             pl_states_file_open(&x.file, path, &x.capture, &x.session.checkpoint->config, x.n, x.storage));
+    PL_GOTO(status, done, watch_open(&x));
     pl_progress_start(&progress, "extract", "texts", x.n, pl_argument_flag(arguments, PL_OPTION_QUIET));
     PL_GOTO(status, done, pl_engine_score(x.session.engine, x.requests, x.n, &x.capture, &progress, &results));
     pl_progress_end(&progress);
+    not_finite found = count_not_finite(&x, results);
     PL_GOTO(status, done, write_file(&x, results));
-    PL_GOTO(status, done,
-            print_summary(&x, results, path, pl_argument_flag(arguments, PL_OPTION_JSON), pl_clock_s() - start));
+    PL_GOTO(
+        status, done,
+        print_summary(&x, results, &found, path, pl_argument_flag(arguments, PL_OPTION_JSON), pl_clock_s() - start));
+    status = refuse_nothing_finite(&x, &found, path);
 done:
     pl_states_file_close(&x.file);
     pl_results_free(results);

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_build.h"
 #include "cli/session.h"
 
 enum { DEFAULT_MAX_TOKENS = 64 };
@@ -14,10 +14,26 @@ static pl_status print(const pl_generation *g, bool json)
         puts("");
         return PL_OK;
     }
-    json_t *ids = json_array();
-    for (size_t i = 0; i < g->ids.n; i++) json_array_append_new(ids, json_integer(g->ids.data[i]));
-    json_t *object = json_pack("{s:o,s:s%}", "ids", ids, "text", g->text, g->size);
+    pl_json_builder b;
+    json_t *object;
+    pl_json_begin(&b);
+    pl_json_open_list(&b, "ids");
+    for (size_t i = 0; i < g->ids.n; i++) pl_json_put_integer(&b, NULL, g->ids.data[i]);
+    pl_json_close(&b);
+    pl_json_put_bytes(&b, "text", g->text, g->size);
+    pl_json_put_bool(&b, "finite", g->finite);
+    PL_TRY(pl_json_end(&b, &object, "generate"));
     return pl_print_json(object, false);
+}
+
+/* The text so far has been printed; that it ends here is no choice of the model's. */
+static pl_status check_finite(const pl_generation *g)
+{
+    if (g->finite) return PL_OK;
+    return pl_fail(PL_E_NOT_FINITE,
+                   "the logits after %zu generated tokens are NaN or infinite, so no token can be chosen: check the "
+                   "weights, or compute in float32",
+                   g->ids.n);
 }
 
 static pl_status generate(const pl__session *session, const pl_arguments *arguments, pl_generation **out)
@@ -57,6 +73,7 @@ pl_status pl_verb_generate(const pl_arguments *arguments)
     PL_TRY(pl__session_open(&session, arguments->words[0], arguments));
     pl_status status = generate(&session, arguments, &generation);
     if (status == PL_OK) status = print(generation, pl_argument_flag(arguments, PL_OPTION_JSON));
+    if (status == PL_OK) status = check_finite(generation);
     pl_generations_free(generation, 1);
     pl__session_close(&session);
     return status;

@@ -123,7 +123,12 @@ pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, con
     PL_TRY(pl_json_get_text(&type, model, "type", where));
     /* Files from before 0.9 do not say the type; merges do. */
     if (strcmp(type, "BPE") != 0 && !(*type == 0 && merges->data))
-        return pl_fail(PL_E_UNSUPPORTED, "%s: the model '%.80s' is not supported, only BPE", where, type);
+        return *type
+                   ? pl_fail(PL_E_UNSUPPORTED, "%s: the model '%.80s' is not supported, only BPE", where, type)
+                   : pl_fail(PL_E_UNSUPPORTED,
+                             "%s: the type is not said and there are no merges (an old Unigram or WordLevel file): not "
+                             "supported, only BPE",
+                             where);
     PL_TRY(refuse_options(model, where));
     PL_TRY(pl_json_get_bool(&bpe->fuse_unknown, model, "fuse_unk", where));
     PL_TRY(pl_json_get_bool(&bpe->byte_fallback, model, "byte_fallback", where));

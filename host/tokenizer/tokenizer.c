@@ -182,7 +182,7 @@ static pl_status add_piece(const pl_tokenizer *t, int32_t id, bool skip_special,
     size_t size;
     if (!added) {
         const char *text = pl__vocabulary_text(&t->bpe.vocabulary, id, &size);
-        if (!text) return pl_fail(PL_E_INPUT, "id %d is not in the tokenizer's vocabulary of %zu ids", id, t->n_ids);
+        if (!text) return PL_OK; /* a row that pads the model's vocabulary beyond the tokenizer's */
         return pl__pieces_add(pieces, text, size);
     }
     const char *text = added->normalized_text ? added->normalized_text : added->text;

@@ -36,7 +36,7 @@ void pl_tokenizer_free(pl_tokenizer *tokenizer); /* takes NULL */
 pl_status pl_tokenizer_encode(const pl_tokenizer *tokenizer, const char *text, size_t size, bool special, pl_ids *out);
 
 /* Appends the text of the ids; with skip_special, tokens marked special leave nothing. Bytes that are not UTF-8 become
- * U+FFFD, as Hugging Face's decoders do. An id outside the vocabulary is PL_E_INPUT. */
+ * U+FFFD, and an id outside the vocabulary leaves nothing (models pad theirs), as with Hugging Face's decoders. */
 pl_status pl_tokenizer_decode(const pl_tokenizer *tokenizer, const int32_t *ids, size_t n, bool skip_special,
                               pl_bytes *out);
 

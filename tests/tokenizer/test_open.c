@@ -120,6 +120,8 @@ static void test_models(void **state)
         {"{}", PL_E_INPUT, "model: expected an object"},
         {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [], \"unk_id\": 0}"), PL_E_UNSUPPORTED,
          "model: the model 'Unigram' is not supported, only BPE"},
+        {WITH_MODEL("{\"vocab\": [[\"a\", 0]]}"), PL_E_UNSUPPORTED,
+         "model: the type is not said and there are no merges"},
         {WITH_MODEL("{\"type\": \"WordPiece\", \"vocab\": {}}"), PL_E_UNSUPPORTED, "'WordPiece' is not supported"},
         {WITH_MODEL("{\"type\": \"BPE\", \"dropout\": 0.1, \"vocab\": {}, \"merges\": []}"), PL_E_UNSUPPORTED,
          "model.dropout: 0.1"},
