@@ -197,6 +197,7 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
     PL_TRY(check_refusals(family, object, where));
     PL_TRY(settle_sizes(c, where));
     c->attention_scale = 1 / sqrt((double)c->D);
+    c->declared_positions = c->max_positions;
     if (family->positions == PL__ROTARY) {
         PL_TRY(pl__rope_parse(c, object, where));
         c->rope.interleaved = family->rope_interleaved;

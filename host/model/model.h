@@ -13,6 +13,7 @@ typedef enum pl_rope_kind {
     PL_ROPE_NONE,
     PL_ROPE_DEFAULT,
     PL_ROPE_LINEAR,
+    PL_ROPE_DYNAMIC,
     PL_ROPE_LLAMA3,
     PL_ROPE_YARN,
     PL_ROPE_LONGROPE
@@ -28,7 +29,7 @@ typedef struct pl_rope {
     double part;   /* of a head's features that is rotated, 0..1 */
     size_t width;  /* rotated features of a head: int(D * part), even */
     size_t n_factors;
-    double factors[PL_ROPE_FACTORS]; /* longrope: chosen once from the declared length */
+    double factors[PL_ROPE_FACTORS]; /* longrope: those of inputs within the original positions */
     bool interleaved;                /* pairs (2j, 2j + 1) instead of (j, j + width / 2) */
 } pl_rope;
 
@@ -45,6 +46,7 @@ typedef struct pl_config {
     const struct pl_family *family;
     const char *model_type;
     size_t C, H, G, D, F, V, L, max_positions;
+    size_t declared_positions; /* as the file says; max_positions may be fewer (longrope) */
     pl_norm_kind norm;
     double norm_eps;
     pl_activation activation;

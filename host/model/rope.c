@@ -1,8 +1,10 @@
 /* Rotary positions: the settings in config.json, the inverse frequencies, and the tables of cosine and sine.
  *
  * The arithmetic follows transformers (modeling_rope_utils.py) step by step in float32, because angles at large
- * positions amplify a rounding of the frequency. `longrope` there picks its factors by the length of each input; here
- * they are picked once, from the declared length, so that a result does not depend on its batch. */
+ * positions amplify a rounding of the frequency; tests/model/test_rope.c compares every key with it. Two types there
+ * depend on the length of each input, which here would make a result depend on its batch: `dynamic` only beyond the
+ * declared positions, which no input reaches; `longrope` has one set of factors up to the original number of positions
+ * and another beyond, so inputs beyond are refused: the original number is the model's limit. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,30 +17,35 @@ static const struct {
     const char *name;
     pl_rope_kind kind;
 } kinds[] = {
-    {"default", PL_ROPE_DEFAULT}, {"linear", PL_ROPE_LINEAR},     {"llama3", PL_ROPE_LLAMA3},
-    {"yarn", PL_ROPE_YARN},       {"longrope", PL_ROPE_LONGROPE}, {"su", PL_ROPE_LONGROPE},
+    {"default", PL_ROPE_DEFAULT}, {"linear", PL_ROPE_LINEAR}, {"dynamic", PL_ROPE_DYNAMIC},
+    {"llama3", PL_ROPE_LLAMA3},   {"yarn", PL_ROPE_YARN},     {"longrope", PL_ROPE_LONGROPE},
 };
 
+static bool is_null(const json_t *object, const char *key)
+{
+    const json_t *v = json_object_get(object, key);
+    return v && json_is_null(v);
+}
+
+/* rope_type, which older files call type. */
 static pl_status read_kind(pl_rope_kind *out, const json_t *settings, const char *where)
 {
     const char *type = NULL;
     PL_TRY(pl_json_get_text(&type, settings, "type", where));
     PL_TRY(pl_json_get_text(&type, settings, "rope_type", where));
+    if (is_null(settings, "rope_type") || (!type && is_null(settings, "type"))) type = "null";
     if (!type) type = "default";
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(kinds[i].name, type) != 0) continue;
         *out = kinds[i].kind;
         return PL_OK;
     }
-    if (strcmp(type, "dynamic") == 0)
-        return pl_fail(PL_E_UNSUPPORTED,
-                       "%s: rope type 'dynamic' is refused: its angles depend on the length of each batch, so results "
-                       "would depend on batching; set a fixed type (linear, yarn)",
-                       where);
     return pl_fail(PL_E_UNSUPPORTED,
-                   "%s: rope type '%s' is not supported; known: default, linear, llama3, yarn, longrope", where, type);
+                   "%s: rope type '%s' is not supported; known: default, linear, dynamic, llama3, yarn, longrope",
+                   where, type);
 }
 
+/* A key that is given is a number above 0; an absent one leaves *out, which then has to be above 0 itself. */
 static pl_status need_positive(double *out, const json_t *settings, const char *key, const char *where)
 {
     PL_TRY(pl_json_get_real(out, settings, key, where));
@@ -47,19 +54,26 @@ static pl_status need_positive(double *out, const json_t *settings, const char *
     return PL_OK;
 }
 
-/* longrope's factor list for the declared length: one factor for each pair of features. */
-static pl_status read_factors(pl_rope *rope, const json_t *settings, bool is_long, const char *where)
+/* Likewise, where null is not the same as absent. */
+static pl_status need_number(double *out, const json_t *settings, const char *key, const char *where)
 {
-    const char *key = is_long ? "long_factor" : "short_factor";
+    if (is_null(settings, key))
+        return pl_fail(PL_E_INPUT, "%s: rope: %s: expected a number above 0, found null", where, key);
+    return need_positive(out, settings, key, where);
+}
+
+/* One of longrope's lists: a factor for each pair of features. */
+static pl_status read_factors(double out[PL_ROPE_FACTORS], size_t n, const json_t *settings, const char *key,
+                              const char *where)
+{
     const json_t *list = json_object_get(settings, key);
-    rope->n_factors = rope->width / 2;
-    if (!json_is_array(list) || json_array_size(list) != rope->n_factors || rope->n_factors > PL_ROPE_FACTORS)
+    if (!json_is_array(list) || json_array_size(list) != n || n > PL_ROPE_FACTORS)
         return pl_fail(PL_E_INPUT, "%s: rope: %s: expected a list of %zu numbers (at most %d), found %zu", where, key,
-                       rope->n_factors, PL_ROPE_FACTORS, json_array_size(list));
-    for (size_t i = 0; i < rope->n_factors; i++) {
+                       n, PL_ROPE_FACTORS, json_array_size(list));
+    for (size_t i = 0; i < n; i++) {
         const json_t *v = json_array_get(list, i);
-        rope->factors[i] = json_is_number(v) ? json_number_value(v) : 0;
-        if (!isfinite(rope->factors[i]) || rope->factors[i] <= 0)
+        out[i] = json_is_number(v) ? json_number_value(v) : 0;
+        if (!isfinite(out[i]) || out[i] <= 0)
             return pl_fail(PL_E_INPUT, "%s: rope: %s: entry %zu is not a number above 0", where, key, i);
     }
     return PL_OK;
@@ -70,78 +84,150 @@ static double yarn_scale(double factor, double mscale)
     return factor <= 1 ? 1 : 0.1 * mscale * log(factor) + 1;
 }
 
-/* The type's own settings; rope->original_positions is set. */
-static pl_status read_scaling(pl_rope *rope, const json_t *settings, double declared, const char *where)
+static pl_status read_llama3(pl_rope *rope, const json_t *settings, const char *where)
+{
+    PL_TRY(need_positive(&rope->factor, settings, "factor", where));
+    PL_TRY(need_positive(&rope->low_frequency_factor, settings, "low_freq_factor", where));
+    PL_TRY(need_positive(&rope->high_frequency_factor, settings, "high_freq_factor", where));
+    if (rope->high_frequency_factor <= rope->low_frequency_factor)
+        return pl_fail(PL_E_INPUT, "%s: rope: high_freq_factor %g: expected above low_freq_factor %g", where,
+                       rope->high_frequency_factor, rope->low_frequency_factor);
+    return PL_OK;
+}
+
+static pl_status read_yarn(pl_rope *rope, const json_t *settings, double declared, const char *where)
 {
     double mscale = 0, mscale_all = 0;
+    if (rope->theta <= 1)
+        return pl_fail(PL_E_INPUT, "%s: rope: yarn needs a rope_theta above 1, found %g", where, rope->theta);
+    if (!json_object_get(settings, "factor"))
+        return pl_fail(PL_E_INPUT, "%s: rope: factor is missing: expected a number, or null for declared / original",
+                       where);
+    rope->factor = declared / rope->original_positions;
+    rope->beta_fast = 32;
+    rope->beta_slow = 1;
+    PL_TRY(need_positive(&rope->factor, settings, "factor", where));
+    PL_TRY(need_positive(&rope->beta_fast, settings, "beta_fast", where));
+    PL_TRY(need_positive(&rope->beta_slow, settings, "beta_slow", where));
+    rope->truncate = !is_null(settings, "truncate");
+    PL_TRY(pl_json_get_bool(&rope->truncate, settings, "truncate", where));
+    PL_TRY(pl_json_get_real(&mscale, settings, "mscale", where));
+    PL_TRY(pl_json_get_real(&mscale_all, settings, "mscale_all_dim", where));
+    rope->attention_factor = mscale != 0 && mscale_all != 0
+                                 ? yarn_scale(rope->factor, mscale) / yarn_scale(rope->factor, mscale_all)
+                                 : yarn_scale(rope->factor, 1);
+    return need_positive(&rope->attention_factor, settings, "attention_factor", where);
+}
+
+static pl_status read_longrope(pl_config *config, const json_t *settings, const char *where)
+{
+    pl_rope *rope = &config->rope;
+    double beyond[PL_ROPE_FACTORS];
+    rope->factor = (double)config->max_positions / rope->original_positions;
+    rope->n_factors = rope->width / 2;
+    PL_TRY(need_positive(&rope->factor, settings, "factor", where));
+    PL_TRY(read_factors(rope->factors, rope->n_factors, settings, "short_factor", where));
+    PL_TRY(read_factors(beyond, rope->n_factors, settings, "long_factor", where));
+    if (rope->factor > 1 && rope->original_positions > 1)
+        rope->attention_factor = sqrt(1 + log(rope->factor) / log(rope->original_positions));
+    if (rope->original_positions < 1)
+        return pl_fail(PL_E_INPUT, "%s: rope: original_max_position_embeddings: expected at least 1, found %g", where,
+                       rope->original_positions);
+    if ((double)config->max_positions > rope->original_positions)
+        config->max_positions = (size_t)rope->original_positions;
+    return need_positive(&rope->attention_factor, settings, "attention_factor", where);
+}
+
+/* The base for inputs within the declared positions: the trained one but for a rounding. */
+static pl_status read_dynamic(pl_rope *rope, const json_t *settings, const char *where)
+{
+    PL_TRY(need_positive(&rope->factor, settings, "factor", where));
+    if (rope->width <= 2)
+        return pl_fail(PL_E_INPUT, "%s: rope: dynamic needs more than 2 features of a head, found %zu", where,
+                       rope->width);
+    double width = (double)rope->width;
+    rope->theta *= pow(rope->factor - (rope->factor - 1), width / (width - 2));
+    return PL_OK;
+}
+
+/* The type's own settings; rope->original_positions is set. */
+static pl_status read_scaling(pl_config *config, const json_t *settings, const char *where)
+{
+    pl_rope *rope = &config->rope;
     rope->attention_factor = 1;
     switch (rope->kind) {
     case PL_ROPE_NONE:
     case PL_ROPE_DEFAULT:
-        return PL_OK;
+        break;
     case PL_ROPE_LINEAR:
         return need_positive(&rope->factor, settings, "factor", where);
+    case PL_ROPE_DYNAMIC:
+        return read_dynamic(rope, settings, where);
     case PL_ROPE_LLAMA3:
-        PL_TRY(need_positive(&rope->factor, settings, "factor", where));
-        PL_TRY(need_positive(&rope->low_frequency_factor, settings, "low_freq_factor", where));
-        PL_TRY(need_positive(&rope->high_frequency_factor, settings, "high_freq_factor", where));
-        if (rope->high_frequency_factor <= rope->low_frequency_factor)
-            return pl_fail(PL_E_INPUT, "%s: rope: high_freq_factor %g: expected above low_freq_factor %g", where,
-                           rope->high_frequency_factor, rope->low_frequency_factor);
-        return PL_OK;
+        return read_llama3(rope, settings, where);
     case PL_ROPE_YARN:
-        if (rope->theta <= 1)
-            return pl_fail(PL_E_INPUT, "%s: rope: yarn needs a rope_theta above 1, found %g", where, rope->theta);
-        rope->factor = declared / rope->original_positions;
-        rope->beta_fast = 32;
-        rope->beta_slow = 1;
-        PL_TRY(need_positive(&rope->factor, settings, "factor", where));
-        PL_TRY(need_positive(&rope->beta_fast, settings, "beta_fast", where));
-        PL_TRY(need_positive(&rope->beta_slow, settings, "beta_slow", where));
-        PL_TRY(pl_json_get_bool(&rope->truncate, settings, "truncate", where));
-        PL_TRY(pl_json_get_real(&mscale, settings, "mscale", where));
-        PL_TRY(pl_json_get_real(&mscale_all, settings, "mscale_all_dim", where));
-        rope->attention_factor = mscale != 0 && mscale_all != 0
-                                     ? yarn_scale(rope->factor, mscale) / yarn_scale(rope->factor, mscale_all)
-                                     : yarn_scale(rope->factor, 1);
-        return need_positive(&rope->attention_factor, settings, "attention_factor", where);
+        return read_yarn(rope, settings, (double)config->max_positions, where);
     case PL_ROPE_LONGROPE:
-        rope->factor = declared / rope->original_positions;
-        PL_TRY(need_positive(&rope->factor, settings, "factor", where));
-        PL_TRY(read_factors(rope, settings, declared > rope->original_positions, where));
-        if (rope->factor > 1 && rope->original_positions > 1)
-            rope->attention_factor = sqrt(1 + log(rope->factor) / log(rope->original_positions));
-        return need_positive(&rope->attention_factor, settings, "attention_factor", where);
+        return read_longrope(config, settings, where);
     }
     return PL_OK;
+}
+
+/* transformers 5 writes rope_parameters (theta inside), 4 wrote rope_scaling beside rope_theta; where both say
+ * something, the old one holds. */
+static pl_status find_settings(const json_t **out, const json_t *object, const char *where)
+{
+    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
+    const char *key;
+    json_t *value;
+    *out = NULL;
+    for (size_t i = 0; i < 2 && json_object_size(*out) == 0; i++) {
+        const json_t *v = json_object_get(object, keys[i]);
+        if (!v || json_is_null(v)) continue;
+        if (!json_is_object(v)) return pl_fail(PL_E_INPUT, "%s: %s: expected an object", where, keys[i]);
+        *out = v;
+    }
+    json_object_foreach((json_t *)(uintptr_t)*out, key, value) if (json_is_object(value)) return pl_fail(
+        PL_E_UNSUPPORTED, "%s: rope: %s: settings for each kind of layer are not supported", where, key);
+    return PL_OK;
+}
+
+/* A Llama turns whole heads: of the default type's keys transformers ignores this one, and with the others, which heed
+ * it, the model does not run. */
+static pl_status check_part(const pl_rope *rope, const json_t *settings, const json_t *object, const char *where)
+{
+    double part = 1;
+    if (rope->kind == PL_ROPE_DEFAULT) return PL_OK;
+    PL_TRY(pl_json_get_real(&part, object, "partial_rotary_factor", where));
+    if (json_object_get(settings, "partial_rotary_factor")) part = NAN;
+    PL_TRY(pl_json_get_real(&part, settings, "partial_rotary_factor", where));
+    if (part == 1) return PL_OK;
+    return pl_fail(
+        PL_E_UNSUPPORTED,
+        "%s: rope: partial_rotary_factor: with this rope type only 1 is supported: transformers does not run "
+        "a model of this family that turns a part of its heads",
+        where);
 }
 
 pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where)
 {
     pl_rope *rope = &config->rope;
-    /* transformers 5 writes rope_parameters (theta inside), 4 wrote rope_scaling beside rope_theta. */
-    const json_t *settings = json_object_get(object, "rope_parameters");
-    if (!settings || json_is_null(settings)) settings = json_object_get(object, "rope_scaling");
-    if (settings && json_is_null(settings)) settings = NULL;
-    if (settings && !json_is_object(settings))
-        return pl_fail(PL_E_INPUT, "%s: rope_parameters (or rope_scaling): expected an object", where);
-
-    rope->truncate = true;
+    const json_t *settings;
+    PL_TRY(find_settings(&settings, object, where));
     PL_TRY(read_kind(&rope->kind, settings, where));
-    PL_TRY(need_positive(&rope->theta, settings, "rope_theta", where));
-    PL_TRY(pl_json_get_real(&rope->part, settings, "partial_rotary_factor", where));
-    if (!(rope->part > 0 && rope->part <= 1))
-        return pl_fail(PL_E_INPUT, "%s: partial_rotary_factor is %g, expected above 0 and at most 1", where,
-                       rope->part);
+    PL_TRY(need_number(&rope->theta, json_object_get(settings, "rope_theta") ? settings : object, "rope_theta", where));
+    PL_TRY(check_part(rope, settings, object, where));
     rope->width = (size_t)((double)config->D * rope->part);
     if (rope->width == 0 || rope->width % 2 != 0)
         return pl_fail(PL_E_INPUT, "%s: %zu of a head's %zu features are rotated, expected an even number above 0",
                        where, rope->width, config->D);
 
     rope->original_positions = (double)config->max_positions;
-    PL_TRY(need_positive(&rope->original_positions, settings, "original_max_position_embeddings", where));
-    PL_TRY(need_positive(&rope->original_positions, object, "original_max_position_embeddings", where));
-    return read_scaling(rope, settings, (double)config->max_positions, where);
+    if (rope->kind == PL_ROPE_LLAMA3 || rope->kind == PL_ROPE_YARN || rope->kind == PL_ROPE_LONGROPE) {
+        static const char key[] = "original_max_position_embeddings";
+        PL_TRY(need_number(&rope->original_positions, json_object_get(object, key) ? object : settings, key, where));
+    }
+    return read_scaling(config, settings, where);
 }
 
 /* ---- Frequencies ------------------------------------------------------------------------------------------------ */

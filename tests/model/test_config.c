@@ -81,15 +81,17 @@ static void test_rope_generations(void **state)
     assert_memory_equal(&old.rope, &new.rope, sizeof old.rope);
     pl_config yarn =
         parse("{\"model_type\":\"llama\",\"max_position_embeddings\":4096,\"rope_scaling\":{\"type\":\"yarn\","
-              "\"original_max_position_embeddings\":1024}}");
+              "\"factor\":null,\"original_max_position_embeddings\":1024}}");
     assert_int_equal(yarn.rope.kind, PL_ROPE_YARN);
     assert_float_equal(yarn.rope.factor, 4, 0);
     assert_float_equal(yarn.rope.attention_factor, 1.138629436, 1e-9);
     pl_config lengths = parse("{\"model_type\":\"llama\",\"head_dim\":4,\"max_position_embeddings\":4096,"
-                              "\"original_max_position_embeddings\":4096,\"rope_scaling\":{\"type\":\"su\","
+                              "\"original_max_position_embeddings\":1000,\"rope_scaling\":{\"type\":\"longrope\","
                               "\"short_factor\":[1,2],\"long_factor\":[3,4]}}");
     assert_int_equal(lengths.rope.kind, PL_ROPE_LONGROPE);
-    assert_float_equal(lengths.rope.factors[1], 2, 0); /* not longer than the original: the short ones */
+    assert_float_equal(lengths.rope.factors[1], 2, 0); /* the short ones, and no input for the long ones */
+    assert_int_equal(lengths.max_positions, 1000);
+    assert_int_equal(lengths.declared_positions, 4096);
 }
 
 /* Llama 3.1's first, a blended and its last frequency, as transformers 5.23 gives them. */
@@ -138,10 +140,16 @@ static const struct refusal {
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"head_dim\":7}", "expected an even number"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_theta\":0}", "rope_theta: expected a number above 0"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":[]}", "expected an object"},
-    {PL_E_UNSUPPORTED, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}",
-     "depend on the length of each batch"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"dynamic\"}}",
+     "factor: expected a number above 0"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"yarn\"}}", "factor is missing"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"su\"}}",
+     "rope type 'su' is not supported"},
+    {PL_E_UNSUPPORTED,
+     "{\"model_type\":\"llama\",\"partial_rotary_factor\":0.5,\"rope_scaling\":{\"type\":\"linear\",\"factor\":2}}",
+     "partial_rotary_factor: with this rope type only 1"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"spiral\"}}",
-     "rope type 'spiral' is not supported; known: default, linear, llama3, yarn, longrope"},
+     "rope type 'spiral' is not supported; known: default, linear, dynamic, llama3, yarn, longrope"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"linear\"}}",
      "factor: expected a number above 0"},
     {PL_E_INPUT,
