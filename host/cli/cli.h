@@ -28,7 +28,8 @@
     X(NO_SPECIAL, "no-special", NULL, "without the tokens that the tokenizer adds (bos, eos)")                         \
     X(OUT, "out", "FILE.h5", "the file to write")                                                                      \
     X(LAYERS, "layers", "LIST", "all, or numbers, half, last, final_norm, with commas (default: all)")                 \
-    X(POSITIONS, "positions", "LIST", "last, mean, all, with commas (default: last)")                                  \
+    X(POSITIONS, "positions", "LIST",                                                                                  \
+      "last, mean (of the tokens without the first), all, with commas (default: last)")                                \
     X(DTYPE, "dtype", "TYPE", "stored type: float32, float16, bfloat16 (default: float32)")                            \
     X(LOGITS, "logits", NULL, "store logits as well: of the last token, or of all with --positions all")               \
     X(VERIFY, "verify", NULL, "first hold every finished unit's file against the digest in its sidecar")               \

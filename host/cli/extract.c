@@ -214,11 +214,18 @@ static pl_status ids_of_row(extraction *x, const json_t *row, const char *path, 
     return PL_OK;
 }
 
+/* Rows of ids alone need no tokenizer. */
+static bool has_texts(const pl_data *data)
+{
+    for (size_t i = 0; i < data->n; i++)
+        if (json_object_get(data->items[i], "text")) return true;
+    return false;
+}
+
 static pl_status read_rows(extraction *x, const pl_arguments *arguments)
 {
     const char *path = arguments->words[1];
     bool special = !pl_argument_flag(arguments, PL_OPTION_NO_SPECIAL);
-    PL_TRY(pl_data_read(&x->data, path, NULL));
     x->n = x->data->n;
     PL_TRY(pl_arena_new(x->arena, &x->requests, x->n));
     pl_ids ids = {0};
@@ -281,10 +288,11 @@ static pl_status write_config(const extraction *x, pl_unit_writer *writer)
 {
     char digest[PL_HASH_TEXT];
     PL_TRY(pl_safetensors_digest(x->session.checkpoint->tensors, digest));
-    json_t *attributes = json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
-                                   pl_tokenizer_digest(x->session.tokenizer), "texts_sha256", x->data->sha256,
-                                   "compute_type", pl_dtype_name(pl_model_compute(x->session.model)), "storage_type",
-                                   pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
+    json_t *attributes =
+        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
+                  x->session.tokenizer ? pl_tokenizer_digest(x->session.tokenizer) : "none", "texts_sha256",
+                  x->data->sha256, "compute_type", pl_dtype_name(pl_model_compute(x->session.model)), "storage_type",
+                  pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
     if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing the file");
     pl_status status = pl_unit_put_config(writer, "{\"kind\":\"extract\"}", attributes);
     json_decref(attributes);
@@ -346,7 +354,8 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     pl_status status;
     double start = pl_clock_s();
     PL_GOTO(status, done, pl_arena_create(&x.arena));
-    PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments));
+    PL_GOTO(status, done, pl_data_read(&x.data, arguments->words[1], NULL));
+    PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments, has_texts(x.data)));
     PL_GOTO(status, done, read_capture(&x, arguments));
     PL_GOTO(status, done, read_rows(&x, arguments));
     PL_GOTO(status, done,

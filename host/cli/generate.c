@@ -70,7 +70,7 @@ pl_status pl_verb_generate(const pl_arguments *arguments)
         return pl_fail(PL_E_USAGE, "--prompt is missing: plumb generate MODEL --prompt TEXT");
     pl__session session;
     pl_generation *generation = NULL;
-    PL_TRY(pl__session_open(&session, arguments->words[0], arguments));
+    PL_TRY(pl__session_open(&session, arguments->words[0], arguments, true));
     pl_status status = generate(&session, arguments, &generation);
     if (status == PL_OK) status = print(generation, pl_argument_flag(arguments, PL_OPTION_JSON));
     if (status == PL_OK) status = check_finite(generation);

@@ -2,40 +2,92 @@
 #include <stdio.h>
 
 #include "base/digest.h"
-#include "base/json.h"
+#include "base/json_build.h"
 #include "cli/cli.h"
-#include "model/model.h"
-#include "tokenizer/tokenizer.h"
+#include "engine/engine.h"
 
-static json_t *tensors_json(const pl_safetensors *tensors)
+/* What is printed. */
+typedef struct facts {
+    const pl_checkpoint *checkpoint;
+    const pl_tokenizer *tokenizer;
+    const char *digest; /* of the weights */
+    pl_ids ends;        /* ids that end a generation */
+    char unicode[PL_UNICODE_TEXT];
+} facts;
+
+static void put_tensors(pl_json_builder *b, const pl_safetensors *tensors)
 {
-    json_t *list = json_array();
+    pl_json_open_list(b, "tensors");
     for (size_t i = 0; i < pl_safetensors_count(tensors); i++) {
         const pl_tensor *t = pl_safetensors_at(tensors, i);
-        json_t *shape = json_array();
-        for (size_t d = 0; d < t->n_dims; d++) json_array_append_new(shape, json_integer((json_int_t)t->dims[d]));
-        json_array_append_new(list, json_pack("{s:s,s:s,s:o}", "name", t->name, "dtype", t->type, "shape", shape));
+        pl_json_open(b, NULL);
+        pl_json_put_text(b, "name", t->name);
+        pl_json_put_text(b, "dtype", t->type);
+        pl_json_open_list(b, "shape");
+        for (size_t d = 0; d < t->n_dims; d++) pl_json_put_size(b, NULL, t->dims[d]);
+        pl_json_close(b);
+        pl_json_close(b);
     }
-    return list;
+    pl_json_close(b);
 }
 
-static json_t *model_json(const pl_checkpoint *c, const pl_tokenizer *tokenizer, const char *digest)
+static void put_tokenizer(pl_json_builder *b, const facts *f)
 {
-    const pl_config *f = &c->config;
-    return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:s,s:b,s:s,s:{s:s,s:I,s:I,s:I,s:s},s:o}",
-                     "folder", c->folder, "family", f->model_type, "layers", (json_int_t)f->L, "width",
-                     (json_int_t)f->C, "heads", (json_int_t)f->H, "kv_heads", (json_int_t)f->G, "head_width",
-                     (json_int_t)f->D, "feed_forward_width", (json_int_t)f->F, "vocabulary", (json_int_t)f->V,
-                     "positions", (json_int_t)f->max_positions, "parameters", (json_int_t)c->n_parameters, "tied",
-                     (int)f->tied, "stored_dtype", f->dtype ? f->dtype : "", "random_weights", (int)f->random_weights,
-                     "weights_digest", digest, "tokenizer", "kind", pl_tokenizer_kind(tokenizer), "size",
-                     (json_int_t)pl_tokenizer_size(tokenizer), "bos", (json_int_t)pl_tokenizer_bos(tokenizer), "eos",
-                     (json_int_t)pl_tokenizer_eos(tokenizer), "digest", pl_tokenizer_digest(tokenizer), "tensors",
-                     tensors_json(c->tensors));
+    pl_json_open(b, "tokenizer");
+    pl_json_put_text(b, "kind", pl_tokenizer_kind(f->tokenizer));
+    pl_json_put_size(b, "size", pl_tokenizer_size(f->tokenizer));
+    pl_json_put_integer(b, "bos", pl_tokenizer_bos(f->tokenizer));
+    pl_json_put_integer(b, "eos", pl_tokenizer_eos(f->tokenizer));
+    pl_json_put_text(b, "digest", pl_tokenizer_digest(f->tokenizer));
+    pl_json_put_text(b, "unicode", f->unicode);
+    pl_json_close(b);
 }
 
-static void print(const pl_checkpoint *c, const pl_tokenizer *tokenizer, const char *digest)
+static pl_status print_json(const facts *f)
 {
+    const pl_checkpoint *c = f->checkpoint;
+    const pl_config *config = &c->config;
+    pl_json_builder b;
+    json_t *object;
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "folder", c->folder);
+    pl_json_put_text(&b, "family", config->model_type);
+    pl_json_put_size(&b, "layers", config->L);
+    pl_json_put_size(&b, "width", config->C);
+    pl_json_put_size(&b, "heads", config->H);
+    pl_json_put_size(&b, "kv_heads", config->G);
+    pl_json_put_size(&b, "head_width", config->D);
+    pl_json_put_size(&b, "feed_forward_width", config->F);
+    pl_json_put_size(&b, "vocabulary", config->V);
+    pl_json_put_size(&b, "positions", config->max_positions);
+    pl_json_put_size(&b, "parameters", c->n_parameters);
+    pl_json_put_bool(&b, "tied", config->tied);
+    pl_json_put_text(&b, "stored_dtype", config->dtype ? config->dtype : "");
+    pl_json_put_bool(&b, "random_weights", config->random_weights);
+    pl_json_put_text(&b, "weights_digest", f->digest);
+    pl_json_open_list(&b, "stop_ids");
+    for (size_t i = 0; i < f->ends.n; i++) pl_json_put_integer(&b, NULL, f->ends.data[i]);
+    pl_json_close(&b);
+    pl_json_open_list(&b, "notes");
+    for (size_t i = 0; i < c->n_notes; i++) pl_json_put_text(&b, NULL, c->notes[i]);
+    pl_json_close(&b);
+    put_tokenizer(&b, f);
+    put_tensors(&b, c->tensors);
+    PL_TRY(pl_json_end(&b, &object, "inspect"));
+    return pl_print_json(object, true);
+}
+
+static void print_ends(const pl_ids *ends)
+{
+    printf("  end         generation ends at %s", ends->n ? "" : "no id");
+    for (size_t i = 0; i < ends->n; i++) printf("%s%d", i ? ", " : "", ends->data[i]);
+    puts("");
+}
+
+static void print(const facts *all)
+{
+    const pl_checkpoint *c = all->checkpoint;
+    const pl_tokenizer *tokenizer = all->tokenizer;
     const pl_config *f = &c->config;
     printf("%s\n  family      %s%s\n  parameters  %zu (%s)\n", c->folder, f->model_type,
            f->random_weights ? " (random weights: no skill expected)" : "", c->n_parameters,
@@ -46,8 +98,12 @@ static void print(const pl_checkpoint *c, const pl_tokenizer *tokenizer, const c
            f->max_positions);
     printf("  tokenizer   %s; bos %d, eos %d\n", pl_tokenizer_kind(tokenizer), pl_tokenizer_bos(tokenizer),
            pl_tokenizer_eos(tokenizer));
-    printf("  digest      %s (weights), %s (tokenizer)\n  tensors     %zu\n", digest, pl_tokenizer_digest(tokenizer),
-           pl_safetensors_count(c->tensors));
+    print_ends(&all->ends);
+    for (size_t i = 0; i < c->n_notes; i++) printf("  note        %s\n", c->notes[i]);
+    printf("  states      `mean` of a text leaves its first token out (position 0 is an outlier in such models)\n");
+    printf("  unicode     %s\n", all->unicode);
+    printf("  digest      %s (weights), %s (tokenizer)\n  tensors     %zu\n", all->digest,
+           pl_tokenizer_digest(tokenizer), pl_safetensors_count(c->tensors));
     for (size_t i = 0; i < pl_safetensors_count(c->tensors); i++) {
         const pl_tensor *t = pl_safetensors_at(c->tensors, i);
         printf("    %-60s %-4s [", t->name, t->type);
@@ -61,17 +117,21 @@ pl_status pl_verb_inspect(const pl_arguments *arguments)
     char folder[PL_PATH_MAX], digest[PL_HASH_TEXT];
     pl_checkpoint *checkpoint = NULL;
     pl_tokenizer *tokenizer = NULL;
+    facts all = {0};
     pl_status status;
     PL_TRY(pl_model_find(folder, arguments->words[0]));
     PL_GOTO(status, done, pl_checkpoint_open(&checkpoint, folder));
     PL_GOTO(status, done, pl_tokenizer_open(&tokenizer, folder));
     PL_GOTO(status, done, pl_safetensors_digest(checkpoint->tensors, digest));
-    if (!pl_argument_flag(arguments, PL_OPTION_JSON)) {
-        print(checkpoint, tokenizer, digest);
-        goto done;
-    }
-    status = pl_print_json(model_json(checkpoint, tokenizer, digest), true);
+    all = (facts){.checkpoint = checkpoint, .tokenizer = tokenizer, .digest = digest};
+    PL_GOTO(status, done, pl_stop_ids(&all.ends, &checkpoint->config, tokenizer));
+    pl_tokenizer_unicode(all.unicode);
+    if (pl_argument_flag(arguments, PL_OPTION_JSON))
+        status = print_json(&all);
+    else
+        print(&all);
 done:
+    pl_ids_free(&all.ends);
     pl_tokenizer_free(tokenizer);
     pl_checkpoint_close(checkpoint);
     return status;

@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments)
+pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments, bool tokenizer)
 {
     char folder[PL_PATH_MAX];
     size_t threads = 0;
@@ -17,7 +17,9 @@ pl_status pl__session_open(pl__session *out, const char *model, const pl_argumen
         PL_GOTO(status, failed, pl_compute_parse(&compute, arguments->values[PL_OPTION_COMPUTE], "--compute"));
     PL_GOTO(status, failed, pl_model_find(folder, model));
     PL_GOTO(status, failed, pl_checkpoint_open(&out->checkpoint, folder));
-    PL_GOTO(status, failed, pl_tokenizer_open(&out->tokenizer, folder));
+    for (size_t i = 0; i < out->checkpoint->n_notes && !pl_argument_flag(arguments, PL_OPTION_QUIET); i++)
+        fprintf(stderr, "%s\n", out->checkpoint->notes[i]);
+    if (tokenizer) PL_GOTO(status, failed, pl_tokenizer_open(&out->tokenizer, folder));
     PL_GOTO(status, failed, pl_processor_open(&out->processor, device ? device : "auto", (int)threads));
     if (out->processor.choice[0] && !pl_argument_flag(arguments, PL_OPTION_QUIET))
         fprintf(stderr, "%s\n", out->processor.choice);

@@ -13,8 +13,8 @@ typedef struct pl__session {
     pl_engine *engine;
 } pl__session;
 
-/* Reads --device, --compute, --threads and --batch-tokens. */
-pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments);
+/* Reads --device, --compute, --threads and --batch-tokens. Without `tokenizer` there need be none: NULL. */
+pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments, bool tokenizer);
 void pl__session_close(pl__session *session); /* takes {0} */
 
 #endif

@@ -102,6 +102,8 @@ static pl_status load_model(runner *r, size_t index)
     const pl_plan_model *m = &r->plan->models[index];
     double start = pl_clock_s();
     PL_TRY(pl_model_load(&r->model, &r->processor, m->checkpoint, m->spec->compute));
+    for (size_t i = 0; i < m->checkpoint->n_notes; i++)
+        PL_TRY(pl_run_folder_log(&r->summary->folder, "model %s: %s", m->spec->name, m->checkpoint->notes[i]));
     PL_TRY(r->processor.ops->facts(r->processor.device, &r->device)); /* the weights' products are known now */
     PL_TRY(certify(r, m->spec->name));
     pl_engine_options options = {.batch_tokens = r->options->batch_tokens, .no_sharing = r->options->no_sharing};
@@ -276,6 +278,9 @@ static pl_status prepare(runner *r)
     if (r->processor.choice[0] && !r->options->quiet) fprintf(stderr, "%s\n", r->processor.choice);
     PL_TRY(r->processor.ops->facts(r->processor.device, &r->device));
     PL_TRY(pl_plan_create(&r->plan, r->spec, r->device.device_class));
+    for (size_t i = 0; i < r->plan->n_models && !r->options->quiet; i++)
+        for (size_t k = 0; k < r->plan->models[i].checkpoint->n_notes; k++)
+            fprintf(stderr, "model %s: %s\n", r->plan->models[i].spec->name, r->plan->models[i].checkpoint->notes[k]);
     PL_TRY(pl_new(&r->mine, r->plan->n_units));
     PL_TRY(pl_run_share(r->mine, r->plan, r->options->shard, r->options->n_shards));
     size_t prompts = 0;

@@ -2,6 +2,7 @@
  *
  * Every tensor that the family's table expects must be there with its shape and a readable type, and every tensor that
  * is there must be expected or a known buffer: a wrong checkpoint never passes silently. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,13 +33,6 @@ size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact)
     return fact->slot < PL__MODEL_SLOTS ? 1 : config->L;
 }
 
-const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
-{
-    char name[NAME_MAX_BYTES];
-    tensor_name(name, checkpoint->prefix, fact->name, layer);
-    return pl_safetensors_find(checkpoint->tensors, name);
-}
-
 static const pl__tensor_fact *fact_of_slot(const pl_family *family, pl__slot slot)
 {
     for (size_t i = 0; i < family->n_tensors; i++)
@@ -46,20 +40,39 @@ static const pl__tensor_fact *fact_of_slot(const pl_family *family, pl__slot slo
     return NULL;
 }
 
+static const pl_tensor *find_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
+{
+    char name[NAME_MAX_BYTES];
+    tensor_name(name, checkpoint->prefix, fact->name, layer);
+    return pl_safetensors_find(checkpoint->tensors, name);
+}
+
+const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
+{
+    const pl_config *config = &checkpoint->config;
+    const pl_tensor *t = find_tensor(checkpoint, fact, layer);
+    if (t || fact->slot != PL__EMBED || !config->tied) return t;
+    /* Of a tied pair the head alone may be stored. */
+    const pl__tensor_fact *head = fact_of_slot(config->family, PL__HEAD);
+    return head ? find_tensor(checkpoint, head, 0) : NULL;
+}
+
 const pl__tensor_fact *pl__head_fact(const pl_config *config)
 {
     return fact_of_slot(config->family, config->tied ? PL__EMBED : PL__HEAD);
 }
 
-/* The first prefix under which the embedding stands; the family's usual one when there is none. */
+/* The first prefix under which the embedding stands, or, of a tied pair that stores the head alone, the final norm; the
+ * family's usual one when there is none. */
 static const char *find_prefix(const pl_safetensors *tensors, const pl_family *family)
 {
-    const pl__tensor_fact *embed = fact_of_slot(family, PL__EMBED);
-    for (const char *const *prefix = family->prefixes; *prefix; prefix++) {
-        char name[NAME_MAX_BYTES];
-        tensor_name(name, *prefix, embed->name, 0);
-        if (pl_safetensors_find(tensors, name)) return *prefix;
-    }
+    static const pl__slot slots[] = {PL__EMBED, PL__FINAL_NORM};
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
+        for (const char *const *prefix = family->prefixes; *prefix; prefix++) {
+            char name[NAME_MAX_BYTES];
+            tensor_name(name, *prefix, fact_of_slot(family, slots[i])->name, 0);
+            if (pl_safetensors_find(tensors, name)) return *prefix;
+        }
     return family->prefixes[0];
 }
 
@@ -120,7 +133,7 @@ static bool is_ignored(const pl_config *config, const char *name)
 {
     for (const char *const *end = config->family->ignored; *end; end++)
         if (ends_with(name, *end)) return true;
-    /* A tied checkpoint may hold the head all the same: the embedding is used. */
+    /* A tied checkpoint may hold an equal head all the same: the embedding is used. */
     const pl__tensor_fact *head = fact_of_slot(config->family, PL__HEAD);
     return config->tied && head && *head->name == '^' && strcmp(name, head->name + 1) == 0;
 }
@@ -146,6 +159,52 @@ static pl_status check_tensors(pl_checkpoint *c)
 done:
     free(seen);
     return status;
+}
+
+static void note(pl_checkpoint *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void note(pl_checkpoint *c, const char *format, ...)
+{
+    va_list arguments;
+    if (c->n_notes == PL_NOTES) return;
+    va_start(arguments, format);
+    vsnprintf(c->notes[c->n_notes++], PL_NOTE_BYTES, format, arguments);
+    va_end(arguments);
+}
+
+/* Whether two tensors of one shape hold the same numbers, whatever their types. */
+static bool same_numbers(const pl_tensor *a, const pl_tensor *b)
+{
+    float x[256], y[256];
+    size_t n = a->bytes / pl_dtype_bytes(a->dtype);
+    if (a->dtype == b->dtype && memcmp(a->data, b->data, a->bytes) == 0) return true;
+    for (size_t at = 0, part; at < n; at += part) {
+        part = n - at < 256 ? n - at : 256;
+        pl__tensor_floats(x, a, at, part);
+        pl__tensor_floats(y, b, at, part);
+        for (size_t i = 0; i < part; i++)
+            if (!(x[i] == y[i])) return false;
+    }
+    return true;
+}
+
+/* Tied weights of which both are stored and differ are not tied, as in transformers 5. */
+static pl_status settle_head(pl_checkpoint *c)
+{
+    const pl__tensor_fact *fact = fact_of_slot(c->config.family, PL__HEAD);
+    const pl_tensor *head = fact ? find_tensor(c, fact, 0) : NULL;
+    const pl_tensor *embed = find_tensor(c, fact_of_slot(c->config.family, PL__EMBED), 0);
+    if (!c->config.tied || !head || !embed) return PL_OK;
+    PL_TRY(check_shape(head, &c->config, fact));
+    if (!head->readable || !embed->readable ||
+        head->bytes / pl_dtype_bytes(head->dtype) != embed->bytes / pl_dtype_bytes(embed->dtype))
+        return PL_OK; /* what is wrong is told with its tensor */
+    if (same_numbers(head, embed)) return PL_OK;
+    c->config.tied = false;
+    note(c,
+         "tie_word_embeddings is true, but the stored %s differs from the embedding: it is used as the head, as in "
+         "transformers 5",
+         head->name);
+    return PL_OK;
 }
 
 static pl_status read_config(pl_config *out, const char *folder)
@@ -189,6 +248,13 @@ pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder)
     PL_GOTO(status, fail, read_generation_config(&c->config, folder));
     PL_GOTO(status, fail, pl_safetensors_open(&c->tensors, folder));
     c->prefix = find_prefix(c->tensors, c->config.family);
+    PL_GOTO(status, fail, settle_head(c));
+    if (c->config.max_positions < c->config.declared_positions)
+        note(c,
+             "longrope: inputs of up to %zu of the declared %zu positions: beyond, the model would use other factors "
+             "for "
+             "all positions of an input",
+             c->config.max_positions, c->config.declared_positions);
     PL_GOTO(status, fail, check_tensors(c));
     if (!c->config.dtype) {
         const pl_tensor *embed = pl__checkpoint_tensor(c, fact_of_slot(c->config.family, PL__EMBED), 0);

@@ -62,10 +62,14 @@ typedef struct pl_config {
     bool random_weights; /* config.json says "plumb_random_weights": true: no skill expected */
 } pl_config;
 
-/* An opened checkpoint: config and tensor directory; nothing on a device yet. */
+/* An opened checkpoint: config and tensor directory; nothing on a device yet. `notes`: what a user should know of how
+ * it is read, a line each. */
+enum { PL_NOTES = 2, PL_NOTE_BYTES = 256 };
 typedef struct pl_checkpoint {
     char folder[PL_PATH_MAX];
     pl_config config;
+    size_t n_notes;
+    char notes[PL_NOTES][PL_NOTE_BYTES];
     pl_safetensors *tensors;
     const char *prefix; /* of the tensors' names: "transformer.", or "" in a base-model checkpoint */
     size_t n_parameters;

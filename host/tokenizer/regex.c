@@ -5,6 +5,7 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#include <string.h>
 
 struct pl__regex {
     pcre2_code *code;
@@ -101,4 +102,11 @@ void pl__regex_work_free(pl__regex_work *work)
     if (!work) return;
     pcre2_match_data_free(work->data);
     free(work);
+}
+
+void pl__regex_unicode(char out[PL__REGEX_VERSION])
+{
+    int n = pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, NULL); /* bytes needed, with the NUL */
+    memcpy(out, "unknown", 8);
+    if (n > 0 && n <= PL__REGEX_VERSION) pcre2_config(PCRE2_CONFIG_UNICODE_VERSION, out);
 }

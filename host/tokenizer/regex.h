@@ -25,4 +25,8 @@ void pl__regex_work_free(pl__regex_work *work); /* takes NULL */
 /* The pattern in PCRE2's dialect, appended to `out`. */
 pl_status pl__regex_translate(pl_bytes *out, const char *pattern, size_t size, const char *where);
 
+/* The Unicode version of the library's tables: "14.0.0"; at most PL__REGEX_VERSION bytes with the NUL. */
+enum { PL__REGEX_VERSION = 24 };
+void pl__regex_unicode(char out[PL__REGEX_VERSION]);
+
 #endif

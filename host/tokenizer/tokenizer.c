@@ -1,9 +1,12 @@
 #include "tokenizer/tokenizer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #include "tokenizer/open.h"
+#include "tokenizer/regex.h"
 #include "tokenizer/unicode.h"
 
 enum { FILE_BYTES_MAX = 1 << 28 };
@@ -230,6 +233,13 @@ int32_t pl_tokenizer_eos(const pl_tokenizer *t)
 const char *pl_tokenizer_kind(const pl_tokenizer *t)
 {
     return t->kind;
+}
+
+void pl_tokenizer_unicode(char out[PL_UNICODE_TEXT])
+{
+    char regex[PL__REGEX_VERSION];
+    pl__regex_unicode(regex);
+    snprintf(out, PL_UNICODE_TEXT, "utf8proc %.20s, PCRE2 %s", utf8proc_unicode_version(), regex);
 }
 
 const char *pl_tokenizer_digest(const pl_tokenizer *t)

@@ -2,7 +2,8 @@
  *
  * Encoding follows the file: added tokens are cut out first, then normalizer, pre-tokenizer, BPE, and the
  * post-processor's template adds bos/eos. A component that is not supported is PL_E_UNSUPPORTED and is named.
- * A tokenizer is immutable after opening and may be used from several threads at once. */
+ * A tokenizer gives the same ids for the same text after opening and may be used from several threads at once (its
+ * cache of whole words, bpe.h, is filled as it goes, with atomic stores of values that no order changes). */
 #ifndef PLUMB_TOKENIZER_TOKENIZER_H
 #define PLUMB_TOKENIZER_TOKENIZER_H
 
@@ -46,6 +47,10 @@ size_t pl_tokenizer_size(const pl_tokenizer *tokenizer);      /* largest id + 1 
 int32_t pl_tokenizer_bos(const pl_tokenizer *tokenizer);      /* -1: none */
 int32_t pl_tokenizer_eos(const pl_tokenizer *tokenizer);      /* -1: none */
 const char *pl_tokenizer_kind(const pl_tokenizer *tokenizer); /* one line for people: "byte-level BPE, 50257 tokens" */
+/* The Unicode versions of the libraries whose tables decide ids, too (classes and normal forms of characters that a
+ * version does not know yet are others in the next): "utf8proc 14.0.0, PCRE2 14.0.0". */
+enum { PL_UNICODE_TEXT = 64 };
+void pl_tokenizer_unicode(char out[PL_UNICODE_TEXT]);
 /* XXH3-128 over the bytes of every file that decides the ids. */
 const char *pl_tokenizer_digest(const pl_tokenizer *tokenizer);
 
