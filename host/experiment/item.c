@@ -219,17 +219,6 @@ static pl_status filter_answer(pl__item *item, const pl_task *task, pl_arena *ar
     return status;
 }
 
-/* What was generated before the logits ceased to be numbers is kept as text, and is no answer. */
-static void drop_answer(pl__items *items, size_t i)
-{
-    pl__item *item = &items->items[i];
-    count_not_finite(items, i);
-    item->outcome = PL_OUTCOME_NOT_FINITE;
-    item->prediction = pl_outcome_name(item->outcome);
-    item->prediction_index = -1;
-    item->exact_match = item->answer_match = item->correct = item->correct_norm = false;
-}
-
 pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_generation *generations)
 {
     for (size_t i = 0; i < items->n; i++) {
@@ -254,7 +243,6 @@ pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_gener
         /* The task's own metric: lm-evaluation-harness scores labels by log-likelihood, so reading one is ours. */
         item->correct = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE ? item->answer_match : item->exact_match;
         item->correct_norm = item->correct;
-        if (!item->finite) drop_answer(items, i);
     }
     return PL_OK;
 }
