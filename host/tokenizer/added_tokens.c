@@ -144,7 +144,7 @@ static size_t spaces_before(const char *text, size_t end)
     while (end > 0) {
         size_t before = pl_utf8_before(text, end);
         pl_utf8_get(&c, text + before);
-        if (!pl__char_is_space(c)) break;
+        if (!pl__char_is_white_space(c)) break;
         end = before;
     }
     return end;
@@ -155,7 +155,7 @@ static size_t spaces_behind(const char *text, size_t size, size_t at)
     uint32_t c;
     for (size_t n; at < size; at += n) {
         n = pl_utf8_get(&c, text + at);
-        if (!pl__char_is_space(c)) break;
+        if (!pl__char_is_white_space(c)) break;
     }
     return at;
 }

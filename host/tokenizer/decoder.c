@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tokenizer/parts.h"
 #include "tokenizer/pattern.h"
 #include "tokenizer/unicode.h"
 
-enum { STEPS_MAX = 64, DEPTH_MAX = 8 };
+enum { STEPS_MAX = 64 };
 
 typedef enum kind { BYTE_LEVEL, BYTE_FALLBACK, FUSE, STRIP, REPLACE, METASPACE } kind;
 
@@ -35,29 +36,25 @@ static const struct {
 } names[] = {{"ByteLevel", BYTE_LEVEL}, {"ByteFallback", BYTE_FALLBACK}, {"Fuse", FUSE}, {"Strip", STRIP},
              {"Replace", REPLACE},      {"Metaspace", METASPACE}};
 
-static pl_status read_content(struct step *step, const json_t *spec, const char *key, bool character, const char *where)
+/* One character of the part. */
+static pl_status read_character(struct step *step, const json_t *spec, const char *key, const char *where)
 {
-    const json_t *content = json_object_get(spec, key);
-    if (!json_is_string(content)) return pl_fail(PL_E_INPUT, "%s.%s: expected a text", where, key);
-    const char *text = json_string_value(content);
-    step->content_size = json_string_length(content);
-    if (character && (step->content_size == 0 || step->content_size != pl_utf8_size(text[0])))
-        return pl_fail(PL_E_INPUT, "%s.%s: expected one character, found '%.80s'", where, key, text);
-    PL_TRY(pl_new(&step->content, step->content_size + 1));
-    memcpy(step->content, text, step->content_size);
+    PL_TRY(pl__part_text(&step->content, &step->content_size, spec, key, where));
+    if (step->content_size == 0 || step->content_size != pl_utf8_size(step->content[0]))
+        return pl_fail(PL_E_INPUT, "%s.%s: expected one character, found '%.80s'", where, key, step->content);
     return PL_OK;
 }
 
-static pl_status read_step(struct step *step, const json_t *spec, const char *where)
+static pl_status read_settings(struct step *step, const json_t *spec, const char *where)
 {
     if (step->kind == REPLACE) {
         PL_TRY(pl__pattern_create(&step->pattern, json_object_get(spec, "pattern"), where));
-        return read_content(step, spec, "content", false, where);
+        return pl__part_text(&step->content, &step->content_size, spec, "content", where);
     }
     if (step->kind == STRIP) {
         PL_TRY(pl_json_get_size(&step->start, spec, "start", where));
         PL_TRY(pl_json_get_size(&step->stop, spec, "stop", where));
-        return read_content(step, spec, "content", true, where);
+        return read_character(step, spec, "content", where);
     }
     if (step->kind == METASPACE) {
         const char *scheme = "always";
@@ -65,33 +62,20 @@ static pl_status read_step(struct step *step, const json_t *spec, const char *wh
         PL_TRY(pl_json_get_text(&scheme, spec, "prepend_scheme", where));
         PL_TRY(pl_json_get_bool(&prefix, spec, "add_prefix_space", where));
         step->drop_first = prefix && strcmp(scheme, "never") != 0;
-        return read_content(step, spec, "replacement", true, where);
+        return read_character(step, spec, "replacement", where);
     }
     return PL_OK;
 }
 
-static pl_status read_steps(pl__decoder *decoder, const json_t *spec, const char *where, size_t depth)
+static pl_status read_step(void *context, const char *type, const json_t *spec, const char *where)
 {
-    const char *type = "";
-    if (!json_is_object(spec)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
-    PL_TRY(pl_json_get_text(&type, spec, "type", where));
-    if (strcmp(type, "Sequence") == 0) {
-        const json_t *list = json_object_get(spec, "decoders");
-        if (!json_is_array(list)) return pl_fail(PL_E_INPUT, "%s.decoders: expected a list", where);
-        if (depth >= DEPTH_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d nested sequences", where, DEPTH_MAX);
-        for (size_t i = 0; i < json_array_size(list); i++) {
-            char inner[320];
-            snprintf(inner, sizeof inner, "%s.decoders[%zu]", where, i);
-            PL_TRY(read_steps(decoder, json_array_get(list, i), inner, depth + 1));
-        }
-        return PL_OK;
-    }
+    pl__decoder *decoder = context;
     if (decoder->n == STEPS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d decoders", where, STEPS_MAX);
     struct step *step = &decoder->steps[decoder->n++];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(type, names[i].name) == 0) {
             step->kind = names[i].kind;
-            return read_step(step, spec, where);
+            return read_settings(step, spec, where);
         }
     return pl_fail(PL_E_UNSUPPORTED, "%s: the decoder '%.80s' is not supported", where, type);
 }
@@ -101,7 +85,7 @@ pl_status pl__decoder_create(pl__decoder **out, const json_t *spec, const char *
     *out = NULL;
     if (!spec || json_is_null(spec)) return PL_OK;
     PL_TRY(pl_new(out, 1));
-    pl_status status = read_steps(*out, spec, where, 0);
+    pl_status status = pl__parts_read(spec, "decoders", where, read_step, *out);
     if (status != PL_OK) {
         pl__decoder_free(*out);
         *out = NULL;

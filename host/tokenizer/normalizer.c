@@ -4,10 +4,11 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "tokenizer/parts.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/unicode_form.h"
 
-enum { STEPS_MAX = 64, DEPTH_MAX = 8 };
+enum { STEPS_MAX = 64 };
 
 typedef enum kind {
     FORM, /* NFC, NFD, NFKC, NFKD */
@@ -47,37 +48,9 @@ static const struct {
 
 /* ---- from the file ---- */
 
-static pl_status read_content(struct step *step, const json_t *spec, const char *key, const char *where)
+static pl_status read_step(void *context, const char *type, const json_t *spec, const char *where)
 {
-    const json_t *content = json_object_get(spec, key);
-    if (!json_is_string(content)) return pl_fail(PL_E_INPUT, "%s.%s: expected a text", where, key);
-    step->content_size = json_string_length(content);
-    PL_TRY(pl_new(&step->content, step->content_size + 1));
-    memcpy(step->content, json_string_value(content), step->content_size);
-    return PL_OK;
-}
-
-static pl_status read_steps(pl__normalizer *normalizer, const json_t *spec, const char *where, size_t depth);
-
-static pl_status read_sequence(pl__normalizer *normalizer, const json_t *spec, const char *where, size_t depth)
-{
-    const json_t *list = json_object_get(spec, "normalizers");
-    if (!json_is_array(list)) return pl_fail(PL_E_INPUT, "%s.normalizers: expected a list", where);
-    if (depth >= DEPTH_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d nested sequences", where, DEPTH_MAX);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        char inner[320];
-        snprintf(inner, sizeof inner, "%s.normalizers[%zu]", where, i);
-        PL_TRY(read_steps(normalizer, json_array_get(list, i), inner, depth + 1));
-    }
-    return PL_OK;
-}
-
-static pl_status read_steps(pl__normalizer *normalizer, const json_t *spec, const char *where, size_t depth)
-{
-    const char *type = "";
-    if (!json_is_object(spec)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
-    PL_TRY(pl_json_get_text(&type, spec, "type", where));
-    if (strcmp(type, "Sequence") == 0) return read_sequence(normalizer, spec, where, depth);
+    pl__normalizer *normalizer = context;
     if (normalizer->n == STEPS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d normalizers", where, STEPS_MAX);
     struct step *step = &normalizer->steps[normalizer->n++];
     size_t i = 0, n = sizeof names / sizeof *names;
@@ -89,10 +62,10 @@ static pl_status read_steps(pl__normalizer *normalizer, const json_t *spec, cons
         PL_TRY(pl_json_get_bool(&step->left, spec, "strip_left", where));
         PL_TRY(pl_json_get_bool(&step->right, spec, "strip_right", where));
     } else if (step->kind == PREPEND) {
-        PL_TRY(read_content(step, spec, "prepend", where));
+        PL_TRY(pl__part_text(&step->content, &step->content_size, spec, "prepend", where));
     } else if (step->kind == REPLACE) {
         PL_TRY(pl__pattern_create(&step->pattern, json_object_get(spec, "pattern"), where));
-        PL_TRY(read_content(step, spec, "content", where));
+        PL_TRY(pl__part_text(&step->content, &step->content_size, spec, "content", where));
     }
     return PL_OK;
 }
@@ -102,7 +75,7 @@ pl_status pl__normalizer_create(pl__normalizer **out, const json_t *spec, const 
     *out = NULL;
     if (!spec || json_is_null(spec)) return PL_OK;
     PL_TRY(pl_new(out, 1));
-    pl_status status = read_steps(*out, spec, where, 0);
+    pl_status status = pl__parts_read(spec, "normalizers", where, read_step, *out);
     if (status != PL_OK) {
         pl__normalizer_free(*out);
         *out = NULL;
@@ -146,11 +119,11 @@ static pl_status strip(const struct step *step, pl_bytes *out, const char *text,
 {
     size_t start = 0, end = size, n;
     uint32_t c;
-    while (step->left && start < end && (n = pl_utf8_get(&c, text + start), pl__char_is_space(c))) start += n;
+    while (step->left && start < end && (n = pl_utf8_get(&c, text + start), pl__char_is_white_space(c))) start += n;
     while (step->right && end > start) {
         size_t before = pl_utf8_before(text, end);
         pl_utf8_get(&c, text + before);
-        if (!pl__char_is_space(c)) break;
+        if (!pl__char_is_white_space(c)) break;
         end = before;
     }
     *head = *head > start ? *head - start : 0;

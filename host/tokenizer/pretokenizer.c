@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tokenizer/parts.h"
 #include "tokenizer/unicode.h"
 
-enum { STEPS_MAX = 64, DEPTH_MAX = 8 };
+enum { STEPS_MAX = 64 };
 
 typedef enum behaviour { ISOLATED, REMOVED, CONTIGUOUS, WITH_PREVIOUS, WITH_NEXT } behaviour;
 typedef enum scheme { NEVER, FIRST, ALWAYS } scheme;
@@ -94,7 +95,7 @@ static pl_status read_punctuation(struct step *step, const json_t *spec, const c
 static pl_status read_whitespace_split(struct step *step, const json_t *spec, const char *where)
 {
     (void)spec, (void)where;
-    cut_by(step, pl__char_is_space, REMOVED);
+    cut_by(step, pl__char_is_white_space, REMOVED);
     return PL_OK;
 }
 
@@ -138,27 +139,9 @@ static const struct {
     {"Whitespace", read_whitespace},
 };
 
-static pl_status read_steps(pl__pretokenizer *p, const json_t *spec, const char *where, size_t depth);
-
-static pl_status read_sequence(pl__pretokenizer *p, const json_t *spec, const char *where, size_t depth)
+static pl_status read_step(void *context, const char *type, const json_t *spec, const char *where)
 {
-    const json_t *list = json_object_get(spec, "pretokenizers");
-    if (!json_is_array(list)) return pl_fail(PL_E_INPUT, "%s.pretokenizers: expected a list", where);
-    if (depth >= DEPTH_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d nested sequences", where, DEPTH_MAX);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        char inner[320];
-        snprintf(inner, sizeof inner, "%s.pretokenizers[%zu]", where, i);
-        PL_TRY(read_steps(p, json_array_get(list, i), inner, depth + 1));
-    }
-    return PL_OK;
-}
-
-static pl_status read_steps(pl__pretokenizer *p, const json_t *spec, const char *where, size_t depth)
-{
-    const char *type = "";
-    if (!json_is_object(spec)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
-    PL_TRY(pl_json_get_text(&type, spec, "type", where));
-    if (strcmp(type, "Sequence") == 0) return read_sequence(p, spec, where, depth);
+    pl__pretokenizer *p = context;
     if (p->n == STEPS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d pre-tokenizers", where, STEPS_MAX);
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         if (strcmp(type, readers[i].name) == 0) return readers[i].read(&p->steps[p->n++], spec, where);
@@ -170,7 +153,7 @@ pl_status pl__pretokenizer_create(pl__pretokenizer **out, const json_t *spec, in
     *out = NULL;
     if (!spec || json_is_null(spec)) return PL_OK;
     PL_TRY(pl_new(out, 1));
-    pl_status status = read_steps(*out, spec, where, 0);
+    pl_status status = pl__parts_read(spec, "pretokenizers", where, read_step, *out);
     if (status != PL_OK) {
         pl__pretokenizer_free(*out);
         *out = NULL;

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
-bool pl__char_is_space(uint32_t c)
+bool pl__char_is_white_space(uint32_t c)
 {
     if (c < 0x80) return (c >= 9 && c <= 13) || c == ' ';
     return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
@@ -28,7 +28,7 @@ pl__class pl__char_class(uint32_t c)
         uint32_t lower = c | 0x20;
         if (lower >= 'a' && lower <= 'z') return PL__LETTER;
         if (c >= '0' && c <= '9') return PL__NUMBER;
-        return pl__char_is_space(c) ? PL__SPACE : PL__OTHER;
+        return pl__char_is_white_space(c) ? PL__SPACE : PL__OTHER;
     }
     switch (category(c)) {
     case UTF8PROC_CATEGORY_LU:
@@ -42,7 +42,7 @@ pl__class pl__char_class(uint32_t c)
     case UTF8PROC_CATEGORY_NO:
         return PL__NUMBER;
     default:
-        return pl__char_is_space(c) ? PL__SPACE : PL__OTHER;
+        return pl__char_is_white_space(c) ? PL__SPACE : PL__OTHER;
     }
 }
 

@@ -14,7 +14,7 @@
 typedef enum pl__class { PL__OTHER, PL__LETTER, PL__NUMBER, PL__SPACE } pl__class;
 pl__class pl__char_class(uint32_t character);
 bool pl__char_is_number(uint32_t character);      /* Nd, Nl, No */
-bool pl__char_is_space(uint32_t character);       /* White_Space */
+bool pl__char_is_white_space(uint32_t character); /* White_Space */
 bool pl__char_is_punctuation(uint32_t character); /* P*, and ASCII's punctuation */
 bool pl__char_is_mark(uint32_t character);        /* M* */
 bool pl__char_is_word(uint32_t character);        /* \w of UTS 18: Alphabetic, M*, Nd, Pc, Join_Control */
