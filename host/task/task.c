@@ -224,7 +224,7 @@ static pl_status beside(char out[PL_PATH_MAX], const pl_yaml_node *node, const c
     char folder[PL_PATH_MAX];
     if (*path == '/') return pl_path(out, "%s", path);
     PL_TRY(pl_path_folder(folder, node->file));
-    return pl_path(out, "%s/%s", folder, path);
+    return strcmp(path, ".") == 0 ? pl_path(out, "%s", folder) : pl_path(out, "%s/%s", folder, path);
 }
 
 static pl_status find_folder(char out[PL_PATH_MAX], const pl__task_file *file, const pl_yaml_node *split)
