@@ -39,6 +39,11 @@ void pl_progress_set(pl_progress *p, size_t done)
     print(p, now);
 }
 
+void pl_progress_skip(pl_progress *p, size_t n)
+{
+    p->total -= n < p->total - p->done ? n : p->total - p->done;
+}
+
 void pl_progress_end(pl_progress *p)
 {
     if (p->quiet || !p->terminal) return;

@@ -14,6 +14,7 @@ typedef struct pl_progress {
 
 void pl_progress_start(pl_progress *p, const char *label, const char *unit, size_t total, bool quiet);
 void pl_progress_set(pl_progress *p, size_t done); /* prints when it is due */
+void pl_progress_skip(pl_progress *p, size_t n);   /* n of the total need not be done: no part of the rate */
 void pl_progress_end(pl_progress *p);
 
 #endif

@@ -27,6 +27,9 @@ static const struct verb {
      BIT(RESULTS) | BIT(SHARD) | BIT(DEVICE) | BIT(THREADS) | BIT(BATCH_TOKENS) | BIT(NO_SHARING) | BIT(QUIET) |
          BIT(JSON),
      pl_verb_run},
+    {"plan", "EXP.yaml [key=value ...]",
+     "what an experiment would cost: units, prompts, tokens, time, disk; runs nothing", 1, SIZE_MAX,
+     BIT(RESULTS) | BIT(DEVICE) | BIT(THREADS) | BIT(JSON), pl_verb_plan},
     {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
      BIT(VERIFY) | BIT(JSON), pl_verb_analyze},
     {"status", "RUN", "finished, running and failed units of a run, rate and time left", 1, 1, BIT(JSON) | BIT(WATCH),

@@ -64,6 +64,7 @@ pl_status pl_print_json(json_t *value, bool indented);
 
 /* The verbs, one file each. */
 pl_status pl_verb_run(const pl_arguments *arguments);
+pl_status pl_verb_plan(const pl_arguments *arguments);
 pl_status pl_verb_analyze(const pl_arguments *arguments);
 pl_status pl_verb_status(const pl_arguments *arguments);
 pl_status pl_verb_inspect(const pl_arguments *arguments);

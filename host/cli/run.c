@@ -7,6 +7,7 @@
 #include "base/progress.h"
 #include "cli/cli.h"
 #include "cli/finish.h"
+#include "cli/results.h"
 #include "experiment/run.h"
 
 static pl_status parse_shard(const char *text, pl_run_options *options)
@@ -28,17 +29,21 @@ static pl_status parse_shard(const char *text, pl_run_options *options)
 static pl_status read_options(const pl_arguments *arguments, pl_run_options *options)
 {
     size_t threads = 0;
-    *options = (pl_run_options){.results = "results",
-                                .device = "auto",
+    *options = (pl_run_options){.device = "auto",
                                 .quiet = pl_argument_flag(arguments, PL_OPTION_QUIET),
                                 .no_sharing = pl_argument_flag(arguments, PL_OPTION_NO_SHARING)};
-    if (arguments->values[PL_OPTION_RESULTS]) options->results = arguments->values[PL_OPTION_RESULTS];
     if (arguments->values[PL_OPTION_DEVICE]) options->device = arguments->values[PL_OPTION_DEVICE];
     if (arguments->values[PL_OPTION_SHARD]) PL_TRY(parse_shard(arguments->values[PL_OPTION_SHARD], options));
     PL_TRY(pl_argument_size(arguments, PL_OPTION_BATCH_TOKENS, &options->batch_tokens));
     PL_TRY(pl_argument_size(arguments, PL_OPTION_THREADS, &threads));
     options->n_threads = (int)threads;
     return PL_OK;
+}
+
+static void say(void *listener, const char *line)
+{
+    (void)listener;
+    fprintf(stderr, "%s\n", line);
 }
 
 static void print_summary(const pl_run_summary *s, double seconds)
@@ -48,8 +53,11 @@ static void print_summary(const pl_run_summary *s, double seconds)
     fprintf(stderr, "%s: %zu units: %zu computed, %zu there already, %zu adopted from other runs", s->folder.path,
             s->n_share, s->n_computed, s->n_found, s->n_adopted);
     if (s->n_failed) fprintf(stderr, ", %zu FAILED", s->n_failed);
+    if (s->n_refused) fprintf(stderr, ", %zu left to another device", s->n_refused);
     if (s->n_elsewhere) fprintf(stderr, ", %zu in work in another process", s->n_elsewhere);
     fprintf(stderr, "; %s\n", duration);
+    if (s->n_merged)
+        fprintf(stderr, "%zu prompts share a token with their answer (column `merged` of /obs)\n", s->n_merged);
     if (s->n_not_finite)
         fprintf(stderr, "WARNING: %zu prompts have values that are NaN or infinite; %s\n", s->n_not_finite,
                 s->first_not_finite);
@@ -57,6 +65,7 @@ static void print_summary(const pl_run_summary *s, double seconds)
 
 pl_status pl_verb_run(const pl_arguments *arguments)
 {
+    char results[PL_PATH_MAX];
     pl_run_options options;
     pl_run_summary summary;
     pl_drain drain = {.fd = -1};
@@ -64,8 +73,11 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     pl_status status;
     double start = pl_clock_s();
     PL_TRY(read_options(arguments, &options));
+    PL_TRY(pl__results_folder(results, arguments));
+    options.results = results;
     PL_GOTO(status, done, pl_drain_open(&drain));
     options.drain = &drain;
+    if (!options.quiet) options.say = say;
     PL_GOTO(status, done, pl_spec_read(&spec, arguments->words[0], arguments->words + 1, arguments->n_words - 1));
     status = pl_run_experiment(&summary, spec, &options);
     if (summary.n_share) print_summary(&summary, pl_clock_s() - start);

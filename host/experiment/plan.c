@@ -1,13 +1,12 @@
 #include "experiment/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/digest.h"
 #include "engine/engine.h"
 #include "experiment/draw.h"
 #include "experiment/states.h"
-#include "store/plan_file.h"
 
 /* ---- models ---- */
 
@@ -22,6 +21,8 @@ static pl_status open_model(pl_plan *plan, pl_plan_model *model, const pl_spec_m
                        "%s: the tokenizer has ids up to %zu, the model's vocabulary %zu: they do not belong together",
                        model->folder, pl_tokenizer_size(model->tokenizer) - 1, model->checkpoint->config.V);
     PL_TRY(pl_safetensors_digest(model->checkpoint->tensors, model->digest));
+    PL_TRY(pl_config_digest(&model->checkpoint->config, model->config_digest));
+    PL_TRY(pl_stop_ids(&model->stops, &model->checkpoint->config, model->tokenizer));
     char where[PL_PATH_MAX];
     PL_TRY(pl_path(where, "%s: capture.layers of model %s", plan->spec->path, spec->name));
     return pl_layers_resolve(&model->layers, &model->n_layers, plan->spec->layers, plan->spec->n_layers,
@@ -85,6 +86,35 @@ done:
     return status;
 }
 
+typedef struct hashed {
+    const char *hash;
+    size_t item;
+} hashed;
+
+static int by_hash(const void *a, const void *b)
+{
+    const hashed *x = a, *y = b;
+    int order = strcmp(x->hash, y->hash);
+    return order ? order : (x->item > y->item) - (x->item < y->item);
+}
+
+/* Numbers the rows of the shot pool so that equal rows have the same number: that of the first of them. */
+static pl_status find_same(pl_plan_task *task, pl_arena *arena)
+{
+    const pl_data *pool = task->task->fewshot;
+    hashed *rows;
+    if (!pool) return PL_OK;
+    PL_TRY(pl_arena_new(arena, &task->same, pool->n));
+    PL_TRY(pl_new(&rows, pool->n));
+    for (size_t i = 0; i < pool->n; i++) rows[i] = (hashed){pool->doc_hash[i], i};
+    qsort(rows, pool->n, sizeof *rows, by_hash);
+    for (size_t i = 0; i < pool->n; i++)
+        task->same[rows[i].item] =
+            i > 0 && strcmp(rows[i].hash, rows[i - 1].hash) == 0 ? task->same[rows[i - 1].item] : rows[i].item;
+    free(rows);
+    return PL_OK;
+}
+
 static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
 {
     PL_TRY(pl_task_open(&task->task, path));
@@ -95,55 +125,85 @@ static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
     PL_TRY(pl_arena_new(plan->arena, &wide, n));
     for (size_t i = 0; i < task->n_items; i++) wide[i] = task->items[i];
     pl_hash128(task->items_digest, wide, task->n_items * sizeof *wide);
+    PL_TRY(pl_task_generation_json(&task->generation, task->task));
     PL_TRY(choose_templates(plan->spec, task, plan->arena));
+    PL_TRY(find_same(task, plan->arena));
     return find_classes(task, plan->arena);
 }
 
-/* ---- units ---- */
-
-static json_t *capture_json(const pl_spec *spec, const pl_plan_model *model)
-{
-    json_t *layers = json_array();
-    for (size_t i = 0; i < model->n_layers; i++)
-        json_array_append_new(layers, json_integer((json_int_t)model->layers[i]));
-    json_t *items =
-        spec->capture_items == SIZE_MAX ? json_string("all") : json_integer((json_int_t)spec->capture_items);
-    return json_pack("{s:o,s:i,s:s,s:o}", "layers", layers, "positions", (int)spec->positions, "dtype",
-                     pl_storage_name(spec->storage), "items", items);
-}
-
-/* What decides a unit's numbers, and nothing else: no paths, no model name, no batch size, no dates. */
-static pl_status identify(const pl_plan *plan, pl_plan_unit *unit, const char *device_class)
+/* What decides the unit's numbers; borrowed from the plan. */
+static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_plan_task *task = &plan->tasks[unit->task];
     const pl_task *t = task->task;
-    json_t *generation = NULL;
-    if (unit->readout == PL_READOUT_GENERATE) PL_TRY(pl_task_generation_json(&generation, t));
-    json_t *config = json_pack(
-        "{s:i,s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:o,s:s,s:{s:s,s:I,s:I,s:I,s:b},s:I,s:s,s:s,s:o,s:o,s:s}", "numerics",
-        (int)PL_NUMERICS_VERSION, "format", (int)PL_UNIT_FORMAT_VERSION, "weights", model->digest, "tokenizer",
-        pl_tokenizer_digest(model->tokenizer), "task", t->name, "template", unit->template->name, "template_digest",
-        unit->template->digest, "role", pl_role_name(unit->role), "test_sha256", t->test->sha256, "items",
-        task->items_digest, "fewshot_sha256", unit->k > 0 ? json_string(t->fewshot->sha256) : json_null(), "readout",
-        pl_readout_name(unit->readout), "arm", "kind", "prompt", "k", (json_int_t)unit->k, "draw",
-        (json_int_t)unit->draw, "order", (json_int_t)unit->order, "balance", (int)(unit->arm->balance && task->classes),
-        "seed", (json_int_t)plan->spec->seed, "truncation", pl_truncation_name(plan->spec->truncation), "compute",
-        pl_dtype_name(model->spec->compute), "capture", unit->captures ? capture_json(plan->spec, model) : json_null(),
-        "generation", generation ? generation : json_null(), "device_class", device_class);
-    if (!config) return pl_fail(PL_E_MEMORY, "out of memory while planning");
-    pl_bytes text = {0};
-    char *copy = NULL;
-    pl_status status = pl_json_canonical(&text, config);
-    if (status == PL_OK) status = pl_arena_text(plan->arena, &copy, text.data, text.size);
-    if (status == PL_OK) {
-        pl_hash128(unit->id, text.data, text.size);
-        unit->config = copy;
-    }
-    pl_bytes_free(&text);
-    json_decref(config);
-    return status;
+    return (pl_identity){.weights = model->digest,
+                         .config = model->config_digest,
+                         .tokenizer = pl_tokenizer_digest(model->tokenizer),
+                         .unicode = plan->unicode,
+                         .task = t->name,
+                         .template_name = unit->template->name,
+                         .template_digest = unit->template->digest,
+                         .role = pl_role_name(unit->role),
+                         .test_sha256 = t->test->sha256,
+                         .items_digest = task->items_digest,
+                         .fewshot_sha256 = unit->k > 0 ? t->fewshot->sha256 : NULL,
+                         .readout = unit->readout,
+                         .k = unit->k,
+                         .draw = unit->draw,
+                         .order = unit->order,
+                         .balance = unit->arm->balance && task->classes,
+                         .seed = plan->spec->seed,
+                         .truncation = plan->spec->truncation,
+                         .compute = model->spec->compute,
+                         .captures = unit->captures,
+                         .n_layers = model->n_layers,
+                         .layers = model->layers,
+                         .positions = plan->spec->positions,
+                         .storage = plan->spec->storage,
+                         .capture_items = plan->spec->capture_items,
+                         .generation = unit->readout == PL_READOUT_GENERATE ? task->generation : NULL,
+                         .n_stops = model->stops.n,
+                         .stops = model->stops.data};
 }
+
+pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit)
+{
+    pl_identity identity = identity_of(plan, unit);
+    return pl_identity_text(out, &identity);
+}
+
+/* ---- the units that are there already, by id ---- */
+
+/* Open addressing; the ids are hashes themselves. */
+typedef struct id_set {
+    size_t *slots; /* [capacity] index of a unit + 1; 0: empty */
+    size_t capacity;
+} id_set;
+
+/* The slot of an id: its own, or the empty one where it belongs. */
+static size_t *slot_of(const id_set *set, const pl_plan *plan, const char *id)
+{
+    char digits[16] = {0};
+    memcpy(digits, id, sizeof digits - 1);
+    size_t at = (size_t)strtoull(digits, NULL, 16) & (set->capacity - 1);
+    while (set->slots[at] && strcmp(plan->units[set->slots[at] - 1].id, id) != 0) at = (at + 1) & (set->capacity - 1);
+    return &set->slots[at];
+}
+
+/* Room for one more, at most half full. */
+static pl_status grow_set(id_set *set, const pl_plan *plan)
+{
+    id_set larger = {.capacity = set->capacity ? 2 * set->capacity : 1024};
+    if (2 * (plan->n_units + 1) <= set->capacity) return PL_OK;
+    PL_TRY(pl_new(&larger.slots, larger.capacity));
+    for (size_t u = 0; u < plan->n_units; u++) *slot_of(&larger, plan, plan->units[u].id) = u + 1;
+    free(set->slots);
+    *set = larger;
+    return PL_OK;
+}
+
+/* ---- units ---- */
 
 /* A readout that a task cannot have is an error, not an empty column. */
 static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
@@ -164,145 +224,173 @@ static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
     return PL_OK;
 }
 
-static pl_status add_unit(pl_plan *plan, size_t *capacity, pl_plan_unit unit, const char *device_class)
+/* All that making units needs. */
+typedef struct maker {
+    pl_plan *plan;
+    size_t capacity; /* of plan->units */
+    id_set ids;
+} maker;
+
+static pl_status add_unit(maker *m, pl_plan_unit unit)
 {
-    const pl_plan_task *task = &plan->tasks[unit.task];
+    pl_plan *plan = m->plan;
+    const pl_config *c = &plan->models[unit.model].checkpoint->config;
     PL_TRY(check_readout(plan, &unit));
     unit.captures = plan->spec->positions != 0 &&
                     (unit.readout == PL_READOUT_LOGLIKELIHOOD || !unit.arm->readouts[PL_READOUT_LOGLIKELIHOOD]);
-    const pl_config *c = &plan->models[unit.model].checkpoint->config;
-    unit.cost = (double)(c->L * c->C) * (double)c->C * (double)task->n_items * (double)(unit.k + 2);
-    PL_TRY(identify(plan, &unit, device_class));
-    for (size_t i = 0; i < plan->n_units; i++)
-        if (strcmp(plan->units[i].id, unit.id) == 0) return PL_OK; /* two arms may share a cell */
-    PL_TRY(pl_grow(&plan->units, capacity, plan->n_units + 1));
+    unit.cost = (double)(c->L * c->C) * (double)c->C * (double)plan->tasks[unit.task].n_items * (double)(unit.k + 2);
+    pl_identity identity = identity_of(plan, &unit);
+    PL_TRY(pl_identity_id(unit.id, &identity));
+    PL_TRY(grow_set(&m->ids, plan));
+    size_t *slot = slot_of(&m->ids, plan, unit.id);
+    if (*slot) return PL_OK; /* two arms may share a cell */
+    PL_TRY(pl_grow(&plan->units, &m->capacity, plan->n_units + 1));
     plan->units[plan->n_units++] = unit;
+    *slot = plan->n_units;
     return PL_OK;
 }
 
-static pl_status add_arm(pl_plan *plan, size_t *capacity, pl_plan_unit unit, const char *device_class)
+/* Says that the pool has fewer different prompts than the experiment asks for. Once a task, arm and k: models and
+ * readouts share them. */
+static pl_status note_fewer(pl_plan *plan, const pl_plan_unit *unit, size_t n, size_t asked)
+{
+    char *line;
+    if (unit->model > 0) return PL_OK;
+    PL_TRY(pl_arena_format(plan->arena, &line,
+                           "note: task %s, %zu shots: the pool has %zu different prompts for draws x orders = %zu: %zu "
+                           "are planned",
+                           plan->tasks[unit->task].task->name, unit->k, n, asked, n));
+    PL_TRY(pl_grow(&plan->notes, &plan->notes_capacity, plan->n_notes + 1));
+    plan->notes[plan->n_notes++] = line;
+    return PL_OK;
+}
+
+/* The cells of an arm with so many shots: those draws and orders that make prompts of their own. */
+static pl_status add_cells(maker *m, pl_plan_unit unit)
 {
     const pl_spec_arm *arm = unit.arm;
-    const pl_plan_task *task = &plan->tasks[unit.task];
-    const size_t *shots = arm->n_shots ? arm->shots : &task->task->num_fewshot;
-    const size_t n_shots = arm->n_shots ? arm->n_shots : 1;
+    const pl_plan_task *task = &m->plan->tasks[unit.task];
+    const pl_task *t = task->task;
+    size_t draws = unit.k ? arm->draws : 1, orders = unit.k > 1 ? arm->orders : 1, n_kept = draws * orders;
+    bool *keep = NULL;
+    pl_status status = PL_OK;
+    PL_TRY(pl_new(&keep, draws * orders));
+    keep[0] = true;
+    if (unit.k && t->fewshot && unit.k <= t->fewshot->n) {
+        PL_GOTO(status, done,
+                pl_draws_distinct(keep, &n_kept, arm->balance ? task->classes : NULL, task->same, t->fewshot->n, unit.k,
+                                  draws, orders, pl_draw_seed(m->plan->spec->seed, t->name)));
+        if (n_kept < draws * orders) PL_GOTO(status, done, note_fewer(m->plan, &unit, n_kept, draws * orders));
+    }
     for (size_t r = 0; r < PL_READOUTS; r++)
-        for (size_t s = 0; s < n_shots; s++)
-            for (size_t d = 0; d < (shots[s] ? arm->draws : 1); d++)
-                for (size_t o = 0; o < (shots[s] > 1 ? arm->orders : 1); o++)
-                    for (size_t t = 0; arm->readouts[r] && t < task->n_templates; t++) {
-                        unit.readout = (pl_readout)r;
-                        unit.k = shots[s];
-                        unit.draw = (uint32_t)d;
-                        unit.order = (uint32_t)o;
-                        unit.template = task->templates[t];
-                        unit.role = task->roles[t];
-                        PL_TRY(add_unit(plan, capacity, unit, device_class));
-                    }
-    return PL_OK;
-}
-
-/* ---- plan.json ---- */
-
-/* What plan.json says; borrowed from the plan but for the arrays, which are the arena's. */
-static pl_status make_models_and_tasks(pl_plan_file *file, const pl_plan *plan)
-{
-    PL_TRY(pl_arena_new(plan->arena, &file->models, plan->n_models));
-    PL_TRY(pl_arena_new(plan->arena, &file->tasks, plan->n_tasks));
-    for (; file->n_models < plan->n_models; file->n_models++) {
-        const pl_plan_model *m = &plan->models[file->n_models];
-        file->models[file->n_models] = (pl_planned_model){.name = m->spec->name,
-                                                          .weights = m->digest,
-                                                          .tokenizer = pl_tokenizer_digest(m->tokenizer),
-                                                          .model_type = m->checkpoint->config.model_type,
-                                                          .parameters = m->checkpoint->n_parameters,
-                                                          .random_weights = m->checkpoint->config.random_weights};
-    }
-    for (; file->n_tasks < plan->n_tasks; file->n_tasks++) {
-        const pl_plan_task *t = &plan->tasks[file->n_tasks];
-        pl_planned_task *out = &file->tasks[file->n_tasks];
-        *out = (pl_planned_task){.name = t->task->name,
-                                 .version = t->task->version ? t->task->version : "",
-                                 .task_hash = t->task->digest,
-                                 .filter = pl_filter_name(t->task->filter),
-                                 .items = t->n_items,
-                                 .test_items = t->task->test->n,
-                                 .n_labels = t->n_choices};
-        PL_TRY(pl_arena_new(plan->arena, &out->templates, t->n_templates));
-        for (; out->n_templates < t->n_templates; out->n_templates++)
-            out->templates[out->n_templates] = (pl_planned_template){.name = t->templates[out->n_templates]->name,
-                                                                     .role = pl_role_name(t->roles[out->n_templates]),
-                                                                     .config = t->templates[out->n_templates]->config};
-    }
-    return PL_OK;
-}
-
-static pl_status make_json(pl_plan *plan)
-{
-    pl_bytes ids = {0};
-    pl_plan_file file = {.name = plan->spec->name, .hash = plan->hash};
-    pl_status status;
-    PL_GOTO(status, done, make_models_and_tasks(&file, plan));
-    PL_GOTO(status, done, pl_arena_new(plan->arena, &file.units, plan->n_units));
-    for (; file.n_units < plan->n_units; file.n_units++) {
-        const pl_plan_unit *u = &plan->units[file.n_units];
-        PL_GOTO(status, done, pl_bytes_text(&ids, u->id));
-        file.units[file.n_units] = (pl_planned_unit){.id = u->id,
-                                                     .model = u->model,
-                                                     .task = u->task,
-                                                     .arm = "prompt",
-                                                     .readout = pl_readout_name(u->readout),
-                                                     .template_name = u->template->name,
-                                                     .role = pl_role_name(u->role),
-                                                     .k = u->k,
-                                                     .draw = u->draw,
-                                                     .order = u->order,
-                                                     .seed = plan->spec->seed};
-    }
-    PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
-    pl_hash128(plan->hash, ids.data, ids.size);
-    status = pl_plan_file_json(&plan->json, &file);
+        for (size_t c = 0; arm->readouts[r] && c < draws * orders; c++)
+            for (size_t i = 0; keep[c] && i < task->n_templates; i++) {
+                unit.readout = (pl_readout)r;
+                unit.draw = (uint32_t)(c % draws);
+                unit.order = (uint32_t)(c / draws);
+                unit.template = task->templates[i];
+                unit.role = task->roles[i];
+                PL_GOTO(status, done, add_unit(m, unit));
+            }
 done:
-    pl_bytes_free(&ids);
+    free(keep);
     return status;
 }
 
-pl_status pl_plan_create(pl_plan **out, const pl_spec *spec, const char *device_class)
+/* An arm that names no shots takes the task's own number. */
+static pl_status add_arm(maker *m, pl_plan_unit unit)
+{
+    const pl_spec_arm *arm = unit.arm;
+    unit.k = m->plan->tasks[unit.task].task->num_fewshot;
+    if (!arm->n_shots) return add_cells(m, unit);
+    for (size_t s = 0; s < arm->n_shots; s++) {
+        unit.k = arm->shots[s];
+        PL_TRY(add_cells(m, unit));
+    }
+    return PL_OK;
+}
+
+static pl_status make_units(pl_plan *plan)
+{
+    maker m = {.plan = plan};
+    pl_bytes ids = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < plan->n_models; i++)
+        for (size_t t = 0; t < plan->n_tasks; t++)
+            for (size_t a = 0; a < plan->spec->n_arms; a++) {
+                pl_plan_unit unit = {.model = i, .task = t, .arm = &plan->spec->arms[a]};
+                PL_GOTO(status, done, add_arm(&m, unit));
+            }
+    for (size_t u = 0; u < plan->n_units; u++) PL_GOTO(status, done, pl_bytes_text(&ids, plan->units[u].id));
+    PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
+    pl_hash128(plan->hash, ids.data, ids.size);
+done:
+    pl_bytes_free(&ids);
+    free(m.ids.slots);
+    return status;
+}
+
+/* ---- the plan ---- */
+
+static pl_status open_tasks(pl_plan *plan)
+{
+    const pl_spec *spec = plan->spec;
+    PL_TRY(pl_arena_new(plan->arena, &plan->tasks, spec->n_tasks));
+    while (plan->n_tasks < spec->n_tasks) {
+        pl_plan_task *task = &plan->tasks[plan->n_tasks++]; /* counted first: it is freed when it is half open */
+        PL_TRY(open_task(plan, task, spec->tasks[plan->n_tasks - 1]));
+        for (size_t j = 0; j + 1 < plan->n_tasks; j++)
+            if (strcmp(plan->tasks[j].task->name, task->task->name) == 0)
+                return pl_fail(PL_E_INPUT, "%s: two tasks are called '%s'", spec->path, task->task->name);
+    }
+    return PL_OK;
+}
+
+static pl_status open_models(pl_plan *plan)
+{
+    PL_TRY(pl_arena_new(plan->arena, &plan->models, plan->spec->n_models));
+    while (plan->n_models < plan->spec->n_models) {
+        pl_plan_model *model = &plan->models[plan->n_models++];
+        PL_TRY(open_model(plan, model, &plan->spec->models[plan->n_models - 1]));
+    }
+    return PL_OK;
+}
+
+pl_status pl_plan_create(pl_plan **out, const pl_spec *spec)
 {
     pl_plan *plan = NULL;
-    size_t capacity = 0;
     pl_status status;
     *out = NULL;
     PL_GOTO(status, done, pl_new(&plan, 1));
     plan->spec = spec;
+    pl_tokenizer_unicode(plan->unicode);
     PL_GOTO(status, done, pl_arena_create(&plan->arena));
-    PL_GOTO(status, done, pl_arena_new(plan->arena, &plan->tasks, spec->n_tasks));
-    PL_GOTO(status, done, pl_arena_new(plan->arena, &plan->models, spec->n_models));
-    for (; plan->n_tasks < spec->n_tasks;) {
-        plan->n_tasks++;
-        PL_GOTO(status, done, open_task(plan, &plan->tasks[plan->n_tasks - 1], spec->tasks[plan->n_tasks - 1]));
-        for (size_t j = 0; j + 1 < plan->n_tasks; j++)
-            if (strcmp(plan->tasks[j].task->name, plan->tasks[plan->n_tasks - 1].task->name) == 0) {
-                status = pl_fail(PL_E_INPUT, "%s: two tasks are called '%s'", spec->path, plan->tasks[j].task->name);
-                goto done;
-            }
-    }
-    for (; plan->n_models < spec->n_models;) {
-        plan->n_models++;
-        PL_GOTO(status, done, open_model(plan, &plan->models[plan->n_models - 1], &spec->models[plan->n_models - 1]));
-    }
-    for (size_t m = 0; m < plan->n_models; m++)
-        for (size_t t = 0; t < plan->n_tasks; t++)
-            for (size_t a = 0; a < spec->n_arms; a++) {
-                pl_plan_unit unit = {.model = m, .task = t, .arm = &spec->arms[a]};
-                PL_GOTO(status, done, add_arm(plan, &capacity, unit, device_class));
-            }
-    PL_GOTO(status, done, make_json(plan));
+    PL_GOTO(status, done, open_tasks(plan));
+    PL_GOTO(status, done, open_models(plan));
+    PL_GOTO(status, done, make_units(plan));
     *out = plan;
     plan = NULL;
 done:
     pl_plan_free(plan);
     return status;
+}
+
+void pl_plan_notes(const pl_plan *plan, void (*say)(void *listener, const char *line), void *listener)
+{
+    for (size_t i = 0; i < plan->n_notes; i++) say(listener, plan->notes[i]);
+    for (size_t a = 0; a < plan->spec->n_arms; a++) {
+        const pl_spec_arm *arm = &plan->spec->arms[a];
+        char line[400], ks[120] = "";
+        for (size_t s = 0; s < arm->n_shots; s++)
+            if (arm->shots[s] && strlen(ks) < 100)
+                snprintf(ks + strlen(ks), sizeof ks - strlen(ks), "%s%zu", *ks ? ", " : "", arm->shots[s]);
+        if (arm->draws > 1 || !*ks) continue;
+        snprintf(line, sizeof line,
+                 "note: arms.%zu: draws: 1, so each shot count (%s) is one set of shots, and what it shows may be that "
+                 "set's doing; draws: 5 tells the two apart",
+                 a, ks);
+        say(listener, line);
+    }
 }
 
 void pl_plan_free(pl_plan *plan)
@@ -311,10 +399,14 @@ void pl_plan_free(pl_plan *plan)
     for (size_t i = 0; i < plan->n_models; i++) {
         pl_checkpoint_close(plan->models[i].checkpoint);
         pl_tokenizer_free(plan->models[i].tokenizer);
+        pl_ids_free(&plan->models[i].stops);
     }
-    for (size_t i = 0; i < plan->n_tasks; i++) pl_task_free(plan->tasks[i].task);
+    for (size_t i = 0; i < plan->n_tasks; i++) {
+        json_decref(plan->tasks[i].generation);
+        pl_task_free(plan->tasks[i].task);
+    }
     free(plan->units);
-    json_decref(plan->json);
+    free(plan->notes);
     pl_arena_free(plan->arena);
     free(plan);
 }

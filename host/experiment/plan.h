@@ -5,17 +5,17 @@
 #define PLUMB_EXPERIMENT_PLAN_H
 
 #include "base/digest.h"
+#include "experiment/identity.h"
 #include "experiment/spec.h"
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
-
-/* Raised by hand when the bits of a result change: old units are then computed anew. */
-enum { PL_NUMERICS_VERSION = 2 };
 
 typedef struct pl_plan_model {
     const pl_spec_model *spec;
     char folder[PL_PATH_MAX];
     char digest[PL_HASH_TEXT]; /* of the weights */
+    char config_digest[PL_HASH_TEXT];
+    pl_ids stops; /* ids that end a generation */
     pl_checkpoint *checkpoint;
     pl_tokenizer *tokenizer;
     size_t n_layers, *layers; /* captured layers, ascending, 0..L+1 */
@@ -25,9 +25,11 @@ typedef struct pl_plan_task {
     pl_task *task;
     size_t n_items, *items; /* evaluated items, ascending indices into task->test */
     char items_digest[PL_HASH_TEXT];
-    size_t *classes;   /* [fewshot->n] class of each possible shot; NULL: not a fixed label set */
-    size_t n_choices;  /* of every item, for the chance value; 0: none, or not the same for all */
-    bool fixed_labels; /* every item has the same choices: a label set */
+    size_t *classes;    /* [fewshot->n] class of each possible shot; NULL: not a fixed label set */
+    size_t *same;       /* [fewshot->n] equal rows have equal numbers */
+    size_t n_choices;   /* of every item, for the chance value; 0: none, or not the same for all */
+    bool fixed_labels;  /* every item has the same choices: a label set */
+    json_t *generation; /* what generated answers depend on (pl_task_generation_json) */
     size_t n_templates;
     const pl_template **templates;
     pl_role *roles;
@@ -43,9 +45,8 @@ typedef struct pl_plan_unit {
     pl_readout readout;
     size_t k;
     uint32_t draw, order;
-    bool captures;      /* states are stored with this unit */
-    const char *config; /* canonical JSON: what the id is the hash of */
-    double cost;        /* relative, for dealing units out to shards */
+    bool captures; /* states are stored with this unit */
+    double cost;   /* relative, for dealing units out to shards */
 } pl_plan_unit;
 
 typedef struct pl_plan {
@@ -55,12 +56,21 @@ typedef struct pl_plan {
     pl_plan_task *tasks;
     pl_plan_unit *units;
     char hash[PL_HASH_TEXT]; /* over all unit ids */
-    json_t *json;            /* plan.json */
+    char unicode[PL_UNICODE_TEXT];
+    const char **notes; /* what making the units found, for people: pl_plan_notes */
+    size_t n_notes, notes_capacity;
     pl_arena *arena;
 } pl_plan;
 
-/* spec must outlive the plan. device_class: "cpu", ... */
-pl_status pl_plan_create(pl_plan **out, const pl_spec *spec, const char *device_class);
+/* spec must outlive the plan. */
+pl_status pl_plan_create(pl_plan **out, const pl_spec *spec);
 void pl_plan_free(pl_plan *plan); /* takes NULL */
+
+/* What a person should know before the plan runs, a line each: shot counts that mean one set of shots, pools with fewer
+ * sets than draws. */
+void pl_plan_notes(const pl_plan *plan, void (*say)(void *listener, const char *line), void *listener);
+
+/* Appends the text that a unit's id is the hash of. */
+pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit);
 
 #endif

@@ -3,15 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "engine/certificate.h"
 #include "experiment/ahead.h"
+#include "experiment/estimate.h"
+#include "experiment/run_record.h"
+#include "experiment/share.h"
 #include "experiment/unit.h"
+#include "store/run_key.h"
 
-/* All that one run holds; released in reverse by close_runner. */
+/* Whether this process computes a model's units. */
+typedef struct model_key {
+    bool decided, refused;
+    char own[PL_NUMERICS_KEY];
+} model_key;
+
+/* All that one run holds. */
 typedef struct runner {
     const pl_spec *spec;
     const pl_run_options *options;
@@ -19,65 +27,44 @@ typedef struct runner {
     pl_processor processor;
     pl_device_facts device;
     pl_plan *plan;
-    bool *mine;
-    size_t loaded; /* index of the loaded model; SIZE_MAX: none */
+    bool *mine;      /* [n_units] */
+    model_key *keys; /* [n_models] */
+    size_t loaded;   /* index of the loaded model; SIZE_MAX: none */
     pl_model *model;
     pl_engine *engine;
     bool certified; /* promise 1 was tried on this device with the loaded model */
     pl_ahead ahead;
     pl_progress progress; /* counts prompts */
     size_t prompts_done;
-    double started_s;
+    double computing_s, computed_cost, left_cost; /* cost: of plan units */
 } runner;
-
-typedef struct dealt {
-    double cost;
-    size_t unit;
-} dealt;
-
-static int dearest_first(const void *a, const void *b)
-{
-    const dealt *x = a, *y = b;
-    if (x->cost != y->cost) return x->cost < y->cost ? 1 : -1;
-    return (x->unit > y->unit) - (x->unit < y->unit);
-}
-
-pl_status pl_run_share(bool *mine, const pl_plan *plan, size_t shard, size_t n_shards)
-{
-    dealt *order = NULL;
-    PL_TRY(pl_new(&order, plan->n_units));
-    for (size_t u = 0; u < plan->n_units; u++) order[u] = (dealt){plan->units[u].cost, u};
-    qsort(order, plan->n_units, sizeof *order, dearest_first);
-    for (size_t i = 0; i < plan->n_units; i++) mine[order[i].unit] = n_shards == 0 || i % n_shards == shard;
-    free(order);
-    return PL_OK;
-}
 
 /* ---- status.json ---- */
 
 static pl_status write_status(const runner *r, const char *state, const char *unit_id)
 {
-    char now[32], host[128], shard[48] = "";
-    const pl_run_summary *s = r->summary;
-    pl_time_text(now);
-    pl_host_name(host);
+    char shard[48] = "";
+    json_t *json;
     if (r->options->n_shards) snprintf(shard, sizeof shard, "%zu-of-%zu", r->options->shard, r->options->n_shards);
-    double elapsed = pl_clock_s() - r->started_s;
-    size_t done = s->n_found + s->n_adopted + s->n_computed, left = s->n_share - done - s->n_failed - s->n_elsewhere;
-    double rate = elapsed > 0 ? (double)s->n_computed / elapsed : 0;
-    json_t *json = json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:s*,s:f,s:f,s:s,s:s,s:i}", "state", state, "shard",
-                             shard, "units", (json_int_t)s->n_share, "found", (json_int_t)s->n_found, "adopted",
-                             (json_int_t)s->n_adopted, "computed", (json_int_t)s->n_computed, "failed",
-                             (json_int_t)s->n_failed, "elsewhere", (json_int_t)s->n_elsewhere, "left", (json_int_t)left,
-                             "running", unit_id, "units_per_s", rate, "seconds_left",
-                             rate > 0 ? (double)left / rate : 0.0, "updated", now, "host", host, "pid", (int)getpid());
-    if (!json) return pl_fail(PL_E_MEMORY, "out of memory while writing status.json");
-    pl_status status = pl_run_folder_status(&s->folder, r->options->n_shards ? shard : NULL, json);
+    const pl_run_state now = {.state = state,
+                              .shard = shard,
+                              .unit = unit_id,
+                              .summary = r->summary,
+                              .computing_s = r->computing_s,
+                              .computed_cost = r->computed_cost,
+                              .left_cost = r->left_cost};
+    PL_TRY(pl_record_state(&json, &now));
+    pl_status status = pl_run_folder_status(&r->summary->folder, r->options->n_shards ? shard : NULL, json);
     json_decref(json);
     return status;
 }
 
-/* ---- one unit ---- */
+static void say(const runner *r, const char *line)
+{
+    if (r->options->say) r->options->say(r->options->listener, line);
+}
+
+/* ---- the model ---- */
 
 /* A backend whose products are exact needs no trial: the tests are it. */
 static pl_status certify(runner *r, const char *name)
@@ -112,24 +99,75 @@ static pl_status load_model(runner *r, size_t index)
     return pl_run_folder_log(&r->summary->folder, "model %s loaded in %.2f s", m->spec->name, pl_clock_s() - start);
 }
 
+/* ---- who computes the model's units in this run ---- */
+
+/* What the run keeps a model's key under. */
+static void key_name(char name[PL_HASH_TEXT + 16], const pl_plan_model *model)
+{
+    snprintf(name, PL_HASH_TEXT + 16, "%s-%s", model->digest, pl_dtype_name(model->spec->compute));
+}
+
+/* The key of the model's first finished unit; "" when none is finished. */
+static pl_status found_key(const runner *r, size_t model, char key[PL_RUN_KEY_MAX])
+{
+    char path[PL_PATH_MAX];
+    key[0] = 0;
+    for (size_t u = 0; u < r->plan->n_units && !key[0]; u++) {
+        const pl_plan_unit *unit = &r->plan->units[u];
+        if (unit->model != model || !pl_run_folder_has(&r->summary->folder, unit->id)) continue;
+        PL_TRY(pl_run_folder_unit(path, &r->summary->folder, unit->id));
+        if (pl_unit_key(key, path) != PL_OK) key[0] = 0; /* a damaged unit says nothing */
+    }
+    return PL_OK;
+}
+
+/* This process's own key for the model. Where libraries make the products it is known once the weights are loaded. */
+static pl_status own_key(runner *r, size_t model)
+{
+    if (!r->processor.ops->exact) PL_TRY(load_model(r, model));
+    pl_numerics_key(r->keys[model].own, &r->device);
+    return PL_OK;
+}
+
+/* Whether this process may compute the model's units, decided when the first of them is due. */
+static pl_status agree(runner *r, size_t model)
+{
+    model_key *k = &r->keys[model];
+    const pl_plan_model *m = &r->plan->models[model];
+    char name[PL_HASH_TEXT + 16], run_key[PL_RUN_KEY_MAX], path[PL_PATH_MAX];
+    if (k->decided) return PL_OK;
+    key_name(name, m);
+    PL_TRY(pl_run_key_get(run_key, &r->summary->folder, name));
+    if (!run_key[0]) PL_TRY(found_key(r, model, run_key));
+    PL_TRY(own_key(r, model));
+    PL_TRY(pl_run_key_agree(run_key, &r->summary->folder, name, run_key[0] ? run_key : k->own));
+    k->decided = true;
+    k->refused = strcmp(run_key, k->own) != 0;
+    if (!k->refused) return PL_OK;
+    char line[sizeof r->summary->first_refused];
+    PL_TRY(pl_run_key_path(path, &r->summary->folder, name));
+    snprintf(line, sizeof line,
+             "model %s: this run's units are computed by '%.200s', this process computes by '%.200s', whose bits may "
+             "differ: it takes none of them; go on where the first are, or use another --results folder (kept in "
+             "%.400s)",
+             m->spec->name, run_key, k->own, path);
+    if (!r->summary->first_refused[0]) snprintf(r->summary->first_refused, sizeof line, "%s", line);
+    say(r, line);
+    return pl_run_folder_log(&r->summary->folder, "%s", line);
+}
+
+/* ---- one unit ---- */
+
 static pl_status write_sidecar(const runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost, double wall_s)
 {
-    char now[32], host[128];
-    pl_time_text(now);
-    pl_host_name(host);
-    json_t *json = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f,s:f}", "unit",
-        unit->id, "finished", now, "host", host, "device", r->device.name, "threads", r->device.n_threads, "plumb",
-        PLUMB_VERSION, "certificate", r->certified ? "passed" : "not needed: products are exact by construction",
-        "products", r->device.makers, "items", (json_int_t)cost->n_items, "items_skipped", (json_int_t)cost->n_skipped,
-        "items_merged", (json_int_t)cost->n_merged, "items_truncated", (json_int_t)cost->n_truncated,
-        "items_not_finite", (json_int_t)cost->n_not_finite, "items_states_not_finite",
-        (json_int_t)cost->n_states_not_finite, "tokens_in_requests", (json_int_t)cost->tokens_in_requests,
-        "tokens_computed", (json_int_t)cost->tokens_computed, "tokens_generated", (json_int_t)cost->generated_tokens,
-        "batches", (json_int_t)cost->n_batches, "prompts_s", cost->prompts_s, "engine_s", cost->engine_s, "write_s",
-        cost->write_s, "wall_s", wall_s, "tokens_per_s",
-        cost->engine_s > 0 ? (double)(cost->tokens_computed + cost->generated_tokens) / cost->engine_s : 0.0);
-    if (!json) return pl_fail(PL_E_MEMORY, "out of memory while writing the sidecar of unit %s", unit->id);
+    const pl_unit_record record = {.unit = unit,
+                                   .cost = cost,
+                                   .device = &r->device,
+                                   .numerics_key = r->keys[unit->model].own,
+                                   .certified = r->certified,
+                                   .wall_s = wall_s};
+    json_t *json;
+    PL_TRY(pl_record_unit(&json, &record));
     pl_status status = pl_run_folder_sidecar(&r->summary->folder, unit->id, json);
     json_decref(json);
     return status;
@@ -156,7 +194,7 @@ static pl_status run_ahead(runner *r, const pl_plan_unit *unit, const char *path
     PL_TRY(pl_ahead_take(&r->ahead, r->plan, unit, &prompts));
     const pl_plan_unit *next = next_unit(r, unit);
     if (next) pl_ahead_start(&r->ahead, r->plan, next);
-    pl_status status = pl_unit_run(r->plan, unit, prompts, r->engine, path, NULL, cost);
+    pl_status status = pl_unit_run(r->plan, unit, prompts, r->engine, r->keys[unit->model].own, path, cost);
     pl_unit_prompts_free(prompts);
     return status;
 }
@@ -191,11 +229,16 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     PL_TRY(write_sidecar(r, unit, &cost, pl_clock_s() - start));
     PL_TRY(report_not_finite(r, unit, &cost));
     r->summary->n_computed++;
+    r->summary->n_merged += cost.n_merged;
+    r->computing_s += pl_clock_s() - start;
+    r->computed_cost += unit->cost;
     return pl_run_folder_log(
-        &r->summary->folder, "unit %s: %s, %s, template %s, k=%zu, draw %u, %s: %zu items in %.2f s%s", unit->id,
-        r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, unit->template->name, unit->k,
-        unit->draw, pl_readout_name(unit->readout), cost.n_items, pl_clock_s() - start,
-        cost.n_merged ? " (tokens merged over the prompt's end: see obs/merged)" : "");
+        &r->summary->folder,
+        "unit %s: %s, %s, template %s, k=%zu, draw %u, %s: %zu items in %.2f s; %zu with a token merged over the "
+        "prompt's end, %zu not finite",
+        unit->id, r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, unit->template->name,
+        unit->k, unit->draw, pl_readout_name(unit->readout), cost.n_items, pl_clock_s() - start, cost.n_merged,
+        cost.n_not_finite);
 }
 
 static pl_status run_unit(runner *r, const pl_plan_unit *unit)
@@ -203,6 +246,11 @@ static pl_status run_unit(runner *r, const pl_plan_unit *unit)
     pl_run_summary *s = r->summary;
     int lock = -1;
     bool taken, adopted;
+    PL_TRY(agree(r, unit->model));
+    if (r->keys[unit->model].refused) {
+        s->n_refused++;
+        return PL_OK;
+    }
     PL_TRY(pl_run_folder_claim(&s->folder, unit->id, &lock, &taken));
     if (!taken) {
         s->n_elsewhere++;
@@ -213,7 +261,7 @@ static pl_status run_unit(runner *r, const pl_plan_unit *unit)
         s->n_found++;
         goto done;
     }
-    PL_GOTO(status, done, pl_run_folder_adopt(&s->folder, unit->id, &adopted));
+    PL_GOTO(status, done, pl_run_folder_adopt(&s->folder, unit->id, r->keys[unit->model].own, &adopted));
     if (adopted) {
         s->n_adopted++;
         status = pl_run_folder_log(&s->folder, "unit %s: adopted from another run", unit->id);
@@ -231,66 +279,173 @@ done:
     return status;
 }
 
+/* What is kept, and how to go on. */
+static pl_status drained(const runner *r)
+{
+    const pl_run_summary *s = r->summary;
+    char shard[64] = "";
+    if (r->options->n_shards)
+        snprintf(shard, sizeof shard, " --shard %zu/%zu", r->options->shard, r->options->n_shards);
+    PL_TRY(write_status(r, "drained", NULL));
+    PL_TRY(pl_run_folder_log(&s->folder, "drained by a signal"));
+    return pl_fail(PL_E_DRAINED,
+                   "stopped by a signal; %zu of %zu units are finished and kept; to go on: plumb run "
+                   "%s/experiment.yaml%s --device %s",
+                   s->n_found + s->n_adopted + s->n_computed, s->n_share, s->folder.path, shard, r->options->device);
+}
+
 static pl_status run_units(runner *r)
 {
     pl_run_summary *s = r->summary;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         if (!r->mine[u]) continue;
-        if (r->options->drain && pl_drain_requested(r->options->drain)) {
-            PL_TRY(write_status(r, "drained", NULL));
-            PL_TRY(pl_run_folder_log(&s->folder, "drained by a signal"));
-            return pl_fail(PL_E_DRAINED, "%s: stopped by a signal; run the same command again to go on",
-                           s->folder.path);
-        }
+        if (r->options->drain && pl_drain_requested(r->options->drain)) return drained(r);
+        size_t n = r->plan->tasks[r->plan->units[u].task].n_items, before = s->n_computed;
         if (pl_run_folder_has(&s->folder, r->plan->units[u].id))
             s->n_found++;
         else
             PL_TRY(run_unit(r, &r->plan->units[u]));
-        r->prompts_done += r->plan->tasks[r->plan->units[u].task].n_items;
-        pl_progress_set(&r->progress, r->prompts_done);
+        r->left_cost -= r->plan->units[u].cost;
+        /* Rate and time left are those of computed units: one that was there or adopted says nothing of the rest. */
+        if (s->n_computed > before)
+            pl_progress_set(&r->progress, r->prompts_done += n);
+        else
+            pl_progress_skip(&r->progress, n);
     }
     return PL_OK;
 }
 
 /* ---- the run ---- */
 
+/* experiment.yaml, which names the tasks by their files in the run folder. */
+static pl_status freeze_experiment(pl_bytes *out, const pl_plan *plan)
+{
+    const char **paths;
+    char *path;
+    PL_TRY(pl_arena_new(plan->arena, &paths, plan->n_tasks));
+    for (size_t t = 0; t < plan->n_tasks; t++) {
+        PL_TRY(pl_arena_format(plan->arena, &path, "tasks/%s.yaml", plan->tasks[t].task->name));
+        paths[t] = path;
+    }
+    return pl_spec_freeze(out, plan->spec, paths);
+}
+
+/* The task files beside it: the run folder stands alone. */
+static pl_status freeze_tasks(const runner *r)
+{
+    char path[PL_PATH_MAX];
+    PL_TRY(pl_path(path, "%s/tasks", r->summary->folder.path));
+    PL_TRY(pl_folder_make(path));
+    for (size_t t = 0; t < r->plan->n_tasks; t++) {
+        const pl_task *task = r->plan->tasks[t].task;
+        PL_TRY(pl_path(path, "%s/tasks/%s.yaml", r->summary->folder.path, task->name));
+        if (!pl_file_exists(path)) PL_TRY(pl_file_replace(path, task->frozen, strlen(task->frozen)));
+    }
+    return PL_OK;
+}
+
+static pl_status create_folder(runner *r)
+{
+    char hash8[9];
+    json_t *manifest = NULL, *plan = NULL;
+    pl_bytes experiment = {0};
+    pl_status status;
+    snprintf(hash8, sizeof hash8, "%.8s", r->plan->hash);
+    PL_GOTO(status, done, pl_record_manifest(&manifest, r->plan));
+    PL_GOTO(status, done, pl_record_plan(&plan, r->plan));
+    PL_GOTO(status, done, freeze_experiment(&experiment, r->plan));
+    PL_GOTO(status, done,
+            pl_run_folder_create(&r->summary->folder, r->options->results, r->spec->name, hash8, experiment.data,
+                                 experiment.size, manifest, plan));
+    status = freeze_tasks(r);
+done:
+    pl_bytes_free(&experiment);
+    json_decref(plan);
+    json_decref(manifest);
+    return status;
+}
+
 static pl_status open_folder(runner *r)
 {
-    char hash8[9], host[128];
-    snprintf(hash8, sizeof hash8, "%.8s", r->plan->hash);
+    char host[PL_HOST_NAME_MAX];
     pl_host_name(host);
-    json_t *manifest = json_pack("{s:s,s:s,s:s,s:s,s:i,s:i}", "plumb", PLUMB_VERSION, "name", r->spec->name,
-                                 "plan_hash", r->plan->hash, "device_class", r->device.device_class, "numerics_version",
-                                 (int)PL_NUMERICS_VERSION, "format_version", (int)PL_UNIT_FORMAT_VERSION);
-    if (!manifest) return pl_fail(PL_E_MEMORY, "out of memory while writing manifest.json");
-    pl_status status = pl_run_folder_create(&r->summary->folder, r->options->results, r->spec->name, hash8,
-                                            r->spec->frozen.data, r->spec->frozen.size, manifest, r->plan->json);
-    json_decref(manifest);
-    if (status != PL_OK) return status;
+    PL_TRY(create_folder(r));
+    for (size_t i = 0; i < r->plan->n_notes; i++)
+        PL_TRY(pl_run_folder_log(&r->summary->folder, "%s", r->plan->notes[i]));
     if (r->processor.choice[0]) PL_TRY(pl_run_folder_log(&r->summary->folder, "%s", r->processor.choice));
     return pl_run_folder_log(&r->summary->folder, "plumb %s on %s (%s): %zu units, %zu in this process's share",
                              PLUMB_VERSION, host, r->device.name, r->plan->n_units, r->summary->n_share);
 }
 
+/* Seconds of the units that are to be computed, model by model. */
+static pl_status predict(const runner *r, const pl_estimate *units, pl_estimate *sum, double *seconds)
+{
+    *sum = (pl_estimate){0};
+    *seconds = 0;
+    for (size_t m = 0; m < r->plan->n_models; m++) {
+        pl_estimate own = {0};
+        double rate;
+        for (size_t u = 0; u < r->plan->n_units; u++)
+            if (r->mine[u] && r->plan->units[u].model == m &&
+                !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
+                pl_estimate_add(&own, &units[u]);
+        if (!own.n_units) continue;
+        PL_TRY(pl_estimate_rate(&rate, &r->processor, &r->plan->models[m]));
+        *seconds += pl_estimate_seconds(&own, rate);
+        pl_estimate_add(sum, &own);
+    }
+    return PL_OK;
+}
+
+/* One line before anything is computed. */
+static pl_status say_plan(const runner *r, size_t n_prompts)
+{
+    pl_estimate *units = NULL, left;
+    double seconds;
+    char line[PL_PATH_MAX + 256], duration[32];
+    if (!r->options->say) return PL_OK;
+    PL_TRY(pl_new(&units, r->plan->n_units));
+    pl_status status = pl_estimate_units(units, r->plan);
+    if (status == PL_OK) status = predict(r, units, &left, &seconds);
+    free(units);
+    PL_TRY(status);
+    pl_duration_text(duration, seconds);
+    snprintf(line, sizeof line,
+             "%zu units, %zu prompts; %zu finished before; the rest takes about %s and %.3g MB; in %s",
+             r->summary->n_share, n_prompts, r->summary->n_share - left.n_units, duration, left.disk_bytes / 1e6,
+             r->summary->folder.path);
+    say(r, line);
+    pl_plan_notes(r->plan, r->options->say, r->options->listener);
+    return PL_OK;
+}
+
+/* The plan comes before the device: it is the same on every node. */
 static pl_status prepare(runner *r)
 {
-    PL_TRY(pl_processor_open(&r->processor, r->options->device, r->options->n_threads));
-    if (r->processor.choice[0] && !r->options->quiet) fprintf(stderr, "%s\n", r->processor.choice);
-    PL_TRY(r->processor.ops->facts(r->processor.device, &r->device));
-    PL_TRY(pl_plan_create(&r->plan, r->spec, r->device.device_class));
-    for (size_t i = 0; i < r->plan->n_models && !r->options->quiet; i++)
-        for (size_t k = 0; k < r->plan->models[i].checkpoint->n_notes; k++)
-            fprintf(stderr, "model %s: %s\n", r->plan->models[i].spec->name, r->plan->models[i].checkpoint->notes[k]);
+    PL_TRY(pl_plan_create(&r->plan, r->spec));
+    PL_TRY(pl_new(&r->keys, r->plan->n_models));
+    for (size_t i = 0; i < r->plan->n_models; i++)
+        for (size_t k = 0; k < r->plan->models[i].checkpoint->n_notes; k++) {
+            char line[1024];
+            snprintf(line, sizeof line, "model %s: %s", r->plan->models[i].spec->name,
+                     r->plan->models[i].checkpoint->notes[k]);
+            say(r, line);
+        }
     PL_TRY(pl_new(&r->mine, r->plan->n_units));
-    PL_TRY(pl_run_share(r->mine, r->plan, r->options->shard, r->options->n_shards));
+    PL_TRY(pl_share(r->mine, r->plan, r->options->shard, r->options->n_shards));
+    PL_TRY(pl_processor_open(&r->processor, r->options->device, r->options->n_threads));
+    if (r->processor.choice[0]) say(r, r->processor.choice);
+    PL_TRY(r->processor.ops->facts(r->processor.device, &r->device));
     size_t prompts = 0;
     r->summary->n_units = r->plan->n_units;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         if (!r->mine[u]) continue;
         r->summary->n_share++;
+        r->left_cost += r->plan->units[u].cost;
         prompts += r->plan->tasks[r->plan->units[u].task].n_items;
     }
     PL_TRY(open_folder(r));
+    PL_TRY(say_plan(r, prompts));
     pl_progress_start(&r->progress, r->spec->name, "prompts", prompts, r->options->quiet);
     return write_status(r, "starting", NULL);
 }
@@ -303,14 +458,17 @@ static void count_missing(const runner *r)
 
 pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_run_options *options)
 {
-    runner r = {.spec = spec, .options = options, .summary = out, .loaded = SIZE_MAX, .started_s = pl_clock_s()};
+    runner r = {.spec = spec, .options = options, .summary = out, .loaded = SIZE_MAX};
     pl_status status;
     *out = (pl_run_summary){0};
     PL_GOTO(status, done, prepare(&r));
     PL_GOTO(status, done, run_units(&r));
     pl_progress_end(&r.progress);
     count_missing(&r);
-    PL_GOTO(status, done, write_status(&r, out->n_failed ? "failed" : "done", NULL));
+    PL_GOTO(status, done, write_status(&r, out->n_failed || out->n_refused ? "failed" : "done", NULL));
+    if (out->n_refused && !out->n_failed)
+        status =
+            pl_fail(PL_E_UNITS, "%zu of %zu units were left out; %s", out->n_refused, out->n_share, out->first_refused);
     if (out->n_failed)
         status = pl_fail(PL_E_UNITS, "%zu of %zu units failed; the first: %s", out->n_failed, out->n_share,
                          out->first_failure);
@@ -319,6 +477,7 @@ done:
     pl_engine_free(r.engine);
     pl_model_free(r.model);
     free(r.mine);
+    free(r.keys);
     pl_plan_free(r.plan);
     pl_processor_close(&r.processor);
     return status;

@@ -13,8 +13,11 @@ typedef struct pl_run_options {
     size_t shard, n_shards; /* n_shards 0: the whole plan */
     size_t batch_tokens;    /* 0: default */
     bool no_sharing;        /* compute shared prefixes again and again (same bits; for comparison) */
-    bool quiet;
-    pl_drain *drain; /* NULL: never drained */
+    bool quiet;             /* no progress */
+    pl_drain *drain;        /* NULL: never drained */
+    /* Called with one line for people, about what is worth saying before the end; NULL: nobody listens. */
+    void (*say)(void *listener, const char *line);
+    void *listener;
 } pl_run_options;
 
 typedef struct pl_run_summary {
@@ -22,17 +25,17 @@ typedef struct pl_run_summary {
     size_t n_units;                                               /* of the whole plan */
     size_t n_share;                                               /* of this process's share */
     size_t n_found, n_adopted, n_computed, n_failed, n_elsewhere; /* of the share */
+    size_t n_refused; /* of the share: another device computes their model in this run (numerics key) */
     size_t n_missing; /* of the whole plan, not finished when this process ended */
+    size_t n_merged;  /* items of the computed units whose prompt and answer share a token */
+    char first_refused[1024];
     char first_failure[1024];
     size_t n_not_finite;         /* items of the computed units with a value that is NaN or infinite */
     char first_not_finite[1024]; /* where the first of them is */
 } pl_run_summary;
 
-/* PL_OK when the share is done; PL_E_UNITS when some units failed; PL_E_DRAINED after a signal. */
+/* PL_OK when the share is done; PL_E_UNITS when some units failed or are another device's; PL_E_DRAINED after a signal.
+ */
 pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_run_options *options);
-
-/* The units of shard i of n, dealt out by cost, dearest first: mine[u] tells whether unit u is in it. */
-struct pl_plan;
-pl_status pl_run_share(bool *mine, const struct pl_plan *plan, size_t shard, size_t n_shards);
 
 #endif

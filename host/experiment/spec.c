@@ -11,10 +11,7 @@
 
 static const char *const truncation_names[PL_TRUNCATIONS] = {"error", "skip", "drop_shots", "truncate_left"};
 static const char *const readout_names[PL_READOUTS] = {"loglikelihood", "generate"};
-static const struct {
-    const char *name;
-    unsigned bit;
-} positions[] = {
+const pl_position pl_positions[PL_POSITIONS] = {
     {"last", PL_POSITION_LAST}, {"label", PL_POSITION_LABEL}, {"mean", PL_POSITION_MEAN}, {"all", PL_POSITION_ALL}};
 
 /* More than this in one list of a sweep is a slip of the pen. */
@@ -285,10 +282,11 @@ static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
     list l;
     PL_TRY(as_list(&l, value));
     for (size_t i = 0; i < l.n; i++) {
-        static const char *const names[] = {"last", "label", "mean", "all"};
+        const char *names[PL_POSITIONS];
         size_t which;
-        PL_TRY(one_of(&which, item_of(&l, i), names, 4));
-        spec->positions |= positions[which].bit;
+        for (size_t p = 0; p < PL_POSITIONS; p++) names[p] = pl_positions[p].name;
+        PL_TRY(one_of(&which, item_of(&l, i), names, PL_POSITIONS));
+        spec->positions |= pl_positions[which].bit;
     }
     return PL_OK;
 }
@@ -336,7 +334,6 @@ pl_status pl_spec_parse(pl_spec **out, const char *text, size_t size, const char
 {
     pl_yaml *doc = NULL;
     pl_spec *spec = NULL;
-    pl_yaml_node *root;
     char *copy;
     pl_status status;
     *out = NULL;
@@ -345,11 +342,11 @@ pl_status pl_spec_parse(pl_spec **out, const char *text, size_t size, const char
     PL_GOTO(status, done, pl_arena_text(spec->arena, &copy, path, strlen(path)));
     *spec = (pl_spec){.arena = spec->arena, .path = copy, .items = SIZE_MAX, .capture_items = SIZE_MAX, .seed = 1234};
     PL_GOTO(status, done, pl_yaml_parse(&doc, text, size, path));
-    PL_GOTO(status, done, pl_yaml_copy(&root, pl_yaml_root(doc), spec->arena));
-    for (size_t i = 0; i < n_overrides; i++) PL_GOTO(status, done, pl_yaml_override(root, overrides[i], spec->arena));
-    PL_GOTO(status, done, pl_yaml_expand(root, spec->arena));
-    PL_GOTO(status, done, read_root(spec, root));
-    PL_GOTO(status, done, pl_yaml_emit(&spec->frozen, root));
+    PL_GOTO(status, done, pl_yaml_copy(&spec->root, pl_yaml_root(doc), spec->arena));
+    for (size_t i = 0; i < n_overrides; i++)
+        PL_GOTO(status, done, pl_yaml_override(spec->root, overrides[i], spec->arena));
+    PL_GOTO(status, done, pl_yaml_expand(spec->root, spec->arena));
+    PL_GOTO(status, done, read_root(spec, spec->root));
     *out = spec;
     spec = NULL;
 done:
@@ -368,10 +365,57 @@ pl_status pl_spec_read(pl_spec **out, const char *path, const char *const *overr
     return status;
 }
 
+/* Item i of a list, or the scalar or map that stands for a list of one. */
+static pl_yaml_node *item_in(pl_yaml_node *node, size_t i)
+{
+    return node->kind == PL_YAML_LIST ? node->items[i] : node;
+}
+
+static pl_yaml_node *value_in(pl_yaml_node *map, const char *key)
+{
+    size_t i = 0;
+    while (strcmp(map->keys[i]->text, key) != 0) i++; /* it was read: it is there */
+    return map->items[i];
+}
+
+static pl_status freeze_models(pl_yaml_node *models, const pl_spec *spec, pl_arena *arena)
+{
+    for (size_t i = 0; i < spec->n_models; i++) {
+        char *whole = pl_folder_exists(spec->models[i].path) ? realpath(spec->models[i].path, NULL) : NULL, *copy;
+        if (!whole) continue; /* a name in the cache */
+        pl_status status = pl_arena_text(arena, &copy, whole, strlen(whole));
+        free(whole);
+        PL_TRY(status);
+        pl_yaml_node *node = item_in(models, i);
+        if (node->kind == PL_YAML_MAP) node = value_in(node, "path");
+        node->text = copy;
+        node->quoted = true;
+    }
+    return PL_OK;
+}
+
+pl_status pl_spec_freeze(pl_bytes *out, const pl_spec *spec, const char *const *tasks)
+{
+    pl_arena *arena;
+    pl_yaml_node *root;
+    pl_status status;
+    PL_TRY(pl_arena_create(&arena));
+    PL_GOTO(status, done, pl_yaml_copy(&root, spec->root, arena));
+    PL_GOTO(status, done, freeze_models(value_in(root, "models"), spec, arena));
+    for (size_t i = 0; i < spec->n_tasks; i++) {
+        pl_yaml_node *node = item_in(value_in(root, "tasks"), i);
+        node->text = tasks[i];
+        node->quoted = true;
+    }
+    status = pl_yaml_emit(out, root);
+done:
+    pl_arena_free(arena);
+    return status;
+}
+
 void pl_spec_free(pl_spec *spec)
 {
     if (!spec) return;
-    pl_bytes_free(&spec->frozen);
     pl_arena_free(spec->arena);
     free(spec);
 }

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/yaml.h"
 #include "device/types.h"
 #include "store/unit_file.h"
 #include "task/task.h"
@@ -25,6 +26,14 @@ const char *pl_truncation_name(pl_truncation truncation);
 
 typedef enum pl_readout { PL_READOUT_LOGLIKELIHOOD, PL_READOUT_GENERATE, PL_READOUTS } pl_readout;
 const char *pl_readout_name(pl_readout readout);
+
+/* Names of captured positions. */
+enum { PL_POSITIONS = 4 };
+typedef struct pl_position {
+    const char *name;
+    unsigned bit; /* PL_POSITION_* (engine.h) */
+} pl_position;
+extern const pl_position pl_positions[PL_POSITIONS];
 
 typedef struct pl_spec_model {
     const char *path; /* a folder or a hub name, ${VAR} resolved */
@@ -62,7 +71,7 @@ typedef struct pl_spec {
     size_t capture_items; /* rows whose states are kept; SIZE_MAX: all */
     pl_truncation truncation;
     uint64_t seed;
-    pl_bytes frozen; /* the experiment as it was read, overrides applied and ${VAR} resolved: YAML */
+    pl_yaml_node *root; /* the experiment as it was read, overrides applied and ${VAR} resolved */
     pl_arena *arena;
 } pl_spec;
 
@@ -71,5 +80,9 @@ pl_status pl_spec_read(pl_spec **out, const char *path, const char *const *overr
 pl_status pl_spec_parse(pl_spec **out, const char *text, size_t size, const char *path, const char *const *overrides,
                         size_t n_overrides);
 void pl_spec_free(pl_spec *spec); /* takes NULL */
+
+/* Appends the experiment as YAML that reads the same from anywhere: folders of models by absolute path, tasks by the
+ * paths given. */
+pl_status pl_spec_freeze(pl_bytes *out, const pl_spec *spec, const char *const *tasks);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json_build.h"
 #include "experiment/finite.h"
 #include "experiment/item.h"
 #include "experiment/states.h"
@@ -21,8 +22,7 @@ static pl_status gather_requests(const pl__items *items, pl_request **out)
 
 /* States of all tokens are written into `file` meanwhile. */
 static pl_status score(pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
-                       const pl_request *requests, const char *path, pl_states_file *file, pl_progress *progress,
-                       pl_results **results)
+                       const pl_request *requests, const char *path, pl_states_file *file, pl_results **results)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     pl_capture capture = {0};
@@ -30,48 +30,57 @@ static pl_status score(pl__items *items, const pl_plan *plan, const pl_plan_unit
         capture =
             (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
     PL_TRY(pl_states_file_open(file, path, &capture, &model->checkpoint->config, items->n, plan->spec->storage));
-    PL_TRY(pl_engine_score(engine, requests, items->n, &capture, progress, results));
+    PL_TRY(pl_engine_score(engine, requests, items->n, &capture, NULL, results));
     return unit->readout == PL_READOUT_LOGLIKELIHOOD ? pl__items_score(items, *results) : PL_OK;
 }
 
 static pl_status generate(pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
-                          const pl_request *requests, pl_progress *progress, pl_unit_cost *cost)
+                          const pl_request *requests, pl_unit_cost *cost)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_task *t = plan->tasks[unit->task].task;
     pl_generation *generations = NULL;
-    pl_ids ends = {0};
     pl_status status;
-    PL_GOTO(status, done, pl_stop_ids(&ends, &model->checkpoint->config, model->tokenizer));
     PL_GOTO(status, done,
             pl_engine_generate(engine, model->tokenizer, requests, items->n, t->max_gen_toks, t->until, t->n_until,
-                               ends.data, ends.n, progress, &generations));
+                               model->stops.data, model->stops.n, NULL, &generations));
     for (size_t i = 0; i < items->n; i++) cost->generated_tokens += generations[i].ids.n;
     status = pl__items_answer(items, t, generations);
 done:
     pl_generations_free(generations, items->n);
-    pl_ids_free(&ends);
     return status;
 }
 
 /* ---- the file ---- */
 
-static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_writer *writer)
+static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, const char *numerics_key,
+                              pl_unit_writer *writer)
 {
     const pl_plan_model *model = &plan->models[unit->model];
-    json_t *attributes = json_pack(
-        "{s:s,s:s,s:s,s:s,s:i,s:s,s:i}", "unit_id", unit->id, "compute_type", pl_dtype_name(model->spec->compute),
-        "storage_type", pl_storage_name(plan->spec->storage), "weights_digest", model->digest, "numerics_version",
-        (int)PL_NUMERICS_VERSION, "model_type", model->checkpoint->config.model_type, "random_weights",
-        (int)model->checkpoint->config.random_weights);
-    if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing unit %s", unit->id);
-    pl_status status = pl_unit_put_config(writer, unit->config, attributes);
+    pl_json_builder b;
+    json_t *attributes = NULL;
+    pl_bytes identity = {0};
+    pl_status status;
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "unit_id", unit->id);
+    pl_json_put_text(&b, "numerics_key", numerics_key);
+    pl_json_put_text(&b, "compute_type", pl_dtype_name(model->spec->compute));
+    pl_json_put_text(&b, "storage_type", pl_storage_name(plan->spec->storage));
+    pl_json_put_text(&b, "weights_digest", model->digest);
+    pl_json_put_size(&b, "numerics_version", PL_NUMERICS_VERSION);
+    pl_json_put_text(&b, "model_type", model->checkpoint->config.model_type);
+    PL_GOTO(status, done, pl_json_end(&b, &attributes, "a unit's attributes"));
+    PL_GOTO(status, done, pl_plan_identity(&identity, plan, unit));
+    status = pl_unit_put_config(writer, identity.data, attributes);
+done:
+    pl_bytes_free(&identity);
     json_decref(attributes);
     return status;
 }
 
 static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
-                            const pl_results *results, const pl_request *requests, pl_states_file *file)
+                            const pl_results *results, const pl_request *requests, const char *numerics_key,
+                            pl_states_file *file)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     pl_unit_writer *writer = NULL;
@@ -83,7 +92,7 @@ static pl_status write_unit(const pl__items *items, const pl_plan *plan, const p
                 pl_states_write(writer, results, requests, model->layers, model->checkpoint->config.L,
                                 plan->spec->capture_items, plan->spec->storage,
                                 plan->spec->positions & PL_POSITION_ALL));
-    PL_GOTO(status, failed, write_config(plan, unit, writer));
+    PL_GOTO(status, failed, write_config(plan, unit, numerics_key, writer));
     return pl_unit_finish(writer);
 failed:
     pl_unit_discard(writer);
@@ -154,7 +163,7 @@ static pl_status refuse_nothing_finite(const pl_plan *plan, const pl_plan_unit *
 }
 
 pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
-                      const char *path, pl_progress *progress, pl_unit_cost *cost)
+                      const char *numerics_key, const char *path, pl_unit_cost *cost)
 {
     pl_results *results = NULL;
     pl_states_file file = {.path = path};
@@ -164,14 +173,14 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_pro
     double start = pl_clock_s();
     *cost = (pl_unit_cost){.prompts_s = prompts->seconds};
     if (unit->captures || unit->readout == PL_READOUT_LOGLIKELIHOOD)
-        PL_GOTO(status, done, score(items, plan, unit, engine, requests, path, &file, progress, &results));
+        PL_GOTO(status, done, score(items, plan, unit, engine, requests, path, &file, &results));
     if (unit->readout == PL_READOUT_GENERATE)
-        PL_GOTO(status, done, generate(items, plan, unit, engine, requests, progress, cost));
+        PL_GOTO(status, done, generate(items, plan, unit, engine, requests, cost));
     cost->engine_s = pl_clock_s() - start;
     count_not_finite(cost, items, &plan->models[unit->model], results, requests);
     PL_GOTO(status, done, refuse_nothing_finite(plan, unit, cost, items));
     start = pl_clock_s();
-    PL_GOTO(status, done, write_unit(items, plan, unit, results, requests, &file));
+    PL_GOTO(status, done, write_unit(items, plan, unit, results, requests, numerics_key, &file));
     cost->write_s = pl_clock_s() - start;
     cost->n_items = items->n;
     cost->n_skipped = items->n_skipped;

@@ -22,6 +22,6 @@ void pl_unit_prompts_free(pl_unit_prompts *prompts); /* takes NULL */
 /* Writes `path` whole, or fails and leaves nothing there; a unit without one finite item fails. The engine holds the
  * unit's model; prompts are the unit's and are used up. */
 pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
-                      const char *path, pl_progress *progress, pl_unit_cost *cost);
+                      const char *numerics_key, const char *path, pl_unit_cost *cost);
 
 #endif

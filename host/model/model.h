@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "device/device.h"
 #include "model/safetensors.h"
@@ -81,6 +82,8 @@ pl_status pl_model_find(char folder[PL_PATH_MAX], const char *name);
 /* Reads config.json and the tensor directory and checks every tensor of the family's table: name, shape, type. */
 pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder);
 void pl_checkpoint_close(pl_checkpoint *checkpoint); /* takes NULL */
+/* XXH3-128 of all in a config that decides numbers, stop ids apart. */
+pl_status pl_config_digest(const pl_config *config, char out[PL_HASH_TEXT]);
 
 typedef struct pl_model pl_model;
 

@@ -1,5 +1,5 @@
-/* Adoption: a unit that another run folder beside this one has finished is not computed again. Equal ids mean equal
- * numbers (architecture.md, "Identity"), so the file is taken as it is: as a hard link, or as a copy where the file
+/* Adoption: a unit that another run folder beside this one has finished is not computed again. Equal ids and
+ * equal numerics keys mean equal numbers, so the file is taken as it is: as a hard link, or as a copy where the file
  * system has no links or has used them up. */
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "store/run_folder.h"
-#include "store/unit_file.h"
+#include "store/run_key.h"
 
 enum { COPY_BYTES = 1 << 20 };
 
@@ -60,20 +60,20 @@ static pl_status link_or_copy(const char *from, const char *to)
     return copy_file(from, to);
 }
 
-static bool is_whole(const char *path)
+/* Whole, and computed as this run computes it. */
+static bool is_ours(const char *path, const char *numerics_key)
 {
-    pl_unit_reader *reader;
-    if (!pl_file_exists(path) || pl_unit_open(&reader, path) != PL_OK) return false;
-    pl_unit_close(reader);
-    return true;
+    char key[PL_RUN_KEY_MAX];
+    return pl_file_exists(path) && pl_unit_key(key, path) == PL_OK && strcmp(key, numerics_key) == 0;
 }
 
 /* Takes the unit from one other run folder, when it has it. */
-static pl_status adopt_from(const char *units, const char *own_units, const char *unit_id, bool *adopted)
+static pl_status adopt_from(const char *units, const char *own_units, const char *unit_id, const char *numerics_key,
+                            bool *adopted)
 {
     char from[PL_PATH_MAX], to[PL_PATH_MAX];
     PL_TRY(pl_path(from, "%s/%s.h5", units, unit_id));
-    if (!is_whole(from)) return PL_OK;
+    if (!is_ours(from, numerics_key)) return PL_OK;
     /* The sidecar first: a unit never stands without it. */
     PL_TRY(pl_path(from, "%s/%s.json", units, unit_id));
     PL_TRY(pl_path(to, "%s/%s.json", own_units, unit_id));
@@ -93,7 +93,7 @@ static bool is_same_folder(const char *a, const char *b)
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, bool *adopted)
+pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, const char *numerics_key, bool *adopted)
 {
     char own[PL_PATH_MAX], units[PL_PATH_MAX];
     *adopted = false;
@@ -109,7 +109,7 @@ pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, boo
         if (entries[i]->d_name[0] == '.') continue;
         status = pl_path(units, "%s/%s/units", run->results, entries[i]->d_name);
         if (status == PL_OK && pl_folder_exists(units) && !is_same_folder(units, own))
-            status = adopt_from(units, own, unit_id, adopted);
+            status = adopt_from(units, own, unit_id, numerics_key, adopted);
     }
     for (int i = 0; i < n; i++) free(entries[i]);
     free(entries);

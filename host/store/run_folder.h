@@ -33,9 +33,10 @@ pl_status pl_run_folder_plan(const pl_run_folder *run, json_t **plan); /* a new 
 /* units/<id>.h5 (and .json beside it). */
 pl_status pl_run_folder_unit(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id);
 bool pl_run_folder_has(const pl_run_folder *run, const char *unit_id);
-/* A finished unit of the same id in a sibling run folder is linked (or copied) into this one, its sidecar with it;
- * *adopted says whether. The unit is claimed by the caller. A link shares its bytes: unit files are never edited. */
-pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, bool *adopted);
+/* A finished unit of the same id and numerics key in a sibling run folder is linked (or copied) into this one, its
+ * sidecar with it; *adopted says whether. The unit is claimed by the caller. A link shares its bytes: unit files are
+ * never edited. */
+pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, const char *numerics_key, bool *adopted);
 /* Takes the unit for this process: *taken is false when another live process works on it (look again before calling the
  * unit lost: that process may be killed yet). Release closes *lock. */
 pl_status pl_run_folder_claim(const pl_run_folder *run, const char *unit_id, int *lock, bool *taken);

@@ -232,5 +232,9 @@ pl_status pl_data_read(pl_data **out, const char *path, const char *sha256)
     }
     if (status == PL_OK) status = pl_data_parse(out, map.size ? (const char *)map.data : "", map.size, format, path);
     pl_file_unmap(&map);
+    if (status != PL_OK) return status;
+    char *whole = realpath(path, NULL);
+    status = pl_path((*out)->path, "%s", whole ? whole : path);
+    free(whole);
     return status;
 }

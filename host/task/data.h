@@ -18,6 +18,7 @@ typedef struct pl_data {
     char (*doc_hash)[PL_SHA256_TEXT]; /* [n]: SHA-256 of the item as lm-evaluation-harness hashes it: json.dumps(doc,
                                          indent=2, ensure_ascii=False) */
     char sha256[PL_SHA256_TEXT];      /* of the file */
+    char path[PL_PATH_MAX];           /* absolute; "" when it came from memory */
 } pl_data;
 
 /* The format follows the extension (.jsonl, .json lines, .csv, .tsv). `sha256`: the expected digest, or NULL. */

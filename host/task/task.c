@@ -347,6 +347,7 @@ static pl_status read_all(pl_task *task, const pl__task_file *file)
     PL_TRY(read_data(task, file));
     PL_TRY(read_plumb(task, file));
     PL_TRY(pl__templates_make(task, file));
+    PL_TRY(pl__task_freeze(task, file));
     return make_digest(task, file);
 }
 

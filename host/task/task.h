@@ -54,6 +54,7 @@ typedef struct pl_task {
     size_t max_gen_toks;
     pl_filter *filter;           /* what is done to a generated answer before it is compared */
     pl_exact_match *exact_match; /* with the flags of metric_list */
+    const char *frozen;          /* the task as one YAML file that stands alone */
     char digest[PL_SHA256_TEXT]; /* task_hash: SHA-256 of the task's canonical JSON, includes resolved */
     pl_arena *arena;
 } pl_task;

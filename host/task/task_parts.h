@@ -20,6 +20,9 @@ pl_status pl__task_file_missing(const pl__task_file *file, const char *key, cons
 /* The resolved task as JSON, without what only says where files lie. A new reference. */
 pl_status pl__task_file_json(json_t **out, const pl__task_file *file);
 
+/* Fills task->frozen; the data must be open. */
+pl_status pl__task_freeze(pl_task *task, const pl__task_file *file);
+
 /* Fills task->templates; the data must be open. */
 pl_status pl__templates_make(pl_task *task, const pl__task_file *file);
 

@@ -92,7 +92,12 @@ static void test_overrides_and_frozen(void **state)
     assert_int_equal(pl_spec_parse(&s, whole, strlen(whole), "e.yaml", overrides, 5), PL_E_INPUT);
     s = parse(whole, good, 4);
     unsetenv("PLUMB_TEST_MODELS");
-    pl_spec *again = parse(s->frozen.data, NULL, 0);
+    static const char *const tasks[] = {"tasks/a.yaml", "tasks/b.yaml", "tasks/c.yaml"};
+    pl_bytes frozen = {0}, frozen_again = {0};
+    assert_true(s->n_tasks <= 3);
+    assert_int_equal(pl_spec_freeze(&frozen, s, tasks), PL_OK);
+    pl_spec *again = parse(frozen.data, NULL, 0);
+    assert_string_equal(again->tasks[0], "folder/tasks/a.yaml");
     for (int i = 0; i < 2; i++) {
         const pl_spec *x = i ? again : s;
         assert_int_equal(x->items, 7);
@@ -102,7 +107,10 @@ static void test_overrides_and_frozen(void **state)
         assert_string_equal(x->name, "other");
         assert_string_equal(x->models[0].path, "/models/gpt2");
     }
-    assert_string_equal(s->frozen.data, again->frozen.data);
+    assert_int_equal(pl_spec_freeze(&frozen_again, again, tasks), PL_OK);
+    assert_string_equal(frozen.data, frozen_again.data);
+    pl_bytes_free(&frozen);
+    pl_bytes_free(&frozen_again);
     pl_spec_free(again);
     pl_spec_free(s);
 }

@@ -69,6 +69,18 @@ if [ -e "$emulated" ]; then
   expect "the emulated plug-in is not taken for a GPU" 2 "is the backend 'cuda-emulated', expected 'cuda'" env PLUMB_CUDA_PLUGIN="$emulated" "$PLUMB" generate "$tmp/gpt2" --prompt A --device cuda
   check "auto never takes the emulator" says "device auto: cpu, because .*is the backend 'cuda-emulated'" env PLUMB_CUDA_PLUGIN="$emulated" "$PLUMB" generate "$tmp/gpt2" --prompt A --max-tokens 2
   check "generate on the emulated device" bash -c "'$PLUMB' generate '$tmp/gpt2' --prompt A --max-tokens 2 --device cuda-emulated >'$tmp/emulated.txt' && '$PLUMB' generate '$tmp/gpt2' --prompt A --max-tokens 2 --device cpu >'$tmp/cpu.txt' && cmp '$tmp/emulated.txt' '$tmp/cpu.txt'"
+
+  # One key a model in a run: what one device began another does not go on with, though ids are the same.
+  check "a run begun on the CPU" run "$tmp/keys" --quiet --device cpu
+  keys=$(run_of "$tmp/keys")
+  one=$(ls "$keys"/units/*.h5 | head -1)
+  cp "$one" "$tmp/one.h5"
+  rm "$one"
+  expect "another device takes no unit of it" 3 "left out; model gpt2: this run's units are computed by 'cpu; .*, this process computes by 'cuda-" run "$tmp/keys" --quiet --device cuda-emulated
+  check "... and the unit stays missing" test ! -e "$one"
+  check "another device adopts nothing, and makes units of the same ids" bash -c "'$PLUMB' run '$tmp/exp.yaml' --results '$tmp/keys' name=other --device cuda-emulated 2>&1 | grep -q ' 0 adopted' && [ \$(ls '$keys'/../other-*/units/*.h5 | wc -l) = 1 ] && [ -e '$keys'/../other-*/units/$(basename "$one") ]"
+  check "the first device goes on, and adopts nothing from the other" run "$tmp/keys" --quiet --device cpu
+  check "... with the same bytes" cmp "$one" "$tmp/one.h5"
 else
   fail "$emulated was not built"
 fi

@@ -8,8 +8,20 @@ trap 'rm -rf "$tmp" "$root/experiments/.main-test.yaml"' EXIT
 exp=experiments/.main-test.yaml
 small=(items=24 arms.0.shots=[0,2] --quiet)
 
+"$PLUMB" plan $exp "${small[@]:0:2}" --results "$tmp/a" --json >"$tmp/plan.json" 2>"$tmp/check.out" || fail "plan --json"
+check "plan writes nothing" test ! -e "$tmp/a"
+check "plan prints a table" bash -c "$PLUMB plan $exp ${small[*]:0:2} --results $tmp/a | grep -qE '^all +[0-9]+ +0 '"
 check "run finishes" "$PLUMB" run $exp "${small[@]}" --results "$tmp/a"
 run=$(run_of "$tmp/a")
+check "the plan named the run folder, its units and its size within 10 %" $python - "$tmp/plan.json" "$run" <<'P'
+import glob, json, os, sys
+plan, run = json.load(open(sys.argv[1])), sys.argv[2]
+files = glob.glob(run + "/units/*.h5")
+size = sum(map(os.path.getsize, files))
+assert os.path.samefile(plan["run"], run) and plan["units"] == len(files) and plan["finished"] == 0, plan
+assert sum(p["units"] for p in plan["parts"]) == plan["units"]
+assert abs(plan["disk_bytes"] / size - 1) < 0.1, (plan["disk_bytes"], size)
+P
 for file in experiment.yaml manifest.json plan.json log.txt status.json stability.csv DONE; do check "$file" test -e "$run/$file"; done
 check "results and samples" bash -c "ls $run/results*.json $run/samples_*.jsonl"
 check "no .part is left" bash -c "! ls $run/units/*.part 2>/dev/null"
@@ -29,6 +41,26 @@ check "the same cells in another experiment are adopted" bash -c \
 other=$(ls -d "$tmp"/a/other-*/)
 first=$(ls "$other"/units/*.h5 | head -1)
 check "an adopted file is the same file" cmp "$first" "$run/units/$(basename "$first")"
+
+# The run folder stands alone: from elsewhere, without the files that it was made of, it is the same run.
+mkdir "$tmp/moved"
+cp -r experiments "$tmp/moved/experiments"
+(cd "$tmp/moved" && "$PLUMB" run experiments/demo.yaml "models=[$tmp/gpt2]" "${small[@]}" --results "$tmp/alone") >"$tmp/check.out" 2>&1 || fail "a run of files that go away"
+alone=$(run_of "$tmp/alone")
+find "$tmp/moved/experiments" -name '*.yaml' -exec rm {} +
+cp -r "$alone" "$tmp/alone_first"
+rm "$alone"/units/*.h5
+check "a run folder runs again from anywhere" bash -c "cd / && $PLUMB run $alone/experiment.yaml --quiet"
+check "... and is the same run" bash -c "[ \$(ls -d $tmp/alone/*/ | wc -l) = 1 ]"
+check "... with the same units" same_units "$tmp/alone_first" "$alone"
+check "the manifest names data and models by digest" $python - "$alone/manifest.json" <<'P'
+import hashlib, json, sys
+m = json.load(open(sys.argv[1]))
+assert m["models"] and all(len(x["weights"]) == 32 and x["folder"].startswith("/") for x in m["models"]), m
+for task in m["tasks"]:
+    data = task["test"]
+    assert hashlib.sha256(open(data["path"], "rb").read()).hexdigest() == data["sha256"], data
+P
 
 check "analyze --json is one JSON object" bash -c "$PLUMB analyze $run --json 2>/dev/null | $python -c 'import json,sys; json.load(sys.stdin)'"
 check "status --json" bash -c "$PLUMB status $run --json | $python -c 'import json,sys; s=json.load(sys.stdin); assert s[\"left\"]==0 and s[\"done\"]==s[\"units\"]'"

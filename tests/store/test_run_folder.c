@@ -301,13 +301,13 @@ static void units_are_adopted(void **state)
     bool adopted;
     OK(create(&donor, "donor", 1));
     OK(create(&run, "heir", 1));
-    OK(pl_run_folder_adopt(&run, unit, &adopted));
+    OK(pl_run_folder_adopt(&run, unit, "", &adopted));
     assert_false(adopted);
 
     /* Something of that name that is no finished unit does not count. */
     OK(pl_run_folder_unit(path, &donor, unit));
     OK(pl_file_replace(path, "junk", 4));
-    OK(pl_run_folder_adopt(&run, unit, &adopted));
+    OK(pl_run_folder_adopt(&run, unit, "", &adopted));
     assert_false(adopted);
 
     OK(write_sample(path));
@@ -316,7 +316,7 @@ static void units_are_adopted(void **state)
     json_decref(sidecar);
     OK(pl_run_folder_failed(&run, unit, "no luck"));
     assert_false(pl_run_folder_has(&run, unit));
-    OK(pl_run_folder_adopt(&run, unit, &adopted));
+    OK(pl_run_folder_adopt(&run, unit, "", &adopted));
     assert_true(adopted);
     assert_true(pl_run_folder_has(&run, unit));
     assert_false(exists(&run, "units/00112233445566778899aabbccddeeff.failed.json"));
@@ -330,7 +330,7 @@ static void units_are_adopted(void **state)
     pl_bytes_free(&a);
     pl_bytes_free(&b);
     /* There already: nothing to adopt. */
-    OK(pl_run_folder_adopt(&run, unit, &adopted));
+    OK(pl_run_folder_adopt(&run, unit, "", &adopted));
     assert_false(adopted);
 }
 
@@ -362,7 +362,7 @@ static void units_are_copied_across_disks(void **state)
     bool adopted;
     char id[64];
     snprintf(id, sizeof id, "%s-far", unit);
-    OK(pl_run_folder_adopt(&run, id, &adopted));
+    OK(pl_run_folder_adopt(&run, id, "", &adopted));
     assert_true(adopted);
     OK(pl_run_folder_unit(path, &run, id));
     pl_unit_reader *reader;

@@ -1,0 +1,47 @@
+/* What a unit is: its id is the hash of all that decides its numbers, and holds no device, so that every node makes the
+ * same ids. Beside it stands the numerics key: who computed. Units are shared where both are equal. */
+#ifndef PLUMB_EXPERIMENT_IDENTITY_H
+#define PLUMB_EXPERIMENT_IDENTITY_H
+
+#include "base/digest.h"
+#include "base/json.h"
+#include "device/ops.h"
+#include "experiment/spec.h"
+
+/* Raised by hand when the bits of a result change: old units are then computed anew. */
+enum { PL_NUMERICS_VERSION = 2 };
+
+/* No path, no name of a model, no device, batch size, rank or date: they decide no number. All is borrowed. */
+typedef struct pl_identity {
+    const char *weights, *config, *tokenizer; /* digests: of the tensors, of what config.json decides, of the files */
+    const char *unicode;                      /* of the tables that text passes through (pl_tokenizer_unicode) */
+    const char *task, *template_name, *template_digest, *role;
+    const char *test_sha256, *items_digest;
+    const char *fewshot_sha256; /* NULL without shots */
+    pl_readout readout;
+    size_t k, draw, order;
+    bool balance; /* shots are balanced over a label set */
+    uint64_t seed;
+    pl_truncation truncation;
+    pl_dtype compute;
+    bool captures; /* then the next five count */
+    size_t n_layers, capture_items /* SIZE_MAX: all */;
+    const size_t *layers;
+    unsigned positions; /* PL_POSITION_* */
+    pl_storage storage;
+    const json_t *generation; /* what a generated answer depends on; NULL for another readout */
+    size_t n_stops;           /* ids that end a generation */
+    const int32_t *stops;
+} pl_identity;
+
+/* Appends the identity as canonical JSON: what the unit's id is the hash of, and what its file keeps. */
+pl_status pl_identity_text(pl_bytes *out, const pl_identity *identity);
+/* XXH3-128 of that text. */
+pl_status pl_identity_id(char id[PL_HASH_TEXT], const pl_identity *identity);
+
+/* "<device class>; <who makes the products>; numerics <N>": equal keys and equal ids mean equal bits. The facts are
+ * those of a device that has the model's weights. */
+enum { PL_NUMERICS_KEY = 224 };
+void pl_numerics_key(char key[PL_NUMERICS_KEY], const pl_device_facts *facts);
+
+#endif

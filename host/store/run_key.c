@@ -1,0 +1,68 @@
+#include "store/run_key.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/temporary.h"
+#include "store/unit_file.h"
+
+pl_status pl_run_key_path(char path[PL_PATH_MAX], const pl_run_folder *run, const char *model)
+{
+    return pl_path(path, "%s/numerics/%s", run->path, model);
+}
+
+pl_status pl_run_key_get(char kept[PL_RUN_KEY_MAX], const pl_run_folder *run, const char *model)
+{
+    char path[PL_PATH_MAX];
+    pl_bytes text = {0};
+    kept[0] = 0;
+    PL_TRY(pl_run_key_path(path, run, model));
+    if (!pl_file_exists(path)) return PL_OK;
+    PL_TRY(pl_file_read(&text, path, PL_RUN_KEY_MAX - 1));
+    snprintf(kept, PL_RUN_KEY_MAX, "%.*s", (int)strcspn(text.data, "\n"), text.data);
+    pl_bytes_free(&text);
+    return PL_OK;
+}
+
+/* A whole file under a name of its own gets the name that counts by a link, which fails where there is one: of several
+ * processes one is first, and nobody reads half a key. */
+static pl_status put_first(const char *path, const char *key)
+{
+    char mine[PL_PATH_MAX], line[PL_RUN_KEY_MAX + 1];
+    PL_TRY(pl_file_temporary(mine, path));
+    int n = snprintf(line, sizeof line, "%s\n", key);
+    PL_TRY(pl_file_replace(mine, line, (size_t)n));
+    int failed = link(mine, path) != 0 ? errno : 0;
+    /* Where the file system has no links, a rename; the last of several that are first at once is then the one. */
+    if (failed && failed != EEXIST) failed = rename(mine, path) != 0 ? errno : 0;
+    unlink(mine);
+    return !failed || failed == EEXIST ? PL_OK : pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(failed));
+}
+
+pl_status pl_run_key_agree(char kept[PL_RUN_KEY_MAX], const pl_run_folder *run, const char *model, const char *key)
+{
+    char path[PL_PATH_MAX], folder[PL_PATH_MAX];
+    PL_TRY(pl_run_key_get(kept, run, model));
+    if (kept[0]) return PL_OK;
+    PL_TRY(pl_run_key_path(path, run, model));
+    PL_TRY(pl_path_folder(folder, path));
+    PL_TRY(pl_folder_make(folder));
+    PL_TRY(put_first(path, key));
+    return pl_run_key_get(kept, run, model);
+}
+
+pl_status pl_unit_key(char key[PL_RUN_KEY_MAX], const char *unit_path)
+{
+    pl_unit_reader *reader;
+    json_t *value = NULL;
+    key[0] = 0;
+    PL_TRY(pl_unit_open(&reader, unit_path));
+    if (pl_unit_get_attribute(reader, "numerics_key", &value) == PL_OK && json_is_string(value))
+        snprintf(key, PL_RUN_KEY_MAX, "%s", json_string_value(value));
+    json_decref(value);
+    pl_unit_close(reader);
+    return PL_OK;
+}

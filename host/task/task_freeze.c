@@ -1,0 +1,87 @@
+/* The task as one file that stands alone: what it includes is in it, its data files are named by absolute path and
+ * digest. Everything that makes a number reads from it as from the files it was made of. */
+#include <string.h>
+
+#include "base/yaml_edit.h"
+#include "task/task_keys.h"
+#include "task/task_parts.h"
+
+static pl_status new_scalar(pl_yaml_node **out, const char *text, pl_arena *arena)
+{
+    char *copy;
+    PL_TRY(pl_arena_new(arena, out, 1));
+    PL_TRY(pl_arena_text(arena, &copy, text, strlen(text)));
+    **out = (pl_yaml_node){.kind = PL_YAML_SCALAR, .quoted = true, .file = "", .text = copy};
+    return PL_OK;
+}
+
+static pl_status new_map(pl_yaml_node **out, size_t capacity, pl_arena *arena)
+{
+    PL_TRY(pl_arena_new(arena, out, 1));
+    **out = (pl_yaml_node){.kind = PL_YAML_MAP, .file = ""};
+    PL_TRY(pl_arena_new(arena, &(*out)->keys, capacity));
+    return pl_arena_new(arena, &(*out)->items, capacity);
+}
+
+/* The map has room. */
+static pl_status add(pl_yaml_node *map, const char *key, pl_yaml_node *value, pl_arena *arena)
+{
+    PL_TRY(new_scalar(&map->keys[map->n], key, arena));
+    map->keys[map->n]->quoted = false;
+    map->items[map->n++] = value;
+    return PL_OK;
+}
+
+static pl_status add_split(pl_yaml_node *root, const char *key, const pl_data *data, pl_arena *arena)
+{
+    pl_yaml_node *map, *path, *digest;
+    if (!data) return PL_OK;
+    PL_TRY(new_map(&map, 2, arena));
+    PL_TRY(new_scalar(&path, data->path, arena));
+    PL_TRY(new_scalar(&digest, data->sha256, arena));
+    PL_TRY(add(map, "path", path, arena));
+    PL_TRY(add(map, "sha256", digest, arena));
+    return add(root, key, map, arena);
+}
+
+/* Whether a key says only where files lie. */
+static bool is_place(const char *key)
+{
+    static const char *const places[] = {
+        "include", "dataset_path", "training_split", "validation_split", "test_split", "fewshot_split", NULL};
+    const char *const *place = places;
+    while (*place && strcmp(*place, key) != 0) place++;
+    return *place != NULL;
+}
+
+static pl_status make_tree(pl_yaml_node **root, const pl_task *task, const pl__task_file *file, pl_arena *arena)
+{
+    size_t n = 2;
+    for (const pl_yaml_key *key = pl_task_root_keys; key->name; key++) n++;
+    PL_TRY(new_map(root, n, arena));
+    for (const pl_yaml_key *key = pl_task_root_keys; key->name; key++) {
+        const pl_yaml_node *node = pl__task_file_get(file, key->name);
+        pl_yaml_node *copy;
+        if (!node || is_place(key->name)) continue;
+        PL_TRY(pl_yaml_copy(&copy, node, arena));
+        PL_TRY(add(*root, key->name, copy, arena));
+    }
+    PL_TRY(add_split(*root, "test_split", task->test, arena));
+    return add_split(*root, "fewshot_split", task->fewshot, arena);
+}
+
+pl_status pl__task_freeze(pl_task *task, const pl__task_file *file)
+{
+    pl_arena *arena;
+    pl_yaml_node *root;
+    pl_bytes text = {0};
+    char *copy;
+    PL_TRY(pl_arena_create(&arena));
+    pl_status status = make_tree(&root, task, file, arena);
+    if (status == PL_OK) status = pl_yaml_emit(&text, root);
+    if (status == PL_OK) status = pl_arena_text(task->arena, &copy, text.data, text.size);
+    if (status == PL_OK) task->frozen = copy;
+    pl_bytes_free(&text);
+    pl_arena_free(arena);
+    return status;
+}

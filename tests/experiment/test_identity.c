@@ -1,0 +1,152 @@
+/* A unit's identity: one is pinned as text and id, and every field that decides a number changes the id. What must not
+ * change it (device, threads, batch, paths, names of models) is not in the structure; test_plan.c shows it whole. */
+#include "tests.h"
+
+#include "engine/engine.h"
+#include "experiment/identity.h"
+
+static const size_t layers[] = {0, 6, 13}, other_layers[] = {0, 6, 12};
+static const int32_t stops[] = {0, 2}, other_stops[] = {0, 3};
+
+static pl_identity example(void)
+{
+    return (pl_identity){.weights = "w",
+                         .config = "c",
+                         .tokenizer = "t",
+                         .unicode = "utf8proc 15.0.0, PCRE2 14.0.0",
+                         .task = "colours",
+                         .template_name = "plain",
+                         .template_digest = "d",
+                         .role = "id",
+                         .test_sha256 = "s",
+                         .items_digest = "i",
+                         .fewshot_sha256 = "f",
+                         .readout = PL_READOUT_LOGLIKELIHOOD,
+                         .k = 4,
+                         .draw = 1,
+                         .order = 2,
+                         .balance = true,
+                         .seed = 1234,
+                         .truncation = PL_TRUNCATION_ERROR,
+                         .compute = PL_F32,
+                         .captures = true,
+                         .n_layers = 3,
+                         .layers = layers,
+                         .positions = PL_POSITION_LAST | PL_POSITION_MEAN,
+                         .storage = PL_STORE_F32,
+                         .capture_items = SIZE_MAX};
+}
+
+/* Changing this text makes every unit that anybody has be computed again. Do it on purpose: raise PL_NUMERICS_VERSION
+ * when bits change, PL_UNIT_FORMAT_VERSION when the file does. */
+static const char golden_text[] =
+    "{\"arm\":{\"balance\":true,\"draw\":1,\"k\":4,\"kind\":\"prompt\",\"order\":2},"
+    "\"capture\":{\"dtype\":\"float32\",\"items\":\"all\",\"layers\":[0,6,13],\"positions\":[\"last\",\"mean\"]},"
+    "\"compute\":\"float32\",\"config\":\"c\",\"fewshot_sha256\":\"f\",\"format\":2"
+    ",\"generation\":null,\"items\":\"i\",\"numerics\":2,\"readout\":\"loglikelihood\",\"role\":\"id\",\"seed\":1234,"
+    "\"task\":\"colours\",\"template\":\"plain\",\"template_digest\":\"d\",\"test_sha256\":\"s\",\"tokenizer\":\"t\","
+    "\"truncation\":\"error\",\"unicode\":\"utf8proc 15.0.0, PCRE2 14.0.0\",\"weights\":\"w\"}";
+static const char golden_id[] = "18d28b5fc6f5a0d4c8c5cba94446e488";
+
+static void one_identity_is_pinned(void **state)
+{
+    (void)state;
+    pl_identity identity = example();
+    pl_bytes text = {0};
+    char id[PL_HASH_TEXT];
+    OK(pl_identity_text(&text, &identity));
+    assert_string_equal(text.data, golden_text);
+    OK(pl_identity_id(id, &identity));
+    assert_string_equal(id, golden_id);
+    pl_bytes_free(&text);
+}
+
+/* The id of the example after one change, which must be a new one. */
+static void check_new(const pl_identity *changed, const char *what)
+{
+    static char seen[64][PL_HASH_TEXT];
+    static size_t n;
+    char id[PL_HASH_TEXT];
+    pl_identity plain = example();
+    if (n == 0) OK(pl_identity_id(seen[n++], &plain));
+    OK(pl_identity_id(id, changed));
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(seen[i], id) == 0) fail_msg("%s: the id stays the same, or is that of another change", what);
+    memcpy(seen[n++], id, sizeof id);
+}
+
+#define CHANGE(field, value)                                                                                           \
+    do {                                                                                                               \
+        pl_identity changed = example();                                                                               \
+        changed.field = value;                                                                                         \
+        check_new(&changed, #field);                                                                                   \
+    } while (0)
+
+static void every_field_changes_the_id(void **state)
+{
+    (void)state;
+    CHANGE(weights, "w2");
+    CHANGE(config, "c2");
+    CHANGE(tokenizer, "t2");
+    CHANGE(unicode, "utf8proc 16.0.0, PCRE2 14.0.0");
+    CHANGE(task, "x");
+    CHANGE(template_name, "x");
+    CHANGE(template_digest, "x");
+    CHANGE(role, "ood");
+    CHANGE(test_sha256, "x");
+    CHANGE(items_digest, "x");
+    CHANGE(fewshot_sha256, "x");
+    CHANGE(fewshot_sha256, NULL);
+    CHANGE(readout, PL_READOUT_GENERATE);
+    CHANGE(k, 8);
+    CHANGE(draw, 2);
+    CHANGE(order, 1);
+    CHANGE(balance, false);
+    CHANGE(seed, 1235);
+    CHANGE(truncation, PL_TRUNCATION_SKIP);
+    CHANGE(compute, PL_BF16);
+    CHANGE(captures, false);
+    CHANGE(n_layers, 2);
+    CHANGE(layers, other_layers);
+    CHANGE(positions, PL_POSITION_LAST);
+    CHANGE(positions, PL_POSITION_LAST | PL_POSITION_LABEL);
+    CHANGE(storage, PL_STORE_F16);
+    CHANGE(capture_items, 800);
+}
+
+static void a_generation_is_part_of_it(void **state)
+{
+    (void)state;
+    pl_identity identity = example();
+    json_t *a = json_pack("{s:i}", "max_gen_toks", 16), *b = json_pack("{s:i}", "max_gen_toks", 17);
+    identity.readout = PL_READOUT_GENERATE;
+    identity.stops = stops;
+    identity.n_stops = 2;
+    identity.generation = a;
+    check_new(&identity, "generation");
+    identity.generation = b;
+    check_new(&identity, "generation of another length");
+    identity.stops = other_stops;
+    check_new(&identity, "another stop id");
+    identity.n_stops = 1;
+    check_new(&identity, "fewer stop ids");
+    json_decref(a);
+    json_decref(b);
+}
+
+static void keys_name_device_makers_and_version(void **state)
+{
+    (void)state;
+    pl_device_facts facts = {.device_class = "cuda-sm90", .products = "plumb"};
+    char key[PL_NUMERICS_KEY];
+    pl_numerics_key(key, &facts);
+    assert_string_equal(key, "cuda-sm90; plumb; numerics 2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_identity_is_pinned), cmocka_unit_test(every_field_changes_the_id),
+        cmocka_unit_test(a_generation_is_part_of_it), cmocka_unit_test(keys_name_device_makers_and_version)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

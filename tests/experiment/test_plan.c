@@ -1,0 +1,184 @@
+/* Planning an experiment that the test writes: which units there are, that what changes no number changes no id, and
+ * that draws that a pool cannot give are not planned. */
+#include "tests.h"
+
+#include "base/file.h"
+#include "experiment/plan.h"
+#include "task/task.h"
+
+static char root[PL_PATH_MAX];
+
+static void write_file(const char *name, const char *text)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", root, name));
+    OK(pl_file_replace(path, text, strlen(text)));
+}
+
+/* A checkpoint under another name, with a tokenizer of single letters. */
+static void put_model(const char *name)
+{
+    static const char *const files[] = {"config.json", "model.safetensors"};
+    char path[PL_PATH_MAX], from[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", root, name));
+    OK(pl_folder_make(path));
+    for (size_t i = 0; i < 2; i++) {
+        pl_bytes bytes;
+        OK(pl_path(from, PLUMB_SOURCE_DIR "/tests/golden/models/gpt2/%s", files[i]));
+        OK(pl_path(path, "%s/%s/%s", root, name, files[i]));
+        OK(pl_file_read(&bytes, from, 100000000));
+        OK(pl_file_replace(path, bytes.data, bytes.size));
+        pl_bytes_free(&bytes);
+    }
+    char file[64];
+    snprintf(file, sizeof file, "%s/vocab.json", name);
+    write_file(file, "{\"a\":0,\"b\":1,\"c\":2,\"Ġ\":3,\"Ċ\":4,\"y\":5,\"n\":6}");
+    snprintf(file, sizeof file, "%s/merges.txt", name);
+    write_file(file, "#version: 0.2\n");
+}
+
+static void set_up(void)
+{
+    make_folder(root);
+    put_model("m");
+    put_model("renamed");
+    write_file("test.jsonl", "{\"t\":\"a\",\"l\":0}\n{\"t\":\"b\",\"l\":1}\n{\"t\":\"c\",\"l\":0}\n");
+    write_file("pool.jsonl", "{\"t\":\"ab\",\"l\":0}\n{\"t\":\"ba\",\"l\":1}\n");
+    write_file("task.yaml", "include: base.yaml\ntask: letters\ntest_split: test.jsonl\ntraining_split: pool.jsonl\n");
+    write_file("base.yaml", "output_type: multiple_choice\ndoc_to_text: \"{{ t }}\"\ndoc_to_target: l\n"
+                            "doc_to_choice: [\"y\", \"n\"]\n"
+                            "plumb: {templates: [{name: plain, role: id}, {name: odd, role: ood, "
+                            "doc_to_text: \"{{ t }} a\"}]}\n");
+}
+
+static pl_plan *plan_of(pl_spec **spec, const char *text)
+{
+    char path[PL_PATH_MAX];
+    pl_plan *plan;
+    OK(pl_path(path, "%s/e.yaml", root));
+    OK(pl_spec_parse(spec, text, strlen(text), path, NULL, 0));
+    OK(pl_plan_create(&plan, *spec));
+    return plan;
+}
+
+static void drop(pl_plan *plan, pl_spec *spec)
+{
+    pl_plan_free(plan);
+    pl_spec_free(spec);
+}
+
+#define ARMS "arms: [{kind: prompt, shots: [0, 1], draws: 2}]\n"
+
+/* The same ids for another name, folder or spelling; others for another seed. */
+static void ids_are_what_decides_numbers(void **state)
+{
+    (void)state;
+    static const char *const same[] = {"name: e\nmodels: [m]\ntasks: [task.yaml]\n" ARMS,
+                                       "name: other\nmodels: [renamed]\ntasks: [task.yaml]\n" ARMS,
+                                       "name: e\nmodels: [{path: m, name: called}]\ntasks: [copy.yaml]\n" ARMS};
+    pl_spec *spec, *spec2;
+    pl_plan *first = plan_of(&spec, same[0]), *plan;
+    write_file("copy.yaml", first->tasks[0].task->frozen); /* what a run folder keeps */
+    assert_int_equal(first->n_units, 2 * (1 + 2));
+    for (size_t i = 1; i < 3; i++) {
+        plan = plan_of(&spec2, same[i]);
+        assert_int_equal(plan->n_units, first->n_units);
+        for (size_t u = 0; u < plan->n_units; u++) assert_string_equal(plan->units[u].id, first->units[u].id);
+        if (i == 2) assert_string_equal(plan->hash, first->hash);
+        assert_string_equal(plan->tasks[0].task->digest, first->tasks[0].task->digest);
+        drop(plan, spec2);
+    }
+    plan = plan_of(&spec2, "name: e\nmodels: [m]\ntasks: [task.yaml]\nseed: 1\n" ARMS);
+    for (size_t u = 0; u < plan->n_units; u++) assert_string_not_equal(plan->units[u].id, first->units[u].id);
+    drop(plan, spec2);
+    drop(first, spec);
+}
+
+/* The first unit's id once `from` in config.json is `to`, of the same length. */
+static void id_with(char id[PL_HASH_TEXT], const char *from, const char *to)
+{
+    char path[PL_PATH_MAX];
+    pl_bytes config;
+    pl_spec *spec;
+    OK(pl_path(path, "%s/renamed/config.json", root));
+    OK(pl_file_read(&config, path, 100000));
+    char *at = strstr(config.data, from);
+    assert_non_null(at);
+    memcpy(at, to, strlen(to));
+    OK(pl_file_replace(path, config.data, config.size));
+    pl_plan *plan = plan_of(&spec, "name: e\nmodels: [renamed]\ntasks: [task.yaml]\narms: [{kind: prompt}]\n");
+    memcpy(id, plan->units[0].id, PL_HASH_TEXT);
+    drop(plan, spec);
+    memcpy(at, from, strlen(from));
+    OK(pl_file_replace(path, config.data, config.size));
+    pl_bytes_free(&config);
+}
+
+/* config.json decides numbers as the weights do; a key at its default, or of no meaning here, does not. */
+static void a_config_is_part_of_the_id(void **state)
+{
+    (void)state;
+    char plain[PL_HASH_TEXT], other[PL_HASH_TEXT];
+    id_with(plain, "1e-05", "1e-05");
+    id_with(other, "1e-05", "2e-05");
+    assert_string_not_equal(plain, other);
+    id_with(other, "\"gelu_new\"", "\"relu\"    ");
+    assert_string_not_equal(plain, other);
+    id_with(other, "layer_norm_epsilon", "layer_norm_unknown"); /* the default is 1e-5 */
+    assert_string_equal(plain, other);
+    id_with(other, "0.02", "0.03"); /* of the initialisation */
+    assert_string_equal(plain, other);
+}
+
+static void two_arms_share_a_cell(void **state)
+{
+    (void)state;
+    pl_spec *spec;
+    pl_plan *plan = plan_of(&spec, "name: e\nmodels: [m]\ntasks: [task.yaml]\narms: [{kind: prompt, shots: [0, 1]}, "
+                                   "{kind: prompt, shots: [1, 2]}]\n");
+    assert_int_equal(plan->n_units, 2 * 3);
+    drop(plan, spec);
+}
+
+static void count_lines(void *listener, const char *line)
+{
+    *(size_t *)listener += strstr(line, "the pool has 2 different prompts") != NULL;
+}
+
+/* Of two rows there are two prompts of one shot, and two of two shots, however many draws are asked for. */
+static void a_small_pool_gives_few_draws(void **state)
+{
+    (void)state;
+    size_t n_lines = 0;
+    pl_spec *spec;
+    pl_plan *plan = plan_of(&spec, "name: e\nmodels: [m]\ntasks: [task.yaml]\n"
+                                   "arms: [{kind: prompt, shots: [1, 2], draws: 5, orders: 2}]\n");
+    assert_int_equal(plan->n_units, 2 * (2 + 2));
+    pl_plan_notes(plan, count_lines, &n_lines);
+    assert_int_equal(n_lines, 2);
+    drop(plan, spec);
+}
+
+static void unit_ids_are_unique(void **state)
+{
+    (void)state;
+    pl_spec *spec;
+    pl_plan *plan = plan_of(&spec, "name: e\nmodels: [m]\ntasks: [task.yaml]\n"
+                                   "arms: [{kind: prompt, shots: [0, 1, 2], draws: 2, readout: [loglikelihood, "
+                                   "generate]}]\n");
+    for (size_t a = 0; a < plan->n_units; a++)
+        for (size_t b = 0; b < a; b++) assert_string_not_equal(plan->units[a].id, plan->units[b].id);
+    drop(plan, spec);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ids_are_what_decides_numbers), cmocka_unit_test(two_arms_share_a_cell),
+        cmocka_unit_test(a_small_pool_gives_few_draws), cmocka_unit_test(unit_ids_are_unique),
+        cmocka_unit_test(a_config_is_part_of_the_id)};
+    set_up();
+    int failures = cmocka_run_group_tests(tests, NULL, NULL);
+    remove_folder(root);
+    return failures;
+}
