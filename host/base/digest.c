@@ -20,6 +20,13 @@ void pl_hash128(char out[PL_HASH_TEXT], const void *data, size_t size)
     pl_hex(out, canonical.digest, sizeof canonical.digest);
 }
 
+void pl_hash128_words(uint64_t out[2], const void *data, size_t size)
+{
+    XXH128_hash_t hash = XXH3_128bits(data, size);
+    out[0] = hash.high64;
+    out[1] = hash.low64;
+}
+
 void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size)
 {
     uint8_t digest[32];

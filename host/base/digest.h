@@ -9,7 +9,9 @@ enum { PL_HASH_TEXT = 33, PL_SHA256_TEXT = 65 };
 
 void pl_hex(char *out, const uint8_t *bytes, size_t n); /* 2 n digits and a NUL */
 
-void pl_hash128(char out[PL_HASH_TEXT], const void *data, size_t size);  /* XXH3-128, for identities */
+void pl_hash128(char out[PL_HASH_TEXT], const void *data, size_t size); /* XXH3-128, for identities */
+/* The same as two numbers, for tables. */
+void pl_hash128_words(uint64_t out[2], const void *data, size_t size);
 void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size); /* where a user expects it */
 
 #endif

@@ -101,13 +101,17 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     for (size_t i = 0; i < task->n_items; i++) {
         pl__item *item = &out->items[out->n];
         *item = (pl__item){.index = task->items[i]};
-        if (unit->k > 0) PL_GOTO(status, done, pl_shots_choose(task, unit, seed, permutation, item->index, shots));
+        size_t set_aside = 0;
+        if (unit->k > 0)
+            PL_GOTO(status, done, pl_shots_choose(shots, &set_aside, task, unit, seed, permutation, item->index));
         PL_GOTO(status, done, build(&b, item, shots, unit->k));
         PL_GOTO(status, done, fit(&b, item, shots));
         if (item->encoded.skipped)
             out->n_skipped++;
-        else
+        else {
             out->n++;
+            out->n_set_aside += set_aside > 0;
+        }
     }
     status = refuse_many_skipped(out, &b);
 done:

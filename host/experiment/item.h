@@ -25,6 +25,7 @@ typedef struct pl__item {
 
 typedef struct pl__items {
     size_t n, n_skipped;
+    size_t n_set_aside; /* items for which a row of the draw was set aside: it would give the answer away */
     size_t n_not_finite, first_not_finite; /* items without a prediction, and the first one's index in the data */
     pl__item *items;                       /* kept items only */
     pl_arena *arena;

@@ -66,6 +66,47 @@ static pl_status compare_choices(pl_plan_task *task, const pl_template *template
     return PL_OK;
 }
 
+/* A line that who runs the plan should read. */
+static pl_status note(pl_plan *plan, const char *line)
+{
+    PL_TRY(pl_grow(&plan->notes, &plan->notes_capacity, plan->n_notes + 1));
+    plan->notes[plan->n_notes++] = line;
+    return PL_OK;
+}
+
+static size_t most_shots(const pl_spec *spec)
+{
+    size_t most = 0;
+    for (size_t a = 0; a < spec->n_arms; a++)
+        for (size_t s = 0; s < spec->arms[a].n_shots; s++)
+            if (spec->arms[a].shots[s] > most) most = spec->arms[a].shots[s];
+    return most;
+}
+
+/* What items and pool have in common, for people. */
+static pl_status note_rows(pl_plan *plan, const pl_plan_task *task)
+{
+    const pl_rows *rows = &task->rows;
+    char *line;
+    if (rows->n_twins) {
+        PL_TRY(pl_arena_format(
+            plan->arena, &line,
+            "note: task %s: %zu of %zu items stand in the pool of shots too, question and answer (first: "
+            "doc_id %zu); such rows are set aside for their item",
+            task->task->name, rows->n_twins, task->n_items, rows->first_twin));
+        PL_TRY(note(plan, line));
+    }
+    if (!rows->near.n) return PL_OK;
+    PL_TRY(pl_arena_format(
+        plan->arena, &line,
+        "note: task %s: %zu of %zu items%s have a near-duplicate in the pool of shots (Jaccard of character "
+        "5-grams at least 0.8; first: doc_id %zu and pool row %zu)",
+        task->task->name, rows->near.n, rows->near.n_items,
+        rows->near.n_items < task->n_items ? " that were looked at" : "", task->items[rows->near.first_item],
+        rows->near.first_row));
+    return note(plan, line);
+}
+
 /* The label set, and the classes of the shot pool (without a label set shots are not balanced). */
 static pl_status find_classes(pl_plan_task *task, pl_arena *arena)
 {
@@ -86,35 +127,6 @@ done:
     return status;
 }
 
-typedef struct hashed {
-    const char *hash;
-    size_t item;
-} hashed;
-
-static int by_hash(const void *a, const void *b)
-{
-    const hashed *x = a, *y = b;
-    int order = strcmp(x->hash, y->hash);
-    return order ? order : (x->item > y->item) - (x->item < y->item);
-}
-
-/* Numbers the rows of the shot pool so that equal rows have the same number: that of the first of them. */
-static pl_status find_same(pl_plan_task *task, pl_arena *arena)
-{
-    const pl_data *pool = task->task->fewshot;
-    hashed *rows;
-    if (!pool) return PL_OK;
-    PL_TRY(pl_arena_new(arena, &task->same, pool->n));
-    PL_TRY(pl_new(&rows, pool->n));
-    for (size_t i = 0; i < pool->n; i++) rows[i] = (hashed){pool->doc_hash[i], i};
-    qsort(rows, pool->n, sizeof *rows, by_hash);
-    for (size_t i = 0; i < pool->n; i++)
-        task->same[rows[i].item] =
-            i > 0 && strcmp(rows[i].hash, rows[i - 1].hash) == 0 ? task->same[rows[i - 1].item] : rows[i].item;
-    free(rows);
-    return PL_OK;
-}
-
 static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
 {
     PL_TRY(pl_task_open(&task->task, path));
@@ -127,7 +139,8 @@ static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
     pl_hash128(task->items_digest, wide, task->n_items * sizeof *wide);
     PL_TRY(pl_task_generation_json(&task->generation, task->task));
     PL_TRY(choose_templates(plan->spec, task, plan->arena));
-    PL_TRY(find_same(task, plan->arena));
+    PL_TRY(pl_rows_check(&task->rows, task->task, task->templates, task->n_templates, task->items, task->n_items,
+                         most_shots(plan->spec), plan->arena));
     return find_classes(task, plan->arena);
 }
 
@@ -260,9 +273,7 @@ static pl_status note_fewer(pl_plan *plan, const pl_plan_unit *unit, size_t n, s
                            "note: task %s, %zu shots: the pool has %zu different prompts for draws x orders = %zu: %zu "
                            "are planned",
                            plan->tasks[unit->task].task->name, unit->k, n, asked, n));
-    PL_TRY(pl_grow(&plan->notes, &plan->notes_capacity, plan->n_notes + 1));
-    plan->notes[plan->n_notes++] = line;
-    return PL_OK;
+    return note(plan, line);
 }
 
 /* The cells of an arm with so many shots: those draws and orders that make prompts of their own. */
@@ -278,8 +289,8 @@ static pl_status add_cells(maker *m, pl_plan_unit unit)
     keep[0] = true;
     if (unit.k && t->fewshot && unit.k <= t->fewshot->n) {
         PL_GOTO(status, done,
-                pl_draws_distinct(keep, &n_kept, arm->balance ? task->classes : NULL, task->same, t->fewshot->n, unit.k,
-                                  draws, orders, pl_draw_seed(m->plan->spec->seed, t->name)));
+                pl_draws_distinct(keep, &n_kept, arm->balance ? task->classes : NULL, task->rows.same, t->fewshot->n,
+                                  unit.k, draws, orders, pl_draw_seed(m->plan->spec->seed, t->name)));
         if (n_kept < draws * orders) PL_GOTO(status, done, note_fewer(m->plan, &unit, n_kept, draws * orders));
     }
     for (size_t r = 0; r < PL_READOUTS; r++)
@@ -289,6 +300,7 @@ static pl_status add_cells(maker *m, pl_plan_unit unit)
                 unit.draw = (uint32_t)(c % draws);
                 unit.order = (uint32_t)(c / draws);
                 unit.template = task->templates[i];
+                unit.template_place = i;
                 unit.role = task->roles[i];
                 PL_GOTO(status, done, add_unit(m, unit));
             }
@@ -315,6 +327,7 @@ static pl_status make_units(pl_plan *plan)
     maker m = {.plan = plan};
     pl_bytes ids = {0};
     pl_status status = PL_OK;
+    for (size_t t = 0; t < plan->n_tasks; t++) PL_GOTO(status, done, note_rows(plan, &plan->tasks[t]));
     for (size_t i = 0; i < plan->n_models; i++)
         for (size_t t = 0; t < plan->n_tasks; t++)
             for (size_t a = 0; a < plan->spec->n_arms; a++) {

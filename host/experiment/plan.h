@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "experiment/identity.h"
+#include "experiment/rows.h"
 #include "experiment/spec.h"
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
@@ -26,10 +27,10 @@ typedef struct pl_plan_task {
     size_t n_items, *items; /* evaluated items, ascending indices into task->test */
     char items_digest[PL_HASH_TEXT];
     size_t *classes;    /* [fewshot->n] class of each possible shot; NULL: not a fixed label set */
-    size_t *same;       /* [fewshot->n] equal rows have equal numbers */
     size_t n_choices;   /* of every item, for the chance value; 0: none, or not the same for all */
     bool fixed_labels;  /* every item has the same choices: a label set */
     json_t *generation; /* what generated answers depend on (pl_task_generation_json) */
+    pl_rows rows;       /* what its rows have in common */
     size_t n_templates;
     const pl_template **templates;
     pl_role *roles;
@@ -41,6 +42,7 @@ typedef struct pl_plan_unit {
     size_t model, task;
     const pl_spec_arm *arm;
     const pl_template *template;
+    size_t template_place; /* among the task's */
     pl_role role;
     pl_readout readout;
     size_t k;
@@ -57,7 +59,7 @@ typedef struct pl_plan {
     pl_plan_unit *units;
     char hash[PL_HASH_TEXT]; /* over all unit ids */
     char unicode[PL_UNICODE_TEXT];
-    const char **notes; /* what making the units found, for people: pl_plan_notes */
+    const char **notes; /* what the data and the pool leave of what was asked for, for people: pl_plan_notes */
     size_t n_notes, notes_capacity;
     pl_arena *arena;
 } pl_plan;

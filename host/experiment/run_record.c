@@ -158,6 +158,7 @@ static void put_counts(pl_json_builder *b, const pl_unit_cost *c)
     pl_json_put_size(b, "items_skipped", c->n_skipped);
     pl_json_put_size(b, "items_merged", c->n_merged);
     pl_json_put_size(b, "items_truncated", c->n_truncated);
+    pl_json_put_size(b, "items_shots_set_aside", c->n_set_aside);
     pl_json_put_size(b, "items_not_finite", c->n_not_finite);
     pl_json_put_size(b, "items_states_not_finite", c->n_states_not_finite);
     pl_json_put_size(b, "tokens_in_requests", c->tokens_in_requests);

@@ -4,8 +4,9 @@
 
 #include "experiment/plan.h"
 
-/* The shots of a cell for one item: the first k of the draw that are not the item itself (nor of its group). */
-pl_status pl_shots_choose(const pl_plan_task *task, const pl_plan_unit *unit, uint64_t seed, const size_t *permutation,
-                          size_t item, size_t *shots);
+/* The shots of a cell for one item: the first k rows of the draw that may stand before it (pl_rows_give_away), in the
+ * unit's order. *set_aside: rows of the draw that were passed over. seed: from pl_draw_seed. */
+pl_status pl_shots_choose(size_t *shots, size_t *set_aside, const pl_plan_task *task, const pl_plan_unit *unit,
+                          uint64_t seed, const size_t *permutation, size_t item);
 
 #endif

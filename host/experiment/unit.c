@@ -184,6 +184,7 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_pro
     cost->write_s = pl_clock_s() - start;
     cost->n_items = items->n;
     cost->n_skipped = items->n_skipped;
+    cost->n_set_aside = items->n_set_aside;
     for (size_t i = 0; i < items->n; i++) {
         cost->n_merged += items->items[i].encoded.merged;
         cost->n_truncated += items->items[i].encoded.tokens_cut > 0 || items->items[i].encoded.shots_dropped > 0;

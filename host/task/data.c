@@ -13,6 +13,8 @@ void pl_data_free(pl_data *data)
     if (!data) return;
     for (size_t i = 0; i < data->n; i++) json_decref(data->items[i]);
     free(data->items);
+    free(data->lines);
+    free(data->where);
     free(data->doc_hash);
     free(data);
 }
@@ -38,7 +40,10 @@ pl_status pl__data_add(pl_data *data, size_t *capacity, json_t *item, bool wide,
         status = pl_fail(PL_E_INPUT, "%s:%zu: a text holds the character U+0000; remove it", where, line);
         goto failed;
     }
+    size_t line_capacity = *capacity; /* both lists grow alike */
+    PL_GOTO(status, failed, pl_grow(&data->lines, &line_capacity, data->n + 1));
     PL_GOTO(status, failed, pl_grow(&data->items, capacity, data->n + 1));
+    data->lines[data->n] = line;
     data->items[data->n++] = item;
     return PL_OK;
 failed:
@@ -174,6 +179,7 @@ pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char
     pl_data *data = NULL;
     pl_status status;
     PL_TRY(pl_new(&data, 1));
+    PL_GOTO(status, failed, pl_copy_text(&data->where, where));
     pl_sha256(data->sha256, text, size);
     if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* a byte-order mark */
         text += 3;
@@ -181,13 +187,13 @@ pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char
     }
     status = parse_format(data, text, size, format, where);
     if (status == PL_OK && data->n == 0) status = pl_fail(PL_E_INPUT, "%s: no items; expected at least one", where);
-    if (status == PL_OK) status = hash_items(data);
-    if (status != PL_OK) {
-        pl_data_free(data);
-        return status;
-    }
+    PL_GOTO(status, failed, status);
+    PL_GOTO(status, failed, hash_items(data));
     *out = data;
     return PL_OK;
+failed:
+    pl_data_free(data);
+    return status;
 }
 
 static pl_status format_of(const char **out, const char *path)

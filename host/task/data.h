@@ -14,6 +14,8 @@
 
 typedef struct pl_data {
     size_t n;
+    char *where;                      /* the file as errors name it */
+    size_t *lines;                    /* [n] where each item begins in the file, from 1 */
     json_t **items;                   /* [n], owned */
     char (*doc_hash)[PL_SHA256_TEXT]; /* [n]: SHA-256 of the item as lm-evaluation-harness hashes it: json.dumps(doc,
                                          indent=2, ensure_ascii=False) */

@@ -18,14 +18,20 @@ static pl_status refuse_leak(const pl_task *task, size_t item, size_t shot)
     return pl_fail(PL_E_INPUT, "task %s: item %zu and shot %zu have the same %s", task->name, item, shot, task->group);
 }
 
+pl_status pl_task_row(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+                      pl_bytes *question, const char **target, size_t *label)
+{
+    PL_TRY(pl__item_text(task, t, item, question));
+    return pl_task_target(task, t, item, arena, target, label);
+}
+
 /* text + target_delimiter + target + fewshot_delimiter; an empty target leaves both delimiters out. */
 static pl_status append_shot(pl_bytes *out, const pl_task *task, const pl_template *t, const json_t *item,
                              pl_arena *arena)
 {
     const char *target;
     size_t label;
-    PL_TRY(pl__item_text(task, t, item, out));
-    PL_TRY(pl_task_target(task, t, item, arena, &target, &label));
+    PL_TRY(pl_task_row(task, t, item, arena, out, &target, &label));
     if (!*target) return PL_OK;
     PL_TRY(pl_bytes_text(out, t->target_delimiter));
     PL_TRY(pl_bytes_text(out, target));

@@ -77,6 +77,11 @@ pl_status pl_task_choices(const pl_task *task, const pl_template *t, const json_
 pl_status pl_task_target(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
                          const char **text, size_t *label);
 
+/* One row as a template shows it: its question, appended to `question`, and its gold answer. Meets every error that a
+ * prompt with the row could meet. */
+pl_status pl_task_row(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+                      pl_bytes *question, const char **target, size_t *label);
+
 /* A prompt: context (description, shots, the item's own text) and what may follow it. All memory is the arena's. */
 typedef struct pl_prompt {
     const char *context;

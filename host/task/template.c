@@ -255,8 +255,8 @@ static pl_status at_item(pl_status status, const pl_task *task, const pl_templat
     for (size_t s = 0; s < 2; s++)
         for (size_t i = 0; sets[s] && i < sets[s]->n; i++)
             if (sets[s]->items[i] == item)
-                return pl_fail(status, "%s [task %s, template %s, %s item doc_id %zu]", pl_error_text(), task->name,
-                               t->name, names[s], i);
+                return pl_fail(status, "%s:%zu: %s [task %s, template %s, %s item doc_id %zu]", sets[s]->where,
+                               sets[s]->lines[i], pl_error_text(), task->name, t->name, names[s], i);
     return pl_fail(status, "%s [task %s, template %s]", pl_error_text(), task->name, t->name);
 }
 
