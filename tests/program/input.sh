@@ -85,7 +85,7 @@ python3 -c "import json; print(json.dumps({'$field': 'long words ' * 3000, 'labe
 cat "$tmp/sentiment.test.jsonl" | head -50 >>"$tmp/long.jsonl"
 sed 's/sentiment.test.jsonl/long.jsonl/' "$tmp/task.yaml" >"$tmp/badtask.yaml"
 sed 's/task.yaml/badtask.yaml/; s/^items: .*//' "$tmp/exp.yaml" >"$tmp/bad.yaml"
-expect "a prompt longer than the context" 3 'needs [0-9]+ tokens.*truncation' run "$tmp/bad.yaml"
+expect "a prompt longer than the context" 3 'needs [0-9]+ positions.*truncation' run "$tmp/bad.yaml"
 check "truncation: truncate_left" run "$tmp/bad.yaml" truncation=truncate_left
 check "truncation: skip" run "$tmp/bad.yaml" truncation=skip
 
