@@ -13,16 +13,27 @@
 static const char ROWS[] = "{\"text\": \"one\", \"label\": 0, \"word\": \"no\", \"options\": [\"a\", \"b\"]}\n"
                            "{\"text\": \"two\", \"label\": 1, \"word\": \"yes\", \"options\": [\"c\", \"d\"]}\n";
 
-/* A folder of this process's own, with data under the names that the seeds use. */
+static char path[PL_PATH_MAX]; /* a folder of this process's own */
+
+static void remove_it(void)
+{
+    char file[PL_PATH_MAX];
+    static const char *const names[] = {"data.jsonl", "task.yaml"};
+    for (size_t i = 0; i < 2; i++)
+        if (pl_path(file, "%s/%s", path, names[i]) == PL_OK) unlink(file);
+    rmdir(path);
+}
+
+/* The folder, with data under the name that the seeds use. */
 static const char *folder(void)
 {
-    static char path[PL_PATH_MAX];
     char file[PL_PATH_MAX];
     if (*path) return path;
     snprintf(path, sizeof path, "/tmp/plumb-fuzz-XXXXXX");
     if (!mkdtemp(path) || pl_path(file, "%s/data.jsonl", path) != PL_OK ||
         pl_file_replace(file, ROWS, strlen(ROWS)) != PL_OK)
         abort();
+    if (atexit(remove_it) != 0) abort();
     return path;
 }
 
@@ -44,10 +55,10 @@ static void read_answer(const pl_task *task, const pl_prompt *p)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char path[PL_PATH_MAX];
+    char file[PL_PATH_MAX];
     pl_task *task;
-    if (pl_path(path, "%s/task.yaml", folder()) != PL_OK || pl_file_replace(path, data, size) != PL_OK) abort();
-    if (pl_task_open(&task, path) != PL_OK) return 0;
+    if (pl_path(file, "%s/task.yaml", folder()) != PL_OK || pl_file_replace(file, data, size) != PL_OK) abort();
+    if (pl_task_open(&task, file) != PL_OK) return 0;
     pl_arena *arena;
     pl_prompt prompt;
     json_t *json;
