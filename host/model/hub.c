@@ -4,6 +4,9 @@
  *   <cache>/models--org--name/snapshots/<hash>/  the files
  *
  * Nothing is downloaded. */
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +61,21 @@ static pl_status find_snapshot(char out[PL_PATH_MAX], const char *repository, co
     return status;
 }
 
+/* A snapshot that is there although no ref leads to it, the first by name; "" when there is none. */
+static pl_status any_snapshot(char out[PL_PATH_MAX], const char *repository)
+{
+    char folder[PL_PATH_MAX], first[NAME_MAX + 1] = "";
+    PL_TRY(pl_path(folder, "%s/snapshots", repository));
+    out[0] = 0;
+    DIR *d = opendir(folder);
+    if (!d) return PL_OK;
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        if (e->d_name[0] != '.' && (!*first || strcmp(e->d_name, first) < 0))
+            snprintf(first, sizeof first, "%s", e->d_name);
+    closedir(d);
+    return *first ? pl_path(out, "%s/%s", folder, first) : PL_OK;
+}
+
 /* "models--org--name" below a cache folder. */
 static pl_status repository_path(char out[PL_PATH_MAX], const char *root, const char *name, size_t size)
 {
@@ -78,7 +96,13 @@ static pl_status find_in_caches(char folder[PL_PATH_MAX], pl_bytes *looked, cons
         PL_TRY(repository_path(repository, root, name, size));
         PL_TRY(find_snapshot(folder, repository, revision));
         if (*folder) return PL_OK;
+        char snapshot[PL_PATH_MAX];
+        PL_TRY(any_snapshot(snapshot, repository));
         PL_TRY(pl_bytes_format(looked, "%s%s", looked->size ? ", " : "", repository));
+        if (*snapshot)
+            PL_TRY(pl_bytes_format(looked,
+                                   " (no refs/%s leads to a snapshot there, an interrupted download? it has %s)",
+                                   revision, snapshot));
     }
     return PL_OK;
 }

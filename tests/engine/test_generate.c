@@ -164,6 +164,26 @@ static void every_stop_id_ends(void **state)
     }
 }
 
+/* Logits that are no numbers end a continuation, which is no stop: what came before is kept. */
+static void not_finite_ends(void **state)
+{
+    (void)state;
+    static const int32_t chain[] = {3, 5, -1};
+    const pl__ending ending = {NULL, NULL, 0, 4, 0, NULL, 0};
+    pl__continuation c;
+    pl__pages pages = {0};
+    pl_generation out = {0};
+    OK(pl__continuation_open(&c, &ending, 1, &out));
+    assert_true(out.finite);
+    for (size_t i = 0; i < 3; i++) OK(pl__continuation_accept(&c, &ending, chain[i]));
+    assert_false(c.active || out.finite || out.stopped);
+    assert_int_equal(out.ids.n, 2);
+    assert_non_null(out.text);
+    pl__continuation_close(&c, &pages);
+    pl_ids_free(&out.ids);
+    free(out.text);
+}
+
 static void texts_end_before_the_earliest_stop(void **state)
 {
     (void)state;
@@ -246,6 +266,7 @@ int main(void)
         cmocka_unit_test(tokens_are_the_arg_max_of_scoring),
         cmocka_unit_test(positions_end_a_continuation),
         cmocka_unit_test(every_stop_id_ends),
+        cmocka_unit_test(not_finite_ends),
         cmocka_unit_test(texts_end_before_the_earliest_stop),
         cmocka_unit_test(a_trained_model_tells_its_story),
     };

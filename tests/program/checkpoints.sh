@@ -52,4 +52,6 @@ printf 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n' >"$t
 expect "a pointer in place of the tokenizer" 2 'tokenizer.json: a Git LFS pointer.*git lfs pull' "$PLUMB" tokenize "$tmp/lfs" a
 ln -sf ../../blobs/gone "$tmp/lfs/tokenizer.json"
 expect "a broken link in place of the tokenizer" 2 "tokenizer.json: a broken link: it points to '../../blobs/gone'" "$PLUMB" tokenize "$tmp/lfs" a
+mkdir -p "$tmp/hub/models--org--tiny/snapshots/abc"
+expect "a snapshot that no ref leads to" 2 'no refs/main leads to a snapshot there.*models--org--tiny/snapshots/abc' env HF_HUB_CACHE="$tmp/hub" "$PLUMB" inspect org/tiny
 exit $((failures > 0))
