@@ -130,10 +130,11 @@ static pl_status find_twins(pl_rows *rows, bool *twin, const pl_task *task, size
     size_t n = task->fewshot->n, first;
     PL_TRY(sort_keys(&sorted, rows->fewshot[template], n));
     pl_status status = PL_OK;
+    bool too_few = n < k + (task->fewshot_is_test ? 1u : 0u); /* of all rows: the plan says so */
     for (size_t i = 0; i < n_items && status == PL_OK; i++) {
         size_t item = items[i], found = count_key(sorted, n, &rows->test[template][item], &first);
         twin[i] |= found > (task->fewshot_is_test ? 1u : 0u);
-        if (n >= k + found && !task->group) continue;
+        if (too_few || (n >= k + found && !task->group)) continue;
         if (task->group && n > MOST_PAIRS / n_items) continue; /* seen when the prompts are built */
         size_t left = count_left(rows, task, template, item);
         if (left < k)
