@@ -29,7 +29,7 @@ typedef struct extraction {
     pl_arena *arena;
     size_t n;
     pl_request *requests;
-    pl_storage storage;
+    pl_dtype storage;
     pl_capture capture;
     pl_states_file file;
     watch watch;
@@ -292,7 +292,7 @@ static pl_status write_config(const extraction *x, pl_unit_writer *writer)
         json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
                   x->session.tokenizer ? pl_tokenizer_digest(x->session.tokenizer) : "none", "texts_sha256",
                   x->data->sha256, "compute_type", pl_dtype_name(pl_model_compute(x->session.model)), "storage_type",
-                  pl_storage_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
+                  pl_dtype_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
     if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing the file");
     pl_status status = pl_unit_put_config(writer, "{\"kind\":\"extract\"}", attributes);
     json_decref(attributes);

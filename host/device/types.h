@@ -7,37 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/dtype.h"
 #include "base/status.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* PL_TF32 is a compute type only: numbers are stored as float32, products round their inputs to 10 bits of fraction
- * (NVIDIA's TF32), sums are float32. Views never have it: pl_dtype_storage() says what they hold. */
-typedef enum pl_dtype { PL_F32, PL_BF16, PL_F16, PL_I32, PL_U8, PL_TF32 } pl_dtype;
-
-/* Bytes of an element. In the header, so that a plug-in backend needs no symbol of the program. */
-static inline size_t pl_dtype_bytes(pl_dtype dtype)
-{
-    return dtype == PL_U8 ? 1 : dtype == PL_BF16 || dtype == PL_F16 ? 2 : 4;
-}
-
-static inline const char *pl_dtype_name(pl_dtype dtype)
-{
-    return dtype == PL_F32    ? "float32"
-           : dtype == PL_BF16 ? "bfloat16"
-           : dtype == PL_F16  ? "float16"
-           : dtype == PL_I32  ? "int32"
-           : dtype == PL_TF32 ? "tf32"
-                              : "uint8";
-}
-
-/* The element type of activations, keys and values when products are computed in `compute`. */
-static inline pl_dtype pl_dtype_storage(pl_dtype compute)
-{
-    return compute == PL_TF32 ? PL_F32 : compute;
-}
 
 /* Handles. Each belongs to the device it was created on and is released by that device's table. */
 typedef struct pl_device pl_device; /* one opened device */

@@ -110,7 +110,7 @@ static double heap_bytes(double rows, double bytes)
 static double states_bytes(const pl_plan *plan, const pl_plan_unit *unit, const sample *s, double rows, double tokens)
 {
     const pl_plan_model *m = &plan->models[unit->model];
-    double width = (double)m->checkpoint->config.C * (plan->spec->storage == PL_STORE_F32 ? 4 : 2), bytes = 0;
+    double width = (double)m->checkpoint->config.C * (plan->spec->storage == PL_F32 ? 4 : 2), bytes = 0;
     if (!unit->captures) return 0;
     for (size_t p = 0; p < PL_POSITIONS; p++) {
         if (!(plan->spec->positions & pl_positions[p].bit)) continue;

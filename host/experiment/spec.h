@@ -67,7 +67,7 @@ typedef struct pl_spec {
     size_t n_layers;
     const char **layers; /* "all", "default", "half", "last", "final_norm" or a number */
     unsigned positions;  /* mask of PL_POSITION_* (engine.h) */
-    pl_storage storage;
+    pl_dtype storage;
     size_t capture_items; /* rows whose states are kept; SIZE_MAX: all */
     pl_truncation truncation;
     uint64_t seed;

@@ -78,7 +78,7 @@ static pl_status write_rows(void *context, size_t layer, size_t first_row, size_
 }
 
 pl_status pl_states_file_open(pl_states_file *f, const char *path, pl_capture *capture, const pl_config *config,
-                              size_t n_requests, pl_storage storage)
+                              size_t n_requests, pl_dtype storage)
 {
     *f = (pl_states_file){.path = path,
                           .capture = capture,
@@ -90,12 +90,7 @@ pl_status pl_states_file_open(pl_states_file *f, const char *path, pl_capture *c
     bool all = capture->n_layers && capture->positions & PL_POSITION_ALL;
     if (!all && !capture->logits_last && !capture->logits_all) return PL_OK;
     PL_TRY(pl_new(&f->slabs, capture->n_layers + 1));
-    f->sink = (pl_sink){.context = f,
-                        .dtype = storage == PL_STORE_F16    ? PL_F16
-                                 : storage == PL_STORE_BF16 ? PL_BF16
-                                                            : PL_F32,
-                        .begin = begin_file,
-                        .rows = write_rows};
+    f->sink = (pl_sink){.context = f, .dtype = storage, .begin = begin_file, .rows = write_rows};
     capture->sink = &f->sink;
     return PL_OK;
 }
@@ -123,7 +118,7 @@ static pl_status absent_rows(uint8_t **out, const pl_request *requests, size_t n
 }
 
 pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const pl_request *requests,
-                          const size_t *layers, size_t L, size_t keep_rows, pl_storage storage, bool all)
+                          const size_t *layers, size_t L, size_t keep_rows, pl_dtype storage, bool all)
 {
     const struct {
         const char *name;

@@ -16,14 +16,14 @@ typedef struct pl_states_file {
     const char *path;
     const pl_capture *capture;
     size_t n_requests, L, C, V;
-    pl_storage storage;
+    pl_dtype storage;
     pl_unit_writer *writer; /* once the call has begun; the caller finishes or discards it */
     pl_slab **slabs;        /* [n_layers], then logits; NULL: not streamed */
 } pl_states_file;
 
 /* Makes capture->sink this file when the capture has anything to stream. path and capture are borrowed. */
 pl_status pl_states_file_open(pl_states_file *file, const char *path, pl_capture *capture, const pl_config *config,
-                              size_t n_requests, pl_storage storage);
+                              size_t n_requests, pl_dtype storage);
 /* The writer, new when nothing was streamed; from here on it is the caller's. */
 pl_status pl_states_file_writer(pl_states_file *file, pl_unit_writer **out);
 void pl_states_file_close(pl_states_file *file); /* takes {0}; discards a writer that nobody took */
@@ -31,6 +31,6 @@ void pl_states_file_close(pl_states_file *file); /* takes {0}; discards a writer
 /* Puts every captured position and layer of the results into the file, and the ranges of `all`. Rows from `keep_rows`
  * on keep their place and hold NaN. all: the capture holds position `all`. */
 pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const pl_request *requests,
-                          const size_t *layers, size_t L, size_t keep_rows, pl_storage storage, bool all);
+                          const size_t *layers, size_t L, size_t keep_rows, pl_dtype storage, bool all);
 
 #endif

@@ -65,7 +65,7 @@ static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, con
     pl_json_put_text(&b, "unit_id", unit->id);
     pl_json_put_text(&b, "numerics_key", numerics_key);
     pl_json_put_text(&b, "compute_type", pl_dtype_name(model->spec->compute));
-    pl_json_put_text(&b, "storage_type", pl_storage_name(plan->spec->storage));
+    pl_json_put_text(&b, "storage_type", pl_dtype_name(plan->spec->storage));
     pl_json_put_text(&b, "weights_digest", model->digest);
     pl_json_put_size(&b, "numerics_version", PL_NUMERICS_VERSION);
     pl_json_put_text(&b, "model_type", model->checkpoint->config.model_type);

@@ -184,8 +184,7 @@ done:
 /* Half types are read as they are and widened by us, everything else by HDF5. */
 static pl_status read_matrix(float *out, size_t n, hid_t dataset, const pl__input *in, const char *name)
 {
-    hid_t found = H5Dget_type(dataset), f16 = pl__hdf5_storage_type(PL_STORE_F16),
-          bf16 = pl__hdf5_storage_type(PL_STORE_BF16);
+    hid_t found = H5Dget_type(dataset), f16 = pl__hdf5_storage_type(PL_F16), bf16 = pl__hdf5_storage_type(PL_BF16);
     bool is_f16 = H5Tequal(found, f16) > 0, is_bf16 = H5Tequal(found, bf16) > 0;
     pl_status status;
     if (is_f16 || is_bf16) {

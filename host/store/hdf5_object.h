@@ -28,7 +28,7 @@ pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, .
 /* New types; close with H5Tclose. The text type is UTF-8 of variable length; bool is h5py's enum of FALSE and TRUE. */
 hid_t pl__hdf5_text_type(void);
 hid_t pl__hdf5_bool_type(void);
-hid_t pl__hdf5_storage_type(pl_storage storage);
+hid_t pl__hdf5_storage_type(pl_dtype storage);
 
 /* For qsort and bsearch over arrays of texts: by bytes. */
 int pl__by_text(const void *a, const void *b);
@@ -61,12 +61,12 @@ typedef struct pl__losses {
 /* float32 values [rows, width] in their storage type. A row with absent[row] set has no value, its NaN are not counted;
  * absent: [rows] or NULL. */
 pl_status pl__output_matrix(pl__losses *losses, hid_t parent, const char *name, const float *values, size_t rows,
-                            size_t width, pl_storage storage, const uint8_t *absent, const char *where);
+                            size_t width, pl_dtype storage, const uint8_t *absent, const char *where);
 /* The same matrix without values, to be filled by others: its losses are 0 for now. Close *dataset. */
 pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name, size_t rows, size_t width,
-                                  pl_storage storage, const char *where);
+                                  pl_dtype storage, const char *where);
 /* Other losses for a matrix that is there. */
-pl_status pl__output_set_losses(hid_t dataset, pl_storage storage, const pl__losses *losses, const char *where);
+pl_status pl__output_set_losses(hid_t dataset, pl_dtype storage, const pl__losses *losses, const char *where);
 /* /obs, or any data frame, as a group. */
 pl_status pl__output_frame(hid_t parent, const char *name, const pl_frame *frame, const char *where);
 

@@ -165,7 +165,7 @@ done:
 
 /* Converts and writes rows in blocks, so that memory stays small and the block stays in the cache. */
 static pl_status write_halves(size_t *n_over, hid_t dataset, hid_t type, const float *values, size_t rows, size_t width,
-                              pl_storage storage, const char *where)
+                              pl_dtype storage, const char *where)
 {
     size_t block_rows = width < BLOCK_ELEMENTS ? BLOCK_ELEMENTS / width : 1, block_elements;
     if (block_rows > rows) block_rows = rows;
@@ -177,8 +177,7 @@ static pl_status write_halves(size_t *n_over, hid_t dataset, hid_t type, const f
     for (size_t row = 0; row < rows && ok; row += block_rows) {
         size_t n = rows - row < block_rows ? rows - row : block_rows;
         const float *in = values + row * width;
-        *n_over +=
-            storage == PL_STORE_F16 ? pl_f16_from_f32(halves, in, n * width) : pl_bf16_from_f32(halves, in, n * width);
+        *n_over += storage == PL_F16 ? pl_f16_from_f32(halves, in, n * width) : pl_bf16_from_f32(halves, in, n * width);
         const hsize_t start[2] = {row, 0}, count[2] = {n, width};
         hid_t memory = H5Screate_simple(2, count, NULL);
         ok = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
@@ -200,31 +199,31 @@ static pl_status set_count(hid_t object, const char *name, size_t value, const c
     return ok ? PL_OK : pl__hdf5_fail(PL_E_INTERNAL, where, "cannot change attribute '%s'", name);
 }
 
-pl_status pl__output_set_losses(hid_t dataset, pl_storage storage, const pl__losses *losses, const char *where)
+pl_status pl__output_set_losses(hid_t dataset, pl_dtype storage, const pl__losses *losses, const char *where)
 {
-    if (storage != PL_STORE_F32) PL_TRY(set_count(dataset, "out_of_range", losses->n_over, where));
+    if (storage != PL_F32) PL_TRY(set_count(dataset, "out_of_range", losses->n_over, where));
     return set_count(dataset, "not_finite", losses->n_not_finite, where);
 }
 
 /* h5dump and some readers cannot tell the two half types apart: the type is said beside the losses. */
-static pl_status put_losses(hid_t dataset, pl_storage storage, const pl__losses *losses, const char *where)
+static pl_status put_losses(hid_t dataset, pl_dtype storage, const pl__losses *losses, const char *where)
 {
     const int64_t n_over = (int64_t)losses->n_over, n_not_finite = (int64_t)losses->n_not_finite;
-    if (storage != PL_STORE_F32) {
-        PL_TRY(pl__output_text(dataset, "storage_type", pl_storage_name(storage), where));
+    if (storage != PL_F32) {
+        PL_TRY(pl__output_text(dataset, "storage_type", pl_dtype_name(storage), where));
         PL_TRY(pl__output_number(dataset, "out_of_range", H5T_STD_I64LE, &n_over, where));
     }
     return pl__output_number(dataset, "not_finite", H5T_STD_I64LE, &n_not_finite, where);
 }
 
 /* In halves an infinity is what did not fit, counted as such. */
-static void count_not_finite(pl__losses *losses, const float *values, size_t rows, size_t width, pl_storage storage,
+static void count_not_finite(pl__losses *losses, const float *values, size_t rows, size_t width, pl_dtype storage,
                              const uint8_t *absent)
 {
     for (size_t row = 0; row < rows; row++) {
         const float *x = values + row * width;
         if (absent && absent[row]) continue;
-        size_t n = storage == PL_STORE_F32 ? pl_f32_count_not_finite(x, width) : pl_f32_count_nan(x, width);
+        size_t n = storage == PL_F32 ? pl_f32_count_not_finite(x, width) : pl_f32_count_nan(x, width);
         if (n > 0 && losses->n_not_finite == 0) losses->first_row = row;
         losses->n_not_finite += n;
     }
@@ -232,7 +231,7 @@ static void count_not_finite(pl__losses *losses, const float *values, size_t row
 
 /* A matrix without values, nor what is told of halves. */
 static pl_status create_matrix(hid_t *dataset, hid_t parent, const char *name, size_t rows, size_t width,
-                               pl_storage storage, const void *values, const char *where)
+                               pl_dtype storage, const void *values, const char *where)
 {
     const size_t dims[2] = {rows, width};
     size_t bytes;
@@ -246,7 +245,7 @@ static pl_status create_matrix(hid_t *dataset, hid_t parent, const char *name, s
 }
 
 pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name, size_t rows, size_t width,
-                                  pl_storage storage, const char *where)
+                                  pl_dtype storage, const char *where)
 {
     PL_TRY(create_matrix(dataset, parent, name, rows, width, storage, NULL, where));
     pl_status status = put_losses(*dataset, storage, &(pl__losses){0}, where);
@@ -258,10 +257,10 @@ pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name
 }
 
 pl_status pl__output_matrix(pl__losses *losses, hid_t parent, const char *name, const float *values, size_t rows,
-                            size_t width, pl_storage storage, const uint8_t *absent, const char *where)
+                            size_t width, pl_dtype storage, const uint8_t *absent, const char *where)
 {
     const size_t dims[2] = {rows, width};
-    const float *whole = storage == PL_STORE_F32 ? values : NULL;
+    const float *whole = storage == PL_F32 ? values : NULL;
     hid_t dataset, type;
     *losses = (pl__losses){.first_row = SIZE_MAX};
     PL_TRY(create_matrix(&dataset, parent, name, rows, width, storage, whole, where));

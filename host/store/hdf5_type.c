@@ -50,11 +50,11 @@ hid_t pl__hdf5_bool_type(void)
     return type;
 }
 
-hid_t pl__hdf5_storage_type(pl_storage storage)
+hid_t pl__hdf5_storage_type(pl_dtype storage)
 {
     hid_t type = H5Tcopy(H5T_IEEE_F32LE);
-    if (storage == PL_STORE_F32 || type < 0) return type;
-    size_t exponent_bits = storage == PL_STORE_F16 ? 5 : 8, mantissa_bits = 15 - exponent_bits;
+    if (storage == PL_F32 || type < 0) return type;
+    size_t exponent_bits = storage == PL_F16 ? 5 : 8, mantissa_bits = 15 - exponent_bits;
     size_t bias = ((size_t)1 << (exponent_bits - 1)) - 1;
     /* In this order: HDF5 refuses a size that the fields do not fit in at that moment. */
     if (H5Tset_fields(type, 15, mantissa_bits, exponent_bits, 0, mantissa_bits) < 0 || H5Tset_precision(type, 16) < 0 ||

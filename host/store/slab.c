@@ -6,7 +6,7 @@
 
 #include "base/half.h"
 
-pl_status pl__slab_create(pl_slab **out, hid_t parent, const char *name, size_t rows, size_t width, pl_storage storage,
+pl_status pl__slab_create(pl_slab **out, hid_t parent, const char *name, size_t rows, size_t width, pl_dtype storage,
                           pl__disk *disk, const char *where)
 {
     pl_slab *slab;
@@ -41,9 +41,9 @@ static void count_not_finite(pl_slab *slab, size_t first_row, size_t n, const vo
     for (size_t r = 0; r < n; r++) {
         const float *floats = (const float *)data + r * slab->width;
         const uint16_t *halves = (const uint16_t *)data + r * slab->width;
-        size_t count = slab->storage == PL_STORE_F32   ? pl_f32_count_not_finite(floats, slab->width)
-                       : slab->storage == PL_STORE_F16 ? pl_f16_count_nan(halves, slab->width)
-                                                       : pl_bf16_count_nan(halves, slab->width);
+        size_t count = slab->storage == PL_F32   ? pl_f32_count_not_finite(floats, slab->width)
+                       : slab->storage == PL_F16 ? pl_f16_count_nan(halves, slab->width)
+                                                 : pl_bf16_count_nan(halves, slab->width);
         if (!count) continue;
         atomic_fetch_add(&slab->n_not_finite, count);
         size_t row = first_row + r, first = slab->first_row;
@@ -56,10 +56,10 @@ pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data)
     if (n > slab->rows || first_row > slab->rows - n)
         return pl_fail(PL_E_INTERNAL, "%s: '%s': rows %zu..+%zu of %zu", slab->where, slab->name, first_row, n,
                        slab->rows);
-    size_t elements = n * slab->width, element = slab->storage == PL_STORE_F32 ? sizeof(float) : sizeof(uint16_t);
+    size_t elements = n * slab->width, element = slab->storage == PL_F32 ? sizeof(float) : sizeof(uint16_t);
     count_not_finite(slab, first_row, n, data);
-    if (slab->storage == PL_STORE_F16) atomic_fetch_add(&slab->n_over, pl_f16_clamp(data, elements));
-    if (slab->storage == PL_STORE_BF16) atomic_fetch_add(&slab->n_over, pl_bf16_clamp(data, elements));
+    if (slab->storage == PL_F16) atomic_fetch_add(&slab->n_over, pl_f16_clamp(data, elements));
+    if (slab->storage == PL_BF16) atomic_fetch_add(&slab->n_over, pl_bf16_clamp(data, elements));
     PL_TRY(pl__disk_write(slab->disk, slab->address + first_row * slab->width * element, data, elements * element));
     atomic_fetch_add(&slab->n_written, n);
     return PL_OK;

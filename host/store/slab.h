@@ -12,7 +12,7 @@ struct pl_slab {
     hid_t dataset;
     haddr_t address; /* of row 0 */
     size_t rows, width;
-    pl_storage storage;
+    pl_dtype storage;
     const char *where, *name;              /* name: owned */
     atomic_size_t n_written;               /* rows */
     atomic_size_t n_over;                  /* values that did not fit */
@@ -20,7 +20,7 @@ struct pl_slab {
 };
 
 /* A matrix of the file with its place and its attributes, but without its values. `where` and `disk` are borrowed. */
-pl_status pl__slab_create(pl_slab **out, hid_t parent, const char *name, size_t rows, size_t width, pl_storage storage,
+pl_status pl__slab_create(pl_slab **out, hid_t parent, const char *name, size_t rows, size_t width, pl_dtype storage,
                           pl__disk *disk, const char *where);
 /* All rows must be there. Sets what only the end knows, and returns it. */
 pl_status pl__slab_settle(const pl_slab *slab, pl__losses *losses);

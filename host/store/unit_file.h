@@ -13,17 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/dtype.h"
 #include "base/json.h"
 #include "store/frame.h"
 
 enum { PL_UNIT_FORMAT_VERSION = 2 };
 
-/* Storage type of states. The half types count the values that do not fit, infinities included: they are stored as the
- * largest finite value (+-65504 in float16) and the count is the attribute `out_of_range` of the data set and, summed,
- * of the file; never a silent infinity. */
-typedef enum pl_storage { PL_STORE_F32, PL_STORE_F16, PL_STORE_BF16 } pl_storage;
-const char *pl_storage_name(pl_storage storage); /* "float32", "float16", "bfloat16" */
-pl_status pl_storage_parse(pl_storage *out, const char *name);
+/* States are stored as PL_F32, PL_F16 or PL_BF16. The half types count the values that do not fit, infinities included:
+ * they are stored as the largest finite value (+-65504 in float16) and the count is the attribute `out_of_range` of the
+ * data set and, summed, of the file; never a silent infinity. */
 
 typedef struct pl_unit_writer pl_unit_writer;
 
@@ -35,7 +33,7 @@ pl_status pl_unit_put_obs(pl_unit_writer *w, const pl_frame *obs);
  * NaN (or, in float32, infinite) are counted: attribute `not_finite` of the data set and, summed, of the file; not in a
  * row with absent[row] set, which has no state (NULL: every row has one). */
 pl_status pl_unit_put_states(pl_unit_writer *w, const char *name, const float *values, size_t rows, size_t width,
-                             pl_storage storage, const uint8_t *absent);
+                             pl_dtype storage, const uint8_t *absent);
 /* /uns/plumb/loglik: natural-log probabilities of continuation tokens. Row r's choices are
  * choice_indptr[r]..choice_indptr[r+1], choice c's tokens are token_indptr[c]..token_indptr[c+1]. */
 typedef struct pl_loglik {
@@ -62,11 +60,11 @@ pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
 /* /uns/plumb/states_all/<layer> [tokens, C] float32 values: each distinct token once; row r of /obs reads the token
  * ranges ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once. */
 pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
-                                 pl_storage storage);
+                                 pl_dtype storage);
 /* A matrix whose values come later and from several threads: states_all, and the logits below. */
 typedef struct pl_slab pl_slab; /* the writer owns it, until it finishes or is discarded */
 pl_status pl_unit_reserve_states_all(pl_unit_writer *w, const char *layer, size_t tokens, size_t width,
-                                     pl_storage storage, pl_slab **out);
+                                     pl_dtype storage, pl_slab **out);
 pl_status pl_unit_reserve_logits(pl_unit_writer *w, size_t rows, size_t width, pl_slab **out);
 /* Rows first_row..first_row + n - 1, in the storage type; infinite halves are what did not fit and are changed in
  * `data`. Every row is written once before the writer finishes; different rows by any threads at once. */

@@ -29,23 +29,6 @@ struct pl_unit_writer {
     size_t n_slabs, slab_capacity;
 };
 
-static const char *const storage_names[] = {"float32", "float16", "bfloat16"};
-
-const char *pl_storage_name(pl_storage storage)
-{
-    return storage_names[storage];
-}
-
-pl_status pl_storage_parse(pl_storage *out, const char *name)
-{
-    for (size_t i = 0; i < sizeof storage_names / sizeof *storage_names; i++) {
-        if (strcmp(name, storage_names[i]) != 0) continue;
-        *out = (pl_storage)i;
-        return PL_OK;
-    }
-    return pl_fail(PL_E_INPUT, "storage type '%s': expected float32, float16 or bfloat16", name);
-}
-
 /* The frame without columns that AnnData wants as /var: X is absent, so there are no variables. */
 static pl_status put_var(pl_unit_writer *w)
 {
@@ -166,7 +149,7 @@ static void add_losses(pl_unit_writer *w, const char *name, const pl__losses *lo
 }
 
 static pl_status put_matrix(pl_unit_writer *w, hid_t parent, const char *name, const float *values, size_t rows,
-                            size_t width, pl_storage storage, const uint8_t *absent)
+                            size_t width, pl_dtype storage, const uint8_t *absent)
 {
     pl__losses losses = {0};
     pl_status status = pl__output_matrix(&losses, parent, name, values, rows, width, storage, absent, w->path);
@@ -175,7 +158,7 @@ static pl_status put_matrix(pl_unit_writer *w, hid_t parent, const char *name, c
 }
 
 pl_status pl_unit_put_states(pl_unit_writer *w, const char *name, const float *values, size_t rows, size_t width,
-                             pl_storage storage, const uint8_t *absent)
+                             pl_dtype storage, const uint8_t *absent)
 {
     PL_TRY(begin_rows(w, rows, name));
     return put_matrix(w, w->obsm, name, values, rows, width, storage, absent);
@@ -214,7 +197,7 @@ static pl_status put_labels(pl_unit_writer *w, hid_t group, const pl_labels *l)
     PL_TRY(pl__output_texts(group, "text", l->text, l->n, w->path));
     PL_TRY(put_list(w, group, "indptr", H5T_STD_U64LE, l->indptr, l->n + 1));
     PL_TRY(put_list(w, group, "ids", H5T_STD_I32LE, l->ids, (size_t)l->indptr[l->n]));
-    return put_matrix(w, group, "unembedding", l->unembedding, l->n, l->width, PL_STORE_F32, NULL);
+    return put_matrix(w, group, "unembedding", l->unembedding, l->n, l->width, PL_F32, NULL);
 }
 
 pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels)
@@ -234,14 +217,14 @@ static pl_status begin_states_all(pl_unit_writer *w)
 }
 
 pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
-                                 pl_storage storage)
+                                 pl_dtype storage)
 {
     PL_TRY(begin_states_all(w));
     return put_matrix(w, w->states_all, layer, values, tokens, width, storage, NULL);
 }
 
-static pl_status reserve(pl_unit_writer *w, hid_t parent, const char *name, size_t rows, size_t width,
-                         pl_storage storage, pl_slab **out)
+static pl_status reserve(pl_unit_writer *w, hid_t parent, const char *name, size_t rows, size_t width, pl_dtype storage,
+                         pl_slab **out)
 {
     PL_TRY(pl_grow(&w->slabs, &w->slab_capacity, w->n_slabs + 1));
     PL_TRY(step(w, pl__slab_create(out, parent, name, rows, width, storage, &w->disk, w->path)));
@@ -250,7 +233,7 @@ static pl_status reserve(pl_unit_writer *w, hid_t parent, const char *name, size
 }
 
 pl_status pl_unit_reserve_states_all(pl_unit_writer *w, const char *layer, size_t tokens, size_t width,
-                                     pl_storage storage, pl_slab **out)
+                                     pl_dtype storage, pl_slab **out)
 {
     PL_TRY(begin_states_all(w));
     return reserve(w, w->states_all, layer, tokens, width, storage, out);
@@ -259,7 +242,7 @@ pl_status pl_unit_reserve_states_all(pl_unit_writer *w, const char *layer, size_
 pl_status pl_unit_reserve_logits(pl_unit_writer *w, size_t rows, size_t width, pl_slab **out)
 {
     PL_TRY(begin(w));
-    return reserve(w, w->plumb, "logits", rows, width, PL_STORE_F32, out);
+    return reserve(w, w->plumb, "logits", rows, width, PL_F32, out);
 }
 
 pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
@@ -288,7 +271,7 @@ pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n
 pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows, size_t width)
 {
     PL_TRY(begin(w));
-    return put_matrix(w, w->plumb, "logits", values, rows, width, PL_STORE_F32, NULL);
+    return put_matrix(w, w->plumb, "logits", values, rows, width, PL_F32, NULL);
 }
 
 pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows)

@@ -23,7 +23,7 @@ typedef struct planted {
     size_t norm_draws;   /* draws before this one also have acc_norm: label 0 always */
     bool open;           /* with generate: there are no choices, answers are texts */
     bool other_numerics; /* the last unit was made by another device class */
-    pl_storage storage;  /* of states */
+    pl_dtype storage;    /* of states */
     bool absent;         /* a state that is NaN is one that is not there */
     size_t merged;       /* rows of each unit that are marked so */
     /* 0 or 1; 2: no label (generate only) */

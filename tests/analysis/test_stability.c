@@ -379,7 +379,7 @@ static float large_state(size_t item, size_t template, size_t draw, size_t d)
 static void test_beyond_range(void **state)
 {
     (void)state;
-    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = large_state, .storage = PL_STORE_F16};
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = large_state, .storage = PL_F16};
     pl_stability_table *t = table_of(&p);
     const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0);
     assert_true(isfinite(r->value) && r->n == 10 && strstr(r->note, "4 values of the units' states"));

@@ -168,7 +168,7 @@ static pl_status run(bench *b, int verb, const char *type, const char *path)
     pl_engine *engine;
     pl_results *results = NULL;
     pl_states_file file = {0};
-    pl_storage storage = PL_STORE_F32;
+    pl_dtype storage = PL_F32;
     if (verb == FORWARD) capture = (pl_capture){.n_layers = 1, .layers = &final_norm, .positions = PL_POSITION_LAST};
     if (verb == POSITIONS || verb == STATES) capture.positions = PL_POSITION_LAST | PL_POSITION_MEAN;
     if (verb == FILE_OF_STATES) capture.positions = PL_POSITION_ALL;

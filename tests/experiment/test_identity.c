@@ -33,7 +33,7 @@ static pl_identity example(void)
                          .n_layers = 3,
                          .layers = layers,
                          .positions = PL_POSITION_LAST | PL_POSITION_MEAN,
-                         .storage = PL_STORE_F32,
+                         .storage = PL_F32,
                          .capture_items = SIZE_MAX};
 }
 
@@ -110,7 +110,7 @@ static void every_field_changes_the_id(void **state)
     CHANGE(layers, other_layers);
     CHANGE(positions, PL_POSITION_LAST);
     CHANGE(positions, PL_POSITION_LAST | PL_POSITION_LABEL);
-    CHANGE(storage, PL_STORE_F16);
+    CHANGE(storage, PL_F16);
     CHANGE(capture_items, 800);
 }
 

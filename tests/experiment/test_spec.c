@@ -56,7 +56,7 @@ static void test_every_field(void **state)
     assert_true(s->arms[0].readouts[PL_READOUT_GENERATE] && s->arms[0].readouts[PL_READOUT_LOGLIKELIHOOD]);
     assert_false(s->arms[0].balance);
     assert_int_equal(s->positions, PL_POSITION_LAST | PL_POSITION_MEAN);
-    assert_int_equal(s->storage, PL_STORE_F16);
+    assert_int_equal(s->storage, PL_F16);
     assert_int_equal(s->capture_items, 800);
     assert_int_equal(s->truncation, PL_TRUNCATION_DROP_SHOTS);
     assert_int_equal(s->items, 50);

@@ -68,7 +68,7 @@ static void what_is_absent_is_not_counted(void **state)
             .n_requests = N, .n_layers = 2, .C = C, .last = last_of, .label = label_of, .mean = mean_of};
         pl_unit_writer *w = begin(path);
         pl_unit_losses losses;
-        OK(pl_states_write(w, &results, requests, layers, L, 3, PL_STORE_F32, false));
+        OK(pl_states_write(w, &results, requests, layers, L, 3, PL_F32, false));
         OK(pl_unit_count_losses(w, &losses));
         assert_int_equal(losses.n_not_finite, broken);
         assert_string_equal(losses.first, broken ? "mean.final_norm, row 2" : "");
@@ -112,14 +112,14 @@ static void a_file_is_made_once(void **state)
     pl_capture capture = {.n_layers = 1, .layers = layers, .positions = PL_POSITION_LAST};
     pl_states_file file;
     pl_unit_writer *w;
-    OK(pl_states_file_open(&file, path, &capture, &config, N, PL_STORE_F32));
+    OK(pl_states_file_open(&file, path, &capture, &config, N, PL_F32));
     assert_null(capture.sink);
     OK(pl_states_file_writer(&file, &w));
     pl_unit_discard(w);
     pl_states_file_close(&file);
 
     capture.positions = PL_POSITION_ALL;
-    OK(pl_states_file_open(&file, path, &capture, &config, N, PL_STORE_BF16));
+    OK(pl_states_file_open(&file, path, &capture, &config, N, PL_BF16));
     assert_non_null(capture.sink);
     assert_int_equal(capture.sink->dtype, PL_BF16);
     OK(capture.sink->begin(capture.sink->context, 3));

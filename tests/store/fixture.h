@@ -119,13 +119,13 @@ static inline pl_status put_sample(pl_unit_writer *w)
     PL_TRY(sample_obs(&obs));
     json_t *attributes = sample_attributes();
     pl_status status = pl_unit_put_obs(w, obs);
-    PL_KEEP(status, pl_unit_put_states(w, "last.05", values, ROWS, WIDTH, PL_STORE_F32, NULL));
-    PL_KEEP(status, pl_unit_put_states(w, "last.final_norm", large, ROWS, WIDTH, PL_STORE_F16, NULL));
-    PL_KEEP(status, pl_unit_put_states(w, "mean.00", values, ROWS, WIDTH, PL_STORE_BF16, NULL));
+    PL_KEEP(status, pl_unit_put_states(w, "last.05", values, ROWS, WIDTH, PL_F32, NULL));
+    PL_KEEP(status, pl_unit_put_states(w, "last.final_norm", large, ROWS, WIDTH, PL_F16, NULL));
+    PL_KEEP(status, pl_unit_put_states(w, "mean.00", values, ROWS, WIDTH, PL_BF16, NULL));
     PL_KEEP(status, pl_unit_put_loglik(w, &sample_loglik));
     PL_KEEP(status, pl_unit_put_labels(w, &labels));
     PL_KEEP(status, pl_unit_put_ranges(w, sample_ranges_indptr, ROWS, sample_ranges, 8));
-    PL_KEEP(status, pl_unit_put_states_all(w, "05", values, TOKENS, WIDTH, PL_STORE_F16));
+    PL_KEEP(status, pl_unit_put_states_all(w, "05", values, TOKENS, WIDTH, PL_F16));
     PL_KEEP(status, pl_unit_put_tokens(w, sample_tokens_indptr, ROWS, ids));
     PL_KEEP(status, pl_unit_put_logits(w, values, TOKENS, VOCABULARY));
     PL_KEEP(status, pl_unit_put_samples(w, sample_samples, ROWS));

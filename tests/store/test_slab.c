@@ -36,16 +36,16 @@ static float *make_values(bool wild)
 }
 
 /* As a device gives them: infinite where they do not fit. */
-static void *as_device(const float *values, pl_storage storage)
+static void *as_device(const float *values, pl_dtype storage)
 {
-    if (storage == PL_STORE_F32) {
+    if (storage == PL_F32) {
         float *copy = malloc(N * W * sizeof *copy);
         memcpy(copy, values, N * W * sizeof *copy);
         return copy;
     }
     uint16_t *halves = malloc(N * W * sizeof *halves);
-    const float limit = storage == PL_STORE_F16 ? 65520.0f : 3.39617752923046e38f;
-    if (storage == PL_STORE_F16)
+    const float limit = storage == PL_F16 ? 65520.0f : 3.39617752923046e38f;
+    if (storage == PL_F16)
         pl_f16_from_f32(halves, values, N * W);
     else
         pl_bf16_from_f32(halves, values, N * W);
@@ -107,7 +107,7 @@ static void filled_by_threads_is_put_whole(void **state)
 {
     (void)state;
     for (int wild = 0; wild < 2; wild++)
-        for (pl_storage storage = PL_STORE_F32; storage <= PL_STORE_BF16; storage++) {
+        for (pl_dtype storage = PL_F32; storage <= PL_F16; storage++) {
             char whole[PL_PATH_MAX], pieces[PL_PATH_MAX];
             float *values = make_values(wild);
             pl_unit_writer *w = begin(whole, "whole.h5");
@@ -123,7 +123,7 @@ static void filled_by_threads_is_put_whole(void **state)
                 share shares[THREADS];
                 char *data = as_device(values, storage);
                 for (size_t t = 0; t < THREADS; t++) {
-                    shares[t] = (share){slabs[i], data, W * (storage == PL_STORE_F32 ? 4 : 2), t, PL_OK};
+                    shares[t] = (share){slabs[i], data, W * (storage == PL_F32 ? 4 : 2), t, PL_OK};
                     assert_int_equal(pthread_create(&threads[t], NULL, fill, &shares[t]), 0);
                 }
                 for (size_t t = 0; t < THREADS; t++) {
@@ -146,7 +146,7 @@ static void what_is_wrong_is_refused(void **state)
     pl_slab *slab, *empty;
     pl_unit_writer *w = begin(path, "wrong.h5");
     OK(pl_unit_reserve_logits(w, 3, W, &slab));
-    OK(pl_unit_reserve_states_all(w, "00", 0, W, PL_STORE_F16, &empty));
+    OK(pl_unit_reserve_states_all(w, "00", 0, W, PL_F16, &empty));
     assert_int_equal(pl_slab_write(slab, 3, 1, row), PL_E_INTERNAL);
     assert_int_equal(pl_slab_write(slab, SIZE_MAX, 2, row), PL_E_INTERNAL);
     OK(pl_slab_write(slab, 2, 1, row));

@@ -38,7 +38,7 @@ static pl_status write_large(const char *path)
     for (size_t i = 0; i < (size_t)ROWS * C; i++) values[i] = (float)(i % 1000);
     pl_status status = pl_unit_create(&w, path);
     if (status == PL_OK) {
-        status = pl_unit_put_states(w, "last.00", values, ROWS, C, PL_STORE_F32, NULL);
+        status = pl_unit_put_states(w, "last.00", values, ROWS, C, PL_F32, NULL);
         if (status == PL_OK) status = put_sample(w);
         if (status == PL_OK)
             status = pl_unit_finish(w);

@@ -161,13 +161,13 @@ static void values_that_are_no_numbers_are_counted(void **state)
         OK(pl_unit_put_obs(w, obs));
         pl_frame_free(obs);
         if (bad == 1)
-            OK(pl_unit_put_states(w, "mean.03", broken, 3, 2, PL_STORE_F32, absent));
+            OK(pl_unit_put_states(w, "mean.03", broken, 3, 2, PL_F32, absent));
         else
-            OK(pl_unit_put_states(w, "mean.03", clean, 2, 2, PL_STORE_F32, NULL));
+            OK(pl_unit_put_states(w, "mean.03", clean, 2, 2, PL_F32, NULL));
         if (bad == 2) {
             float rows[6];
             memcpy(rows, broken, sizeof rows);
-            OK(pl_unit_reserve_states_all(w, "07", 3, 2, PL_STORE_F32, &slab));
+            OK(pl_unit_reserve_states_all(w, "07", 3, 2, PL_F32, &slab));
             OK(pl_slab_write(slab, 2, 1, rows + 4));
             OK(pl_slab_write(slab, 0, 2, rows));
         }
@@ -293,7 +293,7 @@ static void no_rows_come_back(void **state)
     OK(pl_frame_add(obs, &index, "_index", PL_COLUMN_TEXT));
     OK(pl_frame_add(obs, &index, "arm", PL_COLUMN_CATEGORY));
     OK(pl_unit_put_obs(w, obs));
-    OK(pl_unit_put_states(w, "last.00", NULL, 0, 4, PL_STORE_BF16, NULL));
+    OK(pl_unit_put_states(w, "last.00", NULL, 0, 4, PL_BF16, NULL));
     OK(pl_unit_put_tokens(w, &zero, 0, NULL));
     OK(pl_unit_finish(w));
     pl_frame_free(obs);
@@ -366,7 +366,7 @@ static void large_halves_come_back(void **state)
     OK(pl_frame_create(&obs, LARGE));
     OK(pl_frame_add(obs, &c, "_index", PL_COLUMN_TEXT));
     OK(pl_unit_put_obs(w, obs));
-    OK(pl_unit_put_states(w, "last.00", values, LARGE, C, PL_STORE_F16, NULL));
+    OK(pl_unit_put_states(w, "last.00", values, LARGE, C, PL_F16, NULL));
     OK(pl_unit_finish(w));
     pl_frame_free(obs);
     pl_unit_reader *r;
@@ -447,12 +447,12 @@ static void wrong_parts_are_refused(void **state)
     OK(pl_frame_set_text(obs, c, 0, "a"));
     OK(pl_unit_create(&w, path));
     OK(pl_unit_put_obs(w, obs));
-    assert_int_equal(pl_unit_put_states(w, "last.00", values, 2, 2, PL_STORE_F32, NULL), PL_E_INTERNAL);
-    assert_int_equal(pl_unit_put_states(w, "a/b", values, 1, WIDTH, PL_STORE_F32, NULL), PL_E_INPUT);
-    assert_int_equal(pl_unit_put_states(w, "..", values, 1, WIDTH, PL_STORE_F32, NULL), PL_E_INPUT);
-    OK(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_STORE_F32, NULL));
-    assert_int_equal(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_STORE_F32, NULL), PL_E_INTERNAL);
-    assert_int_equal(pl_unit_put_states(w, "last.01", values, SIZE_MAX / 2, 4, PL_STORE_F32, NULL), PL_E_INTERNAL);
+    assert_int_equal(pl_unit_put_states(w, "last.00", values, 2, 2, PL_F32, NULL), PL_E_INTERNAL);
+    assert_int_equal(pl_unit_put_states(w, "a/b", values, 1, WIDTH, PL_F32, NULL), PL_E_INPUT);
+    assert_int_equal(pl_unit_put_states(w, "..", values, 1, WIDTH, PL_F32, NULL), PL_E_INPUT);
+    OK(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_F32, NULL));
+    assert_int_equal(pl_unit_put_states(w, "last.00", values, 1, WIDTH, PL_F32, NULL), PL_E_INTERNAL);
+    assert_int_equal(pl_unit_put_states(w, "last.01", values, SIZE_MAX / 2, 4, PL_F32, NULL), PL_E_INTERNAL);
     pl_unit_discard(w);
 
     OK(pl_unit_create(&w, path));
@@ -466,10 +466,10 @@ static void wrong_parts_are_refused(void **state)
 static void storage_names_are_parsed(void **state)
 {
     (void)state;
-    pl_storage storage = PL_STORE_F32;
+    pl_dtype storage = PL_F32;
     OK(pl_storage_parse(&storage, "bfloat16"));
-    assert_int_equal(storage, PL_STORE_BF16);
-    assert_string_equal(pl_storage_name(PL_STORE_F16), "float16");
+    assert_int_equal(storage, PL_BF16);
+    assert_string_equal(pl_dtype_name(PL_F16), "float16");
     assert_int_equal(pl_storage_parse(&storage, "float8"), PL_E_INPUT);
 }
 
