@@ -56,6 +56,9 @@ static void print_summary(const pl_run_summary *s, double seconds)
     if (s->n_refused) fprintf(stderr, ", %zu left to another device", s->n_refused);
     if (s->n_elsewhere) fprintf(stderr, ", %zu in work in another process", s->n_elsewhere);
     fprintf(stderr, "; %s\n", duration);
+    if (s->folder.n_broken)
+        fprintf(stderr, "%zu damaged files were moved aside (*.broken-*) and made again; %s\n", s->folder.n_broken,
+                s->folder.first_broken);
     if (s->n_merged)
         fprintf(stderr, "%zu prompts share a token with their answer (column `merged` of /obs)\n", s->n_merged);
     if (s->n_not_finite)

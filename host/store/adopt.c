@@ -12,6 +12,7 @@
 
 #include "store/run_folder.h"
 #include "store/run_key.h"
+#include "store/unit_check.h"
 
 enum { COPY_BYTES = 1 << 20 };
 
@@ -68,8 +69,8 @@ static bool is_ours(const char *path, const char *numerics_key)
 }
 
 /* Takes the unit from one other run folder, when it has it. */
-static pl_status adopt_from(const char *units, const char *own_units, const char *unit_id, const char *numerics_key,
-                            bool *adopted)
+static pl_status adopt_from(const pl_run_folder *run, const char *units, const char *own_units, const char *unit_id,
+                            const char *numerics_key, bool *adopted)
 {
     char from[PL_PATH_MAX], to[PL_PATH_MAX];
     PL_TRY(pl_path(from, "%s/%s.h5", units, unit_id));
@@ -77,6 +78,11 @@ static pl_status adopt_from(const char *units, const char *own_units, const char
     /* The sidecar first: a unit never stands without it. */
     PL_TRY(pl_path(from, "%s/%s.json", units, unit_id));
     PL_TRY(pl_path(to, "%s/%s.json", own_units, unit_id));
+    /* Its bytes are read once: a damaged one is not handed on. One without a digest is believed. */
+    pl_unit_state state;
+    char reason[PL_PATH_MAX];
+    PL_TRY(pl_unit_check_intact(&state, reason, units, unit_id));
+    if (state == PL_UNIT_DAMAGED) return pl_run_folder_log(run, "unit %s is not adopted: %s", unit_id, reason);
     if (pl_file_exists(from)) PL_TRY(link_or_copy(from, to));
     PL_TRY(pl_path(from, "%s/%s.h5", units, unit_id));
     PL_TRY(pl_path(to, "%s/%s.h5", own_units, unit_id));
@@ -109,7 +115,7 @@ pl_status pl_run_folder_adopt(const pl_run_folder *run, const char *unit_id, con
         if (entries[i]->d_name[0] == '.') continue;
         status = pl_path(units, "%s/%s/units", run->results, entries[i]->d_name);
         if (status == PL_OK && pl_folder_exists(units) && !is_same_folder(units, own))
-            status = adopt_from(units, own, unit_id, numerics_key, adopted);
+            status = adopt_from(run, units, own, unit_id, numerics_key, adopted);
     }
     for (int i = 0; i < n; i++) free(entries[i]);
     free(entries);

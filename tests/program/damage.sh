@@ -30,7 +30,7 @@ mapfile -t units < <(ls "$run"/units/*.h5)
 truncate -s 4000 "${units[0]}"
 : >"${units[1]}"
 cp "$tmp/first/units/$(basename "${units[0]}")" "${units[2]}"
-check "run again mends them" go
+check "run again mends them, and says so" bash -c "$PLUMB run $tmp/e.yaml --quiet --device cpu --threads 1 --results $tmp/r 2>&1 >/dev/null | grep -q '^3 damaged files were moved aside'"
 check "with the same bytes" same_units "$tmp/first" "$run"
 for i in 0 1 2; do check "the broken file is kept, $i" test -e "${units[i]}.broken-1"; done
 check "the log has the reasons" test "$(grep -c 'broken: .*moved aside' "$run/log.txt")" -eq 3

@@ -329,6 +329,20 @@ static void units_are_adopted(void **state)
     assert_memory_equal(a.data, b.data, a.size);
     pl_bytes_free(&a);
     pl_bytes_free(&b);
+    /* With a flipped bit in its values, which no reader of the file can notice, it is not taken. */
+    assert_int_equal(unlink(mine), 0);
+    OK(pl_file_read(&a, path, 1 << 24));
+    const float known[] = {sample_value(6), sample_value(7)};
+    char *place = memmem(a.data, a.size, known, sizeof known);
+    assert_non_null(place);
+    for (int turn = 0; turn < 2; turn++) {
+        *place ^= 1;
+        OK(pl_file_replace(path, a.data, a.size));
+        OK(pl_run_folder_adopt(&run, unit, "", &adopted));
+        assert_int_equal(adopted, turn);
+        if (!turn) log_holds(&run, "is not adopted");
+    }
+    pl_bytes_free(&a);
     /* There already: nothing to adopt. */
     OK(pl_run_folder_adopt(&run, unit, "", &adopted));
     assert_false(adopted);
