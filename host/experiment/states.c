@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "experiment/finite.h"
+#include "experiment/spec.h"
 
 static int ascending(const void *a, const void *b)
 {
@@ -117,30 +118,32 @@ static pl_status absent_rows(uint8_t **out, const pl_request *requests, size_t n
     return PL_OK;
 }
 
+/* [n_layers][n_requests, C]; NULL: not captured, or not kept by request. */
+static float **states_at(const pl_results *results, unsigned position)
+{
+    return position == PL_POSITION_LAST    ? results->last
+           : position == PL_POSITION_LABEL ? results->label
+           : position == PL_POSITION_MEAN  ? results->mean
+                                           : NULL;
+}
+
 pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const pl_request *requests,
                           const size_t *layers, size_t L, size_t keep_rows, pl_dtype storage, bool all)
 {
-    const struct {
-        const char *name;
-        unsigned position;
-        float **values;
-    } positions[] = {{"last", PL_POSITION_LAST, results->last},
-                     {"label", PL_POSITION_LABEL, results->label},
-                     {"mean", PL_POSITION_MEAN, results->mean}};
     size_t C = results->C, n = results->n_requests;
     char layer[24], name[48];
-    for (size_t p = 0; p < sizeof positions / sizeof *positions; p++) {
+    for (size_t p = 0; p < PL_POSITIONS; p++) {
+        float **states = states_at(results, pl_positions[p].bit);
         uint8_t *absent;
-        if (!positions[p].values) continue;
-        PL_TRY(absent_rows(&absent, requests, n, keep_rows, positions[p].position));
+        if (!states) continue;
+        PL_TRY(absent_rows(&absent, requests, n, keep_rows, pl_positions[p].bit));
         pl_status status = PL_OK;
         for (size_t l = 0; l < results->n_layers && status == PL_OK; l++) {
-            float *values = positions[p].values[l];
             for (size_t i = keep_rows; i < n; i++)
-                for (size_t c = 0; c < C; c++) values[i * C + c] = NAN;
+                for (size_t c = 0; c < C; c++) states[l][i * C + c] = NAN;
             layer_name(layer, layers[l], L);
-            snprintf(name, sizeof name, "%s.%s", positions[p].name, layer);
-            status = pl_unit_put_states(writer, name, values, n, C, storage, absent);
+            snprintf(name, sizeof name, "%s.%s", pl_positions[p].name, layer);
+            status = pl_unit_put_states(writer, name, states[l], n, C, storage, absent);
         }
         free(absent);
         PL_TRY(status);

@@ -57,11 +57,9 @@ typedef struct pl_labels {
     float *unembedding; /* [n, C]: the row of the vocabulary head for the label's first token */
 } pl_labels;
 pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
-/* /uns/plumb/states_all/<layer> [tokens, C] float32 values: each distinct token once; row r of /obs reads the token
- * ranges ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The ranges are put once. */
-pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
-                                 pl_dtype storage);
-/* A matrix whose values come later and from several threads: states_all, and the logits below. */
+/* Matrices whose values come later and from several threads. /uns/plumb/states_all/<layer> [tokens, C]: each distinct
+ * token once; row r of /obs reads the token ranges ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The
+ * ranges are put once. /uns/plumb/logits [rows, V]: what `extract` adds. */
 typedef struct pl_slab pl_slab; /* the writer owns it, until it finishes or is discarded */
 pl_status pl_unit_reserve_states_all(pl_unit_writer *w, const char *layer, size_t tokens, size_t width,
                                      pl_dtype storage, pl_slab **out);
@@ -71,9 +69,8 @@ pl_status pl_unit_reserve_logits(pl_unit_writer *w, size_t rows, size_t width, p
 pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data);
 pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
                              size_t n_ranges);
-/* /uns/plumb/tokens (CSR ids over rows) and /uns/plumb/logits [rows, V]: what `extract` adds. */
+/* /uns/plumb/tokens (CSR ids over rows): what `extract` adds. */
 pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const int32_t *ids);
-pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows, size_t width);
 /* /uns/plumb/samples: one JSON text a row of /obs (doc, target, arguments, resps): lm-eval's samples without a model.
  */
 pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows);
@@ -103,7 +100,7 @@ pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const ch
 pl_status pl_unit_get_states(const pl_unit_reader *r, const char *name, float **values, size_t *rows, size_t *width);
 pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out);
 pl_status pl_unit_get_labels(const pl_unit_reader *r, pl_arena *arena, pl_labels *out);
-/* What put_states_all, put_ranges, put_tokens and put_logits wrote; the caller frees *values. */
+/* What stands in states_all, tokens and logits; the caller frees *values. */
 pl_status pl_unit_get_states_all(const pl_unit_reader *r, const char *layer, float **values, size_t *tokens,
                                  size_t *width);
 pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, uint64_t **ranges,

@@ -216,13 +216,6 @@ static pl_status begin_states_all(pl_unit_writer *w)
     return w->states_all >= 0 ? PL_OK : put_group(w, &w->states_all, w->plumb, "states_all");
 }
 
-pl_status pl_unit_put_states_all(pl_unit_writer *w, const char *layer, const float *values, size_t tokens, size_t width,
-                                 pl_dtype storage)
-{
-    PL_TRY(begin_states_all(w));
-    return put_matrix(w, w->states_all, layer, values, tokens, width, storage, NULL);
-}
-
 static pl_status reserve(pl_unit_writer *w, hid_t parent, const char *name, size_t rows, size_t width, pl_dtype storage,
                          pl_slab **out)
 {
@@ -266,12 +259,6 @@ pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n
     if (status == PL_OK) status = put_list(w, group, "ids", H5T_STD_I32LE, ids, (size_t)indptr[n_rows]);
     H5Gclose(group);
     return step(w, status);
-}
-
-pl_status pl_unit_put_logits(pl_unit_writer *w, const float *values, size_t rows, size_t width)
-{
-    PL_TRY(begin(w));
-    return put_matrix(w, w->plumb, "logits", values, rows, width, PL_F32, NULL);
 }
 
 pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t n_rows)

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "store/unit_file.h"
 
 #define OK(call) assert_ok((call), #call, __FILE__, __LINE__)
@@ -125,9 +126,14 @@ static inline pl_status put_sample(pl_unit_writer *w)
     PL_KEEP(status, pl_unit_put_loglik(w, &sample_loglik));
     PL_KEEP(status, pl_unit_put_labels(w, &labels));
     PL_KEEP(status, pl_unit_put_ranges(w, sample_ranges_indptr, ROWS, sample_ranges, 8));
-    PL_KEEP(status, pl_unit_put_states_all(w, "05", values, TOKENS, WIDTH, PL_F16));
+    pl_slab *all, *logits;
+    uint16_t halves[TOKENS * WIDTH];
+    pl_f16_from_f32(halves, values, TOKENS * WIDTH);
+    PL_KEEP(status, pl_unit_reserve_states_all(w, "05", TOKENS, WIDTH, PL_F16, &all));
+    PL_KEEP(status, pl_slab_write(all, 0, TOKENS, halves));
     PL_KEEP(status, pl_unit_put_tokens(w, sample_tokens_indptr, ROWS, ids));
-    PL_KEEP(status, pl_unit_put_logits(w, values, TOKENS, VOCABULARY));
+    PL_KEEP(status, pl_unit_reserve_logits(w, TOKENS, VOCABULARY, &logits));
+    PL_KEEP(status, pl_slab_write(logits, 0, TOKENS, values));
     PL_KEEP(status, pl_unit_put_samples(w, sample_samples, ROWS));
     PL_KEEP(status, pl_unit_put_config(w, "{\"arm\":\"prompt\",\"k\":2}", attributes));
     json_decref(attributes);

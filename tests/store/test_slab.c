@@ -103,37 +103,63 @@ static void same_files(const char *a, const char *b)
     pl_bytes_free(&y);
 }
 
+/* Writes a matrix in pieces by threads, or by one call. */
+static void put(pl_slab *slab, const float *values, pl_dtype storage, bool whole)
+{
+    char *data = as_device(values, storage);
+    pthread_t threads[THREADS];
+    share shares[THREADS];
+    if (whole) OK(pl_slab_write(slab, 0, N, data));
+    for (size_t t = 0; t < THREADS && !whole; t++) {
+        shares[t] = (share){slab, data, W * pl_dtype_bytes(storage), t, PL_OK};
+        assert_int_equal(pthread_create(&threads[t], NULL, fill, &shares[t]), 0);
+    }
+    for (size_t t = 0; t < THREADS && !whole; t++) {
+        pthread_join(threads[t], NULL);
+        assert_int_equal(shares[t].status, PL_OK);
+    }
+    free(data);
+}
+
+/* The largest finite value of the type where a value is beyond it, the nearest one elsewhere. */
+static void holds(const char *path, const char *layer, const float *values, pl_dtype storage)
+{
+    pl_unit_reader *r;
+    float *found, *expected = malloc(N * W * sizeof *expected);
+    uint16_t *halves = malloc(N * W * sizeof *halves);
+    size_t rows, width;
+    memcpy(expected, values, N * W * sizeof *expected);
+    if (storage == PL_F16) pl_f16_from_f32(halves, values, N * W), pl_f32_from_f16(expected, halves, N * W);
+    if (storage == PL_BF16) pl_bf16_from_f32(halves, values, N * W), pl_f32_from_bf16(expected, halves, N * W);
+    OK(pl_unit_open(&r, path));
+    OK(pl_unit_get_states_all(r, layer, &found, &rows, &width));
+    assert_true(rows == N && width == W);
+    assert_memory_equal(found, expected, N * W * sizeof *found);
+    pl_unit_close(r);
+    free(found);
+    free(expected);
+    free(halves);
+}
+
 static void filled_by_threads_is_put_whole(void **state)
 {
     (void)state;
+    const pl_dtype storages[] = {PL_F32, PL_F16, PL_BF16};
     for (int wild = 0; wild < 2; wild++)
-        for (pl_dtype storage = PL_F32; storage <= PL_F16; storage++) {
-            char whole[PL_PATH_MAX], pieces[PL_PATH_MAX];
+        for (size_t s = 0; s < 3; s++) {
+            char paths[2][PL_PATH_MAX];
             float *values = make_values(wild);
-            pl_unit_writer *w = begin(whole, "whole.h5");
-            OK(pl_unit_put_states_all(w, "00", values, N, W, storage));
-            OK(pl_unit_put_states_all(w, "01", values, N, W, storage));
-            end(w);
-            w = begin(pieces, "pieces.h5");
-            pl_slab *slabs[2];
-            OK(pl_unit_reserve_states_all(w, "00", N, W, storage, &slabs[0]));
-            OK(pl_unit_reserve_states_all(w, "01", N, W, storage, &slabs[1]));
-            for (size_t i = 0; i < 2; i++) {
-                pthread_t threads[THREADS];
-                share shares[THREADS];
-                char *data = as_device(values, storage);
-                for (size_t t = 0; t < THREADS; t++) {
-                    shares[t] = (share){slabs[i], data, W * (storage == PL_F32 ? 4 : 2), t, PL_OK};
-                    assert_int_equal(pthread_create(&threads[t], NULL, fill, &shares[t]), 0);
-                }
-                for (size_t t = 0; t < THREADS; t++) {
-                    pthread_join(threads[t], NULL);
-                    assert_int_equal(shares[t].status, PL_OK);
-                }
-                free(data);
+            for (size_t whole = 0; whole < 2; whole++) {
+                pl_unit_writer *w = begin(paths[whole], whole ? "whole.h5" : "pieces.h5");
+                pl_slab *slabs[2];
+                OK(pl_unit_reserve_states_all(w, "00", N, W, storages[s], &slabs[0]));
+                OK(pl_unit_reserve_states_all(w, "01", N, W, storages[s], &slabs[1]));
+                for (size_t i = 0; i < 2; i++) put(slabs[i], values, storages[s], whole);
+                end(w);
+                holds(paths[whole], "00", values, storages[s]);
+                holds(paths[whole], "01", values, storages[s]);
             }
-            end(w);
-            same_files(whole, pieces);
+            same_files(paths[0], paths[1]);
             free(values);
         }
 }
