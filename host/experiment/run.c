@@ -218,6 +218,18 @@ static pl_status report_not_finite(runner *r, const pl_plan_unit *unit, const pl
     return pl_run_folder_log(&s->folder, "unit %s: WARNING: %s", unit->id, text);
 }
 
+/* What the items' states do not show: those of all tokens. */
+static pl_status report_losses(runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost)
+{
+    char line[512];
+    if (!cost->losses.n_not_finite || cost->n_states_not_finite) return PL_OK;
+    snprintf(line, sizeof line,
+             "WARNING: unit %s, template %s: %zu values of its states are NaN or infinite (first: %s)", unit->id,
+             unit->template->name, cost->losses.n_not_finite, cost->losses.first);
+    say(r, line);
+    return pl_run_folder_log(&r->summary->folder, "%s", line);
+}
+
 static pl_status compute(runner *r, const pl_plan_unit *unit)
 {
     char path[PL_PATH_MAX];
@@ -228,6 +240,7 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     PL_TRY(run_ahead(r, unit, path, &cost));
     PL_TRY(write_sidecar(r, unit, &cost, pl_clock_s() - start));
     PL_TRY(report_not_finite(r, unit, &cost));
+    PL_TRY(report_losses(r, unit, &cost));
     r->summary->n_computed++;
     r->summary->n_merged += cost.n_merged;
     r->computing_s += pl_clock_s() - start;

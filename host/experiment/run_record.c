@@ -161,6 +161,8 @@ static void put_counts(pl_json_builder *b, const pl_unit_cost *c)
     pl_json_put_size(b, "items_shots_set_aside", c->n_set_aside);
     pl_json_put_size(b, "items_not_finite", c->n_not_finite);
     pl_json_put_size(b, "items_states_not_finite", c->n_states_not_finite);
+    pl_json_put_size(b, "values_not_finite", c->losses.n_not_finite);
+    pl_json_put_size(b, "values_out_of_range", c->losses.n_over);
     pl_json_put_size(b, "tokens_in_requests", c->tokens_in_requests);
     pl_json_put_size(b, "tokens_computed", c->tokens_computed);
     pl_json_put_size(b, "tokens_generated", c->generated_tokens);

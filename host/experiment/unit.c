@@ -80,7 +80,7 @@ done:
 
 static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
                             const pl_results *results, const pl_request *requests, const char *numerics_key,
-                            pl_states_file *file)
+                            pl_states_file *file, pl_unit_losses *losses)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     pl_unit_writer *writer = NULL;
@@ -93,6 +93,7 @@ static pl_status write_unit(const pl__items *items, const pl_plan *plan, const p
                                 plan->spec->capture_items, plan->spec->storage,
                                 plan->spec->positions & PL_POSITION_ALL));
     PL_GOTO(status, failed, write_config(plan, unit, numerics_key, writer));
+    PL_GOTO(status, failed, pl_unit_count_losses(writer, losses));
     return pl_unit_finish(writer);
 failed:
     pl_unit_discard(writer);
@@ -180,7 +181,7 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_pro
     count_not_finite(cost, items, &plan->models[unit->model], results, requests);
     PL_GOTO(status, done, refuse_nothing_finite(plan, unit, cost, items));
     start = pl_clock_s();
-    PL_GOTO(status, done, write_unit(items, plan, unit, results, requests, numerics_key, &file));
+    PL_GOTO(status, done, write_unit(items, plan, unit, results, requests, numerics_key, &file, &cost->losses));
     cost->write_s = pl_clock_s() - start;
     cost->n_items = items->n;
     cost->n_skipped = items->n_skipped;

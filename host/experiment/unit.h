@@ -3,6 +3,7 @@
 #define PLUMB_EXPERIMENT_UNIT_H
 
 #include "experiment/encode.h"
+#include "store/unit_file.h"
 
 /* What a unit cost; goes into its sidecar. */
 typedef struct pl_unit_cost {
@@ -12,6 +13,7 @@ typedef struct pl_unit_cost {
     /* Items without a prediction (a log-likelihood or logit is NaN or infinite), items with such a value in a captured
      * state, the first of either, and the layer (0..L+1) where its states begin to be so; SIZE_MAX: none, not known. */
     size_t n_not_finite, n_states_not_finite, first_not_finite, layer_not_finite;
+    pl_unit_losses losses; /* values of all stored states, also of position `all` */
 } pl_unit_cost;
 
 /* A unit's prompts, built and encoded: what the engine is asked. Any thread may make them. */

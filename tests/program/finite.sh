@@ -98,4 +98,19 @@ fi
 "$PLUMB" run "$tmp/all-experiment.yaml" --results "$tmp/r2" --device cpu --quiet >/dev/null 2>"$tmp/errors"
 status=$?
 check "a unit without a finite item fails" test $status -eq 3
+# States of all tokens, which no item's row shows: counted as they are written.
+check "states of all tokens are stored" "$PLUMB" run "$tmp/d-experiment.yaml" "capture.positions=[all]" name=every --results "$tmp/every" --device cpu --quiet
+every=$(run_of "$tmp/every")
+check "the log counts their values" grep -q 'values of its states are NaN or infinite (first: 00, row ' "$every/log.txt"
+check "so do the unit files and their sidecars" $python - "$every" <<'P'
+import glob, json, sys, h5py
+paths = glob.glob(sys.argv[1] + "/units/*.h5")
+assert paths
+for path in paths:
+    with h5py.File(path) as f:
+        total = int(f["uns/plumb/not_finite"][()])
+        parts = [d.attrs["not_finite"] for d in f["uns/plumb/states_all"].values() if "not_finite" in d.attrs]
+        assert total > 0 and total == sum(parts), (path, total, parts)
+    assert json.load(open(path[:-3] + ".json"))["values_not_finite"] == total
+P
 exit $((failures > 0))
