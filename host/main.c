@@ -1,7 +1,43 @@
 /* Picks the verb; the only place that ends the process. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/status.h"
 #include "cli/cli.h"
+
+/* A closed stdin, stdout or stderr is opened on nothing: otherwise the next file that is opened takes its number, and
+ * what is printed goes into that file. */
+static void open_standard_files(void)
+{
+    int fd;
+    do fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) close(fd);
+}
+
+/* Weights and data are mapped: reading past the end of a file that was cut short meanwhile is this signal. */
+static void say_bus_error(int signal)
+{
+    static const char text[] = "plumb: a file that is being read (weights or data) was cut short or cannot be read any "
+                               "more; copy it again and run the same command\n";
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)signal, (void)written;
+    _exit(1);
+}
 
 int main(int argc, char **argv)
 {
-    return pl_cli_main(argc, argv);
+    open_standard_files();
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of write(), with a message */
+    signal(SIGBUS, say_bus_error);
+    int code = pl_cli_main(argc, argv);
+    if (code ==
+        pl_status_exit_code(PL_E_INTERRUPTED)) { /* a shell stops its loop only for a program that SIGINT ended */
+        fflush(NULL);
+        signal(SIGINT, SIG_DFL);
+        raise(SIGINT);
+    }
+    return code;
 }

@@ -1,37 +1,89 @@
 #include "base/drain.h"
 
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 static void drain_signals(sigset_t *set)
 {
+    struct sigaction interrupt;
     sigemptyset(set);
     sigaddset(set, SIGUSR1);
     sigaddset(set, SIGTERM);
+    if (sigaction(SIGINT, NULL, &interrupt) == 0 && interrupt.sa_handler != SIG_IGN) sigaddset(set, SIGINT);
 }
 
-pl_status pl_drain_open(pl_drain *out)
+/* This thread alone takes SIGINT from now on: one is enough to end the process. */
+static void let_interrupts_through(void)
 {
-    *out = (pl_drain){.fd = -1};
     sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void *watch(void *context)
+{
+    pl_drain *drain = context;
+    struct pollfd watched[] = {{.fd = drain->stop, .events = POLLIN}, {.fd = drain->signals, .events = POLLIN}};
+    for (;;) {
+        struct signalfd_siginfo info;
+        if (poll(watched, 2, -1) < 0 && errno != EINTR) return NULL;
+        if (watched[0].revents) return NULL;
+        if (!watched[1].revents || read(drain->signals, &info, sizeof info) != (ssize_t)sizeof info) continue;
+        int none = 0;
+        if (!atomic_compare_exchange_strong(&drain->signal, &none, (int)info.ssi_signo)) continue;
+        if (drain->notice) drain->notice((int)info.ssi_signo);
+        let_interrupts_through();
+    }
+}
+
+pl_status pl_drain_open(pl_drain *out, void (*notice)(int signal))
+{
+    sigset_t set;
+    int error;
+    *out = (pl_drain){.signals = -1, .stop = -1, .notice = notice};
     drain_signals(&set);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0 || (out->fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC)) < 0)
-        return pl_fail(PL_E_IO, "signals: cannot watch SIGUSR1 and SIGTERM: %s", strerror(errno));
-    return PL_OK;
+    out->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    out->stop = eventfd(0, EFD_CLOEXEC);
+    error = out->signals < 0 || out->stop < 0 ? errno : pthread_sigmask(SIG_BLOCK, &set, &out->before);
+    if (error == 0) {
+        error = pthread_create(&out->thread, NULL, watch, out);
+        out->open = error == 0;
+        if (error) pthread_sigmask(SIG_SETMASK, &out->before, NULL);
+    }
+    if (error == 0) return PL_OK;
+    if (out->signals >= 0) close(out->signals);
+    if (out->stop >= 0) close(out->stop);
+    return pl_fail(PL_E_IO, "signals: cannot watch SIGUSR1, SIGTERM and SIGINT: %s", strerror(error));
 }
 
 bool pl_drain_requested(pl_drain *drain)
 {
-    struct signalfd_siginfo info;
-    if (!drain->requested && read(drain->fd, &info, sizeof info) == (ssize_t)sizeof info) drain->requested = true;
-    return drain->requested;
+    return atomic_load(&drain->signal) != 0;
+}
+
+pl_status pl_drain_status(pl_drain *drain)
+{
+    return atomic_load(&drain->signal) == SIGINT ? PL_E_INTERRUPTED : PL_E_DRAINED;
+}
+
+const char *pl_drain_state(pl_drain *drain)
+{
+    return pl_drain_status(drain) == PL_E_INTERRUPTED ? "interrupted" : "drained";
 }
 
 void pl_drain_close(pl_drain *drain)
 {
-    if (drain->fd >= 0) close(drain->fd);
-    drain->fd = -1;
+    const eventfd_t one = 1;
+    if (!drain->open) return;
+    drain->open = false;
+    eventfd_write(drain->stop, one);
+    pthread_join(drain->thread, NULL);
+    pthread_sigmask(SIG_SETMASK, &drain->before, NULL);
+    close(drain->signals);
+    close(drain->stop);
 }

@@ -1,22 +1,37 @@
-/* "Put me back in the queue": SIGUSR1 and SIGTERM ask a run to stop at the next unit (exit code 75).
+/* "Stop, and keep what is finished": SIGUSR1, SIGTERM and SIGINT (Ctrl-C) ask a run to stop at the next unit.
  *
- * The signals are blocked and read through a file descriptor, so there is no handler and no global flag. Open before
- * any thread is started: threads inherit the mask. */
+ * The signals are blocked and a thread reads them through a file descriptor, so there is no handler and no global flag.
+ * Open before any other thread is started: threads inherit the mask. After the first signal SIGINT has its own effect
+ * again, so that a second Ctrl-C ends the process at once. A process that was started with SIGINT ignored (in the
+ * background of a script) goes on ignoring it. */
 #ifndef PLUMB_BASE_DRAIN_H
 #define PLUMB_BASE_DRAIN_H
 
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/status.h"
 
 typedef struct pl_drain {
-    int fd;
-    bool requested;
+    int signals, stop; /* file descriptors */
+    bool open;
+    pthread_t thread;
+    sigset_t before;            /* the mask to go back to */
+    atomic_int signal;          /* the first that came; 0: none */
+    void (*notice)(int signal); /* called once, on the thread, as soon as the first signal is there; NULL: nobody */
 } pl_drain;
 
-pl_status pl_drain_open(pl_drain *out);
+/* The struct must not move until it is closed. */
+pl_status pl_drain_open(pl_drain *out, void (*notice)(int signal));
 /* True once a signal has come; never blocks. */
 bool pl_drain_requested(pl_drain *drain);
+/* What to end with: PL_E_INTERRUPTED after SIGINT, else PL_E_DRAINED ("put me back in the queue"). */
+pl_status pl_drain_status(pl_drain *drain);
+/* The word for it in status.json: "interrupted" or "drained". */
+const char *pl_drain_state(pl_drain *drain);
+/* From here on the signals do what they do to any process. Takes {0} and what is closed. */
 void pl_drain_close(pl_drain *drain);
 
 #endif

@@ -1,4 +1,6 @@
 /* plumb run: units, then (when the whole plan is there) the table, the CSV and lm-eval's files. */
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,19 +68,27 @@ static void print_summary(const pl_run_summary *s, double seconds)
                 s->first_not_finite);
 }
 
+/* At once, from the thread that waits for signals: a unit may take minutes. */
+static void say_interrupted(int signal)
+{
+    if (signal != SIGINT) return;
+    fprintf(stderr, "\ninterrupted: the unit at hand is finished first; Ctrl-C again ends at once (finished units are "
+                    "kept either way)\n");
+}
+
 pl_status pl_verb_run(const pl_arguments *arguments)
 {
     char results[PL_PATH_MAX];
     pl_run_options options;
     pl_run_summary summary;
-    pl_drain drain = {.fd = -1};
+    pl_drain drain = {0};
     pl_spec *spec = NULL;
     pl_status status;
     double start = pl_clock_s();
     PL_TRY(read_options(arguments, &options));
     PL_TRY(pl__results_folder(results, arguments));
     options.results = results;
-    PL_GOTO(status, done, pl_drain_open(&drain));
+    PL_GOTO(status, done, pl_drain_open(&drain, say_interrupted));
     options.drain = &drain;
     if (!options.quiet) options.say = say;
     PL_GOTO(status, done, pl_spec_read(&spec, arguments->words[0], arguments->words + 1, arguments->n_words - 1));
@@ -91,6 +101,12 @@ pl_status pl_verb_run(const pl_arguments *arguments)
                 summary.n_missing, summary.n_units);
         goto done;
     }
+    if (pl_drain_requested(&drain)) {
+        status = pl_fail(pl_drain_status(&drain), "%s: %s; every unit is there, run the same command again to analyse",
+                         summary.folder.path, pl_drain_state(&drain));
+        goto done;
+    }
+    pl_drain_close(&drain); /* the analysis ends at once, and is made again by the same command */
     PL_GOTO(status, done, pl__finish(&summary.folder, pl_argument_flag(arguments, PL_OPTION_JSON)));
 done:
     pl_spec_free(spec);

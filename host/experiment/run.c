@@ -299,12 +299,14 @@ static pl_status drained(const runner *r)
     char shard[64] = "";
     if (r->options->n_shards)
         snprintf(shard, sizeof shard, " --shard %zu/%zu", r->options->shard, r->options->n_shards);
-    PL_TRY(write_status(r, "drained", NULL));
-    PL_TRY(pl_run_folder_log(&s->folder, "drained by a signal"));
-    return pl_fail(PL_E_DRAINED,
-                   "stopped by a signal; %zu of %zu units are finished and kept; to go on: plumb run "
+    pl_drain *drain = r->options->drain;
+    PL_TRY(write_status(r, pl_drain_state(drain), NULL));
+    PL_TRY(pl_run_folder_log(&s->folder, "%s by a signal", pl_drain_state(drain)));
+    return pl_fail(pl_drain_status(drain),
+                   "%s by a signal; %zu of %zu units are finished and kept; to go on: plumb run "
                    "%s/experiment.yaml%s --device %s",
-                   s->n_found + s->n_adopted + s->n_computed, s->n_share, s->folder.path, shard, r->options->device);
+                   pl_drain_state(drain), s->n_found + s->n_adopted + s->n_computed, s->n_share, s->folder.path, shard,
+                   r->options->device);
 }
 
 static pl_status run_units(runner *r)

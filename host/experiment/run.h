@@ -34,8 +34,8 @@ typedef struct pl_run_summary {
     char first_not_finite[1024]; /* where the first of them is */
 } pl_run_summary;
 
-/* PL_OK when the share is done; PL_E_UNITS when some units failed or are another device's; PL_E_DRAINED after a signal.
- */
+/* PL_OK when the share is done; PL_E_UNITS when some units failed or are another device's; PL_E_DRAINED or
+ * PL_E_INTERRUPTED after a signal. */
 pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_run_options *options);
 
 #endif

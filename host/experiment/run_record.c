@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json_build.h"
+#include "base/process.h"
 #include "store/plan_file.h"
 
 /* ---- plan.json ---- */
@@ -121,13 +122,14 @@ pl_status pl_record_manifest(json_t **out, const pl_plan *plan)
 
 pl_status pl_record_state(json_t **out, const pl_run_state *state)
 {
-    char now[PL_TIME_TEXT], host[PL_HOST_NAME_MAX];
+    char now[PL_TIME_TEXT];
+    json_t *process;
     const pl_run_summary *s = state->summary;
     size_t done = s->n_found + s->n_adopted + s->n_computed;
     size_t left = s->n_share - done - s->n_failed - s->n_elsewhere - s->n_refused;
     pl_json_builder b;
     pl_time_text(now);
-    pl_host_name(host);
+    PL_TRY(pl_process_record(&process));
     pl_json_begin(&b);
     pl_json_put_text(&b, "state", state->state);
     pl_json_put_text(&b, "shard", state->shard);
@@ -145,8 +147,7 @@ pl_status pl_record_state(json_t **out, const pl_run_state *state)
     pl_json_put_real(&b, "seconds_left",
                      state->computed_cost > 0 ? state->computing_s * state->left_cost / state->computed_cost : 0.0);
     pl_json_put_text(&b, "updated", now);
-    pl_json_put_text(&b, "host", host);
-    pl_json_put_integer(&b, "pid", getpid());
+    pl_json_put(&b, "process", process);
     return pl_json_end(&b, out, "status.json");
 }
 
