@@ -32,6 +32,15 @@ void pl_time_text(char out[PL_TIME_TEXT])
     strftime(out, PL_TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
+double pl_time_age_s(const char *text)
+{
+    struct tm utc = {0};
+    const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &utc) : NULL;
+    if (!end || *end) return -1;
+    double age = difftime(time(NULL), timegm(&utc));
+    return age > 0 ? age : 0;
+}
+
 void pl_host_name(char out[PL_HOST_NAME_MAX])
 {
     if (gethostname(out, PL_HOST_NAME_MAX - 1) != 0) out[0] = 0;

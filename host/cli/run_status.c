@@ -1,0 +1,339 @@
+#include "cli/run_status.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/json_build.h"
+#include "base/process.h"
+#include "store/plan_file.h"
+
+enum { MAX_STATUS_BYTES = 1 << 20, SILENT_S = 1800 };
+
+/* The states of a run, by rank: with several processes the first that one of them is in counts. */
+static const struct {
+    const char *state, *next;
+} states[] = {
+    {"running", "it runs"},
+    {"done", "every unit is there and analysed"},
+    {"failed", "units failed: mend the cause and run the same command again, it computes what is missing"},
+    {"dead", "a process died: run the same command again, finished units are kept"},
+    {"interrupted", "stopped by Ctrl-C: run the same command again, it goes on"},
+    {"drained", "stopped by a signal: in Slurm it is back in the queue, else run the same command again"},
+    {"silent", "a process on another host gave no sign of life: look there, or run the same command again"},
+    {"incomplete", "run the same command again (without --shard): it computes what is missing, then analyses"},
+};
+enum { RUNNING, DONE, FAILED, INCOMPLETE = sizeof states / sizeof *states - 1 };
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+static long long number_of(const json_t *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static bool is(const char *text, const char *other)
+{
+    return strcmp(text, other) == 0;
+}
+
+static bool is_live(const char *state)
+{
+    return is(state, "running") || is(state, "starting") || is(state, "analysing");
+}
+
+/* ---- one process ---- */
+
+/* What is true now of a process that wrote `recorded`. */
+static const char *state_now(const json_t *process, const char *recorded, double silent_s, bool analysed)
+{
+    pl_life life = pl_process_life(json_object_get(process, "process"));
+    if (is_live(recorded)) {
+        if (life == PL_LIFE_DEAD) return "dead";
+        return life == PL_LIFE_UNKNOWN && !(silent_s >= 0 && silent_s < SILENT_S) ? "silent" : recorded;
+    }
+    if (is(recorded, "done") && life == PL_LIFE_ALIVE && !analysed && is(text_of(process, "shard"), ""))
+        return "analysing";
+    return recorded;
+}
+
+/* The process as the files tell it, with `recorded`, `state` and `silent_s`. */
+static pl_status judge(json_t **out, json_t *process, const char *path, bool analysed)
+{
+    pl_json_builder b;
+    const char *key, *recorded = text_of(process, "state");
+    json_t *value;
+    if (!json_is_object(process) || !*recorded)
+        return pl_fail(PL_E_INPUT, "%s: not the status of a process: 'state' is missing", path);
+    double silent_s = pl_time_age_s(text_of(process, "updated"));
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "state", state_now(process, recorded, silent_s, analysed));
+    pl_json_put_text(&b, "recorded", recorded);
+    if (silent_s >= 0)
+        pl_json_put_real(&b, "silent_s", silent_s);
+    else
+        pl_json_put_null(&b, "silent_s");
+    json_object_foreach(process, key, value)
+    {
+        if (!is(key, "state") && !is(key, "recorded") && !is(key, "silent_s")) pl_json_put_shared(&b, key, value);
+    }
+    return pl_json_end(&b, out, path);
+}
+
+static pl_status add(json_t *list, json_t *value)
+{
+    return json_array_append_new(list, value) == 0 ? PL_OK
+                                                   : pl_fail(PL_E_MEMORY, "out of memory while reading a status");
+}
+
+/* A file that cannot be read costs its own line. */
+static pl_status add_unreadable(json_t *list, const char *name)
+{
+    pl_json_builder b;
+    json_t *one;
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "file", name);
+    pl_json_put_text(&b, "message", pl_error_text());
+    PL_TRY(pl_json_end(&b, &one, name));
+    return add(list, one);
+}
+
+static pl_status read_process(const pl_run_folder *run, const char *name, bool analysed, json_t *processes,
+                              json_t *unreadable)
+{
+    char path[PL_PATH_MAX];
+    json_t *written = NULL, *process = NULL;
+    PL_TRY(pl_path(path, "%s/%s", run->path, name));
+    pl_status status = pl_json_read(&written, path, MAX_STATUS_BYTES);
+    if (status == PL_OK) status = judge(&process, written, path, analysed);
+    json_decref(written);
+    return status == PL_OK ? add(processes, process) : add_unreadable(unreadable, name);
+}
+
+static pl_status read_processes(const pl_run_folder *run, bool analysed, json_t *processes, json_t *unreadable)
+{
+    pl_status status = PL_OK;
+    struct dirent **names = NULL;
+    int n = scandir(run->path, &names, NULL, alphasort);
+    if (n < 0) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", run->path, strerror(errno));
+    for (int i = 0; i < n; i++) {
+        const char *name = names[i]->d_name;
+        size_t size = strlen(name);
+        bool ours = size >= 11 && strncmp(name, "status", 6) == 0 && is(name + size - 5, ".json") &&
+                    (size == 11 || name[6] == '-');
+        if (ours && status == PL_OK) status = read_process(run, name, analysed, processes, unreadable);
+        free(names[i]);
+    }
+    free(names);
+    return status;
+}
+
+/* ---- units ---- */
+
+typedef struct units {
+    size_t n, done, failed;
+    json_t *failures, *held;
+} units;
+
+static pl_status add_failure(units *u, const pl_plan_file *plan, const pl_planned_unit *unit, const char *path)
+{
+    pl_json_builder b;
+    json_t *written = NULL, *failure;
+    pl_status status = pl_json_read(&written, path, MAX_STATUS_BYTES);
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "unit", unit->id);
+    pl_json_put_text(&b, "model", plan->models[unit->model].name);
+    pl_json_put_text(&b, "task", plan->tasks[unit->task].name);
+    pl_json_put_text(&b, "template", unit->template_name);
+    pl_json_put_size(&b, "k", unit->k);
+    pl_json_put_text(&b, "message", status == PL_OK ? text_of(written, "message") : pl_error_text());
+    json_decref(written);
+    PL_TRY(pl_json_end(&b, &failure, path));
+    u->failed++;
+    return add(u->failures, failure);
+}
+
+/* A file units/<id>.owner (a file system without locks) keeps its unit for whoever it names. One of this host is taken
+ * over when its process is gone; of another host, only a person can tell. */
+static pl_status add_held(units *u, const pl_planned_unit *unit, const char *path)
+{
+    pl_json_builder b;
+    pl_bytes text = {0};
+    struct stat info;
+    json_t *one;
+    char host[PL_HOST_NAME_MAX];
+    pl_host_name(host);
+    if (stat(path, &info) != 0 || pl_file_read(&text, path, MAX_STATUS_BYTES) != PL_OK) return PL_OK; /* gone by now */
+    const char *owner = text.size ? (const char *)text.data : "";
+    size_t n = strcspn(owner, " \n");
+    pl_status status = PL_OK;
+    if (n != strlen(host) || strncmp(owner, host, n) != 0) {
+        pl_json_begin(&b);
+        pl_json_put_text(&b, "unit", unit->id);
+        pl_json_put_text(&b, "file", path);
+        pl_json_put_bytes(&b, "owner", owner, strcspn(owner, "\n"));
+        pl_json_put_real(&b, "age_s", difftime(time(NULL), info.st_mtime));
+        status = pl_json_end(&b, &one, path);
+        if (status == PL_OK) status = add(u->held, one);
+    }
+    pl_bytes_free(&text);
+    return status;
+}
+
+static pl_status read_unit(units *u, const pl_run_folder *run, const pl_plan_file *plan, const pl_planned_unit *unit)
+{
+    char path[PL_PATH_MAX], failed[PL_PATH_MAX], owner[PL_PATH_MAX];
+    PL_TRY(pl_run_folder_unit(path, run, unit->id));
+    if (pl_file_exists(path)) {
+        u->done++;
+        return PL_OK;
+    }
+    int stem = (int)(strlen(path) - strlen(".h5"));
+    PL_TRY(pl_path(failed, "%.*s.failed.json", stem, path));
+    PL_TRY(pl_path(owner, "%.*s.owner", stem, path));
+    if (pl_file_exists(failed)) PL_TRY(add_failure(u, plan, unit, failed));
+    return pl_file_exists(owner) ? add_held(u, unit, owner) : PL_OK;
+}
+
+static pl_status read_units(units *u, const pl_run_folder *run)
+{
+    pl_plan_file *plan = NULL;
+    pl_status status = PL_OK;
+    PL_TRY(pl_plan_file_read(&plan, run));
+    u->n = plan->n_units;
+    for (size_t i = 0; i < plan->n_units && status == PL_OK; i++) status = read_unit(u, run, plan, &plan->units[i]);
+    pl_plan_file_free(plan);
+    return status;
+}
+
+/* ---- the run ---- */
+
+static size_t state_of_run(const units *u, const json_t *processes, bool analysed)
+{
+    size_t i, best = INCOMPLETE;
+    const json_t *process;
+    json_array_foreach(processes, i, process)
+    {
+        const char *state = text_of(process, "state");
+        for (size_t s = 0; s < best; s++)
+            if (s != DONE && (is(state, states[s].state) || (s == RUNNING && is_live(state)))) best = s;
+    }
+    if (best == RUNNING) return RUNNING;
+    if (u->done == u->n) return analysed ? DONE : INCOMPLETE;
+    return u->failed ? FAILED : best == FAILED ? INCOMPLETE : best;
+}
+
+/* The rates of what runs, added; 0: nothing runs, or it has computed nothing yet. */
+static double rate_of(const json_t *processes)
+{
+    double rate = 0;
+    size_t i;
+    const json_t *process;
+    json_array_foreach(processes, i, process)
+    {
+        if (is_live(text_of(process, "state"))) rate += json_number_value(json_object_get(process, "units_per_s"));
+    }
+    return rate;
+}
+
+static void put_rate(pl_json_builder *b, const char *key, double value, bool known)
+{
+    if (known)
+        pl_json_put_real(b, key, value);
+    else
+        pl_json_put_null(b, key);
+}
+
+pl_status pl__run_status(json_t **out, const pl_run_folder *run)
+{
+    units u = {.failures = json_array(), .held = json_array()};
+    json_t *processes = json_array(), *unreadable = json_array();
+    char path[PL_PATH_MAX];
+    pl_json_builder b;
+    pl_status status;
+    *out = NULL;
+    PL_GOTO(status, done, pl_path(path, "%s/DONE", run->path));
+    bool analysed = pl_file_exists(path);
+    PL_GOTO(status, done, read_units(&u, run));
+    PL_GOTO(status, done, read_processes(run, analysed, processes, unreadable));
+    size_t state = state_of_run(&u, processes, analysed), left = u.n - u.done - u.failed;
+    double rate = rate_of(processes);
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "run", run->path);
+    pl_json_put_text(&b, "state", states[state].state);
+    pl_json_put_text(&b, "next", states[state].next);
+    pl_json_put_bool(&b, "analysed", analysed);
+    pl_json_put_size(&b, "units", u.n);
+    pl_json_put_size(&b, "done", u.done);
+    pl_json_put_size(&b, "failed", u.failed);
+    pl_json_put_size(&b, "left", left);
+    put_rate(&b, "units_per_s", rate, state == RUNNING);
+    put_rate(&b, "seconds_left", rate > 0 ? (double)left / rate : 0, state == RUNNING && rate > 0);
+    pl_json_put_shared(&b, "failures", u.failures);
+    pl_json_put_shared(&b, "held", u.held);
+    pl_json_put_shared(&b, "processes", processes);
+    pl_json_put_shared(&b, "unreadable", unreadable);
+    status = pl_json_end(&b, out, "the status");
+done:
+    json_decref(u.failures);
+    json_decref(u.held);
+    json_decref(processes);
+    json_decref(unreadable);
+    return status;
+}
+
+/* ---- as text ---- */
+
+static void print_process(FILE *out, const json_t *process)
+{
+    char left[32] = "", silent[32];
+    const char *state = text_of(process, "state"), *shard = text_of(process, "shard");
+    const json_t *who = json_object_get(process, "process");
+    double rate = json_number_value(json_object_get(process, "units_per_s"));
+    long long n = number_of(process, "units"), n_left = number_of(process, "left");
+    pl_duration_text(silent, json_number_value(json_object_get(process, "silent_s")));
+    fprintf(out, "  %s%s%s (pid %lld on %s%s): %lld of %lld units", state, *shard ? " " : "", shard,
+            number_of(who, "pid"), text_of(who, "host"), is(state, "dead") ? ", is gone" : "", n - n_left, n);
+    if (is_live(state)) {
+        pl_duration_text(left, rate > 0 ? (double)n_left / rate : -1);
+        fprintf(out, ", %.3g units/s, %s left", rate, left);
+    }
+    fprintf(out, ", last sign of life %s ago%s\n", silent,
+            is(state, "silent") ? " (of another host or container: whether it lives cannot be asked from here)" : "");
+}
+
+void pl__run_status_print(FILE *out, const json_t *status)
+{
+    size_t i;
+    const json_t *one, *left = json_object_get(status, "seconds_left");
+    char text[32];
+    fprintf(out, "%s: %lld of %lld units done, %lld failed, %lld left", text_of(status, "run"),
+            number_of(status, "done"), number_of(status, "units"), number_of(status, "failed"),
+            number_of(status, "left"));
+    if (json_is_number(left)) {
+        pl_duration_text(text, json_number_value(left));
+        fprintf(out, "; %.3g units/s, %s left", json_number_value(json_object_get(status, "units_per_s")), text);
+    }
+    fprintf(out, "%s\n", json_is_true(json_object_get(status, "analysed")) ? "; analysed" : "");
+    json_array_foreach(json_object_get(status, "processes"), i, one) print_process(out, one);
+    json_array_foreach(json_object_get(status, "unreadable"), i, one)
+        fprintf(out, "  %s cannot be read: %s\n", text_of(one, "file"), text_of(one, "message"));
+    json_array_foreach(json_object_get(status, "failures"), i, one)
+        fprintf(out, "  failed %s (%s, %s, %s, k %lld): %s\n", text_of(one, "unit"), text_of(one, "model"),
+                text_of(one, "task"), text_of(one, "template"), number_of(one, "k"), text_of(one, "message"));
+    json_array_foreach(json_object_get(status, "held"), i, one)
+    {
+        pl_duration_text(text, json_number_value(json_object_get(one, "age_s")));
+        fprintf(out, "  held %s for %s by '%s' (host, pid): if that process is gone, remove %s\n", text_of(one, "unit"),
+                text, text_of(one, "owner"), text_of(one, "file"));
+    }
+    fprintf(out, "%s: %s\n", text_of(status, "state"), text_of(status, "next"));
+}
