@@ -79,10 +79,13 @@ const char *pl_drain_state(pl_drain *drain)
 void pl_drain_close(pl_drain *drain)
 {
     const eventfd_t one = 1;
+    struct signalfd_siginfo late;
     if (!drain->open) return;
     drain->open = false;
     eventfd_write(drain->stop, one);
     pthread_join(drain->thread, NULL);
+    /* More of them, behind the first: they asked for what is being done, and must not end the process now. */
+    while (drain->signal && read(drain->signals, &late, sizeof late) == (ssize_t)sizeof late) continue;
     pthread_sigmask(SIG_SETMASK, &drain->before, NULL);
     close(drain->signals);
     close(drain->stop);
