@@ -12,6 +12,7 @@
 #include "base/content.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/nearest.h"
 
 /* What a hand-written file never reaches, and a hostile one must not exceed. */
 enum { MAX_BYTES = 4 * 1024 * 1024, MAX_NODES = 200000, MAX_DEPTH = 64 };
@@ -286,33 +287,12 @@ static const char *kind_name(const pl_yaml_node *node)
     return node->kind == PL_YAML_LIST ? "a list" : node->kind == PL_YAML_MAP ? "a map" : "a single value";
 }
 
-/* Levenshtein distance of two keys; "far" when either is longer than the rows held here. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    enum { LONGEST = 64 };
-    size_t n = strlen(a), m = strlen(b), row[LONGEST + 1];
-    if (n > LONGEST || m > LONGEST) return SIZE_MAX;
-    for (size_t j = 0; j <= m; j++) row[j] = j;
-    for (size_t i = 1; i <= n; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= m; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best) best = row[j] + 1;
-            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[m];
-}
-
 static pl_status unknown_key(const pl_yaml_node *key, const pl_yaml_key *known)
 {
     const char *nearest = NULL;
-    size_t least = strlen(key->text) > 3 ? 3 : 2; /* two letters of three are another word */
+    size_t least = strlen(key->text) > 3 ? PL_NEAR + 1 : PL_NEAR; /* two letters of three are another word */
     for (const pl_yaml_key *k = known; k->name; k++) {
-        size_t d = edit_distance(key->text, k->name);
+        size_t d = pl_edit_distance(key->text, k->name);
         if (d < least) {
             least = d;
             nearest = k->name;

@@ -1,4 +1,4 @@
-/* The command line: one table of verbs and options makes the parser and the help. */
+/* The command line: one table of verbs and options makes the parser, the help and the completion (verbs.h). */
 #ifndef PLUMB_CLI_CLI_H
 #define PLUMB_CLI_CLI_H
 
@@ -9,34 +9,37 @@
 #include "base/json.h"
 #include "base/status.h"
 
-/* id, name, value (NULL: a flag), help */
+/* id, name, value (NULL: a flag), its known words for completion ("@file" or "@folder": a path; NULL: any), help */
 #define PL_OPTION_TABLE(X)                                                                                             \
-    X(HELP, "help", NULL, "print this help")                                                                           \
-    X(JSON, "json", NULL, "print the result as JSON on standard output, and nothing else there")                       \
-    X(QUIET, "quiet", NULL, "no progress")                                                                             \
-    X(DEVICE, "device", "NAME", "cpu, cuda, cuda:<index> or auto (default): cuda if it opens, else cpu")               \
-    X(COMPUTE, "compute", "TYPE",                                                                                      \
+    X(HELP, "help", NULL, NULL, "print this help (also -h)")                                                           \
+    X(JSON, "json", NULL, NULL, "print the result as JSON on standard output, and nothing else there")                 \
+    X(QUIET, "quiet", NULL, NULL, "no progress")                                                                       \
+    X(DEVICE, "device", "NAME", "cpu cuda auto",                                                                       \
+      "cpu, cuda, cuda:<index> or auto (default): cuda if it opens, else cpu")                                         \
+    X(COMPUTE, "compute", "TYPE", "float32 bf16 fp16 tf32",                                                            \
       "type of products: float32, bf16, fp16, tf32, where the device has it (default: float32)")                       \
-    X(THREADS, "threads", "N", "CPU threads (default: all this process may use)")                                      \
-    X(RESULTS, "results", "DIR", "folder that holds run folders (default: results)")                                   \
-    X(SHARD, "shard", "I/N", "only the units of share I of N, I from 0 (for job arrays)")                              \
-    X(BATCH_TOKENS, "batch-tokens", "N", "tokens of a packed batch (changes speed, never a result)")                   \
-    X(NO_SHARING, "no-sharing", NULL, "compute shared prefixes again each time (changes speed, never a result)")       \
-    X(PROMPT, "prompt", "TEXT", "the text to continue")                                                                \
-    X(MAX_TOKENS, "max-tokens", "N", "tokens to generate at most (default: 64)")                                       \
-    X(UNTIL, "until", "TEXT", "stop before this text")                                                                 \
-    X(NO_SPECIAL, "no-special", NULL, "without the tokens that the tokenizer adds (bos, eos)")                         \
-    X(OUT, "out", "FILE.h5", "the file to write")                                                                      \
-    X(LAYERS, "layers", "LIST", "all, or numbers, half, last, final_norm, with commas (default: all)")                 \
-    X(POSITIONS, "positions", "LIST",                                                                                  \
+    X(THREADS, "threads", "N", NULL, "CPU threads (default: all this process may use)")                                \
+    X(RESULTS, "results", "DIR", "@folder", "folder that holds run folders (default: results)")                        \
+    X(SHARD, "shard", "I/N", NULL, "only the units of share I of N, I from 0 (for job arrays)")                        \
+    X(BATCH_TOKENS, "batch-tokens", "N", NULL, "tokens of a packed batch (changes speed, never a result)")             \
+    X(NO_SHARING, "no-sharing", NULL, NULL, "compute shared prefixes again each time (changes speed, never a result)") \
+    X(PROMPT, "prompt", "TEXT", NULL, "the text to continue")                                                          \
+    X(MAX_TOKENS, "max-tokens", "N", NULL, "tokens to generate at most (default: 64)")                                 \
+    X(UNTIL, "until", "TEXT", NULL, "stop before this text")                                                           \
+    X(NO_SPECIAL, "no-special", NULL, NULL, "without the tokens that the tokenizer adds (bos, eos)")                   \
+    X(OUT, "out", "FILE.h5", "@file", "the file to write")                                                             \
+    X(LAYERS, "layers", "LIST", "all half last final_norm",                                                            \
+      "all, or numbers, half, last, final_norm, with commas (default: all)")                                           \
+    X(POSITIONS, "positions", "LIST", "last mean all",                                                                 \
       "last, mean (of the tokens without the first), all, with commas (default: last)")                                \
-    X(DTYPE, "dtype", "TYPE", "stored type: float32, float16, bfloat16 (default: float32)")                            \
-    X(LOGITS, "logits", NULL, "store logits as well: of the last token, or of all with --positions all")               \
-    X(VERIFY, "verify", NULL, "first hold every finished unit's file against the digest in its sidecar")               \
-    X(WATCH, "watch", NULL, "print again every 2 seconds until the run is done")
+    X(DTYPE, "dtype", "TYPE", "float32 float16 bfloat16",                                                              \
+      "stored type: float32, float16, bfloat16 (default: float32)")                                                    \
+    X(LOGITS, "logits", NULL, NULL, "store logits as well: of the last token, or of all with --positions all")         \
+    X(WATCH, "watch", NULL, NULL, "print again every 2 seconds until nothing runs any more")                           \
+    X(VERIFY, "verify", NULL, NULL, "first hold every finished unit's file against the digest in its sidecar")
 
 typedef enum pl_option {
-#define X(id, name, value, help) PL_OPTION_##id,
+#define X(id, name, value, words, help) PL_OPTION_##id,
     PL_OPTION_TABLE(X)
 #undef X
         PL_OPTIONS
@@ -71,5 +74,7 @@ pl_status pl_verb_inspect(const pl_arguments *arguments);
 pl_status pl_verb_tokenize(const pl_arguments *arguments);
 pl_status pl_verb_generate(const pl_arguments *arguments);
 pl_status pl_verb_extract(const pl_arguments *arguments);
+pl_status pl_verb_completion(const pl_arguments *arguments);
+pl_status pl_verb_help(const pl_arguments *arguments);
 
 #endif

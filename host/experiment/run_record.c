@@ -1,7 +1,6 @@
 #include "experiment/run_record.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json_build.h"

@@ -30,6 +30,7 @@ static int make(void **state)
                             .items = 2,
                             .test_items = 2,
                             .n_labels = 2,
+                            .filter = "none",
                             .n_templates = 1,
                             .templates = &template};
     pl_planned_unit units[UNITS];
