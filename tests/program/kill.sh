@@ -11,7 +11,7 @@ run_once() { "$PLUMB" run "$exp" "${args[@]}" --quiet --results "$1"; }
 
 forced() { # CALL:PART:N
   PLUMB_KILL=$1 LD_PRELOAD=$shim "$PLUMB" run "$exp" "${args[@]}" --quiet --results "$work/killed" >/dev/null 2>&1
-  [ $? -eq 137 ] && kills=$((kills + 1)) || fail "$name: not killed at $1"
+  [ $? -eq 137 ] && kills=$((kills + 1)) && echo "$name: killed at $1" || fail "$name: not killed at $1"
 }
 
 forced_in_units() {
@@ -30,6 +30,7 @@ at_any_moment() { # times, seconds of an undisturbed run
     sleep "$(python3 -c "print(max(0.02, min(0.15, $2 / 10)) * ($RANDOM / 32768 + 0.1))")"
     kill -9 $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null
+    echo "$name: killed $kills times"
   done
 }
 

@@ -39,6 +39,20 @@ expect() {
   fi
 }
 
+# wait_for FOLDER COMMAND...: polls until the command succeeds. It gives up when nothing was written below the folder for
+# two minutes: the machine may be as slow as it likes, as long as something moves.
+wait_for() {
+  local folder=$1 before='' now quiet=$SECONDS
+  shift
+  until "$@"; do
+    now=$(find "$folder" -type f -printf '%s %T@\n' 2>/dev/null | sort | cksum)
+    [ "$now" = "$before" ] || quiet=$SECONDS
+    before=$now
+    ((SECONDS - quiet < 120)) || return 1
+    sleep 0.02
+  done
+}
+
 # same_units A B: the same unit files, byte for byte, in two run folders; both have at least one.
 same_units() {
   local n=0 file

@@ -3,9 +3,8 @@
 source "$(dirname "$0")/lib.sh"
 tiny_model "$tmp/gpt2" gpt2
 tiny_model "$tmp/llama" llama
-sed "s#models/tiny-gpt2#$tmp/gpt2#; s#models/tiny-llama#$tmp/llama#" experiments/demo.yaml >"$root/experiments/.main-test.yaml"
-trap 'rm -rf "$tmp" "$root/experiments/.main-test.yaml"' EXIT
-exp=experiments/.main-test.yaml
+sed "s#models/tiny-gpt2#$tmp/gpt2#; s#models/tiny-llama#$tmp/llama#; s#tasks/#$root/experiments/tasks/#g" experiments/demo.yaml >"$tmp/demo.yaml"
+exp=$tmp/demo.yaml
 small=(items=24 arms.0.shots=[0,2] --quiet)
 
 "$PLUMB" plan $exp "${small[@]:0:2}" --results "$tmp/a" --json >"$tmp/plan.json" 2>"$tmp/check.out" || fail "plan --json"
