@@ -134,7 +134,7 @@ static void options(page p)
     static const struct {
         const char *name, *value, *help;
     } table[] = {
-#define X(id, name, value, help) {name, value, help},
+#define X(id, name, value, words, help) {name, value, help},
         PL_OPTION_TABLE(X)
 #undef X
     };
