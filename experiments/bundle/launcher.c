@@ -1,11 +1,12 @@
-/* bin/NAME of the bundle: starts libexec/NAME with the loader and the C library that the bundle brings, so that it runs
- * on any x86-64 Linux, whatever its glibc. Linked statically: it needs nothing of the host, not even /proc.
+/* bin/NAME or tests/bin/NAME of the bundle: starts libexec/NAME with the loader and the C library that the bundle
+ * brings, so that it runs on any x86-64 Linux, whatever its glibc. Linked statically: it needs nothing of the host, not
+ * even /proc.
  *
  * One program under many names (hard links): the name it was started by, with links resolved, says which program, and
- * the folder above its own is the bundle. Libraries are looked for in the bundle's lib/, which holds all that plumb
- * needs, then where a host keeps CUDA's own libraries (cuBLAS is not shipped): LD_LIBRARY_PATH, $CUDA_HOME,
- * /usr/local/cuda*, pip's nvidia packages, and last the folders of the driver. The bundle's C library stands first in
- * that list, so a driver's libcuda.so.1 never brings the host's own. */
+ * the next folder above its own that holds lib/ with the loader is the bundle. Libraries are looked for in the bundle's
+ * lib/, which holds all that plumb needs, then where a host keeps CUDA's own libraries (cuBLAS is not shipped):
+ * LD_LIBRARY_PATH, $CUDA_HOME, /usr/local/cuda*, pip's nvidia packages, and last the folders of the driver. The
+ * bundle's C library stands first in that list, so a driver's libcuda.so.1 never brings the host's own. */
 #include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
@@ -134,9 +135,11 @@ int main(int argc, char **argv)
     }
     char *name = strrchr(self, '/') + 1, *above;
     name[-1] = 0;
-    above = strrchr(self, '/');
-    if (above) *above = 0; /* self is the bundle's folder now */
-    snprintf(loader, sizeof loader, "%s/lib/" LOADER, self);
+    for (int level = 0; level < 2 && (above = strrchr(self, '/')); level++) {
+        *above = 0; /* self is the bundle's folder in the end */
+        snprintf(loader, sizeof loader, "%s/lib/" LOADER, self);
+        if (access(loader, X_OK) == 0) break;
+    }
     snprintf(program, sizeof program, "%s/libexec/%s", self, name);
     if (access(loader, X_OK) != 0 || access(program, R_OK) != 0) {
         fprintf(stderr, "%s: %s is missing; unpack the whole archive\n", name, access(loader, X_OK) ? loader : program);

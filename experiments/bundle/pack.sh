@@ -3,11 +3,13 @@
 #
 #   pack.sh BUILD VERSION LAUNCHER
 #
-#   bin/            plumb, plumb-make-model and the test programs' launchers: hard links of one static program
+#   bin/            the launchers of plumb and plumb-make-model: hard links of one static program
+#   README.md       the bundle's own (experiments/bundle/README.md)
 #   libexec/        the programs themselves, stripped
 #   lib/            every shared library they need, loader and C library included; libplumb_cuda.so
 #   licenses/       the copyright files of the packages that the libraries came from (where dpkg knows them)
-#   tests/          gpu/, bench/, golden models and tokenizers, program/lib.sh: what tests/gpu/run.sh reads
+#   tests/          only with -DPLUMB_TESTS=ON: bin/ (the test programs' launchers), gpu/, bench/, golden models and
+#                   tokenizers, program/lib.sh: what tests/gpu/run.sh runs and reads
 #   experiments/    the demo, tasks, data
 # CUDA's own libraries (cublasLt, the driver) are not packed: the launcher looks for the host's.
 set -euo pipefail
@@ -29,7 +31,9 @@ while read -r file; do
   *)
     install -m 755 "$file" "$stage/libexec/$base"
     strip "$stage/libexec/$base"
-    if [ -z "$first" ]; then cp "$build/bundle/launcher" "$stage/bin/$base"; first=$base; else ln "$stage/bin/$first" "$stage/bin/$base"; fi
+    case $base in plumb | plumb-make-model) folder=bin ;; *) folder=tests/bin ;; esac
+    mkdir -p "$stage/$folder"
+    if [ -z "$first" ]; then cp "$build/bundle/launcher" "$stage/$folder/$base"; first=$folder/$base; else ln "$stage/$first" "$stage/$folder/$base"; fi
     ;;
   esac
 done <"$build/bundle-files.txt"
@@ -60,12 +64,14 @@ fi
 
 # Scripts and data: what git knows of these folders, or all of them outside a checkout.
 list() { if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then git ls-files --cached --others --exclude-standard -- "$@"; else find "$@" -type f; fi; }
-list experiments README.md results/README.md $(ls -d LICENSE* 2>/dev/null) >"$build/bundle/sources.txt"
+list experiments results/README.md $(ls -d LICENSE* 2>/dev/null) >"$build/bundle/sources.txt"
 if [ -e "$stage/libexec/bench-engine" ]; then
   list tests/gpu tests/bench tests/golden/models tests/golden/tokenizers tests/program/lib.sh >>"$build/bundle/sources.txt"
 fi
 grep -vE '\.(c|h)$|CMakeLists\.txt$' "$build/bundle/sources.txt" | while read -r file; do [ -e "$file" ] && printf '%s\n' "$file"; done |
   tar --create --files-from=- | tar --extract --directory="$stage"
+mv "$stage/experiments/bundle/README.md" "$stage/README.md"
+rm -r "$stage/experiments/bundle" # made the bundle, of no use in it
 
 date=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 tar --create --directory="$build/bundle" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-$date}" "$name" |

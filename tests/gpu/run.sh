@@ -29,7 +29,10 @@ device=$PLUMB_GPU_DEVICE emulated=0
 export PLUMB_TEST_DEVICE=$device
 
 program() {
-  if [ $bundled -eq 1 ]; then echo "$build/bin/$1"; else find "$build" -maxdepth 3 -type f -name "$1" -perm -u+x -not -path "$build/bundle/*" | head -1; fi
+  if [ $bundled -eq 1 ]; then
+    if [ -e "$build/bin/$1" ]; then echo "$build/bin/$1"; else echo "$build/tests/bin/$1"; fi
+  else find "$build" -maxdepth 3 -type f -name "$1" -perm -u+x -not -path "$build/bundle/*" | head -1
+  fi
 }
 if [ $bundled -eq 0 ] && [ -z "${PLUMB_CUDA_PLUGIN:-}" ]; then
   plugin=$build/libplumb_cuda.so

@@ -3,6 +3,8 @@
 # shell, no C library and no /proc of its own but what the archive brings.
 source "$(dirname "$0")/lib.sh"
 
+exec 9>"$PLUMB_BUILD/.bundle.lock" # the bundle's folder is one: two tests at once take turns
+flock 9
 if ! cmake --build "$PLUMB_BUILD" --target bundle >"$tmp/bundle.log" 2>&1; then
   tail -5 "$tmp/bundle.log"
   fail "bundle is built"
@@ -18,6 +20,14 @@ top=/opt/$(basename "$archive" .tar.gz) here=$tmp/root/opt/$(basename "$archive"
 before=$(sha256sum <"$archive")
 cmake --build "$PLUMB_BUILD" --target bundle >"$tmp/bundle.log" 2>&1
 check "packing again gives the same bytes" test "$before" = "$(sha256sum <"$archive")"
+
+# The README's commands, one after the other, in a copy of the bundle.
+cp -r "$here" "$tmp/readme"
+sed -n '/^```sh$/,/^```$/p' "$here/README.md" | grep -v '^```' >"$tmp/readme.sh"
+check "the README has commands" test "$(grep -c '^[a-z]' "$tmp/readme.sh")" -ge 8
+check "the README's commands work" bash -c "cd '$tmp/readme' && bash -e '$tmp/readme.sh'"
+check "the README's files are there" bash -c "cd '$tmp/readme' && ls $(grep -oE '\`(experiments|results|tests|bin|lib)/[^ \`*]*\`' "$here/README.md" | tr -d '\`' | grep -vE '^tests/|^results/demo' | xargs)"
+rm -r "$tmp/readme"
 
 # On this machine: through a symbolic link, from another folder, by relative path, with a space in the path.
 mkdir "$tmp/a place"
@@ -45,6 +55,7 @@ for program in "$here"/libexec/* "$here"/lib/libplumb_*.so; do
     grep 'not found' | grep -vE 'lib(cublasLt|cuda)\.so') # CUDA's own are the host's
   [ -z "$unresolved" ] || fail "$(basename "$program") lacks a library: $unresolved"
 done
+check "bin/ holds plumb and plumb-make-model, nothing else" test "$(ls "$here/bin" | xargs)" = "plumb plumb-make-model"
 check "the experiments are inside" test -e "$here/experiments/demo.yaml"
 for family in gpt2 llama; do
   check "plumb-make-model $family" inside plumb-make-model "$top/experiments/models/tiny-$family" --family "$family" \
@@ -61,8 +72,8 @@ check "the same run outside" "$PLUMB" run "$tmp/experiments/demo.yaml" "${small[
 check "unit files are byte-identical" same_units "$run" "$(run_of "$tmp/results")"
 check "generate" inside plumb generate "$top/experiments/models/tiny-llama" --prompt "Review:" --max-tokens 4
 expect "--device cuda" 2 "^plumb: .*(cuda|CUDA|driver|GPU)" inside plumb generate "$top/experiments/models/tiny-llama" --prompt "Review:" --max-tokens 4 --device cuda
-if [ -e "$here/bin/device_test_norm" ]; then
-  check "an op test of the GPU suite" env PLUMB_TEST_DEVICE=cpu "${enter[@]}" "$tmp/root" "$top/bin/device_test_norm"
+if [ -e "$here/tests/bin/device_test_norm" ]; then
+  check "an op test of the GPU suite" env PLUMB_TEST_DEVICE=cpu "${enter[@]}" "$tmp/root" "$top/tests/bin/device_test_norm"
 fi
 # The GPU suite as an unpacked bundle runs it, on the emulated device.
 emulated=$PLUMB_BUILD/libplumb_cuda_emulated.so
