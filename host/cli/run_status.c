@@ -244,6 +244,20 @@ static double rate_of(const json_t *processes)
     return rate;
 }
 
+/* The slowest of what runs decides; 0: nothing is known. */
+static double seconds_left_of(const json_t *processes)
+{
+    double most = 0;
+    size_t i;
+    const json_t *process;
+    json_array_foreach(processes, i, process)
+    {
+        double left = json_number_value(json_object_get(process, "seconds_left"));
+        if (is_live(text_of(process, "state")) && left > most) most = left;
+    }
+    return most;
+}
+
 static void put_rate(pl_json_builder *b, const char *key, double value, bool known)
 {
     if (known)
@@ -265,7 +279,7 @@ pl_status pl__run_status(json_t **out, const pl_run_folder *run)
     PL_GOTO(status, done, read_units(&u, run));
     PL_GOTO(status, done, read_processes(run, analysed, processes, unreadable));
     size_t state = state_of_run(&u, processes, analysed), left = u.n - u.done - u.failed;
-    double rate = rate_of(processes);
+    double seconds_left = seconds_left_of(processes);
     pl_json_begin(&b);
     pl_json_put_text(&b, "run", run->path);
     pl_json_put_text(&b, "state", states[state].state);
@@ -275,8 +289,8 @@ pl_status pl__run_status(json_t **out, const pl_run_folder *run)
     pl_json_put_size(&b, "done", u.done);
     pl_json_put_size(&b, "failed", u.failed);
     pl_json_put_size(&b, "left", left);
-    put_rate(&b, "units_per_s", rate, state == RUNNING);
-    put_rate(&b, "seconds_left", rate > 0 ? (double)left / rate : 0, state == RUNNING && rate > 0);
+    put_rate(&b, "units_per_s", rate_of(processes), state == RUNNING);
+    put_rate(&b, "seconds_left", seconds_left, state == RUNNING && seconds_left > 0);
     pl_json_put_shared(&b, "failures", u.failures);
     pl_json_put_shared(&b, "held", u.held);
     pl_json_put_shared(&b, "processes", processes);
@@ -303,7 +317,8 @@ static void print_process(FILE *out, const json_t *process)
     fprintf(out, "  %s%s%s (pid %lld on %s%s): %lld of %lld units", state, *shard ? " " : "", shard,
             number_of(who, "pid"), text_of(who, "host"), is(state, "dead") ? ", is gone" : "", n - n_left, n);
     if (is_live(state)) {
-        pl_duration_text(left, rate > 0 ? (double)n_left / rate : -1);
+        double seconds_left = json_number_value(json_object_get(process, "seconds_left"));
+        pl_duration_text(left, seconds_left > 0 ? seconds_left : -1);
         fprintf(out, ", %.3g units/s, %s left", rate, left);
     }
     fprintf(out, ", last sign of life %s ago%s\n", silent,

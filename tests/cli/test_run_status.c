@@ -97,8 +97,9 @@ static void process(const world *w, const char *state, const char *shard, pid_t 
     OK(pl_process_record(&who));
     if (pid) json_object_set_new(who, "pid", json_integer(pid));
     if (host) json_object_set_new(who, "host", json_string(host));
-    json_t *json = json_pack("{s:s,s:s,s:i,s:i,s:f,s:s,s:o}", "state", state, "shard", shard, "units", UNITS, "left", 2,
-                             "units_per_s", 0.5, "updated", updated ? updated : now, "process", who);
+    json_t *json =
+        json_pack("{s:s,s:s,s:i,s:i,s:f,s:f,s:s,s:o}", "state", state, "shard", shard, "units", UNITS, "left", 2,
+                  "units_per_s", 0.5, "seconds_left", 4.0, "updated", updated ? updated : now, "process", who);
     OK(pl_run_folder_status(&w->run, shard, json));
     json_decref(json);
 }
