@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "device/plugin.h"
 
@@ -68,10 +69,10 @@ static bool parse_plugin(const char **backend, int *index, const char *name)
     return true;
 }
 
-static pl_status open_plugin(pl_processor *out, const char *backend, int index, int n_threads)
+static pl_status open_plugin(pl_processor *out, bool *found, const char *backend, int index, int n_threads)
 {
     const pl_backend *ops;
-    PL_TRY(pl__plugin_open(&ops, backend));
+    PL_TRY(pl__plugin_open(&ops, found, backend));
     PL_TRY(ops->open(&out->device, index, n_threads, &services));
     out->ops = ops;
     return PL_OK;
@@ -86,13 +87,16 @@ static pl_status open_cpu(pl_processor *out, int n_threads)
 
 static pl_status open_best(pl_processor *out, int n_threads)
 {
-    if (open_plugin(out, "cuda", 0, n_threads) == PL_OK) {
+    bool found;
+    if (open_plugin(out, &found, "cuda", 0, n_threads) == PL_OK) {
         pl_device_facts facts;
         PL_TRY(out->ops->facts(out->device, &facts));
         (void)snprintf(out->choice, sizeof out->choice, "device auto: %s", facts.name);
         return PL_OK;
     }
-    (void)snprintf(out->choice, sizeof out->choice, "device auto: cpu, because %.460s", pl_error_text());
+    /* Where there is neither a plug-in nor a driver there was no choice, and nothing to explain. */
+    if (found || access("/dev/nvidiactl", F_OK) == 0)
+        (void)snprintf(out->choice, sizeof out->choice, "device auto: cpu, because %.460s", pl_error_text());
     return open_cpu(out, n_threads);
 }
 
@@ -100,6 +104,7 @@ pl_status pl_processor_open(pl_processor *out, const char *name, int n_threads)
 {
     const char *backend;
     int index;
+    bool found;
     pl_status status;
     *out = (pl_processor){0};
     PL_TRY(count_threads(&n_threads));
@@ -108,7 +113,7 @@ pl_status pl_processor_open(pl_processor *out, const char *name, int n_threads)
     else if (strcmp(name, "auto") == 0)
         status = open_best(out, n_threads);
     else if (parse_plugin(&backend, &index, name))
-        status = open_plugin(out, backend, index, n_threads);
+        status = open_plugin(out, &found, backend, index, n_threads);
     else
         return pl_fail(PL_E_USAGE, "device '%s' is not known: expected cpu, cuda, cuda:<index> (from 0) or auto", name);
     if (status != PL_OK) pl_processor_close(out);

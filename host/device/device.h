@@ -8,7 +8,8 @@
 typedef struct pl_processor {
     const pl_backend *ops;
     pl_device *device;
-    char choice[512]; /* what "auto" took and why, one line for people; "" when the device was named */
+    char choice[512]; /* what "auto" took and why, one line for people; "" when the device was named, or where there is
+                         neither a plug-in nor an NVIDIA driver */
 } pl_processor;
 
 /* `name`: "cpu"; "cuda" or "cuda:<index>" (the plug-in libplumb_cuda.so: PL_E_UNSUPPORTED with the reason when it is

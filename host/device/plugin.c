@@ -78,28 +78,28 @@ static pl_status open_file(const pl_backend **out, bool *found, const char *path
     return status;
 }
 
-pl_status pl__plugin_open(const pl_backend **out, const char *name)
+pl_status pl__plugin_open(const pl_backend **out, bool *found, const char *name)
 {
     char folder[PATH_MAX], path[PATH_MAX + 64];
     const char *asked = getenv("PLUMB_CUDA_PLUGIN");
     size_t p = 0;
-    bool found;
     *out = NULL;
+    *found = true;
     while (p < PLUGINS && strcmp(plugins[p].name, name) != 0) p++;
     if (p == PLUGINS) return pl_fail(PL_E_INTERNAL, "no plug-in for the backend '%s'", name);
     if (asked && *asked) {
         (void)snprintf(path, sizeof path, "%s%s", strchr(asked, '/') ? "" : "./", asked);
-        if (access(path, F_OK) == 0) return open_file(out, &found, path, name);
+        if (access(path, F_OK) == 0) return open_file(out, found, path, name);
         return pl_fail(PL_E_UNSUPPORTED,
                        "%s: no such file; correct or unset PLUMB_CUDA_PLUGIN; --device cpu needs none", path);
     }
     const bool known = own_folder(folder);
     for (size_t i = 0; known && i < FOLDERS; i++) {
         (void)snprintf(path, sizeof path, "%s%s/%s", folder, plugins[p].folders[i], plugins[p].file);
-        if (access(path, F_OK) == 0) return open_file(out, &found, path, name);
+        if (access(path, F_OK) == 0) return open_file(out, found, path, name);
     }
-    pl_status status = open_file(out, &found, plugins[p].file, name);
-    if (found) return status;
+    pl_status status = open_file(out, found, plugins[p].file, name);
+    if (*found) return status;
     if (!known)
         return pl_fail(PL_E_UNSUPPORTED, "%s was not found in the loader's folders; --device cpu needs none",
                        plugins[p].file);

@@ -293,7 +293,6 @@ static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
 
 static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
 {
-    static const char *const metrics[] = {"default"};
     PL_TRY(pl_yaml_check_keys(root, pl_spec_root_keys));
     const pl_yaml_node *node = pl_yaml_get(root, "name");
     if (!node) return pl_yaml_fail(root, "'name' is missing: it names the run folder");
@@ -306,11 +305,6 @@ static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
     PL_TRY(read_templates(spec, root));
     PL_TRY(read_arms(spec, root));
     PL_TRY(read_capture(spec, root));
-    if ((node = pl_yaml_get(root, "analysis"))) {
-        size_t which;
-        PL_TRY(pl_yaml_check_keys(node, pl_spec_analysis_keys));
-        if (pl_yaml_get(node, "metrics")) PL_TRY(one_of(&which, pl_yaml_get(node, "metrics"), metrics, 1));
-    }
     if ((node = pl_yaml_get(root, "truncation"))) {
         size_t which;
         PL_TRY(one_of(&which, node, truncation_names, PL_TRUNCATIONS));

@@ -7,7 +7,6 @@ const pl_yaml_key pl_spec_root_keys[] = {
     {"templates", "all of a task's, with its roles", "which templates, by role; a factor of the sweep"},
     {"arms", "required", "ways to adapt; a factor of the sweep"},
     {"capture", "layers default, position last", "which hidden states are stored"},
-    {"analysis", "metrics default", "what is computed from the units"},
     {"truncation", "`error`",
      "what happens to a prompt that is too long: `error`; `skip` leaves the item out of the cell (under 95 % kept is "
      "an "
@@ -61,17 +60,7 @@ const pl_yaml_key pl_spec_capture_keys[] = {
     {NULL},
 };
 
-const pl_yaml_key pl_spec_analysis_keys[] = {
-    {"metrics", "`default`", "`default`: every metric that the units allow"},
-    {NULL},
-};
-
 const pl_yaml_section pl_spec_sections[] = {
-    {"experiment", pl_spec_root_keys},
-    {"models[]", pl_spec_model_keys},
-    {"templates", pl_spec_template_keys},
-    {"arms[]", pl_spec_arm_keys},
-    {"capture", pl_spec_capture_keys},
-    {"analysis", pl_spec_analysis_keys},
-    {NULL},
+    {"experiment", pl_spec_root_keys}, {"models[]", pl_spec_model_keys},  {"templates", pl_spec_template_keys},
+    {"arms[]", pl_spec_arm_keys},      {"capture", pl_spec_capture_keys}, {NULL},
 };

@@ -19,7 +19,6 @@ static const char whole[] =
     "arms:\n"
     "  - {kind: prompt, shots: [0, 1, 8], draws: 5, orders: 2, readout: [loglikelihood, generate], balance: false}\n"
     "capture: {layers: all, positions: [last, mean], dtype: float16, items: 800}\n"
-    "analysis: {metrics: default}\n"
     "truncation: drop_shots\n"
     "items: 50\n"
     "seed: 99\n";
@@ -135,7 +134,7 @@ static void test_errors(void **state)
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\ntemplates: {id: [a], ood: [a]}\n", "named twice"},
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\ncapture: {dtype: float8}\n", "found 'float8'"},
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nitems: 0\n", "items: expected 1 or more"},
-        {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nanalysis: {tsne: {}}\n", "tsne"},
+        {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nanalysis: {tsne: {}}\n", "unknown key 'analysis'"},
         {"name: x\nmodels: ${PLUMB_TEST_UNSET}\n", "PLUMB_TEST_UNSET is not set"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

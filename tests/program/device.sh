@@ -46,13 +46,17 @@ says() {
   [ "$(grep -cE "$regex" "$tmp/err")" -eq 1 ] && ! grep -qE "$regex" "$tmp/out"
 }
 quiet() { "$@" >"$tmp/out" 2>"$tmp/err" && ! grep -q '^device' "$tmp/err"; }
-why='^device auto: cpu, because libplumb_cuda.so was not found'
+echo "no library" >"$tmp/broken.so"
+why='^device auto: cpu, because .*broken.so cannot be opened'
+export PLUMB_CUDA_PLUGIN=$tmp/broken.so
 check "auto says what it took and why: generate" says "$why" generate
 check "auto by name says it too" says "$why" generate --device auto
 check "a named device needs no explanation" quiet generate --device cpu
 check "auto says what it took and why: run" says "$why" run "$tmp/one"
-check "the run's log has it" grep -qE "device auto: cpu, because libplumb_cuda.so was not found" "$(run_of "$tmp/one")/log.txt"
+check "the run's log has it" grep -qE "device auto: cpu, because .*broken.so cannot be opened" "$(run_of "$tmp/one")/log.txt"
 check "--quiet is quiet" quiet run "$tmp/two" --quiet
+unset PLUMB_CUDA_PLUGIN
+[ -e /dev/nvidiactl ] || check "nothing to choose, nothing to explain" quiet generate
 check "auto took the CPU: the same units" bash -c "$(declare -f same_units run_of); '$PLUMB' run '$tmp/exp.yaml' --results '$tmp/three' --quiet --device cpu && same_units \"\$(run_of '$tmp/one')\" \"\$(run_of '$tmp/three')\""
 
 # The emulated device is the tests' own: it is opened by name, never by auto, and --help keeps it to itself.
