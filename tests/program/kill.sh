@@ -57,7 +57,7 @@ compare() {
 import glob, h5py
 files = glob.glob('$killed/units/*.h5'); assert files
 for p in files:
-    with h5py.File(p) as f: assert f['uns/plumb'].attrs['complete'] == 1 and f['obs/doc_id'].shape[0] > 0"
+    with h5py.File(p) as f: assert f['uns/plumb/complete'][()] == 1 and f['obs/doc_id'].shape[0] > 0"
 }
 
 torture() { # name, experiment, random kills, 1: forced kills as well
