@@ -1,38 +1,29 @@
 /* Files: reads with a limit, maps, atomic replacement, folders, digests against published values. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests.h"
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/temporary.h"
 
-static char folder[64];
+static char folder[PL_PATH_MAX];
 
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/plumb_file_XXXXXX");
-    return mkdtemp(folder) ? 0 : 1;
+    make_folder(folder);
+    return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    remove_folder(folder);
+    return 0;
 }
 
 static size_t n_entries(const char *path)

@@ -1,14 +1,8 @@
 /* float32 to and from float16 and bfloat16: bit for bit what numpy and torch give (tests/golden/store/half.py), at any
  * length and alignment, with the values that do not fit counted. There is no tolerance: rounding is exact or wrong. */
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests.h"
 
-#include <cmocka.h>
+#include <math.h>
 
 #include "base/digest.h"
 #include "base/file.h"

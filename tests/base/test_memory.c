@@ -1,12 +1,5 @@
 /* Checked products, zeroed and growing arrays, byte buffers, arenas. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests.h"
 
 #include "base/memory.h"
 

@@ -1,15 +1,10 @@
 /* Random numbers: Philox 4x32-10 against the known answers published with Random123 (kat_vectors), the numbers made
  * from them against the same formulas in Python, and permutations that are permutations, each as likely as the others.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests.h"
 
-#include <cmocka.h>
 #include <math.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "base/random.h"
 

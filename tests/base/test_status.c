@@ -1,12 +1,7 @@
 /* The status table, and error texts: one line, bounded, one for each thread. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests.h"
 
-#include <cmocka.h>
 #include <pthread.h>
-#include <string.h>
 
 #include "base/status.h"
 

@@ -1,12 +1,5 @@
 /* YAML: trees and places, typed scalars of the core schema, and everything that is refused with its place. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests.h"
 
 #include "base/environment.h"
 #include "base/yaml.h"

@@ -7,17 +7,10 @@
 #ifndef TESTS_DEVICE_WORLD_H
 #define TESTS_DEVICE_WORLD_H
 
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests.h"
 
-#include <cmocka.h>
+#include <math.h>
+#include <stdbool.h>
 
 #include "base/random.h"
 #include "device/chosen.h"

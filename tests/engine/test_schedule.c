@@ -1,14 +1,7 @@
 /* The schedule against a simulator of pages: a page is an array of (node, position) marks instead of keys and values.
  * Each step copies first, then writes all of its rows, then reads for each row everything the row may see, as the
  * device does. Also: each token is fresh exactly once, and pages that are too few make tokens run again. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "base/random.h"
 #include "engine/schedule.h"

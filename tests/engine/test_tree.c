@@ -1,12 +1,6 @@
 /* The prefix tree against brute force: every distinct (path, position) once, order by first insertion, places that stay
  * valid through splits. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "base/random.h"
 #include "engine/tree.h"

@@ -1,12 +1,5 @@
 /* Experiment files: every field, defaults, overrides, what is frozen, and errors that say where. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "engine/engine.h"
 #include "experiment/spec.h"

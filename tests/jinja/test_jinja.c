@@ -1,14 +1,6 @@
 /* The template language against jinja2 (tests/golden/jinja/jinja.json, made by make_jinja.py), and the errors for what
  * lies outside the subset. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests.h"
 
 #include "base/json.h"
 #include "jinja/jinja.h"

@@ -1,32 +1,22 @@
 /* A checkpoint as a whole: the check of its tensors against config.json, rows of the head, and finding it by name. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "model/model.h"
 
-static char folder[64];
+static char folder[PL_PATH_MAX];
 
-static int make_folder(void **state)
+static int set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/plumb-checkpoint-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    make_folder(folder);
+    return 0;
 }
 
-static int remove_folder(void **state)
+static int tear_down(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    remove_folder(folder);
+    return 0;
 }
 
 /* ---- A tiny gpt2, with edits ------------------------------------------------------------------------------------ */
@@ -237,9 +227,9 @@ static void test_find(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_opens, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_wrong, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_find, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_opens, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_wrong, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_find, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

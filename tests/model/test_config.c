@@ -1,11 +1,5 @@
 /* config.json: class defaults, both generations of keys, and what is refused with which words. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "model/config.h"
 

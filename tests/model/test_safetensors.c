@@ -1,14 +1,5 @@
 /* Safetensors files: what is read, and the one line that each kind of lie gets. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "base/file.h"
 #include "model/safetensors.h"
@@ -112,21 +103,20 @@ static void test_lies(void **state)
 
 /* ---- Folders ---------------------------------------------------------------------------------------------------- */
 
-static char folder[64];
+static char folder[PL_PATH_MAX];
 
-static int make_folder(void **state)
+static int set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/plumb-tensors-XXXXXX");
-    return mkdtemp(folder) ? 0 : -1;
+    make_folder(folder);
+    return 0;
 }
 
-static int remove_folder(void **state)
+static int tear_down(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    remove_folder(folder);
+    return 0;
 }
 
 static void put(const char *name, const void *data, size_t size)
@@ -249,7 +239,7 @@ static void age(const char *name, const char *when)
 
 static size_t n_cached(void)
 {
-    char command[128], text[32] = "";
+    char command[PL_PATH_MAX + 128], text[32] = "";
     snprintf(command, sizeof command, "ls %s/cache/plumb/digests 2>/dev/null | wc -l", folder);
     FILE *p = popen(command, "r");
     assert_non_null(p);
@@ -294,9 +284,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reads),
         cmocka_unit_test(test_lies),
-        cmocka_unit_test_setup_teardown(test_folders, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_digest, make_folder, remove_folder),
-        cmocka_unit_test_setup_teardown(test_digest_cache, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_digest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_digest_cache, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,9 @@
 #ifndef PLUMB_TESTS_ANALYSIS_GOLDEN_H
 #define PLUMB_TESTS_ANALYSIS_GOLDEN_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests.h"
 
-#include <cmocka.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "base/json.h"
 

@@ -2,44 +2,14 @@
 #ifndef PLUMB_TESTS_STORE_FIXTURE_H
 #define PLUMB_TESTS_STORE_FIXTURE_H
 
+#include "tests.h"
+
 #include <errno.h>
 #include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/file.h"
 #include "base/half.h"
 #include "store/unit_file.h"
-
-#define OK(call) assert_ok((call), #call, __FILE__, __LINE__)
-static inline void assert_ok(pl_status status, const char *call, const char *file, int line)
-{
-    if (status == PL_OK) return;
-    print_error("%s: %s: %s\n", call, pl_status_text(status), pl_error_text());
-    _fail(file, line);
-}
-
-/* A fresh folder under TMPDIR; removed with remove_folder. */
-static inline void make_folder(char path[PL_PATH_MAX])
-{
-    const char *root = getenv("TMPDIR");
-    snprintf(path, PL_PATH_MAX, "%s/plumb-store-XXXXXX", root && *root ? root : "/tmp");
-    assert_non_null(mkdtemp(path));
-}
-
-static inline void remove_folder(const char *path)
-{
-    char command[PL_PATH_MAX + 16];
-    snprintf(command, sizeof command, "rm -rf '%s'", path);
-    assert_int_equal(system(command), 0);
-}
 
 enum { ROWS = 7, WIDTH = 5, TOKENS = 11, VOCABULARY = 13 };
 

@@ -159,8 +159,8 @@ static void test_files(void **state)
 {
     (void)state;
     pl_data *data;
-    char folder[] = "/tmp/plumb_data_XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
+    char folder[PL_PATH_MAX], path[PL_PATH_MAX + 64];
+    make_folder(folder);
     assert_int_equal(pl_data_read(&data, "/tmp/none.parquet", NULL), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "read_parquet"));
     assert_int_equal(pl_data_read(&data, "/tmp/none.xls", NULL), PL_E_UNSUPPORTED);

@@ -1,12 +1,5 @@
 /* Prompts against lm-evaluation-harness's string rules (tests/golden/task/prompts.json, made by make_prompts.py). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
+#include "tests.h"
 
 #include "task/task.h"
 

@@ -1,18 +1,9 @@
 /* Task files: what they give, includes, digests, data through variables, and every mistake that must be named. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "tests.h"
 
 #include "task/task.h"
 
-static char folder[64];
+static char folder[PL_PATH_MAX];
 
 static void write_file(const char *name, const char *text)
 {
@@ -31,8 +22,7 @@ static pl_status open_task(pl_task **out, const char *name)
 static int set_up(void **state)
 {
     (void)state;
-    snprintf(folder, sizeof folder, "/tmp/plumb_task_XXXXXX");
-    if (!mkdtemp(folder)) return 1;
+    make_folder(folder);
     write_file(
         "train.jsonl",
         "{\"text\": \"one\", \"label\": 0, \"word\": \"no\"}\n{\"text\": \"two\", \"label\": 1, \"word\": \"yes\"}\n");
@@ -47,9 +37,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", folder);
-    return system(command);
+    remove_folder(folder);
+    return 0;
 }
 
 static const char GOOD[] = "task: good\n"

@@ -3,14 +3,7 @@
 #ifndef PLUMB_TESTS_GOLDEN_TOKENIZER_H
 #define PLUMB_TESTS_GOLDEN_TOKENIZER_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "base/json.h"
 #include "tokenizer/tokenizer.h"

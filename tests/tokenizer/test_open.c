@@ -1,14 +1,5 @@
 /* Tokenizer files that are wrong, or more than is supported: each gives one clear line that names what and where. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "tests.h"
 
 #include "tokenizer/open.h"
 
@@ -294,18 +285,6 @@ static void write_file(const char *folder, const char *name, const char *text)
     assert_int_equal(pl_file_replace(path, text, strlen(text)), PL_OK);
 }
 
-static void remove_folder(const char *folder)
-{
-    static const char *const names[] = {"tokenizer.json",        "vocab.json",      "merges.txt",
-                                        "tokenizer_config.json", "tokenizer.model", "added_tokens.json"};
-    char path[PL_PATH_MAX];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        assert_int_equal(pl_path(path, "%s/%s", folder, names[i]), PL_OK);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
 static void expect(const char *folder, pl_status status, const char *message)
 {
     pl_tokenizer *t;
@@ -317,8 +296,8 @@ static void expect(const char *folder, pl_status status, const char *message)
 static void test_folders(void **state)
 {
     (void)state;
-    char folder[] = "/tmp/plumb-tokenizer-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[PL_PATH_MAX];
+    make_folder(folder);
     expect(folder, PL_E_INPUT, "no tokenizer: expected tokenizer.json, or vocab.json and merges.txt");
     write_file(folder, "tokenizer.model", "x");
     expect(folder, PL_E_INPUT, "save_pretrained() writes tokenizer.json");
