@@ -59,6 +59,7 @@ pl_status pl_identity_text(pl_bytes *out, const pl_identity *i)
     pl_json_begin(&b);
     pl_json_put_size(&b, "numerics", PL_NUMERICS_VERSION);
     pl_json_put_size(&b, "format", PL_UNIT_FORMAT_VERSION);
+    pl_json_put_text(&b, "model", i->model);
     pl_json_put_text(&b, "weights", i->weights);
     pl_json_put_text(&b, "config", i->config);
     pl_json_put_text(&b, "tokenizer", i->tokenizer);

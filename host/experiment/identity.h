@@ -11,8 +11,10 @@
 /* Raised by hand when the bits of a result change: old units are then computed anew. */
 enum { PL_NUMERICS_VERSION = 2 };
 
-/* No path, no name of a model, no device, batch size, rank or date: they decide no number. All is borrowed. */
+/* All that a unit's file follows from; the names of model, task and template stand in it. No path, device, batch size,
+ * rank or date. All is borrowed. */
 typedef struct pl_identity {
+    const char *model;                        /* its name in the experiment */
     const char *weights, *config, *tokenizer; /* digests: of the tensors, of what config.json decides, of the files */
     const char *unicode;                      /* of the tables that text passes through (pl_tokenizer_unicode) */
     const char *task, *template_name, *template_digest, *role;

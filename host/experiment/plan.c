@@ -150,7 +150,8 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_plan_task *task = &plan->tasks[unit->task];
     const pl_task *t = task->task;
-    return (pl_identity){.weights = model->digest,
+    return (pl_identity){.model = model->spec->name,
+                         .weights = model->digest,
                          .config = model->config_digest,
                          .tokenizer = pl_tokenizer_digest(model->tokenizer),
                          .unicode = plan->unicode,

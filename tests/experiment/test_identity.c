@@ -1,5 +1,5 @@
 /* A unit's identity: one is pinned as text and id, and every field that decides a number changes the id. What must not
- * change it (device, threads, batch, paths, names of models) is not in the structure; test_plan.c shows it whole. */
+ * change it (device, threads, batch, paths) is not in the structure; test_plan.c shows it whole. */
 #include "tests.h"
 
 #include "engine/engine.h"
@@ -10,7 +10,8 @@ static const int32_t stops[] = {0, 2}, other_stops[] = {0, 3};
 
 static pl_identity example(void)
 {
-    return (pl_identity){.weights = "w",
+    return (pl_identity){.model = "small",
+                         .weights = "w",
                          .config = "c",
                          .tokenizer = "t",
                          .unicode = "utf8proc 15.0.0, PCRE2 14.0.0",
@@ -43,10 +44,11 @@ static const char golden_text[] =
     "{\"arm\":{\"balance\":true,\"draw\":1,\"k\":4,\"kind\":\"prompt\",\"order\":2},"
     "\"capture\":{\"dtype\":\"float32\",\"items\":\"all\",\"layers\":[0,6,13],\"positions\":[\"last\",\"mean\"]},"
     "\"compute\":\"float32\",\"config\":\"c\",\"fewshot_sha256\":\"f\",\"format\":2"
-    ",\"generation\":null,\"items\":\"i\",\"numerics\":2,\"readout\":\"loglikelihood\",\"role\":\"id\",\"seed\":1234,"
+    ",\"generation\":null,\"items\":\"i\",\"model\":\"small\",\"numerics\":2,\"readout\":\"loglikelihood\",\"role\":"
+    "\"id\",\"seed\":1234,"
     "\"task\":\"colours\",\"template\":\"plain\",\"template_digest\":\"d\",\"test_sha256\":\"s\",\"tokenizer\":\"t\","
     "\"truncation\":\"error\",\"unicode\":\"utf8proc 15.0.0, PCRE2 14.0.0\",\"weights\":\"w\"}";
-static const char golden_id[] = "18d28b5fc6f5a0d4c8c5cba94446e488";
+static const char golden_id[] = "aadb6e6645b85297e5e20a9ddb1c9051";
 
 static void one_identity_is_pinned(void **state)
 {
@@ -85,6 +87,7 @@ static void check_new(const pl_identity *changed, const char *what)
 static void every_field_changes_the_id(void **state)
 {
     (void)state;
+    CHANGE(model, "x");
     CHANGE(weights, "w2");
     CHANGE(config, "c2");
     CHANGE(tokenizer, "t2");

@@ -69,13 +69,13 @@ static void drop(pl_plan *plan, pl_spec *spec)
 
 #define ARMS "arms: [{kind: prompt, shots: [0, 1], draws: 2}]\n"
 
-/* The same ids for another name, folder or spelling; others for another seed. */
+/* The same ids for another name of the experiment, folder or spelling; others for another seed or name of the model. */
 static void ids_are_what_decides_numbers(void **state)
 {
     (void)state;
     static const char *const same[] = {"name: e\nmodels: [m]\ntasks: [task.yaml]\n" ARMS,
-                                       "name: other\nmodels: [renamed]\ntasks: [task.yaml]\n" ARMS,
-                                       "name: e\nmodels: [{path: m, name: called}]\ntasks: [copy.yaml]\n" ARMS};
+                                       "name: other\nmodels: [{path: renamed, name: m}]\ntasks: [task.yaml]\n" ARMS,
+                                       "name: e\nmodels: [{path: m}]\ntasks: [copy.yaml]\n" ARMS};
     pl_spec *spec, *spec2;
     pl_plan *first = plan_of(&spec, same[0]), *plan;
     write_file("copy.yaml", first->tasks[0].task->frozen); /* what a run folder keeps */
@@ -88,9 +88,13 @@ static void ids_are_what_decides_numbers(void **state)
         assert_string_equal(plan->tasks[0].task->digest, first->tasks[0].task->digest);
         drop(plan, spec2);
     }
-    plan = plan_of(&spec2, "name: e\nmodels: [m]\ntasks: [task.yaml]\nseed: 1\n" ARMS);
-    for (size_t u = 0; u < plan->n_units; u++) assert_string_not_equal(plan->units[u].id, first->units[u].id);
-    drop(plan, spec2);
+    static const char *const others[] = {"name: e\nmodels: [m]\ntasks: [task.yaml]\nseed: 1\n" ARMS,
+                                         "name: e\nmodels: [{path: m, name: called}]\ntasks: [task.yaml]\n" ARMS};
+    for (size_t i = 0; i < 2; i++) {
+        plan = plan_of(&spec2, others[i]);
+        for (size_t u = 0; u < plan->n_units; u++) assert_string_not_equal(plan->units[u].id, first->units[u].id);
+        drop(plan, spec2);
+    }
     drop(first, spec);
 }
 
