@@ -146,7 +146,7 @@ static pl_status finish_file(const bench *b, const pl_results *results, pl_state
     }
     PL_GOTO(status, failed, pl_unit_put_obs(writer, frame));
     PL_GOTO(status, failed,
-            pl_states_write(writer, results, file->capture->layers, file->L, b->n, file->storage, true));
+            pl_states_write(writer, results, b->requests, file->capture->layers, file->L, b->n, file->storage, true));
     PL_GOTO(status, failed, pl_unit_put_config(writer, "{}", attributes));
     status = pl_unit_finish(writer);
     writer = NULL;

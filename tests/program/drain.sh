@@ -48,7 +48,8 @@ check "a broken status file costs its own line" bash -c "'$PLUMB' status '$folde
 check "Ctrl-C ends it by the signal" $python - "$PLUMB" "$tmp" <<'P'
 import glob, signal, subprocess, sys, time
 plumb, tmp = sys.argv[1:]
-run = subprocess.Popen([plumb, "run", "experiments/demo.yaml", f"models=[{tmp}/gpt2]", "--quiet", "--threads", "1", "--results", tmp + "/died"])
+run = subprocess.Popen([plumb, "run", "experiments/demo.yaml", f"models=[{tmp}/gpt2]", "--quiet", "--threads", "1", "--results", tmp + "/died"],
+                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a job in the background ignores it
 while not glob.glob(tmp + "/died/*/units/*.h5") and run.poll() is None:
     time.sleep(0.01)
 run.send_signal(signal.SIGINT)
