@@ -33,3 +33,41 @@ void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size)
     EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL);
     pl_hex(out, digest, sizeof digest);
 }
+
+static EVP_MD_CTX *context_of(pl_sha256_run *run)
+{
+    return (EVP_MD_CTX *)run;
+}
+
+static pl_status sha256_failed(void)
+{
+    return pl_fail(PL_E_MEMORY, "out of memory while computing a SHA-256");
+}
+
+pl_status pl_sha256_begin(pl_sha256_run **out)
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    *out = (pl_sha256_run *)context;
+    if (context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1) return PL_OK;
+    pl_sha256_free(*out);
+    *out = NULL;
+    return sha256_failed();
+}
+
+pl_status pl_sha256_add(pl_sha256_run *run, const void *data, size_t size)
+{
+    return EVP_DigestUpdate(context_of(run), data, size) == 1 ? PL_OK : sha256_failed();
+}
+
+pl_status pl_sha256_end(pl_sha256_run *run, char out[PL_SHA256_TEXT])
+{
+    uint8_t digest[32];
+    if (EVP_DigestFinal_ex(context_of(run), digest, NULL) != 1) return sha256_failed();
+    pl_hex(out, digest, sizeof digest);
+    return PL_OK;
+}
+
+void pl_sha256_free(pl_sha256_run *run)
+{
+    EVP_MD_CTX_free(context_of(run));
+}

@@ -92,6 +92,12 @@ void pl_file_unmap(pl_map *map)
     if (map) *map = (pl_map){0};
 }
 
+void pl_file_map_drop(const pl_map *map, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    madvise((void *)(uintptr_t)map->data, size / page * page, MADV_DONTNEED);
+}
+
 static pl_status write_all(int fd, const char *path, const void *data, size_t size)
 {
     for (size_t done = 0; done < size;) {

@@ -187,9 +187,10 @@ static pl_status read_capture(extraction *x, const pl_arguments *arguments)
     return PL_OK;
 }
 
-static pl_status ids_of_row(extraction *x, const json_t *row, const char *path, size_t i, bool special, pl_ids *ids)
+static pl_status ids_of_row(extraction *x, const pl_row *row, bool special, pl_ids *ids)
 {
-    const json_t *text = json_object_get(row, "text"), *list = json_object_get(row, "ids");
+    const json_t *text = json_object_get(row->item, "text"), *list = json_object_get(row->item, "ids");
+    const char *path = row->data->where;
     size_t limit = x->session.checkpoint->config.max_positions, k;
     json_t *id;
     if (json_is_string(text) && !list)
@@ -200,31 +201,36 @@ static pl_status ids_of_row(extraction *x, const json_t *row, const char *path, 
         {
             json_int_t value = json_integer_value(id);
             if (!json_is_integer(id) || value < 0 || value >= (json_int_t)x->session.checkpoint->config.V)
-                return pl_fail(PL_E_INPUT, "%s:%zu: ids[%zu]: expected an id from 0 to %zu", path, i + 1, k,
-                               x->session.checkpoint->config.V - 1);
+                return pl_fail(PL_E_INPUT, "%s:%zu: ids[%zu]: expected an id from 0 to %zu", path,
+                               pl_row_line(row->data, row->index), k, x->session.checkpoint->config.V - 1);
             int32_t narrow = (int32_t)value;
             PL_TRY(pl_ids_append(ids, &narrow, 1));
         }
     else
-        return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...} or {\"ids\": [...]}", path, i + 1);
-    if (ids->n == 0) return pl_fail(PL_E_INPUT, "%s:%zu: no tokens", path, i + 1);
+        return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...} or {\"ids\": [...]}", path,
+                       pl_row_line(row->data, row->index));
+    if (ids->n == 0) return pl_fail(PL_E_INPUT, "%s:%zu: no tokens", path, pl_row_line(row->data, row->index));
     if (ids->n > limit)
-        return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, the model's context has %zu; shorten the text", path, i + 1,
-                       ids->n, limit);
+        return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, the model's context has %zu; shorten the text", path,
+                       pl_row_line(row->data, row->index), ids->n, limit);
     return PL_OK;
 }
 
 /* Rows of ids alone need no tokenizer. */
-static bool has_texts(const pl_data *data)
+static pl_status find_texts(bool *found, const pl_data *data)
 {
-    for (size_t i = 0; i < data->n; i++)
-        if (json_object_get(data->items[i], "text")) return true;
-    return false;
+    *found = false;
+    for (size_t i = 0; i < data->n && !*found; i++) {
+        pl_row row;
+        PL_TRY(pl_row_open(&row, data, i));
+        *found = json_object_get(row.item, "text") != NULL;
+        pl_row_close(&row);
+    }
+    return PL_OK;
 }
 
 static pl_status read_rows(extraction *x, const pl_arguments *arguments)
 {
-    const char *path = arguments->words[1];
     bool special = !pl_argument_flag(arguments, PL_OPTION_NO_SPECIAL);
     x->n = x->data->n;
     PL_TRY(pl_arena_new(x->arena, &x->requests, x->n));
@@ -232,8 +238,12 @@ static pl_status read_rows(extraction *x, const pl_arguments *arguments)
     pl_status status = PL_OK;
     for (size_t i = 0; i < x->n; i++) {
         int32_t *kept;
+        pl_row row;
         ids.n = 0;
-        PL_GOTO(status, done, ids_of_row(x, x->data->items[i], path, i, special, &ids));
+        PL_GOTO(status, done, pl_row_open(&row, x->data, i));
+        status = ids_of_row(x, &row, special, &ids);
+        pl_row_close(&row);
+        PL_GOTO(status, done, status);
         PL_GOTO(status, done, pl_arena_new(x->arena, &kept, ids.n));
         memcpy(kept, ids.data, ids.n * sizeof *kept);
         x->requests[i] = (pl_request){.ids = kept, .n = ids.n, .gold = SIZE_MAX};
@@ -241,6 +251,20 @@ static pl_status read_rows(extraction *x, const pl_arguments *arguments)
 done:
     pl_ids_free(&ids);
     return status;
+}
+
+/* The row's text, empty where it has ids, and its hash. */
+static pl_status set_text(pl_frame *frame, pl_column *into, pl_column *hashes, const pl_data *data, size_t i)
+{
+    char hash[PL_SHA256_TEXT];
+    pl_row row;
+    PL_TRY(pl_row_open(&row, data, i));
+    const json_t *value = json_object_get(row.item, "text");
+    const char *text = value ? json_string_value(value) : "";
+    pl_sha256(hash, text, strlen(text));
+    pl_status status = pl_frame_set_text(frame, into, i, text);
+    pl_row_close(&row);
+    return status == PL_OK ? pl_frame_set_text(frame, hashes, i, hash) : status;
 }
 
 static pl_status write_obs(const extraction *x, pl_unit_writer *writer)
@@ -256,14 +280,11 @@ static pl_status write_obs(const extraction *x, pl_unit_writer *writer)
     for (size_t c = 0; c < COLUMNS; c++) PL_GOTO(status, done, pl_frame_add(frame, &column, names[c], kinds[c]));
     for (size_t i = 0; i < x->n; i++) {
         char index[32], hash[PL_SHA256_TEXT];
-        const json_t *value = json_object_get(x->data->items[i], "text");
-        const char *text = value ? json_string_value(value) : "";
         snprintf(index, sizeof index, "%zu", i);
-        pl_sha256(hash, text, strlen(text));
         PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[INDEX], i, index));
-        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[DOC_HASH], i, x->data->doc_hash[i]));
-        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[TEXT], i, text));
-        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[TEXT_HASH], i, hash));
+        PL_GOTO(status, done, pl_row_hash(hash, x->data, i));
+        PL_GOTO(status, done, pl_frame_set_text(frame, &frame->columns[DOC_HASH], i, hash));
+        PL_GOTO(status, done, set_text(frame, &frame->columns[TEXT], &frame->columns[TEXT_HASH], x->data, i));
         frame->columns[DOC_ID].values.integer[i] = (int64_t)i;
         frame->columns[N_TOKENS].values.integer[i] = (int64_t)x->requests[i].n;
     }
@@ -355,7 +376,9 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     double start = pl_clock_s();
     PL_GOTO(status, done, pl_arena_create(&x.arena));
     PL_GOTO(status, done, pl_data_read(&x.data, arguments->words[1], NULL));
-    PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments, has_texts(x.data)));
+    bool texts;
+    PL_GOTO(status, done, find_texts(&texts, x.data));
+    PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments, texts));
     PL_GOTO(status, done, read_capture(&x, arguments));
     PL_GOTO(status, done, read_rows(&x, arguments));
     PL_GOTO(status, done,

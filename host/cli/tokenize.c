@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/lines.h"
 #include "cli/cli.h"
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
@@ -38,16 +39,17 @@ static pl_status tokenize(const pl_tokenizer *tokenizer, const char *text, size_
 /* Rows of standard input: a JSON text, or an object with "text". */
 static pl_status tokenize_rows(const pl_tokenizer *tokenizer, const pl_arguments *arguments)
 {
-    char *line = NULL, where[64];
-    size_t capacity = 0, n = 0;
-    ssize_t size;
+    pl_bytes line = {0};
     pl_status status = PL_OK;
-    while (status == PL_OK && (size = getline(&line, &capacity, stdin)) >= 0) {
+    for (size_t n = 1; status == PL_OK; n++) {
+        char where[64];
+        bool more;
         json_t *row;
-        snprintf(where, sizeof where, "standard input:%zu", ++n);
-        if (size > 0 && line[size - 1] == '\n') size--;
-        if (size == 0) continue;
-        PL_GOTO(status, done, pl_json_parse(&row, line, (size_t)size, where));
+        PL_GOTO(status, done, pl_line_read(&line, &more, stdin, "standard input", n));
+        if (!more) break;
+        if (line.size == 0) continue;
+        snprintf(where, sizeof where, "standard input:%zu", n);
+        PL_GOTO(status, done, pl_json_parse(&row, line.data, line.size, where));
         const json_t *text = json_is_object(row) ? json_object_get(row, "text") : row;
         status = json_is_string(text)
                      ? tokenize(tokenizer, json_string_value(text), json_string_length(text), arguments)
@@ -55,7 +57,7 @@ static pl_status tokenize_rows(const pl_tokenizer *tokenizer, const pl_arguments
         json_decref(row);
     }
 done:
-    free(line);
+    pl_bytes_free(&line);
     return status;
 }
 

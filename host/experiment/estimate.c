@@ -35,7 +35,10 @@ static size_t json_bytes(const char *text, size_t size)
 static pl_status sample_text(size_t *out, const pl__item *item, const pl_task *t)
 {
     enum { FRAME = 75, NUMBERS = 75 }; /* keys and brackets; what stands beside a choice */
-    char *doc = json_dumps(t->test->items[item->index], JSON_COMPACT);
+    pl_row row;
+    PL_TRY(pl_row_open(&row, t->test, item->index));
+    char *doc = json_dumps(row.item, JSON_COMPACT);
+    pl_row_close(&row);
     if (!doc) return pl_fail(PL_E_MEMORY, "out of memory while estimating");
     size_t context = json_bytes(item->prompt.context, item->prompt.context_size);
     *out = FRAME + strlen(doc) + (item->encoded.request.n_choices ? 0 : context + NUMBERS);

@@ -47,10 +47,11 @@ static pl_status set_outcome(pl_obs *obs, size_t row, const pl__item *item)
 
 static pl_status fill_row(pl_obs *obs, size_t row, const pl__item *item, const pl_plan *plan, const pl_plan_unit *unit)
 {
-    char prompt_hash[PL_SHA256_TEXT];
+    char prompt_hash[PL_SHA256_TEXT], doc_hash[PL_SHA256_TEXT];
+    PL_TRY(pl_row_hash(doc_hash, plan->tasks[unit->task].task->test, item->index));
     pl_sha256(prompt_hash, item->prompt.context, item->prompt.context_size);
     PL_TRY(pl_obs_set_name(obs, row, item->index, unit->id));
-    PL_TRY(pl_obs_set_text(obs, PL_OBS_DOC_HASH, row, plan->tasks[unit->task].task->test->doc_hash[item->index]));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_DOC_HASH, row, doc_hash));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_PROMPT_HASH, row, prompt_hash));
     PL_TRY(set_cell(obs, row, plan, unit));
     PL_TRY(set_outcome(obs, row, item));
@@ -194,8 +195,11 @@ static pl_status sample_json(json_t **out, const pl__item *item, const pl_task *
                              size_t row)
 {
     pl_json_builder b;
+    pl_row doc;
+    PL_TRY(pl_row_open(&doc, t->test, item->index));
     pl_json_begin(&b);
-    pl_json_put_shared(&b, "doc", t->test->items[item->index]);
+    pl_json_put_shared(&b, "doc", doc.item);
+    pl_row_close(&doc);
     if (item->prompt.gold == SIZE_MAX)
         pl_json_put_text(&b, "target", item->prompt.target);
     else

@@ -48,22 +48,43 @@ static pl_status choose_templates(const pl_spec *spec, pl_plan_task *task, pl_ar
     return PL_OK;
 }
 
-/* Do all evaluated items have as many choices, and the same ones? */
-static pl_status compare_choices(pl_plan_task *task, const pl_template *template, pl_arena *scratch)
+static pl_status choices_of(const pl_plan_task *task, size_t i, pl_arena *arena, const char ***out, size_t *n)
 {
     const pl_task *t = task->task;
+    pl_row row;
+    PL_TRY(pl_row_open(&row, t->test, task->items[i]));
+    pl_status status = pl_task_choices(t, task->templates[0], &row, arena, out, n);
+    pl_row_close(&row);
+    return status;
+}
+
+/* Do all evaluated items have as many choices, and the same ones? */
+static pl_status compare_choices(pl_plan_task *task)
+{
+    enum { AN_ARENA = 1000 }; /* items whose choices are held at once, beside the first one's */
     const char **first, **choices;
     size_t n_first, n;
-    PL_TRY(pl_task_choices(t, template, t->test->items[task->items[0]], scratch, &first, &n_first));
+    pl_arena *of_first = NULL, *scratch = NULL;
+    pl_status status;
+    PL_GOTO(status, done, pl_arena_create(&of_first));
+    PL_GOTO(status, done, choices_of(task, 0, of_first, &first, &n_first));
     task->n_choices = n_first;
     task->fixed_labels = true;
-    for (size_t i = 1; i < task->n_items; i++) {
-        PL_TRY(pl_task_choices(t, template, t->test->items[task->items[i]], scratch, &choices, &n));
+    for (size_t i = 1; i < task->n_items && (task->n_choices || task->fixed_labels); i++) {
+        if (i % AN_ARENA == 1) {
+            pl_arena_free(scratch);
+            scratch = NULL;
+            PL_GOTO(status, done, pl_arena_create(&scratch));
+        }
+        PL_GOTO(status, done, choices_of(task, i, scratch, &choices, &n));
         if (n != n_first) task->n_choices = 0;
         task->fixed_labels &= n == n_first;
         for (size_t c = 0; task->fixed_labels && c < n; c++) task->fixed_labels = strcmp(first[c], choices[c]) == 0;
     }
-    return PL_OK;
+done:
+    pl_arena_free(of_first);
+    pl_arena_free(scratch);
+    return status;
 }
 
 /* A line that who runs the plan should read. */
@@ -74,9 +95,12 @@ static pl_status note(pl_plan *plan, const char *line)
     return PL_OK;
 }
 
-static size_t most_shots(const pl_spec *spec)
+/* An arm that names no shots takes the task's own number. */
+static size_t most_shots(const pl_spec *spec, const pl_task *task)
 {
     size_t most = 0;
+    for (size_t a = 0; a < spec->n_arms; a++)
+        if (!spec->arms[a].n_shots && task->num_fewshot > most) most = task->num_fewshot;
     for (size_t a = 0; a < spec->n_arms; a++)
         for (size_t s = 0; s < spec->arms[a].n_shots; s++)
             if (spec->arms[a].shots[s] > most) most = spec->arms[a].shots[s];
@@ -108,23 +132,13 @@ static pl_status note_rows(pl_plan *plan, const pl_plan_task *task)
 }
 
 /* The label set, and the classes of the shot pool (without a label set shots are not balanced). */
-static pl_status find_classes(pl_plan_task *task, pl_arena *arena)
+static pl_status find_classes(pl_plan_task *task)
 {
-    const pl_task *t = task->task;
-    const pl_template *template = task->templates[0];
-    if (!template->doc_to_choice) return PL_OK;
-    pl_arena *scratch;
-    const char *text;
-    PL_TRY(pl_arena_create(&scratch));
-    pl_status status;
-    PL_GOTO(status, done, compare_choices(task, template, scratch));
-    if (!task->fixed_labels || !t->fewshot) goto done;
-    PL_GOTO(status, done, pl_arena_new(arena, &task->classes, t->fewshot->n));
-    for (size_t i = 0; i < t->fewshot->n; i++)
-        PL_GOTO(status, done, pl_task_target(t, template, t->fewshot->items[i], scratch, &text, &task->classes[i]));
-done:
-    pl_arena_free(scratch);
-    return status;
+    if (!task->templates[0]->doc_to_choice) return PL_OK;
+    PL_TRY(compare_choices(task));
+    task->has_classes = task->fixed_labels && task->task->fewshot;
+    if (task->has_classes) task->classes = task->rows.labels;
+    return PL_OK;
 }
 
 static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
@@ -140,8 +154,8 @@ static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
     PL_TRY(pl_task_generation_json(&task->generation, task->task));
     PL_TRY(choose_templates(plan->spec, task, plan->arena));
     PL_TRY(pl_rows_check(&task->rows, task->task, task->templates, task->n_templates, task->items, task->n_items,
-                         most_shots(plan->spec), plan->arena));
-    return find_classes(task, plan->arena);
+                         most_shots(plan->spec, task->task), plan->arena));
+    return find_classes(task);
 }
 
 /* What decides the unit's numbers; borrowed from the plan. */
@@ -166,7 +180,7 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .k = unit->k,
                          .draw = unit->draw,
                          .order = unit->order,
-                         .balance = unit->arm->balance && task->classes,
+                         .balance = unit->arm->balance && task->has_classes,
                          .seed = plan->spec->seed,
                          .truncation = plan->spec->truncation,
                          .compute = model->spec->compute,

@@ -26,7 +26,8 @@ typedef struct pl_plan_task {
     pl_task *task;
     size_t n_items, *items; /* evaluated items, ascending indices into task->test */
     char items_digest[PL_HASH_TEXT];
-    size_t *classes;    /* [fewshot->n] class of each possible shot; NULL: not a fixed label set */
+    bool has_classes;   /* the pool of shots has classes: a fixed label set */
+    size_t *classes;    /* [fewshot->n] class of each possible shot; NULL: it has none, or no shots are drawn */
     size_t n_choices;   /* of every item, for the chance value; 0: none, or not the same for all */
     bool fixed_labels;  /* every item has the same choices: a label set */
     json_t *generation; /* what generated answers depend on (pl_task_generation_json) */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/digest.h"
+#include "base/json.h"
 #include "task/fold.h"
 
 enum {
@@ -24,59 +25,110 @@ typedef struct shown {
     size_t n_question; /* bytes of `folded` that are the question's */
 } shown;
 
+typedef struct checker {
+    pl_rows *rows;
+    const pl_task *task;
+    const pl_template *const *templates;
+    size_t n_templates, k;
+    pl_arena *arena, *texts; /* of the result; of what follows, where there is a pool */
+    char **questions;        /* [n_items + pool] */
+    bool *twin;              /* [n_items] */
+    shown shown;
+} checker;
+
 static void free_shown(shown *s)
 {
     pl_bytes_free(&s->question);
     pl_bytes_free(&s->folded);
 }
 
-static pl_status show_row(shown *s, const pl_task *task, const pl_template *t, const json_t *item, pl_arena *scratch)
+static pl_status show_row(shown *s, const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *scratch,
+                          size_t *label)
 {
     const char *target;
-    size_t label;
     pl_bytes_clear(&s->question);
     pl_bytes_clear(&s->folded);
-    PL_TRY(pl_task_row(task, t, item, scratch, &s->question, &target, &label));
+    PL_TRY(pl_task_row(task, t, row, scratch, &s->question, &target, label));
     PL_TRY(pl_text_fold(&s->folded, s->question.size ? s->question.data : "", s->question.size));
     s->n_question = s->folded.size;
     PL_TRY(pl_bytes_append(&s->folded, "", 1));
     return pl_text_fold(&s->folded, target, strlen(target));
 }
 
-/* Renders rows (all of `data` where rows is NULL); keys by row, and folded questions by place where wanted. */
-static pl_status show_rows(pl_row_key *keys, const char **questions, const pl_task *task, const pl_template *t,
-                           const pl_data *data, const size_t *rows, size_t n, pl_arena *texts)
+/* Some rows of a data file, and what is made of them; place i is row rows[i], or row i where rows is NULL. */
+typedef struct side {
+    const pl_data *data;
+    const size_t *rows;
+    size_t n;
+    pl_row_key **keys, *groups; /* [n_templates][n]; [n] or NULL */
+    char **questions;           /* [n] folded, of the first template; NULL: not wanted */
+    size_t *labels;             /* [n] of the first template; NULL: not wanted */
+} side;
+
+/* Two groups are one when their JSON is. */
+static pl_status hash_group(pl_row_key *key, const json_t *group)
+{
+    pl_bytes text = {0};
+    PL_TRY(pl_json_canonical(&text, group));
+    pl_hash128_words(key->words, text.data, text.size);
+    pl_bytes_free(&text);
+    return PL_OK;
+}
+
+static pl_status check_row(checker *c, side *s, size_t place, const pl_row *row, pl_arena *scratch)
+{
+    shown *shown = &c->shown;
+    for (size_t t = 0; t < c->n_templates; t++) {
+        size_t label;
+        PL_TRY(show_row(shown, c->task, c->templates[t], row, scratch, &label));
+        pl_hash128_words(s->keys[t][place].words, shown->folded.data, shown->folded.size);
+        if (t > 0) continue;
+        if (s->labels) s->labels[place] = label;
+        if (s->questions) PL_TRY(pl_arena_text(c->texts, &s->questions[place], shown->folded.data, shown->n_question));
+    }
+    return s->groups ? hash_group(&s->groups[place], json_object_get(row->item, c->task->group)) : PL_OK;
+}
+
+/* Every row with every template. */
+static pl_status check_rows(checker *c, side *s)
 {
     pl_arena *scratch = NULL;
-    shown s = {0};
     pl_status status = PL_OK;
-    for (size_t i = 0; i < n; i++) {
-        size_t row = rows ? rows[i] : i;
+    for (size_t i = 0; i < s->n; i++) {
+        pl_row row;
         if (i % ROWS_AN_ARENA == 0) {
             pl_arena_free(scratch);
             scratch = NULL;
             PL_GOTO(status, done, pl_arena_create(&scratch));
         }
-        PL_GOTO(status, done, show_row(&s, task, t, data->items[row], scratch));
-        char *copy;
-        pl_hash128_words(keys[row].words, s.folded.data, s.folded.size);
-        if (!questions) continue;
-        PL_GOTO(status, done, pl_arena_text(texts, &copy, s.folded.data, s.n_question));
-        questions[i] = copy;
+        PL_GOTO(status, done, pl_row_open(&row, s->data, s->rows ? s->rows[i] : i));
+        status = check_row(c, s, i, &row, scratch);
+        pl_row_close(&row);
+        PL_GOTO(status, done, status);
     }
 done:
     pl_arena_free(scratch);
-    free_shown(&s);
     return status;
 }
 
 /* ---- what rows have in common ---- */
 
-bool pl_rows_give_away(const pl_rows *rows, const pl_task *task, size_t template, size_t item, size_t row)
+static bool gives_away(const pl_rows *rows, size_t template, size_t place, size_t row)
 {
-    if (compare_keys(&rows->test[template][item], &rows->fewshot[template][row]) == 0) return true;
-    const json_t *group = task->group ? json_object_get(task->test->items[item], task->group) : NULL;
-    return group && json_equal(group, json_object_get(task->fewshot->items[row], task->group));
+    return compare_keys(&rows->test[template][place], &rows->fewshot[template][row]) == 0 ||
+           (rows->test_group && compare_keys(&rows->test_group[place], &rows->fewshot_group[row]) == 0);
+}
+
+static int compare_rows(const void *a, const void *b)
+{
+    size_t x = *(const size_t *)a, y = *(const size_t *)b;
+    return (x > y) - (x < y);
+}
+
+bool pl_rows_give_away(const pl_rows *rows, size_t template, size_t item, size_t row)
+{
+    const size_t *found = bsearch(&item, rows->items, rows->n_items, sizeof item, compare_rows);
+    return found && gives_away(rows, template, (size_t)(found - rows->items), row);
 }
 
 typedef struct keyed {
@@ -115,33 +167,34 @@ static size_t count_key(const keyed *sorted, size_t n, const pl_row_key *key, si
     return count;
 }
 
-static size_t count_left(const pl_rows *rows, const pl_task *task, size_t template, size_t item)
+static size_t count_left(const pl_rows *rows, size_t template, size_t place, size_t n_pool)
 {
     size_t left = 0;
-    for (size_t row = 0; row < task->fewshot->n; row++) left += !pl_rows_give_away(rows, task, template, item, row);
+    for (size_t row = 0; row < n_pool; row++) left += !gives_away(rows, template, place, row);
     return left;
 }
 
 /* Which items stand in the pool as well, and whether enough shots are left for each. */
-static pl_status find_twins(pl_rows *rows, bool *twin, const pl_task *task, size_t template, const char *template_name,
-                            const size_t *items, size_t n_items, size_t k)
+static pl_status find_twins(checker *c, size_t template)
 {
+    const pl_task *task = c->task;
+    pl_rows *rows = c->rows;
     keyed *sorted = NULL;
-    size_t n = task->fewshot->n, first;
+    size_t n = task->fewshot->n, k = c->k, first;
     PL_TRY(sort_keys(&sorted, rows->fewshot[template], n));
     pl_status status = PL_OK;
     bool too_few = n < k + (task->fewshot_is_test ? 1u : 0u); /* of all rows: the plan says so */
-    for (size_t i = 0; i < n_items && status == PL_OK; i++) {
-        size_t item = items[i], found = count_key(sorted, n, &rows->test[template][item], &first);
-        twin[i] |= found > (task->fewshot_is_test ? 1u : 0u);
+    for (size_t i = 0; i < rows->n_items && status == PL_OK; i++) {
+        size_t found = count_key(sorted, n, &rows->test[template][i], &first);
+        c->twin[i] |= found > (task->fewshot_is_test ? 1u : 0u);
         if (too_few || (n >= k + found && !task->group)) continue;
-        if (task->group && n > MOST_PAIRS / n_items) continue; /* seen when the prompts are built */
-        size_t left = count_left(rows, task, template, item);
+        if (task->group && n > MOST_PAIRS / rows->n_items) continue; /* seen when the prompts are built */
+        size_t left = count_left(rows, template, i, n);
         if (left < k)
             status = pl_fail(PL_E_INPUT,
                              "%s: item %zu with template '%s': only %zu shots are left once rows that give its answer "
                              "away are set aside, %zu are needed",
-                             task->path, item, template_name, left, k);
+                             task->path, rows->items[i], c->templates[template]->name, left, k);
     }
     for (size_t i = 0; template == 0 && i < n; i++) {
         size_t found = count_key(sorted, n, &rows->fewshot[0][i], &first);
@@ -152,9 +205,9 @@ static pl_status find_twins(pl_rows *rows, bool *twin, const pl_task *task, size
 }
 
 /* Leaves out what all questions begin and end with: the template's own words would make any two texts alike. */
-static pl_status cut_common(const char **texts, size_t n, pl_arena *arena)
+static void cut_common(char **texts, size_t n)
 {
-    if (n < 2) return PL_OK;
+    if (n < 2) return;
     const char *model = texts[0];
     size_t length = strlen(model), front = length, back = length;
     for (size_t i = 1; i < n; i++) {
@@ -168,77 +221,93 @@ static pl_status cut_common(const char **texts, size_t n, pl_arena *arena)
     while (back > 0 && ((unsigned char)model[length - back] & 0xC0) == 0x80) back--;
     for (size_t i = 0; i < n; i++) {
         size_t size = strlen(texts[i]);
-        char *own;
         if (front + back > size) continue; /* nothing of its own: compared as it is */
-        PL_TRY(pl_arena_text(arena, &own, texts[i] + front, size - front - back));
-        texts[i] = own;
+        texts[i][size - back] = 0;
+        texts[i] += front;
     }
-    return PL_OK;
 }
 
 /* Near-duplicates, by the questions of the first template: of the evaluated items, then of the pool. */
-static pl_status find_near(pl_rows *rows, const pl_task *task, const char **questions, size_t n_items,
-                           const size_t *items, pl_arena *texts)
+static pl_status find_near(checker *c)
 {
-    size_t n_pool = task->fewshot->n;
-    const size_t *own = task->fewshot_is_test ? items : NULL;
-    PL_TRY(cut_common(questions, n_items + n_pool, texts));
-    return pl_overlap_count(&rows->near, questions, n_items, questions + n_items, n_pool, own);
+    size_t n_items = c->rows->n_items, n_pool = c->task->fewshot->n;
+    const size_t *own = c->task->fewshot_is_test ? c->rows->items : NULL;
+    const char **questions = (const char **)c->questions;
+    cut_common(c->questions, n_items + n_pool);
+    return pl_overlap_count(&c->rows->near, questions, n_items, questions + n_items, n_pool, own);
 }
 
 /* ---- the whole ---- */
 
-typedef struct checker {
-    pl_rows *rows;
-    const pl_task *task;
-    const size_t *items;
-    size_t n_items, k;
-    pl_arena *arena, *texts; /* of the result; of the questions */
-    const char **questions;  /* [n_items + pool] */
-    bool *twin;              /* [n_items] */
-} checker;
-
-static pl_status check_template(checker *c, const pl_template *template, size_t t)
+/* Keys for n rows with each template, and of their groups where shots are drawn. */
+static pl_status make_keys(const checker *c, pl_row_key ***keys, pl_row_key **groups, size_t n)
 {
-    const pl_task *task = c->task;
-    bool keep = t == 0 && c->k > 0;
-    PL_TRY(pl_arena_new(c->arena, &c->rows->test[t], task->test->n));
-    PL_TRY(show_rows(c->rows->test[t], keep ? c->questions : NULL, task, template, task->test, c->items, c->n_items,
-                     c->texts));
-    if (!c->k) return PL_OK;
-    size_t n_pool = task->fewshot->n;
-    PL_TRY(pl_arena_new(c->arena, &c->rows->fewshot[t], n_pool));
-    PL_TRY(show_rows(c->rows->fewshot[t], keep ? c->questions + c->n_items : NULL, task, template, task->fewshot, NULL,
-                     n_pool, c->texts));
-    return find_twins(c->rows, c->twin, task, t, template->name, c->items, c->n_items, c->k);
+    PL_TRY(pl_arena_new(c->arena, keys, c->n_templates));
+    for (size_t t = 0; t < c->n_templates; t++) PL_TRY(pl_arena_new(c->arena, &(*keys)[t], n));
+    return c->task->group && c->k ? pl_arena_new(c->arena, groups, n) : PL_OK;
 }
 
-static pl_status open_checker(checker *c, size_t n_templates)
+static pl_status check_items(checker *c)
 {
-    size_t n_pool = c->k ? c->task->fewshot->n : 0;
+    pl_rows *rows = c->rows;
+    PL_TRY(make_keys(c, &rows->test, &rows->test_group, rows->n_items));
+    side items = {.data = c->task->test,
+                  .rows = rows->items,
+                  .n = rows->n_items,
+                  .keys = rows->test,
+                  .groups = rows->test_group,
+                  .questions = c->questions};
+    return check_rows(c, &items);
+}
+
+static pl_status check_pool(checker *c)
+{
+    pl_rows *rows = c->rows;
+    size_t n = c->task->fewshot->n;
+    PL_TRY(make_keys(c, &rows->fewshot, &rows->fewshot_group, n));
+    PL_TRY(pl_arena_new(c->arena, &rows->labels, n));
+    PL_TRY(pl_arena_new(c->arena, &rows->same, n));
+    side pool = {.data = c->task->fewshot,
+                 .n = n,
+                 .keys = rows->fewshot,
+                 .groups = rows->fewshot_group,
+                 .questions = c->questions + rows->n_items,
+                 .labels = rows->labels};
+    PL_TRY(check_rows(c, &pool));
+    for (size_t t = 0; t < c->n_templates; t++) PL_TRY(find_twins(c, t));
+    for (size_t i = 0; i < rows->n_items; i++) {
+        if (!c->twin[i]) continue;
+        if (rows->n_twins++ == 0) rows->first_twin = rows->items[i];
+    }
+    return find_near(c);
+}
+
+static pl_status check(checker *c)
+{
+    if (!c->k) return check_items(c);
+    size_t n_items = c->rows->n_items;
     PL_TRY(pl_arena_create(&c->texts));
-    PL_TRY(pl_arena_new(c->texts, &c->questions, c->n_items + n_pool));
-    PL_TRY(pl_arena_new(c->texts, &c->twin, c->n_items));
-    PL_TRY(pl_arena_new(c->arena, &c->rows->test, n_templates));
-    PL_TRY(pl_arena_new(c->arena, &c->rows->fewshot, n_templates));
-    return pl_arena_new(c->arena, &c->rows->same, n_pool);
+    PL_TRY(pl_arena_new(c->texts, &c->questions, n_items + c->task->fewshot->n));
+    PL_TRY(pl_arena_new(c->texts, &c->twin, n_items));
+    PL_TRY(check_items(c));
+    return check_pool(c);
 }
 
 pl_status pl_rows_check(pl_rows *out, const pl_task *task, const pl_template *const *templates, size_t n_templates,
                         const size_t *items, size_t n_items, size_t k, pl_arena *arena)
 {
-    *out = (pl_rows){.first_twin = SIZE_MAX, .near = {.first_item = SIZE_MAX, .first_row = SIZE_MAX}};
-    checker c = {
-        .rows = out, .task = task, .items = items, .n_items = n_items, .k = task->fewshot ? k : 0, .arena = arena};
-    pl_status status;
-    PL_GOTO(status, done, open_checker(&c, n_templates));
-    for (size_t t = 0; t < n_templates; t++) PL_GOTO(status, done, check_template(&c, templates[t], t));
-    for (size_t i = 0; i < n_items; i++) {
-        if (!c.twin[i]) continue;
-        if (out->n_twins++ == 0) out->first_twin = items[i];
-    }
-    if (c.k) status = find_near(out, task, c.questions, n_items, items, c.texts);
-done:
+    *out = (pl_rows){.n_items = n_items,
+                     .items = items,
+                     .first_twin = SIZE_MAX,
+                     .near = {.first_item = SIZE_MAX, .first_row = SIZE_MAX}};
+    checker c = {.rows = out,
+                 .task = task,
+                 .templates = templates,
+                 .n_templates = n_templates,
+                 .k = task->fewshot ? k : 0,
+                 .arena = arena};
+    pl_status status = check(&c);
     pl_arena_free(c.texts);
+    free_shown(&c.shown);
     return status;
 }

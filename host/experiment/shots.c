@@ -8,8 +8,7 @@ pl_status pl_shots_choose(size_t *shots, size_t *set_aside, const pl_plan_task *
     const pl_task *t = task->task;
     size_t k = 0, at = 0;
     for (; k < unit->k && at < t->fewshot->n; at++)
-        if (!pl_rows_give_away(&task->rows, t, unit->template_place, item, permutation[at]))
-            shots[k++] = permutation[at];
+        if (!pl_rows_give_away(&task->rows, unit->template_place, item, permutation[at])) shots[k++] = permutation[at];
     *set_aside = at - k;
     if (k < unit->k)
         return pl_fail(PL_E_INPUT,

@@ -5,202 +5,191 @@
 #include <strings.h>
 
 #include "base/content.h"
-#include "jinja/python.h"
 #include "task/data_rows.h"
+
+enum { PART = 1024 * 1024 }; /* bytes of a file that are looked at together, and more where a row is longer */
+
+/* ---- where the rows are ---- */
+
+static pl_status add_place(pl_data *data, size_t at, const char *bytes, size_t size)
+{
+    pl__source *source = data->source;
+    uint64_t hash[2];
+    pl_hash128_words(hash, bytes, size);
+    PL_TRY(pl_grow(&source->places, &source->capacity, data->n + 1));
+    source->places[data->n++] = (pl__place){at, hash[0]};
+    source->end = at + size;
+    return PL_OK;
+}
+
+/* A pass through the file: what was read of it and not yet looked at. The bytes are copied before they count for the
+ * digest and for the rows, so that both have seen the same ones. */
+typedef struct pass {
+    pl_data *data;
+    pl_sha256_run *digest;
+    char *buffer;
+    size_t capacity, from, size; /* the next row begins at buffer[from] */
+    size_t at;                   /* where buffer[0] stands in the file */
+    size_t line, blank_line;     /* of the next row; the first blank one, 0: none */
+    bool begun;                  /* a row was taken */
+} pass;
+
+static pl_status read_part(pass *p)
+{
+    pl__source *source = p->data->source;
+    size_t rest = p->size - p->from, done = p->at + p->size, more = rest > PART ? rest : PART;
+    if (more > source->size - done) more = source->size - done;
+    if (rest) memmove(p->buffer, p->buffer + p->from, rest);
+    p->at += p->from;
+    p->from = 0;
+    PL_TRY(pl_grow(&p->buffer, &p->capacity, rest + more + 1));
+    memcpy(p->buffer + rest, source->text + done, more);
+    p->size = rest + more;
+    if (!source->copy) pl_file_map_drop(&source->map, done + more);
+    return pl_sha256_add(p->digest, p->buffer + rest, more);
+}
+
+/* Old line ends would make one line of the whole file. */
+static pl_status refuse_cr_alone(const pl__piece *piece)
+{
+    const char *cr = memchr(piece->text, '\r', piece->size);
+    if (!piece->first || !cr || cr + 1 == piece->text + piece->size || memchr(piece->text, '\n', piece->size))
+        return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: its lines end with CR alone; convert them: tr '\\r' '\\n' < IN > OUT",
+                   piece->where);
+}
+
+static size_t blank_bytes(const pl__piece *piece, const char *blanks)
+{
+    size_t i = 0;
+    while (i < piece->size && piece->text[i] && strchr(blanks, piece->text[i])) i++;
+    return i < piece->size ? piece->text[i] == '\n' ? i + 1 : 0 : piece->last ? i : 0;
+}
+
+size_t pl__own_bytes(const char *text, size_t size)
+{
+    size -= size > 0 && text[size - 1] == '\n';
+    return size - (size > 0 && text[size - 1] == '\r');
+}
+
+/* Takes the next row or blank line; *bytes is 0 when more of the file is needed for it. */
+static pl_status take_row(pass *p, const pl__piece *piece, size_t *bytes)
+{
+    const pl__format *format = p->data->source->format;
+    bool is_item;
+    *bytes = blank_bytes(piece, format->blanks);
+    if (*bytes) {
+        if (!p->blank_line) p->blank_line = piece->line;
+        return PL_OK;
+    }
+    if (piece->first && piece->last) PL_TRY(refuse_cr_alone(piece));
+    PL_TRY(format->look(p->data->source->columns, piece, bytes, &is_item));
+    size_t own = pl__own_bytes(piece->text, *bytes ? *bytes : piece->size);
+    if (own > PL_LINE_MAX) {
+        PL_TRY(refuse_cr_alone(piece));
+        return pl_line_too_long(piece->where, piece->line, own);
+    }
+    if (*bytes == 0) return PL_OK;
+    p->begun = true;
+    if (p->blank_line)
+        return pl_fail(PL_E_INPUT, "%s:%zu: a blank line before the end; expected %s on each line", piece->where,
+                       p->blank_line, format == &pl__jsonl ? "an item" : "a row");
+    return is_item ? add_place(p->data, p->at + p->from, piece->text, *bytes) : PL_OK;
+}
+
+static pl_status take_rows(pass *p)
+{
+    const pl__source *source = p->data->source;
+    size_t bytes = 0;
+    PL_TRY(read_part(p));
+    PL_TRY(pl_content_check(p->buffer, p->size, p->data->where));
+    if (p->size >= 3 && memcmp(p->buffer, "\xEF\xBB\xBF", 3) == 0) p->from = 3; /* a byte-order mark */
+    for (;;) {
+        pl__piece piece = {.text = p->buffer + p->from,
+                           .size = p->size - p->from,
+                           .line = p->line,
+                           .first = !p->begun,
+                           .last = p->at + p->size == source->size,
+                           .where = p->data->where};
+        if (piece.size == 0 && piece.last) return PL_OK;
+        PL_TRY(take_row(p, &piece, &bytes));
+        if (bytes == 0) {
+            PL_TRY(read_part(p));
+            continue;
+        }
+        p->line += pl_lines_count(piece.text, bytes);
+        p->from += bytes;
+    }
+}
+
+static pl_status index_rows(pl_data *data)
+{
+    pass p = {.data = data, .line = 1};
+    pl_status status;
+    PL_GOTO(status, done, pl_sha256_begin(&p.digest));
+    PL_GOTO(status, done, take_rows(&p));
+    PL_GOTO(status, done, pl_sha256_end(p.digest, data->sha256));
+    if (data->n == 0) status = pl_fail(PL_E_INPUT, "%s: no items; expected at least one", data->where);
+done:
+    pl_sha256_free(p.digest);
+    free(p.buffer);
+    return status;
+}
+
+/* ---- opening ---- */
 
 void pl_data_free(pl_data *data)
 {
     if (!data) return;
-    for (size_t i = 0; i < data->n; i++) json_decref(data->items[i]);
-    free(data->items);
-    free(data->lines);
+    if (data->source) pl__source_free(data->source);
     free(data->where);
-    free(data->doc_hash);
     free(data);
 }
 
-/* A prompt is a C string: a NUL inside an item would cut it silently. */
-static bool holds_nul(const json_t *value)
+static pl_status create(pl_data **out, const pl__format *format, const char *where)
 {
-    if (json_is_string(value) && !pl_json_wide_digits(value))
-        return strlen(json_string_value(value)) != json_string_length(value);
-    bool found = false;
-    for (size_t i = 0; json_is_array(value) && i < json_array_size(value) && !found; i++)
-        found = holds_nul(json_array_get(value, i));
-    const char *key;
-    json_t *child;
-    json_object_foreach((json_t *)(uintptr_t)value, key, child) found = found || holds_nul(child);
-    return found;
-}
-
-pl_status pl__data_add(pl_data *data, size_t *capacity, json_t *item, bool wide, const char *where, size_t line)
-{
+    PL_TRY(pl_new(out, 1));
     pl_status status;
-    if (!wide && holds_nul(item)) {
-        status = pl_fail(PL_E_INPUT, "%s:%zu: a text holds the character U+0000; remove it", where, line);
-        goto failed;
-    }
-    size_t line_capacity = *capacity; /* both lists grow alike */
-    PL_GOTO(status, failed, pl_grow(&data->lines, &line_capacity, data->n + 1));
-    PL_GOTO(status, failed, pl_grow(&data->items, capacity, data->n + 1));
-    data->lines[data->n] = line;
-    data->items[data->n++] = item;
+    PL_GOTO(status, failed, pl_copy_text(&(*out)->where, where));
+    PL_GOTO(status, failed, pl__source_create(&(*out)->source, format));
     return PL_OK;
 failed:
-    json_decref(item);
+    pl_data_free(*out);
+    *out = NULL;
     return status;
 }
 
-/* ---- JSON lines ---- */
-
-static bool is_blank(const char *line, size_t size)
-{
-    size_t i = 0;
-    while (i < size && (line[i] == ' ' || line[i] == '\t' || line[i] == '\r')) i++;
-    return i == size;
-}
-
-#define ONE_A_LINE "expected JSON lines, an object {\"field\": value, ...} on each line"
-#define CONVERT                                                                                                        \
-    "convert it once: python3 -c 'import json, sys; [print(json.dumps(x)) for x in json.load(sys.stdin)]' < IN > "     \
-    "OUT.jsonl"
-
-/* Why the first line is no object: other ways of writing JSON that are met under the same name. */
-static pl_status refuse_other_json(const char *text, size_t size, const char *where)
-{
-    size_t at = 0;
-    while (at < size && text[at] && strchr(" \t\r\n", text[at])) at++;
-    if (at < size && text[at] == '[') return pl_fail(PL_E_INPUT, "%s: a JSON array; " ONE_A_LINE "; " CONVERT, where);
-    const char *newline = memchr(text + at, '\n', size - at);
-    size_t rest = newline ? (size_t)(newline - text) : size;
-    if (at < size && text[at] == '{' && is_blank(text + at + 1, rest - at - 1))
-        return pl_fail(
-            PL_E_INPUT,
-            "%s: JSON that is spread over several lines; " ONE_A_LINE " (jq -c . IN > OUT.jsonl writes it so)", where);
-    return PL_OK;
-}
-
-/* Old line ends would make one line of the whole file. */
-static pl_status refuse_cr_alone(const char *text, size_t size, const char *where)
-{
-    const char *cr = memchr(text, '\r', size);
-    if (!cr || cr + 1 == text + size || memchr(text, '\n', size)) return PL_OK;
-    return pl_fail(PL_E_INPUT, "%s: its lines end with CR alone; convert them: tr '\\r' '\\n' < IN > OUT", where);
-}
-
-static pl_status parse_line(pl_data *data, size_t *capacity, const char *text, size_t size, const char *where,
-                            size_t line)
-{
-    json_t *item;
-    bool wide;
-    if (size > PL__DATA_MAX_LINE)
-        return pl_fail(PL_E_INPUT, "%s:%zu: a line of %zu bytes, expected at most %d", where, line, size,
-                       PL__DATA_MAX_LINE);
-    pl_status status = pl_json_parse_wide(&item, &wide, text, size, where, line);
-    if (status == PL_E_INPUT) {
-        while (size > 0 && is_blank(text + size - 1, 1)) size--;
-        if (size > 1 && text[size - 1] == ',' && text[size - 2] == '}')
-            return pl_fail(PL_E_INPUT, "%s:%zu: a comma behind the object; " ONE_A_LINE ", with nothing between them",
-                           where, line);
-    }
-    PL_TRY(status);
-    if (!json_is_object(item)) {
-        json_decref(item);
-        return pl_fail(PL_E_INPUT, "%s:%zu: expected a JSON object {\"field\": value, ...} on each line", where, line);
-    }
-    return pl__data_add(data, capacity, item, wide, where, line);
-}
-
-static pl_status parse_lines(pl_data *data, const char *text, size_t size, const char *where)
-{
-    size_t capacity = 0, line = 0, blank_line = 0;
-    PL_TRY(refuse_other_json(text, size, where));
-    for (size_t i = 0; i < size;) {
-        const char *newline = memchr(text + i, '\n', size - i);
-        size_t end = newline ? (size_t)(newline - text) : size, n = end - i;
-        line++;
-        if (is_blank(text + i, n)) {
-            if (!blank_line) blank_line = line;
-        } else if (blank_line)
-            return pl_fail(PL_E_INPUT, "%s:%zu: a blank line before the end; expected an item on each line", where,
-                           blank_line);
-        else
-            PL_TRY(parse_line(data, &capacity, text + i, n, where, line));
-        i = newline ? end + 1 : size;
-    }
-    return PL_OK;
-}
-
-/* ---- all formats ---- */
-
-/* A wide integer becomes the text of its digits, which is what a template prints of it. */
-static pl_status narrow(json_t *value)
-{
-    const char *key, *digits = pl_json_wide_digits(value);
-    json_t *child;
-    pl_status status = PL_OK;
-    if (digits && json_string_set(value, digits) != 0) return pl_fail(PL_E_MEMORY, "out of memory while reading data");
-    for (size_t i = 0; json_is_array(value) && i < json_array_size(value) && status == PL_OK; i++)
-        status = narrow(json_array_get(value, i));
-    if (!json_is_object(value)) return status;
-    json_object_foreach(value, key, child) if (status == PL_OK) status = narrow(child);
-    return status;
-}
-
-static pl_status hash_items(pl_data *data)
-{
-    pl_bytes text = {0};
-    pl_status status;
-    PL_GOTO(status, done, pl_new(&data->doc_hash, data->n));
-    for (size_t i = 0; i < data->n; i++) {
-        pl_bytes_clear(&text);
-        PL_GOTO(status, done, pl_python_json(&text, data->items[i]));
-        pl_sha256(data->doc_hash[i], text.data, text.size);
-        PL_GOTO(status, done, narrow(data->items[i]));
-    }
-done:
-    pl_bytes_free(&text);
-    return status;
-}
-
-static pl_status parse_format(pl_data *data, const char *text, size_t size, const char *format, const char *where)
-{
-    PL_TRY(pl_content_check(text, size, where));
-    PL_TRY(refuse_cr_alone(text, size, where));
-    if (strcmp(format, "jsonl") == 0) return parse_lines(data, text, size, where);
-    if (strcmp(format, "csv") == 0) return pl__data_parse_csv(data, text, size, ',', where);
-    if (strcmp(format, "tsv") == 0) return pl__data_parse_csv(data, text, size, '\t', where);
-    return pl_fail(PL_E_INTERNAL, "%s: unknown data format '%s'", where, format);
-}
+static const pl__format *const formats[] = {&pl__jsonl, &pl__csv, &pl__tsv};
 
 pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char *format, const char *where)
 {
-    *out = NULL;
     pl_data *data = NULL;
     pl_status status;
-    PL_TRY(pl_new(&data, 1));
-    PL_GOTO(status, failed, pl_copy_text(&data->where, where));
-    pl_sha256(data->sha256, text, size);
-    if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) { /* a byte-order mark */
-        text += 3;
-        size -= 3;
-    }
-    status = parse_format(data, text, size, format, where);
-    if (status == PL_OK && data->n == 0) status = pl_fail(PL_E_INPUT, "%s: no items; expected at least one", where);
-    PL_GOTO(status, failed, status);
-    PL_GOTO(status, failed, hash_items(data));
+    size_t f = 0;
+    *out = NULL;
+    while (f < sizeof formats / sizeof *formats && strcmp(formats[f]->name, format) != 0) f++;
+    if (f == sizeof formats / sizeof *formats)
+        return pl_fail(PL_E_INTERNAL, "%s: unknown data format '%s'", where, format);
+    PL_GOTO(status, done, create(&data, formats[f], where));
+    pl__source *source = data->source;
+    PL_GOTO(status, done, pl_new(&source->copy, size + 1));
+    if (size) memcpy(source->copy, text, size);
+    source->text = source->copy;
+    source->size = size;
+    PL_GOTO(status, done, index_rows(data));
     *out = data;
-    return PL_OK;
-failed:
+    data = NULL;
+done:
     pl_data_free(data);
     return status;
 }
 
-static pl_status format_of(const char **out, const char *path)
+static pl_status format_of(const pl__format **out, const char *path)
 {
     static const struct {
-        const char *extension, *format;
-    } table[] = {{".jsonl", "jsonl"}, {".json", "jsonl"}, {".csv", "csv"}, {".tsv", "tsv"}};
+        const char *extension;
+        const pl__format *format;
+    } table[] = {{".jsonl", &pl__jsonl}, {".json", &pl__jsonl}, {".csv", &pl__csv}, {".tsv", &pl__tsv}};
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
     if (!dot) dot = "";
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -221,26 +210,41 @@ static pl_status format_of(const char **out, const char *path)
         path, dot);
 }
 
+/* A file of another version is that first of all, whatever is wrong with its rows. */
+static pl_status check_digest(const pl_data *data, pl_status status, const char *expected)
+{
+    char found[PL_SHA256_TEXT];
+    const pl__source *source = data->source;
+    if (!expected || (status != PL_OK && status != PL_E_INPUT)) return status;
+    if (status == PL_OK)
+        memcpy(found, data->sha256, sizeof found);
+    else
+        pl_sha256(found, source->text, source->size);
+    if (strcasecmp(found, expected) == 0) return status;
+    return pl_fail(PL_E_INPUT, "%s: expected SHA-256 %s, found %s; the file is another version", data->where, expected,
+                   found);
+}
+
 pl_status pl_data_read(pl_data **out, const char *path, const char *sha256)
 {
+    const pl__format *format = NULL;
+    pl_data *data = NULL;
+    pl_status status;
     *out = NULL;
-    const char *format = "";
-    pl_map map;
     PL_TRY(format_of(&format, path));
-    PL_TRY(pl_file_map(&map, path));
-    pl_status status = PL_OK;
-    if (sha256) {
-        char found[PL_SHA256_TEXT];
-        pl_sha256(found, map.data, map.size);
-        if (strcasecmp(found, sha256) != 0)
-            status = pl_fail(PL_E_INPUT, "%s: expected SHA-256 %s, found %s; the file is another version", path, sha256,
-                             found);
-    }
-    if (status == PL_OK) status = pl_data_parse(out, map.size ? (const char *)map.data : "", map.size, format, path);
-    pl_file_unmap(&map);
-    if (status != PL_OK) return status;
+    PL_GOTO(status, done, create(&data, format, path));
+    pl__source *source = data->source;
+    PL_GOTO(status, done, pl_file_map(&source->map, path));
+    source->text = source->map.size ? (const char *)source->map.data : "";
+    source->size = source->map.size;
+    PL_GOTO(status, done, check_digest(data, index_rows(data), sha256));
     char *whole = realpath(path, NULL);
-    status = pl_path((*out)->path, "%s", whole ? whole : path);
+    status = pl_path(data->path, "%s", whole ? whole : path);
     free(whole);
+    PL_GOTO(status, done, status);
+    *out = data;
+    data = NULL;
+done:
+    pl_data_free(data);
     return status;
 }

@@ -193,6 +193,18 @@ static pl_status check_idle(const pl__task_file *file)
     return pl_yaml_fail(node, "repeats: expected 1, found %zu: generation is greedy, and would repeat itself", repeats);
 }
 
+/* By the first item, so that a misspelled field shows where it is written; pl_task_row looks at each row that is used.
+ */
+static pl_status check_group(const pl_yaml_node *node, const pl_data *data, const char *group)
+{
+    pl_row row;
+    if (!data) return PL_OK;
+    PL_TRY(pl_row_open(&row, data, 0));
+    bool found = json_object_get(row.item, group) != NULL;
+    pl_row_close(&row);
+    return found ? PL_OK : pl_yaml_fail(node, "group: item 0 has no field '%.100s'", group);
+}
+
 static pl_status read_plumb(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *map = pl__task_file_get(file, "plumb"), *node;
@@ -208,11 +220,7 @@ static pl_status read_plumb(pl_task *task, const pl__task_file *file)
     if (!(node = pl_yaml_get(map, "group"))) return PL_OK;
     const char *group;
     PL_TRY(pl_yaml_to_text(&group, node));
-    const pl_data *sets[] = {task->test, task->fewshot};
-    for (size_t s = 0; s < 2; s++)
-        for (size_t i = 0; sets[s] && i < sets[s]->n; i++)
-            if (!json_object_get(sets[s]->items[i], group))
-                return pl_yaml_fail(node, "group: item %zu has no field '%.100s'", i, group);
+    for (size_t s = 0; s < 2; s++) PL_TRY(check_group(node, s ? task->fewshot : task->test, group));
     return copied(&task->group, task->arena, group);
 }
 

@@ -70,17 +70,17 @@ pl_status pl_task_generation_json(json_t **out, const pl_task *task);
 const pl_template *pl_task_template(const pl_task *task, const char *name); /* NULL: no such template */
 
 /* The texts of one item under one template. Choices: `out[i]` is arena-owned. */
-pl_status pl_task_choices(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+pl_status pl_task_choices(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena,
                           const char ***out, size_t *n);
 /* The gold answer: its text, and for multiple choice its index among the choices (a label outside the set is an
  * error that names the item); *label is SIZE_MAX where there are no choices. */
-pl_status pl_task_target(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+pl_status pl_task_target(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena,
                          const char **text, size_t *label);
 
 /* One row as a template shows it: its question, appended to `question`, and its gold answer. Meets every error that a
- * prompt with the row could meet. */
-pl_status pl_task_row(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
-                      pl_bytes *question, const char **target, size_t *label);
+ * prompt with the row could meet, the field of its group among them. */
+pl_status pl_task_row(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena, pl_bytes *question,
+                      const char **target, size_t *label);
 
 /* A prompt: context (description, shots, the item's own text) and what may follow it. All memory is the arena's. */
 typedef struct pl_prompt {

@@ -27,9 +27,9 @@ pl_status pl__task_freeze(pl_task *task, const pl__task_file *file);
 pl_status pl__templates_make(pl_task *task, const pl__task_file *file);
 
 /* The text of one item under a template, appended. */
-pl_status pl__item_text(const pl_task *task, const pl_template *t, const json_t *item, pl_bytes *out);
+pl_status pl__item_text(const pl_task *task, const pl_template *t, const pl_row *row, pl_bytes *out);
 /* The gold answer; `choices` as pl_task_choices gave them (n = 0 without). */
-pl_status pl__item_target(const pl_task *task, const pl_template *t, const json_t *item, const char *const *choices,
+pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_row *row, const char *const *choices,
                           size_t n, pl_arena *arena, const char **text, size_t *label);
 
 /* A name that may become part of a file name: letters, digits, '.', '_', '-'. */

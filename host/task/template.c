@@ -39,12 +39,11 @@ static bool looks_like_a_field(const char *text)
 
 /* A field of the data by name, a template, or a fixed text. One word that is no field is most often a misspelled one,
  * and would be the same text for every item: an error, with the way to say that it is meant. */
-static pl_status make_one(pl_jinja **out, const pl_task *task, const pl_yaml_node *node, const char *key)
+static pl_status make_one(pl_jinja **out, const json_t *item, const pl_yaml_node *node, const char *key)
 {
     const char *text;
     char place[PL_PATH_MAX];
     long long index;
-    const json_t *item = task->test->items[0];
     PL_TRY(pl_yaml_to_text(&text, node));
     PL_TRY(place_of(place, node));
     if (json_object_get(item, text)) return pl_jinja_field(out, text, place);
@@ -98,11 +97,11 @@ static pl_status refuse_repeated_choices(const pl_yaml_node *list)
     return PL_OK;
 }
 
-static pl_status make_choices(pl_jinja **out, const pl_task *task, const pl_yaml_node *node)
+static pl_status make_choices(pl_jinja **out, const json_t *item, const pl_yaml_node *node)
 {
     enum { MAX_CHOICES = 1000 };
     char place[PL_PATH_MAX];
-    if (node->kind != PL_YAML_LIST) return make_one(out, task, node, "doc_to_choice");
+    if (node->kind != PL_YAML_LIST) return make_one(out, item, node, "doc_to_choice");
     if (node->n < 2 || node->n > MAX_CHOICES)
         return pl_yaml_fail(node, "doc_to_choice: expected 2 to %d choices, found %zu", (int)MAX_CHOICES, node->n);
     PL_TRY(place_of(place, node));
@@ -171,8 +170,9 @@ static pl_status make_role(pl_role *out, const pl_yaml_node *own)
     return pl_yaml_fail(node, "role '%.60s': expected id, dev or ood", text);
 }
 
-/* `own`: the entry of plumb: templates:, or NULL for the task's own template. */
-static pl_status make_template(pl_template *t, const pl_task *task, const pl__task_file *file, const pl_yaml_node *own)
+/* `own`: the entry of plumb: templates:, or NULL for the task's own template. `first`: a row, for its fields. */
+static pl_status make_template(pl_template *t, const pl_task *task, const pl__task_file *file, const pl_yaml_node *own,
+                               const pl_row *first)
 {
     t->name = "default";
     t->role = PL_ROLE_ID;
@@ -198,16 +198,15 @@ static pl_status make_template(pl_template *t, const pl_task *task, const pl__ta
         return pl__task_file_missing(file, "doc_to_choice", "a list of choices, as output_type is multiple_choice");
     t->target_delimiter = " ";
     if (delimiter) PL_TRY(copy_text(&t->target_delimiter, task, delimiter));
-    PL_TRY(make_one(&t->doc_to_text, task, text, "doc_to_text"));
-    PL_TRY(make_one(&t->doc_to_target, task, target, "doc_to_target"));
-    if (choice) PL_TRY(make_choices(&t->doc_to_choice, task, choice));
+    PL_TRY(make_one(&t->doc_to_text, first->item, text, "doc_to_text"));
+    PL_TRY(make_one(&t->doc_to_target, first->item, target, "doc_to_target"));
+    if (choice) PL_TRY(make_choices(&t->doc_to_choice, first->item, choice));
     return make_config(t, task, file, own);
 }
 
-/* The first item of each set, so that a mistake shows before anything runs. */
-static pl_status try_template(const pl_task *task, const pl_template *t)
+/* `first`: a row of each set, so that a mistake shows before anything runs. */
+static pl_status try_template(const pl_task *task, const pl_template *t, const pl_row first[2])
 {
-    const json_t *items[] = {task->test->items[0], task->fewshot ? task->fewshot->items[0] : NULL};
     pl_bytes text = {0};
     pl_arena *arena = NULL;
     const char *target;
@@ -215,9 +214,9 @@ static pl_status try_template(const pl_task *task, const pl_template *t)
     pl_status status;
     PL_GOTO(status, done, pl_arena_create(&arena));
     for (size_t i = 0; i < 2; i++) {
-        if (!items[i]) continue;
-        PL_GOTO(status, done, pl__item_text(task, t, items[i], &text));
-        PL_GOTO(status, done, pl_task_target(task, t, items[i], arena, &target, &label));
+        if (!first[i].item) continue;
+        PL_GOTO(status, done, pl__item_text(task, t, &first[i], &text));
+        PL_GOTO(status, done, pl_task_target(task, t, &first[i], arena, &target, &label));
     }
 done:
     pl_bytes_free(&text);
@@ -225,7 +224,7 @@ done:
     return status;
 }
 
-pl_status pl__templates_make(pl_task *task, const pl__task_file *file)
+static pl_status make_templates(pl_task *task, const pl__task_file *file, const pl_row first[2])
 {
     const pl_yaml_node *plumb = pl__task_file_get(file, "plumb"),
                        *list = plumb ? pl_yaml_get(plumb, "templates") : NULL;
@@ -235,29 +234,37 @@ pl_status pl__templates_make(pl_task *task, const pl__task_file *file)
     PL_TRY(pl_arena_new(task->arena, &task->templates, n));
     for (size_t i = 0; i < n; i++) {
         pl_template *t = &task->templates[task->n_templates++]; /* counted first: a half-made one is freed too */
-        PL_TRY(make_template(t, task, file, list ? list->items[i] : NULL));
+        PL_TRY(make_template(t, task, file, list ? list->items[i] : NULL, &first[0]));
         for (size_t k = 0; k < i; k++)
             if (strcmp(task->templates[k].name, t->name) == 0)
                 return pl_yaml_fail(list->items[i], "two templates are called '%s'; expected different names", t->name);
-        PL_TRY(try_template(task, t));
+        PL_TRY(try_template(task, t, first));
     }
     return PL_OK;
+}
+
+pl_status pl__templates_make(pl_task *task, const pl__task_file *file)
+{
+    pl_row first[2] = {{0}, {0}};
+    pl_status status;
+    PL_GOTO(status, done, pl_row_open(&first[0], task->test, 0));
+    if (task->fewshot) PL_GOTO(status, done, pl_row_open(&first[1], task->fewshot, 0));
+    status = make_templates(task, file, first);
+done:
+    pl_row_close(&first[0]);
+    pl_row_close(&first[1]);
+    return status;
 }
 
 /* ---- texts of an item ---- */
 
 /* Adds which item a failure is about. */
-static pl_status at_item(pl_status status, const pl_task *task, const pl_template *t, const json_t *item)
+static pl_status at_item(pl_status status, const pl_task *task, const pl_template *t, const pl_row *row)
 {
-    const pl_data *sets[] = {task->test, task->fewshot};
-    static const char *const names[] = {"evaluated", "few-shot"};
     if (status == PL_OK) return PL_OK;
-    for (size_t s = 0; s < 2; s++)
-        for (size_t i = 0; sets[s] && i < sets[s]->n; i++)
-            if (sets[s]->items[i] == item)
-                return pl_fail(status, "%s:%zu: %s [task %s, template %s, %s item doc_id %zu]", sets[s]->where,
-                               sets[s]->lines[i], pl_error_text(), task->name, t->name, names[s], i);
-    return pl_fail(status, "%s [task %s, template %s]", pl_error_text(), task->name, t->name);
+    return pl_fail(status, "%s:%zu: %s [task %s, template %s, %s item doc_id %zu]", row->data->where,
+                   pl_row_line(row->data, row->index), pl_error_text(), task->name, t->name,
+                   row->data == task->test ? "evaluated" : "few-shot", row->index);
 }
 
 static bool is_digits(const char *text)
@@ -289,9 +296,9 @@ done:
     return status;
 }
 
-pl_status pl__item_text(const pl_task *task, const pl_template *t, const json_t *item, pl_bytes *out)
+pl_status pl__item_text(const pl_task *task, const pl_template *t, const pl_row *row, pl_bytes *out)
 {
-    return at_item(item_text(t, item, out), task, t, item);
+    return at_item(item_text(t, row->item, out), task, t, row);
 }
 
 static pl_status text_of_value(const pl_jinja *j, const json_t *value, pl_arena *arena, const char **out)
@@ -333,13 +340,13 @@ done:
     return status;
 }
 
-pl_status pl_task_choices(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+pl_status pl_task_choices(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena,
                           const char ***out, size_t *n)
 {
     *out = NULL;
     *n = 0;
     if (!t->doc_to_choice) return PL_OK;
-    return at_item(item_choices(task, t, item, arena, out, n), task, t, item);
+    return at_item(item_choices(task, t, row->item, arena, out, n), task, t, row);
 }
 
 static pl_status outside(const pl_jinja *j, const char *label, const char *const *choices, size_t n)
@@ -399,17 +406,17 @@ done:
     return status;
 }
 
-pl_status pl__item_target(const pl_task *task, const pl_template *t, const json_t *item, const char *const *choices,
+pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_row *row, const char *const *choices,
                           size_t n, pl_arena *arena, const char **text, size_t *label)
 {
-    return at_item(item_target(t, item, choices, n, arena, text, label), task, t, item);
+    return at_item(item_target(t, row->item, choices, n, arena, text, label), task, t, row);
 }
 
-pl_status pl_task_target(const pl_task *task, const pl_template *t, const json_t *item, pl_arena *arena,
+pl_status pl_task_target(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena,
                          const char **text, size_t *label)
 {
     const char **choices;
     size_t n;
-    PL_TRY(pl_task_choices(task, t, item, arena, &choices, &n));
-    return pl__item_target(task, t, item, choices, n, arena, text, label);
+    PL_TRY(pl_task_choices(task, t, row, arena, &choices, &n));
+    return pl__item_target(task, t, row, choices, n, arena, text, label);
 }

@@ -163,6 +163,43 @@ static void a_small_pool_gives_few_draws(void **state)
     drop(plan, spec);
 }
 
+/* Without `shots` an arm has the task's number of them. */
+static void a_task_has_a_number_of_shots(void **state)
+{
+    (void)state;
+    pl_spec *spec, *spec2;
+    write_file("two.yaml", "include: task.yaml\nnum_fewshot: 2\n");
+    pl_plan *plan = plan_of(&spec, "name: e\nmodels: [m]\ntasks: [two.yaml]\narms: [{kind: prompt}]\n");
+    pl_plan *same = plan_of(&spec2, "name: e\nmodels: [m]\ntasks: [task.yaml]\narms: [{kind: prompt, shots: 2}]\n");
+    assert_int_equal(plan->n_units, 2);
+    for (size_t u = 0; u < 2; u++) {
+        assert_int_equal(plan->units[u].k, 2);
+        assert_string_equal(plan->units[u].id, same->units[u].id);
+    }
+    assert_non_null(plan->tasks[0].rows.fewshot);
+    drop(same, spec2);
+    drop(plan, spec);
+}
+
+/* Rows that nothing uses change the digest of their file, and else nothing: a pool without shots is not parsed. */
+static void rows_without_use_may_be_broken(void **state)
+{
+    (void)state;
+    pl_spec *spec, *spec2;
+    static const char text[] = "name: e\nmodels: [m]\ntasks: [%s.yaml]\narms: [{kind: prompt, shots: 0}]\n";
+    char good[200], broken[200];
+    write_file("broken.jsonl", "{\"t\":\"ab\",\"l\":0}\n{\"t\":\"ba\",\"l\":7}\n{\"t\" \"l\"}\n");
+    write_file("broken.yaml",
+               "include: base.yaml\ntask: letters\ntest_split: test.jsonl\ntraining_split: broken.jsonl\n");
+    snprintf(good, sizeof good, text, "task");
+    snprintf(broken, sizeof broken, text, "broken");
+    pl_plan *a = plan_of(&spec, good), *b = plan_of(&spec2, broken);
+    assert_int_equal(a->n_units, b->n_units);
+    for (size_t u = 0; u < a->n_units; u++) assert_string_equal(a->units[u].id, b->units[u].id);
+    drop(a, spec);
+    drop(b, spec2);
+}
+
 static void unit_ids_are_unique(void **state)
 {
     (void)state;
@@ -178,9 +215,10 @@ static void unit_ids_are_unique(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ids_are_what_decides_numbers), cmocka_unit_test(two_arms_share_a_cell),
-        cmocka_unit_test(a_small_pool_gives_few_draws), cmocka_unit_test(unit_ids_are_unique),
-        cmocka_unit_test(a_config_is_part_of_the_id)};
+        cmocka_unit_test(ids_are_what_decides_numbers),  cmocka_unit_test(two_arms_share_a_cell),
+        cmocka_unit_test(a_small_pool_gives_few_draws),  cmocka_unit_test(unit_ids_are_unique),
+        cmocka_unit_test(a_config_is_part_of_the_id),    cmocka_unit_test(a_task_has_a_number_of_shots),
+        cmocka_unit_test(rows_without_use_may_be_broken)};
     set_up();
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     remove_folder(root);

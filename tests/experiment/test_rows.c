@@ -39,8 +39,9 @@ static pl_task *open_task(folder *f, const char *more, const char *test, const c
 /* All items, all templates. */
 static pl_status check(pl_rows *rows, const pl_task *task, size_t k, pl_arena *arena)
 {
-    size_t items[100];
+    size_t *items;
     const pl_template *templates[8];
+    OK(pl_arena_new(arena, &items, task->test->n)); /* the rows borrow them */
     for (size_t i = 0; i < task->test->n; i++) items[i] = i;
     for (size_t i = 0; i < task->n_templates; i++) templates[i] = &task->templates[i];
     return pl_rows_check(rows, task, templates, task->n_templates, items, task->test->n, k, arena);
@@ -118,13 +119,41 @@ static void test_twins(void **state)
     static const bool wanted[3][6] = {{true, true, true, false, false, false},
                                       {false, false, false, false, true, false}};
     for (size_t i = 0; i < 3; i++)
-        for (size_t r = 0; r < 6; r++) assert_int_equal(pl_rows_give_away(&rows, task, 0, i, r), wanted[i][r]);
+        for (size_t r = 0; r < 6; r++) assert_int_equal(pl_rows_give_away(&rows, 0, i, r), wanted[i][r]);
     assert_int_equal(rows.n_twins, 2);
     assert_int_equal(rows.first_twin, 0);
     assert_int_equal(rows.same[1], 0);
     assert_int_equal(rows.same[2], 0);
     assert_int_equal(rows.same[3], 3);
     REFUSED(check(&rows, task, 4, arena), PL_E_INPUT, "only 3 shots are left");
+    close_task(&f, task, arena);
+}
+
+/* Rows of the item's group give it away; some of the data is evaluated. */
+static void test_groups(void **state)
+{
+    (void)state;
+    folder f;
+    pl_rows rows;
+    pl_arena *arena;
+    static const size_t items[] = {0, 2};
+    pl_task *task = open_task(&f, "doc_to_text: '{{text}}'\nplumb: {group: g}\n",
+                              "{\"text\": \"a\", \"label\": 0, \"g\": {\"x\": 1, \"y\": 2}}\n"
+                              "{\"text\": \"broken\", \"label\": 9}\n"
+                              "{\"text\": \"b\", \"label\": 1, \"g\": 1}\n",
+                              "{\"text\": \"c\", \"label\": 0, \"g\": {\"y\": 2, \"x\": 1}}\n"
+                              "{\"text\": \"d\", \"label\": 1, \"g\": 1.0}\n"
+                              "{\"text\": \"e\", \"label\": 1, \"g\": 1}\n");
+    const pl_template *t = task->templates;
+    OK(pl_arena_create(&arena));
+    OK(pl_rows_check(&rows, task, &t, 1, items, 2, 2, arena));
+    static const bool wanted[2][3] = {{true, false, false}, {false, false, true}};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t r = 0; r < 3; r++) assert_int_equal(pl_rows_give_away(&rows, 0, items[i], r), wanted[i][r]);
+    assert_int_equal(rows.labels[0], 0);
+    assert_int_equal(rows.labels[2], 1);
+    REFUSED(pl_rows_check(&rows, task, &t, 1, items, 2, 3, arena), PL_E_INPUT, "only 2 shots are left");
+    REFUSED(check(&rows, task, 1, arena), PL_E_INPUT, "d.jsonl:2: no field 'g', by which task t groups its items");
     close_task(&f, task, arena);
 }
 
@@ -155,6 +184,7 @@ static void test_near(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_bad_rows), cmocka_unit_test(test_unused_pool),
-                                       cmocka_unit_test(test_twins), cmocka_unit_test(test_near)};
+                                       cmocka_unit_test(test_twins), cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_near)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,8 @@ static void make_task(pl_plan_task *task, pl_task *t, pl_data *test, pl_data *po
     *test = (pl_data){.n = 2};
     *pool = (pl_data){.n = POOL};
     *t = (pl_task){.path = "t.yaml", .test = test, .fewshot = pool};
-    *task = (pl_plan_task){.task = t, .rows = {.test = &lists[0], .fewshot = &lists[1]}};
+    static const size_t items[] = {0, 1};
+    *task = (pl_plan_task){.task = t, .rows = {.n_items = 2, .items = items, .test = &lists[0], .fewshot = &lists[1]}};
 }
 
 static void test_set_aside(void **state)

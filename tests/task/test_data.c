@@ -2,11 +2,32 @@
  * which a file can be wrong. */
 #include "tests.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+
 #include "base/digest.h"
+#include "base/lines.h"
 #include "base/real_text.h"
 #include "task/data.h"
 
 #define GOLDEN PLUMB_SOURCE_DIR "/tests/golden/task/"
+
+/* A row's item, borrowed: rows that a test looks at are not closed before the end. */
+static pl_row held[16];
+static json_t *item(const pl_data *data, size_t index)
+{
+    static size_t n;
+    pl_row *row = &held[n++ % (sizeof held / sizeof *held)];
+    pl_row_close(row);
+    OK(pl_row_open(row, data, index));
+    return row->item;
+}
+
+static void close_data(pl_data *data)
+{
+    for (size_t i = 0; i < sizeof held / sizeof *held; i++) pl_row_close(&held[i]);
+    pl_data_free(data);
+}
 
 static void test_hashes_as_lm_eval_does(void **state)
 {
@@ -17,14 +38,17 @@ static void test_hashes_as_lm_eval_does(void **state)
     assert_int_equal(pl_json_read(&golden, GOLDEN "data_hashes.json", 1 << 20), PL_OK);
     const json_t *hashes = json_object_get(golden, "doc_hash");
     assert_int_equal(data->n, json_array_size(hashes));
-    for (size_t i = 0; i < data->n; i++)
-        assert_string_equal(data->doc_hash[i], json_string_value(json_array_get(hashes, i)));
+    for (size_t i = 0; i < data->n; i++) {
+        char hash[PL_SHA256_TEXT];
+        OK(pl_row_hash(hash, data, i));
+        assert_string_equal(hash, json_string_value(json_array_get(hashes, i)));
+    }
     /* What a template prints of an integer beyond 64 bits is its digits. */
-    const json_t *wide = data->items[data->n - 2];
+    const json_t *wide = item(data, data->n - 2);
     assert_string_equal(json_string_value(json_object_get(wide, "unsigned")), "18446744073709551615");
     assert_string_equal(json_string_value(json_array_get(json_object_get(wide, "limit"), 0)),
                         "1000000000000000019884624838656");
-    const json_t *reals = json_object_get(data->items[data->n - 1], "floats"), *texts = json_object_get(golden, "repr");
+    const json_t *reals = json_object_get(item(data, data->n - 1), "floats"), *texts = json_object_get(golden, "repr");
     assert_int_equal(json_array_size(reals), json_array_size(texts));
     for (size_t i = 0; i < json_array_size(reals); i++) {
         char text[PL_REAL_TEXT];
@@ -32,7 +56,7 @@ static void test_hashes_as_lm_eval_does(void **state)
         assert_string_equal(text, json_string_value(json_array_get(texts, i)));
     }
     json_decref(golden);
-    pl_data_free(data);
+    close_data(data);
 }
 
 /* A format, a text, and either the items as JSON or what the message must hold. */
@@ -45,7 +69,14 @@ static void check(const parse_case *c)
     pl_data *data;
     pl_status status = pl_data_parse(&data, c->text, strlen(c->text), c->format, "file");
     if (c->message) {
-        assert_null(data);
+        /* What is wrong with a row may be said when it is asked for. */
+        if (status == PL_OK && strcmp(c->format, "jsonl") == 0)
+            for (size_t i = 0; i < data->n && status == PL_OK; i++) {
+                pl_row row;
+                status = pl_row_open(&row, data, i);
+                pl_row_close(&row);
+            }
+        pl_data_free(data);
         if (status == PL_OK || !strstr(pl_error_text(), c->message))
             fail_msg("'%s' gives: %s", c->text, status == PL_OK ? "success" : pl_error_text());
         return;
@@ -54,9 +85,9 @@ static void check(const parse_case *c)
     json_t *expected = json_loads(c->items, 0, NULL);
     assert_int_equal(data->n, json_array_size(expected));
     for (size_t i = 0; i < data->n; i++)
-        if (!json_equal(data->items[i], json_array_get(expected, i))) fail_msg("'%s': item %zu", c->text, i);
+        if (!json_equal(item(data, i), json_array_get(expected, i))) fail_msg("'%s': item %zu", c->text, i);
     json_decref(expected);
-    pl_data_free(data);
+    close_data(data);
 }
 
 static void test_json_lines(void **state)
@@ -128,6 +159,20 @@ static void test_csv(void **state)
     assert_non_null(strstr(pl_error_text(), "U+0000"));
 }
 
+static void same_row(const pl_data *a, const pl_data *b, size_t index)
+{
+    char x[PL_SHA256_TEXT], y[PL_SHA256_TEXT];
+    pl_row row_a, row_b;
+    OK(pl_row_open(&row_a, a, index));
+    OK(pl_row_open(&row_b, b, index));
+    OK(pl_row_hash(x, a, index));
+    OK(pl_row_hash(y, b, index));
+    if (!json_equal(row_a.item, row_b.item)) fail_msg("row %zu differs", index);
+    assert_string_equal(x, y);
+    pl_row_close(&row_a);
+    pl_row_close(&row_b);
+}
+
 /* A column of 64 bits without a sign is made of integers, as pandas has it; beyond that, or with a sign, of texts. */
 static void test_csv_integers_beyond_64_bits(void **state)
 {
@@ -147,12 +192,174 @@ static void test_csv_integers_beyond_64_bits(void **state)
         OK(pl_data_parse(&b, same[i].jsonl, strlen(same[i].jsonl), "jsonl", "file"));
         assert_int_equal(a->n, b->n);
         for (size_t k = 0; k < a->n; k++) {
-            assert_string_equal(a->doc_hash[k], b->doc_hash[k]);
-            assert_true(json_equal(a->items[k], b->items[k]));
+            same_row(a, b, k);
         }
         pl_data_free(a);
         pl_data_free(b);
     }
+}
+
+/* A row of JSON lines that nothing asks for may be broken inside; a file that was cut off is seen at once. */
+static void test_rows_that_are_used(void **state)
+{
+    (void)state;
+    pl_data *data;
+    pl_row row;
+    static const char broken[] = "{\"a\": 1}\n{\"a\": 2 3}\n{\"a\": \"\xff\"}\r\n{\"a\": 4}";
+    OK(pl_data_parse(&data, broken, strlen(broken), "jsonl", "file"));
+    assert_int_equal(data->n, 4);
+    REFUSED(pl_row_open(&row, data, 1), PL_E_INPUT, "file:2:9: not valid JSON");
+    assert_null(row.item);
+    REFUSED(pl_row_open(&row, data, 2), PL_E_INPUT, "file:3:");
+    char hash[PL_SHA256_TEXT];
+    REFUSED(pl_row_hash(hash, data, 1), PL_E_INPUT, "file:2:9: not valid JSON");
+    assert_int_equal(json_integer_value(json_object_get(item(data, 3), "a")), 4);
+    close_data(data);
+    static const char cut[] = "{\"a\": 1}\n{\"a\": 2}\n{\"a\":";
+    REFUSED(pl_data_parse(&data, cut, strlen(cut), "jsonl", "file"), PL_E_INPUT, "file:3:");
+    assert_null(data);
+}
+
+static void test_lines_of_rows(void **state)
+{
+    (void)state;
+    pl_data *data;
+    static const char csv[] = "a,b\r\n\"x\n\r\ny\",1\r\nz,2\n\"\n\",3";
+    static const size_t wanted[] = {2, 5, 6};
+    OK(pl_data_parse(&data, csv, strlen(csv), "csv", "file"));
+    assert_int_equal(data->n, 3);
+    for (size_t i = 0; i < 3; i++) assert_int_equal(pl_row_line(data, i), wanted[i]);
+    assert_string_equal(json_string_value(json_object_get(item(data, 2), "a")), "\n");
+    close_data(data);
+}
+
+static uint64_t next(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+/* Rows of all lengths, with letters that mean something at every place: wherever the parts in which a file is read end,
+ * CSV and JSON lines give the same rows. */
+static void test_parts(void **state)
+{
+    (void)state;
+    static const char *const letters[][2] = {{"a", "a"},       {"\n", "\\n"}, {"\r\n", "\\r\\n"},
+                                             {"\"\"", "\\\""}, {",", ","},    {"\xc3\xa9", "\xc3\xa9"},
+                                             {"\t", "\\t"},    {"{}", "{}"}};
+    pl_bytes csv = {0}, jsonl = {0};
+    uint64_t random = 1;
+    OK(pl_bytes_text(&csv, "text,n\r\n"));
+    for (size_t i = 0; csv.size < 5 * 1024 * 1024; i++) {
+        size_t n = i % 1000 == 999 ? 700000 : next(&random) % 200;
+        OK(pl_bytes_text(&csv, "\""));
+        OK(pl_bytes_text(&jsonl, "{\"text\": \""));
+        for (size_t k = 0; k < n; k++) {
+            const char *const *letter = letters[next(&random) % 8];
+            OK(pl_bytes_text(&csv, letter[0]));
+            OK(pl_bytes_text(&jsonl, letter[1]));
+        }
+        OK(pl_bytes_format(&csv, "\",%zu%s", i, i % 2 ? "\r\n" : "\n"));
+        OK(pl_bytes_format(&jsonl, "\", \"n\": %zu}%s", i, i % 2 ? "\r\n" : "\n"));
+    }
+    pl_data *a, *b;
+    char sha256[PL_SHA256_TEXT];
+    OK(pl_data_parse(&a, csv.data, csv.size, "csv", "a"));
+    OK(pl_data_parse(&b, jsonl.data, jsonl.size, "jsonl", "b"));
+    pl_sha256(sha256, csv.data, csv.size);
+    assert_string_equal(sha256, a->sha256);
+    assert_true(a->n > 3000);
+    assert_int_equal(a->n, b->n);
+    for (size_t i = 0; i < a->n; i++) same_row(a, b, i);
+    pl_data_free(a);
+    pl_data_free(b);
+    pl_bytes_free(&csv);
+    pl_bytes_free(&jsonl);
+}
+
+/* One line, of any format, as long as it may be and a byte longer. */
+static void test_limit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *head, *foot, *place;
+    } cases[] = {{"jsonl", "{\"a\": 1}\n{\"a\": \"", "\"}", "file:2: "},
+                 {"jsonl", "", "", "file:1: "},
+                 {"csv", "a,b\n\"\n", "\",1", "file:2: "},
+                 {"tsv", "a\n", "\n", "file:2: "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *head = cases[i].head, *newline = strchr(head, '\n');
+        size_t before = newline ? (size_t)(newline + 1 - head) : 0, n_foot = strlen(cases[i].foot);
+        size_t size = before + PL_LINE_MAX + 1 + (n_foot && cases[i].foot[n_foot - 1] == '\n');
+        char *text = malloc(size);
+        assert_non_null(text);
+        memset(text, 'x', size);
+        memcpy(text, head, strlen(head));
+        memcpy(text + size - n_foot, cases[i].foot, n_foot);
+        pl_data *data;
+        REFUSED(pl_data_parse(&data, text, size, cases[i].format, "file"), PL_E_INPUT, cases[i].place);
+        assert_non_null(
+            strstr(pl_error_text(), "a line of 16777217 bytes or more, expected at most 16777216 (16 MiB)"));
+        if (n_foot > 1) {
+            memmove(text + size - n_foot - 1, text + size - n_foot, n_foot);
+            OK(pl_data_parse(&data, text, size - 1, cases[i].format, "file"));
+            item(data, data->n - 1);
+            close_data(data);
+        }
+        free(text);
+    }
+}
+
+/* A file that is written to while it is in use: its unchanged rows are what they were, the others are refused. */
+static void test_changed_file(void **state)
+{
+    (void)state;
+    char folder[PL_PATH_MAX], path[PL_PATH_MAX + 64];
+    pl_data *data;
+    pl_row row;
+    make_folder(folder);
+    snprintf(path, sizeof path, "%s/x.jsonl", folder);
+    OK(pl_file_replace(path, "{\"a\": 1}\n{\"a\": 2}\n{\"a\": 3}\n", 27));
+    OK(pl_data_read(&data, path, NULL));
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "7", 1, 15), 1);
+    close(fd);
+    assert_int_equal(json_integer_value(json_object_get(item(data, 2), "a")), 3);
+    REFUSED(pl_row_open(&row, data, 1), PL_E_INPUT, "x.jsonl: row doc_id 1 is not what it was");
+    close_data(data);
+    remove_folder(folder);
+}
+
+enum { ROWS = 5000 };
+static void *read_all(void *data)
+{
+    for (uint64_t i = 0, random = (uint64_t)pthread_self(); i < 4 * ROWS; i++) {
+        pl_row row;
+        size_t index = next(&random) % ROWS;
+        if (pl_row_open(&row, data, index) != PL_OK) return "cannot read";
+        if ((size_t)json_integer_value(json_object_get(row.item, "n")) != index) return "another row";
+        pl_row_close(&row);
+    }
+    return NULL;
+}
+
+/* Several threads, and more rows than are kept. */
+static void test_threads(void **state)
+{
+    (void)state;
+    pl_bytes text = {0};
+    pl_data *data;
+    pthread_t threads[4];
+    for (size_t i = 0; i < ROWS; i++) OK(pl_bytes_format(&text, "{\"n\": %zu}\n", i));
+    OK(pl_data_parse(&data, text.data, text.size, "jsonl", "file"));
+    for (size_t i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, read_all, data), 0);
+    for (size_t i = 0; i < 4; i++) {
+        void *message;
+        pthread_join(threads[i], &message);
+        if (message) fail_msg("%s", (const char *)message);
+    }
+    pl_data_free(data);
+    pl_bytes_free(&text);
 }
 
 static void test_files(void **state)
@@ -193,6 +400,12 @@ int main(void)
         cmocka_unit_test(test_json_lines),
         cmocka_unit_test(test_csv),
         cmocka_unit_test(test_csv_integers_beyond_64_bits),
+        cmocka_unit_test(test_rows_that_are_used),
+        cmocka_unit_test(test_lines_of_rows),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_changed_file),
+        cmocka_unit_test(test_threads),
         cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

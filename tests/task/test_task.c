@@ -84,10 +84,15 @@ static void test_label_outside_the_set_names_the_item(void **state)
     write_file("good.yaml", GOOD);
     assert_int_equal(open_task(&task, "good.yaml"), PL_OK);
     assert_int_equal(pl_arena_create(&arena), PL_OK);
-    assert_int_equal(pl_task_target(task, task->templates, task->test->items[0], arena, &text, &label), PL_OK);
+    pl_row good, bad;
+    OK(pl_row_open(&good, task->test, 0));
+    OK(pl_row_open(&bad, task->test, 1));
+    assert_int_equal(pl_task_target(task, task->templates, &good, arena, &text, &label), PL_OK);
     assert_string_equal(text, "good");
     assert_int_equal(label, 1);
-    assert_int_equal(pl_task_target(task, task->templates, task->test->items[1], arena, &text, &label), PL_E_INPUT);
+    assert_int_equal(pl_task_target(task, task->templates, &bad, arena, &text, &label), PL_E_INPUT);
+    pl_row_close(&good);
+    pl_row_close(&bad);
     assert_non_null(strstr(pl_error_text(), "label '2' is outside the set of choices (0 = 'bad', 1 = 'good')"));
     assert_non_null(strstr(pl_error_text(), "[task good, template default, evaluated item doc_id 1]"));
     pl_arena_free(arena);
@@ -384,7 +389,10 @@ static void check_shipped(const char *name, size_t n)
             if (pl_prompt_build(&p, task, &task->templates[i], item, shots, 2, arena) != PL_OK)
                 fail_msg("%s", pl_error_text());
             assert_int_equal(p.n_choices, 2);
-            assert_int_equal(p.gold, json_integer_value(json_object_get(task->test->items[item], "label")));
+            pl_row row;
+            OK(pl_row_open(&row, task->test, item));
+            assert_int_equal(p.gold, json_integer_value(json_object_get(row.item, "label")));
+            pl_row_close(&row);
         }
         pl_arena_free(arena);
         for (size_t k = 0; k < i; k++) assert_string_not_equal(task->templates[i].digest, task->templates[k].digest);
