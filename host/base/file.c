@@ -23,16 +23,40 @@ static pl_status refuse_pointer(const char *path, const void *data, size_t size)
         path, size);
 }
 
-static pl_status open_to_read(int *fd, size_t *size, const char *path)
+static pl_file_stamp stamp_of(const struct stat *st)
+{
+    return (pl_file_stamp){.device = st->st_dev,
+                           .inode = st->st_ino,
+                           .size = (uint64_t)st->st_size,
+                           .modified_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+                           .changed_ns = (int64_t)st->st_ctim.tv_sec * 1000000000 + st->st_ctim.tv_nsec};
+}
+
+bool pl_file_stamp_get(pl_file_stamp *out, const char *path)
 {
     struct stat st;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool there = stat(path, &st) == 0;
+    *out = there ? stamp_of(&st) : (pl_file_stamp){0};
+    return there;
+}
+
+bool pl_file_stamp_equal(const pl_file_stamp *a, const pl_file_stamp *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size && a->modified_ns == b->modified_ns &&
+           a->changed_ns == b->changed_ns;
+}
+
+/* Without waiting for a writer where the path leads to a pipe, which is refused. */
+static pl_status open_to_read(int *fd, pl_file_stamp *stamp, const char *path)
+{
+    struct stat st;
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (*fd < 0) return pl_fail(errno == ENOENT ? PL_E_INPUT : PL_E_IO, "%s: cannot open: %s", path, strerror(errno));
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(*fd);
         return pl_fail(PL_E_INPUT, "%s: not a regular file", path);
     }
-    *size = (size_t)st.st_size;
+    *stamp = stamp_of(&st);
     return PL_OK;
 }
 
@@ -40,8 +64,9 @@ pl_status pl_file_read(pl_bytes *out, const char *path, size_t limit_bytes)
 {
     *out = (pl_bytes){0};
     int fd;
-    size_t size;
-    PL_TRY(open_to_read(&fd, &size, path));
+    pl_file_stamp stamp;
+    PL_TRY(open_to_read(&fd, &stamp, path));
+    size_t size = (size_t)stamp.size;
     pl_status status = PL_OK;
     if (size > limit_bytes) {
         status = pl_fail(PL_E_INPUT, "%s: %zu bytes, expected at most %zu", path, size, limit_bytes);
@@ -70,15 +95,18 @@ pl_status pl_file_map(pl_map *out, const char *path)
 {
     *out = (pl_map){0};
     int fd;
-    size_t size;
-    PL_TRY(open_to_read(&fd, &size, path));
+    pl_file_stamp stamp;
+    PL_TRY(open_to_read(&fd, &stamp, path));
+    size_t size = (size_t)stamp.size;
+    out->stamp = stamp;
     if (size > 0) {
         void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED) {
             close(fd);
             return pl_fail(PL_E_IO, "%s: cannot map %zu bytes: %s", path, size, strerror(errno));
         }
-        *out = (pl_map){data, size};
+        out->data = data;
+        out->size = size;
     }
     close(fd);
     pl_status status = refuse_pointer(path, out->data, out->size);
@@ -98,27 +126,17 @@ void pl_file_map_drop(const pl_map *map, size_t size)
     madvise((void *)(uintptr_t)map->data, size / page * page, MADV_DONTNEED);
 }
 
-static pl_status write_all(int fd, const char *path, const void *data, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(fd, (const char *)data + done, size - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
-        done += (size_t)n;
-    }
-    if (fsync(fd) != 0) return pl_fail(PL_E_IO, "%s: cannot write to the disk: %s", path, strerror(errno));
-    return PL_OK;
-}
-
 pl_status pl_file_replace(const char *path, const void *data, size_t size)
 {
-    char part[PL_PATH_MAX], folder[PL_PATH_MAX];
-    PL_TRY(pl_file_temporary(part, path));
-    PL_TRY(pl_path_folder(folder, path));
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) return pl_fail(PL_E_IO, "%s: cannot create: %s", part, strerror(errno));
-    pl_status status = write_all(fd, path, data, size);
-    if (close(fd) != 0 && status == PL_OK) status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
+    char part[PL_PATH_MAX];
+    PL_TRY(pl_temporary_write(part, path, data, size));
+    return pl_file_rename(part, path);
+}
+
+pl_status pl_file_rename(const char *part, const char *path)
+{
+    char folder[PL_PATH_MAX];
+    pl_status status = pl_path_folder(folder, path);
     if (status == PL_OK && rename(part, path) != 0)
         status = pl_fail(PL_E_IO, "%s: cannot rename into place: %s", path, strerror(errno));
     if (status != PL_OK) {
@@ -126,6 +144,23 @@ pl_status pl_file_replace(const char *path, const void *data, size_t size)
         return status;
     }
     return pl_folder_sync(folder);
+}
+
+pl_status pl_file_open_shared(int *fd, int *error, const char *path, int flags)
+{
+    struct stat st;
+    *fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0666);
+    *error = *fd < 0 ? errno : 0;
+    if (*error == ENOENT && !(flags & O_CREAT)) return PL_OK;
+    if (*error == EEXIST && flags & O_EXCL) return PL_OK;
+    if (*error == ELOOP)
+        return pl_fail(PL_E_IO, "%s: a symbolic link, which is not followed: expected a file of plumb's own; remove it",
+                       path);
+    if (*error) return pl_fail(PL_E_IO, "%s: cannot open: %s", path, strerror(*error));
+    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) return PL_OK;
+    close(*fd);
+    *fd = -1;
+    return pl_fail(PL_E_IO, "%s: not a regular file: expected a file of plumb's own; remove it", path);
 }
 
 pl_status pl_folder_sync(const char *folder)

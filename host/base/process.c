@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/digest.h"
 #include "base/json_build.h"
 
 enum { SMALL_FILE = 1024, BOOT_ID_MAX = 64, STARTED_FIELD = 22 /* of /proc/<pid>/stat, from 1 */ };
@@ -52,6 +52,16 @@ static void own_boot(char out[BOOT_ID_MAX])
     snprintf(out, BOOT_ID_MAX, "%.*s", BOOT_ID_MAX - 1, text);
 }
 
+/* Eight digits for this boot and pid namespace. */
+enum { PLACE_DIGITS = 8 };
+static void own_place(char out[PLACE_DIGITS + 1])
+{
+    char boot[BOOT_ID_MAX], text[BOOT_ID_MAX + 32], hash[PL_HASH_TEXT];
+    own_boot(boot);
+    pl_hash128(hash, text, (size_t)snprintf(text, sizeof text, "%s %lld", boot, own_space()));
+    snprintf(out, PLACE_DIGITS + 1, "%.8s", hash);
+}
+
 static void put_known(pl_json_builder *b, const char *key, long long value)
 {
     if (value)
@@ -75,6 +85,14 @@ pl_status pl_process_record(json_t **out)
     return pl_json_end(&b, out, "process");
 }
 
+/* Of a process whose number means here what it meant to its writer. */
+static pl_life life_of(long long pid, long long started)
+{
+    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return PL_LIFE_DEAD;
+    long long now = started_of(pid);
+    return started && now && started != now ? PL_LIFE_DEAD : PL_LIFE_ALIVE;
+}
+
 pl_life pl_process_life(const json_t *record)
 {
     char host[PL_HOST_NAME_MAX], boot[BOOT_ID_MAX];
@@ -88,7 +106,29 @@ pl_life pl_process_life(const json_t *record)
     if (!its_host || strcmp(its_host, host) != 0 || pid <= 0) return PL_LIFE_UNKNOWN;
     if (its_boot && boot[0] && strcmp(its_boot, boot) != 0) return PL_LIFE_DEAD;
     if (space && own_space() && space != own_space()) return PL_LIFE_UNKNOWN;
-    if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return PL_LIFE_DEAD;
-    long long now = started_of(pid);
-    return started && now && started != now ? PL_LIFE_DEAD : PL_LIFE_ALIVE;
+    return life_of(pid, started);
+}
+
+void pl_process_name(char out[PL_PROCESS_NAME_MAX])
+{
+    char host[PL_HOST_NAME_MAX], place[PLACE_DIGITS + 1];
+    pl_host_name(host);
+    own_place(place);
+    snprintf(out, PL_PROCESS_NAME_MAX, "%ld-%lld-%s@%s", (long)getpid(), started_of(getpid()), place, host);
+}
+
+pl_life pl_process_name_life(const char *name, size_t size)
+{
+    char text[PL_PROCESS_NAME_MAX], host[PL_HOST_NAME_MAX], place[PLACE_DIGITS + 1], its_place[PLACE_DIGITS + 1];
+    long pid;
+    long long started;
+    int end = 0;
+    if (size >= sizeof text) return PL_LIFE_UNKNOWN;
+    memcpy(text, name, size);
+    text[size] = 0;
+    if (sscanf(text, "%ld-%lld-%8[0-9a-f]@%n", &pid, &started, its_place, &end) != 3 || end == 0 || pid <= 0)
+        return PL_LIFE_UNKNOWN;
+    pl_host_name(host);
+    own_place(place);
+    return strcmp(text + end, host) == 0 && strcmp(its_place, place) == 0 ? life_of(pid, started) : PL_LIFE_UNKNOWN;
 }

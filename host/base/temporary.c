@@ -2,32 +2,90 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "base/process.h"
 
-/* Is "name.PID@HOST.tmp" the temporary file of a process that is gone? Another host's is, when it is an hour old. */
-static bool is_abandoned(const char *name, const char *path)
+enum { OLD_S = 24 * 3600 };
+static const char ending[] = ".tmp";
+
+pl_status pl_file_temporary(char out[PL_PATH_MAX], const char *path)
 {
-    size_t n = strlen(name);
+    char who[PL_PROCESS_NAME_MAX];
+    pl_process_name(who);
+    return pl_path(out, "%s.%s%s", path, who, ending);
+}
+
+pl_status pl_temporary_create(int *fd, char out[PL_PATH_MAX], const char *path)
+{
+    *fd = -1;
+    PL_TRY(pl_file_temporary(out, path));
+    for (int i = 0; i < 2 && *fd < 0; i++) {
+        *fd = open(out, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        if (*fd < 0 && (errno != EEXIST || i > 0 || unlink(out) != 0))
+            return pl_fail(PL_E_IO, "%s: cannot create: %s", out, strerror(errno));
+    }
+    return PL_OK;
+}
+
+static pl_status write_all(int fd, const char *path, const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, (const char *)data + done, size - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
+        done += (size_t)n;
+    }
+    if (fsync(fd) != 0) return pl_fail(PL_E_IO, "%s: cannot write to the disk: %s", path, strerror(errno));
+    return PL_OK;
+}
+
+pl_status pl_temporary_write(char out[PL_PATH_MAX], const char *path, const void *data, size_t size)
+{
+    int fd;
+    PL_TRY(pl_temporary_create(&fd, out, path));
+    pl_status status = write_all(fd, path, data, size);
+    if (close(fd) != 0 && status == PL_OK) status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
+    if (status != PL_OK) unlink(out);
+    return status;
+}
+
+/* The process in "<file>.<process>.tmp": from the last dot before the '@' to the ending; false: no such name. */
+static bool find_process(const char **process, size_t *size, const char *name)
+{
+    size_t n = strlen(name), m = sizeof ending - 1;
     const char *at = strrchr(name, '@'), *dot = at;
-    if (!at || n < 4 || strcmp(name + n - 4, ".tmp") != 0) return false;
-    while (dot > name && *dot != '.') dot--;
-    char *end, host[PL_HOST_NAME_MAX];
-    long pid = strtol(dot + 1, &end, 10);
-    if (end != at || pid <= 0) return false;
-    pl_host_name(host);
-    size_t host_size = n - 4 - (size_t)(at + 1 - name);
-    if (strlen(host) == host_size && strncmp(at + 1, host, host_size) == 0)
-        return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    if (n <= m || strcmp(name + n - m, ending) != 0) return false;
+    while (dot && dot > name && *dot != '.') dot--;
+    *process = dot ? dot + 1 : name;
+    *size = dot ? n - m - (size_t)(*process - name) : 0;
+    return true;
+}
+
+static bool is_old(const char *path)
+{
     struct stat st;
-    return stat(path, &st) == 0 && time(NULL) - st.st_mtime > 3600;
+    return lstat(path, &st) == 0 && time(NULL) - st.st_mtime > OLD_S;
+}
+
+bool pl_temporary_is_left(const char *name, const char *path)
+{
+    const char *process;
+    size_t size;
+    if (!find_process(&process, &size, name)) return false;
+    pl_life life = pl_process_name_life(process, size);
+    return life == PL_LIFE_DEAD || (life == PL_LIFE_UNKNOWN && is_old(path));
+}
+
+bool pl_temporary_is_unknown(const char *name)
+{
+    const char *process;
+    size_t size;
+    return find_process(&process, &size, name) && pl_process_name_life(process, size) == PL_LIFE_UNKNOWN;
 }
 
 pl_status pl_file_sweep(const char *folder)
@@ -36,15 +94,8 @@ pl_status pl_file_sweep(const char *folder)
     if (!entries) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", folder, strerror(errno));
     for (const struct dirent *e; (e = readdir(entries));) {
         char path[PL_PATH_MAX];
-        if (pl_path(path, "%s/%s", folder, e->d_name) == PL_OK && is_abandoned(e->d_name, path)) unlink(path);
+        if (pl_path(path, "%s/%s", folder, e->d_name) == PL_OK && pl_temporary_is_left(e->d_name, path)) unlink(path);
     }
     closedir(entries);
     return PL_OK;
-}
-
-pl_status pl_file_temporary(char out[PL_PATH_MAX], const char *path)
-{
-    char host[PL_HOST_NAME_MAX];
-    pl_host_name(host);
-    return pl_path(out, "%s.%ld@%s.tmp", path, (long)getpid(), host);
 }

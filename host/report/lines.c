@@ -16,9 +16,14 @@ pl_status pl__lines_open(pl__lines *out, const char *path)
 {
     *out = (pl__lines){0};
     PL_TRY(pl_path(out->path, "%s", path));
-    PL_TRY(pl_file_temporary(out->part, path));
-    out->file = fopen(out->part, "we");
-    return out->file ? PL_OK : failed(out, "create");
+    int fd;
+    PL_TRY(pl_temporary_create(&fd, out->part, path));
+    out->file = fdopen(fd, "w");
+    if (out->file) return PL_OK;
+    pl_status status = failed(out, "open");
+    close(fd);
+    unlink(out->part);
+    return status;
 }
 
 pl_status pl__lines_put(pl__lines *lines, const json_t *value)
