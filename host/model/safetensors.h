@@ -36,7 +36,11 @@ size_t pl_safetensors_count(const pl_safetensors *files);
 const pl_tensor *pl_safetensors_at(const pl_safetensors *files, size_t i);           /* sorted by name */
 const pl_tensor *pl_safetensors_find(const pl_safetensors *files, const char *name); /* NULL: absent */
 /* XXH3-128 over all tensors (name, type, dims, bytes) in name order: the same for one file or many shards. Cached in
- * the user's cache folder by path, size and mtime. */
+ * the user's cache folder by path, device, inode, size and both times. PL_E_IO when a file has changed since it was
+ * opened. */
 pl_status pl_safetensors_digest(const pl_safetensors *files, char out[33]);
+/* After the tensors were used: PL_E_IO when they are not those of the digest any more. Costs nothing where no file's
+ * time has moved. */
+pl_status pl_safetensors_verify(const pl_safetensors *files, const char digest[33]);
 
 #endif

@@ -248,35 +248,89 @@ static size_t n_cached(void)
     return strtoul(text, NULL, 10);
 }
 
+/* Overwrites the only file of the cache, so that its answers are told from computed ones. */
+static void mark_cache(const char digest[33])
+{
+    char command[PL_PATH_MAX + 128];
+    snprintf(command, sizeof command, "printf %%s %s | tee %s/cache/plumb/digests/* >/dev/null", digest, folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_digest_cache(void **state)
 {
     (void)state;
+    static const char marked[33] = "0123456789abcdef0123456789abcdef";
     char cache[PL_PATH_MAX], first[33], again[33];
     assert_int_equal(pl_path(cache, "%s/cache", folder), PL_OK);
     setenv("XDG_CACHE_HOME", cache, 1);
     put_tensor("model.safetensors", "a", 1);
-    digest_of_folder(first);
-    assert_int_equal(n_cached(), 0); /* just written: its time may not move on the next change */
-
     age("model.safetensors", "2020-01-01");
+    digest_of_folder(first);
+    assert_int_equal(n_cached(), 0); /* just changed, whatever it says: its time may not move on the next change */
+
+    sleep(3); /* nobody can set the time of change back */
     digest_of_folder(again);
     assert_string_equal(first, again);
     assert_int_equal(n_cached(), 1);
+    mark_cache(marked);
+    digest_of_folder(again);
+    assert_string_equal(again, marked); /* it is the cache that answers */
 
-    /* It is the cache that answers: other bytes under the same path, size and time go unseen ... */
+    /* Other bytes under the same path, size and time, as a new file and in place: they are seen. */
     put_tensor("model.safetensors", "a", 3);
     age("model.safetensors", "2020-01-01");
     digest_of_folder(again);
-    assert_string_equal(first, again);
-    /* ... and another time does not. */
-    age("model.safetensors", "2020-01-02");
-    digest_of_folder(again);
-    assert_string_not_equal(first, again);
+    assert_string_not_equal(again, marked);
+    assert_string_not_equal(again, first);
 
     /* No place for a cache is no error. */
     setenv("XDG_CACHE_HOME", "/proc/no-such-place", 1);
     digest_of_folder(again);
     assert_string_not_equal(first, again);
+}
+
+/* Another byte in the middle of the data, in place, with the old time of modification. */
+static void change_in_place(const char *name, int byte)
+{
+    char path[PL_PATH_MAX];
+    assert_int_equal(pl_path(path, "%s/%s", folder, name), PL_OK);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, -1, SEEK_END), 0);
+    fputc(byte, file);
+    fclose(file);
+    age(name, "2020-01-01");
+}
+
+static void test_changes_are_noticed(void **state)
+{
+    (void)state;
+    char digest[33], now[33];
+    pl_safetensors *files;
+    setenv("XDG_CACHE_HOME", "/proc/no-such-place", 1);
+    put_tensor("model.safetensors", "a", 1);
+    age("model.safetensors", "2020-01-01");
+    OK(pl_safetensors_open(&files, folder));
+    OK(pl_safetensors_digest(files, digest));
+    OK(pl_safetensors_verify(files, digest));
+    usleep(20000);                          /* the clock of files has ticked */
+    age("model.safetensors", "2020-01-02"); /* the same bytes */
+    OK(pl_safetensors_verify(files, digest));
+    change_in_place("model.safetensors", 7);
+    REFUSED(pl_safetensors_verify(files, digest), PL_E_IO, "changed since this program began");
+    REFUSED(pl_safetensors_digest(files, now), PL_E_IO, "changed while it was read");
+    change_in_place("model.safetensors", 1);
+    OK(pl_safetensors_verify(files, digest));
+    /* Replaced by another file: what is mapped is still the first. */
+    put_tensor("other", "a", 9);
+    char from[PL_PATH_MAX], to[PL_PATH_MAX];
+    OK(pl_path(from, "%s/other", folder));
+    OK(pl_path(to, "%s/model.safetensors", folder));
+    assert_int_equal(rename(from, to), 0);
+    OK(pl_safetensors_verify(files, digest));
+    OK(pl_safetensors_digest(files, now));
+    assert_string_equal(now, digest);
+    pl_safetensors_close(files);
 }
 
 int main(void)
@@ -287,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_digest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_digest_cache, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_changes_are_noticed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
