@@ -58,6 +58,11 @@ static void print_summary(const pl_run_summary *s, double seconds)
     if (s->n_refused) fprintf(stderr, ", %zu left to another device", s->n_refused);
     if (s->n_elsewhere) fprintf(stderr, ", %zu in work in another process", s->n_elsewhere);
     fprintf(stderr, "; %s\n", duration);
+    if (s->n_held)
+        fprintf(stderr,
+                "%zu of them are held by a process on another host or in another container, which cannot be asked from "
+                "here whether it lives: %s\n",
+                s->n_held, s->first_held);
     if (s->folder.n_broken)
         fprintf(stderr, "%zu damaged files were moved aside (*.broken-*) and made again; %s\n", s->folder.n_broken,
                 s->folder.first_broken);
@@ -96,9 +101,10 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     if (summary.n_share) print_summary(&summary, pl_clock_s() - start);
     if (status != PL_OK) goto done;
     if (options.n_shards || summary.n_missing) {
-        fprintf(stderr,
-                "%zu of %zu units are still missing; `plumb run` without --shard finishes and analyses the run\n",
-                summary.n_missing, summary.n_units);
+        fprintf(stderr, "%zu of %zu units are still missing; %s finishes and analyses the run\n", summary.n_missing,
+                summary.n_units,
+                options.n_shards ? "`plumb run` without --shard"
+                                 : "when the other process has ended, the same command again");
         goto done;
     }
     if (pl_drain_requested(&drain)) {

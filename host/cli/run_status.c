@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/json_build.h"
@@ -161,36 +159,32 @@ static pl_status add_failure(units *u, const pl_plan_file *plan, const pl_planne
     return add(u->failures, failure);
 }
 
-/* A file units/<id>.owner (a file system without locks) keeps its unit for whoever it names. One of this host is taken
- * over when its process is gone; of another host, only a person can tell. */
-static pl_status add_held(units *u, const pl_planned_unit *unit, const char *path)
+/* Of an owner that lives here nothing need be said, and one that is dead here is taken over; of another host or
+ * container only a person can tell. */
+static pl_status add_held(units *u, const pl_run_folder *run, const pl_planned_unit *unit)
 {
     pl_json_builder b;
-    pl_bytes text = {0};
-    struct stat info;
+    pl_unit_owner owner;
     json_t *one;
-    char host[PL_HOST_NAME_MAX];
-    pl_host_name(host);
-    if (stat(path, &info) != 0 || pl_file_read(&text, path, MAX_STATUS_BYTES) != PL_OK) return PL_OK; /* gone by now */
-    const char *owner = text.size ? (const char *)text.data : "";
-    size_t n = strcspn(owner, " \n");
-    pl_status status = PL_OK;
-    if (n != strlen(host) || strncmp(owner, host, n) != 0) {
-        pl_json_begin(&b);
-        pl_json_put_text(&b, "unit", unit->id);
-        pl_json_put_text(&b, "file", path);
-        pl_json_put_bytes(&b, "owner", owner, strcspn(owner, "\n"));
-        pl_json_put_real(&b, "age_s", difftime(time(NULL), info.st_mtime));
-        status = pl_json_end(&b, &one, path);
-        if (status == PL_OK) status = add(u->held, one);
-    }
-    pl_bytes_free(&text);
-    return status;
+    char clear[PL_PATH_MAX + 16], quoted[PL_PATH_MAX];
+    bool there;
+    PL_TRY(pl_run_folder_owner(&owner, &there, run, unit->id));
+    if (!there || owner.life != PL_LIFE_UNKNOWN) return PL_OK;
+    PL_TRY(pl_path_quote(quoted, owner.path));
+    snprintf(clear, sizeof clear, "rm -- %s", quoted);
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "unit", unit->id);
+    pl_json_put_text(&b, "file", owner.path);
+    pl_json_put_bytes(&b, "owner", owner.who, strlen(owner.who));
+    pl_json_put_real(&b, "age_s", owner.age_s);
+    pl_json_put_text(&b, "clear", clear);
+    PL_TRY(pl_json_end(&b, &one, owner.path));
+    return add(u->held, one);
 }
 
 static pl_status read_unit(units *u, const pl_run_folder *run, const pl_plan_file *plan, const pl_planned_unit *unit)
 {
-    char path[PL_PATH_MAX], failed[PL_PATH_MAX], owner[PL_PATH_MAX];
+    char path[PL_PATH_MAX], failed[PL_PATH_MAX];
     PL_TRY(pl_run_folder_unit(path, run, unit->id));
     if (pl_file_exists(path)) {
         u->done++;
@@ -198,9 +192,8 @@ static pl_status read_unit(units *u, const pl_run_folder *run, const pl_plan_fil
     }
     int stem = (int)(strlen(path) - strlen(".h5"));
     PL_TRY(pl_path(failed, "%.*s.failed.json", stem, path));
-    PL_TRY(pl_path(owner, "%.*s.owner", stem, path));
     if (pl_file_exists(failed)) PL_TRY(add_failure(u, plan, unit, failed));
-    return pl_file_exists(owner) ? add_held(u, unit, owner) : PL_OK;
+    return add_held(u, run, unit);
 }
 
 static pl_status read_units(units *u, const pl_run_folder *run)
@@ -347,8 +340,8 @@ void pl__run_status_print(FILE *out, const json_t *status)
     json_array_foreach(json_object_get(status, "held"), i, one)
     {
         pl_duration_text(text, json_number_value(json_object_get(one, "age_s")));
-        fprintf(out, "  held %s for %s by '%s' (host, pid): if that process is gone, remove %s\n", text_of(one, "unit"),
-                text, text_of(one, "owner"), text_of(one, "file"));
+        fprintf(out, "  held %s for %s by '%s', which cannot be asked from here: if that process is gone: %s\n",
+                text_of(one, "unit"), text, text_of(one, "owner"), text_of(one, "clear"));
     }
     fprintf(out, "%s: %s\n", text_of(status, "state"), text_of(status, "next"));
 }

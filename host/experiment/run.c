@@ -89,6 +89,7 @@ static pl_status load_model(runner *r, size_t index)
     const pl_plan_model *m = &r->plan->models[index];
     double start = pl_clock_s();
     PL_TRY(pl_model_load(&r->model, &r->processor, m->checkpoint, m->spec->compute));
+    PL_TRY(pl_safetensors_verify(m->checkpoint->tensors, m->digest)); /* its units are named by the digest */
     for (size_t i = 0; i < m->checkpoint->n_notes; i++)
         PL_TRY(pl_run_folder_log(&r->summary->folder, "model %s: %s", m->spec->name, m->checkpoint->notes[i]));
     PL_TRY(r->processor.ops->facts(r->processor.device, &r->device)); /* the weights' products are known now */
@@ -158,7 +159,9 @@ static pl_status agree(runner *r, size_t model)
 
 /* ---- one unit ---- */
 
-static pl_status write_sidecar(const runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost, double wall_s)
+/* The file and its sidecar; *found: another process was first. */
+static pl_status finish_unit(const runner *r, const pl_plan_unit *unit, pl_unit_writer *writer,
+                             const pl_unit_cost *cost, double wall_s, bool *found)
 {
     const pl_unit_record record = {.unit = unit,
                                    .cost = cost,
@@ -166,9 +169,12 @@ static pl_status write_sidecar(const runner *r, const pl_plan_unit *unit, const 
                                    .numerics_key = r->keys[unit->model].own,
                                    .certified = r->certified,
                                    .wall_s = wall_s};
-    json_t *json;
-    PL_TRY(pl_record_unit(&json, &record));
-    pl_status status = pl_run_folder_sidecar(&r->summary->folder, unit->id, json);
+    json_t *json = NULL;
+    pl_status status = pl_record_unit(&json, &record);
+    if (status == PL_OK)
+        status = pl_run_folder_finish(&r->summary->folder, unit->id, writer, json, found);
+    else
+        pl_unit_discard(writer);
     json_decref(json);
     return status;
 }
@@ -188,13 +194,14 @@ static const pl_plan_unit *next_unit(const runner *r, const pl_plan_unit *unit)
 }
 
 /* Runs a unit while the prompts of the next one are built. */
-static pl_status run_ahead(runner *r, const pl_plan_unit *unit, const char *path, pl_unit_cost *cost)
+static pl_status run_ahead(runner *r, const pl_plan_unit *unit, const char *path, pl_unit_writer **writer,
+                           pl_unit_cost *cost)
 {
     pl_unit_prompts *prompts;
     PL_TRY(pl_ahead_take(&r->ahead, r->plan, unit, &prompts));
     const pl_plan_unit *next = next_unit(r, unit);
     if (next) pl_ahead_start(&r->ahead, r->plan, next);
-    pl_status status = pl_unit_run(r->plan, unit, prompts, r->engine, r->keys[unit->model].own, path, cost);
+    pl_status status = pl_unit_run(writer, r->plan, unit, prompts, r->engine, r->keys[unit->model].own, path, cost);
     pl_unit_prompts_free(prompts);
     return status;
 }
@@ -234,11 +241,18 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
 {
     char path[PL_PATH_MAX];
     pl_unit_cost cost;
+    pl_unit_writer *writer;
+    bool found;
     double start = pl_clock_s();
     PL_TRY(pl_run_folder_unit(path, &r->summary->folder, unit->id));
     PL_TRY(load_model(r, unit->model));
-    PL_TRY(run_ahead(r, unit, path, &cost));
-    PL_TRY(write_sidecar(r, unit, &cost, pl_clock_s() - start));
+    PL_TRY(run_ahead(r, unit, path, &writer, &cost));
+    PL_TRY(finish_unit(r, unit, writer, &cost, pl_clock_s() - start, &found));
+    if (found) { /* locks that are private to a node */
+        r->summary->n_found++;
+        return pl_run_folder_log(&r->summary->folder, "unit %s: another process finished it meanwhile; its file stays",
+                                 unit->id);
+    }
     PL_TRY(report_not_finite(r, unit, &cost));
     PL_TRY(report_losses(r, unit, &cost));
     r->summary->n_computed++;
@@ -254,6 +268,23 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
         cost.n_not_finite);
 }
 
+/* Claimed by another process. Whether that one lives cannot always be told: then a person is asked. */
+static pl_status left_to_another(runner *r, const pl_plan_unit *unit)
+{
+    pl_run_summary *s = r->summary;
+    pl_unit_owner owner;
+    bool there;
+    char age[32], quoted[PL_PATH_MAX];
+    s->n_elsewhere++;
+    PL_TRY(pl_run_folder_owner(&owner, &there, &s->folder, unit->id));
+    if (!there || owner.life != PL_LIFE_UNKNOWN || s->n_held++ > 0) return PL_OK;
+    PL_TRY(pl_path_quote(quoted, owner.path));
+    pl_duration_text(age, owner.age_s);
+    snprintf(s->first_held, sizeof s->first_held, "unit %s for %s by '%s'; if that process is gone: rm -- %s", unit->id,
+             age, owner.who, quoted);
+    return pl_run_folder_log(&s->folder, "held: %s", s->first_held);
+}
+
 static pl_status run_unit(runner *r, const pl_plan_unit *unit)
 {
     pl_run_summary *s = r->summary;
@@ -265,10 +296,7 @@ static pl_status run_unit(runner *r, const pl_plan_unit *unit)
         return PL_OK;
     }
     PL_TRY(pl_run_folder_claim(&s->folder, unit->id, &lock, &taken));
-    if (!taken) {
-        s->n_elsewhere++;
-        return PL_OK;
-    }
+    if (!taken) return left_to_another(r, unit);
     pl_status status = PL_OK;
     if (pl_run_folder_has(&s->folder, unit->id)) { /* another process finished it since the list was made */
         s->n_found++;

@@ -25,10 +25,12 @@ typedef struct pl_run_summary {
     size_t n_units;                                               /* of the whole plan */
     size_t n_share;                                               /* of this process's share */
     size_t n_found, n_adopted, n_computed, n_failed, n_elsewhere; /* of the share */
+    size_t n_held;    /* of those elsewhere: by a process of which it cannot be told from here whether it lives */
     size_t n_refused; /* of the share: another device computes their model in this run (numerics key) */
     size_t n_missing; /* of the whole plan, not finished when this process ended */
     size_t n_merged;  /* items of the computed units whose prompt and answer share a token */
     char first_refused[1024];
+    char first_held[PL_PATH_MAX + 1024]; /* with the command that frees it */
     char first_failure[1024];
     size_t n_not_finite;         /* items of the computed units with a value that is NaN or infinite */
     char first_not_finite[1024]; /* where the first of them is */

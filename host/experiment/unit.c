@@ -78,7 +78,7 @@ done:
     return status;
 }
 
-static pl_status write_unit(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+static pl_status write_unit(pl_unit_writer **out, const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
                             const pl_results *results, const pl_request *requests, const char *numerics_key,
                             pl_states_file *file, pl_unit_losses *losses)
 {
@@ -94,7 +94,9 @@ static pl_status write_unit(const pl__items *items, const pl_plan *plan, const p
                                 plan->spec->positions & PL_POSITION_ALL));
     PL_GOTO(status, failed, write_config(plan, unit, numerics_key, writer));
     PL_GOTO(status, failed, pl_unit_count_losses(writer, losses));
-    return pl_unit_finish(writer);
+    PL_GOTO(status, failed, pl_unit_seal(writer));
+    *out = writer;
+    return PL_OK;
 failed:
     pl_unit_discard(writer);
     return status;
@@ -163,9 +165,10 @@ static pl_status refuse_nothing_finite(const pl_plan *plan, const pl_plan_unit *
         layer);
 }
 
-pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
-                      const char *numerics_key, const char *path, pl_unit_cost *cost)
+pl_status pl_unit_run(pl_unit_writer **writer, const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts,
+                      pl_engine *engine, const char *numerics_key, const char *path, pl_unit_cost *cost)
 {
+    *writer = NULL;
     pl_results *results = NULL;
     pl_states_file file = {.path = path};
     pl__items *items = &prompts->items;
@@ -181,7 +184,7 @@ pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_pro
     count_not_finite(cost, items, &plan->models[unit->model], results, requests);
     PL_GOTO(status, done, refuse_nothing_finite(plan, unit, cost, items));
     start = pl_clock_s();
-    PL_GOTO(status, done, write_unit(items, plan, unit, results, requests, numerics_key, &file, &cost->losses));
+    PL_GOTO(status, done, write_unit(writer, items, plan, unit, results, requests, numerics_key, &file, &cost->losses));
     cost->write_s = pl_clock_s() - start;
     cost->n_items = items->n;
     cost->n_skipped = items->n_skipped;

@@ -21,9 +21,10 @@ typedef struct pl_unit_prompts pl_unit_prompts;
 pl_status pl_unit_prompts_create(pl_unit_prompts **out, const pl_plan *plan, const pl_plan_unit *unit);
 void pl_unit_prompts_free(pl_unit_prompts *prompts); /* takes NULL */
 
-/* Writes `path` whole, or fails and leaves nothing there; a unit without one finite item fails. The engine holds the
- * unit's model; prompts are the unit's and are used up. */
-pl_status pl_unit_run(const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts, pl_engine *engine,
-                      const char *numerics_key, const char *path, pl_unit_cost *cost);
+/* Writes the unit's file for `path` under a temporary name (pl_unit_seal): *writer is the caller's to finish. On
+ * failure nothing is left; a unit without one finite item fails. The engine holds the unit's model; prompts are the
+ * unit's and are used up. */
+pl_status pl_unit_run(pl_unit_writer **writer, const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts,
+                      pl_engine *engine, const char *numerics_key, const char *path, pl_unit_cost *cost);
 
 #endif

@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/temporary.h"
 #include "store/run_folder.h"
 #include "store/run_key.h"
+#include "store/sidecar.h"
 #include "store/unit_check.h"
 
 enum { COPY_BYTES = 1 << 20 };
@@ -33,32 +35,36 @@ static pl_status copy_bytes(int out, int in, const char *to, const char *from)
     return status;
 }
 
-static pl_status copy_file(const char *from, const char *to)
+static pl_status copy_file(char part[PL_PATH_MAX], const char *from, const char *to)
 {
-    char part[PL_PATH_MAX];
-    PL_TRY(pl_path(part, "%s.part", to));
-    int in = open(from, O_RDONLY | O_CLOEXEC);
+    int in = open(from, O_RDONLY | O_CLOEXEC), out;
     if (in < 0) return pl_fail(PL_E_IO, "%s: cannot open: %s", from, strerror(errno));
-    int out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (out < 0) {
+    pl_status status = pl_temporary_create(&out, part, to);
+    if (status != PL_OK) {
         close(in);
-        return pl_fail(PL_E_IO, "%s: cannot create: %s", part, strerror(errno));
+        return status;
     }
-    pl_status status = copy_bytes(out, in, part, from);
+    status = copy_bytes(out, in, part, from);
     if (status == PL_OK && fdatasync(out) != 0 && errno != EINVAL)
         status = pl_fail(PL_E_IO, "%s: cannot write to the disk: %s", part, strerror(errno));
     close(in);
     if (close(out) != 0 && status == PL_OK) status = pl_fail(PL_E_IO, "%s: cannot write: %s", part, strerror(errno));
-    if (status == PL_OK && rename(part, to) != 0)
-        status = pl_fail(PL_E_IO, "%s: cannot rename into place: %s", to, strerror(errno));
     if (status != PL_OK) unlink(part);
     return status;
 }
 
+/* A link of the file itself, where `from` may be a symbolic one; under a temporary name first, as whatever has the name
+ * already (a link whose file is gone, another's sidecar) is replaced. */
 static pl_status link_or_copy(const char *from, const char *to)
 {
-    if (link(from, to) == 0 || errno == EEXIST) return PL_OK;
-    return copy_file(from, to);
+    char part[PL_PATH_MAX], real[PL_PATH_MAX];
+    PL_TRY(pl_file_temporary(part, to));
+    if (!realpath(from, real)) /* gone since it was looked at: nothing to adopt */
+        return errno == ENOENT ? PL_OK : pl_fail(PL_E_IO, "%s: cannot open: %s", from, strerror(errno));
+    if (link(real, part) != 0) PL_TRY(copy_file(part, real, to));
+    pl_status status = pl_file_rename(part, to);
+    unlink(part); /* still there where both were links of one file: rename then does nothing */
+    return status;
 }
 
 /* Whole, and computed as this run computes it. */
@@ -72,9 +78,9 @@ static bool is_ours(const char *path, const char *numerics_key)
 static pl_status adopt_from(const pl_run_folder *run, const char *units, const char *own_units, const char *unit_id,
                             const char *numerics_key, bool *adopted)
 {
-    char from[PL_PATH_MAX], to[PL_PATH_MAX];
-    PL_TRY(pl_path(from, "%s/%s.h5", units, unit_id));
-    if (!is_ours(from, numerics_key)) return PL_OK;
+    char file[PL_PATH_MAX], from[PL_PATH_MAX], to[PL_PATH_MAX];
+    PL_TRY(pl_path(file, "%s/%s.h5", units, unit_id));
+    if (!is_ours(file, numerics_key)) return PL_OK;
     /* The sidecar first: a unit never stands without it. */
     PL_TRY(pl_path(from, "%s/%s.json", units, unit_id));
     PL_TRY(pl_path(to, "%s/%s.json", own_units, unit_id));
@@ -83,14 +89,13 @@ static pl_status adopt_from(const pl_run_folder *run, const char *units, const c
     char reason[PL_PATH_MAX];
     PL_TRY(pl_unit_check_intact(&state, reason, units, unit_id));
     if (state == PL_UNIT_DAMAGED) return pl_run_folder_log(run, "unit %s is not adopted: %s", unit_id, reason);
-    if (pl_file_exists(from)) PL_TRY(link_or_copy(from, to));
-    PL_TRY(pl_path(from, "%s/%s.h5", units, unit_id));
+    PL_TRY(pl_file_exists(from) ? link_or_copy(from, to) : pl__sidecar_remake(to, unit_id, file));
     PL_TRY(pl_path(to, "%s/%s.h5", own_units, unit_id));
-    PL_TRY(link_or_copy(from, to));
-    *adopted = true;
+    PL_TRY(link_or_copy(file, to));
+    *adopted = pl_run_folder_has(run, unit_id);
     PL_TRY(pl_path(to, "%s/%s.failed.json", own_units, unit_id));
-    unlink(to);
-    return pl_folder_sync(own_units);
+    if (*adopted) unlink(to);
+    return PL_OK;
 }
 
 static bool is_same_folder(const char *a, const char *b)

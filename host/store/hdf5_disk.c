@@ -2,7 +2,6 @@
 #include "store/hdf5_disk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -144,12 +143,9 @@ static const H5FD_class_t driver = {
     .fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-pl_status pl__disk_open(pl__disk *disk, const char *path)
+void pl__disk_open(pl__disk *disk, int fd, const char *path)
 {
-    *disk = (pl__disk){
-        .path = path, .driver = H5I_INVALID_HID, .fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
-    if (disk->fd < 0) return pl_fail(PL_E_IO, "%s: cannot create: %s", path, strerror(errno));
-    return PL_OK;
+    *disk = (pl__disk){.path = path, .driver = H5I_INVALID_HID, .fd = fd};
 }
 
 pl_status pl__disk_access(hid_t *fapl, pl__disk *disk)

@@ -20,8 +20,8 @@ typedef struct pl__disk {
     atomic_int error; /* errno of the first failure; 0: none */
 } pl__disk;
 
-/* Creates (or empties) the file at `path`; `path` must outlive the disk. */
-pl_status pl__disk_open(pl__disk *disk, const char *path);
+/* Takes `fd`, of an empty file at `path`; `path` must outlive the disk. */
+void pl__disk_open(pl__disk *disk, int fd, const char *path);
 /* A file-access list under which H5Fcreate uses the disk; close it with H5Pclose. */
 pl_status pl__disk_access(hid_t *fapl, pl__disk *disk);
 /* PL_E_IO with the cause when something could not be written. */

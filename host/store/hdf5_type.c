@@ -1,6 +1,8 @@
 /* The types of a unit file, and HDF5's error messages made into ours. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/hdf5_object.h"
@@ -10,23 +12,36 @@ void pl__hdf5_quiet(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *out)
+/* What HDF5's stack of errors tells: the innermost message, and the errno of a system call that failed (0: none). */
+typedef struct cause {
+    char text[512];
+    int error;
+} cause;
+
+static herr_t keep(unsigned n, const H5E_error2_t *error, void *out)
 {
-    if (n == 0 && error->desc) snprintf(out, 512, "%s", error->desc);
+    cause *c = out;
+    const char *number = error->desc ? strstr(error->desc, "errno = ") : NULL;
+    if (n == 0 && error->desc) snprintf(c->text, sizeof c->text, "%s", error->desc);
+    if (number && !c->error) c->error = atoi(number + strlen("errno = "));
     return 0;
 }
 
 pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, ...)
 {
-    char what[512], cause[512] = "";
+    char what[512];
+    cause found = {0};
     va_list args;
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
     /* Upward: the first entry is the innermost, the one that knows. */
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, cause);
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep, &found);
     H5Eclear2(H5E_DEFAULT);
-    return pl_fail(code, "%s: %s%s%s", where, what, *cause ? ": " : "", cause);
+    /* Too many open files, no permission, a failing disk: nothing is known of the file's content. */
+    if (found.error && found.error != ENOENT)
+        return pl_fail(PL_E_IO, "%s: cannot open or read: %s", where, strerror(found.error));
+    return pl_fail(code, "%s: %s%s%s", where, what, *found.text ? ": " : "", found.text);
 }
 
 hid_t pl__hdf5_text_type(void)

@@ -207,6 +207,8 @@ static pl_status read_unit(const place *at, const pl_plan_file *file, pl_planned
 {
     size_t seed = 0;
     PL_TRY(need_text(at, &u->id, "id"));
+    if (pl_path_check_name("id", u->id) != PL_OK) /* it becomes a part of paths */
+        return pl_fail(PL_E_INPUT, "%s: %s: plan the experiment again", at->name, pl_error_text());
     PL_TRY(find_model(at, file, &u->model));
     PL_TRY(find_task(at, file, &u->task));
     PL_TRY(need_text(at, &u->arm, "arm"));

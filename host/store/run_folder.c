@@ -2,7 +2,6 @@
  * is replaced as a whole. plan.json is written last: where it is, the folder is set up. */
 #include "store/run_folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,68 +12,23 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/temporary.h"
 #include "store/claim.h"
+#include "store/left_over.h"
 #include "store/unit_check.h"
 
 static const size_t plan_limit_bytes = (size_t)1 << 30;
 
-/* Names that become part of a path. */
-static pl_status check_name(const char *what, const char *name)
-{
-    size_t span = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.+=,@");
-    if (span == 0 || span > 200 || name[span] || name[0] == '.')
-        return pl_fail(PL_E_INPUT, "%s '%.200s': expected 1 to 200 letters, digits or any of _ - . + = , @", what,
-                       name);
-    return PL_OK;
-}
-
 static pl_status stem_path(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id)
 {
-    PL_TRY(check_name("unit id", unit_id));
+    PL_TRY(pl_path_check_name("unit id", unit_id));
     return pl_path(out, "%s/units/%s", run->path, unit_id);
 }
 
 /* units/<id>.<ending> */
 static pl_status unit_path(char out[PL_PATH_MAX], const pl_run_folder *run, const char *unit_id, const char *ending)
 {
-    PL_TRY(check_name("unit id", unit_id));
+    PL_TRY(pl_path_check_name("unit id", unit_id));
     return pl_path(out, "%s/units/%s.%s", run->path, unit_id, ending);
-}
-
-static bool has_ending(const char *name, const char *ending)
-{
-    size_t n = strlen(name), m = strlen(ending);
-    return n > m && !strcmp(name + n - m, ending);
-}
-
-/* Removes what a killed process left of a unit, unless someone works on that unit now. */
-static void remove_left_over(const pl_run_folder *run, const char *name)
-{
-    char unit_id[256], path[PL_PATH_MAX];
-    size_t span = strcspn(name, ".");
-    if (span == 0 || span >= sizeof unit_id || pl_path(path, "%s/units/%s", run->path, name) != PL_OK) return;
-    memcpy(unit_id, name, span);
-    unit_id[span] = 0;
-    int lock;
-    bool taken;
-    if (pl_run_folder_claim(run, unit_id, &lock, &taken) != PL_OK || !taken) return;
-    unlink(path); /* a left-over lock file is the claim itself, and goes with the release */
-    pl_run_folder_release(run, unit_id, lock);
-}
-
-static pl_status remove_left_overs(const pl_run_folder *run)
-{
-    char path[PL_PATH_MAX];
-    PL_TRY(pl_path(path, "%s/units", run->path));
-    DIR *folder = opendir(path);
-    if (!folder) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", path, strerror(errno));
-    for (const struct dirent *entry; (entry = readdir(folder));)
-        if (has_ending(entry->d_name, ".part") || has_ending(entry->d_name, ".tmp") ||
-            has_ending(entry->d_name, ".lock"))
-            remove_left_over(run, entry->d_name);
-    closedir(folder);
-    return PL_OK;
 }
 
 /* The plan that is there must be the one that is asked for; both as canonical JSON. */
@@ -126,8 +80,8 @@ pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const ch
                                const json_t *plan)
 {
     char path[PL_PATH_MAX];
-    PL_TRY(check_name("experiment name", name));
-    PL_TRY(check_name("experiment hash", hash));
+    PL_TRY(pl_path_check_name("experiment name", name));
+    PL_TRY(pl_path_check_name("experiment hash", hash));
     out->n_broken = 0;
     out->first_broken[0] = 0;
     PL_TRY(pl_path(out->results, "%s", results));
@@ -135,8 +89,7 @@ pl_status pl_run_folder_create(pl_run_folder *out, const char *results, const ch
     PL_TRY(pl_path(path, "%s/units", out->path));
     PL_TRY(pl_folder_make(path));
     PL_TRY(freeze(out, experiment_yaml, yaml_size, manifest, plan));
-    PL_TRY(pl_file_sweep(out->path));
-    PL_TRY(remove_left_overs(out));
+    PL_TRY(pl__left_overs_remove(out));
     return pl__units_heal(out);
 }
 
@@ -192,32 +145,11 @@ void pl_run_folder_release(const pl_run_folder *run, const char *unit_id, int lo
         close(lock);
 }
 
-/* The sidecar with the digest of its unit's file. */
-static pl_status with_digest(json_t **out, const pl_run_folder *run, const char *unit_id, const json_t *sidecar)
+pl_status pl_run_folder_owner(pl_unit_owner *out, bool *there, const pl_run_folder *run, const char *unit_id)
 {
-    char path[PL_PATH_MAX], digest[PL_HASH_TEXT];
-    *out = NULL;
-    PL_TRY(pl_run_folder_unit(path, run, unit_id));
-    PL_TRY(pl_unit_digest(digest, path));
-    *out = json_copy((json_t *)(uintptr_t)sidecar);
-    if (*out && json_object_set_new(*out, PL_UNIT_DIGEST_KEY, json_string(digest)) == 0) return PL_OK;
-    json_decref(*out);
-    *out = NULL;
-    return pl_fail(PL_E_MEMORY, "out of memory while writing the sidecar of unit %s", unit_id);
-}
-
-pl_status pl_run_folder_sidecar(const pl_run_folder *run, const char *unit_id, const json_t *sidecar)
-{
-    char path[PL_PATH_MAX];
-    json_t *whole;
-    PL_TRY(unit_path(path, run, unit_id, "json"));
-    PL_TRY(with_digest(&whole, run, unit_id, sidecar));
-    pl_status status = pl_json_write(path, whole);
-    json_decref(whole);
-    PL_TRY(status);
-    PL_TRY(unit_path(path, run, unit_id, "failed.json"));
-    if (unlink(path) != 0 && errno != ENOENT) return pl_fail(PL_E_IO, "%s: cannot remove: %s", path, strerror(errno));
-    return PL_OK;
+    char stem[PL_PATH_MAX];
+    PL_TRY(stem_path(stem, run, unit_id));
+    return pl__claim_look(out, there, stem);
 }
 
 pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, const char *message)
@@ -235,11 +167,11 @@ pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, co
 
 static pl_status append_line(const char *path, const char *line, size_t size)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd < 0) return pl_fail(PL_E_IO, "%s: cannot open: %s", path, strerror(errno));
+    int fd, error;
+    PL_TRY(pl_file_open_shared(&fd, &error, path, O_WRONLY | O_CREAT | O_APPEND));
     /* One write: lines of several processes do not mix. */
     ssize_t n = write(fd, line, size);
-    int error = n < 0 ? errno : ENOSPC;
+    error = n < 0 ? errno : ENOSPC;
     close(fd);
     return n == (ssize_t)size ? PL_OK : pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(error));
 }
@@ -268,7 +200,7 @@ pl_status pl_run_folder_status(const pl_run_folder *run, const char *shard, cons
 {
     char path[PL_PATH_MAX];
     if (shard && *shard) {
-        PL_TRY(check_name("shard", shard));
+        PL_TRY(pl_path_check_name("shard", shard));
         PL_TRY(pl_path(path, "%s/status-%s.json", run->path, shard));
     } else {
         PL_TRY(pl_path(path, "%s/status.json", run->path));

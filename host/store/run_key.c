@@ -32,9 +32,8 @@ pl_status pl_run_key_get(char kept[PL_RUN_KEY_MAX], const pl_run_folder *run, co
 static pl_status put_first(const char *path, const char *key)
 {
     char mine[PL_PATH_MAX], line[PL_RUN_KEY_MAX + 1];
-    PL_TRY(pl_file_temporary(mine, path));
     int n = snprintf(line, sizeof line, "%s\n", key);
-    PL_TRY(pl_file_replace(mine, line, (size_t)n));
+    PL_TRY(pl_temporary_write(mine, path, line, (size_t)n));
     int failed = link(mine, path) != 0 ? errno : 0;
     /* Where the file system has no links, a rename; the last of several that are first at once is then the one. */
     if (failed && failed != EEXIST) failed = rename(mine, path) != 0 ? errno : 0;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/sidecar.h"
 #include "store/unit_file.h"
 
 enum { MAX_BROKEN = 1000, MAX_SIDECAR_BYTES = 1 << 20 };
@@ -79,7 +80,7 @@ static pl_status move_aside(char aside[PL_PATH_MAX], const char *path)
     for (int n = 1; n <= MAX_BROKEN; n++) {
         PL_TRY(pl_path(aside, "%s.broken-%d", path, n));
         if (pl_file_exists(aside)) continue;
-        if (rename(path, aside) == 0) return PL_OK;
+        if (rename(path, aside) == 0 || errno == ENOENT) return PL_OK; /* by another process already */
         return pl_fail(PL_E_IO, "%s: cannot rename to %s: %s", path, aside, strerror(errno));
     }
     return pl_fail(PL_E_INPUT, "%s: broken for the %dth time: check the disk, and remove %s.broken-*", path,
@@ -96,16 +97,26 @@ pl_status pl__run_folder_set_aside(pl_run_folder *run, const char *path, const c
 }
 
 /* Under the claim, so that nobody writes the unit meanwhile. */
+static pl_status mend(pl_run_folder *run, const char *unit_id, const char *path, const char *sidecar)
+{
+    if (!pl_file_exists(path)) return PL_OK;
+    pl_status status = pl_unit_check_whole(path, unit_id);
+    if (status == PL_E_INPUT) return pl__run_folder_set_aside(run, path, pl_error_text());
+    if (status != PL_OK || pl_file_exists(sidecar)) return PL_OK; /* what cannot be read is no fault of the unit */
+    PL_TRY(pl__sidecar_remake(sidecar, unit_id, path));
+    return pl_run_folder_log(run, "unit %s: had no sidecar; it has one without times now", unit_id);
+}
+
 static pl_status heal(pl_run_folder *run, const char *unit_id, const char *path)
 {
+    char sidecar[PL_PATH_MAX];
     int lock;
     bool taken;
-    if (pl_unit_check_whole(path, unit_id) != PL_E_INPUT) return PL_OK;
+    PL_TRY(pl_path(sidecar, "%s/units/%s.json", run->path, unit_id));
+    if (pl_file_exists(sidecar) && pl_unit_check_whole(path, unit_id) != PL_E_INPUT) return PL_OK;
     PL_TRY(pl_run_folder_claim(run, unit_id, &lock, &taken));
     if (!taken) return PL_OK;
-    pl_status status = PL_OK;
-    if (pl_file_exists(path) && pl_unit_check_whole(path, unit_id) == PL_E_INPUT)
-        status = pl__run_folder_set_aside(run, path, pl_error_text());
+    pl_status status = mend(run, unit_id, path, sidecar);
     pl_run_folder_release(run, unit_id, lock);
     return status;
 }

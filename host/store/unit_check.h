@@ -23,8 +23,8 @@ pl_status pl_unit_check_intact(pl_unit_state *out, char reason[PL_PATH_MAX], con
 #define PL_UNIT_DIGEST_KEY "file_xxh3_128"
 pl_status pl_unit_digest(char out[PL_HASH_TEXT], const char *path);
 
-/* Moves the units of a run aside whose files are not whole: units/<id>.h5.broken-<n>, with its reason in the log. Units
- * that another process works on are left alone. */
+/* Moves the units of a run aside whose files are not whole: units/<id>.h5.broken-<n>, with its reason in the log. One
+ * without a sidecar gets one (sidecar.h). Units that another process works on are left alone. */
 pl_status pl__units_heal(pl_run_folder *run);
 /* Any file of the run: moved aside, counted, logged. */
 pl_status pl__run_folder_set_aside(pl_run_folder *run, const char *path, const char *reason);

@@ -4,8 +4,8 @@
  * One part is put at a time, always in the same order: the order is part of the bytes. Texts must be UTF-8. Different
  * files may be written and read by different threads where HDF5 is built thread-safe (Debian's is).
  *
- * Writing: create (a `.part` beside the target) -> put each part once -> finish (complete = 1, flush, fdatasync, close,
- * rename, fsync of the folder). A file that has its final name is whole. */
+ * Writing: create (a temporary file beside the target, of this process alone) -> put each part once -> seal (complete =
+ * 1, flush, fdatasync, close) -> finish (rename, fsync of the folder). A file that has its final name is whole. */
 #ifndef PLUMB_STORE_UNIT_FILE_H
 #define PLUMB_STORE_UNIT_FILE_H
 
@@ -85,8 +85,12 @@ typedef struct pl_unit_losses {
     char first[80];      /* the first of these: "last.05, row 12"; "" */
 } pl_unit_losses;
 pl_status pl_unit_count_losses(pl_unit_writer *w, pl_unit_losses *out);
-pl_status pl_unit_finish(pl_unit_writer *w); /* frees w, also on failure (the .part is then removed) */
-void pl_unit_discard(pl_unit_writer *w);     /* removes the .part; takes NULL */
+/* The temporary file is whole and on the disk; nothing more is put. Again: nothing to do. */
+pl_status pl_unit_seal(pl_unit_writer *w);
+const char *pl_unit_temporary(const pl_unit_writer *w); /* its path; borrowed */
+/* Seals what is not sealed, and gives the file its name. Frees w, also on failure (the temporary file is removed). */
+pl_status pl_unit_finish(pl_unit_writer *w);
+void pl_unit_discard(pl_unit_writer *w); /* removes the temporary file; takes NULL */
 
 typedef struct pl_unit_reader pl_unit_reader;
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/temporary.h"
 #include "store/hdf5_disk.h"
 #include "store/hdf5_object.h"
 #include "store/slab.h"
@@ -23,7 +24,7 @@ struct pl_unit_writer {
     pl__disk disk;
     hid_t file, obsm, plumb, states_all; /* states_all: opened when first needed */
     size_t n_rows;                       /* of /obs; all that is aligned with it must have as many */
-    bool has_rows, has_obs, settled;
+    bool has_rows, has_obs, settled, sealed;
     pl_unit_losses losses;
     pl_slab **slabs; /* reserved matrices */
     size_t n_slabs, slab_capacity;
@@ -74,7 +75,9 @@ static pl_status put_skeleton(pl_unit_writer *w)
 
 static pl_status create_file(pl_unit_writer *w)
 {
-    PL_TRY(pl__disk_open(&w->disk, w->part));
+    int fd;
+    PL_TRY(pl_temporary_create(&fd, w->part, w->path));
+    pl__disk_open(&w->disk, fd, w->part);
     hid_t access = H5I_INVALID_HID, creation = H5Pcreate(H5P_FILE_CREATE);
     H5Pset_obj_track_times(creation, false); /* of the root group */
     pl_status status = pl__disk_access(&access, &w->disk);
@@ -103,7 +106,6 @@ pl_status pl_unit_create(pl_unit_writer **out, const char *path)
     pl__hdf5_quiet();
     pl_status status;
     PL_GOTO(status, failed, pl_path(w->path, "%s", path));
-    PL_GOTO(status, failed, pl_path(w->part, "%s.part", path));
     PL_GOTO(status, failed, create_file(w));
     PL_GOTO(status, failed, step(w, put_skeleton(w)));
     *out = w;
@@ -337,7 +339,7 @@ pl_status pl_unit_count_losses(pl_unit_writer *w, pl_unit_losses *out)
     return PL_OK;
 }
 
-static pl_status finish(pl_unit_writer *w)
+static pl_status seal(pl_unit_writer *w)
 {
     PL_TRY(begin(w));
     if (!w->has_obs) return pl_fail(PL_E_INTERNAL, "%s: finished without /obs", w->path);
@@ -348,18 +350,27 @@ static pl_status finish(pl_unit_writer *w)
     if (n_not_finite) PL_TRY(pl__output_scalar_text(w->plumb, "not_finite_first", w->losses.first, w->path));
     PL_TRY(pl__output_scalar(w->plumb, "complete", H5T_STD_I64LE, &complete, w->path));
     PL_TRY(step(w, close_file(w)));
-    PL_TRY(pl__disk_sync(&w->disk));
-    if (rename(w->part, w->path) != 0)
-        return pl_fail(PL_E_IO, "%s: cannot rename into place: %s", w->path, strerror(errno));
-    char folder[PL_PATH_MAX];
-    PL_TRY(pl_path_folder(folder, w->path));
-    return pl_folder_sync(folder);
+    return pl__disk_sync(&w->disk);
+}
+
+pl_status pl_unit_seal(pl_unit_writer *w)
+{
+    if (w->sealed) return PL_OK;
+    PL_TRY(step(w, seal(w)));
+    w->sealed = true;
+    return PL_OK;
+}
+
+const char *pl_unit_temporary(const pl_unit_writer *w)
+{
+    return w->part;
 }
 
 pl_status pl_unit_finish(pl_unit_writer *w)
 {
-    pl_status status = step(w, finish(w));
-    pl_unit_discard(w); /* after the rename there is no .part left to remove */
+    pl_status status = pl_unit_seal(w);
+    if (status == PL_OK) status = pl_file_rename(w->part, w->path);
+    pl_unit_discard(w); /* after the rename there is no temporary file left to remove */
     return status;
 }
 
@@ -372,7 +383,7 @@ void pl_unit_discard(pl_unit_writer *w)
         if (!w->disk.error) w->disk.error = ECANCELED;
         close_file(w);
     }
-    /* Only a .part that this writer created is removed. */
+    /* Only what this writer created is removed. */
     if (w->disk.fd >= 0) unlink(w->part);
     pl__disk_close(&w->disk);
     free(w->slabs);

@@ -231,15 +231,14 @@ static void test_broken_files(void **state)
 
 static void test_held(void **state)
 {
-    char host[PL_HOST_NAME_MAX], text[PL_HOST_NAME_MAX + 16];
-    pl_host_name(host);
-    snprintf(text, sizeof text, "%s 1\n", host);
-    put(*state, "units/aa.owner", text); /* of this host: taken over when it is gone */
-    put(*state, "units/bb.owner", "node17 4711\n");
+    char who[PL_PROCESS_NAME_MAX];
+    pl_process_name(who);
+    put(*state, "units/aa.owner", who); /* it lives, and here: nothing to say */
+    put(*state, "units/bb.owner", "4711-9-0123abcd@node17\n");
     put(*state, "units/cc.owner", "");
     json_t *status = stands(*state, "incomplete", NULL);
     assert_int_equal(json_array_size(json_object_get(status, "held")), 2);
-    prints(status, "by 'node17 4711' (host, pid): if that process is gone, remove ");
+    prints(status, "by '4711-9-0123abcd@node17', which cannot be asked from here: if that process is gone: rm -- '");
     json_decref(status);
 }
 

@@ -1,6 +1,7 @@
 /* Captured layers by name, and states on their way into a unit file: what is kept, what is absent, what is counted. */
 #include <math.h>
 
+#include "base/temporary.h"
 #include "experiment/finite.h"
 #include "experiment/states.h"
 #include "tests.h"
@@ -104,7 +105,7 @@ static void states_that_exist(void **state)
 static void a_file_is_made_once(void **state)
 {
     (void)state;
-    char folder[PL_PATH_MAX], path[PL_PATH_MAX];
+    char folder[PL_PATH_MAX], path[PL_PATH_MAX], part[PL_PATH_MAX];
     make_folder(folder);
     OK(pl_path(path, "%s/file.h5", folder));
     const size_t layers[] = {0};
@@ -126,8 +127,8 @@ static void a_file_is_made_once(void **state)
     uint16_t rows[3 * C] = {0};
     OK(capture.sink->rows(capture.sink->context, 0, 1, 2, rows));
     pl_states_file_close(&file); /* nobody took it: nothing stays */
-    OK(pl_path(path, "%s/file.h5.part", folder));
-    assert_int_not_equal(access(path, F_OK), 0);
+    OK(pl_file_temporary(part, path));
+    assert_int_not_equal(access(part, F_OK), 0);
     remove_folder(folder);
 }
 

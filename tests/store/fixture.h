@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/half.h"
+#include "base/temporary.h"
 #include "store/unit_file.h"
 
 enum { ROWS = 7, WIDTH = 5, TOKENS = 11, VOCABULARY = 13 };

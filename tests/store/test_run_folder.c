@@ -42,8 +42,8 @@ static void touch(const pl_run_folder *run, const char *name)
     OK(pl_file_replace(path, "x", 1));
 }
 
-/* A finished unit of this id: the smallest file that is one. */
-static void finish_unit(const pl_run_folder *run, const char *unit_id)
+/* A unit of this id, written but not finished: the smallest file that is one. */
+static pl_unit_writer *begin_unit(const pl_run_folder *run, const char *unit_id)
 {
     char path[PL_PATH_MAX];
     pl_unit_writer *writer;
@@ -56,9 +56,34 @@ static void finish_unit(const pl_run_folder *run, const char *unit_id)
     OK(pl_unit_put_obs(writer, obs));
     json_t *entries = json_pack("{s:s}", "unit_id", unit_id);
     OK(pl_unit_put_config(writer, "{}", entries));
-    OK(pl_unit_finish(writer));
     json_decref(entries);
     pl_frame_free(obs);
+    return writer;
+}
+
+static void finish_unit(const pl_run_folder *run, const char *unit_id)
+{
+    OK(pl_unit_finish(begin_unit(run, unit_id)));
+}
+
+/* With its sidecar, as a run does it; whether it was another process's by then. */
+static bool finish_beside(pl_run_folder *run, const char *unit_id, pl_unit_writer *writer)
+{
+    json_t *sidecar = json_pack("{s:s}", "host", "here");
+    bool found;
+    OK(pl_run_folder_finish(run, unit_id, writer, sidecar, &found));
+    assert_int_equal(json_object_size(sidecar), 1); /* the caller's is left alone */
+    json_decref(sidecar);
+    return found;
+}
+
+static json_t *sidecar_of(const pl_run_folder *run, const char *unit_id)
+{
+    char path[PL_PATH_MAX];
+    json_t *sidecar;
+    OK(pl_path(path, "%s/units/%s.json", run->path, unit_id));
+    OK(pl_json_read(&sidecar, path, 10000));
+    return sidecar;
 }
 
 static bool exists(const pl_run_folder *run, const char *name)
@@ -66,6 +91,22 @@ static bool exists(const pl_run_folder *run, const char *name)
     char path[PL_PATH_MAX];
     OK(pl_path(path, "%s/%s", run->path, name));
     return pl_file_exists(path);
+}
+
+static void cut(const pl_run_folder *run, const char *name, long size)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", run->path, name));
+    assert_int_equal(truncate(path, size), 0);
+}
+
+static pl_unit_state state_of(const pl_run_folder *run, const char *unit_id, char reason[PL_PATH_MAX])
+{
+    char folder[PL_PATH_MAX];
+    pl_unit_state found;
+    OK(pl_path(folder, "%s/units", run->path));
+    OK(pl_unit_check_intact(&found, reason, folder, unit_id));
+    return found;
 }
 
 static void a_folder_is_set_up_once(void **state)
@@ -129,51 +170,214 @@ static void a_folder_is_opened(void **state)
     assert_non_null(strstr(pl_error_text(), "plan.json"));
 }
 
-/* Left-overs go, unless a living process works on that unit. */
+/* A file in units/ under the temporary name that a process would give it: this one, or a child that is dead, or one on
+ * another host. */
+static void temporary_of(char name[256], const char *file, bool dead, const char *host)
+{
+    char path[PL_PATH_MAX];
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = dead ? fork() : getpid();
+    if (!dead || pid == 0) {
+        OK(pl_file_temporary(path, file));
+        assert_int_equal(write(ends[1], path, strlen(path) + 1), strlen(path) + 1);
+        if (pid == 0) _exit(0);
+    }
+    assert_true(read(ends[0], path, sizeof path) > 0);
+    if (dead) assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(ends[0]);
+    close(ends[1]);
+    if (host)
+        snprintf(name, 256, "%.*s@%s.tmp", (int)strcspn(path, "@"), path, host);
+    else
+        snprintf(name, 256, "%.255s", path);
+}
+
+static void age(const pl_run_folder *run, const char *name, const char *by)
+{
+    char command[2 * PL_PATH_MAX];
+    snprintf(command, sizeof command, "touch -h -d '%s ago' '%s/units/%s'", by, run->path, name);
+    assert_int_equal(system(command), 0);
+}
+
+/* What a dead process left goes. What a living one writes stays, whoever holds the lock: it may be the lock of another
+ * node. One that cannot be asked stays until its unit is there, or for a day. */
 static void left_overs_are_removed(void **state)
 {
     (void)state;
     pl_run_folder run, again;
+    enum { DEAD, DEAD_SIDECAR, LIVING, FAR, FAR_SIDECAR, FAR_DONE, FAR_OLD, N };
+    static const struct {
+        const char *file, *host;
+        bool dead, stays;
+    } cases[N] = {
+        [DEAD] = {"one.h5", NULL, true, false},
+        [DEAD_SIDECAR] = {"one.json", NULL, true, false},
+        [LIVING] = {"one.h5", NULL, false, true},
+        [FAR] = {"one.h5", "node17", false, true},
+        [FAR_SIDECAR] = {"done.json", "node17", false, true},
+        [FAR_DONE] = {"done.h5", "node17", false, false},
+        [FAR_OLD] = {"two.h5", "node17", false, false},
+    };
+    char names[N][256], path[PL_PATH_MAX];
     OK(create(&run, "left", 1));
-    touch(&run, "dead.h5.part");
-    touch(&run, "dead.lock");
-    touch(&run, "dead.json.77.tmp");
-    finish_unit(&run, "done");
-    touch(&run, "busy.h5.part");
-    int ends[2];
-    assert_int_equal(pipe(ends), 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        int lock;
-        bool taken;
-        char answer = pl_run_folder_claim(&run, "busy", &lock, &taken) == PL_OK && taken ? 'y' : 'n';
-        if (write(ends[1], &answer, 1) != 1) _exit(1);
-        pause();
-        _exit(0);
+    assert_false(finish_beside(&run, "done", begin_unit(&run, "done")));
+    for (size_t i = 0; i < N; i++) {
+        temporary_of(names[i], cases[i].file, cases[i].dead, cases[i].host);
+        touch(&run, names[i]);
     }
-    char answer = 0;
-    assert_int_equal(read(ends[0], &answer, 1), 1);
-    assert_int_equal(answer, 'y');
+    age(&run, names[FAR], "20 hours");
+    age(&run, names[FAR_OLD], "2 days");
+    touch(&run, "dead.lock");
+    touch(&run, "notes.tmp");
     OK(create(&again, "left", 1));
-    assert_false(exists(&run, "units/dead.h5.part"));
+    for (size_t i = 0; i < N; i++) {
+        OK(pl_path(path, "units/%s", names[i]));
+        if (exists(&run, path) != cases[i].stays) fail_msg("%s: expected to %s", path, cases[i].stays ? "stay" : "go");
+    }
     assert_false(exists(&run, "units/dead.lock"));
-    assert_false(exists(&run, "units/dead.json.77.tmp"));
-    assert_true(exists(&run, "units/done.h5"));
-    assert_true(exists(&run, "units/busy.h5.part"));
-    kill(pid, SIGKILL);
-    assert_int_equal(waitpid(pid, NULL, 0), pid);
-    close(ends[0]);
-    close(ends[1]);
-    OK(create(&again, "left", 1));
-    assert_false(exists(&run, "units/busy.h5.part"));
-    assert_false(exists(&run, "units/busy.lock"));
+    assert_true(exists(&run, "units/done.h5") && exists(&run, "units/done.json") && exists(&run, "units/notes.tmp"));
 }
 
-static void cut(const pl_run_folder *run, const char *name, long size)
+/* Two processes that both hold the unit, as on a file system whose locks are private to a node: neither touches the
+ * other's bytes, the first to finish counts, the other finds it. */
+static void two_writers_of_one_unit(void **state)
 {
+    (void)state;
+    pl_run_folder run, other;
+    char path[PL_PATH_MAX], reason[PL_PATH_MAX];
+    OK(create(&run, "both", 1));
+    OK(create(&other, "both", 1));
+    pl_unit_writer *mine = begin_unit(&run, "unit");
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) _exit(finish_beside(&other, "unit", begin_unit(&other, "unit")) ? 1 : 0);
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    assert_true(pl_run_folder_has(&run, "unit"));
+    OK(pl_path(path, "%s/units", run.path));
+    pid = fork();
+    if (pid == 0) { /* killed while its file is open */
+        (void)begin_unit(&other, "unit");
+        kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    assert_true(WIFSIGNALED(how));
+    assert_true(finish_beside(&run, "unit", mine));
+    assert_int_equal(state_of(&run, "unit", reason), PL_UNIT_INTACT);
+    OK(create(&other, "both", 1));
+    assert_int_equal(other.n_broken, 0);
+
+    /* What stands there is not whole: it is moved aside. */
+    mine = begin_unit(&run, "unit");
+    cut(&run, "units/unit.h5", 100);
+    assert_false(finish_beside(&run, "unit", mine));
+    assert_int_equal(run.n_broken, 1);
+    assert_true(exists(&run, "units/unit.h5.broken-1"));
+    assert_int_equal(state_of(&run, "unit", reason), PL_UNIT_INTACT);
+
+    /* Our file was swept away, as the unit is there. */
+    OK(pl_run_folder_unit(path, &run, "late"));
+    mine = begin_unit(&run, "late");
+    OK(pl_unit_seal(mine));
+    char away[PL_PATH_MAX];
+    OK(pl_path(away, "%s.away", path));
+    assert_int_equal(rename(pl_unit_temporary(mine), away), 0);
+    json_t *sidecar = json_object();
+    bool found;
+    REFUSED(pl_run_folder_finish(&run, "late", mine, sidecar, &found), PL_E_INPUT, "No such file");
+    json_decref(sidecar);
+    assert_false(found);
+}
+
+/* A unit without a sidecar gets one that says so. */
+static void a_lost_sidecar_is_made_again(void **state)
+{
+    (void)state;
+    pl_run_folder run, again;
+    char reason[PL_PATH_MAX];
+    OK(create(&run, "lost", 1));
+    assert_false(finish_beside(&run, "kept", begin_unit(&run, "kept")));
+    finish_unit(&run, "lost");
+    OK(create(&again, "lost", 1));
+    assert_int_equal(again.n_broken, 0);
+    json_t *sidecar = sidecar_of(&run, "lost");
+    assert_true(json_is_true(json_object_get(sidecar, "remade")));
+    json_decref(sidecar);
+    sidecar = sidecar_of(&run, "kept");
+    assert_null(json_object_get(sidecar, "remade"));
+    json_decref(sidecar);
+    assert_int_equal(state_of(&run, "lost", reason), PL_UNIT_INTACT);
+    assert_false(exists(&run, "units/lost.lock"));
+}
+
+/* Owners beside finished units go, as do those that are known to be dead; one that cannot be asked stays. */
+static void owners_are_swept(void **state)
+{
+    (void)state;
+    pl_run_folder run, again;
     char path[PL_PATH_MAX];
-    OK(pl_path(path, "%s/%s", run->path, name));
-    assert_int_equal(truncate(path, size), 0);
+    pl_unit_owner owner;
+    bool there;
+    static const char far_away[] = "17-4711-0123abcd@node17\n";
+    OK(create(&run, "owners", 1));
+    assert_false(finish_beside(&run, "done", begin_unit(&run, "done")));
+    static const char *const units[] = {"done", "open"};
+    for (size_t i = 0; i < 2; i++) {
+        OK(pl_path(path, "%s/units/%s.owner", run.path, units[i]));
+        OK(pl_file_replace(path, far_away, strlen(far_away)));
+    }
+    OK(pl_path(path, "%s/units/open.owner.guard", run.path));
+    OK(pl_file_replace(path, "", 0));
+    age(&run, "open.owner.guard", "2 minutes");
+    age(&run, "open.owner", "2 hours");
+    OK(create(&again, "owners", 1));
+    assert_false(exists(&run, "units/done.owner"));
+    assert_false(exists(&run, "units/open.owner.guard"));
+    OK(pl_run_folder_owner(&owner, &there, &run, "open"));
+    assert_true(there);
+    assert_int_equal(owner.life, PL_LIFE_UNKNOWN);
+    assert_string_equal(owner.who, "17-4711-0123abcd@node17");
+    assert_true(owner.age_s > 7000 && owner.age_s < 8000);
+    OK(pl_run_folder_owner(&owner, &there, &run, "done"));
+    assert_false(there);
+}
+
+/* Links under the names that plumb writes to are not followed. */
+static void planted_links_are_refused(void **state)
+{
+    (void)state;
+    pl_run_folder run;
+    char path[PL_PATH_MAX], target[PL_PATH_MAX];
+    int lock;
+    bool taken, there;
+    pl_unit_owner owner;
+    OK(create(&run, "planted", 1));
+    OK(pl_path(target, "%s/victim", results));
+    OK(pl_file_replace(target, "precious", 8));
+    static const char *const names[] = {"units/u.lock", "units/v.owner", "log.txt"};
+    for (size_t i = 0; i < 3; i++) {
+        OK(pl_path(path, "%s/%s", run.path, names[i]));
+        unlink(path);
+        assert_int_equal(symlink(target, path), 0);
+    }
+    REFUSED(pl_run_folder_claim(&run, "u", &lock, &taken), PL_E_IO, "u.lock: a symbolic link, which is not followed");
+    REFUSED(pl_run_folder_owner(&owner, &there, &run, "v"), PL_E_IO, "v.owner: a symbolic link");
+    REFUSED(pl_run_folder_log(&run, "a line"), PL_E_IO, "log.txt: a symbolic link");
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0); /* nobody reads it: no waiting */
+    REFUSED(pl_run_folder_log(&run, "a line"), PL_E_IO, "log.txt: ");
+    /* Nor is what stands under a temporary name. */
+    char temporary[PL_PATH_MAX];
+    OK(pl_path(path, "%s/units/w.json", run.path));
+    OK(pl_file_temporary(temporary, path));
+    assert_int_equal(symlink(target, temporary), 0);
+    OK(pl_file_replace(path, "{}", 2));
+    pl_bytes text;
+    OK(pl_file_read(&text, target, 100));
+    assert_string_equal(text.data, "precious");
+    pl_bytes_free(&text);
 }
 
 static void log_holds(const pl_run_folder *run, const char *part)
@@ -249,15 +453,6 @@ static void a_broken_plan_is_made_again(void **state)
     assert_int_equal(again.n_broken, 0);
 }
 
-static pl_unit_state state_of(const pl_run_folder *run, const char *unit_id, char reason[PL_PATH_MAX])
-{
-    char folder[PL_PATH_MAX];
-    pl_unit_state found;
-    OK(pl_path(folder, "%s/units", run->path));
-    OK(pl_unit_check_intact(&found, reason, folder, unit_id));
-    return found;
-}
-
 /* One flipped bit, anywhere. */
 static void flipped_bytes_are_noticed(void **state)
 {
@@ -267,12 +462,10 @@ static void flipped_bytes_are_noticed(void **state)
     OK(create(&run, "flipped", 1));
     finish_unit(&run, "unit");
     assert_int_equal(state_of(&run, "unit", reason), PL_UNIT_UNKNOWN);
-    json_t *sidecar = json_pack("{s:s}", "host", "here");
-    OK(pl_run_folder_sidecar(&run, "unit", sidecar));
-    assert_int_equal(json_object_size(sidecar), 1); /* the caller's is left alone */
-    json_decref(sidecar);
-    assert_int_equal(state_of(&run, "unit", reason), PL_UNIT_INTACT);
     OK(pl_run_folder_unit(path, &run, "unit"));
+    assert_int_equal(unlink(path), 0);
+    assert_false(finish_beside(&run, "unit", begin_unit(&run, "unit")));
+    assert_int_equal(state_of(&run, "unit", reason), PL_UNIT_INTACT);
     for (int i = 0; i < 3; i++) {
         FILE *file = fopen(path, "r+");
         assert_non_null(file);
@@ -310,10 +503,11 @@ static void units_are_adopted(void **state)
     OK(pl_run_folder_adopt(&run, unit, "", &adopted));
     assert_false(adopted);
 
-    OK(write_sample(path));
-    json_t *sidecar = json_pack("{s:s}", "host", "somewhere");
-    OK(pl_run_folder_sidecar(&donor, unit, sidecar));
-    json_decref(sidecar);
+    pl_unit_writer *writer;
+    assert_int_equal(unlink(path), 0);
+    OK(pl_unit_create(&writer, path));
+    OK(put_sample(writer));
+    assert_false(finish_beside(&donor, unit, writer));
     OK(pl_run_folder_failed(&run, unit, "no luck"));
     assert_false(pl_run_folder_has(&run, unit));
     OK(pl_run_folder_adopt(&run, unit, "", &adopted));
@@ -346,6 +540,40 @@ static void units_are_adopted(void **state)
     /* There already: nothing to adopt. */
     OK(pl_run_folder_adopt(&run, unit, "", &adopted));
     assert_false(adopted);
+}
+
+/* A unit that is a symbolic link in its own folder is adopted as the file that it leads to; one whose file is gone is
+ * not, and a broken link of our own is no obstacle. */
+static void links_are_adopted_as_files(void **state)
+{
+    (void)state;
+    pl_run_folder donor, run;
+    char real[PL_PATH_MAX], linked[PL_PATH_MAX], mine[PL_PATH_MAX];
+    bool adopted;
+    struct stat st;
+    OK(create(&donor, "linked", 1));
+    OK(create(&run, "linking", 1));
+    OK(pl_path(real, "%s/archive.h5", results));
+    OK(write_sample(real));
+    OK(pl_run_folder_unit(linked, &donor, "linked"));
+    assert_int_equal(symlink(real, linked), 0);
+    OK(pl_run_folder_unit(mine, &run, "linked"));
+    assert_int_equal(symlink("/no/such/file", mine), 0);
+    OK(pl_run_folder_adopt(&run, "linked", "", &adopted));
+    assert_true(adopted);
+    assert_int_equal(lstat(mine, &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    assert_true(pl_run_folder_has(&run, "linked"));
+    json_t *sidecar = sidecar_of(&run, "linked"); /* the donor had none */
+    assert_true(json_is_true(json_object_get(sidecar, "remade")));
+    json_decref(sidecar);
+
+    OK(pl_run_folder_unit(linked, &donor, "gone"));
+    assert_int_equal(symlink("/no/such/file", linked), 0);
+    OK(pl_run_folder_adopt(&run, "gone", "", &adopted));
+    assert_false(adopted);
+    OK(pl_run_folder_unit(mine, &run, "gone"));
+    assert_int_not_equal(lstat(mine, &st), 0);
 }
 
 /* A donor on another file system cannot be linked: it is copied. */
@@ -384,7 +612,7 @@ static void units_are_copied_across_disks(void **state)
     pl_unit_close(reader);
     assert_int_equal(stat(path, &there), 0);
     assert_int_equal(there.st_nlink, 1);
-    OK(pl_path(part, "%s.part", path));
+    OK(pl_file_temporary(part, path));
     assert_false(pl_file_exists(part));
     remove_folder(elsewhere);
 }
@@ -437,10 +665,15 @@ int main(void)
         cmocka_unit_test(names_that_are_paths_are_refused),
         cmocka_unit_test(a_folder_is_opened),
         cmocka_unit_test(left_overs_are_removed),
+        cmocka_unit_test(two_writers_of_one_unit),
+        cmocka_unit_test(a_lost_sidecar_is_made_again),
+        cmocka_unit_test(owners_are_swept),
+        cmocka_unit_test(planted_links_are_refused),
         cmocka_unit_test(broken_units_are_moved_aside),
         cmocka_unit_test(a_broken_plan_is_made_again),
         cmocka_unit_test(flipped_bytes_are_noticed),
         cmocka_unit_test(units_are_adopted),
+        cmocka_unit_test(links_are_adopted_as_files),
         cmocka_unit_test(units_are_copied_across_disks),
         cmocka_unit_test(logs_and_status_are_written),
     };
