@@ -17,7 +17,7 @@ expect "a full disk" 1 '(No space left|full)' run --results "$tmp/small"
 folder=$(run_of "$tmp/small")
 before=$(ls "$folder"/units/*.h5 2>/dev/null | wc -l)
 [ "$before" -gt 0 ] && pass "$before units were finished before the disk was full" || fail "no unit was finished"
-check "no .part is left on the full disk" bash -c "! ls $folder/units/*.part 2>/dev/null"
+check "no .tmp is left on the full disk" bash -c "! ls $folder/units/*.tmp 2>/dev/null"
 mount -o remount,size=200m "$tmp/small"
 check "with room again, the run goes on" run --results "$tmp/small"
 run --results "$tmp/calm" >/dev/null 2>&1

@@ -16,8 +16,8 @@ forced() { # CALL:PART:N
 
 forced_in_units() {
   local n
-  for n in 1 2 3 5 8 13 21 40; do forced "pwrite:.h5.part:$n"; done
-  for n in 1 2 3; do forced "fdatasync:.h5.part:$n"; forced "rename:.h5:$n"; forced "fsync:units:$n"; done
+  for n in 1 2 3 5 8 13 21 40; do forced "pwrite:.h5.:$n"; done
+  for n in 1 2 3; do forced "fdatasync:.h5.:$n"; forced "rename:.h5:$n"; forced "fsync:units:$n"; done
   for n in 1 2; do forced "write:.tmp:$n"; forced "rename:status.json:$n"; forced "write:log.txt:$((n + 1))"; done
 }
 
@@ -51,7 +51,7 @@ compare() {
   for file in "$calm"/stability.csv "$calm"/results*.json "$calm"/samples_*.jsonl; do
     check "$name: $(basename "$file") is byte-identical" cmp "$file" "$killed/$(basename "$file")"
   done
-  check "$name: no .part, .tmp or .lock is left" bash -c "! find $killed -name '*.part' -o -name '*.tmp' -o -name '*.lock' | grep ."
+  check "$name: no .tmp or .lock is left" bash -c "! find $killed -name '*.tmp' -o -name '*.lock' | grep ."
   if ! $python -c 'import h5py' 2>/dev/null; then skip "h5py is not installed"; return; fi
   check "$name: every unit file opens in h5py" $python -c "
 import glob, h5py

@@ -23,7 +23,7 @@ assert abs(plan["disk_bytes"] / size - 1) < 0.1, (plan["disk_bytes"], size)
 P
 for file in experiment.yaml manifest.json plan.json log.txt status.json stability.csv DONE; do check "$file" test -e "$run/$file"; done
 check "results and samples" bash -c "ls $run/results*.json $run/samples_*.jsonl"
-check "no .part is left" bash -c "! ls $run/units/*.part 2>/dev/null"
+check "no .tmp is left" bash -c "! ls $run/units/*.tmp 2>/dev/null"
 check "table on standard output" bash -c "$PLUMB run $exp ${small[*]} --results $tmp/a 2>/dev/null | grep -q 'flip'"
 check "says that weights are random" bash -c "$PLUMB analyze $run 2>/dev/null | grep -q 'random weights: no skill expected'"
 

@@ -125,7 +125,7 @@ done
 extra=$(($(find "$run/units" -name '*.h5' | wc -l) - total))
 [ $differing -eq 0 ] && [ $extra -eq 0 ] && pass "$total unit files, byte for byte those of one process" ||
     fail "$differing of $total unit files are missing or differ, $extra are too many"
-[ -z "$(find "$run" -name '*.part')" ] && pass "no partial files are left" || fail "partial files are left"
+[ -z "$(find "$run" -name '*.tmp')" ] && pass "no partial files are left" || fail "partial files are left"
 [ "$(grep -l 'it is the last: merge' "$work"/plumb-"${job}"_*.log | wc -l)" -eq 1 ] && pass "one task merged" ||
     fail "expected one task to merge"
 [ -z "$(find "$work/results" -maxdepth 1 -name '.merge-*')" ] && pass "no marks are left" || fail "marks are left"
