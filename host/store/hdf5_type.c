@@ -9,6 +9,8 @@
 
 void pl__hdf5_quiet(void)
 {
+    /* Every file is closed by us; where that failed, HDF5's own round at the end of the process would crash on it. */
+    H5dont_atexit();
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 

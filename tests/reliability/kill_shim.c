@@ -1,4 +1,4 @@
-/* Preloaded into plumb by kill.sh: kills the process with SIGKILL inside a chosen call, so that a crash in the middle
+/* Preloaded into plumb by kills.py: kills the process with SIGKILL inside a chosen call, so that a crash in the middle
  * of a write, a flush or a rename is tested as it happens, with no hook in the program.
  *
  * PLUMB_KILL=CALL:PART:N   CALL is write, pwrite, fdatasync, fsync or rename; PART is a part of the file's path; the
