@@ -10,6 +10,8 @@
 
 enum { MOST_STEPS = 400000000 }; /* entries of the index seen and grams compared: a few seconds */
 enum { GRAM = 5, COUNT_BITS = 20, VALUE_BITS = 64 - COUNT_BITS };
+enum { BLOCK_BYTES = 4 * 1024 * 1024 }; /* texts of the pool whose sets are held at once, at eight bytes a byte */
+enum { HINT_BITS = 20 };                /* of a gram's hash: a table says which may be wanted */
 
 /* The sets of a list of texts. A gram is a number: how often it occurs (the count of the bucket of its hash) above
  * VALUE_BITS bits of the hash, so that each set, sorted, begins with its rarest grams. Two grams are taken for one with
@@ -17,6 +19,7 @@ enum { GRAM = 5, COUNT_BITS = 20, VALUE_BITS = 64 - COUNT_BITS };
 typedef struct sets {
     size_t n;
     uint64_t *grams;
+    size_t n_grams, capacity;
     size_t *first, *size; /* [n] the grams of set i are grams[first[i] .. + size[i]) */
 } sets;
 
@@ -66,6 +69,12 @@ static void free_sets(sets *s)
     free(s->size);
 }
 
+/* A part of the hash that ranking leaves alone. */
+static size_t hint_of(uint64_t gram)
+{
+    return gram & (((size_t)1 << HINT_BITS) - 1);
+}
+
 static void count_grams(uint32_t *counts, const sets *s)
 {
     for (size_t i = 0; i < s->n; i++)
@@ -81,18 +90,22 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Puts the counts before the hashes, sorts each set and drops repeats. */
-static void rank_grams(sets *s, const uint32_t *counts)
+/* Puts the counts before the hashes, sorts each set and drops repeats. Sets without a wanted gram become empty;
+ * `wanted` NULL: all are ranked. */
+static void rank_grams(sets *s, const uint32_t *counts, const bool *wanted)
 {
 #pragma omp parallel for schedule(dynamic, 64)
     for (size_t i = 0; i < s->n; i++) {
         uint64_t *own = s->grams + s->first[i];
-        size_t n = s->size[i], kept = 0;
-        for (size_t g = 0; g < n; g++)
+        size_t n = s->size[i], kept = 0, g = 0;
+        while (wanted && g < n && !wanted[hint_of(own[g])]) g++;
+        s->size[i] = 0;
+        if (wanted && g == n) continue;
+        for (g = 0; g < n; g++)
             own[g] =
                 (uint64_t)counts[own[g] >> VALUE_BITS] << VALUE_BITS | (own[g] & (((uint64_t)1 << VALUE_BITS) - 1));
         qsort(own, n, sizeof *own, by_value);
-        for (size_t g = 0; g < n; g++)
+        for (g = 0; g < n; g++)
             if (g == 0 || own[g] != own[g - 1]) own[kept++] = own[g];
         s->size[i] = kept;
     }
@@ -133,29 +146,111 @@ static int by_gram(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-/* The rows of the pool by the grams of their prefixes. */
-static pl_status make_index(entry **out, size_t *n_out, const sets *pool)
-{
-    size_t n = 0;
-    for (size_t j = 0; j < pool->n; j++) n += prefix_of(pool->size[j]);
-    PL_TRY(pl_new(out, n));
-    *n_out = n;
-    n = 0;
-    for (size_t j = 0; j < pool->n; j++)
-        for (size_t g = 0; g < prefix_of(pool->size[j]); g++)
-            (*out)[n++] = (entry){pool->grams[pool->first[j] + g], (uint32_t)j};
-    qsort(*out, n, sizeof **out, by_gram);
-    return PL_OK;
-}
-
 typedef struct search {
-    sets items, pool;
+    sets items;
+    uint64_t *wanted; /* the grams of the items' prefixes, ascending: no other entry of the index is ever looked at */
+    size_t n_wanted;
+    bool *hints; /* [2^HINT_BITS] */
+    sets pool;   /* of the rows that have an entry; the others are empty */
     entry *index;
-    size_t n_index;
+    size_t n_index, capacity;
     size_t *tried;     /* [pool] the item that a row was last tried with, + 1 */
     const size_t *own; /* [items] */
     size_t n_steps;
 } search;
+
+static void free_search(search *s)
+{
+    free_sets(&s->items);
+    free_sets(&s->pool);
+    free(s->wanted);
+    free(s->hints);
+    free(s->index);
+    free(s->tried);
+}
+
+static pl_status note_wanted(search *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->items.n; i++) n += prefix_of(s->items.size[i]);
+    PL_TRY(pl_new(&s->wanted, n));
+    PL_TRY(pl_new(&s->hints, (size_t)1 << HINT_BITS));
+    for (size_t i = 0; i < s->items.n; i++)
+        for (size_t g = 0; g < prefix_of(s->items.size[i]); g++) {
+            uint64_t gram = s->items.grams[s->items.first[i] + g];
+            s->wanted[s->n_wanted++] = gram;
+            s->hints[hint_of(gram)] = true;
+        }
+    qsort(s->wanted, n, sizeof *s->wanted, by_value);
+    return PL_OK;
+}
+
+static bool is_wanted(const search *s, uint64_t gram)
+{
+    return s->hints[hint_of(gram)] && bsearch(&gram, s->wanted, s->n_wanted, sizeof gram, by_value);
+}
+
+/* Puts a row into the index by the wanted grams of its prefix, and keeps its set where there are any. */
+static pl_status add_row(search *s, size_t row, const uint64_t *grams, size_t n)
+{
+    size_t before = s->n_index;
+    sets *pool = &s->pool;
+    for (size_t g = 0; g < prefix_of(n); g++) {
+        if (!is_wanted(s, grams[g])) continue;
+        PL_TRY(pl_grow(&s->index, &s->capacity, s->n_index + 1));
+        s->index[s->n_index++] = (entry){grams[g], (uint32_t)row};
+    }
+    if (s->n_index == before) return PL_OK;
+    PL_TRY(pl_grow(&pool->grams, &pool->capacity, pool->n_grams + n));
+    memcpy(pool->grams + pool->n_grams, grams, n * sizeof *grams);
+    pool->first[row] = pool->n_grams;
+    pool->size[row] = n;
+    pool->n_grams += n;
+    return PL_OK;
+}
+
+static size_t texts_of_a_block(const char *const *texts, size_t n)
+{
+    size_t taken = 0;
+    for (size_t bytes = 0; taken < n && bytes < BLOCK_BYTES; taken++) bytes += strlen(texts[taken]);
+    return taken;
+}
+
+/* Counts the grams of the pool, block by block. */
+static pl_status count_pool(uint32_t *counts, const char *const *pool, size_t n)
+{
+    pl_status status = PL_OK;
+    size_t taken;
+    for (size_t from = 0; from < n && status == PL_OK; from += taken) {
+        sets block;
+        taken = texts_of_a_block(pool + from, n - from);
+        status = make_sets(&block, pool + from, taken);
+        if (status == PL_OK) count_grams(counts, &block);
+        free_sets(&block);
+    }
+    return status;
+}
+
+static pl_status index_pool(search *s, const uint32_t *counts, const char *const *pool, size_t n)
+{
+    pl_status status = PL_OK;
+    size_t taken;
+    s->pool.n = n;
+    PL_TRY(pl_new(&s->pool.first, n));
+    PL_TRY(pl_new(&s->pool.size, n));
+    PL_TRY(pl_new(&s->tried, n));
+    for (size_t from = 0; from < n && status == PL_OK; from += taken) {
+        sets block;
+        taken = texts_of_a_block(pool + from, n - from);
+        status = make_sets(&block, pool + from, taken);
+        if (status == PL_OK) rank_grams(&block, counts, s->hints);
+        for (size_t i = 0; i < block.n && status == PL_OK; i++)
+            status = add_row(s, from + i, block.grams + block.first[i], block.size[i]);
+        free_sets(&block);
+    }
+    if (s->n_index) qsort(s->index, s->n_index, sizeof *s->index, by_gram);
+    return status;
+}
 
 static size_t first_entry(const search *s, uint64_t gram)
 {
@@ -195,15 +290,13 @@ pl_status pl_overlap_count(pl_overlap *out, const char *const *items, size_t n_i
     uint32_t *counts = NULL;
     pl_status status;
     *out = (pl_overlap){.first_item = SIZE_MAX, .first_row = SIZE_MAX};
-    PL_GOTO(status, done, make_sets(&s.items, items, n_items));
-    PL_GOTO(status, done, make_sets(&s.pool, pool, n_pool));
     PL_GOTO(status, done, pl_new(&counts, (size_t)1 << COUNT_BITS));
-    PL_GOTO(status, done, pl_new(&s.tried, n_pool));
+    PL_GOTO(status, done, make_sets(&s.items, items, n_items));
     count_grams(counts, &s.items);
-    count_grams(counts, &s.pool);
-    rank_grams(&s.items, counts);
-    rank_grams(&s.pool, counts);
-    PL_GOTO(status, done, make_index(&s.index, &s.n_index, &s.pool));
+    PL_GOTO(status, done, count_pool(counts, pool, n_pool));
+    rank_grams(&s.items, counts, NULL);
+    PL_GOTO(status, done, note_wanted(&s));
+    PL_GOTO(status, done, index_pool(&s, counts, pool, n_pool));
     for (size_t i = 0; i < n_items && s.n_steps < MOST_STEPS; i++) {
         size_t row = near_row(&s, i);
         out->n_items++;
@@ -213,10 +306,7 @@ pl_status pl_overlap_count(pl_overlap *out, const char *const *items, size_t n_i
         out->first_row = row;
     }
 done:
-    free(s.index);
-    free(s.tried);
     free(counts);
-    free_sets(&s.items);
-    free_sets(&s.pool);
+    free_search(&s);
     return status;
 }

@@ -104,11 +104,17 @@ static pl_status read_quoted(row *r, cursor *c)
                    c->where, c->line);
 }
 
+/* A letter that may end a plain field, or has no place in it. */
+static bool is_special(char letter, char separator)
+{
+    return letter == '\n' || letter == '\r' || letter == '"' || letter == separator;
+}
+
 static pl_status read_plain(row *r, cursor *c)
 {
     size_t from = c->at, width;
     for (;; c->at++) {
-        while (c->at < c->size && !strchr("\n\r\"", c->text[c->at]) && c->text[c->at] != c->separator) c->at++;
+        while (c->at < c->size && !is_special(c->text[c->at], c->separator)) c->at++;
         if (at_row_end(c, &width) || c->text[c->at] == c->separator) break;
         if (c->text[c->at] == '"' && c->separator == ',')
             return pl_fail(PL_E_INPUT, "%s:%zu: a quote inside a field without quotes; write \"...\"\"...\"", c->where,
