@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/digest.h"
 #include "base/random.h"
 
 /* ---- numbers ---- */
@@ -192,16 +193,45 @@ pl_status pl_draw_order(size_t *shots, size_t k, uint64_t seed, uint32_t draw, u
 
 /* ---- distinct prompts ---- */
 
+void pl_draws_differing(size_t *draws, size_t *orders, size_t n, size_t k)
+{
+    size_t most_draws = 1, most_orders = 1;
+    for (size_t i = 0; i < k && most_draws < *draws; i++)
+        most_draws = i < n ? most_draws * (n - i) : *draws; /* both at most a draw's number: no overflow */
+    for (size_t i = 2; i <= k && most_orders < *orders; i++) most_orders *= i;
+    if (most_draws < *draws) *draws = most_draws;
+    if (most_orders < *orders) *orders = most_orders;
+}
+
+/* The shots of one draw in one order, by their hash. */
 typedef struct sequence {
-    const size_t *shots;
-    size_t k, index;
+    uint64_t hash[2];
+    size_t index;
 } sequence;
 
 static int by_shots(const void *a, const void *b)
 {
     const sequence *x = a, *y = b;
-    int order = memcmp(x->shots, y->shots, x->k * sizeof *x->shots);
-    return order ? order : (x->index > y->index) - (x->index < y->index);
+    for (size_t i = 0; i < 2; i++)
+        if (x->hash[i] != y->hash[i]) return x->hash[i] < y->hash[i] ? -1 : 1;
+    return (x->index > y->index) - (x->index < y->index);
+}
+
+/* All orders of one draw: all[order * draws + draw]. shots[2 * k] is room to work in. */
+static pl_status hash_orders(sequence *all, size_t *shots, const size_t *classes, const size_t *same, size_t n,
+                             size_t k, size_t draws, size_t orders, uint64_t seed, uint32_t draw)
+{
+    size_t *own = shots, *ordered = shots + k;
+    PL_TRY(deal(own, k, classes, n, seed, draw));
+    for (size_t order = 0; order < orders; order++) {
+        sequence *one = &all[order * draws + draw];
+        memcpy(ordered, own, k * sizeof *own);
+        PL_TRY(pl_draw_order(ordered, k, seed, draw, (uint32_t)order));
+        for (size_t i = 0; same && i < k; i++) ordered[i] = same[ordered[i]];
+        pl_hash128_words(one->hash, ordered, k * sizeof *ordered);
+        one->index = order * draws + draw;
+    }
+    return PL_OK;
 }
 
 pl_status pl_draws_distinct(bool *keep, size_t *n_kept, const size_t *classes, const size_t *same, size_t n, size_t k,
@@ -211,23 +241,13 @@ pl_status pl_draws_distinct(bool *keep, size_t *n_kept, const size_t *classes, c
     sequence *all = NULL;
     pl_status status;
     *n_kept = 0;
-    PL_GOTO(status, done, pl_new(&shots, n_all * k));
+    PL_GOTO(status, done, pl_new(&shots, 2 * k));
     PL_GOTO(status, done, pl_new(&all, n_all));
-    for (size_t i = 0; i < n_all; i++) {
-        uint32_t draw = (uint32_t)(i % draws), order = (uint32_t)(i / draws);
-        size_t *own = shots + i * k;
-        if (order == 0)
-            PL_GOTO(status, done, deal(own, k, classes, n, seed, draw));
-        else
-            memcpy(own, shots + draw * k, k * sizeof *own);
-        all[i] = (sequence){own, k, i};
-    }
-    for (size_t i = draws; i < n_all; i++)
-        PL_GOTO(status, done, pl_draw_order(shots + i * k, k, seed, (uint32_t)(i % draws), (uint32_t)(i / draws)));
-    for (size_t i = 0; same && i < n_all * k; i++) shots[i] = same[shots[i]];
+    for (size_t d = 0; d < draws; d++)
+        PL_GOTO(status, done, hash_orders(all, shots, classes, same, n, k, draws, orders, seed, (uint32_t)d));
     qsort(all, n_all, sizeof *all, by_shots);
     for (size_t i = 0; i < n_all; i++) {
-        keep[all[i].index] = i == 0 || memcmp(all[i].shots, all[i - 1].shots, k * sizeof *shots) != 0;
+        keep[all[i].index] = i == 0 || memcmp(all[i].hash, all[i - 1].hash, sizeof all[i].hash) != 0;
         *n_kept += keep[all[i].index];
     }
 done:

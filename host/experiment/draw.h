@@ -25,6 +25,9 @@ uint64_t pl_draw_seed(uint64_t seed, const char *task);
 pl_status pl_draw_permutation(size_t *out, const size_t *classes, size_t n, uint64_t seed, uint32_t draw);
 /* Reorders shots[0..k) in place; order 0 keeps the draw's own order; orders 0..k! - 1 differ. */
 pl_status pl_draw_order(size_t *shots, size_t k, uint64_t seed, uint32_t draw, uint32_t order);
+/* Lowers *draws and *orders to those that can differ: with k shots of n, draws from n (n - 1) .. (n - k + 1) on and
+ * orders from k! on repeat earlier ones. */
+void pl_draws_differing(size_t *draws, size_t *orders, size_t n, size_t k);
 /* keep[order * draws + draw]: this draw in this order gives shots that no earlier one gives (a lower order is earlier,
  * then a lower draw). same[n]: items that read alike have the same number; NULL: all differ. *n_kept of draws * orders.
  */

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "experiment/draw.h"
 #include "experiment/states.h"
+#include "store/result_files.h"
 
 /* ---- models ---- */
 
@@ -291,22 +292,32 @@ static pl_status note_fewer(pl_plan *plan, const pl_plan_unit *unit, size_t n, s
     return note(plan, line);
 }
 
+/* Draws and orders of k shots that can differ. */
+static void count_draws(size_t *draws, size_t *orders, const pl_spec_arm *arm, const pl_plan_task *task, size_t k)
+{
+    const pl_data *pool = task->task->fewshot;
+    *draws = k ? arm->draws : 1;
+    *orders = k ? arm->orders : 1;
+    if (pool) pl_draws_differing(draws, orders, pool->n, k);
+}
+
 /* The cells of an arm with so many shots: those draws and orders that make prompts of their own. */
 static pl_status add_cells(maker *m, pl_plan_unit unit)
 {
     const pl_spec_arm *arm = unit.arm;
     const pl_plan_task *task = &m->plan->tasks[unit.task];
     const pl_task *t = task->task;
-    size_t draws = unit.k ? arm->draws : 1, orders = unit.k > 1 ? arm->orders : 1, n_kept = draws * orders;
+    size_t draws, orders, n_kept = 1, asked = unit.k ? arm->draws * (unit.k > 1 ? arm->orders : 1) : 1;
     bool *keep = NULL;
     pl_status status = PL_OK;
+    count_draws(&draws, &orders, arm, task, unit.k);
     PL_TRY(pl_new(&keep, draws * orders));
     keep[0] = true;
     if (unit.k && t->fewshot && unit.k <= t->fewshot->n) {
         PL_GOTO(status, done,
                 pl_draws_distinct(keep, &n_kept, arm->balance ? task->classes : NULL, task->rows.same, t->fewshot->n,
                                   unit.k, draws, orders, pl_draw_seed(m->plan->spec->seed, t->name)));
-        if (n_kept < draws * orders) PL_GOTO(status, done, note_fewer(m->plan, &unit, n_kept, draws * orders));
+        if (n_kept < asked) PL_GOTO(status, done, note_fewer(m->plan, &unit, n_kept, asked));
     }
     for (size_t r = 0; r < PL_READOUTS; r++)
         for (size_t c = 0; arm->readouts[r] && c < draws * orders; c++)
@@ -358,6 +369,47 @@ done:
     return status;
 }
 
+/* ---- what can be refused before a model is opened ---- */
+
+static pl_status check_names(const pl_plan *plan)
+{
+    const char **models, **tasks;
+    PL_TRY(pl_arena_new(plan->arena, &models, plan->spec->n_models));
+    PL_TRY(pl_arena_new(plan->arena, &tasks, plan->n_tasks));
+    for (size_t m = 0; m < plan->spec->n_models; m++) models[m] = plan->spec->models[m].name;
+    for (size_t t = 0; t < plan->n_tasks; t++) tasks[t] = plan->tasks[t].task->name;
+    return pl_result_files_check(models, plan->spec->n_models, tasks, plan->n_tasks, plan->spec->path);
+}
+
+static size_t count_cells(const pl_spec_arm *arm, const pl_plan_task *task, size_t k)
+{
+    size_t draws, orders;
+    count_draws(&draws, &orders, arm, task, k);
+    return draws * orders;
+}
+
+/* Before any is made: an experiment beyond the limit is refused with its count, in no time and no memory. */
+static pl_status check_count(const pl_plan *plan)
+{
+    const pl_spec *spec = plan->spec;
+    double n = 0; /* a count that no integer need hold */
+    for (size_t t = 0; t < plan->n_tasks; t++)
+        for (size_t a = 0; a < spec->n_arms; a++) {
+            const pl_spec_arm *arm = &spec->arms[a];
+            const pl_plan_task *task = &plan->tasks[t];
+            double cells = arm->n_shots ? 0 : (double)count_cells(arm, task, task->task->num_fewshot), readouts = 0;
+            for (size_t s = 0; s < arm->n_shots; s++) cells += (double)count_cells(arm, task, arm->shots[s]);
+            for (size_t r = 0; r < PL_READOUTS; r++) readouts += arm->readouts[r];
+            n += cells * readouts * (double)task->n_templates;
+        }
+    n *= (double)spec->n_models;
+    if (n <= PL_UNITS_MAX) return PL_OK;
+    return pl_fail(PL_E_INPUT,
+                   "%s: up to %.0f units (models x tasks x templates x readouts x shots x draws x orders), expected at "
+                   "most %d; lower draws or orders, or make several experiments of it",
+                   spec->path, n, PL_UNITS_MAX);
+}
+
 /* ---- the plan ---- */
 
 static pl_status open_tasks(pl_plan *plan)
@@ -394,6 +446,8 @@ pl_status pl_plan_create(pl_plan **out, const pl_spec *spec)
     pl_tokenizer_unicode(plan->unicode);
     PL_GOTO(status, done, pl_arena_create(&plan->arena));
     PL_GOTO(status, done, open_tasks(plan));
+    PL_GOTO(status, done, check_names(plan));
+    PL_GOTO(status, done, check_count(plan));
     PL_GOTO(status, done, open_models(plan));
     PL_GOTO(status, done, make_units(plan));
     *out = plan;

@@ -11,6 +11,9 @@
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
 
+/* More units than this in one experiment are refused before they are planned: a file of each stands in one folder. */
+enum { PL_UNITS_MAX = 1000000 };
+
 typedef struct pl_plan_model {
     const pl_spec_model *spec;
     char folder[PL_PATH_MAX];

@@ -29,15 +29,24 @@ static pl_status made(json_t **out, json_t *value)
     return value ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory while evaluating a template");
 }
 
-pl_status pl__jinja_new_text(json_t **out, const char *text, size_t size)
+static pl_status refuse_growth(const pl_jinja *j, size_t at)
 {
-    return made(out, json_stringn(size ? text : "", size));
+    return pl_jinja_fail(j, at,
+                         "the texts of one rendering grew beyond %d bytes: expected what a prompt can use; look for "
+                         "repetitions and replacements that feed each other",
+                         (int)PL_GROWTH_MAX);
 }
 
 pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size)
 {
-    if (size <= PL__JINJA_MAX_TEXT) return PL_OK;
-    return pl_jinja_fail(j, at, "a text grew beyond %d bytes", (int)PL__JINJA_MAX_TEXT);
+    return size <= PL_GROWTH_MAX ? PL_OK : refuse_growth(j, at);
+}
+
+pl_status pl__jinja_new_text(const pl_jinja *j, size_t at, json_t **out, const char *text, size_t size)
+{
+    *out = NULL;
+    if (!pl_growth_add(j->growth, size)) return refuse_growth(j, at);
+    return made(out, json_stringn(size ? text : "", size));
 }
 
 bool pl__jinja_true(const json_t *v)
@@ -249,14 +258,14 @@ static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item,
 }
 
 /* The text of letters [from, to) of a text. */
-static pl_status part_of_text(const json_t *text, size_t from, size_t to, json_t **out)
+static pl_status part_of_text(const pl_jinja *j, size_t at, const json_t *text, size_t from, size_t to, json_t **out)
 {
     const char *s = json_string_value(text);
     size_t size = json_string_length(text);
-    if (to <= from) return pl__jinja_new_text(out, "", 0);
+    if (to <= from) return pl__jinja_new_text(j, at, out, "", 0);
     size_t begin = pl_letters_offset(s, size, from);
     size_t end = begin + pl_letters_offset(s + begin, size - begin, to - from);
-    return pl__jinja_new_text(out, s + begin, end - begin);
+    return pl__jinja_new_text(j, at, out, s + begin, end - begin);
 }
 
 static size_t length_of(const json_t *v)
@@ -283,7 +292,7 @@ static pl_status look_up(const pl_jinja *j, size_t at, const json_t *of, const j
     if (index < -n || index >= n)
         return pl_jinja_fail(j, at, "index %lld of %s of length %lld", index, kind_name(of), n);
     size_t i = (size_t)(index < 0 ? index + n : index);
-    if (json_is_string(of)) return part_of_text(of, i, i + 1, out);
+    if (json_is_string(of)) return part_of_text(j, at, of, i, i + 1, out);
     *out = json_incref(json_array_get(of, i));
     return PL_OK;
 }
@@ -295,7 +304,7 @@ static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item
     PL_GOTO(status, done, eval(j, n->a, item, &of));
     PL_GOTO(status, done, refuse_nothing(j, n->at, of));
     if (n->kind == PL__J_ATTRIBUTE)
-        PL_GOTO(status, done, pl__jinja_new_text(&key, n->name, strlen(n->name)));
+        PL_GOTO(status, done, pl__jinja_new_text(j, n->at, &key, n->name, strlen(n->name)));
     else
         PL_GOTO(status, done, eval(j, n->b, item, &key));
     if (n->kind == PL__J_ATTRIBUTE && !json_is_object(of))
@@ -341,7 +350,7 @@ static pl_status eval_slice(const pl_jinja *j, const node *n, const json_t *item
     PL_GOTO(status, done, slice_end(j, n->b, item, length, 0, &from));
     PL_GOTO(status, done, slice_end(j, n->c, item, length, length, &to));
     if (json_is_string(of)) {
-        PL_GOTO(status, done, part_of_text(of, from, to, out));
+        PL_GOTO(status, done, part_of_text(j, n->at, of, from, to, out));
         goto done;
     }
     PL_GOTO(status, done, made(out, json_array()));
@@ -392,7 +401,7 @@ static pl_status joined(const pl_jinja *j, size_t at, const json_t *a, const jso
     pl_status status;
     PL_GOTO(status, done, pl_jinja_text(j, at, a, &text));
     PL_GOTO(status, done, pl_jinja_text(j, at, b, &text));
-    status = pl__jinja_new_text(out, text.data, text.size);
+    status = pl__jinja_new_text(j, at, out, text.data, text.size);
 done:
     pl_bytes_free(&text);
     return status;

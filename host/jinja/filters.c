@@ -21,7 +21,7 @@ static pl_status mapped(const pl_jinja *j, size_t at, const json_t *value, lette
     PL_GOTO(status, done, as_text(j, at, value, &text));
     PL_GOTO(status, done, map(&result, text.data ? text.data : "", text.size));
     PL_GOTO(status, done, pl__jinja_check_text(j, at, result.size));
-    PL_GOTO(status, done, pl__jinja_new_text(out, result.data, result.size));
+    PL_GOTO(status, done, pl__jinja_new_text(j, at, out, result.data, result.size));
 done:
     pl_bytes_free(&text);
     pl_bytes_free(&result);
@@ -87,7 +87,7 @@ static pl_status truncate(const pl_jinja *j, size_t at, const json_t *value, jso
                              end_letters);
     const char *text = json_string_value(value);
     size_t size = json_string_length(value);
-    if (pl_utf8_count(text, size) <= length + leeway) return pl__jinja_new_text(out, text, size);
+    if (pl_utf8_count(text, size) <= length + leeway) return pl__jinja_new_text(j, at, out, text, size);
     size_t kept = pl_letters_offset(text, size, length - end_letters);
     if (!arguments[1] || !pl__jinja_true(arguments[1])) { /* back to the last blank, when there is one */
         const char *blank = memrchr(text, ' ', kept);
@@ -97,7 +97,7 @@ static pl_status truncate(const pl_jinja *j, size_t at, const json_t *value, jso
     pl_status status;
     PL_GOTO(status, done, pl_bytes_append(&result, text, kept));
     PL_GOTO(status, done, pl_bytes_append(&result, end, end_size));
-    status = pl__jinja_new_text(out, result.data, result.size);
+    status = pl__jinja_new_text(j, at, out, result.data, result.size);
 done:
     pl_bytes_free(&result);
     return status;
@@ -142,7 +142,7 @@ static pl_status replace(const pl_jinja *j, size_t at, const json_t *value, json
     PL_GOTO(status, done, pl_bytes_append(&text, "", 0)); /* so that an empty text has an address too */
     PL_GOTO(status, done, replace_in(j, at, &text, &old, &new, count, &result));
     PL_GOTO(status, done, pl__jinja_check_text(j, at, result.size));
-    status = pl__jinja_new_text(out, result.data, result.size);
+    status = pl__jinja_new_text(j, at, out, result.data, result.size);
 done:
     pl_bytes_free(&text);
     pl_bytes_free(&old);
@@ -190,7 +190,7 @@ static pl_status join(const pl_jinja *j, size_t at, const json_t *value, json_t 
         status = pl_jinja_fail(j, at, "filter join: expected a list");
         goto done;
     }
-    status = pl__jinja_new_text(out, result.data, result.size);
+    status = pl__jinja_new_text(j, at, out, result.data, result.size);
 done:
     pl_bytes_free(&result);
     return status;

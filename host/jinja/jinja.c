@@ -179,9 +179,12 @@ static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, 
 pl_status pl_jinja_render(const pl_jinja *j, const json_t *item, pl_bytes *out)
 {
     if (j->is_list) return pl_fail(PL_E_INPUT, "%s: expected one template, found a list of them", j->where);
-    /* Rendered aside: the limit of one text must not count what the caller has already gathered. */
+    pl_growth growth = pl_growth_begin(0, 0);
+    pl_jinja one = *j;
+    one.growth = &growth;
+    /* Rendered aside: the limit must not count what the caller has already gathered. */
     pl_bytes text = {0};
-    pl_status status = render_pieces(j, j->body, item, &text);
+    pl_status status = render_pieces(&one, j->body, item, &text);
     if (status == PL_OK) status = pl_bytes_append(out, text.data, text.size);
     pl_bytes_free(&text);
     return status;
@@ -195,7 +198,7 @@ static pl_status list_value(const pl_jinja *j, const json_t *item, json_t **out)
         pl_bytes text = {0};
         json_t *value = NULL;
         status = pl_jinja_render(j->parts[i], item, &text);
-        if (status == PL_OK) status = pl__jinja_new_text(&value, text.data, text.size);
+        if (status == PL_OK) status = pl__jinja_new_text(j, 0, &value, text.data, text.size);
         if (status == PL_OK && json_array_append_new(*out, value) != 0)
             status = pl_fail(PL_E_MEMORY, "%s: out of memory", j->where);
         pl_bytes_free(&text);
@@ -210,12 +213,15 @@ static pl_status list_value(const pl_jinja *j, const json_t *item, json_t **out)
 pl_status pl_jinja_value(const pl_jinja *j, const json_t *item, json_t **out)
 {
     *out = NULL;
-    if (j->is_list) return list_value(j, item, out);
+    pl_growth growth = pl_growth_begin(0, 0);
+    pl_jinja one = *j;
+    one.growth = &growth;
+    if (j->is_list) return list_value(&one, item, out);
     if (j->body && j->body->kind == PL__J_PRINT && !j->body->next)
-        return pl__jinja_eval(j, j->body->expression, item, out);
+        return pl__jinja_eval(&one, j->body->expression, item, out);
     pl_bytes text = {0};
     pl_status status = pl_jinja_render(j, item, &text);
-    if (status == PL_OK) status = pl__jinja_new_text(out, text.data, text.size);
+    if (status == PL_OK) status = pl__jinja_new_text(&one, 0, out, text.data, text.size);
     pl_bytes_free(&text);
     return status;
 }

@@ -2,6 +2,7 @@
 #ifndef PLUMB_JINJA_TREE_H
 #define PLUMB_JINJA_TREE_H
 
+#include "base/growth.h"
 #include "jinja/jinja.h"
 
 /* Expressions. Children in a, b, c; lists and arguments in items. */
@@ -76,6 +77,8 @@ struct pl_jinja {
     bool is_field; /* a field by its name: the value as the data has it */
     size_t n_parts;
     pl_jinja **parts;
+    /* What the rendering under way has made: that of the copy of this struct which the rendering works with. */
+    pl_growth *growth;
 };
 
 /* Fills j->body from j->source. */
@@ -97,10 +100,9 @@ struct pl__jinja_filter {
 const pl__jinja_filter *pl__jinja_filter_find(const char *name, size_t size); /* NULL: not supported */
 const char *pl__jinja_filter_names(void);                                     /* "trim, lower, ..." */
 
-/* The longest text an expression or a whole template may give: filters multiply lengths. */
-enum { PL__JINJA_MAX_TEXT = 16 * 1024 * 1024 };
+/* Refuses a text that is still being made once it is longer than all texts of a rendering may be. */
 pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size);
-/* A text value from bytes. */
-pl_status pl__jinja_new_text(json_t **out, const char *text, size_t size);
+/* A text value from bytes, counted into the rendering's growth. */
+pl_status pl__jinja_new_text(const pl_jinja *j, size_t at, json_t **out, const char *text, size_t size);
 
 #endif

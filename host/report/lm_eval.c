@@ -17,6 +17,7 @@
 #include "report/lines.h"
 #include "report/results.h"
 #include "report/sample.h"
+#include "store/result_files.h"
 
 typedef struct report {
     pl_run_view *view;
@@ -28,7 +29,7 @@ typedef struct report {
 
 static pl_status write_results(const report *r, const char *model)
 {
-    char path[PL_PATH_MAX], plain[256];
+    char path[PL_PATH_MAX], name[PL_RESULT_FILE];
     const char *folder = pl_run_view_folder(r->view)->path;
     const pl__report_cell **cells;
     json_t *json;
@@ -36,9 +37,8 @@ static pl_status write_results(const report *r, const char *model)
     PL_TRY(pl_arena_new(r->arena, &cells, r->n));
     for (size_t i = 0; i < r->n; i++)
         if (!strcmp(r->cells[i].unit->model, model)) cells[n++] = &r->cells[i];
-    pl__file_part(plain, model);
-    PL_TRY(r->several_models ? pl_path(path, "%s/results_%s.json", folder, plain)
-                             : pl_path(path, "%s/results.json", folder));
+    PL_TRY(pl_results_file(name, r->several_models ? model : NULL));
+    PL_TRY(pl_path(path, "%s/%s", folder, name));
     PL_TRY(pl__results(&json, cells, n, r->arena));
     pl_status status = pl_json_write(path, json);
     json_decref(json);
@@ -80,13 +80,11 @@ done:
 
 static pl_status write_samples(const report *r, const char *model, const char *task)
 {
-    char path[PL_PATH_MAX], plain_model[256], plain_task[256];
+    char path[PL_PATH_MAX], name[PL_RESULT_FILE];
     pl__lines lines = {0};
     pl_status status;
-    pl__file_part(plain_model, model);
-    pl__file_part(plain_task, task);
-    PL_TRY(pl_path(path, "%s/samples_%s%s%s.jsonl", pl_run_view_folder(r->view)->path,
-                   r->several_models ? plain_model : "", r->several_models ? "_" : "", plain_task));
+    PL_TRY(pl_samples_file(name, r->several_models ? model : NULL, task));
+    PL_TRY(pl_path(path, "%s/%s", pl_run_view_folder(r->view)->path, name));
     PL_TRY(pl__lines_open(&lines, path));
     for (size_t i = 0; i < r->n; i++) {
         const pl_run_unit *u = r->cells[i].unit;
@@ -105,10 +103,10 @@ static pl_status read_cells(report *r)
 {
     size_t n = pl_run_view_n_units(r->view);
     bool several_seeds = false;
+    r->several_models = pl_run_view_plan(r->view)->n_models > 1;
     PL_TRY(pl_arena_new(r->arena, &r->cells, n));
     for (size_t i = 1; i < n; i++) {
         const pl_run_unit *first = pl_run_view_unit(r->view, 0), *unit = pl_run_view_unit(r->view, i);
-        r->several_models = r->several_models || strcmp(unit->model, first->model);
         several_seeds = several_seeds || unit->seed != first->seed;
     }
     for (size_t i = 0; i < n; i++) {
@@ -129,11 +127,24 @@ static bool seen_before(const report *r, size_t at, bool with_task)
     return false;
 }
 
+/* A plan that was made before names were checked, or by hand. */
+static pl_status check_names(const report *r)
+{
+    const pl_plan_file *plan = pl_run_view_plan(r->view);
+    const char **models, **tasks;
+    PL_TRY(pl_arena_new(r->arena, &models, plan->n_models));
+    PL_TRY(pl_arena_new(r->arena, &tasks, plan->n_tasks));
+    for (size_t m = 0; m < plan->n_models; m++) models[m] = plan->models[m].name;
+    for (size_t t = 0; t < plan->n_tasks; t++) tasks[t] = plan->tasks[t].name;
+    return pl_result_files_check(models, plan->n_models, tasks, plan->n_tasks, pl_run_view_folder(r->view)->path);
+}
+
 pl_status pl_report_lm_eval(pl_run_view *view)
 {
     report r = {.view = view};
     pl_status status;
     PL_GOTO(status, done, pl_arena_create(&r.arena));
+    PL_GOTO(status, done, check_names(&r));
     PL_GOTO(status, done, read_cells(&r));
     for (size_t i = 0; i < r.n; i++) {
         const pl_run_unit *u = r.cells[i].unit;

@@ -7,6 +7,7 @@
 
 #include "base/json_build.h"
 #include "statistics/interval.h"
+#include "store/result_files.h"
 
 /* The cells of one model, and their groups in order. */
 typedef struct of_model {
@@ -15,17 +16,6 @@ typedef struct of_model {
     const char **groups; /* [n_groups] */
     size_t n_groups;
 } of_model;
-
-void pl__file_part(char out[256], const char *name)
-{
-    size_t i = 0;
-    for (; name[i] && i < 255; i++) {
-        char c = name[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
-        out[i] = plain ? c : '_';
-    }
-    out[i] = '\0';
-}
 
 /* "<metric><what>,<filter>": lm-eval's name of a number. */
 static void put_number(pl_json_builder *b, const pl__cell_metric *metric, const char *what, double value)
@@ -227,10 +217,10 @@ static void put_sections(pl_json_builder *b, const of_model *o)
 
 static void put_run(pl_json_builder *b, const of_model *o)
 {
-    char model_args[512], plain[256];
+    char model_args[512], plain[PL_RESULT_FILE];
     const pl_planned_model *model = o->cells[0]->unit->model_facts;
     snprintf(model_args, sizeof model_args, "pretrained=%s", o->cells[0]->unit->model);
-    pl__file_part(plain, o->cells[0]->unit->model);
+    pl_result_part(plain, o->cells[0]->unit->model);
     pl_json_open(b, "config");
     pl_json_put_text(b, "model", "plumb");
     pl_json_put_text(b, "model_args", model_args);

@@ -8,7 +8,4 @@
 /* A new reference. The cells [n], n >= 1, are of one model; scratch is the arena's. */
 pl_status pl__results(json_t **out, const pl__report_cell *const *cells, size_t n, pl_arena *arena);
 
-/* A name as part of a file name: what is not a letter, a digit, '-' or '.' becomes '_'. */
-void pl__file_part(char out[256], const char *name);
-
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/growth.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/unicode_form.h"
@@ -23,6 +24,7 @@ typedef enum kind {
 
 struct step {
     kind kind;
+    size_t name; /* index into names */
     pl__form form;
     bool left, right;    /* STRIP */
     pl__pattern pattern; /* REPLACE */
@@ -33,6 +35,7 @@ struct step {
 struct pl__normalizer {
     struct step steps[STEPS_MAX];
     size_t n;
+    char *where; /* names it in errors; owned */
 };
 
 static const struct {
@@ -56,6 +59,7 @@ static pl_status read_step(void *context, const char *type, const json_t *spec, 
     size_t i = 0, n = sizeof names / sizeof *names;
     while (i < n && strcmp(names[i].name, type) != 0) i++;
     if (i == n) return pl_fail(PL_E_UNSUPPORTED, "%s: the normalizer '%.80s' is not supported", where, type);
+    step->name = i;
     step->kind = names[i].kind;
     step->form = names[i].form;
     if (step->kind == STRIP) {
@@ -75,7 +79,8 @@ pl_status pl__normalizer_create(pl__normalizer **out, const json_t *spec, const 
     *out = NULL;
     if (!spec || json_is_null(spec)) return PL_OK;
     PL_TRY(pl_new(out, 1));
-    pl_status status = pl__parts_read(spec, "normalizers", where, read_step, *out);
+    pl_status status = pl_copy_text(&(*out)->where, where);
+    if (status == PL_OK) status = pl__parts_read(spec, "normalizers", where, read_step, *out);
     if (status != PL_OK) {
         pl__normalizer_free(*out);
         *out = NULL;
@@ -90,6 +95,7 @@ void pl__normalizer_free(pl__normalizer *normalizer)
         pl__pattern_free(&normalizer->steps[i].pattern);
         free(normalizer->steps[i].content);
     }
+    free(normalizer->where);
     free(normalizer);
 }
 
@@ -155,12 +161,13 @@ static pl_status filter(const struct step *step, pl_bytes *out, const char *text
     return PL_OK;
 }
 
+/* Stops once the limit is passed: pl__normalize says so. */
 static pl_status replace(const struct step *step, pl_bytes *out, const char *text, size_t size, size_t *head,
-                         pl__spans *spans)
+                         pl__spans *spans, size_t most)
 {
     PL_TRY(pl__pattern_find(&step->pattern, text, size, spans));
     size_t front = 0;
-    for (size_t i = 0; i < spans->n; i++) {
+    for (size_t i = 0; i < spans->n && out->size <= most; i++) {
         const pl__span *s = &spans->items[i];
         PL_TRY(s->match ? pl_bytes_append(out, step->content, step->content_size)
                         : pl_bytes_append(out, text + s->start, s->end - s->start));
@@ -180,7 +187,8 @@ static pl_status spell(const struct step *step, pl_bytes *out, const char *text,
                                      : pl__bytes_to_alphabet(out, text, size);
 }
 
-static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes *in, size_t *head, pl__spans *spans)
+static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes *in, size_t *head, pl__spans *spans,
+                          size_t most)
 {
     const char *text = in->data;
     size_t size = in->size;
@@ -191,7 +199,7 @@ static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes
     case NMT:
         return filter(step, out, text, size, head);
     case REPLACE:
-        return replace(step, out, text, size, head, spans);
+        return replace(step, out, text, size, head, spans, most);
     case PREPEND:
         if (*head) *head += step->content_size;
         PL_TRY(pl_bytes_append(out, step->content, step->content_size));
@@ -217,9 +225,17 @@ static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes
 pl_status pl__normalize(const pl__normalizer *normalizer, pl_bytes *text, pl_bytes *spare, size_t *head,
                         pl__spans *spans)
 {
-    for (size_t i = 0; normalizer && i < normalizer->n && text->size > 0; i++) {
+    if (!normalizer) return PL_OK;
+    pl_growth growth = pl_growth_begin(text->size, normalizer->n);
+    for (size_t i = 0; i < normalizer->n && text->size > 0; i++) {
         pl_bytes_clear(spare);
-        PL_TRY(run_step(&normalizer->steps[i], spare, text, head, spans));
+        PL_TRY(run_step(&normalizer->steps[i], spare, text, head, spans, growth.most - growth.made));
+        if (!pl_growth_add(&growth, spare->size))
+            return pl_fail(PL_E_INPUT,
+                           "%s: step %zu of %zu (%s): one text grew by more than %d bytes: expected what a prompt can "
+                           "use; look for replacements that feed each other",
+                           normalizer->where, i + 1, normalizer->n, names[normalizer->steps[i].name].name,
+                           (int)PL_GROWTH_MAX);
         pl_bytes swap = *text;
         *text = *spare;
         *spare = swap;

@@ -192,6 +192,28 @@ static void test_few_prompts(void **state)
     assert_int_equal(n_kept, 3);
 }
 
+/* Draws and orders beyond those that can differ repeat them. */
+static void test_differing(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n, k, draws, orders, differ, ordered;
+    } cases[] = {{5, 2, 100, 100, 20, 2}, {5, 2, 7, 1, 7, 1},        {3, 3, 10000, 10000, 6, 6},
+                 {8, 1, 100, 100, 8, 1},  {100, 50, 99, 77, 99, 77}, {4, 0, 9, 9, 1, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t draws = cases[i].draws, orders = cases[i].orders;
+        pl_draws_differing(&draws, &orders, cases[i].n, cases[i].k);
+        assert_int_equal(draws, cases[i].differ);
+        assert_int_equal(orders, cases[i].ordered);
+    }
+    bool keep[400];
+    size_t n_few, n_many;
+    OK(pl_draws_distinct(keep, &n_few, NULL, NULL, 5, 2, 20, 2, 7));
+    OK(pl_draws_distinct(keep, &n_many, NULL, NULL, 5, 2, 100, 4, 7));
+    assert_int_equal(n_few, 20);
+    assert_int_equal(n_many, 20);
+}
+
 static void test_items(void **state)
 {
     (void)state;
@@ -215,6 +237,7 @@ int main(void)
                                        cmocka_unit_test(test_order),
                                        cmocka_unit_test(test_orders_are_distinct),
                                        cmocka_unit_test(test_few_prompts),
+                                       cmocka_unit_test(test_differing),
                                        cmocka_unit_test(test_items)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,12 @@ static void set_up(void)
     put_model("renamed");
     write_file("test.jsonl", "{\"t\":\"a\",\"l\":0}\n{\"t\":\"b\",\"l\":1}\n{\"t\":\"c\",\"l\":0}\n");
     write_file("pool.jsonl", "{\"t\":\"ab\",\"l\":0}\n{\"t\":\"ba\",\"l\":1}\n");
+    pl_bytes rows = {0};
+    for (int i = 0; i < 40; i++) OK(pl_bytes_format(&rows, "{\"t\":\"a%d\",\"l\":%d}\n", i, i % 2));
+    write_file("long.jsonl", rows.data);
+    pl_bytes_free(&rows);
+    write_file("long.yaml", "include: task.yaml\ntask: long\ntraining_split: long.jsonl\n");
+    write_file("other.yaml", "include: task.yaml\ntask: x_letters\n");
     write_file("task.yaml", "include: base.yaml\ntask: letters\ntest_split: test.jsonl\ntraining_split: pool.jsonl\n");
     write_file("base.yaml", "output_type: multiple_choice\ndoc_to_text: \"{{ t }}\"\ndoc_to_target: l\n"
                             "doc_to_choice: [\"y\", \"n\"]\n"
@@ -200,6 +206,44 @@ static void rows_without_use_may_be_broken(void **state)
     drop(b, spec2);
 }
 
+/* Draws and orders of which most repeat others cost nothing; more units than the limit are refused with their count. */
+static void too_many_units_are_refused(void **state)
+{
+    (void)state;
+    pl_spec *spec;
+    char path[PL_PATH_MAX];
+    pl_plan *plan = plan_of(&spec, "name: e\nmodels: [m]\ntasks: [task.yaml]\n"
+                                   "arms: [{kind: prompt, shots: [2], draws: 10000, orders: 10000}]\n");
+    static const char many[] = "name: e\nmodels: [m]\ntasks: [long.yaml]\n"
+                               "arms: [{kind: prompt, shots: [20], draws: 10000, orders: 10000}]\n";
+    assert_int_equal(plan->n_units, 2 * 2);
+    drop(plan, spec);
+    OK(pl_path(path, "%s/e.yaml", root));
+    OK(pl_spec_parse(&spec, many, strlen(many), path, NULL, 0));
+    REFUSED(pl_plan_create(&plan, spec), PL_E_INPUT, "up to 200000000 units");
+    pl_spec_free(spec);
+}
+
+/* Names that would become one file of results. */
+static void names_that_share_a_file_are_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "name: e\nmodels: [{path: m, name: a/b}, {path: m, name: a_b}]\ntasks: [task.yaml]\n" ARMS,
+        "name: e\nmodels: [{path: m, name: m}, {path: m, name: m_x}]\ntasks: [task.yaml, other.yaml]\n" ARMS};
+    static const char *const messages[] = {"models 'a/b' and 'a_b' would share the file results_a_b.json",
+                                           "would share the file samples_m_x_letters.jsonl"};
+    for (size_t i = 0; i < 2; i++) {
+        pl_spec *spec;
+        pl_plan *plan;
+        char path[PL_PATH_MAX];
+        OK(pl_path(path, "%s/e.yaml", root));
+        OK(pl_spec_parse(&spec, texts[i], strlen(texts[i]), path, NULL, 0));
+        REFUSED(pl_plan_create(&plan, spec), PL_E_INPUT, messages[i]);
+        pl_spec_free(spec);
+    }
+}
+
 static void unit_ids_are_unique(void **state)
 {
     (void)state;
@@ -215,10 +259,11 @@ static void unit_ids_are_unique(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ids_are_what_decides_numbers),  cmocka_unit_test(two_arms_share_a_cell),
-        cmocka_unit_test(a_small_pool_gives_few_draws),  cmocka_unit_test(unit_ids_are_unique),
-        cmocka_unit_test(a_config_is_part_of_the_id),    cmocka_unit_test(a_task_has_a_number_of_shots),
-        cmocka_unit_test(rows_without_use_may_be_broken)};
+        cmocka_unit_test(ids_are_what_decides_numbers),       cmocka_unit_test(two_arms_share_a_cell),
+        cmocka_unit_test(a_small_pool_gives_few_draws),       cmocka_unit_test(unit_ids_are_unique),
+        cmocka_unit_test(a_config_is_part_of_the_id),         cmocka_unit_test(a_task_has_a_number_of_shots),
+        cmocka_unit_test(rows_without_use_may_be_broken),     cmocka_unit_test(too_many_units_are_refused),
+        cmocka_unit_test(names_that_share_a_file_are_refused)};
     set_up();
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     remove_folder(root);

@@ -344,13 +344,46 @@ static void test_missing_unknown(void **state)
     pl_tokenizer_free(t);
 }
 
+/* Steps that feed each other are stopped at the limit, and a long text that none of them lengthens is not. */
+static void test_growth(void **state)
+{
+    (void)state;
+    pl_tokenizer *t;
+    pl_ids ids = {0};
+    pl_bytes json = {0}, text = {0};
+    static const char form[] = "{\"type\": \"Replace\", \"pattern\": {\"String\": \"%s\"}, \"content\": \"aa\"}";
+    for (int doubles = 0; doubles < 2; doubles++) {
+        pl_bytes_clear(&json);
+        OK(pl_bytes_text(&json, "{\"model\": " MODEL ", \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": ["));
+        for (int i = 0; i < 40; i++) {
+            if (i) OK(pl_bytes_text(&json, ", "));
+            OK(pl_bytes_format(&json, form, doubles ? "a" : "aa"));
+        }
+        OK(pl_bytes_text(&json, "]}}"));
+        OK(parse(json.data, &t));
+        pl_bytes_clear(&text);
+        for (int i = 0; i < 1000000 && !doubles; i++) OK(pl_bytes_text(&text, "a"));
+        if (doubles) OK(pl_bytes_text(&text, "a"));
+        ids.n = 0;
+        if (doubles)
+            REFUSED(pl_tokenizer_encode(t, text.data, text.size, false, &ids), PL_E_INPUT,
+                    "normalizer: step 24 of 40 (Replace): one text grew by more than 16777216 bytes");
+        else
+            OK(pl_tokenizer_encode(t, text.data, text.size, false, &ids));
+        pl_tokenizer_free(t);
+    }
+    pl_ids_free(&ids);
+    pl_bytes_free(&json);
+    pl_bytes_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_whole),           cmocka_unit_test(test_escapes),      cmocka_unit_test(test_truncated),
         cmocka_unit_test(test_models),          cmocka_unit_test(test_added_tokens), cmocka_unit_test(test_components),
         cmocka_unit_test(test_nesting),         cmocka_unit_test(test_translation),  cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_missing_unknown),
+        cmocka_unit_test(test_missing_unknown), cmocka_unit_test(test_growth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
