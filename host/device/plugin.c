@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct {
@@ -33,6 +34,26 @@ static bool own_folder(char out[PATH_MAX])
     char *slash = strrchr(out, '/');
     if (slash) *slash = 0;
     return slash != NULL;
+}
+
+/* Who can write a plug-in, or put another into its folder, decides what this process does: that may be root, this user
+ * and whoever can write the program itself, and nobody else. */
+static bool is_trusted(const char *path)
+{
+    struct stat st, program;
+    if (stat(path, &st) != 0 || stat("/proc/self/exe", &program) != 0) return false;
+    bool owner = st.st_uid == 0 || st.st_uid == geteuid() || st.st_uid == program.st_uid;
+    bool group = !(st.st_mode & S_IWGRP) || st.st_gid == program.st_gid;
+    return owner && group && !(st.st_mode & S_IWOTH);
+}
+
+static pl_status check_trust(const char *folder, const char *path)
+{
+    if (is_trusted(folder) && is_trusted(path)) return PL_OK;
+    return pl_fail(PL_E_UNSUPPORTED,
+                   "%s is not opened, because others can write it or its folder; install plumb where only its owner "
+                   "can write, or name the plug-in with PLUMB_CUDA_PLUGIN; --device cpu needs none",
+                   path);
 }
 
 /* The table of an opened plug-in. */
@@ -80,7 +101,7 @@ static pl_status open_file(const pl_backend **out, bool *found, const char *path
 
 pl_status pl__plugin_open(const pl_backend **out, bool *found, const char *name)
 {
-    char folder[PATH_MAX], path[PATH_MAX + 64];
+    char folder[PATH_MAX], beside[PATH_MAX + 16], path[PATH_MAX + 64];
     const char *asked = getenv("PLUMB_CUDA_PLUGIN");
     size_t p = 0;
     *out = NULL;
@@ -95,8 +116,11 @@ pl_status pl__plugin_open(const pl_backend **out, bool *found, const char *name)
     }
     const bool known = own_folder(folder);
     for (size_t i = 0; known && i < FOLDERS; i++) {
-        (void)snprintf(path, sizeof path, "%s%s/%s", folder, plugins[p].folders[i], plugins[p].file);
-        if (access(path, F_OK) == 0) return open_file(out, found, path, name);
+        (void)snprintf(beside, sizeof beside, "%s%s", folder, plugins[p].folders[i]);
+        (void)snprintf(path, sizeof path, "%s/%s", beside, plugins[p].file);
+        if (access(path, F_OK) != 0) continue;
+        PL_TRY(check_trust(beside, path));
+        return open_file(out, found, path, name);
     }
     pl_status status = open_file(out, found, plugins[p].file, name);
     if (*found) return status;

@@ -36,6 +36,18 @@ expect "a plug-in that is not there" 2 '/nowhere/plugin.so: no such file; correc
 mkdir "$tmp/alone/lib"
 echo "no library" >"$tmp/alone/lib/libplumb_cuda.so"
 expect "a plug-in that is no library" 2 "bin/../lib/libplumb_cuda.so cannot be opened: .*(too short|invalid ELF header)" generate --device cuda
+chmod 1777 "$tmp/alone/lib"
+expect "a plug-in in a folder that anybody writes" 2 "bin/../lib/libplumb_cuda.so is not opened, because others can write it or its folder" generate --device cuda
+chmod 755 "$tmp/alone/lib"
+chmod 666 "$tmp/alone/lib/libplumb_cuda.so"
+expect "a plug-in that anybody writes" 2 "is not opened, because others can write it" generate --device cuda
+chmod 644 "$tmp/alone/lib/libplumb_cuda.so"
+if [ "$(id -u)" = 0 ]; then
+  chown 12345 "$tmp/alone/lib"
+  expect "a plug-in in a folder of somebody else's" 2 "is not opened, because others can write it" generate --device cuda
+else
+  skip "a plug-in in a folder of somebody else's: only root can make one"
+fi
 rm -r "$tmp/alone/lib"
 
 # says REGEX COMMAND...: this line once on standard error, nothing of it on standard output.
