@@ -27,9 +27,10 @@ static pl_status open_file(pl_unit_reader *r)
 #endif
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     r->in.file = H5Fopen(r->path, H5F_ACC_RDONLY, access);
+    /* Before anything else is asked of HDF5, which forgets the cause then. */
+    pl_status status = r->in.file < 0 ? pl__hdf5_fail(PL_E_INPUT, r->path, "not a whole HDF5 file") : PL_OK;
     H5Pclose(access);
-    if (r->in.file < 0) return pl__hdf5_fail(PL_E_INPUT, r->path, "not a whole HDF5 file");
-    return PL_OK;
+    return status;
 }
 
 static pl_status get_entry(const pl_unit_reader *r, const char *name, json_t **value)
