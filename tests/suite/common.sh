@@ -34,6 +34,12 @@ build() {
   return 1
 }
 
+# Starts a command in the background once one of two lanes is free: most of a test's time is one process. End with wait.
+two_at_a_time() {
+  while (($(jobs -rp | wc -l) >= 2)); do wait -n; done
+  "$@" &
+}
+
 # Runs a command into a log, and stops it when the log has not grown for ten minutes (124): on a machine under load a test
 # takes as long as it takes, but it goes on.
 until_quiet() {

@@ -23,10 +23,11 @@ if cmake -S . -B build-tsan -G Ninja -DPLUMB_SANITIZE=thread >build-tsan.log 2>&
     name=$(basename "$kernel" .cu)
     [ -e "tests/device/test_$name.c" ] || continue
     case $name in
-      linear | score) for type in float32 bfloat16; do race "test_$name" --only "$type"; done ;;
-      *) race "test_$name" ;;
+      linear | score) for type in float32 bfloat16; do two_at_a_time race "test_$name" --only "$type"; done ;;
+      *) two_at_a_time race "test_$name" ;;
     esac
   done >build-tsan/races.log
+  wait
   take build-tsan/races.log
 else
   fail "build-tsan (see build-tsan.log)"

@@ -1,11 +1,24 @@
 #!/usr/bin/env bash
 # The whole program, from outside: tests/program/*.sh, a real Slurm, the GPU suite's script (emulated where there is none).
+# Each is counted in a file of its own.
 source "$(dirname "$0")/common.sh"
 step "whole-program tests"
 export PLUMB=$PWD/build-test/plumb PLUMB_MAKE_MODEL=$PWD/build-test/plumb-make-model PLUMB_BUILD=$PWD/build-test
+
+# whole NAME TEST: its results in build-test/NAME.counts, what it printed in build-test/NAME.log.
+whole() {
+  PLUMB_COUNTS=build-test/$1.counts
+  : >"$PLUMB_COUNTS"
+  if [ -x "$2" ]; then script "build-test/$1.log" "$2"; else fail "$2 cannot be run"; fi
+  printf '%s (%d s)\n' "$2" $((SECONDS + ${PLUMB_SUITE_S:-0}))
+}
+
+names=()
 for test in tests/program/*.sh tests/slurm/run.sh tests/gpu/{run,emulated}.sh; do
   case $test in */lib.sh | */real_input.sh) continue ;; esac # sourced by the others; called by them
-  [ -x "$test" ] || { fail "$test cannot be run"; continue; }
-  printf '%s (%d s)\n' "$test" $((SECONDS + ${PLUMB_SUITE_S:-0}))
-  script "build-test/$(basename "$(dirname "$test")")-$(basename "$test" .sh).log" "$test"
+  name=$(basename "$(dirname "$test")")-$(basename "$test" .sh)
+  names+=("$name")
+  two_at_a_time whole "$name" "$test"
 done
+wait
+for name in "${names[@]}"; do cat "build-test/$name.counts" >>"$PLUMB_COUNTS"; done
