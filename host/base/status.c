@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/visible.h"
+
 static _Thread_local char error_text[1024];
 
 static const struct {
@@ -23,8 +25,8 @@ pl_status pl_fail(pl_status code, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     for (char *c = text; *c; c++)
-        if (*c == '\n' || *c == '\r') *c = ' ';
-    snprintf(error_text, sizeof error_text, "%s", text);
+        if (*c == '\n') *c = ' ';
+    pl_visible_text(error_text, sizeof error_text, text);
     return code;
 }
 

@@ -27,7 +27,8 @@ typedef enum pl_status {
 #undef X
 } pl_status;
 
-/* Sets the calling thread's message (printf format, truncated at 1 KiB) and returns `code`. */
+/* Sets the calling thread's message (printf format, made visible (base/visible.h), truncated at 1 KiB) and returns
+ * `code`. */
 pl_status pl_fail(pl_status code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The calling thread's last message; "" when there was none. Borrowed, valid until the thread's next pl_fail(). */

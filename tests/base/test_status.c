@@ -13,8 +13,8 @@ static void test_messages(void **state)
     /* The old message may be part of the new one. */
     assert_int_equal(pl_fail(PL_E_IO, "while writing: %s", pl_error_text()), PL_E_IO);
     assert_string_equal(pl_error_text(), "while writing: x: 5");
-    pl_fail(PL_E_INPUT, "a\nb\r\nc");
-    assert_string_equal(pl_error_text(), "a b  c");
+    pl_fail(PL_E_INPUT, "a\nb\r\x1b]0;title\a\xff");
+    assert_string_equal(pl_error_text(), "a b\\x0d\\x1b]0;title\\x07\\xff");
     char text[5000];
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = 0;
