@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/status.h"
+#include "base/json.h"
 #include "cli/cli.h"
 
 /* A closed stdin, stdout or stderr is opened on nothing: otherwise the next file that is opened takes its number, and
@@ -30,6 +30,7 @@ static void say_bus_error(int signal)
 int main(int argc, char **argv)
 {
     open_standard_files();
+    pl_json_guard();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of write(), with a message */
     signal(SIGBUS, say_bus_error);
     int code = pl_cli_main(argc, argv);

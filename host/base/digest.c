@@ -3,6 +3,8 @@
 #include <openssl/evp.h>
 #include <xxhash.h>
 
+#include "base/memory.h"
+
 void pl_hex(char *out, const uint8_t *bytes, size_t n)
 {
     static const char digits[] = "0123456789abcdef";
@@ -30,7 +32,7 @@ void pl_hash128_words(uint64_t out[2], const void *data, size_t size)
 void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size)
 {
     uint8_t digest[32];
-    EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL);
+    if (EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL) != 1) pl_out_of_memory("a SHA-256");
     pl_hex(out, digest, sizeof digest);
 }
 

@@ -14,7 +14,8 @@ void pl_hex(char *out, const uint8_t *bytes, size_t n); /* 2 n digits and a NUL 
 void pl_hash128(char out[PL_HASH_TEXT], const void *data, size_t size); /* XXH3-128, for identities */
 /* The same as two numbers, for tables. */
 void pl_hash128_words(uint64_t out[2], const void *data, size_t size);
-void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size); /* where a user expects it */
+/* Where a user expects it. libcrypto takes memory for it: without any the process ends (base/memory.h). */
+void pl_sha256(char out[PL_SHA256_TEXT], const void *data, size_t size);
 
 /* The same of bytes that come piece by piece. */
 typedef struct pl_sha256_run pl_sha256_run;

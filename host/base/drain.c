@@ -58,7 +58,8 @@ pl_status pl_drain_open(pl_drain *out, void (*notice)(int signal))
     if (error == 0) return PL_OK;
     if (out->signals >= 0) close(out->signals);
     if (out->stop >= 0) close(out->stop);
-    return pl_fail(PL_E_IO, "signals: cannot watch SIGUSR1, SIGTERM and SIGINT: %s", strerror(error));
+    return pl_fail(PL_E_IO, "signals: cannot watch SIGUSR1, SIGTERM and SIGINT: %s",
+                   error == EAGAIN ? "no memory for a thread, or too many of them" : strerror(error));
 }
 
 bool pl_drain_requested(pl_drain *drain)

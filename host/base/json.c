@@ -7,6 +7,20 @@
 #include "base/content.h"
 #include "base/file.h"
 
+/* ---- memory ---- */
+
+static void *take(size_t size)
+{
+    void *memory = malloc(size ? size : 1);
+    if (!memory) pl_out_of_memory("a JSON value");
+    return memory;
+}
+
+void pl_json_guard(void)
+{
+    json_set_alloc_funcs(take, free);
+}
+
 enum { FLAGS = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL };
 
 /* ---- integers beyond 64 bits, which jansson refuses ---- */

@@ -1,7 +1,11 @@
 /* JSON through jansson: files with a size limit, errors with line and column, canonical text, typed look-ups.
  *
  * json_t is reference-counted: functions here that give `json_t **out` give a new reference (json_decref it);
- * look-ups borrow. Duplicate keys are refused. */
+ * look-ups borrow. Duplicate keys are refused.
+ *
+ * Memory: jansson loses data when an allocation fails (its scanner drops a letter of a text and goes on), so that no
+ * check of its results is enough. pl_json_guard() gives it an allocator that ends the process instead: after that every
+ * value of jansson is whole, and NULL from it means text that is not UTF-8, or a number that is not finite. */
 #ifndef PLUMB_BASE_JSON_H
 #define PLUMB_BASE_JSON_H
 
@@ -11,6 +15,9 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+
+/* Once, before the first use of jansson: first thing in main(), and in a test that lets allocations fail. */
+void pl_json_guard(void);
 
 /* `where` names the text in errors (a path, "path:line"). An integer beyond 64 bits, such as the 10^30 that
  * transformers writes for "no limit", becomes the nearest real: no setting means its last digits. */

@@ -3,6 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+void pl_out_of_memory(const char *what)
+{
+    /* No buffer, no lock: whoever runs out may be inside anything. One write, so that two threads' lines stay whole. */
+    char line[256];
+    int n = snprintf(line, sizeof line, "plumb: out of memory: %.200s\n", what);
+    ssize_t written = write(STDERR_FILENO, line, n > 0 ? (size_t)n : 0);
+    (void)written;
+    _exit(1);
+}
 
 pl_status pl_mul_size(size_t *out, size_t a, size_t b, const char *what)
 {

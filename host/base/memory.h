@@ -8,6 +8,12 @@
 
 #include "base/status.h"
 
+/* Says "plumb: out of memory: <what>" and ends the process with exit code 1. The one place below main.c that may end
+ * it, and only for libraries that cannot be made safe otherwise: those that drop data without an error (jansson), and
+ * calls whose failure nobody could tell from an answer. What is finished is kept: files appear whole, by rename, and
+ * what a process leaves half done is swept by the next. Plumb's own code returns PL_E_MEMORY. */
+_Noreturn void pl_out_of_memory(const char *what);
+
 /* *out = a * b, or PL_E_INPUT naming `what` on overflow. */
 pl_status pl_mul_size(size_t *out, size_t a, size_t b, const char *what);
 

@@ -1,7 +1,9 @@
 #include "base/path.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 pl_status pl_path(char out[PL_PATH_MAX], const char *format, ...)
@@ -44,4 +46,14 @@ pl_status pl_path_folder(char out[PL_PATH_MAX], const char *path)
     if (!slash) return pl_path(out, ".");
     slash[slash == out] = 0;
     return PL_OK;
+}
+
+pl_status pl_path_real(char out[PL_PATH_MAX], const char *path)
+{
+    char *found = realpath(path, NULL);
+    if (!found && errno == ENOMEM)
+        return pl_fail(PL_E_MEMORY, "%.200s: out of memory while its path is resolved", path);
+    pl_status status = pl_path(out, "%s", found ? found : path);
+    free(found);
+    return status;
 }

@@ -15,5 +15,7 @@ pl_status pl_path_check_name(const char *what, const char *name);
 pl_status pl_path_quote(char out[PL_PATH_MAX], const char *path);
 /* The folder part of a path ("." when there is none). */
 pl_status pl_path_folder(char out[PL_PATH_MAX], const char *path);
+/* From the root and without links; where the system finds nothing the path as it is given. */
+pl_status pl_path_real(char out[PL_PATH_MAX], const char *path);
 
 #endif

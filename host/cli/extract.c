@@ -309,12 +309,16 @@ static pl_status write_config(const extraction *x, pl_unit_writer *writer)
 {
     char digest[PL_HASH_TEXT];
     PL_TRY(pl_safetensors_digest(x->session.checkpoint->tensors, digest));
-    json_t *attributes =
-        json_pack("{s:s,s:s,s:s,s:s,s:s,s:s}", "weights_digest", digest, "tokenizer_digest",
-                  x->session.tokenizer ? pl_tokenizer_digest(x->session.tokenizer) : "none", "texts_sha256",
-                  x->data->sha256, "compute_type", pl_dtype_name(pl_model_compute(x->session.model)), "storage_type",
-                  pl_dtype_name(x->storage), "model_type", x->session.checkpoint->config.model_type);
-    if (!attributes) return pl_fail(PL_E_MEMORY, "out of memory while writing the file");
+    pl_json_builder b;
+    json_t *attributes;
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "weights_digest", digest);
+    pl_json_put_text(&b, "tokenizer_digest", x->session.tokenizer ? pl_tokenizer_digest(x->session.tokenizer) : "none");
+    pl_json_put_text(&b, "texts_sha256", x->data->sha256);
+    pl_json_put_text(&b, "compute_type", pl_dtype_name(pl_model_compute(x->session.model)));
+    pl_json_put_text(&b, "storage_type", pl_dtype_name(x->storage));
+    pl_json_put_text(&b, "model_type", x->session.checkpoint->config.model_type);
+    PL_TRY(pl_json_end(&b, &attributes, "the attributes of the file"));
     pl_status status = pl_unit_put_config(writer, "{\"kind\":\"extract\"}", attributes);
     json_decref(attributes);
     return status;

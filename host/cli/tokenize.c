@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_build.h"
 #include "base/lines.h"
 #include "cli/cli.h"
 #include "model/model.h"
@@ -17,12 +17,16 @@ static pl_status print_ids(const pl_tokenizer *tokenizer, const pl_ids *ids, boo
         puts("");
         return PL_OK;
     }
-    json_t *numbers = json_array(), *pieces = json_array();
-    for (size_t i = 0; i < ids->n; i++) {
-        json_array_append_new(numbers, json_integer(ids->data[i]));
-        json_array_append_new(pieces, json_string(pl_tokenizer_piece(tokenizer, ids->data[i])));
-    }
-    json_t *line = json_pack("{s:o,s:o}", "ids", numbers, "pieces", pieces);
+    pl_json_builder b;
+    json_t *line;
+    pl_json_begin(&b);
+    pl_json_open_list(&b, "ids");
+    for (size_t i = 0; i < ids->n; i++) pl_json_put_integer(&b, NULL, ids->data[i]);
+    pl_json_close(&b);
+    pl_json_open_list(&b, "pieces");
+    for (size_t i = 0; i < ids->n; i++) pl_json_put_text(&b, NULL, pl_tokenizer_piece(tokenizer, ids->data[i]));
+    pl_json_close(&b);
+    PL_TRY(pl_json_end(&b, &line, "the ids of a text"));
     return pl_print_json(line, false);
 }
 

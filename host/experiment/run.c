@@ -117,7 +117,9 @@ static pl_status found_key(const runner *r, size_t model, char key[PL_RUN_KEY_MA
         const pl_plan_unit *unit = &r->plan->units[u];
         if (unit->model != model || !pl_run_folder_has(&r->summary->folder, unit->id)) continue;
         PL_TRY(pl_run_folder_unit(path, &r->summary->folder, unit->id));
-        if (pl_unit_key(key, path) != PL_OK) key[0] = 0; /* a damaged unit says nothing */
+        pl_status status = pl_unit_key(key, path);
+        if (status == PL_E_MEMORY) return status;
+        if (status != PL_OK) key[0] = 0; /* a damaged unit says nothing */
     }
     return PL_OK;
 }

@@ -375,11 +375,10 @@ static pl_yaml_node *value_in(pl_yaml_node *map, const char *key)
 static pl_status freeze_models(pl_yaml_node *models, const pl_spec *spec, pl_arena *arena)
 {
     for (size_t i = 0; i < spec->n_models; i++) {
-        char *whole = pl_folder_exists(spec->models[i].path) ? realpath(spec->models[i].path, NULL) : NULL, *copy;
-        if (!whole) continue; /* a name in the cache */
-        pl_status status = pl_arena_text(arena, &copy, whole, strlen(whole));
-        free(whole);
-        PL_TRY(status);
+        char whole[PL_PATH_MAX], *copy;
+        if (!pl_folder_exists(spec->models[i].path)) continue; /* a name in the cache */
+        PL_TRY(pl_path_real(whole, spec->models[i].path));
+        PL_TRY(pl_arena_text(arena, &copy, whole, strlen(whole)));
         pl_yaml_node *node = item_in(models, i);
         if (node->kind == PL_YAML_MAP) node = value_in(node, "path");
         node->text = copy;

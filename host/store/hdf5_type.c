@@ -7,13 +7,6 @@
 
 #include "store/hdf5_object.h"
 
-void pl__hdf5_quiet(void)
-{
-    /* Every file is closed by us; where that failed, HDF5's own round at the end of the process would crash on it. */
-    H5dont_atexit();
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
 /* What HDF5's stack of errors tells: the innermost message, and the errno of a system call that failed (0: none). */
 typedef struct cause {
     char text[512];
@@ -27,6 +20,26 @@ static herr_t keep(unsigned n, const H5E_error2_t *error, void *out)
     if (n == 0 && error->desc) snprintf(c->text, sizeof c->text, "%s", error->desc);
     if (number && !c->error) c->error = atoi(number + strlen("errno = "));
     return 0;
+}
+
+/* HDF5 calls this at the end of every call that failed. malloc has left its errno where memory was the cause. */
+static herr_t end_without_memory(hid_t stack, void *unused)
+{
+    char what[600];
+    cause found = {0};
+    (void)unused;
+    if (errno != ENOMEM) return 0;
+    H5Ewalk2(stack, H5E_WALK_UPWARD, keep, &found);
+    snprintf(what, sizeof what, "in HDF5%s%s", *found.text ? ": " : "", found.text);
+    pl_out_of_memory(what);
+}
+
+void pl__hdf5_quiet(void)
+{
+    /* Every file is closed by us; where that failed, HDF5's own round at the end of the process would crash on it. */
+    errno = 0;
+    H5dont_atexit();
+    if (H5Eset_auto2(H5E_DEFAULT, end_without_memory, NULL) < 0) pl_out_of_memory("HDF5 does not start");
 }
 
 pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, ...)

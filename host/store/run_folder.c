@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/json_build.h"
 #include "store/claim.h"
 #include "store/left_over.h"
 #include "store/unit_check.h"
@@ -156,10 +157,11 @@ pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, co
 {
     char path[PL_PATH_MAX];
     PL_TRY(unit_path(path, run, unit_id, "failed.json"));
-    json_t *text = json_string(message);
-    if (!text) text = json_string("a message that is not UTF-8");
-    json_t *object = json_pack("{s:o}", "message", text);
-    if (!object) return pl_fail(PL_E_MEMORY, "out of memory while writing %s", path);
+    pl_json_builder b;
+    json_t *object;
+    pl_json_begin(&b);
+    pl_json_put_text(&b, "message", message);
+    PL_TRY(pl_json_end(&b, &object, path));
     pl_status status = pl_json_write(path, object);
     json_decref(object);
     return status;

@@ -238,10 +238,7 @@ pl_status pl_data_read(pl_data **out, const char *path, const char *sha256)
     source->text = source->map.size ? (const char *)source->map.data : "";
     source->size = source->map.size;
     PL_GOTO(status, done, check_digest(data, index_rows(data), sha256));
-    char *whole = realpath(path, NULL);
-    status = pl_path(data->path, "%s", whole ? whole : path);
-    free(whole);
-    PL_GOTO(status, done, status);
+    PL_GOTO(status, done, pl_path_real(data->path, path));
     *out = data;
     data = NULL;
 done:

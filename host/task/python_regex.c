@@ -207,7 +207,8 @@ static pl_status compile(pl__python_regex *regex, const pl_bytes *source, const 
     if (regex->code) return PL_OK;
     char text[200];
     pcre2_get_error_message(error, (PCRE2_UCHAR *)text, sizeof text);
-    return pl_fail(PL_E_INPUT, "%s: '%.200s' is no regular expression: %s", regex->where, pattern, text);
+    return pl_fail(error == PCRE2_ERROR_HEAP_FAILED ? PL_E_MEMORY : PL_E_INPUT,
+                   "%s: '%.200s' is no regular expression: %s", regex->where, pattern, text);
 }
 
 pl_status pl__python_regex_compile(pl__python_regex **out, const char *pattern, const char *where)

@@ -58,14 +58,13 @@ static pl_status check_keys(const pl_yaml_node *root)
 
 static pl_status refuse_cycle(const pl__task_file *file, const pl_yaml_node *include, const char *path)
 {
-    char *found = realpath(path, NULL);
+    char found[PL_PATH_MAX], open[PL_PATH_MAX];
     bool cycle = false;
-    for (size_t i = 0; found && i < file->n && !cycle; i++) {
-        char *open = realpath(pl_yaml_root(file->docs[i])->file, NULL);
-        cycle = open && strcmp(open, found) == 0;
-        free(open);
+    PL_TRY(pl_path_real(found, path));
+    for (size_t i = 0; i < file->n && !cycle; i++) {
+        PL_TRY(pl_path_real(open, pl_yaml_root(file->docs[i])->file));
+        cycle = strcmp(open, found) == 0;
     }
-    free(found);
     return cycle ? pl_yaml_fail(include, "include: %s includes itself, in a circle", path) : PL_OK;
 }
 

@@ -151,7 +151,9 @@ static pl_status cut_model(pl_bytes *rest, pl__source *vocabulary, pl__source *m
     while (go_on) {
         const char *key, *value;
         size_t size;
-        if (pl__json_text(&r, &key, &size) != PL_OK || !pl__json_next(&r, ':')) break;
+        pl_status found = pl__json_text(&r, &key, &size);
+        if (found == PL_E_MEMORY) PL_GOTO(status, done, found);
+        if (found != PL_OK || !pl__json_next(&r, ':')) break;
         if (!in_model && size == 5 && memcmp(key, "model", 5) == 0 && pl__json_next(&r, '{')) {
             in_model = true;
             continue;

@@ -31,8 +31,9 @@ static pl_status compile(pl__regex *regex, const pl_bytes *pattern, const char *
     if (!regex->code) {
         PCRE2_UCHAR text[200];
         pcre2_get_error_message(error, text, sizeof text);
-        return pl_fail(PL_E_UNSUPPORTED, "%s: cannot compile the pattern '%.300s': %s at byte %zu", where,
-                       pattern->data, (const char *)text, (size_t)offset);
+        return pl_fail(error == PCRE2_ERROR_HEAP_FAILED ? PL_E_MEMORY : PL_E_UNSUPPORTED,
+                       "%s: cannot compile the pattern '%.300s': %s at byte %zu", where, pattern->data,
+                       (const char *)text, (size_t)offset);
     }
     /* Without a just-in-time compiler the interpreter does the same, slower. */
     (void)pcre2_jit_compile(regex->code, PCRE2_JIT_COMPLETE);
@@ -86,7 +87,8 @@ pl_status pl__regex_find(const pl__regex *regex, pl__regex_work **work, const ch
     if (n < 0) {
         PCRE2_UCHAR message[200];
         pcre2_get_error_message(n, message, sizeof message);
-        return pl_fail(PL_E_INPUT, "the tokenizer's pattern gave up at byte %zu of a text of %zu bytes: %s", from, size,
+        return pl_fail(n == PCRE2_ERROR_NOMEMORY ? PL_E_MEMORY : PL_E_INPUT,
+                       "the tokenizer's pattern gave up at byte %zu of a text of %zu bytes: %s", from, size,
                        (const char *)message);
     }
     const PCRE2_SIZE *ends = pcre2_get_ovector_pointer(data);

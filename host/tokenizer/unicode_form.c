@@ -91,7 +91,9 @@ static pl_status compose(struct letters *letters)
 {
     utf8proc_ssize_t n = utf8proc_normalize_utf32(letters->items, (utf8proc_ssize_t)letters->n,
                                                   (utf8proc_option_t)(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
-    if (n < 0) return pl_fail(PL_E_INTERNAL, "a text does not compose: %s", utf8proc_errmsg(n));
+    if (n < 0)
+        return pl_fail(n == UTF8PROC_ERROR_NOMEM ? PL_E_MEMORY : PL_E_INTERNAL, "a text does not compose: %s",
+                       utf8proc_errmsg(n));
     letters->n = (size_t)n;
     return PL_OK;
 }

@@ -1,6 +1,10 @@
 /* Checked products, zeroed and growing arrays, byte buffers, arenas. */
 #include "tests.h"
 
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "base/json.h"
 #include "base/memory.h"
 
 static void test_products(void **state)
@@ -97,6 +101,61 @@ static void test_arena(void **state)
     pl_arena_free(NULL);
 }
 
+/* What the one function says that ends the process, from a child whose standard error is a pipe. */
+static int ends_with(char text[256], void (*call)(void))
+{
+    int ends[2], how = 0;
+    assert_int_equal(pipe(ends), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        call();
+        _exit(99);
+    }
+    close(ends[1]);
+    ssize_t n = read(ends[0], text, 255);
+    text[n > 0 ? n : 0] = 0;
+    close(ends[0]);
+    assert_int_equal(waitpid(child, &how, 0), child);
+    return WIFEXITED(how) ? WEXITSTATUS(how) : -1;
+}
+
+static void run_out(void)
+{
+    pl_out_of_memory("a SHA-256");
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LIMITED 0 /* sanitizers need all addresses */
+#elif defined(__has_feature)
+#define LIMITED (!__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer))
+#else
+#define LIMITED 1
+#endif
+
+/* A second copy of a text that the limit does not leave room for. */
+static void run_out_in_json(void)
+{
+    const struct rlimit limit = {.rlim_cur = 256 << 20, .rlim_max = 256 << 20};
+    pl_json_guard();
+    char *text = malloc(200 << 20);
+    if (!text) _exit(98);
+    memset(text, 'x', 200 << 20);
+    setrlimit(RLIMIT_AS, &limit);
+    json_stringn(text, 200 << 20);
+}
+
+static void test_out_of_memory_ends_the_process(void **state)
+{
+    (void)state;
+    char text[256];
+    assert_int_equal(ends_with(text, run_out), 1);
+    assert_string_equal(text, "plumb: out of memory: a SHA-256\n");
+    if (!LIMITED) return;
+    assert_int_equal(ends_with(text, run_out_in_json), 1);
+    assert_string_equal(text, "plumb: out of memory: a JSON value\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_out_of_memory_ends_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

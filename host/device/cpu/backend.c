@@ -70,12 +70,12 @@ enum { HUGE_BYTES = 1 << 21, MAP_BYTES = 1 << 20 };
 pl_status pl__memory_create(void **out, size_t bytes, const char *what)
 {
     *out = NULL;
-    if (bytes > SIZE_MAX / 2) return pl_fail(PL_E_MEMORY, "%zu bytes for %s cannot be had", bytes, what);
+    if (bytes > SIZE_MAX / 2) return pl_fail(PL_E_MEMORY, "out of memory: %zu bytes for %s", bytes, what);
     if (bytes >= MAP_BYTES) {
         /* Fresh pages are zero and are first touched by the thread that fills them. */
         void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (map == MAP_FAILED)
-            return pl_fail(PL_E_MEMORY, "%zu bytes for %s cannot be had: free memory or ask for less", bytes, what);
+            return pl_fail(PL_E_MEMORY, "out of memory: %zu bytes for %s; free memory or ask for less", bytes, what);
         if (bytes >= HUGE_BYTES) (void)madvise(map, bytes, MADV_HUGEPAGE);
         *out = map;
         return PL_OK;
@@ -83,7 +83,7 @@ pl_status pl__memory_create(void **out, size_t bytes, const char *what)
     size_t rounded = bytes ? (bytes + 63) / 64 * 64 : 64;
     void *memory = aligned_alloc(64, rounded);
     if (!memory)
-        return pl_fail(PL_E_MEMORY, "%zu bytes for %s cannot be had: free memory or ask for less", bytes, what);
+        return pl_fail(PL_E_MEMORY, "out of memory: %zu bytes for %s; free memory or ask for less", bytes, what);
     memset(memory, 0, rounded);
     *out = memory;
     return PL_OK;
