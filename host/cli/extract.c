@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/digest.h"
 #include "base/json_build.h"
+#include "base/temporary.h"
 #include "cli/session.h"
 #include "experiment/finite.h"
 #include "experiment/states.h"
@@ -378,6 +379,9 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     pl_progress progress;
     pl_status status;
     double start = pl_clock_s();
+    char folder[PL_PATH_MAX];
+    PL_TRY(pl_path_folder(folder, path));
+    (void)pl_file_sweep(folder); /* of an extract that was killed; a folder that is not there is an error below */
     PL_GOTO(status, done, pl_arena_create(&x.arena));
     PL_GOTO(status, done, pl_data_read(&x.data, arguments->words[1], NULL));
     bool texts;
