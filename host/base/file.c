@@ -46,11 +46,12 @@ bool pl_file_stamp_equal(const pl_file_stamp *a, const pl_file_stamp *b)
            a->changed_ns == b->changed_ns;
 }
 
-/* Without waiting for a writer where the path leads to a pipe, which is refused. */
+/* A pipe is refused before it is opened: that would wait for a writer. */
 static pl_status open_to_read(int *fd, pl_file_stamp *stamp, const char *path)
 {
     struct stat st;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) return pl_fail(PL_E_INPUT, "%s: not a regular file", path);
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) return pl_fail(errno == ENOENT ? PL_E_INPUT : PL_E_IO, "%s: cannot open: %s", path, strerror(errno));
     if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode)) {
         close(*fd);

@@ -88,14 +88,30 @@ bool pl_temporary_is_unknown(const char *name)
     return find_process(&process, &size, name) && pl_process_name_life(process, size) == PL_LIFE_UNKNOWN;
 }
 
-pl_status pl_file_sweep(const char *folder)
+/* Of the files whose names begin with `file`. */
+static pl_status sweep(const char *folder, const char *file)
 {
     DIR *entries = opendir(folder);
     if (!entries) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", folder, strerror(errno));
     for (const struct dirent *e; (e = readdir(entries));) {
         char path[PL_PATH_MAX];
-        if (pl_path(path, "%s/%s", folder, e->d_name) == PL_OK && pl_temporary_is_left(e->d_name, path)) unlink(path);
+        if (strncmp(e->d_name, file, strlen(file)) == 0 && pl_path(path, "%s/%s", folder, e->d_name) == PL_OK &&
+            pl_temporary_is_left(e->d_name, path))
+            unlink(path);
     }
     closedir(entries);
     return PL_OK;
+}
+
+void pl_temporary_sweep(const char *path)
+{
+    char folder[PL_PATH_MAX], file[PL_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    if (pl_path_folder(folder, path) == PL_OK && pl_path(file, "%s.", slash ? slash + 1 : path) == PL_OK)
+        (void)sweep(folder, file);
+}
+
+pl_status pl_file_sweep(const char *folder)
+{
+    return sweep(folder, "");
 }

@@ -22,6 +22,8 @@ pl_status pl_temporary_write(char out[PL_PATH_MAX], const char *path, const void
 bool pl_temporary_is_left(const char *name, const char *path);
 /* The same of a process that cannot be asked for, however old the file is. */
 bool pl_temporary_is_unknown(const char *name);
+/* Removes those that killed processes left of one file. */
+void pl_temporary_sweep(const char *path);
 /* Removes the temporary files that killed processes left in a folder. */
 pl_status pl_file_sweep(const char *folder);
 

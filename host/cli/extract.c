@@ -389,6 +389,7 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments, texts));
     PL_GOTO(status, done, read_capture(&x, arguments));
     PL_GOTO(status, done, read_rows(&x, arguments));
+    pl_temporary_sweep(path); /* of an extraction that was killed */
     PL_GOTO(status, done,
             pl_states_file_open(&x.file, path, &x.capture, &x.session.checkpoint->config, x.n, x.storage));
     PL_GOTO(status, done, watch_open(&x));

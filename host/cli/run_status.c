@@ -138,7 +138,7 @@ static pl_status read_processes(const pl_run_folder *run, bool analysed, json_t 
 
 typedef struct units {
     size_t n, done, failed;
-    json_t *failures, *held;
+    json_t *failures, *held, *unreadable;
 } units;
 
 static pl_status add_failure(units *u, const pl_plan_file *plan, const pl_planned_unit *unit, const char *path)
@@ -168,7 +168,7 @@ static pl_status add_held(units *u, const pl_run_folder *run, const pl_planned_u
     json_t *one;
     char clear[PL_PATH_MAX + 16], quoted[PL_PATH_MAX];
     bool there;
-    PL_TRY(pl_run_folder_owner(&owner, &there, run, unit->id));
+    if (pl_run_folder_owner(&owner, &there, run, unit->id) != PL_OK) return add_unreadable(u->unreadable, unit->id);
     if (!there || owner.life != PL_LIFE_UNKNOWN) return PL_OK;
     PL_TRY(pl_path_quote(quoted, owner.path));
     snprintf(clear, sizeof clear, "rm -- %s", quoted);
@@ -261,8 +261,8 @@ static void put_rate(pl_json_builder *b, const char *key, double value, bool kno
 
 pl_status pl__run_status(json_t **out, const pl_run_folder *run)
 {
-    units u = {.failures = json_array(), .held = json_array()};
     json_t *processes = json_array(), *unreadable = json_array();
+    units u = {.failures = json_array(), .held = json_array(), .unreadable = unreadable};
     char path[PL_PATH_MAX];
     pl_json_builder b;
     pl_status status;

@@ -2,6 +2,8 @@
 #include "tests.h"
 
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -78,6 +80,11 @@ static void test_what_cannot_be_read_or_written(void **state)
     assert_int_equal(pl_file_read(&text, path, 10), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "none: cannot open"));
     assert_int_equal(pl_file_map(&map, folder), PL_E_INPUT);
+    assert_int_equal(pl_path(path, "%s/pipe", folder), PL_OK);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    REFUSED(pl_file_read(&text, path, 10), PL_E_INPUT, "pipe: not a regular file"); /* no waiting for a writer */
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(pl_file_map(&map, folder), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "not a regular file"));
     assert_int_equal(pl_path(path, "%s/none/x", folder), PL_OK);
     assert_int_equal(pl_file_replace(path, "x", 1), PL_E_IO);
@@ -115,6 +122,73 @@ static void test_left_overs_are_swept(void **state)
     assert_int_equal(unlink(other), 0);
     assert_int_equal(pl_path(other, "%s/none", folder), PL_OK);
     assert_int_equal(pl_file_sweep(other), PL_E_IO);
+}
+
+/* Made anew by this process alone, whatever stands under its name; those of one file are swept alone. */
+static void test_temporaries(void **state)
+{
+    (void)state;
+    char path[PL_PATH_MAX], part[PL_PATH_MAX], other[PL_PATH_MAX], victim[PL_PATH_MAX];
+    int fd, error, how;
+    size_t before = n_entries(folder);
+    pl_bytes text;
+    assert_int_equal(pl_path(path, "%s/states.h5", folder), PL_OK);
+    assert_int_equal(pl_path(victim, "%s/victim", folder), PL_OK);
+    OK(pl_file_replace(victim, "precious", 8));
+    OK(pl_file_temporary(part, path));
+    assert_int_equal(symlink(victim, part), 0);
+    OK(pl_temporary_create(&fd, other, path));
+    assert_string_equal(other, part);
+    assert_int_equal(write(fd, "mine", 4), 4);
+    close(fd);
+    OK(pl_file_rename(part, path));
+    OK(pl_file_read(&text, path, 10));
+    assert_string_equal(text.data, "mine");
+    pl_bytes_free(&text);
+    OK(pl_file_read(&text, victim, 10));
+    assert_string_equal(text.data, "precious");
+    pl_bytes_free(&text);
+    assert_int_equal(symlink(victim, part), 0);
+    REFUSED(pl_file_open_shared(&fd, &error, part, O_WRONLY | O_CREAT), PL_E_IO, "a symbolic link, which is not");
+    assert_int_equal(unlink(part), 0);
+    OK(pl_file_open_shared(&fd, &error, part, O_RDONLY));
+    assert_true(fd == -1 && error == ENOENT);
+    OK(pl_file_open_shared(&fd, &error, path, O_RDWR | O_CREAT | O_EXCL));
+    assert_true(fd == -1 && error == EEXIST);
+
+    static const char *const files[] = {"states.h5", "states.h5x"};
+    for (size_t i = 0; i < 2; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            bool made =
+                pl_path(path, "%s/%s", folder, files[i]) == PL_OK && pl_temporary_create(&fd, part, path) == PL_OK;
+            kill(getpid(), made ? SIGKILL : SIGABRT);
+        }
+        assert_int_equal(waitpid(child, &how, 0), child);
+        assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+    }
+    assert_int_equal(n_entries(folder), before + 4);
+    OK(pl_path(path, "%s/states.h5", folder));
+    pl_temporary_sweep(path);
+    assert_int_equal(n_entries(folder), before + 3);
+    OK(pl_file_sweep(folder));
+    assert_int_equal(n_entries(folder), before + 2);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(victim), 0);
+}
+
+static void test_names_in_paths(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", ".", "..", ".a", "a/b", "/", "a b", "a\n", "\xc3\xa4", "a;b"};
+    char quoted[PL_PATH_MAX], name[202];
+    OK(pl_path_check_name("id", "A-z_0.9+=,@"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) REFUSED(pl_path_check_name("id", bad[i]), PL_E_INPUT, "id '");
+    memset(name, 'a', 201);
+    name[201] = 0;
+    REFUSED(pl_path_check_name("id", name), PL_E_INPUT, "1 to 200 letters");
+    OK(pl_path_quote(quoted, "it's $HOME"));
+    assert_string_equal(quoted, "'it'\\''s $HOME'");
 }
 
 static void test_folders_and_paths(void **state)
@@ -166,6 +240,8 @@ int main(void)
         cmocka_unit_test(test_replace_and_read),
         cmocka_unit_test(test_what_cannot_be_read_or_written),
         cmocka_unit_test(test_left_overs_are_swept),
+        cmocka_unit_test(test_temporaries),
+        cmocka_unit_test(test_names_in_paths),
         cmocka_unit_test(test_folders_and_paths),
         cmocka_unit_test(test_digests),
     };

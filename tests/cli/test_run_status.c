@@ -231,7 +231,7 @@ static void test_broken_files(void **state)
 
 static void test_held(void **state)
 {
-    char who[PL_PROCESS_NAME_MAX];
+    char who[PL_PROCESS_NAME_MAX], path[PL_PATH_MAX];
     pl_process_name(who);
     put(*state, "units/aa.owner", who); /* it lives, and here: nothing to say */
     put(*state, "units/bb.owner", "4711-9-0123abcd@node17\n");
@@ -239,6 +239,14 @@ static void test_held(void **state)
     json_t *status = stands(*state, "incomplete", NULL);
     assert_int_equal(json_array_size(json_object_get(status, "held")), 2);
     prints(status, "by '4711-9-0123abcd@node17', which cannot be asked from here: if that process is gone: rm -- '");
+    json_decref(status);
+    /* A file that is no owner costs its own line. */
+    OK(pl_path(path, "%s/units/aa.owner", ((world *)*state)->run.path));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    status = stands(*state, "incomplete", NULL);
+    assert_int_equal(json_array_size(json_object_get(status, "held")), 2);
+    prints(status, "aa cannot be read: ");
     json_decref(status);
 }
 

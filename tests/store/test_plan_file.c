@@ -37,6 +37,20 @@ static void a_plan_is_read_as_written(void **state)
     json_decref(json);
 }
 
+/* An id becomes a part of paths: one that leads elsewhere is refused where the plan is read. */
+static void ids_are_names(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"", "..", "../../etc/passwd", "a/b", ".hidden", "a b"};
+    json_t *json = small_plan(), *one = json_array_get(json_object_get(json, "units"), 1);
+    pl_plan_file *file;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        json_object_set_new(one, "id", json_string(bad[i]));
+        REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "plan.json: units[1]: id '");
+    }
+    json_decref(json);
+}
+
 /* Each key away, or of another type, is an error that names it and where it is. */
 static void check_keys(json_t *json, json_t *object, const char *where)
 {
@@ -78,7 +92,7 @@ static void errors_name_unit_and_key(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_plan_is_read_as_written),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_plan_is_read_as_written), cmocka_unit_test(ids_are_names),
                                        cmocka_unit_test(errors_name_unit_and_key)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
