@@ -121,10 +121,12 @@ void pl_file_unmap(pl_map *map)
     if (map) *map = (pl_map){0};
 }
 
-void pl_file_map_drop(const pl_map *map, size_t size)
+void pl_file_map_drop(const pl_map *map, size_t from, size_t to)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    madvise((void *)(uintptr_t)map->data, size / page * page, MADV_DONTNEED);
+    from -= from % page;
+    to -= to % page;
+    if (to > from) madvise((void *)(uintptr_t)(map->data + from), to - from, MADV_DONTNEED);
 }
 
 pl_status pl_file_replace(const char *path, const void *data, size_t size)

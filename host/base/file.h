@@ -33,8 +33,9 @@ typedef struct pl_map {
 } pl_map;
 pl_status pl_file_map(pl_map *out, const char *path);
 void pl_file_unmap(pl_map *map); /* takes {0} */
-/* The first `size` bytes of the map leave this process's memory; they come back from the file where they are read. */
-void pl_file_map_drop(const pl_map *map, size_t size);
+/* The whole pages of bytes from..to leave this process's memory, and the one in which `from` lies; they come back from
+ * the file where they are read. */
+void pl_file_map_drop(const pl_map *map, size_t from, size_t to);
 
 /* Replaces `path` as a whole: a temporary file beside it, fsync, rename, fsync of the folder. */
 pl_status pl_file_replace(const char *path, const void *data, size_t size);

@@ -188,16 +188,34 @@ static pl_status read_capture(extraction *x, const pl_arguments *arguments)
     return PL_OK;
 }
 
+/* Every row has a text or ids: seen before the model is opened. Where all have ids no tokenizer is needed. */
+static pl_status look_at_rows(bool *texts, const pl_data *data)
+{
+    *texts = false;
+    for (size_t i = 0; i < data->n; i++) {
+        pl_row row;
+        PL_TRY(pl_row_open(&row, data, i));
+        const json_t *text = json_object_get(row.item, "text"), *list = json_object_get(row.item, "ids");
+        bool good = text ? json_is_string(text) && !list : json_is_array(list);
+        *texts |= text != NULL;
+        pl_row_close(&row);
+        if (!good)
+            return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...} or {\"ids\": [...]}", data->where,
+                           pl_row_line(data, i));
+    }
+    return PL_OK;
+}
+
 static pl_status ids_of_row(extraction *x, const pl_row *row, bool special, pl_ids *ids)
 {
     const json_t *text = json_object_get(row->item, "text"), *list = json_object_get(row->item, "ids");
     const char *path = row->data->where;
     size_t limit = x->session.checkpoint->config.max_positions, k;
     json_t *id;
-    if (json_is_string(text) && !list)
+    if (text)
         PL_TRY(
             pl_tokenizer_encode(x->session.tokenizer, json_string_value(text), json_string_length(text), special, ids));
-    else if (json_is_array(list) && !text)
+    else
         json_array_foreach((json_t *)(uintptr_t)list, k, id)
         {
             json_int_t value = json_integer_value(id);
@@ -207,26 +225,10 @@ static pl_status ids_of_row(extraction *x, const pl_row *row, bool special, pl_i
             int32_t narrow = (int32_t)value;
             PL_TRY(pl_ids_append(ids, &narrow, 1));
         }
-    else
-        return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...} or {\"ids\": [...]}", path,
-                       pl_row_line(row->data, row->index));
     if (ids->n == 0) return pl_fail(PL_E_INPUT, "%s:%zu: no tokens", path, pl_row_line(row->data, row->index));
     if (ids->n > limit)
         return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, the model's context has %zu; shorten the text", path,
                        pl_row_line(row->data, row->index), ids->n, limit);
-    return PL_OK;
-}
-
-/* Rows of ids alone need no tokenizer. */
-static pl_status find_texts(bool *found, const pl_data *data)
-{
-    *found = false;
-    for (size_t i = 0; i < data->n && !*found; i++) {
-        pl_row row;
-        PL_TRY(pl_row_open(&row, data, i));
-        *found = json_object_get(row.item, "text") != NULL;
-        pl_row_close(&row);
-    }
     return PL_OK;
 }
 
@@ -385,7 +387,7 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     PL_GOTO(status, done, pl_arena_create(&x.arena));
     PL_GOTO(status, done, pl_data_read(&x.data, arguments->words[1], NULL));
     bool texts;
-    PL_GOTO(status, done, find_texts(&texts, x.data));
+    PL_GOTO(status, done, look_at_rows(&texts, x.data));
     PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments, texts));
     PL_GOTO(status, done, read_capture(&x, arguments));
     PL_GOTO(status, done, read_rows(&x, arguments));

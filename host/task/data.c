@@ -45,7 +45,7 @@ static pl_status read_part(pass *p)
     PL_TRY(pl_grow(&p->buffer, &p->capacity, rest + more + 1));
     memcpy(p->buffer + rest, source->text + done, more);
     p->size = rest + more;
-    if (!source->copy) pl_file_map_drop(&source->map, done + more);
+    if (!source->copy) pl_file_map_drop(&source->map, done, done + more);
     return pl_sha256_add(p->digest, p->buffer + rest, more);
 }
 
@@ -83,6 +83,10 @@ static pl_status take_row(pass *p, const pl__piece *piece, size_t *bytes)
         return PL_OK;
     }
     if (piece->first && piece->last) PL_TRY(refuse_cr_alone(piece));
+    if (piece->first && format->refuse) PL_TRY(format->refuse(piece));
+    if (p->blank_line)
+        return pl_fail(PL_E_INPUT, "%s:%zu: a blank line before the end; expected %s on each line", piece->where,
+                       p->blank_line, format == &pl__jsonl ? "an item" : "a row");
     PL_TRY(format->look(p->data->source->columns, piece, bytes, &is_item));
     size_t own = pl__own_bytes(piece->text, *bytes ? *bytes : piece->size);
     if (own > PL_LINE_MAX) {
@@ -91,9 +95,6 @@ static pl_status take_row(pass *p, const pl__piece *piece, size_t *bytes)
     }
     if (*bytes == 0) return PL_OK;
     p->begun = true;
-    if (p->blank_line)
-        return pl_fail(PL_E_INPUT, "%s:%zu: a blank line before the end; expected %s on each line", piece->where,
-                       p->blank_line, format == &pl__jsonl ? "an item" : "a row");
     return is_item ? add_place(p->data, p->at + p->from, piece->text, *bytes) : PL_OK;
 }
 

@@ -23,7 +23,8 @@ size_t pl__own_bytes(const char *text, size_t size);
 
 typedef struct pl__format {
     const char *name, *blanks; /* letters of a line that counts as blank */
-    char separator;            /* 0: JSON lines */
+    /* Other kinds of text that are met under the same name, by the first row; NULL: none. */
+    pl_status (*refuse)(const pl__piece *piece);
     /* Looks at the row with which the piece begins. *bytes: its own with the line's end; 0: the piece ends within it.
      * *is_item: false for a header line. */
     pl_status (*look)(pl__columns *columns, const pl__piece *piece, size_t *bytes, bool *is_item);

@@ -21,14 +21,18 @@ static void trim(const char **text, size_t *size)
     while (*size > 0 && is_space(**text)) ++*text, --*size;
 }
 
-/* Other ways of writing JSON that are met under the same name, by the first letter of the file. */
-static pl_status refuse_other_json(const char *text, size_t size, const char *where)
+static pl_status refuse_other_json(const pl__piece *piece)
 {
-    if (*text == '[') return pl_fail(PL_E_INPUT, "%s: a JSON array; " ONE_A_LINE "; " CONVERT, where);
-    if (*text == '{' && size == 1)
-        return pl_fail(
-            PL_E_INPUT,
-            "%s: JSON that is spread over several lines; " ONE_A_LINE " (jq -c . IN > OUT.jsonl writes it so)", where);
+    const char *text = piece->text, *newline = memchr(text, '\n', piece->size);
+    size_t size = newline ? (size_t)(newline - text) : piece->size;
+    trim(&text, &size);
+    if (size > 0 && *text == '[')
+        return pl_fail(PL_E_INPUT, "%s: a JSON array; " ONE_A_LINE "; " CONVERT, piece->where);
+    if (size == 1 && *text == '{' && (newline || piece->last))
+        return pl_fail(PL_E_INPUT,
+                       "%s: JSON that is spread over several lines; " ONE_A_LINE
+                       " (jq -c . IN > OUT.jsonl writes it so)",
+                       piece->where);
     return PL_OK;
 }
 
@@ -62,7 +66,6 @@ static pl_status look_at_line(pl__columns *columns, const pl__piece *piece, size
     if (size == 0 || pl__own_bytes(own, size) > PL_LINE_MAX)
         return PL_OK; /* who calls refuses a line that is too long */
     trim(&own, &size);
-    if (piece->first) PL_TRY(refuse_other_json(own, size, piece->where));
     if (*own == '{' && own[size - 1] == '}') return PL_OK;
     pl__piece line = *piece;
     json_t *item;
@@ -73,4 +76,5 @@ static pl_status look_at_line(pl__columns *columns, const pl__piece *piece, size
     return PL_OK;
 }
 
-const pl__format pl__jsonl = {.name = "jsonl", .blanks = " \t\r", .look = look_at_line, .parse = parse_line};
+const pl__format pl__jsonl = {
+    .name = "jsonl", .blanks = " \t\r", .refuse = refuse_other_json, .look = look_at_line, .parse = parse_line};

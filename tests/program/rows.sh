@@ -40,6 +40,8 @@ limit='a line of [0-9]+ bytes or more, expected at most 16777216 \(16 MiB\)'
 expect "run: a line that is too long" 2 "long.jsonl:2: $limit" "$PLUMB" run "$tmp/long.jsonl.yaml" --results "$tmp/long" --quiet
 expect "extract: the same" 2 "long.jsonl:2: $limit" "$PLUMB" extract "$tmp/model" "$tmp/long.jsonl" --out "$tmp/long.h5"
 check "... and no file" test ! -e "$tmp/long.h5"
+printf '{"text": "a"}\n{"text": "b", "ids": [1]}\n' >"$tmp/both.jsonl"
+expect "extract: rows are seen before the model" 2 'both.jsonl:2: expected \{"text"' "$PLUMB" extract "$tmp/nowhere" "$tmp/both.jsonl" --out "$tmp/both.h5"
 expect "tokenize: the same" 2 "standard input:2: $limit" "$PLUMB" tokenize "$tmp/model" <"$tmp/long.jsonl"
 expect "tokenize: a line without end" 2 "standard input:1: $limit" timeout 60 "$PLUMB" tokenize "$tmp/model" </dev/zero
 check "tokenize: a line of a MiB" "$PLUMB" tokenize "$tmp/model" <"$tmp/fits.jsonl"
