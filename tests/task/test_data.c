@@ -277,6 +277,41 @@ static void test_parts(void **state)
     pl_bytes_free(&jsonl);
 }
 
+/* The first part of a file, 1 MiB, ends at every letter of a row and of the one behind it. */
+static void test_part_ends(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *format, *head, *foot, *row;
+    } cases[] = {{"csv", "a,b\r\n", ",x\r\n", "\"y\"\",\r\n\xc3\xa9\",\"z\"\r\n"},
+                 {"tsv", "a\tb\r\n", "\tx\r\n", "y\xc3\xa9\t\"z\r\n"},
+                 {"jsonl", "{\"a\":\"", "\"}\r\n", "{\"a\":\"\xc3\xa9\"}\r\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        size_t n_head = strlen(cases[i].head), n_foot = strlen(cases[i].foot), n = strlen(cases[i].row);
+        pl_bytes text = {0}, tail = {0};
+        pl_data *wanted, *data;
+        OK(pl_bytes_format(&tail, "%s%s%s", cases[i].foot, cases[i].row, cases[i].row));
+        OK(pl_bytes_format(&text, "%sx%s", cases[i].head, tail.data));
+        OK(pl_data_parse(&wanted, text.data, text.size, cases[i].format, "file"));
+        for (size_t before = 0; before <= 2 * n; before++) {
+            pl_bytes_clear(&text);
+            OK(pl_bytes_text(&text, cases[i].head));
+            OK(pl_grow(&text.data, &text.capacity, (2u << 20)));
+            memset(text.data + n_head, 'x', (1u << 20) - n_head - n_foot - before);
+            text.size = (1u << 20) - n_foot - before;
+            OK(pl_bytes_text(&text, tail.data));
+            OK(pl_data_parse(&data, text.data, text.size, cases[i].format, "file"));
+            assert_int_equal(data->n, 3);
+            same_row(data, wanted, 1);
+            same_row(data, wanted, 2);
+            pl_data_free(data);
+        }
+        pl_data_free(wanted);
+        pl_bytes_free(&text);
+        pl_bytes_free(&tail);
+    }
+}
+
 /* One line, of any format, as long as it may be and a byte longer. */
 static void test_limit(void **state)
 {
@@ -403,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_rows_that_are_used),
         cmocka_unit_test(test_lines_of_rows),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_part_ends),
         cmocka_unit_test(test_limit),
         cmocka_unit_test(test_changed_file),
         cmocka_unit_test(test_threads),
