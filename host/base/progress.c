@@ -4,22 +4,24 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/visible.h"
 
 static const double TERMINAL_INTERVAL_S = 0.2, LINE_INTERVAL_S = 10.0;
 
 static void print(const pl_progress *p, double now)
 {
     double elapsed = now - p->started_s, rate = elapsed > 0 ? (double)p->done / elapsed : 0;
-    char left[32], bar[21];
+    char left[32], bar[21], label[256];
     pl_duration_text(left, rate > 0 ? (double)(p->total - p->done) / rate : -1);
+    pl_visible_text(label, sizeof label, p->label);
     int filled = p->total ? (int)(20 * p->done / p->total) : 20;
     for (int i = 0; i < 20; i++) bar[i] = i < filled ? '#' : '.';
     bar[20] = 0;
     if (p->terminal)
-        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu %s, %.3g/s, %s left", p->label, bar, p->done, p->total, p->unit, rate,
+        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu %s, %.3g/s, %s left", label, bar, p->done, p->total, p->unit, rate,
                 left);
     else
-        fprintf(stderr, "%s: %zu of %zu %s, %.3g/s, %s left\n", p->label, p->done, p->total, p->unit, rate, left);
+        fprintf(stderr, "%s: %zu of %zu %s, %.3g/s, %s left\n", label, p->done, p->total, p->unit, rate, left);
     fflush(stderr);
 }
 

@@ -1,10 +1,11 @@
 #include "base/visible.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "base/utf8.h"
 
-static bool is_hidden(uint32_t c)
+bool pl_is_hidden(uint32_t c)
 {
     return c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x061C || c == 0x200E || c == 0x200F ||
            (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
@@ -19,7 +20,7 @@ size_t pl_visible(char out[PL_VISIBLE], const char *text, size_t size)
         return 1;
     }
     pl_utf8_get(&c, text);
-    if (!is_hidden(c)) {
+    if (!pl_is_hidden(c)) {
         memcpy(out, text, n);
         out[n] = 0;
     } else {
@@ -46,6 +47,11 @@ pl_status pl_visible_append(pl_bytes *out, const char *text, size_t size)
 {
     char form[PL_VISIBLE];
     for (size_t n; size; text += n, size -= n) {
+        for (n = 0; n < size && text[n] >= ' ' && text[n] <= '~'; n++) continue; /* nearly everything */
+        if (n) {
+            PL_TRY(pl_bytes_append(out, text, n));
+            continue;
+        }
         n = pl_visible(form, text, size);
         PL_TRY(pl_bytes_text(out, form));
     }

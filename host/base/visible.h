@@ -5,13 +5,16 @@
 #ifndef PLUMB_BASE_VISIBLE_H
 #define PLUMB_BASE_VISIBLE_H
 
-#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/memory.h"
 
 enum { PL_VISIBLE = 12 }; /* the longest form of one character, with its NUL */
 
+/* Whether a character is shown in another form; all of them fit in \uXXXX. */
+bool pl_is_hidden(uint32_t character);
 /* The form of the first character of `text`, size > 0; the bytes that it stands for come back. */
 size_t pl_visible(char out[PL_VISIBLE], const char *text, size_t size);
 /* The form of a whole text, cut before the character that does not fit. */

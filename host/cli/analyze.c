@@ -1,6 +1,7 @@
 /* plumb analyze: the table again from what a run stored; no model is loaded. */
 #include <stdio.h>
 
+#include "base/visible.h"
 #include "cli/cli.h"
 #include "cli/finish.h"
 #include "store/plan_file.h"
@@ -21,12 +22,12 @@ static pl_status verify(const pl_run_folder *run)
         status = pl_unit_check_intact(&state, reason, folder, plan->units[u].id);
         if (status != PL_OK) break;
         counts[state]++;
-        if (state == PL_UNIT_DAMAGED) fprintf(stderr, "damaged: %s\n", reason);
+        if (state == PL_UNIT_DAMAGED) pl_print(stderr, "damaged: %s\n", reason);
     }
     pl_plan_file_free(plan);
     PL_TRY(status);
-    fprintf(stderr, "verified: %zu units intact, %zu damaged, %zu without a digest\n", counts[PL_UNIT_INTACT],
-            counts[PL_UNIT_DAMAGED], counts[PL_UNIT_UNKNOWN]);
+    pl_print(stderr, "verified: %zu units intact, %zu damaged, %zu without a digest\n", counts[PL_UNIT_INTACT],
+             counts[PL_UNIT_DAMAGED], counts[PL_UNIT_UNKNOWN]);
     if (!counts[PL_UNIT_DAMAGED]) return PL_OK;
     return pl_fail(PL_E_IO,
                    "%s: %zu of its units are damaged: remove their files (.h5 and .json) and run the experiment again, "

@@ -8,6 +8,7 @@
 #include "base/digest.h"
 #include "base/json_build.h"
 #include "base/temporary.h"
+#include "base/visible.h"
 #include "cli/session.h"
 #include "experiment/finite.h"
 #include "experiment/states.h"
@@ -135,7 +136,7 @@ static pl_status warn(const extraction *x, const not_finite *f, const char *path
         PL_GOTO(status, done,
                 pl_bytes_format(&text, " %zu of %zu rows of logits, the first is row %zu;", f->logits,
                                 x->capture.logits_all ? f->n_rows : x->n, f->first_logits));
-    fprintf(stderr, "%s check the weights, or compute in float32\n", text.data);
+    pl_print(stderr, "%s check the weights, or compute in float32\n", text.data);
 done:
     pl_bytes_free(&text);
     return status;
@@ -349,8 +350,8 @@ static pl_status print_summary(const extraction *x, const pl_results *results, c
 {
     if (is_any(f)) PL_TRY(warn(x, f, path));
     if (!json) {
-        fprintf(stderr, "%s: %zu texts, %zu tokens (%zu computed), %zu layers, %.1f s\n", path, x->n,
-                results->tokens_in_requests, results->tokens_computed, results->n_layers, seconds);
+        pl_print(stderr, "%s: %zu texts, %zu tokens (%zu computed), %zu layers, %.1f s\n", path, x->n,
+                 results->tokens_in_requests, results->tokens_computed, results->n_layers, seconds);
         return PL_OK;
     }
     pl_json_builder b;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/visible.h"
 #include "cli/cli.h"
 #include "report/report.h"
 
@@ -28,8 +29,8 @@ pl_status pl__finish(const pl_run_folder *run, bool json)
     if (fflush(stdout) != 0) /* before the last line, so that a log of both streams keeps their order */
         PL_GOTO(status, done, pl_fail(PL_E_IO, "cannot write to standard output"));
     if (n_missing == 0) PL_GOTO(status, done, pl_run_folder_done(run));
-    fprintf(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
-            n_missing ? "(incomplete) " : "", run->path);
+    pl_print(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
+             n_missing ? "(incomplete) " : "", run->path);
 done:
     pl_stability_free(table);
     pl_run_view_close(view);

@@ -1,8 +1,10 @@
 /* plumb generate: greedy text behind one prompt. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json_build.h"
+#include "base/visible.h"
 #include "cli/session.h"
 
 enum { DEFAULT_MAX_TOKENS = 64 };
@@ -10,7 +12,15 @@ enum { DEFAULT_MAX_TOKENS = 64 };
 static pl_status print(const pl_generation *g, bool json)
 {
     if (!json) {
-        fwrite(g->text, 1, g->size, stdout);
+        bool people = isatty(STDOUT_FILENO); /* else every byte as it was generated */
+        for (size_t i = 0, n; i < g->size; i += n) {
+            char form[PL_VISIBLE];
+            n = pl_visible(form, g->text + i, g->size - i);
+            if (people && g->text[i] != '\n' && g->text[i] != '\t')
+                fputs(form, stdout);
+            else
+                fwrite(g->text + i, 1, n, stdout);
+        }
         puts("");
         return PL_OK;
     }

@@ -3,6 +3,7 @@
 
 #include "base/digest.h"
 #include "base/json_build.h"
+#include "base/visible.h"
 #include "cli/cli.h"
 #include "engine/engine.h"
 
@@ -84,14 +85,24 @@ static void print_ends(const pl_ids *ends)
     puts("");
 }
 
+static void print_tensor(const pl_tensor *t)
+{
+    char name[256];
+    pl_visible_text(name, sizeof name, t->name);
+    printf("    %-60s %-4s [", name, t->type);
+    for (size_t d = 0; d < t->n_dims; d++) printf("%s%zu", d ? ", " : "", t->dims[d]);
+    printf("]\n");
+}
+
 static void print(const facts *all)
 {
     const pl_checkpoint *c = all->checkpoint;
     const pl_tokenizer *tokenizer = all->tokenizer;
     const pl_config *f = &c->config;
-    printf("%s\n  family      %s%s\n  parameters  %zu (%s)\n", c->folder, f->model_type,
-           f->random_weights ? " (random weights: no skill expected)" : "", c->n_parameters,
-           f->dtype ? f->dtype : "type not stated");
+    pl_print(stdout, "%s\n", c->folder);
+    pl_print(stdout, "  family      %s%s\n", f->model_type,
+             f->random_weights ? " (random weights: no skill expected)" : "");
+    pl_print(stdout, "  parameters  %zu (%s)\n", c->n_parameters, f->dtype ? f->dtype : "type not stated");
     printf("  layers      %zu blocks, width %zu, %zu heads of %zu, %zu key/value heads, feed-forward %zu\n", f->L, f->C,
            f->H, f->D, f->G, f->F);
     printf("  vocabulary  %zu, head %s; %zu positions\n", f->V, f->tied ? "tied to the embedding" : "of its own",
@@ -99,17 +110,12 @@ static void print(const facts *all)
     printf("  tokenizer   %s; bos %d, eos %d\n", pl_tokenizer_kind(tokenizer), pl_tokenizer_bos(tokenizer),
            pl_tokenizer_eos(tokenizer));
     print_ends(&all->ends);
-    for (size_t i = 0; i < c->n_notes; i++) printf("  note        %s\n", c->notes[i]);
+    for (size_t i = 0; i < c->n_notes; i++) pl_print(stdout, "  note        %s\n", c->notes[i]);
     printf("  states      `mean` of a text leaves its first token out (position 0 is an outlier in such models)\n");
     printf("  unicode     %s\n", all->unicode);
     printf("  digest      %s (weights), %s (tokenizer)\n  tensors     %zu\n", all->digest,
            pl_tokenizer_digest(tokenizer), pl_safetensors_count(c->tensors));
-    for (size_t i = 0; i < pl_safetensors_count(c->tensors); i++) {
-        const pl_tensor *t = pl_safetensors_at(c->tensors, i);
-        printf("    %-60s %-4s [", t->name, t->type);
-        for (size_t d = 0; d < t->n_dims; d++) printf("%s%zu", d ? ", " : "", t->dims[d]);
-        printf("]\n");
-    }
+    for (size_t i = 0; i < pl_safetensors_count(c->tensors); i++) print_tensor(pl_safetensors_at(c->tensors, i));
 }
 
 pl_status pl_verb_inspect(const pl_arguments *arguments)

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/json_build.h"
+#include "base/visible.h"
 #include "cli/cli.h"
 #include "cli/results.h"
 #include "experiment/estimate.h"
@@ -112,14 +113,14 @@ static void print_line(const char *model, const char *task, const line *l)
 {
     char duration[32];
     pl_duration_text(duration, l->seconds);
-    printf("%-24s %-16s %7zu %9zu %9zu %9.3g %9.3g %9s %9.3g\n", model, task, l->cost.n_units, l->finished,
-           l->cost.n_prompts, l->cost.tokens, l->cost.operations, duration, l->cost.disk_bytes / 1e6);
+    pl_print(stdout, "%-24s %-16s %7zu %9zu %9zu %9.3g %9.3g %9s %9.3g\n", model, task, l->cost.n_units, l->finished,
+             l->cost.n_prompts, l->cost.tokens, l->cost.operations, duration, l->cost.disk_bytes / 1e6);
 }
 
 static void say(void *listener, const char *line)
 {
     (void)listener;
-    printf("%s\n", line);
+    pl_print(stdout, "%s\n", line);
 }
 
 static void print(const planned *p, const char *device)
@@ -130,7 +131,8 @@ static void print(const planned *p, const char *device)
         print_line(p->plan->models[i / p->plan->n_tasks].spec->name, p->plan->tasks[i % p->plan->n_tasks].task->name,
                    &p->lines[i]);
     print_line("all", "", &p->total);
-    printf("on %s; %s\nnothing was run or written; `plumb run` would use %s\n", device, method, p->run.path);
+    pl_print(stdout, "on %s; %s\n", device, method);
+    pl_print(stdout, "nothing was run or written; `plumb run` would use %s\n", p->run.path);
     pl_plan_notes(p->plan, say, NULL);
 }
 

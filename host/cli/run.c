@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/drain.h"
 #include "base/progress.h"
+#include "base/visible.h"
 #include "cli/cli.h"
 #include "cli/finish.h"
 #include "cli/results.h"
@@ -45,40 +46,41 @@ static pl_status read_options(const pl_arguments *arguments, pl_run_options *opt
 static void say(void *listener, const char *line)
 {
     (void)listener;
-    fprintf(stderr, "%s\n", line);
+    pl_print(stderr, "%s\n", line);
 }
 
 static void print_summary(const pl_run_summary *s, double seconds)
 {
     char duration[32];
     pl_duration_text(duration, seconds);
-    fprintf(stderr, "%s: %zu units: %zu computed, %zu there already, %zu adopted from other runs", s->folder.path,
-            s->n_share, s->n_computed, s->n_found, s->n_adopted);
-    if (s->n_failed) fprintf(stderr, ", %zu FAILED", s->n_failed);
-    if (s->n_refused) fprintf(stderr, ", %zu left to another device", s->n_refused);
-    if (s->n_elsewhere) fprintf(stderr, ", %zu in work in another process", s->n_elsewhere);
-    fprintf(stderr, "; %s\n", duration);
+    pl_print(stderr, "%s: %zu units: %zu computed, %zu there already, %zu adopted from other runs", s->folder.path,
+             s->n_share, s->n_computed, s->n_found, s->n_adopted);
+    if (s->n_failed) pl_print(stderr, ", %zu FAILED", s->n_failed);
+    if (s->n_refused) pl_print(stderr, ", %zu left to another device", s->n_refused);
+    if (s->n_elsewhere) pl_print(stderr, ", %zu in work in another process", s->n_elsewhere);
+    pl_print(stderr, "; %s\n", duration);
     if (s->n_held)
-        fprintf(stderr,
-                "%zu of them are held by a process on another host or in another container, which cannot be asked from "
-                "here whether it lives: %s\n",
-                s->n_held, s->first_held);
+        pl_print(
+            stderr,
+            "%zu of them are held by a process on another host or in another container, which cannot be asked from "
+            "here whether it lives: %s\n",
+            s->n_held, s->first_held);
     if (s->folder.n_broken)
-        fprintf(stderr, "%zu damaged files were moved aside (*.broken-*) and made again; %s\n", s->folder.n_broken,
-                s->folder.first_broken);
+        pl_print(stderr, "%zu damaged files were moved aside (*.broken-*) and made again; %s\n", s->folder.n_broken,
+                 s->folder.first_broken);
     if (s->n_merged)
-        fprintf(stderr, "%zu prompts share a token with their answer (column `merged` of /obs)\n", s->n_merged);
+        pl_print(stderr, "%zu prompts share a token with their answer (column `merged` of /obs)\n", s->n_merged);
     if (s->n_not_finite)
-        fprintf(stderr, "WARNING: %zu prompts have values that are NaN or infinite; %s\n", s->n_not_finite,
-                s->first_not_finite);
+        pl_print(stderr, "WARNING: %zu prompts have values that are NaN or infinite; %s\n", s->n_not_finite,
+                 s->first_not_finite);
 }
 
 /* At once, from the thread that waits for signals: a unit may take minutes. */
 static void say_interrupted(int signal)
 {
     if (signal != SIGINT) return;
-    fprintf(stderr, "\ninterrupted: the unit at hand is finished first; Ctrl-C again ends at once (finished units are "
-                    "kept either way)\n");
+    pl_print(stderr, "\ninterrupted: the unit at hand is finished first; Ctrl-C again ends at once (finished units are "
+                     "kept either way)\n");
 }
 
 pl_status pl_verb_run(const pl_arguments *arguments)
@@ -101,10 +103,10 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     if (summary.n_share) print_summary(&summary, pl_clock_s() - start);
     if (status != PL_OK) goto done;
     if (options.n_shards || summary.n_missing) {
-        fprintf(stderr, "%zu of %zu units are still missing; %s finishes and analyses the run\n", summary.n_missing,
-                summary.n_units,
-                options.n_shards ? "`plumb run` without --shard"
-                                 : "when the other process has ended, the same command again");
+        pl_print(stderr, "%zu of %zu units are still missing; %s finishes and analyses the run\n", summary.n_missing,
+                 summary.n_units,
+                 options.n_shards ? "`plumb run` without --shard"
+                                  : "when the other process has ended, the same command again");
         goto done;
     }
     if (pl_drain_requested(&drain)) {

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/json_build.h"
 #include "base/process.h"
+#include "base/visible.h"
 #include "store/plan_file.h"
 
 enum { MAX_STATUS_BYTES = 1 << 20, SILENT_S = 1800 };
@@ -307,15 +308,15 @@ static void print_process(FILE *out, const json_t *process)
     double rate = json_number_value(json_object_get(process, "units_per_s"));
     long long n = number_of(process, "units"), n_left = number_of(process, "left");
     pl_duration_text(silent, json_number_value(json_object_get(process, "silent_s")));
-    fprintf(out, "  %s%s%s (pid %lld on %s%s): %lld of %lld units", state, *shard ? " " : "", shard,
-            number_of(who, "pid"), text_of(who, "host"), is(state, "dead") ? ", is gone" : "", n - n_left, n);
+    pl_print(out, "  %s%s%s (pid %lld on %s%s): %lld of %lld units", state, *shard ? " " : "", shard,
+             number_of(who, "pid"), text_of(who, "host"), is(state, "dead") ? ", is gone" : "", n - n_left, n);
     if (is_live(state)) {
         double seconds_left = json_number_value(json_object_get(process, "seconds_left"));
         pl_duration_text(left, seconds_left > 0 ? seconds_left : -1);
-        fprintf(out, ", %.3g units/s, %s left", rate, left);
+        pl_print(out, ", %.3g units/s, %s left", rate, left);
     }
-    fprintf(out, ", last sign of life %s ago%s\n", silent,
-            is(state, "silent") ? " (of another host or container: whether it lives cannot be asked from here)" : "");
+    pl_print(out, ", last sign of life %s ago%s\n", silent,
+             is(state, "silent") ? " (of another host or container: whether it lives cannot be asked from here)" : "");
 }
 
 void pl__run_status_print(FILE *out, const json_t *status)
@@ -323,25 +324,25 @@ void pl__run_status_print(FILE *out, const json_t *status)
     size_t i;
     const json_t *one, *left = json_object_get(status, "seconds_left");
     char text[32];
-    fprintf(out, "%s: %lld of %lld units done, %lld failed, %lld left", text_of(status, "run"),
-            number_of(status, "done"), number_of(status, "units"), number_of(status, "failed"),
-            number_of(status, "left"));
+    pl_print(out, "%s: %lld of %lld units done, %lld failed, %lld left", text_of(status, "run"),
+             number_of(status, "done"), number_of(status, "units"), number_of(status, "failed"),
+             number_of(status, "left"));
     if (json_is_number(left)) {
         pl_duration_text(text, json_number_value(left));
-        fprintf(out, "; %.3g units/s, %s left", json_number_value(json_object_get(status, "units_per_s")), text);
+        pl_print(out, "; %.3g units/s, %s left", json_number_value(json_object_get(status, "units_per_s")), text);
     }
-    fprintf(out, "%s\n", json_is_true(json_object_get(status, "analysed")) ? "; analysed" : "");
+    pl_print(out, "%s\n", json_is_true(json_object_get(status, "analysed")) ? "; analysed" : "");
     json_array_foreach(json_object_get(status, "processes"), i, one) print_process(out, one);
     json_array_foreach(json_object_get(status, "unreadable"), i, one)
-        fprintf(out, "  %s cannot be read: %s\n", text_of(one, "file"), text_of(one, "message"));
+        pl_print(out, "  %s cannot be read: %s\n", text_of(one, "file"), text_of(one, "message"));
     json_array_foreach(json_object_get(status, "failures"), i, one)
-        fprintf(out, "  failed %s (%s, %s, %s, k %lld): %s\n", text_of(one, "unit"), text_of(one, "model"),
-                text_of(one, "task"), text_of(one, "template"), number_of(one, "k"), text_of(one, "message"));
+        pl_print(out, "  failed %s (%s, %s, %s, k %lld): %s\n", text_of(one, "unit"), text_of(one, "model"),
+                 text_of(one, "task"), text_of(one, "template"), number_of(one, "k"), text_of(one, "message"));
     json_array_foreach(json_object_get(status, "held"), i, one)
     {
         pl_duration_text(text, json_number_value(json_object_get(one, "age_s")));
-        fprintf(out, "  held %s for %s by '%s', which cannot be asked from here: if that process is gone: %s\n",
-                text_of(one, "unit"), text, text_of(one, "owner"), text_of(one, "clear"));
+        pl_print(out, "  held %s for %s by '%s', which cannot be asked from here: if that process is gone: %s\n",
+                 text_of(one, "unit"), text, text_of(one, "owner"), text_of(one, "clear"));
     }
-    fprintf(out, "%s: %s\n", text_of(status, "state"), text_of(status, "next"));
+    pl_print(out, "%s: %s\n", text_of(status, "state"), text_of(status, "next"));
 }

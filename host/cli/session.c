@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/visible.h"
+
 pl_status pl__session_open(pl__session *out, const char *model, const pl_arguments *arguments, bool tokenizer)
 {
     char folder[PL_PATH_MAX];
@@ -18,11 +20,11 @@ pl_status pl__session_open(pl__session *out, const char *model, const pl_argumen
     PL_GOTO(status, failed, pl_model_find(folder, model));
     PL_GOTO(status, failed, pl_checkpoint_open(&out->checkpoint, folder));
     for (size_t i = 0; i < out->checkpoint->n_notes && !pl_argument_flag(arguments, PL_OPTION_QUIET); i++)
-        fprintf(stderr, "%s\n", out->checkpoint->notes[i]);
+        pl_print(stderr, "%s\n", out->checkpoint->notes[i]);
     if (tokenizer) PL_GOTO(status, failed, pl_tokenizer_open(&out->tokenizer, folder));
     PL_GOTO(status, failed, pl_processor_open(&out->processor, device ? device : "auto", (int)threads));
     if (out->processor.choice[0] && !pl_argument_flag(arguments, PL_OPTION_QUIET))
-        fprintf(stderr, "%s\n", out->processor.choice);
+        pl_print(stderr, "%s\n", out->processor.choice);
     PL_GOTO(status, failed, pl_model_load(&out->model, &out->processor, out->checkpoint, compute));
     PL_GOTO(status, failed, pl_engine_create(&out->engine, out->model, &options));
     return PL_OK;

@@ -5,6 +5,7 @@
 
 #include "base/json_build.h"
 #include "base/lines.h"
+#include "base/visible.h"
 #include "cli/cli.h"
 #include "model/model.h"
 #include "tokenizer/tokenizer.h"
@@ -13,7 +14,7 @@ static pl_status print_ids(const pl_tokenizer *tokenizer, const pl_ids *ids, boo
 {
     if (!json) {
         for (size_t i = 0; i < ids->n; i++)
-            printf("%s%d %s", i ? "  " : "", ids->data[i], pl_tokenizer_piece(tokenizer, ids->data[i]));
+            pl_print(stdout, "%s%d %s", i ? "  " : "", ids->data[i], pl_tokenizer_piece(tokenizer, ids->data[i]));
         puts("");
         return PL_OK;
     }

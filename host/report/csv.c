@@ -1,5 +1,6 @@
-/* stability.csv: RFC 4180 with a header, LF line ends, an empty field for what is not defined. Reals are the shortest
- * decimal text that reads back to the same bits, so equal tables give equal bytes. */
+/* stability.csv: RFC 4180 with a header, LF line ends, an empty field for what is not defined, no control
+ * characters, no formulas. Reals are the shortest decimal text that reads back to the same bits, so equal tables give
+ * equal bytes. */
 #include "report/report.h"
 
 #include <math.h>
@@ -7,17 +8,23 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/visible.h"
 #include "report/column.h"
 
+/* Visible (base/visible.h), and with an apostrophe before what a spreadsheet would take for a formula and run. */
 static pl_status put_text(pl_bytes *out, const char *text)
 {
-    if (!strpbrk(text, ",\"\r\n")) return pl_bytes_text(out, text);
-    PL_TRY(pl_bytes_text(out, "\""));
-    for (const char *c = text; *c; c++) {
-        if (*c == '"') PL_TRY(pl_bytes_text(out, "\""));
-        PL_TRY(pl_bytes_append(out, c, 1));
+    const char *quote = strpbrk(text, ",\"") ? "\"" : "";
+    PL_TRY(pl_bytes_text(out, quote));
+    if (*text && strchr("=+-@", *text)) PL_TRY(pl_bytes_text(out, "'"));
+    for (size_t n; *text; text += n) {
+        n = strcspn(text, "\"");
+        PL_TRY(pl_visible_append(out, text, n));
+        if (text[n] != '"') continue;
+        PL_TRY(pl_bytes_text(out, "\"\""));
+        n++;
     }
-    return pl_bytes_text(out, "\"");
+    return pl_bytes_text(out, quote);
 }
 
 static pl_status put_real(pl_bytes *out, double value)

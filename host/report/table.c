@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/metric.h"
+#include "base/visible.h"
 
 enum { WIDTH = 100, NAME_WIDTH = 20, CELL_WIDTH = 25 }; /* a cell holds "-0.030 [-0.057, -0.003]" and two blanks */
 enum { LABEL_WIDTH = 14 };
@@ -54,9 +55,12 @@ static const pl_stability_row *find_layer(const block *b, const pl_stability_row
     return NULL;
 }
 
-/* Text cut (with "..") to `width` characters of UTF-8, and padded to them unless it ends its line. */
-static void put_text(FILE *out, const char *text, size_t width, bool ends_line)
+/* Visible text (base/visible.h), cut (with "..") to `width` characters of UTF-8, and padded to them unless it ends its
+ * line. */
+static void put_text(FILE *out, const char *raw, size_t width, bool ends_line)
 {
+    char text[1024];
+    pl_visible_text(text, sizeof text, raw);
     size_t characters = 0, bytes = 0;
     for (const char *c = text; *c; c++) characters += ((unsigned char)*c & 0xC0) != 0x80;
     if (characters <= width) {
@@ -207,10 +211,19 @@ static void put_wrapped(FILE *out, const char *text)
     fprintf(out, "%*s%s\n", (int)indent, "", text);
 }
 
-static void put_remarks(FILE *out, const pl_stability_table *table)
+static pl_status put_remarks(FILE *out, const pl_stability_table *table)
 {
-    for (size_t i = 0; i < table->n_remarks; i++) put_wrapped(out, table->remarks[i]);
+    pl_status status = PL_OK;
+    pl_bytes text = {0};
+    for (size_t i = 0; i < table->n_remarks; i++) {
+        pl_bytes_clear(&text);
+        PL_GOTO(status, done, pl_visible_append(&text, table->remarks[i], strlen(table->remarks[i])));
+        if (text.size) put_wrapped(out, text.data);
+    }
     if (table->n_remarks > 0) fputc('\n', out);
+done:
+    pl_bytes_free(&text);
+    return status;
 }
 
 static bool has_mean(const pl_stability_table *table)
@@ -263,7 +276,7 @@ pl_status pl_report_print(FILE *out, const pl_stability_table *table)
         put_layers(&b);
         fputc('\n', out);
     }
-    put_remarks(out, table);
+    PL_TRY(put_remarks(out, table));
     if (table->n > 0) put_legend(out, table);
     if (ferror(out)) return pl_fail(PL_E_IO, "the table cannot be written to the output");
     return PL_OK;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/json_build.h"
+#include "base/visible.h"
 #include "store/claim.h"
 #include "store/left_over.h"
 #include "store/unit_check.h"
@@ -188,10 +189,12 @@ pl_status pl_run_folder_log(const pl_run_folder *run, const char *format, ...)
     va_end(args);
     if (n < 0) return pl_fail(PL_E_MEMORY, "out of memory while writing %s", path);
     for (char *c = text; *c; c++)
-        if (*c == '\n' || *c == '\r') *c = ' ';
+        if (*c == '\n') *c = ' ';
     pl_time_text(stamp);
     pl_bytes line = {0};
-    pl_status status = pl_bytes_format(&line, "%s %s\n", stamp, text);
+    pl_status status = pl_bytes_format(&line, "%s ", stamp);
+    if (status == PL_OK) status = pl_visible_append(&line, text, strlen(text));
+    if (status == PL_OK) status = pl_bytes_text(&line, "\n");
     if (status == PL_OK) status = append_line(path, line.data, line.size);
     pl_bytes_free(&line);
     free(text);

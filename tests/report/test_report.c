@@ -76,6 +76,16 @@ static void test_csv(void **state)
     OK(pl_report_csv(&p.run, t));
     char *quoted = slurp(&p, "stability.csv");
     assert_non_null(strstr(quoted, ",share,\"a \"\"b\"\", c\"\n"));
+    free(quoted);
+    /* What a spreadsheet would run, and what a terminal would obey. */
+    t->rows[0].model = "=cmd|' /C calc'!A0";
+    t->rows[0].task = "-1,2";
+    t->rows[0].note = "\x1b[31m\t\xE2\x80\xAE";
+    t->rows[1].model = "@SUM";
+    OK(pl_report_csv(&p.run, t));
+    quoted = slurp(&p, "stability.csv");
+    assert_non_null(strstr(quoted, "\n'=cmd|' /C calc'!A0,\"'-1,2\",prompt,"));
+    assert_non_null(strstr(quoted, ",share,\\x1b[31m\\x09\\u{202e}\n'@SUM,"));
     pl_stability_free(t);
     /* Again from the files, and from a second run folder with equal units: the same bytes. */
     planted q = p;
