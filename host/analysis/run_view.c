@@ -202,6 +202,11 @@ static pl_status read_count(size_t *out, const pl_unit_reader *reader, const cha
     return PL_OK;
 }
 
+/* What the table and the samples are made of. */
+static const char *const columns[] = {"doc_id",   "doc_hash",    "prompt_hash",      "label",  "prediction",
+                                      "outcome",  "label_index", "prediction_index", "finite", "correct",
+                                      "acc_norm", "exact_match", "answer_match",     "merged"};
+
 static size_t bytes_of(const held *h)
 {
     const pl_loglik *l = &h->unit.loglik;
@@ -216,7 +221,7 @@ static pl_status read_rows(pl_run_view *v, held *h)
     PL_GOTO(status, done, pl_arena_create(&h->arena));
     PL_GOTO(status, done, pl_unit_open(&reader, h->unit.path));
     PL_GOTO(status, done, check_numerics(v, h, reader));
-    PL_GOTO(status, done, pl_unit_get_obs(reader, &h->obs));
+    PL_GOTO(status, done, pl_unit_get_obs(reader, columns, sizeof columns / sizeof *columns, &h->obs));
     h->unit.obs = h->obs;
     if (!h->unit.generates) PL_GOTO(status, done, pl_unit_get_loglik(reader, h->arena, &h->unit.loglik));
     PL_GOTO(status, done, read_captured(&h->unit, reader));

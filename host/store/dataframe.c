@@ -176,19 +176,27 @@ static bool column_kind(pl_column_kind *kind, hid_t *type, H5T_class_t type_clas
     }
 }
 
+/* The class of a data set; *is_group for a group. */
+static pl_status look_at(H5T_class_t *type_class, bool *is_group, const struct reading *r, const char *path)
+{
+    hid_t object = H5Oopen(r->in->file, path, H5P_DEFAULT);
+    if (object < 0) return pl__hdf5_fail(PL_E_INPUT, r->in->where, "%s: cannot open", path);
+    *is_group = H5Iget_type(object) == H5I_GROUP;
+    hid_t type = *is_group ? H5I_INVALID_HID : H5Dget_type(object);
+    *type_class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
+    if (type >= 0) H5Tclose(type);
+    H5Oclose(object);
+    return PL_OK;
+}
+
 static pl_status get_column(struct reading *r, const char *name)
 {
     pl_arena *arena = r->frame->arena;
     char *path;
+    H5T_class_t type_class = H5T_NO_CLASS;
+    bool is_group = false;
     PL_TRY(pl_arena_format(arena, &path, "%s/%s", r->frame_name, name));
-    PL_TRY(pl__output_name(r->in->where, name));
-    hid_t object = H5Oopen(r->in->file, path, H5P_DEFAULT);
-    if (object < 0) return pl__hdf5_fail(PL_E_INPUT, r->in->where, "%s: cannot open", path);
-    bool is_group = H5Iget_type(object) == H5I_GROUP;
-    hid_t file_type = is_group ? H5I_INVALID_HID : H5Dget_type(object);
-    H5T_class_t type_class = file_type < 0 ? H5T_NO_CLASS : H5Tget_class(file_type);
-    if (file_type >= 0) H5Tclose(file_type);
-    H5Oclose(object);
+    PL_TRY(look_at(&type_class, &is_group, r, path));
     if (is_group) return get_categorical(r, name, path);
 
     pl_column_kind kind = PL_COLUMN_BOOL;
@@ -212,33 +220,27 @@ static pl_status get_column(struct reading *r, const char *name)
     return PL_OK;
 }
 
-pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name)
+pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name, size_t n_rows,
+                          const char *const *names, size_t n_names)
 {
     *out = NULL;
     pl_frame *frame = NULL;
     PL_TRY(pl_frame_create(&frame, 0));
-    pl_status status;
-    char *index_path;
-    const char **index, **names;
-    size_t n_names;
-    pl_column *column;
-    /* The index first: it says how many rows there are. */
-    PL_GOTO(status, failed, pl_arena_format(frame->arena, &index_path, "%s/_index", name));
-    PL_GOTO(status, failed, pl__input_texts(&index, &frame->n_rows, in, index_path, frame->arena));
-    PL_GOTO(status, failed, pl_frame_add(frame, &column, "_index", PL_COLUMN_TEXT));
-    column->values.text = index;
-    PL_GOTO(status, failed, pl__input_text_list(&names, &n_names, in, name, "column-order", frame->arena));
-    struct reading reading = {in, name, frame};
-    for (size_t i = 0; i < n_names; i++) {
-        if (pl_frame_column(frame, names[i])) {
-            status = pl_fail(PL_E_INPUT, "%s: %s: column '%s' is listed twice", in->where, name, names[i]);
-            goto failed;
-        }
-        PL_GOTO(status, failed, get_column(&reading, names[i]));
+    frame->n_rows = n_rows;
+    pl_status status = PL_OK;
+    hid_t group = H5Gopen2(in->file, name, H5P_DEFAULT);
+    if (group < 0) {
+        status = pl__hdf5_fail(PL_E_INPUT, in->where, "%s: cannot open", name);
+        goto failed;
     }
+    struct reading reading = {in, name, frame};
+    for (size_t i = 0; i < n_names; i++)
+        if (H5Lexists(group, names[i], H5P_DEFAULT) > 0) PL_GOTO(status, failed, get_column(&reading, names[i]));
+    H5Gclose(group);
     *out = frame;
     return PL_OK;
 failed:
+    if (group >= 0) H5Gclose(group);
     pl_frame_free(frame);
     return status;
 }

@@ -4,12 +4,12 @@
 #include <string.h>
 
 #include "base/half.h"
+#include "base/path.h"
 #include "base/utf8.h"
 #include "store/hdf5_object.h"
 
 enum {
-    MAX_EXPANSION = 1032, /* deflate's best ratio: what a repacked file may unfold to */
-    MAX_LIST = 4096       /* texts in an attribute: columns of a frame */
+    MAX_EXPANSION = 1032 /* deflate's best ratio: what a repacked file may unfold to */
 };
 
 bool pl__input_has(const pl__input *in, const char *name)
@@ -84,21 +84,33 @@ static pl_status check_shape(size_t dims[2], hid_t dataset, int rank, const pl__
     return PL_OK;
 }
 
+static pl_status check_dataset(hid_t dataset, size_t dims[2], const pl__input *in, const char *name, int rank,
+                               H5T_class_t type_class)
+{
+    size_t element_bytes;
+    PL_TRY(check_shape(dims, dataset, rank, in, name));
+    PL_TRY(check_type(&element_bytes, dataset, type_class, in, name));
+    return check_size(dataset, dims, element_bytes, in, name);
+}
+
 pl_status pl__input_open(hid_t *dataset, size_t dims[2], const pl__input *in, const char *name, int rank,
                          H5T_class_t type_class)
 {
-    *dataset = pl__input_has(in, name) ? H5Dopen2(in->file, name, H5P_DEFAULT) : H5I_INVALID_HID;
+    *dataset = H5Dopen2(in->file, name, H5P_DEFAULT);
     if (*dataset < 0) return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected an array, found none", name);
-    pl_status status;
-    size_t element_bytes;
-    PL_GOTO(status, failed, check_shape(dims, *dataset, rank, in, name));
-    PL_GOTO(status, failed, check_type(&element_bytes, *dataset, type_class, in, name));
-    PL_GOTO(status, failed, check_size(*dataset, dims, element_bytes, in, name));
-    return PL_OK;
-failed:
+    pl_status status = check_dataset(*dataset, dims, in, name, rank, type_class);
+    if (status == PL_OK) return PL_OK;
     H5Dclose(*dataset);
     *dataset = H5I_INVALID_HID;
     return status;
+}
+
+static H5T_class_t dataset_class(hid_t dataset)
+{
+    hid_t type = H5Dget_type(dataset);
+    H5T_class_t type_class = H5Tget_class(type);
+    H5Tclose(type);
+    return type_class;
 }
 
 static pl_status read_whole(hid_t dataset, hid_t type, void *out, size_t n, const pl__input *in, const char *name)
@@ -124,37 +136,47 @@ done:
     return status;
 }
 
-/* Texts go straight into the arena. Each is stored once, so all together are no longer than the file; a file whose
- * references name one text many times over is stopped there. */
-struct text_pool {
-    pl_arena *arena;
-    size_t left_bytes;
-};
-
-static void *pool_take(size_t size, void *info)
+/* Where texts stand: HDF5 knows, and what stands there is read by us. */
+static pl_status read_references(uint8_t *out, size_t n, hid_t dataset, const pl__input *in, const char *name)
 {
-    struct text_pool *pool = info;
-    void *memory = NULL;
-    if (size > pool->left_bytes || pl_arena_new_bytes(pool->arena, &memory, size, 1) != PL_OK) return NULL;
-    pool->left_bytes -= size;
-    return memory;
-}
-
-static void pool_give(void *memory, void *info)
-{
-    (void)memory, (void)info;
-}
-
-/* nil is "", and nothing is handed out that is not UTF-8. */
-static pl_status tidy_texts(const char **texts, size_t n, const pl__input *in, const char *name)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (!texts[i]) texts[i] = "";
-        size_t span = pl_utf8_check(texts[i], strlen(texts[i]));
-        if (texts[i][span])
-            return pl_fail(PL_E_INPUT, "%s: %s: text %zu is not UTF-8 at byte %zu", in->where, name, i, span);
+    haddr_t address = n > 0 ? H5Dget_offset(dataset) : 0;
+    if (n == 0) return PL_OK;
+    if (address == HADDR_UNDEF || H5Dget_storage_size(dataset) != n * PL__REFERENCE_BYTES) {
+        H5Eclear2(H5E_DEFAULT);
+        return pl_fail(PL_E_INPUT, "%s: %s: its texts are not in one piece, as plumb writes them", in->where, name);
     }
-    return PL_OK;
+    return pl__text_heap_read(in->texts, out, n * PL__REFERENCE_BYTES, address);
+}
+
+/* A copy in the arena. Each text is stored once, so all together are no longer than the file; a file whose references
+ * name one text many times over is stopped there. Nothing is handed out that is not UTF-8; a text ends at its first
+ * NUL.
+ */
+static pl_status copy_text(const char **out, uint64_t *left_bytes, const uint8_t *reference, size_t i,
+                           const pl__input *in, const char *name, pl_arena *arena)
+{
+    const char *text;
+    size_t size;
+    PL_TRY(pl__text_heap_get(in->texts, &text, &size, reference));
+    if (size > *left_bytes)
+        return pl_fail(PL_E_INPUT, "%s: %s: cannot read: its texts are longer than the file", in->where, name);
+    *left_bytes -= size;
+    size_t span = pl_utf8_check(text, size);
+    if (span < size) return pl_fail(PL_E_INPUT, "%s: %s: text %zu is not UTF-8 at byte %zu", in->where, name, i, span);
+    return pl_arena_text(arena, (char **)out, text, strnlen(text, size));
+}
+
+static pl_status read_texts(const char **out, size_t n, hid_t dataset, const pl__input *in, const char *name,
+                            pl_arena *arena)
+{
+    uint8_t *references;
+    uint64_t left_bytes = in->file_bytes;
+    PL_TRY(pl_new(&references, n * PL__REFERENCE_BYTES)); /* no overflow: they are in the file */
+    pl_status status = read_references(references, n, dataset, in, name);
+    for (size_t i = 0; i < n && status == PL_OK; i++)
+        status = copy_text(&out[i], &left_bytes, references + i * PL__REFERENCE_BYTES, i, in, name, arena);
+    free(references);
+    return status;
 }
 
 pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, const char *name, pl_arena *arena)
@@ -163,21 +185,10 @@ pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, con
     hid_t dataset;
     size_t dims[2] = {0};
     PL_TRY(pl__input_open(&dataset, dims, in, name, 1, H5T_STRING));
-    struct text_pool pool = {arena, (size_t)in->file_bytes + dims[0]};
-    hid_t type = pl__hdf5_text_type(), transfer = H5Pcreate(H5P_DATASET_XFER);
-    pl_status status;
-    PL_GOTO(status, done, pl_arena_new(arena, out, dims[0]));
-    H5Pset_vlen_mem_manager(transfer, pool_take, &pool, pool_give, &pool);
-    if (dims[0] > 0 && H5Dread(dataset, type, H5S_ALL, H5S_ALL, transfer, *out) < 0) {
-        status = pl__hdf5_fail(PL_E_INPUT, in->where, "%s: cannot read", name);
-        goto done;
-    }
-    PL_GOTO(status, done, tidy_texts(*out, dims[0], in, name));
-    *n = dims[0];
-done:
-    H5Pclose(transfer);
-    H5Tclose(type);
+    pl_status status = pl_arena_new(arena, out, dims[0]);
+    if (status == PL_OK) status = read_texts(*out, dims[0], dataset, in, name, arena);
     H5Dclose(dataset);
+    *n = dims[0];
     return status;
 }
 
@@ -223,103 +234,77 @@ done:
     return status;
 }
 
-/* An attribute that holds n elements of a class; close *attribute. */
-static pl_status open_attribute(hid_t *attribute, H5T_class_t *type_class, size_t *n, const pl__input *in,
-                                const char *object, const char *name)
+pl_status pl__input_members(const char ***out, size_t *n, const pl__input *in, const char *group, pl_arena *arena)
 {
-    *attribute = H5Aopen_by_name(in->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
-    if (*attribute < 0) return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected an attribute '%s'", object, name);
-    hid_t type = H5Aget_type(*attribute), space = H5Aget_space(*attribute);
-    hssize_t n_found = H5Sget_simple_extent_npoints(space);
-    *type_class = H5Tget_class(type);
-    bool ok = n_found >= 0 && n_found <= MAX_LIST && H5Tget_size(type) <= 16 &&
-              (*type_class != H5T_STRING || H5Tis_variable_str(type) > 0);
-    *n = ok ? (size_t)n_found : 0;
-    H5Sclose(space);
-    H5Tclose(type);
-    if (ok) return PL_OK;
-    H5Aclose(*attribute);
-    *attribute = H5I_INVALID_HID;
-    return pl_fail(PL_E_INPUT, "%s: %s: attribute '%s' is of a type or size that plumb does not write", in->where,
-                   object, name);
-}
-
-pl_status pl__input_text_list(const char ***out, size_t *n, const pl__input *in, const char *object, const char *name,
-                              pl_arena *arena)
-{
-    hid_t attribute, type = H5I_INVALID_HID, space = H5I_INVALID_HID;
-    H5T_class_t type_class = H5T_NO_CLASS;
-    char **texts = NULL;
-    PL_TRY(open_attribute(&attribute, &type_class, n, in, object, name));
-    pl_status status;
-    PL_GOTO(status, done, pl_arena_new(arena, out, *n));
-    if (*n == 0) goto done;
-    if (type_class != H5T_STRING) {
-        status = pl_fail(PL_E_INPUT, "%s: %s: attribute '%s': expected texts", in->where, object, name);
+    *out = NULL;
+    *n = 0;
+    hid_t id = H5Gopen2(in->file, group, H5P_DEFAULT);
+    H5G_info_t info;
+    if (id < 0 || H5Gget_info(id, &info) < 0) {
+        if (id >= 0) H5Gclose(id);
+        return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: cannot open", group);
+    }
+    pl_status status = PL_OK;
+    if (info.nlinks > in->file_bytes) {
+        status = pl_fail(PL_E_INPUT, "%s: %s: more members than the file has bytes", in->where, group);
         goto done;
     }
-    type = pl__hdf5_text_type();
-    space = H5Aget_space(attribute);
-    PL_GOTO(status, done, pl_new(&texts, *n));
-    if (H5Aread(attribute, type, texts) < 0) {
-        status = pl__hdf5_fail(PL_E_INPUT, in->where, "%s: cannot read attribute '%s'", object, name);
-        goto done;
+    PL_GOTO(status, done, pl_arena_new(arena, out, info.nlinks));
+    for (hsize_t i = 0; i < info.nlinks; i++) {
+        char name[PL_PATH_MAX];
+        ssize_t size = H5Lget_name_by_idx(id, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
+        if (size < 0 || (size_t)size >= sizeof name) {
+            status = pl__hdf5_fail(PL_E_INPUT, in->where, "%s: cannot read the name of member %zu", group, (size_t)i);
+            goto done;
+        }
+        PL_GOTO(status, done, pl_arena_text(arena, (char **)&(*out)[i], name, (size_t)size));
     }
-    for (size_t i = 0; i < *n && status == PL_OK; i++)
-        status = pl_arena_text(arena, (char **)&(*out)[i], texts[i] ? texts[i] : "", texts[i] ? strlen(texts[i]) : 0);
-    H5Dvlen_reclaim(type, space, H5P_DEFAULT, texts);
-    if (status == PL_OK) status = tidy_texts(*out, *n, in, name);
+    *n = (size_t)info.nlinks;
 done:
-    free(texts);
-    if (space >= 0) H5Sclose(space);
-    if (type >= 0) H5Tclose(type);
-    H5Aclose(attribute);
+    H5Gclose(id);
     return status;
 }
 
-static pl_status class_of(H5T_class_t *type_class, const pl__input *in, const char *name)
+static pl_status read_text(json_t **out, hid_t dataset, const pl__input *in, const char *name)
 {
-    hid_t dataset = pl__input_has(in, name) ? H5Dopen2(in->file, name, H5P_DEFAULT) : H5I_INVALID_HID;
-    if (dataset < 0) return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected a value, found none", name);
-    hid_t type = H5Dget_type(dataset);
-    *type_class = H5Tget_class(type);
-    H5Tclose(type);
-    H5Dclose(dataset);
-    return PL_OK;
+    pl_arena *arena;
+    const char *text;
+    PL_TRY(pl_arena_create(&arena));
+    pl_status status = read_texts(&text, 1, dataset, in, name, arena);
+    if (status == PL_OK && !(*out = json_string(text)))
+        status = pl_fail(PL_E_MEMORY, "%s: %s: does not fit in memory", in->where, name);
+    pl_arena_free(arena);
+    return status;
 }
 
-static json_t *read_text(hid_t dataset)
+static pl_status read_number(json_t **out, hid_t dataset, H5T_class_t type_class, const pl__input *in, const char *name)
 {
-    hid_t type = pl__hdf5_text_type();
-    char *text = NULL;
-    json_t *value =
-        H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, &text) >= 0 ? json_string(text ? text : "") : NULL;
-    if (text) H5free_memory(text);
-    H5Tclose(type);
-    return value;
+    int64_t integer;
+    double real;
+    if (type_class == H5T_INTEGER && H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &integer) >= 0)
+        *out = json_integer(integer);
+    if (type_class == H5T_FLOAT && H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &real) >= 0)
+        *out = json_real(real);
+    return *out ? PL_OK : pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected one finite number", name);
 }
 
 pl_status pl__input_scalar(json_t **out, const pl__input *in, const char *name)
 {
     *out = NULL;
-    H5T_class_t type_class = H5T_NO_CLASS;
-    PL_TRY(class_of(&type_class, in, name));
-    if (type_class != H5T_STRING && type_class != H5T_INTEGER && type_class != H5T_FLOAT)
-        return pl_fail(PL_E_INPUT, "%s: %s: expected one text or number, found %s", in->where, name,
-                       class_name(type_class));
-    hid_t dataset;
+    hid_t dataset = H5Dopen2(in->file, name, H5P_DEFAULT);
+    if (dataset < 0) return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected a value, found none", name);
     size_t dims[2];
-    PL_TRY(pl__input_open(&dataset, dims, in, name, 0, type_class));
-    int64_t integer;
-    double real;
-    if (type_class == H5T_STRING)
-        *out = read_text(dataset);
-    else if (type_class == H5T_INTEGER)
-        *out = H5Dread(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, &integer) >= 0 ? json_integer(integer)
-                                                                                                : NULL;
-    else
-        *out = H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, &real) >= 0 ? json_real(real) : NULL;
+    H5T_class_t type_class = dataset_class(dataset);
+    pl_status status;
+    if (type_class != H5T_STRING && type_class != H5T_INTEGER && type_class != H5T_FLOAT) {
+        status = pl_fail(PL_E_INPUT, "%s: %s: expected one text or number, found %s", in->where, name,
+                         class_name(type_class));
+        goto done;
+    }
+    PL_GOTO(status, done, check_dataset(dataset, dims, in, name, 0, type_class));
+    status =
+        type_class == H5T_STRING ? read_text(out, dataset, in, name) : read_number(out, dataset, type_class, in, name);
+done:
     H5Dclose(dataset);
-    if (*out) return PL_OK;
-    return pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected one text in UTF-8 or one finite number", name);
+    return status;
 }

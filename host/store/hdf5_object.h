@@ -3,8 +3,8 @@
  * Output: `where` is the path named in errors. Arrays are contiguous, allocated at once, without fill values, filters
  * or times, and the type in the file is the type in memory, so HDF5 hands the caller's bytes to the disk as they are.
  * Input: a file is hostile: every size is checked against the file before memory is taken. HDF5 itself guards its
- * metadata with checksums but not its text heap: a file with flipped bits there may still crash HDF5 1.10 (H5HG_read).
- */
+ * metadata with checksums but not its text heap, which is why texts are read by us (text_heap.h); attributes that hold
+ * texts are written for others and never read. */
 #ifndef PLUMB_STORE_HDF5_OBJECT_H
 #define PLUMB_STORE_HDF5_OBJECT_H
 
@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "store/text_heap.h"
 #include "store/unit_file.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "unit files hold the machine's own little-endian numbers");
@@ -77,6 +78,7 @@ typedef struct pl__input {
     hid_t file;
     const char *where; /* path of the file */
     uint64_t file_bytes;
+    pl__text_heap *texts;
 } pl__input;
 
 bool pl__input_has(const pl__input *in, const char *name);
@@ -91,8 +93,10 @@ pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, con
 pl_status pl__input_matrix(float **values, size_t *rows, size_t *width, const pl__input *in, const char *name);
 /* A data set of one text, integer or real, as JSON (a new reference). */
 pl_status pl__input_scalar(json_t **out, const pl__input *in, const char *name);
-pl_status pl__input_text_list(const char ***out, size_t *n, const pl__input *in, const char *object, const char *name,
-                              pl_arena *arena);
-pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name);
+/* The members of a group, sorted by name; arena-owned. */
+pl_status pl__input_members(const char ***out, size_t *n, const pl__input *in, const char *group, pl_arena *arena);
+/* Those columns of a data frame of n_rows rows that are there, in the order of `names`. */
+pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name, size_t n_rows,
+                          const char *const *names, size_t n_names);
 
 #endif

@@ -97,8 +97,10 @@ typedef struct pl_unit_reader pl_unit_reader;
 /* PL_E_INPUT when the file is not a complete plumb file of a known format version. */
 pl_status pl_unit_open(pl_unit_reader **out, const char *path);
 void pl_unit_close(pl_unit_reader *r); /* takes NULL */
-pl_status pl_unit_get_obs(const pl_unit_reader *r, pl_frame **out);
-/* Names under /obsm, sorted; arena-owned. */
+/* Those of the named columns of /obs that are there, in this order. */
+pl_status pl_unit_get_obs(const pl_unit_reader *r, const char *const *names, size_t n, pl_frame **out);
+/* Names under /obs and under /obsm, sorted; arena-owned. */
+pl_status pl_unit_list_obs(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n);
 pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n);
 /* A whole /obsm matrix [rows, width] as float32, whatever its stored type; the caller frees *values. */
 pl_status pl_unit_get_states(const pl_unit_reader *r, const char *name, float **values, size_t *rows, size_t *width);

@@ -30,7 +30,7 @@ static pl_status open_file(pl_unit_reader *r)
     /* Before anything else is asked of HDF5, which forgets the cause then. */
     pl_status status = r->in.file < 0 ? pl__hdf5_fail(PL_E_INPUT, r->path, "not a whole HDF5 file") : PL_OK;
     H5Pclose(access);
-    return status;
+    return status == PL_OK ? pl__text_heap_open(&r->in.texts, r->path) : status;
 }
 
 static pl_status get_entry(const pl_unit_reader *r, const char *name, json_t **value)
@@ -96,41 +96,26 @@ void pl_unit_close(pl_unit_reader *r)
 {
     if (!r) return;
     if (r->in.file >= 0) H5Fclose(r->in.file);
+    pl__text_heap_close(r->in.texts);
     free(r);
 }
 
-pl_status pl_unit_get_obs(const pl_unit_reader *r, pl_frame **out)
+pl_status pl_unit_get_obs(const pl_unit_reader *r, const char *const *names, size_t n, pl_frame **out)
 {
     pl__hdf5_quiet();
-    return pl__input_frame(out, &r->in, "/obs");
+    return pl__input_frame(out, &r->in, "/obs", r->n_rows, names, n);
+}
+
+pl_status pl_unit_list_obs(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n)
+{
+    pl__hdf5_quiet();
+    return pl__input_members(names, n, &r->in, "/obs", arena);
 }
 
 pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n)
 {
     pl__hdf5_quiet();
-    *names = NULL;
-    *n = 0;
-    hid_t group = H5Gopen2(r->in.file, "/obsm", H5P_DEFAULT);
-    H5G_info_t info;
-    if (group < 0 || H5Gget_info(group, &info) < 0) {
-        if (group >= 0) H5Gclose(group);
-        return pl__hdf5_fail(PL_E_INPUT, r->path, "/obsm: cannot open");
-    }
-    pl_status status;
-    PL_GOTO(status, done, pl_arena_new(arena, names, info.nlinks));
-    for (hsize_t i = 0; i < info.nlinks; i++) {
-        char name[PL_PATH_MAX];
-        ssize_t size = H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT);
-        if (size < 0 || (size_t)size >= sizeof name) {
-            status = pl__hdf5_fail(PL_E_INPUT, r->path, "/obsm: cannot read the name of member %zu", (size_t)i);
-            goto done;
-        }
-        PL_GOTO(status, done, pl_arena_text(arena, (char **)&(*names)[i], name, (size_t)size));
-    }
-    *n = (size_t)info.nlinks;
-done:
-    H5Gclose(group);
-    return status;
+    return pl__input_members(names, n, &r->in, "/obsm", arena);
 }
 
 static pl_status wrong_length(const pl_unit_reader *r, const char *name, size_t found, size_t expected)

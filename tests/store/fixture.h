@@ -122,4 +122,18 @@ static inline pl_status write_sample(const char *path)
     return status;
 }
 
+/* All columns of /obs. */
+static inline pl_status get_obs(const pl_unit_reader *r, pl_frame **out)
+{
+    pl_arena *arena;
+    const char **names;
+    size_t n;
+    *out = NULL;
+    PL_TRY(pl_arena_create(&arena));
+    pl_status status = pl_unit_list_obs(r, arena, &names, &n);
+    if (status == PL_OK) status = pl_unit_get_obs(r, names, n, out);
+    pl_arena_free(arena);
+    return status;
+}
+
 #endif

