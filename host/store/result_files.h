@@ -10,7 +10,7 @@
 
 #include "base/status.h"
 
-enum { PL_RESULT_FILE = 201 }; /* bytes of a name with its NUL: what a temporary name adds fits a file system's 255 */
+enum { PL_RESULT_FILE = 151 }; /* bytes of a name with its NUL: with what a temporary name adds, it fits 255 */
 
 /* A name as part of a file's, cut at the buffer. */
 void pl_result_part(char out[PL_RESULT_FILE], const char *name);

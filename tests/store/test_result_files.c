@@ -22,11 +22,11 @@ static void long_names_are_refused(void **state)
     (void)state;
     char name[PL_RESULT_FILE], text[400];
     memset(text, 'n', sizeof text);
-    text[187] = 0;
+    text[137] = 0;
     OK(pl_results_file(name, text));
-    text[187] = 'n', text[188] = 0;
-    REFUSED(pl_results_file(name, text), PL_E_INPUT, "a name of more than 200 bytes");
-    text[188] = 'n', text[399] = 0;
+    text[137] = 'n', text[138] = 0;
+    REFUSED(pl_results_file(name, text), PL_E_INPUT, "a name of more than 150 bytes");
+    text[138] = 'n', text[399] = 0;
     REFUSED(pl_samples_file(name, text, "t"), PL_E_INPUT, "shorter 'name'");
 }
 
