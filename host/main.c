@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -27,12 +28,36 @@ static void say_bus_error(int signal)
     _exit(1);
 }
 
+/* SIGTERM, SIGUSR1 and SIGINT, where no run is at its units (base/drain.h): files appear whole, so the process may end
+ * at any moment. A shell stops its loop only for a program that SIGINT ended. */
+static void end_by_signal(int number)
+{
+    static const char kept[] = "; what is finished is kept, and the same command goes on\n";
+    char text[128] = "plumb: ended by ";
+    strcat(text, number == SIGINT ? "Ctrl-C (SIGINT)" : number == SIGTERM ? "SIGTERM" : "SIGUSR1");
+    strcat(text, kept);
+    ssize_t written = write(STDERR_FILENO, text, strlen(text));
+    (void)written;
+    if (number != SIGINT) _exit(pl_status_exit_code(PL_E_DRAINED));
+    signal(SIGINT, SIG_DFL);
+    raise(SIGINT);
+}
+
+/* What is ignored stays so: nohup, a script's jobs in the background. */
+static void answer(int number)
+{
+    if (signal(number, end_by_signal) == SIG_IGN) signal(number, SIG_IGN);
+}
+
 int main(int argc, char **argv)
 {
     open_standard_files();
     pl_json_guard();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of write(), with a message */
     signal(SIGBUS, say_bus_error);
+    answer(SIGTERM);
+    answer(SIGUSR1);
+    answer(SIGINT);
     int code = pl_cli_main(argc, argv);
     if (code ==
         pl_status_exit_code(PL_E_INTERRUPTED)) { /* a shell stops its loop only for a program that SIGINT ended */

@@ -16,12 +16,12 @@ static void drain_signals(sigset_t *set)
     if (sigaction(SIGINT, NULL, &interrupt) == 0 && interrupt.sa_handler != SIG_IGN) sigaddset(set, SIGINT);
 }
 
-/* This thread alone takes SIGINT from now on: one is enough to end the process. */
-static void let_interrupts_through(void)
+/* This thread alone takes the signal from now on. */
+static void let_through(int signal)
 {
     sigset_t set;
     sigemptyset(&set);
-    sigaddset(&set, SIGINT);
+    sigaddset(&set, signal);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -34,10 +34,15 @@ static void *watch(void *context)
         if (poll(watched, 2, -1) < 0 && errno != EINTR) return NULL;
         if (watched[0].revents) return NULL;
         if (!watched[1].revents || read(drain->signals, &info, sizeof info) != (ssize_t)sizeof info) continue;
+        if (!atomic_load(&drain->begun)) {
+            let_through((int)info.ssi_signo);
+            raise((int)info.ssi_signo);
+            continue;
+        }
         int none = 0;
         if (!atomic_compare_exchange_strong(&drain->signal, &none, (int)info.ssi_signo)) continue;
         if (drain->notice) drain->notice((int)info.ssi_signo);
-        let_interrupts_through();
+        let_through(SIGINT); /* a second one is enough to end the process */
     }
 }
 
@@ -60,6 +65,11 @@ pl_status pl_drain_open(pl_drain *out, void (*notice)(int signal))
     if (out->stop >= 0) close(out->stop);
     return pl_fail(PL_E_IO, "signals: cannot watch SIGUSR1, SIGTERM and SIGINT: %s",
                    error == EAGAIN ? "no memory for a thread, or too many of them" : strerror(error));
+}
+
+void pl_drain_begin(pl_drain *drain)
+{
+    atomic_store(&drain->begun, true);
 }
 
 bool pl_drain_requested(pl_drain *drain)

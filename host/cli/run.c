@@ -114,7 +114,7 @@ pl_status pl_verb_run(const pl_arguments *arguments)
                          summary.folder.path, pl_drain_state(&drain));
         goto done;
     }
-    pl_drain_close(&drain); /* the analysis ends at once, and is made again by the same command */
+    pl_drain_close(&drain); /* the analysis may end at any moment: the same command makes it again */
     PL_GOTO(status, done, pl__finish(&summary.folder, pl_argument_flag(arguments, PL_OPTION_JSON)));
 done:
     pl_spec_free(spec);

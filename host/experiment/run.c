@@ -491,6 +491,7 @@ static pl_status prepare(runner *r)
     }
     PL_TRY(open_folder(r));
     PL_TRY(say_plan(r, prompts));
+    if (r->options->drain) pl_drain_begin(r->options->drain);
     pl_progress_start(&r->progress, r->spec->name, "prompts", prompts, r->options->quiet);
     return write_status(r, "starting", NULL);
 }

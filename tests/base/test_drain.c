@@ -26,6 +26,7 @@ static void drains(int signal, pl_status code, const char *state)
     pl_drain drain = {0};
     atomic_store(&noticed, 0);
     OK(pl_drain_open(&drain, notice));
+    pl_drain_begin(&drain);
     assert_false(pl_drain_requested(&drain));
     kill(getpid(), signal);
     wait_for(&drain);
@@ -50,6 +51,7 @@ static void test_first_counts(void **state)
     for (int i = 0; i < 200; i++) { /* the second comes at any moment of the close */
         pl_drain drain;
         OK(pl_drain_open(&drain, NULL));
+        pl_drain_begin(&drain);
         kill(getpid(), SIGTERM);
         wait_for(&drain);
         kill(getpid(), SIGUSR1);
@@ -75,9 +77,32 @@ static void interrupt_twice(void)
 {
     pl_drain drain;
     if (pl_drain_open(&drain, NULL) != PL_OK) _exit(1);
+    pl_drain_begin(&drain);
     kill(getpid(), SIGINT);
     wait_for(&drain);
     kill(getpid(), SIGINT);
+    for (;;) pause();
+}
+
+static void terminate_before_begin(void)
+{
+    pl_drain drain;
+    if (pl_drain_open(&drain, notice) != PL_OK) _exit(1);
+    kill(getpid(), SIGTERM);
+    for (;;) pause(); /* the thread that watches does it */
+}
+
+static void say_and_end(int number)
+{
+    _exit(number == SIGUSR1 ? 75 : 1);
+}
+
+static void answer_before_begin(void)
+{
+    signal(SIGUSR1, say_and_end);
+    pl_drain drain;
+    if (pl_drain_open(&drain, NULL) != PL_OK) _exit(1);
+    kill(getpid(), SIGUSR1);
     for (;;) pause();
 }
 
@@ -94,6 +119,7 @@ static void interrupt_in_the_background(void)
     pl_drain drain;
     signal(SIGINT, SIG_IGN);
     if (pl_drain_open(&drain, NULL) != PL_OK) _exit(1);
+    pl_drain_begin(&drain);
     kill(getpid(), SIGINT);
     kill(getpid(), SIGTERM);
     wait_for(&drain);
@@ -104,6 +130,8 @@ static void test_ends(void **state)
 {
     (void)state;
     assert_int_equal(ended(interrupt_twice), -SIGINT);
+    assert_int_equal(ended(terminate_before_begin), -SIGTERM);
+    assert_int_equal(ended(answer_before_begin), 75);
     assert_int_equal(ended(terminate_after_close), -SIGTERM);
     assert_int_equal(ended(interrupt_in_the_background), 0);
 }
