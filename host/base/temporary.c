@@ -3,21 +3,28 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/process.h"
 
 enum { OLD_S = 24 * 3600 };
 static const char ending[] = ".tmp";
 
+/* A name that has no room for the process behind it is cut, and told from its like by a digest. */
 pl_status pl_file_temporary(char out[PL_PATH_MAX], const char *path)
 {
-    char who[PL_PROCESS_NAME_MAX];
+    char who[PL_PROCESS_NAME_MAX], hash[PL_HASH_TEXT];
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     pl_process_name(who);
-    return pl_path(out, "%s.%s%s", path, who, ending);
+    size_t n = strlen(name), room = NAME_MAX - (1 + strlen(who) + strlen(ending));
+    if (n <= room) return pl_path(out, "%s.%s%s", path, who, ending);
+    pl_hash128(hash, name, n);
+    return pl_path(out, "%.*s%.*s~%.8s.%s%s", (int)(name - path), path, (int)room - 9, name, hash, who, ending);
 }
 
 pl_status pl_temporary_create(int *fd, char out[PL_PATH_MAX], const char *path)

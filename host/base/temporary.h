@@ -8,7 +8,8 @@
 
 #include "base/path.h"
 
-/* The name of this process's temporary file beside `path`: "<path>.<pid>-<started>-<place>@<host>.tmp" (process.h). */
+/* The name of this process's temporary file beside `path`: "<path>.<pid>-<started>-<place>@<host>.tmp" (process.h), cut
+ * where a file system has no names that long. */
 pl_status pl_file_temporary(char out[PL_PATH_MAX], const char *path);
 /* Creates it, empty, open for reading and writing. What stands under this name was left by this process, or put there
  * by someone else: it is removed, and never followed or written into. */

@@ -382,9 +382,6 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     pl_progress progress;
     pl_status status;
     double start = pl_clock_s();
-    char folder[PL_PATH_MAX];
-    PL_TRY(pl_path_folder(folder, path));
-    (void)pl_file_sweep(folder); /* of an extract that was killed; a folder that is not there is an error below */
     PL_GOTO(status, done, pl_arena_create(&x.arena));
     PL_GOTO(status, done, pl_data_read(&x.data, arguments->words[1], NULL));
     bool texts;
@@ -392,7 +389,7 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments, texts));
     PL_GOTO(status, done, read_capture(&x, arguments));
     PL_GOTO(status, done, read_rows(&x, arguments));
-    pl_temporary_sweep(path); /* of an extraction that was killed */
+    pl_temporary_sweep(path); /* of an extract that was killed */
     PL_GOTO(status, done,
             pl_states_file_open(&x.file, path, &x.capture, &x.session.checkpoint->config, x.n, x.storage));
     PL_GOTO(status, done, watch_open(&x));

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -156,6 +157,18 @@ static void test_temporaries(void **state)
     OK(pl_file_open_shared(&fd, &error, path, O_RDWR | O_CREAT | O_EXCL));
     assert_true(fd == -1 && error == EEXIST);
 
+    char names[2][NAME_MAX + 1];
+    for (size_t i = 0; i < 2; i++) { /* as long as names can be: no room for the process behind them */
+        memset(names[i], 'n', NAME_MAX);
+        names[i][NAME_MAX - 1] = i ? 'b' : 'a';
+        names[i][NAME_MAX] = 0;
+        OK(pl_path(other, "%s/%s", folder, names[i]));
+        OK(pl_file_temporary(i ? part : victim, other));
+        OK(pl_file_replace(other, "x", 1));
+        assert_int_equal(unlink(other), 0);
+    }
+    assert_string_not_equal(part, victim);
+    OK(pl_path(victim, "%s/victim", folder));
     static const char *const files[] = {"states.h5", "states.h5x"};
     for (size_t i = 0; i < 2; i++) {
         pid_t child = fork();
