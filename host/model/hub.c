@@ -69,7 +69,10 @@ static pl_status any_snapshot(char out[PL_PATH_MAX], const char *repository)
     PL_TRY(pl_path(folder, "%s/snapshots", repository));
     out[0] = 0;
     DIR *d = opendir(folder);
-    if (!d) return errno == ENOMEM ? pl_fail(PL_E_MEMORY, "%s: out of memory while listing it", folder) : PL_OK;
+    if (!d && errno == ENOMEM) return pl_fail(PL_E_MEMORY, "%s: out of memory while listing it", folder);
+    if (!d && (errno == EMFILE || errno == ENFILE || errno == EIO)) /* it may well be there */
+        return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", folder, strerror(errno));
+    if (!d) return PL_OK;
     for (struct dirent *e = readdir(d); e; e = readdir(d))
         if (e->d_name[0] != '.' && (!*first || strcmp(e->d_name, first) < 0))
             snprintf(first, sizeof first, "%s", e->d_name);

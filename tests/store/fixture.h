@@ -73,10 +73,11 @@ static uint64_t sample_ranges[16] = {0, 2, 2, 1, 3, 1, 4, 1, 5, 1, 6, 1, 0, 2, 9
 static uint64_t sample_tokens_indptr[ROWS + 1] = {0, 2, 3, 4, 5, 6, 8, 11};
 static const char *const sample_samples[ROWS] = {"{}", "{\"doc\":1}", "[]", "{}", "\"\\u0000\"", "{}", "null"};
 
+static const char sample_id[] = "00112233445566778899aabbccddeeff";
 static inline json_t *sample_attributes(void)
 {
-    return json_pack("{s:s,s:s,s:I,s:f}", "weights_digest", "0123abcd", "compute_type", "float32", "numerics_version",
-                     (json_int_t)3, "temperature", 0.1);
+    return json_pack("{s:s,s:s,s:s,s:I,s:f}", "unit_id", sample_id, "weights_digest", "0123abcd", "compute_type",
+                     "float32", "numerics_version", (json_int_t)3, "temperature", 0.1);
 }
 
 static inline pl_status put_sample(pl_unit_writer *w)

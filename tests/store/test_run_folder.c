@@ -9,7 +9,7 @@
 #include "store/unit_check.h"
 
 static char results[PL_PATH_MAX];
-static const char unit[] = "00112233445566778899aabbccddeeff";
+static const char *const unit = sample_id;
 static const char yaml[] = "name: demo\n";
 
 static int set_up(void **state)
@@ -43,13 +43,11 @@ static void touch(const pl_run_folder *run, const char *name)
 }
 
 /* A unit of this id, written but not finished: the smallest file that is one. */
-static pl_unit_writer *begin_unit(const pl_run_folder *run, const char *unit_id)
+static pl_unit_writer *begin_at(const char *path, const char *unit_id)
 {
-    char path[PL_PATH_MAX];
     pl_unit_writer *writer;
     pl_frame *obs;
     pl_column *index;
-    OK(pl_run_folder_unit(path, run, unit_id));
     OK(pl_frame_create(&obs, 0));
     OK(pl_frame_add(obs, &index, "_index", PL_COLUMN_TEXT));
     OK(pl_unit_create(&writer, path));
@@ -59,6 +57,13 @@ static pl_unit_writer *begin_unit(const pl_run_folder *run, const char *unit_id)
     json_decref(entries);
     pl_frame_free(obs);
     return writer;
+}
+
+static pl_unit_writer *begin_unit(const pl_run_folder *run, const char *unit_id)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_run_folder_unit(path, run, unit_id));
+    return begin_at(path, unit_id);
 }
 
 static void finish_unit(const pl_run_folder *run, const char *unit_id)
@@ -554,7 +559,7 @@ static void links_are_adopted_as_files(void **state)
     OK(create(&donor, "linked", 1));
     OK(create(&run, "linking", 1));
     OK(pl_path(real, "%s/archive.h5", results));
-    OK(write_sample(real));
+    OK(pl_unit_finish(begin_at(real, "linked")));
     OK(pl_run_folder_unit(linked, &donor, "linked"));
     assert_int_equal(symlink(real, linked), 0);
     OK(pl_run_folder_unit(mine, &run, "linked"));
@@ -567,6 +572,12 @@ static void links_are_adopted_as_files(void **state)
     json_t *sidecar = sidecar_of(&run, "linked"); /* the donor had none */
     assert_true(json_is_true(json_object_get(sidecar, "remade")));
     json_decref(sidecar);
+
+    /* Another unit's file under this unit's name is not this unit. */
+    OK(pl_run_folder_unit(linked, &donor, "misplaced"));
+    assert_int_equal(symlink(real, linked), 0);
+    OK(pl_run_folder_adopt(&run, "misplaced", "", &adopted));
+    assert_false(adopted);
 
     OK(pl_run_folder_unit(linked, &donor, "gone"));
     assert_int_equal(symlink("/no/such/file", linked), 0);
@@ -597,13 +608,13 @@ static void units_are_copied_across_disks(void **state)
     OK(pl_path(path, "%s/units", elsewhere));
     OK(pl_folder_make(path));
     OK(pl_path(path, "%s/units/%s-far.h5", elsewhere, unit));
-    OK(write_sample(path));
+    char id[64];
+    snprintf(id, sizeof id, "%s-far", unit);
+    OK(pl_unit_finish(begin_at(path, id)));
     OK(pl_path(path, "%s/far", results));
     assert_int_equal(symlink(elsewhere, path), 0);
     OK(create(&run, "copy", 1));
     bool adopted;
-    char id[64];
-    snprintf(id, sizeof id, "%s-far", unit);
     OK(pl_run_folder_adopt(&run, id, "", &adopted));
     assert_true(adopted);
     OK(pl_run_folder_unit(path, &run, id));
