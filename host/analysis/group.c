@@ -21,14 +21,13 @@ static pl_status check_templates(const pl__member *member)
 /* The member that the unit `at` is the first of; *planned templates. */
 static pl_status take_member(pl__group *g, pl__member *member, size_t *planned, size_t at)
 {
-    size_t n = pl_run_view_n_units(g->view);
     const pl_run_unit *first = pl_run_view_unit(g->view, at);
     *member = (pl__member){.draw = first->draw, .order = first->order, .seed = first->seed};
-    for (size_t j = at; j < n; j++) *planned += pl_run_unit_same_member(first, pl_run_view_unit(g->view, j));
+    for (size_t j = at; j != SIZE_MAX; j = pl_run_view_unit(g->view, j)->next) ++*planned;
     PL_TRY(pl_arena_new(g->arena, &member->cells, *planned));
-    for (size_t j = at; j < n; j++) {
+    for (size_t j = at; j != SIZE_MAX; j = pl_run_view_unit(g->view, j)->next) {
         const pl_run_unit *unit = pl_run_view_unit(g->view, j);
-        if (!unit->done || !pl_run_unit_same_member(first, unit)) continue;
+        if (!unit->done) continue;
         PL_TRY(pl_run_view_take(g->view, unit));
         member->cells[member->t++].unit = unit;
         if (unit->obs->n_rows > g->n_largest) g->n_largest = unit->obs->n_rows;
@@ -36,17 +35,20 @@ static pl_status take_member(pl__group *g, pl__member *member, size_t *planned, 
     return check_templates(member);
 }
 
+static bool is_first_of_member(const pl__group *g, size_t first, size_t at)
+{
+    const pl_run_unit *unit = pl_run_view_unit(g->view, at);
+    return unit->group == first && unit->member == at;
+}
+
 /* The members in plan order, with the units that are there. */
 static pl_status take_members(pl__group *g, size_t first)
 {
-    size_t n = pl_run_view_n_units(g->view);
-    PL_TRY(pl_arena_new(g->arena, &g->members, n - first + 1)); /* one more: pl__group_free */
+    size_t n = pl_run_view_n_units(g->view), n_members = 0;
+    for (size_t i = first; i < n; i++) n_members += is_first_of_member(g, first, i);
+    PL_TRY(pl_arena_new(g->arena, &g->members, n_members + 1)); /* one more: pl__group_free */
     for (size_t i = first; i < n; i++) {
-        const pl_run_unit *unit = pl_run_view_unit(g->view, i);
-        bool known = !pl_run_unit_same_group(g->unit, unit);
-        for (size_t j = first; j < i && !known; j++)
-            known = pl_run_unit_same_member(unit, pl_run_view_unit(g->view, j));
-        if (known) continue;
+        if (!is_first_of_member(g, first, i)) continue;
         size_t planned = 0;
         PL_TRY(take_member(g, &g->members[g->n_members], &planned, i));
         if (planned > g->n_planned) g->n_planned = planned;

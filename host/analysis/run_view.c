@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/packed.h"
+#include "base/interned.h"
+
 static const size_t BUDGET_BYTES = (size_t)256 << 20;
 
 /* A unit and its rows, when they are in memory. */
@@ -11,9 +14,8 @@ typedef struct held {
     pl_run_unit unit; /* first: a unit that is lent is found again by its address */
     size_t model;
     size_t n_taken;
-    pl_frame *obs; /* owned */
-    pl_arena *arena;
-    size_t bytes, used; /* used: when it was last released */
+    pl__packed *rows;           /* owned */
+    struct held *older, *newer; /* among those that nobody holds, by when they were released */
 } held;
 
 typedef struct model {
@@ -26,8 +28,10 @@ struct pl_run_view {
     held *units;   /* [n_units], of the plan */
     model *models; /* of the plan */
     size_t n_units, n_missing;
-    size_t bytes, budget, clock, n_reads;
+    held *oldest, *newest; /* of the units that are in memory and that nobody holds */
+    size_t bytes, budget, n_reads;
     pl_arena *arena;
+    pl_interned texts; /* of all units */
 };
 
 static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned_unit *planned)
@@ -51,7 +55,70 @@ static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned
     if (!pl_role_parse(&u->role, planned->role))
         return pl_fail(PL_E_INPUT, "%s/plan.json: unit %s: role '%s', expected id, dev or ood", v->run.path, u->id,
                        planned->role);
-    return pl_run_folder_unit(u->path, &v->run, u->id);
+    char path[PL_PATH_MAX];
+    PL_TRY(pl_run_folder_unit(path, &v->run, u->id));
+    return pl_arena_text(v->arena, (char **)&u->path, path, strlen(path));
+}
+
+/* ---- groups and members ---- */
+
+static int compare_numbers(long long a, long long b)
+{
+    return (a > b) - (a < b);
+}
+
+static int compare_groups(const pl_run_unit *a, const pl_run_unit *b)
+{
+    int order = compare_numbers(a->k, b->k);
+    if (!order) order = strcmp(a->model, b->model);
+    if (!order) order = strcmp(a->task, b->task);
+    if (!order) order = strcmp(a->arm, b->arm);
+    return order ? order : strcmp(a->readout, b->readout);
+}
+
+/* By group, member and place in the plan. */
+static int by_member(const void *x, const void *y)
+{
+    const held *const *a = x, *const *b = y;
+    int order = compare_groups(&(*a)->unit, &(*b)->unit);
+    if (!order) order = compare_numbers((*a)->unit.draw, (*b)->unit.draw);
+    if (!order) order = compare_numbers((*a)->unit.order, (*b)->unit.order);
+    if (!order) order = compare_numbers((*a)->unit.seed, (*b)->unit.seed);
+    return order ? order : (*a > *b) - (*a < *b);
+}
+
+static bool same_member(const pl_run_unit *a, const pl_run_unit *b)
+{
+    return a->draw == b->draw && a->order == b->order && a->seed == b->seed;
+}
+
+/* The group of units [n] that are one, sorted by member. */
+static void link_group(held *const *sorted, size_t n, const held *units)
+{
+    const held *first = sorted[0];
+    for (size_t i = 1; i < n; i++)
+        if (sorted[i] < first) first = sorted[i];
+    for (size_t i = 0; i < n; i++) {
+        bool new = i == 0 || !same_member(&sorted[i]->unit, &sorted[i - 1]->unit),
+             last = i + 1 == n || !same_member(&sorted[i]->unit, &sorted[i + 1]->unit);
+        sorted[i]->unit.group = (size_t)(first - units);
+        sorted[i]->unit.member = new ? (size_t)(sorted[i] - units) : sorted[i - 1]->unit.member;
+        sorted[i]->unit.next = last ? SIZE_MAX : (size_t)(sorted[i + 1] - units);
+    }
+}
+
+static pl_status link_units(pl_run_view *v)
+{
+    held **sorted;
+    PL_TRY(pl_new(&sorted, v->n_units));
+    for (size_t i = 0; i < v->n_units; i++) sorted[i] = &v->units[i];
+    if (v->n_units > 1) qsort(sorted, v->n_units, sizeof *sorted, by_member);
+    for (size_t i = 0, end; i < v->n_units; i = end) {
+        for (end = i + 1; end < v->n_units && !compare_groups(&sorted[i]->unit, &sorted[end]->unit);) end++;
+        link_group(sorted + i, end - i, v->units);
+    }
+    free(sorted);
+    return PL_OK;
 }
 
 static pl_status read_plan(pl_run_view *v)
@@ -65,7 +132,7 @@ static pl_status read_plan(pl_run_view *v)
         h->model = v->plan->units[v->n_units].model;
         v->n_missing += !h->unit.done;
     }
-    return PL_OK;
+    return link_units(v);
 }
 
 pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run)
@@ -77,6 +144,7 @@ pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run)
     v->run = *run;
     v->budget = BUDGET_BYTES;
     PL_GOTO(status, failed, pl_arena_create(&v->arena));
+    v->texts.arena = v->arena;
     PL_GOTO(status, failed, read_plan(v));
     *out = v;
     return PL_OK;
@@ -85,14 +153,26 @@ failed:
     return status;
 }
 
+/* Puts a unit that is released behind the others. */
+static void enqueue(pl_run_view *v, held *h)
+{
+    h->older = v->newest;
+    h->newer = NULL;
+    *(v->newest ? &v->newest->newer : &v->oldest) = h;
+    v->newest = h;
+}
+
+static void dequeue(pl_run_view *v, held *h)
+{
+    *(h->older ? &h->older->newer : &v->oldest) = h->newer;
+    *(h->newer ? &h->newer->older : &v->newest) = h->older;
+}
+
 static void drop(pl_run_view *v, held *h)
 {
-    pl_frame_free(h->obs);
-    pl_arena_free(h->arena);
-    v->bytes -= h->bytes;
-    h->obs = NULL;
-    h->arena = NULL;
-    h->bytes = 0;
+    if (h->rows) v->bytes -= h->rows->bytes;
+    free(h->rows);
+    h->rows = NULL;
     h->unit.obs = NULL;
     h->unit.loglik = (pl_loglik){0};
 }
@@ -106,6 +186,7 @@ void pl_run_view_close(pl_run_view *v)
         free(v->models[i].first_unit);
     }
     pl_plan_file_free(v->plan);
+    pl_interned_free(&v->texts);
     pl_arena_free(v->arena);
     free(v);
 }
@@ -145,15 +226,19 @@ size_t pl_run_view_n_reads(const pl_run_view *view)
     return view->n_reads;
 }
 
-bool pl_run_unit_same_group(const pl_run_unit *a, const pl_run_unit *b)
+static pl_status wrong_column(const pl_run_unit *unit, const char *name, const char *kind, const pl_column *found)
 {
-    return a->k == b->k && !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->arm, b->arm) &&
-           !strcmp(a->readout, b->readout);
+    return pl_fail(PL_E_INPUT, "%s: /obs/%s: expected a column of %s, found %s", unit->path, name, kind,
+                   found ? "another type" : "none");
 }
 
-bool pl_run_unit_same_member(const pl_run_unit *a, const pl_run_unit *b)
+static pl_status texts_of(const char *const **out, const pl_run_unit *unit, const pl_frame *obs, const char *name)
 {
-    return pl_run_unit_same_group(a, b) && a->draw == b->draw && a->order == b->order && a->seed == b->seed;
+    const pl_column *c = pl_frame_column(obs, name);
+    *out = NULL;
+    if (!c || (c->kind != PL_COLUMN_TEXT && c->kind != PL_COLUMN_CATEGORY)) return wrong_column(unit, name, "texts", c);
+    *out = c->values.text;
+    return PL_OK;
 }
 
 /* ---- rows of units ---- */
@@ -187,7 +272,7 @@ static pl_status read_captured(pl_run_unit *u, const pl_unit_reader *reader)
     PL_TRY(pl_unit_get_config(reader, &config));
     const json_t *items = json_object_get(json_object_get(config, "capture"), "items");
     u->n_captured =
-        json_is_integer(items) && json_integer_value(items) >= 0 ? (size_t)json_integer_value(items) : u->obs->n_rows;
+        json_is_integer(items) && json_integer_value(items) >= 0 ? (size_t)json_integer_value(items) : u->n_captured;
     json_decref(config);
     return PL_OK;
 }
@@ -202,80 +287,116 @@ static pl_status read_count(size_t *out, const pl_unit_reader *reader, const cha
     return PL_OK;
 }
 
-/* What the table and the samples are made of. */
-static const char *const columns[] = {"doc_id",   "doc_hash",    "prompt_hash",      "label",  "prediction",
-                                      "outcome",  "label_index", "prediction_index", "finite", "correct",
-                                      "acc_norm", "exact_match", "answer_match",     "merged"};
+/* What the table is made of. */
+static const char *const columns[] = {"doc_id",      "doc_hash",         "label",  "prediction", "outcome",
+                                      "label_index", "prediction_index", "finite", "correct",    "acc_norm",
+                                      "exact_match", "answer_match",     "merged"};
 
-static size_t bytes_of(const held *h)
+static pl_status read_facts(pl_run_view *v, held *h, const pl_unit_reader *reader)
 {
-    const pl_loglik *l = &h->unit.loglik;
-    return h->obs->n_rows * h->obs->n_columns * 16 + l->n_rows * 8 + l->n_choices * 24 + l->n_tokens * 9;
+    PL_TRY(check_numerics(v, h, reader));
+    PL_TRY(read_captured(&h->unit, reader));
+    PL_TRY(read_count(&h->unit.n_beyond, reader, "out_of_range"));
+    return read_count(&h->unit.n_broken, reader, "not_finite");
 }
 
-static pl_status read_rows(pl_run_view *v, held *h)
+/* What is read goes through an arena that is gone after; what stays is one piece. */
+static pl_status read_rows(pl_run_view *v, held *h, const pl_unit_reader *reader)
 {
-    pl_unit_reader *reader = NULL;
+    pl_arena *arena;
+    pl_frame *obs = NULL;
+    pl_loglik loglik = {0};
     pl_status status;
     v->n_reads++;
-    PL_GOTO(status, done, pl_arena_create(&h->arena));
-    PL_GOTO(status, done, pl_unit_open(&reader, h->unit.path));
-    PL_GOTO(status, done, check_numerics(v, h, reader));
-    PL_GOTO(status, done, pl_unit_get_obs(reader, columns, sizeof columns / sizeof *columns, &h->obs));
-    h->unit.obs = h->obs;
-    if (!h->unit.generates) PL_GOTO(status, done, pl_unit_get_loglik(reader, h->arena, &h->unit.loglik));
-    PL_GOTO(status, done, read_captured(&h->unit, reader));
-    PL_GOTO(status, done, read_count(&h->unit.n_beyond, reader, "out_of_range"));
-    PL_GOTO(status, done, read_count(&h->unit.n_broken, reader, "not_finite"));
-    h->bytes = bytes_of(h);
-    v->bytes += h->bytes;
+    PL_TRY(pl_arena_create(&arena));
+    PL_GOTO(status, done, pl_unit_get_obs(reader, columns, sizeof columns / sizeof *columns, &obs));
+    h->unit.n_captured = obs->n_rows;
+    PL_GOTO(status, done, read_facts(v, h, reader));
+    if (!h->unit.generates) PL_GOTO(status, done, pl_unit_get_scores(reader, arena, &loglik));
+    PL_GOTO(status, done, pl__pack(&h->rows, obs, &loglik, &v->texts));
+    v->bytes += h->rows->bytes;
+    h->unit.obs = &h->rows->obs;
+    h->unit.loglik = h->rows->loglik;
 done:
-    pl_unit_close(reader);
-    if (status != PL_OK) drop(v, h);
+    pl_frame_free(obs);
+    pl_arena_free(arena);
     return status;
+}
+
+static void hold(pl_run_view *v, held *h)
+{
+    if (h->n_taken++ == 0 && (h->older || h->newer || v->oldest == h)) dequeue(v, h);
+    h->older = h->newer = NULL;
 }
 
 pl_status pl_run_view_take(pl_run_view *view, const pl_run_unit *unit)
 {
     held *h = &view->units[(const held *)unit - view->units];
-    if (!h->obs) PL_TRY(read_rows(view, h));
-    h->n_taken++;
-    return PL_OK;
+    pl_unit_reader *reader = NULL;
+    pl_status status = PL_OK;
+    if (!h->rows) {
+        PL_TRY(pl_unit_open(&reader, unit->path));
+        status = read_rows(view, h, reader);
+        pl_unit_close(reader);
+    }
+    if (status == PL_OK) hold(view, h);
+    return status;
 }
 
-/* The unit that nobody has held for the longest time; NULL when all are held. */
-static held *oldest(pl_run_view *v)
+static pl_status read_samples(pl_run_samples *out, const pl_run_unit *unit, const pl_unit_reader *reader)
 {
-    held *found = NULL;
-    for (size_t i = 0; i < v->n_units; i++) {
-        held *h = &v->units[i];
-        if (h->obs && h->n_taken == 0 && (!found || h->used < found->used)) found = h;
+    static const char *const hash[] = {"prompt_hash"};
+    size_t n;
+    PL_TRY(pl_arena_create(&out->arena));
+    PL_TRY(pl_unit_get_samples(reader, out->arena, &out->json, &n));
+    PL_TRY(pl_unit_get_obs(reader, hash, 1, &out->frame));
+    return texts_of(&out->prompt_hash, unit, out->frame, hash[0]);
+}
+
+pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, pl_run_samples *out)
+{
+    held *h = &view->units[(const held *)unit - view->units];
+    pl_unit_reader *reader;
+    *out = (pl_run_samples){0};
+    PL_TRY(pl_unit_open(&reader, unit->path));
+    pl_status status = h->rows ? PL_OK : read_rows(view, h, reader);
+    if (status == PL_OK) {
+        hold(view, h);
+        status = read_samples(out, unit, reader);
+        if (status != PL_OK) {
+            pl_run_samples_free(out);
+            pl_run_view_release(view, unit);
+        }
     }
-    return found;
+    pl_unit_close(reader);
+    return status;
+}
+
+void pl_run_samples_free(pl_run_samples *samples)
+{
+    pl_frame_free(samples->frame);
+    pl_arena_free(samples->arena);
+    *samples = (pl_run_samples){0};
 }
 
 void pl_run_view_release(pl_run_view *view, const pl_run_unit *unit)
 {
-    held *h = &view->units[(const held *)unit - view->units], *old;
-    if (h->n_taken == 0) return;
-    h->n_taken--;
-    h->used = ++view->clock;
-    while (view->bytes > view->budget && (old = oldest(view)) != NULL) drop(view, old);
+    held *h = &view->units[(const held *)unit - view->units];
+    if (h->n_taken == 0 || --h->n_taken > 0) return;
+    enqueue(view, h);
+    while (view->bytes > view->budget && view->oldest) {
+        held *old = view->oldest;
+        dequeue(view, old);
+        old->older = old->newer = NULL;
+        drop(view, old);
+    }
 }
 
-static pl_status wrong_column(const pl_run_unit *unit, const char *name, const char *kind, const pl_column *found)
-{
-    return pl_fail(PL_E_INPUT, "%s: /obs/%s: expected a column of %s, found %s", unit->path, name, kind,
-                   found ? "another type" : "none");
-}
+/* ---- columns ---- */
 
 pl_status pl_run_unit_texts(const char *const **out, const pl_run_unit *unit, const char *name)
 {
-    const pl_column *c = pl_frame_column(unit->obs, name);
-    *out = NULL;
-    if (!c || (c->kind != PL_COLUMN_TEXT && c->kind != PL_COLUMN_CATEGORY)) return wrong_column(unit, name, "texts", c);
-    *out = c->values.text;
-    return PL_OK;
+    return texts_of(out, unit, unit->obs, name);
 }
 
 pl_status pl_run_unit_integers(const int64_t **out, const pl_run_unit *unit, const char *name)

@@ -1,7 +1,8 @@
 /* One view of a run for everybody who reads it: plan.json is read once, a unit's rows are read once.
  *
  * A unit is taken to be read and released after; units that nobody holds stay in memory up to a budget, so that the
- * report finds what the analysis has read, and a run of many units does not fill the memory. States are not kept: who
+ * analysis finds what the report has read, and a run of many units does not fill the memory. Of a unit are kept the
+ * columns and scores that numbers are made of, in one piece, and each text once for all units. States are not kept: who
  * needs them opens the unit's file. */
 #ifndef PLUMB_ANALYSIS_RUN_VIEW_H
 #define PLUMB_ANALYSIS_RUN_VIEW_H
@@ -23,13 +24,16 @@ typedef struct pl_run_unit {
     double chance;  /* 1/n_labels of the task; NaN when there is none */
     bool generates; /* readout "generate" */
     bool done;      /* units/<id>.h5 is there */
-    char path[PL_PATH_MAX];
+    const char *path;
+    size_t group;  /* the first unit that is equal in model, task, arm, readout and k: often this one */
+    size_t member; /* the first one of the group that is equal in draw, order and seed too */
+    size_t next;   /* the next one of the member in plan order; SIZE_MAX: none */
     /* While the unit is taken: */
-    const pl_frame *obs;
-    pl_loglik loglik;  /* n_rows 0 for readouts without label scores */
-    size_t n_captured; /* rows from here on have no states (capture.items) */
-    size_t n_broken;   /* values of states that are NaN or infinite, rows that have no state not counted */
-    size_t n_beyond;   /* values of states that did not fit their storage type: they are its largest number */
+    const pl_frame *obs; /* the columns that the table is made of */
+    pl_loglik loglik;    /* choice_indptr and score alone; n_rows 0 for readouts without label scores */
+    size_t n_captured;   /* rows from here on have no states (capture.items) */
+    size_t n_broken;     /* values of states that are NaN or infinite, rows that have no state not counted */
+    size_t n_beyond;     /* values of states that did not fit their storage type: they are its largest number */
 } pl_run_unit;
 
 typedef struct pl_run_view pl_run_view;
@@ -49,15 +53,21 @@ size_t pl_run_view_n_missing(const pl_run_view *view);
 pl_status pl_run_view_take(pl_run_view *view, const pl_run_unit *unit);
 void pl_run_view_release(pl_run_view *view, const pl_run_unit *unit); /* takes one that is not taken */
 
+/* What a sample is made of beside the unit's rows. */
+typedef struct pl_run_samples {
+    const char **json;              /* [rows]: the unit's own */
+    const char *const *prompt_hash; /* [rows] */
+    pl_frame *frame;
+    pl_arena *arena; /* owns json */
+} pl_run_samples;
+/* Takes the unit with its samples, which are the caller's: release the unit, free the samples. */
+pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, pl_run_samples *out);
+void pl_run_samples_free(pl_run_samples *samples); /* takes {0} */
+
 /* Bytes of rows that may stay in memory when nobody holds them (for tests; 256 MiB). */
 void pl_run_view_set_budget(pl_run_view *view, size_t bytes);
 /* How often the rows of some unit were read from its file. */
 size_t pl_run_view_n_reads(const pl_run_view *view);
-
-/* Equal in all that makes a group: model, task, arm, readout, k. */
-bool pl_run_unit_same_group(const pl_run_unit *a, const pl_run_unit *b);
-/* A group's units of equal draw, order and seed differ in their template only. */
-bool pl_run_unit_same_member(const pl_run_unit *a, const pl_run_unit *b);
 
 /* A text or category column, an integer column, a true/false column; or an error that names the file. */
 pl_status pl_run_unit_texts(const char *const **out, const pl_run_unit *unit, const char *name);

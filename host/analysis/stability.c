@@ -210,13 +210,6 @@ static pl_status group_rows(making *m, const pl__group *g)
 
 /* ---- the run ---- */
 
-static bool is_first_of_group(const pl_run_view *view, size_t at)
-{
-    for (size_t i = 0; i < at; i++)
-        if (pl_run_unit_same_group(pl_run_view_unit(view, i), pl_run_view_unit(view, at))) return false;
-    return true;
-}
-
 static void note_random(pl_stability_table *table, const pl_run_unit *unit)
 {
     if (!unit->model_facts->random_weights) return;
@@ -231,7 +224,7 @@ static pl_status all_rows(making *m, pl_run_view *view)
     PL_TRY(pl_arena_new(m->table->arena, &m->table->random_models, pl_run_view_plan(view)->n_models));
     for (size_t i = 0; i < n; i++) {
         pl__group group;
-        if (!is_first_of_group(view, i)) continue;
+        if (pl_run_view_unit(view, i)->group != i) continue;
         group_base(&m->rows.base, pl_run_view_unit(view, i));
         PL_TRY(pl__group_read(&group, view, i));
         pl_status status = PL_OK;

@@ -22,9 +22,10 @@ pl_status pl__finish(const pl_run_folder *run, bool json)
     pl_status status;
     PL_TRY(pl_run_view_open(&view, run));
     n_missing = pl_run_view_n_missing(view);
+    /* Samples pass through first, unit by unit: the table then finds the rows in memory. */
+    PL_GOTO(status, done, pl_report_lm_eval(view));
     PL_GOTO(status, done, pl_stability_of_run(&table, view));
     PL_GOTO(status, done, pl_report_csv(run, table));
-    PL_GOTO(status, done, pl_report_lm_eval(view));
     PL_GOTO(status, done, json ? print_json(view, table) : pl_report_print(stdout, table));
     if (fflush(stdout) != 0) /* before the last line, so that a log of both streams keeps their order */
         PL_GOTO(status, done, pl_fail(PL_E_IO, "cannot write to standard output"));

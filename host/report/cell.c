@@ -37,7 +37,7 @@ void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run
     }
 }
 
-static pl_status count_rows(pl__report_cell *cell)
+pl_status pl__report_cell_count(pl__report_cell *cell)
 {
     const uint8_t *finite, *merged, *right;
     PL_TRY(pl_run_unit_bools(&finite, cell->unit, "finite"));
@@ -57,14 +57,9 @@ static pl_status count_rows(pl__report_cell *cell)
     return PL_OK;
 }
 
-pl_status pl__report_cell_read(pl__report_cell *out, pl_run_view *view, const pl_run_unit *unit, bool several_seeds,
-                               pl_arena *arena)
+pl_status pl__report_cell_make(pl__report_cell *out, const pl_run_unit *unit, bool several_seeds, pl_arena *arena)
 {
     *out = (pl__report_cell){.unit = unit};
     PL_TRY(make_key(&out->key, unit, false, several_seeds, arena));
-    PL_TRY(make_key(&out->group, unit, true, several_seeds, arena));
-    PL_TRY(pl_run_view_take(view, unit));
-    pl_status status = count_rows(out);
-    pl_run_view_release(view, unit);
-    return status;
+    return make_key(&out->group, unit, true, several_seeds, arena);
 }

@@ -23,9 +23,10 @@ typedef struct pl__report_cell {
     pl__cell_metric metrics[PL__CELL_METRICS];
 } pl__report_cell;
 
-/* Takes the unit from the view, counts, and releases it. Texts are the arena's. */
-pl_status pl__report_cell_read(pl__report_cell *out, pl_run_view *view, const pl_run_unit *unit, bool several_seeds,
-                               pl_arena *arena);
+/* Without its counts. Texts are the arena's. */
+pl_status pl__report_cell_make(pl__report_cell *out, const pl_run_unit *unit, bool several_seeds, pl_arena *arena);
+/* Counts; the unit is taken. */
+pl_status pl__report_cell_count(pl__report_cell *cell);
 
 /* Metrics of a unit's rows: names and columns; the unit is taken. */
 void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run_unit *unit);

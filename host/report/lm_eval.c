@@ -47,11 +47,11 @@ static pl_status write_results(const report *r, const char *model)
 
 /* ---- samples ---- */
 
-static pl_status put_rows(pl__lines *lines, const pl__report_cell *cell, const char *const *stored, size_t n)
+static pl_status put_rows(pl__lines *lines, const pl__report_cell *cell, const pl_run_samples *samples)
 {
-    for (size_t row = 0; row < n; row++) {
+    for (size_t row = 0; row < cell->n_rows; row++) {
         json_t *sample;
-        PL_TRY(pl__sample(&sample, cell, row, stored[row]));
+        PL_TRY(pl__sample(&sample, cell, row, samples));
         pl_status status = pl__lines_put(lines, sample);
         json_decref(sample);
         PL_TRY(status);
@@ -59,26 +59,19 @@ static pl_status put_rows(pl__lines *lines, const pl__report_cell *cell, const c
     return PL_OK;
 }
 
-static pl_status put_unit(pl__lines *lines, const report *r, const pl__report_cell *cell)
+/* Counts the unit's rows while they pass. */
+static pl_status put_unit(pl__lines *lines, const report *r, pl__report_cell *cell)
 {
-    pl_unit_reader *reader = NULL;
-    pl_arena *arena = NULL;
-    const char **stored;
-    size_t n;
-    pl_status status;
-    PL_TRY(pl_run_view_take(r->view, cell->unit));
-    PL_GOTO(status, done, pl_arena_create(&arena));
-    PL_GOTO(status, done, pl_unit_open(&reader, cell->unit->path));
-    PL_GOTO(status, done, pl_unit_get_samples(reader, arena, &stored, &n));
-    status = put_rows(lines, cell, stored, n);
-done:
-    pl_unit_close(reader);
-    pl_arena_free(arena);
+    pl_run_samples samples;
+    PL_TRY(pl_run_view_take_samples(r->view, cell->unit, &samples));
+    pl_status status = pl__report_cell_count(cell);
+    if (status == PL_OK) status = put_rows(lines, cell, &samples);
+    pl_run_samples_free(&samples);
     pl_run_view_release(r->view, cell->unit);
     return status;
 }
 
-static pl_status write_samples(const report *r, const char *model, const char *task)
+static pl_status write_samples(report *r, const char *model, const char *task)
 {
     char path[PL_PATH_MAX], name[PL_RESULT_FILE];
     pl__lines lines = {0};
@@ -111,20 +104,27 @@ static pl_status read_cells(report *r)
     }
     for (size_t i = 0; i < n; i++) {
         const pl_run_unit *unit = pl_run_view_unit(r->view, i);
-        if (unit->done) PL_TRY(pl__report_cell_read(&r->cells[r->n++], r->view, unit, several_seeds, r->arena));
+        if (unit->done) PL_TRY(pl__report_cell_make(&r->cells[r->n++], unit, several_seeds, r->arena));
     }
     return PL_OK;
 }
 
-/* Whether an earlier cell has this model (and this task). */
-static bool seen_before(const report *r, size_t at, bool with_task)
+/* Of a plan's model (and task; NULL: any) something is there. */
+static bool has_cells(const report *r, const char *model, const char *task)
 {
-    const pl_run_unit *here = r->cells[at].unit;
-    for (size_t i = 0; i < at; i++)
-        if (!strcmp(r->cells[i].unit->model, here->model) &&
-            (!with_task || !strcmp(r->cells[i].unit->task, here->task)))
-            return true;
+    for (size_t i = 0; i < r->n; i++)
+        if (!strcmp(r->cells[i].unit->model, model) && (!task || !strcmp(r->cells[i].unit->task, task))) return true;
     return false;
+}
+
+/* Samples first: the rows that pass are what results count. */
+static pl_status write_model(report *r, const char *model)
+{
+    const pl_plan_file *plan = pl_run_view_plan(r->view);
+    if (!has_cells(r, model, NULL)) return PL_OK;
+    for (size_t t = 0; t < plan->n_tasks; t++)
+        if (has_cells(r, model, plan->tasks[t].name)) PL_TRY(write_samples(r, model, plan->tasks[t].name));
+    return write_results(r, model);
 }
 
 /* A plan that was made before names were checked, or by hand. */
@@ -146,11 +146,8 @@ pl_status pl_report_lm_eval(pl_run_view *view)
     PL_GOTO(status, done, pl_arena_create(&r.arena));
     PL_GOTO(status, done, check_names(&r));
     PL_GOTO(status, done, read_cells(&r));
-    for (size_t i = 0; i < r.n; i++) {
-        const pl_run_unit *u = r.cells[i].unit;
-        if (!seen_before(&r, i, false)) PL_GOTO(status, done, write_results(&r, u->model));
-        if (!seen_before(&r, i, true)) PL_GOTO(status, done, write_samples(&r, u->model, u->task));
-    }
+    const pl_plan_file *plan = pl_run_view_plan(view);
+    for (size_t m = 0; m < plan->n_models; m++) PL_GOTO(status, done, write_model(&r, plan->models[m].name));
 done:
     pl_arena_free(r.arena);
     return status;

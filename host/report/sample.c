@@ -100,12 +100,13 @@ static pl_status put_column(pl_json_builder *b, const pl_run_unit *unit, const c
     return PL_OK;
 }
 
-static pl_status put_hashes(pl_json_builder *b, const pl_run_unit *unit, size_t row, const json_t *target)
+static pl_status put_hashes(pl_json_builder *b, const pl_run_unit *unit, size_t row, const json_t *target,
+                            const pl_run_samples *samples)
 {
     char hash[PL_SHA256_TEXT], scratch[40];
     const char *text = target ? scalar_text(scratch, target) : "";
     PL_TRY(put_column(b, unit, "doc_hash", row));
-    PL_TRY(put_column(b, unit, "prompt_hash", row));
+    pl_json_put_text(b, "prompt_hash", samples->prompt_hash[row]);
     pl_sha256(hash, text, strlen(text));
     pl_json_put_text(b, "target_hash", hash);
     return PL_OK;
@@ -129,7 +130,8 @@ static pl_status put_cell(pl_json_builder *b, const pl__report_cell *cell, size_
     return put_column(b, u, "outcome", row);
 }
 
-static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, size_t row, json_t *in)
+static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, size_t row, json_t *in,
+                            const pl_run_samples *samples)
 {
     static const char *const lists[] = {"resps", "filtered_resps"};
     const int64_t *doc_id;
@@ -151,23 +153,24 @@ static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, siz
         pl_json_close(b);
     }
     pl_json_put_text(b, "filter", cell->unit->generates ? cell->unit->task_facts->filter : "none");
-    PL_TRY(put_hashes(b, cell->unit, row, target));
+    PL_TRY(put_hashes(b, cell->unit, row, target, samples));
     PL_TRY(put_outcomes(b, cell, row));
     return put_cell(b, cell, row);
 }
 
-pl_status pl__sample(json_t **out, const pl__report_cell *cell, size_t row, const char *stored)
+pl_status pl__sample(json_t **out, const pl__report_cell *cell, size_t row, const pl_run_samples *samples)
 {
     json_t *in = NULL;
     pl_json_builder b;
     *out = NULL;
+    const char *stored = samples->json[row];
     PL_TRY(pl_json_parse(&in, stored, strlen(stored), cell->unit->path));
     if (!json_is_object(in)) {
         json_decref(in);
         return pl_fail(PL_E_INPUT, "%s: samples: row %zu is no JSON object", cell->unit->path, row);
     }
     pl_json_begin(&b);
-    pl_status status = put_sample(&b, cell, row, in);
+    pl_status status = put_sample(&b, cell, row, in, samples);
     if (status == PL_OK)
         status = pl_json_end(&b, out, "a sample");
     else

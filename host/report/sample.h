@@ -4,8 +4,8 @@
 
 #include "report/cell.h"
 
-/* A new reference. `stored` is the unit's JSON of the row (doc, target, arguments, resps, filtered_resps); the cell's
- * unit is taken. */
-pl_status pl__sample(json_t **out, const pl__report_cell *cell, size_t row, const char *stored);
+/* A new reference. The unit's JSON of the row has doc, target, arguments, resps, filtered_resps; the cell's unit is
+ * taken with these samples. */
+pl_status pl__sample(json_t **out, const pl__report_cell *cell, size_t row, const pl_run_samples *samples);
 
 #endif

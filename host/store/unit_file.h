@@ -105,6 +105,8 @@ pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const ch
 /* A whole /obsm matrix [rows, width] as float32, whatever its stored type; the caller frees *values. */
 pl_status pl_unit_get_states(const pl_unit_reader *r, const char *name, float **values, size_t *rows, size_t *width);
 pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out);
+/* choice_indptr and score alone. */
+pl_status pl_unit_get_scores(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out);
 pl_status pl_unit_get_labels(const pl_unit_reader *r, pl_arena *arena, pl_labels *out);
 /* What stands in states_all, tokens and logits; the caller frees *values. */
 pl_status pl_unit_get_states_all(const pl_unit_reader *r, const char *layer, float **values, size_t *tokens,

@@ -213,6 +213,15 @@ pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik
     return PL_OK;
 }
 
+pl_status pl_unit_get_scores(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out)
+{
+    pl__hdf5_quiet();
+    *out = (pl_loglik){.n_rows = r->n_rows};
+    const struct list score = {"/uns/plumb/loglik/score", H5T_FLOAT, H5T_NATIVE_DOUBLE, &out->score};
+    PL_TRY(get_indptr(r, arena, "/uns/plumb/loglik/choice_indptr", &out->choice_indptr, out->n_rows, &out->n_choices));
+    return get_list(r, arena, &score, out->n_choices);
+}
+
 pl_status pl_unit_get_labels(const pl_unit_reader *r, pl_arena *arena, pl_labels *out)
 {
     pl__hdf5_quiet();
