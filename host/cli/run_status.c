@@ -225,6 +225,13 @@ static size_t state_of_run(const units *u, const json_t *processes, bool analyse
     return u->failed ? FAILED : best == FAILED ? INCOMPLETE : best;
 }
 
+/* Nothing runs that is known of, and a unit is kept: the same command alone would never finish. */
+static const char *next_of(size_t state, const units *u)
+{
+    if (state == RUNNING || state == DONE || json_array_size(u->held) == 0) return states[state].next;
+    return "a unit is held, see above: if that process is gone, give that command, then the run's same command again";
+}
+
 /* The rates of what runs, added; 0: nothing runs, or it has computed nothing yet. */
 static double rate_of(const json_t *processes)
 {
@@ -277,7 +284,7 @@ pl_status pl__run_status(json_t **out, const pl_run_folder *run)
     pl_json_begin(&b);
     pl_json_put_text(&b, "run", run->path);
     pl_json_put_text(&b, "state", states[state].state);
-    pl_json_put_text(&b, "next", states[state].next);
+    pl_json_put_text(&b, "next", next_of(state, &u));
     pl_json_put_bool(&b, "analysed", analysed);
     pl_json_put_size(&b, "units", u.n);
     pl_json_put_size(&b, "done", u.done);

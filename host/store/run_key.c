@@ -34,11 +34,12 @@ static pl_status put_first(const char *path, const char *key)
     char mine[PL_PATH_MAX], line[PL_RUN_KEY_MAX + 1];
     int n = snprintf(line, sizeof line, "%s\n", key);
     PL_TRY(pl_temporary_write(mine, path, line, (size_t)n));
-    int failed = link(mine, path) != 0 ? errno : 0;
+    bool failed = link(mine, path) != 0 && !pl_file_exists(path);
     /* Where the file system has no links, a rename; the last of several that are first at once is then the one. */
-    if (failed && failed != EEXIST) failed = rename(mine, path) != 0 ? errno : 0;
+    if (failed) failed = rename(mine, path) != 0;
+    int error = errno;
     unlink(mine);
-    return !failed || failed == EEXIST ? PL_OK : pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(failed));
+    return failed ? pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(error)) : PL_OK;
 }
 
 pl_status pl_run_key_agree(char kept[PL_RUN_KEY_MAX], const pl_run_folder *run, const char *model, const char *key)
@@ -50,7 +51,8 @@ pl_status pl_run_key_agree(char kept[PL_RUN_KEY_MAX], const pl_run_folder *run, 
     PL_TRY(pl_path_folder(folder, path));
     PL_TRY(pl_folder_make(folder));
     PL_TRY(put_first(path, key));
-    return pl_run_key_get(kept, run, model);
+    PL_TRY(pl_run_key_get(kept, run, model));
+    return kept[0] ? PL_OK : pl_fail(PL_E_INPUT, "%s: expected a numerics key, found nothing: remove the file", path);
 }
 
 pl_status pl_unit_key(char key[PL_RUN_KEY_MAX], const char *unit_path)

@@ -239,6 +239,7 @@ static void test_held(void **state)
     json_t *status = stands(*state, "incomplete", NULL);
     assert_int_equal(json_array_size(json_object_get(status, "held")), 2);
     prints(status, "by '4711-9-0123abcd@node17', which cannot be asked from here: if that process is gone: rm -- '");
+    prints(status, "incomplete: a unit is held, see above: if that process is gone, give that command");
     json_decref(status);
     /* A file that is no owner costs its own line. */
     OK(pl_path(path, "%s/units/aa.owner", ((world *)*state)->run.path));
