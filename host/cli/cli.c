@@ -8,29 +8,34 @@
 #include "cli/verbs.h"
 
 /* In JSON the hidden characters stand in texts only (those of C0 are escaped already): \u keeps the value the same. */
-static bool print_text(const char *text)
+static bool put_text(FILE *out, const char *text)
 {
     const char *from = text;
     uint32_t c;
     for (size_t n; *text; text += n) {
         n = pl_utf8_get(&c, text);
         if (c == '\n' || !pl_is_hidden(c)) continue;
-        fwrite(from, 1, (size_t)(text - from), stdout);
-        printf("\\u%04x", (unsigned)c);
+        fwrite(from, 1, (size_t)(text - from), out);
+        fprintf(out, "\\u%04x", (unsigned)c);
         from = text + n;
     }
-    return fputs(from, stdout) >= 0 && putchar('\n') != EOF && !ferror(stdout);
+    return fputs(from, out) >= 0 && fputc('\n', out) != EOF && !ferror(out);
 }
 
-pl_status pl_print_json(json_t *value, bool indented)
+pl_status pl_put_json(FILE *out, json_t *value, bool indented)
 {
     if (!value) return pl_fail(PL_E_MEMORY, "out of memory while writing JSON");
     char *text = json_dumps(value, indented ? JSON_INDENT(2) : JSON_COMPACT);
     json_decref(value);
     if (!text) return pl_fail(PL_E_INTERNAL, "JSON: a value that cannot be written");
-    bool ok = print_text(text);
+    bool ok = put_text(out, text);
     free(text);
     return ok ? PL_OK : pl_fail(PL_E_IO, "cannot write JSON to standard output");
+}
+
+pl_status pl_print_json(json_t *value, bool indented)
+{
+    return pl_put_json(stdout, value, indented);
 }
 
 static bool is_any(const char *word, const char *one, const char *other)

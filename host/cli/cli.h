@@ -61,9 +61,10 @@ static inline bool pl_argument_flag(const pl_arguments *arguments, pl_option opt
     return arguments->values[option] != NULL;
 }
 
-/* Prints one JSON value and a newline on standard output: on one line, or indented. Takes the reference; NULL is out of
- * memory. */
+/* Prints one JSON value and a newline on standard output, or into a file: on one line, or indented. Takes the
+ * reference; NULL is out of memory. */
 pl_status pl_print_json(json_t *value, bool indented);
+pl_status pl_put_json(FILE *out, json_t *value, bool indented);
 
 /* The verbs, one file each. */
 pl_status pl_verb_run(const pl_arguments *arguments);

@@ -3,37 +3,87 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/visible.h"
 #include "cli/cli.h"
 #include "report/report.h"
+#include "store/analysis_stamp.h"
 
-static pl_status print_json(const pl_run_view *view, const pl_stability_table *table)
+static const size_t SHOWN_BYTES_MAX = (size_t)4 << 30;
+
+/* What is printed, as a file of the run folder: who asks again is shown it. */
+static pl_status shown_path(char path[PL_PATH_MAX], const pl_run_folder *run, bool json)
+{
+    return pl_path(path, "%s/table.%s", run->path, json ? "json" : "txt");
+}
+
+static pl_status put_json(FILE *out, const pl_run_view *view, const pl_stability_table *table)
 {
     json_t *json;
     PL_TRY(pl_report_json(&json, table, pl_run_view_folder(view)->path, pl_run_view_n_missing(view)));
-    return pl_print_json(json, true);
+    return pl_put_json(out, json, true);
 }
 
-pl_status pl__finish(const pl_run_folder *run, bool json)
+static pl_status put_shown(const pl_run_folder *run, const pl_run_view *view, const pl_stability_table *table,
+                           bool json)
+{
+    char path[PL_PATH_MAX], *text = NULL;
+    size_t size;
+    pl_status status;
+    PL_TRY(shown_path(path, run, json));
+    FILE *out = open_memstream(&text, &size);
+    if (!out) return pl_fail(PL_E_MEMORY, "out of memory while writing the table");
+    status = json ? put_json(out, view, table) : pl_report_print(out, table);
+    if (fclose(out) != 0 && status == PL_OK) status = pl_fail(PL_E_MEMORY, "out of memory while writing the table");
+    if (status == PL_OK) status = pl_file_replace(path, text, size);
+    free(text);
+    return status;
+}
+
+/* Every result file, and what is to be shown. */
+static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_missing)
 {
     pl_run_view *view;
     pl_stability_table *table = NULL;
-    size_t n_missing = 0;
     pl_status status;
     PL_TRY(pl_run_view_open(&view, run));
-    n_missing = pl_run_view_n_missing(view);
+    *n_missing = pl_run_view_n_missing(view);
     /* Samples pass through first, unit by unit: the table then finds the rows in memory. */
     PL_GOTO(status, done, pl_report_lm_eval(view));
     PL_GOTO(status, done, pl_stability_of_run(&table, view));
     PL_GOTO(status, done, pl_report_csv(run, table));
-    PL_GOTO(status, done, json ? print_json(view, table) : pl_report_print(stdout, table));
-    if (fflush(stdout) != 0) /* before the last line, so that a log of both streams keeps their order */
-        PL_GOTO(status, done, pl_fail(PL_E_IO, "cannot write to standard output"));
-    if (n_missing == 0) PL_GOTO(status, done, pl_run_folder_done(run));
-    pl_print(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
-             n_missing ? "(incomplete) " : "", run->path);
+    status = put_shown(run, view, table, json);
 done:
     pl_stability_free(table);
     pl_run_view_close(view);
     return status;
+}
+
+static pl_status show(const pl_run_folder *run, bool json)
+{
+    char path[PL_PATH_MAX];
+    pl_bytes text;
+    PL_TRY(shown_path(path, run, json));
+    PL_TRY(pl_file_read(&text, path, SHOWN_BYTES_MAX));
+    size_t n = fwrite(text.data, 1, text.size, stdout);
+    bool bad = n != text.size || fflush(stdout) != 0;
+    pl_bytes_free(&text);
+    return bad ? pl_fail(PL_E_IO, "cannot write to standard output") : PL_OK;
+}
+
+pl_status pl__finish(const pl_run_folder *run, bool json)
+{
+    char path[PL_PATH_MAX];
+    pl_analysis_stamp stamp;
+    PL_TRY(shown_path(path, run, json));
+    PL_TRY(pl_analysis_inputs(&stamp, run));
+    if (!pl_analysis_stands(&stamp, run) || !pl_file_exists(path)) {
+        PL_TRY(make_results(run, json, &stamp.n_missing));
+        PL_TRY(pl_analysis_stamp_put(&stamp, run));
+    }
+    PL_TRY(show(run, json)); /* before the last line, so that a log of both streams keeps their order */
+    if (stamp.n_missing == 0) PL_TRY(pl_run_folder_done(run));
+    pl_print(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
+             stamp.n_missing ? "(incomplete) " : "", run->path);
+    return PL_OK;
 }

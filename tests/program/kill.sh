@@ -37,9 +37,9 @@ at_any_moment() { # times, seconds of an undisturbed run
 # Every unit is there; the last files are being written.
 forced_in_the_merge() {
   local part
-  for part in stability.csv results samples DONE; do
+  for part in stability.csv results samples table.txt analysis.json DONE; do
     run_once "$work/killed" >/dev/null 2>&1
-    rm -f "$(run_of "$work/killed")/DONE"
+    rm -f "$(run_of "$work/killed")"/{DONE,analysis.json} # or nothing would be made again
     forced "rename:$part:1"
   done
 }
