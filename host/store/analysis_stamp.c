@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static pl_status outputs_of(char out[PL_HASH_TEXT], const pl_run_folder *run)
 static pl_status program_of(char out[PL_HASH_TEXT])
 {
     identities all = {0};
-    pl_status status = add_file(&all, -1, "/proc/self/exe", "/proc/self/exe");
+    pl_status status = add_file(&all, AT_FDCWD, "/proc/self/exe", "/proc/self/exe");
     if (status != PL_OK) status = pl_bytes_text(&all.text, "?"); /* no /proc: the version alone */
     if (status == PL_OK) status = pl_bytes_text(&all.text, PLUMB_VERSION);
     finish(out, &all);
@@ -130,7 +131,7 @@ static pl_status read_inputs(identities *all, const pl_run_folder *run)
 {
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/plan.json", run->path));
-    PL_TRY(add_file(all, -1, path, path));
+    PL_TRY(add_file(all, AT_FDCWD, path, path));
     PL_TRY(pl_path(path, "%s/units", run->path));
     return add_folder(all, path, is_unit);
 }

@@ -54,6 +54,7 @@ again() {
 }
 
 kept "analyze" "$PLUMB" analyze "$run"
+kept "analyze, relative path" bash -c "cd '$tmp/r' && '$PLUMB' analyze '$(basename "$run")'"
 kept "run" go
 kept "analyze --verify" "$PLUMB" analyze "$run" --verify
 before=$(made)
