@@ -87,6 +87,9 @@ while read -r line; do breach "ends the process below main.c: $line"; done < <(a
   /(^|[^a-z_])(exit|abort|_exit|quick_exit)\(/ {if (FILENAME != "host/base/memory.c" || name != "void pl_out_of_memory(const char *what)") print FILENAME ":" FNR ":" $0}
   ' host/*/*.c host/device/cpu/*.c cuda/*.c cuda/*.cu 2>/dev/null)
 
+# Text of others is made visible on its way to a terminal: pl_print (base/visible.h). An error is that already.
+while read -r line; do breach "prints past pl_print: $line"; done < <(grep -nE 'fprintf\(stderr' host/*/*.c | grep -vE '^host/(base/progress|cli/cli)\.c:')
+
 # What jansson's setters say is looked at: a text that is not UTF-8 gives no value, and the key would be gone.
 while read -r line; do breach "a JSON setter whose result nobody looks at: $line"; done < <(grep -nE '^ *(\(void\) *)?json_(object|array)_[a-z_]*(set|append|insert|update|extend)[a-z_]*\(' host/*/*.c)
 

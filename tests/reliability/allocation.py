@@ -7,9 +7,9 @@
   * a crash is excused in libraries that do not survive a failed allocation of their own (LIBRARIES), never in plumb.
 
 The short form takes one allocation of every kind (the same end of the stack), as many as the time allows, in an order
-that is drawn with a fixed seed. --all takes every allocation.
+that is drawn with a fixed seed. --each N takes N of every kind, --all every allocation, however long that lasts.
 
-  allocation.py [--all] [--seconds 40] [--processes 1] [--verbs run,analyze,extract,inspect]
+  allocation.py [--all | --each N] [--seconds 40] [--processes 1] [--verbs run,analyze,extract,inspect]
 
 PLUMB, PLUMB_MAKE_MODEL and PLUMB_BUILD say what is tested, as in tests/program. Prints a line of counts for a verb; the
 exit code is 1 when any try was wrong. Files of HDF5 are compared by their bytes, and, where h5py is there, by content
@@ -180,11 +180,11 @@ class Verb:
         return "WRONG", f"exit {done.returncode}: {last}"
 
 
-def one_of_each(kinds, chance):
-    """An allocation of every kind, by chance, but the objects that ask take turns: libhdf5 has most kinds."""
+def some_of_each(kinds, most, chance):
+    """So many allocations of every kind, by chance; the objects that ask take turns: libhdf5 has most kinds."""
     by_who = collections.defaultdict(list)
     for who, numbers in kinds:
-        by_who[who].append(chance.choice(numbers))
+        by_who[who].extend(chance.sample(numbers, min(most, len(numbers))))
     for numbers in by_who.values():
         chance.shuffle(numbers)
     turns = itertools.zip_longest(*(by_who[who] for who in sorted(by_who)))
@@ -215,11 +215,15 @@ def attack(verb, numbers, until, processes):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--each", type=int)
     parser.add_argument("--seconds", type=float, default=40)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--verbs", default="run,analyze,extract,inspect")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    for file in (PLUMB, MAKE_MODEL, SHIM):
+        if not os.path.exists(file):
+            sys.exit(f"{file} is not there: build it first")
     work, bad = tempfile.mkdtemp(prefix="plumb-allocation-"), 0
     try:
         with open(os.path.join(work, "rows.jsonl"), "w") as file:
@@ -242,10 +246,10 @@ def main():
             verb = run if name == "run" else Verb(name, work)
             kinds, chance = verb.kinds(), random.Random(options.seed)
             n_all = max(max(numbers) for _, numbers in kinds)
-            numbers = list(range(1, n_all + 1)) if options.all else one_of_each(kinds, chance)
+            numbers = list(range(1, n_all + 1)) if options.all else some_of_each(kinds, options.each or 1, chance)
             if options.all:
                 chance.shuffle(numbers)
-            until = None if options.all else time.monotonic() + options.seconds * (2 if name == "run" else 1) / (len(verbs) + 1)
+            until = None if options.all or options.each else time.monotonic() + options.seconds * (2 if name == "run" else 1) / (len(verbs) + 1)
             counts, wrong = attack(verb, numbers, until, options.processes)
             tried = sum(counts[c] for c in ("refused", "same", "layout", "crashed", "WRONG"))
             print(f"{name:8} {n_all:11} {len(kinds):6} {tried:6} {counts['refused']:8} {counts['same']:5} {counts['layout']:6} {counts['crashed']:7} {counts['WRONG']:5}"
