@@ -56,7 +56,7 @@ def read_files(folder):
             path = os.path.join(at, name)
             relative = os.path.relpath(path, folder)
             sidecar = os.path.basename(at) == "units" and name.endswith(".json")
-            if sidecar or name.startswith(("status", "log.txt")) or name.endswith(LEFT_OVERS) or ".broken-" in name:
+            if sidecar or name.startswith(("status", "log.txt", "analysis.json")) or name.endswith(LEFT_OVERS) or ".broken-" in name:
                 continue
             with open(path, "rb") as file:
                 found[relative] = file.read()
