@@ -248,9 +248,11 @@ static pl_status check_numerics(pl_run_view *v, const held *h, const pl_unit_rea
 {
     model *m = &v->models[h->model];
     json_t *json = NULL;
+    pl_status status = pl_unit_get_attribute(reader, "numerics_key", &json);
+    if (status == PL_E_MEMORY) return status;
     /* A unit that does not say is like others that do not. */
-    const char *key = pl_unit_get_attribute(reader, "numerics_key", &json) == PL_OK ? json_string_value(json) : NULL;
-    pl_status status = PL_OK;
+    const char *key = status == PL_OK ? json_string_value(json) : NULL;
+    status = PL_OK;
     if (!key) key = "unknown";
     if (m->numerics_key && strcmp(m->numerics_key, key))
         status = pl_fail(PL_E_INPUT,

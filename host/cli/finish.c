@@ -1,9 +1,13 @@
 #include "cli/finish.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/temporary.h"
 #include "base/visible.h"
 #include "cli/cli.h"
 #include "report/report.h"
@@ -27,16 +31,22 @@ static pl_status put_json(FILE *out, const pl_run_view *view, const pl_stability
 static pl_status put_shown(const pl_run_folder *run, const pl_run_view *view, const pl_stability_table *table,
                            bool json)
 {
-    char path[PL_PATH_MAX], *text = NULL;
-    size_t size;
-    pl_status status;
+    char path[PL_PATH_MAX], part[PL_PATH_MAX];
+    int fd;
     PL_TRY(shown_path(path, run, json));
-    FILE *out = open_memstream(&text, &size);
-    if (!out) return pl_fail(PL_E_MEMORY, "out of memory while writing the table");
-    status = json ? put_json(out, view, table) : pl_report_print(out, table);
-    if (fclose(out) != 0 && status == PL_OK) status = pl_fail(PL_E_MEMORY, "out of memory while writing the table");
-    if (status == PL_OK) status = pl_file_replace(path, text, size);
-    free(text);
+    PL_TRY(pl_temporary_create(&fd, part, path));
+    /* Into the file and not into memory: a stream in memory drops what it has no room for, without an error. */
+    FILE *out = fdopen(fd, "w");
+    if (!out) close(fd);
+    pl_status status = !out   ? pl_fail(PL_E_MEMORY, "out of memory while writing %s", path)
+                       : json ? put_json(out, view, table)
+                              : pl_report_print(out, table);
+    if (status == PL_OK && (fflush(out) != 0 || ferror(out) || fdatasync(fd) != 0))
+        status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
+    if (out && fclose(out) != 0 && status == PL_OK)
+        status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
+    if (status == PL_OK) return pl_file_rename(part, path);
+    unlink(part);
     return status;
 }
 

@@ -61,9 +61,9 @@ pl_status pl_unit_key(char key[PL_RUN_KEY_MAX], const char *unit_path)
     json_t *value = NULL;
     key[0] = 0;
     PL_TRY(pl_unit_open(&reader, unit_path));
-    if (pl_unit_get_attribute(reader, "numerics_key", &value) == PL_OK && json_is_string(value))
-        snprintf(key, PL_RUN_KEY_MAX, "%s", json_string_value(value));
+    pl_status status = pl_unit_get_attribute(reader, "numerics_key", &value);
+    if (status == PL_OK && json_is_string(value)) snprintf(key, PL_RUN_KEY_MAX, "%s", json_string_value(value));
     json_decref(value);
     pl_unit_close(reader);
-    return PL_OK;
+    return status == PL_E_MEMORY ? status : PL_OK;
 }
