@@ -269,7 +269,12 @@ static void two_writers_of_one_unit(void **state)
     }
     assert_int_equal(waitpid(pid, &how, 0), pid);
     assert_true(WIFSIGNALED(how));
+    struct stat first, now;
+    OK(pl_run_folder_unit(path, &run, "unit"));
+    assert_int_equal(stat(path, &first), 0);
     assert_true(finish_beside(&run, "unit", mine));
+    assert_int_equal(stat(path, &now), 0);
+    assert_true(first.st_ino == now.st_ino);
     assert_int_equal(state_of(&run, "unit", reason), PL_UNIT_INTACT);
     OK(create(&other, "both", 1));
     assert_int_equal(other.n_broken, 0);
