@@ -8,7 +8,7 @@ target_compile_definitions(plumb-launcher PRIVATE _GNU_SOURCE)
 target_link_options(plumb-launcher PRIVATE -static)
 
 set(bundled plumb plumb-make-model)
-if(PLUMB_TESTS)
+if(PLUMB_TESTS AND NOT PLUMB_FUZZ) # fuzzing builds no tests of kernels
   list(APPEND bundled bench-engine bench-context)
   foreach(folder ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/device ${CMAKE_SOURCE_DIR}/tests/model
           ${CMAKE_SOURCE_DIR}/tests/engine ${CMAKE_SOURCE_DIR}/tests/cuda)

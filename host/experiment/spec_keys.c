@@ -14,7 +14,7 @@ const pl_yaml_key pl_spec_root_keys[] = {
      "`/obs`"},
     {"items", "all", "evaluated items a task, a random choice that depends on `seed` alone"},
     {"seed", "1234", "keys every random choice: items, draws, orders"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_spec_model_keys[] = {
@@ -23,14 +23,14 @@ const pl_yaml_key pl_spec_model_keys[] = {
      "`${VAR}` and `${VAR:-default}` come from the environment"},
     {"name", "the path's last part", "what the model is called in tables and files; unique in the experiment"},
     {"dtype", "`float32`", "type of products: `float32`, `bf16`, `fp16`, `tf32`; the CPU has `float32` only"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_spec_template_keys[] = {
     {"id", "none", "names of in-distribution templates"},
     {"dev", "none", "names of templates that may be used for choices"},
     {"ood", "none", "names of out-of-distribution templates: never used for any choice"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_spec_arm_keys[] = {
@@ -45,7 +45,7 @@ const pl_yaml_key pl_spec_arm_keys[] = {
     {"balance", "true",
      "a draw takes classes in turn, in an order that is counterbalanced over draws; without a label set there is "
      "nothing to balance"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_spec_capture_keys[] = {
@@ -57,7 +57,7 @@ const pl_yaml_key pl_spec_capture_keys[] = {
      "position 0; `all`, every distinct token once; `[]` stores none"},
     {"dtype", "`float32`", "storage type: `float32`, `float16`, `bfloat16`; what does not fit is counted"},
     {"items", "all", "the first so many rows keep states"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_section pl_spec_sections[] = {

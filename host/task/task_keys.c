@@ -27,13 +27,13 @@ const pl_yaml_key pl_task_root_keys[] = {
     {"doc_to_decontamination_query", "none", "accepted; changes nothing here"},
     {"repeats", "1", "1 only: generation is greedy"},
     {"plumb", "none", "what plumb adds"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_split_keys[] = {
     {"path", "required", "a `.jsonl`, `.csv` or `.tsv` file under `dataset_path`"},
     {"sha256", "not checked", "the file's digest; another one is an error"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_generation_keys[] = {
@@ -41,7 +41,7 @@ const pl_yaml_key pl_task_generation_keys[] = {
     {"max_gen_toks", "256", "the largest number of generated tokens"},
     {"do_sample", "false", "false only: generation is greedy"},
     {"temperature", "0", "0 only: generation is greedy"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_metric_keys[] = {
@@ -52,13 +52,13 @@ const pl_yaml_key pl_task_metric_keys[] = {
     {"ignore_punctuation", "false", "of `exact_match`: without ASCII's punctuation"},
     {"ignore_numbers", "false", "of `exact_match`: without the digits 0 to 9"},
     {"regexes_to_ignore", "none", "of `exact_match`: a list; what matches is taken out first (Python's `re`)"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_filter_keys[] = {
     {"name", "required", "the filter's name, behind the metric in results.json"},
     {"filter", "required", "its steps, one behind the other"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_filter_step_keys[] = {
@@ -67,17 +67,17 @@ const pl_yaml_key pl_task_filter_step_keys[] = {
      "of `regex`: what is looked for (Python's `re`); its group when it has one"},
     {"group_select", "0", "of `regex`: which match; -1 is the last"},
     {"fallback", "`[invalid]`", "of `regex`: the answer when nothing matches"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_fewshot_keys[] = {
     {"sampler", "`default`", "`default` only: the experiment's draws and seed choose the shots"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_metadata_keys[] = {
     {"version", "none", "stands in results.json"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_plumb_keys[] = {
@@ -85,7 +85,7 @@ const pl_yaml_key pl_task_plumb_keys[] = {
     {"group", "none", "a field: a shot never has the item's own value of it"},
     {"balance", "true", "true only: `balance` is an arm's key"},
     {"calibration", "none", "not supported by this version"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_key pl_task_template_keys[] = {
@@ -96,7 +96,7 @@ const pl_yaml_key pl_task_template_keys[] = {
     {"doc_to_target", "the task's", "as above"},
     {"doc_to_choice", "the task's", "as above"},
     {"target_delimiter", "the task's", "as above"},
-    {NULL},
+    {0},
 };
 
 const pl_yaml_section pl_task_sections[] = {
@@ -110,5 +110,5 @@ const pl_yaml_section pl_task_sections[] = {
     {"metadata", pl_task_metadata_keys},
     {"plumb", pl_task_plumb_keys},
     {"plumb.templates[]", pl_task_template_keys},
-    {NULL},
+    {0},
 };

@@ -7,7 +7,7 @@
 
 static void read_all(const pl_yaml_node *node)
 {
-    static const pl_yaml_key known[] = {{"task", "", ""}, {"models", "", ""}, {"include", "", ""}, {NULL}};
+    static const pl_yaml_key known[] = {{"task", "", ""}, {"models", "", ""}, {"include", "", ""}, {0}};
     const char *text;
     size_t size;
     long long integer;
