@@ -217,5 +217,6 @@ pl_status pl_run_folder_done(const pl_run_folder *run)
 {
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/DONE", run->path));
-    return pl_file_replace(path, "", 0);
+    PL_TRY(pl_file_replace(path, "", 0));
+    return pl__left_overs_remove(run);
 }

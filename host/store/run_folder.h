@@ -67,7 +67,7 @@ pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, co
 pl_status pl_run_folder_log(const pl_run_folder *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* status.json, replaced as a whole (status-<shard>.json for a shard). */
 pl_status pl_run_folder_status(const pl_run_folder *run, const char *shard, const json_t *status);
-/* Writes DONE. */
+/* Every unit is there: writes DONE, and removes what dead processes left meanwhile. */
 pl_status pl_run_folder_done(const pl_run_folder *run);
 
 #endif

@@ -48,9 +48,9 @@ for host in here node2; do
   [ $? -eq 137 ] && pass "$name" || fail "$name: not killed"
   unset PLUMB_HOST
   check "$name: the other one ends well" goes_on
+  check "$name: nothing is left" nothing_left "$tmp/$host"
   check "$name: unit files are byte-identical" same_units "$calm" "$(run_of "$tmp/$host")"
   check "$name: nothing is damaged" bash -c "$PLUMB run $tmp/e.yaml --device cpu --quiet --results $tmp/$host 2>&1 >/dev/null | grep -q ' 0 computed, 3 there already' && ! ls $tmp/$host/*/units/*broken*"
-  check "$name: nothing is left" nothing_left "$tmp/$host"
 done
 
 first "$tmp/late"
