@@ -118,6 +118,7 @@ check "... and left as it was" bash -c "[ \"\$(cat '$tmp/victim')\" = precious ]
 mkdir "$tmp/archive"
 for f in "$calm"/units/*.h5; do mv "$f" "$tmp/archive/" && ln -s "$tmp/archive/$(basename "$f")" "$f"; done
 rm "$(readlink "$(ls "$calm"/units/*.h5 | head -1)")"
+check "a link that leads nowhere is a unit that is missing" bash -c "$PLUMB analyze $calm 2>&1 >/dev/null | grep -q '^(incomplete)'"
 check "units that are links" run "$tmp/calm" name=heir
 cp "$tmp/check.out" "$tmp/heir.out"
 check "... are adopted, broken ones computed" grep -q '3 units: 1 computed, 0 there already, 2 adopted' "$tmp/heir.out"
