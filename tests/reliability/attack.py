@@ -26,8 +26,8 @@ MAKE_MODEL = os.environ.get("PLUMB_MAKE_MODEL", str(BUILD / "plumb-make-model"))
 HANG_S = 300  # a machine may be slow; what takes longer than this has stopped
 EXIT_CODES = {0, 1, 2, 3, 75, 130}
 SANITIZER = 99  # what a sanitized build ends with
-# Controls that move a cursor or turn text around: C0 but newline, DEL, C1, bidirectional marks, line separators.
-CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# Controls that move a cursor or turn text around: C0 but newline and tab, DEL, C1, bidirectional marks, line separators.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 TASK = """task: parity
 dataset_path: .
@@ -139,8 +139,8 @@ class Experiment:
         self.calm = next((self.folder / "calm").glob("*-????????"))
         self.bytes = {name: (self.calm / name).read_bytes() for name in files_of(self.calm) if is_result(name)}
 
-    def command(self, results, *more):
-        return ["run", self.file, *self.overrides, "--quiet", "--threads", "1", "--results", results, *more]
+    def command(self, results, *more, threads=1):
+        return ["run", self.file, *self.overrides, "--quiet", "--threads", threads, "--results", results, *more]
 
     def run_folder(self, results):
         return pathlib.Path(results) / self.calm.name
@@ -227,6 +227,22 @@ class Attack:
         if bad:
             return self.note("wrong", f"{what}: {bad}: {end.last_line()[:300]}")
         return self.note("refused" if end.code else "survived")
+
+    def judge_run(self, end, what, experiment, results, found=(), left_ok=False, prepare=None):
+        """Counts a disturbed run of an experiment by how it ended, what it left and how the run after it ends."""
+        found = list(found)
+        if end.code == 0:
+            found += [item for item in experiment.differences(results) if not (left_ok and item.startswith("left over"))]
+        else:
+            found += experiment.other_bytes(results)
+        if prepare:
+            prepare()
+        after = plumb(*experiment.command(results), env=experiment.env)
+        if after.code != 0:
+            found.append(f"the run after it ended with {after.code}: {after.last_line()[-200:]}")
+        else:
+            found += [f"after the next run: {item}" for item in experiment.differences(results)]
+        self.judge(end, what, found)
 
     def finish(self):
         c = self.counts

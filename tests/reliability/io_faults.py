@@ -36,25 +36,6 @@ class Scene:
         self.prepare()
         return plumb(*self.command(), env={**self.experiment.env, **shim("io"), **env})
 
-    def finish(self):
-        return plumb(*self.experiment.command(self.results), env=self.experiment.env)
-
-
-def judge(attack, scene, end, what):
-    """The end of the disturbed run, what it left, and the end of the one after it."""
-    what = f"{scene.name}, {what}"
-    found = scene.experiment.other_bytes(scene.results)
-    if end.code == 0:
-        # What cannot be unlinked stays; the next run takes it away.
-        found = [difference for difference in scene.experiment.differences(scene.results)
-                 if not ("unlink" in what and difference.startswith("left over"))]
-    after = scene.finish()
-    if after.code != 0:
-        found.append(f"the run after it ended with {after.code}: {after.last_line()[-200:]}")
-    else:
-        found += [f"after the next run: {difference}" for difference in scene.experiment.differences(scene.results)]
-    attack.judge(end, what, found)
-
 
 def count_of(scene, call, file):
     end = scene.attempt(PLUMB_FAULT=f"{call}:1:1000000", PLUMB_FAULT_COUNT=str(file))
@@ -90,7 +71,8 @@ def main():
         for scene, what, env in tries(attack, scenes):
             if not attack.more():
                 break
-            judge(attack, scene, scene.attempt(**env), what)
+            # What cannot be unlinked stays; the next run takes it away.
+            attack.judge_run(scene.attempt(**env), f"{scene.name}, {what}", experiment, scene.results, left_ok="unlink" in what)
     return attack.finish()
 
 
