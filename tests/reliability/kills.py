@@ -1,6 +1,8 @@
 """SIGKILL at any moment, to one to three processes at once, in units and in analysis, also where locks are refused or are each
 node's own: after the kills the next run ends with the bytes of an undisturbed one, and nothing is left over."""
+import os
 import shutil
+import subprocess
 import sys
 import time
 
@@ -32,7 +34,7 @@ class Kills:
         """One to three processes that start together; each is killed after a random share of a run's time."""
         draw, env = self.attack.random, dict(self.experiment.env)
         if way.endswith("locks"):
-            env.update(shim("lock"), PLUMB_LOCK=way.split()[0])
+            env.update(shim("shared"), PLUMB_FLOCK={"refused locks": "none", "granted locks": "all"}[way])
         n = 1 if way in ("single", "adopting") else draw.choice([2, 3])
         processes = []
         for i in range(n):
@@ -109,24 +111,33 @@ def random_round(attack, experiment, way):
     kills.note(f"{experiment.file.stem} {' '.join(experiment.overrides)}, {way}")
 
 
-def experiments(attack, files):
-    models = (("gpt2", "gpt2"), ("llama", "llama"))
-    demo = ROOT / "experiments/demo.yaml"
-    found = [Experiment(attack.folder / f"given{i}", file=file) for i, file in enumerate(files)]
-    folder = attack.folder / "demo"
+def demos(attack):
+    """The demo, in the long form also with more states and with others."""
+    folder, found = attack.folder / "demo", []
     chosen = [["items=8"]] + ([["items=15", "capture.positions=[last,mean,all,label]"], ["items=8", "capture.dtype=float16"]] if attack.long else [])
     for i, overrides in enumerate(chosen):
         overrides.append(f"models=[{folder}{i}/gpt2,{folder}{i}/llama]")
-        found.append(Experiment(f"{folder}{i}", file=demo, models=models, overrides=overrides))
+        found.append(Experiment(f"{folder}{i}", file=ROOT / "experiments/demo.yaml", models=(("gpt2", "gpt2"), ("llama", "llama")), overrides=overrides))
     return found
 
 
+def real(attack):
+    """SST-2 on a trained model, where it is there."""
+    data = os.environ.setdefault("PLUMB_DATA", str(ROOT.parent / "shared/data"))
+    if not os.path.isdir(f"{data}/models/stories260K"):
+        print("SKIP kills on real input: no $PLUMB_DATA")
+        return []
+    folder = attack.folder / "real"
+    folder.mkdir()
+    subprocess.run(["bash", "-ec", 'source tests/program/real_input.sh; real_input "$1"', "-", folder], cwd=ROOT, env={**os.environ, "root": str(ROOT)}, check=True)
+    os.environ["PLUMB_DATASETS"] = str(folder)
+    return [Experiment(folder / "sst2", file=folder / "real-sst2.yaml", overrides=["items=20"])]
+
+
 def main():
-    attack = Attack("SIGKILL", short=60, long=500)
-    attack.parser.add_argument("--experiment", action="append", default=[], help="kill runs of this experiment too")
-    with attack:
-        known = experiments(attack, attack.args.experiment)
-        for experiment in known if attack.long else known[:1]:
+    with Attack("SIGKILL", short=60, long=500) as attack:
+        known = demos(attack) + (real(attack) if attack.long else [])
+        for experiment in known:
             forced_round(attack, experiment, IN_UNITS)
         turn = 0
         while attack.more():

@@ -76,8 +76,10 @@ def main():
     parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; all when none is named")
     args = parser.parse_args()
     began = time.monotonic()
+    os.environ.setdefault("PLUMB_BUILD", str(ROOT / "build-test"))
     parts = [part for part in args.part or PARTS if (HERE / f"{part}.py").exists()]
     options = ["--seed", str(args.seed)] + ["--long"] * args.long
+    print(f"attacks on {os.environ['PLUMB_BUILD']}: {', '.join(parts)}", flush=True)
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         ends = list(pool.map(lambda part: run(part, options), parts))
     rows = [row for _, rows in ends for row in rows]

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What takes long: every fuzz target for a minute, and tests/long/*.sh.
+# What takes long: every fuzz target for a minute, attacks on the whole program in their long form, and tests/long/*.sh.
 source "$(dirname "$0")/common.sh"
 step "long: fuzzing, a minute a parser"
 build build-fuzz -DPLUMB_FUZZ=ON -DPLUMB_SANITIZE=address -DCMAKE_C_COMPILER=clang || exit 0
@@ -14,6 +14,11 @@ for target in $(find build-fuzz -type f -name 'fuzz_*' -perm -u+x); do
   fi
   rm -rf "$work"
 done
+step "long: attacks"
+export PLUMB=$PWD/build-test/plumb PLUMB_MAKE_MODEL=$PWD/build-test/plumb-make-model PLUMB_BUILD=$PWD/build-test
+python3 tests/reliability/run.py --long --table build-test/reliability.md >build-test/long-attacks.log 2>&1
+take build-test/long-attacks.log
+grep -q '^PASS' build-test/long-attacks.log || fail "tests/reliability/run.py ran nothing"
 step "long: scripts"
 for test in tests/long/*.sh; do
   log=build-test/long-$(basename "$test").log
