@@ -26,8 +26,8 @@ MAKE_MODEL = os.environ.get("PLUMB_MAKE_MODEL", str(BUILD / "plumb-make-model"))
 HANG_S = 300  # a machine may be slow; what takes longer than this has stopped
 EXIT_CODES = {0, 1, 2, 3, 75, 130}
 SANITIZER = 99  # what a sanitized build ends with
-# Controls that move a cursor or turn text around: C0 but newline and tab, DEL, C1, bidirectional marks, line separators.
-CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# Controls that move a cursor or turn text around: C0 but newline and tab, DEL, C1, bidirectional controls.
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 TASK = """task: parity
 dataset_path: .

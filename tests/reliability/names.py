@@ -1,5 +1,6 @@
 """Names of experiments, models, tasks, templates, folders and units with every character that a path, a shell, a terminal or a
 spreadsheet takes for something else: refused in a clear line, or all files stay below the results and every verb reads them."""
+import csv
 import json
 import shutil
 import subprocess
@@ -73,11 +74,19 @@ def readers(source, results):
             found.append(f"{verb} ended with {end.code}: {end.last_line()[-200:]}")
         if CONTROLS.search(end.out.decode("utf-8", "replace")) or CONTROLS.search(end.err.decode("utf-8", "replace")):
             found.append(f"control characters in what {verb} prints")
-    rows = (runs[0] / "stability.csv").read_text().split("\n")
-    found += [f"a cell that a spreadsheet runs: {row[:40]}" for row in rows if row.startswith(tuple("=+@-\t")) or row.startswith(('"=', '"@', '"+', '"-'))]
+    with open(runs[0] / "stability.csv", newline="", encoding="utf-8") as file:
+        found += [f"a cell that a spreadsheet runs: {cell[:40]}" for row in csv.reader(file) for cell in row if runs_in_a_spreadsheet(cell)][:1]
     if len(list(runs[0].glob("results*.json"))) != 1:
         found.append("not one results file a model")
     return found
+
+
+def runs_in_a_spreadsheet(cell):
+    try:
+        float(cell)
+    except ValueError:
+        return len(cell) > 1 and cell[0] in "=+-@\t\r"
+    return False
 
 
 def unit_ids(attack, source, name):
