@@ -171,8 +171,8 @@ def files_of(folder):
 
 
 def is_result(name):
-    """Files that end with the same bytes whatever happens: all but logs, states and the sidecars of units."""
-    return not (name == "log.txt" or name.startswith("status") or re.fullmatch(r"units/.*\.json", name))
+    """Files that end with the same bytes whatever happens: all but logs, times, states and the sidecars of units."""
+    return not (name in ("log.txt", "analysis.json") or name.startswith("status") or re.fullmatch(r"units/.*\.json", name))
 
 
 class Attack:

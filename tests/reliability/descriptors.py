@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 
-from attack import Attack, End, Experiment, files_of, plumb
+from attack import Attack, End, Experiment, files_of, is_result, plumb
 
 CLOSED = [set(fds) for n in (1, 2, 3) for fds in itertools.combinations((0, 1, 2), n)]
 
@@ -55,7 +55,7 @@ class Verb:
         return plumb(*self.args, env=self.experiment.env, prepare=prepare)
 
     def written(self):
-        kept = [name for name in files_of(self.results) if not name.endswith(("log.txt", ".tmp")) and "status" not in name and not ("/units/" in name and name.endswith(".json"))]
+        kept = [name for name in files_of(self.results) if is_result(name.partition("/")[2]) and not name.endswith(".tmp")]
         return {name: (self.results / name).read_bytes() for name in kept}
 
     def differences(self, finished):

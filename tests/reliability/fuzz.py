@@ -212,7 +212,7 @@ def h5(draw, inputs):
 
 
 def records(draw, inputs):
-    name = draw.choice(["run/plan.json"] * 3 + ["run/status.json", "run/manifest.json", draw.choice(inputs.units)[:-3] + ".json"])
+    name = draw.choice(["run/plan.json"] * 3 + ["run/status.json", "run/manifest.json", "run/analysis.json", draw.choice(inputs.units)[:-3] + ".json"])
     raw = inputs.bytes[name]
     inputs.put(name, mutations.dumped(draw, mutations.jsons(draw, json.loads(raw))) if draw.random() < 0.75 else mutations.flipped(draw, raw))
     return draw.choice([["analyze", "run"], ["analyze", "run"], ["status", "run"], ["status", "run", "--json"]])

@@ -12,7 +12,8 @@ from attack import ROOT, Attack, Experiment, end_of, plumb, shim, start
 IN_UNITS = ([f"pwrite:.h5:{n}" for n in (1, 2, 3, 5, 8, 13, 21, 40)] + [f"{call}:{n}" for n in (1, 2, 3) for call in ("fdatasync:.h5", "rename:.h5", "fsync:units")]
             + ["write:.tmp:1", "write:.tmp:2", "rename:status.json:1", "rename:status.json:2", "write:log.txt:2", "write:log.txt:3",
                "rename:units/:2", "rename:.json:3"])
-IN_THE_MERGE = ["rename:stability.csv:1", "rename:results:1", "rename:samples:1", "rename:DONE:1"]
+IN_THE_MERGE = ["rename:stability.csv:1", "rename:results:1", "rename:samples:1", "rename:table.txt:1", "rename:analysis.json:1", "rename:DONE:1"]
+AGAIN = ["DONE", "analysis.json"] # without these the analysis is made again
 # How a round runs: who runs at once, and how locks behave.
 WAYS = ["single", "several", "several", "shards", "adopting", "refused locks", "granted locks"]
 
@@ -59,7 +60,7 @@ class Kills:
     def in_analysis(self):
         """Every unit is there: killed while the table is made again."""
         run = self.experiment.run_folder(self.results)
-        for name in self.attack.random.choice([["DONE"], ["DONE", "stability.csv"], []]):
+        for name in self.attack.random.choice([AGAIN, [*AGAIN, "stability.csv"], []]):
             (run / name).unlink(missing_ok=True)
         command = self.attack.random.choice([["analyze", run], self.experiment.command(self.results)])
         process = start(*command, env=self.experiment.env)
@@ -89,7 +90,8 @@ def forced_round(attack, experiment, places):
         kills.forced(where)
     for where in IN_THE_MERGE:
         kills.run_to_the_end()
-        (experiment.run_folder(kills.results) / "DONE").unlink(missing_ok=True)
+        for name in AGAIN:
+            (experiment.run_folder(kills.results) / name).unlink(missing_ok=True)
         kills.forced(where)
     kills.run_to_the_end()
     kills.note(f"{experiment.file.stem}, forced")
