@@ -5,11 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/visible.h"
+
 void pl_out_of_memory(const char *what)
 {
     /* No buffer, no lock: whoever runs out may be inside anything. One write, so that two threads' lines stay whole. */
-    char line[256];
-    int n = snprintf(line, sizeof line, "plumb: out of memory: %.200s\n", what);
+    char text[1024], line[1100];
+    pl_visible_text(text, sizeof text, what);
+    int n = snprintf(line, sizeof line, "plumb: out of memory: %s\n", text);
     ssize_t written = write(STDERR_FILENO, line, n > 0 ? (size_t)n : 0);
     (void)written;
     _exit(1);

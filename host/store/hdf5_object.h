@@ -20,10 +20,11 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "unit files hold the machine's own little-endian numbers");
 
-/* HDF5 prints its errors unless told not to, thread by thread: called wherever the outside enters this folder. From
- * here on a call of HDF5 that fails for lack of memory ends the process (pl_out_of_memory): HDF5 answers "is not there"
- * and "not a type" to later questions then, and nobody could tell that from a damaged file. */
-void pl__hdf5_quiet(void);
+/* HDF5 prints its errors unless told not to, thread by thread: called wherever the outside enters this folder, with the
+ * path of the file, which must live until the file is closed. From here on a call of HDF5 that fails for lack of memory
+ * ends the process (pl_out_of_memory): HDF5 answers "is not there" and "not a type" to later questions then, and nobody
+ * could tell that from a damaged file. */
+void pl__hdf5_quiet(const char *where);
 /* Fails with "where: what: <HDF5's innermost message>". */
 pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -23,23 +23,23 @@ static herr_t keep(unsigned n, const H5E_error2_t *error, void *out)
 }
 
 /* HDF5 calls this at the end of every call that failed. malloc has left its errno where memory was the cause. */
-static herr_t end_without_memory(hid_t stack, void *unused)
+static herr_t end_without_memory(hid_t stack, void *where)
 {
-    char what[600];
+    char what[1024];
     cause found = {0};
-    (void)unused;
     if (errno != ENOMEM) return 0;
     H5Ewalk2(stack, H5E_WALK_UPWARD, keep, &found);
-    snprintf(what, sizeof what, "in HDF5%s%s", *found.text ? ": " : "", found.text);
+    snprintf(what, sizeof what, "%.700s: in HDF5%s%.250s", (const char *)where, *found.text ? ": " : "", found.text);
     pl_out_of_memory(what);
 }
 
-void pl__hdf5_quiet(void)
+void pl__hdf5_quiet(const char *where)
 {
     /* Every file is closed by us; where that failed, HDF5's own round at the end of the process would crash on it. */
     errno = 0;
     H5dont_atexit();
-    if (H5Eset_auto2(H5E_DEFAULT, end_without_memory, NULL) < 0) pl_out_of_memory("HDF5 does not start");
+    if (H5Eset_auto2(H5E_DEFAULT, end_without_memory, (void *)(uintptr_t)where) < 0)
+        pl_out_of_memory("HDF5 does not start");
 }
 
 pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, ...)

@@ -80,7 +80,7 @@ pl_status pl_unit_open(pl_unit_reader **out, const char *path)
     pl_unit_reader *r;
     PL_TRY(pl_new(&r, 1));
     r->in = (pl__input){.file = H5I_INVALID_HID, .where = r->path};
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     pl_status status;
     PL_GOTO(status, failed, pl_path(r->path, "%s", path));
     PL_GOTO(status, failed, open_file(r));
@@ -102,19 +102,19 @@ void pl_unit_close(pl_unit_reader *r)
 
 pl_status pl_unit_get_obs(const pl_unit_reader *r, const char *const *names, size_t n, pl_frame **out)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     return pl__input_frame(out, &r->in, "/obs", r->n_rows, names, n);
 }
 
 pl_status pl_unit_list_obs(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     return pl__input_members(names, n, &r->in, "/obs", arena);
 }
 
 pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     return pl__input_members(names, n, &r->in, "/obsm", arena);
 }
 
@@ -127,7 +127,7 @@ static pl_status wrong_length(const pl_unit_reader *r, const char *name, size_t 
 static pl_status get_matrix(const pl_unit_reader *r, const char *group, const char *name, float **values, size_t *rows,
                             size_t *width)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     char path[PL_PATH_MAX];
     *values = NULL;
     PL_TRY(pl__output_name(r->path, name));
@@ -190,7 +190,7 @@ static pl_status get_indptr(const pl_unit_reader *r, pl_arena *arena, const char
 
 pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     *out = (pl_loglik){.n_rows = r->n_rows};
     pl_loglik *l = out;
     PL_TRY(get_indptr(r, arena, "/uns/plumb/loglik/choice_indptr", &l->choice_indptr, l->n_rows, &l->n_choices));
@@ -215,7 +215,7 @@ pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik
 
 pl_status pl_unit_get_scores(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     *out = (pl_loglik){.n_rows = r->n_rows};
     const struct list score = {"/uns/plumb/loglik/score", H5T_FLOAT, H5T_NATIVE_DOUBLE, &out->score};
     PL_TRY(get_indptr(r, arena, "/uns/plumb/loglik/choice_indptr", &out->choice_indptr, out->n_rows, &out->n_choices));
@@ -224,7 +224,7 @@ pl_status pl_unit_get_scores(const pl_unit_reader *r, pl_arena *arena, pl_loglik
 
 pl_status pl_unit_get_labels(const pl_unit_reader *r, pl_arena *arena, pl_labels *out)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     *out = (pl_labels){0};
     size_t n_ids, rows, width;
     PL_TRY(pl__input_texts(&out->text, &out->n, &r->in, "/uns/plumb/labels/text", arena));
@@ -249,7 +249,7 @@ done:
 pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, uint64_t **ranges,
                              size_t *n_ranges)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     static const char name[] = "/uns/plumb/states_all/ranges";
     PL_TRY(get_indptr(r, arena, "/uns/plumb/states_all/indptr", indptr, r->n_rows, n_ranges));
     hid_t dataset;
@@ -270,7 +270,7 @@ done:
 
 pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, int32_t **ids)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     size_t n_ids;
     PL_TRY(get_indptr(r, arena, "/uns/plumb/tokens/indptr", indptr, r->n_rows, &n_ids));
     const struct list list = {"/uns/plumb/tokens/ids", H5T_INTEGER, H5T_NATIVE_INT32, ids};
@@ -279,14 +279,14 @@ pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t 
 
 pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     PL_TRY(pl__input_texts(json, n, &r->in, "/uns/plumb/samples", arena));
     return *n == r->n_rows ? PL_OK : wrong_length(r, "/uns/plumb/samples", *n, r->n_rows);
 }
 
 pl_status pl_unit_get_attribute(const pl_unit_reader *r, const char *name, json_t **value)
 {
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(r->path);
     return get_entry(r, name, value);
 }
 

@@ -103,7 +103,7 @@ pl_status pl_unit_create(pl_unit_writer **out, const char *path)
     PL_TRY(pl_new(&w, 1));
     w->disk.fd = -1;
     w->disk.driver = w->file = w->obsm = w->plumb = w->states_all = H5I_INVALID_HID;
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(w->path);
     pl_status status;
     PL_GOTO(status, failed, pl_path(w->path, "%s", path));
     PL_GOTO(status, failed, create_file(w));
@@ -118,7 +118,7 @@ failed:
 /* Every put comes through here first. */
 static pl_status begin(pl_unit_writer *w)
 {
-    pl__hdf5_quiet(); /* the thread may be another one than that of the create */
+    pl__hdf5_quiet(w->path); /* the thread may be another one than that of the create */
     return step(w, PL_OK);
 }
 
@@ -377,7 +377,7 @@ pl_status pl_unit_finish(pl_unit_writer *w)
 void pl_unit_discard(pl_unit_writer *w)
 {
     if (!w) return;
-    pl__hdf5_quiet();
+    pl__hdf5_quiet(w->path);
     if (w->file >= 0) {
         /* Nothing more needs to reach the disk: the driver drops what HDF5 flushes from here on. */
         if (!w->disk.error) w->disk.error = ECANCELED;
