@@ -1,13 +1,20 @@
 #include "analysis/run_view.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/packed.h"
+#include "analysis/record.h"
+#include "base/helper.h"
 #include "base/interned.h"
 
 static const size_t BUDGET_BYTES = (size_t)256 << 20;
+
+/* What reading one unit file may take: more than any that plumb writes. */
+static const size_t FILE_BYTES_MAX = (size_t)1 << 30;
+enum { FILE_SECONDS_MAX = 60 };
 
 /* A unit and its rows, when they are in memory. */
 typedef struct held {
@@ -32,6 +39,10 @@ struct pl_run_view {
     size_t bytes, budget, n_reads;
     pl_arena *arena;
     pl_interned texts; /* of all units */
+    pl_helper helper;
+    held *ahead; /* whose record the helper was asked for already; NULL: none */
+    const char **damaged;
+    size_t n_damaged, damaged_capacity;
 };
 
 static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned_unit *planned)
@@ -143,6 +154,7 @@ pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run)
     PL_TRY(pl_new(&v, 1));
     v->run = *run;
     v->budget = BUDGET_BYTES;
+    v->helper = (pl_helper){.work = pl__record_read, .limit_bytes = FILE_BYTES_MAX, .limit_s = FILE_SECONDS_MAX};
     PL_GOTO(status, failed, pl_arena_create(&v->arena));
     v->texts.arena = v->arena;
     PL_GOTO(status, failed, read_plan(v));
@@ -180,6 +192,8 @@ static void drop(pl_run_view *v, held *h)
 void pl_run_view_close(pl_run_view *v)
 {
     if (!v) return;
+    pl_helper_stop(&v->helper);
+    free(v->damaged);
     for (size_t i = 0; i < v->n_units; i++) drop(v, &v->units[i]);
     for (size_t i = 0; v->models && i < v->plan->n_models; i++) {
         free(v->models[i].numerics_key);
@@ -244,85 +258,70 @@ static pl_status texts_of(const char *const **out, const pl_run_unit *unit, cons
 /* ---- rows of units ---- */
 
 /* Units of one model are comparable when what made their products is the same. */
-static pl_status check_numerics(pl_run_view *v, const held *h, const pl_unit_reader *reader)
+static pl_status check_numerics(pl_run_view *v, const held *h, const char *key)
 {
     model *m = &v->models[h->model];
-    json_t *json = NULL;
-    pl_status status = pl_unit_get_attribute(reader, "numerics_key", &json);
-    if (status == PL_E_MEMORY) return status;
-    /* A unit that does not say is like others that do not. */
-    const char *key = status == PL_OK ? json_string_value(json) : NULL;
-    status = PL_OK;
-    if (!key) key = "unknown";
-    if (m->numerics_key && strcmp(m->numerics_key, key))
-        status = pl_fail(PL_E_INPUT,
-                         "%s: its numbers were made by '%s', those of unit %s of the same model by '%s': they are not "
-                         "comparable; compute one of them again on the other's kind of device",
-                         h->unit.path, key, m->first_unit, m->numerics_key);
-    else if (!m->numerics_key) {
-        status = pl_copy_text(&m->numerics_key, key);
-        if (status == PL_OK) status = pl_copy_text(&m->first_unit, h->unit.id);
+    if (!m->numerics_key) {
+        PL_TRY(pl_copy_text(&m->numerics_key, key));
+        return pl_copy_text(&m->first_unit, h->unit.id);
     }
-    json_decref(json);
+    if (!strcmp(m->numerics_key, key)) return PL_OK;
+    return pl_fail(PL_E_INPUT,
+                   "%s: its numbers were made by '%s', those of unit %s of the same model by '%s': they are not "
+                   "comparable; compute one of them again on the other's kind of device",
+                   h->unit.path, key, m->first_unit, m->numerics_key);
+}
+
+static pl_status ask(pl_run_view *v, held *h)
+{
+    char question[PL_PATH_MAX + 1];
+    int n = snprintf(question, sizeof question, "%c%s", h->unit.generates ? 'g' : 's', h->unit.path);
+    if (n < 0 || (size_t)n >= sizeof question) return pl_fail(PL_E_INPUT, "%s: path too long", h->unit.path);
+    v->ahead = h;
+    return pl_helper_ask(&v->helper, question);
+}
+
+/* The answer to what was asked last. */
+static pl_status answer(pl_run_view *v, pl_bytes *bytes)
+{
+    bool died;
+    const held *h = v->ahead;
+    v->ahead = NULL;
+    pl_status status = pl_helper_answer(&v->helper, bytes, &died);
+    return died ? pl_fail(PL_E_INPUT, "%s: %s", h->unit.path, pl_error_text()) : status;
+}
+
+/* PL_E_INPUT: the file is damaged. The next one is asked for before this one's bytes are looked at. */
+static pl_status fetch(pl_run_view *v, held *h, held *next, pl__record *out)
+{
+    pl_bytes bytes = {0};
+    *out = (pl__record){0};
+    if (v->ahead && v->ahead != h) {
+        (void)answer(v, &bytes); /* asked for in vain */
+        pl_bytes_free(&bytes);
+    }
+    if (!v->ahead) PL_TRY(ask(v, h));
+    v->n_reads += !h->rows;
+    pl_status status = answer(v, &bytes);
+    if (status == PL_OK && next) status = ask(v, next);
+    if (status == PL_OK) status = pl__record_parse(out, &bytes, h->unit.path);
+    pl_bytes_free(&bytes);
     return status;
 }
 
-/* capture.items of what decided the unit's numbers: the first so many rows have states. */
-static pl_status read_captured(pl_run_unit *u, const pl_unit_reader *reader)
+/* What stays of a record is one piece. */
+static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
 {
-    json_t *config;
-    PL_TRY(pl_unit_get_config(reader, &config));
-    const json_t *items = json_object_get(json_object_get(config, "capture"), "items");
-    u->n_captured =
-        json_is_integer(items) && json_integer_value(items) >= 0 ? (size_t)json_integer_value(items) : u->n_captured;
-    json_decref(config);
-    return PL_OK;
-}
-
-/* A number of /uns/plumb that the writer counted. */
-static pl_status read_count(size_t *out, const pl_unit_reader *reader, const char *name)
-{
-    json_t *json;
-    PL_TRY(pl_unit_get_attribute(reader, name, &json));
-    *out = json_integer_value(json) > 0 ? (size_t)json_integer_value(json) : 0;
-    json_decref(json);
-    return PL_OK;
-}
-
-/* What the table is made of. */
-static const char *const columns[] = {"doc_id",      "doc_hash",         "label",  "prediction", "outcome",
-                                      "label_index", "prediction_index", "finite", "correct",    "acc_norm",
-                                      "exact_match", "answer_match",     "merged"};
-
-static pl_status read_facts(pl_run_view *v, held *h, const pl_unit_reader *reader)
-{
-    PL_TRY(check_numerics(v, h, reader));
-    PL_TRY(read_captured(&h->unit, reader));
-    PL_TRY(read_count(&h->unit.n_beyond, reader, "out_of_range"));
-    return read_count(&h->unit.n_broken, reader, "not_finite");
-}
-
-/* What is read goes through an arena that is gone after; what stays is one piece. */
-static pl_status read_rows(pl_run_view *v, held *h, const pl_unit_reader *reader)
-{
-    pl_arena *arena;
-    pl_frame *obs = NULL;
-    pl_loglik loglik = {0};
-    pl_status status;
-    v->n_reads++;
-    PL_TRY(pl_arena_create(&arena));
-    PL_GOTO(status, done, pl_unit_get_obs(reader, columns, sizeof columns / sizeof *columns, &obs));
-    h->unit.n_captured = obs->n_rows;
-    PL_GOTO(status, done, read_facts(v, h, reader));
-    if (!h->unit.generates) PL_GOTO(status, done, pl_unit_get_scores(reader, arena, &loglik));
-    PL_GOTO(status, done, pl__pack(&h->rows, obs, &loglik, &v->texts));
+    if (h->rows) return PL_OK;
+    PL_TRY(check_numerics(v, h, record->numerics_key));
+    PL_TRY(pl__pack(&h->rows, record->obs, &record->loglik, &v->texts));
     v->bytes += h->rows->bytes;
+    h->unit.n_captured = record->n_captured;
+    h->unit.n_beyond = record->n_beyond;
+    h->unit.n_broken = record->n_broken;
     h->unit.obs = &h->rows->obs;
     h->unit.loglik = h->rows->loglik;
-done:
-    pl_frame_free(obs);
-    pl_arena_free(arena);
-    return status;
+    return PL_OK;
 }
 
 static void hold(pl_run_view *v, held *h)
@@ -334,51 +333,60 @@ static void hold(pl_run_view *v, held *h)
 pl_status pl_run_view_take(pl_run_view *view, const pl_run_unit *unit)
 {
     held *h = &view->units[(const held *)unit - view->units];
-    pl_unit_reader *reader = NULL;
+    pl__record record = {0};
     pl_status status = PL_OK;
     if (!h->rows) {
-        PL_TRY(pl_unit_open(&reader, unit->path));
-        status = read_rows(view, h, reader);
-        pl_unit_close(reader);
+        status = fetch(view, h, NULL, &record);
+        if (status == PL_OK) status = keep_rows(view, h, &record);
+        pl__record_free(&record);
     }
     if (status == PL_OK) hold(view, h);
     return status;
 }
 
-static pl_status read_samples(pl_run_samples *out, const pl_run_unit *unit, const pl_unit_reader *reader)
+/* The reason is what pl_error_text() says. */
+static pl_status set_damaged(pl_run_view *v, held *h)
 {
-    static const char *const hash[] = {"prompt_hash"};
-    size_t n;
-    PL_TRY(pl_arena_create(&out->arena));
-    PL_TRY(pl_unit_get_samples(reader, out->arena, &out->json, &n));
-    PL_TRY(pl_unit_get_obs(reader, hash, 1, &out->frame));
-    return texts_of(&out->prompt_hash, unit, out->frame, hash[0]);
+    const char *text = pl_error_text();
+    PL_TRY(pl_grow(&v->damaged, &v->damaged_capacity, v->n_damaged + 1));
+    PL_TRY(pl_arena_text(v->arena, (char **)&v->damaged[v->n_damaged], text, strlen(text)));
+    v->n_damaged++;
+    v->n_missing++;
+    h->unit.done = false;
+    return PL_OK;
 }
 
-pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, pl_run_samples *out)
+pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, const pl_run_unit *next,
+                                   pl_run_samples *out, bool *there)
 {
     held *h = &view->units[(const held *)unit - view->units];
-    pl_unit_reader *reader;
+    pl__record record;
     *out = (pl_run_samples){0};
-    PL_TRY(pl_unit_open(&reader, unit->path));
-    pl_status status = h->rows ? PL_OK : read_rows(view, h, reader);
+    pl_status status = fetch(view, h, next ? &view->units[(const held *)next - view->units] : NULL, &record);
+    *there = status != PL_E_INPUT;
+    if (!*there) return set_damaged(view, h);
+    if (status == PL_OK) status = keep_rows(view, h, &record);
+    if (status == PL_OK) status = texts_of(&out->prompt_hash, unit, record.samples, "prompt_hash");
+    if (status == PL_OK) status = texts_of(&out->json, unit, record.samples, "samples");
     if (status == PL_OK) {
         hold(view, h);
-        status = read_samples(out, unit, reader);
-        if (status != PL_OK) {
-            pl_run_samples_free(out);
-            pl_run_view_release(view, unit);
-        }
+        out->record = record;
+    } else {
+        pl__record_free(&record);
     }
-    pl_unit_close(reader);
     return status;
 }
 
 void pl_run_samples_free(pl_run_samples *samples)
 {
-    pl_frame_free(samples->frame);
-    pl_arena_free(samples->arena);
+    pl__record_free(&samples->record);
     *samples = (pl_run_samples){0};
+}
+
+size_t pl_run_view_damaged(const pl_run_view *view, const char *const **reasons)
+{
+    *reasons = view->damaged;
+    return view->n_damaged;
 }
 
 void pl_run_view_release(pl_run_view *view, const pl_run_unit *unit)

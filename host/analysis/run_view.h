@@ -3,13 +3,15 @@
  * A unit is taken to be read and released after; units that nobody holds stay in memory up to a budget, so that the
  * analysis finds what the report has read, and a run of many units does not fill the memory. Of a unit are kept the
  * columns and scores that numbers are made of, in one piece, and each text once for all units. States are not kept: who
- * needs them opens the unit's file. */
+ * needs them opens the unit's file. Files are read by a helper process, so that one that is made to break a reader ends
+ * that process only. */
 #ifndef PLUMB_ANALYSIS_RUN_VIEW_H
 #define PLUMB_ANALYSIS_RUN_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "analysis/record.h"
 #include "base/role.h"
 #include "store/plan_file.h"
 #include "store/unit_file.h"
@@ -23,7 +25,7 @@ typedef struct pl_run_unit {
     long long k, draw, order, seed;
     double chance;  /* 1/n_labels of the task; NaN when there is none */
     bool generates; /* readout "generate" */
-    bool done;      /* units/<id>.h5 is there */
+    bool done;      /* units/<id>.h5 is there, and not known to be damaged */
     const char *path;
     size_t group;  /* the first unit that is equal in model, task, arm, readout and k: often this one */
     size_t member; /* the first one of the group that is equal in draw, order and seed too */
@@ -55,14 +57,18 @@ void pl_run_view_release(pl_run_view *view, const pl_run_unit *unit); /* takes o
 
 /* What a sample is made of beside the unit's rows. */
 typedef struct pl_run_samples {
-    const char **json;              /* [rows]: the unit's own */
+    const char *const *json;        /* [rows]: the unit's own */
     const char *const *prompt_hash; /* [rows] */
-    pl_frame *frame;
-    pl_arena *arena; /* owns json */
+    pl__record record;              /* owns them */
 } pl_run_samples;
-/* Takes the unit with its samples, which are the caller's: release the unit, free the samples. */
-pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, pl_run_samples *out);
+/* Takes the unit with its samples, which are the caller's: release the unit, free the samples. `next` is read
+ * meanwhile; NULL: none. A unit whose file cannot be read is damaged: *there is false then, and the unit is as one that
+ * is not done. */
+pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, const pl_run_unit *next,
+                                   pl_run_samples *out, bool *there);
 void pl_run_samples_free(pl_run_samples *samples); /* takes {0} */
+/* What is wrong with each damaged unit, in one line that names its file. */
+size_t pl_run_view_damaged(const pl_run_view *view, const char *const **reasons);
 
 /* Bytes of rows that may stay in memory when nobody holds them (for tests; 256 MiB). */
 void pl_run_view_set_budget(pl_run_view *view, size_t bytes);

@@ -29,10 +29,7 @@ static pl_status verify(const pl_run_folder *run)
     pl_print(stderr, "verified: %zu units intact, %zu damaged, %zu without a digest\n", counts[PL_UNIT_INTACT],
              counts[PL_UNIT_DAMAGED], counts[PL_UNIT_UNKNOWN]);
     if (!counts[PL_UNIT_DAMAGED]) return PL_OK;
-    return pl_fail(PL_E_IO,
-                   "%s: %zu of its units are damaged: remove their files (.h5 and .json) and run the experiment again, "
-                   "which computes them only",
-                   run->path, counts[PL_UNIT_DAMAGED]);
+    return pl__damaged(run, counts[PL_UNIT_DAMAGED]);
 }
 
 pl_status pl_verb_analyze(const pl_arguments *arguments)

@@ -50,16 +50,25 @@ static pl_status put_shown(const pl_run_folder *run, const pl_run_view *view, co
     return status;
 }
 
-/* Every result file, and what is to be shown. */
-static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_missing)
+static size_t name_damaged(const pl_run_view *view)
+{
+    const char *const *reasons;
+    size_t n = pl_run_view_damaged(view, &reasons);
+    for (size_t i = 0; i < n; i++) pl_print(stderr, "damaged: %s\n", reasons[i]);
+    return n;
+}
+
+/* Every result file, and what is to be shown; damaged units are left out. */
+static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_missing, size_t *n_damaged)
 {
     pl_run_view *view;
     pl_stability_table *table = NULL;
     pl_status status;
     PL_TRY(pl_run_view_open(&view, run));
-    *n_missing = pl_run_view_n_missing(view);
     /* Samples pass through first, unit by unit: the table then finds the rows in memory. */
     PL_GOTO(status, done, pl_report_lm_eval(view));
+    *n_missing = pl_run_view_n_missing(view);
+    *n_damaged = name_damaged(view);
     PL_GOTO(status, done, pl_stability_of_run(&table, view));
     PL_GOTO(status, done, pl_report_csv(run, table));
     status = put_shown(run, view, table, json);
@@ -81,19 +90,28 @@ static pl_status show(const pl_run_folder *run, bool json)
     return bad ? pl_fail(PL_E_IO, "cannot write to standard output") : PL_OK;
 }
 
+pl_status pl__damaged(const pl_run_folder *run, size_t n)
+{
+    return pl_fail(PL_E_IO,
+                   "%s: %zu of its units are damaged: remove their files (.h5 and .json) and run the experiment again, "
+                   "which computes them only",
+                   run->path, n);
+}
+
 pl_status pl__finish(const pl_run_folder *run, bool json)
 {
     char path[PL_PATH_MAX];
     pl_analysis_stamp stamp;
+    size_t n_damaged = 0;
     PL_TRY(shown_path(path, run, json));
     PL_TRY(pl_analysis_inputs(&stamp, run));
     if (!pl_analysis_stands(&stamp, run) || !pl_file_exists(path)) {
-        PL_TRY(make_results(run, json, &stamp.n_missing));
-        PL_TRY(pl_analysis_stamp_put(&stamp, run));
+        PL_TRY(make_results(run, json, &stamp.n_missing, &n_damaged));
+        if (n_damaged == 0) PL_TRY(pl_analysis_stamp_put(&stamp, run)); /* else they are named again */
     }
     PL_TRY(show(run, json)); /* before the last line, so that a log of both streams keeps their order */
     if (stamp.n_missing == 0) PL_TRY(pl_run_folder_done(run));
     pl_print(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
              stamp.n_missing ? "(incomplete) " : "", run->path);
-    return PL_OK;
+    return n_damaged == 0 ? PL_OK : pl__damaged(run, n_damaged);
 }

@@ -6,8 +6,11 @@
 
 #include "store/run_folder.h"
 
-/* Writes stability.csv, results.json and samples_*.jsonl, prints the table (or JSON), and marks the run DONE when no
- * unit is missing. */
+/* Writes stability.csv, results.json and samples_*.jsonl, unless they stand and nothing has changed, prints the table
+ * (or JSON), and marks the run DONE when no unit is missing. Damaged units are named and left out: PL_E_IO at the end.
+ */
 pl_status pl__finish(const pl_run_folder *run, bool json);
+/* What to do about n damaged units. */
+pl_status pl__damaged(const pl_run_folder *run, size_t n);
 
 #endif

@@ -36,7 +36,7 @@ static pl_status write_results(const report *r, const char *model)
     size_t n = 0;
     PL_TRY(pl_arena_new(r->arena, &cells, r->n));
     for (size_t i = 0; i < r->n; i++)
-        if (!strcmp(r->cells[i].unit->model, model)) cells[n++] = &r->cells[i];
+        if (r->cells[i].unit->done && !strcmp(r->cells[i].unit->model, model)) cells[n++] = &r->cells[i];
     PL_TRY(pl_results_file(name, r->several_models ? model : NULL));
     PL_TRY(pl_path(path, "%s/%s", folder, name));
     PL_TRY(pl__results(&json, cells, n, r->arena));
@@ -60,15 +60,27 @@ static pl_status put_rows(pl__lines *lines, const pl__report_cell *cell, const p
 }
 
 /* Counts the unit's rows while they pass. */
-static pl_status put_unit(pl__lines *lines, const report *r, pl__report_cell *cell)
+static pl_status put_unit(pl__lines *lines, const report *r, pl__report_cell *cell, const pl_run_unit *next)
 {
     pl_run_samples samples;
-    PL_TRY(pl_run_view_take_samples(r->view, cell->unit, &samples));
+    bool there;
+    PL_TRY(pl_run_view_take_samples(r->view, cell->unit, next, &samples, &there));
+    if (!there) return PL_OK;
     pl_status status = pl__report_cell_count(cell);
     if (status == PL_OK) status = put_rows(lines, cell, &samples);
     pl_run_samples_free(&samples);
     pl_run_view_release(r->view, cell->unit);
     return status;
+}
+
+/* The first cell from `at` on of a model and task (NULL: any); n: there is none. */
+static size_t next_cell(const report *r, size_t at, const char *model, const char *task)
+{
+    for (; at < r->n; at++) {
+        const pl_run_unit *u = r->cells[at].unit;
+        if (u->done && !strcmp(u->model, model) && (!task || !strcmp(u->task, task))) break;
+    }
+    return at;
 }
 
 static pl_status write_samples(report *r, const char *model, const char *task)
@@ -79,10 +91,9 @@ static pl_status write_samples(report *r, const char *model, const char *task)
     PL_TRY(pl_samples_file(name, r->several_models ? model : NULL, task));
     PL_TRY(pl_path(path, "%s/%s", pl_run_view_folder(r->view)->path, name));
     PL_TRY(pl__lines_open(&lines, path));
-    for (size_t i = 0; i < r->n; i++) {
-        const pl_run_unit *u = r->cells[i].unit;
-        if (!strcmp(u->model, model) && !strcmp(u->task, task))
-            PL_GOTO(status, done, put_unit(&lines, r, &r->cells[i]));
+    for (size_t i = next_cell(r, 0, model, task), next; i < r->n; i = next) {
+        next = next_cell(r, i + 1, model, task);
+        PL_GOTO(status, done, put_unit(&lines, r, &r->cells[i], next < r->n ? r->cells[next].unit : NULL));
     }
     status = pl__lines_finish(&lines);
 done:
@@ -109,22 +120,13 @@ static pl_status read_cells(report *r)
     return PL_OK;
 }
 
-/* Of a plan's model (and task; NULL: any) something is there. */
-static bool has_cells(const report *r, const char *model, const char *task)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (!strcmp(r->cells[i].unit->model, model) && (!task || !strcmp(r->cells[i].unit->task, task))) return true;
-    return false;
-}
-
 /* Samples first: the rows that pass are what results count. */
 static pl_status write_model(report *r, const char *model)
 {
     const pl_plan_file *plan = pl_run_view_plan(r->view);
-    if (!has_cells(r, model, NULL)) return PL_OK;
     for (size_t t = 0; t < plan->n_tasks; t++)
-        if (has_cells(r, model, plan->tasks[t].name)) PL_TRY(write_samples(r, model, plan->tasks[t].name));
-    return write_results(r, model);
+        if (next_cell(r, 0, model, plan->tasks[t].name) < r->n) PL_TRY(write_samples(r, model, plan->tasks[t].name));
+    return next_cell(r, 0, model, NULL) < r->n ? write_results(r, model) : PL_OK;
 }
 
 /* A plan that was made before names were checked, or by hand. */

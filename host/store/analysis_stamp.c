@@ -54,11 +54,12 @@ static double seconds(struct timespec t)
 static pl_status add_file(identities *all, int folder, const char *name, const char *shown)
 {
     struct stat st;
+    const char *slash = strrchr(name, '/'); /* the same file by whatever path */
     int error = fstatat(folder, name, &st, 0) != 0 ? errno : 0;
     if (error == ENOENT) return pl_bytes_format(&all->text, "%s gone\n", name); /* a link that leads nowhere */
     if (error) return pl_fail(PL_E_IO, "%s: cannot be looked at: %s", shown, strerror(error));
     if (seconds(st.st_ctim) > all->youngest_s) all->youngest_s = seconds(st.st_ctim);
-    return pl_bytes_format(&all->text, "%s %llu %lld.%09ld %lld.%09ld %llu %llu\n", name,
+    return pl_bytes_format(&all->text, "%s %llu %lld.%09ld %lld.%09ld %llu %llu\n", slash ? slash + 1 : name,
                            (unsigned long long)st.st_size, (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
                            (long long)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, (unsigned long long)st.st_ino,
                            (unsigned long long)st.st_dev);

@@ -53,6 +53,23 @@ check "run again mends it" go
 check "with the same bytes again" same_units "$tmp/first" "$run"
 check "analyze --verify is content" "$PLUMB" analyze "$run" --verify
 
+# A unit that cannot be read costs its own line: the rest is analysed. What HDF5 would follow out of the file is refused.
+cp -r "$run" "$tmp/part"
+truncate -s 4000 "$tmp/part/units/$(basename "${units[0]}")"
+$python - "$tmp/part/units/$(basename "${units[1]}")" <<'P'
+import sys
+with open(sys.argv[1], "r+b") as f:
+    data = f.read(); at = data.index(b"GCOL")
+    f.seek(at + 24); f.write(b"\xff" * 6)  # the size of the first text
+P
+expect "damaged units are named, the rest is analysed" 1 '2 of its units are damaged: remove their files' "$PLUMB" analyze "$tmp/part"
+check "each with its reason" test "$(grep -c '^damaged: .*\.h5: ' "$tmp/expect.err")" -eq 2
+check "the table has the rest" grep -q accuracy "$tmp/expect.out"
+expect "and named again" 1 '2 of its units are damaged' "$PLUMB" analyze "$tmp/part"
+rm -f "$tmp/part/units/$(basename "${units[0]}")" "$tmp/part/units/$(basename "${units[1]}")"
+"$PLUMB" analyze "$tmp/part" >"$tmp/rest.out" 2>/dev/null
+check "as if they were not there" cmp "$tmp/expect.out" "$tmp/rest.out"
+
 if $python -c 'import anndata' 2>/dev/null; then
   for unit in "${units[@]}"; do check "check_unit_file.py $(basename "$unit")" $python tests/store/check_unit_file.py "$unit"; done
   check "check_unit_file.py --together" $python tests/store/check_unit_file.py --together "${units[@]}"
