@@ -62,7 +62,7 @@ static pl_status add_item_jackknife(pl__rows *rows, const pl_stability_row *row,
 {
     if ((value == 0.0 || value == 1.0) && pl_metric_of(row->metric)->is_share)
         return add_row(rows, row, pl_wilson(value == 0.0 ? 0 : n, n), "wilson, all items alike");
-    return add_row(rows, row, pl_jackknife(value, left_out, n),
+    return add_row(rows, row, pl_jackknife_next(&rows->quantile, value, left_out, n),
                    row->n_seeds > 1 ? "item jackknife of the mean" : "item jackknife");
 }
 
@@ -84,7 +84,7 @@ static pl_status add_component(pl__rows *rows, pl_stability_row *row, double com
     }
     PL_TRY(pl_new(&left, row->n_templates));
     for (size_t k = 0; k < row->n_templates; k++) left[k] = pl_template_sd(without[k]);
-    e = pl_jackknife(e.value, left, row->n_templates);
+    e = pl_jackknife_next(&rows->quantile, e.value, left, row->n_templates);
     free(left);
     return add_row(rows, row, e, "template jackknife");
 }
@@ -248,5 +248,5 @@ pl_status pl__rows_add(pl__rows *rows, pl_metric_id metric, pl__scope *scope, co
         PL_TRY(pool_add(rows, &row, m, s, NULL));
     }
     if (!m->by_template) return PL_OK;
-    return add_row(rows, &row, pl_jackknife(m->value, s->templates, s->t), "template jackknife");
+    return add_row(rows, &row, pl_jackknife_next(&rows->quantile, m->value, s->templates, s->t), "template jackknife");
 }

@@ -8,6 +8,7 @@
 
 #include "analysis/scope.h"
 #include "analysis/stability.h"
+#include "statistics/interval.h"
 
 typedef struct pl__pool_entry {
     pl_stability_row row; /* of the first member */
@@ -28,6 +29,7 @@ typedef struct pl__rows {
     bool pooling;          /* what is pooled also goes to the pool */
     pl__pool_entry *pool;
     size_t n_pool, pool_capacity;
+    pl_last_quantile quantile; /* of the last jackknife */
 } pl__rows;
 
 void pl__rows_free(pl__rows *rows);

@@ -91,11 +91,17 @@ static pl_estimate undefined(double value)
     return (pl_estimate){.value = value, .se = NAN, .lo = NAN, .hi = NAN};
 }
 
+static double quantile_of(pl_last_quantile *last, size_t n)
+{
+    if (last->n != n) *last = (pl_last_quantile){.n = n, .t = pl_student_quantile(LEVEL_QUANTILE, (double)n - 1.0)};
+    return last->t;
+}
+
 /* value +- t * se; not defined for fewer than two items. */
-static pl_estimate with_interval(double value, double se, size_t n)
+static pl_estimate with_interval(pl_last_quantile *last, double value, double se, size_t n)
 {
     if (n < 2 || !isfinite(se)) return undefined(value);
-    double half = se == 0.0 ? 0.0 : se * pl_student_quantile(LEVEL_QUANTILE, (double)n - 1.0);
+    double half = se == 0.0 ? 0.0 : se * quantile_of(last, n);
     return (pl_estimate){.value = value, .se = se, .lo = value - half, .hi = value + half};
 }
 
@@ -131,9 +137,14 @@ static double sum_of_squares_about(const double *values, size_t n, double centre
 
 pl_estimate pl_jackknife(double value, const double *left_out, size_t n)
 {
+    return pl_jackknife_next(&(pl_last_quantile){0}, value, left_out, n);
+}
+
+pl_estimate pl_jackknife_next(pl_last_quantile *last, double value, const double *left_out, size_t n)
+{
     if (n < 2) return undefined(value);
     double m = (double)n, mean = pl_mean(left_out, n);
-    return with_interval(value, sqrt((m - 1.0) / m * sum_of_squares_about(left_out, n, mean)), n);
+    return with_interval(last, value, sqrt((m - 1.0) / m * sum_of_squares_about(left_out, n, mean)), n);
 }
 
 pl_estimate pl_estimate_clip(pl_estimate e, double low, double high)

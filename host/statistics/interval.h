@@ -21,6 +21,12 @@ pl_estimate pl_wilson(size_t k, size_t n);
 
 /* se^2 = (n-1)/n * sum (left_out[i] - their mean)^2. Equal left-out values give exactly 0. */
 pl_estimate pl_jackknife(double value, const double *left_out, size_t n); /* [n] */
+/* The same for many of one n: Student's quantile of the last n is kept. Start from {0}. */
+typedef struct pl_last_quantile {
+    size_t n;
+    double t;
+} pl_last_quantile;
+pl_estimate pl_jackknife_next(pl_last_quantile *last, double value, const double *left_out, size_t n);
 
 /* The interval cut to [low, high]: for shares, whose t interval may reach past what can be. */
 pl_estimate pl_estimate_clip(pl_estimate e, double low, double high);
