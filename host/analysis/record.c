@@ -66,8 +66,10 @@ static pl_status put_loglik(pl_bytes *out, const pl_loglik *l)
 static pl_status put_key(pl_bytes *out, const pl_unit_reader *reader)
 {
     json_t *json = NULL;
-    const char *key = pl_unit_get_attribute(reader, "numerics_key", &json) == PL_OK ? json_string_value(json) : NULL;
-    pl_status status = put_text(out, key ? key : "unknown");
+    pl_status status = pl_unit_get_attribute(reader, "numerics_key", &json);
+    if (status == PL_E_MEMORY) return status;
+    const char *key = status == PL_OK ? json_string_value(json) : NULL;
+    status = put_text(out, key ? key : "unknown");
     json_decref(json);
     return status;
 }

@@ -41,6 +41,13 @@ static bool receive_all(int socket, void *data, size_t size)
     return true;
 }
 
+/* Where memory is limited already, what a question may take is not ours to say. */
+static bool limited_by_others(void)
+{
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
 /* ---- in the helper ---- */
 
 static void limit_to(int resource, rlim_t value)
@@ -66,7 +73,7 @@ static void set_limits(const pl_helper *h, size_t space)
 {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
-    if (space > 0) limit_to(RLIMIT_AS, (rlim_t)(space + h->limit_bytes));
+    if (space > 0 && !limited_by_others()) limit_to(RLIMIT_AS, (rlim_t)(space + h->limit_bytes));
     limit_to(RLIMIT_CPU, (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + 1) + h->limit_s);
 }
 
@@ -152,7 +159,7 @@ pl_status pl_helper_answer(pl_helper *h, pl_bytes *answer, bool *died)
     if (head.status != PL_OK) {
         if (head.bytes > MESSAGE_BYTES || !receive_all(h->socket, message, head.bytes)) goto dead;
         message[head.bytes] = '\0';
-        *died = head.status == PL_E_MEMORY;
+        *died = head.status == PL_E_MEMORY && !limited_by_others();
         if (*died) return too_large(h);
         return pl_fail((pl_status)head.status, "%s", message);
     }
