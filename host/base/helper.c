@@ -77,6 +77,12 @@ static void set_limits(const pl_helper *h, size_t space)
     limit_to(RLIMIT_CPU, (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec + 1) + h->limit_s);
 }
 
+/* The end of the fork, which must not run what this process has for its own end. */
+static _Noreturn void leave(void)
+{
+    _exit(0);
+}
+
 static _Noreturn void serve(const pl_helper *h, int socket)
 {
     char question[QUESTION_BYTES_MAX];
@@ -94,7 +100,7 @@ static _Noreturn void serve(const pl_helper *h, int socket)
         if (!send_all(socket, &head, sizeof head) || !send_all(socket, message ? message : answer.data, head.bytes))
             break;
     }
-    _exit(0);
+    leave();
 }
 
 /* ---- in the asker ---- */
@@ -108,7 +114,7 @@ static pl_status start(pl_helper *h)
     if (pid == 0) {
         close(ends[0]);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) _exit(0);
+        if (getppid() != parent) leave();
         serve(h, ends[1]);
     }
     close(ends[1]);
