@@ -110,7 +110,7 @@ struct pl_arena {
     struct block *blocks;
 };
 
-enum { BLOCK_BYTES = 64 * 1024 };
+enum { FIRST_BLOCK_BYTES = 4 * 1024, BLOCK_BYTES = 64 * 1024 }; /* blocks double: many arenas hold little */
 
 pl_status pl_arena_create(pl_arena **out)
 {
@@ -126,7 +126,8 @@ pl_status pl_arena_new_bytes(pl_arena *arena, void **out, size_t n, size_t eleme
     bytes = (bytes + 15) & ~(size_t)15;
     struct block *b = arena->blocks;
     if (!b || b->size - b->used < bytes) {
-        size_t size = bytes > BLOCK_BYTES ? bytes : BLOCK_BYTES;
+        size_t size = !b ? FIRST_BLOCK_BYTES : b->size < BLOCK_BYTES / 2 ? 2 * b->size : BLOCK_BYTES;
+        if (size < bytes) size = bytes;
         b = calloc(1, sizeof *b + size);
         if (!b) return pl_fail(PL_E_MEMORY, "out of memory: %zu bytes were asked for", size);
         b->size = size;

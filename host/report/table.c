@@ -255,21 +255,27 @@ static void put_legend(FILE *out, const pl_stability_table *table)
     }
 }
 
-/* A draw has no block of its own where means over draws have one. */
-static bool is_shown(const pl_stability_table *table, const pl_stability_row *row)
+/* Where the group of row `at` ends, and whether it has means over draws: its rows stand together. */
+static size_t group_end(bool *has_means, const pl_stability_table *table, size_t at)
 {
-    for (size_t i = 0; i < table->n && row->n_seeds == 1; i++)
-        if (table->rows[i].n_seeds > 1 && same_group(&table->rows[i], row)) return false;
-    return true;
+    size_t end = at;
+    *has_means = false;
+    for (; end < table->n && same_group(&table->rows[at], &table->rows[end]); end++)
+        *has_means = *has_means || table->rows[end].n_seeds > 1;
+    return end;
 }
 
 pl_status pl_report_print(FILE *out, const pl_stability_table *table)
 {
+    size_t end = 0;
+    bool has_means = false;
     if (table->n == 0) fprintf(out, "no finished units: nothing to report\n");
     for (size_t i = 0, next; i < table->n; i = next) {
         for (next = i + 1; next < table->n && same_block(&table->rows[i], &table->rows[next]); next++) continue;
         const block b = {.out = out, .table = table, .rows = &table->rows[i], .n = next - i};
-        if (!is_shown(table, b.rows)) continue;
+        if (i >= end) end = group_end(&has_means, table, i);
+        /* A draw has no block of its own where means over draws have one. */
+        if (has_means && b.rows->n_seeds == 1) continue;
         put_header(&b);
         put_accuracy(&b);
         put_behaviour(&b);

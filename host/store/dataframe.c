@@ -176,48 +176,42 @@ static bool column_kind(pl_column_kind *kind, hid_t *type, H5T_class_t type_clas
     }
 }
 
-/* The class of a data set; *is_group for a group. */
-static pl_status look_at(H5T_class_t *type_class, bool *is_group, const struct reading *r, const char *path)
-{
-    hid_t object = H5Oopen(r->in->file, path, H5P_DEFAULT);
-    if (object < 0) return pl__hdf5_fail(PL_E_INPUT, r->in->where, "%s: cannot open", path);
-    *is_group = H5Iget_type(object) == H5I_GROUP;
-    hid_t type = *is_group ? H5I_INVALID_HID : H5Dget_type(object);
-    *type_class = type < 0 ? H5T_NO_CLASS : H5Tget_class(type);
-    if (type >= 0) H5Tclose(type);
-    H5Oclose(object);
-    return PL_OK;
-}
-
-static pl_status get_column(struct reading *r, const char *name)
+static pl_status get_array(struct reading *r, const char *name, const char *path, hid_t dataset)
 {
     pl_arena *arena = r->frame->arena;
-    char *path;
-    H5T_class_t type_class = H5T_NO_CLASS;
-    bool is_group = false;
-    PL_TRY(pl_arena_format(arena, &path, "%s/%s", r->frame_name, name));
-    PL_TRY(look_at(&type_class, &is_group, r, path));
-    if (is_group) return get_categorical(r, name, path);
-
+    hid_t type, file_type = H5Dget_type(dataset), bool_type = H5I_INVALID_HID;
+    H5T_class_t type_class = file_type < 0 ? H5T_NO_CLASS : H5Tget_class(file_type);
+    if (file_type >= 0) H5Tclose(file_type);
     pl_column_kind kind = PL_COLUMN_BOOL;
-    hid_t type, bool_type = pl__hdf5_bool_type();
     void *values = NULL;
     size_t n = 0;
-    pl_status status;
     pl_column *column;
     if (!column_kind(&kind, &type, type_class))
-        status = pl_fail(PL_E_INPUT, "%s: %s: expected texts, integers, reals or booleans", r->in->where, path);
-    else if (kind == PL_COLUMN_TEXT)
-        status = pl__input_texts((const char ***)&values, &n, r->in, path, arena);
-    else
-        status =
-            pl__input_array(&values, &n, r->in, path, type_class, kind == PL_COLUMN_BOOL ? bool_type : type, arena);
-    H5Tclose(bool_type);
-    PL_TRY(status);
+        return pl_fail(PL_E_INPUT, "%s: %s: expected texts, integers, reals or booleans", r->in->where, path);
+    if (kind == PL_COLUMN_TEXT) {
+        PL_TRY(pl__input_texts_of((const char ***)&values, &n, dataset, r->in, path, arena));
+    } else {
+        if (kind == PL_COLUMN_BOOL) type = bool_type = pl__hdf5_bool_type();
+        pl_status status = pl__input_array_of(&values, &n, dataset, r->in, path, type_class, type, arena);
+        if (bool_type >= 0) H5Tclose(bool_type);
+        PL_TRY(status);
+    }
     if (n != r->frame->n_rows) return wrong_length(r, name, n);
     PL_TRY(pl_frame_add(r->frame, &column, name, kind));
     memcpy(&column->values, &values, sizeof values);
     return PL_OK;
+}
+
+static pl_status get_column(struct reading *r, hid_t group, const char *name)
+{
+    char *path;
+    PL_TRY(pl_arena_format(r->frame->arena, &path, "%s/%s", r->frame_name, name));
+    hid_t object = H5Oopen(group, name, H5P_DEFAULT);
+    if (object < 0) return pl__hdf5_fail(PL_E_INPUT, r->in->where, "%s: cannot open", path);
+    pl_status status =
+        H5Iget_type(object) == H5I_GROUP ? get_categorical(r, name, path) : get_array(r, name, path, object);
+    H5Oclose(object);
+    return status;
 }
 
 pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name, size_t n_rows,
@@ -235,7 +229,7 @@ pl_status pl__input_frame(pl_frame **out, const pl__input *in, const char *name,
     }
     struct reading reading = {in, name, frame};
     for (size_t i = 0; i < n_names; i++)
-        if (H5Lexists(group, names[i], H5P_DEFAULT) > 0) PL_GOTO(status, failed, get_column(&reading, names[i]));
+        if (H5Lexists(group, names[i], H5P_DEFAULT) > 0) PL_GOTO(status, failed, get_column(&reading, group, names[i]));
     H5Gclose(group);
     *out = frame;
     return PL_OK;

@@ -39,10 +39,15 @@ static const char *class_name(H5T_class_t type_class)
 static pl_status check_size(hid_t dataset, const size_t dims[2], size_t element_bytes, const pl__input *in,
                             const char *name)
 {
-    hid_t creation = H5Dget_create_plist(dataset);
-    H5D_layout_t layout = H5Pget_layout(creation);
-    int n_external = H5Pget_external_count(creation);
-    H5Pclose(creation);
+    H5D_layout_t layout = H5D_CONTIGUOUS;
+    int n_external = 0;
+    /* A place in this file: as plumb writes it. Everything else is asked what it is. */
+    if (H5Dget_offset(dataset) == HADDR_UNDEF) {
+        hid_t creation = H5Dget_create_plist(dataset);
+        layout = H5Pget_layout(creation);
+        n_external = H5Pget_external_count(creation);
+        H5Pclose(creation);
+    }
     if ((layout != H5D_CONTIGUOUS && layout != H5D_COMPACT && layout != H5D_CHUNKED) || n_external != 0)
         return pl_fail(PL_E_INPUT, "%s: %s: its values are in another file: expected them in this one", in->where,
                        name);
@@ -120,18 +125,29 @@ static pl_status read_whole(hid_t dataset, hid_t type, void *out, size_t n, cons
     return PL_OK;
 }
 
+pl_status pl__input_array_of(void **out, size_t *n, hid_t dataset, const pl__input *in, const char *name,
+                             H5T_class_t type_class, hid_t type, pl_arena *arena)
+{
+    size_t dims[2] = {0};
+    PL_TRY(check_dataset(dataset, dims, in, name, 1, type_class));
+    PL_TRY(pl_arena_new_bytes(arena, out, dims[0], H5Tget_size(type)));
+    *n = dims[0];
+    return read_whole(dataset, type, *out, dims[0], in, name);
+}
+
+static pl_status open_any(hid_t *dataset, const pl__input *in, const char *name)
+{
+    *dataset = H5Dopen2(in->file, name, H5P_DEFAULT);
+    return *dataset >= 0 ? PL_OK : pl__hdf5_fail(PL_E_INPUT, in->where, "%s: expected an array, found none", name);
+}
+
 pl_status pl__input_array(void **out, size_t *n, const pl__input *in, const char *name, H5T_class_t type_class,
                           hid_t type, pl_arena *arena)
 {
-    *out = NULL;
     hid_t dataset;
-    size_t dims[2] = {0};
-    PL_TRY(pl__input_open(&dataset, dims, in, name, 1, type_class));
-    pl_status status;
-    PL_GOTO(status, done, pl_arena_new_bytes(arena, out, dims[0], H5Tget_size(type)));
-    PL_GOTO(status, done, read_whole(dataset, type, *out, dims[0], in, name));
-    *n = dims[0];
-done:
+    *out = NULL;
+    PL_TRY(open_any(&dataset, in, name));
+    pl_status status = pl__input_array_of(out, n, dataset, in, name, type_class, type, arena);
     H5Dclose(dataset);
     return status;
 }
@@ -179,16 +195,23 @@ static pl_status read_texts(const char **out, size_t n, hid_t dataset, const pl_
     return status;
 }
 
+pl_status pl__input_texts_of(const char ***out, size_t *n, hid_t dataset, const pl__input *in, const char *name,
+                             pl_arena *arena)
+{
+    size_t dims[2] = {0};
+    PL_TRY(check_dataset(dataset, dims, in, name, 1, H5T_STRING));
+    PL_TRY(pl_arena_new(arena, out, dims[0]));
+    *n = dims[0];
+    return read_texts(*out, dims[0], dataset, in, name, arena);
+}
+
 pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, const char *name, pl_arena *arena)
 {
-    *out = NULL;
     hid_t dataset;
-    size_t dims[2] = {0};
-    PL_TRY(pl__input_open(&dataset, dims, in, name, 1, H5T_STRING));
-    pl_status status = pl_arena_new(arena, out, dims[0]);
-    if (status == PL_OK) status = read_texts(*out, dims[0], dataset, in, name, arena);
+    *out = NULL;
+    PL_TRY(open_any(&dataset, in, name));
+    pl_status status = pl__input_texts_of(out, n, dataset, in, name, arena);
     H5Dclose(dataset);
-    *n = dims[0];
     return status;
 }
 

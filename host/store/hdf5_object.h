@@ -90,6 +90,11 @@ pl_status pl__input_open(hid_t *dataset, size_t dims[2], const pl__input *in, co
 pl_status pl__input_array(void **out, size_t *n, const pl__input *in, const char *name, H5T_class_t type_class,
                           hid_t type, pl_arena *arena);
 pl_status pl__input_texts(const char ***out, size_t *n, const pl__input *in, const char *name, pl_arena *arena);
+/* The same of a data set that is open. */
+pl_status pl__input_array_of(void **out, size_t *n, hid_t dataset, const pl__input *in, const char *name,
+                             H5T_class_t type_class, hid_t type, pl_arena *arena);
+pl_status pl__input_texts_of(const char ***out, size_t *n, hid_t dataset, const pl__input *in, const char *name,
+                             pl_arena *arena);
 /* A 2-D array of reals as float32; the caller frees *values. */
 pl_status pl__input_matrix(float **values, size_t *rows, size_t *width, const pl__input *in, const char *name);
 /* A data set of one text, integer or real, as JSON (a new reference). */
