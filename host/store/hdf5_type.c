@@ -38,7 +38,8 @@ void pl__hdf5_quiet(const char *where)
     /* Every file is closed by us; where that failed, HDF5's own round at the end of the process would crash on it. */
     errno = 0;
     H5dont_atexit();
-    if (H5Eset_auto2(H5E_DEFAULT, end_without_memory, (void *)(uintptr_t)where) < 0)
+    /* The first call of all starts HDF5, which may go on without a part that it had no memory for. */
+    if (H5Eset_auto2(H5E_DEFAULT, end_without_memory, (void *)(uintptr_t)where) < 0 || errno == ENOMEM)
         pl_out_of_memory("HDF5 does not start");
 }
 
