@@ -354,6 +354,17 @@ static void misleading_files_are_refused(void **state)
 
 /* ---- the heap of texts, which HDF5 would follow without a look ---- */
 
+/* In a fork, whose end says what became of it; and HDF5 forgets to free what it could not read. */
+static pl_status read_apart(const char *path)
+{
+    int code;
+    pid_t child = fork();
+    if (child == 0) _exit((int)read_all(path));
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_true(WIFEXITED(code));
+    return (pl_status)WEXITSTATUS(code);
+}
+
 static pl_status read_with(const char *path, pl_bytes *whole, size_t at, uint64_t value, size_t size)
 {
     char kept[8];
@@ -361,7 +372,10 @@ static pl_status read_with(const char *path, pl_bytes *whole, size_t at, uint64_
     memcpy(whole->data + at, &value, size);
     OK(pl_file_replace(path, whole->data, whole->size));
     memcpy(whole->data + at, kept, size);
-    return read_all(path);
+    pl_status status = read_apart(path);
+    if (status != PL_OK && status != PL_E_INPUT)
+        fail_msg("%llx in the %zu bytes at %zu: ended with %d", (unsigned long long)value, size, at, (int)status);
+    return status;
 }
 
 /* Each number of a collection and of its objects, and of each reference to it, made wrong in turn: never more than a
@@ -369,7 +383,7 @@ static pl_status read_with(const char *path, pl_bytes *whole, size_t at, uint64_
 static void wrong_heaps_are_refused(void **state)
 {
     (void)state;
-    static const uint64_t wrong[] = {0, 1, 15, 4095, 4097, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, UINT64_MAX - 8, UINT64_MAX};
+    static const uint64_t wrong[] = {1, 4097, 0xFFFF, 0x7FFFFFFF, UINT64_MAX - 8};
     char path[PL_PATH_MAX];
     pl_bytes whole;
     size_t n_heaps = 0, n_refused = 0, n = 0;
@@ -384,9 +398,9 @@ static void wrong_heaps_are_refused(void **state)
             n_refused += read_with(path, &whole, heap + 16, wrong[w], 2) == PL_E_INPUT, n++;
             n_refused += read_with(path, &whole, heap + 24, wrong[w], 8) == PL_E_INPUT, n++;
         }
-        for (size_t at = 4; at + 12 <= whole.size; at += 4) {
-            if (memcmp(whole.data + at, &heap, 8) != 0) continue;
-            for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w += 3) {
+        for (size_t at = 4, n_found = 0; at + 12 <= whole.size; at += 4) {
+            if (memcmp(whole.data + at, &heap, 8) != 0 || n_found++ % 3 > 0) continue;
+            for (size_t w = 0; w < sizeof wrong / sizeof *wrong; w += 2) {
                 n_refused += read_with(path, &whole, at - 4, wrong[w], 4) == PL_E_INPUT, n++;
                 n_refused += read_with(path, &whole, at, wrong[w], 8) == PL_E_INPUT, n++;
                 n_refused += read_with(path, &whole, at + 8, wrong[w], 4) == PL_E_INPUT, n++;
