@@ -137,7 +137,7 @@ def real(attack):
 
 
 def main():
-    with Attack("SIGKILL", short=60, long=830) as attack:
+    with Attack("SIGKILL", short=60, long=400) as attack:
         known = demos(attack) + (real(attack) if attack.long else [])
         for experiment in known:
             forced_round(attack, experiment, IN_UNITS)
