@@ -12,11 +12,14 @@ enum {
     MAX_EXPANSION = 1032 /* deflate's best ratio: what a repacked file may unfold to */
 };
 
-bool pl__input_has(const pl__input *in, const char *name)
+pl_status pl__input_find(bool *has, const pl__input *in, const char *name)
 {
-    bool has = H5Oexists_by_name(in->file, name, H5P_DEFAULT) > 0;
-    H5Eclear2(H5E_DEFAULT);
-    return has;
+    htri_t found = H5Oexists_by_name(in->file, name, H5P_DEFAULT);
+    *has = found > 0;
+    if (found >= 0) return PL_OK;
+    /* Of a damaged file too: it has not got it, then. A disk that fails says nothing of what is in the file. */
+    pl_status status = pl__hdf5_fail(PL_E_INPUT, in->where, "%s: cannot be looked for", name);
+    return status == PL_E_IO ? status : PL_OK;
 }
 
 static const char *class_name(H5T_class_t type_class)

@@ -82,7 +82,7 @@ typedef struct pl__input {
     pl__text_heap *texts;
 } pl__input;
 
-bool pl__input_has(const pl__input *in, const char *name);
+pl_status pl__input_find(bool *has, const pl__input *in, const char *name);
 /* A data set of `rank` dims whose class is `type_class`, its size checked against the file; close with H5Dclose. */
 pl_status pl__input_open(hid_t *dataset, size_t dims[2], const pl__input *in, const char *name, int rank,
                          H5T_class_t type_class);

@@ -56,15 +56,20 @@ static pl_status expect_integer(const pl_unit_reader *r, const char *name, json_
 
 static pl_status check_marks(pl_unit_reader *r)
 {
-    if (!pl__input_has(&r->in, "/uns") || !pl__input_has(&r->in, "/uns/plumb") || !pl__input_has(&r->in, "/obs"))
-        return pl_fail(PL_E_INPUT, "%s: no file of plumb: expected /obs and /uns/plumb in it", r->path);
-    if (!pl__input_has(&r->in, "/uns/plumb/format_version"))
+    static const char *const groups[] = {"/obs", "/uns", "/uns/plumb"};
+    bool has;
+    for (int i = 0; i < 3; i++) {
+        PL_TRY(pl__input_find(&has, &r->in, groups[i]));
+        if (!has) return pl_fail(PL_E_INPUT, "%s: no file of plumb: expected /obs and /uns/plumb in it", r->path);
+    }
+    PL_TRY(pl__input_find(&has, &r->in, "/uns/plumb/format_version"));
+    if (!has)
         return pl_fail(PL_E_INPUT,
                        "%s: of format version 1, expected %d: run the unit again, or use the plumb that wrote it",
                        r->path, (int)PL_UNIT_FORMAT_VERSION);
     PL_TRY(expect_integer(r, "format_version", PL_UNIT_FORMAT_VERSION, "use the plumb that wrote it"));
-    if (!pl__input_has(&r->in, "/uns/plumb/complete"))
-        return pl_fail(PL_E_INPUT, "%s: not complete: its writer never finished it; run the unit again", r->path);
+    PL_TRY(pl__input_find(&has, &r->in, "/uns/plumb/complete"));
+    if (!has) return pl_fail(PL_E_INPUT, "%s: not complete: its writer never finished it; run the unit again", r->path);
     PL_TRY(expect_integer(r, "complete", 1, "run the unit again"));
     hid_t index;
     size_t dims[2] = {0};
