@@ -125,6 +125,8 @@ static pl_status put_unit(pl_bytes *out, const pl_unit_reader *reader, bool scor
     PL_GOTO(status, done, put_count(out, reader, "not_finite"));
     if (scored) PL_GOTO(status, done, pl_unit_get_scores(reader, arena, &loglik));
     PL_GOTO(status, done, put_loglik(out, &loglik));
+    /* States are read by the analysis itself: what its opening of them might do is to happen here first. */
+    PL_GOTO(status, done, pl_unit_check_states(reader, arena));
     status = put_samples(out, reader, arena);
 done:
     pl_frame_free(obs);

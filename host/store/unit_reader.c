@@ -149,6 +149,24 @@ pl_status pl_unit_get_states(const pl_unit_reader *r, const char *name, float **
     return wrong_length(r, name, *rows, r->n_rows);
 }
 
+pl_status pl_unit_check_states(const pl_unit_reader *r, pl_arena *arena)
+{
+    const char **names;
+    size_t n;
+    PL_TRY(pl_unit_list_states(r, arena, &names, &n));
+    for (size_t i = 0; i < n; i++) {
+        char path[PL_PATH_MAX];
+        hid_t dataset;
+        size_t dims[2];
+        PL_TRY(pl__output_name(r->path, names[i]));
+        PL_TRY(pl_path(path, "/obsm/%s", names[i]));
+        PL_TRY(pl__input_open(&dataset, dims, &r->in, path, 2, H5T_FLOAT));
+        H5Dclose(dataset);
+        if (dims[0] != r->n_rows) return wrong_length(r, path, dims[0], r->n_rows);
+    }
+    return PL_OK;
+}
+
 pl_status pl_unit_get_states_all(const pl_unit_reader *r, const char *layer, float **values, size_t *tokens,
                                  size_t *width)
 {
