@@ -285,9 +285,13 @@ static pl_status ask(pl_run_view *v, held *h)
 static pl_status answer(pl_run_view *v, pl_bytes *bytes)
 {
     bool died;
-    const held *h = v->ahead;
-    v->ahead = NULL;
+    held *h = v->ahead;
     pl_status status = pl_helper_answer(&v->helper, bytes, &died);
+    if (died) { /* once more: memory may have been short for a moment, and the file is whole */
+        status = ask(v, h);
+        if (status == PL_OK) status = pl_helper_answer(&v->helper, bytes, &died);
+    }
+    v->ahead = NULL;
     return died ? pl_fail(PL_E_INPUT, "%s: %s", h->unit.path, pl_error_text()) : status;
 }
 

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 void *__libc_malloc(size_t size);
@@ -24,7 +25,7 @@ void *__libc_memalign(size_t alignment, size_t size);
 
 enum { DEPTH = 16, ALIKE = 6 }; /* ALIKE: this shim, and four of the program */
 
-static atomic_long count;
+static atomic_long first, *count = &first; /* shared with forks: an allocation fails once, not once in each */
 static long fails_at = -1;
 static bool fails_on, is_ready;
 static int log_file = -1;
@@ -33,7 +34,9 @@ static _Thread_local bool inside;
 static void prepare(void)
 {
     const char *fail = getenv("ALLOCATION_FAIL"), *log = getenv("ALLOCATION_LOG");
+    void *shared = mmap(NULL, sizeof *count, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     is_ready = true;
+    if (shared != MAP_FAILED) count = shared;
     if (fail) {
         char *end;
         fails_at = strtol(fail, &end, 10);
@@ -71,7 +74,7 @@ static bool fails(void)
 {
     if (inside) return false; /* backtrace() takes memory, too */
     if (!is_ready) prepare();
-    long n = atomic_fetch_add(&count, 1) + 1;
+    long n = atomic_fetch_add(count, 1) + 1;
     bool hit = fails_at >= 0 && (n == fails_at || (n > fails_at && fails_on));
     if (log_file >= 0 && (fails_at < 0 || n == fails_at)) {
         inside = true;
