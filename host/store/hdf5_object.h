@@ -25,6 +25,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "unit files hold the m
  * ends the process (pl_out_of_memory): HDF5 answers "is not there" and "not a type" to later questions then, and nobody
  * could tell that from a damaged file. */
 void pl__hdf5_quiet(const char *where);
+/* Before a file is opened: HDF5 crashes where there is no room for its tables; this ends with "out of memory" then. */
+void pl__hdf5_room(const char *where);
 /* Fails with "where: what: <HDF5's innermost message>". */
 pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -7,6 +7,8 @@
 
 #include "store/hdf5_object.h"
 
+enum { ROOM_BYTES = 8 << 20 }; /* a file's cache of metadata takes the most, about 4 MiB */
+
 /* What HDF5's stack of errors tells: the innermost message, and the errno of a system call that failed (0: none). */
 typedef struct cause {
     char text[512];
@@ -41,6 +43,13 @@ void pl__hdf5_quiet(const char *where)
     /* The first call of all starts HDF5, which may go on without a part that it had no memory for. */
     if (H5Eset_auto2(H5E_DEFAULT, end_without_memory, (void *)(uintptr_t)where) < 0 || errno == ENOMEM)
         pl_out_of_memory("HDF5 does not start");
+}
+
+void pl__hdf5_room(const char *where)
+{
+    void *room = malloc(ROOM_BYTES);
+    if (!room) pl_out_of_memory(where);
+    free(room);
 }
 
 pl_status pl__hdf5_fail(pl_status code, const char *where, const char *format, ...)

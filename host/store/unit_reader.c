@@ -86,6 +86,7 @@ pl_status pl_unit_open(pl_unit_reader **out, const char *path)
     PL_TRY(pl_new(&r, 1));
     r->in = (pl__input){.file = H5I_INVALID_HID, .where = r->path};
     pl__hdf5_quiet(r->path);
+    pl__hdf5_room(path);
     pl_status status;
     PL_GOTO(status, failed, pl_path(r->path, "%s", path));
     PL_GOTO(status, failed, open_file(r));

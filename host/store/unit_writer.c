@@ -104,6 +104,7 @@ pl_status pl_unit_create(pl_unit_writer **out, const char *path)
     w->disk.fd = -1;
     w->disk.driver = w->file = w->obsm = w->plumb = w->states_all = H5I_INVALID_HID;
     pl__hdf5_quiet(w->path);
+    pl__hdf5_room(path);
     pl_status status;
     PL_GOTO(status, failed, pl_path(w->path, "%s", path));
     PL_GOTO(status, failed, create_file(w));
