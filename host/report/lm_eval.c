@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 #include "report/cell.h"
-#include "report/lines.h"
+#include "report/report_file.h"
 #include "report/results.h"
 #include "report/sample.h"
 #include "store/result_files.h"
@@ -32,27 +32,30 @@ static pl_status write_results(const report *r, const char *model)
     char path[PL_PATH_MAX], name[PL_RESULT_FILE];
     const char *folder = pl_run_view_folder(r->view)->path;
     const pl__report_cell **cells;
-    json_t *json;
+    pl__report_file file = {0};
     size_t n = 0;
+    pl_status status;
     PL_TRY(pl_arena_new(r->arena, &cells, r->n));
     for (size_t i = 0; i < r->n; i++)
         if (r->cells[i].unit->done && !strcmp(r->cells[i].unit->model, model)) cells[n++] = &r->cells[i];
     PL_TRY(pl_results_file(name, r->several_models ? model : NULL));
     PL_TRY(pl_path(path, "%s/%s", folder, name));
-    PL_TRY(pl__results(&json, cells, n, r->arena));
-    pl_status status = pl_json_write(path, json);
-    json_decref(json);
+    PL_TRY(pl__report_file_open(&file, path));
+    PL_GOTO(status, done, pl__results(&file, cells, n, r->arena));
+    status = pl__report_file_finish(&file);
+done:
+    pl__report_file_discard(&file);
     return status;
 }
 
 /* ---- samples ---- */
 
-static pl_status put_rows(pl__lines *lines, const pl__report_cell *cell, const pl_run_samples *samples)
+static pl_status put_rows(pl__report_file *file, const pl__report_cell *cell, const pl_run_samples *samples)
 {
     for (size_t row = 0; row < cell->n_rows; row++) {
         json_t *sample;
         PL_TRY(pl__sample(&sample, cell, row, samples));
-        pl_status status = pl__lines_put(lines, sample);
+        pl_status status = pl__report_file_line(file, sample);
         json_decref(sample);
         PL_TRY(status);
     }
@@ -60,14 +63,14 @@ static pl_status put_rows(pl__lines *lines, const pl__report_cell *cell, const p
 }
 
 /* Counts the unit's rows while they pass. */
-static pl_status put_unit(pl__lines *lines, const report *r, pl__report_cell *cell, const pl_run_unit *next)
+static pl_status put_unit(pl__report_file *file, const report *r, pl__report_cell *cell, const pl_run_unit *next)
 {
     pl_run_samples samples;
     bool there;
     PL_TRY(pl_run_view_take_samples(r->view, cell->unit, next, &samples, &there));
     if (!there) return PL_OK;
     pl_status status = pl__report_cell_count(cell);
-    if (status == PL_OK) status = put_rows(lines, cell, &samples);
+    if (status == PL_OK) status = put_rows(file, cell, &samples);
     pl_run_samples_free(&samples);
     pl_run_view_release(r->view, cell->unit);
     return status;
@@ -86,18 +89,18 @@ static size_t next_cell(const report *r, size_t at, const char *model, const cha
 static pl_status write_samples(report *r, const char *model, const char *task)
 {
     char path[PL_PATH_MAX], name[PL_RESULT_FILE];
-    pl__lines lines = {0};
+    pl__report_file file = {0};
     pl_status status;
     PL_TRY(pl_samples_file(name, r->several_models ? model : NULL, task));
     PL_TRY(pl_path(path, "%s/%s", pl_run_view_folder(r->view)->path, name));
-    PL_TRY(pl__lines_open(&lines, path));
+    PL_TRY(pl__report_file_open(&file, path));
     for (size_t i = next_cell(r, 0, model, task), next; i < r->n; i = next) {
         next = next_cell(r, i + 1, model, task);
-        PL_GOTO(status, done, put_unit(&lines, r, &r->cells[i], next < r->n ? r->cells[next].unit : NULL));
+        PL_GOTO(status, done, put_unit(&file, r, &r->cells[i], next < r->n ? r->cells[next].unit : NULL));
     }
-    status = pl__lines_finish(&lines);
+    status = pl__report_file_finish(&file);
 done:
-    pl__lines_discard(&lines);
+    pl__report_file_discard(&file);
     return status;
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json_build.h"
@@ -83,23 +84,32 @@ static void put_group(pl_json_builder *b, const of_model *o, const char *group)
     pl_json_close(b);
 }
 
-static void put_results(pl_json_builder *b, const of_model *o)
+static void put_subtasks(pl_json_builder *b, const of_model *o, const char *group)
 {
-    pl_json_open(b, "results");
-    for (size_t i = 0; i < o->n; i++) put_cell(b, o->cells[i]);
-    for (size_t g = 0; g < o->n_groups; g++) put_group(b, o, o->groups[g]);
+    pl_json_open_list(b, group);
+    for (size_t i = 0; i < o->n; i++)
+        if (!strcmp(o->cells[i]->group, group)) pl_json_put_text(b, NULL, o->cells[i]->key);
     pl_json_close(b);
-    pl_json_open(b, "groups");
-    for (size_t g = 0; g < o->n_groups; g++) put_group(b, o, o->groups[g]);
-    pl_json_close(b);
-    pl_json_open(b, "group_subtasks");
-    for (size_t g = 0; g < o->n_groups; g++) {
-        pl_json_open_list(b, o->groups[g]);
-        for (size_t i = 0; i < o->n; i++)
-            if (!strcmp(o->cells[i]->group, o->groups[g])) pl_json_put_text(b, NULL, o->cells[i]->key);
-        pl_json_close(b);
+}
+
+typedef void put_of_cell(pl_json_builder *b, const pl__report_cell *cell);
+typedef void put_of_group(pl_json_builder *b, const of_model *o, const char *group);
+
+/* A member a cell, and a member a group (NULL: none): only one of them is in memory. */
+static pl_status put_each(pl__report_file *file, const of_model *o, put_of_cell *cell, put_of_group *group)
+{
+    pl_json_builder b;
+    for (size_t i = 0; cell && i < o->n; i++) {
+        pl_json_begin(&b);
+        cell(&b, o->cells[i]);
+        PL_TRY(pl__report_object_put(file, &b));
     }
-    pl_json_close(b);
+    for (size_t g = 0; group && g < o->n_groups; g++) {
+        pl_json_begin(&b);
+        group(&b, o, o->groups[g]);
+        PL_TRY(pl__report_object_put(file, &b));
+    }
+    return PL_OK;
 }
 
 /* ---- configs ---- */
@@ -201,18 +211,23 @@ static void put_hash(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_put_text(b, cell->key, cell->unit->task_facts->task_hash);
 }
 
-static void put_sections(pl_json_builder *b, const of_model *o)
+static pl_status put_sections(pl__report_file *file, const of_model *o)
 {
     static const struct {
         const char *name;
-        void (*put)(pl_json_builder *b, const pl__report_cell *cell);
-    } sections[] = {{"configs", put_config},          {"versions", put_version},  {"n-shot", put_shots},
-                    {"higher_is_better", put_better}, {"n-samples", put_samples}, {"task_hashes", put_hash}};
+        put_of_cell *cell;
+        put_of_group *group;
+    } sections[] = {{"results", put_cell, put_group},       {"groups", NULL, put_group},
+                    {"group_subtasks", NULL, put_subtasks}, {"configs", put_config, NULL},
+                    {"versions", put_version, NULL},        {"n-shot", put_shots, NULL},
+                    {"higher_is_better", put_better, NULL}, {"n-samples", put_samples, NULL},
+                    {"task_hashes", put_hash, NULL}};
     for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
-        pl_json_open(b, sections[s].name);
-        for (size_t i = 0; i < o->n; i++) sections[s].put(b, o->cells[i]);
-        pl_json_close(b);
+        PL_TRY(pl__report_object_open(file, sections[s].name));
+        PL_TRY(put_each(file, o, sections[s].cell, sections[s].group));
+        PL_TRY(pl__report_object_close(file));
     }
+    return PL_OK;
 }
 
 static void put_run(pl_json_builder *b, const of_model *o)
@@ -245,14 +260,37 @@ static pl_status find_groups(of_model *o, pl_arena *arena)
     return PL_OK;
 }
 
-pl_status pl__results(json_t **out, const pl__report_cell *const *cells, size_t n, pl_arena *arena)
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Every cell and group is a member of one object. */
+static pl_status check_keys(const of_model *o, const char *path, pl_arena *arena)
+{
+    const char **keys;
+    size_t n = 0;
+    PL_TRY(pl_arena_new(arena, &keys, o->n + o->n_groups));
+    for (size_t i = 0; i < o->n; i++) keys[n++] = o->cells[i]->key;
+    for (size_t g = 0; g < o->n_groups; g++) keys[n++] = o->groups[g];
+    qsort(keys, n, sizeof *keys, by_text);
+    for (size_t i = 1; i < n; i++)
+        if (!strcmp(keys[i - 1], keys[i]))
+            return pl_fail(PL_E_INPUT, "%s: two units of the plan are '%s': expected one; plan the experiment again",
+                           path, keys[i]);
+    return PL_OK;
+}
+
+pl_status pl__results(pl__report_file *file, const pl__report_cell *const *cells, size_t n, pl_arena *arena)
 {
     of_model o = {.cells = cells, .n = n};
     pl_json_builder b;
     PL_TRY(find_groups(&o, arena));
+    PL_TRY(check_keys(&o, file->path, arena));
+    PL_TRY(pl__report_object_open(file, NULL));
+    PL_TRY(put_sections(file, &o));
     pl_json_begin(&b);
-    put_results(&b, &o);
-    put_sections(&b, &o);
     put_run(&b, &o);
-    return pl_json_end(&b, out, "results.json");
+    PL_TRY(pl__report_object_put(file, &b));
+    return pl__report_object_close(file);
 }

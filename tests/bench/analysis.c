@@ -163,9 +163,10 @@ static void put_states(pl_unit_writer *w, const cell *c)
     free(x);
 }
 
-static void write_unit(const pl_run_folder *run, const cell *c)
+static void write_unit(pl_run_folder *run, const cell *c)
 {
     char path[PL_PATH_MAX];
+    bool found;
     pl_unit_writer *w;
     json_t *entries = json_pack("{s:s,s:s,s:s,s:s}", "unit_id", c->id, "numerics_key", "cpu; plumb; numerics 2",
                                 "compute_type", "float32", "model_type", "gpt2"),
@@ -177,8 +178,7 @@ static void write_unit(const pl_run_folder *run, const cell *c)
     put_samples(w, c);
     put_states(w, c);
     need(pl_unit_put_config(w, "{\"capture\":{\"items\":null}}", entries));
-    need(pl_unit_finish(w));
-    need(pl_run_folder_sidecar(run, c->id, sidecar));
+    need(pl_run_folder_finish(run, c->id, w, sidecar, &found));
     json_decref(entries);
     json_decref(sidecar);
 }
