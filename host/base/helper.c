@@ -88,8 +88,12 @@ static _Noreturn void serve(const pl_helper *h, int socket)
     char question[QUESTION_BYTES_MAX];
     pl_bytes answer = {0};
     size_t size, space = address_space();
-    /* A file that ends the helper is no news of a system's: no core of it. */
+    /* A file that ends the helper is no news of a system's: no core of it. Signals to the whole job are answered by the
+     * parent, whose end is this one's. */
     limit_to(RLIMIT_CORE, 0);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     while (receive_all(socket, &size, sizeof size) && size < sizeof question && receive_all(socket, question, size)) {
         question[size] = '\0';
         set_limits(h, space);

@@ -104,7 +104,7 @@ pl_status pl_unit_list_obs(const pl_unit_reader *r, pl_arena *arena, const char 
 pl_status pl_unit_list_states(const pl_unit_reader *r, pl_arena *arena, const char ***names, size_t *n);
 /* A whole /obsm matrix [rows, width] as float32, whatever its stored type; the caller frees *values. */
 pl_status pl_unit_get_states(const pl_unit_reader *r, const char *name, float **values, size_t *rows, size_t *width);
-/* Opens every matrix of /obsm and looks at its shape, without its values. */
+/* Opens every matrix of /obsm and looks at its shape; the values are read only where they are not in one piece. */
 pl_status pl_unit_check_states(const pl_unit_reader *r, pl_arena *arena);
 pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out);
 /* choice_indptr and score alone. */
