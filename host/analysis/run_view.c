@@ -6,15 +6,11 @@
 #include <string.h>
 
 #include "analysis/packed.h"
+#include "analysis/readers.h"
 #include "analysis/record.h"
-#include "base/helper.h"
 #include "base/interned.h"
 
 static const size_t BUDGET_BYTES = (size_t)256 << 20;
-
-/* What reading one unit file may take: more than any that plumb writes. */
-static const size_t FILE_BYTES_MAX = (size_t)1 << 30;
-enum { FILE_SECONDS_MAX = 60 };
 
 /* A unit and its rows, when they are in memory. */
 typedef struct held {
@@ -39,8 +35,7 @@ struct pl_run_view {
     size_t bytes, budget, n_reads;
     pl_arena *arena;
     pl_interned texts; /* of all units */
-    pl_helper helper;
-    held *ahead; /* whose record the helper was asked for already; NULL: none */
+    pl__readers readers;
     const char **damaged;
     size_t n_damaged, damaged_capacity;
 };
@@ -154,7 +149,7 @@ pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run)
     PL_TRY(pl_new(&v, 1));
     v->run = *run;
     v->budget = BUDGET_BYTES;
-    v->helper = (pl_helper){.work = pl__record_read, .limit_bytes = FILE_BYTES_MAX, .limit_s = FILE_SECONDS_MAX};
+    pl__readers_open(&v->readers);
     PL_GOTO(status, failed, pl_arena_create(&v->arena));
     v->texts.arena = v->arena;
     PL_GOTO(status, failed, read_plan(v));
@@ -192,7 +187,7 @@ static void drop(pl_run_view *v, held *h)
 void pl_run_view_close(pl_run_view *v)
 {
     if (!v) return;
-    pl_helper_stop(&v->helper);
+    pl__readers_close(&v->readers);
     free(v->damaged);
     for (size_t i = 0; i < v->n_units; i++) drop(v, &v->units[i]);
     for (size_t i = 0; v->models && i < v->plan->n_models; i++) {
@@ -272,42 +267,17 @@ static pl_status check_numerics(pl_run_view *v, const held *h, const char *key)
                    h->unit.path, key, m->first_unit, m->numerics_key);
 }
 
-static pl_status ask(pl_run_view *v, held *h)
-{
-    char question[PL_PATH_MAX + 1];
-    int n = snprintf(question, sizeof question, "%c%s", h->unit.generates ? 'g' : 's', h->unit.path);
-    if (n < 0 || (size_t)n >= sizeof question) return pl_fail(PL_E_INPUT, "%s: path too long", h->unit.path);
-    v->ahead = h;
-    return pl_helper_ask(&v->helper, question);
-}
-
-/* The answer to what was asked last. */
-static pl_status answer(pl_run_view *v, pl_bytes *bytes)
-{
-    bool died;
-    held *h = v->ahead;
-    pl_status status = pl_helper_answer(&v->helper, bytes, &died);
-    if (died) { /* once more: memory may have been short for a moment, and the file is whole */
-        status = ask(v, h);
-        if (status == PL_OK) status = pl_helper_answer(&v->helper, bytes, &died);
-    }
-    v->ahead = NULL;
-    return died ? pl_fail(PL_E_INPUT, "%s: %s", h->unit.path, pl_error_text()) : status;
-}
-
-/* PL_E_INPUT: the file is damaged. The next one is asked for before this one's bytes are looked at. */
-static pl_status fetch(pl_run_view *v, held *h, held *next, pl__record *out)
+/* PL_E_INPUT: the file is damaged. The units of `order` behind `at` are asked for before this one's bytes are looked
+ * at.
+ */
+static pl_status fetch(pl_run_view *v, held *h, const pl_run_unit *const *order, size_t n, size_t at, pl__record *out)
 {
     pl_bytes bytes = {0};
     *out = (pl__record){0};
-    if (v->ahead && v->ahead != h) {
-        (void)answer(v, &bytes); /* asked for in vain */
-        pl_bytes_free(&bytes);
-    }
-    if (!v->ahead) PL_TRY(ask(v, h));
     v->n_reads += !h->rows;
-    pl_status status = answer(v, &bytes);
-    if (status == PL_OK && next) status = ask(v, next);
+    for (size_t i = at; i < n && i < at + v->readers.n; i++) PL_TRY(pl__readers_ahead(&v->readers, order[i]));
+    pl_status status = pl__readers_get(&v->readers, &h->unit, &bytes);
+    if (status == PL_OK && at + v->readers.n < n) status = pl__readers_ahead(&v->readers, order[at + v->readers.n]);
     if (status == PL_OK) status = pl__record_parse(out, &bytes, h->unit.path);
     pl_bytes_free(&bytes);
     return status;
@@ -340,7 +310,7 @@ pl_status pl_run_view_take(pl_run_view *view, const pl_run_unit *unit)
     pl__record record = {0};
     pl_status status = PL_OK;
     if (!h->rows) {
-        status = fetch(view, h, NULL, &record);
+        status = fetch(view, h, NULL, 0, 0, &record);
         if (status == PL_OK) status = keep_rows(view, h, &record);
         pl__record_free(&record);
     }
@@ -360,13 +330,14 @@ static pl_status set_damaged(pl_run_view *v, held *h)
     return PL_OK;
 }
 
-pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, const pl_run_unit *next,
+pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *const *order, size_t n, size_t at,
                                    pl_run_samples *out, bool *there)
 {
+    const pl_run_unit *unit = order[at];
     held *h = &view->units[(const held *)unit - view->units];
     pl__record record;
     *out = (pl_run_samples){0};
-    pl_status status = fetch(view, h, next ? &view->units[(const held *)next - view->units] : NULL, &record);
+    pl_status status = fetch(view, h, order, n, at, &record);
     *there = status != PL_E_INPUT;
     if (!*there) return set_damaged(view, h);
     if (status == PL_OK) status = keep_rows(view, h, &record);

@@ -61,10 +61,10 @@ typedef struct pl_run_samples {
     const char *const *prompt_hash; /* [rows] */
     pl__record record;              /* owns them */
 } pl_run_samples;
-/* Takes the unit with its samples, which are the caller's: release the unit, free the samples. `next` is read
- * meanwhile; NULL: none. A unit whose file cannot be read is damaged: *there is false then, and the unit is as one that
- * is not done. */
-pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *unit, const pl_run_unit *next,
+/* Takes the unit order[at] with its samples, which are the caller's: release the unit, free the samples. order[n]: the
+ * units that are to be taken one after another; those behind `at` are read meanwhile. A unit whose file cannot be read
+ * is damaged: *there is false then, and the unit is as one that is not done. */
+pl_status pl_run_view_take_samples(pl_run_view *view, const pl_run_unit *const *order, size_t n, size_t at,
                                    pl_run_samples *out, bool *there);
 void pl_run_samples_free(pl_run_samples *samples); /* takes {0} */
 /* What is wrong with each damaged unit, in one line that names its file. */

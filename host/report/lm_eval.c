@@ -62,44 +62,66 @@ static pl_status put_rows(pl__report_file *file, const pl__report_cell *cell, co
     return PL_OK;
 }
 
+/* Whether a model has units that are done, of a task or (NULL) of any. */
+static bool has_units(const report *r, const char *model, const char *task)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const pl_run_unit *u = r->cells[i].unit;
+        if (u->done && !strcmp(u->model, model) && (!task || !strcmp(u->task, task))) return true;
+    }
+    return false;
+}
+
+/* The units of one file of samples, in order, and their cells. */
+typedef struct pass {
+    const pl_run_unit **units;
+    pl__report_cell **cells;
+    size_t n;
+} pass;
+
 /* Counts the unit's rows while they pass. */
-static pl_status put_unit(pl__report_file *file, const report *r, pl__report_cell *cell, const pl_run_unit *next)
+static pl_status put_unit(pl__report_file *file, const report *r, const pass *p, size_t at)
 {
     pl_run_samples samples;
     bool there;
-    PL_TRY(pl_run_view_take_samples(r->view, cell->unit, next, &samples, &there));
+    PL_TRY(pl_run_view_take_samples(r->view, p->units, p->n, at, &samples, &there));
     if (!there) return PL_OK;
-    pl_status status = pl__report_cell_count(cell);
-    if (status == PL_OK) status = put_rows(file, cell, &samples);
+    pl_status status = pl__report_cell_count(p->cells[at]);
+    if (status == PL_OK) status = put_rows(file, p->cells[at], &samples);
     pl_run_samples_free(&samples);
-    pl_run_view_release(r->view, cell->unit);
+    pl_run_view_release(r->view, p->units[at]);
     return status;
 }
 
-/* The first cell from `at` on of a model and task (NULL: any); n: there is none. */
-static size_t next_cell(const report *r, size_t at, const char *model, const char *task)
+static pl_status list_units(pass *out, report *r, const char *model, const char *task)
 {
-    for (; at < r->n; at++) {
-        const pl_run_unit *u = r->cells[at].unit;
-        if (u->done && !strcmp(u->model, model) && (!task || !strcmp(u->task, task))) break;
+    *out = (pass){0};
+    PL_TRY(pl_new(&out->units, r->n));
+    PL_TRY(pl_new(&out->cells, r->n));
+    for (size_t i = 0; i < r->n; i++) {
+        const pl_run_unit *u = r->cells[i].unit;
+        if (!u->done || strcmp(u->model, model) || strcmp(u->task, task)) continue;
+        out->units[out->n] = u;
+        out->cells[out->n++] = &r->cells[i];
     }
-    return at;
+    return PL_OK;
 }
 
 static pl_status write_samples(report *r, const char *model, const char *task)
 {
     char path[PL_PATH_MAX], name[PL_RESULT_FILE];
     pl__report_file file = {0};
+    pass p = {0};
     pl_status status;
     PL_TRY(pl_samples_file(name, r->several_models ? model : NULL, task));
     PL_TRY(pl_path(path, "%s/%s", pl_run_view_folder(r->view)->path, name));
-    PL_TRY(pl__report_file_open(&file, path));
-    for (size_t i = next_cell(r, 0, model, task), next; i < r->n; i = next) {
-        next = next_cell(r, i + 1, model, task);
-        PL_GOTO(status, done, put_unit(&file, r, &r->cells[i], next < r->n ? r->cells[next].unit : NULL));
-    }
+    PL_GOTO(status, done, list_units(&p, r, model, task));
+    PL_GOTO(status, done, pl__report_file_open(&file, path));
+    for (size_t i = 0; i < p.n; i++) PL_GOTO(status, done, put_unit(&file, r, &p, i));
     status = pl__report_file_finish(&file);
 done:
+    free(p.units);
+    free(p.cells);
     pl__report_file_discard(&file);
     return status;
 }
@@ -128,8 +150,8 @@ static pl_status write_model(report *r, const char *model)
 {
     const pl_plan_file *plan = pl_run_view_plan(r->view);
     for (size_t t = 0; t < plan->n_tasks; t++)
-        if (next_cell(r, 0, model, plan->tasks[t].name) < r->n) PL_TRY(write_samples(r, model, plan->tasks[t].name));
-    return next_cell(r, 0, model, NULL) < r->n ? write_results(r, model) : PL_OK;
+        if (has_units(r, model, plan->tasks[t].name)) PL_TRY(write_samples(r, model, plan->tasks[t].name));
+    return has_units(r, model, NULL) ? write_results(r, model) : PL_OK;
 }
 
 /* A plan that was made before names were checked, or by hand. */
