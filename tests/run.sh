@@ -2,7 +2,8 @@
 # Builds everything with sanitizers and runs everything; ends with the counts of passed, failed and skipped.
 #
 #   tests/run.sh           the short suite (CI): under 20 minutes on 2 cores, packages and builds included
-#   tests/run.sh --long    also: every fuzz target for a minute, megabytes of random Unicode against PyPI tokenizers,
+#   tests/run.sh --long    also: every fuzz target for a minute, attacks on the whole program in their long form (tests/reliability,
+#                          counts in results/benchmarks/reliability.md), megabytes of random Unicode against PyPI tokenizers,
 #                          registers and spills of the kernels (nvcc)
 #   tests/suite/unit.sh    one part by itself
 #

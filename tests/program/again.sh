@@ -3,17 +3,7 @@
 # what a fresh analysis prints. Whether it was made is told by stability.csv: it is then another file (inode).
 source "$(dirname "$0")/lib.sh"
 tiny_model "$tmp/gpt2" gpt2
-seq 8 | awk '{ printf "{\"text\": \"item %d of many\", \"label\": %d}\n", $1, $1 % 2 }' >"$tmp/rows.jsonl"
-cat >"$tmp/task.yaml" <<'Y'
-task: parity
-dataset_path: .
-test_split: rows.jsonl
-output_type: multiple_choice
-doc_to_text: "{{text}}"
-doc_to_target: label
-doc_to_choice: ["no", "yes"]
-plumb: {templates: [{name: bare, role: id}, {name: asks, role: ood, doc_to_text: "Is it so? {{text}}"}]}
-Y
+parity_task "$tmp" 8
 cat >"$tmp/e.yaml" <<'Y'
 name: again
 models: [{path: gpt2}]

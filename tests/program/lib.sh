@@ -69,5 +69,21 @@ tiny_model() {
   "$PLUMB_MAKE_MODEL" "$1" --family "$2" "$root"/experiments/paper/data/*.jsonl >"$tmp/make.out" 2>&1 || { cat "$tmp/make.out"; fail "make-model $2"; exit 1; }
 }
 
+# parity_task FOLDER N: FOLDER/task.yaml, a task with N items in FOLDER/rows.jsonl, which are its pool too, and three templates.
+parity_task() {
+  seq "$2" | awk '{ printf "{\"text\": \"item %d of many\", \"label\": %d}\n", $1, $1 % 2 }' >"$1/rows.jsonl"
+  cat >"$1/task.yaml" <<'Y'
+task: parity
+dataset_path: .
+training_split: rows.jsonl
+test_split: rows.jsonl
+output_type: multiple_choice
+doc_to_text: "{{text}}"
+doc_to_target: label
+doc_to_choice: ["no", "yes"]
+plumb: {templates: [{name: bare, role: id}, {name: asks, role: ood, doc_to_text: "Is it so? {{text}}"}, {name: long, role: ood, doc_to_text: "Question: {{text}}. Answer:"}]}
+Y
+}
+
 # The only run folder under a results folder.
 run_of() { ls -d "$1"/*-????????/ | head -1 | sed 's#/$##'; }

@@ -5,17 +5,7 @@ source "$(dirname "$0")/lib.sh"
 shim=$(find "$PLUMB_BUILD" -name 'libshared_shim.so' | head -1) killer=$(find "$PLUMB_BUILD" -name 'libkill_shim.so' | head -1)
 [ -n "$shim" ] && [ -n "$killer" ] || { fail "the shims were not built"; exit 1; }
 tiny_model "$tmp/gpt2" gpt2
-seq 8 | awk '{ printf "{\"text\": \"item %d of many\", \"label\": %d}\n", $1, $1 % 2 }' >"$tmp/rows.jsonl"
-cat >"$tmp/task.yaml" <<'Y'
-task: parity
-dataset_path: .
-test_split: rows.jsonl
-output_type: multiple_choice
-doc_to_text: "{{text}}"
-doc_to_target: label
-doc_to_choice: ["no", "yes"]
-plumb: {templates: [{name: bare, role: id}, {name: asks, role: ood, doc_to_text: "Is it so? {{text}}"}, {name: long, role: ood, doc_to_text: "Question: {{text}}. Answer:"}]}
-Y
+parity_task "$tmp" 8
 cat >"$tmp/e.yaml" <<'Y'
 name: shared
 models: [{path: gpt2}]

@@ -5,18 +5,8 @@
 source "$(dirname "$0")/lib.sh"
 tiny_model "$tmp/gpt2" gpt2
 cd "$tmp" || exit 1
+parity_task . 1
 seq 1000 | awk '{ printf "{\"text\": \"item %d of many: %d %d\", \"label\": %d}\n", $1, $1 * 7919 % 1000, $1 * 31337 % 997, $1 % 2 }' >rows.jsonl
-cat >task.yaml <<'Y'
-task: parity
-dataset_path: .
-training_split: rows.jsonl
-test_split: rows.jsonl
-output_type: multiple_choice
-doc_to_text: "{{text}}"
-doc_to_target: label
-doc_to_choice: ["no", "yes"]
-plumb: {templates: [{name: bare, role: id}, {name: asks, role: ood, doc_to_text: "Is it so? {{text}}"}, {name: long, role: ood, doc_to_text: "Question: {{text}}. Answer:"}]}
-Y
 cat >plan.yaml <<'Y'
 name: plan
 models: [{path: gpt2}]

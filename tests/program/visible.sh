@@ -5,17 +5,7 @@ source "$(dirname "$0")/lib.sh"
 esc=$'\e]0;owned\a\u202e\u009b31m'
 tiny_model "$tmp/$esc" gpt2
 cp -r "$tmp/$esc" "$tmp/m"
-seq 4 | awk '{ printf "{\"text\": \"item %d of many\", \"label\": %d}\n", $1, $1 % 2 }' >"$tmp/rows.jsonl"
-cat >"$tmp/task.yaml" <<'Y'
-task: parity
-dataset_path: .
-test_split: rows.jsonl
-output_type: multiple_choice
-doc_to_text: "{{text}}"
-doc_to_target: label
-doc_to_choice: ["no", "yes"]
-plumb: {templates: [{name: bare, role: id}, {name: asks, role: ood, doc_to_text: "Is it so? {{text}}"}]}
-Y
+parity_task "$tmp" 4
 cat >"$tmp/e.yaml" <<'Y'
 name: visible
 models: [{path: m, name: "=\e]0;owned\a\u202E\u009B31m"}]
