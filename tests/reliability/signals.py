@@ -17,9 +17,8 @@ ANSWER_S = 10  # a second on a quiet machine
 
 def default_signals():
     """A job in the background of a shell ignores Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for ignored in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGPIPE):
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 class Moment:
