@@ -45,6 +45,7 @@ two_at_a_time() {
 until_quiet() {
   local log=$1 pid size=0 now quiet=$SECONDS
   shift
+  : >"$log"
   setsid "$@" >"$log" 2>&1 &
   pid=$!
   while kill -0 $pid 2>/dev/null; do
