@@ -72,6 +72,9 @@ extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *a
 {
     const pl_batch *batch = args->batch;
     const pl_kv *kv = args->kv;
+    if (args->dropout.probability > 0.0f)
+        return stream->device->host->fail(PL_E_UNSUPPORTED,
+                                          "attention: this device does not train yet: use device cpu");
     if (!args->qkv.rows || !args->y.rows || !batch->positions.columns || !batch->runs.rows) return PL_OK;
     attention_params p = {};
     p.n_runs = pl__count_at(batch->counts, PL_COUNT_RUNS);

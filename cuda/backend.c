@@ -243,6 +243,7 @@ static pl_kv_shape kv_shape(const pl_kv *kv)
 static const pl_backend backend = {
     .name = BACKEND_NAME,
     .halves = true,
+    .whole_capacity = true,
     .open = open_device,
     .close = close_device,
     .facts = facts,

@@ -48,6 +48,8 @@ extern "C" pl_status pl__epilogue_run(pl_stream *stream, pl_view y, size_t rows,
 extern "C" pl_status pl__linear(pl_stream *stream, const pl_linear_args *args)
 {
     const size_t rows = args->x.rows < args->y.rows ? args->x.rows : args->y.rows;
+    if (args->pre.buffer || args->dropout.probability > 0.0f)
+        return stream->device->host->fail(PL_E_UNSUPPORTED, "linear: this device does not train yet: use device cpu");
     const pl__epilogue epilogue = {(const float *)pl__at(args->bias, 0), args->activation, args->accumulate};
     return pl__product_run(stream, args->weight, args->x, args->y, rows, pl__count_at(args->counts, args->count),
                            &epilogue);

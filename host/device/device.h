@@ -21,7 +21,7 @@ void pl_processor_close(pl_processor *processor); /* takes {0} */
 /* The calls that are checked (check.c): PL_E_INTERNAL naming op and argument when a view is missing, has another type,
  * is too small or ends outside its buffer; the meaning of each is with its entry and arguments in ops.h. */
 #define X(op) pl_status pl_op_##op(const pl_processor *processor, pl_stream *stream, const pl_##op##_args *args);
-PL_FORWARD_OPS(X)
+PL_OPS(X)
 #undef X
 pl_status pl_upload(const pl_processor *processor, pl_stream *stream, pl_view to, const void *from);
 pl_status pl_download(const pl_processor *processor, pl_stream *stream, void *to, pl_view from);
@@ -29,6 +29,15 @@ pl_status pl_fill_zero(const pl_processor *processor, pl_stream *stream, pl_view
 pl_status pl_weight_set(const pl_processor *processor, pl_stream *stream, pl_weight *weight, size_t first_out,
                         size_t n_out, const void *data, pl_dtype from, pl_layout layout);
 pl_status pl_weight_refresh(const pl_processor *processor, pl_stream *stream, pl_weight *weight, pl_view from);
+/* Freed with ops->weight_free and ops->parameters_free. */
+pl_status pl_weight_attach(const pl_processor *processor, pl_weight **out, pl_view master, pl_dtype compute);
+pl_status pl_parameters_create(const pl_processor *processor, pl_parameters **out, const pl_parameter *list, size_t n);
+
+/* The type in which a backend keeps activations beside weights of a compute type. */
+static inline pl_dtype pl_activation_type(const pl_backend *ops, pl_dtype compute)
+{
+    return ops->halves ? pl_dtype_storage(compute) : PL_F32;
+}
 
 /* A new buffer seen as [rows, columns]; freed through view.buffer with ops->buffer_free. */
 pl_status pl_view_create(const pl_processor *processor, pl_view *out, size_t rows, size_t columns, pl_dtype dtype);

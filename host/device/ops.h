@@ -38,17 +38,46 @@ extern "C" {
     X(score)                                                                                                           \
     X(copy)                                                                                                            \
     X(convert)
-#define PL_BACKWARD_OPS(X)                                                                                             \
+#define PL_TRAINING_OPS(X)                                                                                             \
     X(embed_backward)                                                                                                  \
     X(norm_backward)                                                                                                   \
+    X(head_norm_backward)                                                                                              \
     X(linear_backward)                                                                                                 \
     X(gate_backward)                                                                                                   \
     X(rotary_backward)                                                                                                 \
     X(attention_backward)                                                                                              \
+    X(gather_backward)                                                                                                 \
     X(score_backward)                                                                                                  \
     X(dropout)                                                                                                         \
-    X(norm_squared)                                                                                                    \
+    X(zero_tail)                                                                                                       \
+    X(reduce_lanes)                                                                                                    \
+    X(gradient_norm)                                                                                                   \
     X(adamw)
+#define PL_OPS(X)                                                                                                      \
+    PL_FORWARD_OPS(X)                                                                                                  \
+    PL_TRAINING_OPS(X)
+
+/* ---- Dropout ---------------------------------------------------------------------------------------------------- */
+
+/* Where a mask is applied. Part of its key: numbers never change. */
+typedef enum pl_dropout_site {
+    PL_DROPOUT_EMBED = 0,     /* channel: of C */
+    PL_DROPOUT_ATTENTION = 1, /* probabilities; channel: head << 20 | position of the key */
+    PL_DROPOUT_OUT = 2,       /* the attention's output, before it is added to the residual stream; channel: of C */
+    PL_DROPOUT_DOWN = 3       /* the feed-forward's output, likewise */
+} pl_dropout_site;
+
+/* Inverted dropout: an element is 0 with `probability`, else multiplied by 1 / (1 - probability). The draw is counter
+ * based (Philox4x32-10: Salmon et al. 2011): key (seed low, seed high xor (layer << 4 | site)), counter (step, example,
+ * position, channel / 4), word channel % 4; dropped when (word >> 8) 2^-24 < probability. So a mask depends on nothing
+ * but what it is for: not on packing, micro-batches, lanes or threads, and the backward pass draws it again. */
+typedef struct pl_dropout {
+    float probability; /* 0: none, and the rest is not read */
+    uint32_t layer;
+    pl_dropout_site site;
+    pl_view key; /* [1, 3] i32: seed low, seed high, step: on the device, so that a recorded step can be replayed */
+    pl_view examples; /* [1, N] i32: the example that a row belongs to, by its number in the training set */
+} pl_dropout;
 
 /* ---- Forward ------------------------------------------------------------------------------------------------- */
 
@@ -96,6 +125,10 @@ typedef struct pl_linear_args {
     pl_activation activation;
     bool accumulate;
     pl_view y; /* [rows, out] */
+    /* Training only. */
+    pl_view pre;        /* [rows, out], written: what the activation was applied to; or absent */
+    pl_dropout dropout; /* of x W^T + bias, before it is added; with `accumulate` and `positions` */
+    pl_view positions;  /* [1, rows] i32, with dropout */
 } pl_linear_args;
 
 /* y = act(x[:, :F]) * x[:, F:]. Rows: tokens. */
@@ -142,7 +175,9 @@ typedef struct pl_attention_args {
     pl_view alibi; /* [1, H] f32 slopes, or absent */
     pl_view qkv;   /* [N, (H + 2G) D]: the queries are read here */
     pl_view y;     /* [N, H D] */
-    pl_view lse;   /* [N, H] f32 log-sum-exp of the scaled scores, or absent (training) */
+    /* Training only. */
+    pl_view lse;        /* [N, H] f32 log-sum-exp of the scaled scores, or absent */
+    pl_dropout dropout; /* of the probabilities */
 } pl_attention_args;
 
 /* y[slots[i]] = x[rows[i]] for i < counts[count]. */
@@ -195,17 +230,43 @@ typedef struct pl_convert_args {
     pl_view overflow; /* or absent */
 } pl_convert_args;
 
-/* ---- Backward ------------------------------------------------------------------------------------------------ */
-/* Gradients of parameters are added to (+=), gradients of activations are written, unless said otherwise. */
+/* ---- Training ------------------------------------------------------------------------------------------------ */
+/* Gradients of parameters are added to (+=), gradients of activations are written, unless said otherwise. Gradients of
+ * the residual stream and of parameters are float32; those of other activations have the activations' type.
+ *
+ * Every sum has one fixed order, so a gradient has the same bits for the same micro-batch, whatever the number of
+ * threads. A backend may cut the sum over rows of a weight's gradient at fixed places (not by the number of its
+ * processors), since promise 1 does not bind it.
+ *
+ * Rows past the count: a product over whole capacities would add them to a weight's gradient. Where a backend says
+ * `whole_capacity`, the caller clears them (zero_tail) in x and dy of linear_backward and score_backward.
+ *
+ * What changes from step to step is on the device (pl_dropout.key, factors, the batch with its loss weights), so that a
+ * recorded step can be replayed. */
 
+/* Of a step, [1, PL_FACTORS] f32. */
+enum {
+    PL_FACTOR_RATE,   /* learning rate */
+    PL_FACTOR_FIRST,  /* 1 - beta1^t */
+    PL_FACTOR_SECOND, /* 1 - beta2^t */
+    PL_FACTOR_CLIP,   /* written by gradient_norm: what a gradient is multiplied by */
+    PL_FACTOR_NORM,   /* written by gradient_norm: the norm before clipping */
+    PL_FACTOR_FINITE, /* written by gradient_norm: 1; 0 when the norm is NaN or infinite */
+    PL_FACTORS
+};
+
+/* dtable[tokens[n]] += dx[n] * scale, dposition_table[positions[n] + position_offset] += dx[n]; rows in batch order. */
 typedef struct pl_embed_backward_args {
     const pl_batch *batch;
     float scale;
     size_t position_offset;
     pl_view dx;              /* [N, C] f32 */
-    pl_view dtable;          /* [V, C] f32, += in token order */
-    pl_view dposition_table; /* or absent */
-    pl_view order;           /* [1, N] i32: rows sorted by token id, equal ids in batch order: fixes the sum */
+    pl_view dtable;          /* [V, C] f32, added to */
+    pl_view dposition_table; /* [max positions, C] f32, added to; or absent */
+    /* The rows by token and by position, equal ones in batch order; order[starts[i]..starts[i + 1]) are the rows of one
+     * segment. Segments past the last are empty. */
+    pl_view order, starts;                   /* [1, N], [1, N + 1] i32 */
+    pl_view position_order, position_starts; /* the same; absent without position table */
 } pl_embed_backward_args;
 
 typedef struct pl_norm_backward_args {
@@ -213,77 +274,140 @@ typedef struct pl_norm_backward_args {
     pl_count count;
     pl_norm_kind kind;
     float eps;
-    pl_view x, weight, dy;  /* [rows, C], [1, C], [rows, C] */
-    pl_view dx;             /* [rows, C] f32, += (it joins the residual stream) */
-    pl_view dweight, dbias; /* [1, C] f32 */
-    pl_view workspace;
+    pl_view x;              /* [rows, C] f32, as the norm found it */
+    pl_view weight;         /* [1, C] f32, or absent */
+    pl_view dy;             /* [rows, C] */
+    pl_view dx;             /* [rows, C] f32, added to: it joins the residual stream's gradient */
+    pl_view dweight, dbias; /* [1, C] f32, added to; or absent */
+    pl_view workspace;      /* bytes: norm_backward_workspace_bytes */
 } pl_norm_backward_args;
 
+typedef struct pl_head_norm_backward_args {
+    const pl_batch *batch;
+    pl_norm_kind kind;
+    float eps;
+    size_t n_heads, head_width, first_column;
+    pl_view weight;    /* [1, D] f32 */
+    pl_view x;         /* [N, columns], as the norm found it */
+    pl_view dy;        /* [N, columns], changed in place to the gradient of x */
+    pl_view dweight;   /* [1, D] f32, added to */
+    pl_view workspace; /* bytes: head_norm_backward_workspace_bytes */
+} pl_head_norm_backward_args;
+
+/* Of y = act(x W^T + bias), also where y was added to the residual stream. */
 typedef struct pl_linear_backward_args {
     pl_view counts;
     pl_count count;
-    pl_view x, dy; /* [rows, in], [rows, out] */
+    pl_view x;  /* [rows, in] */
+    pl_view dy; /* [rows, out], f32 where y was added */
     const pl_weight *weight;
     pl_activation activation;
-    pl_view pre_activation; /* [rows, out]: what the activation was applied to; absent without activation */
-    pl_view dx;             /* [rows, in], or absent */
-    pl_view dweight;        /* [out, in] f32 */
-    pl_view dbias;          /* [1, out] f32, or absent */
-    pl_view workspace;
+    pl_view pre;        /* [rows, out]: pl_linear_args.pre; absent without activation */
+    pl_dropout dropout; /* of the forward op, with its positions */
+    pl_view positions;
+    pl_view dx;         /* [rows, in], or absent */
+    bool accumulate_dx; /* dx is added to (two products that read the same rows) */
+    pl_view dweight;    /* [out, in] f32, added to; or absent */
+    pl_view dbias;      /* [1, out] f32, added to; or absent */
+    pl_view workspace;  /* bytes: linear_backward_workspace_bytes */
 } pl_linear_backward_args;
 
 typedef struct pl_gate_backward_args {
     const pl_batch *batch;
     pl_activation activation;
-    pl_view x, dy; /* [N, 2F], [N, F] */
+    pl_view x, dy; /* [N, 2F]: gate, then up, as the gate found them; [N, F] */
     pl_view dx;    /* [N, 2F] */
 } pl_gate_backward_args;
 
 /* The inverse rotation of the gradients of queries and keys, in place. */
 typedef pl_rotary_args pl_rotary_backward_args;
 
+/* Of attention over whole, unshared sequences: all keys that a token sees are rows of the batch. dq is summed over keys
+ * ascending, dk and dv over queries ascending and, with grouped heads, over query heads ascending. */
 typedef struct pl_attention_backward_args {
-    const pl_batch *batch; /* unshared paths: each token's keys are in the batch */
+    const pl_batch *batch;
+    pl_view n_sequences; /* [1, 1] i32 */
+    pl_view sequences;   /* [S, 2] i32: first row, rows; positions go up by 1 from 0 */
     size_t n_heads, n_kv_heads, head_width;
     float scale, softcap;
     size_t window;
-    pl_view qkv, y, lse, dy; /* [N, (H+2G)D], [N, HD], [N, H], [N, HD] */
-    pl_view dqkv;            /* [N, (H+2G)D] */
-    pl_view workspace;
+    pl_view alibi; /* [1, H] f32, or absent */
+    pl_dropout dropout;
+    pl_view qkv;       /* [N, (H + 2G) D]: as attention found it, rotated */
+    pl_view y, lse;    /* [N, H D], [N, H] f32: of the forward op */
+    pl_view dy;        /* [N, H D] */
+    pl_view dqkv;      /* [N, (H + 2G) D] */
+    pl_view workspace; /* bytes: attention_backward_workspace_bytes */
 } pl_attention_backward_args;
 
-/* loss[i] = -log p(target) per target; dx and dweight of mean-reduced cross-entropy, logits in chunks. */
+/* dx[rows[i]] += dy[i] for i < counts[count]; rows are distinct. */
+typedef struct pl_gather_backward_args {
+    pl_view counts;
+    pl_count count;
+    pl_view rows; /* [1, n] i32 */
+    pl_view dy;   /* [n, C] f32 */
+    pl_view dx;   /* [N, C] f32, added to */
+} pl_gather_backward_args;
+
+/* The vocabulary head with its loss, sum of loss_weights[i] * -log p(target_tokens[i] | row i), forward and backward at
+ * once: logits exist for a chunk of rows at a time, chunks in order. One target a row: target i belongs to row i. */
 typedef struct pl_score_backward_args {
-    pl_score_args forward;
-    float loss_scale; /* 1 / number of targets of the global batch */
-    pl_view dx;       /* [R, C] */
-    pl_view dweight;  /* [V, C] f32 */
-    pl_view dbias;
+    pl_view counts; /* ROWS = TARGETS */
+    pl_view x;      /* [R, C] */
+    const pl_weight *weight;
+    pl_view bias; /* [1, V] f32, or absent */
+    float softcap;
+    pl_view target_tokens; /* [1, R] i32 */
+    pl_view loss_weights;  /* [1, R] f32: 1 / (tokens of the global batch that carry loss), or what the caller means */
+    pl_view log_probability; /* [1, R] f32, written: natural log of p(target | row), unweighted */
+    pl_view dx;              /* [R, C], or absent */
+    pl_view dweight;         /* [V, C] f32, added to; or absent */
+    pl_view dbias;           /* [1, V] f32, added to; or absent */
+    pl_view workspace;       /* bytes: score_backward_workspace_bytes */
 } pl_score_backward_args;
 
-/* Dropout keyed by (seed, step, example, position, layer, site, channel); its backward is the same call on dy. */
+/* y = x with the mask; its backward is the same call on the gradient. Rows: tokens. */
 typedef struct pl_dropout_args {
     const pl_batch *batch;
-    pl_view examples; /* [1, N] i32 */
-    float probability;
-    uint64_t seed;
-    uint32_t step, layer, site;
-    pl_view x; /* [N, C], changed in place */
+    pl_dropout dropout;
+    pl_view x, y; /* [N, C]; y may be x */
 } pl_dropout_args;
 
-/* sum of squares of a gradient in a fixed tree: result[slot]. */
-typedef struct pl_norm_squared_args {
-    pl_view x;      /* [1, n] f32 */
-    pl_view result; /* [1, slots] f32 */
-    size_t slot;
-    pl_view workspace;
-} pl_norm_squared_args;
+/* Rows from the count up to x.rows become zero. */
+typedef struct pl_zero_tail_args {
+    pl_view counts;
+    pl_count count;
+    pl_view x; /* [rows, C] */
+} pl_zero_tail_args;
 
-/* Decoupled weight decay Adam (Loshchilov & Hutter 2019). `factors` on the device: learning rate, 1 - beta1^t,
- * 1 - beta2^t, gradient scale (clipping included), so that a recorded step can be replayed. */
+/* sum = lanes[0] + lanes[1] + ..., from left to right; with `accumulate` sum + lanes[0] + ... . A gradient over several
+ * devices: each lane's slices travel to their owner (comm_exchange), which adds them in lane order by this op, then all
+ * slices are gathered. The bits do not depend on how many devices share the lanes. */
+typedef struct pl_reduce_lanes_args {
+    bool accumulate;
+    pl_view lanes; /* [lanes, n] f32 */
+    pl_view sum;   /* [1, n] f32 */
+} pl_reduce_lanes_args;
+
+/* The global norm of all gradients: sums of squares of chunks of PL_OPTIMIZER_CHUNK elements of each parameter, in
+ * double, added in order. Writes factors: NORM, FINITE, and CLIP = min(1, max_norm / (norm + 1e-6)), as PyTorch's
+ * clip_grad_norm_ has it. */
+typedef struct pl_gradient_norm_args {
+    const pl_parameters *parameters;
+    float max_norm;    /* 0: no clipping */
+    pl_view factors;   /* [1, PL_FACTORS] f32 */
+    pl_view workspace; /* bytes: gradient_norm_workspace_bytes */
+} pl_gradient_norm_args;
+
+/* Adam with decoupled weight decay (Loshchilov & Hutter 2019) over all parameters at once, as PyTorch's AdamW:
+ *   g = gradient * CLIP; w -= rate * weight_decay * w, where the parameter decays;
+ *   m += (1 - beta1) (g - m); v = beta2 v + (1 - beta2) g^2;
+ *   w -= rate / FIRST * m / (sqrt(v) / sqrt(SECOND) + eps)
+ * The attached weight's own copy follows in the same pass and the gradient becomes zero. Where FINITE is 0 nothing
+ * changes but the gradient. */
 typedef struct pl_adamw_args {
-    pl_view weight, gradient, first, second; /* [1, n] f32 */
-    pl_view factors;                         /* [1, 4] f32 */
+    const pl_parameters *parameters;
+    pl_view factors; /* [1, PL_FACTORS] f32 */
     float beta1, beta2, eps, weight_decay;
 } pl_adamw_args;
 
@@ -308,7 +432,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 2 };
+enum { PL_PLUGIN_VERSION = 3 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 
@@ -324,6 +448,14 @@ typedef struct pl_kv_shape {
     pl_dtype dtype; /* of their elements */
 } pl_kv_shape;
 
+/* One trainable tensor: four matrices of one shape, their rows side by side (stride = columns). */
+typedef struct pl_parameter {
+    pl_view master, gradient, first, second; /* [rows, columns] f32; moments of the gradient */
+    bool decay;                              /* weight decay applies */
+    pl_weight *weight;                       /* attached to the master; NULL: a table or vector */
+} pl_parameter;
+enum { PL_OPTIMIZER_CHUNK = 65536 }; /* elements */
+
 /* Entries whose arguments are checked before they are called: by pl_op_<op> and the other calls of device.h alone. */
 typedef struct pl_unchecked {
     /* Rows of the view from or to packed host memory; the host memory must stay until the stream has passed. */
@@ -338,16 +470,16 @@ typedef struct pl_unchecked {
     pl_status (*weight_refresh)(pl_stream *stream, pl_weight *weight, pl_view from);
 
 #define X(op) pl_status (*op)(pl_stream * stream, const pl_##op##_args *args);
-    PL_FORWARD_OPS(X)
-    PL_BACKWARD_OPS(X)
+    PL_OPS(X)
 #undef X
 } pl_unchecked;
 
 typedef struct pl_backend {
-    const char *name;   /* "cpu", "cuda", "cuda-emulated" */
-    bool exact;         /* promise 1 holds by construction: its products need no trial (pl_certify) */
-    bool shares_memory; /* buffers are the host's memory: what a device is asked for is taken from the same store */
-    bool halves;        /* activations may be in the 16-bit types, not in float32 alone */
+    const char *name;    /* "cpu", "cuda", "cuda-emulated" */
+    bool exact;          /* promise 1 holds by construction: its products need no trial (pl_certify) */
+    bool shares_memory;  /* buffers are the host's memory: what a device is asked for is taken from the same store */
+    bool halves;         /* activations are in the 16-bit types where the compute type is one; else in float32 always */
+    bool whole_capacity; /* products run over rows past the count */
 
     /* Devices, memory, streams. Sizes in bytes; buffers come zeroed. All wait for nothing but what their name says. */
     /* PL_E_UNSUPPORTED when there is no such device, driver or architecture; the message says which and what to do. */
@@ -369,9 +501,13 @@ typedef struct pl_backend {
     pl_status (*event_wait_host)(pl_event *event);               /* the host waits for the event; any thread may */
     /* Weights: [out, in] in the packed form used by linear and score, zero until it is set. */
     pl_status (*weight_create)(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
+    /* A weight whose numbers are those of `master` [out, in] f32, which must outlive it. Where the backend keeps a copy
+     * (another type or order), weight_refresh and adamw renew it. */
+    pl_status (*weight_attach)(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute);
     void (*weight_free)(pl_weight *weight);
     pl_weight_shape (*weight_shape)(const pl_weight *weight);
     size_t (*weight_bytes)(size_t n_out, size_t n_in, pl_dtype compute);
+    size_t (*weight_attached_bytes)(size_t n_out, size_t n_in, pl_dtype compute); /* besides the master */
 
     /* Key/value pages: page p of layer l holds G heads x PL_PAGE positions x D. */
     pl_status (*kv_create)(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
@@ -380,7 +516,18 @@ typedef struct pl_backend {
     pl_kv_shape (*kv_shape)(const pl_kv *kv);
     size_t (*kv_page_bytes)(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype); /* all layers */
 
+    /* The parameters of a model, for the ops that go over all of them: the table is copied to the device once. */
+    pl_status (*parameters_create)(pl_device *device, pl_parameters **out, const pl_parameter *list, size_t n);
+    void (*parameters_free)(pl_parameters *parameters);
+
+    /* Workspace of an op, in bytes, for views of these capacities. */
     size_t (*score_workspace_bytes)(size_t n_rows, size_t n_vocabulary);
+    size_t (*norm_backward_workspace_bytes)(size_t n_rows, size_t C);
+    size_t (*head_norm_backward_workspace_bytes)(size_t n_rows, size_t n_heads, size_t D);
+    size_t (*linear_backward_workspace_bytes)(size_t n_rows, size_t n_out, size_t n_in, pl_dtype compute);
+    size_t (*attention_backward_workspace_bytes)(size_t n_rows, size_t H, size_t G, size_t D);
+    size_t (*score_backward_workspace_bytes)(size_t n_rows, size_t n_vocabulary, size_t C, pl_dtype compute);
+    size_t (*gradient_norm_workspace_bytes)(const pl_parameters *parameters);
 
     /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the
      * views that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly
@@ -392,16 +539,18 @@ typedef struct pl_backend {
 
     pl_unchecked unchecked;
 
-    /* Ranks. Sums go over ranks in a fixed order (rank 0 first), so the result does not depend on arrival. The id is
-     * made by rank 0 and travels through a file in the run folder. */
+    /* Ranks: bytes move, nothing is added (reduce_lanes does that), so neither topology nor arrival shows in a result.
+     * The id is made by rank 0 and travels through a file in the run folder. One thread a rank: comm_create waits for
+     * all. Each call enqueues, may stand in a recording, and fails on every rank once comm_abort was called on one.
+     * NULL: the device has no ranks. */
     pl_status (*comm_id)(pl_device *device, uint8_t id[PL_COMM_ID_BYTES]);
     pl_status (*comm_create)(pl_device *device, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank, int size);
+    void (*comm_abort)(pl_comm *comm); /* from any thread: the others end with an error instead of waiting */
     void (*comm_free)(pl_comm *comm);
-    pl_status (*all_reduce)(pl_stream *stream, pl_comm *comm, pl_view x); /* x = sum over ranks */
-    pl_status (*reduce_scatter)(pl_stream *stream, pl_comm *comm, pl_view x,
-                                pl_view part); /* part = own slice of the sum */
-    pl_status (*all_gather)(pl_stream *stream, pl_comm *comm, pl_view part, pl_view x);
-    pl_status (*broadcast)(pl_stream *stream, pl_comm *comm, pl_view x, int root);
+    /* Row r of `from` goes to rank r and becomes row (this rank) of its `to`: [size, n] both. */
+    pl_status (*comm_exchange)(pl_stream *stream, pl_comm *comm, pl_view from, pl_view to);
+    pl_status (*comm_gather)(pl_stream *stream, pl_comm *comm, pl_view part, pl_view all); /* [1, n], [size, n] */
+    pl_status (*comm_broadcast)(pl_stream *stream, pl_comm *comm, pl_view x, int root);
 } pl_backend;
 
 #ifdef __cplusplus

@@ -12,7 +12,8 @@ static size_t view_bytes(pl_view v)
 static size_t page_bytes(const pl_engine *engine)
 {
     const pl_config *c = engine->config;
-    return engine->processor->ops->kv_page_bytes(c->L, c->G, c->D, pl_dtype_storage(pl_model_compute(engine->model)));
+    return engine->processor->ops->kv_page_bytes(
+        c->L, c->G, c->D, pl_activation_type(engine->processor->ops, pl_model_compute(engine->model)));
 }
 
 /* What the engine holds already and this call may use again, or give back. */

@@ -54,7 +54,7 @@ pl_status pl__engine_reserve_pages(pl_engine *engine, size_t n_pages, bool exact
     engine->kv = NULL;
     pl__pages_close(&engine->pages);
     PL_TRY(ops->kv_create(engine->processor->device, &engine->kv, c->L, c->G, c->D, n_pages,
-                          pl_dtype_storage(pl_model_compute(engine->model))));
+                          pl_activation_type(engine->processor->ops, pl_model_compute(engine->model))));
     return pl__pages_open(&engine->pages, n_pages);
 }
 

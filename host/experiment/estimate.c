@@ -239,7 +239,7 @@ pl_status pl_estimate_rate(double *per_second, const pl_processor *p, const pl_p
 {
     enum { ROWS = 512 };
     const pl_config *c = &model->checkpoint->config;
-    pl_dtype type = pl_dtype_storage(model->spec->compute);
+    pl_dtype type = pl_activation_type(p->ops, model->spec->compute);
     int32_t counts[PL_COUNTS] = {[PL_COUNT_TOKENS] = ROWS};
     pl_linear_args args = {.count = PL_COUNT_TOKENS};
     pl_stream *stream = NULL;

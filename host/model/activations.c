@@ -8,7 +8,7 @@ static void plan(pl_view out[PL__ACT_SLOTS], const pl_model *m, size_t N, size_t
 {
     const pl_config *c = &m->config;
     bool two_norms = c->parallel && m->layers[PL__NORM_2 - PL__MODEL_SLOTS].view.buffer;
-    pl_dtype storage = pl_dtype_storage(m->compute);
+    pl_dtype storage = pl_activation_type(m->processor.ops, m->compute);
     size_t workspace = R ? m->processor.ops->score_workspace_bytes(R, c->V) : 0;
     pl_view views[PL__ACT_SLOTS] = {
         [PL__ACT_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},

@@ -64,7 +64,14 @@ static void *run(world *w, const pl_weight *weight, const float *x, const job *j
     w->aligned = true;
     pl_view biasv = guarded(w, 1, j->n_out, PL_F32, bias), top = pl_view_rows(yv, 0, j->rows);
     if (j->accumulate) send(w, top, old);
-    pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, j->bias ? biasv : none, j->activation, j->accumulate, yv};
+    pl_linear_args args = {.counts = counts,
+                           .count = PL_COUNT_ROWS,
+                           .x = xv,
+                           .weight = weight,
+                           .bias = j->bias ? biasv : none,
+                           .activation = j->activation,
+                           .accumulate = j->accumulate,
+                           .y = yv};
     must(pl_op_linear(&w->processor, w->stream, &args));
     void *y = fetch(w, top);
     check_guards(w, yv);
@@ -299,9 +306,9 @@ static void check_columns(const world *w, const pl_weight *weight, const float *
         hot[r] = r * (n_in - 1) / (ROWS - 1);
         x[r * n_in + hot[r]] = 1.0f;
     }
-    pl_view xv = numbers(w, ROWS, 0, n_in, w->type, x), yv = guarded(w, ROWS, n_out, w->type, NULL), none = {0};
+    pl_view xv = numbers(w, ROWS, 0, n_in, w->type, x), yv = guarded(w, ROWS, n_out, w->type, NULL);
     pl_view counts = counts_of(w, ROWS);
-    pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, none, PL_ACT_NONE, false, yv};
+    pl_linear_args args = {.counts = counts, .count = PL_COUNT_ROWS, .x = xv, .weight = weight, .y = yv};
     must(pl_op_linear(&w->processor, w->stream, &args));
     float *y = fetch_numbers(w, yv);
     for (size_t r = 0; r < ROWS; r++) {
@@ -402,7 +409,13 @@ static void test_recorded(void **state)
         representable(x, ROWS * IN, w.type);
         pl_view xv = numbers(&w, ROWS, 0, IN, w.type, x), yv = guarded(&w, ROWS, OUT, w.type, NULL);
         pl_view biasv = guarded(&w, 1, OUT, PL_F32, bias), counts = counts_of(&w, ROWS);
-        pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, biasv, PL_ACT_GELU_TANH, false, yv};
+        pl_linear_args args = {.counts = counts,
+                               .count = PL_COUNT_ROWS,
+                               .x = xv,
+                               .weight = weight,
+                               .bias = biasv,
+                               .activation = PL_ACT_GELU_TANH,
+                               .y = yv};
         must(pl_op_linear(&w.processor, w.stream, &args));
         void *direct = fetch(&w, yv);
         poison(&w, yv);

@@ -172,9 +172,25 @@ static inline int list_cases(const case_table *t)
         .name = "cases", .test_func = check_cases, .initial_state = (void *)(uintptr_t)(table)                         \
     }
 
+/* 77 after a line that says so when the device's backend does not have the op. */
+static inline int op_missing(const char *op)
+{
+    bool has = true;
+    world w = world_open(1);
+#define X(name)                                                                                                        \
+    if (strcmp(op, #name) == 0) has = w.processor.ops->unchecked.name != NULL;
+    PL_OPS(X)
+#undef X
+    world_close(&w);
+    if (has) return 0;
+    printf("SKIP: device %s does not have op %s\n", chosen_device(), op);
+    return EXIT_SKIPPED;
+}
+
 static inline int cases_main(int argc, char **argv, const case_table *t, const struct CMUnitTest *tests, size_t n)
 {
     int missing = device_missing();
+    if (!missing) missing = op_missing(t->op);
     if (missing) return missing;
     if (argc == 2 && strcmp(argv[1], "--list") == 0) return list_cases(t);
     if (argc == 2 && strcmp(argv[1], "--time") == 0) {

@@ -192,8 +192,17 @@ static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *s
             none = {0};
     pl_kv_write_args write = {&b.batch, kv, layer, qkvv};
     must(pl_op_kv_write(&w->processor, w->stream, &write));
-    pl_attention_args args = {&b.batch, kv, layer, s->H, p->scale, s->softcap, s->window, s->alibi ? alibi : none,
-                              qkvv,     yv, lsev};
+    pl_attention_args args = {.batch = &b.batch,
+                              .kv = kv,
+                              .layer = layer,
+                              .n_heads = s->H,
+                              .scale = p->scale,
+                              .softcap = s->softcap,
+                              .window = s->window,
+                              .alibi = s->alibi ? alibi : none,
+                              .qkv = qkvv,
+                              .y = yv,
+                              .lse = lsev};
     must(pl_op_attention(&w->processor, w->stream, &args));
     float *got = fetch_numbers(w, yv), *got_lse = (float *)fetch(w, lsev);
     check_guards(w, yv);
@@ -279,8 +288,7 @@ static void time_case(const world *w, const shape *s)
     size_t most = n_tokens > s->prefix ? n_tokens : s->prefix;
     float *x = normals(most * width, 1, 1.0);
     representable(x, most * width, w->type);
-    pl_view qkv = numbers(w, most, 0, width, w->type, x), y = guarded(w, n_tokens, s->H * s->D, w->type, NULL),
-            none = {0};
+    pl_view qkv = numbers(w, most, 0, width, w->type, x), y = guarded(w, n_tokens, s->H * s->D, w->type, NULL);
     pl_kv *kv;
     must(w->processor.ops->kv_create(w->processor.device, &kv, 1, s->G, s->D, n_pages, w->type));
     batch_of before = batch_create(w, &prefix, s->prefix > 0, table, n, pages);
@@ -289,7 +297,14 @@ static void time_case(const world *w, const shape *s)
     if (s->prefix) must(pl_op_kv_write(&w->processor, w->stream, &write));
     write.batch = &b.batch;
     must(pl_op_kv_write(&w->processor, w->stream, &write));
-    pl_attention_args args = {&b.batch, kv, 0, s->H, 0.1f, s->softcap, s->window, none, qkv, y, none};
+    pl_attention_args args = {.batch = &b.batch,
+                              .kv = kv,
+                              .n_heads = s->H,
+                              .scale = 0.1f,
+                              .softcap = s->softcap,
+                              .window = s->window,
+                              .qkv = qkv,
+                              .y = y};
     size_t keys =
         s->length * s->prefix + s->length * (s->length + 1) / 2; /* seen, of a sequence; windows not counted */
     RUN_OP(w, attention, &args, 2 * n_tokens * s->H * s->D * pl_dtype_bytes(w->type), 4 * n * keys * s->H * s->D);

@@ -216,7 +216,7 @@ static void check_lacking(setting *s)
     lacking.unchecked.op = NULL;                                                                                       \
     REFUSED(pl_op_##op(&processor, s->w.stream, &(pl_##op##_args){0}), PL_E_UNSUPPORTED,                               \
             ": op '" #op "' is not supported");
-    PL_FORWARD_OPS(X)
+    PL_OPS(X)
 #undef X
 }
 

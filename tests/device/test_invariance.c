@@ -17,7 +17,13 @@ static float *product(const world *w, const pl_weight *weight, pl_view bias, con
     size_t spare = n % 5; /* capacity above the count */
     pl_view xv = numbers(w, n, spare, n_in, w->type, rows), yv = guarded(w, n + spare, n_out, w->type, NULL);
     pl_view counts = counts_of(w, n);
-    pl_linear_args args = {counts, PL_COUNT_TOKENS, xv, weight, bias, PL_ACT_GELU_TANH, false, yv};
+    pl_linear_args args = {.counts = counts,
+                           .count = PL_COUNT_TOKENS,
+                           .x = xv,
+                           .weight = weight,
+                           .bias = bias,
+                           .activation = PL_ACT_GELU_TANH,
+                           .y = yv};
     must(pl_op_linear(&w->processor, w->stream, &args));
     float *y = fetch_numbers(w, pl_view_rows(yv, 0, n));
     free(rows);
@@ -157,18 +163,27 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
     must(pl_view_create(&w->processor, &workspace, 1, ops->score_workspace_bytes(capacity, V), PL_U8));
     pl_norm_args norm = {cv, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, x, none, none, h};
     must(pl_op_norm(&w->processor, w->stream, &norm));
-    pl_linear_args linear = {cv, PL_COUNT_TOKENS, h, weights[0], none, PL_ACT_NONE, false, qkv};
+    pl_linear_args linear = {.counts = cv, .count = PL_COUNT_TOKENS, .x = h, .weight = weights[0], .y = qkv};
     must(pl_op_linear(&w->processor, w->stream, &linear));
     pl_kv_write_args write = {&b->batch, kv, LAYER, qkv};
     must(pl_op_kv_write(&w->processor, w->stream, &write));
-    pl_attention_args attention = {&b->batch, kv, LAYER, m->H, 0.125f, 0, 0, none, qkv, y, none};
+    pl_attention_args attention = {
+        .batch = &b->batch, .kv = kv, .layer = LAYER, .n_heads = m->H, .scale = 0.125f, .qkv = qkv, .y = y};
     must(pl_op_attention(&w->processor, w->stream, &attention));
-    linear = (pl_linear_args){cv, PL_COUNT_TOKENS, y, weights[1], none, PL_ACT_NONE, true, x};
+    linear = (pl_linear_args){
+        .counts = cv, .count = PL_COUNT_TOKENS, .x = y, .weight = weights[1], .accumulate = true, .y = x};
     must(pl_op_linear(&w->processor, w->stream, &linear));
     must(pl_op_norm(&w->processor, w->stream, &norm));
-    linear = (pl_linear_args){cv, PL_COUNT_TOKENS, h, weights[2], bias, PL_ACT_GELU_TANH, false, f};
+    linear = (pl_linear_args){.counts = cv,
+                              .count = PL_COUNT_TOKENS,
+                              .x = h,
+                              .weight = weights[2],
+                              .bias = bias,
+                              .activation = PL_ACT_GELU_TANH,
+                              .y = f};
     must(pl_op_linear(&w->processor, w->stream, &linear));
-    linear = (pl_linear_args){cv, PL_COUNT_TOKENS, f, weights[3], none, PL_ACT_NONE, true, x};
+    linear = (pl_linear_args){
+        .counts = cv, .count = PL_COUNT_TOKENS, .x = f, .weight = weights[3], .accumulate = true, .y = x};
     must(pl_op_linear(&w->processor, w->stream, &linear));
     must(pl_op_norm(&w->processor, w->stream, &norm));
     pl_score_args score = {.counts = cv,

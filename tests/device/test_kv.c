@@ -8,11 +8,12 @@ enum { H = 4, G = 2, D = 24, WIDTH = (H + 2 * G) * D, LAYERS = 3, PAGES = 5 };
 static float *step(const world *w, pl_kv *kv, size_t layer, const int32_t *table, span s, const float *x)
 {
     batch_of b = batch_create(w, &s, 1, table, 2, 2);
-    pl_view qkv = numbers(w, b.n_tokens, 1, WIDTH, w->type, x), none = {0};
+    pl_view qkv = numbers(w, b.n_tokens, 1, WIDTH, w->type, x);
     pl_view y = guarded(w, b.n_tokens + 1, H * D, w->type, NULL);
     pl_kv_write_args write = {&b.batch, kv, layer, qkv};
     must(pl_op_kv_write(&w->processor, w->stream, &write));
-    pl_attention_args args = {&b.batch, kv, layer, H, 0.2f, 0, 0, none, qkv, y, none};
+    pl_attention_args args = {
+        .batch = &b.batch, .kv = kv, .layer = layer, .n_heads = H, .scale = 0.2f, .qkv = qkv, .y = y};
     must(pl_op_attention(&w->processor, w->stream, &args));
     float *got = fetch_numbers(w, pl_view_rows(y, 0, b.n_tokens));
     check_guards(w, qkv);

@@ -124,7 +124,14 @@ static void run_parts(const world *w, const shape *s, size_t parts)
     pl_view yv = guarded(w, s->rows + SPARE, s->n_out, s->accumulate ? PL_F32 : w->type, NULL);
     pl_view biasv = guarded(w, 1, s->n_out, PL_F32, bias), top = pl_view_rows(yv, 0, s->rows);
     if (s->accumulate) send(w, top, old);
-    pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, s->bias ? biasv : none, s->activation, s->accumulate, yv};
+    pl_linear_args args = {.counts = counts,
+                           .count = PL_COUNT_ROWS,
+                           .x = xv,
+                           .weight = weight,
+                           .bias = s->bias ? biasv : none,
+                           .activation = s->activation,
+                           .accumulate = s->accumulate,
+                           .y = yv};
     size_t element = pl_dtype_bytes(w->type), bytes = (s->rows + s->n_out) * s->n_in * element + n * element;
     RUN_OP(w, linear, &args, bytes, 2 * n * s->n_in);
     if (!w->timing) {
@@ -170,10 +177,10 @@ static void check_nan(const world *w)
     representable(x, 8 * 32, w->type);
     x[3 * 32 + 5] = NAN;
     pl_weight *weight = weight_of(w, values, &s, 1);
-    pl_view xv = numbers(w, 8, 0, 32, w->type, x), yv = guarded(w, 8, 24, w->type, NULL), counts = counts_of(w, 8),
-            no = {0};
+    pl_view xv = numbers(w, 8, 0, 32, w->type, x), yv = guarded(w, 8, 24, w->type, NULL), counts = counts_of(w, 8);
     for (pl_activation a = PL_ACT_NONE; a <= PL_ACT_QUICK_GELU; a++) {
-        pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, no, a, false, yv};
+        pl_linear_args args = {
+            .counts = counts, .count = PL_COUNT_ROWS, .x = xv, .weight = weight, .activation = a, .y = yv};
         must(pl_op_linear(&w->processor, w->stream, &args));
         float *y = fetch_numbers(w, yv);
         for (size_t i = 0; i < 8 * 24; i++) {
@@ -200,17 +207,16 @@ static void test_errors(void **state)
     (void)state;
     world w = world_open(1);
     pl_weight *weight;
-    pl_view x = guarded(&w, 2, 4, PL_F32, NULL), y = guarded(&w, 2, 3, PL_F32, NULL), counts = counts_of(&w, 2),
-            no = {0};
+    pl_view x = guarded(&w, 2, 4, PL_F32, NULL), y = guarded(&w, 2, 3, PL_F32, NULL), counts = counts_of(&w, 2);
     assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, w.cuda ? PL_I32 : PL_BF16),
                      PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "float32"));
     must(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, PL_F32));
-    pl_linear_args narrow = {counts, PL_COUNT_ROWS, x, weight, no, PL_ACT_NONE, false, y};
+    pl_linear_args narrow = {.counts = counts, .count = PL_COUNT_ROWS, .x = x, .weight = weight, .y = y};
     assert_int_equal(pl_op_linear(&w.processor, w.stream, &narrow), PL_E_INTERNAL);
     assert_non_null(strstr(pl_error_text(), "linear: y"));
     pl_view many = counts_of(&w, 3);
-    pl_linear_args over = {many, PL_COUNT_ROWS, x, weight, no, PL_ACT_NONE, false, x};
+    pl_linear_args over = {.counts = many, .count = PL_COUNT_ROWS, .x = x, .weight = weight, .y = x};
     if (!w.cuda) assert_int_equal(pl_op_linear(&w.processor, w.stream, &over), PL_E_INTERNAL);
     float data[16] = {0};
     assert_int_equal(pl_weight_set(&w.processor, w.stream, weight, 3, 2, data, PL_F32, PL_LAYOUT_OUT_IN),
@@ -228,7 +234,7 @@ static void check_refresh(const world *w)
     shape s = {5, 40, 70, PL_F32, PL_LAYOUT_OUT_IN, PL_ACT_NONE, false, false, EVERY};
     float *x = normals(5 * 40, 1, 1.0), *values = normals(70 * 40, 2, 1.0), *y[2];
     representable(x, 5 * 40, w->type);
-    pl_view xv = numbers(w, 5, 0, 40, w->type, x), counts = counts_of(w, 5), no = {0};
+    pl_view xv = numbers(w, 5, 0, 40, w->type, x), counts = counts_of(w, 5);
     pl_view from = guarded(w, 70, 40, PL_F32, values), yv = guarded(w, 5, 70, w->type, NULL);
     for (int i = 0; i < 2; i++) {
         pl_weight *weight;
@@ -238,7 +244,7 @@ static void check_refresh(const world *w)
             must(w->processor.ops->weight_create(w->processor.device, &weight, 70, 40, w->compute));
             must(pl_weight_refresh(&w->processor, w->stream, weight, from));
         }
-        pl_linear_args args = {counts, PL_COUNT_ROWS, xv, weight, no, PL_ACT_NONE, false, yv};
+        pl_linear_args args = {.counts = counts, .count = PL_COUNT_ROWS, .x = xv, .weight = weight, .y = yv};
         must(pl_op_linear(&w->processor, w->stream, &args));
         y[i] = fetch_numbers(w, yv);
         w->processor.ops->weight_free(weight);

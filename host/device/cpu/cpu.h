@@ -110,8 +110,10 @@ pl_status pl__check_runs(const char *op, size_t *n_runs, const pl_batch *batch, 
 
 /* Each op's function; those of PL__WIDE_OPS call the variant of the device (backend.c). */
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
-PL_FORWARD_OPS(X)
+PL_OPS(X)
 #undef X
+/* Of PL_TRAINING_OPS, those that are there. */
+#define PL__TRAINING_OPS(X) X(zero_tail)
 
 /* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum.
  */
