@@ -2,6 +2,7 @@
 # Installs the Debian packages that plumb needs, when any is missing.
 #   setup.sh build   what compiling and running takes
 #   setup.sh test    that, and what the tests take
+#   setup.sh real    what experiments/data/fetch-smollm2 takes
 # The one list of packages: experiments/demo.sh and tests/run.sh call this file. Silent when nothing is missing.
 set -euo pipefail
 
@@ -9,11 +10,13 @@ build=(build-essential cmake ninja-build pkg-config libhdf5-dev libjansson-dev l
        libxxhash-dev libssl-dev librandom123-dev)
 test=(libcmocka-dev clang libclang-rt-14-dev clang-format clang-tidy hdf5-tools python3 python3-h5py python3-anndata
       slurm-wlm slurmctld slurmd slurm-client)
+real=(python3 python3-numpy python3-pip)
 
 case "${1:-}" in
 build) packages=("${build[@]}") ;;
 test) packages=("${build[@]}" "${test[@]}") ;;
-*) echo "usage: setup.sh build|test" >&2; exit 2 ;;
+real) packages=("${real[@]}") ;;
+*) echo "usage: setup.sh build|test|real" >&2; exit 2 ;;
 esac
 
 if ! command -v apt-get >/dev/null; then
