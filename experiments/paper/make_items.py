@@ -36,15 +36,16 @@ def numbered(items):
 # ---- sentiment: frames x subjects, every frame as often as every other
 
 
-def sentiment(rng, positive, negative, per_frame):
+def sentiment(rng, part, positive, negative, per_frame):
     items = []
     for label, frames in enumerate([negative, positive]):
         for kind, lines in frames.items():
-            for line in lines:
+            for number, line in enumerate(lines):
                 for subject in rng.sample(w.SUBJECTS[kind], per_frame):
                     opener = rng.choice(w.OPENERS)
                     text = opener + line.format(s=subject)
-                    items.append({"text": sentence(text), "label": label, "answer": POLARITY[label]})
+                    items.append({"text": sentence(text), "label": label, "answer": POLARITY[label],
+                                  "frame": f"{part}-{kind}-{POLARITY[label]}-{number}"})
     rng.shuffle(items)
     return items
 
@@ -61,8 +62,8 @@ def trim(items, n):
 
 
 def sentiment_files(rng):
-    test = trim(sentiment(rng, w.POSITIVE, w.NEGATIVE, 9), 600)
-    return test, sentiment(rng, w.TRAIN_POSITIVE, w.TRAIN_NEGATIVE, 4)
+    test = trim(sentiment(rng, "test", w.POSITIVE, w.NEGATIVE, 9), 600)
+    return test, sentiment(rng, "train", w.TRAIN_POSITIVE, w.TRAIN_NEGATIVE, 9)
 
 
 # ---- addition: nine sizes (digits of the first x digits of the second), equally many of each
@@ -249,6 +250,16 @@ def check(task, test, train):
                 assert len(set(x["options"])) == 4 and x["options"][x["label"]] == x["answer"], x
             places = collections.Counter(x["options"].index(x["answer"]) for x in part)
             assert len(part) < 200 or min(places.values()) > 0.18 * len(part), (task, places)
+    if task == "sentiment":
+        lines = {split: {line for part in parts for kind in part.values() for line in kind}
+                 for split, parts in (("test", (w.POSITIVE, w.NEGATIVE)), ("train", (w.TRAIN_POSITIVE, w.TRAIN_NEGATIVE)))}
+        assert not lines["test"] & lines["train"] and not {x["frame"] for x in test} & {x["frame"] for x in train}
+        for part, name in ((test, "test"), (train, "train")):
+            frames = collections.defaultdict(list)
+            for x in part:
+                frames[x["frame"]].append(x["label"])
+            assert len(frames) == len(lines[name]) == 72 and all(len(set(x)) == 1 and len(x) >= 6 for x in frames.values()), len(frames)
+        assert len(train) >= 2 * 256, len(train)
     if task == "addition":
         assert all(int(x["answer"]) == x["a"] + x["b"] for x in test + train)
         sizes = collections.Counter((len(str(x["a"])), len(str(x["b"]))) for x in test)
