@@ -17,7 +17,8 @@ typedef enum pl_purpose {
     PL_RANDOM_TEST = 7,
     PL_RANDOM_PERMUTE = 8,     /* permutation nulls of the statistics */
     PL_RANDOM_CERTIFICATE = 9, /* token paths that a device is tried with */
-    PL_RANDOM_FOLDS = 10       /* folds of a cross-validation within training rows */
+    PL_RANDOM_FOLDS = 10,      /* folds of a cross-validation within training rows */
+    PL_RANDOM_BATCHES = 11     /* in which order examples are trained on */
 } pl_purpose;
 
 uint32_t pl_random_u32(uint64_t seed, pl_purpose purpose, uint32_t stream, uint64_t index);

@@ -61,7 +61,14 @@ typedef struct pl_config {
      * takes it; null is "none". Not said: the file lacks the key. */
     pl_stops stops;
     bool random_weights; /* config.json says "plumb_random_weights": true: no skill expected */
+    /* A sequence classifier (architecture "...ForSequenceClassification"): score.weight [n_labels, C] stands in the
+     * place of the vocabulary head, and its logits are those of the labels. 0: a vocabulary head. */
+    size_t n_labels;
+    /* Training's. */
+    double initializer_range, embed_dropout, residual_dropout, attention_dropout;
 } pl_config;
+/* The number of logits: of tokens or of labels. */
+size_t pl_config_outputs(const pl_config *config);
 
 /* An opened checkpoint: config and tensor directory; nothing on a device yet. `notes`: what a user should know of how
  * it is read, a line each. */
@@ -71,8 +78,8 @@ typedef struct pl_checkpoint {
     pl_config config;
     size_t n_notes;
     char notes[PL_NOTES][PL_NOTE_BYTES];
-    pl_safetensors *tensors;
-    const char *prefix; /* of the tensors' names: "transformer.", or "" in a base-model checkpoint */
+    pl_safetensors *tensors; /* NULL: config.json alone */
+    const char *prefix;      /* of the tensors' names: "transformer.", or "" in a base-model checkpoint */
     size_t n_parameters;
 } pl_checkpoint;
 
@@ -81,6 +88,8 @@ typedef struct pl_checkpoint {
 pl_status pl_model_find(char folder[PL_PATH_MAX], const char *name);
 /* Reads config.json and the tensor directory and checks every tensor of the family's table: name, shape, type. */
 pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder);
+/* config.json alone, for a model whose weights will be drawn. */
+pl_status pl_checkpoint_open_config(pl_checkpoint **out, const char *folder);
 void pl_checkpoint_close(pl_checkpoint *checkpoint); /* takes NULL */
 /* XXH3-128 of all in a config that decides numbers, stop ids apart. */
 pl_status pl_config_digest(const pl_config *config, char out[PL_HASH_TEXT]);
@@ -129,6 +138,10 @@ typedef struct pl_tap {
     const pl_view *into;  /* [n_layers]: [slots, C] f32; whole: [N or more, C] of any float type */
 } pl_tap;
 
+/* Training: trainable.h. */
+typedef struct pl_tape pl_tape;
+typedef struct pl_training pl_training;
+
 typedef struct pl_pass {
     pl_stream *stream;
     pl_batch batch;
@@ -140,6 +153,10 @@ typedef struct pl_pass {
     pl_view head_rows;                                      /* [1, R] i32 rows of the batch */
     pl_view target_rows, target_tokens;                     /* as pl_score_args */
     pl_view log_probability, target_greedy, greedy, logits; /* as pl_score_args */
+    /* A training pass keeps what pl_model_backward needs on the tape, which takes the place of `activations`, and
+     * leaves the head's product to it; NULL: inference. */
+    pl_tape *tape;
+    const pl_training *training;
 } pl_pass;
 
 /* Enqueues the whole forward pass: kv_copy, embedding, L blocks, taps, head. */
