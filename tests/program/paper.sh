@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The study's files: its items are what make_items.py composes, and every experiment of experiments/paper runs, with models, items
+# and draws overridden to a tiny one. IMDb is stood in for by rows made here.
+source "$(dirname "$0")/lib.sh"
+check "the items are those that make_items.py composes" $python -B experiments/paper/make_items.py --check
+tiny_model "$tmp/tiny" gpt2
+$python - "$tmp" <<'P' || fail "the inputs are made"
+import json, sys
+for split, n in (("train", 40), ("test", 12)):
+    with open(f"{sys.argv[1]}/imdb_{split}.jsonl", "w") as rows:
+        for i in range(n):
+            text = f"Film {i} of the {split} rows<br />was {('tedious', 'a joy')[i % 2]} to watch, scene by scene. " * 3
+            rows.write(json.dumps({"text": text, "label": i % 2}) + "\n")
+P
+export PLUMB_DATASETS=$tmp
+
+# Units of a run folder: planned, and finished.
+finished() { [ "$(ls "$1"/units/*.h5 2>/dev/null | wc -l)" -eq "$2" ]; }
+
+ran=0
+for file in $(grep -lE '^arms:' experiments/paper/*.yaml experiments/paper/compat/*.yaml); do
+  name=${file#experiments/paper/} small=(items=4)
+  case $name in
+  shot-scaling.yaml) small+=('arms.0.shots=[0,2]' arms.0.draws=1) ;;
+  ood-prompts.yaml) small+=(arms.0.draws=1 capture.items=4) ;;
+  compat/shot-scaling.yaml) small+=('arms.0.shots=[0,5]') ;;
+  esac
+  results=$tmp/${name//\//-}
+  check "$name runs" "$PLUMB" run "$file" "models=[$tmp/tiny]" "${small[@]}" --results "$results" --device cpu --threads 1 --quiet
+  run=$(run_of "$results")
+  check "... all of its units" finished "$run" "$($python -c 'import json, sys; print(len(json.load(open(sys.argv[1]))["units"]))' "$run/plan.json")"
+  check "... and a table" grep -qE '^[^,]*tiny,' "$run/stability.csv"
+  rm -rf "$results"
+  ran=$((ran + 1))
+done
+check "nine experiments ran" test $ran -ge 9
+exit $((failures > 0))
