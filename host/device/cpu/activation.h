@@ -53,4 +53,56 @@ static inline void pl__activate(float *x, size_t n, pl_activation activation)
     }
 }
 
+/* ---- Derivatives ---- */
+
+static inline float pl__gelu_erf_slope(float x)
+{
+    float density = 0.39894228f * pl__exp(-0.5f * x * x);
+    return fmaf(x, density, 0.5f * (1.0f + pl__erf(x * 0.70710678f)));
+}
+
+static inline float pl__gelu_tanh_slope(float x)
+{
+    float square = x * x, u = 0.79788456f * fmaf(0.044715f * square, x, x);
+    float s = 1.0f / (1.0f + pl__exp(-2.0f * u)), slope = 0.79788456f * fmaf(0.134145f, square, 1.0f);
+    return fmaf(2.0f * x * slope, s * (1.0f - s), s);
+}
+
+static inline float pl__silu_slope(float x)
+{
+    float s = 1.0f / (1.0f + pl__exp(-x));
+    return s * fmaf(x, 1.0f - s, 1.0f);
+}
+
+static inline float pl__quick_gelu_slope(float x)
+{
+    float s = 1.0f / (1.0f + pl__exp(-1.702f * x));
+    return s * fmaf(1.702f * x, 1.0f - s, 1.0f);
+}
+
+/* slope[i] = act'(x[i]); 0 at 0 for RELU, as PyTorch has it. */
+static inline void pl__activation_slope(float *slope, const float *x, size_t n, pl_activation activation)
+{
+    switch (activation) {
+    case PL_ACT_NONE:
+        for (size_t i = 0; i < n; i++) slope[i] = 1.0f;
+        break;
+    case PL_ACT_GELU_ERF:
+        for (size_t i = 0; i < n; i++) slope[i] = pl__gelu_erf_slope(x[i]);
+        break;
+    case PL_ACT_GELU_TANH:
+        for (size_t i = 0; i < n; i++) slope[i] = pl__gelu_tanh_slope(x[i]);
+        break;
+    case PL_ACT_RELU:
+        for (size_t i = 0; i < n; i++) slope[i] = x[i] > 0.0f ? 1.0f : x[i] != x[i] ? x[i] : 0.0f;
+        break;
+    case PL_ACT_SILU:
+        for (size_t i = 0; i < n; i++) slope[i] = pl__silu_slope(x[i]);
+        break;
+    case PL_ACT_QUICK_GELU:
+        for (size_t i = 0; i < n; i++) slope[i] = pl__quick_gelu_slope(x[i]);
+        break;
+    }
+}
+
 #endif

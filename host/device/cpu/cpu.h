@@ -18,12 +18,14 @@
 #define PL__WIDE(name) pl__##name##_portable
 #endif
 
-/* Of PL_FORWARD_OPS; CMakeLists.txt reads the list. */
+/* Of PL_OPS; CMakeLists.txt reads the list. */
 #define PL__WIDE_OPS(X)                                                                                                \
     X(linear)                                                                                                          \
     X(gate)                                                                                                            \
     X(attention)                                                                                                       \
-    X(score)
+    X(score)                                                                                                           \
+    X(linear_backward)                                                                                                 \
+    X(score_backward)
 
 typedef struct pl__wide {
     const char *name;     /* as in PLUMB_CPU */
@@ -54,11 +56,14 @@ struct pl_buffer {
 };
 
 /* Panels of `panel` outputs: element (out, in) stands at ((out / panel) * n_in + in) * panel + out % panel, so that a
- * product reads its weights in one line from front to back. Outputs past n_out are zero. */
+ * product reads its weights in one line from front to back. Outputs past n_out are zero. An attached weight has no data
+ * of its own: products read the master. */
 struct pl_weight {
     size_t n_out, n_in, panel;
     float *data;
     size_t bytes;
+    const float *master; /* [out, in], rows master_stride apart; NULL: not attached */
+    size_t master_stride;
 };
 
 /* Layer l, head g, page p: keys [D, PL_PAGE] (features by position, so that scores of PL_PAGE keys are one vector),
@@ -113,7 +118,10 @@ pl_status pl__check_runs(const char *op, size_t *n_runs, const pl_batch *batch, 
 PL_OPS(X)
 #undef X
 /* Of PL_TRAINING_OPS, those that are there. */
-#define PL__TRAINING_OPS(X) X(zero_tail)
+#define PL__TRAINING_OPS(X)                                                                                            \
+    X(linear_backward)                                                                                                 \
+    X(score_backward)                                                                                                  \
+    X(zero_tail)
 
 /* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum.
  */
@@ -130,12 +138,32 @@ static inline size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabular
     return __builtin_mul_overflow(n_rows, n_chunks * sizeof(pl__score_part), &bytes) ? SIZE_MAX : bytes;
 }
 
+/* Score_backward's: rows of a chunk, as many as have 128 MiB of logits, and floats from one row of logits to the next.
+ */
+enum { PL__SCORE_CHUNK_BYTES = 1 << 27, PL__SCORE_CHUNK_MOST = 1024, PL__SCORE_CHUNK_LEAST = 96 };
+static inline size_t pl__score_stride(size_t V)
+{
+    return (V + 15) / 16 * 16 + 16;
+}
+static inline size_t pl__score_chunk_rows(size_t n_rows, size_t V)
+{
+    size_t most = PL__SCORE_CHUNK_BYTES / sizeof(float) / pl__score_stride(V);
+    if (most > PL__SCORE_CHUNK_MOST) most = PL__SCORE_CHUNK_MOST;
+    if (most < PL__SCORE_CHUNK_LEAST) most = PL__SCORE_CHUNK_LEAST;
+    return n_rows < most ? n_rows : most;
+}
+
 pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
 pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
                          pl_dtype from, pl_layout layout);
 pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from);
+pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute);
 void pl__weight_free(pl_weight *weight);
 size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
+size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute);
+
+size_t pl__linear_backward_workspace_bytes(size_t n_rows, size_t n_out, size_t n_in, pl_dtype compute);
+size_t pl__score_backward_workspace_bytes(size_t n_rows, size_t n_vocabulary, size_t C, pl_dtype compute);
 
 pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
                         size_t n_pages, pl_dtype dtype);

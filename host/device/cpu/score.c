@@ -4,6 +4,8 @@
  * within a chunk, chunks in order within a row: one fixed tree, whatever the batch and the threads. A target's logit is
  * computed again by itself instead of being picked out: it is the same chain of fused multiply-adds, so the same bits.
  */
+#include "device/cpu/score.h"
+
 #include "device/cpu/gemm.h"
 #include "device/cpu/vector.h"
 #include "device/cpu/vmath.h"
@@ -69,10 +71,11 @@ static void finish_logits(const pl_score_args *a, float *z, size_t n, size_t fir
 static void score_chunk(const pl_score_args *a, partial *parts, size_t n_chunks, size_t row, size_t end, size_t chunk)
 {
     pl__tile tile;
+    const pl__side b = pl__forward_side(a->weight);
     size_t V = a->weight->n_out, stop = (chunk + 1) * CHUNK < V ? (chunk + 1) * CHUNK : V;
     for (size_t column = chunk * CHUNK; column < stop; column += PL__TILE_COLUMNS) {
         size_t n = stop - column < PL__TILE_COLUMNS ? stop - column : PL__TILE_COLUMNS;
-        PL__WIDE(gemm_tile)(&tile, pl__f32(a->x, row), a->x.stride, end - row, a->weight, column, n);
+        PL__WIDE(gemm_tile)(&tile, pl__f32(a->x, row), a->x.stride, end - row, &b, column, n);
         for (size_t r = row; r < end; r++) {
             float *z = tile.z + (r - row) * PL__TILE_COLUMNS;
             partial *part = parts + r * n_chunks + chunk;
@@ -94,42 +97,48 @@ static void score_chunk(const pl_score_args *a, partial *parts, size_t n_chunks,
 static float target_logit(const pl_score_args *a, size_t row, size_t token)
 {
     pl__tile tile;
+    const pl__side b = pl__forward_side(a->weight);
     size_t first = token / a->weight->panel * a->weight->panel;
-    PL__WIDE(gemm_tile)(&tile, pl__f32(a->x, row), a->x.stride, 1, a->weight, first, 1);
+    PL__WIDE(gemm_tile)(&tile, pl__f32(a->x, row), a->x.stride, 1, &b, first, 1);
     finish_logits(a, tile.z + (token - first), 1, token);
     return tile.z[token - first];
 }
 
+void PL__WIDE(score_rows)(pl_stream *stream, const pl_score_args *a, pl__score_part *parts, size_t rows)
+{
+    int n_threads = stream->device->n_threads;
+    size_t n_chunks = (a->weight->n_out + CHUNK - 1) / CHUNK, row_tiles = pl__row_tiles(rows, n_chunks, n_threads);
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
+    for (size_t item = 0; item < row_tiles * n_chunks; item++) {
+        size_t tile = item % row_tiles;
+        score_chunk(a, parts, n_chunks, rows * tile / row_tiles, rows * (tile + 1) / row_tiles, item / row_tiles);
+    }
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (size_t r = 0; r < rows; r++) {
+        partial *part = parts + r * n_chunks;
+        for (size_t chunk = 1; chunk < n_chunks; chunk++) merge(part, part + chunk);
+        if (!isfinite(part->max) || isnan(part->sum)) part->id = -1;
+    }
+}
+
 pl_status PL__WIDE(score)(pl_stream *stream, const pl_score_args *args)
 {
-    size_t rows, n_targets, n_chunks = 0;
-    const size_t most = args->target_rows.columns;
+    size_t rows, n_targets;
+    const size_t most = args->target_rows.columns, n_chunks = (args->weight->n_out + CHUNK - 1) / CHUNK;
     PL_TRY(pl__read_count("score", &rows, args->counts, PL_COUNT_ROWS, args->x.rows));
     PL_TRY(pl__read_count("score", &n_targets, args->counts, PL_COUNT_TARGETS, most));
     PL_TRY(pl__check_ids("score", "target_rows", args->target_rows, n_targets, rows));
     PL_TRY(pl__check_ids("score", "target_tokens", args->target_tokens, n_targets, args->weight->n_out));
-    n_chunks = (args->weight->n_out + CHUNK - 1) / CHUNK;
     int n_threads = stream->device->n_threads;
-    size_t row_tiles = pl__row_tiles(rows);
     partial *parts = (partial *)pl__at(args->workspace, 0);
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic)
-    for (size_t item = 0; item < row_tiles * n_chunks; item++) {
-        size_t tile = item % row_tiles;
-        score_chunk(args, parts, n_chunks, rows * tile / row_tiles, rows * (tile + 1) / row_tiles, item / row_tiles);
-    }
-#pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (size_t r = 0; r < rows; r++) { /* the row's result goes to its first chunk */
-        partial *part = parts + r * n_chunks;
-        for (size_t chunk = 1; chunk < n_chunks; chunk++) merge(part, part + chunk);
-        if (!isfinite(part->max) || isnan(part->sum)) part->id = -1;
-        if (args->greedy.buffer) ((int32_t *)pl__at(args->greedy, 0))[r] = part->id;
-    }
+    PL__WIDE(score_rows)(stream, args, parts, rows);
+    for (size_t r = 0; args->greedy.buffer && r < rows; r++)
+        ((int32_t *)pl__at(args->greedy, 0))[r] = parts[r * n_chunks].id;
 #pragma omp parallel for num_threads(n_threads) schedule(static)
     for (size_t i = 0; i < n_targets; i++) {
         size_t row = (size_t)pl__i32(args->target_rows, 0)[i], token = (size_t)pl__i32(args->target_tokens, 0)[i];
         const partial *part = parts + row * n_chunks;
-        double z = (double)target_logit(args, row, token);
-        pl__f32(args->log_probability, 0)[i] = (float)(z - (double)part->max - pl__log(part->sum));
+        pl__f32(args->log_probability, 0)[i] = pl__score_of(target_logit(args, row, token), part);
         if (args->target_greedy.buffer) ((int32_t *)pl__at(args->target_greedy, 0))[i] = part->id == (int32_t)token;
     }
     return PL_OK;

@@ -22,15 +22,19 @@ size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute)
     return packed_bytes(&bytes, n_out, n_in, WIDEST_PANEL) == PL_OK ? bytes : SIZE_MAX;
 }
 
+static pl_status check_compute(pl_dtype compute)
+{
+    if (compute == PL_F32) return PL_OK;
+    return pl_fail(PL_E_UNSUPPORTED, "the CPU computes in float32, %s was asked for: choose dtype float32",
+                   pl_dtype_name(compute));
+}
+
 pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
 {
     pl_status status;
     pl_weight *weight = NULL;
     *out = NULL;
-    if (compute != PL_F32) {
-        return pl_fail(PL_E_UNSUPPORTED, "the CPU computes in float32, %s was asked for: choose dtype float32",
-                       pl_dtype_name(compute));
-    }
+    PL_TRY(check_compute(compute));
     if (!n_out || !n_in) return pl_fail(PL_E_INTERNAL, "a weight of [%zu, %zu] has no elements", n_out, n_in);
     PL_GOTO(status, failed, pl_new(&weight, 1));
     weight->n_out = n_out;
@@ -43,6 +47,31 @@ pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, si
 failed:
     free(weight);
     return status;
+}
+
+size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute)
+{
+    (void)n_out;
+    (void)n_in;
+    (void)compute;
+    return 0;
+}
+
+pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute)
+{
+    pl_weight *weight;
+    *out = NULL;
+    PL_TRY(check_compute(compute));
+    if (!master.rows || !master.columns)
+        return pl_fail(PL_E_INTERNAL, "a weight of [%zu, %zu] has no elements", master.rows, master.columns);
+    PL_TRY(pl_new(&weight, 1));
+    weight->n_out = master.rows;
+    weight->n_in = master.columns;
+    weight->panel = device->wide->panel_columns;
+    weight->master = pl__f32(master, 0);
+    weight->master_stride = master.stride;
+    *out = weight;
+    return PL_OK;
 }
 
 void pl__weight_free(pl_weight *weight)
@@ -119,6 +148,7 @@ pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out,
                          pl_dtype from, pl_layout layout)
 {
     part source = {(const unsigned char *)data, first_out, n_out, 0, from};
+    if (weight->master) return pl_fail(PL_E_INTERNAL, "weight_set: the weight is attached to a master");
     source.out_stride = (layout == PL_LAYOUT_OUT_IN ? weight->n_in : n_out) * pl_dtype_bytes(from);
     pack(stream, weight, &source, layout);
     return PL_OK;
@@ -127,6 +157,7 @@ pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out,
 pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from)
 {
     part source = {(const unsigned char *)pl__at(from, 0), 0, weight->n_out, from.stride * sizeof(float), PL_F32};
+    if (weight->master) return PL_OK;
     pack(stream, weight, &source, PL_LAYOUT_OUT_IN);
     return PL_OK;
 }
