@@ -40,13 +40,27 @@ struct pl_run_view {
     size_t n_damaged, damaged_capacity;
 };
 
+/* The arm as tables name it: whatever tells its groups apart but model, task, readout and k. */
+static pl_status name_arm(const char **out, const pl_run_view *v, const pl_planned_unit *u)
+{
+    *out = u->arm;
+    if (!u->train_template) return PL_OK;
+    return pl_arena_format(v->arena, (char **)out, "%s%s%s %s n=%zu%s", u->arm, *u->head ? " " : "", u->head,
+                           u->train_template, u->n_train, strcmp(u->labels, "shuffled") ? "" : " shuffled");
+}
+
 static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned_unit *planned)
 {
     const pl_planned_task *task = &v->plan->tasks[planned->task];
     *u = (pl_run_unit){.id = planned->id,
                        .model = v->plan->models[planned->model].name,
                        .task = task->name,
-                       .arm = planned->arm,
+                       .kind = planned->arm,
+                       .head = planned->head ? planned->head : "",
+                       .train_template = planned->train_template ? planned->train_template : "",
+                       .labels = planned->labels ? planned->labels : "",
+                       .learned_by = planned->learned_by,
+                       .n_train = planned->n_train,
                        .readout = planned->readout,
                        .template_name = planned->template_name,
                        .model_facts = &v->plan->models[planned->model],
@@ -62,6 +76,7 @@ static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned
         return pl_fail(PL_E_INPUT, "%s/plan.json: unit %s: role '%s', expected id, dev or ood", v->run.path, u->id,
                        planned->role);
     char path[PL_PATH_MAX];
+    PL_TRY(name_arm(&u->arm, v, planned));
     PL_TRY(pl_run_folder_unit(path, &v->run, u->id));
     return pl_arena_text(v->arena, (char **)&u->path, path, strlen(path));
 }
@@ -132,11 +147,17 @@ static pl_status read_plan(pl_run_view *v)
     PL_TRY(pl_plan_file_read(&v->plan, &v->run));
     PL_TRY(pl_arena_new(v->arena, &v->models, v->plan->n_models));
     PL_TRY(pl_arena_new(v->arena, &v->units, v->plan->n_units));
-    for (; v->n_units < v->plan->n_units; v->n_units++) {
+    for (size_t i = 0; i < v->plan->n_units; i++) {
+        const pl_planned_unit *planned = &v->plan->units[i];
         held *h = &v->units[v->n_units];
-        PL_TRY(describe(&h->unit, v, &v->plan->units[v->n_units]));
-        h->model = v->plan->units[v->n_units].model;
+        if (pl_planned_learns(planned)) { /* no item is evaluated there */
+            v->n_missing += !pl_run_folder_has(&v->run, planned->id);
+            continue;
+        }
+        PL_TRY(describe(&h->unit, v, planned));
+        h->model = planned->model;
         v->n_missing += !h->unit.done;
+        v->n_units++;
     }
     return link_units(v);
 }

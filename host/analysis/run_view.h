@@ -18,7 +18,13 @@
 
 /* One unit of the plan, and what its file holds while it is taken. Texts are borrowed from the view. */
 typedef struct pl_run_unit {
-    const char *id, *model, *task, *arm, *readout, *template_name;
+    const char *id, *model, *task, *readout, *template_name;
+    const char *arm;  /* as tables name it: "prompt", "finetune lm standard n=64", "linear standard n=64 shuffled" */
+    const char *kind; /* "prompt", "linear", "finetune" */
+    /* Of arms that learn; else "", NULL, 0. */
+    const char *head, *train_template, *labels;
+    const char *learned_by; /* id of the unit that adapted the model */
+    size_t n_train;
     const pl_planned_model *model_facts;
     const pl_planned_task *task_facts;
     pl_role role;
@@ -45,7 +51,7 @@ void pl_run_view_close(pl_run_view *view); /* takes NULL */
 
 const pl_run_folder *pl_run_view_folder(const pl_run_view *view);
 const pl_plan_file *pl_run_view_plan(const pl_run_view *view);
-size_t pl_run_view_n_units(const pl_run_view *view);
+size_t pl_run_view_n_units(const pl_run_view *view); /* that evaluate; units that adapt a model have no items */
 const pl_run_unit *pl_run_view_unit(const pl_run_view *view, size_t index); /* in plan order */
 size_t pl_run_view_n_missing(const pl_run_view *view);
 

@@ -85,6 +85,7 @@ static void put_cost(pl_json_builder *b, const line *l)
     pl_json_put_real(b, "operations", l->cost.operations);
     pl_json_put_real(b, "seconds", l->seconds);
     pl_json_put_real(b, "disk_bytes", l->cost.disk_bytes);
+    if (l->cost.open_bytes > 0) pl_json_put_real(b, "tuned_weights_bytes", l->cost.open_bytes);
 }
 
 static pl_status print_json(const planned *p, const char *device)
@@ -131,6 +132,9 @@ static void print(const planned *p, const char *device)
         print_line(p->plan->models[i / p->plan->n_tasks].spec->name, p->plan->tasks[i % p->plan->n_tasks].task->name,
                    &p->lines[i]);
     print_line("all", "", &p->total);
+    if (p->total.cost.open_bytes > 0)
+        pl_print(stdout, "tuned weights take up to %.3g MB more in each process, until their evaluations are done\n",
+                 p->total.cost.open_bytes / 1e6);
     pl_print(stdout, "on %s; %s\n", device, method);
     pl_print(stdout, "nothing was run or written; `plumb run` would use %s\n", p->run.path);
     pl_plan_notes(p->plan, say, NULL);

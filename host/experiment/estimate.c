@@ -1,5 +1,6 @@
 #include "experiment/estimate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,6 +174,38 @@ static size_t index_of_k(size_t *ks, size_t *n, size_t k)
     return i;
 }
 
+/* What a unit that learns costs: its examples have the length of a few evaluated items under its first template. */
+static pl_status estimate_learning(pl_estimate *e, const pl_plan *plan, const pl_plan_unit *unit)
+{
+    enum { BACKWARD = 3 }; /* a step costs three forward passes */
+    const pl_checkpoint *checkpoint = plan->models[unit->model].checkpoint;
+    const pl_config *c = &checkpoint->config;
+    const pl_adaptation *a = unit->adaptation;
+    const pl_recipe *r = &a->arm->recipe;
+    bool tunes = a->arm->kind == PL_ARM_FINETUNE;
+    pl_plan_unit like = *unit;
+    sample s;
+    like.adaptation = NULL;
+    like.learns = false;
+    PL_TRY(take_sample(&s, plan, &like));
+    double n_dev = tunes ? (double)(a->n_train / 4) : 0, n = (double)a->n_train - n_dev, epochs = r->num_train_epochs;
+    double evaluations =
+        r->eval_steps ? ceil(epochs * n / (double)r->train_batch_size / (double)r->eval_steps) : epochs;
+    double rows = tunes ? BACKWARD * n * epochs : n;
+    if (tunes) rows += n_dev * (double)a->n_dev_templates * evaluations;
+    if (tunes) rows *= (double)r->n_rates;
+    *e = (pl_estimate){.n_units = 1, .n_prompts = a->n_train};
+    e->tokens = rows * s.length;
+    e->operations = e->tokens * token_operations(c, s.length) + rows * s.scored * 2 * (double)c->C * (double)c->V;
+    e->disk_bytes = FILE_BYTES + (double)a->n_train * ROW_BYTES;
+    double weights = tunes ? (double)checkpoint->n_parameters * sizeof(float) : 0;
+    if (tunes && r->save)
+        e->disk_bytes += weights;
+    else
+        e->open_bytes = weights;
+    return PL_OK;
+}
+
 pl_status pl_estimate_units(pl_estimate *estimates, const pl_plan *plan)
 {
     size_t n_templates = 0, n_k = 0, n_shots = 0;
@@ -188,6 +221,10 @@ pl_status pl_estimate_units(pl_estimate *estimates, const pl_plan *plan)
             pl_new(&samples, plan->n_models * plan->n_tasks * n_templates * n_shots * (size_t)PL_READOUTS));
     for (size_t u = 0; u < plan->n_units; u++) {
         const pl_plan_unit *unit = &plan->units[u];
+        if (unit->learns) {
+            PL_GOTO(status, done, estimate_learning(&estimates[u], plan, unit));
+            continue;
+        }
         size_t t = index_of_template(&plan->tasks[unit->task], unit->template), k = index_of_k(ks, &n_k, unit->k);
         sample *s = &samples[cell_of(plan, unit, t, k, n_templates, n_shots)];
         if (!s->known) PL_GOTO(status, done, take_sample(s, plan, unit));
@@ -206,6 +243,7 @@ void pl_estimate_add(pl_estimate *sum, const pl_estimate *one)
     sum->tokens += one->tokens;
     sum->operations += one->operations;
     sum->disk_bytes += one->disk_bytes;
+    if (one->open_bytes > sum->open_bytes) sum->open_bytes = one->open_bytes;
 }
 
 double pl_estimate_seconds(const pl_estimate *e, double per_second)

@@ -13,6 +13,7 @@ typedef struct pl_estimate {
     double tokens; /* computed, generated ones included */
     double operations;
     double disk_bytes;
+    double open_bytes; /* tuned weights, until all that evaluates them is done: of one model at a time in a process */
 } pl_estimate;
 
 /* estimates[n_units]: of each unit. */

@@ -30,6 +30,12 @@ static void put_capture(pl_json_builder *b, const pl_identity *i)
 static void put_arm(pl_json_builder *b, const pl_identity *i)
 {
     pl_json_open(b, "arm");
+    if (i->learned_by) {
+        pl_json_put_text(b, "kind", pl_arm_name(i->kind));
+        pl_json_put_text(b, "learned_by", i->learned_by);
+        pl_json_close(b);
+        return;
+    }
     pl_json_put_text(b, "kind", "prompt");
     pl_json_put_size(b, "k", i->k);
     pl_json_put_size(b, "draw", i->draw);

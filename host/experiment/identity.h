@@ -34,7 +34,31 @@ typedef struct pl_identity {
     const json_t *generation; /* what a generated answer depends on; NULL for another readout */
     size_t n_stops;           /* ids that end a generation */
     const int32_t *stops;
+    const char *learned_by; /* the id of the unit that adapted the model; NULL: the checkpoint as it is */
+    pl_arm_kind kind;       /* of that one's arm */
 } pl_identity;
+
+/* All that a unit follows from that adapts a model: what it learns from, and how. Borrowed. */
+typedef struct pl_learning {
+    const char *model, *weights, *config, *tokenizer, *unicode;
+    const char *task, *fewshot_sha256;
+    const char *examples; /* digest of rows, labels and their templates */
+    pl_arm_kind kind;
+    pl_labelling labels;
+    size_t n_train, draw;
+    bool balance;
+    uint64_t seed;
+    size_t n_templates, n_dev_templates;
+    const pl_template *const *templates, *const *dev_templates;
+    pl_truncation truncation;
+    pl_dtype compute;
+    pl_head head;            /* finetune */
+    const pl_recipe *recipe; /* finetune; NULL: linear */
+    size_t n_layers;         /* linear */
+    const size_t *layers;
+} pl_learning;
+
+pl_status pl_learning_text(pl_bytes *out, const pl_learning *learning);
 
 /* Appends the identity as canonical JSON: what the unit's id is the hash of, and what its file keeps. */
 pl_status pl_identity_text(pl_bytes *out, const pl_identity *identity);

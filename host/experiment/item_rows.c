@@ -14,12 +14,23 @@ static const char *truncated_text(const pl_encoded *e)
     return e->tokens_cut ? "truncate_left" : e->shots_dropped ? "drop_shots" : "no";
 }
 
+static pl_status set_learned(pl_obs *obs, size_t row, const pl_adaptation *a)
+{
+    const char *head = a->arm->kind == PL_ARM_FINETUNE ? pl_head_name(a->head) : NULL;
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_HEAD, row, head));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_TRAIN_TEMPLATE, row, a->train_template));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_LABELS, row, pl_labelling_name(a->labels)));
+    pl_obs_set_integer(obs, PL_OBS_N_TRAIN, row, (int64_t)a->n_train);
+    return PL_OK;
+}
+
 /* What all rows of a unit have in common. */
 static pl_status set_cell(pl_obs *obs, size_t row, const pl_plan *plan, const pl_plan_unit *unit)
 {
     PL_TRY(pl_obs_set_text(obs, PL_OBS_MODEL, row, plan->models[unit->model].spec->name));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_TASK, row, plan->tasks[unit->task].task->name));
-    PL_TRY(pl_obs_set_text(obs, PL_OBS_ARM, row, "prompt"));
+    PL_TRY(pl_obs_set_text(obs, PL_OBS_ARM, row, pl_arm_name(unit->arm->kind)));
+    if (unit->adaptation) PL_TRY(set_learned(obs, row, unit->adaptation));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_READOUT, row, pl_readout_name(unit->readout)));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_TEMPLATE, row, unit->template->name));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_ROLE, row, pl_role_name(unit->role)));
@@ -66,7 +77,8 @@ static pl_status write_obs(const pl__items *items, const pl_plan *plan, const pl
                            pl_unit_writer *writer)
 {
     pl_obs obs;
-    PL_TRY(pl_obs_create(&obs, items->n, unit->readout == PL_READOUT_GENERATE ? PL_OBS_GENERATED : PL_OBS_SCORED));
+    PL_TRY(pl_obs_create(&obs, items->n, unit->readout == PL_READOUT_GENERATE ? PL_OBS_GENERATED : PL_OBS_SCORED,
+                         unit->adaptation != NULL));
     pl_status status = PL_OK;
     for (size_t i = 0; i < items->n && status == PL_OK; i++) status = fill_row(&obs, i, &items->items[i], plan, unit);
     if (status == PL_OK) status = pl_unit_put_obs(writer, obs.frame);

@@ -6,6 +6,8 @@
 
 #include "engine/engine.h"
 #include "experiment/draw.h"
+#include "experiment/examples.h"
+#include "experiment/plan_parts.h"
 #include "experiment/states.h"
 #include "store/result_files.h"
 
@@ -88,20 +90,21 @@ done:
     return status;
 }
 
-/* A line that who runs the plan should read. */
-static pl_status note(pl_plan *plan, const char *line)
+pl_status pl__plan_note(pl_plan *plan, const char *line)
 {
     PL_TRY(pl_grow(&plan->notes, &plan->notes_capacity, plan->n_notes + 1));
     plan->notes[plan->n_notes++] = line;
     return PL_OK;
 }
 
-/* An arm that names no shots takes the task's own number. */
+/* An arm that names no shots takes the task's own number; one that learns needs to know the pool. */
 static size_t most_shots(const pl_spec *spec, const pl_task *task)
 {
     size_t most = 0;
-    for (size_t a = 0; a < spec->n_arms; a++)
-        if (!spec->arms[a].n_shots && task->num_fewshot > most) most = task->num_fewshot;
+    for (size_t a = 0; a < spec->n_arms; a++) {
+        size_t own = spec->arms[a].kind == PL_ARM_PROMPT ? task->num_fewshot : 1;
+        if (!spec->arms[a].n_shots && own > most) most = own;
+    }
     for (size_t a = 0; a < spec->n_arms; a++)
         for (size_t s = 0; s < spec->arms[a].n_shots; s++)
             if (spec->arms[a].shots[s] > most) most = spec->arms[a].shots[s];
@@ -119,7 +122,7 @@ static pl_status note_rows(pl_plan *plan, const pl_plan_task *task)
             "note: task %s: %zu of %zu items stand in the pool of shots too, question and answer (first: "
             "doc_id %zu); such rows are set aside for their item",
             task->task->name, rows->n_twins, task->n_items, rows->first_twin));
-        PL_TRY(note(plan, line));
+        PL_TRY(pl__plan_note(plan, line));
     }
     if (!rows->near.n) return PL_OK;
     PL_TRY(pl_arena_format(
@@ -129,7 +132,7 @@ static pl_status note_rows(pl_plan *plan, const pl_plan_task *task)
         task->task->name, rows->near.n, rows->near.n_items,
         rows->near.n_items < task->n_items ? " that were looked at" : "", task->items[rows->near.first_item],
         rows->near.first_row));
-    return note(plan, line);
+    return pl__plan_note(plan, line);
 }
 
 /* The label set, and the classes of the shot pool (without a label set shots are not balanced). */
@@ -193,25 +196,56 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .capture_items = plan->spec->capture_items,
                          .generation = unit->readout == PL_READOUT_GENERATE ? task->generation : NULL,
                          .n_stops = model->stops.n,
-                         .stops = model->stops.data};
+                         .stops = model->stops.data,
+                         .learned_by = unit->adaptation ? plan->units[unit->adaptation->unit].id : NULL,
+                         .kind = unit->arm->kind};
+}
+
+static pl_learning learning_of(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    const pl_plan_task *task = &plan->tasks[unit->task];
+    const pl_adaptation *a = unit->adaptation;
+    return (pl_learning){.model = model->spec->name,
+                         .weights = model->digest,
+                         .config = model->config_digest,
+                         .tokenizer = pl_tokenizer_digest(model->tokenizer),
+                         .unicode = plan->unicode,
+                         .task = task->task->name,
+                         .fewshot_sha256 = task->task->fewshot->sha256,
+                         .examples = a->examples->digest,
+                         .kind = a->arm->kind,
+                         .labels = a->labels,
+                         .n_train = a->n_train,
+                         .draw = a->draw,
+                         .balance = a->arm->balance && task->has_classes,
+                         .seed = plan->spec->seed,
+                         .n_templates = a->examples->n_templates,
+                         .n_dev_templates = a->n_dev_templates,
+                         .templates = a->examples->templates,
+                         .dev_templates = a->dev_templates,
+                         .truncation = plan->spec->truncation,
+                         .compute = model->spec->compute,
+                         .head = a->head,
+                         .recipe = a->arm->kind == PL_ARM_FINETUNE ? &a->arm->recipe : NULL,
+                         .n_layers = a->n_layers,
+                         .layers = a->layers};
 }
 
 pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit)
 {
+    if (unit->learns) {
+        pl_learning learning = learning_of(plan, unit);
+        return pl_learning_text(out, &learning);
+    }
     pl_identity identity = identity_of(plan, unit);
     return pl_identity_text(out, &identity);
 }
 
 /* ---- the units that are there already, by id ---- */
 
-/* Open addressing; the ids are hashes themselves. */
-typedef struct id_set {
-    size_t *slots; /* [capacity] index of a unit + 1; 0: empty */
-    size_t capacity;
-} id_set;
-
 /* The slot of an id: its own, or the empty one where it belongs. */
-static size_t *slot_of(const id_set *set, const pl_plan *plan, const char *id)
+static size_t *slot_of(const pl__id_set *set, const pl_plan *plan, const char *id)
 {
     char digits[16] = {0};
     memcpy(digits, id, sizeof digits - 1);
@@ -221,9 +255,9 @@ static size_t *slot_of(const id_set *set, const pl_plan *plan, const char *id)
 }
 
 /* Room for one more, at most half full. */
-static pl_status grow_set(id_set *set, const pl_plan *plan)
+static pl_status grow_set(pl__id_set *set, const pl_plan *plan)
 {
-    id_set larger = {.capacity = set->capacity ? 2 * set->capacity : 1024};
+    pl__id_set larger = {.capacity = set->capacity ? 2 * set->capacity : 1024};
     if (2 * (plan->n_units + 1) <= set->capacity) return PL_OK;
     PL_TRY(pl_new(&larger.slots, larger.capacity));
     for (size_t u = 0; u < plan->n_units; u++) *slot_of(&larger, plan, plan->units[u].id) = u + 1;
@@ -253,25 +287,44 @@ static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
     return PL_OK;
 }
 
-/* All that making units needs. */
-typedef struct maker {
-    pl_plan *plan;
-    size_t capacity; /* of plan->units */
-    id_set ids;
-} maker;
+/* Relative: weights x tokens, roughly. */
+static double cost_of(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    enum { BACKWARD = 3 }; /* a step costs three forward passes */
+    const pl_config *c = &plan->models[unit->model].checkpoint->config;
+    double token = (double)(c->L * c->C) * (double)c->C;
+    if (!unit->learns) return token * (double)plan->tasks[unit->task].n_items * (double)(unit->k + 2);
+    double passes = 1, n = (double)unit->adaptation->n_train;
+    if (unit->arm->kind == PL_ARM_FINETUNE)
+        passes = BACKWARD * unit->arm->recipe.num_train_epochs * (double)unit->arm->recipe.n_rates;
+    return 2 * token * n * passes;
+}
 
-static pl_status add_unit(maker *m, pl_plan_unit unit)
+static pl_status make_id(char id[PL_HASH_TEXT], const pl_plan *plan, const pl_plan_unit *unit)
+{
+    pl_identity identity;
+    if (!unit->learns) {
+        identity = identity_of(plan, unit);
+        return pl_identity_id(id, &identity);
+    }
+    pl_bytes text = {0};
+    pl_status status = pl_plan_identity(&text, plan, unit);
+    if (status == PL_OK) pl_hash128(id, text.data, text.size);
+    pl_bytes_free(&text);
+    return status;
+}
+
+pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index)
 {
     pl_plan *plan = m->plan;
-    const pl_config *c = &plan->models[unit.model].checkpoint->config;
     PL_TRY(check_readout(plan, &unit));
-    unit.captures = plan->spec->positions != 0 &&
+    unit.captures = !unit.learns && unit.arm->kind != PL_ARM_LINEAR && plan->spec->positions != 0 &&
                     (unit.readout == PL_READOUT_LOGLIKELIHOOD || !unit.arm->readouts[PL_READOUT_LOGLIKELIHOOD]);
-    unit.cost = (double)(c->L * c->C) * (double)c->C * (double)plan->tasks[unit.task].n_items * (double)(unit.k + 2);
-    pl_identity identity = identity_of(plan, &unit);
-    PL_TRY(pl_identity_id(unit.id, &identity));
+    unit.cost = cost_of(plan, &unit);
+    PL_TRY(make_id(unit.id, plan, &unit));
     PL_TRY(grow_set(&m->ids, plan));
     size_t *slot = slot_of(&m->ids, plan, unit.id);
+    *index = *slot ? *slot - 1 : plan->n_units;
     if (*slot) return PL_OK; /* two arms may share a cell */
     PL_TRY(pl_grow(&plan->units, &m->capacity, plan->n_units + 1));
     plan->units[plan->n_units++] = unit;
@@ -289,7 +342,7 @@ static pl_status note_fewer(pl_plan *plan, const pl_plan_unit *unit, size_t n, s
                            "note: task %s, %zu shots: the pool has %zu different prompts for draws x orders = %zu: %zu "
                            "are planned",
                            plan->tasks[unit->task].task->name, unit->k, n, asked, n));
-    return note(plan, line);
+    return pl__plan_note(plan, line);
 }
 
 /* Draws and orders of k shots that can differ. */
@@ -302,12 +355,12 @@ static void count_draws(size_t *draws, size_t *orders, const pl_spec_arm *arm, c
 }
 
 /* The cells of an arm with so many shots: those draws and orders that make prompts of their own. */
-static pl_status add_cells(maker *m, pl_plan_unit unit)
+static pl_status add_cells(pl__maker *m, pl_plan_unit unit)
 {
     const pl_spec_arm *arm = unit.arm;
     const pl_plan_task *task = &m->plan->tasks[unit.task];
     const pl_task *t = task->task;
-    size_t draws, orders, n_kept = 1, asked = unit.k ? arm->draws * (unit.k > 1 ? arm->orders : 1) : 1;
+    size_t ignored, draws, orders, n_kept = 1, asked = unit.k ? arm->draws * (unit.k > 1 ? arm->orders : 1) : 1;
     bool *keep = NULL;
     pl_status status = PL_OK;
     count_draws(&draws, &orders, arm, task, unit.k);
@@ -328,7 +381,7 @@ static pl_status add_cells(maker *m, pl_plan_unit unit)
                 unit.template = task->templates[i];
                 unit.template_place = i;
                 unit.role = task->roles[i];
-                PL_GOTO(status, done, add_unit(m, unit));
+                PL_GOTO(status, done, pl__plan_add(m, unit, &ignored));
             }
 done:
     free(keep);
@@ -336,9 +389,10 @@ done:
 }
 
 /* An arm that names no shots takes the task's own number. */
-static pl_status add_arm(maker *m, pl_plan_unit unit)
+static pl_status add_arm(pl__maker *m, pl_plan_unit unit)
 {
     const pl_spec_arm *arm = unit.arm;
+    if (arm->kind != PL_ARM_PROMPT) return pl__plan_learning(m, unit);
     unit.k = m->plan->tasks[unit.task].task->num_fewshot;
     if (!arm->n_shots) return add_cells(m, unit);
     for (size_t s = 0; s < arm->n_shots; s++) {
@@ -350,7 +404,7 @@ static pl_status add_arm(maker *m, pl_plan_unit unit)
 
 static pl_status make_units(pl_plan *plan)
 {
-    maker m = {.plan = plan};
+    pl__maker m = {.plan = plan};
     pl_bytes ids = {0};
     pl_status status = PL_OK;
     for (size_t t = 0; t < plan->n_tasks; t++) PL_GOTO(status, done, note_rows(plan, &plan->tasks[t]));
@@ -397,6 +451,10 @@ static pl_status check_count(const pl_plan *plan)
         for (size_t a = 0; a < spec->n_arms; a++) {
             const pl_spec_arm *arm = &spec->arms[a];
             const pl_plan_task *task = &plan->tasks[t];
+            if (arm->kind != PL_ARM_PROMPT) {
+                n += pl__plan_count_learning(arm, task);
+                continue;
+            }
             double cells = arm->n_shots ? 0 : (double)count_cells(arm, task, task->task->num_fewshot), readouts = 0;
             for (size_t s = 0; s < arm->n_shots; s++) cells += (double)count_cells(arm, task, arm->shots[s]);
             for (size_t r = 0; r < PL_READOUTS; r++) readouts += arm->readouts[r];

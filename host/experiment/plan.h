@@ -40,13 +40,31 @@ typedef struct pl_plan_task {
     pl_role *roles;
 } pl_plan_task;
 
-/* One unit: a prompt cell. */
+/* A model that was adapted to a task: what a learning unit makes, and what its evaluations are of. */
+typedef struct pl_examples pl_examples; /* examples.h */
+typedef struct pl_adaptation {
+    const pl_spec_arm *arm;
+    pl_head head; /* finetune */
+    pl_labelling labels;
+    const char *train_template; /* "standard", or "standard+short": a mixture */
+    size_t n_train;
+    uint32_t draw;
+    const pl_examples *examples;
+    size_t n_dev_templates; /* that choices are made by, on the examples' dev items */
+    const pl_template **dev_templates;
+    size_t n_layers, *layers; /* linear: of the states; ascending */
+    size_t unit;              /* the learning unit; its evaluations follow it at once */
+} pl_adaptation;
+
+/* One unit: a prompt cell, a model that learns, or an evaluation of what it learned. */
 typedef struct pl_plan_unit {
     char id[PL_HASH_TEXT];
     size_t model, task;
     const pl_spec_arm *arm;
-    const pl_template *template;
-    size_t template_place; /* among the task's */
+    const pl_adaptation *adaptation; /* NULL: the checkpoint as it is */
+    bool learns;                     /* makes the adaptation; else evaluates */
+    const pl_template *template;     /* of one that learns: the first that it trains on */
+    size_t template_place;           /* among the task's; SIZE_MAX: of one that learns */
     pl_role role;
     pl_readout readout;
     size_t k;
@@ -75,6 +93,10 @@ void pl_plan_free(pl_plan *plan); /* takes NULL */
 /* What a person should know before the plan runs, a line each: shot counts that mean one set of shots, pools with fewer
  * sets than draws. */
 void pl_plan_notes(const pl_plan *plan, void (*say)(void *listener, const char *line), void *listener);
+
+/* What a unit is called in messages: "template short, k = 4, draw 1" or "finetune lm standard n=64, draw 1". */
+enum { PL_UNIT_NAME = 300 };
+void pl_plan_unit_name(char out[PL_UNIT_NAME], const pl_plan_unit *unit);
 
 /* Appends the text that a unit's id is the hash of. */
 pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit);

@@ -241,7 +241,7 @@ static pl_status report_losses(runner *r, const pl_plan_unit *unit, const pl_uni
 
 static pl_status compute(runner *r, const pl_plan_unit *unit)
 {
-    char path[PL_PATH_MAX];
+    char path[PL_PATH_MAX], name[PL_UNIT_NAME];
     pl_unit_cost cost;
     pl_unit_writer *writer;
     bool found;
@@ -261,13 +261,12 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     r->summary->n_merged += cost.n_merged;
     r->computing_s += pl_clock_s() - start;
     r->computed_cost += unit->cost;
+    pl_plan_unit_name(name, unit);
     return pl_run_folder_log(
         &r->summary->folder,
-        "unit %s: %s, %s, template %s, k=%zu, draw %u, %s: %zu items in %.2f s; %zu with a token merged over the "
-        "prompt's end, %zu not finite",
-        unit->id, r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, unit->template->name,
-        unit->k, unit->draw, pl_readout_name(unit->readout), cost.n_items, pl_clock_s() - start, cost.n_merged,
-        cost.n_not_finite);
+        "unit %s: %s, %s, %s, %s: %zu items in %.2f s; %zu with a token merged over the prompt's end, %zu not finite",
+        unit->id, r->plan->models[unit->model].spec->name, r->plan->tasks[unit->task].task->name, name,
+        pl_readout_name(unit->readout), cost.n_items, pl_clock_s() - start, cost.n_merged, cost.n_not_finite);
 }
 
 /* Claimed by another process. Whether that one lives cannot always be told: then a person is asked. */
@@ -339,13 +338,18 @@ static pl_status drained(const runner *r)
                    r->options->device);
 }
 
+static size_t count_prompts(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    return unit->learns ? unit->adaptation->n_train : plan->tasks[unit->task].n_items;
+}
+
 static pl_status run_units(runner *r)
 {
     pl_run_summary *s = r->summary;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         if (!r->mine[u]) continue;
         if (r->options->drain && pl_drain_requested(r->options->drain)) return drained(r);
-        size_t n = r->plan->tasks[r->plan->units[u].task].n_items, before = s->n_computed;
+        size_t n = count_prompts(r->plan, &r->plan->units[u]), before = s->n_computed;
         if (pl_run_folder_has(&s->folder, r->plan->units[u].id))
             s->n_found++;
         else
@@ -464,9 +468,21 @@ static pl_status say_plan(const runner *r, size_t n_prompts)
     return PL_OK;
 }
 
+/* What cannot be run yet is refused before anything is made. */
+static pl_status check_arms(const pl_spec *spec)
+{
+    for (size_t a = 0; a < spec->n_arms; a++)
+        if (spec->arms[a].kind != PL_ARM_PROMPT)
+            return pl_fail(PL_E_UNSUPPORTED,
+                           "%s: arms.%zu: kind %s can be planned, but not run by this version, which runs: prompt",
+                           spec->path, a, pl_arm_name(spec->arms[a].kind));
+    return PL_OK;
+}
+
 /* The plan comes before the device: it is the same on every node. */
 static pl_status prepare(runner *r)
 {
+    PL_TRY(check_arms(r->spec));
     PL_TRY(pl_plan_create(&r->plan, r->spec));
     PL_TRY(pl_new(&r->keys, r->plan->n_models));
     for (size_t i = 0; i < r->plan->n_models; i++)
@@ -487,7 +503,7 @@ static pl_status prepare(runner *r)
         if (!r->mine[u]) continue;
         r->summary->n_share++;
         r->left_cost += r->plan->units[u].cost;
-        prompts += r->plan->tasks[r->plan->units[u].task].n_items;
+        prompts += count_prompts(r->plan, &r->plan->units[u]);
     }
     PL_TRY(open_folder(r));
     PL_TRY(say_plan(r, prompts));

@@ -42,6 +42,16 @@ static pl_status make_models_and_tasks(pl_plan_file *file, const pl_plan *plan)
     return PL_OK;
 }
 
+static void describe_learning(pl_planned_unit *out, const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_adaptation *a = unit->adaptation;
+    out->head = a->arm->kind == PL_ARM_FINETUNE ? pl_head_name(a->head) : "";
+    out->train_template = a->train_template;
+    out->n_train = a->n_train;
+    out->labels = pl_labelling_name(a->labels);
+    out->learned_by = unit->learns ? NULL : plan->units[a->unit].id;
+}
+
 pl_status pl_record_plan(json_t **out, const pl_plan *plan)
 {
     pl_plan_file file = {.name = plan->spec->name, .hash = plan->hash};
@@ -54,7 +64,7 @@ pl_status pl_record_plan(json_t **out, const pl_plan *plan)
         file.units[file.n_units] = (pl_planned_unit){.id = u->id,
                                                      .model = u->model,
                                                      .task = u->task,
-                                                     .arm = "prompt",
+                                                     .arm = pl_arm_name(u->arm->kind),
                                                      .readout = pl_readout_name(u->readout),
                                                      .template_name = u->template->name,
                                                      .role = pl_role_name(u->role),
@@ -62,6 +72,7 @@ pl_status pl_record_plan(json_t **out, const pl_plan *plan)
                                                      .draw = u->draw,
                                                      .order = u->order,
                                                      .seed = plan->spec->seed};
+        if (u->adaptation) describe_learning(&file.units[file.n_units], plan, u);
     }
     status = pl_plan_file_json(out, &file);
     free(file.units);

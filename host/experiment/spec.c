@@ -8,70 +8,17 @@
 #include "base/yaml_edit.h"
 #include "engine/engine.h"
 #include "experiment/spec_keys.h"
+#include "experiment/spec_parts.h"
 
 static const char *const truncation_names[PL_TRUNCATIONS] = {"error", "skip", "drop_shots", "truncate_left"};
-static const char *const readout_names[PL_READOUTS] = {"loglikelihood", "generate"};
 const pl_position pl_positions[PL_POSITIONS] = {
     {"last", PL_POSITION_LAST}, {"label", PL_POSITION_LABEL}, {"mean", PL_POSITION_MEAN}, {"all", PL_POSITION_ALL}};
 
-/* More than this in one list of a sweep is a slip of the pen. */
-enum { MAX_SHOTS = 1000, MAX_FACTOR = 10000, MAX_EXPERIMENT_BYTES = 4 * 1024 * 1024 };
+enum { MAX_EXPERIMENT_BYTES = 4 * 1024 * 1024 };
 
 const char *pl_truncation_name(pl_truncation truncation)
 {
     return truncation_names[truncation];
-}
-
-const char *pl_readout_name(pl_readout readout)
-{
-    return readout_names[readout];
-}
-
-/* A scalar stands for a list of one, as everywhere in an experiment file. */
-typedef struct list {
-    size_t n;
-    pl_yaml_node *const *items;
-    pl_yaml_node *single;
-} list;
-
-static pl_status as_list(list *out, const pl_yaml_node *node)
-{
-    if (node->kind == PL_YAML_LIST) {
-        *out = (list){node->n, node->items, NULL};
-        return node->n ? PL_OK : pl_yaml_fail(node, "an empty list: expected at least one value");
-    }
-    *out = (list){1, NULL, (pl_yaml_node *)(uintptr_t)node};
-    return PL_OK;
-}
-
-static const pl_yaml_node *item_of(const list *l, size_t i)
-{
-    return l->single ? l->single : l->items[i];
-}
-
-/* The index of a scalar among names. */
-static pl_status one_of(size_t *out, const pl_yaml_node *node, const char *const *names, size_t n)
-{
-    const char *text;
-    PL_TRY(pl_yaml_to_text(&text, node));
-    for (*out = 0; *out < n; (*out)++)
-        if (strcmp(names[*out], text) == 0) return PL_OK;
-    char known[256] = "";
-    for (size_t i = 0; i < n; i++) {
-        if (i) strncat(known, ", ", sizeof known - strlen(known) - 1);
-        strncat(known, names[i], sizeof known - strlen(known) - 1);
-    }
-    return pl_yaml_fail(node, "expected one of %s; found '%s'", known, text);
-}
-
-static pl_status read_positive(size_t *out, const pl_yaml_node *map, const char *key)
-{
-    const pl_yaml_node *node = pl_yaml_get(map, key);
-    if (!node) return PL_OK;
-    PL_TRY(pl_yaml_to_size(out, node));
-    return *out >= 1 && *out <= MAX_FACTOR
-               ? PL_OK
-               : pl_yaml_fail(node, "%s: expected 1 to %d, found %zu", key, MAX_FACTOR, *out);
 }
 
 static pl_status resolve_path(pl_spec *spec, const char **out, const char *path)
@@ -88,6 +35,7 @@ static pl_status resolve_path(pl_spec *spec, const char **out, const char *path)
     return PL_OK;
 }
 
+/* Path, name and type; revisions come after. */
 static pl_status read_model(pl_spec *spec, pl_spec_model *model, const pl_yaml_node *node)
 {
     const pl_yaml_node *path = node;
@@ -115,8 +63,45 @@ static pl_status read_model(pl_spec *spec, pl_spec_model *model, const pl_yaml_n
     const pl_yaml_node *dtype = pl_yaml_get(node, "dtype");
     if (dtype) {
         size_t i;
-        PL_TRY(one_of(&i, dtype, pl_compute_names, PL_COMPUTE_NAMES));
+        PL_TRY(pl__one_of(&i, dtype, pl_compute_names, PL_COMPUTE_NAMES));
         model->compute = pl_compute_of(i);
+    }
+    return PL_OK;
+}
+
+/* Model `entry` at one of its revisions: a checkpoint folder below it. */
+static pl_status revise(pl_spec *spec, pl_spec_model *model, const pl_yaml_node *revision)
+{
+    const char *text;
+    char *path, *name;
+    PL_TRY(pl_yaml_to_text(&text, revision));
+    PL_TRY(pl_arena_format(spec->arena, &path, "%s/%s", model->base, text));
+    PL_TRY(pl_arena_format(spec->arena, &name, "%s@%s", model->name, text));
+    if (!pl_folder_exists(path))
+        return pl_yaml_fail(revision, "revision: there is no folder %s: expected a checkpoint of a training run", path);
+    model->revision = text;
+    model->path = path;
+    model->name = name;
+    return PL_OK;
+}
+
+/* One model, or one for each revision; appended to models. */
+static pl_status read_entry(pl_spec *spec, pl_spec_model *models, size_t entry, const pl_yaml_node *node)
+{
+    const pl_yaml_node *revisions = node->kind == PL_YAML_MAP ? pl_yaml_get(node, "revision") : NULL;
+    pl_spec_model model = {.entry = entry};
+    pl__list l = {.n = 1};
+    PL_TRY(read_model(spec, &model, node));
+    model.base = model.path;
+    if (revisions) PL_TRY(pl__list_of(&l, revisions));
+    for (size_t i = 0; i < l.n; i++) {
+        pl_spec_model *out = &models[spec->n_models];
+        *out = model;
+        if (revisions) PL_TRY(revise(spec, out, pl__list_item(&l, i)));
+        for (size_t j = 0; j < spec->n_models; j++)
+            if (strcmp(models[j].name, out->name) == 0)
+                return pl_yaml_fail(node, "two models are called '%s'; give one a 'name'", out->name);
+        spec->n_models++;
     }
     return PL_OK;
 }
@@ -125,18 +110,18 @@ static pl_status read_models(pl_spec *spec, const pl_yaml_node *root)
 {
     const pl_yaml_node *node = pl_yaml_get(root, "models");
     if (!node) return pl_yaml_fail(root, "'models' is missing: a list of checkpoint folders or hub names");
-    list l;
+    pl__list l;
     pl_spec_model *models;
-    PL_TRY(as_list(&l, node));
-    PL_TRY(pl_arena_new(spec->arena, &models, l.n));
+    size_t n = 0;
+    PL_TRY(pl__list_of(&l, node));
     for (size_t i = 0; i < l.n; i++) {
-        PL_TRY(read_model(spec, &models[i], item_of(&l, i)));
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(models[j].name, models[i].name) == 0)
-                return pl_yaml_fail(item_of(&l, i), "two models are called '%s'; give one a 'name'", models[i].name);
+        const pl_yaml_node *item = pl__list_item(&l, i),
+                           *revisions = item->kind == PL_YAML_MAP ? pl_yaml_get(item, "revision") : NULL;
+        n += revisions && revisions->kind == PL_YAML_LIST ? revisions->n : 1;
     }
+    PL_TRY(pl_arena_new(spec->arena, &models, n));
+    for (size_t i = 0; i < l.n; i++) PL_TRY(read_entry(spec, models, i, pl__list_item(&l, i)));
     spec->models = models;
-    spec->n_models = l.n;
     return PL_OK;
 }
 
@@ -144,13 +129,13 @@ static pl_status read_tasks(pl_spec *spec, const pl_yaml_node *root)
 {
     const pl_yaml_node *node = pl_yaml_get(root, "tasks");
     if (!node) return pl_yaml_fail(root, "'tasks' is missing: a list of task files");
-    list l;
-    PL_TRY(as_list(&l, node));
+    pl__list l;
+    PL_TRY(pl__list_of(&l, node));
     PL_TRY(pl_arena_new(spec->arena, &spec->tasks, l.n));
     spec->n_tasks = l.n;
     for (size_t i = 0; i < l.n; i++) {
         const char *path;
-        PL_TRY(pl_yaml_to_text(&path, item_of(&l, i)));
+        PL_TRY(pl_yaml_to_text(&path, pl__list_item(&l, i)));
         PL_TRY(resolve_path(spec, &spec->tasks[i], path));
     }
     return PL_OK;
@@ -169,92 +154,19 @@ static pl_status read_templates(pl_spec *spec, const pl_yaml_node *root)
     PL_TRY(pl_arena_new(spec->arena, &templates, n));
     for (int role = PL_ROLE_ID; role <= PL_ROLE_OOD; role++) {
         const pl_yaml_node *names = pl_yaml_get(node, roles[role]);
-        list l;
+        pl__list l;
         if (!names || (names->kind == PL_YAML_LIST && names->n == 0)) continue;
-        PL_TRY(as_list(&l, names));
+        PL_TRY(pl__list_of(&l, names));
         for (size_t i = 0; i < l.n; i++) {
             pl_spec_template *t = &templates[spec->n_templates++];
             t->role = (pl_role)role;
-            PL_TRY(pl_yaml_to_text(&t->name, item_of(&l, i)));
+            PL_TRY(pl_yaml_to_text(&t->name, pl__list_item(&l, i)));
             for (size_t j = 0; j + 1 < spec->n_templates; j++)
                 if (strcmp(templates[j].name, t->name) == 0)
-                    return pl_yaml_fail(item_of(&l, i), "template '%s' is named twice", t->name);
+                    return pl_yaml_fail(pl__list_item(&l, i), "template '%s' is named twice", t->name);
         }
     }
     spec->templates = templates;
-    return PL_OK;
-}
-
-static pl_status read_shots(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
-{
-    list l;
-    size_t *shots;
-    PL_TRY(as_list(&l, node));
-    PL_TRY(pl_arena_new(spec->arena, &shots, l.n));
-    for (size_t i = 0; i < l.n; i++) {
-        PL_TRY(pl_yaml_to_size(&shots[i], item_of(&l, i)));
-        if (shots[i] > MAX_SHOTS)
-            return pl_yaml_fail(item_of(&l, i), "%zu shots: expected at most %d", shots[i], MAX_SHOTS);
-        for (size_t j = 0; j < i; j++)
-            if (shots[j] == shots[i]) return pl_yaml_fail(item_of(&l, i), "%zu shots are listed twice", shots[i]);
-    }
-    arm->shots = shots;
-    arm->n_shots = l.n;
-    return PL_OK;
-}
-
-static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
-{
-    static const char *const kinds[] = {"prompt"};
-    size_t which;
-    const pl_yaml_node *kind = node->kind == PL_YAML_MAP ? pl_yaml_get(node, "kind") : NULL;
-    if (!kind) return pl_yaml_fail(node, "an arm needs 'kind'; this version runs: prompt");
-    if (kind->kind == PL_YAML_SCALAR && strcmp(kind->text, "finetune") == 0)
-        return pl_yaml_fail(kind, "arm kind 'finetune' is not supported by this version, which runs: prompt");
-    PL_TRY(one_of(&which, kind, kinds, 1));
-    PL_TRY(pl_yaml_check_keys(node, pl_spec_arm_keys));
-    *arm = (pl_spec_arm){.draws = 1, .orders = 1, .balance = true};
-    if (pl_yaml_get(node, "shots")) PL_TRY(read_shots(spec, arm, pl_yaml_get(node, "shots")));
-    PL_TRY(read_positive(&arm->draws, node, "draws"));
-    PL_TRY(read_positive(&arm->orders, node, "orders"));
-    if (pl_yaml_get(node, "balance")) PL_TRY(pl_yaml_to_bool(&arm->balance, pl_yaml_get(node, "balance")));
-    const pl_yaml_node *readout = pl_yaml_get(node, "readout");
-    arm->readouts[PL_READOUT_LOGLIKELIHOOD] = !readout;
-    if (!readout) return PL_OK;
-    list l;
-    PL_TRY(as_list(&l, readout));
-    for (size_t i = 0; i < l.n; i++) {
-        PL_TRY(one_of(&which, item_of(&l, i), readout_names, PL_READOUTS));
-        arm->readouts[which] = true;
-    }
-    return PL_OK;
-}
-
-static pl_status read_arms(pl_spec *spec, const pl_yaml_node *root)
-{
-    const pl_yaml_node *node = pl_yaml_get(root, "arms");
-    if (!node) return pl_yaml_fail(root, "'arms' is missing: for example [{kind: prompt, shots: [0, 4], draws: 5}]");
-    list l;
-    pl_spec_arm *arms;
-    PL_TRY(as_list(&l, node));
-    PL_TRY(pl_arena_new(spec->arena, &arms, l.n));
-    for (size_t i = 0; i < l.n; i++) PL_TRY(read_arm(spec, &arms[i], item_of(&l, i)));
-    spec->arms = arms;
-    spec->n_arms = l.n;
-    return PL_OK;
-}
-
-static pl_status read_layers(pl_spec *spec, const pl_yaml_node *node)
-{
-    list l;
-    PL_TRY(as_list(&l, node));
-    PL_TRY(pl_arena_new(spec->arena, &spec->layers, l.n));
-    spec->n_layers = l.n;
-    for (size_t i = 0; i < l.n; i++) {
-        const pl_yaml_node *item = item_of(&l, i);
-        /* Which numbers there are depends on the model: names are checked when the plan opens it. */
-        PL_TRY(pl_yaml_to_text(&spec->layers[i], item));
-    }
     return PL_OK;
 }
 
@@ -267,7 +179,7 @@ static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
     const pl_yaml_node *node = pl_yaml_get(root, "capture"), *value;
     if (!node) return PL_OK;
     PL_TRY(pl_yaml_check_keys(node, pl_spec_capture_keys));
-    if ((value = pl_yaml_get(node, "layers"))) PL_TRY(read_layers(spec, value));
+    if ((value = pl_yaml_get(node, "layers"))) PL_TRY(pl__read_texts(spec, &spec->layers, &spec->n_layers, value));
     if ((value = pl_yaml_get(node, "items"))) PL_TRY(pl_yaml_to_size(&spec->capture_items, value));
     if ((value = pl_yaml_get(node, "dtype"))) {
         const char *name;
@@ -279,13 +191,13 @@ static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
     if (!value) return PL_OK;
     spec->positions = 0;
     if (value->kind == PL_YAML_LIST && value->n == 0) return PL_OK; /* no states at all */
-    list l;
-    PL_TRY(as_list(&l, value));
+    pl__list l;
+    PL_TRY(pl__list_of(&l, value));
     for (size_t i = 0; i < l.n; i++) {
         const char *names[PL_POSITIONS];
         size_t which;
         for (size_t p = 0; p < PL_POSITIONS; p++) names[p] = pl_positions[p].name;
-        PL_TRY(one_of(&which, item_of(&l, i), names, PL_POSITIONS));
+        PL_TRY(pl__one_of(&which, pl__list_item(&l, i), names, PL_POSITIONS));
         spec->positions |= pl_positions[which].bit;
     }
     return PL_OK;
@@ -303,11 +215,11 @@ static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
     PL_TRY(read_models(spec, root));
     PL_TRY(read_tasks(spec, root));
     PL_TRY(read_templates(spec, root));
-    PL_TRY(read_arms(spec, root));
+    PL_TRY(pl__read_arms(spec, root));
     PL_TRY(read_capture(spec, root));
     if ((node = pl_yaml_get(root, "truncation"))) {
         size_t which;
-        PL_TRY(one_of(&which, node, truncation_names, PL_TRUNCATIONS));
+        PL_TRY(pl__one_of(&which, node, truncation_names, PL_TRUNCATIONS));
         spec->truncation = (pl_truncation)which;
     }
     if ((node = pl_yaml_get(root, "items"))) {
@@ -376,10 +288,10 @@ static pl_status freeze_models(pl_yaml_node *models, const pl_spec *spec, pl_are
 {
     for (size_t i = 0; i < spec->n_models; i++) {
         char whole[PL_PATH_MAX], *copy;
-        if (!pl_folder_exists(spec->models[i].path)) continue; /* a name in the cache */
-        PL_TRY(pl_path_real(whole, spec->models[i].path));
+        if (!pl_folder_exists(spec->models[i].base)) continue; /* a name in the cache */
+        PL_TRY(pl_path_real(whole, spec->models[i].base));
         PL_TRY(pl_arena_text(arena, &copy, whole, strlen(whole)));
-        pl_yaml_node *node = item_in(models, i);
+        pl_yaml_node *node = item_in(models, spec->models[i].entry);
         if (node->kind == PL_YAML_MAP) node = value_in(node, "path");
         node->text = copy;
         node->quoted = true;

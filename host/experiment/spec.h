@@ -37,17 +37,73 @@ extern const pl_position pl_positions[PL_POSITIONS];
 
 typedef struct pl_spec_model {
     const char *path; /* a folder or a hub name, ${VAR} resolved */
-    const char *name; /* last part of the path, unique in the experiment */
+    const char *name; /* last part of the path, and "@revision"; unique in the experiment */
     pl_dtype compute;
+    size_t entry;         /* of the file's list of models */
+    const char *base;     /* the path without the revision */
+    const char *revision; /* a checkpoint of a training run: the last part of path; NULL: none */
 } pl_spec_model;
 
-/* An arm of kind `prompt`. */
+/* Ways to adapt a model, in the order in which their units are planned. */
+typedef enum pl_arm_kind { PL_ARM_PROMPT, PL_ARM_LINEAR, PL_ARM_FINETUNE, PL_ARM_KINDS } pl_arm_kind;
+const char *pl_arm_name(pl_arm_kind kind);
+
+/* What a tuned model answers with: label words through the vocabulary head, or a head with a row a label. */
+typedef enum pl_head { PL_HEAD_LM, PL_HEAD_CLASSIFIER, PL_HEADS } pl_head;
+const char *pl_head_name(pl_head head);
+
+typedef enum pl_lr_scheduler { PL_LR_LINEAR, PL_LR_COSINE, PL_LR_CONSTANT, PL_LR_SCHEDULERS } pl_lr_scheduler;
+const char *pl_lr_scheduler_name(pl_lr_scheduler scheduler);
+
+/* Labels of the training examples: as they are, or exchanged among them (a control that must end at chance). */
+typedef enum pl_labelling { PL_LABELS_GIVEN, PL_LABELS_SHUFFLED, PL_LABELLINGS } pl_labelling;
+const char *pl_labelling_name(pl_labelling labels);
+
+/* The templates that an arm trains on: each example under one of them. */
+typedef struct pl_mixture {
+    size_t n; /* 0: not said, the task's first template of role id */
+    const char **names;
+} pl_mixture;
+
+/* How a model is fine-tuned: Hugging Face's names and defaults. */
+typedef struct pl_recipe {
+    size_t n_rates;
+    const double *learning_rate; /* [n_rates] a grid: the best on dev items x dev templates counts */
+    double num_train_epochs;
+    size_t train_batch_size; /* examples of a step, over all lanes */
+    size_t micro_batch_size, lanes;
+    pl_lr_scheduler lr_scheduler_type;
+    double warmup_ratio; /* NaN: warmup_steps counts */
+    size_t warmup_steps;
+    double weight_decay, adam_beta1, adam_beta2, adam_epsilon;
+    double max_grad_norm; /* 0: not clipped */
+    double dropout;       /* NaN: the checkpoint's own */
+    bool gradient_checkpointing, bf16;
+    size_t eval_steps; /* 0: after each epoch */
+    bool save;         /* the tuned weights stay */
+} pl_recipe;
+
 typedef struct pl_spec_arm {
+    pl_arm_kind kind;
+    bool balance; /* draws are balanced over classes */
+    /* prompt */
     size_t n_shots; /* 0: not said, each task's num_fewshot */
     const size_t *shots;
     size_t draws, orders;
     bool readouts[PL_READOUTS];
-    bool balance; /* shots are balanced over classes */
+    /* linear, finetune */
+    size_t n_mixtures;
+    const pl_mixture *mixtures; /* [n_mixtures] train_templates */
+    size_t n_sizes;
+    const size_t *n_train; /* [n_sizes] */
+    size_t seeds;          /* draws of the training set */
+    bool labels[PL_LABELLINGS];
+    /* finetune */
+    bool heads[PL_HEADS];
+    pl_recipe recipe;
+    /* linear */
+    size_t n_layers;
+    const char **layers; /* of the states: names as in capture; among several, inner cross-validation chooses */
 } pl_spec_arm;
 
 typedef struct pl_spec_template {

@@ -21,6 +21,9 @@ const pl_yaml_key pl_spec_model_keys[] = {
     {"path", "required",
      "a checkpoint folder (relative to this file or to the working folder) or a name in the local Hugging Face cache; "
      "`${VAR}` and `${VAR:-default}` come from the environment"},
+    {"revision", "none",
+     "a folder below `path`, or a list of them: checkpoints of one training run; a factor of the sweep. Each is called "
+     "`name@revision`"},
     {"name", "the path's last part", "what the model is called in tables and files; unique in the experiment"},
     {"dtype", "`float32`", "type of products: `float32`, `bf16`, `fp16`, `tf32`; the CPU has `float32` only"},
     {0},
@@ -34,7 +37,7 @@ const pl_yaml_key pl_spec_template_keys[] = {
 };
 
 const pl_yaml_key pl_spec_arm_keys[] = {
-    {"kind", "required", "`prompt`"},
+    {"kind", "required", "`prompt`; for `linear` and `finetune` see below"},
     {"shots", "each task's `num_fewshot`", "demonstrations in front of the item (k); a factor of the sweep"},
     {"draws", "1",
      "sets of shots for each k > 0, each from a seed of its own; a factor of the sweep. With 1, a shot count means one "
@@ -45,6 +48,56 @@ const pl_yaml_key pl_spec_arm_keys[] = {
     {"balance", "true",
      "a draw takes classes in turn, in an order that is counterbalanced over draws; without a label set there is "
      "nothing to balance"},
+    {0},
+};
+
+const pl_yaml_key pl_spec_linear_keys[] = {
+    {"kind", "required", "`linear`: L2 logistic regression on the frozen model's states at the prompt's last token"},
+    {"n_train", "required", "labelled examples of the fit; a factor of the sweep"},
+    {"seeds", "1", "draws of the examples, the same that `finetune` and the shots of `prompt` have; a factor"},
+    {"train_templates", "the first of role id",
+     "a template's name, or a list of names; a name or list inside the list is one condition (a list: a mixture, each "
+     "example under one of its templates, by seed); a factor of the sweep"},
+    {"layers", "`final_norm`",
+     "layers of the states, named as in `capture`; among several, inner cross-validation chooses"},
+    {"labels", "`given`",
+     "`given`, or `shuffled`: exchanged among the examples, a control that must end at chance; a factor of the sweep"},
+    {"balance", "true", "a draw takes classes in turn"},
+    {0},
+};
+
+const pl_yaml_key pl_spec_finetune_keys[] = {
+    {"kind", "required", "`finetune`: all weights are trained"},
+    {"head", "`lm`",
+     "`lm`: the label words through the vocabulary head, as prompting reads them; `classifier`: a head of its own with "
+     "a row a label (Hugging Face's sequence classification); a factor of the sweep"},
+    {"readout", "`loglikelihood`", "as for `prompt`; `generate` with head `lm` only; a factor of the sweep"},
+    {"n_train", "required",
+     "labelled examples; the last quarter of them is held out to choose the learning rate and the best step; a factor"},
+    {"seeds", "1",
+     "draws of the examples; order of the data and a new head have seeds of their own that follow from it; a factor"},
+    {"train_templates", "the first of role id", "as for `linear`; a factor of the sweep"},
+    {"labels", "`given`", "`given`, or `shuffled`, a control that must end at chance; a factor of the sweep"},
+    {"balance", "true", "a draw takes classes in turn"},
+    {"learning_rate", "5e-5", "a list is a grid: the best on dev items x dev templates counts, all are in the cost"},
+    {"num_train_epochs", "3", "times that every example is seen"},
+    {"train_batch_size", "8", "examples of a step, over all lanes"},
+    {"micro_batch_size", "a lane's share of `train_batch_size`", "examples that are computed at once in a lane"},
+    {"lanes", "1", "parts of a step whose gradients are added in order; what several devices would share"},
+    {"lr_scheduler_type", "`linear`", "`linear`, `cosine` or `constant`, behind the warm-up"},
+    {"warmup_ratio", "0", "share of the steps in which the learning rate rises"},
+    {"warmup_steps", "0", "the same as a number of steps"},
+    {"weight_decay", "0", "decoupled, of matrices only"},
+    {"adam_beta1", "0.9", "of AdamW"},
+    {"adam_beta2", "0.999", "of AdamW"},
+    {"adam_epsilon", "1e-8", "of AdamW"},
+    {"max_grad_norm", "1", "the gradient is scaled down to this norm; 0: never"},
+    {"dropout", "the checkpoint's own", "probability at every site"},
+    {"gradient_checkpointing", "false", "blocks are computed again in the backward pass: less memory, more time"},
+    {"bf16", "false", "products in bfloat16, weights and sums in float32; where the device has it"},
+    {"eval_steps", "each epoch",
+     "steps between evaluations on dev items x dev templates; the best one's weights count"},
+    {"save", "false", "the tuned weights stay in `checkpoints/` as a Hugging Face checkpoint"},
     {0},
 };
 
@@ -61,6 +114,12 @@ const pl_yaml_key pl_spec_capture_keys[] = {
 };
 
 const pl_yaml_section pl_spec_sections[] = {
-    {"experiment", pl_spec_root_keys}, {"models[]", pl_spec_model_keys},  {"templates", pl_spec_template_keys},
-    {"arms[]", pl_spec_arm_keys},      {"capture", pl_spec_capture_keys}, {NULL},
+    {"experiment", pl_spec_root_keys},
+    {"models[]", pl_spec_model_keys},
+    {"templates", pl_spec_template_keys},
+    {"arms[]", pl_spec_arm_keys},
+    {"arms[] of kind linear", pl_spec_linear_keys},
+    {"arms[] of kind finetune", pl_spec_finetune_keys},
+    {"capture", pl_spec_capture_keys},
+    {NULL},
 };

@@ -1,6 +1,5 @@
 #include "store/obs.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 
 const pl_obs_description pl_obs_columns[PL_OBS_N] = {
@@ -9,7 +8,7 @@ const pl_obs_description pl_obs_columns[PL_OBS_N] = {
 #undef X
 };
 
-pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout)
+pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned)
 {
     pl_column *ignored;
     *out = (pl_obs){0};
@@ -17,7 +16,8 @@ pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout)
     pl_status status = PL_OK;
     bool has[PL_OBS_N];
     for (size_t c = 0; c < PL_OBS_N; c++) {
-        has[c] = pl_obs_columns[c].readout == PL_OBS_BOTH || pl_obs_columns[c].readout == readout;
+        pl_obs_readout of = pl_obs_columns[c].readout;
+        has[c] = of == PL_OBS_BOTH || of == readout || (of == PL_OBS_LEARNED && learned);
         if (has[c])
             PL_GOTO(status, failed, pl_frame_add(out->frame, &ignored, pl_obs_columns[c].name, pl_obs_columns[c].kind));
     }

@@ -3,10 +3,17 @@
 #ifndef PLUMB_STORE_OBS_H
 #define PLUMB_STORE_OBS_H
 
+#include <stdbool.h>
+
 #include "store/frame.h"
 
 /* Which readout's units have a column. */
-typedef enum pl_obs_readout { PL_OBS_BOTH, PL_OBS_SCORED, PL_OBS_GENERATED } pl_obs_readout;
+typedef enum pl_obs_readout {
+    PL_OBS_BOTH,
+    PL_OBS_SCORED,
+    PL_OBS_GENERATED,
+    PL_OBS_LEARNED /* both readouts, of arms that learn */
+} pl_obs_readout;
 
 /* X(id, name, kind, readout, meaning). A missing text is code -1 (pandas: NaN). */
 #define PL_OBS_COLUMNS(X)                                                                                              \
@@ -16,12 +23,16 @@ typedef enum pl_obs_readout { PL_OBS_BOTH, PL_OBS_SCORED, PL_OBS_GENERATED } pl_
     X(PROMPT_HASH, "prompt_hash", TEXT, BOTH, "SHA-256 of the prompt's text")                                          \
     X(MODEL, "model", CATEGORY, BOTH, "name of the model in the experiment")                                           \
     X(TASK, "task", CATEGORY, BOTH, "name of the task")                                                                \
-    X(ARM, "arm", CATEGORY, BOTH, "way to adapt the model")                                                            \
+    X(ARM, "arm", CATEGORY, BOTH, "way to adapt the model: prompt, linear or finetune")                                \
+    X(HEAD, "head", CATEGORY, LEARNED, "lm or classifier, of finetune")                                                \
+    X(TRAIN_TEMPLATE, "train_template", CATEGORY, LEARNED, "what was learned on; a mixture has a + between names")     \
+    X(N_TRAIN, "n_train", INTEGER, LEARNED, "labelled examples, dev items among them")                                 \
+    X(LABELS, "labels", CATEGORY, LEARNED, "given, or shuffled: a control")                                            \
     X(READOUT, "readout", CATEGORY, BOTH, "loglikelihood or generate")                                                 \
     X(TEMPLATE, "template", CATEGORY, BOTH, "name of the template")                                                    \
     X(ROLE, "role", CATEGORY, BOTH, "of the template: id, dev or ood")                                                 \
     X(K, "k", INTEGER, BOTH, "shots in the prompt, those dropped to fit not counted")                                  \
-    X(DRAW, "draw", INTEGER, BOTH, "which shots")                                                                      \
+    X(DRAW, "draw", INTEGER, BOTH, "which shots, or which examples were learned from")                                 \
     X(ORDER, "order", INTEGER, BOTH, "which order of the shots")                                                       \
     X(SEED, "seed", INTEGER, BOTH, "seed of the experiment")                                                           \
     X(LABEL, "label", CATEGORY, BOTH, "the right answer: the text of a choice, or the target")                         \
@@ -62,7 +73,8 @@ typedef struct pl_obs {
     pl_column *columns[PL_OBS_N];
 } pl_obs;
 
-pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout);
+/* learned: of an arm that learns. */
+pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned);
 pl_status pl_obs_set_text(pl_obs *obs, pl_obs_column column, size_t row, const char *text); /* NULL: missing */
 void pl_obs_set_integer(pl_obs *obs, pl_obs_column column, size_t row, int64_t value);
 void pl_obs_set_bool(pl_obs *obs, pl_obs_column column, size_t row, int value);

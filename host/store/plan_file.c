@@ -59,6 +59,13 @@ static void put_unit(pl_json_builder *b, const pl_plan_file *file, const pl_plan
     pl_json_put_size(b, "draw", u->draw);
     pl_json_put_size(b, "order", u->order);
     pl_json_put_size(b, "seed", u->seed);
+    if (u->train_template) {
+        pl_json_put_text(b, "head", u->head);
+        pl_json_put_text(b, "train_template", u->train_template);
+        pl_json_put_size(b, "n_train", u->n_train);
+        pl_json_put_text(b, "labels", u->labels);
+        pl_json_put_text(b, "learned_by", u->learned_by);
+    }
     pl_json_close(b);
 }
 
@@ -79,6 +86,11 @@ pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file)
     for (size_t i = 0; i < file->n_units; i++) put_unit(&b, file, &file->units[i]);
     pl_json_close(&b);
     return pl_json_end(&b, out, "plan.json");
+}
+
+bool pl_planned_learns(const pl_planned_unit *unit)
+{
+    return unit->train_template && !unit->learned_by;
 }
 
 /* ---- reading ---- */
@@ -220,7 +232,12 @@ static pl_status read_unit(const place *at, const pl_plan_file *file, pl_planned
     PL_TRY(need_size(at, &u->order, "order"));
     PL_TRY(need_size(at, &seed, "seed"));
     u->seed = seed;
-    return PL_OK;
+    if (!has(at, "train_template")) return PL_OK;
+    PL_TRY(need_text(at, &u->train_template, "train_template"));
+    PL_TRY(need_text(at, &u->head, "head"));
+    PL_TRY(need_text(at, &u->labels, "labels"));
+    PL_TRY(need_size(at, &u->n_train, "n_train"));
+    return has(at, "learned_by") ? need_text(at, &u->learned_by, "learned_by") : PL_OK;
 }
 
 static pl_status read_models_and_tasks(const place *at, pl_plan_file *file)

@@ -46,7 +46,16 @@ typedef struct pl_planned_unit {
     const char *arm, *readout, *template_name, *role;
     size_t k, draw, order;
     uint64_t seed;
+    /* Of arms that learn; else NULL, 0. */
+    const char *head;           /* "lm", "classifier"; "" for arms that have no choice */
+    const char *train_template; /* "standard", "standard+short" */
+    const char *labels;         /* "given", "shuffled" */
+    const char *learned_by;     /* id of the unit that adapted the model; NULL: this is such a unit */
+    size_t n_train;
 } pl_planned_unit;
+
+/* Whether the unit adapts a model: it has examples, not evaluated items. */
+bool pl_planned_learns(const pl_planned_unit *unit);
 
 typedef struct pl_plan_file {
     const char *name, *hash;

@@ -2,6 +2,8 @@
  * change it (device, threads, batch, paths) is not in the structure; test_plan.c shows it whole. */
 #include "tests.h"
 
+#include <math.h>
+
 #include "engine/engine.h"
 #include "experiment/identity.h"
 
@@ -137,6 +139,73 @@ static void a_generation_is_part_of_it(void **state)
     json_decref(b);
 }
 
+/* What evaluates an adapted model, and what adapts it. */
+static void learning_is_part_of_it(void **state)
+{
+    (void)state;
+    static const pl_template one = {.name = "plain", .digest = "d1"}, two = {.name = "short", .digest = "d2"};
+    const pl_template *const templates[] = {&one, &two};
+    static const double rates[] = {1e-5, 5e-5};
+    const pl_recipe recipe = {.n_rates = 2,
+                              .learning_rate = rates,
+                              .num_train_epochs = 3,
+                              .train_batch_size = 8,
+                              .micro_batch_size = 4,
+                              .lanes = 2,
+                              .adam_beta1 = .9,
+                              .adam_beta2 = .999,
+                              .adam_epsilon = 1e-8,
+                              .max_grad_norm = 1,
+                              .dropout = NAN};
+    const pl_learning learning = {.model = "small",
+                                  .weights = "w",
+                                  .config = "c",
+                                  .tokenizer = "t",
+                                  .unicode = "u",
+                                  .task = "colours",
+                                  .fewshot_sha256 = "f",
+                                  .examples = "e",
+                                  .kind = PL_ARM_FINETUNE,
+                                  .n_train = 64,
+                                  .draw = 1,
+                                  .balance = true,
+                                  .seed = 1234,
+                                  .n_templates = 1,
+                                  .n_dev_templates = 2,
+                                  .templates = templates,
+                                  .dev_templates = templates,
+                                  .compute = PL_F32,
+                                  .recipe = &recipe};
+    static const char golden_learning[] =
+        "{\"arm\":{\"adam_beta1\":0.90000000000000002,\"adam_beta2\":0.999,\"adam_epsilon\":1e-8,\"balance\":true,"
+        "\"bf16"
+        "\":false,\"dev_templates\":[{\"digest\":\"d1\",\"name\":\"plain\"},{\"digest\":\"d2\",\"name\":\"short\"}],"
+        "\"draw\":1,\"dr"
+        "opout\":null,\"eval_steps\":0,\"gradient_checkpointing\":false,\"head\":\"lm\",\"kind\":\"finetune\","
+        "\"labels\":\"gi"
+        "ven\",\"lanes\":2,\"learning_rate\":[1.0000000000000001e-5,5.0000000000000002e-5],\"lr_scheduler_type\":\"li"
+        "near\",\"max_grad_norm\":1.0,\"micro_batch_size\":4,\"n_train\":64,\"num_train_epochs\":3.0,\"train_batch_size"
+        "\":8,\"train_templates\":[{\"digest\":\"d1\",\"name\":\"plain\"}],\"warmup_ratio\":0.0,\"warmup_steps\":0,"
+        "\"weight_d"
+        "ecay\":0.0},\"compute\":\"float32\",\"config\":\"c\",\"examples\":\"e\",\"fewshot_sha256\":\"f\",\"format\":2,"
+        "\"model\":\""
+        "small\",\"numerics\":2,\"seed\":1234,\"stage\":\"learn\",\"task\":\"colours\",\"tokenizer\":\"t\","
+        "\"truncation\":\"error"
+        "\",\"unicode\":\"u\",\"weights\":\"w\"}";
+    pl_bytes text = {0};
+    OK(pl_learning_text(&text, &learning));
+    assert_string_equal(text.data, golden_learning);
+    pl_bytes_free(&text);
+    pl_identity identity = example();
+    identity.learned_by = "1a2b";
+    identity.kind = PL_ARM_FINETUNE;
+    check_new(&identity, "learned_by");
+    identity.learned_by = "1a2c";
+    check_new(&identity, "learned by another");
+    identity.kind = PL_ARM_LINEAR;
+    check_new(&identity, "learned another way");
+}
+
 static void keys_name_device_makers_and_version(void **state)
 {
     (void)state;
@@ -150,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_identity_is_pinned), cmocka_unit_test(every_field_changes_the_id),
-        cmocka_unit_test(a_generation_is_part_of_it), cmocka_unit_test(keys_name_device_makers_and_version)};
+        cmocka_unit_test(a_generation_is_part_of_it), cmocka_unit_test(learning_is_part_of_it),
+        cmocka_unit_test(keys_name_device_makers_and_version)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

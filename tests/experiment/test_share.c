@@ -40,9 +40,33 @@ static void no_shards_is_all(void **state)
     assert_true(mine[0] && mine[1] && mine[2]);
 }
 
+/* A unit that learns and what evaluates it share its weights. */
+static void what_learns_stays_with_its_evaluations(void **state)
+{
+    (void)state;
+    pl_plan_unit units[UNITS] = {0};
+    pl_adaptation adaptations[UNITS];
+    pl_plan plan = {.n_units = UNITS, .units = units};
+    for (size_t u = 0; u < UNITS; u++) {
+        adaptations[u].unit = u / 5 * 5;
+        units[u].cost = (double)(u * 7 % 5);
+        units[u].adaptation = u < 30 ? &adaptations[u] : NULL;
+    }
+    for (size_t n = 1; n <= 7; n++) {
+        size_t times[UNITS] = {0};
+        for (size_t i = 0; i < n; i++) {
+            bool mine[UNITS];
+            OK(pl_share(mine, &plan, i, n));
+            for (size_t u = 0; u < UNITS; u++) times[u] += mine[u];
+            for (size_t u = 0; u < 30; u++) assert_int_equal(mine[u], mine[u / 5 * 5]);
+        }
+        for (size_t u = 0; u < UNITS; u++) assert_int_equal(times[u], 1);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_unit_is_in_one_share),
-                                       cmocka_unit_test(no_shards_is_all)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_unit_is_in_one_share), cmocka_unit_test(no_shards_is_all),
+                                       cmocka_unit_test(what_learns_stays_with_its_evaluations)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

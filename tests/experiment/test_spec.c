@@ -1,6 +1,8 @@
 /* Experiment files: every field, defaults, overrides, what is frozen, and errors that say where. */
 #include "tests.h"
 
+#include <math.h>
+
 #include "engine/engine.h"
 #include "experiment/spec.h"
 
@@ -107,6 +109,49 @@ static void test_overrides_and_frozen(void **state)
     pl_spec_free(s);
 }
 
+#define FINETUNE "name: x\nmodels: g\ntasks: t\narms: [{kind: finetune"
+
+static void test_arms_that_learn(void **state)
+{
+    (void)state;
+    pl_spec *s = parse("name: x\nmodels: g\ntasks: t\narms:\n"
+                       "  - {kind: linear, n_train: [8, 16], seeds: 3, layers: [1, final_norm], labels: shuffled}\n"
+                       "  - {kind: finetune, n_train: 8}\n"
+                       "  - {kind: finetune, n_train: 8, head: [classifier, lm], train_templates: [a, [a, b]], "
+                       "learning_rate: [1e-5, 3e-5], warmup_steps: 2, train_batch_size: 9, lanes: 2, dropout: 0, "
+                       "max_grad_norm: 0, bf16: true, save: true, eval_steps: 7, lr_scheduler_type: cosine}\n",
+                       NULL, 0);
+    const pl_spec_arm *linear = &s->arms[0], *plain = &s->arms[1], *whole_one = &s->arms[2];
+    assert_int_equal(linear->kind, PL_ARM_LINEAR);
+    assert_int_equal(linear->n_train[1], 16);
+    assert_int_equal(linear->seeds, 3);
+    assert_int_equal(linear->n_layers, 2);
+    assert_true(linear->labels[PL_LABELS_SHUFFLED] && !linear->labels[PL_LABELS_GIVEN]);
+    assert_true(plain->heads[PL_HEAD_LM] && !plain->heads[PL_HEAD_CLASSIFIER]);
+    assert_true(plain->labels[PL_LABELS_GIVEN] && plain->readouts[PL_READOUT_LOGLIKELIHOOD] && plain->balance);
+    assert_int_equal(plain->n_mixtures, 1);
+    assert_int_equal(plain->mixtures[0].n, 0);
+    const pl_recipe *r = &plain->recipe;
+    assert_int_equal(r->n_rates, 1);
+    assert_true(r->learning_rate[0] == 5e-5 && r->num_train_epochs == 3 && r->max_grad_norm == 1);
+    assert_true(r->adam_beta1 == .9 && r->adam_beta2 == .999 && r->adam_epsilon == 1e-8 && r->weight_decay == 0);
+    assert_true(isnan(r->dropout) && !r->save && !r->bf16 && !r->gradient_checkpointing);
+    assert_int_equal(r->train_batch_size, 8);
+    assert_int_equal(r->micro_batch_size, 8);
+    r = &whole_one->recipe;
+    assert_true(whole_one->heads[PL_HEAD_LM] && whole_one->heads[PL_HEAD_CLASSIFIER]);
+    assert_int_equal(whole_one->n_mixtures, 2);
+    assert_int_equal(whole_one->mixtures[1].n, 2);
+    assert_string_equal(whole_one->mixtures[1].names[1], "b");
+    assert_int_equal(r->n_rates, 2);
+    assert_int_equal(r->micro_batch_size, 5); /* the larger lane's share */
+    assert_int_equal(r->warmup_steps, 2);
+    assert_int_equal(r->eval_steps, 7);
+    assert_int_equal(r->lr_scheduler_type, PL_LR_COSINE);
+    assert_true(r->dropout == 0 && r->bf16 && r->save);
+    pl_spec_free(s);
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -129,6 +174,32 @@ static void test_errors(void **state)
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nitems: 0\n", "items: expected 1 or more"},
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nanalysis: {tsne: {}}\n", "unknown key 'analysis'"},
         {"name: x\nmodels: ${PLUMB_TEST_UNSET}\n", "PLUMB_TEST_UNSET is not set"},
+        {"name: x\nmodels: {path: g, revision: step1}\n", "revision: there is no folder g/step1"},
+        {FINETUNE "}]\n", "'n_train' is missing"},
+        {FINETUNE ", n_train: 3}]\n", "n_train: expected 4 to"},
+        {FINETUNE ", n_train: [8, 8]}]\n", "n_train: 8 is listed twice"},
+        {FINETUNE ", n_train: 8, shots: 1}]\n", "unknown key 'shots'"},
+        {FINETUNE ", n_train: 8, head: [lm, lm]}]\n", "head: 'lm' is listed twice"},
+        {FINETUNE ", n_train: 8, head: both}]\n", "expected one of lm, classifier; found 'both'"},
+        {FINETUNE ", n_train: 8, head: classifier, readout: generate}]\n", "writes no text"},
+        {FINETUNE ", n_train: 8, learning_rate: 0}]\n", "learning_rate: expected a number above 0, found 0"},
+        {FINETUNE ", n_train: 8, learning_rate: [1e-5, .nan]}]\n", "exp.yaml:4:"},
+        {FINETUNE ", n_train: 8, learning_rate: [1e-5, 0.00001]}]\n", "learning_rate: 1e-05 is listed twice"},
+        {FINETUNE ", n_train: 8, num_train_epochs: 0}]\n", "num_train_epochs: expected a number above 0"},
+        {FINETUNE ", n_train: 8, train_batch_size: 4, lanes: 8}]\n", "lanes: expected at most train_batch_size (4)"},
+        {FINETUNE ", n_train: 8, train_batch_size: 8, lanes: 2, micro_batch_size: 8}]\n",
+         "micro_batch_size: expected at most 4"},
+        {FINETUNE ", n_train: 8, warmup_ratio: 1}]\n", "and below 1, found 1"},
+        {FINETUNE ", n_train: 8, warmup_ratio: 0.1, warmup_steps: 3}]\n", "expected one of them"},
+        {FINETUNE ", n_train: 8, lr_scheduler_type: step}]\n", "expected one of linear, cosine, constant"},
+        {FINETUNE ", n_train: 8, dropout: -1}]\n", "dropout: expected a number of at least 0, and below 1"},
+        {FINETUNE ", n_train: 8, train_templates: [a, [a, a]]}]\n", "template 'a' is named twice"},
+        {FINETUNE ", n_train: 8, train_templates: [a, [a]]}]\n", "'a' is listed twice"},
+        {FINETUNE ", n_train: 8, labels: wrong}]\n", "expected one of given, shuffled"},
+        {"name: x\nmodels: g\ntasks: t\narms: [{kind: linear, n_train: 8, learning_rate: 1}]\n",
+         "unknown key 'learning_rate'"},
+        {"name: x\nmodels: g\ntasks: t\narms: [{kind: lora, n_train: 8}]\n",
+         "expected one of prompt, linear, finetune; found 'lora'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pl_spec *s = NULL;
@@ -141,6 +212,7 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_field), cmocka_unit_test(test_defaults),
-                                       cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_errors)};
+                                       cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_errors),
+                                       cmocka_unit_test(test_arms_that_learn)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

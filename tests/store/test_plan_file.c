@@ -9,9 +9,22 @@ static json_t *small_plan(void)
     pl_planned_model models[] = {{"a", "w1", "t1", "gpt2", 7, false}, {"b", "w2", "t2", "llama", 8, true}};
     pl_planned_template templates[] = {{"plain", "id", config}, {"odd", "ood", NULL}};
     pl_planned_task task = {"colours", "1.0", "cafe", "none", 5, 9, 2, 2, templates};
-    pl_planned_unit units[] = {{"u0", 0, 0, "prompt", "loglikelihood", "plain", "id", 0, 0, 0, 1234},
-                               {"u1", 1, 0, "prompt", "generate", "odd", "ood", 4, 2, 1, 99}};
-    pl_plan_file file = {"small", "0123", 2, 1, 2, models, &task, units, NULL};
+    pl_planned_unit units[4] = {{.id = "u0", .model = 0, .arm = "prompt", .readout = "loglikelihood", .seed = 1234},
+                                {.id = "u1", .model = 1, .arm = "prompt", .readout = "generate", .seed = 99},
+                                {.id = "u2", .arm = "finetune", .readout = "loglikelihood", .seed = 99},
+                                {.id = "u3", .arm = "finetune", .readout = "loglikelihood", .seed = 99}};
+    for (size_t u = 0; u < 4; u++) {
+        units[u].template_name = u == 1 ? "odd" : "plain";
+        units[u].role = u == 1 ? "ood" : "id";
+        units[u].k = u == 1 ? 4 : 0;
+        if (u < 2) continue;
+        units[u].head = "lm";
+        units[u].train_template = "plain+odd";
+        units[u].labels = "given";
+        units[u].n_train = 64;
+        units[u].learned_by = u == 3 ? "u2" : NULL;
+    }
+    pl_plan_file file = {"small", "0123", 2, 1, 4, models, &task, units, NULL};
     OK(pl_plan_file_json(&json, &file));
     json_decref(config);
     return json;
@@ -27,6 +40,11 @@ static void a_plan_is_read_as_written(void **state)
     assert_int_equal(file->units[1].model, 1);
     assert_int_equal(file->units[1].k, 4);
     assert_int_equal(file->units[1].seed, 99);
+    assert_true(pl_planned_learns(&file->units[2]) && !pl_planned_learns(&file->units[3]));
+    assert_false(pl_planned_learns(&file->units[1]));
+    assert_string_equal(file->units[3].learned_by, "u2");
+    assert_string_equal(file->units[3].train_template, "plain+odd");
+    assert_int_equal(file->units[3].n_train, 64);
     assert_true(file->models[1].random_weights && !file->models[0].random_weights);
     assert_int_equal(file->tasks[0].n_labels, 2);
     assert_string_equal(file->tasks[0].templates[1].role, "ood");

@@ -1,0 +1,30 @@
+/* Units of a plan while it is made. Shared inside the folder. */
+#ifndef PLUMB_EXPERIMENT_PLAN_PARTS_H
+#define PLUMB_EXPERIMENT_PLAN_PARTS_H
+
+#include "experiment/plan.h"
+
+/* The units that are there already, by id: open addressing; the ids are hashes themselves. */
+typedef struct pl__id_set {
+    size_t *slots; /* [capacity] index of a unit + 1; 0: empty */
+    size_t capacity;
+} pl__id_set;
+
+/* All that making units needs. */
+typedef struct pl__maker {
+    pl_plan *plan;
+    size_t capacity; /* of plan->units */
+    pl__id_set ids;
+} pl__maker;
+
+/* Adds a unit, which gets its id and cost here, or finds the one that is the same. *index: its place. */
+pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index);
+/* A line that who runs the plan should read; not copied. */
+pl_status pl__plan_note(pl_plan *plan, const char *line);
+
+/* The cells of an arm that learns, for the model, task and arm of `unit`. */
+pl_status pl__plan_learning(pl__maker *m, pl_plan_unit unit);
+/* How many units those are, at most. */
+double pl__plan_count_learning(const pl_spec_arm *arm, const pl_plan_task *task);
+
+#endif

@@ -1,0 +1,311 @@
+/* The arms of an experiment file: prompt, linear, finetune. */
+#include <math.h>
+#include <string.h>
+
+#include "experiment/spec_keys.h"
+#include "experiment/spec_parts.h"
+
+enum { MAX_SHOTS = 1000, MAX_EXAMPLES = 10000000, MIN_EXAMPLES = 4 };
+
+static const char *const arm_names[PL_ARM_KINDS] = {"prompt", "linear", "finetune"};
+static const char *const readout_names[PL_READOUTS] = {"loglikelihood", "generate"};
+static const char *const head_names[PL_HEADS] = {"lm", "classifier"};
+static const char *const scheduler_names[PL_LR_SCHEDULERS] = {"linear", "cosine", "constant"};
+static const char *const label_names[PL_LABELLINGS] = {"given", "shuffled"};
+
+const char *pl_arm_name(pl_arm_kind kind)
+{
+    return arm_names[kind];
+}
+
+const char *pl_readout_name(pl_readout readout)
+{
+    return readout_names[readout];
+}
+
+const char *pl_head_name(pl_head head)
+{
+    return head_names[head];
+}
+
+const char *pl_lr_scheduler_name(pl_lr_scheduler scheduler)
+{
+    return scheduler_names[scheduler];
+}
+
+const char *pl_labelling_name(pl_labelling labels)
+{
+    return label_names[labels];
+}
+
+/* A list of names as marks; an absent key marks the first. */
+static pl_status read_marks(bool *out, const pl_yaml_node *map, const char *key, const char *const *names, size_t n)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, key);
+    pl__list l;
+    out[0] = !node;
+    if (!node) return PL_OK;
+    PL_TRY(pl__list_of(&l, node));
+    for (size_t i = 0; i < l.n; i++) {
+        size_t which;
+        PL_TRY(pl__one_of(&which, pl__list_item(&l, i), names, n));
+        if (out[which]) return pl_yaml_fail(pl__list_item(&l, i), "%s: '%s' is listed twice", key, names[which]);
+        out[which] = true;
+    }
+    return PL_OK;
+}
+
+static pl_status read_shots(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    pl__list l;
+    size_t *shots;
+    PL_TRY(pl__list_of(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &shots, l.n));
+    for (size_t i = 0; i < l.n; i++) {
+        PL_TRY(pl_yaml_to_size(&shots[i], pl__list_item(&l, i)));
+        if (shots[i] > MAX_SHOTS)
+            return pl_yaml_fail(pl__list_item(&l, i), "%zu shots: expected at most %d", shots[i], MAX_SHOTS);
+        for (size_t j = 0; j < i; j++)
+            if (shots[j] == shots[i]) return pl_yaml_fail(pl__list_item(&l, i), "%zu shots are listed twice", shots[i]);
+    }
+    arm->shots = shots;
+    arm->n_shots = l.n;
+    return PL_OK;
+}
+
+static pl_status read_prompt(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    if (pl_yaml_get(node, "shots")) PL_TRY(read_shots(spec, arm, pl_yaml_get(node, "shots")));
+    PL_TRY(pl__read_positive(&arm->draws, node, "draws"));
+    PL_TRY(pl__read_positive(&arm->orders, node, "orders"));
+    return read_marks(arm->readouts, node, "readout", readout_names, PL_READOUTS);
+}
+
+/* ---- arms that learn ---- */
+
+/* One condition: a name, or a list of names. */
+static pl_status read_mixture(pl_spec *spec, pl_mixture *out, const pl_yaml_node *node)
+{
+    PL_TRY(pl__read_texts(spec, &out->names, &out->n, node));
+    for (size_t i = 0; i < out->n; i++)
+        for (size_t j = 0; j < i; j++)
+            if (!strcmp(out->names[i], out->names[j]))
+                return pl_yaml_fail(node, "train_templates: template '%s' is named twice", out->names[i]);
+    return PL_OK;
+}
+
+static bool same_mixture(const pl_mixture *a, const pl_mixture *b)
+{
+    bool same = a->n == b->n;
+    for (size_t i = 0; same && i < a->n; i++) same = !strcmp(a->names[i], b->names[i]);
+    return same;
+}
+
+static pl_status read_mixtures(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *map)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, "train_templates");
+    pl_mixture *mixtures;
+    pl__list l = {.n = 1};
+    if (node) PL_TRY(pl__list_of(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &mixtures, l.n));
+    for (size_t i = 0; node && i < l.n; i++) {
+        const pl_yaml_node *item = pl__list_item(&l, i);
+        PL_TRY(read_mixture(spec, &mixtures[i], item));
+        for (size_t j = 0; j < i; j++)
+            if (same_mixture(&mixtures[i], &mixtures[j]))
+                return pl_yaml_fail(item, "train_templates: '%s' is listed twice", mixtures[i].names[0]);
+    }
+    arm->mixtures = mixtures;
+    arm->n_mixtures = l.n;
+    return PL_OK;
+}
+
+static pl_status read_sizes(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *map)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, "n_train");
+    size_t *sizes;
+    pl__list l;
+    if (!node) return pl_yaml_fail(map, "'n_train' is missing: the number of labelled examples, for example 64");
+    PL_TRY(pl__list_of(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &sizes, l.n));
+    for (size_t i = 0; i < l.n; i++) {
+        const pl_yaml_node *item = pl__list_item(&l, i);
+        PL_TRY(pl_yaml_to_size(&sizes[i], item));
+        if (sizes[i] < MIN_EXAMPLES || sizes[i] > MAX_EXAMPLES)
+            return pl_yaml_fail(item, "n_train: expected %d to %d examples, found %zu", MIN_EXAMPLES, MAX_EXAMPLES,
+                                sizes[i]);
+        for (size_t j = 0; j < i; j++)
+            if (sizes[j] == sizes[i]) return pl_yaml_fail(item, "n_train: %zu is listed twice", sizes[i]);
+    }
+    arm->n_train = sizes;
+    arm->n_sizes = l.n;
+    return PL_OK;
+}
+
+static pl_status read_learner(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    PL_TRY(read_sizes(spec, arm, node));
+    PL_TRY(read_mixtures(spec, arm, node));
+    PL_TRY(pl__read_positive(&arm->seeds, node, "seeds"));
+    return read_marks(arm->labels, node, "labels", label_names, PL_LABELLINGS);
+}
+
+static pl_status read_linear(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    static const char *final_norm[] = {"final_norm"};
+    const pl_yaml_node *layers = pl_yaml_get(node, "layers");
+    PL_TRY(read_learner(spec, arm, node));
+    arm->readouts[PL_READOUT_LOGLIKELIHOOD] = true;
+    arm->layers = final_norm;
+    arm->n_layers = 1;
+    return layers ? pl__read_texts(spec, &arm->layers, &arm->n_layers, layers) : PL_OK;
+}
+
+/* ---- how a model is fine-tuned ---- */
+
+/* A real number of [low, high), or (low, high) when `open`. */
+static pl_status check_real(double value, const pl_yaml_node *node, const char *key, double low, double high, bool open)
+{
+    if (isfinite(value) && (open ? value > low : value >= low) && value < high) return PL_OK;
+    if (isinf(high))
+        return pl_yaml_fail(node, "%s: expected a number %s %g, found %g", key, open ? "above" : "of at least", low,
+                            value);
+    return pl_yaml_fail(node, "%s: expected a number %s %g, and below %g, found %g", key,
+                        open ? "above" : "of at least", low, high, value);
+}
+
+static pl_status read_real(double *out, const pl_yaml_node *map, const char *key, double low, double high, bool open)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, key);
+    if (!node) return PL_OK;
+    PL_TRY(pl_yaml_to_real(out, node));
+    return check_real(*out, node, key, low, high, open);
+}
+
+static pl_status read_flag(bool *out, const pl_yaml_node *map, const char *key)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, key);
+    return node ? pl_yaml_to_bool(out, node) : PL_OK;
+}
+
+static pl_status read_rates(pl_spec *spec, pl_recipe *r, const pl_yaml_node *map)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, "learning_rate");
+    double *rates;
+    pl__list l = {.n = 1};
+    if (node) PL_TRY(pl__list_of(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &rates, l.n));
+    rates[0] = 5e-5;
+    for (size_t i = 0; node && i < l.n; i++) {
+        const pl_yaml_node *item = pl__list_item(&l, i);
+        PL_TRY(pl_yaml_to_real(&rates[i], item));
+        PL_TRY(check_real(rates[i], item, "learning_rate", 0, INFINITY, true));
+        for (size_t j = 0; j < i; j++)
+            if (rates[j] == rates[i]) return pl_yaml_fail(item, "learning_rate: %g is listed twice", rates[i]);
+    }
+    r->learning_rate = rates;
+    r->n_rates = l.n;
+    return PL_OK;
+}
+
+/* lanes x micro-batches make a batch. */
+static pl_status read_batches(pl_recipe *r, const pl_yaml_node *map)
+{
+    const pl_yaml_node *micro = pl_yaml_get(map, "micro_batch_size"), *lanes = pl_yaml_get(map, "lanes");
+    PL_TRY(pl__read_positive(&r->train_batch_size, map, "train_batch_size"));
+    PL_TRY(pl__read_positive(&r->lanes, map, "lanes"));
+    if (r->lanes > r->train_batch_size)
+        return pl_yaml_fail(lanes, "lanes: expected at most train_batch_size (%zu), found %zu", r->train_batch_size,
+                            r->lanes);
+    size_t share = (r->train_batch_size + r->lanes - 1) / r->lanes;
+    r->micro_batch_size = share;
+    PL_TRY(pl__read_positive(&r->micro_batch_size, map, "micro_batch_size"));
+    if (r->micro_batch_size <= share) return PL_OK;
+    return pl_yaml_fail(micro, "micro_batch_size: expected at most %zu (train_batch_size / lanes), found %zu", share,
+                        r->micro_batch_size);
+}
+
+static pl_status read_schedule(pl_recipe *r, const pl_yaml_node *map)
+{
+    const pl_yaml_node *type = pl_yaml_get(map, "lr_scheduler_type"), *ratio = pl_yaml_get(map, "warmup_ratio"),
+                       *steps = pl_yaml_get(map, "warmup_steps");
+    size_t which = PL_LR_LINEAR;
+    if (type) PL_TRY(pl__one_of(&which, type, scheduler_names, PL_LR_SCHEDULERS));
+    r->lr_scheduler_type = (pl_lr_scheduler)which;
+    if (ratio && steps) return pl_yaml_fail(steps, "warmup_steps: warmup_ratio is there too, expected one of them");
+    PL_TRY(read_real(&r->warmup_ratio, map, "warmup_ratio", 0, 1, false));
+    if (!steps) return PL_OK;
+    r->warmup_ratio = NAN;
+    return pl_yaml_to_size(&r->warmup_steps, steps);
+}
+
+static pl_status read_recipe(pl_spec *spec, pl_recipe *r, const pl_yaml_node *map)
+{
+    *r = (pl_recipe){.num_train_epochs = 3,
+                     .train_batch_size = 8,
+                     .lanes = 1,
+                     .adam_beta1 = 0.9,
+                     .adam_beta2 = 0.999,
+                     .adam_epsilon = 1e-8,
+                     .max_grad_norm = 1,
+                     .dropout = NAN};
+    PL_TRY(read_rates(spec, r, map));
+    PL_TRY(read_batches(r, map));
+    PL_TRY(read_schedule(r, map));
+    PL_TRY(read_real(&r->num_train_epochs, map, "num_train_epochs", 0, 1e6, true));
+    PL_TRY(read_real(&r->weight_decay, map, "weight_decay", 0, INFINITY, false));
+    PL_TRY(read_real(&r->adam_beta1, map, "adam_beta1", 0, 1, false));
+    PL_TRY(read_real(&r->adam_beta2, map, "adam_beta2", 0, 1, false));
+    PL_TRY(read_real(&r->adam_epsilon, map, "adam_epsilon", 0, INFINITY, true));
+    PL_TRY(read_real(&r->max_grad_norm, map, "max_grad_norm", 0, INFINITY, false));
+    PL_TRY(read_real(&r->dropout, map, "dropout", 0, 1, false));
+    PL_TRY(read_flag(&r->gradient_checkpointing, map, "gradient_checkpointing"));
+    PL_TRY(read_flag(&r->bf16, map, "bf16"));
+    PL_TRY(read_flag(&r->save, map, "save"));
+    return pl__read_positive(&r->eval_steps, map, "eval_steps");
+}
+
+static pl_status read_finetune(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    PL_TRY(read_learner(spec, arm, node));
+    PL_TRY(read_marks(arm->heads, node, "head", head_names, PL_HEADS));
+    PL_TRY(read_marks(arm->readouts, node, "readout", readout_names, PL_READOUTS));
+    if (arm->heads[PL_HEAD_CLASSIFIER] && arm->readouts[PL_READOUT_GENERATE])
+        return pl_yaml_fail(pl_yaml_get(node, "readout"),
+                            "readout: a model with head classifier writes no text: expected loglikelihood");
+    return read_recipe(spec, &arm->recipe, node);
+}
+
+static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
+{
+    static const pl_yaml_key *const keys[PL_ARM_KINDS] = {pl_spec_arm_keys, pl_spec_linear_keys, pl_spec_finetune_keys};
+    size_t which;
+    const pl_yaml_node *kind = node->kind == PL_YAML_MAP ? pl_yaml_get(node, "kind") : NULL;
+    if (!kind) return pl_yaml_fail(node, "an arm needs 'kind': prompt, linear or finetune");
+    PL_TRY(pl__one_of(&which, kind, arm_names, PL_ARM_KINDS));
+    PL_TRY(pl_yaml_check_keys(node, keys[which]));
+    *arm = (pl_spec_arm){.kind = (pl_arm_kind)which, .draws = 1, .orders = 1, .seeds = 1, .balance = true};
+    PL_TRY(read_flag(&arm->balance, node, "balance"));
+    switch (arm->kind) {
+    case PL_ARM_LINEAR:
+        return read_linear(spec, arm, node);
+    case PL_ARM_FINETUNE:
+        return read_finetune(spec, arm, node);
+    default:
+        return read_prompt(spec, arm, node);
+    }
+}
+
+pl_status pl__read_arms(pl_spec *spec, const pl_yaml_node *root)
+{
+    const pl_yaml_node *node = pl_yaml_get(root, "arms");
+    if (!node) return pl_yaml_fail(root, "'arms' is missing: for example [{kind: prompt, shots: [0, 4], draws: 5}]");
+    pl__list l;
+    pl_spec_arm *arms;
+    PL_TRY(pl__list_of(&l, node));
+    PL_TRY(pl_arena_new(spec->arena, &arms, l.n));
+    for (size_t i = 0; i < l.n; i++) PL_TRY(read_arm(spec, &arms[i], pl__list_item(&l, i)));
+    spec->arms = arms;
+    spec->n_arms = l.n;
+    return PL_OK;
+}
