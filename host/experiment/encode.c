@@ -182,3 +182,21 @@ pl_status pl_encoded_cut(pl_encoder *e, pl_encoded *encoded, size_t room, const 
     encoded->tokens_cut = cut;
     return PL_OK;
 }
+
+pl_status pl_encoded_label_paths(pl_encoded *encoded, pl_arena *arena)
+{
+    pl_request *r = &encoded->request;
+    pl_choice *choices;
+    PL_TRY(pl_arena_new(arena, &choices, r->n_choices));
+    for (size_t c = 0; c < r->n_choices; c++) {
+        int32_t *ids;
+        PL_TRY(pl_arena_new(arena, &ids, r->n + 1));
+        memcpy(ids, r->ids, r->n * sizeof *ids);
+        ids[r->n] = (int32_t)c;
+        choices[c] = (pl_choice){.ids = ids, .n = r->n + 1, .first = r->n};
+    }
+    r->choices = choices;
+    r->gold = SIZE_MAX;
+    encoded->merged = false;
+    return PL_OK;
+}

@@ -33,6 +33,10 @@ pl_status pl_encoder_create(pl_encoder *out, const pl_tokenizer *tokenizer, pl_a
 /* Encodes context and choices as they are; no truncation. */
 pl_status pl_encode(pl_encoder *encoder, const pl_prompt *prompt, pl_encoded *out);
 
+/* For a head with a row a label: choice c becomes the prompt and "token" c, which is scored and never run. The prompt's
+ * ids stay those that label words would follow, so that its states are at the same token. There is no state `label`. */
+pl_status pl_encoded_label_paths(pl_encoded *encoded, pl_arena *arena);
+
 /* Positions that the item takes in the model: those of its longest path (see pl_choice_positions), of the prompt, and
  * with `room` tokens to generate those of all but the last of them. */
 size_t pl_encoded_positions(const pl_encoded *encoded, size_t room, const pl_capture *capture);

@@ -181,7 +181,7 @@ static pl_status estimate_learning(pl_estimate *e, const pl_plan *plan, const pl
     const pl_checkpoint *checkpoint = plan->models[unit->model].checkpoint;
     const pl_config *c = &checkpoint->config;
     const pl_adaptation *a = unit->adaptation;
-    const pl_recipe *r = &a->arm->recipe;
+    const pl_train_settings *r = &a->arm->recipe.settings;
     bool tunes = a->arm->kind == PL_ARM_FINETUNE;
     pl_plan_unit like = *unit;
     sample s;
@@ -193,13 +193,13 @@ static pl_status estimate_learning(pl_estimate *e, const pl_plan *plan, const pl
         r->eval_steps ? ceil(epochs * n / (double)r->train_batch_size / (double)r->eval_steps) : epochs;
     double rows = tunes ? BACKWARD * n * epochs : n;
     if (tunes) rows += n_dev * (double)a->n_dev_templates * evaluations;
-    if (tunes) rows *= (double)r->n_rates;
+    if (tunes) rows *= (double)a->arm->recipe.n_rates;
     *e = (pl_estimate){.n_units = 1, .n_prompts = a->n_train};
     e->tokens = rows * s.length;
     e->operations = e->tokens * token_operations(c, s.length) + rows * s.scored * 2 * (double)c->C * (double)c->V;
     e->disk_bytes = FILE_BYTES + (double)a->n_train * ROW_BYTES;
     double weights = tunes ? (double)checkpoint->n_parameters * sizeof(float) : 0;
-    if (tunes && r->save)
+    if (tunes && a->arm->recipe.save)
         e->disk_bytes += weights;
     else
         e->open_bytes = weights;

@@ -52,7 +52,7 @@ typedef struct pl_learning {
     const pl_template *const *templates, *const *dev_templates;
     pl_truncation truncation;
     pl_dtype compute;
-    pl_head head;            /* finetune */
+    pl_head_kind head;       /* finetune */
     const pl_recipe *recipe; /* finetune; NULL: linear */
     size_t n_layers;         /* linear */
     const size_t *layers;

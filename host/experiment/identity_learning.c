@@ -1,6 +1,4 @@
 /* The identity of a unit that adapts a model (identity.h). */
-#include <math.h>
-
 #include "base/json_build.h"
 #include "experiment/identity.h"
 #include "store/unit_file.h"
@@ -17,37 +15,33 @@ static void put_templates(pl_json_builder *b, const char *key, const pl_template
     pl_json_close(b);
 }
 
-/* A number that may be "not said". */
-static void put_real(pl_json_builder *b, const char *key, double value)
-{
-    if (isnan(value))
-        pl_json_put_null(b, key);
-    else
-        pl_json_put_real(b, key, value);
-}
-
 /* Whether the weights are kept decides no number. */
 static void put_recipe(pl_json_builder *b, const pl_recipe *r)
 {
+    const pl_train_settings *t = &r->settings;
     pl_json_open_list(b, "learning_rate");
     for (size_t i = 0; i < r->n_rates; i++) pl_json_put_real(b, NULL, r->learning_rate[i]);
     pl_json_close(b);
-    pl_json_put_real(b, "num_train_epochs", r->num_train_epochs);
-    pl_json_put_size(b, "train_batch_size", r->train_batch_size);
-    pl_json_put_size(b, "micro_batch_size", r->micro_batch_size);
-    pl_json_put_size(b, "lanes", r->lanes);
-    pl_json_put_text(b, "lr_scheduler_type", pl_lr_scheduler_name(r->lr_scheduler_type));
-    put_real(b, "warmup_ratio", r->warmup_ratio);
-    pl_json_put_size(b, "warmup_steps", r->warmup_steps);
-    pl_json_put_real(b, "weight_decay", r->weight_decay);
-    pl_json_put_real(b, "adam_beta1", r->adam_beta1);
-    pl_json_put_real(b, "adam_beta2", r->adam_beta2);
-    pl_json_put_real(b, "adam_epsilon", r->adam_epsilon);
-    pl_json_put_real(b, "max_grad_norm", r->max_grad_norm);
-    put_real(b, "dropout", r->dropout);
-    pl_json_put_bool(b, "gradient_checkpointing", r->gradient_checkpointing);
+    pl_json_put_real(b, "num_train_epochs", t->num_train_epochs);
+    pl_json_put_size(b, "train_batch_size", t->train_batch_size);
+    pl_json_put_size(b, "micro_batch_size", t->micro_batch_size);
+    pl_json_put_size(b, "lanes", t->lanes);
+    pl_json_put_text(b, "lr_scheduler_type", pl_schedule_names[t->lr_scheduler_type]);
+    pl_json_put_text(b, "loss_mean", pl_loss_mean_names[t->loss_mean]);
+    pl_json_put_real(b, "warmup_ratio", t->warmup_ratio);
+    pl_json_put_size(b, "warmup_steps", t->warmup_steps);
+    pl_json_put_real(b, "weight_decay", t->weight_decay);
+    pl_json_put_real(b, "adam_beta1", t->adam_beta1);
+    pl_json_put_real(b, "adam_beta2", t->adam_beta2);
+    pl_json_put_real(b, "adam_epsilon", t->adam_epsilon);
+    pl_json_put_real(b, "max_grad_norm", t->max_grad_norm);
+    if (t->dropout < 0)
+        pl_json_put_null(b, "dropout"); /* the checkpoint's own */
+    else
+        pl_json_put_real(b, "dropout", t->dropout);
+    pl_json_put_bool(b, "gradient_checkpointing", t->gradient_checkpointing);
     pl_json_put_bool(b, "bf16", r->bf16);
-    pl_json_put_size(b, "eval_steps", r->eval_steps);
+    pl_json_put_size(b, "eval_steps", t->eval_steps);
 }
 
 static void put_arm(pl_json_builder *b, const pl_learning *l)

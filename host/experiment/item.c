@@ -27,7 +27,8 @@ static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k
     PL_TRY(pl_prompt_build(&item->prompt, t, b->unit->template, item->index, shots, k, b->encoder.arena));
     pl_prompt prompt = item->prompt;
     if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
-    return pl_encode(&b->encoder, &prompt, &item->encoded);
+    PL_TRY(pl_encode(&b->encoder, &prompt, &item->encoded));
+    return pl_unit_has_head(b->unit) ? pl_encoded_label_paths(&item->encoded, b->encoder.arena) : PL_OK;
 }
 
 static pl_status fit(builder *b, pl__item *item, const size_t *shots)

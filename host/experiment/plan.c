@@ -296,7 +296,7 @@ static double cost_of(const pl_plan *plan, const pl_plan_unit *unit)
     if (!unit->learns) return token * (double)plan->tasks[unit->task].n_items * (double)(unit->k + 2);
     double passes = 1, n = (double)unit->adaptation->n_train;
     if (unit->arm->kind == PL_ARM_FINETUNE)
-        passes = BACKWARD * unit->arm->recipe.num_train_epochs * (double)unit->arm->recipe.n_rates;
+        passes = BACKWARD * unit->arm->recipe.settings.num_train_epochs * (double)unit->arm->recipe.n_rates;
     return 2 * token * n * passes;
 }
 

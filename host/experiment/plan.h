@@ -44,7 +44,7 @@ typedef struct pl_plan_task {
 typedef struct pl_examples pl_examples; /* examples.h */
 typedef struct pl_adaptation {
     const pl_spec_arm *arm;
-    pl_head head; /* finetune */
+    pl_head_kind head; /* finetune */
     pl_labelling labels;
     const char *train_template; /* "standard", or "standard+short": a mixture */
     size_t n_train;
@@ -93,6 +93,9 @@ void pl_plan_free(pl_plan *plan); /* takes NULL */
 /* What a person should know before the plan runs, a line each: shot counts that mean one set of shots, pools with fewer
  * sets than draws. */
 void pl_plan_notes(const pl_plan *plan, void (*say)(void *listener, const char *line), void *listener);
+
+/* Whether a head with a row a label answers: the readout of `linear`, or the classifier of `finetune`. */
+bool pl_unit_has_head(const pl_plan_unit *unit);
 
 /* What a unit is called in messages: "template short, k = 4, draw 1" or "finetune lm standard n=64, draw 1". */
 enum { PL_UNIT_NAME = 300 };

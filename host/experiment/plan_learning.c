@@ -16,7 +16,7 @@ static size_t count_marks(const bool *marks, size_t n)
 
 double pl__plan_count_learning(const pl_spec_arm *arm, const pl_plan_task *task)
 {
-    double heads = arm->kind == PL_ARM_FINETUNE ? (double)count_marks(arm->heads, PL_HEADS) : 1;
+    double heads = arm->kind == PL_ARM_FINETUNE ? (double)count_marks(arm->heads, PL_HEAD_KINDS) : 1;
     double learned = heads * (double)arm->n_mixtures * (double)arm->n_sizes * (double)arm->seeds *
                      (double)count_marks(arm->labels, PL_LABELLINGS);
     return learned * (1 + (double)count_marks(arm->readouts, PL_READOUTS) * (double)task->n_templates);
@@ -142,15 +142,21 @@ pl_status pl__plan_learning(pl__maker *m, pl_plan_unit unit)
     bool tunes = arm->kind == PL_ARM_FINETUNE;
     if (!tunes || arm->heads[PL_HEAD_CLASSIFIER])
         PL_TRY(check_label_set(task, tunes ? "finetune with head classifier" : "linear"));
-    for (size_t head = 0; head < (tunes ? PL_HEADS : 1); head++)
+    for (size_t head = 0; head < (tunes ? PL_HEAD_KINDS : 1); head++)
         for (size_t t = 0; (!tunes || arm->heads[head]) && t < arm->n_mixtures; t++)
             for (size_t s = 0; s < arm->n_sizes; s++)
                 for (size_t l = 0; l < PL_LABELLINGS; l++) {
                     const pl_adaptation like = {
-                        .arm = arm, .head = (pl_head)head, .labels = (pl_labelling)l, .n_train = arm->n_train[s]};
+                        .arm = arm, .head = (pl_head_kind)head, .labels = (pl_labelling)l, .n_train = arm->n_train[s]};
                     if (arm->labels[l]) PL_TRY(add_draws(m, unit, &like, &arm->mixtures[t]));
                 }
     return PL_OK;
+}
+
+bool pl_unit_has_head(const pl_plan_unit *unit)
+{
+    const pl_adaptation *a = unit->adaptation;
+    return a && (a->arm->kind == PL_ARM_LINEAR || a->head == PL_HEAD_CLASSIFIER);
 }
 
 void pl_plan_unit_name(char out[PL_UNIT_NAME], const pl_plan_unit *unit)

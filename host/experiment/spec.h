@@ -14,6 +14,7 @@
 #include "device/types.h"
 #include "store/unit_file.h"
 #include "task/task.h"
+#include "train/train.h"
 
 typedef enum pl_truncation {
     PL_TRUNCATION_ERROR,         /* a prompt that does not fit is an error: the default */
@@ -49,11 +50,8 @@ typedef enum pl_arm_kind { PL_ARM_PROMPT, PL_ARM_LINEAR, PL_ARM_FINETUNE, PL_ARM
 const char *pl_arm_name(pl_arm_kind kind);
 
 /* What a tuned model answers with: label words through the vocabulary head, or a head with a row a label. */
-typedef enum pl_head { PL_HEAD_LM, PL_HEAD_CLASSIFIER, PL_HEADS } pl_head;
-const char *pl_head_name(pl_head head);
-
-typedef enum pl_lr_scheduler { PL_LR_LINEAR, PL_LR_COSINE, PL_LR_CONSTANT, PL_LR_SCHEDULERS } pl_lr_scheduler;
-const char *pl_lr_scheduler_name(pl_lr_scheduler scheduler);
+enum { PL_HEAD_KINDS = 2 };
+const char *pl_head_name(pl_head_kind head);
 
 /* Labels of the training examples: as they are, or exchanged among them (a control that must end at chance). */
 typedef enum pl_labelling { PL_LABELS_GIVEN, PL_LABELS_SHUFFLED, PL_LABELLINGS } pl_labelling;
@@ -65,22 +63,13 @@ typedef struct pl_mixture {
     const char **names;
 } pl_mixture;
 
-/* How a model is fine-tuned: Hugging Face's names and defaults. */
+/* How a model is fine-tuned. */
 typedef struct pl_recipe {
     size_t n_rates;
     const double *learning_rate; /* [n_rates] a grid: the best on dev items x dev templates counts */
-    double num_train_epochs;
-    size_t train_batch_size; /* examples of a step, over all lanes */
-    size_t micro_batch_size, lanes;
-    pl_lr_scheduler lr_scheduler_type;
-    double warmup_ratio; /* NaN: warmup_steps counts */
-    size_t warmup_steps;
-    double weight_decay, adam_beta1, adam_beta2, adam_epsilon;
-    double max_grad_norm; /* 0: not clipped */
-    double dropout;       /* NaN: the checkpoint's own */
-    bool gradient_checkpointing, bf16;
-    size_t eval_steps; /* 0: after each epoch */
-    bool save;         /* the tuned weights stay */
+    pl_train_settings settings;  /* the rest; its learning_rate and its seeds are not set */
+    bool bf16;
+    bool save; /* the tuned weights stay */
 } pl_recipe;
 
 typedef struct pl_spec_arm {
@@ -99,7 +88,7 @@ typedef struct pl_spec_arm {
     size_t seeds;          /* draws of the training set */
     bool labels[PL_LABELLINGS];
     /* finetune */
-    bool heads[PL_HEADS];
+    bool heads[PL_HEAD_KINDS];
     pl_recipe recipe;
     /* linear */
     size_t n_layers;

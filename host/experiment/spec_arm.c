@@ -9,8 +9,7 @@ enum { MAX_SHOTS = 1000, MAX_EXAMPLES = 10000000, MIN_EXAMPLES = 4 };
 
 static const char *const arm_names[PL_ARM_KINDS] = {"prompt", "linear", "finetune"};
 static const char *const readout_names[PL_READOUTS] = {"loglikelihood", "generate"};
-static const char *const head_names[PL_HEADS] = {"lm", "classifier"};
-static const char *const scheduler_names[PL_LR_SCHEDULERS] = {"linear", "cosine", "constant"};
+static const char *const head_names[PL_HEAD_KINDS] = {"lm", "classifier"};
 static const char *const label_names[PL_LABELLINGS] = {"given", "shuffled"};
 
 const char *pl_arm_name(pl_arm_kind kind)
@@ -23,14 +22,9 @@ const char *pl_readout_name(pl_readout readout)
     return readout_names[readout];
 }
 
-const char *pl_head_name(pl_head head)
+const char *pl_head_name(pl_head_kind head)
 {
     return head_names[head];
-}
-
-const char *pl_lr_scheduler_name(pl_lr_scheduler scheduler)
-{
-    return scheduler_names[scheduler];
 }
 
 const char *pl_labelling_name(pl_labelling labels)
@@ -209,66 +203,67 @@ static pl_status read_rates(pl_spec *spec, pl_recipe *r, const pl_yaml_node *map
 }
 
 /* lanes x micro-batches make a batch. */
-static pl_status read_batches(pl_recipe *r, const pl_yaml_node *map)
+static pl_status read_batches(pl_train_settings *t, const pl_yaml_node *map)
 {
     const pl_yaml_node *micro = pl_yaml_get(map, "micro_batch_size"), *lanes = pl_yaml_get(map, "lanes");
-    PL_TRY(pl__read_positive(&r->train_batch_size, map, "train_batch_size"));
-    PL_TRY(pl__read_positive(&r->lanes, map, "lanes"));
-    if (r->lanes > r->train_batch_size)
-        return pl_yaml_fail(lanes, "lanes: expected at most train_batch_size (%zu), found %zu", r->train_batch_size,
-                            r->lanes);
-    size_t share = (r->train_batch_size + r->lanes - 1) / r->lanes;
-    r->micro_batch_size = share;
-    PL_TRY(pl__read_positive(&r->micro_batch_size, map, "micro_batch_size"));
-    if (r->micro_batch_size <= share) return PL_OK;
+    PL_TRY(pl__read_positive(&t->train_batch_size, map, "train_batch_size"));
+    PL_TRY(pl__read_positive(&t->lanes, map, "lanes"));
+    if (t->lanes > t->train_batch_size)
+        return pl_yaml_fail(lanes, "lanes: expected at most train_batch_size (%zu), found %zu", t->train_batch_size,
+                            t->lanes);
+    size_t share = (t->train_batch_size + t->lanes - 1) / t->lanes;
+    t->micro_batch_size = share;
+    PL_TRY(pl__read_positive(&t->micro_batch_size, map, "micro_batch_size"));
+    if (t->micro_batch_size <= share) return PL_OK;
     return pl_yaml_fail(micro, "micro_batch_size: expected at most %zu (train_batch_size / lanes), found %zu", share,
-                        r->micro_batch_size);
+                        t->micro_batch_size);
 }
 
-static pl_status read_schedule(pl_recipe *r, const pl_yaml_node *map)
+static pl_status read_schedule(pl_train_settings *t, const pl_yaml_node *map)
 {
-    const pl_yaml_node *type = pl_yaml_get(map, "lr_scheduler_type"), *ratio = pl_yaml_get(map, "warmup_ratio"),
-                       *steps = pl_yaml_get(map, "warmup_steps");
-    size_t which = PL_LR_LINEAR;
-    if (type) PL_TRY(pl__one_of(&which, type, scheduler_names, PL_LR_SCHEDULERS));
-    r->lr_scheduler_type = (pl_lr_scheduler)which;
+    const pl_yaml_node *type = pl_yaml_get(map, "lr_scheduler_type"), *mean = pl_yaml_get(map, "loss_mean"),
+                       *ratio = pl_yaml_get(map, "warmup_ratio"), *steps = pl_yaml_get(map, "warmup_steps");
+    size_t which;
+    if (type) {
+        PL_TRY(pl__one_of(&which, type, pl_schedule_names, PL_SCHEDULES));
+        t->lr_scheduler_type = (pl_schedule)which;
+    }
+    if (mean) {
+        PL_TRY(pl__one_of(&which, mean, pl_loss_mean_names, PL_LOSS_MEANS));
+        t->loss_mean = (pl_loss_mean)which;
+    }
     if (ratio && steps) return pl_yaml_fail(steps, "warmup_steps: warmup_ratio is there too, expected one of them");
-    PL_TRY(read_real(&r->warmup_ratio, map, "warmup_ratio", 0, 1, false));
-    if (!steps) return PL_OK;
-    r->warmup_ratio = NAN;
-    return pl_yaml_to_size(&r->warmup_steps, steps);
+    PL_TRY(read_real(&t->warmup_ratio, map, "warmup_ratio", 0, 1, false));
+    return steps ? pl_yaml_to_size(&t->warmup_steps, steps) : PL_OK;
 }
 
 static pl_status read_recipe(pl_spec *spec, pl_recipe *r, const pl_yaml_node *map)
 {
-    *r = (pl_recipe){.num_train_epochs = 3,
-                     .train_batch_size = 8,
-                     .lanes = 1,
-                     .adam_beta1 = 0.9,
-                     .adam_beta2 = 0.999,
-                     .adam_epsilon = 1e-8,
-                     .max_grad_norm = 1,
-                     .dropout = NAN};
+    pl_train_settings *t = &r->settings;
+    char where[PL_PATH_MAX];
+    *t = pl_train_defaults();
     PL_TRY(read_rates(spec, r, map));
-    PL_TRY(read_batches(r, map));
-    PL_TRY(read_schedule(r, map));
-    PL_TRY(read_real(&r->num_train_epochs, map, "num_train_epochs", 0, 1e6, true));
-    PL_TRY(read_real(&r->weight_decay, map, "weight_decay", 0, INFINITY, false));
-    PL_TRY(read_real(&r->adam_beta1, map, "adam_beta1", 0, 1, false));
-    PL_TRY(read_real(&r->adam_beta2, map, "adam_beta2", 0, 1, false));
-    PL_TRY(read_real(&r->adam_epsilon, map, "adam_epsilon", 0, INFINITY, true));
-    PL_TRY(read_real(&r->max_grad_norm, map, "max_grad_norm", 0, INFINITY, false));
-    PL_TRY(read_real(&r->dropout, map, "dropout", 0, 1, false));
-    PL_TRY(read_flag(&r->gradient_checkpointing, map, "gradient_checkpointing"));
+    PL_TRY(read_batches(t, map));
+    PL_TRY(read_schedule(t, map));
+    PL_TRY(read_real(&t->num_train_epochs, map, "num_train_epochs", 0, 1e6, true));
+    PL_TRY(read_real(&t->weight_decay, map, "weight_decay", 0, INFINITY, false));
+    PL_TRY(read_real(&t->adam_beta1, map, "adam_beta1", 0, 1, false));
+    PL_TRY(read_real(&t->adam_beta2, map, "adam_beta2", 0, 1, false));
+    PL_TRY(read_real(&t->adam_epsilon, map, "adam_epsilon", 0, INFINITY, true));
+    PL_TRY(read_real(&t->max_grad_norm, map, "max_grad_norm", 0, INFINITY, false));
+    PL_TRY(read_real(&t->dropout, map, "dropout", 0, 1, false));
+    PL_TRY(read_flag(&t->gradient_checkpointing, map, "gradient_checkpointing"));
     PL_TRY(read_flag(&r->bf16, map, "bf16"));
     PL_TRY(read_flag(&r->save, map, "save"));
-    return pl__read_positive(&r->eval_steps, map, "eval_steps");
+    PL_TRY(pl__read_positive(&t->eval_steps, map, "eval_steps"));
+    PL_TRY(pl_path(where, "%s:%zu", map->file, map->line));
+    return pl_train_check(t, where);
 }
 
 static pl_status read_finetune(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)
 {
     PL_TRY(read_learner(spec, arm, node));
-    PL_TRY(read_marks(arm->heads, node, "head", head_names, PL_HEADS));
+    PL_TRY(read_marks(arm->heads, node, "head", head_names, PL_HEAD_KINDS));
     PL_TRY(read_marks(arm->readouts, node, "readout", readout_names, PL_READOUTS));
     if (arm->heads[PL_HEAD_CLASSIFIER] && arm->readouts[PL_READOUT_GENERATE])
         return pl_yaml_fail(pl_yaml_get(node, "readout"),

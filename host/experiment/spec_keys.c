@@ -85,6 +85,7 @@ const pl_yaml_key pl_spec_finetune_keys[] = {
     {"micro_batch_size", "a lane's share of `train_batch_size`", "examples that are computed at once in a lane"},
     {"lanes", "1", "parts of a step whose gradients are added in order; what several devices would share"},
     {"lr_scheduler_type", "`linear`", "`linear`, `cosine` or `constant`, behind the warm-up"},
+    {"loss_mean", "`tokens`", "a step's loss is the mean over its label `tokens`, or over its `examples`"},
     {"warmup_ratio", "0", "share of the steps in which the learning rate rises"},
     {"warmup_steps", "0", "the same as a number of steps"},
     {"weight_decay", "0", "decoupled, of matrices only"},

@@ -78,6 +78,13 @@ pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t
  * what decides the unit's numbers; `entries` is a flat JSON object of texts, integers and reals (digests, compute_type,
  * storage_type, numerics_key, ...). */
 pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *entries);
+/* /uns/plumb/<group>/<name>: what a unit learned, or how. */
+typedef struct pl_numbers {
+    const char *name;
+    const double *values; /* [n], or [n / width, width] */
+    size_t n, width;      /* width 0: a list */
+} pl_numbers;
+pl_status pl_unit_put_numbers(pl_unit_writer *w, const char *group, const pl_numbers *arrays, size_t n_arrays);
 /* What the matrices of the file lost, once all of them are put. */
 typedef struct pl_unit_losses {
     size_t n_over;       /* values beyond their storage type (out_of_range) */
@@ -117,6 +124,8 @@ pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t 
                              size_t *n_ranges);
 pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, int32_t **ids);
 pl_status pl_unit_get_logits(const pl_unit_reader *r, float **values, size_t *rows, size_t *width);
+/* An array of put_numbers, which must have the width that is set in it; its values and length are filled in. */
+pl_status pl_unit_get_numbers(const pl_unit_reader *r, pl_arena *arena, const char *group, pl_numbers *array);
 pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n);
 pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config); /* a new reference */
 /* One value of /uns/plumb: what put_config put, or format_version, hidden_states, out_of_range, ... */

@@ -322,6 +322,30 @@ pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t 
     return get_list(r, arena, &list, n_ids);
 }
 
+pl_status pl_unit_get_numbers(const pl_unit_reader *r, pl_arena *arena, const char *group, pl_numbers *array)
+{
+    pl__hdf5_quiet(r->path);
+    char name[PL_PATH_MAX];
+    hid_t dataset;
+    size_t dims[2] = {0};
+    double *values;
+    PL_TRY(pl_path(name, "/uns/plumb/%s/%s", group, array->name));
+    PL_TRY(pl__input_open(&dataset, dims, &r->in, name, array->width ? 2 : 1, H5T_FLOAT));
+    pl_status status = PL_OK;
+    if (array->width && dims[1] != array->width) {
+        status = wrong_length(r, name, dims[1], array->width);
+        goto done;
+    }
+    array->n = array->width ? dims[0] * dims[1] : dims[0];
+    PL_GOTO(status, done, pl_arena_new(arena, &values, array->n));
+    array->values = values;
+    if (array->n > 0 && H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)
+        status = pl__hdf5_fail(PL_E_INPUT, r->path, "%s: cannot read", name);
+done:
+    H5Dclose(dataset);
+    return status;
+}
+
 pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n)
 {
     pl__hdf5_quiet(r->path);

@@ -270,6 +270,25 @@ pl_status pl_unit_put_samples(pl_unit_writer *w, const char *const *json, size_t
     return step(w, pl__output_texts(w->plumb, "samples", json, n_rows, w->path));
 }
 
+static pl_status put_numbers(pl_unit_writer *w, hid_t group, const pl_numbers *a)
+{
+    const size_t dims[2] = {a->width ? a->n / a->width : a->n, a->width};
+    PL_TRY(pl__output_name(w->path, a->name));
+    return pl__output_array(NULL, group, a->name, H5T_IEEE_F64LE, dims, a->width ? 2 : 1, a->values, w->path);
+}
+
+pl_status pl_unit_put_numbers(pl_unit_writer *w, const char *group, const pl_numbers *arrays, size_t n_arrays)
+{
+    hid_t handle;
+    PL_TRY(begin(w));
+    PL_TRY(pl__output_name(w->path, group));
+    PL_TRY(put_group(w, &handle, w->plumb, group));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n_arrays && status == PL_OK; i++) status = put_numbers(w, handle, &arrays[i]);
+    H5Gclose(handle);
+    return step(w, status);
+}
+
 static pl_status put_entry(pl_unit_writer *w, const char *name, const json_t *value)
 {
     const int64_t integer = json_integer_value(value);

@@ -2,8 +2,6 @@
  * change it (device, threads, batch, paths) is not in the structure; test_plan.c shows it whole. */
 #include "tests.h"
 
-#include <math.h>
-
 #include "engine/engine.h"
 #include "experiment/identity.h"
 
@@ -146,17 +144,9 @@ static void learning_is_part_of_it(void **state)
     static const pl_template one = {.name = "plain", .digest = "d1"}, two = {.name = "short", .digest = "d2"};
     const pl_template *const templates[] = {&one, &two};
     static const double rates[] = {1e-5, 5e-5};
-    const pl_recipe recipe = {.n_rates = 2,
-                              .learning_rate = rates,
-                              .num_train_epochs = 3,
-                              .train_batch_size = 8,
-                              .micro_batch_size = 4,
-                              .lanes = 2,
-                              .adam_beta1 = .9,
-                              .adam_beta2 = .999,
-                              .adam_epsilon = 1e-8,
-                              .max_grad_norm = 1,
-                              .dropout = NAN};
+    pl_recipe recipe = {.n_rates = 2, .learning_rate = rates, .settings = pl_train_defaults()};
+    recipe.settings.micro_batch_size = 4;
+    recipe.settings.lanes = 2;
     const pl_learning learning = {.model = "small",
                                   .weights = "w",
                                   .config = "c",
@@ -183,15 +173,16 @@ static void learning_is_part_of_it(void **state)
         "\"draw\":1,\"dr"
         "opout\":null,\"eval_steps\":0,\"gradient_checkpointing\":false,\"head\":\"lm\",\"kind\":\"finetune\","
         "\"labels\":\"gi"
-        "ven\",\"lanes\":2,\"learning_rate\":[1.0000000000000001e-5,5.0000000000000002e-5],\"lr_scheduler_type\":\"li"
-        "near\",\"max_grad_norm\":1.0,\"micro_batch_size\":4,\"n_train\":64,\"num_train_epochs\":3.0,\"train_batch_size"
-        "\":8,\"train_templates\":[{\"digest\":\"d1\",\"name\":\"plain\"}],\"warmup_ratio\":0.0,\"warmup_steps\":0,"
-        "\"weight_d"
-        "ecay\":0.0},\"compute\":\"float32\",\"config\":\"c\",\"examples\":\"e\",\"fewshot_sha256\":\"f\",\"format\":2,"
-        "\"model\":\""
-        "small\",\"numerics\":2,\"seed\":1234,\"stage\":\"learn\",\"task\":\"colours\",\"tokenizer\":\"t\","
-        "\"truncation\":\"error"
-        "\",\"unicode\":\"u\",\"weights\":\"w\"}";
+        "ven\",\"lanes\":2,\"learning_rate\":[1.0000000000000001e-5,5.0000000000000002e-5],\"loss_mean\":\"tokens\",\"l"
+        "r_scheduler_type\":\"linear\",\"max_grad_norm\":1.0,\"micro_batch_size\":4,\"n_train\":64,\"num_train_"
+        "epochs\":"
+        "3.0,\"train_batch_size\":8,\"train_templates\":[{\"digest\":\"d1\",\"name\":\"plain\"}],\"warmup_ratio\":0.0,"
+        "\"warm"
+        "up_steps\":0,\"weight_decay\":0.0},\"compute\":\"float32\",\"config\":\"c\",\"examples\":\"e\",\"fewshot_"
+        "sha256\":\"f\""
+        ",\"format\":2,\"model\":\"small\",\"numerics\":2,\"seed\":1234,\"stage\":\"learn\",\"task\":\"colours\","
+        "\"tokenizer\":\"t"
+        "\",\"truncation\":\"error\",\"unicode\":\"u\",\"weights\":\"w\"}";
     pl_bytes text = {0};
     OK(pl_learning_text(&text, &learning));
     assert_string_equal(text.data, golden_learning);

@@ -356,6 +356,7 @@ static void what_is_learned_decides_ids(void **state)
                                        ", gradient_checkpointing: true",
                                        ", bf16: true",
                                        ", eval_steps: 3",
+                                       ", loss_mean: examples",
                                        ", head: classifier",
                                        ", labels: shuffled",
                                        ", train_templates: odd",

@@ -1,8 +1,6 @@
 /* Experiment files: every field, defaults, overrides, what is frozen, and errors that say where. */
 #include "tests.h"
 
-#include <math.h>
-
 #include "engine/engine.h"
 #include "experiment/spec.h"
 
@@ -119,7 +117,8 @@ static void test_arms_that_learn(void **state)
                        "  - {kind: finetune, n_train: 8}\n"
                        "  - {kind: finetune, n_train: 8, head: [classifier, lm], train_templates: [a, [a, b]], "
                        "learning_rate: [1e-5, 3e-5], warmup_steps: 2, train_batch_size: 9, lanes: 2, dropout: 0, "
-                       "max_grad_norm: 0, bf16: true, save: true, eval_steps: 7, lr_scheduler_type: cosine}\n",
+                       "max_grad_norm: 0, bf16: true, save: true, eval_steps: 7, lr_scheduler_type: cosine, "
+                       "loss_mean: examples}\n",
                        NULL, 0);
     const pl_spec_arm *linear = &s->arms[0], *plain = &s->arms[1], *whole_one = &s->arms[2];
     assert_int_equal(linear->kind, PL_ARM_LINEAR);
@@ -132,23 +131,26 @@ static void test_arms_that_learn(void **state)
     assert_int_equal(plain->n_mixtures, 1);
     assert_int_equal(plain->mixtures[0].n, 0);
     const pl_recipe *r = &plain->recipe;
+    const pl_train_settings *t = &r->settings;
     assert_int_equal(r->n_rates, 1);
-    assert_true(r->learning_rate[0] == 5e-5 && r->num_train_epochs == 3 && r->max_grad_norm == 1);
-    assert_true(r->adam_beta1 == .9 && r->adam_beta2 == .999 && r->adam_epsilon == 1e-8 && r->weight_decay == 0);
-    assert_true(isnan(r->dropout) && !r->save && !r->bf16 && !r->gradient_checkpointing);
-    assert_int_equal(r->train_batch_size, 8);
-    assert_int_equal(r->micro_batch_size, 8);
+    assert_true(r->learning_rate[0] == 5e-5 && t->num_train_epochs == 3 && t->max_grad_norm == 1);
+    assert_true(t->adam_beta1 == .9 && t->adam_beta2 == .999 && t->adam_epsilon == 1e-8 && t->weight_decay == 0);
+    assert_true(t->dropout == -1 && !r->save && !r->bf16 && !t->gradient_checkpointing);
+    assert_int_equal(t->train_batch_size, 8);
+    assert_int_equal(t->micro_batch_size, 8);
     r = &whole_one->recipe;
+    t = &r->settings;
     assert_true(whole_one->heads[PL_HEAD_LM] && whole_one->heads[PL_HEAD_CLASSIFIER]);
     assert_int_equal(whole_one->n_mixtures, 2);
     assert_int_equal(whole_one->mixtures[1].n, 2);
     assert_string_equal(whole_one->mixtures[1].names[1], "b");
     assert_int_equal(r->n_rates, 2);
-    assert_int_equal(r->micro_batch_size, 5); /* the larger lane's share */
-    assert_int_equal(r->warmup_steps, 2);
-    assert_int_equal(r->eval_steps, 7);
-    assert_int_equal(r->lr_scheduler_type, PL_LR_COSINE);
-    assert_true(r->dropout == 0 && r->bf16 && r->save);
+    assert_int_equal(t->micro_batch_size, 5); /* the larger lane's share */
+    assert_int_equal(t->warmup_steps, 2);
+    assert_int_equal(t->eval_steps, 7);
+    assert_int_equal(t->lr_scheduler_type, PL_SCHEDULE_COSINE);
+    assert_int_equal(t->loss_mean, PL_LOSS_EXAMPLES);
+    assert_true(t->dropout == 0 && r->bf16 && r->save);
     pl_spec_free(s);
 }
 
