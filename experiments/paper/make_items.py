@@ -88,17 +88,26 @@ def addition_item(rng, a, b):
 
 
 def addition_files(rng):
+    """No sum of the test items is among the shots, also not the other way round."""
     ranges = {1: range(1, 10), 2: range(10, 100), 3: range(100, 1000)}
-    test, train = [], []
-    for first in ranges.values():
-        for second in ranges.values():
-            pairs = set()
-            while len(pairs) < 67 + 7:
-                pairs.add((rng.choice(first), rng.choice(second)))
-            pairs = sorted(pairs)
-            rng.shuffle(pairs)
-            test += [addition_item(rng, a, b) for a, b in pairs[:67]]
-            train += [addition_item(rng, a, b) for a, b in pairs[67:]]
+    sizes = [(first, second) for first in ranges.values() for second in ranges.values()]
+    shots, taken = [], set()
+    for first, second in sizes:
+        for _ in range(7):
+            a, b = rng.choice(first), rng.choice(second)
+            while (a, b) in taken:
+                a, b = rng.choice(first), rng.choice(second)
+            taken |= {(a, b), (b, a)}
+            shots.append((a, b))
+    sums = []
+    for first, second in sizes:
+        pairs = set()
+        while len(pairs) < 67:
+            a, b = rng.choice(first), rng.choice(second)
+            if (a, b) not in taken:
+                pairs.add((a, b))
+        sums += sorted(pairs)
+    test, train = [addition_item(rng, a, b) for a, b in sums], [addition_item(rng, a, b) for a, b in shots]
     rng.shuffle(test)
     rng.shuffle(train)
     return test, train
@@ -124,7 +133,7 @@ def nouns():
 
 
 def wrong_plurals(one, many):
-    forms = {one, one + "s", one + "es", one + "en", one + "'s"}
+    forms = {one + "s", one + "es", one + "en", one + "'s"}
     if one[-1] in "yeo":
         forms |= {one[:-1] + "ies", one[:-1] + "is"}
     if one.endswith("f"):
@@ -141,13 +150,15 @@ def wrong_plurals(one, many):
         forms |= {many + "s"}
     if many.endswith(("ice", "eet", "eeth", "eese")):
         forms |= {many + "s", one + "en"}
-    return sorted(forms - {many} - w.ACCEPTED)
+    return sorted(forms - {one, many} - w.ACCEPTED)
 
 
 def plural_files(rng):
     items = collections.defaultdict(list)
     for rule, one, many in nouns():
-        options = [many] + rng.sample(wrong_plurals(one, many), 3)
+        # The singular, as short as the plural and a word as well, is always there: the others are no words, and longer.
+        wrong = wrong_plurals(one, many)
+        options = [many] + ([one] + rng.sample(wrong, 2) if one != many else rng.sample(wrong, 3))
         rng.shuffle(options)
         items[rule].append({"noun": one, "rule": rule, "options": options, "label": options.index(many),
                             "answer": many})
@@ -262,6 +273,7 @@ def check(task, test, train):
         assert len(train) >= 2 * 256, len(train)
     if task == "addition":
         assert all(int(x["answer"]) == x["a"] + x["b"] for x in test + train)
+        assert not {frozenset((x["a"], x["b"])) for x in test} & {frozenset((x["a"], x["b"])) for x in train}
         sizes = collections.Counter((len(str(x["a"])), len(str(x["b"]))) for x in test)
         assert len(sizes) == 9 and len(set(sizes.values())) == 1, sizes
     if task == "grammar":

@@ -276,7 +276,7 @@ TENSE_VERBS = [
 ]
 TENSE_SUBJECTS = ["Anna", "My grandfather", "The new teacher", "She", "He", "Peter", "Our landlady"]
 PAST_TIMES = ["Yesterday", "Last week", "Two days ago", "Last summer"]
-FUTURE_TIMES = ["Tomorrow", "Next week", "In two days", "Next summer"]
+FUTURE_TIMES = ["Tomorrow", "Next week", "Next month", "Next summer"]
 TRAIN_TENSE_VERBS = [("opened", "open", "a bank account"), ("found", "find", "a better job")]
 TRAIN_TENSE_SUBJECTS = ["Maria", "The gardener"]
 

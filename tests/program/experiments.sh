@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The study's files: its items are what make_items.py composes, and every experiment of experiments/paper runs, with models, items
-# and draws overridden to a tiny one. IMDb is stood in for by rows made here.
+# The shipped experiments: the items are what make_items.py composes, and every file runs, with models, items and draws overridden
+# to a tiny one. Data sets that are not shipped are stood in for by rows made here.
 source "$(dirname "$0")/lib.sh"
 check "the items are those that make_items.py composes" $python -B experiments/paper/make_items.py --check
 tiny_model "$tmp/tiny" gpt2
@@ -11,6 +11,12 @@ for split, n in (("train", 40), ("test", 12)):
         for i in range(n):
             text = f"Film {i} of the {split} rows<br />was {('tedious', 'a joy')[i % 2]} to watch, scene by scene. " * 3
             rows.write(json.dumps({"text": text, "label": i % 2}) + "\n")
+    with open(f"{sys.argv[1]}/sst2_{split}.jsonl", "w") as rows:
+        for i in range(n):
+            rows.write(json.dumps({"sentence": f"{('tedious', 'a joy')[i % 2]} to watch in the {split} room {i} .", "label": i % 2}) + "\n")
+    with open(f"{sys.argv[1]}/trec_{split}.jsonl", "w") as rows:
+        for i in range(n):
+            rows.write(json.dumps({"text": f"How many rooms has {split} house {i} ?", "coarse_label": i % 6}) + "\n")
 P
 export PLUMB_DATASETS=$tmp
 
@@ -18,12 +24,12 @@ export PLUMB_DATASETS=$tmp
 finished() { [ "$(ls "$1"/units/*.h5 2>/dev/null | wc -l)" -eq "$2" ]; }
 
 ran=0
-for file in $(grep -lE '^arms:' experiments/paper/*.yaml experiments/paper/compat/*.yaml); do
-  name=${file#experiments/paper/} small=(items=4)
+for file in $(grep -lE '^arms:' experiments/{demo-real,paper/*,paper/compat/*,real/*}.yaml); do
+  name=${file#experiments/} small=(items=4)
   case $name in
-  shot-scaling.yaml) small+=('arms.0.shots=[0,2]' arms.0.draws=1) ;;
-  ood-prompts.yaml) small+=(arms.0.draws=1 capture.items=4) ;;
-  compat/shot-scaling.yaml) small+=('arms.0.shots=[0,5]') ;;
+  paper/shot-scaling.yaml | real/* | demo-real.yaml) small+=('arms.0.shots=[0,2]' arms.0.draws=1) ;;
+  paper/ood-prompts.yaml) small+=(arms.0.draws=1 capture.items=4) ;;
+  paper/compat/shot-scaling.yaml) small+=('arms.0.shots=[0,5]') ;;
   esac
   results=$tmp/${name//\//-}
   check "$name runs" "$PLUMB" run "$file" "models=[$tmp/tiny]" "${small[@]}" --results "$results" --device cpu --threads 1 --quiet
@@ -33,5 +39,5 @@ for file in $(grep -lE '^arms:' experiments/paper/*.yaml experiments/paper/compa
   rm -rf "$results"
   ran=$((ran + 1))
 done
-check "nine experiments ran" test $ran -ge 9
+check "twelve experiments ran" test $ran -ge 12
 exit $((failures > 0))
