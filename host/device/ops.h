@@ -407,8 +407,8 @@ typedef struct pl_gradient_norm_args {
  * changes but the gradient. */
 typedef struct pl_adamw_args {
     const pl_parameters *parameters;
-    pl_view factors; /* [1, PL_FACTORS] f32 */
-    float beta1, beta2, eps, weight_decay;
+    pl_view factors;                        /* [1, PL_FACTORS] f32 */
+    double beta1, beta2, eps, weight_decay; /* 1 - 0.999f is not 0.001f */
 } pl_adamw_args;
 
 /* ---- The table ------------------------------------------------------------------------------------------------ */

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "device/cpu/cpu.h"
+#include "device/cpu/dropout.h"
 #include "device/cpu/product.h"
 #include "device/cpu/vmath.h"
 
@@ -60,7 +61,7 @@ static void score_page(scratch *w, const pl_attention_args *a, const float *keys
 }
 
 /* Softcap, ALiBi and the mask on the scores of query i, for keys [from, to) of the page that starts at `start`. */
-static void mask(scratch *w, const pl_attention_args *a, size_t i, size_t start, size_t from, size_t to)
+static void hide(scratch *w, const pl_attention_args *a, size_t i, size_t start, size_t from, size_t to)
 {
     float *s = w->s + i * PL_PAGE;
     if (a->softcap > 0.0f) {
@@ -108,10 +109,18 @@ static void add_values(scratch *w, const pl_kv *kv, const float *values, size_t 
     PL__WIDE(product)(&product, n, width / PL__PANEL);
 }
 
-/* The page at position `start` for the queries that see any of it. */
-static void take_page(scratch *w, const pl_attention_args *a, const float *keys, size_t start, size_t n_queries)
+/* Dropout of the weights of query i, after their sum was taken. */
+static void drop(scratch *w, const pl_attention_args *a, const pl__mask *mask, const piece *p, size_t i, size_t start)
 {
-    size_t first = 0, end = n_queries;
+    const size_t row = p->first + i / p->n_heads, head = p->first_head + i % p->n_heads;
+    pl__mask_apply(mask, row, pl__i32(a->batch->positions, 0)[row], head << 20 | start, w->s + i * PL_PAGE, PL_PAGE);
+}
+
+/* The page at position `start` for the queries that see any of it. */
+static void take_page(scratch *w, const pl_attention_args *a, const pl__mask *mask, const piece *p, const float *keys,
+                      size_t start)
+{
+    size_t first = 0, end = p->n * p->n_heads;
     const float *values = keys + a->kv->head_width * PL_PAGE;
     while (first < end && w->position[first] < start) first++;
     /* Positions go up: queries whose window has left the page stand at the end. */
@@ -122,9 +131,12 @@ static void take_page(scratch *w, const pl_attention_args *a, const float *keys,
         size_t position = w->position[i];
         w->to[i] = position - start + 1 < PL_PAGE ? position - start + 1 : PL_PAGE;
         w->from[i] = a->window && position + 1 > start + a->window ? position + 1 - a->window - start : 0;
-        mask(w, a, i, start, w->from[i], w->to[i]);
+        hide(w, a, i, start, w->from[i], w->to[i]);
     }
     weigh(w, a->kv->value_width, first, end - first);
+    if (mask) {
+        for (size_t i = first; i < end; i++) drop(w, a, mask, p, i, start);
+    }
     /* Queries with the same keys are multiplied together: for whole pages that is nearly all of them. A key outside
      * [from, to) is left out, not multiplied by 0: it may hold NaN of an earlier use. */
     for (size_t i = first, n; i < end; i += n) {
@@ -133,7 +145,7 @@ static void take_page(scratch *w, const pl_attention_args *a, const float *keys,
     }
 }
 
-static void attend(const pl_attention_args *a, const piece *p)
+static void attend(const pl_attention_args *a, const pl__mask *mask, const piece *p)
 {
     scratch w;
     size_t n = p->n * p->n_heads, D = a->kv->head_width;
@@ -142,7 +154,8 @@ static void attend(const pl_attention_args *a, const piece *p)
     size_t page = 0, last = w.position[n - 1] / PL_PAGE;
     if (a->window && w.position[0] + 1 > a->window) page = (w.position[0] + 1 - a->window) / PL_PAGE;
     for (; page <= last; page++) {
-        take_page(&w, a, pl__kv_keys(a->kv, a->layer, p->kv_head, (size_t)table[page]), page * PL_PAGE, n);
+        const float *keys = pl__kv_keys(a->kv, a->layer, p->kv_head, (size_t)table[page]);
+        take_page(&w, a, mask, p, keys, page * PL_PAGE);
     }
     for (size_t i = 0; i < n; i++) {
         size_t row = p->first + i / p->n_heads, head = p->first_head + i % p->n_heads;
@@ -153,7 +166,8 @@ static void attend(const pl_attention_args *a, const piece *p)
 }
 
 /* Rows [begin, end) of the batch and one key/value head: cut where a run ends. */
-static void attend_rows(const pl_attention_args *a, size_t n_runs, size_t begin, size_t end, size_t kv_head)
+static void attend_rows(const pl_attention_args *a, const pl__mask *mask, size_t n_runs, size_t begin, size_t end,
+                        size_t kv_head)
 {
     size_t group = a->n_heads / a->kv->n_kv_heads, heads = group < QUERIES ? group : QUERIES;
     size_t rows = QUERIES / heads, low = 0, high = n_runs;
@@ -175,7 +189,7 @@ static void attend_rows(const pl_attention_args *a, size_t n_runs, size_t begin,
             for (size_t h = 0; h < group; h += heads) {
                 piece p = {row, stop - row < rows ? stop - row : rows, kv_head * group + h,
                            group - h < heads ? group - h : heads, kv_head};
-                attend(a, &p);
+                attend(a, mask, &p);
             }
         }
     }
@@ -189,11 +203,12 @@ pl_status PL__WIDE(attention)(pl_stream *stream, const pl_attention_args *args)
     PL_TRY(pl__check_runs("attention", &n_runs, args->batch, rows, args->kv->n_pages));
     size_t group = args->n_heads / args->kv->n_kv_heads, tile = group < QUERIES ? QUERIES / group : 1;
     size_t tiles = (rows + tile - 1) / tile;
+    const pl__mask mask = pl__mask_of(&args->dropout), *drops = mask.examples ? &mask : NULL;
     /* All rows of a head follow one another, so that a shared prefix's keys and values stay in the cache. */
 #pragma omp parallel for num_threads(stream->device->n_threads) schedule(dynamic)
     for (size_t item = 0; item < args->kv->n_kv_heads * tiles; item++) {
         size_t begin = item % tiles * tile, end = begin + tile < rows ? begin + tile : rows;
-        attend_rows(args, n_runs, begin, end, item / tiles);
+        attend_rows(args, drops, n_runs, begin, end, item / tiles);
     }
     return PL_OK;
 }

@@ -25,7 +25,14 @@
     X(attention)                                                                                                       \
     X(score)                                                                                                           \
     X(linear_backward)                                                                                                 \
-    X(score_backward)
+    X(score_backward)                                                                                                  \
+    X(norm_backward)                                                                                                   \
+    X(head_norm_backward)                                                                                              \
+    X(gate_backward)                                                                                                   \
+    X(attention_backward)                                                                                              \
+    X(dropout)                                                                                                         \
+    X(gradient_norm)                                                                                                   \
+    X(adamw)
 
 typedef struct pl__wide {
     const char *name;     /* as in PLUMB_CPU */
@@ -121,7 +128,18 @@ PL_OPS(X)
 #define PL__TRAINING_OPS(X)                                                                                            \
     X(linear_backward)                                                                                                 \
     X(score_backward)                                                                                                  \
-    X(zero_tail)
+    X(embed_backward)                                                                                                  \
+    X(norm_backward)                                                                                                   \
+    X(head_norm_backward)                                                                                              \
+    X(gate_backward)                                                                                                   \
+    X(rotary_backward)                                                                                                 \
+    X(attention_backward)                                                                                              \
+    X(gather_backward)                                                                                                 \
+    X(dropout)                                                                                                         \
+    X(zero_tail)                                                                                                       \
+    X(reduce_lanes)                                                                                                    \
+    X(gradient_norm)                                                                                                   \
+    X(adamw)
 
 /* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum.
  */
@@ -153,11 +171,41 @@ static inline size_t pl__score_chunk_rows(size_t n_rows, size_t V)
     return n_rows < most ? n_rows : most;
 }
 
+/* Of norm_backward and head_norm_backward: mean and scale of each row that was normed. */
+static inline size_t pl__norm_backward_workspace_bytes(size_t n_rows, size_t C)
+{
+    size_t bytes;
+    (void)C;
+    return __builtin_mul_overflow(n_rows, 2 * sizeof(double), &bytes) ? SIZE_MAX : bytes;
+}
+static inline size_t pl__head_norm_backward_workspace_bytes(size_t n_rows, size_t n_heads, size_t D)
+{
+    size_t n;
+    return __builtin_mul_overflow(n_rows, n_heads, &n) ? SIZE_MAX : pl__norm_backward_workspace_bytes(n, D);
+}
+
+/* Attention_backward's: keys, dk and dv in rows of whole panels, where heads are not that wide themselves. */
+static inline size_t pl__attention_backward_workspace_bytes(size_t n_rows, size_t H, size_t G, size_t D)
+{
+    size_t bytes, width = (D + PL__VALUE_COLUMNS - 1) / PL__VALUE_COLUMNS * PL__VALUE_COLUMNS;
+    (void)H;
+    if (width == D) return 0;
+    return __builtin_mul_overflow(n_rows, 3 * G * width * sizeof(float), &bytes) ? SIZE_MAX : bytes;
+}
+
+pl_status pl__parameters_create(pl_device *device, pl_parameters **out, const pl_parameter *list, size_t n);
+void pl__parameters_free(pl_parameters *parameters); /* takes NULL */
+size_t pl__gradient_norm_workspace_bytes(const pl_parameters *parameters);
+
 pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
 pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
                          pl_dtype from, pl_layout layout);
 pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from);
 pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute);
+/* Rows first_out .. first_out + n_out of the master have changed (adamw): the weight's own copy follows. Pieces of one
+ * weight may be renewed by several threads; first_out is a multiple of PL__RENEW_ROWS. */
+enum { PL__RENEW_ROWS = 32 };
+void pl__weight_renew(pl_weight *weight, pl_view master, size_t first_out, size_t n_out);
 void pl__weight_free(pl_weight *weight);
 size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
 size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute);

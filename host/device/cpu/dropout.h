@@ -1,14 +1,16 @@
-/* Masks of dropout, as device/ops.h states them (pl_dropout): Philox4x32-10 of Salmon et al. 2011, in a form that the
- * compiler turns into vectors: 16 counters, so 64 channels, at a time. */
+/* Dropout masks, drawn wherever they are needed; pl_dropout in device/ops.h says how. */
 #ifndef PLUMB_DEVICE_CPU_DROPOUT_H
 #define PLUMB_DEVICE_CPU_DROPOUT_H
+
+#include <math.h>
 
 #include "device/cpu/cpu.h"
 
 /* A mask ready for use; examples NULL: there is none. */
 typedef struct pl__mask {
     uint32_t key[2], step;
-    float probability, scale;
+    uint32_t limit;          /* a word w drops where (w >> 8) < limit */
+    float scale;             /* what is kept is multiplied by it */
     const int32_t *examples; /* of rows */
 } pl__mask;
 
@@ -18,51 +20,49 @@ static inline pl__mask pl__mask_of(const pl_dropout *d)
     const int32_t *key = pl__i32(d->key, 0);
     return (pl__mask){.key = {(uint32_t)key[0], (uint32_t)key[1] ^ (d->layer << 4 | (uint32_t)d->site)},
                       .step = (uint32_t)key[2],
-                      .probability = d->probability,
-                      .scale = 1.0f / (1.0f - d->probability),
+                      .limit = (uint32_t)ceil((double)d->probability * 0x1p24),
+                      .scale = (float)(1.0 / (1.0 - (double)d->probability)),
                       .examples = pl__i32(d->examples, 0)};
 }
 
-enum { PL__MASK_COUNTERS = 16, PL__MASK_CHANNELS = 4 * PL__MASK_COUNTERS };
-
-/* words[i][j]: word i of counter {step, example, position, first + j}. */
-static inline void pl__mask_words(uint32_t words[4][PL__MASK_COUNTERS], const pl__mask *m, uint32_t example,
-                                  uint32_t position, uint32_t first)
+/* Philox4x32-10 (Salmon et al. 2011). Without a branch, so that a loop over it becomes vectors. */
+static inline void pl__philox(uint32_t word[4], const uint32_t key[2])
 {
-    uint32_t key0 = m->key[0], key1 = m->key[1];
-    for (uint32_t j = 0; j < PL__MASK_COUNTERS; j++) {
-        words[0][j] = m->step;
-        words[1][j] = example;
-        words[2][j] = position;
-        words[3][j] = first + j;
-    }
+    uint32_t a = word[0], b = word[1], c = word[2], d = word[3], k0 = key[0], k1 = key[1];
+#pragma GCC unroll 10
     for (int round = 0; round < 10; round++) {
-        for (int j = 0; j < PL__MASK_COUNTERS; j++) {
-            uint64_t a = (uint64_t)words[0][j] * 0xD2511F53u, b = (uint64_t)words[2][j] * 0xCD9E8D57u;
-            words[0][j] = (uint32_t)(b >> 32) ^ words[1][j] ^ key0;
-            words[1][j] = (uint32_t)b;
-            words[2][j] = (uint32_t)(a >> 32) ^ words[3][j] ^ key1;
-            words[3][j] = (uint32_t)a;
-        }
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
+        uint64_t p = (uint64_t)a * 0xD2511F53u, q = (uint64_t)c * 0xCD9E8D57u;
+        a = (uint32_t)(q >> 32) ^ b ^ k0;
+        c = (uint32_t)(p >> 32) ^ d ^ k1;
+        b = (uint32_t)q;
+        d = (uint32_t)p;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
     }
+    word[0] = a;
+    word[1] = b;
+    word[2] = c;
+    word[3] = d;
 }
 
-/* x[i], channel first + i, becomes 0 or is multiplied by 1 / (1 - probability). first is a multiple of 4. */
+/* What channels 4 * quad .. 4 * quad + 4 of a row are multiplied by: 0 or the scale. */
+static inline void pl__mask_quad(float factor[4], const pl__mask *m, int32_t example, int32_t position, uint32_t quad)
+{
+    uint32_t word[4] = {m->step, (uint32_t)example, (uint32_t)position, quad};
+    pl__philox(word, m->key);
+    for (int i = 0; i < 4; i++) factor[i] = (word[i] >> 8) < m->limit ? 0.0f : m->scale;
+}
+
+/* x[i], channel first + i of batch row `row`, becomes 0 or is multiplied by the scale. first is a multiple of 4. */
 static inline void pl__mask_apply(const pl__mask *m, size_t row, int32_t position, size_t first, float *x, size_t n)
 {
-    uint32_t words[4][PL__MASK_COUNTERS];
-    float factor[PL__MASK_CHANNELS];
-    for (size_t done = 0; done < n; done += PL__MASK_CHANNELS) {
-        pl__mask_words(words, m, (uint32_t)m->examples[row], (uint32_t)position, (uint32_t)((first + done) / 4));
-        for (size_t j = 0; j < PL__MASK_COUNTERS; j++) {
-            for (size_t i = 0; i < 4; i++) {
-                factor[4 * j + i] = (float)(words[i][j] >> 8) * 0x1p-24f < m->probability ? 0.0f : m->scale;
-            }
-        }
-        size_t some = n - done < PL__MASK_CHANNELS ? n - done : PL__MASK_CHANNELS;
-        for (size_t i = 0; i < some; i++) x[done + i] = factor[i] > 0.0f ? x[done + i] * factor[i] : 0.0f;
+    enum { QUADS = 16 };
+    for (size_t done = 0; done < n; done += 4 * QUADS) {
+        float factor[4 * QUADS];
+        const size_t some = n - done < 4 * QUADS ? n - done : 4 * QUADS;
+        const uint32_t quad = (uint32_t)((first + done) / 4);
+        for (uint32_t j = 0; j < QUADS; j++) pl__mask_quad(factor + 4 * j, m, m->examples[row], position, quad + j);
+        for (size_t i = 0; i < some; i++) x[done + i] = factor[i] == 0.0f ? 0.0f : x[done + i] * factor[i];
     }
 }
 

@@ -1,0 +1,183 @@
+/* head_norm_backward: dy becomes dx in place in the heads' columns alone; dweight is added to, rows and in a row heads
+ * one after another, so that two micro-batches give the bits of one. Bounds as in test_norm_backward. */
+#include "gradient.h"
+
+typedef struct shape {
+    size_t rows, H, D, first, after; /* columns before and after the heads */
+    pl_norm_kind kind;
+    case_use use;
+} shape;
+
+static const shape shapes[] = {
+    {1, 1, 1, 0, 0, PL_NORM_RMS, EVERY},     {5, 3, 64, 10, 7, PL_NORM_RMS, EVERY},
+    {70, 4, 80, 0, 320, PL_NORM_RMS, EVERY}, {7, 2, 33, 66, 0, PL_NORM_RMS_PLUS_ONE, EVERY},
+    {0, 2, 16, 0, 0, PL_NORM_RMS, EVERY},    {9, 2, 17, 5, 5, PL_NORM_LAYER, EVERY},
+    {3, 1, 256, 1, 1, PL_NORM_RMS, EVERY},   {1024, 16, 128, 0, 2048, PL_NORM_RMS, BENCH},
+};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+
+static case_use describe(size_t i, char text[128])
+{
+    const shape *s = &shapes[i];
+    snprintf(text, 128, "%zu rows, H %zu, D %zu from column %zu, kind %d", s->rows, s->H, s->D, s->first, (int)s->kind);
+    return s->use;
+}
+
+/* One head of one row in double precision: x, weight; dy from outside. */
+typedef struct head {
+    const shape *s;
+    double *x, *weight;
+    const float *dy;
+} head;
+
+static double factor(const head *p, size_t i)
+{
+    return (p->s->kind == PL_NORM_RMS_PLUS_ONE ? 1.0 : 0.0) + p->weight[i];
+}
+
+static void moments(const head *p, double *mean, double *scale)
+{
+    long double sum = 0, square = 0;
+    for (size_t i = 0; i < p->s->D && p->s->kind == PL_NORM_LAYER; i++) sum += (long double)p->x[i];
+    sum /= (long double)p->s->D;
+    for (size_t i = 0; i < p->s->D; i++) square += ((long double)p->x[i] - sum) * ((long double)p->x[i] - sum);
+    *mean = (double)sum;
+    *scale = (double)(1.0L / sqrtl(square / (long double)p->s->D + (long double)1e-6f));
+}
+
+static double loss(void *context)
+{
+    const head *p = (const head *)context;
+    double mean, scale, sum = 0;
+    moments(p, &mean, &scale);
+    for (size_t i = 0; i < p->s->D; i++) sum += (double)p->dy[i] * factor(p, i) * (p->x[i] - mean) * scale;
+    return sum;
+}
+
+/* dx of one head and what it adds to dweight, with bounds. */
+static void solve(const head *p, double *dx, double *bound, double *dweight, double *dweight_bound)
+{
+    const size_t D = p->s->D;
+    double mean, scale, level = 0, slant = 0;
+    moments(p, &mean, &scale);
+    for (size_t i = 0; i < D; i++) {
+        level += (double)p->dy[i] * factor(p, i);
+        slant += (double)p->dy[i] * factor(p, i) * (p->x[i] - mean) * scale;
+    }
+    level = p->s->kind == PL_NORM_LAYER ? level / (double)D : 0;
+    slant /= (double)D;
+    for (size_t i = 0; i < D; i++) {
+        const double g = (double)p->dy[i] * factor(p, i), z = (p->x[i] - mean) * scale;
+        dx[i] = scale * (g - level - z * slant);
+        bound[i] = ldexp(8.0 * scale * (fabs(g) + fabs(level) + fabs(z * slant)) + 1e-9, -24);
+        dweight[i] += (double)p->dy[i] * z;
+        dweight_bound[i] += fabs((double)p->dy[i] * z);
+    }
+}
+
+static void check(const world *w, const shape *s, const float *x, const float *weight, const float *dy,
+                  const float *before, float *got, float *got_weight)
+{
+    const size_t columns = s->first + s->H * s->D + s->after, n = s->rows * columns, D = s->D;
+    double *dx = (double *)malloc((n + 1) * sizeof *dx), *bound = (double *)malloc((n + 1) * sizeof *bound);
+    double *sum = (double *)malloc(D * sizeof *sum), *size = (double *)malloc(D * sizeof *size);
+    head p = {s, (double *)malloc(D * sizeof(double)), (double *)malloc(D * sizeof(double)), NULL};
+    for (size_t i = 0; i < n; i++) dx[i] = (double)dy[i], bound[i] = 1e-30 + ldexp(fabs(dx[i]), -24);
+    for (size_t i = 0; i < D; i++) {
+        p.weight[i] = (double)weight[i];
+        sum[i] = (double)before[i];
+        size[i] = fabs(sum[i]);
+    }
+    for (size_t k = 0; k < s->rows * s->H; k++) {
+        const size_t at = k / s->H * columns + s->first + k % s->H * D;
+        for (size_t i = 0; i < D; i++) p.x[i] = (double)x[at + i];
+        p.dy = dy + at;
+        solve(&p, dx + at, bound + at, sum, size);
+        if (k < 2) check_slope("dx", loss, &p, &p.x[D / 2], dx[at + D / 2]);
+    }
+    for (size_t i = 0; i < D; i++) size[i] = ldexp(((double)(s->rows * s->H) + 4.0) * size[i] + 1e-9, -24);
+    check_close("dx", got, dx, bound, n);
+    check_close("dweight", got_weight, sum, size, D);
+    for (size_t i = 0; i < n; i++) { /* other columns are as they were */
+        const size_t c = i % columns;
+        if (c < s->first || c >= s->first + s->H * D) assert_memory_equal(&got[i], &dy[i], sizeof *got);
+    }
+    same_bits("dx", got, n * sizeof *got);
+    same_bits("dweight", got_weight, D * sizeof *got);
+    (void)w;
+    free(dx);
+    free(bound);
+    free(sum);
+    free(size);
+    free(p.x);
+    free(p.weight);
+}
+
+/* Rows [from, to) as one micro-batch: their dy and dweight are changed. */
+static void run_rows(const world *w, const shape *s, const float *x, const float *weight, size_t from, size_t to,
+                     float *dy, float *dweight)
+{
+    enum { SPARE = 2 };
+    const size_t columns = s->first + s->H * s->D + s->after, rows = to - from;
+    pl_batch batch = {.counts = counts_of(w, rows)};
+    pl_view xv = numbers(w, rows, SPARE, columns, w->type, x + from * columns);
+    pl_view dyv = numbers(w, rows, SPARE, columns, w->type, dy + from * columns);
+    pl_view wv = guarded(w, 1, s->D, PL_F32, weight), dwv = guarded(w, 1, s->D, PL_F32, dweight);
+    pl_view workspace = workspace_of(w, w->processor.ops->head_norm_backward_workspace_bytes(rows + SPARE, s->H, s->D));
+    pl_head_norm_backward_args args = {.batch = &batch,
+                                       .kind = s->kind,
+                                       .eps = 1e-6f,
+                                       .n_heads = s->H,
+                                       .head_width = s->D,
+                                       .first_column = s->first,
+                                       .weight = wv,
+                                       .x = xv,
+                                       .dy = dyv,
+                                       .dweight = dwv,
+                                       .workspace = workspace};
+    RUN_OP(w, head_norm_backward, &args, 12 * rows * s->H * s->D, 0);
+    float *got = fetch_numbers(w, pl_view_rows(dyv, 0, rows)), *got_weight = fetch_numbers(w, dwv);
+    memcpy(dy + from * columns, got, rows * columns * sizeof *got);
+    memcpy(dweight, got_weight, s->D * sizeof *got);
+    check_guards(w, dyv);
+    check_guards(w, dwv);
+    check_guards(w, workspace);
+    check_untouched(w, dyv, rows);
+    RELEASE(w, &batch.counts, &xv, &dyv, &wv, &dwv, &workspace);
+    free(got);
+    free(got_weight);
+}
+
+static void run(const world *w, size_t k)
+{
+    const shape *s = &shapes[k];
+    const size_t n = s->rows * (s->first + s->H * s->D + s->after);
+    float *x = normals(n, 1, 1.0), *weight = normals(s->D, 2, 1.0), *dy = normals(n, 3, 1.0);
+    float *before = normals(s->D, 4, 1.0), *once = normals(n, 3, 1.0), *once_weight = normals(s->D, 4, 1.0);
+    run_rows(w, s, x, weight, 0, s->rows, once, once_weight);
+    if (!w->timing) {
+        float *twice = normals(n, 3, 1.0), *twice_weight = normals(s->D, 4, 1.0);
+        check(w, s, x, weight, dy, before, once, once_weight);
+        run_rows(w, s, x, weight, 0, s->rows / 3, twice, twice_weight);
+        run_rows(w, s, x, weight, s->rows / 3, s->rows, twice, twice_weight);
+        assert_memory_equal(once, twice, n * sizeof *once);
+        assert_memory_equal(once_weight, twice_weight, s->D * sizeof *once);
+        free(twice);
+        free(twice_weight);
+    }
+    free(x);
+    free(weight);
+    free(dy);
+    free(before);
+    free(once);
+    free(once_weight);
+}
+
+static const case_table table = {
+    .op = "head_norm_backward", .n = SHAPES, .f32_only = true, .describe = describe, .run = run};
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {CASES(&table), PORTABLE(&table)};
+    return CASES_MAIN(argc, argv, &table, tests);
+}
