@@ -1,5 +1,6 @@
 #include "base/progress.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,10 +19,11 @@ static void print(const pl_progress *p, double now)
     for (int i = 0; i < 20; i++) bar[i] = i < filled ? '#' : '.';
     bar[20] = 0;
     if (p->terminal)
-        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu %s, %.3g/s, %s left", label, bar, p->done, p->total, p->unit, rate,
-                left);
+        fprintf(stderr, "\r\033[K%s [%s] %zu/%zu %s, %.3g/s, %s left%s%s", label, bar, p->done, p->total, p->unit, rate,
+                left, *p->note ? "; " : "", p->note);
     else
-        fprintf(stderr, "%s: %zu of %zu %s, %.3g/s, %s left\n", label, p->done, p->total, p->unit, rate, left);
+        fprintf(stderr, "%s: %zu of %zu %s, %.3g/s, %s left%s%s\n", label, p->done, p->total, p->unit, rate, left,
+                *p->note ? "; " : "", p->note);
     fflush(stderr);
 }
 
@@ -30,6 +32,14 @@ void pl_progress_start(pl_progress *p, const char *label, const char *unit, size
     *p = (pl_progress){.label = label, .unit = unit, .total = total, .quiet = quiet};
     p->started_s = p->printed_s = pl_clock_s();
     p->terminal = isatty(STDERR_FILENO);
+}
+
+void pl_progress_note(pl_progress *p, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(p->note, sizeof p->note, format, arguments);
+    va_end(arguments);
 }
 
 void pl_progress_set(pl_progress *p, size_t done)

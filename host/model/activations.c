@@ -3,27 +3,39 @@
 
 #include <stdlib.h>
 
-/* Sizes only: buffers are NULL. The one list that both the bytes and the buffers come from. */
-static void plan(pl_view out[PL__ACT_SLOTS], const pl_model *m, size_t N, size_t R, bool logits)
+/* The one list that both the bytes and the buffers come from. */
+void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, const pl_config *c, pl_dtype compute,
+                          size_t N, size_t R, bool tape)
 {
-    const pl_config *c = &m->config;
-    bool two_norms = c->parallel && m->layers[PL__NORM_2 - PL__MODEL_SLOTS].view.buffer;
-    pl_dtype storage = pl_activation_type(m->processor.ops, m->compute);
-    size_t workspace = R ? m->processor.ops->score_workspace_bytes(R, c->V) : 0;
-    pl_view views[PL__ACT_SLOTS] = {
+    const bool second = pl__config_has(c, PL__NORM_2), head_norms = pl__config_has(c, PL__Q_NORM);
+    const pl_dtype storage = pl_activation_type(ops, compute);
+    const size_t kept = tape ? N : 0;
+    const pl_view views[PL__ACT_SLOTS] = {
         [PL__ACT_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_NORMED] = {.rows = N, .columns = c->C, .dtype = storage},
-        [PL__ACT_NORMED_2] = {.rows = two_norms ? N : 0, .columns = c->C, .dtype = storage},
+        [PL__ACT_NORMED_2] = {.rows = second && (c->parallel || tape) ? N : 0, .columns = c->C, .dtype = storage},
         [PL__ACT_QKV] = {.rows = N, .columns = pl__dimension(c, 'A'), .dtype = storage},
         [PL__ACT_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = storage},
         [PL__ACT_UP] = {.rows = N, .columns = pl__dimension(c, 'U'), .dtype = storage},
-        [PL__ACT_FINAL] = {.rows = storage == PL_F32 ? 0 : N, .columns = c->C, .dtype = PL_F32},
+        [PL__ACT_INPUT] = {.rows = kept, .columns = c->C, .dtype = PL_F32},
+        [PL__ACT_MIDDLE] = {.rows = c->parallel ? 0 : kept, .columns = c->C, .dtype = PL_F32},
+        [PL__ACT_QKV_RAW] = {.rows = head_norms ? kept : 0, .columns = pl__dimension(c, 'A'), .dtype = storage},
+        [PL__ACT_LSE] = {.rows = kept, .columns = c->H, .dtype = PL_F32},
+        [PL__ACT_HIDDEN] = {.rows = kept, .columns = c->F, .dtype = storage},
+        [PL__ACT_FINAL] = {.rows = storage == PL_F32 || tape ? 0 : N, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = storage},
-        [PL__ACT_LOGITS] = {.rows = logits ? R : 0, .columns = c->V, .dtype = PL_F32},
-        [PL__ACT_WORKSPACE] = {.rows = workspace ? 1 : 0, .columns = workspace, .dtype = PL_U8},
     };
     for (size_t i = 0; i < PL__ACT_SLOTS; i++) out[i] = views[i];
+}
+
+static void plan(pl_view out[PL__ACT_SLOTS], const pl_model *m, size_t N, size_t R, bool logits)
+{
+    const size_t outputs = pl_config_outputs(&m->config);
+    const size_t workspace = R ? m->processor.ops->score_workspace_bytes(R, outputs) : 0;
+    pl__activations_plan(out, m->processor.ops, &m->config, m->compute, N, R, false);
+    out[PL__ACT_LOGITS] = (pl_view){.rows = logits ? R : 0, .columns = outputs, .dtype = PL_F32};
+    out[PL__ACT_WORKSPACE] = (pl_view){.rows = workspace ? 1 : 0, .columns = workspace, .dtype = PL_U8};
 }
 
 size_t pl_activations_bytes(const pl_model *model, size_t n_tokens, size_t n_rows, bool logits)

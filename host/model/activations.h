@@ -5,19 +5,25 @@
 #include "model/weights.h"
 
 /* An absent view (buffer NULL) is one that the model or the pass does not need. Slots up to FINAL have a row a token,
- * ROWS and ROWS_NORM one a gathered row. */
+ * ROWS and ROWS_NORM one a gathered row. Those from KEPT to HIDDEN are a tape's alone. */
 typedef enum pl__activation_slot {
-    PL__ACT_STREAM,    /* x [N, C] f32: the residual stream */
-    PL__ACT_NORMED,    /* [N, C] */
-    PL__ACT_NORMED_2,  /* [N, C]: the second norm of a parallel block */
-    PL__ACT_QKV,       /* [N, (H + 2G) D] */
-    PL__ACT_ATTENDED,  /* [N, H D] */
-    PL__ACT_UP,        /* [N, F], or [N, 2F] when gated */
-    PL__ACT_FINAL,     /* [N, C] f32: the final norm of all rows, where NORMED holds 16 bits */
-    PL__ACT_ROWS,      /* [R, C] f32: gathered rows of x */
-    PL__ACT_ROWS_NORM, /* [R, C] */
-    PL__ACT_LOGITS,    /* [R, V] f32 */
-    PL__ACT_WORKSPACE, /* bytes */
+    PL__ACT_STREAM,   /* x [N, C] f32: the residual stream */
+    PL__ACT_NORMED,   /* [N, C] */
+    PL__ACT_NORMED_2, /* [N, C]: the second norm of a parallel block, and on a tape */
+    PL__ACT_QKV,      /* [N, (H + 2G) D] */
+    PL__ACT_ATTENDED, /* [N, H D] */
+    PL__ACT_UP,       /* [N, F], or [N, 2F] when gated */
+    PL__ACT_KEPT,
+    PL__ACT_INPUT = PL__ACT_KEPT, /* [N, C] f32: x as the block found it */
+    PL__ACT_MIDDLE,               /* [N, C] f32: x before the second norm of a block that is not parallel */
+    PL__ACT_QKV_RAW,              /* [N, (H + 2G) D]: before norms of heads, where the family has them */
+    PL__ACT_LSE,                  /* [N, H] f32 */
+    PL__ACT_HIDDEN,               /* [N, F]: what DOWN reads; UP then holds what the activation or gate found */
+    PL__ACT_FINAL,                /* [N, C] f32: the final norm of all rows, where NORMED holds 16 bits */
+    PL__ACT_ROWS,                 /* [R, C] f32: gathered rows of x */
+    PL__ACT_ROWS_NORM,            /* [R, C] */
+    PL__ACT_LOGITS,               /* [R, V] f32 */
+    PL__ACT_WORKSPACE,            /* bytes */
     PL__ACT_SLOTS
 } pl__activation_slot;
 
@@ -26,5 +32,10 @@ struct pl_activations {
     size_t n_tokens, n_rows;
     pl_view views[PL__ACT_SLOTS];
 };
+
+/* The sizes of the views of one pass: N tokens, R rows; buffers are NULL. With `tape` all that the backward pass needs
+ * of one block is apart. */
+void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, const pl_config *config, pl_dtype compute,
+                          size_t N, size_t R, bool tape);
 
 #endif

@@ -10,11 +10,11 @@
 #include "model/config.h"
 #include "model/weights.h"
 
-enum { NAME_MAX_BYTES = 256, SHAPE_TEXT = 256 };
+enum { SHAPE_TEXT = 256 };
 static const size_t CONFIG_LIMIT_BYTES = 4u * 1024 * 1024;
 
 /* The stored name: prefix, with the layer's number for '#'. */
-static void tensor_name(char out[NAME_MAX_BYTES], const char *prefix, const char *pattern, size_t layer)
+void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *pattern, size_t layer)
 {
     if (*pattern == '^') {
         prefix = "";
@@ -22,9 +22,9 @@ static void tensor_name(char out[NAME_MAX_BYTES], const char *prefix, const char
     }
     const char *hash = strchr(pattern, '#');
     if (hash)
-        snprintf(out, NAME_MAX_BYTES, "%s%.*s%zu%s", prefix, (int)(hash - pattern), pattern, layer, hash + 1);
+        snprintf(out, PL__TENSOR_NAME, "%s%.*s%zu%s", prefix, (int)(hash - pattern), pattern, layer, hash + 1);
     else
-        snprintf(out, NAME_MAX_BYTES, "%s%s", prefix, pattern);
+        snprintf(out, PL__TENSOR_NAME, "%s%s", prefix, pattern);
 }
 
 size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact)
@@ -40,10 +40,21 @@ static const pl__tensor_fact *fact_of_slot(const pl_family *family, pl__slot slo
     return NULL;
 }
 
+/* The head's own fact, whether or not it holds: a classifier's, or the vocabulary's. */
+static const pl__tensor_fact *head_of(const pl_config *config)
+{
+    const pl_family *family = config->family;
+    for (size_t i = 0; i < family->n_tensors; i++) {
+        const pl__tensor_fact *fact = &family->tensors[i];
+        if (fact->slot == PL__HEAD && (fact->when == PL__IF_CLASSIFIER) == (config->n_labels > 0)) return fact;
+    }
+    return NULL;
+}
+
 static const pl_tensor *find_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
 {
-    char name[NAME_MAX_BYTES];
-    tensor_name(name, checkpoint->prefix, fact->name, layer);
+    char name[PL__TENSOR_NAME];
+    pl__tensor_name(name, checkpoint->prefix, fact->name, layer);
     return pl_safetensors_find(checkpoint->tensors, name);
 }
 
@@ -53,13 +64,13 @@ const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl
     const pl_tensor *t = find_tensor(checkpoint, fact, layer);
     if (t || fact->slot != PL__EMBED || !config->tied) return t;
     /* Of a tied pair the head alone may be stored. */
-    const pl__tensor_fact *head = fact_of_slot(config->family, PL__HEAD);
+    const pl__tensor_fact *head = head_of(config);
     return head ? find_tensor(checkpoint, head, 0) : NULL;
 }
 
 const pl__tensor_fact *pl__head_fact(const pl_config *config)
 {
-    return fact_of_slot(config->family, config->tied ? PL__EMBED : PL__HEAD);
+    return config->tied ? fact_of_slot(config->family, PL__EMBED) : head_of(config);
 }
 
 /* The first prefix under which the embedding stands, or, of a tied pair that stores the head alone, the final norm; the
@@ -69,8 +80,8 @@ static const char *find_prefix(const pl_safetensors *tensors, const pl_family *f
     static const pl__slot slots[] = {PL__EMBED, PL__FINAL_NORM};
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
         for (const char *const *prefix = family->prefixes; *prefix; prefix++) {
-            char name[NAME_MAX_BYTES];
-            tensor_name(name, *prefix, fact_of_slot(family, slots[i])->name, 0);
+            char name[PL__TENSOR_NAME];
+            pl__tensor_name(name, *prefix, fact_of_slot(family, slots[i])->name, 0);
             if (pl_safetensors_find(tensors, name)) return *prefix;
         }
     return family->prefixes[0];
@@ -105,11 +116,11 @@ static pl_status check_tensor(pl_checkpoint *c, bool *seen, const pl__tensor_fac
 {
     const pl_tensor *t = pl__checkpoint_tensor(c, fact, layer);
     if (!t) {
-        char name[NAME_MAX_BYTES], want[SHAPE_TEXT];
+        char name[PL__TENSOR_NAME], want[SHAPE_TEXT];
         size_t n = strlen(fact->dims), dims[PL_TENSOR_DIMS];
         for (size_t i = 0; i < n; i++) dims[i] = pl__dimension(&c->config, fact->dims[i]);
         shape_text(want, dims, n);
-        tensor_name(name, c->prefix, fact->name, layer);
+        pl__tensor_name(name, c->prefix, fact->name, layer);
         return pl_fail(PL_E_INPUT,
                        "%s: tensor '%s' is missing: expected shape %s (model_type %s, %zu layers by config.json)",
                        c->folder, name, want, c->config.model_type, c->config.L);
@@ -134,7 +145,7 @@ static bool is_ignored(const pl_config *config, const char *name)
     for (const char *const *end = config->family->ignored; *end; end++)
         if (ends_with(name, *end)) return true;
     /* A tied checkpoint may hold an equal head all the same: the embedding is used. */
-    const pl__tensor_fact *head = fact_of_slot(config->family, PL__HEAD);
+    const pl__tensor_fact *head = head_of(config);
     return config->tied && head && *head->name == '^' && strcmp(name, head->name + 1) == 0;
 }
 
@@ -190,7 +201,7 @@ static bool same_numbers(const pl_tensor *a, const pl_tensor *b)
 /* Tied weights of which both are stored and differ are not tied, as in transformers 5. */
 static pl_status settle_head(pl_checkpoint *c)
 {
-    const pl__tensor_fact *fact = fact_of_slot(c->config.family, PL__HEAD);
+    const pl__tensor_fact *fact = head_of(&c->config);
     const pl_tensor *head = fact ? find_tensor(c, fact, 0) : NULL;
     const pl_tensor *embed = find_tensor(c, fact_of_slot(c->config.family, PL__EMBED), 0);
     if (!c->config.tied || !head || !embed) return PL_OK;
@@ -267,6 +278,24 @@ fail:
     return status;
 }
 
+pl_status pl_checkpoint_open_config(pl_checkpoint **out, const char *folder)
+{
+    *out = NULL;
+    pl_checkpoint *c;
+    PL_TRY(pl_new(&c, 1));
+    pl_status status;
+    PL_GOTO(status, fail, pl_path(c->folder, "%s", folder));
+    PL_GOTO(status, fail, read_config(&c->config, folder));
+    PL_GOTO(status, fail, read_generation_config(&c->config, folder));
+    c->prefix = c->config.family->prefixes[0];
+    if (!c->config.dtype) c->config.dtype = pl_dtype_name(PL_F32);
+    *out = c;
+    return PL_OK;
+fail:
+    pl_checkpoint_close(c);
+    return status;
+}
+
 void pl_checkpoint_close(pl_checkpoint *checkpoint)
 {
     if (!checkpoint) return;
@@ -277,8 +306,9 @@ void pl_checkpoint_close(pl_checkpoint *checkpoint)
 pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t token, float *out)
 {
     const pl_config *config = &checkpoint->config;
-    if (token < 0 || (size_t)token >= config->V)
-        return pl_fail(PL_E_INPUT, "%s: token %d: expected 0..%zu", checkpoint->folder, (int)token, config->V - 1);
+    const size_t n = pl_config_outputs(config);
+    if (token < 0 || (size_t)token >= n)
+        return pl_fail(PL_E_INPUT, "%s: token %d: expected 0..%zu", checkpoint->folder, (int)token, n - 1);
     const pl_tensor *t = pl__checkpoint_tensor(checkpoint, pl__head_fact(config), 0);
     pl__tensor_floats(out, t, (size_t)token * config->C, config->C);
     return PL_OK;

@@ -171,6 +171,39 @@ static pl_status read_dtype(const char **out, const json_t *object, const char *
     return PL_OK;
 }
 
+/* The labels of a sequence classifier: as many as id2label names, else num_labels, else two, as transformers has it. */
+static pl_status read_labels(pl_config *c, const json_t *object, const char *where)
+{
+    static const char ending[] = "ForSequenceClassification";
+    const char *name = json_string_value(json_array_get(json_object_get(object, "architectures"), 0));
+    const size_t n = name ? strlen(name) : 0, m = sizeof ending - 1;
+    if (n < m || strcmp(name + n - m, ending) != 0) return PL_OK;
+    const json_t *names = json_object_get(object, "id2label");
+    c->n_labels = 2;
+    PL_TRY(pl_json_get_size(&c->n_labels, object, "num_labels", where));
+    if (json_is_object(names)) c->n_labels = json_object_size(names);
+    c->tied = false; /* there is no vocabulary head to tie */
+    return check_range(c->n_labels, HEAD_LIMIT, "number of labels", where);
+}
+
+static pl_status check_training(const pl_config *c, const char *where)
+{
+    const struct {
+        const char *what;
+        double value;
+    } dropouts[] = {{"dropout of embeddings", c->embed_dropout},
+                    {"residual dropout", c->residual_dropout},
+                    {"attention dropout", c->attention_dropout}};
+    for (size_t i = 0; i < sizeof dropouts / sizeof *dropouts; i++)
+        if (!(dropouts[i].value >= 0 && dropouts[i].value < 1))
+            return pl_fail(PL_E_INPUT, "%s: %s is %g, expected 0 up to (not) 1", where, dropouts[i].what,
+                           dropouts[i].value);
+    if (!(c->initializer_range > 0 && c->initializer_range < 1e3))
+        return pl_fail(PL_E_INPUT, "%s: initializer_range is %g, expected a number above 0", where,
+                       c->initializer_range);
+    return PL_OK;
+}
+
 static pl_status find_family(const pl_family **out, const json_t *object, const char *where)
 {
     const char *type = NULL;
@@ -196,6 +229,8 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
     for (size_t i = 0; i < family->n_keys; i++) PL_TRY(read_key(c, &family->keys[i], object, where));
     PL_TRY(check_refusals(family, object, where));
     PL_TRY(settle_sizes(c, where));
+    PL_TRY(read_labels(c, object, where));
+    PL_TRY(check_training(c, where));
     c->attention_scale = 1 / sqrt((double)c->D);
     c->declared_positions = c->max_positions;
     if (family->positions == PL__ROTARY) {

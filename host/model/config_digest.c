@@ -58,6 +58,7 @@ static void put_config(pl_json_builder *b, const pl_config *c)
     pl_json_put_real(b, "logit_softcap", c->logit_softcap);
     pl_json_put_real(b, "embed_scale", c->embed_scale);
     put_rope(b, &c->rope);
+    if (c->n_labels) pl_json_put_size(b, "labels", c->n_labels);
 }
 
 pl_status pl_config_digest(const pl_config *config, char out[PL_HASH_TEXT])

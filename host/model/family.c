@@ -26,7 +26,7 @@
 static const pl__slot_fact slots[PL__SLOTS] = {
     [PL__EMBED] = {PL__TABLE, 'V', 'C'},       [PL__POSITIONS] = {PL__TABLE, 'P', 'C'},
     [PL__FINAL_NORM] = {PL__VECTOR, '1', 'C'}, [PL__FINAL_NORM_BIAS] = {PL__VECTOR, '1', 'C'},
-    [PL__HEAD] = {PL__MATRIX, 'V', 'C'},       [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'V'},
+    [PL__HEAD] = {PL__MATRIX, 'N', 'C'},       [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'N'},
     [PL__NORM_1] = {PL__VECTOR, '1', 'C'},     [PL__NORM_1_BIAS] = {PL__VECTOR, '1', 'C'},
     [PL__QKV] = {PL__MATRIX, 'A', 'C'},        [PL__QKV_BIAS] = {PL__VECTOR, '1', 'A'},
     [PL__Q_NORM] = {PL__VECTOR, '1', 'D'},     [PL__K_NORM] = {PL__VECTOR, '1', 'D'},
@@ -49,6 +49,10 @@ static const pl__key_fact gpt2_keys[] = {
     SIZE(F, "n_inner", NULL, 0),
     SIZE(max_positions, "n_positions", "max_position_embeddings", 1024),
     REAL(norm_eps, "layer_norm_epsilon", 1e-5),
+    REAL(initializer_range, "initializer_range", 0.02),
+    REAL(embed_dropout, "embd_pdrop", 0.1),
+    REAL(residual_dropout, "resid_pdrop", 0.1),
+    REAL(attention_dropout, "attn_pdrop", 0.1),
     ACTIVATION("activation_function", "gelu_new"),
     BOOL(tied, "tie_word_embeddings", true),
     BOOL(qkv_bias, NULL, true),
@@ -83,6 +87,7 @@ static const pl__tensor_fact gpt2_tensors[] = {
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "ln_f.weight"},
     {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "ln_f.bias"},
     {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
 };
 
 /* ---- llama: Llama 1-3, TinyLlama, SmolLM, SmolLM2. attention_bias is for q, k, v and o alike. ------------------- */
@@ -100,6 +105,8 @@ static const pl__key_fact llama_keys[] = {
     SIZE(D, "head_dim", NULL, 0),
     SIZE(max_positions, "max_position_embeddings", NULL, 2048),
     REAL(norm_eps, "rms_norm_eps", 1e-6),
+    REAL(initializer_range, "initializer_range", 0.02),
+    REAL(attention_dropout, "attention_dropout", 0),
     REAL(rope.theta, "rope_theta", 10000),
     REAL(rope.part, NULL, 1),
     ACTIVATION("hidden_act", "silu"),
@@ -129,6 +136,7 @@ static const pl__tensor_fact llama_tensors[] = {
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "layers.#.mlp.down_proj.bias"},
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "norm.weight"},
     {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
 };
 
 /* ---- The table ------------------------------------------------------------------------------------------------- */
@@ -138,6 +146,9 @@ static const pl_family families[] = {
         .model_type = "gpt2",
         .norm = PL_NORM_LAYER,
         .positions = PL__LEARNED,
+        .scaled_residuals = true,
+        .lm = "GPT2LMHeadModel",
+        .classifier = "GPT2ForSequenceClassification",
         .prefixes = gpt2_prefixes,
         .ignored = gpt2_ignored,
         .keys = gpt2_keys,
@@ -152,6 +163,8 @@ static const pl_family families[] = {
         .norm = PL_NORM_RMS,
         .positions = PL__ROTARY,
         .gated = true,
+        .lm = "LlamaForCausalLM",
+        .classifier = "LlamaForSequenceClassification",
         .prefixes = llama_prefixes,
         .ignored = llama_ignored,
         .keys = llama_keys,
@@ -180,11 +193,18 @@ const pl__slot_fact *pl__slot_facts(pl__slot slot)
     return &slots[slot];
 }
 
+size_t pl_config_outputs(const pl_config *config)
+{
+    return config->n_labels ? config->n_labels : config->V;
+}
+
 size_t pl__dimension(const pl_config *config, char letter)
 {
     switch (letter) {
     case 'V':
         return config->V;
+    case 'N':
+        return pl_config_outputs(config);
     case 'C':
         return config->C;
     case 'F':
@@ -216,9 +236,19 @@ bool pl__holds(const pl_config *config, pl__when when)
     case PL__IF_MLP_BIAS:
         return config->mlp_bias;
     case PL__IF_UNTIED:
-        return !config->tied;
+        return !config->tied && !config->n_labels;
+    case PL__IF_CLASSIFIER:
+        return config->n_labels > 0;
     case PL__ALWAYS:
         break;
     }
     return true;
+}
+
+bool pl__config_has(const pl_config *config, pl__slot slot)
+{
+    const pl_family *family = config->family;
+    for (size_t i = 0; i < family->n_tensors; i++)
+        if (family->tensors[i].slot == slot && pl__holds(config, family->tensors[i].when)) return true;
+    return false;
 }

@@ -11,7 +11,7 @@ typedef enum pl__slot {
     PL__POSITIONS,
     PL__FINAL_NORM,
     PL__FINAL_NORM_BIAS,
-    PL__HEAD, /* absent when tied: the embedding */
+    PL__HEAD, /* absent when tied: the embedding; of a classifier: its labels */
     PL__HEAD_BIAS,
     PL__MODEL_SLOTS,
     PL__NORM_1 = PL__MODEL_SLOTS,
@@ -34,8 +34,8 @@ typedef enum pl__slot {
 enum { PL__LAYER_SLOTS = PL__SLOTS - PL__MODEL_SLOTS };
 
 /* A dimension by its letter:
- *   V vocabulary   C width   F feed-forward width   U = F, or 2F when gated   D head width
- *   Q = H D queries   K = G D keys (or values)   A = Q + 2K   P position rows   1 one */
+ *   V vocabulary   N outputs of the head (V, or labels)   C width   F feed-forward width   U = F, or 2F when gated   D
+ * head width Q = H D queries   K = G D keys (or values)   A = Q + 2K   P position rows   1 one */
 size_t pl__dimension(const pl_config *config, char letter);
 
 typedef enum pl__tensor_form { PL__TABLE, PL__MATRIX, PL__VECTOR } pl__tensor_form;
@@ -69,8 +69,16 @@ typedef enum pl__part {
     PL__QKV_BY_HEAD /* stored as (H, 3, D): each head's query, key and value together */
 } pl__part;
 
-typedef enum pl__when { PL__ALWAYS, PL__IF_QKV_BIAS, PL__IF_OUTPUT_BIAS, PL__IF_MLP_BIAS, PL__IF_UNTIED } pl__when;
+typedef enum pl__when {
+    PL__ALWAYS,
+    PL__IF_QKV_BIAS,
+    PL__IF_OUTPUT_BIAS,
+    PL__IF_MLP_BIAS,
+    PL__IF_UNTIED, /* a vocabulary head of its own */
+    PL__IF_CLASSIFIER
+} pl__when;
 bool pl__holds(const pl_config *config, pl__when when);
+bool pl__config_has(const pl_config *config, pl__slot slot); /* a tensor fills it */
 
 /* A stored tensor. `name`: '#' stands for the layer's number, a leading '^' for "outside the prefix". `dims`: a letter
  * a dimension, as stored; a matrix whose last letter is its slot's columns is [out, in], else [in, out]. */
@@ -109,6 +117,8 @@ typedef struct pl_family {
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;
+    bool scaled_residuals;       /* drawn weights of OUT and DOWN: standard deviation over sqrt(2 L) */
+    const char *lm, *classifier; /* architectures in config.json */
     const char *const *prefixes; /* of all names but those with '^'; NULL-terminated, tried in this order */
     const char *const *ignored;  /* ends of buffers' names; NULL-terminated */
     const pl__key_fact *keys;

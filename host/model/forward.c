@@ -1,23 +1,8 @@
 /* The one forward pass, for every family: what differs is in the facts (which slots are there, gated, parallel, learned
  * or rotary positions). Everything goes through the device's ops; nothing here waits or reads a result. */
-#include "model/activations.h"
-#include "model/model.h"
+#include "model/pass.h"
 
-/* One pass under way. */
-typedef struct step {
-    pl_model *model;
-    const pl_config *config;
-    const pl_pass *pass;
-    const pl_batch *batch;
-    pl_view views[PL__ACT_SLOTS]; /* of the activations, by slot, as many rows as the batch may have */
-} step;
-
-static const pl__bound_weight *weight(const step *s, pl__slot slot, size_t layer)
-{
-    return pl__model_weight(s->model, slot, layer);
-}
-
-static pl_status norm(const step *s, pl_count count, pl__slot slot, size_t layer, pl_view x, pl_view y)
+static pl_status norm(const pl__step *s, pl_count count, pl__slot slot, size_t layer, pl_view x, pl_view y)
 {
     pl_norm_args args = {
         .counts = s->batch->counts,
@@ -25,46 +10,63 @@ static pl_status norm(const step *s, pl_count count, pl__slot slot, size_t layer
         .kind = s->config->norm,
         .eps = (float)s->config->norm_eps,
         .x = x,
-        .weight = weight(s, slot, layer)->view,
-        .bias = weight(s, pl__bias_slot(slot), layer)->view,
+        .weight = pl__step_weight(s, slot, layer)->view,
+        .bias = pl__step_weight(s, pl__bias_slot(slot), layer)->view,
         .y = y,
     };
     return pl_op_norm(&s->model->processor, s->pass->stream, &args);
 }
 
-static pl_status linear(const step *s, pl__slot slot, size_t layer, pl_view x, pl_activation activation,
+static pl_status linear(const pl__step *s, pl__slot slot, size_t layer, pl_view x, pl_activation activation,
                         bool accumulate, pl_view y)
 {
     pl_linear_args args = {
         .counts = s->batch->counts,
         .count = PL_COUNT_TOKENS,
         .x = x,
-        .weight = weight(s, slot, layer)->matrix,
-        .bias = weight(s, pl__bias_slot(slot), layer)->view,
+        .weight = pl__step_weight(s, slot, layer)->matrix,
+        .bias = pl__step_weight(s, pl__bias_slot(slot), layer)->view,
         .activation = activation,
         .accumulate = accumulate,
         .y = y,
+        .positions = s->batch->positions,
     };
+    if (accumulate) args.dropout = pl__step_dropout(s, slot == PL__OUT ? PL_DROPOUT_OUT : PL_DROPOUT_DOWN, layer);
+    if (activation != PL_ACT_NONE && s->views[PL__ACT_HIDDEN].buffer) args.pre = s->views[PL__ACT_UP];
     return pl_op_linear(&s->model->processor, s->pass->stream, &args);
 }
 
-static pl_status embed(const step *s)
+static pl_status embed(const pl__step *s)
 {
     pl_embed_args args = {
         .batch = s->batch,
-        .table = weight(s, PL__EMBED, 0)->view,
-        .position_table = weight(s, PL__POSITIONS, 0)->view,
+        .table = pl__step_weight(s, PL__EMBED, 0)->view,
+        .position_table = pl__step_weight(s, PL__POSITIONS, 0)->view,
         .position_offset = s->config->family->position_offset,
         .scale = (float)s->config->embed_scale,
         .x = s->views[PL__ACT_STREAM],
     };
-    return pl_op_embed(&s->model->processor, s->pass->stream, &args);
+    PL_TRY(pl_op_embed(&s->model->processor, s->pass->stream, &args));
+    pl_dropout_args drop = {.batch = s->batch,
+                            .dropout = pl__step_dropout(s, PL_DROPOUT_EMBED, 0),
+                            .x = s->views[PL__ACT_STREAM],
+                            .y = s->views[PL__ACT_STREAM]};
+    if (drop.dropout.probability == 0.0F) return PL_OK;
+    return pl_op_dropout(&s->model->processor, s->pass->stream, &drop);
+}
+
+/* to = from, where a tape keeps it. */
+static pl_status keep_copy(const pl__step *s, pl_view from, pl_view to)
+{
+    if (!to.buffer) return PL_OK;
+    pl_copy_args args = {.from = from, .to = to};
+    return pl_op_copy(&s->model->processor, s->pass->stream, &args);
 }
 
 /* Norm over each query or key head, where the family has one. */
-static pl_status head_norm(const step *s, pl__slot slot, size_t layer, size_t n_heads, size_t first_column)
+static pl_status head_norm(const pl__step *s, pl__slot slot, size_t layer, size_t n_heads, size_t first_column)
 {
-    if (!weight(s, slot, layer)->view.buffer) return PL_OK;
+    if (!pl__step_weight(s, slot, layer)->view.buffer) return PL_OK;
     pl_head_norm_args args = {
         .batch = s->batch,
         .kind = s->config->norm,
@@ -72,13 +74,13 @@ static pl_status head_norm(const step *s, pl__slot slot, size_t layer, size_t n_
         .n_heads = n_heads,
         .head_width = s->config->D,
         .first_column = first_column,
-        .weight = weight(s, slot, layer)->view,
+        .weight = pl__step_weight(s, slot, layer)->view,
         .x = s->views[PL__ACT_QKV],
     };
     return pl_op_head_norm(&s->model->processor, s->pass->stream, &args);
 }
 
-static pl_status rotate(const step *s)
+static pl_status rotate(const pl__step *s)
 {
     const pl_config *c = s->config;
     if (c->rope.kind == PL_ROPE_NONE) return PL_OK;
@@ -97,61 +99,69 @@ static pl_status rotate(const step *s)
 }
 
 /* views[ATTENDED] = attention of views[NORMED], before the output product. */
-static pl_status attend(const step *s, size_t layer)
+static pl_status attend(const pl__step *s, size_t layer)
 {
     const pl_config *c = s->config;
     pl_view qkv = s->views[PL__ACT_QKV];
     PL_TRY(linear(s, PL__QKV, layer, s->views[PL__ACT_NORMED], PL_ACT_NONE, false, qkv));
+    PL_TRY(keep_copy(s, qkv, s->views[PL__ACT_QKV_RAW]));
     PL_TRY(head_norm(s, PL__Q_NORM, layer, c->H, 0));
     PL_TRY(head_norm(s, PL__K_NORM, layer, c->G, c->H * c->D));
     PL_TRY(rotate(s));
-    pl_kv_write_args write = {.batch = s->batch, .kv = s->pass->kv, .layer = layer, .qkv = qkv};
+    const size_t pages = s->pass->tape ? 0 : layer; /* nothing later reads a training pass's keys and values */
+    pl_kv_write_args write = {.batch = s->batch, .kv = s->pass->kv, .layer = pages, .qkv = qkv};
     PL_TRY(pl_op_kv_write(&s->model->processor, s->pass->stream, &write));
     pl_attention_args args = {
         .batch = s->batch,
         .kv = s->pass->kv,
-        .layer = layer,
+        .layer = pages,
         .n_heads = c->H,
         .scale = (float)c->attention_scale,
         .softcap = (float)c->attention_softcap,
         .qkv = qkv,
         .y = s->views[PL__ACT_ATTENDED],
+        .lse = s->views[PL__ACT_LSE],
+        .dropout = pl__step_dropout(s, PL_DROPOUT_ATTENTION, layer),
     };
     return pl_op_attention(&s->model->processor, s->pass->stream, &args);
 }
 
 /* x += mlp(normed). */
-static pl_status feed_forward(const step *s, size_t layer, pl_view normed)
+static pl_status feed_forward(const pl__step *s, size_t layer, pl_view normed)
 {
-    pl_view up = s->views[PL__ACT_UP], x = s->views[PL__ACT_STREAM];
-    if (!s->config->family->gated) {
-        PL_TRY(linear(s, PL__UP, layer, normed, s->config->activation, false, up));
-        return linear(s, PL__DOWN, layer, up, PL_ACT_NONE, true, x);
+    const pl_config *c = s->config;
+    pl_view up = s->views[PL__ACT_UP], hidden = s->views[PL__ACT_HIDDEN];
+    if (!hidden.buffer) hidden = pl_view_columns(up, 0, c->F);
+    if (!c->family->gated) {
+        PL_TRY(linear(s, PL__UP, layer, normed, c->activation, false, hidden));
+    } else {
+        PL_TRY(linear(s, PL__UP, layer, normed, PL_ACT_NONE, false, up));
+        pl_gate_args args = {.batch = s->batch, .activation = c->activation, .x = up, .y = hidden};
+        PL_TRY(pl_op_gate(&s->model->processor, s->pass->stream, &args));
     }
-    PL_TRY(linear(s, PL__UP, layer, normed, PL_ACT_NONE, false, up));
-    pl_view half = pl_view_columns(up, 0, s->config->F);
-    pl_gate_args args = {.batch = s->batch, .activation = s->config->activation, .x = up, .y = half};
-    PL_TRY(pl_op_gate(&s->model->processor, s->pass->stream, &args));
-    return linear(s, PL__DOWN, layer, half, PL_ACT_NONE, true, x);
+    /* Run again for the backward pass, a block's own result is of no use. */
+    return s->again ? PL_OK : linear(s, PL__DOWN, layer, hidden, PL_ACT_NONE, true, s->views[PL__ACT_STREAM]);
 }
 
-static pl_status block(const step *s, size_t layer)
+pl_status pl__step_block(const pl__step *s, size_t layer)
 {
-    pl_view x = s->views[PL__ACT_STREAM], normed = s->views[PL__ACT_NORMED], second = normed;
+    pl_view x = s->views[PL__ACT_STREAM], normed = s->views[PL__ACT_NORMED], second = s->views[PL__ACT_NORMED_2];
+    const bool two_norms = second.buffer != NULL;
+    if (!two_norms) second = normed;
     PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_1, layer, x, normed));
     /* A parallel block's second norm reads x as the block found it. */
-    if (s->config->parallel && s->views[PL__ACT_NORMED_2].buffer) {
-        second = s->views[PL__ACT_NORMED_2];
-        PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, second));
-    }
+    if (s->config->parallel && two_norms) PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, second));
     PL_TRY(attend(s, layer));
     PL_TRY(linear(s, PL__OUT, layer, s->views[PL__ACT_ATTENDED], PL_ACT_NONE, true, x));
-    if (!s->config->parallel) PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, second));
+    if (!s->config->parallel) {
+        PL_TRY(keep_copy(s, x, s->views[PL__ACT_MIDDLE]));
+        PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, second));
+    }
     return feed_forward(s, layer, second);
 }
 
 /* One layer of one tap. */
-static pl_status keep(const step *s, const pl_tap *tap, pl_view states, pl_view into)
+static pl_status keep(const pl__step *s, const pl_tap *tap, pl_view states, pl_view into)
 {
     if (tap->kind == PL_TAP_WHOLE) {
         pl_convert_args args = {.x = states, .y = pl_view_rows(into, 0, states.rows)};
@@ -172,7 +182,7 @@ static pl_status keep(const step *s, const pl_tap *tap, pl_view states, pl_view 
 }
 
 /* Keeps `layer` of `states` [N, C] for every tap that asks for it. */
-static pl_status tap(const step *s, size_t layer, pl_view states)
+static pl_status tap(const pl__step *s, size_t layer, pl_view states)
 {
     for (size_t t = 0; t < s->pass->n_taps; t++) {
         const pl_tap *tap = &s->pass->taps[t];
@@ -182,7 +192,7 @@ static pl_status tap(const step *s, size_t layer, pl_view states)
     return PL_OK;
 }
 
-static bool is_tapped(const step *s, size_t layer)
+static bool is_tapped(const pl__step *s, size_t layer)
 {
     for (size_t t = 0; t < s->pass->n_taps; t++)
         for (size_t i = 0; i < s->pass->taps[t].n_layers; i++)
@@ -190,8 +200,8 @@ static bool is_tapped(const step *s, size_t layer)
     return false;
 }
 
-/* The vocabulary head on gathered rows of x. */
-static pl_status head(const step *s)
+/* The vocabulary head on gathered rows of x; in training the backward pass runs its product. */
+static pl_status head(const pl__step *s)
 {
     const pl_pass *p = s->pass;
     pl_view rows = s->views[PL__ACT_ROWS], normed = s->views[PL__ACT_ROWS_NORM];
@@ -202,11 +212,12 @@ static pl_status head(const step *s)
                              .y = rows};
     PL_TRY(pl_op_gather(&s->model->processor, p->stream, &gather));
     PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, normed));
+    if (p->tape) return PL_OK;
     pl_score_args score = {
         .counts = s->batch->counts,
         .x = normed,
-        .weight = weight(s, PL__HEAD, 0)->matrix,
-        .bias = weight(s, pl__bias_slot(PL__HEAD), 0)->view,
+        .weight = pl__step_weight(s, PL__HEAD, 0)->matrix,
+        .bias = pl__step_weight(s, pl__bias_slot(PL__HEAD), 0)->view,
         .softcap = (float)s->config->logit_softcap,
         .target_rows = p->target_rows,
         .target_tokens = p->target_tokens,
@@ -219,17 +230,23 @@ static pl_status head(const step *s)
     return pl_op_score(&s->model->processor, p->stream, &score);
 }
 
-/* The activations cut to the batch's capacities, so that products do not run over memory that this batch has no use
- * for. A batch larger than its memory would write past it. */
-static pl_status cut_views(step *s)
+pl_status pl__step_begin(pl__step *s, pl_model *model, const pl_pass *pass)
 {
-    const pl_activations *a = s->pass->activations;
-    size_t N = s->batch->tokens.columns, R = s->pass->head_rows.columns;
-    if (N > a->n_tokens || R > a->n_rows)
+    *s = (pl__step){.model = model, .config = &model->config, .pass = pass, .batch = &pass->batch};
+    if (pass->tape && pass->n_taps) return pl_fail(PL_E_INTERNAL, "forward: a training pass has no taps");
+    if (pass->tape) return pl__tape_cut(s, 0);
+    const pl_activations *a = pass->activations;
+    return pl__step_cut(s, a->views, a->n_tokens, a->n_rows);
+}
+
+pl_status pl__step_cut(pl__step *s, const pl_view views[PL__ACT_SLOTS], size_t n_tokens, size_t n_rows)
+{
+    const size_t N = s->batch->tokens.columns, R = s->pass->head_rows.columns;
+    if (N > n_tokens || R > n_rows)
         return pl_fail(PL_E_INTERNAL, "forward: a batch of %zu tokens and %zu rows in activations for %zu and %zu", N,
-                       R, a->n_tokens, a->n_rows);
+                       R, n_tokens, n_rows);
     for (size_t i = 0; i < PL__ACT_SLOTS; i++) {
-        s->views[i] = a->views[i];
+        s->views[i] = views[i];
         if (!s->views[i].buffer) continue;
         if (i <= PL__ACT_FINAL) s->views[i].rows = N;
         if (i == PL__ACT_ROWS || i == PL__ACT_ROWS_NORM) s->views[i].rows = R;
@@ -237,10 +254,24 @@ static pl_status cut_views(step *s)
     return PL_OK;
 }
 
+pl_dropout pl__step_dropout(const pl__step *s, pl_dropout_site site, size_t layer)
+{
+    const pl_training *t = s->pass->training;
+    if (!s->pass->tape || !t) return (pl_dropout){0};
+    const double probability = site == PL_DROPOUT_EMBED       ? t->embed_dropout
+                               : site == PL_DROPOUT_ATTENTION ? t->attention_dropout
+                                                              : t->residual_dropout;
+    return (pl_dropout){.probability = (float)probability,
+                        .layer = (uint32_t)layer,
+                        .site = site,
+                        .key = t->key,
+                        .examples = t->examples};
+}
+
 pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
 {
-    step s = {.model = model, .config = &model->config, .pass = pass, .batch = &pass->batch};
-    PL_TRY(cut_views(&s));
+    pl__step s;
+    PL_TRY(pl__step_begin(&s, model, pass));
     const size_t L = model->config.L;
     pl_view x = s.views[PL__ACT_STREAM];
 
@@ -249,7 +280,9 @@ pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
     PL_TRY(embed(&s));
     PL_TRY(tap(&s, 0, x));
     for (size_t l = 0; l < L; l++) {
-        PL_TRY(block(&s, l));
+        if (pass->tape) PL_TRY(pl__tape_cut(&s, l));
+        PL_TRY(keep_copy(&s, x, s.views[PL__ACT_INPUT]));
+        PL_TRY(pl__step_block(&s, l));
         PL_TRY(tap(&s, l + 1, x));
     }
     if (is_tapped(&s, L + 1)) {

@@ -233,6 +233,11 @@ void pl_safetensors_close(pl_safetensors *files)
     free(files);
 }
 
+void pl__safetensors_drop(const pl_safetensors *files)
+{
+    for (size_t i = 0; i < files->n_shards; i++) pl_file_map_drop(&files->shards[i].map, 0, files->shards[i].map.size);
+}
+
 size_t pl_safetensors_count(const pl_safetensors *files)
 {
     return files->n;

@@ -23,5 +23,7 @@ pl_status pl__safetensors_new(pl_safetensors **out);
 pl_status pl__shard_parse(pl_safetensors *files, const uint8_t *data, size_t size, const char *where);
 /* Sorts by name; a name that stands twice is an error. */
 pl_status pl__safetensors_sort(pl_safetensors *files);
+/* The mapped pages leave memory; they come back from the files where they are read. */
+void pl__safetensors_drop(const pl_safetensors *files);
 
 #endif

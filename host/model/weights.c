@@ -46,40 +46,40 @@ void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t 
 
 /* ---- Placing a tensor in its slot ------------------------------------------------------------------------------- */
 
-/* n outputs of a slot from `to` on are the tensor's outputs from `from` on. */
-typedef struct run {
-    size_t to, from, n;
-} run;
-
-/* The i-th run of outputs of a part; false past the last. `rows`: outputs of the slot. */
-static bool part_run(run *out, pl__part part, const pl_config *c, size_t rows, size_t i)
+bool pl__part_run(pl__run *out, pl__part part, const pl_config *c, size_t rows, size_t i)
 {
     size_t Q = c->H * c->D, K = c->G * c->D;
     if (i > 0 && part != PL__QKV_BY_HEAD) return false;
     switch (part) {
     case PL__WHOLE:
-        *out = (run){0, 0, rows};
+        *out = (pl__run){0, 0, rows};
         break;
     case PL__PART_Q:
-        *out = (run){0, 0, Q};
+        *out = (pl__run){0, 0, Q};
         break;
     case PL__PART_K:
-        *out = (run){Q, 0, K};
+        *out = (pl__run){Q, 0, K};
         break;
     case PL__PART_V:
-        *out = (run){Q + K, 0, K};
+        *out = (pl__run){Q + K, 0, K};
         break;
     case PL__PART_GATE:
-        *out = (run){0, 0, c->F};
+        *out = (pl__run){0, 0, c->F};
         break;
     case PL__PART_UP:
-        *out = (run){c->F, 0, c->F};
+        *out = (pl__run){c->F, 0, c->F};
         break;
     case PL__QKV_BY_HEAD:
-        *out = (run){i % 3 * Q + i / 3 * c->D, i * c->D, c->D};
+        *out = (pl__run){i % 3 * Q + i / 3 * c->D, i * c->D, c->D};
         return i < 3 * c->H;
     }
     return true;
+}
+
+pl_layout pl__fact_layout(const pl__tensor_fact *fact)
+{
+    const pl__slot_fact *slot = pl__slot_facts(fact->slot == PL__EMBED ? PL__HEAD : fact->slot);
+    return fact->dims[1] == slot->columns ? PL_LAYOUT_OUT_IN : PL_LAYOUT_IN_OUT;
 }
 
 static bool is_aligned(const pl_tensor *t)
@@ -91,8 +91,7 @@ static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tenso
                             size_t rows, size_t columns)
 {
     const pl_backend *ops = l->model->processor.ops;
-    const pl__slot_fact *slot = pl__slot_facts(fact->slot == PL__EMBED ? PL__HEAD : fact->slot);
-    pl_layout layout = fact->dims[1] == slot->columns ? PL_LAYOUT_OUT_IN : PL_LAYOUT_IN_OUT;
+    pl_layout layout = pl__fact_layout(fact);
     if (layout == PL_LAYOUT_IN_OUT && fact->part == PL__QKV_BY_HEAD)
         return pl_fail(PL_E_INTERNAL, "%s: by-head tensors are [out, in]", fact->name);
     if (!weight->matrix)
@@ -107,8 +106,8 @@ static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tenso
     }
     size_t row_bytes = columns * pl_dtype_bytes(t->dtype);
     pl_status status = PL_OK;
-    run r = {0};
-    for (size_t i = 0; part_run(&r, fact->part, &l->model->config, rows, i) && status == PL_OK; i++)
+    pl__run r = {0};
+    for (size_t i = 0; pl__part_run(&r, fact->part, &l->model->config, rows, i) && status == PL_OK; i++)
         status = pl_weight_set(&l->model->processor, l->stream, weight->matrix, r.to, r.n, data + r.from * row_bytes,
                                t->dtype, layout);
     if (copy) PL_KEEP(status, ops->stream_wait(l->stream));
@@ -121,8 +120,8 @@ static pl_status put_vector(loader *l, pl__bound_weight *weight, const pl__tenso
 {
     const pl_processor *processor = &l->model->processor;
     if (!weight->view.buffer) PL_TRY(pl_view_create(processor, &weight->view, 1, columns, PL_F32));
-    run r = {0};
-    for (size_t i = 0; part_run(&r, fact->part, &l->model->config, columns, i); i++) {
+    pl__run r = {0};
+    for (size_t i = 0; pl__part_run(&r, fact->part, &l->model->config, columns, i); i++) {
         float *staged;
         PL_TRY(pl_arena_new(l->staged, &staged, r.n));
         pl__tensor_floats(staged, t, r.from, r.n);
@@ -173,20 +172,19 @@ static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t layer
 
 /* ---- A model ---------------------------------------------------------------------------------------------------- */
 
-static pl_status put_rope(loader *l)
+pl_status pl__model_put_rope(pl_model *m, pl_stream *stream, pl_arena *staged)
 {
-    pl_model *m = l->model;
     const pl_rope *rope = &m->config.rope;
     size_t P = m->config.max_positions, n = rope->width / 2;
     if (rope->kind == PL_ROPE_NONE) return PL_OK;
     float *cosine, *sine;
-    PL_TRY(pl_arena_new(l->staged, &cosine, P * n));
-    PL_TRY(pl_arena_new(l->staged, &sine, P * n));
+    PL_TRY(pl_arena_new(staged, &cosine, P * n));
+    PL_TRY(pl_arena_new(staged, &sine, P * n));
     PL_TRY(pl__rope_table(cosine, sine, rope, P));
     PL_TRY(pl_view_create(&m->processor, &m->cosine, P, n, PL_F32));
     PL_TRY(pl_view_create(&m->processor, &m->sine, P, n, PL_F32));
-    PL_TRY(pl_upload(&m->processor, l->stream, m->cosine, cosine));
-    return pl_upload(&m->processor, l->stream, m->sine, sine);
+    PL_TRY(pl_upload(&m->processor, stream, m->cosine, cosine));
+    return pl_upload(&m->processor, stream, m->sine, sine);
 }
 
 static pl_status put_all(loader *l)
@@ -201,7 +199,7 @@ static pl_status put_all(loader *l)
         const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, head, 0);
         PL_TRY(put_matrix(l, &l->model->whole[PL__HEAD], head, t, config->V, config->C));
     }
-    return put_rope(l);
+    return pl__model_put_rope(l->model, l->stream, l->staged);
 }
 
 pl_status pl_model_load(pl_model **out, const pl_processor *processor, const pl_checkpoint *checkpoint,
@@ -209,6 +207,7 @@ pl_status pl_model_load(pl_model **out, const pl_processor *processor, const pl_
 {
     *out = NULL;
     pl_model *m;
+    if (!checkpoint->tensors) return pl_fail(PL_E_INTERNAL, "%s: opened without its weights", checkpoint->folder);
     PL_TRY(pl_new(&m, 1));
     m->processor = *processor;
     m->config = checkpoint->config;
@@ -234,7 +233,7 @@ static void free_weights(pl_model *m, pl__bound_weight *weights, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (weights[i].matrix) m->processor.ops->weight_free(weights[i].matrix);
-        pl_view_free(&m->processor, &weights[i].view);
+        if (!m->masters) pl_view_free(&m->processor, &weights[i].view);
     }
 }
 
@@ -243,6 +242,7 @@ void pl_model_free(pl_model *model)
     if (!model) return;
     free_weights(model, model->whole, PL__MODEL_SLOTS);
     if (model->layers) free_weights(model, model->layers, model->config.L * PL__LAYER_SLOTS);
+    if (model->masters) model->processor.ops->buffer_free(model->masters);
     pl_view_free(&model->processor, &model->cosine);
     pl_view_free(&model->processor, &model->sine);
     free(model->layers);
@@ -278,7 +278,10 @@ size_t pl_model_bytes(const pl_model *model)
         for (size_t l = 0; l < (i < PL__MODEL_SLOTS ? 1 : model->config.L); l++) {
             const pl__bound_weight *weight =
                 i < PL__MODEL_SLOTS ? &model->whole[i] : &model->layers[l * PL__LAYER_SLOTS + (i - PL__MODEL_SLOTS)];
-            if (weight->matrix) bytes += model->processor.ops->weight_bytes(rows, columns, model->compute);
+            const pl_backend *ops = model->processor.ops;
+            if (weight->matrix)
+                bytes +=
+                    (model->masters ? ops->weight_attached_bytes : ops->weight_bytes)(rows, columns, model->compute);
             bytes += view_bytes(weight->view);
         }
     }

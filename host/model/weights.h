@@ -15,6 +15,8 @@ struct pl_model {
     pl_processor processor;
     pl_config config;
     pl_dtype compute;
+    pl_buffer
+        *masters; /* trainable: all views of weights lie in it, a matrix's too, and matrices are attached; owned */
     pl__bound_weight whole[PL__MODEL_SLOTS];
     pl__bound_weight *layers; /* [L][PL__LAYER_SLOTS] */
     pl_view cosine, sine;     /* [max positions, width / 2] f32; absent without rotary positions */
@@ -22,12 +24,26 @@ struct pl_model {
 
 pl__bound_weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer);
 
+enum { PL__TENSOR_NAME = 256 };
+/* The stored name: prefix, with the layer's number for '#'; '^': without prefix. */
+void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *pattern, size_t layer);
 /* How often a fact's tensor is stored: once, or once a layer. */
 size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact);
 /* The stored tensor of a fact; not NULL in an opened checkpoint when the fact holds. */
 const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer);
 /* The fact whose tensor is the vocabulary head: the embedding when tied. */
 const pl__tensor_fact *pl__head_fact(const pl_config *config);
+
+/* n outputs of a slot from `to` on are a tensor's outputs from `from` on. */
+typedef struct pl__run {
+    size_t to, from, n;
+} pl__run;
+/* The i-th run of outputs of a part; false past the last. `rows`: outputs of the slot. */
+bool pl__part_run(pl__run *out, pl__part part, const pl_config *config, size_t rows, size_t i);
+/* How a fact's matrix is stored. */
+pl_layout pl__fact_layout(const pl__tensor_fact *fact);
+/* cosine and sine of the model's positions, onto the device; `staged` must stay until the stream has passed. */
+pl_status pl__model_put_rope(pl_model *model, pl_stream *stream, pl_arena *staged);
 
 /* to[0..n) = elements first..first+n-1 of a readable tensor, as float32. */
 void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t n);

@@ -1,0 +1,269 @@
+/* The one backward pass, for every family: the forward pass's blocks from the last to the first, by the same facts. The
+ * gradient of the residual stream stands in one matrix, to which each branch adds; a branch's own gradients are written
+ * and used up inside its block. */
+#include "model/masters.h"
+#include "model/pass.h"
+
+/* One pass under way. */
+typedef struct way {
+    pl__step step;
+    pl_view d[PL__GRAD_SLOTS]; /* gradients, as many rows as the batch may have */
+    pl_view gradient;          /* of the parameters */
+} way;
+
+static const pl_processor *processor_of(const way *w)
+{
+    return &w->step.model->processor;
+}
+
+/* Where the gradient of a weight is added; absent when there is no such weight. A tied head adds to the embedding's. */
+static pl_view parameter(const way *w, pl__slot slot, size_t layer)
+{
+    if (slot == PL__HEAD && w->step.config->tied) slot = PL__EMBED;
+    pl_view v = pl__step_weight(&w->step, slot, layer)->view;
+    if (!v.buffer) return v;
+    v.buffer = w->gradient.buffer;
+    v.offset += w->gradient.offset;
+    return v;
+}
+
+/* Rows past the count, where a product would take them in. */
+static pl_status clear_tail(const way *w, pl_count count, pl_view x)
+{
+    if (!processor_of(w)->ops->whole_capacity) return PL_OK;
+    pl_zero_tail_args args = {.counts = w->step.batch->counts, .count = count, .x = x};
+    return pl_op_zero_tail(processor_of(w), w->step.pass->stream, &args);
+}
+
+static pl_status norm_back(const way *w, pl_count count, pl__slot slot, size_t layer, pl_view x, pl_view dy, pl_view dx)
+{
+    pl_norm_backward_args args = {
+        .counts = w->step.batch->counts,
+        .count = count,
+        .kind = w->step.config->norm,
+        .eps = (float)w->step.config->norm_eps,
+        .x = x,
+        .weight = pl__step_weight(&w->step, slot, layer)->view,
+        .dy = dy,
+        .dx = dx,
+        .dweight = parameter(w, slot, layer),
+        .dbias = parameter(w, pl__bias_slot(slot), layer),
+        .workspace = w->d[PL__GRAD_WORKSPACE],
+    };
+    return pl_op_norm_backward(processor_of(w), w->step.pass->stream, &args);
+}
+
+static pl_status linear_back(const way *w, pl__slot slot, size_t layer, pl_view x, pl_view dy, pl_view dx,
+                             bool accumulate_dx)
+{
+    const pl__step *s = &w->step;
+    pl_linear_backward_args args = {
+        .counts = s->batch->counts,
+        .count = PL_COUNT_TOKENS,
+        .x = x,
+        .dy = dy,
+        .weight = pl__step_weight(s, slot, layer)->matrix,
+        .positions = s->batch->positions,
+        .dx = dx,
+        .accumulate_dx = accumulate_dx,
+        .dweight = parameter(w, slot, layer),
+        .dbias = parameter(w, pl__bias_slot(slot), layer),
+        .workspace = w->d[PL__GRAD_WORKSPACE],
+    };
+    if (slot == PL__UP && !s->config->family->gated) {
+        args.activation = s->config->activation;
+        args.pre = s->views[PL__ACT_UP];
+    }
+    if (slot == PL__OUT) args.dropout = pl__step_dropout(s, PL_DROPOUT_OUT, layer);
+    if (slot == PL__DOWN) args.dropout = pl__step_dropout(s, PL_DROPOUT_DOWN, layer);
+    PL_TRY(clear_tail(w, PL_COUNT_TOKENS, x));
+    PL_TRY(clear_tail(w, PL_COUNT_TOKENS, dy));
+    return pl_op_linear_backward(processor_of(w), s->pass->stream, &args);
+}
+
+/* The head: its loss, and the gradient of the residual stream begins with the rows that carry loss. */
+static pl_status head_back(const way *w)
+{
+    const pl__step *s = &w->step;
+    const pl_pass *p = s->pass;
+    pl_view rows = w->d[PL__GRAD_ROWS], x = w->d[PL__GRAD_STREAM];
+    pl_score_backward_args score = {
+        .counts = s->batch->counts,
+        .x = s->views[PL__ACT_ROWS_NORM],
+        .weight = pl__step_weight(s, PL__HEAD, 0)->matrix,
+        .bias = pl__step_weight(s, pl__bias_slot(PL__HEAD), 0)->view,
+        .softcap = (float)s->config->logit_softcap,
+        .target_tokens = p->target_tokens,
+        .loss_weights = p->training->loss_weights,
+        .log_probability = p->log_probability,
+        .dx = w->d[PL__GRAD_ROWS_NORM],
+        .dweight = parameter(w, PL__HEAD, 0),
+        .dbias = parameter(w, pl__bias_slot(PL__HEAD), 0),
+        .workspace = w->d[PL__GRAD_WORKSPACE],
+    };
+    PL_TRY(clear_tail(w, PL_COUNT_ROWS, score.x));
+    PL_TRY(pl_op_score_backward(processor_of(w), p->stream, &score));
+    PL_TRY(pl_fill_zero(processor_of(w), p->stream, rows));
+    PL_TRY(norm_back(w, PL_COUNT_ROWS, PL__FINAL_NORM, 0, s->views[PL__ACT_ROWS], score.dx, rows));
+    PL_TRY(pl_fill_zero(processor_of(w), p->stream, x));
+    pl_gather_backward_args gather = {
+        .counts = s->batch->counts, .count = PL_COUNT_ROWS, .rows = p->head_rows, .dy = rows, .dx = x};
+    return pl_op_gather_backward(processor_of(w), p->stream, &gather);
+}
+
+/* d normed = the way back of the feed-forward branch. */
+static pl_status feed_forward_back(const way *w, size_t layer, pl_view normed, pl_view dnormed)
+{
+    const pl__step *s = &w->step;
+    pl_view hidden = w->d[PL__GRAD_HIDDEN], up = hidden;
+    PL_TRY(linear_back(w, PL__DOWN, layer, s->views[PL__ACT_HIDDEN], w->d[PL__GRAD_STREAM], hidden, false));
+    if (s->config->family->gated) {
+        up = w->d[PL__GRAD_UP];
+        pl_gate_backward_args args = {
+            .batch = s->batch, .activation = s->config->activation, .x = s->views[PL__ACT_UP], .dy = hidden, .dx = up};
+        PL_TRY(pl_op_gate_backward(processor_of(w), s->pass->stream, &args));
+    }
+    return linear_back(w, PL__UP, layer, normed, up, dnormed, false);
+}
+
+static pl_status head_norm_back(const way *w, pl__slot slot, size_t layer, size_t n_heads, size_t first_column)
+{
+    const pl__step *s = &w->step;
+    if (!pl__step_weight(s, slot, layer)->view.buffer) return PL_OK;
+    pl_head_norm_backward_args args = {
+        .batch = s->batch,
+        .kind = s->config->norm,
+        .eps = (float)s->config->norm_eps,
+        .n_heads = n_heads,
+        .head_width = s->config->D,
+        .first_column = first_column,
+        .weight = pl__step_weight(s, slot, layer)->view,
+        .x = s->views[PL__ACT_QKV_RAW],
+        .dy = w->d[PL__GRAD_QKV],
+        .dweight = parameter(w, slot, layer),
+        .workspace = w->d[PL__GRAD_WORKSPACE],
+    };
+    return pl_op_head_norm_backward(processor_of(w), s->pass->stream, &args);
+}
+
+static pl_status rotate_back(const way *w)
+{
+    const pl_config *c = w->step.config;
+    if (c->rope.kind == PL_ROPE_NONE) return PL_OK;
+    pl_rotary_backward_args args = {
+        .batch = w->step.batch,
+        .n_heads = c->H,
+        .n_kv_heads = c->G,
+        .head_width = c->D,
+        .width = c->rope.width,
+        .interleaved = c->rope.interleaved,
+        .cosine = w->step.model->cosine,
+        .sine = w->step.model->sine,
+        .qkv = w->d[PL__GRAD_QKV],
+    };
+    return pl_op_rotary_backward(processor_of(w), w->step.pass->stream, &args);
+}
+
+/* d normed (+)= the way back of the attention branch. */
+static pl_status attention_back(const way *w, size_t layer, pl_view normed, pl_view dnormed, bool accumulate)
+{
+    const pl__step *s = &w->step;
+    const pl_config *c = s->config;
+    PL_TRY(linear_back(w, PL__OUT, layer, s->views[PL__ACT_ATTENDED], w->d[PL__GRAD_STREAM], w->d[PL__GRAD_ATTENDED],
+                       false));
+    pl_attention_backward_args args = {
+        .batch = s->batch,
+        .n_sequences = s->pass->training->n_sequences,
+        .sequences = s->pass->training->sequences,
+        .n_heads = c->H,
+        .n_kv_heads = c->G,
+        .head_width = c->D,
+        .scale = (float)c->attention_scale,
+        .softcap = (float)c->attention_softcap,
+        .dropout = pl__step_dropout(s, PL_DROPOUT_ATTENTION, layer),
+        .qkv = s->views[PL__ACT_QKV],
+        .y = s->views[PL__ACT_ATTENDED],
+        .lse = s->views[PL__ACT_LSE],
+        .dy = w->d[PL__GRAD_ATTENDED],
+        .dqkv = w->d[PL__GRAD_QKV],
+        .workspace = w->d[PL__GRAD_WORKSPACE],
+    };
+    PL_TRY(pl_op_attention_backward(processor_of(w), s->pass->stream, &args));
+    PL_TRY(rotate_back(w));
+    PL_TRY(head_norm_back(w, PL__Q_NORM, layer, c->H, 0));
+    PL_TRY(head_norm_back(w, PL__K_NORM, layer, c->G, c->H * c->D));
+    return linear_back(w, PL__QKV, layer, normed, w->d[PL__GRAD_QKV], dnormed, accumulate);
+}
+
+static pl_status block_back(const way *w, size_t layer)
+{
+    const pl__step *s = &w->step;
+    pl_view x = w->d[PL__GRAD_STREAM], dnormed = w->d[PL__GRAD_NORMED], dsecond = w->d[PL__GRAD_NORMED_2];
+    pl_view input = s->views[PL__ACT_INPUT], normed = s->views[PL__ACT_NORMED], second = s->views[PL__ACT_NORMED_2];
+    if (!s->config->parallel) {
+        PL_TRY(feed_forward_back(w, layer, second, dnormed));
+        PL_TRY(norm_back(w, PL_COUNT_TOKENS, PL__NORM_2, layer, s->views[PL__ACT_MIDDLE], dnormed, x));
+        PL_TRY(attention_back(w, layer, normed, dnormed, false));
+        return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, dnormed, x);
+    }
+    /* Both branches read the stream's gradient before either norm adds to it. */
+    if (!second.buffer) { /* and share one norm */
+        PL_TRY(feed_forward_back(w, layer, normed, dnormed));
+        PL_TRY(attention_back(w, layer, normed, dnormed, true));
+        return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, dnormed, x);
+    }
+    PL_TRY(feed_forward_back(w, layer, second, dsecond));
+    PL_TRY(attention_back(w, layer, normed, dnormed, false));
+    PL_TRY(norm_back(w, PL_COUNT_TOKENS, PL__NORM_2, layer, input, dsecond, x));
+    return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, dnormed, x);
+}
+
+/* The block once more, from its kept input. */
+static pl_status run_again(way *w, size_t layer)
+{
+    pl_copy_args args = {.from = w->step.views[PL__ACT_INPUT], .to = w->step.views[PL__ACT_STREAM]};
+    PL_TRY(pl_op_copy(processor_of(w), w->step.pass->stream, &args));
+    return pl__step_block(&w->step, layer);
+}
+
+static pl_status embed_back(const way *w)
+{
+    const pl__step *s = &w->step;
+    const pl_training *t = s->pass->training;
+    pl_view dx = w->d[PL__GRAD_STREAM];
+    pl_dropout_args drop = {.batch = s->batch, .dropout = pl__step_dropout(s, PL_DROPOUT_EMBED, 0), .x = dx, .y = dx};
+    if (drop.dropout.probability != 0.0F) PL_TRY(pl_op_dropout(processor_of(w), s->pass->stream, &drop));
+    pl_embed_backward_args args = {
+        .batch = s->batch,
+        .scale = (float)s->config->embed_scale,
+        .position_offset = s->config->family->position_offset,
+        .dx = dx,
+        .dtable = parameter(w, PL__EMBED, 0),
+        .dposition_table = parameter(w, PL__POSITIONS, 0),
+        .order = t->order,
+        .starts = t->starts,
+        .position_order = t->position_order,
+        .position_starts = t->position_starts,
+    };
+    return pl_op_embed_backward(processor_of(w), s->pass->stream, &args);
+}
+
+pl_status pl_model_backward(pl_trainable *trainable, const pl_pass *pass)
+{
+    way w = {.gradient = pass->training->gradient};
+    PL_TRY(pl__step_begin(&w.step, trainable->model, pass));
+    const pl_tape *tape = pass->tape;
+    for (size_t i = 0; i < PL__GRAD_SLOTS; i++) {
+        w.d[i] = tape->gradients[i];
+        if (i < PL__GRAD_TOKENS && w.d[i].buffer) w.d[i].rows = pass->batch.tokens.columns;
+        if (i >= PL__GRAD_TOKENS && i < PL__GRAD_WORKSPACE) w.d[i].rows = pass->head_rows.columns;
+    }
+    w.step.again = true;
+    PL_TRY(head_back(&w));
+    for (size_t l = trainable->model->config.L; l-- > 0;) {
+        PL_TRY(pl__tape_cut(&w.step, l));
+        if (tape->checkpointing) PL_TRY(run_again(&w, l));
+        PL_TRY(block_back(&w, l));
+    }
+    return embed_back(&w);
+}

@@ -1,0 +1,61 @@
+/* Inside of a pass under way: forward.c goes over the blocks, backward.c goes back and runs a block again. */
+#ifndef PLUMB_MODEL_PASS_H
+#define PLUMB_MODEL_PASS_H
+
+#include "model/activations.h"
+#include "model/trainable.h"
+
+typedef struct pl__step {
+    pl_model *model;
+    const pl_config *config;
+    const pl_pass *pass;
+    const pl_batch *batch;
+    bool again;                   /* a block for the backward pass: from its kept input, without its last product */
+    pl_view views[PL__ACT_SLOTS]; /* by slot, as many rows as the batch may have; on a tape those of one layer */
+} pl__step;
+
+pl_status pl__step_begin(pl__step *s, pl_model *model, const pl_pass *pass);
+/* The views cut to the batch's capacities, so that products do not run over memory that this batch has no use for. A
+ * batch larger than its memory would write past it: an error. */
+pl_status pl__step_cut(pl__step *s, const pl_view views[PL__ACT_SLOTS], size_t n_tokens, size_t n_rows);
+/* x = the block of x. */
+pl_status pl__step_block(const pl__step *s, size_t layer);
+/* Of a training pass; else none. */
+pl_dropout pl__step_dropout(const pl__step *s, pl_dropout_site site, size_t layer);
+
+static inline const pl__bound_weight *pl__step_weight(const pl__step *s, pl__slot slot, size_t layer)
+{
+    return pl__model_weight(s->model, slot, layer);
+}
+
+/* ---- The tape ---- */
+
+/* Gradients on the way back. */
+typedef enum pl__gradient_slot {
+    PL__GRAD_STREAM,                 /* [N, C] f32: of the residual stream */
+    PL__GRAD_NORMED,                 /* [N, C] */
+    PL__GRAD_NORMED_2,               /* [N, C]: a parallel block with two norms */
+    PL__GRAD_QKV,                    /* [N, (H + 2G) D] */
+    PL__GRAD_ATTENDED,               /* [N, H D] */
+    PL__GRAD_UP,                     /* [N, 2F] when gated */
+    PL__GRAD_HIDDEN,                 /* [N, F] */
+    PL__GRAD_TOKENS,                 /* those before have a row a token, those behind one a gathered row */
+    PL__GRAD_ROWS = PL__GRAD_TOKENS, /* [R, C] f32 */
+    PL__GRAD_ROWS_NORM,              /* [R, C] */
+    PL__GRAD_WORKSPACE,              /* bytes */
+    PL__GRAD_SLOTS
+} pl__gradient_slot;
+
+struct pl_tape {
+    pl_processor processor;
+    size_t n_tokens, n_rows, n_layers;
+    bool checkpointing;
+    pl_view shared[PL__ACT_SLOTS];    /* what all layers use one after another, and the gathered rows */
+    pl_view (*layers)[PL__ACT_SLOTS]; /* [n_layers]: what is kept of each */
+    pl_view gradients[PL__GRAD_SLOTS];
+};
+
+/* s->views = those of a layer. */
+pl_status pl__tape_cut(pl__step *s, size_t layer);
+
+#endif

@@ -1,0 +1,55 @@
+/* Inside of a training run: train.c makes it and runs it, step.c does one step, saved.c keeps it on disk, needs.c says
+ * what memory it takes. */
+#ifndef PLUMB_TRAIN_RUN_H
+#define PLUMB_TRAIN_RUN_H
+
+#include "train/batch.h"
+#include "train/state.h"
+
+struct pl_train {
+    pl_trainable *trainable; /* borrowed */
+    pl_processor processor;
+    pl_config config;
+    pl_train_settings settings;
+    const pl_train_example *examples; /* borrowed */
+    size_t n_examples, steps_per_epoch, total_steps, peak_bytes;
+    char run[PL_HASH_TEXT]; /* whose run: identity, settings, examples, model */
+    char *folder;           /* NULL: nothing is saved */
+
+    pl_stream *stream;
+    pl_tape *tape;
+    pl__batch batch;
+    pl_view factors, key, workspace, lane; /* lane: a lane's gradient, when there are several */
+    size_t *order, order_epoch;            /* [n_examples]: that epoch's; none yet: SIZE_MAX */
+    double *weights;                       /* [train_batch_size]: of loss, by member */
+
+    size_t step; /* done */
+    pl_train_step *steps;
+    pl_train_evaluation *evaluations;
+    size_t n_steps, steps_capacity, n_evaluations, evaluations_capacity, best; /* best: a step; 0: none yet */
+    double best_score;
+    double saved_s; /* clock */
+};
+
+/* One optimizer step; fills *record but its seconds. PL_E_NOT_FINITE: the weights are those of before. */
+pl_status pl__train_step(pl_train *t, pl_train_step *record);
+/* The examples of step `step` (from 0): members [n] of the epoch's order. */
+void pl__train_members(pl_train *t, size_t step, const size_t **members, size_t *n);
+
+/* One more evaluation; the first of equal scores is the best. */
+pl_status pl__train_note_evaluation(pl_train *t, size_t step, double score);
+
+/* The run's digest, and the files in its folder. */
+pl_status pl__train_digest(pl_train *t, const char *identity);
+pl_status pl__train_save(pl_train *t);
+pl_status pl__train_restore(pl_train *t);
+pl_status pl__train_save_best(pl_train *t);
+pl_status pl__train_load_best(pl_train *t);
+
+/* Bytes that training allocates besides the trainable model itself. */
+size_t pl__train_own_bytes(const pl_processor *processor, const pl_config *config, pl_dtype compute,
+                           const pl_train_settings *settings, const pl__capacity *capacity, size_t n_elements);
+/* Sets peak_bytes; PL_E_MEMORY when the device has less. */
+pl_status pl__train_needs(pl_train *t);
+
+#endif

@@ -1,0 +1,148 @@
+/* One optimizer step: lanes one after another, their micro-batches in order, the norm, AdamW. */
+#include <math.h>
+#include <string.h>
+
+#include "train/run.h"
+
+void pl__train_members(pl_train *t, size_t step, const size_t **members, size_t *n)
+{
+    const size_t epoch = step / t->steps_per_epoch, begin = step % t->steps_per_epoch * t->settings.train_batch_size;
+    if (t->order_epoch != epoch) pl_train_order(t->order, t->n_examples, t->settings.order_seed, epoch);
+    t->order_epoch = epoch;
+    *members = t->order + begin;
+    *n = t->n_examples - begin < t->settings.train_batch_size ? t->n_examples - begin : t->settings.train_batch_size;
+}
+
+/* The loss weight of each of a member's tokens, so that their sum over the global batch is the declared mean. */
+static void weigh(pl_train *t, const size_t *members, size_t n, pl_train_step *record)
+{
+    record->n_tokens = record->n_loss_tokens = 0;
+    for (size_t i = 0; i < n; i++) {
+        const pl_train_example *e = &t->examples[members[i]];
+        record->n_tokens += e->n - 1;
+        record->n_loss_tokens += e->n - e->first;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const pl_train_example *e = &t->examples[members[i]];
+        t->weights[i] = t->settings.loss_mean == PL_LOSS_TOKENS ? 1 / (double)record->n_loss_tokens
+                                                                : 1 / ((double)n * (double)(e->n - e->first));
+    }
+}
+
+/* *loss += the micro-batch's; its gradient is added to `gradient`. */
+static pl_status run_micro(pl_train *t, const size_t *members, const double *weights, size_t n, pl_view gradient,
+                           double *loss)
+{
+    pl__batch *b = &t->batch;
+    PL_TRY(pl__batch_put(b, t->stream, t->examples, members, weights, n));
+    const double dropout = t->settings.dropout;
+    b->training.key = t->key;
+    b->training.embed_dropout = dropout < 0 ? t->config.embed_dropout : dropout;
+    b->training.attention_dropout = dropout < 0 ? t->config.attention_dropout : dropout;
+    b->training.residual_dropout = dropout < 0 ? t->config.residual_dropout : dropout;
+    b->training.gradient = gradient;
+    b->pass.stream = t->stream;
+    b->pass.tape = t->tape;
+    b->pass.training = &b->training;
+    PL_TRY(pl_model_forward(pl_trainable_model(t->trainable), &b->pass));
+    PL_TRY(pl_model_backward(t->trainable, &b->pass));
+    PL_TRY(pl_download(&t->processor, t->stream, b->log_probabilities, b->pass.log_probability));
+    PL_TRY(t->processor.ops->stream_wait(t->stream));
+    for (size_t i = 0; i < b->pass.log_probability.columns; i++)
+        *loss -= (double)b->weights[i] * (double)b->log_probabilities[i];
+    return PL_OK;
+}
+
+/* The gradient of the global batch, in the parameters' gradient buffer, which is zero before. */
+static pl_status run_lanes(pl_train *t, const size_t *members, size_t n, double *loss)
+{
+    const pl_view sum = pl_trainable_views(t->trainable).gradient;
+    const size_t micro = pl__micro_size(&t->settings);
+    for (size_t lane = 0; lane < t->settings.lanes; lane++) {
+        size_t first, size;
+        pl__lane_part(&first, &size, n, t->settings.lanes, lane);
+        if (size == 0) continue;
+        const pl_view into = first == 0 ? sum : t->lane;
+        for (size_t at = 0; at < size; at += micro)
+            PL_TRY(run_micro(t, members + first + at, t->weights + first + at, size - at < micro ? size - at : micro,
+                             into, loss));
+        if (first == 0) continue;
+        pl_reduce_lanes_args args = {.accumulate = true, .lanes = t->lane, .sum = sum};
+        PL_TRY(pl_op_reduce_lanes(&t->processor, t->stream, &args));
+        PL_TRY(pl_fill_zero(&t->processor, t->stream, t->lane));
+    }
+    return PL_OK;
+}
+
+static pl_status send(pl_train *t, pl_view to, const void *from)
+{
+    PL_TRY(pl_upload(&t->processor, t->stream, to, from));
+    return t->processor.ops->stream_wait(t->stream);
+}
+
+static pl_status send_step(pl_train *t, double rate)
+{
+    const pl_train_settings *s = &t->settings;
+    const double number = (double)t->step + 1;
+    const float factors[PL_FACTORS] = {[PL_FACTOR_RATE] = (float)rate,
+                                       [PL_FACTOR_FIRST] = (float)(1 - pow(s->adam_beta1, number)),
+                                       [PL_FACTOR_SECOND] = (float)(1 - pow(s->adam_beta2, number))};
+    const uint32_t key[3] = {(uint32_t)s->dropout_seed, (uint32_t)(s->dropout_seed >> 32), (uint32_t)t->step};
+    PL_TRY(send(t, t->factors, factors));
+    return send(t, t->key, key);
+}
+
+/* Clip and update; a gradient that is not finite updates nothing. */
+static pl_status update(pl_train *t, double loss, float factors[PL_FACTORS])
+{
+    const pl_train_settings *s = &t->settings;
+    const pl_parameters *parameters = pl_trainable_parameters(t->trainable);
+    pl_gradient_norm_args norm = {.parameters = parameters,
+                                  .max_norm = (float)s->max_grad_norm,
+                                  .factors = t->factors,
+                                  .workspace = t->workspace};
+    PL_TRY(pl_op_gradient_norm(&t->processor, t->stream, &norm));
+    PL_TRY(pl_download(&t->processor, t->stream, factors, t->factors));
+    if (!isfinite(loss)) return t->processor.ops->stream_wait(t->stream);
+    pl_adamw_args adamw = {.parameters = parameters,
+                           .factors = t->factors,
+                           .beta1 = (float)s->adam_beta1,
+                           .beta2 = (float)s->adam_beta2,
+                           .eps = (float)s->adam_epsilon,
+                           .weight_decay = (float)s->weight_decay};
+    PL_TRY(pl_op_adamw(&t->processor, t->stream, &adamw));
+    return t->processor.ops->stream_wait(t->stream);
+}
+
+/* One line that names the step and its examples. */
+static pl_status fail_not_finite(const pl_train *t, const pl_train_step *record, const size_t *members, size_t n)
+{
+    enum { SHOWN = 8 };
+    char list[SHOWN * 24] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < n && i < SHOWN; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%zu", i ? ", " : "", members[i]);
+    return pl_fail(PL_E_NOT_FINITE,
+                   "training stopped at step %zu of %zu: loss %g, gradient norm %g, at learning rate %g, on examples "
+                   "%s%s (from 0); the weights are those of step %zu: try a lower learning_rate or a warm-up",
+                   record->step, t->total_steps, record->loss, record->gradient_norm, record->learning_rate, list,
+                   n > SHOWN ? ", ..." : "", t->step);
+}
+
+pl_status pl__train_step(pl_train *t, pl_train_step *record)
+{
+    const size_t *members;
+    size_t n;
+    float factors[PL_FACTORS];
+    pl__train_members(t, t->step, &members, &n);
+    *record = (pl_train_step){.step = t->step + 1,
+                              .epoch = (double)(t->step + 1) / (double)t->steps_per_epoch,
+                              .learning_rate = pl_train_rate(&t->settings, t->step, t->total_steps)};
+    weigh(t, members, n, record);
+    PL_TRY(send_step(t, record->learning_rate));
+    PL_TRY(run_lanes(t, members, n, &record->loss));
+    PL_TRY(update(t, record->loss, factors));
+    record->gradient_norm = (double)factors[PL_FACTOR_NORM];
+    if (!isfinite(record->loss) || factors[PL_FACTOR_FINITE] != 1.0F) return fail_not_finite(t, record, members, n);
+    return PL_OK;
+}
