@@ -83,7 +83,7 @@ static pl_status watch_open(extraction *x)
     w->into = x->capture.sink;
     w->n_layers = x->capture.n_layers;
     w->C = config->C;
-    w->V = config->V;
+    w->V = pl_config_outputs(config);
     w->sink = (pl_sink){.context = w, .dtype = w->into->dtype, .begin = watch_begin, .rows = watch_rows};
     x->capture.sink = &w->sink;
     return PL_OK;

@@ -223,6 +223,8 @@ pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, c
 {
     *out = NULL;
     const pl__ending ending = {tokenizer, stops, n_stops, max_tokens, engine->config->max_positions, eos, n_eos};
+    if (engine->config->n_labels)
+        return pl_fail(PL_E_INPUT, "a sequence classifier of %zu labels generates no text", engine->config->n_labels);
     PL_TRY(check(&ending, requests, n, engine->config->V));
     call g = {.engine = engine, .ending = &ending};
     pl_request *prompts = NULL;

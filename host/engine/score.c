@@ -95,9 +95,9 @@ static pl_status run_plan(pl_engine *engine, const pl__paths *plan, pl_progress 
     PL_TRY(pl__memory_reserve(engine, &memory, demand.logits));
     PL_GOTO(status, done, pl__captured_open(&captured, plan, engine));
     if (pl__outlet_wanted(plan->capture))
-        PL_GOTO(
-            status, done,
-            pl__outlet_open(&engine->outlet, engine->processor, plan->capture, c->C, c->V, memory.n_rows, plan->n_all));
+        PL_GOTO(status, done,
+                pl__outlet_open(&engine->outlet, engine->processor, plan->capture, c->C, pl_config_outputs(c),
+                                memory.n_rows, plan->n_all));
     PL_GOTO(status, done,
             pl__schedule_open(&schedule, &plan->tree, &engine->pages, memory.n_rows, engine->options.shuffle_seed));
     PL_GOTO(status, done, run_steps(engine, plan, &schedule, &captured, progress, results));
@@ -121,7 +121,7 @@ pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t 
     pl_status status;
     PL_TRY(pl__capture_check(capture, c->L));
     PL_TRY(pl__paths_open(&plan, requests, n, capture, c->V, c->max_positions, engine->options.no_sharing));
-    PL_GOTO(status, done, pl__results_create(&results, &plan, c->C, c->V));
+    PL_GOTO(status, done, pl__results_create(&results, &plan, c->C, pl_config_outputs(c)));
     PL_GOTO(status, done, run_plan(engine, &plan, progress, results));
     *out = results;
     results = NULL;

@@ -11,7 +11,7 @@ static const size_t logits_bytes = (size_t)128 << 20;
 
 size_t pl__engine_capacity(const pl_engine *engine, size_t n_tokens, bool logits)
 {
-    size_t rows = engine->options.batch_tokens, most = logits_bytes / sizeof(float) / engine->config->V;
+    size_t rows = engine->options.batch_tokens, most = logits_bytes / sizeof(float) / pl_config_outputs(engine->config);
     if (!rows) rows = engine->batch.bucketed ? DEVICE_BATCH_TOKENS : DEFAULT_BATCH_TOKENS;
     if (logits && rows > most) rows = most ? most : 1;
     if (n_tokens < rows) rows = engine->batch.bucketed ? pl__bucket(n_tokens, rows) : n_tokens;

@@ -86,7 +86,7 @@ pl_status pl_states_file_open(pl_states_file *f, const char *path, pl_capture *c
                           .n_requests = n_requests,
                           .L = config->L,
                           .C = config->C,
-                          .V = config->V,
+                          .V = pl_config_outputs(config),
                           .storage = storage};
     bool all = capture->n_layers && capture->positions & PL_POSITION_ALL;
     if (!all && !capture->logits_last && !capture->logits_all) return PL_OK;

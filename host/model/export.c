@@ -1,5 +1,6 @@
 /* A trained model as a Hugging Face checkpoint folder: everything is written into a temporary folder beside it, synced,
  * and renamed. Parts of a slot go back to their own tensors, in the family's stored names and layouts. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -223,11 +224,25 @@ static pl_status put_in_place(const char *temporary, const char *folder)
     return pl_folder_sync(above);
 }
 
+/* What killed exports left beside the folder. */
+static void sweep(const char *above, const char *folder)
+{
+    char path[PL_PATH_MAX];
+    const char *slash = strrchr(folder, '/'), *name = slash ? slash + 1 : folder;
+    DIR *d = opendir(above);
+    for (struct dirent *entry; d && (entry = readdir(d)) != NULL;)
+        if (strncmp(entry->d_name, name, strlen(name)) == 0 && entry->d_name[strlen(name)] == '.' &&
+            pl_path(path, "%s/%s", above, entry->d_name) == PL_OK && pl_temporary_is_left(entry->d_name, path))
+            remove_export(path);
+    if (d) (void)closedir(d);
+}
+
 pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder)
 {
     char temporary[PL_PATH_MAX], above[PL_PATH_MAX];
     PL_TRY(pl_path_folder(above, folder));
     PL_TRY(pl_folder_make(above));
+    sweep(above, folder);
     PL_TRY(pl_file_temporary(temporary, folder));
     remove_export(temporary); /* what this process left of an earlier try */
     pl_status status = write_folder(trainable, source, temporary);

@@ -65,9 +65,9 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
                     .logits = logits};
     OK(pl_model_forward(model, &pass));
 
-    *o = (outputs){.N = N, .n_states = n_states, .C = c->C, .V = c->V, .n_targets = b.n_targets};
+    *o = (outputs){.N = N, .n_states = n_states, .C = c->C, .V = pl_config_outputs(c), .n_targets = b.n_targets};
     o->hidden = calloc(n_states * N * c->C, sizeof *o->hidden);
-    o->logits = calloc(N * c->V, sizeof *o->logits);
+    o->logits = calloc(N * pl_config_outputs(c), sizeof *o->logits);
     o->log_probability = calloc(N, sizeof *o->log_probability);
     o->greedy = calloc(N, sizeof *o->greedy);
     for (size_t i = 0; i < n_states; i++) OK(pl_download(processor, stream, o->hidden + i * N * c->C, into[i]));
