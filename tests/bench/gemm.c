@@ -10,11 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/progress.h"
 #include "device/device.h"
+#include "peak.h"
 
 #if defined(PLUMB_BENCH_ONEDNN)
 #include <oneapi/dnnl/dnnl.h>
@@ -24,59 +23,6 @@ enum { N_SHAPES = 5, N_ROWS = 9 };
 static const size_t shapes[N_SHAPES][2] = {
     {768, 2304}, {768, 768}, {768, 3072}, {3072, 768}, {768, 50257}}; /* in, out */
 static const size_t row_counts[N_ROWS] = {1, 2, 4, 8, 16, 64, 512, 2048, 8192};
-
-static double seconds(int threads)
-{
-    struct timespec t;
-    if (threads > 1) return pl_clock_s();
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void must(pl_status status)
-{
-    if (status == PL_OK) return;
-    (void)fprintf(stderr, "%s\n", pl_error_text());
-    exit(1);
-}
-
-/* 12 independent chains of vectors: what the FMA units give when nothing else is in the way. */
-#if defined(__x86_64__)
-#include <immintrin.h>
-__attribute__((target("avx2,fma"))) static double fma_peak_one(int threads)
-{
-    __m256 acc[12], a = _mm256_set1_ps(0.999f), b = _mm256_set1_ps(1e-3f);
-    const size_t n = 100000;
-    double best = 1e9;
-    float sink[8];
-    for (int i = 0; i < 12; i++) acc[i] = _mm256_set1_ps((float)i);
-    for (int run = 0; run < 300; run++) {
-        double t = seconds(threads);
-        for (size_t k = 0; k < n; k++) {
-#pragma GCC unroll 12
-            for (int i = 0; i < 12; i++) acc[i] = _mm256_fmadd_ps(acc[i], a, b);
-        }
-        t = seconds(threads) - t;
-        if (t < best) best = t;
-    }
-    for (int i = 1; i < 12; i++) acc[0] = _mm256_add_ps(acc[0], acc[i]);
-    _mm256_storeu_ps(sink, acc[0]);
-    return sink[0] != 0.0f ? 12.0 * 16.0 * (double)n / best * 1e-9 : 0.0;
-}
-static double fma_peak(int threads)
-{
-    double sum = 0;
-#pragma omp parallel for num_threads(threads) reduction(+ : sum)
-    for (int i = 0; i < threads; i++) sum += fma_peak_one(threads);
-    return sum;
-}
-#else
-static double fma_peak(int threads)
-{
-    (void)threads;
-    return NAN;
-}
-#endif
 
 /* ---- oneDNN ---- */
 

@@ -5,7 +5,7 @@
  * Inputs are representable in the storage type and in tf32, whose products are exact in float32, so the bound holds for
  * every type. A 16-bit result adds its rounding; it may have been stored once before the bias and the activation. */
 #include "activate.h"
-#include "cases.h"
+#include "backward.h"
 
 typedef struct shape {
     size_t rows, n_in, n_out;
@@ -263,6 +263,85 @@ static void test_refresh(void **state)
     each_type(check_refresh);
 }
 
+/* In training: an attached weight gives the bits of a packed one, `pre` is what the activation was applied to, and what
+ * is added to the residual stream went through the mask. Both forms of several sizes, rows past the count untouched. */
+static void check_training(const world *w)
+{
+    enum { SPARE = 2 };
+    static const size_t sizes[][3] = {{1, 5, 7}, {5, 40, 70}, {13, 33, 129}, {60, 200, 31}, {300, 24, 40}};
+    const int32_t key[3] = {-9, 4, 17};
+    const float probability = 0.3f, scale = 1.0f / (1.0f - probability);
+    for (size_t k = 0; k < 2 * sizeof sizes / sizeof *sizes; k++) {
+        const size_t rows = sizes[k / 2][0], n_in = sizes[k / 2][1], n_out = sizes[k / 2][2], n = rows * n_out;
+        const bool added = k % 2;
+        float *x = normals(rows * n_in, 1, 1.0), *values = normals(n_out * n_in, 2, 0.3),
+              *bias = normals(n_out, 3, 1.0);
+        float *old = normals(n, 4, 1.0), *y[2], *pre[2];
+        representable(x, rows * n_in, w->type);
+        int32_t examples[302], positions[302];
+        for (size_t r = 0; r < 302; r++) {
+            examples[r] = r < rows ? (int32_t)(7 * r) : -1;
+            positions[r] = r < rows ? (int32_t)(r / 2) : -1;
+        }
+        pl_view xv = numbers(w, rows, SPARE, n_in, w->type, x), biasv = guarded(w, 1, n_out, PL_F32, bias);
+        pl_view counts = counts_of(w, rows), keyv = ints(w, 3, key), ev = ints(w, 302, examples);
+        pl_view pv = ints(w, 302, positions);
+        for (int form = 0; form < 2; form++) {
+            pl_view master, none = {0};
+            pl_weight *weight = weight_in_form(w, form, &master, values, n_out, n_in);
+            pl_view yv = guarded(w, rows + SPARE, n_out, added ? PL_F32 : w->type, NULL);
+            pl_view prev = guarded(w, rows + SPARE, n_out, w->type, NULL);
+            if (added) send(w, pl_view_rows(yv, 0, rows), old);
+            pl_linear_args args = {.counts = counts,
+                                   .count = PL_COUNT_ROWS,
+                                   .x = xv,
+                                   .weight = weight,
+                                   .bias = biasv,
+                                   .activation = added ? PL_ACT_NONE : PL_ACT_GELU_TANH,
+                                   .accumulate = added,
+                                   .y = yv,
+                                   .pre = prev,
+                                   .positions = added ? pv : none};
+            if (added) args.dropout = (pl_dropout){probability, 3, PL_DROPOUT_OUT, keyv, ev};
+            must(pl_op_linear(&w->processor, w->stream, &args));
+            y[form] = fetch_numbers(w, pl_view_rows(yv, 0, rows));
+            pre[form] = fetch_numbers(w, pl_view_rows(prev, 0, rows));
+            check_guards(w, yv);
+            check_guards(w, prev);
+            check_untouched(w, yv, rows);
+            check_untouched(w, prev, rows);
+            w->processor.ops->weight_free(weight);
+            RELEASE(w, &master, &yv, &prev);
+        }
+        assert_memory_equal(y[0], y[1], n * sizeof(float));
+        assert_memory_equal(pre[0], pre[1], n * sizeof(float));
+        for (size_t i = 0; i < n; i++) {
+            const size_t r = i / n_out;
+            const bool kept = mask_of(key, 3, PL_DROPOUT_OUT, probability, examples[r], positions[r], i % n_out) > 0.0;
+            const double z = (double)pre[0][i];
+            if (added && y[0][i] != old[i] + (kept ? pre[0][i] * scale : 0.0f)) fail_case("dropout: element %zu", i);
+            if (!added && fabs((double)y[0][i] - activate(z, PL_ACT_GELU_TANH)) > ldexp(8.0 + 8.0 * fabs(z), -24))
+                fail_case("pre: element %zu", i);
+        }
+        for (int form = 0; form < 2; form++) {
+            free(y[form]);
+            free(pre[form]);
+        }
+        RELEASE(w, &xv, &biasv, &counts, &keyv, &ev, &pv);
+        free(x);
+        free(values);
+        free(bias);
+        free(old);
+    }
+}
+
+/* A backend without training refuses it (test_check.c). */
+static void test_training(void **state)
+{
+    (void)state;
+    if (!on_cuda()) each_type(check_training);
+}
+
 static const case_table table = {
     .op = "linear", .n = SHAPES + 3 * EDGES, .tf32 = true, .describe = describe, .run = run};
 
@@ -273,6 +352,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_nan),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_refresh),
+        cmocka_unit_test(test_training),
     };
     return CASES_MAIN(argc, argv, &table, tests);
 }
