@@ -22,6 +22,7 @@ typedef struct case_table {
     size_t n;
     bool f32_only; /* types are part of the cases, or the op knows only float32 */
     bool tf32;     /* this compute type too */
+    bool weights;  /* the op has a weight: the CPU's bfloat16, where there is that, concerns it */
     bool once;     /* the case itself varies threads and places */
     case_use (*describe)(size_t i, char text[128]);
     void (*run)(const world *w, size_t i);
@@ -99,6 +100,7 @@ static inline size_t case_types(const case_table *t, pl_dtype types[4])
 {
     size_t n = 0;
     types[n++] = PL_F32;
+    if (!on_cuda() && t->weights && cpu_has_bf16()) types[n++] = PL_BF16;
     if (!on_cuda() || t->f32_only) return n;
     types[n++] = PL_BF16;
     types[n++] = PL_F16;
@@ -125,7 +127,7 @@ static inline void run_cases(const case_table *t, int n_threads, bool timing)
     w.timing = timing;
     for (size_t k = 0; k < n_types; k++) {
         w.compute = types[k];
-        w.type = pl_dtype_storage(types[k]);
+        w.type = pl_activation_type(w.processor.ops, types[k]);
         for (size_t i = 0; i < t->n; i++) {
             if (!choose_case(t, i, types[k], timing)) continue;
             for (int aligned = 1; aligned >= 0; aligned--) {

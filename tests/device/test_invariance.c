@@ -57,8 +57,9 @@ static void check_linear(pl_dtype compute, bool aligned, size_t n_in, size_t n_o
     size_t *picked = (size_t *)malloc(total * sizeof(size_t));
     representable(x, total * n_in, pl_dtype_storage(compute));
     for (size_t i = 0; i < total; i++) picked[i] = i;
-    const char *variants[] = {NULL, "portable", "avx2"};
-    for (size_t v = 0; v < (on_cuda() ? 1 : 3); v++) {
+    /* Of bfloat16 each way to multiply has bits of its own. */
+    const char *variants[] = {NULL, "portable", "avx2", "avx512"};
+    for (size_t v = 0; v < (on_cuda() || compute != PL_F32 ? 1 : 4); v++) {
         if (v) setenv("PLUMB_CPU", variants[v], 1);
         for (int threads = 1; threads <= (on_cuda() ? 1 : 2); threads++) {
             pl_processor probe;
@@ -66,7 +67,7 @@ static void check_linear(pl_dtype compute, bool aligned, size_t n_in, size_t n_o
             if (v) pl_processor_close(&probe);
             world w = world_open(threads);
             w.compute = compute;
-            w.type = pl_dtype_storage(compute);
+            w.type = pl_activation_type(w.processor.ops, compute);
             w.aligned = aligned;
             pl_weight *weight;
             must(w.processor.ops->weight_create(w.processor.device, &weight, n_out, n_in, compute));
@@ -97,7 +98,7 @@ static const pl_dtype compute_types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32};
 static void test_linear(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < (on_cuda() ? 8 : 1); i++) {
+    for (size_t i = 0; i < (on_cuda() ? 8 : cpu_has_bf16() ? 3 : 1); i += on_cuda() ? 1 : 2) {
         pl_dtype compute = compute_types[i / 2];
         bool aligned = i % 2 == 0;
         if (on_emulator()) {
@@ -235,7 +236,7 @@ static outcome run_plan(const block *m, int threads, uint32_t seed, uint32_t mos
 {
     world w = world_open(threads);
     w.compute = m->compute;
-    w.type = pl_dtype_storage(m->compute);
+    w.type = pl_activation_type(w.processor.ops, m->compute);
     w.aligned = m->aligned;
     pl_weight *weights[5];
     pl_kv *kv;
@@ -306,7 +307,7 @@ static void check_block(pl_dtype compute, bool aligned)
         {2, 2, 0, PATHS, NULL},  {1, 3, 1000, PATHS, NULL}, {2, 4, 60, PATHS, NULL},
         {1, 5, 17, PATHS, NULL}, {2, 6, 20, 3, "portable"},
     };
-    for (size_t i = 0; i < sizeof plans / sizeof *plans - on_cuda(); i++) {
+    for (size_t i = 0; i < sizeof plans / sizeof *plans - (on_cuda() || compute != PL_F32); i++) {
         if (plans[i].variant) setenv("PLUMB_CPU", plans[i].variant, 1);
         outcome other = run_plan(&m, plans[i].threads, plans[i].seed, plans[i].most, plans[i].n_paths);
         size_t n = plans[i].n_paths == PATHS ? m.n_rows : m.first[plans[i].n_paths];
@@ -325,7 +326,7 @@ static void check_block(pl_dtype compute, bool aligned)
 static void test_block(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < (on_cuda() ? 4 : 1); i++) check_block(compute_types[i], i % 2 == 0);
+    for (size_t i = 0; i < (on_cuda() ? 4 : cpu_has_bf16() ? 2 : 1); i++) check_block(compute_types[i], i % 2 == 0);
 }
 
 int main(void)

@@ -161,9 +161,9 @@ static void each_type(void (*f)(const world *w))
 {
     const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32};
     world w = world_open(1);
-    for (size_t i = 0; i < (w.cuda ? 4 : 1); i++) {
+    for (size_t i = 0; i < (w.cuda ? 4 : cpu_has_bf16() ? 2 : 1); i++) {
         w.compute = types[i];
-        w.type = pl_dtype_storage(types[i]);
+        w.type = pl_activation_type(w.processor.ops, types[i]);
         f(&w);
     }
     world_close(&w);
@@ -208,7 +208,7 @@ static void test_errors(void **state)
     world w = world_open(1);
     pl_weight *weight;
     pl_view x = guarded(&w, 2, 4, PL_F32, NULL), y = guarded(&w, 2, 3, PL_F32, NULL), counts = counts_of(&w, 2);
-    assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, w.cuda ? PL_I32 : PL_BF16),
+    assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, w.cuda ? PL_I32 : PL_F16),
                      PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "float32"));
     must(w.processor.ops->weight_create(w.processor.device, &weight, 4, 4, PL_F32));
@@ -343,7 +343,7 @@ static void test_training(void **state)
 }
 
 static const case_table table = {
-    .op = "linear", .n = SHAPES + 3 * EDGES, .tf32 = true, .describe = describe, .run = run};
+    .op = "linear", .n = SHAPES + 3 * EDGES, .tf32 = true, .weights = true, .describe = describe, .run = run};
 
 int main(int argc, char **argv)
 {

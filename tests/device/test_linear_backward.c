@@ -383,7 +383,8 @@ static void test_differences(void **state)
     world_close(w);
 }
 
-static const case_table table = {.op = "linear_backward", .n = SHAPES + 3 * EDGES, .describe = describe, .run = run};
+static const case_table table = {
+    .op = "linear_backward", .n = SHAPES + 3 * EDGES, .weights = true, .describe = describe, .run = run};
 
 int main(int argc, char **argv)
 {

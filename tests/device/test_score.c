@@ -261,7 +261,8 @@ static void test_not_finite(void **state)
     world_close(w);
 }
 
-static const case_table table = {.op = "score", .n = SHAPES + EDGES, .tf32 = true, .describe = describe, .run = run};
+static const case_table table = {
+    .op = "score", .n = SHAPES + EDGES, .tf32 = true, .weights = true, .describe = describe, .run = run};
 
 int main(int argc, char **argv)
 {

@@ -341,7 +341,8 @@ static void test_differences(void **state)
     world_close(w);
 }
 
-static const case_table table = {.op = "score_backward", .n = SHAPES + 2 * EDGES, .describe = describe, .run = run};
+static const case_table table = {
+    .op = "score_backward", .n = SHAPES + 2 * EDGES, .weights = true, .describe = describe, .run = run};
 
 int main(int argc, char **argv)
 {

@@ -58,6 +58,17 @@ static inline void settle(const world *w)
     must(w->processor.ops->stream_wait(w->stream));
 }
 
+/* Whether the CPU multiplies in bfloat16; its activations are float32 beside it. */
+static inline bool cpu_has_bf16(void)
+{
+    world w = world_open(1);
+    pl_weight *weight = NULL;
+    bool has = w.processor.ops->weight_create(w.processor.device, &weight, 1, 1, PL_BF16) == PL_OK;
+    w.processor.ops->weight_free(weight);
+    world_close(&w);
+    return has;
+}
+
 /* ---- Guarded views ---- */
 
 enum { GUARD = 7, ALIGNED_GUARD = 16, POISON_BYTE = 0xff }; /* 0xffffffff is a NaN, -1 as an integer */

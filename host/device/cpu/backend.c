@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "device/cpu/cpu.h"
+#include "device/cpu/half_product.h"
 #include "device/device.h"
 
 /* ---- The variants of the wide functions ---- */
@@ -31,10 +31,13 @@ const pl__wide pl__wide_avx512 = {.name = "avx512", .panel_columns = 32, PL__WID
 #undef X
 #endif
 
-/* The widest variant that the CPU has; PLUMB_CPU=portable|avx2|avx512 asks for one (all give the same bits). */
-static pl_status choose_wide(const pl__wide **out)
+/* The widest variant that the CPU has; PLUMB_CPU=portable|avx2|avx512|amx asks for one (all give the same bits in
+ * float32). bfloat16 is multiplied by AMX or AVX-512-BF16. */
+static pl_status choose_wide(pl_device *device)
 {
-    const pl__wide *had[3] = {&pl__wide_portable};
+    static const char *const names[] = {"portable", "avx2", "avx512", "amx"};
+    const pl__wide *had[4] = {&pl__wide_portable};
+    const pl__half *half = NULL, *amx = NULL;
     size_t n = 1;
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -42,17 +45,20 @@ static pl_status choose_wide(const pl__wide **out)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq")) {
         had[n++] = &pl__wide_avx512;
+        half = pl__half_find(false);
+        amx = pl__half_find(true);
+        if (amx != half) had[n++] = &pl__wide_avx512;
     }
 #endif
     const char *asked = getenv("PLUMB_CPU");
-    *out = had[n - 1];
-    if (!asked || !*asked) return PL_OK;
-    for (size_t i = 0; i < n; i++) {
-        *out = had[i];
-        if (strcmp(asked, had[i]->name) == 0) return PL_OK;
+    for (size_t i = n; i-- > 0;) {
+        if (asked && *asked && strcmp(asked, names[i]) != 0) continue;
+        device->wide = had[i];
+        device->half = i == 3 ? amx : i == 2 ? half : NULL;
+        return PL_OK;
     }
-    return pl_fail(PL_E_UNSUPPORTED, "PLUMB_CPU is '%s': this CPU has portable%s%s; correct or unset it", asked,
-                   n > 1 ? ", avx2" : "", n > 2 ? ", avx512" : "");
+    return pl_fail(PL_E_UNSUPPORTED, "PLUMB_CPU is '%s': this CPU has portable%s%s%s; correct or unset it", asked,
+                   n > 1 ? ", avx2" : "", n > 2 ? ", avx512" : "", n > 3 ? ", amx" : "");
 }
 
 #define X(op)                                                                                                          \
@@ -128,7 +134,7 @@ static size_t buffer_bytes(const pl_buffer *buffer)
 
 static pl_weight_shape weight_shape(const pl_weight *weight)
 {
-    return (pl_weight_shape){weight->n_out, weight->n_in, PL_F32};
+    return (pl_weight_shape){weight->n_out, weight->n_in, weight->half ? PL_BF16 : PL_F32};
 }
 
 static pl_kv_shape kv_shape(const pl_kv *kv)
@@ -153,17 +159,19 @@ static void host_memory_free(pl_device *device, void *memory)
 static pl_status open_device(pl_device **out, int index, int n_threads, const pl_host_services *host)
 {
     pl_device *device;
-    const pl__wide *wide;
+    pl_status status;
     (void)host; /* linked into the program: pl_fail is its own */
     *out = NULL;
     if (index != 0) return pl_fail(PL_E_UNSUPPORTED, "cpu:%d does not exist: there is one CPU device, cpu", index);
     if (n_threads < 1) return pl_fail(PL_E_INTERNAL, "a CPU device with %d threads", n_threads);
-    PL_TRY(choose_wide(&wide));
     PL_TRY(pl_new(&device, 1));
+    PL_GOTO(status, failed, choose_wide(device));
     device->n_threads = n_threads;
-    device->wide = wide;
     *out = device;
     return PL_OK;
+failed:
+    free(device);
+    return status;
 }
 
 static void close_device(pl_device *device)
@@ -228,6 +236,11 @@ static pl_status facts(pl_device *device, pl_device_facts *out)
 {
     char model[80];
     *out = (pl_device_facts){.n_threads = device->n_threads, .products = "plumb", .makers = "plumb makes all products"};
+    if (device->n_half_weights) {
+        (void)snprintf(out->products, sizeof out->products, "plumb %s", device->half->name);
+        (void)snprintf(out->makers, sizeof out->makers, "plumb makes all products, in bfloat16 by %s",
+                       device->half->name);
+    }
     cpu_model(model);
     (void)snprintf(out->name, sizeof out->name, "%d thread%s of %s (%s)", device->n_threads,
                    device->n_threads == 1 ? "" : "s", model, device->wide->name);

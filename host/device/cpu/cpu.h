@@ -34,6 +34,9 @@
     X(gradient_norm)                                                                                                   \
     X(adamw)
 
+/* Who multiplies in bfloat16 (half_product.h). */
+typedef struct pl__half pl__half;
+
 typedef struct pl__wide {
     const char *name;     /* as in PLUMB_CPU */
     size_t panel_columns; /* outputs that stand side by side in a packed weight */
@@ -47,6 +50,8 @@ extern const pl__wide pl__wide_portable, pl__wide_avx2, pl__wide_avx512;
 struct pl_device {
     int n_threads;
     const pl__wide *wide;
+    const pl__half *half;  /* NULL: the CPU cannot */
+    size_t n_half_weights; /* that exist now */
 };
 
 struct pl_stream {
@@ -63,13 +68,15 @@ struct pl_buffer {
 };
 
 /* Panels of `panel` outputs: element (out, in) stands at ((out / panel) * n_in + in) * panel + out % panel, so that a
- * product reads its weights in one line from front to back. Outputs past n_out are zero. An attached weight has no data
- * of its own: products read the master. */
+ * product reads its weights in one line from front to back. Outputs past n_out are zero. In bfloat16 inputs stand in
+ * pairs (half_product.h). An attached weight has no data of its own: products read the master. */
 struct pl_weight {
     size_t n_out, n_in, panel;
-    float *data;
-    size_t bytes;
-    const float *master; /* [out, in], rows master_stride apart; NULL: not attached */
+    pl_device *device;
+    const pl__half *half; /* NULL: float32 */
+    void *data;
+    size_t bytes, panel_stride; /* elements from one panel to the next */
+    const float *master;        /* [out, in], rows master_stride apart; NULL: not attached */
     size_t master_stride;
 };
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "device/cpu/half_product.h"
 #include "device/cpu/product.h"
 #include "device/cpu/transpose.h"
 
@@ -46,6 +47,10 @@ void PL__WIDE(gemm_tile)(pl__tile *tile, const float *x, size_t x_stride, size_t
                          size_t first_column, size_t n_columns)
 {
     size_t n_panels = (n_columns + PL__PANEL - 1) / PL__PANEL;
+    if (b->half) {
+        pl__half_tile(tile, x, x_stride, rows, b, first_column, n_columns);
+        return;
+    }
     pl__product a = {
         .x_stride = x_stride, .row_floats = PL__PANEL, .panel_floats = b->stride, .c_stride = PL__TILE_COLUMNS};
     if (rows <= PL__ROWS && b->lies == PL__IN_PANELS) {
@@ -127,11 +132,15 @@ static void add_rows(float *sum, const float *z, size_t z_stride, size_t rows, s
 void PL__WIDE(gradient_tile)(const pl__gradient *g, size_t first_out, size_t n_out)
 {
     gradient_scratch w;
+    if (g->dbias) add_rows(g->dbias + first_out, g->z + first_out, g->z_stride, g->rows, n_out);
+    if (!g->dweight) return;
+    if (g->half) {
+        pl__half_gradient_tile(g, first_out, n_out);
+        return;
+    }
     for (size_t row = 0; row < g->rows; row += ROW_BLOCK) {
         size_t rows = pl__least(g->rows - row, ROW_BLOCK);
         const float *z = g->z + row * g->z_stride + first_out;
-        if (g->dbias) add_rows(g->dbias + first_out, z, g->z_stride, rows, n_out);
-        if (!g->dweight) continue;
         pl__transpose(w.z, ROW_STRIDE, z, g->z_stride, rows, n_out);
         for (size_t column = 0; column < g->n_in; column += PL__PANEL) {
             size_t columns = pl__least(g->n_in - column, PL__PANEL);
@@ -155,9 +164,14 @@ void PL__WIDE(gradient_tile)(const pl__gradient *g, size_t first_out, size_t n_o
     }
 }
 
-void PL__WIDE(pack_panels)(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads)
+void PL__WIDE(pack_panels)(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads,
+                           const pl__half *half)
 {
     size_t n_panels = (columns + PL__PANEL - 1) / PL__PANEL;
+    if (half) {
+        pl__half_pack_panels(to, x, x_stride, rows, columns, n_threads);
+        return;
+    }
 #pragma omp parallel for num_threads(n_threads) schedule(static)
     for (size_t p = 0; p < n_panels; p++) {
         size_t n = pl__least(columns - p * PL__PANEL, PL__PANEL);

@@ -6,6 +6,8 @@
 
 #include "device/cpu/cpu.h"
 
+/* ---- Tiles ---- */
+
 /* A tile is up to PL__TILE_ROWS rows by PL__TILE_COLUMNS columns; it lives on the stack of the thread that makes it. */
 enum { PL__TILE_ROWS = 256, PL__TILE_LEAST_ROWS = 48, PL__TILE_COLUMNS = 128 };
 
@@ -32,20 +34,21 @@ typedef enum pl__lies {
 
 typedef struct pl__side {
     pl__lies lies;
-    const float *data;
+    const float *data; /* panels of a weight with `half`: of bfloat16 (half_product.h), stride in elements */
     size_t stride, k, columns;
+    const pl__half *half; /* who multiplies in bfloat16; NULL: float32 */
 } pl__side;
 
 /* b = W^T (forward): columns are outputs; b = W (backward): columns are inputs. */
 static inline pl__side pl__forward_side(const pl_weight *w)
 {
-    if (w->master) return (pl__side){PL__IN_COLUMNS, w->master, w->master_stride, w->n_in, w->n_out};
-    return (pl__side){PL__IN_PANELS, w->data, w->n_in * w->panel, w->n_in, w->n_out};
+    if (w->master) return (pl__side){PL__IN_COLUMNS, w->master, w->master_stride, w->n_in, w->n_out, w->half};
+    return (pl__side){PL__IN_PANELS, w->data, w->panel_stride, w->n_in, w->n_out, w->half};
 }
 static inline pl__side pl__backward_side(const pl_weight *w)
 {
-    if (w->master) return (pl__side){PL__IN_ROWS, w->master, w->master_stride, w->n_out, w->n_in};
-    return (pl__side){PL__ACROSS_PANELS, w->data, w->n_in * w->panel, w->n_out, w->n_in};
+    if (w->master) return (pl__side){PL__IN_ROWS, w->master, w->master_stride, w->n_out, w->n_in, w->half};
+    return (pl__side){PL__ACROSS_PANELS, w->data, w->panel_stride, w->n_out, w->n_in, w->half};
 }
 
 /* z[rows, columns] = x b for columns first_column .. first_column + n_columns, rounded up to whole panels.
@@ -72,6 +75,8 @@ static inline pl__part pl__part_of(const pl__cut *c, size_t item)
 /* The tile's numbers to their place in y, or added there. */
 void PL__WIDE(put_tile)(const pl__tile *tile, const pl__part *p, pl_view y, bool accumulate);
 
+/* ---- Gradients of weights ---- */
+
 /* The gradient of a weight and its bias: dweight += z^T x, dbias += the sum of z's rows, rows in order. */
 typedef struct pl__gradient {
     size_t rows, n_out, n_in;
@@ -81,6 +86,7 @@ typedef struct pl__gradient {
     float *dweight; /* [out, in], rows dweight_stride apart; or NULL */
     size_t dweight_stride;
     float *dbias; /* [out], or NULL */
+    const pl__half *half;
 } pl__gradient;
 enum { PL__GRADIENT_OUTS = 96 }; /* outputs of one work item at most */
 /* Outputs of a work item such that there are some for each thread. */
@@ -93,12 +99,17 @@ static inline size_t pl__gradient_width(size_t n_out, int n_threads)
 /* Outputs [first_out, first_out + n_out), all inputs. */
 void PL__WIDE(gradient_tile)(const pl__gradient *g, size_t first_out, size_t n_out);
 
-/* Floats that pack_panels may write, whatever the vector width. */
-enum { PL__WIDEST_PANEL = 32 };
+/* Floats that pack_panels may write, whatever the vector width; bfloat16 takes half of them, for rows by 32. */
+enum { PL__WIDEST_PANEL = 32, PL__LEAST_PANEL_ROWS = 16 };
+static inline size_t pl__panel_rows(size_t rows)
+{
+    return rows < PL__LEAST_PANEL_ROWS ? PL__LEAST_PANEL_ROWS : rows;
+}
 static inline size_t pl__panel_floats(size_t rows, size_t columns)
 {
-    return rows * ((columns + PL__WIDEST_PANEL - 1) / PL__WIDEST_PANEL * PL__WIDEST_PANEL);
+    return pl__panel_rows(rows) * ((columns + PL__WIDEST_PANEL - 1) / PL__WIDEST_PANEL * PL__WIDEST_PANEL);
 }
-void PL__WIDE(pack_panels)(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads);
+void PL__WIDE(pack_panels)(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads,
+                           const pl__half *half);
 
 #endif

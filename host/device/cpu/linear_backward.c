@@ -72,8 +72,10 @@ pl_status PL__WIDE(linear_backward)(pl_stream *stream, const pl_linear_backward_
                             .x = space.x,
                             .dweight = args->dweight.buffer ? pl__f32(args->dweight, 0) : NULL,
                             .dweight_stride = args->dweight.stride,
-                            .dbias = args->dbias.buffer ? pl__f32(args->dbias, 0) : NULL};
-    if (g.dweight) PL__WIDE(pack_panels)(space.x, pl__f32(args->x, 0), args->x.stride, rows, w->n_in, n_threads);
+                            .dbias = args->dbias.buffer ? pl__f32(args->dbias, 0) : NULL,
+                            .half = w->half};
+    if (g.dweight)
+        PL__WIDE(pack_panels)(space.x, pl__f32(args->x, 0), args->x.stride, rows, w->n_in, n_threads, w->half);
     if (!g.dweight && !g.dbias) return PL_OK;
     const size_t width = pl__gradient_width(w->n_out, n_threads), n_items = (w->n_out + width - 1) / width;
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)

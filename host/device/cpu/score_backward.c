@@ -78,8 +78,10 @@ static void weight_gradient(const chunk *c, int n_threads)
                             .x = c->space.x,
                             .dweight = a->dweight.buffer ? pl__f32(a->dweight, 0) : NULL,
                             .dweight_stride = a->dweight.stride,
-                            .dbias = a->dbias.buffer ? pl__f32(a->dbias, 0) : NULL};
-    if (g.dweight) PL__WIDE(pack_panels)(c->space.x, pl__f32(a->x, c->first), a->x.stride, c->rows, C, n_threads);
+                            .dbias = a->dbias.buffer ? pl__f32(a->dbias, 0) : NULL,
+                            .half = a->weight->half};
+    if (g.dweight)
+        PL__WIDE(pack_panels)(c->space.x, pl__f32(a->x, c->first), a->x.stride, c->rows, C, n_threads, a->weight->half);
     const size_t width = pl__gradient_width(V, n_threads), n_items = (V + width - 1) / width;
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < n_items; item++) {

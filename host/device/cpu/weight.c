@@ -1,51 +1,64 @@
 /* Weights: packed once when a model is loaded, so that products read them from front to back. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
-#include "device/cpu/cpu.h"
 #include "device/cpu/half.h"
+#include "device/cpu/half_product.h"
 
 enum { WIDEST_PANEL = 32 };
 
-/* Bytes of n_out outputs rounded up to whole panels. */
-static pl_status packed_bytes(size_t *out, size_t n_out, size_t n_in, size_t panel)
+/* Elements of a panel, and bytes of n_out outputs rounded up to whole panels. */
+static pl_status packed_size(size_t *stride, size_t *bytes, size_t n_out, size_t n_in, size_t panel, bool half)
 {
-    size_t n;
-    PL_TRY(pl_mul_size(&n, (n_out + panel - 1) / panel * panel, n_in, "a weight's elements"));
-    return pl_mul_size(out, n, sizeof(float), "a weight's bytes");
+    size_t n_padded = half ? pl__half_padded(n_in) : n_in;
+    if (n_padded < n_in) return pl_fail(PL_E_MEMORY, "a weight of [%zu, %zu] is too large", n_out, n_in);
+    PL_TRY(pl_mul_size(stride, panel, n_padded, "a weight's elements"));
+    PL_TRY(pl_mul_size(bytes, n_out / panel + (n_out % panel != 0), *stride, "a weight's elements"));
+    return pl_mul_size(bytes, *bytes, half ? sizeof(uint16_t) : sizeof(float), "a weight's bytes");
 }
 
 size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute)
 {
-    size_t bytes;
-    (void)compute;
-    return packed_bytes(&bytes, n_out, n_in, WIDEST_PANEL) == PL_OK ? bytes : SIZE_MAX;
+    size_t bytes, stride;
+    return packed_size(&stride, &bytes, n_out, n_in, WIDEST_PANEL, compute == PL_BF16) == PL_OK ? bytes : SIZE_MAX;
 }
 
-static pl_status check_compute(pl_dtype compute)
+/* A weight without numbers. */
+static pl_status weight_new(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
 {
-    if (compute == PL_F32) return PL_OK;
-    return pl_fail(PL_E_UNSUPPORTED, "the CPU computes in float32, %s was asked for: choose dtype float32",
-                   pl_dtype_name(compute));
+    *out = NULL;
+    if (compute == PL_BF16 && !device->half) {
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "bfloat16 needs a CPU with AVX-512-BF16 or AMX, this one computes with %s: choose dtype float32",
+                       device->wide->name);
+    }
+    if (compute != PL_F32 && compute != PL_BF16) {
+        return pl_fail(PL_E_UNSUPPORTED, "the CPU computes in float32%s, %s was asked for: choose dtype float32",
+                       device->half ? " and bfloat16" : "", pl_dtype_name(compute));
+    }
+    if (!n_out || !n_in) return pl_fail(PL_E_INTERNAL, "a weight of [%zu, %zu] has no elements", n_out, n_in);
+    PL_TRY(pl_new(out, 1));
+    **out = (pl_weight){.n_out = n_out,
+                        .n_in = n_in,
+                        .panel = device->wide->panel_columns,
+                        .device = device,
+                        .half = compute == PL_BF16 ? device->half : NULL};
+    device->n_half_weights += compute == PL_BF16;
+    return PL_OK;
 }
 
 pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
 {
     pl_status status;
-    pl_weight *weight = NULL;
-    *out = NULL;
-    PL_TRY(check_compute(compute));
-    if (!n_out || !n_in) return pl_fail(PL_E_INTERNAL, "a weight of [%zu, %zu] has no elements", n_out, n_in);
-    PL_GOTO(status, failed, pl_new(&weight, 1));
-    weight->n_out = n_out;
-    weight->n_in = n_in;
-    weight->panel = device->wide->panel_columns;
-    PL_GOTO(status, failed, packed_bytes(&weight->bytes, n_out, n_in, weight->panel));
-    PL_GOTO(status, failed, pl__memory_create((void **)&weight->data, weight->bytes, "a weight"));
-    *out = weight;
+    PL_TRY(weight_new(device, out, n_out, n_in, compute));
+    pl_weight *w = *out;
+    PL_GOTO(status, failed, packed_size(&w->panel_stride, &w->bytes, n_out, n_in, w->panel, w->half != NULL));
+    PL_GOTO(status, failed, pl__memory_create(&w->data, w->bytes, "a weight"));
     return PL_OK;
 failed:
-    free(weight);
+    pl__weight_free(w);
+    *out = NULL;
     return status;
 }
 
@@ -59,24 +72,16 @@ size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute)
 
 pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute)
 {
-    pl_weight *weight;
-    *out = NULL;
-    PL_TRY(check_compute(compute));
-    if (!master.rows || !master.columns)
-        return pl_fail(PL_E_INTERNAL, "a weight of [%zu, %zu] has no elements", master.rows, master.columns);
-    PL_TRY(pl_new(&weight, 1));
-    weight->n_out = master.rows;
-    weight->n_in = master.columns;
-    weight->panel = device->wide->panel_columns;
-    weight->master = pl__f32(master, 0);
-    weight->master_stride = master.stride;
-    *out = weight;
+    PL_TRY(weight_new(device, out, master.rows, master.columns, compute));
+    (*out)->master = pl__f32(master, 0);
+    (*out)->master_stride = master.stride;
     return PL_OK;
 }
 
 void pl__weight_free(pl_weight *weight)
 {
     if (!weight) return;
+    weight->device->n_half_weights -= weight->half != NULL;
     pl__memory_free(weight->data, weight->bytes);
     free(weight);
 }
@@ -89,13 +94,24 @@ typedef struct part {
     pl_dtype dtype;
 } part;
 
+/* n outputs of input k from `lane` of a panel on. */
+static void put(const pl_weight *w, size_t panel, size_t k, size_t lane, const float *x, size_t n)
+{
+    if (w->half) {
+        uint16_t *to = (uint16_t *)w->data + panel * w->panel_stride + (k / 2 * w->panel + lane) * 2 + k % 2;
+        for (size_t i = 0; i < n; i++) to[2 * i] = pl__to_bf16(x[i]);
+    } else {
+        memcpy((float *)w->data + panel * w->panel_stride + k * w->panel + lane, x, n * sizeof *x);
+    }
+}
+
 /* A panel from rows of outputs: BLOCK inputs of each of its rows are gathered, then written line by line. */
 static void pack_panel(pl_weight *w, const part *s, size_t panel_index)
 {
     enum { BLOCK = 32 };
     size_t panel = w->panel, element = pl_dtype_bytes(s->dtype), base = panel_index * panel;
     size_t first = base < s->first_out ? s->first_out - base : 0, end = s->first_out + s->n_out - base;
-    float *to = w->data + base * w->n_in, block[WIDEST_PANEL][BLOCK + 1]; /* + 1: rows in different cache sets */
+    float block[WIDEST_PANEL][BLOCK + 1], line[WIDEST_PANEL]; /* + 1: rows in different cache sets */
     if (end > panel) end = panel;
     for (size_t k = 0; k < w->n_in; k += BLOCK) {
         size_t n = w->n_in - k < BLOCK ? w->n_in - k : BLOCK;
@@ -103,7 +119,8 @@ static void pack_panel(pl_weight *w, const part *s, size_t panel_index)
             pl__to_f32(block[j], s->data + (base + j - s->first_out) * s->out_stride + k * element, n, s->dtype);
         }
         for (size_t i = 0; i < n; i++) {
-            for (size_t j = first; j < end; j++) to[(k + i) * panel + j] = block[j][i];
+            for (size_t j = first; j < end; j++) line[j] = block[j][i];
+            put(w, panel_index, k + i, first, line + first, end - first);
         }
     }
 }
@@ -116,8 +133,9 @@ static void pack_columns(pl_weight *w, const part *s, size_t first, size_t end)
         const unsigned char *row = s->data + k * s->out_stride;
         for (size_t column = first; column < end;) {
             size_t lane = column % panel, n = panel - lane < end - column ? panel - lane : end - column;
-            float *to = w->data + (column / panel * w->n_in + k) * panel + lane;
-            pl__to_f32(to, row + (column - s->first_out) * element, n, s->dtype);
+            float line[WIDEST_PANEL];
+            pl__to_f32(line, row + (column - s->first_out) * element, n, s->dtype);
+            put(w, column / panel, k, lane, line, n);
             column += n;
         }
     }

@@ -1,0 +1,339 @@
+/* Products in bfloat16 by AMX or AVX-512-BF16. Compiled for both (CMakeLists.txt); pl__half_find says what the CPU has.
+ *
+ * As in gemm.c, k is cut into blocks. The block of x is rounded once a tile, the block of a panel of b is brought into
+ * pairs of k (from a master on the fly: an attached weight has no copy that could be out of date). */
+#include "device/cpu/half_product.h"
+
+#if defined(__AVX512BF16__) && defined(__AMX_BF16__)
+
+#include <immintrin.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "device/cpu/transpose.h"
+
+enum { K_BLOCK = 512, PANEL = PL__HALF_PANEL };
+
+typedef struct panel_block {
+    _Alignas(64) uint16_t b[K_BLOCK * PANEL];
+} panel_block;
+
+/* ---- The kernels ---- */
+
+/* Tiles of 16 rows of 64 bytes: 0-3 sums, 4 and 5 of a, 6 and 7 of b. */
+static void configure_tiles(void)
+{
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t row_bytes[16];
+        uint8_t rows[16];
+    } config = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        config.row_bytes[i] = 64;
+        config.rows[i] = 16;
+    }
+    _tile_loadconfig(&config);
+}
+
+static void amx_product(const pl__half_args *p)
+{
+    const size_t a_bytes = p->a_stride * sizeof *p->a, c_bytes = p->c_stride * sizeof *p->c, b_bytes = 4 * PANEL;
+    configure_tiles();
+    for (size_t r = 0; r < p->rows; r += 32) {
+        const bool two = p->rows - r > 16;
+        const uint16_t *a = p->a + r * p->a_stride, *b = p->b;
+        float *c = p->c + r * p->c_stride, *below = c + 16 * p->c_stride;
+        if (p->fresh) {
+            _tile_zero(0);
+            _tile_zero(1);
+            _tile_zero(2);
+            _tile_zero(3);
+        } else {
+            _tile_loadd(0, c, c_bytes);
+            _tile_loadd(1, c + 16, c_bytes);
+            if (two) {
+                _tile_loadd(2, below, c_bytes);
+                _tile_loadd(3, below + 16, c_bytes);
+            }
+        }
+        for (size_t k = 0; k < p->k; k += PL__HALF_K, b += PL__HALF_K * PANEL) {
+            _tile_loadd(4, a + k, a_bytes);
+            _tile_loadd(6, b, b_bytes);
+            _tile_loadd(7, b + PANEL, b_bytes);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_dpbf16ps(1, 4, 7);
+            if (!two) continue;
+            _tile_loadd(5, a + 16 * p->a_stride + k, a_bytes);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        }
+        _tile_stored(0, c, c_bytes);
+        _tile_stored(1, c + 16, c_bytes);
+        if (!two) continue;
+        _tile_stored(2, below, c_bytes);
+        _tile_stored(3, below + 16, c_bytes);
+    }
+    _tile_release();
+}
+
+/* rows: a constant of the caller; all sums are registers. */
+PL__INLINE void bf16_block(const pl__half_args *p, size_t first, const int rows)
+{
+    __m512 sum[2 * PL__ROWS];
+    const uint16_t *a = p->a + first * p->a_stride, *b = p->b;
+    float *c = p->c + first * p->c_stride;
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        sum[2 * r] = p->fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(c + (size_t)r * p->c_stride);
+        sum[2 * r + 1] = p->fresh ? _mm512_setzero_ps() : _mm512_loadu_ps(c + (size_t)r * p->c_stride + 16);
+    }
+    for (size_t k = 0; k < p->k; k += 2, b += 2 * PANEL) {
+        const __m512bh left = (__m512bh)_mm512_loadu_si512(b), right = (__m512bh)_mm512_loadu_si512(b + PANEL);
+#pragma GCC unroll 12
+        for (int r = 0; r < rows; r++) {
+            int32_t pair;
+            memcpy(&pair, a + (size_t)r * p->a_stride + k, 4);
+            const __m512bh x = (__m512bh)_mm512_set1_epi32(pair);
+            sum[2 * r] = _mm512_dpbf16_ps(sum[2 * r], x, left);
+            sum[2 * r + 1] = _mm512_dpbf16_ps(sum[2 * r + 1], x, right);
+        }
+    }
+#pragma GCC unroll 12
+    for (int r = 0; r < rows; r++) {
+        _mm512_storeu_ps(c + (size_t)r * p->c_stride, sum[2 * r]);
+        _mm512_storeu_ps(c + (size_t)r * p->c_stride + 16, sum[2 * r + 1]);
+    }
+}
+
+static void bf16_product(const pl__half_args *p)
+{
+    size_t r = 0;
+    for (; p->rows - r >= 12; r += 12) bf16_block(p, r, 12);
+    for (; p->rows - r >= 4; r += 4) bf16_block(p, r, 4);
+    for (; r < p->rows; r++) bf16_block(p, r, 1);
+}
+
+/* ---- Packing ---- */
+
+/* n floats of a row as n_padded bfloat16, zero past n. */
+PL__INLINE void round_row(uint16_t *to, const float *x, size_t n, size_t n_padded)
+{
+    size_t i = 0;
+    for (; i + 32 <= n; i += 32)
+        _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i)));
+    for (; i < n_padded; i += 32) {
+        const size_t left = i < n ? n - i : 0;
+        const __mmask16 low = (__mmask16)(left >= 16 ? 0xffffu : (1u << left) - 1u);
+        const __mmask16 high = (__mmask16)(left > 16 ? (1u << (left - 16)) - 1u : 0u);
+        const __m512 a = _mm512_maskz_loadu_ps(low, x + i), b = _mm512_maskz_loadu_ps(high, x + i + 16);
+        _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(b, a));
+    }
+}
+
+/* A panel of [n, columns] in pairs of k, from rows of k; zero past n and columns, n_padded whole. */
+static void panel_of_rows(uint16_t *to, const float *from, size_t stride, size_t n, size_t n_padded, size_t columns)
+{
+    _Alignas(64) static const uint16_t pairs[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                                    8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i order = _mm512_load_si512(pairs);
+    const __mmask16 masks[2] = {(__mmask16)(columns >= 16 ? 0xffffu : (1u << columns) - 1u),
+                                (__mmask16)(columns >= 32  ? 0xffffu
+                                            : columns > 16 ? (1u << (columns - 16)) - 1u
+                                                           : 0u)};
+    for (size_t k = 0; k < n_padded; k += 2, to += 2 * PANEL) {
+        for (size_t h = 0; h < 2; h++) {
+            const __mmask16 first = k < n ? masks[h] : 0, second = k + 1 < n ? masks[h] : 0;
+            const __m512 a = _mm512_maskz_loadu_ps(first, from + k * stride + 16 * h);
+            const __m512 b = _mm512_maskz_loadu_ps(second, from + (k + 1) * stride + 16 * h);
+            const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+            _mm512_storeu_si512(to + PANEL * h, _mm512_permutexvar_epi16(order, both));
+        }
+    }
+}
+
+/* The same from rows of columns: 16 of them as pairs, which are transposed like floats. */
+static void panel_of_columns(uint16_t *to, const float *from, size_t stride, size_t n, size_t n_padded, size_t columns)
+{
+    _Alignas(64) float pairs[16][16];
+    for (size_t k = 0; k < n_padded; k += 32) {
+        const size_t some = pl__least(n > k ? n - k : 0, 32);
+        for (size_t h = 0; h < 2; h++) {
+            for (size_t j = 0; j < 16; j++) {
+                const size_t column = 16 * h + j;
+                if (column < columns)
+                    round_row((uint16_t *)pairs[j], from + column * stride + k, some, 32);
+                else
+                    memset(pairs[j], 0, sizeof pairs[j]);
+            }
+            pl__transpose_square((float *)(to + k * PANEL) + 16 * h, PANEL, pairs[0], 16);
+        }
+    }
+}
+
+/* The same of a packed weight's other side: its panels hold pairs of what are columns here. */
+static void panel_across(uint16_t *to, const pl__side *b, size_t first, size_t k, size_t n, size_t n_padded,
+                         size_t columns)
+{
+    const uint16_t *from = (const uint16_t *)b->data;
+    memset(to, 0, n_padded * PANEL * sizeof *to);
+    for (size_t i = 0; i < n; i++) {
+        const uint16_t *panel = from + (k + i) / PANEL * b->stride + (k + i) % PANEL * 2;
+        for (size_t j = 0; j < columns; j++)
+            to[(i / 2 * PANEL + j) * 2 + i % 2] = panel[(first + j) / 2 * (2 * PANEL) + (first + j) % 2];
+    }
+}
+
+/* b[k .. k + n, first ..] of one panel, made in `block` unless it lies so. */
+static const uint16_t *block_of(panel_block *block, const pl__side *b, size_t first, size_t k, size_t n,
+                                size_t n_padded)
+{
+    const size_t columns = pl__least(b->columns - first, PANEL);
+    if (b->lies == PL__IN_PANELS) return (const uint16_t *)b->data + first / PANEL * b->stride + k * PANEL;
+    if (b->lies == PL__IN_COLUMNS)
+        panel_of_columns(block->b, b->data + first * b->stride + k, b->stride, n, n_padded, columns);
+    else if (b->lies == PL__IN_ROWS)
+        panel_of_rows(block->b, b->data + k * b->stride + first, b->stride, n, n_padded, columns);
+    else
+        panel_across(block->b, b, first, k, n, n_padded, columns);
+    return block->b;
+}
+
+void pl__half_tile(pl__tile *tile, const float *x, size_t x_stride, size_t rows, const pl__side *b, size_t first_column,
+                   size_t n_columns)
+{
+    _Alignas(64) uint16_t a[PL__TILE_ROWS * K_BLOCK];
+    panel_block block;
+    const size_t n_panels = (n_columns + PANEL - 1) / PANEL;
+    for (size_t k = 0; k < b->k; k += K_BLOCK) {
+        const size_t n = pl__least(b->k - k, K_BLOCK), n_padded = pl__half_padded(n);
+        for (size_t r = 0; r < rows; r++) round_row(a + r * K_BLOCK, x + r * x_stride + k, n, n_padded);
+        for (size_t r = rows; r % 16; r++) memset(a + r * K_BLOCK, 0, n_padded * sizeof *a);
+        for (size_t p = 0; p < n_panels; p++) {
+            const pl__half_args args = {.a = a,
+                                        .b = block_of(&block, b, first_column + p * PANEL, k, n, n_padded),
+                                        .a_stride = K_BLOCK,
+                                        .rows = rows,
+                                        .k = n_padded,
+                                        .c = tile->z + p * PANEL,
+                                        .c_stride = PL__TILE_COLUMNS,
+                                        .fresh = k == 0};
+            b->half->product(&args);
+        }
+    }
+}
+
+/* ---- Gradients of weights ---- */
+
+enum { ROW_BLOCK = 384, ROW_STRIDE = ROW_BLOCK + 32 };
+
+typedef struct gradient_scratch {
+    _Alignas(64) float z[PL__GRADIENT_OUTS * ROW_STRIDE]; /* [outs, rows] */
+    _Alignas(64) uint16_t a[PL__GRADIENT_OUTS * ROW_STRIDE];
+    _Alignas(64) float edge[PL__GRADIENT_OUTS * PANEL];
+} gradient_scratch;
+
+/* g->dweight's panel at `column` += z x for one block of rows; by way of `edge` where a whole panel of whole 16 outputs
+ * would be more than there is. */
+static void gradient_panel(gradient_scratch *w, const pl__gradient *g, pl__half_args *args, size_t first_out,
+                           size_t column)
+{
+    const size_t columns = pl__least(g->n_in - column, PANEL), stride = g->dweight_stride;
+    float *c = g->dweight + first_out * stride + column;
+    args->c = c;
+    args->c_stride = stride;
+    if (columns == PANEL && args->rows % 16 == 0) {
+        g->half->product(args);
+        return;
+    }
+    memset(w->edge, 0, sizeof w->edge);
+    for (size_t o = 0; o < args->rows; o++) memcpy(w->edge + o * PANEL, c + o * stride, columns * sizeof *c);
+    args->c = w->edge;
+    args->c_stride = PANEL;
+    g->half->product(args);
+    for (size_t o = 0; o < args->rows; o++) memcpy(c + o * stride, w->edge + o * PANEL, columns * sizeof *c);
+}
+
+void pl__half_gradient_tile(const pl__gradient *g, size_t first_out, size_t n_out)
+{
+    gradient_scratch w;
+    for (size_t row = 0; row < g->rows; row += ROW_BLOCK) {
+        const size_t rows = pl__least(g->rows - row, ROW_BLOCK), padded = pl__half_padded(rows);
+        pl__transpose(w.z, ROW_STRIDE, g->z + row * g->z_stride + first_out, g->z_stride, rows, n_out);
+        for (size_t o = 0; o < n_out; o++) round_row(w.a + o * ROW_STRIDE, w.z + o * ROW_STRIDE, rows, padded);
+        for (size_t o = n_out; o % 16; o++) memset(w.a + o * ROW_STRIDE, 0, padded * sizeof *w.a);
+        for (size_t column = 0; column < g->n_in; column += PANEL) {
+            const uint16_t *x = (const uint16_t *)g->x + (column / PANEL * pl__half_padded(g->rows) + row) * PANEL;
+            pl__half_args args = {.a = w.a, .b = x, .a_stride = ROW_STRIDE, .rows = n_out, .k = padded};
+            for (size_t o = 0; o < n_out && g->n_in - column >= 2 * PANEL; o++) {
+                const float *next = g->dweight + (first_out + o) * g->dweight_stride + column + PANEL;
+                __builtin_prefetch(next, 1, 2); /* on their way meanwhile */
+                __builtin_prefetch(next + 16, 1, 2);
+            }
+            gradient_panel(&w, g, &args, first_out, column);
+        }
+    }
+}
+
+void pl__half_pack_panels(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads)
+{
+    const size_t padded = pl__half_padded(rows);
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (size_t column = 0; column < columns; column += PANEL)
+        panel_of_rows((uint16_t *)to + column * padded, x + column, x_stride, rows, padded,
+                      pl__least(columns - column, PANEL));
+}
+
+/* ---- What the CPU has ---- */
+
+static const pl__half half_amx = {"amx-bf16", amx_product}, half_avx512 = {"avx512-bf16", bf16_product};
+
+/* The kernel keeps the tiles of a thread only for processes that ask. */
+static bool tiles_allowed(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+
+/* The bits of leaf 7: what __builtin_cpu_supports does not name in every compiler. */
+static void leaf7(uint32_t subleaf, uint32_t *eax, uint32_t *edx)
+{
+    uint32_t ebx, ecx;
+    __asm__("cpuid" : "=a"(*eax), "=b"(ebx), "=c"(ecx), "=d"(*edx) : "a"(7), "c"(subleaf));
+}
+
+const pl__half *pl__half_find(bool amx)
+{
+    uint32_t eax, edx, eax1, edx1;
+    leaf7(0, &eax, &edx);
+    if (eax < 1) return NULL;
+    leaf7(1, &eax1, &edx1);
+    if (!(eax1 >> 5 & 1)) return NULL;                       /* AVX512_BF16 */
+    const bool has_amx = (edx >> 22 & 1) && (edx >> 24 & 1); /* AMX-BF16, AMX-TILE */
+    return amx && has_amx && tiles_allowed() ? &half_amx : &half_avx512;
+}
+
+#else
+
+const pl__half *pl__half_find(bool amx)
+{
+    (void)amx;
+    return NULL;
+}
+
+/* Never called: no side and no gradient has a `half` then. */
+void pl__half_tile(pl__tile *tile, const float *x, size_t x_stride, size_t rows, const pl__side *b, size_t first_column,
+                   size_t n_columns)
+{
+    (void)tile, (void)x, (void)x_stride, (void)rows, (void)b, (void)first_column, (void)n_columns;
+}
+void pl__half_gradient_tile(const pl__gradient *g, size_t first_out, size_t n_out)
+{
+    (void)g, (void)first_out, (void)n_out;
+}
+void pl__half_pack_panels(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads)
+{
+    (void)to, (void)x, (void)x_stride, (void)rows, (void)columns, (void)n_threads;
+}
+
+#endif
