@@ -153,7 +153,7 @@ static inline double add_gradients(subject *s, const pl_train_example *list, con
     const pl_config *config = pl_model_config(pl_trainable_model(s->trainable));
     for (size_t i = 0; i < n; i++) weights[i] = weight;
     pl__capacity capacity = pl__capacity_of(list, members, n);
-    OK(pl__batch_create(&b, &s->processor, config, PL_F32, capacity));
+    OK(pl__batch_create(&b, &s->processor, config, pl_model_compute(pl_trainable_model(s->trainable)), capacity));
     OK(s->processor.ops->stream_create(s->processor.device, &stream));
     OK(pl_tape_create(&tape, s->trainable, capacity.tokens + 5, capacity.rows + 3, checkpointing));
     OK(pl__batch_put(&b, stream, list, members, weights, n));

@@ -1,0 +1,115 @@
+/* The memory that is said before the first step is the peak that getrusage tells afterwards, within a tenth. */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "device/chosen.h"
+#include "train/runs.h"
+
+static const double TENTH = 0.1;
+
+/* Large enough that the process itself (some 10 MB) does not decide: 8 million parameters, 130 MB. */
+static const char config[] =
+    "{\"model_type\": \"gpt2\", \"architectures\": [\"GPT2LMHeadModel\"], \"vocab_size\": 20000, "
+    "\"n_embd\": 256, \"n_layer\": 4, \"n_head\": 4, \"n_positions\": 512}";
+
+typedef struct shape {
+    const char *name;
+    size_t n_ids, first, batch, micro, lanes;
+    bool checkpointing;
+} shape;
+
+static const shape shapes[] = {
+    {"loss at every position", 257, 1, 8, 0, 1, false},
+    {"loss at the label, blocks run again", 400, 399, 8, 0, 1, true},
+    {"two lanes, micro-batches of 2", 129, 128, 8, 2, 2, false},
+};
+
+/* In a process of its own, which has no other peak; prints said / used. */
+static double ratio_of(const shape *h, const char *folder)
+{
+    enum { N = 16 };
+    pl_train_example list[N];
+    int32_t *ids = calloc(h->n_ids, sizeof *ids);
+    pl_processor processor;
+    pl_checkpoint *checkpoint;
+    pl_trainable *trainable;
+    pl_train *train;
+    bool finished;
+    struct rusage usage;
+    for (size_t i = 0; i < h->n_ids; i++) ids[i] = (int32_t)(i * 37 % 20000);
+    for (size_t i = 0; i < N; i++) list[i] = (pl_train_example){ids, h->n_ids, h->first};
+    const pl_trainable_options options = {.random = true};
+    OK(pl_processor_open(&processor, "cpu", 1));
+    OK(pl_checkpoint_open_config(&checkpoint, folder));
+    OK(pl_trainable_create(&trainable, &processor, checkpoint, &options));
+    pl_checkpoint_close(checkpoint);
+    pl_train_settings s = pl_train_defaults();
+    s.max_steps = 2;
+    s.train_batch_size = h->batch;
+    s.micro_batch_size = h->micro;
+    s.lanes = h->lanes;
+    s.gradient_checkpointing = h->checkpointing;
+    OK(pl_train_create(&train, trainable, &s, list, N, "", NULL));
+    const double said = (double)pl_train_peak_bytes(train);
+    OK(pl_train_run(train, &no_callbacks, &finished));
+    (void)getrusage(RUSAGE_SELF, &usage);
+    const double used = (double)usage.ru_maxrss * 1024;
+    print_message("%s: said %.0f MB, used %.0f MB\n", h->name, said * 1e-6, used * 1e-6);
+    pl_train_free(train);
+    pl_trainable_free(trainable);
+    pl_processor_close(&processor);
+    free(ids);
+    return said / used;
+}
+
+static void test_peak(void **state)
+{
+    (void)state;
+    char folder[PL_PATH_MAX], path[PL_PATH_MAX];
+    make_folder(folder);
+    OK(pl_path(path, "%s/config.json", folder));
+    OK(pl_file_replace(path, config, sizeof config - 1));
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            double ratio = ratio_of(&shapes[i], folder);
+            fflush(stdout);
+            _exit(fabs(ratio - 1) <= TENTH ? 0 : 1);
+        }
+        int status;
+        assert_true(waitpid(child, &status, 0) == child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    remove_folder(folder);
+}
+
+/* What is planned without a model is what is allocated with one. */
+static void test_plan(void **state)
+{
+    (void)state;
+    examples e;
+    subject s;
+    pl_checkpoint *checkpoint;
+    size_t parameters;
+    open_examples(&e, false);
+    open_subject(&s, "llama-grouped", "lm");
+    OK(pl_checkpoint_open(&checkpoint, s.folder));
+    const pl_trainable_options options = {0};
+    const pl_train_settings settings = pl_train_defaults();
+    const size_t model = pl_trainable_bytes(&s.processor, &checkpoint->config, &options, &parameters);
+    assert_int_equal(parameters, checkpoint->n_parameters);
+    assert_true(model >= 4 * masters_bytes(&s));
+    assert_true(pl_train_plan_bytes(&s.processor, &checkpoint->config, &options, &settings, e.list, N_EXAMPLES) >
+                model);
+    pl_checkpoint_close(checkpoint);
+    close_subject(&s);
+    close_examples(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_plan), cmocka_unit_test(test_peak)};
+    /* A sanitizer has memory of its own. */
+    return _cmocka_run_group_tests("memory", tests, SMALL ? 1 : 2, NULL, NULL);
+}
