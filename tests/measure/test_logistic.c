@@ -198,7 +198,6 @@ static void test_clusters_do_not_leak(void **state)
     assert_true(model.strength == 1e-5 && whole[1] > log(2.0));
     pl_logistic_free(&model);
     OK(pl_logistic_fit_best(&model, torn, &rows, NULL, true, &grid));
-    print_message("%g %g %g %g %g\n", model.strength, whole[0], whole[1], torn[0], torn[1]);
     assert_true(model.strength == 0.1 && torn[1] < 0.6 * log(2.0));
     pl_logistic_free(&model);
 }
