@@ -1,7 +1,9 @@
 /* Metrics of behaviour over templates (stability.md B.4, E.2): what each says of a scope. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/scope.h"
+#include "measure/calibration.h"
 #include "measure/entropy.h"
 #include "statistics/permutation.h"
 
@@ -41,6 +43,16 @@ pl_status pl__metric_acc(pl__measured *out, pl__scope *scope)
 pl_status pl__metric_acc_norm(pl__measured *out, pl__scope *scope)
 {
     share(out, scope, scope->subject->member->correct_norm);
+    chance_null(out, scope);
+    return PL_OK;
+}
+
+pl_status pl__metric_acc_cc(pl__measured *out, pl__scope *scope)
+{
+    const pl__member *member = scope->subject->member;
+    for (size_t k = 0; k < scope->t; k++)
+        if (!member->calibrated[scope->templates[k]]) return PL_OK;
+    share(out, scope, member->correct_cc);
     chance_null(out, scope);
     return PL_OK;
 }
@@ -255,6 +267,34 @@ static const double *labels_of(const pl__scope *scope, size_t i)
 {
     const pl__subject *s = scope->subject;
     return s->member->q + (i * s->t + scope->templates[0]) * s->group->m;
+}
+
+/* One prediction an item, from all templates of the scope. */
+pl_status pl__metric_acc_ens(pl__measured *out, pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
+    size_t m = s->group->m;
+    double *log_probs = NULL;
+    const double **scores = NULL;
+    pl_status status;
+    if (!has_scores(scope)) return PL_OK;
+    PL_TRY(pl_new(&log_probs, m));
+    PL_GOTO(status, done, pl_new(&scores, scope->t));
+    for (size_t i = 0; i < s->n; i++) {
+        size_t n = m, own;
+        for (size_t k = 0; k < scope->t; k++) {
+            scores[k] = pl__cell_scores(&s->member->cells[scope->templates[k]], i, &own);
+            n = own < n ? own : n;
+        }
+        pl_ensemble(log_probs, scores, scope->t, n);
+        s->items[i] = pl_best_label(log_probs, NULL, n) == (size_t)s->group->gold[i];
+    }
+    out->kind = PL__SHARE;
+    chance_null(out, scope);
+done:
+    free(scores);
+    free(log_probs);
+    return status;
 }
 
 pl_status pl__metric_brier(pl__measured *out, pl__scope *scope)

@@ -29,6 +29,8 @@ typedef struct pl__member {
     int *codes;            /* [n, t]: category of the prediction */
     uint8_t *correct;      /* [n, t] */
     uint8_t *correct_norm; /* [n, t], or NULL */
+    uint8_t *correct_cc;   /* [n, t] with contextual calibration; NULL: no template has it */
+    bool *calibrated;      /* [t] */
     uint8_t *failed;       /* [n, t]: the answer was no label; or NULL */
     double *q;             /* [n, t, m]: label distribution; or NULL */
 } pl__member;
@@ -57,6 +59,9 @@ pl_status pl__group_read(pl__group *out, pl_run_view *view, size_t first);
 /* Values of the member's states that were cut to what their storage type holds. */
 size_t pl__member_beyond(const pl__member *member);
 void pl__group_free(pl__group *group); /* takes {0} */
+
+/* The scores [*n] of item i's labels; of groups with label scores (m > 0). */
+const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n);
 
 /* Codes, gold labels, outcomes and label distributions of the items; the rows are known. */
 pl_status pl__group_predictions(pl__group *group);

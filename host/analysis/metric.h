@@ -17,6 +17,7 @@ typedef enum pl_over {
     PL_OVER_PAIR = 16,     /* two templates */
     PL_OVER_ID_OOD = 32,   /* those of role id against those of role ood */
     PL_OVER_HARDEST = 64,  /* the ood templates; all, when none is ood */
+    PL_OVER_DEV = 128,     /* the dev templates together, from two on */
 } pl_over;
 
 /* Where the first table a person reads shows it. */
@@ -47,6 +48,12 @@ typedef enum pl_screen {
     X(ACC_NORM, "acc_norm", "share", 0, 1, true, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_norm,    \
       "chance", PL_SCREEN_NONE, "", "",                                                                                \
       "accuracy with log-likelihoods divided by the label's length in characters")                                     \
+    X(ACC_CC, "acc_cc", "share", 0, 1, true, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_cc,          \
+      "chance", PL_SCREEN_NONE, "", "",                                                                                \
+      "accuracy with label probabilities divided by those after content-free inputs (contextual calibration)")         \
+    X(ACC_ENS, "acc_ens", "share", 0, 1, true, "", PL_OVER_DEV, acc_ens, "chance",                                     \
+      PL_SCREEN_NONE, "", "",                                                                                          \
+      "accuracy of the dev templates together: label log-probabilities, averaged over them")                           \
     X(ACC_WORST, "acc_worst", "share", 0, 1, false, "", PL_OVER_HARDEST, acc_worst, "chance",                          \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "accuracy of the worst ood template (of any template when none is ood)")                                         \

@@ -14,12 +14,14 @@ static size_t padded(size_t bytes)
 }
 
 /* What is in files and in memory already: the sums cannot overflow. */
-static size_t bytes_of(const pl_frame *obs, const pl_loglik *l)
+static size_t bytes_of(const pl__record *record)
 {
+    const pl_frame *obs = record->obs;
+    const pl_loglik *l = &record->loglik;
     size_t bytes = sizeof(pl__packed) + obs->n_columns * sizeof *obs->columns;
     for (size_t c = 0; c < obs->n_columns; c++) bytes += padded(obs->n_rows * element_bytes(obs->columns[c].kind));
     if (l->n_rows > 0) bytes += (l->n_rows + 1) * sizeof *l->choice_indptr + l->n_choices * sizeof *l->score;
-    return bytes;
+    return bytes + record->n_bias * sizeof *record->bias;
 }
 
 static void *put(char **at, const void *data, size_t bytes)
@@ -41,9 +43,11 @@ static pl_status put_column(char **at, pl_column *out, const pl_column *in, size
     return PL_OK;
 }
 
-pl_status pl__pack(pl__packed **out, const pl_frame *obs, const pl_loglik *loglik, pl_interned *texts)
+pl_status pl__pack(pl__packed **out, const pl__record *record, pl_interned *texts)
 {
-    size_t bytes = bytes_of(obs, loglik);
+    const pl_frame *obs = record->obs;
+    const pl_loglik *loglik = &record->loglik;
+    size_t bytes = bytes_of(record);
     char *at;
     PL_TRY(pl_new_bytes((void **)&at, bytes, 1));
     pl__packed *p = (pl__packed *)at;
@@ -59,6 +63,8 @@ pl_status pl__pack(pl__packed **out, const pl_frame *obs, const pl_loglik *logli
         p->loglik.choice_indptr = put(&at, loglik->choice_indptr, (loglik->n_rows + 1) * sizeof *loglik->choice_indptr);
         p->loglik.score = put(&at, loglik->score, loglik->n_choices * sizeof *loglik->score);
     }
+    p->n_bias = record->n_bias;
+    p->bias = put(&at, record->bias, record->n_bias * sizeof *record->bias);
     *out = p;
     return PL_OK;
 failed:

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/group.h"
+#include "measure/calibration.h"
 #include "measure/entropy.h"
 
 enum { LABELS_MAX = 1 << 20 }; /* choices of an item that a file may claim */
@@ -245,6 +246,34 @@ static pl_status gather_labels(pl__group *g, pl__member *member)
     return PL_OK;
 }
 
+const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n)
+{
+    const pl_loglik *l = &cell->unit->loglik;
+    const uint64_t *at = l->choice_indptr + cell->row[i];
+    *n = (size_t)(at[1] - at[0]);
+    return l->score + at[0];
+}
+
+/* Calibrated predictions of the templates whose units have the bias of their labels. */
+static pl_status gather_calibrated(pl__group *g, pl__member *member)
+{
+    PL_TRY(pl_arena_new(g->arena, &member->calibrated, member->t));
+    for (size_t k = 0; k < member->t; k++) {
+        const pl__cell *cell = &member->cells[k];
+        member->calibrated[k] = g->m > 0 && cell->unit->n_bias == g->m;
+        if (!member->calibrated[k]) continue;
+        if (!member->correct_cc) PL_TRY(pl_arena_new(g->arena, &member->correct_cc, g->n * member->t));
+        for (size_t i = 0; i < g->n; i++) {
+            size_t n;
+            const double *scores = pl__cell_scores(cell, i, &n);
+            bool right =
+                n == g->m && g->gold[i] >= 0 && pl_best_label(scores, cell->unit->bias, n) == (size_t)g->gold[i];
+            member->correct_cc[i * member->t + k] = right;
+        }
+    }
+    return PL_OK;
+}
+
 pl_status pl__group_predictions(pl__group *g)
 {
     bool open = false;
@@ -259,6 +288,7 @@ pl_status pl__group_predictions(pl__group *g)
         PL_TRY(gather_norm(g, member));
         PL_TRY(gather_failed(g, member));
         PL_TRY(gather_labels(g, member));
+        PL_TRY(gather_calibrated(g, member));
     }
     return PL_OK;
 }

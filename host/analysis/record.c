@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "measure/calibration.h"
+
 /* What the table is made of; then what a sample has beside it. */
 static const char *const columns[] = {"doc_id",      "doc_hash",         "label",  "prediction", "outcome",
                                       "label_index", "prediction_index", "finite", "correct",    "acc_norm",
@@ -60,6 +62,19 @@ static pl_status put_loglik(pl_bytes *out, const pl_loglik *l)
     if (l->n_rows == 0) return PL_OK;
     PL_TRY(pl_bytes_append(out, l->choice_indptr, (l->n_rows + 1) * sizeof *l->choice_indptr));
     return pl_bytes_append(out, l->score, l->n_choices * sizeof *l->score);
+}
+
+/* What contextual calibration takes off each label's score; nothing where content-free prompts have no finite scores.
+ */
+static pl_status put_bias(pl_bytes *out, const pl_unit_reader *reader, pl_arena *arena)
+{
+    pl_content_free c;
+    double *bias;
+    PL_TRY(pl_unit_get_content_free(reader, arena, &c));
+    PL_TRY(pl_arena_new(arena, &bias, c.n_labels));
+    size_t n = pl_calibration_bias(bias, c.score, c.n, c.n_labels) ? c.n_labels : 0;
+    PL_TRY(put_number(out, n));
+    return pl_bytes_append(out, bias, n * sizeof *bias);
 }
 
 /* A unit that does not say who computed is like others that do not. */
@@ -125,6 +140,7 @@ static pl_status put_unit(pl_bytes *out, const pl_unit_reader *reader, bool scor
     PL_GOTO(status, done, put_count(out, reader, "not_finite"));
     if (scored) PL_GOTO(status, done, pl_unit_get_scores(reader, arena, &loglik));
     PL_GOTO(status, done, put_loglik(out, &loglik));
+    PL_GOTO(status, done, put_bias(out, reader, arena));
     /* States are read by the analysis itself: what its opening of them might do is to happen here first. */
     PL_GOTO(status, done, pl_unit_check_states(reader, arena));
     status = put_samples(out, reader, arena);
@@ -258,6 +274,8 @@ static pl_status take_unit(cursor *c, pl__record *r)
     PL_TRY(take_number(c, &r->n_beyond));
     PL_TRY(take_number(c, &r->n_broken));
     PL_TRY(take_loglik(c, &r->loglik, r->obs->n_rows));
+    PL_TRY(take_number(c, &r->n_bias));
+    PL_TRY(take_list(c, &r->bias, r->n_bias, sizeof *r->bias));
     PL_TRY(take_frame(c, &r->samples));
     return r->numerics_key && r->samples->n_rows == r->obs->n_rows && c->left == 0 ? PL_OK : is_cut(c);
 }

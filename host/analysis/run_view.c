@@ -203,6 +203,8 @@ static void drop(pl_run_view *v, held *h)
     h->rows = NULL;
     h->unit.obs = NULL;
     h->unit.loglik = (pl_loglik){0};
+    h->unit.n_bias = 0;
+    h->unit.bias = NULL;
 }
 
 void pl_run_view_close(pl_run_view *v)
@@ -309,13 +311,15 @@ static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
 {
     if (h->rows) return PL_OK;
     PL_TRY(check_numerics(v, h, record->numerics_key));
-    PL_TRY(pl__pack(&h->rows, record->obs, &record->loglik, &v->texts));
+    PL_TRY(pl__pack(&h->rows, record, &v->texts));
     v->bytes += h->rows->bytes;
     h->unit.n_captured = record->n_captured;
     h->unit.n_beyond = record->n_beyond;
     h->unit.n_broken = record->n_broken;
     h->unit.obs = &h->rows->obs;
     h->unit.loglik = h->rows->loglik;
+    h->unit.n_bias = h->rows->n_bias;
+    h->unit.bias = h->rows->bias;
     return PL_OK;
 }
 

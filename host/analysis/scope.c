@@ -118,6 +118,10 @@ static pl_status add_contrasts(pl__scopes *out, pl__subject *s)
         PL_TRY(take_role(&scope->templates, &scope->t, s, PL_ROLE_ID));
         PL_TRY(take_role(&scope->against, &scope->n_against, s, PL_ROLE_OOD));
     }
+    if (count_role(s, PL_ROLE_DEV) > 1) {
+        scope = add(out, s, PL_OVER_DEV, "dev");
+        PL_TRY(take_role(&scope->templates, &scope->t, s, PL_ROLE_DEV));
+    }
     scope = add(out, s, PL_OVER_HARDEST, ood ? "ood" : "templates");
     return ood ? take_role(&scope->templates, &scope->t, s, PL_ROLE_OOD) : take_all(scope);
 }
@@ -125,7 +129,7 @@ static pl_status add_contrasts(pl__scopes *out, pl__subject *s)
 pl_status pl__scopes_make(pl__scopes *out, pl__subject *s)
 {
     *out = (pl__scopes){0};
-    PL_TRY(pl_new(&out->scopes, s->t + s->t * s->t / 2 + PL_ROLES + 4));
+    PL_TRY(pl_new(&out->scopes, s->t + s->t * s->t / 2 + PL_ROLES + 5));
     pl_status status;
     add(out, s, PL_OVER_ITEMS, "templates");
     PL_GOTO(status, failed, add_each(out, s));

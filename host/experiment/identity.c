@@ -44,6 +44,14 @@ static void put_arm(pl_json_builder *b, const pl_identity *i)
     pl_json_close(b);
 }
 
+static void put_content_free(pl_json_builder *b, const pl_identity *i)
+{
+    if (!i->n_content_free) return;
+    pl_json_open_list(b, "content_free");
+    for (size_t c = 0; c < i->n_content_free; c++) pl_json_put_text(b, NULL, i->content_free[c]);
+    pl_json_close(b);
+}
+
 static void put_generation(pl_json_builder *b, const pl_identity *i)
 {
     if (!i->generation) {
@@ -83,6 +91,7 @@ pl_status pl_identity_text(pl_bytes *out, const pl_identity *i)
     pl_json_put_text(&b, "truncation", pl_truncation_name(i->truncation));
     pl_json_put_text(&b, "compute", pl_dtype_name(i->compute));
     put_capture(&b, i);
+    put_content_free(&b, i);
     put_generation(&b, i);
     PL_TRY(pl_json_end(&b, &json, "a unit's identity"));
     pl_status status = pl_json_canonical(out, json);

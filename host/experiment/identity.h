@@ -22,7 +22,9 @@ typedef struct pl_identity {
     const char *fewshot_sha256; /* NULL without shots */
     pl_readout readout;
     size_t k, draw, order;
-    bool balance; /* shots are balanced over a label set */
+    bool balance;          /* shots are balanced over a label set */
+    size_t n_content_free; /* inputs that stand in an item's place for calibration; 0: none */
+    const char *const *content_free;
     uint64_t seed;
     pl_truncation truncation;
     pl_dtype compute;

@@ -18,13 +18,18 @@ typedef struct builder {
     pl_capture capture; /* of the unit: some states need a position more */
     size_t room;        /* tokens that are generated behind each prompt */
     size_t limit;       /* the model's positions */
+    const char *input;  /* what stands in the item's place; NULL: the item */
 } builder;
 
 /* Builds one prompt with k shots and encodes it. */
 static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k)
 {
     const pl_task *t = b->plan->tasks[b->unit->task].task;
-    PL_TRY(pl_prompt_build(&item->prompt, t, b->unit->template, item->index, shots, k, b->encoder.arena));
+    if (b->input)
+        PL_TRY(pl_prompt_build_content_free(&item->prompt, t, b->unit->template, item->index, b->input, shots, k,
+                                            b->encoder.arena));
+    else
+        PL_TRY(pl_prompt_build(&item->prompt, t, b->unit->template, item->index, shots, k, b->encoder.arena));
     pl_prompt prompt = item->prompt;
     if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
     PL_TRY(pl_encode(&b->encoder, &prompt, &item->encoded));
@@ -82,6 +87,29 @@ static pl_status refuse_many_skipped(const pl__items *items, const builder *b)
         task->task->path, items->n, task->n_items, b->unit->template->name, b->unit->k, MIN_KEPT_PERCENT);
 }
 
+/* The draw's own first shots stand before the inputs. What a template cannot show, or a model not hold, leaves the unit
+ * without. */
+static pl_status build_content_free(pl__items *out, builder *b, const size_t *permutation, size_t *shots, uint64_t seed)
+{
+    const pl_plan_task *task = &b->plan->tasks[b->unit->task];
+    size_t n = task->task->n_calibration, k = b->unit->k;
+    pl_status status = PL_OK;
+    PL_TRY(pl_arena_new(out->arena, &out->content_free, n));
+    if (k > 0) memcpy(shots, permutation, k * sizeof *shots);
+    PL_TRY(pl_draw_order(shots, k, seed, b->unit->draw, b->unit->order));
+    for (size_t i = 0; i < n && status == PL_OK; i++) {
+        pl__item *item = &out->content_free[i];
+        *item = (pl__item){.index = task->items[0]};
+        b->input = task->task->calibration[i];
+        status = build(b, item, shots, k);
+        if (status == PL_OK) status = fit(b, item, shots);
+        if (item->encoded.skipped) status = PL_E_INPUT;
+    }
+    b->input = NULL;
+    if (status == PL_OK) out->n_content_free = n;
+    return status == PL_E_INPUT ? PL_OK : status;
+}
+
 pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
 {
     const pl_plan_task *task = &plan->tasks[unit->task];
@@ -114,7 +142,8 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
             out->n_set_aside += set_aside > 0;
         }
     }
-    status = refuse_many_skipped(out, &b);
+    PL_GOTO(status, done, refuse_many_skipped(out, &b));
+    if (pl_plan_calibrates(plan, unit)) status = build_content_free(out, &b, permutation, shots, seed);
 done:
     free(shots);
     free(permutation);
@@ -179,6 +208,11 @@ pl_status pl__items_score(pl__items *items, const pl_results *results)
         item->prediction = item->prompt.choice_texts[best];
         item->correct = best == item->prompt.gold;
         item->correct_norm = best_choice(item, true) == item->prompt.gold;
+    }
+    for (size_t i = 0; i < items->n_content_free; i++) {
+        pl__item *item = &items->content_free[i];
+        PL_TRY(pl_arena_new(items->arena, &item->score, item->prompt.n_choices));
+        item->finite = sum_choices(item->score, item->prompt.n_choices, results, results->choice_indptr[items->n + i]);
     }
     return PL_OK;
 }

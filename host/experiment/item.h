@@ -28,6 +28,8 @@ typedef struct pl__items {
     size_t n_set_aside; /* items for which a row of the draw was set aside: it would give the answer away */
     size_t n_not_finite, first_not_finite; /* items without a prediction, and the first one's index in the data */
     pl__item *items;                       /* kept items only */
+    size_t n_content_free;                 /* 0: the unit is not calibrated, or the template cannot show such items */
+    pl__item *content_free;                /* the task's content-free inputs behind the unit's shots; prompts alone */
     pl_arena *arena;
 } pl__items;
 
@@ -35,7 +37,8 @@ typedef struct pl__items {
 pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena);
 
 /* Fills outcome, prediction, label, correct from log-likelihoods or generations. An item with a
- * log-likelihood that is not finite has no prediction and is not correct. */
+ * log-likelihood that is not finite has no prediction and is not correct. Results of content-free items follow those of
+ * the items; they get their scores only. */
 pl_status pl__items_score(pl__items *items, const pl_results *results);
 pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_generation *generations);
 

@@ -135,6 +135,21 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
     return pl_unit_put_labels(writer, &labels);
 }
 
+/* What the model says of the labels when there is nothing to judge. */
+static pl_status write_content_free(const pl__items *items, pl_unit_writer *writer)
+{
+    if (!items->n_content_free) return PL_OK;
+    size_t n = items->n_content_free, n_labels = items->content_free[0].prompt.n_choices;
+    pl_content_free c = {.n = n, .n_labels = n_labels};
+    PL_TRY(pl_arena_new(items->arena, &c.prompt, n));
+    PL_TRY(pl_arena_new(items->arena, &c.score, n * n_labels));
+    for (size_t i = 0; i < n; i++) {
+        c.prompt[i] = items->content_free[i].prompt.context;
+        memcpy(c.score + i * n_labels, items->content_free[i].score, n_labels * sizeof *c.score);
+    }
+    return pl_unit_put_content_free(writer, &c);
+}
+
 /* A log-likelihood; as Python writes it where JSON has no number for it. */
 static void put_number(pl_json_builder *b, double value)
 {
@@ -251,6 +266,7 @@ pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_
     if (unit->readout == PL_READOUT_LOGLIKELIHOOD) {
         PL_TRY(write_loglik(items, results, writer));
         PL_TRY(write_labels(items, plan, unit, writer));
+        PL_TRY(write_content_free(items, writer));
     }
     return write_samples(items, plan, unit, results, writer);
 }

@@ -162,6 +162,13 @@ static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
     return find_classes(task);
 }
 
+bool pl_plan_calibrates(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_plan_task *task = &plan->tasks[unit->task];
+    return !unit->adaptation && unit->readout == PL_READOUT_LOGLIKELIHOOD && task->fixed_labels &&
+           task->task->n_calibration > 0;
+}
+
 /* What decides the unit's numbers; borrowed from the plan. */
 static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
 {
@@ -185,6 +192,8 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .draw = unit->draw,
                          .order = unit->order,
                          .balance = unit->arm->balance && task->has_classes,
+                         .n_content_free = pl_plan_calibrates(plan, unit) ? t->n_calibration : 0,
+                         .content_free = t->calibration,
                          .seed = plan->spec->seed,
                          .truncation = plan->spec->truncation,
                          .compute = model->spec->compute,

@@ -101,6 +101,10 @@ bool pl_unit_has_head(const pl_plan_unit *unit);
 enum { PL_UNIT_NAME = 300 };
 void pl_plan_unit_name(char out[PL_UNIT_NAME], const pl_plan_unit *unit);
 
+/* Whether the task's content-free inputs are scored with the unit: it prompts, and reads label log-likelihoods of a
+ * fixed label set. */
+bool pl_plan_calibrates(const pl_plan *plan, const pl_plan_unit *unit);
+
 /* Appends the text that a unit's id is the hash of. */
 pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit);
 

@@ -12,11 +12,12 @@
 
 /* ---- the engine's part ---- */
 
-/* The engine takes the requests of a unit as one run. */
+/* The engine takes the requests of a unit as one run; content-free ones come last. */
 static pl_status gather_requests(const pl__items *items, pl_request **out)
 {
-    PL_TRY(pl_arena_new(items->arena, out, items->n));
+    PL_TRY(pl_arena_new(items->arena, out, items->n + items->n_content_free));
     for (size_t i = 0; i < items->n; i++) (*out)[i] = items->items[i].encoded.request;
+    for (size_t i = 0; i < items->n_content_free; i++) (*out)[items->n + i] = items->content_free[i].encoded.request;
     return PL_OK;
 }
 
@@ -30,8 +31,10 @@ static pl_status score(pl__items *items, const pl_plan *plan, const pl_plan_unit
         capture =
             (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
     PL_TRY(pl_states_file_open(file, path, &capture, &model->checkpoint->config, items->n, plan->spec->storage));
-    PL_TRY(pl_engine_score(engine, requests, items->n, &capture, NULL, results));
-    return unit->readout == PL_READOUT_LOGLIKELIHOOD ? pl__items_score(items, *results) : PL_OK;
+    PL_TRY(pl_engine_score(engine, requests, items->n + items->n_content_free, &capture, NULL, results));
+    PL_TRY(unit->readout == PL_READOUT_LOGLIKELIHOOD ? pl__items_score(items, *results) : PL_OK);
+    (*results)->n_requests = items->n; /* the rows of the file: content-free ones have none */
+    return PL_OK;
 }
 
 static pl_status generate(pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,

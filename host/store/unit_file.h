@@ -57,6 +57,14 @@ typedef struct pl_labels {
     float *unembedding; /* [n, C]: the row of the vocabulary head for the label's first token */
 } pl_labels;
 pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
+/* /uns/plumb/content_free: prompts with a content-free item and the labels' scores [n, n_labels] after each, in the
+ * order of `labels`. */
+typedef struct pl_content_free {
+    size_t n, n_labels;
+    const char **prompt;
+    double *score;
+} pl_content_free;
+pl_status pl_unit_put_content_free(pl_unit_writer *w, const pl_content_free *content_free);
 /* Matrices whose values come later and from several threads. /uns/plumb/states_all/<layer> [tokens, C]: each distinct
  * token once; row r of /obs reads the token ranges ranges[indptr[r]..indptr[r+1]] (pairs first, count), in order. The
  * ranges are put once. /uns/plumb/logits [rows, V]: what `extract` adds. */
@@ -117,6 +125,7 @@ pl_status pl_unit_get_loglik(const pl_unit_reader *r, pl_arena *arena, pl_loglik
 /* choice_indptr and score alone. */
 pl_status pl_unit_get_scores(const pl_unit_reader *r, pl_arena *arena, pl_loglik *out);
 pl_status pl_unit_get_labels(const pl_unit_reader *r, pl_arena *arena, pl_labels *out);
+pl_status pl_unit_get_content_free(const pl_unit_reader *r, pl_arena *arena, pl_content_free *out); /* n 0: none */
 /* What stands in states_all, tokens and logits; the caller frees *values. */
 pl_status pl_unit_get_states_all(const pl_unit_reader *r, const char *layer, float **values, size_t *tokens,
                                  size_t *width);

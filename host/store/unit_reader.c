@@ -291,6 +291,29 @@ done:
     return status;
 }
 
+pl_status pl_unit_get_content_free(const pl_unit_reader *r, pl_arena *arena, pl_content_free *out)
+{
+    pl__hdf5_quiet(r->path);
+    static const char name[] = "/uns/plumb/content_free/score";
+    bool has;
+    hid_t dataset;
+    size_t dims[2] = {0};
+    *out = (pl_content_free){0};
+    PL_TRY(pl__input_find(&has, &r->in, "/uns/plumb/content_free"));
+    if (!has) return PL_OK;
+    PL_TRY(pl__input_texts(&out->prompt, &out->n, &r->in, "/uns/plumb/content_free/prompt", arena));
+    PL_TRY(pl__input_open(&dataset, dims, &r->in, name, 2, H5T_FLOAT));
+    out->n_labels = dims[1];
+    pl_status status = dims[0] == out->n ? PL_OK : wrong_length(r, name, dims[0], out->n);
+    PL_GOTO(status, done, status);
+    PL_GOTO(status, done, pl_arena_new(arena, &out->score, dims[0] * dims[1]));
+    if (dims[0] * dims[1] > 0 && H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, out->score) < 0)
+        status = pl__hdf5_fail(PL_E_INPUT, r->path, "%s: cannot read", name);
+done:
+    H5Dclose(dataset);
+    return status;
+}
+
 pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, uint64_t **ranges,
                              size_t *n_ranges)
 {

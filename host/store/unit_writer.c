@@ -213,6 +213,23 @@ pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels)
     return step(w, status);
 }
 
+static pl_status put_content_free(pl_unit_writer *w, hid_t group, const pl_content_free *c)
+{
+    const size_t dims[2] = {c->n, c->n_labels};
+    PL_TRY(pl__output_texts(group, "prompt", c->prompt, c->n, w->path));
+    return pl__output_array(NULL, group, "score", H5T_IEEE_F64LE, dims, 2, c->score, w->path);
+}
+
+pl_status pl_unit_put_content_free(pl_unit_writer *w, const pl_content_free *content_free)
+{
+    PL_TRY(begin(w));
+    hid_t group;
+    PL_TRY(put_group(w, &group, w->plumb, "content_free"));
+    pl_status status = put_content_free(w, group, content_free);
+    H5Gclose(group);
+    return step(w, status);
+}
+
 static pl_status begin_states_all(pl_unit_writer *w)
 {
     PL_TRY(begin(w));

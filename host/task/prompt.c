@@ -42,6 +42,7 @@ static pl_status append_row(pl_bytes *out, const pl_task *task, const pl_templat
     return pl_bytes_text(out, task->fewshot_delimiter);
 }
 
+/* item NULL: none that the shot could leak. */
 static pl_status append_shot(pl_bytes *out, const pl_task *task, const pl_template *t, const pl_row *item, size_t shot,
                              pl_arena *arena)
 {
@@ -49,7 +50,7 @@ static pl_status append_shot(pl_bytes *out, const pl_task *task, const pl_templa
     if (!task->fewshot || shot >= task->fewshot->n)
         return pl_fail(PL_E_INTERNAL, "task %s: no shot %zu", task->name, shot);
     PL_TRY(pl_row_open(&row, task->fewshot, shot));
-    pl_status status = refuse_leak(task, item, &row);
+    pl_status status = item ? refuse_leak(task, item, &row) : PL_OK;
     if (status == PL_OK) status = append_row(out, task, t, &row, arena);
     pl_row_close(&row);
     return status;
@@ -79,26 +80,103 @@ static pl_status make_continuations(pl_prompt *out, const pl_task *task, const p
     return PL_OK;
 }
 
-pl_status pl_prompt_build(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item, const size_t *shots,
-                          size_t k, pl_arena *arena)
+/* Description, shots and the item's own text. */
+static pl_status make_context(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *shown,
+                              const pl_row *item, const size_t *shots, size_t k, pl_arena *arena)
 {
-    *out = (pl_prompt){.gold = SIZE_MAX};
-    if (item >= task->test->n) return pl_fail(PL_E_INTERNAL, "task %s: no item %zu", task->name, item);
     pl_bytes text = {0};
-    pl_row row;
     char *copy;
-    PL_TRY(pl_row_open(&row, task->test, item));
     pl_status status;
     PL_GOTO(status, done, pl_bytes_text(&text, task->description));
-    for (size_t i = 0; i < k; i++) PL_GOTO(status, done, append_shot(&text, task, t, &row, shots[i], arena));
+    for (size_t i = 0; i < k; i++) PL_GOTO(status, done, append_shot(&text, task, t, item, shots[i], arena));
     out->own_offset = text.size;
-    PL_GOTO(status, done, pl__item_text(task, t, &row, &text));
+    PL_GOTO(status, done, pl__item_text(task, t, shown, &text));
     PL_GOTO(status, done, pl_arena_text(arena, &copy, text.data, text.size));
     out->context = copy;
     out->context_size = text.size;
-    status = make_continuations(out, task, t, &row, arena);
 done:
-    pl_row_close(&row);
     pl_bytes_free(&text);
+    return status;
+}
+
+static pl_status open_item(pl_row *row, const pl_task *task, size_t item)
+{
+    if (item >= task->test->n) return pl_fail(PL_E_INTERNAL, "task %s: no item %zu", task->name, item);
+    return pl_row_open(row, task->test, item);
+}
+
+pl_status pl_prompt_build(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item, const size_t *shots,
+                          size_t k, pl_arena *arena)
+{
+    pl_row row;
+    *out = (pl_prompt){.gold = SIZE_MAX};
+    PL_TRY(open_item(&row, task, item));
+    pl_status status = make_context(out, task, t, &row, &row, shots, k, arena);
+    if (status == PL_OK) status = make_continuations(out, task, t, &row, arena);
+    pl_row_close(&row);
+    return status;
+}
+
+/* ---- content-free ---- */
+
+static pl_status empty_of_content(json_t **out, const json_t *value, const char *input);
+
+static pl_status empty_array(json_t **out, const json_t *array, const char *input)
+{
+    pl_status status = PL_OK;
+    *out = json_array();
+    for (size_t i = 0; *out && status == PL_OK && i < json_array_size(array); i++) {
+        json_t *part = NULL;
+        status = empty_of_content(&part, json_array_get(array, i), input);
+        if (status == PL_OK && json_array_append_new(*out, part) != 0)
+            status = pl_fail(PL_E_MEMORY, "out of memory while making a content-free item");
+    }
+    return status;
+}
+
+static pl_status empty_object(json_t **out, const json_t *object, const char *input)
+{
+    const char *key;
+    json_t *child;
+    pl_status status = PL_OK;
+    *out = json_object();
+    json_object_foreach((json_t *)(uintptr_t)object, key, child)
+    {
+        json_t *part = NULL;
+        if (status == PL_OK) status = empty_of_content(&part, child, input);
+        if (status == PL_OK && json_object_set_new(*out, key, part) != 0)
+            status = pl_fail(PL_E_MEMORY, "out of memory while making a content-free item");
+    }
+    return status;
+}
+
+/* The value with `input` for every text and number in it. A new reference, also on failure. */
+static pl_status empty_of_content(json_t **out, const json_t *value, const char *input)
+{
+    pl_status status = PL_OK;
+    if (json_is_array(value))
+        status = empty_array(out, value, input);
+    else if (json_is_object(value))
+        status = empty_object(out, value, input);
+    else
+        *out = json_is_string(value) || json_is_number(value) ? json_string(input) : json_deep_copy(value);
+    return *out || status != PL_OK ? status : pl_fail(PL_E_MEMORY, "out of memory while making a content-free item");
+}
+
+pl_status pl_prompt_build_content_free(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item,
+                                       const char *input, const size_t *shots, size_t k, pl_arena *arena)
+{
+    pl_row row, shown;
+    json_t *empty = NULL;
+    *out = (pl_prompt){.gold = SIZE_MAX};
+    PL_TRY(open_item(&row, task, item));
+    shown = row;
+    pl_status status = empty_of_content(&empty, row.item, input);
+    shown.item = empty;
+    if (status == PL_OK) status = make_context(out, task, t, &shown, NULL, shots, k, arena);
+    if (status == PL_OK) status = make_continuations(out, task, t, &row, arena);
+    out->gold = SIZE_MAX;
+    json_decref(empty);
+    pl_row_close(&row);
     return status;
 }

@@ -205,9 +205,34 @@ static pl_status check_group(const pl_yaml_node *node, const pl_data *data, cons
     return found ? PL_OK : pl_yaml_fail(node, "group: item 0 has no field '%.100s'", group);
 }
 
+/* Those of Zhao et al. (2021). */
+static pl_status set_calibration(pl_task *task)
+{
+    static const char *const inputs[] = {"N/A", "[MASK]", ""};
+    task->n_calibration = sizeof inputs / sizeof *inputs;
+    PL_TRY(pl_arena_new(task->arena, &task->calibration, task->n_calibration));
+    for (size_t i = 0; i < task->n_calibration; i++) task->calibration[i] = inputs[i];
+    return PL_OK;
+}
+
+static pl_status read_calibration(pl_task *task, const pl_yaml_node *list)
+{
+    if (list->kind != PL_YAML_LIST)
+        return pl_yaml_fail(list, "calibration: expected a list of content-free texts such as [N/A, \"\"]");
+    task->n_calibration = list->n;
+    PL_TRY(pl_arena_new(task->arena, &task->calibration, list->n));
+    for (size_t i = 0; i < list->n; i++) {
+        const char *text;
+        PL_TRY(pl_yaml_to_text(&text, list->items[i]));
+        PL_TRY(copied(&task->calibration[i], task->arena, text));
+    }
+    return PL_OK;
+}
+
 static pl_status read_plumb(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *map = pl__task_file_get(file, "plumb"), *node;
+    PL_TRY(set_calibration(task));
     if (!map) return PL_OK;
     PL_TRY(pl_yaml_check_keys(map, pl_task_plumb_keys));
     if ((node = pl_yaml_get(map, "balance"))) {
@@ -215,8 +240,7 @@ static pl_status read_plumb(pl_task *task, const pl__task_file *file)
         PL_TRY(pl_yaml_to_bool(&balance, node));
         if (!balance) return pl_yaml_fail(node, "balance: false belongs to an arm of the experiment, not to the task");
     }
-    if ((node = pl_yaml_get(map, "calibration")))
-        return pl_yaml_fail(node, "calibration is not supported: no arm of this version reads content-free prompts");
+    if ((node = pl_yaml_get(map, "calibration"))) PL_TRY(read_calibration(task, node));
     if (!(node = pl_yaml_get(map, "group"))) return PL_OK;
     const char *group;
     PL_TRY(pl_yaml_to_text(&group, node));

@@ -48,6 +48,8 @@ typedef struct pl_task {
     pl_data *fewshot;       /* where shots come from: fewshot_split, else training_split; NULL: none */
     bool fewshot_is_test;   /* the two have the same bytes: an item must never be among its own shots */
     const char *group;      /* field whose equal values must not straddle shots and item; NULL: none */
+    size_t n_calibration;
+    const char **calibration; /* content-free inputs: what stands in an item's place for contextual calibration */
     size_t n_until;
     const char *
         *until; /* stop strings of generation; default: the few-shot delimiter, as lm-evaluation-harness has it */
@@ -99,5 +101,9 @@ typedef struct pl_prompt {
  * the item's text. shots[0..k) index task->fewshot; item indexes task->test. */
 pl_status pl_prompt_build(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item, const size_t *shots,
                           size_t k, pl_arena *arena);
+/* The same with a content-free item: every text and number of the item is `input` in what the template shows of it. The
+ * choices are the item's; there is no gold answer. PL_E_INPUT where the template cannot show such an item. */
+pl_status pl_prompt_build_content_free(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item,
+                                       const char *input, const size_t *shots, size_t k, pl_arena *arena);
 
 #endif

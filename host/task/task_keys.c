@@ -84,7 +84,9 @@ const pl_yaml_key pl_task_plumb_keys[] = {
     {"templates", "one, `default`, role `id`", "the wordings of the task"},
     {"group", "none", "a field: a shot never has the item's own value of it"},
     {"balance", "true", "true only: `balance` is an arm's key"},
-    {"calibration", "none", "not supported by this version"},
+    {"calibration", "`[N/A, \"[MASK]\", \"\"]`",
+     "content-free inputs, each put in the place of an item's fields; the mean of the labels' probabilities there is "
+     "what `acc_cc` divides by. `[]`: no calibration"},
     {0},
 };
 

@@ -26,6 +26,8 @@ typedef struct planted {
     pl_dtype storage;    /* of states */
     bool absent;         /* a state that is NaN is one that is not there */
     size_t merged;       /* rows of each unit that are marked so */
+    size_t dev;          /* templates t1.. that are "dev" */
+    double free_margin;  /* of a content-free prompt's two scores; 0: there is none */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
     /* Log-likelihood of label 1 minus that of label 0. */
@@ -75,7 +77,9 @@ static inline json_t *planted_plan(const planted *p)
         snprintf(names[k], sizeof names[k], "t%zu", k);
         templates[k] = (pl_planned_template){
             .name = names[k],
-            .role = k == 0 ? "id" : "ood",
+            .role = k == 0        ? "id"
+                    : k <= p->dev ? "dev"
+                                  : "ood",
             .config = json_pack("{s:s,s:s,s:[s,s],s:s,s:s,s:s}", "doc_to_text", "{{item}}?", "doc_to_target", "gold",
                                 "doc_to_choice", "no", "yes", "target_delimiter", " ", "fewshot_delimiter", "\n\n",
                                 "output_type", "multiple_choice")};
@@ -228,6 +232,15 @@ static inline void planted_loglik(const planted *p, pl_unit_writer *w, const siz
     free(l.choice_characters);
 }
 
+/* Two prompts with the margin and one with its opposite: p(label 1) = (2 q + (1 - q)) / 3, q that of the margin. */
+static inline void planted_content_free(const planted *p, pl_unit_writer *w)
+{
+    const char *prompts[] = {"N/A", "[MASK]", ""};
+    double m = p->free_margin, scores[] = {-4.0, m - 4.0, -90.0, m - 90.0, m - 1.0, -1.0};
+    const pl_content_free c = {.n = 3, .n_labels = 2, .prompt = prompts, .score = scores};
+    if (m != 0.0) OK(pl_unit_put_content_free(w, &c));
+}
+
 static inline void planted_states(const planted *p, pl_unit_writer *w, const size_t *item_of, size_t k, size_t s)
 {
     static const char *const names[] = {"last.00", "last.01", "last.final_norm"};
@@ -278,6 +291,7 @@ static inline void planted_unit(const planted *p, size_t k, size_t s)
     OK(pl_unit_create(&w, path));
     planted_obs(p, w, item_of, k, s);
     if (!p->generate) planted_loglik(p, w, item_of, k, s);
+    planted_content_free(p, w);
     planted_samples(p, w, item_of);
     if (p->state) planted_states(p, w, item_of, k, s);
     bool other = p->other_numerics && k + 1 == p->t && s + 1 == p->draws;

@@ -109,6 +109,80 @@ static void test_label_scores(void **state)
     uproot(&p);
 }
 
+/* Label 1 wins by 0.5 to 2.25 where it is right, and by -1.5 to 0.25 where it is wrong. */
+static double leaning(size_t item, size_t template, size_t draw)
+{
+    (void)template;
+    double spread = 0.25 * (double)((item / 5 + draw) % 8);
+    return (planted_gold(item) ? 0.5 : -1.5) + spread;
+}
+
+/* The bias is ln p_cf(1) - ln p_cf(0) = ln((1 + q) / (2 - q)), q = 1 / (1 + exp(-margin)); rows pool over draws. */
+static void test_calibrated_accuracy(void **state)
+{
+    (void)state;
+    planted p = {
+        .n = 40, .t = 3, .draws = 2, .prediction = some_flips, .margin = leaning, .free_margin = 3.0, .reversed = true};
+    pl_stability_table *t = table_of(&p);
+    double q = 1.0 / (1.0 + exp(-3.0)), bias = log((1.0 + q) / (2.0 - q)), mean = 0.0;
+    for (size_t draw = 0; draw < 2; draw++) {
+        size_t right = 0, plain = 0;
+        for (size_t i = 0; i < 40; i++) {
+            right += (leaning(i, 0, draw) > bias) == planted_gold(i);
+            plain += (leaning(i, 0, draw) > 0.0) == planted_gold(i);
+        }
+        assert_true(right != plain);
+        const pl_stability_row *r = find(t, PL_METRIC_ACC_CC, "templates", "t1", "", "", (long long)draw);
+        assert_non_null(r);
+        assert_close(r->value, (double)right / 40.0, 1e-12);
+        assert_true(r->lo == pl_wilson(right, 40).lo && r->null_mean == 0.5 && !strcmp(r->ci_method, "wilson"));
+        mean += r->value / 2.0;
+    }
+    const pl_stability_row *pooled = get(t, PL_METRIC_ACC_CC, "templates", "", "", -1);
+    assert_close(pooled->value, mean, 1e-12);
+    assert_string_equal(pooled->ci_method, "item jackknife of the mean");
+    assert_non_null(find(t, PL_METRIC_ACC_CC, "ood", "", "", "", 0));
+    assert_null(find(t, PL_METRIC_ACC_ENS, "dev", "", "", "", 0)); /* no dev template */
+    pl_stability_free(t);
+    uproot(&p);
+    p.free_margin = 0.0; /* no content-free scores: no row, and the rest as it was */
+    t = table_of(&p);
+    for (size_t i = 0; i < t->n; i++) assert_true(t->rows[i].metric != PL_METRIC_ACC_CC);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* t1 and t2 (dev) are wrong on other items, and surer of themselves where they are right; t0 and t3 are always wrong.
+ */
+static double complementary(size_t item, size_t template, size_t draw)
+{
+    (void)draw;
+    double sign = planted_gold(item) ? 1.0 : -1.0;
+    bool wrong = template == 0 || template == 3 || (item + template) % 4 == 0;
+    bool sure = item % 10 == 9; /* of what is wrong */
+    return sign * (!wrong ? 2.0 : sure ? -5.0 : -1.0);
+}
+
+static void test_ensemble_of_dev_templates(void **state)
+{
+    (void)state;
+    planted p = {.n = 40, .t = 4, .draws = 1, .prediction = some_flips, .margin = complementary, .dev = 2};
+    pl_stability_table *t = table_of(&p);
+    size_t right = 0;
+    for (size_t i = 0; i < 40; i++) right += (complementary(i, 1, 0) + complementary(i, 2, 0) > 0.0) == planted_gold(i);
+    assert_true(right > 30 && right < 40);
+    const pl_stability_row *r = get(t, PL_METRIC_ACC_ENS, "dev", "", "", 0);
+    assert_close(r->value, (double)right / 40.0, 1e-12);
+    assert_true(r->n_templates == 2 && r->lo == pl_wilson(right, 40).lo && r->null_mean == 0.5);
+    pl_stability_free(t);
+    uproot(&p);
+    p.dev = 1; /* one template is no ensemble */
+    t = table_of(&p);
+    assert_null(find(t, PL_METRIC_ACC_ENS, "dev", "", "", "", 0));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 static int constant(size_t item, size_t template, size_t draw)
 {
     (void)item;
@@ -584,6 +658,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accuracy_and_flips),
         cmocka_unit_test(test_label_scores),
+        cmocka_unit_test(test_calibrated_accuracy),
+        cmocka_unit_test(test_ensemble_of_dev_templates),
         cmocka_unit_test(test_constant_predictor),
         cmocka_unit_test(test_identical_templates),
         cmocka_unit_test(test_no_variance),

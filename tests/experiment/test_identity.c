@@ -197,6 +197,20 @@ static void learning_is_part_of_it(void **state)
     check_new(&identity, "learned another way");
 }
 
+static void content_free_inputs_are_part_of_it(void **state)
+{
+    (void)state;
+    static const char *const inputs[] = {"N/A", ""}, *const others[] = {"N/A", "[MASK]"};
+    pl_identity identity = example();
+    identity.content_free = inputs;
+    identity.n_content_free = 2;
+    check_new(&identity, "content-free inputs");
+    identity.content_free = others;
+    check_new(&identity, "another content-free input");
+    identity.n_content_free = 1;
+    check_new(&identity, "fewer content-free inputs");
+}
+
 static void keys_name_device_makers_and_version(void **state)
 {
     (void)state;
@@ -208,9 +222,11 @@ static void keys_name_device_makers_and_version(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_identity_is_pinned), cmocka_unit_test(every_field_changes_the_id),
-        cmocka_unit_test(a_generation_is_part_of_it), cmocka_unit_test(learning_is_part_of_it),
-        cmocka_unit_test(keys_name_device_makers_and_version)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(one_identity_is_pinned),
+                                       cmocka_unit_test(every_field_changes_the_id),
+                                       cmocka_unit_test(a_generation_is_part_of_it),
+                                       cmocka_unit_test(learning_is_part_of_it),
+                                       cmocka_unit_test(content_free_inputs_are_part_of_it),
+                                       cmocka_unit_test(keys_name_device_makers_and_version)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -498,6 +498,41 @@ static void h5ls_reads_it(void **state)
     assert_int_equal(n_found, 3);
 }
 
+/* Absent is no error; what is there comes back. */
+static void content_free_scores_come_back(void **state)
+{
+    (void)state;
+    char folder[PL_PATH_MAX], path[PL_PATH_MAX];
+    const char *prompts[] = {"N/A:", ""};
+    double scores[] = {-1.25, -2.5, -0.1, -1e300, 0.0, -3.0};
+    const pl_content_free put = {.n = 2, .n_labels = 3, .prompt = prompts, .score = scores};
+    pl_content_free got;
+    pl_unit_writer *w;
+    pl_unit_reader *r;
+    pl_arena *arena;
+    make_folder(folder);
+    OK(pl_arena_create(&arena));
+    OK(pl_path(path, "%s/u.h5", folder));
+    OK(write_sample(path));
+    OK(pl_unit_open(&r, path));
+    OK(pl_unit_get_content_free(r, arena, &got));
+    assert_true(got.n == 0 && got.n_labels == 0);
+    pl_unit_close(r);
+    OK(pl_unit_create(&w, path));
+    OK(put_sample(w));
+    OK(pl_unit_put_content_free(w, &put));
+    OK(pl_unit_finish(w));
+    OK(pl_unit_open(&r, path));
+    OK(pl_unit_get_content_free(r, arena, &got));
+    assert_true(got.n == 2 && got.n_labels == 3);
+    assert_string_equal(got.prompt[0], "N/A:");
+    assert_string_equal(got.prompt[1], "");
+    assert_memory_equal(got.score, scores, sizeof scores);
+    pl_unit_close(r);
+    pl_arena_free(arena);
+    remove_folder(folder);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--write")) {
@@ -511,6 +546,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(values_that_are_no_numbers_are_counted),
         cmocka_unit_test(all_states_come_back),
         cmocka_unit_test(loglik_and_labels_come_back),
+        cmocka_unit_test(content_free_scores_come_back),
         cmocka_unit_test(attributes_come_back),
         cmocka_unit_test(no_rows_come_back),
         cmocka_unit_test(many_rows_come_back),

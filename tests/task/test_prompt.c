@@ -83,11 +83,47 @@ static void test_no_item_among_its_own_shots(void **state)
     pl_arena_free(arena);
 }
 
+/* Shots are real, the item is `input` for every text and number of it, the choices are the item's, nothing is right. */
+static void test_content_free(void **state)
+{
+    (void)state;
+    pl_task *task;
+    pl_arena *arena;
+    pl_prompt p, plain;
+    size_t shots[] = {0, 1};
+    OK(pl_arena_create(&arena));
+    OK(pl_task_open(&task, TASKS "choice.yaml"));
+    assert_int_equal(task->n_calibration, 3);
+    assert_string_equal(task->calibration[0], "N/A");
+    assert_string_equal(task->calibration[1], "[MASK]");
+    assert_string_equal(task->calibration[2], "");
+    /* Shot 0 is of item 0's group: it would give nothing away here. */
+    OK(pl_prompt_build_content_free(&p, task, task->templates, 0, "N/A", shots, 2, arena));
+    assert_string_equal(p.context, "Judge the reviews.\n\nReview: A slow start, a fine end.\nSentiment: positive\n\n"
+                                   "Review: Dull; 100% dull {really}.\nSentiment: negative\n\n"
+                                   "Review: N/A\nSentiment:");
+    assert_string_equal(p.context + p.own_offset, "Review: N/A\nSentiment:");
+    assert_true(p.gold == SIZE_MAX && p.context_size == strlen(p.context));
+    OK(pl_prompt_build(&plain, task, task->templates, 0, NULL, 0, arena));
+    assert_int_equal(p.n_choices, plain.n_choices);
+    for (size_t i = 0; i < p.n_choices; i++) assert_string_equal(p.choices[i], plain.choices[i]);
+    OK(pl_prompt_build_content_free(&p, task, task->templates, 1, "", NULL, 0, arena));
+    assert_string_equal(p.context, "Judge the reviews.\n\nReview: \nSentiment:");
+    /* A number is content too; a template that compares it cannot show what has none. */
+    OK(pl_prompt_build_content_free(&p, task, pl_task_template(task, "field"), 1, "[MASK]", NULL, 0, arena));
+    assert_string_equal(p.context + p.own_offset, "[MASK]");
+    REFUSED(pl_prompt_build_content_free(&p, task, pl_task_template(task, "expression"), 1, "", NULL, 0, arena),
+            PL_E_INPUT, "cannot order a text and an integer");
+    pl_task_free(task);
+    pl_arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_prompts_as_lm_eval_builds_them),
         cmocka_unit_test(test_no_item_among_its_own_shots),
+        cmocka_unit_test(test_content_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

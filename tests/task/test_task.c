@@ -302,7 +302,7 @@ static void test_mistakes_are_named(void **state)
         {FREE "plumb: {templates: [{name: a, role: id, doc_to_txt: x}]}\n", "did you mean 'doc_to_text'?"},
         {FREE "plumb: {group: gruop}\n", "group: item 0 has no field 'gruop'"},
         {FREE "plumb: {balance: false}\n", "belongs to an arm"},
-        {FREE "plumb: {calibration: [x]}\n", "calibration is not supported"},
+        {FREE "plumb: {calibration: x}\n", "calibration: expected a list of content-free texts"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pl_task *task;

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Readouts of a prompt that need no model afterwards: content-free scores have the bits of the same texts as items of their
+# own, and acc_cc and acc_ens are what Python makes of the unit files.
+source "$(dirname "$0")/lib.sh"
+"$python" -c 'import h5py, numpy' 2>/dev/null || { skip "readouts (python3 has no h5py)"; exit 0; }
+tiny_model "$tmp/gpt2" gpt2
+seq 24 | awk '{ good = ($1 % 3 > 0); printf "{\"text\": \"a %s thing, %d times\", \"label\": %d}\n", (good ? "good" : "bad"), $1, good }' >"$tmp/rows.jsonl"
+seq 30 40 | awk '{ good = $1 % 2; printf "{\"text\": \"a %s shot, %d times\", \"label\": %d}\n", (good ? "good" : "bad"), $1, good }' >"$tmp/shots.jsonl"
+printf '{"text": "%s", "label": 0}\n' N/A '[MASK]' '' >"$tmp/free.jsonl"
+# task FOLDER ROWS: the same task over other rows.
+task() {
+  mkdir -p "$tmp/$1"
+  cat >"$tmp/$1/task.yaml" <<Y
+task: things
+dataset_path: $tmp
+training_split: shots.jsonl
+test_split: $2
+output_type: multiple_choice
+doc_to_text: "{{text}} is"
+doc_to_target: label
+doc_to_choice: ["poor", "fine"]
+plumb:
+  templates:
+    - {name: bare, role: id}
+    - {name: asks, role: dev, doc_to_text: "Is it fine? {{text}}. Answer:"}
+    - {name: says, role: dev, doc_to_text: "Thing: {{text}}\nIt is"}
+    - {name: longer, role: dev, doc_to_text: "Thing: {{text}}\nQuality:", doc_to_choice: ["very poor", "fine"]}
+    - {name: counts, role: ood, doc_to_text: "{{text}} {% if label > 5 %}!{% endif %}="}
+Y
+  cat >"$tmp/$1/exp.yaml" <<Y
+name: readouts
+models: [$tmp/gpt2]
+tasks: [task.yaml]
+arms: [{kind: prompt, shots: [0, 2]}]
+capture: {layers: [0, last], positions: [last, all]}
+Y
+  "$PLUMB" run "$tmp/$1/exp.yaml" --results "$tmp/$1" --quiet >"$tmp/$1.out" 2>"$tmp/$1.err" || { cat "$tmp/$1.err"; fail "run $1"; exit 1; }
+}
+task items rows.jsonl
+task free free.jsonl
+
+cat >"$tmp/check.py" <<'P'
+import csv, glob, json, sys
+import h5py, numpy as np
+def units(folder):
+    found = {}
+    for path in glob.glob(folder + "/units/*.h5"):
+        with h5py.File(path) as f:
+            p, config = f["uns/plumb"], json.loads(f["uns/plumb/config_json"][()])
+            free = p["content_free"] if "content_free" in p else None
+            n = len(f["obs/_index"])
+            assert f["obsm/last.00"].shape[0] == n and len(p["states_all/indptr"]) == n + 1
+            found[config["template"], config["arm"]["k"], config["arm"]["draw"]] = dict(
+                scores=p["loglik/score"][:].reshape(n, -1), gold=f["obs/label_index"][:], config=config,
+                free=None if free is None else free["score"][:], prompts=None if free is None else list(free["prompt"].asstr()))
+    return found
+items, free = units(sys.argv[1]), units(sys.argv[2])
+assert items.keys() == free.keys() and len(items) == 10
+for (template, k, draw), unit in items.items():
+    assert unit["config"]["content_free"] == ["N/A", "[MASK]", ""]
+    if template == "counts":  # 'label > 5' has no meaning for a text: the unit does without
+        assert unit["free"] is None
+        continue
+    assert np.array_equal(unit["free"], free[template, k, draw]["scores"]), (template, k)
+    assert "a good thing" not in unit["prompts"][0] and "N/A" in unit["prompts"][0] and ("shot" in unit["prompts"][0]) == (k > 0)
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+def calibrated(unit):
+    return ((unit["scores"] - np.log(softmax(unit["free"]).mean(0))).argmax(1) == unit["gold"]).mean()
+rows, seen = list(csv.DictReader(open(sys.argv[1] + "/stability.csv"))), 0
+for row in rows:
+    k, draw = int(row["k"]), int(row["draw"])
+    if draw < 0 or row["metric"] not in ("acc_cc", "acc_ens"):
+        continue
+    dev = [items[t, k, draw] for t in ("asks", "says", "longer")]
+    # A mean over all templates, of which one has no content-free scores, is none: by role, and each alone.
+    of = {"id": ["bare"], "dev": ["asks", "says", "longer"], "templates": [row["template"]]}[row["contrast"]]
+    assert int(row["n_templates"]) == len(of), row
+    if row["metric"] == "acc_ens":
+        value = (np.mean([np.log(softmax(u["scores"])) for u in dev], 0).argmax(1) == dev[0]["gold"]).mean()
+    else:
+        value = np.mean([calibrated(u) for u in (items[t, k, draw] for t in of)])
+    assert abs(value - float(row["value"])) < 1e-12, row
+    assert row["lo"] and row["hi"] and row["null_mean"] == "0.5"
+    seen += 1
+assert seen == 2 * (1 + 4 + 2), seen
+P
+check "content-free scores, acc_cc, acc_ens" "$python" "$tmp/check.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/free")"
+exit $((failures > 0))
