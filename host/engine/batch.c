@@ -15,6 +15,7 @@ static const size_t list_columns[PL__LISTS] = {
 const pl__gather_lists pl__gather_lists_of[PL__GATHERS] = {
     [PL__GATHER_LAST] = {PL__LAST_COUNTS, PL__LAST_ROWS, PL__LAST_SLOTS},
     [PL__GATHER_LABEL] = {PL__LABEL_COUNTS, PL__LABEL_ROWS, PL__LABEL_SLOTS},
+    [PL__GATHER_SUFFIX] = {PL__SUFFIX_COUNTS, PL__SUFFIX_ROWS, PL__SUFFIX_SLOTS},
     [PL__GATHER_ALL] = {PL__ALL_COUNTS, PL__ALL_ROWS, PL__ALL_SLOTS},
 };
 
@@ -116,6 +117,9 @@ static pl_status add_point(pl__packed *batch, const pl__point *point, size_t row
     case PL__WANT_LABEL:
         PL_TRY(append_one(&batch->lists[PL__LABEL_ROWS], row));
         return append_one(&batch->lists[PL__LABEL_SLOTS], point->slot);
+    case PL__WANT_SUFFIX:
+        PL_TRY(append_one(&batch->lists[PL__SUFFIX_ROWS], row));
+        return append_one(&batch->lists[PL__SUFFIX_SLOTS], point->slot);
     }
     return PL_OK;
 }
@@ -255,6 +259,7 @@ static size_t room_of(const pl__packed *batch, size_t list, size_t n)
     case PL__COUNTS:
     case PL__LAST_COUNTS:
     case PL__LABEL_COUNTS:
+    case PL__SUFFIX_COUNTS:
     case PL__ALL_COUNTS:
     case PL__MEAN_COUNT:
         return n;

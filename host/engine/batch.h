@@ -29,6 +29,9 @@
     X(LABEL_COUNTS, PL_COUNTS)                                                                                         \
     X(LABEL_ROWS, 1)                                                                                                   \
     X(LABEL_SLOTS, 1)                                                                                                  \
+    X(SUFFIX_COUNTS, PL_COUNTS)                                                                                        \
+    X(SUFFIX_ROWS, 1)                                                                                                  \
+    X(SUFFIX_SLOTS, 1)                                                                                                 \
     X(ALL_COUNTS, PL_COUNTS)                                                                                           \
     X(ALL_ROWS, 1)                                                                                                     \
     X(ALL_SLOTS, 1)                                                                                                    \
@@ -46,7 +49,13 @@ typedef enum pl__list_name {
 } pl__list_name;
 
 /* The lists of a gather: which rows of the step go to which slots of a result. */
-typedef enum pl__gather { PL__GATHER_LAST, PL__GATHER_LABEL, PL__GATHER_ALL, PL__GATHERS } pl__gather;
+typedef enum pl__gather {
+    PL__GATHER_LAST,
+    PL__GATHER_LABEL,
+    PL__GATHER_SUFFIX,
+    PL__GATHER_ALL,
+    PL__GATHERS
+} pl__gather;
 typedef struct pl__gather_lists {
     pl__list_name counts, rows, slots;
 } pl__gather_lists;

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const unsigned position_of[PL__KEPT] = {PL_POSITION_LAST, PL_POSITION_LABEL, PL_POSITION_MEAN, PL_POSITION_ALL};
+static const unsigned position_of[PL__KEPT] = {PL_POSITION_LAST, PL_POSITION_LABEL, PL_POSITION_MEAN, PL_POSITION_ALL,
+                                               PL_POSITION_SUFFIX};
 
 pl_status pl__capture_check(const pl_capture *capture, size_t L)
 {
@@ -99,6 +100,7 @@ void pl__captured_aim(pl__captured *c, const pl__packed *batch, const pl_view *s
     pass->taps = c->taps;
     aim_gather(c, batch, PL__KEPT_LAST, PL__GATHER_LAST, pass);
     aim_gather(c, batch, PL__KEPT_LABEL, PL__GATHER_LABEL, pass);
+    aim_gather(c, batch, PL__KEPT_SUFFIX, PL__GATHER_SUFFIX, pass);
     if (streamed && (batch->bucketed || batch->whole.n))
         c->taps[pass->n_taps++] = (pl_tap){
             .kind = PL_TAP_WHOLE, .n_layers = c->capture->n_layers, .layers = c->capture->layers, .into = streamed};
@@ -172,13 +174,15 @@ static void finish_rows(const pl__captured *c, const pl__paths *plan, pl_results
             }
             for (size_t i = 0; results->label && request->gold == SIZE_MAX && i < c->C; i++)
                 results->label[l][r * c->C + i] = NAN;
+            for (size_t i = 0; results->suffix && !request->n_suffixed && i < c->C; i++)
+                results->suffix[l][r * c->C + i] = NAN;
         }
 }
 
 pl_status pl__captured_fetch(pl__captured *c, const pl__paths *plan, pl_results *results)
 {
     const pl_engine *engine = c->engine;
-    float **into[PL__KEPT] = {results->last, results->label, results->mean, results->all};
+    float **into[PL__KEPT] = {results->last, results->label, results->mean, results->all, results->suffix};
     for (size_t p = 0; p < PL__KEPT; p++)
         for (size_t l = 0; c->keeps[p] && l < c->capture->n_layers; l++)
             PL_TRY(pl_download(engine->processor, engine->stream, into[p][l],

@@ -60,9 +60,17 @@ typedef struct pl_request {
     size_t n_choices;
     const pl_choice *choices; /* a choice whose path does not begin with the prompt's ids runs by itself */
     size_t gold;              /* index for position `label`; SIZE_MAX: none */
+    const int32_t *suffixed;  /* the prompt with a text behind it, whose last token is position `suffix` */
+    size_t n_suffixed;        /* 0: none. Run only where that position is kept; nothing else reads it */
 } pl_request;
 
-enum { PL_POSITION_LAST = 1, PL_POSITION_LABEL = 2, PL_POSITION_MEAN = 4, PL_POSITION_ALL = 8 };
+enum {
+    PL_POSITION_LAST = 1,
+    PL_POSITION_LABEL = 2,
+    PL_POSITION_MEAN = 4,
+    PL_POSITION_ALL = 8,
+    PL_POSITION_SUFFIX = 16
+};
 
 /* Where the states of all tokens (and logits) go while a call runs, instead of into its results. The calls come from
  * threads of the engine; the first one that fails ends the scoring call with its error. */
@@ -92,10 +100,12 @@ typedef struct pl_results {
     uint64_t *token_indptr;  /* [choices + 1] */
     float *log_probability;  /* [tokens] */
     uint8_t *greedy;         /* [tokens] */
-    /* States [n_layers][n_requests, C] by position; NULL where not captured. `label` rows without gold are NaN. */
-    float **last, **label, **mean;
+    /* States [n_layers][n_requests, C] by position; NULL where not captured. `label` rows without gold and `suffix`
+     * rows without one are NaN. */
+    float **last, **label, **mean, **suffix;
     /* `all`: each distinct token once, in tree order that depends on the requests alone. The ranges of a request give
-     * one row after another: its prompt's n tokens, then tokens first..n-1 of each choice. */
+     * one row after another: its prompt's n tokens, then tokens first..n-1 of each choice, then those of its suffix
+     * where that is kept. */
     size_t n_all;
     float **all;          /* [n_layers][n_all, C]; NULL with a sink */
     uint64_t *all_indptr; /* [n_requests + 1] into all_ranges */
@@ -105,6 +115,9 @@ typedef struct pl_results {
     /* What the run cost: tokens of all paths, each by itself; rows that ran; steps. */
     size_t tokens_in_requests, tokens_computed, n_batches;
 } pl_results;
+
+/* Positions that the suffix's path takes up; 0 where it is not kept. */
+size_t pl_suffix_positions(const pl_request *request, const pl_capture *capture);
 
 /* Positions that a choice's path takes up: its last token needs none, since it is scored from the token before, unless
  * a state of its own (`label` of the gold choice, `all`) or its logits are kept. capture may be NULL. */

@@ -37,6 +37,11 @@ size_t pl_choice_positions(const pl_request *request, size_t choice, const pl_ca
     return request->choices[choice].n - (whole ? 0 : 1);
 }
 
+size_t pl_suffix_positions(const pl_request *request, const pl_capture *capture)
+{
+    return keeps(capture, PL_POSITION_SUFFIX) ? request->n_suffixed : 0;
+}
+
 static bool wants_all(const pl__paths *plan)
 {
     return keeps_all(plan->capture);
@@ -76,6 +81,11 @@ static pl_status check_request(const pl__paths *plan, size_t r, size_t V, size_t
     if (request->gold != SIZE_MAX && request->gold >= request->n_choices)
         return pl_fail(PL_E_INPUT, "request %zu: gold choice %zu, but there are %zu choices", r, request->gold,
                        request->n_choices);
+    size_t n_suffixed = pl_suffix_positions(request, plan->capture);
+    if (n_suffixed && n_suffixed <= request->n)
+        return pl_fail(PL_E_INPUT, "request %zu: its suffix has no token behind the prompt's %zu", r, request->n);
+    PL_TRY(pl__request_check_length(n_suffixed, max_positions, r, "prompt and suffix"));
+    PL_TRY(pl__request_check_ids(request->suffixed, n_suffixed, V, r, "suffix"));
     for (size_t c = 0; c < request->n_choices; c++) {
         const pl_choice *choice = &request->choices[c];
         if (choice->first < 1 || choice->first >= choice->n)
@@ -99,23 +109,26 @@ static size_t carrier_of(const pl_request *request)
     return SIZE_MAX;
 }
 
-/* Inserts a request's paths, shared (ends: prompt, then choices). */
+/* Inserts a request's paths, shared. */
 static pl_status insert_shared(const pl__paths *plan, pl__tree *tree, const pl_request *request, uint32_t *prompt_end,
-                               uint32_t *choice_end)
+                               uint32_t *suffix_end, uint32_t *choice_end)
 {
-    *prompt_end = PL__NONE;
+    size_t n_suffixed = pl_suffix_positions(request, plan->capture);
+    *prompt_end = *suffix_end = PL__NONE;
     if (wants_prompt(plan, request)) PL_TRY(pl__tree_insert(tree, request->ids, request->n, false, prompt_end));
     for (size_t c = 0; c < request->n_choices; c++)
         PL_TRY(pl__tree_insert(tree, request->choices[c].ids, run_length(plan, request, c), false, &choice_end[c]));
-    return PL_OK;
+    return n_suffixed ? pl__tree_insert(tree, request->suffixed, n_suffixed, false, suffix_end) : PL_OK;
 }
 
 static pl_status insert_request(pl__paths *plan, size_t r)
 {
     const pl_request *request = &plan->requests[r];
-    uint32_t *prompt_end = &plan->prompt_end[r], *choice_end = plan->choice_end + plan->choice_indptr[r];
+    uint32_t *prompt_end = &plan->prompt_end[r], *choice_end = plan->choice_end + plan->choice_indptr[r],
+             *suffix_end = &plan->suffix_end[r];
+    size_t n_suffixed = pl_suffix_positions(request, plan->capture);
     size_t carrier = wants_prompt(plan, request) ? carrier_of(request) : 0;
-    if (!plan->alone) PL_TRY(insert_shared(plan, &plan->tree, request, prompt_end, choice_end));
+    if (!plan->alone) PL_TRY(insert_shared(plan, &plan->tree, request, prompt_end, suffix_end, choice_end));
     for (size_t c = 0; c < request->n_choices; c++) {
         size_t n = run_length(plan, request, c);
         if (c == carrier && wants_prompt(plan, request) && n < request->n) n = request->n;
@@ -124,14 +137,16 @@ static pl_status insert_request(pl__paths *plan, size_t r)
     }
     bool apart = wants_prompt(plan, request) && carrier == SIZE_MAX;
     if (apart) plan->tokens_in_requests += request->n;
+    plan->tokens_in_requests += n_suffixed;
     if (!plan->alone) return PL_OK;
-    *prompt_end = PL__NONE;
+    *prompt_end = *suffix_end = PL__NONE;
+    if (n_suffixed) PL_TRY(pl__tree_insert(&plan->tree, request->suffixed, n_suffixed, true, suffix_end));
     if (apart)
         PL_TRY(pl__tree_insert(&plan->tree, request->ids, request->n, true, prompt_end));
     else if (wants_prompt(plan, request))
         *prompt_end = choice_end[carrier];
-    uint32_t *ends = plan->shared_end + r + plan->choice_indptr[r];
-    return wants_all(plan) ? insert_shared(plan, &plan->shared, request, ends, ends + 1) : PL_OK;
+    uint32_t *ends = plan->shared_end + 2 * r + plan->choice_indptr[r];
+    return wants_all(plan) ? insert_shared(plan, &plan->shared, request, ends, ends + 1, ends + 2) : PL_OK;
 }
 
 pl_status pl__points_add(pl__points *points, pl__point point)
@@ -249,6 +264,8 @@ static pl_status want_request(pl__paths *plan, size_t r)
     if (captures(plan, PL_POSITION_LAST)) PL_TRY(want_state(plan, end, request->n - 1, PL__WANT_LAST, r));
     if (plan->capture && plan->capture->logits_last) PL_TRY(want_state(plan, end, request->n - 1, PL__WANT_HEAD, r));
     if (captures(plan, PL_POSITION_MEAN)) PL_TRY(want_mean(plan, r));
+    if (plan->suffix_end[r] != PL__NONE)
+        PL_TRY(want_state(plan, plan->suffix_end[r], request->n_suffixed - 1, PL__WANT_SUFFIX, r));
     if (captures(plan, PL_POSITION_LABEL) && request->gold != SIZE_MAX)
         PL_TRY(want_state(plan, plan->choice_end[plan->choice_indptr[r] + request->gold],
                           request->choices[request->gold].n - 1, PL__WANT_LABEL, r));
@@ -301,16 +318,21 @@ static pl_status lay_out_requests(pl__paths *plan, const pl__tree *tree, const s
     for (size_t r = 0; r < plan->n; r++) {
         const pl_request *request = &plan->requests[r];
         uint64_t first_choice = plan->choice_indptr[r];
-        const uint32_t *ends = plan->alone ? plan->shared_end + r + first_choice : NULL;
+        const uint32_t *ends = plan->alone ? plan->shared_end + 2 * r + first_choice : NULL;
         size_t floor = plan->ranges.n;
         uint32_t end = ends ? ends[0] : plan->prompt_end[r];
         PL_TRY(add_ranges(plan, tree, all_first, end, 0, request->n, floor));
         if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->prompt_end[r]));
         for (size_t c = 0; c < request->n_choices; c++) {
             const pl_choice *choice = &request->choices[c];
-            end = ends ? ends[1 + c] : plan->choice_end[first_choice + c];
+            end = ends ? ends[2 + c] : plan->choice_end[first_choice + c];
             PL_TRY(add_ranges(plan, tree, all_first, end, choice->first, choice->n, floor));
             if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->choice_end[first_choice + c]));
+        }
+        end = ends ? ends[1] : plan->suffix_end[r];
+        if (end != PL__NONE) {
+            PL_TRY(add_ranges(plan, tree, all_first, end, request->n, request->n_suffixed, floor));
+            if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->suffix_end[r]));
         }
         plan->all_indptr[r + 1] = plan->ranges.n;
     }
@@ -359,7 +381,8 @@ static pl_status count(pl__paths *plan)
     PL_TRY(pl_new(&plan->all_indptr, plan->n + 1));
     PL_TRY(pl_new(&plan->prompt_end, plan->n));
     PL_TRY(pl_new(&plan->choice_end, n_choices));
-    if (plan->alone) PL_TRY(pl_new(&plan->shared_end, plan->n + n_choices));
+    PL_TRY(pl_new(&plan->suffix_end, plan->n));
+    if (plan->alone) PL_TRY(pl_new(&plan->shared_end, 2 * plan->n + n_choices));
     size_t choice = 0;
     for (size_t r = 0; r < plan->n; r++) {
         for (size_t c = 0; c < plan->requests[r].n_choices; c++, choice++) {
@@ -402,6 +425,7 @@ void pl__paths_close(pl__paths *plan)
     pl__tree_close(&plan->shared);
     free(plan->prompt_end);
     free(plan->choice_end);
+    free(plan->suffix_end);
     free(plan->choice_indptr);
     free(plan->token_indptr);
     free(plan->shared_end);

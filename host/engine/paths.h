@@ -13,7 +13,8 @@ typedef enum pl__want {
     PL__WANT_TARGET, /* log p of `token`, into target `slot` */
     PL__WANT_HEAD,   /* the whole row of the head: logits or arg max, for row `slot` */
     PL__WANT_LAST,   /* the state, into row `slot` of `last` */
-    PL__WANT_LABEL
+    PL__WANT_LABEL,
+    PL__WANT_SUFFIX
 } pl__want;
 
 /* Both begin with their node: they are grouped by one function. */
@@ -50,12 +51,13 @@ typedef struct pl__paths {
     pl__tree tree;                          /* what runs */
     uint32_t *prompt_end;                   /* [n]; PL__NONE: the prompt is not run for itself */
     uint32_t *choice_end;                   /* [choices] */
+    uint32_t *suffix_end;                   /* [n]; PL__NONE: none is run */
     uint64_t *choice_indptr, *token_indptr; /* as in pl_results */
     pl__points points;
     pl__token_ranges means, all;
     /* The rows of `all`: the shared tree in pre-order, whether or not it is what runs. */
     pl__tree shared;      /* used when alone */
-    uint32_t *shared_end; /* [n + choices] when alone: prompt, then choices, request by request */
+    uint32_t *shared_end; /* [2 n + choices] when alone: prompt, suffix, then choices, request by request */
     size_t n_all;
     uint64_t *all_indptr;
     pl__token_ranges ranges; /* first, n: pairs of pl_results.all_ranges */

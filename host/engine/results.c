@@ -45,6 +45,7 @@ static pl_status fill(pl_results *results, const pl__paths *plan)
     PL_TRY(new_states(&results->last, capture, PL_POSITION_LAST, plan->n, results->C));
     PL_TRY(new_states(&results->label, capture, PL_POSITION_LABEL, plan->n, results->C));
     PL_TRY(new_states(&results->mean, capture, PL_POSITION_MEAN, plan->n, results->C));
+    PL_TRY(new_states(&results->suffix, capture, PL_POSITION_SUFFIX, plan->n, results->C));
     if (!capture->sink) PL_TRY(new_states(&results->all, capture, PL_POSITION_ALL, plan->n_all, results->C));
     if (capture->positions & PL_POSITION_ALL || capture->logits_all) PL_TRY(copy_ranges(results, plan));
     if (capture->sink || (!capture->logits_last && !capture->logits_all)) return PL_OK;
@@ -83,6 +84,7 @@ void pl_results_free(pl_results *results)
     free_states(results->last, results->n_layers);
     free_states(results->label, results->n_layers);
     free_states(results->mean, results->n_layers);
+    free_states(results->suffix, results->n_layers);
     free_states(results->all, results->n_layers);
     free(results->choice_indptr);
     free(results->token_indptr);

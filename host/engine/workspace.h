@@ -9,7 +9,14 @@
 #include "engine/graphs.h"
 #include "engine/outlet.h"
 
-typedef enum pl__kept { PL__KEPT_LAST, PL__KEPT_LABEL, PL__KEPT_MEAN, PL__KEPT_ALL, PL__KEPT } pl__kept;
+typedef enum pl__kept {
+    PL__KEPT_LAST,
+    PL__KEPT_LABEL,
+    PL__KEPT_MEAN,
+    PL__KEPT_ALL,
+    PL__KEPT_SUFFIX,
+    PL__KEPT
+} pl__kept;
 
 struct pl_engine {
     pl_model *model; /* borrowed */

@@ -138,10 +138,31 @@ done:
     return status;
 }
 
+pl_status pl_encode_suffix(pl_ids *out, const pl_tokenizer *tokenizer, const char *text)
+{
+    size_t before = out->n;
+    PL_TRY(pl_tokenizer_encode(tokenizer, text, strlen(text), false, out));
+    if (out->n > before) return PL_OK;
+    return pl_fail(PL_E_INPUT, "capture.suffix '%.80s' has no token", text);
+}
+
+pl_status pl_encoded_suffix(pl_encoder *e, pl_encoded *encoded, const pl_ids *suffix)
+{
+    pl_request *request = &encoded->request;
+    int32_t *ids;
+    PL_TRY(pl_arena_new(e->arena, &ids, request->n + suffix->n));
+    memcpy(ids, request->ids, request->n * sizeof *ids);
+    memcpy(ids + request->n, suffix->data, suffix->n * sizeof *ids);
+    request->suffixed = ids;
+    request->n_suffixed = request->n + suffix->n;
+    return PL_OK;
+}
+
 size_t pl_encoded_positions(const pl_encoded *encoded, size_t room, const pl_capture *capture)
 {
     const pl_request *request = &encoded->request;
-    size_t most = request->n + (room ? room - 1 : 0);
+    size_t most = request->n + (room ? room - 1 : 0), suffixed = pl_suffix_positions(request, capture);
+    if (suffixed > most) most = suffixed;
     for (size_t i = 0; i < request->n_choices; i++) {
         size_t n = pl_choice_positions(request, i, capture);
         if (n > most) most = n;
@@ -171,6 +192,7 @@ pl_status pl_encoded_cut(pl_encoder *e, pl_encoded *encoded, size_t room, const 
         return pl_fail(PL_E_INPUT, "the answer alone does not fit: %zu positions are too many by %zu", length, cut);
     pl_choice *choices;
     PL_TRY(cut_run(e, &request->ids, &request->n, from, cut));
+    if (request->n_suffixed) PL_TRY(cut_run(e, &request->suffixed, &request->n_suffixed, from, cut));
     PL_TRY(pl_arena_new(e->arena, &choices, request->n_choices));
     for (size_t i = 0; i < request->n_choices; i++) {
         choices[i] = request->choices[i];

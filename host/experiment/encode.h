@@ -37,6 +37,11 @@ pl_status pl_encode(pl_encoder *encoder, const pl_prompt *prompt, pl_encoded *ou
  * ids stay those that label words would follow, so that its states are at the same token. There is no state `label`. */
 pl_status pl_encoded_label_paths(pl_encoded *encoded, pl_arena *arena);
 
+/* Appends the ids of a text by itself: the same behind every prompt. PL_E_INPUT where it has none. */
+pl_status pl_encode_suffix(pl_ids *out, const pl_tokenizer *tokenizer, const char *text);
+/* Puts them behind the encoded prompt, for position `suffix`. */
+pl_status pl_encoded_suffix(pl_encoder *encoder, pl_encoded *encoded, const pl_ids *suffix);
+
 /* Positions that the item takes in the model: those of its longest path (see pl_choice_positions), of the prompt, and
  * with `room` tokens to generate those of all but the last of them. */
 size_t pl_encoded_positions(const pl_encoded *encoded, size_t room, const pl_capture *capture);

@@ -56,6 +56,7 @@ static pl_status add_item(sample *s, const pl__item *item, const pl_task *t)
     PL_TRY(sample_text(&text, item, t));
     s->shared += (double)r->own_first;
     s->own += (double)(r->n - r->own_first);
+    s->own += r->n_suffixed ? (double)(r->n_suffixed - r->n) : 0;
     s->length += (double)r->n;
     s->choices += (double)r->n_choices;
     s->text += (double)text;

@@ -14,6 +14,7 @@ bool pl_state_exists(const pl_request *request, unsigned position)
     /* `mean` runs over the tokens from own_first on without position 0. */
     if (position == PL_POSITION_MEAN) return request->n > 1 && request->own_first < request->n;
     if (position == PL_POSITION_LABEL) return request->gold != SIZE_MAX;
+    if (position == PL_POSITION_SUFFIX) return request->n_suffixed > 0;
     return true;
 }
 
@@ -27,6 +28,9 @@ pl_not_finite pl_states_not_finite(const pl_results *results, const pl_request *
             if (results->last && !all_finite(results->last[layer] + i * C, C)) break;
             if (results->mean && pl_state_exists(&requests[i], PL_POSITION_MEAN) &&
                 !all_finite(results->mean[layer] + i * C, C))
+                break;
+            if (results->suffix && pl_state_exists(&requests[i], PL_POSITION_SUFFIX) &&
+                !all_finite(results->suffix[layer] + i * C, C))
                 break;
         }
         if (layer == results->n_layers) continue;

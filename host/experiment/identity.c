@@ -19,6 +19,7 @@ static void put_capture(pl_json_builder *b, const pl_identity *i)
     for (size_t p = 0; p < PL_POSITIONS; p++)
         if (i->positions & pl_positions[p].bit) pl_json_put_text(b, NULL, pl_positions[p].name);
     pl_json_close(b);
+    if (i->suffix) pl_json_put_text(b, "suffix", i->suffix);
     pl_json_put_text(b, "dtype", pl_dtype_name(i->storage));
     if (i->capture_items == SIZE_MAX)
         pl_json_put_text(b, "items", "all");

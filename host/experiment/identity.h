@@ -32,6 +32,7 @@ typedef struct pl_identity {
     size_t n_layers, capture_items /* SIZE_MAX: all */;
     const size_t *layers;
     unsigned positions; /* PL_POSITION_* */
+    const char *suffix; /* of that position; NULL: none */
     pl_dtype storage;
     const json_t *generation; /* what a generated answer depends on; NULL for another readout */
     size_t n_stops;           /* ids that end a generation */

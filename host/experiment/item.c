@@ -19,6 +19,7 @@ typedef struct builder {
     size_t room;        /* tokens that are generated behind each prompt */
     size_t limit;       /* the model's positions */
     const char *input;  /* what stands in the item's place; NULL: the item */
+    pl_ids suffix;      /* of position `suffix`, where the unit keeps it */
 } builder;
 
 /* Builds one prompt with k shots and encodes it. */
@@ -33,6 +34,7 @@ static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k
     pl_prompt prompt = item->prompt;
     if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
     PL_TRY(pl_encode(&b->encoder, &prompt, &item->encoded));
+    if (b->suffix.n && !b->input) PL_TRY(pl_encoded_suffix(&b->encoder, &item->encoded, &b->suffix));
     return pl_unit_has_head(b->unit) ? pl_encoded_label_paths(&item->encoded, b->encoder.arena) : PL_OK;
 }
 
@@ -73,6 +75,8 @@ static pl_status open_builder(builder *b, const pl_plan *plan, const pl_plan_uni
     if (unit->captures)
         b->capture =
             (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
+    if (unit->captures && plan->spec->suffix)
+        PL_TRY(pl_encode_suffix(&b->suffix, model->tokenizer, plan->spec->suffix));
     if (unit->readout == PL_READOUT_GENERATE) b->room = plan->tasks[unit->task].task->max_gen_toks;
     return pl_encoder_create(&b->encoder, model->tokenizer, arena);
 }
@@ -114,7 +118,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
 {
     const pl_plan_task *task = &plan->tasks[unit->task];
     *out = (pl__items){.arena = arena};
-    builder b;
+    builder b = {0};
     size_t *permutation = NULL, *shots = NULL;
     uint64_t seed = pl_draw_seed(plan->spec->seed, task->task->name);
     pl_status status;
@@ -145,6 +149,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     PL_GOTO(status, done, refuse_many_skipped(out, &b));
     if (pl_plan_calibrates(plan, unit)) status = build_content_free(out, &b, permutation, shots, seed);
 done:
+    pl_ids_free(&b.suffix);
     free(shots);
     free(permutation);
     return status;

@@ -201,6 +201,7 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .n_layers = model->n_layers,
                          .layers = model->layers,
                          .positions = plan->spec->positions,
+                         .suffix = plan->spec->suffix,
                          .storage = plan->spec->storage,
                          .capture_items = plan->spec->capture_items,
                          .generation = unit->readout == PL_READOUT_GENERATE ? task->generation : NULL,

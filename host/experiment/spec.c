@@ -11,8 +11,11 @@
 #include "experiment/spec_parts.h"
 
 static const char *const truncation_names[PL_TRUNCATIONS] = {"error", "skip", "drop_shots", "truncate_left"};
-const pl_position pl_positions[PL_POSITIONS] = {
-    {"last", PL_POSITION_LAST}, {"label", PL_POSITION_LABEL}, {"mean", PL_POSITION_MEAN}, {"all", PL_POSITION_ALL}};
+const pl_position pl_positions[PL_POSITIONS] = {{"last", PL_POSITION_LAST},
+                                                {"label", PL_POSITION_LABEL},
+                                                {"mean", PL_POSITION_MEAN},
+                                                {"all", PL_POSITION_ALL},
+                                                {"suffix", PL_POSITION_SUFFIX}};
 
 enum { MAX_EXPERIMENT_BYTES = 4 * 1024 * 1024 };
 
@@ -170,6 +173,25 @@ static pl_status read_templates(pl_spec *spec, const pl_yaml_node *root)
     return PL_OK;
 }
 
+/* Position `suffix` is kept where there is one. */
+static pl_status read_positions(pl_spec *spec, const pl_yaml_node *value)
+{
+    const char *names[PL_POSITIONS];
+    size_t n = 0;
+    if (!value) return PL_OK;
+    spec->positions = 0;
+    if (value->kind == PL_YAML_LIST && value->n == 0) return PL_OK; /* no states at all */
+    for (; n < PL_POSITIONS && pl_positions[n].bit != PL_POSITION_SUFFIX; n++) names[n] = pl_positions[n].name;
+    pl__list l;
+    PL_TRY(pl__list_of(&l, value));
+    for (size_t i = 0; i < l.n; i++) {
+        size_t which;
+        PL_TRY(pl__one_of(&which, pl__list_item(&l, i), names, n));
+        spec->positions |= pl_positions[which].bit;
+    }
+    return PL_OK;
+}
+
 static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
 {
     static const char *default_layers[] = {"default"};
@@ -187,19 +209,11 @@ static pl_status read_capture(pl_spec *spec, const pl_yaml_node *root)
         if (pl_storage_parse(&spec->storage, name) != PL_OK)
             return pl_yaml_fail(value, "expected float32, float16 or bfloat16; found '%s'", name);
     }
-    value = pl_yaml_get(node, "positions");
-    if (!value) return PL_OK;
-    spec->positions = 0;
-    if (value->kind == PL_YAML_LIST && value->n == 0) return PL_OK; /* no states at all */
-    pl__list l;
-    PL_TRY(pl__list_of(&l, value));
-    for (size_t i = 0; i < l.n; i++) {
-        const char *names[PL_POSITIONS];
-        size_t which;
-        for (size_t p = 0; p < PL_POSITIONS; p++) names[p] = pl_positions[p].name;
-        PL_TRY(pl__one_of(&which, pl__list_item(&l, i), names, PL_POSITIONS));
-        spec->positions |= pl_positions[which].bit;
-    }
+    PL_TRY(read_positions(spec, pl_yaml_get(node, "positions")));
+    if (!(value = pl_yaml_get(node, "suffix"))) return PL_OK;
+    PL_TRY(pl_yaml_to_text(&spec->suffix, value));
+    if (!*spec->suffix) return pl_yaml_fail(value, "suffix: expected a text that is not empty");
+    spec->positions |= PL_POSITION_SUFFIX;
     return PL_OK;
 }
 

@@ -29,7 +29,7 @@ typedef enum pl_readout { PL_READOUT_LOGLIKELIHOOD, PL_READOUT_GENERATE, PL_READ
 const char *pl_readout_name(pl_readout readout);
 
 /* Names of captured positions. */
-enum { PL_POSITIONS = 4 };
+enum { PL_POSITIONS = 5 };
 typedef struct pl_position {
     const char *name;
     unsigned bit; /* PL_POSITION_* (engine.h) */
@@ -112,6 +112,7 @@ typedef struct pl_spec {
     size_t n_layers;
     const char **layers; /* "all", "default", "half", "last", "final_norm" or a number */
     unsigned positions;  /* mask of PL_POSITION_* (engine.h) */
+    const char *suffix;  /* the text of position `suffix`; NULL: it is not kept */
     pl_dtype storage;
     size_t capture_items; /* rows whose states are kept; SIZE_MAX: all */
     pl_truncation truncation;

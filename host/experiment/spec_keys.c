@@ -109,6 +109,9 @@ const pl_yaml_key pl_spec_capture_keys[] = {
     {"positions", "`[last]`",
      "`last` token of the prompt; `label`, the last token of the gold label; `mean` over the item's own tokens without "
      "position 0; `all`, every distinct token once; `[]` stores none"},
+    {"suffix", "none",
+     "a text that is put behind every prompt, the same for all templates and arms; the state of its last token is "
+     "stored too, as position `suffix`. It changes no score"},
     {"dtype", "`float32`", "storage type: `float32`, `float16`, `bfloat16`; what does not fit is counted"},
     {"items", "all", "the first so many rows keep states"},
     {0},

@@ -121,10 +121,11 @@ static pl_status absent_rows(uint8_t **out, const pl_request *requests, size_t n
 /* [n_layers][n_requests, C]; NULL: not captured, or not kept by request. */
 static float **states_at(const pl_results *results, unsigned position)
 {
-    return position == PL_POSITION_LAST    ? results->last
-           : position == PL_POSITION_LABEL ? results->label
-           : position == PL_POSITION_MEAN  ? results->mean
-                                           : NULL;
+    return position == PL_POSITION_LAST     ? results->last
+           : position == PL_POSITION_LABEL  ? results->label
+           : position == PL_POSITION_MEAN   ? results->mean
+           : position == PL_POSITION_SUFFIX ? results->suffix
+                                            : NULL;
 }
 
 pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const pl_request *requests,

@@ -10,7 +10,7 @@
 enum { QUESTIONS = 24, CHOICES = 4, PATH = 160 };
 
 typedef struct questions {
-    int32_t prompts[QUESTIONS][PATH], paths[QUESTIONS][CHOICES][PATH];
+    int32_t prompts[QUESTIONS][PATH], paths[QUESTIONS][CHOICES][PATH], suffixed[QUESTIONS][PATH];
     pl_choice choices[QUESTIONS][CHOICES];
     pl_request requests[QUESTIONS];
     size_t n;
@@ -39,6 +39,13 @@ static inline void ask(questions *q, size_t n, size_t longest, size_t V, uint32_
             request->own_first = r % 2 ? 0 : request->n; /* everything, or nothing */
         }
         if (r % 8 == 5) request->n = 1, request->own_first = 0;
+        if (r % 3 != 1) { /* the others have no suffix */
+            static const int32_t suffix[] = {2, 0, 5};
+            memcpy(q->suffixed[r], q->prompts[r], request->n * sizeof(int32_t));
+            memcpy(q->suffixed[r] + request->n, suffix, sizeof suffix);
+            request->suffixed = q->suffixed[r];
+            request->n_suffixed = request->n + 3;
+        }
         request->n_choices = r % 6 == 4 ? 0 : 1 + DRAW(CHOICES);
         if (request->n_choices && r % 5) request->gold = DRAW(request->n_choices);
         for (size_t c = 0; c < request->n_choices; c++) {

@@ -30,6 +30,7 @@ static inline void same_all(const pl_results *a, const pl_results *b, size_t log
     same_layers(a->last, b->last, a->n_layers, n * row, "last", which);
     same_layers(a->label, b->label, a->n_layers, n * row, "label", which);
     same_layers(a->mean, b->mean, a->n_layers, n * row, "mean", which);
+    same_layers(a->suffix, b->suffix, a->n_layers, n * row, "suffix", which);
     same_layers(a->all, b->all, a->n_layers, a->n_all * row, "all", which);
     same_array(a->all_indptr, b->all_indptr, (n + 1) * word, "all_indptr", which);
     same_array(a->all_ranges, b->all_ranges, 2 * a->n_all_ranges * word, "all_ranges", which);

@@ -133,7 +133,8 @@ static void certify(const model_shape *shape, pl_dtype compute, size_t n_questio
     const size_t layers[] = {0, 1, shape->L, shape->L + 1};
     pl_capture capture = {.n_layers = 4,
                           .layers = layers,
-                          .positions = PL_POSITION_LAST | PL_POSITION_LABEL | PL_POSITION_MEAN | PL_POSITION_ALL,
+                          .positions = PL_POSITION_LAST | PL_POSITION_LABEL | PL_POSITION_MEAN | PL_POSITION_ALL |
+                                       PL_POSITION_SUFFIX,
                           .logits_last = true};
     const setting plainly = {.batch_tokens = 256};
     pl_results *first = score(&models[0], q, &capture, &plainly);

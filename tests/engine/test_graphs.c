@@ -97,7 +97,8 @@ static void late_steps_give_the_same_bits(void **state)
     fixture *f = *state;
     const size_t layers[] = {0, 1, 3, 4};
     const pl_capture captures[] = {
-        {4, layers, PL_POSITION_LAST | PL_POSITION_LABEL | PL_POSITION_MEAN | PL_POSITION_ALL, true, false, NULL},
+        {4, layers, PL_POSITION_LAST | PL_POSITION_LABEL | PL_POSITION_MEAN | PL_POSITION_ALL | PL_POSITION_SUFFIX,
+         true, false, NULL},
         {2, layers + 1, PL_POSITION_MEAN, false, false, NULL},
         {0, NULL, 0, false, true, NULL},
         {1, layers, PL_POSITION_LABEL, false, false, NULL},

@@ -106,6 +106,57 @@ static void each_distinct_token_runs_once(void **state)
     free(three);
 }
 
+/* State of the last token of prompt and suffix, as if they were a prompt; nothing else has other bits for it. */
+static void a_suffix_is_a_path_of_its_own(void **state)
+{
+    fixture *f = *state;
+    enum { N = 12, L = 3 };
+    static const size_t layers[L] = {0, 1, 2};
+    const pl_capture plain = {.n_layers = L, .layers = layers, .positions = PL_POSITION_LAST | PL_POSITION_ALL},
+                     more = {.n_layers = L, .layers = layers, .positions = plain.positions | PL_POSITION_SUFFIX};
+    questions *q = calloc(1, sizeof *q);
+    pl_request prompts[N];
+    pl_results *a, *b, *c;
+    assert_non_null(q);
+    ask(q, N, 40, shape.V, 5);
+    for (size_t r = 0; r < N; r++) {
+        const pl_request *request = &q->requests[r];
+        bool has = request->n_suffixed > 0;
+        prompts[r] = (pl_request){.ids = has ? request->suffixed : request->ids,
+                                  .n = has ? request->n_suffixed : request->n,
+                                  .gold = SIZE_MAX};
+    }
+    OK(pl_engine_score(f->engine, q->requests, N, &plain, NULL, &a));
+    OK(pl_engine_score(f->engine, q->requests, N, &more, NULL, &b));
+    OK(pl_engine_score(f->engine, prompts, N, &plain, NULL, &c));
+    assert_null(a->suffix);
+    assert_memory_equal(a->log_probability, b->log_probability,
+                        a->token_indptr[a->choice_indptr[N]] * sizeof *a->log_probability);
+    size_t n_suffixes = 0, row = a->C * sizeof(float);
+    for (size_t r = 0; r < N; r++) {
+        bool has = q->requests[r].n_suffixed > 0;
+        n_suffixes += has;
+        for (size_t l = 0; l < L; l++) {
+            assert_memory_equal(a->last[l] + r * a->C, b->last[l] + r * a->C, row);
+            if (has) assert_memory_equal(b->suffix[l] + r * a->C, c->last[l] + r * a->C, row);
+            for (size_t i = 0; !has && i < a->C; i++) assert_true(isnan(b->suffix[l][r * a->C + i]));
+        }
+        /* Its tokens are the last ones of the request's rows of `all`. */
+        uint64_t end = b->all_indptr[r + 1], last = b->all_ranges[2 * end - 2] + b->all_ranges[2 * end - 1] - 1;
+        if (has) assert_memory_equal(b->all[1] + last * a->C, b->suffix[1] + r * a->C, row);
+    }
+    assert_int_equal(n_suffixes, 8);
+    assert_true(b->tokens_computed > a->tokens_computed && b->tokens_computed <= a->tokens_computed + 3 * n_suffixes);
+    pl_request wrong = q->requests[0];
+    wrong.n_suffixed = wrong.n;
+    pl_results *none = NULL;
+    REFUSED(pl_engine_score(f->engine, &wrong, 1, &more, NULL, &none), PL_E_INPUT, "its suffix has no token");
+    pl_results_free(a);
+    pl_results_free(b);
+    pl_results_free(c);
+    free(q);
+}
+
 static void labels_share_a_head_row(void **state)
 {
     fixture *f = *state;
@@ -234,9 +285,10 @@ static void progress_counts_requests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_distinct_token_runs_once),        cmocka_unit_test(labels_share_a_head_row),
-        cmocka_unit_test(ranges_name_the_rows_of_all),          cmocka_unit_test(wrong_requests_are_named),
-        cmocka_unit_test(a_small_pool_is_refused_with_numbers), cmocka_unit_test(progress_counts_requests),
+        cmocka_unit_test(each_distinct_token_runs_once), cmocka_unit_test(a_suffix_is_a_path_of_its_own),
+        cmocka_unit_test(labels_share_a_head_row),       cmocka_unit_test(ranges_name_the_rows_of_all),
+        cmocka_unit_test(wrong_requests_are_named),      cmocka_unit_test(a_small_pool_is_refused_with_numbers),
+        cmocka_unit_test(progress_counts_requests),
     };
     int missing = device_missing();
     if (missing) return missing;

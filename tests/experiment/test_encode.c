@@ -93,6 +93,45 @@ static void test_positions(void **state)
     assert_int_equal(pl_encoded_positions(&open, 5, NULL), 15);
 }
 
+/* The suffix' own ids stand behind any prompt, also behind one that is cut; they need positions where they are kept. */
+static void test_suffix(void **state)
+{
+    (void)state;
+    pl_tokenizer *tokenizer = open_tokenizer("llama2");
+    pl_arena *arena;
+    pl_encoder encoder;
+    pl_encoded e;
+    pl_ids suffix = {0}, none = {0};
+    const char *choices[] = {" yes", " no"};
+    const size_t layers[] = {0};
+    const pl_capture capture = {.n_layers = 1, .layers = layers, .positions = PL_POSITION_LAST | PL_POSITION_SUFFIX};
+    pl_prompt prompt = prompt_of("one two three four five six seven", choices, 2);
+    OK(pl_arena_create(&arena));
+    OK(pl_encoder_create(&encoder, tokenizer, arena));
+    OK(pl_encode(&encoder, &prompt, &e));
+    assert_int_equal(e.request.n_suffixed, 0);
+    size_t plain = pl_encoded_positions(&e, 0, NULL);
+    OK(pl_encode_suffix(&suffix, tokenizer, "\nThis text is about"));
+    assert_true(suffix.n > 2 && suffix.data[0] != pl_tokenizer_bos(tokenizer));
+    OK(pl_encoded_suffix(&encoder, &e, &suffix));
+    size_t n = e.request.n;
+    assert_int_equal(e.request.n_suffixed, n + suffix.n);
+    assert_memory_equal(e.request.suffixed, e.request.ids, n * sizeof *e.request.ids);
+    assert_memory_equal(e.request.suffixed + n, suffix.data, suffix.n * sizeof *suffix.data);
+    assert_int_equal(pl_encoded_positions(&e, 0, NULL), plain);
+    assert_int_equal(pl_encoded_positions(&e, 0, &capture), n + suffix.n);
+    OK(pl_encoded_cut(&encoder, &e, 0, &capture, n + suffix.n - 4));
+    assert_int_equal(e.tokens_cut, 4);
+    assert_int_equal(e.request.n_suffixed, n + suffix.n - 4);
+    assert_memory_equal(e.request.suffixed, e.request.ids, e.request.n * sizeof *e.request.ids);
+    assert_memory_equal(e.request.suffixed + e.request.n, suffix.data, suffix.n * sizeof *suffix.data);
+    REFUSED(pl_encode_suffix(&none, tokenizer, ""), PL_E_INPUT, "capture.suffix '' has no token");
+    pl_ids_free(&suffix);
+    pl_ids_free(&none);
+    pl_arena_free(arena);
+    pl_tokenizer_free(tokenizer);
+}
+
 static void test_cut(void **state)
 {
     (void)state;
@@ -127,6 +166,6 @@ static void test_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_boundary), cmocka_unit_test(test_positions),
-                                       cmocka_unit_test(test_cut)};
+                                       cmocka_unit_test(test_suffix), cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

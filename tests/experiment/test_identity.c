@@ -113,6 +113,8 @@ static void every_field_changes_the_id(void **state)
     CHANGE(layers, other_layers);
     CHANGE(positions, PL_POSITION_LAST);
     CHANGE(positions, PL_POSITION_LAST | PL_POSITION_LABEL);
+    CHANGE(suffix, "\n");
+    CHANGE(suffix, " =");
     CHANGE(storage, PL_F16);
     CHANGE(capture_items, 800);
 }

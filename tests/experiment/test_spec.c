@@ -72,6 +72,25 @@ static void test_defaults(void **state)
     pl_spec_free(s);
 }
 
+static void test_suffix(void **state)
+{
+    (void)state;
+    static const char head[] = "name: x\nmodels: gpt2\ntasks: t.yaml\narms: [{kind: prompt}]\n";
+    char text[300];
+    pl_spec *s = parse(head, NULL, 0);
+    assert_null(s->suffix);
+    pl_spec_free(s);
+    snprintf(text, sizeof text, "%scapture: {positions: [mean], suffix: \" In short:\"}\n", head);
+    s = parse(text, NULL, 0);
+    assert_string_equal(s->suffix, " In short:");
+    assert_int_equal(s->positions, PL_POSITION_MEAN | PL_POSITION_SUFFIX);
+    pl_spec_free(s);
+    snprintf(text, sizeof text, "%scapture: {suffix: \"\"}\n", head);
+    REFUSED(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0), PL_E_INPUT, "suffix: expected a text");
+    snprintf(text, sizeof text, "%scapture: {positions: [suffix]}\n", head);
+    REFUSED(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0), PL_E_INPUT, "suffix");
+}
+
 /* What is frozen, read again, is the same experiment with overrides and variables in place. */
 static void test_overrides_and_frozen(void **state)
 {
@@ -214,7 +233,7 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_field), cmocka_unit_test(test_defaults),
-                                       cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_errors),
-                                       cmocka_unit_test(test_arms_that_learn)};
+                                       cmocka_unit_test(test_suffix),      cmocka_unit_test(test_overrides_and_frozen),
+                                       cmocka_unit_test(test_errors),      cmocka_unit_test(test_arms_that_learn)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Readouts of a prompt that need no model afterwards: content-free scores have the bits of the same texts as items of their
-# own, and acc_cc and acc_ens are what Python makes of the unit files.
+# What is taken of a prompt beside its label: content-free scores have the bits of the same texts as items of their
+# own, acc_cc and acc_ens are what Python makes of the unit files, and states behind a suffix.
 source "$(dirname "$0")/lib.sh"
 "$python" -c 'import h5py, numpy' 2>/dev/null || { skip "readouts (python3 has no h5py)"; exit 0; }
 tiny_model "$tmp/gpt2" gpt2
@@ -86,5 +86,41 @@ for row in rows:
     seen += 1
 assert seen == 2 * (1 + 4 + 2), seen
 P
+# A suffix changes no score; its states are those of prompt and suffix as token ids of their own.
+"$PLUMB" run "$tmp/items/exp.yaml" 'capture={layers: [0, last], positions: [last], suffix: " so:"}' --results "$tmp/suffix" --quiet >"$tmp/suffix.out" 2>"$tmp/suffix.err" || { cat "$tmp/suffix.err"; fail "run suffix"; }
+cat >"$tmp/paths.py" <<'P'
+import glob, json, subprocess, sys
+import h5py, numpy as np
+program, model, plain, suffixed, folder = sys.argv[1:]
+def ids(texts, *flags):
+    rows = "".join(json.dumps({"text": t}) + "\n" for t in texts)
+    out = subprocess.run([program, "tokenize", model, "--json", *flags], input=rows, capture_output=True, text=True, check=True).stdout
+    return [json.loads(line)["ids"] for line in out.splitlines()]
+suffix, seen = ids([" so:"], "--no-special")[0], 0
+for path in sorted(glob.glob(suffixed + "/units/*.h5")):
+    with h5py.File(path) as f:
+        config = json.loads(f["uns/plumb/config_json"][()])
+        assert config["capture"]["positions"] == ["last", "suffix"] and config["capture"]["suffix"] == " so:"
+        scores, states = f["uns/plumb/loglik/values"][:], {k: f["obsm"][k][:] for k in f["obsm"]}
+        prompts = [json.loads(s)["arguments"][0][0].rstrip() for s in f["uns/plumb/samples"].asstr()]
+    for other in glob.glob(plain + "/units/*.h5"):
+        with h5py.File(other) as f:
+            theirs = json.loads(f["uns/plumb/config_json"][()])
+            if (theirs["template"], theirs["arm"]) != (config["template"], config["arm"]):
+                continue
+            assert np.array_equal(scores, f["uns/plumb/loglik/values"][:])
+            assert all(np.array_equal(states[k], f["obsm"][k][:]) for k in states if k.startswith("last."))
+            seen += 1
+    rows = [{"ids": p + suffix} for p in ids(prompts)]
+    with open(folder + "/paths.jsonl", "w") as f:
+        f.writelines(json.dumps(r) + "\n" for r in rows)
+    subprocess.run([program, "extract", model, folder + "/paths.jsonl", "--out", folder + "/paths.h5", "--layers", "0,last"], check=True, capture_output=True)
+    with h5py.File(folder + "/paths.h5") as f:
+        for layer in [k.split(".")[1] for k in states if k.startswith("suffix.")]:
+            assert np.array_equal(states["suffix." + layer], f["obsm/last." + layer][:]), layer
+    subprocess.run(["rm", folder + "/paths.h5"], check=True)
+assert seen == 10, seen
+P
+check "states behind a suffix, and the same scores" "$python" "$tmp/paths.py" "$PLUMB" "$tmp/gpt2" "$(run_of "$tmp/items")" "$(run_of "$tmp/suffix")" "$tmp"
 check "content-free scores, acc_cc, acc_ens" "$python" "$tmp/check.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/free")"
 exit $((failures > 0))
