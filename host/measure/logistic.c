@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "measure/logistic_fit.h"
 #include "measure/logistic_newton.h"
+#include "measure/vector.h"
 
 /* ---- features ---- */
 
@@ -36,19 +37,17 @@ static void set_scales(double *mean, double *sd, const pl_labelled *rows, bool s
     }
 }
 
-/* x [n, width] -> basis in its first *rank rows, z [n, n + 1] the rows in that basis. A row within 1e-12 of the span of
- * those before adds no direction. */
-static void turn(double *z, double *x, size_t *rank, size_t n, size_t width)
+/* x [n, width] -> basis in its first *rank rows, z [n, n + 1] the rows in that basis; along: room for n. A row within
+ * 1e-12 of the span of those before adds no direction. */
+static void turn(double *z, double *x, size_t *rank, double *along, size_t n, size_t width)
 {
     *rank = 0;
     for (size_t i = 0; i < n; i++) {
         double *row = x + i * width, *own = z + i * (n + 1), before = sqrt(pl__dot(row, row, width));
         for (int pass = 0; pass < 2; pass++) {
-            for (size_t j = 0; j < *rank; j++) {
-                double along = pl__dot(x + j * width, row, width), *axis = x + j * width;
-                own[j] += along;
-                for (size_t d = 0; d < width; d++) row[d] -= along * axis[d];
-            }
+            pl__dots(along, x, *rank, row, 1, width);
+            pl__add_rows(row, -1.0, along, 1, x, *rank, width);
+            for (size_t j = 0; j < *rank; j++) own[j] += along[j];
         }
         double left = sqrt(pl__dot(row, row, width));
         if (!(left > 1e-12 * before)) continue;
@@ -86,6 +85,7 @@ static pl_status set_plain(pl__logistic_features *f, const pl_labelled *rows)
 static pl_status set_turned(pl__logistic_features *f, const pl_labelled *rows)
 {
     size_t n = rows->n, width = rows->width, values = 0, rank = 0;
+    double *along;
     PL_TRY(pl_mul_size(&values, n, width, "features"));
     PL_TRY(pl_new(&f->basis, values));
     PL_TRY(pl_mul_size(&values, n, n + 1, "features"));
@@ -93,7 +93,9 @@ static pl_status set_turned(pl__logistic_features *f, const pl_labelled *rows)
     for (size_t i = 0; i < n; i++)
         for (size_t d = 0; d < width; d++)
             f->basis[i * width + d] = ((double)rows->x[i * width + d] - f->mean[d]) / f->sd[d];
-    turn(f->z, f->basis, &rank, n, width);
+    PL_TRY(pl_new(&along, n));
+    turn(f->z, f->basis, &rank, along, n, width);
+    free(along);
     f->z_width = rank + 1;
     for (size_t i = 0; i < n; i++) {
         double *z = f->z + i * f->z_width;

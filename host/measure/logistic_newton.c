@@ -11,10 +11,11 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "measure/vector.h"
 
-enum { LANES = 4, MAX_STEPS = 200, MAX_CG = 2000, MAX_HALVINGS = 50 };
+enum { MAX_STEPS = 200, MAX_CG = 2000, MAX_HALVINGS = 50 };
 
-static const double TOLERANCE = 1e-10, ACCEPTABLE = 1e-8; /* |step| / |theta| */
+static const double TOLERANCE = 1e-13, ACCEPTABLE = 1e-8; /* |step| / |theta| */
 
 typedef struct solver {
     const pl__logistic_problem *p;
@@ -30,16 +31,6 @@ size_t pl__logistic_rows(size_t n_classes)
     return n_classes == 2 ? 1 : n_classes;
 }
 
-double pl__dot(const double *a, const double *b, size_t n)
-{
-    double sum[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (size_t v = 0; v < LANES; v++) sum[v] += a[i + v] * b[i + v];
-    for (size_t v = 0; i < n; i++, v++) sum[v] += a[i] * b[i];
-    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
-}
-
 static void add_scaled(double *out, double factor, const double *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) out[i] += factor * x[i];
@@ -48,10 +39,7 @@ static void add_scaled(double *out, double factor, const double *x, size_t n)
 /* product[i, k] = z_i . v_k */
 static void multiply(const solver *s, const double *v)
 {
-    size_t width = s->p->width;
-    for (size_t i = 0; i < s->p->n; i++)
-        for (size_t k = 0; k < s->rows; k++)
-            s->product[i * s->rows + k] = pl__dot(s->p->z + i * width, v + k * width, width);
+    pl__dots(s->product, s->p->z, s->p->n, v, s->rows, s->p->width);
 }
 
 /* out_k = C sum_i values[i, k] z_i + v_k, the latter without the intercept. */
@@ -59,9 +47,7 @@ static void gather(const solver *s, double *out, const double *values, const dou
 {
     size_t width = s->p->width;
     memset(out, 0, s->size * sizeof *out);
-    for (size_t i = 0; i < s->p->n; i++)
-        for (size_t k = 0; k < s->rows; k++)
-            add_scaled(out + k * width, s->c * values[i * s->rows + k], s->p->z + i * width, width);
+    pl__add_rows(out, s->c, values, s->rows, s->p->z, s->p->n, width);
     for (size_t k = 0; k < s->rows; k++) add_scaled(out + k * width, 1.0, v + k * width, width - 1);
 }
 
@@ -115,6 +101,16 @@ static double variance(const solver *s, size_t at)
     return residual * (1.0 - residual);
 }
 
+/* What all intercepts have in common changes no probability, so H has no curvature along it. This curvature is added
+ * there; gradients have no part along it, and the solution stays what it is. */
+static void hold_intercepts(const solver *s, double *out, const double *v)
+{
+    size_t width = s->p->width;
+    double sum = 0.0, curvature = s->c * (double)s->p->n / (double)(s->rows * s->rows);
+    for (size_t k = 0; k < s->rows; k++) sum += v[k * width + width - 1];
+    for (size_t k = 0; k < s->rows; k++) out[k * width + width - 1] += curvature * sum / (double)s->rows;
+}
+
 /* out = H v at the point of the last evaluation. */
 static void hessian_times(const solver *s, double *out, const double *v)
 {
@@ -130,6 +126,7 @@ static void hessian_times(const solver *s, double *out, const double *v)
         for (size_t k = 0; k < s->rows; k++) u[k] = prob[k] * (u[k] - mean);
     }
     gather(s, out, s->product, v);
+    if (s->rows > 1) hold_intercepts(s, out, v);
 }
 
 /* The diagonal of H: C sum_i p (1 - p) z^2, and 1 where it is penalised. */
@@ -193,21 +190,22 @@ static int descend(const solver *s, double *theta, double *objective)
     return 0;
 }
 
-/* Until a full step moves theta by 1e-10 of itself, after which what is left is far smaller; or, once below 1e-8, until
- * steps no longer shrink: as near as double allows. */
+/* Until what a full step leaves is next to nothing of theta: about the step, times how exactly it was solved for or
+ * times itself. Or, once steps are below 1e-8, until they no longer shrink: as near as double allows. */
 static pl_status iterate(const solver *s, double *theta)
 {
     double objective = evaluate(s, theta), change = 1.0;
     for (int step = 0; step < MAX_STEPS; step++) {
-        double before = change;
+        double before = change, part = fmin(0.1, fmax(1e-8, change));
         gather(s, s->gradient, s->residual, theta);
         if (pl__dot(s->gradient, s->gradient, s->size) == 0.0) return PL_OK;
-        conjugate_gradients(s, fmin(0.1, fmax(1e-8, change)));
+        conjugate_gradients(s, part);
         change = sqrt(pl__dot(s->step, s->step, s->size) / pl__dot(theta, theta, s->size)); /* infinite from 0 */
         if (change <= ACCEPTABLE && !(change < before / 2.0)) return PL_OK;
         if (!descend(s, theta, &objective)) break;
-        if (change <= TOLERANCE) return PL_OK;
+        if (change * fmax(part, change) <= TOLERANCE) return PL_OK;
     }
+    if (change <= ACCEPTABLE) return PL_OK;
     return pl_fail(PL_E_NOT_FINITE,
                    "logistic regression of %zu rows with strength %g did not converge (the last step is %g of the "
                    "coefficients): standardise the features, or take a smaller strength",

@@ -19,7 +19,4 @@ size_t pl__logistic_rows(size_t n_classes);
  * get there. */
 pl_status pl__logistic_solve(double *theta, const pl__logistic_problem *problem, double strength);
 
-/* a . b, in a fixed order that does not depend on the vector width. */
-double pl__dot(const double *a, const double *b, size_t n);
-
 #endif
