@@ -106,10 +106,10 @@ static pl_status update(pl_train *t, double loss, float factors[PL_FACTORS])
     if (!isfinite(loss)) return t->processor.ops->stream_wait(t->stream);
     pl_adamw_args adamw = {.parameters = parameters,
                            .factors = t->factors,
-                           .beta1 = (float)s->adam_beta1,
-                           .beta2 = (float)s->adam_beta2,
-                           .eps = (float)s->adam_epsilon,
-                           .weight_decay = (float)s->weight_decay};
+                           .beta1 = s->adam_beta1,
+                           .beta2 = s->adam_beta2,
+                           .eps = s->adam_epsilon,
+                           .weight_decay = s->weight_decay};
     PL_TRY(pl_op_adamw(&t->processor, t->stream, &adamw));
     return t->processor.ops->stream_wait(t->stream);
 }

@@ -252,9 +252,12 @@ static void run_free(const world *w, run_of *r)
     sequences_free(w, &r->sequences);
 }
 
-/* The formula against finite differences, at some elements of queries, keys and values. */
+/* The formula against finite differences, at some elements of queries, keys and values; once a case. */
 static void check_formula(problem *p)
 {
+    static bool done[SHAPES];
+    if (done[p->s - shapes]) return;
+    done[p->s - shapes] = true;
     for (size_t k = 0; k < 8; k++) {
         const size_t at = pl_random_below(11, PL_RANDOM_TEST, 0, k, (uint32_t)(p->n_rows * p->width));
         check_slope("dqkv", loss, p, &p->x[at], p->dx[at]);
@@ -307,7 +310,7 @@ static void run(const world *w, size_t k)
         check_untouched(w, r.dqkv, p.n_rows);
         same_bits("dqkv", got, p.n_rows * p.width * sizeof *got);
         check_alone(w, &p, got);
-        if (w->aligned) check_formula(&p);
+        check_formula(&p);
         free(got);
     }
     run_free(w, &r);

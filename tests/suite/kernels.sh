@@ -1,6 +1,10 @@
 #!/usr/bin/env bash
-# The CUDA kernels on the emulated device: planted faults turn the op tests red, and no data races (thread sanitizer).
+# Planted faults turn the op tests red: the CUDA kernels' on the emulated device, and the training ops' on the CPU. No
+# data races of the CUDA kernels (thread sanitizer).
 source "$(dirname "$0")/common.sh"
+step "training ops: planted faults turn their tests red"
+script build-test/faults-training.log tests/device/faults.sh build-test
+
 step "CUDA: planted faults turn the op tests red"
 script build-test/faults.log tests/cuda/faults.sh build-test
 

@@ -13,6 +13,7 @@
 #include "device/cpu/dropout.h"
 #include "device/cpu/norm.h"
 #include "device/cpu/product.h"
+#include "device/cpu/transpose.h"
 #include "device/cpu/vmath.h"
 
 enum { BLOCK = 32 };
@@ -30,7 +31,7 @@ typedef struct item {
 
 /* A block of queries of one head, on its thread's stack: about 350 KiB. */
 typedef struct queries {
-    _Alignas(64) float q_columns[PL__MAX_HEAD_WIDTH * BLOCK]; /* [D, BLOCK], scaled; past the last query 0 */
+    _Alignas(64) float q_columns[PL__MAX_HEAD_WIDTH * BLOCK]; /* [width, BLOCK], scaled; past the last query 0 */
     _Alignas(64) float dy_columns[PL__MAX_HEAD_WIDTH * BLOCK];
     _Alignas(64) float q[BLOCK * PL__MAX_HEAD_WIDTH]; /* [BLOCK, width], scaled */
     _Alignas(64) float dy[BLOCK * PL__MAX_HEAD_WIDTH];
@@ -71,13 +72,10 @@ static void load_queries(queries *w, const item *t, size_t head, size_t start)
         w->inner[i] = (float)inner_product(dy, pl__f32(a->y, row) + head * D, D);
     }
     for (size_t i = w->n; i < BLOCK; i++) w->lse[i] = w->inner[i] = 0.0f;
-    for (size_t d = 0; d < D; d++) {
-        for (size_t i = 0; i < w->n; i++) {
-            w->q_columns[d * BLOCK + i] = w->q[i * width + d];
-            w->dy_columns[d * BLOCK + i] = w->dy[i * width + d];
-        }
-        for (size_t i = w->n; i < BLOCK; i++) w->q_columns[d * BLOCK + i] = w->dy_columns[d * BLOCK + i] = 0.0f;
-    }
+    memset(w->q + w->n * width, 0, (BLOCK - w->n) * width * sizeof *w->q);
+    memset(w->dy + w->n * width, 0, (BLOCK - w->n) * width * sizeof *w->dy);
+    pl__transpose(w->q_columns, BLOCK, w->q, width, BLOCK, width);
+    pl__transpose(w->dy_columns, BLOCK, w->dy, width, BLOCK, width);
 }
 
 /* c[rows, columns] (+)= x[rows, k] b[k, columns], all in rows; columns in whole panels. */
@@ -118,18 +116,23 @@ static void weigh(const queries *w, const item *t, float *s, float *bend, size_t
     for (size_t i = to; i < BLOCK; i++) s[i] = 0.0f;
 }
 
-/* The factors of BLOCK keys from `start` on, [keys, queries]. */
-static void draw_mask(float *factors, const queries *w, const item *t, size_t start)
+/* The factors of BLOCK keys from `key` on, [keys, queries]. */
+static void draw_mask(float *restrict factors, const queries *w, const item *t, size_t key)
 {
+    const pl__mask mask = *t->mask;
+    const int32_t start = (int32_t)w->start;
+    int32_t example[BLOCK] = {0};
     const int32_t *examples = t->mask->examples + t->first + w->start;
-    const uint32_t quad = ((uint32_t)w->head << 20 | (uint32_t)start) / 4;
+    const uint32_t quad = ((uint32_t)w->head << 20 | (uint32_t)key) / 4;
+    memcpy(example, examples, w->n * sizeof *example);
     for (uint32_t k = 0; k < BLOCK / 4; k++) {
-        int32_t example[BLOCK] = {0};
-        memcpy(example, examples, w->n * sizeof *example);
+        float *f = factors + 4 * k * BLOCK;
         for (size_t i = 0; i < BLOCK; i++) {
-            float factor[4];
-            pl__mask_quad(factor, t->mask, example[i], (int32_t)(w->start + i), quad + k);
-            for (size_t j = 0; j < 4; j++) factors[(4 * k + j) * BLOCK + i] = factor[j];
+            const pl__words word = pl__mask_words(&mask, example[i], start + (int32_t)i, quad + k);
+            f[i] = pl__mask_factor(&mask, word.a);
+            f[BLOCK + i] = pl__mask_factor(&mask, word.b);
+            f[2 * BLOCK + i] = pl__mask_factor(&mask, word.c);
+            f[3 * BLOCK + i] = pl__mask_factor(&mask, word.d);
         }
     }
 }
@@ -158,8 +161,9 @@ static void take_keys(queries *w, const item *t, size_t start)
         if (t->a->softcap > 0.0f) {
             for (size_t i = 0; i < BLOCK; i++) ds[i] *= bend[i];
         }
-        for (size_t i = 0; i < BLOCK; i++) w->ds_rows[i * BLOCK + j] = ds[i];
     }
+    memset(w->ds + n * BLOCK, 0, (BLOCK - n) * BLOCK * sizeof *w->ds);
+    pl__transpose(w->ds_rows, BLOCK, w->ds, BLOCK, BLOCK, BLOCK);
     multiply(t->dv + start * t->d_stride, t->d_stride, w->p, BLOCK, w->dy, t->width, n, w->n, t->width, false);
     multiply(t->dk + start * t->d_stride, t->d_stride, w->ds, BLOCK, w->q, t->width, n, w->n, t->width, false);
     multiply(w->dq, t->width, w->ds_rows, BLOCK, k, t->k_stride, w->n, n, t->width, false);

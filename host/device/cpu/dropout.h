@@ -25,43 +25,52 @@ static inline pl__mask pl__mask_of(const pl_dropout *d)
                       .examples = pl__i32(d->examples, 0)};
 }
 
-/* Philox4x32-10 (Salmon et al. 2011). Without a branch, so that a loop over it becomes vectors. */
-static inline void pl__philox(uint32_t word[4], const uint32_t key[2])
+/* Four words of Philox4x32-10 (Salmon et al. 2011). */
+typedef struct pl__words {
+    uint32_t a, b, c, d;
+} pl__words;
+
+static inline pl__words pl__philox_round(pl__words w, uint32_t key0, uint32_t key1)
 {
-    uint32_t a = word[0], b = word[1], c = word[2], d = word[3], k0 = key[0], k1 = key[1];
-#pragma GCC unroll 10
-    for (int round = 0; round < 10; round++) {
-        uint64_t p = (uint64_t)a * 0xD2511F53u, q = (uint64_t)c * 0xCD9E8D57u;
-        a = (uint32_t)(q >> 32) ^ b ^ k0;
-        c = (uint32_t)(p >> 32) ^ d ^ k1;
-        b = (uint32_t)q;
-        d = (uint32_t)p;
-        k0 += 0x9E3779B9u;
-        k1 += 0xBB67AE85u;
-    }
-    word[0] = a;
-    word[1] = b;
-    word[2] = c;
-    word[3] = d;
+    const uint64_t p = (uint64_t)w.a * 0xD2511F53u, q = (uint64_t)w.c * 0xCD9E8D57u;
+    return (pl__words){(uint32_t)(q >> 32) ^ w.b ^ key0, (uint32_t)q, (uint32_t)(p >> 32) ^ w.d ^ key1, (uint32_t)p};
 }
 
-/* What channels 4 * quad .. 4 * quad + 4 of a row are multiplied by: 0 or the scale. */
-static inline void pl__mask_quad(float factor[4], const pl__mask *m, int32_t example, int32_t position, uint32_t quad)
+/* The words of channels 4 * quad .. 4 * quad + 4. Without a loop or a branch, so that a loop over it becomes vectors.
+ */
+static inline pl__words pl__mask_words(const pl__mask *m, int32_t example, int32_t position, uint32_t quad)
 {
-    uint32_t word[4] = {m->step, (uint32_t)example, (uint32_t)position, quad};
-    pl__philox(word, m->key);
-    for (int i = 0; i < 4; i++) factor[i] = (word[i] >> 8) < m->limit ? 0.0f : m->scale;
+    const uint32_t key0 = m->key[0], key1 = m->key[1];
+    pl__words w = {m->step, (uint32_t)example, (uint32_t)position, quad};
+#define ROUND(i) w = pl__philox_round(w, key0 + (i)*0x9E3779B9u, key1 + (i)*0xBB67AE85u)
+    ROUND(0u), ROUND(1u), ROUND(2u), ROUND(3u), ROUND(4u), ROUND(5u), ROUND(6u), ROUND(7u), ROUND(8u), ROUND(9u);
+#undef ROUND
+    return w;
+}
+
+/* What a word's channel is multiplied by: 0 or the scale. */
+static inline float pl__mask_factor(const pl__mask *m, uint32_t word)
+{
+    return (word >> 8) < m->limit ? 0.0f : m->scale;
 }
 
 /* x[i], channel first + i of batch row `row`, becomes 0 or is multiplied by the scale. first is a multiple of 4. */
 static inline void pl__mask_apply(const pl__mask *m, size_t row, int32_t position, size_t first, float *x, size_t n)
 {
     enum { QUADS = 16 };
+    const pl__mask mask = *m; /* a copy: no store can change it */
+    const int32_t example = mask.examples[row];
     for (size_t done = 0; done < n; done += 4 * QUADS) {
         float factor[4 * QUADS];
         const size_t some = n - done < 4 * QUADS ? n - done : 4 * QUADS;
         const uint32_t quad = (uint32_t)((first + done) / 4);
-        for (uint32_t j = 0; j < QUADS; j++) pl__mask_quad(factor + 4 * j, m, m->examples[row], position, quad + j);
+        for (uint32_t j = 0; j < QUADS; j++) {
+            const pl__words w = pl__mask_words(&mask, example, position, quad + j);
+            factor[4 * j] = pl__mask_factor(&mask, w.a);
+            factor[4 * j + 1] = pl__mask_factor(&mask, w.b);
+            factor[4 * j + 2] = pl__mask_factor(&mask, w.c);
+            factor[4 * j + 3] = pl__mask_factor(&mask, w.d);
+        }
         for (size_t i = 0; i < some; i++) x[done + i] = factor[i] == 0.0f ? 0.0f : x[done + i] * factor[i];
     }
 }

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# The tests of the training ops can fail: faults planted in copies of the CPU's ops, one a time, must turn the test that
+# is named red.
+#
+#   tests/device/faults.sh BUILD
+#
+# BUILD is a build tree without sanitizer. A fault is a sed expression on one file of host/device/cpu; the changed copy is
+# compiled as the portable variant (PLUMB_CPU=portable) and linked before the build tree's libraries. An expression that
+# changes nothing is a failure, and so is a test that is red without a fault.
+# Prints a line PASS or FAIL a fault.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+build=$(cd "${1:?usage: tests/device/faults.sh BUILD}" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+libraries=$(pkg-config --libs cmocka jansson yaml-0.1 libxxhash openssl)
+export build work libraries PLUMB_CPU=portable
+
+# name | changed file | expression | compiled source | test
+faults() {
+  cat <<'EOF'
+adamw: the second moment is not corrected|adamw.c|s,(float)sqrt(.*\[PL_FACTOR_SECOND\]),1.0f,|adamw.c|adamw
+adamw: the first moment is not corrected|adamw.c|s,rate / (double)factors\[PL_FACTOR_FIRST\],rate,|adamw.c|adamw
+adamw: a norm decays|adamw.c|s,t->decay ?,true ?,|adamw.c|adamw
+adamw: the decay is not times the rate|adamw.c|s,(float)(rate \* args->weight_decay),(float)args->weight_decay,|adamw.c|adamw
+adamw: the decay goes through the moments|adamw.c|s,float d = g\[i\] \* clip,float d = g[i] * clip + decay * w[i],|adamw.c|adamw
+adamw: 1 - beta2 of a float|adamw.c|s,(float)(1.0 - args->beta2),1.0f - (float)args->beta2,|adamw.c|adamw
+adamw: eps under the root|adamw.c|s,sqrtf(square) / root + eps,sqrtf(square / (root * root) + eps),|adamw.c|adamw
+adamw: the gradient is not clipped|adamw.c|s,g\[i\] \* clip,g[i],|adamw.c|adamw
+adamw: the gradient stays|adamw.c|s,g\[i\] = 0.0f;,,|adamw.c|adamw
+adamw: a step of what is not finite|adamw.c|s,if (!finite),if (false),|adamw.c|adamw
+adamw: the weight's copy is left behind|adamw.c|s,if (t->weight),if (false),|adamw.c|adamw
+parameters: the last piece is lost|parameters.c|s,first < elements; first,first + most <= elements; first,|parameters.c|adamw
+gradient_norm: the last chunk is lost|gradient_norm.c|s,for (size_t i = 0; i < p->n_chunks; i++) sum,for (size_t i = 0; i + 1 < p->n_chunks; i++) sum,|gradient_norm.c|gradient_norm
+gradient_norm: small gradients grow|gradient_norm.c|s, && clip < 1.0,,|gradient_norm.c|gradient_norm
+gradient_norm: not finite is not seen|gradient_norm.c|s,isfinite(.*) ? 1.0f : 0.0f,1.0f,|gradient_norm.c|gradient_norm
+reduce_lanes: a lane is dropped|reduce_lanes.c|s,lane < n_lanes,lane + 1 < n_lanes,|reduce_lanes.c|reduce_lanes
+reduce_lanes: from right to left|reduce_lanes.c|s,pl__f32(args->lanes\, lane),pl__f32(args->lanes\, n_lanes - (args->accumulate ? 1 : 0) - lane),|reduce_lanes.c|reduce_lanes
+embed_backward: the scale is forgotten|embed_backward.c|s, \* t->scale,,|embed_backward.c|embed_backward
+embed_backward: a position's offset|embed_backward.c|s,\]\]\] + t->offset,]]],|embed_backward.c|embed_backward
+gather_backward: what stood there is forgotten|gather_backward.c|s,to\[c\] += from,to[c] = from,|gather_backward.c|gather_backward
+rotary_backward: turned further|rotary_backward.c|s,-1.0f,1.0f,|rotary_backward.c|rotary_backward
+gate_backward: the gate's gradient lacks up|gate_backward.c|s,d \* up \* slope,d * slope,|gate_backward.c|gate_backward
+gate_backward: a sigmoid's slope lacks a term|activation.h|s,return fmaf(k \* c \* s\, rest\, s);,return s;,|gate_backward.c|gate_backward
+gate_backward: inf times 0|activation.h|s,float c = pl__within(x\, 16.0f)\, square,float c = x\, square,|gate_backward.c|gate_backward
+norm_backward: the mean of g is not taken off|norm.h|s,g - level - z,g - z,|norm_backward.c|norm_backward
+norm_backward: the projection is not taken off|norm.h|s,g - level - z \* slant,g - level,|norm_backward.c|norm_backward
+norm_backward: a bias' gradient lacks a row|norm_backward.c|s,if (dbias),if (dbias \&\& r),|norm_backward.c|norm_backward
+norm_backward: dx is not added to|norm_backward.c|s,weight\, 0);,weight\, 1);,|norm_backward.c|norm_backward
+head_norm_backward: dweight of one head|head_norm_backward.c|s,h < a->n_heads; h++,h < 1; h++,|head_norm_backward.c|head_norm_backward
+dropout: nine rounds|dropout.h|s/, ROUND(9u)//|dropout.c|dropout
+dropout: a mask of the place in the batch|dropout.h|s,mask.examples\[row\],(int32_t)row,|dropout.c|dropout
+dropout: what is kept is not scaled|dropout.h|s,: m->scale,: 1.0f,|dropout.c|dropout
+attention: every head has one mask|attention.c|s,head << 20 . start,start,|attention.c|attention_backward
+attention: dropped before the sum|attention.c|s,w->sum\[i\] += pl__sum_page(s),w->sum[i] += 0.9f * pl__sum_page(s),|attention.c|attention_backward
+attention_backward: the row sum is not taken off|attention_backward.c|s,dp\[i\] - w->inner\[i\],dp[i],|attention_backward.c|attention_backward
+attention_backward: softcap has no slope|attention_backward.c|s,bend\[i\] = 1.0f - bent \* bent,bend[i] = 1.0f,|attention_backward.c|attention_backward
+attention_backward: the window is one key wider|attention_backward.c|s,key + a->window < w->start + to,key + a->window + 1 < w->start + to,|attention_backward.c|attention_backward
+attention_backward: the causal mask is one key late|attention_backward.c|s,key > w->start ? key - w->start : 0,key > w->start + 1 ? key - w->start - 1 : 0,|attention_backward.c|attention_backward
+attention_backward: one query head a group|attention_backward.c|s,h < (kv_head + 1) \* group,h < kv_head * group + 1,|attention_backward.c|attention_backward
+attention_backward: dv of what was dropped|attention_backward.c|s,p\[i\] \*= factor\[i\];,,|attention_backward.c|attention_backward
+attention_backward: dq is not scaled|attention_backward.c|s,w.dq\[i \* t.width + d\] \* a->scale,w.dq[i * t.width + d],|attention_backward.c|attention_backward
+attention_backward: ALiBi the other way|attention_backward.c|s,w->slope \* (float),w->slope * -(float),|attention_backward.c|attention_backward
+EOF
+}
+
+# $1 program, $2 test, $3 folder of changed headers, $4 changed source (or none)
+link() {
+  local objects=("$build/tests/CMakeFiles/device_test_$2.dir/device/test_$2.c.o") flags="-std=c17 -O1 -w -D_GNU_SOURCE -fopenmp -ffp-contract=off -fno-math-errno"
+  # shellcheck disable=SC2086
+  if [ -n "${4:-}" ]; then
+    "${CC:-cc}" $flags -I "$3" -I host -c "$3/device/cpu/$4" -o "$1.o" || return
+    objects+=("$1.o")
+  fi
+  # shellcheck disable=SC2086
+  "${CC:-cc}" -fopenmp -o "$1" "${objects[@]}" "$build"/libplumb_{device,cpu,base}.a $libraries -ldl -lm
+}
+export -f link
+
+check() {
+  local name file expression source test folder
+  IFS='|' read -r name file expression source test <<<"$1"
+  folder=$(mktemp -d "$work/fault.XXXXXX")
+  mkdir -p "$folder/device"
+  cp -r host/device/cpu "$folder/device/cpu"
+  sed -i "$expression" "$folder/device/cpu/$file"
+  if cmp -s "host/device/cpu/$file" "$folder/device/cpu/$file"; then echo "FAIL: $name: '$expression' changes nothing in $file"; return; fi
+  if ! link "$folder/program" "$test" "$folder" "$source" >"$folder/log" 2>&1; then
+    echo "FAIL: $name: does not compile: $(grep -m1 -E 'error|undefined' "$folder/log")"
+    return
+  fi
+  timeout 120 "$folder/program" >"$folder/log" 2>&1
+  local code=$?
+  case $code in
+    0 | 77) echo "FAIL: $name: test_$test is green" ;;
+    124) echo "FAIL: $name: test_$test took more than two minutes" ;;
+    *) echo "PASS: $name: test_$test says: $(grep -aE -m1 '^ERROR: .|off by|differ| != |by the formula' "$folder/log" | head -c 160)" ;;
+  esac
+}
+export -f check
+
+control() {
+  link "$work/sound_$1" "$1" "" && timeout 120 "$work/sound_$1" >/dev/null 2>&1 || echo "FAIL: without a fault: test_$1 is red"
+}
+export -f control
+faults | cut -d'|' -f5 | sort -u | xargs -P2 -n1 bash -c 'control "$1"' _ | tee "$work/out"
+faults | xargs -d '\n' -P2 -n1 bash -c 'check "$1"' _ | tee -a "$work/out"
+! grep -q '^FAIL' "$work/out" && [ "$(grep -c '^PASS' "$work/out")" -eq "$(faults | wc -l)" ]
