@@ -21,15 +21,30 @@ static pl_status shown_path(char path[PL_PATH_MAX], const pl_run_folder *run, bo
     return pl_path(path, "%s/table.%s", run->path, json ? "json" : "txt");
 }
 
-static pl_status put_json(FILE *out, const pl_run_view *view, const pl_stability_table *table)
+/* What the analysis came to. */
+typedef struct results {
+    const pl_run_view *view;
+    pl_stability_table *table;
+    pl_arms_table *arms;
+} results;
+
+static pl_status put_json(FILE *out, const results *r)
 {
     json_t *json;
-    PL_TRY(pl_report_json(&json, table, pl_run_view_folder(view)->path, pl_run_view_n_missing(view)));
-    return pl_put_json(out, json, true);
+    PL_TRY(pl_report_json(&json, r->table, pl_run_view_folder(r->view)->path, pl_run_view_n_missing(r->view)));
+    pl_status status = pl_report_arms_json(json, r->arms);
+    if (status == PL_OK) return pl_put_json(out, json, true);
+    json_decref(json);
+    return status;
 }
 
-static pl_status put_shown(const pl_run_folder *run, const pl_run_view *view, const pl_stability_table *table,
-                           bool json)
+static pl_status put_text(FILE *out, const results *r)
+{
+    PL_TRY(pl_report_print(out, r->table));
+    return pl_report_arms_print(out, r->arms);
+}
+
+static pl_status put_shown(const pl_run_folder *run, const results *r, bool json)
 {
     char path[PL_PATH_MAX], part[PL_PATH_MAX];
     int fd;
@@ -39,8 +54,8 @@ static pl_status put_shown(const pl_run_folder *run, const pl_run_view *view, co
     FILE *out = fdopen(fd, "w");
     if (!out) close(fd);
     pl_status status = !out   ? pl_fail(PL_E_MEMORY, "out of memory while writing %s", path)
-                       : json ? put_json(out, view, table)
-                              : pl_report_print(out, table);
+                       : json ? put_json(out, r)
+                              : put_text(out, r);
     if (status == PL_OK && (fflush(out) != 0 || ferror(out) || fdatasync(fd) != 0))
         status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
     if (out && fclose(out) != 0 && status == PL_OK)
@@ -62,18 +77,22 @@ static size_t name_damaged(const pl_run_view *view)
 static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_missing, size_t *n_damaged)
 {
     pl_run_view *view;
-    pl_stability_table *table = NULL;
+    results r = {0};
     pl_status status;
     PL_TRY(pl_run_view_open(&view, run));
     /* Samples pass through first, unit by unit: the table then finds the rows in memory. */
     PL_GOTO(status, done, pl_report_lm_eval(view));
     *n_missing = pl_run_view_n_missing(view);
     *n_damaged = name_damaged(view);
-    PL_GOTO(status, done, pl_stability_of_run(&table, view));
-    PL_GOTO(status, done, pl_report_csv(run, table));
-    status = put_shown(run, view, table, json);
+    r.view = view;
+    PL_GOTO(status, done, pl_stability_of_run(&r.table, view));
+    PL_GOTO(status, done, pl_report_csv(run, r.table));
+    PL_GOTO(status, done, pl_arms_of_run(&r.arms, view));
+    PL_GOTO(status, done, pl_report_arms_csv(run, r.arms));
+    status = put_shown(run, &r, json);
 done:
-    pl_stability_free(table);
+    pl_arms_free(r.arms);
+    pl_stability_free(r.table);
     pl_run_view_close(view);
     return status;
 }

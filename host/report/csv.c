@@ -11,8 +11,7 @@
 #include "base/visible.h"
 #include "report/column.h"
 
-/* Visible (base/visible.h), and with an apostrophe before what a spreadsheet would take for a formula and run. */
-static pl_status put_text(pl_bytes *out, const char *text)
+pl_status pl__csv_text(pl_bytes *out, const char *text)
 {
     const char *quote = strpbrk(text, ",\"") ? "\"" : "";
     PL_TRY(pl_bytes_text(out, quote));
@@ -27,7 +26,7 @@ static pl_status put_text(pl_bytes *out, const char *text)
     return pl_bytes_text(out, quote);
 }
 
-static pl_status put_real(pl_bytes *out, double value)
+pl_status pl__csv_real(pl_bytes *out, double value)
 {
     char text[40];
     if (!isfinite(value)) return PL_OK;
@@ -48,10 +47,10 @@ static pl_status put_row(pl_bytes *out, const pl_stability_row *row)
         switch (columns[c].type) {
         case PL__TEXT:
         case PL__METRIC:
-            PL_TRY(put_text(out, pl__csv_column_text(&columns[c], row)));
+            PL_TRY(pl__csv_text(out, pl__csv_column_text(&columns[c], row)));
             break;
         case PL__REAL:
-            PL_TRY(put_real(out, pl__csv_column_real(&columns[c], row)));
+            PL_TRY(pl__csv_real(out, pl__csv_column_real(&columns[c], row)));
             break;
         default:
             PL_TRY(pl_bytes_format(out, "%lld", pl__csv_column_integer(&columns[c], row)));

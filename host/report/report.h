@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "analysis/arms.h"
 #include "analysis/stability.h"
 
 /* stability.csv, in the run folder: every row of the table, all digits; byte-identical for equal units. */
@@ -13,6 +14,11 @@ pl_status pl_report_csv(const pl_run_folder *run, const pl_stability_table *tabl
 pl_status pl_report_print(FILE *out, const pl_stability_table *table);
 /* The same as one JSON object (a new reference), for --json. */
 pl_status pl_report_json(json_t **out, const pl_stability_table *table, const char *run, size_t units_missing);
+/* Arms side by side, a table a model, task and readout; nothing where no arm learns. Seconds are in it: equal units
+ * need not give equal bytes. */
+pl_status pl_report_arms_csv(const pl_run_folder *run, const pl_arms_table *arms); /* arms.csv */
+pl_status pl_report_arms_print(FILE *out, const pl_arms_table *arms);
+pl_status pl_report_arms_json(json_t *object, const pl_arms_table *arms); /* its member "arms" */
 /* results.json and samples_<task>.jsonl in lm-evaluation-harness' schema. */
 pl_status pl_report_lm_eval(pl_run_view *view);
 

@@ -35,8 +35,9 @@ static bool is_unit(const char *name)
 
 static bool is_output(const char *name)
 {
-    return !strcmp(name, "stability.csv") || !strcmp(name, "table.txt") || !strcmp(name, "table.json") ||
-           (begins(name, "results") && ends(name, ".json")) || (begins(name, "samples_") && ends(name, ".jsonl"));
+    return !strcmp(name, "stability.csv") || !strcmp(name, "arms.csv") || !strcmp(name, "table.txt") ||
+           !strcmp(name, "table.json") || (begins(name, "results") && ends(name, ".json")) ||
+           (begins(name, "samples_") && ends(name, ".jsonl"));
 }
 
 /* ---- what a file is ---- */

@@ -1,0 +1,82 @@
+#include "analysis/arm_cost.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+
+enum { MAX_SIDECAR_BYTES = 1 << 20 };
+
+/* A sidecar that is not there, or is no JSON, costs its own numbers only. *out is NULL then. */
+static pl_status read_sidecar(json_t **out, const pl_run_view *view, const char *id)
+{
+    char path[PL_PATH_MAX];
+    *out = NULL;
+    PL_TRY(pl_path(path, "%s/units/%s.json", pl_run_view_folder(view)->path, id));
+    if (!pl_file_exists(path)) return PL_OK;
+    pl_status status = pl_json_read(out, path, MAX_SIDECAR_BYTES);
+    return status == PL_E_MEMORY ? status : PL_OK;
+}
+
+static double number_of(const json_t *sidecar, const char *key)
+{
+    const json_t *value = json_object_get(sidecar, key);
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+/* Mean over what is told. */
+typedef struct mean {
+    double sum, n;
+} mean;
+
+static void add(mean *m, double value)
+{
+    if (isnan(value)) return;
+    m->sum += value;
+    m->n++;
+}
+
+static double mean_of(const mean *m)
+{
+    return m->n > 0 ? m->sum / m->n : NAN;
+}
+
+/* The unit that adapted the model, once for all units that evaluate it. */
+static pl_status add_learning(mean *tokens, mean *seconds, const pl_run_view *view, const pl_run_unit *u)
+{
+    json_t *sidecar;
+    PL_TRY(read_sidecar(&sidecar, view, u->learned_by));
+    add(tokens, number_of(sidecar, "tokens_computed"));
+    add(seconds, number_of(sidecar, "wall_s"));
+    json_decref(sidecar);
+    return PL_OK;
+}
+
+static pl_status add_item(mean *tokens, const pl_run_view *view, const pl_run_unit *u)
+{
+    json_t *sidecar;
+    PL_TRY(read_sidecar(&sidecar, view, u->id));
+    double items = number_of(sidecar, "items"), computed = number_of(sidecar, "tokens_computed");
+    if (!(computed > 0)) computed = number_of(sidecar, "tokens_in_requests"); /* another unit had its states */
+    if (items > 0) add(tokens, computed / items);
+    json_decref(sidecar);
+    return PL_OK;
+}
+
+pl_status pl__arm_cost(pl_arm_row *row, pl_run_view *view, const pl_run_unit *group, pl_role role)
+{
+    mean tokens = {0}, seconds = {0}, items = {0};
+    const char *last = NULL;
+    for (size_t i = 0; i < pl_run_view_n_units(view); i++) {
+        const pl_run_unit *u = pl_run_view_unit(view, i);
+        if (u->group != group->group || !u->done) continue;
+        if (u->role == role) PL_TRY(add_item(&items, view, u));
+        if (!u->learned_by || (last && !strcmp(last, u->learned_by))) continue;
+        PL_TRY(add_learning(&tokens, &seconds, view, u));
+        last = u->learned_by;
+    }
+    row->learn_tokens = mean_of(&tokens);
+    row->learn_seconds = mean_of(&seconds);
+    row->item_tokens = mean_of(&items);
+    return PL_OK;
+}

@@ -1,0 +1,11 @@
+/* What an arm cost, from the sidecars of its units. */
+#ifndef PLUMB_ANALYSIS_ARM_COST_H
+#define PLUMB_ANALYSIS_ARM_COST_H
+
+#include "analysis/arms.h"
+
+/* Fills the row's costs: learning of the group's draws, and items under templates of the role. What no sidecar tells
+ * stays NaN. */
+pl_status pl__arm_cost(pl_arm_row *row, pl_run_view *view, const pl_run_unit *group, pl_role role);
+
+#endif

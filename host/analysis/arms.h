@@ -1,0 +1,43 @@
+/* Arms side by side: what each reaches on the same items, templates and labelled examples, and what it costs.
+ *
+ * A condition is a group (group.h): an arm with all that tells its groups apart, for a model, task, readout and k. All
+ * conditions of a model, task and readout are brought to the items that every one of them has. The best prompting arm
+ * is the one with the highest accuracy on templates of role dev (id where none is dev), of equals the one with fewer
+ * shots; every other condition is compared with it, item by item and template by template.
+ *
+ * Interval: Delta = mean over items, templates and draws; its variance is the sum of the one-way variances of the mean
+ * over items, over templates and over draws (those that have two or more), with Satterthwaite's degrees of freedom
+ * (statistics.md 5.4). Draws are paired where both have the same ones. */
+#ifndef PLUMB_ANALYSIS_ARMS_H
+#define PLUMB_ANALYSIS_ARMS_H
+
+#include "analysis/run_view.h"
+#include "statistics/interval.h"
+
+typedef struct pl_arm_row {
+    const char *model, *task, *readout;
+    const char *arm; /* "prompt", "linear standard n=64", ...; "constant": always the commonest label */
+    long long k;
+    const char *role; /* of the templates: "id", "dev", "ood" */
+    size_t n_items, n_templates, n_draws;
+    bool best;       /* the best prompting arm */
+    bool learns;     /* failed runs can be told */
+    size_t n_failed; /* draws whose accuracy is that of the commonest label or less; they are in the mean */
+    pl_estimate accuracy;
+    pl_estimate difference; /* to the best prompting arm; NaN: itself, or there is none */
+    /* From the sidecars: mean over draws of what learning took; tokens that an item takes. NaN: not told. */
+    double learn_tokens, learn_seconds, item_tokens;
+} pl_arm_row;
+
+typedef struct pl_arms_table {
+    size_t n;
+    pl_arm_row *rows;
+    pl_arena *arena;
+} pl_arms_table;
+
+/* Rows of every model, task and readout that has an arm that learns; none without. Under 95 % of the items in all
+ * conditions is PL_E_INPUT. The view must outlive the table. */
+pl_status pl_arms_of_run(pl_arms_table **out, pl_run_view *view);
+void pl_arms_free(pl_arms_table *table); /* takes NULL */
+
+#endif

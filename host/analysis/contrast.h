@@ -1,0 +1,27 @@
+/* Outcomes of one condition, and the paired difference of two with its crossed interval (arms.h). */
+#ifndef PLUMB_ANALYSIS_CONTRAST_H
+#define PLUMB_ANALYSIS_CONTRAST_H
+
+#include "analysis/run_view.h"
+#include "statistics/interval.h"
+
+typedef struct pl__condition {
+    const pl_run_unit *unit; /* the group's first */
+    size_t n, t, n_draws;    /* items, templates, whole members */
+    int64_t *doc_id;         /* [n] */
+    const char **templates;  /* [t] */
+    pl_role *roles;          /* [t] */
+    long long *draws;        /* [n_draws] */
+    uint8_t *correct;        /* [n_draws, t, n] */
+    double majority;         /* share of the commonest label */
+    size_t n_kept, *kept;    /* [n_kept] items that are compared: places among n */
+} pl__condition;
+
+/* Mean over draws, templates of the role, and kept items; NaN: no such template. */
+double pl__condition_accuracy(const pl__condition *c, pl_role role);
+double pl__condition_draw_accuracy(const pl__condition *c, size_t draw, pl_role role);
+
+/* c - against (NULL: c alone) over the role's templates that both have. */
+pl_status pl__contrast(pl_estimate *out, const pl__condition *c, const pl__condition *against, pl_role role);
+
+#endif
