@@ -1,7 +1,9 @@
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +193,40 @@ pl_status pl_folder_make(const char *path)
         if (old == 0) break;
     }
     return pl_folder_exists(path) ? PL_OK : pl_fail(PL_E_IO, "%s: exists and is not a folder", path);
+}
+
+/* What a walk from below meets: files, links, then the folders that held them. */
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    (void)st;
+    (void)kind;
+    (void)place;
+    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+}
+
+static pl_status remove_tree(const char *path)
+{
+    enum { OPEN_FOLDERS = 16 };
+    if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT) return PL_OK;
+    return pl_fail(PL_E_IO, "%s: cannot remove: %s", path, strerror(errno));
+}
+
+pl_status pl_folder_remove(const char *path, const char *keep)
+{
+    char member[PL_PATH_MAX];
+    const struct dirent *entry;
+    if (!keep) return remove_tree(path);
+    DIR *folder = opendir(path);
+    if (!folder && errno == ENOENT) return PL_OK;
+    if (!folder) return pl_fail(PL_E_IO, "%s: cannot list the folder: %s", path, strerror(errno));
+    pl_status status = PL_OK;
+    while (status == PL_OK && (entry = readdir(folder))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || !strcmp(entry->d_name, keep)) continue;
+        status = pl_path(member, "%s/%s", path, entry->d_name);
+        if (status == PL_OK) status = remove_tree(member);
+    }
+    closedir(folder);
+    return status;
 }
 
 pl_status pl_file_find(bool *exists, const char *path)

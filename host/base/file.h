@@ -52,6 +52,9 @@ pl_status pl_folder_sync(const char *folder);
 
 /* Makes a folder and its parents; one that exists is fine. */
 pl_status pl_folder_make(const char *path);
+/* Removes a folder and all that is in it, or all but one of its members: `keep`, and the folder then stays. Links are
+ * removed, not followed. One that is not there is removed already. */
+pl_status pl_folder_remove(const char *path, const char *keep);
 
 bool pl_file_exists(const char *path);
 /* Whether a file is there. A link whose target is missing is PL_E_INPUT: the file was meant to be there. */

@@ -4,6 +4,7 @@
 #define PLUMB_EXPERIMENT_ITEM_H
 
 #include "experiment/encode.h"
+#include "measure/logistic.h"
 #include "task/answer.h"
 
 typedef struct pl__item {
@@ -42,8 +43,14 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
 pl_status pl__items_score(pl__items *items, const pl_results *results);
 pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_generation *generations);
 
+/* What answered: the head of a checkpoint, or (not NULL) a linear readout. */
+typedef struct pl__head {
+    const pl_checkpoint *checkpoint;
+    const pl_logistic *linear;
+} pl__head;
+
 /* Puts everything but the states into the file: obs, loglik, labels, samples. */
-pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, const pl__head *head,
                           const pl_results *results, pl_unit_writer *writer);
 
 #endif

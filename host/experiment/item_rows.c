@@ -113,14 +113,22 @@ static pl_status write_loglik(const pl__items *items, const pl_results *results,
     return pl_unit_put_loglik(writer, &loglik);
 }
 
-/* The label words of the template, when every item has the same: their tokens and unembedding rows. */
-static pl_status write_labels(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
-                              pl_unit_writer *writer)
+/* The row of the head that makes the label's logit. */
+static pl_status head_row(float *out, const pl__head *head, size_t label, int32_t token)
 {
-    const pl_checkpoint *checkpoint = plan->models[unit->model].checkpoint;
+    if (!head->linear) return pl_checkpoint_unembedding(head->checkpoint, token, out);
+    for (size_t i = 0; i < head->linear->width; i++)
+        out[i] = (float)head->linear->coef[label * head->linear->width + i];
+    return PL_OK;
+}
+
+/* The label words of the template, when every item has the same: their tokens and rows of the head. */
+static pl_status write_labels(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+                              const pl__head *head, pl_unit_writer *writer)
+{
     if (!plan->tasks[unit->task].fixed_labels || items->n == 0) return PL_OK;
     const pl_request *e = &items->items[0].encoded.request;
-    size_t n_ids = 0, C = checkpoint->config.C;
+    size_t n_ids = 0, C = head->checkpoint->config.C;
     pl_labels labels = {.n = e->n_choices, .width = C, .text = items->items[0].prompt.choice_texts};
     for (size_t c = 0; c < e->n_choices; c++) n_ids += e->choices[c].n - e->choices[c].first;
     PL_TRY(pl_arena_new(items->arena, &labels.indptr, labels.n + 1));
@@ -130,7 +138,7 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
         const pl_choice *path = &e->choices[c];
         for (size_t t = path->first; t < path->n; t++) labels.ids[at++] = path->ids[t];
         labels.indptr[c + 1] = at;
-        PL_TRY(pl_checkpoint_unembedding(checkpoint, path->ids[path->first], labels.unembedding + c * C));
+        PL_TRY(head_row(labels.unembedding + c * C, head, c, path->ids[path->first]));
     }
     return pl_unit_put_labels(writer, &labels);
 }
@@ -259,13 +267,13 @@ static pl_status write_samples(const pl__items *items, const pl_plan *plan, cons
     return pl_unit_put_samples(writer, texts, items->n);
 }
 
-pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
+pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, const pl__head *head,
                           const pl_results *results, pl_unit_writer *writer)
 {
     PL_TRY(write_obs(items, plan, unit, writer));
     if (unit->readout == PL_READOUT_LOGLIKELIHOOD) {
         PL_TRY(write_loglik(items, results, writer));
-        PL_TRY(write_labels(items, plan, unit, writer));
+        PL_TRY(write_labels(items, plan, unit, head, writer));
         PL_TRY(write_content_free(items, writer));
     }
     return write_samples(items, plan, unit, results, writer);

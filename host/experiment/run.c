@@ -6,42 +6,15 @@
 
 #include "base/clock.h"
 #include "engine/certificate.h"
-#include "experiment/ahead.h"
 #include "experiment/estimate.h"
+#include "experiment/run_parts.h"
 #include "experiment/run_record.h"
 #include "experiment/share.h"
-#include "experiment/unit.h"
 #include "store/run_key.h"
-
-/* Whether this process computes a model's units. */
-typedef struct model_key {
-    bool decided, refused;
-    char own[PL_NUMERICS_KEY];
-} model_key;
-
-/* All that one run holds. */
-typedef struct runner {
-    const pl_spec *spec;
-    const pl_run_options *options;
-    pl_run_summary *summary;
-    pl_processor processor;
-    pl_device_facts device;
-    pl_plan *plan;
-    bool *mine;      /* [n_units] */
-    model_key *keys; /* [n_models] */
-    size_t loaded;   /* index of the loaded model; SIZE_MAX: none */
-    pl_model *model;
-    pl_engine *engine;
-    bool certified; /* promise 1 was tried on this device with the loaded model */
-    pl_ahead ahead;
-    pl_progress progress; /* counts prompts */
-    size_t prompts_done;
-    double computing_s, computed_cost, left_cost; /* cost: of plan units */
-} runner;
 
 /* ---- status.json ---- */
 
-static pl_status write_status(const runner *r, const char *state, const char *unit_id)
+static pl_status write_status(const pl__runner *r, const char *state, const char *unit_id)
 {
     char shard[48] = "";
     json_t *json;
@@ -59,45 +32,9 @@ static pl_status write_status(const runner *r, const char *state, const char *un
     return status;
 }
 
-static void say(const runner *r, const char *line)
+static void say(const pl__runner *r, const char *line)
 {
     if (r->options->say) r->options->say(r->options->listener, line);
-}
-
-/* ---- the model ---- */
-
-/* A backend whose products are exact needs no trial: the tests are it. */
-static pl_status certify(runner *r, const char *name)
-{
-    pl_certificate certificate;
-    r->certified = !r->processor.ops->exact;
-    if (!r->certified) return PL_OK;
-    PL_TRY(pl_certify(&certificate, r->model));
-    return pl_run_folder_log(&r->summary->folder,
-                             "model %s certified on %s: %zu paths of %zu tokens, the same bits in any batch, %.2f s",
-                             name, r->device.name, certificate.n_paths, certificate.n_tokens, certificate.seconds);
-}
-
-static pl_status load_model(runner *r, size_t index)
-{
-    if (r->loaded == index) return PL_OK;
-    pl_engine_free(r->engine);
-    pl_model_free(r->model);
-    r->engine = NULL;
-    r->model = NULL;
-    r->loaded = SIZE_MAX;
-    const pl_plan_model *m = &r->plan->models[index];
-    double start = pl_clock_s();
-    PL_TRY(pl_model_load(&r->model, &r->processor, m->checkpoint, m->spec->compute));
-    PL_TRY(pl_safetensors_verify(m->checkpoint->tensors, m->digest)); /* its units are named by the digest */
-    for (size_t i = 0; i < m->checkpoint->n_notes; i++)
-        PL_TRY(pl_run_folder_log(&r->summary->folder, "model %s: %s", m->spec->name, m->checkpoint->notes[i]));
-    PL_TRY(r->processor.ops->facts(r->processor.device, &r->device)); /* the weights' products are known now */
-    PL_TRY(certify(r, m->spec->name));
-    pl_engine_options options = {.batch_tokens = r->options->batch_tokens, .no_sharing = r->options->no_sharing};
-    PL_TRY(pl_engine_create(&r->engine, r->model, &options));
-    r->loaded = index;
-    return pl_run_folder_log(&r->summary->folder, "model %s loaded in %.2f s", m->spec->name, pl_clock_s() - start);
 }
 
 /* ---- who computes the model's units in this run ---- */
@@ -109,7 +46,7 @@ static void key_name(char name[PL_HASH_TEXT + 16], const pl_plan_model *model)
 }
 
 /* The key of the model's first finished unit; "" when none is finished. */
-static pl_status found_key(const runner *r, size_t model, char key[PL_RUN_KEY_MAX])
+static pl_status found_key(const pl__runner *r, size_t model, char key[PL_RUN_KEY_MAX])
 {
     char path[PL_PATH_MAX];
     key[0] = 0;
@@ -125,17 +62,17 @@ static pl_status found_key(const runner *r, size_t model, char key[PL_RUN_KEY_MA
 }
 
 /* This process's own key for the model. Where libraries make the products it is known once the weights are loaded. */
-static pl_status own_key(runner *r, size_t model)
+static pl_status own_key(pl__runner *r, size_t model)
 {
-    if (!r->processor.ops->exact) PL_TRY(load_model(r, model));
+    if (!r->processor.ops->exact) PL_TRY(pl__load_model(r, model));
     pl_numerics_key(r->keys[model].own, &r->device);
     return PL_OK;
 }
 
 /* Whether this process may compute the model's units, decided when the first of them is due. */
-static pl_status agree(runner *r, size_t model)
+static pl_status agree(pl__runner *r, size_t model)
 {
-    model_key *k = &r->keys[model];
+    pl__model_key *k = &r->keys[model];
     const pl_plan_model *m = &r->plan->models[model];
     char name[PL_HASH_TEXT + 16], run_key[PL_RUN_KEY_MAX], path[PL_PATH_MAX];
     if (k->decided) return PL_OK;
@@ -162,7 +99,7 @@ static pl_status agree(runner *r, size_t model)
 /* ---- one unit ---- */
 
 /* The file and its sidecar; *found: another process was first. */
-static pl_status finish_unit(const runner *r, const pl_plan_unit *unit, pl_unit_writer *writer,
+static pl_status finish_unit(const pl__runner *r, const pl_plan_unit *unit, pl_unit_writer *writer,
                              const pl_unit_cost *cost, double wall_s, bool *found)
 {
     const pl_unit_record record = {.unit = unit,
@@ -188,28 +125,39 @@ static bool ends_the_run(pl_status status)
 }
 
 /* The next unit that this process will most likely run. */
-static const pl_plan_unit *next_unit(const runner *r, const pl_plan_unit *unit)
+static const pl_plan_unit *next_unit(const pl__runner *r, const pl_plan_unit *unit)
 {
     for (size_t u = (size_t)(unit - r->plan->units) + 1; u < r->plan->n_units; u++)
-        if (r->mine[u] && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id)) return &r->plan->units[u];
+        if (r->mine[u] && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
+            return r->plan->units[u].learns ? NULL : &r->plan->units[u];
     return NULL;
 }
 
 /* Runs a unit while the prompts of the next one are built. */
-static pl_status run_ahead(runner *r, const pl_plan_unit *unit, const char *path, pl_unit_writer **writer,
+static pl_status run_ahead(pl__runner *r, const pl_plan_unit *unit, const char *path, pl_unit_writer **writer,
                            pl_unit_cost *cost)
 {
     pl_unit_prompts *prompts;
+    PL_TRY(pl__load_for(r, unit));
     PL_TRY(pl_ahead_take(&r->ahead, r->plan, unit, &prompts));
     const pl_plan_unit *next = next_unit(r, unit);
     if (next) pl_ahead_start(&r->ahead, r->plan, next);
-    pl_status status = pl_unit_run(writer, r->plan, unit, prompts, r->engine, r->keys[unit->model].own, path, cost);
+    const pl_unit_job job = {.plan = r->plan,
+                             .unit = unit,
+                             .prompts = prompts,
+                             .engine = r->engine,
+                             .checkpoint = r->tuned ? r->tuned : r->plan->models[unit->model].checkpoint,
+                             .linear = unit->arm->kind == PL_ARM_LINEAR ? &r->linear : NULL,
+                             .kept = &r->kept,
+                             .numerics_key = r->keys[unit->model].own,
+                             .path = path};
+    pl_status status = pl_unit_run(writer, &job, cost);
     pl_unit_prompts_free(prompts);
     return status;
 }
 
 /* Says in the log that a unit has values that are no numbers, and keeps the first for the screen. */
-static pl_status report_not_finite(runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost)
+static pl_status report_not_finite(pl__runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost)
 {
     pl_run_summary *s = r->summary;
     char text[sizeof s->first_not_finite], layer[48] = "";
@@ -228,7 +176,7 @@ static pl_status report_not_finite(runner *r, const pl_plan_unit *unit, const pl
 }
 
 /* What the items' states do not show: those of all tokens. */
-static pl_status report_losses(runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost)
+static pl_status report_losses(pl__runner *r, const pl_plan_unit *unit, const pl_unit_cost *cost)
 {
     char line[512];
     if (!cost->losses.n_not_finite || cost->n_states_not_finite) return PL_OK;
@@ -239,7 +187,7 @@ static pl_status report_losses(runner *r, const pl_plan_unit *unit, const pl_uni
     return pl_run_folder_log(&r->summary->folder, "%s", line);
 }
 
-static pl_status compute(runner *r, const pl_plan_unit *unit)
+static pl_status compute(pl__runner *r, const pl_plan_unit *unit)
 {
     char path[PL_PATH_MAX], name[PL_UNIT_NAME];
     pl_unit_cost cost;
@@ -247,8 +195,7 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
     bool found;
     double start = pl_clock_s();
     PL_TRY(pl_run_folder_unit(path, &r->summary->folder, unit->id));
-    PL_TRY(load_model(r, unit->model));
-    PL_TRY(run_ahead(r, unit, path, &writer, &cost));
+    PL_TRY(unit->learns ? pl__learn(r, unit, path, &writer, &cost) : run_ahead(r, unit, path, &writer, &cost));
     PL_TRY(finish_unit(r, unit, writer, &cost, pl_clock_s() - start, &found));
     if (found) { /* locks that are private to a node */
         r->summary->n_found++;
@@ -270,7 +217,7 @@ static pl_status compute(runner *r, const pl_plan_unit *unit)
 }
 
 /* Claimed by another process. Whether that one lives cannot always be told: then a person is asked. */
-static pl_status left_to_another(runner *r, const pl_plan_unit *unit)
+static pl_status left_to_another(pl__runner *r, const pl_plan_unit *unit)
 {
     pl_run_summary *s = r->summary;
     pl_unit_owner owner;
@@ -286,11 +233,26 @@ static pl_status left_to_another(runner *r, const pl_plan_unit *unit)
     return pl_run_folder_log(&s->folder, "held: %s", s->first_held);
 }
 
-static pl_status run_unit(runner *r, const pl_plan_unit *unit)
+/* A unit whose model was not adapted: that failed, or another process is at it. */
+static bool needs_what_is_not_there(pl__runner *r, const pl_plan_unit *unit)
+{
+    pl_run_summary *s = r->summary;
+    if (!unit->adaptation || unit->learns) return false;
+    const pl_plan_unit *learner = &r->plan->units[unit->adaptation->unit];
+    if (pl_run_folder_has(&s->folder, learner->id)) return false;
+    bool failed = r->failed[unit->adaptation->unit];
+    s->n_failed += failed;
+    s->n_elsewhere += !failed && !r->keys[unit->model].refused;
+    s->n_refused += !failed && r->keys[unit->model].refused;
+    return true;
+}
+
+static pl_status run_unit(pl__runner *r, const pl_plan_unit *unit)
 {
     pl_run_summary *s = r->summary;
     int lock = -1;
     bool taken, adopted;
+    if (needs_what_is_not_there(r, unit)) return PL_OK;
     PL_TRY(agree(r, unit->model));
     if (r->keys[unit->model].refused) {
         s->n_refused++;
@@ -311,8 +273,14 @@ static pl_status run_unit(runner *r, const pl_plan_unit *unit)
     }
     PL_GOTO(status, done, write_status(r, "running", unit->id));
     status = compute(r, unit);
+    if (status == PL_E_DRAINED || status == PL_E_INTERRUPTED) { /* in the middle of training: its state is kept */
+        r->stopped = true;
+        status = PL_OK;
+        goto done;
+    }
     if (status == PL_OK || ends_the_run(status)) goto done;
     s->n_failed++;
+    r->failed[unit - r->plan->units] = true;
     if (!s->first_failure[0]) snprintf(s->first_failure, sizeof s->first_failure, "%s", pl_error_text());
     PL_GOTO(status, done, pl_run_folder_failed(&s->folder, unit->id, s->first_failure));
     status = pl_run_folder_log(&s->folder, "unit %s failed: %s", unit->id, s->first_failure);
@@ -322,7 +290,7 @@ done:
 }
 
 /* What is kept, and how to go on. */
-static pl_status drained(const runner *r)
+static pl_status drained(const pl__runner *r)
 {
     const pl_run_summary *s = r->summary;
     char shard[64] = "";
@@ -343,7 +311,7 @@ static size_t count_prompts(const pl_plan *plan, const pl_plan_unit *unit)
     return unit->learns ? unit->adaptation->n_train : plan->tasks[unit->task].n_items;
 }
 
-static pl_status run_units(runner *r)
+static pl_status run_units(pl__runner *r)
 {
     pl_run_summary *s = r->summary;
     for (size_t u = 0; u < r->plan->n_units; u++) {
@@ -354,6 +322,8 @@ static pl_status run_units(runner *r)
             s->n_found++;
         else
             PL_TRY(run_unit(r, &r->plan->units[u]));
+        if (r->stopped) return drained(r);
+        PL_TRY(pl__clean_up(r, &r->plan->units[u]));
         r->left_cost -= r->plan->units[u].cost;
         /* Rate and time left are those of computed units: one that was there or adopted says nothing of the rest. */
         if (s->n_computed > before)
@@ -380,7 +350,7 @@ static pl_status freeze_experiment(pl_bytes *out, const pl_plan *plan)
 }
 
 /* The task files beside it: the run folder stands alone. */
-static pl_status freeze_tasks(const runner *r)
+static pl_status freeze_tasks(const pl__runner *r)
 {
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/tasks", r->summary->folder.path));
@@ -393,7 +363,7 @@ static pl_status freeze_tasks(const runner *r)
     return PL_OK;
 }
 
-static pl_status create_folder(runner *r)
+static pl_status create_folder(pl__runner *r)
 {
     char hash8[9];
     json_t *manifest = NULL, *plan = NULL;
@@ -414,7 +384,7 @@ done:
     return status;
 }
 
-static pl_status open_folder(runner *r)
+static pl_status open_folder(pl__runner *r)
 {
     char host[PL_HOST_NAME_MAX];
     pl_host_name(host);
@@ -427,7 +397,7 @@ static pl_status open_folder(runner *r)
 }
 
 /* Seconds of the units that are to be computed, model by model. */
-static pl_status predict(const runner *r, const pl_estimate *units, pl_estimate *sum, double *seconds)
+static pl_status predict(const pl__runner *r, const pl_estimate *units, pl_estimate *sum, double *seconds)
 {
     *sum = (pl_estimate){0};
     *seconds = 0;
@@ -447,7 +417,7 @@ static pl_status predict(const runner *r, const pl_estimate *units, pl_estimate 
 }
 
 /* One line before anything is computed. */
-static pl_status say_plan(const runner *r, size_t n_prompts)
+static pl_status say_plan(const pl__runner *r, size_t n_prompts)
 {
     pl_estimate *units = NULL, left;
     double seconds;
@@ -468,21 +438,9 @@ static pl_status say_plan(const runner *r, size_t n_prompts)
     return PL_OK;
 }
 
-/* What cannot be run yet is refused before anything is made. */
-static pl_status check_arms(const pl_spec *spec)
-{
-    for (size_t a = 0; a < spec->n_arms; a++)
-        if (spec->arms[a].kind != PL_ARM_PROMPT)
-            return pl_fail(PL_E_UNSUPPORTED,
-                           "%s: arms.%zu: kind %s can be planned, but not run by this version, which runs: prompt",
-                           spec->path, a, pl_arm_name(spec->arms[a].kind));
-    return PL_OK;
-}
-
 /* The plan comes before the device: it is the same on every node. */
-static pl_status prepare(runner *r)
+static pl_status prepare(pl__runner *r)
 {
-    PL_TRY(check_arms(r->spec));
     PL_TRY(pl_plan_create(&r->plan, r->spec));
     PL_TRY(pl_new(&r->keys, r->plan->n_models));
     for (size_t i = 0; i < r->plan->n_models; i++)
@@ -493,6 +451,7 @@ static pl_status prepare(runner *r)
             say(r, line);
         }
     PL_TRY(pl_new(&r->mine, r->plan->n_units));
+    PL_TRY(pl_new(&r->failed, r->plan->n_units));
     PL_TRY(pl_share(r->mine, r->plan, r->options->shard, r->options->n_shards));
     PL_TRY(pl_processor_open(&r->processor, r->options->device, r->options->n_threads));
     if (r->processor.choice[0]) say(r, r->processor.choice);
@@ -512,7 +471,7 @@ static pl_status prepare(runner *r)
     return write_status(r, "starting", NULL);
 }
 
-static void count_missing(const runner *r)
+static void count_missing(const pl__runner *r)
 {
     for (size_t u = 0; u < r->plan->n_units; u++)
         r->summary->n_missing += !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id);
@@ -520,7 +479,7 @@ static void count_missing(const runner *r)
 
 pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_run_options *options)
 {
-    runner r = {.spec = spec, .options = options, .summary = out, .loaded = SIZE_MAX};
+    pl__runner r = {.spec = spec, .options = options, .summary = out, .loaded = SIZE_MAX, .learner = SIZE_MAX};
     pl_status status;
     *out = (pl_run_summary){0};
     PL_GOTO(status, done, prepare(&r));
@@ -536,9 +495,11 @@ pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_r
                          out->first_failure);
 done:
     pl_ahead_drop(&r.ahead);
-    pl_engine_free(r.engine);
-    pl_model_free(r.model);
+    pl__unload(&r);
+    pl_linear_free(&r.linear);
+    pl_states_kept_free(&r.kept);
     free(r.mine);
+    free(r.failed);
     free(r.keys);
     pl_plan_free(r.plan);
     pl_processor_close(&r.processor);

@@ -22,16 +22,22 @@ static pl_status gather_requests(const pl__items *items, pl_request **out)
 }
 
 /* States of all tokens are written into `file` meanwhile. */
-static pl_status score(pl__items *items, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
-                       const pl_request *requests, const char *path, pl_states_file *file, pl_results **results)
+static pl_status score(const pl_unit_job *job, pl__items *items, const pl_request *requests, pl_states_file *file,
+                       pl_results **results)
 {
+    const pl_plan *plan = job->plan;
+    const pl_plan_unit *unit = job->unit;
     const pl_plan_model *model = &plan->models[unit->model];
     pl_capture capture = {0};
     if (unit->captures)
         capture =
             (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
-    PL_TRY(pl_states_file_open(file, path, &capture, &model->checkpoint->config, items->n, plan->spec->storage));
-    PL_TRY(pl_engine_score(engine, requests, items->n + items->n_content_free, &capture, NULL, results));
+    PL_TRY(pl_states_file_open(file, job->path, &capture, &model->checkpoint->config, items->n, plan->spec->storage));
+    size_t n = items->n + items->n_content_free;
+    if (job->linear)
+        PL_TRY(pl_linear_score(results, job->linear, unit, job->kept, job->engine, requests, n));
+    else
+        PL_TRY(pl_engine_score(job->engine, requests, n, &capture, NULL, results));
     PL_TRY(unit->readout == PL_READOUT_LOGLIKELIHOOD ? pl__items_score(items, *results) : PL_OK);
     (*results)->n_requests = items->n; /* the rows of the file: content-free ones have none */
     return PL_OK;
@@ -56,8 +62,8 @@ done:
 
 /* ---- the file ---- */
 
-static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, const char *numerics_key,
-                              pl_unit_writer *writer)
+pl_status pl_unit_write_config(pl_unit_writer *writer, const pl_plan *plan, const pl_plan_unit *unit,
+                               const char *numerics_key, json_t *entries)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     pl_json_builder b;
@@ -73,6 +79,10 @@ static pl_status write_config(const pl_plan *plan, const pl_plan_unit *unit, con
     pl_json_put_size(&b, "numerics_version", PL_NUMERICS_VERSION);
     pl_json_put_text(&b, "model_type", model->checkpoint->config.model_type);
     PL_GOTO(status, done, pl_json_end(&b, &attributes, "a unit's attributes"));
+    if (entries && json_object_update(attributes, entries) != 0) {
+        status = pl_fail(PL_E_MEMORY, "out of memory while writing unit %s", unit->id);
+        goto done;
+    }
     PL_GOTO(status, done, pl_plan_identity(&identity, plan, unit));
     status = pl_unit_put_config(writer, identity.data, attributes);
 done:
@@ -81,21 +91,24 @@ done:
     return status;
 }
 
-static pl_status write_unit(pl_unit_writer **out, const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
-                            const pl_results *results, const pl_request *requests, const char *numerics_key,
-                            pl_states_file *file, pl_unit_losses *losses)
+static pl_status write_unit(pl_unit_writer **out, const pl_unit_job *job, const pl__items *items,
+                            const pl_results *results, const pl_request *requests, pl_states_file *file,
+                            pl_unit_losses *losses)
 {
+    const pl_plan *plan = job->plan;
+    const pl_plan_unit *unit = job->unit;
     const pl_plan_model *model = &plan->models[unit->model];
+    const pl__head head = {job->checkpoint, job->linear ? &job->linear->model : NULL};
     pl_unit_writer *writer = NULL;
     pl_status status;
     PL_TRY(pl_states_file_writer(file, &writer));
-    PL_GOTO(status, failed, pl__items_write(items, plan, unit, results, writer));
+    PL_GOTO(status, failed, pl__items_write(items, plan, unit, &head, results, writer));
     if (results && unit->captures)
         PL_GOTO(status, failed,
                 pl_states_write(writer, results, requests, model->layers, model->checkpoint->config.L,
                                 plan->spec->capture_items, plan->spec->storage,
                                 plan->spec->positions & PL_POSITION_ALL));
-    PL_GOTO(status, failed, write_config(plan, unit, numerics_key, writer));
+    PL_GOTO(status, failed, pl_unit_write_config(writer, plan, unit, job->numerics_key, NULL));
     PL_GOTO(status, failed, pl_unit_count_losses(writer, losses));
     PL_GOTO(status, failed, pl_unit_seal(writer));
     *out = writer;
@@ -168,26 +181,27 @@ static pl_status refuse_nothing_finite(const pl_plan *plan, const pl_plan_unit *
         layer);
 }
 
-pl_status pl_unit_run(pl_unit_writer **writer, const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts,
-                      pl_engine *engine, const char *numerics_key, const char *path, pl_unit_cost *cost)
+pl_status pl_unit_run(pl_unit_writer **writer, const pl_unit_job *job, pl_unit_cost *cost)
 {
-    *writer = NULL;
+    const pl_plan *plan = job->plan;
+    const pl_plan_unit *unit = job->unit;
     pl_results *results = NULL;
-    pl_states_file file = {.path = path};
-    pl__items *items = &prompts->items;
-    const pl_request *requests = prompts->requests;
+    pl_states_file file = {.path = job->path};
+    pl__items *items = &job->prompts->items;
+    const pl_request *requests = job->prompts->requests;
+    *writer = NULL;
     pl_status status = PL_OK;
     double start = pl_clock_s();
-    *cost = (pl_unit_cost){.prompts_s = prompts->seconds};
+    *cost = (pl_unit_cost){.prompts_s = job->prompts->seconds};
     if (unit->captures || unit->readout == PL_READOUT_LOGLIKELIHOOD)
-        PL_GOTO(status, done, score(items, plan, unit, engine, requests, path, &file, &results));
+        PL_GOTO(status, done, score(job, items, requests, &file, &results));
     if (unit->readout == PL_READOUT_GENERATE)
-        PL_GOTO(status, done, generate(items, plan, unit, engine, requests, cost));
+        PL_GOTO(status, done, generate(items, plan, unit, job->engine, requests, cost));
     cost->engine_s = pl_clock_s() - start;
     count_not_finite(cost, items, &plan->models[unit->model], results, requests);
     PL_GOTO(status, done, refuse_nothing_finite(plan, unit, cost, items));
     start = pl_clock_s();
-    PL_GOTO(status, done, write_unit(writer, items, plan, unit, results, requests, numerics_key, &file, &cost->losses));
+    PL_GOTO(status, done, write_unit(writer, job, items, results, requests, &file, &cost->losses));
     cost->write_s = pl_clock_s() - start;
     cost->n_items = items->n;
     cost->n_skipped = items->n_skipped;

@@ -3,6 +3,7 @@
 #define PLUMB_EXPERIMENT_UNIT_H
 
 #include "experiment/encode.h"
+#include "experiment/linear.h"
 #include "store/unit_file.h"
 
 /* What a unit cost; goes into its sidecar. */
@@ -21,10 +22,24 @@ typedef struct pl_unit_prompts pl_unit_prompts;
 pl_status pl_unit_prompts_create(pl_unit_prompts **out, const pl_plan *plan, const pl_plan_unit *unit);
 void pl_unit_prompts_free(pl_unit_prompts *prompts); /* takes NULL */
 
+/* What an evaluating unit is run with. */
+typedef struct pl_unit_job {
+    const pl_plan *plan;
+    const pl_plan_unit *unit;
+    pl_unit_prompts *prompts;        /* the unit's; used up */
+    pl_engine *engine;               /* holds the model that answers */
+    const pl_checkpoint *checkpoint; /* its weights */
+    const pl_linear *linear;         /* of arm linear: what answers in the head's place; NULL */
+    pl_states_kept *kept;            /* of arm linear */
+    const char *numerics_key, *path;
+} pl_unit_job;
+
 /* Writes the unit's file for `path` under a temporary name (pl_unit_seal): *writer is the caller's to finish. On
- * failure nothing is left; a unit without one finite item fails. The engine holds the unit's model; prompts are the
- * unit's and are used up. */
-pl_status pl_unit_run(pl_unit_writer **writer, const pl_plan *plan, const pl_plan_unit *unit, pl_unit_prompts *prompts,
-                      pl_engine *engine, const char *numerics_key, const char *path, pl_unit_cost *cost);
+ * failure nothing is left; a unit without one finite item fails. */
+pl_status pl_unit_run(pl_unit_writer **writer, const pl_unit_job *job, pl_unit_cost *cost);
+
+/* Writes what decided a unit's numbers, and who computed them. `entries`, which may be NULL, are more of /uns/plumb. */
+pl_status pl_unit_write_config(pl_unit_writer *writer, const pl_plan *plan, const pl_plan_unit *unit,
+                               const char *numerics_key, json_t *entries);
 
 #endif

@@ -133,7 +133,7 @@ pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t 
                              size_t *n_ranges);
 pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, int32_t **ids);
 pl_status pl_unit_get_logits(const pl_unit_reader *r, float **values, size_t *rows, size_t *width);
-/* An array of put_numbers, which must have the width that is set in it; its values and length are filled in. */
+/* An array of put_numbers by its name, a matrix where its width is not 0; values, length and width are filled in. */
 pl_status pl_unit_get_numbers(const pl_unit_reader *r, pl_arena *arena, const char *group, pl_numbers *array);
 pl_status pl_unit_get_samples(const pl_unit_reader *r, pl_arena *arena, const char ***json, size_t *n);
 pl_status pl_unit_get_config(const pl_unit_reader *r, json_t **config); /* a new reference */

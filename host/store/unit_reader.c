@@ -355,11 +355,8 @@ pl_status pl_unit_get_numbers(const pl_unit_reader *r, pl_arena *arena, const ch
     PL_TRY(pl_path(name, "/uns/plumb/%s/%s", group, array->name));
     PL_TRY(pl__input_open(&dataset, dims, &r->in, name, array->width ? 2 : 1, H5T_FLOAT));
     pl_status status = PL_OK;
-    if (array->width && dims[1] != array->width) {
-        status = wrong_length(r, name, dims[1], array->width);
-        goto done;
-    }
     array->n = array->width ? dims[0] * dims[1] : dims[0];
+    if (array->width) array->width = dims[1];
     PL_GOTO(status, done, pl_arena_new(arena, &values, array->n));
     array->values = values;
     if (array->n > 0 && H5Dread(dataset, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0)

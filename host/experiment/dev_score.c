@@ -1,0 +1,92 @@
+#include "experiment/dev_score.h"
+
+#include <math.h>
+
+static double share_of_commonest(const pl_examples *e)
+{
+    size_t most = 0;
+    for (size_t i = e->n - e->n_dev; i < e->n; i++) {
+        size_t same = 0;
+        for (size_t j = e->n - e->n_dev; j < e->n; j++) same += e->classes[j] == e->classes[i];
+        if (same > most) most = same;
+    }
+    return (double)most / (double)e->n_dev;
+}
+
+pl_status pl_dev_items_make(pl_dev_items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
+{
+    const pl_adaptation *a = unit->adaptation;
+    const pl_examples *e = a->examples;
+    pl_example_prompt *prompts;
+    *out = (pl_dev_items){.has_labels = a->dev_templates[0]->doc_to_choice != NULL, .majority = NAN};
+    if (e->classes) out->majority = share_of_commonest(e);
+    PL_TRY(pl_arena_new(arena, &prompts, e->n_dev));
+    PL_TRY(pl_arena_new(arena, &out->requests, e->n_dev * a->n_dev_templates));
+    PL_TRY(pl_arena_new(arena, &out->gold, e->n_dev * a->n_dev_templates));
+    for (size_t t = 0; t < a->n_dev_templates; t++) {
+        PL_TRY(pl_example_prompts(prompts, plan, unit, e->n - e->n_dev, e->n_dev, a->dev_templates[t],
+                                  out->has_labels ? PL_EXAMPLE_CHOICES : PL_EXAMPLE_ANSWER, arena));
+        for (size_t i = 0; i < e->n_dev; i++) {
+            out->requests[out->n] = prompts[i].encoded.request;
+            out->n_tokens += prompts[i].encoded.request.n;
+            out->gold[out->n++] = prompts[i].prompt.gold;
+        }
+    }
+    return PL_OK;
+}
+
+/* Log-probability of a choice: the sum of its tokens'. */
+static double choice_score(const pl_results *r, size_t choice)
+{
+    double sum = 0;
+    for (size_t t = r->token_indptr[choice]; t < r->token_indptr[choice + 1]; t++) sum += (double)r->log_probability[t];
+    return sum;
+}
+
+/* Whether the right choice is the likeliest, the first of equals; *p: its probability among the choices. */
+static bool is_right(double *p, const pl_results *r, size_t item, size_t gold)
+{
+    size_t first = r->choice_indptr[item], n = r->choice_indptr[item + 1] - first, best = 0;
+    double top = -INFINITY, sum = 0;
+    for (size_t c = 0; c < n; c++) {
+        double score = choice_score(r, first + c);
+        if (isnan(score)) {
+            *p = NAN;
+            return false;
+        }
+        if (score > top) top = score, best = c;
+    }
+    for (size_t c = 0; c < n; c++) sum += exp(choice_score(r, first + c) - top);
+    *p = exp(choice_score(r, first + gold) - top) / sum;
+    return best == gold;
+}
+
+pl_status pl_dev_score(double *score, const pl_dev_items *items, pl_model *model)
+{
+    pl_engine *engine = NULL;
+    pl_results *results = NULL;
+    double right = 0, mean = 0, n = (double)items->n;
+    pl_status status;
+    PL_GOTO(status, done, pl_engine_create(&engine, model, NULL));
+    PL_GOTO(status, done, pl_engine_score(engine, items->requests, items->n, NULL, NULL, &results));
+    for (size_t i = 0; i < items->n; i++) {
+        double p = 0;
+        if (items->has_labels)
+            right += is_right(&p, results, i, items->gold[i]);
+        else
+            p = choice_score(results, results->choice_indptr[i]);
+        mean += p / n;
+    }
+    *score = items->has_labels ? (right + mean) / n : mean;
+done:
+    pl_results_free(results);
+    pl_engine_free(engine);
+    return status;
+}
+
+double pl_dev_accuracy(const pl_dev_items *items, double score)
+{
+    double n = (double)items->n;
+    /* A mean probability of exactly 1 belongs to all right answers. */
+    return fmin(floor(score * n + 1e-9) / n, 1);
+}
