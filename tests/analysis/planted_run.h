@@ -16,6 +16,7 @@ enum { PLANTED_WIDTH = 6 };
 
 typedef struct planted {
     size_t n, t, draws;
+    size_t learned;      /* the last so many draws are those of arm linear, numbered from 0 */
     bool generate;       /* readout generate in place of loglikelihood */
     bool random_weights; /* of the model */
     bool reversed;       /* odd templates store their rows in reverse order */
@@ -104,6 +105,15 @@ static inline json_t *planted_plan(const planted *p)
                                      .k = 2,
                                      .draw = s,
                                      .seed = 1234};
+        if (s + p->learned < p->draws) continue;
+        units[u].arm = "linear";
+        units[u].head = "";
+        units[u].train_template = "t0";
+        units[u].labels = "given";
+        units[u].learned_by = "a-fit";
+        units[u].n_train = 16;
+        units[u].k = 0;
+        units[u].draw = s + p->learned - p->draws;
     }
     const pl_plan_file file = {.name = "planted",
                                .hash = "0123456789abcdef",

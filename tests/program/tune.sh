@@ -28,7 +28,7 @@ cat >"$tmp/exp.yaml" <<Y
 name: learn
 models: [$tmp/gpt2]
 tasks: [task.yaml]
-items: 40
+items: 30
 arms:
   - {kind: prompt, shots: [0, 2]}
   - {kind: linear, n_train: 32, seeds: 2, layers: [2, final_norm]}
@@ -40,8 +40,6 @@ check "undisturbed run" run --results "$tmp/calm" --threads 1
 calm=$(run_of "$tmp/calm")
 check "it is done" test -e "$calm/DONE"
 check "no tuned weights are left" test -z "$(find "$calm/checkpoints" -type f 2>/dev/null)"
-check "other threads, no sharing, small batches: the same bytes" bash -c "'$PLUMB' run '$tmp/exp.yaml' --quiet --results '$tmp/two' --threads 2 --no-sharing --batch-tokens 64"
-check "other threads: same units" same_units "$calm" "$(run_of "$tmp/two")"
 
 check "what stands in the files" $python - "$calm" <<'P'
 import glob, json, sys
@@ -99,5 +97,94 @@ for head in "lm", "classifier":
     assert accuracy["finetune", head, "given"] >= 0.6, accuracy
     assert accuracy["finetune", head, "shuffled"] <= accuracy["finetune", head, "given"] - 0.1, accuracy
 P
-cat "$tmp/check.out" | head -3
+
+# ---- stopped, killed, shared, damaged ----
+cat >"$tmp/short.yaml" <<Y
+name: short
+models: [$tmp/gpt2]
+tasks: [task.yaml]
+items: 10
+arms:
+  - {kind: linear, n_train: 16}
+  - {kind: finetune, n_train: 16, seeds: 2, learning_rate: [2.0e-3, 1.0e-3], num_train_epochs: 6, save: true}
+capture: {positions: []}
+Y
+short() { "$PLUMB" run "$tmp/short.yaml" --quiet "$@"; }
+start() { # RESULTS: sets pid, that of the program itself
+  "$PLUMB" run "$tmp/short.yaml" --quiet --results "$1" --threads 1 >"$tmp/out" 2>"$tmp/err" &
+  pid=$!
+}
+check "a calm run of two seeds" short --results "$tmp/short" --threads 1
+short=$(run_of "$tmp/short")
+check "other threads, no sharing, small batches" short --results "$tmp/two" --threads 2 --no-sharing --batch-tokens 64
+check "other threads, no sharing, small batches: the same bytes" same_units "$short" "$(run_of "$tmp/two")"
+check "save: the tuned weights of both, and nothing else" bash -c "cd '$short/checkpoints' && test \$(ls | wc -l) = 2 && test \"\$(ls -d */* | sed 's#.*/##' | sort -u)\" = model && test -s \"\$(ls -d */model | head -1)/model.safetensors\""
+check "a tuned checkpoint is a model" "$PLUMB" generate "$(ls -d "$short"/checkpoints/*/model | head -1)" --prompt "Note: a red house at 51" --max-tokens 2
+
+# SIGTERM in the middle of training: the state is saved, 75, and the run goes on from it.
+state_there() { ls -d "$1"/*/checkpoints/*/trial-*.state >/dev/null 2>&1; }
+drains=0 code=75
+while [ $code -eq 75 ] && [ $drains -lt 12 ]; do
+  start "$tmp/drained"
+  until state_there "$tmp/drained" || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+  sleep "0.$((RANDOM % 4))"
+  kill -TERM $pid 2>/dev/null
+  wait $pid 2>/dev/null
+  code=$?
+  [ $code -ne 75 ] || drains=$((drains + 1))
+done
+check "drained in the middle: $drains times" test $drains -ge 1
+check "drained: while it trained" bash -c "grep -q 'training stopped, its state is in' '$(run_of "$tmp/drained")'/log.txt"
+check "drained: finishes" short --results "$tmp/drained"
+check "drained: unit files are byte-identical" same_units "$short" "$(run_of "$tmp/drained")"
+
+# SIGKILL at random points.
+for ((kills = 0; kills < 5; kills++)); do
+  start "$tmp/killed"
+  sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+  kill -KILL $pid 2>/dev/null
+  wait $pid 2>/dev/null
+done
+check "killed: finishes" short --results "$tmp/killed"
+check "killed: unit files are byte-identical" same_units "$short" "$(run_of "$tmp/killed")"
+check "killed: so are the tuned weights" bash -c "cd '$short/checkpoints' && for f in */model/model.safetensors; do cmp \"\$f\" '$(run_of "$tmp/killed")'/checkpoints/\"\$f\" || exit 1; done"
+
+# Shards: what learns and what evaluates it are one share.
+check "shard 0" short --results "$tmp/shards" --shard 0/2
+check "one share is the linear arm, or one seed, or both" bash -c "ls '$(run_of "$tmp/shards")'/units/*.h5 | wc -l | grep -qE '^(4|8)$'"
+check "shard 1" short --results "$tmp/shards" --shard 1/2
+check "shards: unit files are byte-identical" same_units "$short" "$(run_of "$tmp/shards")"
+
+# An evaluation that is missing and weights that are gone, or cut in half: trained once more, to the same bits.
+killed=$(run_of "$tmp/killed")
+evaluation=$($python -c 'import json, sys; print(next(u["id"] for u in json.load(open(sys.argv[1] + "/plan.json"))["units"] if u["learned_by"] and u["arm"] == "finetune"))' "$killed")
+rm -rf "$killed/checkpoints" "$killed/units/$evaluation".*
+check "weights that are gone are made again" short --results "$tmp/killed"
+check "the log says so" grep -q 'its tuned weights are not there: trained once more' "$killed/log.txt"
+check "made again: unit files are byte-identical" same_units "$short" "$killed"
+for f in "$killed"/checkpoints/*/model/model.safetensors; do truncate -s 1000 "$f"; done
+rm "$killed/units/$evaluation".*
+check "weights that were cut are made again" short --results "$tmp/killed"
+check "cut: unit files are byte-identical" same_units "$short" "$killed"
+
+# A unit is adopted by another run; its weights are not there.
+cat "$tmp/short.yaml" | sed 's/name: short/name: adopts/' >"$tmp/adopts.yaml"
+check "another run adopts what was learned" "$PLUMB" run "$tmp/adopts.yaml" --quiet --results "$tmp/shards"
+check "adopted: unit files are byte-identical" same_units "$short" "$(ls -d "$tmp"/shards/adopts-*)"
+
+# ---- the table, plan and errors ----
+check "arms side by side on the screen" bash -c "'$PLUMB' analyze '$calm' 2>/dev/null | grep -q '^  finetune lm plain+short n=32 .* of 1$'"
+check "arms.csv and --json have the same rows" bash -c "'$PLUMB' analyze '$calm' --json 2>/dev/null | $python -c 'import csv, json, sys; a = json.load(sys.stdin)[\"arms\"]; b = list(csv.DictReader(open(sys.argv[1]))); assert len(a) == len(b) > 10 and all(x[\"arm\"] == y[\"arm\"] and abs(x[\"accuracy\"] - float(y[\"accuracy\"])) < 1e-12 for x, y in zip(a, b)); assert any(x[\"best_prompt\"] for x in a)' '$calm/arms.csv'"
+check "results.json has every condition" grep -q '"colours@asks,k=0,draw=0,finetune classifier plain+short n=32 shuffled"' "$calm/results.json"
+check "status counts units that learn" bash -c "'$PLUMB' status '$calm' | grep -q '30 of 30 units done'"
+check "the plan counts tuned weights" bash -c "'$PLUMB' plan '$tmp/exp.yaml' | grep -q 'tuned weights take up to'"
+bad() { sed "/kind: linear/d; s/n_train: 16.*}/$2}/" "$tmp/short.yaml" >"$tmp/bad.yaml"; expect "$1" 2 "$3" "$PLUMB" run "$tmp/bad.yaml" --quiet --results "$tmp/bad"; }
+bad "fewer examples than asked for" "n_train: 100000" "100000 examples are asked for, the pool has 384 rows"
+bad "a rate of 0" "n_train: 16, learning_rate: 0" "learning_rate: expected a number above 0, found 0"
+bad "a template that is not there" "n_train: 16, train_templates: none" "has no template 'none'"
+bad "a template of role ood" "n_train: 16, train_templates: asks" "'asks' has role ood"
+check "nothing was started" test ! -e "$tmp/bad"
+sed 's/2.0e-3, 1.0e-3/1.0e+3/' "$tmp/short.yaml" >"$tmp/diverges.yaml"
+"$PLUMB" run "$tmp/diverges.yaml" --quiet --results "$tmp/diverges" >/dev/null 2>"$tmp/err"
+check "a rate that diverges ends in numbers or is named" bash -c "grep -qE 'no learning rate came to finite numbers|not finite' '$tmp/err' || test -e '$(run_of "$tmp/diverges" 2>/dev/null)/DONE'"
 exit $((failures > 0))

@@ -1,0 +1,158 @@
+/* Arms side by side: accuracies, paired differences, their crossed intervals, and failed runs, against sums that are
+ * written out here over the planted outcomes. */
+#include "planted_run.h"
+
+#include "analysis/arms.h"
+
+enum { N = 40, T = 3, PROMPTS = 2, LEARNED = 2, DRAWS = PROMPTS + LEARNED };
+
+/* Right more often under later templates, and by the second learned draw never but for label 1. */
+static int predict(size_t item, size_t template, size_t draw)
+{
+    if (draw == 3) return 1;
+    size_t wrong = draw < PROMPTS ? 3 + draw : 5;
+    return (item * 7 + template * 3 + draw) % 11 < wrong + template ? !planted_gold(item) : planted_gold(item);
+}
+
+static double outcome(size_t item, size_t template, size_t draw)
+{
+    return predict(item, template, draw) == planted_gold(item);
+}
+
+/* Mean over templates first.. of the items and draws, times which. */
+static double mean_of(size_t first_draw, size_t n_draws, size_t first_template, size_t n_templates)
+{
+    double sum = 0;
+    for (size_t d = 0; d < n_draws; d++)
+        for (size_t k = 0; k < n_templates; k++)
+            for (size_t i = 0; i < N; i++) sum += outcome(i, first_template + k, first_draw + d);
+    return sum / (double)(n_draws * n_templates * N);
+}
+
+static const pl_arm_row *find(const pl_arms_table *table, const char *arm, const char *role)
+{
+    for (size_t i = 0; i < table->n; i++)
+        if (!strcmp(table->rows[i].arm, arm) && !strcmp(table->rows[i].role, role)) return &table->rows[i];
+    fail_msg("no row of arm '%s', role %s", arm, role);
+    return NULL;
+}
+
+static void check_near(double value, double expected)
+{
+    if (!(fabs(value - expected) < 1e-12)) fail_msg("%.17g, expected %.17g", value, expected);
+}
+
+/* Variance of the mean, and its square over its degrees of freedom. */
+static void add_component(double *v, double *w, const double *values, size_t n)
+{
+    double mean = 0, sum = 0;
+    for (size_t i = 0; i < n; i++) mean += values[i] / (double)n;
+    for (size_t i = 0; i < n; i++) sum += (values[i] - mean) * (values[i] - mean);
+    sum /= (double)(n * (n - 1));
+    *v += sum;
+    *w += sum * sum / (double)(n - 1);
+}
+
+static void the_difference_is_paired_and_crossed(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .prediction = predict};
+    pl_arms_table *table;
+    double items[N], templates[2], draws[2], v = 0, w = 0;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    assert_int_equal(table->n, 2 * 3); /* id and ood of prompt, linear and constant */
+    const pl_arm_row *prompt = find(table, "prompt", "ood"), *linear = find(table, "linear t0 n=16", "ood");
+    assert_true(prompt->best && !linear->best && linear->learns && !prompt->learns);
+    assert_int_equal(linear->n_items, N);
+    assert_int_equal(linear->n_templates, 2);
+    assert_int_equal(linear->n_draws, 2);
+    check_near(prompt->accuracy.value, mean_of(0, 2, 1, 2));
+    check_near(linear->accuracy.value, mean_of(2, 2, 1, 2));
+    check_near(linear->difference.value, mean_of(2, 2, 1, 2) - mean_of(0, 2, 1, 2));
+    assert_true(isnan(prompt->difference.value));
+    for (size_t i = 0; i < N; i++) {
+        items[i] = 0;
+        for (size_t k = 1; k < T; k++)
+            for (size_t d = 0; d < 2; d++) items[i] += (outcome(i, k, 2 + d) - outcome(i, k, d)) / 4;
+    }
+    for (size_t k = 0; k < 2; k++) templates[k] = mean_of(2, 2, 1 + k, 1) - mean_of(0, 2, 1 + k, 1);
+    for (size_t d = 0; d < 2; d++) draws[d] = mean_of(2 + d, 1, 1, 2) - mean_of(d, 1, 1, 2);
+    add_component(&v, &w, items, N);
+    add_component(&v, &w, templates, 2);
+    add_component(&v, &w, draws, 2);
+    double half = pl_student_quantile(.975, v * v / w) * sqrt(v);
+    check_near(linear->difference.se, sqrt(v));
+    check_near(linear->difference.lo, fmax(linear->difference.value - half, -1));
+    check_near(linear->difference.hi, fmin(linear->difference.value + half, 1));
+    check_near(find(table, "constant", "id")->accuracy.value, .6);
+    pl_arms_free(table);
+    uproot(&p);
+}
+
+/* The second learned draw always says label 1, the commonest: it failed, and is in the mean. */
+static void failed_runs_are_counted_and_kept(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .prediction = predict};
+    pl_arms_table *table;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    const pl_arm_row *id = find(table, "linear t0 n=16", "id");
+    size_t expected = 1 + (mean_of(2, 1, 0, 1) <= .6);
+    assert_int_equal(id->n_failed, expected);
+    check_near(id->accuracy.value, mean_of(2, 2, 0, 1));
+    pl_arms_free(table);
+    uproot(&p);
+}
+
+static bool few_are_finite(size_t item, size_t template, size_t draw)
+{
+    return !(draw == 2 && template == 1 && item < 3);
+}
+
+static bool most_are_finite(size_t item, size_t template, size_t draw)
+{
+    return !(draw == 2 && template == 1 && item < 2);
+}
+
+static void arms_meet_on_the_same_items(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .prediction = predict, .finite = most_are_finite};
+    pl_arms_table *table;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    for (size_t i = 0; i < table->n; i++) assert_int_equal(table->rows[i].n_items, N - 2);
+    double sum = 0; /* of prompts over the items that are left, under t0 */
+    for (size_t d = 0; d < 2; d++)
+        for (size_t i = 2; i < N; i++) sum += outcome(i, 0, d);
+    check_near(find(table, "prompt", "id")->accuracy.value, sum / (2 * (N - 2)));
+    pl_arms_free(table);
+    uproot(&p);
+    p.finite = few_are_finite;
+    plant_run(&p);
+    REFUSED(pl_arms_of_run(&table, planted_view(&p)), PL_E_INPUT, "share 37 of 40 items, expected at least 95 %");
+    uproot(&p);
+}
+
+/* Without an arm that learns there is no such table. */
+static void prompts_alone_have_none(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = 2, .prediction = predict};
+    pl_arms_table *table;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    assert_int_equal(table->n, 0);
+    pl_arms_free(table);
+    uproot(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_difference_is_paired_and_crossed), cmocka_unit_test(failed_runs_are_counted_and_kept),
+        cmocka_unit_test(arms_meet_on_the_same_items), cmocka_unit_test(prompts_alone_have_none)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
