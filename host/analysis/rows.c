@@ -34,8 +34,7 @@ pl_status pl__row_note(const pl__rows *rows, pl_stability_row *row, const char *
     return PL_OK;
 }
 
-/* Adds a row with this estimate, cut to the metric's bounds. What is infinite is as little a number as NaN. */
-static pl_status add_row(pl__rows *rows, const pl_stability_row *row, pl_estimate e, const char *ci_method)
+pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, pl_estimate e, const char *ci_method)
 {
     const pl_metric *metric = pl_metric_of(row->metric);
     PL_TRY(pl_grow(&rows->rows, &rows->capacity, rows->n + 1));
@@ -61,9 +60,9 @@ static pl_status add_item_jackknife(pl__rows *rows, const pl_stability_row *row,
                                     size_t n)
 {
     if ((value == 0.0 || value == 1.0) && pl_metric_of(row->metric)->is_share)
-        return add_row(rows, row, pl_wilson(value == 0.0 ? 0 : n, n), "wilson, all items alike");
-    return add_row(rows, row, pl_jackknife_next(&rows->quantile, value, left_out, n),
-                   row->n_seeds > 1 ? "item jackknife of the mean" : "item jackknife");
+        return pl__rows_put(rows, row, pl_wilson(value == 0.0 ? 0 : n, n), "wilson, all items alike");
+    return pl__rows_put(rows, row, pl_jackknife_next(&rows->quantile, value, left_out, n),
+                        row->n_seeds > 1 ? "item jackknife of the mean" : "item jackknife");
 }
 
 /* The root of a variance component, with those without each template and under the null. */
@@ -80,13 +79,13 @@ static pl_status add_component(pl__rows *rows, pl_stability_row *row, double com
     PL_TRY(pl__row_note(rows, row, "p %.3g of the null", null.p));
     if (row->n_templates < PL_TEMPLATE_JACKKNIFE_MIN) {
         PL_TRY(pl__row_note(rows, row, "no interval below %d templates", PL_TEMPLATE_JACKKNIFE_MIN));
-        return add_row(rows, row, e, "none");
+        return pl__rows_put(rows, row, e, "none");
     }
     PL_TRY(pl_new(&left, row->n_templates));
     for (size_t k = 0; k < row->n_templates; k++) left[k] = pl_template_sd(without[k]);
     e = pl_jackknife_next(&rows->quantile, e.value, left, row->n_templates);
     free(left);
-    return add_row(rows, row, e, "template jackknife");
+    return pl__rows_put(rows, row, e, "template jackknife");
 }
 
 /* ---- pooling ---- */
@@ -147,12 +146,13 @@ static pl_status pooled_row(pl__rows *rows, pl__pool_entry *entry)
     if (entry->unequal) {
         row.null_mean = row.null_sd = NAN;
         PL_TRY(pl__row_note(rows, &row, "no mean over draws: they do not have the same items"));
-        return add_row(rows, &row, (pl_estimate){NAN, NAN, NAN, NAN}, "none");
+        return pl__rows_put(rows, &row, (pl_estimate){NAN, NAN, NAN, NAN}, "none");
     }
     /* Nulls of members are independent of one another: their variances add up. */
     row.null_mean = entry->null_mean / m;
     row.null_sd = sqrt(entry->null_variance) / m;
-    if (entry->kind == PL__CONSTANT) return add_row(rows, &row, (pl_estimate){entry->value / m, NAN, NAN, NAN}, "none");
+    if (entry->kind == PL__CONSTANT)
+        return pl__rows_put(rows, &row, (pl_estimate){entry->value / m, NAN, NAN, NAN}, "none");
     bool component = entry->kind == PL__COMPONENT;
     for (size_t i = 0; i < (component ? entry->t : entry->n); i++) entry->left_out[i] /= m;
     if (!component) return add_item_jackknife(rows, &row, entry->value / m, entry->left_out, entry->n);
@@ -215,8 +215,9 @@ static pl_status add_mean(pl__rows *rows, const pl_stability_row *row, pl__measu
 {
     double *left_out;
     PL_TRY(leave_out_means(&left_out, &m.value, s->items, m.n));
-    pl_status status = m.kind == PL__SHARE ? add_row(rows, row, pl_wilson(count_ones(s->items, m.n), m.n), "wilson")
-                                           : add_item_jackknife(rows, row, m.value, left_out, m.n);
+    pl_status status = m.kind == PL__SHARE
+                           ? pl__rows_put(rows, row, pl_wilson(count_ones(s->items, m.n), m.n), "wilson")
+                           : add_item_jackknife(rows, row, m.value, left_out, m.n);
     if (status == PL_OK) status = pool_add(rows, row, &m, s, left_out);
     free(left_out);
     return status;
@@ -244,9 +245,10 @@ pl_status pl__rows_add(pl__rows *rows, pl_metric_id metric, pl__scope *scope, co
         break;
     }
     default:
-        PL_TRY(add_row(rows, &row, m->estimate, m->ci_method));
+        PL_TRY(pl__rows_put(rows, &row, m->estimate, m->ci_method));
         PL_TRY(pool_add(rows, &row, m, s, NULL));
     }
     if (!m->by_template) return PL_OK;
-    return add_row(rows, &row, pl_jackknife_next(&rows->quantile, m->value, s->templates, s->t), "template jackknife");
+    return pl__rows_put(rows, &row, pl_jackknife_next(&rows->quantile, m->value, s->templates, s->t),
+                        "template jackknife");
 }

@@ -38,6 +38,9 @@ void pl__rows_free(pl__rows *rows);
 pl_status pl__row_note(const pl__rows *rows, pl_stability_row *row, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Adds a row with this estimate, cut to the metric's bounds. What is infinite is as little a number as NaN. */
+pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, pl_estimate e, const char *ci_method);
+
 /* The rows of a metric over a scope: none, one, or two (templates left out in turn). */
 pl_status pl__rows_add(pl__rows *rows, pl_metric_id metric, pl__scope *scope, const pl__measured *m);
 

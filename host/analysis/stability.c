@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/drift.h"
 #include "analysis/remarks.h"
 #include "analysis/rows.h"
 
@@ -232,6 +233,7 @@ static pl_status all_rows(making *m, pl_run_view *view)
             note_random(m->table, group.unit);
             status = pl__remarks_group(&m->remarks, m->table->arena, &group);
             if (status == PL_OK) status = group_rows(m, &group);
+            if (status == PL_OK) status = pl__drift_rows(&m->rows, view, i);
         }
         pl__group_free(&group);
         PL_TRY(status);

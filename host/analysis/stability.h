@@ -6,7 +6,8 @@
  * row has an interval with its method, and a null or chance value.
  *
  * contrast "templates": over all templates (or of the one in template_name); "id", "dev", "ood": over those of a role;
- * "id|ood": paired difference; "a|b": two templates. Rows with draw (order, seed) -1 are means over the members. */
+ * "id|ood": paired difference; "a|b": two templates; "base", "draws": tuned models (drift.h). Rows with draw (order,
+ * seed) -1 are means over the members. */
 #ifndef PLUMB_ANALYSIS_STABILITY_H
 #define PLUMB_ANALYSIS_STABILITY_H
 

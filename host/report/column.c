@@ -24,7 +24,8 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its pooled SD"),
     FIELD("metric", PL__METRIC, metric, "name of the metric"),
     FIELD("contrast", PL__TEXT, contrast,
-          "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides"),
+          "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides; of tuned "
+          "models base: against the checkpoint, draws: against each other"),
     FIELD("value", PL__REAL, value, "empty where it is not defined: the note says why"),
     FIELD("se", PL__REAL, se, "standard error"),
     FIELD("lo", PL__REAL, lo, "95 % interval, lower end"),

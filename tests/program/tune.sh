@@ -98,6 +98,28 @@ for head in "lm", "classifier":
     assert accuracy["finetune", head, "shuffled"] <= accuracy["finetune", head, "given"] - 0.1, accuracy
 P
 
+# Drift: the tuned model's states against the checkpoint's.
+check "drift from the checkpoint" $python - "$calm" <<'P'
+import csv, json, sys
+import h5py, numpy as np
+run = sys.argv[1]
+units = json.load(open(run + "/plan.json"))["units"]
+states = lambda u: h5py.File(f"{run}/units/{u['id']}.h5")["obsm/last.final_norm"][:].astype(float)
+def hsic(a, b):
+    k, l, n = a @ a.T, b @ b.T, len(a)
+    np.fill_diagonal(k, 0), np.fill_diagonal(l, 0)
+    return (np.sum(k * l) + k.sum() * l.sum() / ((n - 1) * (n - 2)) - 2 * (k.sum(0) @ l.sum(0)) / (n - 2)) / (n * (n - 3))
+cka = lambda a, b: hsic(a, b) / np.sqrt(hsic(a, a) * hsic(b, b))
+base = {u["template"]: states(u) for u in units if u["arm"] == "prompt" and u["k"] == 0}
+rows = [r for r in csv.DictReader(open(run + "/stability.csv")) if r["contrast"] == "base" and r["layer"] == "final_norm"]
+assert len(rows) == 4, len(rows)
+for r in rows:
+    head, labels = r["arm"].split()[1], "shuffled" if "shuffled" in r["arm"] else "given"
+    mine = [u for u in units if u["arm"] == "finetune" and u["learned_by"] and u["head"] == head and u["labels"] == labels]
+    expected = np.mean([cka(base[u["template"]], states(u)) for u in mine])
+    assert len(mine) == 3 and abs(float(r["value"]) - expected) < 1e-9, (r["value"], expected)
+P
+
 # ---- stopped, killed, shared, damaged ----
 cat >"$tmp/short.yaml" <<Y
 name: short
@@ -154,6 +176,14 @@ check "shard 0" short --results "$tmp/shards" --shard 0/2
 check "one share is the linear arm, or one seed, or both" bash -c "ls '$(run_of "$tmp/shards")'/units/*.h5 | wc -l | grep -qE '^(4|8)$'"
 check "shard 1" short --results "$tmp/shards" --shard 1/2
 check "shards: unit files are byte-identical" same_units "$short" "$(run_of "$tmp/shards")"
+
+# Two processes in one folder.
+start "$tmp/both"
+other=$pid
+start "$tmp/both"
+wait $pid $other
+check "two processes, then what they left" short --results "$tmp/both"
+check "two processes: unit files are byte-identical" same_units "$short" "$(run_of "$tmp/both")"
 
 # An evaluation that is missing and weights that are gone, or cut in half: trained once more, to the same bits.
 killed=$(run_of "$tmp/killed")
