@@ -94,11 +94,12 @@ typedef struct subject {
     pl_trainable *trainable;
     char folder[PL_PATH_MAX]; /* of its checkpoint */
     bool classifier;
+    double dropout; /* of add_gradients, at all sites */
 } subject;
 
 static inline void open_subject_on(subject *s, const char *model, const char *head, int n_threads, pl_dtype compute)
 {
-    s->classifier = strcmp(head, "classifier") == 0;
+    *s = (subject){.classifier = strcmp(head, "classifier") == 0};
     OK(pl_path(s->folder, s->classifier ? GOLDEN_FOLDER "/%s-classifier" : GOLDEN_FOLDER "/../models/%s", model));
     pl_checkpoint *checkpoint;
     OK(pl_processor_open(&s->processor, "cpu", n_threads));
@@ -158,6 +159,12 @@ static inline double add_gradients(subject *s, const pl_train_example *list, con
     OK(pl_tape_create(&tape, s->trainable, capacity.tokens + 5, capacity.rows + 3, checkpointing));
     OK(pl__batch_put(&b, stream, list, members, weights, n));
     b.training.gradient = pl_trainable_views(s->trainable).gradient;
+    const int32_t key[3] = {5, 0, 1};
+    pl_view key_view;
+    OK(pl_view_create(&s->processor, &key_view, 1, 3, PL_I32));
+    OK(pl_upload(&s->processor, stream, key_view, key));
+    b.training.key = key_view;
+    b.training.embed_dropout = b.training.attention_dropout = b.training.residual_dropout = s->dropout;
     b.pass.stream = stream;
     b.pass.tape = tape;
     b.pass.training = &b.training;
@@ -167,6 +174,7 @@ static inline double add_gradients(subject *s, const pl_train_example *list, con
     OK(s->processor.ops->stream_wait(stream));
     for (size_t i = 0; i < capacity.rows; i++) loss -= (double)b.weights[i] * (double)b.log_probabilities[i];
     s->processor.ops->stream_free(stream);
+    pl_view_free(&s->processor, &key_view);
     pl_tape_free(tape);
     pl__batch_free(&b);
     free(weights);

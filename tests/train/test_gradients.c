@@ -1,4 +1,5 @@
 /* The gradient of every tensor of tiny models against PyTorch's, through a whole forward and backward pass. */
+#include "base/random.h"
 #include "train/runs.h"
 
 /* ‖g - reference‖ / ‖reference‖ of a tensor: float32 on both sides; a forgotten branch, scale or transposition gives
@@ -68,8 +69,130 @@ static void test_tensors(void **state)
         }
 }
 
+/* ---- What no reference model has: finite differences ---- */
+
+/* A family's table without the second norm. */
+static pl_family one_norm(const pl_family *family, pl__tensor_fact *facts)
+{
+    pl_family f = *family;
+    f.n_tensors = 0;
+    f.tensors = facts;
+    for (size_t i = 0; i < family->n_tensors; i++)
+        if (family->tensors[i].slot != PL__NORM_2 && family->tensors[i].slot != PL__NORM_2_BIAS)
+            facts[f.n_tensors++] = family->tensors[i];
+    return f;
+}
+
+typedef struct variant {
+    const char *name, *model;
+    bool parallel, one_norm, checkpointing;
+    double dropout, attention_softcap, logit_softcap, embed_scale;
+} variant;
+
+static void open_variant(subject *s, const variant *v, pl_family *family, pl__tensor_fact *facts)
+{
+    pl_checkpoint *checkpoint;
+    *s = (subject){.dropout = v->dropout};
+    OK(pl_path(s->folder, GOLDEN_FOLDER "/../models/%s", v->model));
+    OK(pl_processor_open(&s->processor, "cpu", 1));
+    OK(pl_checkpoint_open(&checkpoint, s->folder));
+    pl_config *c = &checkpoint->config;
+    if (v->one_norm) {
+        *family = one_norm(c->family, facts);
+        c->family = family;
+    }
+    c->parallel = v->parallel;
+    c->attention_softcap = v->attention_softcap;
+    c->logit_softcap = v->logit_softcap;
+    if (v->embed_scale != 0) c->embed_scale = v->embed_scale;
+    const pl_trainable_options options = {0};
+    OK(pl_trainable_create(&s->trainable, &s->processor, checkpoint, &options));
+    pl_checkpoint_close(checkpoint);
+}
+
+static void put_buffer(const subject *s, pl_view view, const float *values)
+{
+    pl_stream *stream;
+    OK(s->processor.ops->stream_create(s->processor.device, &stream));
+    OK(pl_upload(&s->processor, stream, view, values));
+    OK(pl_trainable_refresh(s->trainable, stream));
+    OK(s->processor.ops->stream_wait(stream));
+    s->processor.ops->stream_free(stream);
+}
+
+/* Of one parameter: the slope of the loss along a random direction of length 1 inside it, twice. */
+static void check_slope(subject *s, const examples *e, const variant *v, size_t p, const float *w, const float *g)
+{
+    enum { N = 6 };
+    const size_t members[N] = {0, 2, 3, 5, 9, 12}; /* up to 40 tokens: two pages */
+    const pl_parameter *parameter = &s->trainable->list[p];
+    const size_t first = parameter->master.offset, n = parameter->master.rows * parameter->master.columns;
+    const double step = 1e-2;
+    double slope = 0, length = 0, gradient = 0, loss[2];
+    float *moved = malloc(masters_bytes(s)), *direction = malloc(n * sizeof *direction);
+    for (size_t i = 0; i < n; i++) {
+        direction[i] = (float)pl_random_normal(7, PL_RANDOM_TEST, (uint32_t)p, i);
+        length += (double)direction[i] * (double)direction[i];
+    }
+    for (size_t i = 0; i < n; i++) {
+        direction[i] /= (float)sqrt(length);
+        slope += (double)direction[i] * (double)g[first + i];
+        gradient += (double)g[first + i] * (double)g[first + i];
+    }
+    for (int side = 0; side < 2; side++) {
+        memcpy(moved, w, masters_bytes(s));
+        for (size_t i = 0; i < n; i++) moved[first + i] += (side ? 1.0F : -1.0F) * (float)step * direction[i];
+        put_buffer(s, pl_trainable_views(s->trainable).master, moved);
+        loss[side] = add_gradients(s, e->list, members, N, 0.1, v->checkpointing);
+    }
+    const double seen = (loss[1] - loss[0]) / (2 * step);
+    /* A loss of about 5 has 24 bits; what is left is the curve within the step. */
+    if (fabs(seen - slope) > 3e-3 * sqrt(gradient) + 2e-4)
+        fail_msg("%s: parameter %zu: slope %g, by differences %g", v->name, p, slope, seen);
+    free(moved);
+    free(direction);
+}
+
+static void test_differences(void **state)
+{
+    (void)state;
+    enum { N = 6 };
+    const size_t members[N] = {0, 2, 3, 5, 9, 12};
+    const variant variants[] = {
+        {.name = "as it is", .model = "gpt2-bare"},
+        {.name = "dropout", .model = "gpt2-bare", .dropout = 0.3},
+        {.name = "dropout, run again", .model = "llama-grouped", .dropout = 0.3, .checkpointing = true},
+        {.name = "parallel", .model = "llama-grouped", .parallel = true},
+        {.name = "parallel, one norm", .model = "llama-grouped", .parallel = true, .one_norm = true},
+        {.name = "parallel, one norm, run again, dropout",
+         .model = "gpt2-bare",
+         .parallel = true,
+         .one_norm = true,
+         .checkpointing = true,
+         .dropout = 0.2},
+        {.name = "caps and scale", .model = "llama-tied", .attention_softcap = 2, .logit_softcap = 3, .embed_scale = 2},
+    };
+    examples e;
+    open_examples(&e, false);
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++) {
+        const variant *v = &variants[i];
+        subject s;
+        pl_family family;
+        pl__tensor_fact facts[64];
+        open_variant(&s, v, &family, facts);
+        float *w = masters(&s);
+        add_gradients(&s, e.list, members, N, 0.1, v->checkpointing);
+        float *g = buffer_values(&s, pl_trainable_views(s.trainable).gradient);
+        for (size_t p = 0; p < s.trainable->n_list; p++) check_slope(&s, &e, v, p, w, g);
+        free(w);
+        free(g);
+        close_subject(&s);
+    }
+    close_examples(&e);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tensors)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_tensors), cmocka_unit_test(test_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
