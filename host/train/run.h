@@ -9,7 +9,7 @@
 struct pl_train {
     pl_trainable *trainable; /* borrowed */
     pl_processor processor;
-    pl_config config;
+    pl_config config; /* with the dropout of this run */
     pl_train_settings settings;
     const pl_train_example *examples; /* borrowed */
     size_t n_examples, steps_per_epoch, total_steps, peak_bytes;

@@ -16,7 +16,7 @@ static const char STATE[] = "state.bin", BEST[] = "best.bin";
 /* ---- Whose run ------------------------------------------------------------------------------------------------- */
 
 /* Everything of the settings that decides bits. */
-static void put_settings(pl_json_builder *b, const pl_train_settings *s)
+static void put_settings(pl_json_builder *b, const pl_train_settings *s, const pl_config *c)
 {
     pl_json_put_real(b, "learning_rate", s->learning_rate);
     pl_json_put_real(b, "num_train_epochs", s->num_train_epochs);
@@ -32,7 +32,9 @@ static void put_settings(pl_json_builder *b, const pl_train_settings *s)
     pl_json_put_real(b, "adam_beta2", s->adam_beta2);
     pl_json_put_real(b, "adam_epsilon", s->adam_epsilon);
     pl_json_put_real(b, "max_grad_norm", s->max_grad_norm);
-    pl_json_put_real(b, "dropout", s->dropout);
+    pl_json_put_real(b, "embed_dropout", c->embed_dropout);
+    pl_json_put_real(b, "attention_dropout", c->attention_dropout);
+    pl_json_put_real(b, "residual_dropout", c->residual_dropout);
     pl_json_put_text(b, "loss_mean", pl_loss_mean_names[s->loss_mean]);
     pl_json_put_integer(b, "order_seed", (long long)s->order_seed);
     pl_json_put_integer(b, "dropout_seed", (long long)s->dropout_seed);
@@ -59,7 +61,7 @@ pl_status pl__train_digest(pl_train *t, const char *identity)
     const pl_model *model = pl_trainable_model(t->trainable);
     pl_json_begin(&b);
     pl_json_put_text(&b, "identity", identity);
-    put_settings(&b, &t->settings);
+    put_settings(&b, &t->settings, &t->config);
     digest_examples(hash, t->examples, t->n_examples);
     pl_json_put_size(&b, "examples", t->n_examples);
     pl_json_put_text(&b, "examples_digest", hash);

@@ -35,11 +35,10 @@ static pl_status run_micro(pl_train *t, const size_t *members, const double *wei
 {
     pl__batch *b = &t->batch;
     PL_TRY(pl__batch_put(b, t->stream, t->examples, members, weights, n));
-    const double dropout = t->settings.dropout;
     b->training.key = t->key;
-    b->training.embed_dropout = dropout < 0 ? t->config.embed_dropout : dropout;
-    b->training.attention_dropout = dropout < 0 ? t->config.attention_dropout : dropout;
-    b->training.residual_dropout = dropout < 0 ? t->config.residual_dropout : dropout;
+    b->training.embed_dropout = t->config.embed_dropout;
+    b->training.attention_dropout = t->config.attention_dropout;
+    b->training.residual_dropout = t->config.residual_dropout;
     b->training.gradient = gradient;
     b->pass.stream = t->stream;
     b->pass.tape = t->tape;
@@ -125,7 +124,8 @@ static pl_status fail_not_finite(const pl_train *t, const pl_train_step *record,
     return pl_fail(PL_E_NOT_FINITE,
                    "training stopped at step %zu of %zu: loss %g, gradient norm %g, at learning rate %g, on examples "
                    "%s%s (from 0); the weights are those of step %zu: try a lower learning_rate or a warm-up",
-                   record->step, t->total_steps, record->loss, record->gradient_norm, record->learning_rate, list,
+                   record->step, t->total_steps, fabs(record->loss), fabs(record->gradient_norm), record->learning_rate,
+                   list, /* a NaN without its sign */
                    n > SHOWN ? ", ..." : "", t->step);
 }
 

@@ -2,6 +2,7 @@
  * another run's, cut short or damaged is refused in one line. `--kills N` (default 6). */
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -193,6 +194,24 @@ static void test_refused(void **state)
     REFUSED(pl_train_run(train, &no_callbacks, &finished), PL_E_INPUT, "another run");
     pl_train_free(train);
     e.ids[0][0] ^= 1;
+
+    /* No room on the disk: one line, and the state of before stays. */
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit small = {.rlim_cur = 20000, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    OK(open_run(&train, &s, &e, "unit", folder));
+    asked = 0;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    REFUSED(pl_train_run(train, &stopping, &finished), PL_E_IO, "cannot write training state");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    pl_train_free(train);
+    OK(open_run(&train, &s, &e, "unit", folder));
+    OK(pl_train_run(train, &no_callbacks, &finished));
+    assert_true(finished);
+    (void)pl_train_steps(train, &n);
+    assert_int_equal(n, 14);
+    pl_train_free(train);
 
     /* Cut at several places, and one bit in the arrays. */
     struct stat st;
