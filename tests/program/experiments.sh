@@ -23,21 +23,32 @@ export PLUMB_DATASETS=$tmp
 # Units of a run folder: planned, and finished.
 finished() { [ "$(ls "$1"/units/*.h5 2>/dev/null | wc -l)" -eq "$2" ]; }
 
+# The overrides that make an experiment small: `learns ARM N` those of an arm that learns from N examples.
+learns() { small+=("arms.$1.n_train=[$2]" "arms.$1.seeds=1"); }
+tunes() { learns "$@"; small+=("arms.$1.learning_rate=[1.0e-3]" "arms.$1.num_train_epochs=1"); }
+
 ran=0
 for file in $(grep -lE '^arms:' experiments/{demo-real,paper/*,paper/compat/*,real/*}.yaml); do
   name=${file#experiments/} small=(items=4)
   case $name in
-  paper/shot-scaling.yaml | real/* | demo-real.yaml) small+=('arms.0.shots=[0,2]' arms.0.draws=1) ;;
-  paper/ood-prompts.yaml) small+=(arms.0.draws=1 capture.items=4) ;;
+  paper/shot-scaling.yaml | paper/prompt-or-tune.yaml | real/* | demo-real.yaml) small+=('arms.0.shots=[0,2]' arms.0.draws=1) ;;
+  paper/ood-prompts.yaml) small+=(arms.0.draws=1) ;;
   paper/compat/shot-scaling.yaml) small+=('arms.0.shots=[0,5]') ;;
+  paper/compat/prompt-or-tune.yaml) tunes 0 16 ;;
   esac
+  case $name in real/* | demo-real.yaml | paper/prompt-or-tune.yaml) learns 1 24; tunes 2 24 ;; esac
+  if [ $name = paper/prompt-or-tune.yaml ]; then
+    tunes 3 24
+    small+=('templates={id: [standard], dev: [raw, label], ood: [fields, tags_words]}' 'arms.2.train_templates=[raw, standard, [standard, label]]')
+  fi
   results=$tmp/${name//\//-}
   check "$name runs" "$PLUMB" run "$file" "models=[$tmp/tiny]" "${small[@]}" --results "$results" --device cpu --threads 1 --quiet
-  run=$(run_of "$results")
+  run=$(run_of "$results" 2>/dev/null)
+  [ -n "$run" ] || continue
   check "... all of its units" finished "$run" "$($python -c 'import json, sys; print(len(json.load(open(sys.argv[1]))["units"]))' "$run/plan.json")"
   check "... and a table" grep -qE '^[^,]*tiny,' "$run/stability.csv"
   rm -rf "$results"
   ran=$((ran + 1))
 done
-check "twelve experiments ran" test $ran -ge 12
+check "fifteen experiments ran" test $ran -ge 15
 exit $((failures > 0))
