@@ -303,7 +303,7 @@ pl_status pl_unit_get_content_free(const pl_unit_reader *r, pl_arena *arena, pl_
     if (!has) return PL_OK;
     PL_TRY(pl__input_texts(&out->prompt, &out->n, &r->in, "/uns/plumb/content_free/prompt", arena));
     PL_TRY(pl__input_open(&dataset, dims, &r->in, name, 2, H5T_FLOAT));
-    out->n_labels = dims[1];
+    out->n_labels = out->n ? dims[1] : 0; /* of no rows a file may claim any width */
     pl_status status = dims[0] == out->n ? PL_OK : wrong_length(r, name, dims[0], out->n);
     PL_GOTO(status, done, status);
     PL_GOTO(status, done, pl_arena_new(arena, &out->score, dims[0] * dims[1]));

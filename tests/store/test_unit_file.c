@@ -529,6 +529,15 @@ static void content_free_scores_come_back(void **state)
     assert_string_equal(got.prompt[1], "");
     assert_memory_equal(got.score, scores, sizeof scores);
     pl_unit_close(r);
+    const pl_content_free none = {.n_labels = (size_t)1 << 60};
+    OK(pl_unit_create(&w, path));
+    OK(put_sample(w));
+    OK(pl_unit_put_content_free(w, &none));
+    OK(pl_unit_finish(w));
+    OK(pl_unit_open(&r, path));
+    OK(pl_unit_get_content_free(r, arena, &got));
+    assert_true(got.n == 0 && got.n_labels == 0);
+    pl_unit_close(r);
     pl_arena_free(arena);
     remove_folder(folder);
 }
