@@ -20,37 +20,57 @@ typedef struct making {
 
 /* ---- one condition ---- */
 
-/* The outcomes of a group's whole members. */
-static pl_status read_condition(making *m, size_t first)
+/* The outcomes of a group's whole members, of which there are n_draws. */
+static pl_status add_condition(making *m, const pl__group *g, size_t n_draws, bool calibrated)
 {
-    pl__group g;
     pl_arena *arena = m->table->arena;
-    PL_TRY(pl__group_read(&g, m->view, first));
     pl__condition *c = &m->conditions[m->n];
-    *c = (pl__condition){.unit = g.unit, .n = g.n, .majority = g.majority};
-    pl_status status = PL_OK;
-    for (size_t s = 0; s < g.n_members; s++) c->n_draws += g.members[s].whole;
-    if (!c->n_draws) goto done;
-    c->t = g.n_planned;
-    PL_GOTO(status, done, pl_arena_new(arena, &c->doc_id, g.n));
-    PL_GOTO(status, done, pl_arena_new(arena, &c->draws, c->n_draws));
-    PL_GOTO(status, done, pl_arena_new(arena, &c->templates, c->t));
-    PL_GOTO(status, done, pl_arena_new(arena, &c->roles, c->t));
-    PL_GOTO(status, done, pl_arena_new(arena, &c->correct, c->n_draws * c->t * c->n));
-    if (g.n) memcpy(c->doc_id, g.doc_id, g.n * sizeof *c->doc_id);
-    for (size_t s = 0, d = 0; s < g.n_members; s++) {
-        const pl__member *member = &g.members[s];
+    *c = (pl__condition){.unit = g->unit,
+                         .calibrated = calibrated,
+                         .n = g->n,
+                         .t = g->n_planned,
+                         .n_draws = n_draws,
+                         .majority = g->majority};
+    PL_TRY(pl_arena_new(arena, &c->doc_id, g->n));
+    PL_TRY(pl_arena_new(arena, &c->draws, c->n_draws));
+    PL_TRY(pl_arena_new(arena, &c->templates, c->t));
+    PL_TRY(pl_arena_new(arena, &c->roles, c->t));
+    PL_TRY(pl_arena_new(arena, &c->correct, c->n_draws * c->t * c->n));
+    if (g->n) memcpy(c->doc_id, g->doc_id, g->n * sizeof *c->doc_id);
+    for (size_t s = 0, d = 0; s < g->n_members; s++) {
+        const pl__member *member = &g->members[s];
+        const uint8_t *correct = calibrated ? member->correct_cc : member->correct;
         if (!member->whole) continue;
         c->draws[d] = member->draw;
         for (size_t k = 0; k < c->t; k++) {
             c->templates[k] = member->cells[k].unit->template_name;
             c->roles[k] = member->cells[k].unit->role;
-            for (size_t i = 0; i < g.n; i++) c->correct[(d * c->t + k) * c->n + i] = member->correct[i * member->t + k];
+            for (size_t i = 0; i < g->n; i++) c->correct[(d * c->t + k) * c->n + i] = correct[i * member->t + k];
         }
         d++;
     }
     m->n++;
-done:
+    return PL_OK;
+}
+
+/* Whether the group prompts, and every template of its whole members has calibrated predictions. */
+static bool is_calibrated(const pl__group *g)
+{
+    bool all = g->unit->n_train == 0 && g->n > 0;
+    for (size_t s = 0; s < g->n_members; s++)
+        for (size_t k = 0; g->members[s].whole && k < g->members[s].t; k++) all = all && g->members[s].calibrated[k];
+    return all;
+}
+
+/* A group as it is and, of an arm that prompts, calibrated. */
+static pl_status read_conditions(making *m, size_t first)
+{
+    pl__group g;
+    size_t n_draws = 0;
+    PL_TRY(pl__group_read(&g, m->view, first));
+    for (size_t s = 0; s < g.n_members; s++) n_draws += g.members[s].whole;
+    pl_status status = n_draws ? add_condition(m, &g, n_draws, false) : PL_OK;
+    if (status == PL_OK && n_draws && is_calibrated(&g)) status = add_condition(m, &g, n_draws, true);
     pl__group_free(&g);
     return status;
 }
@@ -140,6 +160,7 @@ static pl_status condition_row(making *m, const pl__condition *c, const pl__cond
     for (size_t k = 0; k < c->t; k++) n_templates += c->roles[k] == role;
     if (!n_templates) return PL_OK;
     pl_arm_row *row = new_row(m, c->unit, role);
+    if (c->calibrated) row->arm = "prompt calibrated";
     row->n_items = c->n_kept;
     row->n_templates = n_templates;
     row->n_draws = c->n_draws;
@@ -207,11 +228,11 @@ static pl_status compare_subject(making *m, size_t first)
         learns = learns || u->n_train > 0;
     }
     if (!learns) return PL_OK;
-    PL_TRY(pl_arena_new(m->table->arena, &m->conditions, n_groups));
+    PL_TRY(pl_arena_new(m->table->arena, &m->conditions, 2 * n_groups));
     m->n = 0;
     for (size_t i = first; i < n; i++)
         if (pl_run_view_unit(m->view, i)->group == i && same_subject(pl_run_view_unit(m->view, i), subject))
-            PL_TRY(read_condition(m, i));
+            PL_TRY(read_conditions(m, i));
     return compare(m);
 }
 

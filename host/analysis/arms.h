@@ -1,6 +1,7 @@
 /* Arms side by side: what each reaches on the same items, templates and labelled examples, and what it costs.
  *
- * A condition is a group (group.h): an arm with all that tells its groups apart, for a model, task, readout and k. All
+ * A condition is a group (group.h): an arm with all that tells its groups apart, for a model, task, readout and k. A
+ * prompting arm whose content-free prompts were scored is a second one with contextual calibration. All
  * conditions of a model, task and readout are brought to the items that every one of them has. The best prompting arm
  * is the one with the highest accuracy on templates of role dev (id where none is dev), of equals the one with fewer
  * shots; every other condition is compared with it, item by item and template by template.
@@ -16,7 +17,7 @@
 
 typedef struct pl_arm_row {
     const char *model, *task, *readout;
-    const char *arm; /* "prompt", "linear standard n=64", ...; "constant": always the commonest label */
+    const char *arm; /* "prompt", "prompt calibrated", "linear standard n=64", ...; "constant": the commonest label */
     long long k;
     const char *role; /* of the templates: "id", "dev", "ood" */
     size_t n_items, n_templates, n_draws;

@@ -7,6 +7,7 @@
 
 typedef struct pl__condition {
     const pl_run_unit *unit; /* the group's first */
+    bool calibrated;         /* by its content-free prompts: acc_cc in place of acc */
     size_t n, t, n_draws;    /* items, templates, whole members */
     int64_t *doc_id;         /* [n] */
     const char **templates;  /* [t] */

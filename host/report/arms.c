@@ -19,9 +19,9 @@ static bool same_subject(const pl_arm_row *a, const pl_arm_row *b)
 /* "finetune lm standard n=64", "prompt k=4 *". */
 static void arm_text(char *out, size_t size, const pl_arm_row *row)
 {
-    bool prompts = !strcmp(row->arm, "prompt");
-    if (prompts)
-        snprintf(out, size, "prompt k=%lld%s", row->k, row->best ? " *" : "");
+    static const char prompt[] = "prompt";
+    if (!strncmp(row->arm, prompt, sizeof prompt - 1))
+        snprintf(out, size, "%s k=%lld%s", row->arm, row->k, row->best ? " *" : "");
     else
         snprintf(out, size, "%s", row->arm);
 }

@@ -136,6 +136,38 @@ static void arms_meet_on_the_same_items(void **state)
     uproot(&p);
 }
 
+/* 2.5 and 0.5: plain, all is label 1; the bias of the content-free prompts, ln 2, tells them apart. */
+static double leaning(size_t item, size_t template, size_t draw)
+{
+    (void)template;
+    (void)draw;
+    return (planted_gold(item) ? 1.0 : -1.0) + 1.5;
+}
+
+static void the_best_prompt_may_be_calibrated(void **state)
+{
+    (void)state;
+    planted p = {.n = N,
+                 .t = T,
+                 .draws = DRAWS,
+                 .learned = LEARNED,
+                 .prediction = predict,
+                 .margin = leaning,
+                 .free_margin = 60.0}; /* p_cf(1) = 2/3 */
+    pl_arms_table *table;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    assert_int_equal(table->n, 2 * 4);
+    const pl_arm_row *calibrated = find(table, "prompt calibrated", "id"), *plain = find(table, "prompt", "id");
+    check_near(calibrated->accuracy.value, 1.0);
+    check_near(plain->accuracy.value, mean_of(0, 2, 0, 1));
+    assert_true(calibrated->best && !plain->best && !calibrated->learns);
+    check_near(plain->difference.value, mean_of(0, 2, 0, 1) - 1.0);
+    check_near(find(table, "linear t0 n=16", "id")->difference.value, mean_of(2, 2, 0, 1) - 1.0);
+    pl_arms_free(table);
+    uproot(&p);
+}
+
 /* Without an arm that learns there is no such table. */
 static void prompts_alone_have_none(void **state)
 {
@@ -153,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_difference_is_paired_and_crossed), cmocka_unit_test(failed_runs_are_counted_and_kept),
-        cmocka_unit_test(arms_meet_on_the_same_items), cmocka_unit_test(prompts_alone_have_none)};
+        cmocka_unit_test(arms_meet_on_the_same_items), cmocka_unit_test(the_best_prompt_may_be_calibrated),
+        cmocka_unit_test(prompts_alone_have_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
