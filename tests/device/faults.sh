@@ -29,8 +29,7 @@ adamw: eps under the root|adamw.c|s,sqrtf(square) / root + eps,sqrtf(square / (r
 adamw: the gradient is not clipped|adamw.c|s,g\[i\] \* clip,g[i],|adamw.c|adamw
 adamw: the gradient stays|adamw.c|s,g\[i\] = 0.0f;,,|adamw.c|adamw
 adamw: a step of what is not finite|adamw.c|s,if (!finite),if (false),|adamw.c|adamw
-adamw: the weight's copy is left behind|adamw.c|s,if (t->weight),if (false),|adamw.c|adamw
-parameters: the last piece is lost|parameters.c|s,first < elements; first,first + most <= elements; first,|parameters.c|adamw
+parameters: the last chunk is lost|parameters.c|s,first < elements; first,first + PL_OPTIMIZER_CHUNK <= elements; first,|parameters.c|adamw
 gradient_norm: the last chunk is lost|gradient_norm.c|s,for (size_t i = 0; i < p->n_chunks; i++) sum,for (size_t i = 0; i + 1 < p->n_chunks; i++) sum,|gradient_norm.c|gradient_norm
 gradient_norm: small gradients grow|gradient_norm.c|s, && clip < 1.0,,|gradient_norm.c|gradient_norm
 gradient_norm: not finite is not seen|gradient_norm.c|s,isfinite(.*) ? 1.0f : 0.0f,1.0f,|gradient_norm.c|gradient_norm

@@ -43,8 +43,7 @@ static inline parameter_set parameters_create(const world *w, const tensor *tens
         }
         t->decay = tensors[i].decay;
         if (tensors[i].weight) {
-            must(w->processor.ops->weight_create(w->processor.device, &t->weight, tensors[i].rows, tensors[i].columns,
-                                                 PL_F32));
+            must(pl_weight_attach(&w->processor, &t->weight, t->master, w->compute));
             must(pl_weight_refresh(&w->processor, w->stream, t->weight, t->master));
         }
         p.total += elements;
@@ -87,6 +86,7 @@ static inline void parameters_check_gaps(const world *w, const parameter_set *p)
 
 static inline void parameters_free(const world *w, parameter_set *p)
 {
+    settle(w);
     w->processor.ops->parameters_free(p->made);
     for (size_t i = 0; i < p->n; i++) w->processor.ops->weight_free(p->list[i].weight);
     for (int k = 0; k < 4; k++) release(w, &p->buffers[k]);

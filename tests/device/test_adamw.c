@@ -74,7 +74,7 @@ static void check(const shape *s, const parameter_set *p, const float *host[4], 
     }
 }
 
-/* A weight's numbers are its master's: products of unit vectors give them back. */
+/* An attached weight's numbers are its master's: products of unit vectors give them back. */
 static void check_weights(const world *w, const parameter_set *p)
 {
     for (size_t i = 0; i < p->n; i++) {
@@ -178,8 +178,29 @@ static void test_golden(void **state)
     golden_close(&g);
 }
 
+/* A weight that is not attached to its parameter would go on with old numbers. */
+static void test_refusals(void **state)
+{
+    (void)state;
+    world w = world_open(1);
+    w.compute = w.type = PL_F32;
+    const tensor tensors[] = {{4, 8, true, true}, {4, 8, true, true}};
+    const float *host[4] = {NULL, NULL, NULL, NULL};
+    parameter_set p = parameters_create(&w, tensors, 2, host);
+    pl_parameter swapped[2] = {p.list[0], p.list[1]};
+    pl_parameters *made;
+    swapped[0].weight = p.list[1].weight;
+    assert_int_equal(pl_parameters_create(&w.processor, &made, swapped, 2), PL_E_INTERNAL);
+    swapped[0] = p.list[0];
+    swapped[1].second.columns = 7;
+    assert_int_equal(pl_parameters_create(&w.processor, &made, swapped, 2), PL_E_INTERNAL);
+    parameters_free(&w, &p);
+    world_close(&w);
+}
+
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {CASES(&table), PORTABLE(&table), cmocka_unit_test(test_golden)};
+    const struct CMUnitTest tests[] = {CASES(&table), PORTABLE(&table), cmocka_unit_test(test_golden),
+                                       cmocka_unit_test(test_refusals)};
     return CASES_MAIN(argc, argv, &table, tests);
 }

@@ -1,6 +1,5 @@
-/* AdamW over all parameters in one pass: master, both moments and gradient are read and written once, and an attached
- * weight's own copy follows while its rows are in the cache. Every element is by itself, so how the work is cut changes
- * no bit. */
+/* AdamW over all parameters in one pass: master, both moments and gradient are read and written once. Products read the
+ * masters, so no copy has to follow. Every element is by itself, so how the work is cut changes no bit. */
 #include <math.h>
 #include <string.h>
 
@@ -40,20 +39,18 @@ pl_status PL__WIDE(adamw)(pl_stream *stream, const pl_adamw_args *args)
                     .rate = (float)(rate / (double)factors[PL_FACTOR_FIRST]),
                     .root = (float)sqrt((double)factors[PL_FACTOR_SECOND]),
                     .eps = (float)args->eps};
-#pragma omp parallel for num_threads(pl__threads(stream, p->n_pieces *PL_OPTIMIZER_CHUNK)) schedule(static)
-    for (size_t i = 0; i < p->n_pieces; i++) {
-        const pl__piece *piece = &p->pieces[i];
-        const pl_parameter *t = &p->list[piece->parameter];
-        float *gradient = pl__f32(t->gradient, 0) + piece->first;
+#pragma omp parallel for num_threads(pl__threads(stream, p->n_chunks *PL_OPTIMIZER_CHUNK)) schedule(static)
+    for (size_t i = 0; i < p->n_chunks; i++) {
+        const pl__chunk *chunk = &p->chunks[i];
+        const pl_parameter *t = &p->list[chunk->parameter];
+        float *gradient = pl__f32(t->gradient, 0) + chunk->first;
         if (!finite) {
-            memset(gradient, 0, piece->n * sizeof *gradient);
+            memset(gradient, 0, chunk->n * sizeof *gradient);
             continue;
         }
-        update(pl__f32(t->master, 0) + piece->first, gradient, pl__f32(t->first, 0) + piece->first,
-               pl__f32(t->second, 0) + piece->first, piece->n, &s,
+        update(pl__f32(t->master, 0) + chunk->first, gradient, pl__f32(t->first, 0) + chunk->first,
+               pl__f32(t->second, 0) + chunk->first, chunk->n, &s,
                t->decay ? (float)(rate * args->weight_decay) : 0.0f);
-        if (t->weight)
-            pl__weight_renew(t->weight, t->master, piece->first / t->master.columns, piece->n / t->master.columns);
     }
     return PL_OK;
 }

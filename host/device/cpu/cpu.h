@@ -209,10 +209,6 @@ pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out,
                          pl_dtype from, pl_layout layout);
 pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from);
 pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute);
-/* Rows first_out .. first_out + n_out of the master have changed (adamw): the weight's own copy follows. Pieces of one
- * weight may be renewed by several threads; first_out is a multiple of PL__RENEW_ROWS. */
-enum { PL__RENEW_ROWS = 32 };
-void pl__weight_renew(pl_weight *weight, pl_view master, size_t first_out, size_t n_out);
 void pl__weight_free(pl_weight *weight);
 size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
 size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute);

@@ -11,7 +11,7 @@ pl_status PL__WIDE(gradient_norm)(pl_stream *stream, const pl_gradient_norm_args
     double *squares = p->n_chunks ? (double *)pl__at(args->workspace, 0) : NULL, sum = 0.0;
 #pragma omp parallel for num_threads(pl__threads(stream, p->n_chunks *PL_OPTIMIZER_CHUNK)) schedule(static)
     for (size_t i = 0; i < p->n_chunks; i++) {
-        const pl__piece *chunk = &p->chunks[i];
+        const pl__chunk *chunk = &p->chunks[i];
         squares[i] = pl__row_sum(pl__f32(p->list[chunk->parameter].gradient, 0) + chunk->first, chunk->n, 0.0, 2);
     }
     for (size_t i = 0; i < p->n_chunks; i++) sum += squares[i];

@@ -179,12 +179,3 @@ pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from)
     pack(stream, weight, &source, PL_LAYOUT_OUT_IN);
     return PL_OK;
 }
-
-void pl__weight_renew(pl_weight *weight, pl_view master, size_t first_out, size_t n_out)
-{
-    if (weight->master) return;
-    const part source = {(const unsigned char *)pl__at(master, first_out), first_out, n_out,
-                         master.stride * sizeof(float), PL_F32};
-    for (size_t p = first_out / weight->panel; p * weight->panel < first_out + n_out; p++)
-        pack_panel(weight, &source, p);
-}
