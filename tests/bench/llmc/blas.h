@@ -8,7 +8,8 @@ static void matmul_forward(float *out, const float *inp, const float *weight, co
     const int N = B * T;
     for (int n = 0; n < N && bias; n++)
         for (int o = 0; o < OC; o++) out[(size_t)n * (size_t)OC + (size_t)o] = bias[o];
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, OC, C, 1.0f, inp, C, weight, C, bias ? 1.0f : 0.0f, out, OC);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, OC, C, 1.0f, inp, C, weight, C, bias ? 1.0f : 0.0f, out,
+                OC);
 }
 
 static void matmul_backward(float *dinp, float *dweight, float *dbias, const float *dout, const float *inp,

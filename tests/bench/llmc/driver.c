@@ -1,5 +1,5 @@
-/* llm.c's train_gpt2.c under a stopwatch: `driver MODEL.bin TOKENS.i32 B T STEPS`. Its file is included as it is (its own
- * main is left out by TESTING); training.py builds this twice, with llm.c's loops and with blas.h in their place.
+/* llm.c's train_gpt2.c under a stopwatch: `driver MODEL.bin TOKENS.i32 B T STEPS`. Its file is included as it is (its
+ * own main is left out by TESTING); training.py builds this twice, with llm.c's loops and with blas.h in their place.
  *
  * MODEL.bin: llm.c's own format; TOKENS: int32 ids, one step after another, B (T + 1) each. One line a step: seconds of
  * forward, backward and update, loss, norm of the gradient (measured outside the stopwatch). */

@@ -1,0 +1,348 @@
+#!/usr/bin/env python3
+"""Full fine-tuning on the CPU against llm.c, PyTorch and Hugging Face's Trainer, in one run on the same threads.
+
+    cmake --build build --target bench-train bench-engine plumb-make-model
+    python3 tests/bench/training.py build --llmc llm.c --smollm2 smollm2 --sst2 stsa.binary.train > results/benchmarks/cpu-training.md
+
+Needs torch, transformers, accelerate (PyPI); for llm.c a clone of it, clang and libopenblas-dev. What is missing is a row
+that says SKIP. What is compared:
+  gpt2      GPT-2's shape (124M parameters, random weights), 1,024 tokens a step, loss at every position: llm.c's train_gpt2.c
+            as its Makefile builds it, the same with its matrix products as BLAS calls, PyTorch (transformers' model, fused
+            AdamW) eager and compiled; and our own bfloat16.
+  label     64-token examples with loss at the label alone, against loss at every position.
+  smollm2   SmolLM2 on SST-2 sentences, batches of 16, loss at the label, against Hugging Face's Trainer (padded batches).
+  scoring   our bfloat16 against our float32.
+  memory    the peak that was printed before the first step, and the peak that it was.
+Beside each speed: loss and norm of the gradient of the first and last step of both sides. Exit code 1 when a goal is missed.
+"""
+import argparse, json, os, platform, random, statistics, struct, subprocess, sys, tempfile, time
+
+arguments = argparse.ArgumentParser()
+arguments.add_argument("build")
+arguments.add_argument("--llmc")
+arguments.add_argument("--smollm2")
+arguments.add_argument("--sst2", help="the training sentences, one a line: label, space, text")
+arguments.add_argument("--only", default="gpt2,label,smollm2,scoring,memory")
+arguments.add_argument("--steps", type=int, default=4)
+arguments.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+arguments.add_argument("--side", help=argparse.SUPPRESS)  # this script as a baseline's process: torch, compiled, trainer
+arguments.add_argument("--work", help=argparse.SUPPRESS)
+options = arguments.parse_args()
+os.environ["OMP_NUM_THREADS"] = str(options.threads)
+RATE = 1e-4
+missed = []
+
+
+def program(name):
+    for folder, _, files in os.walk(options.build):
+        if name in files:
+            return os.path.join(folder, name)
+    sys.exit(f"{name} is not in {options.build}")
+
+
+def steps_of(text):
+    """Lines "step, seconds, loss, norm": a list of each, the first step apart (it warms up)."""
+    rows = [list(map(float, line.split("\t")[1:4])) for line in text.splitlines() if line.startswith("step\t")]
+    return {"seconds": [r[0] for r in rows[1:]], "loss": (rows[0][1], rows[-1][1]), "norm": (rows[0][2], rows[-1][2]), "text": text}
+
+
+def run(words, **environment):
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, env=dict(os.environ, **environment))
+    if done.returncode:
+        sys.exit(f"{' '.join(words)}: exit code {done.returncode}")
+    return steps_of(done.stdout)
+
+
+def plumb(model, examples, *more):
+    return run([program("bench-train"), model, examples, "--threads", str(options.threads), "--rate", str(RATE), *more])
+
+
+def write_examples(path, examples):
+    with open(path, "wb") as f:
+        for ids, first in examples:
+            f.write(struct.pack(f"<{2 + len(ids)}i", len(ids), first, *ids))
+
+
+def agreement(a, b):
+    def relative(key):
+        return max(abs(x - y) / abs(y) for x, y in zip(a[key], b[key]))
+    return (f"loss {a['loss'][0]:.5f} → {a['loss'][1]:.5f} and {b['loss'][0]:.5f} → {b['loss'][1]:.5f}, norm {a['norm'][0]:.4f} → "
+            f"{a['norm'][1]:.4f} and {b['norm'][0]:.4f} → {b['norm'][1]:.4f} (relative ≤{relative('loss'):.0e}, ≤{relative('norm'):.0e})")
+
+
+def spread(seconds, work):
+    return f"{work / statistics.median(seconds):.0f} tokens/s ({statistics.median(seconds):.2f} s a step, {min(seconds):.2f}-{max(seconds):.2f})"
+
+
+def row(name, ours, theirs, work, goal, check, their_work=None):
+    ratio = (work / statistics.median(ours)) / ((their_work or work) / statistics.median(theirs))
+    verdict = "" if goal is None else f"≥{goal}: {'met' if ratio >= goal else 'MISSED'}"
+    if goal is not None and ratio < goal:
+        missed.append(name)
+    print(f"| {name} | {spread(ours, work)} | {spread(theirs, their_work or work)} | {ratio:.2f}x | {verdict} | {check} |", flush=True)
+
+
+def skip(name, why):
+    print(f"| {name} | SKIP: {why} | | | | |", flush=True)
+
+
+# ---- GPT-2's shape ---------------------------------------------------------------------------------------------------
+
+B, T = 4, 256
+
+
+def make_gpt2(folder, shape="124M"):
+    data = os.path.join(os.path.dirname(__file__), "../../experiments/paper/data")
+    texts = [os.path.join(data, f) for f in sorted(os.listdir(data)) if f.endswith(".jsonl")]
+    model = os.path.join(folder, "gpt2-" + shape)
+    subprocess.run([program("plumb-make-model"), model, "--family", "gpt2", "--shape", shape, *texts], check=True, stdout=subprocess.DEVNULL)
+    return model
+
+
+def build_llmc(folder, blas):
+    """llm.c's file, compiled as its Makefile does it; with `blas` its two products are renamed and ours stand in."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    target = os.path.join(folder, "llmc-blas" if blas else "llmc")
+    os.makedirs(target, exist_ok=True)
+    text = open(os.path.join(options.llmc, "train_gpt2.c")).read()
+    if blas:
+        for name in ("matmul_forward", "matmul_backward"):
+            text = text.replace(f"void {name}(", f"void {name}_loops(")
+        text = '#include "blas.h"\n' + text
+    open(os.path.join(target, "train_gpt2.c"), "w").write(text)
+    words = ["clang", "-Ofast", "-Wno-unused-result", "-Wno-ignored-pragmas", "-Wno-unknown-attributes", "-march=native", "-fopenmp", "-DOMP",
+             "-I", target, "-I", os.path.join(here, "llmc"), "-I", options.llmc, os.path.join(here, "llmc/driver.c"),
+             "-o", os.path.join(target, "driver"), "-lm"]
+    subprocess.run(words + (["-lopenblas"] if blas else []), check=True)
+    return os.path.join(target, "driver")
+
+
+def write_llmc_model(model, path):
+    """A Hugging Face GPT-2 folder in llm.c's format: header, then each tensor of all layers; matrices [out, in]."""
+    import safetensors.numpy
+    config = json.load(open(os.path.join(model, "config.json")))
+    tensors = {k.removeprefix("transformer."): v for k, v in safetensors.numpy.load_file(os.path.join(model, "model.safetensors")).items()}
+    L, C, V = config["n_layer"], config["n_embd"], config["vocab_size"]
+    padded = (V + 127) // 128 * 128
+    header = [20240326, 3, config["n_positions"], V, L, config["n_head"], C, padded]
+    with open(path, "wb") as f:
+        f.write(struct.pack("<256i", *(header + [0] * (256 - len(header)))))
+        f.write(tensors["wte.weight"].astype("<f4").tobytes() + bytes((padded - V) * C * 4))
+        f.write(tensors["wpe.weight"].astype("<f4").tobytes())
+        for name in ("ln_1.weight", "ln_1.bias", "attn.c_attn.weight", "attn.c_attn.bias", "attn.c_proj.weight", "attn.c_proj.bias", "ln_2.weight",
+                     "ln_2.bias", "mlp.c_fc.weight", "mlp.c_fc.bias", "mlp.c_proj.weight", "mlp.c_proj.bias"):
+            for layer in range(L):
+                t = tensors[f"h.{layer}.{name}"].astype("<f4")
+                f.write((t.T if t.ndim == 2 else t).copy().tobytes())
+        f.write(tensors["ln_f.weight"].astype("<f4").tobytes() + tensors["ln_f.bias"].astype("<f4").tobytes())
+
+
+def gpt2(folder):
+    model = make_gpt2(folder)
+    random.seed(7)
+    rows = [[random.randrange(50257) for _ in range(T + 1)] for _ in range(B * (options.steps + 1))]
+    examples, tokens = os.path.join(folder, "gpt2.i32"), os.path.join(folder, "tokens.i32")
+    write_examples(examples, [(r, 1) for r in rows])
+    with open(tokens, "wb") as f:
+        for r in rows:
+            f.write(struct.pack(f"<{T + 1}i", *r))
+    ours = plumb(model, examples, "--batch", str(B))
+    name = f"GPT-2-124M shape, {B} x {T} tokens, float32"
+    if options.llmc:
+        write_llmc_model(model, os.path.join(folder, "llmc.bin"))
+        for blas, goal, what in ((False, 4, "llm.c as its Makefile builds it"), (True, 1.8, "llm.c with its products as cblas_sgemm")):
+            few = options.steps + 1 if blas else 2  # the loops take half a minute a step
+            theirs = run([build_llmc(folder, blas), os.path.join(folder, "llmc.bin"), tokens, str(B), str(T), str(few)],
+                         OPENBLAS_NUM_THREADS=str(options.threads))
+            check = agreement(plumb(model, examples, "--batch", str(B), "--steps", str(few)) if few <= options.steps else ours, theirs)
+            row(f"{name}, against {what}", ours["seconds"], theirs["seconds"], B * T, goal, check)
+    else:
+        skip(f"{name}, against llm.c", "no --llmc")
+    best = None
+    for side in ("torch", "compiled"):
+        theirs = run([sys.executable, __file__, options.build, "--side", side, "--work", json.dumps([model, tokens, options.steps + 1]),
+                      "--threads", str(options.threads)])
+        row(f"{name}, against PyTorch {'eager' if side == 'torch' else 'compiled'}", ours["seconds"], theirs["seconds"], B * T, None, agreement(ours, theirs))
+        if best is None or statistics.median(theirs["seconds"]) < statistics.median(best["seconds"]):
+            best = theirs
+    row(f"{name}, against the faster of the two", ours["seconds"], best["seconds"], B * T, 1.4, agreement(ours, best))
+    if bfloat16():
+        half = plumb(model, examples, "--batch", str(B), "--compute", "bf16")
+        row(f"GPT-2-124M shape, {B} x {T} tokens, bfloat16 against our float32", half["seconds"], ours["seconds"], B * T, 1.7, agreement(half, ours))
+    else:
+        skip("bfloat16", "this CPU has neither AMX-BF16 nor AVX512-BF16")
+
+
+def bfloat16():
+    flags = open("/proc/cpuinfo").read()
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def torch_side():
+    import torch, transformers
+    torch.set_num_threads(options.threads)
+    model_folder, tokens, steps = json.loads(options.work)
+    model = transformers.GPT2LMHeadModel.from_pretrained(model_folder, dtype=torch.float32, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0).train()
+    words = torch.frombuffer(bytearray(open(tokens, "rb").read()), dtype=torch.int32).long().view(-1, B, T + 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0, fused=True)
+
+    def loss_of(x):
+        logits = model(x[:, :-1]).logits
+        return torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), x[:, 1:].reshape(-1))
+
+    compiled = torch.compile(loss_of) if options.side == "compiled" else loss_of
+    for step in range(steps):
+        start = time.perf_counter()
+        loss = compiled(words[step])
+        loss.backward()
+        between = time.perf_counter()
+        norm = torch.nn.utils.get_total_norm([p.grad for p in model.parameters()])
+        again = time.perf_counter()
+        optimizer.step()
+        optimizer.zero_grad()
+        print(f"step\t{between - start + time.perf_counter() - again}\t{loss.item()}\t{norm.item()}", flush=True)
+
+
+# ---- Loss at the label alone -----------------------------------------------------------------------------------------
+
+def label(folder):
+    model = make_gpt2(folder)
+    random.seed(8)
+    rows = [[random.randrange(50257) for _ in range(65)] for _ in range(16 * (options.steps + 1))]
+    paths = {}
+    for name, first in (("label", 64), ("all", 1)):
+        paths[name] = os.path.join(folder, name + ".i32")
+        write_examples(paths[name], [(r, first) for r in rows])
+    ours, every = plumb(model, paths["label"], "--batch", "16"), plumb(model, paths["all"], "--batch", "16")
+    row("GPT-2-124M shape, 16 x 64 tokens, loss at the label against loss at every position", ours["seconds"], every["seconds"], 16 * 64, 1.3,
+        f"norm {ours['norm'][0]:.3f} and {every['norm'][0]:.3f} (different losses)")
+
+
+# ---- SmolLM2 on SST-2 ------------------------------------------------------------------------------------------------
+
+def sst2_examples(tokenizer, n):
+    texts = [line.rstrip("\n") for line in open(options.sst2)][:n]
+    words = [tokenizer(w, add_special_tokens=False)["input_ids"] for w in (" negative", " positive")]
+    return [tokenizer(f"Review: {t[2:]}\nSentiment:", add_special_tokens=False)["input_ids"] + words[int(t[0])] for t in texts]
+
+
+def smollm2(folder):
+    if not options.smollm2 or not options.sst2:
+        return skip("SmolLM2 on SST-2, batches of 16", "no --smollm2 and --sst2")
+    import transformers
+    tokenizer = transformers.AutoTokenizer.from_pretrained(options.smollm2)
+    rows = sst2_examples(tokenizer, 16 * (options.steps + 1))
+    path = os.path.join(folder, "sst2.i32")
+    write_examples(path, [(r, len(r) - 1) for r in rows])
+    work = sum(len(r) for r in rows[16:]) / options.steps
+    theirs = run([sys.executable, __file__, options.build, "--side", "trainer", "--work", json.dumps([path, options.steps + 1]), "--smollm2", options.smollm2,
+                  "--threads", str(options.threads)])
+    ways = [("float32", 1.7)] + ([("bf16", 2.7)] if bfloat16() else [])
+    for compute, goal in ways:
+        ours = plumb(options.smollm2, path, "--batch", "16", "--compute", compute)
+        peak = [float(w) / 1e9 for line in ours["text"].splitlines() if line.startswith("peak") for w in line.split("\t")[1:]]
+        other = [float(line.split("\t")[1]) / 1e9 for line in theirs["text"].splitlines() if line.startswith("peak")]
+        row(f"SmolLM2-135M (4-bit weights expanded), SST-2, 16 examples a step, {compute}, against HF Trainer (float32, padded)", ours["seconds"], theirs["seconds"],
+            work, goal, agreement(ours, theirs) + f"; peak {peak[1]:.2f} GB (said before: {peak[0]:.2f}) and {other[0]:.2f} GB")
+        if peak[1] > 3.5:
+            missed.append(f"SmolLM2 {compute}: {peak[1]:.2f} GB")
+
+
+def trainer_side():
+    """HF Trainer over the same examples in the same order; seconds a step by a callback, loss and norm by its log."""
+    import resource, tempfile, torch, transformers
+    torch.set_num_threads(options.threads)
+    path, steps = json.loads(options.work)
+    words = struct.unpack(f"<{os.path.getsize(path) // 4}i", open(path, "rb").read())
+    data, at = [], 0
+    while at < len(words):
+        ids = list(words[at + 2:at + 2 + words[at]])
+        data.append({"input_ids": ids, "labels": [-100] * words[at + 1] + ids[words[at + 1]:], "attention_mask": [1] * len(ids)})
+        at += 2 + words[at]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(options.smollm2)
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    model = transformers.AutoModelForCausalLM.from_pretrained(options.smollm2, dtype=torch.float32)
+
+    class Clock(transformers.TrainerCallback):
+        def on_step_begin(self, *_, **__):
+            self.start = time.perf_counter()
+
+        def on_step_end(self, *_, **__):
+            self.seconds = time.perf_counter() - self.start
+
+        def on_log(self, args, state, control, logs=None, **_):
+            if logs and "loss" in logs:
+                print(f"step\t{self.seconds}\t{logs['loss']}\t{logs['grad_norm']}", flush=True)
+
+    class InOrder(transformers.Trainer):
+        def _get_train_sampler(self, *_):
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    with tempfile.TemporaryDirectory() as folder:
+        settings = transformers.TrainingArguments(folder, per_device_train_batch_size=16, num_train_epochs=1, learning_rate=RATE, lr_scheduler_type="constant",
+                                                  max_grad_norm=1e9, logging_steps=1, save_strategy="no", report_to=[], use_cpu=True, disable_tqdm=True)
+        sys.stdout.flush()
+        InOrder(model, settings, train_dataset=data, data_collator=transformers.DataCollatorForSeq2Seq(tokenizer, model), callbacks=[Clock()]).train()
+    print(f"peak\t{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}")
+
+
+# ---- Scoring in bfloat16, memory -------------------------------------------------------------------------------------
+
+def scoring(folder):
+    if not bfloat16():
+        return skip("bfloat16 scoring", "this CPU has neither AMX-BF16 nor AVX512-BF16")
+    model = options.smollm2 or make_gpt2(folder)
+    random.seed(9)
+    path = os.path.join(folder, "score.json")
+    requests = [[random.randrange(40000) for _ in range(random.randrange(20, 60))] for _ in range(64)]
+    json.dump([{"ids": r, "own_first": 0, "labels": [[5], [6]]} for r in requests], open(path, "w"))
+    seconds, values = {}, {}
+    engines = {c: subprocess.Popen([program("bench-engine"), model, path, "--threads", str(options.threads), "--compute", c], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True) for c in ("float32", "bf16")}
+    for repeat in range(options.steps + 1):
+        for compute, engine in engines.items():
+            engine.stdin.write("score\n")
+            engine.stdin.flush()
+            answer = json.loads(engine.stdout.readline())
+            seconds.setdefault(compute, []).append(answer["seconds"])
+            values[compute] = [v for r in answer["loglik"] for v in r]
+    for engine in engines.values():
+        engine.stdin.close()
+        engine.wait()
+    difference = [abs(a - b) for a, b in zip(values["float32"], values["bf16"])]
+    row("scoring, 64 prompts of 20-59 tokens, bfloat16 against our float32", seconds["bf16"][1:], seconds["float32"][1:], sum(map(len, requests)), 1.6,
+        f"log-likelihoods differ by {statistics.mean(difference):.3f} on average, at most {max(difference):.3f} nats")
+
+
+def memory(folder):
+    """Three shapes: GPT-2 124M at every position, with recomputation, and 16 short labelled examples."""
+    model = make_gpt2(folder)
+    random.seed(10)
+    for name, n, length, first, more in (("4 x 256 tokens, loss at every position", 4, 257, 1, ["--batch", "4"]),
+                                         ("16 x 256 tokens, recomputed, loss at the label", 16, 257, 256, ["--batch", "16", "--recompute"]),
+                                         ("16 x 64 tokens in micro-batches of 4, loss at the label", 16, 65, 64, ["--batch", "16", "--micro", "4"])):
+        path = os.path.join(folder, "memory.i32")
+        write_examples(path, [([random.randrange(50257) for _ in range(length)], first) for _ in range(2 * n)])
+        ours = plumb(model, path, *more)
+        said, was = [float(w) for line in ours["text"].splitlines() if line.startswith("peak") for w in line.split("\t")[1:]]
+        off = said / was - 1
+        if abs(off) > 0.1:
+            missed.append("memory, " + name)
+        print(f"| peak memory, GPT-2-124M shape, {name} | said {said / 1e9:.3f} GB | was {was / 1e9:.3f} GB | {off * 100:+.1f} % | within 10 %: "
+              f"{'met' if abs(off) <= 0.1 else 'MISSED'} | |", flush=True)
+
+
+def main():
+    import torch, transformers
+    cpu = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), platform.processor())
+    print(f"# Training on the CPU\n\n{time.strftime('%Y-%m-%d')}, {cpu}, {options.threads} threads, load {os.getloadavg()[0]:.1f} at the start; torch {torch.__version__}, "
+          f"transformers {transformers.__version__}. Command: `python3 {' '.join(sys.argv)}`\n\nMedians (smallest-largest) over {options.steps} steps after one that "
+          "warms up; the tokens are those of the examples, padding not counted.\n\n| what | plumb | baseline | ratio | goal | equality |\n|---|---|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for part in options.only.split(","):
+            {"gpt2": gpt2, "label": label, "smollm2": smollm2, "scoring": scoring, "memory": memory}[part](folder)
+    print("\n" + ("All goals met." if not missed else "Goals missed: " + "; ".join(missed) + "."))
+    return 1 if missed else 0
+
+
+sys.exit({None: main, "torch": torch_side, "compiled": torch_side, "trainer": trainer_side}[options.side]())
