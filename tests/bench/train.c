@@ -4,8 +4,9 @@
  *   bench-train MODEL EXAMPLES.json [key=value ...]
  *
  * EXAMPLES.json: [{"ids": [...], "first": n}, ...], trained on in this order (order=file) or in the trainer's. Keys:
- * steps batch micro lanes rate clip decay (numbers), compute (float32, bf16), checkpointing (0, 1), labels (a
- * classifier), threads, export (a folder), random (1: drawn weights, config.json alone is read). */
+ * steps batch micro lanes rate clip decay (numbers), compute (float32, bf16), schedule (linear, constant),
+ * checkpointing (0, 1), labels (a classifier), threads, export (a folder), random (1: drawn weights, config.json alone
+ * is read). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,7 @@ int main(int argc, char **argv)
     s.weight_decay = number(argc, argv, "decay", 0);
     s.gradient_checkpointing = count(argc, argv, "checkpointing", 0) != 0;
     s.dropout = 0;
+    if (strcmp(option(argc, argv, "schedule", "linear"), "constant") == 0) s.lr_scheduler_type = PL_SCHEDULE_CONSTANT;
     pl_trainable_options options = {.n_labels = count(argc, argv, "labels", 0),
                                     .random = count(argc, argv, "random", 0)};
     options.head = options.n_labels ? PL_HEAD_CLASSIFIER : PL_HEAD_LM;

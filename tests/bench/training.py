@@ -40,27 +40,39 @@ def program(name):
     sys.exit(f"{name} is not in {options.build}")
 
 
-def steps_of(text):
-    """Lines "step, seconds, loss, norm": a list of each, the first step apart (it warms up)."""
-    rows = [list(map(float, line.split("\t")[1:4])) for line in text.splitlines() if line.startswith("step\t")]
-    return {"seconds": [r[0] for r in rows[1:]], "loss": (rows[0][1], rows[-1][1]), "norm": (rows[0][2], rows[-1][2]), "text": text}
+def summary(steps, peak=None, said=None):
+    """Of steps {"seconds", "loss", "gradient_norm"}; the first is not timed, it warms up."""
+    return {"seconds": [s["seconds"] for s in steps[1:]], "loss": [steps[0]["loss"], steps[-1]["loss"]],
+            "norm": [steps[0]["gradient_norm"], steps[-1]["gradient_norm"]], "peak": peak, "said": said}
 
 
-def run(words, **environment):
+def lines_of(words, **environment):
     done = subprocess.run(words, stdout=subprocess.PIPE, text=True, env=dict(os.environ, **environment))
     if done.returncode:
         sys.exit(f"{' '.join(words)}: exit code {done.returncode}")
-    return steps_of(done.stdout)
+    return done.stdout.splitlines()
 
 
-def plumb(model, examples, *more):
-    return run([program("bench-train"), model, examples, "--threads", str(options.threads), "--rate", str(RATE), *more])
+def baseline(words, **environment):
+    """A process that prints lines `step seconds loss norm`, and perhaps `peak bytes`, separated by tabs."""
+    rows = [line.split("\t") for line in lines_of(words, **environment)]
+    steps = [{"seconds": float(r[1]), "loss": float(r[2]), "gradient_norm": float(r[3])} for r in rows if r[0] == "step"]
+    return summary(steps, next((float(r[1]) / 1e9 for r in rows if r[0] == "peak"), None))
+
+
+def own_side(name, **more):
+    return baseline([sys.executable, __file__, options.build, "--side", name, "--work", json.dumps(more), "--threads", str(options.threads)])
+
+
+def plumb(model, examples, **keys):
+    words = [f"{k}={v}" for k, v in dict({"rate": RATE, "threads": options.threads, "clip": 0, "schedule": "constant"}, **keys).items()]
+    lines = [json.loads(line) for line in lines_of([program("bench-train"), model, examples, *words])]
+    return summary(lines[:-1], lines[-1]["peak_gb"], lines[-1]["peak_said_gb"])
 
 
 def write_examples(path, examples):
-    with open(path, "wb") as f:
-        for ids, first in examples:
-            f.write(struct.pack(f"<{2 + len(ids)}i", len(ids), first, *ids))
+    with open(path, "w") as f:
+        json.dump([{"ids": ids, "first": first} for ids, first in examples], f)
 
 
 def agreement(a, b):
@@ -141,33 +153,31 @@ def gpt2(folder):
     model = make_gpt2(folder)
     random.seed(7)
     rows = [[random.randrange(50257) for _ in range(T + 1)] for _ in range(B * (options.steps + 1))]
-    examples, tokens = os.path.join(folder, "gpt2.i32"), os.path.join(folder, "tokens.i32")
+    examples, tokens = os.path.join(folder, "gpt2.json"), os.path.join(folder, "tokens.i32")
     write_examples(examples, [(r, 1) for r in rows])
     with open(tokens, "wb") as f:
         for r in rows:
             f.write(struct.pack(f"<{T + 1}i", *r))
-    ours = plumb(model, examples, "--batch", str(B))
+    keys = {"batch": B, "steps": options.steps + 1}
+    ours = plumb(model, examples, **keys)
     name = f"GPT-2-124M shape, {B} x {T} tokens, float32"
     if options.llmc:
         write_llmc_model(model, os.path.join(folder, "llmc.bin"))
         for blas, goal, what in ((False, 4, "llm.c as its Makefile builds it"), (True, 1.8, "llm.c with its products as cblas_sgemm")):
             few = options.steps + 1 if blas else 2  # the loops take half a minute a step
-            theirs = run([build_llmc(folder, blas), os.path.join(folder, "llmc.bin"), tokens, str(B), str(T), str(few)],
-                         OPENBLAS_NUM_THREADS=str(options.threads))
-            check = agreement(plumb(model, examples, "--batch", str(B), "--steps", str(few)) if few <= options.steps else ours, theirs)
-            row(f"{name}, against {what}", ours["seconds"], theirs["seconds"], B * T, goal, check)
+            theirs = baseline([build_llmc(folder, blas), os.path.join(folder, "llmc.bin"), tokens, str(B), str(T), str(few)],
+                              OPENBLAS_NUM_THREADS=str(options.threads))
+            same_steps = ours if blas else plumb(model, examples, batch=B, steps=few)
+            row(f"{name}, against {what}", ours["seconds"], theirs["seconds"], B * T, goal, agreement(same_steps, theirs))
     else:
         skip(f"{name}, against llm.c", "no --llmc")
-    best = None
-    for side in ("torch", "compiled"):
-        theirs = run([sys.executable, __file__, options.build, "--side", side, "--work", json.dumps([model, tokens, options.steps + 1]),
-                      "--threads", str(options.threads)])
-        row(f"{name}, against PyTorch {'eager' if side == 'torch' else 'compiled'}", ours["seconds"], theirs["seconds"], B * T, None, agreement(ours, theirs))
-        if best is None or statistics.median(theirs["seconds"]) < statistics.median(best["seconds"]):
-            best = theirs
+    sides = {what: own_side(what, model=model, tokens=tokens, steps=options.steps + 1) for what in ("torch", "compiled")}
+    for what, theirs in sides.items():
+        row(f"{name}, against PyTorch {'eager' if what == 'torch' else 'compiled'}", ours["seconds"], theirs["seconds"], B * T, None, agreement(ours, theirs))
+    best = min(sides.values(), key=lambda side: statistics.median(side["seconds"]))
     row(f"{name}, against the faster of the two", ours["seconds"], best["seconds"], B * T, 1.4, agreement(ours, best))
     if bfloat16():
-        half = plumb(model, examples, "--batch", str(B), "--compute", "bf16")
+        half = plumb(model, examples, compute="bf16", **keys)
         row(f"GPT-2-124M shape, {B} x {T} tokens, bfloat16 against our float32", half["seconds"], ours["seconds"], B * T, 1.7, agreement(half, ours))
     else:
         skip("bfloat16", "this CPU has neither AMX-BF16 nor AVX512-BF16")
@@ -181,9 +191,9 @@ def bfloat16():
 def torch_side():
     import torch, transformers
     torch.set_num_threads(options.threads)
-    model_folder, tokens, steps = json.loads(options.work)
-    model = transformers.GPT2LMHeadModel.from_pretrained(model_folder, dtype=torch.float32, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0).train()
-    words = torch.frombuffer(bytearray(open(tokens, "rb").read()), dtype=torch.int32).long().view(-1, B, T + 1)
+    work = json.loads(options.work)
+    model = transformers.GPT2LMHeadModel.from_pretrained(work["model"], dtype=torch.float32, attn_pdrop=0, embd_pdrop=0, resid_pdrop=0).train()
+    words = torch.frombuffer(bytearray(open(work["tokens"], "rb").read()), dtype=torch.int32).long().view(-1, B, T + 1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0, fused=True)
 
     def loss_of(x):
@@ -191,7 +201,7 @@ def torch_side():
         return torch.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), x[:, 1:].reshape(-1))
 
     compiled = torch.compile(loss_of) if options.side == "compiled" else loss_of
-    for step in range(steps):
+    for step in range(work["steps"]):
         start = time.perf_counter()
         loss = compiled(words[step])
         loss.backward()
@@ -209,13 +219,12 @@ def label(folder):
     model = make_gpt2(folder)
     random.seed(8)
     rows = [[random.randrange(50257) for _ in range(65)] for _ in range(16 * (options.steps + 1))]
-    paths = {}
-    for name, first in (("label", 64), ("all", 1)):
-        paths[name] = os.path.join(folder, name + ".i32")
-        write_examples(paths[name], [(r, first) for r in rows])
-    ours, every = plumb(model, paths["label"], "--batch", "16"), plumb(model, paths["all"], "--batch", "16")
-    row("GPT-2-124M shape, 16 x 64 tokens, loss at the label against loss at every position", ours["seconds"], every["seconds"], 16 * 64, 1.3,
-        f"norm {ours['norm'][0]:.3f} and {every['norm'][0]:.3f} (different losses)")
+    sides = []
+    for first in (64, 1):
+        write_examples(os.path.join(folder, "label.json"), [(r, first) for r in rows])
+        sides.append(plumb(model, os.path.join(folder, "label.json"), batch=16, steps=options.steps + 1))
+    row("GPT-2-124M shape, 16 x 64 tokens, loss at the label against loss at every position", sides[0]["seconds"], sides[1]["seconds"], 16 * 64, 1.3,
+        f"losses of their own: norm {sides[0]['norm'][0]:.3f} and {sides[1]['norm'][0]:.3f}")
 
 
 # ---- SmolLM2 on SST-2 ------------------------------------------------------------------------------------------------
@@ -232,36 +241,28 @@ def smollm2(folder):
     import transformers
     tokenizer = transformers.AutoTokenizer.from_pretrained(options.smollm2)
     rows = sst2_examples(tokenizer, 16 * (options.steps + 1))
-    path = os.path.join(folder, "sst2.i32")
+    path = os.path.join(folder, "sst2.json")
     write_examples(path, [(r, len(r) - 1) for r in rows])
     work = sum(len(r) for r in rows[16:]) / options.steps
-    theirs = run([sys.executable, __file__, options.build, "--side", "trainer", "--work", json.dumps([path, options.steps + 1]), "--smollm2", options.smollm2,
-                  "--threads", str(options.threads)])
-    ways = [("float32", 1.7)] + ([("bf16", 2.7)] if bfloat16() else [])
-    for compute, goal in ways:
-        ours = plumb(options.smollm2, path, "--batch", "16", "--compute", compute)
-        peak = [float(w) / 1e9 for line in ours["text"].splitlines() if line.startswith("peak") for w in line.split("\t")[1:]]
-        other = [float(line.split("\t")[1]) / 1e9 for line in theirs["text"].splitlines() if line.startswith("peak")]
-        row(f"SmolLM2-135M (4-bit weights expanded), SST-2, 16 examples a step, {compute}, against HF Trainer (float32, padded)", ours["seconds"], theirs["seconds"],
-            work, goal, agreement(ours, theirs) + f"; peak {peak[1]:.2f} GB (said before: {peak[0]:.2f}) and {other[0]:.2f} GB")
-        if peak[1] > 3.5:
-            missed.append(f"SmolLM2 {compute}: {peak[1]:.2f} GB")
+    theirs = own_side("trainer", model=options.smollm2, examples=path)
+    for compute, goal in [("float32", 1.7)] + ([("bf16", 2.7)] if bfloat16() else []):
+        ours = plumb(options.smollm2, path, batch=16, steps=options.steps + 1, compute=compute)
+        row(f"SmolLM2-135M (4-bit weights expanded), SST-2, 16 examples a step, {compute}, against HF Trainer (float32, padded)", ours["seconds"],
+            theirs["seconds"], work, goal, agreement(ours, theirs) + f"; peak {ours['peak']:.2f} GB (said before: {ours['said']:.2f}) and {theirs['peak']:.2f} GB")
+        if ours["peak"] > 3.5:
+            missed.append(f"SmolLM2 {compute}: {ours['peak']:.2f} GB")
 
 
 def trainer_side():
     """HF Trainer over the same examples in the same order; seconds a step by a callback, loss and norm by its log."""
     import resource, tempfile, torch, transformers
     torch.set_num_threads(options.threads)
-    path, steps = json.loads(options.work)
-    words = struct.unpack(f"<{os.path.getsize(path) // 4}i", open(path, "rb").read())
-    data, at = [], 0
-    while at < len(words):
-        ids = list(words[at + 2:at + 2 + words[at]])
-        data.append({"input_ids": ids, "labels": [-100] * words[at + 1] + ids[words[at + 1]:], "attention_mask": [1] * len(ids)})
-        at += 2 + words[at]
-    tokenizer = transformers.AutoTokenizer.from_pretrained(options.smollm2)
+    work = json.loads(options.work)
+    data = [{"input_ids": e["ids"], "labels": [-100] * e["first"] + e["ids"][e["first"]:], "attention_mask": [1] * len(e["ids"])}
+            for e in json.load(open(work["examples"]))]
+    tokenizer = transformers.AutoTokenizer.from_pretrained(work["model"])
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    model = transformers.AutoModelForCausalLM.from_pretrained(options.smollm2, dtype=torch.float32)
+    model = transformers.AutoModelForCausalLM.from_pretrained(work["model"], dtype=torch.float32)
 
     class Clock(transformers.TrainerCallback):
         def on_step_begin(self, *_, **__):
@@ -315,20 +316,18 @@ def scoring(folder):
 
 
 def memory(folder):
-    """Three shapes: GPT-2 124M at every position, with recomputation, and 16 short labelled examples."""
-    model = make_gpt2(folder)
+    """Three shapes of GPT-2 124M: every position, recomputation, micro-batches."""
+    model, path = make_gpt2(folder), os.path.join(folder, "memory.json")
     random.seed(10)
-    for name, n, length, first, more in (("4 x 256 tokens, loss at every position", 4, 257, 1, ["--batch", "4"]),
-                                         ("16 x 256 tokens, recomputed, loss at the label", 16, 257, 256, ["--batch", "16", "--recompute"]),
-                                         ("16 x 64 tokens in micro-batches of 4, loss at the label", 16, 65, 64, ["--batch", "16", "--micro", "4"])):
-        path = os.path.join(folder, "memory.i32")
+    for name, n, length, first, keys in (("4 x 256 tokens, loss at every position", 4, 257, 1, {}),
+                                         ("16 x 256 tokens, recomputed, loss at the label", 16, 257, 256, {"checkpointing": 1}),
+                                         ("16 x 64 tokens in micro-batches of 4, loss at the label", 16, 65, 64, {"micro": 4})):
         write_examples(path, [([random.randrange(50257) for _ in range(length)], first) for _ in range(2 * n)])
-        ours = plumb(model, path, *more)
-        said, was = [float(w) for line in ours["text"].splitlines() if line.startswith("peak") for w in line.split("\t")[1:]]
-        off = said / was - 1
+        ours = plumb(model, path, batch=n, steps=2, **keys)
+        off = ours["said"] / ours["peak"] - 1
         if abs(off) > 0.1:
             missed.append("memory, " + name)
-        print(f"| peak memory, GPT-2-124M shape, {name} | said {said / 1e9:.3f} GB | was {was / 1e9:.3f} GB | {off * 100:+.1f} % | within 10 %: "
+        print(f"| peak memory, GPT-2-124M shape, {name} | said {ours['said']:.3f} GB | was {ours['peak']:.3f} GB | {off * 100:+.1f} % | within 10 %: "
               f"{'met' if abs(off) <= 0.1 else 'MISSED'} | |", flush=True)
 
 
