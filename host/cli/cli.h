@@ -27,7 +27,7 @@
     X(MAX_TOKENS, "max-tokens", "N", NULL, "tokens to generate at most (default: 64)")                                 \
     X(UNTIL, "until", "TEXT", NULL, "stop before this text")                                                           \
     X(NO_SPECIAL, "no-special", NULL, NULL, "without the tokens that the tokenizer adds (bos, eos)")                   \
-    X(OUT, "out", "FILE.h5", "@file", "the file to write")                                                             \
+    X(OUT, "out", "PATH", "@file", "the file, or checkpoint folder, to write")                                                             \
     X(LAYERS, "layers", "LIST", "all half last final_norm",                                                            \
       "all, or numbers, half, last, final_norm, with commas (default: all)")                                           \
     X(POSITIONS, "positions", "LIST", "last mean all",                                                                 \
@@ -75,6 +75,7 @@ pl_status pl_verb_inspect(const pl_arguments *arguments);
 pl_status pl_verb_tokenize(const pl_arguments *arguments);
 pl_status pl_verb_generate(const pl_arguments *arguments);
 pl_status pl_verb_extract(const pl_arguments *arguments);
+pl_status pl_verb_train(const pl_arguments *arguments);
 pl_status pl_verb_completion(const pl_arguments *arguments);
 pl_status pl_verb_help(const pl_arguments *arguments);
 

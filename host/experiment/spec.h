@@ -71,6 +71,8 @@ typedef struct pl_recipe {
     bool bf16;
     bool save; /* the tuned weights stay */
 } pl_recipe;
+/* Reads the keys of a map that are about training; whoever calls has checked which keys it may have. */
+pl_status pl_recipe_read(pl_recipe *out, const pl_yaml_node *map, pl_arena *arena);
 
 typedef struct pl_spec_arm {
     pl_arm_kind kind;

@@ -182,13 +182,13 @@ static pl_status read_flag(bool *out, const pl_yaml_node *map, const char *key)
     return node ? pl_yaml_to_bool(out, node) : PL_OK;
 }
 
-static pl_status read_rates(pl_spec *spec, pl_recipe *r, const pl_yaml_node *map)
+static pl_status read_rates(pl_recipe *r, const pl_yaml_node *map, pl_arena *arena)
 {
     const pl_yaml_node *node = pl_yaml_get(map, "learning_rate");
     double *rates;
     pl__list l = {.n = 1};
     if (node) PL_TRY(pl__list_of(&l, node));
-    PL_TRY(pl_arena_new(spec->arena, &rates, l.n));
+    PL_TRY(pl_arena_new(arena, &rates, l.n));
     rates[0] = 5e-5;
     for (size_t i = 0; node && i < l.n; i++) {
         const pl_yaml_node *item = pl__list_item(&l, i);
@@ -237,12 +237,12 @@ static pl_status read_schedule(pl_train_settings *t, const pl_yaml_node *map)
     return steps ? pl_yaml_to_size(&t->warmup_steps, steps) : PL_OK;
 }
 
-static pl_status read_recipe(pl_spec *spec, pl_recipe *r, const pl_yaml_node *map)
+pl_status pl_recipe_read(pl_recipe *r, const pl_yaml_node *map, pl_arena *arena)
 {
     pl_train_settings *t = &r->settings;
     char where[PL_PATH_MAX];
     *t = pl_train_defaults();
-    PL_TRY(read_rates(spec, r, map));
+    PL_TRY(read_rates(r, map, arena));
     PL_TRY(read_batches(t, map));
     PL_TRY(read_schedule(t, map));
     PL_TRY(read_real(&t->num_train_epochs, map, "num_train_epochs", 0, 1e6, true));
@@ -256,6 +256,7 @@ static pl_status read_recipe(pl_spec *spec, pl_recipe *r, const pl_yaml_node *ma
     PL_TRY(read_flag(&r->bf16, map, "bf16"));
     PL_TRY(read_flag(&r->save, map, "save"));
     PL_TRY(pl__read_positive(&t->eval_steps, map, "eval_steps"));
+    PL_TRY(pl__read_positive(&t->max_steps, map, "max_steps"));
     PL_TRY(pl_path(where, "%s:%zu", map->file, map->line));
     return pl_train_check(t, where);
 }
@@ -268,7 +269,7 @@ static pl_status read_finetune(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_no
     if (arm->heads[PL_HEAD_CLASSIFIER] && arm->readouts[PL_READOUT_GENERATE])
         return pl_yaml_fail(pl_yaml_get(node, "readout"),
                             "readout: a model with head classifier writes no text: expected loglikelihood");
-    return read_recipe(spec, &arm->recipe, node);
+    return pl_recipe_read(&arm->recipe, node, spec->arena);
 }
 
 static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)

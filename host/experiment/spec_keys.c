@@ -66,6 +66,24 @@ const pl_yaml_key pl_spec_linear_keys[] = {
     {0},
 };
 
+/* Of every training, by the names of Hugging Face's Trainer. */
+#define RECIPE_KEYS                                                                                                    \
+    {"num_train_epochs", "3", "times that every example is seen"},                                                     \
+        {"train_batch_size", "8", "examples of a step, over all lanes"},                                               \
+        {"micro_batch_size", "a lane's share of `train_batch_size`", "examples that are computed at once in a lane"},  \
+        {"lanes", "1", "parts of a step whose gradients are added in order; what several devices would share"},        \
+        {"lr_scheduler_type", "`linear`", "`linear`, `cosine` or `constant`, behind the warm-up"},                     \
+        {"loss_mean", "`tokens`", "a step's loss is the mean over its label `tokens`, or over its `examples`"},        \
+        {"warmup_ratio", "0", "share of the steps in which the learning rate rises"},                                  \
+        {"warmup_steps", "0", "the same as a number of steps"}, {"weight_decay", "0", "decoupled, of matrices only"},  \
+        {"adam_beta1", "0.9", "of AdamW"}, {"adam_beta2", "0.999", "of AdamW"}, {"adam_epsilon", "1e-8", "of AdamW"},  \
+        {"max_grad_norm", "1", "the gradient is scaled down to this norm; 0: never"},                                  \
+        {"dropout", "the checkpoint's own", "probability at every site"},                                              \
+        {"gradient_checkpointing", "false", "blocks are computed again in the backward pass: less memory, more time"}, \
+    {                                                                                                                  \
+        "bf16", "false", "products in bfloat16, weights and sums in float32; where the device has it"                  \
+    }
+
 const pl_yaml_key pl_spec_finetune_keys[] = {
     {"kind", "required", "`finetune`: all weights are trained"},
     {"head", "`lm`",
@@ -80,25 +98,21 @@ const pl_yaml_key pl_spec_finetune_keys[] = {
     {"labels", "`given`", "`given`, or `shuffled`, a control that must end at chance; a factor of the sweep"},
     {"balance", "true", "a draw takes classes in turn"},
     {"learning_rate", "5e-5", "a list is a grid: the best on dev items x dev templates counts, all are in the cost"},
-    {"num_train_epochs", "3", "times that every example is seen"},
-    {"train_batch_size", "8", "examples of a step, over all lanes"},
-    {"micro_batch_size", "a lane's share of `train_batch_size`", "examples that are computed at once in a lane"},
-    {"lanes", "1", "parts of a step whose gradients are added in order; what several devices would share"},
-    {"lr_scheduler_type", "`linear`", "`linear`, `cosine` or `constant`, behind the warm-up"},
-    {"loss_mean", "`tokens`", "a step's loss is the mean over its label `tokens`, or over its `examples`"},
-    {"warmup_ratio", "0", "share of the steps in which the learning rate rises"},
-    {"warmup_steps", "0", "the same as a number of steps"},
-    {"weight_decay", "0", "decoupled, of matrices only"},
-    {"adam_beta1", "0.9", "of AdamW"},
-    {"adam_beta2", "0.999", "of AdamW"},
-    {"adam_epsilon", "1e-8", "of AdamW"},
-    {"max_grad_norm", "1", "the gradient is scaled down to this norm; 0: never"},
-    {"dropout", "the checkpoint's own", "probability at every site"},
-    {"gradient_checkpointing", "false", "blocks are computed again in the backward pass: less memory, more time"},
-    {"bf16", "false", "products in bfloat16, weights and sums in float32; where the device has it"},
+    RECIPE_KEYS,
     {"eval_steps", "each epoch",
      "steps between evaluations on dev items x dev templates; the best one's weights count"},
     {"save", "false", "the tuned weights stay in `checkpoints/` as a Hugging Face checkpoint"},
+    {0},
+};
+
+const pl_yaml_key pl_corpus_keys[] = {
+    {"init", "`checkpoint`",
+     "`checkpoint`, or `random`: the weights are drawn as Hugging Face initialises the family, and MODEL needs no more "
+     "than config.json and a tokenizer"},
+    {"seed", "1234", "keys the drawn weights, the order of the texts and dropout"},
+    {"learning_rate", "5e-5", "the highest rate"},
+    RECIPE_KEYS,
+    {"max_steps", "as the epochs say", "ends after so many steps; the schedule is theirs"},
     {0},
 };
 
@@ -124,6 +138,7 @@ const pl_yaml_section pl_spec_sections[] = {
     {"arms[]", pl_spec_arm_keys},
     {"arms[] of kind linear", pl_spec_linear_keys},
     {"arms[] of kind finetune", pl_spec_finetune_keys},
+    {"plumb train", pl_corpus_keys},
     {"capture", pl_spec_capture_keys},
     {NULL},
 };
