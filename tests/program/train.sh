@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# plumb train, from outside: a drawn model learns texts, a checkpoint goes on, a run that was stopped or killed ends with the
+# same bits, and wrong input gets its line.
+source "$(dirname "$0")/lib.sh"
+tiny_model "$tmp/gpt2" gpt2
+mkdir "$tmp/drawn" && cp "$tmp/gpt2"/{config.json,tokenizer*.json} "$tmp/drawn"
+$python - "$tmp/texts.jsonl" <<'P'
+import json, sys
+with open(sys.argv[1], "w") as out:
+    for i in range(120):
+        word = ["red", "green", "blue"][i % 3]
+        out.write(json.dumps({"text": f"a {word} house, a {word} door, a {word} hat"}) + "\n")
+P
+command=("$PLUMB" train "$tmp/drawn" "$tmp/texts.jsonl" --threads 1 init=random learning_rate=3e-3 train_batch_size=12 num_train_epochs=4)
+train() { "${command[@]}" "$@"; }
+check "a drawn model learns texts" train --out "$tmp/calm" --quiet
+check "what it says and leaves" $python - "$tmp/calm" <<'P'
+import csv, json, os, sys
+rows = list(csv.DictReader(open(sys.argv[1] + "/training.csv")))
+assert len(rows) == 40 and rows[-1]["step"] == "40", len(rows)
+first, last = float(rows[0]["loss"]), float(rows[-1]["loss"])
+assert 5 < first and last < 0.5 * first, (first, last)
+assert sorted(os.listdir(sys.argv[1])) == ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "training.csv"], os.listdir(sys.argv[1])
+assert not os.path.exists(sys.argv[1] + ".state")
+P
+check "the new model is one" sh -c "'$PLUMB' generate '$tmp/calm' --prompt 'a red house, a' --max-tokens 8 --json | grep -q 'red door'"
+check "a checkpoint goes on" sh -c "'$PLUMB' train '$tmp/calm' '$tmp/texts.jsonl' --out '$tmp/more' --json --quiet max_steps=2 train_batch_size=12 learning_rate=1e-5 |
+  $python -c 'import json, sys; r = json.load(sys.stdin); assert r[\"steps\"] == 2 and r[\"first_loss\"] < 3, r'"
+
+# Stopped and killed runs.
+"${command[@]}" --out "$tmp/stopped" num_train_epochs=400 2>"$tmp/stopped.log" & pid=$!
+wait_for "$tmp" grep -q 'memory at its peak' "$tmp/stopped.log"; kill -TERM $pid; wait $pid; code=$?
+[ $code -eq 75 ] && pass "SIGTERM ends with 75" || fail "SIGTERM: exit code $code"
+expect "the state of another run" 2 'stopped\.state' train --out "$tmp/stopped" --quiet
+rm -rf "$tmp/stopped.state"
+"${command[@]}" --out "$tmp/stopped" 2>"$tmp/stopped.log" & pid=$!
+wait_for "$tmp" grep -q 'memory at its peak' "$tmp/stopped.log"; kill -KILL $pid; wait $pid 2>/dev/null
+check "it goes on" train --out "$tmp/stopped" --quiet
+check "to the same bits" cmp "$tmp/calm/model.safetensors" "$tmp/stopped/model.safetensors"
+check "and the same log" cmp "$tmp/calm/training.csv" "$tmp/stopped/training.csv"
+
+expect "no texts" 2 'none\.jsonl' "$PLUMB" train "$tmp/gpt2" "$tmp/none.jsonl" --out "$tmp/x"
+expect "no way out" 2 '--out is missing' "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl"
+expect "an unknown key" 2 "learning_rates" "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" learning_rates=1
+expect "a rate of nothing" 2 'learning_rate: expected a number above 0' "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" learning_rate=0
+expect "no weights to begin from" 2 'safetensors' "$PLUMB" train "$tmp/drawn" "$tmp/texts.jsonl" --out "$tmp/x"
+echo '{"text": "a"}' >"$tmp/short.jsonl"
+expect "a text of one token" 2 'short\.jsonl:1: 1 tokens, expected two' "$PLUMB" train "$tmp/gpt2" "$tmp/short.jsonl" --out "$tmp/x" --quiet
+echo '{"ids": [1, 99999]}' >"$tmp/ids.jsonl"
+expect "an id that is none" 2 'id 99999' "$PLUMB" train "$tmp/gpt2" "$tmp/ids.jsonl" --out "$tmp/x" --quiet
+echo '{"word": "a"}' >"$tmp/word.jsonl"
+expect "a row without text" 2 'word\.jsonl:1: expected' "$PLUMB" train "$tmp/gpt2" "$tmp/word.jsonl" --out "$tmp/x" --quiet
+exit $((failures > 0))
