@@ -67,7 +67,7 @@ typedef struct pl_mixture {
 typedef struct pl_recipe {
     size_t n_rates;
     const double *learning_rate; /* [n_rates] a grid: the best on dev items x dev templates counts */
-    pl_train_settings settings;  /* the rest; its learning_rate and its seeds are not set */
+    pl_train_settings settings;  /* the rest; its learning_rate and its seeds are a trial's */
     bool bf16;
     bool save; /* the tuned weights stay */
 } pl_recipe;

@@ -258,7 +258,11 @@ pl_status pl_recipe_read(pl_recipe *r, const pl_yaml_node *map, pl_arena *arena)
     PL_TRY(pl__read_positive(&t->eval_steps, map, "eval_steps"));
     PL_TRY(pl__read_positive(&t->max_steps, map, "max_steps"));
     PL_TRY(pl_path(where, "%s:%zu", map->file, map->line));
-    return pl_train_check(t, where);
+    for (size_t i = 0; i < r->n_rates; i++) {
+        t->learning_rate = r->learning_rate[i];
+        if (pl_train_check(t, where) != PL_OK) return pl_fail(PL_E_INPUT, "%s", pl_error_text());
+    }
+    return PL_OK;
 }
 
 static pl_status read_finetune(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *node)

@@ -206,6 +206,7 @@ static void test_errors(void **state)
         {FINETUNE ", n_train: 8, learning_rate: 0}]\n", "learning_rate: expected a number above 0, found 0"},
         {FINETUNE ", n_train: 8, learning_rate: [1e-5, .nan]}]\n", "exp.yaml:4:"},
         {FINETUNE ", n_train: 8, learning_rate: [1e-5, 0.00001]}]\n", "learning_rate: 1e-05 is listed twice"},
+        {FINETUNE ", n_train: 8, learning_rate: [1e-5, 1e9]}]\n", "exp.yaml:4: learning_rate is 1e+09"},
         {FINETUNE ", n_train: 8, num_train_epochs: 0}]\n", "num_train_epochs: expected a number above 0"},
         {FINETUNE ", n_train: 8, train_batch_size: 4, lanes: 8}]\n", "lanes: expected at most train_batch_size (4)"},
         {FINETUNE ", n_train: 8, train_batch_size: 8, lanes: 2, micro_batch_size: 8}]\n",
