@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/results.h"
 #include "experiment/estimate.h"
+#include "experiment/tune.h"
 #include "store/run_folder.h"
 
 static const char method[] =
@@ -29,6 +30,7 @@ typedef struct planned {
     pl_run_folder run;
     line *lines; /* [n_models, n_tasks] */
     line total;
+    size_t training_bytes; /* of memory; 0: nothing is trained */
 } planned;
 
 static pl_status find_run(planned *p, const pl_arguments *arguments)
@@ -60,6 +62,19 @@ static pl_status add_up(planned *p, const pl_estimate *units, const pl_processor
     return PL_OK;
 }
 
+/* The most memory that training takes. The first draw stands for the others. */
+static pl_status add_training(planned *p, const pl_processor *processor)
+{
+    for (size_t u = 0; u < p->plan->n_units; u++) {
+        const pl_plan_unit *unit = &p->plan->units[u];
+        size_t bytes = 0;
+        if (!unit->learns || unit->arm->kind != PL_ARM_FINETUNE || unit->draw > 0) continue;
+        PL_TRY(pl_tune_bytes(&bytes, processor, p->plan, unit));
+        if (bytes > p->training_bytes) p->training_bytes = bytes;
+    }
+    return PL_OK;
+}
+
 static pl_status make(planned *p, const pl_arguments *arguments, const pl_processor *processor)
 {
     pl_estimate *units = NULL;
@@ -70,6 +85,7 @@ static pl_status make(planned *p, const pl_arguments *arguments, const pl_proces
     PL_TRY(pl_new(&p->lines, p->plan->n_models * p->plan->n_tasks));
     PL_GOTO(status, done, pl_new(&units, p->plan->n_units));
     PL_GOTO(status, done, pl_estimate_units(units, p->plan));
+    PL_GOTO(status, done, add_training(p, processor));
     status = add_up(p, units, processor);
 done:
     free(units);
@@ -96,6 +112,7 @@ static pl_status print_json(const planned *p, const char *device)
     pl_json_put_text(&b, "run", p->run.path);
     pl_json_put_text(&b, "device", device);
     put_cost(&b, &p->total);
+    if (p->training_bytes) pl_json_put_size(&b, "training_memory_bytes", p->training_bytes);
     pl_json_open_list(&b, "parts");
     for (size_t i = 0; i < p->plan->n_models * p->plan->n_tasks; i++) {
         pl_json_open(&b, NULL);
@@ -135,6 +152,8 @@ static void print(const planned *p, const char *device)
     if (p->total.cost.open_bytes > 0)
         pl_print(stdout, "tuned weights take up to %.3g MB more in each process, until their evaluations are done\n",
                  p->total.cost.open_bytes / 1e6);
+    if (p->training_bytes)
+        pl_print(stdout, "training takes up to %.3g GB of memory\n", (double)p->training_bytes / 1e9);
     pl_print(stdout, "on %s; %s\n", device, method);
     pl_print(stdout, "nothing was run or written; `plumb run` would use %s\n", p->run.path);
     pl_plan_notes(p->plan, say, NULL);

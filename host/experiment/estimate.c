@@ -17,6 +17,7 @@ enum { FILE_BYTES = 28300, MATRIX_BYTES = 850, ROW_BYTES = 405, HEAP_BYTES = 409
 /* Means over the sampled items of a cell. */
 typedef struct sample {
     bool known;
+    bool applied;   /* a linear readout was applied to its states */
     double shared;  /* tokens of the prefix that items share */
     double own;     /* tokens of an item behind it, choices included */
     double length;  /* tokens of a whole prompt */
@@ -230,6 +231,9 @@ pl_status pl_estimate_units(pl_estimate *estimates, const pl_plan *plan)
         sample *s = &samples[cell_of(plan, unit, t, k, n_templates, n_shots)];
         if (!s->known) PL_GOTO(status, done, take_sample(s, plan, unit));
         estimate(&estimates[u], plan, unit, s);
+        if (unit->arm->kind != PL_ARM_LINEAR) continue;
+        if (s->applied) estimates[u].tokens = estimates[u].operations = 0; /* another draw has its states */
+        s->applied = true;
     }
 done:
     free(samples);

@@ -167,16 +167,14 @@ static uint64_t own_seed(const pl_tuning *t, const char *purpose)
     return pl_draw_seed(pl_draw_seed(t->plan->spec->seed, task), purpose) + t->unit->adaptation->draw;
 }
 
-static pl_status open_trainable(pl_trainable **out, const task_of *w)
+static pl_trainable_options options_of(const pl_tuning *t)
 {
-    const pl_tuning *t = w->t;
     const pl_adaptation *a = t->unit->adaptation;
-    const pl_plan_model *model = &t->plan->models[t->unit->model];
-    const pl_trainable_options options = {.compute = a->arm->recipe.bf16 ? PL_BF16 : model->spec->compute,
-                                          .head = a->head,
-                                          .n_labels = a->head == PL_HEAD_CLASSIFIER ? a->examples->n_classes : 0,
-                                          .head_seed = own_seed(t, "head")};
-    return pl_trainable_create(out, t->processor, model->checkpoint, &options);
+    return (pl_trainable_options){.compute =
+                                      a->arm->recipe.bf16 ? PL_BF16 : t->plan->models[t->unit->model].spec->compute,
+                                  .head = a->head,
+                                  .n_labels = a->head == PL_HEAD_CLASSIFIER ? a->examples->n_classes : 0,
+                                  .head_seed = own_seed(t, "head")};
 }
 
 /* The weights of a trial that is the best so far become the tuned model. */
@@ -212,7 +210,9 @@ static pl_status run_trial(task_of *w, const trial *trials, size_t index, bool *
     pl_status status;
     PL_TRY(trial_path(state, t, index, ".state"));
     PL_TRY(pl_folder_make(state));
-    PL_GOTO(status, done, open_trainable(&trainable, w));
+    const pl_trainable_options options = options_of(t);
+    PL_GOTO(status, done,
+            pl_trainable_create(&trainable, t->processor, t->plan->models[t->unit->model].checkpoint, &options));
     PL_GOTO(status, done, pl_train_create(&train, trainable, &settings, w->examples, w->n, t->unit->id, state));
     status = pl_train_run(train, &callbacks, finished);
     if (status == PL_E_NOT_FINITE) { /* kept as a failed trial */
@@ -290,6 +290,20 @@ pl_status pl_tune(const pl_tuning *t, bool *finished)
     PL_GOTO(status, done, pl_dev_items_make(&w.dev, t->plan, t->unit, w.arena));
     status = run_trials(&w, finished);
 done:
+    pl_arena_free(w.arena);
+    return status;
+}
+
+pl_status pl_tune_bytes(size_t *bytes, const pl_processor *processor, const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_tuning t = {.plan = plan, .unit = unit};
+    const pl_trainable_options options = options_of(&t);
+    task_of w = {.t = &t};
+    PL_TRY(pl_arena_create(&w.arena));
+    pl_status status = make_examples(&w);
+    if (status == PL_OK)
+        *bytes = pl_train_plan_bytes(processor, &plan->models[unit->model].checkpoint->config, &options,
+                                     &unit->arm->recipe.settings, w.examples, w.n);
     pl_arena_free(w.arena);
     return status;
 }

@@ -32,6 +32,9 @@ pl_status pl_tune(const pl_tuning *t, bool *finished);
  * score and digest of the weights. */
 pl_status pl_tune_write(pl_unit_writer *writer, const pl_tuning *t, json_t *entries, pl_tuning_cost *cost);
 
+/* The memory that training the unit's model will take, besides the process itself (about 30 MB). */
+pl_status pl_tune_bytes(size_t *bytes, const pl_processor *processor, const pl_plan *plan, const pl_plan_unit *unit);
+
 /* <folder>/model */
 pl_status pl_tuned_path(char out[PL_PATH_MAX], const char *folder);
 /* Removes what is in the folder, and with `model` the tuned weights and the folder itself. */

@@ -207,7 +207,7 @@ check "arms side by side on the screen" bash -c "'$PLUMB' analyze '$calm' 2>/dev
 check "arms.csv and --json have the same rows" bash -c "'$PLUMB' analyze '$calm' --json 2>/dev/null | $python -c 'import csv, json, sys; a = json.load(sys.stdin)[\"arms\"]; b = list(csv.DictReader(open(sys.argv[1]))); assert len(a) == len(b) > 10 and all(x[\"arm\"] == y[\"arm\"] and abs(x[\"accuracy\"] - float(y[\"accuracy\"])) < 1e-12 for x, y in zip(a, b)); assert any(x[\"best_prompt\"] for x in a)' '$calm/arms.csv'"
 check "results.json has every condition" grep -q '"colours@asks,k=0,draw=0,finetune classifier plain+short n=32 shuffled"' "$calm/results.json"
 check "status counts units that learn" bash -c "'$PLUMB' status '$calm' | grep -q '30 of 30 units done'"
-check "the plan counts tuned weights" bash -c "'$PLUMB' plan '$tmp/exp.yaml' | grep -q 'tuned weights take up to'"
+check "the plan counts tuned weights" bash -c "'$PLUMB' plan '$tmp/exp.yaml' | grep -q 'tuned weights take up to' && '$PLUMB' plan '$tmp/exp.yaml' | grep -qE 'training takes up to [0-9.e-]+ GB of memory'"
 bad() { sed "/kind: linear/d; s/n_train: 16.*}/$2}/" "$tmp/short.yaml" >"$tmp/bad.yaml"; expect "$1" 2 "$3" "$PLUMB" run "$tmp/bad.yaml" --quiet --results "$tmp/bad"; }
 bad "fewer examples than asked for" "n_train: 100000" "100000 examples are asked for, the pool has 384 rows"
 bad "a rate of 0" "n_train: 16, learning_rate: 0" "learning_rate: expected a number above 0, found 0"
