@@ -22,6 +22,7 @@ doc_to_target: label
 doc_to_choice: [bad, good]
 plumb:
   group: thing
+  calibration: ["N/A", "nothing"]
   templates: [{name: plain, role: id}, {name: short, role: dev, doc_to_text: "{{text}} ->"}, {name: asks, role: ood, doc_to_text: "What is {{text}}? It is"}]
 Y
 cat >"$tmp/exp.yaml" <<Y
@@ -205,6 +206,15 @@ check "adopted: unit files are byte-identical" same_units "$short" "$(ls -d "$tm
 # ---- the table, plan and errors ----
 check "arms side by side on the screen" bash -c "'$PLUMB' analyze '$calm' 2>/dev/null | grep -q '^  finetune lm plain+short n=32 .* of 1$'"
 check "arms.csv and --json have the same rows" bash -c "'$PLUMB' analyze '$calm' --json 2>/dev/null | $python -c 'import csv, json, sys; a = json.load(sys.stdin)[\"arms\"]; b = list(csv.DictReader(open(sys.argv[1]))); assert len(a) == len(b) > 10 and all(x[\"arm\"] == y[\"arm\"] and abs(x[\"accuracy\"] - float(y[\"accuracy\"])) < 1e-12 for x, y in zip(a, b)); assert any(x[\"best_prompt\"] for x in a)' '$calm/arms.csv'"
+check "calibrated prompts stand beside them" $python - "$calm" <<'P'
+import csv, sys
+arms = [r for r in csv.DictReader(open(sys.argv[1] + "/arms.csv")) if r["arm"] == "prompt calibrated"]
+table = [r for r in csv.DictReader(open(sys.argv[1] + "/stability.csv")) if r["metric"] == "acc_cc" and r["contrast"] == "templates" and r["template"] == "plain"]
+assert len(arms) == 6 and len(table) == 2, (len(arms), len(table))
+for r in table:
+    mine = next(a for a in arms if a["role"] == "id" and a["k"] == r["k"])
+    assert abs(float(mine["accuracy"]) - float(r["value"])) < 1e-9, (mine, r)
+P
 check "results.json has every condition" grep -q '"colours@asks,k=0,draw=0,finetune classifier plain+short n=32 shuffled"' "$calm/results.json"
 check "status counts units that learn" bash -c "'$PLUMB' status '$calm' | grep -q '30 of 30 units done'"
 check "the plan counts tuned weights" bash -c "'$PLUMB' plan '$tmp/exp.yaml' | grep -q 'tuned weights take up to' && '$PLUMB' plan '$tmp/exp.yaml' | grep -qE 'training takes up to [0-9.e-]+ GB of memory'"
