@@ -361,6 +361,19 @@ static pl_status write_curves(pl_unit_writer *writer, const trial *trials, size_
     return pl_unit_put_numbers(writer, "training", arrays, NAMES + 4);
 }
 
+/* The trials whose loss was not finite, and what the first of them said. */
+static bool put_failures(json_t *entries, const trial *trials, size_t n)
+{
+    const char *first = NULL;
+    size_t n_failed = 0;
+    for (size_t i = 0; i < n; i++) {
+        const char *failure = json_string_value(json_object_get(trials[i].json, "failure"));
+        if (failure && n_failed++ == 0) first = failure;
+    }
+    if (json_object_set_new(entries, "learned_trials_failed", json_integer((json_int_t)n_failed)) != 0) return false;
+    return !first || json_object_set_new(entries, "learned_failure", json_string(first)) == 0;
+}
+
 static pl_status put_result(json_t *entries, const pl_tuning *t, const trial *trials, size_t n, const pl_dev_items *dev)
 {
     size_t best = best_of(trials, n), tokens = 0, evaluations = 0;
@@ -385,6 +398,7 @@ static pl_status put_result(json_t *entries, const pl_tuning *t, const trial *tr
     bool ok = result && json_object_update(entries, result) == 0;
     if (ok && dev->has_labels) ok = json_object_set_new(entries, "learned_accuracy", json_real(accuracy)) == 0;
     json_decref(result);
+    ok = ok && put_failures(entries, trials, n);
     return ok ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory while writing unit %s", t->unit->id);
 }
 
