@@ -46,7 +46,7 @@ experiment "not UTF-8" 'bad.yaml' < <(printf 'name: \xff\xfe\n')
 experiment "an empty experiment" "'(name|models)' is missing" <<<''
 experiment "an unknown key" "bad.yaml:[0-9]+:[0-9]+:.*(modles|models)" <<<"${base/models/modles}"
 experiment "an arm that does not exist" "expected one of prompt" <<<"${base/prompt/prompting}"
-experiment "an arm without its examples" "'n_train' is missing" <<<"${base/prompt/finetune}"
+experiment "an arm with another's keys" "unknown key 'shots'" <<<"${base/prompt/finetune}"
 experiment "a number that is none" "bad.yaml:[0-9]+:[0-9]+:.*found 'many'" <<<"${base/items: 4/items: many}"
 sed "s#$tmp/gpt2#\"\${PLUMB_NOT_SET}/gpt2\"#" "$tmp/exp.yaml" | experiment "an unset variable" "environment variable PLUMB_NOT_SET"
 sed "s#$tmp/gpt2#nomodel#" "$tmp/exp.yaml" | experiment "a model that is not there" "nomodel"
