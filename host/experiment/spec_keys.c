@@ -25,7 +25,9 @@ const pl_yaml_key pl_spec_model_keys[] = {
      "a folder below `path`, or a list of them: checkpoints of one training run; a factor of the sweep. Each is called "
      "`name@revision`"},
     {"name", "the path's last part", "what the model is called in tables and files; unique in the experiment"},
-    {"dtype", "`float32`", "type of products: `float32`, `bf16`, `fp16`, `tf32`; the CPU has `float32` only"},
+    {"dtype", "`float32`",
+     "type of products: `float32`, `bf16`, `fp16`, `tf32`; the CPU has `float32`, and `bf16` where it has AVX-512-BF16 "
+     "or AMX"},
     {0},
 };
 

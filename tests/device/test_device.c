@@ -78,6 +78,38 @@ static void test_variants(void **state)
     unsetenv("PLUMB_CPU");
 }
 
+/* The numerics key tells bfloat16 products, and who makes them, from float32 ones. */
+static void test_products(void **state)
+{
+    (void)state;
+    if (on_cuda() || !cpu_has_bf16()) return;
+    for (int amx = 0; amx < 2; amx++) {
+        pl_device_facts facts;
+        if (!amx) setenv("PLUMB_CPU", "avx512", 1);
+        world w = world_open(1);
+        pl_weight *weight;
+        const pl_backend *ops = w.processor.ops;
+        must(ops->weight_create(w.processor.device, &weight, 3, 5, PL_BF16));
+        assert_int_equal(ops->weight_shape(weight).compute, PL_BF16);
+        must(ops->facts(w.processor.device, &facts));
+        if (!amx) assert_string_equal(facts.products, "plumb avx512-bf16");
+        if (amx) assert_true(strncmp(facts.products, "plumb a", 7) == 0 && strstr(facts.products, "-bf16"));
+        assert_non_null(strstr(facts.makers, "bfloat16"));
+        ops->weight_free(weight);
+        must(ops->facts(w.processor.device, &facts));
+        assert_string_equal(facts.products, "plumb");
+        world_close(&w);
+        unsetenv("PLUMB_CPU");
+    }
+    setenv("PLUMB_CPU", "portable", 1);
+    world w = world_open(1);
+    pl_weight *weight = NULL;
+    assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 3, 5, PL_BF16), PL_E_UNSUPPORTED);
+    assert_non_null(strstr(pl_error_text(), "AVX-512-BF16 or AMX"));
+    world_close(&w);
+    unsetenv("PLUMB_CPU");
+}
+
 static void test_transfers(void **state)
 {
     (void)state;
@@ -126,9 +158,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transfers), /* on every device; the rest is about names and the CPU */
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_variants),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_variants),  cmocka_unit_test(test_products),
     };
     int missing = device_missing();
     if (missing) return missing;
