@@ -2,7 +2,7 @@
  *
  * Bound of a logit z: (3 sqrt(n) + 8) 2^-24 sum |x w| (see test_linear.c); of log p: twice that, plus the rounding of
  * log p itself. Inputs are representable in the compute type and logits are float32, so one bound serves every type. */
-#include "cases.h"
+#include "backward.h"
 
 typedef struct shape {
     size_t rows, C, V;
@@ -56,8 +56,8 @@ static result score(const world *w, const shape *s, const float *x, const float 
 {
     enum { SPARE = 2 };
     size_t rows = s->rows + SPARE;
-    pl_weight *weight;
-    pl_view none = {0}, xv = numbers(w, s->rows, SPARE, s->C, w->type, x), biasv = guarded(w, 1, s->V, PL_F32, bias);
+    pl_view master, none = {0}, xv = numbers(w, s->rows, SPARE, s->C, w->type, x),
+                    biasv = guarded(w, 1, s->V, PL_F32, bias);
     pl_view rowsv = ints(w, n_targets + 1, NULL), tokensv = ints(w, n_targets + 1, NULL);
     pl_view lpv = guarded(w, 1, n_targets + 1, PL_F32, NULL), tgv = ints(w, n_targets + 1, NULL),
             gv = ints(w, rows, NULL);
@@ -68,8 +68,7 @@ static result score(const world *w, const shape *s, const float *x, const float 
     pl_view countsv = ints(w, PL_COUNTS, counts);
     send(w, pl_view_columns(rowsv, 0, n_targets), target_rows);
     send(w, pl_view_columns(tokensv, 0, n_targets), target_tokens);
-    must(w->processor.ops->weight_create(w->processor.device, &weight, s->V, s->C, w->compute));
-    must(pl_weight_set(&w->processor, w->stream, weight, 0, s->V, values, PL_F32, PL_LAYOUT_OUT_IN));
+    pl_weight *weight = weight_in_form(w, !w->cuda && s->V % 2, &master, values, s->V, s->C); /* both forms */
     must(pl_view_create(&w->processor, &workspace, 1, w->processor.ops->score_workspace_bytes(rows, s->V), PL_U8));
     pl_score_args args = {.counts = countsv,
                           .x = xv,
@@ -97,7 +96,7 @@ static result score(const world *w, const shape *s, const float *x, const float 
         if (!s->logits) check_untouched(w, lv, 0);
     }
     w->processor.ops->weight_free(weight);
-    RELEASE(w, &xv, &biasv, &rowsv, &tokensv, &lpv, &tgv, &gv, &lv, &countsv, &workspace);
+    RELEASE(w, &master, &xv, &biasv, &rowsv, &tokensv, &lpv, &tgv, &gv, &lv, &countsv, &workspace);
     return r;
 }
 
