@@ -120,7 +120,7 @@ static inline bool choose_case(const case_table *t, size_t i, pl_dtype compute, 
 }
 
 /* first_type: the types before it in the device's list are left out. */
-static inline void run_cases(const case_table *t, int n_threads, bool timing, size_t first_type)
+static inline void run_types(const case_table *t, int n_threads, bool timing, size_t first_type)
 {
     pl_dtype types[4];
     size_t n_types = case_types(t, types);
@@ -140,15 +140,20 @@ static inline void run_cases(const case_table *t, int n_threads, bool timing, si
     world_close(&w);
 }
 
+static inline void run_cases(const case_table *t, int n_threads, bool timing)
+{
+    run_types(t, n_threads, timing, 0);
+}
+
 /* A cmocka test: every case for every type of the device, at even and at odd places; on one CPU thread and on two.
  * Where the CPU multiplies bfloat16 by AMX, by AVX-512-BF16 as well. */
 static inline void check_cases(void **state)
 {
     const case_table *t = (const case_table *)*state;
-    for (int threads = 1; threads <= (on_cuda() || t->once ? 1 : 2); threads++) run_cases(t, threads, false, 0);
+    for (int threads = 1; threads <= (on_cuda() || t->once ? 1 : 2); threads++) run_cases(t, threads, false);
     if (!on_cuda() && t->weights && cpu_has_bf16() && !getenv("PLUMB_CPU")) {
         setenv("PLUMB_CPU", "avx512", 1);
-        run_cases(t, 1, false, 1);
+        run_types(t, 1, false, 1);
         unsetenv("PLUMB_CPU");
     }
     current_case[0] = 0;
@@ -203,7 +208,7 @@ static inline int cases_main(int argc, char **argv, const case_table *t, const s
     if (missing) return missing;
     if (argc == 2 && strcmp(argv[1], "--list") == 0) return list_cases(t);
     if (argc == 2 && strcmp(argv[1], "--time") == 0) {
-        run_cases(t, 0, true, 0); /* no cmocka test: what fails ends the program */
+        run_cases(t, 0, true); /* no cmocka test: what fails ends the program */
         return 0;
     }
     if (argc == 3 && strcmp(argv[1], "--only") == 0) {
