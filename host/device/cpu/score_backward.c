@@ -3,6 +3,7 @@
  * columns, z becomes its gradient in place, and the block's dW += z^T x and dbias are added; then dx = z W. */
 #include "device/cpu/gemm.h"
 #include "device/cpu/score.h"
+#include "device/cpu/vector.h"
 
 /* Logits of a chunk, x in panels, the rows' parts. */
 typedef struct space {
@@ -91,17 +92,35 @@ static void weight_gradient(const chunk *c, int n_threads)
     }
 }
 
+/* dx = z W is summed in parts of so many of W's rows, which are added in order: one chain over a vocabulary would lose
+ * digits, as most of its terms cancel. */
+enum { PART = 1024 };
+
+/* Rows k .. k + n of W. */
+static pl__side part_of(const pl__side *b, size_t k, size_t n)
+{
+    pl__side part = *b;
+    part.data += b->lies == PL__IN_ROWS ? k * b->stride : k / PL__PANEL * b->stride;
+    part.k = n;
+    return part;
+}
+
 static void input_gradient(const chunk *c, int n_threads)
 {
-    const pl__side b = pl__backward_side(c->a->weight);
-    const pl__cut cut = PL__WIDE(cut)(c->rows, b.columns, n_threads);
+    const pl__side whole = pl__backward_side(c->a->weight);
+    const size_t most = whole.half ? whole.k : PART; /* bfloat16 has lost them before */
+    const pl__cut cut = PL__WIDE(cut)(c->rows, whole.columns, n_threads);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < cut.row_tiles * cut.column_tiles; item++) {
-        pl__part p = pl__part_of(&cut, item);
-        pl__tile tile;
-        PL__WIDE(gemm_tile)(&tile, c->space.z + p.row * c->z_stride, c->z_stride, p.rows, &b, p.column, p.columns);
-        p.row += c->first;
-        PL__WIDE(put_tile)(&tile, &p, c->a->dx, false);
+        pl__part p = pl__part_of(&cut, item), to = p;
+        to.row += c->first;
+        for (size_t k = 0; k < whole.k; k += most) {
+            const pl__side b = part_of(&whole, k, pl__least(whole.k - k, most));
+            pl__tile tile;
+            PL__WIDE(gemm_tile)
+            (&tile, c->space.z + p.row * c->z_stride + k, c->z_stride, p.rows, &b, p.column, p.columns);
+            PL__WIDE(put_tile)(&tile, &to, c->a->dx, k > 0);
+        }
     }
 }
 
