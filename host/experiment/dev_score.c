@@ -13,24 +13,38 @@ static double share_of_commonest(const pl_examples *e)
     return (double)most / (double)e->n_dev;
 }
 
+/* Every item must be scored the same way: by its choices, or by the one answer that it has. */
+static pl_status add_item(pl_dev_items *out, const pl_example_prompt *p, const pl_template *t, const pl_plan *plan,
+                          const pl_plan_unit *unit)
+{
+    bool has_labels = p->prompt.n_choices > 1;
+    if (out->n == 0) out->has_labels = has_labels;
+    if (has_labels != out->has_labels)
+        return pl_fail(PL_E_INPUT,
+                       "%s: dev templates of task %s: '%s' gives %zu choices, others %s: expected choices under all of "
+                       "them, or under none",
+                       plan->tasks[unit->task].task->path, plan->tasks[unit->task].task->name, t->name,
+                       p->prompt.n_choices, has_labels ? "one answer" : "several");
+    out->requests[out->n] = p->encoded.request;
+    out->n_tokens += p->encoded.request.n;
+    out->gold[out->n++] = p->prompt.gold;
+    return PL_OK;
+}
+
 pl_status pl_dev_items_make(pl_dev_items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
 {
     const pl_adaptation *a = unit->adaptation;
     const pl_examples *e = a->examples;
     pl_example_prompt *prompts;
-    *out = (pl_dev_items){.has_labels = a->dev_templates[0]->doc_to_choice != NULL, .majority = NAN};
-    if (e->classes) out->majority = share_of_commonest(e);
+    *out = (pl_dev_items){.majority = e->classes ? share_of_commonest(e) : NAN};
     PL_TRY(pl_arena_new(arena, &prompts, e->n_dev));
     PL_TRY(pl_arena_new(arena, &out->requests, e->n_dev * a->n_dev_templates));
     PL_TRY(pl_arena_new(arena, &out->gold, e->n_dev * a->n_dev_templates));
     for (size_t t = 0; t < a->n_dev_templates; t++) {
-        PL_TRY(pl_example_prompts(prompts, plan, unit, e->n - e->n_dev, e->n_dev, a->dev_templates[t],
-                                  out->has_labels ? PL_EXAMPLE_CHOICES : PL_EXAMPLE_ANSWER, arena));
-        for (size_t i = 0; i < e->n_dev; i++) {
-            out->requests[out->n] = prompts[i].encoded.request;
-            out->n_tokens += prompts[i].encoded.request.n;
-            out->gold[out->n++] = prompts[i].prompt.gold;
-        }
+        const pl_template *template = a->dev_templates[t];
+        pl_example_paths paths = template->doc_to_choice ? PL_EXAMPLE_CHOICES : PL_EXAMPLE_ANSWER;
+        PL_TRY(pl_example_prompts(prompts, plan, unit, e->n - e->n_dev, e->n_dev, template, paths, arena));
+        for (size_t i = 0; i < e->n_dev; i++) PL_TRY(add_item(out, &prompts[i], template, plan, unit));
     }
     return PL_OK;
 }

@@ -15,8 +15,9 @@ typedef struct maker {
     size_t limit; /* the model's positions */
 } maker;
 
-/* The right answer as the only choice: what stands behind a shot's text, or the choice of the label. */
-static pl_status keep_answer(pl_prompt *p, const pl_template *t, pl_arena *arena)
+/* The right answer as the only choice: the choice of the label, or what stands behind a shot's text and then the first
+ * stop text, so that a model that writes its answers learns where they end. */
+static pl_status keep_answer(pl_prompt *p, const pl_task *task, const pl_template *t, pl_arena *arena)
 {
     const char **choices;
     char *answer;
@@ -24,7 +25,8 @@ static pl_status keep_answer(pl_prompt *p, const pl_template *t, pl_arena *arena
     if (p->n_choices) {
         choices[0] = p->choices[p->gold];
     } else {
-        PL_TRY(pl_arena_format(arena, &answer, "%s%s", t->target_delimiter, p->target));
+        PL_TRY(pl_arena_format(arena, &answer, "%s%s%s", t->target_delimiter, p->target,
+                               task->n_until ? task->until[0] : ""));
         choices[0] = answer;
     }
     p->choices = choices;
@@ -50,7 +52,7 @@ static pl_status make(maker *m, pl_example_prompt *out, size_t i, const pl_templ
     const pl_examples *e = m->examples;
     PL_TRY(pl_prompt_build(&out->prompt, &m->pool, t, e->rows[i], NULL, 0, m->encoder.arena));
     if (e->classes && out->prompt.n_choices) out->prompt.gold = e->classes[i];
-    if (m->paths == PL_EXAMPLE_ANSWER) PL_TRY(keep_answer(&out->prompt, t, m->encoder.arena));
+    if (m->paths == PL_EXAMPLE_ANSWER) PL_TRY(keep_answer(&out->prompt, &m->pool, t, m->encoder.arena));
     PL_TRY(pl_encode(&m->encoder, &out->prompt, &out->encoded));
     if (m->paths == PL_EXAMPLE_CHOICES && pl_unit_has_head(m->unit))
         PL_TRY(pl_encoded_label_paths(&out->encoded, m->encoder.arena));

@@ -327,7 +327,7 @@ static pl_status make_id(char id[PL_HASH_TEXT], const pl_plan *plan, const pl_pl
 pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index)
 {
     pl_plan *plan = m->plan;
-    PL_TRY(check_readout(plan, &unit));
+    if (!unit.learns) PL_TRY(check_readout(plan, &unit));
     unit.captures = !unit.learns && unit.arm->kind != PL_ARM_LINEAR && plan->spec->positions != 0 &&
                     (unit.readout == PL_READOUT_LOGLIKELIHOOD || !unit.arm->readouts[PL_READOUT_LOGLIKELIHOOD]);
     unit.cost = cost_of(plan, &unit);

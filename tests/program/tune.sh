@@ -203,6 +203,28 @@ cat "$tmp/short.yaml" | sed 's/name: short/name: adopts/' >"$tmp/adopts.yaml"
 check "another run adopts what was learned" "$PLUMB" run "$tmp/adopts.yaml" --quiet --results "$tmp/shards"
 check "adopted: unit files are byte-identical" same_units "$short" "$(ls -d "$tmp"/shards/adopts-*)"
 
+# An open answer: loss on the target and the text that ends it; read by generating.
+sed 's/^output_type.*/output_type: generate_until/; s/^doc_to_target.*/doc_to_target: "{% if label == 1 %}good{% else %}bad{% endif %}"/; /^doc_to_choice/d; /calibration/d; s/^task: .*/task: written/' "$tmp/task.yaml" >"$tmp/written.yaml"
+echo 'generation_kwargs: {until: ["\n"], max_gen_toks: 6}' >>"$tmp/written.yaml"
+cat >"$tmp/writes.yaml" <<Y
+name: writes
+models: [$tmp/gpt2]
+tasks: [written.yaml]
+items: 20
+templates: {id: [plain]}
+arms: [{kind: finetune, n_train: 32, learning_rate: 2.0e-3, num_train_epochs: 8, readout: generate}]
+capture: {positions: []}
+Y
+check "a task without choices is learned" "$PLUMB" run "$tmp/writes.yaml" --quiet --results "$tmp/writes"
+check "its answers are the words, and end" $python - "$(run_of "$tmp/writes")" <<'P'
+import glob, h5py, sys
+for name in glob.glob(sys.argv[1] + "/units/*.h5"):
+    f = h5py.File(name)
+    if "exact_match" in f["obs"]:
+        answers = {c.decode().strip() for c in f["obs/prediction/categories"][:]}
+        assert answers <= {"good", "bad"}, answers
+P
+
 # ---- the table, plan and errors ----
 check "arms side by side on the screen" bash -c "'$PLUMB' analyze '$calm' 2>/dev/null | grep -q '^  finetune lm plain+short n=32 .* of 1$'"
 check "arms.csv and --json have the same rows" bash -c "'$PLUMB' analyze '$calm' --json 2>/dev/null | $python -c 'import csv, json, sys; a = json.load(sys.stdin)[\"arms\"]; b = list(csv.DictReader(open(sys.argv[1]))); assert len(a) == len(b) > 10 and all(x[\"arm\"] == y[\"arm\"] and abs(x[\"accuracy\"] - float(y[\"accuracy\"])) < 1e-12 for x, y in zip(a, b)); assert any(x[\"best_prompt\"] for x in a)' '$calm/arms.csv'"
