@@ -61,11 +61,35 @@ static pl_status found_key(const pl__runner *r, size_t model, char key[PL_RUN_KE
     return PL_OK;
 }
 
-/* This process's own key for the model. Where libraries make the products it is known once the weights are loaded. */
+/* The type that tells who makes the products of a model's units: its own, or bfloat16 where one is trained in that. */
+static pl_dtype compute_of(const pl__runner *r, size_t model)
+{
+    const pl_dtype compute = r->plan->models[model].spec->compute;
+    for (size_t u = 0; u < r->plan->n_units; u++) {
+        const pl_plan_unit *unit = &r->plan->units[u];
+        if (unit->model == model && unit->learns && unit->arm->recipe.bf16) return PL_BF16;
+    }
+    return compute;
+}
+
+/* This process's own key for the model. Where libraries make the products it is known once the weights are loaded; of
+ * an exact device any weight of the type says it. */
 static pl_status own_key(pl__runner *r, size_t model)
 {
-    if (!r->processor.ops->exact) PL_TRY(pl__load_model(r, model));
-    pl_numerics_key(r->keys[model].own, &r->device);
+    const pl_backend *ops = r->processor.ops;
+    const pl_dtype compute = compute_of(r, model);
+    pl_device_facts facts = r->opened;
+    if (!ops->exact) {
+        PL_TRY(pl__load_model(r, model));
+        facts = r->device;
+    } else if (compute != PL_F32) {
+        pl_weight *weight;
+        PL_TRY(ops->weight_create(r->processor.device, &weight, 1, 1, compute));
+        pl_status status = ops->facts(r->processor.device, &facts);
+        ops->weight_free(weight);
+        PL_TRY(status);
+    }
+    pl_numerics_key(r->keys[model].own, &facts);
     return PL_OK;
 }
 
@@ -455,7 +479,8 @@ static pl_status prepare(pl__runner *r)
     PL_TRY(pl_share(r->mine, r->plan, r->options->shard, r->options->n_shards));
     PL_TRY(pl_processor_open(&r->processor, r->options->device, r->options->n_threads));
     if (r->processor.choice[0]) say(r, r->processor.choice);
-    PL_TRY(r->processor.ops->facts(r->processor.device, &r->device));
+    PL_TRY(r->processor.ops->facts(r->processor.device, &r->opened));
+    r->device = r->opened;
     size_t prompts = 0;
     r->summary->n_units = r->plan->n_units;
     for (size_t u = 0; u < r->plan->n_units; u++) {

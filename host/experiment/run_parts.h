@@ -18,7 +18,8 @@ typedef struct pl__runner {
     const pl_run_options *options;
     pl_run_summary *summary;
     pl_processor processor;
-    pl_device_facts device;
+    pl_device_facts device; /* with the weights that are loaded */
+    pl_device_facts opened; /* before there were any */
     pl_plan *plan;
     bool *mine;           /* [n_units] */
     bool *failed;         /* [n_units] in this process */
