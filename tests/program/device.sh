@@ -101,4 +101,29 @@ else
   fail "$emulated was not built"
 fi
 check "--help keeps the emulator to itself" bash -c "help=\$('$PLUMB' run --help) && ! grep -q emulated <<<\"\$help\""
+
+# bfloat16 on the CPU: each model's key says who multiplies, a float32 model's before or behind one in bfloat16 too.
+cat >"$tmp/bf16.yaml" <<Y
+name: bf16
+models:
+  - {name: before, path: $tmp/gpt2, dtype: bf16}
+  - {name: behind, path: $tmp/gpt2, dtype: float32}
+tasks: [task.yaml]
+arms: [{kind: prompt, shots: 0}]
+items: 4
+Y
+keys() { cat "$1"/*/numerics/*-"$2"; }
+bf16() { PLUMB_CPU=$1 "$PLUMB" run "$tmp/bf16.yaml" --results "$tmp/bf16$1" --device cpu --quiet; }
+if grep -q avx512_bf16 /proc/cpuinfo; then
+  check "a run in bfloat16 without AMX" bf16 avx512
+  check "its key says so" grep -q '^cpu; plumb avx512-bf16; ' <(keys "$tmp/bf16avx512" bfloat16)
+  check "the key of a float32 model beside it does not" grep -q '^cpu; plumb; ' <(keys "$tmp/bf16avx512" float32)
+  if grep -q amx_bf16 /proc/cpuinfo; then
+    check "a run in bfloat16" bf16 amx
+    check "its key names AMX" grep -q '^cpu; plumb amx-bf16; ' <(keys "$tmp/bf16amx" bfloat16)
+  fi
+else
+  skip "this CPU has no bfloat16"
+fi
+expect "bfloat16 on a CPU without it" 2 'bfloat16 needs a CPU with AVX-512-BF16 or AMX, this one computes with portable: choose dtype float32' bf16 portable
 exit $((failures > 0))
