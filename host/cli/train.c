@@ -68,14 +68,37 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
 
 /* ---- texts ---- */
 
-static pl_status ids_of_row(const training *t, const pl_row *row, bool special, pl_ids *ids)
+/* {"parts": [{"text": ..., "loss": true}, ...]}: encoded one by one; without "loss" a part is only read. */
+static pl_status ids_of_parts(const training *t, const pl_row *row, const json_t *parts, pl_ids *ids, pl_bytes *without)
 {
-    const json_t *text = json_object_get(row->item, "text"), *list = json_object_get(row->item, "ids");
+    size_t i;
+    json_t *part;
+    json_array_foreach((json_t *)(uintptr_t)parts, i, part)
+    {
+        const json_t *text = json_object_get(part, "text");
+        const char silent = !json_is_true(json_object_get(part, "loss"));
+        const size_t before = ids->n;
+        if (!json_is_string(text))
+            return pl_fail(PL_E_INPUT, "%s:%zu: parts[%zu]: expected {\"text\": ..., \"loss\": true}", row->data->where,
+                           pl_row_line(row->data, row->index), i);
+        PL_TRY(pl_tokenizer_encode(t->tokenizer, json_string_value(text), json_string_length(text), false, ids));
+        for (size_t k = before; k < ids->n; k++) PL_TRY(pl_bytes_append(without, &silent, 1));
+    }
+    return PL_OK;
+}
+
+static pl_status ids_of_row(const training *t, const pl_row *row, bool special, pl_ids *ids, pl_bytes *without)
+{
+    const json_t *text = json_object_get(row->item, "text"), *list = json_object_get(row->item, "ids"),
+                 *parts = json_object_get(row->item, "parts");
     const char *where = row->data->where;
     const size_t line = pl_row_line(row->data, row->index), limit = t->checkpoint->config.max_positions;
-    if (json_is_string(text) && !list)
+    const bool one = !text + !list + !parts == 2;
+    if (one && json_is_string(text))
         PL_TRY(pl_tokenizer_encode(t->tokenizer, json_string_value(text), json_string_length(text), special, ids));
-    else if (json_is_array(list) && !text) {
+    else if (one && json_is_array(parts))
+        PL_TRY(ids_of_parts(t, row, parts, ids, without));
+    else if (one && json_is_array(list)) {
         size_t k;
         json_t *id;
         json_array_foreach((json_t *)(uintptr_t)list, k, id)
@@ -86,7 +109,8 @@ static pl_status ids_of_row(const training *t, const pl_row *row, bool special, 
             PL_TRY(pl_ids_append(ids, &value, 1));
         }
     } else
-        return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...} or {\"ids\": [...]}", where, line);
+        return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...}, {\"ids\": [...]} or {\"parts\": [...]}", where,
+                       line);
     if (ids->n < 2) return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, expected two or more", where, line, ids->n);
     if (ids->n - 1 > limit)
         return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, the model has %zu positions: cut the text", where, line, ids->n,
@@ -98,23 +122,27 @@ static pl_status read_texts(training *t, const pl_arguments *arguments)
 {
     const bool special = !pl_argument_flag(arguments, PL_OPTION_NO_SPECIAL);
     pl_ids ids = {0};
+    pl_bytes without = {0};
     pl_status status = PL_OK;
     PL_TRY(pl_data_read(&t->texts, arguments->words[1], NULL));
     t->n = t->texts->n;
     PL_TRY(pl_arena_new(t->arena, &t->examples, t->n));
     for (size_t i = 0; i < t->n; i++) {
         int32_t *kept;
+        char *silent = NULL;
         pl_row row;
-        ids.n = 0;
+        ids.n = without.size = 0;
         PL_GOTO(status, done, pl_row_open(&row, t->texts, i));
-        status = ids_of_row(t, &row, special, &ids);
+        status = ids_of_row(t, &row, special, &ids, &without);
         pl_row_close(&row);
         PL_GOTO(status, done, status);
         PL_GOTO(status, done, pl_arena_new(t->arena, &kept, ids.n));
         memcpy(kept, ids.data, ids.n * sizeof *kept);
-        t->examples[i] = (pl_train_example){.ids = kept, .n = ids.n, .first = 1};
+        if (without.size) PL_GOTO(status, done, pl_arena_text(t->arena, &silent, without.data, without.size));
+        t->examples[i] = (pl_train_example){.ids = kept, .n = ids.n, .first = 1, .without = (const uint8_t *)silent};
     }
 done:
+    pl_bytes_free(&without);
     pl_ids_free(&ids);
     return status;
 }

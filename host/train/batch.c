@@ -15,6 +15,18 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+bool pl__carries_loss(const pl_train_example *example, size_t i)
+{
+    return i >= example->first && !(example->without && example->without[i]);
+}
+
+size_t pl__loss_tokens(const pl_train_example *example)
+{
+    size_t n = 0;
+    for (size_t i = example->first; i < example->n; i++) n += pl__carries_loss(example, i);
+    return n;
+}
+
 pl__capacity pl__capacity_of(const pl_train_example *examples, const size_t *members, size_t n)
 {
     pl__capacity c = {.sequences = n};
@@ -22,7 +34,7 @@ pl__capacity pl__capacity_of(const pl_train_example *examples, const size_t *mem
         const pl_train_example *e = &examples[members[i]];
         const size_t rows = e->n - 1;
         c.tokens += rows;
-        c.rows += e->n - e->first;
+        c.rows += pl__loss_tokens(e);
         c.runs += parts(rows, PL_RUN_ROWS);
         c.pages += parts(rows, PL_PAGE);
         c.path_pages = larger(c.path_pages, parts(rows, PL_PAGE));
@@ -186,7 +198,7 @@ static void pack_example(pl__batch *b, const places *p, cursor *at, const pl_tra
         to[p->positions + at->row] = (int32_t)i;
         to[p->paths + at->row] = (int32_t)sequence;
         to[p->examples + at->row] = (int32_t)number;
-        if (i + 1 < e->first) continue;
+        if (!pl__carries_loss(e, i + 1)) continue;
         to[p->head_rows + at->target] = (int32_t)at->row;
         to[p->targets + at->target] = e->ids[i + 1];
         b->weights[at->target++] = (float)weight;

@@ -5,6 +5,10 @@
 
 #include "train/train.h"
 
+/* Does token i of an example carry loss? And how many do? */
+bool pl__carries_loss(const pl_train_example *example, size_t i);
+size_t pl__loss_tokens(const pl_train_example *example);
+
 /* Sizes of a micro-batch, or the largest of several. */
 typedef struct pl__capacity {
     size_t tokens, rows, sequences, runs, path_pages, pages;

@@ -20,12 +20,12 @@ static void weigh(pl_train *t, const size_t *members, size_t n, pl_train_step *r
     for (size_t i = 0; i < n; i++) {
         const pl_train_example *e = &t->examples[members[i]];
         record->n_tokens += e->n - 1;
-        record->n_loss_tokens += e->n - e->first;
+        record->n_loss_tokens += pl__loss_tokens(e);
     }
     for (size_t i = 0; i < n; i++) {
         const pl_train_example *e = &t->examples[members[i]];
         t->weights[i] = t->settings.loss_mean == PL_LOSS_TOKENS ? 1 / (double)record->n_loss_tokens
-                                                                : 1 / ((double)n * (double)(e->n - e->first));
+                                                                : 1 / ((double)n * (double)pl__loss_tokens(e));
     }
 }
 

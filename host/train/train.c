@@ -22,6 +22,7 @@ static pl_status check_example(const pl_train *t, size_t i)
                        "training example %zu: %zu tokens of which those from %zu on carry loss: expected one "
                        "at least, with one before it",
                        i, e->n, e->first);
+    if (!pl__loss_tokens(e)) return pl_fail(PL_E_INPUT, "training example %zu: no token carries loss", i);
     if (e->n - 1 > c->max_positions)
         return pl_fail(PL_E_INPUT, "training example %zu: %zu tokens, but the model has %zu positions: shorten it", i,
                        e->n - 1, c->max_positions);

@@ -20,6 +20,8 @@
 typedef struct pl_train_example {
     const int32_t *ids; /* [n], borrowed as long as the training lives */
     size_t n, first;    /* 1 <= first < n */
+    const uint8_t
+        *without; /* [n]: 1 for a token from `first` on that carries no loss all the same; NULL: none. Borrowed */
 } pl_train_example;
 
 typedef enum pl_schedule { PL_SCHEDULE_LINEAR, PL_SCHEDULE_COSINE, PL_SCHEDULE_CONSTANT, PL_SCHEDULES } pl_schedule;

@@ -56,8 +56,8 @@ static pl_train_example *read_examples(const char *path, size_t *n, bool as_in_f
         int32_t *to = calloc(json_array_size(ids) + 1, sizeof *to);
         if (!to) exit(1);
         for (size_t k = 0; k < json_array_size(ids); k++) to[k] = (int32_t)json_integer_value(json_array_get(ids, k));
-        out[as_in_file ? order[i] : i] =
-            (pl_train_example){to, json_array_size(ids), (size_t)json_integer_value(json_object_get(e, "first"))};
+        out[as_in_file ? order[i] : i] = (pl_train_example){
+            .ids = to, .n = json_array_size(ids), .first = (size_t)json_integer_value(json_object_get(e, "first"))};
     }
     free(order);
     json_decref(list);

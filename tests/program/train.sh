@@ -27,6 +27,13 @@ check "the new model is one" sh -c "'$PLUMB' generate '$tmp/calm' --prompt 'a re
 check "a checkpoint goes on" sh -c "'$PLUMB' train '$tmp/calm' '$tmp/texts.jsonl' --out '$tmp/more' --json --quiet max_steps=2 train_batch_size=12 learning_rate=1e-5 |
   $python -c 'import json, sys; r = json.load(sys.stdin); assert r[\"steps\"] == 2 and r[\"first_loss\"] < 3, r'"
 
+# The loss of a text is that of its parts; of one part it is another.
+first_loss() { echo "$1" >"$tmp/row.jsonl"; "$PLUMB" train "$tmp/calm" "$tmp/row.jsonl" --out "$tmp/row" --json --quiet max_steps=1 | $python -c 'import json, sys; print(json.load(sys.stdin)["first_loss"])'; }
+whole=$(first_loss '{"text": "a red house, a red"}')
+parts=$(first_loss '{"parts": [{"text": "a re", "loss": true}, {"text": "d house, a re", "loss": true}, {"text": "d", "loss": true}]}')
+last=$(first_loss '{"parts": [{"text": "a re"}, {"text": "d house, a re"}, {"text": "d", "loss": true}]}')
+check "parts that carry loss" test -n "$whole" -a "$whole" = "$parts" -a -n "$last" -a "$whole" != "$last"
+
 # Stopped and killed runs.
 "${command[@]}" --out "$tmp/stopped" num_train_epochs=400 2>"$tmp/stopped.log" & pid=$!
 wait_for "$tmp" grep -q 'memory at its peak' "$tmp/stopped.log"; kill -TERM $pid; wait $pid; code=$?
@@ -46,6 +53,8 @@ expect "a rate of nothing" 2 'learning_rate: expected a number above 0' "$PLUMB"
 expect "no weights to begin from" 2 'safetensors' "$PLUMB" train "$tmp/drawn" "$tmp/texts.jsonl" --out "$tmp/x"
 echo '{"text": "a"}' >"$tmp/short.jsonl"
 expect "a text of one token" 2 'short\.jsonl:1: 1 tokens, expected two' "$PLUMB" train "$tmp/gpt2" "$tmp/short.jsonl" --out "$tmp/x" --quiet
+echo '{"parts": [{"text": "a red house"}]}' >"$tmp/silent.jsonl"
+expect "parts without loss" 2 'no token carries loss' "$PLUMB" train "$tmp/gpt2" "$tmp/silent.jsonl" --out "$tmp/x" --quiet
 echo '{"ids": [1, 99999]}' >"$tmp/ids.jsonl"
 expect "an id that is none" 2 'id 99999' "$PLUMB" train "$tmp/gpt2" "$tmp/ids.jsonl" --out "$tmp/x" --quiet
 echo '{"word": "a"}' >"$tmp/word.jsonl"

@@ -75,8 +75,8 @@ static inline void open_examples(examples *e, bool classifier)
         e->ids[i] = malloc((n + 1) * sizeof *e->ids[i]);
         for (size_t k = 0; k < n; k++) e->ids[i][k] = (int32_t)values[k];
         e->ids[i][n] = (int32_t)golden_number(&g, "label.%zu", i);
-        e->list[i] = (pl_train_example){e->ids[i], n, (size_t)golden_number(&g, "first.%zu", i)};
-        if (classifier) e->list[i] = (pl_train_example){e->ids[i], n + 1, n};
+        e->list[i] = (pl_train_example){.ids = e->ids[i], .n = n, .first = (size_t)golden_number(&g, "first.%zu", i)};
+        if (classifier) e->list[i] = (pl_train_example){.ids = e->ids[i], .n = n + 1, .first = n};
         free(values);
     }
     close_golden(&g);

@@ -37,7 +37,7 @@ static double ratio_of(const shape *h, const char *folder)
     bool finished;
     struct rusage usage;
     for (size_t i = 0; i < h->n_ids; i++) ids[i] = (int32_t)(i * 37 % 20000);
-    for (size_t i = 0; i < N; i++) list[i] = (pl_train_example){ids, h->n_ids, h->first};
+    for (size_t i = 0; i < N; i++) list[i] = (pl_train_example){.ids = ids, .n = h->n_ids, .first = h->first};
     const pl_trainable_options options = {.random = true};
     OK(pl_processor_open(&processor, "cpu", 1));
     OK(pl_checkpoint_open_config(&checkpoint, folder));

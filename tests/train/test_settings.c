@@ -92,13 +92,13 @@ static void test_examples(void **state)
         subject *subject;
         pl_train_example example;
         const char *part;
-    } cases[] = {{&lm, {ids, 3, 0}, "carry loss"},
-                 {&lm, {ids, 3, 3}, "carry loss"},
-                 {&lm, {ids, 120, 119}, "positions"},
-                 {&lm, {beyond, 3, 2}, "id 40 at 1"},
-                 {&classifier, {label, 3, 2}, "id 3"},
-                 {&classifier, {ids, 2, 1}, NULL},
-                 {&classifier, {(int32_t[]){1, 1, 1}, 3, 1}, "label alone"}};
+    } cases[] = {{&lm, {.ids = ids, .n = 3, .first = 0}, "carry loss"},
+                 {&lm, {.ids = ids, .n = 3, .first = 3}, "carry loss"},
+                 {&lm, {.ids = ids, .n = 120, .first = 119}, "positions"},
+                 {&lm, {.ids = beyond, .n = 3, .first = 2}, "id 40 at 1"},
+                 {&classifier, {.ids = label, .n = 3, .first = 2}, "id 3"},
+                 {&classifier, {.ids = ids, .n = 2, .first = 1}, NULL},
+                 {&classifier, {.ids = (int32_t[]){1, 1, 1}, .n = 3, .first = 1}, "label alone"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         if (cases[i].part) {
             REFUSED(pl_train_create(&train, cases[i].subject->trainable, &s, &cases[i].example, 1, "", NULL),

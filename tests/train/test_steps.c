@@ -220,6 +220,38 @@ static void test_same_bits(void **state)
     }
 }
 
+/* Tokens without loss behind `first` are those before a later `first`, to the bit; others make another model. */
+static void test_without(void **state)
+{
+    (void)state;
+    uint8_t before[N_EXAMPLES][128], last[128];
+    float *w[3];
+    size_t n = 0;
+    for (size_t way = 0; way < 3; way++) {
+        subject s;
+        examples e;
+        open_subject(&s, "llama-grouped", "lm");
+        open_examples(&e, false);
+        for (size_t i = 0; i < N_EXAMPLES; i++) {
+            assert_in_range(e.list[i].n, 2, sizeof last);
+            for (size_t k = 0; k < e.list[i].n; k++) before[i][k] = k < e.list[i].first;
+            memset(last, 0, sizeof last);
+            if (way == 1) e.list[i].without = before[i];
+            if (way == 2) e.list[i].without = last; /* none */
+            if (way > 0) e.list[i].first = 1;
+        }
+        const pl_train_settings settings = dropped();
+        pl_train_free(train_whole(&s, &settings, &e));
+        w[way] = masters(&s);
+        n = masters_bytes(&s);
+        close_examples(&e);
+        close_subject(&s);
+    }
+    assert_memory_equal(w[0], w[1], n);
+    assert_memory_not_equal(w[0], w[2], n);
+    for (size_t way = 0; way < 3; way++) free(w[way]);
+}
+
 /* ‖a - b‖ / ‖b - w0‖. */
 static double apart(const float *a, const float *b, const float *w0, size_t bytes)
 {
@@ -369,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference), cmocka_unit_test(test_faults),
                                        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_micro_batches),
-                                       cmocka_unit_test(test_lanes),     cmocka_unit_test(test_bfloat16)};
+                                       cmocka_unit_test(test_lanes),     cmocka_unit_test(test_bfloat16),
+                                       cmocka_unit_test(test_without)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
