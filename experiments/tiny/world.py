@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The world of the tiny models: what they are trained on, and what they are asked.
 
-    world.py corpus N SEED     N texts, JSON lines: one prompt of many labelled examples a text
+    world.py corpus N SEED     N prompts of many labelled examples, JSON lines for `plumb train`: loss at the labels
     world.py tokenizer DIR     tokenizer.json: every word of the world is one token
     world.py tasks DIR         items of the tasks, <task>.{train,test}.jsonl
     world.py check             the committed items are what this file makes
@@ -104,24 +104,31 @@ def split(task):
 SPLITS = {task: split(task) for task in TASKS}
 
 
-def text(rng, n_words=84):
-    """One text of about so many words: cue, then examples of both classes at random."""
+def parts(rng, n_words=84):
+    """A prompt of about so many words, as [text before a label, label, text before the next, ...]: cue, then examples of both
+    classes at random."""
     task = rng.choice(list(TASKS))
     before, after = FORMATS[rng.choice(list(FORMATS))]
     labels = TASKS[task] if rng.random() < FIXED_SHARE else rng.sample(NEW_LABELS, 2)
-    out, length = CUE.format(task=task), 3
+    out, behind, length = [], CUE.format(task=task), 3
     while length < n_words:
         c = rng.randrange(2)
-        one = before.format(x=rng.choice(SPLITS[task]["train"][c])) + after.format(y=labels[c])
-        out += one
-        length += len(one.split()) + ("\n" in one)
+        item = before.format(x=rng.choice(SPLITS[task]["train"][c]))
+        label, sign = after.format(y="{y}").split("{y}")
+        out += [behind + item, label + labels[c]]
+        behind = sign
+        length += len((item + after).split()) + ("\n" in after)
     return out
+
+
+def text(rng, n_words=84):
+    return "".join(parts(rng, n_words))
 
 
 def corpus(n, seed):
     rng = random.Random(f"corpus {seed}")
     for _ in range(n):
-        print(json.dumps({"text": text(rng)}))
+        print(json.dumps({"parts": [{"text": p, "loss": True} if i % 2 else {"text": p} for i, p in enumerate(parts(rng))]}))
 
 
 # ---- tokenizer: byte-level BPE whose merges spell each word from the left ---------------------------------------------
