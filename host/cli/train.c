@@ -17,8 +17,8 @@
 
 /* Everything one training holds. Its state stands beside what it makes, in <out>.state. */
 typedef struct training {
-    const char *out;
-    char folder[PL_PATH_MAX], state[PL_PATH_MAX];
+    const char *out; /* without slashes at its end */
+    char path[PL_PATH_MAX], folder[PL_PATH_MAX], state[PL_PATH_MAX];
     pl_arena *arena;
     pl_yaml_node *keys;
     bool random;
@@ -75,10 +75,10 @@ static pl_status ids_of_parts(const training *t, const pl_row *row, const json_t
     json_t *part;
     json_array_foreach((json_t *)(uintptr_t)parts, i, part)
     {
-        const json_t *text = json_object_get(part, "text");
-        const char silent = !json_is_true(json_object_get(part, "loss"));
+        const json_t *text = json_object_get(part, "text"), *loss = json_object_get(part, "loss");
+        const char silent = !json_is_true(loss);
         const size_t before = ids->n;
-        if (!json_is_string(text))
+        if (!json_is_string(text) || (loss && !json_is_boolean(loss)) || json_object_size(part) != 1u + (loss != NULL))
             return pl_fail(PL_E_INPUT, "%s:%zu: parts[%zu]: expected {\"text\": ..., \"loss\": true}", row->data->where,
                            pl_row_line(row->data, row->index), i);
         PL_TRY(pl_tokenizer_encode(t->tokenizer, json_string_value(text), json_string_length(text), false, ids));
@@ -207,7 +207,7 @@ static pl_status write_log(const training *t)
         PL_GOTO(status, done,
                 pl_bytes_format(&text, "%zu,%.6g,%.9g,%.9g,%.9g,%zu\n", steps[i].step, steps[i].epoch, steps[i].loss,
                                 steps[i].gradient_norm, steps[i].learning_rate, steps[i].n_tokens));
-    PL_GOTO(status, done, pl_path(path, "%s/training.csv", t->out));
+    PL_GOTO(status, done, pl_path(path, "%s/" PL_EXPORT_LOG, t->out));
     status = pl_file_replace(path, text.data, text.size);
 done:
     pl_bytes_free(&text);
@@ -241,6 +241,10 @@ static pl_status run(training *t, const pl_arguments *arguments)
 {
     bool finished = false;
     const double start = pl_clock_s();
+    PL_TRY(pl_path(t->path, "%s", t->out));
+    for (size_t n = strlen(t->path); n > 1 && t->path[n - 1] == '/'; n--) t->path[n - 1] = 0;
+    t->out = t->path;
+    PL_TRY(pl_export_check(t->out));
     PL_TRY(pl_path(t->state, "%s.state", t->out));
     PL_TRY(pl_arena_create(&t->arena));
     PL_TRY(read_keys(t, arguments));

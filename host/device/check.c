@@ -217,6 +217,14 @@ static pl_status check_kv_write(const call *c, const pl_kv_write_args *a)
     return need_runs(c, a->batch, rows);
 }
 
+/* A channel of attention's mask is head << 20 | key. */
+static pl_status check_attention_mask(const call *c, const pl_dropout *d, size_t n_rows, size_t n_heads)
+{
+    if (d->probability != 0.0f && n_heads > 4096)
+        return pl_fail(PL_E_INTERNAL, "%s: dropout over %zu heads, expected at most 4096", c->op, n_heads);
+    return check_mask(c, d, n_rows);
+}
+
 static pl_status check_attention(const call *c, const pl_attention_args *a)
 {
     pl_kv_shape kv;
@@ -232,7 +240,7 @@ static pl_status check_attention(const call *c, const pl_attention_args *a)
     PL_TRY(need(c, "y", a->y, rows, width, kv.dtype));
     PL_TRY(may(c, "alibi", a->alibi, 1, a->n_heads, PL_F32));
     PL_TRY(may(c, "lse", a->lse, rows, a->n_heads, PL_F32));
-    PL_TRY(check_mask(c, &a->dropout, rows));
+    PL_TRY(check_attention_mask(c, &a->dropout, rows, a->n_heads));
     return need_runs(c, a->batch, rows);
 }
 
@@ -327,6 +335,10 @@ static pl_status check_embed_backward(const call *c, const pl_embed_backward_arg
     PL_TRY(need(c, "dtable", a->dtable, a->dtable.rows, C, PL_F32));
     PL_TRY(need_segments(c, a->order, a->starts, rows));
     if (!a->dposition_table.buffer) return PL_OK;
+    if (a->position_offset > a->dposition_table.rows) {
+        return pl_fail(PL_E_INTERNAL, "embed_backward: position_offset %zu is past the table's %zu rows",
+                       a->position_offset, a->dposition_table.rows);
+    }
     PL_TRY(need(c, "dposition_table", a->dposition_table, a->dposition_table.rows, C, PL_F32));
     PL_TRY(need_segments(c, a->position_order, a->position_starts, rows));
     return need(c, "positions", a->batch->positions, 1, rows, PL_I32);
@@ -405,7 +417,7 @@ static pl_status check_attention_backward(const call *c, const pl_attention_back
     PL_TRY(need(c, "dy", a->dy, rows, H * D, type));
     PL_TRY(need(c, "lse", a->lse, rows, H, PL_F32));
     PL_TRY(may(c, "alibi", a->alibi, 1, H, PL_F32));
-    PL_TRY(check_mask(c, &a->dropout, rows));
+    PL_TRY(check_attention_mask(c, &a->dropout, rows, H));
     PL_TRY(need(c, "positions", a->batch->positions, 1, least(rows, a->batch->positions.columns), PL_I32));
     return need_workspace(c, a->workspace, c->ops->attention_backward_workspace_bytes(rows, H, G, D));
 }

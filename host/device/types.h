@@ -15,13 +15,14 @@ extern "C" {
 #endif
 
 /* Handles. Each belongs to the device it was created on and is released by that device's table. */
-typedef struct pl_device pl_device;         /* one opened device */
-typedef struct pl_buffer pl_buffer;         /* memory on a device; never dereferenced by the host */
-typedef struct pl_stream pl_stream;         /* an ordered queue of work */
-typedef struct pl_event pl_event;           /* a point in a stream */
-typedef struct pl_graph pl_graph;           /* a recorded step */
-typedef struct pl_weight pl_weight;         /* a matrix [out, in] in the backend's own packed form */
-typedef struct pl_kv pl_kv;                 /* pages of keys and values of all layers */
+typedef struct pl_device pl_device; /* one opened device */
+typedef struct pl_buffer pl_buffer; /* memory on a device; never dereferenced by the host */
+typedef struct pl_stream pl_stream; /* an ordered queue of work */
+typedef struct pl_event pl_event;   /* a point in a stream */
+typedef struct pl_graph pl_graph;   /* a recorded step */
+typedef struct pl_weight
+    pl_weight;              /* a matrix [out, in] for products, in a form of the backend's own or attached to a view */
+typedef struct pl_kv pl_kv; /* pages of keys and values of all layers */
 typedef struct pl_comm pl_comm;             /* a group of ranks */
 typedef struct pl_parameters pl_parameters; /* the trainable tensors of a model */
 

@@ -186,15 +186,41 @@ static pl_status copy_file(const char *source, const char *folder, const char *n
     return status;
 }
 
+/* Besides what is copied. */
+static const char *const made[] = {"config.json", "model.safetensors", PL_EXPORT_LOG};
+enum { N_MADE = sizeof made / sizeof *made, N_FILES = N_COPIED + N_MADE };
+
+static const char *file_of(size_t i)
+{
+    return i < N_COPIED ? copied[i] : made[i - N_COPIED];
+}
+
 /* A folder of ours: the files that an export may hold, then itself. */
 static void remove_export(const char *folder)
 {
     char path[PL_PATH_MAX];
-    for (size_t i = 0; i < N_COPIED + 2; i++) {
-        const char *name = i < N_COPIED ? copied[i] : i == N_COPIED ? "config.json" : "model.safetensors";
-        if (pl_path(path, "%s/%s", folder, name) == PL_OK) (void)unlink(path);
-    }
+    for (size_t i = 0; i < N_FILES; i++)
+        if (pl_path(path, "%s/%s", folder, file_of(i)) == PL_OK) (void)unlink(path);
     (void)rmdir(folder);
+}
+
+static bool is_ours(const char *name)
+{
+    for (size_t i = 0; i < N_FILES; i++)
+        if (strcmp(name, file_of(i)) == 0) return true;
+    return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+pl_status pl_export_check(const char *folder)
+{
+    char foreign[PL_PATH_MAX] = "";
+    DIR *d = opendir(folder);
+    for (struct dirent *entry; d && !*foreign && (entry = readdir(d)) != NULL;)
+        if (!is_ours(entry->d_name)) PL_TRY(pl_path(foreign, "%s", entry->d_name));
+    if (d) (void)closedir(d);
+    if (!*foreign) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: holds '%s', which is no file of a checkpoint: choose another folder, or empty it",
+                   folder, foreign);
 }
 
 static pl_status write_folder(const pl_trainable *t, const char *source, const char *folder)
@@ -209,17 +235,25 @@ static pl_status write_folder(const pl_trainable *t, const char *source, const c
 /* An earlier export makes way: in one step where the file system can, else it is gone for a moment. */
 static pl_status put_in_place(const char *temporary, const char *folder)
 {
-    char above[PL_PATH_MAX];
+    char above[PL_PATH_MAX], before[PL_PATH_MAX], aside[PL_PATH_MAX] = "";
     if (pl_folder_exists(folder)) {
         if (renameat2(AT_FDCWD, temporary, AT_FDCWD, folder, RENAME_EXCHANGE) == 0) {
             remove_export(temporary);
             PL_TRY(pl_path_folder(above, folder));
             return pl_folder_sync(above);
         }
-        remove_export(folder);
+        PL_TRY(pl_path(before, "%s.old", folder));
+        PL_TRY(pl_file_temporary(aside, before));
+        remove_export(aside);
+        if (rename(folder, aside) != 0)
+            return pl_fail(PL_E_IO, "%s: cannot rename to make way: %s", folder, strerror(errno));
     }
-    if (rename(temporary, folder) != 0)
-        return pl_fail(PL_E_IO, "%s: cannot rename into place: %s", folder, strerror(errno));
+    if (rename(temporary, folder) != 0) {
+        const int error = errno;
+        if (*aside) (void)rename(aside, folder);
+        return pl_fail(PL_E_IO, "%s: cannot rename into place: %s", folder, strerror(error));
+    }
+    if (*aside) remove_export(aside);
     PL_TRY(pl_path_folder(above, folder));
     return pl_folder_sync(above);
 }
@@ -240,6 +274,7 @@ static void sweep(const char *above, const char *folder)
 pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder)
 {
     char temporary[PL_PATH_MAX], above[PL_PATH_MAX];
+    PL_TRY(pl_export_check(folder));
     PL_TRY(pl_path_folder(above, folder));
     PL_TRY(pl_folder_make(above));
     sweep(above, folder);

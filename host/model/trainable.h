@@ -51,6 +51,10 @@ pl_status pl_trainable_tensor(const pl_trainable *trainable, pl_view of, const c
 /* Writes a Hugging Face checkpoint folder, float32: config.json of `source` with what changed, model.safetensors, and
  * copies of the source's tokenizer files. Appears whole, by rename, or not at all; one that is there is replaced. */
 pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder);
+/* What an export may hold besides: who trains may put a log there. */
+#define PL_EXPORT_LOG "training.csv"
+/* PL_E_INPUT when the folder holds what no export does: it would be lost. Ask before training. */
+pl_status pl_export_check(const char *folder);
 
 /* ---- A pass with its way back ---------------------------------------------------------------------------------- */
 

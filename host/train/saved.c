@@ -65,6 +65,8 @@ pl_status pl__train_digest(pl_train *t, const char *identity)
     pl_json_builder b;
     char hash[PL_HASH_TEXT];
     const pl_model *model = pl_trainable_model(t->trainable);
+    pl_device_facts facts;
+    PL_TRY(t->processor.ops->facts(t->processor.device, &facts));
     pl_json_begin(&b);
     pl_json_put_text(&b, "identity", identity);
     put_settings(&b, &t->settings, &t->config);
@@ -74,6 +76,8 @@ pl_status pl__train_digest(pl_train *t, const char *identity)
     pl_status status = pl_config_digest(&t->config, hash);
     pl_json_put_text(&b, "config_digest", hash);
     pl_json_put_text(&b, "compute", pl_dtype_name(pl_model_compute(model)));
+    pl_json_put_text(&b, "device_class", facts.device_class);
+    pl_json_put_text(&b, "products", facts.products); /* of bfloat16 they differ between CPUs */
     pl_json_put_size(&b, "elements", pl_trainable_views(t->trainable).master.columns);
     json_t *json;
     pl_bytes text = {0};
@@ -207,7 +211,12 @@ static pl_status read_run(pl_train *t, const char *name, bool *found, const pl_v
     PL_TRY(path_of(t, path, name));
     PL_TRY(pl__state_facts(&facts, found, path));
     if (!*found) return PL_OK;
+    size_t step = 0;
     pl_status status = check_run(t, facts, path);
+    if (status == PL_OK) status = pl_json_get_size(&step, facts, "step", path);
+    if (status == PL_OK && !curves && step != t->best)
+        status = pl_fail(PL_E_INPUT, "%s: the weights of step %zu, the best are those of step %zu: train again", path,
+                         step, t->best);
     if (status == PL_OK) status = pl__state_read(path, &t->processor, arrays, n_arrays);
     if (status == PL_OK && curves) status = read_curves(t, facts, path);
     json_decref(facts);
@@ -231,16 +240,4 @@ pl_status pl__train_load_best(pl_train *t)
     PL_TRY(read_run(t, BEST, &found, &master, 1, false));
     if (found) return PL_OK;
     return pl_fail(PL_E_INPUT, "%s/%s: the best weights of this run are gone; train again", t->folder, BEST);
-}
-
-pl_status pl_train_remove_state(const char *folder)
-{
-    const char *const names[] = {STATE, BEST};
-    for (size_t i = 0; i < 2; i++) {
-        char path[PL_PATH_MAX];
-        PL_TRY(pl_path(path, "%s/%s", folder, names[i]));
-        (void)unlink(path);
-        pl_temporary_sweep(path);
-    }
-    return PL_OK;
 }

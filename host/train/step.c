@@ -102,7 +102,10 @@ static pl_status update(pl_train *t, double loss, float factors[PL_FACTORS])
                                   .workspace = t->workspace};
     PL_TRY(pl_op_gradient_norm(&t->processor, t->stream, &norm));
     PL_TRY(pl_download(&t->processor, t->stream, factors, t->factors));
-    if (!isfinite(loss)) return t->processor.ops->stream_wait(t->stream);
+    if (!isfinite(loss)) { /* the gradient of the next step begins at zero all the same */
+        PL_TRY(pl_fill_zero(&t->processor, t->stream, pl_trainable_views(t->trainable).gradient));
+        return t->processor.ops->stream_wait(t->stream);
+    }
     pl_adamw_args adamw = {.parameters = parameters,
                            .factors = t->factors,
                            .beta1 = s->adam_beta1,

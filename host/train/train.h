@@ -119,7 +119,5 @@ const pl_train_evaluation *pl_train_evaluations(const pl_train *train, size_t *n
 size_t pl_train_best_step(const pl_train *train);
 /* The masters become those of the best evaluation. */
 pl_status pl_train_take_best(pl_train *train);
-/* Removes state and best weights from the folder: when everything that needs them is done. */
-pl_status pl_train_remove_state(const char *folder);
 
 #endif

@@ -32,6 +32,7 @@ first_loss() { echo "$1" >"$tmp/row.jsonl"; "$PLUMB" train "$tmp/calm" "$tmp/row
 whole=$(first_loss '{"text": "a red house, a red"}')
 parts=$(first_loss '{"parts": [{"text": "a re", "loss": true}, {"text": "d house, a re", "loss": true}, {"text": "d", "loss": true}]}')
 last=$(first_loss '{"parts": [{"text": "a re"}, {"text": "d house, a re"}, {"text": "d", "loss": true}]}')
+check "nothing is left beside what was made" test -z "$(find "$tmp" -maxdepth 1 -name '*.tmp')"
 check "parts that carry loss" test -n "$whole" -a "$whole" = "$parts" -a -n "$last" -a "$whole" != "$last"
 
 # Stopped and killed runs.
@@ -46,6 +47,14 @@ check "it goes on" train --out "$tmp/stopped" --quiet
 check "to the same bits" cmp "$tmp/calm/model.safetensors" "$tmp/stopped/model.safetensors"
 check "and the same log" cmp "$tmp/calm/training.csv" "$tmp/stopped/training.csv"
 
+check "a slash at the end" "$PLUMB" train "$tmp/calm" "$tmp/texts.jsonl" --out "$tmp/slash/" --quiet max_steps=1
+check "is none of its name" test -e "$tmp/slash/model.safetensors" -a ! -e "$tmp/slash.state"
+mkdir "$tmp/mine" && echo keep >"$tmp/mine/notes.txt"
+expect "a folder of somebody else's" 2 "mine: holds 'notes.txt'" "$PLUMB" train "$tmp/calm" "$tmp/texts.jsonl" --out "$tmp/mine" --quiet max_steps=1
+check "stays" test -e "$tmp/mine/notes.txt"
+expect "an epsilon of nothing" 2 'adam_epsilon' "$PLUMB" train "$tmp/calm" "$tmp/texts.jsonl" --out "$tmp/x" --quiet adam_epsilon=1e-46
+echo '{"parts": [{"text": "a red", "loss": 1}]}' >"$tmp/loss.jsonl"
+expect "loss that is no boolean" 2 'loss\.jsonl:1: parts\[0\]: expected' "$PLUMB" train "$tmp/gpt2" "$tmp/loss.jsonl" --out "$tmp/x" --quiet
 expect "no texts" 2 'none\.jsonl' "$PLUMB" train "$tmp/gpt2" "$tmp/none.jsonl" --out "$tmp/x"
 expect "no way out" 2 '--out is missing' "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl"
 expect "an unknown key" 2 "learning_rates" "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" learning_rates=1

@@ -239,8 +239,6 @@ static void test_refused(void **state)
         assert_false(finished);
         pl_train_free(train);
     }
-    OK(pl_train_remove_state(folder));
-    assert_int_equal(stat(path, &st), -1);
     close_examples(&e);
     close_subject(&s);
     remove_folder(folder);

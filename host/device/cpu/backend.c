@@ -364,7 +364,7 @@ const pl_backend pl_backend_cpu = {
                   .weight_set = pl__weight_set,
                   .weight_refresh = pl__weight_refresh,
 #define X(op) .op = pl__##op,
-                  PL_FORWARD_OPS(X) PL__TRAINING_OPS(X)
+                  PL_OPS(X)
 #undef X
     },
 };

@@ -131,22 +131,6 @@ pl_status pl__check_runs(const char *op, size_t *n_runs, const pl_batch *batch, 
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
 PL_OPS(X)
 #undef X
-/* Of PL_TRAINING_OPS, those that are there. */
-#define PL__TRAINING_OPS(X)                                                                                            \
-    X(linear_backward)                                                                                                 \
-    X(score_backward)                                                                                                  \
-    X(embed_backward)                                                                                                  \
-    X(norm_backward)                                                                                                   \
-    X(head_norm_backward)                                                                                              \
-    X(gate_backward)                                                                                                   \
-    X(rotary_backward)                                                                                                 \
-    X(attention_backward)                                                                                              \
-    X(gather_backward)                                                                                                 \
-    X(dropout)                                                                                                         \
-    X(zero_tail)                                                                                                       \
-    X(reduce_lanes)                                                                                                    \
-    X(gradient_norm)                                                                                                   \
-    X(adamw)
 
 /* Score's workspace: for each row and chunk of columns, the sum of exp(z - max) and the first column with the maximum.
  */

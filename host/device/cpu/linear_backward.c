@@ -1,7 +1,7 @@
 /* Gradients of y = act(x W^T + bias): z = dy * act'(pre), or dy with the mask; dx = z W; dW += z^T x; dbias += z.
  *
  * dW and dbias are one chain over the rows in order from what they hold, so a batch cut in two gives the bits of the
- * whole one. */
+ * whole one (in float32: bfloat16 takes rows in pairs). */
 #include "device/cpu/activation.h"
 #include "device/cpu/dropout.h"
 #include "device/cpu/gemm.h"
