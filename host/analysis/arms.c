@@ -20,34 +20,73 @@ typedef struct making {
 
 /* ---- one condition ---- */
 
-/* The outcomes of a group's whole members, of which there are n_draws. */
-static pl_status add_condition(making *m, const pl__group *g, size_t n_draws, bool calibrated)
+/* The draws that have a whole member, once each. */
+static pl_status list_draws(pl__condition *c, const pl__group *g, pl_arena *arena)
+{
+    PL_TRY(pl_arena_new(arena, &c->draws, g->n_members));
+    for (size_t s = 0; s < g->n_members; s++) {
+        if (!g->members[s].whole) continue;
+        c->draws[c->n_draws] = g->members[s].draw;
+        size_t d = 0;
+        while (c->draws[d] != g->members[s].draw) d++;
+        c->n_draws += d == c->n_draws;
+    }
+    return PL_OK;
+}
+
+/* What looks at states or at rows of labels of its own answers the same under templates whose prompts are equal, be
+ * their label words what they may. */
+static bool sees_prompts_only(const pl_run_unit *unit)
+{
+    return !strcmp(unit->kind, "linear") || !strcmp(unit->head, "classifier");
+}
+
+static void describe_templates(pl__condition *c, const pl__member *member)
+{
+    for (size_t k = 0; k < c->t; k++) {
+        const pl_run_unit *unit = member->cells[k].unit;
+        c->templates[k] = unit->template_name;
+        c->roles[k] = unit->role;
+        c->same[k] = k;
+        for (size_t j = 0; j < k && c->same[k] == k && sees_prompts_only(unit); j++)
+            if (c->roles[j] == unit->role && member->cells[j].unit->prompts == unit->prompts) c->same[k] = c->same[j];
+    }
+}
+
+/* Adds a member's outcomes to those of its draw. */
+static void add_outcomes(pl__condition *c, const pl__member *member, size_t d, double weight)
+{
+    const uint8_t *correct = c->calibrated ? member->correct_cc : member->correct;
+    for (size_t k = 0; k < c->t; k++)
+        for (size_t i = 0; i < c->n; i++) c->correct[(d * c->t + k) * c->n + i] += weight * correct[i * member->t + k];
+}
+
+/* The outcomes of a group's whole members: the orders (and seeds) of a draw are brought to their mean. */
+static pl_status add_condition(making *m, const pl__group *g, bool calibrated)
 {
     pl_arena *arena = m->table->arena;
     pl__condition *c = &m->conditions[m->n];
-    *c = (pl__condition){.unit = g->unit,
-                         .calibrated = calibrated,
-                         .n = g->n,
-                         .t = g->n_planned,
-                         .n_draws = n_draws,
-                         .majority = g->majority};
+    *c = (pl__condition){
+        .unit = g->unit, .calibrated = calibrated, .n = g->n, .t = g->n_planned, .n_largest = g->n_largest};
+    PL_TRY(list_draws(c, g, arena));
+    if (!c->n_draws) return PL_OK;
     PL_TRY(pl_arena_new(arena, &c->doc_id, g->n));
-    PL_TRY(pl_arena_new(arena, &c->draws, c->n_draws));
+    PL_TRY(pl_arena_new(arena, &c->classes, g->n));
     PL_TRY(pl_arena_new(arena, &c->templates, c->t));
     PL_TRY(pl_arena_new(arena, &c->roles, c->t));
+    PL_TRY(pl_arena_new(arena, &c->same, c->t));
     PL_TRY(pl_arena_new(arena, &c->correct, c->n_draws * c->t * c->n));
     if (g->n) memcpy(c->doc_id, g->doc_id, g->n * sizeof *c->doc_id);
-    for (size_t s = 0, d = 0; s < g->n_members; s++) {
-        const pl__member *member = &g->members[s];
-        const uint8_t *correct = calibrated ? member->correct_cc : member->correct;
-        if (!member->whole) continue;
-        c->draws[d] = member->draw;
-        for (size_t k = 0; k < c->t; k++) {
-            c->templates[k] = member->cells[k].unit->template_name;
-            c->roles[k] = member->cells[k].unit->role;
-            for (size_t i = 0; i < g->n; i++) c->correct[(d * c->t + k) * c->n + i] = correct[i * member->t + k];
+    if (g->n) memcpy(c->classes, g->classes, g->n * sizeof *c->classes);
+    for (size_t d = 0; d < c->n_draws; d++) {
+        double n = 0;
+        for (size_t s = 0; s < g->n_members; s++) n += g->members[s].whole && g->members[s].draw == c->draws[d];
+        for (size_t s = 0; s < g->n_members; s++) {
+            const pl__member *member = &g->members[s];
+            if (!member->whole || member->draw != c->draws[d]) continue;
+            describe_templates(c, member);
+            add_outcomes(c, member, d, 1 / n);
         }
-        d++;
     }
     m->n++;
     return PL_OK;
@@ -66,11 +105,9 @@ static bool is_calibrated(const pl__group *g)
 static pl_status read_conditions(making *m, size_t first)
 {
     pl__group g;
-    size_t n_draws = 0;
     PL_TRY(pl__group_read(&g, m->view, first));
-    for (size_t s = 0; s < g.n_members; s++) n_draws += g.members[s].whole;
-    pl_status status = n_draws ? add_condition(m, &g, n_draws, false) : PL_OK;
-    if (status == PL_OK && n_draws && is_calibrated(&g)) status = add_condition(m, &g, n_draws, true);
+    pl_status status = g.n_members ? add_condition(m, &g, false) : PL_OK;
+    if (status == PL_OK && g.n_members && is_calibrated(&g)) status = add_condition(m, &g, true);
     pl__group_free(&g);
     return status;
 }
@@ -96,7 +133,7 @@ static pl_status share_items(making *m)
     pl_arena *arena = m->table->arena;
     PL_TRY(pl_arena_new(arena, &at, m->n));
     for (size_t c = 0; c < m->n; c++) {
-        if (m->conditions[c].n > largest) largest = m->conditions[c].n;
+        if (m->conditions[c].n_largest > largest) largest = m->conditions[c].n_largest;
         PL_TRY(pl_arena_new(arena, &m->conditions[c].kept, first->n));
     }
     for (size_t i = 0; i < first->n; i++) {
@@ -107,7 +144,11 @@ static pl_status share_items(making *m)
         for (size_t c = 0; c < m->n; c++) m->conditions[c].kept[n] = at[c];
         n++;
     }
-    for (size_t c = 0; c < m->n; c++) m->conditions[c].n_kept = n;
+    for (size_t c = 0; c < m->n; c++) {
+        pl__condition *one = &m->conditions[c];
+        one->n_kept = n;
+        PL_TRY(pl__commonest(&one->n_commonest, one->classes, one->kept, n));
+    }
     if (n * 100 >= largest * MIN_KEPT_PERCENT && n > 0) return PL_OK;
     return pl_fail(PL_E_INPUT,
                    "%s: model %s, task %s: the arms that are compared share %zu of %zu items, expected at least %d %%: "
@@ -154,10 +195,15 @@ static const pl__condition *best_prompt(const making *m)
     return best;
 }
 
+/* Right no more often than who always says the commonest label; sums of thirds and such may be an ulp above. */
+static bool is_constant(const pl__condition *c, size_t draw, pl_role role)
+{
+    return pl__condition_draw_accuracy(c, draw, role) * (double)c->n_kept <= (double)c->n_commonest + 1e-9;
+}
+
 static pl_status condition_row(making *m, const pl__condition *c, const pl__condition *best, pl_role role)
 {
-    size_t n_templates = 0;
-    for (size_t k = 0; k < c->t; k++) n_templates += c->roles[k] == role;
+    size_t n_templates = pl__condition_n_templates(c, role);
     if (!n_templates) return PL_OK;
     pl_arm_row *row = new_row(m, c->unit, role);
     if (c->calibrated) row->arm = "prompt calibrated";
@@ -168,8 +214,7 @@ static pl_status condition_row(making *m, const pl__condition *c, const pl__cond
     row->learns = c->unit->n_train > 0;
     PL_TRY(pl__contrast(&row->accuracy, c, NULL, role));
     if (best && c != best) PL_TRY(pl__contrast(&row->difference, c, best, role));
-    for (size_t d = 0; row->learns && d < c->n_draws; d++)
-        row->n_failed += pl__condition_draw_accuracy(c, d, role) <= c->majority;
+    for (size_t d = 0; row->learns && d < c->n_draws; d++) row->n_failed += is_constant(c, d, role);
     return pl__arm_cost(row, m->view, c->unit, role);
 }
 
@@ -181,7 +226,7 @@ static void constant_row(making *m, const pl__condition *any, const pl__conditio
     row->k = 0;
     row->n_items = any->n_kept;
     row->n_templates = row->n_draws = 1;
-    row->accuracy = pl_wilson((size_t)lround(any->majority * (double)any->n), any->n);
+    row->accuracy = pl_wilson(any->n_commonest, any->n_kept);
     double there = best ? pl__condition_accuracy(best, role) : NAN;
     row->difference.value = row->accuracy.value - there;
 }
@@ -202,7 +247,7 @@ static pl_status compare(making *m)
         if (!has_role(m, (pl_role)role)) continue;
         PL_TRY(pl_grow(&m->table->rows, &m->capacity, m->table->n + m->n + 1));
         for (size_t c = 0; c < m->n; c++) PL_TRY(condition_row(m, &m->conditions[c], best, (pl_role)role));
-        if (m->conditions[0].majority > 0) constant_row(m, &m->conditions[0], best, (pl_role)role);
+        if (m->conditions[0].n_commonest > 0) constant_row(m, &m->conditions[0], best, (pl_role)role);
     }
     return PL_OK;
 }

@@ -8,7 +8,10 @@
  *
  * Interval: Delta = mean over items, templates and draws; its variance is the sum of the one-way variances of the mean
  * over items, over templates and over draws (those that have two or more), with Satterthwaite's degrees of freedom
- * (statistics.md 5.4). Draws are paired where both have the same ones. */
+ * (statistics.md 5.4). Draws are paired where both have the same ones. Orders of one draw are no samples of their own:
+ * they are brought to their mean. Nor are templates with equal prompts and other label words, for arms that do not see
+ * label words (linear, head classifier): such templates are one, and are compared with the other arm's mean over them.
+ */
 #ifndef PLUMB_ANALYSIS_ARMS_H
 #define PLUMB_ANALYSIS_ARMS_H
 
@@ -19,10 +22,10 @@ typedef struct pl_arm_row {
     const char *model, *task, *readout;
     const char *arm; /* "prompt", "prompt calibrated", "linear standard n=64", ...; "constant": the commonest label */
     long long k;
-    const char *role; /* of the templates: "id", "dev", "ood" */
-    size_t n_items, n_templates, n_draws;
-    bool best;       /* the best prompting arm */
-    bool learns;     /* failed runs can be told */
+    const char *role;                     /* of the templates: "id", "dev", "ood" */
+    size_t n_items, n_templates, n_draws; /* samples, as said above */
+    bool best;                            /* the best prompting arm */
+    bool learns;                          /* failed runs can be told */
     size_t n_failed; /* draws whose accuracy is that of the commonest label or less; they are in the mean */
     pl_estimate accuracy;
     pl_estimate difference; /* to the best prompting arm; NaN: itself, or there is none */
@@ -36,8 +39,8 @@ typedef struct pl_arms_table {
     pl_arena *arena;
 } pl_arms_table;
 
-/* Rows of every model, task and readout that has an arm that learns; none without. Under 95 % of the items in all
- * conditions is PL_E_INPUT. The view must outlive the table. */
+/* Rows of every model, task and readout that has an arm that learns; none without. Under 95 % of the items of the
+ * largest unit in all of them is PL_E_INPUT. The view must outlive the table. */
 pl_status pl_arms_of_run(pl_arms_table **out, pl_run_view *view);
 void pl_arms_free(pl_arms_table *table); /* takes NULL */
 

@@ -49,6 +49,7 @@ typedef struct pl__group {
     size_t n_largest;    /* rows of the largest unit */
     size_t n_not_finite; /* shared items that some unit has no finite prediction for */
     int *gold;           /* [n]: index among the choices, -1 when there is none */
+    int *classes;        /* [n]: gold labels, and open answers by a number for each text; -1 when there is none */
     double majority;     /* share of the commonest gold label */
     size_t n_categories; /* of codes */
     size_t m;            /* choices of the item with the most; 0: no label scores */
@@ -62,6 +63,9 @@ void pl__group_free(pl__group *group); /* takes {0} */
 
 /* The scores [*n] of item i's labels; of groups with label scores (m > 0). */
 const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n);
+
+/* How many of the items at places [n] (NULL: the first n) have the commonest class. */
+pl_status pl__commonest(size_t *out, const int *classes, const size_t *places, size_t n);
 
 /* Codes, gold labels, outcomes and label distributions of the items; the rows are known. */
 pl_status pl__group_predictions(pl__group *group);

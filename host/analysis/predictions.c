@@ -51,21 +51,46 @@ static pl_status gather_failed(pl__group *g, pl__member *member)
 
 /* ---- gold labels ---- */
 
+/* An answer and the item that it belongs to. */
+typedef struct answer {
+    const char *text;
+    size_t item;
+} answer;
+
 static int by_text(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strcmp(((const answer *)a)->text, ((const answer *)b)->text);
 }
 
-/* The largest number of equal texts; sorts them. */
-static size_t commonest(const char **texts, size_t n)
+/* A number for each text that an item may have as its answer. */
+static pl_status number_texts(pl__group *g, const char *const *texts, const size_t *row)
 {
-    size_t run = 0, most = 0;
-    if (n > 1) qsort(texts, n, sizeof *texts, by_text);
-    for (size_t i = 0; i < n; i++) {
-        run = i > 0 && !strcmp(texts[i], texts[i - 1]) ? run + 1 : 1;
-        if (run > most) most = run;
+    answer *sorted;
+    PL_TRY(pl_arena_new(g->arena, &sorted, g->n));
+    for (size_t i = 0; i < g->n; i++) sorted[i] = (answer){texts[row[i]] ? texts[row[i]] : "", i};
+    if (g->n > 1) qsort(sorted, g->n, sizeof *sorted, by_text);
+    for (size_t i = 0, class = 0; i < g->n; i++) {
+        class += i > 0 && strcmp(sorted[i].text, sorted[i - 1].text) != 0;
+        g->classes[sorted[i].item] = (int)class;
     }
-    return most;
+    return PL_OK;
+}
+
+pl_status pl__commonest(size_t *out, const int *classes, const size_t *places, size_t n)
+{
+    size_t n_classes = 0, *counts;
+    *out = 0;
+    for (size_t i = 0; i < n; i++) {
+        int class = classes[places ? places[i] : i];
+        if (class >= 0 && (size_t) class + 1 > n_classes) n_classes = (size_t) class + 1;
+    }
+    PL_TRY(pl_new(&counts, n_classes));
+    for (size_t i = 0; i < n; i++) {
+        int class = classes[places ? places[i] : i];
+        if (class >= 0 && ++counts[class] > *out) *out = counts[class];
+    }
+    free(counts);
+    return PL_OK;
 }
 
 /* From the first unit: gold labels do not depend on the template. An open answer's are texts. */
@@ -74,29 +99,22 @@ static pl_status read_gold(pl__group *g, bool *open)
     const pl__cell *first = &g->members[0].cells[0];
     const int64_t *index;
     const char *const *texts;
-    size_t counts_n = 0, most = 0, *counts;
+    size_t most;
     PL_TRY(pl_run_unit_integers(&index, first->unit, "label_index"));
     PL_TRY(pl_run_unit_texts(&texts, first->unit, "label"));
     PL_TRY(pl_arena_new(g->arena, &g->gold, g->n));
+    PL_TRY(pl_arena_new(g->arena, &g->classes, g->n));
+    *open = true;
     for (size_t i = 0; i < g->n; i++) {
         int64_t label = index[first->row[i]];
         if (label < -1 || label > LABELS_MAX)
             return pl_fail(PL_E_INPUT, "%s: /obs/label_index: row %zu has %lld, expected -1 or the index of a choice",
                            first->unit->path, first->row[i], (long long)label);
-        g->gold[i] = (int)label;
-        if (label >= 0 && (size_t)label + 1 > counts_n) counts_n = (size_t)label + 1;
+        g->classes[i] = g->gold[i] = (int)label;
+        *open = *open && label < 0;
     }
-    *open = counts_n == 0;
-    if (*open) {
-        const char **answers;
-        PL_TRY(pl_arena_new(g->arena, &answers, g->n));
-        for (size_t i = 0; i < g->n; i++) answers[i] = texts[first->row[i]] ? texts[first->row[i]] : "";
-        most = commonest(answers, g->n);
-    } else {
-        PL_TRY(pl_arena_new(g->arena, &counts, counts_n));
-        for (size_t i = 0; i < g->n; i++)
-            if (g->gold[i] >= 0 && ++counts[g->gold[i]] > most) most = counts[g->gold[i]];
-    }
+    if (*open) PL_TRY(number_texts(g, texts, first->row));
+    PL_TRY(pl__commonest(&most, g->classes, NULL, g->n));
     if (g->n > 0) g->majority = (double)most / (double)g->n;
     return PL_OK;
 }

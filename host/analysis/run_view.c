@@ -273,6 +273,15 @@ static pl_status texts_of(const char *const **out, const pl_run_unit *unit, cons
     return PL_OK;
 }
 
+static pl_status integers_of(const int64_t **out, const pl_run_unit *unit, const pl_frame *obs, const char *name)
+{
+    const pl_column *c = pl_frame_column(obs, name);
+    *out = NULL;
+    if (!c || c->kind != PL_COLUMN_INTEGER) return wrong_column(unit, name, "integers", c);
+    *out = c->values.integer;
+    return PL_OK;
+}
+
 /* ---- rows of units ---- */
 
 /* Units of one model are comparable when what made their products is the same. */
@@ -306,11 +315,36 @@ static pl_status fetch(pl_run_view *v, held *h, const pl_run_unit *const *order,
     return status;
 }
 
+static uint64_t hash_on(uint64_t hash, const void *bytes, size_t size)
+{
+    const unsigned char *at = bytes;
+    for (size_t i = 0; i < size; i++) hash = (hash ^ at[i]) * 1099511628211u; /* FNV-1a */
+    return hash;
+}
+
+/* The same for the same items with the same prompts, in whatever order the rows stand. */
+static pl_status hash_prompts(uint64_t *out, const held *h, const pl__record *record)
+{
+    const char *const *hashes;
+    const int64_t *ids;
+    PL_TRY(texts_of(&hashes, &h->unit, record->samples, "prompt_hash"));
+    PL_TRY(integers_of(&ids, &h->unit, record->obs, "doc_id"));
+    *out = record->samples->n_rows;
+    for (size_t r = 0; r < record->samples->n_rows; r++) {
+        uint64_t row = hash_on(14695981039346656037u, &ids[r], sizeof ids[r]);
+        row = hash_on(row, hashes[r] ? hashes[r] : "", hashes[r] ? strlen(hashes[r]) : 0);
+        row = (row ^ row >> 32) * 0x9e3779b97f4a7c15u; /* so that sums do not meet */
+        *out += row ^ row >> 29;
+    }
+    return PL_OK;
+}
+
 /* What stays of a record is one piece. */
 static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
 {
     if (h->rows) return PL_OK;
     PL_TRY(check_numerics(v, h, record->numerics_key));
+    PL_TRY(hash_prompts(&h->unit.prompts, h, record));
     PL_TRY(pl__pack(&h->rows, record, &v->texts));
     v->bytes += h->rows->bytes;
     h->unit.n_captured = record->n_captured;
@@ -411,11 +445,7 @@ pl_status pl_run_unit_texts(const char *const **out, const pl_run_unit *unit, co
 
 pl_status pl_run_unit_integers(const int64_t **out, const pl_run_unit *unit, const char *name)
 {
-    const pl_column *c = pl_frame_column(unit->obs, name);
-    *out = NULL;
-    if (!c || c->kind != PL_COLUMN_INTEGER) return wrong_column(unit, name, "integers", c);
-    *out = c->values.integer;
-    return PL_OK;
+    return integers_of(out, unit, unit->obs, name);
 }
 
 pl_status pl_run_unit_bools(const uint8_t **out, const pl_run_unit *unit, const char *name)

@@ -41,6 +41,7 @@ typedef struct pl_run_unit {
     pl_loglik loglik;    /* choice_indptr and score alone; n_rows 0 for readouts without label scores */
     size_t n_bias;       /* labels of a unit that is calibrated, else 0 */
     const double *bias;  /* [n_bias]: what calibration takes off each label's score (measure/calibration.h) */
+    uint64_t prompts;    /* tells sets of (item, prompt) apart */
     size_t n_captured;   /* rows from here on have no states (capture.items) */
     size_t n_broken;     /* values of states that are NaN or infinite, rows that have no state not counted */
     size_t n_beyond;     /* values of states that did not fit their storage type: they are its largest number */

@@ -17,6 +17,8 @@ enum { PLANTED_WIDTH = 6 };
 typedef struct planted {
     size_t n, t, draws;
     size_t learned;      /* the last so many draws are those of arm linear, numbered from 0 */
+    size_t orders;       /* draws of arm prompt that are orders of one; 0: each is its own */
+    bool twins;          /* the last two templates show the same prompts */
     bool generate;       /* readout generate in place of loglikelihood */
     bool random_weights; /* of the model */
     bool reversed;       /* odd templates store their rows in reverse order */
@@ -103,7 +105,8 @@ static inline json_t *planted_plan(const planted *p)
                                      .template_name = names[k],
                                      .role = templates[k].role,
                                      .k = 2,
-                                     .draw = s,
+                                     .draw = p->orders ? s / p->orders : s,
+                                     .order = p->orders ? s % p->orders : 0,
                                      .seed = 1234};
         if (s + p->learned < p->draws) continue;
         units[u].arm = "linear";
@@ -114,6 +117,7 @@ static inline json_t *planted_plan(const planted *p)
         units[u].n_train = 16;
         units[u].k = 0;
         units[u].draw = s + p->learned - p->draws;
+        units[u].order = 0;
     }
     const pl_plan_file file = {.name = "planted",
                                .hash = "0123456789abcdef",
@@ -158,7 +162,8 @@ static inline void planted_texts(const planted *p, pl_frame *f, const size_t *it
     c = planted_column(f, "doc_hash", PL_COLUMN_TEXT);
     for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, words[planted_gold(item_of[r])]));
     c = planted_column(f, "prompt_hash", PL_COLUMN_TEXT);
-    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, "abcd"));
+    snprintf(text, sizeof text, "abcd%zu", p->twins && k + 1 == p->t ? k - 1 : k);
+    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, text));
     c = planted_column(f, "label", PL_COLUMN_CATEGORY);
     for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, words[planted_gold(item_of[r])]));
     c = planted_column(f, "prediction", PL_COLUMN_CATEGORY);

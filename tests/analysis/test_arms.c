@@ -29,6 +29,33 @@ static double mean_of(size_t first_draw, size_t n_draws, size_t first_template, 
     return sum / (double)(n_draws * n_templates * N);
 }
 
+/* Four draws of prompts and the two that learn. */
+static int predict_of_six(size_t item, size_t template, size_t draw)
+{
+    return draw < 4 ? ((item * 5 + template * 3 + draw * 4) % 13 < 4 + draw) != planted_gold(item)
+                    : predict(item, template, draw - 2);
+}
+
+static double outcome_of_six(size_t item, size_t template, size_t draw)
+{
+    return predict_of_six(item, template, draw) == planted_gold(item);
+}
+
+static double mean_of_six(size_t first_draw, size_t n_draws, size_t first_template, size_t n_templates)
+{
+    double sum = 0;
+    for (size_t d = 0; d < n_draws; d++)
+        for (size_t k = 0; k < n_templates; k++)
+            for (size_t i = 0; i < N; i++) sum += outcome_of_six(i, first_template + k, first_draw + d);
+    return sum / (double)(n_draws * n_templates * N);
+}
+
+/* What learns predicts the same under t1 and t2. */
+static int predict_of_twins(size_t item, size_t template, size_t draw)
+{
+    return predict(item, draw >= PROMPTS && template == 2 ? 1 : template, draw);
+}
+
 static const pl_arm_row *find(const pl_arms_table *table, const char *arm, const char *role)
 {
     for (size_t i = 0; i < table->n; i++)
@@ -106,6 +133,96 @@ static void failed_runs_are_counted_and_kept(void **state)
     uproot(&p);
 }
 
+/* Two draws in two orders each: the interval is one over two draws, paired with those of the other arm. */
+static void orders_of_a_draw_are_one_sample(void **state)
+{
+    (void)state;
+    enum { ALL = 6, PLAIN = 4 };
+    planted p = {.n = N, .t = T, .draws = ALL, .learned = LEARNED, .orders = 2, .prediction = predict_of_six};
+    pl_arms_table *table;
+    double items[N], templates[2], draws[2], v = 0, w = 0;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    const pl_arm_row *prompt = find(table, "prompt", "ood"), *linear = find(table, "linear t0 n=16", "ood");
+    assert_int_equal(prompt->n_draws, 2);
+    check_near(prompt->accuracy.value, mean_of_six(0, PLAIN, 1, 2));
+    for (size_t i = 0; i < N; i++) {
+        items[i] = 0;
+        for (size_t k = 1; k < T; k++) {
+            for (size_t d = 0; d < PLAIN; d++) items[i] -= outcome_of_six(i, k, d) / (2 * PLAIN);
+            for (size_t d = PLAIN; d < ALL; d++) items[i] += outcome_of_six(i, k, d) / 4;
+        }
+    }
+    for (size_t k = 0; k < 2; k++) templates[k] = mean_of_six(PLAIN, 2, 1 + k, 1) - mean_of_six(0, PLAIN, 1 + k, 1);
+    for (size_t d = 0; d < 2; d++) draws[d] = mean_of_six(PLAIN + d, 1, 1, 2) - mean_of_six(2 * d, 2, 1, 2);
+    add_component(&v, &w, items, N);
+    add_component(&v, &w, templates, 2);
+    add_component(&v, &w, draws, 2);
+    check_near(linear->difference.se, sqrt(v));
+    pl_arms_free(table);
+    uproot(&p);
+}
+
+/* A linear arm does not see label words: t1 and t2 are one template to it, which the mean of both prompts is held
+ * against. */
+static void templates_with_equal_prompts_are_one_sample(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .twins = true, .prediction = predict_of_twins};
+    pl_arms_table *table;
+    double items[N], draws[2], v = 0, w = 0;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    const pl_arm_row *prompt = find(table, "prompt", "ood"), *linear = find(table, "linear t0 n=16", "ood");
+    assert_int_equal(prompt->n_templates, 2);
+    assert_int_equal(linear->n_templates, 1);
+    check_near(linear->accuracy.value, mean_of(2, 2, 1, 1));
+    check_near(linear->difference.value, mean_of(2, 2, 1, 1) - mean_of(0, 2, 1, 2));
+    for (size_t i = 0; i < N; i++) {
+        items[i] = 0;
+        for (size_t d = 0; d < 2; d++)
+            items[i] += (outcome(i, 1, 2 + d) - (outcome(i, 1, d) + outcome(i, 2, d)) / 2) / 2;
+    }
+    for (size_t d = 0; d < 2; d++) draws[d] = mean_of(2 + d, 1, 1, 1) - mean_of(d, 1, 1, 2);
+    add_component(&v, &w, items, N);
+    add_component(&v, &w, draws, 2);
+    check_near(linear->difference.se, sqrt(v));
+    pl_arms_free(table);
+    uproot(&p);
+}
+
+/* The first prompting draw lacks two items of label 0: of what is left, 24 of 38 are label 1. */
+static bool zeros_are_lost(size_t item, size_t template, size_t draw)
+{
+    return !(draw == 0 && template == 0 && (item == 3 || item == 4));
+}
+
+static void the_constant_has_the_same_items(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .prediction = predict, .finite = zeros_are_lost};
+    pl_arms_table *table;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    const pl_arm_row *constant = find(table, "constant", "id"), *linear = find(table, "linear t0 n=16", "id");
+    assert_int_equal(constant->n_items, N - 2);
+    check_near(constant->accuracy.value, 24.0 / 38);
+    check_near(constant->accuracy.lo, pl_wilson(24, 38).lo);
+    double right = 0; /* of the first learned draw */
+    for (size_t i = 0; i < N; i++)
+        if (i != 3 && i != 4) right += outcome(i, 0, 2);
+    assert_int_equal(linear->n_failed, 1 + (right <= 24)); /* the second is constant */
+    pl_arms_free(table);
+    uproot(&p);
+}
+
+/* Lost in every arm alike, as by truncation. */
+static bool none_has_all(size_t item, size_t template, size_t draw)
+{
+    (void)draw;
+    return !(template == 1 && item < 3);
+}
+
 static bool few_are_finite(size_t item, size_t template, size_t draw)
 {
     return !(draw == 2 && template == 1 && item < 3);
@@ -128,9 +245,14 @@ static void arms_meet_on_the_same_items(void **state)
     for (size_t d = 0; d < 2; d++)
         for (size_t i = 2; i < N; i++) sum += outcome(i, 0, d);
     check_near(find(table, "prompt", "id")->accuracy.value, sum / (2 * (N - 2)));
+    check_near(find(table, "constant", "id")->accuracy.value, 22.0 / 38);
     pl_arms_free(table);
     uproot(&p);
     p.finite = few_are_finite;
+    plant_run(&p);
+    REFUSED(pl_arms_of_run(&table, planted_view(&p)), PL_E_INPUT, "share 37 of 40 items, expected at least 95 %");
+    uproot(&p);
+    p.finite = none_has_all;
     plant_run(&p);
     REFUSED(pl_arms_of_run(&table, planted_view(&p)), PL_E_INPUT, "share 37 of 40 items, expected at least 95 %");
     uproot(&p);
@@ -183,9 +305,13 @@ static void prompts_alone_have_none(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_difference_is_paired_and_crossed), cmocka_unit_test(failed_runs_are_counted_and_kept),
-        cmocka_unit_test(arms_meet_on_the_same_items), cmocka_unit_test(the_best_prompt_may_be_calibrated),
-        cmocka_unit_test(prompts_alone_have_none)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_difference_is_paired_and_crossed),
+                                       cmocka_unit_test(failed_runs_are_counted_and_kept),
+                                       cmocka_unit_test(orders_of_a_draw_are_one_sample),
+                                       cmocka_unit_test(templates_with_equal_prompts_are_one_sample),
+                                       cmocka_unit_test(the_constant_has_the_same_items),
+                                       cmocka_unit_test(arms_meet_on_the_same_items),
+                                       cmocka_unit_test(the_best_prompt_may_be_calibrated),
+                                       cmocka_unit_test(prompts_alone_have_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
