@@ -132,9 +132,7 @@ static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progres
     int32_t *row = NULL;
     size_t width = 0, done = progress ? progress->done : 0;
     pl_status status;
-    PL_GOTO(status, end,
-            pl__paths_open(&plan, g->prompts + first, n, &last, config->V, config->max_positions,
-                           g->engine->options.no_sharing));
+    PL_GOTO(status, end, pl__paths_open(&plan, g->prompts + first, n, &last, config, g->engine->options.no_sharing));
     PL_GOTO(status, end,
             pl__schedule_open(&schedule, &plan.tree, &g->engine->pages, g->rows, g->engine->options.shuffle_seed));
     for (size_t i = 0; i < n; i++) {

@@ -70,9 +70,23 @@ size_t pl__mean_first(const pl_request *request)
     return request->own_first ? request->own_first : 1;
 }
 
-static pl_status check_request(const pl__paths *plan, size_t r, size_t V, size_t max_positions)
+/* Of a sequence classifier the labels alone have logits. */
+static pl_status check_scored(const pl_choice *choice, size_t r, size_t c, const pl_config *config)
+{
+    size_t n = pl_config_outputs(config);
+    for (size_t i = choice->first; i < choice->n; i++)
+        if ((size_t)choice->ids[i] >= n)
+            return pl_fail(PL_E_INPUT,
+                           "request %zu, choice %zu: token id %d is scored, but the model is a sequence classifier of "
+                           "%zu labels: it scores no words",
+                           r, c, choice->ids[i], n);
+    return PL_OK;
+}
+
+static pl_status check_request(const pl__paths *plan, size_t r, const pl_config *config)
 {
     const pl_request *request = &plan->requests[r];
+    const size_t V = config->V, max_positions = config->max_positions;
     if (wants_prompt(plan, request)) {
         if (request->n == 0) return pl_fail(PL_E_INPUT, "request %zu: the prompt has no token to run", r);
         PL_TRY(pl__request_check_length(request->n, max_positions, r, "prompt"));
@@ -95,6 +109,7 @@ static pl_status check_request(const pl__paths *plan, size_t r, size_t V, size_t
                            r, c, choice->first, choice->n);
         PL_TRY(pl__request_check_length(run_length(plan, request, c), max_positions, r, "prompt and choice"));
         PL_TRY(pl__request_check_ids(choice->ids, choice->n, V, r, "choice"));
+        PL_TRY(check_scored(choice, r, c, config));
     }
     return PL_OK;
 }
@@ -398,12 +413,12 @@ static pl_status count(pl__paths *plan)
     return PL_OK;
 }
 
-pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, const pl_capture *capture, size_t V,
-                         size_t max_positions, bool alone)
+pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, const pl_capture *capture,
+                         const pl_config *config, bool alone)
 {
     *plan = (pl__paths){.requests = requests, .n = n, .capture = capture, .alone = alone};
     pl_status status = PL_OK;
-    for (size_t r = 0; r < n; r++) PL_GOTO(status, fail, check_request(plan, r, V, max_positions));
+    for (size_t r = 0; r < n; r++) PL_GOTO(status, fail, check_request(plan, r, config));
     PL_GOTO(status, fail, count(plan));
     PL_GOTO(status, fail, pl__tree_open(&plan->tree));
     PL_GOTO(status, fail, pl__tree_open(&plan->shared));

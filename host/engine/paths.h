@@ -64,10 +64,10 @@ typedef struct pl__paths {
     size_t n_targets, tokens_in_requests;
 } pl__paths;
 
-/* PL_E_INPUT names request, position and what is wrong. max_positions 0: no limit. */
-pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, const pl_capture *capture, size_t V,
-                         size_t max_positions, bool alone); /* from {0} */
-void pl__paths_close(pl__paths *plan);                      /* takes {0} */
+/* PL_E_INPUT names request, position and what is wrong: an id that is no token, a scored one without a logit. */
+pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, const pl_capture *capture,
+                         const pl_config *config, bool alone); /* from {0} */
+void pl__paths_close(pl__paths *plan);                         /* takes {0} */
 
 /* Tokens whose mean is taken: from..n - 1, without position 0. */
 size_t pl__mean_first(const pl_request *request);

@@ -120,7 +120,7 @@ pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t 
     pl_results *results = NULL;
     pl_status status;
     PL_TRY(pl__capture_check(capture, c->L));
-    PL_TRY(pl__paths_open(&plan, requests, n, capture, c->V, c->max_positions, engine->options.no_sharing));
+    PL_TRY(pl__paths_open(&plan, requests, n, capture, c, engine->options.no_sharing));
     PL_GOTO(status, done, pl__results_create(&results, &plan, c->C, pl_config_outputs(c)));
     PL_GOTO(status, done, run_plan(engine, &plan, progress, results));
     *out = results;

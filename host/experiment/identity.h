@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "device/ops.h"
 #include "experiment/spec.h"
+#include "model/model.h"
 
 /* Raised by hand when the bits of a result change: old units are then computed anew. */
 enum { PL_NUMERICS_VERSION = 2 };
@@ -55,10 +56,13 @@ typedef struct pl_learning {
     const pl_template *const *templates, *const *dev_templates;
     pl_truncation truncation;
     pl_dtype compute;
+    const char *until;       /* finetune: the text that ends an open answer; NULL: none is learned */
     pl_head_kind head;       /* finetune */
     const pl_recipe *recipe; /* finetune; NULL: linear */
+    const pl_config *facts;  /* finetune: the checkpoint's own dropouts, and how a new head is drawn */
     size_t n_layers;         /* linear */
     const size_t *layers;
+    const char *group; /* linear: the field whose rows stay together in cross-validation; NULL: none */
 } pl_learning;
 
 pl_status pl_learning_text(pl_bytes *out, const pl_learning *learning);

@@ -15,6 +15,17 @@ static void put_templates(pl_json_builder *b, const char *key, const pl_template
     pl_json_close(b);
 }
 
+/* As they are in training: the recipe's, or the checkpoint's own, which the digest of its config leaves out. */
+static void put_dropout(pl_json_builder *b, const pl_recipe *r, const pl_config *c)
+{
+    const bool own = r->settings.dropout < 0;
+    pl_json_open(b, "dropout");
+    pl_json_put_real(b, "embedding", own ? c->embed_dropout : r->settings.dropout);
+    pl_json_put_real(b, "attention", own ? c->attention_dropout : r->settings.dropout);
+    pl_json_put_real(b, "residual", own ? c->residual_dropout : r->settings.dropout);
+    pl_json_close(b);
+}
+
 /* Whether the weights are kept decides no number. */
 static void put_recipe(pl_json_builder *b, const pl_recipe *r)
 {
@@ -35,10 +46,6 @@ static void put_recipe(pl_json_builder *b, const pl_recipe *r)
     pl_json_put_real(b, "adam_beta2", t->adam_beta2);
     pl_json_put_real(b, "adam_epsilon", t->adam_epsilon);
     pl_json_put_real(b, "max_grad_norm", t->max_grad_norm);
-    if (t->dropout < 0)
-        pl_json_put_null(b, "dropout"); /* the checkpoint's own */
-    else
-        pl_json_put_real(b, "dropout", t->dropout);
     pl_json_put_bool(b, "gradient_checkpointing", t->gradient_checkpointing);
     pl_json_put_bool(b, "bf16", r->bf16);
     pl_json_put_size(b, "eval_steps", t->eval_steps);
@@ -57,10 +64,14 @@ static void put_arm(pl_json_builder *b, const pl_learning *l)
         pl_json_put_text(b, "head", pl_head_name(l->head));
         put_templates(b, "dev_templates", l->dev_templates, l->n_dev_templates);
         put_recipe(b, l->recipe);
+        put_dropout(b, l->recipe, l->facts);
+        if (l->head == PL_HEAD_CLASSIFIER) pl_json_put_real(b, "initializer_range", l->facts->initializer_range);
+        if (l->until) pl_json_put_text(b, "until", l->until);
     } else {
         pl_json_open_list(b, "layers");
         for (size_t i = 0; i < l->n_layers; i++) pl_json_put_size(b, NULL, l->layers[i]);
         pl_json_close(b);
+        if (l->group) pl_json_put_text(b, "group", l->group);
     }
     pl_json_close(b);
 }

@@ -211,6 +211,17 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .kind = unit->arm->kind};
 }
 
+/* The text that ends the open answers that a model learns to write; NULL: it learns choices alone. */
+static const char *learned_end(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_adaptation *a = unit->adaptation;
+    const pl_task *t = plan->tasks[unit->task].task;
+    bool open = false;
+    for (size_t i = 0; i < a->examples->n_templates; i++) open |= !a->examples->templates[i]->doc_to_choice;
+    for (size_t i = 0; i < a->n_dev_templates; i++) open |= !a->dev_templates[i]->doc_to_choice;
+    return open && t->n_until ? t->until[0] : NULL;
+}
+
 static pl_learning learning_of(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_plan_model *model = &plan->models[unit->model];
@@ -239,7 +250,10 @@ static pl_learning learning_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .head = a->head,
                          .recipe = a->arm->kind == PL_ARM_FINETUNE ? &a->arm->recipe : NULL,
                          .n_layers = a->n_layers,
-                         .layers = a->layers};
+                         .layers = a->layers,
+                         .facts = &model->checkpoint->config,
+                         .until = learned_end(plan, unit),
+                         .group = task->task->group};
 }
 
 pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit)
@@ -398,10 +412,26 @@ done:
     return status;
 }
 
+/* A checkpoint whose head has a row a label has no words to answer with. */
+static pl_status check_head(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_plan_model *model = &plan->models[unit->model];
+    const pl_spec_arm *arm = unit->arm;
+    bool words = arm->kind == PL_ARM_PROMPT || (arm->kind == PL_ARM_FINETUNE && arm->heads[PL_HEAD_LM]);
+    if (!words || !model->checkpoint->config.n_labels) return PL_OK;
+    return pl_fail(PL_E_INPUT,
+                   "%s: arms.%zu: model %s (%s) is a sequence classifier of %zu labels, without a vocabulary head to "
+                   "answer with: expected kind: finetune with head: classifier, or kind: linear; or name the "
+                   "checkpoint that it was made of",
+                   plan->spec->path, (size_t)(arm - plan->spec->arms), model->spec->name, model->folder,
+                   model->checkpoint->config.n_labels);
+}
+
 /* An arm that names no shots takes the task's own number. */
 static pl_status add_arm(pl__maker *m, pl_plan_unit unit)
 {
     const pl_spec_arm *arm = unit.arm;
+    PL_TRY(check_head(m->plan, &unit));
     if (arm->kind != PL_ARM_PROMPT) return pl__plan_learning(m, unit);
     unit.k = m->plan->tasks[unit.task].task->num_fewshot;
     if (!arm->n_shots) return add_cells(m, unit);
@@ -424,6 +454,7 @@ static pl_status make_units(pl_plan *plan)
                 pl_plan_unit unit = {.model = i, .task = t, .arm = &plan->spec->arms[a]};
                 PL_GOTO(status, done, add_arm(&m, unit));
             }
+    PL_GOTO(status, done, pl__plan_check_conditions(plan));
     for (size_t u = 0; u < plan->n_units; u++) PL_GOTO(status, done, pl_bytes_text(&ids, plan->units[u].id));
     PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
     pl_hash128(plan->hash, ids.data, ids.size);

@@ -24,6 +24,9 @@ pl_status pl__plan_note(pl_plan *plan, const char *line);
 
 /* The cells of an arm that learns, for the model, task and arm of `unit`. */
 pl_status pl__plan_learning(pl__maker *m, pl_plan_unit unit);
+/* PL_E_INPUT when two units would be one row of every table: arms that differ in nothing that a table shows. */
+pl_status pl__plan_check_conditions(const pl_plan *plan);
+
 /* How many units those are, at most. */
 double pl__plan_count_learning(const pl_spec_arm *arm, const pl_plan_task *task);
 

@@ -149,6 +149,7 @@ static void learning_is_part_of_it(void **state)
     pl_recipe recipe = {.n_rates = 2, .learning_rate = rates, .settings = pl_train_defaults()};
     recipe.settings.micro_batch_size = 4;
     recipe.settings.lanes = 2;
+    static const pl_config facts = {.embed_dropout = 0.1, .residual_dropout = 0.2, .attention_dropout = 0.3};
     const pl_learning learning = {.model = "small",
                                   .weights = "w",
                                   .config = "c",
@@ -167,13 +168,15 @@ static void learning_is_part_of_it(void **state)
                                   .templates = templates,
                                   .dev_templates = templates,
                                   .compute = PL_F32,
-                                  .recipe = &recipe};
+                                  .recipe = &recipe,
+                                  .facts = &facts};
     static const char golden_learning[] =
         "{\"arm\":{\"adam_beta1\":0.90000000000000002,\"adam_beta2\":0.999,\"adam_epsilon\":1e-8,\"balance\":true,"
         "\"bf16"
         "\":false,\"dev_templates\":[{\"digest\":\"d1\",\"name\":\"plain\"},{\"digest\":\"d2\",\"name\":\"short\"}],"
         "\"draw\":1,\"dr"
-        "opout\":null,\"eval_steps\":0,\"gradient_checkpointing\":false,\"head\":\"lm\",\"kind\":\"finetune\","
+        "opout\":{\"attention\":0.29999999999999999,\"embedding\":0.10000000000000001,\"residual\":0.20000000000000001"
+        "},\"eval_steps\":0,\"gradient_checkpointing\":false,\"head\":\"lm\",\"kind\":\"finetune\","
         "\"labels\":\"gi"
         "ven\",\"lanes\":2,\"learning_rate\":[1.0000000000000001e-5,5.0000000000000002e-5],\"loss_mean\":\"tokens\",\"l"
         "r_scheduler_type\":\"linear\",\"max_grad_norm\":1.0,\"micro_batch_size\":4,\"n_train\":64,\"num_train_"
