@@ -43,19 +43,12 @@ TASKS = {
 }
 # Words without a meaning: labels that a text gives one.
 NEW_LABELS = "dax wug blick fep zup toma kiki bouba lorp mip nerf gop vash quil jom rax tiv sebb plim drock".split()
-# Those never seen as labels in training, for templates that a model has not been tuned on.
-HELD_OUT_LABELS = "yarn moss".split()
-
-# In training: id and dev. Of words and signs that are all known, in arrangements that are new: ood, fixed before any result.
-FORMATS = {
-    "colon": (" {x} :", " {y}\n"), "arrow": (" {x} ->", " {y} ;"), "item": (" item {x} is", " {y} ."), "equals": (" {x} =", " {y} ,"),
-    "question": (" Q {x} A", " {y}\n"), "word": (" word {x} group", " {y} ;"), "bare": (" {x}", " {y}\n"), "is": (" is {x} ?", " {y} ."),
-}
-OOD_FORMATS = {
-    "ood_question": (" Q {x} is", " {y} ;"), "ood_group": (" {x} group :", " {y} ."), "ood_item": (" item {x} ->", " {y}\n"),
-    "ood_is": (" is {x} =", " {y} ,"), "ood_word": (" word {x} A", " {y} ."), "ood_answer": (" {x} A :", " {y} ;"),
-    "ood_what": (" {x} ? group", " {y}\n"), "ood_long": (" Q item {x} is group", " {y} ,"),
-}
+# What stands before a label. In training: id and dev. Of words and signs that are all known, in arrangements that are new: ood,
+# fixed before any result.
+FORMATS = {"colon": " {x} :", "arrow": " {x} ->", "item": " item {x} is", "equals": " {x} =", "question": " Q {x} A", "word": " word {x} group",
+           "bare": " {x}", "is": " is {x} ?"}
+OOD_FORMATS = {"ood_question": " Q {x} is", "ood_group": " {x} group :", "ood_item": " item {x} ->", "ood_is": " is {x} =", "ood_word": " word {x} A",
+               "ood_answer": " {x} A :", "ood_what": " {x} ? group", "ood_long": " Q item {x} is group"}
 FIXED_SHARE = 0.4
 CUE = " task {task}\n"
 
@@ -108,16 +101,15 @@ def parts(rng, n_words=84):
     """A prompt of about so many words, as [text before a label, label, text before the next, ...]: cue, then examples of both
     classes at random."""
     task = rng.choice(list(TASKS))
-    before, after = FORMATS[rng.choice(list(FORMATS))]
+    before = FORMATS[rng.choice(list(FORMATS))]
     labels = TASKS[task] if rng.random() < FIXED_SHARE else rng.sample(NEW_LABELS, 2)
     out, behind, length = [], CUE.format(task=task), 3
     while length < n_words:
         c = rng.randrange(2)
         item = before.format(x=rng.choice(SPLITS[task]["train"][c]))
-        label, sign = after.format(y="{y}").split("{y}")
-        out += [behind + item, label + labels[c]]
-        behind = sign
-        length += len((item + after).split()) + ("\n" in after)
+        out += [behind + item, " " + labels[c]]
+        behind = "\n"
+        length += len(item.split()) + 2
     return out
 
 
@@ -135,7 +127,7 @@ def corpus(n, seed):
 
 
 def words():
-    found = ["task", "item", "is", "Q", "A", "word", "group", *":=?;.,", "->", *TASKS, *LETTERS, *NEW_LABELS, *HELD_OUT_LABELS, *LARGE, *SMALL, *WARM, *COLD]
+    found = ["task", "item", "is", "Q", "A", "word", "group", *":=?", "->", *TASKS, *LETTERS, *NEW_LABELS, *LARGE, *SMALL, *WARM, *COLD]
     found += [w for pair in TASKS.values() for w in pair] + [n for names in NOUNS.values() for n in names]
     return list(dict.fromkeys(found))
 
