@@ -22,6 +22,7 @@ typedef struct training {
     pl_arena *arena;
     pl_yaml_node *keys;
     bool random;
+    pl_dtype storage; /* of the weights that are written */
     size_t seed;
     pl_recipe recipe;
     pl_processor processor;
@@ -41,8 +42,9 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
 {
     static const char *const starts[] = {"checkpoint", "random"};
     pl_yaml *empty;
-    const pl_yaml_node *init, *seed;
+    const pl_yaml_node *init, *seed, *dtype;
     size_t which = 0;
+    t->storage = PL_F32;
     PL_TRY(pl_yaml_parse(&empty, "{}", 2, "plumb train"));
     pl_status status = pl_yaml_copy(&t->keys, pl_yaml_root(empty), t->arena);
     pl_yaml_free(empty);
@@ -53,6 +55,12 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
         while (which < 2 && strcmp(init->text ? init->text : "", starts[which])) which++;
         if (which == 2) return pl_yaml_fail(init, "init: expected checkpoint or random");
         t->random = which == 1;
+    }
+    if ((dtype = pl_yaml_get(t->keys, "dtype"))) {
+        const bool half = !strcmp(dtype->text ? dtype->text : "", "bfloat16");
+        if (!half && strcmp(dtype->text ? dtype->text : "", "float32"))
+            return pl_yaml_fail(dtype, "dtype: expected float32 or bfloat16");
+        t->storage = half ? PL_BF16 : PL_F32;
     }
     t->seed = 1234;
     if ((seed = pl_yaml_get(t->keys, "seed"))) PL_TRY(pl_yaml_to_size(&t->seed, seed));
@@ -250,7 +258,7 @@ static pl_status run(training *t, const pl_arguments *arguments)
     PL_TRY(read_keys(t, arguments));
     PL_TRY(open_all(t, arguments));
     PL_TRY(train(t, pl_argument_flag(arguments, PL_OPTION_QUIET), &finished));
-    PL_TRY(pl_trainable_export(t->trainable, t->folder, t->out));
+    PL_TRY(pl_trainable_export(t->trainable, t->folder, t->out, t->storage));
     PL_TRY(write_log(t));
     PL_TRY(pl_folder_remove(t->state, NULL));
     return print_summary(t, pl_argument_flag(arguments, PL_OPTION_JSON), pl_clock_s() - start);

@@ -114,6 +114,7 @@ const pl_yaml_key pl_corpus_keys[] = {
     {"seed", "1234", "keys the drawn weights, the order of the texts and dropout"},
     {"learning_rate", "5e-5", "the highest rate"},
     RECIPE_KEYS,
+    {"dtype", "`float32`", "`float32` or `bfloat16`: type of the weights that are written"},
     {"max_steps", "as the epochs say", "ends after so many steps; the schedule is theirs"},
     {0},
 };

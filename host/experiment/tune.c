@@ -191,7 +191,7 @@ static pl_status keep_best(const task_of *w, pl_trainable *trainable, pl_train *
     if (!isfinite(score) || (best != SIZE_MAX && !(score > trials[best].score))) return PL_OK;
     PL_TRY(pl_train_take_best(train));
     PL_TRY(pl_tuned_path(path, t->folder));
-    return pl_trainable_export(trainable, t->plan->models[t->unit->model].folder, path);
+    return pl_trainable_export(trainable, t->plan->models[t->unit->model].folder, path, PL_F32);
 }
 
 static pl_status run_trial(task_of *w, const trial *trials, size_t index, bool *finished)

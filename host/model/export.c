@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/half.h"
 #include "base/json.h"
 #include "base/temporary.h"
 #include "model/masters.h"
@@ -28,6 +29,7 @@ typedef struct file_sink {
     int fd;
     size_t at; /* byte of the tensor's first element */
     const char *path;
+    pl_dtype storage;
 } file_sink;
 
 static pl_status write_at(int fd, const char *path, const void *data, size_t size, size_t at)
@@ -44,20 +46,30 @@ static pl_status write_at(int fd, const char *path, const void *data, size_t siz
 static pl_status put_file(pl__sink *sink, size_t first, const float *values, size_t n)
 {
     const file_sink *f = (const file_sink *)sink;
-    return write_at(f->fd, f->path, values, n * sizeof *values, f->at + first * sizeof *values);
+    enum { CHUNK = 4096 };
+    uint16_t halves[CHUNK];
+    if (f->storage == PL_F32)
+        return write_at(f->fd, f->path, values, n * sizeof *values, f->at + first * sizeof *values);
+    for (size_t i = 0, part; i < n; i += part) {
+        part = n - i < CHUNK ? n - i : CHUNK;
+        (void)pl_bf16_from_f32(halves, values + i, part);
+        PL_TRY(write_at(f->fd, f->path, halves, part * sizeof *halves, f->at + (first + i) * sizeof *halves));
+    }
+    return PL_OK;
 }
 
-static pl_status add_entry(json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t layer, size_t *bytes)
+static pl_status add_entry(json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t layer,
+                           pl_dtype storage, size_t *bytes)
 {
     char name[PL__TENSOR_NAME];
     pl__tensor_name(name, c->family->prefixes[0], fact->name, layer);
-    const size_t size = pl__fact_elements(c, fact) * sizeof(float);
+    const size_t size = pl__fact_elements(c, fact) * pl_dtype_bytes(storage);
     json_t *shape = json_array();
     int failed = 0;
     for (const char *d = fact->dims; *d; d++)
         failed |= json_array_append_new(shape, json_integer((json_int_t)pl__dimension(c, *d)));
-    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
-                              (json_int_t)*bytes, (json_int_t)(*bytes + size));
+    json_t *entry = json_pack("{s:s, s:o, s:[I, I]}", "dtype", storage == PL_F32 ? "F32" : "BF16", "shape", shape,
+                              "data_offsets", (json_int_t)*bytes, (json_int_t)(*bytes + size));
     *bytes += size;
     if (failed || !entry || json_object_set_new(header, name, entry) != 0)
         return pl_fail(PL_E_MEMORY, "out of memory for a checkpoint's header");
@@ -65,14 +77,14 @@ static pl_status add_entry(json_t *header, const pl_config *c, const pl__tensor_
 }
 
 /* The header's bytes: length, JSON, spaces up to a multiple of eight. */
-static pl_status make_header(pl_bytes *out, const pl_config *c)
+static pl_status make_header(pl_bytes *out, const pl_config *c, pl_dtype storage)
 {
     json_t *header = json_pack("{s:{s:s}}", "__metadata__", "format", "pt");
     size_t bytes = 0;
     pl_status status = PL_OK;
     for (size_t i = 0; i < c->family->n_tensors && status == PL_OK; i++)
         for (size_t l = 0; l < pl__fact_count(c, &c->family->tensors[i]) && status == PL_OK; l++)
-            status = add_entry(header, c, &c->family->tensors[i], l, &bytes);
+            status = add_entry(header, c, &c->family->tensors[i], l, storage, &bytes);
     char *text = status == PL_OK ? json_dumps(header, JSON_COMPACT) : NULL;
     json_decref(header);
     if (status != PL_OK) return status;
@@ -87,32 +99,32 @@ static pl_status make_header(pl_bytes *out, const pl_config *c)
     return status;
 }
 
-static pl_status write_tensors(const pl_trainable *t, int fd, const char *path)
+static pl_status write_tensors(const pl_trainable *t, int fd, const char *path, pl_dtype storage)
 {
     const pl_config *c = &t->model->config;
     pl_bytes header = {0};
     pl_status status;
-    PL_GOTO(status, done, make_header(&header, c));
+    PL_GOTO(status, done, make_header(&header, c, storage));
     PL_GOTO(status, done, write_at(fd, path, header.data, header.size, 0));
-    file_sink sink = {{put_file}, fd, header.size, path};
+    file_sink sink = {{put_file}, fd, header.size, path, storage};
     for (size_t i = 0; i < c->family->n_tensors; i++)
         for (size_t l = 0; l < pl__fact_count(c, &c->family->tensors[i]); l++) {
             const pl__tensor_fact *fact = &c->family->tensors[i];
             PL_GOTO(status, done, pl__trainable_store(t, pl_trainable_views(t).master, fact, l, &sink.sink));
-            sink.at += pl__fact_elements(c, fact) * sizeof(float);
+            sink.at += pl__fact_elements(c, fact) * pl_dtype_bytes(storage);
         }
 done:
     pl_bytes_free(&header);
     return status;
 }
 
-static pl_status write_weights(const pl_trainable *t, const char *folder)
+static pl_status write_weights(const pl_trainable *t, const char *folder, pl_dtype storage)
 {
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/model.safetensors", folder));
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (fd < 0) return pl_fail(PL_E_IO, "%s: cannot create: %s", path, strerror(errno));
-    pl_status status = write_tensors(t, fd, path);
+    pl_status status = write_tensors(t, fd, path, storage);
     if (status == PL_OK && fsync(fd) != 0)
         status = pl_fail(PL_E_IO, "%s: cannot write to the disk: %s", path, strerror(errno));
     if (close(fd) != 0 && status == PL_OK) status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
@@ -144,7 +156,7 @@ static int has_labels(const json_t *config, size_t n)
 }
 
 /* Head, tying and type as they are now; all else as the source says. */
-static int edit_config(json_t *config, const pl_config *c)
+static int edit_config(json_t *config, const pl_config *c, pl_dtype storage)
 {
     const char *architecture = c->n_labels ? c->family->classifier : c->family->lm;
     int failed = json_object_set_new(config, "architectures", json_pack("[s]", architecture));
@@ -152,17 +164,17 @@ static int edit_config(json_t *config, const pl_config *c)
     if (!c->n_labels) failed |= json_object_set_new(config, "tie_word_embeddings", json_boolean(c->tied));
     (void)json_object_del(config, "torch_dtype");
     (void)json_object_del(config, "plumb_random_weights");
-    return failed | json_object_set_new(config, "dtype", json_string("float32"));
+    return failed | json_object_set_new(config, "dtype", json_string(pl_dtype_name(storage)));
 }
 
-static pl_status write_config(const pl_trainable *t, const char *source, const char *folder)
+static pl_status write_config(const pl_trainable *t, const char *source, const char *folder, pl_dtype storage)
 {
     char from[PL_PATH_MAX], to[PL_PATH_MAX];
     json_t *config;
     PL_TRY(pl_path(from, "%s/config.json", source));
     PL_TRY(pl_path(to, "%s/config.json", folder));
     PL_TRY(pl_json_read(&config, from, CONFIG_LIMIT_BYTES));
-    pl_status status = edit_config(config, &t->model->config) == 0
+    pl_status status = edit_config(config, &t->model->config, storage) == 0
                            ? pl_json_write(to, config)
                            : pl_fail(PL_E_INTERNAL, "%s: cannot be changed for the trained model", from);
     json_decref(config);
@@ -223,12 +235,12 @@ pl_status pl_export_check(const char *folder)
                    folder, foreign);
 }
 
-static pl_status write_folder(const pl_trainable *t, const char *source, const char *folder)
+static pl_status write_folder(const pl_trainable *t, const char *source, const char *folder, pl_dtype storage)
 {
     if (mkdir(folder, 0777) != 0) return pl_fail(PL_E_IO, "%s: cannot create: %s", folder, strerror(errno));
-    PL_TRY(write_weights(t, folder));
+    PL_TRY(write_weights(t, folder, storage));
     for (size_t i = 0; i < N_COPIED; i++) PL_TRY(copy_file(source, folder, copied[i]));
-    PL_TRY(write_config(t, source, folder));
+    PL_TRY(write_config(t, source, folder, storage));
     return pl_folder_sync(folder);
 }
 
@@ -271,7 +283,7 @@ static void sweep(const char *above, const char *folder)
     if (d) (void)closedir(d);
 }
 
-pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder)
+pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder, pl_dtype storage)
 {
     char temporary[PL_PATH_MAX], above[PL_PATH_MAX];
     PL_TRY(pl_export_check(folder));
@@ -280,7 +292,7 @@ pl_status pl_trainable_export(const pl_trainable *trainable, const char *source,
     sweep(above, folder);
     PL_TRY(pl_file_temporary(temporary, folder));
     remove_export(temporary); /* what this process left of an earlier try */
-    pl_status status = write_folder(trainable, source, temporary);
+    pl_status status = write_folder(trainable, source, temporary, storage);
     if (status == PL_OK) status = put_in_place(temporary, folder);
     if (status != PL_OK) remove_export(temporary);
     return status;

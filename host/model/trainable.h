@@ -48,9 +48,10 @@ pl_status pl_trainable_refresh(pl_trainable *trainable, pl_stream *stream);
  * buffers: for tests. *n elements; the caller frees *values. */
 pl_status pl_trainable_tensor(const pl_trainable *trainable, pl_view of, const char *name, float **values, size_t *n);
 
-/* Writes a Hugging Face checkpoint folder, float32: config.json of `source` with what changed, model.safetensors, and
- * copies of the source's tokenizer files. Appears whole, by rename, or not at all; one that is there is replaced. */
-pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder);
+/* Writes a Hugging Face checkpoint folder, its weights as PL_F32 or PL_BF16: config.json of `source` with what changed,
+ * model.safetensors, and copies of the source's tokenizer files. Appears whole, by rename, or not at all; one that is
+ * there is replaced. */
+pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder, pl_dtype storage);
 /* What an export may hold besides: who trains may put a log there. */
 #define PL_EXPORT_LOG "training.csv"
 /* PL_E_INPUT when the folder holds what no export does: it would be lost. Ask before training. */

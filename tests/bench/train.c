@@ -114,7 +114,7 @@ int main(int argc, char **argv)
     (void)printf("{\"peak_said_gb\": %.4f, \"peak_gb\": %.4f}\n", (double)said * 1e-9,
                  (double)usage.ru_maxrss * 1024e-9);
     const char *folder = option(argc, argv, "export", NULL);
-    if (folder) must(pl_trainable_export(trainable, argv[1], folder));
+    if (folder) must(pl_trainable_export(trainable, argv[1], folder, PL_F32));
     pl_train_free(train);
     pl_trainable_free(trainable);
     pl_processor_close(&processor);

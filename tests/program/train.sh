@@ -27,6 +27,10 @@ check "the new model is one" sh -c "'$PLUMB' generate '$tmp/calm' --prompt 'a re
 check "a checkpoint goes on" sh -c "'$PLUMB' train '$tmp/calm' '$tmp/texts.jsonl' --out '$tmp/more' --json --quiet max_steps=2 train_batch_size=12 learning_rate=1e-5 |
   $python -c 'import json, sys; r = json.load(sys.stdin); assert r[\"steps\"] == 2 and r[\"first_loss\"] < 3, r'"
 
+check "weights as bfloat16" "$PLUMB" train "$tmp/calm" "$tmp/texts.jsonl" --out "$tmp/half" --quiet max_steps=1 learning_rate=1e-9 dtype=bfloat16
+check "are half as large, and are read" sh -c "test \$((2 * \$(stat -c %s '$tmp/half/model.safetensors'))) -lt \$((\$(stat -c %s '$tmp/calm/model.safetensors') + 20000)) &&
+  '$PLUMB' generate '$tmp/half' --prompt 'a red house, a' --max-tokens 8 --json | grep -q 'red door'"
+
 # The loss of a text is that of its parts; of one part it is another.
 first_loss() { echo "$1" >"$tmp/row.jsonl"; "$PLUMB" train "$tmp/calm" "$tmp/row.jsonl" --out "$tmp/row" --json --quiet max_steps=1 | $python -c 'import json, sys; print(json.load(sys.stdin)["first_loss"])'; }
 whole=$(first_loss '{"text": "a red house, a red"}')

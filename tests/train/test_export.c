@@ -38,7 +38,7 @@ static void keep_for_check(const char *name, subject *s, const examples *e)
     char folder[PL_PATH_MAX], path[PL_PATH_MAX];
     size_t n = e->list[0].n - (s->classifier ? 1 : 0), width;
     OK(pl_path(folder, "%s/%s", kept, name));
-    OK(pl_trainable_export(s->trainable, s->folder, folder));
+    OK(pl_trainable_export(s->trainable, s->folder, folder, PL_F32));
     int32_t ids[8] = {0};
     for (size_t i = 0; i < n; i++) ids[i] = e->ids[0][i];
     /* run_model asks for the probability of each next token too: a classifier has few outputs. */
@@ -80,7 +80,8 @@ static void test_round_trip(void **state)
         open_subject(&s, cases[i][0], cases[i][1]);
         open_examples(&e, s.classifier);
         train_some(&s, &e);
-        OK(pl_trainable_export(s.trainable, s.folder, out)); /* from the second case on it takes another's place */
+        /* From the second case on it takes another's place. */
+        OK(pl_trainable_export(s.trainable, s.folder, out, PL_F32));
         pl_checkpoint *checkpoint;
         pl_model *model;
         pl_trainable *again;
@@ -129,7 +130,7 @@ static void test_golden(void **state)
         pl_checkpoint *checkpoint;
         pl_model *model;
         open_subject(&s, models[i], "lm");
-        OK(pl_trainable_export(s.trainable, s.folder, out));
+        OK(pl_trainable_export(s.trainable, s.folder, out, PL_F32));
         OK(pl_checkpoint_open(&checkpoint, out));
         assert_string_equal(checkpoint->config.dtype, "float32");
         OK(pl_model_load(&model, &s.processor, checkpoint, PL_F32));
@@ -157,13 +158,13 @@ static void test_full_disk(void **state)
     make_folder(folder);
     OK(pl_path(out, "%s/model", folder));
     open_subject(&s, "gpt2", "lm");
-    OK(pl_trainable_export(s.trainable, s.folder, out));
+    OK(pl_trainable_export(s.trainable, s.folder, out, PL_F32));
     struct rlimit before, small;
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     small = (struct rlimit){.rlim_cur = 20000, .rlim_max = before.rlim_max};
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    REFUSED(pl_trainable_export(s.trainable, s.folder, out), PL_E_IO, "cannot write");
+    REFUSED(pl_trainable_export(s.trainable, s.folder, out, PL_F32), PL_E_IO, "cannot write");
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
     snprintf(command, sizeof command, "test \"$(ls '%s')\" = model", folder);
     assert_int_equal(system(command), 0);
