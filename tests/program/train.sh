@@ -41,12 +41,12 @@ check "parts that carry loss" test -n "$whole" -a "$whole" = "$parts" -a -n "$la
 
 # Stopped and killed runs.
 "${command[@]}" --out "$tmp/stopped" num_train_epochs=400 2>"$tmp/stopped.log" & pid=$!
-wait_for "$tmp" grep -q 'memory at its peak' "$tmp/stopped.log"; kill -TERM $pid; wait $pid; code=$?
+wait_for "$tmp" grep -qs 'memory at its peak' "$tmp/stopped.log"; kill -TERM $pid; wait $pid; code=$?
 [ $code -eq 75 ] && pass "SIGTERM ends with 75" || fail "SIGTERM: exit code $code"
 expect "the state of another run" 2 'stopped\.state' train --out "$tmp/stopped" --quiet
 rm -rf "$tmp/stopped.state"
 "${command[@]}" --out "$tmp/stopped" 2>"$tmp/stopped.log" & pid=$!
-wait_for "$tmp" grep -q 'memory at its peak' "$tmp/stopped.log"; kill -KILL $pid; wait $pid 2>/dev/null
+wait_for "$tmp" grep -qs 'memory at its peak' "$tmp/stopped.log"; kill -KILL $pid; wait $pid 2>/dev/null
 check "it goes on" train --out "$tmp/stopped" --quiet
 check "to the same bits" cmp "$tmp/calm/model.safetensors" "$tmp/stopped/model.safetensors"
 check "and the same log" cmp "$tmp/calm/training.csv" "$tmp/stopped/training.csv"
