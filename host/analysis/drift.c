@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/layer.h"
+#include "analysis/scope.h"
 #include "measure/cka.h"
 
 /* Two units of one template whose states are compared. */
@@ -137,7 +138,8 @@ failed:
 /* The mean over pairs of one layer. */
 typedef struct mean {
     const char *position, *layer;
-    size_t n, n_pairs;
+    size_t n, n_pairs; /* n: items that CKA takes */
+    size_t n_there;
     uint64_t items;
     bool unequal; /* pairs do not have the same items: there is no interval */
     double value, *left_out;
@@ -150,15 +152,17 @@ static pl_status add_layer(mean *m, compared *c, const char *name, pl_arena *are
     pl_status status;
     PL_TRY(pl__layer_read(&layer, &c->group, &c->member, c->readers, name, arena));
     if (layer.n < 4) goto done;
-    PL_GOTO(status, done_with_error, pl_cka_of(&cka, (const float *const *)layer.states, layer.n, 2, layer.width));
+    size_t n = pl__cka_items(layer.n, 2);
+    PL_GOTO(status, done_with_error, pl_cka_of(&cka, (const float *const *)layer.states, n, 2, layer.width));
     if (!m->n_pairs) {
         m->position = layer.position;
         m->layer = layer.name;
-        m->n = layer.n;
+        m->n = n;
+        m->n_there = layer.n;
         m->items = layer.items;
-        PL_GOTO(status, done_with_error, pl_arena_new(arena, &m->left_out, layer.n));
+        PL_GOTO(status, done_with_error, pl_arena_new(arena, &m->left_out, n));
     }
-    m->unequal = m->unequal || m->n != layer.n || m->items != layer.items;
+    m->unequal = m->unequal || m->n_there != layer.n || m->items != layer.items;
     m->n_pairs++;
     m->value += cka.value[0];
     for (size_t i = 0; !m->unequal && i < m->n; i++) m->left_out[i] += cka.left_out[i];
@@ -186,6 +190,17 @@ static size_t count_draws(const drift *d)
     return n;
 }
 
+static size_t count_templates(const drift *d)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        size_t j = 0;
+        while (strcmp(d->pairs[j].a->template_name, d->pairs[i].a->template_name)) j++;
+        n += j == i;
+    }
+    return n;
+}
+
 static pl_status put_row(const drift *d, mean *m, const char *contrast)
 {
     pl__rows *rows = d->rows;
@@ -204,13 +219,14 @@ static pl_status put_row(const drift *d, mean *m, const char *contrast)
     row.unit = pl_metric_of(row.metric)->unit;
     row.contrast = contrast;
     row.n = m->n;
-    row.n_templates = m->n_pairs;
+    row.n_templates = count_templates(d);
     row.n_seeds = n_draws;
     row.null_mean = 0;
-    row.null_sd = pl_cka_null_sd(m->n) / sqrt((double)m->n_pairs);
+    row.null_sd = pl_cka_null_sd(m->n); /* of one pair: drift.h */
     row.null_name = pl_metric_of(row.metric)->null_name;
     row.note = "";
     PL_TRY(pl__row_note(rows, &row, "mean of %zu pairs of units", m->n_pairs));
+    if (m->n < m->n_there) PL_TRY(pl__row_note(rows, &row, "first %zu of %zu items", m->n, m->n_there));
     double value = m->value / (double)m->n_pairs;
     pl_estimate e = {value, NAN, NAN, NAN};
     if (!m->unequal) e = pl_jackknife_next(&rows->quantile, value, m->left_out, m->n);

@@ -2,7 +2,8 @@
  *
  * Debiased linear CKA of the same items under the same template, mean over templates: contrast "base", the tuned model
  * against the checkpoint as it is (the units of arm prompt without shots; mean over draws, too); contrast "draws", each
- * two draws of the arm against each other. 1: the same up to rotation and scale. */
+ * two draws of the arm against each other. 1: the same up to rotation and scale. The null's SD is that of one pair:
+ * pairs share units and items, so that the mean over them need not have a smaller one. */
 #ifndef PLUMB_ANALYSIS_DRIFT_H
 #define PLUMB_ANALYSIS_DRIFT_H
 

@@ -200,13 +200,19 @@ done:
     return status;
 }
 
-/* T n^2 doubles: the first items that memory and a quadratic cost allow. */
+/* CKA takes T n^2 doubles. */
+size_t pl__cka_items(size_t n, size_t t)
+{
+    size_t fits = (size_t)sqrt(CKA_BYTES_MAX / (8.0 * (double)t)), most = fits < CKA_ITEMS_MAX ? fits : CKA_ITEMS_MAX;
+    return n < most ? n : most;
+}
+
 pl_status pl__subject_cka(const pl_cka **out, pl__subject *s)
 {
-    size_t fits = (size_t)sqrt(CKA_BYTES_MAX / (8.0 * (double)s->t)), n = s->n < CKA_ITEMS_MAX ? s->n : CKA_ITEMS_MAX;
     *out = &s->cka;
     if (s->has_cka) return PL_OK;
-    PL_TRY(pl_cka_of(&s->cka, (const float *const *)s->layer->states, n < fits ? n : fits, s->t, s->layer->width));
+    PL_TRY(
+        pl_cka_of(&s->cka, (const float *const *)s->layer->states, pl__cka_items(s->n, s->t), s->t, s->layer->width));
     s->has_cka = true;
     return PL_OK;
 }

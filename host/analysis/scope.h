@@ -59,6 +59,8 @@ pl_status pl__scope_agreement(const pl_agreement **out, pl__scope *scope); /* t 
 pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *subject);
 pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *subject, char preprocessing);
 pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject); /* at least 4 items */
+/* Of n items, the first that memory and a quadratic cost allow CKA between t conditions to take. */
+size_t pl__cka_items(size_t n, size_t t);
 
 /* What a metric says of a scope; the kind decides its interval and how draws are pooled. */
 typedef enum pl__kind {

@@ -17,6 +17,7 @@ enum { PLANTED_WIDTH = 6 };
 typedef struct planted {
     size_t n, t, draws;
     size_t learned;      /* the last so many draws are those of arm linear, numbered from 0 */
+    bool tuned;          /* what learns is arm finetune, and prompts have no shots */
     size_t orders;       /* draws of arm prompt that are orders of one; 0: each is its own */
     bool twins;          /* the last two templates show the same prompts */
     bool generate;       /* readout generate in place of loglikelihood */
@@ -104,13 +105,13 @@ static inline json_t *planted_plan(const planted *p)
                                      .readout = p->generate ? "generate" : "loglikelihood",
                                      .template_name = names[k],
                                      .role = templates[k].role,
-                                     .k = 2,
+                                     .k = p->tuned ? 0 : 2,
                                      .draw = p->orders ? s / p->orders : s,
                                      .order = p->orders ? s % p->orders : 0,
                                      .seed = 1234};
         if (s + p->learned < p->draws) continue;
-        units[u].arm = "linear";
-        units[u].head = "";
+        units[u].arm = p->tuned ? "finetune" : "linear";
+        units[u].head = p->tuned ? "lm" : "";
         units[u].train_template = "t0";
         units[u].labels = "given";
         units[u].learned_by = "a-fit";

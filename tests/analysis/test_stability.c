@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include "analysis/stability.h"
+#include "measure/cka.h"
 #include "statistics/golden.h"
 #include "statistics/interval.h"
 
@@ -553,6 +554,61 @@ static void test_draws_of_other_items(void **state)
     uproot(&p);
 }
 
+static double drift_of(size_t n, size_t template, size_t draw)
+{
+    float *states[2];
+    pl_cka cka;
+    for (size_t s = 0; s < 2; s++) {
+        states[s] = calloc(n * PLANTED_WIDTH, sizeof(float));
+        assert_non_null(states[s]);
+        for (size_t i = 0; i < n * PLANTED_WIDTH; i++)
+            states[s][i] = noisy_state(i / PLANTED_WIDTH, template, s * draw, i % PLANTED_WIDTH);
+    }
+    OK(pl_cka_of(&cka, (const float *const *)states, n, 2, PLANTED_WIDTH));
+    double value = cka.value[0];
+    pl_cka_free(&cka);
+    for (size_t s = 0; s < 2; s++) free(states[s]);
+    return value;
+}
+
+/* Two tuned draws against the checkpoint: templates are counted, not pairs, and the null is that of one pair. */
+static void test_drift(void **state)
+{
+    (void)state;
+    enum { ITEMS = 30 };
+    planted p = {
+        .n = ITEMS, .t = 2, .draws = 3, .learned = 2, .tuned = true, .prediction = some_flips, .state = noisy_state};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, PL_METRIC_CKA_DEBIASED, "base", "01", "c", -1);
+    double expected = 0.0;
+    for (size_t s = 1; s < 3; s++)
+        for (size_t k = 0; k < 2; k++) expected += drift_of(ITEMS, k, s) / 4.0;
+    assert_close(r->value, expected, 1e-9);
+    assert_int_equal(r->n_templates, 2);
+    assert_int_equal(r->n_seeds, 2);
+    assert_close(r->null_sd, pl_cka_null_sd(ITEMS), 1e-15);
+    assert_non_null(strstr(r->note, "mean of 4 pairs of units"));
+    r = get(t, PL_METRIC_CKA_DEBIASED, "draws", "01", "c", -1);
+    assert_int_equal(r->n_templates, 2);
+    assert_close(r->null_sd, pl_cka_null_sd(ITEMS), 1e-15);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+/* As for CKA between templates: a quadratic cost has an end. */
+static void test_drift_of_many_items(void **state)
+{
+    (void)state;
+    planted p = {
+        .n = 2050, .t = 1, .draws = 2, .learned = 1, .tuned = true, .prediction = some_flips, .state = noisy_state};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, PL_METRIC_CKA_DEBIASED, "base", "01", "c", 0);
+    assert_int_equal(r->n, 2048);
+    assert_non_null(strstr(r->note, "first 2048 of 2050 items"));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 /* Answers without choices are grouped by their text. */
 static void test_open_answers(void **state)
 {
@@ -677,6 +733,8 @@ int main(void)
         cmocka_unit_test(test_not_finite),
         cmocka_unit_test(test_nothing_finite),
         cmocka_unit_test(test_draws_of_other_items),
+        cmocka_unit_test(test_drift),
+        cmocka_unit_test(test_drift_of_many_items),
         cmocka_unit_test(test_open_answers),
         cmocka_unit_test(test_other_numerics),
         cmocka_unit_test(test_remarks),
