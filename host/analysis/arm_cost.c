@@ -41,36 +41,61 @@ static double mean_of(const mean *m)
     return m->n > 0 ? m->sum / m->n : NAN;
 }
 
-/* The unit that adapted the model, once for all units that evaluate it. */
+/* The unit that adapted the model, once for all units that evaluate it. learned_seconds: of all attempts; else there
+ * was one, or its last is all that is known. */
 static pl_status add_learning(mean *tokens, mean *seconds, const pl_run_view *view, const pl_run_unit *u)
 {
     json_t *sidecar;
     PL_TRY(read_sidecar(&sidecar, view, u->learned_by));
+    double all = number_of(sidecar, "learned_seconds");
     add(tokens, number_of(sidecar, "tokens_computed"));
-    add(seconds, number_of(sidecar, "wall_s"));
+    add(seconds, isnan(all) ? number_of(sidecar, "wall_s") : all);
     json_decref(sidecar);
     return PL_OK;
 }
 
-static pl_status add_item(mean *tokens, const pl_run_view *view, const pl_run_unit *u)
+/* Tokens that ran for each prompt of a unit, answers included; NaN: not told, or another unit had its states. */
+static pl_status read_item(double *out, const pl_run_view *view, const pl_run_unit *u, bool calibrated)
 {
     json_t *sidecar;
     PL_TRY(read_sidecar(&sidecar, view, u->id));
-    double items = number_of(sidecar, "items"), computed = number_of(sidecar, "tokens_computed");
-    if (!(computed > 0)) computed = number_of(sidecar, "tokens_in_requests"); /* another unit had its states */
-    if (items > 0) add(tokens, computed / items);
+    double computed = number_of(sidecar, "tokens_computed"), items = number_of(sidecar, "items"),
+           generated = number_of(sidecar, "tokens_generated");
+    double prompts = calibrated ? items : items + (double)u->n_free;
+    *out = computed > 0 && prompts > 0 ? (computed + (generated > 0 ? generated : 0)) / prompts : NAN;
     json_decref(sidecar);
     return PL_OK;
 }
 
-pl_status pl__arm_cost(pl_arm_row *row, pl_run_view *view, const pl_run_unit *group, pl_role role)
+/* States of the frozen model are computed once for all linear readouts of a template: each is told what that took. */
+static pl_status read_shared_item(double *out, const pl_run_view *view, const pl_run_unit *u)
+{
+    for (size_t i = 0; isnan(*out) && i < pl_run_view_n_units(view); i++) {
+        const pl_run_unit *other = pl_run_view_unit(view, i);
+        if (other->done && !strcmp(other->kind, u->kind) && !strcmp(other->model, u->model) &&
+            !strcmp(other->task, u->task) && !strcmp(other->template_name, u->template_name))
+            PL_TRY(read_item(out, view, other, false));
+    }
+    return PL_OK;
+}
+
+static pl_status add_item(mean *tokens, const pl_run_view *view, const pl_run_unit *u, bool calibrated)
+{
+    double value;
+    PL_TRY(read_item(&value, view, u, calibrated));
+    if (isnan(value) && !strcmp(u->kind, "linear")) PL_TRY(read_shared_item(&value, view, u));
+    add(tokens, value);
+    return PL_OK;
+}
+
+pl_status pl__arm_cost(pl_arm_row *row, pl_run_view *view, const pl_run_unit *group, bool calibrated, pl_role role)
 {
     mean tokens = {0}, seconds = {0}, items = {0};
     const char *last = NULL;
     for (size_t i = 0; i < pl_run_view_n_units(view); i++) {
         const pl_run_unit *u = pl_run_view_unit(view, i);
         if (u->group != group->group || !u->done) continue;
-        if (u->role == role) PL_TRY(add_item(&items, view, u));
+        if (u->role == role) PL_TRY(add_item(&items, view, u, calibrated));
         if (!u->learned_by || (last && !strcmp(last, u->learned_by))) continue;
         PL_TRY(add_learning(&tokens, &seconds, view, u));
         last = u->learned_by;

@@ -215,7 +215,7 @@ static pl_status condition_row(making *m, const pl__condition *c, const pl__cond
     PL_TRY(pl__contrast(&row->accuracy, c, NULL, role));
     if (best && c != best) PL_TRY(pl__contrast(&row->difference, c, best, role));
     for (size_t d = 0; row->learns && d < c->n_draws; d++) row->n_failed += is_constant(c, d, role);
-    return pl__arm_cost(row, m->view, c->unit, role);
+    return pl__arm_cost(row, m->view, c->unit, c->calibrated, role);
 }
 
 /* Always the commonest label: no template changes it. */

@@ -73,6 +73,7 @@ static pl_status put_bias(pl_bytes *out, const pl_unit_reader *reader, pl_arena 
     PL_TRY(pl_unit_get_content_free(reader, arena, &c));
     PL_TRY(pl_arena_new(arena, &bias, c.n_labels));
     size_t n = pl_calibration_bias(bias, c.score, c.n, c.n_labels) ? c.n_labels : 0;
+    PL_TRY(put_number(out, c.n));
     PL_TRY(put_number(out, n));
     return pl_bytes_append(out, bias, n * sizeof *bias);
 }
@@ -274,6 +275,7 @@ static pl_status take_unit(cursor *c, pl__record *r)
     PL_TRY(take_number(c, &r->n_beyond));
     PL_TRY(take_number(c, &r->n_broken));
     PL_TRY(take_loglik(c, &r->loglik, r->obs->n_rows));
+    PL_TRY(take_number(c, &r->n_free));
     PL_TRY(take_number(c, &r->n_bias));
     PL_TRY(take_list(c, &r->bias, r->n_bias, sizeof *r->bias));
     PL_TRY(take_frame(c, &r->samples));

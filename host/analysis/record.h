@@ -8,6 +8,7 @@ typedef struct pl__record {
     pl_frame *obs;     /* the columns that the table is made of */
     pl_frame *samples; /* prompt_hash and samples */
     pl_loglik loglik;  /* choice_indptr and score; n_rows 0: none */
+    size_t n_free;     /* content-free prompts */
     size_t n_bias;     /* labels; 0: not calibrated */
     double *bias;      /* [n_bias] of contextual calibration (measure/calibration.h) */
     const char *numerics_key;

@@ -347,6 +347,7 @@ static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
     PL_TRY(hash_prompts(&h->unit.prompts, h, record));
     PL_TRY(pl__pack(&h->rows, record, &v->texts));
     v->bytes += h->rows->bytes;
+    h->unit.n_free = record->n_free;
     h->unit.n_captured = record->n_captured;
     h->unit.n_beyond = record->n_beyond;
     h->unit.n_broken = record->n_broken;

@@ -307,7 +307,7 @@ static inline void planted_unit(const planted *p, size_t k, size_t s)
     OK(pl_unit_create(&w, path));
     planted_obs(p, w, item_of, k, s);
     if (!p->generate) planted_loglik(p, w, item_of, k, s);
-    planted_content_free(p, w);
+    if (s + p->learned < p->draws) planted_content_free(p, w);
     planted_samples(p, w, item_of);
     if (p->state) planted_states(p, w, item_of, k, s);
     bool other = p->other_numerics && k + 1 == p->t && s + 1 == p->draws;

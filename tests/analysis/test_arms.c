@@ -290,6 +290,57 @@ static void the_best_prompt_may_be_calibrated(void **state)
     uproot(&p);
 }
 
+static void write_sidecar(const planted *p, const char *id, const char *json)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/units/%s.json", p->run.path, id));
+    OK(pl_file_replace(path, json, strlen(json)));
+}
+
+/* The sidecar of an evaluation of all N items. */
+static void tell_tokens(const planted *p, size_t template, size_t draw, int computed)
+{
+    char id[64], json[128];
+    planted_id(id, template, draw, false);
+    snprintf(json, sizeof json, "{\"items\": %d, \"tokens_in_requests\": 4000, \"tokens_computed\": %d}", N, computed);
+    write_sidecar(p, id, json);
+}
+
+/* Tokens that ran: content-free prompts count for calibration alone, and states that are used again count as what they
+ * took when they were made. Seconds are those of all attempts where they are told. */
+static void costs_have_one_measure(void **state)
+{
+    (void)state;
+    planted p = {.n = N,
+                 .t = T,
+                 .draws = DRAWS,
+                 .learned = LEARNED,
+                 .prediction = predict,
+                 .margin = leaning,
+                 .free_margin = 60.0};
+    pl_arms_table *table;
+    plant_run(&p);
+    for (size_t k = 1; k < T; k++) {
+        tell_tokens(&p, k, 0, 12 * (N + 3));
+        tell_tokens(&p, k, 1, 12 * (N + 3));
+        tell_tokens(&p, k, 2, k == 1 ? 10 * N : 0);
+        tell_tokens(&p, k, 3, k == 1 ? 0 : 20 * N);
+    }
+    write_sidecar(&p, "a-fit", "{\"tokens_computed\": 70, \"wall_s\": 2.5}");
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    check_near(find(table, "prompt", "ood")->item_tokens, 12);
+    check_near(find(table, "prompt calibrated", "ood")->item_tokens, 12.0 * (N + 3) / N);
+    check_near(find(table, "linear t0 n=16", "ood")->item_tokens, 15);
+    check_near(find(table, "linear t0 n=16", "ood")->learn_seconds, 2.5);
+    assert_true(isnan(find(table, "linear t0 n=16", "id")->item_tokens));
+    pl_arms_free(table);
+    write_sidecar(&p, "a-fit", "{\"tokens_computed\": 70, \"wall_s\": 2.5, \"learned_seconds\": 90}");
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    check_near(find(table, "linear t0 n=16", "ood")->learn_seconds, 90);
+    pl_arms_free(table);
+    uproot(&p);
+}
+
 /* Without an arm that learns there is no such table. */
 static void prompts_alone_have_none(void **state)
 {
@@ -312,6 +363,7 @@ int main(void)
                                        cmocka_unit_test(the_constant_has_the_same_items),
                                        cmocka_unit_test(arms_meet_on_the_same_items),
                                        cmocka_unit_test(the_best_prompt_may_be_calibrated),
+                                       cmocka_unit_test(costs_have_one_measure),
                                        cmocka_unit_test(prompts_alone_have_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
