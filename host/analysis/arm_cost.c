@@ -41,15 +41,15 @@ static double mean_of(const mean *m)
     return m->n > 0 ? m->sum / m->n : NAN;
 }
 
-/* The unit that adapted the model, once for all units that evaluate it. learned_seconds: of all attempts; else there
- * was one, or its last is all that is known. */
+/* The unit that adapted the model, once for all units that evaluate it. learned_seconds are those of all attempts;
+ * without them the last attempt is all that is known. */
 static pl_status add_learning(mean *tokens, mean *seconds, const pl_run_view *view, const pl_run_unit *u)
 {
     json_t *sidecar;
     PL_TRY(read_sidecar(&sidecar, view, u->learned_by));
     double all = number_of(sidecar, "learned_seconds");
     add(tokens, number_of(sidecar, "tokens_computed"));
-    add(seconds, isnan(all) ? number_of(sidecar, "wall_s") : all);
+    add(seconds, all > 0 ? all : number_of(sidecar, "wall_s"));
     json_decref(sidecar);
     return PL_OK;
 }

@@ -3,8 +3,9 @@
  * A condition is a group (group.h): an arm with all that tells its groups apart, for a model, task, readout and k. A
  * prompting arm whose content-free prompts were scored is a second one with contextual calibration. All
  * conditions of a model, task and readout are brought to the items that every one of them has. The best prompting arm
- * is the one with the highest accuracy on templates of role dev (id where none is dev), of equals the one with fewer
- * shots; every other condition is compared with it, item by item and template by template.
+ * is the one with the highest accuracy on these items under templates of role dev (id where none is dev): a choice in
+ * favour of prompting, made on the items that it is judged by. Of equals it is the one with fewer shots; every other
+ * condition is compared with it, item by item and template by template.
  *
  * Interval: Delta = mean over items, templates and draws; its variance is the sum of the one-way variances of the mean
  * over items, over templates and over draws (those that have two or more), with Satterthwaite's degrees of freedom
