@@ -13,6 +13,15 @@ static double share_of_commonest(const pl_examples *e)
     return (double)most / (double)e->n_dev;
 }
 
+/* The last token of a choice is scored and not run. */
+static size_t count_tokens(const pl_request *r)
+{
+    size_t n = r->n;
+    for (size_t c = 0; c < r->n_choices; c++)
+        if (r->choices[c].n - 1 > r->n) n += r->choices[c].n - 1 - r->n;
+    return n;
+}
+
 /* Every item must be scored the same way: by its choices, or by the one answer that it has. */
 static pl_status add_item(pl_dev_items *out, const pl_example_prompt *p, const pl_template *t, const pl_plan *plan,
                           const pl_plan_unit *unit)
@@ -26,7 +35,7 @@ static pl_status add_item(pl_dev_items *out, const pl_example_prompt *p, const p
                        plan->tasks[unit->task].task->path, plan->tasks[unit->task].task->name, t->name,
                        p->prompt.n_choices, has_labels ? "one answer" : "several");
     out->requests[out->n] = p->encoded.request;
-    out->n_tokens += p->encoded.request.n;
+    out->n_tokens += count_tokens(&p->encoded.request);
     out->gold[out->n++] = p->prompt.gold;
     return PL_OK;
 }

@@ -11,7 +11,7 @@ typedef struct pl_dev_items {
     size_t *gold;    /* [n] */
     bool has_labels; /* else the score is the mean log-probability of the answer */
     double majority; /* share of the commonest label */
-    size_t n_tokens; /* of all prompts */
+    size_t n_tokens; /* that one evaluation runs: each prompt, and what its choices have beyond it */
 } pl_dev_items;
 
 /* The arena owns everything. */

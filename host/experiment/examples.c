@@ -44,6 +44,77 @@ static pl_status choose_rows(pl_examples *e, const pl_plan_task *task, const pl_
                    t->path, e->n, t->fewshot->n, e->n_set_aside, n);
 }
 
+/* ---- dev items ---- */
+
+/* Places of the examples, those of one group side by side. */
+typedef struct place {
+    pl_row_key group;
+    size_t at;
+} place;
+
+static int by_group(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    int order = memcmp(&x->group, &y->group, sizeof x->group);
+    return order ? order : (x->at > y->at) - (x->at < y->at);
+}
+
+/* group_of[i]: the place of the group's first example; size[that]: how many examples it has. */
+static pl_status find_groups(size_t *group_of, size_t *size, const pl_examples *e, const pl_row_key *groups)
+{
+    place *places;
+    PL_TRY(pl_new(&places, e->n));
+    for (size_t i = 0; i < e->n; i++) places[i] = (place){groups[e->rows[i]], i};
+    qsort(places, e->n, sizeof *places, by_group);
+    for (size_t i = 0, first = 0; i < e->n; i++) {
+        if (memcmp(&places[i].group, &places[first].group, sizeof places->group) != 0) first = i;
+        group_of[places[i].at] = places[first].at;
+        size[places[first].at]++;
+    }
+    free(places);
+    return PL_OK;
+}
+
+/* From the draw's end, each group that still fits into the share of dev items; where none does, the smallest, unless
+ * that is more than half of the examples. Returns how many examples that is; mark[group] is set. */
+static size_t choose_groups(bool *mark, const pl_examples *e, const size_t *group_of, const size_t *size)
+{
+    size_t n = 0, smallest = group_of[e->n - 1];
+    for (size_t i = e->n; i-- > 0;) {
+        size_t g = group_of[i];
+        if (size[g] < size[smallest]) smallest = g;
+        if (mark[g] || n + size[g] > e->n_dev) continue;
+        mark[g] = true;
+        n += size[g];
+    }
+    if (n || 2 * size[smallest] > e->n) return n;
+    mark[smallest] = true;
+    return size[smallest];
+}
+
+/* Rows of one group are all trained on, or are all dev items: groups move whole, and n_dev is what they make. Where one
+ * group is more than half of the examples there is no such choice, and the draw stays as it is. */
+static pl_status part_groups(pl_examples *e, const pl_row_key *groups, pl_arena *arena)
+{
+    size_t *group_of, *size, *rows, n = 0;
+    bool *mark;
+    if (!groups) return PL_OK;
+    PL_TRY(pl_arena_new(arena, &group_of, e->n));
+    PL_TRY(pl_arena_new(arena, &size, e->n));
+    PL_TRY(pl_arena_new(arena, &mark, e->n));
+    PL_TRY(pl_arena_new(arena, &rows, e->n));
+    PL_TRY(find_groups(group_of, size, e, groups));
+    size_t n_dev = choose_groups(mark, e, group_of, size);
+    if (!n_dev) return PL_OK;
+    for (size_t i = 0; i < e->n; i++)
+        if (!mark[group_of[i]]) rows[n++] = e->rows[i];
+    for (size_t i = 0; i < e->n; i++)
+        if (mark[group_of[i]]) rows[n++] = e->rows[i];
+    e->rows = rows;
+    e->n_dev = n_dev;
+    return PL_OK;
+}
+
 /* ---- classes ---- */
 
 static pl_status check_classes(const pl_examples *e, const pl_plan_task *task, const pl_examples_wanted *w)
@@ -204,6 +275,7 @@ pl_status pl_examples_choose(pl_examples *out, const pl_plan_task *task, const p
     PL_TRY(pl_arena_new(arena, &out->rows, out->n));
     PL_TRY(find_templates(out, task, mixture, arena));
     PL_TRY(choose_rows(out, task, wanted));
+    PL_TRY(part_groups(out, task->rows.fewshot_group, arena));
     PL_TRY(set_classes(out, task, wanted, arena));
     PL_TRY(deal_templates(out, t, wanted, arena));
     PL_TRY(check_templates(out, task));

@@ -2,7 +2,8 @@
  *
  * A draw is one balanced permutation of the pool, the same for every arm: its first k rows are the shots of a prompt,
  * its first n the examples of an arm that learns, and the last quarter of these are the dev items: `finetune` does not
- * train on them, it chooses by them. A row that would give the answer of some evaluated item away (rows.h) is passed
+ * train on them, it chooses by them. Where rows have groups, whole groups are dev items: about a quarter, and they are
+ * put last. A row that would give the answer of some evaluated item away (rows.h) is passed
  * over, for all of them. */
 #ifndef PLUMB_EXPERIMENT_EXAMPLES_H
 #define PLUMB_EXPERIMENT_EXAMPLES_H

@@ -302,6 +302,11 @@ static pl_status run_unit(pl__runner *r, const pl_plan_unit *unit)
         status = PL_OK;
         goto done;
     }
+    if (status == PL_E_ELSEWHERE) {
+        s->n_elsewhere++;
+        status = pl_run_folder_log(&s->folder, "unit %s: %s", unit->id, pl_error_text());
+        goto done;
+    }
     if (status == PL_OK || ends_the_run(status)) goto done;
     s->n_failed++;
     r->failed[unit - r->plan->units] = true;
@@ -311,6 +316,21 @@ static pl_status run_unit(pl__runner *r, const pl_plan_unit *unit)
 done:
     pl_run_folder_release(&s->folder, unit->id, lock);
     return status;
+}
+
+/* `save` may be asked for when the unit that learns is finished, or another run's. */
+static pl_status keep_saved(pl__runner *r, const pl_plan_unit *unit)
+{
+    if (!unit->learns || !pl_run_folder_has(&r->summary->folder, unit->id)) return PL_OK;
+    PL_TRY(agree(r, unit->model));
+    if (r->keys[unit->model].refused) return PL_OK; /* said */
+    pl_status status = pl__keep_saved(r, unit);
+    if (status == PL_E_DRAINED || status == PL_E_INTERRUPTED) {
+        r->stopped = true;
+        return PL_OK;
+    }
+    if (status != PL_E_ELSEWHERE) return status;
+    return pl_run_folder_log(&r->summary->folder, "unit %s: %s", unit->id, pl_error_text());
 }
 
 /* What is kept, and how to go on. */
@@ -346,6 +366,7 @@ static pl_status run_units(pl__runner *r)
             s->n_found++;
         else
             PL_TRY(run_unit(r, &r->plan->units[u]));
+        if (!r->stopped) PL_TRY(keep_saved(r, &r->plan->units[u]));
         if (r->stopped) return drained(r);
         PL_TRY(pl__clean_up(r, &r->plan->units[u]));
         r->left_cost -= r->plan->units[u].cost;

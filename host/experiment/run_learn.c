@@ -25,7 +25,7 @@ static pl_status learn_linear(pl__runner *r, const pl_plan_unit *unit, pl_unit_w
     PL_TRY(pl_linear_learn(writer, r->plan, unit, r->engine, entries, &spent));
     cost->tokens_in_requests = cost->tokens_computed = spent.tokens;
     cost->n_batches = spent.n_batches;
-    cost->engine_s = spent.engine_s + spent.fit_s;
+    cost->engine_s = cost->learned_s = spent.engine_s + spent.fit_s;
     return PL_OK;
 }
 
@@ -56,9 +56,9 @@ static pl_status learn_tuned(pl__runner *r, const pl_plan_unit *unit, pl_unit_wr
     PL_TRY(tune(r, unit, folder));
     const pl_tuning t = {.plan = r->plan, .unit = unit, .folder = folder};
     PL_TRY(pl_tune_write(writer, &t, entries, &spent));
-    cost->tokens_in_requests = cost->tokens_computed = spent.tokens;
+    cost->tokens_in_requests = cost->tokens_computed = spent.tokens + spent.dev_tokens;
     cost->n_batches = spent.n_steps;
-    cost->engine_s = spent.seconds;
+    cost->engine_s = cost->learned_s = spent.seconds;
     return PL_OK;
 }
 
@@ -137,7 +137,7 @@ static pl_status tune_again(pl__runner *r, const pl_plan_unit *learner, const ch
     bool taken;
     PL_TRY(pl_run_folder_claim(&r->summary->folder, learner->id, &lock, &taken));
     if (!taken)
-        return pl_fail(PL_E_UNITS, "unit %s: another process is at its weights: run the same command again",
+        return pl_fail(PL_E_ELSEWHERE, "another process is at the weights of unit %s, which learns: left to it",
                        learner->id);
     pl_status status;
     PL_GOTO(status, done, open_tuned(out, folder, digest)); /* that process may have made them meanwhile */
@@ -179,7 +179,33 @@ pl_status pl__load_for(pl__runner *r, const pl_plan_unit *unit)
     return unit->arm->kind == PL_ARM_LINEAR ? load_linear(r, learner) : load_tuned(r, learner);
 }
 
-/* ---- what is not needed any more ---- */
+/* ---- what is kept, and what is not needed any more ---- */
+
+static bool evaluates(const pl__runner *r, const pl_plan_unit *unit, const pl_plan_unit *learner)
+{
+    return unit->adaptation && !unit->learns && learner_of(r, unit) == learner;
+}
+
+/* Arms may share what they learn: one of them that asks is enough. */
+static bool is_saved(const pl__runner *r, const pl_plan_unit *learner)
+{
+    for (size_t u = 0; u < r->plan->n_units; u++)
+        if (evaluates(r, &r->plan->units[u], learner) && r->plan->units[u].arm->recipe.save) return true;
+    return learner->arm->recipe.save;
+}
+
+pl_status pl__keep_saved(pl__runner *r, const pl_plan_unit *unit)
+{
+    char folder[PL_PATH_MAX], digest[PL_HASH_TEXT];
+    pl_checkpoint *checkpoint;
+    if (!unit->learns || !unit->arm->recipe.n_rates || !is_saved(r, unit)) return PL_OK;
+    PL_TRY(folder_of(folder, r, unit));
+    PL_TRY(tuned_digest(digest, r, unit));
+    PL_TRY(open_tuned(&checkpoint, folder, digest));
+    if (!checkpoint) PL_TRY(tune_again(r, unit, folder, digest, &checkpoint));
+    pl_checkpoint_close(checkpoint);
+    return PL_OK;
+}
 
 pl_status pl__clean_up(pl__runner *r, const pl_plan_unit *unit)
 {
@@ -188,10 +214,9 @@ pl_status pl__clean_up(pl__runner *r, const pl_plan_unit *unit)
     const pl_plan_unit *learner = learner_of(r, unit);
     PL_TRY(folder_of(folder, r, learner));
     if (!pl_folder_exists(folder) || !pl_run_folder_has(&r->summary->folder, learner->id)) return PL_OK;
-    for (size_t u = unit->adaptation->unit + 1; u < r->plan->n_units; u++) {
-        if (r->plan->units[u].adaptation != learner->adaptation) break;
-        if (!pl_run_folder_has(&r->summary->folder, r->plan->units[u].id)) return PL_OK;
-    }
+    for (size_t u = 0; u < r->plan->n_units; u++)
+        if (evaluates(r, &r->plan->units[u], learner) && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
+            return PL_OK;
     if (r->learner == (size_t)(learner - r->plan->units)) pl__unload(r);
-    return pl_tuned_remove(folder, !unit->arm->recipe.save);
+    return pl_tuned_remove(folder, !is_saved(r, learner));
 }

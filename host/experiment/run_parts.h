@@ -52,8 +52,12 @@ pl_status pl__load_tuned(pl__runner *r, size_t learner, pl_checkpoint *checkpoin
  * came, and the state is saved. */
 pl_status pl__learn(pl__runner *r, const pl_plan_unit *unit, const char *path, pl_unit_writer **writer,
                     pl_unit_cost *cost);
-/* Makes ready what answers for an evaluating unit: the model, tuned or not, and r->linear. */
+/* Makes ready what answers for an evaluating unit: the model, tuned or not, and r->linear. PL_E_ELSEWHERE: another
+ * process trains it. */
 pl_status pl__load_for(pl__runner *r, const pl_plan_unit *unit);
+/* Behind a finished unit that learns: its weights are there when some arm saves them, trained once more where they are
+ * not. The same errors as pl__learn. */
+pl_status pl__keep_saved(pl__runner *r, const pl_plan_unit *unit);
 /* Behind a unit: tuned weights that nothing needs any more are removed. */
 pl_status pl__clean_up(pl__runner *r, const pl_plan_unit *unit);
 

@@ -203,6 +203,7 @@ pl_status pl_record_unit(json_t **out, const pl_unit_record *record)
     pl_json_put_real(&b, "prompts_s", c->prompts_s);
     pl_json_put_real(&b, "engine_s", c->engine_s);
     pl_json_put_real(&b, "write_s", c->write_s);
+    if (record->unit->learns) pl_json_put_real(&b, "learned_seconds", c->learned_s);
     pl_json_put_real(&b, "wall_s", record->wall_s);
     pl_json_put_real(&b, "tokens_per_s", c->engine_s > 0 ? tokens / c->engine_s : 0.0);
     return pl_json_end(&b, out, "a unit's sidecar");

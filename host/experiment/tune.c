@@ -69,23 +69,31 @@ static void put_series(pl_json_builder *b, const char *key, const pl_train_step 
     pl_json_close(b);
 }
 
+/* NaN: there was no evaluation. */
+static double best_score(const pl_train *train)
+{
+    size_t n = 0;
+    const pl_train_evaluation *evaluations = pl_train_evaluations(train, &n);
+    for (size_t i = 0; i < n; i++)
+        if (evaluations[i].step == pl_train_best_step(train)) return evaluations[i].score;
+    return NAN;
+}
+
 static pl_status save_trial(const pl_tuning *t, size_t index, const pl_train *train, const char *failure)
 {
     size_t n = 0, n_evaluations = 0, tokens = 0;
     const pl_train_step *steps = pl_train_steps(train, &n);
     const pl_train_evaluation *evaluations = pl_train_evaluations(train, &n_evaluations);
-    double score = NAN, seconds = 0;
+    double seconds = 0;
     char path[PL_PATH_MAX];
     json_t *json;
     pl_json_builder b;
     for (size_t i = 0; i < n; i++) tokens += steps[i].n_tokens, seconds += steps[i].seconds;
-    for (size_t i = 0; i < n_evaluations; i++)
-        if (evaluations[i].step == pl_train_best_step(train)) score = evaluations[i].score;
     pl_json_begin(&b);
     pl_json_put_text(&b, "unit", t->unit->id);
     pl_json_put_text(&b, "failure", failure);
     pl_json_put_size(&b, "best_step", failure ? 0 : pl_train_best_step(train));
-    pl_json_put_real(&b, "score", failure ? NAN : score); /* not finite: null */
+    pl_json_put_real(&b, "score", failure ? NAN : best_score(train)); /* not finite: null */
     pl_json_put_size(&b, "tokens", tokens);
     pl_json_put_real(&b, "seconds", seconds);
     put_series(&b, "loss", steps, n, offsetof(pl_train_step, loss));
@@ -157,7 +165,7 @@ static pl_status evaluate(void *user, pl_model *model, size_t step, double *scor
     const task_of *w = user;
     (void)step;
     PL_TRY(pl_dev_score(score, &w->dev, model));
-    if (isnan(*score)) *score = -INFINITY; /* never the best */
+    if (isnan(*score)) *score = -INFINITY; /* never the best (train.h) */
     return PL_OK;
 }
 
@@ -183,12 +191,8 @@ static pl_status keep_best(const task_of *w, pl_trainable *trainable, pl_train *
 {
     const pl_tuning *t = w->t;
     char path[PL_PATH_MAX];
-    size_t n = 0, best = best_of(trials, index);
-    const pl_train_evaluation *evaluations = pl_train_evaluations(train, &n);
-    double score = NAN;
-    for (size_t i = 0; i < n; i++)
-        if (evaluations[i].step == pl_train_best_step(train)) score = evaluations[i].score;
-    if (!isfinite(score) || (best != SIZE_MAX && !(score > trials[best].score))) return PL_OK;
+    size_t best = best_of(trials, index);
+    if (best != SIZE_MAX && !(best_score(train) > trials[best].score)) return PL_OK;
     PL_TRY(pl_train_take_best(train));
     PL_TRY(pl_tuned_path(path, t->folder));
     return pl_trainable_export(trainable, t->plan->models[t->unit->model].folder, path, PL_F32);
@@ -221,6 +225,9 @@ static pl_status run_trial(task_of *w, const trial *trials, size_t index, bool *
         status = PL_OK;
     }
     if (status != PL_OK || !*finished) goto done;
+    if (!*failure && !isfinite(best_score(train)))
+        snprintf(failure, sizeof failure, "the dev score was not finite after any of %zu steps",
+                 pl_train_best_step(train));
     if (!*failure) PL_GOTO(status, done, keep_best(w, trainable, train, trials, index));
     PL_GOTO(status, done, save_trial(t, index, train, *failure ? failure : NULL));
     status = pl_folder_remove(state, NULL);
@@ -374,9 +381,10 @@ static bool put_failures(json_t *entries, const trial *trials, size_t n)
     return !first || json_object_set_new(entries, "learned_failure", json_string(first)) == 0;
 }
 
-static pl_status put_result(json_t *entries, const pl_tuning *t, const trial *trials, size_t n, const pl_dev_items *dev)
+static pl_status put_result(json_t *entries, const pl_tuning *t, const trial *trials, size_t n, const pl_dev_items *dev,
+                            const pl_tuning_cost *cost)
 {
-    size_t best = best_of(trials, n), tokens = 0, evaluations = 0;
+    size_t best = best_of(trials, n);
     char path[PL_PATH_MAX], digest[PL_HASH_TEXT];
     pl_checkpoint *checkpoint;
     if (best == SIZE_MAX) return none_finite(t, trials);
@@ -385,16 +393,12 @@ static pl_status put_result(json_t *entries, const pl_tuning *t, const trial *tr
     pl_status status = pl_safetensors_digest(checkpoint->tensors, digest);
     pl_checkpoint_close(checkpoint);
     PL_TRY(status);
-    for (size_t i = 0; i < n; i++) {
-        tokens += (size_t)json_integer_value(json_object_get(trials[i].json, "tokens"));
-        evaluations += length_of(&trials[i], "evaluation_step");
-    }
     double accuracy = dev->has_labels ? pl_dev_accuracy(dev, trials[best].score) : NAN;
     bool failed = accuracy <= dev->majority;
-    json_t *result =
-        json_pack("{s:f, s:i, s:f, s:i, s:s, s:I}", "learned_rate", trials[best].learning_rate, "learned_step",
-                  (int)trials[best].best_step, "learned_score", trials[best].score, "learned_failed", (int)failed,
-                  "learned_weights", digest, "learned_tokens", (json_int_t)tokens);
+    json_t *result = json_pack("{s:f, s:i, s:f, s:i, s:s, s:I, s:I}", "learned_rate", trials[best].learning_rate,
+                               "learned_step", (int)trials[best].best_step, "learned_score", trials[best].score,
+                               "learned_failed", (int)failed, "learned_weights", digest, "learned_tokens",
+                               (json_int_t)cost->tokens, "learned_dev_tokens", (json_int_t)cost->dev_tokens);
     bool ok = result && json_object_update(entries, result) == 0;
     if (ok && dev->has_labels) ok = json_object_set_new(entries, "learned_accuracy", json_real(accuracy)) == 0;
     json_decref(result);
@@ -409,18 +413,19 @@ pl_status pl_tune_write(pl_unit_writer *writer, const pl_tuning *t, json_t *entr
     pl_dev_items dev;
     trial *trials;
     pl_status status;
-    *cost = (pl_tuning_cost){.n_trials = n};
+    *cost = (pl_tuning_cost){0};
     PL_TRY(pl_new(&trials, n));
     PL_GOTO(status, done, pl_arena_create(&arena));
+    PL_GOTO(status, done, pl_dev_items_make(&dev, t->plan, t->unit, arena));
     for (size_t i = 0; i < n; i++) {
         bool there;
         PL_GOTO(status, done, read_trial(&trials[i], &there, t, i));
         cost->n_steps += length_of(&trials[i], "loss");
         cost->tokens += (size_t)json_integer_value(json_object_get(trials[i].json, "tokens"));
+        cost->dev_tokens += dev.n_tokens * length_of(&trials[i], "evaluation_step");
         cost->seconds += json_number_value(json_object_get(trials[i].json, "seconds"));
     }
-    PL_GOTO(status, done, pl_dev_items_make(&dev, t->plan, t->unit, arena));
-    PL_GOTO(status, done, put_result(entries, t, trials, n, &dev));
+    PL_GOTO(status, done, put_result(entries, t, trials, n, &dev, cost));
     PL_GOTO(status, done, pl_examples_write(writer, t->plan, t->unit));
     status = write_curves(writer, trials, n, arena);
 done:

@@ -21,8 +21,9 @@ typedef struct pl_tuning {
 } pl_tuning;
 
 typedef struct pl_tuning_cost {
-    size_t n_steps, tokens, n_trials; /* of all trials, evaluations not counted */
-    double seconds;                   /* of all trials, as far as they were not lost to a kill */
+    size_t n_steps, tokens; /* of all trials */
+    size_t dev_tokens;      /* of their evaluations: the prompts of dev items x dev templates with their choices */
+    double seconds;         /* of both, as far as they were not lost to a kill */
 } pl_tuning_cost;
 
 /* Trains; *finished is false when a signal came: the state is saved then. A trial whose loss is not finite is kept as a

@@ -10,6 +10,7 @@
 typedef struct pl_unit_cost {
     size_t tokens_in_requests, tokens_computed, n_batches, generated_tokens;
     double prompts_s, engine_s, write_s; /* prompts are built while another unit runs */
+    double learned_s; /* of one that learns: all trials and their evaluations, in all processes that were at it */
     size_t n_items, n_skipped, n_merged, n_truncated, n_set_aside;
     /* Items without a prediction (a log-likelihood or logit is NaN or infinite), items with such a value in a captured
      * state, the first of either, and the layer (0..L+1) where its states begin to be so; SIZE_MAX: none, not known. */

@@ -1,6 +1,7 @@
 /* A run on disk: state.bin (masters, moments, position, curves) and best.bin (masters of the best evaluation).
  *
  * best.bin may be newer than state.bin: a run that resumes comes by the same evaluation again, with the same bits. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -122,6 +123,7 @@ static void put_curves(pl_json_builder *b, const pl_train *t)
         pl_json_put_real(b, NULL, s->gradient_norm);
         pl_json_put_size(b, NULL, s->n_tokens);
         pl_json_put_size(b, NULL, s->n_loss_tokens);
+        pl_json_put_real(b, NULL, s->seconds);
         pl_json_close(b);
     }
     pl_json_close(b);
@@ -193,12 +195,14 @@ static pl_status read_curves(pl_train *t, const json_t *facts, const char *path)
                                       .gradient_norm = real_at(s, 1),
                                       .learning_rate = pl_train_rate(&t->settings, i, t->total_steps),
                                       .n_tokens = size_at(s, 2),
-                                      .n_loss_tokens = size_at(s, 3)};
+                                      .n_loss_tokens = size_at(s, 3),
+                                      .seconds = real_at(s, 4)};
     }
     t->n_steps = t->step = step;
     for (size_t i = 0; i < json_array_size(evaluations); i++) {
         const json_t *e = json_array_get(evaluations, i);
-        PL_TRY(pl__train_note_evaluation(t, size_at(e, 0), real_at(e, 1)));
+        const bool finite = json_is_number(json_array_get(e, 1));
+        PL_TRY(pl__train_note_evaluation(t, size_at(e, 0), finite ? real_at(e, 1) : -INFINITY));
     }
     return PL_OK;
 }

@@ -44,7 +44,8 @@ pl_status pl_train_check(const pl_train_settings *s, const char *where)
         bool holds;
         const char *expected;
     } reals[] = {
-        {"learning_rate", s->learning_rate, s->learning_rate > 0 && s->learning_rate <= 1e3, "a number above 0"},
+        {"learning_rate", s->learning_rate, s->learning_rate > 0 && s->learning_rate <= 1e3,
+         "a number above 0, at most 1000"},
         {"num_train_epochs", s->num_train_epochs, s->num_train_epochs > 0 && s->num_train_epochs <= 1e6,
          "a number above 0, at most 1000000"},
         {"warmup_ratio", s->warmup_ratio, s->warmup_ratio >= 0 && s->warmup_ratio <= 1, "0 to 1"},

@@ -146,7 +146,7 @@ static pl_status evaluate(pl_train *t, const pl_train_callbacks *callbacks)
     double score = NAN;
     if (!callbacks->evaluate || !is_evaluated(t)) return PL_OK;
     PL_TRY(callbacks->evaluate(callbacks->user, pl_trainable_model(t->trainable), t->step, &score));
-    if (!isfinite(score))
+    if (isnan(score) || score == INFINITY)
         return pl_fail(PL_E_NOT_FINITE, "the evaluation after step %zu of %zu gave %g", t->step, t->total_steps, score);
     PL_TRY(pl__train_note_evaluation(t, t->step, score));
     /* The last step's weights are at hand. */
@@ -164,6 +164,7 @@ static pl_status one_step(pl_train *t, const pl_train_callbacks *callbacks)
     t->n_steps = ++t->step;
     if (callbacks->step) PL_TRY(callbacks->step(callbacks->user, record));
     PL_TRY(evaluate(t, callbacks));
+    t->steps[t->n_steps - 1].seconds = pl_clock_s() - begun;
     if (t->step == t->total_steps || pl_clock_s() - t->saved_s < t->settings.save_seconds) return PL_OK;
     PL_TRY(pl__train_save(t));
     t->saved_s = pl_clock_s();

@@ -70,7 +70,7 @@ typedef struct pl_train_step {
     double epoch;                              /* done after it: step / steps an epoch */
     double loss, gradient_norm, learning_rate; /* norm before clipping */
     size_t n_tokens, n_loss_tokens;            /* run; that carry loss */
-    double seconds;                            /* 0 for what was read from a saved state */
+    double seconds;                            /* with its evaluation, from the end of the step on */
 } pl_train_step;
 
 /* The answer of an evaluation after `step` steps. */
@@ -84,8 +84,8 @@ typedef struct pl_train_callbacks {
     /* After each step; NULL: none. An error ends the run. */
     pl_status (*step)(void *user, const pl_train_step *step);
     /* At eval_steps, or epoch ends, and after the last step; NULL: none, and the last weights are the best. The model
-     * is for forward passes (pl_engine_*). Higher is better; the first of equal scores is kept. Must depend on the
-     * weights alone. */
+     * is for forward passes (pl_engine_*). Higher is better; the first of equal scores is kept. -INFINITY: these
+     * weights are never the best; NaN ends the run. Must depend on the weights alone. */
     pl_status (*evaluate)(void *user, pl_model *model, size_t step, double *score);
     /* Asked before each step: true saves the state and ends the run, not finished; NULL: never. */
     bool (*stop)(void *user);

@@ -43,13 +43,12 @@ static inline void set_up(void)
     make_folder(root);
     put_model("m");
     put_model("renamed");
-    write_file(
-        "test.jsonl",
-        "{\"t\":\"a\",\"u\":\"x\",\"l\":0}\n{\"t\":\"b\",\"u\":\"x\",\"l\":1}\n{\"t\":\"c\",\"u\":\"y\",\"l\":0}\n");
+    write_file("test.jsonl", "{\"t\":\"a\",\"u\":\"x\",\"v\":1,\"l\":0}\n{\"t\":\"b\",\"u\":\"x\",\"v\":1,\"l\":1}\n{"
+                             "\"t\":\"c\",\"u\":\"y\",\"v\":1,\"l\":0}\n");
     write_file("pool.jsonl", "{\"t\":\"ab\",\"l\":0}\n{\"t\":\"ba\",\"l\":1}\n");
     pl_bytes rows = {0};
     for (int i = 0; i < 40; i++)
-        OK(pl_bytes_format(&rows, "{\"t\":\"a%d\",\"u\":\"g%d\",\"l\":%d}\n", i, i / 4, i % 2));
+        OK(pl_bytes_format(&rows, "{\"t\":\"a%d\",\"u\":\"g%d\",\"v\":2,\"l\":%d}\n", i, i / 4, i % 2));
     write_file("long.jsonl", rows.data);
     pl_bytes_free(&rows);
     write_file("long.yaml", "include: task.yaml\ntask: long\ntraining_split: long.jsonl\n");

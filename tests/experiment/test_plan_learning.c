@@ -40,6 +40,34 @@ static void arms_share_their_examples(void **state)
     drop(plan, spec);
 }
 
+/* No group stands among dev items and what is trained on; the examples are the draw's all the same. */
+static void groups_are_not_parted(void **state)
+{
+    (void)state;
+    static const size_t n_dev[2][2] = {{4, 4}, {4, 4}};
+    for (size_t c = 0; c < 2; c++) {
+        pl_spec *spec;
+        write_file("parted.yaml",
+                   c ? "include: long.yaml\nplumb: {group: v}\n" : "include: long.yaml\nplumb: {group: u}\n");
+        pl_plan *plan = plan_of(&spec, "name: e\nmodels: [m]\ntasks: [parted.yaml]\n"
+                                       "arms: [{kind: finetune, n_train: 16, seeds: 2}]\n");
+        for (size_t u = 0, d = 0; u < plan->n_units; u++) {
+            if (!plan->units[u].learns) continue;
+            const pl_examples *e = plan->units[u].adaptation->examples;
+            size_t permutation[40], found = 0;
+            OK(pl_draw_permutation(permutation, plan->tasks[0].classes, 40, pl_draw_seed(1234, "long"), (uint32_t)d));
+            for (size_t i = 0; i < 16; i++)
+                for (size_t k = 0; k < 16; k++) found += e->rows[i] == permutation[k];
+            assert_int_equal(found, 16);
+            for (size_t i = 0; c == 0 && i < 16 - e->n_dev; i++) /* v: one group is all there is */
+                for (size_t k = 16 - e->n_dev; k < 16; k++) assert_int_not_equal(e->rows[i] / 4, e->rows[k] / 4);
+            assert_int_equal(e->n_dev, n_dev[c][d++]);
+            if (c == 1) assert_memory_equal(e->rows, permutation, 16 * sizeof *permutation);
+        }
+        drop(plan, spec);
+    }
+}
+
 /* A row that reads like an evaluated item is never learned from. */
 static void examples_do_not_give_items_away(void **state)
 {
@@ -323,11 +351,11 @@ static void a_classifier_answers_with_labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arms_share_their_examples),           cmocka_unit_test(examples_do_not_give_items_away),
-        cmocka_unit_test(shuffled_labels_are_the_same_labels), cmocka_unit_test(a_mixture_deals_its_templates),
-        cmocka_unit_test(what_is_learned_decides_ids),         cmocka_unit_test(what_cannot_be_learned_is_refused),
-        cmocka_unit_test(a_config_is_part_of_what_is_learned), cmocka_unit_test(a_task_is_part_of_what_is_learned),
-        cmocka_unit_test(a_classifier_answers_with_labels)};
+        cmocka_unit_test(arms_share_their_examples),         cmocka_unit_test(groups_are_not_parted),
+        cmocka_unit_test(examples_do_not_give_items_away),   cmocka_unit_test(shuffled_labels_are_the_same_labels),
+        cmocka_unit_test(a_mixture_deals_its_templates),     cmocka_unit_test(what_is_learned_decides_ids),
+        cmocka_unit_test(what_cannot_be_learned_is_refused), cmocka_unit_test(a_config_is_part_of_what_is_learned),
+        cmocka_unit_test(a_task_is_part_of_what_is_learned), cmocka_unit_test(a_classifier_answers_with_labels)};
     set_up();
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     remove_folder(root);
