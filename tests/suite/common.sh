@@ -4,6 +4,8 @@
 # line PASS, FAIL or SKIP in $PLUMB_COUNTS. A part ends with 0 unless the parts behind it cannot run without it.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+# Threads that wait for one another sleep: on a busy machine spinning ones take the time from those that they wait for.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 own_counts=
 if [ -z "${PLUMB_COUNTS:-}" ]; then
   PLUMB_COUNTS=$(mktemp) own_counts=1
