@@ -4,7 +4,6 @@
     world.py corpus N SEED     N prompts of many labelled examples, JSON lines for `plumb train`: loss at the labels
     world.py tokenizer DIR     tokenizer.json: every word of the world is one token
     world.py tasks DIR         items of the tasks, <task>.{train,test}.jsonl
-    world.py check             the committed items are what this file makes
 
 A text shows one task in one format: a cue, then examples with their labels. In FIXED_SHARE of the texts the labels are the
 task's own words (so that what a class is can be learned); in the rest they are two words drawn anew for that text, which only
