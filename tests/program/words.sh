@@ -38,7 +38,7 @@ touch "$tmp/place/one.yaml" "$tmp/place/two words.yaml" "$tmp/place/texts.jsonl"
 "$PLUMB" completion bash >"$tmp/completion.bash"
 check "bash: the script is well formed" bash -n "$tmp/completion.bash"
 check "bash: verbs" completes "plumb st" status
-check "bash: a verb in full" completes "plumb t" tokenize
+check "bash: a verb in full" completes "plumb to" tokenize
 check "bash: options" completes "plumb status --" --help --json --watch
 check "bash: only the verb's options" completes "plumb status --dev"
 check "bash: values of an option" completes "plumb run one.yaml --device c" cpu cuda
