@@ -50,7 +50,7 @@ static bool limited_by_others(void)
 
 /* ---- in the helper ---- */
 
-static void limit_to(int resource, rlim_t value)
+static void limit_to(__rlimit_resource_t resource, rlim_t value)
 {
     struct rlimit limit;
     if (getrlimit(resource, &limit) != 0) return;
