@@ -206,7 +206,7 @@ static pl_status condition_row(making *m, const pl__condition *c, const pl__cond
     size_t n_templates = pl__condition_n_templates(c, role);
     if (!n_templates) return PL_OK;
     pl_arm_row *row = new_row(m, c->unit, role);
-    if (c->calibrated) row->arm = "prompt calibrated";
+    if (c->calibrated) PL_TRY(pl_arena_format(m->table->arena, (char **)&row->arm, "%s calibrated", c->unit->arm));
     row->n_items = c->n_kept;
     row->n_templates = n_templates;
     row->n_draws = c->n_draws;

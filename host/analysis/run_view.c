@@ -44,8 +44,9 @@ struct pl_run_view {
 static pl_status name_arm(const char **out, const pl_run_view *v, const pl_planned_unit *u)
 {
     *out = u->arm;
+    if (u->arm_name) PL_TRY(pl_arena_format(v->arena, (char **)out, "%s:%s", u->arm, u->arm_name));
     if (!u->train_template) return PL_OK;
-    return pl_arena_format(v->arena, (char **)out, "%s%s%s %s n=%zu%s", u->arm, *u->head ? " " : "", u->head,
+    return pl_arena_format(v->arena, (char **)out, "%s%s%s %s n=%zu%s", *out, *u->head ? " " : "", u->head,
                            u->train_template, u->n_train, strcmp(u->labels, "shuffled") ? "" : " shuffled");
 }
 

@@ -19,7 +19,8 @@
 /* One unit of the plan, and what its file holds while it is taken. Texts are borrowed from the view. */
 typedef struct pl_run_unit {
     const char *id, *model, *task, *readout, *template_name;
-    const char *arm;  /* as tables name it: "prompt", "finetune lm standard n=64", "linear standard n=64 shuffled" */
+    const char *arm;  /* as tables name it: "prompt", "finetune lm standard n=64", "linear standard n=64 shuffled";
+                         one that has a name: "finetune:long lm standard n=64" */
     const char *kind; /* "prompt", "linear", "finetune" */
     /* Of arms that learn; else "", NULL, 0. */
     const char *head, *train_template, *labels;

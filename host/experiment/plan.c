@@ -349,7 +349,7 @@ pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index)
     PL_TRY(grow_set(&m->ids, plan));
     size_t *slot = slot_of(&m->ids, plan, unit.id);
     *index = *slot ? *slot - 1 : plan->n_units;
-    if (*slot) return PL_OK; /* two arms may share a cell */
+    if (*slot) return pl__plan_check_shared(plan, &plan->units[*index], &unit); /* two arms may share a cell */
     PL_TRY(pl_grow(&plan->units, &m->capacity, plan->n_units + 1));
     plan->units[plan->n_units++] = unit;
     *slot = plan->n_units;
@@ -455,7 +455,11 @@ static pl_status make_units(pl_plan *plan)
                 PL_GOTO(status, done, add_arm(&m, unit));
             }
     PL_GOTO(status, done, pl__plan_check_conditions(plan));
-    for (size_t u = 0; u < plan->n_units; u++) PL_GOTO(status, done, pl_bytes_text(&ids, plan->units[u].id));
+    for (size_t u = 0; u < plan->n_units; u++) {
+        const char *arm = plan->units[u].arm->name; /* decides no number, but what plan.json says */
+        PL_GOTO(status, done, pl_bytes_text(&ids, plan->units[u].id));
+        if (arm) PL_GOTO(status, done, pl_bytes_format(&ids, " %s ", arm));
+    }
     PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
     pl_hash128(plan->hash, ids.data, ids.size);
 done:

@@ -1,5 +1,7 @@
-/* A condition is what tables tell units apart by. Arms that differ in their recipe, layers or balance alone make units
- * of different ids and one condition: no table could hold both. */
+/* A condition is what tables tell units apart by. Arms without names that differ in their recipe, layers or balance
+ * alone make units of different ids and one condition: no table could hold both. Arms that differ in their name alone
+ * make units of one id and two conditions: no run folder could hold both. What both learn from is one unit all the
+ * same. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +15,9 @@ typedef struct condition {
 static pl_status put_condition(pl_bytes *out, const pl_plan_unit *u)
 {
     const pl_adaptation *a = u->adaptation;
-    PL_TRY(pl_bytes_format(out, "%zu %zu %s %s\n%s\n%zu %u %u", u->model, u->task, pl_arm_name(u->arm->kind),
-                           pl_readout_name(u->readout), u->template->name, u->k, u->draw, u->order));
+    PL_TRY(pl_bytes_format(out, "%zu %zu %s %s %s\n%s\n%zu %u %u", u->model, u->task, pl_arm_name(u->arm->kind),
+                           u->arm->name ? u->arm->name : "", pl_readout_name(u->readout), u->template->name, u->k,
+                           u->draw, u->order));
     if (!a) return PL_OK;
     return pl_bytes_format(out, " %s\n%s\n%zu %s", u->arm->kind == PL_ARM_FINETUNE ? pl_head_name(a->head) : "",
                            a->train_template, a->n_train, pl_labelling_name(a->labels));
@@ -34,9 +37,22 @@ static pl_status refuse(const pl_plan *plan, const pl_plan_unit *a, const pl_pla
     return pl_fail(
         PL_E_INPUT,
         "%s: arms.%zu and arms.%zu both make '%s' of task %s, in two ways (recipe, layers or balance), which "
-        "no table tells apart: put one of them into an experiment of its own",
+        "no table tells apart: give one of them a name",
         plan->spec->path, (size_t)(a->arm - plan->spec->arms), (size_t)(b->arm - plan->spec->arms), name,
         plan->tasks[a->task].task->name);
+}
+
+pl_status pl__plan_check_shared(const pl_plan *plan, const pl_plan_unit *there, const pl_plan_unit *unit)
+{
+    const char *a = there->arm->name, *b = unit->arm->name;
+    char name[PL_UNIT_NAME];
+    if (unit->learns || (!a == !b && (!a || !strcmp(a, b)))) return PL_OK;
+    pl_plan_unit_name(name, there);
+    return pl_fail(PL_E_INPUT,
+                   "%s: arms.%zu and arms.%zu both make '%s' of task %s in one way, and differ in their name "
+                   "alone: take one of them out",
+                   plan->spec->path, (size_t)(there->arm - plan->spec->arms), (size_t)(unit->arm - plan->spec->arms),
+                   name, plan->tasks[unit->task].task->name);
 }
 
 static pl_status find_twins(const pl_plan *plan, condition *conditions)

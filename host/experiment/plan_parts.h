@@ -26,6 +26,9 @@ pl_status pl__plan_note(pl_plan *plan, const char *line);
 pl_status pl__plan_learning(pl__maker *m, pl_plan_unit unit);
 /* PL_E_INPUT when two units would be one row of every table: arms that differ in nothing that a table shows. */
 pl_status pl__plan_check_conditions(const pl_plan *plan);
+/* PL_E_INPUT when a unit that is there evaluates for an arm of another name: it has one place in
+ * the tables. */
+pl_status pl__plan_check_shared(const pl_plan *plan, const pl_plan_unit *there, const pl_plan_unit *unit);
 
 /* How many units those are, at most. */
 double pl__plan_count_learning(const pl_spec_arm *arm, const pl_plan_task *task);

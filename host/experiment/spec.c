@@ -17,7 +17,7 @@ const pl_position pl_positions[PL_POSITIONS] = {{"last", PL_POSITION_LAST},
                                                 {"all", PL_POSITION_ALL},
                                                 {"suffix", PL_POSITION_SUFFIX}};
 
-enum { MAX_EXPERIMENT_BYTES = 4 * 1024 * 1024 };
+enum { MAX_EXPERIMENT_BYTES = 4 * 1024 * 1024, MAX_NAME = 100 };
 
 const char *pl_truncation_name(pl_truncation truncation)
 {
@@ -222,10 +222,7 @@ static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
     PL_TRY(pl_yaml_check_keys(root, pl_spec_root_keys));
     const pl_yaml_node *node = pl_yaml_get(root, "name");
     if (!node) return pl_yaml_fail(root, "'name' is missing: it names the run folder");
-    PL_TRY(pl_yaml_to_text(&spec->name, node));
-    if (!*spec->name || spec->name[0] == '.' || strlen(spec->name) > 100 ||
-        strspn(spec->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") != strlen(spec->name))
-        return pl_yaml_fail(node, "name: expected letters, digits, '-', '_' and '.', found '%s'", spec->name);
+    PL_TRY(pl__read_name(&spec->name, node, MAX_NAME));
     PL_TRY(read_models(spec, root));
     PL_TRY(read_tasks(spec, root));
     PL_TRY(read_templates(spec, root));

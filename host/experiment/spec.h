@@ -76,7 +76,8 @@ pl_status pl_recipe_read(pl_recipe *out, const pl_yaml_node *map, pl_arena *aren
 
 typedef struct pl_spec_arm {
     pl_arm_kind kind;
-    bool balance; /* draws are balanced over classes */
+    const char *name; /* unique in the experiment; NULL: none */
+    bool balance;     /* draws are balanced over classes */
     /* prompt */
     size_t n_shots; /* 0: not said, each task's num_fewshot */
     const size_t *shots;

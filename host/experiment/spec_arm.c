@@ -5,7 +5,7 @@
 #include "experiment/spec_keys.h"
 #include "experiment/spec_parts.h"
 
-enum { MAX_SHOTS = 1000, MAX_EXAMPLES = 10000000, MIN_EXAMPLES = 4 };
+enum { MAX_SHOTS = 1000, MAX_EXAMPLES = 10000000, MIN_EXAMPLES = 4, MAX_NAME = 40 };
 
 static const char *const arm_names[PL_ARM_KINDS] = {"prompt", "linear", "finetune"};
 static const char *const readout_names[PL_READOUTS] = {"loglikelihood", "generate"};
@@ -286,6 +286,7 @@ static pl_status read_arm(pl_spec *spec, pl_spec_arm *arm, const pl_yaml_node *n
     PL_TRY(pl_yaml_check_keys(node, keys[which]));
     *arm = (pl_spec_arm){.kind = (pl_arm_kind)which, .draws = 1, .orders = 1, .seeds = 1, .balance = true};
     PL_TRY(read_flag(&arm->balance, node, "balance"));
+    if (pl_yaml_get(node, "name")) PL_TRY(pl__read_name(&arm->name, pl_yaml_get(node, "name"), MAX_NAME));
     switch (arm->kind) {
     case PL_ARM_LINEAR:
         return read_linear(spec, arm, node);
@@ -304,7 +305,12 @@ pl_status pl__read_arms(pl_spec *spec, const pl_yaml_node *root)
     pl_spec_arm *arms;
     PL_TRY(pl__list_of(&l, node));
     PL_TRY(pl_arena_new(spec->arena, &arms, l.n));
-    for (size_t i = 0; i < l.n; i++) PL_TRY(read_arm(spec, &arms[i], pl__list_item(&l, i)));
+    for (size_t i = 0; i < l.n; i++) {
+        PL_TRY(read_arm(spec, &arms[i], pl__list_item(&l, i)));
+        for (size_t j = 0; arms[i].name && j < i; j++)
+            if (arms[j].name && !strcmp(arms[j].name, arms[i].name))
+                return pl_yaml_fail(pl__list_item(&l, i), "two arms are called '%s'", arms[i].name);
+    }
     spec->arms = arms;
     spec->n_arms = l.n;
     return PL_OK;

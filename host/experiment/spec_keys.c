@@ -40,6 +40,9 @@ const pl_yaml_key pl_spec_template_keys[] = {
 
 const pl_yaml_key pl_spec_arm_keys[] = {
     {"kind", "required", "`prompt`; for `linear` and `finetune` see below"},
+    {"name", "none",
+     "tells the arm apart in tables (`finetune:long ...`) from another that differs in its recipe, layers or balance "
+     "alone; unique in the experiment; letters, digits, `-`, `_` and `.`. It decides no number"},
     {"shots", "each task's `num_fewshot`", "demonstrations in front of the item (k); a factor of the sweep"},
     {"draws", "1",
      "sets of shots for each k > 0, each from a seed of its own; a factor of the sweep. With 1, a shot count means one "
@@ -55,6 +58,7 @@ const pl_yaml_key pl_spec_arm_keys[] = {
 
 const pl_yaml_key pl_spec_linear_keys[] = {
     {"kind", "required", "`linear`: L2 logistic regression on the frozen model's states at the prompt's last token"},
+    {"name", "none", "as for `prompt`"},
     {"n_train", "required", "labelled examples of the fit; a factor of the sweep"},
     {"seeds", "1", "draws of the examples, the same that `finetune` and the shots of `prompt` have; a factor"},
     {"train_templates", "the first of role id",
@@ -88,6 +92,7 @@ const pl_yaml_key pl_spec_linear_keys[] = {
 
 const pl_yaml_key pl_spec_finetune_keys[] = {
     {"kind", "required", "`finetune`: all weights are trained"},
+    {"name", "none", "as for `prompt`"},
     {"head", "`lm`",
      "`lm`: the label words through the vocabulary head, as prompting reads them; `classifier`: a head of its own with "
      "a row a label (Hugging Face's sequence classification); a factor of the sweep"},

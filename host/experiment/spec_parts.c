@@ -44,6 +44,15 @@ pl_status pl__read_positive(size_t *out, const pl_yaml_node *map, const char *ke
                : pl_yaml_fail(node, "%s: expected 1 to %d, found %zu", key, MAX_FACTOR, *out);
 }
 
+pl_status pl__read_name(const char **out, const pl_yaml_node *node, size_t most)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    PL_TRY(pl_yaml_to_text(out, node));
+    const size_t n = strlen(*out);
+    if (n > 0 && n <= most && **out != '.' && strspn(*out, allowed) == n) return PL_OK;
+    return pl_yaml_fail(node, "name: expected letters, digits, '-', '_' and '.', at most %zu, found '%s'", most, *out);
+}
+
 pl_status pl__read_texts(const pl_spec *spec, const char ***out, size_t *n, const pl_yaml_node *node)
 {
     pl__list l;

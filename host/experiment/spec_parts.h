@@ -18,6 +18,8 @@ const pl_yaml_node *pl__list_item(const pl__list *list, size_t i);
 pl_status pl__one_of(size_t *out, const pl_yaml_node *node, const char *const *names, size_t n);
 /* A map's number of 1 or more; an absent key leaves *out alone. */
 pl_status pl__read_positive(size_t *out, const pl_yaml_node *map, const char *key);
+/* A name that folders and tables show: 1 to `most` letters, digits, '-', '_' and '.', no '.' first. */
+pl_status pl__read_name(const char **out, const pl_yaml_node *node, size_t most);
 /* A list of texts. */
 pl_status pl__read_texts(const pl_spec *spec, const char ***out, size_t *n, const pl_yaml_node *node);
 /* spec->arms. */

@@ -44,6 +44,7 @@ typedef struct pl_planned_unit {
     const char *id;
     size_t model, task; /* indices of the plan's */
     const char *arm, *readout, *template_name, *role;
+    const char *arm_name; /* that the experiment gives the arm; NULL: none */
     size_t k, draw, order;
     uint64_t seed;
     /* Of arms that learn; else NULL, 0. */

@@ -17,6 +17,7 @@ enum { PLANTED_WIDTH = 6 };
 typedef struct planted {
     size_t n, t, draws;
     size_t learned;      /* the last so many draws are those of arm linear, numbered from 0 */
+    bool named;          /* draws of even number are those of arms with a name */
     bool tuned;          /* what learns is arm finetune, and prompts have no shots */
     size_t orders;       /* draws of arm prompt that are orders of one; 0: each is its own */
     bool twins;          /* the last two templates show the same prompts */
@@ -109,6 +110,7 @@ static inline json_t *planted_plan(const planted *p)
                                      .draw = p->orders ? s / p->orders : s,
                                      .order = p->orders ? s % p->orders : 0,
                                      .seed = 1234};
+        if (p->named && s % 2 == 0) units[u].arm_name = "even";
         if (s + p->learned < p->draws) continue;
         units[u].arm = p->tuned ? "finetune" : "linear";
         units[u].head = p->tuned ? "lm" : "";

@@ -117,6 +117,24 @@ static void the_difference_is_paired_and_crossed(void **state)
     uproot(&p);
 }
 
+/* Arms that differ in their name alone have rows of their own, calibrated or not. */
+static void named_arms_stand_side_by_side(void **state)
+{
+    (void)state;
+    planted p = {
+        .n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .named = true, .free_margin = .5, .prediction = predict};
+    pl_arms_table *table;
+    plant_run(&p);
+    OK(pl_arms_of_run(&table, planted_view(&p)));
+    check_near(find(table, "prompt:even", "ood")->accuracy.value, mean_of(0, 1, 1, 2));
+    check_near(find(table, "prompt", "ood")->accuracy.value, mean_of(1, 1, 1, 2));
+    check_near(find(table, "linear:even t0 n=16", "ood")->accuracy.value, mean_of(2, 1, 1, 2));
+    check_near(find(table, "linear t0 n=16", "ood")->accuracy.value, mean_of(3, 1, 1, 2));
+    assert_int_equal(find(table, "prompt:even calibrated", "id")->n_draws, 1);
+    pl_arms_free(table);
+    uproot(&p);
+}
+
 /* The second learned draw always says label 1, the commonest: it failed, and is in the mean. */
 static void failed_runs_are_counted_and_kept(void **state)
 {
@@ -356,7 +374,8 @@ static void prompts_alone_have_none(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_difference_is_paired_and_crossed),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(named_arms_stand_side_by_side),
+                                       cmocka_unit_test(the_difference_is_paired_and_crossed),
                                        cmocka_unit_test(failed_runs_are_counted_and_kept),
                                        cmocka_unit_test(orders_of_a_draw_are_one_sample),
                                        cmocka_unit_test(templates_with_equal_prompts_are_one_sample),

@@ -187,7 +187,12 @@ static void what_cannot_be_learned_is_refused(void **state)
         {"alike", "templates: {id: [plain]}\narms: [{kind: finetune, n_train: 4, train_templates: turned}]",
          "another label than"},
         {"long", "arms: [{kind: finetune, n_train: 4}, {kind: finetune, n_train: 4, num_train_epochs: 9}]",
-         "arms.0 and arms.1 both make 'finetune lm on plain, n = 4, draw 0, template plain' of task long, in two ways"},
+         "arms.0 and arms.1 both make 'finetune lm on plain, n = 4, draw 0, template plain' of task long, in two ways "
+         "(recipe, layers or balance), which no table tells apart: give one of them a name"},
+        {"long", "arms: [{kind: finetune, n_train: 4, name: a}, {kind: finetune, n_train: 4}]",
+         "arms.0 and arms.1 both make 'finetune:a lm on plain, n = 4, draw 0, template plain' of task long in one "
+         "way, and differ in their name alone"},
+        {"long", "arms: [{kind: prompt, name: a}, {kind: prompt, name: b}]", "'prompt:a, template plain, k = 0"},
         {"long", "arms: [{kind: linear, n_train: 4}, {kind: linear, n_train: [8, 4], layers: half}]", "in two ways"},
         {"long", "arms: [{kind: prompt, shots: 2}, {kind: prompt, shots: 2, balance: false}]", "in two ways"},
         {"open", "arms: [{kind: linear, n_train: 4}]", "arm linear needs a label set"},
@@ -214,6 +219,32 @@ static void what_cannot_be_learned_is_refused(void **state)
         REFUSED(pl_plan_create(&plan, spec), PL_E_INPUT, cases[i].part);
         pl_spec_free(spec);
     }
+}
+
+/* A name lets arms stand side by side that differ in their recipe alone, and decides no id: only the plan's hash. */
+static void a_name_tells_arms_apart(void **state)
+{
+    (void)state;
+    static const char *const arms[] = {"{kind: finetune, n_train: 8}", "{kind: finetune, n_train: 8, name: long}",
+                                       "{kind: finetune, n_train: 8}, {kind: finetune, n_train: 8, "
+                                       "num_train_epochs: 9, name: long}"};
+    static const size_t n_units[] = {3, 3, 6};
+    char text[400], hashes[3][PL_HASH_TEXT], first[PL_HASH_TEXT] = "", name[PL_UNIT_NAME];
+    for (size_t i = 0; i < 3; i++) {
+        pl_spec *spec;
+        snprintf(text, sizeof text, LONG "arms: [%s]\n", arms[i]);
+        pl_plan *plan = plan_of(&spec, text);
+        assert_int_equal(plan->n_units, n_units[i]);
+        if (i == 0) memcpy(first, plan->units[0].id, sizeof first);
+        assert_string_equal(plan->units[0].id, first);
+        memcpy(hashes[i], plan->hash, sizeof hashes[i]);
+        pl_plan_unit_name(name, &plan->units[n_units[i] - 3]);
+        assert_string_equal(name,
+                            i ? "finetune:long lm on plain, n = 8, draw 0" : "finetune lm on plain, n = 8, draw 0");
+        drop(plan, spec);
+    }
+    assert_string_not_equal(hashes[0], hashes[1]);
+    assert_string_not_equal(hashes[0], hashes[2]);
 }
 
 /* In training the checkpoint's own dropouts count where the arm says none, and a new head is drawn from its range. */
@@ -350,12 +381,17 @@ static void a_classifier_answers_with_labels(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(arms_share_their_examples),         cmocka_unit_test(groups_are_not_parted),
-        cmocka_unit_test(examples_do_not_give_items_away),   cmocka_unit_test(shuffled_labels_are_the_same_labels),
-        cmocka_unit_test(a_mixture_deals_its_templates),     cmocka_unit_test(what_is_learned_decides_ids),
-        cmocka_unit_test(what_cannot_be_learned_is_refused), cmocka_unit_test(a_config_is_part_of_what_is_learned),
-        cmocka_unit_test(a_task_is_part_of_what_is_learned), cmocka_unit_test(a_classifier_answers_with_labels)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(arms_share_their_examples),
+                                       cmocka_unit_test(groups_are_not_parted),
+                                       cmocka_unit_test(examples_do_not_give_items_away),
+                                       cmocka_unit_test(shuffled_labels_are_the_same_labels),
+                                       cmocka_unit_test(a_mixture_deals_its_templates),
+                                       cmocka_unit_test(what_is_learned_decides_ids),
+                                       cmocka_unit_test(what_cannot_be_learned_is_refused),
+                                       cmocka_unit_test(a_config_is_part_of_what_is_learned),
+                                       cmocka_unit_test(a_task_is_part_of_what_is_learned),
+                                       cmocka_unit_test(a_classifier_answers_with_labels),
+                                       cmocka_unit_test(a_name_tells_arms_apart)};
     set_up();
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     remove_folder(root);

@@ -234,6 +234,26 @@ assert p["learned_trials_failed"][()] == 1 and p["learned_rate"][()] == 2e-3
 assert p["learned_failure"][()].decode().startswith("training stopped at step 3 of 4: loss"), p["learned_failure"][()]
 P
 
+# Arms that differ in their recipe alone, told apart by a name; what was computed without it is adopted.
+cat >"$tmp/named.yaml" <<Y
+name: named
+models: [$tmp/gpt2]
+tasks: [task.yaml]
+items: 5
+templates: {id: [plain]}
+arms:
+  - {kind: finetune, n_train: 16, learning_rate: 2.0e-3, num_train_epochs: 1, eval_steps: 1}
+  - {kind: finetune, n_train: 16, learning_rate: 2.0e-3, num_train_epochs: 2, eval_steps: 1}
+capture: {positions: []}
+Y
+expect "two recipes of one name" 2 "which no table tells apart: give one of them a name" "$PLUMB" run "$tmp/named.yaml" --quiet --results "$tmp/named"
+check "one of them" "$PLUMB" run "$tmp/named.yaml" --quiet --results "$tmp/named" 'arms=[{kind: finetune, n_train: 16, learning_rate: 2.0e-3, num_train_epochs: 1, eval_steps: 1}]'
+one=$(run_of "$tmp/named")
+check "both, one with a name" "$PLUMB" run "$tmp/named.yaml" --quiet --results "$tmp/named" arms.1.name=long
+both=$(ls -d "$tmp"/named/named-* | grep -v "^$one$")
+check "what is the same is adopted" bash -c "for f in '$one'/units/*.h5; do cmp \"\$f\" '$both'/units/\${f##*/} || exit 1; done; grep -q '\"adopted\": *2' '$both/status.json'"
+check "a row each" bash -c "'$PLUMB' analyze '$both' >/dev/null 2>&1; cut -d, -f4 '$both/arms.csv' | sort -u | tr '\n' ' ' | grep -qx 'arm constant finetune lm plain n=16 finetune:long lm plain n=16 '"
+
 # An open answer: loss on the target and the text that ends it; read by generating.
 sed 's/^output_type.*/output_type: generate_until/; s/^doc_to_target.*/doc_to_target: "{% if label == 1 %}good{% else %}bad{% endif %}"/; /^doc_to_choice/d; /calibration/d; s/^task: .*/task: written/' "$tmp/task.yaml" >"$tmp/written.yaml"
 echo 'generation_kwargs: {until: ["\n"], max_gen_toks: 6}' >>"$tmp/written.yaml"

@@ -19,6 +19,7 @@ static json_t *small_plan(void)
         units[u].k = u == 1 ? 4 : 0;
         if (u < 2) continue;
         units[u].head = "lm";
+        units[u].arm_name = "long";
         units[u].train_template = "plain+odd";
         units[u].labels = "given";
         units[u].n_train = 64;
@@ -45,6 +46,8 @@ static void a_plan_is_read_as_written(void **state)
     assert_string_equal(file->units[3].learned_by, "u2");
     assert_string_equal(file->units[3].train_template, "plain+odd");
     assert_int_equal(file->units[3].n_train, 64);
+    assert_string_equal(file->units[3].arm_name, "long");
+    assert_null(file->units[1].arm_name);
     assert_true(file->models[1].random_weights && !file->models[0].random_weights);
     assert_int_equal(file->tasks[0].n_labels, 2);
     assert_string_equal(file->tasks[0].templates[1].role, "ood");
