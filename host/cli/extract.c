@@ -9,6 +9,7 @@
 #include "base/json_build.h"
 #include "base/temporary.h"
 #include "base/visible.h"
+#include "cli/row_ids.h"
 #include "cli/session.h"
 #include "experiment/finite.h"
 #include "experiment/states.h"
@@ -209,23 +210,10 @@ static pl_status look_at_rows(bool *texts, const pl_data *data)
 
 static pl_status ids_of_row(extraction *x, const pl_row *row, bool special, pl_ids *ids)
 {
-    const json_t *text = json_object_get(row->item, "text"), *list = json_object_get(row->item, "ids");
+    const pl_config *config = &x->session.checkpoint->config;
     const char *path = row->data->where;
-    size_t limit = x->session.checkpoint->config.max_positions, k;
-    json_t *id;
-    if (text)
-        PL_TRY(
-            pl_tokenizer_encode(x->session.tokenizer, json_string_value(text), json_string_length(text), special, ids));
-    else
-        json_array_foreach((json_t *)(uintptr_t)list, k, id)
-        {
-            json_int_t value = json_integer_value(id);
-            if (!json_is_integer(id) || value < 0 || value >= (json_int_t)x->session.checkpoint->config.V)
-                return pl_fail(PL_E_INPUT, "%s:%zu: ids[%zu]: expected an id from 0 to %zu", path,
-                               pl_row_line(row->data, row->index), k, x->session.checkpoint->config.V - 1);
-            int32_t narrow = (int32_t)value;
-            PL_TRY(pl_ids_append(ids, &narrow, 1));
-        }
+    const size_t limit = config->max_positions;
+    PL_TRY(pl__row_ids(ids, row, x->session.tokenizer, special, config->V));
     if (ids->n == 0) return pl_fail(PL_E_INPUT, "%s:%zu: no tokens", path, pl_row_line(row->data, row->index));
     if (ids->n > limit)
         return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, the model's context has %zu; shorten the text", path,

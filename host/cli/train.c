@@ -10,6 +10,7 @@
 #include "base/visible.h"
 #include "base/yaml_edit.h"
 #include "cli/cli.h"
+#include "cli/row_ids.h"
 #include "experiment/spec.h"
 #include "experiment/spec_keys.h"
 #include "task/data.h"
@@ -102,21 +103,11 @@ static pl_status ids_of_row(const training *t, const pl_row *row, bool special, 
     const char *where = row->data->where;
     const size_t line = pl_row_line(row->data, row->index), limit = t->checkpoint->config.max_positions;
     const bool one = !text + !list + !parts == 2;
-    if (one && json_is_string(text))
-        PL_TRY(pl_tokenizer_encode(t->tokenizer, json_string_value(text), json_string_length(text), special, ids));
+    if (one && (json_is_string(text) || json_is_array(list)))
+        PL_TRY(pl__row_ids(ids, row, t->tokenizer, special, t->checkpoint->config.V));
     else if (one && json_is_array(parts))
         PL_TRY(ids_of_parts(t, row, parts, ids, without));
-    else if (one && json_is_array(list)) {
-        size_t k;
-        json_t *id;
-        json_array_foreach((json_t *)(uintptr_t)list, k, id)
-        {
-            int32_t value = json_is_integer(id) && json_integer_value(id) >= 0 && json_integer_value(id) <= INT32_MAX
-                                ? (int32_t)json_integer_value(id)
-                                : -1; /* refused with the example */
-            PL_TRY(pl_ids_append(ids, &value, 1));
-        }
-    } else
+    else
         return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...}, {\"ids\": [...]} or {\"parts\": [...]}", where,
                        line);
     if (ids->n < 2) return pl_fail(PL_E_INPUT, "%s:%zu: %zu tokens, expected two or more", where, line, ids->n);

@@ -69,7 +69,7 @@ expect "a text of one token" 2 'short\.jsonl:1: 1 tokens, expected two' "$PLUMB"
 echo '{"parts": [{"text": "a red house"}]}' >"$tmp/silent.jsonl"
 expect "parts without loss" 2 'no token carries loss' "$PLUMB" train "$tmp/gpt2" "$tmp/silent.jsonl" --out "$tmp/x" --quiet
 echo '{"ids": [1, 99999]}' >"$tmp/ids.jsonl"
-expect "an id that is none" 2 'id 99999' "$PLUMB" train "$tmp/gpt2" "$tmp/ids.jsonl" --out "$tmp/x" --quiet
+expect "an id that is none" 2 'ids.jsonl:1: ids\[1\]: expected an id from 0 to' "$PLUMB" train "$tmp/gpt2" "$tmp/ids.jsonl" --out "$tmp/x" --quiet
 echo '{"word": "a"}' >"$tmp/word.jsonl"
 expect "a row without text" 2 'word\.jsonl:1: expected' "$PLUMB" train "$tmp/gpt2" "$tmp/word.jsonl" --out "$tmp/x" --quiet
 exit $((failures > 0))
