@@ -8,7 +8,8 @@
 struct pl_trainable {
     pl_model *model; /* owned; its masters are the first of the four buffers */
     pl_buffer *gradient, *first, *second;
-    size_t n; /* elements of a buffer */
+    size_t n;     /* elements of a buffer */
+    bool touched; /* the other three were written */
     pl_parameter *list;
     size_t n_list;
     pl_parameters *parameters;

@@ -403,6 +403,20 @@ pl_status pl_trainable_refresh(pl_trainable *t, pl_stream *stream)
     return PL_OK;
 }
 
+pl_status pl_trainable_clear(pl_trainable *t, pl_stream *stream)
+{
+    const pl_trainable_state state = pl_trainable_views(t);
+    const pl_view all[] = {state.gradient, state.first, state.second};
+    t->touched = true;
+    for (size_t i = 0; i < 3; i++) PL_TRY(pl_fill_zero(&t->model->processor, stream, all[i]));
+    return PL_OK;
+}
+
+bool pl_trainable_is_touched(const pl_trainable *t)
+{
+    return t->touched;
+}
+
 /* ---- One tensor ------------------------------------------------------------------------------------------------ */
 
 typedef struct memory_sink {

@@ -44,6 +44,10 @@ pl_trainable_state pl_trainable_views(const pl_trainable *trainable);
 const pl_parameters *pl_trainable_parameters(const pl_trainable *trainable);
 /* After masters were written by something else than adamw: renews what is attached. */
 pl_status pl_trainable_refresh(pl_trainable *trainable, pl_stream *stream);
+/* Gradients and moments are zero from here on: a training begins. */
+pl_status pl_trainable_clear(pl_trainable *trainable, pl_stream *stream);
+/* Whether one began before: gradients and moments were written, and on the host take memory. */
+bool pl_trainable_is_touched(const pl_trainable *trainable);
 /* One stored tensor of the model by its Hugging Face name, as it would stand in model.safetensors, from one of the four
  * buffers: for tests. *n elements; the caller frees *values. */
 pl_status pl_trainable_tensor(const pl_trainable *trainable, pl_view of, const char *name, float **values, size_t *n);

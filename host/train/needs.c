@@ -48,8 +48,9 @@ pl_status pl__train_needs(pl_train *t)
     const size_t n = pl_trainable_views(t->trainable).master.columns;
     const size_t own =
         pl__train_own_bytes(&t->processor, &t->config, pl_model_compute(model), &t->settings, &t->batch.capacity, n);
-    /* Gradients and moments are there, but on the host no page of them was touched yet. */
-    const size_t untouched = t->processor.ops->shares_memory ? 3 * n * sizeof(float) : 0;
+    /* Gradients and moments are there, but on the host no page of them is touched before the first training. */
+    const bool touched = !t->processor.ops->shares_memory || pl_trainable_is_touched(t->trainable);
+    const size_t untouched = touched ? 0 : 3 * n * sizeof(float);
     const size_t to_come = own + untouched;
     size_t now, most;
     resident_bytes(&now, &most);

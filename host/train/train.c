@@ -53,10 +53,7 @@ static pl_status allocate(pl_train *t)
     PL_TRY(pl_view_create(&t->processor, &t->factors, 1, PL_FACTORS, PL_F32));
     PL_TRY(pl_view_create(&t->processor, &t->key, 1, 3, PL_I32));
     if (workspace) PL_TRY(pl_view_create(&t->processor, &t->workspace, 1, workspace, PL_U8));
-    /* A trainable model may have been trained before. */
-    const pl_trainable_state state = pl_trainable_views(t->trainable);
-    const pl_view old[] = {state.gradient, state.first, state.second};
-    for (size_t i = 0; i < 3; i++) PL_TRY(pl_fill_zero(&t->processor, t->stream, old[i]));
+    PL_TRY(pl_trainable_clear(t->trainable, t->stream)); /* it may have been trained before */
     PL_TRY(ops->stream_wait(t->stream));
     if (t->settings.lanes == 1) return PL_OK;
     return pl_view_create(&t->processor, &t->lane, 1, pl_trainable_views(t->trainable).master.columns, PL_F32);
