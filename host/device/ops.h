@@ -255,10 +255,13 @@ enum {
     PL_FACTORS
 };
 
-/* dtable[tokens[n]] += dx[n] * scale, dposition_table[positions[n] + position_offset] += dx[n]; rows in batch order. */
+/* dtable[tokens[n]] += dx[n] * scale, dposition_table[positions[n] + position_offset] += dx[n]; rows in batch order.
+ * With has_padding the row of token `padding` of dtable is left alone. */
 typedef struct pl_embed_backward_args {
     const pl_batch *batch;
     float scale;
+    bool has_padding;
+    int32_t padding;
     size_t position_offset;
     pl_view dx;              /* [N, C] f32 */
     pl_view dtable;          /* [V, C] f32, added to */

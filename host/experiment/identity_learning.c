@@ -66,6 +66,7 @@ static void put_arm(pl_json_builder *b, const pl_learning *l)
         put_recipe(b, l->recipe);
         put_dropout(b, l->recipe, l->facts);
         if (l->head == PL_HEAD_CLASSIFIER) pl_json_put_real(b, "initializer_range", l->facts->initializer_range);
+        if (l->facts->has_padding) pl_json_put_integer(b, "padding", l->facts->padding);
         if (l->until) pl_json_put_text(b, "until", l->until);
     } else {
         pl_json_open_list(b, "layers");

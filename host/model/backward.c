@@ -237,6 +237,8 @@ static pl_status embed_back(const way *w)
         .batch = s->batch,
         .scale = (float)s->config->embed_scale,
         .position_offset = s->config->family->position_offset,
+        .has_padding = s->config->has_padding,
+        .padding = s->config->padding,
         .dx = dx,
         .dtable = parameter(w, PL__EMBED, 0),
         .dposition_table = parameter(w, PL__POSITIONS, 0),

@@ -156,6 +156,18 @@ pl_status pl__generation_config_parse(pl_stops *out, const char *text, size_t si
     return status;
 }
 
+/* pad_token_id, where it is nn.Embedding's padding_idx: one below 0 counts from the end. One that is no row is none. */
+static pl_status read_padding(pl_config *c, const json_t *object, const char *where)
+{
+    const json_t *v = json_object_get(object, "pad_token_id");
+    if (!c->family->padded || !v || json_is_null(v)) return PL_OK;
+    if (!json_is_integer(v)) return pl_fail(PL_E_INPUT, "%s: pad_token_id: expected a token id or null", where);
+    const json_int_t V = (json_int_t)c->V, id = json_integer_value(v);
+    c->has_padding = id >= -V && id < V;
+    if (c->has_padding) c->padding = (int32_t)(id < 0 ? id + V : id);
+    return PL_OK;
+}
+
 /* The type the checkpoint was saved in, for people; NULL when the file does not say. */
 static pl_status read_dtype(const char **out, const json_t *object, const char *where)
 {
@@ -238,6 +250,7 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
         c->rope.interleaved = family->rope_interleaved;
     }
     PL_TRY(read_stops(&c->stops, object, where));
+    PL_TRY(read_padding(c, object, where));
     PL_TRY(read_dtype(&c->dtype, object, where));
     return pl_json_get_bool(&c->random_weights, object, "plumb_random_weights", where);
 }

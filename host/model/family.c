@@ -163,6 +163,7 @@ static const pl_family families[] = {
         .norm = PL_NORM_RMS,
         .positions = PL__ROTARY,
         .gated = true,
+        .padded = true,
         .lm = "LlamaForCausalLM",
         .classifier = "LlamaForSequenceClassification",
         .prefixes = llama_prefixes,

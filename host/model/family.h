@@ -117,6 +117,7 @@ typedef struct pl_family {
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;
+    bool padded;                 /* the embedding's row of pad_token_id gets no gradient from inputs (padding_idx) */
     bool scaled_residuals;       /* drawn weights of OUT and DOWN: standard deviation over sqrt(2 L) */
     const char *lm, *classifier; /* architectures in config.json */
     const char *const *prefixes; /* of all names but those with '^'; NULL-terminated, tried in this order */

@@ -66,6 +66,8 @@ typedef struct pl_config {
     size_t n_labels;
     /* Training's. */
     double initializer_range, embed_dropout, residual_dropout, attention_dropout;
+    bool has_padding;
+    int32_t padding; /* the token whose row of the embedding gets no gradient from inputs */
 } pl_config;
 /* The number of logits: of tokens or of labels. */
 size_t pl_config_outputs(const pl_config *config);

@@ -36,6 +36,7 @@ gradient_norm: not finite is not seen|gradient_norm.c|s,isfinite(.*) ? 1.0f : 0.
 reduce_lanes: a lane is dropped|reduce_lanes.c|s,lane < n_lanes,lane + 1 < n_lanes,|reduce_lanes.c|reduce_lanes
 reduce_lanes: from right to left|reduce_lanes.c|s,pl__f32(args->lanes\, lane),pl__f32(args->lanes\, n_lanes - (args->accumulate ? 1 : 0) - lane),|reduce_lanes.c|reduce_lanes
 embed_backward: the scale is forgotten|embed_backward.c|s, \* t->scale,,|embed_backward.c|embed_backward
+embed_backward: padding has a gradient|embed_backward.c|s,t->has_padding &&,false \&\&,|embed_backward.c|embed_backward
 embed_backward: a position's offset|embed_backward.c|s,\]\]\] + t->offset,]]],|embed_backward.c|embed_backward
 gather_backward: what stood there is forgotten|gather_backward.c|s,to\[c\] += from,to[c] = from,|gather_backward.c|gather_backward
 rotary_backward: turned further|rotary_backward.c|s,-1.0f,1.0f,|rotary_backward.c|rotary_backward

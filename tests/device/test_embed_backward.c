@@ -10,12 +10,15 @@ typedef struct shape {
     float scale;
     int tokens; /* distinct ones */
     case_use use;
+    bool padded; /* the last token is padding */
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, true, 1.0f, 1, EVERY},     {9, 768, true, 1.0f, 4, EVERY}, {70, 257, true, 3.0f, V, EVERY},
-    {60, 300, false, 8.0f, 1, EVERY}, {0, 8, true, 1.0f, 1, EVERY},   {65, 24, true, 0.5f, 5, EVERY},
-    {8192, 768, true, 1, V, BENCH},
+    {1, 1, true, 1.0f, 1, EVERY, false},    {9, 768, true, 1.0f, 4, EVERY, false},
+    {70, 257, true, 3.0f, V, EVERY, false}, {60, 300, false, 8.0f, 1, EVERY, false},
+    {0, 8, true, 1.0f, 1, EVERY, false},    {65, 24, true, 0.5f, 5, EVERY, false},
+    {65, 24, true, 0.5f, 5, EVERY, true},   {9, 768, false, 1.0f, 1, EVERY, true},
+    {8192, 768, true, 1, V, BENCH, false},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -23,14 +26,14 @@ static shape shape_of(size_t i)
 {
     if (i < SHAPES) return shapes[i];
     i -= SHAPES;
-    return (shape){1 + i % 7, edge_sizes[i], i % 2, i % 4 ? 1.0f : 3.0f, 3, EVERY};
+    return (shape){1 + i % 7, edge_sizes[i], i % 2, i % 4 ? 1.0f : 3.0f, 3, EVERY, false};
 }
 
 static case_use describe(size_t i, char text[128])
 {
     shape s = shape_of(i);
-    snprintf(text, 128, "[%zu, %zu] of %d tokens * %g%s", s.rows, s.C, s.tokens, (double)s.scale,
-             s.positions ? " and positions" : "");
+    snprintf(text, 128, "[%zu, %zu] of %d tokens * %g%s%s", s.rows, s.C, s.tokens, (double)s.scale,
+             s.positions ? " and positions" : "", s.padded ? ", one of them padding" : "");
     return s.use;
 }
 
@@ -72,6 +75,8 @@ static void add_rows(const world *w, const shape *s, const float *dx, const int3
     pl_embed_backward_args args = {.batch = &batch,
                                    .scale = s->scale,
                                    .position_offset = OFFSET,
+                                   .has_padding = s->padded,
+                                   .padding = V - 1,
                                    .dx = dxv,
                                    .dtable = table,
                                    .dposition_table = s->positions ? position_table : none,
@@ -106,7 +111,7 @@ static void run(const world *w, size_t k)
     add_rows(w, &s, dx, tokens, positions, middle, s.rows, tv, pv);
     for (size_t i = 0; i < s.rows * s.C && !w->timing; i++) {
         const size_t r = i / s.C, c = i % s.C;
-        table[(size_t)tokens[r] * s.C + c] += dx[i] * s.scale;
+        if (!s.padded || tokens[r] != V - 1) table[(size_t)tokens[r] * s.C + c] += dx[i] * s.scale;
         if (s.positions) other[((size_t)positions[r] + OFFSET) * s.C + c] += dx[i];
     }
     if (!w->timing) {

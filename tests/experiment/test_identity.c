@@ -191,6 +191,14 @@ static void learning_is_part_of_it(void **state)
     pl_bytes text = {0};
     OK(pl_learning_text(&text, &learning));
     assert_string_equal(text.data, golden_learning);
+    pl_config padded = facts; /* its row of the embedding has no gradient from inputs */
+    padded.has_padding = true;
+    padded.padding = 2;
+    pl_learning other = learning;
+    other.facts = &padded;
+    pl_bytes_clear(&text);
+    OK(pl_learning_text(&text, &other));
+    assert_non_null(strstr(text.data, "\"padding\":2"));
     pl_bytes_free(&text);
     pl_identity identity = example();
     identity.learned_by = "1a2b";

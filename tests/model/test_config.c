@@ -60,6 +60,26 @@ static void test_llama_defaults(void **state)
     assert_string_equal(c.dtype, "bfloat16");
 }
 
+/* nn.Embedding's padding_idx: below 0 it counts from the end; gpt2 has none. */
+static void test_padding(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *family, *id;
+        int32_t row; /* -1: none */
+    } cases[] = {{"llama", "2", 2},   {"llama", "-1", 39},  {"llama", "0", 0}, {"llama", "null", -1},
+                 {"llama", "40", -1}, {"llama", "-41", -1}, {"gpt2", "2", -1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "{\"model_type\":\"%s\",\"vocab_size\":40,\"pad_token_id\":%s}", cases[i].family,
+                 cases[i].id);
+        const pl_config c = parse(text);
+        assert_int_equal(c.has_padding, cases[i].row >= 0);
+        if (c.has_padding) assert_int_equal(c.padding, cases[i].row);
+    }
+    assert_false(parse("{\"model_type\":\"llama\"}").has_padding);
+}
+
 /* The settings of Llama 3.1 and others in the words of transformers 4 and 5. */
 static void test_rope_generations(void **state)
 {
@@ -117,6 +137,7 @@ static const struct refusal {
      "scale_attn_by_inverse_layer_idx: true is not supported"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"reorder_and_upcast_attn\":true}", "reorder_and_upcast_attn"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"scale_attn_weights\":false}", "scale_attn_weights: false"},
+    {PL_E_INPUT, "{\"model_type\":\"llama\",\"pad_token_id\":[2]}", "pad_token_id: expected a token id or null"},
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_head\":7}", "768 is not a multiple of the 7"},
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_head\":0}", "number of attention heads is 0"},
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"n_layer\":9999999}", "number of layers is 9999999"},
@@ -170,8 +191,8 @@ static void test_refusals(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2_defaults), cmocka_unit_test(test_llama_defaults),
-                                       cmocka_unit_test(test_rope_generations), cmocka_unit_test(test_frequencies),
-                                       cmocka_unit_test(test_refusals)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2_defaults),  cmocka_unit_test(test_padding),
+                                       cmocka_unit_test(test_llama_defaults), cmocka_unit_test(test_rope_generations),
+                                       cmocka_unit_test(test_frequencies),    cmocka_unit_test(test_refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,22 +34,47 @@ static double all_gradients(subject *s, const examples *e, bool checkpointing)
     return add_gradients(s, e->list, members, N_EXAMPLES, 1 / (double)loss_tokens, checkpointing);
 }
 
+/* The model with PADDING of make_train.py. */
+static void open_padded(subject *s, const char *model)
+{
+    pl_checkpoint *checkpoint;
+    const pl_trainable_options options = {0};
+    *s = (subject){0};
+    OK(pl_path(s->folder, GOLDEN_FOLDER "/../models/%s", model));
+    OK(pl_processor_open(&s->processor, "cpu", 1));
+    OK(pl_checkpoint_open(&checkpoint, s->folder));
+    checkpoint->config.has_padding = true;
+    checkpoint->config.padding = 7;
+    OK(pl_trainable_create(&s->trainable, &s->processor, checkpoint, &options));
+    pl_checkpoint_close(checkpoint);
+}
+
 static void test_tensors(void **state)
 {
     (void)state;
-    const char *const cases[][2] = {{"gpt2", "lm"},
-                                    {"llama-tied", "lm"},
-                                    {"llama-grouped", "lm"},
-                                    {"llama-bias-linear", "lm"},
-                                    {"llama-grouped", "classifier"}};
+    /* Padded: one of the examples' tokens is the model's pad_token_id. */
+    static const struct {
+        const char *model, *head;
+        bool padded;
+    } cases[] = {{"gpt2", "lm", false},
+                 {"llama-tied", "lm", false},
+                 {"llama-grouped", "lm", false},
+                 {"llama-bias-linear", "lm", false},
+                 {"llama-grouped", "classifier", false},
+                 {"llama-tied", "lm", true},
+                 {"llama-grouped", "lm", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int checkpointing = 0; checkpointing < 2; checkpointing++) {
             char name[128];
             subject s;
             examples e;
-            open_subject(&s, cases[i][0], cases[i][1]);
+            if (cases[i].padded)
+                open_padded(&s, cases[i].model);
+            else
+                open_subject(&s, cases[i].model, cases[i].head);
             open_examples(&e, s.classifier);
-            snprintf(name, sizeof name, "gradient-%s-%s", cases[i][0], cases[i][1]);
+            snprintf(name, sizeof name, "gradient-%s%s-%s", cases[i].model, cases[i].padded ? "-padded" : "",
+                     cases[i].head);
             golden g = open_golden(name);
             double loss = all_gradients(&s, &e, checkpointing != 0), worst = 0,
                    expected = (double)golden_number(&g, "loss", 0);

@@ -8,6 +8,8 @@ typedef struct table {
     pl_view dtable, ids, order, starts;
     size_t offset;
     float scale;
+    bool has_padding; /* rows of this id are left out */
+    int32_t padding;
 } table;
 
 /* Segments in order, each of rows of one id. */
@@ -41,6 +43,7 @@ static void add_segments(pl_stream *stream, const table *t, pl_view dx, size_t r
 #pragma omp parallel for num_threads(pl__threads(stream, rows *C)) schedule(dynamic, 8)
     for (size_t i = 0; i < rows; i++) {
         if (starts[i] == starts[i + 1]) continue;
+        if (t->has_padding && ids[order[starts[i]]] == t->padding) continue;
         float *to = pl__f32(t->dtable, (size_t)ids[order[starts[i]]] + t->offset);
         for (int32_t j = starts[i]; j < starts[i + 1]; j++) {
             const float *from = pl__f32(dx, (size_t)order[j]);
@@ -55,9 +58,16 @@ pl_status pl__embed_backward(pl_stream *stream, const pl_embed_backward_args *ar
     const pl_batch *batch = args->batch;
     PL_TRY(pl__read_count("embed_backward", &rows, batch->counts, PL_COUNT_TOKENS,
                           pl__least(args->dx.rows, batch->tokens.columns)));
-    const table tokens = {args->dtable, batch->tokens, args->order, args->starts, 0, args->scale};
-    const table positions = {args->dposition_table, batch->positions,      args->position_order,
-                             args->position_starts, args->position_offset, 1.0f};
+    const table tokens = {args->dtable, batch->tokens,     args->order,  args->starts, 0,
+                          args->scale,  args->has_padding, args->padding};
+    const table positions = {args->dposition_table,
+                             batch->positions,
+                             args->position_order,
+                             args->position_starts,
+                             args->position_offset,
+                             1.0f,
+                             false,
+                             0};
     PL_TRY(check_segments(&tokens, "tokens", rows));
     if (positions.dtable.buffer) PL_TRY(check_segments(&positions, "positions", rows));
     add_segments(stream, &tokens, args->dx, rows);

@@ -8,7 +8,7 @@ examples.safetensors
   ids.<i> [n]       token ids of example i;  first.<i> [1]: tokens from there on carry loss
   label.<i> [1]     of the classifier runs, whose examples are ids and label
 <model>-classifier/ a sequence classifier as save_pretrained writes it (its head is where classifier runs begin)
-gradient-<model>-<head>.safetensors
+gradient-<model>[-padded]-<head>.safetensors      (padded: with PADDING as the model's pad_token_id)
   <tensor>          gradient of the mean loss over all tokens that carry loss, of all examples
   loss [1]
 <case>.safetensors
@@ -40,6 +40,7 @@ SETTINGS = {
                      adam_beta2=0.95, weight_decay=0.01, gradient_checkpointing=True, micro_batch_size=1),
 }
 RUN_MODELS = ("gpt2-bare", "llama-grouped")
+PADDING, PADDED_MODELS = 7, ("llama-tied", "llama-grouped")
 GRADIENT_MODELS = ("gpt2", "llama-tied", "llama-grouped", "llama-bias-linear")
 
 
@@ -76,10 +77,10 @@ def make_examples():
     return examples
 
 
-def load(model, head):
+def load(model, head, **changes):
     folder = HERE / f"{model}-classifier" if head == "classifier" else MODELS / model
     kind = tf.AutoModelForSequenceClassification if head == "classifier" else tf.AutoModelForCausalLM
-    m = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    m = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", **changes)
     return m.eval()  # no dropout
 
 
@@ -173,6 +174,10 @@ def make():
             loss = backward(m, head, examples, "tokens")
             write(f"gradient-{model}-{head}",
                   {**tensors(m, lambda p: p.grad), "loss": torch.tensor([loss])})
+    for model in PADDED_MODELS:
+        m = load(model, "lm", pad_token_id=PADDING)
+        loss = backward(m, "lm", examples, "tokens")
+        write(f"gradient-{model}-padded-lm", {**tensors(m, lambda p: p.grad), "loss": torch.tensor([loss])})
     cases = {}
     for model in RUN_MODELS:
         for head in ("lm", "classifier"):
