@@ -25,6 +25,17 @@ pl_status pl_mul_size(size_t *out, size_t a, size_t b, const char *what)
     return PL_OK;
 }
 
+size_t pl_size_product(size_t a, size_t b)
+{
+    size_t out;
+    return __builtin_mul_overflow(a, b, &out) ? SIZE_MAX : out;
+}
+
+size_t pl_size_sum(size_t a, size_t b)
+{
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
 pl_status pl_new_bytes(void **out, size_t n, size_t element_bytes)
 {
     *out = NULL;

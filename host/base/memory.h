@@ -17,6 +17,10 @@ _Noreturn void pl_out_of_memory(const char *what);
 /* *out = a * b, or PL_E_INPUT naming `what` on overflow. */
 pl_status pl_mul_size(size_t *out, size_t a, size_t b, const char *what);
 
+/* a * b and a + b of sizes that are said, not allocated: SIZE_MAX where they do not fit. */
+size_t pl_size_product(size_t a, size_t b);
+size_t pl_size_sum(size_t a, size_t b);
+
 /* A zeroed array of n elements; the caller owns it and frees it with free(). n == 0 gives a pointer that may be freed.
  */
 pl_status pl_new_bytes(void **out, size_t n, size_t element_bytes);

@@ -3,14 +3,18 @@
 #include "model/config.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/family.h"
+#include "model/weights.h"
 
-/* Token ids are 32-bit; the others keep every product of two sizes far from overflow. */
+/* Token ids are 32-bit. */
 static const size_t SIZE_LIMIT = (size_t)1 << 31, LAYER_LIMIT = 100000, HEAD_LIMIT = 65536;
 static const size_t POSITION_LIMIT = (size_t)1 << 24;
+/* Ten times what anyone has trained; it keeps the bytes of all weights, masters and moments far from overflow. */
+static const double PARAMETER_LIMIT = 1e13;
 
 static const struct {
     const char *name;
@@ -82,29 +86,62 @@ static pl_status check_refusals(const pl_family *family, const json_t *object, c
     return PL_OK;
 }
 
-static pl_status check_range(size_t value, size_t limit, const char *what, const char *where)
+/* The key of the size that lies at `field` of a pl_config. */
+static const char *key_of(const pl_config *c, size_t field)
+{
+    const pl_family *family = c->family;
+    for (size_t i = 0; i < family->n_keys; i++)
+        if (family->keys[i].field == field && family->keys[i].key) return family->keys[i].key;
+    return "config";
+}
+
+static pl_status check_range(size_t value, size_t limit, const char *key, const char *what, const char *where)
 {
     if (value == 0 || value > limit)
-        return pl_fail(PL_E_INPUT, "%s: %s is %zu, expected 1..%zu", where, what, value, limit);
+        return pl_fail(PL_E_INPUT, "%s: %s: %s is %zu, expected 1..%zu", where, key, what, value, limit);
     return PL_OK;
+}
+
+#define KEY(c, size) key_of(c, offsetof(pl_config, size))
+
+/* The parameters of the family's tensors, as a number that no integer need hold. */
+static pl_status check_parameters(const pl_config *c, const char *where)
+{
+    double n = 0;
+    for (size_t i = 0; i < c->family->n_tensors; i++) {
+        const pl__tensor_fact *fact = &c->family->tensors[i];
+        double part = (double)pl__fact_count(c, fact);
+        for (const char *d = fact->dims; *d; d++) part *= (double)pl__dimension(c, *d);
+        n += part;
+    }
+    if (n <= PARAMETER_LIMIT) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: %s %zu, %s %zu, %s %zu, %s %zu: %.2g parameters, expected at most %.2g", where,
+                   KEY(c, V), c->V, KEY(c, C), c->C, KEY(c, F), c->F, KEY(c, L), c->L, n, PARAMETER_LIMIT);
 }
 
 /* Derives what was left open and checks that the sizes fit each other. */
 static pl_status settle_sizes(pl_config *c, const char *where)
 {
-    PL_TRY(check_range(c->V, SIZE_LIMIT, "vocabulary size", where));
-    PL_TRY(check_range(c->C, SIZE_LIMIT, "hidden size", where));
-    PL_TRY(check_range(c->L, LAYER_LIMIT, "number of layers", where));
-    PL_TRY(check_range(c->H, HEAD_LIMIT, "number of attention heads", where));
-    PL_TRY(check_range(c->max_positions, POSITION_LIMIT, "number of positions", where));
+    PL_TRY(check_range(c->V, SIZE_LIMIT, KEY(c, V), "vocabulary size", where));
+    PL_TRY(check_range(c->C, SIZE_LIMIT, KEY(c, C), "hidden size", where));
+    PL_TRY(check_range(c->L, LAYER_LIMIT, KEY(c, L), "number of layers", where));
+    PL_TRY(check_range(c->H, HEAD_LIMIT, KEY(c, H), "number of attention heads", where));
+    PL_TRY(check_range(c->max_positions, POSITION_LIMIT, KEY(c, max_positions), "number of positions", where));
     if (c->G == 0) c->G = c->H;
     if (c->D == 0 && c->C % c->H != 0)
         return pl_fail(PL_E_INPUT, "%s: hidden size %zu is not a multiple of the %zu attention heads", where, c->C,
                        c->H);
-    if (c->D == 0) c->D = c->C / c->H;
-    if (c->F == 0) c->F = 4 * c->C;
-    PL_TRY(check_range(c->D, HEAD_LIMIT, "head width", where));
-    PL_TRY(check_range(c->F, SIZE_LIMIT, "feed-forward size", where));
+    const char *width = KEY(c, C), *inner = KEY(c, C); /* keys that decide what is derived */
+    if (c->D == 0)
+        c->D = c->C / c->H;
+    else
+        width = KEY(c, D);
+    if (c->F == 0)
+        c->F = 4 * c->C;
+    else
+        inner = KEY(c, F);
+    PL_TRY(check_range(c->D, HEAD_LIMIT, width, "head width", where));
+    PL_TRY(check_range(c->F, SIZE_LIMIT, inner, "feed-forward size", where));
     if (c->G > c->H || c->H % c->G != 0)
         return pl_fail(PL_E_INPUT, "%s: %zu attention heads are not a multiple of %zu key/value heads", where, c->H,
                        c->G);
@@ -195,7 +232,7 @@ static pl_status read_labels(pl_config *c, const json_t *object, const char *whe
     PL_TRY(pl_json_get_size(&c->n_labels, object, "num_labels", where));
     if (json_is_object(names)) c->n_labels = json_object_size(names);
     c->tied = false; /* there is no vocabulary head to tie */
-    return check_range(c->n_labels, HEAD_LIMIT, "number of labels", where);
+    return check_range(c->n_labels, HEAD_LIMIT, "id2label", "number of labels", where);
 }
 
 static pl_status check_training(const pl_config *c, const char *where)
@@ -242,6 +279,7 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
     PL_TRY(check_refusals(family, object, where));
     PL_TRY(settle_sizes(c, where));
     PL_TRY(read_labels(c, object, where));
+    PL_TRY(check_parameters(c, where));
     PL_TRY(check_training(c, where));
     c->attention_scale = 1 / sqrt((double)c->D);
     c->declared_positions = c->max_positions;

@@ -57,7 +57,7 @@ static void plan_gradients(pl_view out[PL__GRAD_SLOTS], const pl_backend *ops, c
 
 static size_t bytes_of(pl_view v)
 {
-    return v.rows * v.columns * pl_dtype_bytes(v.dtype);
+    return pl_size_product(pl_size_product(v.rows, v.columns), pl_dtype_bytes(v.dtype));
 }
 
 size_t pl_tape_bytes(const pl_processor *processor, const pl_config *config, pl_dtype compute, size_t n_tokens,
@@ -67,9 +67,11 @@ size_t pl_tape_bytes(const pl_processor *processor, const pl_config *config, pl_
     size_t bytes = 0;
     pl__activations_plan(kept, processor->ops, config, compute, n_tokens, n_rows, true);
     plan_gradients(gradients, processor->ops, config, compute, n_tokens, n_rows);
-    for (int i = 0; i < PL__ACT_SLOTS; i++)
-        bytes += bytes_of(kept[i]) * (is_kept((pl__activation_slot)i, checkpointing) ? config->L : 1);
-    for (size_t i = 0; i < PL__GRAD_SLOTS; i++) bytes += bytes_of(gradients[i]);
+    for (int i = 0; i < PL__ACT_SLOTS; i++) {
+        const size_t n_layers = is_kept((pl__activation_slot)i, checkpointing) ? config->L : 1;
+        bytes = pl_size_sum(bytes, pl_size_product(bytes_of(kept[i]), n_layers));
+    }
+    for (size_t i = 0; i < PL__GRAD_SLOTS; i++) bytes = pl_size_sum(bytes, bytes_of(gradients[i]));
     return bytes;
 }
 

@@ -69,6 +69,7 @@ pl_status pl_export_check(const char *folder);
 pl_status pl_tape_create(pl_tape **out, const pl_trainable *trainable, size_t n_tokens, size_t n_rows,
                          bool checkpointing);
 void pl_tape_free(pl_tape *tape); /* takes NULL */
+/* SIZE_MAX: more than a size holds. */
 size_t pl_tape_bytes(const pl_processor *processor, const pl_config *config, pl_dtype compute, size_t n_tokens,
                      size_t n_rows, bool checkpointing);
 

@@ -9,8 +9,9 @@
 size_t pl__train_own_bytes(const pl_processor *processor, const pl_config *config, pl_dtype compute,
                            const pl_train_settings *s, const pl__capacity *c, size_t n_elements)
 {
-    return pl_tape_bytes(processor, config, compute, c->tokens, c->rows, s->gradient_checkpointing) +
-           pl__batch_bytes(processor, config, compute, *c) + (s->lanes > 1 ? n_elements * sizeof(float) : 0);
+    const size_t tape = pl_tape_bytes(processor, config, compute, c->tokens, c->rows, s->gradient_checkpointing);
+    return pl_size_sum(tape, pl__batch_bytes(processor, config, compute, *c) +
+                                 (s->lanes > 1 ? n_elements * sizeof(float) : 0));
 }
 
 size_t pl_train_plan_bytes(const pl_processor *processor, const pl_config *config, const pl_trainable_options *options,
@@ -25,7 +26,8 @@ size_t pl_train_plan_bytes(const pl_processor *processor, const pl_config *confi
         trained.tied = false;
     }
     if (pl__capacity_run(&capacity, settings, examples, n_examples) != PL_OK) return model;
-    return model + pl__train_own_bytes(processor, &trained, options->compute, settings, &capacity, parameters);
+    return pl_size_sum(model,
+                       pl__train_own_bytes(processor, &trained, options->compute, settings, &capacity, parameters));
 }
 
 /* Bytes of this process in memory now, and the most so far; 0 where the system does not say. */
@@ -51,10 +53,10 @@ pl_status pl__train_needs(pl_train *t)
     /* Gradients and moments are there, but on the host no page of them is touched before the first training. */
     const bool touched = !t->processor.ops->shares_memory || pl_trainable_is_touched(t->trainable);
     const size_t untouched = touched ? 0 : 3 * n * sizeof(float);
-    const size_t to_come = own + untouched;
+    const size_t to_come = pl_size_sum(own, untouched);
     size_t now, most;
     resident_bytes(&now, &most);
-    t->peak_bytes = now + to_come > most ? now + to_come : most;
+    t->peak_bytes = pl_size_sum(now, to_come) > most ? pl_size_sum(now, to_come) : most;
     pl_device_facts facts;
     PL_TRY(t->processor.ops->facts(t->processor.device, &facts));
     if (facts.free_bytes == 0 || to_come <= facts.free_bytes) return PL_OK;

@@ -15,6 +15,8 @@ static void test_products(void **state)
     assert_int_equal(out, 42);
     assert_int_equal(pl_mul_size(&out, SIZE_MAX, 1, "x"), PL_OK);
     assert_int_equal(pl_mul_size(&out, SIZE_MAX / 2 + 1, 2, "rows"), PL_E_INPUT);
+    assert_true(pl_size_product(6, 7) == 42 && pl_size_product(SIZE_MAX / 2 + 1, 2) == SIZE_MAX);
+    assert_true(pl_size_sum(6, 7) == 13 && pl_size_sum(SIZE_MAX, 1) == SIZE_MAX);
     assert_non_null(strstr(pl_error_text(), "rows: "));
 }
 
