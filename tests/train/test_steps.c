@@ -348,6 +348,51 @@ static void test_lanes(void **state)
     close_examples(&e);
 }
 
+/* The masters after three steps on the first two examples. */
+static float *trained_on_two(const examples *e, const pl_train_settings *settings, size_t *bytes)
+{
+    subject s;
+    pl_train *train;
+    bool finished;
+    open_subject(&s, "llama-grouped", "lm");
+    OK(pl_train_create(&train, s.trainable, settings, e->list, 2, "test", NULL));
+    OK(pl_train_run(train, &no_callbacks, &finished));
+    pl_train_free(train);
+    float *w = masters(&s);
+    *bytes = masters_bytes(&s);
+    close_subject(&s);
+    return w;
+}
+
+/* Lanes without examples add nothing: two examples on 5 lanes are two on 2, whichever lanes they fall on. */
+static void test_more_lanes_than_examples(void **state)
+{
+    (void)state;
+    const size_t lanes[] = {2, 5, 8};
+    size_t n;
+    float *w[3];
+    examples e;
+    open_examples(&e, false);
+    pl_train_settings settings = dropped();
+    settings.max_steps = 3;
+    for (size_t k = 0; k < 3; k++) {
+        settings.lanes = lanes[k];
+        w[k] = trained_on_two(&e, &settings, &n);
+        assert_memory_equal(w[k], w[0], n);
+    }
+    for (size_t k = 0; k < 3; k++) free(w[k]);
+    close_examples(&e);
+    /* 20 examples by 6: the last batch of an epoch has 2 of them, on 5 lanes. */
+    settings.train_batch_size = 6;
+    settings.lanes = 5;
+    settings.max_steps = 9;
+    float *one = trained("llama-grouped", "lm", &settings, 1, &n),
+          *three = trained("llama-grouped", "lm", &settings, 3, &n);
+    assert_memory_equal(one, three, n);
+    free(one);
+    free(three);
+}
+
 /* ---- Products in bfloat16 ---- */
 
 /* Rounded operands (2^-9 each), averaged over sums: losses within a percent of float32's, and not the same. Where the
@@ -390,9 +435,10 @@ static void test_bfloat16(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference), cmocka_unit_test(test_faults),
-                                       cmocka_unit_test(test_same_bits), cmocka_unit_test(test_micro_batches),
-                                       cmocka_unit_test(test_lanes),     cmocka_unit_test(test_bfloat16),
-                                       cmocka_unit_test(test_without)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reference), cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_same_bits), cmocka_unit_test(test_micro_batches),
+        cmocka_unit_test(test_lanes),     cmocka_unit_test(test_bfloat16),
+        cmocka_unit_test(test_without),   cmocka_unit_test(test_more_lanes_than_examples)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
