@@ -134,7 +134,7 @@ void pl__memory_free(const pl_device *device, void *memory); /* takes NULL */
 /* The host's part of a handle, zeroed; freed with free(). */
 pl_status pl__handle_create(const pl_device *device, void **out, size_t bytes);
 
-/* ---- Arguments: checked by the program (host/device/check.c) before a launcher is called ---- */
+/* ---- Arguments: checked by the program (host/device/arguments.h) before a launcher is called ---- */
 
 /* The element (row, 0) of a view, as a device address; NULL for an absent view. */
 static inline void *pl__at(pl_view v, size_t row)

@@ -18,7 +18,7 @@ typedef struct pl_processor {
 pl_status pl_processor_open(pl_processor *out, const char *name, int n_threads);
 void pl_processor_close(pl_processor *processor); /* takes {0} */
 
-/* The calls that are checked (check.c): PL_E_INTERNAL naming op and argument when a view is missing, has another type,
+/* The calls that are checked (calls.c): PL_E_INTERNAL naming op and argument when a view is missing, has another type,
  * is too small or ends outside its buffer; the meaning of each is with its entry and arguments in ops.h. */
 #define X(op) pl_status pl_op_##op(const pl_processor *processor, pl_stream *stream, const pl_##op##_args *args);
 PL_OPS(X)

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-/* The ops, once: X(op) for each, whose arguments are a pl_<op>_args. The tables, the checks before a call (check.c),
+/* The ops, once: X(op) for each, whose arguments are a pl_<op>_args. The tables, the checks before a call (arguments.h),
  * the declarations and tables of both backends, and what the tests must cover, are made from these two lists. */
 #define PL_FORWARD_OPS(X)                                                                                              \
     X(embed)                                                                                                           \

@@ -32,238 +32,11 @@ static pl_status open_model(pl_plan *plan, pl_plan_model *model, const pl_spec_m
                              model->checkpoint->config.L, where, plan->arena);
 }
 
-/* ---- tasks ---- */
-
-static pl_status choose_templates(const pl_spec *spec, pl_plan_task *task, pl_arena *arena)
-{
-    size_t n = spec->n_templates ? spec->n_templates : task->task->n_templates;
-    PL_TRY(pl_arena_new(arena, &task->templates, n));
-    PL_TRY(pl_arena_new(arena, &task->roles, n));
-    for (size_t i = 0; i < n; i++) {
-        const char *name = spec->n_templates ? spec->templates[i].name : task->task->templates[i].name;
-        task->templates[i] = pl_task_template(task->task, name);
-        if (!task->templates[i])
-            return pl_fail(PL_E_INPUT, "%s: template '%s' is not in task %s (%s), whose first is '%s'", spec->path,
-                           name, task->task->name, task->task->path, task->task->templates[0].name);
-        task->roles[i] = spec->n_templates ? spec->templates[i].role : task->templates[i]->role;
-    }
-    task->n_templates = n;
-    return PL_OK;
-}
-
-static pl_status choices_of(const pl_plan_task *task, size_t i, pl_arena *arena, const char ***out, size_t *n)
-{
-    const pl_task *t = task->task;
-    pl_row row;
-    PL_TRY(pl_row_open(&row, t->test, task->items[i]));
-    pl_status status = pl_task_choices(t, task->templates[0], &row, arena, out, n);
-    pl_row_close(&row);
-    return status;
-}
-
-/* Do all evaluated items have as many choices, and the same ones? */
-static pl_status compare_choices(pl_plan_task *task)
-{
-    enum { AN_ARENA = 1000 }; /* items whose choices are held at once, beside the first one's */
-    const char **first, **choices;
-    size_t n_first, n;
-    pl_arena *of_first = NULL, *scratch = NULL;
-    pl_status status;
-    PL_GOTO(status, done, pl_arena_create(&of_first));
-    PL_GOTO(status, done, choices_of(task, 0, of_first, &first, &n_first));
-    task->n_choices = n_first;
-    task->fixed_labels = true;
-    for (size_t i = 1; i < task->n_items && (task->n_choices || task->fixed_labels); i++) {
-        if (i % AN_ARENA == 1) {
-            pl_arena_free(scratch);
-            scratch = NULL;
-            PL_GOTO(status, done, pl_arena_create(&scratch));
-        }
-        PL_GOTO(status, done, choices_of(task, i, scratch, &choices, &n));
-        if (n != n_first) task->n_choices = 0;
-        task->fixed_labels &= n == n_first;
-        for (size_t c = 0; task->fixed_labels && c < n; c++) task->fixed_labels = strcmp(first[c], choices[c]) == 0;
-    }
-done:
-    pl_arena_free(of_first);
-    pl_arena_free(scratch);
-    return status;
-}
-
 pl_status pl__plan_note(pl_plan *plan, const char *line)
 {
     PL_TRY(pl_grow(&plan->notes, &plan->notes_capacity, plan->n_notes + 1));
     plan->notes[plan->n_notes++] = line;
     return PL_OK;
-}
-
-/* An arm that names no shots takes the task's own number; one that learns needs to know the pool. */
-static size_t most_shots(const pl_spec *spec, const pl_task *task)
-{
-    size_t most = 0;
-    for (size_t a = 0; a < spec->n_arms; a++) {
-        size_t own = spec->arms[a].kind == PL_ARM_PROMPT ? task->num_fewshot : 1;
-        if (!spec->arms[a].n_shots && own > most) most = own;
-    }
-    for (size_t a = 0; a < spec->n_arms; a++)
-        for (size_t s = 0; s < spec->arms[a].n_shots; s++)
-            if (spec->arms[a].shots[s] > most) most = spec->arms[a].shots[s];
-    return most;
-}
-
-/* What items and pool have in common, for people. */
-static pl_status note_rows(pl_plan *plan, const pl_plan_task *task)
-{
-    const pl_rows *rows = &task->rows;
-    char *line;
-    if (rows->n_twins) {
-        PL_TRY(pl_arena_format(
-            plan->arena, &line,
-            "note: task %s: %zu of %zu items stand in the pool of shots too, question and answer (first: "
-            "doc_id %zu); such rows are set aside for their item",
-            task->task->name, rows->n_twins, task->n_items, rows->first_twin));
-        PL_TRY(pl__plan_note(plan, line));
-    }
-    if (!rows->near.n) return PL_OK;
-    PL_TRY(pl_arena_format(
-        plan->arena, &line,
-        "note: task %s: %zu of %zu items%s have a near-duplicate in the pool of shots (Jaccard of character "
-        "5-grams at least 0.8; first: doc_id %zu and pool row %zu)",
-        task->task->name, rows->near.n, rows->near.n_items,
-        rows->near.n_items < task->n_items ? " that were looked at" : "", task->items[rows->near.first_item],
-        rows->near.first_row));
-    return pl__plan_note(plan, line);
-}
-
-/* The label set, and the classes of the shot pool (without a label set shots are not balanced). */
-static pl_status find_classes(pl_plan_task *task)
-{
-    if (!task->templates[0]->doc_to_choice) return PL_OK;
-    PL_TRY(compare_choices(task));
-    task->has_classes = task->fixed_labels && task->task->fewshot;
-    if (task->has_classes) task->classes = task->rows.labels;
-    return PL_OK;
-}
-
-static pl_status open_task(pl_plan *plan, pl_plan_task *task, const char *path)
-{
-    PL_TRY(pl_task_open(&task->task, path));
-    size_t n = task->task->test->n;
-    PL_TRY(pl_arena_new(plan->arena, &task->items, n));
-    PL_TRY(pl_draw_items(task->items, &task->n_items, n, plan->spec->items, plan->spec->seed));
-    uint64_t *wide;
-    PL_TRY(pl_arena_new(plan->arena, &wide, n));
-    for (size_t i = 0; i < task->n_items; i++) wide[i] = task->items[i];
-    pl_hash128(task->items_digest, wide, task->n_items * sizeof *wide);
-    PL_TRY(pl_task_generation_json(&task->generation, task->task));
-    PL_TRY(choose_templates(plan->spec, task, plan->arena));
-    PL_TRY(pl_rows_check(&task->rows, task->task, task->templates, task->n_templates, task->items, task->n_items,
-                         most_shots(plan->spec, task->task), plan->arena));
-    return find_classes(task);
-}
-
-bool pl_plan_calibrates(const pl_plan *plan, const pl_plan_unit *unit)
-{
-    const pl_plan_task *task = &plan->tasks[unit->task];
-    return !unit->adaptation && unit->readout == PL_READOUT_LOGLIKELIHOOD && task->fixed_labels &&
-           task->task->n_calibration > 0;
-}
-
-/* What decides the unit's numbers; borrowed from the plan. */
-static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
-{
-    const pl_plan_model *model = &plan->models[unit->model];
-    const pl_plan_task *task = &plan->tasks[unit->task];
-    const pl_task *t = task->task;
-    return (pl_identity){.model = model->spec->name,
-                         .weights = model->digest,
-                         .config = model->config_digest,
-                         .tokenizer = pl_tokenizer_digest(model->tokenizer),
-                         .unicode = plan->unicode,
-                         .task = t->name,
-                         .template_name = unit->template->name,
-                         .template_digest = unit->template->digest,
-                         .role = pl_role_name(unit->role),
-                         .test_sha256 = t->test->sha256,
-                         .items_digest = task->items_digest,
-                         .fewshot_sha256 = unit->k > 0 ? t->fewshot->sha256 : NULL,
-                         .readout = unit->readout,
-                         .k = unit->k,
-                         .draw = unit->draw,
-                         .order = unit->order,
-                         .balance = unit->arm->balance && task->has_classes,
-                         .n_content_free = pl_plan_calibrates(plan, unit) ? t->n_calibration : 0,
-                         .content_free = t->calibration,
-                         .seed = plan->spec->seed,
-                         .truncation = plan->spec->truncation,
-                         .compute = model->spec->compute,
-                         .captures = unit->captures,
-                         .n_layers = model->n_layers,
-                         .layers = model->layers,
-                         .positions = plan->spec->positions,
-                         .suffix = plan->spec->suffix,
-                         .storage = plan->spec->storage,
-                         .capture_items = plan->spec->capture_items,
-                         .generation = unit->readout == PL_READOUT_GENERATE ? task->generation : NULL,
-                         .n_stops = model->stops.n,
-                         .stops = model->stops.data,
-                         .learned_by = unit->adaptation ? plan->units[unit->adaptation->unit].id : NULL,
-                         .kind = unit->arm->kind};
-}
-
-/* The text that ends the open answers that a model learns to write; NULL: it learns choices alone. */
-static const char *learned_end(const pl_plan *plan, const pl_plan_unit *unit)
-{
-    const pl_adaptation *a = unit->adaptation;
-    const pl_task *t = plan->tasks[unit->task].task;
-    bool open = false;
-    for (size_t i = 0; i < a->examples->n_templates; i++) open |= !a->examples->templates[i]->doc_to_choice;
-    for (size_t i = 0; i < a->n_dev_templates; i++) open |= !a->dev_templates[i]->doc_to_choice;
-    return open && t->n_until ? t->until[0] : NULL;
-}
-
-static pl_learning learning_of(const pl_plan *plan, const pl_plan_unit *unit)
-{
-    const pl_plan_model *model = &plan->models[unit->model];
-    const pl_plan_task *task = &plan->tasks[unit->task];
-    const pl_adaptation *a = unit->adaptation;
-    return (pl_learning){.model = model->spec->name,
-                         .weights = model->digest,
-                         .config = model->config_digest,
-                         .tokenizer = pl_tokenizer_digest(model->tokenizer),
-                         .unicode = plan->unicode,
-                         .task = task->task->name,
-                         .fewshot_sha256 = task->task->fewshot->sha256,
-                         .examples = a->examples->digest,
-                         .kind = a->arm->kind,
-                         .labels = a->labels,
-                         .n_train = a->n_train,
-                         .draw = a->draw,
-                         .balance = a->arm->balance && task->has_classes,
-                         .seed = plan->spec->seed,
-                         .n_templates = a->examples->n_templates,
-                         .n_dev_templates = a->n_dev_templates,
-                         .templates = a->examples->templates,
-                         .dev_templates = a->dev_templates,
-                         .truncation = plan->spec->truncation,
-                         .compute = model->spec->compute,
-                         .head = a->head,
-                         .recipe = a->arm->kind == PL_ARM_FINETUNE ? &a->arm->recipe : NULL,
-                         .n_layers = a->n_layers,
-                         .layers = a->layers,
-                         .facts = &model->checkpoint->config,
-                         .until = learned_end(plan, unit),
-                         .group = task->task->group};
-}
-
-pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit)
-{
-    if (unit->learns) {
-        pl_learning learning = learning_of(plan, unit);
-        return pl_learning_text(out, &learning);
-    }
-    pl_identity identity = identity_of(plan, unit);
-    return pl_identity_text(out, &identity);
 }
 
 /* ---- the units that are there already, by id ---- */
@@ -324,20 +97,6 @@ static double cost_of(const pl_plan *plan, const pl_plan_unit *unit)
     return 2 * token * n * passes;
 }
 
-static pl_status make_id(char id[PL_HASH_TEXT], const pl_plan *plan, const pl_plan_unit *unit)
-{
-    pl_identity identity;
-    if (!unit->learns) {
-        identity = identity_of(plan, unit);
-        return pl_identity_id(id, &identity);
-    }
-    pl_bytes text = {0};
-    pl_status status = pl_plan_identity(&text, plan, unit);
-    if (status == PL_OK) pl_hash128(id, text.data, text.size);
-    pl_bytes_free(&text);
-    return status;
-}
-
 pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index)
 {
     pl_plan *plan = m->plan;
@@ -345,7 +104,7 @@ pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index)
     unit.captures = !unit.learns && unit.arm->kind != PL_ARM_LINEAR && plan->spec->positions != 0 &&
                     (unit.readout == PL_READOUT_LOGLIKELIHOOD || !unit.arm->readouts[PL_READOUT_LOGLIKELIHOOD]);
     unit.cost = cost_of(plan, &unit);
-    PL_TRY(make_id(unit.id, plan, &unit));
+    PL_TRY(pl__plan_id(unit.id, plan, &unit));
     PL_TRY(grow_set(&m->ids, plan));
     size_t *slot = slot_of(&m->ids, plan, unit.id);
     *index = *slot ? *slot - 1 : plan->n_units;
@@ -447,7 +206,7 @@ static pl_status make_units(pl_plan *plan)
     pl__maker m = {.plan = plan};
     pl_bytes ids = {0};
     pl_status status = PL_OK;
-    for (size_t t = 0; t < plan->n_tasks; t++) PL_GOTO(status, done, note_rows(plan, &plan->tasks[t]));
+    for (size_t t = 0; t < plan->n_tasks; t++) PL_GOTO(status, done, pl__plan_note_rows(plan, &plan->tasks[t]));
     for (size_t i = 0; i < plan->n_models; i++)
         for (size_t t = 0; t < plan->n_tasks; t++)
             for (size_t a = 0; a < plan->spec->n_arms; a++) {
@@ -521,7 +280,7 @@ static pl_status open_tasks(pl_plan *plan)
     PL_TRY(pl_arena_new(plan->arena, &plan->tasks, spec->n_tasks));
     while (plan->n_tasks < spec->n_tasks) {
         pl_plan_task *task = &plan->tasks[plan->n_tasks++]; /* counted first: it is freed when it is half open */
-        PL_TRY(open_task(plan, task, spec->tasks[plan->n_tasks - 1]));
+        PL_TRY(pl__plan_open_task(plan, task, spec->tasks[plan->n_tasks - 1]));
         for (size_t j = 0; j + 1 < plan->n_tasks; j++)
             if (strcmp(plan->tasks[j].task->name, task->task->name) == 0)
                 return pl_fail(PL_E_INPUT, "%s: two tasks are called '%s'", spec->path, task->task->name);

@@ -19,6 +19,13 @@ typedef struct pl__maker {
 
 /* Adds a unit, which gets its id and cost here, or finds the one that is the same. *index: its place. */
 pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index);
+/* Of a unit but for its own id; the plan has the unit that it evaluates. */
+pl_status pl__plan_id(char id[PL_HASH_TEXT], const pl_plan *plan, const pl_plan_unit *unit);
+
+/* Opens a task file for the plan; what is half open is freed with the plan. */
+pl_status pl__plan_open_task(pl_plan *plan, pl_plan_task *task, const char *path);
+/* What its items and pool have in common, for people. */
+pl_status pl__plan_note_rows(pl_plan *plan, const pl_plan_task *task);
 /* A line that who runs the plan should read; not copied. */
 pl_status pl__plan_note(pl_plan *plan, const char *line);
 

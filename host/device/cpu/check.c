@@ -1,5 +1,5 @@
 /* Counts, ids and pages of a batch, which the CPU can look at: a wrong one is an error with a name instead of a read or
- * write outside a buffer. Views have been checked (host/device/check.c). */
+ * write outside a buffer. Views have been checked (host/device/arguments.h). */
 #include "device/cpu/cpu.h"
 
 pl_status pl__read_count(const char *op, size_t *out, pl_view counts, pl_count which, size_t limit)

@@ -113,7 +113,7 @@ static inline const int32_t *pl__i32(pl_view v, size_t row)
     return (const int32_t *)pl__at(v, row);
 }
 
-/* What the arguments say has been checked (check.c in device/); the CPU looks at counts and ids, too, because it can.
+/* What the arguments say has been checked (device/arguments.h); the CPU looks at counts and ids, too, because it can.
  * PL_E_INTERNAL naming op and argument. */
 /* *out = counts[which], at most `limit` (the rows that the views hold). */
 pl_status pl__read_count(const char *op, size_t *out, pl_view counts, pl_count which, size_t limit);
