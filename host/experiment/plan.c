@@ -6,7 +6,6 @@
 
 #include "engine/engine.h"
 #include "experiment/draw.h"
-#include "experiment/examples.h"
 #include "experiment/plan_parts.h"
 #include "experiment/states.h"
 #include "store/result_files.h"

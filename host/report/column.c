@@ -11,7 +11,9 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("model", PL__TEXT, model, "name of the model in the experiment"),
     FIELD("task", PL__TEXT, task, "name of the task"),
     FIELD("arm", PL__TEXT, arm,
-          "way to adapt the model: `prompt`, or one that learns with its head, templates and examples"),
+          "way to adapt the model: `prompt`, or one that learns with its head, templates and examples; behind a colon "
+          "the "
+          "arm's own name"),
     FIELD("readout", PL__TEXT, readout, "loglikelihood or generate"),
     FIELD("k", PL__INTEGER, k, "shots"),
     FIELD("draw", PL__INTEGER, draw, "which shots; -1: mean over draws"),
