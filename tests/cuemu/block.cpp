@@ -1,10 +1,8 @@
-/* Runs one block: threads start in order, run until they wait or end, and go on when what they wait for has come.
+/* Runs one block: threads run until they wait or end, and go on when what they wait for has come and it is their turn
+ * (schedule.h).
  * Every block begins with all shared memory full of 0xFF bytes: an unset float read there is NaN. */
 #include "block.h"
 
-#include <stdlib.h>
-
-#include <algorithm>
 #include <functional>
 
 #include "fibre.h"
@@ -59,12 +57,6 @@ void fill_shared()
 #endif
 }
 
-void order_threads(std::vector<int> &order)
-{
-    if (asked_for_order("reverse")) std::sort(order.begin(), order.end(), std::greater<int>());
-    if (asked_for_order("random")) std::shuffle(order.begin(), order.end(), random_order());
-}
-
 void end_thread()
 {
     Warp &warp = running->warps[(size_t)thread->warp];
@@ -81,7 +73,7 @@ void end_thread()
     release_barrier(nullptr);
 }
 
-/* What a fibre runs: one thread, and then the next that has not started, as long as nobody else is ready. */
+/* What a fibre runs: one thread, and then the next, as long as that has not started either. */
 void fibre_main()
 {
     fibre_begin();
@@ -91,9 +83,10 @@ void fibre_main()
         release(&running->end_tag);
         end_thread();
 #if !defined(CUEMU_TSAN) /* TSan knows threads by their fibres */
-        if (running->idle() && running->next < running->order.size()) {
+        const int next = running->schedule.peek();
+        if (next >= 0 && running->threads[(size_t)next].state == State::NEW) {
             Fibre *fibre = thread->fibre;
-            thread = &running->threads[(size_t)running->order[running->next++]];
+            thread = &running->threads[(size_t)running->schedule.take()];
             thread->fibre = fibre;
             thread->state = State::READY;
             continue;
@@ -103,12 +96,13 @@ void fibre_main()
     }
 }
 
-/* Who runs next: a thread that has become ready, else one that has not started; null when all wait. */
+/* Who runs next; null when all wait. */
 Thread *next_thread(Block &b)
 {
-    if (!b.idle()) return &b.threads[(size_t)b.ready[b.ready_head++ % b.ready.size()]];
-    if (b.next >= b.order.size()) return nullptr;
-    Thread *t = &b.threads[(size_t)b.order[b.next++]];
+    const int next = b.schedule.take();
+    if (next < 0) return nullptr;
+    Thread *t = &b.threads[(size_t)next];
+    if (t->state != State::NEW) return t;
     t->fibre = fibre_take(fibre_main);
     t->state = State::READY;
     return t;
@@ -131,18 +125,6 @@ Thread *next_thread(Block &b)
 
 } // namespace
 
-bool asked_for_order(const char *order)
-{
-    const char *wanted = getenv("CUEMU_ORDER");
-    return wanted && !strcmp(wanted, order);
-}
-
-std::mt19937 &random_order()
-{
-    static std::mt19937 generator(12345);
-    return generator;
-}
-
 void wait_for_others()
 {
     Thread *self = thread;
@@ -159,15 +141,15 @@ void release_barrier(Thread *self)
     b.at_barrier = 0;
     b.barrier_generation++;
     b.barrier_site = 0;
-    for (int i : b.order) {
-        Thread &t = b.threads[(size_t)i];
+    b.schedule.meet();
+    for (Thread &t : b.threads) {
         if (t.state != State::WAIT_BLOCK) continue;
         t.state = State::READY;
-        if (&t != self) b.push(i);
+        if (&t != self) b.schedule.make_ready(t.linear);
     }
 }
 
-void run_block(Block &b)
+void run_block(Block &b, uint64_t launch, uint64_t at)
 {
     fill_shared();
     for (Warp &w : b.warps) w.n_meetings = 0;
@@ -180,10 +162,9 @@ void run_block(Block &b)
         q.copies.clear();
         q.n_groups = 0;
     }
-    b.next = b.ready_head = b.ready_tail = 0;
     b.at_barrier = b.barrier_site = 0;
     b.live = (int)b.threads.size();
-    order_threads(b.order);
+    b.schedule.begin(launch, at, b.live);
     release(&b.start_tag);
 
     std::vector<Fibre *> ended;

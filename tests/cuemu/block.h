@@ -2,10 +2,10 @@
 #ifndef CUEMU_BLOCK_H
 #define CUEMU_BLOCK_H
 
-#include <random>
 #include <vector>
 
 #include "cuemu.h"
+#include "schedule.h"
 
 namespace cuemu
 {
@@ -25,12 +25,13 @@ struct Warp {
     unsigned live = 0; /* lanes that have not left the kernel */
 };
 
-/* A copy from global to shared memory that waits to be made. */
+/* A copy from global to shared memory that has not been waited for. */
 struct Copy {
     void *shared;
     const void *global;
     int bytes;
     unsigned group;
+    bool made;
 };
 
 struct CopyQueue {
@@ -44,32 +45,17 @@ struct Block : BlockView {
     std::vector<Thread> threads;
     std::vector<Warp> warps;
     std::vector<CopyQueue> copies; /* one a thread */
-    std::vector<int> order;        /* in which threads start */
-    size_t next = 0;               /* in order: the next to start */
-    std::vector<int> ready;        /* a ring of threads that may go on */
-    size_t ready_head = 0, ready_tail = 0;
+    Schedule schedule;
     int live = 0, at_barrier = 0;
     unsigned barrier_generation = 0;
     int barrier_site = 0;
     char barrier_tag[2] = {0, 0}, start_tag = 0, end_tag = 0; /* addresses for acquire and release */
-
-    void push(int i)
-    {
-        ready[ready_tail++ % ready.size()] = i;
-    }
-    bool idle() const
-    {
-        return ready_head == ready_tail;
-    }
 };
 
 extern Block *running;
 
-/* CUEMU_ORDER, of threads and of blocks */
-bool asked_for_order(const char *order);
-std::mt19937 &random_order();
-
-void run_block(Block &b);
+/* Its threads from start to end; b's index and dynamic shared memory are set, `at` is its number in the grid. */
+void run_block(Block &b, uint64_t launch, uint64_t at);
 void wait_for_others(); /* the running thread waits; returns once another has made it ready and its turn has come */
 void release_barrier(Thread *self); /* lets the block go on once all its live threads wait; self runs already */
 

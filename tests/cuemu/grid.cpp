@@ -2,9 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <algorithm>
-#include <numeric>
-
 #include "block.h"
 #include "fibre.h"
 
@@ -21,6 +18,7 @@ void die(const char *message, int line, const char *file)
             block->index.y, block->index.z);
     if (thread) fprintf(stderr, " thread (%u,%u,%u)", thread->index.x, thread->index.y, thread->index.z);
     if (line) fprintf(stderr, ", %s:%d", file, line);
+    if (seed()) fprintf(stderr, "; CUEMU_SEED=%llu", (unsigned long long)seed());
     fputc('\n', stderr);
     abort();
 }
@@ -44,8 +42,6 @@ static void set_up(Block &b, const char *name, dim3 grid, dim3 size, const std::
     b.body = &body;
     b.threads.resize(n);
     b.copies.resize(n);
-    b.order.resize(n);
-    b.ready.resize(n + 1);
     if (b.warps.size() < (n + WARP - 1) / WARP) b.warps.resize((n + WARP - 1) / WARP);
     for (size_t i = 0; i < n; i++) {
         Thread &t = b.threads[i];
@@ -53,28 +49,8 @@ static void set_up(Block &b, const char *name, dim3 grid, dim3 size, const std::
         t.linear = (int)i;
         t.lane = (int)i % WARP;
         t.warp = (int)i / WARP;
-        b.order[i] = (int)i;
     }
 }
-
-/* In which blocks run. The hardware promises none: results that depend on it are wrong. */
-struct BlockOrder {
-    uint64_t n_blocks;
-    bool reverse;
-    std::vector<uint32_t> shuffled;
-
-    explicit BlockOrder(uint64_t n) : n_blocks(n), reverse(asked_for_order("reverse"))
-    {
-        if (!asked_for_order("random") || n > UINT32_MAX) return;
-        shuffled.resize(n);
-        std::iota(shuffled.begin(), shuffled.end(), 0);
-        std::shuffle(shuffled.begin(), shuffled.end(), random_order());
-    }
-    uint64_t next(uint64_t i) const
-    {
-        return !shuffled.empty() ? shuffled[i] : reverse ? n_blocks - 1 - i : i;
-    }
-};
 
 void run_grid(const char *name, dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()> &body)
 {
@@ -84,12 +60,15 @@ void run_grid(const char *name, dim3 grid, dim3 size, size_t shared_bytes, const
     fibre_scheduler_here();
     running = &b;
     block = &b;
-    BlockOrder order((uint64_t)grid.x * grid.y * grid.z);
-    for (uint64_t i = 0; i < order.n_blocks; i++) {
-        uint64_t at = order.next(i);
+    static uint64_t launch = 0;
+    launch++;
+    const uint64_t n_blocks = (uint64_t)grid.x * grid.y * grid.z;
+    const std::vector<uint32_t> order = order_of_blocks(launch, n_blocks);
+    for (uint64_t i = 0; i < n_blocks; i++) {
+        const uint64_t at = order.empty() ? i : order[i];
         b.index = uint3{(unsigned)(at % grid.x), (unsigned)(at / grid.x % grid.y), (unsigned)(at / grid.x / grid.y)};
         b.dynamic_shared = dynamic_shared(shared_bytes);
-        run_block(b);
+        run_block(b, launch, at);
         free(b.dynamic_shared);
     }
     running = nullptr;

@@ -35,19 +35,33 @@ static void kernel_writes(void *, int)
 namespace cuemu
 {
 
-/* ---- Asynchronous copies ---- */
+/* ---- Asynchronous copies: one is made when it is asked for or when it is waited for, as the schedule says; the thread
+ * sanitizer is told of both, as the hardware may make it at any time between them ---- */
+
+static void make_copy(const Copy &c)
+{
+    for (int i = 0; i < 16; i++) ((char *)c.shared)[i] = i < c.bytes ? ((const char *)c.global)[i] : 0;
+}
+
+static void announce_copy(const Copy &c)
+{
+    if (c.bytes) kernel_reads(c.global, c.bytes);
+    kernel_writes(c.shared, 16);
+}
 
 void copy_defer(void *shared, const void *global, int bytes, int line, const char *file)
 {
     if (((uintptr_t)shared | (uintptr_t)global) & 15) die("cp.async address not 16-byte aligned", line, file);
     if (bytes < 0 || bytes > 16) die("cp.async size outside 0..16", line, file);
     CopyQueue &q = running->copies[(size_t)thread->linear];
-    q.copies.push_back({shared, global, bytes, q.n_groups});
+    q.copies.push_back({shared, global, bytes, q.n_groups, running->schedule.arrives_at_once()});
+    announce_copy(q.copies.back());
 #if defined(CUEMU_ASAN)
     /* A wrong address is reported at the copy's place, not at the wait's. */
     for (int i = 0; i < bytes; i++) (void)((const volatile char *)global)[i];
     for (int i = 0; i < 16; i++) (void)((const volatile char *)shared)[i];
 #endif
+    if (q.copies.back().made) make_copy(q.copies.back());
 }
 
 void copy_commit()
@@ -61,9 +75,8 @@ void copy_wait(int groups_left)
     size_t n = 0;
     while (n < q.copies.size() && q.copies[n].group + (unsigned)groups_left < q.n_groups) {
         const Copy &c = q.copies[n++];
-        if (c.bytes) kernel_reads(c.global, c.bytes);
-        kernel_writes(c.shared, 16);
-        for (int i = 0; i < 16; i++) ((char *)c.shared)[i] = i < c.bytes ? ((const char *)c.global)[i] : 0;
+        announce_copy(c);
+        if (!c.made) make_copy(c);
     }
     q.copies.erase(q.copies.begin(), q.copies.begin() + (long)n);
 }

@@ -70,7 +70,7 @@ Slot *exchange(unsigned mask, const void *value, size_t n, bool fence, int line,
             Thread &t = b.threads[(size_t)(first + lane)];
             if (!(mask >> lane & 1) || t.state != State::WAIT_WARP) continue;
             t.state = State::READY;
-            b.push(t.linear);
+            b.schedule.make_ready(t.linear);
         }
     }
     if (fence) acquire(slots);

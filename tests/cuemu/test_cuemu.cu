@@ -296,8 +296,8 @@ static void check_ldmatrix()
     }
 }
 
-/* Two groups under way; out [2, 4, 16 bytes]: after wait<1> the first is there and the second not, after wait<0> both.
- * The last copy takes 5 bytes and zeros, and must not read the rest. */
+/* Two groups under way; out [2, 4, 16 bytes]: after wait<1> the first is there and the second not (under a seed: of
+ * each copy all or nothing), after wait<0> both. The last copy takes 5 bytes and zeros, and must not read the rest. */
 static __global__ void copy_kernel(const unsigned char *in, unsigned char *out)
 {
     __shared__ __align__(16) unsigned char shared[4][16];
@@ -320,8 +320,9 @@ static void check_copies()
     CU_LAUNCH(copy_kernel, 1, 1, 0, nullptr, in.device, out.device);
     out.pull();
     for (size_t i = 0; i < 64; i++) {
-        CHECK(out.host[i] == (i < 32 ? i + 1 : 0xff));
+        const bool may_be_early = getenv("CUEMU_SEED") && out.host[i / 16 * 16] != 0xff;
         CHECK(out.host[64 + i] == (i < 53 ? i + 1 : 0));
+        CHECK(out.host[i] == (i < 32 || may_be_early ? out.host[64 + i] : 0xff));
     }
 }
 

@@ -1,6 +1,8 @@
 /* The emulator finds faults: `test_faults NAME` runs the kernel NAME twice in a process of its own, once as it should
  * be, which must end well, and once with its fault, which must end badly and with the text that the table at the end
- * states. A fault that only a sanitizer sees is skipped (77) in other builds. */
+ * states. A fault that only a sanitizer sees is skipped (77) in other builds. A fault of the schedule is one that threads
+ * in turn do not see: without a seed it must end well even with its fault, and badly under some of the seeds 1, 2, 3, in
+ * a build without the thread sanitizer, which sees it in any schedule. */
 #include <cuda_runtime.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,8 @@
 #include "cuemu_ptx.h"
 
 enum { N = 64 }; /* threads of every kernel here */
+
+static __align__(16) float pages[6 * N]; /* page s holds s */
 
 /* ---- Faults that the emulator names itself ---- */
 
@@ -210,6 +214,7 @@ template <bool FAULT> static __global__ void plain_count(float *y)
 template <void (*KERNEL)(float *)> static int run_kernel()
 {
     float *y, host[N];
+    for (int i = 0; i < 6 * N; i++) pages[i] = (float)(i / N);
     if (cudaMalloc(&y, sizeof host)) return 2;
     CU_LAUNCH(KERNEL, 2, N, N * sizeof(float), nullptr, y);
     if (cudaGetLastError() || cudaMemcpy(host, y, sizeof host, cudaMemcpyDeviceToHost) || cudaFree(y)) return 2;
@@ -221,17 +226,61 @@ template <void (*KERNEL)(float *)> static int run_kernel()
     return 0;
 }
 
+/* ---- Faults of the schedule ---- */
+
+/* Two buffers in turn: page s + 1 goes where page s - 1 stood. With the fault it is asked for before all have left that
+ * one: a copy that arrives at once takes it from under them. */
+template <bool FAULT> static __global__ void early_copy(float *y)
+{
+    __shared__ __align__(16) float ring[2][N];
+    CU_DYN_SHARED(float, right);
+    const unsigned i = threadIdx.x;
+    constexpr int n_pages = 6;
+    for (int s = -1; s < n_pages; s++) {
+        const bool brings = i < N / 4 && s + 1 < n_pages;
+        cp_async_wait<0>();
+        if (!FAULT) __syncthreads();
+        if (brings) cp_async16(&ring[(s + 1) & 1][i * 4], pages + (s + 1) * N + i * 4);
+        cp_async_commit();
+        if (FAULT) __syncthreads();
+        if (s < 0)
+            right[i] = 1.0f;
+        else if (ring[s & 1][N - 1 - i] != (float)s)
+            right[i] = NAN;
+    }
+    y[i] = right[i];
+}
+
+/* The second warp reads what the first wrote. */
+template <bool FAULT> static __global__ void missing_barrier(float *y)
+{
+    __shared__ float shared[32];
+    if (threadIdx.x < 32) shared[threadIdx.x] = 1.0f;
+    if (!FAULT) __syncthreads();
+    y[threadIdx.x] = shared[threadIdx.x % 32];
+}
+
+/* The same far later: warps in step do not see it, one that runs ahead does. */
+template <bool FAULT> static __global__ void missing_barrier_in_step(float *y)
+{
+    __shared__ float shared[32];
+    const bool first = threadIdx.x < 32;
+    float v = 1.0f;
+    __syncthreads();
+    for (int step = 0; step < 8; step++) {
+        v = __shfl_xor_sync(0xffffffffu, v, 1);
+        if (!first && step == 2) shared[threadIdx.x % 32] = v;
+        if (!FAULT && step == 4) __syncthreads();
+        if (first && step == 6) v = shared[threadIdx.x];
+    }
+    y[threadIdx.x] = v;
+}
+
 /* A block uses what another wrote: it works in one order of blocks. */
-template <bool FAULT> static __global__ void block_order_kernel(float *y)
+template <bool FAULT> static __global__ void block_order(float *y)
 {
     const unsigned half = N / 2, i = threadIdx.x % half;
     if (threadIdx.x < half) y[blockIdx.x * half + i] = FAULT && blockIdx.x ? y[i] : 1.0f;
-}
-
-template <bool FAULT> static int block_order()
-{
-    setenv("CUEMU_ORDER", "reverse", 1);
-    return run_kernel<block_order_kernel<FAULT>>();
 }
 
 /* ---- Faults of host code ---- */
@@ -319,8 +368,9 @@ template <bool FAULT> static int early_reuse()
 
 /* ---- The table ---- */
 
-/* The build that sees the fault; NO_SANITIZER: the others' own checks come first */
-enum Needs { NOTHING, NO_SANITIZER, ADDRESS, THREAD };
+/* The build that sees the fault; NO_SANITIZER: the others' own checks come first; A_SEED: any but with the thread
+ * sanitizer, under a seed */
+enum Needs { NOTHING, NO_SANITIZER, ADDRESS, THREAD, A_SEED };
 
 #if defined(CUEMU_ASAN)
 static const Needs have = ADDRESS;
@@ -360,7 +410,10 @@ static const struct {
     KERNEL_FAULT(early_overwrite, THREAD, "data race")
     KERNEL_FAULT(unshared_copy, THREAD, "data race")
     KERNEL_FAULT(plain_count, THREAD, "data race")
-    HOST_FAULT(block_order, NOTHING, "NaN in the result")
+    KERNEL_FAULT(early_copy, A_SEED, "NaN in the result")
+    KERNEL_FAULT(missing_barrier, A_SEED, "NaN in the result")
+    KERNEL_FAULT(missing_barrier_in_step, A_SEED, "NaN in the result")
+    KERNEL_FAULT(block_order, A_SEED, "NaN in the result")
     HOST_FAULT(host_access, have == ADDRESS ? ADDRESS : NO_SANITIZER, have == ADDRESS ? "use-after-poison" : "host code touches device memory")
     HOST_FAULT(leak, ADDRESS, "detected memory leaks")
     HOST_FAULT(early_read, NOTHING, "the result is not there")
@@ -371,13 +424,14 @@ static const struct {
 
 /* ---- Running a case ---- */
 
-/* Runs this program again as a child; its exit status, -1 after a signal, and what it wrote to stderr. */
-static int run_child(const char *name, const char *how, std::string &text)
+/* Runs this program again as a child under a seed; its exit status, -1 after a signal, and what it wrote to stderr. */
+static int run_child(const char *name, const char *how, int seed, std::string &text)
 {
     int ends[2];
     if (pipe(ends)) return -2;
     pid_t child = fork();
     if (child == 0) {
+        setenv("CUEMU_SEED", std::to_string(seed).c_str(), 1);
         dup2(ends[1], STDERR_FILENO);
         close(ends[0]);
         close(ends[1]);
@@ -385,12 +439,35 @@ static int run_child(const char *name, const char *how, std::string &text)
         _exit(127);
     }
     close(ends[1]);
+    text.clear();
     char buffer[4096];
     for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0;) text.append(buffer, (size_t)n);
     close(ends[0]);
     int status = 0;
     waitpid(child, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The child ends with 0 and says nothing but its seed. */
+static bool ends_well(const char *name, const char *how, int seed)
+{
+    std::string text;
+    int status = run_child(name, how, seed, text);
+    if (status == 0 && text == (seed ? "CUEMU SEED " + std::to_string(seed) + "\n" : "")) return true;
+    fprintf(stderr, "%s, %s, seed %d: status %d\n%s", name, how, seed, status, text.c_str());
+    return false;
+}
+
+/* The child with its fault ends badly and says so; `said` takes the complaint when it does not. */
+static bool ends_badly(const char *name, const char *with, int seed, std::string &said)
+{
+    std::string text;
+    int status = run_child(name, "bad", seed, text);
+    bool placed = text.find("CUEMU ERROR in") == std::string::npos || text.find("test_faults.cu:") != std::string::npos;
+    if (status != 0 && text.find(with) != std::string::npos && placed) return true;
+    said += std::string(name) + " with its fault, seed " + std::to_string(seed) + ": status " + std::to_string(status) +
+            ", expected '" + with + "' and the place\n" + text;
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -404,25 +481,26 @@ int main(int argc, char **argv)
     }
     if (argc > 2) return strcmp(argv[2], "bad") ? faults[which].good() : faults[which].bad();
 
-    if (faults[which].needs != NOTHING && faults[which].needs != have) {
-        printf("SKIP: %s shows in a build with %s only\n", argv[1],
-               faults[which].needs == ADDRESS  ? "the address sanitizer"
-               : faults[which].needs == THREAD ? "the thread sanitizer"
-                                               : "no sanitizer or the address sanitizer");
+    const char *name = argv[1], *with = faults[which].text;
+    const Needs needs = faults[which].needs;
+    if (needs == A_SEED ? have == THREAD : needs != NOTHING && needs != have) {
+        printf("SKIP: %s shows in a build with %s only\n", name,
+               needs == ADDRESS  ? "the address sanitizer"
+               : needs == THREAD ? "the thread sanitizer"
+                                 : "no sanitizer or the address sanitizer");
         return 77;
     }
-    std::string text;
-    int status = run_child(argv[1], "good", text);
-    if (status != 0 || !text.empty()) {
-        fprintf(stderr, "%s without its fault: status %d\n%s", argv[1], status, text.c_str());
-        return 1;
+    std::string said;
+    bool well = ends_well(name, "good", 0), seen = false;
+    if (needs == A_SEED) {
+        well = ends_well(name, "bad", 0) && well;
+        for (int seed = 1; seed <= 3; seed++) {
+            well = ends_well(name, "good", seed) && well;
+            seen = ends_badly(name, with, seed, said) || seen;
+        }
+    } else {
+        seen = ends_badly(name, with, 0, said);
     }
-    status = run_child(argv[1], "bad", text);
-    bool placed = text.find("CUEMU ERROR in") == std::string::npos || text.find("test_faults.cu:") != std::string::npos;
-    if (status == 0 || text.find(faults[which].text) == std::string::npos || !placed) {
-        fprintf(stderr, "%s with its fault: status %d, expected '%s' and the place\n%s", argv[1], status,
-                faults[which].text, text.c_str());
-        return 1;
-    }
-    return 0;
+    if (!seen) fputs(said.c_str(), stderr);
+    return !well || !seen;
 }

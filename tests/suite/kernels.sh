@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# Planted faults turn the op tests red: the CUDA kernels' on the emulated device, and the training ops' on the CPU. No
-# data races of the CUDA kernels (thread sanitizer).
+# Planted faults turn the op tests red: the CUDA kernels' on the emulated device, and the training ops' on the CPU. The
+# CUDA kernels are right under three schedules, and have no data races (thread sanitizer).
 source "$(dirname "$0")/common.sh"
 step "training ops: planted faults turn their tests red"
 script build-test/faults-training.log tests/device/faults.sh build-test
 
 step "CUDA: planted faults turn the op tests red"
 script build-test/faults.log tests/cuda/faults.sh build-test
+
+step "CUDA: kernels under three schedules"
+script build-test/schedules.log tests/cuda/schedules.sh build-test
 
 step "CUDA: kernels with the thread sanitizer"
 # Only the plug-in is built with it; the op tests are those of the build for speed, so no race of theirs is looked for.

@@ -1,7 +1,8 @@
 /* The wrappers of cuda/ptx.cuh on the CPU, same names and meaning: asynchronous copies, ldmatrix, mma.sync.
  *
- * A copy is made when its group is waited for and not before, so a forgotten wait reads what stood there (NaN in shared
- * memory never written). All lanes of a warp call ldmatrix and mma together. */
+ * A copy is made when its group is waited for, so that a forgotten wait reads what stood there (NaN in shared memory
+ * never written); under a seed (schedule.h) some are made when they are asked for, so that a place filled too early is
+ * seen. All lanes of a warp call ldmatrix and mma together. */
 #ifndef CUEMU_PTX_H
 #define CUEMU_PTX_H
 
