@@ -10,9 +10,10 @@
 extern "C" {
 #endif
 
-/* PL_TF32 is a compute type only: numbers are stored as float32, products round their inputs to 10 bits of fraction
- * (NVIDIA's TF32), sums are float32. Views never have it: pl_dtype_storage() says what they hold. */
-typedef enum pl_dtype { PL_F32, PL_BF16, PL_F16, PL_I32, PL_U8, PL_TF32 } pl_dtype;
+/* PL_TF32 and PL_BF16X3 are compute types only: numbers are stored as float32, sums are float32. Products round their
+ * inputs to 10 bits of fraction (NVIDIA's TF32), or split each into three bfloat16 whose sum it is and multiply those,
+ * with float32's accuracy (bf16x3). Views never have them: pl_dtype_storage() says what they hold. */
+typedef enum pl_dtype { PL_F32, PL_BF16, PL_F16, PL_I32, PL_U8, PL_TF32, PL_BF16X3 } pl_dtype;
 
 /* Bytes of an element. In the header, so that a plug-in backend needs no symbol of the program. */
 static inline size_t pl_dtype_bytes(pl_dtype dtype)
@@ -27,13 +28,14 @@ static inline const char *pl_dtype_name(pl_dtype dtype)
            : dtype == PL_F16  ? "float16"
            : dtype == PL_I32  ? "int32"
            : dtype == PL_TF32 ? "tf32"
-                              : "uint8";
+           : dtype == PL_BF16X3 ? "bf16x3"
+                                : "uint8";
 }
 
 /* The element type of activations, keys and values when products are computed in `compute`. */
 static inline pl_dtype pl_dtype_storage(pl_dtype compute)
 {
-    return compute == PL_TF32 ? PL_F32 : compute;
+    return compute == PL_TF32 || compute == PL_BF16X3 ? PL_F32 : compute;
 }
 
 /* A type that states are stored as: "float32", "float16" or "bfloat16". */

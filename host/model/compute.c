@@ -4,8 +4,8 @@
 #include "model/model.h"
 
 const char *const pl_compute_names[PL_COMPUTE_NAMES] = {"float32", "fp32", "bfloat16", "bf16",
-                                                        "float16", "fp16", "tf32"};
-static const pl_dtype types[PL_COMPUTE_NAMES] = {PL_F32, PL_F32, PL_BF16, PL_BF16, PL_F16, PL_F16, PL_TF32};
+                                                        "float16", "fp16", "tf32", "bf16x3"};
+static const pl_dtype types[PL_COMPUTE_NAMES] = {PL_F32, PL_F32, PL_BF16, PL_BF16, PL_F16, PL_F16, PL_TF32, PL_BF16X3};
 
 pl_dtype pl_compute_of(size_t name)
 {
@@ -19,5 +19,5 @@ pl_status pl_compute_parse(pl_dtype *out, const char *name, const char *where)
         *out = types[i];
         return PL_OK;
     }
-    return pl_fail(PL_E_USAGE, "%s: expected float32, bf16, fp16 or tf32; found '%s'", where, name);
+    return pl_fail(PL_E_USAGE, "%s: expected float32, bf16x3, bf16, fp16 or tf32; found '%s'", where, name);
 }

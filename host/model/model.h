@@ -100,7 +100,7 @@ typedef struct pl_model pl_model;
 
 /* Compute types by name: "float32", "bf16", ... (some types have two names). Products take and give numbers of this
  * type; sums, norms and the residual stream are float32 always. */
-enum { PL_COMPUTE_NAMES = 7 };
+enum { PL_COMPUTE_NAMES = 8 };
 extern const char *const pl_compute_names[PL_COMPUTE_NAMES];
 pl_dtype pl_compute_of(size_t name); /* an index of pl_compute_names */
 /* PL_E_USAGE naming `where`. */

@@ -1,5 +1,5 @@
 /* The products of a training step: forward from packed weights and from the master, by the input (dgrad) and by the
- * weight (wgrad), in float32 and, where the CPU has it, in bfloat16: GFLOP/s against the float32 FMA peak of the same
+ * weight (wgrad), in float32 and, where the CPU has them, in bfloat16 and bf16x3: GFLOP/s against the float32 FMA peak of the same
  * run. The best of several runs counts; one thread is timed by its own CPU time.
  *
  *   cmake --build build --target bench-products && build/tests/bench/bench-products [threads [TEXT]]
@@ -136,28 +136,34 @@ int main(int argc, char **argv)
     must(b.processor.ops->facts(b.processor.device, &facts));
     omp_set_num_threads(threads);
     const double peak = fma_peak(threads);
-    pl_weight *probe;
-    const bool has_bf16 = b.processor.ops->weight_create(b.processor.device, &probe, 1, 1, PL_BF16) == PL_OK;
-    if (has_bf16) b.processor.ops->weight_free(probe);
+    static const pl_dtype computes[] = {PL_F32, PL_BF16, PL_BF16X3};
+    enum { COMPUTES = sizeof computes / sizeof *computes };
+    bool has[COMPUTES];
+    for (size_t c = 0; c < COMPUTES; c++) {
+        pl_weight *probe = NULL;
+        has[c] = b.processor.ops->weight_create(b.processor.device, &probe, 1, 1, computes[c]) == PL_OK;
+        b.processor.ops->weight_free(probe);
+    }
     (void)printf(
         "%s; FMA peak %.0f GFLOP/s\n| product | rows | in | out | float32 GFLOP/s | of peak | bfloat16 GFLOP/s | "
-        "to float32 |\n|---|---|---|---|---|---|---|---|\n",
+        "to float32 | bf16x3 GFLOP/s | to float32 |\n|---|---|---|---|---|---|---|---|---|---|\n",
         facts.name, peak);
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const shape *s = &shapes[i];
         for (kind k = s->head ? HEAD : PACKED; k < (s->head ? KINDS : HEAD); k++) {
             const double gflop = (k == HEAD ? 6e-9 : 2e-9) * (double)s->rows * (double)s->n_in * (double)s->n_out;
-            double rate[2] = {NAN, NAN};
+            double rate[COMPUTES] = {NAN, NAN, NAN};
             char line[128];
             (void)snprintf(line, sizeof line, "| %s | %zu | %zu | %zu |", names[k], s->rows, s->n_in, s->n_out);
             if (!strstr(line, only)) continue;
-            for (int half = 0; half <= has_bf16; half++) {
-                setup(&b, s, half ? PL_BF16 : PL_F32);
-                rate[half] = gflop / best_seconds(&b, k, threads);
+            for (size_t c = 0; c < COMPUTES; c++) {
+                if (!has[c]) continue;
+                setup(&b, s, computes[c]);
+                rate[c] = gflop / best_seconds(&b, k, threads);
                 cleanup(&b);
             }
-            (void)printf("%s %.0f | %.0f %% | %.0f | %.2f |\n", line, rate[0], 100.0 * rate[0] / peak, rate[1],
-                         rate[1] / rate[0]);
+            (void)printf("%s %.0f | %.0f %% | %.0f | %.2f | %.0f | %.2f |\n", line, rate[0], 100.0 * rate[0] / peak,
+                         rate[1], rate[1] / rate[0], rate[2], rate[2] / rate[0]);
             (void)fflush(stdout);
         }
     }

@@ -32,7 +32,7 @@ const pl__wide pl__wide_avx512 = {.name = "avx512", .panel_columns = 32, PL__WID
 #endif
 
 /* The widest variant that the CPU has; PLUMB_CPU=portable|avx2|avx512|amx asks for one (all give the same bits in
- * float32). bfloat16 is multiplied by AMX or AVX-512-BF16. */
+ * float32). bfloat16 is multiplied by AMX or AVX-512-BF16, three parts of it by AMX. */
 static pl_status choose_wide(pl_device *device)
 {
     static const char *const names[] = {"portable", "avx2", "avx512", "amx"};
@@ -45,8 +45,8 @@ static pl_status choose_wide(pl_device *device)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512dq")) {
         had[n++] = &pl__wide_avx512;
-        half = pl__half_find(false);
-        amx = pl__half_find(true);
+        half = pl__half_find(false, false);
+        amx = pl__half_find(true, false);
         if (amx != half) had[n++] = &pl__wide_avx512;
     }
 #endif
@@ -55,6 +55,7 @@ static pl_status choose_wide(pl_device *device)
         if (asked && *asked && strcmp(asked, names[i]) != 0) continue;
         device->wide = had[i];
         device->half = i == 3 ? amx : i == 2 ? half : NULL;
+        device->split = i == 3 ? pl__half_find(true, true) : NULL;
         return PL_OK;
     }
     return pl_fail(PL_E_UNSUPPORTED, "PLUMB_CPU is '%s': this CPU has portable%s%s%s; correct or unset it", asked,
@@ -134,7 +135,7 @@ static size_t buffer_bytes(const pl_buffer *buffer)
 
 static pl_weight_shape weight_shape(const pl_weight *weight)
 {
-    return (pl_weight_shape){weight->n_out, weight->n_in, weight->half ? PL_BF16 : PL_F32};
+    return (pl_weight_shape){weight->n_out, weight->n_in, pl__weight_compute(weight)};
 }
 
 static pl_kv_shape kv_shape(const pl_kv *kv)
@@ -236,10 +237,13 @@ static pl_status facts(pl_device *device, pl_device_facts *out)
 {
     char model[80];
     *out = (pl_device_facts){.n_threads = device->n_threads, .products = "plumb", .makers = "plumb makes all products"};
-    if (device->n_half_weights) {
-        (void)snprintf(out->products, sizeof out->products, "plumb %s", device->half->name);
-        (void)snprintf(out->makers, sizeof out->makers, "plumb makes all products, in bfloat16 by %s",
-                       device->half->name);
+    const bool half = device->n_half_weights, split = device->n_split_weights;
+    if (half || split) {
+        const char *names[] = {half ? device->half->name : "", split ? device->split->name : ""};
+        const char *between = half && split ? " " : "";
+        (void)snprintf(out->products, sizeof out->products, "plumb %s%s%s", names[0], between, names[1]);
+        (void)snprintf(out->makers, sizeof out->makers, "plumb makes all products, in bfloat16%s by %s%s%s",
+                       half ? "" : " in three parts", names[0], between, names[1]);
     }
     cpu_model(model);
     (void)snprintf(out->name, sizeof out->name, "%d thread%s of %s (%s)", device->n_threads,

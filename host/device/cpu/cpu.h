@@ -34,7 +34,7 @@
     X(gradient_norm)                                                                                                   \
     X(adamw)
 
-/* Who multiplies in bfloat16 (half_product.h). */
+/* Who multiplies in bfloat16, or in three parts of it (half_product.h). */
 typedef struct pl__half pl__half;
 
 typedef struct pl__wide {
@@ -50,8 +50,8 @@ extern const pl__wide pl__wide_portable, pl__wide_avx2, pl__wide_avx512;
 struct pl_device {
     int n_threads;
     const pl__wide *wide;
-    const pl__half *half;  /* NULL: the CPU cannot */
-    size_t n_half_weights; /* that exist now */
+    const pl__half *half, *split;           /* one part, three parts; NULL: the CPU cannot */
+    size_t n_half_weights, n_split_weights; /* that exist now */
 };
 
 struct pl_stream {
@@ -69,7 +69,8 @@ struct pl_buffer {
 
 /* Panels of `panel` outputs: element (out, in) stands at ((out / panel) * n_in + in) * panel + out % panel, so that a
  * product reads its weights in one line from front to back. Outputs past n_out are zero. In bfloat16 inputs stand in
- * pairs (half_product.h). An attached weight has no data of its own: products read the master. */
+ * pairs (half_product.h); for three parts of it the panels are float32. An attached weight has no data of its own:
+ * products read the master. */
 struct pl_weight {
     size_t n_out, n_in, panel;
     pl_device *device;
@@ -194,6 +195,7 @@ pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out,
 pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from);
 pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute);
 void pl__weight_free(pl_weight *weight);
+pl_dtype pl__weight_compute(const pl_weight *weight);
 size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
 size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute);
 

@@ -169,7 +169,7 @@ void PL__WIDE(pack_panels)(float *to, const float *x, size_t x_stride, size_t ro
 {
     size_t n_panels = (columns + PL__PANEL - 1) / PL__PANEL;
     if (half) {
-        pl__half_pack_panels(to, x, x_stride, rows, columns, n_threads);
+        pl__half_pack_panels(to, x, x_stride, rows, columns, n_threads, half->parts);
         return;
     }
 #pragma omp parallel for num_threads(n_threads) schedule(static)

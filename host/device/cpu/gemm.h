@@ -34,7 +34,7 @@ typedef enum pl__lies {
 
 typedef struct pl__side {
     pl__lies lies;
-    const float *data; /* panels of a weight with `half`: of bfloat16 (half_product.h), stride in elements */
+    const float *data; /* panels of a weight with `half`: perhaps of bfloat16 (half_product.h), stride in elements */
     size_t stride, k, columns;
     const pl__half *half; /* who multiplies in bfloat16; NULL: float32 */
 } pl__side;
@@ -99,15 +99,17 @@ static inline size_t pl__gradient_width(size_t n_out, int n_threads)
 /* Outputs [first_out, first_out + n_out), all inputs. */
 void PL__WIDE(gradient_tile)(const pl__gradient *g, size_t first_out, size_t n_out);
 
-/* Floats that pack_panels may write, whatever the vector width; bfloat16 takes half of them, for rows by 32. */
+/* Floats that pack_panels may write, whatever the vector width: so many for each of so many columns. bfloat16 takes
+ * half of a float for rows by 32, three parts of it one and a half. */
 enum { PL__WIDEST_PANEL = 32, PL__LEAST_PANEL_ROWS = 16 };
-static inline size_t pl__panel_rows(size_t rows)
+static inline size_t pl__panel_rows(size_t rows, pl_dtype compute)
 {
+    if (compute == PL_BF16X3 && rows < SIZE_MAX / 2) return (rows + 31) / 32 * 48;
     return rows < PL__LEAST_PANEL_ROWS ? PL__LEAST_PANEL_ROWS : rows;
 }
-static inline size_t pl__panel_floats(size_t rows, size_t columns)
+static inline size_t pl__panel_columns(size_t columns)
 {
-    return pl__panel_rows(rows) * ((columns + PL__WIDEST_PANEL - 1) / PL__WIDEST_PANEL * PL__WIDEST_PANEL);
+    return (columns + PL__WIDEST_PANEL - 1) / PL__WIDEST_PANEL * PL__WIDEST_PANEL;
 }
 void PL__WIDE(pack_panels)(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads,
                            const pl__half *half);

@@ -1,7 +1,8 @@
-/* Products in bfloat16 by AMX or AVX-512-BF16. Compiled for both (CMakeLists.txt); pl__half_find says what the CPU has.
+/* Products in bfloat16, or in three parts of it, by AMX or AVX-512-BF16. Compiled for both (CMakeLists.txt);
+ * pl__half_find says what the CPU has.
  *
- * As in gemm.c, k is cut into blocks. The block of x is rounded once a tile, the block of a panel of b is brought into
- * pairs of k (from a master on the fly: an attached weight has no copy that could be out of date). */
+ * As in gemm.c, k is cut into blocks. The block of x is rounded or split once a tile, the block of a panel of b is
+ * brought into pairs of k (from a master on the fly: an attached weight has no copy that could be out of date). */
 #include "device/cpu/half_product.h"
 
 #if defined(__AVX512BF16__) && defined(__AMX_BF16__)
@@ -11,52 +12,67 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "device/cpu/transpose.h"
+#include "device/cpu/half_pack.h"
 
-enum { K_BLOCK = 512, PANEL = PL__HALF_PANEL };
+/* Blocks of k: with their three parts, those of a panel (36 KiB) fit the first cache. */
+enum { K_BLOCK = 512, K_BLOCK_SPLIT = 192, BLOCK_MOST = PL__HALF_PARTS * K_BLOCK_SPLIT, PANEL = PL__HALF_PANEL };
 
 typedef struct panel_block {
-    _Alignas(64) uint16_t b[K_BLOCK * PANEL];
+    _Alignas(64) uint16_t b[BLOCK_MOST * PANEL];
 } panel_block;
 
 /* ---- The kernels ---- */
 
-/* Tiles of 16 rows of 64 bytes: 0-3 sums, 4 and 5 of a, 6 and 7 of b. */
+/* Tiles of 16 rows of 64 bytes: 0-3 sums, 4 and 5 of a, 6 and 7 of b. Constant, since compilers do not all see that the
+ * whole of it is read. */
 static void configure_tiles(void)
 {
-    struct {
+    static const struct {
         uint8_t palette, start_row, reserved[14];
         uint16_t row_bytes[16];
         uint8_t rows[16];
-    } config = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        config.row_bytes[i] = 64;
-        config.rows[i] = 16;
-    }
+    } config = {.palette = 1,
+                .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+                .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
     _tile_loadconfig(&config);
+}
+
+/* Sums of 32 rows (16 without `two`) and two tiles of columns. */
+PL__INLINE void load_sums(const float *c, size_t c_stride, bool fresh, bool two)
+{
+    const size_t bytes = c_stride * sizeof *c;
+    if (fresh) {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+        return;
+    }
+    _tile_loadd(0, c, bytes);
+    _tile_loadd(1, c + 16, bytes);
+    if (!two) return;
+    _tile_loadd(2, c + 16 * c_stride, bytes);
+    _tile_loadd(3, c + 16 * c_stride + 16, bytes);
+}
+
+PL__INLINE void store_sums(float *c, size_t c_stride, bool two)
+{
+    const size_t bytes = c_stride * sizeof *c;
+    _tile_stored(0, c, bytes);
+    _tile_stored(1, c + 16, bytes);
+    if (!two) return;
+    _tile_stored(2, c + 16 * c_stride, bytes);
+    _tile_stored(3, c + 16 * c_stride + 16, bytes);
 }
 
 static void amx_product(const pl__half_args *p)
 {
-    const size_t a_bytes = p->a_stride * sizeof *p->a, c_bytes = p->c_stride * sizeof *p->c, b_bytes = 4 * PANEL;
+    const size_t a_bytes = p->a_stride * sizeof *p->a, b_bytes = 4 * PANEL;
     configure_tiles();
     for (size_t r = 0; r < p->rows; r += 32) {
         const bool two = p->rows - r > 16;
         const uint16_t *a = p->a + r * p->a_stride, *b = p->b;
-        float *c = p->c + r * p->c_stride, *below = c + 16 * p->c_stride;
-        if (p->fresh) {
-            _tile_zero(0);
-            _tile_zero(1);
-            _tile_zero(2);
-            _tile_zero(3);
-        } else {
-            _tile_loadd(0, c, c_bytes);
-            _tile_loadd(1, c + 16, c_bytes);
-            if (two) {
-                _tile_loadd(2, below, c_bytes);
-                _tile_loadd(3, below + 16, c_bytes);
-            }
-        }
+        load_sums(p->c + r * p->c_stride, p->c_stride, p->fresh, two);
         for (size_t k = 0; k < p->k; k += PL__HALF_K, b += PL__HALF_K * PANEL) {
             _tile_loadd(4, a + k, a_bytes);
             _tile_loadd(6, b, b_bytes);
@@ -68,11 +84,69 @@ static void amx_product(const pl__half_args *p)
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
         }
-        _tile_stored(0, c, c_bytes);
-        _tile_stored(1, c + 16, c_bytes);
-        if (!two) continue;
-        _tile_stored(2, below, c_bytes);
-        _tile_stored(3, below + 16, c_bytes);
+        store_sums(p->c + r * p->c_stride, p->c_stride, two);
+    }
+    _tile_release();
+}
+
+/* Products of the tiles that are loaded, of the lower 16 rows only where there are any. */
+#define MULTIPLY(two)                                                                                                  \
+    do {                                                                                                               \
+        _tile_dpbf16ps(0, 4, 6);                                                                                       \
+        _tile_dpbf16ps(1, 4, 7);                                                                                       \
+        if (!(two)) break;                                                                                             \
+        _tile_dpbf16ps(2, 5, 6);                                                                                       \
+        _tile_dpbf16ps(3, 5, 7);                                                                                       \
+    } while (0)
+
+/* The six products of 32 k whose size is 2^-16 and above, in an order that loads one side's tiles for each: 14 loads
+ * for 24 products. a, b: the parts of this k, one after another. */
+PL__INLINE void amx_split_block(const uint16_t *a, size_t a_stride, const uint16_t *b, bool two)
+{
+    enum { H, M, L };
+    const size_t a_bytes = a_stride * sizeof *a, b_bytes = 4 * PANEL;
+#define LOAD_A(part)                                                                                                   \
+    do {                                                                                                               \
+        _tile_loadd(4, a + (part) * PL__HALF_K, a_bytes);                                                              \
+        if (two) _tile_loadd(5, a + 16 * a_stride + (part) * PL__HALF_K, a_bytes);                                     \
+    } while (0)
+#define LOAD_B(part)                                                                                                   \
+    do {                                                                                                               \
+        _tile_loadd(6, b + (part) * PL__HALF_K * PANEL, b_bytes);                                                      \
+        _tile_loadd(7, b + (part) * PL__HALF_K * PANEL + PANEL, b_bytes);                                              \
+    } while (0)
+    LOAD_A(L);
+    LOAD_B(H);
+    MULTIPLY(two);
+    LOAD_A(M);
+    MULTIPLY(two);
+    LOAD_B(M);
+    MULTIPLY(two);
+    LOAD_A(H);
+    MULTIPLY(two);
+    LOAD_B(L);
+    MULTIPLY(two);
+    LOAD_B(H);
+    MULTIPLY(two);
+#undef LOAD_A
+#undef LOAD_B
+}
+
+static void amx_split_product(const pl__half_args *p)
+{
+    enum { A_STEP = PL__HALF_PARTS * PL__HALF_K, B_STEP = A_STEP * PANEL };
+    const size_t steps = p->k / PL__HALF_K;
+    configure_tiles();
+    for (size_t r = 0; r < p->rows; r += 32) {
+        const bool two = p->rows - r > 16;
+        const uint16_t *a = p->a + r * p->a_stride, *b = p->b;
+        load_sums(p->c + r * p->c_stride, p->c_stride, p->fresh, two);
+        if (two) {
+            for (size_t i = 0; i < steps; i++) amx_split_block(a + i * A_STEP, p->a_stride, b + i * B_STEP, true);
+        } else {
+            for (size_t i = 0; i < steps; i++) amx_split_block(a + i * A_STEP, p->a_stride, b + i * B_STEP, false);
+        }
+        store_sums(p->c + r * p->c_stride, p->c_stride, two);
     }
     _tile_release();
 }
@@ -114,64 +188,9 @@ static void bf16_product(const pl__half_args *p)
     for (; r < p->rows; r++) bf16_block(p, r, 1);
 }
 
-/* ---- Packing ---- */
+/* ---- Tiles ---- */
 
-/* n floats of a row as n_padded bfloat16, zero past n. */
-PL__INLINE void round_row(uint16_t *to, const float *x, size_t n, size_t n_padded)
-{
-    size_t i = 0;
-    for (; i + 32 <= n; i += 32)
-        _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(x + i)));
-    for (; i < n_padded; i += 32) {
-        const size_t left = i < n ? n - i : 0;
-        const __mmask16 low = (__mmask16)(left >= 16 ? 0xffffu : (1u << left) - 1u);
-        const __mmask16 high = (__mmask16)(left > 16 ? (1u << (left - 16)) - 1u : 0u);
-        const __m512 a = _mm512_maskz_loadu_ps(low, x + i), b = _mm512_maskz_loadu_ps(high, x + i + 16);
-        _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(b, a));
-    }
-}
-
-/* A panel of [n, columns] in pairs of k, from rows of k; zero past n and columns, n_padded whole. */
-static void panel_of_rows(uint16_t *to, const float *from, size_t stride, size_t n, size_t n_padded, size_t columns)
-{
-    _Alignas(64) static const uint16_t pairs[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                                    8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    const __m512i order = _mm512_load_si512(pairs);
-    const __mmask16 masks[2] = {(__mmask16)(columns >= 16 ? 0xffffu : (1u << columns) - 1u),
-                                (__mmask16)(columns >= 32  ? 0xffffu
-                                            : columns > 16 ? (1u << (columns - 16)) - 1u
-                                                           : 0u)};
-    for (size_t k = 0; k < n_padded; k += 2, to += 2 * PANEL) {
-        for (size_t h = 0; h < 2; h++) {
-            const __mmask16 first = k < n ? masks[h] : 0, second = k + 1 < n ? masks[h] : 0;
-            const __m512 a = _mm512_maskz_loadu_ps(first, from + k * stride + 16 * h);
-            const __m512 b = _mm512_maskz_loadu_ps(second, from + (k + 1) * stride + 16 * h);
-            const __m512i both = (__m512i)_mm512_cvtne2ps_pbh(b, a);
-            _mm512_storeu_si512(to + PANEL * h, _mm512_permutexvar_epi16(order, both));
-        }
-    }
-}
-
-/* The same from rows of columns: 16 of them as pairs, which are transposed like floats. */
-static void panel_of_columns(uint16_t *to, const float *from, size_t stride, size_t n, size_t n_padded, size_t columns)
-{
-    _Alignas(64) float pairs[16][16];
-    for (size_t k = 0; k < n_padded; k += 32) {
-        const size_t some = pl__least(n > k ? n - k : 0, 32);
-        for (size_t h = 0; h < 2; h++) {
-            for (size_t j = 0; j < 16; j++) {
-                const size_t column = 16 * h + j;
-                if (column < columns)
-                    round_row((uint16_t *)pairs[j], from + column * stride + k, some, 32);
-                else
-                    memset(pairs[j], 0, sizeof pairs[j]);
-            }
-            pl__transpose_square((float *)(to + k * PANEL) + 16 * h, PANEL, pairs[0], 16);
-        }
-    }
-}
-
-/* The same of a packed weight's other side: its panels hold pairs of what are columns here. */
+/* A panel of a weight packed in bfloat16 from its other side: its panels hold pairs of what are columns here. */
 static void panel_across(uint16_t *to, const pl__side *b, size_t first, size_t k, size_t n, size_t n_padded,
                          size_t columns)
 {
@@ -189,30 +208,41 @@ static const uint16_t *block_of(panel_block *block, const pl__side *b, size_t fi
                                 size_t n_padded)
 {
     const size_t columns = pl__least(b->columns - first, PANEL);
-    if (b->lies == PL__IN_PANELS) return (const uint16_t *)b->data + first / PANEL * b->stride + k * PANEL;
-    if (b->lies == PL__IN_COLUMNS)
-        panel_of_columns(block->b, b->data + first * b->stride + k, b->stride, n, n_padded, columns);
-    else if (b->lies == PL__IN_ROWS)
-        panel_of_rows(block->b, b->data + k * b->stride + first, b->stride, n, n_padded, columns);
-    else
+    const int parts = b->half->parts;
+    if (b->lies == PL__IN_COLUMNS) {
+        pl__panel_of_columns(block->b, b->data + first * b->stride + k, b->stride, n, n_padded, columns, parts);
+    } else if (b->lies == PL__IN_ROWS) {
+        pl__panel_of_rows(block->b, b->data + k * b->stride + first, b->stride, n, n_padded, columns, parts);
+    } else if (b->lies == PL__IN_PANELS) {
+        if (parts == 1) return (const uint16_t *)b->data + first / PANEL * b->stride + k * PANEL;
+        pl__panel_of_rows(block->b, b->data + first / PANEL * b->stride + k * PANEL, PANEL, n, n_padded, PANEL, parts);
+    } else if (parts == 1) {
         panel_across(block->b, b, first, k, n, n_padded, columns);
+    } else { /* panels of 32 k: rows of k, PANEL apart */
+        for (size_t i = 0; i < n; i += PANEL)
+            pl__panel_of_columns(block->b + i * PANEL * PL__HALF_PARTS,
+                                 b->data + (k + i) / PANEL * b->stride + first * PANEL, PANEL,
+                                 pl__least(n - i, PANEL), PANEL, columns, parts);
+    }
     return block->b;
 }
 
 void pl__half_tile(pl__tile *tile, const float *x, size_t x_stride, size_t rows, const pl__side *b, size_t first_column,
                    size_t n_columns)
 {
-    _Alignas(64) uint16_t a[PL__TILE_ROWS * K_BLOCK];
+    _Alignas(64) uint16_t a[PL__TILE_ROWS * BLOCK_MOST];
     panel_block block;
-    const size_t n_panels = (n_columns + PANEL - 1) / PANEL;
-    for (size_t k = 0; k < b->k; k += K_BLOCK) {
-        const size_t n = pl__least(b->k - k, K_BLOCK), n_padded = pl__half_padded(n);
-        for (size_t r = 0; r < rows; r++) round_row(a + r * K_BLOCK, x + r * x_stride + k, n, n_padded);
-        for (size_t r = rows; r % 16; r++) memset(a + r * K_BLOCK, 0, n_padded * sizeof *a);
+    const int parts = b->half->parts;
+    const size_t n_panels = (n_columns + PANEL - 1) / PANEL, most = parts == 1 ? K_BLOCK : K_BLOCK_SPLIT;
+    const size_t a_stride = most * (size_t)parts;
+    for (size_t k = 0; k < b->k; k += most) {
+        const size_t n = pl__least(b->k - k, most), n_padded = pl__half_padded(n);
+        for (size_t r = 0; r < rows; r++) pl__half_row(a + r * a_stride, x + r * x_stride + k, n, n_padded, parts);
+        for (size_t r = rows; r % 16; r++) memset(a + r * a_stride, 0, n_padded * (size_t)parts * sizeof *a);
         for (size_t p = 0; p < n_panels; p++) {
             const pl__half_args args = {.a = a,
                                         .b = block_of(&block, b, first_column + p * PANEL, k, n, n_padded),
-                                        .a_stride = K_BLOCK,
+                                        .a_stride = a_stride,
                                         .rows = rows,
                                         .k = n_padded,
                                         .c = tile->z + p * PANEL,
@@ -225,11 +255,11 @@ void pl__half_tile(pl__tile *tile, const float *x, size_t x_stride, size_t rows,
 
 /* ---- Gradients of weights ---- */
 
-enum { ROW_BLOCK = 384, ROW_STRIDE = ROW_BLOCK + 32 };
+enum { ROW_BLOCK = 384, ROW_STRIDE = ROW_BLOCK + 32, A_STRIDE = BLOCK_MOST + 32 };
 
 typedef struct gradient_scratch {
     _Alignas(64) float z[PL__GRADIENT_OUTS * ROW_STRIDE]; /* [outs, rows] */
-    _Alignas(64) uint16_t a[PL__GRADIENT_OUTS * ROW_STRIDE];
+    _Alignas(64) uint16_t a[PL__GRADIENT_OUTS * A_STRIDE];
     _Alignas(64) float edge[PL__GRADIENT_OUTS * PANEL];
 } gradient_scratch;
 
@@ -257,14 +287,18 @@ static void gradient_panel(gradient_scratch *w, const pl__gradient *g, pl__half_
 void pl__half_gradient_tile(const pl__gradient *g, size_t first_out, size_t n_out)
 {
     gradient_scratch w;
-    for (size_t row = 0; row < g->rows; row += ROW_BLOCK) {
-        const size_t rows = pl__least(g->rows - row, ROW_BLOCK), padded = pl__half_padded(rows);
+    const int parts = g->half->parts;
+    const size_t panel = pl__half_padded(g->rows) * PANEL * (size_t)parts, most = parts == 1 ? ROW_BLOCK : K_BLOCK_SPLIT;
+    for (size_t row = 0; row < g->rows; row += most) {
+        const size_t rows = pl__least(g->rows - row, most), padded = pl__half_padded(rows);
         pl__transpose(w.z, ROW_STRIDE, g->z + row * g->z_stride + first_out, g->z_stride, rows, n_out);
-        for (size_t o = 0; o < n_out; o++) round_row(w.a + o * ROW_STRIDE, w.z + o * ROW_STRIDE, rows, padded);
-        for (size_t o = n_out; o % 16; o++) memset(w.a + o * ROW_STRIDE, 0, padded * sizeof *w.a);
+        for (size_t o = 0; o < n_out; o++)
+            pl__half_row(w.a + o * A_STRIDE, w.z + o * ROW_STRIDE, rows, padded, parts);
+        for (size_t o = n_out; o % 16; o++) memset(w.a + o * A_STRIDE, 0, padded * (size_t)parts * sizeof *w.a);
         for (size_t column = 0; column < g->n_in; column += PANEL) {
-            const uint16_t *x = (const uint16_t *)g->x + (column / PANEL * pl__half_padded(g->rows) + row) * PANEL;
-            pl__half_args args = {.a = w.a, .b = x, .a_stride = ROW_STRIDE, .rows = n_out, .k = padded};
+            const uint16_t *x =
+                (const uint16_t *)g->x + column / PANEL * panel + row * PANEL * (size_t)parts;
+            pl__half_args args = {.a = w.a, .b = x, .a_stride = A_STRIDE, .rows = n_out, .k = padded};
             for (size_t o = 0; o < n_out && g->n_in - column >= 2 * PANEL; o++) {
                 const float *next = g->dweight + (first_out + o) * g->dweight_stride + column + PANEL;
                 __builtin_prefetch(next, 1, 2); /* on their way meanwhile */
@@ -275,18 +309,20 @@ void pl__half_gradient_tile(const pl__gradient *g, size_t first_out, size_t n_ou
     }
 }
 
-void pl__half_pack_panels(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads)
+void pl__half_pack_panels(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads,
+                          int parts)
 {
     const size_t padded = pl__half_padded(rows);
 #pragma omp parallel for num_threads(n_threads) schedule(static)
     for (size_t column = 0; column < columns; column += PANEL)
-        panel_of_rows((uint16_t *)to + column * padded, x + column, x_stride, rows, padded,
-                      pl__least(columns - column, PANEL));
+        pl__panel_of_rows((uint16_t *)to + column * padded * (size_t)parts, x + column, x_stride, rows, padded,
+                          pl__least(columns - column, PANEL), parts);
 }
 
 /* ---- What the CPU has ---- */
 
-static const pl__half half_amx = {"amx-bf16", amx_product}, half_avx512 = {"avx512-bf16", bf16_product};
+static const pl__half half_amx = {"amx-bf16", 1, amx_product}, half_avx512 = {"avx512-bf16", 1, bf16_product};
+static const pl__half split_amx = {"amx-bf16x3", PL__HALF_PARTS, amx_split_product};
 
 /* The kernel keeps the tiles of a thread only for processes that ask. */
 static bool tiles_allowed(void)
@@ -302,7 +338,7 @@ static void leaf7(uint32_t subleaf, uint32_t *eax, uint32_t *edx)
     __asm__("cpuid" : "=a"(*eax), "=b"(ebx), "=c"(ecx), "=d"(*edx) : "a"(7), "c"(subleaf));
 }
 
-const pl__half *pl__half_find(bool amx)
+const pl__half *pl__half_find(bool amx, bool split)
 {
     uint32_t eax, edx, eax1, edx1;
     leaf7(0, &eax, &edx);
@@ -310,14 +346,15 @@ const pl__half *pl__half_find(bool amx)
     leaf7(1, &eax1, &edx1);
     if (!(eax1 >> 5 & 1)) return NULL;                       /* AVX512_BF16 */
     const bool has_amx = (edx >> 22 & 1) && (edx >> 24 & 1); /* AMX-BF16, AMX-TILE */
-    return amx && has_amx && tiles_allowed() ? &half_amx : &half_avx512;
+    if (amx && has_amx && tiles_allowed()) return split ? &split_amx : &half_amx;
+    return split ? NULL : &half_avx512; /* whose three parts would be slower than float32 */
 }
 
 #else
 
-const pl__half *pl__half_find(bool amx)
+const pl__half *pl__half_find(bool amx, bool split)
 {
-    (void)amx;
+    (void)amx, (void)split;
     return NULL;
 }
 
@@ -331,9 +368,10 @@ void pl__half_gradient_tile(const pl__gradient *g, size_t first_out, size_t n_ou
 {
     (void)g, (void)first_out, (void)n_out;
 }
-void pl__half_pack_panels(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads)
+void pl__half_pack_panels(float *to, const float *x, size_t x_stride, size_t rows, size_t columns, int n_threads,
+                          int parts)
 {
-    (void)to, (void)x, (void)x_stride, (void)rows, (void)columns, (void)n_threads;
+    (void)to, (void)x, (void)x_stride, (void)rows, (void)columns, (void)n_threads, (void)parts;
 }
 
 #endif

@@ -2,6 +2,7 @@
  * chunk. In a chunk: logits with each row's maximum and sum (as `score` makes them, same bits); then, by blocks of
  * columns, z becomes its gradient in place, and the block's dW += z^T x and dbias are added; then dx = z W. */
 #include "device/cpu/gemm.h"
+#include "device/cpu/half_product.h"
 #include "device/cpu/score.h"
 #include "device/cpu/vector.h"
 
@@ -22,7 +23,8 @@ static space space_of(const pl_score_backward_args *a, size_t most)
     const size_t V = a->weight->n_out, C = a->weight->n_in;
     uintptr_t first = ((uintptr_t)pl__at(a->workspace, 0) + 63) & ~(uintptr_t)63;
     float *z = (float *)first, *x = z + most * pl__score_stride(V);
-    return (space){z, x, (pl__score_part *)(x + pl__panel_floats(most, C))};
+    const size_t floats = pl__panel_rows(most, pl__weight_compute(a->weight)) * pl__panel_columns(C);
+    return (space){z, x, (pl__score_part *)(x + floats)};
 }
 
 /* The logits, and log p of the targets. */
@@ -108,7 +110,7 @@ static pl__side part_of(const pl__side *b, size_t k, size_t n)
 static void input_gradient(const chunk *c, int n_threads)
 {
     const pl__side whole = pl__backward_side(c->a->weight);
-    const size_t most = whole.half ? whole.k : PART; /* bfloat16 has lost them before */
+    const size_t most = pl__half_packs(whole.half) ? whole.k : PART; /* bfloat16 has lost them before */
     const pl__cut cut = PL__WIDE(cut)(c->rows, whole.columns, n_threads);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < cut.row_tiles * cut.column_tiles; item++) {

@@ -33,9 +33,13 @@ static pl_status weight_new(pl_device *device, pl_weight **out, size_t n_out, si
                        "bfloat16 needs a CPU with AVX-512-BF16 or AMX, this one computes with %s: choose dtype float32",
                        device->wide->name);
     }
-    if (compute != PL_F32 && compute != PL_BF16) {
-        return pl_fail(PL_E_UNSUPPORTED, "the CPU computes in float32%s, %s was asked for: choose dtype float32",
-                       device->half ? " and bfloat16" : "", pl_dtype_name(compute));
+    if (compute == PL_BF16X3 && !device->split) {
+        return pl_fail(PL_E_UNSUPPORTED, "bf16x3 needs a CPU with AMX, this one computes with %s%s%s: choose dtype float32",
+                       device->wide->name, device->half ? " and " : "", device->half ? device->half->name : "");
+    }
+    if (compute != PL_F32 && compute != PL_BF16 && compute != PL_BF16X3) {
+        return pl_fail(PL_E_UNSUPPORTED, "the CPU computes in float32%s%s, %s was asked for: choose dtype float32",
+                       device->half ? ", bfloat16" : "", device->split ? ", bf16x3" : "", pl_dtype_name(compute));
     }
     if (!n_out || !n_in) return pl_fail(PL_E_INTERNAL, "a weight of [%zu, %zu] has no elements", n_out, n_in);
     PL_TRY(pl_new(out, 1));
@@ -43,8 +47,11 @@ static pl_status weight_new(pl_device *device, pl_weight **out, size_t n_out, si
                         .n_in = n_in,
                         .panel = device->wide->panel_columns,
                         .device = device,
-                        .half = compute == PL_BF16 ? device->half : NULL};
+                        .half = compute == PL_BF16     ? device->half
+                                : compute == PL_BF16X3 ? device->split
+                                                       : NULL};
     device->n_half_weights += compute == PL_BF16;
+    device->n_split_weights += compute == PL_BF16X3;
     return PL_OK;
 }
 
@@ -53,7 +60,7 @@ pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, si
     pl_status status;
     PL_TRY(weight_new(device, out, n_out, n_in, compute));
     pl_weight *w = *out;
-    PL_GOTO(status, failed, packed_size(&w->panel_stride, &w->bytes, n_out, n_in, w->panel, w->half != NULL));
+    PL_GOTO(status, failed, packed_size(&w->panel_stride, &w->bytes, n_out, n_in, w->panel, pl__half_packs(w->half)));
     PL_GOTO(status, failed, pl__memory_create(&w->data, w->bytes, "a weight"));
     return PL_OK;
 failed:
@@ -78,10 +85,16 @@ pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, 
     return PL_OK;
 }
 
+pl_dtype pl__weight_compute(const pl_weight *weight)
+{
+    return !weight->half ? PL_F32 : weight->half->parts == 1 ? PL_BF16 : PL_BF16X3;
+}
+
 void pl__weight_free(pl_weight *weight)
 {
     if (!weight) return;
-    weight->device->n_half_weights -= weight->half != NULL;
+    weight->device->n_half_weights -= pl__weight_compute(weight) == PL_BF16;
+    weight->device->n_split_weights -= pl__weight_compute(weight) == PL_BF16X3;
     pl__memory_free(weight->data, weight->bytes);
     free(weight);
 }
@@ -97,7 +110,7 @@ typedef struct part {
 /* n outputs of input k from `lane` of a panel on. */
 static void put(const pl_weight *w, size_t panel, size_t k, size_t lane, const float *x, size_t n)
 {
-    if (w->half) {
+    if (pl__half_packs(w->half)) {
         uint16_t *to = (uint16_t *)w->data + panel * w->panel_stride + (k / 2 * w->panel + lane) * 2 + k % 2;
         for (size_t i = 0; i < n; i++) to[2 * i] = pl__to_bf16(x[i]);
     } else {

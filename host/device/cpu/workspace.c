@@ -14,15 +14,12 @@ static size_t bytes_of(size_t floats_a, size_t times_a, size_t floats_b, size_t 
 
 size_t pl__linear_backward_workspace_bytes(size_t n_rows, size_t n_out, size_t n_in, pl_dtype compute)
 {
-    (void)compute;
-    return bytes_of(n_rows, n_out, pl__panel_rows(n_rows), pl__panel_floats(0, n_in) / PL__LEAST_PANEL_ROWS, 0);
+    return bytes_of(n_rows, n_out, pl__panel_rows(n_rows, compute), pl__panel_columns(n_in), 0);
 }
 
 size_t pl__score_backward_workspace_bytes(size_t n_rows, size_t n_vocabulary, size_t C, pl_dtype compute)
 {
     size_t rows = pl__score_chunk_rows(n_rows, n_vocabulary);
-    (void)compute;
-    return bytes_of(rows, pl__score_stride(n_vocabulary), pl__panel_rows(rows),
-                    pl__panel_floats(0, C) / PL__LEAST_PANEL_ROWS,
+    return bytes_of(rows, pl__score_stride(n_vocabulary), pl__panel_rows(rows, compute), pl__panel_columns(C),
                     rows * ((n_vocabulary + PL__SCORE_CHUNK - 1) / PL__SCORE_CHUNK));
 }
