@@ -23,11 +23,11 @@ static inline size_t pl_dtype_bytes(pl_dtype dtype)
 
 static inline const char *pl_dtype_name(pl_dtype dtype)
 {
-    return dtype == PL_F32    ? "float32"
-           : dtype == PL_BF16 ? "bfloat16"
-           : dtype == PL_F16  ? "float16"
-           : dtype == PL_I32  ? "int32"
-           : dtype == PL_TF32 ? "tf32"
+    return dtype == PL_F32      ? "float32"
+           : dtype == PL_BF16   ? "bfloat16"
+           : dtype == PL_F16    ? "float16"
+           : dtype == PL_I32    ? "int32"
+           : dtype == PL_TF32   ? "tf32"
            : dtype == PL_BF16X3 ? "bf16x3"
                                 : "uint8";
 }

@@ -16,8 +16,8 @@
     X(QUIET, "quiet", NULL, NULL, "no progress")                                                                       \
     X(DEVICE, "device", "NAME", "cpu cuda auto",                                                                       \
       "cpu, cuda, cuda:<index> or auto (default): cuda if it opens, else cpu")                                         \
-    X(COMPUTE, "compute", "TYPE", "float32 bf16 fp16 tf32",                                                            \
-      "type of products: float32, bf16, fp16, tf32, where the device has it (default: float32)")                       \
+    X(COMPUTE, "compute", "TYPE", "float32 bf16x3 bf16 fp16 tf32",                                                     \
+      "type of products: float32, bf16x3, bf16, fp16, tf32, where the device has it (default: float32)")               \
     X(THREADS, "threads", "N", NULL, "CPU threads (default: all this process may use)")                                \
     X(RESULTS, "results", "DIR", "@folder", "folder that holds run folders (default: results)")                        \
     X(SHARD, "shard", "I/N", NULL, "only the units of share I of N, I from 0 (for job arrays)")                        \
@@ -27,7 +27,7 @@
     X(MAX_TOKENS, "max-tokens", "N", NULL, "tokens to generate at most (default: 64)")                                 \
     X(UNTIL, "until", "TEXT", NULL, "stop before this text")                                                           \
     X(NO_SPECIAL, "no-special", NULL, NULL, "without the tokens that the tokenizer adds (bos, eos)")                   \
-    X(OUT, "out", "PATH", "@file", "the file, or checkpoint folder, to write")                                                             \
+    X(OUT, "out", "PATH", "@file", "the file, or checkpoint folder, to write")                                         \
     X(LAYERS, "layers", "LIST", "all half last final_norm",                                                            \
       "all, or numbers, half, last, final_norm, with commas (default: all)")                                           \
     X(POSITIONS, "positions", "LIST", "last mean all",                                                                 \

@@ -23,6 +23,7 @@ typedef struct training {
     pl_arena *arena;
     pl_yaml_node *keys;
     bool random;
+    pl_dtype compute; /* of products */
     pl_dtype storage; /* of the weights that are written */
     size_t seed;
     pl_recipe recipe;
@@ -43,7 +44,7 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
 {
     static const char *const starts[] = {"checkpoint", "random"};
     pl_yaml *empty;
-    const pl_yaml_node *init, *seed, *dtype;
+    const pl_yaml_node *init, *seed, *dtype, *compute;
     size_t which = 0;
     t->storage = PL_F32;
     PL_TRY(pl_yaml_parse(&empty, "{}", 2, "plumb train"));
@@ -63,9 +64,18 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
             return pl_yaml_fail(dtype, "dtype: expected float32 or bfloat16");
         t->storage = half ? PL_BF16 : PL_F32;
     }
+    t->compute = PL_F32;
+    if ((compute = pl_yaml_get(t->keys, "compute"))) {
+        if (pl_compute_parse(&t->compute, compute->text ? compute->text : "", "compute") != PL_OK)
+            return pl_yaml_fail(compute, "%s", pl_error_text());
+    }
     t->seed = 1234;
     if ((seed = pl_yaml_get(t->keys, "seed"))) PL_TRY(pl_yaml_to_size(&t->seed, seed));
     PL_TRY(pl_recipe_read(&t->recipe, t->keys, t->arena));
+    if (t->recipe.bf16 && compute && t->compute != PL_BF16)
+        return pl_yaml_fail(compute, "compute: '%s' and `bf16: true` ask for two types of products: give one of them",
+                            compute->text);
+    if (t->recipe.bf16) t->compute = PL_BF16;
     if (t->recipe.n_rates != 1)
         return pl_yaml_fail(pl_yaml_get(t->keys, "learning_rate"), "learning_rate: expected one, found %zu",
                             t->recipe.n_rates);
@@ -180,8 +190,7 @@ static bool is_asked_to_stop(void *user)
 static pl_status train(training *t, bool quiet, bool *finished)
 {
     char identity[PL_HASH_TEXT];
-    const pl_trainable_options options = {
-        .compute = t->recipe.bf16 ? PL_BF16 : PL_F32, .random = t->random, .init_seed = t->seed};
+    const pl_trainable_options options = {.compute = t->compute, .random = t->random, .init_seed = t->seed};
     const pl_train_callbacks callbacks = {.user = t, .stop = is_asked_to_stop, .label = quiet ? NULL : t->out};
     PL_TRY(identity_of(identity, t));
     PL_TRY(pl_trainable_create(&t->trainable, &t->processor, t->checkpoint, &options));

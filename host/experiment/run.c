@@ -61,15 +61,14 @@ static pl_status found_key(const pl__runner *r, size_t model, char key[PL_RUN_KE
     return PL_OK;
 }
 
-/* The type that tells who makes the products of a model's units: its own, or bfloat16 where one is trained in that. */
-static pl_dtype compute_of(const pl__runner *r, size_t model)
+/* Whether products of a model's units are made in bfloat16 by an arm, whatever the model's own type. */
+static bool trains_in_bf16(const pl__runner *r, size_t model)
 {
-    const pl_dtype compute = r->plan->models[model].spec->compute;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         const pl_plan_unit *unit = &r->plan->units[u];
-        if (unit->model == model && unit->learns && unit->arm->recipe.bf16) return PL_BF16;
+        if (unit->model == model && unit->learns && unit->arm->recipe.bf16) return true;
     }
-    return compute;
+    return false;
 }
 
 /* This process's own key for the model. Where libraries make the products it is known once the weights are loaded; of
@@ -77,16 +76,18 @@ static pl_dtype compute_of(const pl__runner *r, size_t model)
 static pl_status own_key(pl__runner *r, size_t model)
 {
     const pl_backend *ops = r->processor.ops;
-    const pl_dtype compute = compute_of(r, model);
+    const pl_dtype types[] = {r->plan->models[model].spec->compute, trains_in_bf16(r, model) ? PL_BF16 : PL_F32};
     pl_device_facts facts = r->opened;
     if (!ops->exact) {
         PL_TRY(pl__load_model(r, model));
         facts = r->device;
-    } else if (compute != PL_F32) {
-        pl_weight *weight;
-        PL_TRY(ops->weight_create(r->processor.device, &weight, 1, 1, compute));
-        pl_status status = ops->facts(r->processor.device, &facts);
-        ops->weight_free(weight);
+    } else if (types[0] != PL_F32 || types[1] != PL_F32) {
+        pl_weight *weights[2] = {NULL, NULL};
+        pl_status status = ops->weight_create(r->processor.device, &weights[0], 1, 1, types[0]);
+        if (status == PL_OK) status = ops->weight_create(r->processor.device, &weights[1], 1, 1, types[1]);
+        if (status == PL_OK) status = ops->facts(r->processor.device, &facts);
+        ops->weight_free(weights[0]);
+        ops->weight_free(weights[1]);
         PL_TRY(status);
     }
     pl_numerics_key(r->keys[model].own, &facts);

@@ -26,8 +26,9 @@ const pl_yaml_key pl_spec_model_keys[] = {
      "`name@revision`"},
     {"name", "the path's last part", "what the model is called in tables and files; unique in the experiment"},
     {"dtype", "`float32`",
-     "type of products: `float32`, `bf16`, `fp16`, `tf32`; the CPU has `float32`, and `bf16` where it has AVX-512-BF16 "
-     "or AMX"},
+     "type of products: `float32`, `bf16x3`, `bf16`, `fp16`, `tf32`; the CPU has `float32`, `bf16` where it has "
+     "AVX-512-BF16 or AMX, and `bf16x3` where it has AMX: float32's accuracy, every number as the sum of three of "
+     "bfloat16. Arms that learn follow it"},
     {0},
 };
 
@@ -119,6 +120,7 @@ const pl_yaml_key pl_corpus_keys[] = {
     {"seed", "1234", "keys the drawn weights, the order of the texts and dropout"},
     {"learning_rate", "5e-5", "the highest rate"},
     RECIPE_KEYS,
+    {"compute", "`float32`", "type of products: `float32`, `bf16x3` or `bf16` (which is what `bf16: true` asks for)"},
     {"dtype", "`float32`", "`float32` or `bfloat16`: type of the weights that are written"},
     {"max_steps", "as the epochs say", "ends after so many steps; the schedule is theirs"},
     {0},

@@ -4,7 +4,7 @@
 #include "model/model.h"
 
 const char *const pl_compute_names[PL_COMPUTE_NAMES] = {"float32", "fp32", "bfloat16", "bf16",
-                                                        "float16", "fp16", "tf32", "bf16x3"};
+                                                        "float16", "fp16", "tf32",     "bf16x3"};
 static const pl_dtype types[PL_COMPUTE_NAMES] = {PL_F32, PL_F32, PL_BF16, PL_BF16, PL_F16, PL_F16, PL_TF32, PL_BF16X3};
 
 pl_dtype pl_compute_of(size_t name)

@@ -1,6 +1,6 @@
 /* The products of a training step: forward from packed weights and from the master, by the input (dgrad) and by the
- * weight (wgrad), in float32 and, where the CPU has them, in bfloat16 and bf16x3: GFLOP/s against the float32 FMA peak of the same
- * run. The best of several runs counts; one thread is timed by its own CPU time.
+ * weight (wgrad), in float32 and, where the CPU has them, in bfloat16 and bf16x3: GFLOP/s against the float32 FMA peak
+ * of the same run. The best of several runs counts; one thread is timed by its own CPU time.
  *
  *   cmake --build build --target bench-products && build/tests/bench/bench-products [threads [TEXT]]
  * With TEXT, the lines that hold it: "| wgrad | 464 |". */

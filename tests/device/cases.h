@@ -101,6 +101,7 @@ static inline size_t case_types(const case_table *t, pl_dtype types[4])
     size_t n = 0;
     types[n++] = PL_F32;
     if (!on_cuda() && t->weights && cpu_has_bf16()) types[n++] = PL_BF16;
+    if (!on_cuda() && t->weights && cpu_has(PL_BF16X3)) types[n++] = PL_BF16X3;
     if (!on_cuda() || t->f32_only) return n;
     types[n++] = PL_BF16;
     types[n++] = PL_F16;

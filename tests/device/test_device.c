@@ -101,9 +101,31 @@ static void test_products(void **state)
         world_close(&w);
         unsetenv("PLUMB_CPU");
     }
+    if (cpu_has(PL_BF16X3)) {
+        pl_device_facts facts;
+        world w = world_open(1);
+        pl_weight *split, *half;
+        const pl_backend *ops = w.processor.ops;
+        must(ops->weight_create(w.processor.device, &split, 3, 5, PL_BF16X3));
+        assert_int_equal(ops->weight_shape(split).compute, PL_BF16X3);
+        must(ops->facts(w.processor.device, &facts));
+        assert_string_equal(facts.products, "plumb amx-bf16x3");
+        assert_non_null(strstr(facts.makers, "in bfloat16 in three parts by amx-bf16x3"));
+        must(ops->weight_create(w.processor.device, &half, 3, 5, PL_BF16));
+        must(ops->facts(w.processor.device, &facts));
+        assert_string_equal(facts.products, "plumb amx-bf16 amx-bf16x3");
+        ops->weight_free(split);
+        must(ops->facts(w.processor.device, &facts));
+        assert_string_equal(facts.products, "plumb amx-bf16");
+        ops->weight_free(half);
+        world_close(&w);
+    }
     setenv("PLUMB_CPU", "portable", 1);
     world w = world_open(1);
     pl_weight *weight = NULL;
+    assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 3, 5, PL_BF16X3), PL_E_UNSUPPORTED);
+    assert_string_equal(pl_error_text(),
+                        "bf16x3 needs a CPU with AMX, this one computes with portable: choose dtype float32");
     assert_int_equal(w.processor.ops->weight_create(w.processor.device, &weight, 3, 5, PL_BF16), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "AVX-512-BF16 or AMX"));
     world_close(&w);

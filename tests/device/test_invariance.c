@@ -110,6 +110,10 @@ static void test_linear(void **state)
         check_linear(compute, aligned, 3072, 768, SMALL ? 200 : 2048);
         check_linear(compute, aligned, 768, 770, 300); /* a last panel that is not full */
     }
+    if (!on_cuda() && cpu_has(PL_BF16X3)) {
+        check_linear(PL_BF16X3, true, 768, 3072, SMALL ? 600 : 8192);
+        check_linear(PL_BF16X3, true, 768, 770, 300);
+    }
     if (on_cuda() || !cpu_has_bf16()) return;
     setenv("PLUMB_CPU", "avx512", 1); /* without AMX */
     check_linear(PL_BF16, true, 768, 770, 300);

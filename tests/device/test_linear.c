@@ -159,9 +159,10 @@ static void run(const world *w, size_t k)
 /* In every type of the device. */
 static void each_type(void (*f)(const world *w))
 {
-    const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32};
+    const pl_dtype types[] = {PL_F32, PL_BF16, PL_F16, PL_TF32, PL_BF16X3};
     world w = world_open(1);
-    for (size_t i = 0; i < (w.cuda ? 4 : cpu_has_bf16() ? 2 : 1); i++) {
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (w.cuda ? types[i] == PL_BF16X3 : !cpu_has(types[i])) continue;
         w.compute = types[i];
         w.type = pl_activation_type(w.processor.ops, types[i]);
         f(&w);

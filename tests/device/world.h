@@ -58,15 +58,19 @@ static inline void settle(const world *w)
     must(w->processor.ops->stream_wait(w->stream));
 }
 
-/* Whether the CPU multiplies in bfloat16; its activations are float32 beside it. */
-static inline bool cpu_has_bf16(void)
+/* Whether the CPU multiplies in this type; its activations are float32 beside it. */
+static inline bool cpu_has(pl_dtype compute)
 {
     world w = world_open(1);
     pl_weight *weight = NULL;
-    bool has = w.processor.ops->weight_create(w.processor.device, &weight, 1, 1, PL_BF16) == PL_OK;
+    bool has = w.processor.ops->weight_create(w.processor.device, &weight, 1, 1, compute) == PL_OK;
     w.processor.ops->weight_free(weight);
     world_close(&w);
     return has;
+}
+static inline bool cpu_has_bf16(void)
+{
+    return cpu_has(PL_BF16);
 }
 
 /* ---- Guarded views ---- */

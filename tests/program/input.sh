@@ -29,7 +29,7 @@ expect "no such verb" 2 "'runn' is no verb" "$PLUMB" runn
 expect "no such option" 2 'no option --bogus' "$PLUMB" run x.yaml --bogus
 expect "an option without its value" 2 '--results needs a value' "$PLUMB" run x.yaml --results
 expect "a bad shard" 2 'expected I/N' "$PLUMB" run "$tmp/exp.yaml" --shard 3/3
-expect "a compute type that does not exist" 2 "expected float32, bf16, fp16 or tf32; found .int8." "$PLUMB" generate nowhere --prompt a --compute int8
+expect "a compute type that does not exist" 2 "expected float32, bf16x3, bf16, fp16 or tf32; found .int8." "$PLUMB" generate nowhere --prompt a --compute int8
 expect "no such file" 2 'nowhere.yaml: cannot open' "$PLUMB" run nowhere.yaml
 expect "a device that is not there" 2 'cuda' "$PLUMB" run "$tmp/exp.yaml" --results "$tmp/results" --device cuda
 expect "a device nobody knows" 2 'toaster' "$PLUMB" run "$tmp/exp.yaml" --results "$tmp/results" --device toaster

@@ -1,9 +1,9 @@
 /* float32 brought into the form that the products in bfloat16 read: rounded to nearest even (one part), or split into
  * three parts whose sum is the number itself. For the instruction set of half_product.c.
  *
- * x = h + m + l: h is x cut after 8 bits of fraction, m is x - h rounded to 8 bits, l is what is left, which has no more
- * than 8 bits. h is cut, not rounded, so that no finite number becomes infinite; infinity and NaN have a NaN among
- * their parts. Parts below 2^-126 are flushed to 0 by who multiplies: a number below 2^-110 loses its low bits.
+ * x = h + m + l: h is x cut after 8 bits of fraction, m is x - h rounded to 8 bits, l is what is left, which has no
+ * more than 8 bits. h is cut, not rounded, so that no finite number becomes infinite; infinity and NaN have a NaN among
+ * their parts. Parts below 2^-126 are flushed to 0 by who multiplies: numbers below 2^-103 lose low bits.
  *
  * Pairs of k: with one part k and k + 1, with three k and k + 16 of each 32, as these need no shuffle. */
 #ifndef PLUMB_DEVICE_CPU_HALF_PACK_H

@@ -31,9 +31,7 @@ static void configure_tiles(void)
         uint8_t palette, start_row, reserved[14];
         uint16_t row_bytes[16];
         uint8_t rows[16];
-    } config = {.palette = 1,
-                .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
-                .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+    } config = {.palette = 1, .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64}, .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
     _tile_loadconfig(&config);
 }
 
@@ -107,13 +105,13 @@ PL__INLINE void amx_split_block(const uint16_t *a, size_t a_stride, const uint16
     const size_t a_bytes = a_stride * sizeof *a, b_bytes = 4 * PANEL;
 #define LOAD_A(part)                                                                                                   \
     do {                                                                                                               \
-        _tile_loadd(4, a + (part) * PL__HALF_K, a_bytes);                                                              \
-        if (two) _tile_loadd(5, a + 16 * a_stride + (part) * PL__HALF_K, a_bytes);                                     \
+        _tile_loadd(4, a + (part)*PL__HALF_K, a_bytes);                                                                \
+        if (two) _tile_loadd(5, a + 16 * a_stride + (part)*PL__HALF_K, a_bytes);                                       \
     } while (0)
 #define LOAD_B(part)                                                                                                   \
     do {                                                                                                               \
-        _tile_loadd(6, b + (part) * PL__HALF_K * PANEL, b_bytes);                                                      \
-        _tile_loadd(7, b + (part) * PL__HALF_K * PANEL + PANEL, b_bytes);                                              \
+        _tile_loadd(6, b + (part)*PL__HALF_K * PANEL, b_bytes);                                                        \
+        _tile_loadd(7, b + (part)*PL__HALF_K * PANEL + PANEL, b_bytes);                                                \
     } while (0)
     LOAD_A(L);
     LOAD_B(H);
@@ -221,8 +219,8 @@ static const uint16_t *block_of(panel_block *block, const pl__side *b, size_t fi
     } else { /* panels of 32 k: rows of k, PANEL apart */
         for (size_t i = 0; i < n; i += PANEL)
             pl__panel_of_columns(block->b + i * PANEL * PL__HALF_PARTS,
-                                 b->data + (k + i) / PANEL * b->stride + first * PANEL, PANEL,
-                                 pl__least(n - i, PANEL), PANEL, columns, parts);
+                                 b->data + (k + i) / PANEL * b->stride + first * PANEL, PANEL, pl__least(n - i, PANEL),
+                                 PANEL, columns, parts);
     }
     return block->b;
 }
@@ -288,16 +286,15 @@ void pl__half_gradient_tile(const pl__gradient *g, size_t first_out, size_t n_ou
 {
     gradient_scratch w;
     const int parts = g->half->parts;
-    const size_t panel = pl__half_padded(g->rows) * PANEL * (size_t)parts, most = parts == 1 ? ROW_BLOCK : K_BLOCK_SPLIT;
+    const size_t panel = pl__half_padded(g->rows) * PANEL * (size_t)parts,
+                 most = parts == 1 ? ROW_BLOCK : K_BLOCK_SPLIT;
     for (size_t row = 0; row < g->rows; row += most) {
         const size_t rows = pl__least(g->rows - row, most), padded = pl__half_padded(rows);
         pl__transpose(w.z, ROW_STRIDE, g->z + row * g->z_stride + first_out, g->z_stride, rows, n_out);
-        for (size_t o = 0; o < n_out; o++)
-            pl__half_row(w.a + o * A_STRIDE, w.z + o * ROW_STRIDE, rows, padded, parts);
+        for (size_t o = 0; o < n_out; o++) pl__half_row(w.a + o * A_STRIDE, w.z + o * ROW_STRIDE, rows, padded, parts);
         for (size_t o = n_out; o % 16; o++) memset(w.a + o * A_STRIDE, 0, padded * (size_t)parts * sizeof *w.a);
         for (size_t column = 0; column < g->n_in; column += PANEL) {
-            const uint16_t *x =
-                (const uint16_t *)g->x + column / PANEL * panel + row * PANEL * (size_t)parts;
+            const uint16_t *x = (const uint16_t *)g->x + column / PANEL * panel + row * PANEL * (size_t)parts;
             pl__half_args args = {.a = w.a, .b = x, .a_stride = A_STRIDE, .rows = n_out, .k = padded};
             for (size_t o = 0; o < n_out && g->n_in - column >= 2 * PANEL; o++) {
                 const float *next = g->dweight + (first_out + o) * g->dweight_stride + column + PANEL;

@@ -34,7 +34,8 @@ static pl_status weight_new(pl_device *device, pl_weight **out, size_t n_out, si
                        device->wide->name);
     }
     if (compute == PL_BF16X3 && !device->split) {
-        return pl_fail(PL_E_UNSUPPORTED, "bf16x3 needs a CPU with AMX, this one computes with %s%s%s: choose dtype float32",
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "bf16x3 needs a CPU with AMX, this one computes with %s%s%s: choose dtype float32",
                        device->wide->name, device->half ? " and " : "", device->half ? device->half->name : "");
     }
     if (compute != PL_F32 && compute != PL_BF16 && compute != PL_BF16X3) {
