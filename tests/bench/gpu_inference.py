@@ -2,6 +2,7 @@
 """Inference on a GPU against PyTorch + transformers, side by side in one run: alternating repeats on the same device.
 
     python3 tests/bench/gpu_inference.py build > results/benchmarks/gpu-inference.md      (or: an unpacked bundle)
+    python3 tests/bench/gpu_inference.py build --headline --minutes 2                     (the first model, fewer rows)
     python3 tests/bench/gpu_inference.py build --small --device cuda-emulated             (proves the script, measures nothing)
 
 Needs torch, transformers and h5py. Models: GPT-2's and DistilGPT-2's shapes, random weights, bfloat16. What is compared:
@@ -32,6 +33,7 @@ def parse():
     a.add_argument("--device", default="cuda")
     a.add_argument("--compute", default="bfloat16")
     a.add_argument("--small", action="store_true", help="tiny model and sizes: the script is tried, nothing is measured")
+    a.add_argument("--headline", action="store_true", help="the first model; scoring, forward at three sizes, states")
     a.add_argument("--repeats", type=int, default=5)
     a.add_argument("--minutes", type=float, default=9)
     a.add_argument("--batch-tokens", type=int, default=0, help="of our engine where the row does not set it (0: its own choice)")
@@ -185,7 +187,8 @@ class Bench:
         length = self.size(256, 8)
         model, V = self.reference(name), self.vocabulary(name)
         compiled = ways.compiled_body(model, self.o.small)
-        for batch_tokens in self.size((256, 512, 1024, 2048, 8192, 32768), (8, 16)):
+        sizes = (256, 2048, 8192) if self.o.headline else (256, 512, 1024, 2048, 8192, 32768) # torch.compile takes its time for each
+        for batch_tokens in self.size(sizes, (8, 16)):
             label = f"forward, {name}, {batch_tokens} tokens a batch ({batch_tokens // length} sequences of {length})"
             if self.late():
                 self.table.not_measured(label, "no time left")
@@ -256,6 +259,8 @@ class Bench:
         # The plain order first, so that what is cut off for time is the second model, then the slowest to compile.
         names = list(self.shapes)
         jobs = [(s, n) for s in ("start", "scoring", "states", "positions", "invariance") for n in names] + [("forward", n) for n in names]
+        if self.o.headline:
+            jobs = [(s, names[0]) for s in ("scoring", "forward", "states")]
         for section, name in jobs:
             if section not in wanted or (section in ("start", "states") and name != names[0]):
                 continue
