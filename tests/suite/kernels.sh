@@ -24,7 +24,19 @@ race() {
     echo "FAIL race: $* with the thread sanitizer ended with $code"
   fi
 }
-if cmake -S . -B build-tsan -G Ninja -DPLUMB_SANITIZE=thread >build-tsan.log 2>&1 && ninja -C build-tsan --quiet plumb_cuda_emulated >>build-tsan.log 2>&1; then
+# What is planted in kernels of the emulator's own tests is seen.
+planted() {
+  build-tsan/tests/cuemu/cuemu_test_faults "$1" >"build-tsan/fault-$1.log" 2>&1
+  case $? in
+  0) echo "PASS planted in the emulator: $1" ;;
+  77) ;; # for other builds, which count it
+  *) tail -3 "build-tsan/fault-$1.log"; echo "FAIL planted in the emulator: $1 (build-tsan/fault-$1.log)" ;;
+  esac
+}
+if cmake -S . -B build-tsan -G Ninja -DPLUMB_SANITIZE=thread >build-tsan.log 2>&1 && ninja -C build-tsan --quiet plumb_cuda_emulated cuemu_test_faults >>build-tsan.log 2>&1; then
+  for fault in $(build-tsan/tests/cuemu/cuemu_test_faults); do planted "$fault"; done >build-tsan/planted.log
+  take build-tsan/planted.log
+  grep -q '^PASS' build-tsan/planted.log || fail "no fault planted in the emulator was tried"
   # Each op that has a kernel; products, which take long, with two types.
   for kernel in cuda/*.cu; do
     name=$(basename "$kernel" .cu)
