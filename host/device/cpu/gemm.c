@@ -47,12 +47,13 @@ void PL__WIDE(gemm_tile)(pl__tile *tile, const float *x, size_t x_stride, size_t
                          size_t first_column, size_t n_columns)
 {
     size_t n_panels = (n_columns + PL__PANEL - 1) / PL__PANEL;
+    tile->stride = pl__tile_width(b->half);
     if (b->half) {
         pl__half_tile(tile, x, x_stride, rows, b, first_column, n_columns);
         return;
     }
     pl__product a = {
-        .x_stride = x_stride, .row_floats = PL__PANEL, .panel_floats = b->stride, .c_stride = PL__TILE_COLUMNS};
+        .x_stride = x_stride, .row_floats = PL__PANEL, .panel_floats = b->stride, .c_stride = tile->stride};
     if (rows <= PL__ROWS && b->lies == PL__IN_PANELS) {
         a.x = x;
         a.b = b->data + first_column / PL__PANEL * b->stride;
@@ -75,9 +76,10 @@ void PL__WIDE(gemm_tile)(pl__tile *tile, const float *x, size_t x_stride, size_t
     }
 }
 
-pl__cut PL__WIDE(cut)(size_t rows, size_t columns, int n_threads)
+pl__cut PL__WIDE(cut)(size_t rows, const pl__side *b, int n_threads)
 {
-    pl__cut c = {.rows = rows, .columns = columns, .width = PL__TILE_COLUMNS};
+    const size_t columns = b->columns;
+    pl__cut c = {.rows = rows, .columns = columns, .width = pl__tile_width(b->half)};
     c.column_tiles = (columns + c.width - 1) / c.width;
     c.row_tiles = pl__row_tiles(rows, c.column_tiles, n_threads);
     /* Narrower tiles when there are too few to keep all threads busy. */
@@ -91,7 +93,7 @@ pl__cut PL__WIDE(cut)(size_t rows, size_t columns, int n_threads)
 void PL__WIDE(put_tile)(const pl__tile *tile, const pl__part *p, pl_view y, bool accumulate)
 {
     for (size_t r = 0; r < p->rows; r++) {
-        const float *z = tile->z + r * PL__TILE_COLUMNS;
+        const float *z = tile->z + r * tile->stride;
         float *to = pl__f32(y, p->row + r) + p->column;
         if (accumulate) {
             for (size_t i = 0; i < p->columns; i++) to[i] += z[i];

@@ -8,11 +8,17 @@
 
 /* ---- Tiles ---- */
 
-/* A tile is up to PL__TILE_ROWS rows by PL__TILE_COLUMNS columns; it lives on the stack of the thread that makes it. */
-enum { PL__TILE_ROWS = 256, PL__TILE_LEAST_ROWS = 48, PL__TILE_COLUMNS = 128 };
+/* A tile is up to PL__TILE_ROWS rows by PL__TILE_COLUMNS columns, or PL__TILE_WIDE where rows are packed for a tile
+ * (half_product.h); it lives on the stack of the thread that makes it. */
+enum { PL__TILE_ROWS = 256, PL__TILE_LEAST_ROWS = 48, PL__TILE_COLUMNS = 128, PL__TILE_WIDE = 256 };
+static inline size_t pl__tile_width(const pl__half *half)
+{
+    return half ? PL__TILE_WIDE : PL__TILE_COLUMNS;
+}
 
 typedef struct pl__tile {
-    _Alignas(64) float z[PL__TILE_ROWS * PL__TILE_COLUMNS]; /* rows PL__TILE_COLUMNS apart */
+    size_t stride; /* from one row to the next: the width that gemm_tile has set */
+    _Alignas(64) float z[PL__TILE_ROWS * PL__TILE_WIDE];
 } pl__tile;
 
 /* The number of nearly equal row tiles: as few as keep the threads busy, since each reads its part of b once. */
@@ -52,18 +58,18 @@ static inline pl__side pl__backward_side(const pl_weight *w)
 }
 
 /* z[rows, columns] = x b for columns first_column .. first_column + n_columns, rounded up to whole panels.
- * first_column is a multiple of the panel, n_columns at most PL__TILE_COLUMNS, rows at most PL__TILE_ROWS. */
+ * first_column is a multiple of the panel, n_columns at most the tile's width, rows at most PL__TILE_ROWS. */
 void PL__WIDE(gemm_tile)(pl__tile *tile, const float *x, size_t x_stride, size_t rows, const pl__side *b,
                          size_t first_column, size_t n_columns);
 
-/* How a product [rows, columns] is cut into work items. */
+/* How a product of `rows` rows by a side is cut into work items. */
 typedef struct pl__cut {
     size_t rows, columns, width, row_tiles, column_tiles;
 } pl__cut;
 typedef struct pl__part {
     size_t row, rows, column, columns;
 } pl__part;
-pl__cut PL__WIDE(cut)(size_t rows, size_t columns, int n_threads);
+pl__cut PL__WIDE(cut)(size_t rows, const pl__side *b, int n_threads);
 /* All row tiles of a column tile follow one another: that part of the weight is read from memory once. */
 static inline pl__part pl__part_of(const pl__cut *c, size_t item)
 {

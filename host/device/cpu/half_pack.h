@@ -98,6 +98,17 @@ static void pl__panel_of_rows(uint16_t *to, const float *from, size_t stride, si
     }
 }
 
+/* 16 columns of 32 k, transposed and split. */
+PL__INLINE void pl__split_columns(uint16_t *to, const float *from, size_t stride)
+{
+    enum { PANEL = PL__HALF_PANEL, K = PL__HALF_K };
+    _Alignas(64) float lines[K][16];
+    pl__transpose_square(lines[0], 16, from, stride);
+    pl__transpose_square(lines[K / 2], 16, from + K / 2, stride);
+    for (size_t i = 0; i < K / 2; i++)
+        pl__split_pairs(to + i * 2 * PANEL, K * PANEL, _mm512_load_ps(lines[i]), _mm512_load_ps(lines[K / 2 + i]));
+}
+
 /* The same from rows of columns: 16 of them as pairs, which are transposed like floats. */
 static void pl__panel_of_columns(uint16_t *to, const float *from, size_t stride, size_t n, size_t n_padded,
                                  size_t columns, const int parts)
@@ -107,6 +118,10 @@ static void pl__panel_of_columns(uint16_t *to, const float *from, size_t stride,
     for (size_t k = 0; k < n_padded; k += K, to += (size_t)parts * K * PANEL) {
         const size_t some = pl__least(pl__left(n, k), K);
         for (size_t h = 0; h < 2; h++) {
+            if (parts > 1 && some == K && columns >= 16 * (h + 1)) {
+                pl__split_columns(to + PANEL * h, from + 16 * h * stride + k, stride);
+                continue;
+            }
             for (size_t j = 0; j < 16; j++) {
                 const size_t column = 16 * h + j;
                 if (column < columns)

@@ -244,7 +244,7 @@ void pl__half_tile(pl__tile *tile, const float *x, size_t x_stride, size_t rows,
                                         .rows = rows,
                                         .k = n_padded,
                                         .c = tile->z + p * PANEL,
-                                        .c_stride = PL__TILE_COLUMNS,
+                                        .c_stride = tile->stride,
                                         .fresh = k == 0};
             b->half->product(&args);
         }

@@ -12,7 +12,7 @@ static void finish(const pl_linear_args *a, const pl__mask *mask, pl__tile *tile
     const size_t columns = p->columns;
     for (size_t r = 0; r < p->rows; r++) {
         const size_t row = p->row + r;
-        float *z = tile->z + r * PL__TILE_COLUMNS, *y = pl__f32(a->y, row) + p->column;
+        float *z = tile->z + r * tile->stride, *y = pl__f32(a->y, row) + p->column;
         if (bias) {
             for (size_t i = 0; i < columns; i++) z[i] += bias[i];
         }
@@ -34,7 +34,7 @@ pl_status PL__WIDE(linear)(pl_stream *stream, const pl_linear_args *args)
     const pl__side b = pl__forward_side(args->weight);
     const pl__mask mask = pl__mask_of(&args->dropout);
     int n_threads = stream->device->n_threads;
-    const pl__cut cut = PL__WIDE(cut)(rows, args->weight->n_out, n_threads);
+    const pl__cut cut = PL__WIDE(cut)(rows, &b, n_threads);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < cut.row_tiles * cut.column_tiles; item++) {
         const pl__part p = pl__part_of(&cut, item);

@@ -41,7 +41,7 @@ static void input_gradient(const pl_linear_backward_args *a, const float *z, siz
                            int n_threads)
 {
     const pl__side b = pl__backward_side(a->weight);
-    const pl__cut cut = PL__WIDE(cut)(rows, b.columns, n_threads);
+    const pl__cut cut = PL__WIDE(cut)(rows, &b, n_threads);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < cut.row_tiles * cut.column_tiles; item++) {
         const pl__part p = pl__part_of(&cut, item);

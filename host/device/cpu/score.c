@@ -73,22 +73,25 @@ static void score_chunk(const pl_score_args *a, partial *parts, size_t n_chunks,
     pl__tile tile;
     const pl__side b = pl__forward_side(a->weight);
     size_t V = a->weight->n_out, stop = (chunk + 1) * CHUNK < V ? (chunk + 1) * CHUNK : V;
-    for (size_t column = chunk * CHUNK; column < stop; column += PL__TILE_COLUMNS) {
-        size_t n = stop - column < PL__TILE_COLUMNS ? stop - column : PL__TILE_COLUMNS;
+    const size_t width = pl__tile_width(b.half);
+    for (size_t column = chunk * CHUNK; column < stop; column += width) {
+        const size_t n = pl__least(stop - column, width);
         PL__WIDE(gemm_tile)(&tile, pl__f32(a->x, row), a->x.stride, end - row, &b, column, n);
         for (size_t r = row; r < end; r++) {
-            float *z = tile.z + (r - row) * PL__TILE_COLUMNS;
+            float *z = tile.z + (r - row) * tile.stride;
             partial *part = parts + r * n_chunks + chunk;
             finish_logits(a, z, n, column);
             if (a->logits.buffer) {
                 float *out = pl__f32(a->logits, r) + column;
                 for (size_t i = 0; i < n; i++) out[i] = z[i];
             }
-            partial block = reduce(z, n, column);
-            if (column == chunk * CHUNK)
-                *part = block;
-            else
-                merge(part, &block);
+            for (size_t first = 0; first < n; first += PL__TILE_COLUMNS) {
+                partial block = reduce(z + first, pl__least(n - first, PL__TILE_COLUMNS), column + first);
+                if (first == 0 && column == chunk * CHUNK)
+                    *part = block;
+                else
+                    merge(part, &block);
+            }
         }
     }
 }

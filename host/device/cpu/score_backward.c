@@ -111,7 +111,7 @@ static void input_gradient(const chunk *c, int n_threads)
 {
     const pl__side whole = pl__backward_side(c->a->weight);
     const size_t most = pl__half_packs(whole.half) ? whole.k : PART; /* bfloat16 has lost them before */
-    const pl__cut cut = PL__WIDE(cut)(c->rows, whole.columns, n_threads);
+    const pl__cut cut = PL__WIDE(cut)(c->rows, &whole, n_threads);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < cut.row_tiles * cut.column_tiles; item++) {
         pl__part p = pl__part_of(&cut, item), to = p;
