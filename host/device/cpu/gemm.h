@@ -94,7 +94,7 @@ typedef struct pl__gradient {
     float *dbias; /* [out], or NULL */
     const pl__half *half;
 } pl__gradient;
-enum { PL__GRADIENT_OUTS = 96 }; /* outputs of one work item at most */
+enum { PL__GRADIENT_OUTS = 192 }; /* outputs of one work item at most */
 /* Outputs of a work item such that there are some for each thread. */
 static inline size_t pl__gradient_width(size_t n_out, int n_threads)
 {
