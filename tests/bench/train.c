@@ -4,7 +4,7 @@
  *   bench-train MODEL EXAMPLES.json [key=value ...]
  *
  * EXAMPLES.json: [{"ids": [...], "first": n}, ...], trained on in this order (order=file) or in the trainer's. Keys:
- * steps batch micro lanes rate clip decay (numbers), compute (float32, bf16), schedule (linear, constant),
+ * steps batch micro lanes rate clip decay (numbers), compute (float32, bf16x3, bf16), schedule (linear, constant),
  * checkpointing (0, 1), labels (a classifier), threads, export (a folder), random (1: drawn weights, config.json alone
  * is read). */
 #include <stdio.h>

@@ -8,10 +8,10 @@ Needs torch, transformers, accelerate (PyPI); for llm.c a clone of it, clang and
 that says SKIP. What is compared:
   gpt2      GPT-2's shape (124M parameters, random weights), 1,024 tokens a step, loss at every position: llm.c's train_gpt2.c
             as its Makefile builds it, the same with its matrix products as BLAS calls, PyTorch (transformers' model, fused
-            AdamW) eager and compiled; and our own bfloat16.
+            AdamW) eager and compiled; our own bf16x3 (float32's accuracy) and bfloat16.
   label     64-token examples with loss at the label alone, against loss at every position.
   smollm2   SmolLM2 on SST-2 sentences, batches of 16, loss at the label, against Hugging Face's Trainer (padded batches).
-  scoring   our bfloat16 against our float32.
+  scoring   our bfloat16 and bf16x3 against our float32.
   memory    the peak that was printed before the first step, and the peak that it was.
 Beside each speed: loss and norm of the gradient of the first and last step of both sides. Exit code 1 when a goal is missed.
 """
@@ -176,6 +176,16 @@ def gpt2(folder):
         row(f"{name}, against PyTorch {'eager' if what == 'torch' else 'compiled'}", ours["seconds"], theirs["seconds"], B * T, None, agreement(ours, theirs))
     best = min(sides.values(), key=lambda side: statistics.median(side["seconds"]))
     row(f"{name}, against the faster of the two", ours["seconds"], best["seconds"], B * T, 1.4, agreement(ours, best))
+    if "amx_bf16" in flags():
+        split = plumb(model, examples, compute="bf16x3", **keys)
+        name = f"GPT-2-124M shape, {B} x {T} tokens, bf16x3 (float32's accuracy)"
+        for what, theirs in sides.items():
+            row(f"{name}, against PyTorch {'eager' if what == 'torch' else 'compiled'}", split["seconds"], theirs["seconds"], B * T, None,
+                agreement(split, theirs))
+        row(f"{name}, against the faster of the two", split["seconds"], best["seconds"], B * T, 1.4, agreement(split, best))
+        row(f"{name}, against our float32", split["seconds"], ours["seconds"], B * T, None, agreement(split, ours))
+    else:
+        skip("bf16x3", "this CPU has no AMX-BF16")
     if bfloat16():
         half = plumb(model, examples, compute="bf16", **keys)
         row(f"GPT-2-124M shape, {B} x {T} tokens, bfloat16 against our float32", half["seconds"], ours["seconds"], B * T, 1.7, agreement(half, ours))
@@ -183,9 +193,12 @@ def gpt2(folder):
         skip("bfloat16", "this CPU has neither AMX-BF16 nor AVX512-BF16")
 
 
+def flags():
+    return next((line.split() for line in open("/proc/cpuinfo") if line.startswith("flags")), [])
+
+
 def bfloat16():
-    flags = open("/proc/cpuinfo").read()
-    return "amx_bf16" in flags or "avx512_bf16" in flags
+    return "amx_bf16" in flags() or "avx512_bf16" in flags()
 
 
 def torch_side():
@@ -245,7 +258,8 @@ def smollm2(folder):
     write_examples(path, [(r, len(r) - 1) for r in rows])
     work = sum(len(r) for r in rows[16:]) / options.steps
     theirs = own_side("trainer", model=options.smollm2, examples=path)
-    for compute, goal in [("float32", 1.7)] + ([("bf16", 2.7)] if bfloat16() else []):
+    computes = [("float32", 1.7)] + ([("bf16x3", None)] if "amx_bf16" in flags() else []) + ([("bf16", 2.7)] if bfloat16() else [])
+    for compute, goal in computes:
         ours = plumb(options.smollm2, path, batch=16, steps=options.steps + 1, compute=compute)
         row(f"SmolLM2-135M (4-bit weights expanded), SST-2, 16 examples a step, {compute}, against HF Trainer (float32, padded)", ours["seconds"],
             theirs["seconds"], work, goal, agreement(ours, theirs) + f"; peak {ours['peak']:.2f} GB (said before: {ours['said']:.2f}) and {theirs['peak']:.2f} GB")
@@ -298,8 +312,9 @@ def scoring(folder):
     requests = [[random.randrange(40000) for _ in range(random.randrange(20, 60))] for _ in range(64)]
     json.dump([{"ids": r, "own_first": 0, "labels": [[5], [6]]} for r in requests], open(path, "w"))
     seconds, values = {}, {}
+    others = [("bf16", "bfloat16", 1.6)] + ([("bf16x3", "bf16x3", None)] if "amx_bf16" in flags() else [])
     engines = {c: subprocess.Popen([program("bench-engine"), model, path, "--threads", str(options.threads), "--compute", c], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, text=True) for c in ("float32", "bf16")}
+                                   stdout=subprocess.PIPE, text=True) for c in ("float32", *(c for c, _, _ in others))}
     for repeat in range(options.steps + 1):
         for compute, engine in engines.items():
             engine.stdin.write("score\n")
@@ -310,9 +325,10 @@ def scoring(folder):
     for engine in engines.values():
         engine.stdin.close()
         engine.wait()
-    difference = [abs(a - b) for a, b in zip(values["float32"], values["bf16"])]
-    row("scoring, 64 prompts of 20-59 tokens, bfloat16 against our float32", seconds["bf16"][1:], seconds["float32"][1:], sum(map(len, requests)), 1.6,
-        f"log-likelihoods differ by {statistics.mean(difference):.3f} on average, at most {max(difference):.3f} nats")
+    for compute, name, goal in others:
+        difference = [abs(a - b) for a, b in zip(values["float32"], values[compute])]
+        row(f"scoring, 64 prompts of 20-59 tokens, {name} against our float32", seconds[compute][1:], seconds["float32"][1:], sum(map(len, requests)), goal,
+            f"log-likelihoods differ by {statistics.mean(difference):.2g} on average, at most {max(difference):.2g} nats")
 
 
 def memory(folder):
