@@ -125,5 +125,16 @@ if grep -q avx512_bf16 /proc/cpuinfo; then
 else
   skip "this CPU has no bfloat16"
 fi
+# bf16x3: its key, and one line where the CPU lacks it.
+sed 's/^name: bf16$/name: split/; s/dtype: bf16}/dtype: bf16x3}/' "$tmp/bf16.yaml" >"$tmp/split.yaml"
+split() { PLUMB_CPU=$1 "$PLUMB" run "$tmp/split.yaml" --results "$tmp/split$1" --device cpu --quiet; }
+if grep -q amx_bf16 /proc/cpuinfo; then
+  check "a run in bf16x3" split amx
+  check "its key names AMX and the parts" grep -q '^cpu; plumb amx-bf16x3; ' <(keys "$tmp/splitamx" bf16x3)
+  check "the key of a float32 model beside it is its own" grep -q '^cpu; plumb; ' <(keys "$tmp/splitamx" float32)
+else
+  skip "this CPU has no AMX"
+fi
+expect "bf16x3 on a CPU without AMX" 2 'bf16x3 needs a CPU with AMX, this one computes with portable: choose dtype float32' split portable
 expect "bfloat16 on a CPU without it" 2 'bfloat16 needs a CPU with AVX-512-BF16 or AMX, this one computes with portable: choose dtype float32' bf16 portable
 exit $((failures > 0))

@@ -61,6 +61,13 @@ echo '{"parts": [{"text": "a red", "loss": 1}]}' >"$tmp/loss.jsonl"
 expect "loss that is no boolean" 2 'loss\.jsonl:1: parts\[0\]: expected' "$PLUMB" train "$tmp/gpt2" "$tmp/loss.jsonl" --out "$tmp/x" --quiet
 expect "no texts" 2 'none\.jsonl' "$PLUMB" train "$tmp/gpt2" "$tmp/none.jsonl" --out "$tmp/x"
 expect "no way out" 2 '--out is missing' "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl"
+expect "a compute type that does not exist" 2 "compute: expected float32, bf16x3, bf16, fp16 or tf32; found 'bf8'" "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" --quiet compute=bf8
+expect "two compute types" 2 "compute: 'bf16x3' and .bf16: true. ask for two types of products" "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" --quiet compute=bf16x3 bf16=true
+if grep -q amx_bf16 /proc/cpuinfo; then
+  check "products in bf16x3" "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/split" --quiet max_steps=2 compute=bf16x3
+else
+  skip "this CPU has no AMX"
+fi
 expect "an unknown key" 2 "learning_rates" "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" learning_rates=1
 expect "a rate of nothing" 2 'learning_rate: expected a number above 0' "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" learning_rate=0
 expect "no weights to begin from" 2 'safetensors' "$PLUMB" train "$tmp/drawn" "$tmp/texts.jsonl" --out "$tmp/x"
