@@ -6,7 +6,7 @@
 #   tests/gpu/run.sh [BUILD] --emulated   the same on the emulated device at small size: shows that the script runs
 #   --only A,B      these sections only (sections.sh: smoke, ops, certificate, benchmarks, job, sanitizer)
 #   --no-bench      all sections but benchmarks
-#   --seconds N     the whole ends after about N seconds (default: 480; emulated 2400). A section's deadline shrinks with it
+#   --seconds N     the whole ends after about N seconds (default: 480; emulated 4800). A section's deadline shrinks with it
 #   --output DIR    where the tables go (default: gpu-results below BUILD; the bundle's folder when that is BUILD)
 #
 # Each result is a line of DIR/results.tsv as soon as it is known: section, seconds since the start, PASS, FAIL or SKIP,
@@ -41,7 +41,7 @@ bundled=0
 if [ -z "$build" ]; then if [ $bundled -eq 1 ]; then build=$root; else build=${PLUMB_BUILD:-$root/build}; fi; fi
 device=$PLUMB_GPU_DEVICE emulated=0
 [ "${device%%:*}" = cuda-emulated ] && emulated=1
-[ -n "$whole" ] || whole=$((emulated ? 2400 : 480))
+[ -n "$whole" ] || whole=$((emulated ? 4800 : 480))
 [[ $whole =~ ^[1-9][0-9]{0,5}$ ]] || wrong "--seconds is '$whole': expected a whole number from 1 on"
 : "${output:=$build/gpu-results}"
 mkdir -p "$output" && output=$(realpath "$output") || wrong "cannot make the folder '$output'"
@@ -83,7 +83,7 @@ limited() { timeout -k 5 "$(($(left) + 1))" "$@"; }
 
 # stopped LABEL SINCE: what had half of its section's usual time should have ended.
 stopped() {
-  if ((2 * (SECONDS - $2) >= share[$section] * (emulated ? 5 : 1))); then fail "$1: has not ended after $((SECONDS - $2)) s"; else skip "$1: stopped after $((SECONDS - $2)) s, no time left"; fi
+  if ((2 * (SECONDS - $2) >= share[$section] * (emulated ? 10 : 1))); then fail "$1: has not ended after $((SECONDS - $2)) s"; else skip "$1: stopped after $((SECONDS - $2)) s, no time left"; fi
 }
 
 # check NAME COMMAND...: the command succeeds; a program in it is `limited`.
