@@ -1,4 +1,4 @@
-/* Trains a checkpoint on token ids and prints each step, the memory that was said and that was used: what train.py
+/* Trains a checkpoint on token ids and prints each step, the memory that was said and that was used: what training.py
  * compares with PyTorch.
  *
  *   bench-train MODEL EXAMPLES.json [key=value ...]
