@@ -502,7 +502,9 @@ typedef struct pl_backend {
     pl_status (*event_record)(pl_event *event, pl_stream *stream);
     pl_status (*event_wait)(pl_event *event, pl_stream *stream); /* the stream waits for the event */
     pl_status (*event_wait_host)(pl_event *event);               /* the host waits for the event; any thread may */
-    /* Weights: [out, in] in the packed form used by linear and score, zero until it is set. */
+    /* Weights: [out, in] in the packed form used by linear and score, zero until it is set. `compute` is the type of all
+     * products with it, forward and backward; PL_E_UNSUPPORTED names the types that the device has (the CPU: float32,
+     * bfloat16, bf16x3; CUDA: float32, tf32, bfloat16, float16). Workspace queries take the same type. */
     pl_status (*weight_create)(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
     /* A weight whose numbers are those of `master` [out, in] f32, which must outlive it. Where the backend keeps a copy
      * (another type or order), weight_refresh and adamw renew it. */
