@@ -58,7 +58,7 @@ def baseline(words, **environment):
     """A process that prints lines `step seconds loss norm`, and perhaps `peak bytes`, separated by tabs."""
     rows = [line.split("\t") for line in lines_of(words, **environment)]
     steps = [{"seconds": float(r[1]), "loss": float(r[2]), "gradient_norm": float(r[3])} for r in rows if r[0] == "step"]
-    rest = {r[0]: float(r[1]) for r in rows if r[0] != "step"}
+    rest = {r[0]: float(r[1]) for r in rows if len(r) == 2}  # the Trainer prints lines of its own too
     return dict(rest, **summary(steps, rest["peak"] / 1e9 if "peak" in rest else None))
 
 
