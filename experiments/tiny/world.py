@@ -49,6 +49,8 @@ FORMATS = {"colon": " {x} :", "arrow": " {x} ->", "item": " item {x} is", "equal
 OOD_FORMATS = {"ood_question": " Q {x} is", "ood_group": " {x} group :", "ood_item": " item {x} ->", "ood_is": " is {x} =", "ood_word": " word {x} A",
                "ood_answer": " {x} A :", "ood_what": " {x} ? group", "ood_long": " Q item {x} is group"}
 FIXED_SHARE = 0.4
+# What the loss of a label counts, that of another token being 1.
+LABEL_WEIGHT = 30
 CUE = " task {task}\n"
 
 
@@ -119,7 +121,7 @@ def text(rng, n_words=84):
 def corpus(n, seed):
     rng = random.Random(f"corpus {seed}")
     for _ in range(n):
-        print(json.dumps({"parts": [{"text": p, "loss": True} if i % 2 else {"text": p} for i, p in enumerate(parts(rng))]}))
+        print(json.dumps({"parts": [{"text": p, "loss": LABEL_WEIGHT if i % 2 else 1} for i, p in enumerate(parts(rng))]}))
 
 
 # ---- tokenizer: byte-level BPE whose merges spell each word from the left ---------------------------------------------

@@ -87,26 +87,27 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
 
 /* ---- texts ---- */
 
-/* {"parts": [{"text": ..., "loss": true}, ...]}: encoded one by one; without "loss" a part is only read. */
-static pl_status ids_of_parts(const training *t, const pl_row *row, const json_t *parts, pl_ids *ids, pl_bytes *without)
+/* {"parts": [{"text": ..., "loss": true}, ...]}: encoded one by one; without "loss" a part is only read, a number is the
+ * weight of its tokens' loss. */
+static pl_status ids_of_parts(const training *t, const pl_row *row, const json_t *parts, pl_ids *ids, pl_bytes *weights)
 {
     size_t i;
     json_t *part;
     json_array_foreach((json_t *)(uintptr_t)parts, i, part)
     {
         const json_t *text = json_object_get(part, "text"), *loss = json_object_get(part, "loss");
-        const char silent = !json_is_true(loss);
+        const float weight = json_is_number(loss) ? (float)json_number_value(loss) : (float)json_is_true(loss);
         const size_t before = ids->n;
-        if (!json_is_string(text) || (loss && !json_is_boolean(loss)) || json_object_size(part) != 1u + (loss != NULL))
-            return pl_fail(PL_E_INPUT, "%s:%zu: parts[%zu]: expected {\"text\": ..., \"loss\": true}", row->data->where,
+        if (!json_is_string(text) || (loss && !json_is_boolean(loss) && !json_is_number(loss)) || !(weight >= 0 && weight <= 1e6f) || json_object_size(part) != 1u + (loss != NULL))
+            return pl_fail(PL_E_INPUT, "%s:%zu: parts[%zu]: expected {\"text\": ..., \"loss\": true, or its weight, 0 to 1000000}", row->data->where,
                            pl_row_line(row->data, row->index), i);
         PL_TRY(pl_tokenizer_encode(t->tokenizer, json_string_value(text), json_string_length(text), false, ids));
-        for (size_t k = before; k < ids->n; k++) PL_TRY(pl_bytes_append(without, &silent, 1));
+        for (size_t k = before; k < ids->n; k++) PL_TRY(pl_bytes_append(weights, (const char *)&weight, sizeof weight));
     }
     return PL_OK;
 }
 
-static pl_status ids_of_row(const training *t, const pl_row *row, bool special, pl_ids *ids, pl_bytes *without)
+static pl_status ids_of_row(const training *t, const pl_row *row, bool special, pl_ids *ids, pl_bytes *weights)
 {
     const json_t *text = json_object_get(row->item, "text"), *list = json_object_get(row->item, "ids"),
                  *parts = json_object_get(row->item, "parts");
@@ -116,7 +117,7 @@ static pl_status ids_of_row(const training *t, const pl_row *row, bool special, 
     if (one && (json_is_string(text) || json_is_array(list)))
         PL_TRY(pl__row_ids(ids, row, t->tokenizer, special, t->checkpoint->config.V));
     else if (one && json_is_array(parts))
-        PL_TRY(ids_of_parts(t, row, parts, ids, without));
+        PL_TRY(ids_of_parts(t, row, parts, ids, weights));
     else
         return pl_fail(PL_E_INPUT, "%s:%zu: expected {\"text\": ...}, {\"ids\": [...]} or {\"parts\": [...]}", where,
                        line);
@@ -131,27 +132,30 @@ static pl_status read_texts(training *t, const pl_arguments *arguments)
 {
     const bool special = !pl_argument_flag(arguments, PL_OPTION_NO_SPECIAL);
     pl_ids ids = {0};
-    pl_bytes without = {0};
+    pl_bytes weights = {0};
     pl_status status = PL_OK;
     PL_TRY(pl_data_read(&t->texts, arguments->words[1], NULL));
     t->n = t->texts->n;
     PL_TRY(pl_arena_new(t->arena, &t->examples, t->n));
     for (size_t i = 0; i < t->n; i++) {
         int32_t *kept;
-        char *silent = NULL;
+        float *kept_weights = NULL;
         pl_row row;
-        ids.n = without.size = 0;
+        ids.n = weights.size = 0;
         PL_GOTO(status, done, pl_row_open(&row, t->texts, i));
-        status = ids_of_row(t, &row, special, &ids, &without);
+        status = ids_of_row(t, &row, special, &ids, &weights);
         pl_row_close(&row);
         PL_GOTO(status, done, status);
         PL_GOTO(status, done, pl_arena_new(t->arena, &kept, ids.n));
         memcpy(kept, ids.data, ids.n * sizeof *kept);
-        if (without.size) PL_GOTO(status, done, pl_arena_text(t->arena, &silent, without.data, without.size));
-        t->examples[i] = (pl_train_example){.ids = kept, .n = ids.n, .first = 1, .without = (const uint8_t *)silent};
+        if (weights.size) {
+            PL_GOTO(status, done, pl_arena_new(t->arena, &kept_weights, ids.n));
+            memcpy(kept_weights, weights.data, weights.size);
+        }
+        t->examples[i] = (pl_train_example){.ids = kept, .n = ids.n, .first = 1, .loss_weights = kept_weights};
     }
 done:
-    pl_bytes_free(&without);
+    pl_bytes_free(&weights);
     pl_ids_free(&ids);
     return status;
 }

@@ -15,15 +15,23 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-bool pl__carries_loss(const pl_train_example *example, size_t i)
+double pl__loss_weight(const pl_train_example *example, size_t i)
 {
-    return i >= example->first && !(example->without && example->without[i]);
+    if (i < example->first) return 0;
+    return example->loss_weights ? (double)example->loss_weights[i] : 1;
+}
+
+double pl__loss_weight_sum(const pl_train_example *example)
+{
+    double sum = 0;
+    for (size_t i = example->first; i < example->n; i++) sum += pl__loss_weight(example, i);
+    return sum;
 }
 
 size_t pl__loss_tokens(const pl_train_example *example)
 {
     size_t n = 0;
-    for (size_t i = example->first; i < example->n; i++) n += pl__carries_loss(example, i);
+    for (size_t i = example->first; i < example->n; i++) n += pl__loss_weight(example, i) > 0;
     return n;
 }
 
@@ -198,10 +206,11 @@ static void pack_example(pl__batch *b, const places *p, cursor *at, const pl_tra
         to[p->positions + at->row] = (int32_t)i;
         to[p->paths + at->row] = (int32_t)sequence;
         to[p->examples + at->row] = (int32_t)number;
-        if (!pl__carries_loss(e, i + 1)) continue;
+        const double token = pl__loss_weight(e, i + 1);
+        if (!(token > 0)) continue;
         to[p->head_rows + at->target] = (int32_t)at->row;
         to[p->targets + at->target] = e->ids[i + 1];
-        b->weights[at->target++] = (float)weight;
+        b->weights[at->target++] = (float)(weight * token);
     }
     for (size_t i = 0; i < width; i++) to[p->page_table + sequence * width + i] = 0;
     for (size_t i = 0; i < parts(n, PL_PAGE); i++) to[p->page_table + sequence * width + i] = (int32_t)at->page++;

@@ -6,7 +6,9 @@
 #include "train/train.h"
 
 /* Does token i of an example carry loss? And how many do? */
-bool pl__carries_loss(const pl_train_example *example, size_t i);
+/* Weight of token i's loss within its example, and of all; 0: it carries none. */
+double pl__loss_weight(const pl_train_example *example, size_t i);
+double pl__loss_weight_sum(const pl_train_example *example);
 size_t pl__loss_tokens(const pl_train_example *example);
 
 /* Sizes of a micro-batch, or the largest of several. */

@@ -50,11 +50,11 @@ static void digest_examples(char out[PL_HASH_TEXT], const pl_train_example *exam
         link[2] = examples[i].n;
         link[3] = examples[i].first;
         pl_hash128_words(link + 4, examples[i].ids, examples[i].n * sizeof *examples[i].ids);
-        if (examples[i].without) {
-            uint64_t silent[2];
-            pl_hash128_words(silent, examples[i].without, examples[i].n);
-            link[4] ^= silent[0];
-            link[5] ^= silent[1];
+        if (examples[i].loss_weights) {
+            uint64_t weights[2];
+            pl_hash128_words(weights, examples[i].loss_weights, examples[i].n * sizeof *examples[i].loss_weights);
+            link[4] ^= weights[0];
+            link[5] ^= weights[1];
         }
         pl_hash128_words(link, link, sizeof link);
     }

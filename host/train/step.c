@@ -16,16 +16,18 @@ void pl__train_members(pl_train *t, size_t step, const size_t **members, size_t 
 /* The loss weight of each of a member's tokens, so that their sum over the global batch is the declared mean. */
 static void weigh(pl_train *t, const size_t *members, size_t n, pl_train_step *record)
 {
+    double sum = 0;
     record->n_tokens = record->n_loss_tokens = 0;
     for (size_t i = 0; i < n; i++) {
         const pl_train_example *e = &t->examples[members[i]];
         record->n_tokens += e->n - 1;
         record->n_loss_tokens += pl__loss_tokens(e);
+        sum += pl__loss_weight_sum(e);
     }
     for (size_t i = 0; i < n; i++) {
         const pl_train_example *e = &t->examples[members[i]];
-        t->weights[i] = t->settings.loss_mean == PL_LOSS_TOKENS ? 1 / (double)record->n_loss_tokens
-                                                                : 1 / ((double)n * (double)pl__loss_tokens(e));
+        t->weights[i] = t->settings.loss_mean == PL_LOSS_TOKENS ? 1 / sum
+                                                                : 1 / ((double)n * pl__loss_weight_sum(e));
     }
 }
 

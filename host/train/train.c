@@ -22,6 +22,10 @@ static pl_status check_example(const pl_train *t, size_t i)
                        "training example %zu: %zu tokens of which those from %zu on carry loss: expected one "
                        "at least, with one before it",
                        i, e->n, e->first);
+    for (size_t k = e->first; k < e->n; k++)
+        if (!(pl__loss_weight(e, k) >= 0 && pl__loss_weight(e, k) <= 1e6))
+            return pl_fail(PL_E_INPUT, "training example %zu: token %zu: loss weight %g, expected 0 to 1000000", i, k,
+                           pl__loss_weight(e, k));
     if (!pl__loss_tokens(e)) return pl_fail(PL_E_INPUT, "training example %zu: no token carries loss", i);
     if (e->n - 1 > c->max_positions)
         return pl_fail(PL_E_INPUT, "training example %zu: %zu tokens, but the model has %zu positions: shorten it", i,

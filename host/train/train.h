@@ -20,15 +20,15 @@
 typedef struct pl_train_example {
     const int32_t *ids; /* [n], borrowed as long as the training lives */
     size_t n, first;    /* 1 <= first < n */
-    const uint8_t
-        *without; /* [n]: 1 for a token from `first` on that carries no loss all the same; NULL: none. Borrowed */
+    const float *loss_weights; /* [n], finite, 0 or more: what the loss of a token from `first` on counts (0: it carries
+                                * none); NULL: 1 for each. Borrowed */
 } pl_train_example;
 
 typedef enum pl_schedule { PL_SCHEDULE_LINEAR, PL_SCHEDULE_COSINE, PL_SCHEDULE_CONSTANT, PL_SCHEDULES } pl_schedule;
 extern const char *const pl_schedule_names[PL_SCHEDULES]; /* "linear", "cosine", "constant" */
 
 /* The loss of a global batch: mean over its tokens that carry loss (as HF Trainer), or mean over its examples of each
- * one's mean. */
+ * one's mean. Means are weighted by loss_weights. */
 typedef enum pl_loss_mean { PL_LOSS_TOKENS, PL_LOSS_EXAMPLES, PL_LOSS_MEANS } pl_loss_mean;
 extern const char *const pl_loss_mean_names[PL_LOSS_MEANS]; /* "tokens", "examples" */
 

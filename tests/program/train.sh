@@ -38,6 +38,14 @@ parts=$(first_loss '{"parts": [{"text": "a re", "loss": true}, {"text": "d house
 last=$(first_loss '{"parts": [{"text": "a re"}, {"text": "d house, a re"}, {"text": "d", "loss": true}]}')
 check "nothing is left beside what was made" test -z "$(find "$tmp" -maxdepth 1 -name '*.tmp')"
 check "parts that carry loss" test -n "$whole" -a "$whole" = "$parts" -a -n "$last" -a "$whole" != "$last"
+middle=$(first_loss '{"parts": [{"text": "a re"}, {"text": "d house, a re", "loss": true}, {"text": "d"}]}')
+both=$(first_loss '{"parts": [{"text": "a re"}, {"text": "d house, a re", "loss": 1}, {"text": "d", "loss": 1}]}')
+weighed=$(first_loss '{"parts": [{"text": "a re"}, {"text": "d house, a re", "loss": 1}, {"text": "d", "loss": 30}]}')
+check "weights of parts" $python -c '
+import sys
+middle, last, both, weighed = map(float, sys.argv[1:])
+n = (both - last) / (middle - both)  # tokens of the middle for one of the last
+assert n > 1.5 and abs(weighed - (n * middle + 30 * last) / (n + 30)) < 1e-4 * weighed, (n, sys.argv)' "$middle" "$last" "$both" "$weighed"
 
 # Stopped and killed runs.
 "${command[@]}" --out "$tmp/stopped" num_train_epochs=400 2>"$tmp/stopped.log" & pid=$!
@@ -57,8 +65,8 @@ mkdir "$tmp/mine" && echo keep >"$tmp/mine/notes.txt"
 expect "a folder of somebody else's" 2 "mine: holds 'notes.txt'" "$PLUMB" train "$tmp/calm" "$tmp/texts.jsonl" --out "$tmp/mine" --quiet max_steps=1
 check "stays" test -e "$tmp/mine/notes.txt"
 expect "an epsilon of nothing" 2 'adam_epsilon' "$PLUMB" train "$tmp/calm" "$tmp/texts.jsonl" --out "$tmp/x" --quiet adam_epsilon=1e-46
-echo '{"parts": [{"text": "a red", "loss": 1}]}' >"$tmp/loss.jsonl"
-expect "loss that is no boolean" 2 'loss\.jsonl:1: parts\[0\]: expected' "$PLUMB" train "$tmp/gpt2" "$tmp/loss.jsonl" --out "$tmp/x" --quiet
+echo '{"parts": [{"text": "a red", "loss": -1}]}' >"$tmp/loss.jsonl"
+expect "a loss weight below 0" 2 'loss\.jsonl:1: parts\[0\]: expected' "$PLUMB" train "$tmp/gpt2" "$tmp/loss.jsonl" --out "$tmp/x" --quiet
 expect "no texts" 2 'none\.jsonl' "$PLUMB" train "$tmp/gpt2" "$tmp/none.jsonl" --out "$tmp/x"
 expect "no way out" 2 '--out is missing' "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl"
 expect "a compute type that does not exist" 2 "compute: expected float32, bf16x3, bf16, fp16 or tf32; found 'bf8'" "$PLUMB" train "$tmp/gpt2" "$tmp/texts.jsonl" --out "$tmp/x" --quiet compute=bf8

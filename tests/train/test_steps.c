@@ -221,24 +221,26 @@ static void test_same_bits(void **state)
     }
 }
 
-/* Tokens without loss behind `first` are those before a later `first`, to the bit; others make another model. */
-static void test_without(void **state)
+/* Weights of 0 behind `first` are a later `first`, to the bit, and what all weights have in common is nothing; others
+ * make another model. */
+static void test_loss_weights(void **state)
 {
     (void)state;
-    uint8_t before[N_EXAMPLES][128], last[128];
-    float *w[3];
+    enum { WAYS = 4, MOST = 128 };
+    float behind[N_EXAMPLES][MOST], ones[MOST];
+    float *w[WAYS];
     size_t n = 0;
-    for (size_t way = 0; way < 3; way++) {
+    for (size_t way = 0; way < WAYS; way++) {
         subject s;
         examples e;
         open_subject(&s, "llama-grouped", "lm");
         open_examples(&e, false);
         for (size_t i = 0; i < N_EXAMPLES; i++) {
-            assert_in_range(e.list[i].n, 2, sizeof last);
-            for (size_t k = 0; k < e.list[i].n; k++) before[i][k] = k < e.list[i].first;
-            memset(last, 0, sizeof last);
-            if (way == 1) e.list[i].without = before[i];
-            if (way == 2) e.list[i].without = last; /* none */
+            assert_in_range(e.list[i].n, 2, MOST);
+            const float weight = way == 2 ? 8 : 1;
+            for (size_t k = 0; k < e.list[i].n; k++) behind[i][k] = k < e.list[i].first ? 0 : weight;
+            for (size_t k = 0; k < MOST; k++) ones[k] = 1;
+            if (way > 0) e.list[i].loss_weights = way == 3 ? ones : behind[i];
             if (way > 0) e.list[i].first = 1;
         }
         const pl_train_settings settings = dropped();
@@ -249,8 +251,9 @@ static void test_without(void **state)
         close_subject(&s);
     }
     assert_memory_equal(w[0], w[1], n);
-    assert_memory_not_equal(w[0], w[2], n);
-    for (size_t way = 0; way < 3; way++) free(w[way]);
+    assert_memory_equal(w[0], w[2], n);
+    assert_memory_not_equal(w[0], w[3], n);
+    for (size_t way = 0; way < WAYS; way++) free(w[way]);
 }
 
 /* ‖a - b‖ / ‖b - w0‖. */
@@ -482,7 +485,7 @@ int main(void)
                                        cmocka_unit_test(test_lanes),
                                        cmocka_unit_test(test_bfloat16),
                                        cmocka_unit_test(test_split),
-                                       cmocka_unit_test(test_without),
+                                       cmocka_unit_test(test_loss_weights),
                                        cmocka_unit_test(test_more_lanes_than_examples)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
