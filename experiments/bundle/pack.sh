@@ -9,7 +9,7 @@
 #   lib/            every shared library they need, loader and C library included; libplumb_cuda.so
 #   licenses/       the copyright files of the packages that the libraries came from (where dpkg knows them)
 #   tests/          only with -DPLUMB_TESTS=ON: bin/ (the test programs' launchers), gpu/, bench/, golden models and
-#                   tokenizers, program/lib.sh: what tests/gpu/run.sh runs and reads
+#                   tokenizers, program/{lib.sh,random.yaml}: what tests/gpu/run.sh runs and reads
 #   experiments/    the demo, tasks, data
 # CUDA's own libraries (cublasLt, the driver) are not packed: the launcher looks for the host's.
 set -euo pipefail
@@ -66,7 +66,7 @@ fi
 list() { if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then git ls-files --cached --others --exclude-standard -- "$@"; else find "$@" -type f; fi; }
 list experiments results/README.md $(ls -d LICENSE* 2>/dev/null) >"$build/bundle/sources.txt"
 if [ -e "$stage/libexec/bench-engine" ]; then
-  list tests/gpu tests/bench tests/golden/models tests/golden/tokenizers tests/program/lib.sh >>"$build/bundle/sources.txt"
+  list tests/gpu tests/bench tests/golden/models tests/golden/tokenizers tests/program/{lib.sh,random.yaml} >>"$build/bundle/sources.txt"
 fi
 grep -vE '\.(c|h)$|CMakeLists\.txt$' "$build/bundle/sources.txt" | while read -r file; do [ -e "$file" ] && printf '%s\n' "$file"; done |
   tar --create --files-from=- | tar --extract --directory="$stage"

@@ -27,17 +27,15 @@ device_opens() {
 }
 
 # ---- smoke: what there is, and who makes the products ----
-small_job=(--quiet items=2 'arms.0.shots=[1]' 'arms.0.draws=1' 'tasks=[tasks/plural.yaml]' 'templates.dev=[]' 'arms.0.readout=loglikelihood')
+small_job=(--quiet items=2 'arms.0.shots=[1]' 'arms.0.draws=1' 'tasks=[../../experiments/tasks/plural.yaml]' 'templates.dev=[]' 'arms.0.readout=loglikelihood')
 
-# The demo on tiny models in $tmp; made once.
+# The main job on tiny models in $tmp; made once.
 make_job() {
-  [ -e "$tmp/experiments" ] && return
+  [ -e "$tmp/llama" ] && return
   tiny_model "$tmp/gpt2" gpt2
   tiny_model "$tmp/llama" llama
-  cp -r experiments "$tmp/experiments"
-  sed -i "s#models/tiny-gpt2#$tmp/gpt2#; s#models/tiny-llama#$tmp/llama#" "$tmp/experiments/demo.yaml"
 }
-job_on() { limited "$PLUMB" run "$tmp/experiments/demo.yaml" "${small[@]}" --device "$1" --results "$tmp/$2" "${@:3}"; }
+job_on() { limited "$PLUMB" run tests/program/random.yaml "models=[$tmp/gpt2,$tmp/llama]" "${small[@]}" --device "$1" --results "$tmp/$2" "${@:3}"; }
 job() { job_on "$device" "$@"; }
 
 section_smoke() {
@@ -123,7 +121,7 @@ section_benchmarks() {
   [ $emulated -eq 1 ] || cat "$out"
 }
 
-# ---- job: the demo end to end, the same bytes however it is cut ----
+# ---- job: the main job end to end, the same bytes however it is cut ----
 same_run() { # LABEL A B: compared where both were made
   if [ -e "$2/DONE" ] && [ -e "$3/DONE" ]; then check "same bytes: $1" same_units "$2" "$3"; else skip "same bytes: $1: a run is missing"; fi
 }

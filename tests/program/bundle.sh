@@ -57,12 +57,9 @@ for program in "$here"/libexec/* "$here"/lib/libplumb_*.so; do
 done
 check "bin/ holds plumb and plumb-make-model, nothing else" test "$(ls "$here/bin" | xargs)" = "plumb plumb-make-model"
 check "the experiments are inside" test -e "$here/experiments/demo.yaml"
-for family in gpt2 llama; do
-  check "plumb-make-model $family" inside plumb-make-model "$top/experiments/models/tiny-$family" --family "$family" \
-    "$top"/experiments/tasks/{sentiment,plural}.yaml
-done
-check "inspect" bash -c "$(declare -f inside); $(declare -p enter tmp top); inside plumb inspect $top/experiments/models/tiny-gpt2 --json | $python -c 'import json,sys; assert json.load(sys.stdin)[\"family\"]==\"gpt2\"'"
-small=(items=8 --threads 1 'arms.0.shots=[0,2]' 'tasks=[tasks/plural.yaml]' --quiet)
+check "plumb-make-model" inside plumb-make-model "$top/experiments/models/drawn" --family gpt2 "$top"/experiments/tasks/{sentiment,plural}.yaml
+check "inspect" bash -c "$(declare -f inside); $(declare -p enter tmp top); inside plumb inspect $top/experiments/models/drawn --json | $python -c 'import json,sys; assert json.load(sys.stdin)[\"family\"]==\"gpt2\"'"
+small=(items=8 --threads 1 'arms.0.shots=[0,2]' arms.0.draws=1 arms.{1,2}.{n_train=16,seeds=1} 'arms.2.learning_rate=[1.0e-3]' 'tasks=[tiny/living.yaml]' --quiet)
 check "run, end to end" inside plumb run "$top/experiments/demo.yaml" "${small[@]}" --results /tmp/results
 run=$(run_of "$tmp/root/tmp/results")
 check "the run is whole" test -e "$run/DONE" -a -e "$run/stability.csv"
@@ -70,8 +67,8 @@ check "the run is whole" test -e "$run/DONE" -a -e "$run/stability.csv"
 cp -r "$here/experiments" "$tmp/experiments"
 check "the same run outside" "$PLUMB" run "$tmp/experiments/demo.yaml" "${small[@]}" --results "$tmp/results"
 check "unit files are byte-identical" same_units "$run" "$(run_of "$tmp/results")"
-check "generate" inside plumb generate "$top/experiments/models/tiny-llama" --prompt "Review:" --max-tokens 4
-expect "--device cuda" 2 "^plumb: .*(cuda|CUDA|driver|GPU)" inside plumb generate "$top/experiments/models/tiny-llama" --prompt "Review:" --max-tokens 4 --device cuda
+check "generate" inside plumb generate "$top/experiments/tiny/small" --prompt " task living" --max-tokens 4
+expect "--device cuda" 2 "^plumb: .*(cuda|CUDA|driver|GPU)" inside plumb generate "$top/experiments/tiny/small" --prompt " task living" --max-tokens 4 --device cuda
 if [ -e "$here/tests/bin/device_test_norm" ]; then
   check "an op test of the GPU suite" env PLUMB_TEST_DEVICE=cpu "${enter[@]}" "$tmp/root" "$top/tests/bin/device_test_norm"
 fi

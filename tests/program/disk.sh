@@ -2,7 +2,7 @@
 # A full disk and a folder that cannot be written: one clear line, exit code 1, and what was finished stays.
 source "$(dirname "$0")/lib.sh"
 tiny_model "$tmp/gpt2" gpt2
-run() { "$PLUMB" run experiments/demo.yaml models="[$tmp/gpt2]" --quiet "$@"; }
+run() { "$PLUMB" run tests/program/random.yaml models="[$tmp/gpt2]" --quiet "$@"; }
 
 touch "$tmp/file"
 expect "results inside a file" 1 'file.*(folder|directory)' run --results "$tmp/file/results"

@@ -3,11 +3,11 @@
 # next run goes on to the same bytes. `status` says what became of it, and `status --watch` ends.
 source "$(dirname "$0")/lib.sh"
 tiny_model "$tmp/gpt2" gpt2
-run() { "$PLUMB" run experiments/demo.yaml models="[$tmp/gpt2]" --quiet --threads 1 "$@"; }
+run() { "$PLUMB" run tests/program/random.yaml models="[$tmp/gpt2]" --quiet --threads 1 "$@"; }
 some_units() { ls "$1"/*/units/*.h5 >/dev/null 2>&1; }
 # In the background of a script SIGINT is ignored; env gives it its effect back.
 start() { # RESULTS: sets pid
-  env --default-signal=INT "$PLUMB" run experiments/demo.yaml models="[$tmp/gpt2]" --quiet --threads 1 --results "$1" >"$tmp/out" 2>"$tmp/err" &
+  env --default-signal=INT "$PLUMB" run tests/program/random.yaml models="[$tmp/gpt2]" --quiet --threads 1 --results "$1" >"$tmp/out" 2>"$tmp/err" &
   pid=$!
 }
 check "undisturbed run" run --results "$tmp/calm"
@@ -48,7 +48,7 @@ check "a broken status file costs its own line" bash -c "'$PLUMB' status '$folde
 check "Ctrl-C ends it by the signal" $python - "$PLUMB" "$tmp" <<'P'
 import glob, signal, subprocess, sys, time
 plumb, tmp = sys.argv[1:]
-run = subprocess.Popen([plumb, "run", "experiments/demo.yaml", f"models=[{tmp}/gpt2]", "--quiet", "--threads", "1", "--results", tmp + "/died"],
+run = subprocess.Popen([plumb, "run", "tests/program/random.yaml", f"models=[{tmp}/gpt2]", "--quiet", "--threads", "1", "--results", tmp + "/died"],
                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) # a job in the background ignores it
 while not glob.glob(tmp + "/died/*/units/*.h5") and run.poll() is None:
     time.sleep(0.01)

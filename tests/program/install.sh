@@ -12,7 +12,7 @@ done
 check "the documents" test -e "$tmp/prefix/share/doc/plumb/README.md" -a -e "$tmp/prefix/share/doc/plumb/results/README.md"
 check "no sources" bash -c "! find '$tmp/prefix' -name '*.[ch]' -o -name '*.cu' -o -name '*.cmake' | grep ."
 tiny_model "$tmp/gpt2" gpt2
-check "an installed experiment runs" "$PLUMB" run "$share/experiments/demo.yaml" models="[$tmp/gpt2]" items=4 --threads 1 --quiet --results "$tmp/results"
+check "an installed experiment runs" "$PLUMB" run "$share/experiments/paper/states-map.yaml" models="[$tmp/gpt2]" items=4 --threads 1 --quiet --results "$tmp/results"
 
 # Without tests: a stand-in for pkg-config that knows no cmocka.
 mkdir "$tmp/bin"

@@ -3,8 +3,8 @@
 source "$(dirname "$0")/lib.sh"
 tiny_model "$tmp/gpt2" gpt2
 tiny_model "$tmp/llama" llama
-sed "s#models/tiny-gpt2#$tmp/gpt2#; s#models/tiny-llama#$tmp/llama#; s#tasks/#$root/experiments/tasks/#g" experiments/demo.yaml >"$tmp/demo.yaml"
-exp=$tmp/demo.yaml
+sed "s#path: gpt2#path: $tmp/gpt2#; s#path: llama#path: $tmp/llama#; s#\.\./\.\./#$root/#g" tests/program/random.yaml >"$tmp/random.yaml"
+exp=$tmp/random.yaml
 small=(items=24 arms.0.shots=[0,2] --quiet)
 
 "$PLUMB" plan $exp "${small[@]:0:2}" --results "$tmp/a" --json >"$tmp/plan.json" 2>"$tmp/check.out" || fail "plan --json"
@@ -42,11 +42,12 @@ first=$(ls "$other"/units/*.h5 | head -1)
 check "an adopted file is the same file" cmp "$first" "$run/units/$(basename "$first")"
 
 # The run folder stands alone: from elsewhere, without the files that it was made of, it is the same run.
-mkdir "$tmp/moved"
+mkdir -p "$tmp/moved/tests/program"
 cp -r experiments "$tmp/moved/experiments"
-(cd "$tmp/moved" && "$PLUMB" run experiments/demo.yaml "models=[$tmp/gpt2]" "${small[@]}" --results "$tmp/alone") >"$tmp/check.out" 2>&1 || fail "a run of files that go away"
+cp tests/program/random.yaml "$tmp/moved/tests/program"
+(cd "$tmp/moved" && "$PLUMB" run tests/program/random.yaml "models=[$tmp/gpt2]" "${small[@]}" --results "$tmp/alone") >"$tmp/check.out" 2>&1 || fail "a run of files that go away"
 alone=$(run_of "$tmp/alone")
-find "$tmp/moved/experiments" -name '*.yaml' -exec rm {} +
+find "$tmp/moved" -name '*.yaml' -exec rm {} +
 cp -r "$alone" "$tmp/alone_first"
 rm "$alone"/units/*.h5
 check "a run folder runs again from anywhere" bash -c "cd / && $PLUMB run $alone/experiment.yaml --quiet"

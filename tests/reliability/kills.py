@@ -114,12 +114,12 @@ def random_round(attack, experiment, way):
 
 
 def demos(attack):
-    """The demo, in the long form also with more states and with others."""
+    """Two models and two tasks, in the long form also with more states and with others."""
     folder, found = attack.folder / "demo", []
     chosen = [["items=8"]] + ([["items=15", "capture.positions=[last,mean,all,label]"], ["items=8", "capture.dtype=float16"]] if attack.long else [])
     for i, overrides in enumerate(chosen):
         overrides.append(f"models=[{folder}{i}/gpt2,{folder}{i}/llama]")
-        found.append(Experiment(f"{folder}{i}", file=ROOT / "experiments/demo.yaml", models=(("gpt2", "gpt2"), ("llama", "llama")), overrides=overrides))
+        found.append(Experiment(f"{folder}{i}", file=ROOT / "tests/program/random.yaml", models=(("gpt2", "gpt2"), ("llama", "llama")), overrides=overrides))
     return found
 
 

@@ -85,7 +85,7 @@ def main():
     with Attack("signals", short=12, long=60) as attack:
         folder = attack.folder / "input"
         overrides = [f"models=[{folder}/model]", "items=8"]
-        experiment = Experiment(folder, file=ROOT / "experiments/demo.yaml", overrides=overrides)
+        experiment = Experiment(folder, file=ROOT / "tests/program/random.yaml", overrides=overrides)
         moments = [Moment(experiment, name, attack.folder / "results") for name in MOMENTS]
         tries = list(itertools.product(moments, CODES))
         attack.random.shuffle(tries)

@@ -12,7 +12,7 @@ def main():
         folder = attack.folder / "input"
         models = [("gpt2", "gpt2"), ("llama", "llama")]
         overrides = [f"models=[{folder}/gpt2,{folder}/llama]", f"items={12 if attack.long else 4}"]
-        experiment = Experiment(folder, file=ROOT / "experiments/demo.yaml", models=models, overrides=overrides)
+        experiment = Experiment(folder, file=ROOT / "tests/program/random.yaml", models=models, overrides=overrides)
         results, draw = attack.folder / "results", attack.random
         while attack.more():
             threads, batch, openmp = draw.choice(THREADS), draw.choice(BATCHES), draw.choice(OPENMP)
