@@ -40,7 +40,8 @@ echo "== plumb run experiments/demo.yaml"
 build/plumb run experiments/demo.yaml --results "$results"
 
 echo "== done: $(newest demo)
+  arms.csv         prompting, a linear readout and fine-tuning side by side: the last tables above
   stability.csv    accuracy, flips, and wobble, shift and CKA of the states, each with its interval
   results_*.json   lm-evaluation-harness schema; samples_*.jsonl has every prompt and answer
   units/*.h5       predictions and hidden states, one file a unit (h5py, anndata, h5ls)
-The weights are random: nothing above says anything about a real model."
+The models know a small world of their own (experiments/tiny/README.md); --real asks the same of SmolLM2-135M."
