@@ -188,6 +188,7 @@ static pl_status facts(pl_device *device, pl_device_facts *out)
         return pl__##op(stream, args);                                                                                 \
     }
 PL_FORWARD_OPS(X)
+PL__TRAINING_OPS(X)
 #undef X
 
 static pl_status weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
@@ -279,7 +280,7 @@ static const pl_backend backend = {
                   .weight_set = weight_set,
                   .weight_refresh = weight_refresh,
 #define X(op) .op = op,
-                  PL_FORWARD_OPS(X)
+                  PL_FORWARD_OPS(X) PL__TRAINING_OPS(X)
 #undef X
     },
 };

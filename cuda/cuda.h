@@ -172,8 +172,12 @@ pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_v
 void pl__staging_free(pl__staging *staging);
 void pl__products_free(pl__products *shared);
 
+/* The training ops that have kernels: X(op), as in PL_TRAINING_OPS. */
+#define PL__TRAINING_OPS(X)
+
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
 PL_FORWARD_OPS(X)
+PL__TRAINING_OPS(X)
 #undef X
 
 pl_status pl__buffer_create(pl_device *device, pl_buffer **out, size_t bytes);
