@@ -173,12 +173,20 @@ void pl__staging_free(pl__staging *staging);
 void pl__products_free(pl__products *shared);
 
 /* The training ops that have kernels: X(op), as in PL_TRAINING_OPS. */
-#define PL__TRAINING_OPS(X)
+#define PL__TRAINING_OPS(X)                                                                                            \
+    X(gate_backward)                                                                                                   \
+    X(rotary_backward)                                                                                                 \
+    X(gather_backward)                                                                                                 \
+    X(dropout)                                                                                                         \
+    X(zero_tail)                                                                                                       \
+    X(reduce_lanes)
 
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
 PL_FORWARD_OPS(X)
 PL__TRAINING_OPS(X)
 #undef X
+/* `rotary` with sines times `sense` (rotary.cu): 1, or -1 for its backward op. */
+pl_status pl__rotate(pl_stream *stream, const pl_rotary_args *args, float sense);
 
 pl_status pl__buffer_create(pl_device *device, pl_buffer **out, size_t bytes);
 void pl__buffer_free(pl_buffer *buffer);

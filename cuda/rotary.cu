@@ -9,6 +9,7 @@ typedef struct rotation {
     int half, head_width, n_heads; /* pairs of a head, D, query and key heads */
     const float *cosine, *sine;    /* [positions, half] */
     size_t cosine_stride, sine_stride;
+    float sense; /* 1, or -1: the other way */
 } rotation;
 
 template <int n>
@@ -24,11 +25,14 @@ __device__ __forceinline__ void turn(float (&a)[n], float (&b)[n], const float (
 
 /* n pairs from the j-th on of the head at x, of which `left` exist */
 template <bool packed, bool interleaved, int n, class T>
-__device__ __forceinline__ void turn_pairs(T *x, int j, int half, const float *cosine, const float *sine, int left)
+__device__ __forceinline__ void turn_pairs(T *x, int j, int half, const float *cosine, const float *sine, float sense,
+                                           int left)
 {
     float a[n], b[n], c[n], s[n];
     pl__load<packed>(c, cosine + j, left);
     pl__load<packed>(s, sine + j, left);
+#pragma unroll
+    for (int i = 0; i < n; i++) s[i] *= sense;
     if constexpr (interleaved) {
         float both[2 * n];
         pl__load<packed>(both, x + 2 * j, 2 * left);
@@ -68,7 +72,7 @@ static __global__ void rotate_rows(const int32_t *__restrict__ count, int capaci
     x += (size_t)row * stride;
     for (int i = (int)pl__first_piece(); i < pieces * r.n_heads; i += (int)pl__piece_step()) {
         const int head = i / pieces, j = (i - head * pieces) * n;
-        turn_pairs<packed, interleaved, n>(x + (size_t)head * (size_t)r.head_width, j, r.half, cosine, sine,
+        turn_pairs<packed, interleaved, n>(x + (size_t)head * (size_t)r.head_width, j, r.half, cosine, sine, r.sense,
                                            min(r.half - j, n));
     }
 }
@@ -89,7 +93,7 @@ static void launch(pl_stream *stream, const pl_rotary_args *args, const rotation
     });
 }
 
-extern "C" pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
+extern "C" pl_status pl__rotate(pl_stream *stream, const pl_rotary_args *args, float sense)
 {
     const pl_view cosine = args->cosine, sine = args->sine;
     const size_t n_heads = args->n_heads + args->n_kv_heads, columns = args->batch->positions.columns;
@@ -97,7 +101,7 @@ extern "C" pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
     if (!rows || !n_heads || !args->width) return PL_OK;
     const rotation r = {
         (int)(args->width / 2),         (int)args->head_width, (int)n_heads, (const float *)pl__at(cosine, 0),
-        (const float *)pl__at(sine, 0), cosine.stride,         sine.stride};
+        (const float *)pl__at(sine, 0), cosine.stride,         sine.stride,  sense};
     pl__with_type(args->qkv.dtype, [&](auto t) {
         if (args->interleaved)
             launch<decltype(t), true>(stream, args, r, rows);
@@ -106,4 +110,9 @@ extern "C" pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
     });
     PL_LAUNCHED(stream, "rotary");
     return PL_OK;
+}
+
+extern "C" pl_status pl__rotary(pl_stream *stream, const pl_rotary_args *args)
+{
+    return pl__rotate(stream, args, 1.0f);
 }

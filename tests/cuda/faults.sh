@@ -28,16 +28,22 @@ attention: scores are not scaled|attention_simt.cuh|s,q\[d\] \* p.scale,q[d],|at
 attention: old sums are not scaled to a new maximum|attention_simt.cuh|s/w.sum\[q\] = __fmul_rn(w.sum\[q\], scale);//|attention.cu|device_test_attention|float32
 norm: the last elements are left out|norm.cuh|s,i < n; i += PL__NORM_OWN,i < n - 1; i += PL__NORM_OWN,|norm.cu|device_test_norm|float32
 norm: a missing barrier|norm.cuh|s,^ *__syncthreads();,,|norm.cu|device_test_norm|float32
+dropout: a round of Philox too few|dropout.cuh|s,round < 10,round < 9,|dropout.cu|device_test_dropout|float32
+gate_backward: the gradient of up takes no gate|gate_backward.cu|s,gate\[i\] = __fmul_rn(d\[i\]\, gate\[i\]),gate[i] = d[i],|gate_backward.cu|device_test_gate_backward|float32
 gather: rows past the count|gather.cu|s,pl__rows(count\, capacity),capacity,|gather.cu|device_test_gather|float32
+gather_backward: what stood there is forgotten|gather_backward.cu|s,__fadd_rn(to\[j\]\, from\[j\]),from[j],|gather_backward.cu|device_test_gather_backward|float32
 kv: the place of the next position|kv.cu|s,+ position % PL_PAGE,+ (position + 1) % PL_PAGE,|kv.cu|device_test_attention|float32
 kv: a copied page lacks its end|kv.cu|s,if (w < piece_words) to,if (w + 1 < piece_words) to,|kv.cu|device_test_kv|float32
 linear: a missing barrier|gemm.cu|s,^ *__syncthreads(); /\* stage s has come.*,,|gemm.cu|device_test_linear|bfloat16
 linear: the next stage is asked for too early|gemm.cu|/stage s has come/d;s,^ *if (next < n_stages) read_stage16.*,&__syncthreads();,|gemm.cu|device_test_linear|bfloat16|1 2 3
 linear: a missing wait for copies|gemm.cu|s,^ *cp_async_wait<S::STAGES - 2>();,,|gemm.cu|device_test_linear|float16
 linear: what stood there is forgotten|gemm.cu|s,v\[i\] = old\[s\]\[i\] +,v[i] =,|gemm.cu|device_test_linear|float32
+reduce_lanes: the last lane is dropped|reduce_lanes.cu|s,lane < n_lanes,lane < n_lanes - 1,|reduce_lanes.cu|device_test_reduce_lanes|
+rotary_backward: turned as in the forward pass|rotary_backward.cu|s,-1.0f,1.0f,|rotary_backward.cu|device_test_rotary_backward|float32
 rotary: turned the other way|rotary.cu|s,__fsub_rn(__fmul_rn(x,__fadd_rn(__fmul_rn(x,|rotary.cu|device_test_rotary|float32
 score: a missing barrier|score.cu|s,^ *__syncthreads();,,|score.cu|device_test_score|float32
 score: the highest id among equals|score.cu|s,b.id < a.id,b.id > a.id,|score.cu|device_test_score|
+zero_tail: the tail's first row is left|zero_tail.cu|s,row < \*count,row <= *count,|zero_tail.cu|device_test_zero_tail|
 EOF
 }
 

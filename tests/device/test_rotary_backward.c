@@ -1,5 +1,6 @@
 /* rotary_backward: the transpose of the rotation, in double precision; and what makes it the transpose, the op and its
- * backward op give <R x, dy> = <x, R^T dy>. Bound: three roundings, 4 2^-24 (|a| + |b|). */
+ * backward op give <R x, dy> = <x, R^T dy>. Bound: three roundings, 4 2^-24 (|a| + |b|), and what
+ * storing a result adds. */
 #include "gradient.h"
 
 enum { POSITIONS = 40 };
@@ -26,8 +27,8 @@ static case_use describe(size_t i, char text[128])
     return s->use;
 }
 
-static void check(const shape *s, const float *dy, const int32_t *positions, const float *cosine, const float *sine,
-                  float *got)
+static void check(const world *w, const shape *s, const float *dy, const int32_t *positions, const float *cosine,
+                  const float *sine, float *got)
 {
     size_t columns = (s->H + 2 * s->G) * s->D, n = s->rows * columns, half = s->width / 2;
     double *expected = (double *)malloc((n + 1) * sizeof(double)), *bound = (double *)malloc((n + 1) * sizeof(double));
@@ -42,8 +43,8 @@ static void check(const shape *s, const float *dy, const int32_t *positions, con
         double c = (double)cosine[table], t = (double)sine[table];
         expected[a] = (double)dy[a] * c + (double)dy[b] * t;
         expected[b] = (double)dy[b] * c - (double)dy[a] * t;
-        bound[a] = ldexp(4.0 * (fabs((double)dy[a] * c) + fabs((double)dy[b] * t)), -24);
-        bound[b] = ldexp(4.0 * (fabs((double)dy[b] * c) + fabs((double)dy[a] * t)), -24);
+        bound[a] = ldexp(4.0 * (fabs((double)dy[a] * c) + fabs((double)dy[b] * t)), -24) + stored(expected[a], w->type);
+        bound[b] = ldexp(4.0 * (fabs((double)dy[b] * c) + fabs((double)dy[a] * t)), -24) + stored(expected[b], w->type);
     }
     check_close("rotary_backward", got, expected, bound, n);
     free(expected);
@@ -68,6 +69,8 @@ static void run(const world *w, size_t k)
     size_t columns = (s->H + 2 * s->G) * s->D, n = s->rows * columns, half = s->width / 2;
     float *x = normals(n, 1, 1.0), *dy = normals(n, 4, 1.0), *cosine = normals(POSITIONS * (half + 1), 2, 1.0),
           *sine = normals(POSITIONS * (half + 1), 3, 1.0);
+    representable(x, n, w->type);
+    representable(dy, n, w->type);
     int32_t *positions = (int32_t *)malloc((s->rows + SPARE) * 4);
     for (size_t r = 0; r < s->rows + SPARE; r++) {
         positions[r] = r < s->rows ? (int32_t)((r * 17 + 39) % POSITIONS) : -1;
@@ -80,14 +83,16 @@ static void run(const world *w, size_t k)
     pl_rotary_backward_args args = forward;
     args.qkv = dyv;
     must(pl_op_rotary(&w->processor, w->stream, &forward));
-    RUN_OP(w, rotary_backward, &args, 8 * s->rows * (s->H + s->G) * s->width, 0);
+    RUN_OP(w, rotary_backward, &args, 2 * s->rows * (s->H + s->G) * s->width * pl_dtype_bytes(w->type), 0);
     if (!w->timing) {
         double size, other;
         float *turned = fetch_numbers(w, pl_view_rows(xv, 0, s->rows)),
               *got = fetch_numbers(w, pl_view_rows(dyv, 0, s->rows));
-        check(s, dy, positions, cosine, sine, got);
+        check(w, s, dy, positions, cosine, sine, got);
         const double forth = product(turned, dy, n, &size), back = product(x, got, n, &other);
-        assert_true(fabs(forth - back) <= ldexp(8.0 * (size + other), -24));
+        const double unit =
+            ldexp(8.0, -24) + (pl_dtype_bytes(w->type) == 2 ? ldexp(1.0, -fraction_bits(w->type)) : 0.0);
+        assert_true(fabs(forth - back) <= unit * (size + other));
         same_bits("dqkv", got, n * sizeof *got);
         check_guards(w, dyv);
         check_untouched(w, dyv, s->rows);
@@ -102,8 +107,7 @@ static void run(const world *w, size_t k)
     free(positions);
 }
 
-static const case_table table = {
-    .op = "rotary_backward", .n = SHAPES, .f32_only = true, .describe = describe, .run = run};
+static const case_table table = {.op = "rotary_backward", .n = SHAPES, .describe = describe, .run = run};
 
 int main(int argc, char **argv)
 {
