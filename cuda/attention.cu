@@ -26,7 +26,7 @@ static unsigned tiles_of(int group, int tile_queries)
     return (unsigned)((PL_RUN_ROWS * group + tile_queries - 1) / tile_queries);
 }
 
-template <class T, int DP, bool BENT>
+template <class T, int DP, bool BENT, bool DROPS>
 static pl_status launch_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
 {
     using shape = mma_shape<DP>;
@@ -34,33 +34,49 @@ static pl_status launch_mma(pl_stream *stream, const pl_kv *kv, const attention_
               wanted = (PL_RUN_ROWS * p.group + warp_queries - 1) / warp_queries;
     const int n_warps = wanted < MAX_WARPS ? wanted : (int)MAX_WARPS;
     const size_t bytes = shape::shared_bytes(n_warps);
-    PL_TRY(allow_shared(stream->device, attend_mma<T, DP, BENT>, bytes));
+    PL_TRY(allow_shared(stream->device, attend_mma<T, DP, BENT, DROPS>, bytes));
     dim3 grid((unsigned)p.run_capacity, (unsigned)kv->n_kv_heads, tiles_of(p.group, n_warps * warp_queries));
-    CU_LAUNCH((attend_mma<T, DP, BENT>), grid, (unsigned)(n_warps * PL__WARP), bytes, stream->handle, p);
+    CU_LAUNCH((attend_mma<T, DP, BENT, DROPS>), grid, (unsigned)(n_warps * PL__WARP), bytes, stream->handle, p);
     PL_LAUNCHED(stream, "attention");
     return PL_OK;
 }
 
-template <class T, bool BENT> static pl_status pick_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
+template <class T, bool BENT, bool DROPS>
+static pl_status pick_mma(pl_stream *stream, const pl_kv *kv, const attention_params &p)
 {
-    if (p.width <= 32) return launch_mma<T, 32, BENT>(stream, kv, p);
-    if (p.width <= 64) return launch_mma<T, 64, BENT>(stream, kv, p);
-    if (p.width <= 96) return launch_mma<T, 96, BENT>(stream, kv, p);
-    if (p.width <= 128) return launch_mma<T, 128, BENT>(stream, kv, p);
-    return launch_mma<T, 256, BENT>(stream, kv, p);
+    if (p.width <= 32) return launch_mma<T, 32, BENT, DROPS>(stream, kv, p);
+    if (p.width <= 64) return launch_mma<T, 64, BENT, DROPS>(stream, kv, p);
+    if (p.width <= 96) return launch_mma<T, 96, BENT, DROPS>(stream, kv, p);
+    if (p.width <= 128) return launch_mma<T, 128, BENT, DROPS>(stream, kv, p);
+    return launch_mma<T, 256, BENT, DROPS>(stream, kv, p);
 }
 
-template <int COLUMNS, int QUERIES>
+/* Dropout has kernels of its own, so that inference pays nothing for it; for 16 bits they bend scores as well. */
+template <class T> static pl_status pick_kind(pl_stream *stream, const pl_kv *kv, const attention_params &p, bool bent)
+{
+    if (p.mask.key) return pick_mma<T, true, true>(stream, kv, p);
+    return bent ? pick_mma<T, true, false>(stream, kv, p) : pick_mma<T, false, false>(stream, kv, p);
+}
+
+template <int COLUMNS, int QUERIES, bool DROPS>
 static pl_status launch_simt(pl_stream *stream, const pl_kv *kv, const attention_params &p)
 {
-    simt_layout layout = simt_layout_of(p.width, QUERIES, 2);
-    if (layout.bytes > stream->device->shared_bytes) layout = simt_layout_of(p.width, QUERIES, 1);
-    PL_TRY(allow_shared(stream->device, attend_simt<COLUMNS, QUERIES>, layout.bytes));
+    simt_layout layout = simt_layout_of(p.width, QUERIES, 2, DROPS);
+    if (layout.bytes > stream->device->shared_bytes) layout = simt_layout_of(p.width, QUERIES, 1, DROPS);
+    PL_TRY(allow_shared(stream->device, attend_simt<COLUMNS, QUERIES, DROPS>, layout.bytes));
     dim3 grid((unsigned)p.run_capacity, (unsigned)kv->n_kv_heads, tiles_of(p.group, MAX_WARPS * QUERIES));
-    CU_LAUNCH((attend_simt<COLUMNS, QUERIES>), grid, (unsigned)(MAX_WARPS * PL__WARP), layout.bytes, stream->handle, p,
-              layout);
+    CU_LAUNCH((attend_simt<COLUMNS, QUERIES, DROPS>), grid, (unsigned)(MAX_WARPS * PL__WARP), layout.bytes,
+              stream->handle, p, layout);
     PL_LAUNCHED(stream, "attention");
     return PL_OK;
+}
+
+template <bool DROPS> static pl_status pick_simt(pl_stream *stream, const pl_kv *kv, const attention_params &p)
+{
+    if (p.width <= 32) return launch_simt<1, 16, DROPS>(stream, kv, p);
+    if (p.width <= 64) return launch_simt<2, 16, DROPS>(stream, kv, p);
+    if (p.width <= 128) return launch_simt<4, 8, DROPS>(stream, kv, p);
+    return launch_simt<8, 4, DROPS>(stream, kv, p);
 }
 
 static bool even(pl_view v)
@@ -72,9 +88,6 @@ extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *a
 {
     const pl_batch *batch = args->batch;
     const pl_kv *kv = args->kv;
-    if (args->dropout.probability > 0.0f)
-        return stream->device->host->fail(PL_E_UNSUPPORTED,
-                                          "attention: this device does not train yet: use device cpu");
     if (!args->qkv.rows || !args->y.rows || !batch->positions.columns || !batch->runs.rows) return PL_OK;
     attention_params p = {};
     p.n_runs = pl__count_at(batch->counts, PL_COUNT_RUNS);
@@ -100,21 +113,18 @@ extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *a
     p.window = args->window && args->window < INT_MAX ? (int)args->window : INT_MAX;
     p.scale = args->scale;
     p.softcap = args->softcap;
-    const bool bent = p.softcap > 0.0f || p.alibi;
+    p.mask = pl__mask_source_of(&args->dropout);
+    const bool bent = p.softcap > 0.0f || p.alibi || p.mask.key;
     p.log_scale = (bent ? 1.0f : p.scale) * LOG2_E;
     p.by_words = even(args->qkv) && even(args->y) && p.width % 2 == 0;
     switch (kv->dtype) {
     case PL_BF16:
-        return bent ? pick_mma<__nv_bfloat16, true>(stream, kv, p) : pick_mma<__nv_bfloat16, false>(stream, kv, p);
+        return pick_kind<__nv_bfloat16>(stream, kv, p, bent);
     case PL_F16:
-        return bent ? pick_mma<__half, true>(stream, kv, p) : pick_mma<__half, false>(stream, kv, p);
+        return pick_kind<__half>(stream, kv, p, bent);
     case PL_F32:
-        break;
+        return p.mask.key ? pick_simt<true>(stream, kv, p) : pick_simt<false>(stream, kv, p);
     default:
         return stream->device->host->fail(PL_E_UNSUPPORTED, "attention: pages of %s", pl_dtype_name(kv->dtype));
     }
-    if (p.width <= 32) return launch_simt<1, 16>(stream, kv, p);
-    if (p.width <= 64) return launch_simt<2, 16>(stream, kv, p);
-    if (p.width <= 128) return launch_simt<4, 8>(stream, kv, p);
-    return launch_simt<8, 4>(stream, kv, p);
 }

@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "cuda.h"
+#include "dropout.cuh"
 #include "kernel.cuh"
 #include "ptx.cuh"
 
@@ -28,8 +29,9 @@ struct attention_params {
     int n_heads, group, width; /* H, H / G, D */
     int window;                /* INT_MAX: all keys */
     float scale, softcap;
-    float log_scale; /* from a score to units of log 2, after softcap and ALiBi where there are any */
-    bool by_words;   /* D and the rows of q and y are even: two elements of 16 bits move at once */
+    float log_scale;      /* from a score to units of log 2, after softcap and ALiBi where there are any */
+    bool by_words;        /* D and the rows of q and y are even: two elements of 16 bits move at once */
+    pl__mask_source mask; /* of the kernels that drop */
 };
 
 /* The part of a run that a block works on: queries first .. first + n, pages first_page .. first_page + n_pages. */
@@ -82,6 +84,24 @@ __device__ __forceinline__ float bend(float s, float softcap, float slope, int k
 {
     if (softcap > 0.0f) s = softcap * tanhf(s / softcap);
     return fmaf(slope, (float)(key - position), s);
+}
+
+/* Four lanes, STEP apart, hold four words each; word k of lane l changes places with word l of lane k. */
+template <int STEP> __device__ __forceinline__ uint4 transpose_words(uint4 w)
+{
+    const bool odd = threadIdx.x & STEP, high = threadIdx.x & 2 * STEP;
+    const uint32_t a = __shfl_xor_sync(0xffffffffu, odd ? w.x : w.y, STEP);
+    const uint32_t b = __shfl_xor_sync(0xffffffffu, odd ? w.z : w.w, STEP);
+    w = odd ? make_uint4(a, w.y, b, w.w) : make_uint4(w.x, a, w.z, b);
+    const uint32_t c = __shfl_xor_sync(0xffffffffu, high ? w.x : w.z, 2 * STEP);
+    const uint32_t d = __shfl_xor_sync(0xffffffffu, high ? w.y : w.w, 2 * STEP);
+    return high ? make_uint4(c, d, w.z, w.w) : make_uint4(w.x, w.y, c, d);
+}
+
+/* Attention's mask is drawn for four keys of a query at once: key / 4 and the query's head. */
+__device__ __forceinline__ uint32_t quad_of(uint32_t head, int key)
+{
+    return (head << 20 | (uint32_t)key) / 4;
 }
 
 /* What is subtracted from scores whose maximum is `max`: a query that has seen no finite score keeps weights of 0. */

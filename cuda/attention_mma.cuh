@@ -44,6 +44,12 @@ struct mma_row {
     float slope;
 };
 
+/* What dropout needs of a query. */
+struct mma_draw {
+    int32_t example;
+    uint32_t head;
+};
+
 /* What a warp holds of its queries. Lane l has rows l / 4 and l / 4 + 8 of each tile. */
 template <int DP> struct mma_state {
     using shape = mma_shape<DP>;
@@ -51,7 +57,8 @@ template <int DP> struct mma_state {
     const uint4 *q_shared; /* this lane's fragments, PL__WARP apart */
     float o[shape::m_tiles][shape::d_tiles][4];
     float max[shape::m_tiles][2], sum[shape::m_tiles][2]; /* max in units of log 2; sum over this lane's keys */
-    const mma_row *rows; /* of this lane's queries, in shared memory: tile mt, half h at 16 mt + 8 h */
+    const mma_row *rows;   /* of this lane's queries, in shared memory: tile mt, half h at 16 mt + 8 h */
+    const mma_draw *draws; /* likewise, where weights are dropped */
 };
 
 /* A page in shared memory: keys, then values; the position of its first key; the keys whose values clean_values() has
@@ -123,14 +130,15 @@ template <class T> __device__ __forceinline__ uint32_t load_pair(const T *row, i
 }
 
 /* The warp's queries: fragments, positions, slopes; sums begin at 0. */
-template <class T, int DP>
+template <class T, int DP, bool DROPS>
 __device__ __forceinline__ void load_queries(mma_state<DP> &w, const attention_params &p, const attention_part &part,
-                                             int first, uint4 *q_shared, mma_row *rows)
+                                             int first, uint4 *q_shared, mma_row *rows, mma_draw *draws)
 {
     using shape = mma_shape<DP>;
     const int lane = (int)threadIdx.x % PL__WARP, column = 2 * (lane % 4);
     w.q_shared = q_shared;
     w.rows = rows;
+    w.draws = draws;
 #pragma unroll
     for (int mt = 0; mt < shape::m_tiles; mt++) {
         const T *row[2];
@@ -144,6 +152,7 @@ __device__ __forceinline__ void load_queries(mma_state<DP> &w, const attention_p
             if (lane % 4 == 0) {
                 rows[mt * MMA_ROWS + half * 8].position = part.position + r;
                 rows[mt * MMA_ROWS + half * 8].slope = p.alibi ? p.alibi[head] : 0.0f;
+                if (DROPS) draws[mt * MMA_ROWS + half * 8] = {p.mask.examples[part.row + r], (uint32_t)head};
             }
             w.max[mt][half] = -INFINITY;
             w.sum[mt][half] = 0.0f;
@@ -330,6 +339,26 @@ __device__ __forceinline__ void weigh(float (&s)[ACTIVE][KEY_TILES][4], mma_stat
     }
 }
 
+/* Dropout of weights: of two lanes with the same four keys one draws for row lane / 4, the other for 8 rows below. */
+static __device__ __forceinline__ void drop_weights(float (&s)[KEY_TILES][4], const mma_row *rows,
+                                                    const mma_draw *draws, const pl__mask &mask, int start)
+{
+    const int quarter = (int)threadIdx.x % 4, odd = quarter & 1;
+    const int position = rows[odd * 8].position;
+    const mma_draw draw = draws[odd * 8];
+#pragma unroll
+    for (int n = 0; n < KEY_TILES; n++) {
+        const uint4 w =
+            pl__mask_words(mask, draw.example, position, quad_of(draw.head, start + 8 * n + quarter / 2 * 4));
+        const uint32_t low = __shfl_xor_sync(0xffffffffu, odd ? w.x : w.z, 1);
+        const uint32_t high = __shfl_xor_sync(0xffffffffu, odd ? w.y : w.w, 1);
+        s[n][0] = pl__masked(s[n][0], pl__mask_factor(mask, odd ? low : w.x));
+        s[n][1] = pl__masked(s[n][1], pl__mask_factor(mask, odd ? high : w.y));
+        s[n][2] = pl__masked(s[n][2], pl__mask_factor(mask, odd ? w.z : low));
+        s[n][3] = pl__masked(s[n][3], pl__mask_factor(mask, odd ? w.w : high));
+    }
+}
+
 /* Adds weight times value for the elements that clean_values() took out, to the rows of one tile that see their keys.
  * weights: P as A fragments of 16 keys each. */
 template <class T, int D_TILES>
@@ -362,8 +391,8 @@ __device__ __forceinline__ void add_bad_values(float (&o)[D_TILES][4], const uin
 }
 
 /* One page for tiles FIRST .. FIRST + ACTIVE of the warp. MASKED: their queries may not see all of it; BENT: softcap or
- * ALiBi. For these ACTIVE is 1, because registers are short. */
-template <class T, int DP, int FIRST, int ACTIVE, bool MASKED, bool BENT>
+ * ALiBi; DROPS: dropout. For these ACTIVE is 1, because registers are short. */
+template <class T, int DP, int FIRST, int ACTIVE, bool MASKED, bool BENT, bool DROPS>
 __device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_params &p, const attention_part &part,
                                           const mma_page<T> &page)
 {
@@ -373,6 +402,8 @@ __device__ __forceinline__ void take_page(mma_state<DP> &w, const attention_para
     score_page<T, DP, FIRST, ACTIVE>(s, w, page.keys);
     if (MASKED || BENT) bend_and_mask<BENT>(s[0], w.rows + FIRST * MMA_ROWS, p, page.start);
     weigh<DP, FIRST, ACTIVE>(s, w, p.log_scale);
+    if constexpr (DROPS)
+        drop_weights(s[0], w.rows + FIRST * MMA_ROWS, w.draws + FIRST * MMA_ROWS, pl__mask_read(p.mask), page.start);
     uint32_t weights[ACTIVE][KEY_TILES / 2][4];
 #pragma unroll
     for (int mt = 0; mt < ACTIVE; mt++) {
@@ -455,7 +486,7 @@ __device__ __forceinline__ void bring_next(T *ring, const attention_params &p, c
 
 /* The pages of a part in order, for `n` queries of the warp (n <= 0: none, the warp only helps); rows: of all its
  * queries, in shared memory. The first stages - 1 pages are on their way. */
-template <class T, int DP, bool BENT>
+template <class T, int DP, bool BENT, bool DROPS>
 __device__ __forceinline__ void walk_pages(mma_state<DP> &w, const attention_params &p, const attention_part &part,
                                            T *ring, uint32_t (&scratch)[MAX_WARPS], const mma_row *rows, int n)
 {
@@ -474,26 +505,27 @@ __device__ __forceinline__ void walk_pages(mma_state<DP> &w, const attention_par
         const int lowest = rows[0].position, highest = rows[shape::m_tiles * MMA_ROWS - 1].position;
         if (!any_seen(page.start, lowest, highest, p.window)) continue;
         if (!BENT && (!two || n > MMA_ROWS) && !page.bad && all_seen(page.start, lowest, highest, p.window)) {
-            take_page<T, DP, 0, shape::m_tiles, false, false>(w, p, part, page);
+            take_page<T, DP, 0, shape::m_tiles, false, false, false>(w, p, part, page);
             continue;
         }
         if (any_seen(page.start, lowest, rows[MMA_ROWS - 1].position, p.window))
-            take_page<T, DP, 0, 1, true, BENT>(w, p, part, page);
+            take_page<T, DP, 0, 1, true, BENT, DROPS>(w, p, part, page);
         if (two && n > MMA_ROWS && any_seen(page.start, rows[two * MMA_ROWS].position, highest, p.window))
-            take_page<T, DP, two, 1, true, BENT>(w, p, part, page);
+            take_page<T, DP, two, 1, true, BENT, DROPS>(w, p, part, page);
     }
 }
 
 /* Grid: runs, key/value heads, tiles of queries; the block has 1 to MAX_WARPS warps. BENT is a kernel of its own,
  * because the registers of tanhf() would cost the plain one its third block on a processor; and what all threads share
- * stands in shared memory for the same reason. */
-template <class T, int DP, bool BENT>
+ * stands in shared memory for the same reason. DROPS (with BENT, whether or not scores are bent): dropout. */
+template <class T, int DP, bool BENT, bool DROPS>
 static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 && !BENT ? 3 : 2) attend_mma(attention_params p)
 {
     using shape = mma_shape<DP>;
     CU_DYN_SHARED(T, ring);
     __shared__ uint32_t scratch[MAX_WARPS];
     __shared__ mma_row rows[MAX_WARPS * shape::m_tiles * MMA_ROWS];
+    __shared__ mma_draw draws[DROPS ? MAX_WARPS * shape::m_tiles * MMA_ROWS : 1];
     __shared__ attention_part shared_part;
     const int warp = (int)threadIdx.x / PL__WARP, lane = (int)threadIdx.x % PL__WARP;
     const int warp_queries = shape::m_tiles * MMA_ROWS, first = warp * warp_queries;
@@ -507,13 +539,16 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, DP <= 128 && !BENT
         for (int i = (int)threadIdx.x; i < shape::stages * PAGE_ROWS * (DP - p.width); i += (int)blockDim.x) {
             ring[i / (DP - p.width) * shape::row + p.width + i % (DP - p.width)] = pl__from_float<T>(0.0f);
         }
-        if (part.n > first) load_queries<T, DP>(w, p, part, first, q_shared, rows + first + lane / 4);
+        if (part.n > first) {
+            load_queries<T, DP, DROPS>(w, p, part, first, q_shared, rows + first + lane / 4,
+                                       draws + (DROPS ? first + lane / 4 : 0));
+        }
         if (threadIdx.x == 0) shared_part = part;
         if (threadIdx.x < MAX_WARPS) scratch[threadIdx.x] = 0;
     }
     __syncthreads();
     const int n = shared_part.n - first;
-    walk_pages<T, DP, BENT>(w, p, shared_part, ring, scratch, rows + first, n);
+    walk_pages<T, DP, BENT, DROPS>(w, p, shared_part, ring, scratch, rows + first, n);
     if (n > 0) write_queries<T, DP>(w, p, shared_part, first);
 }
 

@@ -10,7 +10,8 @@
 
 #include "attention.cuh"
 
-/* Shared memory in floats: queries, the ring (keys, values), then for each warp weights, slopes, positions. */
+/* Shared memory in floats: queries, the ring (keys, values), then for each warp weights, then slopes and positions,
+ * and where weights are dropped heads and examples. */
 struct simt_layout {
     int steps;               /* 4-float steps of a query or key */
     int q_row, k_row, v_row; /* floats from a row to the next; k_row / 4 is odd: lanes meet no bank twice */
@@ -20,7 +21,7 @@ struct simt_layout {
 };
 
 /* Two stages, or one where shared memory is short (wide heads on parts with 99 KiB): the same sums, less overlap. */
-static inline simt_layout simt_layout_of(int width, int queries, int n_stages)
+static inline simt_layout simt_layout_of(int width, int queries, int n_stages, bool drops)
 {
     simt_layout l = {};
     const int all = 4 * queries; /* of the block's 4 warps */
@@ -32,16 +33,16 @@ static inline simt_layout simt_layout_of(int width, int queries, int n_stages)
     l.ring = all * l.q_row;
     l.weights = l.ring + l.n_stages * l.stage;
     l.facts = l.weights + all * PL_PAGE;
-    l.bytes = (size_t)(l.facts + 2 * all) * sizeof(float);
+    l.bytes = (size_t)(l.facts + (drops ? 4 : 2) * all) * sizeof(float);
     return l;
 }
 
 /* One warp's view of shared memory, and its sums. */
 template <int COLUMNS, int QUERIES> struct simt_state {
-    const float *q;      /* [QUERIES, q_row], scaled, zeros behind D */
-    float *weights;      /* [QUERIES, PL_PAGE] */
-    const float *slopes; /* [QUERIES] */
-    const int *positions;
+    const float *q;                          /* [QUERIES, q_row], scaled, zeros behind D */
+    float *weights;                          /* [QUERIES, PL_PAGE] */
+    const float *slopes;                     /* [QUERIES] */
+    const int *positions, *heads, *examples; /* heads, examples: where weights are dropped */
     float o[QUERIES][COLUMNS];
     float max[QUERIES], sum[QUERIES]; /* sum over the keys of this lane */
 };
@@ -67,8 +68,32 @@ static __device__ __forceinline__ void bring_page(float *stage, const float *pag
     }
 }
 
-/* One page for the first ACTIVE queries of the warp. MASKED: some of them may not see all of it. */
-template <int COLUMNS, int QUERIES, int ACTIVE, bool MASKED>
+/* Dropout of the weights of the lane's key; the lanes of four keys draw for four queries and change words. */
+template <int COLUMNS, int QUERIES, int ACTIVE>
+__device__ __forceinline__ void drop_weights(float (&s)[ACTIVE], const simt_state<COLUMNS, QUERIES> &w,
+                                             const pl__mask &mask, int key)
+{
+    constexpr int some = ACTIVE < 4 ? 1 : 4;
+    const int quarter = (int)threadIdx.x % 4;
+#pragma unroll
+    for (int q = 0; q < ACTIVE; q += some) {
+        const int at = some == 1 ? q : q + quarter;
+        uint4 word = pl__mask_words(mask, w.examples[at], w.positions[at], quad_of((uint32_t)w.heads[at], key));
+        if constexpr (some == 1) {
+            const uint32_t low = quarter & 1 ? word.y : word.x, high = quarter & 1 ? word.w : word.z;
+            s[q] = pl__masked(s[q], pl__mask_factor(mask, quarter & 2 ? high : low));
+        } else {
+            word = transpose_words<1>(word);
+            s[q] = pl__masked(s[q], pl__mask_factor(mask, word.x));
+            s[q + 1] = pl__masked(s[q + 1], pl__mask_factor(mask, word.y));
+            s[q + 2] = pl__masked(s[q + 2], pl__mask_factor(mask, word.z));
+            s[q + 3] = pl__masked(s[q + 3], pl__mask_factor(mask, word.w));
+        }
+    }
+}
+
+/* One page for the first ACTIVE queries of the warp. MASKED: some of them may not see all of it. DROPS: dropout. */
+template <int COLUMNS, int QUERIES, int ACTIVE, bool MASKED, bool DROPS>
 __device__ __forceinline__ void take_page(simt_state<COLUMNS, QUERIES> &w, const attention_params &p,
                                           const simt_layout &l, const float *keys, int start)
 {
@@ -95,7 +120,10 @@ __device__ __forceinline__ void take_page(simt_state<COLUMNS, QUERIES> &w, const
         if (MASKED && !seen(start + lane, w.positions[q], p.window)) x = -INFINITY;
         const float max = fmaxf(w.max[q], pl__warp_max(x)), shift = shift_of(max);
         const float weight = expf(x - shift);
-        w.weights[q * PL_PAGE + lane] = weight;
+        if (DROPS)
+            s[q] = weight;
+        else
+            w.weights[q * PL_PAGE + lane] = weight;
         if (max != w.max[q]) {
             const float scale = expf(w.max[q] - shift);
             w.max[q] = max;
@@ -104,6 +132,11 @@ __device__ __forceinline__ void take_page(simt_state<COLUMNS, QUERIES> &w, const
             for (int c = 0; c < COLUMNS; c++) w.o[q][c] *= scale;
         }
         w.sum[q] = __fadd_rn(w.sum[q], weight);
+    }
+    if constexpr (DROPS) {
+        drop_weights(s, w, pl__mask_read(p.mask), start + lane);
+#pragma unroll
+        for (int q = 0; q < ACTIVE; q++) w.weights[q * PL_PAGE + lane] = s[q];
     }
     __syncwarp();
     const float *values = keys + PL_PAGE * l.k_row;
@@ -133,14 +166,16 @@ __device__ __forceinline__ void take_page(simt_state<COLUMNS, QUERIES> &w, const
     __syncwarp(); /* the weights are read */
 }
 
-/* The block's queries, scaled, then slopes and positions; every warp writes its own `per_warp`. */
-static __device__ __forceinline__ void load_queries(float *shared, const attention_params &p,
-                                                    const attention_part &part, const simt_layout &l, int queries,
-                                                    int per_warp)
+/* The block's queries, scaled, then their slopes, positions, heads and examples; every warp writes its own `per_warp`.
+ */
+template <bool DROPS>
+__device__ __forceinline__ void load_queries(float *shared, const attention_params &p, const attention_part &part,
+                                             const simt_layout &l, int queries, int per_warp)
 {
     const int warp = (int)threadIdx.x / PL__WARP, lane = (int)threadIdx.x % PL__WARP;
     float *slopes = shared + l.facts;
     int *positions = reinterpret_cast<int *>(slopes + MAX_WARPS * queries);
+    int *heads = positions + MAX_WARPS * queries, *examples = heads + MAX_WARPS * queries;
     for (int i = 0; i < queries; i++) {
         int query = warp * per_warp + i, slot = warp * queries + i;
         if (i >= per_warp || query >= part.n) query = part.n - 1; /* its results are not written */
@@ -151,6 +186,7 @@ static __device__ __forceinline__ void load_queries(float *shared, const attenti
         if (lane == 0) {
             slopes[slot] = p.alibi ? p.alibi[head] : 0.0f;
             positions[slot] = part.position + r;
+            if (DROPS) heads[slot] = head, examples[slot] = p.mask.examples[part.row + r];
         }
     }
 }
@@ -178,21 +214,21 @@ __device__ __forceinline__ void write_queries(const simt_state<COLUMNS, QUERIES>
 }
 
 /* ACTIVE is 1 or QUERIES: the page for a warp of one query (a step of generation) or of several. */
-template <int COLUMNS, int QUERIES, bool MASKED>
+template <int COLUMNS, int QUERIES, bool MASKED, bool DROPS>
 __device__ __forceinline__ void take_page_for(simt_state<COLUMNS, QUERIES> &w, const attention_params &p,
                                               const simt_layout &l, const float *keys, int start, int n)
 {
     constexpr int few = QUERIES < 4 ? QUERIES : 4;
     if (n == 1)
-        take_page<COLUMNS, QUERIES, 1, MASKED>(w, p, l, keys, start);
+        take_page<COLUMNS, QUERIES, 1, MASKED, DROPS>(w, p, l, keys, start);
     else if (QUERIES > 4 && n <= 4)
-        take_page<COLUMNS, QUERIES, few, MASKED>(w, p, l, keys, start);
+        take_page<COLUMNS, QUERIES, few, MASKED, DROPS>(w, p, l, keys, start);
     else
-        take_page<COLUMNS, QUERIES, QUERIES, MASKED>(w, p, l, keys, start);
+        take_page<COLUMNS, QUERIES, QUERIES, MASKED, DROPS>(w, p, l, keys, start);
 }
 
 /* Grid: runs, key/value heads, tiles of queries; the block has MAX_WARPS warps, among which its queries are shared. */
-template <int COLUMNS, int QUERIES>
+template <int COLUMNS, int QUERIES, bool DROPS>
 static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, 3) attend_simt(attention_params p, simt_layout l)
 {
     CU_DYN_SHARED(float, shared);
@@ -201,12 +237,14 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, 3) attend_simt(att
     if (!find_part(part, p, (int)blockIdx.z, MAX_WARPS * QUERIES)) return;
     const int per_warp = (part.n + MAX_WARPS - 1) / MAX_WARPS, first = warp * per_warp;
     const int n = part.n - first < per_warp ? part.n - first : per_warp;
-    load_queries(shared, p, part, l, QUERIES, per_warp);
+    load_queries<DROPS>(shared, p, part, l, QUERIES, per_warp);
     simt_state<COLUMNS, QUERIES> w;
     w.q = shared + warp * QUERIES * l.q_row;
     w.weights = shared + l.weights + warp * QUERIES * PL_PAGE;
     w.slopes = shared + l.facts + warp * QUERIES;
     w.positions = reinterpret_cast<const int *>(shared + l.facts + MAX_WARPS * QUERIES) + warp * QUERIES;
+    w.heads = w.positions + MAX_WARPS * QUERIES;
+    w.examples = w.heads + MAX_WARPS * QUERIES;
 #pragma unroll
     for (int q = 0; q < QUERIES; q++) {
         w.max[q] = -INFINITY;
@@ -238,9 +276,9 @@ static __global__ void __launch_bounds__(MAX_WARPS *PL__WARP, 3) attend_simt(att
         const int start = (part.first_page + i) * PL_PAGE;
         if (n > 0 && any_seen(start, lowest, highest, p.window)) {
             if (all_seen(start, lowest, highest, p.window))
-                take_page_for<COLUMNS, QUERIES, false>(w, p, l, keys, start, n);
+                take_page_for<COLUMNS, QUERIES, false, DROPS>(w, p, l, keys, start, n);
             else
-                take_page_for<COLUMNS, QUERIES, true>(w, p, l, keys, start, n);
+                take_page_for<COLUMNS, QUERIES, true, DROPS>(w, p, l, keys, start, n);
         }
         if (l.n_stages == 1) {
             __syncthreads(); /* nobody reads page i any more */

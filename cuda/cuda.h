@@ -162,6 +162,7 @@ void pl__kv_free(pl_kv *kv);
 size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype);
 
 size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
+size_t pl__attention_backward_workspace_bytes(size_t n_rows, size_t H, size_t G, size_t D);
 
 /* y = x W^T (+ y with `accumulate`): [rows, n_out], every row of the capacity `rows`; no bias, no activation. x, y have
  * the weight's storage type, y may be float32 (what is added to must be). A row's bits do not depend on `rows` nor on
@@ -176,6 +177,7 @@ void pl__products_free(pl__products *shared);
 #define PL__TRAINING_OPS(X)                                                                                            \
     X(gate_backward)                                                                                                   \
     X(rotary_backward)                                                                                                 \
+    X(attention_backward)                                                                                              \
     X(gather_backward)                                                                                                 \
     X(dropout)                                                                                                         \
     X(zero_tail)                                                                                                       \
