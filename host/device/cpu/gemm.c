@@ -81,10 +81,11 @@ pl__cut PL__WIDE(cut)(size_t rows, const pl__side *b, int n_threads)
     const size_t columns = b->columns;
     pl__cut c = {.rows = rows, .columns = columns, .width = pl__tile_width(b->half)};
     c.column_tiles = (columns + c.width - 1) / c.width;
-    c.row_tiles = pl__row_tiles(rows, c.column_tiles, n_threads);
+    c.row_tiles = pl__row_tiles(rows, c.column_tiles, n_threads, b->half);
     /* Narrower tiles when there are too few to keep all threads busy. */
-    while (c.width > PL__PANEL && c.row_tiles * c.column_tiles < 3 * (size_t)n_threads) {
-        c.width /= 2;
+    while (c.width > PL__PANEL && c.row_tiles * c.column_tiles < (b->half ? 2 : 3) * (size_t)n_threads) {
+        const size_t half = c.width / 2, panel = pl__least(half, PL__WIDEST_PANEL);
+        c.width = (half + panel - 1) / panel * panel;
         c.column_tiles = (columns + c.width - 1) / c.width;
     }
     return c;

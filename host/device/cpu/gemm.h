@@ -8,24 +8,36 @@
 
 /* ---- Tiles ---- */
 
-/* A tile is up to PL__TILE_ROWS rows by PL__TILE_COLUMNS columns, or PL__TILE_WIDE where rows are packed for a tile
- * (half_product.h); it lives on the stack of the thread that makes it. */
-enum { PL__TILE_ROWS = 256, PL__TILE_LEAST_ROWS = 48, PL__TILE_COLUMNS = 128, PL__TILE_WIDE = 256 };
+/* A tile is up to PL__TILE_ROWS rows by PL__TILE_COLUMNS columns, or PL__TILE_TALL by PL__TILE_WIDE where both sides are
+ * packed for a tile (half_product.h): with the rows it still fits the second cache. It lives on the stack of the thread
+ * that makes it. */
+enum {
+    PL__TILE_ROWS = 256,
+    PL__TILE_LEAST_ROWS = 48,
+    PL__TILE_COLUMNS = 128,
+    PL__TILE_TALL = 512,
+    PL__TILE_WIDE = 384
+};
 static inline size_t pl__tile_width(const pl__half *half)
 {
     return half ? PL__TILE_WIDE : PL__TILE_COLUMNS;
 }
+static inline size_t pl__tile_height(const pl__half *half)
+{
+    return half ? PL__TILE_TALL : PL__TILE_ROWS;
+}
 
 typedef struct pl__tile {
     size_t stride; /* from one row to the next: the width that gemm_tile has set */
-    _Alignas(64) float z[PL__TILE_ROWS * PL__TILE_WIDE];
+    _Alignas(64) float z[PL__TILE_TALL * PL__TILE_WIDE];
 } pl__tile;
 
 /* The number of nearly equal row tiles: as few as keep the threads busy, since each reads its part of b once. */
-static inline size_t pl__row_tiles(size_t rows, size_t column_tiles, int n_threads)
+static inline size_t pl__row_tiles(size_t rows, size_t column_tiles, int n_threads, const pl__half *half)
 {
-    size_t tiles = (rows + PL__TILE_ROWS - 1) / PL__TILE_ROWS;
-    while (tiles && tiles * column_tiles < 4 * (size_t)n_threads && rows / (2 * tiles) >= PL__TILE_LEAST_ROWS)
+    const size_t most = pl__tile_height(half), items = (half ? 2 : 4) * (size_t)n_threads;
+    size_t tiles = (rows + most - 1) / most;
+    while (tiles && tiles * column_tiles < items && rows / (2 * tiles) >= PL__TILE_LEAST_ROWS)
         tiles *= 2;
     return tiles;
 }

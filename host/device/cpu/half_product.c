@@ -228,7 +228,7 @@ static const uint16_t *block_of(panel_block *block, const pl__side *b, size_t fi
 void pl__half_tile(pl__tile *tile, const float *x, size_t x_stride, size_t rows, const pl__side *b, size_t first_column,
                    size_t n_columns)
 {
-    _Alignas(64) uint16_t a[PL__TILE_ROWS * BLOCK_MOST];
+    _Alignas(64) uint16_t a[PL__TILE_TALL * BLOCK_MOST];
     panel_block block;
     const int parts = b->half->parts;
     const size_t n_panels = (n_columns + PANEL - 1) / PANEL, most = parts == 1 ? K_BLOCK : K_BLOCK_SPLIT;
