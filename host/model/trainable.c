@@ -231,7 +231,7 @@ done:
 
 /* ---- Drawn weights --------------------------------------------------------------------------------------------- */
 
-/* Norms are one, biases zero; all else normal. */
+/* Norms are one, biases and the row of the padding token zero; all else normal. */
 static double slot_deviation(const pl_config *c, pl__slot slot)
 {
     if (c->family->scaled_residuals && (slot == PL__OUT || slot == PL__DOWN))
@@ -251,6 +251,7 @@ static bool is_bias(pl__slot slot)
 static float drawn(const pl_config *c, pl__slot slot, uint64_t seed, uint32_t number, size_t i)
 {
     if (is_bias(slot)) return 0;
+    if (slot == PL__EMBED && c->has_padding && i / c->C == (size_t)c->padding) return 0;
     if (pl__slot_facts(slot)->form == PL__VECTOR) return c->norm == PL_NORM_RMS_PLUS_ONE ? 0.0F : 1.0F;
     return (float)(slot_deviation(c, slot) * pl_random_normal(seed, PL_RANDOM_WEIGHTS, number, i));
 }

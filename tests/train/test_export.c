@@ -233,10 +233,38 @@ static void test_random(void **state)
     close_subject(&s);
 }
 
+/* The embedding's row of pad_token_id is drawn as transformers' nn.Embedding with padding_idx starts: zero. */
+static void test_random_padding(void **state)
+{
+    (void)state;
+    subject s;
+    pl_checkpoint *checkpoint;
+    pl_trainable *t;
+    float *w;
+    size_t n;
+    open_subject(&s, "llama-grouped", "lm");
+    OK(pl_checkpoint_open_config(&checkpoint, s.folder));
+    checkpoint->config.has_padding = true;
+    checkpoint->config.padding = 3;
+    const pl_trainable_options options = {.random = true, .init_seed = 3};
+    OK(pl_trainable_create(&t, &s.processor, checkpoint, &options));
+    OK(pl_trainable_tensor(t, pl_trainable_views(t).master, "model.embed_tokens.weight", &w, &n));
+    const size_t C = checkpoint->config.C;
+    size_t zeros = 0;
+    for (size_t i = 0; i < n; i++) zeros += w[i] == 0.0F;
+    assert_int_equal(zeros, C);
+    for (size_t i = 0; i < C; i++) assert_true(w[3 * C + i] == 0.0F);
+    free(w);
+    pl_trainable_free(t);
+    pl_checkpoint_close(checkpoint);
+    close_subject(&s);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--keep") == 0) kept = argv[2];
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_golden),
-                                       cmocka_unit_test(test_full_disk), cmocka_unit_test(test_random)};
+                                       cmocka_unit_test(test_full_disk), cmocka_unit_test(test_random),
+                                       cmocka_unit_test(test_random_padding)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
