@@ -198,6 +198,13 @@ static pl_status weight_create(pl_device *device, pl_weight **out, size_t n_out,
     return pl__weight_create(device, out, n_out, n_in, compute);
 }
 
+static pl_status weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute)
+{
+    *out = NULL;
+    PL_TRY(pl__enter(device));
+    return pl__weight_attach(device, out, master, compute);
+}
+
 static pl_status weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
                             pl_dtype from, pl_layout layout)
 {
@@ -262,9 +269,11 @@ static const pl_backend backend = {
     .event_wait = pl__event_wait,
     .event_wait_host = pl__event_wait_host,
     .weight_create = weight_create,
+    .weight_attach = weight_attach,
     .weight_free = weight_free,
     .weight_shape = weight_shape,
     .weight_bytes = pl__weight_bytes,
+    .weight_attached_bytes = pl__weight_attached_bytes,
     .kv_create = kv_create,
     .kv_free = kv_free,
     .kv_shape = kv_shape,

@@ -64,6 +64,7 @@ struct pl_weight {
     void *data;
     size_t bytes;
     pl__shape_product *product;
+    pl_view master; /* absent: the weight is not attached */
 };
 
 /* Layer l, head g, page p: keys [PL_PAGE, D], then values [PL_PAGE, D], element type `dtype`. Layers outermost, then
@@ -155,6 +156,8 @@ pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out,
 pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from);
 void pl__weight_free(pl_weight *weight);
 size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
+pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute);
+size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute);
 
 pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
                         size_t n_pages, pl_dtype dtype);

@@ -8,6 +8,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
+#include <stdint.h>
 
 #ifndef PL_CUDA_EMULATED
 #define CU_LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                                      \
@@ -46,6 +47,14 @@ template <> __device__ __forceinline__ __nv_bfloat16 pl__from_float<__nv_bfloat1
 template <> __device__ __forceinline__ __half pl__from_float<__half>(float x)
 {
     return __float2half(x);
+}
+
+/* A number of TF32: 10 bits of fraction, to nearest even; infinities and NaN stay. */
+__device__ __forceinline__ float pl__rounded_tf32(float x)
+{
+    const uint32_t bits = __float_as_uint(x);
+    if ((bits & 0x7f800000u) == 0x7f800000u) return x;
+    return __uint_as_float((bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu);
 }
 
 /* Calls launch(T{}) for the element type; a launcher's way from a pl_dtype to a template. False: no such type. */

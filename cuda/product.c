@@ -259,7 +259,7 @@ static pl_status run_blas(pl_stream *stream, const pl_weight *weight, pl_view x,
                            .y_stride = row_stride(y)};
     PL_TRY(pl__lt_run(stream, stream->device->products->lt, &call, &weight->product->plans[mode]));
     if (!rest.bias && rest.activation == PL_ACT_NONE) return PL_OK;
-    return pl__epilogue_run(stream, y, rows, weight->n_out, count, &rest);
+    return pl__epilogue_run(stream, y, y, rows, weight->n_out, count, &rest);
 }
 
 pl_status pl__product_run(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows,

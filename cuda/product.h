@@ -29,11 +29,29 @@ pl_status pl__product_run(pl_stream *stream, const pl_weight *weight, pl_view x,
 pl_status pl__gemm(pl_stream *stream, const pl_weight *weight, pl_view x, pl_view y, size_t rows, const int32_t *count,
                    const pl__epilogue *epilogue);
 
+/* y += mask(x W^T + bias) and `pre`, by the own product: cuBLASLt would need room for a product that is not yet added.
+ * Rows from the count on are left alone. */
+pl_status pl__gemm_masked(pl_stream *stream, const pl_linear_args *args, size_t rows);
+
+/* A sum over k that is cut at fixed places: parts of `length` but the last. */
+typedef struct pl__cut {
+    size_t parts, length;
+} pl__cut;
+
+/* The products of a backward pass by the own product: dx = z W, z [rows, n_out], dx [rows, n_in] of the storage type or
+ * float32; dweight = z^T x, [n_out, n_in] float32; both added to with `accumulate`. With more than one part each part's
+ * result stands by itself, float32, one after another, rows * stride elements apart. Rows of z and x from *count on are
+ * not read, rows of dx from there not written. */
+pl_status pl__gemm_input(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view dx, size_t rows,
+                         const int32_t *count, pl__cut cut, bool accumulate);
+pl_status pl__gemm_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
+                          size_t rows, const int32_t *count, pl__cut cut, bool accumulate);
+
 /* Before the first product of a compute type; never while a stream records. */
 pl_status pl__gemm_prepare(const pl_device *device, pl_dtype compute);
 
-/* The epilogue alone, y in place (linear.cu). */
-pl_status pl__epilogue_run(pl_stream *stream, pl_view y, size_t rows, size_t n_out, const int32_t *count,
+/* The epilogue alone, z in y's type; y may be z (linear.cu). */
+pl_status pl__epilogue_run(pl_stream *stream, pl_view z, pl_view y, size_t rows, size_t n_out, const int32_t *count,
                            const pl__epilogue *epilogue);
 
 /* Sets weight->product: chooses the maker of the weight's shape, or finds the choice made before. Runs products with

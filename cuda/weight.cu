@@ -2,7 +2,8 @@
  *
  * A file's numbers come through two pinned slots: while one is on its way to the device and converted there, the next
  * is copied in, which is also when the pages of a mapped file are read. The file's memory is not needed after the call.
- * Rounding is to nearest even; weights of TF32 products are kept as float32 rounded to 10 bits of fraction. */
+ * Rounding is to nearest even; weights of TF32 products are kept as float32 rounded to 10 bits of fraction. A weight that
+ * is attached to a master is the same copy, renewed from there. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,18 +21,10 @@ enum { ALIGNMENT = 16, SLOTS = 2 };
 
 /* ---- Kernels ---- */
 
-/* 10 bits of fraction, to nearest even; infinities and NaN stay. */
-static __device__ __forceinline__ float rounded_tf32(float x)
-{
-    const uint32_t bits = __float_as_uint(x);
-    if ((bits & 0x7f800000u) == 0x7f800000u) return x;
-    return __uint_as_float((bits + 0xfffu + (bits >> 13 & 1u)) & ~0x1fffu);
-}
-
 template <class To, bool tf32, class From> static __device__ __forceinline__ To converted(From x)
 {
     const float v = pl__to_float(x);
-    return pl__from_float<To>(tf32 ? rounded_tf32(v) : v);
+    return pl__from_float<To>(tf32 ? pl__rounded_tf32(v) : v);
 }
 
 /* to[r, c] = from[r, c], [rows, columns]; from is packed with rows from_stride apart. */
@@ -214,6 +207,11 @@ extern "C" size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute)
     return weight_shape(&stride, &bytes, n_out, n_in, pl_dtype_storage(compute)) ? bytes : SIZE_MAX;
 }
 
+extern "C" size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute)
+{
+    return pl__weight_bytes(n_out, n_in, compute);
+}
+
 extern "C" pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
 {
     pl_weight *weight = nullptr;
@@ -248,6 +246,13 @@ extern "C" pl_status pl__weight_create(pl_device *device, pl_weight **out, size_
     return PL_OK;
 }
 
+extern "C" pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute)
+{
+    PL_TRY(pl__weight_create(device, out, master.rows, master.columns, compute));
+    (*out)->master = master;
+    return PL_OK;
+}
+
 extern "C" void pl__weight_free(pl_weight *weight)
 {
     if (!weight) return;
@@ -260,6 +265,8 @@ extern "C" pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t
                                     const void *data, pl_dtype from, pl_layout layout)
 {
     pl__staging *staging;
+    if (weight->master.buffer)
+        return stream->device->host->fail(PL_E_INTERNAL, "weight_set: the weight is attached to a master");
     if (!n_out) return PL_OK;
     PL_TRY(staging_of(stream->device, &staging));
     const bool transposed = layout == PL_LAYOUT_IN_OUT;
@@ -285,6 +292,7 @@ extern "C" pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t
 extern "C" pl_status pl__weight_refresh(pl_stream *stream, pl_weight *weight, pl_view from)
 {
     piece p = {};
+    if (weight->master.buffer) from = weight->master;
     p.from = pl__at(from, 0);
     p.from_stride = from.stride;
     p.rows = weight->n_out;
