@@ -280,6 +280,7 @@ static const pl_backend backend = {
     .kv_page_bytes = pl__kv_page_bytes,
     .score_workspace_bytes = pl__score_workspace_bytes,
     .attention_backward_workspace_bytes = pl__attention_backward_workspace_bytes,
+    .linear_backward_workspace_bytes = pl__linear_backward_workspace_bytes,
     .record_begin = pl__record_begin,
     .record_end = pl__record_end,
     .replay = pl__replay,

@@ -275,3 +275,81 @@ pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_v
     const pl__epilogue epilogue = {.accumulate = accumulate};
     return pl__product_run(stream, weight, x, y, rows, NULL, &epilogue);
 }
+
+/* ---- Products of a backward pass ---- */
+
+#ifdef PL_CUDA_EMULATED
+enum { LEAST_ROWS = 8, LONG_SUM = 32, STEP = 8 }; /* small sums are cut, too */
+#else
+enum { LEAST_ROWS = 512, LONG_SUM = 8192, STEP = 64 };
+#endif
+enum { TILE = 128, ENOUGH_TILES = 256, MOST_PARTS = 8 };
+
+static size_t tiles(size_t n)
+{
+    return n / TILE + (n % TILE != 0);
+}
+
+/* About so many parts, each a multiple of STEP long but the last. */
+static pl__cut cut_into(size_t k, size_t parts)
+{
+    if (parts > MOST_PARTS) parts = MOST_PARTS;
+    if (parts <= 1) return (pl__cut){1, k};
+    const size_t length = (k / parts + STEP) / STEP * STEP;
+    return (pl__cut){(k + length - 1) / length, length};
+}
+
+/* Of z^T x over rows: a small weight has few tiles, so each is cut until a large device is full. */
+static pl__cut cut_rows(size_t rows, size_t n_out, size_t n_in)
+{
+    const size_t wanted = ENOUGH_TILES / tiles(n_out) / tiles(n_in), most = rows / LEAST_ROWS;
+    return cut_into(rows, wanted < most ? wanted : most);
+}
+
+/* Of z W over outputs: one chain over a vocabulary would lose digits, as most of its terms cancel. A row's bits do not
+ * depend on the number of rows. */
+static pl__cut cut_outputs(size_t n_out)
+{
+    return cut_into(n_out, n_out / LONG_SUM);
+}
+
+static size_t part_stride(size_t n_in)
+{
+    return (n_in + 3) / 4 * 4;
+}
+
+size_t pl__gradient_floats(size_t rows, size_t n_out, size_t n_in)
+{
+    const size_t of_weight = cut_rows(rows, n_out, n_in).parts, of_input = cut_outputs(n_out).parts;
+    const size_t a = of_weight > 1 ? of_weight * n_out : 0, b = of_input > 1 ? of_input * rows : 0;
+    return (a > b ? a : b) * part_stride(n_in);
+}
+
+/* Where the parts of a [rows, n_in] go. */
+static pl_view parts_of(pl_view floats, size_t rows, size_t n_in)
+{
+    floats.rows = rows;
+    floats.columns = n_in;
+    floats.stride = part_stride(n_in);
+    return floats;
+}
+
+pl_status pl__gradient_input(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view dx, size_t rows,
+                             const int32_t *count, bool accumulate, pl_view floats)
+{
+    const pl__cut cut = cut_outputs(weight->n_out);
+    if (cut.parts == 1) return pl__gemm_input(stream, weight, z, dx, rows, count, cut, accumulate);
+    const pl_view parts = parts_of(floats, rows, weight->n_in);
+    PL_TRY(pl__gemm_input(stream, weight, z, parts, rows, count, cut, false));
+    return pl__parts_run(stream, parts, cut.parts, dx, rows, weight->n_in, count, accumulate);
+}
+
+pl_status pl__gradient_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
+                              size_t rows, const int32_t *count, pl_view floats)
+{
+    const pl__cut cut = cut_rows(rows, weight->n_out, weight->n_in);
+    if (cut.parts == 1) return pl__gemm_weight(stream, weight, z, x, dweight, rows, count, cut, true);
+    const pl_view parts = parts_of(floats, weight->n_out, weight->n_in);
+    PL_TRY(pl__gemm_weight(stream, weight, z, x, parts, rows, count, cut, false));
+    return pl__parts_run(stream, parts, cut.parts, dweight, weight->n_out, weight->n_in, NULL, true);
+}

@@ -47,6 +47,26 @@ pl_status pl__gemm_input(pl_stream *stream, const pl_weight *weight, pl_view z, 
 pl_status pl__gemm_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
                           size_t rows, const int32_t *count, pl__cut cut, bool accumulate);
 
+/* The products of a backward pass by the weight's maker: dx = z W or dx += z W, and dweight += z^T x. z and x have the
+ * storage type, their rows from the count up to `rows` are zero; rows of dx from there on are left unspecified. Sums
+ * are cut at places that depend on the capacity `rows` and the weight's shape; `floats`, [1, pl__gradient_floats]
+ * float32 and 16-byte aligned, is for the parts. */
+size_t pl__gradient_floats(size_t rows, size_t n_out, size_t n_in);
+pl_status pl__gradient_input(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view dx, size_t rows,
+                             const int32_t *count, bool accumulate, pl_view floats);
+pl_status pl__gradient_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
+                              size_t rows, const int32_t *count, pl_view floats);
+
+/* y = the sum of n parts in order, or y += it; each is [rows, columns] with rows parts.stride apart, float32
+ * (linear_backward.cu). */
+pl_status pl__parts_run(pl_stream *stream, pl_view parts, size_t n, pl_view y, size_t rows, size_t columns,
+                        const int32_t *count, bool accumulate);
+
+/* dbias[c] += the sum of z[r, c] over the rows, in a fixed tree; floats: pl__column_sums_floats (linear_backward.cu).
+ */
+size_t pl__column_sums_floats(size_t rows, size_t columns);
+pl_status pl__column_sums(pl_stream *stream, pl_view z, size_t rows, const int32_t *count, float *floats, float *dbias);
+
 /* Before the first product of a compute type; never while a stream records. */
 pl_status pl__gemm_prepare(const pl_device *device, pl_dtype compute);
 

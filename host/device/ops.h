@@ -239,7 +239,8 @@ typedef struct pl_convert_args {
  * processors), since promise 1 does not bind it.
  *
  * Rows past the count: a product over whole capacities would add them to a weight's gradient. Where a backend says
- * `whole_capacity`, the caller clears them (zero_tail) in x and dy of linear_backward and score_backward.
+ * `whole_capacity`, the caller clears them (zero_tail) in x and dy of linear_backward and score_backward; their dx is
+ * left unspecified there.
  *
  * What changes from step to step is on the device (pl_dropout.key, factors, the batch with its loss weights), so that a
  * recorded step can be replayed. */
