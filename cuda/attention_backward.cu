@@ -3,6 +3,7 @@
  * Three launches: rowsum(dy y) with the list of tiles (attention_backward.cuh), then dq, then dk and dv. Grids are
  * sized by capacities: the tiles that so many rows of so many sequences can fill, times heads. */
 #include "attention_backward.cuh"
+#include "attention_backward_mma.cuh"
 #include "attention_backward_simt.cuh"
 
 /* The workspace: the number of tiles, the tiles, rowsums. */
@@ -37,18 +38,60 @@ template <class T> static pl_status multiply(pl_stream *stream, const backward_p
     return PL_OK;
 }
 
+/* Dynamic shared memory above 48 KiB is asked for once a launch: the call only sets a word of the function. */
+template <class K> static pl_status allow_shared(const pl_device *device, K *kernel, size_t bytes)
+{
+    if (bytes > 48 * 1024)
+        PL_CUDA_TRY(device, cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                 (int)bytes));
+    return PL_OK;
+}
+
+static unsigned blocks_of(const backward_params &p, bool keys)
+{
+    return (unsigned)(tiles_of(p) * (size_t)(keys ? p.n_kv_heads : p.n_heads));
+}
+
+template <class T, int DP, bool KEYS, backward_kind KIND>
+static pl_status pass_mma(pl_stream *stream, const backward_params &p, int n_warps)
+{
+    const size_t bytes = backward_shape<DP>::shared_bytes(n_warps);
+    PL_TRY(allow_shared(stream->device, go_back_mma<T, DP, KEYS, KIND>, bytes));
+    CU_LAUNCH((go_back_mma<T, DP, KEYS, KIND>), blocks_of(p, KEYS), (unsigned)(n_warps * PL__WARP), bytes,
+              stream->handle, p);
+    PL_LAUNCHED(stream, "attention_backward");
+    return PL_OK;
+}
+
+/* Blocks of half the warps where there would be few of them: the same sums. */
+template <class T, int DP, backward_kind KIND> static pl_status launch_mma(pl_stream *stream, backward_params &p)
+{
+    int n_warps = BACKWARD_WARPS;
+    p.tile_rows = n_warps * backward_shape<DP>::own_rows;
+    if (blocks_of(p, true) < 2 * (unsigned)stream->device->n_processors) {
+        n_warps /= 2;
+        p.tile_rows /= 2;
+    }
+    PL_TRY(multiply<T>(stream, p));
+    PL_TRY((pass_mma<T, DP, false, KIND>(stream, p, n_warps)));
+    return pass_mma<T, DP, true, KIND>(stream, p, n_warps);
+}
+
+template <class T, int DP> static pl_status pick_mma(pl_stream *stream, backward_params &p)
+{
+    const bool bent = p.softcap > 0.0f || p.alibi;
+    p.log_scale = (bent ? 1.0f : p.scale) * LOG2_E;
+    if (bent) return launch_mma<T, DP, BACKWARD_ALL>(stream, p);
+    if (p.mask.key) return launch_mma<T, DP, BACKWARD_DROPS>(stream, p);
+    return launch_mma<T, DP, BACKWARD_PLAIN>(stream, p);
+}
+
 template <class T, int COLUMNS, int ROWS, bool KEYS>
 static pl_status pass_simt(pl_stream *stream, const backward_params &p, int n_warps)
 {
-    const pl_device *device = stream->device;
     const backward_layout layout = backward_layout_of(p.width, n_warps * ROWS, KEYS ? 2 : 1);
-    const auto kernel = go_back_simt<T, COLUMNS, ROWS, KEYS>;
-    const unsigned blocks = (unsigned)(tiles_of(p) * (size_t)(KEYS ? p.n_kv_heads : p.n_heads));
-    if (layout.bytes > 48 * 1024) {
-        PL_CUDA_TRY(device, cudaFuncSetAttribute((const void *)kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                 (int)layout.bytes));
-    }
-    CU_LAUNCH((go_back_simt<T, COLUMNS, ROWS, KEYS>), blocks, (unsigned)(n_warps * PL__WARP), layout.bytes,
+    PL_TRY(allow_shared(stream->device, go_back_simt<T, COLUMNS, ROWS, KEYS>, layout.bytes));
+    CU_LAUNCH((go_back_simt<T, COLUMNS, ROWS, KEYS>), blocks_of(p, KEYS), (unsigned)(n_warps * PL__WARP), layout.bytes,
               stream->handle, p, layout);
     PL_LAUNCHED(stream, "attention_backward");
     return PL_OK;
@@ -66,11 +109,18 @@ template <class T, int COLUMNS, int ROWS> static pl_status launch_simt(pl_stream
     return pass_simt<T, COLUMNS, ROWS, true>(stream, p, n_warps);
 }
 
-template <class T> static pl_status pick_simt(pl_stream *stream, backward_params &p)
+template <class T> static pl_status pick_halves(pl_stream *stream, backward_params &p)
 {
-    if (p.width <= 64) return launch_simt<T, 2, 8>(stream, p);
-    if (p.width <= 128) return launch_simt<T, 4, 8>(stream, p);
+    if (p.width <= 64) return pick_mma<T, 64>(stream, p);
+    if (p.width <= 128) return pick_mma<T, 128>(stream, p);
     return launch_simt<T, 8, 4>(stream, p);
+}
+
+static pl_status pick_floats(pl_stream *stream, backward_params &p)
+{
+    if (p.width <= 64) return launch_simt<float, 2, 8>(stream, p);
+    if (p.width <= 128) return launch_simt<float, 4, 8>(stream, p);
+    return launch_simt<float, 8, 4>(stream, p);
 }
 
 extern "C" pl_status pl__attention_backward(pl_stream *stream, const pl_attention_backward_args *args)
@@ -122,11 +172,11 @@ extern "C" pl_status pl__attention_backward(pl_stream *stream, const pl_attentio
     p.packed = packed;
     switch (type) {
     case PL_BF16:
-        return pick_simt<__nv_bfloat16>(stream, p);
+        return pick_halves<__nv_bfloat16>(stream, p);
     case PL_F16:
-        return pick_simt<__half>(stream, p);
+        return pick_halves<__half>(stream, p);
     case PL_F32:
-        return pick_simt<float>(stream, p);
+        return pick_floats(stream, p);
     default:
         return stream->device->host->fail(PL_E_UNSUPPORTED, "attention_backward: activations of %s",
                                           pl_dtype_name(type));

@@ -37,9 +37,12 @@ struct backward_params {
     int n_heads, n_kv_heads, group, width; /* H, G, H / G, D */
     int window;                            /* INT_MAX: all keys */
     float scale, softcap;
+    float log_scale; /* from a score to units of log 2, after softcap and ALiBi where there are any */
     pl__mask_source mask;
     bool packed; /* rows may be read and written 16 bytes at a time */
 };
+
+enum { BACKWARD_WARPS = 4 }; /* of a block, at most */
 
 /* What of the rows belongs to a query head (or key/value head) in row `row`. */
 template <class T> __device__ __forceinline__ const T *query_row(const backward_params &p, size_t row, int head)
@@ -64,49 +67,31 @@ template <class T> __device__ __forceinline__ T *gradient_row(const backward_par
     return static_cast<T *>(p.dqkv) + row * p.dqkv_stride + (size_t)head * p.width;
 }
 
-/* What belongs to a query of one head. */
+/* What belongs to a query of one head; zeros for one that does not exist. */
 struct alignas(16) backward_fact {
     float lse, inner;
     int32_t example; /* where there is dropout */
 };
 
-/* Facts of queries row .. row + n of a head; zeros up to `rows`. By the whole block. */
-static __device__ __forceinline__ void bring_facts(backward_fact *facts, const backward_params &p, size_t row, int head,
-                                                   int rows, int n)
+static __device__ __forceinline__ backward_fact fact_of(const backward_params &p, size_t row, int head, bool exists)
 {
-    for (int i = (int)threadIdx.x; i < rows; i += (int)blockDim.x) {
-        backward_fact fact = {};
-        if (i < n) {
-            fact.lse = p.lse[(row + i) * p.lse_stride + head];
-            fact.inner = p.inner[(row + i) * (unsigned)p.n_heads + head];
-            if (p.mask.key) fact.example = p.mask.examples[row + i];
-        }
-        facts[i] = fact;
-    }
+    backward_fact fact = {};
+    if (!exists) return fact;
+    fact.lse = p.lse[row * p.lse_stride + (unsigned)head];
+    fact.inner = p.inner[row * (unsigned)p.n_heads + (unsigned)head];
+    if (p.mask.key) fact.example = p.mask.examples[row];
+    return fact;
 }
 
-/* What one key does to one query's gradient. `s`: the product q k, `dp`: the product dy v; `factor`: of dropout. p
- * becomes the weight that its value has, ds the gradient of the scaled score, both 0 where the key is not seen. */
-struct backward_pair {
-    float p, ds;
-};
-template <bool BENT>
-__device__ __forceinline__ backward_pair weigh_pair(const backward_params &a, float s, float dp, float lse, float inner,
-                                                    float slope, float factor, int key, int query, bool is_seen)
+/* Softcap and ALiBi on a scaled score, as the forward op has them, and softcap's slope. */
+__device__ __forceinline__ float bend(float s, const backward_params &p, float slope, int key, int query, float &steep)
 {
-    float x = s * a.scale, bend = 1.0f;
-    if (BENT) {
-        if (a.softcap > 0.0f) {
-            const float bent = tanhf(x / a.softcap);
-            bend = 1.0f - bent * bent;
-            x = a.softcap * bent;
-        }
-        x = fmaf(slope, (float)(key - query), x);
+    if (p.softcap > 0.0f) {
+        const float bent = tanhf(s / p.softcap);
+        steep = 1.0f - bent * bent;
+        s = p.softcap * bent;
     }
-    const float weight = is_seen ? expf(x - lse) : 0.0f;
-    backward_pair pair = {weight * factor, is_seen ? weight * (dp * factor - inner) : 0.0f};
-    if (BENT) pair.ds *= bend;
-    return pair;
+    return fmaf(slope, (float)(key - query), s);
 }
 
 /* The first key that a row of a tile of queries from `start` on sees, rounded down to a block of `step`; and the end of

@@ -10,8 +10,6 @@
 
 #include "attention_backward.cuh"
 
-enum { BACKWARD_WARPS = 4 };
-
 /* Shared memory in floats: two matrices of own rows, two of the block that is walked, weights of each warp (ds, then p
  * where that is asked for), then facts of queries. */
 struct backward_layout {
@@ -154,7 +152,7 @@ __device__ __forceinline__ void write_gradient(const float (&sums)[ROWS][COLUMNS
 /* dq of a tile of queries, or with KEYS dk and dv of a tile of keys. Grid: tiles times heads (of queries or keys),
  * heads fastest; tiles with the longest walks come first within a sequence. */
 template <class T, int COLUMNS, int ROWS, bool KEYS>
-static __global__ void __launch_bounds__(BACKWARD_WARPS *PL__WARP) go_back_simt(backward_params p, backward_layout l)
+static __global__ void __launch_bounds__(BACKWARD_WARPS *PL__WARP, 2) go_back_simt(backward_params p, backward_layout l)
 {
     CU_DYN_SHARED(float, shared);
     const int n_heads = KEYS ? p.n_kv_heads : p.n_heads, n_tiles = *p.n_tiles;
@@ -172,7 +170,8 @@ static __global__ void __launch_bounds__(BACKWARD_WARPS *PL__WARP) go_back_simt(
                p);
     bring_rows(shared + l.n_own * l.own, l.own, KEYS ? value_row<T>(p, row, head) : dy_row<T>(p, row, head),
                KEYS ? p.qkv_stride : p.dy_stride, l.n_own, left, p);
-    if (!KEYS) bring_facts(facts, p, row, head, l.n_own, left);
+    if (!KEYS && (int)threadIdx.x < l.n_own)
+        facts[threadIdx.x] = fact_of(p, row + threadIdx.x, head, (int)threadIdx.x < left);
     float sums[ROWS][COLUMNS], value_sums[KEYS ? ROWS : 1][COLUMNS];
 #pragma unroll
     for (int q = 0; q < ROWS; q++) {
@@ -190,7 +189,8 @@ static __global__ void __launch_bounds__(BACKWARD_WARPS *PL__WARP) go_back_simt(
                        PL__WARP, tile.n - start, p);
             bring_rows(walked + PL__WARP * l.row, l.row, KEYS ? dy_row<T>(p, at, h) : value_row<T>(p, at, kv_head),
                        KEYS ? p.dy_stride : p.qkv_stride, PL__WARP, tile.n - start, p);
-            if (KEYS) bring_facts(facts, p, at, h, PL__WARP, tile.n - start);
+            if (KEYS && threadIdx.x < PL__WARP)
+                facts[threadIdx.x] = fact_of(p, at + threadIdx.x, h, (int)threadIdx.x < tile.n - start);
             __syncthreads();
             float s[ROWS], dp[ROWS], factor[ROWS];
             multiply_block(s, dp, shared + mine * l.own, walked, l);
@@ -200,10 +200,11 @@ static __global__ void __launch_bounds__(BACKWARD_WARPS *PL__WARP) go_back_simt(
                 const int key = KEYS ? own + q : start + lane, query = KEYS ? start + lane : own + q;
                 const backward_fact fact = facts[KEYS ? lane : mine + q];
                 const bool is_seen = query < tile.n && seen(key, query, p.window);
-                const backward_pair pair = weigh_pair<true>(p, s[q], dp[q], fact.lse, fact.inner, slope,
-                                                            p.mask.key ? factor[q] : 1.0f, key, query, is_seen);
-                ds[q * PL__WARP + lane] = pair.ds;
-                if (KEYS) weights[q * PL__WARP + lane] = pair.p;
+                float steep = 1.0f;
+                const float x = bend(s[q] * p.scale, p, slope, key, query, steep), drop = p.mask.key ? factor[q] : 1.0f;
+                const float weight = is_seen ? expf(x - fact.lse) : 0.0f;
+                ds[q * PL__WARP + lane] = is_seen ? weight * (dp[q] * drop - fact.inner) * steep : 0.0f;
+                if (KEYS) weights[q * PL__WARP + lane] = weight * drop;
             }
             __syncwarp();
             add_block(sums, ds, walked, l, p.width);

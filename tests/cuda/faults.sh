@@ -26,6 +26,18 @@ attention: the window is one key wide of it|attention.cuh|s,position - key < win
 attention: the wrong key/value head|attention_mma.cuh|s,(size_t)blockIdx.y \* PAGE_ROWS,(size_t)(gridDim.y - 1 - blockIdx.y) * PAGE_ROWS,|attention.cu|device_test_attention|float16
 attention: scores are not scaled|attention_simt.cuh|s,q\[d\] \* p.scale,q[d],|attention.cu|device_test_attention|float32
 attention: old sums are not scaled to a new maximum|attention_simt.cuh|s/w.sum\[q\] = __fmul_rn(w.sum\[q\], scale);//|attention.cu|device_test_attention|float32
+attention: dropout draws for other keys|attention_mma.cuh|s,start + 8 \* n + quarter / 2 \* 4,start + 8 * n + quarter * 4,|attention.cu|device_test_attention_backward|bfloat16
+attention: dropout's words are not exchanged|attention_simt.cuh|s,word = transpose_words<1>(word);,,|attention.cu|device_test_attention_backward|float32
+attention_backward: a missing barrier|attention_backward_mma.cuh|s,^ *__syncthreads(); /\* the block is there.*,,|attention_backward.cu|device_test_attention_backward|bfloat16
+attention_backward: the next block is asked for too early|attention_backward_mma.cuh|/the block is there/d;s,^ *ask(next\, stage ^ 1);,&__syncthreads();,|attention_backward.cu|device_test_attention_backward|bfloat16|1 2 3
+attention_backward: a missing wait for copies|attention_backward_mma.cuh|s,^ *cp_async_wait<0>();,,|attention_backward.cu|device_test_attention_backward|float16
+attention_backward: facts of the block before|attention_backward_mma.cuh|s,write_fact(fact\, stage ^ 1),write_fact(fact\, stage),|attention_backward.cu|device_test_attention_backward|bfloat16
+attention_backward: the last queries of a window are left out|attention_backward.cuh|s,last_key + p.window : tile.n,last_key + p.window - 32 : tile.n,|attention_backward.cu|device_test_attention_backward|float16
+attention_backward: the wrong key/value head|attention_backward_mma.cuh|s,key_row<T>(p\, r\, kv_head),key_row<T>(p\, r\, 0),|attention_backward.cu|device_test_attention_backward|bfloat16
+attention_backward: dk of one query head alone|attention_backward_mma.cuh|s,first_head + p.group : first_head + 1,first_head + 1 : first_head + 1,|attention_backward.cu|device_test_attention_backward|bfloat16
+attention_backward: a missing barrier on ordinary cores|attention_backward_simt.cuh|s,^ *__syncthreads(); /\* nobody reads.*,,|attention_backward.cu|device_test_attention_backward|float32|1 2 3
+attention_backward: sequences one after another are one tile late|attention_backward.cuh|s,if (lane >= step) end,if (lane > step) end,|attention_backward.cu|device_test_attention_backward|float32
+attention_backward: rowsums lack the last piece|attention_backward.cuh|s,is_row \&\& d < p.width; d,is_row \&\& d + PIECE < p.width; d,|attention_backward.cu|device_test_attention_backward|float32
 norm: the last elements are left out|norm.cuh|s,i < n; i += PL__NORM_OWN,i < n - 1; i += PL__NORM_OWN,|norm.cu|device_test_norm|float32
 norm: a missing barrier|norm.cuh|s,^ *__syncthreads();,,|norm.cu|device_test_norm|float32
 dropout: a round of Philox too few|dropout.cuh|s,round < 10,round < 9,|dropout.cu|device_test_dropout|float32
