@@ -167,6 +167,8 @@ size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, 
 size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
 size_t pl__attention_backward_workspace_bytes(size_t n_rows, size_t H, size_t G, size_t D);
 size_t pl__linear_backward_workspace_bytes(size_t n_rows, size_t n_out, size_t n_in, pl_dtype compute);
+size_t pl__norm_backward_workspace_bytes(size_t n_rows, size_t C);
+size_t pl__head_norm_backward_workspace_bytes(size_t n_rows, size_t n_heads, size_t D);
 
 /* y = x W^T (+ y with `accumulate`): [rows, n_out], every row of the capacity `rows`; no bias, no activation. x, y have
  * the weight's storage type, y may be float32 (what is added to must be). A row's bits do not depend on `rows` nor on
@@ -180,6 +182,9 @@ void pl__products_free(pl__products *shared);
 /* The training ops that have kernels: X(op), as in PL_TRAINING_OPS. */
 #define PL__TRAINING_OPS(X)                                                                                            \
     X(linear_backward)                                                                                                 \
+    X(embed_backward)                                                                                                  \
+    X(norm_backward)                                                                                                   \
+    X(head_norm_backward)                                                                                              \
     X(gate_backward)                                                                                                   \
     X(rotary_backward)                                                                                                 \
     X(attention_backward)                                                                                              \
