@@ -164,9 +164,13 @@ pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t 
 void pl__kv_free(pl_kv *kv);
 size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype);
 
+pl_status pl__parameters_create(pl_device *device, pl_parameters **out, const pl_parameter *list, size_t n);
+void pl__parameters_free(pl_parameters *parameters);
+
 size_t pl__score_workspace_bytes(size_t n_rows, size_t n_vocabulary);
 size_t pl__attention_backward_workspace_bytes(size_t n_rows, size_t H, size_t G, size_t D);
 size_t pl__linear_backward_workspace_bytes(size_t n_rows, size_t n_out, size_t n_in, pl_dtype compute);
+size_t pl__gradient_norm_workspace_bytes(const pl_parameters *parameters);
 size_t pl__norm_backward_workspace_bytes(size_t n_rows, size_t C);
 size_t pl__head_norm_backward_workspace_bytes(size_t n_rows, size_t n_heads, size_t D);
 
@@ -190,6 +194,7 @@ void pl__products_free(pl__products *shared);
     X(attention_backward)                                                                                              \
     X(gather_backward)                                                                                                 \
     X(dropout)                                                                                                         \
+    X(gradient_norm)                                                                                                   \
     X(zero_tail)                                                                                                       \
     X(reduce_lanes)
 

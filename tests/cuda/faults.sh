@@ -48,6 +48,7 @@ norm_backward: a missing barrier in the sum of groups|partial.cuh|s,^ *__syncthr
 norm_backward: rows past the count|norm_backward.cu|s,= min(first + GROUP_ROWS\, rows),= first + GROUP_ROWS,|norm_backward.cu|device_test_norm_backward|float32
 gather: rows past the count|gather.cu|s,pl__rows(count\, capacity),capacity,|gather.cu|device_test_gather|float32
 gather_backward: what stood there is forgotten|gather_backward.cu|s,__fadd_rn(to\[j\]\, from\[j\]),from[j],|gather_backward.cu|device_test_gather_backward|float32
+gradient_norm: a piece of each chunk is left out|gradient_norm.cu|s,(s\[2\] + s\[3\]),s[2],|gradient_norm.cu|device_test_gradient_norm|
 head_norm_backward: a missing barrier between warps|head_norm_backward.cu|s,^ *__syncthreads(); /\* warp w.*,,|head_norm_backward.cu|device_test_head_norm_backward|float32|1 2 3
 kv: the place of the next position|kv.cu|s,+ position % PL_PAGE,+ (position + 1) % PL_PAGE,|kv.cu|device_test_attention|float32
 kv: a copied page lacks its end|kv.cu|s,if (w < piece_words) to,if (w + 1 < piece_words) to,|kv.cu|device_test_kv|float32
