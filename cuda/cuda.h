@@ -195,6 +195,7 @@ void pl__products_free(pl__products *shared);
     X(gather_backward)                                                                                                 \
     X(dropout)                                                                                                         \
     X(gradient_norm)                                                                                                   \
+    X(adamw)                                                                                                           \
     X(zero_tail)                                                                                                       \
     X(reduce_lanes)
 

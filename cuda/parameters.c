@@ -67,6 +67,12 @@ pl_status pl__parameters_create(pl_device *device, pl_parameters **out, const pl
     pl__tensor *tensors = NULL;
     pl__chunk *chunks = NULL;
     *out = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const pl_weight *weight = list[i].weight;
+        if (weight && pl__at(weight->master, 0) != pl__at(list[i].master, 0))
+            return device->host->fail(PL_E_INTERNAL,
+                                      "parameters_create: the weight of parameter %zu is not attached to it", i);
+    }
     PL_TRY(pl__handle_create(device, (void **)&p, sizeof *p));
     p->device = device;
     for (size_t i = 0; i < n; i++) p->n_chunks += chunks_of(&list[i]);

@@ -18,6 +18,8 @@ export build work
 # name | changed file | expression | compiled source | test | cases | seeds
 faults() {
   cat <<'EOF'
+adamw: the weight's rows do not follow|adamw.cu|s,if (t.copy) copy,if (false) copy,|adamw.cu|device_test_adamw|bfloat16
+adamw: a missing barrier|adamw.cu|s,^ *__syncthreads(); /\* the block's numbers.*,,|adamw.cu|device_test_adamw|float32|1 2 3
 attention: a missing barrier|attention_mma.cuh|s,^ *__syncthreads(); /\* page i is there.*,,|attention.cu|device_test_attention|bfloat16
 attention: the next page is asked for too early|attention_mma.cuh|/page i is there/d;s,^ *bring_next<.*stages - 1);,&__syncthreads();,|attention.cu|device_test_attention|bfloat16|1 2 3
 attention: a missing wait for copies|attention_mma.cuh|s,^ *cp_async_wait<.*,,|attention.cu|device_test_attention|bfloat16

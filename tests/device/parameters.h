@@ -19,16 +19,22 @@ typedef struct tensor {
     bool decay, weight;
 } tensor;
 
+/* Where the tensor after one that ends at `end` begins: at an odd place, or 16 bytes apart. */
+static inline size_t place_after(const world *w, size_t end)
+{
+    enum { GAP = 5 };
+    return w->aligned ? (end + GAP + 3) / 4 * 4 : end + GAP;
+}
+
 /* host[i], packed, or NULL for zeros. */
 static inline parameter_set parameters_create(const world *w, const tensor *tensors, size_t n, const float *host[4])
 {
-    enum { GAP = 5 };
     parameter_set p = {.n = n};
-    size_t places = GAP;
-    for (size_t i = 0; i < n; i++) places += tensors[i].rows * tensors[i].columns + GAP;
+    size_t places = place_after(w, 0);
+    for (size_t i = 0; i < n; i++) places = place_after(w, places + tensors[i].rows * tensors[i].columns);
     float *zeros = (float *)calloc(places, sizeof *zeros);
     for (int k = 0; k < 4; k++) p.buffers[k] = guarded(w, 1, places, PL_F32, NULL);
-    size_t at = GAP;
+    size_t at = place_after(w, 0);
     for (size_t i = 0; i < n; i++) {
         const size_t elements = tensors[i].rows * tensors[i].columns;
         pl_parameter *t = &p.list[i];
@@ -47,7 +53,7 @@ static inline parameter_set parameters_create(const world *w, const tensor *tens
             must(pl_weight_refresh(&w->processor, w->stream, t->weight, t->master));
         }
         p.total += elements;
-        at += elements + GAP;
+        at = place_after(w, at + elements);
     }
     must(pl_parameters_create(&w->processor, &p.made, p.list, n));
     free(zeros);
