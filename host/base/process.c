@@ -26,15 +26,24 @@ static bool read_small(char out[SMALL_FILE], const char *path)
     return true;
 }
 
-/* 0: not known. The name in the second field may hold blanks and brackets: count from the last bracket on. */
-static long long started_of(long long pid)
+/* 0: not known. The name in the second field may hold blanks and brackets: count from the last bracket on. *ended: all
+ * that is left of it is its exit code, which nobody has asked for yet. */
+static long long started_of(long long pid, bool *ended)
 {
     char path[64], text[SMALL_FILE];
+    *ended = false;
     snprintf(path, sizeof path, "/proc/%lld/stat", pid);
     if (!read_small(text, path)) return 0;
     const char *at = strrchr(text, ')');
+    *ended = at && (strncmp(at, ") Z", 3) == 0 || strncmp(at, ") X", 3) == 0);
     for (int field = 2; at && field < STARTED_FIELD; field++) at = strchr(at + 1, ' ');
     return at ? strtoll(at, NULL, 10) : 0;
+}
+
+static long long own_start(void)
+{
+    bool ended;
+    return started_of(getpid(), &ended);
 }
 
 static long long own_space(void)
@@ -79,7 +88,7 @@ pl_status pl_process_record(json_t **out)
     pl_json_begin(&b);
     pl_json_put_text(&b, "host", host);
     pl_json_put_integer(&b, "pid", getpid());
-    put_known(&b, "started", started_of(getpid()));
+    put_known(&b, "started", own_start());
     put_known(&b, "space", own_space());
     pl_json_put_text(&b, "boot", boot[0] ? boot : NULL);
     return pl_json_end(&b, out, "process");
@@ -89,7 +98,9 @@ pl_status pl_process_record(json_t **out)
 static pl_life life_of(long long pid, long long started)
 {
     if (kill((pid_t)pid, 0) != 0 && errno == ESRCH) return PL_LIFE_DEAD;
-    long long now = started_of(pid);
+    bool ended;
+    long long now = started_of(pid, &ended);
+    if (ended) return PL_LIFE_DEAD;
     return started && now && started != now ? PL_LIFE_DEAD : PL_LIFE_ALIVE;
 }
 
@@ -114,7 +125,7 @@ void pl_process_name(char out[PL_PROCESS_NAME_MAX])
     char host[PL_HOST_NAME_MAX], place[PLACE_DIGITS + 1];
     pl_host_name(host);
     own_place(place);
-    snprintf(out, PL_PROCESS_NAME_MAX, "%ld-%lld-%s@%s", (long)getpid(), started_of(getpid()), place, host);
+    snprintf(out, PL_PROCESS_NAME_MAX, "%ld-%lld-%s@%s", (long)getpid(), own_start(), place, host);
 }
 
 pl_life pl_process_name_life(const char *name, size_t size)

@@ -18,6 +18,7 @@
     X(PL_E_NOT_FINITE, 1, "numbers are NaN or infinite")                                                               \
     X(PL_E_INTERNAL, 1, "internal error")                                                                              \
     X(PL_E_ELSEWHERE, 3, "another process is at it")                                                                   \
+    X(PL_E_RANK, 1, "another rank has ended")                                                                          \
     X(PL_E_UNITS, 3, "some units failed")                                                                              \
     X(PL_E_DRAINED, 75, "drained by SIGTERM or SIGUSR1")                                                               \
     X(PL_E_INTERRUPTED, 130, "interrupted by Ctrl-C (SIGINT)")

@@ -1,5 +1,6 @@
 /* plumb train: a model trained on texts, without an experiment: a checkpoint that goes on learning, or a new one. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,6 +8,7 @@
 #include "base/drain.h"
 #include "base/file.h"
 #include "base/json_build.h"
+#include "base/launch.h"
 #include "base/visible.h"
 #include "base/yaml_edit.h"
 #include "cli/cli.h"
@@ -36,6 +38,7 @@ typedef struct training {
     pl_trainable *trainable;
     pl_train *train;
     pl_drain drain;
+    pl_launch launch; /* rank 0 alone says and writes what comes out */
 } training;
 
 /* ---- what is asked for ---- */
@@ -162,17 +165,40 @@ done:
 
 /* ---- the run ---- */
 
+/* Each rank has a device of its own: the one of its number on its machine, where there are several, or the one that srun
+ * has given it. */
+static pl_status open_device(training *t, const pl_arguments *arguments)
+{
+    char name[64];
+    size_t threads = 0;
+    const char *device = arguments->values[PL_OPTION_DEVICE] ? arguments->values[PL_OPTION_DEVICE] : "cpu";
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    const bool given = t->launch.by_launcher && visible && *visible && !strchr(visible, ',');
+    const size_t index = given ? 0 : t->launch.local;
+    PL_TRY(pl_argument_size(arguments, PL_OPTION_THREADS, &threads));
+    if (!threads) threads = pl_launch_threads(&t->launch);
+    if (t->launch.size == 1 || strcmp(device, "cpu") == 0)
+        return pl_processor_open(&t->processor, device, (int)threads);
+    if (strchr(device, ':'))
+        return pl_fail(PL_E_USAGE, "--device %s is one device, and %zu ranks need one each: name it without its number",
+                       device, t->launch.size);
+    const bool any = strcmp(device, "auto") == 0;
+    PL_TRY(snprintf(name, sizeof name, "%s:%zu", any ? "cuda" : device, index) < (int)sizeof name
+               ? PL_OK
+               : pl_fail(PL_E_USAGE, "device '%s' is not known", device));
+    if (pl_processor_open(&t->processor, name, (int)threads) == PL_OK) return PL_OK;
+    return any ? pl_processor_open(&t->processor, "cpu", (int)threads)
+               : pl_processor_open(&t->processor, name, (int)threads);
+}
+
 static pl_status open_all(training *t, const pl_arguments *arguments)
 {
-    size_t threads = 0;
-    const char *device = arguments->values[PL_OPTION_DEVICE];
-    PL_TRY(pl_argument_size(arguments, PL_OPTION_THREADS, &threads));
     PL_TRY(pl_model_find(t->folder, arguments->words[0]));
     PL_TRY(t->random ? pl_checkpoint_open_config(&t->checkpoint, t->folder)
                      : pl_checkpoint_open(&t->checkpoint, t->folder));
     PL_TRY(pl_tokenizer_open(&t->tokenizer, t->folder));
     PL_TRY(read_texts(t, arguments));
-    return pl_processor_open(&t->processor, device ? device : "cpu", (int)threads);
+    return open_device(t, arguments);
 }
 
 /* A state is another run's when it began from other weights, or with another seed. */
@@ -191,6 +217,24 @@ static bool is_asked_to_stop(void *user)
     return pl_drain_requested(&((training *)user)->drain);
 }
 
+static void stop_all(void *user)
+{
+    pl_train_abort(((training *)user)->train);
+}
+
+static pl_status train_as_rank(training *t, const pl_train_callbacks *callbacks, bool *finished)
+{
+    const pl_train_place place = {t->launch.rank, t->launch.size, t->launch.group};
+    PL_TRY(pl_train_join(t->train, &place));
+    pl_status status = pl_launch_start(&t->launch, stop_all, t);
+    if (status == PL_OK) status = pl_train_run(t->train, callbacks, finished);
+    const bool failed = status == PL_E_RANK;
+    status = pl_launch_end(&t->launch, status);
+    if (!failed || status == PL_OK) return status;
+    return pl_fail(status, "%s; the same command goes on from the state that was saved last in %s", pl_error_text(),
+                   t->state);
+}
+
 static pl_status train(training *t, bool quiet, bool *finished)
 {
     char identity[PL_HASH_TEXT];
@@ -200,8 +244,8 @@ static pl_status train(training *t, bool quiet, bool *finished)
     PL_TRY(pl_trainable_create(&t->trainable, &t->processor, t->checkpoint, &options));
     PL_TRY(pl_train_create(&t->train, t->trainable, &t->recipe.settings, t->examples, t->n, identity, t->state));
     pl_drain_begin(&t->drain);
-    PL_TRY(pl_train_run(t->train, &callbacks, finished));
-    if (*finished) return PL_OK;
+    PL_TRY(train_as_rank(t, &callbacks, finished));
+    if (*finished || t->launch.rank) return PL_OK;
     return pl_fail(pl_drain_status(&t->drain), "%s: %s; the same command again goes on", t->state,
                    pl_drain_state(&t->drain));
 }
@@ -261,7 +305,8 @@ static pl_status run(training *t, const pl_arguments *arguments)
     PL_TRY(pl_arena_create(&t->arena));
     PL_TRY(read_keys(t, arguments));
     PL_TRY(open_all(t, arguments));
-    PL_TRY(train(t, pl_argument_flag(arguments, PL_OPTION_QUIET), &finished));
+    PL_TRY(train(t, t->launch.rank || pl_argument_flag(arguments, PL_OPTION_QUIET), &finished));
+    if (t->launch.rank) return PL_OK;
     PL_TRY(pl_trainable_export(t->trainable, t->folder, t->out, t->storage));
     PL_TRY(write_log(t));
     PL_TRY(pl_folder_remove(t->state, NULL));
@@ -272,8 +317,11 @@ pl_status pl_verb_train(const pl_arguments *arguments)
 {
     training t = {.out = arguments->values[PL_OPTION_OUT]};
     if (!t.out) return pl_fail(PL_E_USAGE, "--out is missing: plumb train MODEL CORPUS.jsonl --out FOLDER");
-    PL_TRY(pl_drain_open(&t.drain, NULL));
+    PL_TRY(pl_launch_read(&t.launch, arguments->values[PL_OPTION_RANKS]));
+    if (t.launch.rank == 0) PL_TRY(pl_drain_open(&t.drain, NULL));
     pl_status status = run(&t, arguments);
+    if (status != PL_OK && t.launch.rank)
+        (void)pl_fail(status, "rank %zu of %zu: %s", t.launch.rank, t.launch.size, pl_error_text());
     pl_train_free(t.train);
     pl_trainable_free(t.trainable);
     pl_processor_close(&t.processor);

@@ -95,3 +95,71 @@ pl_status pl_parameters_create(const pl_processor *processor, pl_parameters **ou
     for (size_t i = 0; i < n; i++) PL_TRY(need_parameter(&c, &list[i]));
     return c.ops->parameters_create(processor->device, out, list, n);
 }
+
+/* ---- Ranks ---- */
+
+enum { MOST_RANKS = 4096 };
+
+pl_status pl_comm_id(const pl_processor *processor, uint8_t id[PL_COMM_ID_BYTES])
+{
+    const pl__call c = {processor->ops, "comm_id"};
+    return c.ops->comm_id ? c.ops->comm_id(processor->device, id) : lacks(&c);
+}
+
+pl_status pl_comm_create(const pl_processor *processor, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank,
+                         int size)
+{
+    const pl__call c = {processor->ops, "comm_create"};
+    *out = NULL;
+    if (!c.ops->comm_create) return lacks(&c);
+    if (size < 1 || size > MOST_RANKS || rank < 0 || rank >= size)
+        return pl_fail(PL_E_INTERNAL, "comm_create: rank %d of %d", rank, size);
+    return c.ops->comm_create(processor->device, out, id, rank, size);
+}
+
+/* Rows that stand one behind the other. */
+static pl_status need_packed(const pl__call *c, const char *argument, pl_view v)
+{
+    PL_TRY(pl__need_whole(c, argument, v));
+    if (v.rows == 1 || v.stride == v.columns) return PL_OK;
+    return pl_fail(PL_E_INTERNAL, "%s: rows of %s are %zu apart, expected %zu", c->op, argument, v.stride, v.columns);
+}
+
+static pl_status need_comm(const pl__call *c, const pl_comm *comm)
+{
+    return comm ? PL_OK : pl_fail(PL_E_INTERNAL, "%s: no ranks are given", c->op);
+}
+
+pl_status pl_comm_exchange(const pl_processor *processor, pl_stream *stream, pl_comm *comm, pl_view from, pl_view to)
+{
+    const pl__call c = {processor->ops, "comm_exchange"};
+    PL_TRY(need_comm(&c, comm));
+    PL_TRY(need_packed(&c, "from", from));
+    PL_TRY(need_packed(&c, "to", to));
+    PL_TRY(pl__need(&c, "to", to, from.rows, from.columns, from.dtype));
+    if (to.rows != from.rows || to.columns != from.columns)
+        return pl_fail(PL_E_INTERNAL, "comm_exchange: [%zu, %zu] into [%zu, %zu]", from.rows, from.columns, to.rows,
+                       to.columns);
+    return c.ops->unchecked.comm_exchange(stream, comm, from, to);
+}
+
+pl_status pl_comm_gather(const pl_processor *processor, pl_stream *stream, pl_comm *comm, pl_view part, pl_view all)
+{
+    const pl__call c = {processor->ops, "comm_gather"};
+    PL_TRY(need_comm(&c, comm));
+    PL_TRY(pl__need_whole(&c, "part", part));
+    PL_TRY(need_packed(&c, "all", all));
+    if (part.rows != 1 || part.columns != all.columns || part.dtype != all.dtype)
+        return pl_fail(PL_E_INTERNAL, "comm_gather: [%zu, %zu] into [%zu, %zu]", part.rows, part.columns, all.rows,
+                       all.columns);
+    return c.ops->unchecked.comm_gather(stream, comm, part, all);
+}
+
+pl_status pl_comm_broadcast(const pl_processor *processor, pl_stream *stream, pl_comm *comm, pl_view x, int root)
+{
+    const pl__call c = {processor->ops, "comm_broadcast"};
+    PL_TRY(need_comm(&c, comm));
+    PL_TRY(pl__need_whole(&c, "x", x));
+    if (x.rows != 1) return pl_fail(PL_E_INTERNAL, "comm_broadcast: %zu rows, expected one", x.rows);
+    return c.ops->unchecked.comm_broadcast(stream, comm, x, root);
+}

@@ -33,6 +33,14 @@ pl_status pl_weight_refresh(const pl_processor *processor, pl_stream *stream, pl
 pl_status pl_weight_attach(const pl_processor *processor, pl_weight **out, pl_view master, pl_dtype compute);
 pl_status pl_parameters_create(const pl_processor *processor, pl_parameters **out, const pl_parameter *list, size_t n);
 
+/* Ranks; exchange and gather move whole rows without gaps between them (stride = columns). */
+pl_status pl_comm_create(const pl_processor *processor, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank,
+                         int size);
+pl_status pl_comm_id(const pl_processor *processor, uint8_t id[PL_COMM_ID_BYTES]);
+pl_status pl_comm_exchange(const pl_processor *processor, pl_stream *stream, pl_comm *comm, pl_view from, pl_view to);
+pl_status pl_comm_gather(const pl_processor *processor, pl_stream *stream, pl_comm *comm, pl_view part, pl_view all);
+pl_status pl_comm_broadcast(const pl_processor *processor, pl_stream *stream, pl_comm *comm, pl_view x, int root);
+
 /* The type in which a backend keeps activations beside weights of a compute type. */
 static inline pl_dtype pl_activation_type(const pl_backend *ops, pl_dtype compute)
 {

@@ -436,7 +436,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 3 };
+enum { PL_PLUGIN_VERSION = 4 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 
@@ -472,6 +472,12 @@ typedef struct pl_unchecked {
     pl_status (*weight_set)(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
                             pl_dtype from, pl_layout layout);
     pl_status (*weight_refresh)(pl_stream *stream, pl_weight *weight, pl_view from);
+
+    /* Each enqueues, and all ranks make the same calls in the same order. */
+    /* Row r of `from` goes to rank r and becomes row (this rank) of its `to`: [size, n] both. */
+    pl_status (*comm_exchange)(pl_stream *stream, pl_comm *comm, pl_view from, pl_view to);
+    pl_status (*comm_gather)(pl_stream *stream, pl_comm *comm, pl_view part, pl_view all); /* [1, n], [size, n] */
+    pl_status (*comm_broadcast)(pl_stream *stream, pl_comm *comm, pl_view x, int root);    /* [1, n] */
 
 #define X(op) pl_status (*op)(pl_stream * stream, const pl_##op##_args *args);
     PL_OPS(X)
@@ -546,17 +552,16 @@ typedef struct pl_backend {
     pl_unchecked unchecked;
 
     /* Ranks: bytes move, nothing is added (reduce_lanes does that), so neither topology nor arrival shows in a result.
-     * The id is made by rank 0 and travels through a file in the run folder. One thread a rank: comm_create waits for
-     * all. Each call enqueues, may stand in a recording, and fails on every rank once comm_abort was called on one.
-     * NULL: the device has no ranks. */
+     * The id is made by rank 0 and travels through a file in the run folder. comm_create does not wait for the others:
+     * the first call that moves bytes does. Once comm_abort was called on one rank, or one has ended, every rank's
+     * calls and waits end within seconds, and what was being moved is undefined: comm_check, asked behind stream_wait,
+     * says whether everything so far has arrived. PL_E_RANK: another rank is the reason. NULL: the device has no ranks.
+     */
     pl_status (*comm_id)(pl_device *device, uint8_t id[PL_COMM_ID_BYTES]);
     pl_status (*comm_create)(pl_device *device, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank, int size);
-    void (*comm_abort)(pl_comm *comm); /* from any thread: the others end with an error instead of waiting */
-    void (*comm_free)(pl_comm *comm);
-    /* Row r of `from` goes to rank r and becomes row (this rank) of its `to`: [size, n] both. */
-    pl_status (*comm_exchange)(pl_stream *stream, pl_comm *comm, pl_view from, pl_view to);
-    pl_status (*comm_gather)(pl_stream *stream, pl_comm *comm, pl_view part, pl_view all); /* [1, n], [size, n] */
-    pl_status (*comm_broadcast)(pl_stream *stream, pl_comm *comm, pl_view x, int root);
+    pl_status (*comm_check)(pl_comm *comm);
+    void (*comm_abort)(pl_comm *comm); /* from any thread, until comm_free */
+    void (*comm_free)(pl_comm *comm);  /* takes NULL */
 } pl_backend;
 
 #ifdef __cplusplus

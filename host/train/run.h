@@ -1,10 +1,19 @@
 /* Inside of a training run: train.c makes it and runs it, step.c does one step, saved.c keeps it on disk, needs.c says
- * what memory it takes. */
+ * what memory it takes, ranks.c shares it with other processes. */
 #ifndef PLUMB_TRAIN_RUN_H
 #define PLUMB_TRAIN_RUN_H
 
 #include "train/batch.h"
 #include "train/state.h"
+
+/* Of a training in several processes. */
+typedef struct pl__ranks {
+    size_t rank, size; /* size 1: alone, and the rest is not there */
+    pl_comm *comm;
+    pl_view received;      /* [size, slice] f32: the slices of a bucket that are this rank's */
+    pl_view message, heard; /* [1, n], [size, n] u8 */
+    char *messages;         /* [size, n] */
+} pl__ranks;
 
 struct pl_train {
     pl_trainable *trainable; /* borrowed */
@@ -19,7 +28,9 @@ struct pl_train {
     pl_stream *stream;
     pl_tape *tape;
     pl__batch batch;
-    pl_view factors, key, workspace, lane; /* lane: a lane's gradient, when there are several */
+    pl_view factors, key, workspace, lane; /* lane: a lane's gradient, when there are several; among ranks it ends
+                                              behind the last slice */
+    pl__ranks ranks;
     size_t *order, order_epoch;            /* [n_examples]: that epoch's; none yet: SIZE_MAX */
     double *weights;                       /* [train_batch_size]: of loss, by member */
 
@@ -33,6 +44,8 @@ struct pl_train {
 
 /* One optimizer step; fills *record but its seconds. PL_E_NOT_FINITE: the weights are those of before. */
 pl_status pl__train_step(pl_train *t, pl_train_step *record);
+/* *loss += that of lane `lane` of a global batch; its gradient is added to `into` [1, elements]. */
+pl_status pl__train_lane(pl_train *t, const size_t *members, size_t n, size_t lane, pl_view into, double *loss);
 /* The examples of step `step` (from 0): members [n] of the epoch's order. */
 void pl__train_members(pl_train *t, size_t step, const size_t **members, size_t *n);
 
@@ -45,6 +58,12 @@ pl_status pl__train_save(pl_train *t);
 pl_status pl__train_restore(pl_train *t);
 pl_status pl__train_save_best(pl_train *t);
 pl_status pl__train_load_best(pl_train *t);
+
+/* ranks.c. The gradient of the global batch by all ranks, in the gradient buffer of each; *loss: of all lanes. */
+pl_status pl__ranks_gradient(pl_train *t, const size_t *members, size_t n, double *loss);
+/* Before a step: that all are at this one, of the same run; *stop: when any is asked to. Alone: nothing. */
+pl_status pl__ranks_agree(pl_train *t, bool *stop);
+void pl__ranks_leave(pl_train *t);
 
 /* Bytes that training allocates besides the trainable model itself. */
 size_t pl__train_own_bytes(const pl_processor *processor, const pl_config *config, pl_dtype compute,

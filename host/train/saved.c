@@ -155,7 +155,7 @@ static pl_status write_run(pl_train *t, const char *name, const pl_view *arrays,
 
 pl_status pl__train_save(pl_train *t)
 {
-    if (!t->folder) return PL_OK;
+    if (!t->folder || t->ranks.rank) return PL_OK;
     const pl_trainable_state s = pl_trainable_views(t->trainable);
     const pl_view arrays[] = {s.master, s.first, s.second};
     return write_run(t, STATE, arrays, 3, true);

@@ -1,4 +1,4 @@
-/* One optimizer step: lanes one after another, their micro-batches in order, the norm, AdamW. */
+/* One optimizer step: lanes one after another (or shared out: ranks.c), their micro-batches in order, the norm, AdamW. */
 #include <math.h>
 #include <string.h>
 
@@ -54,19 +54,28 @@ static pl_status run_micro(pl_train *t, const size_t *members, const double *wei
     return PL_OK;
 }
 
+pl_status pl__train_lane(pl_train *t, const size_t *members, size_t n, size_t lane, pl_view into, double *loss)
+{
+    const size_t micro = pl__micro_size(&t->settings);
+    size_t first, size;
+    pl__lane_part(&first, &size, n, t->settings.lanes, lane);
+    for (size_t at = 0; at < size; at += micro)
+        PL_TRY(run_micro(t, members + first + at, t->weights + first + at, size - at < micro ? size - at : micro, into,
+                         loss));
+    return PL_OK;
+}
+
 /* The gradient of the global batch, in the parameters' gradient buffer, which is zero before. */
 static pl_status run_lanes(pl_train *t, const size_t *members, size_t n, double *loss)
 {
     const pl_view sum = pl_trainable_views(t->trainable).gradient;
-    const size_t micro = pl__micro_size(&t->settings);
     for (size_t lane = 0; lane < t->settings.lanes; lane++) {
         size_t first, size;
+        double own = 0;
         pl__lane_part(&first, &size, n, t->settings.lanes, lane);
         if (size == 0) continue;
-        const pl_view into = first == 0 ? sum : t->lane;
-        for (size_t at = 0; at < size; at += micro)
-            PL_TRY(run_micro(t, members + first + at, t->weights + first + at, size - at < micro ? size - at : micro,
-                             into, loss));
+        PL_TRY(pl__train_lane(t, members, n, lane, first == 0 ? sum : t->lane, &own));
+        *loss += own;
         if (first == 0) continue;
         pl_reduce_lanes_args args = {.accumulate = true, .lanes = t->lane, .sum = sum};
         PL_TRY(pl_op_reduce_lanes(&t->processor, t->stream, &args));
@@ -145,7 +154,8 @@ pl_status pl__train_step(pl_train *t, pl_train_step *record)
                               .learning_rate = pl_train_rate(&t->settings, t->step, t->total_steps)};
     weigh(t, members, n, record);
     PL_TRY(send_step(t, record->learning_rate));
-    PL_TRY(run_lanes(t, members, n, &record->loss));
+    PL_TRY(t->ranks.size > 1 ? pl__ranks_gradient(t, members, n, &record->loss)
+                             : run_lanes(t, members, n, &record->loss));
     PL_TRY(update(t, record->loss, factors));
     record->gradient_norm = (double)factors[PL_FACTOR_NORM];
     if (!isfinite(record->loss) || factors[PL_FACTOR_FINITE] != 1.0F) return fail_not_finite(t, record, members, n);

@@ -95,6 +95,7 @@ pl_status pl_train_create(pl_train **out, pl_trainable *trainable, const pl_trai
     t->examples = examples;
     t->n_examples = n_examples;
     t->order_epoch = SIZE_MAX;
+    t->ranks.size = 1;
     pl_status status = begin(t, identity, folder);
     if (status == PL_OK)
         *out = t;
@@ -106,6 +107,7 @@ pl_status pl_train_create(pl_train **out, pl_trainable *trainable, const pl_trai
 void pl_train_free(pl_train *t)
 {
     if (!t) return;
+    pl__ranks_leave(t);
     pl_tape_free(t->tape);
     pl__batch_free(&t->batch);
     pl_view *views[] = {&t->factors, &t->key, &t->workspace, &t->lane};
@@ -145,7 +147,7 @@ static bool is_evaluated(const pl_train *t)
 static pl_status evaluate(pl_train *t, const pl_train_callbacks *callbacks)
 {
     double score = NAN;
-    if (!callbacks->evaluate || !is_evaluated(t)) return PL_OK;
+    if (!callbacks->evaluate || t->ranks.rank || !is_evaluated(t)) return PL_OK;
     PL_TRY(callbacks->evaluate(callbacks->user, pl_trainable_model(t->trainable), t->step, &score));
     if (isnan(score) || score == INFINITY)
         return pl_fail(PL_E_NOT_FINITE, "the evaluation after step %zu of %zu gave %g", t->step, t->total_steps, score);
@@ -183,6 +185,7 @@ pl_status pl_train_run(pl_train *t, const pl_train_callbacks *callbacks, bool *f
 {
     pl_progress progress;
     pl_status status = PL_OK;
+    bool stop = false;
     *finished = false;
     if (t->step == 0) PL_TRY(pl__train_restore(t));
     t->saved_s = pl_clock_s();
@@ -193,15 +196,16 @@ pl_status pl_train_run(pl_train *t, const pl_train_callbacks *callbacks, bool *f
     const size_t before = t->step; /* no part of the rate */
     pl_progress_skip(&progress, before);
     while (t->step < t->total_steps && status == PL_OK) {
-        if (callbacks->stop && callbacks->stop(callbacks->user)) {
-            status = pl__train_save(t);
-            pl_progress_end(&progress);
-            return status;
-        }
+        stop = callbacks->stop && callbacks->stop(callbacks->user);
+        status = pl__ranks_agree(t, &stop);
+        if (status != PL_OK || stop) break;
         status = one_step(t, callbacks);
         if (status == PL_OK) show(&progress, t, before);
     }
     pl_progress_end(&progress);
+    /* Numbers that are not finite are so on all ranks, and none waits for another. */
+    if (status != PL_OK && status != PL_E_NOT_FINITE) pl_train_abort(t);
+    if (status == PL_OK && stop) return pl__train_save(t);
     *finished = status == PL_OK;
     return status;
 }

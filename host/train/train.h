@@ -102,6 +102,22 @@ pl_status pl_train_create(pl_train **out, pl_trainable *trainable, const pl_trai
                           const char *folder);
 void pl_train_free(pl_train *train); /* takes NULL */
 
+/* One training in several processes, each with a device of its own: the lanes are shared out (lane l is computed by rank
+ * l % size), each lane's gradient travels in slices to the slices' owners, which add them in lane order, and all get the
+ * sum: the bits are those of one process that computes the lanes one after another, and a state that some number of
+ * ranks has left is resumed by any other. All ranks have the same settings, examples, model and folder; rank 0 alone
+ * evaluates, saves, and has the best weights. */
+typedef struct pl_train_place {
+    size_t rank, size;
+    const char *group; /* the name of this launch: the same for all its ranks, and no other launch's */
+} pl_train_place;
+/* Behind pl_train_create and before pl_train_run. Rank 0 puts the ranks' id into the folder, from where the others, who
+ * wait for it, have it; what they wait for besides is in pl_train_run. PL_E_USAGE: more ranks than lanes, or no folder.
+ * From here on a rank that ends makes the others' pl_train_run fail with PL_E_RANK within seconds. */
+pl_status pl_train_join(pl_train *train, const pl_train_place *place);
+/* From any thread: makes pl_train_run of every rank fail so. */
+void pl_train_abort(pl_train *train);
+
 /* The peak of this process's memory that training will need, in bytes: what it has now and what is to come. */
 size_t pl_train_peak_bytes(const pl_train *train);
 /* The same of a run that is planned, besides the process itself (about 30 MB): masters, gradients, moments, tape. */

@@ -4,6 +4,7 @@
 source "$(dirname "$0")/common.sh"
 step "training ops: planted faults turn their tests red"
 script build-test/faults-training.log tests/device/faults.sh build-test
+script build-test/faults-ranks.log tests/train/faults.sh build-test
 
 step "CUDA: planted faults turn the op tests red"
 script build-test/faults.log tests/cuda/faults.sh build-test

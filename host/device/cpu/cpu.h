@@ -207,6 +207,15 @@ pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t 
 void pl__kv_free(pl_kv *kv);
 size_t pl__kv_page_bytes(size_t n_layers, size_t n_kv_heads, size_t head_width, pl_dtype dtype);
 
+pl_status pl__comm_id(pl_device *device, uint8_t id[PL_COMM_ID_BYTES]);
+pl_status pl__comm_create(pl_device *device, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank, int size);
+pl_status pl__comm_check(pl_comm *comm);
+void pl__comm_abort(pl_comm *comm);
+void pl__comm_free(pl_comm *comm);
+pl_status pl__comm_exchange(pl_stream *stream, pl_comm *comm, pl_view from, pl_view to);
+pl_status pl__comm_gather(pl_stream *stream, pl_comm *comm, pl_view part, pl_view all);
+pl_status pl__comm_broadcast(pl_stream *stream, pl_comm *comm, pl_view x, int root);
+
 /* The keys of a page; its values stand head_width * PL_PAGE further. */
 static inline float *pl__kv_keys(const pl_kv *kv, size_t layer, size_t head, size_t page)
 {

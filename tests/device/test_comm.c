@@ -1,0 +1,302 @@
+/* Ranks, each a process: what is exchanged, gathered and broadcast arrives whole and where it belongs; a rank that is
+ * killed, leaves or asks for an end never leaves another waiting. */
+#include "tests.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "device/chosen.h"
+
+enum { MOST = 5, LIMIT_S = 20 };
+
+/* What the processes of a group share. */
+typedef struct common {
+    uint8_t id[PL_COMM_ID_BYTES];
+    volatile int made;
+} common;
+
+typedef struct rank {
+    common *common;
+    int rank, size;
+    pl_processor processor;
+    pl_stream *stream;
+    pl_comm *comm;
+} rank;
+
+static void nap(long ms)
+{
+    const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000 * 1000};
+    nanosleep(&pause, NULL);
+}
+
+/* Rank r has device r, where there are several. */
+static void open_rank(rank *r)
+{
+    char name[64];
+    snprintf(name, sizeof name, on_cuda() ? "%s:%d" : "%s", chosen_device(), r->rank);
+    OK(pl_processor_open(&r->processor, name, 1));
+    if (r->rank == 0) {
+        OK(pl_comm_id(&r->processor, r->common->id));
+        __sync_synchronize();
+        r->common->made = 1;
+    }
+    while (!r->common->made) nap(1);
+    __sync_synchronize();
+    OK(r->processor.ops->stream_create(r->processor.device, &r->stream));
+    OK(pl_comm_create(&r->processor, &r->comm, r->common->id, r->rank, r->size));
+}
+
+static void close_rank(rank *r)
+{
+    r->processor.ops->comm_free(r->comm);
+    r->processor.ops->stream_free(r->stream);
+    pl_processor_close(&r->processor);
+}
+
+/* Runs `work` as each rank in a process of its own; statuses[r] as waitpid has them. Nobody may take longer than the
+ * limit. */
+typedef void work(rank *r);
+static void run_ranks(int size, work *f, int statuses[MOST])
+{
+    pid_t children[MOST];
+    common *shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true(shared != MAP_FAILED);
+    for (int k = 0; k < size; k++) {
+        children[k] = fork();
+        assert_true(children[k] >= 0);
+        if (children[k] == 0) {
+            rank r = {.common = shared, .rank = k, .size = size};
+            open_rank(&r);
+            f(&r);
+            _exit(0);
+        }
+    }
+    const double begun = pl_clock_s();
+    for (int k = 0; k < size; k++) {
+        while (waitpid(children[k], &statuses[k], WNOHANG) == 0) {
+            if (pl_clock_s() - begun > LIMIT_S) {
+                for (int i = k; i < size; i++) kill(children[i], SIGKILL);
+                fail_msg("rank %d of %d still waits after %d s", k, size, LIMIT_S);
+            }
+            nap(2);
+        }
+    }
+    (void)munmap(shared, sizeof *shared);
+}
+
+static void all_well(int size, work *f)
+{
+    int statuses[MOST];
+    run_ranks(size, f, statuses);
+    for (int k = 0; k < size; k++)
+        if (statuses[k] != 0) fail_msg("rank %d of %d: wait status %d", k, size, statuses[k]);
+}
+
+/* ---- What arrives ---- */
+
+/* Differs for every sender, receiver, place and call. */
+static float value(int from, int to, size_t i, int turn)
+{
+    return (float)((size_t)from * 1009 + (size_t)to * 31 + i * 7 + (size_t)turn * 100003) * 0.5F;
+}
+
+static float *numbers(size_t n)
+{
+    float *values = calloc(n + 1, sizeof *values);
+    assert_non_null(values);
+    return values;
+}
+
+static void must_hold(float got, float expected, const char *what, size_t i)
+{
+    if (got == expected) return;
+    print_error("%s: element %zu is %g, expected %g\n", what, i, (double)got, (double)expected);
+    _exit(1);
+}
+
+static void try_size(rank *r, size_t n, int turn)
+{
+    const size_t size = (size_t)r->size;
+    float *host = numbers(size * n), *back = numbers(size * n);
+    pl_view from, to, part;
+    OK(pl_view_create(&r->processor, &from, size, n, PL_F32));
+    OK(pl_view_create(&r->processor, &to, size, n, PL_F32));
+    OK(pl_view_create(&r->processor, &part, 1, n, PL_F32));
+
+    for (size_t k = 0; k < size; k++)
+        for (size_t i = 0; i < n; i++) host[k * n + i] = value(r->rank, (int)k, i, turn);
+    OK(pl_upload(&r->processor, r->stream, from, host));
+    OK(pl_comm_exchange(&r->processor, r->stream, r->comm, from, to));
+    OK(pl_download(&r->processor, r->stream, back, to));
+    OK(r->processor.ops->stream_wait(r->stream));
+    OK(r->processor.ops->comm_check(r->comm));
+    for (size_t k = 0; k < size; k++)
+        for (size_t i = 0; i < n; i++)
+            must_hold(back[k * n + i], value((int)k, r->rank, i, turn), "exchange", k * n + i);
+
+    OK(pl_upload(&r->processor, r->stream, part, host));
+    OK(pl_comm_gather(&r->processor, r->stream, r->comm, part, to));
+    OK(pl_download(&r->processor, r->stream, back, to));
+    OK(r->processor.ops->stream_wait(r->stream));
+    for (size_t k = 0; k < size; k++)
+        for (size_t i = 0; i < n; i++) must_hold(back[k * n + i], value((int)k, 0, i, turn), "gather", k * n + i);
+
+    const int root = turn % r->size;
+    OK(pl_comm_broadcast(&r->processor, r->stream, r->comm, part, root));
+    OK(pl_download(&r->processor, r->stream, back, part));
+    OK(r->processor.ops->stream_wait(r->stream));
+    for (size_t i = 0; i < n; i++) must_hold(back[i], value(root, 0, i, turn), "broadcast", i);
+
+    pl_view_free(&r->processor, &from);
+    pl_view_free(&r->processor, &to);
+    pl_view_free(&r->processor, &part);
+    free(host);
+    free(back);
+}
+
+static void try_sizes(rank *r)
+{
+    const size_t sizes[] = {1, 3, 64, 1000, 70001, 300000};
+    for (int turn = 0; turn < 12; turn++) try_size(r, sizes[turn % 6], turn);
+    close_rank(r);
+}
+
+static void test_arrives(void **state)
+{
+    (void)state;
+    for (int size = 1; size <= MOST; size++) all_well(size, try_sizes);
+}
+
+/* ---- Ends ---- */
+
+/* Gathers until that fails, which must be another rank's doing. */
+static void gather_until_it_fails(rank *r, int most)
+{
+    pl_view part, all;
+    pl_status status = PL_OK;
+    OK(pl_view_create(&r->processor, &part, 1, 50000, PL_F32));
+    OK(pl_view_create(&r->processor, &all, (size_t)r->size, 50000, PL_F32));
+    for (int i = 0; i < most && status == PL_OK; i++) {
+        status = pl_comm_gather(&r->processor, r->stream, r->comm, part, all);
+        if (status == PL_OK) status = r->processor.ops->stream_wait(r->stream);
+        if (status == PL_OK) status = r->processor.ops->comm_check(r->comm);
+    }
+    if (most == 1000000 && status != PL_E_RANK) {
+        print_error("rank %d: %s: %s\n", r->rank, pl_status_text(status), pl_error_text());
+        _exit(1);
+    }
+    pl_view_free(&r->processor, &part);
+    pl_view_free(&r->processor, &all);
+}
+
+static void one_is_killed(rank *r)
+{
+    if (r->rank == r->size - 1) {
+        gather_until_it_fails(r, 3);
+        raise(SIGKILL);
+    }
+    gather_until_it_fails(r, 1000000);
+    close_rank(r);
+}
+
+static void one_leaves(rank *r)
+{
+    gather_until_it_fails(r, r->rank == 0 ? 3 : 1000000);
+    close_rank(r);
+}
+
+static void *end_soon(void *user)
+{
+    rank *r = user;
+    nap(50);
+    r->processor.ops->comm_abort(r->comm);
+    return NULL;
+}
+
+/* Rank 0 waits for a rank that never comes, until another thread of its own makes an end. */
+static void one_makes_an_end(rank *r)
+{
+    pthread_t thread;
+    if (r->rank == 0) assert_int_equal(pthread_create(&thread, NULL, end_soon, r), 0);
+    if (r->rank != 1) gather_until_it_fails(r, 1000000);
+    if (r->rank == 0) pthread_join(thread, NULL);
+    if (r->rank == 1) nap(300);
+    close_rank(r);
+}
+
+static void test_ends(void **state)
+{
+    (void)state;
+    int statuses[MOST];
+    for (int size = 2; size <= 4; size++) {
+        run_ranks(size, one_is_killed, statuses);
+        for (int k = 0; k < size - 1; k++) assert_int_equal(statuses[k], 0);
+        assert_true(WIFSIGNALED(statuses[size - 1]) && WTERMSIG(statuses[size - 1]) == SIGKILL);
+        all_well(size, one_makes_an_end);
+    }
+    if (!on_cuda()) all_well(3, one_leaves); /* NCCL tells nobody that a rank has left: processes end */
+}
+
+/* ---- Wrong calls ---- */
+
+static void calls_differ(rank *r)
+{
+    pl_view part, all;
+    OK(pl_view_create(&r->processor, &part, 1, 8, PL_F32));
+    OK(pl_view_create(&r->processor, &all, 2, 8, PL_F32));
+    pl_status status = r->rank ? pl_comm_gather(&r->processor, r->stream, r->comm, part, all)
+                               : pl_comm_broadcast(&r->processor, r->stream, r->comm, part, 0);
+    if (status != PL_E_INTERNAL && status != PL_E_RANK) _exit(1);
+    pl_view_free(&r->processor, &part);
+    pl_view_free(&r->processor, &all);
+    close_rank(r);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    pl_processor cpu;
+    pl_comm *comm, *twice;
+    pl_stream *stream;
+    pl_view part, all;
+    uint8_t id[PL_COMM_ID_BYTES];
+    if (on_cuda()) return;
+    all_well(2, calls_differ);
+    OK(pl_processor_open(&cpu, "cpu", 1));
+    OK(cpu.ops->stream_create(cpu.device, &stream));
+    OK(pl_comm_id(&cpu, id));
+    REFUSED(pl_comm_create(&cpu, &comm, id, 2, 2), PL_E_INTERNAL, "rank 2 of 2");
+    REFUSED(pl_comm_create(&cpu, &comm, id, 0, 65), PL_E_UNSUPPORTED, "64 at most");
+    OK(pl_comm_create(&cpu, &comm, id, 0, 2));
+    REFUSED(pl_comm_create(&cpu, &twice, id, 0, 2), PL_E_USAGE, "is there already");
+    REFUSED(pl_comm_create(&cpu, &twice, id, 1, 3), PL_E_USAGE, "counts 3 ranks");
+    OK(pl_view_create(&cpu, &part, 1, 8, PL_F32));
+    OK(pl_view_create(&cpu, &all, 3, 8, PL_F32));
+    REFUSED(pl_comm_gather(&cpu, stream, comm, part, all), PL_E_INTERNAL, "3 rows for 2 ranks");
+    REFUSED(pl_comm_gather(&cpu, stream, comm, all, all), PL_E_INTERNAL, "comm_gather");
+    REFUSED(pl_comm_exchange(&cpu, stream, comm, part, all), PL_E_INTERNAL, "comm_exchange");
+    REFUSED(pl_comm_broadcast(&cpu, stream, comm, all, 0), PL_E_INTERNAL, "3 rows");
+    REFUSED(pl_comm_broadcast(&cpu, stream, comm, part, 2), PL_E_INTERNAL, "root 2 of 2");
+    REFUSED(pl_comm_broadcast(&cpu, stream, NULL, part, 0), PL_E_INTERNAL, "no ranks");
+    cpu.ops->comm_free(comm);
+    REFUSED(pl_comm_create(&cpu, &comm, id, 1, 2), PL_E_RANK, "rank 0");
+    id[0] ^= 1;
+    REFUSED(pl_comm_create(&cpu, &comm, id, 0, 2), PL_E_INPUT, "not of device cpu");
+    pl_view_free(&cpu, &part);
+    pl_view_free(&cpu, &all);
+    cpu.ops->stream_free(stream);
+    pl_processor_close(&cpu);
+}
+
+int main(void)
+{
+    const int missing = device_missing();
+    if (missing) return missing;
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_arrives), cmocka_unit_test(test_ends),
+                                       cmocka_unit_test(test_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

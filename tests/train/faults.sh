@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# The tests of training in several processes can fail: faults planted in copies of what shares it out, one a time, must turn
+# the test that is named red.
+#
+#   tests/train/faults.sh BUILD
+#
+# BUILD is a build tree without sanitizer. A fault is a sed expression on one file of host/; the changed copy is linked before
+# the build tree's libraries. An expression that changes nothing is a failure. Prints a line PASS or FAIL a fault.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+build=$(cd "${1:?usage: tests/train/faults.sh BUILD}" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+libraries=$(pkg-config --libs cmocka jansson yaml-0.1 libxxhash openssl libpcre2-8 libutf8proc)
+export build work libraries
+
+# name | changed file | expression | test
+faults() {
+  cat <<'EOF'
+a lane is dropped|train/ranks.c|s,if (is_empty(t\, n\, first + r)) continue;,if (is_empty(t\, n\, first + r) \|\| first + r == 3) continue;,|train/test_ranks --kills 0
+lanes are added from right to left|train/ranks.c|s,pl_view_rows(received\, r\, 1),pl_view_rows(received\, t->ranks.size - 1 - r\, 1),|train/test_ranks --kills 0
+a lane's gradient goes on into the next|train/ranks.c|s,return pl_fill_zero(&t->processor\, t->stream\, t->lane);,return PL_OK;,|train/test_ranks --kills 0
+losses of one round alone|train/ranks.c|s,lane / r->size \* sizeof one,0 * sizeof one,|train/test_ranks --kills 0
+a slice's sum overwrites the one before|train/ranks.c|s,matrix(gradient\, b.sum\, 1\, b.slice)\, begun,matrix(gradient\, b.sum\, 1\, b.slice)\, false,|train/test_ranks --kills 0
+a rank takes the slice of another|device/cpu/comm.c|s,place_of(c\, r) + (size_t)c->rank \* most,place_of(c\, r) + (size_t)r * most,|device/test_comm
+nobody waits|device/cpu/comm.c|s,PL_TRY(meet(c));,,|device/test_comm
+a piece is overwritten while it is read|device/cpu/comm.c|s,c->half ^= 1;,,|device/test_comm
+a dead rank is waited for|device/cpu/comm.c|s,const bool gone = .*,const bool gone = false;,|device/test_comm
+an end reaches its own rank alone|device/cpu/comm.c|s,(void)atomic_compare_exchange_strong(&c->hub->ended_by\, &nobody\, 1u + (unsigned)c->rank);,c->rank = -1;,|device/test_comm
+EOF
+}
+
+check() {
+  local name file expression test folder=''
+  IFS='|' read -r name file expression test <<<"${1//\\|/$'\x01'}"
+  expression=${expression//$'\x01'/|}
+  folder=$(mktemp -d "$work/fault.XXXXXX")
+  sed "$expression" "host/$file" >"$folder/changed.c"
+  if cmp -s "host/$file" "$folder/changed.c"; then echo "FAIL: $name: '$expression' changes nothing in $file"; return; fi
+  local program=${test%% *} arguments=''
+  [ "$program" = "$test" ] || arguments=${test#* }
+  # shellcheck disable=SC2086
+  if ! { "${CC:-cc}" -std=c17 -O1 -w -D_GNU_SOURCE -ffp-contract=off -I host -c "$folder/changed.c" -o "$folder/changed.o" &&
+    "${CC:-cc}" -fopenmp -o "$folder/program" "$build/tests/CMakeFiles/${program%%/*}_${program##*/}.dir/$program.c.o" "$folder/changed.o" \
+      "$build"/libplumb_{train,engine,model,tokenizer,device,cpu,base}.a $libraries -ldl -lm; } >"$folder/log" 2>&1; then
+    echo "FAIL: $name: does not compile: $(grep -m1 -E 'error|undefined' "$folder/log")"
+    return
+  fi
+  # shellcheck disable=SC2086
+  OMP_NUM_THREADS=1 timeout 180 "$folder/program" $arguments >"$folder/log" 2>&1
+  local code=$?
+  case $code in
+    0 | 77) echo "FAIL: $name: $program is green" ;;
+    124) echo "FAIL: $name: $program took more than three minutes" ;;
+    *) echo "PASS: $name: $program says: $(grep -aE -m1 '^ERROR: .|differs|expected|still waits' "$folder/log" | head -c 160)" ;;
+  esac
+}
+export -f check
+faults | xargs -d '\n' -P2 -n1 bash -c 'check "$1"' _ | tee "$work/out"
+! grep -q '^FAIL' "$work/out" && [ "$(grep -c '^PASS' "$work/out")" -eq "$(faults | wc -l)" ]
