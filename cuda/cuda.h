@@ -159,6 +159,15 @@ size_t pl__weight_bytes(size_t n_out, size_t n_in, pl_dtype compute);
 pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute);
 size_t pl__weight_attached_bytes(size_t n_out, size_t n_in, pl_dtype compute);
 
+pl_status pl__comm_id(pl_device *device, uint8_t id[PL_COMM_ID_BYTES]);
+pl_status pl__comm_create(pl_device *device, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank, int size);
+pl_status pl__comm_check(pl_comm *comm);
+void pl__comm_abort(pl_comm *comm);
+void pl__comm_free(pl_comm *comm);
+pl_status pl__comm_exchange(pl_stream *stream, pl_comm *comm, pl_view from, pl_view to);
+pl_status pl__comm_gather(pl_stream *stream, pl_comm *comm, pl_view part, pl_view all);
+pl_status pl__comm_broadcast(pl_stream *stream, pl_comm *comm, pl_view x, int root);
+
 pl_status pl__kv_create(pl_device *device, pl_kv **out, size_t n_layers, size_t n_kv_heads, size_t head_width,
                         size_t n_pages, pl_dtype dtype);
 void pl__kv_free(pl_kv *kv);

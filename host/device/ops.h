@@ -553,10 +553,10 @@ typedef struct pl_backend {
 
     /* Ranks: bytes move, nothing is added (reduce_lanes does that), so neither topology nor arrival shows in a result.
      * The id is made by rank 0 and travels through a file in the run folder. comm_create does not wait for the others:
-     * the first call that moves bytes does. Once comm_abort was called on one rank, or one has ended, every rank's
-     * calls and waits end within seconds, and what was being moved is undefined: comm_check, asked behind stream_wait,
-     * says whether everything so far has arrived. PL_E_RANK: another rank is the reason. NULL: the device has no ranks.
-     */
+     * the first call that moves bytes does. comm_abort ends this rank's calls and waits within seconds; what was being
+     * moved is undefined then: comm_check, asked behind stream_wait, says whether everything so far has arrived. The
+     * CPU's ranks also end when another aborts, leaves or dies; NCCL does not see that of a process on its machine:
+     * somebody calls comm_abort. PL_E_RANK: another rank is the reason. NULL: the device has no ranks. */
     pl_status (*comm_id)(pl_device *device, uint8_t id[PL_COMM_ID_BYTES]);
     pl_status (*comm_create)(pl_device *device, pl_comm **out, const uint8_t id[PL_COMM_ID_BYTES], int rank, int size);
     pl_status (*comm_check)(pl_comm *comm);

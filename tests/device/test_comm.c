@@ -193,13 +193,32 @@ static void gather_until_it_fails(rank *r, int most)
     pl_view_free(&r->processor, &all);
 }
 
+static void *end_soon(void *user)
+{
+    rank *r = user;
+    nap(on_cuda() ? 500 : 50);
+    r->processor.ops->comm_abort(r->comm);
+    return NULL;
+}
+
+/* NCCL does not see that a process is gone, and an end is its own rank's: there each rank has somebody who makes one
+ * (host/train/ranks.c). */
+static void gather_to_the_end(rank *r, bool ends)
+{
+    pthread_t thread;
+    ends = ends || on_cuda();
+    if (ends) assert_int_equal(pthread_create(&thread, NULL, end_soon, r), 0);
+    gather_until_it_fails(r, 1000000);
+    if (ends) pthread_join(thread, NULL);
+}
+
 static void one_is_killed(rank *r)
 {
     if (r->rank == r->size - 1) {
         gather_until_it_fails(r, 3);
         raise(SIGKILL);
     }
-    gather_until_it_fails(r, 1000000);
+    gather_to_the_end(r, false);
     close_rank(r);
 }
 
@@ -209,22 +228,13 @@ static void one_leaves(rank *r)
     close_rank(r);
 }
 
-static void *end_soon(void *user)
-{
-    rank *r = user;
-    nap(50);
-    r->processor.ops->comm_abort(r->comm);
-    return NULL;
-}
-
 /* Rank 0 waits for a rank that never comes, until another thread of its own makes an end. */
 static void one_makes_an_end(rank *r)
 {
-    pthread_t thread;
-    if (r->rank == 0) assert_int_equal(pthread_create(&thread, NULL, end_soon, r), 0);
-    if (r->rank != 1) gather_until_it_fails(r, 1000000);
-    if (r->rank == 0) pthread_join(thread, NULL);
-    if (r->rank == 1) nap(300);
+    if (r->rank == 1)
+        nap(1000);
+    else
+        gather_to_the_end(r, r->rank == 0);
     close_rank(r);
 }
 
@@ -254,6 +264,61 @@ static void calls_differ(rank *r)
     pl_view_free(&r->processor, &part);
     pl_view_free(&r->processor, &all);
     close_rank(r);
+}
+
+/* What a machine may lack: one line each, and the stand-in's faults. */
+static void with_fault(rank *r)
+{
+    const char *fault = getenv("CUEMU_NCCL");
+    uint8_t id[PL_COMM_ID_BYTES] = {0};
+    char name[64];
+    snprintf(name, sizeof name, "%s:%d", chosen_device(), r->rank);
+    OK(pl_processor_open(&r->processor, name, 1));
+    if (strcmp(fault, "init") == 0)
+        REFUSED(pl_comm_create(&r->processor, &r->comm, id, 0, 2), PL_E_DEVICE, "NCCL does not start rank 0 of 2");
+    else
+        REFUSED(pl_comm_id(&r->processor, id), PL_E_UNSUPPORTED, "plumb needs 2.18");
+    pl_processor_close(&r->processor);
+    _exit(0);
+}
+
+static void a_peer_is_lost(rank *r)
+{
+    gather_to_the_end(r, false);
+    if (r->rank == 1 && !strstr(pl_error_text(), "remote process exited")) {
+        print_error("rank 1: %s\n", pl_error_text());
+        _exit(1);
+    }
+    close_rank(r);
+}
+
+static void run_bare(work *f)
+{
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        rank r = {.size = 1};
+        f(&r);
+    }
+    assert_true(waitpid(child, &status, 0) == child);
+    assert_int_equal(status, 0);
+}
+
+static void test_faults(void **state)
+{
+    (void)state;
+    const char *const faults[] = {"absent", "old", "init"};
+    if (!on_emulator()) return;
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(setenv("CUEMU_NCCL", faults[i], 1), 0);
+        run_bare(with_fault);
+    }
+    assert_int_equal(setenv("CUEMU_NCCL", "remote:1:3", 1), 0);
+    all_well(3, a_peer_is_lost);
+    assert_int_equal(setenv("CUEMU_NCCL", "delay:1:5", 1), 0);
+    all_well(2, try_sizes);
+    assert_int_equal(unsetenv("CUEMU_NCCL"), 0);
 }
 
 static void test_refused(void **state)
@@ -296,7 +361,14 @@ int main(void)
 {
     const int missing = device_missing();
     if (missing) return missing;
+    if (on_cuda() && !on_emulator()) {
+        printf("SKIP: ranks need a GPU each\n");
+        return EXIT_SKIPPED;
+    }
+    /* LAZY: what is on a stream runs in the wait for it and not in the call, as on a GPU, so that an end can be made.
+     */
+    if (on_emulator()) assert_int_equal(setenv("CUEMU_DEVICES", "5", 1) | setenv("CUEMU_LAZY", "1", 1), 0);
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_arrives), cmocka_unit_test(test_ends),
-                                       cmocka_unit_test(test_refused)};
+                                       cmocka_unit_test(test_faults), cmocka_unit_test(test_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
