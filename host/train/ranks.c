@@ -13,7 +13,14 @@
 #include "base/json_build.h"
 #include "train/run.h"
 
-enum { SLICE = 1 << 20 /* elements */, ALIGNED = 16, COME_S = 600, LOOK_MS = 20, ID_FILE_MAX = 1 << 16 };
+enum {
+    SLICE = 1 << 20 /* elements */,
+    ALIGNED = 16,
+    COME_S = 600,
+    LOOK_MS = 20,
+    WATCH_MS = 100,
+    ID_FILE_MAX = 1 << 16
+};
 static const char ID_FILE[] = "ranks.json";
 
 /* ---- Buckets ---- */
@@ -75,12 +82,17 @@ static size_t message_bytes(const pl_train *t)
     return (n + ALIGNED - 1) / ALIGNED * ALIGNED;
 }
 
-static pl_status write_id(const char *path, const char *group, const uint8_t id[PL_COMM_ID_BYTES])
+typedef struct identity {
+    uint8_t comm[PL_COMM_ID_BYTES], presence[PL_COMM_ID_BYTES];
+} identity;
+enum { IDENTITY_BYTES = sizeof(identity) };
+
+static pl_status write_id(const char *path, const char *group, const identity *id)
 {
-    char text[2 * PL_COMM_ID_BYTES + 1];
+    char text[2 * IDENTITY_BYTES + 1];
     pl_json_builder b;
     json_t *json;
-    for (size_t i = 0; i < PL_COMM_ID_BYTES; i++) snprintf(text + 2 * i, 3, "%02x", id[i]);
+    for (size_t i = 0; i < IDENTITY_BYTES; i++) snprintf(text + 2 * i, 3, "%02x", ((const uint8_t *)id)[i]);
     pl_json_begin(&b);
     pl_json_put_text(&b, "group", group);
     pl_json_put_text(&b, "id", text);
@@ -91,7 +103,7 @@ static pl_status write_id(const char *path, const char *group, const uint8_t id[
 }
 
 /* *found: rank 0 of this launch has written it. */
-static pl_status read_id(uint8_t id[PL_COMM_ID_BYTES], bool *found, const char *path, const char *group)
+static pl_status read_id(identity *id, bool *found, const char *path, const char *group)
 {
     json_t *json;
     unsigned byte;
@@ -100,16 +112,16 @@ static pl_status read_id(uint8_t id[PL_COMM_ID_BYTES], bool *found, const char *
     PL_TRY(pl_json_read(&json, path, ID_FILE_MAX));
     const char *its_group = json_string_value(json_object_get(json, "group"));
     const char *text = json_string_value(json_object_get(json, "id"));
-    *found = its_group && strcmp(its_group, group) == 0 && text && strlen(text) == 2 * PL_COMM_ID_BYTES;
-    for (size_t i = 0; *found && i < PL_COMM_ID_BYTES; i++) {
+    *found = its_group && strcmp(its_group, group) == 0 && text && strlen(text) == 2 * IDENTITY_BYTES;
+    for (size_t i = 0; *found && i < IDENTITY_BYTES; i++) {
         *found = sscanf(text + 2 * i, "%2x", &byte) == 1;
-        id[i] = (uint8_t)byte;
+        ((uint8_t *)id)[i] = (uint8_t)byte;
     }
     json_decref(json);
     return PL_OK;
 }
 
-static pl_status wait_for_id(uint8_t id[PL_COMM_ID_BYTES], const char *path, const char *group)
+static pl_status wait_for_id(identity *id, const char *path, const char *group)
 {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
     const double begun = pl_clock_s();
@@ -122,18 +134,43 @@ static pl_status wait_for_id(uint8_t id[PL_COMM_ID_BYTES], const char *path, con
     }
 }
 
-static pl_status share_id(pl_train *t, const pl_train_place *place, uint8_t id[PL_COMM_ID_BYTES])
+static pl_status share_id(pl_train *t, const pl_train_place *place, identity *id)
 {
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/%s", t->folder, ID_FILE));
     if (place->rank) return wait_for_id(id, path, place->group);
-    PL_TRY(pl_comm_id(&t->processor, id));
+    PL_TRY(pl_comm_id(&t->processor, id->comm));
+    PL_TRY(pl_backend_cpu.comm_id(NULL, id->presence));
     return write_id(path, place->group, id);
+}
+
+static void *watch(void *context)
+{
+    pl_train *t = context;
+    const struct timespec pause = {.tv_nsec = WATCH_MS * 1000 * 1000};
+    while (!atomic_load(&t->ranks.leaving)) {
+        nanosleep(&pause, NULL);
+        if (pl_backend_cpu.comm_check(t->ranks.presence) == PL_OK) continue;
+        t->processor.ops->comm_abort(t->ranks.comm);
+        break;
+    }
+    return NULL;
+}
+
+/* On several machines there is no presence: the launcher ends what has lost a rank (srun --kill-on-bad-exit). */
+static pl_status show_presence(pl_train *t, const pl_train_place *place, const identity *id)
+{
+    pl_status status =
+        pl_backend_cpu.comm_create(NULL, &t->ranks.presence, id->presence, (int)place->rank, (int)place->size);
+    if (status != PL_OK) return status == PL_E_RANK || status == PL_E_UNSUPPORTED ? PL_OK : status;
+    const int error = pthread_create(&t->ranks.thread, NULL, watch, t);
+    t->ranks.watched = error == 0;
+    return error ? pl_fail(PL_E_IO, "no thread to watch other ranks: %s", strerror(error)) : PL_OK;
 }
 
 pl_status pl_train_join(pl_train *t, const pl_train_place *place)
 {
-    uint8_t id[PL_COMM_ID_BYTES];
+    identity id;
     const size_t n = pl_trainable_views(t->trainable).gradient.columns;
     if (place->size == 1) return PL_OK;
     if (place->size > t->settings.lanes)
@@ -152,23 +189,32 @@ pl_status pl_train_join(pl_train *t, const pl_train_place *place)
     PL_TRY(pl_view_create(&t->processor, &t->ranks.message, 1, bytes, PL_U8));
     PL_TRY(pl_view_create(&t->processor, &t->ranks.heard, place->size, bytes, PL_U8));
     PL_TRY(pl_new(&t->ranks.messages, place->size * bytes));
-    PL_TRY(share_id(t, place, id));
-    return pl_comm_create(&t->processor, &t->ranks.comm, id, (int)place->rank, (int)place->size);
+    PL_TRY(share_id(t, place, &id));
+    PL_TRY(pl_comm_create(&t->processor, &t->ranks.comm, id.comm, (int)place->rank, (int)place->size));
+    return show_presence(t, place, &id);
 }
 
 void pl_train_abort(pl_train *t)
 {
+    if (t->ranks.presence) pl_backend_cpu.comm_abort(t->ranks.presence);
     if (t->ranks.comm) t->processor.ops->comm_abort(t->ranks.comm);
 }
 
 void pl__ranks_leave(pl_train *t)
 {
+    atomic_store(&t->ranks.leaving, true);
+    if (t->ranks.watched) pthread_join(t->ranks.thread, NULL);
+    if (t->ranks.presence) pl_backend_cpu.comm_free(t->ranks.presence);
     if (t->ranks.comm) t->processor.ops->comm_free(t->ranks.comm);
     pl_view_free(&t->processor, &t->ranks.received);
     pl_view_free(&t->processor, &t->ranks.message);
     pl_view_free(&t->processor, &t->ranks.heard);
     free(t->ranks.messages);
-    t->ranks = (pl__ranks){.size = 1};
+    t->ranks.comm = t->ranks.presence = NULL;
+    t->ranks.messages = NULL;
+    t->ranks.watched = false;
+    t->ranks.rank = 0;
+    t->ranks.size = 1;
 }
 
 /* ---- What ranks say to one another ---- */

@@ -3,6 +3,9 @@
 #ifndef PLUMB_TRAIN_RUN_H
 #define PLUMB_TRAIN_RUN_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "train/batch.h"
 #include "train/state.h"
 
@@ -10,7 +13,11 @@
 typedef struct pl__ranks {
     size_t rank, size; /* size 1: alone, and the rest is not there */
     pl_comm *comm;
-    pl_view received;      /* [size, slice] f32: the slices of a bucket that are this rank's */
+    pl_comm *presence; /* of the CPU, on one machine: who lives and who made an end; else NULL */
+    pthread_t thread;  /* looks there */
+    bool watched;
+    atomic_bool leaving;
+    pl_view received;       /* [size, slice] f32: the slices of a bucket that are this rank's */
     pl_view message, heard; /* [1, n], [size, n] u8 */
     char *messages;         /* [size, n] */
 } pl__ranks;
@@ -31,8 +38,8 @@ struct pl_train {
     pl_view factors, key, workspace, lane; /* lane: a lane's gradient, when there are several; among ranks it ends
                                               behind the last slice */
     pl__ranks ranks;
-    size_t *order, order_epoch;            /* [n_examples]: that epoch's; none yet: SIZE_MAX */
-    double *weights;                       /* [train_batch_size]: of loss, by member */
+    size_t *order, order_epoch; /* [n_examples]: that epoch's; none yet: SIZE_MAX */
+    double *weights;            /* [train_batch_size]: of loss, by member */
 
     size_t step; /* done */
     pl_train_step *steps;

@@ -183,7 +183,7 @@ void pl__comm_free(pl_comm *c)
 
 /* ---- Meeting ---- */
 
-pl_status pl__comm_check(pl_comm *c)
+static pl_status ended(const pl_comm *c)
 {
     const unsigned by = atomic_load(&c->hub->ended_by);
     if (!by) return PL_OK;
@@ -191,30 +191,37 @@ pl_status pl__comm_check(pl_comm *c)
     return pl_fail(PL_E_RANK, "rank %u of %d has ended: the others cannot go on", by - 1, c->size);
 }
 
-/* A rank that has ended without a word, or left while others wait for it, makes an end for all. */
+/* A rank that has ended without a word, or left while others wait for it, makes an end for all. waited_s < 0: nobody
+ * waits. */
 static pl_status look_around(pl_comm *c, double waited_s)
 {
-    PL_TRY(pl__comm_check(c));
+    PL_TRY(ended(c));
     for (int r = 0; r < c->size; r++) {
         const member *m = &c->hub->members[r];
         const unsigned presence = atomic_load(&m->presence);
-        const bool never = presence == ABSENT && waited_s > COME_S;
+        const bool never = presence == ABSENT && waited_s > COME_S, left = presence == LEFT && waited_s >= 0;
         const bool gone = presence == HERE && pl_process_name_life(m->process, strlen(m->process)) == PL_LIFE_DEAD;
-        if (presence != LEFT && !gone && !never) continue;
+        /* It may have left since. */
+        if (!left && !never && !(gone && atomic_load(&m->presence) == HERE)) continue;
         unsigned nobody = 0;
         (void)atomic_compare_exchange_strong(&c->hub->ended_by, &nobody, 1u + (unsigned)r);
         wake(&c->hub->turn);
         if (never) return pl_fail(PL_E_RANK, "rank %d of %d did not come within %d s", r, c->size, (int)COME_S);
-        return pl__comm_check(c);
+        return ended(c);
     }
     return PL_OK;
+}
+
+pl_status pl__comm_check(pl_comm *c)
+{
+    return look_around(c, -1);
 }
 
 /* All have come this far when it returns. */
 static pl_status meet(pl_comm *c)
 {
     hub *h = c->hub;
-    PL_TRY(pl__comm_check(c));
+    PL_TRY(ended(c));
     const unsigned turn = atomic_load(&h->turn);
     if (atomic_fetch_add(&h->arrived, 1) + 1 == (unsigned)c->size) {
         atomic_store(&h->arrived, 0);
@@ -230,7 +237,7 @@ static pl_status meet(pl_comm *c)
         const double now = pl_clock_s();
         const bool due = now - looked >= LOOK_MS * 1e-3;
         if (atomic_load(&h->turn) != turn) break;
-        PL_TRY(due ? look_around(c, now - begun) : pl__comm_check(c));
+        PL_TRY(due ? look_around(c, now - begun) : ended(c));
         if (due) looked = now;
     }
     return PL_OK;
