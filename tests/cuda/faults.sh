@@ -64,6 +64,9 @@ rotary: turned the other way|rotary.cu|s,__fsub_rn(__fmul_rn(x,__fadd_rn(__fmul_
 score: a missing barrier|score.cu|s,^ *__syncthreads();,,|score.cu|device_test_score|float32
 score: the highest id among equals|score.cu|s,b.id < a.id,b.id > a.id,|score.cu|device_test_score|
 zero_tail: the tail's first row is left|zero_tail.cu|s,row < \*count,row <= *count,|zero_tail.cu|device_test_zero_tail|
+comm: a slice stands where another rank's belongs|comm.c|s,pl__at(m->to\, (size_t)r)\, bytes,pl__at(m->to\, (size_t)(c->size - 1 - r))\, bytes,|comm.c|device_test_comm|
+comm: NCCL is called before it is ready|comm.c|s,PL_TRY(settle(c\, COME_S\, "starting"));,,|comm.c|device_test_comm|
+comm: an end leaves NCCL waiting|comm.c|s,(void)c->nccl.ncclCommAbort(c->handle);,,|comm.c|device_test_comm|
 EOF
 }
 
@@ -109,7 +112,7 @@ check() {
   local name file expression source test cases seeds folder seed code=0
   IFS='|' read -r name file expression source test cases seeds <<<"$1"
   folder=$(mktemp -d "$work/fault.XXXXXX")
-  cp cuda/*.h cuda/*.cuh cuda/*.cu "$folder"
+  cp cuda/*.[ch] cuda/*.cuh cuda/*.cu "$folder"
   sed -i "$expression" "$folder/$file"
   if cmp -s "cuda/$file" "$folder/$file"; then echo "FAIL: $name: '$expression' changes nothing in cuda/$file"; return; fi
   if ! compile "$source" "$folder" "$folder/$source.o" >"$folder/log" 2>&1 || ! link "$folder/plugin.so" "$folder/$source.o" >>"$folder/log" 2>&1; then

@@ -2,8 +2,10 @@
  * killed, leaves or asks for an end never leaves another waiting. */
 #include "tests.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -357,14 +359,87 @@ static void test_refused(void **state)
     pl_processor_close(&cpu);
 }
 
-int main(void)
+/* ---- On GPUs: each rank is a program of its own, as a process that has used CUDA cannot be forked ---- */
+
+static common *map_common(const char *path)
+{
+    int file = open(path, O_RDWR | O_CREAT, 0600);
+    assert_true(file >= 0 && ftruncate(file, sizeof(common)) == 0);
+    common *map = mmap(NULL, sizeof *map, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    assert_true(map != MAP_FAILED);
+    (void)close(file);
+    return map;
+}
+
+static int n_devices(void)
+{
+    int n = 0;
+    for (char name[64]; n < MOST; n++) {
+        pl_processor p;
+        snprintf(name, sizeof name, "%s:%d", chosen_device(), n);
+        if (pl_processor_open(&p, name, 1) != PL_OK) break;
+        pl_processor_close(&p);
+    }
+    return n;
+}
+
+static bool has_library(void)
+{
+    pl_processor p;
+    uint8_t id[PL_COMM_ID_BYTES];
+    OK(pl_processor_open(&p, chosen_device(), 1));
+    pl_status status = pl_comm_id(&p, id);
+    pl_processor_close(&p);
+    return status != PL_E_UNSUPPORTED;
+}
+
+/* As many ranks as there are GPUs, and each smaller number. */
+static int run_on_gpus(void)
+{
+    const int n = n_devices();
+    int failed = 0;
+    if (!has_library()) {
+        printf("SKIP: %s\n", pl_error_text());
+        return EXIT_SKIPPED;
+    }
+    for (int size = 1; size <= n; size++) {
+        char folder[PL_PATH_MAX], path[PL_PATH_MAX + 8], rank_text[16], size_text[16];
+        pid_t children[MOST];
+        make_folder(folder);
+        snprintf(path, sizeof path, "%s/common", folder);
+        (void)munmap(map_common(path), sizeof(common));
+        snprintf(size_text, sizeof size_text, "%d", size);
+        for (int r = 0; r < size; r++) {
+            snprintf(rank_text, sizeof rank_text, "%d", r);
+            char *arguments[] = {"test_comm", "--rank", rank_text, size_text, path, NULL};
+            if (posix_spawn(&children[r], "/proc/self/exe", NULL, NULL, arguments, environ) != 0) return 1;
+        }
+        for (int r = 0; r < size; r++) {
+            int status;
+            (void)waitpid(children[r], &status, 0);
+            failed += status != 0;
+        }
+        remove_folder(folder);
+        printf("%d ranks of %d GPUs: %s\n", size, n, failed ? "FAILED" : "ok");
+    }
+    return failed != 0;
+}
+
+static int run_one(char **arguments)
+{
+    rank r = {.rank = atoi(arguments[2]), .size = atoi(arguments[3]), .common = map_common(arguments[4])};
+    alarm(120);
+    open_rank(&r);
+    try_sizes(&r);
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const int missing = device_missing();
     if (missing) return missing;
-    if (on_cuda() && !on_emulator()) {
-        printf("SKIP: ranks need a GPU each\n");
-        return EXIT_SKIPPED;
-    }
+    if (argc == 5) return run_one(argv);
+    if (on_cuda() && !on_emulator()) return run_on_gpus();
     /* LAZY: what is on a stream runs in the wait for it and not in the call, as on a GPU, so that an end can be made.
      */
     if (on_emulator()) assert_int_equal(setenv("CUEMU_DEVICES", "5", 1) | setenv("CUEMU_LAZY", "1", 1), 0);
