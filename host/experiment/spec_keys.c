@@ -78,7 +78,7 @@ const pl_yaml_key pl_spec_linear_keys[] = {
     {"num_train_epochs", "3", "times that every example is seen"},                                                     \
         {"train_batch_size", "8", "examples of a step, over all lanes"},                                               \
         {"micro_batch_size", "a lane's share of `train_batch_size`", "examples that are computed at once in a lane"},  \
-        {"lanes", "1", "parts of a step whose gradients are added in order; what several devices would share"},        \
+        {"lanes", "1", "parts of a step whose gradients are added in order; what several ranks share"},                \
         {"lr_scheduler_type", "`linear`", "`linear`, `cosine` or `constant`, behind the warm-up"},                     \
         {"loss_mean", "`tokens`", "a step's loss is the mean over its label `tokens`, or over its `examples`"},        \
         {"warmup_ratio", "0", "share of the steps in which the learning rate rises"},                                  \
