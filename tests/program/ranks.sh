@@ -90,4 +90,32 @@ done
 check "goes on with other numbers of ranks" train --out "$tmp/moved" --ranks 2 max_steps=400
 check "one process, as long" train --out "$tmp/unmoved" max_steps=400
 check "the same bits" sh -c "cmp '$tmp/moved/model.safetensors' '$tmp/unmoved/model.safetensors' && cmp '$tmp/moved/training.csv' '$tmp/unmoved/training.csv'"
+# The same on emulated GPUs over the stand-in for NCCL (CUEMU_LAZY: what is on a stream runs in the wait for it).
+emulated=$PLUMB_BUILD/libplumb_cuda_emulated.so
+on_gpus() { # on_gpus OUT RANKS
+  PLUMB_CUDA_PLUGIN=$emulated CUEMU_DEVICES=3 CUEMU_LAZY=1 "$PLUMB" train "$tmp/gpt2" "$tmp/few.jsonl" --device cuda-emulated --threads 1 \
+    lanes=3 train_batch_size=4 max_steps="${3:-2}" learning_rate=3e-3 --quiet --out "$1" --ranks "$2"
+}
+head -8 "$tmp/texts.jsonl" >"$tmp/few.jsonl"
+if [ ! -e "$emulated" ]; then
+  skip "ranks on emulated GPUs: this build has none"
+elif on_gpus "$tmp/gpu-1" 1 >"$tmp/gpu.log" 2>&1; then
+  for n in 2 3; do
+    check "$n ranks on emulated GPUs" on_gpus "$tmp/gpu-$n" $n
+    check "$n ranks on emulated GPUs: the same bits" cmp "$tmp/gpu-1/model.safetensors" "$tmp/gpu-$n/model.safetensors"
+  done
+  on_gpus "$tmp/gpu-x" 3 10000 >"$tmp/long.log" 2>&1 & pid=$!
+  wait_for "$tmp" some_children $pid 1 # of the function's shell: plumb
+  plumb=$(children $pid | tr -d ' ')
+  wait_for "$tmp" some_children "$plumb" 2
+  others=$(children "$plumb")
+  sleep 3
+  set -- $others
+  kill -KILL "$1"
+  check "a rank on an emulated GPU is killed: the others end within seconds" within_seconds 20 gone "$plumb" $others
+  wait $pid
+  [ "$(grep -c '^plumb: ' "$tmp/long.log")" -eq 1 ] && grep -q 'was ended by signal 9' "$tmp/long.log" && pass "with one line" || { fail "with one line"; cat "$tmp/long.log"; }
+else
+  grep -q 'is not supported' "$tmp/gpu.log" && skip "ranks on emulated GPUs: $(head -1 "$tmp/gpu.log")" || { fail "training on an emulated GPU"; head -3 "$tmp/gpu.log"; }
+fi
 exit $((failures > 0))
