@@ -39,8 +39,9 @@ static __device__ __forceinline__ void copy_as(const pl__tensor &t, const number
         const uint32_t down = at / columns;
         pl__store<true>((T *)t.copy + (b.row + down) * t.copy_stride + (at - down * columns), w, left);
     } else {
-#pragma unroll 1
-        for (int j = 0; j < left; j++) {
+#pragma unroll
+        for (int j = 0; j < COLUMNS; j++) {
+            if (j >= left) break;
             const uint32_t down = (at + (uint32_t)j) / columns;
             ((T *)t.copy)[(b.row + down) * t.copy_stride + (at + (uint32_t)j - down * columns)] =
                 pl__from_float<T>(w[j]);

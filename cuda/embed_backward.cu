@@ -22,7 +22,16 @@ static __global__ void __launch_bounds__(256)
     add_segments(const int32_t *__restrict__ count, int capacity, table tokens, table positions,
                  const float *__restrict__ dx, size_t dx_stride, size_t C)
 {
-    const table &t = blockIdx.z ? positions : tokens;
+    /* Field by field: a reference to one of two arguments would copy both to local memory. */
+    const bool second = blockIdx.z != 0;
+    const table t = {second ? positions.dtable : tokens.dtable,
+                     second ? positions.stride : tokens.stride,
+                     second ? positions.ids : tokens.ids,
+                     second ? positions.order : tokens.order,
+                     second ? positions.starts : tokens.starts,
+                     second ? positions.scale : tokens.scale,
+                     second ? positions.has_padding : tokens.has_padding,
+                     second ? positions.padding : tokens.padding};
     const int segment = pl__own_row();
     if (segment >= pl__rows(count, capacity)) return;
     const int first = t.starts[segment], end = t.starts[segment + 1];

@@ -22,7 +22,7 @@ static __global__ void __launch_bounds__(PL__PARTIAL_ACROSS *PL__PARTIAL_DOWN)
     __shared__ float sums[PL__PARTIAL_DOWN][PL__PARTIAL_ACROSS + 1];
     const int x = (int)threadIdx.x, y = (int)threadIdx.y, c = (int)blockIdx.x * PL__PARTIAL_ACROSS + x;
     const int n_groups = (pl__rows(count, capacity) + p.group_rows - 1) / p.group_rows;
-    float *to = p.to[blockIdx.y];
+    float *to = blockIdx.y ? p.to[1] : p.to[0];
     if (!to) return;
     float sum = 0.0f;
     if (c < p.n) {
