@@ -7,6 +7,7 @@
 #include "analysis/arm_cost.h"
 #include "analysis/contrast.h"
 #include "analysis/group.h"
+#include "analysis/scope.h"
 
 enum { MIN_KEPT_PERCENT = 95 };
 
@@ -48,8 +49,11 @@ static void describe_templates(pl__condition *c, const pl__member *member)
         c->templates[k] = unit->template_name;
         c->roles[k] = unit->role;
         c->same[k] = k;
-        for (size_t j = 0; j < k && c->same[k] == k && sees_prompts_only(unit); j++)
-            if (c->roles[j] == unit->role && member->cells[j].unit->prompts == unit->prompts) c->same[k] = c->same[j];
+        for (size_t j = 0; j < k && c->same[k] == k; j++) {
+            bool one = member->wording[j] == member->wording[k] ||
+                       (sees_prompts_only(unit) && member->cells[j].unit->prompts == unit->prompts);
+            if (c->roles[j] == unit->role && one) c->same[k] = c->same[j];
+        }
     }
 }
 
@@ -76,6 +80,8 @@ static pl_status add_condition(making *m, const pl__group *g, bool calibrated)
     PL_TRY(pl_arena_new(arena, &c->roles, c->t));
     PL_TRY(pl_arena_new(arena, &c->same, c->t));
     PL_TRY(pl_arena_new(arena, &c->correct, c->n_draws * c->t * c->n));
+    if (g->group_of) PL_TRY(pl_arena_new(arena, &c->group_of, g->n));
+    if (g->group_of && g->n) memcpy(c->group_of, g->group_of, g->n * sizeof *c->group_of);
     if (g->n) memcpy(c->doc_id, g->doc_id, g->n * sizeof *c->doc_id);
     if (g->n) memcpy(c->classes, g->classes, g->n * sizeof *c->classes);
     for (size_t d = 0; d < c->n_draws; d++) {
@@ -168,8 +174,8 @@ static pl_arm_row *new_row(making *m, const pl_run_unit *unit, pl_role role)
                         .arm = unit->arm,
                         .k = unit->k,
                         .role = pl_role_name(role),
-                        .accuracy = {NAN, NAN, NAN, NAN},
-                        .difference = {NAN, NAN, NAN, NAN},
+                        .accuracy = pl__only_value(NAN),
+                        .difference = pl__only_value(NAN),
                         .learn_tokens = NAN,
                         .learn_seconds = NAN,
                         .item_tokens = NAN};
@@ -212,8 +218,8 @@ static pl_status condition_row(making *m, const pl__condition *c, const pl__cond
     row->n_draws = c->n_draws;
     row->best = c == best;
     row->learns = c->unit->n_train > 0;
-    PL_TRY(pl__contrast(&row->accuracy, c, NULL, role));
-    if (best && c != best) PL_TRY(pl__contrast(&row->difference, c, best, role));
+    PL_TRY(pl__contrast(&row->accuracy, c, NULL, role, m->table->arena));
+    if (best && c != best) PL_TRY(pl__contrast(&row->difference, c, best, role, m->table->arena));
     for (size_t d = 0; row->learns && d < c->n_draws; d++) row->n_failed += is_constant(c, d, role);
     return pl__arm_cost(row, m->view, c->unit, c->calibrated, role);
 }
@@ -226,7 +232,11 @@ static void constant_row(making *m, const pl__condition *any, const pl__conditio
     row->k = 0;
     row->n_items = any->n_kept;
     row->n_templates = row->n_draws = 1;
-    row->accuracy = pl_wilson(any->n_commonest, any->n_kept);
+    pl_estimate share = pl_wilson(any->n_commonest, any->n_kept);
+    row->accuracy.value = share.value;
+    row->accuracy.se = share.se;
+    row->accuracy.lo = share.lo;
+    row->accuracy.hi = share.hi;
     double there = best ? pl__condition_accuracy(best, role) : NAN;
     row->difference.value = row->accuracy.value - there;
 }

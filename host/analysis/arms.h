@@ -7,17 +7,16 @@
  * favour of prompting, made on the items that it is judged by. Of equals it is the one with fewer shots; every other
  * condition is compared with it, item by item and template by template.
  *
- * Interval: Delta = mean over items, templates and draws; its variance is the sum of the one-way variances of the mean
- * over items, over templates and over draws (those that have two or more), with Satterthwaite's degrees of freedom
- * (statistics.md 5.4). Draws are paired where both have the same ones. Orders of one draw are no samples of their own:
- * they are brought to their mean. Nor are templates with equal prompts and other label words, for arms that do not see
- * label words (linear, head classifier): such templates are one, and are compared with the other arm's mean over them.
+ * Interval: crossed, over items (in clusters), templates and draws (statistics/crossed.h; from three draws on). Draws
+ * are paired where both have the same ones. Orders of one draw are no samples of their own: they are brought to their
+ * mean. Nor are templates of one wording with other label words, or, for arms that do not see label words (linear, head
+ * classifier), with equal prompts: such templates are one, and are compared with the other arm's mean over them.
  */
 #ifndef PLUMB_ANALYSIS_ARMS_H
 #define PLUMB_ANALYSIS_ARMS_H
 
 #include "analysis/run_view.h"
-#include "statistics/interval.h"
+#include "statistics/crossed.h"
 
 typedef struct pl_arm_row {
     const char *model, *task, *readout;
@@ -28,8 +27,8 @@ typedef struct pl_arm_row {
     bool best;                            /* the best prompting arm */
     bool learns;                          /* failed runs can be told */
     size_t n_failed; /* draws whose accuracy is that of the commonest label or less; they are in the mean */
-    pl_estimate accuracy;
-    pl_estimate difference; /* to the best prompting arm; NaN: itself, or there is none */
+    pl_crossed accuracy;
+    pl_crossed difference; /* to the best prompting arm; NaN: itself, or there is none */
     /* From the sidecars: mean over draws of what learning took; tokens that an item takes. NaN: not told. */
     double learn_tokens, learn_seconds, item_tokens;
 } pl_arm_row;

@@ -11,8 +11,25 @@ enum { JSD_SHIFTS = 8 };
 
 static void chance_null(pl__measured *out, const pl__scope *scope)
 {
+    if (scope->subject->group->unit->generates) {
+        out->null_why = "generated answers have no chance level";
+        return;
+    }
     out->null_mean = scope->subject->group->chance;
+    out->tested = isfinite(out->null_mean);
 }
+
+/* A row without a value that says why. */
+static pl_status empty(pl__measured *out, const char *why)
+{
+    out->kind = PL__FIXED;
+    out->estimate = pl__only_value(NAN);
+    out->why_empty = why;
+    return PL_OK;
+}
+
+static const char *const CONSTANT = "constant predictor";
+static const char *const OWN_CHOICES = "choices are the items' own: their places are no labels";
 
 /* Mean over templates of 0s and 1s [n, T], an item at a time. */
 static void average(double *items, const pl__scope *scope, const uint8_t *outcomes, const size_t *templates, size_t t)
@@ -25,12 +42,22 @@ static void average(double *items, const pl__scope *scope, const uint8_t *outcom
     }
 }
 
+static double share_under(const pl__subject *s, const uint8_t *outcomes, size_t template)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->n; i++) count += outcomes[i * s->t + template];
+    return s->n ? (double)count / (double)s->n : NAN;
+}
+
 /* A share of items: plain for one template, a mean of shares for several. */
 static void share(pl__measured *out, const pl__scope *scope, const uint8_t *outcomes)
 {
+    const pl__subject *s = scope->subject;
     if (!outcomes) return;
-    average(scope->subject->items, scope, outcomes, scope->templates, scope->t);
+    average(s->items, scope, outcomes, scope->templates, scope->t);
     out->kind = scope->t == 1 ? PL__SHARE : PL__ITEMS;
+    out->templates = scope->t == 1 ? PL__NO_TEMPLATES : PL__TEMPLATE_MEANS;
+    for (size_t k = 0; k < scope->t; k++) s->templates[k] = share_under(s, outcomes, scope->templates[k]);
 }
 
 pl_status pl__metric_acc(pl__measured *out, pl__scope *scope)
@@ -65,9 +92,12 @@ pl_status pl__metric_parse_fail(pl__measured *out, pl__scope *scope)
 
 pl_status pl__metric_majority(pl__measured *out, pl__scope *scope)
 {
+    if (scope->subject->group->own_choices) return empty(out, OWN_CHOICES);
+    empty(out, "");
     out->kind = PL__CONSTANT;
-    out->estimate = (pl_estimate){scope->subject->group->majority, NAN, NAN, NAN};
+    out->estimate.value = scope->subject->group->majority;
     chance_null(out, scope);
+    out->tested = false;
     return PL_OK;
 }
 
@@ -82,28 +112,14 @@ pl_status pl__metric_acc_drop(pl__measured *out, pl__scope *scope)
         for (size_t k = 0; k < scope->n_against; k++) sum += correct[i * s->t + scope->against[k]];
         s->items[i] -= sum / (double)scope->n_against;
     }
+    for (size_t k = 0; k < scope->t; k++) s->templates[k] = share_under(s, correct, scope->templates[k]);
+    for (size_t k = 0; k < scope->n_against; k++)
+        s->templates[scope->t + k] = share_under(s, correct, scope->against[k]);
     out->kind = PL__ITEMS;
+    out->templates = PL__TEMPLATE_MEANS;
     out->null_mean = 0.0;
+    out->tested = true;
     return PL_OK;
-}
-
-pl_status pl__metric_acc_worst(pl__measured *out, pl__scope *scope)
-{
-    const pl__subject *s = scope->subject;
-    size_t lowest = s->n + 1, worst = 0;
-    for (size_t k = 0; k < scope->t; k++) {
-        size_t count = 0;
-        for (size_t i = 0; i < s->n; i++) count += s->member->correct[i * s->t + scope->templates[k]];
-        if (count >= lowest) continue;
-        lowest = count;
-        worst = scope->templates[k];
-    }
-    out->kind = PL__FIXED;
-    out->estimate = pl_wilson(lowest, s->n);
-    out->ci_method = "wilson";
-    chance_null(out, scope);
-    return pl__measured_note(out, scope, "template '%s'; interval not corrected for its choice",
-                             s->member->cells[worst].unit->template_name);
 }
 
 /* ---- agreement ---- */
@@ -112,15 +128,21 @@ pl_status pl__metric_acc_worst(pl__measured *out, pl__scope *scope)
 static pl_status flips_of_pair(pl__measured *out, pl__scope *scope)
 {
     const pl__subject *s = scope->subject;
-    size_t count = 0;
     for (size_t i = 0; i < s->n; i++) {
         const int *codes = s->member->codes + i * s->t;
-        count += codes[scope->templates[0]] != codes[scope->templates[1]];
+        s->items[i] = codes[scope->templates[0]] != codes[scope->templates[1]];
     }
-    out->kind = PL__FIXED;
-    out->estimate = pl_wilson(count, s->n);
-    out->ci_method = "wilson";
+    out->kind = PL__SHARE;
     return PL_OK;
+}
+
+/* What agreement is by chance says nothing where codes are places in the items' own lists. */
+static void agreement_null(pl__measured *out, const pl__scope *scope, double null)
+{
+    if (scope->subject->group->own_choices)
+        out->null_why = OWN_CHOICES;
+    else
+        out->null_mean = null;
 }
 
 pl_status pl__metric_flip_rate(pl__measured *out, pl__scope *scope)
@@ -131,8 +153,10 @@ pl_status pl__metric_flip_rate(pl__measured *out, pl__scope *scope)
     PL_TRY(pl__scope_agreement(&a, scope));
     memcpy(scope->subject->items, a->flip, a->n * sizeof *a->flip);
     out->kind = PL__ITEMS;
-    out->null_mean = a->chance_flip;
-    if (a->chance_flip > 0.0) return PL_OK;
+    out->leave_out = true;
+    out->high = (double)scope->t / (2.0 * ((double)scope->t - 1.0));
+    agreement_null(out, scope, a->chance_flip);
+    if (a->chance_flip > 0.0 || scope->is_part) return PL_OK;
     return pl__measured_note(out, scope, "constant predictor: steady, but it says nothing");
 }
 
@@ -140,63 +164,39 @@ pl_status pl__metric_unanimity(pl__measured *out, pl__scope *scope)
 {
     const pl_agreement *a;
     PL_TRY(pl__scope_agreement(&a, scope));
-    out->kind = PL__FIXED;
-    out->estimate = a->unanimity;
-    out->ci_method = "wilson";
-    out->null_mean = a->chance_unanimity;
+    for (size_t i = 0; i < a->n; i++) scope->subject->items[i] = a->flip[i] == 0.0;
+    out->kind = PL__ITEMS;
+    out->leave_out = true;
+    agreement_null(out, scope, a->chance_unanimity);
     return PL_OK;
 }
 
 pl_status pl__metric_fleiss_kappa(pl__measured *out, pl__scope *scope)
 {
     const pl_agreement *a;
+    if (scope->subject->group->own_choices) return empty(out, OWN_CHOICES);
     PL_TRY(pl__scope_agreement(&a, scope));
     memcpy(scope->subject->items, a->fleiss_kappa_left_out, a->n * sizeof *a->fleiss_kappa_left_out);
     out->kind = PL__LEFT_OUT;
     out->value = a->fleiss_kappa;
+    out->leave_out = true;
     out->null_mean = 0.0;
-    if (!isnan(a->fleiss_kappa)) return PL_OK;
-    return pl__measured_note(out, scope, "not defined for a constant predictor");
+    if (isnan(a->fleiss_kappa)) out->why_empty = CONSTANT;
+    return PL_OK;
 }
 
 pl_status pl__metric_gwet_ac1(pl__measured *out, pl__scope *scope)
 {
     const pl_agreement *a;
+    if (scope->subject->group->own_choices) return empty(out, OWN_CHOICES);
     PL_TRY(pl__scope_agreement(&a, scope));
+    if (a->chance_flip == 0.0) return empty(out, CONSTANT);
     memcpy(scope->subject->items, a->gwet_ac1_left_out, a->n * sizeof *a->gwet_ac1_left_out);
     out->kind = PL__LEFT_OUT;
     out->value = a->gwet_ac1;
+    out->leave_out = true;
     out->null_mean = 0.0;
     return PL_OK;
-}
-
-/* ---- accuracy over templates ---- */
-
-pl_status pl__metric_template_sd(pl__measured *out, pl__scope *scope)
-{
-    pl__subject *s = scope->subject;
-    const pl_template_variance *v;
-    if (s->n < 2) return PL_OK;
-    PL_TRY(pl__subject_variance(&v, s));
-    memcpy(s->templates, v->without_template, s->t * sizeof *s->templates);
-    memcpy(s->null_draws, v->null_tau2, PL_PERMUTATIONS * sizeof *s->null_draws);
-    out->kind = PL__COMPONENT;
-    out->value = v->tau2;
-    return PL_OK;
-}
-
-pl_status pl__metric_spread(pl__measured *out, pl__scope *scope)
-{
-    const pl_template_variance *v;
-    pl_null null;
-    if (scope->subject->n < 2) return PL_OK;
-    PL_TRY(pl__subject_variance(&v, scope->subject));
-    PL_TRY(pl_null_of(&null, v->null_spread, PL_PERMUTATIONS, v->spread));
-    out->kind = PL__FIXED;
-    out->estimate = (pl_estimate){v->spread, NAN, NAN, NAN};
-    out->null_mean = null.mean;
-    out->null_sd = null.sd;
-    return pl__measured_note(out, scope, "p %.3g of the null, whose 95%% quantile is %.3g", null.p, null.quantile95);
 }
 
 /* ---- distributions over labels ---- */
@@ -207,22 +207,42 @@ pl_status pl__metric_prediction_entropy(pl__measured *out, pl__scope *scope)
     const pl__subject *s = scope->subject;
     double *left, value, categories = (double)s->group->n_labels;
     pl_status status = PL_OK;
+    if (s->group->own_choices) return empty(out, OWN_CHOICES);
     PL_TRY(pl_new(&left, s->n));
     memset(s->items, 0, s->n * sizeof *s->items);
     out->kind = PL__LEFT_OUT;
+    out->templates = scope->t == 1 ? PL__NO_TEMPLATES : PL__TEMPLATE_MEANS;
     out->value = 0.0;
     for (size_t k = 0; k < scope->t; k++) {
         PL_GOTO(status, done,
                 pl_prediction_entropy(&value, left, s->member->codes + scope->templates[k], s->t, s->n,
                                       s->group->n_categories));
         out->value += value / (double)scope->t;
+        s->templates[k] = value;
         for (size_t i = 0; i < s->n; i++) s->items[i] += left[i] / (double)scope->t;
     }
     if (categories > 0.0) out->null_mean = log2(categories);
-    if (out->value == 0.0) status = pl__measured_note(out, scope, "constant predictor");
+    out->no_interval = out->value == 0.0;
+    if (out->no_interval) out->why_empty = CONSTANT;
 done:
     free(left);
     return status;
+}
+
+/* The mean over items and pairs without those of a template. */
+static void jsd_without_templates(const pl__subject *s, const double *q, size_t m)
+{
+    double total = 0.0, pairs = 0.5 * ((double)s->t - 1.0) * ((double)s->t - 2.0) * (double)s->n;
+    memset(s->templates, 0, s->t * sizeof *s->templates);
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t a = 0; a < s->t; a++)
+            for (size_t b = a + 1; b < s->t; b++) {
+                double jsd = pl_jsd(q + (i * s->t + a) * m, q + (i * s->t + b) * m, m);
+                total += jsd;
+                s->templates[a] += jsd;
+                s->templates[b] += jsd;
+            }
+    for (size_t k = 0; k < s->t; k++) s->templates[k] = pairs > 0.0 ? (total - s->templates[k]) / pairs : NAN;
 }
 
 /* Mean pairwise JSD of label distributions; its null pairs each item with others (some fixed shifts of the item order).
@@ -233,6 +253,7 @@ pl_status pl__metric_jsd(pl__measured *out, pl__scope *scope)
     const double *q = s->member->q;
     size_t m = s->group->m, shifts = s->n > JSD_SHIFTS ? JSD_SHIFTS : s->n - 1;
     if (!q) return PL_OK;
+    if (s->group->own_choices) return empty(out, OWN_CHOICES);
     double null = 0.0;
     for (size_t r = 1; r <= shifts; r++) {
         pl_jsd_of_items(s->items, q, s->n, s->t, m, r * s->n / (shifts + 1));
@@ -240,7 +261,9 @@ pl_status pl__metric_jsd(pl__measured *out, pl__scope *scope)
     }
     if (shifts > 0) out->null_mean = null;
     pl_jsd_of_items(s->items, q, s->n, s->t, m, 0);
+    jsd_without_templates(s, q, m);
     out->kind = PL__ITEMS;
+    out->templates = PL__TEMPLATES_LEFT_OUT;
     return PL_OK;
 }
 
@@ -290,6 +313,7 @@ pl_status pl__metric_acc_ens(pl__measured *out, pl__scope *scope)
         s->items[i] = pl_best_label(log_probs, NULL, n) == (size_t)s->group->gold[i];
     }
     out->kind = PL__SHARE;
+    out->leave_out = true;
     chance_null(out, scope);
 done:
     free(scores);
@@ -324,7 +348,7 @@ pl_status pl__metric_not_finite(pl__measured *out, pl__scope *scope)
     if (s->group->n_not_finite == 0) return PL_OK;
     out->kind = PL__FIXED;
     out->n = s->group->n_shared;
-    out->estimate = (pl_estimate){(double)cell->n_not_finite, NAN, NAN, NAN};
+    out->estimate = pl__only_value((double)cell->n_not_finite);
     if (cell->n_not_finite == 0) return PL_OK;
     return pl__measured_note(out, scope, "first: doc_id %lld", (long long)cell->first_not_finite);
 }

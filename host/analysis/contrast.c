@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/clusters.h"
 #include "base/memory.h"
+#include "statistics/interval.h"
 
 static double cell(const pl__condition *c, size_t draw, size_t template, size_t item)
 {
@@ -21,9 +23,14 @@ size_t pl__condition_n_templates(const pl__condition *c, pl_role role)
 double pl__condition_draw_accuracy(const pl__condition *c, size_t draw, pl_role role)
 {
     double sum = 0, n = 0;
-    for (size_t k = 0; k < c->t; k++)
-        for (size_t i = 0; c->roles[k] == role && c->same[k] == k && i < c->n_kept; i++, n++)
-            sum += cell(c, draw, k, i);
+    for (size_t k = 0; k < c->t; k++) {
+        double size = 0, right = 0;
+        if (c->roles[k] != role) continue;
+        for (size_t j = 0; j < c->t; j++) size += c->same[j] == c->same[k];
+        for (size_t i = 0; i < c->n_kept; i++) right += cell(c, draw, k, i);
+        sum += right / size;
+        n += (double)c->n_kept / size;
+    }
     return n > 0 ? sum / n : NAN;
 }
 
@@ -42,10 +49,9 @@ typedef struct compared {
 
 /* Sums of one condition by item, template and draw, with a sign. */
 typedef struct sums {
-    size_t n, n_templates, t;  /* t: samples of templates */
-    compared *templates;       /* [n_templates] */
-    double *item, *template;   /* [n], [t] means, of the two conditions' difference */
-    double variance, weighted; /* sum of variances of the mean, and of their squares over their df */
+    size_t n, n_templates, t; /* t: samples of templates */
+    compared *templates;      /* [n_templates] */
+    double *item, *template;  /* [n], [t] means, of the two conditions' difference */
 } sums;
 
 static size_t find_template(const pl__condition *c, const char *name)
@@ -103,15 +109,14 @@ static void draw_means(double *out, const sums *s, const pl__condition *c, bool 
         }
 }
 
-/* The variance of the mean of n values joins the sum; fewer than two say nothing. */
-static void add_variance(sums *s, const double *values, size_t n)
+/* Of a sum of two that know nothing of each other. */
+static pl_component together(pl_component a, pl_component b)
 {
-    double mean = pl_mean(values, n), sum = 0;
-    if (n < 2) return;
-    for (size_t i = 0; i < n; i++) sum += (values[i] - mean) * (values[i] - mean);
-    double variance = sum / (double)(n - 1) / (double)n;
-    s->variance += variance;
-    s->weighted += variance * variance / (double)(n - 1);
+    if (!(a.df > 0.0)) return b;
+    if (!(b.df > 0.0)) return a;
+    double all = a.variance + b.variance;
+    return (pl_component){all, all > 0.0 ? all * all / (a.variance * a.variance / a.df + b.variance * b.variance / b.df)
+                                         : a.df + b.df};
 }
 
 static bool same_draws(const pl__condition *a, const pl__condition *b)
@@ -119,7 +124,8 @@ static bool same_draws(const pl__condition *a, const pl__condition *b)
     return a->n_draws == b->n_draws && memcmp(a->draws, b->draws, a->n_draws * sizeof *a->draws) == 0;
 }
 
-static pl_status add_draws(sums *s, const pl__condition *c, const pl__condition *against)
+/* An arm with one draw is the same in all of the other's. */
+static pl_status draw_component(pl_component *out, sums *s, const pl__condition *c, const pl__condition *against)
 {
     double *mine = NULL, *theirs = NULL;
     pl_status status;
@@ -129,25 +135,37 @@ static pl_status add_draws(sums *s, const pl__condition *c, const pl__condition 
         PL_GOTO(status, done, pl_new(&theirs, against->n_draws));
         draw_means(theirs, s, against, true);
     }
-    if (against && same_draws(c, against)) {
-        for (size_t d = 0; d < c->n_draws; d++) mine[d] -= theirs[d];
-        add_variance(s, mine, c->n_draws);
-    } else {
-        add_variance(s, mine, c->n_draws);
-        if (against) add_variance(s, theirs, against->n_draws);
-    }
-    status = PL_OK;
+    bool paired = against && same_draws(c, against);
+    for (size_t d = 0; paired && d < c->n_draws; d++) mine[d] -= theirs[d];
+    *out = pl_component_of_mean(mine, c->n_draws, PL_DRAWS_MIN);
+    if (!against || paired) goto done;
+    /* Two draws on one side are no sample, and the other side's alone would not be all of it. */
+    pl_component other = pl_component_of_mean(theirs, against->n_draws, PL_DRAWS_MIN);
+    bool lacks = (c->n_draws > 1 && !(out->df > 0.0)) || (against->n_draws > 1 && !(other.df > 0.0));
+    *out = lacks ? (pl_component){0.0, 0.0} : together(*out, other);
 done:
     free(mine);
     free(theirs);
     return status;
 }
 
-pl_status pl__contrast(pl_estimate *out, const pl__condition *c, const pl__condition *against, pl_role role)
+static pl_status clusters_of(pl_clusters *out, const pl__condition *c, pl_arena *arena)
+{
+    uint64_t *kept;
+    *out = (pl_clusters){.n = c->n_kept};
+    if (!c->group_of) return PL_OK;
+    PL_TRY(pl_arena_new(arena, &kept, c->n_kept));
+    for (size_t i = 0; i < c->n_kept; i++) kept[i] = c->group_of[c->kept[i]];
+    return pl__clusters_make(out, kept, c->n_kept, arena);
+}
+
+pl_status pl__contrast(pl_crossed *out, const pl__condition *c, const pl__condition *against, pl_role role,
+                       pl_arena *arena)
 {
     sums s = {.n = c->n_kept};
+    pl_crossed_design d = {
+        .value = NAN, .n = c->n_kept, .ends = against ? 0.5 : 1.0, .low = against ? -1.0 : 0.0, .high = 1.0};
     pl_status status;
-    *out = (pl_estimate){NAN, NAN, NAN, NAN};
     PL_GOTO(status, done, pl_new(&s.templates, c->t));
     choose_templates(&s, c, against, role);
     if (!s.t || !s.n) goto done;
@@ -155,18 +173,13 @@ pl_status pl__contrast(pl_estimate *out, const pl__condition *c, const pl__condi
     PL_GOTO(status, done, pl_new(&s.template, s.t));
     add(&s, c, false);
     if (against) add(&s, against, true);
-    out->value = 0;
-    for (size_t i = 0; i < s.n; i++) out->value += s.item[i] / (double)s.n;
-    add_variance(&s, s.item, s.n);
-    add_variance(&s, s.template, s.t);
-    PL_GOTO(status, done, add_draws(&s, c, against));
-    if (!(s.variance > 0)) goto done; /* all alike: nothing is known about the spread */
-    out->se = sqrt(s.variance);
-    double half = pl_student_quantile(0.975, s.variance * s.variance / s.weighted) * out->se;
-    out->lo = out->value - half;
-    out->hi = out->value + half;
-    *out = pl_estimate_clip(*out, against ? -1 : 0, 1);
+    d.value = pl_mean(s.item, s.n);
+    d.items = s.item;
+    d.templates = pl_component_of_mean(s.template, s.t, 2);
+    PL_GOTO(status, done, clusters_of(&d.clusters, c, arena));
+    status = draw_component(&d.draws, &s, c, against);
 done:
+    if (status == PL_OK) pl_crossed_of(out, &d);
     free(s.templates);
     free(s.item);
     free(s.template);

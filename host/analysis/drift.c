@@ -108,6 +108,15 @@ static pl_status match_items(compared *c)
     return PL_OK;
 }
 
+/* Which of the compared items are clusters. */
+static pl_status group_items(compared *c, pl_run_view *view)
+{
+    PL_TRY(pl_arena_new(c->group.arena, &c->group.group_of, c->group.n));
+    if (!pl_run_view_groups(view, c->group.unit, c->group.doc_id, c->group.n, c->group.group_of))
+        c->group.group_of = NULL;
+    return PL_OK;
+}
+
 static void close_pair(compared *c, pl_run_view *view)
 {
     for (size_t k = 0; k < c->n_taken; k++) pl_run_view_release(view, c->cells[k].unit);
@@ -127,6 +136,7 @@ static pl_status open_pair(compared *c, pl_run_view *view, const pair *p)
         PL_GOTO(status, failed, pl_unit_open(&c->readers[k], c->cells[k].unit->path));
     }
     PL_GOTO(status, failed, match_items(c));
+    PL_GOTO(status, failed, group_items(c, view));
     return PL_OK;
 failed:
     close_pair(c, view);
@@ -143,9 +153,11 @@ typedef struct mean {
     uint64_t items;
     bool unequal; /* pairs do not have the same items: there is no interval */
     double value, *left_out;
+    double *of_pair;    /* [pairs of the drift]; NaN: the pair has too few items */
+    uint64_t *group_of; /* [n] of the first pair's items, or NULL */
 } mean;
 
-static pl_status add_layer(mean *m, compared *c, const char *name, pl_arena *arena)
+static pl_status add_layer(mean *m, compared *c, const char *name, size_t pair, pl_arena *arena)
 {
     pl__layer layer;
     pl_cka cka = {0};
@@ -161,7 +173,12 @@ static pl_status add_layer(mean *m, compared *c, const char *name, pl_arena *are
         m->n_there = layer.n;
         m->items = layer.items;
         PL_GOTO(status, done_with_error, pl_arena_new(arena, &m->left_out, n));
+        if (layer.group_of) {
+            PL_GOTO(status, done_with_error, pl_arena_new(arena, &m->group_of, n));
+            memcpy(m->group_of, layer.group_of, n * sizeof *m->group_of);
+        }
     }
+    m->of_pair[pair] = cka.value[0];
     m->unequal = m->unequal || m->n_there != layer.n || m->items != layer.items;
     m->n_pairs++;
     m->value += cka.value[0];
@@ -201,6 +218,87 @@ static size_t count_templates(const drift *d)
     return n;
 }
 
+/* Whether a pair is of level j: of the template of pair j, or of the arm's draw `draw`. */
+static bool has_template(const drift *d, size_t pair, size_t j)
+{
+    return !strcmp(d->pairs[pair].a->template_name, d->pairs[j].a->template_name);
+}
+
+static bool has_draw(const drift *d, size_t pair, long long draw)
+{
+    const pl_run_unit *a = d->pairs[pair].a, *b = d->pairs[pair].b;
+    return (a->group == d->first && a->draw == draw) || (b->group == d->first && b->draw == draw);
+}
+
+/* The mean over the pairs that are not `gone`. */
+static double mean_without(const drift *d, const mean *m, const bool *gone)
+{
+    double sum = 0.0, n = 0.0;
+    for (size_t p = 0; p < d->n; p++) {
+        if (gone[p] || isnan(m->of_pair[p])) continue;
+        sum += m->of_pair[p];
+        n++;
+    }
+    return n > 0.0 ? sum / n : NAN;
+}
+
+/* Components by leaving out each template, and each draw, in turn; what is not defined then is no sample. */
+static pl_status components(pl_component *templates, pl_component *draws, const drift *d, const mean *m, double value)
+{
+    bool *gone = NULL;
+    double *left = NULL;
+    size_t n = 0;
+    pl_status status;
+    PL_GOTO(status, done, pl_new(&gone, d->n));
+    PL_GOTO(status, done, pl_new(&left, 2 * d->n));
+    for (size_t j = 0; j < d->n; j++) {
+        size_t first = 0;
+        while (!has_template(d, first, j)) first++;
+        if (first < j) continue;
+        for (size_t p = 0; p < d->n; p++) gone[p] = has_template(d, p, j);
+        left[n++] = mean_without(d, m, gone);
+    }
+    pl_pseudo_values(left, n, value);
+    *templates = pl_component_of_mean(left, n, PL_JACKKNIFE_MIN);
+    n = 0;
+    for (size_t u = 0; u < 2 * d->n; u++) {
+        const pl_run_unit *unit = u % 2 ? d->pairs[u / 2].b : d->pairs[u / 2].a;
+        bool new = unit->group == d->first;
+        for (size_t v = 0; v < u && new; v++) {
+            const pl_run_unit *before = v % 2 ? d->pairs[v / 2].b : d->pairs[v / 2].a;
+            new = !(before->group == d->first && before->draw == unit->draw);
+        }
+        if (!new) continue;
+        for (size_t p = 0; p < d->n; p++) gone[p] = has_draw(d, p, unit->draw);
+        left[n++] = mean_without(d, m, gone);
+    }
+    pl_pseudo_values(left, n, value);
+    *draws = pl_component_of_mean(left, n, PL_DRAWS_MIN);
+    if (!isfinite(templates->variance)) *templates = (pl_component){0.0, 0.0};
+    if (!isfinite(draws->variance)) *draws = (pl_component){0.0, 0.0};
+done:
+    free(gone);
+    free(left);
+    return status;
+}
+
+static pl_status put_interval(const drift *d, mean *m, pl_stability_row *row, size_t n_draws)
+{
+    double value = m->value / (double)m->n_pairs;
+    pl_crossed c = pl__only_value(value);
+    if (m->unequal) {
+        PL_TRY(pl__row_why(d->rows, row, "no interval: pairs do not have the same items"));
+        return pl__rows_put(d->rows, row, &c, "none");
+    }
+    pl_pseudo_values(m->left_out, m->n, value);
+    pl_crossed_design design = {.value = value, .n = m->n, .items = m->left_out};
+    PL_TRY(pl__clusters_make(&design.clusters, m->group_of, m->n, d->rows->arena));
+    PL_TRY(components(&design.templates, &design.draws, d, m, value));
+    pl_crossed_of(&c, &design);
+    if (!c.over_draws) PL_TRY(pl__row_why(d->rows, row, "not over draws: %zu", n_draws));
+    return pl__rows_put(d->rows, row, &c, "crossed");
+}
+
 static pl_status put_row(const drift *d, mean *m, const char *contrast)
 {
     pl__rows *rows = d->rows;
@@ -227,10 +325,14 @@ static pl_status put_row(const drift *d, mean *m, const char *contrast)
     row.note = "";
     PL_TRY(pl__row_note(rows, &row, "mean of %zu pairs of units", m->n_pairs));
     if (m->n < m->n_there) PL_TRY(pl__row_note(rows, &row, "first %zu of %zu items", m->n, m->n_there));
-    double value = m->value / (double)m->n_pairs;
-    pl_estimate e = {value, NAN, NAN, NAN};
-    if (!m->unequal) e = pl_jackknife_next(&rows->quantile, value, m->left_out, m->n);
-    return pl__rows_put(rows, &row, e, m->unequal ? "none" : "item jackknife of the mean");
+    return put_interval(d, m, &row, n_draws);
+}
+
+static pl_status new_mean(mean *m, size_t n_pairs, pl_arena *arena)
+{
+    PL_TRY(pl_arena_new(arena, &m->of_pair, n_pairs));
+    for (size_t p = 0; p < n_pairs; p++) m->of_pair[p] = NAN;
+    return PL_OK;
 }
 
 /* A row for each position and layer that the first pair has. */
@@ -249,8 +351,9 @@ static pl_status compare_pairs(drift *d, const char *contrast)
             PL_GOTO(status, done, pl__layer_names(&own, &n_names, c.readers, 2, arena));
             names = own;
             PL_GOTO(status, done, pl_arena_new(arena, &means, n_names));
+            for (size_t i = 0; i < n_names; i++) PL_GOTO(status, done, new_mean(&means[i], d->n, arena));
         }
-        for (size_t i = 0; i < n_names && status == PL_OK; i++) status = add_layer(&means[i], &c, names[i], arena);
+        for (size_t i = 0; i < n_names && status == PL_OK; i++) status = add_layer(&means[i], &c, names[i], p, arena);
     done:
         close_pair(&c, d->view);
         PL_TRY(status);

@@ -18,6 +18,28 @@ static pl_status check_templates(const pl__member *member)
     return PL_OK;
 }
 
+/* The text of a template as the task file has it; NULL: not told. */
+static const json_t *text_of(const pl_run_unit *unit)
+{
+    const pl_planned_task *task = unit->task_facts;
+    for (size_t t = 0; t < task->n_templates; t++)
+        if (!strcmp(task->templates[t].name, unit->template_name))
+            return json_object_get(task->templates[t].config, "doc_to_text");
+    return NULL;
+}
+
+static pl_status find_wordings(pl__group *g, pl__member *member)
+{
+    PL_TRY(pl_arena_new(g->arena, &member->wording, member->t));
+    for (size_t k = 0; k < member->t; k++) {
+        const json_t *own = text_of(member->cells[k].unit);
+        size_t first = 0;
+        while (first < k && !(own && json_equal(own, text_of(member->cells[first].unit)))) first++;
+        member->wording[k] = first;
+    }
+    return PL_OK;
+}
+
 /* The member that the unit `at` is the first of; *planned templates. */
 static pl_status take_member(pl__group *g, pl__member *member, size_t *planned, size_t at)
 {
@@ -32,6 +54,7 @@ static pl_status take_member(pl__group *g, pl__member *member, size_t *planned, 
         member->cells[member->t++].unit = unit;
         if (unit->obs->n_rows > g->n_largest) g->n_largest = unit->obs->n_rows;
     }
+    PL_TRY(find_wordings(g, member));
     return check_templates(member);
 }
 
@@ -205,6 +228,9 @@ static pl_status share_items(pl__group *g)
     PL_TRY(pl_arena_new(g->arena, &g->doc_id, g->n));
     for (size_t i = 0, at = 0; i < items.n; i++)
         if (items.kept[i]) g->doc_id[at++] = items.ids[i];
+    PL_TRY(pl_arena_new(g->arena, &g->group_of, g->n));
+    if (!pl_run_view_groups(g->view, first, g->doc_id, g->n, g->group_of)) g->group_of = NULL;
+    PL_TRY(pl__clusters_make(&g->clusters, g->group_of, g->n, g->arena));
     return each_cell(g, pack_rows, &items);
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/clusters.h"
 #include "analysis/run_view.h"
 #include "base/memory.h"
 
@@ -26,6 +27,7 @@ typedef struct pl__member {
     size_t t;              /* templates that are there, in plan order */
     pl__cell *cells;       /* [t] */
     bool whole;            /* all templates of the plan are there */
+    size_t *wording;       /* [t]: the first template with the same texts: others differ in label words only */
     int *codes;            /* [n, t]: category of the prediction */
     uint8_t *correct;      /* [n, t] */
     uint8_t *correct_norm; /* [n, t], or NULL */
@@ -43,14 +45,17 @@ typedef struct pl__group {
     double chance;
     size_t n_members, n_planned; /* n_planned: templates of the plan */
     pl__member *members;
-    size_t n;            /* items */
-    int64_t *doc_id;     /* [n] */
+    size_t n;           /* items */
+    int64_t *doc_id;    /* [n] */
+    uint64_t *group_of; /* [n]: equal where items are of one cluster (plumb.group); NULL: each item is its own */
+    pl_clusters clusters;
     size_t n_shared;     /* items that all units have, finite or not */
     size_t n_largest;    /* rows of the largest unit */
     size_t n_not_finite; /* shared items that some unit has no finite prediction for */
     int *gold;           /* [n]: index among the choices, -1 when there is none */
     int *classes;        /* [n]: gold labels, and open answers by a number for each text; -1 when there is none */
     double majority;     /* share of the commonest gold label */
+    bool own_choices;    /* items have choices of their own: codes are places in their lists and no labels */
     size_t n_categories; /* of codes */
     size_t m;            /* choices of the item with the most; 0: no label scores */
 } pl__group;

@@ -10,6 +10,7 @@ typedef struct pl__layer {
     size_t n, t, width;          /* n: items whose states are there and finite under every template */
     float **states;              /* t of [n, width] */
     uint64_t items;              /* tells sets of items apart */
+    uint64_t *group_of;          /* [n], or NULL: as the group's */
     size_t n_captured, n_not_finite;
     size_t n_absent;          /* items that have no state at this position: a mean over no token, no gold label */
     int64_t first_not_finite; /* doc_id */

@@ -3,8 +3,8 @@
 #include "analysis/scope.h"
 
 static const pl_metric METRICS[PL_METRICS] = {
-#define X(id, name, unit, low, high, share, preprocessing, over, function, null, screen, label, hint, meaning)         \
-    {name, unit, low, high, share, preprocessing, over, pl__metric_##function, null, screen, label, hint, meaning},
+#define X(id, name, unit, low, high, ends, preprocessing, over, function, null, screen, label, hint, meaning)          \
+    {name, unit, low, high, ends, preprocessing, over, pl__metric_##function, null, screen, label, hint, meaning},
     PL_METRIC_TABLE(X)
 #undef X
 };

@@ -18,6 +18,7 @@ typedef enum pl_over {
     PL_OVER_ID_OOD = 32,   /* those of role id against those of role ood */
     PL_OVER_HARDEST = 64,  /* the ood templates; all, when none is ood */
     PL_OVER_DEV = 128,     /* the dev templates together, from two on */
+    PL_OVER_WHOLE = 256,   /* beside the others: measured on all draws together, where others are means over draws */
 } pl_over;
 
 /* Where the first table a person reads shows it. */
@@ -30,8 +31,9 @@ typedef enum pl_screen {
 
 /* id: PL_METRIC_<id>
  * name, unit: of the table's columns
- * low, high: what the measure can be; intervals are cut there. Infinite: an unbiased estimate that may pass
- * share: a mean of 0s and 1s over items; where all are alike, its interval is Wilson's
+ * low, high: what the measure can be. Infinite: no such end
+ * ends: pseudo-items at low and high that an interval is made with (statistics/crossed.h): 1 for shares, 1/2 for
+ *   differences of shares, 0 for what is no mean of bounded values; such intervals are not cut
  * preprocessing: "" for behaviour; of states, a letter each: 'c' centred, 'z' each dimension by its SD
  * over: pl_over, added up
  * function: pl__metric_<function>, in behaviour.c or representation.c
@@ -39,79 +41,82 @@ typedef enum pl_screen {
  * screen, label, hint: where and as what the screen shows it; the legend's second line. "" for none */
 // clang-format off
 #define PL_METRIC_TABLE(X)                                                                                             \
-    X(ACC, "acc", "share", 0, 1, true, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc, "chance",         \
+    X(ACC, "acc", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc, "chance",         \
       PL_SCREEN_TEMPLATES, "accuracy", "0 to 1; beside it chance and the commonest label",                             \
       "accuracy; label with the largest log-likelihood, or the generated answer")                                      \
-    X(MAJORITY, "majority", "share", 0, 1, false, "", PL_OVER_ITEMS, majority, "chance",                               \
+    X(MAJORITY, "majority", "share", 0, 1, 0, "", PL_OVER_ITEMS, majority, "chance",                               \
       PL_SCREEN_TEMPLATES, "", "",                                                                                     \
       "accuracy of always giving the commonest gold label")                                                            \
-    X(ACC_NORM, "acc_norm", "share", 0, 1, true, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_norm,    \
+    X(ACC_NORM, "acc_norm", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_norm,    \
       "chance", PL_SCREEN_NONE, "", "",                                                                                \
       "accuracy with log-likelihoods divided by the label's length in characters")                                     \
-    X(ACC_CC, "acc_cc", "share", 0, 1, true, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_cc,          \
+    X(ACC_CC, "acc_cc", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_cc,          \
       "chance", PL_SCREEN_NONE, "", "",                                                                                \
       "accuracy with label probabilities divided by those after content-free inputs (contextual calibration)")         \
-    X(ACC_ENS, "acc_ens", "share", 0, 1, true, "", PL_OVER_DEV, acc_ens, "chance",                                     \
+    X(ACC_ENS, "acc_ens", "share", 0, 1, 1, "", PL_OVER_DEV, acc_ens, "chance",                                     \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "accuracy of the dev templates together: label log-probabilities, averaged over them")                           \
-    X(ACC_WORST, "acc_worst", "share", 0, 1, false, "", PL_OVER_HARDEST, acc_worst, "chance",                          \
+    X(ACC_WORST, "acc_worst", "share", 0, 1, 0, "",\
+      PL_OVER_HARDEST | PL_OVER_WHOLE, acc_worst, "chance",                          \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "accuracy of the worst ood template (of any template when none is ood)")                                         \
-    X(ACC_DROP, "acc_drop", "share", -1, 1, false, "", PL_OVER_ID_OOD, acc_drop, "no drop",                            \
+    X(ACC_DROP, "acc_drop", "share", -1, 1, 0.5, "", PL_OVER_ID_OOD, acc_drop, "no drop",                            \
       PL_SCREEN_LINE, "id - ood drop", "0 (null): no drop",                                                            \
       "accuracy over id templates minus accuracy over ood templates, paired by item")                                  \
-    X(FLIP_RATE, "flip_rate", "share", 0, 1, true, "", PL_OVER_TEMPLATES | PL_OVER_ROLE | PL_OVER_PAIR, flip_rate,     \
+    X(FLIP_RATE, "flip_rate", "share", 0, 1, 1, "", PL_OVER_TEMPLATES | PL_OVER_ROLE | PL_OVER_PAIR, flip_rate,     \
       "independent predictions", PL_SCREEN_LINE, "flip rate",                                                          \
       "0: steady; null: independent predictions with the same shares",                                                 \
       "share of template pairs that predict differently for an item")                                                  \
-    X(TEMPLATE_SD, "template_sd", "share", 0, 1, false, "", PL_OVER_TEMPLATES, template_sd,                            \
+    X(TEMPLATE_SD, "template_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, template_sd,                            \
       "templates exchanged within items", PL_SCREEN_LINE, "template SD",                                               \
       "0: steady; null: outcomes exchanged between templates within items",                                            \
       "SD of accuracy over templates, beyond the noise of the items")                                                  \
-    X(SPREAD, "spread", "share", 0, 1, false, "", PL_OVER_TEMPLATES, spread, "templates exchanged within items",       \
+    X(DRAW_SD, "draw_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, draw_sd, "", PL_SCREEN_LINE,        \
+      "draw SD", "0: steady", "SD of accuracy over draws, beyond the noise of the items")                              \
+    X(SPREAD, "spread", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, spread, "templates exchanged within items",       \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "largest minus smallest accuracy over templates")                                                                \
-    X(UNANIMITY, "unanimity", "share", 0, 1, false, "", PL_OVER_TEMPLATES, unanimity, "independent predictions",       \
+    X(UNANIMITY, "unanimity", "share", 0, 1, 1, "", PL_OVER_TEMPLATES, unanimity, "independent predictions",       \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "share of items with one prediction under all templates")                                                        \
-    X(FLEISS_KAPPA, "fleiss_kappa", "1", -1, 1, false, "", PL_OVER_TEMPLATES, fleiss_kappa, "chance agreement",        \
+    X(FLEISS_KAPPA, "fleiss_kappa", "1", -1, 1, 0, "", PL_OVER_TEMPLATES, fleiss_kappa, "chance agreement",        \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "agreement of templates beyond chance (Fleiss)")                                                                 \
-    X(GWET_AC1, "gwet_ac1", "1", -1, 1, false, "", PL_OVER_TEMPLATES, gwet_ac1, "chance agreement",                    \
+    X(GWET_AC1, "gwet_ac1", "1", -1, 1, 0, "", PL_OVER_TEMPLATES, gwet_ac1, "chance agreement",                    \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "agreement of templates beyond chance (Gwet), steady when one label prevails")                                   \
-    X(JSD, "jsd", "bit", 0, 1, false, "", PL_OVER_TEMPLATES, jsd, "unrelated items",                                   \
+    X(JSD, "jsd", "bit", 0, 1, 0, "", PL_OVER_TEMPLATES, jsd, "unrelated items",                                   \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "Jensen-Shannon divergence of label distributions between templates")                                            \
-    X(PREDICTION_ENTROPY, "prediction_entropy", "bit", 0, INFINITY, false, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES,   \
+    X(PREDICTION_ENTROPY, "prediction_entropy", "bit", 0, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES,   \
       prediction_entropy, "uniform over labels", PL_SCREEN_TEMPLATES, "entropy",                                       \
       "a steady predictor with 0 bits has understood nothing",                                                         \
       "entropy of the predicted labels; 0: one answer for every item")                                                 \
-    X(BRIER, "brier", "1", 0, 2, false, "", PL_OVER_TEMPLATE, brier, "uniform over labels",                            \
+    X(BRIER, "brier", "1", 0, 2, 0, "", PL_OVER_TEMPLATE, brier, "uniform over labels",                            \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "Brier score, summed over labels")                                                                               \
-    X(NLL, "nll", "nat", 0, INFINITY, false, "", PL_OVER_TEMPLATE, nll, "uniform over labels",                         \
+    X(NLL, "nll", "nat", 0, INFINITY, 0, "", PL_OVER_TEMPLATE, nll, "uniform over labels",                         \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "negative log-probability of the gold label among the labels")                                                   \
-    X(PARSE_FAIL, "parse_fail", "share", 0, 1, true, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE,          \
+    X(PARSE_FAIL, "parse_fail", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE,          \
       parse_fail, "", PL_SCREEN_LINE, "no label found", "such answers count as wrong",                                 \
       "share of generated answers that are no label")                                                                  \
-    X(NOT_FINITE, "not_finite", "item", 0, INFINITY, false, "", PL_OVER_TEMPLATE, not_finite, "",                      \
+    X(NOT_FINITE, "not_finite", "item", 0, INFINITY, 0, "", PL_OVER_TEMPLATE, not_finite, "",                      \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "items with a log-likelihood or logit that is NaN or infinite: no prediction, in no mean")                       \
-    X(STATES_NOT_FINITE, "states_not_finite", "item", 0, INFINITY, false, "c", PL_OVER_TEMPLATES, states_not_finite,   \
+    X(STATES_NOT_FINITE, "states_not_finite", "item", 0, INFINITY, 0, "c", PL_OVER_TEMPLATES, states_not_finite,   \
       "", PL_SCREEN_NONE, "", "",                                                                                      \
       "items with a state of this layer that is NaN or infinite: in no number about the layer")                        \
-    X(WOBBLE, "wobble", "share", -INFINITY, INFINITY, false, "cz", PL_OVER_TEMPLATES, wobble, "identical templates",   \
+    X(WOBBLE, "wobble", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, wobble, "identical templates",   \
       PL_SCREEN_LAYERS, "wobble", "0 (null): identical templates; 1: nothing of the item stays",                       \
       "item x template part of the states' variance, beside the items' own")                                           \
-    X(SHIFT, "shift", "share", -INFINITY, INFINITY, false, "cz", PL_OVER_TEMPLATES, shift, "identical templates",      \
+    X(SHIFT, "shift", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, shift, "identical templates",      \
       PL_SCREEN_LAYERS, "shift", "0 (null): identical templates; 1: the template is all there is",                     \
       "part of the states' variance that is a move of all items with the template")                                    \
-    X(ICC, "icc", "share", -INFINITY, INFINITY, false, "cz", PL_OVER_TEMPLATES, icc, "unrelated items",                \
+    X(ICC, "icc", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, icc, "unrelated items",                \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "part of the states' variance that belongs to the items")                                                        \
-    X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, false, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,            \
+    X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,            \
       "independence", PL_SCREEN_LAYERS, "CKA", "0 (null): unrelated; 1: the same up to rotation and scale",            \
       "similarity of two templates' states up to rotation (debiased linear CKA)")
 // clang-format on
@@ -129,7 +134,7 @@ struct pl__scope;
 typedef struct pl_metric {
     const char *name, *unit;
     double low, high;
-    bool is_share;
+    double ends;
     const char *preprocessing; /* "": behaviour */
     unsigned over;
     pl_status (*measure)(struct pl__measured *out, struct pl__scope *scope); /* scope.h */

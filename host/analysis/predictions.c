@@ -93,6 +93,25 @@ pl_status pl__commonest(size_t *out, const int *classes, const size_t *places, s
     return PL_OK;
 }
 
+/* Whether one place among the choices has two texts: then the choices are the items' own. */
+static pl_status see_choices(pl__group *g, const int64_t *index, const char *const *texts, const size_t *row)
+{
+    size_t most = 0;
+    const char **of = NULL;
+    for (size_t i = 0; i < g->n; i++)
+        if (index[row[i]] >= 0 && (size_t)index[row[i]] + 1 > most) most = (size_t)index[row[i]] + 1;
+    PL_TRY(pl_new(&of, most));
+    for (size_t i = 0; i < g->n; i++) {
+        int64_t at = index[row[i]];
+        const char *text = texts[row[i]];
+        if (at < 0 || !text) continue;
+        g->own_choices = g->own_choices || (of[at] && strcmp(of[at], text));
+        of[at] = text;
+    }
+    free(of);
+    return PL_OK;
+}
+
 /* From the first unit: gold labels do not depend on the template. An open answer's are texts. */
 static pl_status read_gold(pl__group *g, bool *open)
 {
@@ -114,6 +133,7 @@ static pl_status read_gold(pl__group *g, bool *open)
         *open = *open && label < 0;
     }
     if (*open) PL_TRY(number_texts(g, texts, first->row));
+    PL_TRY(see_choices(g, index, texts, first->row));
     PL_TRY(pl__commonest(&most, g->classes, NULL, g->n));
     if (g->n > 0) g->majority = (double)most / (double)g->n;
     return PL_OK;

@@ -34,12 +34,13 @@ static pl_status component(pl__measured *out, pl__scope *scope, component_of *of
         if (s->n > 2) v = pl_variance_without_item(sums, i);
         s->items[i] = s->n > 2 ? of(&v) : NAN;
     }
-    out->by_template = s->t >= PL_TEMPLATE_JACKKNIFE_MIN;
-    for (size_t k = 0; out->by_template && k < s->t; k++) {
+    out->templates = s->t >= PL_JACKKNIFE_MIN ? PL__TEMPLATES_LEFT_OUT : PL__NO_TEMPLATES;
+    for (size_t k = 0; out->templates && k < s->t; k++) {
         v = pl_variance_without_template(sums, k);
         s->templates[k] = of(&v);
     }
-    return isnan(out->value) ? pl__measured_note(out, scope, "no variance") : PL_OK;
+    if (isnan(out->value)) out->why_empty = "no variance";
+    return PL_OK;
 }
 
 pl_status pl__metric_wobble(pl__measured *out, pl__scope *scope)
@@ -55,6 +56,21 @@ pl_status pl__metric_shift(pl__measured *out, pl__scope *scope)
 pl_status pl__metric_icc(pl__measured *out, pl__scope *scope)
 {
     return component(out, scope, icc_of);
+}
+
+/* The mean over the pairs that a template is not in. */
+static void without_templates(double *out, const pl_cka *cka, size_t t)
+{
+    for (size_t k = 0; k < t; k++) {
+        double sum = 0.0, n = 0.0;
+        for (size_t a = 0; a < t; a++)
+            for (size_t b = a + 1; b < t; b++) {
+                if (a == k || b == k) continue;
+                sum += cka->value[pl_cka_pair(cka, a, b)];
+                n++;
+            }
+        out[k] = n > 0.0 ? sum / n : NAN;
+    }
 }
 
 /* Pairs of templates whose rows are permuted independently are uncorrelated: the variance of their mean is 1/pairs. */
@@ -76,11 +92,14 @@ pl_status pl__metric_cka_debiased(pl__measured *out, pl__scope *scope)
         memcpy(s->items, cka->left_out + pair * cka->n, cka->n * sizeof *s->items);
     } else {
         out->value = cka->mean;
+        without_templates(s->templates, cka, s->t);
+        out->templates = PL__TEMPLATES_LEFT_OUT;
         out->null_sd = null_sd / sqrt((double)cka->n_pairs);
         memcpy(s->items, cka->mean_left_out, cka->n * sizeof *s->items);
     }
     if (cka->n < s->n) PL_TRY(pl__measured_note(out, scope, "first %zu of %zu items", cka->n, s->n));
-    return isnan(out->value) ? pl__measured_note(out, scope, "no variance") : PL_OK;
+    if (isnan(out->value)) out->why_empty = "no variance";
+    return PL_OK;
 }
 
 /* Only where a layer has such items. */
@@ -90,7 +109,7 @@ pl_status pl__metric_states_not_finite(pl__measured *out, pl__scope *scope)
     if (layer->n_not_finite == 0) return PL_OK;
     out->kind = PL__FIXED;
     out->n = layer->n_captured;
-    out->estimate = (pl_estimate){(double)layer->n_not_finite, NAN, NAN, NAN};
+    out->estimate = pl__only_value((double)layer->n_not_finite);
     return pl__measured_note(out, scope, "first: doc_id %lld, template '%s'", (long long)layer->first_not_finite,
                              layer->first_template);
 }

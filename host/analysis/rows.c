@@ -4,13 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "statistics/permutation.h"
+static const char *const NOTHING_VARIES = "no interval: nothing varies, which does not say how sure the number is";
 
 static void pool_clear(pl__rows *rows)
 {
     for (size_t i = 0; i < rows->n_pool; i++) {
-        free(rows->pool[i].left_out);
-        free(rows->pool[i].null_draws);
+        free(rows->pool[i].values);
+        free(rows->pool[i].templates.values);
+        free(rows->pool[i].of_member);
+        free(rows->pool[i].draw);
     }
     rows->n_pool = 0;
 }
@@ -22,70 +24,160 @@ void pl__rows_free(pl__rows *rows)
     free(rows->rows);
 }
 
-pl_status pl__row_note(const pl__rows *rows, pl_stability_row *row, const char *format, ...)
+static pl_status join(const pl__rows *rows, const char **to, const char *format, va_list list)
 {
     char text[256], *joined = NULL;
+    vsnprintf(text, sizeof text, format, list);
+    PL_TRY(pl_arena_format(rows->arena, &joined, "%s%s%s", *to, **to ? "; " : "", text));
+    *to = joined;
+    return PL_OK;
+}
+
+pl_status pl__row_note(const pl__rows *rows, pl_stability_row *row, const char *format, ...)
+{
     va_list list;
     va_start(list, format);
-    vsnprintf(text, sizeof text, format, list);
+    pl_status status = join(rows, &row->note, format, list);
     va_end(list);
-    PL_TRY(pl_arena_format(rows->arena, &joined, "%s%s%s", row->note, *row->note ? "; " : "", text));
-    row->note = joined;
-    return PL_OK;
+    return status;
 }
 
-pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, pl_estimate e, const char *ci_method)
+pl_status pl__row_why(const pl__rows *rows, pl_stability_row *row, const char *format, ...)
 {
-    const pl_metric *metric = pl_metric_of(row->metric);
+    va_list list;
+    va_start(list, format);
+    pl_status status = join(rows, &row->why_empty, format, list);
+    va_end(list);
+    return status;
+}
+
+/* What an interval generalises over; "" without one. */
+static const char *generalises(const pl_crossed *c)
+{
+    if (isnan(c->lo)) return "";
+    if (c->over_templates) return c->over_draws ? "items, templates, draws" : "items, templates";
+    return c->over_draws ? "items, draws" : "items";
+}
+
+pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, const pl_crossed *c, const char *ci_method)
+{
+    const pl_crossed none = pl__only_value(NAN);
     PL_TRY(pl_grow(&rows->rows, &rows->capacity, rows->n + 1));
-    if (!isfinite(e.value)) e = (pl_estimate){NAN, NAN, NAN, NAN};
-    e = pl_estimate_clip(e, metric->low, metric->high);
+    if (!isfinite(c->value)) c = &none;
     pl_stability_row *new = &rows->rows[rows->n];
     *new = *row;
-    new->value = e.value;
-    new->se = e.se;
-    new->lo = e.lo;
-    new->hi = e.hi;
-    new->ci_method = isnan(e.lo) ? "none" : ci_method;
+    new->value = c->value;
+    new->se = c->se;
+    new->df = c->df;
+    new->lo = c->lo;
+    new->hi = c->hi;
+    new->lo_these = c->lo_these;
+    new->hi_these = c->hi_these;
+    new->n_clusters = c->n_clusters ? c->n_clusters : row->n;
+    new->generalises = generalises(c);
+    new->ci_method = isnan(c->lo) ? "none" : ci_method;
     rows->n++;
-    if (isnan(e.value) && !*new->note) return pl__row_note(rows, new, "not defined");
-    if (!isnan(e.value) && isnan(e.lo) && strcmp(ci_method, "none") && !*new->note)
-        return pl__row_note(rows, new, "interval not defined");
+    if (isnan(c->value) && !*new->why_empty) return pl__row_why(rows, new, "not defined");
+    if (!isnan(c->value) && isnan(c->lo) && strcmp(ci_method, "none") && !*new->why_empty)
+        return pl__row_why(rows, new, "%s", NOTHING_VARIES);
     return PL_OK;
 }
 
-/* When every item has the same 0 (or 1), a jackknife says [0, 0], but n items alike do not mean that the next one is
- * too. The limit is Wilson's for the share of items that differ, taken as if such an item were at the other end. */
-static pl_status add_item_jackknife(pl__rows *rows, const pl_stability_row *row, double value, const double *left_out,
-                                    size_t n)
+/* ---- intervals ---- */
+
+/* The mean over the templates of each wording among n; returns how many wordings. */
+static size_t by_wording(double *out, const double *values, const size_t *wording, size_t n)
 {
-    if ((value == 0.0 || value == 1.0) && pl_metric_of(row->metric)->is_share)
-        return pl__rows_put(rows, row, pl_wilson(value == 0.0 ? 0 : n, n), "wilson, all items alike");
-    return pl__rows_put(rows, row, pl_jackknife_next(&rows->quantile, value, left_out, n),
-                        row->n_seeds > 1 ? "item jackknife of the mean" : "item jackknife");
+    size_t n_out = 0;
+    for (size_t k = 0; k < n; k++) {
+        double sum = 0.0, count = 0.0;
+        bool first = true;
+        for (size_t j = 0; j < n; j++) {
+            if (wording[j] != wording[k]) continue;
+            first = first && j >= k;
+            sum += values[j];
+            count++;
+        }
+        if (first) out[n_out++] = sum / count;
+    }
+    return n_out;
 }
 
-/* The root of a variance component, with those without each template and under the null. */
-static pl_status add_component(pl__rows *rows, pl_stability_row *row, double component, const double *without,
-                               const double *null_draws)
+static pl_status template_component(pl_component *out, const pl__levels *l, double value)
 {
-    double null_roots[PL_PERMUTATIONS], *left;
-    pl_null null;
-    pl_estimate e = {pl_template_sd(component), NAN, NAN, NAN};
-    for (size_t r = 0; r < PL_PERMUTATIONS; r++) null_roots[r] = pl_template_sd(null_draws[r]);
-    PL_TRY(pl_null_of(&null, null_roots, PL_PERMUTATIONS, e.value));
-    row->null_mean = null.mean;
-    row->null_sd = null.sd;
-    PL_TRY(pl__row_note(rows, row, "p %.3g of the null", null.p));
-    if (row->n_templates < PL_TEMPLATE_JACKKNIFE_MIN) {
-        PL_TRY(pl__row_note(rows, row, "no interval below %d templates", PL_TEMPLATE_JACKKNIFE_MIN));
-        return pl__rows_put(rows, row, e, "none");
+    double *own, *means;
+    size_t n = l->n + l->n_against;
+    *out = (pl_component){0.0, 0.0};
+    if (!l->values) return PL_OK;
+    PL_TRY(pl_new(&own, 2 * n));
+    means = own + n;
+    memcpy(own, l->values, n * sizeof *own);
+    if (l->left_out) pl_pseudo_values(own, n, value);
+    size_t m = by_wording(means, own, l->wording, l->n);
+    size_t against = by_wording(means + l->n, own + l->n, l->wording + l->n, l->n_against);
+    if (l->n_against)
+        *out = pl_component_of_difference(means, m, means + l->n, against);
+    else
+        *out = pl_component_of_mean(means, m, l->left_out ? PL_JACKKNIFE_MIN : 2);
+    if (!isfinite(out->variance)) *out = (pl_component){0.0, 0.0}; /* not defined without some template */
+    free(own);
+    return PL_OK;
+}
+
+/* The component of draws from the members' values: orders and starts of one draw are brought to their mean. */
+static pl_status draw_component(pl_component *out, size_t *n_draws, const double *values, const long long *draw,
+                                size_t n)
+{
+    double *means;
+    *n_draws = 0;
+    PL_TRY(pl_new(&means, n));
+    for (size_t a = 0; a < n; a++) {
+        double sum = 0.0, count = 0.0;
+        bool first = true;
+        for (size_t b = 0; b < n; b++) {
+            if (draw[b] != draw[a]) continue;
+            first = first && b >= a;
+            sum += values[b];
+            count++;
+        }
+        if (first) means[(*n_draws)++] = sum / count;
     }
-    PL_TRY(pl_new(&left, row->n_templates));
-    for (size_t k = 0; k < row->n_templates; k++) left[k] = pl_template_sd(without[k]);
-    e = pl_jackknife_next(&rows->quantile, e.value, left, row->n_templates);
-    free(left);
-    return pl__rows_put(rows, row, e, "template jackknife");
+    *out = pl_component_of_mean(means, *n_draws, PL_DRAWS_MIN);
+    free(means);
+    return PL_OK;
+}
+
+/* Two-sided, of a share against its null: the test that Wilson's interval inverts. */
+static double share_p(double share, double null, size_t n)
+{
+    double sd = sqrt(null * (1.0 - null) / (double)n);
+    return sd > 0.0 ? erfc(fabs(share - null) / sd / sqrt(2.0)) : NAN;
+}
+
+static bool all_ones(const double *values, size_t n, size_t *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (values[i] != 0.0 && values[i] != 1.0) return false;
+        *count += values[i] == 1.0;
+    }
+    return true;
+}
+
+/* One share of items that are no clusters: Wilson. */
+static pl_crossed wilson(const double *values, size_t n, bool *is_share)
+{
+    size_t count;
+    pl_crossed out = pl__only_value(NAN);
+    *is_share = all_ones(values, n, &count);
+    if (!*is_share) return out;
+    pl_estimate e = pl_wilson(count, n);
+    out.value = e.value;
+    out.se = e.se;
+    out.lo = out.lo_these = e.lo;
+    out.hi = out.hi_these = e.hi;
+    out.n_clusters = n;
+    return out;
 }
 
 /* ---- pooling ---- */
@@ -96,8 +188,22 @@ static bool same_subject(const pl_stability_row *a, const pl_stability_row *b)
            !strcmp(a->layer, b->layer) && !strcmp(a->position, b->position) && !strcmp(a->preproc, b->preproc);
 }
 
+static pl_status new_entry(pl__rows *rows, pl__pool_entry *entry, const pl_stability_row *row, const pl__measured *m,
+                           const pl__levels *levels)
+{
+    *entry = (pl__pool_entry){.row = *row, .kind = m->kind, .n = m->n, .tested = m->tested, .high = m->high};
+    entry->templates = (pl__levels){
+        .n = levels->n, .n_against = levels->n_against, .left_out = levels->left_out, .wording = levels->wording};
+    rows->n_pool++; /* before what follows, so that the clean-up sees it */
+    PL_TRY(pl_new(&entry->of_member, rows->pooling));
+    PL_TRY(pl_new(&entry->draw, rows->pooling));
+    if (m->kind == PL__CONSTANT) return PL_OK;
+    PL_TRY(pl_new(&entry->values, m->n));
+    return levels->values ? pl_new(&entry->templates.values, levels->n + levels->n_against) : PL_OK;
+}
+
 static pl_status pool_entry(pl__pool_entry **out, pl__rows *rows, const pl_stability_row *row, const pl__measured *m,
-                            size_t t, uint64_t items)
+                            const pl__levels *levels, uint64_t items)
 {
     for (size_t i = 0; i < rows->n_pool; i++) {
         *out = &rows->pool[i];
@@ -106,65 +212,96 @@ static pl_status pool_entry(pl__pool_entry **out, pl__rows *rows, const pl_stabi
         return PL_OK;
     }
     PL_TRY(pl_grow(&rows->pool, &rows->pool_capacity, rows->n_pool + 1));
-    pl__pool_entry *entry = &rows->pool[rows->n_pool];
-    bool component = m->kind == PL__COMPONENT;
-    *entry = (pl__pool_entry){.row = *row, .kind = m->kind, .n = m->n, .t = t, .items = items};
-    PL_TRY(pl_new(&entry->left_out, component ? t : m->n));
-    rows->n_pool++; /* before the next one, so that the clean-up sees it */
-    if (component) PL_TRY(pl_new(&entry->null_draws, PL_PERMUTATIONS));
-    *out = entry;
+    *out = &rows->pool[rows->n_pool];
+    PL_TRY(new_entry(rows, *out, row, m, levels));
+    (*out)->items = items;
     return PL_OK;
 }
 
+/* values[n] of the items. */
 static pl_status pool_add(pl__rows *rows, const pl_stability_row *row, const pl__measured *m, const pl__subject *s,
-                          const double *left_out)
+                          const double *values, const pl_clusters *clusters, const pl__levels *levels)
 {
     pl__pool_entry *entry;
-    if (!rows->pooling || m->unpooled || m->kind == PL__NOTHING || m->kind == PL__FIXED) return PL_OK;
-    bool component = m->kind == PL__COMPONENT;
-    PL_TRY(pool_entry(&entry, rows, row, m, s->t, s->layer ? s->layer->items : 0));
-    entry->n_members++;
+    if (!rows->pooling || m->unpooled) return PL_OK;
+    PL_TRY(pool_entry(&entry, rows, row, m, levels, s->layer ? s->layer->items : 0));
+    double value = m->kind == PL__CONSTANT ? m->estimate.value : m->value;
+    entry->of_member[entry->n_members] = value;
+    entry->draw[entry->n_members++] = row->draw;
     if (entry->unequal) return PL_OK;
-    entry->value += m->kind == PL__CONSTANT ? m->estimate.value : m->value;
+    if (clusters) entry->clusters = *clusters;
+    entry->value += value;
     entry->null_mean += m->null_mean;
     entry->null_variance += m->null_sd * m->null_sd;
-    for (size_t i = 0; m->kind != PL__CONSTANT && i < (component ? entry->t : entry->n); i++)
-        entry->left_out[i] += left_out[i];
-    for (size_t r = 0; component && r < PL_PERMUTATIONS; r++) entry->null_draws[r] += s->null_draws[r];
+    for (size_t i = 0; values && i < entry->n; i++) entry->values[i] += values[i];
+    for (size_t k = 0; entry->templates.values && k < levels->n + levels->n_against; k++)
+        entry->templates.values[k] += levels->values ? levels->values[k] : NAN;
     return PL_OK;
+}
+
+/* Why draws are not among what an interval generalises over, where they matter. */
+static pl_status note_draws(pl__rows *rows, pl_stability_row *row, size_t n_draws)
+{
+    if (!rows->sampled || n_draws >= PL_DRAWS_MIN) return PL_OK;
+    return pl__row_why(rows, row, n_draws == 1 ? "not over draws: %zu draw" : "not over draws: %zu draws", n_draws);
+}
+
+static pl_status put_crossed(pl__rows *rows, pl_stability_row *row, const pl_crossed_design *d, bool tested)
+{
+    pl_crossed c;
+    pl_crossed_of(&c, d);
+    if (tested) row->p = pl_crossed_p(&c, row->null_mean);
+    if (!isnan(c.value) && isnan(c.lo)) PL_TRY(pl__row_why(rows, row, "%s", NOTHING_VARIES));
+    return pl__rows_put(rows, row, &c, "crossed");
 }
 
 static pl_status pooled_row(pl__rows *rows, pl__pool_entry *entry)
 {
     double m = (double)entry->n_members;
+    size_t n_draws;
     pl_stability_row row = entry->row;
     row.draw = rows->base.draw;
     row.order = rows->base.order;
     row.seed = rows->base.seed;
     row.n_seeds = entry->n_members;
     row.note = rows->base.note;
+    row.why_empty = isnan(entry->value) ? row.why_empty : row.null_why;
     if (entry->unequal) {
+        const pl_crossed none = pl__only_value(NAN);
         row.null_mean = row.null_sd = NAN;
-        PL_TRY(pl__row_note(rows, &row, "no mean over draws: they do not have the same items"));
-        return pl__rows_put(rows, &row, (pl_estimate){NAN, NAN, NAN, NAN}, "none");
+        PL_TRY(pl__row_why(rows, &row, "no mean over draws: they do not have the same items"));
+        return pl__rows_put(rows, &row, &none, "none");
     }
     /* Nulls of members are independent of one another: their variances add up. */
     row.null_mean = entry->null_mean / m;
     row.null_sd = sqrt(entry->null_variance) / m;
-    if (entry->kind == PL__CONSTANT)
-        return pl__rows_put(rows, &row, (pl_estimate){entry->value / m, NAN, NAN, NAN}, "none");
-    bool component = entry->kind == PL__COMPONENT;
-    for (size_t i = 0; i < (component ? entry->t : entry->n); i++) entry->left_out[i] /= m;
-    if (!component) return add_item_jackknife(rows, &row, entry->value / m, entry->left_out, entry->n);
-    for (size_t r = 0; r < PL_PERMUTATIONS; r++) entry->null_draws[r] /= m;
-    PL_TRY(pl__row_note(rows, &row, "root of the mean variance component"));
-    return add_component(rows, &row, entry->value / m, entry->left_out, entry->null_draws);
+    double value = entry->value / m;
+    if (entry->kind == PL__CONSTANT) {
+        const pl_crossed only = pl__only_value(value);
+        return pl__rows_put(rows, &row, &only, "none");
+    }
+    for (size_t i = 0; i < entry->n; i++) entry->values[i] /= m;
+    for (size_t k = 0; entry->templates.values && k < entry->templates.n + entry->templates.n_against; k++)
+        entry->templates.values[k] /= m;
+    const pl_metric *metric = pl_metric_of(row.metric);
+    pl_crossed_design d = {.value = value,
+                           .n = entry->n,
+                           .items = entry->values,
+                           .clusters = entry->clusters,
+                           .ends = metric->ends,
+                           .low = metric->low,
+                           .high = entry->high};
+    PL_TRY(template_component(&d.templates, &entry->templates, value));
+    PL_TRY(draw_component(&d.draws, &n_draws, entry->of_member, entry->draw, entry->n_members));
+    if (!isnan(value)) PL_TRY(note_draws(rows, &row, n_draws));
+    return put_crossed(rows, &row, &d, entry->tested);
 }
 
 /* What every member had is pooled; a metric that some could not give is left out. */
-pl_status pl__rows_pooled(pl__rows *rows, size_t n_members)
+pl_status pl__rows_pooled(pl__rows *rows)
 {
-    rows->pooling = false;
+    size_t n_members = rows->pooling;
+    rows->pooling = 0;
     for (size_t e = 0; e < rows->n_pool; e++)
         if (rows->pool[e].n_members == n_members) PL_TRY(pooled_row(rows, &rows->pool[e]));
     pool_clear(rows);
@@ -191,64 +328,79 @@ static pl_stability_row new_row(const pl__rows *rows, pl_metric_id id, const pl_
     }
     row.null_mean = m->null_mean;
     row.null_sd = m->null_sd;
-    if (!isnan(m->null_mean) || m->kind == PL__COMPONENT) row.null_name = metric->null_name;
+    row.null_q95 = m->null_q95;
+    row.p = m->p;
+    row.why_empty = m->why_empty;
+    row.null_why = m->null_why;
+    if (!isnan(m->null_mean)) row.null_name = metric->null_name;
     return row;
 }
 
-/* The mean without item i is mean + (mean - x_i)/(n - 1): exactly the mean when all are equal. */
-static pl_status leave_out_means(double **left_out, double *mean, const double *values, size_t n)
+/* The wordings of a scope's templates, in its order. */
+static pl_status scope_levels(pl__levels *out, const pl__rows *rows, const pl__scope *scope, const pl__measured *m)
 {
-    PL_TRY(pl_new(left_out, n));
-    *mean = pl_mean(values, n);
-    for (size_t i = 0; i < n; i++) (*left_out)[i] = n < 2 ? NAN : *mean + (*mean - values[i]) / ((double)n - 1.0);
+    const pl__member *member = scope->subject->member;
+    size_t n = scope->t + scope->n_against, *wording;
+    *out = (pl__levels){.n = scope->t, .n_against = scope->n_against};
+    if (m->templates == PL__NO_TEMPLATES) return PL_OK;
+    out->left_out = m->templates == PL__TEMPLATES_LEFT_OUT;
+    out->values = scope->subject->templates;
+    PL_TRY(pl_arena_new(rows->arena, &wording, n));
+    for (size_t k = 0; k < n; k++)
+        wording[k] = member->wording[k < scope->t ? scope->templates[k] : scope->against[k - scope->t]];
+    out->wording = wording;
     return PL_OK;
 }
 
-static size_t count_ones(const double *values, size_t n)
+/* Items of a mean, or pseudo-values of items left out; clusters of the first m->n items. */
+static pl_status add_items(pl__rows *rows, pl_stability_row *row, pl__measured m, pl__scope *scope)
 {
-    size_t count = 0;
-    for (size_t i = 0; i < n; i++) count += values[i] != 0.0;
-    return count;
-}
-
-static pl_status add_mean(pl__rows *rows, const pl_stability_row *row, pl__measured m, const pl__subject *s)
-{
-    double *left_out;
-    PL_TRY(leave_out_means(&left_out, &m.value, s->items, m.n));
-    pl_status status = m.kind == PL__SHARE
-                           ? pl__rows_put(rows, row, pl_wilson(count_ones(s->items, m.n), m.n), "wilson")
-                           : add_item_jackknife(rows, row, m.value, left_out, m.n);
-    if (status == PL_OK) status = pool_add(rows, row, &m, s, left_out);
-    free(left_out);
-    return status;
+    const pl__subject *s = scope->subject;
+    const pl_metric *metric = pl_metric_of(row->metric);
+    pl_clusters clusters;
+    pl__levels levels;
+    bool is_share = false;
+    if (m.kind == PL__LEFT_OUT)
+        pl_pseudo_values(s->items, m.n, m.value);
+    else
+        m.value = pl_mean(s->items, m.n);
+    PL_TRY(pl__subject_clusters(&clusters, s, m.n, rows->arena));
+    PL_TRY(scope_levels(&levels, rows, scope, &m));
+    PL_TRY(pool_add(rows, row, &m, s, s->items, &clusters, &levels));
+    if (*m.null_why) PL_TRY(pl__row_why(rows, row, "%s", m.null_why));
+    if (!m.no_interval) PL_TRY(note_draws(rows, row, 1));
+    if (m.kind == PL__SHARE && !clusters.start) {
+        pl_crossed share = wilson(s->items, m.n, &is_share);
+        if (is_share && m.tested) row->p = share_p(share.value, row->null_mean, m.n);
+        if (is_share) return pl__rows_put(rows, row, &share, "wilson");
+    }
+    pl_crossed_design d = {.value = m.value,
+                           .n = m.n,
+                           .items = s->items,
+                           .clusters = clusters,
+                           .ends = metric->ends,
+                           .low = metric->low,
+                           .high = m.high};
+    if (m.no_interval) {
+        const pl_crossed only = pl__only_value(m.value);
+        return pl__rows_put(rows, row, &only, "none");
+    }
+    PL_TRY(template_component(&d.templates, &levels, m.value));
+    return put_crossed(rows, row, &d, m.tested);
 }
 
 pl_status pl__rows_add(pl__rows *rows, pl_metric_id metric, pl__scope *scope, const pl__measured *m)
 {
     const pl__subject *s = scope->subject;
+    const pl__levels none = {0};
     pl_stability_row row = new_row(rows, metric, scope, m);
     if (m->kind == PL__NOTHING) return PL_OK;
     if (*m->note) PL_TRY(pl__row_note(rows, &row, "%s", m->note));
-    switch (m->kind) {
-    case PL__ITEMS:
-    case PL__SHARE:
-        PL_TRY(add_mean(rows, &row, *m, s));
-        break;
-    case PL__LEFT_OUT:
-        PL_TRY(add_item_jackknife(rows, &row, m->value, s->items, m->n));
-        PL_TRY(pool_add(rows, &row, m, s, s->items));
-        break;
-    case PL__COMPONENT: {
-        pl_stability_row shown = row;
-        PL_TRY(add_component(rows, &shown, m->value, s->templates, s->null_draws));
-        PL_TRY(pool_add(rows, &row, m, s, s->templates));
-        break;
-    }
-    default:
-        PL_TRY(pl__rows_put(rows, &row, m->estimate, m->ci_method));
-        PL_TRY(pool_add(rows, &row, m, s, NULL));
-    }
-    if (!m->by_template) return PL_OK;
-    return pl__rows_put(rows, &row, pl_jackknife_next(&rows->quantile, m->value, s->templates, s->t),
-                        "template jackknife");
+    if (m->kind == PL__ITEMS || m->kind == PL__SHARE || m->kind == PL__LEFT_OUT)
+        return add_items(rows, &row, *m, scope);
+    if (m->kind == PL__CONSTANT) PL_TRY(pool_add(rows, &row, m, s, NULL, NULL, &none));
+    if (*m->null_why) PL_TRY(pl__row_why(rows, &row, "%s", m->null_why));
+    if (strcmp(m->ci_method, "none") && !m->estimate.over_draws)
+        PL_TRY(note_draws(rows, &row, s->n_members < PL_DRAWS_MIN ? s->n_members : PL_DRAWS_MIN - 1));
+    return pl__rows_put(rows, &row, &m->estimate, m->ci_method);
 }

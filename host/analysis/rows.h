@@ -1,24 +1,36 @@
 /* How rows of the stability table come about from what metrics say, and how they are pooled over draws, orders, seeds.
  *
- * A jackknifed number enters with its left-out values; the pool adds values and left-out values of all members of a
- * group, so that the mean over members has a delete-one-item jackknife of its own: one item is left out of all members
- * at once. */
+ * A number enters with the values of its items (pseudo-values where it is no mean) and of its templates; the pool adds
+ * them over all members of a group and keeps the members' own values, so that the mean over members has a crossed
+ * interval of its own (statistics/crossed.h). */
 #ifndef PLUMB_ANALYSIS_ROWS_H
 #define PLUMB_ANALYSIS_ROWS_H
 
 #include "analysis/scope.h"
 #include "analysis/stability.h"
-#include "statistics/interval.h"
+
+/* What a number is under each template of its scope. */
+typedef struct pl__levels {
+    size_t n, n_against;   /* templates; of the other side of a difference, behind them */
+    bool left_out;         /* values[k] is the number without template k: else under it */
+    double *values;        /* [n + n_against] */
+    const size_t *wording; /* [n + n_against]: equal for templates that are one wording */
+} pl__levels;
 
 typedef struct pl__pool_entry {
     pl_stability_row row; /* of the first member */
     pl__kind kind;
-    size_t n, t, n_members;
+    size_t n, n_members;
     uint64_t items;                         /* tells sets of items apart */
     bool unequal;                           /* members do not have the same items: there is no mean */
-    double value, null_mean, null_variance; /* sums over members, like what follows */
-    double *left_out;                       /* [n]: without an item; a component: [t], without a template */
-    double *null_draws;                     /* [PL_PERMUTATIONS], of a component */
+    bool tested;                            /* against its null */
+    double value, null_mean, null_variance; /* sums over members */
+    double *values;                         /* [n]: sums over members of the items' values */
+    pl_clusters clusters;
+    double high;          /* of the range, for pseudo-items */
+    pl__levels templates; /* sums over members */
+    double *of_member;    /* [n_members] */
+    long long *draw;      /* [n_members] */
 } pl__pool_entry;
 
 typedef struct pl__rows {
@@ -26,25 +38,27 @@ typedef struct pl__rows {
     pl_stability_row *rows;
     size_t n, capacity;
     pl_stability_row base; /* what a new row starts from: model .. seed, and a note */
-    bool pooling;          /* what is pooled also goes to the pool */
+    bool sampled;          /* draws matter: there are shots, or examples are learned from */
+    size_t pooling;        /* members that are pooled; 0: no pooling */
     pl__pool_entry *pool;
     size_t n_pool, pool_capacity;
-    pl_last_quantile quantile; /* of the last jackknife */
 } pl__rows;
 
 void pl__rows_free(pl__rows *rows);
 
-/* Adds to what the row's note says already. */
+/* Adds to what the row's note, or its why_empty, says already. */
 pl_status pl__row_note(const pl__rows *rows, pl_stability_row *row, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+pl_status pl__row_why(const pl__rows *rows, pl_stability_row *row, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* Adds a row with this estimate, cut to the metric's bounds. What is infinite is as little a number as NaN. */
-pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, pl_estimate e, const char *ci_method);
+/* Adds a row with this interval. What is infinite is as little a number as NaN. */
+pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, const pl_crossed *interval, const char *ci_method);
 
-/* The rows of a metric over a scope: none, one, or two (templates left out in turn). */
+/* The row of a metric over a scope, or none. */
 pl_status pl__rows_add(pl__rows *rows, pl_metric_id metric, pl__scope *scope, const pl__measured *m);
 
 /* Rows of the means over members, from the base as it now is; empties the pool. */
-pl_status pl__rows_pooled(pl__rows *rows, size_t n_members);
+pl_status pl__rows_pooled(pl__rows *rows);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/clusters.h"
 #include "analysis/packed.h"
 #include "analysis/readers.h"
 #include "analysis/record.h"
@@ -28,8 +29,9 @@ typedef struct model {
 struct pl_run_view {
     pl_run_folder run;
     pl_plan_file *plan;
-    held *units;   /* [n_units], of the plan */
-    model *models; /* of the plan */
+    held *units;             /* [n_units], of the plan */
+    model *models;           /* of the plan */
+    pl__item_groups *groups; /* [tasks of the plan]: which items are clusters */
     size_t n_units, n_missing;
     held *oldest, *newest; /* of the units that are in memory and that nobody holds */
     size_t bytes, budget, n_reads;
@@ -147,6 +149,7 @@ static pl_status read_plan(pl_run_view *v)
 {
     PL_TRY(pl_plan_file_read(&v->plan, &v->run));
     PL_TRY(pl_arena_new(v->arena, &v->models, v->plan->n_models));
+    PL_TRY(pl_arena_new(v->arena, &v->groups, v->plan->n_tasks));
     PL_TRY(pl_arena_new(v->arena, &v->units, v->plan->n_units));
     for (size_t i = 0; i < v->plan->n_units; i++) {
         const pl_planned_unit *planned = &v->plan->units[i];
@@ -218,6 +221,7 @@ void pl_run_view_close(pl_run_view *v)
         free(v->models[i].numerics_key);
         free(v->models[i].first_unit);
     }
+    for (size_t i = 0; v->groups && i < v->plan->n_tasks; i++) pl__item_groups_free(&v->groups[i]);
     pl_plan_file_free(v->plan);
     pl_interned_free(&v->texts);
     pl_arena_free(v->arena);
@@ -346,6 +350,9 @@ static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
     if (h->rows) return PL_OK;
     PL_TRY(check_numerics(v, h, record->numerics_key));
     PL_TRY(hash_prompts(&h->unit.prompts, h, record));
+    const pl_planned_task *task = h->unit.task_facts;
+    const char *field = pl__group_field(task);
+    if (field) PL_TRY(pl__item_groups_add(&v->groups[task - v->plan->tasks], field, record, h->unit.path));
     PL_TRY(pl__pack(&h->rows, record, &v->texts));
     v->bytes += h->rows->bytes;
     h->unit.n_free = record->n_free;
@@ -436,6 +443,15 @@ void pl_run_view_release(pl_run_view *view, const pl_run_unit *unit)
         old->older = old->newer = NULL;
         drop(view, old);
     }
+}
+
+bool pl_run_view_groups(const pl_run_view *view, const pl_run_unit *unit, const int64_t *doc_id, size_t n,
+                        uint64_t *out)
+{
+    const pl_planned_task *task = unit->task_facts;
+    if (!pl__group_field(task)) return false;
+    for (size_t i = 0; i < n; i++) out[i] = pl__item_group_of(&view->groups[task - view->plan->tasks], doc_id[i]);
+    return true;
 }
 
 /* ---- columns ---- */

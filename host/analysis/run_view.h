@@ -86,6 +86,11 @@ void pl_run_view_set_budget(pl_run_view *view, size_t bytes);
 /* How often the rows of some unit were read from its file. */
 size_t pl_run_view_n_reads(const pl_run_view *view);
 
+/* Numbers for the groups (plumb.group) of items [n] of units that were taken: equal numbers, equal groups. False: the
+ * task has no groups. */
+bool pl_run_view_groups(const pl_run_view *view, const pl_run_unit *unit, const int64_t *doc_id, size_t n,
+                        uint64_t *out); /* [n] */
+
 /* A text or category column, an integer column, a true/false column; or an error that names the file. */
 pl_status pl_run_unit_texts(const char *const **out, const pl_run_unit *unit, const char *name);
 pl_status pl_run_unit_integers(const int64_t **out, const pl_run_unit *unit, const char *name);

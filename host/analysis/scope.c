@@ -11,7 +11,6 @@ pl_status pl__subject_open(pl__subject *s)
 {
     pl_status status = pl_new(&s->items, s->n);
     if (status == PL_OK) status = pl_new(&s->templates, s->t);
-    if (status == PL_OK) status = pl_new(&s->null_draws, PL_PERMUTATIONS);
     if (status != PL_OK) pl__subject_close(s);
     return status;
 }
@@ -20,7 +19,6 @@ void pl__subject_close(pl__subject *s)
 {
     free(s->items);
     free(s->templates);
-    free(s->null_draws);
     pl_template_variance_free(&s->variance);
     pl_cka_free(&s->cka);
     for (size_t i = 0; i < 2; i++) pl_variance_sums_free(&s->sums[i]);
@@ -169,15 +167,103 @@ pl_status pl__scope_agreement(const pl_agreement **out, pl__scope *scope)
     return status;
 }
 
+/* The place of each item's cluster; items that are their own come in order. */
+static pl_status cluster_of_items(size_t **out, const pl__subject *s)
+{
+    const pl_clusters *clusters = &s->group->clusters;
+    PL_TRY(pl_new(out, s->n));
+    for (size_t i = 0; !clusters->start && i < s->n; i++) (*out)[i] = i;
+    for (size_t c = 0; clusters->start && c < clusters->n; c++)
+        for (size_t at = clusters->start[c]; at < clusters->start[c + 1]; at++) (*out)[clusters->items[at]] = c;
+    return PL_OK;
+}
+
+/* The place of a member's draw among the draws of the members. */
+static size_t place_of_draw(const pl__subject *s, size_t member, size_t *n_draws)
+{
+    size_t place = 0;
+    *n_draws = 0;
+    for (size_t a = 0; a < s->n_members; a++) {
+        size_t first = 0;
+        while (s->members[first]->draw != s->members[a]->draw) first++;
+        if (s->members[first]->draw == s->members[member]->draw) place = first == a ? *n_draws : place;
+        *n_draws += first == a;
+    }
+    return place;
+}
+
+/* Right answers [draws, t, clusters], summed over the items of a cluster, mean over the orders of a draw. */
+static pl_status cluster_sums(double **out, size_t *n_draws, size_t *n_clusters, const pl__subject *s)
+{
+    size_t *cluster, n;
+    *n_clusters = s->group->clusters.start ? s->group->clusters.n : s->n;
+    place_of_draw(s, 0, n_draws);
+    PL_TRY(cluster_of_items(&cluster, s));
+    pl_status status;
+    PL_GOTO(status, done, pl_new(out, *n_draws * s->t * *n_clusters));
+    for (size_t a = 0; a < s->n_members; a++) {
+        size_t d = place_of_draw(s, a, &n), orders = 0;
+        for (size_t b = 0; b < s->n_members; b++) orders += s->members[b]->draw == s->members[a]->draw;
+        for (size_t k = 0; k < s->t; k++)
+            for (size_t i = 0; i < s->n; i++)
+                (*out)[(d * s->t + k) * *n_clusters + cluster[i]] +=
+                    (double)s->members[a]->correct[i * s->t + k] / (double)orders;
+    }
+done:
+    free(cluster);
+    return status;
+}
+
 pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *s)
 {
+    double *sums = NULL;
+    size_t n_draws, n_clusters;
     *out = &s->variance;
     if (s->has_variance) return PL_OK;
-    /* Members are told apart in the seed, so that their nulls are independent and can be averaged. */
-    uint64_t seed = (uint64_t)(s->member - s->group->members) + 1;
-    PL_TRY(pl_template_variance_of(&s->variance, s->member->correct, s->n, s->t, seed));
+    pl_status status;
+    /* Members are told apart in the seed, so that their nulls are independent. */
+    uint64_t seed = (uint64_t)(s->members[0] - s->group->members) + 1;
+    PL_GOTO(status, done, cluster_sums(&sums, &n_draws, &n_clusters, s));
+    PL_GOTO(status, done, pl_template_variance_of(&s->variance, sums, n_draws, s->t, n_clusters, seed));
+    s->variance_scale = (double)s->n / (double)n_clusters;
     s->has_variance = true;
-    return PL_OK;
+done:
+    free(sums);
+    return status;
+}
+
+pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *s, size_t n, pl_arena *arena)
+{
+    const uint64_t *group_of = s->layer ? s->layer->group_of : s->group->group_of;
+    if (!s->layer && n == s->n) {
+        *out = s->group->clusters;
+        return PL_OK;
+    }
+    return pl__clusters_make(out, group_of, n, arena);
+}
+
+pl_crossed pl__only_value(double value)
+{
+    const pl_crossed_design design = {.value = value};
+    pl_crossed out;
+    pl_crossed_of(&out, &design);
+    return out;
+}
+
+pl__measured pl__measured_none(const pl__scope *scope, double high)
+{
+    return (pl__measured){.kind = PL__NOTHING,
+                          .value = NAN,
+                          .n = scope->subject->n,
+                          .high = high,
+                          .ci_method = "none",
+                          .null_mean = NAN,
+                          .null_sd = NAN,
+                          .null_q95 = NAN,
+                          .p = NAN,
+                          .note = "",
+                          .why_empty = "",
+                          .null_why = ""};
 }
 
 /* 'z': each dimension is divided by its pooled SD, which stays fixed when an item is left out. */

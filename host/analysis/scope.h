@@ -10,6 +10,7 @@
 #include "analysis/metric.h"
 #include "measure/agreement.h"
 #include "measure/cka.h"
+#include "statistics/crossed.h"
 #include "statistics/interval.h"
 #include "statistics/template_variance.h"
 #include "statistics/variance_components.h"
@@ -21,11 +22,14 @@ typedef struct pl__subject {
     size_t n, t;            /* items, templates */
     pl_arena *arena;        /* of notes and names of contrasts */
     double *items;          /* [n]: a metric's values, one an item */
-    double *templates;      /* [t]: without each template */
-    double *null_draws;     /* [PL_PERMUTATIONS] */
+    double *templates;      /* [t]: a metric's values, one a template of the scope */
+    /* The members whose mean it is: the one, or all whole members of the group (metrics with PL_OVER_WHOLE). */
+    const pl__member *const *members;
+    size_t n_members;
     /* Made when asked for. */
     bool has_variance, has_cka, has_sums[2];
-    pl_template_variance variance;
+    pl_template_variance variance; /* of all members: draws, templates, clusters */
+    double variance_scale;         /* what sums over clusters are divided by to be means */
     pl_cka cka;
     pl_variance_sums sums[2]; /* preprocessing 'c', 'z' */
 } pl__subject;
@@ -39,6 +43,7 @@ typedef struct pl__scope {
     size_t *templates;          /* [t]: into the member's cells */
     size_t n_against, *against; /* PL_OVER_ID_OOD: the ood templates */
     char preprocessing;         /* of a layer: the one to use */
+    bool is_part;               /* a template is left out of it: the number alone is asked for, no null */
     bool has_agreement;
     pl_agreement agreement;
 } pl__scope;
@@ -58,40 +63,55 @@ void pl__scopes_free(pl__scopes *scopes);
 pl_status pl__scope_agreement(const pl_agreement **out, pl__scope *scope); /* t >= 2 */
 pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *subject);
 pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *subject, char preprocessing);
+/* Clusters of the subject's first n items. */
+pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *subject, size_t n, pl_arena *arena);
 pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject); /* at least 4 items */
 /* Of n items, the first that memory and a quadratic cost allow CKA between t conditions to take. */
 size_t pl__cka_items(size_t n, size_t t);
 
 /* What a metric says of a scope; the kind decides its interval and how draws are pooled. */
 typedef enum pl__kind {
-    PL__NOTHING,   /* no row: the metric does not apply */
-    PL__ITEMS,     /* the mean of items[n]: item jackknife, pooled */
-    PL__SHARE,     /* the same for 0s and 1s of one template: Wilson; pooled as a mean */
-    PL__LEFT_OUT,  /* value, and items[i] without item i: item jackknife, pooled */
-    PL__COMPONENT, /* value is a variance component, shown as its root; templates[k] without template k, and
-                      null_draws[]: template jackknife, pooled before the root is taken */
-    PL__FIXED,     /* estimate with its ci_method, not pooled */
-    PL__CONSTANT   /* estimate that is the same for every draw */
+    PL__NOTHING,  /* no row: the metric does not apply */
+    PL__ITEMS,    /* the mean of items[n]: crossed, pooled */
+    PL__SHARE,    /* the same for 0s and 1s: Wilson unless items are in clusters; pooled as a mean */
+    PL__LEFT_OUT, /* value, and items[i] without item i: crossed, pooled */
+    PL__FIXED,    /* estimate with its ci_method, not pooled */
+    PL__CONSTANT  /* estimate that is the same for every draw */
 } pl__kind;
+
+/* What subject->templates holds after a metric was measured. */
+typedef enum pl__template_values {
+    PL__NO_TEMPLATES,      /* nothing: the number says nothing about other templates */
+    PL__TEMPLATE_MEANS,    /* [t + n_against]: under each template of the scope, then of the other side */
+    PL__TEMPLATES_LEFT_OUT /* [t]: without each template of the scope */
+} pl__template_values;
 
 typedef struct pl__measured {
     pl__kind kind;
     double value;
-    size_t n;         /* items that it is made of: the subject's, unless the metric says fewer */
-    bool by_template; /* subject->templates holds it without each template: a second row, from 8 on */
-    pl_estimate estimate;
+    size_t n; /* items that it is made of: the subject's, unless the metric says fewer */
+    pl__template_values templates;
+    double high;         /* the range's end, for pseudo-items: the metric's, unless it says less */
+    pl_crossed estimate; /* PL__FIXED, PL__CONSTANT */
     const char *ci_method;
-    double null_mean, null_sd; /* NaN: none */
-    const char *contrast;      /* NULL: the scope's */
-    const char *note;
-    bool unpooled; /* a row of its own only */
+    double null_mean, null_sd, null_q95, p;  /* NaN: none */
+    bool tested;                             /* null_mean is a hypothesis: p comes from the interval */
+    bool leave_out;                          /* whoever asked is to ask again without each template */
+    bool no_interval;                        /* the value alone; why_empty says why */
+    const char *contrast;                    /* NULL: the scope's */
+    const char *note, *why_empty, *null_why; /* "": nothing to say; null_why: why there is no null */
+    bool unpooled;                           /* a row of its own only */
 } pl__measured;
 
+/* An estimate that is no more than its value. */
+pl_crossed pl__only_value(double value);
+/* What a metric says before it is measured: nothing. */
+pl__measured pl__measured_none(const pl__scope *scope, double high);
 /* Adds to the note. */
 pl_status pl__measured_note(pl__measured *m, const pl__scope *scope, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-#define X(id, name, unit, low, high, share, preprocessing, over, function, ...)                                        \
+#define X(id, name, unit, low, high, ends, preprocessing, over, function, ...)                                         \
     pl_status pl__metric_##function(pl__measured *out, pl__scope *scope);
 PL_METRIC_TABLE(X)
 #undef X

@@ -30,29 +30,62 @@ static void leave_empty(pl__measured *m, pl_metric_id id, const pl__scope *scope
     bool shown = pl_metric_of(id)->screen != PL_SCREEN_NONE && scope->over & (PL_OVER_TEMPLATE | PL_OVER_TEMPLATES);
     if (!shown) return;
     m->kind = PL__FIXED;
-    m->estimate = (pl_estimate){NAN, NAN, NAN, NAN};
-    m->note = why;
+    m->estimate = pl__only_value(NAN);
+    m->why_empty = why;
+}
+
+/* The number once more without each template of the scope: into subject->templates. Items stay as they are. */
+static pl_status leave_templates_out(pl__measured *m, pl_metric_id id, const pl__scope *scope)
+{
+    pl__subject *s = scope->subject;
+    double *items = NULL;
+    size_t *rest = NULL;
+    pl_status status;
+    if (scope->t < PL_JACKKNIFE_MIN) return PL_OK;
+    PL_GOTO(status, done, pl_new(&items, s->n));
+    PL_GOTO(status, done, pl_new(&rest, scope->t));
+    if (s->n) memcpy(items, s->items, s->n * sizeof *items);
+    for (size_t k = 0; k < scope->t && status == PL_OK; k++) {
+        pl__scope part = {.subject = s,
+                          .over = scope->over,
+                          .contrast = scope->contrast,
+                          .template_name = "",
+                          .t = scope->t - 1,
+                          .templates = rest,
+                          .preprocessing = scope->preprocessing,
+                          .is_part = true};
+        pl__measured without = pl__measured_none(&part, pl_metric_of(id)->high);
+        for (size_t j = 0, at = 0; j < scope->t; j++)
+            if (j != k) rest[at++] = scope->templates[j];
+        status = pl_metric_of(id)->measure(&without, &part);
+        s->templates[k] = without.kind == PL__LEFT_OUT                             ? without.value
+                          : without.kind == PL__ITEMS || without.kind == PL__SHARE ? pl_mean(s->items, s->n)
+                                                                                   : NAN;
+        pl_agreement_free(&part.agreement);
+    }
+    if (s->n) memcpy(s->items, items, s->n * sizeof *items);
+    m->templates = PL__TEMPLATES_LEFT_OUT;
+done:
+    free(rest);
+    free(items);
+    return status;
 }
 
 static pl_status measure_scope(pl__rows *rows, pl_metric_id id, pl__scope *scope)
 {
-    pl__measured m = {.kind = PL__NOTHING,
-                      .value = NAN,
-                      .n = scope->subject->n,
-                      .ci_method = "none",
-                      .null_mean = NAN,
-                      .null_sd = NAN,
-                      .note = ""};
+    pl__measured m = pl__measured_none(scope, pl_metric_of(id)->high);
     const char *nothing = nothing_to_measure(scope->subject, id);
     if (nothing)
         leave_empty(&m, id, scope, nothing);
     else
         PL_TRY(pl_metric_of(id)->measure(&m, scope));
+    if (m.leave_out && scope->over != PL_OVER_PAIR) PL_TRY(leave_templates_out(&m, id, scope));
     return pl__rows_add(rows, id, scope, &m);
 }
 
-/* Every metric of behaviour, or of states, over every scope that it has rows for. */
-static pl_status measure(pl__rows *rows, pl__subject *subject)
+/* Every metric of behaviour, or of states, over every scope that it has rows for; whole_only: those with
+ * PL_OVER_WHOLE. */
+static pl_status measure(pl__rows *rows, pl__subject *subject, bool whole_only)
 {
     pl__scopes scopes = {0};
     pl_status status;
@@ -61,6 +94,7 @@ static pl_status measure(pl__rows *rows, pl__subject *subject)
     for (pl_metric_id id = 0; id < PL_METRICS; id++) {
         const pl_metric *metric = pl_metric_of(id);
         if ((*metric->preprocessing != '\0') != (subject->layer != NULL)) continue;
+        if (whole_only && !(metric->over & PL_OVER_WHOLE)) continue;
         for (size_t i = 0; i < scopes.n; i++) {
             pl__scope *scope = &scopes.scopes[i];
             if (!(metric->over & scope->over)) continue;
@@ -78,8 +112,29 @@ done:
 
 static pl_status behaviour_rows(making *m, const pl__group *g, const pl__member *member)
 {
-    pl__subject subject = {.group = g, .member = member, .n = g->n, .t = member->t, .arena = m->rows.arena};
-    return measure(&m->rows, &subject);
+    pl__subject subject = {.group = g,
+                           .member = member,
+                           .n = g->n,
+                           .t = member->t,
+                           .arena = m->rows.arena,
+                           .members = &member,
+                           .n_members = 1};
+    return measure(&m->rows, &subject, false);
+}
+
+/* What is measured on all whole members at once. */
+static pl_status whole_rows(making *m, const pl__group *g)
+{
+    const pl__member **members;
+    pl__subject subject = {.group = g, .n = g->n, .t = g->n_planned, .arena = m->rows.arena};
+    PL_TRY(pl_new(&members, g->n_members));
+    for (size_t s = 0; s < g->n_members; s++)
+        if (g->members[s].whole) members[subject.n_members++] = &g->members[s];
+    subject.member = members[0];
+    subject.members = members;
+    pl_status status = measure(&m->rows, &subject, true);
+    free(members);
+    return status;
 }
 
 static pl_status layer_rows(making *m, const pl__group *g, const pl__member *member, pl_unit_reader *const *readers,
@@ -106,7 +161,7 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
                              "%zu values of the units' states, in all layers, did not fit their stored type",
                              n_beyond));
     PL_GOTO(status, done, pl__remarks_layer(&m->remarks, m->rows.arena, g, &layer));
-    status = measure(&m->rows, &subject);
+    status = measure(&m->rows, &subject, false);
 done:
     m->rows.base.note = note;
     pl__layer_free(&layer);
@@ -147,10 +202,15 @@ static void group_base(pl_stability_row *base, const pl_run_unit *unit)
                                .preproc = "",
                                .ci_method = "none",
                                .n_seeds = 1,
+                               .generalises = "",
+                               .p = NAN,
                                .null_mean = NAN,
                                .null_sd = NAN,
+                               .null_q95 = NAN,
                                .null_name = "",
                                .unit = "",
+                               .why_empty = "",
+                               .null_why = "",
                                .note = ""};
 }
 
@@ -193,11 +253,12 @@ static pl_status group_rows(making *m, const pl__group *g)
 {
     pl__rows *rows = &m->rows;
     size_t n_whole = 0;
+    rows->sampled = g->unit->k > 0 || g->unit->n_train > 0;
     PL_TRY(group_note(rows, g));
     const char *note = rows->base.note;
     for (size_t s = 0; s < g->n_members; s++) n_whole += g->members[s].whole;
     for (size_t s = 0; s < g->n_members; s++) {
-        rows->pooling = n_whole > 1 && g->members[s].whole;
+        rows->pooling = n_whole > 1 && g->members[s].whole ? n_whole : 0;
         PL_TRY(member_base(rows, g, &g->members[s], note));
         PL_TRY(behaviour_rows(m, g, &g->members[s]));
         PL_TRY(representation_rows(m, g, &g->members[s]));
@@ -206,7 +267,12 @@ static pl_status group_rows(making *m, const pl__group *g)
     pooled_base(rows, g, note);
     if (n_whole < g->n_members)
         PL_TRY(pl__row_note(rows, &rows->base, "%zu of %zu draws are whole", n_whole, g->n_members));
-    return pl__rows_pooled(rows, n_whole);
+    rows->pooling = n_whole;
+    PL_TRY(pl__rows_pooled(rows));
+    rows->base.n_seeds = n_whole;
+    PL_TRY(whole_rows(m, g));
+    rows->base.n_seeds = 1;
+    return PL_OK;
 }
 
 /* ---- the run ---- */

@@ -3,7 +3,9 @@
  * Units of one model, task, arm, readout and k are a group; its members are its draws, orders and seeds; the units of a
  * member differ in nothing but the template. Items are the rows that all finished units of the group share (by doc_id)
  * and that are finite in all of them, so that its numbers can be compared and averaged; what is left out is said. Every
- * row has an interval with its method, and a null or chance value.
+ * row has an interval that says what it is over, and a null or chance value; what is missing says why. The columns
+ * model
+ * .. contrast are a key: no two rows have the same.
  *
  * contrast "templates": over all templates (or of the one in template_name); "id", "dev", "ood": over those of a role;
  * "id|ood": paired difference; "a|b": two templates; "base", "draws": tuned models (drift.h). Rows with draw (order,
@@ -26,16 +28,20 @@ typedef struct pl_stability_row {
     const char *position, *preproc; /* "" : behaviour */
     pl_metric_id metric;
     const char *contrast; /* what is compared, "templates" or "a|b" */
-    double value, se, lo, hi;
-    /* 95 %: "wilson"; "wilson, all items alike"; "item jackknife" (templates fixed); "item jackknife of the mean" (over
-     * draws, orders, seeds: an item is left out of all of them at once); "template jackknife" (templates as a sample, 8
-     * or more); "none" */
-    const char *ci_method;
-    size_t n, n_templates, n_seeds; /* n_seeds: draws x orders x seeds that the row is the mean of */
-    double null_mean, null_sd;      /* what the metric is by chance or under its null */
-    const char *null_name;          /* which: the metric's, "" without one */
-    const char *unit;               /* "share", "1", "bit", "nat", "item" */
-    const char *note;               /* "": nothing to say; why a value or an interval is missing, what was left out */
+    /* 95 %: for other items, templates and draws, as `generalises` says; se and df are its own. *_these: for exactly
+     * these templates and draws, items alone. */
+    double value, se, df, lo, hi, lo_these, hi_these;
+    const char *generalises; /* "items", "items, templates", "items, draws", "items, templates, draws"; "" */
+    const char *ci_method;   /* "crossed" (statistics/crossed.h), "wilson", "F", "least of wordings", "none" */
+    double p;                /* of the null; NaN: not tested */
+    /* n_clusters: of items (plumb.group). n_seeds: draws x orders x seeds that the row is the mean of */
+    size_t n, n_clusters, n_templates, n_seeds;
+    double null_mean, null_sd, null_q95; /* what the metric is by chance or under its null */
+    const char *null_name;               /* which: the metric's, "" without one */
+    const char *unit;                    /* "share", "1", "bit", "nat", "item" */
+    const char *why_empty;               /* why a value, an interval, a null, or part of what it is over, is missing */
+    const char *note;                    /* "": nothing to say; what was left out */
+    const char *null_why;                /* why there is no null: part of why_empty */
 } pl_stability_row;
 
 typedef struct pl_stability_table {

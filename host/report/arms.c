@@ -27,7 +27,7 @@ static void arm_text(char *out, size_t size, const pl_arm_row *row)
 }
 
 /* Share with its interval: "0.650 [0.540, 0.760]"; "-" where not defined. */
-static void share_text(char *out, size_t size, const pl_estimate *e)
+static void share_text(char *out, size_t size, const pl_crossed *e)
 {
     if (isnan(e->value))
         snprintf(out, size, "-");
@@ -99,7 +99,7 @@ enum { REALS = sizeof names / sizeof *names };
 
 static void reals_of(double out[REALS], const pl_arm_row *row)
 {
-    const pl_estimate *a = &row->accuracy, *d = &row->difference;
+    const pl_crossed *a = &row->accuracy, *d = &row->difference;
     const double values[REALS] = {
         a->value,           a->se,           a->lo, a->hi, d->value, d->se, d->lo, d->hi, row->learn_tokens,
         row->learn_seconds, row->item_tokens};

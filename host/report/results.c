@@ -125,7 +125,8 @@ static bool lists(const char *const *texts, size_t n, const char *text)
  * itself (its readout is its output_type) is not taken from there. */
 static void put_template(pl_json_builder *b, const pl_run_unit *unit)
 {
-    static const char *const own[] = {"task", "output_type", "num_fewshot", "metric_list", "repeats", "metadata"};
+    static const char *const own[] = {"task",    "output_type", "num_fewshot", "metric_list",
+                                      "repeats", "metadata",    "plumb"};
     const pl_planned_task *task = unit->task_facts;
     for (size_t t = 0; t < task->n_templates; t++) {
         const char *key;

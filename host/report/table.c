@@ -31,7 +31,7 @@ static bool same_block(const pl_stability_row *a, const pl_stability_row *b)
            (a->n_seeds > 1) == (b->n_seeds > 1);
 }
 
-/* The row of a metric over templates (or of one); NULL when there is none. Template jackknives are second rows. */
+/* The row of a metric over templates (or of one); NULL when there is none. */
 static const pl_stability_row *find(const block *b, pl_metric_id metric, const char *contrast,
                                     const char *template_name)
 {
@@ -87,7 +87,7 @@ static void put_cell(FILE *out, const pl_stability_row *row, bool ends_line)
 {
     char value[32], lo[32], hi[32], text[128];
     if (!row || isnan(row->value))
-        snprintf(text, sizeof text, "%s", row && *row->note ? row->note : "-");
+        snprintf(text, sizeof text, "%s", row && *row->why_empty ? row->why_empty : "-");
     else if (isnan(row->lo))
         snprintf(text, sizeof text, "%s", number_text(value, row->value));
     else
@@ -242,8 +242,9 @@ static bool has_metric(const pl_stability_table *table, pl_metric_id id)
 
 static void put_legend(FILE *out, const pl_stability_table *table)
 {
-    fprintf(out, "[lo, hi]: 95 %%. Accuracy of one template of one draw: Wilson. Template SD: templates left out in\n"
-                 "turn (from 8 on). Else: items left out in turn, templates fixed. Methods, more: stability.csv.\n");
+    fprintf(out,
+            "[lo, hi]: 95 %%, for other items, templates and draws of the kind (draws: from three on). For exactly\n"
+            "these templates and draws: lo_these, hi_these in stability.csv, with methods and all else.\n");
     if (has_mean(table))
         fprintf(out, "%-*s  mean over the item's own tokens without position 0, whose activations are outliers\n",
                 (int)LABEL_WIDTH, "mean (states)");

@@ -62,28 +62,51 @@ static double beta_regularised(double a, double b, double x)
     return 1.0 - front * beta_fraction(b, a, 1.0 - x) / b;
 }
 
-static double student_cdf(double t, double df)
+double pl_student_tail(double x, double df)
 {
-    double tail = 0.5 * beta_regularised(0.5 * df, 0.5, df / (df + t * t));
-    return t > 0.0 ? 1.0 - tail : tail;
+    return 0.5 * beta_regularised(0.5 * df, 0.5, df / (df + x * x));
 }
 
+static double student_density(double x, double df)
+{
+    return exp(lgamma(0.5 * (df + 1.0)) - lgamma(0.5 * df) - 0.5 * (df + 1.0) * log1p(x * x / df)) /
+           sqrt(df * 3.14159265358979323846);
+}
+
+/* Newton's steps on the tail, kept inside a bracket. */
 double pl_student_quantile(double p, double df)
 {
     if (!(df > 0.0)) return NAN;
     if (df > 1e6) return pl_normal_quantile(p); /* they differ by less than 1e-6 from here on */
-    double hi = 1.0;
-    while (student_cdf(hi, df) < fmax(p, 1.0 - p) && hi < 1e12) hi *= 2.0;
-    double lo = -hi;
+    double tail = fmin(p, 1.0 - p), lo = 0.0, hi = 1.0;
+    if (p == 0.5) return 0.0;
+    while (pl_student_tail(hi, df) > tail && hi < 1e12) hi *= 2.0;
+    double x = 0.5 * (lo + hi);
+    for (int i = 0; i < BISECTIONS; i++) {
+        double over = pl_student_tail(x, df) - tail;
+        *(over > 0.0 ? &lo : &hi) = x;
+        double next = x + over / student_density(x, df);
+        if (!(next > lo && next < hi)) next = 0.5 * (lo + hi);
+        if (fabs(next - x) <= 1e-15 * x) break;
+        x = next;
+    }
+    return p < 0.5 ? -x : x;
+}
+
+double pl_f_quantile(double p, double df1, double df2)
+{
+    if (!(df1 > 0.0) || !(df2 > 0.0)) return NAN;
+    double lo = 0.0, hi = 1.0; /* of x = df1 F / (df1 F + df2), beta distributed */
     for (int i = 0; i < BISECTIONS; i++) {
         double mid = 0.5 * (lo + hi);
         if (mid == lo || mid == hi) break;
-        if (student_cdf(mid, df) < p)
+        if (beta_regularised(0.5 * df1, 0.5 * df2, mid) < p)
             lo = mid;
         else
             hi = mid;
     }
-    return 0.5 * (lo + hi);
+    double x = 0.5 * (lo + hi);
+    return df2 * x / (df1 * (1.0 - x));
 }
 
 static pl_estimate undefined(double value)
@@ -108,8 +131,13 @@ static pl_estimate with_interval(pl_last_quantile *last, double value, double se
 /* Wilson 1927: centre (p + z^2/2n) / (1 + z^2/n), half width z sqrt(p(1-p)/n + z^2/4n^2) / (1 + z^2/n). */
 pl_estimate pl_wilson(size_t k, size_t n)
 {
+    return pl_wilson_at(k, n, 1.0 - LEVEL_QUANTILE);
+}
+
+pl_estimate pl_wilson_at(size_t k, size_t n, double tail)
+{
     if (n == 0) return undefined(NAN);
-    double z = pl_normal_quantile(LEVEL_QUANTILE), m = (double)n, p = (double)k / m;
+    double z = pl_normal_quantile(1.0 - tail), m = (double)n, p = (double)k / m;
     double scale = 1.0 + z * z / m, centre = (p + z * z / (2.0 * m)) / scale;
     double half = z * sqrt(p * (1.0 - p) / m + z * z / (4.0 * m * m)) / scale;
     return (pl_estimate){

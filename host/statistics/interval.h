@@ -15,9 +15,15 @@ typedef struct pl_estimate {
 double pl_normal_quantile(double p);
 /* x with P(t <= x) = p, 0 < p < 1, Student's t with df > 0 degrees of freedom. */
 double pl_student_quantile(double p, double df);
+/* P(t > x), x >= 0. */
+double pl_student_tail(double x, double df);
+/* x with P(F <= x) = p, 0 < p < 1, of F with the two degrees of freedom, both > 0. */
+double pl_f_quantile(double p, double df1, double df2);
 
 /* Share k/n with Wilson's score interval; se is that of the plain share. n == 0: all NaN. */
 pl_estimate pl_wilson(size_t k, size_t n);
+/* The same with `tail` outside each bound in place of .025. */
+pl_estimate pl_wilson_at(size_t k, size_t n, double tail);
 
 /* se^2 = (n-1)/n * sum (left_out[i] - their mean)^2. Equal left-out values give exactly 0. */
 pl_estimate pl_jackknife(double value, const double *left_out, size_t n); /* [n] */

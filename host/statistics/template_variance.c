@@ -1,8 +1,8 @@
-/* Template variance of accuracy with its permutation null (accuracy.h).
+/* Template variance of outcomes with its permutation null (template_variance.h).
  *
- * All of the ANOVA follows from column sums C_k, row sums R_i and the total S of a 0/1 table:
- *   SS_T = sum C_k^2/n - S^2/(nT),  SS_I = sum R_i^2/T - S^2/(nT),  SS = S - S^2/(nT),  SS_R = SS - SS_I - SS_T,
- * of integers that doubles hold exactly. Permuting an item's outcomes over templates changes the C_k only. */
+ * What a permutation changes of the three-way ANOVA follows from the column sums C_dk of each draw and from M_ik, the
+ * sum over draws; row sums R_di and the sum of squares stay. Of integers all of it is exact in doubles, and equal
+ * templates give exactly 0. */
 #include "statistics/template_variance.h"
 
 #include <math.h>
@@ -12,119 +12,145 @@
 #include "base/random.h"
 #include "statistics/parallel.h"
 
-/* tau^2 from column sums, sum of squared row sums, for n items and t templates. */
-static double tau2_of(const double *column, size_t t, double row_squares, double n)
+/* A table by rows, what a permutation leaves as it is, and which rows it can change. */
+typedef struct table {
+    size_t s, t, n;
+    const double *values;
+    double squares, rows, items, draws, total; /* sum z^2, sum R_di^2, sum M_i^2, sum C_d^2, sum z */
+    unsigned char *constant;                   /* [s, n] */
+} table;
+
+static double at(const table *x, size_t d, size_t k, size_t i)
 {
-    double total = 0.0, squares = 0.0, m = (double)t;
-    for (size_t k = 0; k < t; k++) {
-        total += column[k];
-        squares += column[k] * column[k];
-    }
-    /* Times nT everything is an integer, and equal templates give exactly 0. */
-    double all = n * m * total - total * total, ss_t = m * squares - total * total,
-           ss_i = n * row_squares - total * total;
-    double ss_r = all - ss_i - ss_t;
-    return (ss_t / (m - 1.0) - ss_r / ((n - 1.0) * (m - 1.0))) / n / (n * m);
+    return x->values[(d * x->t + k) * x->n + i];
 }
 
-static double spread_of(const double *column, size_t t, double n)
+static pl_status describe(table *x)
 {
-    double lo = column[0], hi = column[0];
-    for (size_t k = 1; k < t; k++) {
-        if (column[k] < lo) lo = column[k];
-        if (column[k] > hi) hi = column[k];
-    }
-    return (hi - lo) / n;
-}
-
-/* tau^2 without template k: its column goes, and each item's row sum loses its outcome there. */
-static double tau2_without(const uint8_t *correct, const double *column, const double *row, size_t n, size_t t,
-                           size_t k, double *rest)
-{
-    double row_squares = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        double r = row[i] - correct[i * t + k];
-        row_squares += r * r;
-    }
-    for (size_t j = 0, at = 0; j < t; j++)
-        if (j != k) rest[at++] = column[j];
-    return tau2_of(rest, t - 1, row_squares, (double)n);
-}
-
-/* One replicate: the ones of every item that is neither all right nor all wrong go to random templates (the fewer of
- * ones and zeros are drawn, without replacement: partial Fisher-Yates). column is [t], order is scratch [t]. */
-static void permuted_columns(double *column, size_t *order, const double *row, size_t n, size_t t, uint64_t seed,
-                             uint32_t replicate)
-{
-    uint64_t index = 0;
-    for (size_t k = 0; k < t; k++) {
-        column[k] = 0.0;
-        order[k] = k;
-    }
-    for (size_t i = 0; i < n; i++) {
-        size_t ones = (size_t)row[i], few = ones <= t - ones ? ones : t - ones;
-        double base = few == ones ? 0.0 : 1.0;
-        for (size_t k = 0; k < t && base > 0.0; k++) column[k] += 1.0;
-        for (size_t k = 0; k < few; k++) {
-            size_t pick = k + pl_random_below(seed, PL_RANDOM_PERMUTE, replicate, index++, (uint32_t)(t - k));
-            size_t chosen = order[pick];
-            order[pick] = order[k];
-            order[k] = chosen;
-            column[chosen] += few == ones ? 1.0 : -1.0;
+    PL_TRY(pl_new(&x->constant, x->s * x->n));
+    for (size_t i = 0; i < x->n; i++) {
+        double item = 0.0;
+        for (size_t d = 0; d < x->s; d++) {
+            double row = 0.0;
+            x->constant[d * x->n + i] = 1;
+            for (size_t k = 0; k < x->t; k++) {
+                double z = at(x, d, k, i);
+                row += z;
+                x->squares += z * z;
+                if (z != at(x, d, 0, i)) x->constant[d * x->n + i] = 0;
+            }
+            x->rows += row * row;
+            item += row;
         }
+        x->items += item * item;
+        x->total += item;
     }
+    for (size_t d = 0; d < x->s; d++) {
+        double draw = 0.0;
+        for (size_t k = 0; k < x->t; k++)
+            for (size_t i = 0; i < x->n; i++) draw += at(x, d, k, i);
+        x->draws += draw * draw;
+    }
+    return PL_OK;
 }
 
-static pl_status permute(pl_template_variance *out, const double *row, double row_squares, uint64_t seed)
+/* tau^2 from columns[d * t + k] = C_dk and the sum of M_ik^2. */
+static double tau2_of(const table *x, const double *columns, double cells)
 {
-    pl_status status = PL_OK;
-    size_t t = out->t, n = out->n;
-    double *column = NULL;
-    size_t *order = NULL;
-    PL_GOTO(status, done, pl_new(&column, PL_PERMUTATIONS * t));
-    PL_GOTO(status, done, pl_new(&order, PL_PERMUTATIONS * t));
-#pragma omp parallel for schedule(static) if (n * t * PL_PERMUTATIONS >= PL__PARALLEL_MIN)
-    for (size_t r = 0; r < PL_PERMUTATIONS; r++) {
-        double *c = column + r * t;
-        permuted_columns(c, order + r * t, row, n, t, seed, (uint32_t)r);
-        out->null_tau2[r] = tau2_of(c, t, row_squares, (double)n);
-        out->null_spread[r] = spread_of(c, t, (double)n);
+    double s = (double)x->s, t = (double)x->t, n = (double)x->n, by_draw = 0.0, main = 0.0;
+    for (size_t k = 0; k < x->t; k++) {
+        double sum = 0.0;
+        for (size_t d = 0; d < x->s; d++) {
+            double c = columns[d * x->t + k];
+            sum += c;
+            by_draw += c * c;
+        }
+        main += sum * sum;
     }
-done:
-    free(order);
-    free(column);
-    return status;
+    /* Everything times n t s. */
+    double grand = x->total * x->total, ss_t = t * main - grand,
+           ss_it = n * t * cells - n * x->items - t * main + grand, error = ss_it / ((n - 1.0) * (t - 1.0)),
+           scale = n * t * s;
+    if (x->s > 1) {
+        double ss_ts = t * s * by_draw - t * main - s * x->draws + grand;
+        double rest = scale * x->squares - n * t * cells - n * s * x->rows - t * s * by_draw + n * x->items + t * main +
+                      s * x->draws - grand;
+        error += ss_ts / ((t - 1.0) * (s - 1.0)) - rest / ((n - 1.0) * (t - 1.0) * (s - 1.0));
+    }
+    return (ss_t / (t - 1.0) - error) / (n * s) / scale;
 }
 
-pl_status pl_template_variance_of(pl_template_variance *out, const uint8_t *correct, size_t n, size_t t, uint64_t seed)
+static double spread_of(const table *x, const double *columns)
 {
-    pl_status status = PL_OK;
-    double *column = NULL, *row = NULL, *rest = NULL, row_squares = 0.0;
-    *out = (pl_template_variance){.n = n, .t = t};
+    double lo = INFINITY, hi = -INFINITY;
+    for (size_t k = 0; k < x->t; k++) {
+        double sum = 0.0;
+        for (size_t d = 0; d < x->s; d++) sum += columns[d * x->t + k];
+        lo = fmin(lo, sum);
+        hi = fmax(hi, sum);
+    }
+    return (hi - lo) / (double)(x->n * x->s);
+}
+
+/* Columns [s, t] and the sum of M_ik^2; from replicate 1 on with the values of each row at random templates
+ * (Fisher-Yates). row and item are scratch [t]. */
+static double columns_of(double *columns, double *row, double *item, const table *x, uint64_t seed, uint32_t replicate)
+{
+    double cells = 0.0;
+    uint64_t index = 0;
+    for (size_t c = 0; c < x->s * x->t; c++) columns[c] = 0.0;
+    for (size_t i = 0; i < x->n; i++) {
+        for (size_t k = 0; k < x->t; k++) item[k] = 0.0;
+        for (size_t d = 0; d < x->s; d++) {
+            for (size_t k = 0; k < x->t; k++) row[k] = at(x, d, k, i);
+            for (size_t k = x->t - 1; k > 0 && replicate && !x->constant[d * x->n + i]; k--) {
+                size_t j = pl_random_below(seed, PL_RANDOM_PERMUTE, replicate - 1, index++, (uint32_t)k + 1);
+                double other = row[j];
+                row[j] = row[k];
+                row[k] = other;
+            }
+            for (size_t k = 0; k < x->t; k++) {
+                columns[d * x->t + k] += row[k];
+                item[k] += row[k];
+            }
+        }
+        for (size_t k = 0; k < x->t; k++) cells += item[k] * item[k];
+    }
+    return cells;
+}
+
+static pl_status permute(pl_template_variance *out, const table *x, uint64_t seed)
+{
+    size_t size = x->s * x->t + 2 * x->t;
+    double *scratch;
+    PL_TRY(pl_new(&scratch, (PL_PERMUTATIONS + 1) * size));
+#pragma omp parallel for schedule(static) if (x->n * x->t * x->s * PL_PERMUTATIONS >= PL__PARALLEL_MIN)
+    for (size_t r = 0; r <= PL_PERMUTATIONS; r++) {
+        double *columns = scratch + r * size, *row = columns + x->s * x->t, *item = row + x->t;
+        double cells = columns_of(columns, row, item, x, seed, (uint32_t)r);
+        double tau2 = tau2_of(x, columns, cells), spread = spread_of(x, columns);
+        *(r ? &out->null_tau2[r - 1] : &out->tau2) = tau2;
+        *(r ? &out->null_spread[r - 1] : &out->spread) = spread;
+    }
+    free(scratch);
+    return PL_OK;
+}
+
+pl_status pl_template_variance_of(pl_template_variance *out, const double *values, size_t s, size_t t, size_t n,
+                                  uint64_t seed)
+{
+    table x = {.s = s, .t = t, .n = n, .values = values};
+    pl_status status;
+    *out = (pl_template_variance){0};
     if (n < 2 || t < 2 || t > UINT32_MAX)
         return pl_fail(PL_E_INPUT, "template SD: %zu items x %zu templates, expected at least 2 x 2", n, t);
-    PL_GOTO(status, done, pl_new(&column, t));
-    PL_GOTO(status, done, pl_new(&rest, t));
-    PL_GOTO(status, done, pl_new(&row, n));
-    PL_GOTO(status, done, pl_new(&out->without_template, t));
+    PL_GOTO(status, done, pl_mean_squares_of(&out->mean_squares, values, s, t, n));
+    PL_GOTO(status, done, describe(&x));
     PL_GOTO(status, done, pl_new(&out->null_tau2, PL_PERMUTATIONS));
     PL_GOTO(status, done, pl_new(&out->null_spread, PL_PERMUTATIONS));
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < t; k++) {
-            row[i] += correct[i * t + k];
-            column[k] += correct[i * t + k];
-        }
-        row_squares += row[i] * row[i];
-    }
-    out->tau2 = tau2_of(column, t, row_squares, (double)n);
-    out->spread = spread_of(column, t, (double)n);
-    for (size_t k = 0; k < t; k++)
-        out->without_template[k] = t < 3 ? NAN : tau2_without(correct, column, row, n, t, k, rest);
-    PL_GOTO(status, done, permute(out, row, row_squares, seed));
+    status = permute(out, &x, seed);
 done:
-    free(rest);
-    free(row);
-    free(column);
+    free(x.constant);
     if (status != PL_OK) pl_template_variance_free(out);
     return status;
 }
@@ -133,7 +159,6 @@ void pl_template_variance_free(pl_template_variance *v)
 {
     free(v->null_spread);
     free(v->null_tau2);
-    free(v->without_template);
     *v = (pl_template_variance){0};
 }
 

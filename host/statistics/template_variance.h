@@ -7,23 +7,24 @@
 
 #include "base/status.h"
 #include "statistics/permutation.h"
+#include "statistics/three_way.h"
 
-enum { PL_TEMPLATE_JACKKNIFE_MIN = 8 };
+enum { PL_TEMPLATE_SD_MIN = 4, PL_DRAW_SD_MIN = 4 }; /* levels from which on an SD has an interval */
 
-/* The template variance component of accuracy, tau^2 = (MS_T - MS_R)/n of the two-way ANOVA on correctness: unbiased,
- * may be negative. template_sd is sqrt(max(0, tau^2)), in accuracy points (1 = 100 %). */
+/* The template variance component of outcomes, tau^2 = (MS_T - MS_E)/(nS) (three_way.h): unbiased, may be negative.
+ * template_sd is sqrt(max(0, tau^2)), in the outcomes' units. */
 typedef struct pl_template_variance {
-    size_t n, t;
-    double tau2;
-    double *without_template; /* [t]: tau^2 without template k; NaN when t < 3 */
-    double spread;            /* largest - smallest accuracy over templates */
-    double *null_tau2;        /* [PL_PERMUTATIONS]: with the outcomes of each item permuted over templates */
-    double *null_spread;      /* [PL_PERMUTATIONS] */
+    double tau2, spread; /* spread: largest - smallest mean over templates */
+    pl_mean_squares mean_squares;
+    double *null_tau2;   /* [PL_PERMUTATIONS]: with the templates of each row of each draw exchanged */
+    double *null_spread; /* [PL_PERMUTATIONS] */
 } pl_template_variance;
 
-/* correct[i * t + k] 0 or 1. n >= 2, t >= 2. `seed` keys the permutations: the same outcomes and seed give the same
- * null. Free the result. */
-pl_status pl_template_variance_of(pl_template_variance *out, const uint8_t *correct, size_t n, size_t t, uint64_t seed);
+/* values[(d * t + k) * n + i]: outcome of row i (an item; for clusters the sum over their items) under template k and
+ * draw d. n >= 2, t >= 2, s >= 1. `seed` keys the permutations: the same outcomes and seed give the same null. Free the
+ * result. */
+pl_status pl_template_variance_of(pl_template_variance *out, const double *values, size_t s, size_t t, size_t n,
+                                  uint64_t seed);
 void pl_template_variance_free(pl_template_variance *v); /* takes {0} */
 
 double pl_template_sd(double tau2);

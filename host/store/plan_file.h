@@ -26,7 +26,7 @@ typedef struct pl_planned_template {
     const char *name;
     const char *role; /* "id", "dev", "ood" */
     /* doc_to_text, doc_to_target, doc_to_choice, target_delimiter, ... as the task file has them, under
-     * lm-evaluation-harness' names; NULL: not told. */
+     * lm-evaluation-harness' names; under "plumb" the task's `group`, if it has one. NULL: not told. */
     json_t *config;
 } pl_planned_template;
 

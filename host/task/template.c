@@ -120,6 +120,13 @@ failed:
     return status;
 }
 
+/* Which items are clusters decides no text: it is no part of the hash. */
+static pl_status add_group(json_t *config, const char *group)
+{
+    if (json_object_set_new(config, "plumb", json_pack("{s:s}", "group", group)) == 0) return PL_OK;
+    return pl_fail(PL_E_MEMORY, "out of memory while reading a template");
+}
+
 /* All that decides a template's texts, as the files say it, and its XXH3-128. */
 static pl_status make_config(pl_template *t, const pl_task *task, const pl__task_file *file, const pl_yaml_node *own)
 {
@@ -147,6 +154,7 @@ static pl_status make_config(pl_template *t, const pl_task *task, const pl__task
     if (status == PL_OK) status = pl_json_canonical(&text, t->config);
     if (status == PL_OK) pl_hash128(t->digest, text.data, text.size);
     pl_bytes_free(&text);
+    if (status == PL_OK && task->group) status = add_group(t->config, task->group);
     return status;
 }
 

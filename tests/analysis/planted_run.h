@@ -32,6 +32,8 @@ typedef struct planted {
     bool absent;         /* a state that is NaN is one that is not there */
     size_t merged;       /* rows of each unit that are marked so */
     size_t dev;          /* templates t1.. that are "dev" */
+    size_t cluster;      /* items of one plumb.group; 0: the task has none */
+    bool own_choices;    /* each item's label words are its own */
     double free_margin;  /* of a content-free prompt's two scores; 0: there is none */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
@@ -75,19 +77,21 @@ static inline json_t *planted_plan(const planted *p)
                               .parameters = 12345,
                               .random_weights = p->random_weights};
     pl_planned_template templates[16];
-    char names[16][32], (*ids)[64] = calloc(p->t * p->draws, sizeof *ids);
+    char names[16][32], texts[16][32], (*ids)[64] = calloc(p->t * p->draws, sizeof *ids);
     pl_planned_unit *units = calloc(p->t * p->draws, sizeof *units);
     assert_true(p->t <= 16 && ids && units);
     for (size_t k = 0; k < p->t; k++) {
         snprintf(names[k], sizeof names[k], "t%zu", k);
+        snprintf(texts[k], sizeof texts[k], "{{item}}? t%zu", p->twins && k + 1 == p->t ? k - 1 : k);
         templates[k] = (pl_planned_template){
             .name = names[k],
             .role = k == 0        ? "id"
                     : k <= p->dev ? "dev"
                                   : "ood",
-            .config = json_pack("{s:s,s:s,s:[s,s],s:s,s:s,s:s}", "doc_to_text", "{{item}}?", "doc_to_target", "gold",
+            .config = json_pack("{s:s,s:s,s:[s,s],s:s,s:s,s:s}", "doc_to_text", texts[k], "doc_to_target", "gold",
                                 "doc_to_choice", "no", "yes", "target_delimiter", " ", "fewshot_delimiter", "\n\n",
                                 "output_type", "multiple_choice")};
+        if (p->cluster) json_object_set_new(templates[k].config, "plumb", json_pack("{s:s}", "group", "frame"));
     }
     pl_planned_task task = {.name = "colours",
                             .version = "1.0",
@@ -168,7 +172,10 @@ static inline void planted_texts(const planted *p, pl_frame *f, const size_t *it
     snprintf(text, sizeof text, "abcd%zu", p->twins && k + 1 == p->t ? k - 1 : k);
     for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, text));
     c = planted_column(f, "label", PL_COLUMN_CATEGORY);
-    for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, words[planted_gold(item_of[r])]));
+    for (size_t r = 0; r < p->n; r++) {
+        snprintf(text, sizeof text, p->own_choices ? "%s%zu" : "%s", words[planted_gold(item_of[r])], item_of[r]);
+        OK(pl_frame_set_text(f, c, r, text));
+    }
     c = planted_column(f, "prediction", PL_COLUMN_CATEGORY);
     for (size_t r = 0; r < p->n; r++) OK(pl_frame_set_text(f, c, r, planted_word(p, item_of[r], k, s)));
     c = planted_column(f, "outcome", PL_COLUMN_CATEGORY);
@@ -286,9 +293,10 @@ static inline void planted_samples(const planted *p, pl_unit_writer *w, const si
     assert_non_null(texts);
     for (size_t r = 0; r < p->n; r++) {
         json_t *sample =
-            json_pack("{s:{s:I},s:i,s:[[s,s],[s,s]],s:[[[f,b]],[[f,b]]],s:[[f,b],[f,b]]}", "doc", "item",
-                      (json_int_t)item_of[r], "target", planted_gold(item_of[r]), "arguments", "prompt", " no",
-                      "prompt", " yes", "resps", -4.0, 0, -3.0, 1, "filtered_resps", -4.0, 0, -3.0, 1);
+            json_pack("{s:{s:I,s:I},s:i,s:[[s,s],[s,s]],s:[[[f,b]],[[f,b]]],s:[[f,b],[f,b]]}", "doc", "item",
+                      (json_int_t)item_of[r], "frame", (json_int_t)(item_of[r] / (p->cluster ? p->cluster : 1)),
+                      "target", planted_gold(item_of[r]), "arguments", "prompt", " no", "prompt", " yes", "resps", -4.0,
+                      0, -3.0, 1, "filtered_resps", -4.0, 0, -3.0, 1);
         texts[r] = json_dumps(sample, JSON_COMPACT);
         json_decref(sample);
     }

@@ -3,6 +3,7 @@
 #include "planted_run.h"
 
 #include "analysis/arms.h"
+#include "statistics/interval.h"
 
 enum { N = 40, T = 3, PROMPTS = 2, LEARNED = 2, DRAWS = PROMPTS + LEARNED };
 
@@ -29,24 +30,24 @@ static double mean_of(size_t first_draw, size_t n_draws, size_t first_template, 
     return sum / (double)(n_draws * n_templates * N);
 }
 
-/* Four draws of prompts and the two that learn. */
-static int predict_of_six(size_t item, size_t template, size_t draw)
+/* Three draws of prompts in two orders, and three that learn. */
+static int predict_of_nine(size_t item, size_t template, size_t draw)
 {
-    return draw < 4 ? ((item * 5 + template * 3 + draw * 4) % 13 < 4 + draw) != planted_gold(item)
-                    : predict(item, template, draw - 2);
+    return draw < 6 ? ((item * 5 + template * 3 + draw * 4) % 13 < 4 + draw) != planted_gold(item)
+                    : ((item * 7 + template * 3 + draw * 2) % 11 < 5 + template) != planted_gold(item);
 }
 
-static double outcome_of_six(size_t item, size_t template, size_t draw)
+static double outcome_of_nine(size_t item, size_t template, size_t draw)
 {
-    return predict_of_six(item, template, draw) == planted_gold(item);
+    return predict_of_nine(item, template, draw) == planted_gold(item);
 }
 
-static double mean_of_six(size_t first_draw, size_t n_draws, size_t first_template, size_t n_templates)
+static double mean_of_nine(size_t first_draw, size_t n_draws, size_t first_template, size_t n_templates)
 {
     double sum = 0;
     for (size_t d = 0; d < n_draws; d++)
         for (size_t k = 0; k < n_templates; k++)
-            for (size_t i = 0; i < N; i++) sum += outcome_of_six(i, first_template + k, first_draw + d);
+            for (size_t i = 0; i < N; i++) sum += outcome_of_nine(i, first_template + k, first_draw + d);
     return sum / (double)(n_draws * n_templates * N);
 }
 
@@ -80,12 +81,25 @@ static void add_component(double *v, double *w, const double *values, size_t n)
     *w += sum * sum / (double)(n - 1);
 }
 
+/* Of items and the half pseudo-items at -1 and 1; returns the centre. */
+static double add_items(double *v, double *w, const double *values, size_t n)
+{
+    double mean = 0, sum = 0, m = (double)n + 1;
+    for (size_t i = 0; i < n; i++) mean += values[i] / m;
+    for (size_t i = 0; i < n; i++) sum += (values[i] - mean) * (values[i] - mean);
+    sum += .5 * ((1 - mean) * (1 - mean) + (1 + mean) * (1 + mean));
+    sum *= m / (m - 1) / (m * m);
+    *v += sum;
+    *w += sum * sum / (m - 1);
+    return mean;
+}
+
 static void the_difference_is_paired_and_crossed(void **state)
 {
     (void)state;
     planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .prediction = predict};
     pl_arms_table *table;
-    double items[N], templates[2], draws[2], v = 0, w = 0;
+    double items[N], templates[2], v = 0, w = 0;
     plant_run(&p);
     OK(pl_arms_of_run(&table, planted_view(&p)));
     assert_int_equal(table->n, 2 * 3); /* id and ood of prompt, linear and constant */
@@ -104,14 +118,14 @@ static void the_difference_is_paired_and_crossed(void **state)
             for (size_t d = 0; d < 2; d++) items[i] += (outcome(i, k, 2 + d) - outcome(i, k, d)) / 4;
     }
     for (size_t k = 0; k < 2; k++) templates[k] = mean_of(2, 2, 1 + k, 1) - mean_of(0, 2, 1 + k, 1);
-    for (size_t d = 0; d < 2; d++) draws[d] = mean_of(2 + d, 1, 1, 2) - mean_of(d, 1, 1, 2);
-    add_component(&v, &w, items, N);
+    /* Two draws are no sample. */
+    double centre = add_items(&v, &w, items, N);
     add_component(&v, &w, templates, 2);
-    add_component(&v, &w, draws, 2);
     double half = pl_student_quantile(.975, v * v / w) * sqrt(v);
+    assert_true(linear->difference.over_templates && !linear->difference.over_draws);
     check_near(linear->difference.se, sqrt(v));
-    check_near(linear->difference.lo, fmax(linear->difference.value - half, -1));
-    check_near(linear->difference.hi, fmin(linear->difference.value + half, 1));
+    check_near(linear->difference.lo, fmax(centre - half, -1));
+    check_near(linear->difference.hi, fmin(centre + half, 1));
     check_near(find(table, "constant", "id")->accuracy.value, .6);
     pl_arms_free(table);
     uproot(&p);
@@ -151,31 +165,33 @@ static void failed_runs_are_counted_and_kept(void **state)
     uproot(&p);
 }
 
-/* Two draws in two orders each: the interval is one over two draws, paired with those of the other arm. */
+/* Three draws in two orders each: the interval is one over three draws, paired with those of the other arm. */
 static void orders_of_a_draw_are_one_sample(void **state)
 {
     (void)state;
-    enum { ALL = 6, PLAIN = 4 };
-    planted p = {.n = N, .t = T, .draws = ALL, .learned = LEARNED, .orders = 2, .prediction = predict_of_six};
+    enum { ALL = 9, PLAIN = 6, LEARNED_DRAWS = ALL - PLAIN };
+    planted p = {.n = N, .t = T, .draws = ALL, .learned = LEARNED_DRAWS, .orders = 2, .prediction = predict_of_nine};
     pl_arms_table *table;
-    double items[N], templates[2], draws[2], v = 0, w = 0;
+    double items[N], templates[2], draws[3], v = 0, w = 0;
     plant_run(&p);
     OK(pl_arms_of_run(&table, planted_view(&p)));
     const pl_arm_row *prompt = find(table, "prompt", "ood"), *linear = find(table, "linear t0 n=16", "ood");
-    assert_int_equal(prompt->n_draws, 2);
-    check_near(prompt->accuracy.value, mean_of_six(0, PLAIN, 1, 2));
+    assert_int_equal(prompt->n_draws, 3);
+    check_near(prompt->accuracy.value, mean_of_nine(0, PLAIN, 1, 2));
     for (size_t i = 0; i < N; i++) {
         items[i] = 0;
         for (size_t k = 1; k < T; k++) {
-            for (size_t d = 0; d < PLAIN; d++) items[i] -= outcome_of_six(i, k, d) / (2 * PLAIN);
-            for (size_t d = PLAIN; d < ALL; d++) items[i] += outcome_of_six(i, k, d) / 4;
+            for (size_t d = 0; d < PLAIN; d++) items[i] -= outcome_of_nine(i, k, d) / (2 * PLAIN);
+            for (size_t d = PLAIN; d < ALL; d++) items[i] += outcome_of_nine(i, k, d) / (2 * LEARNED_DRAWS);
         }
     }
-    for (size_t k = 0; k < 2; k++) templates[k] = mean_of_six(PLAIN, 2, 1 + k, 1) - mean_of_six(0, PLAIN, 1 + k, 1);
-    for (size_t d = 0; d < 2; d++) draws[d] = mean_of_six(PLAIN + d, 1, 1, 2) - mean_of_six(2 * d, 2, 1, 2);
-    add_component(&v, &w, items, N);
+    for (size_t k = 0; k < 2; k++)
+        templates[k] = mean_of_nine(PLAIN, LEARNED_DRAWS, 1 + k, 1) - mean_of_nine(0, PLAIN, 1 + k, 1);
+    for (size_t d = 0; d < 3; d++) draws[d] = mean_of_nine(PLAIN + d, 1, 1, 2) - mean_of_nine(2 * d, 2, 1, 2);
+    add_items(&v, &w, items, N);
     add_component(&v, &w, templates, 2);
-    add_component(&v, &w, draws, 2);
+    add_component(&v, &w, draws, 3);
+    assert_true(linear->difference.over_draws);
     check_near(linear->difference.se, sqrt(v));
     pl_arms_free(table);
     uproot(&p);
@@ -188,11 +204,12 @@ static void templates_with_equal_prompts_are_one_sample(void **state)
     (void)state;
     planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .twins = true, .prediction = predict_of_twins};
     pl_arms_table *table;
-    double items[N], draws[2], v = 0, w = 0;
+    double items[N], v = 0, w = 0;
     plant_run(&p);
     OK(pl_arms_of_run(&table, planted_view(&p)));
     const pl_arm_row *prompt = find(table, "prompt", "ood"), *linear = find(table, "linear t0 n=16", "ood");
-    assert_int_equal(prompt->n_templates, 2);
+    /* Nor are two label words of one wording two templates to prompting: their mean is one. */
+    assert_int_equal(prompt->n_templates, 1);
     assert_int_equal(linear->n_templates, 1);
     check_near(linear->accuracy.value, mean_of(2, 2, 1, 1));
     check_near(linear->difference.value, mean_of(2, 2, 1, 1) - mean_of(0, 2, 1, 2));
@@ -201,9 +218,7 @@ static void templates_with_equal_prompts_are_one_sample(void **state)
         for (size_t d = 0; d < 2; d++)
             items[i] += (outcome(i, 1, 2 + d) - (outcome(i, 1, d) + outcome(i, 2, d)) / 2) / 2;
     }
-    for (size_t d = 0; d < 2; d++) draws[d] = mean_of(2 + d, 1, 1, 1) - mean_of(d, 1, 1, 2);
-    add_component(&v, &w, items, N);
-    add_component(&v, &w, draws, 2);
+    add_items(&v, &w, items, N);
     check_near(linear->difference.se, sqrt(v));
     pl_arms_free(table);
     uproot(&p);

@@ -68,21 +68,31 @@ static void test_accuracy_and_flips(void **state)
     assert_close(get(t, PL_METRIC_ACC, "templates", "", "", 0)->value, 2.5 / 3.0, 1e-12);
     assert_close(get(t, PL_METRIC_ACC, "ood", "", "", 0)->value, 0.75, 1e-12);
     r = get(t, PL_METRIC_ACC_DROP, "id|ood", "", "", 0);
-    /* Wrong under t1 and under t2 on different items: the drop is 1/2 on half of the items, else 0. */
+    /* Wrong under t1 and under t2 on different items: the drop is 1/2 on half of the items, else 0; with half an item
+     * at -1 and at 1 that is 41 items with mean 10/41 and squares 5 + 1 - 100/41. Two templates with .75, one with 1:
+     * the pooled variance within roles is 0, with one degree of freedom. */
     assert_close(r->value, 0.25, 1e-12);
-    assert_close(r->se, sqrt(0.0625 * 40.0 / 39.0 / 40.0), 1e-12);
-    assert_close(r->hi - r->value, pl_student_quantile(0.975, 39.0) * r->se, 1e-12);
-    /* Half of the items have one template that differs: 2 of 3 pairs. */
+    assert_close(r->se, sqrt((6.0 - 100.0 / 41.0) / 40.0 / 41.0), 1e-12);
+    assert_close(r->hi - 10.0 / 41.0, pl_student_quantile(0.975, 40.0) * r->se, 1e-12);
+    assert_close(r->p, 2.0 * pl_student_tail(10.0 / 41.0 / r->se, 40.0), 1e-12);
+    assert_string_equal(r->generalises, "items, templates");
+    assert_non_null(strstr(r->why_empty, "not over draws: 1 draw"));
+    /* Half of the items have one template that differs: 2 of 3 pairs. With pseudo-items at 0 and 3/4, 42 items with sum
+     * 40/3 + 3/4; without t1 or t2 flips are 1/4, without t0 1/2: pseudo-values 1/2, 1/2, 0. */
     r = get(t, PL_METRIC_FLIP_RATE, "templates", "", "", 0);
+    double sum = 40.0 / 3.0 + 0.75, squares = 20.0 * 4.0 / 9.0 + 0.5625, v = (squares - sum * sum / 42.0) / 41.0 / 42.0;
     assert_close(r->value, 1.0 / 3.0, 1e-12);
-    assert_close(r->se, sqrt(40.0 / 9.0 / 39.0 / 40.0), 1e-12);
+    assert_close(r->se, sqrt(v + 1.0 / 6.0 / 6.0), 1e-12);
+    assert_close(r->df, pow(v + 1.0 / 36.0, 2.0) / (v * v / 41.0 + 1.0 / 36.0 / 36.0 / 2.0), 1e-9);
+    assert_close(r->hi_these, sum / 42.0 + pl_student_quantile(0.975, 41.0) * sqrt(v), 1e-12);
     assert_close(get(t, PL_METRIC_FLIP_RATE, "ood", "", "", 0)->value, 0.5, 1e-12);
     assert_close(get(t, PL_METRIC_FLIP_RATE, "t0|t1", "", "", 0)->value, 0.25, 1e-12);
     assert_close(get(t, PL_METRIC_UNANIMITY, "templates", "", "", 0)->value, 0.5, 1e-12);
     assert_close(get(t, PL_METRIC_ACC_WORST, "ood", "", "", 0)->value, 0.75, 1e-12);
     assert_close(get(t, PL_METRIC_SPREAD, "templates", "", "", 0)->value, 0.25, 1e-12);
     r = get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", 0);
-    assert_true(r->value > 0.1 && isnan(r->lo) && !strcmp(r->ci_method, "none") && *r->note && r->null_mean > 0.0);
+    assert_true(r->value > 0.1 && isnan(r->lo) && !strcmp(r->ci_method, "none") && r->null_mean > 0.0);
+    assert_true(strstr(r->why_empty, "no interval below 4 templates") && r->p < 0.01 && r->null_q95 > r->null_mean);
     assert_null(find(t, PL_METRIC_PARSE_FAIL, "templates", "t0", "", "", 0));
     pl_stability_free(t);
     uproot(&p);
@@ -141,7 +151,7 @@ static void test_calibrated_accuracy(void **state)
     }
     const pl_stability_row *pooled = get(t, PL_METRIC_ACC_CC, "templates", "", "", -1);
     assert_close(pooled->value, mean, 1e-12);
-    assert_string_equal(pooled->ci_method, "item jackknife of the mean");
+    assert_string_equal(pooled->ci_method, "crossed");
     assert_non_null(find(t, PL_METRIC_ACC_CC, "ood", "", "", "", 0));
     assert_null(find(t, PL_METRIC_ACC_ENS, "dev", "", "", "", 0)); /* no dev template */
     pl_stability_free(t);
@@ -199,11 +209,21 @@ static void test_constant_predictor(void **state)
     pl_stability_table *t = table_of(&p);
     for (long long draw = -1; draw < 2; draw++) {
         const pl_stability_row *r = get(t, PL_METRIC_FLIP_RATE, "templates", "", "", draw);
-        assert_true(r->value == 0.0 && r->lo == 0.0 && r->hi == pl_wilson(0, 30).hi);
-        assert_true(get(t, PL_METRIC_PREDICTION_ENTROPY, "templates", "", "", draw)->value == 0.0);
-        r = get(t, PL_METRIC_FLEISS_KAPPA, "templates", "", "", draw);
-        assert_true(isnan(r->value) && *r->note && !strcmp(r->ci_method, "none"));
-        assert_true(get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", draw)->value == 0.0);
+        /* One item at 0 and one at 2/3 beside the 30. */
+        double centre = 1.0 / 48.0, se = sqrt((4.0 / 9.0 - 1.0 / 72.0) / 31.0 / 32.0);
+        assert_true(r->value == 0.0 && r->lo == 0.0);
+        assert_close(r->hi, centre + pl_student_quantile(0.975, 31.0) * se, 1e-12);
+        r = get(t, PL_METRIC_PREDICTION_ENTROPY, "templates", "", "", draw);
+        assert_true(r->value == 0.0 && isnan(r->lo));
+        assert_non_null(strstr(r->why_empty, draw < 0 ? "nothing varies" : "constant predictor"));
+        static const pl_metric_id undefined[] = {PL_METRIC_FLEISS_KAPPA, PL_METRIC_GWET_AC1};
+        for (size_t m = 0; m < 2; m++) {
+            r = find(t, undefined[m], "templates", "", "", "", draw);
+            if (draw < 0 && !r) continue; /* nothing to pool */
+            assert_true(isnan(r->value) && strstr(r->why_empty, "constant predictor") && !strcmp(r->ci_method, "none"));
+        }
+        r = get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", draw);
+        assert_true(r->value == 0.0 && isnan(r->lo) && isnan(r->hi) && *r->why_empty);
     }
     pl_stability_free(t);
     uproot(&p);
@@ -225,12 +245,12 @@ static void test_identical_templates(void **state)
     for (long long draw = -1; draw < 2; draw++) {
         for (size_t z = 0; z < 2; z++) {
             const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", z ? "z" : "c", draw);
-            assert_true(r->value == 0.0 && r->lo == 0.0 && r->hi == 0.0);
+            assert_true(r->value == 0.0 && isnan(r->lo) && isnan(r->hi) && strstr(r->why_empty, "nothing varies"));
             assert_true(get(t, PL_METRIC_SHIFT, "templates", "01", z ? "z" : "c", draw)->value == 0.0);
             assert_true(get(t, PL_METRIC_ICC, "templates", "01", z ? "z" : "c", draw)->value == 1.0);
         }
         const pl_stability_row *r = get(t, PL_METRIC_CKA_DEBIASED, "templates", "final_norm", "c", draw);
-        assert_true(r->value == 1.0 && r->se == 0.0 && r->lo == 1.0 && r->hi == 1.0);
+        assert_true(r->value == 1.0 && isnan(r->lo) && strstr(r->why_empty, "nothing varies"));
     }
     assert_true(get(t, PL_METRIC_CKA_DEBIASED, "t0|t2", "01", "c", 0)->value == 1.0);
     pl_stability_free(t);
@@ -247,7 +267,8 @@ static void test_no_variance(void **state)
     for (size_t m = 0; m < 4; m++) {
         for (long long draw = -1; draw < 2; draw++) {
             const pl_stability_row *r = get(t, metrics[m], "templates", "00", "c", draw);
-            assert_true(isnan(r->value) && isnan(r->lo) && isnan(r->se) && *r->note && !strcmp(r->ci_method, "none"));
+            assert_true(isnan(r->value) && isnan(r->lo) && isnan(r->se) && *r->why_empty);
+            assert_string_equal(r->ci_method, "none");
         }
     }
     pl_stability_free(t);
@@ -265,6 +286,8 @@ static void test_planted_states(void **state)
     for (long long draw = 0; draw < 3; draw++) {
         const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", draw);
         assert_true(r->lo < 0.2 && r->hi > 0.2 && r->se < 0.02 && r->n == 300 && r->n_templates == 8);
+        assert_string_equal(r->generalises, "items, templates");
+        assert_true(r->lo_these > r->lo && r->hi_these < r->hi && r->lo_these < r->value && r->hi_these > r->value);
         mean += r->value / 3.0;
         r = get(t, PL_METRIC_SHIFT, "templates", "01", "c", draw);
         assert_close(r->value, 6.0 / 11.0, 0.05);
@@ -276,19 +299,18 @@ static void test_planted_states(void **state)
                            *one = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0);
     assert_close(pooled->value, mean, 1e-12);
     assert_int_equal(pooled->n_seeds, 3);
-    assert_true(pooled->se < one->se && !strcmp(pooled->ci_method, "item jackknife of the mean"));
-    size_t template_rows = 0;
-    for (size_t i = 0; i < t->n; i++)
-        template_rows += t->rows[i].metric == PL_METRIC_WOBBLE && !strcmp(t->rows[i].ci_method, "template jackknife");
-    assert_int_equal(template_rows, 3 * 2 * 2); /* draws x layers with variance x preproc */
-    /* 8 templates: template SD has its interval, pooled too. */
-    assert_string_equal(get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", -1)->ci_method, "template jackknife");
-    double tau2 = 0.0;
-    for (long long draw = 0; draw < 3; draw++) {
-        double sd = get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", draw)->value;
-        tau2 += sd * sd / 3.0;
-    }
-    assert_close(get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", -1)->value, sqrt(tau2), 1e-12);
+    assert_true(pooled->hi_these - pooled->lo_these < one->hi_these - one->lo_these);
+    assert_string_equal(pooled->generalises, "items, templates, draws");
+    assert_string_equal(pooled->ci_method, "crossed");
+    /* 8 templates: template SD has its interval, pooled too; three draws are too few for theirs. */
+    const pl_stability_row *sd = get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", -1);
+    assert_true(!strcmp(sd->ci_method, "F") && sd->lo <= sd->value && sd->hi > sd->value && sd->p < 1.0);
+    sd = get(t, PL_METRIC_DRAW_SD, "templates", "", "", -1);
+    assert_true(isnan(sd->lo) && strstr(sd->why_empty, "no interval below 4 draws"));
+    static const pl_metric_id pooled_too[] = {PL_METRIC_ACC_WORST, PL_METRIC_SPREAD, PL_METRIC_UNANIMITY};
+    static const char *const over[] = {"ood", "templates", "templates"};
+    for (size_t m = 0; m < 3; m++) assert_true(isfinite(get(t, pooled_too[m], over[m], "", "", -1)->value));
+    assert_true(isfinite(get(t, PL_METRIC_FLIP_RATE, "t0|t1", "", "", -1)->lo));
     pl_stability_free(t);
     uproot(&p);
 }
@@ -359,6 +381,112 @@ static void test_generated_answers(void **state)
     assert_string_equal(t->random_models[0], "tiny");
     pl_stability_free(t);
     uproot(&p);
+}
+
+static size_t with_value(const pl_stability_table *t, pl_metric_id metric)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) n += t->rows[i].metric == metric && !isnan(t->rows[i].value);
+    return n;
+}
+
+/* Free text has no chance level; places in the items' own lists are no labels. */
+static void test_no_chance(void **state)
+{
+    (void)state;
+    planted p = {.n = 40, .t = 3, .draws = 1, .prediction = some_fail, .generate = true}, q = p;
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = get(t, PL_METRIC_ACC, "templates", "", "", 0);
+    assert_true(isnan(r->null_mean) && isnan(r->p) && !*r->null_name && strstr(r->why_empty, "no chance level"));
+    r = get(t, PL_METRIC_ACC_WORST, "ood", "", "", 0);
+    assert_true(isnan(r->null_mean) && strstr(r->why_empty, "no chance level"));
+    pl_stability_free(t);
+    uproot(&p);
+    q.generate = false;
+    q.prediction = some_flips;
+    q.own_choices = true;
+    t = table_of(&q);
+    static const pl_metric_id empty[] = {PL_METRIC_MAJORITY, PL_METRIC_FLEISS_KAPPA, PL_METRIC_GWET_AC1,
+                                         PL_METRIC_PREDICTION_ENTROPY, PL_METRIC_JSD};
+    for (size_t m = 0; m < 5; m++) {
+        assert_int_equal(with_value(t, empty[m]), 0);
+        assert_non_null(strstr(get(t, empty[m], "templates", "", "", 0)->why_empty, "the items' own"));
+    }
+    r = get(t, PL_METRIC_FLIP_RATE, "templates", "", "", 0);
+    assert_true(isfinite(r->value) && isfinite(r->lo) && isnan(r->null_mean) && strstr(r->why_empty, "the items' own"));
+    assert_true(get(t, PL_METRIC_ACC, "templates", "", "", 0)->null_mean == 0.5);
+    pl_stability_free(t);
+    uproot(&q);
+}
+
+/* Right or wrong by groups of four: an interval over 10 clusters, that of 10 items. */
+static int by_group_of_four(size_t item, size_t template, size_t draw)
+{
+    (void)template;
+    (void)draw;
+    return item / 4 % 3 == 0 ? !planted_gold(item) : planted_gold(item);
+}
+
+static void test_clusters(void **state)
+{
+    (void)state;
+    planted p = {.n = 40,
+                 .t = 2,
+                 .draws = 1,
+                 .prediction = by_group_of_four,
+                 .state = noisy_state,
+                 .cluster = 4,
+                 .reversed = true};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = find(t, PL_METRIC_ACC, "templates", "t1", "", "", 0);
+    double mean = 7.0 / 12.0; /* 6 of 10 clusters, and one at either end */
+    assert_true(r->n == 40 && r->n_clusters == 10 && !strcmp(r->ci_method, "crossed"));
+    assert_close(r->value, 0.6, 1e-12);
+    assert_close(r->se, sqrt(mean * (1.0 - mean) / 11.0), 1e-12);
+    assert_close(r->lo, mean - pl_student_quantile(0.975, 11.0) * r->se, 1e-12);
+    assert_int_equal(get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 0)->n_clusters, 10);
+    assert_int_equal(get(t, PL_METRIC_CKA_DEBIASED, "t0|t1", "01", "c", 0)->n_clusters, 10);
+    assert_int_equal(get(t, PL_METRIC_FLIP_RATE, "templates", "", "", 0)->n_clusters, 10);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static bool same_key(const pl_stability_row *a, const pl_stability_row *b)
+{
+    return a->metric == b->metric && a->k == b->k && a->draw == b->draw && a->order == b->order && a->seed == b->seed &&
+           !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->arm, b->arm) &&
+           !strcmp(a->readout, b->readout) && !strcmp(a->template_name, b->template_name) &&
+           !strcmp(a->layer, b->layer) && !strcmp(a->position, b->position) && !strcmp(a->preproc, b->preproc) &&
+           !strcmp(a->contrast, b->contrast);
+}
+
+/* What stands before `value` is a key; every interval has a width and says what it is over; what is missing says why.
+ */
+static void test_every_row(void **state)
+{
+    (void)state;
+    planted runs[] = {
+        {.n = 30, .t = 9, .draws = 3, .prediction = some_flips, .state = noisy_state, .dev = 2, .free_margin = 1.0},
+        {.n = 24, .t = 8, .draws = 1, .prediction = constant, .state = same_state},
+        {.n = 24, .t = 4, .draws = 4, .learned = 3, .tuned = true, .prediction = some_flips, .state = noisy_state},
+        {.n = 20, .t = 2, .draws = 2, .prediction = some_fail, .generate = true, .cluster = 3},
+    };
+    for (size_t run = 0; run < sizeof runs / sizeof *runs; run++) {
+        pl_stability_table *t = table_of(&runs[run]);
+        for (size_t i = 0; i < t->n; i++) {
+            const pl_stability_row *r = &t->rows[i];
+            for (size_t j = 0; j < i; j++)
+                if (same_key(r, &t->rows[j]))
+                    fail_msg("two rows of %s, %s", pl_metric_of(r->metric)->name, r->contrast);
+            assert_true(isnan(r->lo) || (r->lo < r->hi && *r->generalises));
+            bool counted = r->metric == PL_METRIC_MAJORITY || !strcmp(r->unit, "item");
+            if (isnan(r->lo) && !counted && !*r->why_empty)
+                fail_msg("%s, %s, layer '%s': no interval and no reason", pl_metric_of(r->metric)->name, r->contrast,
+                         r->layer);
+        }
+        pl_stability_free(t);
+        uproot(&runs[run]);
+    }
 }
 
 static void test_missing_unit(void **state)
@@ -475,7 +603,7 @@ static void test_no_finite_states(void **state)
     planted p = {.n = 10, .t = 2, .draws = 1, .prediction = some_flips, .state = hopeless_state};
     pl_stability_table *t = table_of(&p);
     const pl_stability_row *r = get(t, PL_METRIC_SHIFT, "templates", "01", "c", 0);
-    assert_true(isnan(r->value) && strstr(r->note, "fewer than two items with finite states"));
+    assert_true(isnan(r->value) && strstr(r->why_empty, "fewer than two items with finite states"));
     assert_true(get(t, PL_METRIC_STATES_NOT_FINITE, "templates", "01", "c", 0)->value == 9.0);
     pl_stability_free(t);
     uproot(&p);
@@ -529,7 +657,7 @@ static void test_nothing_finite(void **state)
     planted p = {.n = 12, .t = 2, .draws = 2, .prediction = some_flips, .finite = never};
     pl_stability_table *t = table_of(&p);
     const pl_stability_row *r = find(t, PL_METRIC_ACC, "templates", "t0", "", "", 0);
-    assert_true(isnan(r->value) && isnan(r->lo) && strstr(r->note, "no item is finite in all units"));
+    assert_true(isnan(r->value) && isnan(r->lo) && strstr(r->why_empty, "no item is finite in all units"));
     for (size_t i = 0; i < t->n; i++) assert_true(t->rows[i].metric == PL_METRIC_NOT_FINITE || isnan(t->rows[i].value));
     pl_stability_free(t);
     uproot(&p);
@@ -548,7 +676,7 @@ static void test_draws_of_other_items(void **state)
     pl_stability_table *t = table_of(&p);
     assert_true(isfinite(get(t, PL_METRIC_WOBBLE, "templates", "01", "c", 1)->value));
     const pl_stability_row *r = get(t, PL_METRIC_WOBBLE, "templates", "01", "c", -1);
-    assert_true(isnan(r->value) && strstr(r->note, "no mean over draws"));
+    assert_true(isnan(r->value) && strstr(r->why_empty, "no mean over draws"));
     assert_true(isfinite(get(t, PL_METRIC_ACC, "templates", "", "", -1)->value));
     pl_stability_free(t);
     uproot(&p);
@@ -724,6 +852,9 @@ int main(void)
         cmocka_unit_test(test_normalised_accuracy),
         cmocka_unit_test(test_one_template),
         cmocka_unit_test(test_generated_answers),
+        cmocka_unit_test(test_no_chance),
+        cmocka_unit_test(test_clusters),
+        cmocka_unit_test(test_every_row),
         cmocka_unit_test(test_missing_unit),
         cmocka_unit_test(test_captured_items),
         cmocka_unit_test(test_states_not_finite),

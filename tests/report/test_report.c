@@ -66,16 +66,17 @@ static void test_csv(void **state)
     char *text = slurp(&p, "stability.csv");
     static const char header[] =
         "model,task,arm,readout,k,draw,order,seed,template,layer,position,preproc,metric,contrast,"
-        "value,se,lo,hi,ci_method,n,n_templates,n_seeds,null_mean,null_sd,null_name,unit,note\n";
+        "value,lo,hi,se,df,lo_these,hi_these,generalises,ci_method,p,n,n_clusters,n_templates,n_seeds,"
+        "null_mean,null_sd,null_q95,null_name,unit,why_empty,note\n";
     assert_int_equal(strncmp(text, header, sizeof header - 1), 0);
     assert_int_equal(count(text, "\n"), t->n + 1);
     assert_null(strstr(text, ",nan"));
-    assert_non_null(strstr(text, "tiny,colours,prompt,loglikelihood,2,0,0,1234,t0,,,,acc,templates,1,0,0.8864"));
+    assert_non_null(strstr(text, "tiny,colours,prompt,loglikelihood,2,0,0,1234,t0,,,,acc,templates,1,0.8864"));
     /* A field with a comma or a quote is quoted, a quote doubled. */
     t->rows[0].note = "a \"b\", c";
     OK(pl_report_csv(&p.run, t));
     char *quoted = slurp(&p, "stability.csv");
-    assert_non_null(strstr(quoted, ",share,\"a \"\"b\"\", c\"\n"));
+    assert_non_null(strstr(quoted, ",share,not over draws: 1 draw,\"a \"\"b\"\", c\"\n"));
     free(quoted);
     /* What a spreadsheet would run, and what a terminal would obey. */
     t->rows[0].model = "=cmd|' /C calc'!A0";
@@ -85,7 +86,7 @@ static void test_csv(void **state)
     OK(pl_report_csv(&p.run, t));
     quoted = slurp(&p, "stability.csv");
     assert_non_null(strstr(quoted, "\n'=cmd|' /C calc'!A0,\"'-1,2\",prompt,"));
-    assert_non_null(strstr(quoted, ",share,\\x1b[31m\\x09\\u{202e}\n'@SUM,"));
+    assert_non_null(strstr(quoted, ",share,not over draws: 1 draw,\\x1b[31m\\x09\\u{202e}\n'@SUM,"));
     pl_stability_free(t);
     /* Again from the files, and from a second run folder with equal units: the same bytes. */
     planted q = p;
@@ -205,7 +206,7 @@ static void test_json(void **state)
     assert_int_equal(json_array_size(rows), t->n);
     for (size_t i = 0; i < t->n; i++) {
         json_t *row = json_array_get(rows, i), *value = json_object_get(row, "value");
-        assert_int_equal(json_object_size(row), 27);
+        assert_int_equal(json_object_size(row), 35);
         if (isnan(t->rows[i].value))
             assert_true(json_is_null(value));
         else
@@ -268,7 +269,7 @@ static void test_results(void **state)
     assert_int_equal(json_integer_value(AT(json, "results", key, "sample_len")), 40);
     /* The texts of the task as they were. */
     assert_string_equal(json_string_value(AT(json, "configs", key, "task")), "colours");
-    assert_string_equal(json_string_value(AT(json, "configs", key, "doc_to_text")), "{{item}}?");
+    assert_string_equal(json_string_value(AT(json, "configs", key, "doc_to_text")), "{{item}}? t1");
     assert_string_equal(json_string_value(AT(json, "configs", key, "fewshot_delimiter")), "\n\n");
     assert_int_equal(json_array_size(AT(json, "configs", key, "doc_to_choice")), 2);
     json_decref(json);
@@ -381,7 +382,7 @@ static void test_not_finite(void **state)
     pl_stability_table *t = table_of(&p);
     OK(pl_report_csv(&p.run, t));
     text = slurp(&p, "stability.csv");
-    assert_non_null(strstr(text, "t1,,,,not_finite,templates,4,,,,none,12,1,1,,,,item,"));
+    assert_non_null(strstr(text, "t1,,,,not_finite,templates,4,,,,,,,,none,,12,12,1,1,,,,,item,,"));
     assert_null(strstr(text, ",nan"));
     assert_null(strstr(text, ",inf"));
     free(text);

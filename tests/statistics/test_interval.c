@@ -27,6 +27,10 @@ static void test_quantiles(void **state)
     size_t i;
     json_array_foreach(member(root, "normal"), i, row)
         assert_close(pl_normal_quantile(element(row, 0)), element(row, 1), 1e-12);
+    json_array_foreach(member(root, "student_tail"), i, row) assert_close(
+        pl_student_tail(element(row, 0), element(row, 1)), element(row, 2), 1e-9); /* log-gammas of 350,000 */
+    json_array_foreach(member(root, "f"), i, row)
+        assert_close(pl_f_quantile(element(row, 0), element(row, 1), element(row, 2)), element(row, 3), 1e-10);
     json_array_foreach(member(root, "student"), i, row)
         assert_close(pl_student_quantile(element(row, 0), element(row, 1)), element(row, 2), 1e-9);
     json_decref(root);

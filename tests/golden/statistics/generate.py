@@ -1,6 +1,6 @@
 """Writes statistics.json: values of independent implementations that tests/analysis compares with.
 
-Run: python3 generate.py (numpy, scipy, statsmodels; the versions used stand in the file). Everything that the program has in
+Run: python3 generate.py (numpy, scipy, statsmodels with pandas; the versions used stand in the file). Everything that the program has in
 closed form is brute force here: a jackknife really leaves each item out and starts again.
 """
 import itertools
@@ -13,6 +13,7 @@ import scipy.spatial.distance
 import scipy.special
 import scipy.stats
 import statsmodels
+import statsmodels.stats.anova
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
@@ -112,6 +113,74 @@ def labels(rng, n, t, m):
     return {"n": n, "t": t, "m": m, "scores": scores.ravel(), "gold": gold, "jsd": jsd, "brier": brier.ravel(), "nll": nll.ravel()}
 
 
+def crossed(y, groups, high=1.0, low=0.0, ends=1.0):
+    """y [S, T, n]: the interval of the mean, straight from stability.md B.6. Pseudo-items are appended as clusters."""
+    s, t, n = y.shape
+    item, template, draw, value = y.mean((0, 1)), y.mean((0, 2)), y.mean((1, 2)), y.mean()
+    ids = sorted(set(groups))
+    m, size = len(ids), n / len(ids)
+    total, clusters = n + 2 * ends * size, m + 2 * ends
+    centre = (item.sum() + ends * size * (low + high)) / total
+    sums = np.array([sum(item[i] - centre for i in range(n) if groups[i] == g) for g in ids])
+    squares = (sums**2).sum() + ends * ((size * (low - centre)) ** 2 + (size * (high - centre)) ** 2)
+    parts = [(clusters / (clusters - 1) * squares / total**2, clusters - 1)]
+    if t > 1:
+        parts.append((template.var(ddof=1) / t, t - 1))
+    if s > 2:
+        parts.append((draw.var(ddof=1) / s, s - 1))
+    v = sum(p[0] for p in parts)
+    df = v**2 / sum(p[0] ** 2 / p[1] for p in parts)
+    lo, hi = scipy.stats.t.interval(0.95, df, centre, np.sqrt(v))
+    these = scipy.stats.t.interval(0.95, parts[0][1], centre, np.sqrt(parts[0][0]))
+    p = 2 * scipy.stats.t.sf(abs(centre - 0.5) / np.sqrt(v), df)
+    clip = lambda x: min(max(x, low), high)
+    return {"y": y.ravel(), "shape": y.shape, "groups": groups, "value": value, "centre": centre, "se": np.sqrt(v), "df": df,
+            "lo": clip(lo), "hi": clip(hi), "lo_these": clip(these[0]), "hi_these": clip(these[1]), "p_half": p}
+
+
+def mean_squares(y):
+    """y [S, T, n] by the least-squares ANOVA of statsmodels: saturated but for the last interaction."""
+    import pandas as pd
+    import statsmodels.formula.api as smf
+    s, t, n = y.shape
+    d, k, i = np.meshgrid(range(s), range(t), range(n), indexing="ij")
+    table = pd.DataFrame({"y": y.ravel(), "d": d.ravel(), "k": k.ravel(), "i": i.ravel()})
+    fit = smf.ols("y ~ C(d) + C(k) + C(i) + C(d):C(k) + C(d):C(i) + C(k):C(i)", table).fit()
+    anova = statsmodels.stats.anova.anova_lm(fit, typ=1)
+    ms = anova["mean_sq"]
+    return {"item": ms["C(i)"], "template": ms["C(k)"], "draw": ms["C(d)"], "item_template": ms["C(k):C(i)"], "item_draw": ms["C(d):C(i)"],
+            "template_draw": ms["C(d):C(k)"], "rest": ms["Residual"]}
+
+
+def f_interval(ms, df, error, df_error, cells):
+    bound = lambda p: np.sqrt(max(0.0, (ms / scipy.stats.f.ppf(p, df, df_error) - error) / cells))
+    return [np.sqrt(max(0.0, (ms - error) / cells)), bound(0.975), bound(0.025)]
+
+
+def three_way(y):
+    s, t, n = y.shape
+    m = mean_squares(y)
+    e, a, b = m["rest"], m["item_template"], m["template_draw"]
+    df_e = (n - 1) * (t - 1) * (s - 1)
+    error = a + b - e
+    df = error**2 / (a**2 / ((n - 1) * (t - 1)) + b**2 / ((t - 1) * (s - 1)) + e**2 / df_e)
+    template = f_interval(m["template"], t - 1, error, df, n * s)
+    a = m["item_draw"]
+    error = a + b - e
+    df = error**2 / (a**2 / ((n - 1) * (s - 1)) + b**2 / ((t - 1) * (s - 1)) + e**2 / df_e)
+    draw = f_interval(m["draw"], s - 1, error, df, n * t)
+    one = components(y[0].T[:, :, None].astype(float))
+    single = f_interval(one["ms"][1], t - 1, one["ms"][2], (n - 1) * (t - 1), n)
+    tau2 = [(m["template"] - m["item_template"] - m["template_draw"] + m["rest"]) / (n * s), one["s2"][1]]
+    return {"y": y.ravel(), "shape": y.shape, "mean_squares": m, "template_sd": template, "draw_sd": draw, "template_sd_one_draw": single, "tau2": tau2}
+
+
+def planted_study(rng, s, t, n, per_cluster):
+    z = (0.4 + rng.normal(0, 0.5, (1, 1, n // per_cluster)).repeat(per_cluster, 2) + rng.normal(0, 0.5, (1, 1, n)) + rng.normal(0, 0.4, (1, t, 1))
+         + rng.normal(0, 0.4, (s, 1, 1)) + rng.normal(0, 0.3, (s, t, 1)) + rng.normal(0, 0.6, (s, t, n)))
+    return (z > 0).astype(int)
+
+
 def plain(value):
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
@@ -131,7 +200,6 @@ def main():
     codes = rng.choice(3, (40, 5), p=[0.6, 0.3, 0.1])
     codes[: 25, 1:] = codes[: 25, :1]
     correct = (rng.random((60, 9)) < 0.5 + 0.3 * rng.random((60, 1)) - 0.15 * rng.random((1, 9))).astype(int)
-    template_se = jackknife(lambda keep: np.sqrt(max(0.0, tau2(correct[:, keep]))), 9)[1]
     out = {
         "versions": {"numpy": np.__version__, "scipy": scipy.__version__, "statsmodels": statsmodels.__version__},
         "wilson": [[k, n, *proportion_confint(k, n, method="wilson")] for k, n in ((0, 10), (10, 10), (103, 200), (1, 7), (400, 800))],
@@ -140,9 +208,25 @@ def main():
         "cka_f": {"value": cka1(x, y), "se": se, "left_out": left},
         "planted": {"shape": planted.shape, "values": planted.ravel(), **variance(planted)},
         "agreement": agreement(codes, 3),
-        "template": {"n": 60, "t": 9, "correct": correct.ravel(), "tau2": tau2(correct), "sd_se": template_se},
+        "template": {"n": 60, "t": 9, "correct": correct.ravel(), "tau2": tau2(correct)},
         "labels": labels(rng, 7, 4, 3),
     }
+    rng = np.random.default_rng(20261129)
+    y = planted_study(rng, 4, 5, 24, 3)
+    mixed = [0, 0, 0, 1, 1, 2] * 4
+    ones = np.ones((3, 4, 10), int)
+    out["f"] = [[p, a, b, scipy.stats.f.ppf(p, a, b)] for p in (0.025, 0.5, 0.975) for a, b in ((1, 1), (3, 117.5), (7, 5600), (15, 9.25))]
+    out["student_tail"] = [[x, df, scipy.stats.t.sf(x, df)] for x in (0.0, 0.3, 2.2, 9.0) for df in (1, 2.5, 40, 7e5)]
+    out["crossed"] = [
+        crossed(y, list(range(24))),
+        crossed(y, [i // 3 for i in range(24)]),
+        crossed(y, [i // 6 * 3 + mixed[i] for i in range(24)]),
+        crossed(y[:2], [i // 3 for i in range(24)]),
+        crossed(y[:1, :1], list(range(24))),
+        crossed(ones, list(range(10))),
+        crossed(y - planted_study(rng, 4, 5, 24, 3), [i // 3 for i in range(24)], low=-1.0, ends=0.5),
+    ]
+    out["three_way"] = three_way(y)
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "statistics.json"), "w") as f:
         json.dump(plain(out), f, separators=(",", ":"))

@@ -1,0 +1,95 @@
+/* Mean squares of draws x templates x items, components and F intervals, against statsmodels' ANOVA. */
+#include "statistics/golden.h"
+
+#include "base/random.h"
+#include "statistics/interval.h"
+#include "statistics/three_way.h"
+
+enum { S = 4, T = 5, N = 24 };
+
+static void read_values(double *y, const json_t *expected)
+{
+    for (size_t i = 0; i < S * T * N; i++) y[i] = element(member(expected, "y"), i);
+}
+
+static void check_sd(pl_estimate e, const json_t *expected)
+{
+    assert_close(e.value, element(expected, 0), 1e-9);
+    assert_close(e.lo, element(expected, 1), 1e-9);
+    assert_close(e.hi, element(expected, 2), 1e-9);
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    json_t *root = golden(), *expected = member(root, "three_way"), *ms = member(expected, "mean_squares");
+    double y[S * T * N];
+    pl_mean_squares m;
+    read_values(y, expected);
+    OK(pl_mean_squares_of(&m, y, S, T, N));
+    assert_close(m.item, number(member(ms, "item")), 1e-10);
+    assert_close(m.template_main, number(member(ms, "template")), 1e-10);
+    assert_close(m.draw, number(member(ms, "draw")), 1e-10);
+    assert_close(m.item_template, number(member(ms, "item_template")), 1e-10);
+    assert_close(m.item_draw, number(member(ms, "item_draw")), 1e-10);
+    assert_close(m.template_draw, number(member(ms, "template_draw")), 1e-10);
+    assert_close(m.rest, number(member(ms, "rest")), 1e-10);
+    check_sd(pl_template_sd_of(&m), member(expected, "template_sd"));
+    check_sd(pl_draw_sd_of(&m), member(expected, "draw_sd"));
+    assert_close(pl_three_way_of(&m).template_main, element(member(expected, "tau2"), 0), 1e-11);
+    OK(pl_mean_squares_of(&m, y, 1, T, N));
+    check_sd(pl_template_sd_of(&m), member(expected, "template_sd_one_draw"));
+    assert_close(pl_three_way_of(&m).template_main, element(member(expected, "tau2"), 1), 1e-11);
+    assert_true(isnan(m.draw) && isnan(pl_three_way_of(&m).item_draw));
+    json_decref(root);
+}
+
+/* Planted components come back: each within five of its standard errors, roughly its size times sqrt(2/levels). */
+static void test_planted(void **state)
+{
+    (void)state;
+    enum { DRAWS = 12, TEMPLATES = 14, ITEMS = 150 };
+    static double y[DRAWS * TEMPLATES * ITEMS];
+    for (size_t d = 0; d < DRAWS; d++)
+        for (size_t k = 0; k < TEMPLATES; k++)
+            for (size_t i = 0; i < ITEMS; i++)
+                y[(d * TEMPLATES + k) * ITEMS + i] =
+                    1000.0 + 2.0 * pl_random_normal(1, PL_RANDOM_TEST, 0, i) +
+                    1.5 * pl_random_normal(2, PL_RANDOM_TEST, 0, k) + pl_random_normal(3, PL_RANDOM_TEST, 0, d) +
+                    1.2 * pl_random_normal(4, PL_RANDOM_TEST, (uint32_t)k, i) +
+                    0.8 * pl_random_normal(5, PL_RANDOM_TEST, (uint32_t)d, i) +
+                    0.6 * pl_random_normal(6, PL_RANDOM_TEST, (uint32_t)d, k) +
+                    0.5 * pl_random_normal(7, PL_RANDOM_TEST, (uint32_t)(d * TEMPLATES + k), i);
+    pl_mean_squares m;
+    OK(pl_mean_squares_of(&m, y, DRAWS, TEMPLATES, ITEMS));
+    pl_three_way v = pl_three_way_of(&m);
+    assert_close(v.rest, 0.25, 0.01);
+    assert_close(v.item_template, 1.44, 0.1);
+    assert_close(v.item_draw, 0.64, 0.1);
+    assert_close(v.template_draw, 0.36, 0.15);
+    assert_true(v.item > 2.0 && v.item < 6.0 && v.template_main > 0.5 && v.template_main < 5.0);
+    pl_estimate t = pl_template_sd_of(&m), s = pl_draw_sd_of(&m);
+    assert_true(t.lo < 1.5 && t.hi > 1.5 && s.lo < 1.0 && s.hi > 1.0);
+}
+
+static void test_nothing_varies(void **state)
+{
+    (void)state;
+    double y[2 * 3 * 4];
+    for (size_t i = 0; i < 24; i++) y[i] = (double)(i % 4);
+    pl_mean_squares m;
+    OK(pl_mean_squares_of(&m, y, 2, 3, 4));
+    pl_estimate e = pl_template_sd_of(&m);
+    assert_true(e.value == 0.0 && isnan(e.lo) && isnan(e.hi));
+    assert_int_equal(pl_mean_squares_of(&m, y, 2, 1, 12), PL_E_INPUT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_planted),
+        cmocka_unit_test(test_nothing_varies),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
