@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "device/chosen.h"
 
-enum { MOST = 5, LIMIT_S = 20 };
+enum { MOST = 5, LIMIT_S = 60 };
 
 /* What the processes of a group share. */
 typedef struct common {
