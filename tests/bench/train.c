@@ -5,8 +5,8 @@
  *
  * EXAMPLES.json: [{"ids": [...], "first": n}, ...], trained on in this order (order=file) or in the trainer's. Keys:
  * steps batch micro lanes rate clip decay (numbers), compute (float32, bf16x3, bf16), schedule (linear, constant),
- * checkpointing (0, 1), labels (a classifier), threads, export (a folder), random (1: drawn weights, config.json alone
- * is read). */
+ * checkpointing (0, 1), labels (a classifier), device (cpu), threads, export (a folder), random (1: drawn weights,
+ * config.json alone is read). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,7 +101,7 @@ int main(int argc, char **argv)
                                     .random = count(argc, argv, "random", 0)};
     options.head = options.n_labels ? PL_HEAD_CLASSIFIER : PL_HEAD_LM;
     must(pl_compute_parse(&options.compute, option(argc, argv, "compute", "float32"), "compute"));
-    must(pl_processor_open(&processor, "cpu", (int)count(argc, argv, "threads", 0)));
+    must(pl_processor_open(&processor, option(argc, argv, "device", "cpu"), (int)count(argc, argv, "threads", 0)));
     must(options.random ? pl_checkpoint_open_config(&checkpoint, argv[1]) : pl_checkpoint_open(&checkpoint, argv[1]));
     must(pl_trainable_create(&trainable, &processor, checkpoint, &options));
     pl_checkpoint_close(checkpoint);
