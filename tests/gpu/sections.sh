@@ -89,6 +89,19 @@ section_certificate() {
   done
 }
 
+# How a table of benchmarks ended: LABEL CODE SINCE FILE.
+benchmarks_end() {
+  case $2 in
+  0) pass "$1: $4" ;;
+  77) skip "$1: $(sed 's/^SKIP benchmarks: //' "$4")" ;;
+  124 | 137) skip "$1: stopped after $((SECONDS - $3)) s; the rows before that are in $4" ;;
+  *) fail "$1 (exit code $2): $4"; tail -3 "$tmp/bench.err" ;;
+  esac
+  # What was not measured is not a pass.
+  while read -r line; do skip "not measured: ${line#- }"; done < <(sed -n '/^Not measured:/,/^$/{/^- /p}' "$4")
+  [ $emulated -eq 1 ] || cat "$4"
+}
+
 # ---- benchmarks: times of the ops, then beside PyTorch ----
 section_benchmarks() {
   local name out=$output/gpu-inference.md words=(--headline) code where=$build since
@@ -110,15 +123,7 @@ section_benchmarks() {
   limited "$python" tests/bench/gpu_inference.py "$where" --device "$device" "${words[@]}" \
     --minutes "$(awk "BEGIN {print 0.8 * $(left) / 60}")" >"$out" 2>"$tmp/bench.err"
   code=$?
-  case $code in
-  0) pass "benchmarks: $out" ;;
-  77) skip "benchmarks: $(sed 's/^SKIP benchmarks: //' "$out")" ;;
-  124 | 137) skip "benchmarks: stopped after $((SECONDS - since)) s; the rows before that are in $out" ;;
-  *) fail "benchmarks (exit code $code): $out"; tail -3 "$tmp/bench.err" ;;
-  esac
-  # What was not measured is not a pass.
-  while read -r line; do skip "not measured: ${line#- }"; done < <(sed -n '/^Not measured:/,/^$/{/^- /p}' "$out")
-  [ $emulated -eq 1 ] || cat "$out"
+  benchmarks_end benchmarks "$code" "$since" "$out"
 }
 
 # ---- job: the main job end to end, the same bytes however it is cut ----
@@ -164,6 +169,23 @@ section_job() {
     check "run in $compute, other batches" job "$compute-small" "$typed" --batch-tokens 100 --no-sharing
     same_run "$compute" "$(made "$compute")" "$(made "$compute-small")"
   done
+}
+
+# ---- training: gradients and steps against PyTorch's, then speed beside PyTorch and HF Trainer ----
+section_training() {
+  local words=(--headline) code where=$build since out=$output/gpu-training.md
+  test_program train_test_gradients "gradients of golden models"
+  [ $emulated -eq 1 ] || test_program train_test_steps "twenty steps of golden models"
+  [ -n "$(program bench-train)" ] || { skip "training benchmarks: bench-train is not in $build"; return; }
+  [ $bench -eq 1 ] || { skip "training benchmarks: --no-bench"; return; }
+  [ $emulated -eq 1 ] && words=(--small --only long)
+  [ $bundled -eq 1 ] && where=.
+  if late; then skip "training benchmarks: no time left"; return; fi
+  since=$SECONDS
+  limited "$python" tests/bench/gpu_training.py "$where" --device "$device" "${words[@]}" \
+    --minutes "$(awk "BEGIN {print 0.9 * $(left) / 60}")" >"$out" 2>"$tmp/bench.err"
+  code=$?
+  benchmarks_end "training benchmarks" "$code" "$since" "$out"
 }
 
 # ---- sanitizer: one case each of the kernels with the most shared memory ----

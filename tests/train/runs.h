@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "device/chosen.h"
 #include "model/masters.h"
 #include "tests.h"
 #include "train/batch.h"
@@ -102,7 +103,7 @@ static inline void open_subject_on(subject *s, const char *model, const char *he
     *s = (subject){.classifier = strcmp(head, "classifier") == 0};
     OK(pl_path(s->folder, s->classifier ? GOLDEN_FOLDER "/%s-classifier" : GOLDEN_FOLDER "/../models/%s", model));
     pl_checkpoint *checkpoint;
-    OK(pl_processor_open(&s->processor, "cpu", n_threads));
+    OK(pl_processor_open(&s->processor, chosen_device(), n_threads));
     OK(pl_checkpoint_open(&checkpoint, s->folder));
     pl_trainable_options options = {
         .compute = compute, .head = s->classifier ? PL_HEAD_CLASSIFIER : PL_HEAD_LM, .n_labels = s->classifier ? 3 : 0};

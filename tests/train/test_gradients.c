@@ -41,7 +41,7 @@ static void open_padded(subject *s, const char *model)
     const pl_trainable_options options = {0};
     *s = (subject){0};
     OK(pl_path(s->folder, GOLDEN_FOLDER "/../models/%s", model));
-    OK(pl_processor_open(&s->processor, "cpu", 1));
+    OK(pl_processor_open(&s->processor, chosen_device(), 1));
     OK(pl_checkpoint_open(&checkpoint, s->folder));
     checkpoint->config.has_padding = true;
     checkpoint->config.padding = 7;
@@ -119,7 +119,7 @@ static void open_variant(subject *s, const variant *v, pl_family *family, pl__te
     pl_checkpoint *checkpoint;
     *s = (subject){.dropout = v->dropout};
     OK(pl_path(s->folder, GOLDEN_FOLDER "/../models/%s", v->model));
-    OK(pl_processor_open(&s->processor, "cpu", 1));
+    OK(pl_processor_open(&s->processor, chosen_device(), 1));
     OK(pl_checkpoint_open(&checkpoint, s->folder));
     pl_config *c = &checkpoint->config;
     if (v->one_norm) {
@@ -218,6 +218,8 @@ static void test_differences(void **state)
 
 int main(void)
 {
+    const int missing = device_missing();
+    if (missing) return missing;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_tensors), cmocka_unit_test(test_differences)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -441,7 +441,7 @@ static bool computes(pl_dtype compute)
 {
     pl_processor processor;
     pl_weight *weight = NULL;
-    OK(pl_processor_open(&processor, "cpu", 1));
+    OK(pl_processor_open(&processor, chosen_device(), 1));
     const bool has = processor.ops->weight_create(processor.device, &weight, 1, 1, compute) == PL_OK;
     processor.ops->weight_free(weight);
     pl_processor_close(&processor);
@@ -478,6 +478,8 @@ static void test_split(void **state)
 
 int main(void)
 {
+    const int missing = device_missing();
+    if (missing) return missing;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_reference),
                                        cmocka_unit_test(test_faults),
                                        cmocka_unit_test(test_same_bits),
