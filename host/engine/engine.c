@@ -15,7 +15,7 @@ pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_opt
     if (options) engine->options = *options;
     pl_status status = engine->processor->ops->stream_create(engine->processor->device, &engine->stream);
     engine->batch.bucketed = engine->processor->ops->record_begin != NULL;
-    if (status == PL_OK) status = pl__graphs_open(&engine->graphs, engine->processor);
+    if (status == PL_OK) status = pl_graphs_open(&engine->graphs, engine->processor);
     if (status == PL_OK)
         *out = engine;
     else
@@ -30,7 +30,7 @@ void pl_engine_free(pl_engine *engine)
     if (engine->stream) {
         (void)ops->stream_wait(engine->stream); /* nothing below may still be in use */
     }
-    pl__graphs_close(&engine->graphs);
+    pl_graphs_close(&engine->graphs);
     if (engine->stream) ops->stream_free(engine->stream);
     pl__outlet_close(&engine->outlet);
     for (size_t p = 0; p < PL__KEPT; p++) {

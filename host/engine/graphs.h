@@ -1,12 +1,13 @@
-/* Recorded passes. A pass is known by its views: one whose views were seen before runs the same kernels over the same
- * memory, so its recording can be replayed. The first sight of a pass runs it directly (a backend may make choices
- * then), the second records it, and from there on it is replayed. A device without recording always runs directly. */
+/* Recorded passes, of inference and of training. A pass is known by its views: one whose views were seen before runs the
+ * same kernels over the same memory, so its recording can be replayed. The first sight of a pass runs it directly (a
+ * backend may make choices then), the second records it, and from there on it is replayed. A device without recording
+ * always runs directly. */
 #ifndef PLUMB_ENGINE_GRAPHS_H
 #define PLUMB_ENGINE_GRAPHS_H
 
-#include "model/model.h"
+#include "model/trainable.h"
 
-enum { PL__GRAPHS = 64 }; /* kept; the least recently used goes */
+enum { PL_GRAPHS = 64 }; /* kept; the least recently used goes */
 
 /* A pass as numbers: every view, handle and layer in it. */
 typedef struct pl__key {
@@ -20,24 +21,27 @@ typedef struct pl__recorded {
     uint64_t last_used;
 } pl__recorded;
 
-typedef struct pl__graphs {
+typedef struct pl_graphs {
     const pl_processor *processor; /* NULL: passes run directly */
-    pl__recorded entries[PL__GRAPHS];
+    pl__recorded entries[PL_GRAPHS];
     pl__key key; /* of the pass at hand */
     uint64_t clock;
     size_t n_recorded, n_replayed; /* for tests and for people */
-} pl__graphs;
+} pl_graphs;
 
 /* PLUMB_GRAPHS=off in the environment runs every pass directly (same bits; to find out what is at fault); on, or unset,
  * records them where the device can. PL_E_USAGE for another value. */
-pl_status pl__graphs_open(pl__graphs *graphs, const pl_processor *processor);
-void pl__graphs_close(pl__graphs *graphs); /* takes {0} */
+pl_status pl_graphs_open(pl_graphs *graphs, const pl_processor *processor);
+void pl_graphs_close(pl_graphs *graphs); /* takes {0} */
 
 /* Forgets all recordings: to be called, with an empty stream, before memory that a pass may name is freed, because new
  * memory may get the old names. */
-void pl__graphs_clear(pl__graphs *graphs);
+void pl_graphs_clear(pl_graphs *graphs);
 
-/* Enqueues the pass on its stream. */
-pl_status pl__graphs_run(pl__graphs *graphs, pl_model *model, const pl_pass *pass);
+/* Enqueues on the pass's stream what `enqueue` does with it: no waiting, no numbers of the host that change from one time
+ * to the next. `variant` tells apart what else the pass's views do not. */
+typedef pl_status pl_graphs_enqueue(void *user, const pl_pass *pass);
+pl_status pl_graphs_run(pl_graphs *graphs, const pl_pass *pass, uint64_t variant, pl_graphs_enqueue *enqueue,
+                        void *user);
 
 #endif

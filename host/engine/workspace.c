@@ -22,7 +22,7 @@ size_t pl__engine_capacity(const pl_engine *engine, size_t n_tokens, bool logits
 static pl_status forget_passes(pl_engine *engine)
 {
     PL_TRY(engine->processor->ops->stream_wait(engine->stream));
-    pl__graphs_clear(&engine->graphs);
+    pl_graphs_clear(&engine->graphs);
     return PL_OK;
 }
 
@@ -86,11 +86,16 @@ void pl__engine_release_states(pl_engine *engine, pl__kept kept)
 {
     if (!engine->states[kept]) return;
     (void)engine->processor->ops->stream_wait(engine->stream); /* a failure is told by what comes next */
-    pl__graphs_clear(&engine->graphs);
+    pl_graphs_clear(&engine->graphs);
     for (size_t l = 0; l < engine->n_layers[kept]; l++) pl_view_free(engine->processor, &engine->states[kept][l]);
     free(engine->states[kept]);
     engine->states[kept] = NULL;
     engine->n_layers[kept] = 0;
+}
+
+static pl_status forward(void *model, const pl_pass *pass)
+{
+    return pl_model_forward((pl_model *)model, pass);
 }
 
 pl_status pl__engine_run(pl_engine *engine, pl_pass *pass)
@@ -121,5 +126,5 @@ pl_status pl__engine_run(pl_engine *engine, pl_pass *pass)
         if (pass->greedy.buffer) pass->greedy = pl_view_columns(engine->arg_max, 0, rows);
         if (pass->logits.buffer) pass->logits = pl_view_rows(pass->logits, 0, rows);
     }
-    return pl__graphs_run(&engine->graphs, engine->model, pass);
+    return pl_graphs_run(&engine->graphs, pass, 0, forward, engine->model);
 }

@@ -25,7 +25,7 @@ struct pl_engine {
     pl_engine_options options;
     pl_stream *stream;
     pl__packed batch;
-    pl__graphs graphs;
+    pl_graphs graphs;
     pl__outlet outlet;
     size_t n_moved; /* of the batch's block and the outlet's buffers, when the recordings were made */
     pl_activations *activations;

@@ -174,7 +174,7 @@ static void the_least_recently_used_goes(void **state)
                     pl_results_free(b);
                     recorded = engine->graphs.n_recorded;
                 }
-    assert_true(recorded > PL__GRAPHS); /* 93 kinds of pass, each round anew */
+    assert_true(recorded > PL_GRAPHS); /* 93 kinds of pass, each round anew */
     assert_true(engine->graphs.n_replayed > 0);
     pl_engine_free(direct);
     pl_engine_free(engine);
