@@ -354,7 +354,8 @@ typedef struct pl_gather_backward_args {
 } pl_gather_backward_args;
 
 /* The vocabulary head with its loss, sum of loss_weights[i] * -log p(target_tokens[i] | row i), forward and backward at
- * once: logits exist for a chunk of rows at a time, chunks in order. One target a row: target i belongs to row i. */
+ * once: logits exist for a chunk of rows at a time, chunks in order. One target a row: target i belongs to row i. A row
+ * whose log p is not finite has gradients that are NaN, so that no such loss updates a weight (PL_FACTOR_FINITE). */
 typedef struct pl_score_backward_args {
     pl_view counts; /* ROWS = TARGETS */
     pl_view x;      /* [R, C] */

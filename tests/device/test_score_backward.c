@@ -341,6 +341,28 @@ static void test_differences(void **state)
     world_close(w);
 }
 
+/* A target whose probability is none: its row's loss is infinite, and gradients say so, though the softmax alone would
+ * give numbers. */
+static void test_not_finite(void **state)
+{
+    (void)state;
+    world opened = world_open(1), *w = &opened;
+    w->compute = w->type = PL_F32;
+    const shape s = {2, 12, 30, 0.0f, true, true, true, true, true, EVERY};
+    data d = data_of(w, &s);
+    const size_t target = (size_t)d.tokens[0];
+    for (size_t i = 0; i < s.C; i++) d.x[i] = i ? 0.0f : 3e38f;
+    for (size_t v = 0; v < s.V; v++) d.values[v * s.C] = v == target ? -1e3f : 0.0f;
+    memset(d.dweight, 0, s.V * s.C * sizeof(float));
+    result got = backward(w, &s, &d, true);
+    assert_true(isinf(got.log_probability[0]) && got.log_probability[0] < 0);
+    assert_true(isnan(got.dx[0]) && isnan(got.dweight[(target ? 0 : 1) * s.C]));
+    assert_true(isfinite(got.log_probability[1]) && isfinite(got.dx[s.C]));
+    result_free(&got);
+    data_free(&d);
+    world_close(w);
+}
+
 static const case_table table = {
     .op = "score_backward", .n = SHAPES + 2 * EDGES, .weights = true, .describe = describe, .run = run};
 
@@ -350,6 +372,7 @@ int main(int argc, char **argv)
         CASES(&table),
         cmocka_unit_test(test_threads),
         cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_not_finite),
     };
     return CASES_MAIN(argc, argv, &table, tests);
 }

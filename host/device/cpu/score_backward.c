@@ -1,6 +1,8 @@
 /* The vocabulary head with its loss, forward and backward: a chunk of rows after another, so that logits exist for one
  * chunk. In a chunk: logits with each row's maximum and sum (as `score` makes them, same bits); then, by blocks of
  * columns, z becomes its gradient in place, and the block's dW += z^T x and dbias are added; then dx = z W. */
+#include <math.h>
+
 #include "device/cpu/gemm.h"
 #include "device/cpu/half_product.h"
 #include "device/cpu/score.h"
@@ -54,7 +56,8 @@ static void differentiate(const chunk *c, size_t first, size_t n)
     const pl_score_backward_args *a = c->a;
     for (size_t r = 0; r < c->rows; r++) {
         const pl__score_part *part = c->space.parts + r * c->n_parts;
-        const float weight = pl__f32(a->loss_weights, 0)[c->first + r], max = part->max;
+        const bool finite = isfinite(pl__f32(a->log_probability, 0)[c->first + r]);
+        const float weight = finite ? pl__f32(a->loss_weights, 0)[c->first + r] : NAN, max = part->max;
         const float scale = (float)((double)weight / part->sum);
         const size_t target = (size_t)pl__i32(a->target_tokens, 0)[c->first + r];
         float *z = c->space.z + r * c->z_stride + first, slope[PL__GRADIENT_OUTS];
