@@ -176,8 +176,31 @@ static int by_key(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Rows by value, equal ones in batch order, and where each value's rows begin. */
-static void segment(int32_t *order, int32_t *starts, uint64_t *keys, const int32_t *values, size_t n)
+/* The next of sizes whose steps are an eighth of the power of two below (tokens), or powers of two (all else), and no
+ * more than `most`: so that micro-batches of nearly one size share a recording. */
+static size_t bucket(size_t n, size_t steps, size_t most)
+{
+    size_t power = 1;
+    while (2 * power <= n) power *= 2;
+    const size_t step = larger(power / steps, 1), size = parts(n, step) * step;
+    return size < most ? size : most;
+}
+
+/* Counts are capacities where the device runs each step directly. */
+static pl__capacity bucket_of(const pl__batch *b, const pl__capacity *c)
+{
+    const pl__capacity *most = &b->capacity;
+    if (!b->processor.ops->record_begin) return *c;
+    return (pl__capacity){.tokens = bucket(c->tokens, 8, most->tokens),
+                          .rows = bucket(c->rows, 1, most->rows),
+                          .sequences = bucket(c->sequences, 1, most->sequences),
+                          .runs = bucket(c->runs, 1, most->runs),
+                          .path_pages = c->path_pages,
+                          .pages = c->pages};
+}
+
+/* Rows by value, equal ones in batch order, and where each value's rows begin; `starts` is filled up to `most`. */
+static void segment(int32_t *order, int32_t *starts, uint64_t *keys, const int32_t *values, size_t n, size_t most)
 {
     for (size_t i = 0; i < n; i++) keys[i] = (uint64_t)(uint32_t)values[i] << 32 | i;
     if (n) qsort(keys, n, sizeof *keys, by_key);
@@ -186,7 +209,7 @@ static void segment(int32_t *order, int32_t *starts, uint64_t *keys, const int32
         order[i] = (int32_t)(uint32_t)keys[i];
         if (i == 0 || keys[i] >> 32 != keys[i - 1] >> 32) starts[segments++] = (int32_t)i;
     }
-    for (; segments <= n; segments++) starts[segments] = (int32_t)n;
+    for (; segments <= most; segments++) starts[segments] = (int32_t)n;
 }
 
 /* How far the packing has come. */
@@ -230,7 +253,7 @@ static pl_view part_of(const pl__batch *b, size_t at, size_t rows, size_t column
                      .dtype = PL_I32};
 }
 
-/* The views of what was packed: capacities are counts. */
+/* The views of what was packed, of these capacities. */
 static void cut_views(pl__batch *b, const places *p, const pl__capacity *c)
 {
     pl_view weights = b->f32, log_probability = b->log_probability;
@@ -269,14 +292,16 @@ pl_status pl__batch_put(pl__batch *b, pl_stream *stream, const pl_train_example 
     cursor at = {0};
     for (size_t i = 0; i < n; i++) pack_example(b, &p, &at, &examples[members[i]], i, members[i], weight[i]);
     int32_t *to = b->integers;
-    segment(to + p.order, to + p.starts, b->keys, to + p.tokens, c.tokens);
-    segment(to + p.position_order, to + p.position_starts, b->keys, to + p.positions, c.tokens);
+    const pl__capacity room = bucket_of(b, &c);
+    segment(to + p.order, to + p.starts, b->keys, to + p.tokens, c.tokens, room.tokens);
+    segment(to + p.position_order, to + p.position_starts, b->keys, to + p.positions, c.tokens, room.tokens);
     to[p.n_sequences] = (int32_t)n;
     memset(to + p.counts, 0, PL_COUNTS * sizeof *to);
     to[p.counts + PL_COUNT_TOKENS] = (int32_t)c.tokens;
     to[p.counts + PL_COUNT_ROWS] = to[p.counts + PL_COUNT_TARGETS] = (int32_t)c.rows;
     to[p.counts + PL_COUNT_RUNS] = (int32_t)c.runs;
-    cut_views(b, &p, &c);
+    b->n_rows = c.rows;
+    cut_views(b, &p, &room);
     PL_TRY(pl_upload(&b->processor, stream, b->i32, to));
     return pl_upload(&b->processor, stream, b->training.loss_weights, b->weights);
 }

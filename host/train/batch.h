@@ -35,7 +35,8 @@ typedef struct pl__batch {
     float *log_probabilities; /* [rows], of the last pass */
     uint64_t *keys;           /* [tokens], for sorting */
     pl_view log_probability;  /* [1, rows] f32 */
-    pl_pass pass;             /* batch, kv, head rows and targets, and `training` below, cut to what was put */
+    size_t n_rows;            /* that carry loss, of the last put: no more than its views have */
+    pl_pass pass;             /* batch, kv, head rows and targets, and `training` below, cut to what was put, or to the bucket it falls in */
     pl_training training;
 } pl__batch;
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "engine/graphs.h"
 #include "train/batch.h"
 #include "train/state.h"
 
@@ -35,6 +36,7 @@ struct pl_train {
     pl_stream *stream;
     pl_tape *tape;
     pl__batch batch;
+    pl_graphs graphs; /* recorded steps */
     pl_view factors, key, workspace, lane; /* lane: a lane's gradient, when there are several; among ranks it ends
                                               behind the last slice */
     pl__ranks ranks;

@@ -31,9 +31,49 @@ static void weigh(pl_train *t, const size_t *members, size_t n, pl_train_step *r
     }
 }
 
-/* *loss += the micro-batch's; its gradient is added to `gradient`. */
+/* ---- What the device does ---- */
+
+/* Clip factor and update, on the stream. A gradient that is not finite updates nothing. */
+static pl_status enqueue_update(pl_train *t)
+{
+    const pl_train_settings *s = &t->settings;
+    const pl_parameters *parameters = pl_trainable_parameters(t->trainable);
+    const pl_gradient_norm_args norm = {.parameters = parameters,
+                                        .max_norm = (float)s->max_grad_norm,
+                                        .factors = t->factors,
+                                        .workspace = t->workspace};
+    const pl_adamw_args adamw = {.parameters = parameters,
+                                 .factors = t->factors,
+                                 .beta1 = s->adam_beta1,
+                                 .beta2 = s->adam_beta2,
+                                 .eps = s->adam_epsilon,
+                                 .weight_decay = s->weight_decay};
+    PL_TRY(pl_op_gradient_norm(&t->processor, t->stream, &norm));
+    return pl_op_adamw(&t->processor, t->stream, &adamw);
+}
+
+static pl_status enqueue_gradient(void *train, const pl_pass *pass)
+{
+    pl_train *t = (pl_train *)train;
+    PL_TRY(pl_model_forward(pl_trainable_model(t->trainable), pass));
+    return pl_model_backward(t->trainable, pass);
+}
+
+static pl_status enqueue_step(void *train, const pl_pass *pass)
+{
+    PL_TRY(enqueue_gradient(train, pass));
+    return enqueue_update((pl_train *)train);
+}
+
+/* Whether a global batch of n is one micro-batch, and so the whole step one recording. */
+static bool is_one_pass(const pl_train *t, size_t n)
+{
+    return t->settings.lanes == 1 && t->ranks.size == 1 && n <= pl__micro_size(&t->settings);
+}
+
+/* *loss += the micro-batch's; its gradient is added to `gradient`, and where it is the whole step the weights follow. */
 static pl_status run_micro(pl_train *t, const size_t *members, const double *weights, size_t n, pl_view gradient,
-                           double *loss)
+                           bool whole, double *loss)
 {
     pl__batch *b = &t->batch;
     PL_TRY(pl__batch_put(b, t->stream, t->examples, members, weights, n));
@@ -45,12 +85,10 @@ static pl_status run_micro(pl_train *t, const size_t *members, const double *wei
     b->pass.stream = t->stream;
     b->pass.tape = t->tape;
     b->pass.training = &b->training;
-    PL_TRY(pl_model_forward(pl_trainable_model(t->trainable), &b->pass));
-    PL_TRY(pl_model_backward(t->trainable, &b->pass));
+    PL_TRY(pl_graphs_run(&t->graphs, &b->pass, whole, whole ? enqueue_step : enqueue_gradient, t));
     PL_TRY(pl_download(&t->processor, t->stream, b->log_probabilities, b->pass.log_probability));
     PL_TRY(t->processor.ops->stream_wait(t->stream));
-    for (size_t i = 0; i < b->pass.log_probability.columns; i++)
-        *loss -= (double)b->weights[i] * (double)b->log_probabilities[i];
+    for (size_t i = 0; i < b->n_rows; i++) *loss -= (double)b->weights[i] * (double)b->log_probabilities[i];
     return PL_OK;
 }
 
@@ -61,7 +99,7 @@ pl_status pl__train_lane(pl_train *t, const size_t *members, size_t n, size_t la
     pl__lane_part(&first, &size, n, t->settings.lanes, lane);
     for (size_t at = 0; at < size; at += micro)
         PL_TRY(run_micro(t, members + first + at, t->weights + first + at, size - at < micro ? size - at : micro, into,
-                         loss));
+                         is_one_pass(t, n), loss));
     return PL_OK;
 }
 
@@ -102,31 +140,6 @@ static pl_status send_step(pl_train *t, double rate)
     return send(t, t->key, key);
 }
 
-/* Clip and update; a gradient that is not finite updates nothing. */
-static pl_status update(pl_train *t, double loss, float factors[PL_FACTORS])
-{
-    const pl_train_settings *s = &t->settings;
-    const pl_parameters *parameters = pl_trainable_parameters(t->trainable);
-    pl_gradient_norm_args norm = {.parameters = parameters,
-                                  .max_norm = (float)s->max_grad_norm,
-                                  .factors = t->factors,
-                                  .workspace = t->workspace};
-    PL_TRY(pl_op_gradient_norm(&t->processor, t->stream, &norm));
-    PL_TRY(pl_download(&t->processor, t->stream, factors, t->factors));
-    if (!isfinite(loss)) { /* the gradient of the next step begins at zero all the same */
-        PL_TRY(pl_fill_zero(&t->processor, t->stream, pl_trainable_views(t->trainable).gradient));
-        return t->processor.ops->stream_wait(t->stream);
-    }
-    pl_adamw_args adamw = {.parameters = parameters,
-                           .factors = t->factors,
-                           .beta1 = s->adam_beta1,
-                           .beta2 = s->adam_beta2,
-                           .eps = s->adam_epsilon,
-                           .weight_decay = s->weight_decay};
-    PL_TRY(pl_op_adamw(&t->processor, t->stream, &adamw));
-    return t->processor.ops->stream_wait(t->stream);
-}
-
 /* One line that names the step and its examples. */
 static pl_status fail_not_finite(const pl_train *t, const pl_train_step *record, const size_t *members, size_t n)
 {
@@ -156,7 +169,9 @@ pl_status pl__train_step(pl_train *t, pl_train_step *record)
     PL_TRY(send_step(t, record->learning_rate));
     PL_TRY(t->ranks.size > 1 ? pl__ranks_gradient(t, members, n, &record->loss)
                              : run_lanes(t, members, n, &record->loss));
-    PL_TRY(update(t, record->loss, factors));
+    if (!is_one_pass(t, n)) PL_TRY(enqueue_update(t));
+    PL_TRY(pl_download(&t->processor, t->stream, factors, t->factors));
+    PL_TRY(t->processor.ops->stream_wait(t->stream));
     record->gradient_norm = (double)factors[PL_FACTOR_NORM];
     if (!isfinite(record->loss) || factors[PL_FACTOR_FINITE] != 1.0F) return fail_not_finite(t, record, members, n);
     return PL_OK;

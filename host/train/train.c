@@ -51,6 +51,7 @@ static pl_status allocate(pl_train *t)
     const size_t workspace = ops->gradient_norm_workspace_bytes(pl_trainable_parameters(t->trainable));
     PL_TRY(pl_new(&t->order, t->n_examples));
     PL_TRY(pl_new(&t->weights, t->settings.train_batch_size));
+    PL_TRY(pl_graphs_open(&t->graphs, &t->processor));
     PL_TRY(ops->stream_create(t->processor.device, &t->stream));
     PL_TRY(pl_tape_create(&t->tape, t->trainable, capacity.tokens, capacity.rows, t->settings.gradient_checkpointing));
     PL_TRY(pl__batch_create(&t->batch, &t->processor, &t->config, pl_model_compute(model), capacity));
@@ -108,6 +109,7 @@ void pl_train_free(pl_train *t)
 {
     if (!t) return;
     pl__ranks_leave(t);
+    pl_graphs_close(&t->graphs);
     pl_tape_free(t->tape);
     pl__batch_free(&t->batch);
     pl_view *views[] = {&t->factors, &t->key, &t->workspace, &t->lane};
