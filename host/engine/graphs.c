@@ -119,8 +119,7 @@ static pl__recorded *find(pl_graphs *graphs)
     return place;
 }
 
-static pl_status record(pl_graphs *graphs, const pl_pass *pass, pl_graphs_enqueue *enqueue, void *user,
-                        pl_graph **out)
+static pl_status record(pl_graphs *graphs, const pl_pass *pass, pl_graphs_enqueue *enqueue, void *user, pl_graph **out)
 {
     const pl_backend *ops = graphs->processor->ops;
     PL_TRY(ops->record_begin(pass->stream));

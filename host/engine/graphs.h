@@ -1,7 +1,7 @@
-/* Recorded passes, of inference and of training. A pass is known by its views: one whose views were seen before runs the
- * same kernels over the same memory, so its recording can be replayed. The first sight of a pass runs it directly (a
- * backend may make choices then), the second records it, and from there on it is replayed. A device without recording
- * always runs directly. */
+/* Recorded passes, of inference and of training. A pass is known by its views: one whose views were seen before runs
+ * the same kernels over the same memory, so its recording can be replayed. The first sight of a pass runs it directly
+ * (a backend may make choices then), the second records it, and from there on it is replayed. A device without
+ * recording always runs directly. */
 #ifndef PLUMB_ENGINE_GRAPHS_H
 #define PLUMB_ENGINE_GRAPHS_H
 
@@ -38,8 +38,8 @@ void pl_graphs_close(pl_graphs *graphs); /* takes {0} */
  * memory may get the old names. */
 void pl_graphs_clear(pl_graphs *graphs);
 
-/* Enqueues on the pass's stream what `enqueue` does with it: no waiting, no numbers of the host that change from one time
- * to the next. `variant` tells apart what else the pass's views do not. */
+/* Enqueues on the pass's stream what `enqueue` does with it: no waiting, no numbers of the host that change from one
+ * time to the next. `variant` tells apart what else the pass's views do not. */
 typedef pl_status pl_graphs_enqueue(void *user, const pl_pass *pass);
 pl_status pl_graphs_run(pl_graphs *graphs, const pl_pass *pass, uint64_t variant, pl_graphs_enqueue *enqueue,
                         void *user);

@@ -1,4 +1,5 @@
-/* One optimizer step: lanes one after another (or shared out: ranks.c), their micro-batches in order, the norm, AdamW. */
+/* One optimizer step: lanes one after another (or shared out: ranks.c), their micro-batches in order, the norm, AdamW.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -26,8 +27,7 @@ static void weigh(pl_train *t, const size_t *members, size_t n, pl_train_step *r
     }
     for (size_t i = 0; i < n; i++) {
         const pl_train_example *e = &t->examples[members[i]];
-        t->weights[i] = t->settings.loss_mean == PL_LOSS_TOKENS ? 1 / sum
-                                                                : 1 / ((double)n * pl__loss_weight_sum(e));
+        t->weights[i] = t->settings.loss_mean == PL_LOSS_TOKENS ? 1 / sum : 1 / ((double)n * pl__loss_weight_sum(e));
     }
 }
 
@@ -71,7 +71,8 @@ static bool is_one_pass(const pl_train *t, size_t n)
     return t->settings.lanes == 1 && t->ranks.size == 1 && n <= pl__micro_size(&t->settings);
 }
 
-/* *loss += the micro-batch's; its gradient is added to `gradient`, and where it is the whole step the weights follow. */
+/* *loss += the micro-batch's; its gradient is added to `gradient`, and where it is the whole step the weights follow.
+ */
 static pl_status run_micro(pl_train *t, const size_t *members, const double *weights, size_t n, pl_view gradient,
                            bool whole, double *loss)
 {
