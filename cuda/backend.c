@@ -66,6 +66,13 @@ static pl_status find_device(int index, const pl_host_services *host)
     return PL_OK;
 }
 
+static int count_devices(void)
+{
+    int n = 0; /* stays as it is when the call fails */
+    pl__forget(cudaGetDeviceCount(&n));
+    return n;
+}
+
 static pl_status read_properties(pl_device *device)
 {
     struct cudaDeviceProp properties;
@@ -252,6 +259,7 @@ static const pl_backend backend = {
     .name = BACKEND_NAME,
     .halves = true,
     .whole_capacity = true,
+    .count = count_devices,
     .open = open_device,
     .close = close_device,
     .facts = facts,

@@ -22,8 +22,9 @@ enum { LOOK_MS = 100, END_S = 5, LEAVE_S = 60, COMMAND_MAX = 1 << 22 };
 
 /* ---- Which one this is ---- */
 
-static void leave_signals_to_rank_0(void)
+void pl_launch_leave_signals(const pl_launch *l)
 {
+    if (!l->rank) return;
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
@@ -51,7 +52,6 @@ static pl_status read_started(pl_launch *l, const char *text)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (pl_process_name_life(l->group, strlen(l->group)) == PL_LIFE_DEAD)
         return pl_fail(PL_E_RANK, "rank 0 has ended; unset %s if no rank 0 started this process", RANK);
-    leave_signals_to_rank_0();
     return PL_OK;
 }
 
@@ -67,7 +67,6 @@ static pl_status from_srun(pl_launch *l)
     if (!local || !whole_number(&l->local, local)) l->local = l->rank;
     l->by_launcher = true;
     snprintf(l->group, sizeof l->group, "slurm-%.16s-%.16s-%.8s", job ? job : "", step ? step : "", again ? again : "");
-    if (l->rank) leave_signals_to_rank_0();
     return PL_OK;
 }
 
@@ -210,6 +209,17 @@ static size_t n_living(pl_launch *l)
         n += waitid(P_PID, (id_t)l->children[r], &how, WEXITED | WNOHANG | WNOWAIT) == 0 && !how.si_pid;
     }
     return n;
+}
+
+void pl_launch_wait(pl_launch *l, bool (*stop)(void *user), void *user)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000 * 1000};
+    for (bool told = false; n_living(l); nanosleep(&pause, NULL)) {
+        if (told || !stop(user)) continue;
+        told = true;
+        for (size_t r = 1; r < l->size; r++)
+            if (l->children[r]) kill(l->children[r], SIGTERM);
+    }
 }
 
 static void end_children(pl_launch *l, bool well)

@@ -20,7 +20,8 @@
       "type of products: float32, bf16x3, bf16, fp16, tf32, where the device has it (default: float32)")               \
     X(THREADS, "threads", "N", NULL, "CPU threads (default: all this process may use)")                                \
     X(RANKS, "ranks", "N", "srun",                                                                                     \
-      "train in N processes on this machine, a device each; or srun: as many as srun started (default: 1)")            \
+      "N processes on this machine, a device each (run: as many as it has GPUs); train also srun: as many as srun "    \
+      "started")                                                                                                       \
     X(RESULTS, "results", "DIR", "@folder", "folder that holds run folders (default: results)")                        \
     X(SHARD, "shard", "I/N", NULL, "only the units of share I of N, I from 0 (for job arrays)")                        \
     X(BATCH_TOKENS, "batch-tokens", "N", NULL, "tokens of a packed batch (changes speed, never a result)")             \

@@ -6,11 +6,14 @@
 
 #include "base/clock.h"
 #include "base/drain.h"
+#include "base/launch.h"
 #include "base/progress.h"
 #include "base/visible.h"
 #include "cli/cli.h"
 #include "cli/finish.h"
+#include "cli/rank_device.h"
 #include "cli/results.h"
+#include "device/device.h"
 #include "experiment/run.h"
 
 static pl_status parse_shard(const char *text, pl_run_options *options)
@@ -83,11 +86,71 @@ static void say_interrupted(int signal)
                      "kept either way)\n");
 }
 
+/* ---- Several processes on one results folder, each with a device of its own ---- */
+
+typedef struct crew {
+    pl_launch launch;
+    pl_drain *drain;
+    char device[PL__DEVICE_NAME];
+    bool waited, given_up; /* for the others; after a failure that ends all */
+} crew;
+
+/* As many as were asked for, or as there are GPUs. */
+static pl_status read_crew(crew *c, const pl_arguments *arguments, pl_run_options *options)
+{
+    const char *asked = arguments->values[PL_OPTION_RANKS];
+    char all[24];
+    const size_t n = asked || options->n_shards ? 1 : pl_device_count(options->device);
+    if (asked && strcmp(asked, "srun") == 0)
+        return pl_fail(PL_E_USAGE, "--ranks srun: tasks of Slurm share a run by --shard (experiments/slurm)");
+    (void)snprintf(all, sizeof all, "%zu", n < 1 ? 1 : n > PL_LAUNCH_MOST ? PL_LAUNCH_MOST : n);
+    PL_TRY(pl_launch_read(&c->launch, asked ? asked : all));
+    PL_TRY(pl__rank_device(c->device, &c->launch, options->device));
+    options->device = c->device;
+    if (!options->n_threads) options->n_threads = (int)pl_launch_threads(&c->launch);
+    options->helper = c->launch.rank > 0;
+    options->quiet |= options->helper;
+    return PL_OK;
+}
+
+static void say_lost(void *context)
+{
+    (void)context;
+    pl_print(stderr, "another process of this run has ended with an error; the others take over what it left\n");
+}
+
+static bool is_to_stop(void *context)
+{
+    crew *c = (crew *)context;
+    return c->given_up || pl_drain_requested(c->drain);
+}
+
+static bool wait_for_others(void *context)
+{
+    crew *c = (crew *)context;
+    if (c->waited || c->launch.rank) return false;
+    c->waited = true;
+    pl_launch_wait(&c->launch, is_to_stop, c);
+    return true;
+}
+
+/* The share of this process; of rank 0 the whole run. */
+static pl_status run_share(pl_run_summary *summary, crew *c, const pl_spec *spec, const pl_run_options *options)
+{
+    if (c->launch.size > 1 && !options->quiet)
+        pl_print(stderr, "%zu processes share the units, each with a device of its own\n", c->launch.size);
+    PL_TRY(pl_launch_start(&c->launch, say_lost, NULL));
+    pl_status status = pl_run_experiment(summary, spec, options);
+    c->given_up = status != PL_OK && status != PL_E_UNITS;
+    (void)wait_for_others(c);
+    return pl_launch_end(&c->launch, status);
+}
+
 pl_status pl_verb_run(const pl_arguments *arguments)
 {
     char results[PL_PATH_MAX];
     pl_run_options options;
-    pl_run_summary summary;
+    pl_run_summary summary = {0};
     pl_drain drain = {0};
     pl_spec *spec = NULL;
     pl_status status;
@@ -95,11 +158,20 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     PL_TRY(read_options(arguments, &options));
     PL_TRY(pl__results_folder(results, arguments));
     options.results = results;
-    PL_GOTO(status, done, pl_drain_open(&drain, say_interrupted));
+    crew crew = {.drain = &drain};
+    PL_TRY(read_crew(&crew, arguments, &options));
+    PL_GOTO(status, done, pl_drain_open(&drain, options.helper ? NULL : say_interrupted));
     options.drain = &drain;
+    options.listener = &crew;
+    options.wait = wait_for_others;
     if (!options.quiet) options.say = say;
     PL_GOTO(status, done, pl_spec_read(&spec, arguments->words[0], arguments->words + 1, arguments->n_words - 1));
-    status = pl_run_experiment(&summary, spec, &options);
+    status = run_share(&summary, &crew, spec, &options);
+    if (options.helper) {
+        if (status == PL_E_DRAINED || status == PL_E_INTERRUPTED) status = PL_OK; /* rank 0 says so */
+        if (status != PL_OK) (void)pl_fail(status, "process %zu: %s", crew.launch.rank, pl_error_text());
+        goto done;
+    }
     if (summary.n_share) print_summary(&summary, pl_clock_s() - start);
     if (status != PL_OK) goto done;
     if (options.n_shards || summary.n_missing) {

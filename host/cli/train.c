@@ -8,10 +8,10 @@
 #include "base/drain.h"
 #include "base/file.h"
 #include "base/json_build.h"
-#include "base/launch.h"
 #include "base/visible.h"
 #include "base/yaml_edit.h"
 #include "cli/cli.h"
+#include "cli/rank_device.h"
 #include "cli/row_ids.h"
 #include "experiment/spec.h"
 #include "experiment/spec_keys.h"
@@ -90,8 +90,8 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
 
 /* ---- texts ---- */
 
-/* {"parts": [{"text": ..., "loss": true}, ...]}: encoded one by one; without "loss" a part is only read, a number is the
- * weight of its tokens' loss. */
+/* {"parts": [{"text": ..., "loss": true}, ...]}: encoded one by one; without "loss" a part is only read, a number is
+ * the weight of its tokens' loss. */
 static pl_status ids_of_parts(const training *t, const pl_row *row, const json_t *parts, pl_ids *ids, pl_bytes *weights)
 {
     size_t i;
@@ -101,9 +101,11 @@ static pl_status ids_of_parts(const training *t, const pl_row *row, const json_t
         const json_t *text = json_object_get(part, "text"), *loss = json_object_get(part, "loss");
         const float weight = json_is_number(loss) ? (float)json_number_value(loss) : (float)json_is_true(loss);
         const size_t before = ids->n;
-        if (!json_is_string(text) || (loss && !json_is_boolean(loss) && !json_is_number(loss)) || !(weight >= 0 && weight <= 1e6f) || json_object_size(part) != 1u + (loss != NULL))
-            return pl_fail(PL_E_INPUT, "%s:%zu: parts[%zu]: expected {\"text\": ..., \"loss\": true, or its weight, 0 to 1000000}", row->data->where,
-                           pl_row_line(row->data, row->index), i);
+        if (!json_is_string(text) || (loss && !json_is_boolean(loss) && !json_is_number(loss)) ||
+            !(weight >= 0 && weight <= 1e6f) || json_object_size(part) != 1u + (loss != NULL))
+            return pl_fail(PL_E_INPUT,
+                           "%s:%zu: parts[%zu]: expected {\"text\": ..., \"loss\": true, or its weight, 0 to 1000000}",
+                           row->data->where, pl_row_line(row->data, row->index), i);
         PL_TRY(pl_tokenizer_encode(t->tokenizer, json_string_value(text), json_string_length(text), false, ids));
         for (size_t k = before; k < ids->n; k++) PL_TRY(pl_bytes_append(weights, (const char *)&weight, sizeof weight));
     }
@@ -165,30 +167,15 @@ done:
 
 /* ---- the run ---- */
 
-/* Each rank has a device of its own: the one of its number on its machine, where there are several, or the one that srun
- * has given it. */
 static pl_status open_device(training *t, const pl_arguments *arguments)
 {
-    char name[64];
+    char name[PL__DEVICE_NAME];
     size_t threads = 0;
-    const char *device = arguments->values[PL_OPTION_DEVICE] ? arguments->values[PL_OPTION_DEVICE] : "cpu";
-    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
-    const bool given = t->launch.by_launcher && visible && *visible && !strchr(visible, ',');
-    const size_t index = given ? 0 : t->launch.local;
+    const char *asked = arguments->values[PL_OPTION_DEVICE];
     PL_TRY(pl_argument_size(arguments, PL_OPTION_THREADS, &threads));
     if (!threads) threads = pl_launch_threads(&t->launch);
-    if (t->launch.size == 1 || strcmp(device, "cpu") == 0)
-        return pl_processor_open(&t->processor, device, (int)threads);
-    if (strchr(device, ':'))
-        return pl_fail(PL_E_USAGE, "--device %s is one device, and %zu ranks need one each: name it without its number",
-                       device, t->launch.size);
-    const bool any = strcmp(device, "auto") == 0;
-    PL_TRY(snprintf(name, sizeof name, "%s:%zu", any ? "cuda" : device, index) < (int)sizeof name
-               ? PL_OK
-               : pl_fail(PL_E_USAGE, "device '%s' is not known", device));
-    if (pl_processor_open(&t->processor, name, (int)threads) == PL_OK) return PL_OK;
-    return any ? pl_processor_open(&t->processor, "cpu", (int)threads)
-               : pl_processor_open(&t->processor, name, (int)threads);
+    PL_TRY(pl__rank_device(name, &t->launch, asked ? asked : "cpu"));
+    return pl_processor_open(&t->processor, name, (int)threads);
 }
 
 static pl_status open_all(training *t, const pl_arguments *arguments)
@@ -318,6 +305,7 @@ pl_status pl_verb_train(const pl_arguments *arguments)
     training t = {.out = arguments->values[PL_OPTION_OUT]};
     if (!t.out) return pl_fail(PL_E_USAGE, "--out is missing: plumb train MODEL CORPUS.jsonl --out FOLDER");
     PL_TRY(pl_launch_read(&t.launch, arguments->values[PL_OPTION_RANKS]));
+    pl_launch_leave_signals(&t.launch);
     if (t.launch.rank == 0) PL_TRY(pl_drain_open(&t.drain, NULL));
     pl_status status = run(&t, arguments);
     if (status != PL_OK && t.launch.rank)

@@ -19,8 +19,8 @@ const pl__option pl__options[PL_OPTIONS] = {
 // clang-format off
 const pl__verb pl__verbs[] = {
     {"run", "EXP.yaml [key=value ...]", "run or resume an experiment, then analyse it", 1, SIZE_MAX,
-     BIT(RESULTS) | BIT(SHARD) | BIT(DEVICE) | BIT(THREADS) | BIT(BATCH_TOKENS) | BIT(NO_SHARING) | BIT(QUIET) |
-         BIT(JSON),
+     BIT(RESULTS) | BIT(SHARD) | BIT(DEVICE) | BIT(THREADS) | BIT(RANKS) | BIT(BATCH_TOKENS) | BIT(NO_SHARING) |
+         BIT(QUIET) | BIT(JSON),
      "@.yaml", RUNS, "run experiments/demo.yaml items=20 'arms.0.shots=[0, 2]' --results /tmp/results", pl_verb_run},
     {"plan", "EXP.yaml [key=value ...]",
      "what an experiment would cost: units, prompts, tokens, time, disk; runs nothing", 1, SIZE_MAX,

@@ -120,6 +120,18 @@ pl_status pl_processor_open(pl_processor *out, const char *name, int n_threads)
     return status;
 }
 
+size_t pl_device_count(const char *name)
+{
+    const bool any = strcmp(name, "auto") == 0;
+    const char *backend;
+    const pl_backend *ops;
+    int index;
+    bool found;
+    if (strchr(name, ':') || !parse_plugin(&backend, &index, any ? "cuda" : name)) return 1;
+    const int n = pl__plugin_open(&ops, &found, backend) == PL_OK ? ops->count() : 0;
+    return n > 0 ? (size_t)n : any ? 1 : 0;
+}
+
 void pl_processor_close(pl_processor *processor)
 {
     if (processor->device) processor->ops->close(processor->device);

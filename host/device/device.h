@@ -17,6 +17,9 @@ typedef struct pl_processor {
  * n_threads 0: as many as the process may use (OMP_NUM_THREADS, affinity, SLURM_CPUS_PER_TASK). */
 pl_status pl_processor_open(pl_processor *out, const char *name, int n_threads);
 void pl_processor_close(pl_processor *processor); /* takes {0} */
+/* How many devices stand behind a name without an index: 0 where its plug-in is missing or sees none; 1 for "cpu" and
+ * for a name with an index. "auto": those of "cuda", or 1. */
+size_t pl_device_count(const char *name);
 
 /* The calls that are checked (calls.c): PL_E_INTERNAL naming op and argument when a view is missing, has another type,
  * is too small or ends outside its buffer; the meaning of each is with its entry and arguments in ops.h. */

@@ -437,7 +437,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 4 };
+enum { PL_PLUGIN_VERSION = 5 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 
@@ -493,6 +493,7 @@ typedef struct pl_backend {
     bool whole_capacity; /* products run over rows past the count */
 
     /* Devices, memory, streams. Sizes in bytes; buffers come zeroed. All wait for nothing but what their name says. */
+    int (*count)(void); /* devices that the process may open: indices 0 .. count - 1; makes no context */
     /* PL_E_UNSUPPORTED when there is no such device, driver or architecture; the message says which and what to do. */
     pl_status (*open)(pl_device **out, int index, int n_threads, const pl_host_services *host);
     void (*close)(pl_device *device);

@@ -18,6 +18,7 @@ static pl_status write_status(const pl__runner *r, const char *state, const char
 {
     char shard[48] = "";
     json_t *json;
+    if (r->options->helper) return PL_OK;
     if (r->options->n_shards) snprintf(shard, sizeof shard, "%zu-of-%zu", r->options->shard, r->options->n_shards);
     const pl_run_state now = {.state = state,
                               .shard = shard,
@@ -356,13 +357,16 @@ static size_t count_prompts(const pl_plan *plan, const pl_plan_unit *unit)
     return unit->learns ? unit->adaptation->n_train : plan->tasks[unit->task].n_items;
 }
 
-static pl_status run_units(pl__runner *r)
+/* The share once through. A unit in work elsewhere stays in it; all others leave it. */
+static pl_status run_pass(pl__runner *r, bool first)
 {
     pl_run_summary *s = r->summary;
+    s->n_elsewhere = s->n_held = 0;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         if (!r->mine[u]) continue;
         if (r->options->drain && pl_drain_requested(r->options->drain)) return drained(r);
-        size_t n = count_prompts(r->plan, &r->plan->units[u]), before = s->n_computed;
+        const size_t n = count_prompts(r->plan, &r->plan->units[u]);
+        const size_t before = s->n_computed, elsewhere = s->n_elsewhere;
         if (pl_run_folder_has(&s->folder, r->plan->units[u].id))
             s->n_found++;
         else
@@ -370,12 +374,27 @@ static pl_status run_units(pl__runner *r)
         if (!r->stopped) PL_TRY(keep_saved(r, &r->plan->units[u]));
         if (r->stopped) return drained(r);
         PL_TRY(pl__clean_up(r, &r->plan->units[u]));
-        r->left_cost -= r->plan->units[u].cost;
+        if (first) r->left_cost -= r->plan->units[u].cost;
         /* Rate and time left are those of computed units: one that was there or adopted says nothing of the rest. */
         if (s->n_computed > before)
             pl_progress_set(&r->progress, r->prompts_done += n);
-        else
+        else if (first)
             pl_progress_skip(&r->progress, n);
+        r->mine[u] = s->n_elsewhere > elsewhere;
+    }
+    return PL_OK;
+}
+
+/* Again as long as other processes have left something to do: what waits for a unit of theirs, or what one has dropped.
+ */
+static pl_status run_units(pl__runner *r)
+{
+    const pl_run_summary *s = r->summary;
+    size_t before = s->n_computed;
+    PL_TRY(run_pass(r, true));
+    while (s->n_elsewhere && (s->n_computed > before || (r->options->wait && r->options->wait(r->options->listener)))) {
+        before = s->n_computed;
+        PL_TRY(run_pass(r, false));
     }
     return PL_OK;
 }

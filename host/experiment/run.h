@@ -14,6 +14,9 @@ typedef struct pl_run_options {
     size_t batch_tokens;    /* 0: default */
     bool no_sharing;        /* compute shared prefixes again and again (same bits; for comparison) */
     bool quiet;             /* no progress */
+    bool helper;            /* another process of this launch says how the run stands (status.json) */
+    /* Called when all that is left of the share is in work in other processes; true: look again. NULL: the run ends. */
+    bool (*wait)(void *listener);
     pl_drain *drain;        /* NULL: never drained */
     /* Called with one line for people, about what is worth saying before the end; NULL: nobody listens. */
     void (*say)(void *listener, const char *line);

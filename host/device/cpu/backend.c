@@ -323,10 +323,16 @@ static pl_status fill_zero(pl_stream *stream, pl_view view)
     return PL_OK;
 }
 
+static int count_devices(void)
+{
+    return 1;
+}
+
 const pl_backend pl_backend_cpu = {
     .name = "cpu",
     .exact = true,
     .shares_memory = true,
+    .count = count_devices,
     .open = open_device,
     .close = close_device,
     .facts = facts,
