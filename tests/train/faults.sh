@@ -23,6 +23,7 @@ a lane's gradient goes on into the next|train/ranks.c|s,return pl_fill_zero(&t->
 losses of one round alone|train/ranks.c|s,lane / r->size \* sizeof one,0 * sizeof one,|train/test_ranks --kills 0
 a slice's sum overwrites the one before|train/ranks.c|s,matrix(gradient\, b.sum\, 1\, b.slice)\, begun,matrix(gradient\, b.sum\, 1\, b.slice)\, false,|train/test_ranks --kills 0
 a rank takes the slice of another|device/cpu/comm.c|s,place_of(c\, r) + (size_t)c->rank \* most,place_of(c\, r) + (size_t)r * most,|device/test_comm
+a step has the rates of the first|train/step.c|s,PL_TRY(send(t\, t->factors\, factors));,if (!t->step) PL_TRY(send(t\, t->factors\, factors));,|train/test_steps
 nobody waits|device/cpu/comm.c|s,PL_TRY(meet(c));,,|device/test_comm
 a piece is overwritten while it is read|device/cpu/comm.c|s,c->half ^= 1;,,|device/test_comm
 a dead rank is waited for|device/cpu/comm.c|s,const bool gone = .*,const bool gone = false;,|device/test_comm

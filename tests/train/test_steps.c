@@ -97,6 +97,16 @@ static result run_case(const char *name, const json_t *c, const pl_train_setting
     return r;
 }
 
+/* The emulator takes a second a step: each family, each head, each way to average, with and without warm-up once. */
+static bool is_left_out(const char *name)
+{
+    static const char *const kept[] = {"gpt2-bare-lm-warm", "gpt2-bare-classifier-plain", "llama-grouped-lm-plain",
+                                       "llama-grouped-classifier-examples"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (strcmp(name, kept[i]) == 0) return false;
+    return on_emulator();
+}
+
 static void test_reference(void **state)
 {
     (void)state;
@@ -105,6 +115,7 @@ static void test_reference(void **state)
     json_object_foreach(cases, name, c)
     {
         examples e;
+        if (is_left_out(name)) continue;
         open_examples(&e, strcmp(json_string_value(json_object_get(c, "head")), "classifier") == 0);
         pl_train_settings settings = case_settings(c);
         result r = run_case(name, c, &settings, &e, PL_F32);
@@ -149,6 +160,7 @@ static void late_warmup(pl_train_settings *settings, examples *e)
 static void test_faults(void **state)
 {
     (void)state;
+    if (on_emulator()) return; /* what the comparison sees is the same on all devices */
     const struct {
         const char *name;
         fault *plant;
@@ -211,6 +223,12 @@ static void test_same_bits(void **state)
         s.gradient_checkpointing = true;
         float *again = trained(models[m], "lm", &s, 1, &n);
         assert_memory_equal(w, again, n);
+        /* Steps that are run directly instead of replayed, where they are. */
+        assert_int_equal(setenv("PLUMB_GRAPHS", "off", 1), 0);
+        float *direct = trained(models[m], "lm", &s, 1, &n);
+        assert_int_equal(unsetenv("PLUMB_GRAPHS"), 0);
+        assert_memory_equal(w, direct, n);
+        free(direct);
         s.dropout_seed++;
         float *other = trained(models[m], "lm", &s, 1, &n);
         assert_memory_not_equal(w, other, n);
