@@ -31,7 +31,8 @@ static uint32_t draw(paths *p, size_t limit)
     return pl_random_below(1, PL_RANDOM_CERTIFICATE, 0, p->drawn++, (uint32_t)limit);
 }
 
-static void draw_path(paths *p, size_t i, size_t shared, size_t most, size_t V)
+/* outputs: what the head has logits of, V words or the labels of a classifier, of which a choice is one. */
+static void draw_path(paths *p, size_t i, size_t shared, size_t most, size_t V, size_t outputs)
 {
     size_t first = i / MEMBERS * MEMBERS, n = shared + 1 + draw(p, most - shared);
     for (size_t c = 0; c < CHOICES; c++) {
@@ -40,9 +41,10 @@ static void draw_path(paths *p, size_t i, size_t shared, size_t most, size_t V)
             if (c > 0 && t < n)
                 ids[t] = p->ids[i][0][t];
             else
-                ids[t] = i > first && t < shared ? p->ids[first][0][t] : (int32_t)draw(p, V);
+                ids[t] = i > first && t < shared ? p->ids[first][0][t] : (int32_t)draw(p, t < n ? V : outputs);
         }
-        p->choices[i][c] = (pl_choice){.ids = ids, .n = n + 1 + draw(p, CHOICE), .first = n};
+        const size_t scored = outputs == V ? 1 + draw(p, CHOICE) : 1;
+        p->choices[i][c] = (pl_choice){.ids = ids, .n = n + scored, .first = n};
     }
     p->requests[i] = (pl_request){
         .ids = p->ids[i][0], .n = n, .own_first = shared, .n_choices = CHOICES, .choices = p->choices[i], .gold = 0};
@@ -55,7 +57,7 @@ static void draw_paths(paths *p, const pl_config *config)
     for (size_t group = 0; group < GROUPS; group++) {
         size_t shared = group ? draw(p, most) : 0;
         if (group == 1 && most > PL_PAGE) shared = PL_PAGE; /* ends with a page */
-        for (size_t i = 0; i < MEMBERS; i++) draw_path(p, group * MEMBERS + i, shared, most, config->V);
+        for (size_t i = 0; i < MEMBERS; i++) draw_path(p, group * MEMBERS + i, shared, most, config->V, pl_config_outputs(config));
     }
 }
 

@@ -60,6 +60,18 @@ static void honest_devices_pass(void **state)
     }
 }
 
+/* Its labels alone have logits. */
+static void a_classifier_passes(void **state)
+{
+    (void)state;
+    random_model m;
+    pl_certificate certificate = {0};
+    open_folder(&m, PLUMB_SOURCE_DIR "/tests/golden/train/llama-grouped-classifier", 1);
+    OK(pl_certify(&certificate, m.model));
+    assert_int_equal(certificate.n_paths, 24);
+    close_model(&m);
+}
+
 static void a_fickle_product_is_caught(void **state)
 {
     (void)state;
@@ -70,6 +82,7 @@ static void a_fickle_product_is_caught(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(honest_devices_pass),
+                                       cmocka_unit_test(a_classifier_passes),
                                        cmocka_unit_test(a_fickle_product_is_caught)};
     int missing = device_missing();
     if (missing) return missing;
