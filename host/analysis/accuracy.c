@@ -4,6 +4,8 @@
 #include "analysis/scope.h"
 #include "statistics/permutation.h"
 
+static const char *const LESS_THAN_NOISE = "no interval: they differ less than the noise of the items";
+
 static void chance_null(pl__measured *out, const pl__scope *scope)
 {
     if (scope->subject->group->unit->generates)
@@ -89,17 +91,40 @@ pl_status pl__metric_acc_worst(pl__measured *out, pl__scope *scope)
     return pl__measured_note(out, scope, "template '%s'", s->member->cells[worst].unit->template_name);
 }
 
-/* An SD with its F interval, in shares of items. */
+/* An SD with its F interval. */
 static pl_crossed sd_row(const pl__subject *s, double value, pl_estimate interval, size_t levels, size_t least)
 {
     pl_crossed e = pl__only_value(value);
     if (levels < least) return e;
-    e.lo = interval.lo / s->variance_scale;
-    e.hi = interval.hi / s->variance_scale;
+    e.lo = interval.lo;
+    e.hi = interval.hi;
     e.over_templates = true;
     e.over_draws = s->variance.mean_squares.s > 1;
     e.n_clusters = s->variance.mean_squares.n;
     return e;
+}
+
+/* Mean squares of clusters' means in place of their sums: in shares of items. */
+static pl_mean_squares share_squares(const pl__subject *s)
+{
+    pl_mean_squares m = s->variance.mean_squares;
+    double scale = 1.0 / (s->variance_scale * s->variance_scale);
+    m.item *= scale;
+    m.template_main *= scale;
+    m.draw *= scale;
+    m.item_template *= scale;
+    m.item_draw *= scale;
+    m.template_draw *= scale;
+    m.rest *= scale;
+    return m;
+}
+
+static double mean_accuracy(const pl__subject *s)
+{
+    double sum = 0.0;
+    for (size_t a = 0; a < s->n_members; a++)
+        for (size_t i = 0; i < s->n * s->t; i++) sum += s->members[a]->correct[i];
+    return sum / (double)(s->n * s->t * s->n_members);
 }
 
 static bool is_too_small(pl__measured *out, const pl__subject *s)
@@ -123,13 +148,17 @@ pl_status pl__metric_template_sd(pl__measured *out, pl__scope *scope)
     for (size_t r = 0; r < PL_PERMUTATIONS; r++) roots[r] = pl_template_sd(v->null_tau2[r]) / s->variance_scale;
     PL_TRY(pl_null_of(&null, roots, PL_PERMUTATIONS, value));
     out->kind = PL__FIXED;
-    out->estimate = sd_row(s, value, pl_template_sd_of(&v->mean_squares), s->t, PL_TEMPLATE_SD_MIN);
+    pl_mean_squares m = share_squares(s);
+    out->estimate = sd_row(s, value, pl_template_sd_of(&m, mean_accuracy(s)), s->t, PL_TEMPLATE_SD_MIN);
     out->ci_method = "F";
     out->null_mean = null.mean;
     out->null_sd = null.sd;
     out->null_q95 = null.quantile95;
     out->p = null.p;
-    if (s->t < PL_TEMPLATE_SD_MIN) out->why_empty = "no interval below 4 templates";
+    if (s->t < PL_TEMPLATE_SD_MIN)
+        out->why_empty = "no interval below 4 templates";
+    else if (isnan(out->estimate.lo))
+        out->why_empty = LESS_THAN_NOISE;
     return PL_OK;
 }
 
@@ -163,10 +192,14 @@ pl_status pl__metric_draw_sd(pl__measured *out, pl__scope *scope)
     for (size_t a = 1; a < s->n_members; a++) several = several || s->members[a]->draw != s->members[0]->draw;
     if (!several || is_too_small(out, s)) return PL_OK;
     PL_TRY(pl__subject_variance(&v, s));
-    pl_estimate e = pl_draw_sd_of(&v->mean_squares);
+    pl_mean_squares m = share_squares(s);
+    pl_estimate e = pl_draw_sd_of(&m, mean_accuracy(s));
     out->kind = PL__FIXED;
-    out->estimate = sd_row(s, e.value / s->variance_scale, e, v->mean_squares.s, PL_DRAW_SD_MIN);
+    out->estimate = sd_row(s, e.value, e, m.s, PL_DRAW_SD_MIN);
     out->ci_method = "F";
-    if (v->mean_squares.s < PL_DRAW_SD_MIN) out->why_empty = "no interval below 4 draws";
+    if (v->mean_squares.s < PL_DRAW_SD_MIN)
+        out->why_empty = "no interval below 4 draws";
+    else if (isnan(out->estimate.lo))
+        out->why_empty = LESS_THAN_NOISE;
     return PL_OK;
 }

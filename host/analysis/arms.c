@@ -9,159 +9,12 @@
 #include "analysis/group.h"
 #include "analysis/scope.h"
 
-enum { MIN_KEPT_PERCENT = 95 };
-
 typedef struct making {
     pl_run_view *view;
     pl_arms_table *table;
     size_t capacity;
-    pl__condition *conditions; /* of one model, task and readout */
-    size_t n, n_rooms;
+    pl__conditions of; /* one model, task and readout */
 } making;
-
-/* ---- one condition ---- */
-
-/* The draws that have a whole member, once each. */
-static pl_status list_draws(pl__condition *c, const pl__group *g, pl_arena *arena)
-{
-    PL_TRY(pl_arena_new(arena, &c->draws, g->n_members));
-    for (size_t s = 0; s < g->n_members; s++) {
-        if (!g->members[s].whole) continue;
-        c->draws[c->n_draws] = g->members[s].draw;
-        size_t d = 0;
-        while (c->draws[d] != g->members[s].draw) d++;
-        c->n_draws += d == c->n_draws;
-    }
-    return PL_OK;
-}
-
-/* What looks at states or at rows of labels of its own answers the same under templates whose prompts are equal, be
- * their label words what they may. */
-static bool sees_prompts_only(const pl_run_unit *unit)
-{
-    return !strcmp(unit->kind, "linear") || !strcmp(unit->head, "classifier");
-}
-
-static void describe_templates(pl__condition *c, const pl__member *member)
-{
-    for (size_t k = 0; k < c->t; k++) {
-        const pl_run_unit *unit = member->cells[k].unit;
-        c->templates[k] = unit->template_name;
-        c->roles[k] = unit->role;
-        c->same[k] = k;
-        for (size_t j = 0; j < k && c->same[k] == k; j++) {
-            bool one = member->wording[j] == member->wording[k] ||
-                       (sees_prompts_only(unit) && member->cells[j].unit->prompts == unit->prompts);
-            if (c->roles[j] == unit->role && one) c->same[k] = c->same[j];
-        }
-    }
-}
-
-/* Adds a member's outcomes to those of its draw. */
-static void add_outcomes(pl__condition *c, const pl__member *member, size_t d, double weight)
-{
-    const uint8_t *correct = c->calibrated ? member->correct_cc : member->correct;
-    for (size_t k = 0; k < c->t; k++)
-        for (size_t i = 0; i < c->n; i++) c->correct[(d * c->t + k) * c->n + i] += weight * correct[i * member->t + k];
-}
-
-/* The outcomes of a group's whole members: the orders (and seeds) of a draw are brought to their mean. */
-static pl_status add_condition(making *m, const pl__group *g, bool calibrated)
-{
-    pl_arena *arena = m->table->arena;
-    pl__condition *c = &m->conditions[m->n];
-    *c = (pl__condition){
-        .unit = g->unit, .calibrated = calibrated, .n = g->n, .t = g->n_planned, .n_largest = g->n_largest};
-    PL_TRY(list_draws(c, g, arena));
-    if (!c->n_draws) return PL_OK;
-    PL_TRY(pl_arena_new(arena, &c->doc_id, g->n));
-    PL_TRY(pl_arena_new(arena, &c->classes, g->n));
-    PL_TRY(pl_arena_new(arena, &c->templates, c->t));
-    PL_TRY(pl_arena_new(arena, &c->roles, c->t));
-    PL_TRY(pl_arena_new(arena, &c->same, c->t));
-    PL_TRY(pl_arena_new(arena, &c->correct, c->n_draws * c->t * c->n));
-    if (g->group_of) PL_TRY(pl_arena_new(arena, &c->group_of, g->n));
-    if (g->group_of && g->n) memcpy(c->group_of, g->group_of, g->n * sizeof *c->group_of);
-    if (g->n) memcpy(c->doc_id, g->doc_id, g->n * sizeof *c->doc_id);
-    if (g->n) memcpy(c->classes, g->classes, g->n * sizeof *c->classes);
-    for (size_t d = 0; d < c->n_draws; d++) {
-        double n = 0;
-        for (size_t s = 0; s < g->n_members; s++) n += g->members[s].whole && g->members[s].draw == c->draws[d];
-        for (size_t s = 0; s < g->n_members; s++) {
-            const pl__member *member = &g->members[s];
-            if (!member->whole || member->draw != c->draws[d]) continue;
-            describe_templates(c, member);
-            add_outcomes(c, member, d, 1 / n);
-        }
-    }
-    m->n++;
-    return PL_OK;
-}
-
-/* Whether the group prompts, and every template of its whole members has calibrated predictions. */
-static bool is_calibrated(const pl__group *g)
-{
-    bool all = g->unit->n_train == 0 && g->n > 0;
-    for (size_t s = 0; s < g->n_members; s++)
-        for (size_t k = 0; g->members[s].whole && k < g->members[s].t; k++) all = all && g->members[s].calibrated[k];
-    return all;
-}
-
-/* A group as it is and, of an arm that prompts, calibrated. */
-static pl_status read_conditions(making *m, size_t first)
-{
-    pl__group g;
-    PL_TRY(pl__group_read(&g, m->view, first));
-    pl_status status = g.n_members ? add_condition(m, &g, false) : PL_OK;
-    if (status == PL_OK && g.n_members && is_calibrated(&g)) status = add_condition(m, &g, true);
-    pl__group_free(&g);
-    return status;
-}
-
-/* ---- the items that all conditions have ---- */
-
-static bool has_item(const pl__condition *c, int64_t id, size_t *at)
-{
-    /* The same order nearly everywhere: looked for from where the last one was. */
-    for (size_t k = 0; k < c->n; k++) {
-        size_t i = (*at + k) % c->n;
-        if (c->doc_id[i] != id) continue;
-        *at = i;
-        return true;
-    }
-    return false;
-}
-
-static pl_status share_items(making *m)
-{
-    pl__condition *first = &m->conditions[0];
-    size_t n = 0, largest = 0, *at;
-    pl_arena *arena = m->table->arena;
-    PL_TRY(pl_arena_new(arena, &at, m->n));
-    for (size_t c = 0; c < m->n; c++) {
-        if (m->conditions[c].n_largest > largest) largest = m->conditions[c].n_largest;
-        PL_TRY(pl_arena_new(arena, &m->conditions[c].kept, first->n));
-    }
-    for (size_t i = 0; i < first->n; i++) {
-        bool everywhere = true;
-        for (size_t c = 0; c < m->n && everywhere; c++)
-            everywhere = has_item(&m->conditions[c], first->doc_id[i], &at[c]);
-        if (!everywhere) continue;
-        for (size_t c = 0; c < m->n; c++) m->conditions[c].kept[n] = at[c];
-        n++;
-    }
-    for (size_t c = 0; c < m->n; c++) {
-        pl__condition *one = &m->conditions[c];
-        one->n_kept = n;
-        PL_TRY(pl__commonest(&one->n_commonest, one->classes, one->kept, n));
-    }
-    if (n * 100 >= largest * MIN_KEPT_PERCENT && n > 0) return PL_OK;
-    return pl_fail(PL_E_INPUT,
-                   "%s: model %s, task %s: the arms that are compared share %zu of %zu items, expected at least %d %%: "
-                   "items are left out by truncation or because a value is not finite; see stability.csv",
-                   pl_run_view_folder(m->view)->path, first->unit->model, first->unit->task, n, largest,
-                   MIN_KEPT_PERCENT);
-}
 
 /* ---- rows ---- */
 
@@ -182,25 +35,6 @@ static pl_arm_row *new_row(making *m, const pl_run_unit *unit, pl_role role)
     return row;
 }
 
-/* The prompting arm that is best on dev templates, where there are none on id templates; NULL: none prompts. */
-static const pl__condition *best_prompt(const making *m)
-{
-    const pl__condition *best = NULL;
-    double top = -1;
-    for (size_t c = 0; c < m->n; c++) {
-        const pl__condition *one = &m->conditions[c];
-        if (one->unit->train_template && *one->unit->train_template) continue;
-        double accuracy = pl__condition_accuracy(one, PL_ROLE_DEV);
-        if (isnan(accuracy)) accuracy = pl__condition_accuracy(one, PL_ROLE_ID);
-        if (isnan(accuracy)) accuracy = 0;
-        if (!best || accuracy > top || (accuracy == top && one->unit->k < best->unit->k)) {
-            best = one;
-            top = accuracy;
-        }
-    }
-    return best;
-}
-
 /* Right no more often than who always says the commonest label; sums of thirds and such may be an ulp above. */
 static bool is_constant(const pl__condition *c, size_t draw, pl_role role)
 {
@@ -212,7 +46,7 @@ static pl_status condition_row(making *m, const pl__condition *c, const pl__cond
     size_t n_templates = pl__condition_n_templates(c, role);
     if (!n_templates) return PL_OK;
     pl_arm_row *row = new_row(m, c->unit, role);
-    if (c->calibrated) PL_TRY(pl_arena_format(m->table->arena, (char **)&row->arm, "%s calibrated", c->unit->arm));
+    PL_TRY(pl__condition_name(&row->arm, c, m->table->arena));
     row->n_items = c->n_kept;
     row->n_templates = n_templates;
     row->n_draws = c->n_draws;
@@ -243,21 +77,32 @@ static void constant_row(making *m, const pl__condition *any, const pl__conditio
 
 static bool has_role(const making *m, pl_role role)
 {
-    for (size_t c = 0; c < m->n; c++)
-        if (!isnan(pl__condition_accuracy(&m->conditions[c], role))) return true;
+    for (size_t c = 0; c < m->of.n; c++)
+        if (!isnan(pl__condition_accuracy(&m->of.list[c], role))) return true;
     return false;
+}
+
+static pl_status refuse_items(const making *m)
+{
+    const pl_run_unit *unit = m->of.list[0].unit;
+    return pl_fail(PL_E_INPUT,
+                   "%s: model %s, task %s: the arms that are compared share %zu of %zu items, expected at least %d %%: "
+                   "items are left out by truncation or because a value is not finite; see stability.csv",
+                   pl_run_view_folder(m->view)->path, unit->model, unit->task, m->of.n_shared, m->of.n_largest,
+                   (int)PL__KEPT_PERCENT_MIN);
 }
 
 static pl_status compare(making *m)
 {
-    if (!m->n) return PL_OK;
-    PL_TRY(share_items(m));
-    const pl__condition *best = best_prompt(m);
+    if (!m->of.n) return PL_OK;
+    PL_TRY(pl__conditions_share(&m->of));
+    if (m->of.too_few) return refuse_items(m);
+    const pl__condition *best = pl__best_prompt(&m->of, m->of.list[0].unit->model);
     for (int role = PL_ROLE_ID; role <= PL_ROLE_OOD; role++) {
         if (!has_role(m, (pl_role)role)) continue;
-        PL_TRY(pl_grow(&m->table->rows, &m->capacity, m->table->n + m->n + 1));
-        for (size_t c = 0; c < m->n; c++) PL_TRY(condition_row(m, &m->conditions[c], best, (pl_role)role));
-        if (m->conditions[0].n_commonest > 0) constant_row(m, &m->conditions[0], best, (pl_role)role);
+        PL_TRY(pl_grow(&m->table->rows, &m->capacity, m->table->n + m->of.n + 1));
+        for (size_t c = 0; c < m->of.n; c++) PL_TRY(condition_row(m, &m->of.list[c], best, (pl_role)role));
+        if (m->of.list[0].n_commonest > 0) constant_row(m, &m->of.list[0], best, (pl_role)role);
     }
     return PL_OK;
 }
@@ -283,11 +128,11 @@ static pl_status compare_subject(making *m, size_t first)
         learns = learns || u->n_train > 0;
     }
     if (!learns) return PL_OK;
-    PL_TRY(pl_arena_new(m->table->arena, &m->conditions, 2 * n_groups));
-    m->n = 0;
+    m->of = (pl__conditions){.view = m->view, .arena = m->table->arena};
+    PL_TRY(pl_arena_new(m->table->arena, &m->of.list, 2 * n_groups));
     for (size_t i = first; i < n; i++)
         if (pl_run_view_unit(m->view, i)->group == i && same_subject(pl_run_view_unit(m->view, i), subject))
-            PL_TRY(read_conditions(m, i));
+            PL_TRY(pl__conditions_add(&m->of, i));
     return compare(m);
 }
 

@@ -222,6 +222,7 @@ pl_status pl__metric_prediction_entropy(pl__measured *out, pl__scope *scope)
         for (size_t i = 0; i < s->n; i++) s->items[i] += left[i] / (double)scope->t;
     }
     if (categories > 0.0) out->null_mean = log2(categories);
+    if (s->group->n_categories > 1) out->high = log2((double)s->group->n_categories);
     out->no_interval = out->value == 0.0;
     if (out->no_interval) out->why_empty = CONSTANT;
 done:

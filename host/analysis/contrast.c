@@ -7,39 +7,7 @@
 #include "analysis/clusters.h"
 #include "base/memory.h"
 #include "statistics/interval.h"
-
-static double cell(const pl__condition *c, size_t draw, size_t template, size_t item)
-{
-    return c->correct[(draw * c->t + template) * c->n + c->kept[item]];
-}
-
-size_t pl__condition_n_templates(const pl__condition *c, pl_role role)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < c->t; k++) n += c->roles[k] == role && c->same[k] == k;
-    return n;
-}
-
-double pl__condition_draw_accuracy(const pl__condition *c, size_t draw, pl_role role)
-{
-    double sum = 0, n = 0;
-    for (size_t k = 0; k < c->t; k++) {
-        double size = 0, right = 0;
-        if (c->roles[k] != role) continue;
-        for (size_t j = 0; j < c->t; j++) size += c->same[j] == c->same[k];
-        for (size_t i = 0; i < c->n_kept; i++) right += cell(c, draw, k, i);
-        sum += right / size;
-        n += (double)c->n_kept / size;
-    }
-    return n > 0 ? sum / n : NAN;
-}
-
-double pl__condition_accuracy(const pl__condition *c, pl_role role)
-{
-    double sum = 0;
-    for (size_t d = 0; d < c->n_draws; d++) sum += pl__condition_draw_accuracy(c, d, role);
-    return sum / (double)c->n_draws;
-}
+#include "statistics/multiplicity.h"
 
 /* A template that is compared: its place in c and in the other condition, and the sample that it belongs to. */
 typedef struct compared {
@@ -91,7 +59,7 @@ static void add(sums *s, const pl__condition *c, bool is_against)
         double weight = (is_against ? -1 : 1) * one->share / (double)c->n_draws;
         for (size_t d = 0; d < c->n_draws; d++)
             for (size_t i = 0; i < s->n; i++) {
-                double value = weight * cell(c, d, place_of(one, is_against), i);
+                double value = weight * pl__condition_outcome(c, d, place_of(one, is_against), i);
                 s->item[i] += value / (double)s->t;
                 s->template[one->sample] += value / (double)s->n;
             }
@@ -105,7 +73,8 @@ static void draw_means(double *out, const sums *s, const pl__condition *c, bool 
         for (size_t k = 0; k < s->n_templates; k++) {
             const compared *one = &s->templates[k];
             double weight = one->share / (double)(s->n * s->t);
-            for (size_t i = 0; i < s->n; i++) out[d] += weight * cell(c, d, place_of(one, is_against), i);
+            for (size_t i = 0; i < s->n; i++)
+                out[d] += weight * pl__condition_outcome(c, d, place_of(one, is_against), i);
         }
 }
 
@@ -184,4 +153,95 @@ done:
     free(s.item);
     free(s.template);
     return status;
+}
+
+/* ---- roles ---- */
+
+static pl_status open_side(sums *s, const pl__condition *c, pl_role role)
+{
+    *s = (sums){.n = c->n_kept};
+    PL_TRY(pl_new(&s->templates, c->t));
+    choose_templates(s, c, NULL, role);
+    PL_TRY(pl_new(&s->item, s->n));
+    PL_TRY(pl_new(&s->template, s->t));
+    if (s->t) add(s, c, false);
+    return PL_OK;
+}
+
+static void close_side(sums *s)
+{
+    free(s->templates);
+    free(s->item);
+    free(s->template);
+}
+
+pl_status pl__role_contrast(pl_crossed *out, const pl__condition *c, pl_role role, pl_role against, pl_arena *arena)
+{
+    sums a = {0}, b = {0};
+    double *draws = NULL, *others = NULL;
+    pl_crossed_design d = {.value = NAN, .n = c->n_kept, .ends = 0.5, .low = -1.0, .high = 1.0};
+    pl_status status;
+    PL_GOTO(status, done, open_side(&a, c, role));
+    PL_GOTO(status, done, open_side(&b, c, against));
+    PL_GOTO(status, done, pl_new(&draws, c->n_draws));
+    PL_GOTO(status, done, pl_new(&others, c->n_draws));
+    if (!a.t || !b.t || !a.n) goto done;
+    draw_means(draws, &a, c, false);
+    draw_means(others, &b, c, false);
+    for (size_t k = 0; k < c->n_draws; k++) draws[k] -= others[k];
+    for (size_t i = 0; i < a.n; i++) a.item[i] -= b.item[i];
+    d.value = pl_mean(a.item, a.n);
+    d.items = a.item;
+    d.templates = pl_component_of_difference(a.template, a.t, b.template, b.t);
+    d.draws = pl_component_of_mean(draws, c->n_draws, PL_DRAWS_MIN);
+    status = clusters_of(&d.clusters, c, arena);
+done:
+    if (status == PL_OK) pl_crossed_of(out, &d);
+    close_side(&a);
+    close_side(&b);
+    free(draws);
+    free(others);
+    return status;
+}
+
+/* ---- one template, one draw ---- */
+
+/* The role's k-th template that both have: its places; false: there are not so many. */
+static bool common_template(size_t *mine, size_t *theirs, const pl__condition *c, const pl__condition *against,
+                            pl_role role, size_t k)
+{
+    for (*mine = 0; *mine < c->t; ++*mine) {
+        if (c->roles[*mine] != role) continue;
+        *theirs = find_template(against, c->templates[*mine]);
+        if (*theirs < against->t && k-- == 0) return true;
+    }
+    return false;
+}
+
+size_t pl__contrast_n_templates(const pl__condition *c, const pl__condition *against, pl_role role)
+{
+    size_t n = 0, mine, theirs;
+    for (size_t k = 0; common_template(&mine, &theirs, c, against, role, k); k++) {
+        bool new = true;
+        size_t other;
+        for (size_t j = 0; j < k && new; j++)
+            new = !common_template(&other, &theirs, c, against, role, j) || c->same[other] != c->same[mine];
+        n += new;
+    }
+    return n;
+}
+
+double pl__contrast_mcnemar(const pl__condition *c, const pl__condition *against, pl_role role)
+{
+    size_t mine, theirs, more, others, first = 0, second = 0;
+    if (c->n_draws != 1 || against->n_draws != 1 || c->group_of || !c->n_kept) return NAN;
+    if (!common_template(&mine, &theirs, c, against, role, 0) || common_template(&more, &others, c, against, role, 1))
+        return NAN;
+    for (size_t i = 0; i < c->n_kept; i++) {
+        double a = pl__condition_outcome(c, 0, mine, i), b = pl__condition_outcome(against, 0, theirs, i);
+        if ((a != 0.0 && a != 1.0) || (b != 0.0 && b != 1.0)) return NAN; /* orders that differ */
+        first += a > b;
+        second += a < b;
+    }
+    return pl_mcnemar(first, second);
 }

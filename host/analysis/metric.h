@@ -31,9 +31,9 @@ typedef enum pl_screen {
 
 /* id: PL_METRIC_<id>
  * name, unit: of the table's columns
- * low, high: what the measure can be. Infinite: no such end
+ * low, high: what the measure can be; intervals are cut there. Infinite: no such end
  * ends: pseudo-items at low and high that an interval is made with (statistics/crossed.h): 1 for shares, 1/2 for
- *   differences of shares, 0 for what is no mean of bounded values; such intervals are not cut
+ *   differences of shares, 0 for what is no mean of bounded values
  * preprocessing: "" for behaviour; of states, a letter each: 'c' centred, 'z' each dimension by its SD
  * over: pl_over, added up
  * function: pl__metric_<function>, in behaviour.c or representation.c

@@ -51,14 +51,6 @@ pl_status pl__row_why(const pl__rows *rows, pl_stability_row *row, const char *f
     return status;
 }
 
-/* What an interval generalises over; "" without one. */
-static const char *generalises(const pl_crossed *c)
-{
-    if (isnan(c->lo)) return "";
-    if (c->over_templates) return c->over_draws ? "items, templates, draws" : "items, templates";
-    return c->over_draws ? "items, draws" : "items";
-}
-
 pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, const pl_crossed *c, const char *ci_method)
 {
     const pl_crossed none = pl__only_value(NAN);
@@ -74,7 +66,7 @@ pl_status pl__rows_put(pl__rows *rows, const pl_stability_row *row, const pl_cro
     new->lo_these = c->lo_these;
     new->hi_these = c->hi_these;
     new->n_clusters = c->n_clusters ? c->n_clusters : row->n;
-    new->generalises = generalises(c);
+    new->generalises = pl__generalises(c);
     new->ci_method = isnan(c->lo) ? "none" : ci_method;
     rows->n++;
     if (isnan(c->value) && !*new->why_empty) return pl__row_why(rows, new, "not defined");

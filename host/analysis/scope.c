@@ -242,6 +242,13 @@ pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *s, size_t n,
     return pl__clusters_make(out, group_of, n, arena);
 }
 
+const char *pl__generalises(const pl_crossed *c)
+{
+    if (isnan(c->lo)) return "";
+    if (c->over_templates) return c->over_draws ? "items, templates, draws" : "items, templates";
+    return c->over_draws ? "items, draws" : "items";
+}
+
 pl_crossed pl__only_value(double value)
 {
     const pl_crossed_design design = {.value = value};

@@ -103,6 +103,8 @@ typedef struct pl__measured {
     bool unpooled;                           /* a row of its own only */
 } pl__measured;
 
+/* What an interval generalises over: "items, templates", ..; "" without one. */
+const char *pl__generalises(const pl_crossed *interval);
 /* An estimate that is no more than its value. */
 pl_crossed pl__only_value(double value);
 /* What a metric says before it is measured: nothing. */

@@ -26,6 +26,7 @@ typedef struct results {
     const pl_run_view *view;
     pl_stability_table *table;
     pl_arms_table *arms;
+    pl_contrasts_table *contrasts;
 } results;
 
 static pl_status put_json(FILE *out, const results *r)
@@ -33,6 +34,7 @@ static pl_status put_json(FILE *out, const results *r)
     json_t *json;
     PL_TRY(pl_report_json(&json, r->table, pl_run_view_folder(r->view)->path, pl_run_view_n_missing(r->view)));
     pl_status status = pl_report_arms_json(json, r->arms);
+    if (status == PL_OK) status = pl_report_contrasts_json(json, r->contrasts);
     if (status == PL_OK) return pl_put_json(out, json, true);
     json_decref(json);
     return status;
@@ -41,7 +43,8 @@ static pl_status put_json(FILE *out, const results *r)
 static pl_status put_text(FILE *out, const results *r)
 {
     PL_TRY(pl_report_print(out, r->table));
-    return pl_report_arms_print(out, r->arms);
+    PL_TRY(pl_report_arms_print(out, r->arms));
+    return pl_report_contrasts_print(out, r->contrasts);
 }
 
 static pl_status put_shown(const pl_run_folder *run, const results *r, bool json)
@@ -89,8 +92,11 @@ static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_mis
     PL_GOTO(status, done, pl_report_csv(run, r.table));
     PL_GOTO(status, done, pl_arms_of_run(&r.arms, view));
     PL_GOTO(status, done, pl_report_arms_csv(run, r.arms));
+    PL_GOTO(status, done, pl_contrasts_of_run(&r.contrasts, view));
+    PL_GOTO(status, done, pl_report_contrasts_csv(run, r.contrasts));
     status = put_shown(run, &r, json);
 done:
+    pl_contrasts_free(r.contrasts);
     pl_arms_free(r.arms);
     pl_stability_free(r.table);
     pl_run_view_close(view);

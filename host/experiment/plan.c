@@ -219,6 +219,7 @@ static pl_status make_units(pl_plan *plan)
         if (arm) PL_GOTO(status, done, pl_bytes_format(&ids, " %s ", arm));
     }
     PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
+    if (plan->spec->primary) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->primary));
     pl_hash128(plan->hash, ids.data, ids.size);
 done:
     pl_bytes_free(&ids);
@@ -228,6 +229,22 @@ done:
 
 /* ---- what can be refused before a model is opened ---- */
 
+static pl_status check_primary(const pl_plan *plan)
+{
+    const json_t *contrast;
+    size_t i;
+    json_array_foreach(plan->spec->primary, i, contrast)
+    {
+        const char *task = json_string_value(json_object_get(contrast, "task"));
+        size_t t = 0;
+        while (t < plan->n_tasks && strcmp(plan->tasks[t].task->name, task)) t++;
+        if (t == plan->n_tasks)
+            return pl_fail(PL_E_INPUT, "%s: primary: task '%s': the experiment has no task of this name",
+                           plan->spec->path, task);
+    }
+    return PL_OK;
+}
+
 static pl_status check_names(const pl_plan *plan)
 {
     const char **models, **tasks;
@@ -235,6 +252,7 @@ static pl_status check_names(const pl_plan *plan)
     PL_TRY(pl_arena_new(plan->arena, &tasks, plan->n_tasks));
     for (size_t m = 0; m < plan->spec->n_models; m++) models[m] = plan->spec->models[m].name;
     for (size_t t = 0; t < plan->n_tasks; t++) tasks[t] = plan->tasks[t].task->name;
+    PL_TRY(check_primary(plan));
     return pl_result_files_check(models, plan->spec->n_models, tasks, plan->n_tasks, plan->spec->path);
 }
 

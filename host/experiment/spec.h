@@ -119,6 +119,7 @@ typedef struct pl_spec {
     pl_dtype storage;
     size_t capture_items; /* rows whose states are kept; SIZE_MAX: all */
     pl_truncation truncation;
+    json_t *primary; /* contrasts, a list of objects with every key; NULL: none */
     uint64_t seed;
     pl_yaml_node *root; /* the experiment as it was read, overrides applied and ${VAR} resolved */
     pl_arena *arena;

@@ -6,6 +6,7 @@ const pl_yaml_key pl_spec_root_keys[] = {
     {"tasks", "required", "task files, relative to this file; a factor of the sweep"},
     {"templates", "all of a task's, with its roles", "which templates, by role; a factor of the sweep"},
     {"arms", "required", "ways to adapt; a factor of the sweep"},
+    {"primary", "none", "the contrasts that the experiment is run for, one a task: part of the run folder's hash"},
     {"capture", "layers default, position last", "which hidden states are stored"},
     {"truncation", "`error`",
      "what happens to a prompt that is too long: `error`; `skip` leaves the item out of the cell (under 95 % kept is "
@@ -36,6 +37,28 @@ const pl_yaml_key pl_spec_template_keys[] = {
     {"id", "none", "names of in-distribution templates"},
     {"dev", "none", "names of templates that may be used for choices"},
     {"ood", "none", "names of out-of-distribution templates: never used for any choice"},
+    {0},
+};
+
+const pl_yaml_key pl_spec_primary_keys[] = {
+    {"task", "required", "name of the task; every model has the contrast"},
+    {"arm", "required", "one arm, as below"},
+    {"minus", "required",
+     "the arm that it is held against, or `best_prompt`: the prompting arm that is best on dev templates"},
+    {"metric", "`acc`", "`acc`, or `acc_cc`: prompting arms with contextual calibration"},
+    {"templates", "`ood`", "role of the templates: `ood`, `dev` or `id`"},
+    {"readout", "`loglikelihood`", "`loglikelihood` or `generate`"},
+    {0},
+};
+
+const pl_yaml_key pl_spec_primary_arm_keys[] = {
+    {"kind", "required", "`prompt`, `linear` or `finetune`"},
+    {"name", "any", "of the arm"},
+    {"shots", "any", "demonstrations (k)"},
+    {"n_train", "any", "labelled examples"},
+    {"head", "any", "`lm` or `classifier`"},
+    {"train_templates", "any", "as tables name them: `standard`, `standard+short`"},
+    {"labels", "any", "`given` or `shuffled`"},
     {0},
 };
 
@@ -145,6 +168,8 @@ const pl_yaml_section pl_spec_sections[] = {
     {"experiment", pl_spec_root_keys},
     {"models[]", pl_spec_model_keys},
     {"templates", pl_spec_template_keys},
+    {"primary", pl_spec_primary_keys},
+    {"primary: arm", pl_spec_primary_arm_keys},
     {"arms[]", pl_spec_arm_keys},
     {"arms[] of kind linear", pl_spec_linear_keys},
     {"arms[] of kind finetune", pl_spec_finetune_keys},

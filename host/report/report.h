@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "analysis/arms.h"
+#include "analysis/contrasts.h"
 #include "analysis/stability.h"
 
 /* stability.csv, in the run folder: every row of the table, all digits; byte-identical for equal units. */
@@ -19,6 +20,11 @@ pl_status pl_report_json(json_t **out, const pl_stability_table *table, const ch
 pl_status pl_report_arms_csv(const pl_run_folder *run, const pl_arms_table *arms); /* arms.csv */
 pl_status pl_report_arms_print(FILE *out, const pl_arms_table *arms);
 pl_status pl_report_arms_json(json_t *object, const pl_arms_table *arms); /* its member "arms" */
+/* Differences between conditions: contrasts.csv and its printed and JSON ("contrasts") forms; nothing where there is
+ * one condition. On the screen stand the primary ones. */
+pl_status pl_report_contrasts_csv(const pl_run_folder *run, const pl_contrasts_table *table);
+pl_status pl_report_contrasts_print(FILE *out, const pl_contrasts_table *table);
+pl_status pl_report_contrasts_json(json_t *object, const pl_contrasts_table *table);
 /* results.json and samples_<task>.jsonl in lm-evaluation-harness' schema. */
 pl_status pl_report_lm_eval(pl_run_view *view);
 

@@ -64,9 +64,17 @@ static pl_component of_clusters(const pl_crossed_design *d, double *centre)
     return (pl_component){clusters / (clusters - 1.0) * squares / (all * all), clusters - 1.0};
 }
 
-static double share_of(pl_component c)
+/* Satterthwaite's, with each component at its upper quartile. */
+static double df_of(const pl_component *components, size_t n)
 {
-    return c.df > 0.0 ? c.variance * c.variance / c.df : 0.0;
+    double all = 0.0, squares = 0.0;
+    for (size_t f = 0; f < n; f++) {
+        if (!(components[f].df > 0.0)) continue;
+        double upper = components[f].variance * pl_quartile_factor(components[f].df);
+        all += upper;
+        squares += upper * upper / components[f].df;
+    }
+    return all * all / squares;
 }
 
 void pl_crossed_of(pl_crossed *out, const pl_crossed_design *d)
@@ -93,9 +101,8 @@ void pl_crossed_of(pl_crossed *out, const pl_crossed_design *d)
     out->variance[1] = t;
     out->variance[2] = s;
     out->se = sqrt(all);
-    out->df = all * all /
-              (share_of(c) + (out->over_templates ? share_of(d->templates) : 0.0) +
-               (out->over_draws ? share_of(d->draws) : 0.0));
+    const pl_component components[] = {c, d->templates, d->draws};
+    out->df = df_of(components, 3);
     out->lo = pl_crossed_bound(out, 0.025);
     out->hi = 2.0 * out->centre - out->lo;
     if (sqrt(c.variance) > least) {
@@ -105,7 +112,7 @@ void pl_crossed_of(pl_crossed *out, const pl_crossed_design *d)
         out->lo_these = out->centre - half;
         out->hi_these = out->centre + half;
     }
-    if (d->ends == 0.0) return;
+    if (!(d->low < d->high)) return;
     out->lo = fmax(out->lo, d->low);
     out->hi = fmin(out->hi, d->high);
     out->lo_these = fmax(out->lo_these, d->low);

@@ -93,6 +93,13 @@ double pl_student_quantile(double p, double df)
     return p < 0.5 ? -x : x;
 }
 
+double pl_quartile_factor(double df)
+{
+    static const double QUARTILE = -0.67448975019608171; /* of the standard normal */
+    double spread = 2.0 / (9.0 * df), root = 1.0 - spread + QUARTILE * sqrt(spread);
+    return 1.0 / pow(fmax(root, 0.25), 3.0);
+}
+
 double pl_f_quantile(double p, double df1, double df2)
 {
     if (!(df1 > 0.0) || !(df2 > 0.0)) return NAN;

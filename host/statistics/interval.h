@@ -17,6 +17,9 @@ double pl_normal_quantile(double p);
 double pl_student_quantile(double p, double df);
 /* P(t > x), x >= 0. */
 double pl_student_tail(double x, double df);
+/* df / chi^2(.25; df): how much larger than its estimate a variance may well be (its upper quartile). By Wilson and
+ * Hilferty's cube, within 5 % of the exact one. */
+double pl_quartile_factor(double df);
 /* x with P(F <= x) = p, 0 < p < 1, of F with the two degrees of freedom, both > 0. */
 double pl_f_quantile(double p, double df1, double df2);
 

@@ -148,28 +148,45 @@ static void error_of(double *ms, double *df, double first, double df_first, doub
     *df = df_rest;
 }
 
-static pl_estimate f_interval(double ms, double df, double error, double df_error, double cells)
+double pl_beta_kurtosis(double mean, double variance)
+{
+    double sum = variance > 0.0 ? mean * (1.0 - mean) / variance - 1.0 : 0.0, a = mean * sum, b = sum - a;
+    if (!(a > 0.0) || !(b > 0.0)) return 0.0;
+    return 6.0 * ((a - b) * (a - b) * (sum + 1.0) - a * b * (sum + 2.0)) / (a * b * (sum + 2.0) * (sum + 3.0));
+}
+
+/* What is left of `df` where the levels' means are skewed shares. */
+static double skewed_df(double ms, double df, double cells, double mean)
+{
+    if (isnan(mean)) return df;
+    double kurtosis = pl_beta_kurtosis(mean, ms / cells * pl_quartile_factor(df));
+    return kurtosis > 0.0 ? 2.0 / (2.0 / df + kurtosis / (df + 1.0)) : df;
+}
+
+static pl_estimate f_interval(double ms, double df, double error, double df_error, double cells, double mean)
 {
     pl_estimate e = {sqrt(fmax(0.0, (ms - error) / cells)), NAN, NAN, NAN};
     if (!(ms > 0.0) || !(error > 0.0)) return e;
+    df = skewed_df(ms, df, cells, mean);
     e.lo = sqrt(fmax(0.0, (ms / pl_f_quantile(0.975, df, df_error) - error) / cells));
     e.hi = sqrt(fmax(0.0, (ms / pl_f_quantile(0.025, df, df_error) - error) / cells));
+    if (e.hi == 0.0) e.lo = e.hi = NAN;
     return e;
 }
 
-pl_estimate pl_template_sd_of(const pl_mean_squares *m)
+pl_estimate pl_template_sd_of(const pl_mean_squares *m, double mean)
 {
     double s = (double)m->s, t = (double)m->t, n = (double)m->n, error = m->rest, df = (n - 1.0) * (t - 1.0);
     if (m->s > 1)
         error_of(&error, &df, m->item_template, (n - 1.0) * (t - 1.0), m->template_draw, (t - 1.0) * (s - 1.0), m->rest,
                  (n - 1.0) * (t - 1.0) * (s - 1.0));
-    return f_interval(m->template_main, t - 1.0, error, df, n * s);
+    return f_interval(m->template_main, t - 1.0, error, df, n * s, mean);
 }
 
-pl_estimate pl_draw_sd_of(const pl_mean_squares *m)
+pl_estimate pl_draw_sd_of(const pl_mean_squares *m, double mean)
 {
     double s = (double)m->s, t = (double)m->t, n = (double)m->n, error, df;
     error_of(&error, &df, m->item_draw, (n - 1.0) * (s - 1.0), m->template_draw, (t - 1.0) * (s - 1.0), m->rest,
              (n - 1.0) * (t - 1.0) * (s - 1.0));
-    return f_interval(m->draw, s - 1.0, error, df, n * t);
+    return f_interval(m->draw, s - 1.0, error, df, n * t, mean);
 }

@@ -77,6 +77,7 @@ pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file)
     pl_json_put_size(&b, "format", PL_PLAN_FORMAT_VERSION);
     pl_json_put_text(&b, "name", file->name);
     pl_json_put_text(&b, "hash", file->hash);
+    if (file->primary) pl_json_put_shared(&b, "primary", file->primary);
     pl_json_open_list(&b, "models");
     for (size_t i = 0; i < file->n_models; i++) put_model(&b, &file->models[i]);
     pl_json_close(&b);
@@ -262,6 +263,24 @@ static pl_status read_models_and_tasks(const place *at, pl_plan_file *file)
     return PL_OK;
 }
 
+static pl_status read_primary(const place *at, pl_plan_file *file)
+{
+    const json_t *list;
+    size_t n = 0;
+    place inner;
+    PL_TRY(need_list(at, &list, &n, "primary"));
+    for (size_t i = 0; i < n; i++) {
+        const char *text;
+        PL_TRY(enter(&inner, at, list, "primary", i));
+        PL_TRY(need_text(&inner, &text, "task"));
+        PL_TRY(need_text(&inner, &text, "metric"));
+        PL_TRY(need_text(&inner, &text, "templates"));
+        PL_TRY(need_text(&inner, &text, "readout"));
+    }
+    file->primary = json_incref((json_t *)(uintptr_t)list);
+    return PL_OK;
+}
+
 static pl_status read_file(const place *at, pl_plan_file *file)
 {
     const json_t *list;
@@ -276,6 +295,7 @@ static pl_status read_file(const place *at, pl_plan_file *file)
     PL_TRY(need_text(at, &file->name, "name"));
     PL_TRY(need_text(at, &file->hash, "hash"));
     PL_TRY(read_models_and_tasks(at, file));
+    if (has(at, "primary")) PL_TRY(read_primary(at, file));
     PL_TRY(need_list(at, &list, &n, "units"));
     PL_TRY(pl_arena_new(file->arena, &file->units, n));
     for (; file->n_units < n; file->n_units++) {
@@ -320,6 +340,7 @@ void pl_plan_file_free(pl_plan_file *file)
     if (!file) return;
     for (size_t t = 0; t < file->n_tasks; t++)
         for (size_t i = 0; i < file->tasks[t].n_templates; i++) json_decref(file->tasks[t].templates[i].config);
+    if (file->arena) json_decref(file->primary);
     pl_arena_free(file->arena);
     free(file);
 }

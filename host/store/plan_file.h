@@ -64,6 +64,7 @@ typedef struct pl_plan_file {
     pl_planned_model *models;
     pl_planned_task *tasks;
     pl_planned_unit *units;
+    json_t *primary; /* the experiment's primary contrasts, a list of objects; NULL: none */
     pl_arena *arena; /* of one that was read: owns everything; NULL: all is borrowed */
 } pl_plan_file;
 

@@ -32,6 +32,7 @@ typedef struct planted {
     bool absent;         /* a state that is NaN is one that is not there */
     size_t merged;       /* rows of each unit that are marked so */
     size_t dev;          /* templates t1.. that are "dev" */
+    json_t *primary;     /* contrasts of the plan, or NULL; borrowed */
     size_t cluster;      /* items of one plumb.group; 0: the task has none */
     bool own_choices;    /* each item's label words are its own */
     double free_margin;  /* of a content-free prompt's two scores; 0: there is none */
@@ -127,6 +128,7 @@ static inline json_t *planted_plan(const planted *p)
         units[u].order = 0;
     }
     const pl_plan_file file = {.name = "planted",
+                               .primary = p->primary,
                                .hash = "0123456789abcdef",
                                .n_models = 1,
                                .n_tasks = 1,

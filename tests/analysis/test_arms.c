@@ -70,27 +70,31 @@ static void check_near(double value, double expected)
     if (!(fabs(value - expected) < 1e-12)) fail_msg("%.17g, expected %.17g", value, expected);
 }
 
-/* Variance of the mean, and its square over its degrees of freedom. */
-static void add_component(double *v, double *w, const double *values, size_t n)
+/* Variance of the mean, and sums for its degrees of freedom: upper[0] and their squares over theirs, upper[1]. */
+static void add_variance(double *v, double *upper, double variance, double df)
+{
+    double u = variance * pl_quartile_factor(df);
+    *v += variance;
+    upper[0] += u;
+    upper[1] += u * u / df;
+}
+
+static void add_component(double *v, double *upper, const double *values, size_t n)
 {
     double mean = 0, sum = 0;
     for (size_t i = 0; i < n; i++) mean += values[i] / (double)n;
     for (size_t i = 0; i < n; i++) sum += (values[i] - mean) * (values[i] - mean);
-    sum /= (double)(n * (n - 1));
-    *v += sum;
-    *w += sum * sum / (double)(n - 1);
+    add_variance(v, upper, sum / (double)(n * (n - 1)), (double)(n - 1));
 }
 
 /* Of items and the half pseudo-items at -1 and 1; returns the centre. */
-static double add_items(double *v, double *w, const double *values, size_t n)
+static double add_items(double *v, double *upper, const double *values, size_t n)
 {
     double mean = 0, sum = 0, m = (double)n + 1;
     for (size_t i = 0; i < n; i++) mean += values[i] / m;
     for (size_t i = 0; i < n; i++) sum += (values[i] - mean) * (values[i] - mean);
     sum += .5 * ((1 - mean) * (1 - mean) + (1 + mean) * (1 + mean));
-    sum *= m / (m - 1) / (m * m);
-    *v += sum;
-    *w += sum * sum / (m - 1);
+    add_variance(v, upper, sum / ((m - 1) * m), m - 1);
     return mean;
 }
 
@@ -99,7 +103,7 @@ static void the_difference_is_paired_and_crossed(void **state)
     (void)state;
     planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .prediction = predict};
     pl_arms_table *table;
-    double items[N], templates[2], v = 0, w = 0;
+    double items[N], templates[2], v = 0, upper[2] = {0};
     plant_run(&p);
     OK(pl_arms_of_run(&table, planted_view(&p)));
     assert_int_equal(table->n, 2 * 3); /* id and ood of prompt, linear and constant */
@@ -119,9 +123,9 @@ static void the_difference_is_paired_and_crossed(void **state)
     }
     for (size_t k = 0; k < 2; k++) templates[k] = mean_of(2, 2, 1 + k, 1) - mean_of(0, 2, 1 + k, 1);
     /* Two draws are no sample. */
-    double centre = add_items(&v, &w, items, N);
-    add_component(&v, &w, templates, 2);
-    double half = pl_student_quantile(.975, v * v / w) * sqrt(v);
+    double centre = add_items(&v, upper, items, N);
+    add_component(&v, upper, templates, 2);
+    double half = pl_student_quantile(.975, upper[0] * upper[0] / upper[1]) * sqrt(v);
     assert_true(linear->difference.over_templates && !linear->difference.over_draws);
     check_near(linear->difference.se, sqrt(v));
     check_near(linear->difference.lo, fmax(centre - half, -1));
@@ -172,7 +176,7 @@ static void orders_of_a_draw_are_one_sample(void **state)
     enum { ALL = 9, PLAIN = 6, LEARNED_DRAWS = ALL - PLAIN };
     planted p = {.n = N, .t = T, .draws = ALL, .learned = LEARNED_DRAWS, .orders = 2, .prediction = predict_of_nine};
     pl_arms_table *table;
-    double items[N], templates[2], draws[3], v = 0, w = 0;
+    double items[N], templates[2], draws[3], v = 0, upper[2] = {0};
     plant_run(&p);
     OK(pl_arms_of_run(&table, planted_view(&p)));
     const pl_arm_row *prompt = find(table, "prompt", "ood"), *linear = find(table, "linear t0 n=16", "ood");
@@ -188,9 +192,9 @@ static void orders_of_a_draw_are_one_sample(void **state)
     for (size_t k = 0; k < 2; k++)
         templates[k] = mean_of_nine(PLAIN, LEARNED_DRAWS, 1 + k, 1) - mean_of_nine(0, PLAIN, 1 + k, 1);
     for (size_t d = 0; d < 3; d++) draws[d] = mean_of_nine(PLAIN + d, 1, 1, 2) - mean_of_nine(2 * d, 2, 1, 2);
-    add_items(&v, &w, items, N);
-    add_component(&v, &w, templates, 2);
-    add_component(&v, &w, draws, 3);
+    add_items(&v, upper, items, N);
+    add_component(&v, upper, templates, 2);
+    add_component(&v, upper, draws, 3);
     assert_true(linear->difference.over_draws);
     check_near(linear->difference.se, sqrt(v));
     pl_arms_free(table);
@@ -204,7 +208,7 @@ static void templates_with_equal_prompts_are_one_sample(void **state)
     (void)state;
     planted p = {.n = N, .t = T, .draws = DRAWS, .learned = LEARNED, .twins = true, .prediction = predict_of_twins};
     pl_arms_table *table;
-    double items[N], v = 0, w = 0;
+    double items[N], v = 0, upper[2] = {0};
     plant_run(&p);
     OK(pl_arms_of_run(&table, planted_view(&p)));
     const pl_arm_row *prompt = find(table, "prompt", "ood"), *linear = find(table, "linear t0 n=16", "ood");
@@ -218,7 +222,7 @@ static void templates_with_equal_prompts_are_one_sample(void **state)
         for (size_t d = 0; d < 2; d++)
             items[i] += (outcome(i, 1, 2 + d) - (outcome(i, 1, d) + outcome(i, 2, d)) / 2) / 2;
     }
-    add_items(&v, &w, items, N);
+    add_items(&v, upper, items, N);
     check_near(linear->difference.se, sqrt(v));
     pl_arms_free(table);
     uproot(&p);

@@ -173,6 +173,42 @@ static void test_arms_that_learn(void **state)
     pl_spec_free(s);
 }
 
+/* Every key stands in what is frozen and hashed, with its default. */
+static void test_primary(void **state)
+{
+    (void)state;
+    static const char head[] = "name: e\nmodels: [m]\ntasks: [t.yaml]\narms: [{kind: prompt}]\nprimary: ";
+    static const struct {
+        const char *value, *error;
+    } bad[] = {
+        {"{task: t}", "needs arm and minus"},
+        {"[{arm: {kind: prompt}, minus: best_prompt}]", "task is missing"},
+        {"[{task: t, arm: {kind: prompt}, minus: worst}]", "minus: expected a map"},
+        {"[{task: t, arm: {kind: other}, minus: best_prompt}]", "prompt, linear"},
+        {"[{task: t, arm: {shots: 4}, minus: best_prompt}]", "kind is missing"},
+        {"[{task: t, arm: {kind: prompt, seeds: 3}, minus: best_prompt}]", "seeds"},
+        {"[{task: t, arm: {kind: prompt}, minus: best_prompt, metric: f1}]", "acc"},
+        {"[{task: t, arm: {kind: prompt}, minus: best_prompt}, {task: t, arm: {kind: linear}, minus: best_prompt}]",
+         "two contrasts"},
+        {"[3]", "expected a map"},
+    };
+    char text[600];
+    pl_spec *s;
+    snprintf(text, sizeof text, "%s%s\n", head,
+             "{task: t, arm: {kind: linear, n_train: 64}, minus: {kind: prompt, shots: 0}, templates: dev}");
+    OK(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0));
+    json_t *expected = json_pack("[{s:s,s:s,s:s,s:s,s:{s:s,s:i},s:{s:s,s:i}}]", "task", "t", "metric", "acc",
+                                 "templates", "dev", "readout", "loglikelihood", "arm", "kind", "linear", "n_train", 64,
+                                 "minus", "kind", "prompt", "shots", 0);
+    assert_true(json_equal(s->primary, expected));
+    json_decref(expected);
+    pl_spec_free(s);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s%s\n", head, bad[i].value);
+        REFUSED(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0), PL_E_INPUT, bad[i].error);
+    }
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -236,8 +272,9 @@ static void test_errors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_field), cmocka_unit_test(test_defaults),
-                                       cmocka_unit_test(test_suffix),      cmocka_unit_test(test_overrides_and_frozen),
-                                       cmocka_unit_test(test_errors),      cmocka_unit_test(test_arms_that_learn)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_field),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_suffix),
+        cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_primary),  cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_arms_that_learn)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,9 +262,17 @@ static pl_mean_squares squares_of(const study *y, scratch *w, size_t s)
     return out;
 }
 
+static double y_mean(const double *y, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) sum += y[i];
+    return sum / (double)n;
+}
+
+/* 1: it holds; 0: it does not; -1: none is printed. */
 static int holds(double lo, double hi, double truth)
 {
-    return !isnan(lo) && lo <= truth && truth <= hi;
+    return isnan(lo) ? -1 : lo <= truth && truth <= hi;
 }
 
 /* One simulated study: which intervals hold. */
@@ -307,12 +315,13 @@ static void simulate(int *held, const study *base, uint64_t seed, const double *
     c = flip_interval(&y, &w);
     held[FLIPS] = holds(c.lo, c.hi, truth[FLIPS]);
     pl_mean_squares m = squares_of(&y, &w, d->s);
-    pl_estimate sd = pl_template_sd_of(&m);
+    double mean = y_mean(y.a, cells);
+    pl_estimate sd = pl_template_sd_of(&m, mean);
     held[TEMPLATE_SD] = holds(sd.lo, sd.hi, truth[TEMPLATE_SD]);
-    sd = pl_draw_sd_of(&m);
+    sd = pl_draw_sd_of(&m, mean);
     held[DRAW_SD] = holds(sd.lo, sd.hi, truth[DRAW_SD]);
     m = squares_of(&y, &w, 1);
-    sd = pl_template_sd_of(&m);
+    sd = pl_template_sd_of(&m, y_mean(y.a, d->n * d->t));
     /* Of this draw: its interaction with templates is theirs. */
     held[TEMPLATE_SD_ONE_DRAW] =
         holds(sd.lo, sd.hi, sd_of((y.mu + e.draw[0]) / sqrt(1.0 - V_DRAW), (V_TEMPLATE + V_TS) / (1.0 - V_DRAW)));
@@ -335,7 +344,7 @@ static void cover(double *share, design d, size_t n)
     study y = {.d = d, .mu = pl_normal_quantile(d.accuracy)};
     double truth[INTERVALS] = {0};
     size_t clusters = d.n / CLUSTER, *start = calloc(clusters + 1, sizeof *start), *items = calloc(d.n, sizeof *items);
-    size_t counts[INTERVALS] = {0};
+    size_t counts[INTERVALS] = {0}, printed[INTERVALS] = {0};
     for (size_t c = 0; c <= clusters; c++) start[c] = c * CLUSTER;
     for (size_t i = 0; i < d.n; i++) items[i] = i;
     y.clusters = (pl_clusters){clusters, start, items};
@@ -350,9 +359,12 @@ static void cover(double *share, design d, size_t n)
         simulate(held, &y, r + 1 + 1000003 * (uint64_t)(d.n * 31 + d.t * 7 + d.s) + (uint64_t)(d.accuracy * 1e6),
                  truth);
 #pragma omp critical
-        for (size_t i = 0; i < INTERVALS; i++) counts[i] += (size_t)held[i];
+        for (size_t i = 0; i < INTERVALS; i++) {
+            counts[i] += held[i] == 1;
+            printed[i] += held[i] >= 0;
+        }
     }
-    for (size_t i = 0; i < INTERVALS; i++) share[i] = (double)counts[i] / (double)n;
+    for (size_t i = 0; i < INTERVALS; i++) share[i] = (double)counts[i] / (double)printed[i];
     free(start);
     free(items);
 }

@@ -29,6 +29,8 @@ static void test_quantiles(void **state)
         assert_close(pl_normal_quantile(element(row, 0)), element(row, 1), 1e-12);
     json_array_foreach(member(root, "student_tail"), i, row) assert_close(
         pl_student_tail(element(row, 0), element(row, 1)), element(row, 2), 1e-9); /* log-gammas of 350,000 */
+    json_array_foreach(member(root, "quartile"), i, row)
+        assert_close(pl_quartile_factor(element(row, 0)) / element(row, 1), 1.0, 0.05); /* Wilson and Hilferty's */
     json_array_foreach(member(root, "f"), i, row)
         assert_close(pl_f_quantile(element(row, 0), element(row, 1), element(row, 2)), element(row, 3), 1e-10);
     json_array_foreach(member(root, "student"), i, row)

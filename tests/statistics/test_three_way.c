@@ -34,11 +34,11 @@ static void test_golden(void **state)
     assert_close(m.item_draw, number(member(ms, "item_draw")), 1e-10);
     assert_close(m.template_draw, number(member(ms, "template_draw")), 1e-10);
     assert_close(m.rest, number(member(ms, "rest")), 1e-10);
-    check_sd(pl_template_sd_of(&m), member(expected, "template_sd"));
-    check_sd(pl_draw_sd_of(&m), member(expected, "draw_sd"));
+    check_sd(pl_template_sd_of(&m, NAN), member(expected, "template_sd"));
+    check_sd(pl_draw_sd_of(&m, NAN), member(expected, "draw_sd"));
     assert_close(pl_three_way_of(&m).template_main, element(member(expected, "tau2"), 0), 1e-11);
     OK(pl_mean_squares_of(&m, y, 1, T, N));
-    check_sd(pl_template_sd_of(&m), member(expected, "template_sd_one_draw"));
+    check_sd(pl_template_sd_of(&m, NAN), member(expected, "template_sd_one_draw"));
     assert_close(pl_three_way_of(&m).template_main, element(member(expected, "tau2"), 1), 1e-11);
     assert_true(isnan(m.draw) && isnan(pl_three_way_of(&m).item_draw));
     json_decref(root);
@@ -68,8 +68,28 @@ static void test_planted(void **state)
     assert_close(v.item_draw, 0.64, 0.1);
     assert_close(v.template_draw, 0.36, 0.15);
     assert_true(v.item > 2.0 && v.item < 6.0 && v.template_main > 0.5 && v.template_main < 5.0);
-    pl_estimate t = pl_template_sd_of(&m), s = pl_draw_sd_of(&m);
+    pl_estimate t = pl_template_sd_of(&m, NAN), s = pl_draw_sd_of(&m, NAN);
     assert_true(t.lo < 1.5 && t.hi > 1.5 && s.lo < 1.0 && s.hi > 1.0);
+}
+
+static void test_skewed_shares(void **state)
+{
+    (void)state;
+    json_t *root = golden(), *row;
+    size_t i;
+    json_array_foreach(member(root, "beta_kurtosis"), i, row)
+        assert_close(pl_beta_kurtosis(element(row, 0), element(row, 1)), element(row, 2), 1e-10);
+    assert_true(pl_beta_kurtosis(0.5, 0.3) == 0.0 && pl_beta_kurtosis(1.0, 0.0) == 0.0);
+    /* Wider near the end of the range, and the same in the middle, where a beta has less than normal tails. */
+    double y[S * T * N];
+    pl_mean_squares m;
+    read_values(y, member(root, "three_way"));
+    OK(pl_mean_squares_of(&m, y, S, T, N));
+    m.template_main = 2.0 * m.item_template;
+    pl_estimate plain = pl_template_sd_of(&m, NAN), middle = pl_template_sd_of(&m, 0.5),
+                end = pl_template_sd_of(&m, 0.97);
+    assert_true(plain.hi == middle.hi && end.hi > plain.hi && end.value == plain.value);
+    json_decref(root);
 }
 
 static void test_nothing_varies(void **state)
@@ -79,7 +99,7 @@ static void test_nothing_varies(void **state)
     for (size_t i = 0; i < 24; i++) y[i] = (double)(i % 4);
     pl_mean_squares m;
     OK(pl_mean_squares_of(&m, y, 2, 3, 4));
-    pl_estimate e = pl_template_sd_of(&m);
+    pl_estimate e = pl_template_sd_of(&m, NAN);
     assert_true(e.value == 0.0 && isnan(e.lo) && isnan(e.hi));
     assert_int_equal(pl_mean_squares_of(&m, y, 2, 1, 12), PL_E_INPUT);
 }
@@ -89,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_planted),
+        cmocka_unit_test(test_skewed_shares),
         cmocka_unit_test(test_nothing_varies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,9 +25,12 @@ static json_t *small_plan(void)
         units[u].n_train = 64;
         units[u].learned_by = u == 3 ? "u2" : NULL;
     }
-    pl_plan_file file = {"small", "0123", 2, 1, 4, models, &task, units, NULL};
+    pl_plan_file file = {"small", "0123", 2, 1, 4, models, &task, units, NULL, NULL};
+    file.primary =
+        json_pack("[{s:s,s:s,s:s,s:s}]", "task", "t", "metric", "acc", "templates", "ood", "readout", "loglikelihood");
     OK(pl_plan_file_json(&json, &file));
     json_decref(config);
+    json_decref(file.primary);
     return json;
 }
 
@@ -51,6 +54,7 @@ static void a_plan_is_read_as_written(void **state)
     assert_true(file->models[1].random_weights && !file->models[0].random_weights);
     assert_int_equal(file->tasks[0].n_labels, 2);
     assert_string_equal(file->tasks[0].templates[1].role, "ood");
+    assert_int_equal(json_array_size(file->primary), 1);
     OK(pl_plan_file_json(&again, file));
     assert_true(json_equal(json, again));
     pl_plan_file_free(file);
@@ -82,7 +86,7 @@ static void check_keys(json_t *json, json_t *object, const char *where)
     for (i = 0; i < n; i++) {
         char names[64];
         pl_plan_file *file;
-        if (!strcmp(keys[i], "config")) continue; /* may be absent */
+        if (!strcmp(keys[i], "config") || !strcmp(keys[i], "primary")) continue; /* may be absent */
         value = json_incref(json_object_get(object, keys[i]));
         snprintf(names, sizeof names, "%s: %s", where, keys[i]);
         json_object_set_new(object, keys[i], json_real(0.5));

@@ -14,6 +14,7 @@ import scipy.special
 import scipy.stats
 import statsmodels
 import statsmodels.stats.anova
+import statsmodels.stats.multitest
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 from statsmodels.stats.proportion import proportion_confint
 
@@ -129,7 +130,8 @@ def crossed(y, groups, high=1.0, low=0.0, ends=1.0):
     if s > 2:
         parts.append((draw.var(ddof=1) / s, s - 1))
     v = sum(p[0] for p in parts)
-    df = v**2 / sum(p[0] ** 2 / p[1] for p in parts)
+    upper = [p[0] / (1 - 2 / (9 * p[1]) + scipy.stats.norm.ppf(0.25) * np.sqrt(2 / (9 * p[1]))) ** 3 for p in parts]
+    df = sum(upper) ** 2 / sum(u**2 / p[1] for u, p in zip(upper, parts))
     lo, hi = scipy.stats.t.interval(0.95, df, centre, np.sqrt(v))
     these = scipy.stats.t.interval(0.95, parts[0][1], centre, np.sqrt(parts[0][0]))
     p = 2 * scipy.stats.t.sf(abs(centre - 0.5) / np.sqrt(v), df)
@@ -227,6 +229,14 @@ def main():
         crossed(y - planted_study(rng, 4, 5, 24, 3), [i // 3 for i in range(24)], low=-1.0, ends=0.5),
     ]
     out["three_way"] = three_way(y)
+    beta = lambda mean, v: float(scipy.stats.beta.stats(mean * (mean * (1 - mean) / v - 1), (1 - mean) * (mean * (1 - mean) / v - 1), moments="k"))
+    out["quartile"] = [[df, df / scipy.stats.chi2.ppf(0.25, df)] for df in (1, 2, 3.5, 9, 400)]
+    out["beta_kurtosis"] = [[mean, v, beta(mean, v)] for mean in (0.03, 0.5, 0.9) for v in (1e-4, 0.003, 0.02)]
+    ps = [0.04, 0.001, 0.3, 0.011, 0.04, 0.9, 0.02, 1.0]
+    out["multiplicity"] = {"p": ps, "holm": statsmodels.stats.multitest.multipletests(ps, method="holm")[1],
+                           "bh": statsmodels.stats.multitest.multipletests(ps, method="fdr_bh")[1]}
+    from statsmodels.stats.contingency_tables import mcnemar
+    out["mcnemar"] = [[b, c, mcnemar([[5, b], [c, 9]], exact=True).pvalue] for b, c in ((1, 8), (12, 30), (4, 4), (0, 3), (300, 360))]
     here = os.path.dirname(os.path.abspath(__file__))
     with open(os.path.join(here, "statistics.json"), "w") as f:
         json.dump(plain(out), f, separators=(",", ":"))
