@@ -395,7 +395,7 @@ typedef struct pl_reduce_lanes_args {
 } pl_reduce_lanes_args;
 
 /* The global norm of all gradients: sums of squares of chunks of PL_OPTIMIZER_CHUNK elements of each parameter, in
- * double, added in order. Writes factors: NORM, FINITE, and CLIP = min(1, max_norm / (norm + 1e-6)), as PyTorch's
+ * double, in a fixed order. Writes factors: NORM, FINITE, and CLIP = min(1, max_norm / (norm + 1e-6)), as PyTorch's
  * clip_grad_norm_ has it. */
 typedef struct pl_gradient_norm_args {
     const pl_parameters *parameters;
