@@ -294,6 +294,7 @@ static const pl_backend backend = {
     .gradient_norm_workspace_bytes = pl__gradient_norm_workspace_bytes,
     .norm_backward_workspace_bytes = pl__norm_backward_workspace_bytes,
     .head_norm_backward_workspace_bytes = pl__head_norm_backward_workspace_bytes,
+    .score_backward_workspace_bytes = pl__score_backward_workspace_bytes,
     .record_begin = pl__record_begin,
     .record_end = pl__record_end,
     .replay = pl__replay,

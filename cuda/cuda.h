@@ -182,6 +182,7 @@ size_t pl__linear_backward_workspace_bytes(size_t n_rows, size_t n_out, size_t n
 size_t pl__gradient_norm_workspace_bytes(const pl_parameters *parameters);
 size_t pl__norm_backward_workspace_bytes(size_t n_rows, size_t C);
 size_t pl__head_norm_backward_workspace_bytes(size_t n_rows, size_t n_heads, size_t D);
+size_t pl__score_backward_workspace_bytes(size_t n_rows, size_t n_vocabulary, size_t C, pl_dtype compute);
 
 /* y = x W^T (+ y with `accumulate`): [rows, n_out], every row of the capacity `rows`; no bias, no activation. x, y have
  * the weight's storage type, y may be float32 (what is added to must be). A row's bits do not depend on `rows` nor on
@@ -202,6 +203,7 @@ void pl__products_free(pl__products *shared);
     X(rotary_backward)                                                                                                 \
     X(attention_backward)                                                                                              \
     X(gather_backward)                                                                                                 \
+    X(score_backward)                                                                                                  \
     X(dropout)                                                                                                         \
     X(gradient_norm)                                                                                                   \
     X(adamw)                                                                                                           \
