@@ -279,7 +279,7 @@ pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_v
 /* ---- Products of a backward pass ---- */
 
 #ifdef PL_CUDA_EMULATED
-enum { LEAST_ROWS = 8, LONG_SUM = 32, STEP = 8 }; /* small sums are cut, too */
+enum { LEAST_ROWS = 250, LONG_SUM = 400, STEP = 8 }; /* parts are longer than the stages of a tile */
 #else
 enum { LEAST_ROWS = 512, LONG_SUM = 8192, STEP = 64 };
 #endif

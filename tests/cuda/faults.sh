@@ -55,14 +55,20 @@ head_norm_backward: a missing barrier between warps|head_norm_backward.cu|s,^ *_
 kv: the place of the next position|kv.cu|s,+ position % PL_PAGE,+ (position + 1) % PL_PAGE,|kv.cu|device_test_attention|float32
 kv: a copied page lacks its end|kv.cu|s,if (w < piece_words) to,if (w + 1 < piece_words) to,|kv.cu|device_test_kv|float32
 linear: a missing barrier|gemm.cuh|s,^ *__syncthreads(); /\* stage s has come.*,,|gemm.cu|device_test_linear|bfloat16
-linear: the next stage is asked for too early|gemm.cuh|/stage s has come/d;s,^ *if (next < n_stages) read_stage16.*,&__syncthreads();,|gemm.cu|device_test_linear|bfloat16|1 2 3
+linear: the next stage is asked for too early|gemm.cuh|/stage s has come/d;s,^ *read_stage16<T\, S\, F>(p\, shared + out.*;,&__syncthreads();,|gemm.cu|device_test_linear|bfloat16|1 2 3
 linear: a missing wait for copies|gemm.cuh|s,^ *cp_async_wait<S::STAGES - 2>();,,|gemm.cu|device_test_linear|float16
 linear: what stood there is forgotten|gemm.cuh|s,v\[i\] = old\[s\]\[i\] +,v[i] =,|gemm.cu|device_test_linear|float32
+linear_backward: a missing barrier|linear_backward.cu|s,^ *__syncthreads();,,|linear_backward.cu|device_test_linear_backward|float32
+linear_backward: parts of a sum lie on one another|gemm.cuh|s,(size_t)blockIdx.y \* p.part_stride,0 * p.part_stride,|gemm.cu|device_test_linear_backward|float32
+linear_backward: the next stage is asked for too early|gemm.cuh|/stage s has come/d;s,^ *read_stage16<T\, S\, F>(p\, shared + out.*;,&__syncthreads();,|gemm.cu|device_test_linear_backward|bfloat16|1 2 3
+linear_backward: the wrong eight columns|gemm.cuh|s,row / 8 + lane / 8 % 2,row / 8 + lane / 16,|gemm.cu|device_test_linear_backward|float16
+linear_backward: a column is summed past the count|linear_backward.cu|s,pl__rows(s.count\, s.capacity),s.capacity,|linear_backward.cu|device_test_linear_backward|gelu
 reduce_lanes: the last lane is dropped|reduce_lanes.cu|s,lane < n_lanes,lane < n_lanes - 1,|reduce_lanes.cu|device_test_reduce_lanes|
 rotary_backward: turned as in the forward pass|rotary_backward.cu|s,-1.0f,1.0f,|rotary_backward.cu|device_test_rotary_backward|float32
 rotary: turned the other way|rotary.cu|s,__fsub_rn(__fmul_rn(x,__fadd_rn(__fmul_rn(x,|rotary.cu|device_test_rotary|float32
 score: a missing barrier|score.cuh|s,^ *__syncthreads();,,|score.cu|device_test_score|float32
 score: the highest id among equals|score.cuh|s,b.id < a.id,b.id > a.id,|score.cu|device_test_score|
+score_backward: gradients are written over logits that are not read yet|score_backward.cu|s,^ *__syncthreads();$,,|score_backward.cu|device_test_score_backward|bfloat16|1 2 3
 zero_tail: the tail's first row is left|zero_tail.cu|s,row < \*count,row <= *count,|zero_tail.cu|device_test_zero_tail|
 comm: a slice stands where another rank's belongs|comm.c|s,pl__at(m->to\, (size_t)r)\, bytes,pl__at(m->to\, (size_t)(c->size - 1 - r))\, bytes,|comm.c|device_test_comm|
 comm: NCCL is called before it is ready|comm.c|s,PL_TRY(settle(c\, COME_S\, "starting"));,,|comm.c|device_test_comm|

@@ -27,6 +27,8 @@ static const shape shapes[] = {
     {33, 96, 130, PL_ACT_NONE, 0.5f, true, true, true, true, false, EVERY},
     {4, 8, 9, PL_ACT_NONE, 0, false, false, false, true, false, EVERY},
     {0, 8, 9, PL_ACT_NONE, 0, true, false, true, true, true, EVERY},
+    {600, 72, 140, PL_ACT_GELU_TANH, 0, true, false, true, true, true, EVERY}, /* sums over rows and outputs are cut */
+    {3, 24, 900, PL_ACT_NONE, 0.1f, true, true, true, true, false, EVERY},
     {300, 47, 200, PL_ACT_GELU_TANH, 0, true, false, true, true, true, LARGE},
     {500, 130, 66, PL_ACT_NONE, 0.1f, true, true, true, true, false, LARGE},
     {70, 400, 450, PL_ACT_NONE, 0, true, false, true, true, true, LARGE},
