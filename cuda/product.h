@@ -47,7 +47,7 @@ pl_status pl__gemm_input(pl_stream *stream, const pl_weight *weight, pl_view z, 
 pl_status pl__gemm_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
                           size_t rows, const int32_t *count, pl__cut cut, bool accumulate);
 
-/* The products of a backward pass by the weight's maker: dx = z W or dx += z W, and dweight += z^T x. z and x have the
+/* The products of a backward pass, which are plumb's own: dx = z W or dx += z W, and dweight += z^T x. z and x have the
  * storage type, their rows from the count up to `rows` are zero; rows of dx from there on are left unspecified. Sums
  * are cut at places that depend on the capacity `rows` and the weight's shape; `floats`, [1, pl__gradient_floats]
  * float32 and 16-byte aligned, is for the parts. */
