@@ -435,17 +435,21 @@ template <class S, form F>
 __device__ __forceinline__ void read_stage32(const problem &p, float *stage, int row0, int column0, const limits &l,
                                              int k)
 {
-    float *b = stage + S::ROWS * PITCH32;
     for (int e = (int)threadIdx.x; e < (S::ROWS + S::COLUMNS) * 4; e += S::THREADS) {
         const int other = e - S::ROWS * 4;
-        if (other < 0)
+        if constexpr (F <= MASKED) { /* rows of B stand behind those of A */
+            const int row = e / 4, chunk = e % 4 * 4;
+            unsigned char *to = reinterpret_cast<unsigned char *>(stage + row * PITCH32 + chunk);
+            if (row < S::ROWS)
+                read_chunk<float, false>(p.a, to, row0 + row, l.m, k + chunk, l.k_end);
+            else
+                read_chunk<float, true>(p.b, to, column0 + row - S::ROWS, p.n, k + chunk, (int)p.b.stride);
+        } else if (other < 0) {
             read_side32<S::ROWS, F != WEIGHT, false>(p.a, stage, e, row0, l.m, k, l.k_end);
-        else if constexpr (F <= MASKED)
-            read_side32<S::COLUMNS, true, true>(p.b, b, other, column0, p.n, k, (int)p.b.stride);
-        else if constexpr (F == INPUT)
-            read_side32<S::COLUMNS, false, true>(p.b, b, other, column0, (int)p.b.stride, k, l.k_end);
-        else
-            read_side32<S::COLUMNS, false, false>(p.b, b, other, column0, p.n, k, l.k_end);
+        } else {
+            read_side32<S::COLUMNS, false, F == INPUT>(p.b, stage + S::ROWS * PITCH32, other, column0,
+                                                       F == INPUT ? (int)p.b.stride : p.n, k, l.k_end);
+        }
     }
 }
 
@@ -529,9 +533,9 @@ template <class S, form F> __device__ __forceinline__ int row_of(int i)
     return F == WEIGHT ? i / 4 * S::DOWN * 4 + i % 4 : i * S::DOWN;
 }
 
-/* Rounding takes registers: with TF32 there is room for one large block only. */
+/* Rounding and masks take registers: with them there is room for one large block only. */
 template <class S, bool TF32, form F>
-static __global__ void __launch_bounds__(S::THREADS, TF32 ? 1 : 2) fma_kernel(problem p)
+static __global__ void __launch_bounds__(S::THREADS, TF32 || F == MASKED ? 1 : 2) fma_kernel(problem p)
 {
     CU_DYN_SHARED(float, shared);
     const int across = (int)threadIdx.x % S::ACROSS, down = (int)threadIdx.x / S::ACROSS;
