@@ -44,24 +44,29 @@ __device__ __forceinline__ void differentiate(float (&z)[OWN], int v, const head
 /* A block a row of the chunk. */
 template <class T> static __global__ void __launch_bounds__(THREADS) differentiate_rows(head h, float *z)
 {
-    __shared__ float largest;
+    __shared__ float largest, weight_of;
     __shared__ double total;
     const int row = h.first + (int)blockIdx.x, t = (int)threadIdx.x;
     const bool counted = row < pl__rows(h.count, h.capacity);
     float *own = z + (size_t)blockIdx.x * h.z_stride;
     T *to = reinterpret_cast<T *>(own);
     const int target = counted ? h.target_tokens[row] : -1;
-    const float weight = counted ? h.loss_weights[row] : 0.0f;
     if (counted) { /* the same for the whole block */
         const row_part part = reduce_row(own, h.V, h.bias, h.softcap, NULL);
         if (t == 0) {
             total = (double)part.high + (double)part.low;
             largest = part.max;
-            if (target >= 0 && target < h.V) h.log_probability[row] = log_probability_of(own[target], largest, total);
+            weight_of = h.loss_weights[row];
+            if (target >= 0 && target < h.V) {
+                const float log_p = log_probability_of(own[target], largest, total);
+                h.log_probability[row] = log_p;
+                if (!isfinite(log_p)) weight_of = NAN; /* the loss is not, so no gradient is */
+            }
         }
         __syncthreads();
     }
-    const float max = counted ? largest : 0.0f, scale = counted ? (float)((double)weight / total) : 0.0f;
+    const float max = counted ? largest : 0.0f, weight = counted ? weight_of : 0.0f;
+    const float scale = counted ? (float)((double)weight / total) : 0.0f;
     for (int base = 0; base < h.V; base += OWN * THREADS) {
         const int v = base + t * OWN; /* rows have room for whole groups */
         float own4[OWN] = {};
