@@ -160,6 +160,84 @@ pl_status pl__metric_flip_rate(pl__measured *out, pl__scope *scope)
     return pl__measured_note(out, scope, "constant predictor: steady, but it says nothing");
 }
 
+/* Label shares are those of what is predicted; open answers have as many labels as texts. */
+enum { FORCED_LABELS_MAX = 64 };
+
+/* Mean of |sum of d signs|, each up or down: d C(d-1, (d-1)/2) / 2^(d-1). */
+static double mean_walk(size_t d)
+{
+    double n = (double)d - 1.0, half = floor(n / 2.0);
+    if (d == 0) return 0.0;
+    return (double)d * exp(lgamma(n + 1.0) - lgamma(half + 1.0) - lgamma(n - half + 1.0) - n * log(2.0));
+}
+
+/* What label shares force of the flips between two templates, 1/2 sum_l |p_a(l) - p_b(l)|, and what that is on average
+ * when the two are exchanged within each item; left_out[n] without each item is added up, / pairs. */
+static void forced_pair(double *forced, double *null, double *left_out, const pl__subject *s, size_t a, size_t b,
+                        double pairs)
+{
+    double counts[FORCED_LABELS_MAX] = {0}, sum = 0.0, n = (double)s->n;
+    size_t differ[FORCED_LABELS_MAX] = {0}, q = s->group->n_categories;
+    for (size_t i = 0; i < s->n; i++) {
+        int x = s->member->codes[i * s->t + a], y = s->member->codes[i * s->t + b];
+        counts[x]++;
+        counts[y]--;
+        if (x == y) continue;
+        differ[x]++;
+        differ[y]++;
+    }
+    for (size_t l = 0; l < q; l++) {
+        sum += fabs(counts[l]) / 2.0;
+        *null += mean_walk(differ[l]) / 2.0 / n / pairs;
+    }
+    *forced += sum / n / pairs;
+    for (size_t i = 0; i < s->n; i++) {
+        int x = s->member->codes[i * s->t + a], y = s->member->codes[i * s->t + b];
+        double rest = sum;
+        if (x != y) rest += (fabs(counts[x] - 1.0) - fabs(counts[x]) + fabs(counts[y] + 1.0) - fabs(counts[y])) / 2.0;
+        left_out[i] += rest / (n - 1.0) / pairs;
+    }
+}
+
+static pl_status forced_of(pl__measured *out, pl__scope *scope, double *null)
+{
+    const pl__subject *s = scope->subject;
+    if (s->group->own_choices) return empty(out, OWN_CHOICES);
+    if (s->group->n_categories > FORCED_LABELS_MAX) return empty(out, "open answers: there are no label shares");
+    memset(s->items, 0, s->n * sizeof *s->items);
+    out->kind = PL__LEFT_OUT;
+    out->leave_out = true;
+    out->value = *null = 0.0;
+    double pairs = (double)scope->t * ((double)scope->t - 1.0) / 2.0;
+    for (size_t a = 0; a < scope->t; a++)
+        for (size_t b = a + 1; b < scope->t; b++)
+            forced_pair(&out->value, null, s->items, s, scope->templates[a], scope->templates[b], pairs);
+    return PL_OK;
+}
+
+pl_status pl__metric_flip_forced(pl__measured *out, pl__scope *scope)
+{
+    double null;
+    if (scope->t < 2) return PL_OK;
+    PL_TRY(forced_of(out, scope, &null));
+    if (out->kind == PL__LEFT_OUT) out->null_mean = null;
+    return PL_OK;
+}
+
+pl_status pl__metric_flip_rest(pl__measured *out, pl__scope *scope)
+{
+    const pl_agreement *a;
+    double null, n = (double)scope->subject->n;
+    if (scope->t < 2) return PL_OK;
+    PL_TRY(forced_of(out, scope, &null));
+    if (out->kind != PL__LEFT_OUT) return PL_OK;
+    PL_TRY(pl__scope_agreement(&a, scope));
+    for (size_t i = 0; i < a->n; i++)
+        scope->subject->items[i] = a->flip_rate + (a->flip_rate - a->flip[i]) / (n - 1.0) - scope->subject->items[i];
+    out->value = a->flip_rate - out->value;
+    return PL_OK;
+}
+
 pl_status pl__metric_unanimity(pl__measured *out, pl__scope *scope)
 {
     const pl_agreement *a;

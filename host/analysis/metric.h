@@ -41,82 +41,114 @@ typedef enum pl_screen {
  * screen, label, hint: where and as what the screen shows it; the legend's second line. "" for none */
 // clang-format off
 #define PL_METRIC_TABLE(X)                                                                                             \
-    X(ACC, "acc", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc, "chance",         \
+    X(ACC, "acc", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc, "chance",            \
       PL_SCREEN_TEMPLATES, "accuracy", "0 to 1; beside it chance and the commonest label",                             \
       "accuracy; label with the largest log-likelihood, or the generated answer")                                      \
-    X(MAJORITY, "majority", "share", 0, 1, 0, "", PL_OVER_ITEMS, majority, "chance",                               \
+    X(MAJORITY, "majority", "share", 0, 1, 0, "", PL_OVER_ITEMS, majority, "chance",                                   \
       PL_SCREEN_TEMPLATES, "", "",                                                                                     \
       "accuracy of always giving the commonest gold label")                                                            \
-    X(ACC_NORM, "acc_norm", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_norm,    \
+    X(ACC_NORM, "acc_norm", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_norm,       \
       "chance", PL_SCREEN_NONE, "", "",                                                                                \
       "accuracy with log-likelihoods divided by the label's length in characters")                                     \
-    X(ACC_CC, "acc_cc", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_cc,          \
+    X(ACC_CC, "acc_cc", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, acc_cc,             \
       "chance", PL_SCREEN_NONE, "", "",                                                                                \
       "accuracy with label probabilities divided by those after content-free inputs (contextual calibration)")         \
-    X(ACC_ENS, "acc_ens", "share", 0, 1, 1, "", PL_OVER_DEV, acc_ens, "chance",                                     \
+    X(ACC_ENS, "acc_ens", "share", 0, 1, 1, "", PL_OVER_DEV, acc_ens, "chance",                                        \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "accuracy of the dev templates together: label log-probabilities, averaged over them")                           \
-    X(ACC_WORST, "acc_worst", "share", 0, 1, 0, "",\
-      PL_OVER_HARDEST | PL_OVER_WHOLE, acc_worst, "chance",                          \
+    X(ACC_WORST, "acc_worst", "share", 0, 1, 0, "",                                                                    \
+      PL_OVER_HARDEST | PL_OVER_WHOLE, acc_worst, "chance",                                                            \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "accuracy of the worst ood template (of any template when none is ood)")                                         \
-    X(ACC_DROP, "acc_drop", "share", -1, 1, 0.5, "", PL_OVER_ID_OOD, acc_drop, "no drop",                            \
+    X(ACC_DROP, "acc_drop", "share", -1, 1, 0.5, "", PL_OVER_ID_OOD, acc_drop, "no drop",                              \
       PL_SCREEN_LINE, "id - ood drop", "0 (null): no drop",                                                            \
       "accuracy over id templates minus accuracy over ood templates, paired by item")                                  \
-    X(FLIP_RATE, "flip_rate", "share", 0, 1, 1, "", PL_OVER_TEMPLATES | PL_OVER_ROLE | PL_OVER_PAIR, flip_rate,     \
+    X(FLIP_RATE, "flip_rate", "share", 0, 1, 1, "", PL_OVER_TEMPLATES | PL_OVER_ROLE | PL_OVER_PAIR, flip_rate,        \
       "independent predictions", PL_SCREEN_LINE, "flip rate",                                                          \
       "0: steady; null: independent predictions with the same shares",                                                 \
       "share of template pairs that predict differently for an item")                                                  \
-    X(TEMPLATE_SD, "template_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, template_sd,                            \
+    X(TEMPLATE_SD, "template_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, template_sd,                \
       "templates exchanged within items", PL_SCREEN_LINE, "template SD",                                               \
       "0: steady; null: outcomes exchanged between templates within items",                                            \
       "SD of accuracy over templates, beyond the noise of the items")                                                  \
     X(DRAW_SD, "draw_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, draw_sd, "", PL_SCREEN_LINE,        \
       "draw SD", "0: steady", "SD of accuracy over draws, beyond the noise of the items")                              \
-    X(SPREAD, "spread", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, spread, "templates exchanged within items",       \
+    X(MARGIN_ITEM, "margin_item", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,              \
+      margin_item, "", PL_SCREEN_LINE, "margin: item", "what is easy or hard whatever the wording",                    \
+      "variance of the readout margin (nats) that is the items'")                                                      \
+    X(MARGIN_TEMPLATE, "margin_template", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,      \
+      margin_template, "", PL_SCREEN_LINE, "margin: templ.", "all items move together",                                \
+      "variance of the readout margin that is the templates'")                                                         \
+    X(MARGIN_DRAW, "margin_draw", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,              \
+      margin_draw, "", PL_SCREEN_LINE, "margin: draw", "all items move together",                                      \
+      "variance of the readout margin that is the draws'")                                                             \
+    X(MARGIN_ITEM_TEMPLATE, "margin_item_template", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,\
+      margin_item_template, "", PL_SCREEN_LINE, "margin: i x t", "items move apart from one template to another",      \
+      "variance of the readout margin, item x template")                                                               \
+    X(MARGIN_ITEM_DRAW, "margin_item_draw", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,    \
+      margin_item_draw, "", PL_SCREEN_LINE, "margin: i x d", "items move apart from one draw to another",              \
+      "variance of the readout margin, item x draw")                                                                   \
+    X(MARGIN_TEMPLATE_DRAW, "margin_template_draw", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,\
+      margin_template_draw, "", PL_SCREEN_LINE, "margin: t x d", "templates move apart from one draw to another",      \
+      "variance of the readout margin, template x draw")                                                               \
+    X(MARGIN_REST, "margin_rest", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,              \
+      margin_rest, "", PL_SCREEN_LINE, "margin: rest", "with one draw all of the item x template part",                \
+      "variance of the readout margin that is left")                                                                   \
+    X(FLIP_FORCED, "flip_forced", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_ROLE, flip_forced,                 \
+      "templates exchanged within items", PL_SCREEN_LINE, "flips, forced", "calibration can repair them",              \
+      "flips that the templates' different label shares force")                                                        \
+    X(FLIP_REST, "flip_rest", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_ROLE, flip_rest, "",                   \
+      PL_SCREEN_LINE, "flips, rest", "items change their order", "flips beyond those that label shares force")         \
+    X(S2_ITEM, "s2_item", "1", -INFINITY, INFINITY, 0, "c", PL_OVER_TEMPLATES, s2_item, "", PL_SCREEN_NONE, "", "",    \
+      "variance of the states that belongs to the items, summed over dimensions")                                      \
+    X(S2_TEMPLATE, "s2_template", "1", -INFINITY, INFINITY, 0, "c", PL_OVER_TEMPLATES, s2_template, "", PL_SCREEN_NONE, "",\
+      "", "variance of the states that belongs to the templates, summed over dimensions")                              \
+    X(S2_INTERACTION, "s2_interaction", "1", -INFINITY, INFINITY, 0, "c", PL_OVER_TEMPLATES, s2_interaction, "",       \
+      PL_SCREEN_NONE, "", "", "item x template variance of the states, summed over dimensions")                        \
+    X(SPREAD, "spread", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, spread, "templates exchanged within items",\
       PL_SCREEN_NONE, "", "",                                                                                          \
       "largest minus smallest accuracy over templates")                                                                \
-    X(UNANIMITY, "unanimity", "share", 0, 1, 1, "", PL_OVER_TEMPLATES, unanimity, "independent predictions",       \
+    X(UNANIMITY, "unanimity", "share", 0, 1, 1, "", PL_OVER_TEMPLATES, unanimity, "independent predictions",           \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "share of items with one prediction under all templates")                                                        \
-    X(FLEISS_KAPPA, "fleiss_kappa", "1", -1, 1, 0, "", PL_OVER_TEMPLATES, fleiss_kappa, "chance agreement",        \
+    X(FLEISS_KAPPA, "fleiss_kappa", "1", -1, 1, 0, "", PL_OVER_TEMPLATES, fleiss_kappa, "chance agreement",            \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "agreement of templates beyond chance (Fleiss)")                                                                 \
-    X(GWET_AC1, "gwet_ac1", "1", -1, 1, 0, "", PL_OVER_TEMPLATES, gwet_ac1, "chance agreement",                    \
+    X(GWET_AC1, "gwet_ac1", "1", -1, 1, 0, "", PL_OVER_TEMPLATES, gwet_ac1, "chance agreement",                        \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "agreement of templates beyond chance (Gwet), steady when one label prevails")                                   \
-    X(JSD, "jsd", "bit", 0, 1, 0, "", PL_OVER_TEMPLATES, jsd, "unrelated items",                                   \
+    X(JSD, "jsd", "bit", 0, 1, 0, "", PL_OVER_TEMPLATES, jsd, "unrelated items",                                       \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "Jensen-Shannon divergence of label distributions between templates")                                            \
-    X(PREDICTION_ENTROPY, "prediction_entropy", "bit", 0, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES,   \
+    X(PREDICTION_ENTROPY, "prediction_entropy", "bit", 0, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES,       \
       prediction_entropy, "uniform over labels", PL_SCREEN_TEMPLATES, "entropy",                                       \
       "a steady predictor with 0 bits has understood nothing",                                                         \
       "entropy of the predicted labels; 0: one answer for every item")                                                 \
-    X(BRIER, "brier", "1", 0, 2, 0, "", PL_OVER_TEMPLATE, brier, "uniform over labels",                            \
+    X(BRIER, "brier", "1", 0, 2, 0, "", PL_OVER_TEMPLATE, brier, "uniform over labels",                                \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "Brier score, summed over labels")                                                                               \
-    X(NLL, "nll", "nat", 0, INFINITY, 0, "", PL_OVER_TEMPLATE, nll, "uniform over labels",                         \
+    X(NLL, "nll", "nat", 0, INFINITY, 0, "", PL_OVER_TEMPLATE, nll, "uniform over labels",                             \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "negative log-probability of the gold label among the labels")                                                   \
-    X(PARSE_FAIL, "parse_fail", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE,          \
+    X(PARSE_FAIL, "parse_fail", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE,             \
       parse_fail, "", PL_SCREEN_LINE, "no label found", "such answers count as wrong",                                 \
       "share of generated answers that are no label")                                                                  \
-    X(NOT_FINITE, "not_finite", "item", 0, INFINITY, 0, "", PL_OVER_TEMPLATE, not_finite, "",                      \
+    X(NOT_FINITE, "not_finite", "item", 0, INFINITY, 0, "", PL_OVER_TEMPLATE, not_finite, "",                          \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "items with a log-likelihood or logit that is NaN or infinite: no prediction, in no mean")                       \
-    X(STATES_NOT_FINITE, "states_not_finite", "item", 0, INFINITY, 0, "c", PL_OVER_TEMPLATES, states_not_finite,   \
+    X(STATES_NOT_FINITE, "states_not_finite", "item", 0, INFINITY, 0, "c", PL_OVER_TEMPLATES, states_not_finite,       \
       "", PL_SCREEN_NONE, "", "",                                                                                      \
       "items with a state of this layer that is NaN or infinite: in no number about the layer")                        \
-    X(WOBBLE, "wobble", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, wobble, "identical templates",   \
+    X(WOBBLE, "wobble", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, wobble, "identical templates",       \
       PL_SCREEN_LAYERS, "wobble", "0 (null): identical templates; 1: nothing of the item stays",                       \
       "item x template part of the states' variance, beside the items' own")                                           \
-    X(SHIFT, "shift", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, shift, "identical templates",      \
+    X(SHIFT, "shift", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, shift, "identical templates",          \
       PL_SCREEN_LAYERS, "shift", "0 (null): identical templates; 1: the template is all there is",                     \
       "part of the states' variance that is a move of all items with the template")                                    \
-    X(ICC, "icc", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, icc, "unrelated items",                \
+    X(ICC, "icc", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, icc, "unrelated items",                    \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "part of the states' variance that belongs to the items")                                                        \
-    X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,            \
+    X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,                \
       "independence", PL_SCREEN_LAYERS, "CKA", "0 (null): unrelated; 1: the same up to rotation and scale",            \
       "similarity of two templates' states up to rotation (debiased linear CKA)")
 // clang-format on

@@ -58,6 +58,44 @@ pl_status pl__metric_icc(pl__measured *out, pl__scope *scope)
     return component(out, scope, icc_of);
 }
 
+static double item_of(const pl_variance_components *v)
+{
+    return v->item;
+}
+
+static double template_of(const pl_variance_components *v)
+{
+    return v->template_main;
+}
+
+static double interaction_of(const pl_variance_components *v)
+{
+    return v->residual;
+}
+
+/* An absolute component has no null. */
+static pl_status absolute(pl__measured *out, pl__scope *scope, component_of *of)
+{
+    PL_TRY(component(out, scope, of));
+    out->null_mean = NAN;
+    return PL_OK;
+}
+
+pl_status pl__metric_s2_item(pl__measured *out, pl__scope *scope)
+{
+    return absolute(out, scope, item_of);
+}
+
+pl_status pl__metric_s2_template(pl__measured *out, pl__scope *scope)
+{
+    return absolute(out, scope, template_of);
+}
+
+pl_status pl__metric_s2_interaction(pl__measured *out, pl__scope *scope)
+{
+    return absolute(out, scope, interaction_of);
+}
+
 /* The mean over the pairs that a template is not in. */
 static void without_templates(double *out, const pl_cka *cka, size_t t)
 {

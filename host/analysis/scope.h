@@ -15,6 +15,8 @@
 #include "statistics/template_variance.h"
 #include "statistics/variance_components.h"
 
+enum { PL__MARGIN_PARTS = 7 };
+
 typedef struct pl__subject {
     const pl__group *group;
     const pl__member *member;
@@ -29,7 +31,9 @@ typedef struct pl__subject {
     /* Made when asked for. */
     bool has_variance, has_cka, has_sums[2];
     pl_template_variance variance; /* of all members: draws, templates, clusters */
-    double variance_scale;         /* what sums over clusters are divided by to be means */
+    bool has_margin;
+    pl_crossed margin[PL__MARGIN_PARTS]; /* of the readout margin's variance (margin.c) */
+    double variance_scale;               /* what sums over clusters are divided by to be means */
     pl_cka cka;
     pl_variance_sums sums[2]; /* preprocessing 'c', 'z' */
 } pl__subject;

@@ -38,7 +38,7 @@ typedef struct pl_stability_row {
     size_t n, n_clusters, n_templates, n_seeds;
     double null_mean, null_sd, null_q95; /* what the metric is by chance or under its null */
     const char *null_name;               /* which: the metric's, "" without one */
-    const char *unit;                    /* "share", "1", "bit", "nat", "item" */
+    const char *unit;                    /* "share", "1", "bit", "nat", "nat^2", "item" */
     const char *why_empty;               /* why a value, an interval, a null, or part of what it is over, is missing */
     const char *note;                    /* "": nothing to say; what was left out */
     const char *null_why;                /* why there is no null: part of why_empty */

@@ -73,12 +73,13 @@ pl_status pl_report_arms_print(FILE *out, const pl_arms_table *arms)
         if (i + 1 == arms->n || !same_subject(row, row + 1)) fputc('\n', out);
     }
     if (arms->n)
-        fputs("*: the prompting arm that is best on these items under dev templates (id where none is dev).\n"
-              "Intervals, 95 %: items, templates and draws as samples, where there are two or more. Orders of a draw\n"
-              "are one sample; so are templates with equal prompts of arms that see no label words.\n"
-              "Learning: mean of a draw, all learning rates. tok/item: tokens that ran, shared ones once.\n"
-              "failed: draws that stay at the commonest label or below; they are in the mean. constant: that label.\n",
-              out);
+        fputs(
+            "*: the prompting arm that is best on these items under dev templates (id where none is dev).\n"
+            "Intervals, 95 %: for other items, templates (from two on) and draws (from three on). Orders of a draw\n"
+            "are one; so are templates of one wording, and those with equal prompts of arms that see no label words.\n"
+            "Learning: mean of a draw, all learning rates. tok/item: tokens that ran, shared ones once.\n"
+            "failed: draws that stay at the commonest label or below; they are in the mean. constant: that label.\n",
+            out);
     return ferror(out) ? pl_fail(PL_E_IO, "the table cannot be written to the output") : PL_OK;
 }
 

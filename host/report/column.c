@@ -50,7 +50,7 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("null_sd", PL__REAL, null_sd, "SD under the null"),
     FIELD("null_q95", PL__REAL, null_q95, "95 % quantile under the null"),
     FIELD("null_name", PL__TEXT, null_name, "which null"),
-    FIELD("unit", PL__TEXT, unit, "share, 1, bit, nat or item"),
+    FIELD("unit", PL__TEXT, unit, "share, 1, bit, nat, nat^2 or item"),
     FIELD("why_empty", PL__TEXT, why_empty, "why a value, an interval, a null or part of generalises is missing"),
     FIELD("note", PL__TEXT, note, "what was left out"),
 };

@@ -82,6 +82,13 @@ static const char *number_text(char text[32], double value)
     return strcmp(text, "-0.000") ? text : text + 1;
 }
 
+/* An interval whose ends are one number at three digits: "0.9998 [0.9997, 0.9999]", "2e-06 [-1e-06, 5e-06]". */
+static void narrow_text(char *text, size_t size, const pl_stability_row *row)
+{
+    bool small = fmax(fabs(row->lo), fabs(row->hi)) < 0.001;
+    snprintf(text, size, small ? "%.0e [%.0e, %.0e]" : "%.4f [%.4f, %.4f]", row->value, row->lo, row->hi);
+}
+
 /* "0.512 [0.446, 0.578]", "0.512", or why there is no number. */
 static void put_cell(FILE *out, const pl_stability_row *row, bool ends_line)
 {
@@ -90,9 +97,10 @@ static void put_cell(FILE *out, const pl_stability_row *row, bool ends_line)
         snprintf(text, sizeof text, "%s", row && *row->why_empty ? row->why_empty : "-");
     else if (isnan(row->lo))
         snprintf(text, sizeof text, "%s", number_text(value, row->value));
+    else if (!strcmp(number_text(lo, row->lo), number_text(hi, row->hi)))
+        narrow_text(text, sizeof text, row);
     else
-        snprintf(text, sizeof text, "%s [%s, %s]", number_text(value, row->value), number_text(lo, row->lo),
-                 number_text(hi, row->hi));
+        snprintf(text, sizeof text, "%s [%s, %s]", number_text(value, row->value), lo, hi);
     put_text(out, text, CELL_WIDTH - 2, ends_line);
     if (!ends_line) fputs("  ", out);
 }
