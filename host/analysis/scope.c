@@ -273,7 +273,7 @@ pl__measured pl__measured_none(const pl__scope *scope, double high)
                           .null_why = ""};
 }
 
-/* 'z': each dimension is divided by its pooled SD, which stays fixed when an item is left out. */
+/* 'z': each dimension is divided by its SD within templates, which stays fixed when an item is left out. */
 pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *s, char preprocessing)
 {
     size_t at = preprocessing == 'z', width = s->layer->width;

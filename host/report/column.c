@@ -23,7 +23,7 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("layer", PL__TEXT, layer, "00 is the embedding, 05 after block 5, final_norm; empty: behaviour"),
     FIELD("position", PL__TEXT, position,
           "last, label, suffix, or mean, which leaves position 0 out; empty: behaviour"),
-    FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its pooled SD"),
+    FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its SD within templates"),
     FIELD("metric", PL__METRIC, metric, "name of the metric"),
     FIELD("contrast", PL__TEXT, contrast,
           "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides; of tuned "

@@ -156,31 +156,23 @@ void pl_variance_sums_free(pl_variance_sums *sums)
 
 pl_status pl_pooled_weights(double *weights, const float *const *states, size_t n, size_t t, size_t width)
 {
-    double *mean = NULL, *main = NULL;
+    double *mean;
     size_t means = 0;
-    pl_status status = PL_OK;
     PL_TRY(check_shape(n, t));
     PL_TRY(pl_mul_size(&means, t, width, "template means"));
-    PL_GOTO(status, done, pl_new(&mean, means));
-    PL_GOTO(status, done, pl_new(&main, means));
+    PL_TRY(pl_new(&mean, means));
     template_means(mean, states, n, t, width);
-    if (means > 0) memcpy(main, mean, means * sizeof *main);
-    main_effects(main, t, width);
     memset(weights, 0, width * sizeof *weights);
-    for (size_t k = 0; k < t; k++) {
-        for (size_t i = 0; i < n; i++) {
+    for (size_t k = 0; k < t; k++)
+        for (size_t i = 0; i < n; i++)
             for (size_t d = 0; d < width; d++) {
                 double u = (double)states[k][i * width + d] - mean[k * width + d];
                 weights[d] += u * u;
             }
-        }
-        for (size_t d = 0; d < width; d++) weights[d] += (double)n * main[k * width + d] * main[k * width + d];
-    }
-    for (size_t d = 0; d < width; d++) weights[d] = weights[d] > 0.0 ? ((double)n * (double)t - 1.0) / weights[d] : 0.0;
-done:
-    free(main);
+    double df = ((double)n - 1.0) * (double)t;
+    for (size_t d = 0; d < width; d++) weights[d] = weights[d] > 0.0 ? df / weights[d] : 0.0;
     free(mean);
-    return status;
+    return PL_OK;
 }
 
 static double ratio(double part, double whole)

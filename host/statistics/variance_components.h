@@ -37,7 +37,8 @@ pl_status pl_variance_sums_of(pl_variance_sums *out, const float *const *states,
                               const double *weights);
 void pl_variance_sums_free(pl_variance_sums *sums); /* takes {0} */
 
-/* 1 / (pooled variance over items and templates) of each dimension; 0 for a dimension without variance. */
+/* 1 / (variance over items within templates, pooled over these) of each dimension; 0 for a dimension without such
+ * variance. Template means are not in it: they would hide shift where it is largest. */
 pl_status pl_pooled_weights(double *weights, const float *const *states, size_t n, size_t t,
                             size_t width); /* [width] */
 

@@ -41,7 +41,7 @@ static void test_null(void **state)
     (void)state;
     enum { N = 200, T = 10 };
     double correct[N * T];
-    for (size_t i = 0; i < N * T; i++) correct[i] = pl_random_uniform(5, PL_RANDOM_TEST, 0, i) < 0.5;
+    for (size_t i = 0; i < N * T; i++) correct[i] = pl_random_uniform(5, PL_RANDOM_TEST, 0, i % N * T + i / N) < 0.5;
     pl_template_variance v;
     assert_int_equal(pl_template_variance_of(&v, correct, 1, T, N, 1), PL_OK);
     double mean = pl_mean(v.null_tau2, PL_PERMUTATIONS);
@@ -84,6 +84,26 @@ static void test_identical_templates(void **state)
     assert_int_equal(pl_template_variance_of(&v, correct, 1, 1, 37, 1), PL_E_INPUT);
 }
 
+/* Rows of one, two and three values: over permutations every column has the same mean, and tau^2 has mean 0. */
+static void test_kinds_of_rows(void **state)
+{
+    (void)state;
+    enum { N = 60, T = 5, S = 2 };
+    double values[S * T * N];
+    for (size_t d = 0; d < S; d++)
+        for (size_t k = 0; k < T; k++)
+            for (size_t i = 0; i < N; i++)
+                values[(d * T + k) * N + i] = i % 3 == 0   ? 2.0
+                                              : i % 3 == 1 ? (double)((i + k + d) % 4 == 0)
+                                                           : (double)((i * 7 + k * 3 + d) % 5 % 3);
+    pl_template_variance v;
+    assert_int_equal(pl_template_variance_of(&v, values, S, T, N, 3), PL_OK);
+    assert_close(v.tau2, pl_three_way_of(&v.mean_squares).template_main, 1e-12);
+    assert_true(fabs(pl_mean(v.null_tau2, PL_PERMUTATIONS)) < 4.0 * standard_error(v.null_tau2, PL_PERMUTATIONS));
+    assert_true(standard_error(v.null_tau2, PL_PERMUTATIONS) > 0.0);
+    pl_template_variance_free(&v);
+}
+
 static void test_same_null_for_any_threads(void **state)
 {
     (void)state;
@@ -108,11 +128,9 @@ static void test_same_null_for_any_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_null),
-        cmocka_unit_test(test_planted_effect),
-        cmocka_unit_test(test_identical_templates),
-        cmocka_unit_test(test_same_null_for_any_threads),
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_null),
+        cmocka_unit_test(test_planted_effect), cmocka_unit_test(test_identical_templates),
+        cmocka_unit_test(test_kinds_of_rows),  cmocka_unit_test(test_same_null_for_any_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

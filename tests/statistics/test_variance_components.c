@@ -221,12 +221,13 @@ static void test_pooled_weights(void **state)
     assert_int_equal(pl_pooled_weights(w, (const float *const *)h, N, T, P), PL_OK);
     assert_int_equal(pl_pooled_weights(scaled, (const float *const *)g, N, T, P), PL_OK);
     assert_true(w[3] == 0.0 && scaled[3] == 0.0);
-    double mean = 0.0, squares = 0.0;
-    for (size_t k = 0; k < T; k++)
-        for (size_t i = 0; i < N; i++) mean += (double)h[k][i * P] / (N * T);
-    for (size_t k = 0; k < T; k++)
+    double squares = 0.0;
+    for (size_t k = 0; k < T; k++) {
+        double mean = 0.0;
+        for (size_t i = 0; i < N; i++) mean += (double)h[k][i * P] / N;
         for (size_t i = 0; i < N; i++) squares += ((double)h[k][i * P] - mean) * ((double)h[k][i * P] - mean);
-    assert_close(w[0], (N * T - 1.0) / squares, 1e-12);
+    }
+    assert_close(w[0], T * (N - 1.0) / squares, 1e-12);
     pl_variance_sums a, b;
     assert_int_equal(pl_variance_sums_of(&a, (const float *const *)h, N, T, P, w), PL_OK);
     assert_int_equal(pl_variance_sums_of(&b, (const float *const *)g, N, T, P, scaled), PL_OK);
