@@ -194,8 +194,7 @@ static pl_status facts(pl_device *device, pl_device_facts *out)
         PL_TRY(pl__enter(stream->device));                                                                             \
         return pl__##op(stream, args);                                                                                 \
     }
-PL_FORWARD_OPS(X)
-PL__TRAINING_OPS(X)
+PL_OPS(X)
 #undef X
 
 static pl_status weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute)
@@ -313,7 +312,7 @@ static const pl_backend backend = {
                   .comm_gather = pl__comm_gather,
                   .comm_broadcast = pl__comm_broadcast,
 #define X(op) .op = op,
-                  PL_FORWARD_OPS(X) PL__TRAINING_OPS(X)
+                  PL_OPS(X)
 #undef X
     },
 };

@@ -193,26 +193,8 @@ pl_status pl__matmul(pl_stream *stream, const pl_weight *weight, pl_view x, pl_v
 void pl__staging_free(pl__staging *staging);
 void pl__products_free(pl__products *shared);
 
-/* The training ops that have kernels: X(op), as in PL_TRAINING_OPS. */
-#define PL__TRAINING_OPS(X)                                                                                            \
-    X(linear_backward)                                                                                                 \
-    X(embed_backward)                                                                                                  \
-    X(norm_backward)                                                                                                   \
-    X(head_norm_backward)                                                                                              \
-    X(gate_backward)                                                                                                   \
-    X(rotary_backward)                                                                                                 \
-    X(attention_backward)                                                                                              \
-    X(gather_backward)                                                                                                 \
-    X(score_backward)                                                                                                  \
-    X(dropout)                                                                                                         \
-    X(gradient_norm)                                                                                                   \
-    X(adamw)                                                                                                           \
-    X(zero_tail)                                                                                                       \
-    X(reduce_lanes)
-
 #define X(op) pl_status pl__##op(pl_stream *stream, const pl_##op##_args *args);
-PL_FORWARD_OPS(X)
-PL__TRAINING_OPS(X)
+PL_OPS(X)
 #undef X
 /* `rotary` with sines times `sense` (rotary.cu): 1, or -1 for its backward op. */
 pl_status pl__rotate(pl_stream *stream, const pl_rotary_args *args, float sense);
