@@ -337,6 +337,10 @@ static pl_status check_options(const pl_checkpoint *checkpoint, const pl_trainab
     if (options->head == PL_HEAD_LM && checkpoint->config.n_labels)
         return pl_fail(PL_E_INPUT, "%s: a sequence classifier has no vocabulary head to train: use head: classifier",
                        checkpoint->folder);
+    if (options->compute == PL_F16)
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "%s: float16 cannot hold the gradients of rare tokens: train it in bfloat16 or float32",
+                       checkpoint->folder);
     if (!options->random && !checkpoint->tensors)
         return pl_fail(PL_E_INTERNAL, "%s: opened without its weights", checkpoint->folder);
     return PL_OK;

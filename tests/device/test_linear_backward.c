@@ -36,6 +36,8 @@ static const shape shapes[] = {
     {464, 1536, 576, PL_ACT_NONE, 0, true, false, true, false, true, BENCH},
     {1024, 768, 3072, PL_ACT_GELU_TANH, 0, true, false, true, true, true, BENCH},
     {1024, 3072, 768, PL_ACT_NONE, 0.1f, true, false, true, true, true, BENCH},
+    {8192, 768, 3072, PL_ACT_GELU_TANH, 0, true, false, true, true, true, BENCH},
+    {8192, 3072, 768, PL_ACT_NONE, 0, true, false, true, true, true, BENCH},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 

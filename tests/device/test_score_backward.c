@@ -23,6 +23,7 @@ static const shape shapes[] = {
     {4, 9, 40, 0, true, false, false, true, true, EVERY},
     {4, 9, 40, 0, false, false, false, false, true, EVERY},
     {0, 8, 9, 0, true, true, true, true, true, EVERY},
+    {8192, 768, 50257, 0, false, true, true, false, true, BENCH},
     {1100, 7, 20, 0, true, true, true, true, true, LARGE}, /* two chunks of rows */
     {70, 130, 300, 0, false, true, true, false, true, LARGE},
     {16, 576, 49152, 0, false, true, true, false, true, BENCH},

@@ -113,7 +113,7 @@ section_benchmarks() {
   [ $bundled -eq 1 ] && where=.
   if [ $emulated -eq 0 ]; then
     : >"$output/gpu-ops.tsv"
-    for name in attention linear score norm convert gather embed kv; do
+    for name in attention linear score norm convert gather embed kv attention_backward linear_backward score_backward norm_backward adamw; do
       limited timeout 10 "$(program device_test_$name)" --time 2>/dev/null | grep --line-buffered -P '\t' >>"$output/gpu-ops.tsv"
     done
     if [ -s "$output/gpu-ops.tsv" ]; then pass "times of the ops: $output/gpu-ops.tsv"; else fail "the ops have no times"; fi

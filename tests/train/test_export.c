@@ -225,6 +225,9 @@ static void test_random(void **state)
     OK(pl_trainable_create(&t, &s.processor, checkpoint, &options));
     assert_true(fabs(deviation(t, "score.weight", &mean) / range - 1) < few);
     pl_trainable_free(t);
+    options.compute = PL_F16;
+    REFUSED(pl_trainable_create(&t, &s.processor, checkpoint, &options), PL_E_UNSUPPORTED, "bfloat16 or float32");
+    options.compute = PL_F32;
     options.n_labels = 1;
     REFUSED(pl_trainable_create(&t, &s.processor, checkpoint, &options), PL_E_INPUT, "2 or more");
     pl_checkpoint_close(checkpoint);
