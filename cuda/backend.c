@@ -68,8 +68,12 @@ static pl_status find_device(int index, const pl_host_services *host)
 
 static int count_devices(void)
 {
-    int n = 0; /* stays as it is when the call fails */
+    int n = 0, major = 0; /* stay as they are when a call fails */
     pl__forget(cudaGetDeviceCount(&n));
+    for (int i = 0; i < n; i++) {
+        pl__forget(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, i));
+        if (10 * major < LEAST_ARCHITECTURE) return i; /* counted from the first: names are indices */
+    }
     return n;
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/drain.h"
@@ -91,25 +92,45 @@ static void say_interrupted(int signal)
 typedef struct crew {
     pl_launch launch;
     pl_drain *drain;
-    char device[PL__DEVICE_NAME];
-    bool waited, given_up; /* for the others; after a failure that ends all */
+    char device[PL__DEVICE_NAME], again[PL__DEVICE_NAME + 64];
+    bool given_up; /* after a failure that ends all */
 } crew;
 
-/* As many as were asked for, or as there are GPUs. */
-static pl_status read_crew(crew *c, const pl_arguments *arguments, pl_run_options *options)
+static double wall_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void wait_for_others(void *context)
+{
+    (void)context;
+    const struct timespec pause = {.tv_sec = 1};
+    (void)nanosleep(&pause, NULL); /* a signal is looked for before every unit */
+}
+
+/* As many as were asked for, or as there are GPUs. Comes behind pl_launch_read and the drain: a driver may start
+ * threads. */
+static pl_status share_devices(crew *c, const pl_arguments *arguments, pl_run_options *options)
 {
     const char *asked = arguments->values[PL_OPTION_RANKS];
     char all[24];
-    const size_t n = asked || options->n_shards ? 1 : pl_device_count(options->device);
-    if (asked && strcmp(asked, "srun") == 0)
-        return pl_fail(PL_E_USAGE, "--ranks srun: tasks of Slurm share a run by --shard (experiments/slurm)");
-    (void)snprintf(all, sizeof all, "%zu", n < 1 ? 1 : n > PL_LAUNCH_MOST ? PL_LAUNCH_MOST : n);
-    PL_TRY(pl_launch_read(&c->launch, asked ? asked : all));
-    PL_TRY(pl__rank_device(c->device, &c->launch, options->device));
-    options->device = c->device;
+    const size_t n = asked || options->n_shards || c->launch.rank ? 1 : pl_device_count(options->device);
+    if (n > 1) {
+        (void)snprintf(all, sizeof all, "%zu", n > PL_LAUNCH_MOST ? PL_LAUNCH_MOST : n);
+        PL_TRY(pl_launch_read(&c->launch, all));
+    }
+    (void)snprintf(c->again, sizeof c->again, "--device %.*s%s%.8s", PL__DEVICE_NAME, options->device,
+                   asked ? " --ranks " : "", asked ? asked : "");
+    options->again = c->again;
+    /* What nobody has named may be too old, or another's: rank 0 then says why, and goes on with the CPU. */
+    if (asked || c->launch.rank || strcmp(options->device, "auto") != 0) {
+        PL_TRY(pl__rank_device(c->device, &c->launch, options->device));
+        options->device = c->device;
+    }
     if (!options->n_threads) options->n_threads = (int)pl_launch_threads(&c->launch);
-    options->helper = c->launch.rank > 0;
-    options->quiet |= options->helper;
+    if (c->launch.size > 1) options->wait = wait_for_others;
     return PL_OK;
 }
 
@@ -125,24 +146,15 @@ static bool is_to_stop(void *context)
     return c->given_up || pl_drain_requested(c->drain);
 }
 
-static bool wait_for_others(void *context)
-{
-    crew *c = (crew *)context;
-    if (c->waited || c->launch.rank) return false;
-    c->waited = true;
-    pl_launch_wait(&c->launch, is_to_stop, c);
-    return true;
-}
-
 /* The share of this process; of rank 0 the whole run. */
 static pl_status run_share(pl_run_summary *summary, crew *c, const pl_spec *spec, const pl_run_options *options)
 {
     if (c->launch.size > 1 && !options->quiet)
         pl_print(stderr, "%zu processes share the units, each with a device of its own\n", c->launch.size);
-    PL_TRY(pl_launch_start(&c->launch, say_lost, NULL));
-    pl_status status = pl_run_experiment(summary, spec, options);
+    pl_status status = pl_launch_start(&c->launch, say_lost, NULL);
+    if (status == PL_OK) status = pl_run_experiment(summary, spec, options);
     c->given_up = status != PL_OK && status != PL_E_UNITS;
-    (void)wait_for_others(c);
+    pl_launch_wait(&c->launch, is_to_stop, c);
     return pl_launch_end(&c->launch, status);
 }
 
@@ -158,12 +170,17 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     PL_TRY(read_options(arguments, &options));
     PL_TRY(pl__results_folder(results, arguments));
     options.results = results;
+    const char *ranks = arguments->values[PL_OPTION_RANKS];
+    if (ranks && strcmp(ranks, "srun") == 0)
+        return pl_fail(PL_E_USAGE, "--ranks srun: tasks of Slurm share a run by --shard (experiments/slurm)");
     crew crew = {.drain = &drain};
-    PL_TRY(read_crew(&crew, arguments, &options));
+    PL_TRY(pl_launch_read(&crew.launch, ranks ? ranks : "1"));
+    options.since = wall_s();
+    options.helper = crew.launch.rank > 0;
+    options.quiet |= options.helper;
     PL_GOTO(status, done, pl_drain_open(&drain, options.helper ? NULL : say_interrupted));
     options.drain = &drain;
-    options.listener = &crew;
-    options.wait = wait_for_others;
+    PL_GOTO(status, done, share_devices(&crew, arguments, &options));
     if (!options.quiet) options.say = say;
     PL_GOTO(status, done, pl_spec_read(&spec, arguments->words[0], arguments->words + 1, arguments->n_words - 1));
     status = run_share(&summary, &crew, spec, &options);

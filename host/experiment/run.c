@@ -251,6 +251,7 @@ static pl_status left_to_another(pl__runner *r, const pl_plan_unit *unit)
     char age[32], quoted[PL_PATH_MAX];
     s->n_elsewhere++;
     PL_TRY(pl_run_folder_owner(&owner, &there, &s->folder, unit->id));
+    r->n_working += !there || owner.life != PL_LIFE_UNKNOWN;
     if (!there || owner.life != PL_LIFE_UNKNOWN || s->n_held++ > 0) return PL_OK;
     PL_TRY(pl_path_quote(quoted, owner.path));
     pl_duration_text(age, owner.age_s);
@@ -268,16 +269,37 @@ static bool needs_what_is_not_there(pl__runner *r, const pl_plan_unit *unit)
     if (pl_run_folder_has(&s->folder, learner->id)) return false;
     bool failed = r->failed[unit->adaptation->unit];
     s->n_failed += failed;
+    r->failed[unit - r->plan->units] = failed;
     s->n_elsewhere += !failed && !r->keys[unit->model].refused;
     s->n_refused += !failed && r->keys[unit->model].refused;
     return true;
+}
+
+static void note_failure(pl__runner *r, const pl_plan_unit *unit, const char *message)
+{
+    pl_run_summary *s = r->summary;
+    s->n_failed++;
+    r->failed[unit - r->plan->units] = true;
+    if (!s->first_failure[0]) snprintf(s->first_failure, sizeof s->first_failure, "%s", message);
+}
+
+/* *failed: another process of this launch has tried the unit. */
+static pl_status failed_elsewhere(bool *failed, pl__runner *r, const pl_plan_unit *unit)
+{
+    char message[sizeof r->summary->first_failure];
+    *failed = false;
+    if (!r->options->wait) return PL_OK;
+    PL_TRY(pl_run_folder_failure(failed, message, sizeof message, &r->summary->folder, unit->id, r->options->since));
+    if (*failed) note_failure(r, unit, message);
+    return PL_OK;
 }
 
 static pl_status run_unit(pl__runner *r, const pl_plan_unit *unit)
 {
     pl_run_summary *s = r->summary;
     int lock = -1;
-    bool taken, adopted;
+    bool taken, adopted, failed;
+    char message[sizeof s->first_failure];
     if (needs_what_is_not_there(r, unit)) return PL_OK;
     PL_TRY(agree(r, unit->model));
     if (r->keys[unit->model].refused) {
@@ -291,6 +313,8 @@ static pl_status run_unit(pl__runner *r, const pl_plan_unit *unit)
         s->n_found++;
         goto done;
     }
+    PL_GOTO(status, done, failed_elsewhere(&failed, r, unit));
+    if (failed) goto done;
     PL_GOTO(status, done, pl_run_folder_adopt(&s->folder, unit->id, r->keys[unit->model].own, &adopted));
     if (adopted) {
         s->n_adopted++;
@@ -306,15 +330,15 @@ static pl_status run_unit(pl__runner *r, const pl_plan_unit *unit)
     }
     if (status == PL_E_ELSEWHERE) {
         s->n_elsewhere++;
+        r->n_working++;
         status = pl_run_folder_log(&s->folder, "unit %s: %s", unit->id, pl_error_text());
         goto done;
     }
     if (status == PL_OK || ends_the_run(status)) goto done;
-    s->n_failed++;
-    r->failed[unit - r->plan->units] = true;
-    if (!s->first_failure[0]) snprintf(s->first_failure, sizeof s->first_failure, "%s", pl_error_text());
-    PL_GOTO(status, done, pl_run_folder_failed(&s->folder, unit->id, s->first_failure));
-    status = pl_run_folder_log(&s->folder, "unit %s failed: %s", unit->id, s->first_failure);
+    snprintf(message, sizeof message, "%s", pl_error_text());
+    note_failure(r, unit, message);
+    PL_GOTO(status, done, pl_run_folder_failed(&s->folder, unit->id, message));
+    status = pl_run_folder_log(&s->folder, "unit %s failed: %s", unit->id, message);
 done:
     pl_run_folder_release(&s->folder, unit->id, lock);
     return status;
@@ -347,9 +371,9 @@ static pl_status drained(const pl__runner *r)
     PL_TRY(pl_run_folder_log(&s->folder, "%s by a signal", pl_drain_state(drain)));
     return pl_fail(pl_drain_status(drain),
                    "%s by a signal; %zu of %zu units are finished and kept; to go on: plumb run "
-                   "%s/experiment.yaml%s --device %s",
+                   "%s/experiment.yaml%s %s",
                    pl_drain_state(drain), s->n_found + s->n_adopted + s->n_computed, s->n_share, s->folder.path, shard,
-                   r->options->device);
+                   r->options->again);
 }
 
 static size_t count_prompts(const pl_plan *plan, const pl_plan_unit *unit)
@@ -361,7 +385,7 @@ static size_t count_prompts(const pl_plan *plan, const pl_plan_unit *unit)
 static pl_status run_pass(pl__runner *r, bool first)
 {
     pl_run_summary *s = r->summary;
-    s->n_elsewhere = s->n_held = 0;
+    s->n_elsewhere = s->n_held = r->n_working = 0;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         if (!r->mine[u]) continue;
         if (r->options->drain && pl_drain_requested(r->options->drain)) return drained(r);
@@ -392,7 +416,8 @@ static pl_status run_units(pl__runner *r)
     const pl_run_summary *s = r->summary;
     size_t before = s->n_computed;
     PL_TRY(run_pass(r, true));
-    while (s->n_elsewhere && (s->n_computed > before || (r->options->wait && r->options->wait(r->options->listener)))) {
+    while (s->n_elsewhere && (s->n_computed > before || (r->options->wait && r->n_working))) {
+        if (s->n_computed == before) r->options->wait(r->options->listener);
         before = s->n_computed;
         PL_TRY(run_pass(r, false));
     }
@@ -537,10 +562,16 @@ static pl_status prepare(pl__runner *r)
     return write_status(r, "starting", NULL);
 }
 
+/* What is not there. A unit that was not this process's to compute, or that it failed at, may be there all the same. */
 static void count_missing(const pl__runner *r)
 {
-    for (size_t u = 0; u < r->plan->n_units; u++)
-        r->summary->n_missing += !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id);
+    pl_run_summary *s = r->summary;
+    for (size_t u = 0; u < r->plan->n_units; u++) {
+        const bool there = pl_run_folder_has(&s->folder, r->plan->units[u].id);
+        s->n_missing += !there;
+        s->n_failed -= there && r->failed[u];
+    }
+    if (s->n_missing == 0) s->n_refused = 0;
 }
 
 pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_run_options *options)

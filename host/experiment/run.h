@@ -15,9 +15,13 @@ typedef struct pl_run_options {
     bool no_sharing;        /* compute shared prefixes again and again (same bits; for comparison) */
     bool quiet;             /* no progress */
     bool helper;            /* another process of this launch says how the run stands (status.json) */
-    /* Called when all that is left of the share is in work in other processes; true: look again. NULL: the run ends. */
-    bool (*wait)(void *listener);
-    pl_drain *drain;        /* NULL: never drained */
+    /* Of a launch of several processes: called when all that is left of the share is in work in processes that live,
+     * before this one looks again. NULL: the run ends then. What one of them has failed at is not tried by the others.
+     */
+    void (*wait)(void *listener);
+    double since;      /* wall clock: when this launch began */
+    const char *again; /* "--device cuda": how to go on, for people */
+    pl_drain *drain;   /* NULL: never drained */
     /* Called with one line for people, about what is worth saying before the end; NULL: nobody listens. */
     void (*say)(void *listener, const char *line);
     void *listener;

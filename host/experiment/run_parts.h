@@ -34,6 +34,7 @@ typedef struct pl__runner {
     pl_linear linear;     /* what was learned last */
     pl_states_kept kept;  /* what it is applied to */
     bool stopped;         /* by a signal, in the middle of training */
+    size_t n_working;     /* of the units that are elsewhere: with processes that live */
     pl_progress progress; /* counts prompts */
     size_t prompts_done;
     double computing_s, computed_cost, left_cost; /* cost: of plan units */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -166,6 +167,23 @@ pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, co
     pl_status status = pl_json_write(path, object);
     json_decref(object);
     return status;
+}
+
+pl_status pl_run_folder_failure(bool *failed, char *message, size_t size, const pl_run_folder *run, const char *unit_id,
+                                double since)
+{
+    enum { MESSAGE_MAX = 1 << 16 };
+    char path[PL_PATH_MAX];
+    struct stat found;
+    json_t *object;
+    message[0] = 0;
+    PL_TRY(unit_path(path, run, unit_id, "failed.json"));
+    *failed = stat(path, &found) == 0 && (double)found.st_mtim.tv_sec + 1e-9 * (double)found.st_mtim.tv_nsec >= since;
+    if (!*failed || pl_json_read(&object, path, MESSAGE_MAX) != PL_OK) return PL_OK;
+    const char *text = json_string_value(json_object_get(object, "message"));
+    snprintf(message, size, "%s", text ? text : "");
+    json_decref(object);
+    return PL_OK;
 }
 
 static pl_status append_line(const char *path, const char *line, size_t size)

@@ -62,6 +62,10 @@ pl_status pl_run_folder_finish(pl_run_folder *run, const char *unit_id, pl_unit_
 /* A unit that failed leaves units/<id>.failed.json {message}; written under the claim, removed when it is finished.
  * */
 pl_status pl_run_folder_failed(const pl_run_folder *run, const char *unit_id, const char *message);
+/* *failed: one was written at `since` (seconds of the wall clock) or later; message [size], "" where it cannot be read.
+ */
+pl_status pl_run_folder_failure(bool *failed, char *message, size_t size, const pl_run_folder *run, const char *unit_id,
+                                double since);
 
 /* Appends one line with the time to log.txt. */
 pl_status pl_run_folder_log(const pl_run_folder *run, const char *format, ...) __attribute__((format(printf, 2, 3)));

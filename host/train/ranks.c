@@ -202,10 +202,13 @@ void pl_train_abort(pl_train *t)
 
 void pl__ranks_leave(pl_train *t)
 {
+    char why[1024]; /* the run's own error: leaving, when the others have left already, may have one too */
+    snprintf(why, sizeof why, "%s", pl_error_text());
     atomic_store(&t->ranks.leaving, true);
     if (t->ranks.watched) pthread_join(t->ranks.thread, NULL);
     if (t->ranks.presence) pl_backend_cpu.comm_free(t->ranks.presence);
     if (t->ranks.comm) t->processor.ops->comm_free(t->ranks.comm);
+    if (*why) (void)pl_fail(PL_E_INTERNAL, "%s", why);
     pl_view_free(&t->processor, &t->ranks.received);
     pl_view_free(&t->processor, &t->ranks.message);
     pl_view_free(&t->processor, &t->ranks.heard);

@@ -30,6 +30,22 @@ else
   skip "two GPUs: this build has no emulated CUDA backend"
 fi
 
+# What one process fails at is not tried by the others; a learner's evaluations go to all, once it is there.
+parity_task "$tmp" 40
+cat >"$tmp/learn.yaml" <<Y
+name: learn
+models: [$tmp/gpt2]
+tasks: [task.yaml]
+items: 8
+arms: [{kind: finetune, head: lm, n_train: 16, train_templates: [bare], num_train_epochs: 2, learning_rate: 1.0e-3}]
+Y
+learn() { "$PLUMB" run "$tmp/learn.yaml" --device cpu --threads 1 --quiet --ranks 3 "$@"; }
+check "a learner and its evaluations" learn --results "$tmp/learned"
+check "a learner is trained once" bash -c "[ \$(grep -c 'unit .*: .* items in' $tmp/learned/*/log.txt) -eq \$(ls $tmp/learned/*/units/*.h5 | wc -l) ]"
+learn --results "$tmp/failed" arms.0.learning_rate=1000 arms.0.weight_decay=0.9 arms.0.max_grad_norm=0 arms.0.num_train_epochs=100 >"$tmp/log" 2>&1
+[ $? -eq 3 ] && pass "a learner that fails: 3" || { fail "a learner that fails: another exit code"; tail -3 "$tmp/log"; }
+check "a learner that fails is tried once" bash -c "[ \$(grep -c ' failed: ' $tmp/failed/*/log.txt) -eq 1 ]"
+
 children() { cat "/proc/$1/task/$1/children" 2>/dev/null; }
 started() { [ -n "$(children "$1")" ] && ls "$2"/*/units/*.h5 >/dev/null 2>&1; }
 begin() { # RESULTS: $pid, $other
