@@ -10,7 +10,6 @@
 #include "experiment/run_parts.h"
 #include "experiment/run_record.h"
 #include "experiment/share.h"
-#include "store/run_key.h"
 
 /* ---- status.json ---- */
 
@@ -31,95 +30,6 @@ static pl_status write_status(const pl__runner *r, const char *state, const char
     pl_status status = pl_run_folder_status(&r->summary->folder, r->options->n_shards ? shard : NULL, json);
     json_decref(json);
     return status;
-}
-
-static void say(const pl__runner *r, const char *line)
-{
-    if (r->options->say) r->options->say(r->options->listener, line);
-}
-
-/* ---- who computes the model's units in this run ---- */
-
-/* What the run keeps a model's key under. */
-static void key_name(char name[PL_HASH_TEXT + 16], const pl_plan_model *model)
-{
-    snprintf(name, PL_HASH_TEXT + 16, "%s-%s", model->digest, pl_dtype_name(model->spec->compute));
-}
-
-/* The key of the model's first finished unit; "" when none is finished. */
-static pl_status found_key(const pl__runner *r, size_t model, char key[PL_RUN_KEY_MAX])
-{
-    char path[PL_PATH_MAX];
-    key[0] = 0;
-    for (size_t u = 0; u < r->plan->n_units && !key[0]; u++) {
-        const pl_plan_unit *unit = &r->plan->units[u];
-        if (unit->model != model || !pl_run_folder_has(&r->summary->folder, unit->id)) continue;
-        PL_TRY(pl_run_folder_unit(path, &r->summary->folder, unit->id));
-        pl_status status = pl_unit_key(key, path);
-        if (status == PL_E_MEMORY) return status;
-        if (status != PL_OK) key[0] = 0; /* a damaged unit says nothing */
-    }
-    return PL_OK;
-}
-
-/* Whether products of a model's units are made in bfloat16 by an arm, whatever the model's own type. */
-static bool trains_in_bf16(const pl__runner *r, size_t model)
-{
-    for (size_t u = 0; u < r->plan->n_units; u++) {
-        const pl_plan_unit *unit = &r->plan->units[u];
-        if (unit->model == model && unit->learns && unit->arm->recipe.bf16) return true;
-    }
-    return false;
-}
-
-/* This process's own key for the model. Where libraries make the products it is known once the weights are loaded; of
- * an exact device any weight of the type says it. */
-static pl_status own_key(pl__runner *r, size_t model)
-{
-    const pl_backend *ops = r->processor.ops;
-    const pl_dtype types[] = {r->plan->models[model].spec->compute, trains_in_bf16(r, model) ? PL_BF16 : PL_F32};
-    pl_device_facts facts = r->opened;
-    if (!ops->exact) {
-        PL_TRY(pl__load_model(r, model));
-        facts = r->device;
-    } else if (types[0] != PL_F32 || types[1] != PL_F32) {
-        pl_weight *weights[2] = {NULL, NULL};
-        pl_status status = ops->weight_create(r->processor.device, &weights[0], 1, 1, types[0]);
-        if (status == PL_OK) status = ops->weight_create(r->processor.device, &weights[1], 1, 1, types[1]);
-        if (status == PL_OK) status = ops->facts(r->processor.device, &facts);
-        ops->weight_free(weights[0]);
-        ops->weight_free(weights[1]);
-        PL_TRY(status);
-    }
-    pl_numerics_key(r->keys[model].own, &facts);
-    return PL_OK;
-}
-
-/* Whether this process may compute the model's units, decided when the first of them is due. */
-static pl_status agree(pl__runner *r, size_t model)
-{
-    pl__model_key *k = &r->keys[model];
-    const pl_plan_model *m = &r->plan->models[model];
-    char name[PL_HASH_TEXT + 16], run_key[PL_RUN_KEY_MAX], path[PL_PATH_MAX];
-    if (k->decided) return PL_OK;
-    key_name(name, m);
-    PL_TRY(pl_run_key_get(run_key, &r->summary->folder, name));
-    if (!run_key[0]) PL_TRY(found_key(r, model, run_key));
-    PL_TRY(own_key(r, model));
-    PL_TRY(pl_run_key_agree(run_key, &r->summary->folder, name, run_key[0] ? run_key : k->own));
-    k->decided = true;
-    k->refused = strcmp(run_key, k->own) != 0;
-    if (!k->refused) return PL_OK;
-    char line[sizeof r->summary->first_refused];
-    PL_TRY(pl_run_key_path(path, &r->summary->folder, name));
-    snprintf(line, sizeof line,
-             "model %s: this run's units are computed by '%.200s', this process computes by '%.200s', whose bits may "
-             "differ: it takes none of them; go on where the first are, or use another --results folder (kept in "
-             "%.400s)",
-             m->spec->name, run_key, k->own, path);
-    if (!r->summary->first_refused[0]) snprintf(r->summary->first_refused, sizeof line, "%s", line);
-    say(r, line);
-    return pl_run_folder_log(&r->summary->folder, "%s", line);
 }
 
 /* ---- one unit ---- */
@@ -209,7 +119,7 @@ static pl_status report_losses(pl__runner *r, const pl_plan_unit *unit, const pl
     snprintf(line, sizeof line,
              "WARNING: unit %s, template %s: %zu values of its states are NaN or infinite (first: %s)", unit->id,
              unit->template->name, cost->losses.n_not_finite, cost->losses.first);
-    say(r, line);
+    pl__say(r, line);
     return pl_run_folder_log(&r->summary->folder, "%s", line);
 }
 
@@ -301,7 +211,7 @@ static pl_status run_unit(pl__runner *r, const pl_plan_unit *unit)
     bool taken, adopted, failed;
     char message[sizeof s->first_failure];
     if (needs_what_is_not_there(r, unit)) return PL_OK;
-    PL_TRY(agree(r, unit->model));
+    PL_TRY(pl__agree(r, unit->model));
     if (r->keys[unit->model].refused) {
         s->n_refused++;
         return PL_OK;
@@ -348,7 +258,7 @@ done:
 static pl_status keep_saved(pl__runner *r, const pl_plan_unit *unit)
 {
     if (!unit->learns || !pl_run_folder_has(&r->summary->folder, unit->id)) return PL_OK;
-    PL_TRY(agree(r, unit->model));
+    PL_TRY(pl__agree(r, unit->model));
     if (r->keys[unit->model].refused) return PL_OK; /* said */
     pl_status status = pl__keep_saved(r, unit);
     if (status == PL_E_DRAINED || status == PL_E_INTERRUPTED) {
@@ -523,7 +433,7 @@ static pl_status say_plan(const pl__runner *r, size_t n_prompts)
              "%zu units, %zu prompts; %zu finished before; the rest takes about %s and %.3g MB; in %s",
              r->summary->n_share, n_prompts, r->summary->n_share - left.n_units, duration, left.disk_bytes / 1e6,
              r->summary->folder.path);
-    say(r, line);
+    pl__say(r, line);
     pl_plan_notes(r->plan, r->options->say, r->options->listener);
     return PL_OK;
 }
@@ -538,13 +448,13 @@ static pl_status prepare(pl__runner *r)
             char line[1024];
             snprintf(line, sizeof line, "model %s: %s", r->plan->models[i].spec->name,
                      r->plan->models[i].checkpoint->notes[k]);
-            say(r, line);
+            pl__say(r, line);
         }
     PL_TRY(pl_new(&r->mine, r->plan->n_units));
     PL_TRY(pl_new(&r->failed, r->plan->n_units));
     PL_TRY(pl_share(r->mine, r->plan, r->options->shard, r->options->n_shards));
     PL_TRY(pl_processor_open(&r->processor, r->options->device, r->options->n_threads));
-    if (r->processor.choice[0]) say(r, r->processor.choice);
+    if (r->processor.choice[0]) pl__say(r, r->processor.choice);
     PL_TRY(r->processor.ops->facts(r->processor.device, &r->opened));
     r->device = r->opened;
     size_t prompts = 0;

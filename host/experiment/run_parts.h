@@ -40,6 +40,17 @@ typedef struct pl__runner {
     double computing_s, computed_cost, left_cost; /* cost: of plan units */
 } pl__runner;
 
+/* One line for people, where somebody listens. */
+static inline void pl__say(const pl__runner *r, const char *line)
+{
+    if (r->options->say) r->options->say(r->options->listener, line);
+}
+
+/* ---- run_agree.c ---- */
+
+/* Whether this process may compute the model's units (r->keys), decided when the first of them is due. */
+pl_status pl__agree(pl__runner *r, size_t model);
+
 /* ---- run_model.c ---- */
 
 void pl__unload(pl__runner *r);
