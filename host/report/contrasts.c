@@ -16,6 +16,17 @@ static bool is_primary(const pl_contrast_row *row)
     return !strcmp(row->kind, "primary");
 }
 
+/* What the interval's variance is made of: more of the largest part narrows it most. */
+static void print_parts(FILE *out, const pl_crossed *d)
+{
+    double all = d->variance[0] + d->variance[1] + d->variance[2];
+    if (!(all > 0.0)) return;
+    fprintf(out, "    its variance: %.0f %% items", 100.0 * d->variance[0] / all);
+    if (d->over_templates) fprintf(out, ", %.0f %% templates", 100.0 * d->variance[1] / all);
+    if (d->over_draws) fprintf(out, ", %.0f %% draws", 100.0 * d->variance[2] / all);
+    fputc('\n', out);
+}
+
 static void print_primary(FILE *out, const pl_contrast_row *row)
 {
     const pl_crossed *d = &row->difference;
@@ -28,6 +39,7 @@ static void print_primary(FILE *out, const pl_contrast_row *row)
     else
         pl_print(out, "    %.3f [%.3f, %.3f] over %s; p %.3g, Holm over the primary ones %.3g%s%s\n", d->value, d->lo,
                  d->hi, row->generalises, row->p, row->p_adjusted, *row->why_empty ? "; " : "", row->why_empty);
+    if (!isnan(d->lo)) print_parts(out, d);
 }
 
 pl_status pl_report_contrasts_print(FILE *out, const pl_contrasts_table *table)
@@ -53,14 +65,25 @@ pl_status pl_report_contrasts_print(FILE *out, const pl_contrasts_table *table)
 
 /* ---- as data ---- */
 
-enum { TEXTS = 11, INTEGERS = 7, REALS = 10 };
+enum { TEXTS = 11, INTEGERS = 7, REALS = 13 };
 static const char *const text_names[TEXTS] = {"kind",       "task",        "readout",     "model",
                                               "arm",        "role",        "minus_model", "minus_arm",
                                               "minus_role", "generalises", "why_empty"};
 static const char *const integer_names[INTEGERS] = {"k",           "minus_k", "n_items",      "n_clusters",
                                                     "n_templates", "n_draws", "n_minus_draws"};
-static const char *const real_names[REALS] = {"difference", "lo",       "hi", "se",         "df",
-                                              "lo_these",   "hi_these", "p",  "p_adjusted", "p_mcnemar"};
+static const char *const real_names[REALS] = {"difference",
+                                              "lo",
+                                              "hi",
+                                              "se",
+                                              "df",
+                                              "lo_these",
+                                              "hi_these",
+                                              "p",
+                                              "p_adjusted",
+                                              "p_mcnemar",
+                                              "variance_items",
+                                              "variance_templates",
+                                              "variance_draws"};
 
 static void fields_of(const char *texts[TEXTS], long long integers[INTEGERS], double reals[REALS],
                       const pl_contrast_row *r)
@@ -75,8 +98,9 @@ static void fields_of(const char *texts[TEXTS], long long integers[INTEGERS], do
                                    (long long)r->n_templates,
                                    (long long)r->n_draws,
                                    (long long)r->n_minus_draws};
-    const double x[REALS] = {d->value,    d->lo,       d->hi, d->se,         d->df,
-                             d->lo_these, d->hi_these, r->p,  r->p_adjusted, r->p_mcnemar};
+    const double x[REALS] = {d->value,       d->lo,          d->hi,         d->se,         d->df,
+                             d->lo_these,    d->hi_these,    r->p,          r->p_adjusted, r->p_mcnemar,
+                             d->variance[0], d->variance[1], d->variance[2]};
     memcpy(texts, t, sizeof t);
     memcpy(integers, i, sizeof i);
     memcpy(reals, x, sizeof x);

@@ -424,6 +424,44 @@ static void test_print_cells(void **state)
     uproot(&p);
 }
 
+/* Primary contrasts stand on the screen, with what their variance is made of; all are in the CSV and the JSON. */
+static void test_contrasts(void **state)
+{
+    (void)state;
+    planted p = {.n = 30, .t = 4, .draws = 6, .learned = 3, .prediction = some_flips};
+    p.primary = json_pack("[{s:s,s:s,s:s,s:s,s:{s:s},s:s}]", "task", "colours", "metric", "acc", "templates", "ood",
+                          "readout", "loglikelihood", "arm", "kind", "linear", "minus", "best_prompt");
+    plant_run(&p);
+    pl_contrasts_table *t;
+    char *text = NULL;
+    size_t size = 0;
+    OK(pl_contrasts_of_run(&t, planted_view(&p)));
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    OK(pl_report_contrasts_print(out, t));
+    fclose(out);
+    assert_non_null(strstr(text, "tiny, colours, loglikelihood: linear t0 n=16 k=0 minus prompt k=2, ood templates\n"));
+    assert_non_null(strstr(text, " over items, templates, draws; p "));
+    assert_non_null(strstr(text, "    its variance: "));
+    assert_non_null(strstr(text, "exploratory differences"));
+    free(text);
+    OK(pl_report_contrasts_csv(&p.run, t));
+    text = slurp(&p, "contrasts.csv");
+    assert_int_equal(count(text, "\n"), t->n + 1);
+    assert_non_null(
+        strstr(text, "\nprimary,colours,loglikelihood,tiny,linear t0 n=16,ood,tiny,prompt,ood,\"items, templ"));
+    assert_null(strstr(text, ",nan"));
+    free(text);
+    json_t *json = json_object();
+    OK(pl_report_contrasts_json(json, t));
+    assert_int_equal(json_array_size(json_object_get(json, "contrasts")), t->n);
+    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "contrasts"), 0)), 31);
+    json_decref(json);
+    json_decref(p.primary);
+    pl_contrasts_free(t);
+    uproot(&p);
+}
+
 /* The whole of it reads every unit's rows once. */
 static void test_read_once(void **state)
 {
@@ -444,6 +482,7 @@ int main(void)
         cmocka_unit_test(test_print_draws), cmocka_unit_test(test_json),        cmocka_unit_test(test_results),
         cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),   cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_print_cells), cmocka_unit_test(test_read_once),
+        cmocka_unit_test(test_contrasts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
