@@ -185,7 +185,8 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     PL_GOTO(status, done, pl_spec_read(&spec, arguments->words[0], arguments->words + 1, arguments->n_words - 1));
     status = run_share(&summary, &crew, spec, &options);
     if (options.helper) {
-        if (status == PL_E_DRAINED || status == PL_E_INTERRUPTED) status = PL_OK; /* rank 0 says so */
+        if (status == PL_E_DRAINED || status == PL_E_INTERRUPTED || status == PL_E_UNITS)
+            status = PL_OK; /* rank 0 says so */
         if (status != PL_OK) (void)pl_fail(status, "process %zu: %s", crew.launch.rank, pl_error_text());
         goto done;
     }

@@ -1,6 +1,5 @@
 /* plumb train: a model trained on texts, without an experiment: a checkpoint that goes on learning, or a new one. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
