@@ -12,7 +12,7 @@
 typedef struct making {
     pl_run_view *view;
     pl_arms_table *table;
-    size_t capacity;
+    size_t capacity, verdict_capacity;
     pl__conditions of; /* one model, task and readout */
 } making;
 
@@ -92,8 +92,55 @@ static pl_status refuse_items(const making *m)
                    (int)PL__KEPT_PERCENT_MIN);
 }
 
+/* ---- the verdict ---- */
+
+/* The costs of a side's arm, under ood templates, are those of its row. */
+static void take_costs(pl_verdict_side *side, const pl_arms_table *t, size_t from)
+{
+    side->learn_tokens = side->learn_seconds = side->item_tokens = NAN;
+    for (size_t i = from; i < t->n; i++) {
+        const pl_arm_row *row = &t->rows[i];
+        if (strcmp(row->role, pl_role_name(PL_ROLE_OOD)) || row->k != side->k || strcmp(row->arm, side->arm)) continue;
+        side->learn_tokens = row->learn_tokens;
+        side->learn_seconds = row->learn_seconds;
+        side->item_tokens = row->item_tokens;
+    }
+}
+
+/* Tokens that are learned from count three times: forward, and backward twice as much. Every draw was paid for. */
+static double break_even(const pl_verdict_side *prompt, const pl_verdict_side *tuned)
+{
+    double saved = prompt->item_tokens - tuned->item_tokens,
+           spent = 3.0 * tuned->learn_tokens * (double)tuned->n_draws;
+    if (prompt->learn_tokens > 0) spent -= prompt->learn_tokens * (double)prompt->n_draws;
+    return saved > 0 ? fmax(0.0, spent / saved) : NAN;
+}
+
+static double setting(const making *m, const char *key, double otherwise)
+{
+    const json_t *value = json_object_get(pl_run_view_plan(m->view)->verdict, key);
+    return json_is_number(value) ? json_number_value(value) : otherwise;
+}
+
+static pl_status add_verdict(making *m, size_t from)
+{
+    pl_arms_table *t = m->table;
+    double *dev_accuracy;
+    PL_TRY(pl_grow(&t->verdicts, &m->verdict_capacity, t->n_verdicts + 1));
+    PL_TRY(pl_arena_new(t->arena, &dev_accuracy, m->of.n));
+    PL_TRY(pl__verdict_dev_accuracy(dev_accuracy, &m->of));
+    pl_verdict_row *row = &t->verdicts[t->n_verdicts];
+    PL_TRY(pl__verdict_row(row, &m->of, dev_accuracy, setting(m, "require", NAN), setting(m, "margin", 0.03)));
+    take_costs(&row->prompt, t, from);
+    take_costs(&row->tuned, t, from);
+    row->break_even = break_even(&row->prompt, &row->tuned);
+    t->n_verdicts++;
+    return PL_OK;
+}
+
 static pl_status compare(making *m)
 {
+    size_t from = m->table->n;
     if (!m->of.n) return PL_OK;
     PL_TRY(pl__conditions_share(&m->of));
     if (m->of.too_few) return refuse_items(m);
@@ -104,7 +151,7 @@ static pl_status compare(making *m)
         for (size_t c = 0; c < m->of.n; c++) PL_TRY(condition_row(m, &m->of.list[c], best, (pl_role)role));
         if (m->of.list[0].n_commonest > 0) constant_row(m, &m->of.list[0], best, (pl_role)role);
     }
-    return PL_OK;
+    return add_verdict(m, from);
 }
 
 /* ---- the run ---- */
@@ -146,9 +193,9 @@ pl_status pl_arms_of_run(pl_arms_table **out, pl_run_view *view)
     PL_GOTO(status, done, pl_arena_create(&m.table->arena));
     for (size_t i = 0; i < n; i++)
         if (pl_run_view_unit(view, i)->group == i) PL_GOTO(status, done, compare_subject(&m, i));
+    PL_GOTO(status, done, pl__verdicts_decide(m.table->verdicts, m.table->n_verdicts));
     *out = m.table;
     m.table = NULL;
-    status = PL_OK;
 done:
     pl_arms_free(m.table);
     return status;
@@ -158,6 +205,7 @@ void pl_arms_free(pl_arms_table *table)
 {
     if (!table) return;
     free(table->rows);
+    free(table->verdicts);
     pl_arena_free(table->arena);
     free(table);
 }

@@ -16,6 +16,7 @@
 #define PLUMB_ANALYSIS_ARMS_H
 
 #include "analysis/run_view.h"
+#include "analysis/verdict.h"
 #include "statistics/crossed.h"
 
 typedef struct pl_arm_row {
@@ -36,6 +37,8 @@ typedef struct pl_arm_row {
 typedef struct pl_arms_table {
     size_t n;
     pl_arm_row *rows;
+    size_t n_verdicts;
+    pl_verdict_row *verdicts; /* one a model, task and readout */
     pl_arena *arena;
 } pl_arms_table;
 

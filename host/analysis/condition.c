@@ -179,15 +179,20 @@ pl_status pl__conditions_share(pl__conditions *m)
     return PL_OK;
 }
 
-const pl__condition *pl__best_prompt(const pl__conditions *m, const char *model)
+double pl__condition_choice_accuracy(const pl__condition *c)
+{
+    double accuracy = pl__condition_accuracy(c, PL_ROLE_DEV);
+    return isnan(accuracy) ? pl__condition_accuracy(c, PL_ROLE_ID) : accuracy;
+}
+
+const pl__condition *pl__best_condition(const pl__conditions *m, const char *model, pl__is_candidate *is_candidate)
 {
     const pl__condition *best = NULL;
     double top = -1;
     for (size_t c = 0; c < m->n; c++) {
         const pl__condition *one = &m->list[c];
-        if (strcmp(one->unit->model, model) || (one->unit->train_template && *one->unit->train_template)) continue;
-        double accuracy = pl__condition_accuracy(one, PL_ROLE_DEV);
-        if (isnan(accuracy)) accuracy = pl__condition_accuracy(one, PL_ROLE_ID);
+        if (strcmp(one->unit->model, model) || !is_candidate(one)) continue;
+        double accuracy = pl__condition_choice_accuracy(one);
         if (isnan(accuracy)) accuracy = 0;
         if (!best || accuracy > top || (accuracy == top && one->unit->k < best->unit->k)) {
             best = one;
@@ -195,6 +200,16 @@ const pl__condition *pl__best_prompt(const pl__conditions *m, const char *model)
         }
     }
     return best;
+}
+
+static bool prompts_only(const pl__condition *c)
+{
+    return !c->unit->train_template || !*c->unit->train_template;
+}
+
+const pl__condition *pl__best_prompt(const pl__conditions *m, const char *model)
+{
+    return pl__best_condition(m, model, prompts_only);
 }
 
 pl_status pl__condition_name(const char **out, const pl__condition *c, pl_arena *arena)

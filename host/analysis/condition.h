@@ -49,8 +49,13 @@ typedef struct pl__conditions {
 pl_status pl__conditions_add(pl__conditions *conditions, size_t first);
 /* The items that are compared, of every condition; n > 0. */
 pl_status pl__conditions_share(pl__conditions *conditions);
-/* The prompting condition of a model that is best on dev templates, where there are none on id templates; NULL: none
- * prompts. Of equals the one with fewer shots. */
+/* Accuracy under dev templates, where there are none under id templates: what an arm is chosen by; NaN: neither. */
+double pl__condition_choice_accuracy(const pl__condition *c);
+typedef bool pl__is_candidate(const pl__condition *c);
+/* The candidate of a model with the highest of them; NULL: there is none. Of equals the one with fewer shots. */
+const pl__condition *pl__best_condition(const pl__conditions *conditions, const char *model,
+                                        pl__is_candidate *is_candidate);
+/* Of those that prompt and learn nothing. */
 const pl__condition *pl__best_prompt(const pl__conditions *conditions, const char *model);
 
 #endif

@@ -1,7 +1,9 @@
 #include "analysis/readers.h"
 
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 /* What reading one unit file may take: more than any that plumb writes. */
 static const size_t FILE_BYTES_MAX = (size_t)1 << 30;
@@ -46,17 +48,25 @@ pl_status pl__readers_ahead(pl__readers *r, const pl_run_unit *unit)
     return i == r->n || find(r, unit) < r->n ? PL_OK : ask(r, i, unit);
 }
 
+/* Who is free; when all were asked for others, in vain, the first is told that nobody waits. */
+static size_t find_free(pl__readers *r)
+{
+    bool died;
+    pl_bytes unwanted = {0};
+    size_t i = find(r, NULL);
+    if (i < r->n) return i;
+    (void)pl_helper_answer(&r->helpers[0], &unwanted, &died);
+    pl_bytes_free(&unwanted);
+    r->asked[0] = NULL;
+    return 0;
+}
+
 pl_status pl__readers_get(pl__readers *r, const pl_run_unit *unit, pl_bytes *out)
 {
     bool died;
     size_t i = find(r, unit);
     *out = (pl_bytes){0};
-    if (i == r->n && (i = find(r, NULL)) == r->n) { /* all were asked for others, in vain */
-        i = 0;
-        (void)pl_helper_answer(&r->helpers[i], out, &died);
-        pl_bytes_free(out);
-        r->asked[i] = NULL;
-    }
+    if (i == r->n) i = find_free(r);
     if (!r->asked[i]) PL_TRY(ask(r, i, unit));
     pl_status status = pl_helper_answer(&r->helpers[i], out, &died);
     r->asked[i] = NULL;
@@ -66,4 +76,20 @@ pl_status pl__readers_get(pl__readers *r, const pl_run_unit *unit, pl_bytes *out
         r->asked[i] = NULL;
     }
     return died ? pl_fail(PL_E_INPUT, "%s: %s", unit->path, pl_error_text()) : status;
+}
+
+pl_status pl__readers_dev_accuracy(pl__readers *r, const char *path, double *out)
+{
+    char question[PL_PATH_MAX + 1];
+    pl_bytes answer = {0};
+    bool died;
+    size_t i = find_free(r);
+    *out = NAN;
+    int n = snprintf(question, sizeof question, "d%s", path);
+    if (n < 0 || (size_t)n >= sizeof question) return pl_fail(PL_E_INPUT, "%s: path too long", path);
+    PL_TRY(pl_helper_ask(&r->helpers[i], question));
+    pl_status status = pl_helper_answer(&r->helpers[i], &answer, &died);
+    if (status == PL_OK && answer.size == sizeof *out) memcpy(out, answer.data, sizeof *out);
+    pl_bytes_free(&answer);
+    return status == PL_E_MEMORY ? status : PL_OK;
 }

@@ -1,5 +1,6 @@
 #include "analysis/record.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,15 @@ done:
     return status;
 }
 
+static pl_status put_dev_accuracy(pl_bytes *out, const pl_unit_reader *reader)
+{
+    json_t *json;
+    PL_TRY(pl_unit_get_attribute(reader, "learned_accuracy", &json));
+    double value = json_is_number(json) ? json_number_value(json) : NAN;
+    json_decref(json);
+    return pl_bytes_append(out, &value, sizeof value);
+}
+
 pl_status pl__record_read(pl_bytes *answer, const char *question)
 {
     pl_unit_reader *reader = NULL;
@@ -157,7 +167,7 @@ pl_status pl__record_read(pl_bytes *answer, const char *question)
     pl_status status;
     PL_TRY(pl_arena_create(&arena));
     PL_GOTO(status, done, pl_unit_open(&reader, question + 1));
-    status = put_unit(answer, reader, question[0] == 's', arena);
+    status = question[0] == 'd' ? put_dev_accuracy(answer, reader) : put_unit(answer, reader, question[0] == 's', arena);
 done:
     pl_unit_close(reader);
     pl_arena_free(arena);

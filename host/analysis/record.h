@@ -16,8 +16,8 @@ typedef struct pl__record {
     pl_arena *arena; /* owns the rest */
 } pl__record;
 
-/* The work of a helper: the question is 'g' (generated answers: no label scores) or 's', then the path of a unit file.
- */
+/* The work of a helper: the question is 'g' (generated answers: no label scores), 's', or 'd' (of a unit that adapted a
+ * model, its accuracy on dev items alone, as the bytes of a double), then the path of a unit file. */
 pl_status pl__record_read(pl_bytes *answer, const char *question);
 /* The bytes come from a process that a hostile file may have got hold of: they are checked like a file. */
 pl_status pl__record_parse(pl__record *out, const pl_bytes *bytes, const char *path);

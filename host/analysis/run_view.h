@@ -91,6 +91,9 @@ size_t pl_run_view_n_reads(const pl_run_view *view);
 bool pl_run_view_groups(const pl_run_view *view, const pl_run_unit *unit, const int64_t *doc_id, size_t n,
                         uint64_t *out); /* [n] */
 
+/* Accuracy on its dev items of what a unit was adapted by, as that unit's file says; NaN: nothing tells. */
+pl_status pl_run_view_dev_accuracy(pl_run_view *view, const pl_run_unit *unit, double *out);
+
 /* A text or category column, an integer column, a true/false column; or an error that names the file. */
 pl_status pl_run_unit_texts(const char *const **out, const pl_run_unit *unit, const char *name);
 pl_status pl_run_unit_integers(const int64_t **out, const pl_run_unit *unit, const char *name);

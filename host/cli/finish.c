@@ -34,6 +34,7 @@ static pl_status put_json(FILE *out, const results *r)
     json_t *json;
     PL_TRY(pl_report_json(&json, r->table, pl_run_view_folder(r->view)->path, pl_run_view_n_missing(r->view)));
     pl_status status = pl_report_arms_json(json, r->arms);
+    if (status == PL_OK) status = pl_report_verdict_json(json, r->arms);
     if (status == PL_OK) status = pl_report_contrasts_json(json, r->contrasts);
     if (status == PL_OK) return pl_put_json(out, json, true);
     json_decref(json);
@@ -44,6 +45,7 @@ static pl_status put_text(FILE *out, const results *r)
 {
     PL_TRY(pl_report_print(out, r->table));
     PL_TRY(pl_report_arms_print(out, r->arms));
+    PL_TRY(pl_report_verdict_print(out, r->arms));
     return pl_report_contrasts_print(out, r->contrasts);
 }
 
@@ -92,6 +94,7 @@ static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_mis
     PL_GOTO(status, done, pl_report_csv(run, r.table));
     PL_GOTO(status, done, pl_arms_of_run(&r.arms, view));
     PL_GOTO(status, done, pl_report_arms_csv(run, r.arms));
+    PL_GOTO(status, done, pl_report_verdict_csv(run, r.arms));
     PL_GOTO(status, done, pl_contrasts_of_run(&r.contrasts, view));
     PL_GOTO(status, done, pl_report_contrasts_csv(run, r.contrasts));
     status = put_shown(run, &r, json);

@@ -120,6 +120,7 @@ typedef struct pl_spec {
     size_t capture_items; /* rows whose states are kept; SIZE_MAX: all */
     pl_truncation truncation;
     json_t *primary; /* contrasts, a list of objects with every key; NULL: none */
+    json_t *verdict; /* require and margin, where they are said; NULL: nothing is */
     uint64_t seed;
     pl_yaml_node *root; /* the experiment as it was read, overrides applied and ${VAR} resolved */
     pl_arena *arena;

@@ -7,6 +7,7 @@ const pl_yaml_key pl_spec_root_keys[] = {
     {"templates", "all of a task's, with its roles", "which templates, by role; a factor of the sweep"},
     {"arms", "required", "ways to adapt; a factor of the sweep"},
     {"primary", "none", "the contrasts that the experiment is run for, one a task: part of the run folder's hash"},
+    {"verdict", "its defaults", "what prompting and tuning are judged by: part of the run folder's hash"},
     {"capture", "layers default, position last", "which hidden states are stored"},
     {"truncation", "`error`",
      "what happens to a prompt that is too long: `error`; `skip` leaves the item out of the cell (under 95 % kept is "
@@ -59,6 +60,12 @@ const pl_yaml_key pl_spec_primary_arm_keys[] = {
     {"head", "any", "`lm` or `classifier`"},
     {"train_templates", "any", "as tables name them: `standard`, `standard+short`"},
     {"labels", "any", "`given` or `shuffled`"},
+    {0},
+};
+
+const pl_yaml_key pl_spec_verdict_keys[] = {
+    {"require", "the commonest label's share + 0.1", "accuracy that is needed, above 0, at most 1; of every task"},
+    {"margin", "0.03", "what tuning must bring, in accuracy, for prompting not to be enough; above 0, at most 1"},
     {0},
 };
 
@@ -170,6 +177,7 @@ const pl_yaml_section pl_spec_sections[] = {
     {"templates", pl_spec_template_keys},
     {"primary", pl_spec_primary_keys},
     {"primary: arm", pl_spec_primary_arm_keys},
+    {"verdict", pl_spec_verdict_keys},
     {"arms[]", pl_spec_arm_keys},
     {"arms[] of kind linear", pl_spec_linear_keys},
     {"arms[] of kind finetune", pl_spec_finetune_keys},

@@ -24,6 +24,8 @@ pl_status pl__read_name(const char **out, const pl_yaml_node *node, size_t most)
 pl_status pl__read_texts(const pl_spec *spec, const char ***out, size_t *n, const pl_yaml_node *node);
 /* spec->primary. */
 pl_status pl__read_primary(pl_spec *spec, const pl_yaml_node *root);
+/* spec->verdict. */
+pl_status pl__read_verdict(pl_spec *spec, const pl_yaml_node *root);
 /* spec->arms. */
 pl_status pl__read_arms(pl_spec *spec, const pl_yaml_node *root);
 

@@ -20,6 +20,10 @@ pl_status pl_report_json(json_t **out, const pl_stability_table *table, const ch
 pl_status pl_report_arms_csv(const pl_run_folder *run, const pl_arms_table *arms); /* arms.csv */
 pl_status pl_report_arms_print(FILE *out, const pl_arms_table *arms);
 pl_status pl_report_arms_json(json_t *object, const pl_arms_table *arms); /* its member "arms" */
+/* Prompt or tune, of the same arms: verdict.csv and its printed and JSON ("verdicts") forms. */
+pl_status pl_report_verdict_csv(const pl_run_folder *run, const pl_arms_table *arms);
+pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms);
+pl_status pl_report_verdict_json(json_t *object, const pl_arms_table *arms);
 /* Differences between conditions: contrasts.csv and its printed and JSON ("contrasts") forms; nothing where there is
  * one condition. On the screen stand the primary ones. */
 pl_status pl_report_contrasts_csv(const pl_run_folder *run, const pl_contrasts_table *table);

@@ -102,6 +102,7 @@ void pl_crossed_of(pl_crossed *out, const pl_crossed_design *d)
     out->variance[2] = s;
     out->se = sqrt(all);
     const pl_component components[] = {c, d->templates, d->draws};
+    for (size_t f = 0; f < 3; f++) out->variance_df[f] = components[f].df;
     out->df = df_of(components, 3);
     out->lo = pl_crossed_bound(out, 0.025);
     out->hi = 2.0 * out->centre - out->lo;
@@ -127,4 +128,29 @@ double pl_crossed_bound(const pl_crossed *c, double p)
 double pl_crossed_p(const pl_crossed *c, double null)
 {
     return isnan(c->se) ? NAN : fmin(1.0, 2.0 * pl_student_tail(fabs(c->centre - null) / c->se, c->df));
+}
+
+double pl_crossed_p_above(const pl_crossed *c, double at)
+{
+    if (isnan(c->se)) return NAN;
+    double x = (c->centre - at) / c->se, tail = pl_student_tail(fabs(x), c->df);
+    return x < 0.0 ? 1.0 - tail : tail;
+}
+
+pl_crossed pl_crossed_larger(const pl_crossed *c, const double times[3])
+{
+    pl_crossed out = *c;
+    pl_component components[3];
+    double all = 0.0;
+    if (isnan(c->se)) return out;
+    for (size_t f = 0; f < 3; f++) {
+        double df = c->variance_df[f] > 0.0 ? (c->variance_df[f] + 1.0) * times[f] - 1.0 : 0.0;
+        components[f] = (pl_component){c->variance[f] / times[f], df};
+        out.variance[f] = components[f].variance;
+        out.variance_df[f] = df;
+        all += components[f].variance;
+    }
+    out.se = sqrt(all);
+    out.df = df_of(components, 3);
+    return out;
 }

@@ -54,7 +54,7 @@ typedef struct pl_crossed {
     double value, centre, se, df, lo, hi;
     double lo_these, hi_these; /* clusters alone: for exactly these templates and draws */
     double se_these, df_these;
-    double variance[3]; /* of clusters, templates, draws */
+    double variance[3], variance_df[3]; /* of clusters, templates, draws; df 0: no sample */
     bool over_templates, over_draws;
     size_t n_clusters;
 } pl_crossed;
@@ -65,5 +65,10 @@ void pl_crossed_of(pl_crossed *out, const pl_crossed_design *design);
 double pl_crossed_bound(const pl_crossed *crossed, double p);
 /* Two-sided, of the hypothesis that the value is `null`; NaN where there is no interval. */
 double pl_crossed_p(const pl_crossed *crossed, double null);
+/* One-sided, of the hypothesis that the value is `at` or less. Of `at` or more: one minus it. */
+double pl_crossed_p_above(const pl_crossed *crossed, double at);
+/* What a study with times[f] as many clusters, templates and draws may expect: the same centre, the components divided
+ * by them. se and df are set, bounds of intervals are not. */
+pl_crossed pl_crossed_larger(const pl_crossed *crossed, const double times[3]);
 
 #endif

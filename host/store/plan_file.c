@@ -78,6 +78,7 @@ pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file)
     pl_json_put_text(&b, "name", file->name);
     pl_json_put_text(&b, "hash", file->hash);
     if (file->primary) pl_json_put_shared(&b, "primary", file->primary);
+    if (file->verdict) pl_json_put_shared(&b, "verdict", file->verdict);
     pl_json_open_list(&b, "models");
     for (size_t i = 0; i < file->n_models; i++) put_model(&b, &file->models[i]);
     pl_json_close(&b);
@@ -281,6 +282,17 @@ static pl_status read_primary(const place *at, pl_plan_file *file)
     return PL_OK;
 }
 
+static pl_status read_verdict(const place *at, pl_plan_file *file)
+{
+    const char *key;
+    json_t *object = json_object_get(at->object, "verdict"), *value;
+    bool good = json_is_object(object);
+    json_object_foreach(object, key, value) good = good && json_is_number(value);
+    if (!good) return pl_fail(PL_E_INPUT, "%s: verdict: expected numbers: plan the experiment again", at->name);
+    file->verdict = json_incref(object);
+    return PL_OK;
+}
+
 static pl_status read_file(const place *at, pl_plan_file *file)
 {
     const json_t *list;
@@ -296,6 +308,7 @@ static pl_status read_file(const place *at, pl_plan_file *file)
     PL_TRY(need_text(at, &file->hash, "hash"));
     PL_TRY(read_models_and_tasks(at, file));
     if (has(at, "primary")) PL_TRY(read_primary(at, file));
+    if (has(at, "verdict")) PL_TRY(read_verdict(at, file));
     PL_TRY(need_list(at, &list, &n, "units"));
     PL_TRY(pl_arena_new(file->arena, &file->units, n));
     for (; file->n_units < n; file->n_units++) {
@@ -340,7 +353,10 @@ void pl_plan_file_free(pl_plan_file *file)
     if (!file) return;
     for (size_t t = 0; t < file->n_tasks; t++)
         for (size_t i = 0; i < file->tasks[t].n_templates; i++) json_decref(file->tasks[t].templates[i].config);
-    if (file->arena) json_decref(file->primary);
+    if (file->arena) {
+        json_decref(file->primary);
+        json_decref(file->verdict);
+    }
     pl_arena_free(file->arena);
     free(file);
 }

@@ -65,6 +65,7 @@ typedef struct pl_plan_file {
     pl_planned_task *tasks;
     pl_planned_unit *units;
     json_t *primary; /* the experiment's primary contrasts, a list of objects; NULL: none */
+    json_t *verdict; /* how the verdict is to be given: an object of numbers; NULL: by its defaults */
     pl_arena *arena; /* of one that was read: owns everything; NULL: all is borrowed */
 } pl_plan_file;
 

@@ -36,6 +36,8 @@ typedef struct planted {
     size_t cluster;      /* items of one plumb.group; 0: the task has none */
     bool own_choices;    /* each item's label words are its own */
     double free_margin;  /* of a content-free prompt's two scores; 0: there is none */
+    double dev_accuracy; /* what the file of the unit that adapted the model says; 0: there is none */
+    json_t *verdict;     /* of the plan, or NULL; borrowed */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
     /* Log-likelihood of label 1 minus that of label 0. */
@@ -129,6 +131,7 @@ static inline json_t *planted_plan(const planted *p)
     }
     const pl_plan_file file = {.name = "planted",
                                .primary = p->primary,
+                               .verdict = p->verdict,
                                .hash = "0123456789abcdef",
                                .n_models = 1,
                                .n_tasks = 1,
@@ -333,6 +336,24 @@ static inline void planted_unit(const planted *p, size_t k, size_t s)
     free(item_of);
 }
 
+/* The unit that adapted the model; it has no items. */
+static inline void planted_learner(const planted *p)
+{
+    char path[PL_PATH_MAX];
+    pl_unit_writer *w;
+    pl_frame *f;
+    OK(pl_run_folder_unit(path, &p->run, "a-fit"));
+    OK(pl_unit_create(&w, path));
+    OK(pl_frame_create(&f, 1));
+    OK(pl_frame_set_text(f, planted_column(f, "_index", PL_COLUMN_TEXT), 0, "0-a-fit"));
+    OK(pl_unit_put_obs(w, f));
+    pl_frame_free(f);
+    json_t *attributes = json_pack("{s:f}", "learned_accuracy", p->dev_accuracy);
+    OK(pl_unit_put_config(w, "{}", attributes));
+    json_decref(attributes);
+    OK(pl_unit_finish(w));
+}
+
 /* The run folder with all its units. */
 static inline void plant_run(planted *p)
 {
@@ -343,6 +364,7 @@ static inline void plant_run(planted *p)
     json_decref(manifest);
     for (size_t s = 0; s < p->draws; s++)
         for (size_t k = 0; k < p->t; k++) planted_unit(p, k, s);
+    if (p->dev_accuracy > 0) planted_learner(p);
     p->view = NULL;
 }
 

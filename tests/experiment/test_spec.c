@@ -209,6 +209,33 @@ static void test_primary(void **state)
     }
 }
 
+/* What is said stands in what is frozen and hashed; what is not said is the analysis' to know. */
+static void test_verdict(void **state)
+{
+    (void)state;
+    static const char head[] = "name: e\nmodels: [m]\ntasks: [t.yaml]\narms: [{kind: prompt}]\nverdict: ";
+    static const struct {
+        const char *value, *error;
+    } bad[] = {
+        {"0.7", "verdict: expected a map"},
+        {"{require: 70}", "require: expected a share above 0, 1 at most, found 70"},
+        {"{margin: 0}", "margin: expected a share above 0"},
+        {"{margin: wide}", "margin"},
+        {"{threshold: 0.7}", "threshold"},
+    };
+    char text[300];
+    pl_spec *s;
+    snprintf(text, sizeof text, "%s{require: 0.7}\n", head);
+    OK(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0));
+    assert_int_equal(json_object_size(s->verdict), 1);
+    assert_true(json_real_value(json_object_get(s->verdict, "require")) == 0.7);
+    pl_spec_free(s);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s%s\n", head, bad[i].value);
+        REFUSED(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0), PL_E_INPUT, bad[i].error);
+    }
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -275,6 +302,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_suffix),
         cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_primary),  cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_arms_that_learn)};
+        cmocka_unit_test(test_arms_that_learn),      cmocka_unit_test(test_verdict)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

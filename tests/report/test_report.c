@@ -462,6 +462,41 @@ static void test_contrasts(void **state)
     uproot(&p);
 }
 
+/* A verdict on the screen says what it is judged by and what would decide; the CSV and the JSON have all of it. */
+static void test_verdict(void **state)
+{
+    (void)state;
+    planted p = {.n = 30, .t = 6, .draws = 6, .learned = 3, .tuned = true, .prediction = some_flips};
+    plant_run(&p);
+    pl_arms_table *t;
+    char *text = NULL;
+    size_t size = 0;
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    OK(pl_report_verdict_print(out, t));
+    fclose(out);
+    check_width(text);
+    assert_non_null(strstr(text, "  tiny, colours, loglikelihood: "));
+    assert_non_null(strstr(text, "    tuned      "));
+    assert_non_null(strstr(text, ", finetune lm t0 n=16\n"));
+    assert_non_null(strstr(text, "; for other items, templates, draws than these\n"));
+    assert_non_null(strstr(text, "    seen       30 items, 5 ood wordings, 3 draws\n"));
+    assert_non_null(strstr(text, "    required   0.700 (commonest label 0.600), margin 0.030"));
+    free(text);
+    OK(pl_report_verdict_csv(&p.run, t));
+    text = slurp(&p, "verdict.csv");
+    assert_int_equal(count(text, "\n"), 2);
+    assert_null(strstr(text, ",nan"));
+    free(text);
+    json_t *json = json_object();
+    OK(pl_report_verdict_json(json, t));
+    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "verdicts"), 0)), 49);
+    json_decref(json);
+    pl_arms_free(t);
+    uproot(&p);
+}
+
 /* The whole of it reads every unit's rows once. */
 static void test_read_once(void **state)
 {
@@ -482,7 +517,7 @@ int main(void)
         cmocka_unit_test(test_print_draws), cmocka_unit_test(test_json),        cmocka_unit_test(test_results),
         cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),   cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_print_cells), cmocka_unit_test(test_read_once),
-        cmocka_unit_test(test_contrasts),
+        cmocka_unit_test(test_contrasts),   cmocka_unit_test(test_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "statistics/crossed.h"
 #include "statistics/interval.h"
+#include "statistics/stream.h"
 #include "statistics/three_way.h"
 
 enum { CLUSTER = 2, STEPS = 200 };
@@ -50,38 +51,6 @@ typedef struct study {
     double *a, *b; /* [s, t, n] outcomes of two arms */
     pl_clusters clusters;
 } study;
-
-/* A cheap stream of normals of its own for each study: SplitMix64, Box-Muller. */
-typedef struct stream {
-    uint64_t at;
-    double spare;
-    int has_spare;
-} stream;
-
-static double uniform(stream *r)
-{
-    uint64_t z = r->at += 0x9e3779b97f4a7c15u;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-    return ((double)((z ^ z >> 31) >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double normal(stream *r)
-{
-    if (r->has_spare) {
-        r->has_spare = 0;
-        return r->spare;
-    }
-    double radius = sqrt(-2.0 * log(uniform(r))), angle = 6.283185307179586 * uniform(r);
-    r->has_spare = 1;
-    r->spare = radius * sin(angle);
-    return radius * cos(angle);
-}
-
-static double phi(double x)
-{
-    return 0.5 * erfc(-x / sqrt(2.0));
-}
 
 /* Mean over a standard normal x of f(Phi((mu + sqrt(v) x)/sqrt(1 - v))): what is left random has variance 1 - v. */
 static double over_shared(double (*f)(double), double mu, double v)

@@ -117,6 +117,38 @@ static void test_pseudo_values(void **state)
     assert_close(out.hi_these, out.hi, 1e-14);
 }
 
+/* One-sided p-values, and what a larger study may expect, of three plain components. */
+static void test_larger(void **state)
+{
+    (void)state;
+    double item[] = {0.1, 0.5, 0.2, 0.6, 0.1, 0.3}, template[] = {0.2, 0.4, 0.3}, draw[] = {0.25, 0.35, 0.3, 0.3};
+    const double times[] = {2.0, 3.0, 1.0}, once[] = {1.0, 1.0, 1.0};
+    const pl_crossed_design d = {.value = 0.3,
+                                 .n = 6,
+                                 .items = item,
+                                 .templates = pl_component_of_mean(template, 3, 2),
+                                 .draws = pl_component_of_mean(draw, 4, PL_DRAWS_MIN)};
+    pl_crossed c, same, larger;
+    pl_crossed_of(&c, &d);
+    assert_close(pl_crossed_p_above(&c, 0.1), pl_crossed_p(&c, 0.1) / 2.0, 1e-15);
+    assert_close(pl_crossed_p_above(&c, 0.5), 1.0 - pl_crossed_p(&c, 0.5) / 2.0, 1e-15);
+    assert_close(pl_crossed_p_above(&c, pl_crossed_bound(&c, 0.025)), 0.025, 1e-9);
+    same = pl_crossed_larger(&c, once);
+    assert_close(same.se, c.se, 1e-15);
+    assert_close(same.df, c.df, 1e-13);
+    larger = pl_crossed_larger(&c, times);
+    double v[3] = {pow(standard_error(item, 6), 2) / 2.0, pow(standard_error(template, 3), 2) / 3.0,
+                   pow(standard_error(draw, 4), 2)};
+    double df[3] = {11.0, 8.0, 3.0}, upper = 0.0, squares = 0.0;
+    for (size_t f = 0; f < 3; f++) {
+        double u = v[f] * pl_quartile_factor(df[f]);
+        upper += u;
+        squares += u * u / df[f];
+    }
+    assert_close(larger.se, sqrt(v[0] + v[1] + v[2]), 1e-14);
+    assert_close(larger.df, upper * upper / squares, 1e-12);
+}
+
 /* More wrong items: both bounds go down, from none to all; none has width 0. */
 static void test_monotone_at_the_ends(void **state)
 {
@@ -174,7 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_pseudo_values),
+        cmocka_unit_test(test_pseudo_values), cmocka_unit_test(test_larger),
         cmocka_unit_test(test_monotone_at_the_ends),
         cmocka_unit_test(test_nothing_varies),
     };

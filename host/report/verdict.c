@@ -1,0 +1,281 @@
+/* Prompt or tune: a few lines a model and task on the screen, verdict.csv and JSON. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/scope.h"
+#include "base/file.h"
+#include "base/json_build.h"
+#include "base/visible.h"
+#include "report/column.h"
+#include "report/report.h"
+
+/* ---- on the screen ---- */
+
+/* "finetune lm standard n=64", "prompt k=4". */
+static void arm_text(char *out, size_t size, const pl_verdict_side *side)
+{
+    if (!strncmp(side->arm, "prompt", 6))
+        snprintf(out, size, "%s k=%lld", side->arm, side->k);
+    else
+        snprintf(out, size, "%s", side->arm);
+}
+
+static void share_text(char *out, size_t size, const pl_crossed *c)
+{
+    if (isnan(c->lo))
+        snprintf(out, size, "%.3f", c->value);
+    else
+        snprintf(out, size, "%.3f [%.3f, %.3f]", c->value, c->lo, c->hi);
+}
+
+static void print_side(FILE *out, const char *label, const pl_verdict_side *side)
+{
+    char arm[200], accuracy[64];
+    if (!*side->arm) return;
+    arm_text(arm, sizeof arm, side);
+    share_text(accuracy, sizeof accuracy, &side->accuracy);
+    pl_print(out, "    %-10s %s, %s", label, accuracy, arm);
+    if (side->n_candidates > 1) pl_print(out, ": best of %zu by %s", side->n_candidates, side->chosen_by);
+    fputc('\n', out);
+}
+
+static void print_difference(FILE *out, const pl_verdict_row *r)
+{
+    char difference[64];
+    if (isnan(r->difference.value)) return;
+    share_text(difference, sizeof difference, &r->difference);
+    pl_print(out, "    difference %s", difference);
+    if (!isnan(r->p)) fprintf(out, ", p %.2g", r->p_adjusted);
+    if (!isnan(r->difference.lo)) fprintf(out, "; for other %s than these", pl__generalises(&r->difference));
+    fprintf(out, "\n    seen       %zu items", r->n_items);
+    if (r->difference.n_clusters < r->n_items) fprintf(out, " in %zu clusters", r->difference.n_clusters);
+    fprintf(out, ", %zu ood wordings, %zu draws\n", r->n_templates, r->tuned.n_draws);
+}
+
+static const char *const components[] = {"items", "wordings", "draws"};
+
+/* The largest part of what is too uncertain; items stand for their clusters. */
+static void print_outlook(FILE *out, const pl_verdict_row *r)
+{
+    static const char *const bounds[] = {"accuracy prompted", "accuracy tuned", "the difference"};
+    const pl__outlook *o = &r->outlook;
+    const size_t have[] = {r->n_items, r->n_templates, r->tuned.n_draws};
+    if (o->towards == PL_UNDECIDED) {
+        fprintf(out, "    nearest    none: no study 1,000 times as large would decide, all else equal\n");
+        return;
+    }
+    fprintf(out, "    nearest    %s: %s is too uncertain, %.0f %% of its variance by %s\n    would decide, all else equal: ",
+            pl_verdict_name(o->towards), bounds[o->bound], 100.0 * o->share, components[o->component]);
+    if (!isnan(o->alone))
+        fprintf(out, "%.0f %s in place of %zu, or ", ceil(o->alone * (double)have[o->component] - 1e-9),
+                components[o->component], have[o->component]);
+    fprintf(out, "%.1f times as much of everything\n", o->together);
+}
+
+static void print_sensitivity(FILE *out, const pl_verdict_row *r)
+{
+    bool same = true;
+    for (size_t s = 0; s < PL_SENSITIVITIES; s++) same = same && r->sensitivity[s] == r->verdict;
+    fprintf(out, "    required   %.3f (commonest label %.3f), margin %.3f", r->require, r->majority, r->margin);
+    if (same)
+        fprintf(out, "; the same with either halved or doubled\n");
+    else
+        fprintf(out, "\n    halved/doubled: margin %s/%s, requirement above commonest %s/%s\n",
+                pl_verdict_name(r->sensitivity[0]), pl_verdict_name(r->sensitivity[1]),
+                pl_verdict_name(r->sensitivity[2]), pl_verdict_name(r->sensitivity[3]));
+}
+
+static void print_cost(FILE *out, const pl_verdict_row *r)
+{
+    const pl_verdict_side *tuned = &r->tuned;
+    if (isnan(tuned->learn_tokens) || isnan(tuned->item_tokens) || isnan(r->prompt.item_tokens)) return;
+    fprintf(out, "    cost       tuning %.0f tokens", tuned->learn_tokens);
+    if (!isnan(tuned->learn_seconds)) fprintf(out, " and %.0f s", tuned->learn_seconds);
+    fprintf(out, " a draw, all trials; an item %.1f tokens, prompted %.1f\n", tuned->item_tokens,
+            r->prompt.item_tokens);
+    if (isnan(r->break_even))
+        fprintf(out, "    pays back  never by tokens\n");
+    else
+        fprintf(out, "    pays back  by tokens from %.2g items on\n", r->break_even);
+}
+
+static void print_row(FILE *out, const pl_verdict_row *r)
+{
+    pl_print(out, "  %s, %s, %s: %s%s%s%s\n", r->model, r->task, r->readout, pl_verdict_name(r->verdict),
+             r->clearly ? ", clearly" : "", *r->why ? ": " : "", r->why);
+    print_side(out, "prompted", &r->prompt);
+    print_side(out, "tuned", &r->tuned);
+    print_difference(out, r);
+    if (!*r->why && r->verdict == PL_UNDECIDED) print_outlook(out, r);
+    if (!*r->why) print_sensitivity(out, r);
+    print_cost(out, r);
+    if (*r->not_tried) pl_print(out, "    not tried on the prompt side: %s\n", r->not_tried);
+}
+
+pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
+{
+    if (!arms->n_verdicts) return PL_OK;
+    fprintf(out, "prompt or tune? (accuracy under wordings that nothing was trained or chosen on)\n");
+    for (size_t i = 0; i < arms->n_verdicts; i++) print_row(out, &arms->verdicts[i]);
+    fputs("PROMPT: prompted it reaches what is required, and tuning adds less than the margin. FINE-TUNE: tuned\n"
+          "it reaches it, and is better than prompted; clearly: by more than the margin. NEITHER: neither reaches\n"
+          "it. UNDECIDED: the data do not say. Bounds of 97.5 % for other items, wordings and draws of the kind; p:\n"
+          "Holm over all rows. By dev templates: on the items that are judged. Not tried: of the prompt side.\n\n",
+          out);
+    return ferror(out) ? pl_fail(PL_E_IO, "the table cannot be written to the output") : PL_OK;
+}
+
+/* ---- as data ---- */
+
+enum { TEXTS = 18, REALS = 31 };
+static const char *const text_names[TEXTS] = {
+    "model",          "task",          "readout",        "verdict",         "clearly",
+    "prompt_arm",     "prompt_chosen", "tuned_arm",      "tuned_chosen",    "generalises",
+    "why",            "not_tried",     "margin_halved",  "margin_doubled",  "required_halved",
+    "required_doubled", "towards",     "most_uncertain"};
+static const char *const real_names[REALS] = {"prompt_k",
+                                              "n_items",
+                                              "n_clusters",
+                                              "n_templates",
+                                              "n_prompt_draws",
+                                              "n_tuned_draws",
+                                              "majority",
+                                              "required",
+                                              "margin",
+                                              "prompt_accuracy",
+                                              "prompt_lo",
+                                              "prompt_hi",
+                                              "tuned_accuracy",
+                                              "tuned_lo",
+                                              "tuned_hi",
+                                              "difference",
+                                              "lo",
+                                              "hi",
+                                              "se",
+                                              "df",
+                                              "variance_items",
+                                              "variance_templates",
+                                              "variance_draws",
+                                              "p",
+                                              "p_adjusted",
+                                              "alone",
+                                              "together",
+                                              "tuned_learn_tokens",
+                                              "prompt_item_tokens",
+                                              "tuned_item_tokens",
+                                              "break_even_items"};
+
+static void fields_of(const char *texts[TEXTS], double reals[REALS], const pl_verdict_row *r)
+{
+    const pl_crossed *p = &r->prompt.accuracy, *f = &r->tuned.accuracy, *d = &r->difference;
+    const bool open = r->outlook.towards != PL_UNDECIDED;
+    const char *const t[TEXTS] = {r->model,
+                                  r->task,
+                                  r->readout,
+                                  pl_verdict_name(r->verdict),
+                                  r->clearly ? "yes" : "no",
+                                  r->prompt.arm,
+                                  r->prompt.chosen_by,
+                                  r->tuned.arm,
+                                  r->tuned.chosen_by,
+                                  pl__generalises(d),
+                                  r->why,
+                                  r->not_tried,
+                                  pl_verdict_name(r->sensitivity[0]),
+                                  pl_verdict_name(r->sensitivity[1]),
+                                  pl_verdict_name(r->sensitivity[2]),
+                                  pl_verdict_name(r->sensitivity[3]),
+                                  open ? pl_verdict_name(r->outlook.towards) : "",
+                                  open ? components[r->outlook.component] : ""};
+    const double x[REALS] = {(double)r->prompt.k,
+                             (double)r->n_items,
+                             (double)d->n_clusters,
+                             (double)r->n_templates,
+                             (double)r->prompt.n_draws,
+                             (double)r->tuned.n_draws,
+                             r->majority,
+                             r->require,
+                             r->margin,
+                             p->value,
+                             p->lo,
+                             p->hi,
+                             f->value,
+                             f->lo,
+                             f->hi,
+                             d->value,
+                             d->lo,
+                             d->hi,
+                             d->se,
+                             d->df,
+                             d->variance[0],
+                             d->variance[1],
+                             d->variance[2],
+                             r->p,
+                             r->p_adjusted,
+                             r->outlook.alone,
+                             r->outlook.together,
+                             r->tuned.learn_tokens,
+                             r->prompt.item_tokens,
+                             r->tuned.item_tokens,
+                             r->break_even};
+    memcpy(texts, t, sizeof t);
+    memcpy(reals, x, sizeof x);
+}
+
+static pl_status put_csv(pl_bytes *out, const pl_arms_table *arms)
+{
+    for (size_t i = 0; i < TEXTS; i++) PL_TRY(pl_bytes_format(out, "%s,", text_names[i]));
+    for (size_t i = 0; i < REALS; i++) PL_TRY(pl_bytes_format(out, "%s%s", real_names[i], i + 1 < REALS ? "," : "\n"));
+    for (size_t v = 0; v < arms->n_verdicts; v++) {
+        const char *texts[TEXTS];
+        double reals[REALS];
+        fields_of(texts, reals, &arms->verdicts[v]);
+        for (size_t i = 0; i < TEXTS; i++) {
+            PL_TRY(pl__csv_text(out, texts[i]));
+            PL_TRY(pl_bytes_text(out, ","));
+        }
+        for (size_t i = 0; i < REALS; i++) {
+            PL_TRY(pl__csv_real(out, reals[i]));
+            PL_TRY(pl_bytes_text(out, i + 1 < REALS ? "," : "\n"));
+        }
+    }
+    return PL_OK;
+}
+
+pl_status pl_report_verdict_csv(const pl_run_folder *run, const pl_arms_table *arms)
+{
+    char path[PL_PATH_MAX];
+    pl_bytes text = {0};
+    pl_status status;
+    if (!arms->n_verdicts) return PL_OK;
+    PL_TRY(pl_path(path, "%s/verdict.csv", run->path));
+    PL_GOTO(status, done, put_csv(&text, arms));
+    status = pl_file_replace(path, text.data, text.size);
+done:
+    pl_bytes_free(&text);
+    return status;
+}
+
+pl_status pl_report_verdict_json(json_t *object, const pl_arms_table *arms)
+{
+    pl_json_builder b;
+    json_t *made;
+    if (!arms->n_verdicts) return PL_OK;
+    pl_json_begin(&b);
+    pl_json_open_list(&b, "verdicts");
+    for (size_t v = 0; v < arms->n_verdicts; v++) {
+        const char *texts[TEXTS];
+        double reals[REALS];
+        fields_of(texts, reals, &arms->verdicts[v]);
+        pl_json_open(&b, NULL);
+        for (size_t i = 0; i < TEXTS; i++) pl_json_put_text(&b, text_names[i], texts[i]);
+        for (size_t i = 0; i < REALS; i++) pl_json_put_real(&b, real_names[i], reals[i]);
+        pl_json_close(&b);
+    }
+    pl_json_close(&b);
+    PL_TRY(pl_json_end(&b, &made, "verdicts as JSON"));
+    bool ok = json_object_update(object, made) == 0;
+    json_decref(made);
+    return ok ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory while writing verdicts as JSON");
+}

@@ -1,0 +1,256 @@
+/* Does the verdict err as seldom, and find as much, as it says? Simulated studies with planted differences.
+ *
+ * An answer of an arm is right when mu + cluster + item + template + draw + item x template + item x draw + e > 0, all
+ * normal, of total variance 1: accuracy is Phi(mu), exactly. Arms share what belongs to the clusters (.20) and items
+ * (.15); each has its own rest: item x template .08, item x draw .04, templates and draws of such variance that a
+ * template's accuracy has an SD of .04 and a draw's (a seed's) one of .03. Items are in clusters of two, labels are two
+ * of equal shares, so that .60 is required.
+ *
+ * Four prompting arms of equal accuracy (one without shots: one draw), a linear readout that is .05 worse, two tuned
+ * arms of equal accuracy whose dev items tell it with an SD of .03, and one tuned on shuffled labels, at chance, whose
+ * dev items praise it: what is chosen, is chosen by luck. Quick: 200 studies a difference; `--long`: 2,000, and of
+ * smaller designs too. */
+#include "tests.h"
+
+#include <omp.h>
+
+#include "analysis/verdict.h"
+#include "statistics/interval.h"
+#include "statistics/stream.h"
+
+enum { ARMS = 8, DEV = 4, CLUSTER = 2, LINEAR = 4, TUNED = 5, SHUFFLED = 7 };
+
+static const double V_CLUSTER = 0.20, V_ITEM = 0.15, V_IT = 0.08, V_IS = 0.04, SD_TEMPLATE = 0.04, SD_DRAW = 0.03;
+
+typedef struct design {
+    size_t n, t, s;              /* items, ood templates, draws */
+    double prompted, difference; /* accuracy, and what tuning adds */
+} design;
+
+static double *zeros(size_t n)
+{
+    double *out = calloc(n, sizeof *out);
+    assert_non_null(out);
+    return out;
+}
+
+/* One arm's answers under dev, then ood templates. */
+static void answer(pl__condition *c, double accuracy, const double *shared, stream *r)
+{
+    double mu = pl_normal_quantile(accuracy), density = exp(-0.5 * mu * mu) / sqrt(6.283185307179586);
+    double of_template = SD_TEMPLATE / density, of_draw = SD_DRAW / density;
+    double rest = 1 - V_CLUSTER - V_ITEM - V_IT - V_IS - of_template * of_template - of_draw * of_draw;
+    double *template = zeros(c->t), *it = zeros(c->t * c->n), *is = zeros(c->n);
+    for (size_t k = 0; k < c->t; k++) template[k] = of_template * normal(r);
+    for (size_t i = 0; i < c->t * c->n; i++) it[i] = sqrt(V_IT) * normal(r);
+    for (size_t d = 0; d < c->n_draws; d++) {
+        double draw = of_draw * normal(r);
+        for (size_t i = 0; i < c->n; i++) is[i] = sqrt(V_IS) * normal(r);
+        for (size_t k = 0; k < c->t; k++)
+            for (size_t i = 0; i < c->n; i++) {
+                double z = mu + shared[i] + template[k] + draw + it[k * c->n + i] + is[i];
+                c->correct[(d * c->t + k) * c->n + i] = z + sqrt(rest) * normal(r) > 0;
+            }
+    }
+    free(template);
+    free(it);
+    free(is);
+}
+
+/* What all studies of a design share: names, roles, places. */
+typedef struct frame {
+    design d;
+    size_t t;
+    pl_run_unit units[ARMS];
+    const char **names;
+    pl_role *roles;
+    size_t *same, *kept;
+    uint64_t *group_of;
+    long long *draws;
+} frame;
+
+static void make_frame(frame *f, design d)
+{
+    static const char *const kinds[ARMS] = {"prompt", "prompt",   "prompt",   "prompt",
+                                            "linear", "finetune", "finetune", "finetune"},
+                             *const names[ARMS] = {"prompt", "prompt",       "prompt",         "prompt",
+                                                   "linear", "finetune one", "finetune other", "finetune shuffled"};
+    *f = (frame){.d = d, .t = DEV + d.t};
+    f->names = calloc(f->t, sizeof *f->names);
+    f->roles = calloc(f->t, sizeof *f->roles);
+    f->same = calloc(f->t, sizeof *f->same);
+    f->kept = calloc(d.n, sizeof *f->kept);
+    f->group_of = calloc(d.n, sizeof *f->group_of);
+    f->draws = calloc(d.s, sizeof *f->draws);
+    assert_true(f->names && f->roles && f->same && f->kept && f->group_of && f->draws);
+    for (size_t k = 0; k < f->t; k++) {
+        char name[16];
+        snprintf(name, sizeof name, "t%zu", k);
+        f->names[k] = strdup(name);
+        f->roles[k] = k < DEV ? PL_ROLE_DEV : PL_ROLE_OOD;
+        f->same[k] = k;
+    }
+    for (size_t i = 0; i < d.n; i++) {
+        f->kept[i] = i;
+        f->group_of[i] = i / CLUSTER;
+    }
+    for (size_t s = 0; s < d.s; s++) f->draws[s] = (long long)s;
+    for (size_t a = 0; a < ARMS; a++) {
+        bool learns = a >= LINEAR;
+        f->units[a] = (pl_run_unit){.model = "m",
+                                    .task = "t",
+                                    .readout = "loglikelihood",
+                                    .arm = names[a],
+                                    .kind = kinds[a],
+                                    .k = learns ? 0 : (long long)a,
+                                    .head = "",
+                                    .train_template = learns ? "t" : "",
+                                    .labels = a == SHUFFLED ? "shuffled" : learns ? "given" : ""};
+    }
+}
+
+static void drop_frame(frame *f)
+{
+    for (size_t k = 0; k < f->t; k++) free((char *)(uintptr_t)f->names[k]);
+    free(f->names);
+    free(f->roles);
+    free(f->same);
+    free(f->kept);
+    free(f->group_of);
+    free(f->draws);
+}
+
+static void study(pl_verdict_row *out, bool *shuffled, const frame *f, uint64_t seed)
+{
+    const design *d = &f->d;
+    stream r = {.at = seed * 0xd1342543de82ef95u + 1};
+    pl__condition list[ARMS];
+    pl__conditions of = {.list = list, .n = ARMS, .n_shared = d->n, .n_largest = d->n};
+    double dev[ARMS], *shared = zeros(d->n);
+    OK(pl_arena_create(&of.arena));
+    for (size_t c = 0; c < d->n / CLUSTER; c++) {
+        double cluster = sqrt(V_CLUSTER) * normal(&r);
+        for (size_t i = 0; i < CLUSTER; i++) shared[c * CLUSTER + i] = cluster + sqrt(V_ITEM) * normal(&r);
+    }
+    for (size_t a = 0; a < ARMS; a++) {
+        double accuracy = a < LINEAR      ? d->prompted
+                          : a == LINEAR   ? d->prompted - 0.05
+                          : a == SHUFFLED ? 0.5
+                                          : d->prompted + d->difference;
+        list[a] = (pl__condition){.unit = &f->units[a],
+                                  .calibrated = a == 2 || a == 3,
+                                  .n = d->n,
+                                  .t = f->t,
+                                  .n_draws = a == 0 ? 1 : d->s,
+                                  .n_largest = d->n,
+                                  .group_of = f->group_of,
+                                  .templates = f->names,
+                                  .roles = f->roles,
+                                  .same = f->same,
+                                  .draws = f->draws,
+                                  .n_commonest = d->n / 2,
+                                  .n_kept = d->n,
+                                  .kept = f->kept,
+                                  .correct = zeros(d->s * f->t * d->n)};
+        answer(&list[a], accuracy, shared, &r);
+        dev[a] = a == SHUFFLED ? 0.99 : a >= TUNED ? accuracy + 0.03 * normal(&r) : NAN;
+    }
+    OK(pl__verdict_row(out, &of, dev, NAN, 0.03));
+    OK(pl__verdicts_decide(out, 1));
+    *shuffled = !strcmp(out->tuned.arm, "finetune shuffled");
+    for (size_t a = 0; a < ARMS; a++) free(list[a].correct);
+    free(shared);
+    pl_arena_free(of.arena); /* names in *out are the frame's, or gone */
+}
+
+/* Shares [PL_VERDICTS] of n studies. */
+static void simulate(double *share, design d, size_t n)
+{
+    size_t counts[PL_VERDICTS] = {0}, n_shuffled = 0;
+    frame f;
+    make_frame(&f, d);
+#pragma omp parallel for schedule(dynamic)
+    for (size_t i = 0; i < n; i++) {
+        pl_verdict_row row;
+        bool shuffled;
+        study(&row, &shuffled, &f, i + 1 + 1000003 * (uint64_t)(d.n * 31 + d.t * 7 + d.s));
+#pragma omp critical
+        {
+            counts[row.verdict]++;
+            n_shuffled += shuffled;
+        }
+    }
+    drop_frame(&f);
+    assert_int_equal(n_shuffled, 0);
+    for (size_t v = 0; v < PL_VERDICTS; v++) share[v] = (double)counts[v] / (double)n;
+    if (getenv("PLUMB_SHOW"))
+        fprintf(stderr, "%4zu items %2zu templates %2zu draws, prompted %.2f, difference %+.2f: undecided %.3f, prompt "
+                        "%.3f, tune %.3f, neither %.3f\n",
+                d.n, d.t, d.s, d.prompted, d.difference, share[0], share[1], share[2], share[3]);
+}
+
+/* The share of studies whose verdict is false; .60 is required and reached in all of them. */
+static double wrong(const double *share, double difference)
+{
+    double of_claims = difference <= 0 ? share[PL_FINETUNE] : difference < 0.03 ? 0 : share[PL_PROMPT];
+    return of_claims + share[PL_NEITHER];
+}
+
+/* slack: what so many studies may be off by chance. */
+static void check_planted(size_t studies, double slack)
+{
+    static const double differences[] = {-0.05, 0.0, 0.03, 0.10};
+    for (size_t i = 0; i < 4; i++) {
+        double share[PL_VERDICTS];
+        simulate(share, (design){600, 16, 10, 0.65, differences[i]}, studies);
+        assert_true(wrong(share, differences[i]) <= 0.05 + slack);
+        if (differences[i] == -0.05) assert_true(share[PL_PROMPT] >= 0.60 - slack);
+        if (differences[i] == 0.10) assert_true(share[PL_FINETUNE] >= 0.60 - slack);
+    }
+}
+
+/* 200 studies have a standard error of .015 at .05 and .035 at .6. */
+static void test_planted(void **state)
+{
+    (void)state;
+    check_planted(200, 0.045);
+}
+
+/* Where neither reaches what is required, that is said, and nothing else. */
+static void test_neither(void **state)
+{
+    (void)state;
+    double share[PL_VERDICTS];
+    simulate(share, (design){600, 8, 5, 0.50, 0.0}, 50);
+    assert_true(share[PL_NEITHER] >= 0.8 && share[PL_PROMPT] + share[PL_FINETUNE] == 0);
+}
+
+static int run_long(void)
+{
+    static const design designs[] = {{200, 4, 3, 0.65, 0}, {200, 8, 5, 0.80, 0}, {600, 8, 3, 0.90, 0}};
+    static const double differences[] = {-0.05, 0.0, 0.03, 0.09};
+    check_planted(2000, 0.0);
+    for (size_t k = 0; k < 3; k++)
+        for (size_t i = 0; i < 4; i++) {
+            double share[PL_VERDICTS];
+            design d = designs[k];
+            d.difference = differences[i];
+            simulate(share, d, 2000);
+            if (wrong(share, d.difference) > 0.05) return 1;
+        }
+    return 0;
+}
+
+static void test_long(void **state)
+{
+    (void)state;
+    assert_int_equal(run_long(), 0);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest quick[] = {cmocka_unit_test(test_planted), cmocka_unit_test(test_neither)};
+    const struct CMUnitTest all[] = {cmocka_unit_test(test_long)};
+    if (argc > 1 && !strcmp(argv[1], "--long")) return cmocka_run_group_tests(all, NULL, NULL);
+    return cmocka_run_group_tests(quick, NULL, NULL);
+}
