@@ -110,8 +110,7 @@ static void take_costs(pl_verdict_side *side, const pl_arms_table *t, size_t fro
 /* Tokens that are learned from count three times: forward, and backward twice as much. Every draw was paid for. */
 static double break_even(const pl_verdict_side *prompt, const pl_verdict_side *tuned)
 {
-    double saved = prompt->item_tokens - tuned->item_tokens,
-           spent = 3.0 * tuned->learn_tokens * (double)tuned->n_draws;
+    double saved = prompt->item_tokens - tuned->item_tokens, spent = 3.0 * tuned->learn_tokens * (double)tuned->n_draws;
     if (prompt->learn_tokens > 0) spent -= prompt->learn_tokens * (double)prompt->n_draws;
     return saved > 0 ? fmax(0.0, spent / saved) : NAN;
 }
@@ -125,7 +124,7 @@ static double setting(const making *m, const char *key, double otherwise)
 static pl_status add_verdict(making *m, size_t from)
 {
     pl_arms_table *t = m->table;
-    double *dev_accuracy;
+    const double **dev_accuracy;
     PL_TRY(pl_grow(&t->verdicts, &m->verdict_capacity, t->n_verdicts + 1));
     PL_TRY(pl_arena_new(t->arena, &dev_accuracy, m->of.n));
     PL_TRY(pl__verdict_dev_accuracy(dev_accuracy, &m->of));

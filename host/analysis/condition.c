@@ -40,6 +40,16 @@ double pl__condition_accuracy(const pl__condition *c, pl_role role)
     return sum / (double)c->n_draws;
 }
 
+pl_status pl__condition_clusters(pl_clusters *out, const pl__condition *c, pl_arena *arena)
+{
+    uint64_t *kept;
+    *out = (pl_clusters){.n = c->n_kept};
+    if (!c->group_of) return PL_OK;
+    PL_TRY(pl_arena_new(arena, &kept, c->n_kept));
+    for (size_t i = 0; i < c->n_kept; i++) kept[i] = c->group_of[c->kept[i]];
+    return pl__clusters_make(out, kept, c->n_kept, arena);
+}
+
 /* The draws that have a whole member, once each. */
 static pl_status list_draws(pl__condition *c, const pl__group *g, pl_arena *arena)
 {
@@ -179,20 +189,15 @@ pl_status pl__conditions_share(pl__conditions *m)
     return PL_OK;
 }
 
-double pl__condition_choice_accuracy(const pl__condition *c)
-{
-    double accuracy = pl__condition_accuracy(c, PL_ROLE_DEV);
-    return isnan(accuracy) ? pl__condition_accuracy(c, PL_ROLE_ID) : accuracy;
-}
-
-const pl__condition *pl__best_condition(const pl__conditions *m, const char *model, pl__is_candidate *is_candidate)
+const pl__condition *pl__best_prompt(const pl__conditions *m, const char *model)
 {
     const pl__condition *best = NULL;
     double top = -1;
     for (size_t c = 0; c < m->n; c++) {
         const pl__condition *one = &m->list[c];
-        if (strcmp(one->unit->model, model) || !is_candidate(one)) continue;
-        double accuracy = pl__condition_choice_accuracy(one);
+        if (strcmp(one->unit->model, model) || (one->unit->train_template && *one->unit->train_template)) continue;
+        double accuracy = pl__condition_accuracy(one, PL_ROLE_DEV);
+        if (isnan(accuracy)) accuracy = pl__condition_accuracy(one, PL_ROLE_ID);
         if (isnan(accuracy)) accuracy = 0;
         if (!best || accuracy > top || (accuracy == top && one->unit->k < best->unit->k)) {
             best = one;
@@ -200,16 +205,6 @@ const pl__condition *pl__best_condition(const pl__conditions *m, const char *mod
         }
     }
     return best;
-}
-
-static bool prompts_only(const pl__condition *c)
-{
-    return !c->unit->train_template || !*c->unit->train_template;
-}
-
-const pl__condition *pl__best_prompt(const pl__conditions *m, const char *model)
-{
-    return pl__best_condition(m, model, prompts_only);
 }
 
 pl_status pl__condition_name(const char **out, const pl__condition *c, pl_arena *arena)

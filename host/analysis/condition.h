@@ -4,6 +4,7 @@
 #ifndef PLUMB_ANALYSIS_CONDITION_H
 #define PLUMB_ANALYSIS_CONDITION_H
 
+#include "analysis/clusters.h"
 #include "analysis/run_view.h"
 #include "base/memory.h"
 
@@ -33,6 +34,8 @@ size_t pl__condition_n_templates(const pl__condition *c, pl_role role);
 /* Mean over draws, such templates, and kept items; NaN: no such template. */
 double pl__condition_accuracy(const pl__condition *c, pl_role role);
 double pl__condition_draw_accuracy(const pl__condition *c, size_t draw, pl_role role);
+/* The clusters of the items that are compared. */
+pl_status pl__condition_clusters(pl_clusters *out, const pl__condition *c, pl_arena *arena);
 /* The arm's name, with "calibrated" behind it where it is. */
 pl_status pl__condition_name(const char **out, const pl__condition *c, pl_arena *arena);
 
@@ -49,13 +52,8 @@ typedef struct pl__conditions {
 pl_status pl__conditions_add(pl__conditions *conditions, size_t first);
 /* The items that are compared, of every condition; n > 0. */
 pl_status pl__conditions_share(pl__conditions *conditions);
-/* Accuracy under dev templates, where there are none under id templates: what an arm is chosen by; NaN: neither. */
-double pl__condition_choice_accuracy(const pl__condition *c);
-typedef bool pl__is_candidate(const pl__condition *c);
-/* The candidate of a model with the highest of them; NULL: there is none. Of equals the one with fewer shots. */
-const pl__condition *pl__best_condition(const pl__conditions *conditions, const char *model,
-                                        pl__is_candidate *is_candidate);
-/* Of those that prompt and learn nothing. */
+/* The prompting condition of a model that is best on dev templates, where there are none on id templates; NULL: none
+ * prompts. Of equals the one with fewer shots. */
 const pl__condition *pl__best_prompt(const pl__conditions *conditions, const char *model);
 
 #endif

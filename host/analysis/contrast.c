@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/clusters.h"
 #include "base/memory.h"
 #include "statistics/interval.h"
 #include "statistics/multiplicity.h"
@@ -118,16 +117,6 @@ done:
     return status;
 }
 
-static pl_status clusters_of(pl_clusters *out, const pl__condition *c, pl_arena *arena)
-{
-    uint64_t *kept;
-    *out = (pl_clusters){.n = c->n_kept};
-    if (!c->group_of) return PL_OK;
-    PL_TRY(pl_arena_new(arena, &kept, c->n_kept));
-    for (size_t i = 0; i < c->n_kept; i++) kept[i] = c->group_of[c->kept[i]];
-    return pl__clusters_make(out, kept, c->n_kept, arena);
-}
-
 pl_status pl__contrast(pl_crossed *out, const pl__condition *c, const pl__condition *against, pl_role role,
                        pl_arena *arena)
 {
@@ -145,7 +134,7 @@ pl_status pl__contrast(pl_crossed *out, const pl__condition *c, const pl__condit
     d.value = pl_mean(s.item, s.n);
     d.items = s.item;
     d.templates = pl_component_of_mean(s.template, s.t, 2);
-    PL_GOTO(status, done, clusters_of(&d.clusters, c, arena));
+    PL_GOTO(status, done, pl__condition_clusters(&d.clusters, c, arena));
     status = draw_component(&d.draws, &s, c, against);
 done:
     if (status == PL_OK) pl_crossed_of(out, &d);
@@ -194,7 +183,7 @@ pl_status pl__role_contrast(pl_crossed *out, const pl__condition *c, pl_role rol
     d.items = a.item;
     d.templates = pl_component_of_difference(a.template, a.t, b.template, b.t);
     d.draws = pl_component_of_mean(draws, c->n_draws, PL_DRAWS_MIN);
-    status = clusters_of(&d.clusters, c, arena);
+    status = pl__condition_clusters(&d.clusters, c, arena);
 done:
     if (status == PL_OK) pl_crossed_of(out, &d);
     close_side(&a);

@@ -167,7 +167,8 @@ pl_status pl__record_read(pl_bytes *answer, const char *question)
     pl_status status;
     PL_TRY(pl_arena_create(&arena));
     PL_GOTO(status, done, pl_unit_open(&reader, question + 1));
-    status = question[0] == 'd' ? put_dev_accuracy(answer, reader) : put_unit(answer, reader, question[0] == 's', arena);
+    status =
+        question[0] == 'd' ? put_dev_accuracy(answer, reader) : put_unit(answer, reader, question[0] == 's', arena);
 done:
     pl_unit_close(reader);
     pl_arena_free(arena);

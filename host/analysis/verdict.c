@@ -25,39 +25,22 @@ static bool is_prompt_side(const pl__condition *c)
     return strcmp(c->unit->kind, "finetune") != 0 && !is_control(c);
 }
 
-/* By dev items where every candidate says how it did on them; NULL else. */
-static const pl__condition *best_on_dev_items(const pl__conditions *of, const double *dev_accuracy,
-                                              pl__is_candidate *is_candidate)
-{
-    const pl__condition *best = NULL;
-    double top = -1;
-    for (size_t c = 0; c < of->n; c++) {
-        if (!is_candidate(&of->list[c])) continue;
-        if (isnan(dev_accuracy[c])) return NULL;
-        if (dev_accuracy[c] <= top) continue;
-        best = &of->list[c];
-        top = dev_accuracy[c];
-    }
-    return best;
-}
-
-static pl_status choose(const pl__condition **best, pl_verdict_side *side, const pl__conditions *of,
-                        const double *dev_accuracy, pl__is_candidate *is_candidate)
+static pl_status choose(pl__choice *choice, pl_verdict_side *side, const pl__conditions *of,
+                        const double *const *dev_accuracy, pl__is_candidate *is_candidate)
 {
     *side = (pl_verdict_side){.arm = "", .chosen_by = "", .accuracy.value = NAN};
-    for (size_t c = 0; c < of->n; c++) side->n_candidates += is_candidate(&of->list[c]);
-    *best = best_on_dev_items(of, dev_accuracy, is_candidate);
-    side->chosen_by = "dev items";
-    if (!*best) {
-        *best = pl__best_condition(of, of->list[0].unit->model, is_candidate);
-        side->chosen_by = *best && pl__condition_n_templates(*best, PL_ROLE_DEV) ? "dev templates" : "id templates";
-    }
-    if (!*best) return PL_OK;
-    if (side->n_candidates == 1) side->chosen_by = "";
-    side->k = (*best)->unit->k;
-    side->n_draws = (*best)->n_draws;
-    PL_TRY(pl__condition_name(&side->arm, *best, of->arena));
-    return pl__contrast(&side->accuracy, *best, NULL, PL_ROLE_OOD, of->arena);
+    PL_TRY(pl__choose(choice, of, is_candidate, dev_accuracy));
+    if (!choice->best) return PL_OK;
+    if (choice->n_candidates > 1)
+        side->chosen_by = choice->by_dev_items          ? "dev items"
+                          : choice->role == PL_ROLE_DEV ? "dev templates"
+                                                        : "id templates";
+    side->n_candidates = choice->n_candidates;
+    side->chosen_share = choice->share;
+    side->k = choice->best->unit->k;
+    side->n_draws = choice->judged.n_draws;
+    PL_TRY(pl__condition_name(&side->arm, choice->best, of->arena));
+    return pl__contrast(&side->accuracy, &choice->judged, NULL, PL_ROLE_OOD, of->arena);
 }
 
 static bool has_kind(const pl__conditions *of, bool (*is_kind)(const pl__condition *))
@@ -89,8 +72,7 @@ static pl_status name_not_tried(const char **out, const pl__conditions *of)
                            has_kind(of, is_linear) ? "" : "a linear readout"};
     *out = "";
     for (size_t i = 0; i < 3; i++)
-        if (*names[i])
-            PL_TRY(pl_arena_format(of->arena, (char **)out, "%s%s%s", *out, **out ? ", " : "", names[i]));
+        if (*names[i]) PL_TRY(pl_arena_format(of->arena, (char **)out, "%s%s%s", *out, **out ? ", " : "", names[i]));
     return PL_OK;
 }
 
@@ -110,10 +92,11 @@ static const char *why_not(const pl_verdict_row *r)
     return "";
 }
 
-pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *dev_accuracy, double require,
-                          double margin)
+pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *const *dev_accuracy,
+                          double require, double margin)
 {
-    const pl__condition *any = &of->list[0], *prompt, *tuned;
+    const pl__condition *any = &of->list[0];
+    pl__choice prompt, tuned;
     double majority = any->n_kept ? (double)any->n_commonest / (double)any->n_kept : NAN;
     *out = (pl_verdict_row){.model = any->unit->model,
                             .task = any->unit->task,
@@ -129,37 +112,40 @@ pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const d
     PL_TRY(choose(&prompt, &out->prompt, of, dev_accuracy, is_prompt_side));
     PL_TRY(choose(&tuned, &out->tuned, of, dev_accuracy, is_tuned));
     PL_TRY(name_not_tried(&out->not_tried, of));
-    if (prompt && tuned) {
-        PL_TRY(pl__contrast(&out->difference, tuned, prompt, PL_ROLE_OOD, of->arena));
-        out->n_templates = pl__contrast_n_templates(tuned, prompt, PL_ROLE_OOD);
+    if (prompt.best && tuned.best) {
+        PL_TRY(pl__contrast(&out->difference, &tuned.judged, &prompt.judged, PL_ROLE_OOD, of->arena));
+        out->n_templates = pl__contrast_n_templates(&tuned.judged, &prompt.judged, PL_ROLE_OOD);
     }
     out->why = why_not(out);
     return PL_OK;
 }
 
-/* The draws of a group were adapted by units of their own; several units evaluate what one of them made. */
-static pl_status group_dev_accuracy(double *out, const pl__conditions *of, const pl_run_unit *group)
+/* Each draw of a group was adapted by a unit of its own, which is asked once. */
+static pl_status group_dev_accuracy(const double **out, const pl__conditions *of, const pl__condition *c)
 {
-    const char *last = "";
-    double sum = 0, n = 0;
+    double *accuracy;
+    bool *asked, all = true;
+    PL_TRY(pl_arena_new(of->arena, &accuracy, c->n_draws));
+    PL_TRY(pl_arena_new(of->arena, &asked, c->n_draws));
     for (size_t i = 0; i < pl_run_view_n_units(of->view); i++) {
-        double accuracy;
+        size_t d = 0;
         const pl_run_unit *u = pl_run_view_unit(of->view, i);
-        if (u->group != group->group || !u->done || !u->learned_by || !strcmp(last, u->learned_by)) continue;
-        PL_TRY(pl_run_view_dev_accuracy(of->view, u, &accuracy));
-        sum += accuracy;
-        n++;
-        last = u->learned_by;
+        if (u->group != c->unit->group || !u->done) continue;
+        while (d < c->n_draws && c->draws[d] != u->draw) d++;
+        if (d == c->n_draws || asked[d]) continue;
+        asked[d] = true;
+        PL_TRY(pl_run_view_dev_accuracy(of->view, u, &accuracy[d]));
     }
-    *out = sum / n;
+    for (size_t d = 0; d < c->n_draws; d++) all = all && asked[d] && !isnan(accuracy[d]);
+    *out = all ? accuracy : NULL;
     return PL_OK;
 }
 
-pl_status pl__verdict_dev_accuracy(double *out, const pl__conditions *of)
+pl_status pl__verdict_dev_accuracy(const double **out, const pl__conditions *of)
 {
     for (size_t c = 0; c < of->n; c++) {
-        out[c] = NAN;
-        if (is_tuned(&of->list[c])) PL_TRY(group_dev_accuracy(&out[c], of, of->list[c].unit));
+        out[c] = NULL;
+        if (is_tuned(&of->list[c])) PL_TRY(group_dev_accuracy(&out[c], of, &of->list[c]));
     }
     return PL_OK;
 }

@@ -1,14 +1,14 @@
 /* Prompt or tune, for each model, task and readout whose arms stand side by side (arms.h; stability.md E.4).
  *
- * The prompt side is prompting, plain or with contextual calibration, and linear readouts of the frozen model; tuned are
- * arms of kind finetune. Arms with shuffled labels are controls and no candidates. The best arm of each side is chosen
- * under dev templates (id where none is dev): tuned ones by their accuracy on the draws' own dev items, where all of
- * them say it; else, as the prompt side, by the evaluated items. Both are judged on the evaluated items under ood
- * templates. Ensembles of templates have no templates of their own and are not judged. */
+ * The prompt side is prompting, plain or with contextual calibration, and linear readouts of the frozen model; tuned
+ * are arms of kind finetune. Arms with shuffled labels are controls and no candidates. The best arm of each side is
+ * chosen under dev templates and judged under ood ones, as choice.h says. Ensembles of templates have no templates of
+ * their own and are not judged.
+ */
 #ifndef PLUMB_ANALYSIS_VERDICT_H
 #define PLUMB_ANALYSIS_VERDICT_H
 
-#include "analysis/condition.h"
+#include "analysis/choice.h"
 #include "analysis/verdict_rule.h"
 
 enum { PL_SENSITIVITIES = 4 }; /* margin halved, doubled; requirement halved, doubled */
@@ -18,9 +18,10 @@ typedef struct pl_verdict_side {
     const char *arm; /* "": there is none */
     long long k;
     const char *chosen_by; /* "dev items", "dev templates", "id templates"; "" for one candidate */
+    double chosen_share;   /* of the judged answers that are this arm's own */
     size_t n_candidates, n_draws;
-    pl_crossed accuracy;                               /* under ood templates */
-    double learn_tokens, learn_seconds, item_tokens;   /* arms.h */
+    pl_crossed accuracy;                             /* under ood templates */
+    double learn_tokens, learn_seconds, item_tokens; /* arms.h */
 } pl_verdict_side;
 
 typedef struct pl_verdict_row {
@@ -33,19 +34,20 @@ typedef struct pl_verdict_row {
     double majority, require, margin;
     double p, p_adjusted; /* Holm's over all rows */
     size_t n_items, n_templates;
-    pl__outlook outlook;                       /* of one that is UNDECIDED and sound */
-    pl_verdict sensitivity[PL_SENSITIVITIES];  /* what requirement is halved and doubled: its distance to `majority` */
-    double break_even;                         /* items from which tuning pays by tokens; NaN: it never does */
-    const char *not_tried;                     /* of the prompt side: "few shots, linear readout"; "" */
+    pl__outlook outlook;                      /* of one that is UNDECIDED and sound */
+    pl_verdict sensitivity[PL_SENSITIVITIES]; /* what requirement is halved and doubled: its distance to `majority` */
+    double break_even;                        /* items from which tuning pays by tokens; NaN: it never does */
+    const char *not_tried;                    /* of the prompt side: "few shots, linear readout"; "" */
 } pl_verdict_row;
 
-/* One row, without what pl__verdicts_decide says: of conditions of one model that share their items. dev_accuracy[n]:
- * of the conditions, on dev items; NaN: not told. require: NaN: the commonest label's share + .10. */
-pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *dev_accuracy, double require,
-                          double margin);
+/* One row, without what pl__verdicts_decide says: of conditions of one model that share their items. dev_accuracy: as
+ * pl__choose takes it. require: NaN: the commonest label's share + .10. */
+pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *const *dev_accuracy,
+                          double require, double margin);
 /* Verdicts, p-values, outlooks and sensitivities of all rows [n] together. */
 pl_status pl__verdicts_decide(pl_verdict_row *rows, size_t n);
-/* The accuracies on dev items of conditions that tune, from the files of what adapted them. */
-pl_status pl__verdict_dev_accuracy(double *out, const pl__conditions *of); /* [of->n] */
+/* Accuracies on dev items by draw, of conditions that tune, from the files of what adapted them; NULL where a draw's
+ * file does not tell. */
+pl_status pl__verdict_dev_accuracy(const double **out, const pl__conditions *of); /* [of->n] */
 
 #endif

@@ -61,15 +61,15 @@ static pl__bound too_wide(const pl__case *c, pl_verdict verdict, const double ti
         high[b] = pl_crossed_bound(&larger, 1.0 - tail);
     }
     switch (verdict) {
-        case PL_PROMPT:
-            if (!(high[PL__DIFFERENCE] < c->margin)) return PL__DIFFERENCE;
-            return low[PL__PROMPTED] >= c->require ? PL__BOUNDS : PL__PROMPTED;
-        case PL_FINETUNE:
-            if (!(low[PL__DIFFERENCE] > 0.0)) return PL__DIFFERENCE;
-            return low[PL__TUNED] >= c->require ? PL__BOUNDS : PL__TUNED;
-        default:
-            if (!(high[PL__TUNED] < c->require)) return PL__TUNED;
-            return high[PL__PROMPTED] < c->require ? PL__BOUNDS : PL__PROMPTED;
+    case PL_PROMPT:
+        if (!(high[PL__DIFFERENCE] < c->margin)) return PL__DIFFERENCE;
+        return low[PL__PROMPTED] >= c->require ? PL__BOUNDS : PL__PROMPTED;
+    case PL_FINETUNE:
+        if (!(low[PL__DIFFERENCE] > 0.0)) return PL__DIFFERENCE;
+        return low[PL__TUNED] >= c->require ? PL__BOUNDS : PL__TUNED;
+    default:
+        if (!(high[PL__TUNED] < c->require)) return PL__TUNED;
+        return high[PL__PROMPTED] < c->require ? PL__BOUNDS : PL__PROMPTED;
     }
 }
 

@@ -11,8 +11,9 @@ static pl_status read_share(double *out, const pl_yaml_node *map, const char *ke
     const pl_yaml_node *node = pl_yaml_get(map, key);
     if (!node) return PL_OK;
     PL_TRY(pl_yaml_to_real(out, node));
-    return *out > 0.0 && *out <= 1.0 ? PL_OK
-                                     : pl_yaml_fail(node, "%s: expected a share above 0, 1 at most, found %g", key, *out);
+    return *out > 0.0 && *out <= 1.0
+               ? PL_OK
+               : pl_yaml_fail(node, "%s: expected a share above 0, 1 at most, found %g", key, *out);
 }
 
 pl_status pl__read_verdict(pl_spec *spec, const pl_yaml_node *root)

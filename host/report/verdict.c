@@ -4,10 +4,8 @@
 #include <string.h>
 
 #include "analysis/scope.h"
-#include "base/file.h"
-#include "base/json_build.h"
 #include "base/visible.h"
-#include "report/column.h"
+#include "report/data.h"
 #include "report/report.h"
 
 /* ---- on the screen ---- */
@@ -36,7 +34,9 @@ static void print_side(FILE *out, const char *label, const pl_verdict_side *side
     arm_text(arm, sizeof arm, side);
     share_text(accuracy, sizeof accuracy, &side->accuracy);
     pl_print(out, "    %-10s %s, %s", label, accuracy, arm);
-    if (side->n_candidates > 1) pl_print(out, ": best of %zu by %s", side->n_candidates, side->chosen_by);
+    if (side->n_candidates > 1)
+        pl_print(out, ": best of %zu by %s, %.0f %% own", side->n_candidates, side->chosen_by,
+                 100.0 * side->chosen_share);
     fputc('\n', out);
 }
 
@@ -65,7 +65,8 @@ static void print_outlook(FILE *out, const pl_verdict_row *r)
         fprintf(out, "    nearest    none: no study 1,000 times as large would decide, all else equal\n");
         return;
     }
-    fprintf(out, "    nearest    %s: %s is too uncertain, %.0f %% of its variance by %s\n    would decide, all else equal: ",
+    fprintf(out,
+            "    nearest    %s: %s is too uncertain, %.0f %% of its variance by %s\n    would decide, all else equal: ",
             pl_verdict_name(o->towards), bounds[o->bound], 100.0 * o->share, components[o->component]);
     if (!isnan(o->alone))
         fprintf(out, "%.0f %s in place of %zu, or ", ceil(o->alone * (double)have[o->component] - 1e-9),
@@ -119,21 +120,20 @@ pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
     fprintf(out, "prompt or tune? (accuracy under wordings that nothing was trained or chosen on)\n");
     for (size_t i = 0; i < arms->n_verdicts; i++) print_row(out, &arms->verdicts[i]);
     fputs("PROMPT: prompted it reaches what is required, and tuning adds less than the margin. FINE-TUNE: tuned\n"
-          "it reaches it, and is better than prompted; clearly: by more than the margin. NEITHER: neither reaches\n"
-          "it. UNDECIDED: the data do not say. Bounds of 97.5 % for other items, wordings and draws of the kind; p:\n"
-          "Holm over all rows. By dev templates: on the items that are judged. Not tried: of the prompt side.\n\n",
+          "it does, and is better than prompted; clearly: by more than the margin. NEITHER: neither does.\n"
+          "UNDECIDED: the data do not say. Bounds of 97.5 %, for other items, wordings and draws of the kind; p\n"
+          "by Holm over all rows. own: answers of the arm named; each is of the one chosen without it.\n\n",
           out);
     return ferror(out) ? pl_fail(PL_E_IO, "the table cannot be written to the output") : PL_OK;
 }
 
 /* ---- as data ---- */
 
-enum { TEXTS = 18, REALS = 31 };
+enum { TEXTS = 18, REALS = 33 };
 static const char *const text_names[TEXTS] = {
-    "model",          "task",          "readout",        "verdict",         "clearly",
-    "prompt_arm",     "prompt_chosen", "tuned_arm",      "tuned_chosen",    "generalises",
-    "why",            "not_tried",     "margin_halved",  "margin_doubled",  "required_halved",
-    "required_doubled", "towards",     "most_uncertain"};
+    "model",         "task",           "readout",         "verdict",          "clearly", "prompt_arm",
+    "prompt_chosen", "tuned_arm",      "tuned_chosen",    "generalises",      "why",     "not_tried",
+    "margin_halved", "margin_doubled", "required_halved", "required_doubled", "towards", "most_uncertain"};
 static const char *const real_names[REALS] = {"prompt_k",
                                               "n_items",
                                               "n_clusters",
@@ -164,10 +164,13 @@ static const char *const real_names[REALS] = {"prompt_k",
                                               "tuned_learn_tokens",
                                               "prompt_item_tokens",
                                               "tuned_item_tokens",
-                                              "break_even_items"};
+                                              "break_even_items",
+                                              "prompt_chosen_share",
+                                              "tuned_chosen_share"};
 
-static void fields_of(const char *texts[TEXTS], double reals[REALS], const pl_verdict_row *r)
+static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_REALS], const void *rows, size_t i)
 {
+    const pl_verdict_row *r = (const pl_verdict_row *)rows + i;
     const pl_crossed *p = &r->prompt.accuracy, *f = &r->tuned.accuracy, *d = &r->difference;
     const bool open = r->outlook.towards != PL_UNDECIDED;
     const char *const t[TEXTS] = {r->model,
@@ -218,64 +221,21 @@ static void fields_of(const char *texts[TEXTS], double reals[REALS], const pl_ve
                              r->tuned.learn_tokens,
                              r->prompt.item_tokens,
                              r->tuned.item_tokens,
-                             r->break_even};
+                             r->break_even,
+                             r->prompt.chosen_share,
+                             r->tuned.chosen_share};
     memcpy(texts, t, sizeof t);
     memcpy(reals, x, sizeof x);
 }
 
-static pl_status put_csv(pl_bytes *out, const pl_arms_table *arms)
-{
-    for (size_t i = 0; i < TEXTS; i++) PL_TRY(pl_bytes_format(out, "%s,", text_names[i]));
-    for (size_t i = 0; i < REALS; i++) PL_TRY(pl_bytes_format(out, "%s%s", real_names[i], i + 1 < REALS ? "," : "\n"));
-    for (size_t v = 0; v < arms->n_verdicts; v++) {
-        const char *texts[TEXTS];
-        double reals[REALS];
-        fields_of(texts, reals, &arms->verdicts[v]);
-        for (size_t i = 0; i < TEXTS; i++) {
-            PL_TRY(pl__csv_text(out, texts[i]));
-            PL_TRY(pl_bytes_text(out, ","));
-        }
-        for (size_t i = 0; i < REALS; i++) {
-            PL_TRY(pl__csv_real(out, reals[i]));
-            PL_TRY(pl_bytes_text(out, i + 1 < REALS ? "," : "\n"));
-        }
-    }
-    return PL_OK;
-}
+static const pl__data data = {TEXTS, REALS, text_names, real_names, fields_of};
 
 pl_status pl_report_verdict_csv(const pl_run_folder *run, const pl_arms_table *arms)
 {
-    char path[PL_PATH_MAX];
-    pl_bytes text = {0};
-    pl_status status;
-    if (!arms->n_verdicts) return PL_OK;
-    PL_TRY(pl_path(path, "%s/verdict.csv", run->path));
-    PL_GOTO(status, done, put_csv(&text, arms));
-    status = pl_file_replace(path, text.data, text.size);
-done:
-    pl_bytes_free(&text);
-    return status;
+    return pl__data_csv(run, "verdict.csv", &data, arms->verdicts, arms->n_verdicts);
 }
 
 pl_status pl_report_verdict_json(json_t *object, const pl_arms_table *arms)
 {
-    pl_json_builder b;
-    json_t *made;
-    if (!arms->n_verdicts) return PL_OK;
-    pl_json_begin(&b);
-    pl_json_open_list(&b, "verdicts");
-    for (size_t v = 0; v < arms->n_verdicts; v++) {
-        const char *texts[TEXTS];
-        double reals[REALS];
-        fields_of(texts, reals, &arms->verdicts[v]);
-        pl_json_open(&b, NULL);
-        for (size_t i = 0; i < TEXTS; i++) pl_json_put_text(&b, text_names[i], texts[i]);
-        for (size_t i = 0; i < REALS; i++) pl_json_put_real(&b, real_names[i], reals[i]);
-        pl_json_close(&b);
-    }
-    pl_json_close(&b);
-    PL_TRY(pl_json_end(&b, &made, "verdicts as JSON"));
-    bool ok = json_object_update(object, made) == 0;
-    json_decref(made);
-    return ok ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory while writing verdicts as JSON");
+    return pl__data_json(object, "verdicts", &data, arms->verdicts, arms->n_verdicts);
 }

@@ -36,8 +36,8 @@ static bool is_unit(const char *name)
 static bool is_output(const char *name)
 {
     return !strcmp(name, "stability.csv") || !strcmp(name, "arms.csv") || !strcmp(name, "verdict.csv") ||
-           !strcmp(name, "contrasts.csv") || !strcmp(name, "table.txt") || !strcmp(name, "table.json") || (begins(name, "results") && ends(name, ".json")) ||
-           (begins(name, "samples_") && ends(name, ".jsonl"));
+           !strcmp(name, "contrasts.csv") || !strcmp(name, "table.txt") || !strcmp(name, "table.json") ||
+           (begins(name, "results") && ends(name, ".json")) || (begins(name, "samples_") && ends(name, ".jsonl"));
 }
 
 /* ---- what a file is ---- */

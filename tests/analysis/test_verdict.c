@@ -21,11 +21,11 @@ static pl_crossed interval(double centre, double se, double items, double templa
 
 static pl__case make_case(double prompted, double tuned, double difference, double se)
 {
-    return (pl__case){.of = {interval(prompted, 0.02, .5, .3), interval(tuned, 0.02, .5, .3),
-                             interval(difference, se, .2, .6)},
-                      .require = 0.6,
-                      .margin = 0.03,
-                      .sound = true};
+    return (pl__case){
+        .of = {interval(prompted, 0.02, .5, .3), interval(tuned, 0.02, .5, .3), interval(difference, se, .2, .6)},
+        .require = 0.6,
+        .margin = 0.03,
+        .sound = true};
 }
 
 static void test_rule(void **state)
@@ -51,9 +51,9 @@ static void test_rule(void **state)
         OK(pl__verdicts(&verdicts[i], &p[i], &adjusted[i], &cases[i], 1));
         if (verdicts[i] != expected[i]) fail_msg("case %zu: %s", i, pl_verdict_name(verdicts[i]));
     }
-    assert_close(p[0], 2 * pl_student_tail(5, 20), 1e-14);  /* .20/.02 and .10/.02 */
-    assert_close(p[2], 2 * pl_student_tail(4, 20), 1e-14);  /* .08/.02 */
-    assert_close(p[5], 2 * pl_student_tail(1, 20), 1e-14);  /* .02/.02 */
+    assert_close(p[0], 2 * pl_student_tail(5, 20), 1e-14); /* .20/.02 and .10/.02 */
+    assert_close(p[2], 2 * pl_student_tail(4, 20), 1e-14); /* .08/.02 */
+    assert_close(p[5], 2 * pl_student_tail(1, 20), 1e-14); /* .02/.02 */
     assert_close(p[6], 2 * pl_student_tail(2, 20), 1e-14);
     assert_true(p[3] == 1 && isnan(p[7]) && isnan(adjusted[7]));
     /* Together: Holm over seven. */

@@ -220,7 +220,7 @@ static void test_verdict(void **state)
         {"0.7", "verdict: expected a map"},
         {"{require: 70}", "require: expected a share above 0, 1 at most, found 70"},
         {"{margin: 0}", "margin: expected a share above 0"},
-        {"{margin: wide}", "margin"},
+        {"{margin: wide}", "expected a finite number, found 'wide'"},
         {"{threshold: 0.7}", "threshold"},
     };
     char text[300];

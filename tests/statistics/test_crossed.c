@@ -205,9 +205,8 @@ static void test_nothing_varies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_pseudo_values), cmocka_unit_test(test_larger),
-        cmocka_unit_test(test_monotone_at_the_ends),
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_pseudo_values),
+        cmocka_unit_test(test_larger),         cmocka_unit_test(test_monotone_at_the_ends),
         cmocka_unit_test(test_nothing_varies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
