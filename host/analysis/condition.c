@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/group.h"
-
 /* ---- one condition ---- */
 
 double pl__condition_outcome(const pl__condition *c, size_t draw, size_t template, size_t item)
@@ -86,21 +84,17 @@ static void describe_templates(pl__condition *c, const pl__member *member)
     }
 }
 
-/* Adds a member's outcomes to those of its draw. */
-static void add_outcomes(pl__condition *c, const pl__member *member, size_t d, double weight)
+/* Adds a member's outcomes [n, t] to those of its draw. */
+static void add_outcomes(pl__condition *c, const uint8_t *correct, size_t d, double weight)
 {
-    const uint8_t *correct = c->calibrated ? member->correct_cc : member->correct;
     for (size_t k = 0; k < c->t; k++)
-        for (size_t i = 0; i < c->n; i++) c->correct[(d * c->t + k) * c->n + i] += weight * correct[i * member->t + k];
+        for (size_t i = 0; i < c->n; i++) c->correct[(d * c->t + k) * c->n + i] += weight * correct[i * c->t + k];
 }
 
-/* The outcomes of a group's whole members: the orders (and seeds) of a draw are brought to their mean. */
-static pl_status add_condition(pl__conditions *m, const pl__group *g, bool calibrated)
+/* The orders (and seeds) of a draw are brought to their mean. */
+pl_status pl__condition_of(pl__condition *c, const pl__group *g, const uint8_t *const *correct, pl_arena *arena)
 {
-    pl_arena *arena = m->arena;
-    pl__condition *c = &m->list[m->n];
-    *c = (pl__condition){
-        .unit = g->unit, .calibrated = calibrated, .n = g->n, .t = g->n_planned, .n_largest = g->n_largest};
+    *c = (pl__condition){.unit = g->unit, .n = g->n, .t = g->n_planned, .n_largest = g->n_largest};
     PL_TRY(list_draws(c, g, arena));
     if (!c->n_draws) return PL_OK;
     PL_TRY(pl_arena_new(arena, &c->doc_id, g->n));
@@ -120,10 +114,22 @@ static pl_status add_condition(pl__conditions *m, const pl__group *g, bool calib
             const pl__member *member = &g->members[s];
             if (!member->whole || member->draw != c->draws[d]) continue;
             describe_templates(c, member);
-            add_outcomes(c, member, d, 1 / n);
+            add_outcomes(c, correct[s], d, 1 / n);
         }
     }
-    m->n++;
+    return PL_OK;
+}
+
+static pl_status add_condition(pl__conditions *m, const pl__group *g, bool calibrated)
+{
+    pl__condition *c = &m->list[m->n];
+    const uint8_t **correct;
+    PL_TRY(pl_arena_new(m->arena, &correct, g->n_members));
+    for (size_t s = 0; s < g->n_members; s++)
+        correct[s] = calibrated ? g->members[s].correct_cc : g->members[s].correct;
+    PL_TRY(pl__condition_of(c, g, correct, m->arena));
+    c->calibrated = calibrated;
+    m->n += c->n_draws > 0;
     return PL_OK;
 }
 

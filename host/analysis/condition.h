@@ -4,8 +4,7 @@
 #ifndef PLUMB_ANALYSIS_CONDITION_H
 #define PLUMB_ANALYSIS_CONDITION_H
 
-#include "analysis/clusters.h"
-#include "analysis/run_view.h"
+#include "analysis/group.h"
 #include "base/memory.h"
 
 enum { PL__KEPT_PERCENT_MIN = 95 };
@@ -38,6 +37,9 @@ double pl__condition_draw_accuracy(const pl__condition *c, size_t draw, pl_role 
 pl_status pl__condition_clusters(pl_clusters *out, const pl__condition *c, pl_arena *arena);
 /* The arm's name, with "calibrated" behind it where it is. */
 pl_status pl__condition_name(const char **out, const pl__condition *c, pl_arena *arena);
+
+/* A group whose member s was right in correct[s] [n, t]; only whole members are read. n_draws 0: there is none. */
+pl_status pl__condition_of(pl__condition *out, const pl__group *group, const uint8_t *const *correct, pl_arena *arena);
 
 typedef struct pl__conditions {
     pl_run_view *view;

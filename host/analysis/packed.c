@@ -20,8 +20,10 @@ static size_t bytes_of(const pl__record *record)
     const pl_loglik *l = &record->loglik;
     size_t bytes = sizeof(pl__packed) + obs->n_columns * sizeof *obs->columns;
     for (size_t c = 0; c < obs->n_columns; c++) bytes += padded(obs->n_rows * element_bytes(obs->columns[c].kind));
-    if (l->n_rows > 0) bytes += (l->n_rows + 1) * sizeof *l->choice_indptr + l->n_choices * sizeof *l->score;
-    return bytes + record->n_bias * sizeof *record->bias;
+    if (l->n_rows > 0)
+        bytes += (l->n_rows + 1) * sizeof *l->choice_indptr + (l->n_choices + 1) * sizeof *l->token_indptr +
+                 padded(l->n_choices * sizeof *l->choice_characters) + l->n_choices * sizeof *l->score;
+    return bytes + 2 * record->n_bias * sizeof *record->bias;
 }
 
 static void *put(char **at, const void *data, size_t bytes)
@@ -61,10 +63,14 @@ pl_status pl__pack(pl__packed **out, const pl__record *record, pl_interned *text
     if (loglik->n_rows > 0) {
         p->loglik = (pl_loglik){.n_rows = loglik->n_rows, .n_choices = loglik->n_choices};
         p->loglik.choice_indptr = put(&at, loglik->choice_indptr, (loglik->n_rows + 1) * sizeof *loglik->choice_indptr);
+        p->loglik.token_indptr = put(&at, loglik->token_indptr, (loglik->n_choices + 1) * sizeof *loglik->token_indptr);
+        p->loglik.choice_characters =
+            put(&at, loglik->choice_characters, loglik->n_choices * sizeof *loglik->choice_characters);
         p->loglik.score = put(&at, loglik->score, loglik->n_choices * sizeof *loglik->score);
     }
     p->n_bias = record->n_bias;
     p->bias = put(&at, record->bias, record->n_bias * sizeof *record->bias);
+    p->unconditional = put(&at, record->unconditional, record->n_bias * sizeof *record->unconditional);
     *out = p;
     return PL_OK;
 failed:

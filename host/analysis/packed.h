@@ -6,10 +6,10 @@
 #include "base/interned.h"
 
 typedef struct pl__packed {
-    pl_frame obs;     /* its arena is NULL */
-    pl_loglik loglik; /* choice_indptr and score; n_rows 0: none */
-    size_t n_bias;    /* labels; 0: not calibrated */
-    double *bias;     /* [n_bias] */
+    pl_frame obs;                 /* its arena is NULL */
+    pl_loglik loglik;             /* choice_indptr, token_indptr, choice_characters, score; n_rows 0: none */
+    size_t n_bias;                /* labels; 0: not calibrated */
+    double *bias, *unconditional; /* [n_bias] */
     size_t bytes;
 } pl__packed;
 

@@ -62,21 +62,26 @@ static pl_status put_loglik(pl_bytes *out, const pl_loglik *l)
     PL_TRY(put_number(out, l->n_choices));
     if (l->n_rows == 0) return PL_OK;
     PL_TRY(pl_bytes_append(out, l->choice_indptr, (l->n_rows + 1) * sizeof *l->choice_indptr));
+    PL_TRY(pl_bytes_append(out, l->token_indptr, (l->n_choices + 1) * sizeof *l->token_indptr));
+    PL_TRY(pl_bytes_append(out, l->choice_characters, l->n_choices * sizeof *l->choice_characters));
     return pl_bytes_append(out, l->score, l->n_choices * sizeof *l->score);
 }
 
-/* What contextual calibration takes off each label's score; nothing where content-free prompts have no finite scores.
- */
+/* What contextual calibration and mutual information take off each label's score; nothing where content-free prompts
+ * have no finite scores. */
 static pl_status put_bias(pl_bytes *out, const pl_unit_reader *reader, pl_arena *arena)
 {
     pl_content_free c;
-    double *bias;
+    double *bias, *unconditional;
     PL_TRY(pl_unit_get_content_free(reader, arena, &c));
     PL_TRY(pl_arena_new(arena, &bias, c.n_labels));
+    PL_TRY(pl_arena_new(arena, &unconditional, c.n_labels));
+    pl_unconditional(unconditional, c.score, c.n, c.n_labels);
     size_t n = pl_calibration_bias(bias, c.score, c.n, c.n_labels) ? c.n_labels : 0;
     PL_TRY(put_number(out, c.n));
     PL_TRY(put_number(out, n));
-    return pl_bytes_append(out, bias, n * sizeof *bias);
+    PL_TRY(pl_bytes_append(out, bias, n * sizeof *bias));
+    return pl_bytes_append(out, unconditional, n * sizeof *unconditional);
 }
 
 /* A unit that does not say who computed is like others that do not. */
@@ -272,6 +277,9 @@ static pl_status take_loglik(cursor *c, pl_loglik *l, size_t n_rows)
     if (l->n_rows == 0) return PL_OK;
     if (l->n_rows != n_rows) return is_cut(c);
     PL_TRY(take_list(c, &l->choice_indptr, n_rows + 1, sizeof *l->choice_indptr));
+    if (l->n_choices >= c->left) return is_cut(c); /* so that n_choices + 1 is no overflow */
+    PL_TRY(take_list(c, &l->token_indptr, l->n_choices + 1, sizeof *l->token_indptr));
+    PL_TRY(take_list(c, &l->choice_characters, l->n_choices, sizeof *l->choice_characters));
     PL_TRY(take_list(c, &l->score, l->n_choices, sizeof *l->score));
     for (size_t i = 0; i < n_rows; i++)
         if (l->choice_indptr[i] > l->choice_indptr[i + 1]) return is_cut(c);
@@ -289,6 +297,7 @@ static pl_status take_unit(cursor *c, pl__record *r)
     PL_TRY(take_number(c, &r->n_free));
     PL_TRY(take_number(c, &r->n_bias));
     PL_TRY(take_list(c, &r->bias, r->n_bias, sizeof *r->bias));
+    PL_TRY(take_list(c, &r->unconditional, r->n_bias, sizeof *r->unconditional));
     PL_TRY(take_frame(c, &r->samples));
     return r->numerics_key && r->samples->n_rows == r->obs->n_rows && c->left == 0 ? PL_OK : is_cut(c);
 }

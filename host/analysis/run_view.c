@@ -208,7 +208,7 @@ static void drop(pl_run_view *v, held *h)
     h->unit.obs = NULL;
     h->unit.loglik = (pl_loglik){0};
     h->unit.n_bias = 0;
-    h->unit.bias = NULL;
+    h->unit.bias = h->unit.unconditional = NULL;
 }
 
 void pl_run_view_close(pl_run_view *v)
@@ -363,6 +363,7 @@ static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
     h->unit.loglik = h->rows->loglik;
     h->unit.n_bias = h->rows->n_bias;
     h->unit.bias = h->rows->bias;
+    h->unit.unconditional = h->rows->unconditional;
     return PL_OK;
 }
 

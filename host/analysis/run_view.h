@@ -40,9 +40,10 @@ typedef struct pl_run_unit {
     size_t n_free; /* content-free prompts beside the items; from when it was first taken */
     /* While the unit is taken: */
     const pl_frame *obs; /* the columns that the table is made of */
-    pl_loglik loglik;    /* choice_indptr and score alone; n_rows 0 for readouts without label scores */
+    pl_loglik loglik;    /* choice_indptr, token_indptr, choice_characters and score; n_rows 0: no label scores */
     size_t n_bias;       /* labels of a unit that is calibrated, else 0 */
     const double *bias;  /* [n_bias]: what calibration takes off each label's score (measure/calibration.h) */
+    const double *unconditional; /* [n_bias]: what mutual information takes off it */
     uint64_t prompts;    /* tells sets of (item, prompt) apart */
     size_t n_captured;   /* rows from here on have no states (capture.items) */
     size_t n_broken;     /* values of states that are NaN or infinite, rows that have no state not counted */

@@ -86,7 +86,7 @@ static const char *why_not(const pl_verdict_row *r)
     if (isnan(r->difference.value)) return "no ood template: none is held out from the choices";
     if (!r->difference.over_templates) return "one ood wording: nothing is known of others";
     if (!r->difference.over_draws || !r->tuned.accuracy.over_draws)
-        return "under three draws of an arm: nothing is known of others";
+        return "under three draws of an arm: nothing is known of others (seeds: 3 or more)";
     if (isnan(r->difference.lo) || isnan(r->prompt.accuracy.lo) || isnan(r->tuned.accuracy.lo))
         return "nothing varies: there is no interval";
     return "";

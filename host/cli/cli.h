@@ -73,6 +73,7 @@ pl_status pl_put_json(FILE *out, json_t *value, bool indented);
 pl_status pl_verb_run(const pl_arguments *arguments);
 pl_status pl_verb_plan(const pl_arguments *arguments);
 pl_status pl_verb_analyze(const pl_arguments *arguments);
+pl_status pl_verb_rescore(const pl_arguments *arguments);
 pl_status pl_verb_status(const pl_arguments *arguments);
 pl_status pl_verb_inspect(const pl_arguments *arguments);
 pl_status pl_verb_tokenize(const pl_arguments *arguments);

@@ -27,6 +27,7 @@ typedef struct results {
     pl_stability_table *table;
     pl_arms_table *arms;
     pl_contrasts_table *contrasts;
+    pl_scorers_table *scorers;
 } results;
 
 static pl_status put_json(FILE *out, const results *r)
@@ -36,6 +37,7 @@ static pl_status put_json(FILE *out, const results *r)
     pl_status status = pl_report_arms_json(json, r->arms);
     if (status == PL_OK) status = pl_report_verdict_json(json, r->arms);
     if (status == PL_OK) status = pl_report_contrasts_json(json, r->contrasts);
+    if (status == PL_OK) status = pl_report_scorers_json(json, r->scorers);
     if (status == PL_OK) return pl_put_json(out, json, true);
     json_decref(json);
     return status;
@@ -46,7 +48,8 @@ static pl_status put_text(FILE *out, const results *r)
     PL_TRY(pl_report_print(out, r->table));
     PL_TRY(pl_report_arms_print(out, r->arms));
     PL_TRY(pl_report_verdict_print(out, r->arms));
-    return pl_report_contrasts_print(out, r->contrasts);
+    PL_TRY(pl_report_contrasts_print(out, r->contrasts));
+    return pl_report_scorer_claims_print(out, r->scorers);
 }
 
 static pl_status put_shown(const pl_run_folder *run, const results *r, bool json)
@@ -97,8 +100,11 @@ static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_mis
     PL_GOTO(status, done, pl_report_verdict_csv(run, r.arms));
     PL_GOTO(status, done, pl_contrasts_of_run(&r.contrasts, view));
     PL_GOTO(status, done, pl_report_contrasts_csv(run, r.contrasts));
+    PL_GOTO(status, done, pl_scorers_of_run(&r.scorers, view));
+    PL_GOTO(status, done, pl_report_scorers_csv(run, r.scorers));
     status = put_shown(run, &r, json);
 done:
+    pl_scorers_free(r.scorers);
     pl_contrasts_free(r.contrasts);
     pl_arms_free(r.arms);
     pl_stability_free(r.table);

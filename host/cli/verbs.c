@@ -29,6 +29,8 @@ const pl__verb pl__verbs[] = {
     {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
      BIT(VERIFY) | BIT(JSON),
      "@folder", NULL, "analyze results/demo-*", pl_verb_analyze},
+    {"rescore", "RUN", "readouts of a run's stored log-probabilities, side by side; loads no model", 1, 1, BIT(JSON),
+     "@folder", NULL, "rescore results/demo-*", pl_verb_rescore},
     {"status", "RUN", "units done, running, failed and left; which processes run, stopped or died", 1, 1,
      BIT(JSON) | BIT(WATCH), "@folder", NULL, "status results/demo-* --watch", pl_verb_status},
     {"inspect", "MODEL", "family, sizes, parameters, tokenizer and tensors of a checkpoint", 1, 1, BIT(JSON),

@@ -33,6 +33,16 @@ bool pl_calibration_bias(double *bias, const double *scores, size_t n, size_t m)
     return finite;
 }
 
+void pl_unconditional(double *log_probability, const double *scores, size_t n, size_t m)
+{
+    for (size_t j = 0; j < m; j++) {
+        double top = -INFINITY, sum = 0.0;
+        for (size_t i = 0; i < n; i++) top = fmax(top, scores[i * m + j]);
+        for (size_t i = 0; i < n; i++) sum += exp(scores[i * m + j] - top) / (double)n;
+        log_probability[j] = isinf(top) ? top : top + log(sum);
+    }
+}
+
 size_t pl_best_label(const double *scores, const double *bias, size_t m)
 {
     size_t best = 0;

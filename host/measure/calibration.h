@@ -12,6 +12,9 @@
  * diag(p_cf)^-1, b = 0. false, and NaN: no input, a score that is NaN, an input without a finite score, or a label
  * whose share is 0. */
 bool pl_calibration_bias(double *bias, const double *scores, size_t n, size_t m);
+/* log_probability[j] = ln of the mean over content-free inputs of exp(score): what pointwise mutual information takes
+ * off a label's score. -infinity or NaN where the scores are. */
+void pl_unconditional(double *log_probability, const double *scores, size_t n, size_t m);
 /* The label with the largest score - bias, the first of equals; bias NULL: with the largest score. */
 size_t pl_best_label(const double *scores, const double *bias, size_t m);
 

@@ -6,6 +6,7 @@
 
 #include "analysis/arms.h"
 #include "analysis/contrasts.h"
+#include "analysis/scorers.h"
 #include "analysis/stability.h"
 
 /* stability.csv, in the run folder: every row of the table, all digits; byte-identical for equal units. */
@@ -29,6 +30,12 @@ pl_status pl_report_verdict_json(json_t *object, const pl_arms_table *arms);
 pl_status pl_report_contrasts_csv(const pl_run_folder *run, const pl_contrasts_table *table);
 pl_status pl_report_contrasts_print(FILE *out, const pl_contrasts_table *table);
 pl_status pl_report_contrasts_json(json_t *object, const pl_contrasts_table *table);
+/* Readouts of the stored log-probabilities: scorers.csv, the table of `plumb rescore` and its JSON; and, for the end of
+ * every table, which groups are sensitive to wording by more than one of them. */
+pl_status pl_report_scorers_csv(const pl_run_folder *run, const pl_scorers_table *table);
+pl_status pl_report_scorers_print(FILE *out, const pl_scorers_table *table);
+pl_status pl_report_scorers_json(json_t *object, const pl_scorers_table *table); /* its member "scorers" */
+pl_status pl_report_scorer_claims_print(FILE *out, const pl_scorers_table *table);
 /* results.json and samples_<task>.jsonl in lm-evaluation-harness' schema. */
 pl_status pl_report_lm_eval(pl_run_view *view);
 

@@ -35,9 +35,11 @@ static bool is_unit(const char *name)
 
 static bool is_output(const char *name)
 {
-    return !strcmp(name, "stability.csv") || !strcmp(name, "arms.csv") || !strcmp(name, "verdict.csv") ||
-           !strcmp(name, "contrasts.csv") || !strcmp(name, "table.txt") || !strcmp(name, "table.json") ||
-           (begins(name, "results") && ends(name, ".json")) || (begins(name, "samples_") && ends(name, ".jsonl"));
+    static const char *const names[] = {"stability.csv", "arms.csv",  "verdict.csv", "contrasts.csv",
+                                        "scorers.csv",   "table.txt", "table.json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(name, names[i])) return true;
+    return (begins(name, "results") && ends(name, ".json")) || (begins(name, "samples_") && ends(name, ".jsonl"));
 }
 
 /* ---- what a file is ---- */

@@ -263,7 +263,11 @@ pl_status pl_unit_get_scores(const pl_unit_reader *r, pl_arena *arena, pl_loglik
     pl__hdf5_quiet(r->path);
     *out = (pl_loglik){.n_rows = r->n_rows};
     const struct list score = {"/uns/plumb/loglik/score", H5T_FLOAT, H5T_NATIVE_DOUBLE, &out->score};
+    const struct list characters = {"/uns/plumb/loglik/choice_characters", H5T_INTEGER, H5T_NATIVE_UINT32,
+                                    &out->choice_characters};
     PL_TRY(get_indptr(r, arena, "/uns/plumb/loglik/choice_indptr", &out->choice_indptr, out->n_rows, &out->n_choices));
+    PL_TRY(get_indptr(r, arena, "/uns/plumb/loglik/token_indptr", &out->token_indptr, out->n_choices, &out->n_tokens));
+    PL_TRY(get_list(r, arena, &characters, out->n_choices));
     return get_list(r, arena, &score, out->n_choices);
 }
 

@@ -248,6 +248,8 @@ static inline void planted_loglik(const planted *p, pl_unit_writer *w, const siz
         l.values[3 * r] = -4.0f;
         l.values[3 * r + 1] = -1.0f;
         l.values[3 * r + 2] = planted_finite(p, item_of[r], k, s) ? (float)(margin - 3.0) : NAN;
+        l.choice_characters[2 * r] = 2;
+        l.choice_characters[2 * r + 1] = 3;
         l.score[2 * r] = -4.0;
         l.score[2 * r + 1] = (double)l.values[3 * r + 1] + (double)l.values[3 * r + 2];
     }

@@ -64,6 +64,10 @@ static void test_ends(void **state)
     assert_true(pl_calibration_bias(bias, even, 2, 2));
     assert_close(bias[0], log(0.5), 1e-15);
     assert_true(pl_best_label(even, bias, 2) == 0); /* the first of equals */
+    pl_unconditional(bias, even, 2, 2); /* (e^-5 + e^-900) / 2 */
+    assert_close(bias[0], -5.0 - log(2.0), 1e-15);
+    pl_unconditional(bias, one, 1, 2);
+    assert_true(bias[0] == -INFINITY && bias[1] == -3.0);
     pl_ensemble(out, rows, 2, 2);
     assert_true(out[0] == -INFINITY && out[1] == 0.0);
     rows[1] = wrong;

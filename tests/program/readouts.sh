@@ -52,6 +52,7 @@ def units(folder):
             assert f["obsm/last.00"].shape[0] == n and len(p["states_all/indptr"]) == n + 1
             found[config["template"], config["arm"]["k"], config["arm"]["draw"]] = dict(
                 scores=p["loglik/score"][:].reshape(n, -1), gold=f["obs/label_index"][:], config=config,
+                tokens=np.diff(p["loglik/token_indptr"][:].astype(int)).reshape(n, -1), characters=p["loglik/choice_characters"][:].reshape(n, -1),
                 free=None if free is None else free["score"][:], prompts=None if free is None else list(free["prompt"].asstr()))
     return found
 items, free = units(sys.argv[1]), units(sys.argv[2])
@@ -85,6 +86,20 @@ for row in rows:
     assert row["lo"] and row["hi"] and row["null_mean"] == "0.5"
     seen += 1
 assert seen == 2 * (1 + 4 + 2), seen
+# scorers.csv: one template has no content-free scores, so that no scorer of all templates needs them.
+roles = {"id": ["bare"], "dev": ["asks", "says", "longer"], "ood": ["counts"]}
+def scored(unit, scorer):
+    by = {"raw": 1, "token": unit["tokens"], "character": unit["characters"]}[scorer]
+    return ((unit["scores"] / by).argmax(1) == unit["gold"]).mean()
+rows = list(csv.DictReader(open(sys.argv[1] + "/scorers.csv")))
+assert len(rows) == 2 * 3 * 3, len(rows)
+for row in rows:
+    of = [items[t, int(row["k"]), 0] for t in roles[row["role"]]]
+    value = np.mean([scored(u, row["scorer"]) for u in of])
+    assert abs(value - float(row["accuracy"])) < 1e-12 and int(row["n_all_templates"]) == 5, row
+    assert (row["minus_raw"] == "") == (row["scorer"] == "raw"), row
+    if row["scorer"] != "raw":
+        assert abs(value - np.mean([scored(u, "raw") for u in of]) - float(row["minus_raw"])) < 1e-12, row
 P
 # A suffix changes no score; its states are those of prompt and suffix as token ids of their own.
 "$PLUMB" run "$tmp/items/exp.yaml" 'capture={layers: [0, last], positions: [last], suffix: " so:"}' --results "$tmp/suffix" --quiet >"$tmp/suffix.out" 2>"$tmp/suffix.err" || { cat "$tmp/suffix.err"; fail "run suffix"; }
@@ -123,4 +138,8 @@ assert seen == 10, seen
 P
 check "states behind a suffix, and the same scores" "$python" "$tmp/paths.py" "$PLUMB" "$tmp/gpt2" "$(run_of "$tmp/items")" "$(run_of "$tmp/suffix")" "$tmp"
 check "content-free scores, acc_cc, acc_ens" "$python" "$tmp/check.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/free")"
+check "rescore" "$PLUMB" rescore "$(run_of "$tmp/items")"
+grep -q '^  character  ' "$tmp/check.out" && grep -q 'one scorer, no claim: raw' "$tmp/check.out" || fail "rescore: $(head -5 "$tmp/check.out")"
+check "rescore --json" bash -c "'$PLUMB' rescore '$(run_of "$tmp/items")' --json | '$python' -c 'import json, sys; assert len(json.load(sys.stdin)[\"scorers\"]) == 18'"
+expect "rescore of what is no run" 2 'no run folder|plan.json' "$PLUMB" rescore "$tmp"
 exit $((failures > 0))

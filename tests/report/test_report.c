@@ -497,6 +497,45 @@ static void test_verdict(void **state)
     uproot(&p);
 }
 
+/* A scorer a line, and a claim that stands or falls with two of them. */
+static void test_scorers(void **state)
+{
+    (void)state;
+    planted p = {.n = 30, .t = 6, .draws = 2, .free_margin = 1, .prediction = some_flips};
+    plant_run(&p);
+    pl_scorers_table *t;
+    char *text = NULL;
+    size_t size = 0;
+    OK(pl_scorers_of_run(&t, planted_view(&p)));
+    t->claims->sensitive[PL_SCORER_RAW] = true;
+    t->claims->sensitive[PL_SCORER_CALIBRATED] = false;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    OK(pl_report_scorers_print(out, t));
+    t->claims->sensitive[PL_SCORER_CALIBRATED] = true;
+    OK(pl_report_scorer_claims_print(out, t));
+    fclose(out);
+    check_width(text);
+    assert_non_null(strstr(text, "tiny, colours, prompt, k = 2: 30 items\n"));
+    assert_non_null(strstr(text, "  scorer        ood templates "));
+    assert_int_equal(count(text, "\n  pmi  "), 1);
+    assert_non_null(strstr(text, "k = 2: scorer artefact: sensitive by raw, not by calibrated\n"));
+    assert_non_null(strstr(text, "k = 2: sensitive to wording by raw, calibrated\n"));
+    assert_null(strstr(text, "-0.000"));
+    free(text);
+    OK(pl_report_scorers_csv(&p.run, t));
+    text = slurp(&p, "scorers.csv");
+    assert_int_equal(count(text, "\n"), 1 + 2 * 5);
+    assert_null(strstr(text, ",nan"));
+    free(text);
+    json_t *json = json_object();
+    OK(pl_report_scorers_json(json, t));
+    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "scorers"), 0)), 23);
+    json_decref(json);
+    pl_scorers_free(t);
+    uproot(&p);
+}
+
 /* The whole of it reads every unit's rows once. */
 static void test_read_once(void **state)
 {
@@ -517,7 +556,7 @@ int main(void)
         cmocka_unit_test(test_print_draws), cmocka_unit_test(test_json),        cmocka_unit_test(test_results),
         cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),   cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_print_cells), cmocka_unit_test(test_read_once),
-        cmocka_unit_test(test_contrasts),   cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_contrasts),   cmocka_unit_test(test_verdict),     cmocka_unit_test(test_scorers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
