@@ -163,20 +163,27 @@ failed:
 
 static void name_makers(const pl_device *device, pl_device_facts *out)
 {
-    pl__makers makers;
-    pl__product_makers(device, &makers);
-    if (makers.n_blas && makers.free)
+    pl__makers m;
+    char backward[64] = "";
+    pl__product_makers(device, &m);
+    const bool blas = m.forward.n_blas || m.backward.n_blas;
+    if (blas && m.free)
         (void)snprintf(out->products, sizeof out->products, "cuBLASLt %zu (chosen anew for each product) and plumb",
-                       makers.blas_version);
-    else if (makers.n_blas)
+                       m.blas_version);
+    else if (blas)
         (void)snprintf(out->products, sizeof out->products, "cuBLASLt %zu (algorithms %016llx) and plumb",
-                       makers.blas_version, (unsigned long long)makers.algorithms);
+                       m.blas_version, (unsigned long long)m.algorithms);
     else
         (void)snprintf(out->products, sizeof out->products, "plumb");
+    if (m.backward.n_blas || m.backward.n_own)
+        (void)snprintf(backward, sizeof backward, "; backward of %zu, plumb of %zu", m.backward.n_blas,
+                       m.backward.n_own);
+    const char *why[] = {m.forward.why_own, m.backward.why_own};
+    if (strcmp(why[0], why[1]) == 0) why[1] = "";
     (void)snprintf(out->makers, sizeof out->makers,
-                   "cuBLASLt %zu makes the products of %zu weight shapes, plumb those of %zu%s%s%s",
-                   makers.blas_version, makers.n_blas, makers.n_own, *makers.why_own ? " (" : "", makers.why_own,
-                   *makers.why_own ? ")" : "");
+                   "cuBLASLt %zu makes the products of %zu weight shapes, plumb those of %zu%s%s%s%s%s%s%s",
+                   m.blas_version, m.forward.n_blas, m.forward.n_own, *why[0] ? " (" : "", why[0], *why[0] ? ")" : "",
+                   backward, *why[1] ? " (" : "", why[1], *why[1] ? ")" : "");
 }
 
 static pl_status facts(pl_device *device, pl_device_facts *out)

@@ -1,5 +1,6 @@
-/* cuBLASLt's calls. Its matrices are column-major, so a row-major y = x W^T is asked for as y^T = W x^T: A = W seen as
- * [n_in, n_out] and transposed, B = x^T, C = D = y^T; a bias has an element for each row of D. */
+/* cuBLASLt's calls. Its matrices are column-major, so that it sees the transpose of each of ours, and a row-major
+ * y = x W^T is asked for as y^T = W x^T: A is W, transposed back, B and C = D are x and y as they stand; a bias has an
+ * element for each row of D. A sum that is cut is one product of its whole parts as a batch, then one of the last. */
 #include "blas.h"
 
 #include <dlfcn.h>
@@ -17,6 +18,7 @@
     X(cublasLtMatmulDescSetAttribute)                                                                                  \
     X(cublasLtMatrixLayoutCreate)                                                                                      \
     X(cublasLtMatrixLayoutDestroy)                                                                                     \
+    X(cublasLtMatrixLayoutSetAttribute)                                                                                \
     X(cublasLtMatmulPreferenceCreate)                                                                                  \
     X(cublasLtMatmulPreferenceDestroy)                                                                                 \
     X(cublasLtMatmulPreferenceSetAttribute)                                                                            \
@@ -117,18 +119,110 @@ static pl_status failed(const pl_device *device, const pl__lt *lt, cublasStatus_
                               lt->cublasLtGetStatusString(status));
 }
 
+/* ---- Parts ---- */
+
+typedef enum form { FORWARD, INPUT, WEIGHT } form;
+
+static form form_of(pl__mode mode)
+{
+    return mode < PL__FORWARD_MODES ? FORWARD : mode <= PL__INPUT_PARTS ? INPUT : WEIGHT;
+}
+
+static pl__cut cut_of(const pl__call *c)
+{
+    if (c->mode == PL__INPUT_PARTS) return pl__cut_outputs(c->n_out);
+    if (c->mode == PL__WEIGHT_PARTS) return pl__cut_rows(c->rows, c->n_out, c->n_in);
+    return (pl__cut){1, 0};
+}
+
+/* What cuBLASLt is asked for at once: `parts` parts of a sum, `call` being the first. */
+typedef struct piece {
+    pl__call call;
+    size_t parts;
+} piece;
+
+static void *at(void *data, size_t element, pl_dtype dtype)
+{
+    return (char *)data + element * pl_dtype_bytes(dtype);
+}
+
+/* `parts` parts from part `first` on, each `length` long. */
+static piece piece_of(const pl__call *c, pl__cut cut, size_t first, size_t parts, size_t length)
+{
+    const pl_dtype in = pl_dtype_storage(c->compute);
+    const size_t begin = first * cut.length;
+    pl__call p = *c;
+    if (form_of(c->mode) == INPUT) {
+        p.n_out = length;
+        p.x = at(c->x, first * c->rows * c->x_stride, PL_F32);
+        p.w = at(c->w, begin * c->w_stride, in);
+        p.y = at(c->y, begin, in);
+    } else {
+        p.rows = length;
+        p.x = at(c->x, begin * c->x_stride, in);
+        p.w = at(c->w, first * c->n_out * c->w_stride, PL_F32);
+        p.y = at(c->y, begin * c->y_stride, in);
+    }
+    return (piece){p, parts};
+}
+
+/* One, or two where the last part is shorter; returns how many. */
+static size_t pieces_of(const pl__call *c, piece pieces[2])
+{
+    const pl__cut cut = cut_of(c);
+    pieces[0] = (piece){*c, 1};
+    if (cut.parts <= 1) return 1;
+    const size_t whole = cut.parts - 1, last = (form_of(c->mode) == INPUT ? c->n_out : c->rows) - whole * cut.length;
+    if (last == cut.length) {
+        pieces[0] = piece_of(c, cut, 0, cut.parts, cut.length);
+        return 1;
+    }
+    pieces[0] = piece_of(c, cut, 0, whole, cut.length);
+    pieces[1] = piece_of(c, cut, whole, 1, last);
+    return 2;
+}
+
 /* ---- The description of a product ---- */
+
+/* One of our matrices as cuBLASLt sees it. */
+typedef struct operand {
+    void *data;
+    size_t rows, columns, stride, next; /* next: elements to that of the next part */
+    cublasOperation_t op;
+} operand;
+
+typedef struct operands {
+    operand a, b, d;
+} operands;
+
+static operands operands_of(const pl__call *c)
+{
+    operand x = {c->x, c->n_in, c->rows, c->x_stride, c->rows * c->x_stride, CUBLAS_OP_N};
+    operand w = {c->w, c->n_in, c->n_out, c->w_stride, c->n_out * c->w_stride, CUBLAS_OP_N};
+    operand y = {c->y, c->n_out, c->rows, c->y_stride, c->rows * c->y_stride, CUBLAS_OP_N};
+    switch (form_of(c->mode)) {
+    case INPUT: /* x^T = W^T y^T; parts of y stand side by side */
+        y.next = c->n_out;
+        return (operands){w, y, x};
+    case WEIGHT: /* W^T = x^T y */
+        y.op = CUBLAS_OP_T;
+        return (operands){x, y, w};
+    default: /* y^T = W x^T */
+        w.op = CUBLAS_OP_T;
+        return (operands){w, x, y};
+    }
+}
 
 typedef struct description {
     cublasLtMatmulDesc_t product;
-    cublasLtMatrixLayout_t w, x, y;
+    cublasLtMatrixLayout_t a, b, d;
 } description;
 
 static void forget(const pl__lt *lt, description *d)
 {
-    if (d->y) (void)lt->cublasLtMatrixLayoutDestroy(d->y);
-    if (d->x) (void)lt->cublasLtMatrixLayoutDestroy(d->x);
-    if (d->w) (void)lt->cublasLtMatrixLayoutDestroy(d->w);
+    if (d->d) (void)lt->cublasLtMatrixLayoutDestroy(d->d);
+    if (d->b) (void)lt->cublasLtMatrixLayoutDestroy(d->b);
+    if (d->a) (void)lt->cublasLtMatrixLayoutDestroy(d->a);
     if (d->product) (void)lt->cublasLtMatmulDescDestroy(d->product);
 }
 
@@ -157,25 +251,32 @@ static cublasStatus_t describe_epilogue(const pl__lt *lt, description *d, const 
     return status;
 }
 
-static cublasStatus_t layout(const pl__lt *lt, cublasLtMatrixLayout_t *out, cudaDataType_t type, size_t rows,
-                             size_t columns, size_t stride)
+static cublasStatus_t layout(const pl__lt *lt, cublasLtMatrixLayout_t *out, pl_dtype dtype, const operand *o,
+                             size_t parts)
 {
-    return lt->cublasLtMatrixLayoutCreate(out, type, rows, columns, (int64_t)stride);
+    const int32_t count = (int32_t)parts;
+    const int64_t next = (int64_t)o->next;
+    cublasStatus_t status =
+        lt->cublasLtMatrixLayoutCreate(out, data_type(dtype), o->rows, o->columns, (int64_t)o->stride);
+    if (parts == 1 || status != CUBLAS_STATUS_SUCCESS) return status;
+    status = lt->cublasLtMatrixLayoutSetAttribute(*out, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count, sizeof count);
+    if (status != CUBLAS_STATUS_SUCCESS) return status;
+    return lt->cublasLtMatrixLayoutSetAttribute(*out, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &next, sizeof next);
 }
 
-static cublasStatus_t describe(const pl__lt *lt, description *d, const pl__call *c, size_t rows)
+static cublasStatus_t describe(const pl__lt *lt, description *d, const piece *p)
 {
+    const pl__call *c = &p->call;
+    const operands o = operands_of(c);
     const cublasComputeType_t compute = c->compute == PL_TF32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-    const cublasOperation_t transposed = CUBLAS_OP_T;
-    const cudaDataType_t in = data_type(pl_dtype_storage(c->compute));
-    const cudaDataType_t out = c->mode == PL__FLOAT || c->mode == PL__ADD || c->mode == PL__ADD_BIAS ? CUDA_R_32F : in;
+    const pl_dtype in = pl_dtype_storage(c->compute);
     cublasStatus_t status = lt->cublasLtMatmulDescCreate(&d->product, compute, CUDA_R_32F);
-    if (status == CUBLAS_STATUS_SUCCESS)
-        status = set(lt, d, CUBLASLT_MATMUL_DESC_TRANSA, &transposed, sizeof transposed);
+    if (status == CUBLAS_STATUS_SUCCESS) status = set(lt, d, CUBLASLT_MATMUL_DESC_TRANSA, &o.a.op, sizeof o.a.op);
+    if (status == CUBLAS_STATUS_SUCCESS) status = set(lt, d, CUBLASLT_MATMUL_DESC_TRANSB, &o.b.op, sizeof o.b.op);
     if (status == CUBLAS_STATUS_SUCCESS) status = describe_epilogue(lt, d, c);
-    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->w, in, c->n_in, c->n_out, c->w_stride);
-    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->x, in, c->n_in, rows, c->x_stride);
-    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->y, out, c->n_out, rows, c->y_stride);
+    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->a, in, &o.a, p->parts);
+    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->b, in, &o.b, p->parts);
+    if (status == CUBLAS_STATUS_SUCCESS) status = layout(lt, &d->d, pl__mode_type(c->mode, c->compute), &o.d, p->parts);
     return status;
 }
 
@@ -213,6 +314,23 @@ static bool sums_at_once(const pl__lt *lt, const cublasLtMatmulAlgo_t *algorithm
            splits <= 1 && scheme == CUBLASLT_REDUCTION_SCHEME_NONE;
 }
 
+/* Whether the algorithm can make this piece without workspace. */
+static pl_status valid_for(const pl_device *device, const pl__lt *lt, const piece *p,
+                           const cublasLtMatmulAlgo_t *algorithm, bool *valid)
+{
+    description d = {0};
+    cublasLtMatmulHeuristicResult_t result = {.workspaceSize = 1};
+    cublasStatus_t status = describe(lt, &d, p);
+    if (status != CUBLAS_STATUS_SUCCESS) {
+        forget(lt, &d);
+        return failed(device, lt, status, "describing a product to cuBLASLt");
+    }
+    status = lt->cublasLtMatmulAlgoCheck(lt->handle, d.product, d.a, d.b, d.d, d.d, algorithm, &result);
+    *valid = status == CUBLAS_STATUS_SUCCESS && result.workspaceSize == 0;
+    forget(lt, &d);
+    return PL_OK;
+}
+
 /* Whether the algorithm can be run, without workspace, for few rows and many, and for odd numbers of them. */
 static pl_status valid_for_all_rows(const pl_device *device, const pl__lt *lt, const pl__call *c,
                                     const cublasLtMatmulAlgo_t *algorithm, bool *valid)
@@ -221,18 +339,13 @@ static pl_status valid_for_all_rows(const pl_device *device, const pl__lt *lt, c
     *valid = true;
     const size_t widest = c->n_out > c->n_in ? c->n_out : c->n_in;
     for (size_t i = 0; *valid && i < sizeof rows / sizeof *rows; i++) {
+        piece pieces[2];
+        pl__call of_rows = *c;
         /* Matrices of more than 2^31 elements are never run: a step has 8192 rows, the head 1024. */
         if (rows[i] > 8192 && rows[i] > INT32_MAX / widest) continue;
-        description d = {0};
-        cublasLtMatmulHeuristicResult_t result = {.workspaceSize = 1};
-        cublasStatus_t status = describe(lt, &d, c, rows[i]);
-        if (status != CUBLAS_STATUS_SUCCESS) {
-            forget(lt, &d);
-            return failed(device, lt, status, "describing a product to cuBLASLt");
-        }
-        status = lt->cublasLtMatmulAlgoCheck(lt->handle, d.product, d.w, d.x, d.y, d.y, algorithm, &result);
-        *valid = status == CUBLAS_STATUS_SUCCESS && result.workspaceSize == 0;
-        forget(lt, &d);
+        of_rows.rows = rows[i];
+        const size_t n = pieces_of(&of_rows, pieces);
+        for (size_t k = 0; *valid && k < n; k++) PL_TRY(valid_for(device, lt, &pieces[k], algorithm, valid));
     }
     return PL_OK;
 }
@@ -243,10 +356,12 @@ pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *c, pl
     cublasLtMatmulHeuristicResult_t proposals[PROPOSALS] = {0};
     cublasLtMatmulPreference_t preference = NULL;
     description d = {0};
+    piece pieces[2];
     pl_status result = PL_OK;
     int n = 0;
     plan->usable = false;
-    cublasStatus_t status = describe(lt, &d, c, c->rows);
+    (void)pieces_of(c, pieces);
+    cublasStatus_t status = describe(lt, &d, &pieces[0]);
     if (status == CUBLAS_STATUS_SUCCESS) status = lt->cublasLtMatmulPreferenceCreate(&preference);
     if (status == CUBLAS_STATUS_SUCCESS) status = prefer(lt, preference);
     if (status != CUBLAS_STATUS_SUCCESS) {
@@ -254,7 +369,7 @@ pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *c, pl
         goto done;
     }
     /* What it cannot do at all is an error status, too: then there is no plan. */
-    status = lt->cublasLtMatmulAlgoGetHeuristic(lt->handle, d.product, d.w, d.x, d.y, d.y, preference, PROPOSALS,
+    status = lt->cublasLtMatmulAlgoGetHeuristic(lt->handle, d.product, d.a, d.b, d.d, d.d, preference, PROPOSALS,
                                                 proposals, &n);
     if (status != CUBLAS_STATUS_SUCCESS) n = 0;
     for (int i = 0; !plan->usable && i < n; i++) {
@@ -269,14 +384,23 @@ done:
     return result;
 }
 
-pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl__blas_plan *plan)
+static pl_status run_piece(pl_stream *stream, pl__lt *lt, const piece *p, const pl__blas_plan *plan)
 {
-    const float alpha = 1.0f, beta = c->mode == PL__ADD || c->mode == PL__ADD_BIAS ? 1.0f : 0.0f;
+    const float alpha = 1.0f, beta = pl__mode_adds(p->call.mode) ? 1.0f : 0.0f;
+    const operands o = operands_of(&p->call);
     description d = {0};
-    cublasStatus_t status = describe(lt, &d, c, c->rows);
+    cublasStatus_t status = describe(lt, &d, p);
     if (status == CUBLAS_STATUS_SUCCESS)
-        status = lt->cublasLtMatmul(lt->handle, d.product, &alpha, c->w, d.w, c->x, d.x, &beta, c->y, d.y, c->y, d.y,
-                                    plan->free ? NULL : &plan->algorithm, NULL, 0, stream->handle);
+        status = lt->cublasLtMatmul(lt->handle, d.product, &alpha, o.a.data, d.a, o.b.data, d.b, &beta, o.d.data, d.d,
+                                    o.d.data, d.d, plan->free ? NULL : &plan->algorithm, NULL, 0, stream->handle);
     forget(lt, &d);
     return status == CUBLAS_STATUS_SUCCESS ? PL_OK : failed(stream->device, lt, status, "cublasLtMatmul");
+}
+
+pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl__blas_plan *plan)
+{
+    piece pieces[2];
+    const size_t n = pieces_of(c, pieces);
+    for (size_t i = 0; i < n; i++) PL_TRY(run_piece(stream, lt, &pieces[i], plan));
+    return PL_OK;
 }

@@ -1,4 +1,4 @@
-/* cuBLASLt, as far as products with weights need it: one algorithm for a shape and a way of storing, pinned.
+/* cuBLASLt, as far as products with weights need it: one algorithm for a shape and a mode, pinned.
  *
  * The library (half a gigabyte) is opened at run time, by the first weight. Where it is missing the own product takes
  * its place, so that the plug-in runs with a driver alone. No workspace is given: with it go the algorithms that cut k
@@ -8,10 +8,10 @@
 
 #include <cublasLt.h>
 
-#include "cuda.h"
+#include "product.h"
 
-/* How a product is stored. "y" has the storage type of the products, "float" is float32 (16-bit types alone have both).
- */
+/* Which product, and how it is stored. "x" and "y" have the storage type of the products, "float" is float32 (for
+ * PL__FLOAT 16-bit types alone have both). */
 typedef enum pl__mode {
     PL__STORE,      /* y = z */
     PL__STORE_BIAS, /* y = z + bias */
@@ -19,8 +19,27 @@ typedef enum pl__mode {
     PL__FLOAT,      /* float = z */
     PL__ADD,        /* float += z */
     PL__ADD_BIAS,   /* float += z + bias */
+    PL__FORWARD_MODES,
+    /* Of a backward pass, y being the gradient of z. */
+    PL__INPUT = PL__FORWARD_MODES, /* x = y W */
+    PL__INPUT_ADD,                 /* x += y W */
+    PL__INPUT_PARTS,               /* float = y W, a result a part of pl__cut_outputs, rows * x_stride apart */
+    PL__WEIGHT_ADD,                /* float += y^T x */
+    PL__WEIGHT_PARTS,              /* float = y^T x, a result a part of pl__cut_rows, n_out * w_stride apart */
     PL__MODES
 } pl__mode;
+
+static inline bool pl__mode_adds(pl__mode mode)
+{
+    return mode == PL__ADD || mode == PL__ADD_BIAS || mode == PL__INPUT_ADD || mode == PL__WEIGHT_ADD;
+}
+
+/* The type of what a mode writes. */
+static inline pl_dtype pl__mode_type(pl__mode mode, pl_dtype compute)
+{
+    const bool own = mode <= PL__STORE_GELU || mode == PL__INPUT || mode == PL__INPUT_ADD;
+    return own ? pl_dtype_storage(compute) : PL_F32;
+}
 
 typedef struct pl__blas_plan {
     bool usable;
@@ -28,14 +47,13 @@ typedef struct pl__blas_plan {
     cublasLtMatmulAlgo_t algorithm;
 } pl__blas_plan;
 
-/* x [rows, n_in], w [n_out, n_in], y [rows, n_out], rows `stride` elements apart, all of it 16-byte aligned, the bias
- * too. */
+/* x [rows, n_in], w [n_out, n_in], y [rows, n_out], of which the mode writes one; rows `stride` elements apart, all of
+ * it 16-byte aligned, the bias too. */
 typedef struct pl__call {
     pl_dtype compute;
     pl__mode mode;
     size_t rows, n_out, n_in;
-    const void *x, *w;
-    void *y;
+    void *x, *w, *y;
     const float *bias;
     size_t x_stride, w_stride, y_stride;
 } pl__call;
@@ -47,8 +65,8 @@ pl_status pl__lt_open(const pl_device *device, pl__lt **out, char *why, size_t w
 void pl__lt_close(pl__lt *lt); /* takes NULL */
 size_t pl__lt_version(const pl__lt *lt);
 
-/* The first algorithm that the library proposes for call->rows rows which cuts nothing over k and is valid for every
- * number of rows; plan->usable is false where there is none. Runs nothing; pointers are not read. */
+/* The first algorithm that the library proposes for call->rows rows which cuts no sum of its own accord and is valid
+ * for every number of rows; plan->usable is false where there is none. Runs nothing; pointers are not read. */
 pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *call, pl__blas_plan *plan);
 
 pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *call, const pl__blas_plan *plan);

@@ -1,5 +1,5 @@
-/* Does a row of cuBLASLt's product depend on that row alone, on this device, with this version, for this shape? It is
- * not promised by anybody, so it is tried. */
+/* Does a row of cuBLASLt's product depend on that row alone, on this device, with this version, for this shape, and has
+ * a weight's gradient the same bits twice? It is not promised by anybody, so it is tried. */
 #ifndef PLUMB_CUDA_PROBE_H
 #define PLUMB_CUDA_PROBE_H
 
@@ -9,9 +9,11 @@
 extern "C" {
 #endif
 
-/* Kernels (product.cu). Numbers that depend on their index and the seed, uniform in [-scale, scale]; *found, on the
- * device, becomes 1 when a and b differ in a bit, or somewhere by more than the tolerance or by a NaN. */
-pl_status pl__probe_fill(pl_stream *stream, void *to, pl_dtype dtype, size_t n, float scale, unsigned seed);
+/* Kernels (product.cu). Numbers that depend on their index, from `first` on, and the seed, uniform in [-scale, scale];
+ * *found, on the device, becomes 1 when a and b differ in a bit, or somewhere by more than the tolerance or by a NaN.
+ */
+pl_status pl__probe_fill(pl_stream *stream, void *to, pl_dtype dtype, size_t first, size_t n, float scale,
+                         unsigned seed);
 pl_status pl__probe_bits(pl_stream *stream, const void *a, const void *b, size_t bytes, int *found);
 pl_status pl__probe_values(pl_stream *stream, const void *a, const void *b, pl_dtype dtype, size_t n, float tolerance,
                            int *found);
@@ -19,10 +21,11 @@ pl_status pl__probe_values(pl_stream *stream, const void *a, const void *b, pl_d
 #ifndef __cplusplus
 #include "blas.h"
 
-/* Plans every mode of the weight's shape and keeps those usable whose rows have the same bits for several numbers of
- * rows, at several places, and whose values are those of the own product. Fills and zeroes the weight; waits.
- * free: whatever the bits, and the library chooses anew for every product. */
-pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, pl__blas_plan plans[PL__MODES]);
+/* Plans every mode of the weight's shape, of the forward or of the backward pass, and keeps those usable whose rows
+ * have the same bits for several numbers of rows, at several places (a weight's gradient: every time), and whose values
+ * are those of the own product. Fills and zeroes the weight; waits. free: whatever the bits, and the library chooses
+ * anew for every product. */
+pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, bool backward, pl__blas_plan plans[PL__MODES]);
 #endif
 
 #ifdef __cplusplus

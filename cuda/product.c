@@ -1,4 +1,4 @@
-/* Who makes the products of a weight: the choice for each weight shape, and the way through it.
+/* Who makes the products of a weight, forward and backward: the choice for each weight shape, and the way through it.
  *
  * PLUMB_CUDA_PRODUCT=own always takes the own product; =cublas takes cuBLASLt or fails, for finding out and measuring
  * (views that are not aligned go to the own product even then); =free leaves the algorithm of every product to
@@ -15,14 +15,19 @@ enum { ALIGNMENT = 16 };
 
 typedef enum wish { AUTOMATIC, OWN, BLAS, FREE } wish;
 
-/* A weight shape and its maker: cuBLASLt with these plans, or the own product. */
+/* Of the products of one pass. */
+typedef struct maker {
+    bool chosen, blas;
+    const char *why_own; /* NULL when it is cuBLASLt */
+    size_t n_weights;    /* that exist now */
+} maker;
+
+/* A weight shape and its makers: cuBLASLt with these plans, or the own product. */
 struct pl__shape_product {
     size_t n_out, n_in;
     pl_dtype compute;
-    bool blas;
+    maker forward, backward; /* backward: of weights that are attached */
     pl__blas_plan plans[PL__MODES];
-    const char *why_own; /* NULL when it is cuBLASLt's */
-    size_t n_weights;    /* that exist now */
     pl__shape_product *next;
 };
 
@@ -89,8 +94,16 @@ static bool plain_modes_usable(const pl__shape_product *p)
            (pl_dtype_storage(p->compute) == PL_F32 || p->plans[PL__FLOAT].usable);
 }
 
-/* NULL when cuBLASLt may make the shape's products; otherwise why not. */
-static pl_status reason_against(pl__products *shared, pl_weight *weight, pl__shape_product *product,
+/* A shape has one maker of all products of its backward pass. */
+static bool backward_modes_usable(const pl__shape_product *p)
+{
+    bool usable = true;
+    for (pl__mode mode = PL__FORWARD_MODES; mode < PL__MODES; mode++) usable = usable && p->plans[mode].usable;
+    return usable;
+}
+
+/* NULL when cuBLASLt may make the shape's products of this pass; otherwise why not. */
+static pl_status reason_against(pl__products *shared, pl_weight *weight, pl__shape_product *product, bool backward,
                                 const char **reason)
 {
     *reason = NULL;
@@ -101,28 +114,31 @@ static pl_status reason_against(pl__products *shared, pl_weight *weight, pl__sha
     } else if (weight->n_in * pl_dtype_bytes(weight->compute) % ALIGNMENT) {
         *reason = "its rows of inputs are no multiple of 16 bytes";
     } else {
-        PL_TRY(pl__probe(shared->lt, weight, shared->wish == FREE, product->plans));
-        if (!plain_modes_usable(product))
+        PL_TRY(pl__probe(shared->lt, weight, shared->wish == FREE, backward, product->plans));
+        if (backward && !backward_modes_usable(product))
+            *reason = "cuBLASLt has no algorithm for it that gives gradients the same bits every time";
+        else if (!backward && !plain_modes_usable(product))
             *reason = "cuBLASLt has no algorithm for it that gives a row the same bits for any number of rows";
     }
     return PL_OK;
 }
 
-static pl_status make_choice(pl__products *shared, pl_weight *weight, pl__shape_product *product)
+static pl_status make_choice(pl__products *shared, pl_weight *weight, pl__shape_product *product, bool backward)
 {
+    maker *m = backward ? &product->backward : &product->forward;
     const char *reason;
-    PL_TRY(pl__gemm_prepare(weight->device, weight->compute));
-    PL_TRY(reason_against(shared, weight, product, &reason));
-    product->blas = !reason;
+    PL_TRY(reason_against(shared, weight, product, backward, &reason));
     if (reason && (shared->wish == BLAS || shared->wish == FREE)) {
         return weight->device->host->fail(
             PL_E_UNSUPPORTED,
-            "PLUMB_CUDA_PRODUCT=%s: products with a weight [%zu, %zu] in %s cannot be cuBLASLt's: %s; "
+            "PLUMB_CUDA_PRODUCT=%s: %sproducts with a weight [%zu, %zu] in %s cannot be cuBLASLt's: %s; "
             "without the variable plumb makes them itself",
-            shared->wish == FREE ? "free" : "cublas", weight->n_out, weight->n_in, pl_dtype_name(weight->compute),
-            reason);
+            shared->wish == FREE ? "free" : "cublas", backward ? "backward " : "", weight->n_out, weight->n_in,
+            pl_dtype_name(weight->compute), reason);
     }
-    product->why_own = reason;
+    m->chosen = true;
+    m->blas = !reason;
+    m->why_own = reason;
     return PL_OK;
 }
 
@@ -135,7 +151,7 @@ pl_status pl__product_choose(pl_weight *weight)
     for (pl__shape_product *p = shared->shapes; p; p = p->next) {
         if (p->n_out == weight->n_out && p->n_in == weight->n_in && p->compute == weight->compute) {
             weight->product = p;
-            p->n_weights++;
+            p->forward.n_weights++;
             return PL_OK;
         }
     }
@@ -143,21 +159,33 @@ pl_status pl__product_choose(pl_weight *weight)
     product->n_out = weight->n_out;
     product->n_in = weight->n_in;
     product->compute = weight->compute;
-    pl_status status = make_choice(shared, weight, product);
+    pl_status status = pl__gemm_prepare(device, weight->compute);
+    if (status == PL_OK) status = make_choice(shared, weight, product, false);
     if (status != PL_OK) {
         free(product);
         return status;
     }
     product->next = shared->shapes;
     shared->shapes = product;
-    product->n_weights = 1;
+    product->forward.n_weights = 1;
     weight->product = product;
+    return PL_OK;
+}
+
+pl_status pl__product_attach(pl_weight *weight, pl_view master)
+{
+    pl__shape_product *product = weight->product;
+    if (!product->backward.chosen) PL_TRY(make_choice(weight->device->products, weight, product, true));
+    product->backward.n_weights++;
+    weight->master = master;
     return PL_OK;
 }
 
 void pl__product_release(pl_weight *weight)
 {
-    if (weight->product) weight->product->n_weights--;
+    if (!weight->product) return;
+    weight->product->forward.n_weights--;
+    if (weight->master.buffer) weight->product->backward.n_weights--;
     weight->product = NULL;
 }
 
@@ -170,13 +198,13 @@ static uint64_t hash(uint64_t h, const void *data, size_t n) /* FNV-1a */
     return h;
 }
 
-/* A shape and what decides the bits of its products. cuBLASLt's algorithm may be stored and read again by the same
- * version of the library, so its bytes name it. */
-static uint64_t shape_hash(const pl__shape_product *p)
+/* What decides the bits of a pass: its maker, and the algorithms of modes first .. end - 1. cuBLASLt's algorithm may be
+ * stored and read again by the same version of the library, so its bytes name it. */
+static uint64_t pass_hash(uint64_t h, const pl__shape_product *p, const maker *m, uint64_t first, uint64_t end)
 {
-    const uint64_t shape[] = {p->n_out, p->n_in, (uint64_t)p->compute, p->blas};
-    uint64_t h = hash(0xcbf29ce484222325u, shape, sizeof shape);
-    for (uint64_t mode = 0; p->blas && mode < PL__MODES; mode++) {
+    const uint64_t blas = m->blas;
+    h = hash(h, &blas, sizeof blas);
+    for (uint64_t mode = first; m->blas && mode < end; mode++) {
         const pl__blas_plan *plan = &p->plans[mode];
         if (!plan->usable) continue;
         h = hash(h, &mode, sizeof mode);
@@ -185,18 +213,32 @@ static uint64_t shape_hash(const pl__shape_product *p)
     return h;
 }
 
+static uint64_t shape_hash(const pl__shape_product *p)
+{
+    const uint64_t shape[] = {p->n_out, p->n_in, (uint64_t)p->compute};
+    uint64_t h = hash(0xcbf29ce484222325u, shape, sizeof shape);
+    h = pass_hash(h, p, &p->forward, 0, PL__FORWARD_MODES);
+    return p->backward.n_weights ? pass_hash(h, p, &p->backward, PL__FORWARD_MODES, PL__MODES) : h;
+}
+
+static void count(pl__shares *shares, const maker *m)
+{
+    if (!m->n_weights) return;
+    *(m->blas ? &shares->n_blas : &shares->n_own) += 1;
+    if (m->why_own) shares->why_own = m->why_own;
+}
+
 void pl__product_makers(const pl_device *device, pl__makers *out)
 {
     const pl__products *shared = device->products;
-    *out = (pl__makers){.why_own = ""};
+    *out = (pl__makers){.forward.why_own = "", .backward.why_own = ""};
     if (!shared) return;
     if (shared->lt) out->blas_version = pl__lt_version(shared->lt);
     out->free = shared->wish == FREE;
     for (const pl__shape_product *p = shared->shapes; p; p = p->next) {
-        if (!p->n_weights) continue;
-        *(p->blas ? &out->n_blas : &out->n_own) += 1;
-        if (p->why_own) out->why_own = p->why_own;
-        out->algorithms += shape_hash(p); /* whatever the order in which shapes came */
+        count(&out->forward, &p->forward);
+        count(&out->backward, &p->backward);
+        if (p->forward.n_weights) out->algorithms += shape_hash(p); /* whatever the order in which shapes came */
     }
 }
 
@@ -266,7 +308,8 @@ pl_status pl__product_run(pl_stream *stream, const pl_weight *weight, pl_view x,
                           const int32_t *count, const pl__epilogue *epilogue)
 {
     if (!rows) return PL_OK;
-    if (weight->product->blas && aligned(x) && aligned(y)) return run_blas(stream, weight, x, y, rows, count, epilogue);
+    if (weight->product->forward.blas && aligned(x) && aligned(y))
+        return run_blas(stream, weight, x, y, rows, count, epilogue);
     return pl__gemm(stream, weight, x, y, rows, count, epilogue);
 }
 
@@ -295,20 +338,19 @@ static pl__cut cut_into(size_t k, size_t parts)
 {
     if (parts > MOST_PARTS) parts = MOST_PARTS;
     if (parts <= 1) return (pl__cut){1, k};
-    const size_t length = (k / parts + STEP) / STEP * STEP;
+    const size_t length = (k + parts * STEP - 1) / (parts * STEP) * STEP;
     return (pl__cut){(k + length - 1) / length, length};
 }
 
-/* Of z^T x over rows: a small weight has few tiles, so each is cut until a large device is full. */
-static pl__cut cut_rows(size_t rows, size_t n_out, size_t n_in)
+pl__cut pl__cut_rows(size_t rows, size_t n_out, size_t n_in)
 {
     const size_t wanted = ENOUGH_TILES / tiles(n_out) / tiles(n_in), most = rows / LEAST_ROWS;
-    return cut_into(rows, wanted < most ? wanted : most);
+    size_t parts = wanted < most ? wanted : most;
+    while (parts & (parts - 1)) parts &= parts - 1; /* a power of two: capacities are cut evenly, into one batch */
+    return cut_into(rows, parts);
 }
 
-/* Of z W over outputs: one chain over a vocabulary would lose digits, as most of its terms cancel. A row's bits do not
- * depend on the number of rows. */
-static pl__cut cut_outputs(size_t n_out)
+pl__cut pl__cut_outputs(size_t n_out)
 {
     return cut_into(n_out, n_out / LONG_SUM);
 }
@@ -320,7 +362,7 @@ static size_t part_stride(size_t n_in)
 
 size_t pl__gradient_floats(size_t rows, size_t n_out, size_t n_in)
 {
-    const size_t of_weight = cut_rows(rows, n_out, n_in).parts, of_input = cut_outputs(n_out).parts;
+    const size_t of_weight = pl__cut_rows(rows, n_out, n_in).parts, of_input = pl__cut_outputs(n_out).parts;
     const size_t a = of_weight > 1 ? of_weight * n_out : 0, b = of_input > 1 ? of_input * rows : 0;
     return (a > b ? a : b) * part_stride(n_in);
 }
@@ -334,22 +376,68 @@ static pl_view parts_of(pl_view floats, size_t rows, size_t n_in)
     return floats;
 }
 
+/* The rest of the call is the caller's. */
+static pl__call backward_call(const pl_weight *weight, pl__mode mode, size_t rows, pl_view z)
+{
+    return (pl__call){.compute = weight->compute,
+                      .mode = mode,
+                      .rows = rows,
+                      .n_out = weight->n_out,
+                      .n_in = weight->n_in,
+                      .y = pl__at(z, 0),
+                      .y_stride = row_stride(z)};
+}
+
+static bool is_blas(const pl_weight *weight, pl_view z, pl_view x)
+{
+    return weight->master.buffer && weight->product->backward.blas && aligned(z) && aligned(x);
+}
+
+/* dx, or the parts of its sum. */
+static pl_status multiply_input(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view dx, size_t rows,
+                                const int32_t *count, pl__cut cut, bool accumulate)
+{
+    const pl__mode mode = cut.parts > 1 ? PL__INPUT_PARTS : accumulate ? PL__INPUT_ADD : PL__INPUT;
+    if (!is_blas(weight, z, dx)) return pl__gemm_input(stream, weight, z, dx, rows, count, cut, accumulate);
+    pl__call call = backward_call(weight, mode, rows, z);
+    call.w = weight->data;
+    call.w_stride = weight->stride;
+    call.x = pl__at(dx, 0);
+    call.x_stride = row_stride(dx);
+    return pl__lt_run(stream, stream->device->products->lt, &call, &weight->product->plans[mode]);
+}
+
+/* dweight is added to; where the sum is cut its parts are written. */
+static pl_status multiply_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
+                                 size_t rows, const int32_t *count, pl__cut cut)
+{
+    const pl__mode mode = cut.parts > 1 ? PL__WEIGHT_PARTS : PL__WEIGHT_ADD;
+    if (!is_blas(weight, z, x) || !aligned(dweight))
+        return pl__gemm_weight(stream, weight, z, x, dweight, rows, count, cut, cut.parts == 1);
+    pl__call call = backward_call(weight, mode, rows, z);
+    call.w = pl__at(dweight, 0);
+    call.w_stride = row_stride(dweight);
+    call.x = pl__at(x, 0);
+    call.x_stride = row_stride(x);
+    return pl__lt_run(stream, stream->device->products->lt, &call, &weight->product->plans[mode]);
+}
+
 pl_status pl__gradient_input(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view dx, size_t rows,
                              const int32_t *count, bool accumulate, pl_view floats)
 {
-    const pl__cut cut = cut_outputs(weight->n_out);
-    if (cut.parts == 1) return pl__gemm_input(stream, weight, z, dx, rows, count, cut, accumulate);
+    const pl__cut cut = pl__cut_outputs(weight->n_out);
+    if (cut.parts == 1) return multiply_input(stream, weight, z, dx, rows, count, cut, accumulate);
     const pl_view parts = parts_of(floats, rows, weight->n_in);
-    PL_TRY(pl__gemm_input(stream, weight, z, parts, rows, count, cut, false));
+    PL_TRY(multiply_input(stream, weight, z, parts, rows, count, cut, false));
     return pl__parts_run(stream, parts, cut.parts, dx, rows, weight->n_in, count, accumulate);
 }
 
 pl_status pl__gradient_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
                               size_t rows, const int32_t *count, pl_view floats)
 {
-    const pl__cut cut = cut_rows(rows, weight->n_out, weight->n_in);
-    if (cut.parts == 1) return pl__gemm_weight(stream, weight, z, x, dweight, rows, count, cut, true);
+    const pl__cut cut = pl__cut_rows(rows, weight->n_out, weight->n_in);
+    if (cut.parts == 1) return multiply_weight(stream, weight, z, x, dweight, rows, count, cut);
     const pl_view parts = parts_of(floats, weight->n_out, weight->n_in);
-    PL_TRY(pl__gemm_weight(stream, weight, z, x, parts, rows, count, cut, false));
+    PL_TRY(multiply_weight(stream, weight, z, x, parts, rows, count, cut));
     return pl__parts_run(stream, parts, cut.parts, dweight, weight->n_out, weight->n_in, NULL, true);
 }

@@ -13,10 +13,10 @@ static __device__ __forceinline__ unsigned mixed(unsigned u)
     return u ^ u >> 16;
 }
 
-template <class T> static __global__ void fill(T *to, size_t n, float scale, unsigned seed)
+template <class T> static __global__ void fill(T *to, size_t first, size_t n, float scale, unsigned seed)
 {
     for (size_t i = (size_t)blockIdx.x * THREADS + threadIdx.x; i < n; i += (size_t)gridDim.x * THREADS) {
-        const unsigned u = mixed((unsigned)i * 0x9e3779b9u + seed);
+        const unsigned u = mixed((unsigned)(first + i) * 0x9e3779b9u + seed);
         to[i] = pl__from_float<T>(((float)(u >> 8) * 0x1p-23f - 1.0f) * scale);
     }
 }
@@ -43,12 +43,13 @@ static dim3 blocks(size_t n)
     return dim3((unsigned)(b < most ? b : most));
 }
 
-extern "C" pl_status pl__probe_fill(pl_stream *stream, void *to, pl_dtype dtype, size_t n, float scale, unsigned seed)
+extern "C" pl_status pl__probe_fill(pl_stream *stream, void *to, pl_dtype dtype, size_t first, size_t n, float scale,
+                                    unsigned seed)
 {
     pl__with_type(dtype, [&](auto type) {
         typedef decltype(type) T;
         auto kernel = fill<T>;
-        CU_LAUNCH(kernel, blocks(n), dim3(THREADS), 0, stream->handle, (T *)to, n, scale, seed);
+        CU_LAUNCH(kernel, blocks(n), dim3(THREADS), 0, stream->handle, (T *)to, first, n, scale, seed);
     });
     PL_LAUNCHED(stream, "probing a product");
     return PL_OK;

@@ -2,8 +2,9 @@
  *
  * Each weight shape has one maker, chosen when its first weight is created: cuBLASLt with one pinned algorithm for each
  * way of storing, where a probe on this device found that a row's bits depend on that row alone; plumb's own product
- * (gemm.cu) otherwise. Views that are not 16-byte aligned always go to the own product: whoever calls keeps to one
- * alignment for one weight, then a row has the same bits every time. */
+ * (gemm.cu) otherwise. The products of its backward pass have one, too, chosen in the same way when the first weight
+ * is attached to a master; those of other weights are the own ones. Views that are not 16-byte aligned always go to the
+ * own product: whoever calls keeps to one alignment for one weight, then a row has the same bits every time. */
 #ifndef PLUMB_CUDA_PRODUCT_H
 #define PLUMB_CUDA_PRODUCT_H
 
@@ -38,6 +39,12 @@ typedef struct pl__cut {
     size_t parts, length;
 } pl__cut;
 
+/* Where the sums of a backward pass are cut, by whomever they are made: of z^T x over rows, so that the few tiles of a
+ * small weight fill a large device (one part where there are enough tiles or few rows); of z W over outputs, since one
+ * chain over a vocabulary would lose digits, as most of its terms cancel. */
+pl__cut pl__cut_rows(size_t rows, size_t n_out, size_t n_in);
+pl__cut pl__cut_outputs(size_t n_out);
+
 /* The products of a backward pass by the own product: dx = z W, z [rows, n_out], dx [rows, n_in] of the storage type or
  * float32; dweight = z^T x, [n_out, n_in] float32; both added to with `accumulate`. With more than one part each part's
  * result stands by itself, float32, one after another, rows * stride elements apart. Rows of z and x from *count on are
@@ -47,10 +54,9 @@ pl_status pl__gemm_input(pl_stream *stream, const pl_weight *weight, pl_view z, 
 pl_status pl__gemm_weight(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view x, pl_view dweight,
                           size_t rows, const int32_t *count, pl__cut cut, bool accumulate);
 
-/* The products of a backward pass, which are plumb's own: dx = z W or dx += z W, and dweight += z^T x. z and x have the
- * storage type, their rows from the count up to `rows` are zero; rows of dx from there on are left unspecified. Sums
- * are cut at places that depend on the capacity `rows` and the weight's shape; `floats`, [1, pl__gradient_floats]
- * float32 and 16-byte aligned, is for the parts. */
+/* The products of a backward pass by the weight's maker of those: dx = z W or dx += z W, and dweight += z^T x. z, x and
+ * dx have the storage type, rows of z and x from the count up to `rows` are zero; rows of dx from there on are left
+ * unspecified. `floats`, [1, pl__gradient_floats] float32 and 16-byte aligned, is for the parts of a sum. */
 size_t pl__gradient_floats(size_t rows, size_t n_out, size_t n_in);
 pl_status pl__gradient_input(pl_stream *stream, const pl_weight *weight, pl_view z, pl_view dx, size_t rows,
                              const int32_t *count, bool accumulate, pl_view floats);
@@ -78,15 +84,22 @@ pl_status pl__epilogue_run(pl_stream *stream, pl_view z, pl_view y, size_t rows,
  * the weight's memory as it stands filled with random numbers and zeroes it again; waits for them. One thread at a
  * time. */
 pl_status pl__product_choose(pl_weight *weight);
+/* Then attaches the weight: the same for the products of its backward pass. */
+pl_status pl__product_attach(pl_weight *weight, pl_view master);
 void pl__product_release(pl_weight *weight); /* the weight goes */
+
+/* Weight shapes by who makes their products. */
+typedef struct pl__shares {
+    size_t n_blas, n_own;
+    const char *why_own; /* why a shape went to the own product; "" when none did */
+} pl__shares;
 
 /* Who makes the products of the weights that exist now. */
 typedef struct pl__makers {
-    size_t n_blas, n_own; /* weight shapes made by cuBLASLt, by the own product */
-    size_t blas_version;  /* 0 without cuBLASLt */
-    bool free;            /* cuBLASLt chooses anew for every product: bits are not pinned */
-    uint64_t algorithms;  /* a digest of every shape's maker and algorithms */
-    const char *why_own;  /* why a shape went to the own product; "" when none did */
+    pl__shares forward, backward; /* backward: of attached weights */
+    size_t blas_version;          /* 0 without cuBLASLt */
+    bool free;                    /* cuBLASLt chooses anew for every product: bits are not pinned */
+    uint64_t algorithms;          /* a digest of every shape's makers and algorithms */
 } pl__makers;
 void pl__product_makers(const pl_device *device, pl__makers *out);
 

@@ -249,8 +249,11 @@ extern "C" pl_status pl__weight_create(pl_device *device, pl_weight **out, size_
 extern "C" pl_status pl__weight_attach(pl_device *device, pl_weight **out, pl_view master, pl_dtype compute)
 {
     PL_TRY(pl__weight_create(device, out, master.rows, master.columns, compute));
-    (*out)->master = master;
-    return PL_OK;
+    const pl_status status = pl__product_attach(*out, master);
+    if (status == PL_OK) return PL_OK;
+    pl__weight_free(*out);
+    *out = nullptr;
+    return status;
 }
 
 extern "C" void pl__weight_free(pl_weight *weight)

@@ -13,7 +13,7 @@ compared:
   order       the price of sums whose order is fixed: against our own fastest products
   head        the vocabulary head alone, forward and backward, 8,192 x 768 by 50,257: TFLOP/s
 Each row: medians and extremes of the steps after three that warm up; beside each speed loss and gradient norm of the first
-and last step of both sides. --minutes bounds the whole; what did not fit is listed as not measured. Exit code 1 when a goal
+and last step of both sides. Below the table: who made our products, forward and backward. --minutes bounds the whole; what did not fit is listed as not measured. Exit code 1 when a goal
 is missed or a check fails. Expected figures: results/benchmarks/gpu-predictions.md.
 """
 import argparse, json, os, random, statistics, subprocess, sys, tempfile, time
@@ -64,6 +64,7 @@ class Bench:
         self.folder = tempfile.mkdtemp(prefix="plumb-bench-")
         self.torch_device = options.device if options.device.split(":")[0] == "cuda" else "cpu"
         self.table = Table(judge=not options.small)
+        self.makers = {}  # who makes the products: the rows
         random.seed(20250623)
 
     def size(self, usual, small):
@@ -95,16 +96,18 @@ class Bench:
                               env=environment(self.o.where, self.o.device, **env))
         if done.returncode:
             raise RuntimeError((done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1])
-        return steps_of(json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"'))  # the Trainer prints dicts of its own
+        return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]  # the Trainer prints dicts of its own
 
-    def plumb(self, model, examples, batch, random_weights=False, **env):
+    def plumb(self, name, model, examples, batch, random_weights=False, **env):
         keys = {"device": self.o.device, "compute": self.o.compute, "batch": batch, "steps": self.o.steps + WARM_UP, "rate": RATE, "clip": 1,
                 "schedule": "constant", "random": int(random_weights)}
-        return self.lines([program(self.o.where, "bench-train"), model, examples, *(f"{k}={v}" for k, v in keys.items())], **env)
+        lines = self.lines([program(self.o.where, "bench-train"), model, examples, *(f"{k}={v}" for k, v in keys.items())], **env)
+        self.makers.setdefault(lines[0]["products"], []).append(name)
+        return steps_of(lines)
 
     def theirs(self, side, model, examples, batch, **more):
         work = json.dumps(dict(model=model, examples=examples, batch=batch, device=self.torch_device, steps=self.o.steps + WARM_UP, **more))
-        return self.lines([sys.executable, __file__, self.o.where, "--side", side, "--work", work])
+        return steps_of(self.lines([sys.executable, __file__, self.o.where, "--side", side, "--work", work]))
 
     def agreement(self, name, a, b, loss_limit, norm_limit):
         def off(key):
@@ -133,7 +136,7 @@ class Bench:
         name = f"label, GPT-2's shape, {batch} examples of {longest // 4}-{longest} tokens a step, against HF Trainer (bf16)"
         path = self.examples("label", rows, lambda r: len(r) - 1)
         shuffled = self.examples("shuffled", random.sample(rows, n), lambda r: len(r) - 1)
-        ours, theirs = self.plumb(self.model(), path, batch), self.theirs("trainer", self.model(), path, batch)
+        ours, theirs = self.plumb("label", self.model(), path, batch), self.theirs("trainer", self.model(), path, batch)
         noise = distance(theirs, self.theirs("trainer", self.model(), shuffled, batch))
         ours_off = distance(ours, theirs)
         check = self.table.check(name, ours_off <= noise, f"loss curves {ours_off:.3f} apart (root mean square of means of five steps), the Trainer's own with "
@@ -149,7 +152,7 @@ class Bench:
     def long(self):
         batch, T, path = self.long_rows()
         name = f"long, GPT-2's shape, {batch} x {T} tokens a step, against torch.compile + fused AdamW (bf16)"
-        ours = self.plumb(self.model(), path, batch)
+        ours = self.plumb("long", self.model(), path, batch)
         theirs = self.theirs("eager" if self.o.small else "compiled", self.model(), path, batch)
         self.rates(name, ours, theirs, batch * T, 1.05, self.agreement(name, ours, theirs, 0.01, 0.1))
 
@@ -164,7 +167,7 @@ class Bench:
         rows = [[random.randrange(config["vocab_size"]) for _ in range(T + 1)] for _ in range(batch * (self.o.steps + WARM_UP))]
         path = self.examples("small", rows, lambda r: len(r) - 1)
         name = f"small, 0.5 billion parameters, {batch} x {T} tokens a step, loss at the label, against transformers (bf16 autocast)"
-        ours = self.plumb(folder, path, batch, random_weights=True)
+        ours = self.plumb("small", folder, path, batch, random_weights=True)
         theirs = self.theirs("eager", folder, path, batch, random_weights=True)
         rate = batch * T / statistics.median(s["seconds"] for s in ours[WARM_UP:])
         self.rates(name, ours, theirs, batch * T, None, self.table.verdict(name, rate >= 85000, f"≥85,000 tokens/s of ours ({rate:,.0f})")
@@ -172,7 +175,8 @@ class Bench:
 
     def order(self):
         batch, T, path = self.long_rows()
-        fixed, free = self.plumb(self.model(), path, batch), self.plumb(self.model(), path, batch, PLUMB_CUDA_PRODUCT="free")
+        fixed = self.plumb("order", self.model(), path, batch)
+        free = self.plumb("order, freely", self.model(), path, batch, PLUMB_CUDA_PRODUCT="free")
         name = f"order, GPT-2's shape, {batch} x {T} tokens a step: sums in a fixed order, against our products chosen freely"
         seconds = [[s["seconds"] for s in side[WARM_UP:]] for side in (fixed, free)]
         self.table.cost(name, *seconds, batch * T, "tokens/s", 8, self.agreement(name, fixed, free, 0.01, 0.1))
@@ -208,6 +212,8 @@ class Bench:
                 self.table.not_measured(name, "stopped, no time left")
             except (RuntimeError, FileNotFoundError) as error:
                 self.table.fail(name, str(error))
+        for makers, rows in self.makers.items():
+            print(f"\nProducts of {', '.join(rows)}: {makers}.", flush=True)
         return self.table.end()
 
 

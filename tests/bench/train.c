@@ -1,5 +1,5 @@
-/* Trains a checkpoint on token ids and prints each step, the memory that was said and that was used: what training.py
- * compares with PyTorch.
+/* Trains a checkpoint on token ids and prints who makes the products, each step, the memory that was said and that was
+ * used: what training.py and gpu_training.py compare with PyTorch.
  *
  *   bench-train MODEL EXAMPLES.json [key=value ...]
  *
@@ -64,6 +64,13 @@ static pl_train_example *read_examples(const char *path, size_t *n, bool as_in_f
     return out;
 }
 
+static void print_products(const pl_processor *processor)
+{
+    pl_device_facts facts;
+    must(processor->ops->facts(processor->device, &facts));
+    (void)printf("{\"products\": \"%s\"}\n", facts.makers);
+}
+
 static pl_status print_step(void *user, const pl_train_step *s)
 {
     (void)user;
@@ -106,6 +113,7 @@ int main(int argc, char **argv)
     must(pl_trainable_create(&trainable, &processor, checkpoint, &options));
     pl_checkpoint_close(checkpoint);
     must(pl_train_create(&train, trainable, &s, examples, n, "bench", NULL));
+    print_products(&processor);
     const size_t said = pl_train_peak_bytes(train);
     const pl_train_callbacks callbacks = {.step = print_step};
     must(pl_train_run(train, &callbacks, &finished));

@@ -69,7 +69,7 @@ def own_side(name, **more):
 def plumb(model, examples, **keys):
     words = [f"{k}={v}" for k, v in dict({"rate": RATE, "threads": options.threads, "clip": 0, "schedule": "constant"}, **keys).items()]
     lines = [json.loads(line) for line in lines_of([program("bench-train"), model, examples, *words])]
-    return summary(lines[:-1], lines[-1]["peak_gb"], lines[-1]["peak_said_gb"])
+    return summary(lines[1:-1], lines[-1]["peak_gb"], lines[-1]["peak_said_gb"])
 
 
 def write_examples(path, examples):

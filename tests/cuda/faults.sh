@@ -7,6 +7,7 @@
 # cuda/; the changed copy of the source is compiled (without optimisation: it is run once) as the build tree compiles it
 # and linked with the other objects. An expression that changes nothing is a failure, and so is a test that is red
 # without a fault. A fault that threads in turn may not see has seeds (tests/cuemu/schedule.h): some must turn it red.
+# Products are plumb's own; "chosen" at the end of a line: as the probe of cuBLASLt's stand-in chooses.
 # Prints a line PASS or FAIL a fault.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,7 +16,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export build work
 
-# name | changed file | expression | compiled source | test | cases | seeds
+# name | changed file | expression | compiled source | test | cases | seeds | products
 faults() {
   cat <<'EOF'
 adamw: the weight's rows do not follow|adamw.cu|s,if (t.copy) copy,if (false) copy,|adamw.cu|device_test_adamw|bfloat16
@@ -70,6 +71,12 @@ score: a missing barrier|score.cuh|s,^ *__syncthreads();,,|score.cu|device_test_
 score: the highest id among equals|score.cuh|s,b.id < a.id,b.id > a.id,|score.cu|device_test_score|
 score_backward: gradients are written over logits that are not read yet|score_backward.cu|s,^ *__syncthreads();$,,|score_backward.cu|device_test_score_backward|bfloat16|1 2 3
 zero_tail: the tail's first row is left|zero_tail.cu|s,row < \*count,row <= *count,|zero_tail.cu|device_test_zero_tail|
+products: a gradient's operand is not transposed|blas.c|s,^ *y.op = CUBLAS_OP_T;,,|blas.c|cuda/cuda_test_product|
+products: what stood there is forgotten|blas.c|s,pl__mode_adds(p->call.mode) ?,p->call.mode == PL__ADD ?,|blas.c|cuda/cuda_test_product|
+products: the last part of a sum is left out|blas.c|s,return 2;,return 1;,|blas.c|cuda/cuda_test_product|
+products: gradients are compared with themselves|probe.c|s,p->result.data\, p->reference.data\,,p->result.data\, p->result.data\,,|probe.c|cuda/cuda_test_product|
+products: the wrong mode for a dx that is added to|product.c|s,accumulate ? PL__INPUT_ADD : PL__INPUT,PL__INPUT,|product.c|device_test_linear_backward|float32||chosen
+products: the last part of a gradient is not merged|product.c|s,parts\, cut.parts\, dx,parts\, cut.parts - 1\, dx,|product.c|device_test_linear_backward|-> 900||chosen
 comm: a slice stands where another rank's belongs|comm.c|s,pl__at(m->to\, (size_t)r)\, bytes,pl__at(m->to\, (size_t)(c->size - 1 - r))\, bytes,|comm.c|device_test_comm|
 comm: NCCL is called before it is ready|comm.c|s,PL_TRY(settle(c\, COME_S\, "starting"));,,|comm.c|device_test_comm|
 comm: an end leaves NCCL waiting|comm.c|s,(void)c->nccl.ncclCommAbort(c->handle);,,|comm.c|device_test_comm|
@@ -106,17 +113,18 @@ link() {
 }
 export -f link
 
-# $1 plug-in, $2 test, $3 cases, $4 seed; products are plumb's own
+# $1 plug-in, $2 test, $3 cases, $4 seed, $5 products
 run() {
-  local some=()
+  local some=() product=own
   [ -z "$3" ] || some=(--only "$3")
-  CUEMU_SEED=${4:-0} PLUMB_CUDA_PRODUCT=own PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$1 timeout 300 "$build/tests/$2" "${some[@]}"
+  [ "${5:-}" != chosen ] || product=
+  CUEMU_SEED=${4:-0} PLUMB_CUDA_PRODUCT=$product PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$1 timeout 300 "$build/tests/$2" "${some[@]}"
 }
 export -f run
 
 check() {
-  local name file expression source test cases seeds folder seed code=0
-  IFS='|' read -r name file expression source test cases seeds <<<"$1"
+  local name file expression source test cases seeds products folder seed code=0
+  IFS='|' read -r name file expression source test cases seeds products <<<"$1"
   folder=$(mktemp -d "$work/fault.XXXXXX")
   cp cuda/*.[ch] cuda/*.cuh cuda/*.cu "$folder"
   sed -i "$expression" "$folder/$file"
@@ -126,7 +134,7 @@ check() {
     return
   fi
   for seed in ${seeds:-0}; do
-    run "$folder/plugin.so" "$test" "$cases" "$seed" >"$folder/log" 2>&1
+    run "$folder/plugin.so" "$test" "$cases" "$seed" "$products" >"$folder/log" 2>&1
     code=$?
     [ $code -eq 0 ] || break
   done
@@ -146,10 +154,10 @@ export -f check
 link "$work/sound.so" || { echo "FAIL: the objects of $build do not link"; exit 1; }
 export sound=$work/sound.so
 control() {
-  local test cases seeds seed
-  IFS='|' read -r test cases seeds <<<"$1"
+  local test cases seeds products seed
+  IFS='|' read -r test cases seeds products <<<"$1"
   for seed in ${seeds:-0}; do
-    run "$sound" "$test" "$cases" "$seed" >/dev/null 2>&1 || echo "FAIL: without a fault: $test, cases: $cases, seed $seed, is red"
+    run "$sound" "$test" "$cases" "$seed" "$products" >/dev/null 2>&1 || echo "FAIL: without a fault: $test, cases: $cases, seed $seed, is red"
   done
 }
 export -f control

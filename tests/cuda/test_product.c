@@ -1,9 +1,9 @@
 /* Who makes the CUDA backend's products, and that it makes no difference to a row: the probe of cuBLASLt on a stand-in
  * that misbehaves in each way the probe is for, PLUMB_CUDA_PRODUCT, tiles of all sizes of the own product, weights that
- * need several slots, and recorded products.
+ * need several slots, recorded products, and the same of a backward pass.
  *
- * Values of all shapes, types and layouts are test_linear's. What the stand-in does (CUEMU_CUBLASLT) is tested on the
- * emulated device only; on a GPU the library is what it is. */
+ * Values of all shapes, types and layouts are test_linear's and test_linear_backward's. What the stand-in does
+ * (CUEMU_CUBLASLT) is tested on the emulated device only; on a GPU the library is what it is. */
 #include "device/activate.h"
 #include "device/world.h"
 
@@ -440,6 +440,200 @@ static void test_recorded(void **state)
     }
 }
 
+/* ---- Of a backward pass ---- */
+
+typedef struct backward_job {
+    size_t rows, n_in, n_out;
+    bool packed, accumulate_dx, recorded; /* packed: the weight has no master */
+} backward_job;
+
+/* Sums over rows and over outputs that are whole, cut into equal parts, and into unequal ones. */
+static const backward_job backward_jobs[] = {
+    {.rows = 9, .n_in = 64, .n_out = 48, .accumulate_dx = true},
+    {.rows = 33, .n_in = 64, .n_out = 48},
+    {.rows = 528, .n_in = 64, .n_out = 48},
+    {.rows = 520, .n_in = 64, .n_out = 48},
+    {.rows = 12, .n_in = 16, .n_out = 912},
+    {.rows = 12, .n_in = 16, .n_out = 904, .accumulate_dx = true},
+};
+enum { BACKWARD_JOBS = sizeof backward_jobs / sizeof *backward_jobs };
+
+static pl_weight *attached_weight(const world *w, pl_view *master, size_t n_out, size_t n_in, const float *values)
+{
+    pl_weight *weight;
+    *master = guarded(w, n_out, n_in, PL_F32, values);
+    must(pl_weight_attach(&w->processor, &weight, *master, w->compute));
+    must(pl_weight_refresh(&w->processor, w->stream, weight, *master));
+    return weight;
+}
+
+static void run_backward(const world *w, const pl_linear_backward_args *args, bool recorded)
+{
+    pl_graph *graph;
+    if (!recorded) {
+        must(pl_op_linear_backward(&w->processor, w->stream, args));
+        return;
+    }
+    must(w->processor.ops->record_begin(w->stream));
+    must(pl_op_linear_backward(&w->processor, w->stream, args));
+    must(w->processor.ops->record_end(w->stream, &graph));
+    must(w->processor.ops->replay(w->stream, graph));
+    settle(w);
+    w->processor.ops->graph_free(graph);
+}
+
+/* What linear_backward leaves: dx and behind it dweight, as they are stored. */
+static unsigned char *backward_bits(const char *product, const char *library, pl_dtype compute, const backward_job *j,
+                                    size_t *bytes)
+{
+    world w = open_with(product, library, compute);
+    const size_t rows = j->rows, in = j->n_in, out = j->n_out;
+    float *x = normals(rows * in, 1, 1.0), *dy = normals(rows * out, 4, 1.0), *values = normals(out * in, 2, 0.3);
+    pl_view master = {0}, none = {0}, counts = counts_of(&w, rows), workspace;
+    pl_weight *weight = j->packed ? weight_of(&w, out, in, 2) : attached_weight(&w, &master, out, in, values);
+    pl_view xv = numbers(&w, rows, 0, in, w.type, x), dyv = numbers(&w, rows, 0, out, w.type, dy);
+    pl_view dx = numbers(&w, rows, 0, in, w.type, x), dweight = guarded(&w, out, in, PL_F32, values);
+    const size_t needed = w.processor.ops->linear_backward_workspace_bytes(rows, out, in, compute);
+    must(pl_view_create(&w.processor, &workspace, 1, needed, PL_U8));
+    const pl_linear_backward_args args = {.counts = counts,
+                                          .count = PL_COUNT_ROWS,
+                                          .x = xv,
+                                          .dy = dyv,
+                                          .weight = weight,
+                                          .activation = PL_ACT_NONE,
+                                          .dx = dx,
+                                          .accumulate_dx = j->accumulate_dx,
+                                          .dweight = dweight,
+                                          .dbias = none,
+                                          .workspace = workspace};
+    run_backward(&w, &args, j->recorded);
+    unsigned char *of_x = (unsigned char *)fetch(&w, dx), *of_w = (unsigned char *)fetch(&w, dweight);
+    const size_t x_bytes = rows * in * pl_dtype_bytes(w.type), w_bytes = out * in * sizeof(float);
+    *bytes = x_bytes + w_bytes;
+    unsigned char *both = (unsigned char *)malloc(*bytes);
+    memcpy(both, of_x, x_bytes);
+    memcpy(both + x_bytes, of_w, w_bytes);
+    check_guards(&w, dx);
+    check_guards(&w, dweight);
+    w.processor.ops->weight_free(weight);
+    RELEASE(&w, &xv, &dyv, &dx, &dweight, &counts, &workspace);
+    if (!j->packed) release(&w, &master);
+    world_close(&w);
+    free(of_x);
+    free(of_w);
+    free(x);
+    free(dy);
+    free(values);
+    return both;
+}
+
+/* As made_by: both gradients of a job in float32. */
+static void backward_made_by(const char *product, const char *library, const backward_job *j, const char *maker)
+{
+    size_t bytes;
+    unsigned char *own = backward_bits("own", NULL, PL_F32, j, &bytes), *blas = NULL;
+    backward_job attached = *j;
+    attached.packed = false;
+    blas = backward_bits("cublas", NULL, PL_F32, &attached, &bytes);
+    unsigned char *got = backward_bits(product, library, PL_F32, j, &bytes);
+    const size_t x_bytes = j->rows * j->n_in * sizeof(float);
+    assert_true(memcmp(own, blas, x_bytes) != 0);
+    assert_true(memcmp(own + x_bytes, blas + x_bytes, bytes - x_bytes) != 0);
+    if (memcmp(got, strcmp(maker, "own") ? blas : own, bytes)) fail_case("expected gradients of %s", maker);
+    free(own);
+    free(blas);
+    free(got);
+}
+
+/* With cuBLASLt forced, a weight cannot be attached, and the error says why. */
+static void attach_refused(const char *library, pl_dtype compute)
+{
+    world w = open_with("cublas", library, compute);
+    pl_weight *weight;
+    pl_view master = guarded(&w, 48, 64, PL_F32, NULL);
+    assert_int_equal(pl_weight_attach(&w.processor, &weight, master, compute), PL_E_UNSUPPORTED);
+    assert_null(weight);
+    assert_non_null(strstr(pl_error_text(), "backward products with a weight [48, 64]"));
+    assert_non_null(strstr(pl_error_text(), "gives gradients the same bits every time"));
+    RELEASE(&w, &master);
+    world_close(&w);
+}
+
+static void test_backward_choice(void **state)
+{
+    (void)state;
+    if (!on_emulator()) skip();
+    for (size_t i = 0; i < BACKWARD_JOBS; i++) {
+        backward_job packed = backward_jobs[i];
+        backward_made_by(NULL, NULL, &packed, "cuBLASLt");
+        packed.packed = true;
+        backward_made_by(NULL, NULL, &packed, "own");
+    }
+    const backward_job *j = &backward_jobs[0];
+    backward_made_by(NULL, "split", j, "cuBLASLt");
+    backward_made_by(NULL, "rough", j, "cuBLASLt");
+    backward_made_by(NULL, "variant", j, "own");
+    backward_made_by(NULL, "narrow", j, "own");
+    backward_made_by(NULL, "absent", j, "own");
+    backward_made_by(NULL, "unsteady", j, "own");
+    backward_made_by(NULL, "forgetful", j, "own");
+    for (size_t t = 0; t < TYPES; t++) {
+        attach_refused("unsteady", types[t]);
+        attach_refused("forgetful", types[t]);
+    }
+    unsetenv("PLUMB_CUDA_PRODUCT");
+    unsetenv("CUEMU_CUBLASLT");
+}
+
+/* Twice the same bits, and of a replayed step, too, by whomever they are made. */
+static void test_backward_again(void **state)
+{
+    (void)state;
+    static const char *const makers[] = {"own", "cublas"};
+    for (size_t i = 0; i < BACKWARD_JOBS * TYPES * 2; i++) {
+        const char *maker = makers[i % 2];
+        const pl_dtype type = types[i / 2 % TYPES];
+        backward_job j = backward_jobs[i / 2 / TYPES];
+        size_t bytes;
+        unsigned char *first = backward_bits(maker, NULL, type, &j, &bytes), *again = NULL, *replayed = NULL;
+        again = backward_bits(maker, NULL, type, &j, &bytes);
+        j.recorded = true;
+        replayed = backward_bits(maker, NULL, type, &j, &bytes);
+        assert_memory_equal(again, first, bytes);
+        assert_memory_equal(replayed, first, bytes);
+        free(first);
+        free(again);
+        free(replayed);
+    }
+    unsetenv("PLUMB_CUDA_PRODUCT");
+}
+
+/* An attached weight's gradients are part of the texts while it exists. */
+static void test_backward_key(void **state)
+{
+    (void)state;
+    if (!on_emulator()) skip();
+    pl_device_facts before, with, after;
+    pl_weight *attached;
+    world w = open_with(NULL, NULL, PL_BF16);
+    pl_weight *weight = weight_of(&w, 48, 64, 2);
+    pl_view master = guarded(&w, 48, 64, PL_F32, NULL);
+    must(w.processor.ops->facts(w.processor.device, &before));
+    must(pl_weight_attach(&w.processor, &attached, master, w.compute));
+    must(w.processor.ops->facts(w.processor.device, &with));
+    w.processor.ops->weight_free(attached);
+    must(w.processor.ops->facts(w.processor.device, &after));
+    assert_string_not_equal(before.products, with.products);
+    assert_string_equal(before.products, after.products);
+    assert_string_equal(before.makers, after.makers);
+    assert_null(strstr(before.makers, "backward"));
+    if (!strstr(with.makers, "products of 1 weight shapes, plumb those of 0; backward of 1, plumb of 0"))
+        fail_case("makers: %s", with.makers);
+    w.processor.ops->weight_free(weight);
+    RELEASE(&w, &master);
+    world_close(&w);
+}
+
 int main(void)
 {
     int missing = device_missing();
@@ -449,9 +643,17 @@ int main(void)
         return EXIT_SKIPPED;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),     cmocka_unit_test(test_places),     cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_key),      cmocka_unit_test(test_rough_gelu), cmocka_unit_test(test_slots),
-        cmocka_unit_test(test_rounding), cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_key),
+        cmocka_unit_test(test_rough_gelu),
+        cmocka_unit_test(test_slots),
+        cmocka_unit_test(test_rounding),
+        cmocka_unit_test(test_recorded),
+        cmocka_unit_test(test_backward_choice),
+        cmocka_unit_test(test_backward_again),
+        cmocka_unit_test(test_backward_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <atomic>
 #include <vector>
 
 #include "cuemu.h"
@@ -24,6 +25,8 @@ struct cublasLtMatmulDescOpaque_t {
 struct cublasLtMatrixLayoutOpaque_t {
     cudaDataType_t type;
     size_t rows, columns, leading;
+    int32_t batch; /* matrices, `offset` elements apart */
+    int64_t offset;
 };
 struct cublasLtMatmulPreferenceOpaque_t {
     size_t workspace;
@@ -117,7 +120,7 @@ cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDa
                                           uint64_t columns, int64_t leading)
 {
     if (!rows || !columns || leading < 0 || (uint64_t)leading < rows) return CUBLAS_STATUS_INVALID_VALUE;
-    *layout = new cublasLtMatrixLayoutOpaque_t{type, rows, columns, (size_t)leading};
+    *layout = new cublasLtMatrixLayoutOpaque_t{type, rows, columns, (size_t)leading, 1, 0};
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -125,6 +128,20 @@ cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout)
 {
     delete layout;
     return CUBLAS_STATUS_SUCCESS;
+}
+
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t attribute, const void *value,
+                                                size_t size)
+{
+    if (!layout) return CUBLAS_STATUS_INVALID_VALUE;
+    switch (attribute) {
+    case CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT:
+        return take(&layout->batch, value, size);
+    case CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET:
+        return take(&layout->offset, value, size);
+    }
+    return CUBLAS_STATUS_INVALID_VALUE;
 }
 
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference)
@@ -179,7 +196,11 @@ static cublasStatus_t check_shapes(cublasLtMatmulDesc_t desc, cublasLtMatrixLayo
     if (c->rows != d->rows || c->columns != d->columns || c->type != d->type) return CUBLAS_STATUS_INVALID_VALUE;
     for (cublasLtMatrixLayout_t l : {a, b, c, d}) {
         if (l->leading * bytes_of(l->type) % 16 && l->columns > 1) return CUBLAS_STATUS_NOT_SUPPORTED;
+        if (l->batch != d->batch || l->batch < 1 || l->offset < 0) return CUBLAS_STATUS_INVALID_VALUE;
+        if ((size_t)l->offset * bytes_of(l->type) % 16) return CUBLAS_STATUS_NOT_SUPPORTED;
     }
+    /* Results of a batch do not lie on one another. */
+    if (d->batch > 1 && (size_t)d->offset < (d->columns - 1) * d->leading + d->rows) return CUBLAS_STATUS_INVALID_VALUE;
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -331,6 +352,7 @@ static float gelu(float x)
     return asked_for("rough") ? y + 1e-3f : y;
 }
 
+/* One of a batch. */
 static void multiply(const product &p)
 {
     std::vector<float> a(p.size.k * p.size.m), row(p.size.k), b(p.size.k);
@@ -359,13 +381,31 @@ static void multiply(const product &p)
     }
 }
 
+static void multiply_all(product p)
+{
+    for (int32_t i = 0; i < p.d_layout.batch; i++) {
+        multiply(p);
+        p.a += (size_t)p.a_layout.offset * bytes_of(p.a_layout.type);
+        p.b += (size_t)p.b_layout.offset * bytes_of(p.b_layout.type);
+        p.c += (size_t)p.c_layout.offset * bytes_of(p.c_layout.type);
+        p.d += (size_t)p.d_layout.offset * bytes_of(p.d_layout.type);
+    }
+}
+
+/* Whether this product's sums begin at the last k. */
+static bool is_backwards(const problem &size)
+{
+    enum { FEW_ROWS = 64, MANY = 500 };
+    static std::atomic<unsigned> calls{0};
+    return (asked_for("variant") && size.n < FEW_ROWS) || (asked_for("unsteady") && size.k > MANY && calls++ % 2);
+}
+
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
                               cublasLtMatrixLayout_t a_layout, const void *b, cublasLtMatrixLayout_t b_layout,
                               const void *beta, const void *c, cublasLtMatrixLayout_t c_layout, void *d,
                               cublasLtMatrixLayout_t d_layout, const cublasLtMatmulAlgo_t *algorithm, void *workspace,
                               size_t workspace_bytes, cudaStream_t stream)
 {
-    enum { FEW_ROWS = 64 };
     problem size;
     if (!handle || !alpha || !beta || !a || !b || !c || !d) return CUBLAS_STATUS_INVALID_VALUE;
     cublasStatus_t status = check_problem(desc, a_layout, b_layout, c_layout, d_layout, &size);
@@ -378,6 +418,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (c == d && c_layout->leading != d_layout->leading) return CUBLAS_STATUS_INVALID_VALUE;
     const size_t needed = workspace_of(size, algorithm->data[1]);
     if (workspace_bytes < needed || (needed && !workspace)) return CUBLAS_STATUS_INVALID_VALUE;
+    const bool is_outer = desc->a == CUBLAS_OP_N && desc->b == CUBLAS_OP_T;
     const product p = {*desc,
                        *a_layout,
                        *b_layout,
@@ -389,9 +430,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                        (char *)d,
                        size,
                        *(const float *)alpha,
-                       *(const float *)beta,
-                       asked_for("variant") && size.n < FEW_ROWS,
+                       asked_for("forgetful") && is_outer ? 0.0f : *(const float *)beta,
+                       is_backwards(size),
                        algorithm->data[1] == SPLIT ? 2u : 1u};
-    cuemu_enqueue(stream, [p] { multiply(p); });
+    cuemu_enqueue(stream, [p] { multiply_all(p); });
     return CUBLAS_STATUS_SUCCESS;
 }

@@ -32,6 +32,14 @@ static inline pl_weight *weight_in_form(const world *w, bool attached, pl_view *
     return weight;
 }
 
+/* Whether the form of a weight with so many inputs may show in the bits of its gradients: cuBLASLt may make the
+ * products of an attached one, plumb makes those of a packed one. */
+static inline bool form_shows(const world *w, size_t n_in)
+{
+    const char *product = getenv("PLUMB_CUDA_PRODUCT");
+    return w->cuda && !(product && strcmp(product, "own") == 0) && n_in * pl_dtype_bytes(w->type) % 16 == 0;
+}
+
 /* Workspace that holds the pattern (NaN): what an op reads of it, it has written. */
 static inline pl_view dirty_workspace(const world *w, size_t bytes)
 {

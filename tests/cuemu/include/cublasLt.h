@@ -5,7 +5,9 @@
  *
  * Environment, CUEMU_CUBLASLT: absent (the library does not start), variant (the bits of a row depend on how many there
  * are), split (the first proposal cuts k in two, without workspace), narrow (the only algorithm cannot do more than
- * 4096 rows), rough (GELU is off by 1e-3). */
+ * 4096 rows), rough (GELU is off by 1e-3), unsteady (sums over more than 500 k are turned round every other time),
+ * forgetful (a float32 sum whose operands are not transposed and transposed, as in a weight's gradient, is not added to
+ * C). */
 #ifndef CUEMU_CUBLASLT_H
 #define CUEMU_CUBLASLT_H
 
@@ -54,6 +56,10 @@ typedef enum {
     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES = 7,
     CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES = 8
 } cublasLtMatmulPreferenceAttributes_t;
+typedef enum {
+    CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT = 5,
+    CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET = 6
+} cublasLtMatrixLayoutAttribute_t;
 typedef enum { CUBLASLT_REDUCTION_SCHEME_NONE = 0, CUBLASLT_REDUCTION_SCHEME_INPLACE = 1 } cublasLtReductionScheme_t;
 typedef enum {
     CUBLASLT_ALGO_CONFIG_ID = 0,
@@ -88,6 +94,9 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t desc, cublasL
 cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t *layout, cudaDataType type, uint64_t rows,
                                           uint64_t columns, int64_t leading);
 cublasStatus_t cublasLtMatrixLayoutDestroy(cublasLtMatrixLayout_t layout);
+cublasStatus_t cublasLtMatrixLayoutSetAttribute(cublasLtMatrixLayout_t layout,
+                                                cublasLtMatrixLayoutAttribute_t attribute, const void *value,
+                                                size_t size);
 cublasStatus_t cublasLtMatmulPreferenceCreate(cublasLtMatmulPreference_t *preference);
 cublasStatus_t cublasLtMatmulPreferenceDestroy(cublasLtMatmulPreference_t preference);
 cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t preference,
