@@ -193,6 +193,86 @@ done:
     return status;
 }
 
+/* ---- its components of variance ---- */
+
+/* Places of draws that are compared: [n] of each side. */
+typedef struct draw_pairs {
+    size_t n, *c, *against;
+} draw_pairs;
+
+static pl_status pair_draws(draw_pairs *out, const pl__condition *c, const pl__condition *against, pl_arena *arena)
+{
+    size_t most = c->n_draws > against->n_draws ? c->n_draws : against->n_draws;
+    bool alone = c->n_draws == 1 || against->n_draws == 1;
+    out->n = 0;
+    PL_TRY(pl_arena_new(arena, &out->c, most));
+    PL_TRY(pl_arena_new(arena, &out->against, most));
+    for (size_t a = 0; a < c->n_draws; a++)
+        for (size_t b = 0; b < against->n_draws; b++) {
+            if (!alone && c->draws[a] != against->draws[b]) continue;
+            out->c[out->n] = a;
+            out->against[out->n++] = b;
+        }
+    return PL_OK;
+}
+
+/* Differences [draws, samples of templates, clusters]. */
+static void fill_differences(double *out, const sums *s, const pl_clusters *clusters, const draw_pairs *draws,
+                             const pl__condition *c, const pl__condition *against)
+{
+    for (size_t d = 0; d < draws->n; d++)
+        for (size_t k = 0; k < s->n_templates; k++) {
+            const compared *one = &s->templates[k];
+            double *row = out + (d * s->t + one->sample) * clusters->n;
+            for (size_t g = 0; g < clusters->n; g++) {
+                double weight = one->share / (double)(clusters->start[g + 1] - clusters->start[g]);
+                for (size_t at = clusters->start[g]; at < clusters->start[g + 1]; at++)
+                    row[g] +=
+                        weight * (pl__condition_outcome(c, draws->c[d], one->c, clusters->items[at]) -
+                                  pl__condition_outcome(against, draws->against[d], one->against, clusters->items[at]));
+            }
+        }
+}
+
+/* Clusters with lists, also where each item is its own. */
+static pl_status listed_clusters(pl_clusters *out, const pl__condition *c, pl_arena *arena)
+{
+    size_t *start, *items;
+    PL_TRY(pl__condition_clusters(out, c, arena));
+    if (out->start) return PL_OK;
+    PL_TRY(pl_arena_new(arena, &start, c->n_kept + 1));
+    PL_TRY(pl_arena_new(arena, &items, c->n_kept));
+    for (size_t i = 0; i <= c->n_kept; i++) start[i] = i;
+    for (size_t i = 0; i < c->n_kept; i++) items[i] = i;
+    *out = (pl_clusters){c->n_kept, start, items};
+    return PL_OK;
+}
+
+pl_status pl__contrast_parts(pl_three_way *out, const pl__condition *c, const pl__condition *against, pl_role role,
+                             pl_arena *arena)
+{
+    sums s = {.n = c->n_kept};
+    pl_clusters clusters;
+    draw_pairs draws;
+    pl_mean_squares m;
+    double *differences = NULL;
+    pl_status status;
+    *out = (pl_three_way){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    PL_GOTO(status, done, pl_new(&s.templates, c->t));
+    choose_templates(&s, c, against, role);
+    PL_GOTO(status, done, listed_clusters(&clusters, c, arena));
+    PL_GOTO(status, done, pair_draws(&draws, c, against, arena));
+    if (s.t < 2 || clusters.n < 2 || !draws.n) goto done;
+    PL_GOTO(status, done, pl_new(&differences, draws.n * s.t * clusters.n));
+    fill_differences(differences, &s, &clusters, &draws, c, against);
+    PL_GOTO(status, done, pl_mean_squares_of(&m, differences, draws.n, s.t, clusters.n));
+    *out = pl_three_way_of(&m);
+done:
+    free(differences);
+    free(s.templates);
+    return status;
+}
+
 /* ---- one template, one draw ---- */
 
 /* The role's k-th template that both have: its places; false: there are not so many. */

@@ -4,6 +4,7 @@
 
 #include "analysis/condition.h"
 #include "statistics/crossed.h"
+#include "statistics/three_way.h"
 
 /* c - against (NULL: c alone) over the role's templates that both have, with its crossed interval; where the two have
  * the same draws these are paired. The arena is for scratch. */
@@ -18,5 +19,11 @@ pl_status pl__role_contrast(pl_crossed *out, const pl__condition *c, pl_role rol
 double pl__contrast_mcnemar(const pl__condition *c, const pl__condition *against, pl_role role);
 /* Templates of the role that both have, wordings counted once. */
 size_t pl__contrast_n_templates(const pl__condition *c, const pl__condition *against, pl_role role);
+
+/* The components of variance of c - against over the role's templates, of means over clusters of items (three_way.h);
+ * draws that both have, and one draw of one side beside all of the other's. NaN without two clusters and two templates,
+ * and where no draw is in both. The arena is for scratch. */
+pl_status pl__contrast_parts(pl_three_way *out, const pl__condition *c, const pl__condition *against, pl_role role,
+                             pl_arena *arena);
 
 #endif

@@ -40,6 +40,7 @@ static pl_status new_row(making *m, pl_contrast_row **out, const char *kind, con
                               .p = NAN,
                               .p_adjusted = NAN,
                               .p_mcnemar = NAN,
+                              .parts = {NAN, NAN, NAN, NAN, NAN, NAN, NAN},
                               .why_empty = ""};
     PL_TRY(pl__condition_name(&(*out)->arm, c, t->arena));
     return pl__condition_name(&(*out)->minus_arm, minus, t->arena);
@@ -58,6 +59,15 @@ static void finish_row(making *m, pl_contrast_row *row)
         row->why_empty = "not over draws: fewer than three";
 }
 
+/* What a next run can be planned by. */
+static pl_status plan_more(pl_contrast_row *row, const pl__condition *c, const pl__condition *minus, pl_role role,
+                           pl_arena *arena)
+{
+    for (size_t f = 0; f < 3; f++)
+        row->needed[f] = pl_levels_needed(&row->difference, f, PL_HALF_WIDTH_PERCENT / 100.0);
+    return pl__contrast_parts(&row->parts, c, minus, role, arena);
+}
+
 static pl_status add_pair(making *m, const char *kind, const pl__condition *c, const pl__condition *minus, pl_role role)
 {
     pl_contrast_row *row;
@@ -65,6 +75,7 @@ static pl_status add_pair(making *m, const char *kind, const pl__condition *c, c
     row->n_templates = row->n_minus_templates = pl__contrast_n_templates(c, minus, role);
     if (!m->of.too_few) PL_TRY(pl__contrast(&row->difference, c, minus, role, m->table->arena));
     if (!m->of.too_few) row->p_mcnemar = pl__contrast_mcnemar(c, minus, role);
+    if (!m->of.too_few && !strcmp(kind, "primary")) PL_TRY(plan_more(row, c, minus, role, m->table->arena));
     finish_row(m, row);
     return PL_OK;
 }

@@ -10,6 +10,7 @@
 #include "analysis/run_view.h"
 #include "base/memory.h"
 #include "statistics/crossed.h"
+#include "statistics/power.h"
 
 typedef struct pl_contrast_row {
     const char *kind, *task, *readout;
@@ -22,7 +23,12 @@ typedef struct pl_contrast_row {
     size_t n_items, n_templates, n_minus_templates; /* wordings; of each side */
     size_t n_draws, n_minus_draws;
     double p, p_adjusted, p_mcnemar; /* p_mcnemar: one template, one draw, items that are no clusters; NaN else */
-    const char *why_empty;           /* "" or why there is no difference, or no part of its interval */
+    /* Of kind primary; else 0 and NaN. needed: clusters of items, templates, draws at which the half-width of its
+     * interval would be PL_HALF_WIDTH_PERCENT, the other two as they are; 0: no number of them is enough, or they are
+     * no part of the interval. parts: its components of variance (contrast.h). */
+    size_t needed[3];
+    pl_three_way parts;
+    const char *why_empty; /* "" or why there is no difference, or no part of its interval */
 } pl_contrast_row;
 
 typedef struct pl_contrasts_table {

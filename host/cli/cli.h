@@ -39,7 +39,11 @@
       "stored type: float32, float16, bfloat16 (default: float32)")                                                    \
     X(LOGITS, "logits", NULL, NULL, "store logits as well: of the last token, or of all with --positions all")         \
     X(WATCH, "watch", NULL, NULL, "print again every 2 seconds until nothing runs any more")                           \
-    X(VERIFY, "verify", NULL, NULL, "first hold every finished unit's file against the digest in its sidecar")
+    X(VERIFY, "verify", NULL, NULL, "first hold every finished unit's file against the digest in its sidecar")         \
+    X(FROM, "from", "RUN", "@folder",                                                                                  \
+      "an earlier run of the experiment, whose outcomes say how much the primary contrast varies")                     \
+    X(HALF_WIDTH, "half-width", "W", NULL,                                                                             \
+      "of the primary contrast's interval: how much would reach it (default: 0.05)")
 
 typedef enum pl_option {
 #define X(id, name, value, words, help) PL_OPTION_##id,
@@ -59,6 +63,7 @@ int pl_cli_main(int argc, char **argv);
 
 /* Typed reads of option values; *out is left alone when the option is not given. */
 pl_status pl_argument_size(const pl_arguments *arguments, pl_option option, size_t *out);
+pl_status pl_argument_share(const pl_arguments *arguments, pl_option option, double *out); /* above 0, below 1 */
 static inline bool pl_argument_flag(const pl_arguments *arguments, pl_option option)
 {
     return arguments->values[option] != NULL;

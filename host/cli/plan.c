@@ -7,6 +7,7 @@
 #include "base/json_build.h"
 #include "base/visible.h"
 #include "cli/cli.h"
+#include "cli/plan_power.h"
 #include "cli/results.h"
 #include "experiment/estimate.h"
 #include "experiment/tune.h"
@@ -31,6 +32,7 @@ typedef struct planned {
     line *lines; /* [n_models, n_tasks] */
     line total;
     size_t training_bytes; /* of memory; 0: nothing is trained */
+    pl__plan_power *power;
 } planned;
 
 static pl_status find_run(planned *p, const pl_arguments *arguments)
@@ -75,6 +77,13 @@ static pl_status add_training(planned *p, const pl_processor *processor)
     return PL_OK;
 }
 
+static pl_status add_power(planned *p, const pl_arguments *arguments)
+{
+    double half_width = 0.0; /* the usual one */
+    PL_TRY(pl_argument_share(arguments, PL_OPTION_HALF_WIDTH, &half_width));
+    return pl__plan_power_create(&p->power, p->plan, arguments->values[PL_OPTION_FROM], half_width);
+}
+
 static pl_status make(planned *p, const pl_arguments *arguments, const pl_processor *processor)
 {
     pl_estimate *units = NULL;
@@ -86,6 +95,7 @@ static pl_status make(planned *p, const pl_arguments *arguments, const pl_proces
     PL_GOTO(status, done, pl_new(&units, p->plan->n_units));
     PL_GOTO(status, done, pl_estimate_units(units, p->plan));
     PL_GOTO(status, done, add_training(p, processor));
+    PL_GOTO(status, done, add_power(p, arguments));
     status = add_up(p, units, processor);
 done:
     free(units);
@@ -122,6 +132,7 @@ static pl_status print_json(const planned *p, const char *device)
         pl_json_close(&b);
     }
     pl_json_close(&b);
+    pl__plan_power_json(&b, p->power);
     pl_json_put_text(&b, "method", method);
     PL_TRY(pl_json_end(&b, &json, "a plan"));
     return pl_print_json(json, true);
@@ -155,6 +166,7 @@ static void print(const planned *p, const char *device)
     if (p->training_bytes)
         pl_print(stdout, "training takes up to %.3g GB of memory\n", (double)p->training_bytes / 1e9);
     pl_print(stdout, "on %s; %s\n", device, method);
+    pl__plan_power_print(stdout, p->power);
     pl_print(stdout, "nothing was run or written; `plumb run` would use %s\n", p->run.path);
     pl_plan_notes(p->plan, say, NULL);
 }
@@ -177,6 +189,7 @@ pl_status pl_verb_plan(const pl_arguments *arguments)
         print(&p, facts.name);
 done:
     free(p.lines);
+    pl__plan_power_free(p.power);
     pl_plan_free(p.plan);
     pl_spec_free(p.spec);
     pl_processor_close(&processor);

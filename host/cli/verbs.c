@@ -23,9 +23,9 @@ const pl__verb pl__verbs[] = {
          BIT(QUIET) | BIT(JSON),
      "@.yaml", RUNS, "run experiments/demo.yaml items=20 'arms.0.shots=[0, 2]' --results /tmp/results", pl_verb_run},
     {"plan", "EXP.yaml [key=value ...]",
-     "what an experiment would cost: units, prompts, tokens, time, disk; runs nothing", 1, SIZE_MAX,
-     BIT(RESULTS) | BIT(DEVICE) | BIT(THREADS) | BIT(JSON), "@.yaml", NULL, "plan experiments/demo.yaml items=20",
-     pl_verb_plan},
+     "what an experiment would cost, and what its primary contrast can show; runs nothing", 1, SIZE_MAX,
+     BIT(RESULTS) | BIT(DEVICE) | BIT(THREADS) | BIT(FROM) | BIT(HALF_WIDTH) | BIT(JSON), "@.yaml", NULL,
+     "plan experiments/demo.yaml items=20", pl_verb_plan},
     {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
      BIT(VERIFY) | BIT(JSON),
      "@folder", NULL, "analyze results/demo-*", pl_verb_analyze},
@@ -150,6 +150,19 @@ pl_status pl_argument_size(const pl_arguments *arguments, pl_option option, size
     unsigned long value = strtoul(text, &end, 10);
     if (*text < '0' || *text > '9' || *end || value == 0 || value > 1000000000)
         return pl_fail(PL_E_USAGE, "--%s: expected a number from 1, found '%s'", pl__options[option].name, text);
+    *out = value;
+    return PL_OK;
+}
+
+pl_status pl_argument_share(const pl_arguments *arguments, pl_option option, double *out)
+{
+    const char *text = arguments->values[option];
+    char *end;
+    if (!text) return PL_OK;
+    double value = strtod(text, &end);
+    if (!*text || *end || !(value > 0.0 && value < 1.0))
+        return pl_fail(PL_E_USAGE, "--%s: expected a number above 0 and below 1, found '%s'", pl__options[option].name,
+                       text);
     *out = value;
     return PL_OK;
 }

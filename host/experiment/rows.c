@@ -116,7 +116,7 @@ done:
 static bool gives_away(const pl_rows *rows, size_t template, size_t place, size_t row)
 {
     return compare_keys(&rows->test[template][place], &rows->fewshot[template][row]) == 0 ||
-           (rows->test_group && compare_keys(&rows->test_group[place], &rows->fewshot_group[row]) == 0);
+           (rows->fewshot_group && compare_keys(&rows->test_group[place], &rows->fewshot_group[row]) == 0);
 }
 
 static int compare_rows(const void *a, const void *b)
@@ -239,12 +239,12 @@ static pl_status find_near(checker *c)
 
 /* ---- the whole ---- */
 
-/* Keys for n rows with each template, and of their groups where shots are drawn. */
+/* Keys for n rows with each template, and of their groups. */
 static pl_status make_keys(const checker *c, pl_row_key ***keys, pl_row_key **groups, size_t n)
 {
     PL_TRY(pl_arena_new(c->arena, keys, c->n_templates));
     for (size_t t = 0; t < c->n_templates; t++) PL_TRY(pl_arena_new(c->arena, &(*keys)[t], n));
-    return c->task->group && c->k ? pl_arena_new(c->arena, groups, n) : PL_OK;
+    return c->task->group ? pl_arena_new(c->arena, groups, n) : PL_OK;
 }
 
 static pl_status check_items(checker *c)

@@ -8,6 +8,7 @@
 #include "base/visible.h"
 #include "report/column.h"
 #include "report/report.h"
+#include "statistics/power.h"
 
 /* ---- on the screen ---- */
 
@@ -95,15 +96,27 @@ static const char *const names[] = {"accuracy",
                                     "difference_hi",
                                     "learn_tokens",
                                     "learn_seconds",
-                                    "item_tokens"};
+                                    "item_tokens",
+                                    "templates_needed"};
 enum { REALS = sizeof names / sizeof *names };
 
+/* templates_needed: for a half-width of the accuracy of PL_HALF_WIDTH_PERCENT; draws and items as they are. */
 static void reals_of(double out[REALS], const pl_arm_row *row)
 {
     const pl_crossed *a = &row->accuracy, *d = &row->difference;
-    const double values[REALS] = {
-        a->value,           a->se,           a->lo, a->hi, d->value, d->se, d->lo, d->hi, row->learn_tokens,
-        row->learn_seconds, row->item_tokens};
+    size_t needed = pl_levels_needed(a, 1, PL_HALF_WIDTH_PERCENT / 100.0);
+    const double values[REALS] = {a->value,
+                                  a->se,
+                                  a->lo,
+                                  a->hi,
+                                  d->value,
+                                  d->se,
+                                  d->lo,
+                                  d->hi,
+                                  row->learn_tokens,
+                                  row->learn_seconds,
+                                  row->item_tokens,
+                                  needed ? (double)needed : NAN};
     memcpy(out, values, sizeof values);
 }
 

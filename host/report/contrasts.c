@@ -27,6 +27,22 @@ static void print_parts(FILE *out, const pl_crossed *d)
     fputc('\n', out);
 }
 
+void pl_report_needed(FILE *out, double half_width, const size_t needed[3], const bool parts[3], bool grouped)
+{
+    const char *const names[] = {grouped ? "groups of items" : "items", "templates", "draws"};
+    const char *join = "";
+    fprintf(out, "    for a half-width of %g, the others as they are:", half_width);
+    for (size_t f = 0; f < 3; f++) {
+        if (!parts[f]) continue;
+        if (needed[f])
+            fprintf(out, "%s %zu %s", join, needed[f], names[f]);
+        else
+            fprintf(out, "%s no number of %s", join, names[f]);
+        join = ", or";
+    }
+    fputc('\n', out);
+}
+
 static void print_primary(FILE *out, const pl_contrast_row *row)
 {
     const pl_crossed *d = &row->difference;
@@ -39,7 +55,10 @@ static void print_primary(FILE *out, const pl_contrast_row *row)
     else
         pl_print(out, "    %.3f [%.3f, %.3f] over %s; p %.3g, Holm over the primary ones %.3g%s%s\n", d->value, d->lo,
                  d->hi, row->generalises, row->p, row->p_adjusted, *row->why_empty ? "; " : "", row->why_empty);
-    if (!isnan(d->lo)) print_parts(out, d);
+    if (isnan(d->lo)) return;
+    print_parts(out, d);
+    const bool parts[] = {d->variance_df[0] > 0.0, d->variance_df[1] > 0.0, d->variance_df[2] > 0.0};
+    pl_report_needed(out, PL_HALF_WIDTH_PERCENT / 100.0, row->needed, parts, d->n_clusters < row->n_items);
 }
 
 pl_status pl_report_contrasts_print(FILE *out, const pl_contrasts_table *table)
@@ -65,7 +84,7 @@ pl_status pl_report_contrasts_print(FILE *out, const pl_contrasts_table *table)
 
 /* ---- as data ---- */
 
-enum { TEXTS = 11, INTEGERS = 7, REALS = 13 };
+enum { TEXTS = 11, INTEGERS = 7, REALS = 16 };
 static const char *const text_names[TEXTS] = {"kind",       "task",        "readout",     "model",
                                               "arm",        "role",        "minus_model", "minus_arm",
                                               "minus_role", "generalises", "why_empty"};
@@ -83,7 +102,16 @@ static const char *const real_names[REALS] = {"difference",
                                               "p_mcnemar",
                                               "variance_items",
                                               "variance_templates",
-                                              "variance_draws"};
+                                              "variance_draws",
+                                              "clusters_needed",
+                                              "templates_needed",
+                                              "draws_needed"};
+
+/* A count, or nothing. */
+static double needed(const pl_contrast_row *row, size_t factor)
+{
+    return row->needed[factor] ? (double)row->needed[factor] : NAN;
+}
 
 static void fields_of(const char *texts[TEXTS], long long integers[INTEGERS], double reals[REALS],
                       const pl_contrast_row *r)
@@ -98,9 +126,9 @@ static void fields_of(const char *texts[TEXTS], long long integers[INTEGERS], do
                                    (long long)r->n_templates,
                                    (long long)r->n_draws,
                                    (long long)r->n_minus_draws};
-    const double x[REALS] = {d->value,       d->lo,          d->hi,         d->se,         d->df,
-                             d->lo_these,    d->hi_these,    r->p,          r->p_adjusted, r->p_mcnemar,
-                             d->variance[0], d->variance[1], d->variance[2]};
+    const double x[REALS] = {d->value,       d->lo,        d->hi,         d->se,        d->df,          d->lo_these,
+                             d->hi_these,    r->p,         r->p_adjusted, r->p_mcnemar, d->variance[0], d->variance[1],
+                             d->variance[2], needed(r, 0), needed(r, 1),  needed(r, 2)};
     memcpy(texts, t, sizeof t);
     memcpy(integers, i, sizeof i);
     memcpy(reals, x, sizeof x);

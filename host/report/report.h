@@ -36,6 +36,9 @@ pl_status pl_report_scorers_csv(const pl_run_folder *run, const pl_scorers_table
 pl_status pl_report_scorers_print(FILE *out, const pl_scorers_table *table);
 pl_status pl_report_scorers_json(json_t *object, const pl_scorers_table *table); /* its member "scorers" */
 pl_status pl_report_scorer_claims_print(FILE *out, const pl_scorers_table *table);
+/* A line: how many clusters of items, templates or draws would bring an interval to this half-width, each alone; 0: no
+ * number of them. parts: those that the interval is over. */
+void pl_report_needed(FILE *out, double half_width, const size_t needed[3], const bool parts[3], bool grouped);
 /* results.json and samples_<task>.jsonl in lm-evaluation-harness' schema. */
 pl_status pl_report_lm_eval(pl_run_view *view);
 

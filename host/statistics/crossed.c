@@ -64,8 +64,7 @@ static pl_component of_clusters(const pl_crossed_design *d, double *centre)
     return (pl_component){clusters / (clusters - 1.0) * squares / (all * all), clusters - 1.0};
 }
 
-/* Satterthwaite's, with each component at its upper quartile. */
-static double df_of(const pl_component *components, size_t n)
+double pl_satterthwaite(const pl_component *components, size_t n)
 {
     double all = 0.0, squares = 0.0;
     for (size_t f = 0; f < n; f++) {
@@ -103,7 +102,7 @@ void pl_crossed_of(pl_crossed *out, const pl_crossed_design *d)
     out->se = sqrt(all);
     const pl_component components[] = {c, d->templates, d->draws};
     for (size_t f = 0; f < 3; f++) out->variance_df[f] = components[f].df;
-    out->df = df_of(components, 3);
+    out->df = pl_satterthwaite(components, 3);
     out->lo = pl_crossed_bound(out, 0.025);
     out->hi = 2.0 * out->centre - out->lo;
     if (sqrt(c.variance) > least) {
@@ -151,6 +150,6 @@ pl_crossed pl_crossed_larger(const pl_crossed *c, const double times[3])
         all += components[f].variance;
     }
     out.se = sqrt(all);
-    out.df = df_of(components, 3);
+    out.df = pl_satterthwaite(components, 3);
     return out;
 }

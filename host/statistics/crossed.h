@@ -37,6 +37,8 @@ pl_component pl_component_of_mean(const double *values, size_t n, size_t least);
 /* Of a difference of two means, with the pooled variance: right for roles that are given at random, also where one side
  * has one level. {0, 0} for fewer than three levels in all. */
 pl_component pl_component_of_difference(const double *a, size_t n_a, const double *b, size_t n_b);
+/* Degrees of freedom of the sum of components [n], each at its upper quartile; of those that are samples. */
+double pl_satterthwaite(const pl_component *components, size_t n);
 /* left_out[j], theta without level j, to m theta - (m - 1) theta_(-j), in place. */
 void pl_pseudo_values(double *left_out, size_t m, double theta); /* [m] */
 

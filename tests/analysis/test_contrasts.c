@@ -99,6 +99,25 @@ static void test_exploratory(void **state)
     uproot(&p);
 }
 
+/* Its components of variance, of the table [draws, templates, items] of differences; and what would narrow it. */
+static void check_parts(const pl_contrast_row *r)
+{
+    double table[3 * 3 * N];
+    pl_mean_squares m;
+    for (size_t d = 0; d < 3; d++)
+        for (size_t k = 0; k < 3; k++)
+            for (size_t i = 0; i < N; i++) table[(d * 3 + k) * N + i] = outcome(i, k + 1, d + 3) - outcome(i, k + 1, d);
+    OK(pl_mean_squares_of(&m, table, 3, 3, N));
+    pl_three_way parts = pl_three_way_of(&m);
+    assert_close(r->parts.item, parts.item, 1e-12);
+    assert_close(r->parts.template_main, parts.template_main, 1e-12);
+    assert_close(r->parts.draw, parts.draw, 1e-12);
+    assert_close(r->parts.item_template, parts.item_template, 1e-12);
+    assert_close(r->parts.rest, parts.rest, 1e-12);
+    for (size_t f = 0; f < 3; f++)
+        assert_int_equal(r->needed[f], pl_levels_needed(&r->difference, f, PL_HALF_WIDTH_PERCENT / 100.0));
+}
+
 static void test_primary(void **state)
 {
     (void)state;
@@ -111,7 +130,8 @@ static void test_primary(void **state)
     const pl_contrast_row *r = find(t, "primary", "linear t0 n=16", "prompt", "ood", "ood");
     check_pair(r);
     assert_true(r == t->rows && r->p_adjusted == r->p); /* Holm over one */
-    for (size_t i = 1; i < t->n; i++)                   /* it is not among the others */
+    check_parts(r);
+    for (size_t i = 1; i < t->n; i++) /* it is not among the others */
         assert_false(!strcmp(t->rows[i].kind, "arm") && !strcmp(t->rows[i].role, "ood"));
     pl_contrasts_free(t);
     uproot(&p);

@@ -235,6 +235,12 @@ def main():
     ps = [0.04, 0.001, 0.3, 0.011, 0.04, 0.9, 0.02, 1.0]
     out["multiplicity"] = {"p": ps, "holm": statsmodels.stats.multitest.multipletests(ps, method="holm")[1],
                            "bh": statsmodels.stats.multitest.multipletests(ps, method="fdr_bh")[1]}
+    from statsmodels.stats.contingency_tables import cochrans_q
+    test = cochrans_q(correct)
+    out["cochran"] = [test.statistic, test.pvalue]
+    out["chi_square_tail"] = [[x, df, scipy.stats.chi2.sf(x, df)] for df in (1, 3, 8.5, 40) for x in (0.02, 2.5, 9.0, 55.0, 300.0)]
+    from statsmodels.stats.power import TTestPower
+    out["power"] = [[d, n, TTestPower().power(d, n, 0.05)] for d, n in ((0.0, 12), (0.3, 40), (0.5, 8), (1.2, 5), (0.08, 900))]
     from statsmodels.stats.contingency_tables import mcnemar
     out["mcnemar"] = [[b, c, mcnemar([[5, b], [c, 9]], exact=True).pvalue] for b, c in ((1, 8), (12, 30), (4, 4), (0, 3), (300, 360))]
     here = os.path.dirname(os.path.abspath(__file__))
