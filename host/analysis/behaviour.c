@@ -5,6 +5,7 @@
 #include "analysis/scope.h"
 #include "measure/calibration.h"
 #include "measure/entropy.h"
+#include "statistics/cochran.h"
 #include "statistics/permutation.h"
 
 enum { JSD_SHIFTS = 8 };
@@ -119,6 +120,22 @@ pl_status pl__metric_acc_drop(pl__measured *out, pl__scope *scope)
     out->templates = PL__TEMPLATE_MEANS;
     out->null_mean = 0.0;
     out->tested = true;
+    return PL_OK;
+}
+
+/* Of items that know nothing of one another. */
+pl_status pl__metric_cochran_q(pl__measured *out, pl__scope *scope)
+{
+    const pl__subject *s = scope->subject;
+    if (scope->t < 2) return PL_OK;
+    if (s->group->clusters.start) return empty(out, "items are in groups: see p of template_sd");
+    pl_cochran c = pl_cochran_q(s->member->correct, s->n, s->t, scope->templates, scope->t);
+    out->kind = PL__FIXED;
+    out->estimate = pl__only_value(c.q);
+    out->estimate.df = c.df;
+    out->null_mean = c.df;
+    out->p = c.p;
+    out->why_empty = isnan(c.q) ? "templates agree on every item" : "a statistic of a test has no interval";
     return PL_OK;
 }
 

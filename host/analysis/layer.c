@@ -103,6 +103,7 @@ static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *m
             memmove(l->states[k] + kept * l->width, l->states[k] + i * l->width, l->width * sizeof(float));
         l->items = (l->items ^ (uint64_t)group->doc_id[i]) * 1099511628211u;
         if (l->group_of) l->group_of[kept] = group->group_of[i];
+        l->item[kept] = i;
         kept++;
     }
     l->n = kept;
@@ -125,6 +126,7 @@ pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__membe
         }
         out->width = width;
     }
+    PL_GOTO(status, failed, pl_new(&out->item, group->n));
     if (group->group_of) PL_GOTO(status, failed, pl_new(&out->group_of, group->n));
     keep_whole(out, group, member);
     return PL_OK;
@@ -138,5 +140,6 @@ void pl__layer_free(pl__layer *layer)
     for (size_t k = 0; layer->states && k < layer->t; k++) free(layer->states[k]);
     free(layer->states);
     free(layer->group_of);
+    free(layer->item);
     *layer = (pl__layer){0};
 }

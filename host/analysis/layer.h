@@ -11,6 +11,8 @@ typedef struct pl__layer {
     float **states;              /* t of [n, width] */
     uint64_t items;              /* tells sets of items apart */
     uint64_t *group_of;          /* [n], or NULL: as the group's */
+    size_t *item;                /* [n]: the place among the group's items */
+    bool probed;                 /* probes are made here (probe.c): the caller's choice */
     size_t n_captured, n_not_finite;
     size_t n_absent;          /* items that have no state at this position: a mean over no token, no gold label */
     int64_t first_not_finite; /* doc_id */

@@ -20,7 +20,7 @@ typedef struct table {
     size_t n_groups;
 } table;
 
-static pl_status margins_of(double *out, bool *ok, const pl__subject *s, const pl__member *member, size_t k)
+static void margins_of(double *out, bool *ok, const pl__subject *s, const pl__member *member, size_t k)
 {
     const pl__group *g = s->group;
     for (size_t i = 0; i < s->n && *ok; i++) {
@@ -33,7 +33,6 @@ static pl_status margins_of(double *out, bool *ok, const pl__subject *s, const p
         out[i] = *ok ? scores[g->gold[i]] - best : NAN;
         *ok = *ok && isfinite(out[i]);
     }
-    return PL_OK;
 }
 
 /* The place of a member's draw among the distinct ones. */
@@ -66,7 +65,7 @@ static pl_status fill(table *x, bool *ok, const pl__subject *s)
     for (size_t a = 0; a < s->n_members && *ok && status == PL_OK; a++) {
         size_t n_draws, d = place_of(s, a, &n_draws, &n_orders);
         for (size_t k = 0; k < s->t && *ok && status == PL_OK; k++) {
-            status = margins_of(margins, ok, s, s->members[a], k);
+            margins_of(margins, ok, s, s->members[a], k);
             for (size_t i = 0; i < s->n; i++) x->values[(d * x->t + k) * x->n + i] += margins[i] / (double)n_orders;
         }
     }
@@ -173,6 +172,35 @@ done:
     free(x.values);
     free(x.part);
     free(x.group);
+    return status;
+}
+
+/* Of one draw: margins are states of width 1. */
+pl_status pl__metric_wobble_margin(pl__measured *out, pl__scope *scope)
+{
+    pl__subject *s = scope->subject;
+    double *margins = NULL;
+    float *values = NULL, **states = NULL;
+    pl_variance_sums sums = {0};
+    bool ok = s->member->q && s->n >= 2;
+    pl_status status = PL_OK;
+    if (!ok) return PL_OK;
+    PL_GOTO(status, done, pl_new(&margins, s->n));
+    PL_GOTO(status, done, pl_new(&values, s->n * s->t));
+    PL_GOTO(status, done, pl_new(&states, s->t));
+    for (size_t k = 0; k < s->t && ok; k++) {
+        states[k] = values + k * s->n;
+        margins_of(margins, &ok, s, s->member, k);
+        for (size_t i = 0; i < s->n; i++) states[k][i] = (float)margins[i];
+    }
+    if (!ok) goto done;
+    PL_GOTO(status, done, pl_variance_sums_of(&sums, (const float *const *)states, s->n, s->t, 1, NULL));
+    pl__measured_wobble(out, s, &sums);
+done:
+    pl_variance_sums_free(&sums);
+    free(states);
+    free(values);
+    free(margins);
     return status;
 }
 

@@ -19,6 +19,7 @@ typedef enum pl_over {
     PL_OVER_HARDEST = 64,  /* the ood templates; all, when none is ood */
     PL_OVER_DEV = 128,     /* the dev templates together, from two on */
     PL_OVER_WHOLE = 256,   /* beside the others: measured on all draws together, where others are means over draws */
+    PL_OVER_ORDERED = 512, /* two templates in this order, where the layer is probed */
 } pl_over;
 
 /* Where the first table a person reads shows it. */
@@ -26,7 +27,8 @@ typedef enum pl_screen {
     PL_SCREEN_NONE,
     PL_SCREEN_TEMPLATES, /* a column of the lines for templates; the report places it */
     PL_SCREEN_LINE,      /* a line of its own with its null value */
-    PL_SCREEN_LAYERS     /* a column of the lines for layers */
+    PL_SCREEN_LAYERS,    /* a column of the lines for layers */
+    PL_SCREEN_PROBES     /* a column of the lines for layers that are probed */
 } pl_screen;
 
 /* id: PL_METRIC_<id>
@@ -71,6 +73,9 @@ typedef enum pl_screen {
       "templates exchanged within items", PL_SCREEN_LINE, "template SD",                                               \
       "0: steady; null: outcomes exchanged between templates within items",                                            \
       "SD of accuracy over templates, beyond the noise of the items")                                                  \
+    X(COCHRAN_Q, "cochran_q", "1", 0, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_ROLE, cochran_q,                    \
+      "templates of equal accuracy", PL_SCREEN_NONE, "", "",                                                           \
+      "Cochran's Q: whether accuracy differs between templates, each item its own control; chi-square, df in df")      \
     X(DRAW_SD, "draw_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, draw_sd, "", PL_SCREEN_LINE,        \
       "draw SD", "0: steady", "SD of accuracy over draws, beyond the noise of the items")                              \
     X(MARGIN_ITEM, "margin_item", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,              \
@@ -94,6 +99,9 @@ typedef enum pl_screen {
     X(MARGIN_REST, "margin_rest", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,              \
       margin_rest, "", PL_SCREEN_LINE, "margin: rest", "with one draw all of the item x template part",                \
       "variance of the readout margin that is left")                                                                   \
+    X(WOBBLE_MARGIN, "wobble_margin", "share", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES, wobble_margin,           \
+      "identical templates", PL_SCREEN_LINE, "margin: wobble", "0 (null): identical templates; 1: nothing of the item stays",\
+      "item x template part of the readout margin's variance, beside the items' own")                                \
     X(FLIP_FORCED, "flip_forced", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_ROLE, flip_forced,                 \
       "templates exchanged within items", PL_SCREEN_LINE, "flips, forced", "calibration can repair them",              \
       "flips that the templates' different label shares force")                                                        \
@@ -150,7 +158,19 @@ typedef enum pl_screen {
       "part of the states' variance that belongs to the items")                                                        \
     X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,                \
       "independence", PL_SCREEN_LAYERS, "CKA", "0 (null): unrelated; 1: the same up to rotation and scale",            \
-      "similarity of two templates' states up to rotation (debiased linear CKA)")
+      "similarity of two templates' states up to rotation (debiased linear CKA)")                                      \
+    X(PROBE_ACC, "probe_acc", "share", 0, 1, 1, "z", PL_OVER_TEMPLATES, probe_acc, "commonest label",                  \
+      PL_SCREEN_PROBES, "probe accuracy", "null: the commonest label",                                                 \
+      "accuracy of a linear probe on held-out items, under the template it learned under")           \
+    X(PROBE_TRANSFER, "probe_transfer", "share", 0, 1, 1, "z", PL_OVER_TEMPLATES | PL_OVER_ORDERED, probe_transfer,    \
+      "commonest label", PL_SCREEN_PROBES, "probe transfer", "null: the commonest label",                              \
+      "the same under other templates (contrast a>b: learned under a, asked under b)")            \
+    X(PROBE_GAP, "probe_gap", "share", -1, 1, 0.5, "z", PL_OVER_TEMPLATES, probe_gap, "no gap",                        \
+      PL_SCREEN_PROBES, "probe gap", "0 (null): what is read off under one template holds under others",               \
+      "probe_acc - probe_transfer")                                                                                    \
+    X(PROBE_SELECTIVITY, "probe_selectivity", "share", -1, 1, 0.5, "z", PL_OVER_TEMPLATES, probe_selectivity,          \
+      "permuted labels", PL_SCREEN_NONE, "", "",                                                                       \
+      "probe_acc minus the accuracy of a probe of permuted labels, of them")
 // clang-format on
 
 typedef enum pl_metric_id {

@@ -21,11 +21,9 @@ static double icc_of(const pl_variance_components *v)
     return v->icc;
 }
 
-static pl_status component(pl__measured *out, pl__scope *scope, component_of *of)
+/* With the items, and the templates, left out in turn. */
+static void of_sums(pl__measured *out, pl__subject *s, const pl_variance_sums *sums, component_of *of)
 {
-    pl__subject *s = scope->subject;
-    const pl_variance_sums *sums;
-    PL_TRY(pl__subject_sums(&sums, s, scope->preprocessing));
     pl_variance_components v = pl_variance_of(sums);
     out->kind = PL__LEFT_OUT;
     out->value = of(&v);
@@ -40,6 +38,18 @@ static pl_status component(pl__measured *out, pl__scope *scope, component_of *of
         s->templates[k] = of(&v);
     }
     if (isnan(out->value)) out->why_empty = "no variance";
+}
+
+void pl__measured_wobble(pl__measured *out, pl__subject *subject, const pl_variance_sums *sums)
+{
+    of_sums(out, subject, sums, wobble_of);
+}
+
+static pl_status component(pl__measured *out, pl__scope *scope, component_of *of)
+{
+    const pl_variance_sums *sums;
+    PL_TRY(pl__subject_sums(&sums, scope->subject, scope->preprocessing));
+    of_sums(out, scope->subject, sums, of);
     return PL_OK;
 }
 

@@ -20,6 +20,7 @@ static void pool_clear(pl__rows *rows)
 void pl__rows_free(pl__rows *rows)
 {
     pool_clear(rows);
+    pl__curves_free(&rows->curves);
     free(rows->pool);
     free(rows->rows);
 }
@@ -95,34 +96,45 @@ static size_t by_wording(double *out, const double *values, const size_t *wordin
     return n_out;
 }
 
-static pl_status template_component(pl_component *out, const pl__levels *l, double value)
+/* The components of templates and draws, with the values that they are of; 0 values: no sample. */
+typedef struct factors {
+    pl_component templates, draws;
+    size_t n_templates, n_draws;
+    double *of_template, *of_draw;
+} factors;
+
+static void factors_free(factors *f)
 {
-    double *own, *means;
+    free(f->of_template);
+    free(f->of_draw);
+}
+
+static pl_status template_component(factors *f, const pl__levels *l, double value)
+{
+    double *own;
     size_t n = l->n + l->n_against;
-    *out = (pl_component){0.0, 0.0};
     if (!l->values) return PL_OK;
-    PL_TRY(pl_new(&own, 2 * n));
-    means = own + n;
+    PL_TRY(pl_new(&f->of_template, n));
+    PL_TRY(pl_new(&own, n));
     memcpy(own, l->values, n * sizeof *own);
     if (l->left_out) pl_pseudo_values(own, n, value);
-    size_t m = by_wording(means, own, l->wording, l->n);
-    size_t against = by_wording(means + l->n, own + l->n, l->wording + l->n, l->n_against);
-    if (l->n_against)
-        *out = pl_component_of_difference(means, m, means + l->n, against);
-    else
-        *out = pl_component_of_mean(means, m, l->left_out ? PL_JACKKNIFE_MIN : 2);
-    if (!isfinite(out->variance)) *out = (pl_component){0.0, 0.0}; /* not defined without some template */
+    size_t m = by_wording(f->of_template, own, l->wording, l->n);
+    size_t against = by_wording(f->of_template + l->n, own + l->n, l->wording + l->n, l->n_against);
     free(own);
+    if (l->n_against)
+        f->templates = pl_component_of_difference(f->of_template, m, f->of_template + l->n, against);
+    else
+        f->templates = pl_component_of_mean(f->of_template, m, l->left_out ? PL_JACKKNIFE_MIN : 2);
+    if (!isfinite(f->templates.variance)) f->templates = (pl_component){0.0, 0.0}; /* not defined without some */
+    f->n_templates = f->templates.df > 0.0 ? m : 0;
     return PL_OK;
 }
 
 /* The component of draws from the members' values: orders and starts of one draw are brought to their mean. */
-static pl_status draw_component(pl_component *out, size_t *n_draws, const double *values, const long long *draw,
-                                size_t n)
+static pl_status draw_component(factors *f, size_t *n_draws, const double *values, const long long *draw, size_t n)
 {
-    double *means;
     *n_draws = 0;
-    PL_TRY(pl_new(&means, n));
+    PL_TRY(pl_new(&f->of_draw, n));
     for (size_t a = 0; a < n; a++) {
         double sum = 0.0, count = 0.0;
         bool first = true;
@@ -132,10 +144,10 @@ static pl_status draw_component(pl_component *out, size_t *n_draws, const double
             sum += values[b];
             count++;
         }
-        if (first) means[(*n_draws)++] = sum / count;
+        if (first) f->of_draw[(*n_draws)++] = sum / count;
     }
-    *out = pl_component_of_mean(means, *n_draws, PL_DRAWS_MIN);
-    free(means);
+    f->draws = pl_component_of_mean(f->of_draw, *n_draws, PL_DRAWS_MIN);
+    f->n_draws = f->draws.df > 0.0 ? *n_draws : 0;
     return PL_OK;
 }
 
@@ -238,10 +250,30 @@ static pl_status note_draws(pl__rows *rows, pl_stability_row *row, size_t n_draw
     return pl__row_why(rows, row, n_draws == 1 ? "not over draws: %zu draw" : "not over draws: %zu draws", n_draws);
 }
 
-static pl_status put_crossed(pl__rows *rows, pl_stability_row *row, const pl_crossed_design *d, bool tested)
+/* Numbers of the layer that stand for the group: means over its members, or those of its only one. */
+static bool is_on_curve(const pl__rows *rows, const pl_stability_row *row)
+{
+    return !rows->pooling && pl_metric_of(row->metric)->screen == PL_SCREEN_LAYERS &&
+           !strcmp(row->contrast, "templates");
+}
+
+/* items: tells sets of items apart. */
+static pl_status put_crossed(pl__rows *rows, pl_stability_row *row, pl_crossed_design *d, const factors *f, bool tested,
+                             uint64_t items)
 {
     pl_crossed c;
+    d->templates = f->templates;
+    d->draws = f->draws;
     pl_crossed_of(&c, d);
+    if (is_on_curve(rows, row)) {
+        const pl__curve_point point = {.row = *row,
+                                       .same_items = items,
+                                       .value = d->value,
+                                       .levels = {d->n, f->n_templates, f->n_draws},
+                                       .values = {(double *)(uintptr_t)d->items, f->of_template, f->of_draw},
+                                       .clusters = d->clusters};
+        PL_TRY(pl__curve_add(&rows->curves, &point));
+    }
     if (tested) row->p = pl_crossed_p(&c, row->null_mean);
     if (!isnan(c.value) && isnan(c.lo)) PL_TRY(pl__row_why(rows, row, "%s", NOTHING_VARIES));
     return pl__rows_put(rows, row, &c, "crossed");
@@ -250,6 +282,7 @@ static pl_status put_crossed(pl__rows *rows, pl_stability_row *row, const pl_cro
 static pl_status pooled_row(pl__rows *rows, pl__pool_entry *entry)
 {
     double m = (double)entry->n_members;
+    factors f = {0};
     size_t n_draws;
     pl_stability_row row = entry->row;
     row.draw = rows->base.draw;
@@ -283,10 +316,14 @@ static pl_status pooled_row(pl__rows *rows, pl__pool_entry *entry)
                            .ends = metric->ends,
                            .low = metric->low,
                            .high = entry->high};
-    PL_TRY(template_component(&d.templates, &entry->templates, value));
-    PL_TRY(draw_component(&d.draws, &n_draws, entry->of_member, entry->draw, entry->n_members));
-    if (!isnan(value)) PL_TRY(note_draws(rows, &row, n_draws));
-    return put_crossed(rows, &row, &d, entry->tested);
+    pl_status status;
+    PL_GOTO(status, done, template_component(&f, &entry->templates, value));
+    PL_GOTO(status, done, draw_component(&f, &n_draws, entry->of_member, entry->draw, entry->n_members));
+    if (!isnan(value)) PL_GOTO(status, done, note_draws(rows, &row, n_draws));
+    status = put_crossed(rows, &row, &d, &f, entry->tested, entry->items);
+done:
+    factors_free(&f);
+    return status;
 }
 
 /* What every member had is pooled; a metric that some could not give is left out. */
@@ -377,8 +414,11 @@ static pl_status add_items(pl__rows *rows, pl_stability_row *row, pl__measured m
         const pl_crossed only = pl__only_value(m.value);
         return pl__rows_put(rows, row, &only, "none");
     }
-    PL_TRY(template_component(&d.templates, &levels, m.value));
-    return put_crossed(rows, row, &d, m.tested);
+    factors f = {0};
+    pl_status status = template_component(&f, &levels, m.value);
+    if (status == PL_OK) status = put_crossed(rows, row, &d, &f, m.tested, s->layer ? s->layer->items : 0);
+    factors_free(&f);
+    return status;
 }
 
 pl_status pl__rows_add(pl__rows *rows, pl_metric_id metric, pl__scope *scope, const pl__measured *m)

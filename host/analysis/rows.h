@@ -6,6 +6,7 @@
 #ifndef PLUMB_ANALYSIS_ROWS_H
 #define PLUMB_ANALYSIS_ROWS_H
 
+#include "analysis/curve.h"
 #include "analysis/scope.h"
 #include "analysis/stability.h"
 
@@ -42,6 +43,7 @@ typedef struct pl__rows {
     size_t pooling;        /* members that are pooled; 0: no pooling */
     pl__pool_entry *pool;
     size_t n_pool, pool_capacity;
+    pl__curves curves; /* of the group: numbers that stand for it, layer after layer */
 } pl__rows;
 
 void pl__rows_free(pl__rows *rows);

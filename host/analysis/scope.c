@@ -21,6 +21,7 @@ void pl__subject_close(pl__subject *s)
     free(s->templates);
     pl_template_variance_free(&s->variance);
     pl_cka_free(&s->cka);
+    pl_probe_free(&s->probe);
     for (size_t i = 0; i < 2; i++) pl_variance_sums_free(&s->sums[i]);
     *s = (pl__subject){0};
 }
@@ -91,19 +92,26 @@ static pl_status add_roles(pl__scopes *out, pl__subject *s)
     return PL_OK;
 }
 
-static pl_status add_pairs(pl__scopes *out, pl__subject *s)
+static pl_status add_pair(pl__scopes *out, pl__subject *s, pl_over over, size_t a, size_t b)
 {
-    for (size_t a = 0; a < s->t; a++) {
-        for (size_t b = a + 1; b < s->t; b++) {
-            char *pair;
-            PL_TRY(pl_arena_format(s->arena, &pair, "%s|%s", template_name(s, a), template_name(s, b)));
-            pl__scope *scope = add(out, s, PL_OVER_PAIR, pair);
-            scope->t = 2;
-            PL_TRY(pl_arena_new(s->arena, &scope->templates, 2));
-            scope->templates[0] = a;
-            scope->templates[1] = b;
-        }
-    }
+    char *pair;
+    const char *sign = over == PL_OVER_ORDERED ? ">" : "|";
+    PL_TRY(pl_arena_format(s->arena, &pair, "%s%s%s", template_name(s, a), sign, template_name(s, b)));
+    pl__scope *scope = add(out, s, over, pair);
+    scope->t = 2;
+    PL_TRY(pl_arena_new(s->arena, &scope->templates, 2));
+    scope->templates[0] = a;
+    scope->templates[1] = b;
+    return PL_OK;
+}
+
+static pl_status add_pairs(pl__scopes *out, pl__subject *s, bool ordered)
+{
+    for (size_t a = 0; a < s->t; a++)
+        for (size_t b = a + 1; b < s->t; b++) PL_TRY(add_pair(out, s, PL_OVER_PAIR, a, b));
+    for (size_t a = 0; ordered && a < s->t; a++)
+        for (size_t b = 0; b < s->t; b++)
+            if (a != b) PL_TRY(add_pair(out, s, PL_OVER_ORDERED, a, b));
     return PL_OK;
 }
 
@@ -127,14 +135,15 @@ static pl_status add_contrasts(pl__scopes *out, pl__subject *s)
 pl_status pl__scopes_make(pl__scopes *out, pl__subject *s)
 {
     *out = (pl__scopes){0};
-    PL_TRY(pl_new(&out->scopes, s->t + s->t * s->t / 2 + PL_ROLES + 5));
+    bool ordered = s->layer && s->layer->probed;
+    PL_TRY(pl_new(&out->scopes, s->t + s->t * s->t / 2 + (ordered ? s->t * s->t : 0) + PL_ROLES + 5));
     pl_status status;
     add(out, s, PL_OVER_ITEMS, "templates");
     PL_GOTO(status, failed, add_each(out, s));
     if (s->t < 2) return PL_OK;
     PL_GOTO(status, failed, take_all(add(out, s, PL_OVER_TEMPLATES, "templates")));
     PL_GOTO(status, failed, add_roles(out, s));
-    PL_GOTO(status, failed, add_pairs(out, s));
+    PL_GOTO(status, failed, add_pairs(out, s, ordered));
     PL_GOTO(status, failed, add_contrasts(out, s));
     return PL_OK;
 failed:

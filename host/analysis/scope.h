@@ -10,6 +10,7 @@
 #include "analysis/metric.h"
 #include "measure/agreement.h"
 #include "measure/cka.h"
+#include "measure/probe.h"
 #include "statistics/crossed.h"
 #include "statistics/interval.h"
 #include "statistics/template_variance.h"
@@ -35,6 +36,9 @@ typedef struct pl__subject {
     pl_crossed margin[PL__MARGIN_PARTS]; /* of the readout margin's variance (margin.c) */
     double variance_scale;               /* what sums over clusters are divided by to be means */
     pl_cka cka;
+    bool has_probe;
+    pl_probe probe;
+    const char *probe_why;    /* why there is none; "": there are no labels. NULL: there is one */
     pl_variance_sums sums[2]; /* preprocessing 'c', 'z' */
 } pl__subject;
 
@@ -116,6 +120,9 @@ pl__measured pl__measured_none(const pl__scope *scope, double high);
 /* Adds to the note. */
 pl_status pl__measured_note(pl__measured *m, const pl__scope *scope, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The wobble (statistics/variance_components.h) of items and templates whose sums these are. */
+void pl__measured_wobble(pl__measured *out, pl__subject *subject, const pl_variance_sums *sums);
 
 #define X(id, name, unit, low, high, ends, preprocessing, over, function, ...)                                         \
     pl_status pl__metric_##function(pl__measured *out, pl__scope *scope);

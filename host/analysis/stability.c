@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/drift.h"
+#include "analysis/family.h"
 #include "analysis/remarks.h"
 #include "analysis/rows.h"
 
@@ -138,13 +139,14 @@ static pl_status whole_rows(making *m, const pl__group *g)
 }
 
 static pl_status layer_rows(making *m, const pl__group *g, const pl__member *member, pl_unit_reader *const *readers,
-                            const char *name)
+                            const char *name, bool probed)
 {
     pl__layer layer;
     const char *note = m->rows.base.note;
     pl_status status;
     size_t n_beyond = pl__member_beyond(member);
     PL_TRY(pl__layer_read(&layer, g, member, readers, name, m->rows.arena));
+    layer.probed = probed;
     pl__subject subject = {
         .group = g, .member = member, .layer = &layer, .n = layer.n, .t = layer.t, .arena = m->rows.arena};
     if (layer.n_not_finite > 0)
@@ -168,11 +170,41 @@ done:
     return status;
 }
 
+/* The number of a layer of the last token ("last.05"); -1: it has another position, or none (final_norm). */
+static long number_of(const char *name)
+{
+    static const char last[] = "last.";
+    if (strncmp(name, last, sizeof last - 1)) return -1;
+    char *end;
+    long number = strtol(name + sizeof last - 1, &end, 10);
+    return *end || end == name + sizeof last - 1 ? -1 : number;
+}
+
+/* Where probes are made, at the last token: at the readout (final_norm; the last block where that is not kept) and at
+ * the layer that is nearest to half way, the deeper of two. */
+static void choose_probed(bool *probed, const char *const *names, size_t n)
+{
+    long deepest = 0;
+    size_t readout = n, middle = n;
+    for (size_t i = 0; i < n; i++)
+        if (number_of(names[i]) > deepest) deepest = number_of(names[i]);
+    for (size_t i = 0; i < n; i++) {
+        long number = number_of(names[i]);
+        probed[i] = false;
+        if (!strcmp(names[i], "last.final_norm") || (readout == n && number >= 0 && number == deepest)) readout = i;
+        if (number >= 0 && (middle == n || labs(2 * number - deepest) <= labs(2 * number_of(names[middle]) - deepest)))
+            middle = i;
+    }
+    if (readout < n) probed[readout] = true;
+    if (middle < n) probed[middle] = true;
+}
+
 /* Every position and layer that all units of the member have; nothing when it has fewer than two templates. */
 static pl_status representation_rows(making *m, const pl__group *g, const pl__member *member)
 {
     pl_unit_reader **readers = NULL;
     const char **names;
+    bool *probed = NULL;
     size_t n_names;
     pl_status status;
     if (member->t < 2 || g->n < 2) return PL_OK;
@@ -180,10 +212,13 @@ static pl_status representation_rows(making *m, const pl__group *g, const pl__me
     for (size_t k = 0; k < member->t; k++)
         PL_GOTO(status, done, pl_unit_open(&readers[k], member->cells[k].unit->path));
     PL_GOTO(status, done, pl__layer_names(&names, &n_names, readers, member->t, g->arena));
-    for (size_t i = 0; i < n_names; i++) PL_GOTO(status, done, layer_rows(m, g, member, readers, names[i]));
+    PL_GOTO(status, done, pl_new(&probed, n_names));
+    choose_probed(probed, names, n_names);
+    for (size_t i = 0; i < n_names; i++) PL_GOTO(status, done, layer_rows(m, g, member, readers, names[i], probed[i]));
 done:
     for (size_t k = 0; k < member->t; k++) pl_unit_close(readers[k]);
     free(readers);
+    free(probed);
     return status;
 }
 
@@ -204,6 +239,7 @@ static void group_base(pl_stability_row *base, const pl_run_unit *unit)
                                .n_seeds = 1,
                                .generalises = "",
                                .p = NAN,
+                               .p_adjusted = NAN,
                                .null_mean = NAN,
                                .null_sd = NAN,
                                .null_q95 = NAN,
@@ -263,7 +299,7 @@ static pl_status group_rows(making *m, const pl__group *g)
         PL_TRY(behaviour_rows(m, g, &g->members[s]));
         PL_TRY(representation_rows(m, g, &g->members[s]));
     }
-    if (n_whole < 2) return PL_OK;
+    if (n_whole < 2) return pl__curve_rows(rows);
     pooled_base(rows, g, note);
     if (n_whole < g->n_members)
         PL_TRY(pl__row_note(rows, &rows->base, "%zu of %zu draws are whole", n_whole, g->n_members));
@@ -272,7 +308,7 @@ static pl_status group_rows(making *m, const pl__group *g)
     rows->base.n_seeds = n_whole;
     PL_TRY(whole_rows(m, g));
     rows->base.n_seeds = 1;
-    return PL_OK;
+    return pl__curve_rows(rows);
 }
 
 /* ---- the run ---- */
@@ -316,6 +352,7 @@ pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view)
     PL_GOTO(status, done, pl_arena_create(&m.table->arena));
     m.rows.arena = m.table->arena;
     PL_GOTO(status, done, all_rows(&m, view));
+    PL_GOTO(status, done, pl__families_adjust(m.rows.rows, m.rows.n));
     PL_GOTO(status, done, pl__remarks_finish(&m.remarks, m.table));
     m.table->rows = m.rows.rows;
     m.table->n = m.rows.n;

@@ -8,8 +8,8 @@
  * .. contrast are a key: no two rows have the same.
  *
  * contrast "templates": over all templates (or of the one in template_name); "id", "dev", "ood": over those of a role;
- * "id|ood": paired difference; "a|b": two templates; "base", "draws": tuned models (drift.h). Rows with draw (order,
- * seed) -1 are means over the members. */
+ * "id|ood": paired difference; "a|b": two templates; "05|00": two layers; "base", "draws": tuned models (drift.h). Rows
+ * with draw (order, seed) -1 are means over the members. */
 #ifndef PLUMB_ANALYSIS_STABILITY_H
 #define PLUMB_ANALYSIS_STABILITY_H
 
@@ -34,6 +34,7 @@ typedef struct pl_stability_row {
     const char *generalises; /* "items", "items, templates", "items, draws", "items, templates, draws"; "" */
     const char *ci_method;   /* "crossed" (statistics/crossed.h), "wilson", "F", "least of wordings", "none" */
     double p;                /* of the null; NaN: not tested */
+    double p_adjusted;       /* for the number of tests beside it: family.h; of layers: curve.h */
     /* n_clusters: of items (plumb.group). n_seeds: draws x orders x seeds that the row is the mean of */
     size_t n, n_clusters, n_templates, n_seeds;
     double null_mean, null_sd, null_q95; /* what the metric is by chance or under its null */

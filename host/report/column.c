@@ -26,7 +26,8 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its SD within templates"),
     FIELD("metric", PL__METRIC, metric, "name of the metric"),
     FIELD("contrast", PL__TEXT, contrast,
-          "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides; of tuned "
+          "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides; 05|00: "
+          "layer 05 minus layer 00; a>b: learned under a, asked under b; of tuned "
           "models base: against the checkpoint, draws: against each other"),
     FIELD("value", PL__REAL, value, "empty where it is not defined: why_empty says why"),
     FIELD("lo", PL__REAL, lo, "95 % interval for other items, templates and draws, as generalises says: lower end"),
@@ -41,7 +42,12 @@ static const pl__csv_column COLUMNS[] = {
         "ci_method", PL__TEXT, ci_method,
         "how lo and hi were made: crossed (components of items, templates, draws), wilson, F, least of wordings; none"),
     FIELD("p", PL__REAL, p,
-          "of the null, two-sided; of template_sd and spread one-sided, by permutation; not adjusted"),
+          "of the null, two-sided; of template_sd and spread one-sided, by permutation; of cochran_q by chi-square"),
+    FIELD(
+        "p_adjusted", PL__REAL, p_adjusted,
+        "p for the tests beside it, by Benjamini and Hochberg: rows of one metric and contrast, all over several "
+        "templates or all of single ones, all means over draws or all of single ones, of every model, task, arm, k and "
+        "layer; of layers (05|00) by step-down max T over the layers of the curve"),
     FIELD("n", PL__COUNT, n, "items that the number is made of"),
     FIELD("n_clusters", PL__COUNT, n_clusters, "groups of items (plumb.group) that intervals take as one; else n"),
     FIELD("n_templates", PL__COUNT, n_templates, "templates that it is made of"),

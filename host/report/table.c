@@ -48,8 +48,9 @@ static const pl_stability_row *find_layer(const block *b, const pl_stability_row
 {
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
-        if (r->metric == metric && !strcmp(r->contrast, "templates") && !strcmp(r->preproc, "c") &&
-            !strcmp(r->layer, at->layer) && !strcmp(r->position, at->position))
+        if (r->metric == metric && !strcmp(r->contrast, "templates") &&
+            *r->preproc == *pl_metric_of(metric)->preprocessing && !strcmp(r->layer, at->layer) &&
+            !strcmp(r->position, at->position))
             return r;
     }
     return NULL;
@@ -175,25 +176,25 @@ static void put_behaviour(const block *b)
 }
 
 /* The metrics of the lines for layers; the first names the lines. */
-static size_t layer_metrics(pl_metric_id out[PL_METRICS])
+static size_t layer_metrics(pl_metric_id out[PL_METRICS], pl_screen screen)
 {
     size_t n = 0;
     for (pl_metric_id id = 0; id < PL_METRICS; id++)
-        if (pl_metric_of(id)->screen == PL_SCREEN_LAYERS) out[n++] = id;
+        if (pl_metric_of(id)->screen == screen) out[n++] = id;
     return n;
 }
 
 /* One line a position and layer, in the order of the first metric's rows. */
-static void put_layers(const block *b)
+static void put_layers(const block *b, pl_screen screen, const char *title)
 {
     pl_metric_id metrics[PL_METRICS];
-    size_t n = layer_metrics(metrics);
+    size_t n = layer_metrics(metrics, screen);
     bool any = false;
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
         if (r->metric != metrics[0] || find_layer(b, r, metrics[0]) != r) continue;
         char name[128];
-        if (!any) put_name(b->out, "states");
+        if (!any) put_name(b->out, title);
         for (size_t m = 0; !any && m < n; m++)
             put_text(b->out, pl_metric_of(metrics[m])->label, CELL_WIDTH, m + 1 == n);
         any = true;
@@ -288,7 +289,8 @@ pl_status pl_report_print(FILE *out, const pl_stability_table *table)
         put_header(&b);
         put_accuracy(&b);
         put_behaviour(&b);
-        put_layers(&b);
+        put_layers(&b, PL_SCREEN_LAYERS, "states");
+        put_layers(&b, PL_SCREEN_PROBES, "probes");
         fputc('\n', out);
     }
     PL_TRY(put_remarks(out, table));

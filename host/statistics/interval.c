@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { BISECTIONS = 200, FRACTION_TERMS = 400 };
+enum { BISECTIONS = 200, FRACTION_TERMS = 400, SERIES_TERMS = 10000 };
 
 static const double LEVEL_QUANTILE = 0.975; /* two-sided 95 % */
 
@@ -91,6 +91,33 @@ double pl_student_quantile(double p, double df)
         x = next;
     }
     return p < 0.5 ? -x : x;
+}
+
+/* The regularised incomplete gamma function of a = df/2 at x/2: by its series below a + 1 (DLMF 8.11.4), by its
+ * continued fraction above (8.9.2, Lentz' method). */
+double pl_chi_square_tail(double x, double df)
+{
+    double a = 0.5 * df, y = 0.5 * x;
+    if (!(y > 0.0)) return isnan(y) ? NAN : 1.0;
+    double front = exp(a * log(y) - y - lgamma(a));
+    if (y < a + 1.0) {
+        double term = 1.0 / a, sum = term;
+        for (int m = 1; m < SERIES_TERMS && term > 1e-17 * sum; m++) {
+            term *= y / (a + m);
+            sum += term;
+        }
+        return 1.0 - front * sum;
+    }
+    double b = y + 1.0 - a, c = 1e300, d = 1.0 / b, f = d;
+    for (int m = 1; m < SERIES_TERMS; m++) {
+        double part = -m * (m - a);
+        b += 2.0;
+        d = 1.0 / (part * d + b);
+        c = b + part / c;
+        f *= c * d;
+        if (fabs(c * d - 1.0) < 1e-16) break;
+    }
+    return front * f;
 }
 
 double pl_quartile_factor(double df)

@@ -17,6 +17,8 @@ double pl_normal_quantile(double p);
 double pl_student_quantile(double p, double df);
 /* P(t > x), x >= 0. */
 double pl_student_tail(double x, double df);
+/* P(chi^2 > x) of df > 0 degrees of freedom, x >= 0. */
+double pl_chi_square_tail(double x, double df);
 /* df / chi^2(.25; df): how much larger than its estimate a variance may well be (its upper quartile). By Wilson and
  * Hilferty's cube, within 5 % of the exact one. */
 double pl_quartile_factor(double df);

@@ -66,7 +66,7 @@ static void test_csv(void **state)
     char *text = slurp(&p, "stability.csv");
     static const char header[] =
         "model,task,arm,readout,k,draw,order,seed,template,layer,position,preproc,metric,contrast,"
-        "value,lo,hi,se,df,lo_these,hi_these,generalises,ci_method,p,n,n_clusters,n_templates,n_seeds,"
+        "value,lo,hi,se,df,lo_these,hi_these,generalises,ci_method,p,p_adjusted,n,n_clusters,n_templates,n_seeds,"
         "null_mean,null_sd,null_q95,null_name,unit,why_empty,note\n";
     assert_int_equal(strncmp(text, header, sizeof header - 1), 0);
     assert_int_equal(count(text, "\n"), t->n + 1);
@@ -206,7 +206,7 @@ static void test_json(void **state)
     assert_int_equal(json_array_size(rows), t->n);
     for (size_t i = 0; i < t->n; i++) {
         json_t *row = json_array_get(rows, i), *value = json_object_get(row, "value");
-        assert_int_equal(json_object_size(row), 35);
+        assert_int_equal(json_object_size(row), 36);
         if (isnan(t->rows[i].value))
             assert_true(json_is_null(value));
         else
@@ -382,7 +382,7 @@ static void test_not_finite(void **state)
     pl_stability_table *t = table_of(&p);
     OK(pl_report_csv(&p.run, t));
     text = slurp(&p, "stability.csv");
-    assert_non_null(strstr(text, "t1,,,,not_finite,templates,4,,,,,,,,none,,12,12,1,1,,,,,item,,"));
+    assert_non_null(strstr(text, "t1,,,,not_finite,templates,4,,,,,,,,none,,,12,12,1,1,,,,,item,,"));
     assert_null(strstr(text, ",nan"));
     assert_null(strstr(text, ",inf"));
     free(text);
@@ -443,6 +443,7 @@ static void test_contrasts(void **state)
     assert_non_null(strstr(text, "tiny, colours, loglikelihood: linear t0 n=16 k=0 minus prompt k=2, ood templates\n"));
     assert_non_null(strstr(text, " over items, templates, draws; p "));
     assert_non_null(strstr(text, "    its variance: "));
+    assert_non_null(strstr(text, "    for a half-width of 0.05, the others as they are: "));
     assert_non_null(strstr(text, "exploratory differences"));
     free(text);
     OK(pl_report_contrasts_csv(&p.run, t));
@@ -455,7 +456,7 @@ static void test_contrasts(void **state)
     json_t *json = json_object();
     OK(pl_report_contrasts_json(json, t));
     assert_int_equal(json_array_size(json_object_get(json, "contrasts")), t->n);
-    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "contrasts"), 0)), 31);
+    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "contrasts"), 0)), 34);
     json_decref(json);
     json_decref(p.primary);
     pl_contrasts_free(t);

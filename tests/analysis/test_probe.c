@@ -1,0 +1,150 @@
+/* Probes in the stability table: a label that stands in one direction under two templates and in the opposite one under
+ * a third; where probes are made; what cannot be probed. And the wobble of the readout margin, against its sums. */
+#include "analysis/planted_run.h"
+
+#include <math.h>
+
+#include "analysis/stability.h"
+#include "statistics/golden.h"
+#include "statistics/interval.h"
+
+enum { N = 40, T = 3 };
+
+static int right(size_t item, size_t template, size_t draw)
+{
+    (void)template;
+    (void)draw;
+    return planted_gold(item);
+}
+
+/* Dimension 0 is the label, turned round under t2; the rest is noise. */
+static float turned(size_t item, size_t template, size_t draw, size_t d)
+{
+    double noise = 0.1 * pl_random_normal(3 + draw, PL_RANDOM_TEST, (uint32_t) template, item * PLANTED_WIDTH + d);
+    double label = planted_gold(item) ? 4.0 : -4.0;
+    return (float)(noise + (d ? 0.0 : template == 2 ? -label : label));
+}
+
+static const pl_stability_row *find(const pl_stability_table *t, pl_metric_id metric, const char *contrast,
+                                    const char *layer)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        const pl_stability_row *r = &t->rows[i];
+        if (r->metric == metric && !strcmp(r->contrast, contrast) && !strcmp(r->layer, layer)) return r;
+    }
+    return NULL;
+}
+
+static pl_stability_table *table_of(planted *p)
+{
+    pl_stability_table *t;
+    plant_run(p);
+    OK(pl_stability_of_run(&t, planted_view(p)));
+    return t;
+}
+
+static void test_transfer(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = 1, .prediction = right, .state = turned, .cluster = 2};
+    pl_stability_table *t = table_of(&p);
+    const char *const layers[] = {"01", "final_norm"};
+    for (size_t l = 0; l < 2; l++) {
+        const pl_stability_row *acc = find(t, PL_METRIC_PROBE_ACC, "templates", layers[l]),
+                               *transfer = find(t, PL_METRIC_PROBE_TRANSFER, "templates", layers[l]),
+                               *gap = find(t, PL_METRIC_PROBE_GAP, "templates", layers[l]),
+                               *selective = find(t, PL_METRIC_PROBE_SELECTIVITY, "templates", layers[l]);
+        assert_non_null(acc);
+        assert_close(acc->value, 1.0, 1e-12);
+        assert_close(acc->null_mean, 0.6, 1e-12);
+        assert_close(transfer->value, 1.0 / 3.0, 1e-12); /* t0 and t1 to one another, of six */
+        assert_close(gap->value, 2.0 / 3.0, 1e-12);
+        assert_true(gap->p > 0.0 && gap->null_mean == 0.0 && !strcmp(gap->generalises, "items, templates"));
+        assert_int_equal(gap->n_clusters, N / 2);
+        /* Without t0 or t1 the gap is 1, without t2 it is 0: pseudo-values 0, 0, 2; items never differ. */
+        double v = 4.0 / 3.0 / 3.0, m = N / 2.0 + 1.0, centre = 2.0 / 3.0 * (m - 1.0) / m;
+        double c = ((m - 1.0) * pow(2.0 / 3.0 - centre, 2) + 1.0 + centre * centre) / m / (m - 1.0);
+        assert_close(gap->se, sqrt(v + c), 1e-12);
+        assert_true(selective->value > 0.2 && selective->value < 0.9);
+        assert_close(find(t, PL_METRIC_PROBE_TRANSFER, "t0>t1", layers[l])->value, 1.0, 1e-12);
+        assert_close(find(t, PL_METRIC_PROBE_TRANSFER, "t0>t2", layers[l])->value, 0.0, 1e-12);
+        assert_non_null(find(t, PL_METRIC_PROBE_TRANSFER, "t2>t0", layers[l]));
+    }
+    assert_null(find(t, PL_METRIC_PROBE_ACC, "templates", "00"));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+static void test_not_probed(void **state)
+{
+    (void)state;
+    planted own = {.n = N, .t = T, .draws = 1, .prediction = right, .state = turned, .own_choices = true},
+            one = {.n = N, .t = T, .draws = 1, .prediction = right, .state = turned, .cluster = N};
+    const pl_stability_row *r;
+    pl_stability_table *t = table_of(&own);
+    assert_null(find(t, PL_METRIC_PROBE_GAP, "templates", "01")); /* choices of the items' own are no labels */
+    assert_null(find(t, PL_METRIC_PROBE_TRANSFER, "t0>t1", "01"));
+    pl_stability_free(t);
+    uproot(&own);
+    t = table_of(&one);
+    r = find(t, PL_METRIC_PROBE_GAP, "templates", "01");
+    assert_true(r && isnan(r->value) && strstr(r->why_empty, "a fold lacks a label"));
+    pl_stability_free(t);
+    uproot(&one);
+}
+
+/* Means of three draws; items and templates have parts of their own. */
+static double margin(size_t item, size_t template, size_t draw)
+{
+    return (planted_gold(item) ? 1.0 : -1.0) * (1.0 + 0.1 * (double)(item % 7) + 0.3 * (double)template +
+                                                0.05 * (double)((item * 5 + template * 3 + draw) % 11));
+}
+
+static void test_margin(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = 3, .prediction = right, .margin = margin};
+    pl_stability_table *t = table_of(&p);
+    double mean = 0.0;
+    for (size_t draw = 0; draw < 3; draw++) {
+        double item[N] = {0}, template[T] = {0}, grand = 0.0, ms_i = 0.0, ms_r = 0.0, x[N][T];
+        for (size_t i = 0; i < N; i++)
+            for (size_t k = 0; k < T; k++) {
+                x[i][k] = (planted_gold(i) ? 1.0 : -1.0) * margin(i, k, draw);
+                item[i] += x[i][k] / T;
+                template[k] += x[i][k] / N;
+                grand += x[i][k] / (N * T);
+            }
+        for (size_t i = 0; i < N; i++) {
+            ms_i += T * pow(item[i] - grand, 2) / (N - 1);
+            for (size_t k = 0; k < T; k++)
+                ms_r += pow(x[i][k] - item[i] - template[k] + grand, 2) / ((N - 1) * (T - 1));
+        }
+        double s2_item = (ms_i - ms_r) / T, wobble = ms_r / (s2_item + ms_r);
+        mean += wobble / 3.0;
+        for (size_t i = 0; i < t->n; i++)
+            if (t->rows[i].metric == PL_METRIC_WOBBLE_MARGIN && t->rows[i].draw == (long long)draw)
+                assert_close(t->rows[i].value, wobble, 1e-5); /* the file holds float32 */
+    }
+    bool found = false;
+    for (size_t i = 0; i < t->n; i++) {
+        const pl_stability_row *r = &t->rows[i];
+        if (r->metric != PL_METRIC_WOBBLE_MARGIN || r->draw != -1) continue;
+        found = true;
+        assert_close(r->value, mean, 1e-5);
+        assert_string_equal(r->generalises, "items, templates, draws");
+    }
+    assert_true(found);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_transfer),
+        cmocka_unit_test(test_not_probed),
+        cmocka_unit_test(test_margin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
