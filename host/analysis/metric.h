@@ -38,7 +38,7 @@ typedef enum pl_screen {
  *   differences of shares, 0 for what is no mean of bounded values
  * preprocessing: "" for behaviour; of states, a letter each: 'c' centred, 'z' each dimension by its SD
  * over: pl_over, added up
- * function: pl__metric_<function>, in behaviour.c or representation.c
+ * function: pl__metric_<function>, in behaviour.c, control.c or representation.c
  * null: what its null value is
  * screen, label, hint: where and as what the screen shows it; the legend's second line. "" for none */
 // clang-format off
@@ -69,6 +69,15 @@ typedef enum pl_screen {
       "independent predictions", PL_SCREEN_LINE, "flip rate",                                                          \
       "0: steady; null: independent predictions with the same shares",                                                 \
       "share of template pairs that predict differently for an item")                                                  \
+    X(FLIP_DRAWS, "flip_draws", "share", 0, 1, 1, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, flip_draws, "",               \
+      PL_SCREEN_NONE, "", "",                                                                                          \
+      "control of flip_rate: share of pairs of draws that predict differently for an item under one template")         \
+    X(FREE_ACC, "free_acc", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE, free_acc,       \
+      "chance", PL_SCREEN_NONE, "", "",                                                                                \
+      "control of acc: accuracy of always giving the label that is likeliest after content-free inputs")               \
+    X(FREE_ENTROPY, "free_entropy", "bit", 0, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES, free_entropy,     \
+      "uniform over labels", PL_SCREEN_NONE, "", "",                                                                   \
+      "entropy of the labels' mean shares after content-free inputs; small: the prompt alone says the answer")         \
     X(TEMPLATE_SD, "template_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, template_sd,                \
       "templates exchanged within items", PL_SCREEN_LINE, "template SD",                                               \
       "0: steady; null: outcomes exchanged between templates within items",                                            \

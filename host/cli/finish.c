@@ -46,6 +46,7 @@ static pl_status put_json(FILE *out, const results *r)
 static pl_status put_text(FILE *out, const results *r)
 {
     PL_TRY(pl_report_print(out, r->table));
+    PL_TRY(pl_report_controls_print(out, r->table));
     PL_TRY(pl_report_arms_print(out, r->arms));
     PL_TRY(pl_report_verdict_print(out, r->arms));
     PL_TRY(pl_report_contrasts_print(out, r->contrasts));

@@ -23,9 +23,9 @@ typedef struct training {
     char path[PL_PATH_MAX], folder[PL_PATH_MAX], state[PL_PATH_MAX];
     pl_arena *arena;
     pl_yaml_node *keys;
-    bool random;
-    pl_dtype compute; /* of products */
-    pl_dtype storage; /* of the weights that are written */
+    bool random, untrained; /* untrained: drawn, and written as they are; there are no texts */
+    pl_dtype compute;       /* of products */
+    pl_dtype storage;       /* of the weights that are written */
     size_t seed;
     pl_recipe recipe;
     pl_processor processor;
@@ -42,9 +42,17 @@ typedef struct training {
 
 /* ---- what is asked for ---- */
 
+/* A control model has no corpus: its keys begin in the corpus' place. */
+static size_t first_key(const pl_arguments *arguments)
+{
+    for (size_t i = 1; i < arguments->n_words; i++)
+        if (!strcmp(arguments->words[i], "init=untrained")) return 1;
+    return 2;
+}
+
 static pl_status read_keys(training *t, const pl_arguments *arguments)
 {
-    static const char *const starts[] = {"checkpoint", "random"};
+    static const char *const starts[] = {"checkpoint", "random", "untrained"};
     pl_yaml *empty;
     const pl_yaml_node *init, *seed, *dtype, *compute;
     size_t which = 0;
@@ -53,12 +61,14 @@ static pl_status read_keys(training *t, const pl_arguments *arguments)
     pl_status status = pl_yaml_copy(&t->keys, pl_yaml_root(empty), t->arena);
     pl_yaml_free(empty);
     PL_TRY(status);
-    for (size_t i = 2; i < arguments->n_words; i++) PL_TRY(pl_yaml_override(t->keys, arguments->words[i], t->arena));
+    for (size_t i = first_key(arguments); i < arguments->n_words; i++)
+        PL_TRY(pl_yaml_override(t->keys, arguments->words[i], t->arena));
     PL_TRY(pl_yaml_check_keys(t->keys, pl_corpus_keys));
     if ((init = pl_yaml_get(t->keys, "init"))) {
-        while (which < 2 && strcmp(init->text ? init->text : "", starts[which])) which++;
-        if (which == 2) return pl_yaml_fail(init, "init: expected checkpoint or random");
-        t->random = which == 1;
+        while (which < 3 && strcmp(init->text ? init->text : "", starts[which])) which++;
+        if (which == 3) return pl_yaml_fail(init, "init: expected checkpoint, random or untrained");
+        t->random = which > 0;
+        t->untrained = which == 2;
     }
     if ((dtype = pl_yaml_get(t->keys, "dtype"))) {
         const bool half = !strcmp(dtype->text ? dtype->text : "", "bfloat16");
@@ -183,7 +193,7 @@ static pl_status open_all(training *t, const pl_arguments *arguments)
     PL_TRY(t->random ? pl_checkpoint_open_config(&t->checkpoint, t->folder)
                      : pl_checkpoint_open(&t->checkpoint, t->folder));
     PL_TRY(pl_tokenizer_open(&t->tokenizer, t->folder));
-    PL_TRY(read_texts(t, arguments));
+    if (!t->untrained) PL_TRY(read_texts(t, arguments));
     return open_device(t, arguments);
 }
 
@@ -279,6 +289,17 @@ static pl_status print_summary(const training *t, bool json, double seconds)
     return pl_print_json(object, false);
 }
 
+/* The drawn weights as a checkpoint that says what it is. */
+static pl_status write_untrained(training *t)
+{
+    const pl_trainable_options options = {.compute = t->compute, .random = true, .init_seed = t->seed};
+    PL_TRY(pl_trainable_create(&t->trainable, &t->processor, t->checkpoint, &options));
+    PL_TRY(pl_trainable_export(t->trainable, t->folder, t->out, t->storage));
+    PL_TRY(pl_export_mark_random(t->out));
+    pl_print(stderr, "%s: weights as they are drawn, for a control\n", t->out);
+    return PL_OK;
+}
+
 static pl_status run(training *t, const pl_arguments *arguments)
 {
     bool finished = false;
@@ -291,6 +312,7 @@ static pl_status run(training *t, const pl_arguments *arguments)
     PL_TRY(pl_arena_create(&t->arena));
     PL_TRY(read_keys(t, arguments));
     PL_TRY(open_all(t, arguments));
+    if (t->untrained) return t->launch.rank ? PL_OK : write_untrained(t);
     PL_TRY(train(t, t->launch.rank || pl_argument_flag(arguments, PL_OPTION_QUIET), &finished));
     if (t->launch.rank) return PL_OK;
     PL_TRY(pl_trainable_export(t->trainable, t->folder, t->out, t->storage));
@@ -303,6 +325,8 @@ pl_status pl_verb_train(const pl_arguments *arguments)
 {
     training t = {.out = arguments->values[PL_OPTION_OUT]};
     if (!t.out) return pl_fail(PL_E_USAGE, "--out is missing: plumb train MODEL CORPUS.jsonl --out FOLDER");
+    if (arguments->n_words < first_key(arguments))
+        return pl_fail(PL_E_USAGE, "the corpus is missing: plumb train MODEL CORPUS.jsonl --out FOLDER");
     PL_TRY(pl_launch_read(&t.launch, arguments->values[PL_OPTION_RANKS]));
     pl_launch_leave_signals(&t.launch);
     if (t.launch.rank == 0) PL_TRY(pl_drain_open(&t.drain, NULL));

@@ -49,7 +49,7 @@ const pl__verb pl__verbs[] = {
      "@folder @.jsonl", NULL, "extract experiments/tiny/large texts.jsonl --out states.h5 --positions last,mean",
      pl_verb_extract},
     {"train", "MODEL CORPUS.jsonl --out FOLDER [key=value ...]",
-     "trains a model on texts, loss at every position: rows {\"text\"}, {\"ids\"} or {\"parts\"}", 2, SIZE_MAX,
+     "trains a model on texts, loss at every position: rows {\"text\"}, {\"ids\"} or {\"parts\"}", 1, SIZE_MAX,
      BIT(OUT) | BIT(NO_SPECIAL) | BIT(DEVICE) | BIT(THREADS) | BIT(RANKS) | BIT(QUIET) | BIT(JSON), "@folder @.jsonl",
      "75 stopped by SIGTERM or SIGUSR1, 130 by Ctrl-C (run again to go on)",
      "train experiments/tiny/large texts.jsonl --out tuned learning_rate=1e-4 num_train_epochs=1", pl_verb_train},

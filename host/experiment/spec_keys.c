@@ -146,7 +146,8 @@ const pl_yaml_key pl_spec_finetune_keys[] = {
 const pl_yaml_key pl_corpus_keys[] = {
     {"init", "`checkpoint`",
      "`checkpoint`, or `random`: the weights are drawn as Hugging Face initialises the family, and MODEL needs no more "
-     "than config.json and a tokenizer"},
+     "than config.json and a tokenizer. `untrained`: the drawn weights as they are, for a control model; there is no "
+     "CORPUS then"},
     {"seed", "1234", "keys the drawn weights, the order of the texts and dropout"},
     {"learning_rate", "5e-5", "the highest rate"},
     RECIPE_KEYS,

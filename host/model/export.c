@@ -181,6 +181,19 @@ static pl_status write_config(const pl_trainable *t, const char *source, const c
     return status;
 }
 
+pl_status pl_export_mark_random(const char *folder)
+{
+    char path[PL_PATH_MAX];
+    json_t *config;
+    PL_TRY(pl_path(path, "%s/config.json", folder));
+    PL_TRY(pl_json_read(&config, path, CONFIG_LIMIT_BYTES));
+    pl_status status = json_object_set_new(config, "plumb_random_weights", json_true()) == 0
+                           ? pl_json_write(path, config)
+                           : pl_fail(PL_E_MEMORY, "out of memory for %s", path);
+    json_decref(config);
+    return status;
+}
+
 /* ---- The folder ------------------------------------------------------------------------------------------------ */
 
 static pl_status copy_file(const char *source, const char *folder, const char *name)

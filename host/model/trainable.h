@@ -56,6 +56,8 @@ pl_status pl_trainable_tensor(const pl_trainable *trainable, pl_view of, const c
  * model.safetensors, and copies of the source's tokenizer files. Appears whole, by rename, or not at all; one that is
  * there is replaced. */
 pl_status pl_trainable_export(const pl_trainable *trainable, const char *source, const char *folder, pl_dtype storage);
+/* The folder's config.json says that the weights are as they were drawn: no skill is expected. */
+pl_status pl_export_mark_random(const char *folder);
 /* What an export may hold besides: who trains may put a log there. */
 #define PL_EXPORT_LOG "training.csv"
 /* PL_E_INPUT when the folder holds what no export does: it would be lost. Ask before training. */

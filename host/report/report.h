@@ -14,7 +14,9 @@ pl_status pl_report_csv(const pl_run_folder *run, const pl_stability_table *tabl
 /* The first table a person reads: accuracy beside chance and majority, flips, template SD, wobble, shift and CKA by
  * layer, each with its interval; then the table's remarks. */
 pl_status pl_report_print(FILE *out, const pl_stability_table *table);
-/* The same as one JSON object (a new reference), for --json. */
+/* Controls beside the values that they are controls of: content-free inputs, another draw, layer 0, random weights. */
+pl_status pl_report_controls_print(FILE *out, const pl_stability_table *table);
+/* The table as one JSON object (a new reference), for --json. */
 pl_status pl_report_json(json_t **out, const pl_stability_table *table, const char *run, size_t units_missing);
 /* Arms side by side, a table a model, task and readout; nothing where no arm learns. Seconds are in it: equal units
  * need not give equal bytes. */

@@ -31,6 +31,14 @@ check "weights as bfloat16" "$PLUMB" train "$tmp/calm" "$tmp/texts.jsonl" --out 
 check "are half as large, and are read" sh -c "test \$((2 * \$(stat -c %s '$tmp/half/model.safetensors'))) -lt \$((\$(stat -c %s '$tmp/calm/model.safetensors') + 20000)) &&
   '$PLUMB' generate '$tmp/half' --prompt 'a red house, a' --max-tokens 8 --json | grep -q 'red door'"
 
+# A control: the weights as they are drawn, a checkpoint that says so; equal seeds, equal bytes.
+check "a model that nothing trained" "$PLUMB" train "$tmp/drawn" --out "$tmp/control" init=untrained seed=5
+check "it says that it is a control" sh -c "'$PLUMB' inspect '$tmp/control' --json | grep -q '\"random_weights\": true' && test ! -e '$tmp/control.state'"
+"$PLUMB" train "$tmp/drawn" --out "$tmp/control2" init=untrained seed=5 2>/dev/null; "$PLUMB" train "$tmp/drawn" --out "$tmp/control3" init=untrained seed=6 2>/dev/null
+check "its seed makes it" sh -c "cmp '$tmp/control/model.safetensors' '$tmp/control2/model.safetensors' && ! cmp -s '$tmp/control/model.safetensors' '$tmp/control3/model.safetensors'"
+expect "no corpus" 2 'the corpus is missing' "$PLUMB" train "$tmp/drawn" --out "$tmp/none"
+expect "a corpus for a control" 2 'texts.jsonl' "$PLUMB" train "$tmp/drawn" "$tmp/texts.jsonl" --out "$tmp/none" init=untrained
+
 # The loss of a text is that of its parts; of one part it is another.
 first_loss() { echo "$1" >"$tmp/row.jsonl"; "$PLUMB" train "$tmp/calm" "$tmp/row.jsonl" --out "$tmp/row" --json --quiet max_steps=1 | $python -c 'import json, sys; print(json.load(sys.stdin)["first_loss"])'; }
 whole=$(first_loss '{"text": "a red house, a red"}')

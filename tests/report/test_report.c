@@ -537,6 +537,47 @@ static void test_scorers(void **state)
     uproot(&p);
 }
 
+/* Controls stand beside their values; a model with random weights is one of another's. */
+static void test_controls(void **state)
+{
+    (void)state;
+    planted p = {.n = 30, .t = 4, .draws = 3, .free_margin = 1, .prediction = some_flips, .state = noisy_state};
+    plant_run(&p);
+    pl_stability_table *t = table_of(&p);
+    pl_stability_row *rows = calloc(2 * t->n, sizeof *rows), *own = t->rows;
+    static const char *names[] = {"drawn"};
+    char *text = NULL;
+    size_t size = 0, n = t->n;
+    assert_non_null(rows);
+    for (size_t i = 0; i < 2 * n; i++) {
+        rows[i] = own[i % n];
+        if (i >= n) rows[i].model = names[0];
+    }
+    t->rows = rows;
+    t->n = 2 * n;
+    t->random_models = names;
+    t->n_random_models = 1;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    OK(pl_report_controls_print(out, t));
+    fclose(out);
+    check_width(text);
+    assert_int_equal(count(text, "controls\n"), 1); /* none of the control's own */
+    assert_non_null(strstr(text, "tiny, colours: prompt, k = 2, loglikelihood: controls\n"));
+    assert_non_null(strstr(text, "content-free label, 0.9"));
+    assert_non_null(strstr(text, " same template, another draw\n"));
+    assert_non_null(strstr(text, "  wobble, final_norm "));
+    assert_int_equal(count(text, " random weights\n"), 4); /* accuracy, flips, wobble, CKA */
+    assert_null(strstr(text, "nan"));
+    free(text);
+    free(rows);
+    t->rows = own;
+    t->n = n;
+    t->n_random_models = 0;
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 /* The whole of it reads every unit's rows once. */
 static void test_read_once(void **state)
 {
@@ -558,6 +599,7 @@ int main(void)
         cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),   cmocka_unit_test(test_boundary),
         cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_print_cells), cmocka_unit_test(test_read_once),
         cmocka_unit_test(test_contrasts),   cmocka_unit_test(test_verdict),     cmocka_unit_test(test_scorers),
+        cmocka_unit_test(test_controls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
