@@ -37,9 +37,10 @@ for file in $(grep -lE '^arms:' experiments/{demo-real,paper/*,paper/compat/*,re
   paper/compat/prompt-or-tune.yaml) tunes 0 16 ;;
   esac
   case $name in real/* | demo-real.yaml | paper/prompt-or-tune.yaml) learns 1 24; tunes 2 24 ;; esac
+  if [ $name = paper/layer-probes.yaml ]; then for arm in 1 2 3; do learns $arm 24; done; fi
   if [ $name = paper/prompt-or-tune.yaml ]; then
     tunes 3 24
-    small+=('templates={id: [standard], dev: [raw, label], ood: [fields, tags_words]}' 'arms.2.train_templates=[raw, standard, [standard, label]]')
+    small+=('templates={id: [standard], dev: [raw, label], ood: [table, tags_words]}' 'arms.2.train_templates=[raw, standard, [standard, label]]')
   fi
   results=$tmp/${name//\//-}
   check "$name runs" "$PLUMB" run "$file" "models=[$tmp/tiny]" "${small[@]}" --results "$results" --device cpu --threads 1 --quiet

@@ -1,6 +1,6 @@
-# Sourced: real_input FOLDER writes real-sst2.yaml (shots 0, 2, 4) and real-imdb.yaml (texts cut to 200 characters, shots
-# 0, 1) over SST-2 and IMDb from $PLUMB_DATA, on stories260K: seven templates or more, three draws, 200 items a task.
-# Arithmetic with seven: sst2 7 x (1 + 2 x 3) + imdb 7 x (1 + 3) = 77 units, 15,400 prompts.
+# Sourced: real_input FOLDER writes real-sst2.yaml (shots 0, 2, 4) and real-imdb.yaml (texts cut to 300 characters, shots
+# 0, 1) over SST-2 and IMDb from $PLUMB_DATA, on stories260K: seven templates, three draws, 200 items a task.
+# Arithmetic: sst2 7 x (1 + 2 x 3) + imdb 7 x (1 + 3) = 77 units, 15,400 prompts.
 real_input() {
   local dir=$1 set=$PLUMB_DATA/datasets
   for split in train test; do
@@ -21,6 +21,7 @@ P
 name: real-$task
 models: [$PLUMB_DATA/models/stories260K]
 tasks: [$root/experiments/tasks/$task.yaml]
+templates: {id: [standard], dev: [short, qa_words], ood: [statement, dialogue, tags_words, shout]}
 arms: [{kind: prompt, shots: [$shots], draws: 3}]
 capture: {layers: all, positions: [last, mean]}
 items: 200

@@ -379,8 +379,9 @@ static void check_shipped(const char *name, size_t n)
     assert_int_equal(task->test->n, n);
     size_t roles[3] = {0};
     for (size_t i = 0; i < task->n_templates; i++) roles[task->templates[i].role]++;
-    assert_int_equal(roles[PL_ROLE_ID], 1);
-    assert_true(roles[PL_ROLE_OOD] >= 6);
+    assert_int_equal(roles[PL_ROLE_ID], 2); /* each wording with two pairs of label words */
+    assert_int_equal(roles[PL_ROLE_DEV], 16);
+    assert_int_equal(roles[PL_ROLE_OOD], 16);
     for (size_t i = 0; i < task->n_templates; i++) {
         assert_int_equal(pl_arena_create(&arena), PL_OK);
         for (size_t item = 0; item < task->test->n; item++) {
@@ -409,7 +410,7 @@ static void test_shipped_tasks(void **state)
     write_file("sst2_test.jsonl", "{\"sentence\": \"too long\", \"label\": 0}\n{\"sentence\": \"3\", \"label\": 1}\n");
     write_file("imdb_train.jsonl",
                "{\"text\": \"Fine.<br /><br />Yes.\", \"label\": 1}\n{\"text\": \"\", \"label\": 0}\n");
-    write_file("imdb_test.jsonl", "{\"text\": \"Too long\", \"label\": 0}\n{\"text\": \"5\", \"label\": 1}\n");
+    write_file("imdb_test.jsonl", "{\"text\": \"Too long\", \"label\": 0}\n{\"text\": \"10 / 10\", \"label\": 1}\n");
     check_shipped("sst2", 2);
     check_shipped("imdb", 2);
 }
