@@ -87,7 +87,11 @@ def slips(a, b):
 
 
 def addition_item(rng, a, b):
-    options = [a + b] + rng.sample(slips(a, b), 3)
+    """The sum is as often the least as the second, third and largest of the options, as far as there are slips."""
+    wrong = slips(a, b)
+    less, more = [x for x in wrong if x < a + b], [x for x in wrong if x > a + b]
+    n_less = rng.choice([n for n in range(4) if n <= len(less) and 3 - n <= len(more)])
+    options = [a + b] + rng.sample(less, n_less) + rng.sample(more, 3 - n_less)
     rng.shuffle(options)
     return {"a": a, "b": b, "options": [str(x) for x in options], "label": options.index(a + b), "answer": str(a + b)}
 

@@ -118,7 +118,9 @@ def options_are_fair(items, wordings):
         for split in SPLITS:
             rows = items[task][split]
             places = collections.Counter(item["label"] for item in rows)
-            if min(places[k] for k in range(4)) < 0.18 * len(rows):
+            if task == "addition":
+                places += collections.Counter(f"rank {sorted(item['options']).index(item['answer'])}" for item in rows)
+            if min(places.values()) < 0.18 * len(rows):
                 yield f"{task}.{split}: places {dict(places)}"
             for item in rows:
                 if len(set(item["options"])) != 4:
@@ -251,7 +253,7 @@ CHECKS = [("sentiment and grammar have 300 pairs and more, each with one sentenc
           ("no pair is a variant of another", pairs_are_no_variants, vary),
           ("length does not tell the label", length_tells_nothing, lengthen),
           ("no tense hangs on 'in two days'", times_are_clear, within),
-          ("options are distinct, in balanced places, alike in length, and as often wrong as right", options_are_fair, stretch),
+          ("options are distinct, in balanced places and ranks, alike in length, and as often wrong as right", options_are_fair, stretch),
           ("eight dev and eight ood wordings a task", roles_are_filled, retire),
           ("label words are crossed with wordings", label_words_are_crossed, uncross),
           ("ood wordings share no cue word with id and dev", ood_shares_no_cue, leak),
