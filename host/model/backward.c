@@ -250,7 +250,7 @@ static pl_status embed_back(const way *w)
     return pl_op_embed_backward(processor_of(w), s->pass->stream, &args);
 }
 
-pl_status pl_model_backward(pl_trainable *trainable, const pl_pass *pass)
+pl_status pl_model_backward_part(pl_trainable *trainable, const pl_pass *pass, size_t first, size_t end)
 {
     way w = {.gradient = pass->training->gradient};
     PL_TRY(pl__step_begin(&w.step, trainable->model, pass));
@@ -261,11 +261,16 @@ pl_status pl_model_backward(pl_trainable *trainable, const pl_pass *pass)
         if (i >= PL__GRAD_TOKENS && i < PL__GRAD_WORKSPACE) w.d[i].rows = pass->head_rows.columns;
     }
     w.step.again = true;
-    PL_TRY(head_back(&w));
-    for (size_t l = trainable->model->config.L; l-- > 0;) {
+    if (end == trainable->model->config.L) PL_TRY(head_back(&w));
+    for (size_t l = end; l-- > first;) {
         PL_TRY(pl__tape_cut(&w.step, l));
         if (tape->checkpointing) PL_TRY(run_again(&w, l));
         PL_TRY(block_back(&w, l));
     }
-    return embed_back(&w);
+    return first == 0 ? embed_back(&w) : PL_OK;
+}
+
+pl_status pl_model_backward(pl_trainable *trainable, const pl_pass *pass)
+{
+    return pl_model_backward_part(trainable, pass, 0, trainable->model->config.L);
 }

@@ -395,6 +395,22 @@ pl_trainable_state pl_trainable_views(const pl_trainable *t)
                                 in_buffer(all, t->first), in_buffer(all, t->second)};
 }
 
+size_t pl_trainable_last_block(const pl_trainable *t, size_t first, size_t n)
+{
+    const pl_config *c = &t->model->config;
+    size_t end = 0, last = c->L - 1;
+    for (int slot = 0; slot < PL__SLOTS; slot++)
+        for (size_t l = 0; l < slot_layers(c, (pl__slot)slot); l++) {
+            const size_t begin = end;
+            (void)place(&end, c, (pl__slot)slot);
+            if (begin >= first + n || end <= first) continue;
+            const bool embedding = slot == PL__EMBED || slot == PL__POSITIONS;
+            const size_t block = embedding ? 0 : slot < PL__MODEL_SLOTS ? c->L - 1 : l;
+            if (block < last) last = block;
+        }
+    return last;
+}
+
 const pl_parameters *pl_trainable_parameters(const pl_trainable *trainable)
 {
     return trainable->parameters;

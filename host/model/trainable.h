@@ -40,6 +40,9 @@ typedef struct pl_trainable_state {
     pl_view master, gradient, first, second;
 } pl_trainable_state;
 pl_trainable_state pl_trainable_views(const pl_trainable *trainable);
+/* The last block on the way back that adds to elements first .. first + n - 1 of the gradient: the head's come before
+ * all blocks, those of the embedding with block 0. */
+size_t pl_trainable_last_block(const pl_trainable *trainable, size_t first, size_t n);
 /* For gradient_norm and adamw. */
 const pl_parameters *pl_trainable_parameters(const pl_trainable *trainable);
 /* After masters were written by something else than adamw: renews what is attached. */
@@ -89,5 +92,8 @@ struct pl_training {
  * gradient of sum loss_weights * -log p to `gradient`, and writes log_probability [1, R]. Pages of one layer are enough
  * with a tape. */
 pl_status pl_model_backward(pl_trainable *trainable, const pl_pass *pass);
+/* A part of the same: blocks end - 1 down to `first`, with the head before them where `end` is the number of blocks,
+ * and the embedding behind them where `first` is 0. From the last block down the parts are the whole. */
+pl_status pl_model_backward_part(pl_trainable *trainable, const pl_pass *pass, size_t first, size_t end);
 
 #endif

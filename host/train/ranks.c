@@ -1,9 +1,13 @@
 /* One training in several processes: lanes shared out, slices exchanged, added by their owners in lane order, gathered.
  *
- * A gradient of n elements is cut into buckets of [size, SLICE] (the last one smaller), of which row r is rank r's
+ * A gradient of n elements is cut into buckets of [size, slice] (the last one smaller), of which row r is rank r's
  * slice. In round k rank r computes lane k * size + r, so that behind a round each owner adds what came, row by row, to
  * its slices' sum: the order of lanes. Sums lie in the gradient buffer, bucket behind bucket, until all are gathered.
- */
+ *
+ * All that moves has a stream of its own. A bucket goes out as soon as the blocks that add to it have gone back in the
+ * lane's last micro-batch, and in the last round it is gathered at once, beside the blocks that are still to come. The
+ * order of buckets, by their last block, is the same on all ranks. The embedding's gradient (of a tied head, too) is
+ * whole at the very end: its buckets are what the pass cannot hide. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,7 +18,8 @@
 #include "train/run.h"
 
 enum {
-    SLICE = 1 << 20 /* elements */,
+    SLICE = 1 << 20 /* elements, the most */,
+    LEAST_BUCKETS = 16,
     ALIGNED = 16,
     COME_S = 600,
     LOOK_MS = 20,
@@ -25,34 +30,50 @@ static const char ID_FILE[] = "ranks.json";
 
 /* ---- Buckets ---- */
 
-typedef struct bucket {
+struct pl__bucket {
     size_t first, slice; /* in the lane's buffer; elements of one slice */
     size_t sum;          /* where its sum begins in the gradient buffer */
-} bucket;
+    size_t block;        /* behind whose way back it is whole */
+};
 
-/* The next one, from {0} on; false: none is left. */
-static bool next_bucket(bucket *b, size_t n, size_t size)
+static size_t rounded_up(size_t n, size_t step)
 {
-    b->first += b->slice * size;
-    b->sum += b->slice;
-    if (b->first >= n) return false;
-    const size_t left = (n - b->first + size - 1) / size, rounded = (left + ALIGNED - 1) / ALIGNED * ALIGNED;
-    b->slice = rounded < SLICE ? rounded : SLICE;
-    return true;
+    return (n + step - 1) / step * step;
 }
 
-static size_t padded_elements(size_t n, size_t size)
+/* Of all buckets but the last. */
+static size_t slice_of(size_t n, size_t size)
 {
-    bucket b = {0};
-    while (next_bucket(&b, n, size)) continue;
-    return b.first;
+    const size_t some = rounded_up((n + size - 1) / size, ALIGNED * LEAST_BUCKETS) / LEAST_BUCKETS;
+    return some < SLICE ? some : SLICE;
 }
 
-static size_t largest_slice(size_t n, size_t size)
+static int by_block(const void *left, const void *right)
 {
-    bucket b = {0};
-    (void)next_bucket(&b, n, size);
-    return b.slice;
+    const pl__bucket *a = left, *b = right;
+    if (a->block != b->block) return a->block > b->block ? -1 : 1;
+    return (a->first > b->first) - (a->first < b->first);
+}
+
+/* Sets the buckets, in the order in which they go; *padded: elements of them all. */
+static pl_status make_buckets(pl_train *t, size_t n, size_t *padded)
+{
+    pl__ranks *r = &t->ranks;
+    const size_t slice = slice_of(n, r->size), whole = slice * r->size;
+    size_t first = 0, sum = 0;
+    r->n_buckets = (n + whole - 1) / whole;
+    PL_TRY(pl_new(&r->buckets, r->n_buckets));
+    for (size_t i = 0; i < r->n_buckets; i++) {
+        pl__bucket *b = &r->buckets[i];
+        const size_t left = rounded_up((n - first + r->size - 1) / r->size, ALIGNED);
+        *b = (pl__bucket){.first = first, .slice = left < slice ? left : slice, .sum = sum};
+        b->block = pl_trainable_last_block(t->trainable, first, b->slice * r->size);
+        first += b->slice * r->size;
+        sum += b->slice;
+    }
+    *padded = first;
+    qsort(r->buckets, r->n_buckets, sizeof *r->buckets, by_block);
+    return PL_OK;
 }
 
 static pl_view matrix(pl_view buffer, size_t first, size_t rows, size_t columns)
@@ -182,10 +203,14 @@ pl_status pl_train_join(pl_train *t, const pl_train_place *place)
     if (!t->folder) return pl_fail(PL_E_USAGE, "%zu ranks need a folder for the training's state", place->size);
     t->ranks.rank = place->rank;
     t->ranks.size = place->size;
-    const size_t bytes = message_bytes(t), slice = largest_slice(n, place->size);
+    const size_t bytes = message_bytes(t);
+    size_t padded;
+    PL_TRY(make_buckets(t, n, &padded));
     pl_view_free(&t->processor, &t->lane);
-    PL_TRY(pl_view_create(&t->processor, &t->lane, 1, padded_elements(n, place->size), PL_F32));
-    PL_TRY(pl_view_create(&t->processor, &t->ranks.received, place->size, slice, PL_F32));
+    PL_TRY(pl_view_create(&t->processor, &t->lane, 1, padded, PL_F32));
+    PL_TRY(pl_view_create(&t->processor, &t->ranks.received, place->size, slice_of(n, place->size), PL_F32));
+    PL_TRY(t->processor.ops->stream_create(t->processor.device, &t->ranks.stream));
+    PL_TRY(t->processor.ops->event_create(t->processor.device, &t->ranks.reached));
     PL_TRY(pl_view_create(&t->processor, &t->ranks.message, 1, bytes, PL_U8));
     PL_TRY(pl_view_create(&t->processor, &t->ranks.heard, place->size, bytes, PL_U8));
     PL_TRY(pl_new(&t->ranks.messages, place->size * bytes));
@@ -212,8 +237,14 @@ void pl__ranks_leave(pl_train *t)
     pl_view_free(&t->processor, &t->ranks.received);
     pl_view_free(&t->processor, &t->ranks.message);
     pl_view_free(&t->processor, &t->ranks.heard);
+    if (t->ranks.reached) t->processor.ops->event_free(t->ranks.reached);
+    if (t->ranks.stream) t->processor.ops->stream_free(t->ranks.stream);
+    free(t->ranks.buckets);
     free(t->ranks.messages);
     t->ranks.comm = t->ranks.presence = NULL;
+    t->ranks.reached = NULL;
+    t->ranks.stream = NULL;
+    t->ranks.buckets = NULL;
     t->ranks.messages = NULL;
     t->ranks.watched = false;
     t->ranks.rank = 0;
@@ -229,11 +260,11 @@ static pl_status say(pl_train *t, const void *said, size_t size)
     const size_t bytes = r->message.columns;
     memset(r->messages, 0, bytes);
     memcpy(r->messages, said, size);
-    PL_TRY(pl_upload(&t->processor, t->stream, r->message, r->messages));
-    PL_TRY(pl_comm_gather(&t->processor, t->stream, r->comm, r->message, r->heard));
-    PL_TRY(t->processor.ops->stream_wait(t->stream)); /* the upload's source is the download's target */
-    PL_TRY(pl_download(&t->processor, t->stream, r->messages, r->heard));
-    PL_TRY(t->processor.ops->stream_wait(t->stream));
+    PL_TRY(pl_upload(&t->processor, r->stream, r->message, r->messages));
+    PL_TRY(pl_comm_gather(&t->processor, r->stream, r->comm, r->message, r->heard));
+    PL_TRY(t->processor.ops->stream_wait(r->stream)); /* the upload's source is the download's target */
+    PL_TRY(pl_download(&t->processor, r->stream, r->messages, r->heard));
+    PL_TRY(t->processor.ops->stream_wait(r->stream));
     return t->processor.ops->comm_check(r->comm);
 }
 
@@ -269,44 +300,69 @@ static bool is_empty(const pl_train *t, size_t n, size_t lane)
     return size == 0;
 }
 
-/* Adds the slices of the lanes first, first + 1, ... that came, in this order, to the sum; *begun: it has one already.
- */
-static pl_status add_slices(pl_train *t, size_t n, size_t first, pl_view received, pl_view sum, bool begun)
+/* Adds the slices that came, in the order of their lanes, to the sum. */
+static pl_status add_slices(pl_train *t, pl_view received, pl_view sum)
 {
-    for (size_t r = 0; r < t->ranks.size; r++) {
-        if (is_empty(t, n, first + r)) continue;
-        const pl_reduce_lanes_args args = {.accumulate = begun, .lanes = pl_view_rows(received, r, 1), .sum = sum};
-        PL_TRY(pl_op_reduce_lanes(&t->processor, t->stream, &args));
+    const pl__ranks *r = &t->ranks;
+    bool begun = r->round.begun;
+    for (size_t i = 0; i < r->size; i++) {
+        if (is_empty(t, r->round.n, r->round.first_lane + i)) continue;
+        const pl_reduce_lanes_args args = {.accumulate = begun, .lanes = pl_view_rows(received, i, 1), .sum = sum};
+        PL_TRY(pl_op_reduce_lanes(&t->processor, r->stream, &args));
         begun = true;
     }
     return PL_OK;
 }
 
-/* The lanes first..first + size - 1, this rank's in its lane buffer, which is zero after. */
-static pl_status exchange(pl_train *t, size_t n, size_t first, bool begun)
+/* Behind the last round the sums of all slices take the bucket's place in the lane buffer. */
+static pl_status send_bucket(pl_train *t, const pl__bucket *b)
 {
     const pl__ranks *r = &t->ranks;
-    const pl_view gradient = pl_trainable_views(t->trainable).gradient;
-    for (bucket b = {0}; next_bucket(&b, gradient.columns, r->size);) {
-        const pl_view received = matrix(r->received, 0, r->size, b.slice);
-        PL_TRY(
-            pl_comm_exchange(&t->processor, t->stream, r->comm, matrix(t->lane, b.first, r->size, b.slice), received));
-        PL_TRY(add_slices(t, n, first, received, matrix(gradient, b.sum, 1, b.slice), begun));
+    const pl_view own = matrix(t->lane, b->first, r->size, b->slice),
+                  received = matrix(r->received, 0, r->size, b->slice);
+    const pl_view sum = matrix(pl_trainable_views(t->trainable).gradient, b->sum, 1, b->slice);
+    PL_TRY(pl_comm_exchange(&t->processor, r->stream, r->comm, own, received));
+    PL_TRY(add_slices(t, received, sum));
+    return r->round.last ? pl_comm_gather(&t->processor, r->stream, r->comm, sum, own) : PL_OK;
+}
+
+/* What is enqueued on a stream from here on waits for what another has by now. */
+static pl_status follow(pl_train *t, pl_stream *stream, pl_stream *other)
+{
+    PL_TRY(t->processor.ops->event_record(t->ranks.reached, other));
+    return t->processor.ops->event_wait(t->ranks.reached, stream);
+}
+
+pl_status pl__ranks_send(pl_train *t, pl__part part)
+{
+    const pl__ranks *r = &t->ranks;
+    PL_TRY(follow(t, r->stream, t->stream));
+    for (size_t i = 0; i < r->n_buckets; i++) {
+        const pl__bucket *b = &r->buckets[i];
+        if (b->block >= part.first && b->block < part.end) PL_TRY(send_bucket(t, b));
     }
+    return PL_OK;
+}
+
+/* The lane buffer is zero again; behind the last round what it held is the gradient. */
+static pl_status end_round(pl_train *t)
+{
+    const pl_view gradient = pl_trainable_views(t->trainable).gradient;
+    const pl_copy_args copy = {.from = matrix(t->lane, 0, 1, gradient.columns), .to = gradient};
+    PL_TRY(follow(t, t->stream, t->ranks.stream));
+    if (t->ranks.round.last) PL_TRY(pl_op_copy(&t->processor, t->stream, &copy));
     return pl_fill_zero(&t->processor, t->stream, t->lane);
 }
 
-/* All slices' sums become the gradient of every rank. */
-static pl_status gather(pl_train *t)
+/* The lanes first_lane .. first_lane + size - 1, of which this rank computes one, if there is one for it. */
+static pl_status run_round(pl_train *t, const size_t *members, double *loss)
 {
-    const pl__ranks *r = &t->ranks;
-    const pl_view gradient = pl_trainable_views(t->trainable).gradient;
-    for (bucket b = {0}; next_bucket(&b, gradient.columns, r->size);)
-        PL_TRY(pl_comm_gather(&t->processor, t->stream, r->comm, matrix(gradient, b.sum, 1, b.slice),
-                              matrix(t->lane, b.first, r->size, b.slice)));
-    const pl_copy_args copy = {.from = matrix(t->lane, 0, 1, gradient.columns), .to = gradient};
-    PL_TRY(pl_op_copy(&t->processor, t->stream, &copy));
-    return pl_fill_zero(&t->processor, t->stream, t->lane);
+    const pl__round *round = &t->ranks.round;
+    const size_t lane = round->first_lane + t->ranks.rank;
+    const pl_view into = matrix(t->lane, 0, 1, pl_trainable_views(t->trainable).gradient.columns);
+    PL_TRY(is_empty(t, round->n, lane) ? pl__ranks_send(t, (pl__part){0, t->config.L})
+                                       : pl__train_lane(t, members, round->n, lane, into, loss));
+    return end_round(t);
 }
 
 /* In lane order, as in one process. */
@@ -323,23 +379,27 @@ static pl_status add_losses(pl_train *t, size_t n, const double *own, double *lo
     return PL_OK;
 }
 
+static bool has_lanes(const pl_train *t, size_t n, size_t round)
+{
+    for (size_t r = 0; r < t->ranks.size; r++)
+        if (!is_empty(t, n, round * t->ranks.size + r)) return true;
+    return false;
+}
+
 pl_status pl__ranks_gradient(pl_train *t, const size_t *members, size_t n, double *loss)
 {
-    const pl_view into = matrix(t->lane, 0, 1, pl_trainable_views(t->trainable).gradient.columns);
     double *losses;
+    size_t last = n_rounds(t) - 1;
     bool begun = false;
     PL_TRY(pl_new(&losses, n_rounds(t)));
     pl_status status = PL_OK;
-    for (size_t k = 0; k < n_rounds(t) && status == PL_OK; k++) {
-        const size_t first = k * t->ranks.size, own = first + t->ranks.rank;
-        bool any = false;
-        for (size_t r = 0; r < t->ranks.size; r++) any = any || !is_empty(t, n, first + r);
-        if (!any) continue;
-        if (own < t->settings.lanes) status = pl__train_lane(t, members, n, own, into, &losses[k]);
-        if (status == PL_OK) status = exchange(t, n, first, begun);
+    while (last > 0 && !has_lanes(t, n, last)) last--;
+    for (size_t k = 0; k <= last && status == PL_OK; k++) {
+        if (!has_lanes(t, n, k)) continue;
+        t->ranks.round = (pl__round){n, k * t->ranks.size, begun, k == last};
+        status = run_round(t, members, &losses[k]);
         begun = true;
     }
-    if (status == PL_OK) status = gather(t);
     if (status == PL_OK) status = add_losses(t, n, losses, loss);
     free(losses);
     return status;

@@ -10,10 +10,28 @@
 #include "train/batch.h"
 #include "train/state.h"
 
+/* Blocks first .. end - 1 of a pass that goes back in parts. */
+typedef struct pl__part {
+    size_t first, end;
+} pl__part;
+
+typedef struct pl__bucket pl__bucket; /* ranks.c */
+
+/* Lanes first_lane .. first_lane + ranks - 1 of a global batch of n, one a rank. */
+typedef struct pl__round {
+    size_t n, first_lane;
+    bool begun, last; /* lanes came before; none come after */
+} pl__round;
+
 /* Of a training in several processes. */
 typedef struct pl__ranks {
     size_t rank, size; /* size 1: alone, and the rest is not there */
     pl_comm *comm;
+    pl_stream *stream;   /* of all that moves and its sums, beside the pass */
+    pl_event *reached;   /* what one stream waits for on the other */
+    pl__bucket *buckets; /* [n_buckets], in the order in which they go */
+    size_t n_buckets;
+    pl__round round;   /* at hand */
     pl_comm *presence; /* of the CPU, on one machine: who lives and who made an end; else NULL */
     pthread_t thread;  /* looks there */
     bool watched;
@@ -36,10 +54,11 @@ struct pl_train {
     pl_stream *stream;
     pl_tape *tape;
     pl__batch batch;
-    pl_graphs graphs; /* recorded steps */
+    pl_graphs graphs;                      /* recorded steps */
     pl_view factors, key, workspace, lane; /* lane: a lane's gradient, when there are several; among ranks it ends
                                               behind the last slice */
     pl__ranks ranks;
+    pl__part part;              /* to be enqueued */
     size_t *order, order_epoch; /* [n_examples]: that epoch's; none yet: SIZE_MAX */
     double *weights;            /* [train_batch_size]: of loss, by member */
 
@@ -70,6 +89,8 @@ pl_status pl__train_load_best(pl_train *t);
 
 /* ranks.c. The gradient of the global batch by all ranks, in the gradient buffer of each; *loss: of all lanes. */
 pl_status pl__ranks_gradient(pl_train *t, const size_t *members, size_t n, double *loss);
+/* Blocks `part` of this rank's lane have gone back, behind the stream, in the round at hand: what is whole goes out. */
+pl_status pl__ranks_send(pl_train *t, pl__part part);
 /* Before a step: that all are at this one, of the same run; *stop: when any is asked to. Alone: nothing. */
 pl_status pl__ranks_agree(pl_train *t, bool *stop);
 void pl__ranks_leave(pl_train *t);

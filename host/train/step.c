@@ -65,6 +65,32 @@ static pl_status enqueue_step(void *train, const pl_pass *pass)
     return enqueue_update((pl_train *)train);
 }
 
+static pl_status enqueue_part(void *train, const pl_pass *pass)
+{
+    pl_train *t = (pl_train *)train;
+    if (t->part.end == t->config.L) PL_TRY(pl_model_forward(pl_trainable_model(t->trainable), pass));
+    return pl_model_backward_part(t->trainable, pass, t->part.first, t->part.end);
+}
+
+/* What is recorded of a micro-batch: its gradient, the whole step, or its gradient in parts. */
+typedef enum recording { GRADIENT, STEP, IN_PARTS } recording;
+
+/* A recording a part, so that other ranks get a part's gradients while the next ones are made. One recording of all
+ * would have to mark the parts' ends by events inside of it, which is a node of CUDA's own kind; a part more is a
+ * launch more, of some microseconds. */
+static pl_status run_parts(pl_train *t, const pl_pass *pass)
+{
+    enum { PARTS = 4 };
+    const size_t L = t->config.L, size = (L + PARTS - 1) / PARTS;
+    for (size_t end = L, first; end > 0; end = first) {
+        first = end > size ? end - size : 0;
+        t->part = (pl__part){first, end};
+        PL_TRY(pl_graphs_run(&t->graphs, pass, IN_PARTS + first, enqueue_part, t));
+        PL_TRY(pl__ranks_send(t, t->part));
+    }
+    return PL_OK;
+}
+
 /* Whether a global batch of n is one micro-batch, and so the whole step one recording. */
 static bool is_one_pass(const pl_train *t, size_t n)
 {
@@ -74,7 +100,7 @@ static bool is_one_pass(const pl_train *t, size_t n)
 /* *loss += the micro-batch's; its gradient is added to `gradient`, and where it is the whole step the weights follow.
  */
 static pl_status run_micro(pl_train *t, const size_t *members, const double *weights, size_t n, pl_view gradient,
-                           bool whole, double *loss)
+                           recording as, double *loss)
 {
     pl__batch *b = &t->batch;
     PL_TRY(pl__batch_put(b, t->stream, t->examples, members, weights, n));
@@ -86,7 +112,8 @@ static pl_status run_micro(pl_train *t, const size_t *members, const double *wei
     b->pass.stream = t->stream;
     b->pass.tape = t->tape;
     b->pass.training = &b->training;
-    PL_TRY(pl_graphs_run(&t->graphs, &b->pass, whole, whole ? enqueue_step : enqueue_gradient, t));
+    PL_TRY(as == IN_PARTS ? run_parts(t, &b->pass)
+                          : pl_graphs_run(&t->graphs, &b->pass, as, as == STEP ? enqueue_step : enqueue_gradient, t));
     PL_TRY(pl_download(&t->processor, t->stream, b->log_probabilities, b->pass.log_probability));
     PL_TRY(t->processor.ops->stream_wait(t->stream));
     for (size_t i = 0; i < b->n_rows; i++) *loss -= (double)b->weights[i] * (double)b->log_probabilities[i];
@@ -98,9 +125,11 @@ pl_status pl__train_lane(pl_train *t, const size_t *members, size_t n, size_t la
     const size_t micro = pl__micro_size(&t->settings);
     size_t first, size;
     pl__lane_part(&first, &size, n, t->settings.lanes, lane);
-    for (size_t at = 0; at < size; at += micro)
-        PL_TRY(run_micro(t, members + first + at, t->weights + first + at, size - at < micro ? size - at : micro, into,
-                         is_one_pass(t, n), loss));
+    for (size_t at = 0; at < size; at += micro) {
+        const bool last = at + micro >= size;
+        const recording as = is_one_pass(t, n) ? STEP : last && t->ranks.size > 1 ? IN_PARTS : GRADIENT;
+        PL_TRY(run_micro(t, members + first + at, t->weights + first + at, last ? size - at : micro, into, as, loss));
+    }
     return PL_OK;
 }
 
