@@ -176,7 +176,7 @@ class Bench:
     def order(self):
         batch, T, path = self.long_rows()
         fixed = self.plumb("order", self.model(), path, batch)
-        free = self.plumb("order, freely", self.model(), path, batch, PLUMB_CUDA_PRODUCT="free")
+        free = self.plumb("order (chosen freely)", self.model(), path, batch, PLUMB_CUDA_PRODUCT="free")
         name = f"order, GPT-2's shape, {batch} x {T} tokens a step: sums in a fixed order, against our products chosen freely"
         seconds = [[s["seconds"] for s in side[WARM_UP:]] for side in (fixed, free)]
         self.table.cost(name, *seconds, batch * T, "tokens/s", 8, self.agreement(name, fixed, free, 0.01, 0.1))
