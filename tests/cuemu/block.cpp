@@ -3,6 +3,8 @@
  * Every block begins with all shared memory full of 0xFF bytes: an unset float read there is NaN. */
 #include "block.h"
 
+#include <sys/mman.h>
+
 #include <functional>
 
 #include "fibre.h"
@@ -11,7 +13,7 @@
 #include <sanitizer/asan_interface.h>
 #endif
 
-/* The ends of the section that __shared__ variables live in (shared.ld). */
+/* The ends of the section that __shared__ variables live in, whole pages (shared.ld). */
 extern "C" {
 extern char __start_cuemu_shared[] __attribute__((weak, visibility("hidden")));
 extern char __stop_cuemu_shared[] __attribute__((weak, visibility("hidden")));
@@ -31,7 +33,8 @@ namespace
 void fill(char *from, char *to)
 {
 #if defined(CUEMU_TSAN)
-    for (volatile char *p = from; p < to; p++) *p = (char)0xFF; /* TSan's memset would log every byte */
+    for (char *p = from; p < to; p += sizeof(uint64_t)) /* TSan's memset would log every byte */
+        *reinterpret_cast<volatile uint64_t *>(p) = ~(uint64_t)0;
 #else
     memset(from, 0xFF, (size_t)(to - from));
 #endif
@@ -124,6 +127,18 @@ Thread *next_thread(Block &b)
 }
 
 } // namespace
+
+void forget_shared()
+{
+#if defined(CUEMU_TSAN)
+    char *from = __start_cuemu_shared;
+    const size_t bytes = (size_t)(__stop_cuemu_shared - from);
+    if (!bytes) return;
+    /* To TSan a mapping is new memory. */
+    void *fresh = mmap(from, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (fresh != from) die("no memory for shared memory");
+#endif
+}
 
 void wait_for_others()
 {

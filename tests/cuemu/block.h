@@ -56,6 +56,8 @@ extern Block *running;
 
 /* Its threads from start to end; b's index and dynamic shared memory are set, `at` is its number in the grid. */
 void run_block(Block &b, uint64_t launch, uint64_t at);
+/* The shared memory of a processor's first block is not that of another's: for TSan nobody has touched it. */
+void forget_shared();
 void wait_for_others(); /* the running thread waits; returns once another has made it ready and its turn has come */
 void release_barrier(Thread *self); /* lets the block go on once all its live threads wait; self runs already */
 

@@ -61,7 +61,7 @@ namespace
 constexpr size_t STACK_BYTES = 256 * 1024, PAGE_BYTES = 4096;
 constexpr int SAVED_REGISTERS = 6;
 
-/* Fibres that wait for use; their stacks go with the library. */
+/* Fibres of a processor that wait for use; their stacks go with the library. */
 struct Pool {
     std::vector<Fibre *> fibres;
     ~Pool()
@@ -71,8 +71,9 @@ struct Pool {
             delete f;
         }
     }
-} pool;
+} pools[PROCESSORS];
 
+int processor = 0;
 Fibre scheduler;
 
 Fibre *new_fibre()
@@ -93,12 +94,13 @@ Fibre *new_fibre()
 
 Fibre *fibre_take(void (*entry)())
 {
+    std::vector<Fibre *> &waiting = pools[processor].fibres;
     Fibre *f;
-    if (pool.fibres.empty()) {
+    if (waiting.empty()) {
         f = new_fibre();
     } else {
-        f = pool.fibres.back();
-        pool.fibres.pop_back();
+        f = waiting.back();
+        waiting.pop_back();
     }
     f->asan_stack = nullptr;
 #if defined(CUEMU_ASAN)
@@ -116,14 +118,7 @@ Fibre *fibre_take(void (*entry)())
 
 void fibre_give_back(Fibre *fibre)
 {
-    pool.fibres.push_back(fibre);
-}
-
-void fibre_scheduler_here()
-{
-#if defined(CUEMU_TSAN)
-    scheduler.tsan_fibre = __tsan_get_current_fiber();
-#endif
+    pools[processor].fibres.push_back(fibre);
 }
 
 #if defined(CUEMU_ASAN)
@@ -175,6 +170,32 @@ void acquire(void *p)
 void release(void *p)
 {
     __tsan_release(p);
+}
+
+static void *host;              /* who launched */
+static char begin_tag, end_tag; /* addresses for acquire and release */
+static void *schedulers[PROCESSORS];
+
+void processor_begin(int which)
+{
+    processor = which;
+    host = __tsan_get_current_fiber();
+    if (!schedulers[which]) schedulers[which] = __tsan_create_fiber(0);
+    scheduler.tsan_fibre = schedulers[which];
+    release(&begin_tag);
+    __tsan_switch_to_fiber(scheduler.tsan_fibre, 1);
+    acquire(&begin_tag);
+}
+
+void processor_end()
+{
+    release(&end_tag);
+    __tsan_switch_to_fiber(host, 1);
+}
+
+void processors_join()
+{
+    acquire(&end_tag);
 }
 #endif
 

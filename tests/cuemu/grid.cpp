@@ -55,22 +55,32 @@ static void set_up(Block &b, const char *name, dim3 grid, dim3 size, const std::
 void run_grid(const char *name, dim3 grid, dim3 size, size_t shared_bytes, const std::function<void()> &body)
 {
     if (running) die("a kernel is launched by a kernel");
-    static Block b; /* made once: the tables of the meetings are 128 KiB a warp */
-    set_up(b, name, grid, size, body);
-    fibre_scheduler_here();
-    running = &b;
-    block = &b;
+    /* Made once: the tables of the meetings are 128 KiB a warp. One a processor: where threads meet they are ordered.
+     */
+    static Block blocks[PROCESSORS];
     static uint64_t launch = 0;
     launch++;
     const uint64_t n_blocks = (uint64_t)grid.x * grid.y * grid.z;
     const std::vector<uint32_t> order = order_of_blocks(launch, n_blocks);
-    for (uint64_t i = 0; i < n_blocks; i++) {
-        const uint64_t at = order.empty() ? i : order[i];
-        b.index = uint3{(unsigned)(at % grid.x), (unsigned)(at / grid.x % grid.y), (unsigned)(at / grid.x / grid.y)};
-        b.dynamic_shared = dynamic_shared(shared_bytes);
-        run_block(b, launch, at);
-        free(b.dynamic_shared);
+    for (int processor = 0; processor < PROCESSORS; processor++) {
+        Block &b = blocks[processor];
+        set_up(b, name, grid, size, body);
+        running = &b;
+        block = &b;
+        processor_begin(processor);
+        if (processor > 0) forget_shared();
+        for (uint64_t i = 0; i < n_blocks; i++) {
+            if (PROCESSORS > 1 && processor_of_block(launch, i) != processor) continue;
+            const uint64_t at = order.empty() ? i : order[i];
+            b.index =
+                uint3{(unsigned)(at % grid.x), (unsigned)(at / grid.x % grid.y), (unsigned)(at / grid.x / grid.y)};
+            b.dynamic_shared = dynamic_shared(shared_bytes);
+            run_block(b, launch, at);
+            free(b.dynamic_shared);
+        }
+        processor_end();
     }
+    processors_join();
     running = nullptr;
     block = nullptr;
 }

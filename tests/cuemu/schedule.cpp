@@ -48,7 +48,7 @@ uint64_t seed()
     return value;
 }
 
-/* Of a launch and what is drawn for it: 0 the order of blocks, 1 + b block b. */
+/* Of a launch and what is drawn for it: 0 the order of blocks, 1 + b block b, ~p the processors of the pth pair. */
 static Dice dice_of(uint64_t launch, uint64_t what)
 {
     return Dice{mixed(mixed(mixed(seed()) + launch) + what)};
@@ -63,6 +63,11 @@ std::vector<uint32_t> order_of_blocks(uint64_t launch, uint64_t n_blocks)
     Dice dice = dice_of(launch, 0);
     for (size_t i = order.size(); i > 1; i--) std::swap(order[i - 1], order[dice.below((unsigned)i)]);
     return order;
+}
+
+int processor_of_block(uint64_t launch, uint64_t place)
+{
+    return (int)((dice_of(launch, ~(place / 2)).draw() ^ place) & 1);
 }
 
 void Schedule::begin(uint64_t launch, uint64_t block, int n_threads)

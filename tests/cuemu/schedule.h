@@ -65,6 +65,9 @@ class Schedule
 
 /* The order in which a launch's blocks run; empty: ascending. */
 std::vector<uint32_t> order_of_blocks(uint64_t launch, uint64_t n_blocks);
+/* Which of two processors runs the block at this place of the order: of two neighbours one each, drawn for every two.
+ */
+int processor_of_block(uint64_t launch, uint64_t place);
 
 } // namespace cuemu
 

@@ -2,7 +2,7 @@
  * be, which must end well, and once with its fault, which must end badly and with the text that the table at the end
  * states. A fault that only a sanitizer sees is skipped (77) in other builds. A fault of the schedule is one that
  * threads in turn do not see: without a seed it must end well even with its fault, and badly under some of the seeds 1,
- * 2, 3. The thread sanitizer sees it in any schedule, but for races between blocks: it takes them to be ordered. */
+ * 2, 3. The thread sanitizer sees it in any schedule. */
 #include <cuda_runtime.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,11 +17,19 @@
 enum { N = 64 }; /* threads of every kernel here */
 
 static __align__(16) float pages[6 * N]; /* page s holds s */
+static float sums[2];
+
+/* A block's part of the result. */
+static __device__ float *own(float *all)
+{
+    return all + blockIdx.x * N;
+}
 
 /* ---- Faults that the emulator names itself ---- */
 
-template <bool FAULT> static __global__ void divergent_barrier(float *y)
+template <bool FAULT> static __global__ void divergent_barrier(float *all)
 {
+    float *y = own(all);
     if (!FAULT || threadIdx.x < 32)
         __syncthreads();
     else {
@@ -32,30 +40,34 @@ template <bool FAULT> static __global__ void divergent_barrier(float *y)
 }
 
 /* The first warp waits at the block's barrier, the second for lanes of its own that wait there, too. */
-template <bool FAULT> static __global__ void deadlock(float *y)
+template <bool FAULT> static __global__ void deadlock(float *all)
 {
+    float *y = own(all);
     float v = 1.0f;
     if (!FAULT || threadIdx.x % 2) v = __shfl_xor_sync(0xffffffffu, v, 1);
     y[threadIdx.x] = v;
     __syncthreads();
 }
 
-template <bool FAULT> static __global__ void absent_lane(float *y)
+template <bool FAULT> static __global__ void absent_lane(float *all)
 {
+    float *y = own(all);
     if (FAULT && threadIdx.x == 5) return;
     y[threadIdx.x] = __shfl_xor_sync(0xffffffffu, 1.0f, 1);
 }
 
-template <bool FAULT> static __global__ void masked_lane(float *y)
+template <bool FAULT> static __global__ void masked_lane(float *all)
 {
+    float *y = own(all);
     if (threadIdx.x < 16)
         y[threadIdx.x] = __shfl_sync(0x0000ffffu, 1.0f, FAULT ? 16 : 15);
     else
         y[threadIdx.x] = 1.0f;
 }
 
-template <bool FAULT> static __global__ void misaligned_ldmatrix(float *y)
+template <bool FAULT> static __global__ void misaligned_ldmatrix(float *all)
 {
+    float *y = own(all);
     __shared__ __align__(16) uint16_t rows[33 * 8];
     for (unsigned i = threadIdx.x; i < 33 * 8; i += N) rows[i] = 0;
     __syncthreads();
@@ -64,8 +76,9 @@ template <bool FAULT> static __global__ void misaligned_ldmatrix(float *y)
     y[threadIdx.x] = (float)r[0];
 }
 
-template <bool FAULT> static __global__ void misaligned_copy(float *y)
+template <bool FAULT> static __global__ void misaligned_copy(float *all)
 {
+    float *y = own(all);
     __shared__ __align__(16) float shared[N];
     y[threadIdx.x] = 1.0f;
     __syncthreads();
@@ -76,8 +89,9 @@ template <bool FAULT> static __global__ void misaligned_copy(float *y)
 
 /* ---- Faults that show as NaN in the result ---- */
 
-template <bool FAULT> static __global__ void missing_wait(float *y)
+template <bool FAULT> static __global__ void missing_wait(float *all)
 {
+    float *y = own(all);
     __shared__ __align__(16) float shared[N];
     y[threadIdx.x] = 1.0f;
     __syncthreads();
@@ -91,8 +105,9 @@ template <bool FAULT> static __global__ void missing_wait(float *y)
     y[threadIdx.x] = shared[threadIdx.x];
 }
 
-template <bool FAULT> static __global__ void unset_shared(float *y)
+template <bool FAULT> static __global__ void unset_shared(float *all)
 {
+    float *y = own(all);
     __shared__ float shared[N];
     if (threadIdx.x < (FAULT ? 32 : N)) shared[threadIdx.x] = 1.0f;
     __syncthreads();
@@ -100,23 +115,26 @@ template <bool FAULT> static __global__ void unset_shared(float *y)
 }
 
 /* The block before left ones there. */
-template <bool FAULT> static __global__ void unset_dynamic(float *y)
+template <bool FAULT> static __global__ void unset_dynamic(float *all)
 {
+    float *y = own(all);
     CU_DYN_SHARED(float, shared);
     if (threadIdx.x < (FAULT ? 32 : N)) shared[threadIdx.x] = 1.0f;
     __syncthreads();
     y[threadIdx.x] = shared[threadIdx.x];
 }
 
-template <bool FAULT> static __global__ void unset_global(float *y)
+template <bool FAULT> static __global__ void unset_global(float *all)
 {
+    float *y = own(all);
     if (!FAULT || threadIdx.x < 32) y[threadIdx.x] = 1.0f;
 }
 
 /* ---- Faults of memory, for AddressSanitizer ---- */
 
-template <bool FAULT> static __global__ void beyond_shared(float *y)
+template <bool FAULT> static __global__ void beyond_shared(float *all)
 {
+    float *y = own(all);
     __shared__ float shared[N];
     shared[threadIdx.x] = 1.0f;
     __syncthreads();
@@ -124,21 +142,24 @@ template <bool FAULT> static __global__ void beyond_shared(float *y)
     y[threadIdx.x] = from[threadIdx.x + (FAULT ? 1 : 0)];
 }
 
-template <bool FAULT> static __global__ void beyond_dynamic(float *y)
+template <bool FAULT> static __global__ void beyond_dynamic(float *all)
 {
+    float *y = own(all);
     CU_DYN_SHARED(float, shared);
     shared[threadIdx.x + (FAULT ? 1 : 0)] = 1.0f;
     y[threadIdx.x] = 1.0f;
 }
 
-template <bool FAULT> static __global__ void beyond_global(float *y)
+template <bool FAULT> static __global__ void beyond_global(float *all)
 {
+    float *y = own(all);
     y[threadIdx.x] = 1.0f;
     if (FAULT && threadIdx.x == N - 1) y[N] = 1.0f;
 }
 
-template <bool FAULT> static __global__ void beyond_copy(float *y)
+template <bool FAULT> static __global__ void beyond_copy(float *all)
 {
+    float *y = own(all);
     __shared__ __align__(16) float shared[N];
     y[threadIdx.x] = 1.0f;
     if (threadIdx.x == N / 4 - 1) cp_async16(&shared[0], y + threadIdx.x * 4 + (FAULT ? 4 : 0));
@@ -146,24 +167,27 @@ template <bool FAULT> static __global__ void beyond_copy(float *y)
     cp_async_wait<0>();
 }
 
-template <bool FAULT> static __global__ void misaligned_vector(float *y)
+template <bool FAULT> static __global__ void misaligned_vector(float *all)
 {
+    float *y = own(all);
     y[threadIdx.x] = 1.0f;
     if (threadIdx.x < 8) *reinterpret_cast<float4 *>(y + threadIdx.x * 4 + FAULT) = float4{1, 1, 1, 1};
 }
 
 /* ---- Races, for ThreadSanitizer ---- */
 
-template <bool FAULT> static __global__ void missing_syncthreads(float *y)
+template <bool FAULT> static __global__ void missing_syncthreads(float *all)
 {
+    float *y = own(all);
     __shared__ float shared[N];
     shared[threadIdx.x] = 1.0f;
     if (!FAULT) __syncthreads();
     y[threadIdx.x] = shared[N - 1 - threadIdx.x];
 }
 
-template <bool FAULT> static __global__ void missing_syncwarp(float *y)
+template <bool FAULT> static __global__ void missing_syncwarp(float *all)
 {
+    float *y = own(all);
     __shared__ float shared[N];
     shared[threadIdx.x] = 1.0f;
     if (!FAULT) __syncwarp();
@@ -171,8 +195,9 @@ template <bool FAULT> static __global__ void missing_syncwarp(float *y)
 }
 
 /* A barrier between write and read, none between the read and the next write. */
-template <bool FAULT> static __global__ void early_overwrite(float *y)
+template <bool FAULT> static __global__ void early_overwrite(float *all)
 {
+    float *y = own(all);
     __shared__ float shared[N];
     float sum = 0.0f;
     for (int round = 0; round < 2; round++) {
@@ -185,8 +210,9 @@ template <bool FAULT> static __global__ void early_overwrite(float *y)
 }
 
 /* The copy is waited for by the thread that made it, and read by others without a barrier. */
-template <bool FAULT> static __global__ void unshared_copy(float *y)
+template <bool FAULT> static __global__ void unshared_copy(float *all)
 {
+    float *y = own(all);
     __shared__ __align__(16) float shared[N];
     y[threadIdx.x] = 1.0f;
     __syncthreads();
@@ -199,8 +225,9 @@ template <bool FAULT> static __global__ void unshared_copy(float *y)
     y[threadIdx.x] = v;
 }
 
-template <bool FAULT> static __global__ void plain_count(float *y)
+template <bool FAULT> static __global__ void plain_count(float *all)
 {
+    float *y = own(all);
     y[threadIdx.x] = 0.0f;
     __syncthreads();
     if (FAULT)
@@ -209,11 +236,18 @@ template <bool FAULT> static __global__ void plain_count(float *y)
         atomicAdd(y, 1.0f);
 }
 
+/* Blocks that add to one sum, a thread each. */
+template <bool FAULT> static __global__ void block_sum(float *all)
+{
+    own(all)[threadIdx.x] = 1.0f;
+    if (threadIdx.x == 0) sums[FAULT ? 0 : blockIdx.x] += 1.0f;
+}
+
 /* ---- Running a kernel: two blocks, so that what a block leaves behind shows ---- */
 
 template <void (*KERNEL)(float *)> static int run_kernel()
 {
-    float *y, host[N];
+    float *y, host[2 * N];
     for (int i = 0; i < 6 * N; i++) pages[i] = (float)(i / N);
     if (cudaMalloc(&y, sizeof host)) return 2;
     CU_LAUNCH(KERNEL, 2, N, N * sizeof(float), nullptr, y);
@@ -230,8 +264,9 @@ template <void (*KERNEL)(float *)> static int run_kernel()
 
 /* Two buffers in turn: page s + 1 goes where page s - 1 stood. With the fault it is asked for before all have left that
  * one: a copy that arrives at once takes it from under them. */
-template <bool FAULT> static __global__ void early_copy(float *y)
+template <bool FAULT> static __global__ void early_copy(float *all)
 {
+    float *y = own(all);
     __shared__ __align__(16) float ring[2][N];
     CU_DYN_SHARED(float, right);
     const unsigned i = threadIdx.x;
@@ -252,8 +287,9 @@ template <bool FAULT> static __global__ void early_copy(float *y)
 }
 
 /* The second warp reads what the first wrote. */
-template <bool FAULT> static __global__ void missing_barrier(float *y)
+template <bool FAULT> static __global__ void missing_barrier(float *all)
 {
+    float *y = own(all);
     __shared__ float shared[32];
     if (threadIdx.x < 32) shared[threadIdx.x] = 1.0f;
     if (!FAULT) __syncthreads();
@@ -261,8 +297,9 @@ template <bool FAULT> static __global__ void missing_barrier(float *y)
 }
 
 /* The same far later: warps in step do not see it, one that runs ahead does. */
-template <bool FAULT> static __global__ void missing_barrier_in_step(float *y)
+template <bool FAULT> static __global__ void missing_barrier_in_step(float *all)
 {
+    float *y = own(all);
     __shared__ float shared[32];
     const bool first = threadIdx.x < 32;
     float v = 1.0f;
@@ -279,8 +316,7 @@ template <bool FAULT> static __global__ void missing_barrier_in_step(float *y)
 /* A block uses what another wrote: it works in one order of blocks. */
 template <bool FAULT> static __global__ void block_order(float *y)
 {
-    const unsigned half = N / 2, i = threadIdx.x % half;
-    if (threadIdx.x < half) y[blockIdx.x * half + i] = FAULT && blockIdx.x ? y[i] : 1.0f;
+    own(y)[threadIdx.x] = FAULT && blockIdx.x ? y[threadIdx.x] : 1.0f;
 }
 
 /* ---- Faults of host code ---- */
@@ -369,8 +405,8 @@ template <bool FAULT> static int early_reuse()
 /* ---- The table ---- */
 
 /* The build that sees the fault; NO_SANITIZER: the others' own checks come first; SCHEDULE: any under some seed, the
- * thread sanitizer without; BLOCKS: any but the thread sanitizer under some seed */
-enum Needs { NOTHING, NO_SANITIZER, ADDRESS, THREAD, SCHEDULE, BLOCKS };
+ * thread sanitizer without */
+enum Needs { NOTHING, NO_SANITIZER, ADDRESS, THREAD, SCHEDULE };
 
 #if defined(CUEMU_ASAN)
 static const Needs have = ADDRESS;
@@ -410,10 +446,11 @@ static const struct {
     KERNEL_FAULT(early_overwrite, THREAD, "data race")
     KERNEL_FAULT(unshared_copy, THREAD, "data race")
     KERNEL_FAULT(plain_count, THREAD, "data race")
+    KERNEL_FAULT(block_sum, THREAD, "data race")
     KERNEL_FAULT(early_copy, SCHEDULE, "NaN in the result")
     KERNEL_FAULT(missing_barrier, SCHEDULE, "NaN in the result")
     KERNEL_FAULT(missing_barrier_in_step, SCHEDULE, "NaN in the result")
-    KERNEL_FAULT(block_order, BLOCKS, "NaN in the result")
+    KERNEL_FAULT(block_order, SCHEDULE, "NaN in the result")
     HOST_FAULT(host_access, have == ADDRESS ? ADDRESS : NO_SANITIZER, have == ADDRESS ? "use-after-poison" : "host code touches device memory")
     HOST_FAULT(leak, ADDRESS, "detected memory leaks")
     HOST_FAULT(early_read, NOTHING, "the result is not there")
@@ -483,9 +520,9 @@ int main(int argc, char **argv)
 
     const char *name = argv[1], *with = faults[which].text;
     const Needs needs = faults[which].needs;
-    const bool by_seed = needs == BLOCKS || (needs == SCHEDULE && have != THREAD);
+    const bool by_seed = needs == SCHEDULE && have != THREAD;
     if (needs == SCHEDULE && have == THREAD) with = "data race";
-    if (needs == BLOCKS ? have == THREAD : needs != NOTHING && needs != SCHEDULE && needs != have) {
+    if (needs != NOTHING && needs != SCHEDULE && needs != have) {
         printf("SKIP: %s shows in a build with %s only\n", name,
                needs == ADDRESS  ? "the address sanitizer"
                : needs == THREAD ? "the thread sanitizer"
