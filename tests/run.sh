@@ -4,7 +4,8 @@
 #   tests/run.sh           the short suite (CI): under 20 minutes on 2 cores, packages and builds included
 #   tests/run.sh --long    also: every fuzz target for a minute, attacks on the whole program in their long form (tests/reliability,
 #                          counts in results/benchmarks/reliability.md), megabytes of random Unicode against PyPI tokenizers,
-#                          registers and spills of the kernels (nvcc)
+#                          three training steps of SmolLM2's layers on the emulated device, registers and spills of the
+#                          kernels (nvcc)
 #   tests/suite/unit.sh    one part by itself
 #
 # What needs data that is not shipped looks for it in $PLUMB_DATA (default: ../shared/data) and counts a SKIP without it.
