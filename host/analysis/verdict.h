@@ -1,9 +1,8 @@
 /* Prompt or tune, for each model, task and readout whose arms stand side by side (arms.h; stability.md E.4).
  *
- * The prompt side is prompting, plain or with contextual calibration, and linear readouts of the frozen model; tuned
- * are arms of kind finetune. Arms with shuffled labels are controls and no candidates. The best arm of each side is
- * chosen under dev templates and judged under ood ones, as choice.h says. Ensembles of templates have no templates of
- * their own and are not judged.
+ * The prompt side is prompting (plain, with contextual calibration, or the templates of a role together: ensemble.h)
+ * and linear readouts of the frozen model; tuned are arms of kind finetune. Arms with shuffled labels are controls and
+ * no candidates. The best arm of each side is chosen under dev templates and judged under ood ones, as choice.h says.
  */
 #ifndef PLUMB_ANALYSIS_VERDICT_H
 #define PLUMB_ANALYSIS_VERDICT_H
@@ -15,7 +14,9 @@ enum { PL_SENSITIVITIES = 4 }; /* margin halved, doubled; requirement halved, do
 
 /* The best arm of a side. */
 typedef struct pl_verdict_side {
-    const char *arm; /* "": there is none */
+    const char *arm;  /* "": there is none */
+    const char *row;  /* the arm of the table's row that has its costs: without "ensembled" */
+    size_t n_prompts; /* that an item takes: of an ensemble one a template */
     long long k;
     const char *chosen_by; /* "dev items", "dev templates", "id templates"; "" for one candidate */
     double chosen_share;   /* of the judged answers that are this arm's own */
@@ -37,7 +38,10 @@ typedef struct pl_verdict_row {
     pl__outlook outlook;                      /* of one that is UNDECIDED and sound */
     pl_verdict sensitivity[PL_SENSITIVITIES]; /* what requirement is halved and doubled: its distance to `majority` */
     double break_even;                        /* items from which tuning pays by tokens; NaN: it never does */
-    const char *not_tried;                    /* of the prompt side: "few shots, linear readout"; "" */
+    /* Of the naive policy (wobble_first.h): its verdict, "" where nothing tells, and what it goes by. */
+    const char *wobble_first;
+    double wobble, wobble_lo, wobble_hi;
+    const char *not_tried; /* of the prompt side: "few shots, linear readout"; "" */
 } pl_verdict_row;
 
 /* One row, without what pl__verdicts_decide says: of conditions of one model that share their items. dev_accuracy: as

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/wobble_first.h"
 #include "base/file.h"
 #include "base/temporary.h"
 #include "base/visible.h"
@@ -97,6 +98,7 @@ static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_mis
     PL_GOTO(status, done, pl_stability_of_run(&r.table, view));
     PL_GOTO(status, done, pl_report_csv(run, r.table));
     PL_GOTO(status, done, pl_arms_of_run(&r.arms, view));
+    pl_wobble_first(r.arms, r.table);
     PL_GOTO(status, done, pl_report_arms_csv(run, r.arms));
     PL_GOTO(status, done, pl_report_verdict_csv(run, r.arms));
     PL_GOTO(status, done, pl_contrasts_of_run(&r.contrasts, view));

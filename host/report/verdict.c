@@ -111,6 +111,10 @@ static void print_row(FILE *out, const pl_verdict_row *r)
     if (!*r->why && r->verdict == PL_UNDECIDED) print_outlook(out, r);
     if (!*r->why) print_sensitivity(out, r);
     print_cost(out, r);
+    if (*r->wobble_first)
+        fprintf(out,
+                "    beside it  wobble-first, a naive policy, says %s: wobble_margin %.3f [%.3f, %.3f] against .5\n",
+                r->wobble_first, r->wobble, r->wobble_lo, r->wobble_hi);
     if (*r->not_tried) pl_print(out, "    not tried on the prompt side: %s\n", r->not_tried);
 }
 
@@ -129,11 +133,12 @@ pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
 
 /* ---- as data ---- */
 
-enum { TEXTS = 18, REALS = 33 };
+enum { TEXTS = 19, REALS = 36 };
 static const char *const text_names[TEXTS] = {
     "model",         "task",           "readout",         "verdict",          "clearly", "prompt_arm",
     "prompt_chosen", "tuned_arm",      "tuned_chosen",    "generalises",      "why",     "not_tried",
-    "margin_halved", "margin_doubled", "required_halved", "required_doubled", "towards", "most_uncertain"};
+    "margin_halved", "margin_doubled", "required_halved", "required_doubled", "towards", "most_uncertain",
+    "wobble_first"};
 static const char *const real_names[REALS] = {"prompt_k",
                                               "n_items",
                                               "n_clusters",
@@ -166,7 +171,10 @@ static const char *const real_names[REALS] = {"prompt_k",
                                               "tuned_item_tokens",
                                               "break_even_items",
                                               "prompt_chosen_share",
-                                              "tuned_chosen_share"};
+                                              "tuned_chosen_share",
+                                              "wobble_margin",
+                                              "wobble_margin_lo",
+                                              "wobble_margin_hi"};
 
 static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_REALS], const void *rows, size_t i)
 {
@@ -190,7 +198,8 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                                   pl_verdict_name(r->sensitivity[2]),
                                   pl_verdict_name(r->sensitivity[3]),
                                   open ? pl_verdict_name(r->outlook.towards) : "",
-                                  open ? components[r->outlook.component] : ""};
+                                  open ? components[r->outlook.component] : "",
+                                  r->wobble_first};
     const double x[REALS] = {(double)r->prompt.k,
                              (double)r->n_items,
                              (double)d->n_clusters,
@@ -223,7 +232,10 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                              r->tuned.item_tokens,
                              r->break_even,
                              r->prompt.chosen_share,
-                             r->tuned.chosen_share};
+                             r->tuned.chosen_share,
+                             r->wobble,
+                             r->wobble_lo,
+                             r->wobble_hi};
     memcpy(texts, t, sizeof t);
     memcpy(reals, x, sizeof x);
 }

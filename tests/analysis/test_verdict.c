@@ -113,6 +113,13 @@ static int better_tuned(size_t item, size_t template, size_t draw)
     return (item * 7 + template * 3 + draw * 5) % 17 < wrong ? !planted_gold(item) : planted_gold(item);
 }
 
+/* Added up over templates the scores of prompts say nothing: the plain arm stays the best. */
+static double no_margin(size_t item, size_t template, size_t draw)
+{
+    (void)item, (void)template, (void)draw;
+    return -1;
+}
+
 static void check_row(const pl_verdict_row *r)
 {
     assert_string_equal(r->tuned.arm, "finetune lm t0 n=16");
@@ -148,7 +155,8 @@ static void test_run(void **state)
                  .tuned = true,
                  .named = true,
                  .dev_accuracy = .9,
-                 .prediction = better_tuned};
+                 .prediction = better_tuned,
+                 .margin = no_margin};
     pl_arms_table *t;
     plant_run(&p);
     OK(pl_arms_of_run(&t, planted_view(&p)));
@@ -172,6 +180,18 @@ static void test_run(void **state)
     assert_string_equal(t->verdicts->tuned.chosen_by, "");
     pl_arms_free(t);
     uproot(&p);
+
+    /* The templates together are a candidate: here they are always right. */
+    p.margin = NULL;
+    plant_run(&p);
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    assert_string_equal(t->verdicts->prompt.arm, "prompt ensembled");
+    assert_int_equal(t->verdicts->prompt.n_prompts, 5);
+    assert_close(t->verdicts->prompt.accuracy.value, 1, 1e-12);
+    assert_int_equal(t->verdicts->verdict, PL_PROMPT);
+    pl_arms_free(t);
+    uproot(&p);
+    p.margin = no_margin;
 
     /* What the plan says is required decides, halved and doubled too: .6 + .28, .6 + .56 and no more than 1. */
     p.verdict = json_pack("{s:f,s:f}", "require", .999, "margin", .5);
