@@ -58,12 +58,10 @@ static void print_names(FILE *out, const bool *marks, bool wanted, const bool *k
 /* A claim stands when two of three scorers make it. */
 static void print_claim(FILE *out, const pl_scorer_claim *c)
 {
-    size_t known = pl_scorer_claim_known(c), sensitive = pl_scorer_claim_sensitive(c);
+    size_t sensitive = pl_scorer_claim_sensitive(c);
+    if (pl_scorer_claim_known(c) < 2) return;
     pl_print(out, "  %s, %s, %s, k = %lld: ", c->model, c->task, c->arm, c->k);
-    if (known < 2) {
-        fputs("one scorer, no claim: ", out);
-        print_names(out, c->known, true, c->known);
-    } else if (sensitive >= 2) {
+    if (sensitive >= 2) {
         fputs("sensitive to wording by ", out);
         print_names(out, c->sensitive, true, c->known);
     } else if (sensitive == 1) {
@@ -87,7 +85,12 @@ pl_status pl_report_scorer_claims_print(FILE *out, const pl_scorers_table *table
 {
     if (table->n_claims)
         fputs("sensitive to wording? Template SD above 0 by two of three scorers: raw, calibrated, generated\n", out);
-    for (size_t i = 0; i < table->n_claims; i++) print_claim(out, &table->claims[i]);
+    size_t n_single = 0;
+    for (size_t i = 0; i < table->n_claims; i++) {
+        print_claim(out, &table->claims[i]);
+        n_single += pl_scorer_claim_known(&table->claims[i]) < 2;
+    }
+    if (n_single) fprintf(out, "  %zu conditions with one scorer: no claim\n", n_single);
     if (table->n_claims) fputc('\n', out);
     return finish(out);
 }

@@ -121,7 +121,9 @@ static void print_row(FILE *out, const pl_verdict_row *r)
 pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
 {
     if (!arms->n_verdicts) return PL_OK;
-    fprintf(out, "prompt or tune? (accuracy under wordings that nothing was trained or chosen on)\n");
+    fputs("prompt or tune? Accuracy under wordings that nothing was trained or chosen on. The prompt side holds\n"
+          "linear readouts of the frozen model, too.\n",
+          out);
     for (size_t i = 0; i < arms->n_verdicts; i++) print_row(out, &arms->verdicts[i]);
     fputs("PROMPT: prompted it reaches what is required, and tuning adds less than the margin. FINE-TUNE: tuned\n"
           "it does, and is better than prompted; clearly: by more than the margin. NEITHER: neither does.\n"

@@ -139,7 +139,7 @@ P
 check "states behind a suffix, and the same scores" "$python" "$tmp/paths.py" "$PLUMB" "$tmp/gpt2" "$(run_of "$tmp/items")" "$(run_of "$tmp/suffix")" "$tmp"
 check "content-free scores, acc_cc, acc_ens" "$python" "$tmp/check.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/free")"
 check "rescore" "$PLUMB" rescore "$(run_of "$tmp/items")"
-grep -q '^  character  ' "$tmp/check.out" && grep -q 'one scorer, no claim: raw' "$tmp/check.out" || fail "rescore: $(head -5 "$tmp/check.out")"
+grep -q '^  character  ' "$tmp/check.out" && grep -q '2 conditions with one scorer: no claim' "$tmp/check.out" || fail "rescore: $(head -5 "$tmp/check.out")"
 check "rescore --json" bash -c "'$PLUMB' rescore '$(run_of "$tmp/items")' --json | '$python' -c 'import json, sys; assert len(json.load(sys.stdin)[\"scorers\"]) == 18'"
 expect "rescore of what is no run" 2 'no run folder|plan.json' "$PLUMB" rescore "$tmp"
 exit $((failures > 0))
