@@ -5,7 +5,7 @@
 #include "analysis/scope.h"
 #include "base/random.h"
 
-enum { ITEMS_MAX = 400 }; /* beyond them a fit takes long, and says no more */
+enum { ITEMS_MAX = 256 }; /* beyond them a fit takes long, and says no more */
 
 /* The first items of the layer, whose labels are one set: classes [n]; NULL: there is no such set. */
 static pl_status labels_of(size_t **classes, size_t *n, const pl__subject *s)
@@ -178,7 +178,6 @@ static pl_status one_pair(pl__measured *out, const pl__scope *scope)
     }
     add_items(scope->subject, p->correct + (scope->templates[0] * p->t + scope->templates[1]) * p->n, p->n, 1.0);
     out->kind = PL__SHARE;
-    out->unpooled = true;
     return PL_OK;
 }
 

@@ -396,6 +396,7 @@ static pl_status add_items(pl__rows *rows, pl_stability_row *row, pl__measured m
     PL_TRY(pl__subject_clusters(&clusters, s, m.n, rows->arena));
     PL_TRY(scope_levels(&levels, rows, scope, &m));
     PL_TRY(pool_add(rows, row, &m, s, s->items, &clusters, &levels));
+    if (scope->over == PL_OVER_ORDERED && rows->pooling) return PL_OK; /* a matrix: the mean over draws alone */
     if (*m.null_why) PL_TRY(pl__row_why(rows, row, "%s", m.null_why));
     if (!m.no_interval) PL_TRY(note_draws(rows, row, 1));
     if (m.kind == PL__SHARE && !clusters.start) {

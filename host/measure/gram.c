@@ -1,8 +1,8 @@
 /* The blocked product X X^T of centred states, in double (gram.h).
  *
- * Rows are packed in panels of 8: panel[b][d][lane]. A tile of 4 x 8 sums stays in registers over all of d, one lane an
- * element, multiply then add (no fused form): so the AVX2 clone and the plain one give the same bits. Only tiles on or
- * above the diagonal are computed and then mirrored. */
+ * Rows are packed in panels of 8: panel[b][d][lane]. A tile of 8 x 8 sums (4 x 8 at a time below AVX-512) stays in
+ * registers over all of d, one lane an element, multiply then add (no fused form): so all clones give the same bits.
+ * Only tiles on or above the diagonal are computed and then mirrored. */
 #include "measure/gram.h"
 
 #include <stdlib.h>
@@ -13,9 +13,10 @@
 enum { PANEL = 8, HALF = 4 };
 
 typedef double v4 __attribute__((vector_size(32)));
+typedef double v8 __attribute__((vector_size(64)));
 
 /* tile[r][c] = sum_d a[d][r] * b[d][c], r < 4, c < 8; a is the upper or lower half of a panel. */
-static inline __attribute__((always_inline)) void tile_body(double *tile, const double *a, const double *b,
+static inline __attribute__((always_inline)) void half_tile(double *tile, const double *a, const double *b,
                                                             size_t width)
 {
     v4 sum[HALF][2] = {{{0}}};
@@ -32,7 +33,30 @@ static inline __attribute__((always_inline)) void tile_body(double *tile, const 
         for (int c = 0; c < PANEL; c++) tile[r * PANEL + c] = sum[r][c / 4][c % 4];
 }
 
+/* Of whole panels: c, r < 8. */
+static inline __attribute__((always_inline)) void tile_body(double *tile, const double *a, const double *b,
+                                                            size_t width)
+{
+    half_tile(tile, a, b, width);
+    half_tile(tile + HALF * PANEL, a + HALF, b, width);
+}
+
 #if defined(__x86_64__)
+__attribute__((target("avx512f"))) static void tile_avx512(double *tile, const double *a, const double *b, size_t width)
+{
+    v8 sum[PANEL] = {{0}};
+    for (size_t d = 0; d < width; d++) {
+        const v8 row = *(const v8 *)(const void *)(b + d * PANEL);
+        for (int r = 0; r < PANEL; r++) {
+            double left = a[d * PANEL + (size_t)r];
+            const v8 wide = {left, left, left, left, left, left, left, left};
+            sum[r] += wide * row;
+        }
+    }
+    for (int r = 0; r < PANEL; r++)
+        for (int c = 0; c < PANEL; c++) tile[r * PANEL + c] = sum[r][c];
+}
+
 __attribute__((target("avx2"))) static void tile_avx2(double *tile, const double *a, const double *b, size_t width)
 {
     tile_body(tile, a, b, width);
@@ -49,6 +73,7 @@ typedef void (*tile_function)(double *tile, const double *a, const double *b, si
 static tile_function pick_tile(void)
 {
 #if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512f")) return tile_avx512;
     if (__builtin_cpu_supports("avx2")) return tile_avx2;
 #endif
     return tile_plain;
@@ -78,7 +103,7 @@ static void column_means(double *mean, const float *x, size_t n, size_t width)
 /* Puts a tile at rows i.., columns j.. and mirrors it. */
 static void put_tile(double *gram, size_t n, const double *tile, size_t i, size_t j)
 {
-    for (size_t r = 0; r < HALF && i + r < n; r++) {
+    for (size_t r = 0; r < PANEL && i + r < n; r++) {
         for (size_t c = 0; c < PANEL && j + c < n; c++) {
             double value = i + r == j + c ? 0.0 : tile[r * PANEL + c];
             gram[(i + r) * n + j + c] = value;
@@ -111,11 +136,9 @@ pl_status pl_gram(double *gram, const float *x, size_t n, size_t width)
 #pragma omp parallel for schedule(dynamic) if (n * doubles >= PL__PARALLEL_MIN)
     for (size_t i = 0; i < blocks; i++) {
         for (size_t j = i; j < blocks; j++) {
-            for (size_t half = 0; half < PANEL; half += HALF) {
-                double tile[HALF * PANEL];
-                tile_of(tile, panels + i * row_doubles + half, panels + j * row_doubles, width);
-                put_tile(gram, n, tile, i * PANEL + half, j * PANEL);
-            }
+            double tile[PANEL * PANEL];
+            tile_of(tile, panels + i * row_doubles, panels + j * row_doubles, width);
+            put_tile(gram, n, tile, i * PANEL, j * PANEL);
         }
     }
 done:

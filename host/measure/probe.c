@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "measure/logistic_fit.h"
 #include "measure/logistic_newton.h"
-#include "measure/vector.h"
+#include "statistics/parallel.h"
 
 /* ---- folds ---- */
 
@@ -130,13 +130,13 @@ done:
 
 pl_status pl_probe_of(pl_probe *out, const pl_probe_items *items)
 {
-    size_t n_probes = items->t * items->n_folds;
+    size_t n_probes = items->t * items->n_folds, steps = n_probes * items->n * items->n * items->width;
     pl_status *statuses = NULL, status;
     *out = (pl_probe){.n = items->n, .t = items->t};
     PL_GOTO(status, done, pl_new(&out->correct, items->t * items->t * items->n));
     PL_GOTO(status, done, pl_new(&out->control, items->t * items->n));
     PL_GOTO(status, done, pl_new(&statuses, n_probes));
-#pragma omp parallel for schedule(dynamic)
+#pragma omp parallel for schedule(dynamic) if (steps >= PL__PARALLEL_MIN)
     for (size_t p = 0; p < n_probes; p++) statuses[p] = probe_fold(out, items, p / items->n_folds, p % items->n_folds);
     for (size_t p = 0; p < n_probes && status == PL_OK; p++)
         if (statuses[p] != PL_OK) status = pl_fail(statuses[p], "a probe of %zu items cannot be fitted", items->n);

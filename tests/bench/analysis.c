@@ -2,9 +2,10 @@
  * of them, a second `analyze` (nothing changed), and `status`, each as a process of its own.
  *
  *   bench-analysis PLUMB FOLDER [UNITS ...]     PLUMB: the program; FOLDER: some place in memory (/dev/shm/x)
+ *   bench-analysis PLUMB FOLDER printed          one run of 800 items, 16 templates, 5 draws, 13 layers of width 768
  *
- * Units: 5 numbers of shots x 5 templates x draws; two labels, log-likelihoods, samples, states of two layers (64
- * wide). Time and memory are what wait4 says: memory is that of the largest process. */
+ * Units: numbers of shots x templates x draws; two labels, log-likelihoods, samples, states. Time and memory are what
+ * wait4 says: memory is that of the largest process. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,10 +22,19 @@
 #include "store/run_folder.h"
 #include "store/unit_file.h"
 
-enum { SHOTS = 5, TEMPLATES = 5, WIDTH = 64, LAYERS = 2 };
+enum { TEMPLATES_MAX = 16 };
+
+/* What a run is made of. Layers: the last is final_norm. */
+typedef struct shape {
+    size_t shots, templates, layers, width;
+} shape;
+static const shape small = {5, 5, 2, 64}, printed = {1, 16, 13, 768};
+static shape run_shape;
 
 static const char *const labels[] = {"negative", "positive"};
-static const char *const names[TEMPLATES] = {"standard", "question", "statement", "dialogue", "fields"};
+static const char *const names[TEMPLATES_MAX] = {"standard", "question", "statement", "dialogue", "fields", "t05",
+                                                 "t06",      "t07",      "t08",       "t09",      "t10",    "t11",
+                                                 "t12",      "t13",      "t14",       "t15"};
 
 static void need(pl_status status)
 {
@@ -40,8 +50,8 @@ typedef struct cell {
 
 static cell cell_of(size_t unit, size_t items)
 {
-    cell c = {
-        .template = unit % TEMPLATES, .k = unit / TEMPLATES % SHOTS, .draw = unit / TEMPLATES / SHOTS, .n = items};
+    size_t t = run_shape.templates, s = run_shape.shots;
+    cell c = {.template = unit % t, .k = unit / t % s + (s == 1), .draw = unit / t / s, .n = items};
     pl_hash128(c.id, &c, offsetof(cell, id));
     return c;
 }
@@ -149,16 +159,19 @@ static void put_samples(pl_unit_writer *w, const cell *c)
 
 static void put_states(pl_unit_writer *w, const cell *c)
 {
-    static const char *const layers[LAYERS] = {"last.01", "last.final_norm"};
+    size_t width = run_shape.width;
     float *x;
-    need(pl_new(&x, c->n * WIDTH));
-    for (size_t l = 0; l < LAYERS; l++) {
+    need(pl_new(&x, c->n * width));
+    for (size_t l = 0; l < run_shape.layers; l++) {
+        char layer[32];
+        snprintf(layer, sizeof layer, l + 1 < run_shape.layers ? "last.%02zu" : "last.final_norm", l + 1);
         for (size_t i = 0; i < c->n; i++) {
-            float offset = (float)chance_of(c, i, 1 + l);
-            for (size_t d = 0; d < WIDTH; d++)
-                x[i * WIDTH + d] = sinf((float)(i * WIDTH + d)) + offset * (float)(d % 3);
+            float offset = (float)chance_of(c, i, 1 + l), label = i % 5 < 3 ? 0.1f : -0.1f;
+            for (size_t d = 0; d < width; d++)
+                x[i * width + d] =
+                    sinf((float)((i + l) * width + d)) + offset * (float)(d % 3) + label * (float)(d % 2);
         }
-        need(pl_unit_put_states(w, layers[l], x, c->n, WIDTH, PL_F32, NULL));
+        need(pl_unit_put_states(w, layer, x, c->n, width, PL_F32, NULL));
     }
     free(x);
 }
@@ -186,8 +199,9 @@ static void write_unit(pl_run_folder *run, const cell *c)
 static void make_run(pl_run_folder *run, const char *folder, size_t units, size_t items)
 {
     pl_planned_model model = {.name = "small", .weights = "w", .tokenizer = "t", .model_type = "gpt2", .parameters = 1};
-    pl_planned_template templates[TEMPLATES];
-    for (size_t t = 0; t < TEMPLATES; t++) templates[t] = (pl_planned_template){names[t], t ? "ood" : "id", NULL};
+    size_t n_templates = run_shape.templates;
+    pl_planned_template templates[TEMPLATES_MAX];
+    for (size_t t = 0; t < n_templates; t++) templates[t] = (pl_planned_template){names[t], t ? "ood" : "id", NULL};
     pl_planned_task task = {.name = "sentiment",
                             .version = "1.0",
                             .task_hash = "0",
@@ -195,7 +209,7 @@ static void make_run(pl_run_folder *run, const char *folder, size_t units, size_
                             .items = items,
                             .test_items = items,
                             .n_labels = 2,
-                            .n_templates = TEMPLATES,
+                            .n_templates = n_templates,
                             .templates = templates};
     cell *cells;
     pl_planned_unit *planned;
@@ -239,6 +253,7 @@ static void measure(const char *plumb, const char *verb, const char *what, const
 {
     struct rusage usage;
     int code;
+    fflush(stdout); /* or the child writes it too */
     double start = pl_clock_s();
     pid_t child = fork();
     if (child == 0) {
@@ -257,12 +272,26 @@ static void measure(const char *plumb, const char *verb, const char *what, const
     fflush(stdout);
 }
 
+/* The printed set: every number of it, from all states. */
+static int run_printed(char **argv)
+{
+    enum { ITEMS = 800, DRAWS = 5 };
+    pl_run_folder run;
+    size_t units = DRAWS * printed.templates;
+    run_shape = printed;
+    make_run(&run, argv[2], units, ITEMS);
+    measure(argv[1], "analyze", "analyze, printed set", &run, units, ITEMS);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const size_t items[] = {1, 40}, usual[] = {1000, 5000};
     if (argc < 3) return fprintf(stderr, "usage: bench-analysis PLUMB FOLDER [UNITS ...]\n"), 2;
     size_t n = argc > 3 ? (size_t)argc - 3 : 2;
+    run_shape = small;
     printf("| items | units | what | s | CPU s | ms a unit | MiB | KiB a unit |\n|---|---|---|---|---|---|---|---|\n");
+    if (argc == 4 && !strcmp(argv[3], "printed")) return run_printed(argv);
     for (size_t i = 0; i < 2; i++)
         for (size_t u = 0; u < n; u++) {
             pl_run_folder run;
