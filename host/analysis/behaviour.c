@@ -171,7 +171,7 @@ pl_status pl__metric_flip_rate(pl__measured *out, pl__scope *scope)
     memcpy(scope->subject->items, a->flip, a->n * sizeof *a->flip);
     out->kind = PL__ITEMS;
     out->leave_out = true;
-    out->high = (double)scope->t / (2.0 * ((double)scope->t - 1.0));
+    out->high = pl__flips_most(scope->t, scope->subject->group->n_categories);
     agreement_null(out, scope, a->chance_flip);
     if (a->chance_flip > 0.0 || scope->is_part) return PL_OK;
     return pl__measured_note(out, scope, "constant predictor: steady, but it says nothing");

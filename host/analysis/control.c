@@ -75,7 +75,7 @@ static pl_status flips(pl__measured *out, const pl__subject *s, const pl__member
                                       .draws = pl_component_of_mean(left_out, n_draws, PL_JACKKNIFE_MIN),
                                       .ends = 1,
                                       .low = 0,
-                                      .high = (double)n_draws / (2 * ((double)n_draws - 1))};
+                                      .high = pl__flips_most(n_draws, s->group->n_categories)};
     out->kind = PL__FIXED;
     out->ci_method = "crossed";
     pl_crossed_of(&out->estimate, &design);

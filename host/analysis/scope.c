@@ -1,5 +1,6 @@
 #include "analysis/scope.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,6 +250,12 @@ pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *s, size_t n,
         return PL_OK;
     }
     return pl__clusters_make(out, group_of, n, arena);
+}
+
+double pl__flips_most(size_t t, size_t q)
+{
+    double labels = q > 2 ? (double)q : 2.0;
+    return fmin(1.0, (1.0 - 1.0 / labels) * (double)t / ((double)t - 1.0));
 }
 
 const char *pl__generalises(const pl_crossed *c)

@@ -111,6 +111,9 @@ typedef struct pl__measured {
     bool unpooled;                           /* a row of its own only */
 } pl__measured;
 
+/* The largest share of pairs of t predictions of q labels that can differ, but for what t divided by q leaves over:
+ * (1 - 1/q) t/(t - 1), 1 at most; for two labels t/(2 (t - 1)). */
+double pl__flips_most(size_t t, size_t q);
 /* What an interval generalises over: "items, templates", ..; "" without one. */
 const char *pl__generalises(const pl_crossed *interval);
 /* An estimate that is no more than its value. */

@@ -97,6 +97,24 @@ static const char *why_not(const pl_verdict_row *r)
     return "";
 }
 
+/* The dev templates may have chosen badly, which would favour tuning. */
+static pl_status look_back(pl_verdict_row *out, const pl__conditions *of, const pl__choice *prompt,
+                           const pl__choice *tuned)
+{
+    const pl__condition *best = NULL;
+    double top = -1;
+    for (size_t c = 0; c < of->n; c++) {
+        double accuracy = is_prompt_side(&of->list[c]) ? pl__condition_accuracy(&of->list[c], PL_ROLE_OOD) : NAN;
+        if (!(accuracy > top)) continue;
+        best = &of->list[c];
+        top = accuracy;
+    }
+    if (!best || best == prompt->best) return PL_OK;
+    out->hindsight_k = best->unit->k;
+    PL_TRY(pl__condition_name(&out->hindsight, best, of->arena));
+    return pl__contrast(&out->hindsight_difference, &tuned->judged, best, PL_ROLE_OOD, of->arena);
+}
+
 pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *const *dev_accuracy,
                           double require, double margin)
 {
@@ -111,6 +129,8 @@ pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const d
                             .margin = margin,
                             .n_items = any->n_kept,
                             .difference.value = NAN,
+                            .hindsight = "",
+                            .hindsight_difference.value = NAN,
                             .wobble_first = "",
                             .wobble = NAN,
                             .wobble_lo = NAN,
@@ -124,6 +144,7 @@ pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const d
     if (prompt.best && tuned.best) {
         PL_TRY(pl__contrast(&out->difference, &tuned.judged, &prompt.judged, PL_ROLE_OOD, of->arena));
         out->n_templates = pl__contrast_n_templates(&tuned.judged, &prompt.judged, PL_ROLE_OOD);
+        PL_TRY(look_back(out, of, &prompt, &tuned));
     }
     out->why = why_not(out);
     return PL_OK;

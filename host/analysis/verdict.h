@@ -32,6 +32,10 @@ typedef struct pl_verdict_row {
     const char *why; /* "", or why nothing can be concluded */
     pl_verdict_side prompt, tuned;
     pl_crossed difference; /* tuned - prompt */
+    /* The prompt side's best arm by the judged templates themselves, and tuned - it: not what the verdict goes by. */
+    const char *hindsight; /* "": the chosen one */
+    long long hindsight_k;
+    pl_crossed hindsight_difference;
     double majority, require, margin;
     double p, p_adjusted; /* Holm's over all rows */
     size_t n_items, n_templates;

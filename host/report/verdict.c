@@ -11,12 +11,12 @@
 /* ---- on the screen ---- */
 
 /* "finetune lm standard n=64", "prompt k=4". */
-static void arm_text(char *out, size_t size, const pl_verdict_side *side)
+static void arm_text(char *out, size_t size, const char *arm, long long k)
 {
-    if (!strncmp(side->arm, "prompt", 6))
-        snprintf(out, size, "%s k=%lld", side->arm, side->k);
+    if (!strncmp(arm, "prompt", 6))
+        snprintf(out, size, "%s k=%lld", arm, k);
     else
-        snprintf(out, size, "%s", side->arm);
+        snprintf(out, size, "%s", arm);
 }
 
 static void share_text(char *out, size_t size, const pl_crossed *c)
@@ -31,7 +31,7 @@ static void print_side(FILE *out, const char *label, const pl_verdict_side *side
 {
     char arm[200], accuracy[64];
     if (!*side->arm) return;
-    arm_text(arm, sizeof arm, side);
+    arm_text(arm, sizeof arm, side->arm, side->k);
     share_text(accuracy, sizeof accuracy, &side->accuracy);
     pl_print(out, "    %-10s %s, %s", label, accuracy, arm);
     if (side->n_candidates > 1)
@@ -51,6 +51,15 @@ static void print_difference(FILE *out, const pl_verdict_row *r)
     fprintf(out, "\n    seen       %zu items", r->n_items);
     if (r->difference.n_clusters < r->n_items) fprintf(out, " in %zu clusters", r->difference.n_clusters);
     fprintf(out, ", %zu ood wordings, %zu draws\n", r->n_templates, r->tuned.n_draws);
+}
+
+static void print_hindsight(FILE *out, const pl_verdict_row *r)
+{
+    char arm[200], difference[64];
+    if (!*r->hindsight) return;
+    arm_text(arm, sizeof arm, r->hindsight, r->hindsight_k);
+    share_text(difference, sizeof difference, &r->hindsight_difference);
+    pl_print(out, "    hindsight  tuned - %s, the best under ood: %s\n", arm, difference);
 }
 
 static const char *const components[] = {"items", "wordings", "draws"};
@@ -108,6 +117,7 @@ static void print_row(FILE *out, const pl_verdict_row *r)
     print_side(out, "prompted", &r->prompt);
     print_side(out, "tuned", &r->tuned);
     print_difference(out, r);
+    print_hindsight(out, r);
     if (!*r->why && r->verdict == PL_UNDECIDED) print_outlook(out, r);
     if (!*r->why) print_sensitivity(out, r);
     print_cost(out, r);
@@ -135,12 +145,12 @@ pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
 
 /* ---- as data ---- */
 
-enum { TEXTS = 19, REALS = 36 };
+enum { TEXTS = 20, REALS = 40 };
 static const char *const text_names[TEXTS] = {
     "model",         "task",           "readout",         "verdict",          "clearly", "prompt_arm",
     "prompt_chosen", "tuned_arm",      "tuned_chosen",    "generalises",      "why",     "not_tried",
     "margin_halved", "margin_doubled", "required_halved", "required_doubled", "towards", "most_uncertain",
-    "wobble_first"};
+    "wobble_first",  "hindsight_arm"};
 static const char *const real_names[REALS] = {"prompt_k",
                                               "n_items",
                                               "n_clusters",
@@ -176,7 +186,11 @@ static const char *const real_names[REALS] = {"prompt_k",
                                               "tuned_chosen_share",
                                               "wobble_margin",
                                               "wobble_margin_lo",
-                                              "wobble_margin_hi"};
+                                              "wobble_margin_hi",
+                                              "hindsight_k",
+                                              "hindsight_difference",
+                                              "hindsight_lo",
+                                              "hindsight_hi"};
 
 static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_REALS], const void *rows, size_t i)
 {
@@ -201,7 +215,8 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                                   pl_verdict_name(r->sensitivity[3]),
                                   open ? pl_verdict_name(r->outlook.towards) : "",
                                   open ? components[r->outlook.component] : "",
-                                  r->wobble_first};
+                                  r->wobble_first,
+                                  r->hindsight};
     const double x[REALS] = {(double)r->prompt.k,
                              (double)r->n_items,
                              (double)d->n_clusters,
@@ -237,7 +252,11 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                              r->tuned.chosen_share,
                              r->wobble,
                              r->wobble_lo,
-                             r->wobble_hi};
+                             r->wobble_hi,
+                             *r->hindsight ? (double)r->hindsight_k : NAN,
+                             r->hindsight_difference.value,
+                             r->hindsight_difference.lo,
+                             r->hindsight_difference.hi};
     memcpy(texts, t, sizeof t);
     memcpy(reals, x, sizeof x);
 }

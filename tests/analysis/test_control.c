@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "analysis/scope.h"
 #include "analysis/stability.h"
 #include "statistics/golden.h"
 
@@ -12,6 +13,13 @@ static const double FREE = 0.8;
 static int predict(size_t item, size_t template, size_t draw)
 {
     return (item * 11 + template * 5 + draw * 7) % 13 < 5 + draw ? planted_gold(item) : 0;
+}
+
+/* Of four templates two at most agree. */
+static int three_answers(size_t item, size_t template, size_t draw)
+{
+    (void)draw;
+    return (int)((item + template) % 3);
 }
 
 static const pl_stability_row *find(const pl_stability_table *t, pl_metric_id metric, long long draw,
@@ -93,8 +101,33 @@ static void test_rows(void **state)
     uproot(&p);
 }
 
+/* Of 26 predictions of six labels .867 of the pairs can differ, of two labels .52: an interval may reach so far. */
+static void test_flips_most(void **state)
+{
+    (void)state;
+    assert_close(pl__flips_most(26, 2), 0.52, 1e-15);
+    assert_close(pl__flips_most(26, 6), 26.0 / 25.0 * 5.0 / 6.0, 1e-15);
+    assert_true(pl__flips_most(2, 2) == 1 && pl__flips_most(3, 6) == 1);
+    assert_close(pl__flips_most(4, 1), pl__flips_most(4, 2), 1e-15); /* a constant predictor could have said another */
+}
+
+/* Of three answers .83 of the pairs of four templates differ: beyond what two labels could. */
+static void test_many_labels(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = 1, .generate = true, .prediction = three_answers};
+    pl_stability_table *t;
+    plant_run(&p);
+    OK(pl_stability_of_run(&t, planted_view(&p)));
+    const pl_stability_row *flips = find(t, PL_METRIC_FLIP_RATE, 0, "");
+    assert_true(flips && flips->value > 0.8 && flips->hi >= flips->value);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rows), cmocka_unit_test(test_flips_most),
+                                       cmocka_unit_test(test_many_labels)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

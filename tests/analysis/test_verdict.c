@@ -120,6 +120,13 @@ static double no_margin(size_t item, size_t template, size_t draw)
     return -1;
 }
 
+/* Added up over ood templates (t3 to t7) they are always right, over dev ones never but for label 0. */
+static double good_out_there(size_t item, size_t template, size_t draw)
+{
+    (void)draw;
+    return template <3 || !planted_gold(item) ? -1 : 1;
+}
+
 static void check_row(const pl_verdict_row *r)
 {
     assert_string_equal(r->tuned.arm, "finetune lm t0 n=16");
@@ -178,6 +185,7 @@ static void test_run(void **state)
     OK(pl_arms_of_run(&t, planted_view(&p)));
     check_row(t->verdicts);
     assert_string_equal(t->verdicts->tuned.chosen_by, "");
+    assert_string_equal(t->verdicts->hindsight, "");
     pl_arms_free(t);
     uproot(&p);
 
@@ -189,6 +197,17 @@ static void test_run(void **state)
     assert_int_equal(t->verdicts->prompt.n_prompts, 5);
     assert_close(t->verdicts->prompt.accuracy.value, 1, 1e-12);
     assert_int_equal(t->verdicts->verdict, PL_PROMPT);
+    pl_arms_free(t);
+    uproot(&p);
+    /* Dev templates choose the plain arm; hindsight knows better. */
+    p.margin = good_out_there;
+    plant_run(&p);
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    r = t->verdicts;
+    assert_string_equal(r->prompt.arm, "prompt");
+    assert_string_equal(r->hindsight, "prompt ensembled");
+    assert_close(r->hindsight_difference.value, r->tuned.accuracy.value - 1, 1e-12);
+    assert_true(isfinite(r->hindsight_difference.lo) && r->verdict == PL_FINETUNE);
     pl_arms_free(t);
     uproot(&p);
     p.margin = no_margin;

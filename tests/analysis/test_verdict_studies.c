@@ -41,6 +41,7 @@ static void answer(pl__condition *c, double *effect, double accuracy, const doub
     double mu = pl_normal_quantile(accuracy), density = exp(-0.5 * mu * mu) / sqrt(6.283185307179586);
     double of_template = SD_TEMPLATE / density, of_draw = SD_DRAW / density;
     double rest = 1 - V_CLUSTER - V_ITEM - V_IT - V_IS - of_template * of_template - of_draw * of_draw;
+    assert_true(rest > 0); /* near 1 templates cannot move an accuracy so far */
     double *template = zeros(c->t), *it = zeros(c->t * c->n), *is = zeros(c->n);
     for (size_t k = 0; k < c->t; k++) template[k] = of_template *normal(r);
     for (size_t i = 0; i < c->t * c->n; i++) it[i] = sqrt(V_IT) * normal(r);
@@ -239,7 +240,7 @@ static void test_neither(void **state)
 
 static int run_long(void)
 {
-    static const design designs[] = {{200, 4, 3, 0.65, 0}, {200, 8, 5, 0.80, 0}, {600, 8, 3, 0.90, 0}};
+    static const design designs[] = {{200, 4, 3, 0.65, 0}, {200, 8, 5, 0.80, 0}, {600, 8, 3, 0.85, 0}};
     static const double differences[] = {-0.05, 0.0, 0.03, 0.09};
     check_planted((design){600, 16, 10, 0.65, 0}, 2000, 0.60, 0.0);
     for (size_t k = 0; k < 3; k++)

@@ -492,7 +492,7 @@ static void test_verdict(void **state)
     free(text);
     json_t *json = json_object();
     OK(pl_report_verdict_json(json, t));
-    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "verdicts"), 0)), 55);
+    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "verdicts"), 0)), 60);
     json_decref(json);
     pl_arms_free(t);
     uproot(&p);
