@@ -168,6 +168,12 @@ typedef enum pl_screen {
     X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,                \
       "independence", PL_SCREEN_LAYERS, "CKA", "0 (null): unrelated; 1: the same up to rotation and scale",            \
       "similarity of two templates' states up to rotation (debiased linear CKA)")                                      \
+    X(CKA_CAL, "cka_cal", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, cka_cal, "items of one template permuted",             \
+      PL_SCREEN_NONE, "", "",                                                                                          \
+      "cka_debiased above what permuted items reach: 0 at their 95 % quantile (null_q95), 1 for equal states")         \
+    X(MKNN_CAL, "mknn_cal", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, mknn_cal, "items of one template permuted",          \
+      PL_SCREEN_NONE, "", "",                                                                                          \
+      "the same of the share of an item's 10 nearest neighbours that two templates have in common")                   \
     X(PROBE_ACC, "probe_acc", "share", 0, 1, 1, "z", PL_OVER_TEMPLATES, probe_acc, "commonest label",                  \
       PL_SCREEN_PROBES, "probe accuracy", "null: the commonest label",                                                 \
       "accuracy of a linear probe on held-out items, under the template it learned under")           \

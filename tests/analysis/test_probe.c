@@ -71,6 +71,13 @@ static void test_transfer(void **state)
         assert_non_null(find(t, PL_METRIC_PROBE_TRANSFER, "t2>t0", layers[l]));
     }
     assert_null(find(t, PL_METRIC_PROBE_ACC, "templates", "00"));
+    /* Calibrated similarity stands where probes do; the turned direction is the same up to rotation. */
+    const pl_stability_row *cka = find(t, PL_METRIC_CKA_CAL, "templates", "01"),
+                           *plain = find(t, PL_METRIC_CKA_DEBIASED, "templates", "01");
+    assert_true(cka && cka->value > 0.9 && cka->p == 1.0 / 201.0 && cka->p_adjusted >= cka->p);
+    assert_close(cka->value, (plain->value - cka->null_q95) / (1.0 - cka->null_q95), 1e-12);
+    assert_non_null(find(t, PL_METRIC_MKNN_CAL, "templates", "final_norm"));
+    assert_null(find(t, PL_METRIC_MKNN_CAL, "templates", "00"));
     pl_stability_free(t);
     uproot(&p);
 }

@@ -1,0 +1,43 @@
+"""The package calibrated-similarity at what bench-calibrated measures: processor time of all threads.
+
+Run: python3 calibrated.py [ITEMS [WIDTH]] (torch, calibrated-similarity). Similarities are written as its documentation shows them:
+functions of the two matrices.
+"""
+import sys
+import time
+
+import torch
+from calibrated_similarity import calibrate
+
+
+def cka(x, y):
+    k, l = (z @ z.T for z in (x - x.mean(0), y - y.mean(0)))
+    k.fill_diagonal_(0)
+    l.fill_diagonal_(0)
+    n = len(k)
+
+    def hsic(a, b):
+        ra, rb = a.sum(0), b.sum(0)
+        return (a * b).sum() + ra.sum() * rb.sum() / ((n - 1) * (n - 2)) - 2 * (ra @ rb) / (n - 2)
+
+    return hsic(k, l) / torch.sqrt(hsic(k, k) * hsic(l, l))
+
+
+def mknn(x, y, k=10):
+    def near(z):
+        z = z - z.mean(0)
+        z = z / z.norm(dim=1, keepdim=True)
+        return (z @ z.T).fill_diagonal_(-9).topk(k, dim=1).indices
+
+    a, b = near(x), near(y)
+    return (a[:, :, None] == b[:, None, :]).any(2).float().mean()
+
+
+n, width = (int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((1, 800), (2, 768)))
+torch.manual_seed(1)
+item = torch.randn(n, width)
+x, y = item + torch.randn(n, width), item + torch.randn(n, width)
+for name, similarity in (("cka", cka), ("mknn", mknn)):
+    start = time.process_time()
+    score = calibrate(x, y, similarity, K=200)[0]
+    print(f"{name}: {n} items of width {width}, 200 permutations: {time.process_time() - start:.1f} s of processor time, score {score:.6f}")

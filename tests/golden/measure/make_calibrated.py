@@ -1,0 +1,67 @@
+"""Writes calibrated.json: scores of the package calibrated-similarity (arXiv 2602.14486) for given permutations.
+
+Run: python3 make_calibrated.py (numpy, torch, calibrated-similarity; the versions used stand in the file). The mean over pairs of
+conditions is calibrate_layers with all conditions on both sides and an aggregate that looks above the diagonal. The package keeps
+similarities in float32.
+"""
+import importlib.metadata
+import json
+import os
+
+import numpy as np
+import torch
+from calibrated_similarity import calibrate, calibrate_layers
+
+
+def hsic(k, l):
+    n = len(k)
+    row_k, row_l = k.sum(0), l.sum(0)
+    return ((k * l).sum() + row_k.sum() * row_l.sum() / ((n - 1) * (n - 2)) - 2 * (row_k @ row_l) / (n - 2)) / (n * (n - 3))
+
+
+def cka(x, y):
+    k, l = (z @ z.T for z in (x - x.mean(0), y - y.mean(0)))
+    k.fill_diagonal_(0)
+    l.fill_diagonal_(0)
+    return hsic(k, l) / torch.sqrt(hsic(k, k) * hsic(l, l))
+
+
+def neighbours(x, k):
+    x = x - x.mean(0)
+    x = x / x.norm(dim=1, keepdim=True)
+    c = x @ x.T
+    c.fill_diagonal_(-9)
+    return torch.argsort(-c, dim=1, stable=True)[:, :k]
+
+
+def mknn(x, y, k=10):
+    a, b = neighbours(x, k), neighbours(y, k)
+    return np.mean([len(set(a[i].tolist()) & set(b[i].tolist())) / k for i in range(len(x))])
+
+
+def case(seed, n, t, width, orders, noise):
+    rng = np.random.default_rng(seed)
+    item = rng.normal(0, 1, (n, width))
+    x = np.round(64 * (item + noise * rng.normal(0, 1, (t, n, width)) + 3)) / 64
+    permutations = [rng.permutation(n) for _ in range(orders)]
+    tensors = [torch.tensor(s, dtype=torch.float64) for s in x]
+    out = {"n": n, "t": t, "width": width, "x": x.ravel().tolist(), "orders": np.concatenate(permutations).tolist()}
+    for name, sim in (("cka", cka), ("mknn", mknn)):
+        left = iter(permutations)
+        fn = lambda n_, device: torch.tensor(next(left))
+        if t == 2:
+            value = calibrate(tensors[0], tensors[1], sim, K=orders, perm_fn=fn)
+        else:
+            upper = np.triu_indices(t, 1)
+            value = calibrate_layers(tensors, tensors, sim, agg=lambda s: s[upper].mean(), K=orders, perm_fn=fn)
+        out[name] = [float(v) for v in value]
+    return out
+
+
+out = {"versions": {p: importlib.metadata.version(p) for p in ("numpy", "torch")} | {"calibrated-similarity": "0.1.1"},
+       "cases": [case(1, 24, 2, 6, 40, 0.4), case(2, 24, 3, 6, 40, 0.8), case(3, 20, 2, 5, 20, 50.0)]}
+for c in out["cases"]:
+    print(c["cka"], c["mknn"])
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "calibrated.json"), "w") as f:
+    json.dump(out, f, separators=(",", ":"))
+    f.write("\n")
