@@ -123,13 +123,32 @@ pl_status pl__metric_acc_drop(pl__measured *out, pl__scope *scope)
     return PL_OK;
 }
 
+/* The first template of each wording: those that differ in label words alone are no further samples, and of a readout
+ * that does not see them the same once more. */
+static pl_status take_wordings(size_t **out, size_t *n, const pl__scope *scope)
+{
+    const size_t *wording = scope->subject->member->wording;
+    *n = 0;
+    PL_TRY(pl_new(out, scope->t));
+    for (size_t k = 0; k < scope->t; k++) {
+        bool is_new = true;
+        for (size_t j = 0; j < *n; j++) is_new = is_new && wording[(*out)[j]] != wording[scope->templates[k]];
+        if (is_new) (*out)[(*n)++] = scope->templates[k];
+    }
+    return PL_OK;
+}
+
 /* Of items that know nothing of one another. */
 pl_status pl__metric_cochran_q(pl__measured *out, pl__scope *scope)
 {
     const pl__subject *s = scope->subject;
+    size_t *templates, t;
     if (scope->t < 2) return PL_OK;
     if (s->group->clusters.start) return empty(out, "items are in groups: see p of template_sd");
-    pl_cochran c = pl_cochran_q(s->member->correct, s->n, s->t, scope->templates, scope->t);
+    PL_TRY(take_wordings(&templates, &t, scope));
+    pl_cochran c = pl_cochran_q(s->member->correct, s->n, s->t, templates, t);
+    free(templates);
+    if (t < 2) return PL_OK;
     out->kind = PL__FIXED;
     out->estimate = pl__only_value(c.q);
     out->estimate.df = c.df;

@@ -41,7 +41,7 @@ static pl_status calibrate(pl__measured *out, const pl__scope *scope,
     out->null_q95 = c.tau;
     out->p = c.p;
     out->why_empty = isnan(c.score) ? "no variance" : "calibrated by permutations: its test is in p";
-    if (n < s->n) PL_TRY(pl__measured_note(out, scope, "first %zu of %zu items", n, s->n));
+    if (n < s->n) PL_TRY(pl__measured_note(out, scope, "%zu of %zu items, by chance", n, s->n));
     return isnan(c.score) ? PL_OK : pl__measured_note(out, scope, "before calibration %.4f", c.observed);
 }
 

@@ -324,7 +324,7 @@ static pl_status put_row(const drift *d, mean *m, const char *contrast)
     row.null_name = pl_metric_of(row.metric)->null_name;
     row.note = "";
     PL_TRY(pl__row_note(rows, &row, "mean of %zu pairs of units", m->n_pairs));
-    if (m->n < m->n_there) PL_TRY(pl__row_note(rows, &row, "first %zu of %zu items", m->n, m->n_there));
+    if (m->n < m->n_there) PL_TRY(pl__row_note(rows, &row, "%zu of %zu items, by chance", m->n, m->n_there));
     return put_interval(d, m, &row, n_draws);
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+
 static bool lists(const char *const *names, size_t n, const char *name)
 {
     for (size_t i = 0; i < n; i++)
@@ -33,9 +35,35 @@ static pl_status name_layer(pl__layer *l, const char *name, pl_arena *arena)
     return pl_arena_text(arena, (char **)&l->name, rest, strlen(rest));
 }
 
-/* Reads a matrix and brings its rows into item order. */
+/* An item and where it comes: by chance, which is its own whatever the group. */
+typedef struct shuffled {
+    uint32_t key;
+    int64_t doc_id;
+    size_t item;
+} shuffled;
+
+static int compare_shuffled(const void *a, const void *b)
+{
+    const shuffled *x = a, *y = b;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return (x->doc_id > y->doc_id) - (x->doc_id < y->doc_id);
+}
+
+static pl_status shuffle_items(size_t *order, const pl__group *group)
+{
+    shuffled *items;
+    PL_TRY(pl_new(&items, group->n));
+    for (size_t i = 0; i < group->n; i++)
+        items[i] = (shuffled){pl_random_u32(1, PL_RANDOM_STATES, 0, (uint64_t)group->doc_id[i]), group->doc_id[i], i};
+    qsort(items, group->n, sizeof *items, compare_shuffled);
+    for (size_t i = 0; i < group->n; i++) order[i] = items[i].item;
+    free(items);
+    return PL_OK;
+}
+
+/* Reads a matrix and brings its rows into this order of the items. */
 static pl_status read_states(float **out, size_t *width, const pl_unit_reader *reader, const pl__cell *cell,
-                             const char *name, size_t n)
+                             const char *name, const size_t *order, size_t n)
 {
     float *all;
     size_t rows, size;
@@ -44,12 +72,13 @@ static pl_status read_states(float **out, size_t *width, const pl_unit_reader *r
     PL_GOTO(status, done, pl_mul_size(&size, n, *width, "states"));
     PL_GOTO(status, done, pl_new(out, size));
     for (size_t i = 0; i < n; i++) {
-        if (cell->row[i] >= rows) {
+        const size_t row = cell->row[order[i]];
+        if (row >= rows) {
             status = pl_fail(PL_E_INPUT, "%s: /obsm/%s: %zu rows, expected one for each row of /obs", cell->unit->path,
                              name, rows);
             goto done;
         }
-        memcpy(*out + i * *width, all + cell->row[i] * *width, *width * sizeof **out);
+        memcpy(*out + i * *width, all + row * *width, *width * sizeof **out);
     }
 done:
     free(all);
@@ -63,11 +92,11 @@ static bool is_finite(const float *row, size_t width)
     return true;
 }
 
-/* The first template under which the states of an item are not finite; t when there is none. */
-static size_t broken_template(const pl__layer *l, size_t item)
+/* The first template under which the states at a place are not finite; t when there is none. */
+static size_t broken_template(const pl__layer *l, size_t place)
 {
     size_t k = 0;
-    while (k < l->t && is_finite(l->states[k] + item * l->width, l->width)) k++;
+    while (k < l->t && is_finite(l->states[k] + place * l->width, l->width)) k++;
     return k;
 }
 
@@ -83,9 +112,10 @@ static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *m
 {
     size_t kept = 0;
     l->items = 14695981039346656037u; /* FNV-1a over the doc_ids that are kept */
-    for (size_t i = 0; i < group->n; i++) {
+    for (size_t place = 0; place < group->n; place++) {
+        const size_t i = l->item[place];
         if (!is_captured(member, i)) continue;
-        size_t broken = broken_template(l, i);
+        size_t broken = broken_template(l, place);
         /* Where the writer counted nothing that is not finite, a row of NaN is one that has no state. */
         if (broken < l->t && member->cells[broken].unit->n_broken == 0) {
             l->n_absent++;
@@ -100,7 +130,7 @@ static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *m
             continue;
         }
         for (size_t k = 0; k < l->t; k++)
-            memmove(l->states[k] + kept * l->width, l->states[k] + i * l->width, l->width * sizeof(float));
+            memmove(l->states[k] + kept * l->width, l->states[k] + place * l->width, l->width * sizeof(float));
         l->items = (l->items ^ (uint64_t)group->doc_id[i]) * 1099511628211u;
         if (l->group_of) l->group_of[kept] = group->group_of[i];
         l->item[kept] = i;
@@ -116,9 +146,12 @@ pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__membe
     *out = (pl__layer){.t = member->t, .first_template = ""};
     PL_GOTO(status, failed, pl_new(&out->states, out->t));
     PL_GOTO(status, failed, name_layer(out, name, arena));
+    PL_GOTO(status, failed, pl_new(&out->item, group->n));
+    PL_GOTO(status, failed, shuffle_items(out->item, group));
     for (size_t k = 0; k < out->t; k++) {
         size_t width;
-        PL_GOTO(status, failed, read_states(&out->states[k], &width, readers[k], &member->cells[k], name, group->n));
+        PL_GOTO(status, failed,
+                read_states(&out->states[k], &width, readers[k], &member->cells[k], name, out->item, group->n));
         if (k > 0 && width != out->width) {
             status = pl_fail(PL_E_INPUT, "%s: /obsm/%s: width %zu, expected %zu as in %s", member->cells[k].unit->path,
                              name, width, out->width, member->cells[0].unit->path);
@@ -126,7 +159,6 @@ pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__membe
         }
         out->width = width;
     }
-    PL_GOTO(status, failed, pl_new(&out->item, group->n));
     if (group->group_of) PL_GOTO(status, failed, pl_new(&out->group_of, group->n));
     keep_whole(out, group, member);
     return PL_OK;

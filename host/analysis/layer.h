@@ -1,5 +1,6 @@
-/* The states of one position and layer under all templates of a member, in the order of the group's items. One layer is
- * in memory at a time: T x n x C floats. */
+/* The states of one position and layer under all templates of a member. Items stand in an order by chance that depends on
+ * their doc_ids alone: the first so many of them are a sample, however a data set is sorted. One layer is in memory at a
+ * time: T x n x C floats. */
 #ifndef PLUMB_ANALYSIS_LAYER_H
 #define PLUMB_ANALYSIS_LAYER_H
 

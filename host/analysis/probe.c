@@ -142,7 +142,7 @@ static pl_status begin(const pl_probe **p, pl__measured *out, const pl__scope *s
     if (!*p) return PL_OK;
     out->n = (*p)->n;
     memset(s->items, 0, s->n * sizeof *s->items);
-    if (out->n < s->n) return pl__measured_note(out, scope, "first %zu of %zu items", out->n, s->n);
+    if (out->n < s->n) return pl__measured_note(out, scope, "%zu of %zu items, by chance", out->n, s->n);
     return PL_OK;
 }
 

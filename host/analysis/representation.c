@@ -145,7 +145,7 @@ pl_status pl__metric_cka_debiased(pl__measured *out, pl__scope *scope)
         out->null_sd = null_sd / sqrt((double)cka->n_pairs);
         memcpy(s->items, cka->mean_left_out, cka->n * sizeof *s->items);
     }
-    if (cka->n < s->n) PL_TRY(pl__measured_note(out, scope, "first %zu of %zu items", cka->n, s->n));
+    if (cka->n < s->n) PL_TRY(pl__measured_note(out, scope, "%zu of %zu items, by chance", cka->n, s->n));
     if (isnan(out->value)) out->why_empty = "no variance";
     return PL_OK;
 }

@@ -176,13 +176,13 @@ static pl_scorer_claim *claim_of(making *m, const pl_run_unit *u, pl_status *sta
     return &t->claims[t->n_claims++];
 }
 
-static pl_status note_claim(making *m, const pl_run_unit *u, pl_scorer scorer, const pl_estimate *sd)
+static pl_status note_claim(making *m, const pl__condition *c, pl_scorer scorer, const pl_estimate *sd)
 {
     pl_status status = PL_OK;
     bool is_claimed = false;
     for (size_t i = 0; i < CLAIMED; i++) is_claimed = is_claimed || claimed[i] == scorer;
-    if (!is_claimed || isnan(sd->value)) return PL_OK;
-    pl_scorer_claim *claim = claim_of(m, u, &status);
+    if (!is_claimed || isnan(sd->value) || c->t < PL_TEMPLATE_SD_MIN) return PL_OK; /* no interval: nothing is known */
+    pl_scorer_claim *claim = claim_of(m, c->unit, &status);
     if (!claim) return status;
     claim->known[scorer] = true;
     claim->sensitive[scorer] = sd->lo > 0;
@@ -195,7 +195,7 @@ static pl_status add_rows(making *m, size_t at)
     const pl__condition *c = &m->list[at], *raw = m->scorers[0] == PL_SCORER_RAW ? &m->list[0] : NULL;
     pl_estimate sd;
     PL_TRY(sd_of(&sd, c, m->arena));
-    PL_TRY(note_claim(m, c->unit, m->scorers[at], &sd));
+    PL_TRY(note_claim(m, c, m->scorers[at], &sd));
     for (int role = PL_ROLE_ID; role <= PL_ROLE_OOD; role++) {
         size_t n_templates = pl__condition_n_templates(c, (pl_role)role);
         if (!n_templates) continue;

@@ -84,7 +84,7 @@ static pl_status finish(FILE *out)
 pl_status pl_report_scorer_claims_print(FILE *out, const pl_scorers_table *table)
 {
     if (table->n_claims)
-        fputs("sensitive to wording? Template SD above 0 by two of three scorers: raw, calibrated, generated\n", out);
+        fputs("sensitive to wording and label words? Template SD above 0 by two of: raw, calibrated, generated\n", out);
     size_t n_single = 0;
     for (size_t i = 0; i < table->n_claims; i++) {
         print_claim(out, &table->claims[i]);

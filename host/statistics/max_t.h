@@ -4,7 +4,8 @@
  * Each estimate has the crossed variance V_c + V_t + V_s (crossed.h) and T = value / se. When all are 0, T* takes their
  * place: levels of a factor are multiplied with normal numbers, the same for all estimates, so that these keep their
  * correlation; each V_f is multiplied with the factor's chi^2/df. For one estimate T* is Student's t (of one factor),
- * so p is that of its interval, up to the replicates' chance. */
+ * so p is that of its interval, up to the replicates' chance. With three draws the error over a curve of 12 to 24 layers
+ * is .064 to .068 where .05 is said (simulated): crossed.h's caution with few levels is in the interval alone. */
 #ifndef PLUMB_STATISTICS_MAX_T_H
 #define PLUMB_STATISTICS_MAX_T_H
 

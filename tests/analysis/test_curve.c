@@ -155,10 +155,34 @@ static void test_cochran(void **state)
     }
 }
 
+/* A wording counts once, with whatever label words. */
+static void test_cochran_of_wordings(void **state)
+{
+    (void)state;
+    double value[2] = {0.0, 0.0}, df[2] = {0.0, 0.0};
+    for (size_t twins = 0; twins < 2; twins++) {
+        planted p = {.n = 30, .t = 3 + twins, .draws = 1, .prediction = some_flips, .twins = twins};
+        pl_stability_table *t;
+        plant_run(&p);
+        OK(pl_stability_of_run(&t, planted_view(&p)));
+        for (size_t i = 0; i < t->n; i++) {
+            const pl_stability_row *r = &t->rows[i];
+            if (r->metric != PL_METRIC_COCHRAN_Q || strcmp(r->contrast, "templates") != 0) continue;
+            value[twins] = r->value;
+            df[twins] = r->df;
+        }
+        pl_stability_free(t);
+        uproot(&p);
+    }
+    assert_true(df[0] == 2.0 && df[1] == 2.0);
+    assert_close(value[1], value[0], 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_differences),
+        cmocka_unit_test(test_cochran_of_wordings),
         cmocka_unit_test(test_what_is_compared),
         cmocka_unit_test(test_run),
         cmocka_unit_test(test_cochran),

@@ -82,6 +82,26 @@ static void test_transfer(void **state)
     uproot(&p);
 }
 
+/* The label can be read off in the first half of the items alone. */
+static float half_told(size_t item, size_t template, size_t draw, size_t d)
+{
+    if (item < 300) return turned(item, 0, draw, d);
+    return (float)pl_random_normal(7 + draw, PL_RANDOM_TEST, (uint32_t) template, item * PLANTED_WIDTH + d);
+}
+
+/* What is probed of many items is a sample of them, not how the data set begins. */
+static void test_sample(void **state)
+{
+    (void)state;
+    planted p = {.n = 600, .t = T, .draws = 1, .prediction = right, .state = half_told};
+    pl_stability_table *t = table_of(&p);
+    const pl_stability_row *r = find(t, PL_METRIC_PROBE_ACC, "templates", "01");
+    assert_non_null(strstr(r->note, "256 of 600 items, by chance"));
+    assert_true(r->value > 0.6 && r->value < 0.9);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 static void test_not_probed(void **state)
 {
     (void)state;
@@ -150,6 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transfer),
+        cmocka_unit_test(test_sample),
         cmocka_unit_test(test_not_probed),
         cmocka_unit_test(test_margin),
     };
