@@ -302,6 +302,7 @@ static const pl_backend backend = {
     .attention_backward_workspace_bytes = pl__attention_backward_workspace_bytes,
     .linear_backward_workspace_bytes = pl__linear_backward_workspace_bytes,
     .gradient_norm_workspace_bytes = pl__gradient_norm_workspace_bytes,
+    .logistic_workspace_bytes = pl__logistic_workspace_bytes,
     .norm_backward_workspace_bytes = pl__norm_backward_workspace_bytes,
     .head_norm_backward_workspace_bytes = pl__head_norm_backward_workspace_bytes,
     .score_backward_workspace_bytes = pl__score_backward_workspace_bytes,

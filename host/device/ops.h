@@ -21,8 +21,9 @@
 extern "C" {
 #endif
 
-/* The ops, once: X(op) for each, whose arguments are a pl_<op>_args. The tables, the checks before a call (arguments.h),
- * the declarations and tables of both backends, and what the tests must cover, are made from these two lists. */
+/* The ops, once: X(op) for each, whose arguments are a pl_<op>_args. The tables, the checks before a call
+ * (arguments.h), the declarations and tables of both backends, and what the tests must cover, are made from these two
+ * lists. */
 #define PL_FORWARD_OPS(X)                                                                                              \
     X(embed)                                                                                                           \
     X(norm)                                                                                                            \
@@ -52,7 +53,8 @@ extern "C" {
     X(zero_tail)                                                                                                       \
     X(reduce_lanes)                                                                                                    \
     X(gradient_norm)                                                                                                   \
-    X(adamw)
+    X(adamw)                                                                                                           \
+    X(logistic)
 #define PL_OPS(X)                                                                                                      \
     PL_FORWARD_OPS(X)                                                                                                  \
     PL_TRAINING_OPS(X)
@@ -416,6 +418,26 @@ typedef struct pl_adamw_args {
     double beta1, beta2, eps, weight_decay; /* 1 - 0.999f is not 0.001f */
 } pl_adamw_args;
 
+/* L2 logistic regressions in double, each for several strengths C: the theta [K, width] that minimises
+ *
+ *   C sum_i -ln p(label_i | z_i) + |theta without its last column|^2 / 2,   p(. | z) = softmax(theta z)
+ *
+ * The last feature is the constant 1 of the intercept. K is the number of classes; 1 for two of them: theta is class
+ * 1's against class 0's. Newton's method with conjugate gradients (Nash & Sofer, "Linear and Nonlinear Programming",
+ * 1996): a problem's strengths one after another, each from the optimum of the one before, the first from zero. Its
+ * bits depend on the problem alone. Bounded: what does not get there is said in `distance`. */
+typedef struct pl_logistic_args {
+    pl_view problems;  /* [n, PL_LOGISTIC_FACTS] i32 (logistic.h) */
+    pl_view strengths; /* [1, S] f64, > 0, ascending */
+    pl_view z;         /* [1, elements] f64: of a problem [rows, width] */
+    pl_view labels;    /* [1, elements] i32: of a problem [rows], each below its classes */
+    pl_view theta;     /* [1, elements] f64: of a problem [S, K, width], written */
+    pl_view distance;  /* [n, S] f64, written: about how far theta is from the optimum, relative to its norm: at most
+                        * PL_LOGISTIC_ACCEPTABLE (logistic.h), or the solver did not get there; NaN: and behind it */
+    size_t most_rows, most_width, most_classes; /* of any problem */
+    pl_view workspace;                          /* bytes: logistic_workspace_bytes */
+} pl_logistic_args;
+
 /* ---- The table ------------------------------------------------------------------------------------------------ */
 
 typedef struct pl_device_facts {
@@ -437,7 +459,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 5 };
+enum { PL_PLUGIN_VERSION = 6 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 
@@ -511,9 +533,9 @@ typedef struct pl_backend {
     pl_status (*event_record)(pl_event *event, pl_stream *stream);
     pl_status (*event_wait)(pl_event *event, pl_stream *stream); /* the stream waits for the event */
     pl_status (*event_wait_host)(pl_event *event);               /* the host waits for the event; any thread may */
-    /* Weights: [out, in] in the packed form used by linear and score, zero until it is set. `compute` is the type of all
-     * products with it, forward and backward; PL_E_UNSUPPORTED names the types that the device has (the CPU: float32,
-     * bfloat16, bf16x3; CUDA: float32, tf32, bfloat16, float16). Workspace queries take the same type. */
+    /* Weights: [out, in] in the packed form used by linear and score, zero until it is set. `compute` is the type of
+     * all products with it, forward and backward; PL_E_UNSUPPORTED names the types that the device has (the CPU:
+     * float32, bfloat16, bf16x3; CUDA: float32, tf32, bfloat16, float16). Workspace queries take the same type. */
     pl_status (*weight_create)(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
     /* A weight whose numbers are those of `master` [out, in] f32, which must outlive it. Where the backend keeps a copy
      * (another type or order), weight_refresh and adamw renew it. */
@@ -542,6 +564,7 @@ typedef struct pl_backend {
     size_t (*attention_backward_workspace_bytes)(size_t n_rows, size_t H, size_t G, size_t D);
     size_t (*score_backward_workspace_bytes)(size_t n_rows, size_t n_vocabulary, size_t C, pl_dtype compute);
     size_t (*gradient_norm_workspace_bytes)(const pl_parameters *parameters);
+    size_t (*logistic_workspace_bytes)(size_t n_problems, size_t n_rows, size_t width, size_t n_classes);
 
     /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the
      * views that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly

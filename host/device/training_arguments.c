@@ -1,5 +1,6 @@
 /* The checks of the training ops' arguments. */
 #include "device/arguments.h"
+#include "device/logistic.h"
 
 /* Rows by segment: order and starts of up to n rows. */
 static pl_status need_segments(const pl__call *c, pl_view order, pl_view starts, size_t n)
@@ -167,4 +168,17 @@ pl_status pl__check_adamw(const pl__call *c, const pl_adamw_args *a)
 {
     if (!a->parameters) return pl_fail(PL_E_INTERNAL, "adamw: no parameters are given");
     return pl__need(c, "factors", a->factors, 1, PL_FACTORS, PL_F32);
+}
+
+pl_status pl__check_logistic(const pl__call *c, const pl_logistic_args *a)
+{
+    const size_t n = a->problems.rows, n_strengths = a->strengths.columns;
+    PL_TRY(pl__need(c, "problems", a->problems, n, PL_LOGISTIC_FACTS, PL_I32));
+    PL_TRY(pl__need(c, "strengths", a->strengths, 1, n_strengths, PL_F64));
+    PL_TRY(pl__need(c, "z", a->z, 1, a->z.columns, PL_F64));
+    PL_TRY(pl__need(c, "labels", a->labels, 1, a->labels.columns, PL_I32));
+    PL_TRY(pl__need(c, "theta", a->theta, 1, a->theta.columns, PL_F64));
+    PL_TRY(pl__need(c, "distance", a->distance, n, n_strengths, PL_F64));
+    return pl__need_workspace(c, a->workspace,
+                              c->ops->logistic_workspace_bytes(n, a->most_rows, a->most_width, a->most_classes));
 }

@@ -48,6 +48,7 @@ typedef struct fitting {
     const pl_plan_unit *unit;
     const pl_examples *examples;
     size_t *clusters; /* [n] rows of one group have one number; NULL: no groups */
+    const pl_processor *processor;
     pl_linear best;
     double best_loss;
     double *losses; /* [n_layers, STRENGTHS] */
@@ -63,30 +64,26 @@ static pl_status find_clusters(fitting *f)
     return PL_OK;
 }
 
-/* The layer counts when its least loss is lower than that of the layers before. */
-static pl_status fit_layer(fitting *f, const pl_results *states, size_t place)
+/* The layer and strength of least loss; of equals the first layer. */
+static pl_status fit(fitting *f, const pl_results *states)
 {
     const pl_adaptation *a = f->unit->adaptation;
     const pl_examples *e = f->examples;
-    const pl_labelled rows = {
-        .n = e->n, .width = states->C, .n_classes = e->n_classes, .x = states->last[place], .classes = e->classes};
+    pl_labelled *layers;
+    size_t place;
+    PL_TRY(pl_arena_new(f->arena, &layers, a->n_layers));
+    for (size_t l = 0; l < a->n_layers; l++)
+        layers[l] = (pl_labelled){
+            .n = e->n, .width = states->C, .n_classes = e->n_classes, .x = states->last[l], .classes = e->classes};
     const pl_logistic_grid grid = {.strengths = strengths,
                                    .n_strengths = STRENGTHS,
                                    .n_folds = FOLDS,
                                    .seed = pl_draw_seed(f->plan->spec->seed, "folds") + a->draw};
-    double *losses = f->losses + place * STRENGTHS, least = INFINITY;
-    pl_logistic model;
-    PL_TRY(pl_logistic_fit_best(&model, losses, &rows, f->clusters, STANDARDISED, &grid));
-    for (size_t s = 0; s < STRENGTHS; s++)
-        if (losses[s] < least) least = losses[s];
-    if (f->best.model.coef && !(least < f->best_loss)) {
-        pl_logistic_free(&model);
-        return PL_OK;
-    }
-    pl_logistic_free(&f->best.model);
-    f->best.model = model;
+    PL_TRY(pl_logistic_fit_best(&f->best.model, &place, f->losses, f->processor, layers, a->n_layers, f->clusters,
+                                STANDARDISED, &grid));
     f->best.layer = a->layers[place];
-    f->best_loss = least;
+    f->best_loss = INFINITY;
+    for (size_t s = 0; s < STRENGTHS; s++) f->best_loss = fmin(f->best_loss, f->losses[place * STRENGTHS + s]);
     return PL_OK;
 }
 
@@ -127,9 +124,9 @@ static pl_status set_entry(json_t *entries, const char *name, json_t *value)
 }
 
 pl_status pl_linear_learn(pl_unit_writer *writer, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
-                          json_t *entries, pl_linear_cost *cost)
+                          const pl_processor *processor, json_t *entries, pl_linear_cost *cost)
 {
-    fitting f = {.plan = plan, .unit = unit, .examples = unit->adaptation->examples};
+    fitting f = {.plan = plan, .unit = unit, .examples = unit->adaptation->examples, .processor = processor};
     pl_results *states = NULL;
     double start = pl_clock_s();
     *cost = (pl_linear_cost){0};
@@ -139,7 +136,7 @@ pl_status pl_linear_learn(pl_unit_writer *writer, const pl_plan *plan, const pl_
     PL_GOTO(status, done, find_clusters(&f));
     PL_GOTO(status, done, run_model(&f, engine, &states));
     cost->engine_s = pl_clock_s() - start;
-    for (size_t l = 0; l < unit->adaptation->n_layers; l++) PL_GOTO(status, done, fit_layer(&f, states, l));
+    PL_GOTO(status, done, fit(&f, states));
     cost->tokens = states->tokens_computed;
     cost->n_batches = states->n_batches;
     cost->fit_s = pl_clock_s() - start - cost->engine_s;

@@ -24,9 +24,9 @@ typedef struct pl_linear_cost {
     double engine_s, fit_s;
 } pl_linear_cost;
 
-/* Fits, and writes everything but the configuration into the file. */
+/* Fits on the engine's device, and writes everything but the configuration into the file. */
 pl_status pl_linear_learn(pl_unit_writer *writer, const pl_plan *plan, const pl_plan_unit *unit, pl_engine *engine,
-                          json_t *entries, pl_linear_cost *cost);
+                          const pl_processor *processor, json_t *entries, pl_linear_cost *cost);
 /* What the unit of this id learned, from its file. */
 pl_status pl_linear_read(pl_linear *out, const char *path, const char *id);
 

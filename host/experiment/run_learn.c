@@ -22,7 +22,7 @@ static pl_status learn_linear(pl__runner *r, const pl_plan_unit *unit, pl_unit_w
 {
     pl_linear_cost spent;
     PL_TRY(pl__load_model(r, unit->model));
-    PL_TRY(pl_linear_learn(writer, r->plan, unit, r->engine, entries, &spent));
+    PL_TRY(pl_linear_learn(writer, r->plan, unit, r->engine, &r->processor, entries, &spent));
     cost->tokens_in_requests = cost->tokens_computed = spent.tokens;
     cost->n_batches = spent.n_batches;
     cost->engine_s = cost->learned_s = spent.engine_s + spent.fit_s;

@@ -10,9 +10,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/vector.h"
+#include "device/logistic.h"
 #include "measure/logistic_fit.h"
-#include "measure/logistic_newton.h"
-#include "measure/vector.h"
+#include "measure/logistic_solve.h"
 
 /* ---- features ---- */
 
@@ -134,7 +135,7 @@ static void put_row(double *coef, double *intercept, const double *theta, const 
 pl_status pl__logistic_model(pl_logistic *out, const double *theta, const pl__logistic_features *f, size_t n_classes,
                              double strength)
 {
-    size_t values = 0, rows = pl__logistic_rows(n_classes);
+    size_t values = 0, rows = pl_logistic_outputs(n_classes);
     pl_status status = PL_OK;
     *out = (pl_logistic){.n_classes = n_classes, .width = f->width, .strength = strength};
     PL_TRY(pl_mul_size(&values, n_classes, f->width, "logistic coefficients"));
@@ -186,7 +187,8 @@ pl_status pl__logistic_check(const pl_labelled *rows)
     return PL_OK;
 }
 
-pl_status pl_logistic_fit(pl_logistic *out, const pl_labelled *rows, bool standardise, double strength)
+pl_status pl_logistic_fit(pl_logistic *out, const pl_processor *processor, const pl_labelled *rows, bool standardise,
+                          double strength)
 {
     pl_status status = PL_OK;
     pl__logistic_features features = {0};
@@ -196,9 +198,9 @@ pl_status pl_logistic_fit(pl_logistic *out, const pl_labelled *rows, bool standa
         return pl_fail(PL_E_INPUT, "logistic regression: strength %g, expected a number above 0", strength);
     PL_TRY(pl__logistic_check(rows));
     PL_TRY(pl__logistic_features_of(&features, rows, standardise));
-    PL_GOTO(status, done, pl_new(&theta, pl__logistic_rows(rows->n_classes) * features.z_width));
-    const pl__logistic_problem problem = {rows->n, features.z_width, rows->n_classes, features.z, rows->classes};
-    PL_GOTO(status, done, pl__logistic_solve(theta, &problem, strength));
+    PL_GOTO(status, done, pl_new(&theta, pl_logistic_outputs(rows->n_classes) * features.z_width));
+    const pl__logistic_problem problem = {rows->n, features.z_width, rows->n_classes, features.z, rows->classes, theta};
+    PL_GOTO(status, done, pl__logistic_solve(&problem, 1, processor, &strength, 1));
     PL_GOTO(status, done, pl__logistic_model(out, theta, &features, rows->n_classes, strength));
 done:
     free(theta);

@@ -3,8 +3,8 @@
  *   minimise  C sum_i -ln p(y_i | x_i) + |W|^2 / 2,   p(. | x) = softmax(W x + b),
  *
  * the intercept b not penalised. With two classes W has one row, that of class 1 against class 0, as there. Newton's
- * method with conjugate gradients in double (logistic_newton.h): the coefficients are within 1e-8 of the optimum's,
- * relative to their norm, and have the same bits for any number of threads. */
+ * method with conjugate gradients in double, on a device (op `logistic`): the coefficients are within 1e-8 of the
+ * optimum's, relative to their norm, and have the same bits for any number of threads. */
 #ifndef PLUMB_MEASURE_LOGISTIC_H
 #define PLUMB_MEASURE_LOGISTIC_H
 
@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "device/device.h"
 
 /* Labelled rows; borrowed. */
 typedef struct pl_labelled {
@@ -31,7 +31,8 @@ typedef struct pl_logistic {
 /* Fits with one strength. standardise: to mean 0 and SD 1 (n in the denominator) over these rows first; constant
  * features are only centred. It changes the optimum, not the meaning of coef. Errors, in a line: one class only, a
  * class without rows, fewer rows than classes, a value that is not finite. Free the result. */
-pl_status pl_logistic_fit(pl_logistic *out, const pl_labelled *rows, bool standardise, double strength);
+pl_status pl_logistic_fit(pl_logistic *out, const pl_processor *processor, const pl_labelled *rows, bool standardise,
+                          double strength);
 void pl_logistic_free(pl_logistic *model); /* takes {0} */
 
 /* log_probs[n, n_classes] of other rows x [n, width]; NaN where x is. */
@@ -46,13 +47,15 @@ void pl_logistic_predict(double *log_probs, const pl_logistic *model, const floa
 pl_status pl_folds(size_t *fold, const size_t *classes, size_t n_classes, const size_t *cluster, size_t n,
                    size_t n_folds, uint64_t seed);
 
-/* loss[s]: mean -ln p of held-out rows for each strength, over folds: each fold is predicted by a model fitted (and
- * standardised) on the others. Rows of a class that the other folds lack are left out. The same bits for any number of
- * threads. An error when that leaves no row. */
-pl_status pl_logistic_losses(double *loss, const pl_labelled *rows, bool standardise, const double *strengths,
-                             size_t n_strengths, const size_t *fold, size_t n_folds);
+/* loss[set, s]: mean -ln p of held-out rows for each strength, over folds: each fold is predicted by a model fitted
+ * (and standardised) on the others. Rows of a class that the other folds lack are left out. `sets`: other features of
+ * the same labelled rows. Fits of all sets and folds go to the device together, as many as half a GiB of features
+ * holds; the bits are the same however many that are. An error when no row is left. */
+pl_status pl_logistic_losses(double *loss, const pl_processor *processor, const pl_labelled *sets, size_t n_sets,
+                             bool standardise, const double *strengths, size_t n_strengths, const size_t *fold,
+                             size_t n_folds);
 
-/* How a strength is chosen; a grid of one needs no folds. */
+/* How a strength is chosen; a grid of one needs no folds where there is one set. */
 typedef struct pl_logistic_grid {
     const double *strengths; /* [n_strengths], ascending, > 0 */
     size_t n_strengths;
@@ -60,9 +63,10 @@ typedef struct pl_logistic_grid {
     uint64_t seed;
 } pl_logistic_grid;
 
-/* Fits with the strength of least held-out loss, the weaker fit (smaller C) of equals. losses [n_strengths] is filled
- * when not NULL (NaN for a grid of one). */
-pl_status pl_logistic_fit_best(pl_logistic *out, double *losses, const pl_labelled *rows, const size_t *cluster,
-                               bool standardise, const pl_logistic_grid *grid);
+/* Fits the set with the strength of least held-out loss: of equals the first set, then the weaker fit (smaller C).
+ * losses [n_sets, n_strengths] is filled when not NULL (NaN where there is nothing to choose). */
+pl_status pl_logistic_fit_best(pl_logistic *out, size_t *set, double *losses, const pl_processor *processor,
+                               const pl_labelled *sets, size_t n_sets, const size_t *cluster, bool standardise,
+                               const pl_logistic_grid *grid);
 
 #endif

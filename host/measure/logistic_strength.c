@@ -1,15 +1,17 @@
 /* The strength of the penalty by cross-validation within the training rows (logistic.h).
  *
- * A fold's features are made once and its fits go up the grid, each from the optimum of the one before. */
+ * A fold's features are made once and its fits go up the grid, each from the optimum of the one before. Splits are the
+ * folds of the sets, set by set; as many as fit into memory are solved together. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "device/logistic.h"
 #include "measure/logistic.h"
 #include "measure/logistic_fit.h"
-#include "measure/logistic_newton.h"
+#include "measure/logistic_solve.h"
 
 /* ---- folds ---- */
 
@@ -133,16 +135,24 @@ done:
 
 /* ---- held-out loss ---- */
 
+/* Features, bases and held-out rows of the splits that are solved together: so many, or half of what the device has
+ * free. */
+static const size_t TOGETHER_BYTES = (size_t)512 << 20;
+
 /* One fold: the rows of the others with the classes that these have, numbered anew, and the held-out rows of them. */
 typedef struct split {
     pl_labelled train;
-    float *x, *held_x;                          /* [n, width] */
+    float *x, *held_x;                          /* [n, width]; x is gone once the features are made */
     size_t *classes, *held_classes, *new_class; /* [n], [n], [n_classes]: SIZE_MAX where there is no row */
     size_t n_held;
+    pl__logistic_features features;
+    double *theta; /* [n_strengths, outputs, z_width] */
 } split;
 
 static void split_free(split *s)
 {
+    pl__logistic_features_free(&s->features);
+    free(s->theta);
     free(s->x);
     free(s->held_x);
     free(s->classes);
@@ -180,45 +190,80 @@ static pl_status split_rows(split *s, const pl_labelled *rows, const size_t *fol
     return PL_OK;
 }
 
-/* sum[s] of -ln p over the held-out rows. */
-static pl_status losses_of_split(double *sum, const split *s, bool standardise, const double *strengths,
-                                 size_t n_strengths)
+/* Whether the other folds have anything to be fitted on, and this one anything to predict. */
+static bool is_used(const split *s)
 {
+    return s->train.n_classes >= 2 && s->n_held > 0;
+}
+
+static pl_status make_features(split *s, bool standardise, size_t n_strengths)
+{
+    PL_TRY(pl__logistic_features_of(&s->features, &s->train, standardise));
+    free(s->x);
+    s->x = NULL;
+    return pl_new(&s->theta, n_strengths * pl_logistic_outputs(s->train.n_classes) * s->features.z_width);
+}
+
+/* sum[s] of -ln p over the held-out rows. */
+static pl_status add_losses(double *sum, const split *s, const double *strengths, size_t n_strengths)
+{
+    const size_t n_classes = s->train.n_classes, size = pl_logistic_outputs(n_classes) * s->features.z_width;
     pl_status status = PL_OK;
-    pl__logistic_features features = {0};
     pl_logistic model = {0};
-    size_t n_classes = s->train.n_classes;
-    double *theta = NULL, *log_probs = NULL;
-    PL_TRY(pl__logistic_features_of(&features, &s->train, standardise));
-    PL_GOTO(status, done, pl_new(&theta, pl__logistic_rows(n_classes) * features.z_width));
-    PL_GOTO(status, done, pl_new(&log_probs, s->n_held * n_classes));
-    const pl__logistic_problem problem = {s->train.n, features.z_width, n_classes, features.z, s->classes};
+    double *log_probs = NULL;
+    PL_TRY(pl_new(&log_probs, s->n_held * n_classes));
     for (size_t at = 0; at < n_strengths; at++) {
-        PL_GOTO(status, done, pl__logistic_solve(theta, &problem, strengths[at]));
-        PL_GOTO(status, done, pl__logistic_model(&model, theta, &features, n_classes, strengths[at]));
+        PL_GOTO(status, done, pl__logistic_model(&model, s->theta + at * size, &s->features, n_classes, strengths[at]));
         pl_logistic_predict(log_probs, &model, s->held_x, s->n_held);
         pl_logistic_free(&model);
         for (size_t i = 0; i < s->n_held; i++) sum[at] -= log_probs[i * n_classes + s->held_classes[i]];
     }
 done:
     free(log_probs);
-    free(theta);
-    pl__logistic_features_free(&features);
     return status;
 }
 
-/* sum[s] and how many rows it is over: none where the other folds hold one class only. */
-static pl_status losses_of_fold(double *sum, size_t *n_held, const pl_labelled *rows, bool standardise,
-                                const double *strengths, size_t n_strengths, const size_t *fold, size_t held)
+static size_t bytes_of(const split *s)
 {
-    split s;
-    pl_status status = split_rows(&s, rows, fold, held);
-    if (status == PL_OK && s.train.n_classes >= 2 && s.n_held > 0) {
-        *n_held = s.n_held;
-        status = losses_of_split(sum, &s, standardise, strengths, n_strengths);
+    const pl__logistic_features *f = &s->features;
+    return (f->n * f->z_width + (f->basis ? f->n * f->width : 0)) * sizeof(double) +
+           s->n_held * f->width * sizeof(float);
+}
+
+/* Splits that wait to be solved together. */
+typedef struct batch {
+    split *splits;                  /* [capacity] */
+    double **sums;                  /* [capacity][n_strengths], borrowed */
+    pl__logistic_problem *problems; /* [capacity] */
+    size_t n, bytes;
+} batch;
+
+static void batch_empty(batch *b)
+{
+    for (size_t i = 0; i < b->n; i++) split_free(&b->splits[i]);
+    b->n = b->bytes = 0;
+}
+
+static void batch_free(batch *b)
+{
+    batch_empty(b);
+    free(b->splits);
+    free(b->sums);
+    free(b->problems);
+}
+
+static pl_status solve_batch(batch *b, const pl_processor *processor, const double *strengths, size_t n_strengths)
+{
+    if (b->n == 0) return PL_OK;
+    for (size_t i = 0; i < b->n; i++) {
+        const split *s = &b->splits[i];
+        b->problems[i] = (pl__logistic_problem){s->train.n,    s->features.z_width, s->train.n_classes,
+                                                s->features.z, s->classes,          s->theta};
     }
-    split_free(&s);
-    return status;
+    PL_TRY(pl__logistic_solve(b->problems, b->n, processor, strengths, n_strengths));
+    for (size_t i = 0; i < b->n; i++) PL_TRY(add_losses(b->sums[i], &b->splits[i], strengths, n_strengths));
+    batch_empty(b);
+    return PL_OK;
 }
 
 static pl_status check_strengths(const double *strengths, size_t n)
@@ -232,32 +277,71 @@ static pl_status check_strengths(const double *strengths, size_t n)
     return PL_OK;
 }
 
-pl_status pl_logistic_losses(double *loss, const pl_labelled *rows, bool standardise, const double *strengths,
-                             size_t n_strengths, const size_t *fold, size_t n_folds)
+/* sums [n_sets, n_folds, n_strengths], n_held [n_folds], which is the same for every set. */
+static pl_status sum_losses(double *sums, size_t *n_held, const pl_processor *processor, const pl_labelled *sets,
+                            size_t n_sets, bool standardise, const double *strengths, size_t n_strengths,
+                            const size_t *fold, size_t n_folds)
+{
+    batch b = {0};
+    pl_status status = PL_OK;
+    pl_device_facts facts;
+    PL_TRY(processor->ops->facts(processor->device, &facts));
+    const size_t together = facts.free_bytes / 2 < TOGETHER_BYTES ? facts.free_bytes / 2 : TOGETHER_BYTES;
+    PL_GOTO(status, done, pl_new(&b.splits, n_sets * n_folds));
+    PL_GOTO(status, done, pl_new(&b.sums, n_sets * n_folds));
+    PL_GOTO(status, done, pl_new(&b.problems, n_sets * n_folds));
+    for (size_t at = 0; at < n_sets * n_folds; at++) {
+        split *s = &b.splits[b.n];
+        const size_t f = at % n_folds;
+        b.n++;
+        PL_GOTO(status, done, split_rows(s, &sets[at / n_folds], fold, f));
+        n_held[f] = is_used(s) ? s->n_held : 0;
+        if (!is_used(s)) {
+            split_free(s);
+            b.n--;
+            continue;
+        }
+        PL_GOTO(status, done, make_features(s, standardise, n_strengths));
+        b.sums[b.n - 1] = sums + at * n_strengths;
+        b.bytes += bytes_of(s);
+        if (b.bytes >= together) PL_GOTO(status, done, solve_batch(&b, processor, strengths, n_strengths));
+    }
+    status = solve_batch(&b, processor, strengths, n_strengths);
+done:
+    batch_free(&b);
+    return status;
+}
+
+pl_status pl_logistic_losses(double *loss, const pl_processor *processor, const pl_labelled *sets, size_t n_sets,
+                             bool standardise, const double *strengths, size_t n_strengths, const size_t *fold,
+                             size_t n_folds)
 {
     pl_status status = PL_OK;
     double *sums = NULL;
     size_t *n_held = NULL, values = 0, total = 0;
     PL_TRY(check_strengths(strengths, n_strengths));
-    PL_TRY(pl__logistic_check(rows));
+    for (size_t i = 0; i < n_sets; i++) PL_TRY(pl__logistic_check(&sets[i]));
     PL_TRY(pl_mul_size(&values, n_folds, n_strengths, "losses of folds"));
+    PL_TRY(pl_mul_size(&values, values, n_sets, "losses of folds"));
     PL_GOTO(status, done, pl_new(&sums, values));
     PL_GOTO(status, done, pl_new(&n_held, n_folds));
-    for (size_t f = 0; f < n_folds; f++)
-        PL_GOTO(status, done,
-                losses_of_fold(sums + f * n_strengths, &n_held[f], rows, standardise, strengths, n_strengths, fold, f));
+    PL_GOTO(status, done,
+            sum_losses(sums, n_held, processor, sets, n_sets, standardise, strengths, n_strengths, fold, n_folds));
     for (size_t f = 0; f < n_folds; f++) total += n_held[f];
     if (total == 0) {
         status = pl_fail(PL_E_INPUT,
                          "logistic regression: %zu rows leave no fold to choose a strength with: give one strength, or "
                          "take examples of every class from several clusters",
-                         rows->n);
+                         sets->n);
         goto done;
     }
-    for (size_t s = 0; s < n_strengths; s++) {
-        loss[s] = 0.0;
-        for (size_t f = 0; f < n_folds; f++) loss[s] += sums[f * n_strengths + s];
-        loss[s] /= (double)total;
+    for (size_t i = 0; i < n_sets; i++) {
+        for (size_t s = 0; s < n_strengths; s++) {
+            double *mean = &loss[i * n_strengths + s];
+            *mean = 0.0;
+            for (size_t f = 0; f < n_folds; f++) *mean += sums[(i * n_folds + f) * n_strengths + s];
+            *mean /= (double)total;
+        }
     }
 done:
     free(n_held);
@@ -265,28 +349,33 @@ done:
     return status;
 }
 
-pl_status pl_logistic_fit_best(pl_logistic *out, double *losses, const pl_labelled *rows, const size_t *cluster,
-                               bool standardise, const pl_logistic_grid *grid)
+pl_status pl_logistic_fit_best(pl_logistic *out, size_t *set, double *losses, const pl_processor *processor,
+                               const pl_labelled *sets, size_t n_sets, const size_t *cluster, bool standardise,
+                               const pl_logistic_grid *grid)
 {
     pl_status status = PL_OK;
-    size_t *fold = NULL, best = 0;
+    const size_t n = sets->n, n_strengths = grid->n_strengths;
+    size_t *fold = NULL, values = 0, best = 0;
     double *loss = NULL;
     *out = (pl_logistic){0};
-    PL_TRY(check_strengths(grid->strengths, grid->n_strengths));
-    PL_TRY(pl__logistic_check(rows));
-    PL_GOTO(status, done, pl_new(&loss, grid->n_strengths));
+    PL_TRY(check_strengths(grid->strengths, n_strengths));
+    for (size_t i = 0; i < n_sets; i++) PL_TRY(pl__logistic_check(&sets[i]));
+    PL_TRY(pl_mul_size(&values, n_sets, n_strengths, "losses"));
+    PL_GOTO(status, done, pl_new(&loss, values));
     loss[0] = NAN;
-    if (grid->n_strengths > 1) {
-        PL_GOTO(status, done, pl_new(&fold, rows->n));
+    if (values > 1) {
+        PL_GOTO(status, done, pl_new(&fold, n));
+        PL_GOTO(status, done, pl_folds(fold, sets->classes, sets->n_classes, cluster, n, grid->n_folds, grid->seed));
         PL_GOTO(status, done,
-                pl_folds(fold, rows->classes, rows->n_classes, cluster, rows->n, grid->n_folds, grid->seed));
-        PL_GOTO(status, done,
-                pl_logistic_losses(loss, rows, standardise, grid->strengths, grid->n_strengths, fold, grid->n_folds));
-        for (size_t s = 1; s < grid->n_strengths; s++)
-            if (loss[s] < loss[best]) best = s;
+                pl_logistic_losses(loss, processor, sets, n_sets, standardise, grid->strengths, n_strengths, fold,
+                                   grid->n_folds));
+        for (size_t at = 1; at < values; at++)
+            if (loss[at] < loss[best]) best = at;
     }
-    if (losses) memcpy(losses, loss, grid->n_strengths * sizeof *losses);
-    PL_GOTO(status, done, pl_logistic_fit(out, rows, standardise, grid->strengths[best]));
+    if (losses) memcpy(losses, loss, values * sizeof *losses);
+    *set = best / n_strengths;
+    PL_GOTO(status, done,
+            pl_logistic_fit(out, processor, &sets[*set], standardise, grid->strengths[best % n_strengths]));
 done:
     free(loss);
     free(fold);

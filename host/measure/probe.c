@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "device/logistic.h"
 #include "measure/logistic_fit.h"
-#include "measure/logistic_newton.h"
+#include "measure/logistic_solve.h"
 #include "statistics/parallel.h"
 
 /* ---- folds ---- */
@@ -79,13 +80,13 @@ static size_t class_of(const pl_logistic *model, const float *x)
     return best;
 }
 
-static pl_status learn(pl_logistic *out, const pl__logistic_features *features, const size_t *classes, size_t n_classes,
-                       double strength)
+static pl_status learn(pl_logistic *out, const pl_processor *processor, const pl__logistic_features *features,
+                       const size_t *classes, size_t n_classes, double strength)
 {
     double *theta;
-    PL_TRY(pl_new(&theta, pl__logistic_rows(n_classes) * features->z_width));
-    const pl__logistic_problem problem = {features->n, features->z_width, n_classes, features->z, classes};
-    pl_status status = pl__logistic_solve(theta, &problem, strength);
+    PL_TRY(pl_new(&theta, pl_logistic_outputs(n_classes) * features->z_width));
+    const pl__logistic_problem problem = {features->n, features->z_width, n_classes, features->z, classes, theta};
+    pl_status status = pl__logistic_solve(&problem, 1, processor, &strength, 1);
     if (status == PL_OK) status = pl__logistic_model(out, theta, features, n_classes, strength);
     free(theta);
     return status;
@@ -108,21 +109,24 @@ static void ask(pl_probe *out, const pl_probe_items *items, const pl_logistic *m
 static pl_status probe_fold(pl_probe *out, const pl_probe_items *items, size_t condition, size_t fold)
 {
     double strength = items->strength > 0.0 ? items->strength : PL_PROBE_STRENGTH / (double)items->width;
-    training_rows r;
+    training_rows r = {0};
     pl__logistic_features features = {0};
     pl_logistic model = {0}, control = {0};
+    pl_processor cpu = {0}; /* a device is one thread's */
     pl_status status;
+    PL_GOTO(status, done, pl_processor_open(&cpu, "cpu", 1));
     PL_GOTO(status, done, take_rows(&r, items, condition, fold));
     const pl_labelled rows = {r.n, items->width, items->n_classes, r.x, r.classes};
     PL_GOTO(status, done, pl__logistic_features_of(&features, &rows, true));
-    PL_GOTO(status, done, learn(&model, &features, r.classes, items->n_classes, strength));
-    PL_GOTO(status, done, learn(&control, &features, r.permuted, items->n_classes, strength));
+    PL_GOTO(status, done, learn(&model, &cpu, &features, r.classes, items->n_classes, strength));
+    PL_GOTO(status, done, learn(&control, &cpu, &features, r.permuted, items->n_classes, strength));
     ask(out, items, &model, &control, condition, fold);
 done:
     pl_logistic_free(&control);
     pl_logistic_free(&model);
     pl__logistic_features_free(&features);
     free_rows(&r);
+    pl_processor_close(&cpu);
     return status;
 }
 

@@ -65,6 +65,10 @@ linear_backward: the next stage is asked for too early|gemm.cuh|/stage s has com
 linear_backward: the wrong eight columns|gemm.cuh|s,row / 8 + lane / 8 % 2,row / 8 + lane / 16,|gemm.cu|device_test_linear_backward|float16
 linear_backward: a column is summed past the count|linear_backward.cu|s,pl__rows(s.count\, s.capacity),s.capacity,|linear_backward.cu|device_test_linear_backward|gelu
 reduce_lanes: the last lane is dropped|reduce_lanes.cu|s,lane < n_lanes,lane < n_lanes - 1,|reduce_lanes.cu|device_test_reduce_lanes|
+logistic: a missing barrier before the product is read|logistic.cu|s,^ *__syncthreads(); /\* the product is there.*,,|logistic.cu|device_test_logistic||1 2 3
+logistic: a missing barrier behind the weights|logistic.cu|s,^ *__syncthreads(); /\* the rows' products.*,,|logistic.cu|device_test_logistic||1 2 3
+logistic: the intercept is penalised|logistic.cu|s,d + 1 < s.width ? v\[at\] : held,v[at],|logistic.cu|device_test_logistic|
+logistic: the labels of another problem|logistic.cu|s,t.labels + facts\[,t.labels + t.facts[,|logistic.cu|device_test_logistic|
 rotary_backward: turned as in the forward pass|rotary_backward.cu|s,-1.0f,1.0f,|rotary_backward.cu|device_test_rotary_backward|float32
 rotary: turned the other way|rotary.cu|s,__fsub_rn(__fmul_rn(x,__fadd_rn(__fmul_rn(x,|rotary.cu|device_test_rotary|float32
 score: a missing barrier|score.cuh|s,^ *__syncthreads();,,|score.cu|device_test_score|float32

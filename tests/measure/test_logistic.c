@@ -1,10 +1,14 @@
-/* Logistic regression: scikit-learn's coefficients, probabilities, held-out losses and choice; folds; bad input. */
+/* Logistic regression on the chosen device: scikit-learn's coefficients, probabilities, held-out losses and choice;
+ * sets together; folds; bad input. */
 #include "statistics/golden.h"
 
 #include <string.h>
 
 #include "base/random.h"
+#include "device/chosen.h"
 #include "measure/logistic.h"
+
+static pl_processor processor;
 
 static json_t *golden_logistic(void)
 {
@@ -65,7 +69,8 @@ static void test_fits(void **state)
         size_t k = count(fit, "n_classes"), n = count(fit, "n"), width = count(fit, "width");
         pl_labelled rows = states(n, width, k);
         pl_logistic model;
-        OK(pl_logistic_fit(&model, &rows, json_is_true(member(fit, "standardise")), number(member(fit, "strength"))));
+        OK(pl_logistic_fit(&model, &processor, &rows, json_is_true(member(fit, "standardise")),
+                           number(member(fit, "strength"))));
         assert_true(model.n_classes == k && model.width == width);
         for (size_t d = 0; k == 2 && d < width; d++) assert_true(model.coef[d] == 0.0);
         assert_true(k > 2 || model.intercept[0] == 0.0);
@@ -99,8 +104,8 @@ static void test_choices(void **state)
         size_t n = count(choice, "n"), folds[80], best = 0;
         pl_labelled rows = states(n, count(choice, "width"), count(choice, "n_classes"));
         for (size_t i = 0; i < n; i++) folds[i] = (size_t)element(member(choice, "folds"), i);
-        assert_int_equal(pl_logistic_losses(losses, &rows, json_is_true(member(choice, "standardise")), strengths, 7,
-                                            folds, count(choice, "n_folds")),
+        assert_int_equal(pl_logistic_losses(losses, &processor, &rows, 1, json_is_true(member(choice, "standardise")),
+                                            strengths, 7, folds, count(choice, "n_folds")),
                          PL_OK);
         assert_array(losses, member(choice, "losses"), 1e-8);
         for (size_t s = 1; s < 7; s++)
@@ -110,6 +115,15 @@ static void test_choices(void **state)
     }
     assert_true(at == 3);
     json_decref(root);
+}
+
+static pl_status fit_best(pl_logistic *out, double *losses, const pl_labelled *rows, const size_t *cluster,
+                          const pl_logistic_grid *grid)
+{
+    size_t set = 7;
+    pl_status status = pl_logistic_fit_best(out, &set, losses, &processor, rows, 1, cluster, true, grid);
+    assert_true(status != PL_OK || set == 0);
+    return status;
 }
 
 /* The choice is the minimum of the losses over the folds of its seed; other seeds give other folds. */
@@ -122,27 +136,54 @@ static void test_fit_best(void **state)
     pl_logistic best, plain;
     double losses[3], again[3], other[3];
     size_t folds[60], least = 0;
-    OK(pl_logistic_fit_best(&best, losses, &rows, NULL, true, &grid));
+    OK(fit_best(&best, losses, &rows, NULL, &grid));
     OK(pl_folds(folds, rows.classes, 2, NULL, 60, 5, 11));
-    OK(pl_logistic_losses(again, &rows, true, strengths, 3, folds, 5));
+    OK(pl_logistic_losses(again, &processor, &rows, 1, true, strengths, 3, folds, 5));
     assert_memory_equal(losses, again, sizeof losses);
     for (size_t s = 1; s < 3; s++)
         if (losses[s] < losses[least]) least = s;
     assert_true(best.strength == strengths[least]);
-    OK(pl_logistic_fit(&plain, &rows, true, best.strength));
+    OK(pl_logistic_fit(&plain, &processor, &rows, true, best.strength));
     assert_memory_equal(plain.coef, best.coef, 2 * 80 * sizeof *plain.coef);
     pl_logistic_free(&plain);
     pl_logistic_free(&best);
     grid.seed = 12;
-    OK(pl_logistic_fit_best(&best, other, &rows, NULL, true, &grid));
+    OK(fit_best(&best, other, &rows, NULL, &grid));
     assert_true(memcmp(losses, other, sizeof losses) != 0);
     pl_logistic_free(&best);
     grid.n_strengths = 1; /* no folds are needed */
     grid.n_folds = 0;
-    OK(pl_logistic_fit_best(&best, losses, &rows, NULL, true, &grid));
+    OK(fit_best(&best, losses, &rows, NULL, &grid));
     assert_true(best.strength == 1e-3 && isnan(losses[0]));
     pl_logistic_free(&best);
     states_free(&rows);
+}
+
+/* Sets together have the bits of each alone; the one of least loss is fitted, of equals the first. */
+static void test_sets(void **state)
+{
+    (void)state;
+    enum { SETS = 4, STRENGTHS = 3 };
+    const double strengths[STRENGTHS] = {1e-3, 1e-1, 10.0};
+    const pl_logistic_grid grid = {strengths, STRENGTHS, 5, 11};
+    const size_t widths[SETS] = {7, 80, 20, 80};
+    pl_labelled sets[SETS];
+    pl_logistic best, alone;
+    double losses[SETS * STRENGTHS], own[STRENGTHS];
+    size_t chosen = SETS, least = 0;
+    for (size_t i = 0; i < SETS; i++) sets[i] = states(60, widths[i], 3);
+    OK(pl_logistic_fit_best(&best, &chosen, losses, &processor, sets, SETS, NULL, true, &grid));
+    for (size_t i = 0; i < SETS; i++) {
+        OK(fit_best(&alone, own, &sets[i], NULL, &grid));
+        assert_memory_equal(losses + i * STRENGTHS, own, sizeof own);
+        if (i == chosen) assert_memory_equal(alone.coef, best.coef, 3 * widths[i] * sizeof *best.coef);
+        pl_logistic_free(&alone);
+    }
+    for (size_t at = 1; at < SETS * STRENGTHS; at++)
+        if (losses[at] < losses[least]) least = at;
+    assert_true(chosen == least / STRENGTHS && best.strength == strengths[least % STRENGTHS] && chosen != 3);
+    pl_logistic_free(&best);
+    for (size_t i = 0; i < SETS; i++) states_free(&sets[i]);
 }
 
 /* Single rows are spread evenly, class by class; clusters stay whole; the same seed gives the same folds. */
@@ -194,10 +235,10 @@ static void test_clusters_do_not_leak(void **state)
     pl_logistic_grid grid = {strengths, 2, 8, 3};
     double whole[2], torn[2];
     pl_logistic model;
-    OK(pl_logistic_fit_best(&model, whole, &rows, cluster, true, &grid));
+    OK(fit_best(&model, whole, &rows, cluster, &grid));
     assert_true(model.strength == 1e-5 && whole[1] > log(2.0));
     pl_logistic_free(&model);
-    OK(pl_logistic_fit_best(&model, torn, &rows, NULL, true, &grid));
+    OK(fit_best(&model, torn, &rows, NULL, &grid));
     assert_true(model.strength == 0.1 && torn[1] < 0.6 * log(2.0));
     pl_logistic_free(&model);
 }
@@ -205,7 +246,7 @@ static void test_clusters_do_not_leak(void **state)
 static void assert_no_fit(const pl_labelled *rows, pl_status code, const char *words)
 {
     pl_logistic model;
-    assert_int_equal(pl_logistic_fit(&model, rows, true, 1.0), code);
+    assert_int_equal(pl_logistic_fit(&model, &processor, rows, true, 1.0), code);
     if (!strstr(pl_error_text(), words)) fail_msg("'%s' does not say '%s'", pl_error_text(), words);
     assert_null(model.coef);
 }
@@ -224,15 +265,16 @@ static void test_bad_input(void **state)
     assert_no_fit(&(pl_labelled){1, 2, 2, x, classes}, PL_E_INPUT, "1 rows for 2 classes");
     assert_no_fit(&(pl_labelled){4, 2, 1, x, classes}, PL_E_INPUT, "at least 2");
     const double bad[] = {0.0, -1.0, NAN, INFINITY};
-    for (size_t i = 0; i < 4; i++) assert_int_equal(pl_logistic_fit(&model, &rows, true, bad[i]), PL_E_INPUT);
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(pl_logistic_fit(&model, &processor, &rows, true, bad[i]), PL_E_INPUT);
     pl_logistic_grid grid = {down, 2, 2, 0};
-    assert_int_equal(pl_logistic_fit_best(&model, losses, &rows, NULL, true, &grid), PL_E_INPUT);
+    assert_int_equal(fit_best(&model, losses, &rows, NULL, &grid), PL_E_INPUT);
     grid.strengths = zero;
-    assert_int_equal(pl_logistic_fit_best(&model, losses, &rows, NULL, true, &grid), PL_E_INPUT);
+    assert_int_equal(fit_best(&model, losses, &rows, NULL, &grid), PL_E_INPUT);
     /* Two rows in two folds: each fold would be fitted on one class. */
     grid.strengths = grid_of_two;
     rows.n = 2;
-    assert_int_equal(pl_logistic_fit_best(&model, losses, &rows, NULL, true, &grid), PL_E_INPUT);
+    assert_int_equal(fit_best(&model, losses, &rows, NULL, &grid), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "no fold"));
     rows.n = 4;
     x[5] = NAN;
@@ -250,27 +292,40 @@ static void test_degenerate(void **state)
     double log_probs[12];
     pl_logistic model;
     for (size_t i = 0; i < 12; i++) same[i] = 7.0f;
-    OK(pl_logistic_fit(&model, &(pl_labelled){6, 2, 2, same, classes}, true, 1e4));
+    OK(pl_logistic_fit(&model, &processor, &(pl_labelled){6, 2, 2, same, classes}, true, 1e4));
     pl_logistic_predict(log_probs, &model, same, 6);
     assert_close(exp(log_probs[1]), 4.0 / 6.0, 1e-9); /* the share: the intercept is free */
     pl_logistic_free(&model);
-    OK(pl_logistic_fit(&model, &(pl_labelled){6, 2, 2, twins, classes}, true, 1e6));
+    OK(pl_logistic_fit(&model, &processor, &(pl_labelled){6, 2, 2, twins, classes}, true, 1e6));
     pl_logistic_predict(log_probs, &model, twins, 6);
     assert_close(exp(log_probs[1]), 0.5, 1e-5); /* nearly unpenalised: the shares of the two places */
     assert_close(exp(log_probs[5]), 0.75, 1e-5);
     pl_logistic_free(&model);
 }
 
+static int open_device(void **state)
+{
+    (void)state;
+    OK(pl_processor_open(&processor, chosen_device(), 0));
+    return 0;
+}
+
+static int close_device(void **state)
+{
+    (void)state;
+    pl_processor_close(&processor);
+    return 0;
+}
+
 int main(void)
 {
+    const int missing = device_missing();
+    if (missing) return missing;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fits),
-        cmocka_unit_test(test_choices),
-        cmocka_unit_test(test_fit_best),
-        cmocka_unit_test(test_folds),
-        cmocka_unit_test(test_clusters_do_not_leak),
-        cmocka_unit_test(test_bad_input),
-        cmocka_unit_test(test_degenerate),
+        cmocka_unit_test(test_fits),      cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_fit_best),  cmocka_unit_test(test_sets),
+        cmocka_unit_test(test_folds),     cmocka_unit_test(test_clusters_do_not_leak),
+        cmocka_unit_test(test_bad_input), cmocka_unit_test(test_degenerate),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_device, close_device);
 }

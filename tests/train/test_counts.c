@@ -83,6 +83,7 @@ COUNT(dropout, 0, bytes_of(a->x) + bytes_of(a->y))
 COUNT(zero_tail, 0, 0)
 COUNT(reduce_lanes, 0, 3 * bytes_of(a->sum))
 COUNT(adamw, 0, 4 * 8 * parameters)
+COUNT(logistic, 0, 0)
 
 /* The step goes on as if all were finite. */
 static pl_status count_gradient_norm(pl_stream *stream, const pl_gradient_norm_args *a)

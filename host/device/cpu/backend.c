@@ -368,6 +368,7 @@ const pl_backend pl_backend_cpu = {
     .head_norm_backward_workspace_bytes = pl__head_norm_backward_workspace_bytes,
     .attention_backward_workspace_bytes = pl__attention_backward_workspace_bytes,
     .gradient_norm_workspace_bytes = pl__gradient_norm_workspace_bytes,
+    .logistic_workspace_bytes = pl__logistic_workspace_bytes,
     .comm_id = pl__comm_id,
     .comm_create = pl__comm_create,
     .comm_check = pl__comm_check,

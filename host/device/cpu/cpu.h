@@ -188,6 +188,7 @@ static inline size_t pl__attention_backward_workspace_bytes(size_t n_rows, size_
 pl_status pl__parameters_create(pl_device *device, pl_parameters **out, const pl_parameter *list, size_t n);
 void pl__parameters_free(pl_parameters *parameters); /* takes NULL */
 size_t pl__gradient_norm_workspace_bytes(const pl_parameters *parameters);
+size_t pl__logistic_workspace_bytes(size_t n_problems, size_t n_rows, size_t width, size_t n_classes);
 
 pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
 pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,

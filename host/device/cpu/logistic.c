@@ -1,35 +1,31 @@
-/* Truncated Newton (logistic_newton.h): the step solves H s = -g by conjugate gradients with the diagonal of H as
- * preconditioner, more exactly as the gradient falls; then the step is halved until the objective falls enough.
+/* Truncated Newton: the step solves H s = -g by conjugate gradients with the diagonal of H as preconditioner, more
+ * exactly as the gradient falls; then the step is halved until the objective falls enough. A problem is one thread's.
  *
  * A class' residual p - 1 is taken as minus the others' probabilities: at large C it is tiny, and the difference would
  * lose it. */
-#include "measure/logistic_newton.h"
+#include "device/logistic.h"
 
 #include <float.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/memory.h"
-#include "measure/vector.h"
+#include "base/vector.h"
+#include "device/cpu/cpu.h"
 
-enum { MAX_STEPS = 200, MAX_CG = 2000, MAX_HALVINGS = 50 };
-
-static const double TOLERANCE = 1e-13, ACCEPTABLE = 1e-8; /* |step| / |theta| */
+typedef struct problem {
+    size_t n, width, n_classes;
+    const double *z; /* [n, width] */
+    const int32_t *labels;
+    double *theta; /* [strengths, rows, width] */
+} problem;
 
 typedef struct solver {
-    const pl__logistic_problem *p;
+    const problem *p;
     double c;
     size_t rows, size;                                       /* of theta: size = rows x width */
     double *prob, *residual, *product;                       /* [n, rows] */
     double *trial, *gradient, *step, *r, *d, *hd, *diagonal; /* [rows, width] */
-    double *memory;
 } solver;
-
-size_t pl__logistic_rows(size_t n_classes)
-{
-    return n_classes == 2 ? 1 : n_classes;
-}
 
 static void add_scaled(double *out, double factor, const double *x, size_t n)
 {
@@ -83,7 +79,7 @@ static double evaluate(const solver *s, const double *theta)
     for (size_t i = 0; i < s->p->n; i++) {
         double *prob = s->prob + i * s->rows, *residual = s->residual + i * s->rows;
         const double *logits = s->product + i * s->rows;
-        size_t class = s->p->classes[i];
+        size_t class = (size_t)s->p->labels[i];
         loss += s->rows == 1 ? row_of_two(prob, residual, logits[0], class)
                              : row_of_many(prob, residual, logits, s->rows, class);
     }
@@ -161,7 +157,7 @@ static void conjugate_gradients(const solver *s, double part)
     }
     goal = part * sqrt(pl__dot(r, r, size));
     rho = pl__dot(r, d, size);
-    for (int turn = 0; turn < MAX_CG && sqrt(pl__dot(r, r, size)) > goal; turn++) {
+    for (int turn = 0; turn < PL_LOGISTIC_TURNS && sqrt(pl__dot(r, r, size)) > goal; turn++) {
         hessian_times(s, s->hd, d);
         double curvature = pl__dot(d, s->hd, size);
         if (!(curvature > 0.0)) return;
@@ -178,7 +174,7 @@ static void conjugate_gradients(const solver *s, double part)
 static int descend(const solver *s, double *theta, double *objective)
 {
     double slope = pl__dot(s->gradient, s->step, s->size), t = 1.0;
-    for (int halving = 0; halving < MAX_HALVINGS; halving++, t /= 2.0) {
+    for (int halving = 0; halving < PL_LOGISTIC_HALVINGS; halving++, t /= 2.0) {
         memcpy(s->trial, theta, s->size * sizeof *theta);
         add_scaled(s->trial, t, s->step, s->size);
         double value = evaluate(s, s->trial), noise = 8.0 * DBL_EPSILON * fabs(*objective);
@@ -191,46 +187,92 @@ static int descend(const solver *s, double *theta, double *objective)
 }
 
 /* Until what a full step leaves is next to nothing of theta: about the step, times how exactly it was solved for or
- * times itself. Or, once steps are below 1e-8, until they no longer shrink: as near as double allows. */
-static pl_status iterate(const solver *s, double *theta)
+ * times itself. Or, once steps are acceptable, until they no longer shrink: as near as double allows. Gives what is
+ * left, relative to theta. */
+static double iterate(const solver *s, double *theta)
 {
     double objective = evaluate(s, theta), change = 1.0;
-    for (int step = 0; step < MAX_STEPS; step++) {
+    if (!isfinite(objective)) return NAN;
+    for (int step = 0; step < PL_LOGISTIC_STEPS; step++) {
         double before = change, part = fmin(0.1, fmax(1e-8, change));
         gather(s, s->gradient, s->residual, theta);
-        if (pl__dot(s->gradient, s->gradient, s->size) == 0.0) return PL_OK;
+        if (pl__dot(s->gradient, s->gradient, s->size) == 0.0) return 0.0;
         conjugate_gradients(s, part);
         change = sqrt(pl__dot(s->step, s->step, s->size) / pl__dot(theta, theta, s->size)); /* infinite from 0 */
-        if (change <= ACCEPTABLE && !(change < before / 2.0)) return PL_OK;
+        if (change <= PL_LOGISTIC_ACCEPTABLE && !(change < before / 2.0)) break;
         if (!descend(s, theta, &objective)) break;
-        if (change * fmax(part, change) <= TOLERANCE) return PL_OK;
+        if (change * fmax(part, change) <= PL_LOGISTIC_TOLERANCE) return change * fmax(part, change);
     }
-    if (change <= ACCEPTABLE) return PL_OK;
-    return pl_fail(PL_E_NOT_FINITE,
-                   "logistic regression of %zu rows with strength %g did not converge (the last step is %g of the "
-                   "coefficients): standardise the features, or take a smaller strength",
-                   s->p->n, s->c, change);
+    return change;
 }
 
-pl_status pl__logistic_solve(double *theta, const pl__logistic_problem *problem, double strength)
+/* distance [n_strengths] */
+static void solve(const problem *p, double *distance, const double *strengths, size_t n_strengths, double *workspace)
 {
-    solver s = {.p = problem, .c = strength, .rows = pl__logistic_rows(problem->n_classes)};
-    size_t per_row = 0, theta_like = 0;
-    PL_TRY(pl_mul_size(&s.size, s.rows, problem->width, "logistic coefficients"));
-    PL_TRY(pl_mul_size(&per_row, s.rows, problem->n, "logistic probabilities"));
-    PL_TRY(pl_mul_size(&theta_like, s.size, 7, "logistic coefficients"));
-    PL_TRY(pl_new(&s.memory, theta_like));
-    pl_status status = PL_OK;
-    double **parts[] = {&s.trial, &s.gradient, &s.step, &s.r, &s.d, &s.hd, &s.diagonal};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) *parts[i] = s.memory + i * s.size;
-    PL_GOTO(status, done, pl_new(&s.prob, per_row));
-    PL_GOTO(status, done, pl_new(&s.residual, per_row));
-    PL_GOTO(status, done, pl_new(&s.product, per_row));
-    PL_GOTO(status, done, iterate(&s, theta));
-done:
-    free(s.product);
-    free(s.residual);
-    free(s.prob);
-    free(s.memory);
-    return status;
+    solver s = {.p = p, .rows = pl_logistic_outputs(p->n_classes)};
+    s.size = s.rows * p->width;
+    double **like_theta[] = {&s.trial, &s.gradient, &s.step, &s.r, &s.d, &s.hd, &s.diagonal};
+    double **like_rows[] = {&s.prob, &s.residual, &s.product};
+    for (size_t i = 0; i < sizeof like_theta / sizeof *like_theta; i++, workspace += s.size) *like_theta[i] = workspace;
+    for (size_t i = 0; i < sizeof like_rows / sizeof *like_rows; i++, workspace += p->n * s.rows)
+        *like_rows[i] = workspace;
+    memset(p->theta, 0, s.size * sizeof *p->theta);
+    for (size_t at = 0; at < n_strengths; at++) {
+        double *theta = p->theta + at * s.size;
+        if (at > 0) memcpy(theta, theta - s.size, s.size * sizeof *theta);
+        s.c = strengths[at];
+        distance[at] = at > 0 && !(distance[at - 1] <= PL_LOGISTIC_ACCEPTABLE) ? NAN : iterate(&s, theta);
+    }
+}
+
+/* ---- The op ---- */
+
+/* What a problem names lies inside the views. */
+static pl_status read_problem(problem *out, const pl_logistic_args *a, size_t at)
+{
+    const int32_t *facts = pl__i32(a->problems, at);
+    for (size_t i = 0; i < PL_LOGISTIC_FACTS; i++)
+        if (facts[i] < 0) return pl_fail(PL_E_INTERNAL, "logistic: fact %zu of problem %zu is %d", i, at, facts[i]);
+    const size_t n = (size_t)facts[PL_LOGISTIC_ROWS], width = (size_t)facts[PL_LOGISTIC_WIDTH],
+                 n_classes = (size_t)facts[PL_LOGISTIC_CLASSES], z = (size_t)facts[PL_LOGISTIC_Z],
+                 labels = (size_t)facts[PL_LOGISTIC_LABELS], theta = (size_t)facts[PL_LOGISTIC_THETA];
+    const size_t size = a->strengths.columns * pl_logistic_outputs(n_classes) * width;
+    if (n > a->most_rows || width < 1 || width > a->most_width || n_classes < 2 || n_classes > a->most_classes)
+        return pl_fail(PL_E_INTERNAL, "logistic: problem %zu has %zu rows, %zu features, %zu classes", at, n, width,
+                       n_classes);
+    if (z + n * width > a->z.columns || labels + n > a->labels.columns || theta + size > a->theta.columns)
+        return pl_fail(PL_E_INTERNAL, "logistic: problem %zu ends outside its views", at);
+    const pl_view own = {.buffer = a->labels.buffer, .offset = a->labels.offset + labels, .dtype = PL_I32};
+    PL_TRY(pl__check_ids("logistic", "labels", own, n, n_classes));
+    *out = (problem){.n = n,
+                     .width = width,
+                     .n_classes = n_classes,
+                     .z = (const double *)pl__at(a->z, 0) + z,
+                     .labels = pl__i32(a->labels, 0) + labels,
+                     .theta = (double *)pl__at(a->theta, 0) + theta};
+    return PL_OK;
+}
+
+size_t pl__logistic_workspace_bytes(size_t n_problems, size_t n_rows, size_t width, size_t n_classes)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(pl_logistic_doubles(n_rows, width, n_classes), n_problems, &bytes) ||
+        __builtin_mul_overflow(bytes, sizeof(double), &bytes))
+        return SIZE_MAX;
+    return bytes;
+}
+
+pl_status pl__logistic(pl_stream *stream, const pl_logistic_args *args)
+{
+    const size_t n = args->problems.rows,
+                 doubles = pl_logistic_doubles(args->most_rows, args->most_width, args->most_classes);
+    problem p;
+    for (size_t i = 0; i < n; i++) PL_TRY(read_problem(&p, args, i));
+#pragma omp parallel for num_threads(pl__threads(stream, args->z.columns)) schedule(dynamic) private(p)
+    for (size_t i = 0; i < n; i++) {
+        (void)read_problem(&p, args, i);
+        solve(&p, (double *)pl__at(args->distance, i), (const double *)pl__at(args->strengths, 0),
+              args->strengths.columns, (double *)pl__at(args->workspace, 0) + i * doubles);
+    }
+    return PL_OK;
 }

@@ -1,6 +1,6 @@
 /* Eight lanes, in two registers of four (vector.h). Multiply, then add, never fused: the AVX2 clones and the plain ones
  * give the same bits. */
-#include "measure/vector.h"
+#include "base/vector.h"
 
 #include <string.h>
 

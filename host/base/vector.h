@@ -1,6 +1,6 @@
 /* Products of vectors in double, in an order that no thread count, vector width or processor changes. */
-#ifndef PLUMB_MEASURE_VECTOR_H
-#define PLUMB_MEASURE_VECTOR_H
+#ifndef PLUMB_BASE_VECTOR_H
+#define PLUMB_BASE_VECTOR_H
 
 #include <stddef.h>
 
