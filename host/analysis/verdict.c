@@ -197,7 +197,8 @@ static void fill_cases(pl__case *cases, const pl_verdict_row *rows, size_t n, do
 static void take_decision(pl_verdict_row *r, const pl__case *c, pl_verdict verdict, double p, double adjusted, size_t n)
 {
     r->verdict = verdict;
-    r->clearly = verdict == PL_FINETUNE && r->difference.lo > r->margin;
+    r->clearly = verdict == PL_FINETUNE && r->difference.lo > r->margin &&
+                 (!*r->hindsight || r->hindsight_difference.lo > r->margin);
     r->p = p;
     r->p_adjusted = adjusted;
     r->outlook = (pl__outlook){.alone = NAN, .together = NAN};

@@ -27,7 +27,7 @@ typedef struct pl_verdict_side {
 typedef struct pl_verdict_row {
     const char *model, *task, *readout;
     pl_verdict verdict;
-    bool clearly;    /* FINE-TUNE by more than the margin */
+    bool clearly;    /* FINE-TUNE by more than the margin, also beside the arm of hindsight */
     const char *why; /* "", or why nothing can be concluded */
     pl_verdict_side prompt, tuned;
     pl_crossed difference; /* tuned - prompt */

@@ -136,9 +136,9 @@ pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
           out);
     for (size_t i = 0; i < arms->n_verdicts; i++) print_row(out, &arms->verdicts[i]);
     fputs("PROMPT: prompted it reaches what is required, and tuning adds less than the margin. FINE-TUNE: tuned\n"
-          "it does, and is better than prompted; clearly: by more than the margin. NEITHER: neither does.\n"
-          "UNDECIDED: the data do not say. Bounds of 97.5 %, for other items, wordings and draws of the kind; p\n"
-          "by Holm over all rows. own: answers of the arm named; each is of the one chosen without it.\n\n",
+          "it does, and is better than prompted; clearly: by more than the margin, in hindsight too. NEITHER:\n"
+          "neither does. UNDECIDED: the data do not say. Bounds of 97.5 %, for other items, wordings and draws\n"
+          "of the kind; p by Holm over all rows. own: of that arm; each answer is of one chosen without it.\n\n",
           out);
     return ferror(out) ? pl_fail(PL_E_IO, "the table cannot be written to the output") : PL_OK;
 }

@@ -113,6 +113,13 @@ static int better_tuned(size_t item, size_t template, size_t draw)
     return (item * 7 + template * 3 + draw * 5) % 17 < wrong ? !planted_gold(item) : planted_gold(item);
 }
 
+/* By their scores the answers under ood templates (t3 to t7) are right, under dev ones label 0 is all there is. */
+static double good_out_there(size_t item, size_t template, size_t draw)
+{
+    (void)draw;
+    return template <3 || !planted_gold(item) ? -1 : 1;
+}
+
 /* Draws 0 and 2, arm "even": wrong under dev templates, right under ood ones (t3 to t7); draw 1 the other way round. */
 static int better_out_there(size_t item, size_t template, size_t draw)
 {
@@ -195,6 +202,22 @@ static void test_run(void **state)
     uproot(&p);
     p.named = false;
     p.prediction = better_tuned;
+
+    /* FINE-TUNE against what dev templates choose, and not clearly: calibrated, the prompts are right under ood ones.
+     */
+    p.free_margin = 0.3;
+    p.margin = good_out_there;
+    plant_run(&p);
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    r = t->verdicts;
+    assert_string_equal(r->prompt.arm, "prompt");
+    assert_string_equal(r->hindsight, "prompt calibrated");
+    assert_true(r->difference.lo > r->margin && r->hindsight_difference.hi < r->margin);
+    assert_true(r->verdict == PL_FINETUNE && !r->clearly);
+    pl_arms_free(t);
+    uproot(&p);
+    p.free_margin = 0;
+    p.margin = NULL;
 
     /* What the plan says is required decides, halved and doubled too: .6 + .28, .6 + .56 and no more than 1. */
     p.verdict = json_pack("{s:f,s:f}", "require", .999, "margin", .5);
