@@ -43,9 +43,12 @@ static double mean_of(const mean *m)
 
 /* The unit that adapted the model, once for all units that evaluate it. learned_seconds are those of all attempts;
  * without them the last attempt is all that is known. */
-static pl_status add_learning(mean *tokens, mean *seconds, const pl_run_view *view, const pl_run_unit *u)
+static pl_status add_learning(mean *tokens, mean *dev, mean *seconds, pl_run_view *view, const pl_run_unit *u)
 {
     json_t *sidecar;
+    pl__learned learned = {NAN, NAN};
+    if (!strcmp(u->kind, "finetune")) PL_TRY(pl_run_view_learned(view, u, &learned));
+    add(dev, learned.dev_tokens);
     PL_TRY(read_sidecar(&sidecar, view, u->learned_by));
     double all = number_of(sidecar, "learned_seconds");
     add(tokens, number_of(sidecar, "tokens_computed"));
@@ -90,17 +93,18 @@ static pl_status add_item(mean *tokens, const pl_run_view *view, const pl_run_un
 
 pl_status pl__arm_cost(pl_arm_row *row, pl_run_view *view, const pl_run_unit *group, bool calibrated, pl_role role)
 {
-    mean tokens = {0}, seconds = {0}, items = {0};
+    mean tokens = {0}, dev = {0}, seconds = {0}, items = {0};
     const char *last = NULL;
     for (size_t i = 0; i < pl_run_view_n_units(view); i++) {
         const pl_run_unit *u = pl_run_view_unit(view, i);
         if (u->group != group->group || !u->done) continue;
         if (u->role == role) PL_TRY(add_item(&items, view, u, calibrated));
         if (!u->learned_by || (last && !strcmp(last, u->learned_by))) continue;
-        PL_TRY(add_learning(&tokens, &seconds, view, u));
+        PL_TRY(add_learning(&tokens, &dev, &seconds, view, u));
         last = u->learned_by;
     }
     row->learn_tokens = mean_of(&tokens);
+    row->learn_dev_tokens = mean_of(&dev);
     row->learn_seconds = mean_of(&seconds);
     row->item_tokens = mean_of(&items);
     return PL_OK;

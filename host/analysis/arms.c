@@ -30,15 +30,17 @@ static pl_arm_row *new_row(making *m, const pl_run_unit *unit, pl_role role)
                         .accuracy = pl__only_value(NAN),
                         .difference = pl__only_value(NAN),
                         .learn_tokens = NAN,
+                        .learn_dev_tokens = NAN,
                         .learn_seconds = NAN,
                         .item_tokens = NAN};
     return row;
 }
 
-/* Right no more often than who always says the commonest label; sums of thirds and such may be an ulp above. */
-static bool is_constant(const pl__condition *c, size_t draw, pl_role role)
+/* Right no more often than the baseline; sums of thirds and such may be an ulp above. */
+static bool is_failed(const pl__condition *c, size_t draw, pl_role role)
 {
-    return pl__condition_draw_accuracy(c, draw, role) * (double)c->n_kept <= (double)c->n_commonest + 1e-9;
+    double right = pl__condition_draw_accuracy(c, draw, role) - pl__condition_baseline(c);
+    return right * (double)c->n_kept <= 1e-9;
 }
 
 static pl_status condition_row(making *m, const pl__condition *c, const pl__condition *best, pl_role role)
@@ -51,10 +53,10 @@ static pl_status condition_row(making *m, const pl__condition *c, const pl__cond
     row->n_templates = n_templates;
     row->n_draws = c->n_draws;
     row->best = c == best;
-    row->learns = c->unit->n_train > 0;
+    row->learns = c->unit->n_train > 0 && !isnan(pl__condition_baseline(c));
     PL_TRY(pl__contrast(&row->accuracy, c, NULL, role, m->table->arena));
     if (best && c != best) PL_TRY(pl__contrast(&row->difference, c, best, role, m->table->arena));
-    for (size_t d = 0; row->learns && d < c->n_draws; d++) row->n_failed += is_constant(c, d, role);
+    for (size_t d = 0; row->learns && d < c->n_draws; d++) row->n_failed += is_failed(c, d, role);
     return pl__arm_cost(row, m->view, c->unit, c->calibrated, role);
 }
 
@@ -97,20 +99,24 @@ static pl_status refuse_items(const making *m)
 /* The costs of a side's arm, under ood templates, are those of its row. */
 static void take_costs(pl_verdict_side *side, const pl_arms_table *t, size_t from)
 {
-    side->learn_tokens = side->learn_seconds = side->item_tokens = NAN;
+    side->learn_tokens = side->learn_dev_tokens = side->learn_seconds = side->item_tokens = NAN;
     for (size_t i = from; i < t->n; i++) {
         const pl_arm_row *row = &t->rows[i];
         if (strcmp(row->role, pl_role_name(PL_ROLE_OOD)) || row->k != side->k || strcmp(row->arm, side->arm)) continue;
         side->learn_tokens = row->learn_tokens;
+        side->learn_dev_tokens = row->learn_dev_tokens;
         side->learn_seconds = row->learn_seconds;
         side->item_tokens = row->item_tokens;
     }
 }
 
-/* Tokens that are learned from count three times: forward, and backward twice as much. Every draw was paid for. */
+/* Tokens that are learned from count three times: forward, and backward twice as much; those of dev items once. Every
+ * draw was paid for. */
 static double break_even(const pl_verdict_side *prompt, const pl_verdict_side *tuned)
 {
-    double saved = prompt->item_tokens - tuned->item_tokens, spent = 3.0 * tuned->learn_tokens * (double)tuned->n_draws;
+    double dev = tuned->learn_dev_tokens > 0 ? tuned->learn_dev_tokens : 0.0;
+    double saved = prompt->item_tokens - tuned->item_tokens,
+           spent = (3.0 * (tuned->learn_tokens - dev) + dev) * (double)tuned->n_draws;
     if (prompt->learn_tokens > 0) spent -= prompt->learn_tokens * (double)prompt->n_draws;
     return saved > 0 ? fmax(0.0, spent / saved) : NAN;
 }
@@ -148,7 +154,7 @@ static pl_status compare(making *m)
         if (!has_role(m, (pl_role)role)) continue;
         PL_TRY(pl_grow(&m->table->rows, &m->capacity, m->table->n + m->of.n + 1));
         for (size_t c = 0; c < m->of.n; c++) PL_TRY(condition_row(m, &m->of.list[c], best, (pl_role)role));
-        if (m->of.list[0].n_commonest > 0) constant_row(m, &m->of.list[0], best, (pl_role)role);
+        if (m->of.list[0].baseline == PL__COMMONEST) constant_row(m, &m->of.list[0], best, (pl_role)role);
     }
     return add_verdict(m, from);
 }

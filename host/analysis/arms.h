@@ -21,17 +21,20 @@
 
 typedef struct pl_arm_row {
     const char *model, *task, *readout;
-    const char *arm; /* "prompt", "prompt calibrated", "linear standard n=64", ...; "constant": the commonest label */
+    const char
+        *arm; /* "prompt", "linear standard n=64", ...; "constant": the commonest label, where there are labels */
     long long k;
     const char *role;                     /* of the templates: "id", "dev", "ood" */
     size_t n_items, n_templates, n_draws; /* samples, as said above */
     bool best;                            /* the best prompting arm */
     bool learns;                          /* failed runs can be told */
-    size_t n_failed; /* draws whose accuracy is that of the commonest label or less; they are in the mean */
+    /* Draws whose accuracy is the baseline's (condition.h) or less: of the commonest label, or chance; in the mean. */
+    size_t n_failed;
     pl_crossed accuracy;
     pl_crossed difference; /* to the best prompting arm; NaN: itself, or there is none */
     /* From the sidecars: mean over draws of what learning took; tokens that an item takes. NaN: not told. */
     double learn_tokens, learn_seconds, item_tokens;
+    double learn_dev_tokens; /* of learn_tokens: dev items, which are only run */
 } pl_arm_row;
 
 typedef struct pl_arms_table {

@@ -1,5 +1,6 @@
 #include "analysis/choice.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -12,13 +13,17 @@ typedef struct candidate {
 } candidate;
 
 typedef struct choosing {
-    candidate *list;   /* [n] */
-    size_t n, n_draws; /* draws: the most of any candidate */
-    size_t *fold;      /* [items] */
+    candidate *list; /* [n] */
+    size_t n;
+    long long *draws; /* [n_draws] that any sampled candidate has; a name that none has, alone, where none is sampled */
+    size_t n_draws;
+    size_t *fold; /* [items] */
     double size[FOLDS];
     bool by_dev_items;
     pl_role role;
 } choosing;
+
+static const long long NO_DRAW = LLONG_MIN;
 
 /* ---- how candidates did ---- */
 
@@ -57,18 +62,41 @@ static void add_dev_items(const choosing *x, candidate *a, const double *accurac
         for (size_t f = 0; f < FOLDS; f++) a->sums[d * FOLDS + f] = accuracy[d] * x->size[f];
 }
 
-/* A candidate with fewer draws than others (no shots: one) has none of its own for a draw. */
-static bool has_draw(const choosing *x, const pl__condition *c)
+static bool has_draw(const pl__condition *c, long long draw)
 {
-    return c->n_draws == x->n_draws && c->n_draws > 1;
+    size_t d = 0;
+    while (d < c->n_draws && c->draws[d] != draw) d++;
+    return c->sampled && d < c->n_draws;
 }
 
-/* Without a draw and a fold; SIZE_MAX: with all. */
-static double score(const choosing *x, const candidate *a, size_t draw, size_t fold)
+/* The draws of all, once each, in order. */
+static pl_status list_draws(choosing *x, pl_arena *arena)
+{
+    size_t most = 1;
+    for (size_t a = 0; a < x->n; a++) most += x->list[a].c->n_draws;
+    PL_TRY(pl_arena_new(arena, &x->draws, most));
+    for (size_t a = 0; a < x->n; a++)
+        for (size_t d = 0; x->list[a].c->sampled && d < x->list[a].c->n_draws; d++) {
+            long long draw = x->list[a].c->draws[d];
+            size_t at = 0;
+            while (at < x->n_draws && x->draws[at] < draw) at++;
+            if (at < x->n_draws && x->draws[at] == draw) continue;
+            memmove(x->draws + at + 1, x->draws + at, (x->n_draws++ - at) * sizeof *x->draws);
+            x->draws[at] = draw;
+        }
+    if (!x->n_draws) x->draws[x->n_draws++] = NO_DRAW;
+    return PL_OK;
+}
+
+/* ---- the choice ---- */
+
+/* Without a draw, where there are others, and a fold; NO_DRAW, FOLDS: with all. */
+static double score(const choosing *x, const candidate *a, long long draw, size_t fold)
 {
     double sum = 0, n = 0;
+    bool without = a->c->n_draws > 1 && has_draw(a->c, draw);
     for (size_t d = 0; d < a->c->n_draws; d++) {
-        if (d == draw && has_draw(x, a->c)) continue;
+        if (without && a->c->draws[d] == draw) continue;
         for (size_t f = 0; f < FOLDS; f++) {
             if (f == fold && !x->by_dev_items) continue;
             sum += a->sums[d * FOLDS + f];
@@ -78,7 +106,7 @@ static double score(const choosing *x, const candidate *a, size_t draw, size_t f
     return n > 0 ? sum / n : 0;
 }
 
-static const candidate *best_of(const choosing *x, size_t draw, size_t fold)
+static const pl__condition *best_of(const choosing *x, long long draw, size_t fold)
 {
     const candidate *best = NULL;
     double top = -1;
@@ -89,51 +117,75 @@ static const candidate *best_of(const choosing *x, size_t draw, size_t fold)
         best = &x->list[a];
         top = accuracy;
     }
-    return best;
+    return best->c;
 }
 
 /* ---- what is judged ---- */
 
 /* One draw's answers of the arm, over its draws where it has none for this one. */
-static double answer(const choosing *x, const pl__condition *c, size_t draw, size_t k, size_t item)
+static double answer(const pl__condition *c, long long draw, size_t k, size_t item)
 {
     double sum = 0;
-    if (has_draw(x, c)) return pl__condition_outcome(c, draw, k, item);
-    for (size_t d = 0; d < c->n_draws; d++) sum += pl__condition_outcome(c, d, k, item);
-    return sum / (double)c->n_draws;
+    bool has = has_draw(c, draw);
+    for (size_t d = 0; d < c->n_draws; d++)
+        if (!has || c->draws[d] == draw) sum += pl__condition_outcome(c, d, k, item);
+    return has ? sum : sum / (double)c->n_draws;
+}
+
+/* Keeps the draws that all of the chosen [n] have that are sampled; where none is, or there is no such draw, one of no
+ * name. */
+static pl_status keep_draws(pl__condition *judged, const choosing *x, const pl__condition *const *chosen, size_t n,
+                            pl_arena *arena)
+{
+    PL_TRY(pl_arena_new(arena, &judged->draws, x->n_draws));
+    judged->n_draws = 0;
+    judged->sampled = false;
+    for (size_t i = 0; i < n; i++) judged->sampled = judged->sampled || chosen[i]->sampled;
+    for (size_t d = 0; judged->sampled && d < x->n_draws; d++) {
+        bool all = true;
+        for (size_t i = 0; i < n; i++) all = all && (!chosen[i]->sampled || has_draw(chosen[i], x->draws[d]));
+        if (all) judged->draws[judged->n_draws++] = x->draws[d];
+    }
+    if (!judged->n_draws) judged->draws[judged->n_draws++] = NO_DRAW;
+    return PL_OK;
+}
+
+static pl_status copy_items(pl__condition *judged, const pl__condition *best, pl_arena *arena)
+{
+    size_t n = best->n_kept;
+    judged->n = n;
+    PL_TRY(pl_arena_new(arena, &judged->kept, n));
+    if (judged->group_of) PL_TRY(pl_arena_new(arena, &judged->group_of, n));
+    for (size_t i = 0; i < n; i++) {
+        judged->kept[i] = i;
+        if (judged->group_of) judged->group_of[i] = best->group_of[best->kept[i]];
+    }
+    return PL_OK;
 }
 
 static pl_status judge(pl__choice *out, const choosing *x, pl_arena *arena)
 {
-    const candidate *chosen[FOLDS];
+    const pl__condition **chosen; /* [n_draws, FOLDS] */
     pl__condition *j = &out->judged;
-    size_t n = out->best->n_kept, own = 0, several = 0;
-    /* Where an arm without draws of its own is chosen throughout, there are none. */
-    for (size_t d = 0; d < x->n_draws; d++)
-        for (size_t f = 0; f < FOLDS; f++) {
-            const candidate *one = best_of(x, d, f);
-            own += one->c == out->best;
-            several += has_draw(x, one->c);
-        }
-    out->share = (double)own / (double)(x->n_draws * FOLDS);
-    *j = *out->best;
-    if (own == x->n_draws * FOLDS) return PL_OK;
-    j->n = n;
-    j->n_draws = several ? x->n_draws : 1;
-    PL_TRY(pl_arena_new(arena, &j->kept, n));
-    PL_TRY(pl_arena_new(arena, &j->correct, j->n_draws * j->t * n));
-    if (j->group_of) PL_TRY(pl_arena_new(arena, &j->group_of, n));
-    for (size_t i = 0; i < n; i++) {
-        j->kept[i] = i;
-        if (j->group_of) j->group_of[i] = out->best->group_of[out->best->kept[i]];
+    size_t n_chosen = x->n_draws * FOLDS, own = 0;
+    PL_TRY(pl_arena_new(arena, &chosen, n_chosen));
+    for (size_t i = 0; i < n_chosen; i++) {
+        chosen[i] = best_of(x, x->draws[i / FOLDS], i % FOLDS);
+        own += chosen[i] == out->best;
     }
-    for (size_t a = 0; a < x->n; a++)
-        if (has_draw(x, x->list[a].c)) j->draws = x->list[a].c->draws;
+    out->share = (double)own / (double)n_chosen;
+    *j = *out->best;
+    if (own == n_chosen) return PL_OK;
+    PL_TRY(copy_items(j, out->best, arena));
+    PL_TRY(keep_draws(j, x, chosen, n_chosen, arena));
+    PL_TRY(pl_arena_new(arena, &j->correct, j->n_draws * j->t * j->n));
     for (size_t d = 0; d < j->n_draws; d++) {
-        for (size_t f = 0; f < FOLDS; f++) chosen[f] = best_of(x, d, f);
+        size_t at = 0;
+        while (at < x->n_draws && x->draws[at] != j->draws[d]) at++;
+        if (at == x->n_draws) at = 0; /* of no name: as the first was chosen */
         for (size_t k = 0; k < j->t; k++)
-            for (size_t i = 0; i < n; i++)
-                j->correct[(d * j->t + k) * n + i] = answer(x, chosen[x->fold[i]]->c, d, k, i);
+            for (size_t i = 0; i < j->n; i++)
+                j->correct[(d * j->t + k) * j->n + i] = answer(chosen[at * FOLDS + x->fold[i]], j->draws[d], k, i);
     }
     return PL_OK;
 }
@@ -157,7 +209,6 @@ pl_status pl__choose(pl__choice *out, const pl__conditions *of, pl__is_candidate
         const pl__condition *one = &of->list[c];
         if (!is_candidate(one)) continue;
         if (pl__condition_n_templates(one, PL_ROLE_DEV)) x.role = PL_ROLE_DEV;
-        if (one->n_draws > x.n_draws) x.n_draws = one->n_draws;
         x.list[x.n++].c = one;
     }
     if (!x.n) return PL_OK;
@@ -170,7 +221,8 @@ pl_status pl__choose(pl__choice *out, const pl__conditions *of, pl__is_candidate
             add_items(&x, &x.list[a]);
         a++;
     }
-    out->best = best_of(&x, SIZE_MAX, SIZE_MAX)->c;
+    PL_TRY(list_draws(&x, of->arena));
+    out->best = best_of(&x, NO_DRAW, FOLDS);
     out->n_candidates = x.n;
     out->by_dev_items = x.by_dev_items;
     out->role = x.role;

@@ -4,7 +4,10 @@
  * all of them have such results, else on the items that are judged. The best of several looks better than it is where
  * it was chosen by what it is judged on, be it the items or only the draws. So every answer that is judged is one of
  * the arm that was chosen without it: without its draw, and without the fifth of the items' clusters that it is in (dev
- * items are other items: there without its draw alone). Where one arm is clearly the best these are its own answers. */
+ * items are other items: there without its draw alone). Where one arm is clearly the best these are its own answers.
+ * Draws are told by their names: in a run that is not finished arms may lack some. What is judged are the draws that
+ * all arms have that were chosen somewhere and are sampled; where there is none, the mean over each one's own, as one
+ * draw. */
 #ifndef PLUMB_ANALYSIS_CHOICE_H
 #define PLUMB_ANALYSIS_CHOICE_H
 

@@ -38,6 +38,12 @@ double pl__condition_accuracy(const pl__condition *c, pl_role role)
     return sum / (double)c->n_draws;
 }
 
+double pl__condition_baseline(const pl__condition *c)
+{
+    if (c->baseline == PL__CHANCE) return c->unit->chance;
+    return c->baseline == PL__COMMONEST && c->n_kept ? (double)c->n_commonest / (double)c->n_kept : NAN;
+}
+
 pl_status pl__condition_clusters(pl_clusters *out, const pl__condition *c, pl_arena *arena)
 {
     uint64_t *kept;
@@ -91,12 +97,22 @@ static void add_outcomes(pl__condition *c, const uint8_t *correct, size_t d, dou
         for (size_t i = 0; i < c->n; i++) c->correct[(d * c->t + k) * c->n + i] += weight * correct[i * c->t + k];
 }
 
+static pl__baseline baseline_of(const pl__group *g)
+{
+    if (g->own_choices) return PL__CHANCE;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->gold[i] >= 0) return PL__COMMONEST;
+    return PL__NO_BASELINE;
+}
+
 /* The orders (and seeds) of a draw are brought to their mean. */
 pl_status pl__condition_of(pl__condition *c, const pl__group *g, const uint8_t *const *correct, pl_arena *arena)
 {
     *c = (pl__condition){.unit = g->unit, .n = g->n, .t = g->n_planned, .n_largest = g->n_largest};
     PL_TRY(list_draws(c, g, arena));
     if (!c->n_draws) return PL_OK;
+    c->baseline = baseline_of(g);
+    c->sampled = c->unit->k > 0 || c->unit->n_train > 0 || c->n_draws > 1;
     PL_TRY(pl_arena_new(arena, &c->doc_id, g->n));
     PL_TRY(pl_arena_new(arena, &c->classes, g->n));
     PL_TRY(pl_arena_new(arena, &c->templates, c->t));

@@ -9,21 +9,27 @@
 
 enum { PL__KEPT_PERCENT_MIN = 95 };
 
+/* What accuracy is held against: the commonest label's share; chance, where each item has choices of its own, whose
+ * places are no labels; nothing, where answers are open. */
+typedef enum pl__baseline { PL__COMMONEST, PL__CHANCE, PL__NO_BASELINE } pl__baseline;
+
 typedef struct pl__condition {
     const pl_run_unit *unit; /* the group's first */
     bool calibrated;         /* by its content-free prompts: acc_cc in place of acc */
     size_t n, t, n_draws;    /* items, templates, draws with a whole member */
+    bool sampled;            /* its draws are of many: it has shots, or learned; one or two tell nothing of others */
     size_t n_largest;        /* rows of the largest unit */
     int64_t *doc_id;         /* [n] */
     uint64_t *group_of;      /* [n]: equal where items are of one cluster; NULL: each is its own */
     const char **templates;  /* [t] */
     pl_role *roles;          /* [t] */
     size_t *same;            /* [t] the first template of the role that is one wording with this: often itself */
-    long long *draws;        /* [n_draws] */
+    long long *draws;        /* [n_draws] their names */
     double *correct;         /* [n_draws, t, n]: mean over orders */
     int *classes;            /* [n] gold labels (group.h) */
     size_t n_commonest;      /* kept items with the commonest label */
-    size_t n_kept, *kept;    /* [n_kept] items that are compared: places among n */
+    pl__baseline baseline;
+    size_t n_kept, *kept; /* [n_kept] items that are compared: places among n */
 } pl__condition;
 
 /* 1: right; of an item that is compared. */
@@ -33,6 +39,8 @@ size_t pl__condition_n_templates(const pl__condition *c, pl_role role);
 /* Mean over draws, such templates, and kept items; NaN: no such template. */
 double pl__condition_accuracy(const pl__condition *c, pl_role role);
 double pl__condition_draw_accuracy(const pl__condition *c, size_t draw, pl_role role);
+/* The share of right answers that the baseline has; NaN: there is none. */
+double pl__condition_baseline(const pl__condition *c);
 /* The clusters of the items that are compared. */
 pl_status pl__condition_clusters(pl_clusters *out, const pl__condition *c, pl_arena *arena);
 /* The arm's name, with "calibrated" behind it where it is. */

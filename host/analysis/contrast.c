@@ -92,7 +92,7 @@ static bool same_draws(const pl__condition *a, const pl__condition *b)
     return a->n_draws == b->n_draws && memcmp(a->draws, b->draws, a->n_draws * sizeof *a->draws) == 0;
 }
 
-/* An arm with one draw is the same in all of the other's. */
+/* An arm that is not sampled is the same in all of the other's draws. */
 static pl_status draw_component(pl_component *out, sums *s, const pl__condition *c, const pl__condition *against)
 {
     double *mine = NULL, *theirs = NULL;
@@ -107,9 +107,9 @@ static pl_status draw_component(pl_component *out, sums *s, const pl__condition 
     for (size_t d = 0; paired && d < c->n_draws; d++) mine[d] -= theirs[d];
     *out = pl_component_of_mean(mine, c->n_draws, PL_DRAWS_MIN);
     if (!against || paired) goto done;
-    /* Two draws on one side are no sample, and the other side's alone would not be all of it. */
+    /* One or two draws of a side are no sample, and the other side's alone would not be all of it. */
     pl_component other = pl_component_of_mean(theirs, against->n_draws, PL_DRAWS_MIN);
-    bool lacks = (c->n_draws > 1 && !(out->df > 0.0)) || (against->n_draws > 1 && !(other.df > 0.0));
+    bool lacks = (c->sampled && !(out->df > 0.0)) || (against->sampled && !(other.df > 0.0));
     *out = lacks ? (pl_component){0.0, 0.0} : together(*out, other);
 done:
     free(mine);
@@ -203,7 +203,7 @@ typedef struct draw_pairs {
 static pl_status pair_draws(draw_pairs *out, const pl__condition *c, const pl__condition *against, pl_arena *arena)
 {
     size_t most = c->n_draws > against->n_draws ? c->n_draws : against->n_draws;
-    bool alone = c->n_draws == 1 || against->n_draws == 1;
+    bool alone = (c->n_draws == 1 && !c->sampled) || (against->n_draws == 1 && !against->sampled);
     out->n = 0;
     PL_TRY(pl_arena_new(arena, &out->c, most));
     PL_TRY(pl_arena_new(arena, &out->against, most));

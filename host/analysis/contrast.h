@@ -21,8 +21,8 @@ double pl__contrast_mcnemar(const pl__condition *c, const pl__condition *against
 size_t pl__contrast_n_templates(const pl__condition *c, const pl__condition *against, pl_role role);
 
 /* The components of variance of c - against over the role's templates, of means over clusters of items (three_way.h);
- * draws that both have, and one draw of one side beside all of the other's. NaN without two clusters and two templates,
- * and where no draw is in both. The arena is for scratch. */
+ * draws that both have, and a side that is not sampled beside all of the other's. NaN without two clusters and two
+ * templates, and where no draw is in both. The arena is for scratch. */
 pl_status pl__contrast_parts(pl_three_way *out, const pl__condition *c, const pl__condition *against, pl_role role,
                              pl_arena *arena);
 

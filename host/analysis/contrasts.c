@@ -46,9 +46,8 @@ static pl_status new_row(making *m, pl_contrast_row **out, const char *kind, con
     return pl__condition_name(&(*out)->minus_arm, minus, t->arena);
 }
 
-static void finish_row(making *m, pl_contrast_row *row)
+static void finish_row(making *m, pl_contrast_row *row, bool sampled)
 {
-    bool sampled = row->n_draws > 1 || row->n_minus_draws > 1 || row->k > 0 || row->minus_k > 0;
     row->generalises = pl__generalises(&row->difference);
     row->p = pl_crossed_p(&row->difference, 0.0);
     if (m->of.too_few)
@@ -76,7 +75,7 @@ static pl_status add_pair(making *m, const char *kind, const pl__condition *c, c
     if (!m->of.too_few) PL_TRY(pl__contrast(&row->difference, c, minus, role, m->table->arena));
     if (!m->of.too_few) row->p_mcnemar = pl__contrast_mcnemar(c, minus, role);
     if (!m->of.too_few && !strcmp(kind, "primary")) PL_TRY(plan_more(row, c, minus, role, m->table->arena));
-    finish_row(m, row);
+    finish_row(m, row, c->sampled || minus->sampled);
     return PL_OK;
 }
 
@@ -87,7 +86,7 @@ static pl_status add_roles(making *m, const pl__condition *c, pl_role role, pl_r
     row->n_templates = pl__condition_n_templates(c, role);
     row->n_minus_templates = pl__condition_n_templates(c, minus);
     if (!m->of.too_few) PL_TRY(pl__role_contrast(&row->difference, c, role, minus, m->table->arena));
-    finish_row(m, row);
+    finish_row(m, row, c->sampled);
     return PL_OK;
 }
 

@@ -78,14 +78,14 @@ pl_status pl__readers_get(pl__readers *r, const pl_run_unit *unit, pl_bytes *out
     return died ? pl_fail(PL_E_INPUT, "%s: %s", unit->path, pl_error_text()) : status;
 }
 
-pl_status pl__readers_dev_accuracy(pl__readers *r, const char *path, double *out)
+pl_status pl__readers_learned(pl__readers *r, const char *path, pl__learned *out)
 {
     char question[PL_PATH_MAX + 1];
     pl_bytes answer = {0};
     bool died;
     size_t i = find_free(r);
-    *out = NAN;
-    int n = snprintf(question, sizeof question, "d%s", path);
+    *out = (pl__learned){NAN, NAN};
+    int n = snprintf(question, sizeof question, "l%s", path);
     if (n < 0 || (size_t)n >= sizeof question) return pl_fail(PL_E_INPUT, "%s: path too long", path);
     PL_TRY(pl_helper_ask(&r->helpers[i], question));
     pl_status status = pl_helper_answer(&r->helpers[i], &answer, &died);

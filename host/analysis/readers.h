@@ -21,8 +21,7 @@ void pl__readers_close(pl__readers *readers); /* takes {0} */
 pl_status pl__readers_ahead(pl__readers *readers, const pl_run_unit *unit);
 /* The record's bytes, which the caller frees. PL_E_INPUT: the file is damaged, and the message names it. */
 pl_status pl__readers_get(pl__readers *readers, const pl_run_unit *unit, pl_bytes *out);
-/* The accuracy on its dev items that the file of a unit that adapted a model says; NaN: it says none, or the file is
- * not there or damaged. */
-pl_status pl__readers_dev_accuracy(pl__readers *readers, const char *path, double *out);
+/* Of the file of a unit that adapted a model; NaN: it is not there or damaged. */
+pl_status pl__readers_learned(pl__readers *readers, const char *path, pl__learned *out);
 
 #endif

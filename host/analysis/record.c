@@ -156,13 +156,21 @@ done:
     return status;
 }
 
-static pl_status put_dev_accuracy(pl_bytes *out, const pl_unit_reader *reader)
+static pl_status get_number(double *out, const pl_unit_reader *reader, const char *name)
 {
     json_t *json;
-    PL_TRY(pl_unit_get_attribute(reader, "learned_accuracy", &json));
-    double value = json_is_number(json) ? json_number_value(json) : NAN;
+    PL_TRY(pl_unit_get_attribute(reader, name, &json));
+    *out = json_is_number(json) ? json_number_value(json) : NAN;
     json_decref(json);
-    return pl_bytes_append(out, &value, sizeof value);
+    return PL_OK;
+}
+
+static pl_status put_learned(pl_bytes *out, const pl_unit_reader *reader)
+{
+    pl__learned learned;
+    PL_TRY(get_number(&learned.dev_accuracy, reader, "learned_accuracy"));
+    PL_TRY(get_number(&learned.dev_tokens, reader, "learned_dev_tokens"));
+    return pl_bytes_append(out, &learned, sizeof learned);
 }
 
 pl_status pl__record_read(pl_bytes *answer, const char *question)
@@ -172,8 +180,7 @@ pl_status pl__record_read(pl_bytes *answer, const char *question)
     pl_status status;
     PL_TRY(pl_arena_create(&arena));
     PL_GOTO(status, done, pl_unit_open(&reader, question + 1));
-    status =
-        question[0] == 'd' ? put_dev_accuracy(answer, reader) : put_unit(answer, reader, question[0] == 's', arena);
+    status = question[0] == 'l' ? put_learned(answer, reader) : put_unit(answer, reader, question[0] == 's', arena);
 done:
     pl_unit_close(reader);
     pl_arena_free(arena);

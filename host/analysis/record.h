@@ -17,8 +17,14 @@ typedef struct pl__record {
     pl_arena *arena; /* owns the rest */
 } pl__record;
 
-/* The work of a helper: the question is 'g' (generated answers: no label scores), 's', or 'd' (of a unit that adapted a
- * model, its accuracy on dev items alone, as the bytes of a double), then the path of a unit file. */
+/* What the file of a unit that adapted a model says of that; NaN: it does not. */
+typedef struct pl__learned {
+    double dev_accuracy; /* on its dev items */
+    double dev_tokens;   /* that evaluations of dev items ran, in all trials */
+} pl__learned;
+
+/* The work of a helper: the question is 'g' (generated answers: no label scores), 's', or 'l' (of a unit that adapted a
+ * model, a pl__learned alone), then the path of a unit file. */
 pl_status pl__record_read(pl_bytes *answer, const char *question);
 /* The bytes come from a process that a hostile file may have got hold of: they are checked like a file. */
 pl_status pl__record_parse(pl__record *out, const pl_bytes *bytes, const char *path);

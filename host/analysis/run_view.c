@@ -455,13 +455,13 @@ bool pl_run_view_groups(const pl_run_view *view, const pl_run_unit *unit, const 
     return true;
 }
 
-pl_status pl_run_view_dev_accuracy(pl_run_view *view, const pl_run_unit *unit, double *out)
+pl_status pl_run_view_learned(pl_run_view *view, const pl_run_unit *unit, pl__learned *out)
 {
     char path[PL_PATH_MAX];
-    *out = NAN;
+    *out = (pl__learned){NAN, NAN};
     if (!unit->learned_by || !pl_run_folder_has(&view->run, unit->learned_by)) return PL_OK;
     PL_TRY(pl_run_folder_unit(path, &view->run, unit->learned_by));
-    return pl__readers_dev_accuracy(&view->readers, path, out);
+    return pl__readers_learned(&view->readers, path, out);
 }
 
 /* ---- columns ---- */

@@ -44,10 +44,10 @@ typedef struct pl_run_unit {
     size_t n_bias;       /* labels of a unit that is calibrated, else 0 */
     const double *bias;  /* [n_bias]: what calibration takes off each label's score (measure/calibration.h) */
     const double *unconditional; /* [n_bias]: what mutual information takes off it */
-    uint64_t prompts;    /* tells sets of (item, prompt) apart */
-    size_t n_captured;   /* rows from here on have no states (capture.items) */
-    size_t n_broken;     /* values of states that are NaN or infinite, rows that have no state not counted */
-    size_t n_beyond;     /* values of states that did not fit their storage type: they are its largest number */
+    uint64_t prompts;            /* tells sets of (item, prompt) apart */
+    size_t n_captured;           /* rows from here on have no states (capture.items) */
+    size_t n_broken;             /* values of states that are NaN or infinite, rows that have no state not counted */
+    size_t n_beyond;             /* values of states that did not fit their storage type: they are its largest number */
 } pl_run_unit;
 
 typedef struct pl_run_view pl_run_view;
@@ -92,8 +92,8 @@ size_t pl_run_view_n_reads(const pl_run_view *view);
 bool pl_run_view_groups(const pl_run_view *view, const pl_run_unit *unit, const int64_t *doc_id, size_t n,
                         uint64_t *out); /* [n] */
 
-/* Accuracy on its dev items of what a unit was adapted by, as that unit's file says; NaN: nothing tells. */
-pl_status pl_run_view_dev_accuracy(pl_run_view *view, const pl_run_unit *unit, double *out);
+/* Of what a unit was adapted by, as that one's file says; NaN: nothing tells. */
+pl_status pl_run_view_learned(pl_run_view *view, const pl_run_unit *unit, pl__learned *out);
 
 /* A text or category column, an integer column, a true/false column; or an error that names the file. */
 pl_status pl_run_unit_texts(const char *const **out, const pl_run_unit *unit, const char *name);

@@ -321,10 +321,24 @@ static void note_random(pl_stability_table *table, const pl_run_unit *unit)
     table->random_models[table->n_random_models++] = unit->model;
 }
 
+const char *pl_random_control(const pl_planned_model *models, size_t n, const char *model)
+{
+    size_t of = 0;
+    while (of < n && strcmp(models[of].name, model)) of++;
+    if (of == n || models[of].random_weights) return NULL;
+    for (size_t i = 0; i < n; i++)
+        if (models[i].random_weights && models[i].parameters == models[of].parameters &&
+            !strcmp(models[i].model_type, models[of].model_type))
+            return models[i].name;
+    return NULL;
+}
+
 static pl_status all_rows(making *m, pl_run_view *view)
 {
     size_t n = pl_run_view_n_units(view);
-    PL_TRY(pl_arena_new(m->table->arena, &m->table->random_models, pl_run_view_plan(view)->n_models));
+    m->table->models = pl_run_view_plan(view)->models;
+    m->table->n_models = pl_run_view_plan(view)->n_models;
+    PL_TRY(pl_arena_new(m->table->arena, &m->table->random_models, m->table->n_models));
     for (size_t i = 0; i < n; i++) {
         pl__group group;
         if (pl_run_view_unit(view, i)->group != i) continue;

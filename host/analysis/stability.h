@@ -50,6 +50,8 @@ typedef struct pl_stability_table {
     pl_stability_row *rows;
     const char **random_models; /* models whose weights are random: no skill is expected of them */
     size_t n_random_models;
+    const pl_planned_model *models; /* of the run */
+    size_t n_models;
     const char **remarks; /* a line each, for everybody who reads the table: items left out, merged tokens, one draw */
     size_t n_remarks;
     struct pl_arena *arena;
@@ -57,6 +59,9 @@ typedef struct pl_stability_table {
 
 /* From the finished units of the view, which must outlive the table. */
 pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view);
+/* The first of the models [n] with random weights that has the configuration of `model`, as far as a run records it:
+ * its type and number of parameters. NULL: there is none, or `model` is one itself. */
+const char *pl_random_control(const pl_planned_model *models, size_t n, const char *model);
 void pl_stability_free(pl_stability_table *table); /* takes NULL */
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "analysis/contrast.h"
 
-static const double ABOVE_MAJORITY = 0.10, LEVEL = 0.05;
+static const double ABOVE_BASELINE = 0.10, LEVEL = 0.05;
 
 /* ---- the best arm of each side ---- */
 
@@ -83,10 +83,11 @@ static const char *why_not(const pl_verdict_row *r)
 {
     if (!*r->tuned.arm) return "no arm of kind finetune";
     if (!*r->prompt.arm) return "no arm that prompts, and no linear readout";
+    if (isnan(r->require)) return "no default says what is required here: name verdict.require";
     if (isnan(r->difference.value)) return "no ood template: none is held out from the choices";
     if (!r->difference.over_templates) return "one ood wording: nothing is known of others";
     if (!r->difference.over_draws || !r->tuned.accuracy.over_draws)
-        return "under three draws of an arm: nothing is known of others (seeds: 3 or more)";
+        return "under three draws of an arm: nothing is known of others (draws, seeds: 3 or more)";
     if (isnan(r->difference.lo) || isnan(r->prompt.accuracy.lo) || isnan(r->tuned.accuracy.lo))
         return "nothing varies: there is no interval";
     return "";
@@ -113,14 +114,18 @@ static pl_status look_back(pl_verdict_row *out, const pl__conditions *of, const 
 pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *const *dev_accuracy,
                           double require, double margin)
 {
+    static const char *const baselines[] = {"commonest label", "chance", ""};
     const pl__condition *any = &of->list[0];
     pl__choice prompt, tuned;
-    double majority = any->n_kept ? (double)any->n_commonest / (double)any->n_kept : NAN;
+    double baseline = pl__condition_baseline(any), by_default = baseline + ABOVE_BASELINE;
     *out = (pl_verdict_row){.model = any->unit->model,
                             .task = any->unit->task,
                             .readout = any->unit->readout,
-                            .majority = majority,
-                            .require = isnan(require) ? fmin(1.0, majority + ABOVE_MAJORITY) : require,
+                            .baseline_of = isnan(baseline) ? "" : baselines[any->baseline],
+                            .baseline = baseline,
+                            .require = !isnan(require)    ? require
+                                       : by_default < 1.0 ? by_default
+                                                          : NAN,
                             .margin = margin,
                             .n_items = any->n_kept,
                             .difference.value = NAN,
@@ -159,7 +164,9 @@ static pl_status group_dev_accuracy(const double **out, const pl__conditions *of
         while (d < c->n_draws && c->draws[d] != u->draw) d++;
         if (d == c->n_draws || asked[d]) continue;
         asked[d] = true;
-        PL_TRY(pl_run_view_dev_accuracy(of->view, u, &accuracy[d]));
+        pl__learned learned;
+        PL_TRY(pl_run_view_learned(of->view, u, &learned));
+        accuracy[d] = learned.dev_accuracy;
     }
     for (size_t d = 0; d < c->n_draws; d++) all = all && asked[d] && !isnan(accuracy[d]);
     *out = all ? accuracy : NULL;
@@ -179,8 +186,8 @@ pl_status pl__verdict_dev_accuracy(const double **out, const pl__conditions *of)
 
 static double require_of(const pl_verdict_row *r, double times)
 {
-    bool above = r->require > r->majority;
-    return above ? fmin(1.0, r->majority + times * (r->require - r->majority)) : r->require;
+    bool above = r->require > r->baseline;
+    return above ? fmin(1.0, r->baseline + times * (r->require - r->baseline)) : r->require;
 }
 
 static void fill_cases(pl__case *cases, const pl_verdict_row *rows, size_t n, double margin, double require)

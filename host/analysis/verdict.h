@@ -20,8 +20,8 @@ typedef struct pl_verdict_side {
     const char *chosen_by; /* "dev items", "dev templates", "id templates"; "" for one candidate */
     double chosen_share;   /* of the judged answers that are this arm's own */
     size_t n_candidates, n_draws;
-    pl_crossed accuracy;                             /* under ood templates */
-    double learn_tokens, learn_seconds, item_tokens; /* arms.h */
+    pl_crossed accuracy;                                               /* under ood templates */
+    double learn_tokens, learn_dev_tokens, learn_seconds, item_tokens; /* arms.h */
 } pl_verdict_side;
 
 typedef struct pl_verdict_row {
@@ -35,11 +35,12 @@ typedef struct pl_verdict_row {
     const char *hindsight; /* "": the chosen one */
     long long hindsight_k;
     pl_crossed hindsight_difference;
-    double majority, require, margin;
+    const char *baseline_of; /* "commonest label", "chance"; "": there is no baseline (condition.h) */
+    double baseline, require, margin;
     double p, p_adjusted; /* Holm's over all rows */
     size_t n_items, n_templates;
     pl__outlook outlook;                      /* of one that is UNDECIDED and sound */
-    pl_verdict sensitivity[PL_SENSITIVITIES]; /* what requirement is halved and doubled: its distance to `majority` */
+    pl_verdict sensitivity[PL_SENSITIVITIES]; /* what requirement is halved and doubled: its distance to `baseline` */
     double break_even;                        /* items from which tuning pays by tokens; NaN: it never does */
     /* Of the naive policy (wobble_first.h): its verdict, "" where nothing tells, and what it goes by. */
     const char *wobble_first;
@@ -48,7 +49,8 @@ typedef struct pl_verdict_row {
 } pl_verdict_row;
 
 /* One row, without what pl__verdicts_decide says: of conditions of one model that share their items. dev_accuracy: as
- * pl__choose takes it. require: NaN: the commonest label's share + .10. */
+ * pl__choose takes it. require: NaN: the baseline + .10; where that is nothing that can be required (1 or more, no
+ * baseline) nothing is concluded. */
 pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *const *dev_accuracy,
                           double require, double margin);
 /* Verdicts, p-values, outlooks and sensitivities of all rows [n] together. */

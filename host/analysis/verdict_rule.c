@@ -51,10 +51,12 @@ pl_status pl__verdicts(pl_verdict *verdicts, double *p, double *p_adjusted, cons
 
 /* ---- what would decide ---- */
 
-/* The first bound that is too wide for the verdict in a study so many times as large; PL__BOUNDS: it would hold. */
+/* The first bound that is too wide for the verdict in a study so many times as large; PL__BOUNDS: it would hold. Bounds
+ * of NEITHER are those of the intervals, whatever the number of cases. */
 static pl__bound too_wide(const pl__case *c, pl_verdict verdict, const double times[3], double tail)
 {
     double low[PL__BOUNDS], high[PL__BOUNDS];
+    if (verdict == PL_NEITHER) tail = LEVEL / 2.0;
     for (int b = 0; b < PL__BOUNDS; b++) {
         pl_crossed larger = pl_crossed_larger(&c->of[b], times);
         low[b] = pl_crossed_bound(&larger, tail);

@@ -37,7 +37,7 @@ typedef struct pl__outlook {
     double together;    /* how many times as many of all three */
 } pl__outlook;
 
-/* Of a sound case; `tail`: outside each bound. */
+/* Of a sound case; `tail`: outside each bound, but for NEITHER, whose bounds are always those of 97.5 %. */
 pl__outlook pl__outlook_of(const pl__case *c, double tail);
 
 #endif

@@ -193,7 +193,7 @@ static void print_line(FILE *out, const power_line *line, double half_width)
     fprintf(out, "%zu items", size->items);
     if (size->clusters < size->items) fprintf(out, " in %zu groups", size->clusters);
     fprintf(out, ", %zu templates, %zu draws%s; variance: %s\n", size->templates, size->draws,
-            size->draws > 1 && size->draws < PL_DRAWS_MIN ? " (too few to speak for others)" : "", source_of(line));
+            size->drawn && size->draws < PL_DRAWS_MIN ? " (too few to speak for others)" : "", source_of(line));
     if (isnan(line->now.half_width)) {
         fputs("    too few items or templates to say more\n", out);
         return;

@@ -69,15 +69,18 @@ static bool fits(const pl_plan_unit *unit, const json_t *arm)
            is_text(arm, "head", unit->arm->kind == PL_ARM_FINETUNE ? pl_head_name(a->head) : "");
 }
 
-/* Draws of the arm; 0: there is no such arm. */
-static size_t count_draws(const pl_plan *plan, size_t task, const char *readout, const json_t *arm)
+/* Draws of the arm; 0: there is no such arm. drawn: it has shots, or learns. */
+static size_t count_draws(bool *drawn, const pl_plan *plan, size_t task, const char *readout, const json_t *arm)
 {
     size_t n = 0;
+    *drawn = false;
     for (size_t u = 0; u < plan->n_units; u++) {
         const pl_plan_unit *unit = &plan->units[u];
         if (unit->model || unit->task != task || unit->learns || strcmp(pl_readout_name(unit->readout), readout))
             continue;
-        if (fits(unit, arm) && unit->draw + (size_t)1 > n) n = unit->draw + (size_t)1;
+        if (!fits(unit, arm)) continue;
+        if (unit->draw + (size_t)1 > n) n = unit->draw + (size_t)1;
+        *drawn = *drawn || unit->k > 0 || unit->adaptation;
     }
     return n;
 }
@@ -92,12 +95,14 @@ pl_status pl_primary_size_of(pl_primary_size *out, const pl_plan *plan, size_t i
     pl_role_parse(&role, json_string_value(json_object_get(contrast, "templates")));
     while (strcmp(plan->tasks[t].task->name, name)) t++; /* there is one: pl_plan_create */
     const pl_plan_task *task = &plan->tasks[t];
-    size_t draws = count_draws(plan, t, readout, json_object_get(contrast, "arm")),
-           minus = count_draws(plan, t, readout, json_object_get(contrast, "minus"));
+    bool drawn, minus_drawn;
+    size_t draws = count_draws(&drawn, plan, t, readout, json_object_get(contrast, "arm")),
+           minus = count_draws(&minus_drawn, plan, t, readout, json_object_get(contrast, "minus"));
     size_t least = draws < minus ? draws : minus, most = draws < minus ? minus : draws;
     *out = (pl_primary_size){.items = task->n_items,
                              .templates = count_wordings(task, role),
-                             .draws = least > 1 ? least : most,
+                             .draws = drawn && minus_drawn ? least : most,
+                             .drawn = drawn || minus_drawn,
                              .found = least > 0};
     return count_clusters(&out->clusters, task);
 }

@@ -7,7 +7,8 @@
 typedef struct pl_primary_size {
     size_t items, clusters; /* clusters: groups of items (plumb.group); items where there are none */
     size_t templates;       /* wordings of the role: variants of label words are one */
-    size_t draws;           /* that both sides have, or of the one that has some; 1: neither is drawn */
+    size_t draws;           /* that both sides have, or of the one that has some */
+    bool drawn;             /* a side has shots, or learns: draws are of many */
     bool found;             /* each side is an arm of the experiment */
 } pl_primary_size;
 

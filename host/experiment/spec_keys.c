@@ -64,7 +64,8 @@ const pl_yaml_key pl_spec_primary_arm_keys[] = {
 };
 
 const pl_yaml_key pl_spec_verdict_keys[] = {
-    {"require", "the commonest label's share + 0.1", "accuracy that is needed, above 0, at most 1; of every task"},
+    {"require", "the commonest label's share (items with choices of their own: chance) + 0.1",
+     "accuracy that is needed, above 0, at most 1; of every task"},
     {"margin", "0.03", "what tuning must bring, in accuracy, for prompting not to be enough; above 0, at most 1"},
     {0},
 };

@@ -34,16 +34,6 @@ static bool is_random(const pl_stability_table *t, const char *model)
     return false;
 }
 
-/* The one model with random weights; of several the one whose name holds the model's. NULL: there is none. */
-static const char *control_of(const pl_stability_table *t, const char *model)
-{
-    if (is_random(t, model)) return NULL;
-    if (t->n_random_models == 1) return t->random_models[0];
-    for (size_t i = 0; i < t->n_random_models; i++)
-        if (strstr(t->random_models[i], model)) return t->random_models[i];
-    return NULL;
-}
-
 /* ---- lines ---- */
 
 typedef struct lines {
@@ -80,7 +70,7 @@ static void put(lines *l, const char **label, const pl_stability_row **value, co
 static void put_random(lines *l, const char *label, const pl_stability_row **value, pl_metric_id metric,
                        const pl_stability_row *like)
 {
-    const char *random = control_of(l->table, like->model);
+    const char *random = pl_random_control(l->table->models, l->table->n_models, like->model);
     if (random) put(l, &label, value, find(l->table, like, random, metric, like->layer), "random weights");
 }
 

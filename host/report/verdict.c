@@ -87,13 +87,16 @@ static void print_sensitivity(FILE *out, const pl_verdict_row *r)
 {
     bool same = true;
     for (size_t s = 0; s < PL_SENSITIVITIES; s++) same = same && r->sensitivity[s] == r->verdict;
-    fprintf(out, "    required   %.3f (commonest label %.3f), margin %.3f", r->require, r->majority, r->margin);
+    fprintf(out, "    required   %.3f", r->require);
+    if (*r->baseline_of) fprintf(out, " (%s %.3f)", r->baseline_of, r->baseline);
+    fprintf(out, ", margin %.3f", r->margin);
     if (same)
         fprintf(out, "; the same with either halved or doubled\n");
     else
-        fprintf(out, "\n    halved/doubled: margin %s/%s, requirement above commonest %s/%s\n",
+        fprintf(out, "\n    halved/doubled: margin %s/%s, requirement above %s %s/%s\n",
                 pl_verdict_name(r->sensitivity[0]), pl_verdict_name(r->sensitivity[1]),
-                pl_verdict_name(r->sensitivity[2]), pl_verdict_name(r->sensitivity[3]));
+                *r->baseline_of ? r->baseline_of : "0", pl_verdict_name(r->sensitivity[2]),
+                pl_verdict_name(r->sensitivity[3]));
 }
 
 static void print_cost(FILE *out, const pl_verdict_row *r)
@@ -145,19 +148,19 @@ pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
 
 /* ---- as data ---- */
 
-enum { TEXTS = 20, REALS = 40 };
+enum { TEXTS = 21, REALS = 40 };
 static const char *const text_names[TEXTS] = {
     "model",         "task",           "readout",         "verdict",          "clearly", "prompt_arm",
     "prompt_chosen", "tuned_arm",      "tuned_chosen",    "generalises",      "why",     "not_tried",
     "margin_halved", "margin_doubled", "required_halved", "required_doubled", "towards", "most_uncertain",
-    "wobble_first",  "hindsight_arm"};
+    "wobble_first",  "hindsight_arm",  "baseline_of"};
 static const char *const real_names[REALS] = {"prompt_k",
                                               "n_items",
                                               "n_clusters",
                                               "n_templates",
                                               "n_prompt_draws",
                                               "n_tuned_draws",
-                                              "majority",
+                                              "baseline",
                                               "required",
                                               "margin",
                                               "prompt_accuracy",
@@ -216,14 +219,15 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                                   open ? pl_verdict_name(r->outlook.towards) : "",
                                   open ? components[r->outlook.component] : "",
                                   r->wobble_first,
-                                  r->hindsight};
+                                  r->hindsight,
+                                  r->baseline_of};
     const double x[REALS] = {(double)r->prompt.k,
                              (double)r->n_items,
                              (double)d->n_clusters,
                              (double)r->n_templates,
                              (double)r->prompt.n_draws,
                              (double)r->tuned.n_draws,
-                             r->majority,
+                             r->baseline,
                              r->require,
                              r->margin,
                              p->value,

@@ -18,7 +18,8 @@ typedef struct planted {
     size_t n, t, draws;
     size_t learned;      /* the last so many draws are those of arm linear, numbered from 0 */
     bool named;          /* draws of even number are those of arms with a name */
-    bool tuned;          /* what learns is arm finetune, and prompts have no shots */
+    bool tuned;          /* what learns is arm finetune, and prompts have no shots, unless: */
+    bool shots;          /* two of them */
     size_t orders;       /* draws of arm prompt that are orders of one; 0: each is its own */
     bool twins;          /* the last two templates show the same prompts */
     bool generate;       /* readout generate in place of loglikelihood */
@@ -37,6 +38,7 @@ typedef struct planted {
     bool own_choices;    /* each item's label words are its own */
     double free_margin;  /* of a content-free prompt's two scores; 0: there is none */
     double dev_accuracy; /* what the file of the unit that adapted the model says; 0: there is none */
+    double dev_tokens;   /* as above */
     json_t *verdict;     /* of the plan, or NULL; borrowed */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
@@ -113,7 +115,7 @@ static inline json_t *planted_plan(const planted *p)
                                      .readout = p->generate ? "generate" : "loglikelihood",
                                      .template_name = names[k],
                                      .role = templates[k].role,
-                                     .k = p->tuned ? 0 : 2,
+                                     .k = p->tuned && !p->shots ? 0 : 2,
                                      .draw = p->orders ? s / p->orders : s,
                                      .order = p->orders ? s % p->orders : 0,
                                      .seed = 1234};
@@ -350,7 +352,8 @@ static inline void planted_learner(const planted *p)
     OK(pl_frame_set_text(f, planted_column(f, "_index", PL_COLUMN_TEXT), 0, "0-a-fit"));
     OK(pl_unit_put_obs(w, f));
     pl_frame_free(f);
-    json_t *attributes = json_pack("{s:f}", "learned_accuracy", p->dev_accuracy);
+    json_t *attributes =
+        json_pack("{s:f,s:f}", "learned_accuracy", p->dev_accuracy, "learned_dev_tokens", p->dev_tokens);
     OK(pl_unit_put_config(w, "{}", attributes));
     json_decref(attributes);
     OK(pl_unit_finish(w));

@@ -174,9 +174,34 @@ static void test_mcnemar(void **state)
     uproot(&p);
 }
 
+/* One draw of what learns is one of many, though the other side has three: nothing is said of others. */
+static void test_one_draw(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = 4, .learned = 1, .prediction = predict};
+    pl_contrasts_table *t;
+    plant_run(&p);
+    OK(pl_contrasts_of_run(&t, planted_view(&p)));
+    const pl_contrast_row *r = find(t, "arm", "linear t0 n=16", "prompt", "ood", "ood");
+    assert_string_equal(r->generalises, "items, templates");
+    assert_string_equal(r->why_empty, "not over draws: fewer than three");
+    pl_contrasts_free(t);
+    uproot(&p);
+    /* Nor where the other has no shots. */
+    p.draws = 2;
+    p.tuned = true;
+    plant_run(&p);
+    OK(pl_contrasts_of_run(&t, planted_view(&p)));
+    r = find(t, "arm", "finetune lm t0 n=16", "prompt", "ood", "ood");
+    assert_string_equal(r->why_empty, "not over draws: fewer than three");
+    pl_contrasts_free(t);
+    uproot(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_draw),
         cmocka_unit_test(test_exploratory),
         cmocka_unit_test(test_primary),
         cmocka_unit_test(test_mcnemar),

@@ -99,6 +99,11 @@ static void test_outlook(void **state)
     assert_int_equal(o.bound, PL__PROMPTED);
     assert_int_equal(o.component, 0);
     assert_true(isnan(o.alone) && o.together > 10);
+    /* Bounds of NEITHER are 97.5 % ones, of however many cases. */
+    c = make_case(.57, .57, .0, .01);
+    o = pl__outlook_of(&c, 0.025 / 100);
+    assert_int_equal(o.towards, PL_NEITHER);
+    assert_true(o.together > 1 && o.together == pl__outlook_of(&c, 0.025).together);
     /* On the line: no size decides. */
     c = make_case(.60, .60, .0, .01);
     assert_int_equal(pl__outlook_of(&c, 0.025).towards, PL_UNDECIDED);
@@ -131,7 +136,8 @@ static void check_row(const pl_verdict_row *r)
 {
     assert_string_equal(r->tuned.arm, "finetune lm t0 n=16");
     assert_string_equal(r->prompt.arm, "prompt");
-    assert_close(r->majority, 0.6, 1e-15);
+    assert_close(r->baseline, 0.6, 1e-15);
+    assert_string_equal(r->baseline_of, "commonest label");
     assert_close(r->require, 0.7, 1e-15);
     assert_close(r->margin, 0.03, 1e-15);
     assert_int_equal(r->n_templates, 5);
@@ -248,9 +254,178 @@ static void test_run(void **state)
     uproot(&p);
 }
 
+static void write_sidecar(const planted *p, const char *id, const char *json)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/units/%s.json", p->run.path, id));
+    OK(pl_file_replace(path, json, strlen(json)));
+}
+
+/* One draw of shots tells nothing of others, as many as the other side has; no shots are the same in all of them. */
+static void test_one_draw(void **state)
+{
+    (void)state;
+    planted p = {.n = N, .t = T, .draws = 4, .learned = 3, .tuned = true, .shots = true, .prediction = better_tuned};
+    pl_arms_table *t;
+    for (int shots = 1; shots >= 0; shots--) {
+        p.shots = shots;
+        plant_run(&p);
+        OK(pl_arms_of_run(&t, planted_view(&p)));
+        assert_int_equal(t->verdicts->prompt.n_draws, 1);
+        assert_int_equal(t->verdicts->difference.over_draws, !shots);
+        assert_true((strncmp(t->verdicts->why, "under three draws", 17) == 0) == shots);
+        assert_true(isnan(t->verdicts->p) == shots);
+        pl_arms_free(t);
+        uproot(&p);
+    }
+}
+
+/* Where the commonest label is none, or tells nothing: chance, or no default. */
+static void test_required(void **state)
+{
+    (void)state;
+    planted p = {
+        .n = N, .t = T, .draws = DRAWS, .learned = 3, .tuned = true, .own_choices = true, .prediction = better_tuned};
+    pl_arms_table *t;
+    plant_run(&p);
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    const pl_verdict_row *r = t->verdicts;
+    assert_string_equal(r->baseline_of, "chance");
+    assert_close(r->baseline, 0.5, 1e-15);
+    assert_close(r->require, 0.6, 1e-15);
+    assert_int_equal(r->verdict, PL_FINETUNE);
+    for (size_t i = 0; i < t->n; i++) {
+        assert_string_not_equal(t->rows[i].arm, "constant");
+        assert_int_equal(t->rows[i].n_failed, 0);
+    }
+    pl_arms_free(t);
+    uproot(&p);
+    p.own_choices = false;
+    p.open = p.generate = true;
+    plant_run(&p);
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    r = t->verdicts;
+    assert_non_null(strstr(r->why, "name verdict.require"));
+    assert_true(isnan(r->require) && isnan(r->baseline) && isnan(r->p) && r->verdict == PL_UNDECIDED);
+    for (size_t i = 0; i < t->n; i++) {
+        assert_string_not_equal(t->rows[i].arm, "constant");
+        assert_false(t->rows[i].learns);
+    }
+    pl_arms_free(t);
+    uproot(&p);
+    p.verdict = json_pack("{s:f}", "require", .7);
+    plant_run(&p);
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    assert_string_equal(t->verdicts->why, "");
+    assert_int_equal(t->verdicts->verdict, PL_FINETUNE);
+    pl_arms_free(t);
+    uproot(&p);
+    json_decref(p.verdict);
+}
+
+/* 70 tokens a draw, 40 of them dev items: 3 x (3 x 30 + 40) pay back by 2 an item. */
+static void test_break_even(void **state)
+{
+    (void)state;
+    planted p = {.n = N,
+                 .t = T,
+                 .draws = DRAWS,
+                 .learned = 3,
+                 .tuned = true,
+                 .dev_accuracy = .9,
+                 .dev_tokens = 40,
+                 .prediction = better_tuned};
+    pl_arms_table *t;
+    char id[64], json[96];
+    plant_run(&p);
+    for (size_t d = 0; d < DRAWS; d++)
+        for (size_t k = 0; k < T; k++) {
+            planted_id(id, k, d, false);
+            snprintf(json, sizeof json, "{\"items\": %d, \"tokens_computed\": %d}", N, (d < 3 ? 12 : 10) * N);
+            write_sidecar(&p, id, json);
+        }
+    write_sidecar(&p, "a-fit", "{\"tokens_computed\": 70, \"wall_s\": 2.5}");
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    assert_close(t->verdicts->break_even, 195, 1e-9);
+    pl_arms_free(t);
+    uproot(&p);
+}
+
+/* ---- a choice among arms that lack draws ---- */
+
+enum { ITEMS = 10, MOST = 4 };
+
+static bool any_condition(const pl__condition *c)
+{
+    (void)c;
+    return true;
+}
+
+/* All items right in a draw, or none. */
+static pl__condition drawn(const pl_run_unit *unit, long long *names, const int *right, size_t n_draws,
+                           double correct[MOST * ITEMS])
+{
+    static size_t kept[ITEMS], same[1];
+    static pl_role roles[] = {PL_ROLE_ID};
+    for (size_t i = 0; i < ITEMS; i++) kept[i] = i;
+    for (size_t i = 0; i < n_draws * ITEMS; i++) correct[i] = right[i / ITEMS];
+    return (pl__condition){.unit = unit,
+                           .n = ITEMS,
+                           .t = 1,
+                           .n_draws = n_draws,
+                           .sampled = unit->k > 0,
+                           .draws = names,
+                           .roles = roles,
+                           .same = same,
+                           .kept = kept,
+                           .n_kept = ITEMS,
+                           .correct = correct};
+}
+
+/* Draws are told by their names. Without draw 0 the second arm is better, without any other the first: both have draws
+ * 0 and 1. */
+static void test_unequal_draws(void **state)
+{
+    (void)state;
+    pl_run_unit units[2] = {{.k = 1}, {.k = 2}};
+    long long first[] = {0, 1, 3}, second[] = {0, 1, 2};
+    const int right[] = {1, 1, 0}, other[] = {0, 1, 1};
+    double correct[2][MOST * ITEMS];
+    const double *told[2] = {0};
+    pl__condition list[2] = {drawn(&units[0], first, right, 3, correct[0]),
+                             drawn(&units[1], second, other, 3, correct[1])};
+    pl__conditions of = {.list = list, .n = 2};
+    pl__choice choice;
+    OK(pl_arena_create(&of.arena));
+    OK(pl__choose(&choice, &of, any_condition, told));
+    assert_ptr_equal(choice.best, &list[0]);
+    assert_close(choice.share, 0.75, 1e-15);
+    assert_int_equal(choice.judged.n_draws, 2);
+    assert_true(choice.judged.sampled && choice.judged.draws[0] == 0 && choice.judged.draws[1] == 1);
+    for (size_t i = 0; i < ITEMS; i++) {
+        assert_close(pl__condition_outcome(&choice.judged, 0, 0, i), 0, 0);
+        assert_close(pl__condition_outcome(&choice.judged, 1, 0, i), 1, 0);
+    }
+    /* An arm without shots is the same in the draws of the other: draws 0 to 2 are judged. */
+    units[0].k = 0;
+    list[0] = drawn(&units[0], first, (const int[]){1}, 1, correct[0]);
+    list[1] = drawn(&units[1], second, (const int[]){0, 1, 1}, 3, correct[1]);
+    list[0].correct[0] = list[0].correct[1] = 0; /* .8 */
+    OK(pl__choose(&choice, &of, any_condition, told));
+    assert_int_equal(choice.judged.n_draws, 3);
+    assert_true(choice.judged.sampled && choice.judged.draws[2] == 2);
+    for (size_t i = 0; i < ITEMS; i++) { /* without draw 0 the other has 1, else .5 */
+        assert_close(pl__condition_outcome(&choice.judged, 0, 0, i), 0, 0);
+        assert_close(pl__condition_outcome(&choice.judged, 1, 0, i), i > 1, 0);
+    }
+    pl_arena_free(of.arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule), cmocka_unit_test(test_outlook),
-                                       cmocka_unit_test(test_run)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule),         cmocka_unit_test(test_outlook),
+                                       cmocka_unit_test(test_run),          cmocka_unit_test(test_one_draw),
+                                       cmocka_unit_test(test_required),     cmocka_unit_test(test_break_even),
+                                       cmocka_unit_test(test_unequal_draws)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

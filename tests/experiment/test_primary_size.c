@@ -10,7 +10,8 @@ static pl_primary_size size_of(const char *primary)
     pl_primary_size out;
     snprintf(text, sizeof text,
              "name: e\nmodels: [m]\ntasks: [grouped.yaml]\nprimary: {task: grouped, %s}\n"
-             "arms: [{kind: prompt, shots: [0, 2], draws: 4}, {kind: linear, n_train: 8, seeds: 3}]\n",
+             "arms: [{kind: prompt, shots: [0, 2], draws: 4}, {kind: linear, n_train: 8, seeds: 3},"
+             " {kind: linear, n_train: 4}]\n",
              primary);
     pl_plan *plan = plan_of(&spec, text);
     OK(pl_primary_size_of(&out, plan, 0));
@@ -32,15 +33,19 @@ static void sizes_are_those_of_the_plan(void **state)
                "  templates:\n    - {name: plain, role: id}\n    - {name: odd, role: ood, doc_to_text: \"{{ t }} a\"}\n"
                "    - {name: words, role: ood, doc_to_text: \"{{ t }} a\", doc_to_choice: [\"a\", \"b\"]}\n"
                "    - {name: third, role: ood, doc_to_text: \"{{ t }} b\"}\n");
-    pl_primary_size size = size_of("arm: {kind: linear}, minus: {kind: prompt, shots: 2}");
+    pl_primary_size size = size_of("arm: {kind: linear, n_train: 8}, minus: {kind: prompt, shots: 2}");
     assert_int_equal(size.items, 40);
     assert_int_equal(size.clusters, 10);
     assert_int_equal(size.templates, 2); /* `words` is `odd` with other label words */
     assert_int_equal(size.draws, 3);     /* of 3 and 4 */
     assert_true(size.found);
-    assert_int_equal(size_of("arm: {kind: linear}, minus: {kind: prompt, shots: 0}").draws, 3);
+    assert_int_equal(size_of("arm: {kind: linear, n_train: 8}, minus: {kind: prompt, shots: 0}").draws, 3);
     assert_int_equal(size_of("arm: {kind: prompt, shots: 2}, minus: {kind: prompt, shots: 0}").draws, 4);
     assert_int_equal(size_of("arm: {kind: linear}, minus: best_prompt, templates: id").templates, 1);
+    /* One draw of either is of many, too: those of the other alone tell nothing. */
+    assert_true(size.drawn);
+    size = size_of("arm: {kind: linear, n_train: 4}, minus: {kind: prompt, shots: 2}");
+    assert_true(size.draws == 1 && size.drawn && size.found);
     assert_false(size_of("arm: {kind: linear}, minus: {kind: prompt, shots: 7}").found);
     /* Groups are known where no shots are drawn, too. */
     pl_spec *spec;
@@ -48,7 +53,7 @@ static void sizes_are_those_of_the_plan(void **state)
                                    "primary: {task: grouped, arm: {kind: prompt}, minus: best_prompt}\n");
     OK(pl_primary_size_of(&size, plan, 0));
     assert_int_equal(size.clusters, 10);
-    assert_int_equal(size.draws, 1);
+    assert_true(size.draws == 1 && !size.drawn);
     drop(plan, spec);
 }
 

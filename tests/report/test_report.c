@@ -492,7 +492,7 @@ static void test_verdict(void **state)
     free(text);
     json_t *json = json_object();
     OK(pl_report_verdict_json(json, t));
-    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "verdicts"), 0)), 60);
+    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "verdicts"), 0)), 61);
     json_decref(json);
     pl_arms_free(t);
     uproot(&p);
@@ -546,6 +546,14 @@ static void test_controls(void **state)
     pl_stability_table *t = table_of(&p);
     pl_stability_row *rows = calloc(2 * t->n, sizeof *rows), *own = t->rows;
     static const char *names[] = {"drawn"};
+    static const pl_planned_model models[] = {
+        {.name = "tiny", .model_type = "gpt2", .parameters = 12345},
+        {.name = "tiny-other", .model_type = "gpt2", .parameters = 12300, .random_weights = true},
+        {.name = "drawn", .model_type = "gpt2", .parameters = 12345, .random_weights = true},
+    };
+    assert_string_equal(pl_random_control(models, 3, "tiny"), "drawn");
+    assert_null(pl_random_control(models, 2, "tiny")); /* whatever it is called */
+    assert_null(pl_random_control(models, 3, "drawn"));
     char *text = NULL;
     size_t size = 0, n = t->n;
     assert_non_null(rows);
@@ -557,6 +565,8 @@ static void test_controls(void **state)
     t->n = 2 * n;
     t->random_models = names;
     t->n_random_models = 1;
+    t->models = models;
+    t->n_models = 3;
     FILE *out = open_memstream(&text, &size);
     assert_non_null(out);
     OK(pl_report_controls_print(out, t));
