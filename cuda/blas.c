@@ -112,11 +112,31 @@ size_t pl__lt_version(const pl__lt *lt)
     return lt->cublasLtGetVersion();
 }
 
-static pl_status failed(const pl_device *device, const pl__lt *lt, cublasStatus_t status, const char *what)
+/* ---- Modes ---- */
+
+bool pl__mode_runs(pl__mode mode, pl_dtype compute, size_t n_out, size_t n_in)
 {
-    return device->host->fail(status == CUBLAS_STATUS_ALLOC_FAILED ? PL_E_MEMORY : PL_E_DEVICE,
-                              "%s on %s: %s; PLUMB_CUDA_PRODUCT=own does without cuBLASLt", what, device->name,
-                              lt->cublasLtGetStatusString(status));
+    switch (mode) {
+    case PL__FLOAT: /* float32 has one way of storing plainly */
+        return pl_dtype_storage(compute) != PL_F32;
+    case PL__INPUT:
+    case PL__INPUT_ADD:
+        return pl__cut_outputs(n_out).parts == 1;
+    case PL__INPUT_PARTS:
+        return pl__cut_outputs(n_out).parts > 1;
+    case PL__WEIGHT_PARTS:
+        return pl__cut_rows(INT32_MAX, n_out, n_in).parts > 1;
+    default:
+        return true;
+    }
+}
+
+const char *pl__mode_name(pl__mode mode)
+{
+    static const char *const names[PL__MODES] = {"STORE",       "STORE_BIAS", "STORE_GELU",  "FLOAT",
+                                                 "ADD",         "ADD_BIAS",   "INPUT",       "INPUT_ADD",
+                                                 "INPUT_PARTS", "WEIGHT_ADD", "WEIGHT_PARTS"};
+    return names[mode];
 }
 
 /* ---- Parts ---- */
@@ -242,7 +262,7 @@ static cublasStatus_t describe_epilogue(const pl__lt *lt, description *d, const 
     const int32_t bias_type = CUDA_R_32F;
     const cublasLtEpilogue_t epilogue =
         c->mode == PL__STORE_GELU ? CUBLASLT_EPILOGUE_GELU_BIAS : CUBLASLT_EPILOGUE_BIAS;
-    if (c->mode != PL__STORE_BIAS && c->mode != PL__STORE_GELU && c->mode != PL__ADD_BIAS) return CUBLAS_STATUS_SUCCESS;
+    if (!pl__mode_has_bias(c->mode)) return CUBLAS_STATUS_SUCCESS;
     cublasStatus_t status = set(lt, d, CUBLASLT_MATMUL_DESC_EPILOGUE, &epilogue, sizeof epilogue);
     if (status == CUBLAS_STATUS_SUCCESS)
         status = set(lt, d, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &c->bias, sizeof c->bias);
@@ -315,76 +335,68 @@ static bool sums_at_once(const pl__lt *lt, const cublasLtMatmulAlgo_t *algorithm
 }
 
 /* Whether the algorithm can make this piece without workspace. */
-static pl_status valid_for(const pl_device *device, const pl__lt *lt, const piece *p,
-                           const cublasLtMatmulAlgo_t *algorithm, bool *valid)
+static bool valid_for(const pl__lt *lt, const piece *p, const cublasLtMatmulAlgo_t *algorithm)
 {
     description d = {0};
     cublasLtMatmulHeuristicResult_t result = {.workspaceSize = 1};
     cublasStatus_t status = describe(lt, &d, p);
-    if (status != CUBLAS_STATUS_SUCCESS) {
-        forget(lt, &d);
-        return failed(device, lt, status, "describing a product to cuBLASLt");
-    }
-    status = lt->cublasLtMatmulAlgoCheck(lt->handle, d.product, d.a, d.b, d.d, d.d, algorithm, &result);
-    *valid = status == CUBLAS_STATUS_SUCCESS && result.workspaceSize == 0;
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = lt->cublasLtMatmulAlgoCheck(lt->handle, d.product, d.a, d.b, d.d, d.d, algorithm, &result);
     forget(lt, &d);
-    return PL_OK;
+    return status == CUBLAS_STATUS_SUCCESS && result.workspaceSize == 0;
 }
 
 /* Whether the algorithm can be run, without workspace, for few rows and many, and for odd numbers of them. */
-static pl_status valid_for_all_rows(const pl_device *device, const pl__lt *lt, const pl__call *c,
-                                    const cublasLtMatmulAlgo_t *algorithm, bool *valid)
+static bool valid_for_all_rows(const pl__lt *lt, const pl__call *c, const cublasLtMatmulAlgo_t *algorithm)
 {
-    static const size_t rows[] = {1, 2, 3, 7, 8, 16, 17, 64, 136, 512, 1000, 2048, 8192, 65536};
-    *valid = true;
+    static const size_t rows[] = {1, 2, 3, 7, 8, 16, 17, 64, 136, 512, 1000, 1100, 2048, 2559, 8192, 65536};
     const size_t widest = c->n_out > c->n_in ? c->n_out : c->n_in;
-    for (size_t i = 0; *valid && i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         piece pieces[2];
         pl__call of_rows = *c;
         /* Matrices of more than 2^31 elements are never run: a step has 8192 rows, the head 1024. */
         if (rows[i] > 8192 && rows[i] > INT32_MAX / widest) continue;
         of_rows.rows = rows[i];
         const size_t n = pieces_of(&of_rows, pieces);
-        for (size_t k = 0; *valid && k < n; k++) PL_TRY(valid_for(device, lt, &pieces[k], algorithm, valid));
+        for (size_t k = 0; k < n; k++) {
+            if (!valid_for(lt, &pieces[k], algorithm)) return false;
+        }
     }
-    return PL_OK;
+    return true;
 }
 
-pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *c, pl__blas_plan *plan)
+void pl__lt_plan(pl__lt *lt, const pl__call *c, size_t first, pl__blas_plan *plan)
 {
     enum { PROPOSALS = 16 };
     cublasLtMatmulHeuristicResult_t proposals[PROPOSALS] = {0};
     cublasLtMatmulPreference_t preference = NULL;
     description d = {0};
     piece pieces[2];
-    pl_status result = PL_OK;
     int n = 0;
     plan->usable = false;
     (void)pieces_of(c, pieces);
     cublasStatus_t status = describe(lt, &d, &pieces[0]);
     if (status == CUBLAS_STATUS_SUCCESS) status = lt->cublasLtMatmulPreferenceCreate(&preference);
     if (status == CUBLAS_STATUS_SUCCESS) status = prefer(lt, preference);
-    if (status != CUBLAS_STATUS_SUCCESS) {
-        result = failed(device, lt, status, "describing a product to cuBLASLt");
-        goto done;
-    }
+    if (status == CUBLAS_STATUS_SUCCESS)
+        status = lt->cublasLtMatmulAlgoGetHeuristic(lt->handle, d.product, d.a, d.b, d.d, d.d, preference, PROPOSALS,
+                                                    proposals, &n);
     /* What it cannot do at all is an error status, too: then there is no plan. */
-    status = lt->cublasLtMatmulAlgoGetHeuristic(lt->handle, d.product, d.a, d.b, d.d, d.d, preference, PROPOSALS,
-                                                proposals, &n);
-    if (status != CUBLAS_STATUS_SUCCESS) n = 0;
-    for (int i = 0; !plan->usable && i < n; i++) {
+    for (size_t i = first; status == CUBLAS_STATUS_SUCCESS && !plan->usable && i < (size_t)n; i++) {
         if (proposals[i].state != CUBLAS_STATUS_SUCCESS || proposals[i].workspaceSize) continue;
         if (!sums_at_once(lt, &proposals[i].algo)) continue;
-        PL_GOTO(result, done, valid_for_all_rows(device, lt, c, &proposals[i].algo, &plan->usable));
+        plan->proposal = i;
         plan->algorithm = proposals[i].algo;
+        plan->usable = valid_for_all_rows(lt, c, &plan->algorithm);
+        if (!plan->usable && plan->flaw < PL__REFUSED) plan->flaw = PL__REFUSED;
     }
-done:
     if (preference) (void)lt->cublasLtMatmulPreferenceDestroy(preference);
     forget(lt, &d);
-    return result;
 }
 
-static pl_status run_piece(pl_stream *stream, pl__lt *lt, const piece *p, const pl__blas_plan *plan)
+/* ---- Running ---- */
+
+static cublasStatus_t run_piece(pl_stream *stream, pl__lt *lt, const piece *p, const pl__blas_plan *plan)
 {
     const float alpha = 1.0f, beta = pl__mode_adds(p->call.mode) ? 1.0f : 0.0f;
     const operands o = operands_of(&p->call);
@@ -394,13 +406,24 @@ static pl_status run_piece(pl_stream *stream, pl__lt *lt, const piece *p, const 
         status = lt->cublasLtMatmul(lt->handle, d.product, &alpha, o.a.data, d.a, o.b.data, d.b, &beta, o.d.data, d.d,
                                     o.d.data, d.d, plan->free ? NULL : &plan->algorithm, NULL, 0, stream->handle);
     forget(lt, &d);
-    return status == CUBLAS_STATUS_SUCCESS ? PL_OK : failed(stream->device, lt, status, "cublasLtMatmul");
+    return status;
+}
+
+cublasStatus_t pl__lt_try(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl__blas_plan *plan)
+{
+    piece pieces[2];
+    cublasStatus_t status = CUBLAS_STATUS_SUCCESS;
+    const size_t n = pieces_of(c, pieces);
+    for (size_t i = 0; status == CUBLAS_STATUS_SUCCESS && i < n; i++) status = run_piece(stream, lt, &pieces[i], plan);
+    return status;
 }
 
 pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *c, const pl__blas_plan *plan)
 {
-    piece pieces[2];
-    const size_t n = pieces_of(c, pieces);
-    for (size_t i = 0; i < n; i++) PL_TRY(run_piece(stream, lt, &pieces[i], plan));
-    return PL_OK;
+    const pl_device *device = stream->device;
+    const cublasStatus_t status = pl__lt_try(stream, lt, c, plan);
+    if (status == CUBLAS_STATUS_SUCCESS) return PL_OK;
+    return device->host->fail(status == CUBLAS_STATUS_ALLOC_FAILED ? PL_E_MEMORY : PL_E_DEVICE,
+                              "cublasLtMatmul, %s, on %s: %s; PLUMB_CUDA_PRODUCT=own does without cuBLASLt",
+                              pl__mode_name(c->mode), device->name, lt->cublasLtGetStatusString(status));
 }

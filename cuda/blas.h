@@ -34,6 +34,15 @@ static inline bool pl__mode_adds(pl__mode mode)
     return mode == PL__ADD || mode == PL__ADD_BIAS || mode == PL__INPUT_ADD || mode == PL__WEIGHT_ADD;
 }
 
+static inline bool pl__mode_has_bias(pl__mode mode)
+{
+    return mode == PL__STORE_BIAS || mode == PL__STORE_GELU || mode == PL__ADD_BIAS;
+}
+
+/* Whether products of this shape ever have the mode: a sum is cut or it is not. */
+bool pl__mode_runs(pl__mode mode, pl_dtype compute, size_t n_out, size_t n_in);
+const char *pl__mode_name(pl__mode mode); /* "WEIGHT_ADD" */
+
 /* The type of what a mode writes. */
 static inline pl_dtype pl__mode_type(pl__mode mode, pl_dtype compute)
 {
@@ -41,9 +50,19 @@ static inline pl_dtype pl__mode_type(pl__mode mode, pl_dtype compute)
     return own ? pl_dtype_storage(compute) : PL_F32;
 }
 
+/* Why there is no plan. Of the flaws of several proposals the last one here counts. */
+typedef enum pl__flaw {
+    PL__NOT_PROPOSED,
+    PL__REFUSED,     /* by the library: when it was asked, or when it ran */
+    PL__OTHER_BITS,  /* for other rows, or a second time */
+    PL__WRONG_VALUES /* not those of the own product */
+} pl__flaw;
+
 typedef struct pl__blas_plan {
     bool usable;
-    bool free; /* the library chooses anew for every product (PLUMB_CUDA_PRODUCT=free) */
+    bool free;       /* the library chooses anew for every product (PLUMB_CUDA_PRODUCT=free) */
+    pl__flaw flaw;   /* where it is not usable */
+    size_t proposal; /* the library's, that the algorithm is */
     cublasLtMatmulAlgo_t algorithm;
 } pl__blas_plan;
 
@@ -65,10 +84,13 @@ pl_status pl__lt_open(const pl_device *device, pl__lt **out, char *why, size_t w
 void pl__lt_close(pl__lt *lt); /* takes NULL */
 size_t pl__lt_version(const pl__lt *lt);
 
-/* The first algorithm that the library proposes for call->rows rows which cuts no sum of its own accord and is valid
- * for every number of rows; plan->usable is false where there is none. Runs nothing; pointers are not read. */
-pl_status pl__lt_plan(const pl_device *device, pl__lt *lt, const pl__call *call, pl__blas_plan *plan);
+/* The first algorithm of the library's proposals for call->rows rows, from number `first` on, which cuts no sum of its
+ * own accord and is valid for every number of rows; plan->usable is false where there is none, and plan->flaw may rise.
+ * Runs nothing; pointers are not read. */
+void pl__lt_plan(pl__lt *lt, const pl__call *call, size_t first, pl__blas_plan *plan);
 
+/* A library may refuse what its check admitted: to pl__lt_run that is an error. */
+cublasStatus_t pl__lt_try(pl_stream *stream, pl__lt *lt, const pl__call *call, const pl__blas_plan *plan);
 pl_status pl__lt_run(pl_stream *stream, pl__lt *lt, const pl__call *call, const pl__blas_plan *plan);
 
 #endif

@@ -15,10 +15,12 @@ enum { LEAST_ROWS = 72, MOST_ROWS = 72 }; /* the emulator runs half a million th
 static const size_t sums[] = {17, 520, 528};
 #else
 enum { LEAST_ROWS = 144, MOST_ROWS = 8192 };
-static const size_t sums[] = {1, 17, 136, 1000, 2048, 8192};
+static const size_t sums[] = {1, 17, 136, 1000, 1100, 2048, 2559, 8192};
 #endif
 enum { CANONICAL_ROWS = 2048, VALUE_ROWS = 32, SUMS = sizeof sums / sizeof *sums };
 static const size_t buffer_bytes = (size_t)256 << 20, fewer_bytes = (size_t)64 << 20; /* where memory is short */
+
+enum { BITS, VALUES, FINDINGS }; /* each an int on the device: where differences were found */
 
 typedef struct probe {
     pl_stream stream;
@@ -33,11 +35,6 @@ static size_t padded(size_t n, size_t element_bytes)
 {
     size_t step = 16 / element_bytes;
     return (n + step - 1) / step * step;
-}
-
-static bool has_bias(pl__mode mode)
-{
-    return mode == PL__STORE_BIAS || mode == PL__STORE_GELU || mode == PL__ADD_BIAS;
 }
 
 static bool is_weight(pl__mode mode)
@@ -90,12 +87,19 @@ static pl_status buffer(pl_device *device, pl_buffer *out, size_t bytes)
     return pl__memory_create(device, &out->data, bytes, "the probe of a product");
 }
 
+/* Whether the mode is one that the weight's products have in this pass. */
+static bool is_tried(const probe *p, pl__mode mode)
+{
+    return p->backward == (mode >= PL__FORWARD_MODES) &&
+           pl__mode_runs(mode, p->weight->compute, p->weight->n_out, p->weight->n_in);
+}
+
 /* The largest result of the modes that are tried. */
 static size_t result_bytes(const probe *p)
 {
     size_t most = 0;
-    for (pl__mode mode = p->backward ? PL__FORWARD_MODES : 0; mode < (p->backward ? PL__MODES : PL__FORWARD_MODES);
-         mode++) {
+    for (pl__mode mode = 0; mode < PL__MODES; mode++) {
+        if (!is_tried(p, mode)) continue;
         for (size_t i = 0; i < (is_weight(mode) ? SUMS : 1); i++) {
             const shape s = shape_of(p->weight, mode, is_weight(mode) ? sums[i] : p->rows);
             const size_t bytes = s.n * s.rows * row_bytes(&s);
@@ -128,7 +132,7 @@ static pl_status prepare(probe *p, size_t most_bytes)
     PL_TRY(buffer(device, &p->bias, out * sizeof(float)));
     PL_TRY(buffer(device, &p->result, result));
     PL_TRY(buffer(device, &p->reference, result));
-    PL_TRY(buffer(device, &p->found, sizeof(int)));
+    PL_TRY(buffer(device, &p->found, FINDINGS * sizeof(int)));
     PL_TRY(pl__probe_fill(&p->stream, p->x.data, storage, 0, given * in, x_scale, 1));
     if (p->backward) PL_TRY(pl__probe_fill(&p->stream, p->y.data, storage, 0, given * out, y_scale, 2));
     PL_TRY(pl__probe_fill(&p->stream, p->bias.data, PL_F32, 0, w->n_out, 1.0f, 3));
@@ -191,12 +195,15 @@ static pl_status start_rows(probe *p, pl__mode mode, size_t rows, size_t first, 
     return PL_OK;
 }
 
+/* PL_E_UNSUPPORTED, without a text: cuBLASLt refuses to, whatever its status; what fails on the stream shows later. */
 static pl_status multiply(probe *p, const pl__blas_plan *plan, pl__mode mode, size_t rows, size_t first,
                           const pl_buffer *result)
 {
     const pl__call c = call_of(p, mode, rows, first, result);
     PL_TRY(start_rows(p, mode, rows, first, result));
-    return pl__lt_run(&p->stream, p->lt, &c, plan);
+    if (pl__lt_try(&p->stream, p->lt, &c, plan) == CUBLAS_STATUS_SUCCESS) return PL_OK;
+    (void)cudaGetLastError(); /* a launch that it tried is not the next kernel's */
+    return PL_E_UNSUPPORTED;
 }
 
 static pl_view view_of(pl_buffer *buffer, size_t rows, size_t columns, size_t stride, pl_dtype dtype)
@@ -216,7 +223,7 @@ static pl_status multiply_own(probe *p, pl__mode mode, size_t rows)
                   y = view_of(&p->y, rows, w->n_out, padded(w->n_out, size), storage),
                   to = view_of(&p->result, s.rows, s.columns, s.stride, s.type);
     const bool adds = pl__mode_adds(mode);
-    const pl__epilogue epilogue = {.bias = has_bias(mode) ? p->bias.data : NULL,
+    const pl__epilogue epilogue = {.bias = pl__mode_has_bias(mode) ? p->bias.data : NULL,
                                    .activation = mode == PL__STORE_GELU ? PL_ACT_GELU_TANH : PL_ACT_NONE,
                                    .accumulate = adds};
     PL_TRY(start_rows(p, mode, rows, 0, &p->result));
@@ -238,6 +245,11 @@ static float tolerance(const pl_weight *w, pl__mode mode)
     return pl__mode_type(mode, w->compute) == PL_F32 ? 2e-3f : w->compute == PL_BF16 ? 7e-2f : 1e-2f;
 }
 
+static int *finding(const probe *p, size_t which)
+{
+    return (int *)p->found.data + which;
+}
+
 /* The first rows of a result against those of the reference, which was made of `reference_rows`. */
 static pl_status compare_values(probe *p, pl__mode mode, size_t rows, size_t reference_rows)
 {
@@ -245,7 +257,7 @@ static pl_status compare_values(probe *p, pl__mode mode, size_t rows, size_t ref
     PL_TRY(multiply_own(p, mode, rows));
     for (size_t i = 0; i < s.n; i++)
         PL_TRY(pl__probe_values(&p->stream, at(&p->result, &s, i, 0), at(&p->reference, &whole, i, 0), s.type,
-                                s.rows * s.stride, tolerance(p->weight, mode), p->found.data));
+                                s.rows * s.stride, tolerance(p->weight, mode), finding(p, VALUES)));
     return PL_OK;
 }
 
@@ -267,7 +279,7 @@ static pl_status compare_rows(probe *p, const pl__blas_plan *plan, pl__mode mode
         PL_TRY(multiply(p, plan, mode, rows, first, &p->result));
         for (size_t n = 0; n < s.n; n++)
             PL_TRY(pl__probe_bits(&p->stream, at(&p->result, &s, n, first), at(&p->reference, &whole, n, first),
-                                  rows * row_bytes(&s), p->found.data));
+                                  rows * row_bytes(&s), finding(p, BITS)));
     }
     return compare_values(p, mode, VALUE_ROWS, p->rows);
 }
@@ -278,26 +290,40 @@ static pl_status compare_sums(probe *p, const pl__blas_plan *plan, pl__mode mode
         const shape s = shape_of(p->weight, mode, sums[i]);
         PL_TRY(multiply(p, plan, mode, sums[i], 0, &p->reference));
         PL_TRY(multiply(p, plan, mode, sums[i], 0, &p->result));
-        PL_TRY(
-            pl__probe_bits(&p->stream, p->result.data, p->reference.data, s.n * s.rows * row_bytes(&s), p->found.data));
+        PL_TRY(pl__probe_bits(&p->stream, p->result.data, p->reference.data, s.n * s.rows * row_bytes(&s),
+                              finding(p, BITS)));
         PL_TRY(compare_values(p, mode, sums[i], sums[i]));
     }
     return PL_OK;
 }
 
-static pl_status try_mode(probe *p, pl__mode mode, pl__blas_plan *plan)
+/* Runs a plan; it stays usable, or its flaw may rise. */
+static pl_status try_plan(probe *p, pl__mode mode, pl__blas_plan *plan)
 {
     pl_device *device = p->weight->device;
-    int found = 0;
-    const pl__call canonical = call_of(p, mode, CANONICAL_ROWS, 0, &p->reference);
-    PL_TRY(pl__lt_plan(device, p->lt, &canonical, plan));
-    plan->free = p->free;
-    if (!plan->usable || plan->free) return PL_OK;
+    int found[FINDINGS] = {0};
     PL_CUDA_TRY(device, cudaMemsetAsync(p->found.data, 0, sizeof found, p->stream.handle));
-    PL_TRY(is_weight(mode) ? compare_sums(p, plan, mode) : compare_rows(p, plan, mode));
-    PL_CUDA_TRY(device, cudaMemcpyAsync(&found, p->found.data, sizeof found, cudaMemcpyDeviceToHost, p->stream.handle));
+    const pl_status status = is_weight(mode) ? compare_sums(p, plan, mode) : compare_rows(p, plan, mode);
+    if (status != PL_OK && status != PL_E_UNSUPPORTED) return status;
+    PL_CUDA_TRY(device, cudaMemcpyAsync(found, p->found.data, sizeof found, cudaMemcpyDeviceToHost, p->stream.handle));
     PL_CUDA_TRY(device, cudaStreamSynchronize(p->stream.handle));
-    plan->usable = found == 0;
+    plan->usable = status == PL_OK && !found[BITS] && !found[VALUES];
+    if (plan->usable) return PL_OK;
+    const pl__flaw flaw = found[VALUES] ? PL__WRONG_VALUES : found[BITS] ? PL__OTHER_BITS : PL__REFUSED;
+    if (flaw > plan->flaw) plan->flaw = flaw;
+    return PL_OK;
+}
+
+/* One proposal after another; not after wrong values, which may be plumb's own fault and are to be seen. */
+static pl_status try_mode(probe *p, pl__mode mode, pl__blas_plan *plan)
+{
+    const pl__call canonical = call_of(p, mode, CANONICAL_ROWS, 0, &p->reference);
+    *plan = (pl__blas_plan){.free = p->free};
+    for (size_t next = 0; !plan->usable && plan->flaw != PL__WRONG_VALUES; next = plan->proposal + 1) {
+        pl__lt_plan(p->lt, &canonical, next, plan);
+        if (!plan->usable || plan->free) return PL_OK;
+        PL_TRY(try_plan(p, mode, plan));
+    }
     return PL_OK;
 }
 
@@ -314,11 +340,8 @@ pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, bool backward, pl_
         release(&p);
         status = prepare(&p, fewer_bytes);
     }
-    for (pl__mode mode = backward ? PL__FORWARD_MODES : 0;
-         status == PL_OK && mode < (backward ? PL__MODES : PL__FORWARD_MODES); mode++) {
-        /* float32 has one way of storing plainly. */
-        if (mode == PL__FLOAT && pl_dtype_storage(weight->compute) == PL_F32) continue;
-        status = try_mode(&p, mode, &plans[mode]);
+    for (pl__mode mode = 0; status == PL_OK && mode < PL__MODES; mode++) {
+        if (is_tried(&p, mode)) status = try_mode(&p, mode, &plans[mode]);
     }
     if (status == PL_OK) {
         PL_CUDA_KEEP(status, device, cudaMemsetAsync(weight->data, 0, weight->bytes, p.stream.handle));

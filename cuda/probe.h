@@ -21,10 +21,11 @@ pl_status pl__probe_values(pl_stream *stream, const void *a, const void *b, pl_d
 #ifndef __cplusplus
 #include "blas.h"
 
-/* Plans every mode of the weight's shape, of the forward or of the backward pass, and keeps those usable whose rows
- * have the same bits for several numbers of rows, at several places (a weight's gradient: every time), and whose values
- * are those of the own product. Fills and zeroes the weight; waits. free: whatever the bits, and the library chooses
- * anew for every product. */
+/* Plans every mode that the weight's shape has, of the forward or of the backward pass: the first of the library's
+ * proposals that it does not refuse to run and whose rows have the same bits for several numbers of rows, at several
+ * places (a weight's gradient: every time). Its values must be those of the own product. Where there is none the plan
+ * says why. Fills and zeroes the weight; waits. free: whatever the bits, and the library chooses anew for every
+ * product. */
 pl_status pl__probe(pl__lt *lt, pl_weight *weight, bool free, bool backward, pl__blas_plan plans[PL__MODES]);
 #endif
 

@@ -6,20 +6,21 @@
  * taken where the probe allows it. The choice is made once for a shape, at its first weight. */
 #include "product.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "probe.h"
 
-enum { ALIGNMENT = 16 };
+enum { ALIGNMENT = 16, WHY_BYTES = 160 };
 
 typedef enum wish { AUTOMATIC, OWN, BLAS, FREE } wish;
 
 /* Of the products of one pass. */
 typedef struct maker {
     bool chosen, blas;
-    const char *why_own; /* NULL when it is cuBLASLt */
-    size_t n_weights;    /* that exist now */
+    char why_own[WHY_BYTES]; /* "" when it is cuBLASLt */
+    size_t n_weights;        /* that exist now */
 } maker;
 
 /* A weight shape and its makers: cuBLASLt with these plans, or the own product. */
@@ -34,7 +35,7 @@ struct pl__shape_product {
 struct pl__products {
     wish wish;
     pl__lt *lt; /* NULL: not wanted, or not there */
-    char why_no_lt[160];
+    char why_no_lt[WHY_BYTES];
     pl__shape_product *shapes;
 };
 
@@ -88,37 +89,40 @@ void pl__products_free(pl__products *shared)
 
 /* ---- The choice ---- */
 
-static bool plain_modes_usable(const pl__shape_product *p)
+/* Of the modes that a pass cannot do without and that have no plan the one with the worst flaw; PL__MODES: none. A bias
+ * and a GELU plumb can add to a plain product; a shape has one maker of all products of its backward pass. */
+static pl__mode missing_mode(const pl__shape_product *p, bool backward)
 {
-    return p->plans[PL__STORE].usable && p->plans[PL__ADD].usable &&
-           (pl_dtype_storage(p->compute) == PL_F32 || p->plans[PL__FLOAT].usable);
+    pl__mode worst = PL__MODES;
+    const pl__mode end = backward ? PL__MODES : PL__FORWARD_MODES;
+    for (pl__mode mode = backward ? PL__FORWARD_MODES : 0; mode < end; mode++) {
+        if (p->plans[mode].usable || pl__mode_has_bias(mode)) continue;
+        if (!pl__mode_runs(mode, p->compute, p->n_out, p->n_in)) continue;
+        if (worst == PL__MODES || p->plans[mode].flaw > p->plans[worst].flaw) worst = mode;
+    }
+    return worst;
 }
 
-/* A shape has one maker of all products of its backward pass. */
-static bool backward_modes_usable(const pl__shape_product *p)
-{
-    bool usable = true;
-    for (pl__mode mode = PL__FORWARD_MODES; mode < PL__MODES; mode++) usable = usable && p->plans[mode].usable;
-    return usable;
-}
-
-/* NULL when cuBLASLt may make the shape's products of this pass; otherwise why not. */
+/* "" when cuBLASLt may make the shape's products of this pass; otherwise why not. */
 static pl_status reason_against(pl__products *shared, pl_weight *weight, pl__shape_product *product, bool backward,
-                                const char **reason)
+                                char reason[WHY_BYTES])
 {
-    *reason = NULL;
+    static const char *const flaws[] = {[PL__NOT_PROPOSED] = "no algorithm is proposed",
+                                        [PL__REFUSED] = "algorithms are refused",
+                                        [PL__OTHER_BITS] = "bits differ",
+                                        [PL__WRONG_VALUES] = "values differ"}; /* tests/gpu/run.sh looks for it */
+    *reason = '\0';
     if (shared->wish == OWN) {
-        *reason = "PLUMB_CUDA_PRODUCT=own";
+        (void)snprintf(reason, WHY_BYTES, "PLUMB_CUDA_PRODUCT=own");
     } else if (!shared->lt) {
-        *reason = shared->why_no_lt;
+        (void)snprintf(reason, WHY_BYTES, "%s", shared->why_no_lt);
     } else if (weight->n_in * pl_dtype_bytes(weight->compute) % ALIGNMENT) {
-        *reason = "its rows of inputs are no multiple of 16 bytes";
+        (void)snprintf(reason, WHY_BYTES, "its rows are no multiple of 16 bytes");
     } else {
         PL_TRY(pl__probe(shared->lt, weight, shared->wish == FREE, backward, product->plans));
-        if (backward && !backward_modes_usable(product))
-            *reason = "cuBLASLt has no algorithm for it that gives gradients the same bits every time";
-        else if (!backward && !plain_modes_usable(product))
-            *reason = "cuBLASLt has no algorithm for it that gives a row the same bits for any number of rows";
+        const pl__mode missing = missing_mode(product, backward);
+        if (missing != PL__MODES)
+            (void)snprintf(reason, WHY_BYTES, "%s: %s", pl__mode_name(missing), flaws[product->plans[missing].flaw]);
     }
     return PL_OK;
 }
@@ -126,19 +130,17 @@ static pl_status reason_against(pl__products *shared, pl_weight *weight, pl__sha
 static pl_status make_choice(pl__products *shared, pl_weight *weight, pl__shape_product *product, bool backward)
 {
     maker *m = backward ? &product->backward : &product->forward;
-    const char *reason;
-    PL_TRY(reason_against(shared, weight, product, backward, &reason));
-    if (reason && (shared->wish == BLAS || shared->wish == FREE)) {
+    PL_TRY(reason_against(shared, weight, product, backward, m->why_own));
+    m->blas = !*m->why_own;
+    if (!m->blas && (shared->wish == BLAS || shared->wish == FREE)) {
         return weight->device->host->fail(
             PL_E_UNSUPPORTED,
             "PLUMB_CUDA_PRODUCT=%s: %sproducts with a weight [%zu, %zu] in %s cannot be cuBLASLt's: %s; "
             "without the variable plumb makes them itself",
             shared->wish == FREE ? "free" : "cublas", backward ? "backward " : "", weight->n_out, weight->n_in,
-            pl_dtype_name(weight->compute), reason);
+            pl_dtype_name(weight->compute), m->why_own);
     }
     m->chosen = true;
-    m->blas = !reason;
-    m->why_own = reason;
     return PL_OK;
 }
 
@@ -225,7 +227,7 @@ static void count(pl__shares *shares, const maker *m)
 {
     if (!m->n_weights) return;
     *(m->blas ? &shares->n_blas : &shares->n_own) += 1;
-    if (m->why_own) shares->why_own = m->why_own;
+    if (*m->why_own) shares->why_own = m->why_own;
 }
 
 void pl__product_makers(const pl_device *device, pl__makers *out)

@@ -79,6 +79,8 @@ products: a gradient's operand is not transposed|blas.c|s,^ *y.op = CUBLAS_OP_T;
 products: what stood there is forgotten|blas.c|s,pl__mode_adds(p->call.mode) ?,p->call.mode == PL__ADD ?,|blas.c|cuda/cuda_test_product|
 products: the last part of a sum is left out|blas.c|s,return 2;,return 1;,|blas.c|cuda/cuda_test_product|
 products: gradients are compared with themselves|probe.c|s,p->result.data\, p->reference.data\,,p->result.data\, p->result.data\,,|probe.c|cuda/cuda_test_product|
+products: a library that refuses to run is an error|probe.c|s,status != PL_OK \&\& status != PL_E_UNSUPPORTED,status != PL_OK,|probe.c|cuda/cuda_test_product|
+products: only the first proposal is tried|probe.c|s,next = plan->proposal + 1,next = 16,|probe.c|cuda/cuda_test_product|
 products: the wrong mode for a dx that is added to|product.c|s,accumulate ? PL__INPUT_ADD : PL__INPUT,PL__INPUT,|product.c|device_test_linear_backward|float32||chosen
 products: the last part of a gradient is not merged|product.c|s,parts\, cut.parts\, dx,parts\, cut.parts - 1\, dx,|product.c|device_test_linear_backward|-> 900||chosen
 comm: a slice stands where another rank's belongs|comm.c|s,pl__at(m->to\, (size_t)r)\, bytes,pl__at(m->to\, (size_t)(c->size - 1 - r))\, bytes,|comm.c|device_test_comm|

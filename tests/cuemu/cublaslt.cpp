@@ -210,6 +210,7 @@ static cublasStatus_t check_problem(cublasLtMatmulDesc_t desc, cublasLtMatrixLay
     cublasStatus_t status = check_shapes(desc, a, b, c, d, p);
     if (status != CUBLAS_STATUS_SUCCESS) return status;
     if (a->type != b->type || (d->type != a->type && d->type != CUDA_R_32F)) return CUBLAS_STATUS_NOT_SUPPORTED;
+    if (asked_for("uniform") && desc->a == desc->b && d->type != a->type) return CUBLAS_STATUS_NOT_SUPPORTED;
     if (desc->compute == CUBLAS_COMPUTE_32F_FAST_TF32 && a->type != CUDA_R_32F) return CUBLAS_STATUS_NOT_SUPPORTED;
     if (desc->epilogue == CUBLASLT_EPILOGUE_DEFAULT) return CUBLAS_STATUS_SUCCESS;
     if (desc->epilogue != CUBLASLT_EPILOGUE_BIAS && desc->epilogue != CUBLASLT_EPILOGUE_GELU_BIAS)
@@ -221,7 +222,7 @@ static cublasStatus_t check_problem(cublasLtMatmulDesc_t desc, cublasLtMatrixLay
 
 /* ---- Algorithms: a number, and into how many parts k is cut ---- */
 
-enum { PLAIN = 1, SPLIT = 2 };
+enum { PLAIN = 1, SPLIT = 2, REFUSED = 3, UNSTEADY = 4 };
 static const uint64_t MARK = 0x63756d75; /* an algorithm that came from here */
 enum { NARROW_ROWS = 4096 };
 
@@ -257,7 +258,8 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
     if (asked_for("split") ||
         (preference->schemes & CUBLASLT_REDUCTION_SCHEME_INPLACE && preference->workspace >= workspace_of(p, SPLIT)))
         ids.push_back(SPLIT);
-    ids.push_back(PLAIN);
+    if (asked_for("third")) ids.insert(ids.end(), {REFUSED, UNSTEADY});
+    ids.push_back(asked_for("refuses") ? REFUSED : PLAIN);
     for (uint64_t id : ids) {
         if (*n_found == n_wanted) break;
         cublasLtMatmulHeuristicResult_t *r = &results[(*n_found)++];
@@ -393,11 +395,12 @@ static void multiply_all(product p)
 }
 
 /* Whether this product's sums begin at the last k. */
-static bool is_backwards(const problem &size)
+static bool is_backwards(const problem &size, uint64_t id)
 {
     enum { FEW_ROWS = 64, MANY = 500 };
     static std::atomic<unsigned> calls{0};
-    return (asked_for("variant") && size.n < FEW_ROWS) || (asked_for("unsteady") && size.k > MANY && calls++ % 2);
+    const bool unsteady = id == UNSTEADY || (asked_for("unsteady") && size.k > MANY);
+    return (asked_for("variant") && size.n < FEW_ROWS) || (unsteady && calls++ % 2);
 }
 
 cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc, const void *alpha, const void *a,
@@ -416,6 +419,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     if (((uintptr_t)a | (uintptr_t)b | (uintptr_t)c | (uintptr_t)d) % 16 || (uintptr_t)desc->bias % 16)
         return CUBLAS_STATUS_INVALID_VALUE;
     if (c == d && c_layout->leading != d_layout->leading) return CUBLAS_STATUS_INVALID_VALUE;
+    if (algorithm->data[1] == REFUSED) return CUBLAS_STATUS_NOT_SUPPORTED;
     const size_t needed = workspace_of(size, algorithm->data[1]);
     if (workspace_bytes < needed || (needed && !workspace)) return CUBLAS_STATUS_INVALID_VALUE;
     const bool is_outer = desc->a == CUBLAS_OP_N && desc->b == CUBLAS_OP_T;
@@ -431,7 +435,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
                        size,
                        *(const float *)alpha,
                        asked_for("forgetful") && is_outer ? 0.0f : *(const float *)beta,
-                       is_backwards(size),
+                       is_backwards(size, algorithm->data[1]),
                        algorithm->data[1] == SPLIT ? 2u : 1u};
     cuemu_enqueue(stream, [p] { multiply_all(p); });
     return CUBLAS_STATUS_SUCCESS;

@@ -32,6 +32,9 @@ static const shape shapes[] = {
     {300, 47, 200, PL_ACT_GELU_TANH, 0, true, false, true, true, true, LARGE},
     {500, 130, 66, PL_ACT_NONE, 0.1f, true, true, true, true, false, LARGE},
     {70, 400, 450, PL_ACT_NONE, 0, true, false, true, true, true, LARGE},
+    {2100, 72, 144, PL_ACT_NONE, 0, true, false, true, true, true, LARGE}, /* sums that a GPU cuts, by cuBLASLt */
+    {3, 24, 16500, PL_ACT_NONE, 0, true, false, true, true, true, LARGE},
+    {3, 24, 16500, PL_ACT_NONE, 0, true, true, true, true, true, LARGE},
     {464, 576, 1536, PL_ACT_NONE, 0, true, false, true, false, true, BENCH},
     {464, 1536, 576, PL_ACT_NONE, 0, true, false, true, false, true, BENCH},
     {1024, 768, 3072, PL_ACT_GELU_TANH, 0, true, false, true, true, true, BENCH},

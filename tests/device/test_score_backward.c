@@ -26,6 +26,7 @@ static const shape shapes[] = {
     {8192, 768, 50257, 0, false, true, true, false, true, BENCH},
     {1100, 7, 20, 0, true, true, true, true, true, LARGE}, /* two chunks of rows */
     {70, 130, 300, 0, false, true, true, false, true, LARGE},
+    {5, 24, 16500, 0, false, true, true, false, true, LARGE}, /* a sum over the vocabulary that a GPU cuts */
     {16, 576, 49152, 0, false, true, true, false, true, BENCH},
     {464, 576, 49152, 0, false, true, true, false, true, BENCH},
     {1024, 768, 50257, 0, false, true, true, false, true, BENCH},

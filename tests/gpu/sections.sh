@@ -175,7 +175,10 @@ section_job() {
 section_training() {
   local words=(--headline) code where=$build since out=$output/gpu-training.md
   test_program train_test_gradients "gradients of golden models"
-  [ $emulated -eq 1 ] || test_program train_test_steps "twenty steps of golden models"
+  if [ $emulated -eq 0 ]; then
+    test_program train_test_steps "twenty steps of golden models"
+    test_program train_test_smollm2 "three steps of SmolLM2's layers"
+  fi
   [ -n "$(program bench-train)" ] || { skip "training benchmarks: bench-train is not in $build"; return; }
   [ $bench -eq 1 ] || { skip "training benchmarks: --no-bench"; return; }
   [ $emulated -eq 1 ] && words=(--small --only long)

@@ -7,7 +7,9 @@
  * are), split (the first proposal cuts k in two, without workspace), narrow (the only algorithm cannot do more than
  * 4096 rows), rough (GELU is off by 1e-3), unsteady (sums over more than 500 k are turned round every other time),
  * forgetful (a float32 sum whose operands are not transposed and transposed, as in a weight's gradient, is not added to
- * C). */
+ * C), refuses (every algorithm passes the check and is refused when it runs), third (of three proposals the first is
+ * refused when it runs, and the second gives other bits every time), uniform (a product of operands that are
+ * transposed alike, as in a gradient of inputs, has their type). */
 #ifndef CUEMU_CUBLASLT_H
 #define CUEMU_CUBLASLT_H
 
