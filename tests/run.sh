@@ -5,7 +5,7 @@
 #   tests/run.sh --long    also: every fuzz target for a minute, attacks on the whole program in their long form (tests/reliability,
 #                          counts in results/benchmarks/reliability.md), megabytes of random Unicode against PyPI tokenizers,
 #                          three training steps of SmolLM2's layers on the emulated device, registers and spills of the
-#                          kernels (nvcc)
+#                          kernels (nvcc), every planted fault
 #   tests/suite/unit.sh    one part by itself
 #
 # What needs data that is not shipped looks for it in $PLUMB_DATA (default: ../shared/data) and counts a SKIP without it.

@@ -607,6 +607,7 @@ static void test_backward_again(void **state)
         const char *maker = makers[i % 2];
         const pl_dtype type = types[i / 2 % TYPES];
         backward_job j = backward_jobs[i / 2 / TYPES];
+        if (SMALL && i / 2 % TYPES != i / 2 / TYPES % TYPES) continue; /* each job in one type */
         size_t bytes;
         unsigned char *first = backward_bits(maker, NULL, type, &j, &bytes), *again = NULL, *replayed = NULL;
         again = backward_bits(maker, NULL, type, &j, &bytes);

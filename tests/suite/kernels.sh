@@ -2,12 +2,18 @@
 # Planted faults turn the op tests red: the CUDA kernels' on the emulated device, and the training ops' on the CPU. The
 # CUDA kernels are right under three schedules, and have no data races (thread sanitizer).
 source "$(dirname "$0")/common.sh"
+step "certificate of the engine at all sizes: sanitized builds leave the smallest out"
+if build-test/tests/engine_test_certificate >build-test/certificate.log 2>&1; then pass "engine/test_certificate at all sizes"; else
+  grep -m3 -E 'ERROR|FAILED' build-test/certificate.log
+  fail "engine/test_certificate at all sizes (build-test/certificate.log)"
+fi
+
 step "training ops: planted faults turn their tests red"
 script build-test/faults-training.log tests/device/faults.sh build-test
 script build-test/faults-ranks.log tests/train/faults.sh build-test
 
-step "CUDA: planted faults turn the op tests red"
-script build-test/faults.log tests/cuda/faults.sh build-test
+step "CUDA: planted faults turn the op tests red, two an op"
+script build-test/faults.log tests/cuda/faults.sh build-test 2
 
 step "CUDA: kernels under three schedules"
 script build-test/schedules.log tests/cuda/schedules.sh build-test

@@ -19,6 +19,8 @@ export PLUMB=$PWD/build-test/plumb PLUMB_MAKE_MODEL=$PWD/build-test/plumb-make-m
 python3 tests/reliability/run.py --long --table build-test/reliability.md >build-test/long-attacks.log 2>&1
 take build-test/long-attacks.log
 grep -q '^PASS' build-test/long-attacks.log || fail "tests/reliability/run.py ran nothing"
+step "long: every planted fault"
+script build-test/faults-long.log tests/cuda/faults.sh build-test
 step "long: scripts"
 for test in tests/long/*.sh; do
   log=build-test/long-$(basename "$test").log
