@@ -50,7 +50,7 @@ if cmake -S . -B build-tsan -G Ninja -DPLUMB_SANITIZE=thread >build-tsan.log 2>&
     [ -e "tests/device/test_$name.c" ] || continue
     case $name in
       linear | score | linear_backward | score_backward) for type in float32 bfloat16; do two_at_a_time race "test_$name" --only "$type"; done ;;
-      norm_backward) two_at_a_time race "test_$name" --only bfloat16 ;;
+      norm_backward) two_at_a_time race "test_$name" --only "[300, 100]" ;; # 5,000 wide takes many minutes
       logistic) two_at_a_time race "test_$name" --only spoilt ;;
       *) two_at_a_time race "test_$name" ;;
     esac
