@@ -263,7 +263,7 @@ models: [$tmp/gpt2]
 tasks: [written.yaml]
 items: 20
 templates: {id: [plain]}
-arms: [{kind: finetune, n_train: 32, learning_rate: 2.0e-3, num_train_epochs: 8, readout: generate}]
+arms: [{kind: finetune, n_train: 32, learning_rate: 2.0e-3, num_train_epochs: 24, readout: generate}]
 capture: {positions: []}
 Y
 check "a task without choices is learned" "$PLUMB" run "$tmp/writes.yaml" --quiet --results "$tmp/writes"
