@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "analysis/run_view.h"
+#include "analysis/stability.h"
 #include "base/random.h"
 
 enum { PLANTED_WIDTH = 6 };
@@ -377,6 +378,15 @@ static inline pl_run_view *planted_view(planted *p)
 {
     if (!p->view) OK(pl_run_view_open(&p->view, &p->run));
     return p->view;
+}
+
+/* Plants the run; its table, to be freed before it is uprooted. */
+static inline pl_stability_table *planted_table(planted *p)
+{
+    pl_stability_table *t;
+    plant_run(p);
+    OK(pl_stability_of_run(&t, planted_view(p)));
+    return t;
 }
 
 static inline void uproot(planted *p)

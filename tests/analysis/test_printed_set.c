@@ -23,14 +23,6 @@ static const pl_stability_row *get(const pl_stability_table *t, pl_metric_id met
     return NULL;
 }
 
-static pl_stability_table *table_of(planted *p)
-{
-    pl_stability_table *t;
-    plant_run(p);
-    OK(pl_stability_of_run(&t, planted_view(p)));
-    return t;
-}
-
 /* One order of the items and a threshold for each template: all flips are forced. */
 static int by_threshold(size_t item, size_t template, size_t draw)
 {
@@ -51,14 +43,14 @@ static void test_flips(void **state)
     (void)state;
     planted p = {.n = N, .t = 3, .draws = 1, .prediction = by_threshold},
             q = {.n = N, .t = 2, .draws = 1, .prediction = by_half};
-    pl_stability_table *t = table_of(&p);
+    pl_stability_table *t = planted_table(&p);
     assert_close(get(t, PL_METRIC_FLIP_RATE, "", 0)->value, 0.25, 1e-12);
     assert_close(get(t, PL_METRIC_FLIP_FORCED, "", 0)->value, 0.25, 1e-12);
     assert_close(get(t, PL_METRIC_FLIP_REST, "", 0)->value, 0.0, 1e-12);
     assert_string_equal(get(t, PL_METRIC_FLIP_FORCED, "", 0)->generalises, "items, templates");
     pl_stability_free(t);
     uproot(&p);
-    t = table_of(&q);
+    t = planted_table(&q);
     const pl_stability_row *r = get(t, PL_METRIC_FLIP_FORCED, "", 0);
     assert_close(get(t, PL_METRIC_FLIP_RATE, "", 0)->value, 0.5, 1e-12);
     assert_close(r->value, 0.0, 1e-12);
@@ -94,7 +86,7 @@ static void test_flips_left_out(void **state)
 {
     (void)state;
     planted p = {.n = N, .t = 2, .draws = 1, .prediction = with_both};
-    pl_stability_table *t = table_of(&p);
+    pl_stability_table *t = planted_table(&p);
     double left[N], rest[N], flips = 0;
     for (size_t i = 0; i < N; i++) flips += with_both(i, 0, 0) != with_both(i, 1, 0);
     for (size_t i = 0; i < N; i++) {
@@ -147,7 +139,7 @@ static void test_margin(void **state)
     planted p = {
         .n = N, .t = T, .draws = S, .prediction = gold, .margin = noisy_margin, .cluster = 2, .reversed = true};
     static double values[S * T * N];
-    pl_stability_table *t = table_of(&p);
+    pl_stability_table *t = planted_table(&p);
     pl_mean_squares m;
     fill(values, S, T);
     OK(pl_mean_squares_of(&m, values, S, T, N));
@@ -180,7 +172,7 @@ static void test_absolute_components(void **state)
 {
     (void)state;
     planted p = {.n = 200, .t = 4, .draws = 1, .prediction = gold, .state = noisy_state};
-    pl_stability_table *t = table_of(&p);
+    pl_stability_table *t = planted_table(&p);
     const pl_stability_row *item = get(t, PL_METRIC_S2_ITEM, "01", 0),
                            *other = get(t, PL_METRIC_S2_INTERACTION, "01", 0);
     assert_close(item->value, 9.0 * PLANTED_WIDTH, 0.15 * PLANTED_WIDTH);

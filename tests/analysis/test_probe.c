@@ -35,19 +35,11 @@ static const pl_stability_row *find(const pl_stability_table *t, pl_metric_id me
     return NULL;
 }
 
-static pl_stability_table *table_of(planted *p)
-{
-    pl_stability_table *t;
-    plant_run(p);
-    OK(pl_stability_of_run(&t, planted_view(p)));
-    return t;
-}
-
 static void test_transfer(void **state)
 {
     (void)state;
     planted p = {.n = N, .t = T, .draws = 1, .prediction = right, .state = turned, .cluster = 2};
-    pl_stability_table *t = table_of(&p);
+    pl_stability_table *t = planted_table(&p);
     const char *const layers[] = {"01", "final_norm"};
     for (size_t l = 0; l < 2; l++) {
         const pl_stability_row *acc = find(t, PL_METRIC_PROBE_ACC, "templates", layers[l]),
@@ -94,7 +86,7 @@ static void test_sample(void **state)
 {
     (void)state;
     planted p = {.n = 600, .t = T, .draws = 1, .prediction = right, .state = half_told};
-    pl_stability_table *t = table_of(&p);
+    pl_stability_table *t = planted_table(&p);
     const pl_stability_row *r = find(t, PL_METRIC_PROBE_ACC, "templates", "01");
     assert_non_null(strstr(r->note, "256 of 600 items, by chance"));
     assert_true(r->value > 0.6 && r->value < 0.9);
@@ -108,12 +100,12 @@ static void test_not_probed(void **state)
     planted own = {.n = N, .t = T, .draws = 1, .prediction = right, .state = turned, .own_choices = true},
             one = {.n = N, .t = T, .draws = 1, .prediction = right, .state = turned, .cluster = N};
     const pl_stability_row *r;
-    pl_stability_table *t = table_of(&own);
+    pl_stability_table *t = planted_table(&own);
     assert_null(find(t, PL_METRIC_PROBE_GAP, "templates", "01")); /* choices of the items' own are no labels */
     assert_null(find(t, PL_METRIC_PROBE_TRANSFER, "t0>t1", "01"));
     pl_stability_free(t);
     uproot(&own);
-    t = table_of(&one);
+    t = planted_table(&one);
     r = find(t, PL_METRIC_PROBE_GAP, "templates", "01");
     assert_true(r && isnan(r->value) && strstr(r->why_empty, "a fold lacks a label"));
     pl_stability_free(t);
@@ -131,7 +123,7 @@ static void test_margin(void **state)
 {
     (void)state;
     planted p = {.n = N, .t = T, .draws = 3, .prediction = right, .margin = margin};
-    pl_stability_table *t = table_of(&p);
+    pl_stability_table *t = planted_table(&p);
     double mean = 0.0;
     for (size_t draw = 0; draw < 3; draw++) {
         double item[N] = {0}, template[T] = {0}, grand = 0.0, ms_i = 0.0, ms_r = 0.0, x[N][T];
