@@ -33,7 +33,8 @@ typedef enum pl_screen {
 
 /* id: PL_METRIC_<id>
  * name, unit: of the table's columns
- * low, high: what the measure can be; intervals are cut there. Infinite: no such end
+ * low, high: what the measure can be; intervals are cut there, not short of a value that is beyond (an unbiased
+ *   component may be negative). Infinite: no such end
  * ends: pseudo-items at low and high that an interval is made with (statistics/crossed.h): 1 for shares, 1/2 for
  *   differences of shares, 0 for what is no mean of bounded values
  * preprocessing: "" for behaviour; of states, a letter each: 'c' centred, 'z' each dimension by its SD
@@ -108,7 +109,7 @@ typedef enum pl_screen {
     X(MARGIN_REST, "margin_rest", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,              \
       margin_rest, "", PL_SCREEN_LINE, "margin: rest", "with one draw all of the item x template part",                \
       "variance of the readout margin that is left")                                                                   \
-    X(WOBBLE_MARGIN, "wobble_margin", "share", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES, wobble_margin,           \
+    X(WOBBLE_MARGIN, "wobble_margin", "share", 0, 1, 0, "", PL_OVER_TEMPLATES, wobble_margin,           \
       "identical templates", PL_SCREEN_LINE, "margin: wobble", "0 (null): identical templates; 1: nothing of the item stays",\
       "item x template part of the readout margin's variance, beside the items' own")                                \
     X(FLIP_FORCED, "flip_forced", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_ROLE, flip_forced,                 \
@@ -156,13 +157,13 @@ typedef enum pl_screen {
     X(STATES_NOT_FINITE, "states_not_finite", "item", 0, INFINITY, 0, "c", PL_OVER_TEMPLATES, states_not_finite,       \
       "", PL_SCREEN_NONE, "", "",                                                                                      \
       "items with a state of this layer that is NaN or infinite: in no number about the layer")                        \
-    X(WOBBLE, "wobble", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, wobble, "identical templates",       \
+    X(WOBBLE, "wobble", "share", 0, 1, 0, "cz", PL_OVER_TEMPLATES, wobble, "identical templates",       \
       PL_SCREEN_LAYERS, "wobble", "0 (null): identical templates; 1: nothing of the item stays",                       \
       "item x template part of the states' variance, beside the items' own")                                           \
-    X(SHIFT, "shift", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, shift, "identical templates",          \
+    X(SHIFT, "shift", "share", 0, 1, 0, "cz", PL_OVER_TEMPLATES, shift, "identical templates",          \
       PL_SCREEN_LAYERS, "shift", "0 (null): identical templates; 1: the template is all there is",                     \
       "part of the states' variance that is a move of all items with the template")                                    \
-    X(ICC, "icc", "share", -INFINITY, INFINITY, 0, "cz", PL_OVER_TEMPLATES, icc, "unrelated items",                    \
+    X(ICC, "icc", "share", 0, 1, 0, "cz", PL_OVER_TEMPLATES, icc, "unrelated items",                    \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "part of the states' variance that belongs to the items")                                                        \
     X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,                \

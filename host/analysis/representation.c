@@ -3,8 +3,9 @@
 
 #include "analysis/scope.h"
 
-/* Wobble, shift and ICC: which of the three. */
+/* A number that is made of the components. */
 typedef double component_of(const pl_variance_components *v);
+typedef void reach_of(double reach[2], size_t n, size_t t);
 
 static double wobble_of(const pl_variance_components *v)
 {
@@ -22,12 +23,13 @@ static double icc_of(const pl_variance_components *v)
 }
 
 /* With the items, and the templates, left out in turn. */
-static void of_sums(pl__measured *out, pl__subject *s, const pl_variance_sums *sums, component_of *of)
+static void of_sums(pl__measured *out, pl__subject *s, const pl_variance_sums *sums, component_of *of, reach_of *reach)
 {
     pl_variance_components v = pl_variance_of(sums);
     out->kind = PL__LEFT_OUT;
     out->value = of(&v);
     out->null_mean = 0.0;
+    if (reach) reach(out->reach, s->n, s->t);
     for (size_t i = 0; i < s->n; i++) {
         if (s->n > 2) v = pl_variance_without_item(sums, i);
         s->items[i] = s->n > 2 ? of(&v) : NAN;
@@ -42,30 +44,30 @@ static void of_sums(pl__measured *out, pl__subject *s, const pl_variance_sums *s
 
 void pl__measured_wobble(pl__measured *out, pl__subject *subject, const pl_variance_sums *sums)
 {
-    of_sums(out, subject, sums, wobble_of);
+    of_sums(out, subject, sums, wobble_of, pl_wobble_reach);
 }
 
-static pl_status component(pl__measured *out, pl__scope *scope, component_of *of)
+static pl_status component(pl__measured *out, pl__scope *scope, component_of *of, reach_of *reach)
 {
     const pl_variance_sums *sums;
     PL_TRY(pl__subject_sums(&sums, scope->subject, scope->preprocessing));
-    of_sums(out, scope->subject, sums, of);
+    of_sums(out, scope->subject, sums, of, reach);
     return PL_OK;
 }
 
 pl_status pl__metric_wobble(pl__measured *out, pl__scope *scope)
 {
-    return component(out, scope, wobble_of);
+    return component(out, scope, wobble_of, pl_wobble_reach);
 }
 
 pl_status pl__metric_shift(pl__measured *out, pl__scope *scope)
 {
-    return component(out, scope, shift_of);
+    return component(out, scope, shift_of, pl_shift_reach);
 }
 
 pl_status pl__metric_icc(pl__measured *out, pl__scope *scope)
 {
-    return component(out, scope, icc_of);
+    return component(out, scope, icc_of, pl_icc_reach);
 }
 
 static double item_of(const pl_variance_components *v)
@@ -86,7 +88,7 @@ static double interaction_of(const pl_variance_components *v)
 /* An absolute component has no null. */
 static pl_status absolute(pl__measured *out, pl__scope *scope, component_of *of)
 {
-    PL_TRY(component(out, scope, of));
+    PL_TRY(component(out, scope, of, NULL));
     out->null_mean = NAN;
     return PL_OK;
 }

@@ -195,7 +195,12 @@ static bool same_subject(const pl_stability_row *a, const pl_stability_row *b)
 static pl_status new_entry(pl__rows *rows, pl__pool_entry *entry, const pl_stability_row *row, const pl__measured *m,
                            const pl__levels *levels)
 {
-    *entry = (pl__pool_entry){.row = *row, .kind = m->kind, .n = m->n, .tested = m->tested, .high = m->high};
+    *entry = (pl__pool_entry){.row = *row,
+                              .kind = m->kind,
+                              .n = m->n,
+                              .tested = m->tested,
+                              .high = m->high,
+                              .reach = {m->reach[0], m->reach[1]}};
     entry->templates = (pl__levels){
         .n = levels->n, .n_against = levels->n_against, .left_out = levels->left_out, .wording = levels->wording};
     rows->n_pool++; /* before what follows, so that the clean-up sees it */
@@ -315,7 +320,8 @@ static pl_status pooled_row(pl__rows *rows, pl__pool_entry *entry)
                            .clusters = entry->clusters,
                            .ends = metric->ends,
                            .low = metric->low,
-                           .high = entry->high};
+                           .high = entry->high,
+                           .reach = {entry->reach[0], entry->reach[1]}};
     pl_status status;
     PL_GOTO(status, done, template_component(&f, &entry->templates, value));
     PL_GOTO(status, done, draw_component(&f, &n_draws, entry->of_member, entry->draw, entry->n_members));
@@ -410,7 +416,8 @@ static pl_status add_items(pl__rows *rows, pl_stability_row *row, pl__measured m
                            .clusters = clusters,
                            .ends = metric->ends,
                            .low = metric->low,
-                           .high = m.high};
+                           .high = m.high,
+                           .reach = {m.reach[0], m.reach[1]}};
     if (m.no_interval) {
         const pl_crossed only = pl__only_value(m.value);
         return pl__rows_put(rows, row, &only, "none");

@@ -28,10 +28,10 @@ typedef struct pl__pool_entry {
     double value, null_mean, null_variance; /* sums over members */
     double *values;                         /* [n]: sums over members of the items' values */
     pl_clusters clusters;
-    double high;          /* of the range, for pseudo-items */
-    pl__levels templates; /* sums over members */
-    double *of_member;    /* [n_members] */
-    long long *draw;      /* [n_members] */
+    double high, reach[2]; /* of the range, for pseudo-items; of what the number can be */
+    pl__levels templates;  /* sums over members */
+    double *of_member;     /* [n_members] */
+    long long *draw;       /* [n_members] */
 } pl__pool_entry;
 
 typedef struct pl__rows {

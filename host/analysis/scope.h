@@ -100,6 +100,7 @@ typedef struct pl__measured {
     size_t n; /* items that it is made of: the subject's, unless the metric says fewer */
     pl__template_values templates;
     double high;         /* the range's end, for pseudo-items: the metric's, unless it says less */
+    double reach[2];     /* what the number itself can be (statistics/crossed.h); equal: not known */
     pl_crossed estimate; /* PL__FIXED, PL__CONSTANT */
     const char *ci_method;
     double null_mean, null_sd, null_q95, p;  /* NaN: none */

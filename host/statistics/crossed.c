@@ -76,6 +76,23 @@ double pl_satterthwaite(const pl_component *components, size_t n)
     return all * all / squares;
 }
 
+/* centre - half to centre + half, on the scale of the estimate's reach, cut to its range. */
+static void bounds(double *lo, double *hi, const pl_crossed_design *d, double centre, double half)
+{
+    double below = centre - d->reach[0], above = d->reach[1] - centre, width = below + above;
+    if (below > 0.0 && above > 0.0 && isfinite(width)) {
+        double odds = above / below, step = half * width / (below * above);
+        *lo = d->reach[0] + width / (1.0 + odds * exp(step));
+        *hi = d->reach[0] + width / (1.0 + odds * exp(-step));
+    } else {
+        *lo = centre - half;
+        *hi = centre + half;
+    }
+    if (!(d->low < d->high)) return;
+    *lo = fmax(*lo, fmin(d->low, d->value));
+    *hi = fmin(*hi, fmax(d->high, d->value));
+}
+
 void pl_crossed_of(pl_crossed *out, const pl_crossed_design *d)
 {
     *out = (pl_crossed){.value = d->value,
@@ -103,20 +120,12 @@ void pl_crossed_of(pl_crossed *out, const pl_crossed_design *d)
     const pl_component components[] = {c, d->templates, d->draws};
     for (size_t f = 0; f < 3; f++) out->variance_df[f] = components[f].df;
     out->df = pl_satterthwaite(components, 3);
-    out->lo = pl_crossed_bound(out, 0.025);
-    out->hi = 2.0 * out->centre - out->lo;
+    bounds(&out->lo, &out->hi, d, out->centre, pl_student_quantile(0.975, out->df) * out->se);
     if (sqrt(c.variance) > least) {
         out->se_these = sqrt(c.variance);
         out->df_these = c.df;
-        double half = pl_student_quantile(0.975, c.df) * out->se_these;
-        out->lo_these = out->centre - half;
-        out->hi_these = out->centre + half;
+        bounds(&out->lo_these, &out->hi_these, d, out->centre, pl_student_quantile(0.975, c.df) * out->se_these);
     }
-    if (!(d->low < d->high)) return;
-    out->lo = fmax(out->lo, d->low);
-    out->hi = fmin(out->hi, d->high);
-    out->lo_these = fmax(out->lo_these, d->low);
-    out->hi_these = fmin(out->hi_these, d->high);
 }
 
 double pl_crossed_bound(const pl_crossed *c, double p)

@@ -10,7 +10,11 @@
  *
  * Pseudo-items: a cluster of the mean size N/m at each end of the range, `ends` of them (1, or 1/2 for differences),
  * enter the centre of the interval and V_c, and m becomes m + 2 ends; the value stays what it is. So no interval has
- * width 0 at the end of a range, and bounds are monotone in the data. */
+ * width 0 at the end of a range, and bounds are monotone in the data.
+ *
+ * An estimate x that can be no more than from a to b (`reach`: ratios of variance components) has its interval on the
+ * scale g = log((x - a)/(b - x)), of half-width t sqrt(V) dg/dx: near a and b the distribution of x is skewed. Of an
+ * intraclass correlation this is Fisher's z. */
 #ifndef PLUMB_STATISTICS_CROSSED_H
 #define PLUMB_STATISTICS_CROSSED_H
 
@@ -49,6 +53,7 @@ typedef struct pl_crossed_design {
     pl_clusters clusters;
     pl_component templates, draws;
     double ends, low, high; /* ends 0: no pseudo-items; low == high: no range is known */
+    double reach[2];        /* a < b as above; equal: Student's t as it is */
 } pl_crossed_design;
 
 /* NaN where not defined: fewer than two clusters (and no pseudo-items), or no variance at all. */
@@ -61,9 +66,9 @@ typedef struct pl_crossed {
     size_t n_clusters;
 } pl_crossed;
 
-/* 95 %, cut to [low, high]. */
+/* 95 %, cut to [low, high]; an estimate beyond it (a component may be negative) stays in its interval. */
 void pl_crossed_of(pl_crossed *out, const pl_crossed_design *design);
-/* centre + the quantile of probability p, not cut. */
+/* centre + the quantile of probability p, without reach and not cut. So are tests. */
 double pl_crossed_bound(const pl_crossed *crossed, double p);
 /* Two-sided, of the hypothesis that the value is `null`; NaN where there is no interval. */
 double pl_crossed_p(const pl_crossed *crossed, double null);

@@ -219,3 +219,24 @@ pl_variance_components pl_variance_without_template(const pl_variance_sums *s, s
     double residual = s->residual - t / u * s->template_of_residual[k];
     return components(item, main, residual, (double)s->n, u);
 }
+
+/* MS_R = 0: 0. MS_I = 0: s2_I = -s2_R/T. */
+void pl_wobble_reach(double reach[2], size_t n, size_t t)
+{
+    (void)n;
+    reach[0] = 0.0;
+    reach[1] = (double)t / ((double)t - 1.0);
+}
+
+/* MS_T = 0 and MS_I = 0: s2_T = -s2_R/n, s2_I = -s2_R/T. MS_I = MS_R = 0: 1. */
+void pl_shift_reach(double reach[2], size_t n, size_t t)
+{
+    double items = (double)n, templates = (double)t;
+    reach[0] = -templates / ((templates - 1.0) * items - templates);
+    reach[1] = 1.0;
+}
+
+void pl_icc_reach(double reach[2], size_t n, size_t t)
+{
+    pl_shift_reach(reach, t, n); /* items and templates exchanged */
+}

@@ -43,6 +43,12 @@ pl_status pl_pooled_weights(double *weights, const float *const *states, size_t 
                             size_t width); /* [width] */
 
 pl_variance_components pl_variance_of(const pl_variance_sums *sums);
+/* What the ratios of an n x t table can be at most, and at least (their components may be negative), for intervals
+ * (crossed.h): from MS_I, MS_T or MS_R of 0 to all being 0 but it. Infinite or reversed where n + t is too few to say.
+ */
+void pl_wobble_reach(double reach[2], size_t n, size_t t);
+void pl_shift_reach(double reach[2], size_t n, size_t t);
+void pl_icc_reach(double reach[2], size_t n, size_t t);
 /* With item i, or template k, left out; closed form, O(1). n - 1 >= 2 and t - 1 >= 2 are needed. */
 pl_variance_components pl_variance_without_item(const pl_variance_sums *sums, size_t i);
 pl_variance_components pl_variance_without_template(const pl_variance_sums *sums, size_t k);

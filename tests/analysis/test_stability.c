@@ -290,6 +290,7 @@ static void test_planted_states(void **state)
         mean += r->value / 3.0;
         r = get(t, PL_METRIC_SHIFT, "templates", "01", "c", draw);
         assert_close(r->value, 6.0 / 11.0, 0.05);
+        assert_true(r->lo > 0.0 && r->lo < r->value && r->hi > r->value && r->hi < 1.0); /* .05 to 1.02 without reach */
         r = get(t, PL_METRIC_CKA_DEBIASED, "templates", "01", "c", draw);
         assert_true(r->value > 0.5 && r->value < 1.0 && r->lo < r->value && r->hi > r->value);
         assert_close(r->null_sd, sqrt(2.0 / (300.0 * 297.0) / 28.0), 1e-12);

@@ -202,12 +202,37 @@ static void test_nothing_varies(void **state)
     assert_true(pl_component_of_difference(items, 1, items + 1, 2).df == 1.0);
 }
 
+/* Fisher's z of a correlation of variance .01 about .5 (reach -1 to 1): tanh(atanh .5 +- t .1/.75); a value beyond its
+ * range stays in its interval; at the end of its reach there is no scale. */
+static void test_reach(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    double items[N];
+    for (size_t i = 0; i < N; i++) items[i] = 0.5 + (i % 2 ? 1.0 : -1.0) * sqrt(3.0) * 0.1;
+    pl_crossed out;
+    pl_crossed_design d = {.value = 0.5, .n = N, .items = items, .low = -1.0, .high = 1.0, .reach = {-1.0, 1.0}};
+    pl_crossed_of(&out, &d);
+    double half = pl_student_quantile(0.975, N - 1.0) * 0.1 / 0.75;
+    assert_close(out.se, 0.1, 1e-12);
+    assert_close(out.lo, tanh(atanh(0.5) - half), 1e-12);
+    assert_close(out.hi, tanh(atanh(0.5) + half), 1e-12);
+    assert_close(out.lo_these, out.lo, 1e-12);
+    d.high = 0.4;
+    pl_crossed_of(&out, &d);
+    assert_true(out.hi == 0.5 && out.lo < 0.4);
+    d.high = 2.0;
+    d.value = 1.0;
+    pl_crossed_of(&out, &d);
+    assert_close(out.hi - 1.0, 1.0 - out.lo, 1e-12);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),         cmocka_unit_test(test_pseudo_values),
         cmocka_unit_test(test_larger),         cmocka_unit_test(test_monotone_at_the_ends),
-        cmocka_unit_test(test_nothing_varies),
+        cmocka_unit_test(test_nothing_varies), cmocka_unit_test(test_reach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
