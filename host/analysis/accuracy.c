@@ -1,4 +1,5 @@
-/* Metrics of accuracy over templates that are measured on all draws together: worst template, SDs, spread. */
+/* Metrics of accuracy over templates that are measured on all draws together: worst template, and, of wordings (means
+ * over those templates that differ in label words alone), SDs and spread. */
 #include <stdlib.h>
 
 #include "analysis/scope.h"
@@ -123,12 +124,13 @@ static double mean_accuracy(const pl__subject *s)
 {
     double sum = 0.0;
     for (size_t a = 0; a < s->n_members; a++)
-        for (size_t i = 0; i < s->n * s->t; i++) sum += s->members[a]->correct[i];
-    return sum / (double)(s->n * s->t * s->n_members);
+        for (size_t i = 0; i < s->n * s->t; i++) sum += (double)s->members[a]->correct[i] / s->variants[i % s->t];
+    return sum / (double)(s->n * s->n_wordings * s->n_members);
 }
 
 static bool is_too_small(pl__measured *out, const pl__subject *s)
 {
+    if (pl__measured_one_wording(out, s)) return true;
     if (s->n >= 2 && (!s->group->clusters.start || s->group->clusters.n >= 2)) return false;
     out->kind = PL__FIXED;
     out->estimate = pl__only_value(NAN);
@@ -149,14 +151,14 @@ pl_status pl__metric_template_sd(pl__measured *out, pl__scope *scope)
     PL_TRY(pl_null_of(&null, roots, PL_PERMUTATIONS, value));
     out->kind = PL__FIXED;
     pl_mean_squares m = share_squares(s);
-    out->estimate = sd_row(s, value, pl_template_sd_of(&m, mean_accuracy(s)), s->t, PL_TEMPLATE_SD_MIN);
+    out->estimate = sd_row(s, value, pl_template_sd_of(&m, mean_accuracy(s)), s->n_wordings, PL_TEMPLATE_SD_MIN);
     out->ci_method = "F";
     out->null_mean = null.mean;
     out->null_sd = null.sd;
     out->null_q95 = null.quantile95;
     out->p = null.p;
-    if (s->t < PL_TEMPLATE_SD_MIN)
-        out->why_empty = "no interval below 4 templates";
+    if (s->n_wordings < PL_TEMPLATE_SD_MIN)
+        out->why_empty = "no interval below 4 wordings";
     else if (isnan(out->estimate.lo))
         out->why_empty = LESS_THAN_NOISE;
     return PL_OK;
@@ -179,7 +181,7 @@ pl_status pl__metric_spread(pl__measured *out, pl__scope *scope)
     out->null_sd = null.sd;
     out->null_q95 = null.quantile95;
     out->p = null.p;
-    out->why_empty = "largest minus smallest grows with the number of templates: see template_sd";
+    out->why_empty = "largest minus smallest grows with the number of wordings: see template_sd";
     return PL_OK;
 }
 

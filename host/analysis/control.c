@@ -32,46 +32,28 @@ static double differ(const pl__member *const *draws, size_t n, size_t without, s
     return (double)unlike / (double)pairs;
 }
 
-/* A wording's variants are one: their mean. */
-static size_t wording_means(double *values, const pl__subject *s)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < s->t; k++) {
-        double sum = 0, size = 0;
-        if (s->member->wording[k] != k) continue;
-        for (size_t j = k; j < s->t; j++) {
-            if (s->member->wording[j] != k) continue;
-            sum += values[j];
-            size++;
-        }
-        values[n++] = sum / size;
-    }
-    return n;
-}
-
 static pl_status flips(pl__measured *out, const pl__subject *s, const pl__member *const *draws, size_t n_draws)
 {
     double *left_out, value = 0, cells = (double)(s->n * s->t);
     PL_TRY(pl_arena_new(s->arena, &left_out, n_draws));
-    for (size_t k = 0; k < s->t; k++) s->templates[k] = 0;
+    for (size_t k = 0; k < s->n_wordings; k++) s->templates[k] = 0;
     for (size_t i = 0; i < s->n; i++) {
         s->items[i] = 0;
         for (size_t k = 0; k < s->t; k++) {
             double all = differ(draws, n_draws, SIZE_MAX, i, s->t, k);
             s->items[i] += all / (double)s->t;
-            s->templates[k] += all / (double)s->n;
+            s->templates[s->wording[k]] += all / s->variants[k] / (double)s->n;
             value += all / cells;
             for (size_t d = 0; n_draws >= PL_JACKKNIFE_MIN && d < n_draws; d++)
                 left_out[d] += differ(draws, n_draws, d, i, s->t, k) / cells;
         }
     }
     pl_pseudo_values(left_out, n_draws, value);
-    size_t n_wordings = wording_means(s->templates, s);
     const pl_crossed_design design = {.value = value,
                                       .n = s->n,
                                       .items = s->items,
                                       .clusters = s->group->clusters,
-                                      .templates = pl_component_of_mean(s->templates, n_wordings, 2),
+                                      .templates = pl_component_of_mean(s->templates, s->n_wordings, 2),
                                       .draws = pl_component_of_mean(left_out, n_draws, PL_JACKKNIFE_MIN),
                                       .ends = 1,
                                       .low = 0,

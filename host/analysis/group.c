@@ -40,6 +40,17 @@ static pl_status find_wordings(pl__group *g, pl__member *member)
     return PL_OK;
 }
 
+size_t pl__wordings(size_t *of, double *size, const size_t *wording, size_t t)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < t; k++) {
+        of[k] = wording[k] == k ? n++ : of[wording[k]];
+        size[k] = 0.0;
+        for (size_t j = 0; j < t; j++) size[k] += wording[j] == wording[k];
+    }
+    return n;
+}
+
 /* The member that the unit `at` is the first of; *planned templates. */
 static pl_status take_member(pl__group *g, pl__member *member, size_t *planned, size_t at)
 {

@@ -66,6 +66,10 @@ pl_status pl__group_read(pl__group *out, pl_run_view *view, size_t first);
 size_t pl__member_beyond(const pl__member *member);
 void pl__group_free(pl__group *group); /* takes {0} */
 
+/* Templates by wording: of[t], the place of each one's wording among the wordings, in the order of their first
+ * templates; size[t]: its templates. Returns how many wordings. `wording` [t] as of a member. */
+size_t pl__wordings(size_t *of, double *size, const size_t *wording, size_t t);
+
 /* The scores [*n] of item i's labels; of groups with label scores (m > 0). */
 const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n);
 

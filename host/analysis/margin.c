@@ -2,8 +2,8 @@
  * (statistics/three_way.h).
  *
  * margin = l(gold) - max over the other labels of l, in nats, from the stored label scores; mean over the orders of a
- * draw. Measured on all draws together; intervals by leaving out templates, draws, and clusters in at most
- * CLUSTER_GROUPS groups, each in turn. */
+ * draw, and over the templates of a wording, which are one. Measured on all draws together; intervals by leaving out
+ * templates, draws, and clusters in at most CLUSTER_GROUPS groups, each in turn. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +56,7 @@ static pl_status fill(table *x, bool *ok, const pl__subject *s)
     size_t n_orders;
     *ok = true;
     place_of(s, 0, &x->s, &n_orders);
-    x->t = s->t;
+    x->t = s->n_wordings;
     x->n = s->n;
     PL_TRY(pl_new(&x->values, x->s * x->t * x->n));
     PL_TRY(pl_new(&x->part, x->s * x->t * x->n));
@@ -66,7 +66,8 @@ static pl_status fill(table *x, bool *ok, const pl__subject *s)
         size_t n_draws, d = place_of(s, a, &n_draws, &n_orders);
         for (size_t k = 0; k < s->t && *ok && status == PL_OK; k++) {
             margins_of(margins, ok, s, s->members[a], k);
-            for (size_t i = 0; i < s->n; i++) x->values[(d * x->t + k) * x->n + i] += margins[i] / (double)n_orders;
+            for (size_t i = 0; i < s->n; i++)
+                x->values[(d * x->t + s->wording[k]) * x->n + i] += margins[i] / s->variants[k] / (double)n_orders;
         }
     }
     free(margins);
@@ -184,17 +185,17 @@ pl_status pl__metric_wobble_margin(pl__measured *out, pl__scope *scope)
     pl_variance_sums sums = {0};
     bool ok = s->member->q && s->n >= 2;
     pl_status status = PL_OK;
-    if (!ok) return PL_OK;
+    if (!ok || pl__measured_one_wording(out, s)) return PL_OK;
     PL_GOTO(status, done, pl_new(&margins, s->n));
-    PL_GOTO(status, done, pl_new(&values, s->n * s->t));
-    PL_GOTO(status, done, pl_new(&states, s->t));
+    PL_GOTO(status, done, pl_new(&values, s->n * s->n_wordings));
+    PL_GOTO(status, done, pl_new(&states, s->n_wordings));
     for (size_t k = 0; k < s->t && ok; k++) {
-        states[k] = values + k * s->n;
+        float *to = states[s->wording[k]] = values + s->wording[k] * s->n;
         margins_of(margins, &ok, s, s->member, k);
-        for (size_t i = 0; i < s->n; i++) states[k][i] = (float)margins[i];
+        for (size_t i = 0; i < s->n; i++) to[i] += (float)(margins[i] / s->variants[k]);
     }
     if (!ok) goto done;
-    PL_GOTO(status, done, pl_variance_sums_of(&sums, (const float *const *)states, s->n, s->t, 1, NULL));
+    PL_GOTO(status, done, pl_variance_sums_of(&sums, (const float *const *)states, s->n, s->n_wordings, 1, NULL));
     pl__measured_wobble(out, s, &sums);
 done:
     pl_variance_sums_free(&sums);
@@ -207,7 +208,7 @@ done:
 static pl_status part(pl__measured *out, const pl__scope *scope, size_t which)
 {
     pl__subject *s = scope->subject;
-    if (!s->member->q || s->n < 2) return PL_OK;
+    if (!s->member->q || s->n < 2 || pl__measured_one_wording(out, s)) return PL_OK;
     if (!s->has_margin) PL_TRY(make(s));
     if (!s->has_margin || isnan(s->margin[which].value)) return PL_OK; /* one draw: no part of it is the draws' */
     out->kind = PL__FIXED;

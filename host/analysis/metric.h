@@ -80,9 +80,9 @@ typedef enum pl_screen {
       "uniform over labels", PL_SCREEN_NONE, "", "",                                                                   \
       "entropy of the labels' mean shares after content-free inputs; small: the prompt alone says the answer")         \
     X(TEMPLATE_SD, "template_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, template_sd,                \
-      "templates exchanged within items", PL_SCREEN_LINE, "template SD",                                               \
-      "0: steady; null: outcomes exchanged between templates within items",                                            \
-      "SD of accuracy over templates, beyond the noise of the items")                                                  \
+      "wordings exchanged within items", PL_SCREEN_LINE, "template SD",                                                \
+      "0: steady; null: outcomes exchanged between wordings within items",                                             \
+      "SD of accuracy over wordings (means over label words), beyond the noise of the items")                                                  \
     X(COCHRAN_Q, "cochran_q", "1", 0, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_ROLE, cochran_q,                    \
       "templates of equal accuracy", PL_SCREEN_NONE, "", "",                                                           \
       "Cochran's Q: whether accuracy differs between templates, each item its own control; chi-square, df in df")      \
@@ -123,9 +123,9 @@ typedef enum pl_screen {
       "", "variance of the states that belongs to the templates, summed over dimensions")                              \
     X(S2_INTERACTION, "s2_interaction", "1", -INFINITY, INFINITY, 0, "c", PL_OVER_TEMPLATES, s2_interaction, "",       \
       PL_SCREEN_NONE, "", "", "item x template variance of the states, summed over dimensions")                        \
-    X(SPREAD, "spread", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, spread, "templates exchanged within items",\
+    X(SPREAD, "spread", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, spread, "wordings exchanged within items",\
       PL_SCREEN_NONE, "", "",                                                                                          \
-      "largest minus smallest accuracy over templates")                                                                \
+      "largest minus smallest accuracy over wordings (means over label words)")                                                                \
     X(UNANIMITY, "unanimity", "share", 0, 1, 1, "", PL_OVER_TEMPLATES, unanimity, "independent predictions",           \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "share of items with one prediction under all templates")                                                        \

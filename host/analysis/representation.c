@@ -22,20 +22,20 @@ static double icc_of(const pl_variance_components *v)
     return v->icc;
 }
 
-/* With the items, and the templates, left out in turn. */
+/* With the items, and the wordings, left out in turn. */
 static void of_sums(pl__measured *out, pl__subject *s, const pl_variance_sums *sums, component_of *of, reach_of *reach)
 {
     pl_variance_components v = pl_variance_of(sums);
     out->kind = PL__LEFT_OUT;
     out->value = of(&v);
     out->null_mean = 0.0;
-    if (reach) reach(out->reach, s->n, s->t);
+    if (reach) reach(out->reach, s->n, s->n_wordings);
     for (size_t i = 0; i < s->n; i++) {
         if (s->n > 2) v = pl_variance_without_item(sums, i);
         s->items[i] = s->n > 2 ? of(&v) : NAN;
     }
-    out->templates = s->t >= PL_JACKKNIFE_MIN ? PL__TEMPLATES_LEFT_OUT : PL__NO_TEMPLATES;
-    for (size_t k = 0; out->templates && k < s->t; k++) {
+    out->templates = s->n_wordings >= PL_JACKKNIFE_MIN ? PL__WORDINGS_LEFT_OUT : PL__NO_TEMPLATES;
+    for (size_t k = 0; out->templates && k < s->n_wordings; k++) {
         v = pl_variance_without_template(sums, k);
         s->templates[k] = of(&v);
     }
@@ -50,6 +50,7 @@ void pl__measured_wobble(pl__measured *out, pl__subject *subject, const pl_varia
 static pl_status component(pl__measured *out, pl__scope *scope, component_of *of, reach_of *reach)
 {
     const pl_variance_sums *sums;
+    if (pl__measured_one_wording(out, scope->subject)) return PL_OK;
     PL_TRY(pl__subject_sums(&sums, scope->subject, scope->preprocessing));
     of_sums(out, scope->subject, sums, of, reach);
     return PL_OK;

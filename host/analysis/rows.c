@@ -378,10 +378,12 @@ static pl_status scope_levels(pl__levels *out, const pl__rows *rows, const pl__s
     size_t n = scope->t + scope->n_against, *wording;
     *out = (pl__levels){.n = scope->t, .n_against = scope->n_against};
     if (m->templates == PL__NO_TEMPLATES) return PL_OK;
-    out->left_out = m->templates == PL__TEMPLATES_LEFT_OUT;
+    out->left_out = m->templates == PL__TEMPLATES_LEFT_OUT || m->templates == PL__WORDINGS_LEFT_OUT;
     out->values = scope->subject->templates;
+    if (m->templates == PL__WORDINGS_LEFT_OUT) out->n = n = scope->subject->n_wordings;
     PL_TRY(pl_arena_new(rows->arena, &wording, n));
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < n && m->templates == PL__WORDINGS_LEFT_OUT; k++) wording[k] = k;
+    for (size_t k = 0; k < n && m->templates != PL__WORDINGS_LEFT_OUT; k++)
         wording[k] = member->wording[k < scope->t ? scope->templates[k] : scope->against[k - scope->t]];
     out->wording = wording;
     return PL_OK;

@@ -10,9 +10,15 @@ static const double CKA_BYTES_MAX = 1024.0 * 1024.0 * 1024.0;
 
 pl_status pl__subject_open(pl__subject *s)
 {
-    pl_status status = pl_new(&s->items, s->n);
-    if (status == PL_OK) status = pl_new(&s->templates, s->t);
-    if (status != PL_OK) pl__subject_close(s);
+    pl_status status;
+    PL_GOTO(status, failed, pl_new(&s->items, s->n));
+    PL_GOTO(status, failed, pl_new(&s->templates, s->t));
+    PL_GOTO(status, failed, pl_new(&s->wording, s->t));
+    PL_GOTO(status, failed, pl_new(&s->variants, s->t));
+    s->n_wordings = pl__wordings(s->wording, s->variants, s->member->wording, s->t);
+    return PL_OK;
+failed:
+    pl__subject_close(s);
     return status;
 }
 
@@ -20,6 +26,8 @@ void pl__subject_close(pl__subject *s)
 {
     free(s->items);
     free(s->templates);
+    free(s->wording);
+    free(s->variants);
     pl_template_variance_free(&s->variance);
     pl_cka_free(&s->cka);
     pl_probe_free(&s->probe);
@@ -202,22 +210,34 @@ static size_t place_of_draw(const pl__subject *s, size_t member, size_t *n_draws
     return place;
 }
 
-/* Right answers [draws, t, clusters], summed over the items of a cluster, mean over the orders of a draw. */
-static pl_status cluster_sums(double **out, size_t *n_draws, size_t *n_clusters, const pl__subject *s)
+/* The least number that the templates of every wording divide: in its units a wording's mean is exact. */
+static double common_multiple(const pl__subject *s)
+{
+    double out = 1.0;
+    for (size_t k = 0; k < s->t; k++) {
+        double step = out;
+        while (fmod(out, s->variants[k]) != 0.0) out += step;
+    }
+    return out;
+}
+
+/* Right answers [draws, wordings, clusters], summed over the items of a cluster, mean over the templates of a wording
+ * and the orders of a draw, times `scale`. */
+static pl_status cluster_sums(double **out, size_t *n_draws, size_t *n_clusters, const pl__subject *s, double scale)
 {
     size_t *cluster, n;
     *n_clusters = s->group->clusters.start ? s->group->clusters.n : s->n;
     place_of_draw(s, 0, n_draws);
     PL_TRY(cluster_of_items(&cluster, s));
     pl_status status;
-    PL_GOTO(status, done, pl_new(out, *n_draws * s->t * *n_clusters));
+    PL_GOTO(status, done, pl_new(out, *n_draws * s->n_wordings * *n_clusters));
     for (size_t a = 0; a < s->n_members; a++) {
         size_t d = place_of_draw(s, a, &n), orders = 0;
         for (size_t b = 0; b < s->n_members; b++) orders += s->members[b]->draw == s->members[a]->draw;
         for (size_t k = 0; k < s->t; k++)
             for (size_t i = 0; i < s->n; i++)
-                (*out)[(d * s->t + k) * *n_clusters + cluster[i]] +=
-                    (double)s->members[a]->correct[i * s->t + k] / (double)orders;
+                (*out)[(d * s->n_wordings + s->wording[k]) * *n_clusters + cluster[i]] +=
+                    scale / s->variants[k] * (double)s->members[a]->correct[i * s->t + k] / (double)orders;
     }
 done:
     free(cluster);
@@ -226,16 +246,16 @@ done:
 
 pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *s)
 {
-    double *sums = NULL;
+    double *sums = NULL, scale = common_multiple(s);
     size_t n_draws, n_clusters;
     *out = &s->variance;
     if (s->has_variance) return PL_OK;
     pl_status status;
     /* Members are told apart in the seed, so that their nulls are independent. */
     uint64_t seed = (uint64_t)(s->members[0] - s->group->members) + 1;
-    PL_GOTO(status, done, cluster_sums(&sums, &n_draws, &n_clusters, s));
-    PL_GOTO(status, done, pl_template_variance_of(&s->variance, sums, n_draws, s->t, n_clusters, seed));
-    s->variance_scale = (double)s->n / (double)n_clusters;
+    PL_GOTO(status, done, cluster_sums(&sums, &n_draws, &n_clusters, s, scale));
+    PL_GOTO(status, done, pl_template_variance_of(&s->variance, sums, n_draws, s->n_wordings, n_clusters, seed));
+    s->variance_scale = scale * (double)s->n / (double)n_clusters;
     s->has_variance = true;
 done:
     free(sums);
@@ -289,22 +309,56 @@ pl__measured pl__measured_none(const pl__scope *scope, double high)
                           .null_why = ""};
 }
 
+bool pl__measured_one_wording(pl__measured *out, const pl__subject *s)
+{
+    if (s->n_wordings > 1) return false;
+    out->kind = PL__FIXED;
+    out->estimate = pl__only_value(NAN);
+    out->why_empty = "the templates are one wording";
+    return true;
+}
+
+/* States under each wording [n_wordings] of [n, width], means over its templates: those that are there where a wording
+ * has one. *own: what is the caller's to free. */
+static pl_status wording_states(float ***out, float **own, const pl__subject *s)
+{
+    size_t size, width = s->layer->width, all;
+    *own = NULL;
+    PL_TRY(pl_new(out, s->t));
+    if (s->n_wordings == s->t) {
+        memcpy(*out, s->layer->states, s->t * sizeof **out);
+        return PL_OK;
+    }
+    PL_TRY(pl_mul_size(&size, s->n, width, "states"));
+    PL_TRY(pl_mul_size(&all, size, s->n_wordings, "states"));
+    PL_TRY(pl_new(own, all));
+    for (size_t k = 0; k < s->t; k++) {
+        float *to = (*out)[s->wording[k]] = *own + s->wording[k] * size, share = (float)(1.0 / s->variants[k]);
+        for (size_t i = 0; i < size; i++) to[i] += share * s->layer->states[k][i];
+    }
+    return PL_OK;
+}
+
 /* 'z': each dimension is divided by its SD within templates, which stays fixed when an item is left out. */
 pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *s, char preprocessing)
 {
     size_t at = preprocessing == 'z', width = s->layer->width;
-    const float *const *states = (const float *const *)s->layer->states;
+    size_t t = s->n_wordings;
+    float **states = NULL, *own = NULL;
     double *weights = NULL;
     pl_status status = PL_OK;
     *out = &s->sums[at];
     if (s->has_sums[at]) return PL_OK;
+    PL_GOTO(status, done, wording_states(&states, &own, s));
     if (at) {
         PL_GOTO(status, done, pl_new(&weights, width));
-        PL_GOTO(status, done, pl_pooled_weights(weights, states, s->n, s->t, width));
+        PL_GOTO(status, done, pl_pooled_weights(weights, (const float *const *)states, s->n, t, width));
     }
-    PL_GOTO(status, done, pl_variance_sums_of(&s->sums[at], states, s->n, s->t, width, weights));
+    PL_GOTO(status, done, pl_variance_sums_of(&s->sums[at], (const float *const *)states, s->n, t, width, weights));
     s->has_sums[at] = true;
 done:
+    free(own);
+    free(states);
     free(weights);
     return status;
 }

@@ -26,20 +26,23 @@ typedef struct pl__subject {
     pl_arena *arena;        /* of notes and names of contrasts */
     double *items;          /* [n]: a metric's values, one an item */
     double *templates;      /* [t]: a metric's values, one a template of the scope */
+    size_t n_wordings;      /* of the t templates; those that differ in label words alone are one */
+    size_t *wording;        /* [t]: which, of each template */
+    double *variants;       /* [t]: templates of its wording */
     /* The members whose mean it is: the one, or all whole members of the group (metrics with PL_OVER_WHOLE). */
     const pl__member *const *members;
     size_t n_members;
     /* Made when asked for. */
     bool has_variance, has_cka, has_sums[2];
-    pl_template_variance variance; /* of all members: draws, templates, clusters */
+    pl_template_variance variance; /* of all members: draws, wordings, clusters */
     bool has_margin;
     pl_crossed margin[PL__MARGIN_PARTS]; /* of the readout margin's variance (margin.c) */
-    double variance_scale;               /* what sums over clusters are divided by to be means */
+    double variance_scale;               /* what its sums over clusters are divided by to be means */
     pl_cka cka;
     bool has_probe;
     pl_probe probe;
     const char *probe_why;    /* why there is none; "": there are no labels. NULL: there is one */
-    pl_variance_sums sums[2]; /* preprocessing 'c', 'z' */
+    pl_variance_sums sums[2]; /* preprocessing 'c', 'z'; of wordings */
 } pl__subject;
 
 typedef struct pl__scope {
@@ -89,9 +92,10 @@ typedef enum pl__kind {
 
 /* What subject->templates holds after a metric was measured. */
 typedef enum pl__template_values {
-    PL__NO_TEMPLATES,      /* nothing: the number says nothing about other templates */
-    PL__TEMPLATE_MEANS,    /* [t + n_against]: under each template of the scope, then of the other side */
-    PL__TEMPLATES_LEFT_OUT /* [t]: without each template of the scope */
+    PL__NO_TEMPLATES,       /* nothing: the number says nothing about other templates */
+    PL__TEMPLATE_MEANS,     /* [t + n_against]: under each template of the scope, then of the other side */
+    PL__TEMPLATES_LEFT_OUT, /* [t]: without each template of the scope */
+    PL__WORDINGS_LEFT_OUT   /* [n_wordings]: without each wording of the subject, which are the scope */
 } pl__template_values;
 
 typedef struct pl__measured {
@@ -121,11 +125,13 @@ const char *pl__generalises(const pl_crossed *interval);
 pl_crossed pl__only_value(double value);
 /* What a metric says before it is measured: nothing. */
 pl__measured pl__measured_none(const pl__scope *scope, double high);
+/* Whether the subject has one wording alone: then the answer is a row without a value that says so. */
+bool pl__measured_one_wording(pl__measured *out, const pl__subject *subject);
 /* Adds to the note. */
 pl_status pl__measured_note(pl__measured *m, const pl__scope *scope, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The wobble (statistics/variance_components.h) of items and templates whose sums these are. */
+/* The wobble (statistics/variance_components.h) of items and wordings whose sums these are. */
 void pl__measured_wobble(pl__measured *out, pl__subject *subject, const pl_variance_sums *sums);
 
 #define X(id, name, unit, low, high, ends, preprocessing, over, function, ...)                                         \

@@ -132,31 +132,35 @@ static pl_status add_conditions(making *m, const pl__group *g)
     return PL_OK;
 }
 
-/* Over all templates and draws, of the means of clusters. */
-static pl_status sd_of(pl_estimate *out, const pl__condition *c, pl_arena *arena)
+/* Over all wordings and draws, of the means of clusters. */
+static pl_status sd_of(pl_estimate *out, size_t *n_wordings, const pl__condition *c, pl_arena *arena)
 {
     pl_clusters clusters;
     pl_mean_squares squares;
-    double *values = NULL, mean = 0;
+    double *values = NULL, *variants, mean = 0;
+    size_t *wording;
     *out = (pl_estimate){NAN, NAN, NAN, NAN};
     PL_TRY(pl__condition_clusters(&clusters, c, arena));
-    size_t n = clusters.start ? clusters.n : c->n_kept, rows = c->n_draws * c->t;
-    if (n < 2 || c->t < 2) return PL_OK;
+    PL_TRY(pl_arena_new(arena, &wording, c->t));
+    PL_TRY(pl_arena_new(arena, &variants, c->t));
+    *n_wordings = pl__wordings(wording, variants, c->same, c->t);
+    size_t n = clusters.start ? clusters.n : c->n_kept, rows = c->n_draws * *n_wordings;
+    if (n < 2 || *n_wordings < 2) return PL_OK;
     pl_status status;
     PL_GOTO(status, done, pl_new(&values, rows * n));
-    for (size_t row = 0; row < rows; row++)
-        for (size_t cluster = 0; cluster < n; cluster++) {
-            size_t from = clusters.start ? clusters.start[cluster] : cluster,
-                   to = clusters.start ? clusters.start[cluster + 1] : cluster + 1;
-            double sum = 0;
-            for (size_t at = from; at < to; at++)
-                sum += pl__condition_outcome(c, row / c->t, row % c->t, clusters.start ? clusters.items[at] : at);
-            values[row * n + cluster] = sum * (double)n / (double)c->n_kept;
-            mean += sum / (double)(c->n_kept * rows);
-        }
-    PL_GOTO(status, done, pl_mean_squares_of(&squares, values, c->n_draws, c->t, n));
+    for (size_t at = 0; at < c->n_draws * c->t * n; at++) {
+        size_t cluster = at % n, k = at / n % c->t, d = at / n / c->t;
+        size_t from = clusters.start ? clusters.start[cluster] : cluster,
+               to = clusters.start ? clusters.start[cluster + 1] : cluster + 1;
+        double sum = 0;
+        for (size_t i = from; i < to; i++)
+            sum += pl__condition_outcome(c, d, k, clusters.start ? clusters.items[i] : i) / variants[k];
+        values[(d * *n_wordings + wording[k]) * n + cluster] += sum * (double)n / (double)c->n_kept;
+        mean += sum / (double)(c->n_kept * rows);
+    }
+    PL_GOTO(status, done, pl_mean_squares_of(&squares, values, c->n_draws, *n_wordings, n));
     *out = pl_template_sd_of(&squares, mean);
-    if (c->t < PL_TEMPLATE_SD_MIN) out->lo = out->hi = NAN;
+    if (*n_wordings < PL_TEMPLATE_SD_MIN) out->lo = out->hi = NAN;
 done:
     free(values);
     return status;
@@ -176,12 +180,14 @@ static pl_scorer_claim *claim_of(making *m, const pl_run_unit *u, pl_status *sta
     return &t->claims[t->n_claims++];
 }
 
-static pl_status note_claim(making *m, const pl__condition *c, pl_scorer scorer, const pl_estimate *sd)
+static pl_status note_claim(making *m, const pl__condition *c, pl_scorer scorer, const pl_estimate *sd,
+                            size_t n_wordings)
 {
     pl_status status = PL_OK;
     bool is_claimed = false;
     for (size_t i = 0; i < CLAIMED; i++) is_claimed = is_claimed || claimed[i] == scorer;
-    if (!is_claimed || isnan(sd->value) || c->t < PL_TEMPLATE_SD_MIN) return PL_OK; /* no interval: nothing is known */
+    if (!is_claimed || isnan(sd->value) || n_wordings < PL_TEMPLATE_SD_MIN)
+        return PL_OK; /* no interval: nothing is known */
     pl_scorer_claim *claim = claim_of(m, c->unit, &status);
     if (!claim) return status;
     claim->known[scorer] = true;
@@ -194,8 +200,9 @@ static pl_status add_rows(making *m, size_t at)
     pl_scorers_table *t = m->table;
     const pl__condition *c = &m->list[at], *raw = m->scorers[0] == PL_SCORER_RAW ? &m->list[0] : NULL;
     pl_estimate sd;
-    PL_TRY(sd_of(&sd, c, m->arena));
-    PL_TRY(note_claim(m, c, m->scorers[at], &sd));
+    size_t n_wordings;
+    PL_TRY(sd_of(&sd, &n_wordings, c, m->arena));
+    PL_TRY(note_claim(m, c, m->scorers[at], &sd, n_wordings));
     for (int role = PL_ROLE_ID; role <= PL_ROLE_OOD; role++) {
         size_t n_templates = pl__condition_n_templates(c, (pl_role)role);
         if (!n_templates) continue;
@@ -211,7 +218,7 @@ static pl_status add_rows(making *m, size_t at)
                                .n_templates = n_templates,
                                .n_draws = c->n_draws,
                                .difference = pl__only_value(NAN),
-                               .n_all_templates = c->t,
+                               .n_all_templates = n_wordings,
                                .template_sd = sd};
         PL_TRY(pl__contrast(&row->accuracy, c, NULL, (pl_role)role, m->arena));
         if (raw && c != raw) PL_TRY(pl__contrast(&row->difference, c, raw, (pl_role)role, m->arena));

@@ -30,8 +30,8 @@ typedef struct pl_scorer_row {
     const char *role; /* of the templates of accuracy and difference */
     size_t n_items, n_templates, n_draws;
     pl_crossed accuracy, difference; /* difference: to raw, paired; NaN for raw and generated */
-    size_t n_all_templates;
-    pl_estimate template_sd; /* of accuracy over all templates, with its F interval; the same for every role */
+    size_t n_all_templates;          /* wordings, of all roles */
+    pl_estimate template_sd;         /* of accuracy over them, with its F interval; the same for every role */
 } pl_scorer_row;
 
 /* Sensitive to wording: the interval of template SD leaves 0 out, by at least two of raw, calibrated and generated. */

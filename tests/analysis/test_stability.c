@@ -91,7 +91,7 @@ static void test_accuracy_and_flips(void **state)
     assert_close(get(t, PL_METRIC_SPREAD, "templates", "", "", 0)->value, 0.25, 1e-12);
     r = get(t, PL_METRIC_TEMPLATE_SD, "templates", "", "", 0);
     assert_true(r->value > 0.1 && isnan(r->lo) && !strcmp(r->ci_method, "none") && r->null_mean > 0.0);
-    assert_true(strstr(r->why_empty, "no interval below 4 templates") && r->p < 0.01 && r->null_q95 > r->null_mean);
+    assert_true(strstr(r->why_empty, "no interval below 4 wordings") && r->p < 0.01 && r->null_q95 > r->null_mean);
     assert_null(find(t, PL_METRIC_PARSE_FAIL, "templates", "t0", "", "", 0));
     pl_stability_free(t);
     uproot(&p);
