@@ -271,3 +271,29 @@ pl_status pl_draw_items(size_t *out, size_t *n_out, size_t n, size_t wanted, uin
     qsort(out, *n_out, sizeof *out, ascending);
     return PL_OK;
 }
+
+typedef struct chance {
+    uint32_t key;
+    size_t item;
+} chance;
+
+static int by_chance(const void *a, const void *b)
+{
+    const chance *x = a, *y = b;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return (x->item > y->item) - (x->item < y->item);
+}
+
+pl_status pl_draw_captured(size_t *out, const size_t *items, size_t n, size_t wanted, uint64_t seed)
+{
+    chance *chances;
+    PL_TRY(pl_new(&chances, n));
+    for (size_t i = 0; i < n; i++) chances[i] = (chance){pl_random_u32(seed, PL_RANDOM_STATES, 0, items[i]), items[i]};
+    if (wanted < n) qsort(chances, n, sizeof *chances, by_chance);
+    for (size_t i = 0; i < n; i++) out[i] = chances[i].item;
+    free(chances);
+    if (wanted >= n) return PL_OK;
+    qsort(out, wanted, sizeof *out, ascending);
+    qsort(out + wanted, n - wanted, sizeof *out, ascending);
+    return PL_OK;
+}

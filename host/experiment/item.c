@@ -119,12 +119,15 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     const pl_plan_task *task = &plan->tasks[unit->task];
     *out = (pl__items){.arena = arena};
     builder b = {0};
-    size_t *permutation = NULL, *shots = NULL;
+    size_t *permutation = NULL, *shots = NULL, *order = NULL;
     uint64_t seed = pl_draw_seed(plan->spec->seed, task->task->name);
     pl_status status;
     PL_GOTO(status, done, open_builder(&b, plan, unit, arena));
     PL_GOTO(status, done, pl_arena_new(arena, &out->items, task->n_items));
     PL_GOTO(status, done, pl_new(&shots, unit->k));
+    PL_GOTO(status, done, pl_new(&order, task->n_items));
+    PL_GOTO(status, done,
+            pl_draw_captured(order, task->items, task->n_items, plan->spec->capture_items, plan->spec->seed));
     if (unit->k > 0) {
         PL_GOTO(status, done, pl_new(&permutation, task->task->fewshot->n));
         PL_GOTO(status, done,
@@ -133,7 +136,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     }
     for (size_t i = 0; i < task->n_items; i++) {
         pl__item *item = &out->items[out->n];
-        *item = (pl__item){.index = task->items[i]};
+        *item = (pl__item){.index = order[i]};
         size_t set_aside = 0;
         if (unit->k > 0)
             PL_GOTO(status, done, pl_shots_choose(shots, &set_aside, task, unit, seed, permutation, item->index));
@@ -150,6 +153,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     if (pl_plan_calibrates(plan, unit)) status = build_content_free(out, &b, permutation, shots, seed);
 done:
     pl_ids_free(&b.suffix);
+    free(order);
     free(shots);
     free(permutation);
     return status;

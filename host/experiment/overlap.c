@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/utf8.h"
 
 enum { MOST_STEPS = 400000000 }; /* entries of the index seen and grams compared: a few seconds */
@@ -288,6 +289,7 @@ pl_status pl_overlap_count(pl_overlap *out, const char *const *items, size_t n_i
 {
     search s = {.own = own};
     uint32_t *counts = NULL;
+    size_t *order = NULL;
     pl_status status;
     *out = (pl_overlap){.first_item = SIZE_MAX, .first_row = SIZE_MAX};
     PL_GOTO(status, done, pl_new(&counts, (size_t)1 << COUNT_BITS));
@@ -297,15 +299,20 @@ pl_status pl_overlap_count(pl_overlap *out, const char *const *items, size_t n_i
     rank_grams(&s.items, counts, NULL);
     PL_GOTO(status, done, note_wanted(&s));
     PL_GOTO(status, done, index_pool(&s, counts, pool, n_pool));
-    for (size_t i = 0; i < n_items && s.n_steps < MOST_STEPS; i++) {
-        size_t row = near_row(&s, i);
+    /* By chance: where there is time for some only, a sorted file's first would not speak for the rest. */
+    PL_GOTO(status, done, pl_new(&order, n_items));
+    pl_random_permutation(order, n_items, 0, PL_RANDOM_ITEMS, 0);
+    for (size_t k = 0; k < n_items && s.n_steps < MOST_STEPS; k++) {
+        size_t i = order[k], row = near_row(&s, i);
         out->n_items++;
         if (row == SIZE_MAX) continue;
-        if (out->n++ > 0) continue;
+        out->n++;
+        if (i > out->first_item) continue;
         out->first_item = i;
         out->first_row = row;
     }
 done:
+    free(order);
     free(counts);
     free_search(&s);
     return status;

@@ -169,7 +169,9 @@ const pl_yaml_key pl_spec_capture_keys[] = {
      "a text that is put behind every prompt, the same for all templates and arms; the state of its last token is "
      "stored too, as position `suffix`. It changes no score"},
     {"dtype", "`float32`", "storage type: `float32`, `float16`, `bfloat16`; what does not fit is counted"},
-    {"items", "all", "the first so many rows keep states"},
+    {"items", "all",
+     "so many items keep states: a random choice that depends on `seed` alone; their rows stand first in a unit's "
+     "file"},
     {0},
 };
 

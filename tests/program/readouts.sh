@@ -136,6 +136,26 @@ for path in sorted(glob.glob(suffixed + "/units/*.h5")):
     subprocess.run(["rm", folder + "/paths.h5"], check=True)
 assert seen == 10, seen
 P
+# Some items keep states: by chance, the same in every unit, and what was theirs when all did.
+"$PLUMB" run "$tmp/items/exp.yaml" 'capture={layers: [last], positions: [last], items: 4}' --results "$tmp/some" --quiet >"$tmp/some.out" 2>"$tmp/some.err" || { cat "$tmp/some.err"; fail "run some"; }
+cat >"$tmp/some.py" <<'P'
+import glob, json, sys
+import h5py, numpy as np
+def read(path):
+    with h5py.File(path) as f:
+        config = json.loads(f["uns/plumb/config_json"][()])
+        return (config["template"], json.dumps(config["arm"])), config, f["obs/doc_id"][:], next(f["obsm"][k][:] for k in f["obsm"] if k != "last.00")
+whole = {key: (docs, states) for key, _, docs, states in map(read, glob.glob(sys.argv[1] + "/units/*.h5"))}
+kept = set()
+for key, config, docs, states in map(read, glob.glob(sys.argv[2] + "/units/*.h5")):
+    assert config["capture"]["items"] == 4 and sorted(docs) == sorted(whole[key][0])
+    assert np.isfinite(states[:4]).all() and np.isnan(states[4:]).all()
+    place = {d: i for i, d in enumerate(whole[key][0])}
+    assert np.array_equal(states[:4], whole[key][1][[place[d] for d in docs[:4]]])
+    kept.add(tuple(docs[:4]))
+assert len(kept) == 1 and kept != {tuple(sorted(docs)[:4])}, kept
+P
+check "capture.items: some by chance" "$python" "$tmp/some.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/some")"
 check "states behind a suffix, and the same scores" "$python" "$tmp/paths.py" "$PLUMB" "$tmp/gpt2" "$(run_of "$tmp/items")" "$(run_of "$tmp/suffix")" "$tmp"
 check "content-free scores, acc_cc, acc_ens" "$python" "$tmp/check.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/free")"
 check "rescore" "$PLUMB" rescore "$(run_of "$tmp/items")"
