@@ -2,37 +2,42 @@
 #include <stdlib.h>
 
 #include "analysis/scope.h"
-#include "base/random.h"
 #include "measure/calibrated.h"
+#include "measure/similarity.h"
 
 enum { ITEMS_MAX = 256 }; /* a permutation takes n^2 steps */
 
-/* The same permutations in all layers of a run, so that layers can be held against one another. */
-static pl_status make_orders(size_t **out, size_t n)
+/* grids [1 + permutations][t, t] of the states of the first n items. */
+static pl_status make_grids(double **grids, const pl__subject *s, size_t n, pl_similarity similarity)
 {
-    PL_TRY(pl_new(out, PL_CALIBRATED_PERMUTATIONS * n));
-    for (size_t k = 0; k < PL_CALIBRATED_PERMUTATIONS; k++)
-        pl_random_permutation(*out + k * n, n, 1, PL_RANDOM_PERMUTE, (uint32_t)k);
-    return PL_OK;
+    pl_side side;
+    size_t *orders = NULL;
+    pl_status status;
+    PL_TRY(pl_side_open(&side, similarity, n, s->t));
+    for (size_t k = 0; k < s->t; k++) PL_GOTO(status, done, pl_side_add(&side, s->layer->states[k], s->layer->width));
+    PL_GOTO(status, done, pl_new(grids, (1 + PL_CALIBRATED_PERMUTATIONS) * s->t * s->t));
+    PL_GOTO(status, done, pl_new(&orders, PL_CALIBRATED_PERMUTATIONS * n));
+    PL_GOTO(status, done, pl_calibrated_orders(orders, PL_CALIBRATED_PERMUTATIONS, n, NULL));
+    status = pl_similar_grids(*grids, &side, &side, orders, PL_CALIBRATED_PERMUTATIONS);
+done:
+    free(orders);
+    pl_side_free(&side);
+    return status;
 }
 
-static pl_status calibrate(pl__measured *out, const pl__scope *scope,
-                           pl_status (*similarity)(pl_calibrated *, const pl_permuted *))
+static pl_status calibrate(pl__measured *out, const pl__scope *scope, pl_similarity similarity)
 {
     const pl__subject *s = scope->subject;
-    size_t *orders, n = s->n < ITEMS_MAX ? s->n : ITEMS_MAX;
+    double *grids = NULL, series[1 + PL_CALIBRATED_PERMUTATIONS];
+    size_t n = s->n < ITEMS_MAX ? s->n : ITEMS_MAX;
     pl_calibrated c;
     if (!s->layer->probed || n < 4) return PL_OK;
-    PL_TRY(make_orders(&orders, n));
-    const pl_permuted of = {.states = (const float *const *)s->layer->states,
-                            .n = n,
-                            .t = s->t,
-                            .width = s->layer->width,
-                            .orders = orders,
-                            .n_orders = PL_CALIBRATED_PERMUTATIONS};
-    pl_status status = similarity(&c, &of);
-    free(orders);
+    pl_status status = make_grids(&grids, s, n, similarity);
+    for (size_t k = 0; status == PL_OK && k <= PL_CALIBRATED_PERMUTATIONS; k++)
+        series[k] = pl_grid_value(grids + k * s->t * s->t, s->t, s->t, PL_GRID_ABOVE);
+    free(grids);
     PL_TRY(status);
+    PL_TRY(pl_calibrated_of(&c, series[0], series + 1, PL_CALIBRATED_PERMUTATIONS));
     out->kind = PL__FIXED;
     out->n = n;
     out->estimate = pl__only_value(c.score);
@@ -47,10 +52,10 @@ static pl_status calibrate(pl__measured *out, const pl__scope *scope,
 
 pl_status pl__metric_cka_cal(pl__measured *out, pl__scope *scope)
 {
-    return calibrate(out, scope, pl_cka_calibrated);
+    return calibrate(out, scope, PL_SIMILAR_CKA);
 }
 
 pl_status pl__metric_mknn_cal(pl__measured *out, pl__scope *scope)
 {
-    return calibrate(out, scope, pl_mknn_calibrated);
+    return calibrate(out, scope, PL_SIMILAR_MKNN);
 }

@@ -1,7 +1,8 @@
 """The package calibrated-similarity at what bench-calibrated measures: processor time of all threads.
 
-Run: python3 calibrated.py [ITEMS [WIDTH]] (torch, calibrated-similarity). Similarities are written as its documentation shows them:
-functions of the two matrices.
+Run: python3 calibrated.py [ITEMS [WIDTH [LAYERS]]] (torch, calibrated-similarity). One pair of layers is calibrated, and its time said
+LAYERS^2 times: calibrate_layers calls the similarity for each pair and permutation anew. Similarities are written as the package's
+documentation shows them: functions of the two matrices.
 """
 import sys
 import time
@@ -33,11 +34,13 @@ def mknn(x, y, k=10):
     return (a[:, :, None] == b[:, None, :]).any(2).float().mean()
 
 
-n, width = (int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((1, 800), (2, 768)))
+n, width, layers = (int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((1, 800), (2, 768), (3, 13)))
 torch.manual_seed(1)
 item = torch.randn(n, width)
 x, y = item + torch.randn(n, width), item + torch.randn(n, width)
 for name, similarity in (("cka", cka), ("mknn", mknn)):
     start = time.process_time()
     score = calibrate(x, y, similarity, K=200)[0]
-    print(f"{name}: {n} items of width {width}, 200 permutations: {time.process_time() - start:.1f} s of processor time, score {score:.6f}")
+    seconds = time.process_time() - start
+    print(f"{name}: {n} items of width {width}, 200 permutations: one pair {seconds:.1f} s of processor time, "
+          f"{layers} x {layers} layers by that {seconds * layers**2:.0f} s; score {score:.6f}")
