@@ -1,27 +1,18 @@
 /* Debiased CKA over all pairs of conditions (cka.h).
  *
- * A pair reads both Gram matrices once and keeps, per item i, q_i = sum_j K_ij L_ij, (K r_L)_i and (L r_K)_i. Leaving
- * item i out changes t to t - 2 q_i, s to s - 2 r_i and D to D - r_K,i r_L,i - (K r_L)_i - (L r_K)_i + q_i, with n - 1
- * for n. A pair and a condition with itself go through the same code: equal inputs give HSIC_1(K, L) = HSIC_1(K, K) to
- * the bit, and since sqrt(a * a) = a in binary floating point, CKA is then exactly 1. */
+ * Of a pair and an item i, q_i = sum_j K_ij L_ij, (K r_L)_i and (L r_K)_i are known (cka_sums.h). Leaving item i out
+ * changes t to t - 2 q_i, s to s - 2 r_i and D to D - r_K,i r_L,i - (K r_L)_i - (L r_K)_i + q_i, with n - 1 for n. A
+ * pair and a condition with itself go through the same code: equal inputs give HSIC_1(K, L) = HSIC_1(K, K) to the bit,
+ * and since sqrt(a * a) = a in binary floating point, CKA is then exactly 1. */
 #include "measure/cka.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "measure/gram.h"
+#include "measure/cka_sums.h"
 #include "statistics/interval.h"
 #include "statistics/parallel.h"
-
-enum { LANES = 4 };
-
-typedef struct gram_set {
-    size_t n, t;
-    double *gram; /* [t, n, n] */
-    double *row;  /* [t, n]: row sums */
-    double *sum;  /* [t]: sums of all elements */
-} gram_set;
 
 /* HSIC_1 of one pair, and without each item. */
 typedef struct hsic {
@@ -34,86 +25,29 @@ static double hsic_1(double t, double s_k, double s_l, double d, double m)
     return (t + s_k * s_l / ((m - 1.0) * (m - 2.0)) - 2.0 * d / (m - 2.0)) / (m * (m - 3.0));
 }
 
-/* Three products of rows in fixed lanes: the order of the sums does not depend on the vector width. */
-static void row_products(double out[3], const double *k, const double *l, const double *row_k, const double *row_l,
-                         size_t n)
+/* Of one pair; fills h->left_out. */
+static void hsic_of_pair(hsic *h, const pl__cka_sums *s, size_t a, size_t b)
 {
-    double q[LANES] = {0}, k_rl[LANES] = {0}, l_rk[LANES] = {0};
-    size_t j = 0;
-    for (; j + LANES <= n; j += LANES) {
-        for (size_t v = 0; v < LANES; v++) {
-            q[v] += k[j + v] * l[j + v];
-            k_rl[v] += k[j + v] * row_l[j + v];
-            l_rk[v] += l[j + v] * row_k[j + v];
-        }
-    }
-    for (size_t v = 0; j < n; j++, v++) {
-        q[v] += k[j] * l[j];
-        k_rl[v] += k[j] * row_l[j];
-        l_rk[v] += l[j] * row_k[j];
-    }
-    out[0] = (q[0] + q[1]) + (q[2] + q[3]);
-    out[1] = (k_rl[0] + k_rl[1]) + (k_rl[2] + k_rl[3]);
-    out[2] = (l_rk[0] + l_rk[1]) + (l_rk[2] + l_rk[3]);
-}
-
-/* Fills h->left_out; work is [3, n]. */
-static void hsic_of_pair(hsic *h, const gram_set *g, size_t a, size_t b, double *work)
-{
-    size_t n = g->n;
-    const double *row_k = g->row + a * n, *row_l = g->row + b * n;
-    double *q = work, *k_rl = work + n, *l_rk = work + 2 * n, trace = 0.0, d = 0.0, m = (double)n - 1.0;
+    size_t n = s->n;
+    double trace = 0.0, d = 0.0, s_k = 0.0, s_l = 0.0, m = (double)n - 1.0;
     for (size_t i = 0; i < n; i++) {
-        double products[3];
-        row_products(products, g->gram + (a * n + i) * n, g->gram + (b * n + i) * n, row_k, row_l, n);
-        q[i] = products[0];
-        k_rl[i] = products[1];
-        l_rk[i] = products[2];
-        trace += q[i];
-        d += row_k[i] * row_l[i];
+        double row_k = pl__cka_row(s, a, i), row_l = pl__cka_row(s, b, i);
+        trace += pl__cka_product(s, a, b, i);
+        d += row_k * row_l;
+        s_k += row_k;
+        s_l += row_l;
     }
-    h->value = hsic_1(trace, g->sum[a], g->sum[b], d, (double)n);
+    h->value = hsic_1(trace, s_k, s_l, d, (double)n);
     for (size_t i = 0; i < n; i++) {
-        double without = d - row_k[i] * row_l[i] - (k_rl[i] + l_rk[i]) + q[i];
-        h->left_out[i] =
-            n < 5 ? NAN
-                  : hsic_1(trace - 2.0 * q[i], g->sum[a] - 2.0 * row_k[i], g->sum[b] - 2.0 * row_l[i], without, m);
+        double row_k = pl__cka_row(s, a, i), row_l = pl__cka_row(s, b, i), q = pl__cka_product(s, a, b, i);
+        double without = d - row_k * row_l - (pl__cka_row_sum(s, a, b, i) + pl__cka_row_sum(s, b, a, i)) + q;
+        h->left_out[i] = n < 5 ? NAN : hsic_1(trace - 2.0 * q, s_k - 2.0 * row_k, s_l - 2.0 * row_l, without, m);
     }
 }
 
 static double cka_1(double kl, double kk, double ll)
 {
     return kk > 0.0 && ll > 0.0 ? kl / sqrt(kk * ll) : NAN;
-}
-
-static void grams_free(gram_set *g)
-{
-    free(g->sum);
-    free(g->row);
-    free(g->gram);
-}
-
-static pl_status grams_of(gram_set *g, const float *const *states, size_t n, size_t t, size_t width)
-{
-    size_t square = 0, all = 0, rows = 0;
-    *g = (gram_set){.n = n, .t = t};
-    PL_TRY(pl_mul_size(&square, n, n, "Gram matrix"));
-    PL_TRY(pl_mul_size(&all, square, t, "Gram matrices"));
-    PL_TRY(pl_mul_size(&rows, n, t, "Gram row sums"));
-    PL_TRY(pl_new(&g->gram, all));
-    PL_TRY(pl_new(&g->row, rows));
-    PL_TRY(pl_new(&g->sum, t));
-    for (size_t k = 0; k < t; k++) {
-        PL_TRY(pl_gram(g->gram + k * square, states[k], n, width));
-        for (size_t i = 0; i < n; i++) {
-            const double *row = g->gram + k * square + i * n;
-            double sum = 0.0;
-            for (size_t j = 0; j < n; j++) sum += row[j];
-            g->row[k * n + i] = sum;
-            g->sum[k] += sum;
-        }
-    }
-    return PL_OK;
 }
 
 /* Both conditions of every pair, in the order of the result; the conditions with themselves come first. */
@@ -150,36 +84,33 @@ static void divide(pl_cka *out, const hsic *h, const pair *pairs)
 pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t, size_t width)
 {
     pl_status status = PL_OK;
-    gram_set grams = {0};
+    pl__cka_sums sums = {0};
     pair *pairs = NULL;
     hsic *h = NULL;
-    double *left_out = NULL, *work = NULL;
-    size_t n_pairs = t * (t - 1) / 2, all = t + n_pairs, values = 0, products = 0;
+    double *left_out = NULL;
+    size_t n_pairs = t * (t - 1) / 2, all = t + n_pairs, values = 0;
     *out = (pl_cka){.n = n, .t = t, .n_pairs = n_pairs};
     if (n < 4 || t < 2) return pl_fail(PL_E_INPUT, "CKA: %zu items x %zu conditions, expected at least 4 x 2", n, t);
     PL_TRY(pl_mul_size(&values, all, n, "CKA left-out values"));
-    PL_TRY(pl_mul_size(&products, values, 3, "CKA row products"));
-    PL_GOTO(status, done, grams_of(&grams, states, n, t, width));
+    PL_GOTO(status, done, pl__cka_sums_of(&sums, states, n, t, width));
     PL_GOTO(status, done, pl_new(&pairs, all));
     PL_GOTO(status, done, pl_new(&h, all));
     PL_GOTO(status, done, pl_new(&left_out, values));
-    PL_GOTO(status, done, pl_new(&work, products));
     PL_GOTO(status, done, pl_new(&out->value, n_pairs));
     PL_GOTO(status, done, pl_new(&out->left_out, n_pairs * n));
     PL_GOTO(status, done, pl_new(&out->mean_left_out, n));
     list_pairs(pairs, t);
-#pragma omp parallel for schedule(dynamic) if (values * n >= PL__PARALLEL_MIN)
+#pragma omp parallel for schedule(static) if (values >= PL__PARALLEL_MIN)
     for (size_t p = 0; p < all; p++) {
         h[p].left_out = left_out + p * n;
-        hsic_of_pair(&h[p], &grams, pairs[p].a, pairs[p].b, work + 3 * p * n);
+        hsic_of_pair(&h[p], &sums, pairs[p].a, pairs[p].b);
     }
     divide(out, h, pairs);
 done:
-    free(work);
     free(left_out);
     free(h);
     free(pairs);
-    grams_free(&grams);
+    pl__cka_sums_free(&sums);
     if (status != PL_OK) pl_cka_free(out);
     return status;
 }

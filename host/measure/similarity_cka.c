@@ -76,19 +76,26 @@ static void gather(double *to, const double *row, const size_t *order, size_t de
         for (size_t lane = 0; lane < PL__TILE; lane++) to[j * PL__TILE + lane] = row[order[j] * PL__TILE + lane];
 }
 
+static void add_tile(double *grid, const double *tile, size_t a, size_t b, size_t n_x, size_t n_y)
+{
+    for (size_t r = 0; r < PL__TILE && a + r < n_x; r++)
+        for (size_t c = 0; c < PL__TILE && b + c < n_y; c++)
+            grid[(a + r) * n_y + b + c] += 2.0 * tile[r * PL__TILE + c];
+}
+
 /* Of the symmetric matrices the part below the diagonal, twice. */
 static void add_row(double *grid, const pl_side *x, const pl_side *y, size_t i, const double *rows,
-                    pl__tile_function tile_of)
+                    pl__tiles_function tiles_of)
 {
-    size_t n = x->n;
+    enum { SQUARE = PL__TILE * PL__TILE };
+    size_t n = x->n, stride = n * PL__TILE;
+    double tiles[PL__TILES_MAX * SQUARE];
     for (size_t p = 0; p < blocks_of(x->m); p++)
-        for (size_t q = 0; q < blocks_of(y->m); q++) {
-            double tile[PL__TILE * PL__TILE];
-            size_t a = p * PL__TILE, b = q * PL__TILE;
-            tile_of(tile, x->grams + (p * n + i) * n * PL__TILE, rows + q * n * PL__TILE, i);
-            for (size_t r = 0; r < PL__TILE && a + r < x->m; r++)
-                for (size_t c = 0; c < PL__TILE && b + c < y->m; c++)
-                    grid[(a + r) * y->m + b + c] += 2.0 * tile[r * PL__TILE + c];
+        for (size_t q = 0; q < blocks_of(y->m); q += PL__TILES_MAX) {
+            size_t left = blocks_of(y->m) - q, some = left < PL__TILES_MAX ? left : PL__TILES_MAX;
+            tiles_of(tiles, x->grams + (p * n + i) * stride, rows + q * stride, some, stride, i);
+            for (size_t k = 0; k < some; k++)
+                add_tile(grid, tiles + k * SQUARE, p * PL__TILE, (q + k) * PL__TILE, x->m, y->m);
         }
 }
 
@@ -96,12 +103,12 @@ static void grid_of(double *grid, const pl_side *x, const pl_side *y, const size
 {
     size_t n = x->n;
     double *rows = work;
-    const pl__tile_function tile_of = pl__pick_tile();
+    const pl__tiles_function tiles_of = pl__pick_tiles();
     for (size_t i = 0; i < x->m * y->m; i++) grid[i] = 0.0;
     for (size_t i = 1; i < n; i++) {
         for (size_t q = 0; q < blocks_of(y->m); q++)
             gather(rows + q * n * PL__TILE, y->grams + (q * n + order[i]) * n * PL__TILE, order, i);
-        add_row(grid, x, y, i, rows, tile_of);
+        add_row(grid, x, y, i, rows, tiles_of);
     }
 }
 

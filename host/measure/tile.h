@@ -1,7 +1,7 @@
-/* Products of packed rows in double, a tile of 8 x 8 at a time.
+/* Products of packed rows in double.
  *
- * Rows are packed in panels of 8: panel[d][lane]. A tile's sums (4 x 8 at a time below AVX-512) stay in registers over
- * all of d, one lane an element, multiply then add (no fused form): so all processors give the same bits. */
+ * Rows are packed in panels of 8: panel[d][lane]. Sums stay in registers over all of d, one lane an element, in fused
+ * multiply-adds in ascending order: so all processors, and any number of threads, give the same bits. */
 #ifndef PLUMB_MEASURE_TILE_H
 #define PLUMB_MEASURE_TILE_H
 
@@ -9,13 +9,29 @@
 
 #include "base/status.h"
 
-enum { PL__TILE = 8 };
+enum { PL__TILE = 8, PL__TILES_MAX = 3 };
 
-/* tile[r * 8 + c] = sum_d a[d * 8 + r] b[d * 8 + c], d < depth in order; a, b: panels. */
-typedef void (*pl__tile_function)(double *tile, const double *a, const double *b, size_t depth);
-pl__tile_function pl__pick_tile(void); /* for this processor */
+/* tiles[k][r][c] = sum_d a[d][r] b_k[d][c], d < depth; a and b_k = b + k * stride are panels, k < n <= PL__TILES_MAX.
+ */
+typedef void (*pl__tiles_function)(double *tiles, const double *a, const double *b, size_t n, size_t stride,
+                                   size_t depth);
+typedef enum pl__tile_width { PL__TILE_PLAIN, PL__TILE_AVX2, PL__TILE_AVX512 } pl__tile_width;
+pl__tiles_function pl__tiles_of(pl__tile_width width); /* NULL: not on this processor */
+pl__tiles_function pl__pick_tiles(void);               /* the widest */
 
 /* Room for panels: zeroed, aligned to a row of them. Free with free(). */
 pl_status pl__new_panels(double **out, size_t doubles, const char *what);
+/* n rows less the mean, [ceil(n/8), width, 8]; rows past n are 0. x [n, width], mean [width]. */
+void pl__pack_rows(double *panels, const float *x, const double *mean, size_t n, size_t width);
+/* As first value + mean difference: a constant column is centred to exact zeros. mean [width] */
+void pl__column_means(double *mean, const float *x, size_t n, size_t width);
+
+/* Where the products of rows and columns go: element (i, j) to out[i * row_stride + j * column_stride]. */
+typedef struct pl__block {
+    double *out;
+    size_t row_stride, column_stride, rows, columns;
+} pl__block;
+/* All products of packed rows a and b, of this depth (their width). */
+void pl__block_products(const pl__block *to, const double *a, const double *b, size_t depth);
 
 #endif

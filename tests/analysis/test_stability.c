@@ -728,11 +728,11 @@ static void test_drift_of_many_items(void **state)
 {
     (void)state;
     planted p = {
-        .n = 2050, .t = 1, .draws = 2, .learned = 1, .tuned = true, .prediction = some_flips, .state = noisy_state};
+        .n = 4098, .t = 1, .draws = 2, .learned = 1, .tuned = true, .prediction = some_flips, .state = noisy_state};
     pl_stability_table *t = table_of(&p);
     const pl_stability_row *r = get(t, PL_METRIC_CKA_DEBIASED, "base", "01", "c", 0);
-    assert_int_equal(r->n, 2048);
-    assert_non_null(strstr(r->note, "2048 of 2050 items, by chance"));
+    assert_int_equal(r->n, 4096);
+    assert_non_null(strstr(r->note, "4096 of 4098 items, by chance"));
     pl_stability_free(t);
     uproot(&p);
 }

@@ -18,6 +18,30 @@ static float *normal(size_t n, size_t p, double offset, uint32_t stream)
     return x;
 }
 
+/* HSIC_1 as it is written, of zero-diagonal Gram matrices [n, n], without item `out` (n: of all). */
+static double naive_hsic(const double *k, const double *l, size_t n, size_t out)
+{
+    double t = 0.0, s_k = 0.0, s_l = 0.0, d = 0.0, m = (double)n - (out < n);
+    for (size_t i = 0; i < n; i++) {
+        double r_k = 0.0, r_l = 0.0;
+        for (size_t j = 0; j < n; j++) {
+            if (i == out || j == out) continue;
+            t += k[i * n + j] * l[i * n + j];
+            r_k += k[i * n + j];
+            r_l += l[i * n + j];
+        }
+        s_k += r_k;
+        s_l += r_l;
+        d += r_k * r_l;
+    }
+    return (t + s_k * s_l / ((m - 1.0) * (m - 2.0)) - 2.0 * d / (m - 2.0)) / (m * (m - 3.0));
+}
+
+static double naive_cka(const double *k, const double *l, size_t n, size_t out)
+{
+    return naive_hsic(k, l, n, out) / sqrt(naive_hsic(k, k, n, out) * naive_hsic(l, l, n, out));
+}
+
 static double cka_of(const float *x, const float *y, size_t n, size_t p)
 {
     const float *states[] = {x, y};
@@ -332,6 +356,41 @@ static void test_gram_elements(void **state)
     }
 }
 
+/* More items than a block of Gram matrices has, and more conditions than a panel: each pair is what it is alone, to the
+ * bit, and what whole Gram matrices say. */
+static void test_blocks(void **state)
+{
+    (void)state;
+    enum { N = 397, T = 9, WIDTH = 5, OUT = 390 };
+    float *x[T];
+    const float *states[T];
+    double *k = calloc(N * N, sizeof *k), *l = calloc(N * N, sizeof *l);
+    pl_cka all, one;
+    assert_true(k && l);
+    for (size_t c = 0; c < T; c++) states[c] = x[c] = normal(N, WIDTH, 2.0, (uint32_t)c / 2);
+    assert_int_equal(pl_cka_of(&all, states, N, T, WIDTH), PL_OK);
+    for (size_t a = 0; a < T; a += 4)
+        for (size_t b = a + 1; b < T; b += 3) {
+            const float *pair[] = {states[a], states[b]};
+            size_t at = pl_cka_pair(&all, a, b);
+            assert_int_equal(pl_cka_of(&one, pair, N, 2, WIDTH), PL_OK);
+            assert_true(one.value[0] == all.value[at]);
+            assert_memory_equal(one.left_out, all.left_out + at * N, N * sizeof *one.left_out);
+            pl_cka_free(&one);
+        }
+    assert_true(all.value[pl_cka_pair(&all, 2, 3)] == 1.0); /* the same states */
+    assert_int_equal(pl_gram(k, states[0], N, WIDTH), PL_OK);
+    assert_int_equal(pl_gram(l, states[7], N, WIDTH), PL_OK);
+    size_t at = pl_cka_pair(&all, 0, 7);
+    assert_close(all.value[at], naive_cka(k, l, N, N), 1e-12);
+    assert_close(all.left_out[at * N + OUT], naive_cka(k, l, N, OUT), 1e-12);
+    assert_close(all.left_out[at * N], naive_cka(k, l, N, 0), 1e-12);
+    pl_cka_free(&all);
+    for (size_t c = 0; c < T; c++) free(x[c]);
+    free(l);
+    free(k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_degenerate),
         cmocka_unit_test(test_same_bits_for_any_threads),
         cmocka_unit_test(test_gram_elements),
+        cmocka_unit_test(test_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
