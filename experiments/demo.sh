@@ -32,7 +32,8 @@ if [ $model = real ]; then
     build/plumb run experiments/demo-real.yaml --results "$results"
     echo "== done: $(newest demo-real)
 It can be stopped and started again; what is finished is kept. The model is SmolLM2-135M-Instruct as its Python package
-publishes it: weights in 4 and 8 bits, expanded to float32."
+publishes it: weights in 4 and 8 bits, expanded to float32.
+$(newest demo-real)/report.html"
     exit
 fi
 
@@ -41,8 +42,10 @@ echo "== plumb run experiments/demo.yaml"
 build/plumb run experiments/demo.yaml --results "$results" --threads 1
 
 echo "== done: $(newest demo)
+  report.html      the answer with its figures, in a browser; figures/ has each as SVG and CSV
   arms.csv         prompting, a linear readout and fine-tuning side by side: the last tables above
   stability.csv    accuracy, flips, and wobble, shift and CKA of the states, each with its interval
   results_*.json   lm-evaluation-harness schema; samples_*.jsonl has every prompt and answer
   units/*.h5       predictions and hidden states, one file a unit (h5py, anndata, h5ls)
-The models know a small world of their own (experiments/tiny/README.md); --real asks the same of SmolLM2-135M."
+The models know a small world of their own (experiments/tiny/README.md); --real asks the same of SmolLM2-135M.
+$(newest demo)/report.html"

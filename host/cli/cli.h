@@ -30,7 +30,7 @@
     X(MAX_TOKENS, "max-tokens", "N", NULL, "tokens to generate at most (default: 64)")                                 \
     X(UNTIL, "until", "TEXT", NULL, "stop before this text")                                                           \
     X(NO_SPECIAL, "no-special", NULL, NULL, "without the tokens that the tokenizer adds (bos, eos)")                   \
-    X(OUT, "out", "PATH", "@file", "the file, or checkpoint folder, to write")                                         \
+    X(OUT, "out", "PATH", "@file", "the file or folder to write")                                         \
     X(LAYERS, "layers", "LIST", "all half last final_norm",                                                            \
       "all, or numbers, half, last, final_norm, with commas (default: all)")                                           \
     X(POSITIONS, "positions", "LIST", "last mean all",                                                                 \
@@ -78,6 +78,7 @@ pl_status pl_put_json(FILE *out, json_t *value, bool indented);
 pl_status pl_verb_run(const pl_arguments *arguments);
 pl_status pl_verb_plan(const pl_arguments *arguments);
 pl_status pl_verb_analyze(const pl_arguments *arguments);
+pl_status pl_verb_report(const pl_arguments *arguments);
 pl_status pl_verb_rescore(const pl_arguments *arguments);
 pl_status pl_verb_status(const pl_arguments *arguments);
 pl_status pl_verb_inspect(const pl_arguments *arguments);

@@ -11,6 +11,7 @@
 #include "base/temporary.h"
 #include "base/visible.h"
 #include "cli/cli.h"
+#include "page/page.h"
 #include "report/report.h"
 #include "store/analysis_stamp.h"
 
@@ -137,18 +138,23 @@ pl_status pl__damaged(const pl_run_folder *run, size_t n)
 
 pl_status pl__finish(const pl_run_folder *run, bool json)
 {
-    char path[PL_PATH_MAX];
+    char path[PL_PATH_MAX], report[PL_PATH_MAX];
     pl_analysis_stamp stamp;
     size_t n_damaged = 0;
     PL_TRY(shown_path(path, run, json));
+    PL_TRY(pl_path(report, "%s/report.html", run->path));
     PL_TRY(pl_analysis_inputs(&stamp, run));
     if (!pl_analysis_stands(&stamp, run) || !pl_file_exists(path)) {
         PL_TRY(make_results(run, json, &stamp.n_missing, &n_damaged));
+        PL_TRY(pl_page_write(run->path, run, 1));
         if (n_damaged == 0) PL_TRY(pl_analysis_stamp_put(&stamp, run)); /* else they are named again */
+    } else if (!pl_file_exists(report)) {
+        PL_TRY(pl_page_write(run->path, run, 1));
     }
     PL_TRY(show(run, json)); /* before the last line, so that a log of both streams keeps their order */
     if (stamp.n_missing == 0) PL_TRY(pl_run_folder_done(run));
     pl_print(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",
              stamp.n_missing ? "(incomplete) " : "", run->path);
+    pl_print(stderr, "%s\n", report);
     return n_damaged == 0 ? PL_OK : pl__damaged(run, n_damaged);
 }

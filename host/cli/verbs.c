@@ -29,6 +29,8 @@ const pl__verb pl__verbs[] = {
     {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
      BIT(VERIFY) | BIT(JSON),
      "@folder", NULL, "analyze results/demo-*", pl_verb_analyze},
+    {"report", "RUN [RUN ...]", "report.html and figures/ again, from a run's tables; several runs in one page", 1,
+     SIZE_MAX, BIT(OUT), "@folder", NULL, "report results/demo-* results/demo-real-* --out both", pl_verb_report},
     {"rescore", "RUN", "readouts of a run's stored log-probabilities, side by side; loads no model", 1, 1, BIT(JSON),
      "@folder", NULL, "rescore results/demo-*", pl_verb_rescore},
     {"status", "RUN", "units done, running, failed and left; which processes run, stopped or died", 1, 1,

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/csv_table.h"
 #include "base/file.h"
 #include "base/json_build.h"
 #include "base/visible.h"
-#include "report/column.h"
 #include "report/report.h"
 #include "statistics/power.h"
 
@@ -126,7 +126,7 @@ static pl_status put_csv_row(pl_bytes *out, const pl_arm_row *row)
     double values[REALS];
     reals_of(values, row);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        PL_TRY(pl__csv_text(out, texts[i]));
+        PL_TRY(pl_csv_text(out, texts[i]));
         PL_TRY(pl_bytes_text(out, ","));
     }
     PL_TRY(pl_bytes_format(out, "%lld,%s,%d,%zu,%zu,%zu,", row->k, row->role, row->best, row->n_items, row->n_templates,
@@ -134,7 +134,7 @@ static pl_status put_csv_row(pl_bytes *out, const pl_arm_row *row)
     if (row->learns) PL_TRY(pl_bytes_format(out, "%zu", row->n_failed));
     for (size_t i = 0; i < REALS; i++) {
         PL_TRY(pl_bytes_text(out, ","));
-        PL_TRY(pl__csv_real(out, values[i]));
+        PL_TRY(pl_csv_real(out, values[i]));
     }
     return pl_bytes_text(out, "\n");
 }

@@ -22,10 +22,4 @@ long long pl__csv_column_integer(const pl__csv_column *column,
                                  const pl_stability_row *row); /* PL__INTEGER and PL__COUNT */
 double pl__csv_column_real(const pl__csv_column *column, const pl_stability_row *row);
 
-/* A field of a CSV: visible text (base/visible.h), with an apostrophe before what a spreadsheet would take for a
- * formula and run; the shortest decimal text of a real that reads back to the same bits, nothing where it is not
- * finite. */
-pl_status pl__csv_text(pl_bytes *out, const char *text);
-pl_status pl__csv_real(pl_bytes *out, double value);
-
 #endif

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/csv_table.h"
 #include "base/file.h"
 #include "base/json_build.h"
 #include "base/visible.h"
-#include "report/column.h"
 #include "report/report.h"
 
 /* ---- on the screen ---- */
@@ -141,12 +141,12 @@ static pl_status put_csv_row(pl_bytes *out, const pl_contrast_row *row)
     double reals[REALS];
     fields_of(texts, integers, reals, row);
     for (size_t i = 0; i < TEXTS; i++) {
-        PL_TRY(pl__csv_text(out, texts[i]));
+        PL_TRY(pl_csv_text(out, texts[i]));
         PL_TRY(pl_bytes_text(out, ","));
     }
     for (size_t i = 0; i < INTEGERS; i++) PL_TRY(pl_bytes_format(out, "%lld,", integers[i]));
     for (size_t i = 0; i < REALS; i++) {
-        PL_TRY(pl__csv_real(out, reals[i]));
+        PL_TRY(pl_csv_real(out, reals[i]));
         PL_TRY(pl_bytes_text(out, i + 1 < REALS ? "," : "\n"));
     }
     return PL_OK;

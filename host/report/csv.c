@@ -3,40 +3,9 @@
  * equal bytes. */
 #include "report/report.h"
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "base/csv_table.h"
 #include "base/file.h"
-#include "base/visible.h"
 #include "report/column.h"
-
-pl_status pl__csv_text(pl_bytes *out, const char *text)
-{
-    const char *quote = strpbrk(text, ",\"") ? "\"" : "";
-    PL_TRY(pl_bytes_text(out, quote));
-    if (*text && strchr("=+-@", *text)) PL_TRY(pl_bytes_text(out, "'"));
-    for (size_t n; *text; text += n) {
-        n = strcspn(text, "\"");
-        PL_TRY(pl_visible_append(out, text, n));
-        if (text[n] != '"') continue;
-        PL_TRY(pl_bytes_text(out, "\"\""));
-        n++;
-    }
-    return pl_bytes_text(out, quote);
-}
-
-pl_status pl__csv_real(pl_bytes *out, double value)
-{
-    char text[40];
-    if (!isfinite(value)) return PL_OK;
-    if (value == 0.0) value = 0.0; /* no "-0" */
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, value);
-        if (strtod(text, NULL) == value) break;
-    }
-    return pl_bytes_text(out, text);
-}
 
 static pl_status put_row(pl_bytes *out, const pl_stability_row *row)
 {
@@ -47,10 +16,10 @@ static pl_status put_row(pl_bytes *out, const pl_stability_row *row)
         switch (columns[c].type) {
         case PL__TEXT:
         case PL__METRIC:
-            PL_TRY(pl__csv_text(out, pl__csv_column_text(&columns[c], row)));
+            PL_TRY(pl_csv_text(out, pl__csv_column_text(&columns[c], row)));
             break;
         case PL__REAL:
-            PL_TRY(pl__csv_real(out, pl__csv_column_real(&columns[c], row)));
+            PL_TRY(pl_csv_real(out, pl__csv_column_real(&columns[c], row)));
             break;
         default:
             PL_TRY(pl_bytes_format(out, "%lld", pl__csv_column_integer(&columns[c], row)));

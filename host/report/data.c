@@ -1,8 +1,8 @@
 #include "report/data.h"
 
+#include "base/csv_table.h"
 #include "base/file.h"
 #include "base/json_build.h"
-#include "report/column.h"
 
 static pl_status put_row(pl_bytes *out, const pl__data *d, const void *rows, size_t i)
 {
@@ -10,11 +10,11 @@ static pl_status put_row(pl_bytes *out, const pl__data *d, const void *rows, siz
     double reals[PL__DATA_REALS];
     d->fields(texts, reals, rows, i);
     for (size_t t = 0; t < d->n_texts; t++) {
-        PL_TRY(pl__csv_text(out, texts[t]));
+        PL_TRY(pl_csv_text(out, texts[t]));
         PL_TRY(pl_bytes_text(out, ","));
     }
     for (size_t r = 0; r < d->n_reals; r++) {
-        PL_TRY(pl__csv_real(out, reals[r]));
+        PL_TRY(pl_csv_real(out, reals[r]));
         PL_TRY(pl_bytes_text(out, r + 1 < d->n_reals ? "," : "\n"));
     }
     return PL_OK;

@@ -1,0 +1,7 @@
+/* page.css, put into the program by the build. */
+#ifndef PLUMB_PAGE_ASSET_H
+#define PLUMB_PAGE_ASSET_H
+
+extern const char pl__page_style[]; /* NUL-terminated */
+
+#endif

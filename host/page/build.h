@@ -1,0 +1,55 @@
+/* The page while it is built: its HTML, and figures as they are drawn. Shared inside the folder.
+ *
+ * The first error stays in `status`, and nothing is written behind it. */
+#ifndef PLUMB_PAGE_BUILD_H
+#define PLUMB_PAGE_BUILD_H
+
+#include "figure/figure.h"
+#include "page/rows.h"
+
+typedef struct pl__build {
+    const pl__tables *tables;
+    pl_bytes html;
+    char figures[PL_PATH_MAX]; /* the folder that figures are written to */
+    char **names;              /* [n_figures]: of the figures' files */
+    size_t n_figures, names_capacity;
+    bool *metrics; /* [PL_METRICS]: drawn, so defined at the end */
+    pl_status status;
+} pl__build;
+
+void pl__put(pl__build *b, const char *html);                                                     /* as it is */
+void pl__put_text(pl__build *b, const char *text);                                                /* escaped */
+void pl__put_format(pl__build *b, const char *format, ...) __attribute__((format(printf, 2, 3))); /* escaped */
+/* A paragraph's term and what stands behind it, escaped: <dt>, <dd>. */
+void pl__put_fact(pl__build *b, const char *term, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A text that stays until the page is written. */
+const char *pl__say(pl__build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The definitions at the page's end have this metric. */
+void pl__put_metric(pl__build *b, const char *metric);
+
+/* A figure as it grows: series and categories come about when they are first named. */
+typedef struct pl__draft {
+    pl__build *build;
+    pl_figure figure;
+    pl_figure_series *series;
+    pl_figure_point **points; /* [n_series]: owned */
+    size_t *capacity;         /* [n_series] */
+    const char **categories;
+    pl_figure_floor floors[3];
+    size_t series_capacity, categories_capacity, points_capacity, counts_capacity;
+} pl__draft;
+
+/* Texts are borrowed until the draft is put. */
+void pl__draft_begin(pl__draft *d, pl__build *b, pl_figure_kind kind, const char *title, const char *series_name,
+                     const char *x_name, const char *value_name);
+void pl__draft_bounds(pl__draft *d, double low, double high);
+double pl__draft_category(pl__draft *d, const char *name); /* its index */
+void pl__draft_point(pl__draft *d, const char *series, double x, double value, double lo, double hi, double null);
+void pl__draft_row(pl__draft *d, const char *series, double x, const pl__row *row); /* NULL: nothing */
+/* At most three; one of that name that is there already stays. */
+void pl__draft_floor(pl__draft *d, const char *name, double value);
+/* Writes figures/<stem>.svg and .csv and puts the figure with its table into the page; nothing where it has no values.
+ * Frees the draft. False: nothing was drawn. */
+bool pl__draft_put(pl__draft *d, const char *stem, const char *description);
+
+#endif

@@ -1,0 +1,19 @@
+/* report.html and figures/: what runs came to, drawn from their tables.
+ *
+ * Every number stands in stability.csv, arms.csv, verdict.csv, contrasts.csv or a unit's file of a run: nothing is
+ * computed here but shares of a bar. The page is one file that needs no network and no server; each of its figures is,
+ * byte for byte, a file figures/<name>.svg, with figures/<name>.csv beside it. Equal tables give equal bytes. Without
+ * its script it says the same. Texts of models, tasks and templates are anybody's: they are escaped, and the page's own
+ * policy lets nothing run but that script, known by its digest. */
+#ifndef PLUMB_PAGE_PAGE_H
+#define PLUMB_PAGE_PAGE_H
+
+#include <stddef.h>
+
+#include "store/run_folder.h"
+
+/* Into the folder, which is made where it is missing: report.html last, as a whole. PL_E_INPUT: a run without
+ * stability.csv; a folder with figures/ that no report of ours stands beside. */
+pl_status pl_page_write(const char *folder, const pl_run_folder *runs, size_t n);
+
+#endif

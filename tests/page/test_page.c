@@ -1,0 +1,197 @@
+/* report.html and figures/ from planted tables: what stands in the page is what stands in the files, and nothing of the
+ * data is markup. */
+#include "analysis/planted_run.h"
+
+#include "base/file.h"
+#include "page/page.h"
+
+static const char HEADER[] = "model,task,arm,readout,k,draw,order,seed,template,layer,position,preproc,metric,contrast,"
+                             "value,lo,hi,p_adjusted,n_seeds,null_mean,null_q95,null_name,generalises,why_empty,note\n";
+
+static int gold(size_t item, size_t template, size_t draw)
+{
+    (void)template;
+    (void)draw;
+    return planted_gold(item);
+}
+
+static void put_file(const planted *p, const char *name, const char *text)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", p->run.path, name));
+    OK(pl_file_replace(path, text, strlen(text)));
+}
+
+static char *slurp(const char *folder, const char *name)
+{
+    char path[PL_PATH_MAX];
+    pl_bytes bytes = {0};
+    OK(pl_path(path, "%s/%s", folder, name));
+    OK(pl_file_read(&bytes, path, 1 << 24));
+    return bytes.data;
+}
+
+/* A run with these rows of stability.csv. */
+static void plant(planted *p, const char *rows)
+{
+    pl_bytes text = {0};
+    *p = (planted){.n = 10, .t = 3, .draws = 1, .prediction = gold};
+    plant_run(p);
+    OK(pl_bytes_text(&text, HEADER));
+    OK(pl_bytes_text(&text, rows));
+    put_file(p, "stability.csv", text.data);
+    pl_bytes_free(&text);
+}
+
+static const char ROWS[] =
+    "tiny,colours,prompt,loglikelihood,0,0,0,1,t0,,,,acc,templates,.5,.4,.6,,1,.5,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,0,0,0,1,t1,,,,acc,templates,.7,.6,.8,,1,.5,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,0,0,0,1,,,,,acc,templates,.6,.5,.7,,1,.5,,chance,items,,two items left out\n"
+    "tiny,colours,prompt,loglikelihood,0,0,0,1,,,,,acc,ood,.7,.6,.8,,1,.5,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,0,0,0,1,,,,,flip_rate,templates,.2,.1,.3,,1,.4,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,0,0,0,1,,,,,flip_rate,t0|t1,.2,.1,.3,,1,.4,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,4,0,0,1,,,,,acc,ood,.8,.7,.9,,1,.5,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,4,1,0,1,,,,,acc,ood,.6,.5,.7,,1,.5,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,4,-1,0,1,,,,,acc,ood,.7,.65,.75,,2,.5,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,4,0,0,1,,02,last,c,wobble,templates,.1,.05,.2,,1,0,,chance,items,,\n"
+    "tiny,colours,prompt,loglikelihood,4,0,0,1,,final_norm,last,c,wobble,templates,.3,.2,.4,,1,0,,chance,items,,\n";
+
+/* The page holds the bytes of every figure's file; the numbers of the rows stand in the figures' tables. */
+static void test_figures(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"accuracy-tiny--colours",
+                                        "shots-tiny--colours",
+                                        "flips-tiny--colours",
+                                        "draws-tiny--colours",
+                                        "wobble-last-tiny--colours",
+                                        "wordings-tiny--colours-prompt-k-0",
+                                        "flip_rate-pairs-tiny--colours-prompt-k-0-"};
+    planted p;
+    plant(&p, ROWS);
+    OK(pl_page_write(p.run.path, &p.run, 1));
+    char *page = slurp(p.run.path, "report.html");
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char file[256];
+        snprintf(file, sizeof file, "figures/%s.svg", names[i]);
+        char *svg = slurp(p.run.path, file);
+        if (!strstr(page, svg)) fail_msg("the page does not hold %s", file);
+        free(svg);
+        snprintf(file, sizeof file, "figures/%s.csv", names[i]);
+        free(slurp(p.run.path, file));
+    }
+    /* The mean over draws stands for the draws. */
+    char *csv = slurp(p.run.path, "figures/accuracy-tiny--colours.csv");
+    assert_string_equal(csv, "wordings,arm,accuracy,lo,hi,by chance\n"
+                             "ood,prompt k=0,0.7,0.6,0.8,\n"
+                             "ood,prompt k=4,0.7,0.65,0.75,\n"
+                             "chance,,0.5,,,\n");
+    free(csv);
+    csv = slurp(p.run.path, "figures/draws-tiny--colours.csv");
+    assert_string_equal(csv, "what,arm,accuracy,lo,hi,by chance\n"
+                             "mean over draws,prompt k=4,0.7,0.65,0.75,\n"
+                             "a draw,prompt k=4,0.8,,,\n"
+                             "a draw,prompt k=4,0.6,,,\n");
+    free(csv);
+    assert_non_null(strstr(page, "two items left out"));
+    assert_non_null(strstr(page, "No verdict: no arm learns in this run"));
+    assert_non_null(strstr(page, "all 3 units are there"));
+    /* Again: the same bytes, and nothing else in the folder. */
+    OK(pl_page_write(p.run.path, &p.run, 1));
+    char *again = slurp(p.run.path, "report.html");
+    assert_string_equal(again, page);
+    free(again);
+    free(page);
+    uproot(&p);
+}
+
+static void test_verdict(void **state)
+{
+    (void)state;
+    planted p;
+    plant(&p, ROWS);
+    put_file(
+        &p, "verdict.csv",
+        "model,task,readout,verdict,clearly,prompt_arm,prompt_k,tuned_arm,prompt_accuracy,prompt_lo,prompt_hi,"
+        "tuned_accuracy,tuned_lo,tuned_hi,difference,lo,hi,p_adjusted,required,margin,generalises,n_items\n"
+        "tiny,colours,loglikelihood,FINE-TUNE,yes,prompt calibrated,4,finetune lm t0 n=64,.65,.6,.7,.82,.73,.9,.17,"
+        ".09,.25,.0007,.6,.03,\"items, templates\",200\n");
+    OK(pl_page_write(p.run.path, &p.run, 1));
+    char *page = slurp(p.run.path, "report.html");
+    assert_non_null(strstr(page,
+                           "Tune this model for this task: under new wordings it is right on 82 of 100 items tuned "
+                           "and on 65 prompted; the difference is between 9 and 25 points."));
+    assert_non_null(strstr(page, "FINE-TUNE, clearly</span>"));
+    assert_non_null(strstr(page, "0.170 [0.090, 0.250], p 0.0007"));
+    assert_non_null(strstr(page, "prompt calibrated k=4"));
+    free(page);
+    uproot(&p);
+}
+
+/* Names that are markup in the page, in files' names and in attributes. */
+static void test_markup(void **state)
+{
+    (void)state;
+    planted p;
+    plant(&p, "<script>alert(1)</script>,\"\"\"><img src=x onerror=alert(1)>\",prompt <b>,loglikelihood,0,0,0,1,"
+              "'=../../x,,,,acc,templates,.5,.4,.6,,1,.5,,chance,items,</title><script>,&lt;script\n"
+              "<script>alert(1)</script>,\"\"\"><img src=x onerror=alert(1)>\",prompt <b>,loglikelihood,0,0,0,1,"
+              "b\xff,,,,acc,templates,.5,.4,.6,,1,.5,,chance,items,,\n"
+              "<script>alert(1)</script>,\"\"\"><img src=x onerror=alert(1)>\",prompt <b>,loglikelihood,0,0,0,1,"
+              ",,,,acc,templates,.5,.4,.6,,1,.5,,chance,items,<svg onload=alert(1)>,</ul><script>alert(2)</script>\n");
+    OK(pl_page_write(p.run.path, &p.run, 1));
+    char *page = slurp(p.run.path, "report.html");
+    assert_null(strstr(page, "<script>alert"));
+    assert_null(strstr(page, "<img"));
+    assert_null(strstr(page, "<svg onload"));
+    assert_null(strstr(page, "<b>"));
+    assert_non_null(strstr(page, "&lt;script&gt;alert(1)&lt;/script&gt;"));
+    assert_non_null(strstr(page, "default-src 'none'"));
+    free(page);
+    uproot(&p);
+}
+
+static void test_several(void **state)
+{
+    (void)state;
+    planted p, q;
+    char out[PL_PATH_MAX], other[PL_PATH_MAX];
+    plant(&p, ROWS);
+    plant(&q, ROWS);
+    OK(pl_path(out, "%s/both", p.root));
+    const pl_run_folder runs[] = {p.run, q.run};
+    OK(pl_page_write(out, runs, 2));
+    char *page = slurp(out, "report.html");
+    assert_non_null(strstr(page, "<section id=\"s1\">"));
+    assert_non_null(strstr(page, ": tiny, colours"));
+    free(page);
+    /* A folder of the user's that has figures of its own. */
+    OK(pl_path(out, "%s/paper", p.root));
+    OK(pl_path(other, "%s/figures", out));
+    OK(pl_folder_make(other));
+    REFUSED(pl_page_write(out, runs, 2), PL_E_INPUT, "figures is there without a report.html");
+    uproot(&p);
+    uproot(&q);
+}
+
+static void test_no_table(void **state)
+{
+    (void)state;
+    planted p = {.n = 10, .t = 2, .draws = 1, .prediction = gold};
+    plant_run(&p);
+    REFUSED(pl_page_write(p.run.path, &p.run, 1), PL_E_INPUT, "stability.csv: no such table");
+    put_file(&p, "stability.csv", HEADER);
+    OK(pl_page_write(p.run.path, &p.run, 1));
+    char *page = slurp(p.run.path, "report.html");
+    assert_non_null(strstr(page, "No finished units: nothing to report yet."));
+    free(page);
+    uproot(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_figures), cmocka_unit_test(test_verdict),
+                                       cmocka_unit_test(test_markup), cmocka_unit_test(test_several),
+                                       cmocka_unit_test(test_no_table)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
