@@ -104,6 +104,11 @@ for file in host/*/*.[ch] host/device/cpu/*.[ch] cuda/*; do
   awk -v f="$file" '/^\{/ {start=NR} /^\}/ {if (start && NR-start > 150) {printf "layering: %s:%d: a function of %d lines (150 at most)\n", f, start, NR-start; bad=1} start=0} END {exit bad}' "$file" || bad=1
 done
 
+for file in host/*/*.js; do
+  lines=$(wc -l <"$file")
+  [ "$lines" -le 400 ] || breach "$file has $lines lines (400 at most)"
+done
+
 # Every environment variable that the program reads stands in the reference page.
 while read -r variable; do
   grep -qE "^\|.*\`$variable\`.*\|.*\|" experiments/REFERENCE.md || breach "experiments/REFERENCE.md does not name the environment variable $variable"

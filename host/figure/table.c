@@ -1,5 +1,6 @@
 /* The figure's numbers: as CSV, and as a table of HTML. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/csv_table.h"
 #include "figure/figure.h"
@@ -50,11 +51,21 @@ static pl_status put_cell(pl_bytes *out, const char *tag, const char *text)
     return pl_bytes_format(out, "</%s>", *tag == 't' && tag[1] == 'h' ? "th" : "td");
 }
 
+/* Where the text is not the whole number, the number stands beside it: for export. */
 static pl_status put_number(pl_bytes *out, double value)
 {
     char text[PL_MARKUP_NUMBER];
     pl_markup_number(text, value);
-    return put_cell(out, "td", text);
+    if (!isfinite(value) || strtod(text, NULL) == value) return put_cell(out, "td", text);
+    PL_TRY(pl_bytes_text(out, "<td data-v=\""));
+    PL_TRY(pl_csv_real(out, value));
+    return pl_bytes_format(out, "\">%s</td>", text);
+}
+
+static pl_status put_place(pl_bytes *out, const pl_figure *f, const pl_figure_point *p)
+{
+    if (f->categories) return put_cell(out, "td", f->categories[(size_t)p->x]);
+    return pl_bytes_format(out, "<td>%g</td>", p->x);
 }
 
 static pl_status put_points(pl_bytes *out, const pl_figure *f)
@@ -69,7 +80,7 @@ static pl_status put_points(pl_bytes *out, const pl_figure *f)
             const double numbers[] = {p->value, p->lo, p->hi, p->null};
             PL_TRY(pl_bytes_text(out, "<tr>"));
             PL_TRY(put_cell(out, "td", f->series[s].name));
-            PL_TRY(f->categories ? put_cell(out, "td", f->categories[(size_t)p->x]) : put_number(out, p->x));
+            PL_TRY(put_place(out, f, p));
             for (size_t c = 0; c < sizeof numbers / sizeof *numbers; c++) PL_TRY(put_number(out, numbers[c]));
             PL_TRY(pl_bytes_text(out, "</tr>\n"));
         }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "analysis/metric.h"
+#include "base/base64.h"
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/temporary.h"
 #include "page/asset.h"
@@ -89,12 +91,28 @@ static void put_title(pl__build *b)
     }
 }
 
+/* 'sha256-...': the script that may run, and no other. */
+static void put_digest(pl__build *b, const char *script)
+{
+    char hex[PL_SHA256_TEXT], digit[3] = {0};
+    unsigned char digest[(PL_SHA256_TEXT - 1) / 2];
+    pl_sha256(hex, script, strlen(script));
+    for (size_t i = 0; i < sizeof digest; i++) {
+        memcpy(digit, hex + 2 * i, 2);
+        digest[i] = (unsigned char)strtoul(digit, NULL, 16);
+    }
+    pl__put(b, "'sha256-");
+    if (b->status == PL_OK) b->status = pl_base64(&b->html, digest, sizeof digest);
+    pl__put(b, "'");
+}
+
 static void put_head(pl__build *b)
 {
     pl__put(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-               "img-src data: blob:; base-uri 'none'; form-action 'none'\">\n"
-               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
+               "img-src data: blob:; base-uri 'none'; form-action 'none'; script-src ");
+    put_digest(b, pl__page_script);
+    pl__put(b, "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
     put_title(b);
     pl__put(b, ": plumb report</title>\n<style>\n");
     pl__put(b, pl__page_style);
@@ -141,7 +159,9 @@ static pl_status build(pl__build *b)
     for (size_t i = 0; i < b->tables->n_subjects; i++) put_subject(b, &b->tables->subjects[i], i);
     pl__section_missing(b);
     pl__section_definitions(b);
-    pl__put(b, "</main>\n<footer>plumb " PLUMB_VERSION "</footer>\n</body>\n</html>\n");
+    pl__put(b, "</main>\n<footer>plumb " PLUMB_VERSION "</footer>\n<script>");
+    pl__put(b, pl__page_script);
+    pl__put(b, "</script>\n</body>\n</html>\n");
     return b->status;
 }
 

@@ -299,9 +299,10 @@ static void put_sentence(pl__build *b, row r)
     put_badge(b, r);
     pl__put(b, " ");
     if (!strcmp(verdict, "PROMPT"))
-        pl__put_format(b,
-                       "Prompt this model for this task: under new wordings it is right on %.0f of 100 items, and "
-                       "tuning adds less than %.0f points.",
+        pl__put_format(b, "%s is right on %.0f of 100 items, and tuning adds less than %.0f points.",
+                       strncmp(text(r, "prompt_arm"), "prompt", 6)
+                           ? "Leave the weights as they are: under new wordings a readout of the frozen model"
+                           : "Prompt this model for this task: under new wordings it",
                        prompt, 100 * number(r, "margin"));
     else if (!strcmp(verdict, "FINE-TUNE"))
         pl__put_format(b,

@@ -1,0 +1,11 @@
+/* Bytes as text in base64 (RFC 4648), with its padding and without line ends. */
+#ifndef PLUMB_BASE_BASE64_H
+#define PLUMB_BASE_BASE64_H
+
+#include <stddef.h>
+
+#include "base/memory.h"
+
+pl_status pl_base64(pl_bytes *out, const void *data, size_t size);
+
+#endif

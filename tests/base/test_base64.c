@@ -1,0 +1,45 @@
+/* RFC 4648, section 10, and lengths around a step of the encoder. */
+#include "tests.h"
+
+#include "base/base64.h"
+
+static void test_vectors(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {{"", ""},
+                                           {"f", "Zg=="},
+                                           {"fo", "Zm8="},
+                                           {"foo", "Zm9v"},
+                                           {"foob", "Zm9vYg=="},
+                                           {"fooba", "Zm9vYmE="},
+                                           {"foobar", "Zm9vYmFy"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_bytes out = {0};
+        OK(pl_base64(&out, cases[i][0], strlen(cases[i][0])));
+        assert_string_equal(out.size ? out.data : "", cases[i][1]);
+        pl_bytes_free(&out);
+    }
+}
+
+/* Only the end has padding, and every character is of the alphabet. */
+static void test_long(void **state)
+{
+    (void)state;
+    static unsigned char data[3000];
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (unsigned char)(i * 7);
+    for (size_t n = 760; n < 780; n++) {
+        pl_bytes out = {0};
+        OK(pl_base64(&out, data, n));
+        size_t padding = (3 - n % 3) % 3;
+        assert_int_equal(out.size, (n + 2) / 3 * 4);
+        assert_int_equal(strspn(out.data, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"),
+                         out.size - padding);
+        pl_bytes_free(&out);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_long)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
