@@ -63,9 +63,9 @@ static pl_status read_item(double *out, const pl_run_view *view, const pl_run_un
     json_t *sidecar;
     PL_TRY(read_sidecar(&sidecar, view, u->id));
     double computed = number_of(sidecar, "tokens_computed"), items = number_of(sidecar, "items"),
-           generated = number_of(sidecar, "tokens_generated");
-    double prompts = calibrated ? items : items + (double)u->n_free;
-    *out = computed > 0 && prompts > 0 ? (computed + (generated > 0 ? generated : 0)) / prompts : NAN;
+           generated = number_of(sidecar, "tokens_generated"), content_free = number_of(sidecar, "tokens_content_free");
+    if (!calibrated && content_free > 0) computed -= content_free;
+    *out = computed > 0 && items > 0 ? (computed + (generated > 0 ? generated : 0)) / items : NAN;
     json_decref(sidecar);
     return PL_OK;
 }

@@ -5,7 +5,7 @@
 #include "analysis/arms.h"
 
 /* Fills the row's costs: learning of the group's draws, and items under templates of the role: tokens that ran, shared
- * ones once. Content-free prompts count where the row is calibrated by them only. Tokens of dev items are
+ * ones once. Content-free inputs count where the row is calibrated by them only. Tokens of dev items are
  * told by the file of what learned. What nothing tells stays NaN. */
 pl_status pl__arm_cost(pl_arm_row *row, pl_run_view *view, const pl_run_unit *group, bool calibrated, pl_role role);
 

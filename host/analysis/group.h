@@ -73,6 +73,11 @@ size_t pl__wordings(size_t *of, double *size, const size_t *wording, size_t t);
 /* The scores [*n] of item i's labels; of groups with label scores (m > 0). */
 const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n);
 
+/* What content-free inputs take off them (measure/calibration.h): `bias` of contextual calibration, or the
+ * unconditional log-probabilities; NULL: the unit is not calibrated. */
+const double *pl__cell_bias(const pl__cell *cell, size_t i);
+const double *pl__cell_unconditional(const pl__cell *cell, size_t i);
+
 /* How many of the items at places [n] (NULL: the first n) have the commonest class. */
 pl_status pl__commonest(size_t *out, const int *classes, const size_t *places, size_t n);
 

@@ -292,20 +292,39 @@ const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n)
     return l->score + at[0];
 }
 
+/* Of the labels, or of the choices that every row has of its own. */
+static const double *free_of(const pl__cell *cell, size_t i, const double *all)
+{
+    const pl_run_unit *u = cell->unit;
+    const uint64_t *at = u->loglik.choice_indptr + cell->row[i];
+    if (!u->n_bias) return NULL;
+    if (u->n_bias == u->loglik.n_choices) return all + at[0];
+    return u->n_bias == at[1] - at[0] ? all : NULL;
+}
+
+const double *pl__cell_bias(const pl__cell *cell, size_t i)
+{
+    return free_of(cell, i, cell->unit->bias);
+}
+
+const double *pl__cell_unconditional(const pl__cell *cell, size_t i)
+{
+    return free_of(cell, i, cell->unit->unconditional);
+}
+
 /* Calibrated predictions of the templates whose units have the bias of their labels. */
 static pl_status gather_calibrated(pl__group *g, pl__member *member)
 {
     PL_TRY(pl_arena_new(g->arena, &member->calibrated, member->t));
     for (size_t k = 0; k < member->t; k++) {
         const pl__cell *cell = &member->cells[k];
-        member->calibrated[k] = g->m > 0 && cell->unit->n_bias == g->m;
+        member->calibrated[k] = g->m > 0 && g->n > 0 && pl__cell_bias(cell, 0);
         if (!member->calibrated[k]) continue;
         if (!member->correct_cc) PL_TRY(pl_arena_new(g->arena, &member->correct_cc, g->n * member->t));
         for (size_t i = 0; i < g->n; i++) {
             size_t n;
-            const double *scores = pl__cell_scores(cell, i, &n);
-            bool right =
-                n == g->m && g->gold[i] >= 0 && pl_best_label(scores, cell->unit->bias, n) == (size_t)g->gold[i];
+            const double *scores = pl__cell_scores(cell, i, &n), *bias = pl__cell_bias(cell, i);
+            bool right = bias && g->gold[i] >= 0 && pl_best_label(scores, bias, n) == (size_t)g->gold[i];
             member->correct_cc[i * member->t + k] = right;
         }
     }

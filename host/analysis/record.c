@@ -67,18 +67,37 @@ static pl_status put_loglik(pl_bytes *out, const pl_loglik *l)
     return pl_bytes_append(out, l->score, l->n_choices * sizeof *l->score);
 }
 
+/* Of each row's own choices, whose shares are among themselves. */
+static pl_status bias_of_rows(bool *finite, double *bias, const pl_content_free *c, const pl_loglik *l, pl_arena *arena)
+{
+    double *scores;
+    *finite = true;
+    PL_TRY(pl_arena_new(arena, &scores, c->n * c->n_labels));
+    for (size_t r = 0; r < l->n_rows && *finite; r++) {
+        size_t first = l->choice_indptr[r], m = l->choice_indptr[r + 1] - first;
+        for (size_t i = 0; i < c->n && m; i++)
+            memcpy(scores + i * m, c->score + i * c->n_labels + first, m * sizeof *scores);
+        *finite = pl_calibration_bias(bias + first, scores, c->n, m);
+    }
+    return PL_OK;
+}
+
 /* What contextual calibration and mutual information take off each label's score; nothing where content-free prompts
  * have no finite scores. */
-static pl_status put_bias(pl_bytes *out, const pl_unit_reader *reader, pl_arena *arena)
+static pl_status put_bias(pl_bytes *out, const pl_unit_reader *reader, const pl_loglik *l, pl_arena *arena)
 {
     pl_content_free c;
     double *bias, *unconditional;
+    bool finite;
     PL_TRY(pl_unit_get_content_free(reader, arena, &c));
     PL_TRY(pl_arena_new(arena, &bias, c.n_labels));
     PL_TRY(pl_arena_new(arena, &unconditional, c.n_labels));
     pl_unconditional(unconditional, c.score, c.n, c.n_labels);
-    size_t n = pl_calibration_bias(bias, c.score, c.n, c.n_labels) ? c.n_labels : 0;
-    PL_TRY(put_number(out, c.n));
+    if (l->n_rows > 1 && c.n_labels == l->n_choices)
+        PL_TRY(bias_of_rows(&finite, bias, &c, l, arena));
+    else
+        finite = pl_calibration_bias(bias, c.score, c.n, c.n_labels);
+    size_t n = finite ? c.n_labels : 0;
     PL_TRY(put_number(out, n));
     PL_TRY(pl_bytes_append(out, bias, n * sizeof *bias));
     return pl_bytes_append(out, unconditional, n * sizeof *unconditional);
@@ -147,7 +166,7 @@ static pl_status put_unit(pl_bytes *out, const pl_unit_reader *reader, bool scor
     PL_GOTO(status, done, put_count(out, reader, "not_finite"));
     if (scored) PL_GOTO(status, done, pl_unit_get_scores(reader, arena, &loglik));
     PL_GOTO(status, done, put_loglik(out, &loglik));
-    PL_GOTO(status, done, put_bias(out, reader, arena));
+    PL_GOTO(status, done, put_bias(out, reader, &loglik, arena));
     /* States are read by the analysis itself: what its opening of them might do is to happen here first. */
     PL_GOTO(status, done, pl_unit_check_states(reader, arena));
     status = put_samples(out, reader, arena);
@@ -301,7 +320,6 @@ static pl_status take_unit(cursor *c, pl__record *r)
     PL_TRY(take_number(c, &r->n_beyond));
     PL_TRY(take_number(c, &r->n_broken));
     PL_TRY(take_loglik(c, &r->loglik, r->obs->n_rows));
-    PL_TRY(take_number(c, &r->n_free));
     PL_TRY(take_number(c, &r->n_bias));
     PL_TRY(take_list(c, &r->bias, r->n_bias, sizeof *r->bias));
     PL_TRY(take_list(c, &r->unconditional, r->n_bias, sizeof *r->unconditional));

@@ -8,7 +8,6 @@ typedef struct pl__record {
     pl_frame *obs;         /* the columns that the table is made of */
     pl_frame *samples;     /* prompt_hash and samples */
     pl_loglik loglik;      /* choice_indptr, token_indptr, choice_characters and score; n_rows 0: none */
-    size_t n_free;         /* content-free prompts */
     size_t n_bias;         /* labels; 0: not calibrated */
     double *bias;          /* [n_bias] of contextual calibration (measure/calibration.h) */
     double *unconditional; /* [n_bias] the labels' log-probabilities after content-free inputs, as there */

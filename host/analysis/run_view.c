@@ -355,7 +355,6 @@ static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
     if (field) PL_TRY(pl__item_groups_add(&v->groups[task - v->plan->tasks], field, record, h->unit.path));
     PL_TRY(pl__pack(&h->rows, record, &v->texts));
     v->bytes += h->rows->bytes;
-    h->unit.n_free = record->n_free;
     h->unit.n_captured = record->n_captured;
     h->unit.n_beyond = record->n_beyond;
     h->unit.n_broken = record->n_broken;

@@ -37,7 +37,6 @@ typedef struct pl_run_unit {
     size_t group;  /* the first unit that is equal in model, task, arm, readout and k: often this one */
     size_t member; /* the first one of the group that is equal in draw, order and seed too */
     size_t next;   /* the next one of the member in plan order; SIZE_MAX: none */
-    size_t n_free; /* content-free prompts beside the items; from when it was first taken */
     /* While the unit is taken: */
     const pl_frame *obs; /* the columns that the table is made of */
     pl_loglik loglik;    /* choice_indptr, token_indptr, choice_characters and score; n_rows 0: no label scores */

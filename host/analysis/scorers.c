@@ -44,7 +44,7 @@ static bool has_scorer(const pl__group *g, const pl__cell *cell, pl_scorer score
     const pl_run_unit *u = cell->unit;
     if (scorer == PL_SCORER_GENERATED || u->generates) return scorer == PL_SCORER_GENERATED && u->generates;
     if (g->m == 0) return false;
-    return (scorer != PL_SCORER_CALIBRATED && scorer != PL_SCORER_PMI) || u->n_bias == g->m;
+    return (scorer != PL_SCORER_CALIBRATED && scorer != PL_SCORER_PMI) || pl__cell_bias(cell, 0);
 }
 
 /* The item's labels [n] as the scorer sees them; larger is likelier. */
@@ -64,10 +64,10 @@ static void score(double *out, const pl__cell *cell, size_t i, pl_scorer scorer)
             out[c] = sums[c] / characters;
             break;
         case PL_SCORER_CALIBRATED:
-            out[c] = sums[c] - cell->unit->bias[c];
+            out[c] = sums[c] - pl__cell_bias(cell, i)[c];
             break;
         case PL_SCORER_PMI:
-            out[c] = sums[c] - cell->unit->unconditional[c];
+            out[c] = sums[c] - pl__cell_unconditional(cell, i)[c];
             break;
         default:
             out[c] = sums[c];

@@ -2,7 +2,8 @@
  *
  * raw: their sums over tokens (`acc`). token, character: divided by the label's tokens, or characters. calibrated:
  * minus the logarithm of the label's mean share after content-free inputs (contextual calibration). pmi: minus the
- * logarithm of its mean probability there, not normalised over the labels: both scored behind the cell's own shots.
+ * logarithm of its mean probability there, not normalised over the labels: both scored behind the cell's own shots, the
+ * choices that items have of their own too, item by item.
  * generated: the answers of units of readout generate, as their task takes them. What is asked of: groups (group.h)
  * whose scores are log-probabilities of texts: not of linear readouts and classifier heads. */
 #ifndef PLUMB_ANALYSIS_SCORERS_H

@@ -19,17 +19,21 @@ typedef struct builder {
     size_t room;        /* tokens that are generated behind each prompt */
     size_t limit;       /* the model's positions */
     const char *input;  /* what stands in the item's place; NULL: the item */
-    pl_ids suffix;      /* of position `suffix`, where the unit keeps it */
+    size_t n_options;   /* then, where items have choices of their own: all of them */
+    const char **options;
+    pl_ids suffix; /* of position `suffix`, where the unit keeps it */
 } builder;
 
 /* Builds one prompt with k shots and encodes it. */
 static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k)
 {
     const pl_task *t = b->plan->tasks[b->unit->task].task;
-    if (b->input)
+    if (b->input) {
         PL_TRY(pl_prompt_build_content_free(&item->prompt, t, b->unit->template, item->index, b->input, shots, k,
                                             b->encoder.arena));
-    else
+        if (b->options) item->prompt.n_choices = b->n_options;
+        if (b->options) item->prompt.choices = b->options;
+    } else
         PL_TRY(pl_prompt_build(&item->prompt, t, b->unit->template, item->index, shots, k, b->encoder.arena));
     pl_prompt prompt = item->prompt;
     if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
@@ -91,6 +95,35 @@ static pl_status refuse_many_skipped(const pl__items *items, const builder *b)
         task->task->path, items->n, task->n_items, b->unit->template->name, b->unit->k, MIN_KEPT_PERCENT);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The choices that the items have of their own, each once, and where each item's are among them. */
+static pl_status gather_options(pl__items *out, builder *b)
+{
+    size_t n = 0, kept = 0;
+    for (size_t i = 0; i < out->n; i++) n += out->items[i].prompt.n_choices;
+    PL_TRY(pl_arena_new(out->arena, &b->options, n));
+    PL_TRY(pl_arena_new(out->arena, &out->free_choice, n));
+    n = 0;
+    for (size_t i = 0; i < out->n; i++)
+        for (size_t c = 0; c < out->items[i].prompt.n_choices; c++) b->options[n++] = out->items[i].prompt.choices[c];
+    if (n) qsort(b->options, n, sizeof *b->options, by_text);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || strcmp(b->options[i], b->options[i - 1])) b->options[kept++] = b->options[i];
+    b->n_options = kept;
+    n = 0;
+    for (size_t i = 0; i < out->n; i++)
+        for (size_t c = 0; c < out->items[i].prompt.n_choices; c++) {
+            const char *const *found =
+                bsearch(&out->items[i].prompt.choices[c], b->options, kept, sizeof *b->options, by_text);
+            out->free_choice[n++] = (size_t)(found - (const char *const *)b->options);
+        }
+    return PL_OK;
+}
+
 /* The draw's own first shots stand before the inputs. What a template cannot show, or a model not hold, leaves the unit
  * without. */
 static pl_status build_content_free(pl__items *out, builder *b, const size_t *permutation, size_t *shots, uint64_t seed)
@@ -99,6 +132,7 @@ static pl_status build_content_free(pl__items *out, builder *b, const size_t *pe
     size_t n = task->task->n_calibration, k = b->unit->k;
     pl_status status = PL_OK;
     PL_TRY(pl_arena_new(out->arena, &out->content_free, n));
+    if (!task->fixed_labels) PL_TRY(gather_options(out, b));
     if (k > 0) memcpy(shots, permutation, k * sizeof *shots);
     PL_TRY(pl_draw_order(shots, k, seed, b->unit->draw, b->unit->order));
     for (size_t i = 0; i < n && status == PL_OK; i++) {

@@ -30,7 +30,10 @@ typedef struct pl__items {
     size_t n_not_finite, first_not_finite; /* items without a prediction, and the first one's index in the data */
     pl__item *items;                       /* kept items only */
     size_t n_content_free;                 /* 0: the unit is not calibrated, or the template cannot show such items */
-    pl__item *content_free;                /* the task's content-free inputs behind the unit's shots; prompts alone */
+    /* The task's content-free inputs behind the unit's shots, with the labels behind them; where items have choices of
+     * their own, all of these, each once. */
+    pl__item *content_free;
+    size_t *free_choice; /* [choices of all items]: of each, its place among those of content_free; NULL: the labels */
     pl_arena *arena;
 } pl__items;
 

@@ -143,17 +143,21 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
     return pl_unit_put_labels(writer, &labels);
 }
 
-/* What the model says of the labels when there is nothing to judge. */
+/* What the model says of the labels when there is nothing to judge; of choices of the items' own, in the order of
+ * loglik. */
 static pl_status write_content_free(const pl__items *items, pl_unit_writer *writer)
 {
     if (!items->n_content_free) return PL_OK;
     size_t n = items->n_content_free, n_labels = items->content_free[0].prompt.n_choices;
+    if (items->free_choice) n_labels = 0;
+    for (size_t i = 0; items->free_choice && i < items->n; i++) n_labels += items->items[i].prompt.n_choices;
     pl_content_free c = {.n = n, .n_labels = n_labels};
     PL_TRY(pl_arena_new(items->arena, &c.prompt, n));
     PL_TRY(pl_arena_new(items->arena, &c.score, n * n_labels));
     for (size_t i = 0; i < n; i++) {
         c.prompt[i] = items->content_free[i].prompt.context;
-        memcpy(c.score + i * n_labels, items->content_free[i].score, n_labels * sizeof *c.score);
+        for (size_t l = 0; l < n_labels; l++)
+            c.score[i * n_labels + l] = items->content_free[i].score[items->free_choice ? items->free_choice[l] : l];
     }
     return pl_unit_put_content_free(writer, &c);
 }

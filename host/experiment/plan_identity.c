@@ -5,7 +5,7 @@
 bool pl_plan_calibrates(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_plan_task *task = &plan->tasks[unit->task];
-    return !unit->adaptation && unit->readout == PL_READOUT_LOGLIKELIHOOD && task->fixed_labels &&
+    return !unit->adaptation && unit->readout == PL_READOUT_LOGLIKELIHOOD && task->templates[0]->doc_to_choice &&
            task->task->n_calibration > 0;
 }
 

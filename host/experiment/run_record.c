@@ -54,10 +54,8 @@ static void describe_learning(pl_planned_unit *out, const pl_plan *plan, const p
 
 pl_status pl_record_plan(json_t **out, const pl_plan *plan)
 {
-    pl_plan_file file = {.name = plan->spec->name,
-                         .hash = plan->hash,
-                         .primary = plan->spec->primary,
-                         .verdict = plan->spec->verdict};
+    pl_plan_file file = {
+        .name = plan->spec->name, .hash = plan->hash, .primary = plan->spec->primary, .verdict = plan->spec->verdict};
     pl_status status;
     *out = NULL;
     PL_TRY(make_models_and_tasks(&file, plan));
@@ -180,6 +178,7 @@ static void put_counts(pl_json_builder *b, const pl_unit_cost *c)
     pl_json_put_size(b, "values_out_of_range", c->losses.n_over);
     pl_json_put_size(b, "tokens_in_requests", c->tokens_in_requests);
     pl_json_put_size(b, "tokens_computed", c->tokens_computed);
+    pl_json_put_size(b, "tokens_content_free", c->free_tokens);
     pl_json_put_size(b, "tokens_generated", c->generated_tokens);
     pl_json_put_size(b, "batches", c->n_batches);
 }

@@ -181,6 +181,26 @@ static pl_status refuse_nothing_finite(const pl_plan *plan, const pl_plan_unit *
         layer);
 }
 
+/* Tokens that a choice makes run (its last is scored and never run) beyond those that the one before it ran. */
+static size_t choice_tokens(const pl_choice *choice, const pl_choice *before)
+{
+    size_t n = choice->n - 1, shared = choice->first;
+    while (before && shared < n && shared < before->n - 1 && choice->ids[shared] == before->ids[shared]) shared++;
+    return n > shared ? n - shared : 0;
+}
+
+/* Description and shots are the items' too; choices are sorted, so that those which begin alike are neighbours. */
+static size_t count_free_tokens(const pl__items *items)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < items->n_content_free; i++) {
+        const pl_request *r = &items->content_free[i].encoded.request;
+        n += r->n - r->own_first;
+        for (size_t c = 0; c < r->n_choices; c++) n += choice_tokens(&r->choices[c], c ? &r->choices[c - 1] : NULL);
+    }
+    return n;
+}
+
 pl_status pl_unit_run(pl_unit_writer **writer, const pl_unit_job *job, pl_unit_cost *cost)
 {
     const pl_plan *plan = job->plan;
@@ -213,6 +233,7 @@ pl_status pl_unit_run(pl_unit_writer **writer, const pl_unit_job *job, pl_unit_c
     if (results) {
         cost->tokens_in_requests = results->tokens_in_requests;
         cost->tokens_computed = results->tokens_computed;
+        cost->free_tokens = count_free_tokens(items);
         cost->n_batches = results->n_batches;
     }
 done:

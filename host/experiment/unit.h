@@ -9,6 +9,7 @@
 /* What a unit cost; goes into its sidecar. */
 typedef struct pl_unit_cost {
     size_t tokens_in_requests, tokens_computed, n_batches, generated_tokens;
+    size_t free_tokens;                  /* of tokens_computed: content-free inputs and what was scored behind them */
     double prompts_s, engine_s, write_s; /* prompts are built while another unit runs */
     double learned_s; /* of one that learns: all trials and their evaluations, in all processes that were at it */
     size_t n_items, n_skipped, n_merged, n_truncated, n_set_aside;

@@ -58,7 +58,7 @@ typedef struct pl_labels {
 } pl_labels;
 pl_status pl_unit_put_labels(pl_unit_writer *w, const pl_labels *labels);
 /* /uns/plumb/content_free: prompts with a content-free item and the labels' scores [n, n_labels] after each, in the
- * order of `labels`. */
+ * order of `labels`; where items have choices of their own, those of all rows' choices, in the order of loglik. */
 typedef struct pl_content_free {
     size_t n, n_labels;
     const char **prompt;

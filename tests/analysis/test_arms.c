@@ -335,11 +335,13 @@ static void write_sidecar(const planted *p, const char *id, const char *json)
 }
 
 /* The sidecar of an evaluation of all N items. */
-static void tell_tokens(const planted *p, size_t template, size_t draw, int computed)
+static void tell_tokens(const planted *p, size_t template, size_t draw, int computed, int content_free)
 {
-    char id[64], json[128];
+    char id[64], json[160];
     planted_id(id, template, draw, false);
-    snprintf(json, sizeof json, "{\"items\": %d, \"tokens_in_requests\": 4000, \"tokens_computed\": %d}", N, computed);
+    snprintf(json, sizeof json,
+             "{\"items\": %d, \"tokens_in_requests\": 4000, \"tokens_computed\": %d, \"tokens_content_free\": %d}", N,
+             computed, content_free);
     write_sidecar(p, id, json);
 }
 
@@ -358,15 +360,15 @@ static void costs_have_one_measure(void **state)
     pl_arms_table *table;
     plant_run(&p);
     for (size_t k = 1; k < T; k++) {
-        tell_tokens(&p, k, 0, 12 * (N + 3));
-        tell_tokens(&p, k, 1, 12 * (N + 3));
-        tell_tokens(&p, k, 2, k == 1 ? 10 * N : 0);
-        tell_tokens(&p, k, 3, k == 1 ? 0 : 20 * N);
+        tell_tokens(&p, k, 0, 12 * N + 50, 50);
+        tell_tokens(&p, k, 1, 12 * N + 50, 50);
+        tell_tokens(&p, k, 2, k == 1 ? 10 * N : 0, 0);
+        tell_tokens(&p, k, 3, k == 1 ? 0 : 20 * N, 0);
     }
     write_sidecar(&p, "a-fit", "{\"tokens_computed\": 70, \"wall_s\": 2.5}");
     OK(pl_arms_of_run(&table, planted_view(&p)));
     check_near(find(table, "prompt", "ood")->item_tokens, 12);
-    check_near(find(table, "prompt calibrated", "ood")->item_tokens, 12.0 * (N + 3) / N);
+    check_near(find(table, "prompt calibrated", "ood")->item_tokens, 12.0 + 50.0 / N);
     check_near(find(table, "linear t0 n=16", "ood")->item_tokens, 15);
     check_near(find(table, "linear t0 n=16", "ood")->learn_seconds, 2.5);
     assert_true(isnan(find(table, "linear t0 n=16", "id")->item_tokens));

@@ -158,6 +158,57 @@ P
 check "capture.items: some by chance" "$python" "$tmp/some.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/some")"
 check "states behind a suffix, and the same scores" "$python" "$tmp/paths.py" "$PLUMB" "$tmp/gpt2" "$(run_of "$tmp/items")" "$(run_of "$tmp/suffix")" "$tmp"
 check "content-free scores, acc_cc, acc_ens" "$python" "$tmp/check.py" "$(run_of "$tmp/items")" "$(run_of "$tmp/free")"
+# Items with choices of their own: each of them has its unconditional scores, those of the same choices behind the
+# content-free texts as items; pmi and calibration are per item.
+mkdir -p "$tmp/own" "$tmp/own_free"
+seq 24 | awk '{ printf "{\"text\": \"thing %d\", \"label\": %d, \"all\": [\"a%d\", \"two words\", \"b\"]}\n", $1, $1 % 3, $1 % 5 }' >"$tmp/own.jsonl"
+seq 30 40 | awk '{ printf "{\"text\": \"shot %d\", \"label\": 0, \"all\": [\"c%d\", \"d\", \"e\"]}\n", $1, $1 }' >"$tmp/own_shots.jsonl"
+"$python" - "$tmp" <<'P'
+import json, sys
+rows = [json.loads(line) for line in open(sys.argv[1] + "/own.jsonl")]
+with open(sys.argv[1] + "/own_free.jsonl", "w") as f:
+    f.writelines(json.dumps(dict(row, text=text)) + "\n" for text in ("N/A", "[MASK]", "") for row in rows)
+P
+for of in own own_free; do
+  sed -e 's/^task: .*/task: own/; s/shots.jsonl/own_shots.jsonl/; s/^doc_to_choice: .*/doc_to_choice: all/' -e "s/^test_split: .*/test_split: $of.jsonl/" -e '/longer/d; /counts/d' "$tmp/items/task.yaml" >"$tmp/$of/task.yaml"
+  sed 's/positions: .*/positions: []}/' "$tmp/items/exp.yaml" >"$tmp/$of/exp.yaml"
+  "$PLUMB" run "$tmp/$of/exp.yaml" --results "$tmp/$of" --quiet >"$tmp/$of.out" 2>"$tmp/$of.err" || { cat "$tmp/$of.err"; fail "run $of"; }
+done
+cat >"$tmp/own.py" <<'P'
+import csv, glob, json, sys
+import h5py, numpy as np
+def read(path):
+    with h5py.File(path) as f:
+        config, p = json.loads(f["uns/plumb/config_json"][()]), f["uns/plumb"]
+        return (config["template"], config["arm"]["k"]), dict(scores=p["loglik/score"][:].reshape(-1, 3), gold=f["obs/label_index"][:],
+            free=p["content_free/score"][:] if "content_free" in p else None)
+items, free = (dict(map(read, glob.glob(folder + "/units/*.h5"))) for folder in sys.argv[1:3])
+rows = [r for r in csv.DictReader(open(sys.argv[1] + "/scorers.csv"))]
+assert len(items) == 6 and {r["scorer"] for r in rows} == {"raw", "token", "character", "calibrated", "pmi"}, rows
+def right(unit, scorer):
+    f = unit["free"].reshape(3, 24, 3)
+    share = np.exp(f) / np.exp(f).sum(-1, keepdims=True)
+    off = {"pmi": np.log(np.exp(f).mean(0)), "calibrated": np.log(share.mean(0))}[scorer]
+    return ((unit["scores"] - off).argmax(1) == unit["gold"]).mean()
+for key, unit in items.items():
+    assert unit["free"].shape == (3, 72) and np.array_equal(unit["free"].reshape(72, 3), free[key]["scores"]), key
+roles, seen = {"id": ["bare"], "dev": ["asks", "says"]}, 0
+for row in rows:
+    if row["scorer"] not in ("pmi", "calibrated"):
+        continue
+    value = np.mean([right(items[t, int(row["k"])], row["scorer"]) for t in roles[row["role"]]])
+    assert abs(value - float(row["accuracy"])) < 1e-12, (row, value)
+    seen += 1
+assert seen == 8, seen
+table = list(csv.DictReader(open(sys.argv[1] + "/stability.csv")))
+cc = [r for r in table if r["metric"] == "acc_cc" and r["template"]]
+assert len(cc) == 6 and all(abs(float(r["value"]) - right(items[r["template"], int(r["k"])], "calibrated")) < 1e-12 for r in cc)
+assert not any(r["metric"].startswith("free_") for r in table)
+for path in glob.glob(sys.argv[1] + "/units/*.json"):
+    cost = json.load(open(path))
+    assert 0 < cost["tokens_content_free"] < cost["tokens_computed"], cost
+P
+check "choices of the items' own: unconditional scores, pmi" "$python" "$tmp/own.py" "$(run_of "$tmp/own")" "$(run_of "$tmp/own_free")"
 check "rescore" "$PLUMB" rescore "$(run_of "$tmp/items")"
 grep -q '^  character  ' "$tmp/check.out" && grep -q '2 conditions with one scorer: no claim' "$tmp/check.out" || fail "rescore: $(head -5 "$tmp/check.out")"
 check "rescore --json" bash -c "'$PLUMB' rescore '$(run_of "$tmp/items")' --json | '$python' -c 'import json, sys; assert len(json.load(sys.stdin)[\"scorers\"]) == 18'"
