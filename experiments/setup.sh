@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libhdf5-dev libjansson-dev libyaml-dev libpcre2-dev libutf8proc-dev
-       libxxhash-dev libssl-dev librandom123-dev)
+       libxxhash-dev libssl-dev zlib1g-dev librandom123-dev)
 test=(libcmocka-dev chromium clang libclang-rt-14-dev clang-format clang-tidy hdf5-tools python3 python3-h5py python3-anndata
       slurm-wlm slurmctld slurmd slurm-client)
 real=(python3 python3-numpy python3-pip)

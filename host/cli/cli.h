@@ -42,6 +42,8 @@
     X(VERIFY, "verify", NULL, NULL, "first hold every finished unit's file against the digest in its sidecar")         \
     X(FROM, "from", "RUN", "@folder",                                                                                  \
       "an earlier run of the experiment, whose outcomes say how much the primary contrast varies")                     \
+    X(REPORT_MAX, "report-max", "BYTES", NULL,                                                                         \
+      "size of report.html from which on prompts and answers of cells are left out (default: 3000000)")               \
     X(HALF_WIDTH, "half-width", "W", NULL,                                                                             \
       "of the primary contrast's interval: how much would reach it (default: 0.05)")
 

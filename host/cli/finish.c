@@ -136,7 +136,7 @@ pl_status pl__damaged(const pl_run_folder *run, size_t n)
                    run->path, n);
 }
 
-pl_status pl__finish(const pl_run_folder *run, bool json)
+pl_status pl__finish(const pl_run_folder *run, bool json, size_t report_max)
 {
     char path[PL_PATH_MAX], report[PL_PATH_MAX];
     pl_analysis_stamp stamp;
@@ -144,13 +144,11 @@ pl_status pl__finish(const pl_run_folder *run, bool json)
     PL_TRY(shown_path(path, run, json));
     PL_TRY(pl_path(report, "%s/report.html", run->path));
     PL_TRY(pl_analysis_inputs(&stamp, run));
-    if (!pl_analysis_stands(&stamp, run) || !pl_file_exists(path)) {
-        PL_TRY(make_results(run, json, &stamp.n_missing, &n_damaged));
-        PL_TRY(pl_page_write(run->path, run, 1));
-        if (n_damaged == 0) PL_TRY(pl_analysis_stamp_put(&stamp, run)); /* else they are named again */
-    } else if (!pl_file_exists(report)) {
-        PL_TRY(pl_page_write(run->path, run, 1));
-    }
+    bool stands = pl_analysis_stands(&stamp, run) && pl_file_exists(path);
+    if (!stands) PL_TRY(make_results(run, json, &stamp.n_missing, &n_damaged));
+    if (!stands || report_max || !pl_file_exists(report))
+        PL_TRY(pl_page_write(run->path, run, 1, report_max ? report_max : PL_PAGE_BYTES));
+    if (!stands && n_damaged == 0) PL_TRY(pl_analysis_stamp_put(&stamp, run)); /* else they are named again */
     PL_TRY(show(run, json)); /* before the last line, so that a log of both streams keeps their order */
     if (stamp.n_missing == 0) PL_TRY(pl_run_folder_done(run));
     pl_print(stderr, "%s%s: stability.csv, results*.json, samples_*.jsonl, units/*.h5\n",

@@ -260,7 +260,7 @@ pl_status pl_figure_svg(pl_bytes *out, const pl_figure *f)
         [PL_FIGURE_HEAT] = pl__draw_heat,
     };
     pl__svg svg = {.figure = f, .width = 640, .y = 8};
-    pl__svg_text(&svg, MARGIN, svg.y + 14, "t", f->title, svg.width - 2 * MARGIN);
+    pl__svg_text(&svg, MARGIN, svg.y + 14, "t", f->title, 0.86 * svg.width); /* it is larger and bold */
     svg.y += LINE + 4;
     if (!pl_figure_has_values(f)) {
         pl__svg_text(&svg, MARGIN, svg.y + 14, "q", "No values.", svg.width);

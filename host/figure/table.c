@@ -6,13 +6,26 @@
 #include "figure/figure.h"
 #include "figure/markup.h"
 
+/* A point's numbers; columns that have none in the whole figure are left out of the table. */
+enum { NUMBERS = 4 };
+static const char *const number_names[NUMBERS - 1] = {"lo", "hi", "by chance"};
+
+static void numbers_of(double out[NUMBERS], const pl_figure_point *p)
+{
+    out[0] = p->value;
+    out[1] = p->lo;
+    out[2] = p->hi;
+    out[3] = p->null;
+}
+
 static pl_status put_csv_point(pl_bytes *out, const pl_figure *f, const pl_figure_series *s, const pl_figure_point *p)
 {
-    const double numbers[] = {p->value, p->lo, p->hi, p->null};
+    double numbers[NUMBERS];
+    numbers_of(numbers, p);
     PL_TRY(pl_csv_text(out, s->name));
     PL_TRY(pl_bytes_text(out, ","));
     PL_TRY(f->categories ? pl_csv_text(out, f->categories[(size_t)p->x]) : pl_csv_real(out, p->x));
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    for (size_t i = 0; i < NUMBERS; i++) {
         PL_TRY(pl_bytes_text(out, ","));
         PL_TRY(pl_csv_real(out, numbers[i]));
     }
@@ -68,29 +81,51 @@ static pl_status put_place(pl_bytes *out, const pl_figure *f, const pl_figure_po
     return pl_bytes_format(out, "<td>%g</td>", p->x);
 }
 
-static pl_status put_points(pl_bytes *out, const pl_figure *f)
+static void find_columns(bool out[NUMBERS], const pl_figure *f)
 {
-    const char *const names[] = {f->series_name, f->x_name, f->value_name, "lo", "hi", "by chance"};
-    PL_TRY(pl_bytes_text(out, "<table><thead><tr>"));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) PL_TRY(put_cell(out, "th scope=col", names[i]));
-    PL_TRY(pl_bytes_text(out, "</tr></thead><tbody>\n"));
+    double numbers[NUMBERS];
+    out[0] = true;
     for (size_t s = 0; s < f->n_series; s++) {
         for (size_t i = 0; i < f->series[s].n; i++) {
-            const pl_figure_point *p = &f->series[s].points[i];
-            const double numbers[] = {p->value, p->lo, p->hi, p->null};
-            PL_TRY(pl_bytes_text(out, "<tr>"));
-            PL_TRY(put_cell(out, "td", f->series[s].name));
-            PL_TRY(put_place(out, f, p));
-            for (size_t c = 0; c < sizeof numbers / sizeof *numbers; c++) PL_TRY(put_number(out, numbers[c]));
-            PL_TRY(pl_bytes_text(out, "</tr>\n"));
+            numbers_of(numbers, &f->series[s].points[i]);
+            for (size_t c = 1; c < NUMBERS; c++) out[c] = out[c] || !isnan(numbers[c]);
         }
     }
+}
+
+static pl_status put_row(pl_bytes *out, const pl_figure *f, const pl_figure_series *s, const pl_figure_point *p,
+                         const bool has[NUMBERS])
+{
+    double numbers[NUMBERS];
+    numbers_of(numbers, p);
+    PL_TRY(pl_bytes_text(out, "<tr>"));
+    PL_TRY(put_cell(out, "td", s->name));
+    PL_TRY(put_place(out, f, p));
+    for (size_t c = 0; c < NUMBERS; c++)
+        if (has[c]) PL_TRY(put_number(out, numbers[c]));
+    return pl_bytes_text(out, "</tr>\n");
+}
+
+static pl_status put_points(pl_bytes *out, const pl_figure *f)
+{
+    bool has[NUMBERS] = {false};
+    find_columns(has, f);
+    PL_TRY(pl_bytes_text(out, "<table><thead><tr>"));
+    PL_TRY(put_cell(out, "th scope=col", f->series_name));
+    PL_TRY(put_cell(out, "th scope=col", f->x_name));
+    PL_TRY(put_cell(out, "th scope=col", f->value_name));
+    for (size_t c = 1; c < NUMBERS; c++)
+        if (has[c]) PL_TRY(put_cell(out, "th scope=col", number_names[c - 1]));
+    PL_TRY(pl_bytes_text(out, "</tr></thead><tbody>\n"));
+    for (size_t s = 0; s < f->n_series; s++)
+        for (size_t i = 0; i < f->series[s].n; i++)
+            PL_TRY(put_row(out, f, &f->series[s], &f->series[s].points[i], has));
     for (size_t i = 0; i < f->n_floors; i++) {
         PL_TRY(pl_bytes_text(out, "<tr>"));
         PL_TRY(put_cell(out, "td", f->floors[i].name));
         PL_TRY(put_cell(out, "td", ""));
         PL_TRY(put_number(out, f->floors[i].value));
-        PL_TRY(pl_bytes_text(out, "<td></td><td></td><td></td></tr>\n"));
+        PL_TRY(pl_bytes_text(out, "</tr>\n"));
     }
     return pl_bytes_text(out, "</tbody></table>\n");
 }

@@ -162,8 +162,7 @@ static void put_differences(pl__build *b, const pl__subject *s)
                     "arm", "difference of accuracy, paired by item, wording and draw");
     pl__draft_floor(&d, "no difference", 0);
     for (size_t r = 0; r < t->n; r++) {
-        if (strcmp(pl_csv_field(t, r, "model"), s->model) || strcmp(pl_csv_field(t, r, "task"), s->task) ||
-            strcmp(pl_csv_field(t, r, "readout"), s->readout) || isnan(pl_csv_number(t, r, "difference")) ||
+        if (!pl__is_of(s, t, r) || isnan(pl_csv_number(t, r, "difference")) ||
             isnan(pl_csv_number(t, r, "difference_lo")))
             continue;
         const char *arm = pl_csv_field(t, r, "arm");
@@ -187,9 +186,7 @@ static void put_primary(pl__build *b, const pl__subject *s)
                     "contrast", "difference of accuracy");
     pl__draft_floor(&d, "no difference", 0);
     for (size_t r = 0; r < t->n; r++) {
-        if (strcmp(pl_csv_field(t, r, "kind"), "primary") || strcmp(pl_csv_field(t, r, "model"), s->model) ||
-            strcmp(pl_csv_field(t, r, "task"), s->task) || strcmp(pl_csv_field(t, r, "readout"), s->readout))
-            continue;
+        if (strcmp(pl_csv_field(t, r, "kind"), "primary") || !pl__is_of(s, t, r)) continue;
         const char *name = pl__say(b, "%s minus %s", pl_csv_field(t, r, "arm"), pl_csv_field(t, r, "minus_arm"));
         pl__draft_point(&d, "primary", pl__draft_category(&d, name), pl_csv_number(t, r, "difference"),
                         pl_csv_number(t, r, "lo"), pl_csv_number(t, r, "hi"), NAN);

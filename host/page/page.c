@@ -14,7 +14,7 @@
 
 /* ---- the end of the page ---- */
 
-/* Distinct texts of a subject's rows, in their order: what was left out, and why intervals miss something. */
+/* Distinct texts of a subject's accuracies, in their order: what was left out, and why intervals miss something. */
 typedef struct notes {
     const char **at; /* [n] */
     size_t n, capacity;
@@ -35,8 +35,9 @@ static void put_notes(pl__build *b, const pl__subject *s)
     for (size_t c = 0; c < s->n; c++) {
         for (size_t i = 0; i < s->conditions[c].n_rows; i++) {
             const pl__row *r = s->conditions[c].rows[i];
+            if (strcmp(r->metric, "acc") || *r->template_name) continue;
             add_note(b, &list, r->note);
-            if (!strcmp(r->metric, "acc") && !*r->template_name) add_note(b, &list, r->why_empty);
+            add_note(b, &list, r->why_empty);
         }
     }
     for (size_t i = 0; i < list.n; i++) {
@@ -131,7 +132,8 @@ static void put_nav(pl__build *b)
         pl__put_text(b, b->tables->subjects[i].label);
         pl__put(b, "</a>");
     }
-    pl__put(b, "<a href=\"#missing\">Missing</a><a href=\"#definitions\">Definitions</a></nav></header>\n<main>\n");
+    pl__put(b, "<a href=\"#missing\">Missing</a><a href=\"#definitions\">Definitions</a><a href=\"#cells\">Cells</a>"
+               "</nav></header>\n<main>\n");
 }
 
 static void put_subject(pl__build *b, const pl__subject *s, size_t index)
@@ -148,10 +150,14 @@ static void put_subject(pl__build *b, const pl__subject *s, size_t index)
     pl__section_behaviour(b, s);
     pl__put(b, "<h3>Hidden states</h3>\n");
     pl__section_states(b, s);
+    pl__section_training(b, s);
     pl__put(b, "</section>\n");
 }
 
-static pl_status build(pl__build *b)
+/* Bytes behind the cells beside the script, about. */
+enum { BEHIND = 800 };
+
+static pl_status build(pl__build *b, size_t report_max)
 {
     put_head(b);
     put_nav(b);
@@ -159,6 +165,7 @@ static pl_status build(pl__build *b)
     for (size_t i = 0; i < b->tables->n_subjects; i++) put_subject(b, &b->tables->subjects[i], i);
     pl__section_missing(b);
     pl__section_definitions(b);
+    pl__section_cells(b, report_max, strlen(pl__page_script) + BEHIND);
     pl__put(b, "</main>\n<footer>plumb " PLUMB_VERSION "</footer>\n<script>");
     pl__put(b, pl__page_script);
     pl__put(b, "</script>\n</body>\n</html>\n");
@@ -191,7 +198,7 @@ static pl_status publish(const pl__build *b, const char *folder)
     return pl_file_replace(path, b->html.data, b->html.size);
 }
 
-pl_status pl_page_write(const char *folder, const pl_run_folder *runs, size_t n)
+pl_status pl_page_write(const char *folder, const pl_run_folder *runs, size_t n, size_t report_max)
 {
     pl__tables tables = {0};
     bool metrics[PL_METRICS] = {false};
@@ -205,7 +212,7 @@ pl_status pl_page_write(const char *folder, const pl_run_folder *runs, size_t n)
     PL_GOTO(status, done, pl_file_temporary(b.figures, figures));
     PL_GOTO(status, done, pl_folder_remove(b.figures, NULL));
     PL_GOTO(status, done, pl_folder_make(b.figures));
-    status = build(&b);
+    status = build(&b, report_max);
     if (status == PL_OK) status = publish(&b, folder);
     if (status != PL_OK) pl_folder_remove(b.figures, NULL);
 done:

@@ -12,8 +12,11 @@
 
 #include "store/run_folder.h"
 
-/* Into the folder, which is made where it is missing: report.html last, as a whole. PL_E_INPUT: a run without
+enum { PL_PAGE_BYTES = 3000000 }; /* what report_max is where nobody says it */
+
+/* Into the folder, which is made where it is missing: report.html last, as a whole. Prompts and answers of cells stand
+ * in it up to report_max bytes of the whole page; what is left out is said there. PL_E_INPUT: a run without
  * stability.csv; a folder with figures/ that no report of ours stands beside. */
-pl_status pl_page_write(const char *folder, const pl_run_folder *runs, size_t n);
+pl_status pl_page_write(const char *folder, const pl_run_folder *runs, size_t n, size_t report_max);
 
 #endif

@@ -177,6 +177,49 @@
     });
   }
 
+  // ---- cells: unpacked when they are opened ----
+
+  const STEP = 50; // items that are put in at once
+
+  async function unpack(text) {
+    const bytes = Uint8Array.from(atob(text), c => c.charCodeAt(0));
+    return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).json();
+  }
+
+  function answersOf(answers) {
+    const rows = answers.map(([text, ids, values]) => [text, ids.join(' '), values.join(' '),
+                                                      values.length ? values.reduce((a, v) => a + +v, 0).toFixed(4) : '']);
+    const cells = (tag, row) => make('tr', {}, ...row.map(text => make(tag, {textContent: text ?? ''})));
+    return make('table', {}, make('thead', {}, cells('th', ['answer', 'token ids', 'log-probabilities', 'sum'])),
+                make('tbody', {}, ...rows.map(row => cells('td', row))));
+  }
+
+  function itemOf([id, label, prediction, right, prompt, answers]) {
+    const says = `item ${id}: ${label ?? 'no label'}; answered ${prediction ?? 'nothing'}${right ? '' : ', wrong'}`;
+    const item = make('details', {className: right ? 'item' : 'item wrong'}, make('summary', {textContent: says}));
+    item.addEventListener('toggle', () => item.append(make('pre', {textContent: prompt ?? ''}), answersOf(answers)), {once: true});
+    return item;
+  }
+
+  async function openCell(cell) {
+    const items = await unpack(cell.querySelector('script').textContent);
+    const wrong = make('input', {type: 'checkbox'}), list = make('div'), more = make('button', {type: 'button', textContent: 'More'});
+    let kept = items, at = 0;
+    const next = () => {
+      list.append(...kept.slice(at, at + STEP).map(itemOf));
+      at += STEP;
+      more.hidden = at >= kept.length;
+    };
+    more.onclick = next;
+    wrong.onchange = () => {
+      [kept, at] = [items.filter(item => !wrong.checked || !item[3]), 0];
+      list.replaceChildren();
+      next();
+    };
+    cell.append(make('label', {}, wrong, ' wrong ones only'), list, more);
+    next();
+  }
+
   // ---- export ----
 
   function save(name, blob) {
@@ -263,6 +306,7 @@
   document.body.append(hint);
   $$('svg.plumb').forEach(watch);
   $$('figure').forEach(addButtons);
+  $$('.cell').forEach(cell => cell.addEventListener('toggle', () => openCell(cell), {once: true}));
   const refill = addToolbox();
   addEventListener('hashchange', () => {
     readAddress();

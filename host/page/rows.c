@@ -24,7 +24,8 @@ static pl_status read_run(pl__run *out, const pl_run_folder *folder)
     const char *slash = strrchr(folder->path, '/');
     out->folder = folder;
     out->name = slash && slash[1] ? slash + 1 : folder->path;
-    PL_TRY(pl_plan_file_read(&out->plan, folder));
+    PL_TRY(pl_run_view_open(&out->view, folder));
+    out->plan = pl_run_view_plan(out->view);
     for (size_t u = 0; u < out->plan->n_units; u++)
         out->n_missing += !pl_run_folder_has(folder, out->plan->units[u].id);
     PL_TRY(read_table(&out->stability, folder, "stability.csv", true));
@@ -178,13 +179,17 @@ static pl_status read_condition(pl__condition *out, const pl_csv_table *t, const
     return choose_rows(out, arena);
 }
 
+bool pl__is_of(const pl__subject *s, const pl_csv_table *t, size_t row)
+{
+    return !strcmp(pl_csv_field(t, row, "model"), s->model) && !strcmp(pl_csv_field(t, row, "task"), s->task) &&
+           !strcmp(pl_csv_field(t, row, "readout"), s->readout);
+}
+
 static size_t verdict_row(const pl__subject *s)
 {
     const pl_csv_table *v = &s->run->verdict;
     for (size_t r = 0; r < v->n; r++)
-        if (!strcmp(pl_csv_field(v, r, "model"), s->model) && !strcmp(pl_csv_field(v, r, "task"), s->task) &&
-            !strcmp(pl_csv_field(v, r, "readout"), s->readout))
-            return r;
+        if (pl__is_of(s, v, r)) return r;
     return SIZE_MAX;
 }
 
@@ -267,7 +272,7 @@ pl_status pl__tables_read(pl__tables *out, const pl_run_folder *runs, size_t n)
 void pl__tables_free(pl__tables *t)
 {
     for (size_t r = 0; r < t->n_runs; r++) {
-        pl_plan_file_free(t->runs[r].plan);
+        pl_run_view_close(t->runs[r].view);
         pl_csv_free(&t->runs[r].stability);
         pl_csv_free(&t->runs[r].arms);
         pl_csv_free(&t->runs[r].verdict);
@@ -284,8 +289,7 @@ size_t pl__arm_row(const pl__subject *s, const pl__condition *c, bool calibrated
     for (size_t r = 0; r < t->n; r++) {
         const char *name = pl_csv_field(t, r, "arm");
         if (strncmp(name, c->arm, arm) || strcmp(name + arm, calibrated ? " calibrated" : "")) continue;
-        if (integer_at(t, r, pl_csv_column(t, "k")) == c->k && !strcmp(pl_csv_field(t, r, "model"), s->model) &&
-            !strcmp(pl_csv_field(t, r, "task"), s->task) && !strcmp(pl_csv_field(t, r, "readout"), s->readout) &&
+        if (integer_at(t, r, pl_csv_column(t, "k")) == c->k && pl__is_of(s, t, r) &&
             !strcmp(pl_csv_field(t, r, "role"), role))
             return r;
     }

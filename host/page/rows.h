@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "analysis/run_view.h"
 #include "base/csv_table.h"
 #include "base/memory.h"
-#include "store/plan_file.h"
 #include "store/run_folder.h"
 
 /* A row of stability.csv; texts are borrowed from the tables. */
@@ -33,7 +33,8 @@ typedef struct pl__condition {
 typedef struct pl__run {
     const pl_run_folder *folder;
     const char *name; /* of the folder */
-    pl_plan_file *plan;
+    pl_run_view *view;
+    const pl_plan_file *plan;                         /* the view's */
     size_t n_missing;                                 /* units */
     pl_csv_table stability, arms, verdict, contrasts; /* {0}: the run has none */
 } pl__run;
@@ -63,6 +64,8 @@ void pl__tables_free(pl__tables *tables); /* takes {0} */
 /* The number, or NULL. template_name, layer, position: "" for what is over templates, or about behaviour. */
 const pl__row *pl__row_of(const pl__condition *condition, const char *metric, const char *contrast,
                           const char *template_name);
+/* Whether a row of a table of the subject's run has its model, task and readout. */
+bool pl__is_of(const pl__subject *subject, const pl_csv_table *table, size_t row);
 /* The row of arms.csv for the condition ("prompt calibrated" where calibrated) and role; SIZE_MAX: none. */
 size_t pl__arm_row(const pl__subject *subject, const pl__condition *condition, bool calibrated, const char *role);
 /* A name as part of a file's name. */

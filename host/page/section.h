@@ -11,6 +11,10 @@ void pl__section_verdict(pl__build *b, const pl__subject *s);
 void pl__section_arms(pl__build *b, const pl__subject *s);
 void pl__section_behaviour(pl__build *b, const pl__subject *s);
 void pl__section_states(pl__build *b, const pl__subject *s);
+void pl__section_training(pl__build *b, const pl__subject *s);
+/* What every cell's items were asked and answered, as far as the page stays below report_max with `behind` bytes that
+ * follow. */
+void pl__section_cells(pl__build *b, size_t report_max, size_t behind);
 /* What is not there, and why. */
 void pl__section_missing(pl__build *b);
 /* What the metrics of the page are. */

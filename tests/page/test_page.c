@@ -69,7 +69,7 @@ static void test_figures(void **state)
                                         "flip_rate-pairs-tiny--colours-prompt-k-0-"};
     planted p;
     plant(&p, ROWS);
-    OK(pl_page_write(p.run.path, &p.run, 1));
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
     char *page = slurp(p.run.path, "report.html");
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char file[256];
@@ -97,7 +97,7 @@ static void test_figures(void **state)
     assert_non_null(strstr(page, "No verdict: no arm learns in this run"));
     assert_non_null(strstr(page, "all 3 units are there"));
     /* Again: the same bytes, and nothing else in the folder. */
-    OK(pl_page_write(p.run.path, &p.run, 1));
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
     char *again = slurp(p.run.path, "report.html");
     assert_string_equal(again, page);
     free(again);
@@ -116,7 +116,7 @@ static void test_verdict(void **state)
         "tuned_accuracy,tuned_lo,tuned_hi,difference,lo,hi,p_adjusted,required,margin,generalises,n_items\n"
         "tiny,colours,loglikelihood,FINE-TUNE,yes,prompt calibrated,4,finetune lm t0 n=64,.65,.6,.7,.82,.73,.9,.17,"
         ".09,.25,.0007,.6,.03,\"items, templates\",200\n");
-    OK(pl_page_write(p.run.path, &p.run, 1));
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
     char *page = slurp(p.run.path, "report.html");
     assert_non_null(strstr(page,
                            "Tune this model for this task: under new wordings it is right on 82 of 100 items tuned "
@@ -139,7 +139,7 @@ static void test_markup(void **state)
               "b\xff,,,,acc,templates,.5,.4,.6,,1,.5,,chance,items,,\n"
               "<script>alert(1)</script>,\"\"\"><img src=x onerror=alert(1)>\",prompt <b>,loglikelihood,0,0,0,1,"
               ",,,,acc,templates,.5,.4,.6,,1,.5,,chance,items,<svg onload=alert(1)>,</ul><script>alert(2)</script>\n");
-    OK(pl_page_write(p.run.path, &p.run, 1));
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
     char *page = slurp(p.run.path, "report.html");
     assert_null(strstr(page, "<script>alert"));
     assert_null(strstr(page, "<img"));
@@ -160,7 +160,7 @@ static void test_several(void **state)
     plant(&q, ROWS);
     OK(pl_path(out, "%s/both", p.root));
     const pl_run_folder runs[] = {p.run, q.run};
-    OK(pl_page_write(out, runs, 2));
+    OK(pl_page_write(out, runs, 2, PL_PAGE_BYTES));
     char *page = slurp(out, "report.html");
     assert_non_null(strstr(page, "<section id=\"s1\">"));
     assert_non_null(strstr(page, ": tiny, colours"));
@@ -169,7 +169,7 @@ static void test_several(void **state)
     OK(pl_path(out, "%s/paper", p.root));
     OK(pl_path(other, "%s/figures", out));
     OK(pl_folder_make(other));
-    REFUSED(pl_page_write(out, runs, 2), PL_E_INPUT, "figures is there without a report.html");
+    REFUSED(pl_page_write(out, runs, 2, PL_PAGE_BYTES), PL_E_INPUT, "figures is there without a report.html");
     uproot(&p);
     uproot(&q);
 }
@@ -179,9 +179,9 @@ static void test_no_table(void **state)
     (void)state;
     planted p = {.n = 10, .t = 2, .draws = 1, .prediction = gold};
     plant_run(&p);
-    REFUSED(pl_page_write(p.run.path, &p.run, 1), PL_E_INPUT, "stability.csv: no such table");
+    REFUSED(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES), PL_E_INPUT, "stability.csv: no such table");
     put_file(&p, "stability.csv", HEADER);
-    OK(pl_page_write(p.run.path, &p.run, 1));
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
     char *page = slurp(p.run.path, "report.html");
     assert_non_null(strstr(page, "No finished units: nothing to report yet."));
     free(page);

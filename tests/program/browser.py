@@ -140,6 +140,20 @@ def use(browser, url, pictures):
     shown = browser.value("document.querySelector('.hint').hidden ? '' : document.querySelector('.hint').textContent")
     check("arrow keys show a value", re.search(r": -?\d", shown or ""), shown)
 
+    # A cell opens on its prompts, and an item on what was asked.
+    browser.value("document.querySelectorAll('#cells, #cells .more').forEach(d => d.open = true)")
+    browser.value("document.querySelector('.cell').open = true")
+    for _ in range(100):
+        if browser.value("document.querySelectorAll('.cell .item').length"):
+            break
+        time.sleep(0.1)
+    browser.value("document.querySelector('.cell .item').open = true")
+    time.sleep(0.2)
+    item = browser.value("document.querySelector('.cell .item').textContent") or ""
+    check("a cell opens on prompts, token ids and log-probabilities", re.search(r"token ids.*-\d+\.\d{4}", item, re.S), item[:200])
+    browser.value("document.querySelector('.cell').scrollIntoView()")
+    browser.picture(os.path.join(pictures, "cell.png"))
+
     # Hide, highlight and rename what the first legend or category is called.
     name = browser.value("(document.querySelector('figure svg .d text') || document.querySelector('.k text')).textContent")
     browser.value("document.querySelector('.toolbox').open = true")
@@ -185,7 +199,7 @@ def export(browser):
     saved = {name.rsplit(".", 1)[-1]: text for name, text in browser.value("Promise.all(saved)")}
     check("export SVG", saved.get("svg", "").startswith("<svg xmlns=") and "<title>" in saved.get("svg", ""), saved.get("svg", "")[:80])
     check("export PNG", saved.get("png", "").startswith("\x89PNG"), saved.get("png", "")[:8])
-    check("export CSV", saved.get("csv", "").count("\n") > 2 and ",lo,hi," in saved.get("csv", ""), saved.get("csv", "")[:80])
+    check("export CSV", saved.get("csv", "").count("\n") > 2 and ",lo,hi" in saved.get("csv", ""), saved.get("csv", "")[:80])
 
 
 def main(page, pictures):
