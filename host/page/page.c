@@ -48,18 +48,22 @@ static void put_notes(pl__build *b, const pl__subject *s)
     free((void *)list.at);
 }
 
+static void put_units(pl__build *b, const pl__run *run)
+{
+    if (run->n_missing)
+        pl__put_format(b, "%s: %zu of %zu units are not there yet; every number is of those that are", run->name,
+                       run->n_missing, run->plan->n_units);
+    else
+        pl__put_format(b, "%s: all %zu units are there", run->name, run->plan->n_units);
+}
+
 void pl__section_missing(pl__build *b)
 {
     const pl__tables *t = b->tables;
     pl__put(b, "<section id=\"missing\">\n<h2>What is missing</h2>\n<ul>\n");
     for (size_t r = 0; r < t->n_runs; r++) {
-        const pl__run *run = &t->runs[r];
         pl__put(b, "<li>");
-        if (run->n_missing)
-            pl__put_format(b, "%s: %zu of %zu units are not there yet; every number is of those that are", run->name,
-                           run->n_missing, run->plan->n_units);
-        else
-            pl__put_format(b, "%s: all %zu units are there", run->name, run->plan->n_units);
+        put_units(b, &t->runs[r]);
         pl__put(b, "</li>\n");
     }
     for (size_t i = 0; i < t->n_subjects; i++) put_notes(b, &t->subjects[i]);
@@ -133,7 +137,12 @@ static void put_nav(pl__build *b)
         pl__put(b, "</a>");
     }
     pl__put(b, "<a href=\"#missing\">Missing</a><a href=\"#definitions\">Definitions</a><a href=\"#cells\">Cells</a>"
-               "</nav></header>\n<main>\n");
+               "</nav>\n<p class=files>");
+    for (size_t r = 0; r < b->tables->n_runs; r++) {
+        if (r) pl__put(b, "<br>");
+        put_units(b, &b->tables->runs[r]);
+    }
+    pl__put(b, "</p></header>\n<main>\n");
 }
 
 static void put_subject(pl__build *b, const pl__subject *s, size_t index)

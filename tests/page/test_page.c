@@ -35,7 +35,7 @@ static char *slurp(const char *folder, const char *name)
 static void plant(planted *p, const char *rows)
 {
     pl_bytes text = {0};
-    *p = (planted){.n = 10, .t = 3, .draws = 1, .prediction = gold};
+    *p = (planted){.n = 200, .t = 3, .draws = 1, .prediction = gold};
     plant_run(p);
     OK(pl_bytes_text(&text, HEADER));
     OK(pl_bytes_text(&text, rows));
@@ -151,6 +151,40 @@ static void test_markup(void **state)
     uproot(&p);
 }
 
+static size_t count(const char *text, const char *what)
+{
+    size_t n = 0;
+    for (const char *c = strstr(text, what); c; c = strstr(c + 1, what)) n++;
+    return n;
+}
+
+/* Every cell stands in the page, or what is left out is said. */
+static void test_cells(void **state)
+{
+    (void)state;
+    planted p;
+    plant(&p, ROWS);
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
+    char *page = slurp(p.run.path, "report.html");
+    size_t whole = strlen(page);
+    assert_int_equal(count(page, "<details class=cell>"), 3);
+    assert_int_equal(count(page, "<script type=\"application/zlib\">"), 3);
+    assert_null(strstr(page, "class=notice"));
+    free(page);
+    OK(pl_page_write(p.run.path, &p.run, 1, whole - 1000));
+    page = slurp(p.run.path, "report.html");
+    assert_true(count(page, "<details class=cell>") > 0);
+    assert_non_null(strstr(page, "class=notice>"));
+    assert_in_range(strlen(page), whole / 2, whole);
+    free(page);
+    OK(pl_page_write(p.run.path, &p.run, 1, 1));
+    page = slurp(p.run.path, "report.html");
+    assert_int_equal(count(page, "<details class=cell>"), 0);
+    assert_non_null(strstr(page, "3 of 3 cells are not shown whole: the page would be larger than 1 bytes"));
+    free(page);
+    uproot(&p);
+}
+
 static void test_several(void **state)
 {
     (void)state;
@@ -191,7 +225,7 @@ static void test_no_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_figures), cmocka_unit_test(test_verdict),
-                                       cmocka_unit_test(test_markup), cmocka_unit_test(test_several),
-                                       cmocka_unit_test(test_no_table)};
+                                       cmocka_unit_test(test_markup),  cmocka_unit_test(test_several),
+                                       cmocka_unit_test(test_cells),   cmocka_unit_test(test_no_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-HEAP_MAX = 200e6
+HEAP_MAX, BYTES_MAX = 200e6, 3.01e6
 
 
 class Browser:
@@ -209,6 +209,8 @@ def main(page, pictures):
     url = "file://" + os.path.realpath(page)
     profile = tempfile.mkdtemp()
     browser = Browser(program, profile)
+    size = os.path.getsize(page)
+    check("bytes", size <= BYTES_MAX, size)
     try:
         address = use(browser, url, pictures)
         quiet(browser)
