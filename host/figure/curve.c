@@ -167,6 +167,7 @@ void pl__draw_curve(pl__svg *svg)
         if (isfinite(f->floors[i].value)) pl__svg_floor(svg, i, p.x.from, y, p.x.to, y);
     }
     for (size_t s = 0; s < f->n_series; s++) {
+        if (!f->series[s].n) continue;
         pl__svg_series(svg, s);
         put_bands(svg, &p, &f->series[s]);
         put_null(svg, &p, &f->series[s]);

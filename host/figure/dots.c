@@ -21,11 +21,36 @@ static void put_point(pl__svg *svg, const pl__axis *axis, size_t series, const p
     pl__svg_put(svg, "</g>\n");
 }
 
+static bool has_point(const pl_figure_series *s, size_t category)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if ((size_t)s->points[i].x == category && isfinite(s->points[i].value)) return true;
+    return false;
+}
+
+/* How many of the first n series have a point in a category: they share its room, and no others. */
+static size_t count_series(const pl_figure *f, size_t n, size_t category)
+{
+    size_t count = 0;
+    for (size_t s = 0; s < n; s++) count += has_point(&f->series[s], category);
+    return count;
+}
+
+static size_t most_series(const pl_figure *f)
+{
+    size_t most = 1;
+    for (size_t c = 0; c < f->n_categories; c++) {
+        size_t count = count_series(f, f->n_series, c);
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
 void pl__draw_dots(pl__svg *svg)
 {
     const pl_figure *f = svg->figure;
     const double between = 11, names = pl__svg_category_width(f, 250);
-    const double row = fmax(20, between * (double)f->n_series + 8);
+    const double row = fmax(20, between * (double)most_series(f) + 8);
     pl__axis axis = {0};
     double low, high;
     pl__svg_legend(svg);
@@ -47,11 +72,13 @@ void pl__draw_dots(pl__svg *svg)
         if (isfinite(f->floors[i].value)) pl__svg_floor(svg, i, x, top, x, bottom);
     }
     for (size_t s = 0; s < f->n_series; s++) {
-        double shift = row / 2 + between * ((double)s - ((double)f->n_series - 1) / 2);
         pl__svg_series(svg, s);
         for (size_t i = 0; i < f->series[s].n; i++) {
             const pl_figure_point *p = &f->series[s].points[i];
-            if (isfinite(p->value)) put_point(svg, &axis, s, p, top + row * p->x + shift);
+            if (!isfinite(p->value)) continue;
+            double before = (double)count_series(f, s, (size_t)p->x),
+                   all = (double)count_series(f, f->n_series, (size_t)p->x);
+            put_point(svg, &axis, s, p, top + row * (p->x + 0.5) + between * (before - (all - 1) / 2));
         }
         pl__svg_put(svg, "</g>\n");
     }

@@ -25,6 +25,7 @@ typedef struct pl_figure_point {
     double null;          /* what the value is by chance; NaN: nothing to draw */
 } pl_figure_point;
 
+/* One without points keeps its colour from others, and is not shown. */
 typedef struct pl_figure_series {
     const char *name;
     size_t n;

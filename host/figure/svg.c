@@ -155,6 +155,7 @@ void pl__svg_legend(pl__svg *svg)
     double x = MARGIN;
     if (f->n_series < 2 && !f->n_floors) return;
     for (size_t s = 0; s < f->n_series && f->n_series > 1; s++) {
+        if (!f->series[s].n) continue;
         double text = fmin(pl_markup_width(f->series[s].name), limit);
         double at = next_entry(svg, &x, sample + text + gap);
         open_group(svg, "k", s);

@@ -44,7 +44,7 @@ static void put_value(pl__build *b, const pl__row *r, bool null)
         }
         if (*chance) {
             pl__put(b, "<small>");
-            pl__put_format(b, "by chance %s", chance);
+            pl__put_format(b, "by chance %s", r->null_mean > 0 && r->null_mean < 5e-4 ? "under 0.001" : chance);
             pl__put(b, "</small>");
         }
     } else if (r && *r->why_empty) {
@@ -130,8 +130,9 @@ static void put_point(pl__draft *d, const char *series, double x, const pl__row 
     if (r) pl__draft_point(d, series, x, r->value, r->lo, r->hi, NAN);
 }
 
-static void put_accuracy(pl__build *b, const pl__subject *s, bool with_roles)
+void pl__section_accuracy(pl__build *b, const pl__subject *s)
 {
+    bool with_roles = has_roles(s);
     pl__draft d;
     pl__draft_begin(&d, b, PL_FIGURE_DOTS, pl__say(b, "Accuracy of each arm: %s", s->label), "wordings", "arm",
                     "accuracy");
@@ -276,7 +277,6 @@ void pl__section_arms(pl__build *b, const pl__subject *s)
 {
     bool with_roles = has_roles(s);
     put_table(b, s, with_roles);
-    put_accuracy(b, s, with_roles);
     put_primary(b, s);
     put_differences(b, s);
     put_shots(b, s, with_roles);

@@ -98,7 +98,7 @@ double pl__draft_category(pl__draft *d, const char *name)
     return (double)f->n_categories++;
 }
 
-static size_t series_of(pl__draft *d, const char *name)
+size_t pl__draft_series(pl__draft *d, const char *name)
 {
     pl__build *b = d->build;
     size_t n = d->figure.n_series;
@@ -117,7 +117,7 @@ static size_t series_of(pl__draft *d, const char *name)
 void pl__draft_point(pl__draft *d, const char *series, double x, double value, double lo, double hi, double null)
 {
     pl__build *b = d->build;
-    size_t s = series_of(d, series);
+    size_t s = pl__draft_series(d, series);
     if (b->status == PL_OK) keep(b, pl_grow(&d->points[s], &d->capacity[s], d->series[s].n + 1));
     if (b->status != PL_OK) return;
     d->points[s][d->series[s].n++] = (pl_figure_point){.x = x, .value = value, .lo = lo, .hi = hi, .null = null};

@@ -44,6 +44,7 @@ void pl__draft_begin(pl__draft *d, pl__build *b, pl_figure_kind kind, const char
                      const char *x_name, const char *value_name);
 void pl__draft_bounds(pl__draft *d, double low, double high);
 double pl__draft_category(pl__draft *d, const char *name); /* its index */
+size_t pl__draft_series(pl__draft *d, const char *name);   /* its index, which decides its colour */
 void pl__draft_point(pl__draft *d, const char *series, double x, double value, double lo, double hi, double null);
 void pl__draft_row(pl__draft *d, const char *series, double x, const pl__row *row); /* NULL: nothing */
 /* At most three; one of that name that is there already stays. */

@@ -152,7 +152,11 @@ static void put_subject(pl__build *b, const pl__subject *s, size_t index)
     pl__put(b, open);
     pl__put_text(b, s->label);
     pl__put(b, "</h2>\n");
+    pl__put(b, "<div class=beside><div>\n");
     pl__section_verdict(b, s);
+    pl__put(b, "</div>\n");
+    pl__section_accuracy(b, s);
+    pl__put(b, "</div>\n");
     pl__put(b, "<h3>How good, how steady, at what cost</h3>\n");
     pl__section_arms(b, s);
     pl__put(b, "<h3>How answers move</h3>\n");

@@ -74,24 +74,25 @@
     });
   }
 
+  // What stands out is what is called so, with all that is in it and the series that it is in.
   function show(parts, hide, highlight) {
-    const any = highlight && parts.some(([name]) => highlight.test(name));
-    const hidden = new Set(), dim = new Set(), all = new Set();
+    const lit = new Set(), hidden = new Set(), series = new Set();
     for (const [name, elements] of parts) {
       for (const element of elements) {
-        all.add(element);
         if (hide && hide.test(name)) hidden.add(element);
-        if (any && !highlight.test(name)) dim.add(element);
+        if (!highlight || !highlight.test(name)) continue;
+        const within = element.closest('.s');
+        lit.add(element).add(within);
+        if (within) series.add(within.dataset.s);
+        $$('[data-r]', element).forEach(mark => lit.add(mark));
       }
     }
-    // A mark of a series that is highlighted stands out whatever its category is called, and the other way round.
-    const lit = new Set();
-    if (any) for (const [name, elements] of parts) if (highlight.test(name)) elements.forEach(e => lit.add(e));
-    for (const element of all) {
-      const within = element.closest('.s');
-      const holds = [...lit].some(e => e !== element && (element.contains(e) || e === within));
-      element.style.display = hidden.has(element) ? 'none' : '';
-      element.classList.toggle('dim', dim.has(element) && !lit.has(element) && !holds);
+    for (const [, elements] of parts) {
+      for (const element of elements) {
+        const out = lit.has(element) || (element.matches('.k') && series.has(element.dataset.s));
+        element.style.display = hidden.has(element) ? 'none' : '';
+        element.classList.toggle('dim', lit.size > 0 && !out);
+      }
     }
   }
 

@@ -8,6 +8,7 @@
 void pl__section_overview(pl__build *b);
 /* Of a subject, from "what is the answer" to "why". */
 void pl__section_verdict(pl__build *b, const pl__subject *s);
+void pl__section_accuracy(pl__build *b, const pl__subject *s);
 void pl__section_arms(pl__build *b, const pl__subject *s);
 void pl__section_behaviour(pl__build *b, const pl__subject *s);
 void pl__section_states(pl__build *b, const pl__subject *s);

@@ -61,6 +61,8 @@ static void put_curve(pl__build *b, const pl__subject *s, const texts *layers, c
     pl__draft_begin(&d, b, PL_FIGURE_CURVE, pl__say(b, "%s%s, position %s: %s", metric, base, position, s->label),
                     "arm", "layer", metric);
     for (size_t l = 0; l < layers->n; l++) pl__draft_category(&d, layers->at[l]);
+    for (size_t c = 0; c < s->n; c++)
+        pl__draft_series(&d, s->conditions[c].label); /* one colour an arm in all of them */
     for (size_t c = 0; c < s->n; c++) {
         const pl__condition *at = &s->conditions[c];
         for (size_t l = 0; l < layers->n; l++) {

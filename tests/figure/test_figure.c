@@ -174,6 +174,14 @@ static void test_curve(void **state)
     assert_int_equal(count(svg, "<title>one, place "), 3);
     assert_int_equal(count(svg, "class=\"k c"), 2);
     free(svg);
+    /* A series without points keeps its colour, and has no place in the legend. */
+    const pl_figure_series with_empty[] = {{"absent", 0, NULL}, {"two", 4, points}};
+    f.series = with_empty;
+    svg = svg_of(&f);
+    assert_null(strstr(svg, "absent"));
+    assert_int_equal(count(svg, "class=\"k c1\""), 1);
+    assert_int_equal(count(svg, "class=\"s c1\""), 1);
+    free(svg);
 }
 
 /* Shares of what is above 0: 3 and 1 of 4; the value below 0 takes no room. */
