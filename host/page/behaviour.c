@@ -69,17 +69,6 @@ static void put_variance(pl__build *b, const pl__subject *s)
 
 /* ---- each wording ---- */
 
-static const char *role_of(const pl__subject *s, const char *template_name)
-{
-    const pl_plan_file *plan = s->run->plan;
-    for (size_t t = 0; t < plan->n_tasks; t++) {
-        if (strcmp(plan->tasks[t].name, s->task)) continue;
-        for (size_t i = 0; i < plan->tasks[t].n_templates; i++)
-            if (!strcmp(plan->tasks[t].templates[i].name, template_name)) return plan->tasks[t].templates[i].role;
-    }
-    return "all wordings";
-}
-
 static void put_templates(pl__build *b, const pl__subject *s, const pl__condition *c)
 {
     pl__draft d;
@@ -91,7 +80,8 @@ static void put_templates(pl__build *b, const pl__subject *s, const pl__conditio
         const pl__row *r = c->rows[i];
         if (strcmp(r->metric, "acc") || !*r->template_name) continue;
         pl__draft_floor(&d, "chance", r->null_mean);
-        pl__draft_point(&d, role_of(s, r->template_name), pl__draft_category(&d, r->template_name), r->value, r->lo,
+        const char *role = pl__role_of(s, r->template_name);
+        pl__draft_point(&d, role ? role : "all wordings", pl__draft_category(&d, r->template_name), r->value, r->lo,
                         r->hi, NAN);
         n++;
     }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/metric.h"
 #include "figure/markup.h"
 
 static void keep(pl__build *b, pl_status status)
@@ -62,10 +61,30 @@ const char *pl__say(pl__build *b, const char *format, ...)
     return kept;
 }
 
-void pl__put_metric(pl__build *b, const char *metric)
+const pl_metric *pl__metric_named(const char *name)
 {
     for (int id = 0; id < PL_METRICS; id++)
-        if (!strcmp(pl_metric_of((pl_metric_id)id)->name, metric)) b->metrics[id] = true;
+        if (!strcmp(pl_metric_of((pl_metric_id)id)->name, name)) return pl_metric_of((pl_metric_id)id);
+    return NULL;
+}
+
+void pl__put_metric(pl__build *b, const char *metric)
+{
+    const pl_metric *found = pl__metric_named(metric);
+    if (found) b->metrics[found - pl_metric_of(0)] = true;
+}
+
+void pl__texts_add(pl__build *b, pl__texts *list, const char *text)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (!strcmp(list->at[i], text)) return;
+    if (b->status == PL_OK) keep(b, pl_grow(&list->at, &list->capacity, list->n + 1));
+    if (b->status == PL_OK) list->at[list->n++] = text;
+}
+
+void pl__texts_free(pl__texts *list)
+{
+    free((void *)list->at);
 }
 
 /* ---- figures ---- */

@@ -4,6 +4,7 @@
 #ifndef PLUMB_PAGE_BUILD_H
 #define PLUMB_PAGE_BUILD_H
 
+#include "analysis/metric.h"
 #include "figure/figure.h"
 #include "page/rows.h"
 
@@ -26,6 +27,16 @@ void pl__put_fact(pl__build *b, const char *term, const char *format, ...) __att
 const char *pl__say(pl__build *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The definitions at the page's end have this metric. */
 void pl__put_metric(pl__build *b, const char *metric);
+
+const pl_metric *pl__metric_named(const char *name); /* NULL: none of the program's */
+
+/* Distinct texts in the order in which they came; borrowed. Free with pl__texts_free. */
+typedef struct pl__texts {
+    const char **at; /* [n] */
+    size_t n, capacity;
+} pl__texts;
+void pl__texts_add(pl__build *b, pl__texts *list, const char *text);
+void pl__texts_free(pl__texts *list);
 
 /* A figure as it grows: series and categories come about when they are first named. */
 typedef struct pl__draft {

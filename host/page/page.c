@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/metric.h"
 #include "base/base64.h"
 #include "base/digest.h"
 #include "base/file.h"
@@ -14,30 +13,16 @@
 
 /* ---- the end of the page ---- */
 
-/* Distinct texts of a subject's accuracies, in their order: what was left out, and why intervals miss something. */
-typedef struct notes {
-    const char **at; /* [n] */
-    size_t n, capacity;
-} notes;
-
-static void add_note(pl__build *b, notes *list, const char *text)
-{
-    if (!*text) return;
-    for (size_t i = 0; i < list->n; i++)
-        if (!strcmp(list->at[i], text)) return;
-    if (b->status == PL_OK) b->status = pl_grow(&list->at, &list->capacity, list->n + 1);
-    if (b->status == PL_OK) list->at[list->n++] = text;
-}
-
+/* What a subject's accuracies say was left out, and why intervals of theirs miss something. */
 static void put_notes(pl__build *b, const pl__subject *s)
 {
-    notes list = {0};
+    pl__texts list = {0};
     for (size_t c = 0; c < s->n; c++) {
         for (size_t i = 0; i < s->conditions[c].n_rows; i++) {
             const pl__row *r = s->conditions[c].rows[i];
             if (strcmp(r->metric, "acc") || *r->template_name) continue;
-            add_note(b, &list, r->note);
-            add_note(b, &list, r->why_empty);
+            if (*r->note) pl__texts_add(b, &list, r->note);
+            if (*r->why_empty) pl__texts_add(b, &list, r->why_empty);
         }
     }
     for (size_t i = 0; i < list.n; i++) {
@@ -45,7 +30,7 @@ static void put_notes(pl__build *b, const pl__subject *s)
         pl__put_format(b, "%s: %s", s->label, list.at[i]);
         pl__put(b, "</li>\n");
     }
-    free((void *)list.at);
+    pl__texts_free(&list);
 }
 
 static void put_units(pl__build *b, const pl__run *run)

@@ -179,6 +179,17 @@ static pl_status read_condition(pl__condition *out, const pl_csv_table *t, const
     return choose_rows(out, arena);
 }
 
+const char *pl__role_of(const pl__subject *s, const char *template_name)
+{
+    const pl_plan_file *plan = s->run->plan;
+    for (size_t t = 0; t < plan->n_tasks; t++) {
+        const pl_planned_task *task = &plan->tasks[t];
+        for (size_t i = 0; i < task->n_templates && !strcmp(task->name, s->task); i++)
+            if (!strcmp(task->templates[i].name, template_name)) return task->templates[i].role;
+    }
+    return NULL;
+}
+
 bool pl__is_of(const pl__subject *s, const pl_csv_table *t, size_t row)
 {
     return !strcmp(pl_csv_field(t, row, "model"), s->model) && !strcmp(pl_csv_field(t, row, "task"), s->task) &&

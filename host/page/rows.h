@@ -64,6 +64,8 @@ void pl__tables_free(pl__tables *tables); /* takes {0} */
 /* The number, or NULL. template_name, layer, position: "" for what is over templates, or about behaviour. */
 const pl__row *pl__row_of(const pl__condition *condition, const char *metric, const char *contrast,
                           const char *template_name);
+/* The role that the plan gives a template of the subject's task; NULL: it has none of that name. */
+const char *pl__role_of(const pl__subject *subject, const char *template_name);
 /* Whether a row of a table of the subject's run has its model, task and readout. */
 bool pl__is_of(const pl__subject *subject, const pl_csv_table *table, size_t row);
 /* The row of arms.csv for the condition ("prompt calibrated" where calibrated) and role; SIZE_MAX: none. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/metric.h"
 #include "page/section.h"
 
 /* Layers as the table names them: numbers, then final_norm. */
@@ -17,19 +16,6 @@ static int by_layer(const void *a, const void *b)
     return strcmp(x, y);
 }
 
-typedef struct texts {
-    const char **at; /* [n] */
-    size_t n, capacity;
-} texts;
-
-static void add_text(pl__build *b, texts *list, const char *text)
-{
-    for (size_t i = 0; i < list->n; i++)
-        if (!strcmp(list->at[i], text)) return;
-    if (b->status == PL_OK) b->status = pl_grow(&list->at, &list->capacity, list->n + 1);
-    if (b->status == PL_OK) list->at[list->n++] = text;
-}
-
 static bool is_curve(const pl__row *r)
 {
     return *r->layer && !*r->template_name && (!strcmp(r->contrast, "templates") || !strcmp(r->contrast, "base"));
@@ -38,23 +24,19 @@ static bool is_curve(const pl__row *r)
 /* The preprocessing that a metric is drawn with: the first that it has. */
 static bool is_first_preproc(const pl__row *r)
 {
-    for (int id = 0; id < PL_METRICS; id++) {
-        const pl_metric *m = pl_metric_of((pl_metric_id)id);
-        if (!strcmp(m->name, r->metric)) return !*m->preprocessing || *m->preprocessing == *r->preproc;
-    }
-    return true;
+    const pl_metric *m = pl__metric_named(r->metric);
+    return !m || !*m->preprocessing || *m->preprocessing == *r->preproc;
 }
 
 static const char *meaning_of(const char *metric)
 {
-    for (int id = 0; id < PL_METRICS; id++)
-        if (!strcmp(pl_metric_of((pl_metric_id)id)->name, metric)) return pl_metric_of((pl_metric_id)id)->meaning;
-    return metric;
+    const pl_metric *m = pl__metric_named(metric);
+    return m ? m->meaning : metric;
 }
 
 /* A metric at a position through the layers, a line an arm. */
-static void put_curve(pl__build *b, const pl__subject *s, const texts *layers, const char *metric, const char *contrast,
-                      const char *position)
+static void put_curve(pl__build *b, const pl__subject *s, const pl__texts *layers, const char *metric,
+                      const char *contrast, const char *position)
 {
     pl__draft d;
     const char *base = strcmp(contrast, "base") ? "" : " to the untuned model";
@@ -85,15 +67,15 @@ static void put_curve(pl__build *b, const pl__subject *s, const texts *layers, c
 
 static void put_curves(pl__build *b, const pl__subject *s)
 {
-    texts layers = {0}, metrics = {0}, positions = {0};
+    pl__texts layers = {0}, metrics = {0}, positions = {0};
     bool base = false;
     for (size_t c = 0; c < s->n; c++) {
         for (size_t i = 0; i < s->conditions[c].n_rows; i++) {
             const pl__row *r = s->conditions[c].rows[i];
             if (!is_curve(r)) continue;
-            add_text(b, &layers, r->layer);
-            add_text(b, &metrics, r->metric);
-            add_text(b, &positions, r->position);
+            pl__texts_add(b, &layers, r->layer);
+            pl__texts_add(b, &metrics, r->metric);
+            pl__texts_add(b, &positions, r->position);
             base = base || !strcmp(r->contrast, "base");
         }
     }
@@ -104,9 +86,9 @@ static void put_curves(pl__build *b, const pl__subject *s)
             if (base) put_curve(b, s, &layers, metrics.at[m], "base", positions.at[p]);
         }
     }
-    free((void *)layers.at);
-    free((void *)metrics.at);
-    free((void *)positions.at);
+    pl__texts_free(&layers);
+    pl__texts_free(&metrics);
+    pl__texts_free(&positions);
 }
 
 /* ---- wording against wording ---- */
@@ -123,15 +105,6 @@ static bool split(pl__build *b, const char *contrast, char between, const char *
     return b->status == PL_OK;
 }
 
-static bool is_template(const pl__subject *s, const char *name)
-{
-    const pl_plan_file *plan = s->run->plan;
-    for (size_t t = 0; t < plan->n_tasks; t++)
-        for (size_t i = 0; i < plan->tasks[t].n_templates && !strcmp(plan->tasks[t].name, s->task); i++)
-            if (!strcmp(plan->tasks[t].templates[i].name, name)) return true;
-    return false;
-}
-
 /* between '|': both triangles have the value; '>': rows learned under, columns asked under. */
 static void put_matrix(pl__build *b, const pl__subject *s, const pl__condition *c, const char *metric, char between,
                        const char *layer, const char *position)
@@ -144,7 +117,7 @@ static void put_matrix(pl__build *b, const pl__subject *s, const pl__condition *
     for (size_t i = 0; i < c->n_rows; i++) {
         const pl__row *r = c->rows[i];
         if (strcmp(r->metric, metric) || strcmp(r->layer, layer) || strcmp(r->position, position) ||
-            !split(b, r->contrast, between, &first, &second) || !is_template(s, first) || !is_template(s, second))
+            !split(b, r->contrast, between, &first, &second) || !pl__role_of(s, first) || !pl__role_of(s, second))
             continue;
         double x = pl__draft_category(&d, first), y = pl__draft_category(&d, second);
         pl__draft_point(&d, first, y, r->value, r->lo, r->hi, NAN);
@@ -153,27 +126,26 @@ static void put_matrix(pl__build *b, const pl__subject *s, const pl__condition *
     if (b->status == PL_OK) b->status = pl__stem(b->tables->arena, &arm, pl__say(b, "%s-%s", c->label, layer));
     const char *stem = pl__say(b, "%s-pairs-%s-%s", metric, s->stem, arm);
     if (pl__draft_put(&d, stem,
-                      pl__say(b, "%s. Each pair of wordings; intervals stand in the file.", meaning_of(metric)))) {
+                      pl__say(b, "%s. Each pair of wordings; intervals stand in the file.", meaning_of(metric))))
         pl__put_metric(b, metric);
-    }
 }
 
-/* The layers that pairs of wordings are told for: the last two of the order, which are the readout's and one before. */
+/* Of the layers that pairs of wordings are told for the last, which is the readout's, and the middle one. */
 static void put_matrices(pl__build *b, const pl__subject *s, const pl__condition *c, const char *metric, char between)
 {
-    texts layers = {0};
+    pl__texts layers = {0};
     const char *position = NULL;
     for (size_t i = 0; i < c->n_rows; i++) {
         const pl__row *r = c->rows[i];
         if (strcmp(r->metric, metric) || !*r->layer || !strchr(r->contrast, between)) continue;
         if (!position) position = r->position;
-        if (!strcmp(r->position, position)) add_text(b, &layers, r->layer);
+        if (!strcmp(r->position, position)) pl__texts_add(b, &layers, r->layer);
     }
     if (layers.n) qsort(layers.at, layers.n, sizeof *layers.at, by_layer);
     size_t half = layers.n / 2;
     for (size_t l = 0; l < layers.n; l++)
         if (l == half || l + 1 == layers.n) put_matrix(b, s, c, metric, between, layers.at[l], position);
-    free((void *)layers.at);
+    pl__texts_free(&layers);
 }
 
 void pl__section_states(pl__build *b, const pl__subject *s)
