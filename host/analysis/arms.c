@@ -102,11 +102,11 @@ static void take_costs(pl_verdict_side *side, const pl_arms_table *t, size_t fro
     side->learn_tokens = side->learn_dev_tokens = side->learn_seconds = side->item_tokens = NAN;
     for (size_t i = from; i < t->n; i++) {
         const pl_arm_row *row = &t->rows[i];
-        if (strcmp(row->role, pl_role_name(PL_ROLE_OOD)) || row->k != side->k || strcmp(row->arm, side->arm)) continue;
+        if (strcmp(row->role, pl_role_name(PL_ROLE_OOD)) || row->k != side->k || strcmp(row->arm, side->row)) continue;
         side->learn_tokens = row->learn_tokens;
         side->learn_dev_tokens = row->learn_dev_tokens;
         side->learn_seconds = row->learn_seconds;
-        side->item_tokens = row->item_tokens;
+        side->item_tokens = row->item_tokens * (double)side->n_prompts;
     }
 }
 
@@ -130,12 +130,17 @@ static double setting(const making *m, const char *key, double otherwise)
 static pl_status add_verdict(making *m, size_t from)
 {
     pl_arms_table *t = m->table;
+    pl__conditions all = m->of; /* ensembles are candidates too */
     const double **dev_accuracy;
     PL_TRY(pl_grow(&t->verdicts, &m->verdict_capacity, t->n_verdicts + 1));
-    PL_TRY(pl_arena_new(t->arena, &dev_accuracy, m->of.n));
-    PL_TRY(pl__verdict_dev_accuracy(dev_accuracy, &m->of));
+    PL_TRY(pl_arena_new(t->arena, &all.list, m->of.n + m->of.n_ensembles));
+    memcpy(all.list, m->of.list, m->of.n * sizeof *all.list);
+    if (m->of.n_ensembles) memcpy(all.list + m->of.n, m->of.ensembles, m->of.n_ensembles * sizeof *all.list);
+    all.n = m->of.n + m->of.n_ensembles;
+    PL_TRY(pl_arena_new(t->arena, &dev_accuracy, all.n));
+    PL_TRY(pl__verdict_dev_accuracy(dev_accuracy, &all));
     pl_verdict_row *row = &t->verdicts[t->n_verdicts];
-    PL_TRY(pl__verdict_row(row, &m->of, dev_accuracy, setting(m, "require", NAN), setting(m, "margin", 0.03)));
+    PL_TRY(pl__verdict_row(row, &all, dev_accuracy, setting(m, "require", NAN), setting(m, "margin", 0.03)));
     take_costs(&row->prompt, t, from);
     take_costs(&row->tuned, t, from);
     row->break_even = break_even(&row->prompt, &row->tuned);
@@ -182,6 +187,7 @@ static pl_status compare_subject(making *m, size_t first)
     if (!learns) return PL_OK;
     m->of = (pl__conditions){.view = m->view, .arena = m->table->arena};
     PL_TRY(pl_arena_new(m->table->arena, &m->of.list, 2 * n_groups));
+    PL_TRY(pl_arena_new(m->table->arena, &m->of.ensembles, n_groups));
     for (size_t i = first; i < n; i++)
         if (pl_run_view_unit(m->view, i)->group == i && same_subject(pl_run_view_unit(m->view, i), subject))
             PL_TRY(pl__conditions_add(&m->of, i));

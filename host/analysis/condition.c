@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/ensemble.h"
+
 /* ---- one condition ---- */
 
 double pl__condition_outcome(const pl__condition *c, size_t draw, size_t template, size_t item)
@@ -164,7 +166,10 @@ pl_status pl__conditions_add(pl__conditions *m, size_t first)
     pl__group g;
     PL_TRY(pl__group_read(&g, m->view, first));
     pl_status status = g.n_members ? add_condition(m, &g, false) : PL_OK;
+    size_t before = m->n;
     if (status == PL_OK && g.n_members && is_calibrated(&g)) status = add_condition(m, &g, true);
+    if (status == PL_OK && m->ensembles && m->n > before)
+        status = pl__ensemble_of(&m->ensembles[m->n_ensembles++], &m->list[before], &g, m->arena);
     pl__group_free(&g);
     return status;
 }
@@ -205,6 +210,13 @@ pl_status pl__conditions_share(pl__conditions *m)
         one->n_kept = n;
         PL_TRY(pl__commonest(&one->n_commonest, one->classes, one->kept, n));
     }
+    for (size_t e = 0; e < m->n_ensembles; e++)
+        for (size_t c = 0; c < m->n; c++) {
+            if (m->list[c].unit != m->ensembles[e].unit || !m->list[c].calibrated) continue;
+            m->ensembles[e].kept = m->list[c].kept;
+            m->ensembles[e].n_kept = n;
+            m->ensembles[e].n_commonest = m->list[c].n_commonest;
+        }
     m->n_shared = n;
     m->n_largest = largest;
     m->too_few = n == 0 || n * 100 < largest * PL__KEPT_PERCENT_MIN;
@@ -232,5 +244,6 @@ const pl__condition *pl__best_prompt(const pl__conditions *m, const char *model)
 pl_status pl__condition_name(const char **out, const pl__condition *c, pl_arena *arena)
 {
     *out = c->unit->arm;
-    return c->calibrated ? pl_arena_format(arena, (char **)out, "%s calibrated", c->unit->arm) : PL_OK;
+    if (!c->calibrated) return PL_OK;
+    return pl_arena_format(arena, (char **)out, "%s %s", c->unit->arm, c->ensembled ? "ensembled" : "calibrated");
 }

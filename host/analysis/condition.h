@@ -16,6 +16,7 @@ typedef enum pl__baseline { PL__COMMONEST, PL__CHANCE, PL__NO_BASELINE } pl__bas
 typedef struct pl__condition {
     const pl_run_unit *unit; /* the group's first */
     bool calibrated;         /* by its content-free prompts: acc_cc in place of acc */
+    bool ensembled;          /* calibrated, the templates of a role together (ensemble.h): answers are pseudo-values */
     size_t n, t, n_draws;    /* items, templates, draws with a whole member */
     bool sampled;            /* its draws are of many: it has shots, or learned; one or two tell nothing of others */
     size_t n_largest;        /* rows of the largest unit */
@@ -43,7 +44,7 @@ double pl__condition_draw_accuracy(const pl__condition *c, size_t draw, pl_role 
 double pl__condition_baseline(const pl__condition *c);
 /* The clusters of the items that are compared. */
 pl_status pl__condition_clusters(pl_clusters *out, const pl__condition *c, pl_arena *arena);
-/* The arm's name, with "calibrated" behind it where it is. */
+/* The arm's name, with "calibrated" or "ensembled" behind it where it is. */
 pl_status pl__condition_name(const char **out, const pl__condition *c, pl_arena *arena);
 
 /* A group whose member s was right in correct[s] [n, t]; only whole members are read. n_draws 0: there is none. */
@@ -54,6 +55,8 @@ typedef struct pl__conditions {
     pl_arena *arena;
     pl__condition *list; /* room for two of each group that is added */
     size_t n;
+    pl__condition *ensembles; /* room for one of each group; NULL: none are wanted */
+    size_t n_ensembles;
     size_t n_shared, n_largest; /* items that all have; rows of the largest unit */
     bool too_few;               /* they share under 95 % of them */
 } pl__conditions;

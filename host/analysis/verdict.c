@@ -28,7 +28,7 @@ static bool is_prompt_side(const pl__condition *c)
 static pl_status choose(pl__choice *choice, pl_verdict_side *side, const pl__conditions *of,
                         const double *const *dev_accuracy, pl__is_candidate *is_candidate)
 {
-    *side = (pl_verdict_side){.arm = "", .chosen_by = "", .accuracy.value = NAN};
+    *side = (pl_verdict_side){.arm = "", .row = "", .chosen_by = "", .accuracy.value = NAN};
     PL_TRY(pl__choose(choice, of, is_candidate, dev_accuracy));
     if (!choice->best) return PL_OK;
     if (choice->n_candidates > 1)
@@ -38,8 +38,14 @@ static pl_status choose(pl__choice *choice, pl_verdict_side *side, const pl__con
     side->n_candidates = choice->n_candidates;
     side->chosen_share = choice->share;
     side->k = choice->best->unit->k;
+    side->n_prompts = 1;
+    for (size_t k = 0, n = 0; choice->best->ensembled && k < choice->best->t; k++)
+        if (choice->best->roles[k] == PL_ROLE_OOD) side->n_prompts = ++n;
     side->n_draws = choice->judged.n_draws;
     PL_TRY(pl__condition_name(&side->arm, choice->best, of->arena));
+    pl__condition row = *choice->best;
+    row.ensembled = false;
+    PL_TRY(pl__condition_name(&side->row, &row, of->arena));
     return pl__contrast(&side->accuracy, &choice->judged, NULL, PL_ROLE_OOD, of->arena);
 }
 

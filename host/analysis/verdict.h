@@ -1,9 +1,8 @@
 /* Prompt or tune, for each model, task and readout whose arms stand side by side (arms.h; stability.md E.4).
  *
- * The prompt side is prompting, plain or with contextual calibration, and linear readouts of the frozen model; tuned
- * are arms of kind finetune. Arms with shuffled labels are controls and no candidates. The best arm of each side is
- * chosen under dev templates and judged under ood ones, as choice.h says. Ensembles of templates (acc_ens) are no
- * candidates: how far their accuracy moves with the wordings that they are made of is not known well enough.
+ * The prompt side is prompting (plain, with contextual calibration, or so the templates of a role together: ensemble.h)
+ * and linear readouts of the frozen model; tuned are arms of kind finetune. Arms with shuffled labels are controls and
+ * no candidates. The best arm of each side is chosen under dev templates and judged under ood ones, as choice.h says.
  */
 #ifndef PLUMB_ANALYSIS_VERDICT_H
 #define PLUMB_ANALYSIS_VERDICT_H
@@ -15,7 +14,9 @@ enum { PL_SENSITIVITIES = 4 }; /* margin halved, doubled; requirement halved, do
 
 /* The best arm of a side. */
 typedef struct pl_verdict_side {
-    const char *arm; /* "": there is none */
+    const char *arm;  /* "": there is none */
+    const char *row;  /* the arm of the table's row that has its costs: of an ensemble "calibrated" */
+    size_t n_prompts; /* that an item takes: of an ensemble one a template */
     long long k;
     const char *chosen_by; /* "dev items", "dev templates", "id templates"; "" for one candidate */
     double chosen_share;   /* of the judged answers that are this arm's own */

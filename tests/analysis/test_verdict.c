@@ -421,11 +421,55 @@ static void test_unequal_draws(void **state)
     pl_arena_free(of.arena);
 }
 
+/* Alone a template is right for half of the items or so; pairs of templates (t1 and t2, dev; t3 and t4, t5 and t6) err
+ * in turn, so that together they are right for all. */
+static double err_in_turn(size_t item, size_t template, size_t draw)
+{
+    double off = (item + template + draw) % 2 ? 3.0 : -3.0;
+    return (planted_gold(item) ? 1.0 : -1.0) + (template == 0 || template > 6 ? 0.0 : off);
+}
+
+/* An ensemble is chosen, judged, and pays for a prompt under each of the five ood templates. */
+static void test_ensemble(void **state)
+{
+    (void)state;
+    planted p = {.n = N,
+                 .t = T,
+                 .dev = 2,
+                 .draws = DRAWS,
+                 .learned = 3,
+                 .tuned = true,
+                 .free_margin = .1,
+                 .dev_tokens = 40,
+                 .margin = err_in_turn,
+                 .prediction = better_tuned};
+    pl_arms_table *t;
+    char id[64], json[96];
+    plant_run(&p);
+    for (size_t d = 0; d < 3; d++)
+        for (size_t k = 3; k < T; k++) {
+            planted_id(id, k, d, false);
+            snprintf(json, sizeof json, "{\"items\": %d, \"tokens_computed\": %d}", N, 12 * N);
+            write_sidecar(&p, id, json);
+        }
+    OK(pl_arms_of_run(&t, planted_view(&p)));
+    const pl_verdict_row *r = t->verdicts;
+    assert_string_equal(r->prompt.arm, "prompt ensembled");
+    assert_string_equal(r->prompt.row, "prompt calibrated");
+    assert_close(r->prompt.accuracy.value, 1, 1e-12);
+    assert_close(r->prompt.item_tokens, 60, 1e-12);
+    assert_true(r->prompt.accuracy.over_templates && r->prompt.accuracy.lo > .9);
+    assert_string_equal(r->hindsight, "");
+    for (size_t i = 0; i < t->n; i++) assert_null(strstr(t->rows[i].arm, "ensembled"));
+    pl_arms_free(t);
+    uproot(&p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule),         cmocka_unit_test(test_outlook),
-                                       cmocka_unit_test(test_run),          cmocka_unit_test(test_one_draw),
-                                       cmocka_unit_test(test_required),     cmocka_unit_test(test_break_even),
-                                       cmocka_unit_test(test_unequal_draws)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule),     cmocka_unit_test(test_outlook),
+                                       cmocka_unit_test(test_run),      cmocka_unit_test(test_one_draw),
+                                       cmocka_unit_test(test_required), cmocka_unit_test(test_break_even),
+                                       cmocka_unit_test(test_ensemble), cmocka_unit_test(test_unequal_draws)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,8 @@
  * template's accuracy has an SD of .04 and a draw's (a seed's) one of .03. Items are in clusters of two, labels are two
  * of equal shares, so that .60 is required.
  *
- * Four prompting arms of equal accuracy (one without shots: it has no draws), a linear readout that is .05 worse, two
+ * Four prompting arms of equal accuracy (one without shots: it has no draws) and an ensemble of wordings with the same
+ * accuracy under the ood ones together (ensemble.h; z is its margin), a linear readout that is .05 worse, two
  * tuned arms of equal accuracy, whose dev items tell a draw's accuracy with an SD of .05, and one tuned on shuffled
  * labels, at chance, whose dev items praise it: what is chosen, is chosen by luck. Quick: 100 small studies a
  * difference;
@@ -19,7 +20,7 @@
 #include "statistics/interval.h"
 #include "statistics/stream.h"
 
-enum { ARMS = 8, DEV = 4, CLUSTER = 2, LINEAR = 4, TUNED = 5, SHUFFLED = 7 };
+enum { ARMS = 9, DEV = 4, CLUSTER = 2, LINEAR = 4, TUNED = 5, SHUFFLED = 7, ENSEMBLE = 8 };
 
 static const double V_CLUSTER = 0.20, V_ITEM = 0.15, V_IT = 0.08, V_IS = 0.04, SD_TEMPLATE = 0.04, SD_DRAW = 0.03;
 
@@ -38,13 +39,28 @@ static double *zeros(size_t n)
     return out;
 }
 
+/* Pseudo-values of an item's sums of margins z [t] over a role's templates, without one and another. */
+static void put_together(pl__condition *c, size_t d, size_t i, const double *z, pl_role role)
+{
+    double n = (double)pl__condition_n_templates(c, role), sum = 0, mean = 0;
+    for (size_t k = 0; k < c->t; k++) sum += c->roles[k] == role ? z[k] : 0;
+    for (size_t k = 0; k < c->t; k++) mean += c->roles[k] == role ? (sum - z[k] > 0) / n : 0;
+    for (size_t k = 0; k < c->t; k++)
+        if (c->roles[k] == role)
+            c->correct[(d * c->t + k) * c->n + i] = (sum > 0) + (n - 1) * (mean - (sum - z[k] > 0));
+}
+
 /* One arm's answers under dev, then ood templates; effect[n_draws]: what each draw adds to its accuracy, or so. */
 static void answer(pl__condition *c, double *effect, double accuracy, const double *shared, stream *r)
 {
-    double mu = pl_normal_quantile(accuracy), density = exp(-0.5 * mu * mu) / sqrt(6.283185307179586);
+    double mu = pl_normal_quantile(accuracy), density = exp(-0.5 * mu * mu) / sqrt(6.283185307179586), z[64];
     double of_template = SD_TEMPLATE / density, of_draw = SD_DRAW / density;
     double rest = 1 - V_CLUSTER - V_ITEM - V_IT - V_IS - of_template * of_template - of_draw * of_draw;
-    assert_true(rest > 0); /* near 1 templates cannot move an accuracy so far */
+    assert_true(rest > 0 && c->t <= 64); /* near 1 templates cannot move an accuracy so far */
+    if (c->ensembled) { /* a mean over templates has less variance: the same accuracy with a smaller mu */
+        double of_one = of_template * of_template + V_IT + rest, n = (double)(c->t - DEV);
+        mu *= sqrt(1 - of_one + of_one / n);
+    }
     double *template = zeros(c->t), *it = zeros(c->t * c->n), *is = zeros(c->n);
     for (size_t k = 0; k < c->t; k++) template[k] = of_template *normal(r);
     for (size_t i = 0; i < c->t * c->n; i++) it[i] = sqrt(V_IT) * normal(r);
@@ -52,11 +68,14 @@ static void answer(pl__condition *c, double *effect, double accuracy, const doub
         double draw = c->sampled ? of_draw * normal(r) : 0; /* without shots there are no draws */
         effect[d] = draw * density;
         for (size_t i = 0; i < c->n; i++) is[i] = sqrt(V_IS) * normal(r);
-        for (size_t k = 0; k < c->t; k++)
-            for (size_t i = 0; i < c->n; i++) {
-                double z = mu + shared[i] + template[k] + draw + it[k * c->n + i] + is[i];
-                c->correct[(d * c->t + k) * c->n + i] = z + sqrt(rest) * normal(r) > 0;
+        for (size_t i = 0; i < c->n; i++) {
+            for (size_t k = 0; k < c->t; k++) {
+                z[k] = mu + shared[i] + template[k] + draw + it[k * c->n + i] + is[i] + sqrt(rest) * normal(r);
+                c->correct[(d * c->t + k) * c->n + i] = z[k] > 0;
             }
+            if (c->ensembled) put_together(c, d, i, z, PL_ROLE_DEV);
+            if (c->ensembled) put_together(c, d, i, z, PL_ROLE_OOD);
+        }
     }
     free(template);
     free(it);
@@ -77,10 +96,11 @@ typedef struct frame {
 
 static void make_frame(frame *f, design d)
 {
-    static const char *const kinds[ARMS] = {"prompt", "prompt",   "prompt",   "prompt",
-                                            "linear", "finetune", "finetune", "finetune"},
+    static const char *const kinds[ARMS] = {"prompt",   "prompt",   "prompt",   "prompt", "linear",
+                                            "finetune", "finetune", "finetune", "prompt"},
                              *const names[ARMS] = {"prompt", "prompt",       "prompt",         "prompt",
-                                                   "linear", "finetune one", "finetune other", "finetune shuffled"};
+                                                   "linear", "finetune one", "finetune other", "finetune shuffled",
+                                                   "prompt"};
     *f = (frame){.d = d, .t = DEV + d.t};
     f->names = calloc(f->t, sizeof *f->names);
     f->roles = calloc(f->t, sizeof *f->roles);
@@ -102,7 +122,7 @@ static void make_frame(frame *f, design d)
     }
     for (size_t s = 0; s < d.s; s++) f->draws[s] = (long long)s;
     for (size_t a = 0; a < ARMS; a++) {
-        bool learns = a >= LINEAR;
+        bool learns = a >= LINEAR && a < ENSEMBLE;
         f->units[a] = (pl_run_unit){.model = "m",
                                     .task = "t",
                                     .readout = "loglikelihood",
@@ -143,17 +163,19 @@ static void study(pl_verdict_row *out, bool *shuffled, const frame *f, uint64_t 
     }
     for (size_t a = 0; a < ARMS; a++) {
         double accuracy = a < LINEAR      ? d->prompted
+                          : a == ENSEMBLE ? d->prompted
                           : a == LINEAR   ? d->prompted - 0.05
                           : a == SHUFFLED ? 0.5
                                           : d->prompted + d->difference;
         list[a] = (pl__condition){.unit = &f->units[a],
-                                  .calibrated = a == 2 || a == 3,
+                                  .calibrated = a == 2 || a == 3 || a == ENSEMBLE,
+                                  .ensembled = a == ENSEMBLE,
                                   .n = d->n,
                                   .t = f->t,
-                                  .n_draws = a == 0                             ? 1
-                                             : a <= LINEAR && d->few            ? d->few
-                                             : d->lacking && (a == 1 || a == 2) ? d->s - 1
-                                                                                : d->s,
+                                  .n_draws = a == 0                                     ? 1
+                                             : (a <= LINEAR || a == ENSEMBLE) && d->few ? d->few
+                                             : d->lacking && (a == 1 || a == 2)         ? d->s - 1
+                                                                                        : d->s,
                                   .sampled = a > 0,
                                   .n_largest = d->n,
                                   .group_of = f->group_of,
@@ -168,7 +190,7 @@ static void study(pl_verdict_row *out, bool *shuffled, const frame *f, uint64_t 
         dev[a] = zeros(d->s);
         answer(&list[a], dev[a], accuracy, shared, &r);
         for (size_t s = 0; s < d->s; s++) dev[a][s] = a == SHUFFLED ? 0.99 : accuracy + dev[a][s] + 0.05 * normal(&r);
-        if (a >= TUNED) told[a] = dev[a];
+        if (a >= TUNED && a < ENSEMBLE) told[a] = dev[a];
     }
     OK(pl__verdict_row(out, &of, told, NAN, 0.03));
     OK(pl__verdicts_decide(out, 1));
