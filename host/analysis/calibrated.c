@@ -7,8 +7,10 @@
 
 enum { ITEMS_MAX = 256 }; /* a permutation takes n^2 steps */
 
-/* grids [1 + permutations][t, t] of the states of the first n items. */
-static pl_status make_grids(double **grids, const pl__subject *s, size_t n, pl_similarity similarity)
+/* grids [1 + permutations][t, t] of the states of the first n items; classes [n]: permuted within them; NULL: freely.
+ */
+static pl_status make_grids(double **grids, const pl__subject *s, size_t n, const size_t *classes,
+                            pl_similarity similarity)
 {
     pl_side side;
     size_t *orders = NULL;
@@ -17,7 +19,7 @@ static pl_status make_grids(double **grids, const pl__subject *s, size_t n, pl_s
     for (size_t k = 0; k < s->t; k++) PL_GOTO(status, done, pl_side_add(&side, s->layer->states[k], s->layer->width));
     PL_GOTO(status, done, pl_new(grids, (1 + PL_CALIBRATED_PERMUTATIONS) * s->t * s->t));
     PL_GOTO(status, done, pl_new(&orders, PL_CALIBRATED_PERMUTATIONS * n));
-    PL_GOTO(status, done, pl_calibrated_orders(orders, PL_CALIBRATED_PERMUTATIONS, n, NULL));
+    PL_GOTO(status, done, pl_calibrated_orders(orders, PL_CALIBRATED_PERMUTATIONS, n, classes));
     status = pl_similar_grids(*grids, &side, &side, orders, PL_CALIBRATED_PERMUTATIONS);
 done:
     free(orders);
@@ -25,14 +27,17 @@ done:
     return status;
 }
 
-static pl_status calibrate(pl__measured *out, const pl__scope *scope, pl_similarity similarity)
+static pl_status calibrate(pl__measured *out, const pl__scope *scope, pl_similarity similarity, bool within_labels)
 {
     const pl__subject *s = scope->subject;
     double *grids = NULL, series[1 + PL_CALIBRATED_PERMUTATIONS];
-    size_t n = s->n < ITEMS_MAX ? s->n : ITEMS_MAX;
+    size_t n = s->n < ITEMS_MAX ? s->n : ITEMS_MAX, *classes = NULL;
     pl_calibrated c;
     if (!s->layer->probed || n < 4) return PL_OK;
-    pl_status status = make_grids(&grids, s, n, similarity);
+    if (within_labels) PL_TRY(pl__subject_classes(&classes, s, n));
+    if (within_labels && !classes) return PL_OK;
+    pl_status status = make_grids(&grids, s, n, classes, similarity);
+    free(classes);
     for (size_t k = 0; status == PL_OK && k <= PL_CALIBRATED_PERMUTATIONS; k++)
         series[k] = pl_grid_value(grids + k * s->t * s->t, s->t, s->t, PL_GRID_ABOVE);
     free(grids);
@@ -52,10 +57,20 @@ static pl_status calibrate(pl__measured *out, const pl__scope *scope, pl_similar
 
 pl_status pl__metric_cka_cal(pl__measured *out, pl__scope *scope)
 {
-    return calibrate(out, scope, PL_SIMILAR_CKA);
+    return calibrate(out, scope, PL_SIMILAR_CKA, false);
 }
 
 pl_status pl__metric_mknn_cal(pl__measured *out, pl__scope *scope)
 {
-    return calibrate(out, scope, PL_SIMILAR_MKNN);
+    return calibrate(out, scope, PL_SIMILAR_MKNN, false);
+}
+
+pl_status pl__metric_cka_cal_class(pl__measured *out, pl__scope *scope)
+{
+    return calibrate(out, scope, PL_SIMILAR_CKA, true);
+}
+
+pl_status pl__metric_mknn_cal_class(pl__measured *out, pl__scope *scope)
+{
+    return calibrate(out, scope, PL_SIMILAR_MKNN, true);
 }

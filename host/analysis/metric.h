@@ -175,6 +175,12 @@ typedef enum pl_screen {
     X(MKNN_CAL, "mknn_cal", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, mknn_cal, "items of one template permuted",          \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "the same of the share of an item's 10 nearest neighbours that two templates have in common")                   \
+    X(CKA_CAL_CLASS, "cka_cal_class", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, cka_cal_class,                              \
+      "items of one template permuted within their labels", PL_SCREEN_NONE, "", "",                                     \
+      "cka_cal with items permuted within their labels: what is similar beyond the label")                             \
+    X(MKNN_CAL_CLASS, "mknn_cal_class", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, mknn_cal_class,                           \
+      "items of one template permuted within their labels", PL_SCREEN_NONE, "", "",                                     \
+      "mknn_cal with items permuted within their labels")                                                              \
     X(PROBE_ACC, "probe_acc", "share", 0, 1, 1, "z", PL_OVER_TEMPLATES, probe_acc, "commonest label",                  \
       PL_SCREEN_PROBES, "probe accuracy", "null: the commonest label",                                                 \
       "accuracy of a linear probe on held-out items, under the template it learned under")           \

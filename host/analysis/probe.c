@@ -7,22 +7,6 @@
 
 enum { ITEMS_MAX = 256 }; /* beyond them a fit takes long, and says no more */
 
-/* The first items of the layer, whose labels are one set: classes [n]; NULL: there is no such set. */
-static pl_status labels_of(size_t **classes, size_t *n, const pl__subject *s)
-{
-    const pl__group *g = s->group;
-    *n = s->n < ITEMS_MAX ? s->n : ITEMS_MAX;
-    *classes = NULL;
-    if (g->own_choices || g->n_labels < 2) return PL_OK;
-    for (size_t i = 0; i < *n; i++) {
-        int label = g->gold[s->layer->item[i]];
-        if (label < 0 || (size_t)label >= g->n_labels) return PL_OK;
-    }
-    PL_TRY(pl_new(classes, *n));
-    for (size_t i = 0; i < *n; i++) (*classes)[i] = (size_t)g->gold[s->layer->item[i]];
-    return PL_OK;
-}
-
 static pl_status deal_folds(size_t *fold, const pl__subject *s, const size_t *classes, size_t n)
 {
     size_t *cluster = NULL;
@@ -71,11 +55,11 @@ done:
 /* The probes of the subject; NULL with a reason in subject->probe_why, "" where there are no labels to probe. */
 static pl_status probe_of(const pl_probe **out, pl__subject *s)
 {
-    size_t *classes, n;
+    size_t *classes, n = s->n < ITEMS_MAX ? s->n : ITEMS_MAX;
     *out = NULL;
     if (!s->has_probe) {
         s->probe_why = ""; /* nothing to say */
-        PL_TRY(labels_of(&classes, &n, s));
+        PL_TRY(pl__subject_classes(&classes, s, n));
         pl_status status = classes ? fit(s, classes, n) : PL_OK;
         free(classes);
         PL_TRY(status);

@@ -363,6 +363,20 @@ done:
     return status;
 }
 
+pl_status pl__subject_classes(size_t **out, const pl__subject *s, size_t n)
+{
+    const pl__group *g = s->group;
+    *out = NULL;
+    if (g->own_choices || g->n_labels < 2) return PL_OK;
+    for (size_t i = 0; i < n; i++) {
+        int label = g->gold[s->layer->item[i]];
+        if (label < 0 || (size_t)label >= g->n_labels) return PL_OK;
+    }
+    PL_TRY(pl_new(out, n));
+    for (size_t i = 0; i < n; i++) (*out)[i] = (size_t)g->gold[s->layer->item[i]];
+    return PL_OK;
+}
+
 /* An item takes what it has with each pair of conditions, which are in panels of 8, thrice (measure/cka_sums.h). */
 size_t pl__cka_items(size_t n, size_t t)
 {

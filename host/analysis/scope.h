@@ -76,6 +76,8 @@ pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *su
 pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *subject, char preprocessing);
 /* Clusters of the subject's first n items. */
 pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *subject, size_t n, pl_arena *arena);
+/* Gold labels of a layer's first n items; NULL: they are not of one set of labels. The caller frees them. */
+pl_status pl__subject_classes(size_t **out, const pl__subject *subject, size_t n); /* [n] */
 pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject); /* at least 4 items */
 /* Of n items, the first that memory and a quadratic cost allow CKA between t conditions to take. */
 size_t pl__cka_items(size_t n, size_t t);

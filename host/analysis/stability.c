@@ -6,6 +6,7 @@
 
 #include "analysis/drift.h"
 #include "analysis/family.h"
+#include "analysis/layer_pairs.h"
 #include "analysis/remarks.h"
 #include "analysis/rows.h"
 
@@ -350,6 +351,8 @@ static pl_status all_rows(making *m, pl_run_view *view)
             status = pl__remarks_group(&m->remarks, m->table->arena, &group);
             if (status == PL_OK) status = group_rows(m, &group);
             if (status == PL_OK) status = pl__drift_rows(&m->rows, view, i);
+            if (status == PL_OK && pl_planned_analysis(pl_run_view_plan(view), "layer_pairs"))
+                status = pl__layer_pair_rows(&m->rows, view, i);
         }
         pl__group_free(&group);
         PL_TRY(status);

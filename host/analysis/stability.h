@@ -8,8 +8,8 @@
  * .. contrast are a key: no two rows have the same.
  *
  * contrast "templates": over all templates (or of the one in template_name); "id", "dev", "ood": over those of a role;
- * "id|ood": paired difference; "a|b": two templates; "05|00": two layers; "base", "draws": tuned models (drift.h). Rows
- * with draw (order, seed) -1 are means over the members. */
+ * "id|ood": paired difference; "a|b": two templates; "05|00": two layers; "base", "draws": tuned models (drift.h);
+ * "self:05": pairs of layers (layer_pairs.h). Rows with draw (order, seed) -1 are means over the members. */
 #ifndef PLUMB_ANALYSIS_STABILITY_H
 #define PLUMB_ANALYSIS_STABILITY_H
 

@@ -221,6 +221,7 @@ static pl_status make_units(pl_plan *plan)
     PL_GOTO(status, done, pl_bytes_text(&ids, plan->spec->name));
     if (plan->spec->primary) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->primary));
     if (plan->spec->verdict) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->verdict));
+    if (plan->spec->analysis) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->analysis));
     pl_hash128(plan->hash, ids.data, ids.size);
 done:
     pl_bytes_free(&ids);

@@ -54,8 +54,11 @@ static void describe_learning(pl_planned_unit *out, const pl_plan *plan, const p
 
 pl_status pl_record_plan(json_t **out, const pl_plan *plan)
 {
-    pl_plan_file file = {
-        .name = plan->spec->name, .hash = plan->hash, .primary = plan->spec->primary, .verdict = plan->spec->verdict};
+    pl_plan_file file = {.name = plan->spec->name,
+                         .hash = plan->hash,
+                         .primary = plan->spec->primary,
+                         .verdict = plan->spec->verdict,
+                         .analysis = plan->spec->analysis};
     pl_status status;
     *out = NULL;
     PL_TRY(make_models_and_tasks(&file, plan));

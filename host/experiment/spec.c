@@ -230,6 +230,7 @@ static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
     PL_TRY(read_capture(spec, root));
     PL_TRY(pl__read_primary(spec, root));
     PL_TRY(pl__read_verdict(spec, root));
+    PL_TRY(pl__read_analysis(spec, root));
     if ((node = pl_yaml_get(root, "truncation"))) {
         size_t which;
         PL_TRY(pl__one_of(&which, node, truncation_names, PL_TRUNCATIONS));
@@ -336,6 +337,7 @@ void pl_spec_free(pl_spec *spec)
     if (!spec) return;
     json_decref(spec->primary);
     json_decref(spec->verdict);
+    json_decref(spec->analysis);
     pl_arena_free(spec->arena);
     free(spec);
 }

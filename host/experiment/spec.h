@@ -121,6 +121,7 @@ typedef struct pl_spec {
     pl_truncation truncation;
     json_t *primary; /* contrasts, a list of objects with every key; NULL: none */
     json_t *verdict; /* require and margin, where they are said; NULL: nothing is */
+    json_t *analysis; /* what is asked for, each true; NULL: nothing is */
     uint64_t seed;
     pl_yaml_node *root; /* the experiment as it was read, overrides applied and ${VAR} resolved */
     pl_arena *arena;

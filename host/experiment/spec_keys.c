@@ -8,6 +8,7 @@ const pl_yaml_key pl_spec_root_keys[] = {
     {"arms", "required", "ways to adapt; a factor of the sweep"},
     {"primary", "none", "the contrasts that the experiment is run for, one a task: part of the run folder's hash"},
     {"verdict", "its defaults", "what prompting and tuning are judged by: part of the run folder's hash"},
+    {"analysis", "none of them", "what the analysis makes on request: part of the run folder's hash"},
     {"capture", "layers default, position last", "which hidden states are stored"},
     {"truncation", "`error`",
      "what happens to a prompt that is too long: `error`; `skip` leaves the item out of the cell (under 95 % kept is "
@@ -67,6 +68,14 @@ const pl_yaml_key pl_spec_verdict_keys[] = {
     {"require", "the commonest label's share (items with choices of their own: chance) + 0.1",
      "accuracy that is needed, above 0, at most 1; of every task"},
     {"margin", "0.03", "what tuning must bring, in accuracy, for prompting not to be enough; above 0, at most 1"},
+    {0},
+};
+
+const pl_yaml_key pl_spec_analysis_keys[] = {
+    {"layer_pairs", "false",
+     "calibrated similarity of every layer with every layer: of the same unit, of a tuned model with the checkpoint as "
+     "it is, of a model with an earlier one; and of all pairs of layers the mean and the largest. Of one draw and up to "
+     "800 items; 13 layers take about 12 s a template and comparison"},
     {0},
 };
 
@@ -182,6 +191,7 @@ const pl_yaml_section pl_spec_sections[] = {
     {"primary", pl_spec_primary_keys},
     {"primary: arm", pl_spec_primary_arm_keys},
     {"verdict", pl_spec_verdict_keys},
+    {"analysis", pl_spec_analysis_keys},
     {"arms[]", pl_spec_arm_keys},
     {"arms[] of kind linear", pl_spec_linear_keys},
     {"arms[] of kind finetune", pl_spec_finetune_keys},

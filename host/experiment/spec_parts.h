@@ -26,6 +26,8 @@ pl_status pl__read_texts(const pl_spec *spec, const char ***out, size_t *n, cons
 pl_status pl__read_primary(pl_spec *spec, const pl_yaml_node *root);
 /* spec->verdict. */
 pl_status pl__read_verdict(pl_spec *spec, const pl_yaml_node *root);
+/* spec->analysis. */
+pl_status pl__read_analysis(pl_spec *spec, const pl_yaml_node *root);
 /* spec->arms. */
 pl_status pl__read_arms(pl_spec *spec, const pl_yaml_node *root);
 

@@ -28,7 +28,9 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("contrast", PL__TEXT, contrast,
           "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides; 05|00: "
           "layer 05 minus layer 00; a>b: learned under a, asked under b; of tuned "
-          "models base: against the checkpoint, draws: against each other"),
+          "models base: against the checkpoint, draws: against each other; of pairs of layers self:05, templates:05, "
+          "base:05, MODEL:05: layer 05 of the same unit, the template before, the checkpoint, an earlier model; :mean, "
+          ":largest: over all pairs of layers"),
     FIELD("value", PL__REAL, value, "empty where it is not defined: why_empty says why"),
     FIELD("lo", PL__REAL, lo, "95 % interval for other items, templates and draws, as generalises says: lower end"),
     FIELD("hi", PL__REAL, hi, "its upper end"),

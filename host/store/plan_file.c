@@ -79,6 +79,7 @@ pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file)
     pl_json_put_text(&b, "hash", file->hash);
     if (file->primary) pl_json_put_shared(&b, "primary", file->primary);
     if (file->verdict) pl_json_put_shared(&b, "verdict", file->verdict);
+    if (file->analysis) pl_json_put_shared(&b, "analysis", file->analysis);
     pl_json_open_list(&b, "models");
     for (size_t i = 0; i < file->n_models; i++) put_model(&b, &file->models[i]);
     pl_json_close(&b);
@@ -293,6 +294,22 @@ static pl_status read_verdict(const place *at, pl_plan_file *file)
     return PL_OK;
 }
 
+static pl_status read_analysis(const place *at, pl_plan_file *file)
+{
+    const char *key;
+    json_t *object = json_object_get(at->object, "analysis"), *value;
+    bool good = json_is_object(object);
+    json_object_foreach(object, key, value) good = good && json_is_true(value);
+    if (!good) return pl_fail(PL_E_INPUT, "%s: analysis: expected what is true: plan the experiment again", at->name);
+    file->analysis = json_incref(object);
+    return PL_OK;
+}
+
+bool pl_planned_analysis(const pl_plan_file *file, const char *what)
+{
+    return json_is_true(json_object_get(file->analysis, what));
+}
+
 static pl_status read_file(const place *at, pl_plan_file *file)
 {
     const json_t *list;
@@ -309,6 +326,7 @@ static pl_status read_file(const place *at, pl_plan_file *file)
     PL_TRY(read_models_and_tasks(at, file));
     if (has(at, "primary")) PL_TRY(read_primary(at, file));
     if (has(at, "verdict")) PL_TRY(read_verdict(at, file));
+    if (has(at, "analysis")) PL_TRY(read_analysis(at, file));
     PL_TRY(need_list(at, &list, &n, "units"));
     PL_TRY(pl_arena_new(file->arena, &file->units, n));
     for (; file->n_units < n; file->n_units++) {
@@ -356,6 +374,7 @@ void pl_plan_file_free(pl_plan_file *file)
     if (file->arena) {
         json_decref(file->primary);
         json_decref(file->verdict);
+        json_decref(file->analysis);
     }
     pl_arena_free(file->arena);
     free(file);

@@ -64,10 +64,13 @@ typedef struct pl_plan_file {
     pl_planned_model *models;
     pl_planned_task *tasks;
     pl_planned_unit *units;
-    json_t *primary; /* the experiment's primary contrasts, a list of objects; NULL: none */
-    json_t *verdict; /* how the verdict is to be given: an object of numbers; NULL: by its defaults */
-    pl_arena *arena; /* of one that was read: owns everything; NULL: all is borrowed */
+    json_t *primary;  /* the experiment's primary contrasts, a list of objects; NULL: none */
+    json_t *analysis; /* what is asked of the analysis: an object of true; NULL: nothing */
+    json_t *verdict;  /* how the verdict is to be given: an object of numbers; NULL: by its defaults */
+    pl_arena *arena;  /* of one that was read: owns everything; NULL: all is borrowed */
 } pl_plan_file;
+
+bool pl_planned_analysis(const pl_plan_file *file, const char *what); /* whether the analysis is asked for it */
 
 /* The plan as JSON; a new reference. */
 pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file);

@@ -41,6 +41,8 @@ typedef struct planted {
     double dev_accuracy; /* what the file of the unit that adapted the model says; 0: there is none */
     double dev_tokens;   /* as above */
     json_t *verdict;     /* of the plan, or NULL; borrowed */
+    json_t *analysis;    /* likewise */
+    const char *second;  /* the last draw is the first one of a second model of this name; NULL: there is none */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
     /* Log-likelihood of label 1 minus that of label 0. */
@@ -76,12 +78,14 @@ static inline bool planted_finite(const planted *p, size_t item, size_t template
 /* plan.json through the one writer that there is. */
 static inline json_t *planted_plan(const planted *p)
 {
-    pl_planned_model model = {.name = "tiny",
-                              .weights = "w",
-                              .tokenizer = "t",
-                              .model_type = "gpt2",
-                              .parameters = 12345,
-                              .random_weights = p->random_weights};
+    pl_planned_model models[2] = {{.name = "tiny",
+                                   .weights = "w",
+                                   .tokenizer = "t",
+                                   .model_type = "gpt2",
+                                   .parameters = 12345,
+                                   .random_weights = p->random_weights}};
+    models[1] = models[0];
+    models[1].name = p->second;
     pl_planned_template templates[16];
     char names[16][32], texts[16][32], (*ids)[64] = calloc(p->t * p->draws, sizeof *ids);
     pl_planned_unit *units = calloc(p->t * p->draws, sizeof *units);
@@ -121,6 +125,10 @@ static inline json_t *planted_plan(const planted *p)
                                      .order = p->orders ? s % p->orders : 0,
                                      .seed = 1234};
         if (p->named && s % 2 == 0) units[u].arm_name = "even";
+        if (p->second && s + 1 == p->draws) {
+            units[u].model = 1;
+            units[u].draw = 0;
+        }
         if (s + p->learned < p->draws) continue;
         units[u].arm = p->tuned ? "finetune" : "linear";
         units[u].head = p->tuned ? "lm" : "";
@@ -135,11 +143,12 @@ static inline json_t *planted_plan(const planted *p)
     const pl_plan_file file = {.name = "planted",
                                .primary = p->primary,
                                .verdict = p->verdict,
+                               .analysis = p->analysis,
                                .hash = "0123456789abcdef",
-                               .n_models = 1,
+                               .n_models = p->second ? 2 : 1,
                                .n_tasks = 1,
                                .n_units = p->t * p->draws,
-                               .models = &model,
+                               .models = models,
                                .tasks = &task,
                                .units = units};
     json_t *plan;

@@ -236,6 +236,34 @@ static void test_verdict(void **state)
     }
 }
 
+/* What is asked of the analysis, and nothing where nothing is. */
+static void test_analysis(void **state)
+{
+    (void)state;
+    static const char head[] = "name: e\nmodels: [m]\ntasks: [t.yaml]\narms: [{kind: prompt}]\nanalysis: ";
+    static const struct {
+        const char *value, *error;
+    } bad[] = {
+        {"layer_pairs", "analysis: expected a map"},
+        {"{layer_pairs: 7}", "expected true or false"},
+        {"{layers: true}", "layers"},
+    };
+    char text[300];
+    pl_spec *s;
+    snprintf(text, sizeof text, "%s{layer_pairs: true}\n", head);
+    OK(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0));
+    assert_true(json_is_true(json_object_get(s->analysis, "layer_pairs")));
+    pl_spec_free(s);
+    snprintf(text, sizeof text, "%s{layer_pairs: false}\n", head);
+    OK(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0));
+    assert_null(s->analysis);
+    pl_spec_free(s);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s%s\n", head, bad[i].value);
+        REFUSED(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0), PL_E_INPUT, bad[i].error);
+    }
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -259,7 +287,7 @@ static void test_errors(void **state)
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\ntemplates: {id: [a], ood: [a]}\n", "named twice"},
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\ncapture: {dtype: float8}\n", "found 'float8'"},
         {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nitems: 0\n", "items: expected 1 or more"},
-        {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nanalysis: {tsne: {}}\n", "unknown key 'analysis'"},
+        {"name: x\nmodels: g\ntasks: t\narms: [{kind: prompt}]\nanalyses: {}\n", "unknown key 'analyses'"},
         {"name: x\nmodels: ${PLUMB_TEST_UNSET}\n", "PLUMB_TEST_UNSET is not set"},
         {"name: x\nmodels: {path: g, revision: step1}\n", "revision: there is no folder g/step1"},
         {FINETUNE "}]\n", "'n_train' is missing"},
@@ -302,6 +330,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_suffix),
         cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_primary),  cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_arms_that_learn),      cmocka_unit_test(test_verdict)};
+        cmocka_unit_test(test_arms_that_learn),      cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_analysis)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
