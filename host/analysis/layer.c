@@ -167,8 +167,35 @@ failed:
     return status;
 }
 
+pl_status pl__layer_read_tokens(pl__layer *layer, const pl__member *member, pl_unit_reader *const *readers)
+{
+    static const char *const columns[] = {"n_tokens"};
+    PL_TRY(pl_new(&layer->tokens, layer->t));
+    for (size_t k = 0; k < layer->t; k++) {
+        pl_frame *obs;
+        PL_TRY(pl_new(&layer->tokens[k], layer->n));
+        PL_TRY(pl_unit_get_obs(readers[k], columns, 1, &obs));
+        const pl_column *column = pl_frame_column(obs, columns[0]);
+        bool good = column && column->kind == PL_COLUMN_INTEGER;
+        for (size_t i = 0; good && i < layer->n; i++) {
+            const size_t row = member->cells[k].row[layer->item[i]];
+            good = row < obs->n_rows;
+            if (good) layer->tokens[k][i] = (double)column->values.integer[row];
+        }
+        if (!good) {
+            pl_frame_free(obs);
+            return pl_fail(PL_E_INPUT, "%s: /obs/n_tokens: expected a number of tokens for each row",
+                           member->cells[k].unit->path);
+        }
+        pl_frame_free(obs);
+    }
+    return PL_OK;
+}
+
 void pl__layer_free(pl__layer *layer)
 {
+    for (size_t k = 0; layer->tokens && k < layer->t; k++) free(layer->tokens[k]);
+    free(layer->tokens);
     for (size_t k = 0; layer->states && k < layer->t; k++) free(layer->states[k]);
     free(layer->states);
     free(layer->group_of);

@@ -1,6 +1,6 @@
-/* The states of one position and layer under all templates of a member. Items stand in an order by chance that depends on
- * their doc_ids alone: the first so many of them are a sample, however a data set is sorted. One layer is in memory at a
- * time: T x n x C floats. */
+/* The states of one position and layer under all templates of a member. Items stand in an order by chance that depends
+ * on their doc_ids alone: the first so many of them are a sample, however a data set is sorted. One layer is in memory
+ * at a time: T x n x C floats. */
 #ifndef PLUMB_ANALYSIS_LAYER_H
 #define PLUMB_ANALYSIS_LAYER_H
 
@@ -12,6 +12,7 @@ typedef struct pl__layer {
     float **states;              /* t of [n, width] */
     uint64_t items;              /* tells sets of items apart */
     uint64_t *group_of;          /* [n], or NULL: as the group's */
+    double **tokens;             /* t of [n]: of each item's prompt; NULL: nobody asked */
     size_t *item;                /* [n]: the place among the group's items */
     bool probed;                 /* probes are made here (probe.c): the caller's choice */
     size_t n_captured, n_not_finite;
@@ -25,6 +26,8 @@ pl_status pl__layer_names(const char ***names, size_t *n, pl_unit_reader *const 
 /* Texts are the arena's. Free the layer. */
 pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__member *member,
                          pl_unit_reader *const *readers, const char *name, pl_arena *arena);
+/* Fills tokens. */
+pl_status pl__layer_read_tokens(pl__layer *layer, const pl__member *member, pl_unit_reader *const *readers);
 void pl__layer_free(pl__layer *layer); /* takes {0} */
 
 #endif

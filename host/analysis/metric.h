@@ -37,7 +37,7 @@ typedef enum pl_screen {
  *   component may be negative). Infinite: no such end
  * ends: pseudo-items at low and high that an interval is made with (statistics/crossed.h): 1 for shares, 1/2 for
  *   differences of shares, 0 for what is no mean of bounded values
- * preprocessing: "" for behaviour; of states, a letter each: 'c' centred, 'z' each dimension by its SD
+ * preprocessing: "" for behaviour; of states, a letter each (pl__preprocessing in scope.h)
  * over: pl_over, added up
  * function: pl__metric_<function>, in behaviour.c, control.c or representation.c
  * null: what its null value is
@@ -157,7 +157,7 @@ typedef enum pl_screen {
     X(STATES_NOT_FINITE, "states_not_finite", "item", 0, INFINITY, 0, "c", PL_OVER_TEMPLATES, states_not_finite,       \
       "", PL_SCREEN_NONE, "", "",                                                                                      \
       "items with a state of this layer that is NaN or infinite: in no number about the layer")                        \
-    X(WOBBLE, "wobble", "share", 0, 1, 0, "cz", PL_OVER_TEMPLATES, wobble, "identical templates",       \
+    X(WOBBLE, "wobble", "share", 0, 1, 0, "cztl", PL_OVER_TEMPLATES, wobble, "identical templates",       \
       PL_SCREEN_LAYERS, "wobble", "0 (null): identical templates; 1: nothing of the item stays",                       \
       "item x template part of the states' variance, beside the items' own")                                           \
     X(SHIFT, "shift", "share", 0, 1, 0, "cz", PL_OVER_TEMPLATES, shift, "identical templates",          \
@@ -166,9 +166,12 @@ typedef enum pl_screen {
     X(ICC, "icc", "share", 0, 1, 0, "cz", PL_OVER_TEMPLATES, icc, "unrelated items",                    \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "part of the states' variance that belongs to the items")                                                        \
-    X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "c", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,                \
+    X(CKA_DEBIASED, "cka_debiased", "1", -1, 1, 0, "ctl", PL_OVER_TEMPLATES | PL_OVER_PAIR, cka_debiased,                \
       "independence", PL_SCREEN_LAYERS, "CKA", "0 (null): unrelated; 1: the same up to rotation and scale",            \
       "similarity of two templates' states up to rotation (debiased linear CKA)")                                      \
+    X(PARTICIPATION_RATIO, "participation_ratio", "dimension", 0, INFINITY, 0, "ct", PL_OVER_TEMPLATES,                 \
+      participation_ratio, "", PL_SCREEN_NONE, "", "",                                                                 \
+      "dimensions that a template's states use: (tr S)^2/tr S^2 of their covariance; near 1: one dimension is all there is")\
     X(CKA_CAL, "cka_cal", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, cka_cal, "items of one template permuted",             \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "cka_debiased above what permuted items reach: 0 at their 95 % quantile (null_q95), 1 for equal states")         \

@@ -109,6 +109,9 @@ pl_status pl__remarks_finish(pl__remarks *r, pl_stability_table *table)
                        r->merged[i].model, r->merged[i].task, r->merged[i].n, r->merged[i].of));
     if (r->one_draw)
         PL_TRY(add(r, table->arena, "draws: 1: what is said of k > 0 shots holds for this one set of shots"));
+    if (r->one_template)
+        PL_TRY(add(r, table->arena,
+                   "templates: 1: states are not measured where there are no other templates to hold them against"));
     PL_TRY(pl_arena_new(table->arena, &table->remarks, r->n));
     if (r->n > 0) memcpy(table->remarks, r->lines, r->n * sizeof *r->lines);
     table->n_remarks = r->n;

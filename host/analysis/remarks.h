@@ -16,7 +16,8 @@ typedef struct pl__remarks {
     size_t n, capacity;
     pl__merged *merged;
     size_t n_merged, merged_capacity;
-    bool one_draw; /* of some k > 0 */
+    bool one_draw;     /* of some k > 0 */
+    bool one_template; /* under which states were stored: whoever finds it says so */
     /* Of the group that is passing by: */
     size_t layers_not_finite;
 } pl__remarks;

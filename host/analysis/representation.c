@@ -130,7 +130,8 @@ pl_status pl__metric_cka_debiased(pl__measured *out, pl__scope *scope)
     pl__subject *s = scope->subject;
     const pl_cka *cka;
     if (s->n < 4) return PL_OK;
-    PL_TRY(pl__subject_cka(&cka, s));
+    if (scope->over == PL_OVER_PAIR && scope->preprocessing != 'c') return PL_OK; /* so many rows say little more */
+    PL_TRY(pl__subject_cka(&cka, s, scope->preprocessing));
     double null_sd = pl_cka_null_sd(cka->n);
     out->kind = PL__LEFT_OUT;
     out->n = cka->n;
@@ -148,6 +149,24 @@ pl_status pl__metric_cka_debiased(pl__measured *out, pl__scope *scope)
         out->null_sd = null_sd / sqrt((double)cka->n_pairs);
         memcpy(s->items, cka->mean_left_out, cka->n * sizeof *s->items);
     }
+    if (cka->n < s->n) PL_TRY(pl__measured_note(out, scope, "%zu of %zu items, by chance", cka->n, s->n));
+    if (isnan(out->value)) out->why_empty = "no variance";
+    return PL_OK;
+}
+
+/* The mean over templates. */
+pl_status pl__metric_participation_ratio(pl__measured *out, pl__scope *scope)
+{
+    pl__subject *s = scope->subject;
+    const pl_cka *cka;
+    if (s->n < 4) return PL_OK;
+    PL_TRY(pl__subject_cka(&cka, s, scope->preprocessing));
+    out->kind = PL__LEFT_OUT;
+    out->n = cka->n;
+    out->value = pl_mean(cka->dimensions, s->t);
+    memcpy(s->items, cka->dimensions_left_out, cka->n * sizeof *s->items);
+    memcpy(s->templates, cka->dimensions, s->t * sizeof *s->templates);
+    out->templates = PL__TEMPLATE_MEANS;
     if (cka->n < s->n) PL_TRY(pl__measured_note(out, scope, "%zu of %zu items, by chance", cka->n, s->n));
     if (isnan(out->value)) out->why_empty = "no variance";
     return PL_OK;

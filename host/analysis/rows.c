@@ -359,7 +359,7 @@ static pl_stability_row new_row(const pl__rows *rows, pl_metric_id id, const pl_
     if (layer) {
         row.position = layer->position;
         row.layer = layer->name;
-        row.preproc = scope->preprocessing == 'z' ? "z" : "c";
+        row.preproc = pl__preprocessing_name(scope->preprocessing);
     }
     row.null_mean = m->null_mean;
     row.null_sd = m->null_sd;

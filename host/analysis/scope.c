@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CKA_ITEMS_MAX = 4096 }; /* its time grows with their square */
-static const double CKA_BYTES_MAX = 1024.0 * 1024.0 * 1024.0;
-
 pl_status pl__subject_open(pl__subject *s)
 {
     pl_status status;
@@ -29,9 +26,11 @@ void pl__subject_close(pl__subject *s)
     free(s->wording);
     free(s->variants);
     pl_template_variance_free(&s->variance);
-    pl_cka_free(&s->cka);
     pl_probe_free(&s->probe);
-    for (size_t i = 0; i < 2; i++) pl_variance_sums_free(&s->sums[i]);
+    for (size_t i = 0; i < PL__PREPROCESSINGS; i++) {
+        pl_variance_sums_free(&s->sums[i]);
+        pl_cka_free(&s->cka[i]);
+    }
     *s = (pl__subject){0};
 }
 
@@ -316,83 +315,6 @@ bool pl__measured_one_wording(pl__measured *out, const pl__subject *s)
     out->estimate = pl__only_value(NAN);
     out->why_empty = "the templates are one wording";
     return true;
-}
-
-/* States under each wording [n_wordings] of [n, width], means over its templates: those that are there where a wording
- * has one. *own: what is the caller's to free. */
-static pl_status wording_states(float ***out, float **own, const pl__subject *s)
-{
-    size_t size, width = s->layer->width, all;
-    *own = NULL;
-    PL_TRY(pl_new(out, s->t));
-    if (s->n_wordings == s->t) {
-        memcpy(*out, s->layer->states, s->t * sizeof **out);
-        return PL_OK;
-    }
-    PL_TRY(pl_mul_size(&size, s->n, width, "states"));
-    PL_TRY(pl_mul_size(&all, size, s->n_wordings, "states"));
-    PL_TRY(pl_new(own, all));
-    for (size_t k = 0; k < s->t; k++) {
-        float *to = (*out)[s->wording[k]] = *own + s->wording[k] * size, share = (float)(1.0 / s->variants[k]);
-        for (size_t i = 0; i < size; i++) to[i] += share * s->layer->states[k][i];
-    }
-    return PL_OK;
-}
-
-/* 'z': each dimension is divided by its SD within templates, which stays fixed when an item is left out. */
-pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *s, char preprocessing)
-{
-    size_t at = preprocessing == 'z', width = s->layer->width;
-    size_t t = s->n_wordings;
-    float **states = NULL, *own = NULL;
-    double *weights = NULL;
-    pl_status status = PL_OK;
-    *out = &s->sums[at];
-    if (s->has_sums[at]) return PL_OK;
-    PL_GOTO(status, done, wording_states(&states, &own, s));
-    if (at) {
-        PL_GOTO(status, done, pl_new(&weights, width));
-        PL_GOTO(status, done, pl_pooled_weights(weights, (const float *const *)states, s->n, t, width));
-    }
-    PL_GOTO(status, done, pl_variance_sums_of(&s->sums[at], (const float *const *)states, s->n, t, width, weights));
-    s->has_sums[at] = true;
-done:
-    free(own);
-    free(states);
-    free(weights);
-    return status;
-}
-
-pl_status pl__subject_classes(size_t **out, const pl__subject *s, size_t n)
-{
-    const pl__group *g = s->group;
-    *out = NULL;
-    if (g->own_choices || g->n_labels < 2) return PL_OK;
-    for (size_t i = 0; i < n; i++) {
-        int label = g->gold[s->layer->item[i]];
-        if (label < 0 || (size_t)label >= g->n_labels) return PL_OK;
-    }
-    PL_TRY(pl_new(out, n));
-    for (size_t i = 0; i < n; i++) (*out)[i] = (size_t)g->gold[s->layer->item[i]];
-    return PL_OK;
-}
-
-/* An item takes what it has with each pair of conditions, which are in panels of 8, thrice (measure/cka_sums.h). */
-size_t pl__cka_items(size_t n, size_t t)
-{
-    double padded = 8.0 * ceil((double)t / 8.0), fits = CKA_BYTES_MAX / (3.0 * 8.0 * padded * padded);
-    size_t most = fits < (double)CKA_ITEMS_MAX ? (size_t)fits : CKA_ITEMS_MAX;
-    return n < most ? n : most;
-}
-
-pl_status pl__subject_cka(const pl_cka **out, pl__subject *s)
-{
-    *out = &s->cka;
-    if (s->has_cka) return PL_OK;
-    PL_TRY(
-        pl_cka_of(&s->cka, (const float *const *)s->layer->states, pl__cka_items(s->n, s->t), s->t, s->layer->width));
-    s->has_cka = true;
-    return PL_OK;
 }
 
 pl_status pl__measured_note(pl__measured *m, const pl__scope *scope, const char *format, ...)

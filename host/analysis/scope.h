@@ -16,7 +16,16 @@
 #include "statistics/template_variance.h"
 #include "statistics/variance_components.h"
 
-enum { PL__MARGIN_PARTS = 7 };
+enum { PL__MARGIN_PARTS = 7, PL__TOP = 3 };
+
+/* What is done to states before they are measured: a letter in the table of metrics, a name in the table of results. */
+typedef enum pl__preprocessing {
+    PL__CENTRED,     /* 'c', "c" */
+    PL__SCALED,      /* 'z', "z": each dimension by its SD within templates */
+    PL__WITHOUT_TOP, /* 't', "top3": centred, without the PL__TOP dimensions that vary most within templates */
+    PL__LENGTH, /* 'l', "length": centred, less what the prompt's number of tokens and its square predict, on request */
+    PL__PREPROCESSINGS
+} pl__preprocessing;
 
 typedef struct pl__subject {
     const pl__group *group;
@@ -33,16 +42,16 @@ typedef struct pl__subject {
     const pl__member *const *members;
     size_t n_members;
     /* Made when asked for. */
-    bool has_variance, has_cka, has_sums[2];
+    bool has_variance, has_cka[PL__PREPROCESSINGS], has_sums[PL__PREPROCESSINGS];
     pl_template_variance variance; /* of all members: draws, wordings, clusters */
     bool has_margin;
     pl_crossed margin[PL__MARGIN_PARTS]; /* of the readout margin's variance (margin.c) */
     double variance_scale;               /* what its sums over clusters are divided by to be means */
-    pl_cka cka;
+    pl_cka cka[PL__PREPROCESSINGS];
     bool has_probe;
     pl_probe probe;
-    const char *probe_why;    /* why there is none; "": there are no labels. NULL: there is one */
-    pl_variance_sums sums[2]; /* preprocessing 'c', 'z'; of wordings */
+    const char *probe_why;                     /* why there is none; "": there are no labels. NULL: there is one */
+    pl_variance_sums sums[PL__PREPROCESSINGS]; /* of wordings */
 } pl__subject;
 
 typedef struct pl__scope {
@@ -73,12 +82,15 @@ void pl__scopes_free(pl__scopes *scopes);
 
 pl_status pl__scope_agreement(const pl_agreement **out, pl__scope *scope); /* t >= 2 */
 pl_status pl__subject_variance(const pl_template_variance **out, pl__subject *subject);
+pl__preprocessing pl__preprocessing_of(char letter); /* one of the four */
+const char *pl__preprocessing_name(char letter);
+bool pl__preprocessing_asked(const pl__subject *subject, char letter);
 pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *subject, char preprocessing);
 /* Clusters of the subject's first n items. */
 pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *subject, size_t n, pl_arena *arena);
 /* Gold labels of a layer's first n items; NULL: they are not of one set of labels. The caller frees them. */
-pl_status pl__subject_classes(size_t **out, const pl__subject *subject, size_t n); /* [n] */
-pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject); /* at least 4 items */
+pl_status pl__subject_classes(size_t **out, const pl__subject *subject, size_t n);       /* [n] */
+pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject, char preprocessing); /* at least 4 items */
 /* Of n items, the first that memory and a quadratic cost allow CKA between t conditions to take. */
 size_t pl__cka_items(size_t n, size_t t);
 

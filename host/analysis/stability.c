@@ -101,6 +101,7 @@ static pl_status measure(pl__rows *rows, pl__subject *subject, bool whole_only)
             pl__scope *scope = &scopes.scopes[i];
             if (!(metric->over & scope->over)) continue;
             for (const char *p = subject->layer ? metric->preprocessing : " "; *p; p++) {
+                if (subject->layer && !pl__preprocessing_asked(subject, *p)) continue;
                 scope->preprocessing = *p;
                 PL_GOTO(status, done, measure_scope(rows, id, scope));
             }
@@ -148,6 +149,8 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
     size_t n_beyond = pl__member_beyond(member);
     PL_TRY(pl__layer_read(&layer, g, member, readers, name, m->rows.arena));
     layer.probed = probed;
+    if (pl_planned_analysis(pl_run_view_plan(g->view), "length"))
+        PL_GOTO(status, done, pl__layer_read_tokens(&layer, member, readers));
     pl__subject subject = {
         .group = g, .member = member, .layer = &layer, .n = layer.n, .t = layer.t, .arena = m->rows.arena};
     if (layer.n_not_finite > 0)
@@ -200,7 +203,21 @@ static void choose_probed(bool *probed, const char *const *names, size_t n)
     if (middle < n) probed[middle] = true;
 }
 
-/* Every position and layer that all units of the member have; nothing when it has fewer than two templates. */
+/* The states of a member with one template are held against nothing. */
+static pl_status note_one_template(making *m, const pl__group *g, const pl__member *member)
+{
+    pl_unit_reader *reader;
+    const char **names;
+    size_t n = 0;
+    if (m->remarks.one_template || member->t == 0 || g->n < 2) return PL_OK;
+    PL_TRY(pl_unit_open(&reader, member->cells[0].unit->path));
+    pl_status status = pl__layer_names(&names, &n, &reader, 1, g->arena);
+    pl_unit_close(reader);
+    m->remarks.one_template = n > 0;
+    return status;
+}
+
+/* Every position and layer that all units of the member have. */
 static pl_status representation_rows(making *m, const pl__group *g, const pl__member *member)
 {
     pl_unit_reader **readers = NULL;
@@ -208,7 +225,7 @@ static pl_status representation_rows(making *m, const pl__group *g, const pl__me
     bool *probed = NULL;
     size_t n_names;
     pl_status status;
-    if (member->t < 2 || g->n < 2) return PL_OK;
+    if (member->t < 2 || g->n < 2) return note_one_template(m, g, member);
     PL_TRY(pl_new(&readers, member->t));
     for (size_t k = 0; k < member->t; k++)
         PL_GOTO(status, done, pl_unit_open(&readers[k], member->cells[k].unit->path));

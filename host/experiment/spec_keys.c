@@ -76,6 +76,9 @@ const pl_yaml_key pl_spec_analysis_keys[] = {
      "calibrated similarity of every layer with every layer: of the same unit, of a tuned model with the checkpoint as "
      "it is, of a model with an earlier one; and of all pairs of layers the mean and the largest. Of one draw and up to "
      "800 items; 13 layers take about 12 s a template and comparison"},
+    {"length", "false",
+     "`wobble` and `cka_debiased` also of states less what the prompt's number of tokens and its square predict, under "
+     "each template (`preproc` length)"},
     {0},
 };
 

@@ -50,6 +50,24 @@ static double cka_1(double kl, double kk, double ll)
     return kk > 0.0 && ll > 0.0 ? kl / sqrt(kk * ll) : NAN;
 }
 
+/* HSIC_1 of a condition with itself estimates tr S^2; tr S comes from r_i = -|x_i|^2, of centred states. */
+static double participation(double squares, double hsic, double n)
+{
+    return hsic > 0.0 ? squares * squares / ((n - 1.0) * (n - 1.0)) / hsic : NAN;
+}
+
+static void dimensions(pl_cka *out, const hsic *own, const pl__cka_sums *s, size_t c)
+{
+    size_t n = s->n;
+    double m = (double)n, squares = 0.0;
+    for (size_t i = 0; i < n; i++) squares -= pl__cka_row(s, c, i);
+    out->dimensions[c] = participation(squares, own->value, m);
+    for (size_t i = 0; i < n; i++) {
+        double left = squares + m / (m - 1.0) * pl__cka_row(s, c, i);
+        out->dimensions_left_out[i] += participation(left, own->left_out[i], m - 1.0) / (double)s->t;
+    }
+}
+
 /* Both conditions of every pair, in the order of the result; the conditions with themselves come first. */
 typedef struct pair {
     size_t a, b;
@@ -99,6 +117,8 @@ pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t,
     PL_GOTO(status, done, pl_new(&out->value, n_pairs));
     PL_GOTO(status, done, pl_new(&out->left_out, n_pairs * n));
     PL_GOTO(status, done, pl_new(&out->mean_left_out, n));
+    PL_GOTO(status, done, pl_new(&out->dimensions, t));
+    PL_GOTO(status, done, pl_new(&out->dimensions_left_out, n));
     list_pairs(pairs, t);
 #pragma omp parallel for schedule(static) if (values >= PL__PARALLEL_MIN)
     for (size_t p = 0; p < all; p++) {
@@ -106,6 +126,7 @@ pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t,
         hsic_of_pair(&h[p], &sums, pairs[p].a, pairs[p].b);
     }
     divide(out, h, pairs);
+    for (size_t c = 0; c < t; c++) dimensions(out, &h[c], &sums, c);
 done:
     free(left_out);
     free(h);
@@ -117,6 +138,8 @@ done:
 
 void pl_cka_free(pl_cka *cka)
 {
+    free(cka->dimensions_left_out);
+    free(cka->dimensions);
     free(cka->mean_left_out);
     free(cka->left_out);
     free(cka->value);

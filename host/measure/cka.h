@@ -20,6 +20,10 @@ typedef struct pl_cka {
     double *left_out;      /* [n_pairs, n]: without item i; NaN when n < 5 */
     double mean;           /* over pairs */
     double *mean_left_out; /* [n] */
+    /* The participation ratio of each condition, (tr S)^2/tr S^2 of its covariance S, tr S^2 without bias: how many
+     * dimensions the states use. NaN as above. */
+    double *dimensions;          /* [t] */
+    double *dimensions_left_out; /* [n]: mean over conditions */
 } pl_cka;
 
 /* states[k] is the [n, width] matrix of condition k. t >= 2, n >= 4. The same bits for any number of threads.

@@ -23,7 +23,8 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("layer", PL__TEXT, layer, "00 is the embedding, 05 after block 5, final_norm; empty: behaviour"),
     FIELD("position", PL__TEXT, position,
           "last, label, suffix, or mean, which leaves position 0 out; empty: behaviour"),
-    FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its SD within templates"),
+    FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its SD within templates; top3 centred, without the three dimensions that "
+          "vary most within templates; length centred, less what the prompt's number of tokens and its square predict"),
     FIELD("metric", PL__METRIC, metric, "name of the metric"),
     FIELD("contrast", PL__TEXT, contrast,
           "templates: over all of them or of the one named; id, dev, ood: of a role; id|ood, a|b: two sides; 05|00: "

@@ -59,6 +59,12 @@ static inline int planted_gold(size_t item)
     return item % 5 < 3;
 }
 
+/* Of an item's prompt. */
+static inline size_t planted_tokens(size_t item, size_t template)
+{
+    return 20 + 3 * template + item * item % 17;
+}
+
 static inline double planted_margin(size_t item, size_t template, size_t draw)
 {
     (void)draw;
@@ -225,6 +231,8 @@ static inline void planted_obs(const planted *p, pl_unit_writer *w, const size_t
     for (size_t r = 0; r < p->n; r++)
         c->values.boolean[r] =
             planted_finite(p, item_of[r], k, s) && p->prediction(item_of[r], k, s) == planted_gold(item_of[r]);
+    c = planted_column(f, "n_tokens", PL_COLUMN_INTEGER);
+    for (size_t r = 0; r < p->n; r++) c->values.integer[r] = (int64_t)planted_tokens(item_of[r], k);
     static const char *const generated[] = {"exact_match", "answer_match"};
     for (size_t i = 0; p->generate && i < 2; i++) {
         c = planted_column(f, generated[i], PL_COLUMN_BOOL);

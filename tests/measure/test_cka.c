@@ -356,6 +356,43 @@ static void test_gram_elements(void **state)
     }
 }
 
+/* Participation ratios: what is written, with and without an item (states centred anew); one dimension: 1. */
+static void test_dimensions(void **state)
+{
+    (void)state;
+    enum { N = 30, WIDTH = 4 };
+    float *x = normal(N, WIDTH, 1.0, 20), *y = normal(N, WIDTH, 0.0, 21);
+    double gram[N * N], left[2];
+    const float *states[] = {x, y};
+    pl_cka c;
+    for (size_t i = 0; i < N; i++) {
+        x[i * WIDTH] *= 3.0f;
+        for (size_t d = 1; d < WIDTH; d++) y[i * WIDTH + d] = 0.5f;
+    }
+    assert_int_equal(pl_cka_of(&c, states, N, 2, WIDTH), PL_OK);
+    for (size_t k = 0; k < 2; k++)
+        for (size_t out = 0; out < 2; out++) { /* 1: without the last item */
+            size_t n = N - out;
+            double squares = 0.0;
+            assert_int_equal(pl_gram(gram, states[k], n, WIDTH), PL_OK);
+            for (size_t d = 0; d < WIDTH; d++) {
+                double mean = 0.0;
+                for (size_t i = 0; i < n; i++) mean += (double)states[k][i * WIDTH + d] / (double)n;
+                for (size_t i = 0; i < n; i++) squares += pow((double)states[k][i * WIDTH + d] - mean, 2);
+            }
+            double ratio = pow(squares / ((double)n - 1.0), 2) / naive_hsic(gram, gram, n, n);
+            if (out)
+                left[k] = ratio;
+            else
+                assert_close(c.dimensions[k], ratio, 1e-10);
+        }
+    assert_close(c.dimensions_left_out[N - 1], 0.5 * (left[0] + left[1]), 1e-10);
+    assert_true(c.dimensions[0] > 1.2 && c.dimensions[0] < 2.5 && fabs(c.dimensions[1] - 1.0) < 0.3);
+    pl_cka_free(&c);
+    free(y);
+    free(x);
+}
+
 /* More items than a block of Gram matrices has, and more conditions than a panel: each pair is what it is alone, to the
  * bit, and what whole Gram matrices say. */
 static void test_blocks(void **state)
@@ -406,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_same_bits_for_any_threads),
         cmocka_unit_test(test_gram_elements),
         cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_dimensions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
