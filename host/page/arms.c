@@ -216,7 +216,7 @@ static void put_shots(pl__build *b, const pl__subject *s, bool with_roles)
             put_point(&d, pl__say(b, "%s%s", at->arm, with_roles ? " calibrated, ood" : " calibrated"), (double)at->k,
                       calibrated);
     }
-    if (n < 2) d.figure.n_series = 0;
+    if (n < 2) pl__draft_drop(&d);
     pl__draft_put(&d, pl__say(b, "shots-%s", s->stem),
                   "Accuracy of prompting by the number of demonstrations, mean over draws. Bands: 95 % intervals.");
 }

@@ -85,7 +85,7 @@ static void put_templates(pl__build *b, const pl__subject *s, const pl__conditio
                         r->hi, NAN);
         n++;
     }
-    if (n < 2) d.figure.n_series = 0;
+    if (n < 2) pl__draft_drop(&d);
     const char *arm = "";
     if (b->status == PL_OK) b->status = pl__stem(b->tables->arena, &arm, c->label);
     pl__draft_put(&d, pl__say(b, "wordings-%s-%s", s->stem, arm), "Accuracy under each wording. Bars: 95 % intervals.");

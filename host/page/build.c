@@ -207,6 +207,16 @@ done:
     return status;
 }
 
+void pl__draft_drop(pl__draft *d)
+{
+    for (size_t s = 0; s < d->figure.n_series; s++) free(d->points[s]);
+    free(d->points);
+    free(d->capacity);
+    free(d->series);
+    free((void *)d->categories);
+    *d = (pl__draft){.build = d->build};
+}
+
 bool pl__draft_put(pl__draft *d, const char *stem, const char *description)
 {
     pl__build *b = d->build;
@@ -217,10 +227,6 @@ bool pl__draft_put(pl__draft *d, const char *stem, const char *description)
     d->figure.floors = d->floors;
     bool drawn = b->status == PL_OK && pl_figure_has_values(&d->figure);
     if (drawn) keep(b, put_figure(b, &d->figure, stem));
-    for (size_t s = 0; s < d->figure.n_series; s++) free(d->points[s]);
-    free(d->points);
-    free(d->capacity);
-    free(d->series);
-    free((void *)d->categories);
+    pl__draft_drop(d);
     return drawn && b->status == PL_OK;
 }

@@ -60,6 +60,8 @@ void pl__draft_point(pl__draft *d, const char *series, double x, double value, d
 void pl__draft_row(pl__draft *d, const char *series, double x, const pl__row *row); /* NULL: nothing */
 /* At most three; one of that name that is there already stays. */
 void pl__draft_floor(pl__draft *d, const char *name, double value);
+/* Frees what it holds: a figure that does not pay. Put, it draws nothing. */
+void pl__draft_drop(pl__draft *d);
 /* Writes figures/<stem>.svg and .csv and puts the figure with its table into the page; nothing where it has no values.
  * Frees the draft. False: nothing was drawn. */
 bool pl__draft_put(pl__draft *d, const char *stem, const char *description);
