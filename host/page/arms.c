@@ -17,6 +17,12 @@ static const pl__row *accuracy(const pl__condition *c, const char *metric, const
     return pl__row_of(c, metric, role, "");
 }
 
+/* What an arm is judged by: under ood templates where templates have roles, else under all. */
+static const pl__row *main_accuracy(const pl__condition *c, const char *metric, bool with_roles)
+{
+    return with_roles ? accuracy(c, metric, "ood") : pl__row_over_all(c, metric);
+}
+
 static bool has_roles(const pl__subject *s)
 {
     for (size_t c = 0; c < s->n; c++)
@@ -58,6 +64,7 @@ static void put_value(pl__build *b, const pl__row *r, bool null)
 static void put_costs(pl__build *b, const pl__subject *s, const pl__condition *c, bool calibrated)
 {
     static const char *const columns[] = {"learn_tokens", "learn_seconds", "item_tokens"};
+    if (!s->run->arms.n) return;
     size_t at = SIZE_MAX;
     for (size_t r = 0; r < ROLES && at == SIZE_MAX; r++) at = pl__arm_row(s, c, calibrated, roles[ROLES - 1 - r]);
     for (size_t i = 0; i < 3; i++) {
@@ -84,7 +91,7 @@ static void put_condition(pl__build *b, const pl__subject *s, const pl__conditio
 {
     put_name(b, c->label, "");
     for (size_t r = 0; r < ROLES && with_roles; r++) put_value(b, accuracy(c, "acc", roles[r]), false);
-    if (!with_roles) put_value(b, pl__row_of(c, "acc", "templates", ""), false);
+    if (!with_roles) put_value(b, pl__row_over_all(c, "acc"), false);
     put_value(b, pl__row_of(c, "acc_worst", "ood", ""), false);
     put_value(b, pl__row_of(c, "template_sd", "templates", ""), false);
     put_value(b, pl__row_of(c, "draw_sd", "templates", ""), false);
@@ -92,7 +99,7 @@ static void put_condition(pl__build *b, const pl__subject *s, const pl__conditio
     put_value(b, pl__row_of(c, "unanimity", "templates", ""), true);
     put_costs(b, s, c, false);
     pl__put(b, "</tr>\n");
-    const pl__row *calibrated = accuracy(c, "acc_cc", with_roles ? "ood" : "templates");
+    const pl__row *calibrated = main_accuracy(c, "acc_cc", with_roles);
     if (!calibrated || isnan(calibrated->value)) return;
     put_name(b, c->label, ", calibrated");
     for (size_t r = 0; r < ROLES && with_roles; r++) put_value(b, accuracy(c, "acc_cc", roles[r]), false);
@@ -110,8 +117,10 @@ static void put_table(pl__build *b, const pl__subject *s, bool with_roles)
     pl__put(b, "<div class=wide><table class=arms><thead><tr><th>arm</th>");
     pl__put(b, with_roles ? "<th>id wordings</th><th>dev wordings</th><th>ood wordings</th>" : "<th>accuracy</th>");
     pl__put(b, "<th>worst wording</th><th>SD over wordings</th><th>SD over draws</th><th>flips between wordings</th>"
-               "<th>same answer under all</th><th>tokens to learn</th><th>seconds</th><th>tokens an item</th>"
-               "<th>failed draws</th></tr></thead><tbody>\n");
+               "<th>same answer under all</th>");
+    if (s->run->arms.n)
+        pl__put(b, "<th>tokens to learn</th><th>seconds</th><th>tokens an item</th><th>failed draws</th>");
+    pl__put(b, "</tr></thead><tbody>\n");
     for (size_t c = 0; c < s->n; c++) put_condition(b, s, &s->conditions[c], with_roles);
     pl__put(b, "</tbody></table></div>\n");
 }
@@ -120,7 +129,7 @@ static void put_table(pl__build *b, const pl__subject *s, bool with_roles)
 
 static void put_floors(pl__draft *d, const pl__condition *c)
 {
-    const pl__row *acc = pl__row_of(c, "acc", "templates", ""), *most = pl__row_of(c, "majority", "templates", "");
+    const pl__row *acc = pl__row_over_all(c, "acc"), *most = pl__row_of(c, "majority", "templates", "");
     if (acc) pl__draft_floor(d, "chance", acc->null_mean);
     if (most) pl__draft_floor(d, "commonest label", most->value);
 }
@@ -142,8 +151,8 @@ void pl__section_accuracy(pl__build *b, const pl__subject *s)
         double x = pl__draft_category(&d, at->label);
         put_floors(&d, at);
         for (size_t r = 0; r < ROLES; r++) put_point(&d, roles[r], x, accuracy(at, "acc", roles[r]));
-        if (!with_roles) put_point(&d, "all wordings", x, pl__row_of(at, "acc", "templates", ""));
-        const pl__row *calibrated = accuracy(at, "acc_cc", with_roles ? "ood" : "templates");
+        if (!with_roles) put_point(&d, "all wordings", x, pl__row_over_all(at, "acc"));
+        const pl__row *calibrated = main_accuracy(at, "acc_cc", with_roles);
         if (!calibrated || isnan(calibrated->value)) continue;
         x = pl__draft_category(&d, pl__say(b, "%s, calibrated", at->label));
         for (size_t r = 0; r < ROLES; r++) put_point(&d, roles[r], x, accuracy(at, "acc_cc", roles[r]));
@@ -210,8 +219,8 @@ static void put_shots(pl__build *b, const pl__subject *s, bool with_roles)
         put_floors(&d, at);
         for (size_t r = 0; r < ROLES; r++)
             put_point(&d, pl__say(b, "%s, %s", at->arm, roles[r]), (double)at->k, accuracy(at, "acc", roles[r]));
-        if (!with_roles) put_point(&d, at->arm, (double)at->k, pl__row_of(at, "acc", "templates", ""));
-        const pl__row *calibrated = accuracy(at, "acc_cc", with_roles ? "ood" : "templates");
+        if (!with_roles) put_point(&d, at->arm, (double)at->k, pl__row_over_all(at, "acc"));
+        const pl__row *calibrated = main_accuracy(at, "acc_cc", with_roles);
         if (calibrated && !isnan(calibrated->value))
             put_point(&d, pl__say(b, "%s%s", at->arm, with_roles ? " calibrated, ood" : " calibrated"), (double)at->k,
                       calibrated);
@@ -264,8 +273,7 @@ static void put_sizes(pl__build *b, const pl__subject *s, bool with_roles)
         const char *arm = without_size(b, at->arm, &size);
         if (!size) continue;
         put_floors(&d, at);
-        put_point(&d, arm, pl__draft_category(&d, pl__say(b, "%ld", size)),
-                  accuracy(at, "acc", with_roles ? "ood" : "templates"));
+        put_point(&d, arm, pl__draft_category(&d, pl__say(b, "%ld", size)), main_accuracy(at, "acc", with_roles));
     }
     pl__draft_put(
         &d, pl__say(b, "sizes-%s", s->stem),

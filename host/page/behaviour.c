@@ -128,7 +128,7 @@ void pl__section_behaviour(pl__build *b, const pl__subject *s)
     put_spread(b, s);
     put_variance(b, s);
     put_draws(b, s);
-    pl__put(b, "<details class=more><summary>Each wording, arm by arm</summary><div class=grid>\n");
+    pl__part part = pl__open(b, "<details class=more><summary>Each wording, arm by arm</summary><div class=grid>\n");
     for (size_t c = 0; c < s->n; c++) put_templates(b, s, &s->conditions[c]);
-    pl__put(b, "</div></details>\n");
+    pl__close(b, part, "</div></details>\n");
 }

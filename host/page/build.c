@@ -18,6 +18,24 @@ void pl__put(pl__build *b, const char *html)
     if (b->status == PL_OK) keep(b, pl_bytes_text(&b->html, html));
 }
 
+pl__part pl__open(pl__build *b, const char *html)
+{
+    pl__part part = {.before = b->html.size};
+    pl__put(b, html);
+    part.after = b->html.size;
+    return part;
+}
+
+void pl__close(pl__build *b, pl__part part, const char *html)
+{
+    if (b->html.size > part.after) {
+        pl__put(b, html);
+    } else if (b->status == PL_OK && b->html.data) {
+        b->html.size = part.before;
+        b->html.data[part.before] = 0;
+    }
+}
+
 void pl__put_text(pl__build *b, const char *text)
 {
     if (b->status == PL_OK) keep(b, pl_markup_text(&b->html, text));

@@ -18,7 +18,13 @@ typedef struct pl__build {
     pl_status status;
 } pl__build;
 
-void pl__put(pl__build *b, const char *html);                                                     /* as it is */
+void pl__put(pl__build *b, const char *html); /* as it is */
+/* A part of the page that is left out, its opening too, where nothing comes into it. */
+typedef struct pl__part {
+    size_t before, after;
+} pl__part;
+pl__part pl__open(pl__build *b, const char *html);
+void pl__close(pl__build *b, pl__part part, const char *html);
 void pl__put_text(pl__build *b, const char *text);                                                /* escaped */
 void pl__put_format(pl__build *b, const char *format, ...) __attribute__((format(printf, 2, 3))); /* escaped */
 /* A paragraph's term and what stands behind it, escaped: <dt>, <dd>. */

@@ -144,10 +144,12 @@ static void put_subject(pl__build *b, const pl__subject *s, size_t index)
     pl__put(b, "</div>\n");
     pl__put(b, "<h3>How good, how steady, at what cost</h3>\n");
     pl__section_arms(b, s);
-    pl__put(b, "<h3>How answers move</h3>\n");
+    pl__part answers = pl__open(b, "<h3>How answers move</h3>\n");
     pl__section_behaviour(b, s);
-    pl__put(b, "<h3>Hidden states</h3>\n");
+    pl__close(b, answers, "");
+    pl__part states = pl__open(b, "<h3>Hidden states</h3>\n");
     pl__section_states(b, s);
+    pl__close(b, states, "");
     pl__section_training(b, s);
     pl__put(b, "</section>\n");
 }

@@ -154,6 +154,20 @@ const pl__row *pl__row_of(const pl__condition *c, const char *metric, const char
     return NULL;
 }
 
+const pl__row *pl__row_over_all(const pl__condition *c, const char *metric)
+{
+    const pl__row *found = pl__row_of(c, metric, "templates", "");
+    size_t n = 0;
+    if (found) return found;
+    for (size_t i = 0; i < c->n_rows; i++) {
+        const pl__row *r = c->rows[i];
+        if (*r->layer || !*r->template_name || strcmp(r->metric, metric) || strcmp(r->contrast, "templates")) continue;
+        found = r;
+        n++;
+    }
+    return n == 1 ? found : NULL;
+}
+
 /* ---- subjects and conditions: their rows stand together in the table ---- */
 
 static bool same(const pl_csv_table *t, size_t a, size_t b, const size_t *keys, size_t n)

@@ -153,11 +153,11 @@ void pl__section_states(pl__build *b, const pl__subject *s)
     const pl__condition *chosen[2];
     size_t n = pl__chosen_conditions(s, chosen);
     put_curves(b, s);
-    pl__put(b, "<details class=more><summary>Wording against wording</summary><div class=grid>\n");
+    pl__part part = pl__open(b, "<details class=more><summary>Wording against wording</summary><div class=grid>\n");
     for (size_t c = 0; c < n; c++) {
         put_matrix(b, s, chosen[c], "flip_rate", '|', "", "");
         put_matrices(b, s, chosen[c], "cka_debiased", '|');
         put_matrices(b, s, chosen[c], "probe_transfer", '>');
     }
-    pl__put(b, "</div></details>\n");
+    pl__close(b, part, "</div></details>\n");
 }

@@ -66,7 +66,7 @@ static void put_units(pl__build *b, curves *c, const pl__subject *s, const pl__c
 void pl__section_training(pl__build *b, const pl__subject *s)
 {
     pl_helper reader = pl__unit_reader();
-    pl__put(b, "<details class=more><summary>Training</summary><div class=grid>\n");
+    pl__part part = pl__open(b, "<details class=more><summary>Training</summary><div class=grid>\n");
     for (size_t i = 0; i < s->n && b->status == PL_OK; i++) {
         const pl__condition *at = &s->conditions[i];
         const char *stem = "";
@@ -84,6 +84,6 @@ void pl__section_training(pl__build *b, const pl__subject *s)
             "Score on dev items under dev wordings, by which rate and step are chosen: (right answers + mean "
             "probability of the right label) / items; without labels the mean log-probability of the answer.");
     }
-    pl__put(b, "</div></details>\n");
+    pl__close(b, part, "</div></details>\n");
     pl_helper_stop(&reader);
 }

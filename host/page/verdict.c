@@ -118,6 +118,24 @@ static void put_sureness(pl__build *b, row r)
     pl__put(b, "</td>");
 }
 
+/* Of a subject without a verdict, the arm that looks best under the wordings that it would be judged by. */
+static void put_best(pl__build *b, const pl__subject *s)
+{
+    const pl__row *best = NULL;
+    const char *label = "";
+    char value[PL_MARKUP_INTERVAL];
+    for (size_t c = 0; c < s->n; c++) {
+        const pl__row *r = pl__row_of(&s->conditions[c], "acc", "ood", "");
+        if (!r) r = pl__row_over_all(&s->conditions[c], "acc");
+        if (!r || isnan(r->value) || (best && r->value <= best->value)) continue;
+        best = r;
+        label = s->conditions[c].label;
+    }
+    if (best) pl_markup_interval(value, best->value, best->lo, best->hi);
+    const char *under = s->n > 1 ? pl__say(b, "%s, best of %zu in hindsight", label, s->n) : label;
+    put_cell(b, best ? value : "not defined", under);
+}
+
 static void put_line(pl__build *b, const pl__subject *s, size_t index)
 {
     char value[PL_MARKUP_INTERVAL], arm[256];
@@ -127,8 +145,9 @@ static void put_line(pl__build *b, const pl__subject *s, size_t index)
     pl__put_text(b, s->label);
     pl__put(b, "</a></th>");
     if (s->verdict == SIZE_MAX) {
-        pl__put(b, "<td><span class=\"badge open\">no verdict</span></td><td colspan=4>No arm learns here: there is "
-                   "nothing to hold prompting against.</td></tr>\n");
+        pl__put(b, "<td><span class=\"badge open\">no verdict</span></td>");
+        put_best(b, s);
+        pl__put(b, "<td colspan=3>No arm learns here: there is nothing to hold prompting against.</td></tr>\n");
         return;
     }
     row r = row_of(s);

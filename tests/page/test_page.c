@@ -151,6 +151,29 @@ static void test_markup(void **state)
     uproot(&p);
 }
 
+/* One template and no arm that learns: its accuracy is the arm's, parts that have nothing are left out. */
+static void test_one_template(void **state)
+{
+    (void)state;
+    planted p;
+    plant(&p, "tiny,colours,prompt,loglikelihood,0,0,0,1,t0,,,,acc,templates,.5,.4,.6,,1,.5,,chance,items,,\n"
+              "tiny,colours,prompt,loglikelihood,2,0,0,1,t0,,,,acc,templates,.7,.6,.8,,1,.5,,chance,items,,\n");
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
+    char *page = slurp(p.run.path, "report.html");
+    char *csv = slurp(p.run.path, "figures/shots-tiny--colours.csv");
+    assert_string_equal(csv, "wordings,shots,accuracy,lo,hi,by chance\n"
+                             "prompt,0,0.5,0.4,0.6,\n"
+                             "prompt,2,0.7,0.6,0.8,\n"
+                             "chance,,0.5,,,\n");
+    assert_non_null(strstr(page, "<td>0.700 [0.600, 0.800]<small>prompt k=2, best of 2 in hindsight</small></td>"));
+    assert_null(strstr(page, "Hidden states"));
+    assert_null(strstr(page, "How answers move"));
+    assert_null(strstr(page, "tokens to learn"));
+    free(csv);
+    free(page);
+    uproot(&p);
+}
+
 static size_t count(const char *text, const char *what)
 {
     size_t n = 0;
@@ -226,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_figures), cmocka_unit_test(test_verdict),
                                        cmocka_unit_test(test_markup),  cmocka_unit_test(test_several),
-                                       cmocka_unit_test(test_cells),   cmocka_unit_test(test_no_table)};
+                                       cmocka_unit_test(test_cells),   cmocka_unit_test(test_one_template),
+                                       cmocka_unit_test(test_no_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
