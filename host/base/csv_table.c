@@ -80,20 +80,27 @@ static pl_status take_row(pl_csv_table *t, size_t *n_fields, size_t *capacity, c
                    *n_fields - first, t->n_columns);
 }
 
-pl_status pl_csv_read(pl_csv_table *out, const char *path)
+pl_status pl_csv_parse(pl_csv_table *out, pl_bytes *bytes, const char *path)
 {
     size_t n_fields = 0, capacity = 0;
-    *out = (pl_csv_table){0};
-    PL_TRY(pl_file_read(&out->bytes, path, TABLE_BYTES_MAX));
+    *out = (pl_csv_table){.bytes = *bytes};
+    *bytes = (pl_bytes){0};
     pl_status status = PL_OK;
     for (char *at = out->bytes.data; status == PL_OK && (*at || !n_fields);)
         status = take_row(out, &n_fields, &capacity, &at, path);
-    if (status != PL_OK) {
+    if (status == PL_OK)
+        out->n = n_fields / out->n_columns - 1;
+    else
         pl_csv_free(out);
-        return status;
-    }
-    out->n = n_fields / out->n_columns - 1;
-    return PL_OK;
+    return status;
+}
+
+pl_status pl_csv_read(pl_csv_table *out, const char *path)
+{
+    pl_bytes bytes;
+    *out = (pl_csv_table){0};
+    PL_TRY(pl_file_read(&bytes, path, TABLE_BYTES_MAX));
+    return pl_csv_parse(out, &bytes, path);
 }
 
 void pl_csv_free(pl_csv_table *table)

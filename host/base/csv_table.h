@@ -21,6 +21,8 @@ typedef struct pl_csv_table {
 
 /* PL_E_INPUT names file and line: a quote that does not end, a row with another number of fields than the header. */
 pl_status pl_csv_read(pl_csv_table *out, const char *path);
+/* The same of a file's bytes, not empty of memory, which are taken: *bytes is {0} after. */
+pl_status pl_csv_parse(pl_csv_table *out, pl_bytes *bytes, const char *path);
 void pl_csv_free(pl_csv_table *table); /* takes {0} */
 
 /* The field of a row in the column of this name; "" where there is no such column. Borrowed. */
