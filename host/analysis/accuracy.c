@@ -15,18 +15,20 @@ static void chance_null(pl__measured *out, const pl__scope *scope)
         out->null_mean = scope->subject->group->chance;
 }
 
-/* Right answers under a template: means of items over members, means of members, and how many are right. */
-static size_t of_template(double *items, double *draws, const pl__subject *s, size_t template)
+/* Right answers under a template: means of items over members, means of the draws (over their orders), and how many are
+ * right. */
+static size_t of_template(double *items, double *draws, size_t *n_draws, const pl__subject *s, size_t template)
 {
     size_t total = 0;
     for (size_t i = 0; i < s->n; i++) items[i] = 0.0;
+    for (size_t a = 0; a < s->n_members; a++) draws[a] = 0.0;
     for (size_t a = 0; a < s->n_members; a++) {
-        size_t count = 0;
+        size_t count = 0, n_orders, d = pl__subject_draw(n_draws, &n_orders, s, a);
         for (size_t i = 0; i < s->n; i++) {
             count += s->members[a]->correct[i * s->t + template];
             items[i] += (double)s->members[a]->correct[i * s->t + template] / (double)s->n_members;
         }
-        draws[a] = (double)count / (double)s->n;
+        draws[d] += (double)count / (double)(s->n * n_orders);
         total += count;
     }
     return total;
@@ -38,7 +40,7 @@ static pl_status template_bounds(double *lo, double *hi, bool *over_draws, const
 {
     const pl__subject *s = scope->subject;
     const pl_clusters *clusters = &s->group->clusters;
-    size_t count = of_template(s->items, draws, s, template);
+    size_t n_draws, count = of_template(s->items, draws, &n_draws, s, template);
     if (s->n_members == 1 && !clusters->start) {
         *lo = pl_wilson(count, s->n).lo;
         *hi = pl_wilson_at(count, s->n, tail).hi;
@@ -49,7 +51,7 @@ static pl_status template_bounds(double *lo, double *hi, bool *over_draws, const
                                  .n = s->n,
                                  .items = s->items,
                                  .clusters = *clusters,
-                                 .draws = pl_component_of_mean(draws, s->n_members, PL_DRAWS_MIN),
+                                 .draws = pl_component_of_mean(draws, n_draws, PL_DRAWS_MIN),
                                  .ends = 1.0,
                                  .high = 1.0};
     pl_crossed_of(&c, &d);

@@ -35,27 +35,12 @@ static void margins_of(double *out, bool *ok, const pl__subject *s, const pl__me
     }
 }
 
-/* The place of a member's draw among the distinct ones. */
-static size_t place_of(const pl__subject *s, size_t member, size_t *n_draws, size_t *n_orders)
-{
-    size_t place = 0;
-    *n_draws = *n_orders = 0;
-    for (size_t a = 0; a < s->n_members; a++) {
-        size_t first = 0;
-        while (s->members[first]->draw != s->members[a]->draw) first++;
-        if (first == a && s->members[a]->draw == s->members[member]->draw) place = *n_draws;
-        *n_draws += first == a;
-        *n_orders += s->members[a]->draw == s->members[member]->draw;
-    }
-    return place;
-}
-
 static pl_status fill(table *x, bool *ok, const pl__subject *s)
 {
     double *margins;
     size_t n_orders;
     *ok = true;
-    place_of(s, 0, &x->s, &n_orders);
+    pl__subject_draw(&x->s, &n_orders, s, 0);
     x->t = s->n_wordings;
     x->n = s->n;
     PL_TRY(pl_new(&x->values, x->s * x->t * x->n));
@@ -63,7 +48,7 @@ static pl_status fill(table *x, bool *ok, const pl__subject *s)
     PL_TRY(pl_new(&margins, s->n));
     pl_status status = PL_OK;
     for (size_t a = 0; a < s->n_members && *ok && status == PL_OK; a++) {
-        size_t n_draws, d = place_of(s, a, &n_draws, &n_orders);
+        size_t n_draws, d = pl__subject_draw(&n_draws, &n_orders, s, a);
         for (size_t k = 0; k < s->t && *ok && status == PL_OK; k++) {
             margins_of(margins, ok, s, s->members[a], k);
             for (size_t i = 0; i < s->n; i++)

@@ -442,7 +442,9 @@ pl_status pl__rows_add(pl__rows *rows, pl_metric_id metric, pl__scope *scope, co
         return add_items(rows, &row, *m, scope);
     if (m->kind == PL__CONSTANT) PL_TRY(pool_add(rows, &row, m, s, NULL, NULL, &none));
     if (*m->null_why) PL_TRY(pl__row_why(rows, &row, "%s", m->null_why));
+    size_t n_draws, n_orders;
+    pl__subject_draw(&n_draws, &n_orders, s, 0);
     if (strcmp(m->ci_method, "none") && !m->estimate.over_draws)
-        PL_TRY(note_draws(rows, &row, s->n_members < PL_DRAWS_MIN ? s->n_members : PL_DRAWS_MIN - 1));
+        PL_TRY(note_draws(rows, &row, n_draws < PL_DRAWS_MIN ? n_draws : PL_DRAWS_MIN - 1));
     return pl__rows_put(rows, &row, &m->estimate, m->ci_method);
 }

@@ -195,16 +195,17 @@ static pl_status cluster_of_items(size_t **out, const pl__subject *s)
     return PL_OK;
 }
 
-/* The place of a member's draw among the draws of the members. */
-static size_t place_of_draw(const pl__subject *s, size_t member, size_t *n_draws)
+size_t pl__subject_draw(size_t *n_draws, size_t *n_orders, const pl__subject *s, size_t member)
 {
     size_t place = 0;
-    *n_draws = 0;
+    *n_draws = *n_orders = 0;
     for (size_t a = 0; a < s->n_members; a++) {
         size_t first = 0;
+        bool same = s->members[a]->draw == s->members[member]->draw;
         while (s->members[first]->draw != s->members[a]->draw) first++;
-        if (s->members[first]->draw == s->members[member]->draw) place = first == a ? *n_draws : place;
+        if (first == a && same) place = *n_draws;
         *n_draws += first == a;
+        *n_orders += same;
     }
     return place;
 }
@@ -224,15 +225,14 @@ static double common_multiple(const pl__subject *s)
  * and the orders of a draw, times `scale`. */
 static pl_status cluster_sums(double **out, size_t *n_draws, size_t *n_clusters, const pl__subject *s, double scale)
 {
-    size_t *cluster, n;
+    size_t *cluster, n, orders;
     *n_clusters = s->group->clusters.start ? s->group->clusters.n : s->n;
-    place_of_draw(s, 0, n_draws);
+    pl__subject_draw(n_draws, &orders, s, 0);
     PL_TRY(cluster_of_items(&cluster, s));
     pl_status status;
     PL_GOTO(status, done, pl_new(out, *n_draws * s->n_wordings * *n_clusters));
     for (size_t a = 0; a < s->n_members; a++) {
-        size_t d = place_of_draw(s, a, &n), orders = 0;
-        for (size_t b = 0; b < s->n_members; b++) orders += s->members[b]->draw == s->members[a]->draw;
+        size_t d = pl__subject_draw(&n, &orders, s, a);
         for (size_t k = 0; k < s->t; k++)
             for (size_t i = 0; i < s->n; i++)
                 (*out)[(d * s->n_wordings + s->wording[k]) * *n_clusters + cluster[i]] +=

@@ -86,6 +86,8 @@ pl__preprocessing pl__preprocessing_of(char letter); /* one of the four */
 const char *pl__preprocessing_name(char letter);
 bool pl__preprocessing_asked(const pl__subject *subject, char letter);
 pl_status pl__subject_sums(const pl_variance_sums **out, pl__subject *subject, char preprocessing);
+/* The place of a member's draw among the *n_draws of the members, and of how many orders it is. */
+size_t pl__subject_draw(size_t *n_draws, size_t *n_orders, const pl__subject *subject, size_t member);
 /* Clusters of the subject's first n items. */
 pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *subject, size_t n, pl_arena *arena);
 /* Gold labels of a layer's first n items; NULL: they are not of one set of labels. The caller frees them. */

@@ -158,8 +158,28 @@ static void test_all_wrong(void **state)
     uproot(&p);
 }
 
+/* Six members, but of two draws in three orders each: what is over draws is so from three draws on. */
+static void test_orders_are_no_draws(void **state)
+{
+    (void)state;
+    planted p = {.n = 30, .t = 3, .draws = 6, .orders = 3, .prediction = mixed};
+    pl_stability_table *t = planted_table(&p);
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const pl_stability_row *r = &t->rows[i];
+        if (r->metric != PL_METRIC_ACC_WORST || r->order >= 0) continue;
+        assert_string_equal(r->generalises, "items");
+        assert_non_null(strstr(r->why_empty, "not over draws: 2 draws"));
+        n++;
+    }
+    assert_true(n > 0);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_tables), cmocka_unit_test(test_all_wrong)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_tables), cmocka_unit_test(test_all_wrong),
+                                       cmocka_unit_test(test_orders_are_no_draws)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
