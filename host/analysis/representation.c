@@ -154,6 +154,20 @@ pl_status pl__metric_cka_debiased(pl__measured *out, pl__scope *scope)
     return PL_OK;
 }
 
+/* A floor of cka_debiased. */
+pl_status pl__metric_cka_length(pl__measured *out, pl__scope *scope)
+{
+    pl__subject *s = scope->subject;
+    double value;
+    if (s->n < 4) return PL_OK;
+    PL_TRY(pl__subject_cka_of_length(&value, s));
+    out->kind = PL__FIXED;
+    out->n = pl__cka_items(s->n, s->t);
+    out->estimate = pl__only_value(value);
+    out->why_empty = isnan(value) ? "no variance" : "a floor: no interval";
+    return PL_OK;
+}
+
 /* The mean over templates. */
 pl_status pl__metric_participation_ratio(pl__measured *out, pl__scope *scope)
 {

@@ -93,6 +93,10 @@ pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *subject, siz
 /* Gold labels of a layer's first n items; NULL: they are not of one set of labels. The caller frees them. */
 pl_status pl__subject_classes(size_t **out, const pl__subject *subject, size_t n);       /* [n] */
 pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject, char preprocessing); /* at least 4 items */
+/* What CKA would be if the states of a layer whose tokens are known were no more than what length predicts of them, on
+ * the scale of whole states: HSIC_1 of the two parts over sqrt of the wholes' own, mean over pairs. At least 4 items.
+ */
+pl_status pl__subject_cka_of_length(double *out, pl__subject *subject);
 /* Of n items, the first that memory and a quadratic cost allow CKA between t conditions to take. */
 size_t pl__cka_items(size_t n, size_t t);
 

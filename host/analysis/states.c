@@ -220,3 +220,30 @@ done:
     free(states);
     return status;
 }
+
+pl_status pl__subject_cka_of_length(double *out, pl__subject *s)
+{
+    const pl_cka *whole;
+    pl_cka part = {0};
+    float **states = NULL, *rest = NULL;
+    size_t n = pl__cka_items(s->n, s->t), size = s->n * s->layer->width;
+    double sum = 0.0;
+    pl_status status;
+    PL_GOTO(status, done, pl__subject_cka(&whole, s, 'c'));
+    PL_GOTO(status, done, preprocess(&states, &rest, s, PL__LENGTH));
+    for (size_t k = 0; k < s->t; k++)
+        for (size_t i = 0; i < size; i++) states[k][i] = s->layer->states[k][i] - states[k][i];
+    PL_GOTO(status, done, pl_cka_of(&part, (const float *const *)states, n, s->t, s->layer->width));
+    for (size_t a = 0; a < s->t; a++)
+        for (size_t b = a + 1; b < s->t; b++) {
+            double own = part.own[a] * part.own[b], value = part.value[pl_cka_pair(&part, a, b)];
+            double scale = sqrt(own / (whole->own[a] * whole->own[b]));
+            sum += isnan(value) ? 0.0 : value * scale; /* where length does not vary it predicts nothing */
+        }
+    *out = isnan(whole->mean) ? NAN : sum / (double)whole->n_pairs;
+done:
+    pl_cka_free(&part);
+    free(rest);
+    free(states);
+    return status;
+}

@@ -78,7 +78,7 @@ const pl_yaml_key pl_spec_analysis_keys[] = {
      "800 items; 13 layers take about 12 s a template and comparison"},
     {"length", "false",
      "`wobble` and `cka_debiased` also of states less what the prompt's number of tokens and its square predict, under "
-     "each template (`preproc` length)"},
+     "each template (`preproc` length), and what CKA would be by that alone (`cka_length`)"},
     {0},
 };
 

@@ -56,10 +56,11 @@ static double participation(double squares, double hsic, double n)
     return hsic > 0.0 ? squares * squares / ((n - 1.0) * (n - 1.0)) / hsic : NAN;
 }
 
-static void dimensions(pl_cka *out, const hsic *own, const pl__cka_sums *s, size_t c)
+static void of_itself(pl_cka *out, const hsic *own, const pl__cka_sums *s, size_t c)
 {
     size_t n = s->n;
     double m = (double)n, squares = 0.0;
+    out->own[c] = own->value;
     for (size_t i = 0; i < n; i++) squares -= pl__cka_row(s, c, i);
     out->dimensions[c] = participation(squares, own->value, m);
     for (size_t i = 0; i < n; i++) {
@@ -117,6 +118,7 @@ pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t,
     PL_GOTO(status, done, pl_new(&out->value, n_pairs));
     PL_GOTO(status, done, pl_new(&out->left_out, n_pairs * n));
     PL_GOTO(status, done, pl_new(&out->mean_left_out, n));
+    PL_GOTO(status, done, pl_new(&out->own, t));
     PL_GOTO(status, done, pl_new(&out->dimensions, t));
     PL_GOTO(status, done, pl_new(&out->dimensions_left_out, n));
     list_pairs(pairs, t);
@@ -126,7 +128,7 @@ pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t,
         hsic_of_pair(&h[p], &sums, pairs[p].a, pairs[p].b);
     }
     divide(out, h, pairs);
-    for (size_t c = 0; c < t; c++) dimensions(out, &h[c], &sums, c);
+    for (size_t c = 0; c < t; c++) of_itself(out, &h[c], &sums, c);
 done:
     free(left_out);
     free(h);
@@ -140,6 +142,7 @@ void pl_cka_free(pl_cka *cka)
 {
     free(cka->dimensions_left_out);
     free(cka->dimensions);
+    free(cka->own);
     free(cka->mean_left_out);
     free(cka->left_out);
     free(cka->value);

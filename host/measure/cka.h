@@ -20,6 +20,7 @@ typedef struct pl_cka {
     double *left_out;      /* [n_pairs, n]: without item i; NaN when n < 5 */
     double mean;           /* over pairs */
     double *mean_left_out; /* [n] */
+    double *own;           /* [t]: HSIC_1 of each condition with itself */
     /* The participation ratio of each condition, (tr S)^2/tr S^2 of its covariance S, tr S^2 without bias: how many
      * dimensions the states use. NaN as above. */
     double *dimensions;          /* [t] */

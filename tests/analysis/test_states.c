@@ -2,6 +2,7 @@
  * less what it predicts; what cannot be measured. */
 #include "analysis/planted_run.h"
 
+#include "measure/cka.h"
 #include "statistics/golden.h"
 #include "statistics/variance_components.h"
 
@@ -63,6 +64,7 @@ static void test_rogue(void **state)
     assert_non_null(strstr(find(t, PL_METRIC_PARTICIPATION_RATIO, "c", "00")->why_empty, "no variance"));
     assert_non_null(strstr(find(t, PL_METRIC_CKA_DEBIASED, "top3", "00")->why_empty, "no variance"));
     assert_null(find(t, PL_METRIC_WOBBLE, "length", "01")); /* nobody asked */
+    assert_null(find(t, PL_METRIC_CKA_LENGTH, "length", "01"));
     pl_stability_free(t);
     uproot(&p);
 }
@@ -116,8 +118,37 @@ static void test_length(void **state)
     assert_non_null(wobble);
     assert_close(wobble->value, pl_variance_of(&sums).wobble, 1e-5);
     assert_true(find(t, PL_METRIC_CKA_DEBIASED, "c", "01")->value > 0.8 && cka && fabs(cka->value) < 0.1);
+    /* The floor: HSIC_1 of what was taken off, over that of whole states. */
+    const pl_stability_row *floor = find(t, PL_METRIC_CKA_LENGTH, "length", "01"),
+                           *none = find(t, PL_METRIC_CKA_LENGTH, "length", "00");
+    float *whole[T];
+    pl_cka all, part;
+    double expected = 0.0;
+    for (size_t k = 0; k < T; k++) {
+        whole[k] = calloc(N * PLANTED_WIDTH, sizeof **whole);
+        assert_non_null(whole[k]);
+        for (size_t i = 0; i < N * PLANTED_WIDTH; i++) {
+            whole[k][i] = long_or_short(i / PLANTED_WIDTH, k, 0, i % PLANTED_WIDTH);
+            x[k][i] = whole[k][i] - x[k][i];
+        }
+    }
+    OK(pl_cka_of(&all, (const float *const *)whole, N, T, PLANTED_WIDTH));
+    OK(pl_cka_of(&part, (const float *const *)x, N, T, PLANTED_WIDTH));
+    for (size_t a = 0; a < T; a++)
+        for (size_t b = a + 1; b < T; b++)
+            expected +=
+                part.value[pl_cka_pair(&part, a, b)] * sqrt(part.own[a] * part.own[b] / all.own[a] / all.own[b]);
+    assert_non_null(floor);
+    assert_close(floor->value, expected / (double)all.n_pairs, 1e-5);
+    assert_true(floor->value > 0.8 && floor->value < all.mean + 0.05);
+    assert_true(none && isnan(none->value) && !strcmp(none->why_empty, "no variance"));
+    pl_cka_free(&part);
+    pl_cka_free(&all);
     pl_variance_sums_free(&sums);
-    for (size_t k = 0; k < T; k++) free(x[k]);
+    for (size_t k = 0; k < T; k++) {
+        free(whole[k]);
+        free(x[k]);
+    }
     pl_stability_free(t);
     uproot(&p);
     json_decref(asked);
