@@ -163,24 +163,61 @@ static double skewed_df(double ms, double df, double cells, double mean)
     return kurtosis > 0.0 ? 2.0 / (2.0 / df + kurtosis / (df + 1.0)) : df;
 }
 
+/* The SD whose F quantile is q. */
+static double f_bound(double ms, double df, double error, double df_error, double cells, double q)
+{
+    return sqrt(fmax(0.0, (ms / pl_f_quantile(q, df, df_error) - error) / cells));
+}
+
 static pl_estimate f_interval(double ms, double df, double error, double df_error, double cells, double mean)
 {
     pl_estimate e = {sqrt(fmax(0.0, (ms - error) / cells)), NAN, NAN, NAN};
     if (!(ms > 0.0) || !(error > 0.0)) return e;
     df = skewed_df(ms, df, cells, mean);
-    e.lo = sqrt(fmax(0.0, (ms / pl_f_quantile(0.975, df, df_error) - error) / cells));
-    e.hi = sqrt(fmax(0.0, (ms / pl_f_quantile(0.025, df, df_error) - error) / cells));
+    e.lo = f_bound(ms, df, error, df_error, cells, 0.975);
+    e.hi = f_bound(ms, df, error, df_error, cells, 0.025);
     if (e.hi == 0.0) e.lo = e.hi = NAN;
     return e;
 }
 
+static void template_error(double *error, double *df, const pl_mean_squares *m)
+{
+    double s = (double)m->s, t = (double)m->t, n = (double)m->n;
+    *error = m->rest;
+    *df = (n - 1.0) * (t - 1.0);
+    if (m->s > 1)
+        error_of(error, df, m->item_template, (n - 1.0) * (t - 1.0), m->template_draw, (t - 1.0) * (s - 1.0), m->rest,
+                 (n - 1.0) * (t - 1.0) * (s - 1.0));
+}
+
 pl_estimate pl_template_sd_of(const pl_mean_squares *m, double mean)
 {
-    double s = (double)m->s, t = (double)m->t, n = (double)m->n, error = m->rest, df = (n - 1.0) * (t - 1.0);
-    if (m->s > 1)
-        error_of(&error, &df, m->item_template, (n - 1.0) * (t - 1.0), m->template_draw, (t - 1.0) * (s - 1.0), m->rest,
-                 (n - 1.0) * (t - 1.0) * (s - 1.0));
-    return f_interval(m->template_main, t - 1.0, error, df, n * s, mean);
+    double error, df;
+    template_error(&error, &df, m);
+    return f_interval(m->template_main, (double)(m->t - 1), error, df, (double)(m->n * m->s), mean);
+}
+
+double pl_template_sd_upper(const pl_mean_squares *m, double mean, double tail)
+{
+    double error, df, df_t = (double)(m->t - 1), cells = (double)(m->n * m->s);
+    template_error(&error, &df, m);
+    error = fmax(error, 1.0 / (cells * (double)m->t));
+    double ms = fmax(m->template_main, error);
+    return fmin(0.5, f_bound(ms, skewed_df(ms, df_t, cells, mean), error, df, cells, tail));
+}
+
+double pl_template_sd_p(const pl_mean_squares *m, double mean, double limit)
+{
+    double low = 1e-15, high = 1.0 - 1e-9; /* of the tail: the bound falls from low to high */
+    if (pl_template_sd_upper(m, mean, low) <= limit) return low;
+    for (int step = 0; step < 60; step++) {
+        double tail = sqrt(low * high);
+        if (pl_template_sd_upper(m, mean, tail) <= limit)
+            high = tail;
+        else
+            low = tail;
+    }
+    return high;
 }
 
 pl_estimate pl_draw_sd_of(const pl_mean_squares *m, double mean)

@@ -40,6 +40,11 @@ double pl_beta_kurtosis(double mean, double variance);
  * variance of such means at its upper quartile, MS_t/(nS) (T-1)/chi^2(.25; T-1) (pl_quartile_factor). Without it the
  * interval held in .80 to .88 at accuracy .975. */
 pl_estimate pl_template_sd_of(const pl_mean_squares *m, double mean);
+/* Its upper bound with `tail` above it, of outcomes that are shares: at most 1/2, and never NaN. MS_E is at least what
+ * one dissenting answer among all would make it, 1/(ntS), and MS_t at least MS_E. */
+double pl_template_sd_upper(const pl_mean_squares *m, double mean, double tail);
+/* One-sided, of the hypothesis that the SD is `limit` (> 0) or more: the least tail whose bound is within it. */
+double pl_template_sd_p(const pl_mean_squares *m, double mean, double limit);
 /* The same with draws and templates exchanged: needs s >= 2. */
 pl_estimate pl_draw_sd_of(const pl_mean_squares *m, double mean);
 

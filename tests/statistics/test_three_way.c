@@ -19,6 +19,35 @@ static void check_sd(pl_estimate e, const json_t *expected)
     assert_close(e.hi, element(expected, 2), 1e-9);
 }
 
+/* At .025 it is the interval's, and the p of an SD of that size is .025; SDs of shares end at 1/2. */
+static void check_upper(const pl_mean_squares *m, double hi)
+{
+    assert_close(pl_template_sd_upper(m, NAN, 0.025), fmin(0.5, hi), 1e-9);
+    for (double tail = 0.001; tail < 0.5; tail *= 2) {
+        double upper = pl_template_sd_upper(m, NAN, tail);
+        assert_true(upper >= pl_template_sd_upper(m, NAN, 2 * tail));
+        if (upper > 0 && upper < 0.5) assert_close(pl_template_sd_p(m, NAN, upper), tail, 1e-6 * tail);
+    }
+}
+
+/* Where nothing dissents there is a bound all the same, which more answers make smaller. */
+static void test_no_dissent(void **state)
+{
+    (void)state;
+    double last = 1, all[5 * 8 * 320];
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) all[i] = 1;
+    for (size_t n = 20; n <= 320; n *= 4) {
+        pl_mean_squares m;
+        OK(pl_mean_squares_of(&m, all, 5, 8, n));
+        double upper = pl_template_sd_upper(&m, 1.0, 0.01);
+        /* MS_t = MS_E = 1/(8 * 5 n): tau^2 = (1/F(.01; 7, 28(n - 1)) - 1)/(8 (5 n)^2) */
+        double f = pl_f_quantile(0.01, 7, 28.0 * (double)(n - 1));
+        assert_close(upper, sqrt((1 / f - 1) / 8) / (5 * (double)n), 1e-12);
+        assert_true(upper > 0 && upper < last && pl_template_sd_p(&m, 1.0, upper * 1.001) <= 0.01);
+        last = upper;
+    }
+}
+
 static void test_golden(void **state)
 {
     (void)state;
@@ -36,6 +65,7 @@ static void test_golden(void **state)
     assert_close(m.rest, number(member(ms, "rest")), 1e-10);
     check_sd(pl_template_sd_of(&m, NAN), member(expected, "template_sd"));
     check_sd(pl_draw_sd_of(&m, NAN), member(expected, "draw_sd"));
+    check_upper(&m, element(member(expected, "template_sd"), 2));
     assert_close(pl_three_way_of(&m).template_main, element(member(expected, "tau2"), 0), 1e-11);
     OK(pl_mean_squares_of(&m, y, 1, T, N));
     check_sd(pl_template_sd_of(&m, NAN), member(expected, "template_sd_one_draw"));
@@ -107,10 +137,8 @@ static void test_nothing_varies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_planted),
-        cmocka_unit_test(test_skewed_shares),
-        cmocka_unit_test(test_nothing_varies),
+        cmocka_unit_test(test_golden),        cmocka_unit_test(test_no_dissent),     cmocka_unit_test(test_planted),
+        cmocka_unit_test(test_skewed_shares), cmocka_unit_test(test_nothing_varies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
