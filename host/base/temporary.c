@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -59,6 +60,19 @@ pl_status pl_temporary_write(char out[PL_PATH_MAX], const char *path, const void
     if (close(fd) != 0 && status == PL_OK) status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
     if (status != PL_OK) unlink(out);
     return status;
+}
+
+/* A link fails where there is a file already. Where the file system has no links, a rename; the last of several that
+ * are first at once is then the one. */
+pl_status pl_temporary_put_first(const char *path, const void *data, size_t size)
+{
+    char mine[PL_PATH_MAX];
+    PL_TRY(pl_temporary_write(mine, path, data, size));
+    bool failed = link(mine, path) != 0 && access(path, F_OK) != 0;
+    if (failed) failed = rename(mine, path) != 0;
+    int error = errno;
+    unlink(mine);
+    return failed ? pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(error)) : PL_OK;
 }
 
 /* The process in "<file>.<process>.tmp": from the last dot before the '@' to the ending; false: no such name. */

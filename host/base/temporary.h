@@ -17,6 +17,10 @@ pl_status pl_temporary_create(int *fd, char out[PL_PATH_MAX], const char *path);
 /* Creates it with these bytes, on the disk. */
 pl_status pl_temporary_write(char out[PL_PATH_MAX], const char *path, const void *data, size_t size);
 
+/* Gives whole bytes the name `path` unless a file has it: of several processes one is first, and nobody reads half of
+ * it. */
+pl_status pl_temporary_put_first(const char *path, const void *data, size_t size);
+
 /* Whether a file of this name (its last part) and path is one that a process left that is gone. One whose process
  * cannot be asked for (another host or container, or no name of a process) is taken for that when nobody has written
  * to it for a day. */

@@ -33,6 +33,11 @@ static bool is_unit(const char *name)
     return ends(name, ".h5");
 }
 
+static bool is_look(const char *name)
+{
+    return ends(name, ".json");
+}
+
 static bool is_output(const char *name)
 {
     static const char *const names[] = {"stability.csv", "arms.csv",  "verdict.csv", "contrasts.csv",
@@ -137,6 +142,8 @@ static pl_status read_inputs(identities *all, const pl_run_folder *run)
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/plan.json", run->path));
     PL_TRY(add_file(all, AT_FDCWD, path, path));
+    PL_TRY(pl_path(path, "%s/looks", run->path));
+    if (pl_folder_exists(path)) PL_TRY(add_folder(all, path, is_look));
     PL_TRY(pl_path(path, "%s/units", run->path));
     return add_folder(all, path, is_unit);
 }

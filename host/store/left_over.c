@@ -66,7 +66,7 @@ static pl_status remove_from_units(const pl_run_folder *run)
 
 pl_status pl__left_overs_remove(const pl_run_folder *run)
 {
-    static const char *const folders[] = {".", "tasks", "numerics"};
+    static const char *const folders[] = {".", "tasks", "numerics", "looks"};
     char path[PL_PATH_MAX];
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         PL_TRY(pl_path(path, "%s/%s", run->path, folders[i]));

@@ -80,6 +80,7 @@ pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file)
     if (file->primary) pl_json_put_shared(&b, "primary", file->primary);
     if (file->verdict) pl_json_put_shared(&b, "verdict", file->verdict);
     if (file->analysis) pl_json_put_shared(&b, "analysis", file->analysis);
+    if (file->staged) pl_json_put_bool(&b, "staged", true);
     pl_json_open_list(&b, "models");
     for (size_t i = 0; i < file->n_models; i++) put_model(&b, &file->models[i]);
     pl_json_close(&b);
@@ -327,6 +328,7 @@ static pl_status read_file(const place *at, pl_plan_file *file)
     if (has(at, "primary")) PL_TRY(read_primary(at, file));
     if (has(at, "verdict")) PL_TRY(read_verdict(at, file));
     if (has(at, "analysis")) PL_TRY(read_analysis(at, file));
+    if (has(at, "staged")) PL_TRY(need_bool(at, &file->staged, "staged"));
     PL_TRY(need_list(at, &list, &n, "units"));
     PL_TRY(pl_arena_new(file->arena, &file->units, n));
     for (; file->n_units < n; file->n_units++) {

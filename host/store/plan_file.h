@@ -67,6 +67,7 @@ typedef struct pl_plan_file {
     json_t *primary;  /* the experiment's primary contrasts, a list of objects; NULL: none */
     json_t *analysis; /* what is asked of the analysis: an object of true; NULL: nothing */
     json_t *verdict;  /* how the verdict is to be given: an object of numbers; NULL: by its defaults */
+    bool staged;      /* arms run in the order of their cost, as far as they are needed (stages.h) */
     pl_arena *arena;  /* of one that was read: owns everything; NULL: all is borrowed */
 } pl_plan_file;
 

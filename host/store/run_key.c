@@ -1,10 +1,7 @@
 #include "store/run_key.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/temporary.h"
 #include "store/unit_file.h"
@@ -27,19 +24,11 @@ pl_status pl_run_key_get(char kept[PL_RUN_KEY_MAX], const pl_run_folder *run, co
     return PL_OK;
 }
 
-/* A whole file under a name of its own gets the name that counts by a link, which fails where there is one: of several
- * processes one is first, and nobody reads half a key. */
 static pl_status put_first(const char *path, const char *key)
 {
-    char mine[PL_PATH_MAX], line[PL_RUN_KEY_MAX + 1];
+    char line[PL_RUN_KEY_MAX + 1];
     int n = snprintf(line, sizeof line, "%s\n", key);
-    PL_TRY(pl_temporary_write(mine, path, line, (size_t)n));
-    bool failed = link(mine, path) != 0 && !pl_file_exists(path);
-    /* Where the file system has no links, a rename; the last of several that are first at once is then the one. */
-    if (failed) failed = rename(mine, path) != 0;
-    int error = errno;
-    unlink(mine);
-    return failed ? pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(error)) : PL_OK;
+    return pl_temporary_put_first(path, line, (size_t)n);
 }
 
 pl_status pl_run_key_agree(char kept[PL_RUN_KEY_MAX], const pl_run_folder *run, const char *model, const char *key)
