@@ -7,6 +7,7 @@
 #include "analysis/arm_cost.h"
 #include "analysis/contrast.h"
 #include "analysis/group.h"
+#include "analysis/look.h"
 #include "analysis/scope.h"
 
 typedef struct making {
@@ -14,6 +15,7 @@ typedef struct making {
     pl_arms_table *table;
     size_t capacity, verdict_capacity;
     pl__conditions of; /* one model, task and readout */
+    pl__verdict_rules rules;
 } making;
 
 /* ---- rows ---- */
@@ -121,12 +123,6 @@ static double break_even(const pl_verdict_side *prompt, const pl_verdict_side *t
     return saved > 0 ? fmax(0.0, spent / saved) : NAN;
 }
 
-static double setting(const making *m, const char *key, double otherwise)
-{
-    const json_t *value = json_object_get(pl_run_view_plan(m->view)->verdict, key);
-    return json_is_number(value) ? json_number_value(value) : otherwise;
-}
-
 static pl_status add_verdict(making *m, size_t from)
 {
     pl_arms_table *t = m->table;
@@ -140,7 +136,7 @@ static pl_status add_verdict(making *m, size_t from)
     PL_TRY(pl_arena_new(t->arena, &dev_accuracy, all.n));
     PL_TRY(pl__verdict_dev_accuracy(dev_accuracy, &all));
     pl_verdict_row *row = &t->verdicts[t->n_verdicts];
-    PL_TRY(pl__verdict_row(row, &all, dev_accuracy, setting(m, "require", NAN), setting(m, "margin", 0.03)));
+    PL_TRY(pl__verdict_row(row, &all, dev_accuracy, &m->rules));
     take_costs(&row->prompt, t, from);
     take_costs(&row->tuned, t, from);
     row->break_even = break_even(&row->prompt, &row->tuned);
@@ -166,31 +162,22 @@ static pl_status compare(making *m)
 
 /* ---- the run ---- */
 
-static bool same_subject(const pl_run_unit *a, const pl_run_unit *b)
-{
-    return !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->readout, b->readout);
-}
-
 /* All groups of the model, task and readout of the unit `first`, when one of them learns. */
 static pl_status compare_subject(making *m, size_t first)
 {
-    size_t n = pl_run_view_n_units(m->view), n_groups = 0;
+    size_t n = pl_run_view_n_units(m->view);
     const pl_run_unit *subject = pl_run_view_unit(m->view, first);
     bool learns = false;
     for (size_t i = 0; i < n; i++) {
         const pl_run_unit *u = pl_run_view_unit(m->view, i);
-        if (!same_subject(u, subject)) continue;
+        if (!pl_run_unit_same_subject(u, subject)) continue;
         if (i < first) return PL_OK; /* it was its turn before */
-        n_groups += u->group == i;
         learns = learns || u->n_train > 0;
     }
     if (!learns) return PL_OK;
-    m->of = (pl__conditions){.view = m->view, .arena = m->table->arena};
-    PL_TRY(pl_arena_new(m->table->arena, &m->of.list, 2 * n_groups));
-    PL_TRY(pl_arena_new(m->table->arena, &m->of.ensembles, n_groups));
-    for (size_t i = first; i < n; i++)
-        if (pl_run_view_unit(m->view, i)->group == i && same_subject(pl_run_view_unit(m->view, i), subject))
-            PL_TRY(pl__conditions_add(&m->of, i));
+    m->rules = pl__rules_of(m->view, subject);
+    PL_TRY(pl__conditions_of(&m->of, m->view, subject, m->rules.stopped ? pl_stage_of(m->rules.stopped) : PL_STAGES,
+                             m->table->arena));
     return compare(m);
 }
 

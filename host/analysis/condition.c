@@ -174,6 +174,24 @@ pl_status pl__conditions_add(pl__conditions *m, size_t first)
     return status;
 }
 
+pl_status pl__conditions_of(pl__conditions *out, pl_run_view *view, const pl_run_unit *subject, size_t stage,
+                            pl_arena *arena)
+{
+    size_t n = pl_run_view_n_units(view), n_groups = 0;
+    *out = (pl__conditions){.view = view, .arena = arena};
+    for (size_t i = 0; i < n; i++)
+        n_groups +=
+            pl_run_view_unit(view, i)->group == i && pl_run_unit_same_subject(pl_run_view_unit(view, i), subject);
+    PL_TRY(pl_arena_new(arena, &out->list, 2 * n_groups));
+    if (stage == PL_STAGES) PL_TRY(pl_arena_new(arena, &out->ensembles, n_groups));
+    for (size_t i = 0; i < n; i++) {
+        const pl_run_unit *u = pl_run_view_unit(view, i);
+        if (u->group == i && pl_run_unit_same_subject(u, subject) && pl_stage_of(u->kind) <= stage)
+            PL_TRY(pl__conditions_add(out, i));
+    }
+    return PL_OK;
+}
+
 /* ---- the items that all conditions have ---- */
 
 static bool has_item(const pl__condition *c, int64_t id, size_t *at)

@@ -61,6 +61,10 @@ typedef struct pl__conditions {
     bool too_few;               /* they share under 95 % of them */
 } pl__conditions;
 
+/* Reads the groups of a model, task and readout, those of the unit `subject`, of arms up to a stage (stages.h): a look
+ * goes by them, and by no ensembles, which have no SD over templates. PL_STAGES: all, with the ensembles. */
+pl_status pl__conditions_of(pl__conditions *out, pl_run_view *view, const pl_run_unit *subject, size_t stage,
+                            pl_arena *arena);
 /* Reads the group of the view's unit `first`; nothing where no draw of it is whole. */
 pl_status pl__conditions_add(pl__conditions *conditions, size_t first);
 /* The items that are compared, of every condition; n > 0. */

@@ -273,6 +273,43 @@ done:
     return status;
 }
 
+/* Totals of clusters, in units whose mean is the accuracy: [draws, samples of templates, clusters]. */
+static void fill_totals(double *out, const sums *s, const pl_clusters *clusters, const pl__condition *c)
+{
+    for (size_t d = 0; d < c->n_draws; d++)
+        for (size_t k = 0; k < s->n_templates; k++) {
+            const compared *one = &s->templates[k];
+            double *row = out + (d * s->t + one->sample) * clusters->n;
+            double weight = one->share * (double)clusters->n / (double)s->n;
+            for (size_t g = 0; g < clusters->n; g++)
+                for (size_t at = clusters->start[g]; at < clusters->start[g + 1]; at++)
+                    row[g] += weight * pl__condition_outcome(c, d, one->c, clusters->items[at]);
+        }
+}
+
+pl_status pl__contrast_squares(pl_mean_squares *out, double *mean, const pl__condition *c, pl_role role,
+                               pl_arena *arena)
+{
+    sums s = {.n = c->n_kept};
+    pl_clusters clusters;
+    double *totals = NULL;
+    pl_status status;
+    *mean = NAN;
+    PL_GOTO(status, done, pl_new(&s.templates, c->t));
+    choose_templates(&s, c, NULL, role);
+    PL_GOTO(status, done, listed_clusters(&clusters, c, arena));
+    *out = (pl_mean_squares){.s = c->n_draws, .t = s.t, .n = clusters.n};
+    if (s.t < 2 || clusters.n < 2) goto done;
+    PL_GOTO(status, done, pl_new(&totals, c->n_draws * s.t * clusters.n));
+    fill_totals(totals, &s, &clusters, c);
+    *mean = pl_mean(totals, c->n_draws * s.t * clusters.n);
+    status = pl_mean_squares_of(out, totals, c->n_draws, s.t, clusters.n);
+done:
+    free(totals);
+    free(s.templates);
+    return status;
+}
+
 /* ---- one template, one draw ---- */
 
 /* The role's k-th template that both have: its places; false: there are not so many. */

@@ -14,6 +14,10 @@ pl_status pl__contrast(pl_crossed *out, const pl__condition *c, const pl__condit
 /* c under templates of one role minus c under those of another; with the pooled variance over both, so that roles given
  * at random do not reject. */
 pl_status pl__role_contrast(pl_crossed *out, const pl__condition *c, pl_role role, pl_role against, pl_arena *arena);
+/* The mean squares of c's outcomes under templates of the role, of totals of clusters, for the SD over templates
+ * (three_way.h), and their mean. Templates that are one are one level. t or n under 2: there are none, mean is NaN. */
+pl_status pl__contrast_squares(pl_mean_squares *out, double *mean, const pl__condition *c, pl_role role,
+                               pl_arena *arena);
 /* McNemar's exact p of two conditions with one common template of the role and one draw each; NaN where that does not
  * apply. */
 double pl__contrast_mcnemar(const pl__condition *c, const pl__condition *against, pl_role role);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/contrast.h"
+#include "analysis/look.h"
 #include "analysis/scope.h"
 #include "statistics/multiplicity.h"
 
@@ -165,8 +166,12 @@ static pl_status add_primary(making *m, const pl__condition *any, const json_t *
     PL_TRY(new_row(m, &row, "primary", c ? c : any, minus ? minus : any, role, role));
     if (n != 1) row->arm = "?";
     if (n_minus != 1) row->minus_arm = "?";
+    const bool stopped = pl__rules_of(m->of.view, any->unit).stopped != NULL;
     PL_TRY(pl_arena_format(m->table->arena, &why, "%zu conditions are the arm and %zu what it is held against%s", n,
-                           n_minus, n == 1 && n_minus == 1 ? ": the same one" : ""));
+                           n_minus,
+                           n == 1 && n_minus == 1 ? ": the same one"
+                           : stopped              ? ": a look was enough, and later arms were not run"
+                                                  : ""));
     row->why_empty = why;
     return PL_OK;
 }

@@ -29,6 +29,7 @@ typedef struct model {
 struct pl_run_view {
     pl_run_folder run;
     pl_plan_file *plan;
+    pl_stages stages;
     held *units;             /* [n_units], of the plan */
     model *models;           /* of the plan */
     pl__item_groups *groups; /* [tasks of the plan]: which items are clusters */
@@ -148,6 +149,7 @@ static pl_status link_units(pl_run_view *v)
 static pl_status read_plan(pl_run_view *v)
 {
     PL_TRY(pl_plan_file_read(&v->plan, &v->run));
+    PL_TRY(pl_stages_open(&v->stages, v->plan, &v->run));
     PL_TRY(pl_arena_new(v->arena, &v->models, v->plan->n_models));
     PL_TRY(pl_arena_new(v->arena, &v->groups, v->plan->n_tasks));
     PL_TRY(pl_arena_new(v->arena, &v->units, v->plan->n_units));
@@ -155,12 +157,12 @@ static pl_status read_plan(pl_run_view *v)
         const pl_planned_unit *planned = &v->plan->units[i];
         held *h = &v->units[v->n_units];
         if (pl_planned_learns(planned)) { /* no item is evaluated there */
-            v->n_missing += !pl_run_folder_has(&v->run, planned->id);
+            v->n_missing += v->stages.need[i] != PL_NOT_NEEDED && !pl_run_folder_has(&v->run, planned->id);
             continue;
         }
         PL_TRY(describe(&h->unit, v, planned));
         h->model = planned->model;
-        v->n_missing += !h->unit.done;
+        v->n_missing += v->stages.need[i] != PL_NOT_NEEDED && !h->unit.done;
         v->n_units++;
     }
     return link_units(v);
@@ -222,6 +224,7 @@ void pl_run_view_close(pl_run_view *v)
         free(v->models[i].first_unit);
     }
     for (size_t i = 0; v->groups && i < v->plan->n_tasks; i++) pl__item_groups_free(&v->groups[i]);
+    pl_stages_free(&v->stages);
     pl_plan_file_free(v->plan);
     pl_interned_free(&v->texts);
     pl_arena_free(v->arena);
@@ -251,6 +254,16 @@ const pl_run_unit *pl_run_view_unit(const pl_run_view *view, size_t index)
 size_t pl_run_view_n_missing(const pl_run_view *view)
 {
     return view->n_missing;
+}
+
+const pl_stages *pl_run_view_stages(const pl_run_view *view)
+{
+    return &view->stages;
+}
+
+bool pl_run_unit_same_subject(const pl_run_unit *a, const pl_run_unit *b)
+{
+    return !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->readout, b->readout);
 }
 
 void pl_run_view_set_budget(pl_run_view *view, size_t bytes)

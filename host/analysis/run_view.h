@@ -13,7 +13,7 @@
 
 #include "analysis/record.h"
 #include "base/role.h"
-#include "store/plan_file.h"
+#include "store/stages.h"
 #include "store/unit_file.h"
 
 /* One unit of the plan, and what its file holds while it is taken. Texts are borrowed from the view. */
@@ -58,7 +58,10 @@ const pl_run_folder *pl_run_view_folder(const pl_run_view *view);
 const pl_plan_file *pl_run_view_plan(const pl_run_view *view);
 size_t pl_run_view_n_units(const pl_run_view *view); /* that evaluate; units that adapt a model have no items */
 const pl_run_unit *pl_run_view_unit(const pl_run_view *view, size_t index); /* in plan order */
-size_t pl_run_view_n_missing(const pl_run_view *view);
+size_t pl_run_view_n_missing(const pl_run_view *view);                      /* of those that are needed */
+const pl_stages *pl_run_view_stages(const pl_run_view *view);
+/* Whether two units are of one model, task and readout. */
+bool pl_run_unit_same_subject(const pl_run_unit *a, const pl_run_unit *b);
 
 /* Reads the unit's rows, or finds them read; what it holds stays until it is released as often as it was taken. A unit
  * whose numbers were made by another device class, maker of products or numerics version than those of the model's

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/contrast.h"
+#include "statistics/template_variance.h"
 
 static const double ABOVE_BASELINE = 0.10, LEVEL = 0.05;
 
@@ -99,6 +100,19 @@ static const char *why_not(const pl_verdict_row *r)
     return "";
 }
 
+/* The same of a look, which has the prompt side alone. */
+static const char *why_not_enough(const pl_verdict_row *r, const pl__choice *prompt)
+{
+    const pl_crossed *accuracy = &r->prompt.accuracy;
+    if (!prompt->best) return "no arm that prompts, and no linear readout";
+    if (isnan(accuracy->value)) return "no ood template: none is held out from the choices";
+    if (pl__condition_n_templates(&prompt->judged, PL_ROLE_OOD) < PL_TEMPLATE_SD_MIN)
+        return "under four ood wordings: no bound on the template SD";
+    if (prompt->judged.sampled && !accuracy->over_draws)
+        return "under three draws of an arm: nothing is known of others (draws, seeds: 3 or more)";
+    return isnan(accuracy->lo) || isnan(r->look.template_sd_hi) ? "nothing varies: there is no interval" : "";
+}
+
 /* The dev templates may have chosen badly, which would favour tuning. */
 static pl_status look_back(pl_verdict_row *out, const pl__conditions *of, const pl__choice *prompt,
                            const pl__choice *tuned)
@@ -117,8 +131,26 @@ static pl_status look_back(pl_verdict_row *out, const pl__conditions *of, const 
     return pl__contrast(&out->hindsight_difference, &tuned->judged, best, PL_ROLE_OOD, of->arena);
 }
 
+static pl_status look(pl_verdict_row *out, const pl__choice *prompt, const pl__verdict_rules *rules, pl_arena *arena)
+{
+    pl_verdict_look *l = &out->look;
+    pl_mean_squares squares;
+    double mean;
+    l->stage = rules->stopped;
+    l->template_sd_max = rules->template_sd_max;
+    l->tail = LEVEL / (double)(rules->n_looks * rules->n_rows);
+    if (!prompt->best) return PL_OK;
+    l->accuracy_lo = pl_crossed_bound(&out->prompt.accuracy, l->tail);
+    PL_TRY(pl__contrast_squares(&squares, &mean, &prompt->judged, PL_ROLE_OOD, arena));
+    if (isnan(mean)) return PL_OK;
+    l->template_sd = pl_template_sd_of(&squares, mean).value;
+    l->template_sd_hi = pl_template_sd_upper(&squares, mean, l->tail);
+    l->template_sd_p = pl_template_sd_p(&squares, mean, l->template_sd_max);
+    return PL_OK;
+}
+
 pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *const *dev_accuracy,
-                          double require, double margin)
+                          const pl__verdict_rules *rules)
 {
     static const char *const baselines[] = {"commonest label", "chance", ""};
     const pl__condition *any = &of->list[0];
@@ -129,10 +161,10 @@ pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const d
                             .readout = any->unit->readout,
                             .baseline_of = isnan(baseline) ? "" : baselines[any->baseline],
                             .baseline = baseline,
-                            .require = !isnan(require)    ? require
-                                       : by_default < 1.0 ? by_default
-                                                          : NAN,
-                            .margin = margin,
+                            .require = !isnan(rules->require) ? rules->require
+                                       : by_default < 1.0     ? by_default
+                                                              : NAN,
+                            .margin = rules->margin,
                             .n_items = any->n_kept,
                             .difference.value = NAN,
                             .hindsight = "",
@@ -142,6 +174,8 @@ pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const d
                             .wobble_lo = NAN,
                             .wobble_hi = NAN,
                             .break_even = NAN,
+                            .n_looks = rules->n_looks,
+                            .look = {"", NAN, NAN, NAN, NAN, NAN, NAN},
                             .p = NAN,
                             .p_adjusted = NAN};
     PL_TRY(choose(&prompt, &out->prompt, of, dev_accuracy, is_prompt_side));
@@ -152,7 +186,13 @@ pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const d
         out->n_templates = pl__contrast_n_templates(&tuned.judged, &prompt.judged, PL_ROLE_OOD);
         PL_TRY(look_back(out, of, &prompt, &tuned));
     }
-    out->why = why_not(out);
+    if (!rules->stopped) {
+        out->why = why_not(out);
+        return PL_OK;
+    }
+    PL_TRY(look(out, &prompt, rules, of->arena));
+    out->n_templates = prompt.best ? pl__condition_n_templates(&prompt.judged, PL_ROLE_OOD) : 0;
+    out->why = why_not_enough(out, &prompt);
     return PL_OK;
 }
 
@@ -196,15 +236,26 @@ static double require_of(const pl_verdict_row *r, double times)
     return above ? fmin(1.0, r->baseline + times * (r->require - r->baseline)) : r->require;
 }
 
+static pl__case case_of(const pl_verdict_row *r, double margin, double require)
+{
+    return (pl__case){.of = {r->prompt.accuracy, r->tuned.accuracy, r->difference},
+                      .margin = margin * r->margin,
+                      .require = require == 1.0 ? r->require : require_of(r, require),
+                      .n_looks = (double)r->n_looks,
+                      .stopped = *r->look.stage,
+                      .sd_p = r->look.template_sd_p,
+                      .sound = !*r->why};
+}
+
 static void fill_cases(pl__case *cases, const pl_verdict_row *rows, size_t n, double margin, double require)
 {
-    for (size_t i = 0; i < n; i++) {
-        const pl_verdict_row *r = &rows[i];
-        cases[i] = (pl__case){.of = {r->prompt.accuracy, r->tuned.accuracy, r->difference},
-                              .margin = margin * r->margin,
-                              .require = require == 1.0 ? r->require : require_of(r, require),
-                              .sound = !*r->why};
-    }
+    for (size_t i = 0; i < n; i++) cases[i] = case_of(&rows[i], margin, require);
+}
+
+bool pl__verdict_is_enough(const pl_verdict_row *row)
+{
+    const pl__case c = case_of(row, 1.0, 1.0);
+    return c.sound && pl__p_enough(&c) <= row->look.tail * c.n_looks;
 }
 
 static void take_decision(pl_verdict_row *r, const pl__case *c, pl_verdict verdict, double p, double adjusted, size_t n)
@@ -215,7 +266,8 @@ static void take_decision(pl_verdict_row *r, const pl__case *c, pl_verdict verdi
     r->p = p;
     r->p_adjusted = adjusted;
     r->outlook = (pl__outlook){.alone = NAN, .together = NAN};
-    if (verdict == PL_UNDECIDED && c->sound) r->outlook = pl__outlook_of(c, LEVEL / 2.0 / (double)n);
+    if (verdict == PL_UNDECIDED && c->sound && !c->stopped)
+        r->outlook = pl__outlook_of(c, LEVEL / 2.0 / (c->n_looks * (double)n));
 }
 
 pl_status pl__verdicts_decide(pl_verdict_row *rows, size_t n)

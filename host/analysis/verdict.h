@@ -25,6 +25,23 @@ typedef struct pl_verdict_side {
     double learn_tokens, learn_dev_tokens, learn_seconds, item_tokens; /* arms.h */
 } pl_verdict_side;
 
+/* How the verdict is to be given. */
+typedef struct pl__verdict_rules {
+    double require, margin; /* require: NaN: the baseline + .10 */
+    /* Of a staged run (stages.h); else 1, 1, NULL, NaN. */
+    size_t n_looks, n_rows; /* that the error is split over: looks of this row, and rows that look */
+    const char *stopped;    /* the stage whose look was, or is to be, the last; NULL: none was */
+    double template_sd_max;
+} pl__verdict_rules;
+
+/* What a look goes by: the prompt side's template SD, and bounds with `tail` outside each. */
+typedef struct pl_verdict_look {
+    const char *stage;        /* "": the run was not staged, or no look stopped it */
+    double tail, accuracy_lo; /* NaN: not known */
+    double template_sd, template_sd_hi;
+    double template_sd_max, template_sd_p; /* p: of the hypothesis that the SD is the most allowed, or more */
+} pl_verdict_look;
+
 typedef struct pl_verdict_row {
     const char *model, *task, *readout;
     pl_verdict verdict;
@@ -46,14 +63,18 @@ typedef struct pl_verdict_row {
     /* Of the naive policy (wobble_first.h): its verdict, "" where nothing tells, and what it goes by. */
     const char *wobble_first;
     double wobble, wobble_lo, wobble_hi;
+    size_t n_looks; /* 1: the run was not staged; else p is that many times as large */
+    pl_verdict_look look;
     const char *not_tried; /* of the prompt side: "few shots, linear readout"; "" */
 } pl_verdict_row;
 
 /* One row, without what pl__verdicts_decide says: of conditions of one model that share their items. dev_accuracy: as
- * pl__choose takes it. require: NaN: the baseline + .10; where that is nothing that can be required (1 or more, no
- * baseline) nothing is concluded. */
+ * pl__choose takes it. Where the default of what is required cannot be (1 or more, no baseline) nothing is concluded.
+ */
 pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const double *const *dev_accuracy,
-                          double require, double margin);
+                          const pl__verdict_rules *rules);
+/* Of a row with a look: whether it is enough. */
+bool pl__verdict_is_enough(const pl_verdict_row *row);
 /* Verdicts, p-values, outlooks and sensitivities of all rows [n] together. */
 pl_status pl__verdicts_decide(pl_verdict_row *rows, size_t n);
 /* Accuracies on dev items by draw, of conditions that tune, from the files of what adapted them; NULL where a draw's

@@ -27,12 +27,24 @@ static double p_tuned(const pl__case *c)
     return fmax(pl_crossed_p_above(&c->of[PL__TUNED], c->require), pl_crossed_p_above(&c->of[PL__DIFFERENCE], 0.0));
 }
 
+double pl__p_enough(const pl__case *c)
+{
+    return fmin(1.0, c->n_looks * fmax(pl_crossed_p_above(&c->of[PL__PROMPTED], c->require), c->sd_p));
+}
+
+static double p_of(const pl__case *c)
+{
+    if (!c->sound) return NAN;
+    return c->stopped ? pl__p_enough(c) : fmin(1.0, c->n_looks * 2.0 * fmin(p_prompt(c), p_tuned(c)));
+}
+
 static pl_verdict decide(const pl__case *c, double p, double adjusted, size_t n)
 {
     if (!c->sound) return PL_UNDECIDED;
+    if (c->stopped) return adjusted <= LEVEL ? PL_PROMPT : PL_UNDECIDED;
     if (adjusted <= LEVEL) {
         double times = p > 0.0 ? adjusted / p : (double)n; /* what Holm multiplied by */
-        return 2.0 * p_prompt(c) * times <= LEVEL ? PL_PROMPT : PL_FINETUNE;
+        return c->n_looks * 2.0 * p_prompt(c) * times <= LEVEL ? PL_PROMPT : PL_FINETUNE;
     }
     bool neither = c->of[PL__PROMPTED].hi < c->require && c->of[PL__TUNED].hi < c->require;
     return neither ? PL_NEITHER : PL_UNDECIDED;
@@ -40,10 +52,7 @@ static pl_verdict decide(const pl__case *c, double p, double adjusted, size_t n)
 
 pl_status pl__verdicts(pl_verdict *verdicts, double *p, double *p_adjusted, const pl__case *cases, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        const pl__case *c = &cases[i];
-        p[i] = c->sound ? fmin(1.0, 2.0 * fmin(p_prompt(c), p_tuned(c))) : NAN;
-    }
+    for (size_t i = 0; i < n; i++) p[i] = p_of(&cases[i]);
     PL_TRY(pl_holm(p_adjusted, p, n));
     for (size_t i = 0; i < n; i++) verdicts[i] = decide(&cases[i], p[i], p_adjusted[i], n);
     return PL_OK;

@@ -11,7 +11,7 @@
 #include "cli/results.h"
 #include "experiment/estimate.h"
 #include "experiment/tune.h"
-#include "store/run_folder.h"
+#include "store/stages.h"
 
 static const char method[] =
     "tokens: prompts of 8 items a cell, built and encoded, shared prefixes once; time: operations "
@@ -25,13 +25,20 @@ typedef struct line {
     double seconds;
 } line;
 
+/* What the arms of a stage cost, of all models and tasks (store/stages.h). */
+typedef struct stage {
+    pl_estimate cost;
+    double seconds;
+} stage;
+
 typedef struct planned {
     pl_spec *spec;
     pl_plan *plan;
     pl_run_folder run;
     line *lines; /* [n_models, n_tasks] */
     line total;
-    size_t training_bytes; /* of memory; 0: nothing is trained */
+    stage stages[PL_STAGES]; /* of a staged experiment */
+    size_t training_bytes;   /* of memory; 0: nothing is trained */
     pl__plan_power *power;
 } planned;
 
@@ -39,6 +46,20 @@ static pl_status find_run(planned *p, const pl_arguments *arguments)
 {
     PL_TRY(pl__results_folder(p->run.results, arguments));
     return pl_path(p->run.path, "%s/%s-%.8s", p->run.results, p->spec->name, p->plan->hash);
+}
+
+static void add_stages(planned *p, const pl_estimate *units, size_t model, double rate)
+{
+    for (size_t s = 0; s < PL_STAGES; s++) {
+        pl_estimate own = {0};
+        for (size_t u = 0; u < p->plan->n_units; u++) {
+            const pl_plan_unit *unit = &p->plan->units[u];
+            if (unit->model == model && pl_stage_of(pl_arm_name(unit->arm->kind)) == s)
+                pl_estimate_add(&own, &units[u]);
+        }
+        pl_estimate_add(&p->stages[s].cost, &own);
+        p->stages[s].seconds += pl_estimate_seconds(&own, rate);
+    }
 }
 
 static pl_status add_up(planned *p, const pl_estimate *units, const pl_processor *processor)
@@ -55,6 +76,7 @@ static pl_status add_up(planned *p, const pl_estimate *units, const pl_processor
     for (size_t m = 0; m < plan->n_models; m++) {
         double rate;
         PL_TRY(pl_estimate_rate(&rate, processor, &plan->models[m]));
+        add_stages(p, units, m, rate);
         for (size_t t = 0; t < plan->n_tasks; t++) {
             line *l = &p->lines[m * plan->n_tasks + t];
             l->seconds = pl_estimate_seconds(&l->cost, rate);
@@ -114,6 +136,26 @@ static void put_cost(pl_json_builder *b, const line *l)
     if (l->cost.open_bytes > 0) pl_json_put_real(b, "tuned_weights_bytes", l->cost.open_bytes);
 }
 
+static double share_of(const planned *p, const stage *s)
+{
+    return p->total.seconds > 0 ? s->seconds / p->total.seconds : 0;
+}
+
+static void put_stages(pl_json_builder *b, const planned *p)
+{
+    pl_json_open_list(b, "stages");
+    for (size_t s = 0; s < PL_STAGES; s++) {
+        if (!p->stages[s].cost.n_units) continue;
+        pl_json_open(b, NULL);
+        pl_json_put_text(b, "stage", pl_stage_names[s]);
+        pl_json_put_size(b, "units", p->stages[s].cost.n_units);
+        pl_json_put_real(b, "seconds", p->stages[s].seconds);
+        pl_json_put_real(b, "share", share_of(p, &p->stages[s]));
+        pl_json_close(b);
+    }
+    pl_json_close(b);
+}
+
 static pl_status print_json(const planned *p, const char *device)
 {
     pl_json_builder b;
@@ -132,6 +174,7 @@ static pl_status print_json(const planned *p, const char *device)
         pl_json_close(&b);
     }
     pl_json_close(&b);
+    if (p->spec->staged) put_stages(&b, p);
     pl__plan_power_json(&b, p->power);
     pl_json_put_text(&b, "method", method);
     PL_TRY(pl_json_end(&b, &json, "a plan"));
@@ -152,6 +195,24 @@ static void say(void *listener, const char *line)
     pl_print(stdout, "%s\n", line);
 }
 
+static void print_stages(const planned *p)
+{
+    const json_t *verdict = p->spec->verdict;
+    const char *join = "staged: ";
+    for (size_t s = 0; s < PL_STAGES; s++) {
+        if (!p->stages[s].cost.n_units) continue;
+        pl_print(stdout, "%s%s %zu units, %.3g %% of the time", join, pl_stage_names[s], p->stages[s].cost.n_units,
+                 100.0 * share_of(p, &p->stages[s]));
+        join = "; then ";
+    }
+    pl_print(
+        stdout,
+        "; each model, task and readout stops where accuracy is surely %.3g or more and template SD surely %.3g or "
+        "less\n",
+        json_number_value(json_object_get(verdict, "require")),
+        json_number_value(json_object_get(verdict, "template_sd_max")));
+}
+
 static void print(const planned *p, const char *device)
 {
     printf("%-24s %-16s %7s %9s %9s %9s %9s %9s %9s\n", "model", "task", "units", "finished", "prompts", "tokens",
@@ -166,6 +227,7 @@ static void print(const planned *p, const char *device)
     if (p->training_bytes)
         pl_print(stdout, "training takes up to %.3g GB of memory\n", (double)p->training_bytes / 1e9);
     pl_print(stdout, "on %s; %s\n", device, method);
+    if (p->spec->staged) print_stages(p);
     pl__plan_power_print(stdout, p->power);
     pl_print(stdout, "nothing was run or written; `plumb run` would use %s\n", p->run.path);
     pl_plan_notes(p->plan, say, NULL);

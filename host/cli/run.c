@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "analysis/look.h"
 #include "base/clock.h"
 #include "base/drain.h"
 #include "base/launch.h"
@@ -37,6 +38,7 @@ static pl_status read_options(const pl_arguments *arguments, pl_run_options *opt
 {
     size_t threads = 0;
     *options = (pl_run_options){.device = "auto",
+                                .look = pl_look_at_run,
                                 .quiet = pl_argument_flag(arguments, PL_OPTION_QUIET),
                                 .no_sharing = pl_argument_flag(arguments, PL_OPTION_NO_SHARING)};
     if (arguments->values[PL_OPTION_DEVICE]) options->device = arguments->values[PL_OPTION_DEVICE];
@@ -62,6 +64,9 @@ static void print_summary(const pl_run_summary *s, double seconds)
     if (s->n_failed) pl_print(stderr, ", %zu FAILED", s->n_failed);
     if (s->n_refused) pl_print(stderr, ", %zu left to another device", s->n_refused);
     if (s->n_elsewhere) pl_print(stderr, ", %zu in work in another process", s->n_elsewhere);
+    if (s->n_not_needed) pl_print(stderr, ", %zu not needed: an earlier stage is enough", s->n_not_needed);
+    if (s->n_waiting)
+        pl_print(stderr, ", %zu not begun: their stage waits for a look at units that are not there", s->n_waiting);
     pl_print(stderr, "; %s\n", duration);
     if (s->n_held)
         pl_print(

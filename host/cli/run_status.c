@@ -9,7 +9,7 @@
 #include "base/json_build.h"
 #include "base/process.h"
 #include "base/visible.h"
-#include "store/plan_file.h"
+#include "store/stages.h"
 
 enum { MAX_STATUS_BYTES = 1 << 20, SILENT_S = 1800 };
 
@@ -18,7 +18,7 @@ static const struct {
     const char *state, *next;
 } states[] = {
     {"running", "it runs"},
-    {"done", "every unit is there and analysed"},
+    {"done", "every unit that is needed is there and analysed"},
     {"failed", "units failed: mend the cause and run the same command again, it computes what is missing"},
     {"dead", "a process died: run the same command again, finished units are kept"},
     {"interrupted", "stopped by Ctrl-C: run the same command again, it goes on"},
@@ -138,7 +138,7 @@ static pl_status read_processes(const pl_run_folder *run, bool analysed, json_t 
 /* ---- units ---- */
 
 typedef struct units {
-    size_t n, done, failed;
+    size_t n, done, failed, not_needed;
     json_t *failures, *held, *unreadable;
 } units;
 
@@ -200,10 +200,19 @@ static pl_status read_unit(units *u, const pl_run_folder *run, const pl_plan_fil
 static pl_status read_units(units *u, const pl_run_folder *run)
 {
     pl_plan_file *plan = NULL;
-    pl_status status = PL_OK;
-    PL_TRY(pl_plan_file_read(&plan, run));
+    pl_stages stages = {0};
+    pl_status status;
+    PL_GOTO(status, done, pl_plan_file_read(&plan, run));
+    PL_GOTO(status, done, pl_stages_open(&stages, plan, run));
     u->n = plan->n_units;
-    for (size_t i = 0; i < plan->n_units && status == PL_OK; i++) status = read_unit(u, run, plan, &plan->units[i]);
+    for (size_t i = 0; i < plan->n_units; i++) {
+        if (stages.need[i] != PL_NOT_NEEDED || pl_run_folder_has(run, plan->units[i].id))
+            PL_GOTO(status, done, read_unit(u, run, plan, &plan->units[i]));
+        else
+            u->not_needed++;
+    }
+done:
+    pl_stages_free(&stages);
     pl_plan_file_free(plan);
     return status;
 }
@@ -221,7 +230,7 @@ static size_t state_of_run(const units *u, const json_t *processes, bool analyse
             if (s != DONE && (is(state, states[s].state) || (s == RUNNING && is_live(state)))) best = s;
     }
     if (best == RUNNING) return RUNNING;
-    if (u->done == u->n) return analysed ? DONE : INCOMPLETE;
+    if (u->done + u->not_needed == u->n) return analysed ? DONE : INCOMPLETE;
     return u->failed ? FAILED : best == FAILED ? INCOMPLETE : best;
 }
 
@@ -279,7 +288,7 @@ pl_status pl__run_status(json_t **out, const pl_run_folder *run)
     bool analysed = pl_file_exists(path);
     PL_GOTO(status, done, read_units(&u, run));
     PL_GOTO(status, done, read_processes(run, analysed, processes, unreadable));
-    size_t state = state_of_run(&u, processes, analysed), left = u.n - u.done - u.failed;
+    size_t state = state_of_run(&u, processes, analysed), left = u.n - u.done - u.failed - u.not_needed;
     double seconds_left = seconds_left_of(processes);
     pl_json_begin(&b);
     pl_json_put_text(&b, "run", run->path);
@@ -289,6 +298,7 @@ pl_status pl__run_status(json_t **out, const pl_run_folder *run)
     pl_json_put_size(&b, "units", u.n);
     pl_json_put_size(&b, "done", u.done);
     pl_json_put_size(&b, "failed", u.failed);
+    pl_json_put_size(&b, "not_needed", u.not_needed);
     pl_json_put_size(&b, "left", left);
     put_rate(&b, "units_per_s", rate_of(processes), state == RUNNING);
     put_rate(&b, "seconds_left", seconds_left, state == RUNNING && seconds_left > 0);
@@ -334,6 +344,7 @@ void pl__run_status_print(FILE *out, const json_t *status)
     pl_print(out, "%s: %lld of %lld units done, %lld failed, %lld left", text_of(status, "run"),
              number_of(status, "done"), number_of(status, "units"), number_of(status, "failed"),
              number_of(status, "left"));
+    if (number_of(status, "not_needed")) pl_print(out, ", %lld not needed", number_of(status, "not_needed"));
     if (json_is_number(left)) {
         pl_duration_text(text, json_number_value(left));
         pl_print(out, "; %.3g units/s, %s left", json_number_value(json_object_get(status, "units_per_s")), text);

@@ -8,8 +8,8 @@
 #include "store/run_folder.h"
 
 /* The object that `status --json` prints; a new reference:
- * run, state, next (what to do), units, done, failed, left, analysed, units_per_s and seconds_left (of what runs; null
- * when nothing does), processes, failures, held, unreadable.
+ * run, state, next (what to do), units, done, failed, not_needed (stages.h), left, analysed, units_per_s and
+ * seconds_left (of what runs; null when nothing does), processes, failures, held, unreadable.
  *
  * A process has what it wrote (status*.json) and, in `state`, what is true now. It wrote: starting, running, done,
  * failed, interrupted (Ctrl-C), drained (TERM, USR1). True may be instead: analysing; dead (it says running, but is

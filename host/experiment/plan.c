@@ -8,6 +8,7 @@
 #include "experiment/draw.h"
 #include "experiment/plan_parts.h"
 #include "experiment/states.h"
+#include "statistics/template_variance.h"
 #include "store/result_files.h"
 
 /* ---- models ---- */
@@ -200,12 +201,27 @@ static pl_status add_arm(pl__maker *m, pl_plan_unit unit)
     return PL_OK;
 }
 
+/* Of a staged experiment: what a look will lack. */
+static pl_status note_looks(pl_plan *plan, const pl_plan_task *task)
+{
+    char *line;
+    size_t n = 0;
+    for (size_t i = 0; i < task->n_templates; i++) n += task->roles[i] == PL_ROLE_OOD;
+    if (!plan->spec->staged || n >= PL_TEMPLATE_SD_MIN) return PL_OK;
+    PL_TRY(pl_arena_format(plan->arena, &line,
+                           "note: task %s: staged, with %zu ood templates: below %d wordings the template SD has no "
+                           "bound, and no stage is enough",
+                           task->task->name, n, (int)PL_TEMPLATE_SD_MIN));
+    return pl__plan_note(plan, line);
+}
+
 static pl_status make_units(pl_plan *plan)
 {
     pl__maker m = {.plan = plan};
     pl_bytes ids = {0};
     pl_status status = PL_OK;
     for (size_t t = 0; t < plan->n_tasks; t++) PL_GOTO(status, done, pl__plan_note_rows(plan, &plan->tasks[t]));
+    for (size_t t = 0; t < plan->n_tasks; t++) PL_GOTO(status, done, note_looks(plan, &plan->tasks[t]));
     for (size_t i = 0; i < plan->n_models; i++)
         for (size_t t = 0; t < plan->n_tasks; t++)
             for (size_t a = 0; a < plan->spec->n_arms; a++) {
@@ -222,6 +238,7 @@ static pl_status make_units(pl_plan *plan)
     if (plan->spec->primary) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->primary));
     if (plan->spec->verdict) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->verdict));
     if (plan->spec->analysis) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->analysis));
+    if (plan->spec->staged) PL_GOTO(status, done, pl_bytes_text(&ids, " staged"));
     pl_hash128(plan->hash, ids.data, ids.size);
 done:
     pl_bytes_free(&ids);

@@ -64,7 +64,7 @@ static bool ends_the_run(pl_status status)
 static const pl_plan_unit *next_unit(const pl__runner *r, const pl_plan_unit *unit)
 {
     for (size_t u = (size_t)(unit - r->plan->units) + 1; u < r->plan->n_units; u++)
-        if (r->mine[u] && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
+        if (r->mine[u] && !pl__is_not_needed(r, u) && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
             return r->plan->units[u].learns ? NULL : &r->plan->units[u];
     return NULL;
 }
@@ -291,45 +291,57 @@ static size_t count_prompts(const pl_plan *plan, const pl_plan_unit *unit)
     return unit->learns ? unit->adaptation->n_train : plan->tasks[unit->task].n_items;
 }
 
-/* The share once through. A unit in work elsewhere stays in it; all others leave it. */
-static pl_status run_pass(pl__runner *r, bool first)
+/* One that is not there: computed where it is needed and its stage has begun. */
+static pl_status run_if_needed(pl__runner *r, const pl_plan_unit *unit)
+{
+    pl_need need;
+    PL_TRY(pl__unit_need(&need, r, unit));
+    if (need == PL_NEEDED) return run_unit(r, unit);
+    r->summary->n_waiting += need == PL_WAITING;
+    r->summary->n_not_needed += need == PL_NOT_NEEDED;
+    return PL_OK;
+}
+
+/* The share once through. A unit that is in work elsewhere or waits for a look stays in it; all others leave it. */
+static pl_status run_pass(pl__runner *r)
 {
     pl_run_summary *s = r->summary;
-    s->n_elsewhere = s->n_held = r->n_working = 0;
+    s->n_elsewhere = s->n_held = s->n_waiting = r->n_working = 0;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         if (!r->mine[u]) continue;
         if (r->options->drain && pl_drain_requested(r->options->drain)) return drained(r);
         const size_t n = count_prompts(r->plan, &r->plan->units[u]);
-        const size_t before = s->n_computed, elsewhere = s->n_elsewhere;
+        const size_t before = s->n_computed, open = s->n_elsewhere + s->n_waiting;
         if (pl_run_folder_has(&s->folder, r->plan->units[u].id))
             s->n_found++;
         else
-            PL_TRY(run_unit(r, &r->plan->units[u]));
+            PL_TRY(run_if_needed(r, &r->plan->units[u]));
         if (!r->stopped) PL_TRY(keep_saved(r, &r->plan->units[u]));
         if (r->stopped) return drained(r);
         PL_TRY(pl__clean_up(r, &r->plan->units[u]));
-        if (first) r->left_cost -= r->plan->units[u].cost;
+        r->mine[u] = s->n_elsewhere + s->n_waiting > open;
+        if (r->mine[u]) continue;
+        r->left_cost -= r->plan->units[u].cost;
         /* Rate and time left are those of computed units: one that was there or adopted says nothing of the rest. */
         if (s->n_computed > before)
             pl_progress_set(&r->progress, r->prompts_done += n);
-        else if (first)
+        else
             pl_progress_skip(&r->progress, n);
-        r->mine[u] = s->n_elsewhere > elsewhere;
     }
     return PL_OK;
 }
 
-/* Again as long as other processes have left something to do: what waits for a unit of theirs, or what one has dropped.
- */
+/* Again as long as there is something left to do: what waits for a unit of another process or for a look, or what one
+ * has dropped. */
 static pl_status run_units(pl__runner *r)
 {
     const pl_run_summary *s = r->summary;
     size_t before = s->n_computed;
-    PL_TRY(run_pass(r, true));
-    while (s->n_elsewhere && (s->n_computed > before || (r->options->wait && r->n_working))) {
+    PL_TRY(run_pass(r));
+    while (s->n_elsewhere + s->n_waiting && (s->n_computed > before || (r->options->wait && r->n_working))) {
         if (s->n_computed == before) r->options->wait(r->options->listener);
         before = s->n_computed;
-        PL_TRY(run_pass(r, false));
+        PL_TRY(run_pass(r));
     }
     return PL_OK;
 }
@@ -389,6 +401,7 @@ static pl_status open_folder(pl__runner *r)
     char host[PL_HOST_NAME_MAX];
     pl_host_name(host);
     PL_TRY(create_folder(r));
+    PL_TRY(pl__stages_begin(r));
     for (size_t i = 0; i < r->plan->n_notes; i++)
         PL_TRY(pl_run_folder_log(&r->summary->folder, "%s", r->plan->notes[i]));
     if (r->processor.choice[0]) PL_TRY(pl_run_folder_log(&r->summary->folder, "%s", r->processor.choice));
@@ -405,7 +418,7 @@ static pl_status predict(const pl__runner *r, const pl_estimate *units, pl_estim
         pl_estimate own = {0};
         double rate;
         for (size_t u = 0; u < r->plan->n_units; u++)
-            if (r->mine[u] && r->plan->units[u].model == m &&
+            if (r->mine[u] && r->plan->units[u].model == m && !pl__is_not_needed(r, u) &&
                 !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
                 pl_estimate_add(&own, &units[u]);
         if (!own.n_units) continue;
@@ -478,7 +491,7 @@ static void count_missing(const pl__runner *r)
     pl_run_summary *s = r->summary;
     for (size_t u = 0; u < r->plan->n_units; u++) {
         const bool there = pl_run_folder_has(&s->folder, r->plan->units[u].id);
-        s->n_missing += !there;
+        s->n_missing += !there && !pl__is_not_needed(r, u);
         s->n_failed -= there && r->failed[u];
     }
     if (s->n_missing == 0) s->n_refused = 0;
@@ -492,6 +505,7 @@ pl_status pl_run_experiment(pl_run_summary *out, const pl_spec *spec, const pl_r
     PL_GOTO(status, done, prepare(&r));
     PL_GOTO(status, done, run_units(&r));
     pl_progress_end(&r.progress);
+    PL_GOTO(status, done, pl_stages_read(&r.stages, &out->folder)); /* what other processes have seen */
     count_missing(&r);
     PL_GOTO(status, done, write_status(&r, out->n_failed || out->n_refused ? "failed" : "done", NULL));
     if (out->n_refused && !out->n_failed)
@@ -508,6 +522,8 @@ done:
     free(r.mine);
     free(r.failed);
     free(r.keys);
+    pl_stages_free(&r.stages);
+    pl_plan_file_free(r.planned);
     pl_plan_free(r.plan);
     pl_processor_close(&r.processor);
     return status;

@@ -4,7 +4,7 @@
 
 #include "base/drain.h"
 #include "experiment/spec.h"
-#include "store/run_folder.h"
+#include "store/stages.h"
 
 typedef struct pl_run_options {
     const char *results;    /* folder that holds run folders */
@@ -25,6 +25,9 @@ typedef struct pl_run_options {
     /* Called with one line for people, about what is worth saying before the end; NULL: nobody listens. */
     void (*say)(void *listener, const char *line);
     void *listener;
+    /* Of a staged run: what the finished units of a stage show. The same from the same files; called by whichever
+     * process is first to find the stage finished. */
+    pl_status (*look)(pl_look *out, const pl_run_folder *run, const pl_look_place *place);
 } pl_run_options;
 
 typedef struct pl_run_summary {
@@ -32,10 +35,12 @@ typedef struct pl_run_summary {
     size_t n_units;                                               /* of the whole plan */
     size_t n_share;                                               /* of this process's share */
     size_t n_found, n_adopted, n_computed, n_failed, n_elsewhere; /* of the share */
-    size_t n_held;    /* of those elsewhere: by a process of which it cannot be told from here whether it lives */
-    size_t n_refused; /* of the share: another device computes their model in this run (numerics key) */
-    size_t n_missing; /* of the whole plan, not finished when this process ended */
-    size_t n_merged;  /* items of the computed units whose prompt and answer share a token */
+    size_t n_held;       /* of those elsewhere: by a process of which it cannot be told from here whether it lives */
+    size_t n_waiting;    /* of the share: for a look at stages that are not finished */
+    size_t n_not_needed; /* of the share: a look was enough */
+    size_t n_refused;    /* of the share: another device computes their model in this run (numerics key) */
+    size_t n_missing;    /* of the whole plan, needed and not finished when this process ended */
+    size_t n_merged;     /* items of the computed units whose prompt and answer share a token */
     char first_refused[1024];
     char first_held[PL_PATH_MAX + 1024]; /* with the command that frees it */
     char first_failure[1024];

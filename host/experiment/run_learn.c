@@ -215,7 +215,8 @@ pl_status pl__clean_up(pl__runner *r, const pl_plan_unit *unit)
     PL_TRY(folder_of(folder, r, learner));
     if (!pl_folder_exists(folder) || !pl_run_folder_has(&r->summary->folder, learner->id)) return PL_OK;
     for (size_t u = 0; u < r->plan->n_units; u++)
-        if (evaluates(r, &r->plan->units[u], learner) && !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
+        if (evaluates(r, &r->plan->units[u], learner) && !pl__is_not_needed(r, u) &&
+            !pl_run_folder_has(&r->summary->folder, r->plan->units[u].id))
             return PL_OK;
     if (r->learner == (size_t)(learner - r->plan->units)) pl__unload(r);
     return pl_tuned_remove(folder, !is_saved(r, learner));

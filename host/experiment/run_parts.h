@@ -21,6 +21,8 @@ typedef struct pl__runner {
     pl_device_facts device; /* with the weights that are loaded */
     pl_device_facts opened; /* before there were any */
     pl_plan *plan;
+    pl_plan_file *planned; /* of a staged run: the plan as its folder has it, with the same units in order */
+    pl_stages stages;
     bool *mine;           /* [n_units] */
     bool *failed;         /* [n_units] in this process */
     pl__model_key *keys;  /* [n_models] */
@@ -50,6 +52,16 @@ static inline void pl__say(const pl__runner *r, const char *line)
 
 /* Whether this process may compute the model's units (r->keys), decided when the first of them is due. */
 pl_status pl__agree(pl__runner *r, size_t model);
+
+/* ---- run_stage.c ---- */
+
+/* r->planned and r->stages, of a staged run; others have none, and every unit is needed. */
+pl_status pl__stages_begin(pl__runner *r);
+/* What is to become of a unit that is not there. Takes the look that it waits for when that is due: a line in the log,
+ * and for people. */
+pl_status pl__unit_need(pl_need *need, pl__runner *r, const pl_plan_unit *unit);
+/* As far as the looks say that were taken before. */
+bool pl__is_not_needed(const pl__runner *r, size_t unit);
 
 /* ---- run_model.c ---- */
 

@@ -58,7 +58,8 @@ pl_status pl_record_plan(json_t **out, const pl_plan *plan)
                          .hash = plan->hash,
                          .primary = plan->spec->primary,
                          .verdict = plan->spec->verdict,
-                         .analysis = plan->spec->analysis};
+                         .analysis = plan->spec->analysis,
+                         .staged = plan->spec->staged};
     pl_status status;
     *out = NULL;
     PL_TRY(make_models_and_tasks(&file, plan));
@@ -141,7 +142,7 @@ pl_status pl_record_state(json_t **out, const pl_run_state *state)
     json_t *process;
     const pl_run_summary *s = state->summary;
     size_t done = s->n_found + s->n_adopted + s->n_computed;
-    size_t left = s->n_share - done - s->n_failed - s->n_elsewhere - s->n_refused;
+    size_t left = s->n_share - done - s->n_failed - s->n_elsewhere - s->n_refused - s->n_not_needed;
     pl_json_builder b;
     pl_time_text(now);
     PL_TRY(pl_process_record(&process));
@@ -155,6 +156,7 @@ pl_status pl_record_state(json_t **out, const pl_run_state *state)
     pl_json_put_size(&b, "failed", s->n_failed);
     pl_json_put_size(&b, "elsewhere", s->n_elsewhere);
     pl_json_put_size(&b, "refused", s->n_refused);
+    pl_json_put_size(&b, "not_needed", s->n_not_needed);
     pl_json_put_size(&b, "left", left);
     if (state->unit) pl_json_put_text(&b, "running", state->unit);
     /* Units that were there or adopted took no time: they say nothing about those that are left. */

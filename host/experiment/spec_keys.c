@@ -9,6 +9,9 @@ const pl_yaml_key pl_spec_root_keys[] = {
     {"primary", "none", "the contrasts that the experiment is run for, one a task: part of the run folder's hash"},
     {"verdict", "its defaults", "what prompting and tuning are judged by: part of the run folder's hash"},
     {"analysis", "none of them", "what the analysis makes on request: part of the run folder's hash"},
+    {"staged", "false",
+     "true: arms run in the order of their cost, prompt, linear, finetune, for each model, task and readout as far as "
+     "they are needed: see \"The verdict\". Needs `verdict.require`. Part of the run folder's hash, of no unit's id"},
     {"capture", "layers default, position last", "which hidden states are stored"},
     {"truncation", "`error`",
      "what happens to a prompt that is too long: `error`; `skip` leaves the item out of the cell (under 95 % kept is "
@@ -68,6 +71,10 @@ const pl_yaml_key pl_spec_verdict_keys[] = {
     {"require", "the commonest label's share (items with choices of their own: chance) + 0.1",
      "accuracy that is needed, above 0, at most 1; of every task"},
     {"margin", "0.03", "what tuning must bring, in accuracy, for prompting not to be enough; above 0, at most 1"},
+    {"template_sd_max", "0.05",
+     "of a run that is `staged`, else not read: the SD over templates that prompting may have to be enough; above 0, "
+     "at "
+     "most 1"},
     {0},
 };
 

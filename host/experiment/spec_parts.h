@@ -24,7 +24,7 @@ pl_status pl__read_name(const char **out, const pl_yaml_node *node, size_t most)
 pl_status pl__read_texts(const pl_spec *spec, const char ***out, size_t *n, const pl_yaml_node *node);
 /* spec->primary. */
 pl_status pl__read_primary(pl_spec *spec, const pl_yaml_node *root);
-/* spec->verdict. */
+/* spec->verdict and spec->staged. */
 pl_status pl__read_verdict(pl_spec *spec, const pl_yaml_node *root);
 /* spec->analysis. */
 pl_status pl__read_analysis(pl_spec *spec, const pl_yaml_node *root);

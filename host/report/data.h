@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "store/run_folder.h"
 
-enum { PL__DATA_TEXTS = 24, PL__DATA_REALS = 40 }; /* at most so many of each */
+enum { PL__DATA_TEXTS = 24, PL__DATA_REALS = 48 }; /* at most so many of each */
 
 typedef struct pl__data {
     size_t n_texts, n_reals;

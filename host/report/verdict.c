@@ -113,17 +113,46 @@ static void print_cost(FILE *out, const pl_verdict_row *r)
         fprintf(out, "    pays back  by tokens from %.2g items on\n", r->break_even);
 }
 
-static void print_row(FILE *out, const pl_verdict_row *r)
+/* What stopped a staged run. */
+static void print_look(FILE *out, const pl_verdict_row *r)
 {
-    pl_print(out, "  %s, %s, %s: %s%s%s%s\n", r->model, r->task, r->readout, pl_verdict_name(r->verdict),
-             r->clearly ? ", clearly" : "", *r->why ? ": " : "", r->why);
+    const pl_verdict_look *l = &r->look;
+    fprintf(out,
+            "    looked     after %s: accuracy at least %.3f, %.3f required;\n"
+            "               template SD %.3f, at most %.3f, %.3f allowed;\n"
+            "               bounds of %.4g %%, as the error is split over %zu looks",
+            l->stage, l->accuracy_lo, r->require, l->template_sd, l->template_sd_hi, l->template_sd_max,
+            100.0 * (1.0 - l->tail), r->n_looks);
+    if (!isnan(r->p)) fprintf(out, "; p %.2g", r->p_adjusted);
+    fprintf(out, "\n    seen       %zu items", r->n_items);
+    if (r->prompt.accuracy.n_clusters < r->n_items) fprintf(out, " in %zu clusters", r->prompt.accuracy.n_clusters);
+    fprintf(out, ", %zu ood wordings, %zu draws\n", r->n_templates, r->prompt.n_draws);
+}
+
+/* What is behind the verdict: both sides, or a look. */
+static void print_evidence(FILE *out, const pl_verdict_row *r)
+{
     print_side(out, "prompted", &r->prompt);
+    if (*r->look.stage) {
+        print_look(out, r);
+        return;
+    }
     print_side(out, "tuned", &r->tuned);
     print_difference(out, r);
     print_hindsight(out, r);
     if (!*r->why && r->verdict == PL_UNDECIDED) print_outlook(out, r);
     if (!*r->why) print_sensitivity(out, r);
+    if (r->n_looks > 1)
+        fprintf(out, "    staged     p is %zu times as large: the error is split over so many looks\n", r->n_looks);
     print_cost(out, r);
+}
+
+static void print_row(FILE *out, const pl_verdict_row *r)
+{
+    const char *stopped = *r->look.stage && r->verdict == PL_PROMPT ? ": enough; tuning was not tried" : "";
+    pl_print(out, "  %s, %s, %s: %s%s%s%s%s\n", r->model, r->task, r->readout, pl_verdict_name(r->verdict),
+             r->clearly ? ", clearly" : "", stopped, *r->why ? ": " : "", r->why);
+    print_evidence(out, r);
     if (*r->wobble_first)
         fprintf(out,
                 "    beside it  wobble-first, a naive policy, says %s: wobble_margin %.3f [%.3f, %.3f] against .5\n",
@@ -148,12 +177,12 @@ pl_status pl_report_verdict_print(FILE *out, const pl_arms_table *arms)
 
 /* ---- as data ---- */
 
-enum { TEXTS = 21, REALS = 40 };
+enum { TEXTS = 22, REALS = 46 };
 static const char *const text_names[TEXTS] = {
     "model",         "task",           "readout",         "verdict",          "clearly", "prompt_arm",
     "prompt_chosen", "tuned_arm",      "tuned_chosen",    "generalises",      "why",     "not_tried",
     "margin_halved", "margin_doubled", "required_halved", "required_doubled", "towards", "most_uncertain",
-    "wobble_first",  "hindsight_arm",  "baseline_of"};
+    "wobble_first",  "hindsight_arm",  "baseline_of",     "stopped_after"};
 static const char *const real_names[REALS] = {"prompt_k",
                                               "n_items",
                                               "n_clusters",
@@ -193,7 +222,13 @@ static const char *const real_names[REALS] = {"prompt_k",
                                               "hindsight_k",
                                               "hindsight_difference",
                                               "hindsight_lo",
-                                              "hindsight_hi"};
+                                              "hindsight_hi",
+                                              "n_looks",
+                                              "look_tail",
+                                              "look_accuracy_lo",
+                                              "look_template_sd",
+                                              "look_template_sd_hi",
+                                              "template_sd_max"};
 
 static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_REALS], const void *rows, size_t i)
 {
@@ -220,7 +255,8 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                                   open ? components[r->outlook.component] : "",
                                   r->wobble_first,
                                   r->hindsight,
-                                  r->baseline_of};
+                                  r->baseline_of,
+                                  r->look.stage};
     const double x[REALS] = {(double)r->prompt.k,
                              (double)r->n_items,
                              (double)d->n_clusters,
@@ -260,7 +296,13 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                              *r->hindsight ? (double)r->hindsight_k : NAN,
                              r->hindsight_difference.value,
                              r->hindsight_difference.lo,
-                             r->hindsight_difference.hi};
+                             r->hindsight_difference.hi,
+                             (double)r->n_looks,
+                             r->look.tail,
+                             r->look.accuracy_lo,
+                             r->look.template_sd,
+                             r->look.template_sd_hi,
+                             r->look.template_sd_max};
     memcpy(texts, t, sizeof t);
     memcpy(reals, x, sizeof x);
 }

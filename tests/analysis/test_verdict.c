@@ -25,6 +25,7 @@ static pl__case make_case(double prompted, double tuned, double difference, doub
         .of = {interval(prompted, 0.02, .5, .3), interval(tuned, 0.02, .5, .3), interval(difference, se, .2, .6)},
         .require = 0.6,
         .margin = 0.03,
+        .n_looks = 1,
         .sound = true};
 }
 
@@ -69,6 +70,38 @@ static void test_rule(void **state)
     OK(pl__verdicts(verdicts, p, adjusted, cases, N));
     assert_int_equal(verdicts[0], PL_UNDECIDED);
     assert_close(adjusted[0], N * p[0], 1e-13);
+}
+
+/* A look that stopped a run has the prompt side alone; its p, and those of a run that looked, are as many times as
+ * large as there are looks. What a look is enough by, Holm rejects beside any others. */
+static void test_looks(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    pl_verdict verdicts[N];
+    double p[N], adjusted[N];
+    pl__case cases[N] = {make_case(.70, .80, .10, .02), make_case(.70, NAN, NAN, .02), make_case(.655, NAN, NAN, .02),
+                         make_case(.70, NAN, NAN, .02)};
+    for (size_t i = 0; i < N; i++) {
+        cases[i].n_looks = 3;
+        cases[i].stopped = i > 0;
+        cases[i].sd_p = i == 3 ? 0.02 : 1e-9;
+    }
+    OK(pl__verdicts(verdicts, p, adjusted, cases, N));
+    assert_close(p[0], 6 * pl_student_tail(5, 20), 1e-14);
+    assert_close(p[1], 3 * pl_student_tail(5, 20), 1e-14); /* .10/.02 */
+    assert_close(p[2], 3 * pl_student_tail(2.75, 20), 1e-14);
+    assert_close(p[3], 3 * 0.02, 1e-14); /* its templates may differ too much */
+    assert_true(verdicts[0] == PL_FINETUNE && verdicts[1] == PL_PROMPT && verdicts[3] == PL_UNDECIDED);
+    assert_true(p[2] > 0.05 / N && p[2] < 0.05 / 2); /* two of the four are not rejected: Holm's factor for it is 2 */
+    assert_int_equal(verdicts[2], PL_PROMPT);
+    /* A claim by .05 with one look is none with four. */
+    pl__case c = make_case(.70, .80, .05, .02);
+    OK(pl__verdicts(verdicts, p, adjusted, &c, 1));
+    assert_int_equal(verdicts[0], PL_FINETUNE);
+    c.n_looks = 4;
+    OK(pl__verdicts(verdicts, p, adjusted, &c, 1));
+    assert_int_equal(verdicts[0], PL_UNDECIDED);
 }
 
 /* The bound of the difference in a study with `times` as many of each: se^2 over times, df by Satterthwaite. */
@@ -467,7 +500,7 @@ static void test_ensemble(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule),     cmocka_unit_test(test_outlook),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule),     cmocka_unit_test(test_looks), cmocka_unit_test(test_outlook),
                                        cmocka_unit_test(test_run),      cmocka_unit_test(test_one_draw),
                                        cmocka_unit_test(test_required), cmocka_unit_test(test_break_even),
                                        cmocka_unit_test(test_ensemble), cmocka_unit_test(test_unequal_draws)};

@@ -20,6 +20,7 @@
 #include "statistics/interval.h"
 #include "statistics/stream.h"
 
+enum { STOPPED = PL_VERDICTS, SHARES };
 enum { ARMS = 9, DEV = 4, CLUSTER = 2, LINEAR = 4, TUNED = 5, SHUFFLED = 7, ENSEMBLE = 8 };
 
 static const double V_CLUSTER = 0.20, V_ITEM = 0.15, V_IT = 0.08, V_IS = 0.04, SD_TEMPLATE = 0.04, SD_DRAW = 0.03;
@@ -30,6 +31,7 @@ typedef struct design {
     size_t few;                  /* draws of prompts with shots and of linear readouts; 0: as many as of the others */
     bool lacking;                /* the first two prompts with shots lack another draw each: the run is not finished */
     double commonest;            /* share of the commonest label; 0: a half */
+    double sd_max;               /* the run is staged, with that much template SD allowed; 0: it is not */
 } design;
 
 static double *zeros(size_t n)
@@ -148,6 +150,27 @@ static void drop_frame(frame *f)
     free(f->draws);
 }
 
+/* Prompts alone, then with the linear readout, then all: the first look that is enough is the last. */
+static void judge(pl_verdict_row *out, pl__conditions *of, const double *const *told, const design *d)
+{
+    static const size_t n_arms[] = {LINEAR, TUNED};
+    pl__verdict_rules rules = {
+        .require = NAN, .margin = 0.03, .n_looks = d->sd_max > 0 ? 3 : 1, .n_rows = 1, .template_sd_max = d->sd_max};
+    for (size_t stage = 0; d->sd_max > 0 && stage < 2; stage++) {
+        rules.stopped = stage ? "linear" : "prompt";
+        of->n = n_arms[stage];
+        OK(pl__verdict_row(out, of, told, &rules));
+        if (!pl__verdict_is_enough(out)) continue;
+        OK(pl__verdicts_decide(out, 1));
+        assert_int_equal(out->verdict, PL_PROMPT);
+        return;
+    }
+    rules.stopped = NULL;
+    of->n = ARMS;
+    OK(pl__verdict_row(out, of, told, &rules));
+    OK(pl__verdicts_decide(out, 1));
+}
+
 static void study(pl_verdict_row *out, bool *shuffled, const frame *f, uint64_t seed)
 {
     const design *d = &f->d;
@@ -192,8 +215,7 @@ static void study(pl_verdict_row *out, bool *shuffled, const frame *f, uint64_t 
         for (size_t s = 0; s < d->s; s++) dev[a][s] = a == SHUFFLED ? 0.99 : accuracy + dev[a][s] + 0.05 * normal(&r);
         if (a >= TUNED && a < ENSEMBLE) told[a] = dev[a];
     }
-    OK(pl__verdict_row(out, &of, told, NAN, 0.03));
-    OK(pl__verdicts_decide(out, 1));
+    judge(out, &of, told, d);
     *shuffled = !strcmp(out->tuned.arm, "finetune shuffled");
     for (size_t a = 0; a < ARMS; a++) {
         free(list[a].correct);
@@ -203,10 +225,10 @@ static void study(pl_verdict_row *out, bool *shuffled, const frame *f, uint64_t 
     pl_arena_free(of.arena); /* names in *out are the frame's, or gone */
 }
 
-/* Shares [PL_VERDICTS] of n studies. */
+/* Shares [PL_VERDICTS + 1] of n studies; the last is of those that a look stopped. */
 static void simulate(double *share, design d, size_t n)
 {
-    size_t counts[PL_VERDICTS] = {0}, n_shuffled = 0;
+    size_t n_stopped = 0, counts[PL_VERDICTS] = {0}, n_shuffled = 0;
     frame f;
     make_frame(&f, d);
 #pragma omp parallel for schedule(dynamic)
@@ -218,16 +240,19 @@ static void simulate(double *share, design d, size_t n)
         {
             counts[row.verdict]++;
             n_shuffled += shuffled;
+            n_stopped += *row.look.stage != 0;
         }
     }
     drop_frame(&f);
     assert_int_equal(n_shuffled, 0);
     for (size_t v = 0; v < PL_VERDICTS; v++) share[v] = (double)counts[v] / (double)n;
+    share[STOPPED] = (double)n_stopped / (double)n;
     if (getenv("PLUMB_SHOW"))
         fprintf(stderr,
                 "%4zu items %2zu templates %2zu draws, prompted %.2f, difference %+.2f: undecided %.3f, prompt "
-                "%.3f, tune %.3f, neither %.3f\n",
-                d.n, d.t, d.s, d.prompted, d.difference, share[0], share[1], share[2], share[3]);
+                "%.3f, tune %.3f, neither %.3f; stopped %.3f (SD at most %.2f)\n",
+                d.n, d.t, d.s, d.prompted, d.difference, share[0], share[1], share[2], share[3], share[STOPPED],
+                d.sd_max);
 }
 
 /* The share of studies whose verdict is false; .60 is required and reached in all of them. */
@@ -242,7 +267,7 @@ static void check_planted(design d, size_t studies, double least, double slack)
 {
     static const double differences[] = {-0.05, 0.0, 0.03, 0.10};
     for (size_t i = 0; i < 4; i++) {
-        double share[PL_VERDICTS];
+        double share[SHARES];
         d.difference = differences[i];
         simulate(share, d, studies);
         assert_true(wrong(share, d.difference) <= 0.05 + slack);
@@ -262,7 +287,7 @@ static void test_planted(void **state)
 static void test_neither(void **state)
 {
     (void)state;
-    double share[PL_VERDICTS];
+    double share[SHARES];
     simulate(share, (design){300, 8, 5, 0.50, 0.0, .few = 0}, 50);
     assert_true(share[PL_NEITHER] >= 0.8 && share[PL_PROMPT] + share[PL_FINETUNE] == 0);
 }
@@ -273,7 +298,7 @@ static void test_one_draw(void **state)
     (void)state;
     static const double differences[] = {-0.05, 0.0, 0.03};
     for (size_t i = 0; i < 3; i++) {
-        double share[PL_VERDICTS];
+        double share[SHARES];
         simulate(share, (design){300, 8, 5, 0.67, differences[i], .few = 1}, 100);
         assert_true(wrong(share, differences[i]) <= 0.05 + 0.066);
         assert_true(share[PL_UNDECIDED] >= 0.5);
@@ -291,9 +316,35 @@ static void test_lacking(void **state)
 static void test_no_default(void **state)
 {
     (void)state;
-    double share[PL_VERDICTS];
+    double share[SHARES];
     simulate(share, (design){100, 4, 3, 0.67, 0.10, .commonest = 0.93}, 4);
     assert_true(share[PL_UNDECIDED] == 1);
+}
+
+/* .60 is required. A stop is wrong where the prompts are truly at it or below, and where their template SD, .04, is all
+ * that is allowed or more; it is found where both are well inside. What tuning adds is neither here nor there. */
+static void check_staged(design d, size_t studies, double least, double slack)
+{
+    static const struct {
+        double prompted, sd_max;
+        bool enough;
+    } cases[] = {{0.60, 0.20, false}, {0.57, 0.20, false}, {0.80, 0.04, false}, {0.75, 0.20, true}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        double share[SHARES];
+        d.prompted = cases[i].prompted;
+        d.sd_max = cases[i].sd_max;
+        simulate(share, d, studies);
+        if (cases[i].enough)
+            assert_true(share[STOPPED] >= least);
+        else
+            assert_true(share[STOPPED] <= 0.05 + slack);
+    }
+}
+
+static void test_staged(void **state)
+{
+    (void)state;
+    check_staged((design){.n = 300, .t = 8, .s = 5, .difference = 0.05}, 60, 0.6, 0.085);
 }
 
 static int run_long(void)
@@ -303,9 +354,12 @@ static int run_long(void)
                                      {300, 8, 6, 0.67, 0, .few = 3}, {300, 8, 5, 0.67, 0, .lacking = true}};
     static const double differences[] = {-0.05, 0.0, 0.03, 0.09};
     check_planted((design){600, 16, 10, 0.65, 0, .few = 0}, 2000, 0.60, 0.0);
+    check_staged((design){.n = 600, .t = 16, .s = 10, .difference = 0.05}, 2000, 0.90, 0.0);
+    check_staged((design){.n = 300, .t = 8, .s = 5, .difference = 0.05}, 2000, 0.60, 0.0);
+    check_staged((design){.n = 200, .t = 6, .s = 3, .difference = 0.05}, 2000, 0.0, 0.0);
     for (size_t k = 0; k < sizeof designs / sizeof *designs; k++)
         for (size_t i = 0; i < 4; i++) {
-            double share[PL_VERDICTS];
+            double share[SHARES];
             design d = designs[k];
             d.difference = differences[i];
             simulate(share, d, 2000);
@@ -322,9 +376,9 @@ static void test_long(void **state)
 
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest quick[] = {cmocka_unit_test(test_planted), cmocka_unit_test(test_neither),
-                                       cmocka_unit_test(test_one_draw), cmocka_unit_test(test_lacking),
-                                       cmocka_unit_test(test_no_default)};
+    const struct CMUnitTest quick[] = {cmocka_unit_test(test_planted),    cmocka_unit_test(test_neither),
+                                       cmocka_unit_test(test_one_draw),   cmocka_unit_test(test_lacking),
+                                       cmocka_unit_test(test_no_default), cmocka_unit_test(test_staged)};
     const struct CMUnitTest all[] = {cmocka_unit_test(test_long)};
     if (argc > 1 && !strcmp(argv[1], "--long")) return cmocka_run_group_tests(all, NULL, NULL);
     return cmocka_run_group_tests(quick, NULL, NULL);

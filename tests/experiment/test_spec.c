@@ -264,6 +264,46 @@ static void test_analysis(void **state)
     }
 }
 
+/* `staged` needs what is enough; what it allows stands in what is hashed only then. */
+static void test_staged(void **state)
+{
+    (void)state;
+    static const char head[] = "name: e\nmodels: [m]\ntasks: [t.yaml]\narms: [{kind: prompt}]\n";
+    static const struct {
+        const char *text;
+        bool staged;
+        size_t n;
+        double sd_max;
+    } good[] = {
+        {"staged: true\nverdict: {require: 0.7}\n", true, 2, 0.05},
+        {"staged: true\nverdict: {require: 0.7, template_sd_max: 0.1}\n", true, 2, 0.1},
+        {"staged: false\nverdict: {require: 0.7, template_sd_max: 0.1}\n", false, 1, 0},
+        {"staged: false\n", false, 0, 0},
+    };
+    static const struct {
+        const char *text, *error;
+    } bad[] = {
+        {"staged: true\n", "folder/e.yaml:5:9: staged: expected the accuracy that is enough, found none"},
+        {"staged: true\nverdict: {margin: 0.1}\n", "staged: expected the accuracy that is enough"},
+        {"staged: maybe\nverdict: {require: 0.7}\n", "folder/e.yaml:5:9"},
+        {"verdict: {template_sd_max: 0}\n", "template_sd_max: expected a share above 0"},
+    };
+    char text[300];
+    pl_spec *s;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(text, sizeof text, "%s%s", head, good[i].text);
+        OK(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0));
+        assert_int_equal(s->staged, good[i].staged);
+        assert_int_equal(json_object_size(s->verdict), good[i].n);
+        assert_true(json_number_value(json_object_get(s->verdict, "template_sd_max")) == good[i].sd_max);
+        pl_spec_free(s);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s%s", head, bad[i].text);
+        REFUSED(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0), PL_E_INPUT, bad[i].error);
+    }
+}
+
 static void test_errors(void **state)
 {
     (void)state;
@@ -331,6 +371,6 @@ int main(void)
         cmocka_unit_test(test_every_field),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_suffix),
         cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_primary),  cmocka_unit_test(test_errors),
         cmocka_unit_test(test_arms_that_learn),      cmocka_unit_test(test_verdict),
-        cmocka_unit_test(test_analysis)};
+        cmocka_unit_test(test_analysis),             cmocka_unit_test(test_staged)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -485,6 +485,20 @@ static void test_verdict(void **state)
     assert_non_null(strstr(text, "    seen       30 items, 5 ood wordings, 3 draws\n"));
     assert_non_null(strstr(text, "    required   0.700 (commonest label 0.600), margin 0.030"));
     free(text);
+    t->verdicts[0].verdict = PL_PROMPT; /* as if a look had stopped it */
+    t->verdicts[0].why = "";
+    t->verdicts[0].n_looks = 3;
+    t->verdicts[0].look = (pl_verdict_look){"prompt", 0.0125, 0.751, 0.01, 0.03, 0.05, 0.001};
+    out = open_memstream(&text, &size);
+    assert_non_null(out);
+    OK(pl_report_verdict_print(out, t));
+    fclose(out);
+    check_width(text);
+    assert_non_null(strstr(text, "loglikelihood: PROMPT: enough; tuning was not tried\n"));
+    assert_non_null(strstr(text, "    looked     after prompt: accuracy at least 0.751, 0.700 required;\n"));
+    assert_non_null(strstr(text, " bounds of 98.75 %, as the error is split over 3 looks"));
+    assert_null(strstr(text, "    tuned      "));
+    free(text);
     OK(pl_report_verdict_csv(&p.run, t));
     text = slurp(&p, "verdict.csv");
     assert_int_equal(count(text, "\n"), 2);
@@ -492,7 +506,7 @@ static void test_verdict(void **state)
     free(text);
     json_t *json = json_object();
     OK(pl_report_verdict_json(json, t));
-    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "verdicts"), 0)), 61);
+    assert_int_equal(json_object_size(json_array_get(json_object_get(json, "verdicts"), 0)), 68);
     json_decref(json);
     pl_arms_free(t);
     uproot(&p);

@@ -1,0 +1,16 @@
+/* A look at a staged run (store/look.h, stability.md E.4): the best prompt-side arm of the stages that are finished, as
+ * the verdict chooses and judges it, against what is required and what its template SD may be. */
+#ifndef PLUMB_ANALYSIS_LOOK_H
+#define PLUMB_ANALYSIS_LOOK_H
+
+#include "analysis/run_view.h"
+#include "analysis/verdict.h"
+
+/* Of a run folder whose units of that stage, and of the stages before it, are finished: the same from the same files,
+ * whoever looks. */
+pl_status pl_look_at_run(pl_look *out, const pl_run_folder *run, const pl_look_place *place);
+
+/* How the verdict on the unit's model, task and readout is to be given: what the plan says, and what looks decided. */
+pl__verdict_rules pl__rules_of(const pl_run_view *view, const pl_run_unit *subject);
+
+#endif
