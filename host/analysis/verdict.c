@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/contrast.h"
+#include "analysis/scope.h"
 #include "statistics/template_variance.h"
 
 static const double ABOVE_BASELINE = 0.10, LEVEL = 0.05;
@@ -29,7 +30,7 @@ static bool is_prompt_side(const pl__condition *c)
 static pl_status choose(pl__choice *choice, pl_verdict_side *side, const pl__conditions *of,
                         const double *const *dev_accuracy, pl__is_candidate *is_candidate)
 {
-    *side = (pl_verdict_side){.arm = "", .row = "", .chosen_by = "", .accuracy.value = NAN};
+    *side = (pl_verdict_side){.arm = "", .row = "", .chosen_by = "", .accuracy = pl__only_value(NAN)};
     PL_TRY(pl__choose(choice, of, is_candidate, dev_accuracy));
     if (!choice->best) return PL_OK;
     if (choice->n_candidates > 1)
@@ -166,9 +167,9 @@ pl_status pl__verdict_row(pl_verdict_row *out, const pl__conditions *of, const d
                                                               : NAN,
                             .margin = rules->margin,
                             .n_items = any->n_kept,
-                            .difference.value = NAN,
+                            .difference = pl__only_value(NAN),
                             .hindsight = "",
-                            .hindsight_difference.value = NAN,
+                            .hindsight_difference = pl__only_value(NAN),
                             .wobble_first = "",
                             .wobble = NAN,
                             .wobble_lo = NAN,

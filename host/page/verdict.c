@@ -167,7 +167,7 @@ static void put_legend(pl__build *b)
     pl__put(b,
             "<details><summary>What the words mean</summary><dl>\n"
             "<dt>PROMPT</dt><dd>prompted, the model reaches the accuracy that is required, and tuning adds less than "
-            "the margin</dd>\n"
+            "the margin; or, in a staged run, it surely reaches it, its wordings agree, and tuning was not tried</dd>\n"
             "<dt>FINE-TUNE</dt><dd>tuned it reaches it, and is better than prompted; <em>clearly</em>: by more than "
             "the margin, beside the arm that looks best in hindsight too</dd>\n"
             "<dt>NEITHER</dt><dd>neither reaches it</dd>\n"
@@ -241,6 +241,21 @@ static void put_side(pl__build *b, row r, const char *term, const char *side, co
                      text(r, chosen), 100 * number(r, share));
     else
         pl__put_fact(b, term, "%s: %s", value, arm);
+}
+
+/* What stopped a staged run. */
+static void put_look(pl__build *b, row r)
+{
+    pl__put_fact(b, "Tuned", "not tried: a look after stage %s was enough", text(r, "stopped_after"));
+    pl__put_fact(b, "The look",
+                 "accuracy at least %.3f, template SD %.3f, at most %.3f of %.3f allowed (bounds of %.4g %%: the error "
+                 "is split over %s looks), p %.2g",
+                 number(r, "look_accuracy_lo"), number(r, "look_template_sd"), number(r, "look_template_sd_hi"),
+                 number(r, "template_sd_max"), 100 * (1 - number(r, "look_tail")), text(r, "n_looks"),
+                 number(r, "p_adjusted"));
+    pl__put_fact(b, "Holds for", "other %s than these: %s items, %s ood wordings, %s draws were seen",
+                 *text(r, "generalises") ? text(r, "generalises") : "nothing", text(r, "n_items"),
+                 text(r, "n_templates"), text(r, "n_prompt_draws"));
 }
 
 static void put_difference(pl__build *b, row r)
@@ -317,12 +332,15 @@ static void put_sentence(pl__build *b, row r)
     pl__put(b, "<p class=answer>");
     put_badge(b, r);
     pl__put(b, " ");
-    if (!strcmp(verdict, "PROMPT"))
-        pl__put_format(b, "%s is right on %.0f of 100 items, and tuning adds less than %.0f points.",
-                       strncmp(text(r, "prompt_arm"), "prompt", 6)
-                           ? "Leave the weights as they are: under new wordings a readout of the frozen model"
-                           : "Prompt this model for this task: under new wordings it",
-                       prompt, 100 * number(r, "margin"));
+    const char *how = strncmp(text(r, "prompt_arm"), "prompt", 6)
+                          ? "Leave the weights as they are: under new wordings a readout of the frozen model"
+                          : "Prompt this model for this task: under new wordings it";
+    if (!strcmp(verdict, "PROMPT") && *text(r, "stopped_after"))
+        pl__put_format(b, "%s is right on %.0f of 100 items where %.0f are required: enough, and tuning was not tried.",
+                       how, prompt, required);
+    else if (!strcmp(verdict, "PROMPT"))
+        pl__put_format(b, "%s is right on %.0f of 100 items, and tuning adds less than %.0f points.", how, prompt,
+                       100 * number(r, "margin"));
     else if (!strcmp(verdict, "FINE-TUNE"))
         pl__put_format(b,
                        "Tune this model for this task: under new wordings it is right on %.0f of 100 items tuned and "
@@ -353,8 +371,12 @@ void pl__section_verdict(pl__build *b, const pl__subject *s)
     put_sentence(b, r);
     pl__put(b, "<dl class=facts>\n");
     put_side(b, r, "Prompted", "prompt", "prompt_k");
-    put_side(b, r, "Tuned", "tuned", "");
-    put_difference(b, r);
+    if (*text(r, "stopped_after")) {
+        put_look(b, r);
+    } else {
+        put_side(b, r, "Tuned", "tuned", "");
+        put_difference(b, r);
+    }
     put_settings(b, r);
     put_cost(b, r);
     put_decides(b, r);

@@ -244,7 +244,7 @@ static void fields_of(const char *texts[PL__DATA_TEXTS], double reals[PL__DATA_R
                                   r->prompt.chosen_by,
                                   r->tuned.arm,
                                   r->tuned.chosen_by,
-                                  pl__generalises(d),
+                                  pl__generalises(*r->look.stage ? p : d),
                                   r->why,
                                   r->not_tried,
                                   pl_verdict_name(r->sensitivity[0]),

@@ -43,6 +43,7 @@ for task, stage in (("tiny_living", "prompt"), ("tiny_order", "linear")):
     assert look["enough"] and look["looks"] == 3 and look["rows"] == 2 and abs(look["tail"] - .05 / 6) < 1e-15
     for column, key in (("prompt_accuracy", "accuracy"), ("look_accuracy_lo", "accuracy_lo"), ("look_template_sd_hi", "template_sd_hi"), ("look_tail", "tail")):
         assert abs(float(row[column]) - look[key]) < 1e-6, (column, row[column], look[key])
+    assert row["tuned_lo"] == row["lo"] == row["hi"] == "" and row["generalises"] == "items, templates, draws", row
     assert row["prompt_arm"] == look["arm"] and float(row["p_adjusted"]) <= .05 and float(row["look_accuracy_lo"]) >= .65
 assert not looks["tiny_order", "prompt"]["enough"]
 primary = next(row for row in csv.DictReader(open(run + "/contrasts.csv")) if row["kind"] == "primary")
@@ -53,6 +54,8 @@ P
 check "analyze says it" bash -c '"$1" analyze "$2" >"$3" 2>"$4" && grep -q "tiny_living, loglikelihood: PROMPT: enough; tuning was not tried" "$3" && ! grep -q incomplete "$4"' - "$PLUMB" "$one" "$tmp/a.out" "$tmp/a.err"
 check "again: nothing is left to do" run "$tmp/one" "${enough[@]}" --quiet
 keeps "... and it says so" '104 units: 0 computed, 69 there already, 0 adopted from other runs, 35 not needed'
+
+check "report says it" bash -c '"$1" report "$2" >/dev/null && grep -q "enough, and tuning was not tried" "$2/report.html" && grep -q "a look after stage prompt was enough" "$2/report.html"' - "$PLUMB" "$one"
 
 # A requirement that is never reached: all arms run, and what the first run has is adopted. Not staged: the same units.
 check "never enough" run "$tmp/one" "${never[@]}" name=never
