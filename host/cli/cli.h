@@ -45,7 +45,12 @@
     X(REPORT_MAX, "report-max", "BYTES", NULL,                                                                         \
       "size of report.html from which on prompts and answers of cells are left out (default: 3000000)")               \
     X(HALF_WIDTH, "half-width", "W", NULL,                                                                             \
-      "of the primary contrast's interval: how much would reach it (default: 0.05)")
+      "of the primary contrast's interval: how much would reach it (default: 0.05)")                                   \
+    X(DATASET, "dataset", "PATH", NULL, "the matrix in the file, where it holds several: /obsm/last.05")               \
+    X(PERPLEXITY, "perplexity", "N", NULL,                                                                             \
+      "neighbours that count for a point; below a third of the rows (default: 30)")                                    \
+    X(DIMS, "dims", "N", NULL, "principal components that the map is made of (default: 50)")                           \
+    X(SEEDS, "seeds", "N", NULL, "runs with other starts, for a band; 1: none (default: 5)")
 
 typedef enum pl_option {
 #define X(id, name, value, words, help) PL_OPTION_##id,
@@ -87,6 +92,7 @@ pl_status pl_verb_inspect(const pl_arguments *arguments);
 pl_status pl_verb_tokenize(const pl_arguments *arguments);
 pl_status pl_verb_generate(const pl_arguments *arguments);
 pl_status pl_verb_extract(const pl_arguments *arguments);
+pl_status pl_verb_tsne(const pl_arguments *arguments);
 pl_status pl_verb_train(const pl_arguments *arguments);
 pl_status pl_verb_completion(const pl_arguments *arguments);
 pl_status pl_verb_help(const pl_arguments *arguments);

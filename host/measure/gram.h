@@ -1,4 +1,4 @@
-/* Gram matrices of centred states in double: what CKA and its jackknife read.
+/* Gram matrices of centred states in double: what CKA, its jackknife and principal components read.
  *
  * Centring comes first and in double: with the common offset of GPT-2-like states, debiased CKA from uncentred float32
  * products is wrong in the first digit (stability.md 0.7). */
@@ -13,5 +13,10 @@
  * equal bits; the same bits for any number of threads and any vector width (each element is one sum over d in order).
  */
 pl_status pl_gram(double *gram, const float *x, size_t n, size_t width); /* [n, n], [n, width] */
+
+/* Products of the centred x with itself, the diagonal too: of its rows [n, n], or of its columns [width, width]: what a
+ * principal component analysis reads. mean [width] is filled. The promises of pl_gram hold. */
+typedef enum pl_gram_of { PL_GRAM_OF_ROWS, PL_GRAM_OF_COLUMNS } pl_gram_of;
+pl_status pl_gram_whole(double *gram, double *mean, const float *x, size_t n, size_t width, pl_gram_of of);
 
 #endif

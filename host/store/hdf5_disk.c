@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #if H5_VERSION_GE(1, 13, 0)
@@ -34,6 +35,8 @@ static H5FD_t *disk_open(const char *name, unsigned flags, hid_t fapl, haddr_t m
         return NULL;
     }
     file->disk = *disk;
+    struct stat st;
+    if (fstat((*disk)->fd, &st) == 0) file->end_of_file = (haddr_t)st.st_size;
     return &file->base;
 }
 

@@ -20,9 +20,9 @@ typedef struct pl__disk {
     atomic_int error; /* errno of the first failure; 0: none */
 } pl__disk;
 
-/* Takes `fd`, of an empty file at `path`; `path` must outlive the disk. */
+/* Takes `fd`, of a file at `path` that may be read and written; `path` must outlive the disk. */
 void pl__disk_open(pl__disk *disk, int fd, const char *path);
-/* A file-access list under which H5Fcreate uses the disk; close it with H5Pclose. */
+/* A file-access list under which H5Fcreate and H5Fopen use the disk; close it with H5Pclose. */
 pl_status pl__disk_access(hid_t *fapl, pl__disk *disk);
 /* PL_E_IO with the cause when something could not be written. */
 pl_status pl__disk_check(const pl__disk *disk);

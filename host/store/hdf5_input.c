@@ -1,7 +1,9 @@
 /* Arrays, texts and attributes on their way out of a file (hdf5_object.h). The file is hostile: what it claims is held
  * against its own size before memory is taken, and its types are looked at before they are converted. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/half.h"
 #include "base/path.h"
@@ -11,6 +13,37 @@
 enum {
     MAX_EXPANSION = 1032 /* deflate's best ratio: what a repacked file may unfold to */
 };
+
+pl_status pl__input_open_file(pl__input *in, const char *where)
+{
+    struct stat st;
+    *in = (pl__input){.file = H5I_INVALID_HID, .where = where};
+    pl__hdf5_quiet(where);
+    pl__hdf5_room(where);
+    if (stat(where, &st) != 0)
+        return pl_fail(errno == ENOENT ? PL_E_INPUT : PL_E_IO, "%s: cannot open: %s", where, strerror(errno));
+    if (!S_ISREG(st.st_mode)) return pl_fail(PL_E_INPUT, "%s: not a regular file", where);
+    in->file_bytes = (uint64_t)st.st_size;
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+#if H5_VERSION_GE(1, 10, 7)
+    /* Finished files never change, and some file systems have no locks. */
+    H5Pset_file_locking(access, false, true);
+#endif
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    in->file = H5Fopen(where, H5F_ACC_RDONLY, access);
+    /* Before anything else is asked of HDF5, which forgets the cause then. */
+    pl_status status = in->file < 0 ? pl__hdf5_fail(PL_E_INPUT, where, "not a whole HDF5 file") : PL_OK;
+    H5Pclose(access);
+    return status == PL_OK ? pl__text_heap_open(&in->texts, where) : status;
+}
+
+void pl__input_close_file(pl__input *in)
+{
+    if (in->file >= 0) H5Fclose(in->file);
+    pl__text_heap_close(in->texts);
+    in->file = H5I_INVALID_HID;
+    in->texts = NULL;
+}
 
 pl_status pl__input_find(bool *has, const pl__input *in, const char *name)
 {
@@ -258,6 +291,27 @@ done:
         *values = NULL;
     }
     return status;
+}
+
+pl__member pl__input_member(uint64_t *address, const pl__input *in, const char *name)
+{
+#if H5_VERSION_GE(1, 12, 0)
+    H5O_info1_t info;
+#else
+    H5O_info_t info;
+#endif
+    H5L_info_t link;
+    pl__member found = PL__MEMBER_NONE;
+    if (H5Lget_info(in->file, name, &link, H5P_DEFAULT) < 0 || link.type != H5L_TYPE_HARD) return found;
+    hid_t object = H5Oopen(in->file, name, H5P_DEFAULT);
+    if (object < 0) return found;
+    const H5I_type_t type = H5Iget_type(object);
+    if (H5Oget_info1(object, &info) >= 0 && (type == H5I_GROUP || type == H5I_DATASET)) {
+        found = type == H5I_GROUP ? PL__MEMBER_GROUP : PL__MEMBER_ARRAY;
+        *address = info.addr;
+    }
+    H5Oclose(object);
+    return found;
 }
 
 pl_status pl__input_members(const char ***out, size_t *n, const pl__input *in, const char *group, pl_arena *arena)

@@ -73,6 +73,8 @@ pl_status pl__output_empty_matrix(hid_t *dataset, hid_t parent, const char *name
                                   pl_dtype storage, const char *where);
 /* Other losses for a matrix that is there. */
 pl_status pl__output_set_losses(hid_t dataset, pl_dtype storage, const pl__losses *losses, const char *where);
+/* A flat JSON object as data sets of one value each: texts, integers, reals, by sorted name. */
+pl_status pl__output_entries(hid_t parent, const json_t *entries, const char *where);
 /* /obs, or any data frame, as a group. */
 pl_status pl__output_frame(hid_t parent, const char *name, const pl_frame *frame, const char *where);
 
@@ -83,6 +85,10 @@ typedef struct pl__input {
     uint64_t file_bytes;
     pl__text_heap *texts;
 } pl__input;
+
+/* Opens a file to be read; `where` must live until it is closed. On failure too it may be closed, or need not. */
+pl_status pl__input_open_file(pl__input *in, const char *where);
+void pl__input_close_file(pl__input *in);
 
 pl_status pl__input_find(bool *has, const pl__input *in, const char *name);
 /* A data set of `rank` dims whose class is `type_class`, its size checked against the file; close with H5Dclose. */
@@ -101,6 +107,10 @@ pl_status pl__input_texts_of(const char ***out, size_t *n, hid_t dataset, const 
 pl_status pl__input_matrix(float **values, size_t *rows, size_t *width, const pl__input *in, const char *name);
 /* A data set of one text, integer or real, as JSON (a new reference). */
 pl_status pl__input_scalar(json_t **out, const pl__input *in, const char *name);
+/* What stands at a path, and its address, by which what has two names is known: a group, an array, or neither, as where
+ * a link leads elsewhere. */
+typedef enum pl__member { PL__MEMBER_NONE, PL__MEMBER_GROUP, PL__MEMBER_ARRAY } pl__member;
+pl__member pl__input_member(uint64_t *address, const pl__input *in, const char *name);
 /* The members of a group, sorted by name; arena-owned. */
 pl_status pl__input_members(const char ***out, size_t *n, const pl__input *in, const char *group, pl_arena *arena);
 /* Those columns of a data frame of n_rows rows that are there, in the order of `names`. */

@@ -146,6 +146,32 @@ pl_status pl__output_scalar_text(hid_t parent, const char *name, const char *tex
     return status;
 }
 
+static pl_status put_entry(hid_t parent, const char *name, const json_t *value, const char *where)
+{
+    const int64_t integer = json_integer_value(value);
+    const double real = json_real_value(value);
+    PL_TRY(pl__output_name(where, name));
+    if (json_is_string(value)) return pl__output_scalar_text(parent, name, json_string_value(value), where);
+    if (json_is_integer(value)) return pl__output_scalar(parent, name, H5T_STD_I64LE, &integer, where);
+    if (json_is_real(value)) return pl__output_scalar(parent, name, H5T_IEEE_F64LE, &real, where);
+    return pl_fail(PL_E_INTERNAL, "%s: '%s': expected a text, an integer or a real", where, name);
+}
+
+pl_status pl__output_entries(hid_t parent, const json_t *entries, const char *where)
+{
+    const char **names, *name;
+    size_t n = 0;
+    const json_t *value;
+    PL_TRY(pl_new(&names, json_object_size(entries)));
+    json_object_foreach((json_t *)entries, name, value) names[n++] = name;
+    qsort(names, n, sizeof *names, pl__by_text);
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n && status == PL_OK; i++)
+        status = put_entry(parent, names[i], json_object_get(entries, names[i]), where);
+    free(names);
+    return status;
+}
+
 pl_status pl__output_texts(hid_t parent, const char *name, const char *const *texts, size_t n, const char *where)
 {
     const char **filled;

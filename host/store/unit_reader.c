@@ -1,8 +1,6 @@
 /* Reading a unit file (unit_file.h). What does not agree with itself (lengths, index pointers, types) is PL_E_INPUT. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "store/hdf5_object.h"
@@ -12,26 +10,6 @@ struct pl_unit_reader {
     pl__input in;
     size_t n_rows; /* of /obs */
 };
-
-static pl_status open_file(pl_unit_reader *r)
-{
-    struct stat st;
-    if (stat(r->path, &st) != 0)
-        return pl_fail(errno == ENOENT ? PL_E_INPUT : PL_E_IO, "%s: cannot open: %s", r->path, strerror(errno));
-    if (!S_ISREG(st.st_mode)) return pl_fail(PL_E_INPUT, "%s: not a regular file", r->path);
-    r->in.file_bytes = (uint64_t)st.st_size;
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-#if H5_VERSION_GE(1, 10, 7)
-    /* Finished files never change, and some file systems have no locks. */
-    H5Pset_file_locking(access, false, true);
-#endif
-    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-    r->in.file = H5Fopen(r->path, H5F_ACC_RDONLY, access);
-    /* Before anything else is asked of HDF5, which forgets the cause then. */
-    pl_status status = r->in.file < 0 ? pl__hdf5_fail(PL_E_INPUT, r->path, "not a whole HDF5 file") : PL_OK;
-    H5Pclose(access);
-    return status == PL_OK ? pl__text_heap_open(&r->in.texts, r->path) : status;
-}
 
 static pl_status get_entry(const pl_unit_reader *r, const char *name, json_t **value)
 {
@@ -84,12 +62,10 @@ pl_status pl_unit_open(pl_unit_reader **out, const char *path)
     *out = NULL;
     pl_unit_reader *r;
     PL_TRY(pl_new(&r, 1));
-    r->in = (pl__input){.file = H5I_INVALID_HID, .where = r->path};
-    pl__hdf5_quiet(r->path);
-    pl__hdf5_room(path);
+    r->in = (pl__input){.file = H5I_INVALID_HID};
     pl_status status;
     PL_GOTO(status, failed, pl_path(r->path, "%s", path));
-    PL_GOTO(status, failed, open_file(r));
+    PL_GOTO(status, failed, pl__input_open_file(&r->in, r->path));
     PL_GOTO(status, failed, check_marks(r));
     *out = r;
     return PL_OK;
@@ -101,8 +77,7 @@ failed:
 void pl_unit_close(pl_unit_reader *r)
 {
     if (!r) return;
-    if (r->in.file >= 0) H5Fclose(r->in.file);
-    pl__text_heap_close(r->in.texts);
+    pl__input_close_file(&r->in);
     free(r);
 }
 

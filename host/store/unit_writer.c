@@ -306,37 +306,11 @@ pl_status pl_unit_put_numbers(pl_unit_writer *w, const char *group, const pl_num
     return step(w, status);
 }
 
-static pl_status put_entry(pl_unit_writer *w, const char *name, const json_t *value)
-{
-    const int64_t integer = json_integer_value(value);
-    const double real = json_real_value(value);
-    PL_TRY(pl__output_name(w->path, name));
-    if (json_is_string(value)) return pl__output_scalar_text(w->plumb, name, json_string_value(value), w->path);
-    if (json_is_integer(value)) return pl__output_scalar(w->plumb, name, H5T_STD_I64LE, &integer, w->path);
-    if (json_is_real(value)) return pl__output_scalar(w->plumb, name, H5T_IEEE_F64LE, &real, w->path);
-    return pl_fail(PL_E_INTERNAL, "%s: /uns/plumb/%s: expected a text, an integer or a real", w->path, name);
-}
-
-static pl_status put_entries(pl_unit_writer *w, const json_t *entries)
-{
-    const char **names, *name;
-    size_t n = 0;
-    const json_t *value;
-    PL_TRY(pl_new(&names, json_object_size(entries)));
-    json_object_foreach((json_t *)entries, name, value) names[n++] = name;
-    qsort(names, n, sizeof *names, pl__by_text);
-    pl_status status = PL_OK;
-    for (size_t i = 0; i < n && status == PL_OK; i++)
-        status = put_entry(w, names[i], json_object_get(entries, names[i]));
-    free(names);
-    return status;
-}
-
 pl_status pl_unit_put_config(pl_unit_writer *w, const char *config_json, const json_t *entries)
 {
     PL_TRY(begin(w));
     pl_status status = pl__output_scalar_text(w->plumb, "config_json", config_json, w->path);
-    if (status == PL_OK && entries) status = put_entries(w, entries);
+    if (status == PL_OK && entries) status = pl__output_entries(w->plumb, entries, w->path);
     return step(w, status);
 }
 
