@@ -3,11 +3,7 @@
 #ifndef PLUMB_TESTS_ANALYSIS_GOLDEN_H
 #define PLUMB_TESTS_ANALYSIS_GOLDEN_H
 
-#include "tests.h"
-
-#include <math.h>
-
-#include "base/json.h"
+#include "numbers.h"
 
 enum { F_ITEMS = 12, F_X = 4, F_Y = 3 };
 
@@ -16,30 +12,6 @@ static inline json_t *golden(void)
     json_t *root = NULL;
     assert_int_equal(pl_json_read(&root, PLUMB_SOURCE_DIR "/tests/golden/statistics/statistics.json", 1 << 20), PL_OK);
     return root;
-}
-
-static inline json_t *member(const json_t *object, const char *key)
-{
-    json_t *value = json_object_get(object, key);
-    assert_non_null(value);
-    return value;
-}
-
-static inline double number(const json_t *value)
-{
-    assert_true(json_is_number(value));
-    return json_number_value(value);
-}
-
-static inline double element(const json_t *array, size_t i)
-{
-    return number(json_array_get(array, i));
-}
-
-/* |a - b| <= tolerance * max(1, |b|); NaN never passes. */
-static inline void assert_close(double a, double b, double tolerance)
-{
-    if (!(fabs(a - b) <= tolerance * fmax(1.0, fabs(b)))) fail_msg("%.17g is not %.17g within %g", a, b, tolerance);
 }
 
 /* SD / sqrt(n), as the textbook has it. */

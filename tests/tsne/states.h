@@ -3,11 +3,8 @@
 #ifndef PLUMB_TESTS_TSNE_STATES_H
 #define PLUMB_TESTS_TSNE_STATES_H
 
-#include "tests.h"
+#include "numbers.h"
 
-#include <math.h>
-
-#include "base/json.h"
 #include "base/random.h"
 
 static inline json_t *golden(void)
@@ -17,24 +14,6 @@ static inline json_t *golden(void)
     return root;
 }
 
-static inline json_t *member(const json_t *object, const char *key)
-{
-    json_t *value = json_object_get(object, key);
-    assert_non_null(value);
-    return value;
-}
-
-static inline double number(const json_t *value)
-{
-    assert_true(json_is_number(value));
-    return json_number_value(value);
-}
-
-static inline double element(const json_t *array, size_t i)
-{
-    return number(json_array_get(array, i));
-}
-
 /* The caller frees it. */
 static inline float *floats(const json_t *array)
 {
@@ -42,12 +21,6 @@ static inline float *floats(const json_t *array)
     assert_non_null(out);
     for (size_t i = 0; i < json_array_size(array); i++) out[i] = (float)element(array, i);
     return out;
-}
-
-/* |a - b| <= tolerance * max(1, |b|); NaN never passes. */
-static inline void assert_close(double a, double b, double tolerance)
-{
-    if (!(fabs(a - b) <= tolerance * fmax(1.0, fabs(b)))) fail_msg("%.17g is not %.17g within %g", a, b, tolerance);
 }
 
 static inline void *room(size_t n, size_t bytes)
