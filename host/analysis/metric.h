@@ -197,7 +197,15 @@ typedef enum pl_screen {
       "probe_acc - probe_transfer")                                                                                    \
     X(PROBE_SELECTIVITY, "probe_selectivity", "share", -1, 1, 0.5, "z", PL_OVER_TEMPLATES, probe_selectivity,          \
       "permuted labels", PL_SCREEN_NONE, "", "",                                                                       \
-      "probe_acc minus the accuracy of a probe of permuted labels, of them")
+      "probe_acc minus the accuracy of a probe of permuted labels, of them")                                          \
+    X(TSNE_KL, "tsne_kl", "nat", 0, INFINITY, 0, "c", PL_OVER_TEMPLATES, tsne_kl, "", PL_SCREEN_NONE, "", "",          \
+      "divergence of the layer's t-SNE map (analysis: tsne); between maps of as many points alone")                    \
+    X(TSNE_KNN, "tsne_knn", "share", 0, 1, 0, "c", PL_OVER_TEMPLATES, tsne_knn, "places at random", PL_SCREEN_NONE,    \
+      "", "", "share of a point's 10 nearest neighbours in the states that are among its 10 nearest in the map")       \
+    X(TSNE_TRUSTWORTHINESS, "tsne_trustworthiness", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, tsne_trustworthiness, "",    \
+      PL_SCREEN_NONE, "", "", "1: none of a point's 12 nearest in the map is far from it in the states")               \
+    X(TSNE_CONTINUITY, "tsne_continuity", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, tsne_continuity, "",                   \
+      PL_SCREEN_NONE, "", "", "1: none of a point's 12 nearest in the states is far from it in the map")
 // clang-format on
 
 typedef enum pl_metric_id {

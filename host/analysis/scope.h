@@ -7,6 +7,7 @@
 
 #include "analysis/group.h"
 #include "analysis/layer.h"
+#include "analysis/maps.h"
 #include "analysis/metric.h"
 #include "measure/agreement.h"
 #include "measure/cka.h"
@@ -31,6 +32,7 @@ typedef struct pl__subject {
     const pl__group *group;
     const pl__member *member;
     const pl__layer *layer; /* NULL: behaviour */
+    const pl_run_map *map;  /* of the layer; NULL: none is asked for */
     size_t n, t;            /* items, templates */
     pl_arena *arena;        /* of notes and names of contrasts */
     double *items;          /* [n]: a metric's values, one an item */

@@ -141,7 +141,7 @@ static pl_status whole_rows(making *m, const pl__group *g)
 }
 
 static pl_status layer_rows(making *m, const pl__group *g, const pl__member *member, pl_unit_reader *const *readers,
-                            const char *name, bool probed)
+                            const char *name, bool probed, bool mapped)
 {
     pl__layer layer;
     const char *note = m->rows.base.note;
@@ -167,21 +167,16 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
                              "%zu values of the units' states, in all layers, did not fit their stored type",
                              n_beyond));
     PL_GOTO(status, done, pl__remarks_layer(&m->remarks, m->rows.arena, g, &layer));
-    status = measure(&m->rows, &subject, false);
+    if (mapped) {
+        pl_run_maps *maps = &m->table->maps;
+        PL_GOTO(status, done, pl__maps_add(maps, g, member, &layer, m->rows.arena));
+        subject.map = &maps->maps[maps->n - 1];
+    }
+    status = member->t < 2 ? PL_OK : measure(&m->rows, &subject, false);
 done:
     m->rows.base.note = note;
     pl__layer_free(&layer);
     return status;
-}
-
-/* The number of a layer of the last token ("last.05"); -1: it has another position, or none (final_norm). */
-static long number_of(const char *name)
-{
-    static const char last[] = "last.";
-    if (strncmp(name, last, sizeof last - 1)) return -1;
-    char *end;
-    long number = strtol(name + sizeof last - 1, &end, 10);
-    return *end || end == name + sizeof last - 1 ? -1 : number;
 }
 
 /* Where probes are made, at the last token: at the readout (final_norm; the last block where that is not kept) and at
@@ -191,12 +186,13 @@ static void choose_probed(bool *probed, const char *const *names, size_t n)
     long deepest = 0;
     size_t readout = n, middle = n;
     for (size_t i = 0; i < n; i++)
-        if (number_of(names[i]) > deepest) deepest = number_of(names[i]);
+        if (pl__layer_number(names[i]) > deepest) deepest = pl__layer_number(names[i]);
     for (size_t i = 0; i < n; i++) {
-        long number = number_of(names[i]);
+        long number = pl__layer_number(names[i]);
         probed[i] = false;
         if (!strcmp(names[i], "last.final_norm") || (readout == n && number >= 0 && number == deepest)) readout = i;
-        if (number >= 0 && (middle == n || labs(2 * number - deepest) <= labs(2 * number_of(names[middle]) - deepest)))
+        if (number >= 0 &&
+            (middle == n || labs(2 * number - deepest) <= labs(2 * pl__layer_number(names[middle]) - deepest)))
             middle = i;
     }
     if (readout < n) probed[readout] = true;
@@ -217,25 +213,32 @@ static pl_status note_one_template(making *m, const pl__group *g, const pl__memb
     return status;
 }
 
-/* Every position and layer that all units of the member have. */
+/* Every position and layer that all units of the member have; of one with a single template maps alone. */
 static pl_status representation_rows(making *m, const pl__group *g, const pl__member *member)
 {
     pl_unit_reader **readers = NULL;
     const char **names;
-    bool *probed = NULL;
+    bool *probed = NULL, *mapped = NULL;
+    const bool maps = m->table->maps.layers && member == g->members;
     size_t n_names;
     pl_status status;
-    if (member->t < 2 || g->n < 2) return note_one_template(m, g, member);
+    if (member->t < 2 || g->n < 2) PL_TRY(note_one_template(m, g, member));
+    if ((member->t < 2 && !maps) || g->n < 2) return PL_OK;
     PL_TRY(pl_new(&readers, member->t));
     for (size_t k = 0; k < member->t; k++)
         PL_GOTO(status, done, pl_unit_open(&readers[k], member->cells[k].unit->path));
     PL_GOTO(status, done, pl__layer_names(&names, &n_names, readers, member->t, g->arena));
     PL_GOTO(status, done, pl_new(&probed, n_names));
     choose_probed(probed, names, n_names);
-    for (size_t i = 0; i < n_names; i++) PL_GOTO(status, done, layer_rows(m, g, member, readers, names[i], probed[i]));
+    PL_GOTO(status, done, pl_new(&mapped, n_names));
+    if (maps) pl__maps_choose(mapped, &m->table->maps, names, n_names);
+    for (size_t i = 0; i < n_names; i++)
+        if (member->t > 1 || mapped[i])
+            PL_GOTO(status, done, layer_rows(m, g, member, readers, names[i], probed[i], mapped[i]));
 done:
     for (size_t k = 0; k < member->t; k++) pl_unit_close(readers[k]);
     free(readers);
+    free(mapped);
     free(probed);
     return status;
 }
@@ -385,6 +388,7 @@ pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view)
     PL_TRY(pl_new(&m.table, 1));
     PL_GOTO(status, done, pl_arena_create(&m.table->arena));
     m.rows.arena = m.table->arena;
+    PL_GOTO(status, done, pl__maps_open(&m.table->maps, pl_run_view_plan(view)));
     PL_GOTO(status, done, all_rows(&m, view));
     PL_GOTO(status, done, pl__families_adjust(m.rows.rows, m.rows.n));
     PL_GOTO(status, done, pl__remarks_finish(&m.remarks, m.table));
@@ -403,6 +407,7 @@ done:
 void pl_stability_free(pl_stability_table *table)
 {
     if (!table) return;
+    pl__maps_free(&table->maps);
     free(table->rows);
     pl_arena_free(table->arena);
     free(table);

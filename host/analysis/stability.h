@@ -15,6 +15,7 @@
 
 #include <stddef.h>
 
+#include "analysis/maps.h"
 #include "analysis/metric.h"
 #include "analysis/run_view.h"
 
@@ -52,6 +53,7 @@ typedef struct pl_stability_table {
     size_t n_random_models;
     const pl_planned_model *models; /* of the run */
     size_t n_models;
+    pl_run_maps maps;
     const char **remarks; /* a line each, for everybody who reads the table: items left out, merged tokens, one draw */
     size_t n_remarks;
     struct pl_arena *arena;

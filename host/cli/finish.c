@@ -98,6 +98,7 @@ static pl_status make_results(const pl_run_folder *run, bool json, size_t *n_mis
     r.view = view;
     PL_GOTO(status, done, pl_stability_of_run(&r.table, view));
     PL_GOTO(status, done, pl_report_csv(run, r.table));
+    PL_GOTO(status, done, pl_report_maps(run, r.table));
     PL_GOTO(status, done, pl_arms_of_run(&r.arms, view));
     pl_wobble_first(r.arms, r.table);
     PL_GOTO(status, done, pl_report_arms_csv(run, r.arms));

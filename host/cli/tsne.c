@@ -11,7 +11,7 @@
 #include "base/visible.h"
 #include "cli/cli.h"
 #include "store/matrices.h"
-#include "tsne/map.h"
+#include "tsne/numbers.h"
 
 #define GROUP "/uns/plumb_tsne"
 
@@ -209,51 +209,16 @@ done:
     return status;
 }
 
-static void put_chart(pl_json_builder *b, const char *name, const pl_chart *c)
-{
-    const struct {
-        const char *name;
-        double value;
-    } all[] = {{"kl", c->kl},
-               {"knn", c->quality.knn_recall},
-               {"trustworthiness", c->quality.trustworthiness},
-               {"continuity", c->quality.continuity},
-               {"spearman", c->quality.spearman}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        char key[64];
-        snprintf(key, sizeof key, "%s_%s", name, all[i].name);
-        if (isfinite(all[i].value)) pl_json_put_real(b, key, all[i].value);
-    }
-}
-
 /* What a reader needs to judge the map: data sets of one value in the file, and what --json prints. */
 static pl_status numbers_of(json_t **out, const mapping *m)
 {
-    const pl_state_map *map = &m->map;
-    double low = INFINITY, high = -INFINITY;
     pl_json_builder b;
     pl_json_begin(&b);
     pl_json_put_text(&b, "dataset", m->dataset);
     pl_json_put_text(&b, "version", PLUMB_VERSION);
     pl_json_put_size(&b, "rows", m->rows);
     pl_json_put_size(&b, "rows_placed", m->n);
-    pl_json_put_size(&b, "dims", map->dims);
-    pl_json_put_real(&b, "explained_1", map->explained[0]);
-    pl_json_put_real(&b, "explained_2", map->explained[1]);
-    if (map->has_map) {
-        pl_json_put_real(&b, "perplexity", map->perplexity);
-        put_chart(&b, "tsne", &map->plain);
-        put_chart(&b, "tsne_4", &map->exaggerated);
-        pl_json_put_size(&b, "doubtful", map->reliability.n_doubtful);
-        pl_json_put_size(&b, "seeds", map->n_seeds);
-        for (size_t s = 0; s < map->n_seeds; s++) {
-            low = fmin(low, map->seeds[s].kl);
-            high = fmax(high, map->seeds[s].kl);
-        }
-        pl_json_put_real(&b, "seeds_kl_low", low);
-        pl_json_put_real(&b, "seeds_kl_high", high);
-        if (isfinite(map->disparity)) pl_json_put_real(&b, "seeds_disparity", map->disparity);
-    }
+    pl_map_numbers(&b, &m->map);
     return pl_json_end(&b, out, "the numbers of a map");
 }
 
@@ -261,9 +226,12 @@ static pl_status write_map(const mapping *m, const column *columns, size_t n, co
 {
     pl_addition additions[COLUMNS];
     for (size_t i = 0; i < n; i++)
-        additions[i] = (pl_addition){columns[i].group, columns[i].name, columns[i].values, m->rows,
-                                     columns[i].width == 1 ? 0 : columns[i].width};
-    return pl_matrices_add(m->out, m->file, additions, n, GROUP, numbers);
+        additions[i] = (pl_addition){.group = columns[i].group,
+                                     .name = columns[i].name,
+                                     .values = columns[i].values,
+                                     .rows = m->rows,
+                                     .width = columns[i].width == 1 ? 0 : columns[i].width};
+    return pl_matrices_add(m->out, m->file, additions, n, &(pl_entries){GROUP, numbers}, 1);
 }
 
 static void print_chart(const char *name, const pl_chart *c)

@@ -239,6 +239,7 @@ static pl_status make_units(pl_plan *plan)
     if (plan->spec->verdict) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->verdict));
     if (plan->spec->analysis) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->analysis));
     if (plan->spec->staged) PL_GOTO(status, done, pl_bytes_text(&ids, " staged"));
+    if (plan->spec->maps) PL_GOTO(status, done, pl_json_canonical(&ids, plan->spec->maps));
     pl_hash128(plan->hash, ids.data, ids.size);
 done:
     pl_bytes_free(&ids);

@@ -59,7 +59,8 @@ pl_status pl_record_plan(json_t **out, const pl_plan *plan)
                          .primary = plan->spec->primary,
                          .verdict = plan->spec->verdict,
                          .analysis = plan->spec->analysis,
-                         .staged = plan->spec->staged};
+                         .staged = plan->spec->staged,
+                         .maps = plan->spec->maps};
     pl_status status;
     *out = NULL;
     PL_TRY(make_models_and_tasks(&file, plan));

@@ -338,6 +338,7 @@ void pl_spec_free(pl_spec *spec)
     json_decref(spec->primary);
     json_decref(spec->verdict);
     json_decref(spec->analysis);
+    json_decref(spec->maps);
     pl_arena_free(spec->arena);
     free(spec);
 }

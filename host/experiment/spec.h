@@ -119,10 +119,11 @@ typedef struct pl_spec {
     pl_dtype storage;
     size_t capture_items; /* rows whose states are kept; SIZE_MAX: all */
     pl_truncation truncation;
-    json_t *primary; /* contrasts, a list of objects with every key; NULL: none */
+    json_t *primary;  /* contrasts, a list of objects with every key; NULL: none */
     json_t *verdict;  /* require and margin, where they are said, template_sd_max where `staged`; NULL: nothing is */
     json_t *analysis; /* what is asked for, each true; NULL: nothing is */
     bool staged;      /* arms run in the order of their cost, as far as they are needed (store/stages.h) */
+    json_t *maps;     /* layers, perplexity, dims and seeds of analysis: tsne; NULL: no maps */
     uint64_t seed;
     pl_yaml_node *root; /* the experiment as it was read, overrides applied and ${VAR} resolved */
     pl_arena *arena;

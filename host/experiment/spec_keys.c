@@ -81,11 +81,24 @@ const pl_yaml_key pl_spec_verdict_keys[] = {
 const pl_yaml_key pl_spec_analysis_keys[] = {
     {"layer_pairs", "false",
      "calibrated similarity of every layer with every layer: of the same unit, of a tuned model with the checkpoint as "
-     "it is, of a model with an earlier one; and of all pairs of layers the mean and the largest. Of one draw and up to "
+     "it is, of a model with an earlier one; and of all pairs of layers the mean and the largest. Of one draw and up "
+     "to "
      "800 items; 13 layers take about 12 s a template and comparison"},
     {"length", "false",
      "`wobble` and `cka_debiased` also of states less what the prompt's number of tokens and its square predict, under "
      "each template (`preproc` length), and what CKA would be by that alone (`cka_length`)"},
+    {"tsne", "none", "maps of states at position last, as a map of the keys below; `{}` takes their defaults"},
+    {0},
+};
+
+const pl_yaml_key pl_spec_maps_keys[] = {
+    {"layers", "`[half, last]`",
+     "which of the stored layers: numbers, `half` (the nearest to half way), `last` (the deepest number), "
+     "`final_norm`, "
+     "or `all`"},
+    {"perplexity", "30", "neighbours that count for a point; fewer than a third of the points"},
+    {"dims", "50", "principal components that a map is made of"},
+    {"seeds", "5", "runs with other starts, for a band; 1: none"},
     {0},
 };
 
@@ -202,6 +215,7 @@ const pl_yaml_section pl_spec_sections[] = {
     {"primary: arm", pl_spec_primary_arm_keys},
     {"verdict", pl_spec_verdict_keys},
     {"analysis", pl_spec_analysis_keys},
+    {"analysis: tsne", pl_spec_maps_keys},
     {"arms[]", pl_spec_arm_keys},
     {"arms[] of kind linear", pl_spec_linear_keys},
     {"arms[] of kind finetune", pl_spec_finetune_keys},

@@ -11,6 +11,8 @@
 
 /* stability.csv, in the run folder: every row of the table, all digits; byte-identical for equal units. */
 pl_status pl_report_csv(const pl_run_folder *run, const pl_stability_table *table);
+/* analysis.h5 with the table's maps; without any there is none. */
+pl_status pl_report_maps(const pl_run_folder *run, const pl_stability_table *table);
 /* The first table a person reads: accuracy beside chance and majority, flips, template SD, wobble, shift and CKA by
  * layer, each with its interval; then the table's remarks. */
 pl_status pl_report_print(FILE *out, const pl_stability_table *table);

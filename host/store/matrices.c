@@ -134,25 +134,33 @@ static pl_status copy_bytes(int to, const char *to_path, int from, const char *f
     return status;
 }
 
-/* The copy, with the rights of what it is a copy of, open in HDF5. */
-static pl_status open_copy(copy *c, const char *to, const char *from)
+/* The bytes and the rights of what it is a copy of. */
+static pl_status copy_file(int to, const char *to_path, const char *from)
 {
     struct stat st;
-    int fd, source = open(from, O_RDONLY | O_CLOEXEC);
+    int source = open(from, O_RDONLY | O_CLOEXEC);
     if (source < 0) return pl_fail(PL_E_IO, "%s: cannot open: %s", from, strerror(errno));
-    pl_status status = pl_temporary_create(&fd, c->path, to);
-    if (status == PL_OK) {
-        pl__disk_open(&c->disk, fd, c->path);
-        status = copy_bytes(fd, c->path, source, from);
-        if (fstat(source, &st) == 0) (void)fchmod(fd, st.st_mode & 0777);
-    }
+    pl_status status = copy_bytes(to, to_path, source, from);
+    if (fstat(source, &st) == 0) (void)fchmod(to, st.st_mode & 0777);
     close(source);
-    PL_TRY(status);
-    hid_t access;
+    return status;
+}
+
+/* The copy, or a new file, open in HDF5. */
+static pl_status open_copy(copy *c, const char *to, const char *from)
+{
+    int fd;
+    hid_t access, creation;
+    PL_TRY(pl_temporary_create(&fd, c->path, to));
+    pl__disk_open(&c->disk, fd, c->path);
+    if (from) PL_TRY(copy_file(fd, c->path, from));
     PL_TRY(pl__disk_access(&access, &c->disk));
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
-    c->file = H5Fopen(c->path, H5F_ACC_RDWR, access);
-    if (c->file < 0) status = pl__hdf5_fail(PL_E_INPUT, from, "cannot be written to");
+    creation = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_obj_track_times(creation, false); /* of the root group */
+    c->file = from ? H5Fopen(c->path, H5F_ACC_RDWR, access) : H5Fcreate(c->path, H5F_ACC_TRUNC, creation, access);
+    pl_status status = c->file < 0 ? pl__hdf5_fail(PL_E_INPUT, from ? from : to, "cannot be written to") : PL_OK;
+    H5Pclose(creation);
     H5Pclose(access);
     return status;
 }
@@ -192,40 +200,47 @@ static pl_status drop(hid_t group, const char *name, const char *where)
     return pl__hdf5_fail(PL_E_INPUT, where, "'%s' cannot be replaced", name);
 }
 
+static pl_status put_array(hid_t group, const pl_addition *a, const char *where)
+{
+    const size_t dims[2] = {a->rows, a->width};
+    if (a->texts) return pl__output_texts(group, a->name, a->texts, a->rows, where);
+    if (a->integers) return pl__output_array(NULL, group, a->name, H5T_STD_I64LE, dims, 1, a->integers, where);
+    return pl__output_array(NULL, group, a->name, H5T_IEEE_F32LE, dims, a->width > 0 ? 2 : 1, a->values, where);
+}
+
 static pl_status add_array(const copy *c, const pl_addition *a, const char *where)
 {
     hid_t group;
-    const size_t dims[2] = {a->rows, a->width};
     PL_TRY(open_group(&group, c, a->group, where));
     pl_status status = drop(group, a->name, where);
-    if (status == PL_OK)
-        status = pl__output_array(NULL, group, a->name, H5T_IEEE_F32LE, dims, a->width > 0 ? 2 : 1, a->values, where);
+    if (status == PL_OK) status = put_array(group, a, where);
     H5Gclose(group);
     return status;
 }
 
-static pl_status add_entries(const copy *c, const char *path, const json_t *entries, const char *where)
+static pl_status add_entries(const copy *c, const pl_entries *entries, const char *where)
 {
     hid_t group;
     const char *name;
     const json_t *value;
-    PL_TRY(open_group(&group, c, path, where));
+    PL_TRY(open_group(&group, c, entries->group, where));
     pl_status status = PL_OK;
-    json_object_foreach((json_t *)entries, name, value) if (status == PL_OK) status = drop(group, name, where);
-    if (status == PL_OK) status = pl__output_entries(group, entries, where);
+    json_object_foreach((json_t *)entries->values, name, value) if (status == PL_OK) status = drop(group, name, where);
+    if (status == PL_OK) status = pl__output_entries(group, entries->values, where);
     H5Gclose(group);
     return status;
 }
 
 pl_status pl_matrices_add(const char *to, const char *from, const pl_addition *additions, size_t n,
-                          const char *entries_group, const json_t *entries)
+                          const pl_entries *entries, size_t n_entries)
 {
     copy c = {.file = H5I_INVALID_HID, .disk = {.fd = -1, .driver = H5I_INVALID_HID}};
-    pl__hdf5_quiet(from);
-    pl__hdf5_room(from);
+    const char *where = from ? from : to;
+    pl__hdf5_quiet(where);
+    pl__hdf5_room(where);
     pl_status status = open_copy(&c, to, from);
-    for (size_t i = 0; i < n && status == PL_OK; i++) status = add_array(&c, &additions[i], from);
-    if (status == PL_OK) status = add_entries(&c, entries_group, entries, from);
+    for (size_t i = 0; i < n && status == PL_OK; i++) status = add_array(&c, &additions[i], where);
+    for (size_t i = 0; i < n_entries && status == PL_OK; i++) status = add_entries(&c, &entries[i], where);
     if (c.file >= 0 && H5Fclose(c.file) < 0 && status == PL_OK) status = pl__hdf5_fail(PL_E_IO, c.path, "cannot close");
     if (c.disk.fd >= 0) {
         if (c.disk.error) status = pl__disk_check(&c.disk);

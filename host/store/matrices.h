@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/json.h"
 #include "base/memory.h"
@@ -23,16 +24,25 @@ pl_status pl_matrix_read(float **values, size_t *rows, size_t *width, const char
 /* Whether there is anything of that name. */
 pl_status pl_matrices_have(bool *has, const char *path, const char *name);
 
-/* An array to add, [rows, width] or, with width 0, [rows]: to a group that is there or is made ("/obsm"). */
+/* An array to add to a group that is there or is made ("/obsm"): float32 [rows, width] or, with width 0, [rows]; or
+ * one of int64 or of texts, [rows]. */
 typedef struct pl_addition {
     const char *group, *name;
-    const float *values;
+    const float *values; /* or: */
+    const int64_t *integers;
+    const char *const *texts;
     size_t rows, width;
 } pl_addition;
 
-/* Adds arrays, and `entries` (a flat JSON object of texts, integers and reals) to the group `entries_group`, to what is
- * in `from`, and puts the result at `to`, which may be the same. Groups and arrays are marked as AnnData wants them. */
+/* Values to add to a group: a flat JSON object of texts, integers and reals. */
+typedef struct pl_entries {
+    const char *group;
+    const json_t *values;
+} pl_entries;
+
+/* Adds arrays and values to what is in `from` (NULL: nothing), and puts the result at `to`, which may be the same.
+ * Groups and arrays are marked as AnnData wants them. The bytes depend on what is put alone. */
 pl_status pl_matrices_add(const char *to, const char *from, const pl_addition *additions, size_t n,
-                          const char *entries_group, const json_t *entries);
+                          const pl_entries *entries, size_t n_entries);
 
 #endif

@@ -81,6 +81,7 @@ pl_status pl_plan_file_json(json_t **out, const pl_plan_file *file)
     if (file->verdict) pl_json_put_shared(&b, "verdict", file->verdict);
     if (file->analysis) pl_json_put_shared(&b, "analysis", file->analysis);
     if (file->staged) pl_json_put_bool(&b, "staged", true);
+    if (file->maps) pl_json_put_shared(&b, "maps", file->maps);
     pl_json_open_list(&b, "models");
     for (size_t i = 0; i < file->n_models; i++) put_model(&b, &file->models[i]);
     pl_json_close(&b);
@@ -311,6 +312,26 @@ bool pl_planned_analysis(const pl_plan_file *file, const char *what)
     return json_is_true(json_object_get(file->analysis, what));
 }
 
+static pl_status read_maps(const place *at, pl_plan_file *file)
+{
+    static const char *const numbers[] = {"perplexity", "dims", "seeds"};
+    const json_t *list;
+    size_t n = 0, value;
+    place inner = {.object = json_object_get(at->object, "maps"), .arena = at->arena};
+    snprintf(inner.name, sizeof inner.name, "%.*s: maps", PL_PATH_MAX, at->name);
+    PL_TRY(need_list(&inner, &list, &n, "layers"));
+    for (size_t i = 0; i < n; i++)
+        if (!json_is_string(json_array_get(list, i)))
+            return pl_fail(PL_E_INPUT, "%s: layers: expected texts: plan the experiment again", inner.name);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        PL_TRY(need_size(&inner, &value, numbers[i]));
+        if (value == 0 || value > 1000000)
+            return pl_fail(PL_E_INPUT, "%s: %s: found %zu: plan the experiment again", inner.name, numbers[i], value);
+    }
+    file->maps = json_incref(json_object_get(at->object, "maps"));
+    return PL_OK;
+}
+
 static pl_status read_file(const place *at, pl_plan_file *file)
 {
     const json_t *list;
@@ -329,6 +350,7 @@ static pl_status read_file(const place *at, pl_plan_file *file)
     if (has(at, "verdict")) PL_TRY(read_verdict(at, file));
     if (has(at, "analysis")) PL_TRY(read_analysis(at, file));
     if (has(at, "staged")) PL_TRY(need_bool(at, &file->staged, "staged"));
+    if (has(at, "maps")) PL_TRY(read_maps(at, file));
     PL_TRY(need_list(at, &list, &n, "units"));
     PL_TRY(pl_arena_new(file->arena, &file->units, n));
     for (; file->n_units < n; file->n_units++) {
@@ -377,6 +399,7 @@ void pl_plan_file_free(pl_plan_file *file)
         json_decref(file->primary);
         json_decref(file->verdict);
         json_decref(file->analysis);
+        json_decref(file->maps);
     }
     pl_arena_free(file->arena);
     free(file);

@@ -68,6 +68,7 @@ typedef struct pl_plan_file {
     json_t *analysis; /* what is asked of the analysis: an object of true; NULL: nothing */
     json_t *verdict;  /* how the verdict is to be given: an object of numbers; NULL: by its defaults */
     bool staged;      /* arms run in the order of their cost, as far as they are needed (stages.h) */
+    json_t *maps;     /* maps to make: an object of layers (texts), perplexity, dims and seeds; NULL: none */
     pl_arena *arena;  /* of one that was read: owns everything; NULL: all is borrowed */
 } pl_plan_file;
 

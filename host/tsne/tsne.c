@@ -16,6 +16,7 @@ struct pl_tsne {
     const pl_affinity *affinity;
     pl__field *field;
     pl__layout y, pull, push, update, gain; /* pull: attraction; push: repulsion */
+    float *pairs;                           /* [n, 2]: y, where a neighbour is one place */
 };
 
 static pl__layout *const *layouts(pl_tsne *t, pl__layout *out[5])
@@ -29,6 +30,7 @@ void pl_tsne_free(pl_tsne *tsne)
     pl__layout *all[5];
     if (!tsne) return;
     for (int i = 0; i < 5; i++) pl__layout_free(layouts(tsne, all)[i]);
+    free(tsne->pairs);
     pl__field_free(tsne->field);
     free(tsne);
 }
@@ -51,6 +53,7 @@ pl_status pl_tsne_create(pl_tsne **out, const pl_affinity *affinity, const float
     t->affinity = affinity;
     pl_status status;
     PL_GOTO(status, failed, pl__field_create(&t->field, affinity->n));
+    PL_GOTO(status, failed, pl_new(&t->pairs, 2 * affinity->n));
     for (int i = 0; i < 5; i++) PL_GOTO(status, failed, pl__layout_create(layouts(t, all)[i], affinity->n));
     set_layout(&t->y, start);
     for (size_t i = 0; i < t->gain.stride; i++) t->gain.x[i] = t->gain.y[i] = 1.0f;
@@ -69,6 +72,7 @@ pl_status pl_tsne_copy(pl_tsne **out, const pl_tsne *of)
     t->affinity = of->affinity;
     pl_status status;
     PL_GOTO(status, failed, pl__field_create(&t->field, of->affinity->n));
+    PL_GOTO(status, failed, pl_new(&t->pairs, 2 * of->affinity->n));
     PL_GOTO(status, failed, pl__layout_copy(&t->y, &of->y));
     PL_GOTO(status, failed, pl__layout_copy(&t->update, &of->update));
     PL_GOTO(status, failed, pl__layout_copy(&t->gain, &of->gain));
@@ -81,16 +85,36 @@ failed:
     return status;
 }
 
+typedef uint64_t eight_pairs __attribute__((vector_size(64)));
+
+PL__INLINED uint64_t pair_of(const float *pairs, int32_t point)
+{
+    uint64_t both;
+    memcpy(&both, pairs + 2 * (size_t)point, sizeof both);
+    return both;
+}
+
+PL__INLINED void eight(pl__lanes *out, const float *pairs, const int32_t *c)
+{
+    const eight_pairs all = {pair_of(pairs, c[0]), pair_of(pairs, c[1]), pair_of(pairs, c[2]), pair_of(pairs, c[3]),
+                             pair_of(pairs, c[4]), pair_of(pairs, c[5]), pair_of(pairs, c[6]), pair_of(pairs, c[7])};
+    *out = (pl__lanes)all;
+}
+
 /* Attraction of points from..to - 1. */
-PL__INLINED void attract_body(pl__layout *pull, const pl_affinity *p, const pl__layout *y, size_t from, size_t to)
+PL__INLINED void attract_body(pl__layout *pull, const pl_affinity *p, const float *pairs, size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
+        const float x = pairs[2 * i], y = pairs[2 * i + 1];
         pl__lanes sum_x = {0}, sum_y = {0};
         for (size_t at = p->start[i]; at < p->start[i + 1]; at += PL__LANES) {
-            pl__lanes xj, yj;
-            for (int l = 0; l < PL__LANES; l++) xj[l] = y->x[p->column[at + (size_t)l]];
-            for (int l = 0; l < PL__LANES; l++) yj[l] = y->y[p->column[at + (size_t)l]];
-            const pl__lanes dx = y->x[i] - xj, dy = y->y[i] - yj;
+            pl__lanes a, b;
+            eight(&a, pairs, p->column + at);
+            eight(&b, pairs, p->column + at + 8);
+            const pl__lanes dx =
+                x - __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            const pl__lanes dy =
+                y - __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
             const pl__lanes weight = PL__FROM(p->value + at) / (1.0f + dx * dx + dy * dy);
             sum_x += weight * dx;
             sum_y += weight * dy;
@@ -102,16 +126,18 @@ PL__INLINED void attract_body(pl__layout *pull, const pl_affinity *p, const pl__
         pull->y[i] = pl__lane_sum(lanes);
     }
 }
-PL__CLONES(attract, (pl__layout * pull, const pl_affinity *p, const pl__layout *y, size_t from, size_t to),
-           (pull, p, y, from, to))
+PL__CLONES(attract, (pl__layout * pull, const pl_affinity *p, const float *pairs, size_t from, size_t to),
+           (pull, p, pairs, from, to))
 
 enum { POINTS_AT_ONCE = 64 };
 
-static void attraction(pl__layout *pull, const pl_affinity *p, const pl__layout *y)
+static void attraction(pl_tsne *t)
 {
+    const size_t n = t->y.n;
+    pl_tsne_layout(t->pairs, t);
 #pragma omp parallel for schedule(dynamic, 4)
-    for (size_t from = 0; from < y->n; from += POINTS_AT_ONCE)
-        attract(pull, p, y, from, from + POINTS_AT_ONCE < y->n ? from + POINTS_AT_ONCE : y->n);
+    for (size_t from = 0; from < n; from += POINTS_AT_ONCE)
+        attract(&t->pull, t->affinity, t->pairs, from, from + POINTS_AT_ONCE < n ? from + POINTS_AT_ONCE : n);
 }
 
 /* One coordinate: gains and update from the gradient. */
@@ -156,7 +182,7 @@ pl_status pl_tsne_optimise(pl_tsne *t, double exaggeration, size_t iterations, p
 {
     for (size_t k = 0; k < iterations; k++) {
         double z;
-        attraction(&t->pull, t->affinity, &t->y);
+        attraction(t);
         PL_TRY(pl__field_of(t->field, &z, &t->push, &t->y));
         if (!move(t, exaggeration, z)) return pl_fail(PL_E_NOT_FINITE, "t-SNE: the map is not finite any more");
         if (step) step(context);
@@ -196,7 +222,7 @@ pl_status pl_tsne_divergence(double *divergence, float *gradient, const pl_affin
     for (size_t i = 0; i < affinity->n; i++) sum += row_divergence(affinity, &t->y, i, &sum_p);
     *divergence = sum + sum_p * log(z);
     if (gradient) {
-        attraction(&t->pull, affinity, &t->y);
+        attraction(t);
         for (size_t i = 0; i < affinity->n; i++) {
             gradient[2 * i] = (float)((double)t->pull.x[i] - (double)t->push.x[i] / z);
             gradient[2 * i + 1] = (float)((double)t->pull.y[i] - (double)t->push.y[i] / z);

@@ -43,6 +43,7 @@ typedef struct planted {
     json_t *verdict;     /* of the plan, or NULL; borrowed */
     json_t *analysis;    /* likewise */
     const char *second;  /* the last draw is the first one of a second model of this name; NULL: there is none */
+    json_t *maps;        /* as above */
     /* 0 or 1; 2: no label (generate only) */
     int (*prediction)(size_t item, size_t template, size_t draw);
     /* Log-likelihood of label 1 minus that of label 0. */
@@ -150,6 +151,7 @@ static inline json_t *planted_plan(const planted *p)
                                .primary = p->primary,
                                .verdict = p->verdict,
                                .analysis = p->analysis,
+                               .maps = p->maps,
                                .hash = "0123456789abcdef",
                                .n_models = p->second ? 2 : 1,
                                .n_tasks = 1,

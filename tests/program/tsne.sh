@@ -93,5 +93,42 @@ expect "a unit of a run" 2 'a unit of a run, whose bytes must stay' map units/un
 chmod 500 units
 [ "$(id -u)" = 0 ] || expect "a folder that may not be written" 1 'cannot create' map units/unit.h5 --dataset /emb --out units/x.h5
 chmod 700 units
+# In a run: maps of layers, and nothing without them.
+cp "$root"/experiments/paper/data/sentiment.*.jsonl .
+field=$($python -c "import json; r = json.loads(open('sentiment.test.jsonl').readline()); print(next(k for k, v in r.items() if isinstance(v, str) and len(v) > 12))")
+cat >task.yaml <<Y
+task: t
+training_split: sentiment.train.jsonl
+test_split: sentiment.test.jsonl
+doc_to_text: "Review: {{ $field }}\nSentiment:"
+doc_to_target: label
+doc_to_choice: [negative, positive]
+output_type: multiple_choice
+plumb: {templates: [{name: a, role: id}, {name: b, role: ood, doc_to_text: "{{ $field }} Is it good?"}]}
+Y
+cat >exp.yaml <<Y
+name: maps
+models: [model]
+tasks: [task.yaml]
+arms: [{kind: prompt, shots: 0}]
+capture: {layers: all}
+analysis: {tsne: {layers: [all], perplexity: 5, seeds: 1}}
+truncation: truncate_left
+Y
+check "a run with maps" "$PLUMB" run exp.yaml --results results --quiet --device cpu
+check "its maps" $python -c "
+import csv, glob, h5py, numpy as np
+f = h5py.File(glob.glob('results/maps-*/analysis.h5')[0])['maps']
+text = lambda g, k: g[k].asstr()[()]
+last = [g for g in f.values() if text(g, 'layer') == 'final_norm'][0]
+n, t = len(last['doc_id']), len(last['template'])
+if n * t < 100: assert text(last, 'why_empty') == 'fewer than 100 points' and 'tsne' not in last
+else: assert last['tsne'].shape == (n * t, 2) and np.isfinite(last['tsne'][()]).all() and last['reliability'].shape == (n * t,) and text(last, 'start').startswith('layer')
+rows = [r for r in csv.DictReader(open(glob.glob('results/maps-*/stability.csv')[0])) if r['metric'] == 'tsne_knn']
+assert len(rows) == len(f), (len(rows), len(f))"
+cp results/maps-*/analysis.h5 first.h5
+rm results/maps-*/table.txt
+check "analyze again" "$PLUMB" analyze results/maps-*
+check "the same bytes" cmp first.h5 results/maps-*/analysis.h5
 check "nothing is left behind" bash -c "! ls | grep -F .tmp"
 exit $((failures > 0))

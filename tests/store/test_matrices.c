@@ -86,10 +86,10 @@ static size_t members(void)
 static void add(const char *to, float first)
 {
     const float map[ROWS * 2] = {first, 1, 2, 3, 4, 5, 6, 7}, score[ROWS] = {1, 0, 1, 0};
-    const pl_addition additions[] = {{"/obsm", "X_tsne", map, ROWS, 2},
-                                     {"/uns/plumb_tsne", "reliability", score, ROWS, 0}};
+    const pl_addition additions[] = {{"/obsm", "X_tsne", map, NULL, NULL, ROWS, 2},
+                                     {"/uns/plumb_tsne", "reliability", score, NULL, NULL, ROWS, 0}};
     json_t *entries = json_pack("{s:s, s:i, s:f}", "dataset", "/obsm/last.00", "rows", ROWS, "kl", 0.5);
-    OK(pl_matrices_add(to, path, additions, 2, "/uns/plumb_tsne", entries));
+    OK(pl_matrices_add(to, path, additions, 2, &(pl_entries){"/uns/plumb_tsne", entries}, 1));
     json_decref(entries);
 }
 
@@ -133,27 +133,26 @@ static void test_refused(void **state)
 {
     (void)state;
     const float one[ROWS] = {0};
-    const pl_addition wrong = {"/obsm/last.00", "x", one, ROWS, 0};
+    const pl_addition wrong = {"/obsm/last.00", "x", one, NULL, NULL, ROWS, 0};
     char copy[PL_PATH_MAX + 16];
     float *values;
     size_t rows, width;
     json_t *none = json_object();
-    REFUSED(pl_matrices_add(path, path, &wrong, 1, "/uns/plumb_tsne", none), PL_E_INPUT,
-            "/obsm/last.00: expected a group");
-    REFUSED(pl_matrices_add("/nowhere/x.h5", path, &wrong, 1, "/uns", none), PL_E_IO, "/nowhere/x.h5");
+    REFUSED(pl_matrices_add(path, path, &wrong, 1, NULL, 0), PL_E_INPUT, "/obsm/last.00: expected a group");
+    REFUSED(pl_matrices_add("/nowhere/x.h5", path, &wrong, 1, NULL, 0), PL_E_IO, "/nowhere/x.h5");
     assert_int_equal(members(), 1);
     pl_bytes bytes = {0};
     OK(pl_file_read(&bytes, path, 1 << 20));
     snprintf(copy, sizeof copy, "%s/cut.h5", folder);
     for (size_t size = 0; size < bytes.size; size += 97) {
-        const pl_addition good = {"/obsm", "X_tsne", one, ROWS, 0};
+        const pl_addition good = {"/obsm", "X_tsne", one, NULL, NULL, ROWS, 0};
         FILE *f = fopen(copy, "w");
         assert_true(f && fwrite(bytes.data, 1, size, f) == size && fclose(f) == 0);
         if (pl_matrix_read(&values, &rows, &width, copy, "/obsm/last.00") == PL_OK)
             free(values);
         else
             assert_non_null(strstr(pl_error_text(), "cut.h5"));
-        (void)pl_matrices_add(copy, copy, &good, 1, "/uns/plumb_tsne", none);
+        (void)pl_matrices_add(copy, copy, &good, 1, &(pl_entries){"/uns/plumb_tsne", none}, 1);
     }
     assert_int_equal(members(), 2);
     pl_bytes_free(&bytes);

@@ -25,12 +25,14 @@ static json_t *small_plan(void)
         units[u].n_train = 64;
         units[u].learned_by = u == 3 ? "u2" : NULL;
     }
-    pl_plan_file file = {"small", "0123", 2, 1, 4, models, &task, units, NULL, NULL, NULL, true, NULL};
+    pl_plan_file file = {"small", "0123", 2, 1, 4, models, &task, units, NULL, NULL, NULL, true, NULL, NULL};
     file.primary =
         json_pack("[{s:s,s:s,s:s,s:s}]", "task", "t", "metric", "acc", "templates", "ood", "readout", "loglikelihood");
     file.verdict = json_pack("{s:f}", "margin", 0.02);
     file.analysis = json_pack("{s:b}", "length", 1);
+    file.maps = json_pack("{s:[s],s:i,s:i,s:i}", "layers", "half", "perplexity", 30, "dims", 50, "seeds", 1);
     OK(pl_plan_file_json(&json, &file));
+    json_decref(file.maps);
     json_decref(config);
     json_decref(file.primary);
     json_decref(file.verdict);
@@ -62,6 +64,7 @@ static void a_plan_is_read_as_written(void **state)
     assert_true(json_number_value(json_object_get(file->verdict, "margin")) == 0.02);
     assert_true(pl_planned_analysis(file, "length") && !pl_planned_analysis(file, "layer_pairs"));
     assert_true(file->staged);
+    assert_int_equal(json_integer_value(json_object_get(file->maps, "perplexity")), 30);
     OK(pl_plan_file_json(&again, file));
     assert_true(json_equal(json, again));
     pl_plan_file_free(file);
@@ -94,7 +97,7 @@ static void check_keys(json_t *json, json_t *object, const char *where)
         char names[64];
         pl_plan_file *file;
         if (!strcmp(keys[i], "config") || !strcmp(keys[i], "primary") || !strcmp(keys[i], "verdict") ||
-            !strcmp(keys[i], "analysis") || !strcmp(keys[i], "staged"))
+            !strcmp(keys[i], "analysis") || !strcmp(keys[i], "staged") || !strcmp(keys[i], "maps"))
             continue; /* may be absent */
         value = json_incref(json_object_get(object, keys[i]));
         snprintf(names, sizeof names, "%s: %s", where, keys[i]);
@@ -126,6 +129,12 @@ static void errors_name_unit_and_key(void **state)
     json_object_set_new(json, "staged", json_real(0.5));
     REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "plan.json: staged");
     json_object_set_new(json, "staged", json_true());
+    json_object_set_new(json_object_get(json, "maps"), "seeds", json_integer(0));
+    REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "plan.json: maps: seeds: found 0");
+    json_object_set_new(json_object_get(json, "maps"), "seeds", json_integer(1));
+    json_array_append_new(json_object_get(json_object_get(json, "maps"), "layers"), json_true());
+    REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "plan.json: maps: layers: expected texts");
+    json_array_remove(json_object_get(json_object_get(json, "maps"), "layers"), 1);
     json_object_set_new(json_array_get(units, 0), "model", json_string("c"));
     REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "units[0]: model 'c'");
     json_object_set_new(json, "format", json_integer(1));
