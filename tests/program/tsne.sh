@@ -3,6 +3,7 @@
 source "$(dirname "$0")/lib.sh"
 $python -c 'import h5py, numpy' 2>/dev/null || { skip "tsne: no h5py"; exit 0; }
 cd "$tmp"
+export OMP_NUM_THREADS=1 # threads of small maps spend their time waiting where the machine is busy
 $python - <<'P'
 import h5py, numpy as np
 r = np.random.default_rng(0)
@@ -44,8 +45,8 @@ assert c * c + d * d > .5, 'the planted groups are apart'"
 cp good.tsne.csv before.csv
 check "again: the same map" map good.h5 --dataset emb
 check "the same bytes" cmp before.csv good.tsne.csv
-check "one thread: the same" map good.h5 --dataset /emb --threads 1
-check "the same bytes with one thread" cmp before.csv good.tsne.csv
+check "three threads: the same" map good.h5 --dataset /emb --threads 3
+check "the same bytes with three threads" cmp before.csv good.tsne.csv
 check "chunks, a filter, other byte order" map chunked.h5
 check "the same map from there" $python -c "
 import h5py; assert (h5py.File('chunked.h5')['obsm/X_tsne'][()] == h5py.File('good.h5')['obsm/X_tsne'][()]).all()"
