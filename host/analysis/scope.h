@@ -23,7 +23,8 @@ enum { PL__MARGIN_PARTS = 7, PL__TOP = 3 };
 typedef enum pl__preprocessing {
     PL__CENTRED,     /* 'c', "c" */
     PL__SCALED,      /* 'z', "z": each dimension by its SD within templates */
-    PL__WITHOUT_TOP, /* 't', "top3": centred, without the PL__TOP dimensions that vary most within templates */
+    PL__WITHOUT_TOP, /* 't', "top3": centred, without the PL__TOP dimensions that vary most within templates; on request
+                      */
     PL__LENGTH, /* 'l', "length": centred, less what the prompt's number of tokens and its square predict, on request */
     PL__PREPROCESSINGS
 } pl__preprocessing;

@@ -30,7 +30,9 @@ const char *pl__preprocessing_name(char letter)
 
 bool pl__preprocessing_asked(const pl__subject *s, char letter)
 {
-    return pl__preprocessing_of(letter) != PL__LENGTH || s->layer->tokens;
+    const pl__preprocessing p = pl__preprocessing_of(letter);
+    if (p == PL__WITHOUT_TOP) return pl_planned_analysis(pl_run_view_plan(s->group->view), "top3");
+    return p != PL__LENGTH || s->layer->tokens;
 }
 
 /* States under each wording [n_wordings] of [n, width], means over its templates' states: those that are there where a

@@ -84,6 +84,9 @@ const pl_yaml_key pl_spec_analysis_keys[] = {
      "it is, of a model with an earlier one; and of all pairs of layers the mean and the largest. Of one draw and up "
      "to "
      "800 items; 13 layers take about 12 s a template and comparison"},
+    {"top3", "false",
+     "`wobble`, `cka_debiased` and `participation_ratio` also of states without the three dimensions that vary most "
+     "within templates (`preproc` top3): twice the time of CKA"},
     {"length", "false",
      "`wobble` and `cka_debiased` also of states less what the prompt's number of tokens and its square predict, under "
      "each template (`preproc` length), and what CKA would be by that alone (`cka_length`)"},

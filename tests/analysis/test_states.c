@@ -51,7 +51,8 @@ static const pl_stability_row *find(const pl_stability_table *t, pl_metric_id me
 static void test_rogue(void **state)
 {
     (void)state;
-    planted p = {.n = N, .t = T, .draws = 1, .prediction = right, .state = rogue};
+    json_t *asked = json_pack("{s:b}", "top3", 1);
+    planted p = {.n = N, .t = T, .draws = 1, .prediction = right, .state = rogue, .analysis = asked};
     pl_stability_table *t = planted_table(&p);
     const pl_stability_row *ratio = find(t, PL_METRIC_PARTICIPATION_RATIO, "c", "01"),
                            *rest = find(t, PL_METRIC_PARTICIPATION_RATIO, "top3", "01");
@@ -67,6 +68,7 @@ static void test_rogue(void **state)
     assert_null(find(t, PL_METRIC_CKA_LENGTH, "length", "01"));
     pl_stability_free(t);
     uproot(&p);
+    json_decref(asked);
 }
 
 /* Residuals of one dimension of one template, by the normal equations of 1, length and its square; its mean stays. */
@@ -111,6 +113,7 @@ static void test_length(void **state)
             x[k][i] = long_or_short(i / PLANTED_WIDTH, k, 0, i % PLANTED_WIDTH);
         for (size_t d = 0; d < PLANTED_WIDTH; d++) regress(x[k], k, d);
     }
+    assert_null(find(t, PL_METRIC_WOBBLE, "top3", "01")); /* nobody asked */
     pl_variance_sums sums;
     OK(pl_variance_sums_of(&sums, (const float *const *)x, N, T, PLANTED_WIDTH, NULL));
     const pl_stability_row *wobble = find(t, PL_METRIC_WOBBLE, "length", "01"),
