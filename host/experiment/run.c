@@ -269,6 +269,12 @@ static pl_status keep_saved(pl__runner *r, const pl_plan_unit *unit)
     return pl_run_folder_log(&r->summary->folder, "unit %s: %s", unit->id, pl_error_text());
 }
 
+/* Units of the share that are there, whoever computed them. */
+static size_t count_there(const pl_run_summary *s)
+{
+    return s->n_found + s->n_adopted + s->n_computed;
+}
+
 /* What is kept, and how to go on. */
 static pl_status drained(const pl__runner *r)
 {
@@ -282,7 +288,7 @@ static pl_status drained(const pl__runner *r)
     return pl_fail(pl_drain_status(drain),
                    "%s by a signal; %zu of %zu units are finished and kept; to go on: plumb run "
                    "%s/experiment.yaml%s %s",
-                   pl_drain_state(drain), s->n_found + s->n_adopted + s->n_computed, s->n_share, s->folder.path, shard,
+                   pl_drain_state(drain), count_there(s), s->n_share, s->folder.path, shard,
                    r->options->again);
 }
 
@@ -332,15 +338,15 @@ static pl_status run_pass(pl__runner *r)
 }
 
 /* Again as long as there is something left to do: what waits for a unit of another process or for a look, or what one
- * has dropped. */
+ * has dropped. A look may be due after units that were there or adopted as after computed ones. */
 static pl_status run_units(pl__runner *r)
 {
     const pl_run_summary *s = r->summary;
-    size_t before = s->n_computed;
+    size_t before = count_there(s);
     PL_TRY(run_pass(r));
-    while (s->n_elsewhere + s->n_waiting && (s->n_computed > before || (r->options->wait && r->n_working))) {
-        if (s->n_computed == before) r->options->wait(r->options->listener);
-        before = s->n_computed;
+    while (s->n_elsewhere + s->n_waiting && (count_there(s) > before || (r->options->wait && r->n_working))) {
+        if (count_there(s) == before) r->options->wait(r->options->listener);
+        before = count_there(s);
         PL_TRY(run_pass(r));
     }
     return PL_OK;

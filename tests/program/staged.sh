@@ -70,6 +70,16 @@ for row in csv.DictReader(open(sys.argv[1] + "/verdict.csv")):
 P
 check "not staged: all units are there" run "$tmp/one" name=plain 'verdict={require: 0.65, template_sd_max: 0.1}'
 keeps "... from the staged runs" '104 units: 0 computed, 0 there already, 104 adopted'
+# Nothing left to compute, and finetune, which waits for the looks, first in the file: adopted units end a stage too, and
+# so do those that were there before a run was stopped without its looks.
+check "all adopted" run "$tmp/one" "${enough[@]}" name=adopted
+keeps "... stops at the same looks" '104 units: 0 computed, 0 there already, 69 adopted from other runs, 35 not needed'
+adopted=$(ls -d "$tmp"/one/adopted-*)
+check "... which it took" diff -r "$one/looks" "$adopted/looks"
+check "... and is done" test -e "$adopted/DONE"
+rm -r "$adopted/DONE" "$adopted/looks"
+check "all there, without looks" run "$tmp/one" "${enough[@]}" name=adopted --quiet
+check "... takes them" diff -r "$one/looks" "$adopted/looks"
 
 same() { same_units "$one" "$1" && cmp "$one/verdict.csv" "$1/verdict.csv" && cmp "$one/stability.csv" "$1/stability.csv" && diff -r "$one/looks" "$1/looks" && [ -e "$1/DONE" ]; }
 if [ -n "$killer" ]; then
