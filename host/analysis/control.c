@@ -79,8 +79,8 @@ pl_status pl__metric_flip_draws(pl__measured *out, pl__scope *scope)
 static const double *log_shares(const pl__scope *scope, size_t k)
 {
     const pl__subject *s = scope->subject;
-    bool has = s->member->calibrated[scope->templates[k]] && !s->group->own_choices;
-    return has ? s->member->cells[scope->templates[k]].unit->bias : NULL;
+    const pl_run_unit *u = s->member->cells[scope->templates[k]].unit;
+    return s->group->m > 0 && u->n_free == s->group->m && !s->group->own_choices ? u->bias : NULL;
 }
 
 static bool all_have_shares(const pl__scope *scope)

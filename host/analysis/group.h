@@ -74,7 +74,7 @@ size_t pl__wordings(size_t *of, double *size, const size_t *wording, size_t t);
 const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n);
 
 /* What content-free inputs take off them (measure/calibration.h): `bias` of contextual calibration, or the
- * unconditional log-probabilities; NULL: the unit is not calibrated. */
+ * unconditional log-probabilities; NULL, for all items alike: the unit has none, or they are not finite. */
 const double *pl__cell_bias(const pl__cell *cell, size_t i);
 const double *pl__cell_unconditional(const pl__cell *cell, size_t i);
 

@@ -23,7 +23,8 @@ static size_t bytes_of(const pl__record *record)
     if (l->n_rows > 0)
         bytes += (l->n_rows + 1) * sizeof *l->choice_indptr + (l->n_choices + 1) * sizeof *l->token_indptr +
                  padded(l->n_choices * sizeof *l->choice_characters) + l->n_choices * sizeof *l->score;
-    return bytes + 2 * record->n_bias * sizeof *record->bias;
+    bytes += record->bias ? record->n_free * sizeof *record->bias : 0;
+    return bytes + (record->unconditional ? record->n_free * sizeof *record->unconditional : 0);
 }
 
 static void *put(char **at, const void *data, size_t bytes)
@@ -68,9 +69,10 @@ pl_status pl__pack(pl__packed **out, const pl__record *record, pl_interned *text
             put(&at, loglik->choice_characters, loglik->n_choices * sizeof *loglik->choice_characters);
         p->loglik.score = put(&at, loglik->score, loglik->n_choices * sizeof *loglik->score);
     }
-    p->n_bias = record->n_bias;
-    p->bias = put(&at, record->bias, record->n_bias * sizeof *record->bias);
-    p->unconditional = put(&at, record->unconditional, record->n_bias * sizeof *record->unconditional);
+    p->n_free = record->n_free;
+    if (record->bias) p->bias = put(&at, record->bias, record->n_free * sizeof *record->bias);
+    if (record->unconditional)
+        p->unconditional = put(&at, record->unconditional, record->n_free * sizeof *record->unconditional);
     *out = p;
     return PL_OK;
 failed:

@@ -8,8 +8,8 @@
 typedef struct pl__packed {
     pl_frame obs;                 /* its arena is NULL */
     pl_loglik loglik;             /* choice_indptr, token_indptr, choice_characters, score; n_rows 0: none */
-    size_t n_bias;                /* labels; 0: not calibrated */
-    double *bias, *unconditional; /* [n_bias] */
+    size_t n_free;                /* as in record.h */
+    double *bias, *unconditional; /* [n_free], or NULL */
     size_t bytes;
 } pl__packed;
 

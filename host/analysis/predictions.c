@@ -292,14 +292,11 @@ const double *pl__cell_scores(const pl__cell *cell, size_t i, size_t *n)
     return l->score + at[0];
 }
 
-/* Of the labels, or of the choices that every row has of its own. */
+/* Of the labels, or of the choices that every row has of its own: one of the two, or the record is refused. */
 static const double *free_of(const pl__cell *cell, size_t i, const double *all)
 {
     const pl_run_unit *u = cell->unit;
-    const uint64_t *at = u->loglik.choice_indptr + cell->row[i];
-    if (!u->n_bias) return NULL;
-    if (u->n_bias == u->loglik.n_choices) return all + at[0];
-    return u->n_bias == at[1] - at[0] ? all : NULL;
+    return all && u->n_free == u->loglik.n_choices ? all + u->loglik.choice_indptr[cell->row[i]] : all;
 }
 
 const double *pl__cell_bias(const pl__cell *cell, size_t i)
@@ -324,7 +321,7 @@ static pl_status gather_calibrated(pl__group *g, pl__member *member)
         for (size_t i = 0; i < g->n; i++) {
             size_t n;
             const double *scores = pl__cell_scores(cell, i, &n), *bias = pl__cell_bias(cell, i);
-            bool right = bias && g->gold[i] >= 0 && pl_best_label(scores, bias, n) == (size_t)g->gold[i];
+            bool right = g->gold[i] >= 0 && pl_best_label(scores, bias, n) == (size_t)g->gold[i];
             member->correct_cc[i * member->t + k] = right;
         }
     }

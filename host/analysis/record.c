@@ -68,39 +68,44 @@ static pl_status put_loglik(pl_bytes *out, const pl_loglik *l)
 }
 
 /* Of each row's own choices, whose shares are among themselves. */
-static pl_status bias_of_rows(bool *finite, double *bias, const pl_content_free *c, const pl_loglik *l, pl_arena *arena)
+static pl_status bias_of_rows(double *bias, const pl_content_free *c, const pl_loglik *l, pl_arena *arena)
 {
     double *scores;
-    *finite = true;
     PL_TRY(pl_arena_new(arena, &scores, c->n * c->n_labels));
-    for (size_t r = 0; r < l->n_rows && *finite; r++) {
+    for (size_t r = 0; r < l->n_rows; r++) {
         size_t first = l->choice_indptr[r], m = l->choice_indptr[r + 1] - first;
         for (size_t i = 0; i < c->n && m; i++)
             memcpy(scores + i * m, c->score + i * c->n_labels + first, m * sizeof *scores);
-        *finite = pl_calibration_bias(bias + first, scores, c->n, m);
+        (void)pl_calibration_bias(bias + first, scores, c->n, m);
     }
     return PL_OK;
 }
 
-/* What contextual calibration and mutual information take off each label's score; nothing where content-free prompts
- * have no finite scores. */
-static pl_status put_bias(pl_bytes *out, const pl_unit_reader *reader, const pl_loglik *l, pl_arena *arena)
+/* Nothing when one of them is not finite. */
+static pl_status put_if_finite(pl_bytes *out, const double *values, size_t n)
+{
+    bool finite = true;
+    for (size_t i = 0; i < n; i++) finite = finite && isfinite(values[i]);
+    PL_TRY(put_number(out, finite ? n : 0));
+    return pl_bytes_append(out, values, finite ? n * sizeof *values : 0);
+}
+
+/* What contextual calibration and mutual information take off each label's score. */
+static pl_status put_free(pl_bytes *out, const pl_unit_reader *reader, const pl_loglik *l, pl_arena *arena)
 {
     pl_content_free c;
     double *bias, *unconditional;
-    bool finite;
     PL_TRY(pl_unit_get_content_free(reader, arena, &c));
     PL_TRY(pl_arena_new(arena, &bias, c.n_labels));
     PL_TRY(pl_arena_new(arena, &unconditional, c.n_labels));
     pl_unconditional(unconditional, c.score, c.n, c.n_labels);
-    if (l->n_rows > 1 && c.n_labels == l->n_choices)
-        PL_TRY(bias_of_rows(&finite, bias, &c, l, arena));
+    if (c.n_labels == l->n_choices)
+        PL_TRY(bias_of_rows(bias, &c, l, arena));
     else
-        finite = pl_calibration_bias(bias, c.score, c.n, c.n_labels);
-    size_t n = finite ? c.n_labels : 0;
-    PL_TRY(put_number(out, n));
-    PL_TRY(pl_bytes_append(out, bias, n * sizeof *bias));
-    return pl_bytes_append(out, unconditional, n * sizeof *unconditional);
+        (void)pl_calibration_bias(bias, c.score, c.n, c.n_labels);
+    PL_TRY(put_number(out, c.n_labels));
+    PL_TRY(put_if_finite(out, bias, c.n_labels));
+    return put_if_finite(out, unconditional, c.n_labels);
 }
 
 /* A unit that does not say who computed is like others that do not. */
@@ -166,7 +171,7 @@ static pl_status put_unit(pl_bytes *out, const pl_unit_reader *reader, bool scor
     PL_GOTO(status, done, put_count(out, reader, "not_finite"));
     if (scored) PL_GOTO(status, done, pl_unit_get_scores(reader, arena, &loglik));
     PL_GOTO(status, done, put_loglik(out, &loglik));
-    PL_GOTO(status, done, put_bias(out, reader, &loglik, arena));
+    PL_GOTO(status, done, put_free(out, reader, &loglik, arena));
     /* States are read by the analysis itself: what its opening of them might do is to happen here first. */
     PL_GOTO(status, done, pl_unit_check_states(reader, arena));
     status = put_samples(out, reader, arena);
@@ -312,6 +317,32 @@ static pl_status take_loglik(cursor *c, pl_loglik *l, size_t n_rows)
     return l->choice_indptr[n_rows] == l->n_choices ? PL_OK : is_cut(c);
 }
 
+static pl_status take_if_finite(cursor *c, double **out, size_t n)
+{
+    size_t there;
+    PL_TRY(take_number(c, &there));
+    if (there != n && there) return is_cut(c);
+    return there ? take_list(c, out, n, sizeof **out) : PL_OK;
+}
+
+/* Scores of content-free inputs are those of the choices that every row has, or of all rows' own in turn. */
+static pl_status take_free(cursor *c, pl__record *r)
+{
+    const pl_loglik *l = &r->loglik;
+    PL_TRY(take_number(c, &r->n_free));
+    PL_TRY(take_if_finite(c, &r->bias, r->n_free));
+    PL_TRY(take_if_finite(c, &r->unconditional, r->n_free));
+    if (!r->n_free || r->n_free == l->n_choices) return PL_OK;
+    for (size_t i = 0; i < l->n_rows; i++)
+        if (l->choice_indptr[i + 1] - l->choice_indptr[i] != r->n_free)
+            return pl_fail(PL_E_INPUT,
+                           "%s: /uns/plumb/content_free/score: %zu columns, expected one for each of the %zu choices of "
+                           "row %zu (as for every row), or for each of all %zu; remove the unit and run it again",
+                           c->path, r->n_free, (size_t)(l->choice_indptr[i + 1] - l->choice_indptr[i]), i,
+                           l->n_choices);
+    return PL_OK;
+}
+
 static pl_status take_unit(cursor *c, pl__record *r)
 {
     PL_TRY(take_frame(c, &r->obs));
@@ -320,9 +351,7 @@ static pl_status take_unit(cursor *c, pl__record *r)
     PL_TRY(take_number(c, &r->n_beyond));
     PL_TRY(take_number(c, &r->n_broken));
     PL_TRY(take_loglik(c, &r->loglik, r->obs->n_rows));
-    PL_TRY(take_number(c, &r->n_bias));
-    PL_TRY(take_list(c, &r->bias, r->n_bias, sizeof *r->bias));
-    PL_TRY(take_list(c, &r->unconditional, r->n_bias, sizeof *r->unconditional));
+    PL_TRY(take_free(c, r));
     PL_TRY(take_frame(c, &r->samples));
     return r->numerics_key && r->samples->n_rows == r->obs->n_rows && c->left == 0 ? PL_OK : is_cut(c);
 }

@@ -8,9 +8,9 @@ typedef struct pl__record {
     pl_frame *obs;         /* the columns that the table is made of */
     pl_frame *samples;     /* prompt_hash and samples */
     pl_loglik loglik;      /* choice_indptr, token_indptr, choice_characters and score; n_rows 0: none */
-    size_t n_bias;         /* labels; 0: not calibrated */
-    double *bias;          /* [n_bias] of contextual calibration (measure/calibration.h) */
-    double *unconditional; /* [n_bias] the labels' log-probabilities after content-free inputs, as there */
+    size_t n_free;         /* options that content-free inputs scored: a row's or those of all rows; 0: none */
+    double *bias;          /* [n_free] of contextual calibration (measure/calibration.h); NULL: not finite */
+    double *unconditional; /* [n_free] log-probabilities after content-free inputs, as there; NULL: not finite */
     const char *numerics_key;
     size_t n_captured, n_beyond, n_broken;
     pl_arena *arena; /* owns the rest */

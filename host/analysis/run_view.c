@@ -209,7 +209,7 @@ static void drop(pl_run_view *v, held *h)
     h->rows = NULL;
     h->unit.obs = NULL;
     h->unit.loglik = (pl_loglik){0};
-    h->unit.n_bias = 0;
+    h->unit.n_free = 0;
     h->unit.bias = h->unit.unconditional = NULL;
 }
 
@@ -373,7 +373,7 @@ static pl_status keep_rows(pl_run_view *v, held *h, const pl__record *record)
     h->unit.n_broken = record->n_broken;
     h->unit.obs = &h->rows->obs;
     h->unit.loglik = h->rows->loglik;
-    h->unit.n_bias = h->rows->n_bias;
+    h->unit.n_free = h->rows->n_free;
     h->unit.bias = h->rows->bias;
     h->unit.unconditional = h->rows->unconditional;
     return PL_OK;

@@ -40,9 +40,9 @@ typedef struct pl_run_unit {
     /* While the unit is taken: */
     const pl_frame *obs; /* the columns that the table is made of */
     pl_loglik loglik;    /* choice_indptr, token_indptr, choice_characters and score; n_rows 0: no label scores */
-    size_t n_bias;       /* labels of a unit that is calibrated, else 0 */
-    const double *bias;  /* [n_bias]: what calibration takes off each label's score (measure/calibration.h) */
-    const double *unconditional; /* [n_bias]: what mutual information takes off it */
+    size_t n_free;       /* options that content-free inputs scored: a row's or those of all rows; 0: none */
+    const double *bias;  /* [n_free]: what calibration takes off each option's score (measure/calibration.h), or NULL */
+    const double *unconditional; /* [n_free]: what mutual information takes off it, or NULL */
     uint64_t prompts;            /* tells sets of (item, prompt) apart */
     size_t n_captured;           /* rows from here on have no states (capture.items) */
     size_t n_broken;             /* values of states that are NaN or infinite, rows that have no state not counted */

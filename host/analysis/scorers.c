@@ -44,7 +44,8 @@ static bool has_scorer(const pl__group *g, const pl__cell *cell, pl_scorer score
     const pl_run_unit *u = cell->unit;
     if (scorer == PL_SCORER_GENERATED || u->generates) return scorer == PL_SCORER_GENERATED && u->generates;
     if (g->m == 0) return false;
-    return (scorer != PL_SCORER_CALIBRATED && scorer != PL_SCORER_PMI) || pl__cell_bias(cell, 0);
+    if (scorer == PL_SCORER_CALIBRATED) return u->bias;
+    return scorer != PL_SCORER_PMI || u->unconditional;
 }
 
 /* The item's labels [n] as the scorer sees them; larger is likelier. */

@@ -17,16 +17,24 @@ static double top_of(const double *scores, size_t m, double *sum)
     return top;
 }
 
+/* ln(exp(a) + exp(b)), without leaving the range of exp; -infinity is the logarithm of nothing. */
+static double log_add(double a, double b)
+{
+    if (a == -INFINITY) return b;
+    if (b == -INFINITY) return a;
+    return fmax(a, b) + log1p(exp(-fabs(a - b)));
+}
+
 bool pl_calibration_bias(double *bias, const double *scores, size_t n, size_t m)
 {
     bool finite = true;
-    for (size_t j = 0; j < m; j++) bias[j] = 0.0;
+    for (size_t j = 0; j < m; j++) bias[j] = -INFINITY;
     for (size_t i = 0; i < n; i++) {
         double sum, top = top_of(scores + i * m, m, &sum);
-        for (size_t j = 0; j < m; j++) bias[j] += exp(scores[i * m + j] - top) / sum / (double)n;
+        for (size_t j = 0; j < m; j++) bias[j] = log_add(bias[j], scores[i * m + j] - top - log(sum));
     }
     for (size_t j = 0; j < m; j++) {
-        bias[j] = log(bias[j]); /* n = 0: -infinity */
+        bias[j] -= log((double)n); /* n = 0: NaN */
         finite = finite && isfinite(bias[j]);
     }
     for (size_t j = 0; j < m && !finite; j++) bias[j] = NAN;

@@ -38,6 +38,8 @@ typedef struct planted {
     size_t cluster;      /* items of one plumb.group; 0: the task has none */
     bool own_choices;    /* each item's label words are its own */
     double free_margin;  /* of a content-free prompt's two scores; 0: there is none */
+    bool silent;         /* the second of them gives neither label */
+    bool uneven;         /* the last row has one choice, where the content-free prompts and the other rows have two */
     double dev_accuracy; /* what the file of the unit that adapted the model says; 0: there is none */
     double dev_tokens;   /* as above */
     json_t *verdict;     /* of the plan, or NULL; borrowed */
@@ -275,6 +277,10 @@ static inline void planted_loglik(const planted *p, pl_unit_writer *w, const siz
         l.score[2 * r] = -4.0;
         l.score[2 * r + 1] = (double)l.values[3 * r + 1] + (double)l.values[3 * r + 2];
     }
+    if (p->uneven) {
+        l.n_tokens = 3 * n - 2;
+        l.choice_indptr[n] = l.n_choices = 2 * n - 1;
+    }
     OK(pl_unit_put_loglik(w, &l));
     free(l.choice_indptr);
     free(l.token_indptr);
@@ -291,6 +297,7 @@ static inline void planted_content_free(const planted *p, pl_unit_writer *w)
 {
     const char *prompts[] = {"N/A", "[MASK]", ""};
     double m = p->free_margin, scores[] = {-4.0, m - 4.0, -90.0, m - 90.0, m - 1.0, -1.0};
+    if (p->silent) scores[2] = scores[3] = -INFINITY;
     const pl_content_free c = {.n = 3, .n_labels = 2, .prompt = prompts, .score = scores};
     if (m != 0.0) OK(pl_unit_put_content_free(w, &c));
 }

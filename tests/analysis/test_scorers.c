@@ -102,6 +102,46 @@ static void test_scorers(void **state)
     uproot(&p);
 }
 
+/* An input after which no label has a share leaves the means of log-probabilities as they are. */
+static void test_not_calibrated(void **state)
+{
+    (void)state;
+    planted p = {.n = N,
+                 .t = T,
+                 .draws = DRAWS,
+                 .free_margin = FREE,
+                 .silent = true,
+                 .prediction = predict,
+                 .margin = margin};
+    pl_scorers_table *t;
+    plant_run(&p);
+    OK(pl_scorers_of_run(&t, planted_view(&p)));
+    assert_int_equal(t->n, 2 * 4);
+    for (size_t i = 0; i < t->n; i++) assert_true(t->rows[i].scorer != PL_SCORER_CALIBRATED);
+    assert_int_equal(t->rows[6].scorer, PL_SCORER_PMI);
+    pl_scorers_free(t);
+    uproot(&p);
+}
+
+/* A unit whose content-free scores fit its first row and not its last. */
+static void test_uneven(void **state)
+{
+    (void)state;
+    planted p = {.n = N,
+                 .t = T,
+                 .draws = DRAWS,
+                 .free_margin = FREE,
+                 .uneven = true,
+                 .prediction = predict,
+                 .margin = margin};
+    pl_scorers_table *t;
+    plant_run(&p);
+    assert_int_equal(pl_scorers_of_run(&t, planted_view(&p)), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "content_free/score: 2 columns, expected one for each of the 1 choices of "
+                                            "row 59 (as for every row), or for each of all 119"));
+    uproot(&p);
+}
+
 /* Generated answers have one scorer; classifier heads and linear readouts, whose scores are no texts', none. */
 static void test_others(void **state)
 {
@@ -128,6 +168,7 @@ static void test_others(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scorers), cmocka_unit_test(test_others)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_scorers), cmocka_unit_test(test_not_calibrated),
+                                       cmocka_unit_test(test_uneven), cmocka_unit_test(test_others)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,6 +64,11 @@ static void test_ends(void **state)
     assert_true(pl_calibration_bias(bias, even, 2, 2));
     assert_close(bias[0], log(0.5), 1e-15);
     assert_true(pl_best_label(even, bias, 2) == 0); /* the first of equals */
+    /* Long options: shares that exp and log take for 0. */
+    const double far[] = {-3.0, -1003.0, -3.0, -2003.0};
+    assert_true(pl_calibration_bias(bias, far, 2, 2));
+    assert_close(bias[0], 0.0, 1e-15);
+    assert_close(bias[1], -1000.0 - log(2.0), 1e-12);
     pl_unconditional(bias, even, 2, 2); /* (e^-5 + e^-900) / 2 */
     assert_close(bias[0], -5.0 - log(2.0), 1e-15);
     pl_unconditional(bias, one, 1, 2);
