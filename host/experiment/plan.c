@@ -205,13 +205,13 @@ static pl_status add_arm(pl__maker *m, pl_plan_unit unit)
 static pl_status note_looks(pl_plan *plan, const pl_plan_task *task)
 {
     char *line;
-    size_t n = 0;
-    for (size_t i = 0; i < task->n_templates; i++) n += task->roles[i] == PL_ROLE_OOD;
+    size_t n = pl__plan_count_wordings(task, PL_ROLE_OOD);
     if (!plan->spec->staged || n >= PL_TEMPLATE_SD_MIN) return PL_OK;
-    PL_TRY(pl_arena_format(plan->arena, &line,
-                           "note: task %s: staged, with %zu ood templates: below %d wordings the template SD has no "
-                           "bound, and no stage is enough",
-                           task->task->name, n, (int)PL_TEMPLATE_SD_MIN));
+    PL_TRY(
+        pl_arena_format(plan->arena, &line,
+                        "note: task %s: staged, with %zu ood wordings: below %d the template SD has no bound, and no "
+                        "stage is enough",
+                        task->task->name, n, (int)PL_TEMPLATE_SD_MIN));
     return pl__plan_note(plan, line);
 }
 

@@ -26,6 +26,8 @@ pl_status pl__plan_id(char id[PL_HASH_TEXT], const pl_plan *plan, const pl_plan_
 pl_status pl__plan_open_task(pl_plan *plan, pl_plan_task *task, const char *path);
 /* What its items and pool have in common, for people. */
 pl_status pl__plan_note_rows(pl_plan *plan, const pl_plan_task *task);
+/* Wordings of the role: templates that differ in label words only are one, as in the analysis. */
+size_t pl__plan_count_wordings(const pl_plan_task *task, pl_role role);
 /* A line that who runs the plan should read; not copied. */
 pl_status pl__plan_note(pl_plan *plan, const char *line);
 

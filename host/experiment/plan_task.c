@@ -107,6 +107,23 @@ static pl_status find_classes(pl_plan_task *task)
     return PL_OK;
 }
 
+static const json_t *text_of(const pl_plan_task *task, size_t template)
+{
+    return json_object_get(task->templates[template]->config, "doc_to_text");
+}
+
+size_t pl__plan_count_wordings(const pl_plan_task *task, pl_role role)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < task->n_templates; k++) {
+        bool new = task->roles[k] == role;
+        for (size_t j = 0; j < k && new; j++)
+            new = task->roles[j] != role || !text_of(task, k) || !json_equal(text_of(task, j), text_of(task, k));
+        n += new;
+    }
+    return n;
+}
+
 pl_status pl__plan_open_task(pl_plan *plan, pl_plan_task *task, const char *path)
 {
     PL_TRY(pl_task_open(&task->task, path));

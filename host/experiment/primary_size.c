@@ -3,24 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- templates and items ---- */
+#include "experiment/plan_parts.h"
 
-static const json_t *text_of(const pl_plan_task *task, size_t template)
-{
-    return json_object_get(task->templates[template]->config, "doc_to_text");
-}
-
-static size_t count_wordings(const pl_plan_task *task, pl_role role)
-{
-    size_t n = 0;
-    for (size_t k = 0; k < task->n_templates; k++) {
-        bool new = task->roles[k] == role;
-        for (size_t j = 0; j < k && new; j++)
-            new = task->roles[j] != role || !text_of(task, k) || !json_equal(text_of(task, j), text_of(task, k));
-        n += new;
-    }
-    return n;
-}
+/* ---- items ---- */
 
 static int by_key(const void *a, const void *b)
 {
@@ -100,7 +85,7 @@ pl_status pl_primary_size_of(pl_primary_size *out, const pl_plan *plan, size_t i
            minus = count_draws(&minus_drawn, plan, t, readout, json_object_get(contrast, "minus"));
     size_t least = draws < minus ? draws : minus, most = draws < minus ? minus : draws;
     *out = (pl_primary_size){.items = task->n_items,
-                             .templates = count_wordings(task, role),
+                             .templates = pl__plan_count_wordings(task, role),
                              .draws = drawn && minus_drawn ? least : most,
                              .drawn = drawn || minus_drawn,
                              .found = least > 0};

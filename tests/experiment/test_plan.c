@@ -195,6 +195,26 @@ static void unit_ids_are_unique(void **state)
     drop(plan, spec);
 }
 
+/* Four ood templates, three of them wordings: the last two differ in label words only. */
+static void looks_count_wordings(void **state)
+{
+    (void)state;
+    pl_spec *spec;
+    write_file(
+        "worded.yaml",
+        "include: base.yaml\ntask: worded\ntest_split: test.jsonl\ntraining_split: pool.jsonl\n"
+        "plumb: {templates: [{name: plain, role: id}, {name: o1, role: ood, doc_to_text: \"{{ t }} a\"}, {name: o2, "
+        "role: ood, doc_to_text: \"{{ t }} b\"}, {name: o3, role: ood, doc_to_text: \"{{ t }} c\"}, {name: o4, "
+        "role: ood, doc_to_text: \"{{ t }} c\", doc_to_choice: [\"b\", \"c\"]}]}\n");
+    pl_plan *plan = plan_of(&spec, "name: e\nmodels: [m]\ntasks: [worded.yaml]\nstaged: true\nverdict: {require: 0.7}\n"
+                                   "arms: [{kind: prompt, shots: [0]}]\n");
+    bool found = false;
+    for (size_t i = 0; i < plan->n_notes; i++)
+        found = found || strstr(plan->notes[i], "note: task worded: staged, with 3 ood wordings: below 4 ");
+    assert_true(found);
+    drop(plan, spec);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,7 +222,8 @@ int main(void)
         cmocka_unit_test(two_arms_share_a_cell),        cmocka_unit_test(a_small_pool_gives_few_draws),
         cmocka_unit_test(a_task_has_a_number_of_shots), cmocka_unit_test(rows_without_use_may_be_broken),
         cmocka_unit_test(too_many_units_are_refused),   cmocka_unit_test(names_that_share_a_file_are_refused),
-        cmocka_unit_test(revisions_are_models),         cmocka_unit_test(unit_ids_are_unique)};
+        cmocka_unit_test(revisions_are_models),         cmocka_unit_test(unit_ids_are_unique),
+        cmocka_unit_test(looks_count_wordings)};
     set_up();
     int failures = cmocka_run_group_tests(tests, NULL, NULL);
     remove_folder(root);

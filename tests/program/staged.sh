@@ -18,7 +18,7 @@ check "plan" "$PLUMB" plan "${words[@]}" "${enough[@]}" --results "$tmp/one"
 keeps "plan: the stages and their shares" '^staged: prompt 48 units, .* %.*; then linear 42 units, .*; then finetune 14 units'
 check "plan: as JSON" bash -c '"$@" --json | python3 -c "import json, sys; s = json.load(sys.stdin)[\"stages\"]; assert [x[\"stage\"] for x in s] == [\"prompt\", \"linear\", \"finetune\"] and abs(sum(x[\"share\"] for x in s) - 1) < 1e-9"' - "$PLUMB" plan "${words[@]}" "${enough[@]}"
 check "plan: too few wordings to stop" "$PLUMB" plan "${words[@]}" "${enough[@]}" templates.ood='[ood_group, ood_item, ood_long]'
-keeps "... is said" '^note: task tiny_living: staged, with 3 ood templates: below 4 wordings'
+keeps "... is said" '^note: task tiny_living: staged, with 3 ood wordings: below 4 '
 
 # `living` is enough prompted, `order` with a linear readout: neither is tuned, though finetune stands first in the file.
 check "stops where it is enough" run "$tmp/one" "${enough[@]}"
