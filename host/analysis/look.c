@@ -26,12 +26,12 @@ pl__verdict_rules pl__rules_of(const pl_run_view *view, const pl_run_unit *unit)
     const pl_plan_file *plan = pl_run_view_plan(view);
     const pl_stages *stages = pl_run_view_stages(view);
     pl__verdict_rules rules = rules_of(view);
-    const pl_subject *subject = pl_stages_subject(stages, (size_t)(unit->model_facts - plan->models),
-                                                  (size_t)(unit->task_facts - plan->tasks), unit->readout);
-    if (!subject || subject->n_stages < 2) return rules;
-    rules.n_looks = subject->n_stages;
-    rules.n_rows = stages->n_rows;
-    if (subject->stopped) rules.stopped = pl_stage_names[subject->open];
+    const pl_stage_row *row = pl_stages_row(stages, (size_t)(unit->model_facts - plan->models),
+                                            (size_t)(unit->task_facts - plan->tasks), unit->readout);
+    if (!row || row->n_stages < 2) return rules;
+    rules.n_looks = row->n_stages;
+    rules.n_rows = stages->n_looked_at;
+    if (row->stopped) rules.stopped = pl_stage_names[row->open];
     return rules;
 }
 

@@ -10,8 +10,8 @@ enum { PL_STAGES = 3 };
 extern const char *const pl_stage_names[PL_STAGES]; /* kinds of arms, the cheapest first */
 size_t pl_stage_of(const char *arm);                /* PL_STAGES: no such kind */
 
-/* A model, task and readout. */
-typedef struct pl_subject {
+/* A model, task and readout: a row of the verdict. */
+typedef struct pl_stage_row {
     size_t model, task; /* of the plan */
     const char *readout;
     bool has[PL_STAGES];
@@ -19,16 +19,16 @@ typedef struct pl_subject {
     size_t open;    /* the last stage that may run */
     bool stopped;   /* the look behind it was enough */
     size_t done_to; /* units of the plan that are known to be finished where they are of the open stage */
-} pl_subject;
+} pl_stage_row;
 
 /* What is to become of a unit; of one that adapts a model the first of these that one of its evaluations has. */
 typedef enum pl_need { PL_NEEDED, PL_WAITING, PL_NOT_NEEDED } pl_need;
 
 typedef struct pl_stages {
     const pl_plan_file *plan;
-    size_t n, n_rows; /* subjects, and those of more than one stage. 0: the run is not staged, every unit is needed */
-    pl_subject *subjects;
-    size_t *subject_of; /* [n_units] of units that evaluate */
+    size_t n, n_looked_at; /* rows, and those of more than one stage. 0: the run is not staged, every unit is needed */
+    pl_stage_row *rows;
+    size_t *row_of;     /* [n_units] of units that evaluate */
     size_t *learner_of; /* [n_units] the unit that adapted their model; SIZE_MAX: none */
     pl_need *need;      /* [n_units] */
 } pl_stages;
@@ -40,10 +40,10 @@ void pl_stages_free(pl_stages *stages); /* takes {0} */
 pl_status pl_stages_read(pl_stages *stages, const pl_run_folder *run);
 
 /* NULL: the run is not staged. */
-const pl_subject *pl_stages_subject(const pl_stages *stages, size_t model, size_t task, const char *readout);
-/* The look that the subject waits for; false: none, it was stopped or is at its last stage. */
-bool pl_stages_next_look(pl_look_place *out, const pl_stages *stages, const pl_subject *subject);
-/* Whether every unit of the subject's open stage is finished. */
-bool pl_stages_is_finished(const pl_stages *stages, pl_subject *subject, const pl_run_folder *run);
+const pl_stage_row *pl_stages_row(const pl_stages *stages, size_t model, size_t task, const char *readout);
+/* The look that the row waits for; false: none, it was stopped or is at its last stage. */
+bool pl_stages_next_look(pl_look_place *out, const pl_stages *stages, const pl_stage_row *row);
+/* Whether every unit of the row's open stage is finished. */
+bool pl_stages_is_finished(const pl_stages *stages, pl_stage_row *row, const pl_run_folder *run);
 
 #endif

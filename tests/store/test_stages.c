@@ -42,9 +42,9 @@ static void finish(const pl_run_folder *run, size_t unit)
 static void take(const pl_run_folder *run, pl_stages *s, const char *readout, const char *stage, bool enough)
 {
     pl_look_place place;
-    const pl_subject *subject = pl_stages_subject(s, 0, 0, readout);
+    const pl_stage_row *row = pl_stages_row(s, 0, 0, readout);
     pl_look look = {.enough = enough, .arm = "prompt", .k = 4, .accuracy = 0.7, .accuracy_lo = NAN, .tail = 0.0125};
-    assert_true(pl_stages_next_look(&place, s, subject));
+    assert_true(pl_stages_next_look(&place, s, row));
     assert_string_equal(place.stage, stage);
     assert_int_equal(place.n_rows, 2);
     OK(pl_look_agree(&look, run, &plan, &place));
@@ -75,7 +75,7 @@ static void stages_follow_looks(void **state)
     assert_int_equal(s.n, 3);
     needs(&s, "wwwwnnwwn");
     /* Of a stage that looks every unit must be there. */
-    pl_subject *first = &s.subjects[0];
+    pl_stage_row *first = &s.rows[0];
     assert_int_equal(first->n_stages, 3);
     assert_false(pl_stages_is_finished(&s, first, &run));
     finish(&run, PROMPT_OTHER);
@@ -98,12 +98,12 @@ static void stages_follow_looks(void **state)
     pl_stages_free(&s);
     /* A task with one stage looks at nothing; a run that is not staged needs every unit. */
     OK(pl_stages_open(&s, &plan, &run));
-    assert_false(pl_stages_next_look(&place, &s, pl_stages_subject(&s, 0, 1, "loglikelihood")));
+    assert_false(pl_stages_next_look(&place, &s, pl_stages_row(&s, 0, 1, "loglikelihood")));
     pl_stages_free(&s);
     plan.staged = false;
     OK(pl_stages_open(&s, &plan, &run));
     needs(&s, "nnnnnnnnn");
-    assert_null(pl_stages_subject(&s, 0, 0, "generate"));
+    assert_null(pl_stages_row(&s, 0, 0, "generate"));
     pl_stages_free(&s);
     plan.staged = true;
     units[PROMPT].arm = "poem";
