@@ -335,11 +335,11 @@ static pl_status take_free(cursor *c, pl__record *r)
     if (!r->n_free || r->n_free == l->n_choices) return PL_OK;
     for (size_t i = 0; i < l->n_rows; i++)
         if (l->choice_indptr[i + 1] - l->choice_indptr[i] != r->n_free)
-            return pl_fail(PL_E_INPUT,
-                           "%s: /uns/plumb/content_free/score: %zu columns, expected one for each of the %zu choices of "
-                           "row %zu (as for every row), or for each of all %zu; remove the unit and run it again",
-                           c->path, r->n_free, (size_t)(l->choice_indptr[i + 1] - l->choice_indptr[i]), i,
-                           l->n_choices);
+            return pl_fail(
+                PL_E_INPUT,
+                "%s: /uns/plumb/content_free/score: %zu columns, expected one for each of the %zu choices of "
+                "row %zu (as for every row), or for each of all %zu; remove the unit and run it again",
+                c->path, r->n_free, (size_t)(l->choice_indptr[i + 1] - l->choice_indptr[i]), i, l->n_choices);
     return PL_OK;
 }
 

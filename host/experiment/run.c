@@ -288,8 +288,7 @@ static pl_status drained(const pl__runner *r)
     return pl_fail(pl_drain_status(drain),
                    "%s by a signal; %zu of %zu units are finished and kept; to go on: plumb run "
                    "%s/experiment.yaml%s %s",
-                   pl_drain_state(drain), count_there(s), s->n_share, s->folder.path, shard,
-                   r->options->again);
+                   pl_drain_state(drain), count_there(s), s->n_share, s->folder.path, shard, r->options->again);
 }
 
 static size_t count_prompts(const pl_plan *plan, const pl_plan_unit *unit)

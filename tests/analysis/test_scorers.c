@@ -106,13 +106,8 @@ static void test_scorers(void **state)
 static void test_not_calibrated(void **state)
 {
     (void)state;
-    planted p = {.n = N,
-                 .t = T,
-                 .draws = DRAWS,
-                 .free_margin = FREE,
-                 .silent = true,
-                 .prediction = predict,
-                 .margin = margin};
+    planted p = {
+        .n = N, .t = T, .draws = DRAWS, .free_margin = FREE, .silent = true, .prediction = predict, .margin = margin};
     pl_scorers_table *t;
     plant_run(&p);
     OK(pl_scorers_of_run(&t, planted_view(&p)));
@@ -127,13 +122,8 @@ static void test_not_calibrated(void **state)
 static void test_uneven(void **state)
 {
     (void)state;
-    planted p = {.n = N,
-                 .t = T,
-                 .draws = DRAWS,
-                 .free_margin = FREE,
-                 .uneven = true,
-                 .prediction = predict,
-                 .margin = margin};
+    planted p = {
+        .n = N, .t = T, .draws = DRAWS, .free_margin = FREE, .uneven = true, .prediction = predict, .margin = margin};
     pl_scorers_table *t;
     plant_run(&p);
     assert_int_equal(pl_scorers_of_run(&t, planted_view(&p)), PL_E_INPUT);
