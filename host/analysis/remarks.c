@@ -1,5 +1,6 @@
 #include "analysis/remarks.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,16 +82,68 @@ static size_t count_draws(const pl__group *g)
 
 pl_status pl__remarks_group(pl__remarks *r, pl_arena *arena, const pl__group *g)
 {
-    r->layers_not_finite = 0;
+    r->layers_not_finite = r->layers_outlying = 0;
     r->one_draw = r->one_draw || (g->unit->k > 0 && count_draws(g) == 1);
     PL_TRY(count_merged(r, g));
     PL_TRY(say_not_finite(r, arena, g));
     return say_beyond(r, arena, g);
 }
 
+/* ---- norms ---- */
+
+enum { OUTLYING_NORM = 4 }; /* of the items' median: an item that weighs as much in a variance as 16 others */
+
+static int compare_reals(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* norms [n]: of each item, root mean square over templates. */
+static void norms_of(double *norms, const pl__layer *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        double sum = 0.0;
+        for (size_t t = 0; t < l->t; t++)
+            for (size_t d = 0; d < l->width; d++) {
+                const double x = (double)l->states[t][i * l->width + d];
+                sum += x * x;
+            }
+        norms[i] = sqrt(sum / (double)l->t);
+    }
+}
+
+/* The first layer of a group that has such items says it. */
+static pl_status say_outlying(pl__remarks *r, pl_arena *arena, const pl__group *g, const pl__layer *l)
+{
+    double *norms, *sorted;
+    size_t n = 0, largest = 0;
+    if (r->layers_outlying > 0 || l->n < 3) return PL_OK;
+    PL_TRY(pl_new(&norms, 2 * l->n));
+    sorted = norms + l->n;
+    norms_of(norms, l);
+    memcpy(sorted, norms, l->n * sizeof *norms);
+    qsort(sorted, l->n, sizeof *sorted, compare_reals);
+    const double median = sorted[l->n / 2];
+    for (size_t i = 0; i < l->n; i++) {
+        n += norms[i] > OUTLYING_NORM * median;
+        if (norms[i] > norms[largest]) largest = i;
+    }
+    const double ratio = norms[largest] / median;
+    free(norms);
+    if (n == 0 || !(median > 0.0)) return PL_OK;
+    r->layers_outlying++;
+    return add(r, arena,
+               "outlying norm: %s, %s, k = %lld, %s.%s: states of %zu of %zu items have over %d times the median norm "
+               "(doc_id %lld %.3g times): variances and similarities are mostly theirs",
+               g->unit->model, g->unit->task, g->unit->k, l->position, l->name, n, l->n, OUTLYING_NORM,
+               (long long)g->doc_id[l->item[largest]], ratio);
+}
+
 /* The first layer of a group says it for all: what is not finite in one block is not finite in the next. */
 pl_status pl__remarks_layer(pl__remarks *r, pl_arena *arena, const pl__group *g, const pl__layer *layer)
 {
+    PL_TRY(say_outlying(r, arena, g, layer));
     if (layer->n_not_finite == 0 || r->layers_not_finite++ > 0) return PL_OK;
     return add(r, arena,
                "NOT FINITE: %s, %s, k = %lld: states that are NaN or infinite: %zu of %zu items in no number about the "

@@ -19,7 +19,7 @@ typedef struct pl__remarks {
     bool one_draw;     /* of some k > 0 */
     bool one_template; /* under which states were stored: whoever finds it says so */
     /* Of the group that is passing by: */
-    size_t layers_not_finite;
+    size_t layers_not_finite, layers_outlying;
 } pl__remarks;
 
 pl_status pl__remarks_group(pl__remarks *r, pl_arena *arena, const pl__group *group);

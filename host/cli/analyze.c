@@ -35,9 +35,9 @@ static pl_status verify(const pl_run_folder *run)
 pl_status pl_verb_analyze(const pl_arguments *arguments)
 {
     pl_run_folder run;
-    size_t report_max = 0;
-    PL_TRY(pl_argument_size(arguments, PL_OPTION_REPORT_MAX, &report_max));
+    pl__asked asked;
+    PL_TRY(pl__asked_of(&asked, arguments));
     PL_TRY(pl_run_folder_open(&run, arguments->words[0]));
     if (pl_argument_flag(arguments, PL_OPTION_VERIFY)) PL_TRY(verify(&run));
-    return pl__finish(&run, pl_argument_flag(arguments, PL_OPTION_JSON), report_max);
+    return pl__finish(&run, &asked);
 }

@@ -12,6 +12,7 @@
 /* id, name, value (NULL: a flag), its known words for completion ("@file" or "@folder": a path; NULL: any), help */
 #define PL_OPTION_TABLE(X)                                                                                             \
     X(HELP, "help", NULL, NULL, "print this help (also -h)")                                                           \
+    X(FULL, "full", NULL, NULL, "print every block of the table, not one screen a model and task")                       \
     X(JSON, "json", NULL, NULL, "print the result as JSON on standard output, and nothing else there")                 \
     X(QUIET, "quiet", NULL, NULL, "no progress")                                                                       \
     X(DEVICE, "device", "NAME", "cpu cuda auto",                                                                       \
@@ -32,7 +33,7 @@
     X(NO_SPECIAL, "no-special", NULL, NULL, "without the tokens that the tokenizer adds (bos, eos)")                   \
     X(OUT, "out", "PATH", "@file", "the file or folder to write")                                         \
     X(LAYERS, "layers", "LIST", "all half last final_norm",                                                            \
-      "all, or numbers, half, last, final_norm, with commas (default: all)")                                           \
+      "all, or numbers, half, last, final_norm, with commas (default: all); of a printed table: numbers, final_norm")  \
     X(POSITIONS, "positions", "LIST", "last mean all",                                                                 \
       "last, mean (of the tokens without the first), all, with commas (default: last)")                                \
     X(DTYPE, "dtype", "TYPE", "float32 float16 bfloat16",                                                              \
@@ -87,6 +88,7 @@ pl_status pl_verb_plan(const pl_arguments *arguments);
 pl_status pl_verb_analyze(const pl_arguments *arguments);
 pl_status pl_verb_report(const pl_arguments *arguments);
 pl_status pl_verb_rescore(const pl_arguments *arguments);
+pl_status pl_verb_explain(const pl_arguments *arguments);
 pl_status pl_verb_status(const pl_arguments *arguments);
 pl_status pl_verb_inspect(const pl_arguments *arguments);
 pl_status pl_verb_tokenize(const pl_arguments *arguments);

@@ -171,10 +171,10 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     pl_drain drain = {0};
     pl_spec *spec = NULL;
     pl_status status;
-    size_t report_max = 0;
+    pl__asked asked;
     double start = pl_clock_s();
     PL_TRY(read_options(arguments, &options));
-    PL_TRY(pl_argument_size(arguments, PL_OPTION_REPORT_MAX, &report_max));
+    PL_TRY(pl__asked_of(&asked, arguments));
     PL_TRY(pl__results_folder(results, arguments));
     options.results = results;
     const char *ranks = arguments->values[PL_OPTION_RANKS];
@@ -212,7 +212,7 @@ pl_status pl_verb_run(const pl_arguments *arguments)
         goto done;
     }
     pl_drain_close(&drain); /* the analysis may end at any moment: the same command makes it again */
-    PL_GOTO(status, done, pl__finish(&summary.folder, pl_argument_flag(arguments, PL_OPTION_JSON), report_max));
+    PL_GOTO(status, done, pl__finish(&summary.folder, &asked));
 done:
     pl_spec_free(spec);
     pl_drain_close(&drain);

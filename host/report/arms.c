@@ -8,6 +8,7 @@
 #include "base/json_build.h"
 #include "base/visible.h"
 #include "report/report.h"
+#include "report/text.h"
 #include "statistics/power.h"
 
 /* ---- on the screen ---- */
@@ -15,16 +16,6 @@
 static bool same_subject(const pl_arm_row *a, const pl_arm_row *b)
 {
     return !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->readout, b->readout);
-}
-
-/* "finetune lm standard n=64", "prompt k=4 *". */
-static void arm_text(char *out, size_t size, const pl_arm_row *row)
-{
-    static const char prompt[] = "prompt";
-    if (!strncmp(row->arm, prompt, sizeof prompt - 1))
-        snprintf(out, size, "%s k=%lld%s", row->arm, row->k, row->best ? " *" : "");
-    else
-        snprintf(out, size, "%s", row->arm);
 }
 
 /* Share with its interval: "0.650 [0.540, 0.760]"; "-" where not defined. */
@@ -48,8 +39,9 @@ static void number_text(char *out, size_t size, double value)
 
 static void print_row(FILE *out, const pl_arm_row *row)
 {
-    char arm[200], accuracy[64], difference[64], tokens[32], seconds[32], item[32], failed[48] = "-";
-    arm_text(arm, sizeof arm, row);
+    char arm[PL__ARM_TEXT + 2], accuracy[64], difference[64], tokens[32], seconds[32], item[32], failed[48] = "-";
+    pl__arm_text(arm, row->arm, row->k);
+    if (row->best) strcat(arm, " *");
     share_text(accuracy, sizeof accuracy, &row->accuracy);
     share_text(difference, sizeof difference, &row->difference);
     number_text(tokens, sizeof tokens, row->learn_tokens);

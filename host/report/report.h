@@ -2,6 +2,7 @@
 #ifndef PLUMB_REPORT_REPORT_H
 #define PLUMB_REPORT_REPORT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "analysis/arms.h"
@@ -9,13 +10,28 @@
 #include "analysis/scorers.h"
 #include "analysis/stability.h"
 
+/* What the analysis of a run came to. */
+typedef struct pl_report_tables {
+    pl_stability_table *table;
+    pl_arms_table *arms;
+    pl_contrasts_table *contrasts;
+    pl_scorers_table *scorers;
+} pl_report_tables;
+
+/* The screen that a run ends with (screen.h): made once, laid out whenever it is shown. At most 24 lines a model and
+ * task; numbers are never cut: columns that do not fit are left out, and rows, with their count. */
+pl_status pl_report_screen(pl_bytes *out, const pl_report_tables *of);
+pl_status pl_report_screen_print(FILE *out, const char *screen, size_t width, bool colour);
 /* stability.csv, in the run folder: every row of the table, all digits; byte-identical for equal units. */
 pl_status pl_report_csv(const pl_run_folder *run, const pl_stability_table *table);
 /* analysis.h5 with the table's maps; without any there is none. */
 pl_status pl_report_maps(const pl_run_folder *run, const pl_stability_table *table);
-/* The first table a person reads: accuracy beside chance and majority, flips, template SD, wobble, shift and CKA by
+/* Every group's block: accuracy beside chance and majority, flips, template SD, wobble, shift and CKA by
  * layer, each with its interval; then the table's remarks. */
 pl_status pl_report_print(FILE *out, const pl_stability_table *table);
+/* The whole printed text with the states' lines of these layers alone ("05,final_norm"; all where it is NULL). A layer
+ * that it has no line of is PL_E_USAGE. */
+pl_status pl_report_print_layers(FILE *out, const char *text, const char *layers);
 /* Controls beside the values that they are controls of: content-free inputs, another draw, layer 0, random weights. */
 pl_status pl_report_controls_print(FILE *out, const pl_stability_table *table);
 /* The table as one JSON object (a new reference), for --json. */

@@ -7,54 +7,9 @@
 
 #include "analysis/metric.h"
 #include "base/visible.h"
+#include "report/block.h"
 
 enum { WIDTH = 100, NAME_WIDTH = 20, CELL_WIDTH = 25 }; /* a cell holds "-0.030 [-0.057, -0.003]" and two blanks */
-enum { LABEL_WIDTH = 14 };
-
-/* Rows of equal model .. seed: they stand together in the table. */
-typedef struct block {
-    FILE *out;
-    const pl_stability_table *table;
-    const pl_stability_row *rows; /* [n] */
-    size_t n;
-} block;
-
-static bool same_group(const pl_stability_row *a, const pl_stability_row *b)
-{
-    return a->k == b->k && !strcmp(a->model, b->model) && !strcmp(a->task, b->task) && !strcmp(a->arm, b->arm) &&
-           !strcmp(a->readout, b->readout);
-}
-
-static bool same_block(const pl_stability_row *a, const pl_stability_row *b)
-{
-    return same_group(a, b) && a->draw == b->draw && a->order == b->order && a->seed == b->seed &&
-           (a->n_seeds > 1) == (b->n_seeds > 1);
-}
-
-/* The row of a metric over templates (or of one); NULL when there is none. */
-static const pl_stability_row *find(const block *b, pl_metric_id metric, const char *contrast,
-                                    const char *template_name)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        const pl_stability_row *r = &b->rows[i];
-        if (!*r->layer && r->metric == metric && !strcmp(r->contrast, contrast) &&
-            !strcmp(r->template_name, template_name))
-            return r;
-    }
-    return NULL;
-}
-
-static const pl_stability_row *find_layer(const block *b, const pl_stability_row *at, pl_metric_id metric)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        const pl_stability_row *r = &b->rows[i];
-        if (r->metric == metric && !strcmp(r->contrast, "templates") &&
-            *r->preproc == *pl_metric_of(metric)->preprocessing && !strcmp(r->layer, at->layer) &&
-            !strcmp(r->position, at->position))
-            return r;
-    }
-    return NULL;
-}
 
 /* Visible text (base/visible.h), cut (with "..") to `width` characters of UTF-8, and padded to them unless it ends its
  * line. */
@@ -114,7 +69,7 @@ static void put_name(FILE *out, const char *name)
     fputs("  ", out);
 }
 
-static void put_header(const block *b)
+static void put_header(FILE *out, const pl__block *b)
 {
     const pl_stability_row *r = b->rows;
     char text[512];
@@ -124,54 +79,55 @@ static void put_header(const block *b)
         snprintf(text + at, sizeof text - at, ", mean of %zu draws", r->n_seeds);
     else if (r->draw > 0 || r->order > 0)
         snprintf(text + at, sizeof text - at, ", draw %lld, order %lld", r->draw, r->order);
-    put_text(b->out, text, WIDTH, true);
+    put_text(out, text, WIDTH, true);
     for (size_t m = 0; m < b->table->n_random_models; m++)
-        if (!strcmp(b->table->random_models[m], r->model)) fprintf(b->out, "random weights: no skill expected\n");
-    if (*r->note) put_text(b->out, r->note, WIDTH, true);
+        if (!strcmp(b->table->random_models[m], r->model)) fprintf(out, "random weights: no skill expected\n");
+    if (*r->note) put_text(out, r->note, WIDTH, true);
 }
 
-static void put_accuracy_line(const block *b, const char *name, const pl_stability_row *acc,
+static void put_accuracy_line(FILE *out, const pl__block *b, const char *name, const pl_stability_row *acc,
                               const pl_stability_row *entropy)
 {
     char chance[32], majority[32], bits[32];
-    const pl_stability_row *most = find(b, PL_METRIC_MAJORITY, "templates", "");
-    put_name(b->out, name);
-    put_cell(b->out, acc, false);
-    fprintf(b->out, "%-9s%-10s%s\n", number_text(chance, acc->null_mean),
-            number_text(majority, most ? most->value : NAN), number_text(bits, entropy ? entropy->value : NAN));
+    const pl_stability_row *most = pl__block_find(b, PL_METRIC_MAJORITY, "templates", "");
+    put_name(out, name);
+    put_cell(out, acc, false);
+    fprintf(out, "%-9s%-10s%s\n", number_text(chance, acc->null_mean), number_text(majority, most ? most->value : NAN),
+            number_text(bits, entropy ? entropy->value : NAN));
 }
 
 /* One line a template, in the table's order, then over templates and over those of a role. */
-static void put_accuracy(const block *b)
+static void put_accuracy(FILE *out, const pl__block *b)
 {
     static const char *const over[][2] = {
         {"templates", "all templates"}, {"id", "id templates"}, {"dev", "dev templates"}, {"ood", "ood templates"}};
-    fprintf(b->out, "  %-*s  %-*s%-9s%-10s%s\n", (int)NAME_WIDTH, "template", (int)CELL_WIDTH, "accuracy", "chance",
+    fprintf(out, "  %-*s  %-*s%-9s%-10s%s\n", (int)NAME_WIDTH, "template", (int)CELL_WIDTH, "accuracy", "chance",
             "majority", "entropy (bit)");
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
         if (r->metric != PL_METRIC_ACC || !*r->template_name) continue;
-        put_accuracy_line(b, r->template_name, r, find(b, PL_METRIC_PREDICTION_ENTROPY, "templates", r->template_name));
+        put_accuracy_line(out, b, r->template_name, r,
+                          pl__block_find(b, PL_METRIC_PREDICTION_ENTROPY, "templates", r->template_name));
     }
     for (size_t o = 0; o < sizeof over / sizeof *over; o++) {
-        const pl_stability_row *r = find(b, PL_METRIC_ACC, over[o][0], "");
+        const pl_stability_row *r = pl__block_find(b, PL_METRIC_ACC, over[o][0], "");
         if (r && r->n_templates > 1)
-            put_accuracy_line(b, over[o][1], r, find(b, PL_METRIC_PREDICTION_ENTROPY, over[o][0], ""));
+            put_accuracy_line(out, b, over[o][1], r, pl__block_find(b, PL_METRIC_PREDICTION_ENTROPY, over[o][0], ""));
     }
 }
 
 /* The metrics that have a line of their own. */
-static void put_behaviour(const block *b)
+static void put_behaviour(FILE *out, const pl__block *b)
 {
     char null[32];
     for (pl_metric_id id = 0; id < PL_METRICS; id++) {
         const pl_metric *metric = pl_metric_of(id);
         if (metric->screen != PL_SCREEN_LINE) continue;
-        const pl_stability_row *r = find(b, id, metric->over & PL_OVER_ID_OOD ? "id|ood" : "templates", "");
+        const pl_stability_row *r = pl__block_find(b, id, metric->over & PL_OVER_ID_OOD ? "id|ood" : "templates", "");
         if (!r) continue;
-        put_name(b->out, metric->label);
-        put_cell(b->out, r, !*r->null_name);
-        if (*r->null_name) fprintf(b->out, "null %s (%s)\n", number_text(null, r->null_mean), r->null_name);
+        put_name(out, metric->label);
+        put_cell(out, r, !*r->null_name);
+        if (*r->null_name) fprintf(out, "null %s (%s)\n", number_text(null, r->null_mean), r->null_name);
     }
 }
 
@@ -185,22 +141,21 @@ static size_t layer_metrics(pl_metric_id out[PL_METRICS], pl_screen screen)
 }
 
 /* One line a position and layer, in the order of the first metric's rows. */
-static void put_layers(const block *b, pl_screen screen, const char *title)
+static void put_layers(FILE *out, const pl__block *b, pl_screen screen, const char *title)
 {
     pl_metric_id metrics[PL_METRICS];
     size_t n = layer_metrics(metrics, screen);
     bool any = false;
     for (size_t i = 0; i < b->n; i++) {
         const pl_stability_row *r = &b->rows[i];
-        if (r->metric != metrics[0] || find_layer(b, r, metrics[0]) != r) continue;
+        if (r->metric != metrics[0] || pl__block_find_layer(b, r, metrics[0]) != r) continue;
         char name[128];
-        if (!any) put_name(b->out, title);
-        for (size_t m = 0; !any && m < n; m++)
-            put_text(b->out, pl_metric_of(metrics[m])->label, CELL_WIDTH, m + 1 == n);
+        if (!any) put_name(out, title);
+        for (size_t m = 0; !any && m < n; m++) put_text(out, pl_metric_of(metrics[m])->label, CELL_WIDTH, m + 1 == n);
         any = true;
         snprintf(name, sizeof name, "%s %s", r->position, r->layer);
-        put_name(b->out, name);
-        for (size_t m = 0; m < n; m++) put_cell(b->out, find_layer(b, r, metrics[m]), m + 1 == n);
+        put_name(out, name);
+        for (size_t m = 0; m < n; m++) put_cell(out, pl__block_find_layer(b, r, metrics[m]), m + 1 == n);
     }
 }
 
@@ -242,59 +197,74 @@ static bool has_mean(const pl_stability_table *table)
     return false;
 }
 
-static bool has_metric(const pl_stability_table *table, pl_metric_id id)
-{
-    for (size_t i = 0; i < table->n; i++)
-        if (table->rows[i].metric == id) return true;
-    return false;
-}
-
 static void put_legend(FILE *out, const pl_stability_table *table)
 {
     fprintf(out,
             "[lo, hi]: 95 %%, for other items, templates and draws of the kind (draws: from three on). For exactly\n"
-            "these templates and draws: lo_these, hi_these in stability.csv, with methods and all else.\n");
+            "these templates and draws: lo_these, hi_these in stability.csv, with methods and all else.\n"
+            "What a metric is, its formula, null and source: plumb explain METRIC.\n");
     if (has_mean(table))
-        fprintf(out, "%-*s  mean over the item's own tokens without position 0, whose activations are outliers\n",
-                (int)LABEL_WIDTH, "mean (states)");
-    for (pl_metric_id id = 0; id < PL_METRICS; id++) {
-        const pl_metric *metric = pl_metric_of(id);
-        if (!*metric->label || !has_metric(table, id)) continue;
-        fprintf(out, "%-*s  %s\n%-*s  %s\n", (int)LABEL_WIDTH, metric->label, metric->meaning, (int)LABEL_WIDTH, "",
-                metric->hint);
-    }
-}
-
-/* Where the group of row `at` ends, and whether it has means over draws: its rows stand together. */
-static size_t group_end(bool *has_means, const pl_stability_table *table, size_t at)
-{
-    size_t end = at;
-    *has_means = false;
-    for (; end < table->n && same_group(&table->rows[at], &table->rows[end]); end++)
-        *has_means = *has_means || table->rows[end].n_seeds > 1;
-    return end;
+        fprintf(out, "mean (states): over the item's own tokens without position 0, whose activations are outliers\n");
 }
 
 pl_status pl_report_print(FILE *out, const pl_stability_table *table)
 {
-    size_t end = 0;
-    bool has_means = false;
     if (table->n == 0) fprintf(out, "no finished units: nothing to report\n");
-    for (size_t i = 0, next; i < table->n; i = next) {
-        for (next = i + 1; next < table->n && same_block(&table->rows[i], &table->rows[next]); next++) continue;
-        const block b = {.out = out, .table = table, .rows = &table->rows[i], .n = next - i};
-        if (i >= end) end = group_end(&has_means, table, i);
-        /* A draw has no block of its own where means over draws have one. */
-        if (has_means && b.rows->n_seeds == 1) continue;
-        put_header(&b);
-        put_accuracy(&b);
-        put_behaviour(&b);
-        put_layers(&b, PL_SCREEN_LAYERS, "states");
-        put_layers(&b, PL_SCREEN_PROBES, "probes");
+    for (pl__block b = {.table = table}; pl__block_next(&b);) {
+        put_header(out, &b);
+        put_accuracy(out, &b);
+        put_behaviour(out, &b);
+        put_layers(out, &b, PL_SCREEN_LAYERS, "states");
+        put_layers(out, &b, PL_SCREEN_PROBES, "probes");
         fputc('\n', out);
     }
     PL_TRY(put_remarks(out, table));
     if (table->n > 0) put_legend(out, table);
     if (ferror(out)) return pl_fail(PL_E_IO, "the table cannot be written to the output");
     return PL_OK;
+}
+
+/* ---- chosen layers of what was printed ---- */
+
+static bool is_head_of_layers(const char *line)
+{
+    return !strncmp(line, "  states ", 9) || !strncmp(line, "  probes ", 9);
+}
+
+/* Whether the list names the line's layer: "05" or "last.05". */
+static bool is_listed(const char *list, const char *position, const char *layer)
+{
+    char full[160];
+    snprintf(full, sizeof full, "%s.%s", position, layer);
+    for (const char *at = list; *at;) {
+        size_t size = strcspn(at, ",");
+        if ((size == strlen(layer) && !strncmp(at, layer, size)) || (size == strlen(full) && !strncmp(at, full, size)))
+            return true;
+        at += size + (at[size] == ',');
+    }
+    return false;
+}
+
+pl_status pl_report_print_layers(FILE *out, const char *text, const char *layers)
+{
+    bool in_layers = false, any = false;
+    char last[160] = "";
+    for (const char *line = text, *end; *line; line = end) {
+        char position[64], layer[64];
+        end = line + strcspn(line, "\n");
+        end += *end == '\n';
+        if (is_head_of_layers(line))
+            in_layers = true;
+        else if (in_layers && sscanf(line, "  %63s %63s", position, layer) == 2 && !strncmp(line, "  ", 2)) {
+            snprintf(last, sizeof last, "%s.%s", position, layer);
+            if (!is_listed(layers, position, layer)) continue;
+            any = true;
+        } else
+            in_layers = false;
+        fwrite(line, 1, (size_t)(end - line), out);
+    }
+    if (any) return PL_OK;
+    if (!*last) return pl_fail(PL_E_USAGE, "--layers %s: the run has no states", layers);
+    return pl_fail(PL_E_USAGE, "--layers %s: the table has no such layer; expected layers as it names them, such as %s",
+                   layers, last);
 }

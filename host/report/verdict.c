@@ -7,17 +7,9 @@
 #include "base/visible.h"
 #include "report/data.h"
 #include "report/report.h"
+#include "report/text.h"
 
 /* ---- on the screen ---- */
-
-/* "finetune lm standard n=64", "prompt k=4". */
-static void arm_text(char *out, size_t size, const char *arm, long long k)
-{
-    if (!strncmp(arm, "prompt", 6))
-        snprintf(out, size, "%s k=%lld", arm, k);
-    else
-        snprintf(out, size, "%s", arm);
-}
 
 static void share_text(char *out, size_t size, const pl_crossed *c)
 {
@@ -29,9 +21,9 @@ static void share_text(char *out, size_t size, const pl_crossed *c)
 
 static void print_side(FILE *out, const char *label, const pl_verdict_side *side)
 {
-    char arm[200], accuracy[64];
+    char arm[PL__ARM_TEXT], accuracy[64];
     if (!*side->arm) return;
-    arm_text(arm, sizeof arm, side->arm, side->k);
+    pl__arm_text(arm, side->arm, side->k);
     share_text(accuracy, sizeof accuracy, &side->accuracy);
     pl_print(out, "    %-10s %s, %s", label, accuracy, arm);
     if (side->n_candidates > 1)
@@ -55,9 +47,9 @@ static void print_difference(FILE *out, const pl_verdict_row *r)
 
 static void print_hindsight(FILE *out, const pl_verdict_row *r)
 {
-    char arm[200], difference[64];
+    char arm[PL__ARM_TEXT], difference[64];
     if (!*r->hindsight) return;
-    arm_text(arm, sizeof arm, r->hindsight, r->hindsight_k);
+    pl__arm_text(arm, r->hindsight, r->hindsight_k);
     share_text(difference, sizeof difference, &r->hindsight_difference);
     pl_print(out, "    hindsight  tuned - %s, the best under ood: %s\n", arm, difference);
 }

@@ -40,8 +40,8 @@ static bool is_look(const char *name)
 
 static bool is_output(const char *name)
 {
-    static const char *const names[] = {"stability.csv", "arms.csv",  "verdict.csv", "contrasts.csv",
-                                        "scorers.csv",   "table.txt", "table.json"};
+    static const char *const names[] = {"stability.csv", "arms.csv",   "verdict.csv", "contrasts.csv",
+                                        "scorers.csv",   "screen.txt", "table.txt",   "table.json"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i])) return true;
     return (begins(name, "results") && ends(name, ".json")) || (begins(name, "samples_") && ends(name, ".jsonl"));

@@ -1,9 +1,9 @@
 /* What the results in a run folder were made of, so that they are not made again when nothing changed: analysis.json.
  *
  * Inputs are plan.json, the files of looks/ and every file of units/ that ends in .h5; outputs are stability.csv,
- * arms.csv, verdict.csv, contrasts.csv, scorers.csv, results*.json, samples_*.jsonl and what was printed (table.txt,
- * table.json); not the report, which is made of these. A file is known by size, times of change, inode and device: a
- * file that was edited, replaced, added or removed is another one, and so is a copy of the run folder. The program is
+ * arms.csv, verdict.csv, contrasts.csv, scorers.csv, results*.json, samples_*.jsonl and what was printed
+ * (screen.txt, table.txt, table.json); not the report, which is made of these. A file is known by size, times of change,
+ * inode and device: a file that was edited, replaced, added or removed is another one, and so is a copy of the run folder. The program is
  * known in the same way, beside its version. The stamp is written last: where it is, all it names was whole.
  */
 #ifndef PLUMB_STORE_ANALYSIS_STAMP_H

@@ -771,6 +771,31 @@ static void test_other_numerics(void **state)
     uproot(&p);
 }
 
+/* One item of large norm is named; what is merely large in all is not. */
+static float long_state(size_t item, size_t template, size_t draw, size_t d)
+{
+    float x = 100.0F * noisy_state(item, template, draw, d);
+    return item == 7 ? 30.0F * x : x;
+}
+
+static void test_outlying_norm(void **state)
+{
+    (void)state;
+    planted p = {.n = 20, .t = 3, .draws = 1, .prediction = some_flips, .state = long_state};
+    plant_run(&p);
+    pl_stability_table *t;
+    OK(pl_stability_of_run(&t, planted_view(&p)));
+    assert_true(has_remark(t, "states of 1 of 20 items have over 4 times the median norm (doc_id 7 "));
+    pl_stability_free(t);
+    uproot(&p);
+    p = (planted){.n = 20, .t = 3, .draws = 1, .prediction = some_flips, .state = noisy_state};
+    plant_run(&p);
+    OK(pl_stability_of_run(&t, planted_view(&p)));
+    assert_false(has_remark(t, "outlying"));
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 static void test_remarks(void **state)
 {
     (void)state;
@@ -869,6 +894,7 @@ int main(void)
         cmocka_unit_test(test_open_answers),
         cmocka_unit_test(test_other_numerics),
         cmocka_unit_test(test_remarks),
+        cmocka_unit_test(test_outlying_norm),
         cmocka_unit_test(test_same_bits_for_any_threads),
         cmocka_unit_test(test_bad_input),
     };

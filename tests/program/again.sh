@@ -53,6 +53,8 @@ before=$(made)
 check "JSON is that of a fresh analysis" cmp "$tmp/1.json" "$tmp/fresh.json"
 check "JSON the second time too" cmp "$tmp/2.json" "$tmp/fresh.json"
 kept "text after JSON" "$PLUMB" analyze "$run"
+kept "the whole table after the screen" "$PLUMB" analyze "$run" --full
+kept "layers of it" "$PLUMB" analyze "$run" --layers final_norm
 unit=$(ls "$run"/units/*.h5 | head -1)
 again "a unit was touched" bash -c "touch '$unit'; '$PLUMB' analyze '$run'"
 again "a unit is another file" bash -c "cp -p '$unit' '$tmp/u' && mv '$tmp/u' '$unit' && '$PLUMB' analyze '$run'"
@@ -62,6 +64,7 @@ again "a result was edited" bash -c "echo x >>'$run/results.json'; '$PLUMB' anal
 again "a result keeps its size and time" bash -c "touch -r '$run/results.json' '$tmp/t'; sed -i s/plumb/plomb/ '$run/results.json'; touch -r '$tmp/t' '$run/results.json'; '$PLUMB' analyze '$run'"
 again "samples are gone" bash -c "rm '$run/samples_parity.jsonl'; '$PLUMB' analyze '$run'"
 again "what was printed is gone" bash -c "rm '$run/table.txt'; '$PLUMB' analyze '$run'"
+again "the screen is gone" bash -c "rm '$run/screen.txt'; '$PLUMB' analyze '$run'"
 again "what was printed was edited" bash -c "echo x >>'$run/table.txt'; '$PLUMB' analyze '$run'"
 again "the plan was written again" bash -c "cp '$run/plan.json' '$tmp/p'; cat '$tmp/p' >'$run/plan.json'; '$PLUMB' analyze '$run'"
 again "the stamp is broken" bash -c "echo '{' >'$run/analysis.json'; '$PLUMB' analyze '$run'"

@@ -277,7 +277,7 @@ for name in glob.glob(sys.argv[1] + "/units/*.h5"):
 P
 
 # ---- the table, plan and errors ----
-check "arms side by side on the screen" bash -c "'$PLUMB' analyze '$calm' 2>/dev/null | grep -q '^  finetune lm plain+short n=32 .* of 1$'"
+check "arms side by side on the screen" bash -c "'$PLUMB' analyze '$calm' --full 2>/dev/null | grep -q '^  finetune lm plain+short n=32 .* of 1$'"
 check "arms.csv and --json have the same rows" bash -c "'$PLUMB' analyze '$calm' --json 2>/dev/null | $python -c 'import csv, json, sys; a = json.load(sys.stdin)[\"arms\"]; b = list(csv.DictReader(open(sys.argv[1]))); assert len(a) == len(b) > 10 and all(x[\"arm\"] == y[\"arm\"] and abs(x[\"accuracy\"] - float(y[\"accuracy\"])) < 1e-12 for x, y in zip(a, b)); assert any(x[\"best_prompt\"] for x in a)' '$calm/arms.csv'"
 check "calibrated prompts stand beside them" $python - "$calm" <<'P'
 import csv, sys

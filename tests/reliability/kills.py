@@ -12,7 +12,7 @@ from attack import ROOT, Attack, Experiment, end_of, plumb, shim, start
 IN_UNITS = ([f"pwrite:.h5:{n}" for n in (1, 2, 3, 5, 8, 13, 21, 40)] + [f"{call}:{n}" for n in (1, 2, 3) for call in ("fdatasync:.h5", "rename:.h5", "fsync:units")]
             + ["write:.tmp:1", "write:.tmp:2", "rename:status.json:1", "rename:status.json:2", "write:log.txt:2", "write:log.txt:3",
                "rename:units/:2", "rename:.json:3"])
-IN_THE_MERGE = ["rename:stability.csv:1", "rename:results:1", "rename:samples:1", "rename:table.txt:1", "rename:analysis.json:1", "rename:DONE:1"]
+IN_THE_MERGE = ["rename:stability.csv:1", "rename:results:1", "rename:samples:1", "rename:screen.txt:1", "rename:table.txt:1", "rename:analysis.json:1", "rename:DONE:1"]
 AGAIN = ["DONE", "analysis.json"] # without these the analysis is made again
 # How a round runs: who runs at once, and how locks behave.
 WAYS = ["single", "several", "several", "shards", "adopting", "refused locks", "granted locks"]

@@ -126,6 +126,34 @@ static void test_csv_digits(void **state)
     uproot(&p);
 }
 
+/* States of some layers alone. */
+static void test_print_layers(void **state)
+{
+    (void)state;
+    planted p = {.n = 20, .t = 3, .draws = 1, .prediction = some_flips, .state = noisy_state};
+    plant_run(&p);
+    pl_stability_table *t = table_of(&p);
+    char *text = printed(t), *chosen = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&chosen, &size);
+    assert_non_null(out);
+    OK(pl_report_print_layers(out, text, "last.01,07"));
+    fclose(out);
+    assert_non_null(strstr(chosen, "\n  last 01 "));
+    assert_int_equal(count(chosen, "\n  last 01 "), count(chosen, "\n  last "));
+    assert_int_equal(count(chosen, "\n  last 01 "), count(text, "\n  last 01 "));
+    free(chosen);
+    out = open_memstream(&chosen, &size);
+    REFUSED(pl_report_print_layers(out, text, "9"), PL_E_USAGE,
+            "the table has no such layer; expected layers as it names them");
+    REFUSED(pl_report_print_layers(out, "tiny\n", "9"), PL_E_USAGE, "the run has no states");
+    fclose(out);
+    free(chosen);
+    free(text);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 static void check_width(const char *text)
 {
     for (const char *line = text; *line; line = strchr(line, '\n') + 1) {
@@ -618,12 +646,12 @@ static void test_read_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),         cmocka_unit_test(test_csv_digits),  cmocka_unit_test(test_print),
-        cmocka_unit_test(test_print_draws), cmocka_unit_test(test_json),        cmocka_unit_test(test_results),
-        cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),   cmocka_unit_test(test_boundary),
-        cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_print_cells), cmocka_unit_test(test_read_once),
-        cmocka_unit_test(test_contrasts),   cmocka_unit_test(test_verdict),     cmocka_unit_test(test_scorers),
-        cmocka_unit_test(test_controls),
+        cmocka_unit_test(test_csv),       cmocka_unit_test(test_csv_digits),  cmocka_unit_test(test_print_layers),
+        cmocka_unit_test(test_print),     cmocka_unit_test(test_print_draws), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_results),   cmocka_unit_test(test_samples),     cmocka_unit_test(test_generated),
+        cmocka_unit_test(test_boundary),  cmocka_unit_test(test_not_finite),  cmocka_unit_test(test_print_cells),
+        cmocka_unit_test(test_read_once), cmocka_unit_test(test_contrasts),   cmocka_unit_test(test_verdict),
+        cmocka_unit_test(test_scorers),   cmocka_unit_test(test_controls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
