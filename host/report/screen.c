@@ -19,6 +19,7 @@ typedef struct subject {
     const char *reference; /* the arm that the others are compared with; NULL: there is none */
     long long reference_k;
     const pl_verdict_row *verdict; /* NULL: no arms side by side */
+    bool has_side[2];              /* the verdict's prompted and tuned arm have a row */
 } subject;
 
 /* ---- lines ---- */
@@ -94,6 +95,7 @@ static void find_reference(subject *s, const pl__block *first)
     s->reference = first->rows->arm;
     s->reference_k = first->rows->k;
     s->verdict = NULL;
+    s->has_side[0] = s->has_side[1] = false;
     for (size_t i = 0; i < arms->n; i++) {
         const pl_arm_row *r = &arms->rows[i];
         if (!r->best || !is_of(s, r->model, r->task, r->readout)) continue;
@@ -211,11 +213,16 @@ done:
 
 /* ---- arms ---- */
 
-static bool is_kept(const subject *s, const char *arm, long long k)
+/* The reference, and the verdict's arms. */
+static bool is_kept(subject *s, const char *arm, long long k)
 {
-    const pl_verdict_row *v = s->verdict;
-    if (!strcmp(arm, s->reference) && k == s->reference_k) return true;
-    return v && ((!strcmp(arm, v->prompt.arm) && k == v->prompt.k) || (!strcmp(arm, v->tuned.arm) && k == v->tuned.k));
+    bool kept = !strcmp(arm, s->reference) && k == s->reference_k;
+    for (size_t i = 0; s->verdict && i < 2; i++) {
+        const pl_verdict_side *side = i == 0 ? &s->verdict->prompt : &s->verdict->tuned;
+        if (strcmp(arm, side->arm) != 0 || k != side->k) continue;
+        kept = s->has_side[i] = true;
+    }
+    return kept;
 }
 
 static void put_wordings(char out[PL__SHARE_TEXT], const pl__block *b, pl_metric_id metric)
@@ -249,7 +256,7 @@ static void put_one_answer(char out[PL__SHARE_TEXT], const pl__block *b)
 }
 
 /* A row: of the group as it answers, or with contextual calibration (metric PL_METRIC_ACC_CC). */
-static pl_status put_row(const subject *s, const pl__block *b, pl_metric_id metric, bool several_readouts)
+static pl_status put_row(subject *s, const pl__block *b, pl_metric_id metric, bool several_readouts)
 {
     const pl_stability_row *acc = accuracy_row(b, metric),
                            *flips = pl__block_find(b, PL_METRIC_FLIP_RATE, "templates", "");
@@ -279,6 +286,21 @@ static pl_status put_row(const subject *s, const pl__block *b, pl_metric_id metr
     if (several_readouts) snprintf(shown + strlen(shown), sizeof shown - strlen(shown), ", %s", s->readout);
     PL_TRY(put_cell(s->out, shown));
     for (size_t c = PL__SCREEN_ACCURACY; c < PL__SCREEN_COLUMNS; c++) PL_TRY(put_cell(s->out, cells[c]));
+    return pl_bytes_text(s->out, "\n");
+}
+
+/* An arm of the verdict that is no condition of its own: an ensemble of wordings. */
+static pl_status put_side(const subject *s, const pl_verdict_side *side)
+{
+    char name[PL__ARM_TEXT], accuracy[PL__SHARE_TEXT];
+    const pl_crossed *a = &side->accuracy;
+    if (!*side->arm) return PL_OK;
+    pl__arm_text(name, side->arm, side->k);
+    pl__interval_text(accuracy, a->value, a->lo, a->hi, false);
+    PL_TRY(pl_bytes_text(s->out, "K"));
+    PL_TRY(put_cell(s->out, name));
+    PL_TRY(put_cell(s->out, accuracy));
+    for (size_t c = PL__SCREEN_DIFFERENCE; c < PL__SCREEN_COLUMNS; c++) PL_TRY(put_cell(s->out, "-"));
     return pl_bytes_text(s->out, "\n");
 }
 
@@ -395,6 +417,8 @@ static pl_status put_arms(subject *s, bool first_readout, bool several)
         PL_TRY(put_row(s, &b, PL_METRIC_ACC, several));
         if (accuracy_row(&b, PL_METRIC_ACC_CC)) PL_TRY(put_row(s, &b, PL_METRIC_ACC_CC, several));
     }
+    if (s->verdict && !s->has_side[0]) PL_TRY(put_side(s, &s->verdict->prompt));
+    if (s->verdict && !s->has_side[1]) PL_TRY(put_side(s, &s->verdict->tuned));
     return PL_OK;
 }
 
