@@ -126,6 +126,19 @@ static pl_status put_sides(pl_bytes *line, const pl_verdict_row *v)
     return isnan(v->p) ? PL_OK : pl_bytes_format(line, ", p %.2g", v->p_adjusted);
 }
 
+/* What stopped a staged run. */
+static pl_status put_look(pl_bytes *line, const pl_verdict_row *v)
+{
+    char least[PL__SHARE_TEXT], required[PL__SHARE_TEXT], sd[PL__SHARE_TEXT], allowed[PL__SHARE_TEXT];
+    const pl_verdict_look *l = &v->look;
+    pl__share_text(least, l->accuracy_lo, false);
+    pl__share_text(required, v->require, false);
+    pl__share_text(sd, l->template_sd_hi, false);
+    pl__share_text(allowed, l->template_sd_max, false);
+    return pl_bytes_format(line, "after %s: accuracy at least %s, %s required; template SD at most %s, %s allowed",
+                           l->stage, least, required, sd, allowed);
+}
+
 static pl_status put_cost(pl_bytes *line, const pl_verdict_row *v)
 {
     char required[PL__SHARE_TEXT], baseline[PL__SHARE_TEXT], margin[PL__SHARE_TEXT], count[PL__SHARE_TEXT];
@@ -192,14 +205,19 @@ static pl_status put_verdict(const subject *s)
     pl_status status;
     if (!v) return put_line(s->out, 'N', "no verdict: no arm was tuned beside a prompting one");
     PL_GOTO(status, done, pl_bytes_format(&line, "%s%s", pl_verdict_name(v->verdict), v->clearly ? ", clearly" : ""));
+    if (*v->look.stage && v->verdict == PL_PROMPT)
+        PL_GOTO(status, done, pl_bytes_text(&line, ": enough; tuning was not tried"));
     PL_GOTO(status, done, pl_bytes_text(&line, *v->why ? ": " : ""));
     PL_GOTO(status, done, pl_bytes_text(&line, v->why));
     PL_GOTO(status, done, put_line(s->out, 'V', line.data));
     pl_bytes_clear(&line);
-    if (!*v->why) PL_GOTO(status, done, put_sides(&line, v));
+    if (*v->look.stage)
+        PL_GOTO(status, done, put_look(&line, v));
+    else if (!*v->why)
+        PL_GOTO(status, done, put_sides(&line, v));
     if (line.size) PL_GOTO(status, done, put_line(s->out, 'N', line.data));
     pl_bytes_clear(&line);
-    if (!*v->why && v->verdict == PL_UNDECIDED) {
+    if (!*v->why && !*v->look.stage && v->verdict == PL_UNDECIDED) {
         PL_GOTO(status, done, put_missing(&line, v));
         PL_GOTO(status, done, put_line(s->out, 'N', line.data));
         pl_bytes_clear(&line);
