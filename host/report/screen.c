@@ -326,7 +326,9 @@ static pl_status put_head(const subject *s, const pl__block *b)
 {
     const pl_stability_row *acc = accuracy_row(b, PL_METRIC_ACC);
     char accuracy[PL__SHARE_TEXT];
-    const size_t templates = acc ? acc->n_templates : 0;
+    const bool ood = acc && !strcmp(acc->contrast, "ood");
+    const pl_arm_row *arm = find_arm(s, b->rows->arm, b->rows->k, ood ? "ood" : "id"); /* counts wordings */
+    const size_t templates = arm ? arm->n_templates : acc ? acc->n_templates : 0;
     snprintf(accuracy, sizeof accuracy, "accuracy, %zu %s", templates,
              acc && !strcmp(acc->contrast, "ood") ? "ood"
              : templates == 1                     ? "wording"

@@ -41,6 +41,10 @@ void pl__count_text(char out[PL__SHARE_TEXT], double count)
 {
     static const char *const units[] = {"", " k", " M", " G", " T"};
     size_t unit = 0;
+    if (count < 9999.5) {
+        snprintf(out, PL__SHARE_TEXT, "%.0f", count);
+        return;
+    }
     for (; count >= 999.5 && unit + 1 < sizeof units / sizeof *units; unit++) count /= 1000.0;
     snprintf(out, PL__SHARE_TEXT, "%.3g%s", count, units[unit]);
 }

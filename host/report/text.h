@@ -13,7 +13,7 @@ void pl__arm_text(char out[PL__ARM_TEXT], const char *arm, long long k);
 void pl__share_text(char out[PL__SHARE_TEXT], double value, bool sign);
 /* ".819 [.727, .906]"; without an interval ".819"; "-" for NaN. */
 void pl__interval_text(char out[PL__SHARE_TEXT], double value, double lo, double hi, bool sign);
-/* "850", "287 k", "1.2 M": of tokens or items. */
+/* "2730", "287 k", "1.24 M": of tokens or items. */
 void pl__count_text(char out[PL__SHARE_TEXT], double count);
 
 #endif

@@ -166,7 +166,8 @@ static void test_numbers(void **state)
     const struct {
         double value;
         const char *text;
-    } counts[] = {{850, "850"}, {286876, "287 k"}, {1.23e6, "1.23 M"}, {999.6, "1 k"}, {2e18, "2e+06 T"}};
+    } counts[] = {{850, "850"},     {286876, "287 k"}, {1.23e6, "1.23 M"},
+                  {2734.2, "2734"}, {9999.6, "10 k"},  {2e18, "2e+06 T"}};
     char text[PL__SHARE_TEXT];
     for (size_t i = 0; i < sizeof shares / sizeof *shares; i++) {
         pl__share_text(text, shares[i].value, shares[i].sign);
