@@ -81,6 +81,9 @@ static const pl_definition DEFINITIONS[PL_METRICS] = {
     [PL_METRIC_MKNN_CAL_CLASS] = {"mknn_cal with permutations within gold labels alone", similarity},
     [PL_METRIC_PARTICIPATION_RATIO] = {"(sum of e)^2 / sum of e^2; e: eigenvalues of the covariance of the states",
                                        "Gao et al. 2017 (doi 10.1101/214262)"},
+    [PL_METRIC_CKA_LENGTH] =
+        {"HSIC1 of what a regression on the prompt's length predicts of the states, over that of the whole states",
+         "input confounding: Cui et al. 2022, arXiv 2202.00095"},
     [PL_METRIC_TSNE_KL] = {"sum over pairs of p log(p / q) at exaggeration 1", "van der Maaten & Hinton 2008"},
     [PL_METRIC_TSNE_KNN] = {"mean share of the 10 nearest in the states that are among the 10 nearest in the map",
                             "KNN of Kobak & Berens 2019"},
