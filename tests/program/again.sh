@@ -53,8 +53,10 @@ before=$(made)
 check "JSON is that of a fresh analysis" cmp "$tmp/1.json" "$tmp/fresh.json"
 check "JSON the second time too" cmp "$tmp/2.json" "$tmp/fresh.json"
 kept "text after JSON" "$PLUMB" analyze "$run"
-kept "the whole table after the screen" "$PLUMB" analyze "$run" --full
-kept "layers of it" "$PLUMB" analyze "$run" --layers final_norm
+kept "with the whole table, and layers of it, before" bash -c "
+  '$PLUMB' analyze '$run' --full >'$tmp/full.txt' && '$PLUMB' analyze '$run' --layers final_norm >'$tmp/layers.txt' && '$PLUMB' analyze '$run'"
+check "which are the table, and lines of it" bash -c "
+  cmp '$tmp/full.txt' '$run/table.txt' && grep -q '^  last final_norm ' '$tmp/layers.txt' && ! grep -q '^  last 00 ' '$tmp/layers.txt'"
 unit=$(ls "$run"/units/*.h5 | head -1)
 again "a unit was touched" bash -c "touch '$unit'; '$PLUMB' analyze '$run'"
 again "a unit is another file" bash -c "cp -p '$unit' '$tmp/u' && mv '$tmp/u' '$unit' && '$PLUMB' analyze '$run'"
