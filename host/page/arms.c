@@ -139,6 +139,17 @@ static void put_point(pl__draft *d, const char *series, double x, const pl__row 
     if (r) pl__draft_point(d, series, x, r->value, r->lo, r->hi, NAN);
 }
 
+/* The verdict's ensemble of wordings, which is no condition of the table. */
+static void put_ensemble(pl__draft *d, const pl__subject *s)
+{
+    const pl_csv_table *t = &s->run->verdict;
+    const char *arm = s->verdict == SIZE_MAX ? "" : pl_csv_field(t, s->verdict, "prompt_arm");
+    if (!strstr(arm, " ensembled")) return;
+    double x = pl__draft_category(d, pl__say(d->build, "%s k=%s", arm, pl_csv_field(t, s->verdict, "prompt_k")));
+    pl__draft_point(d, "ood", x, pl_csv_number(t, s->verdict, "prompt_accuracy"),
+                    pl_csv_number(t, s->verdict, "prompt_lo"), pl_csv_number(t, s->verdict, "prompt_hi"), NAN);
+}
+
 void pl__section_accuracy(pl__build *b, const pl__subject *s)
 {
     bool with_roles = has_roles(s);
@@ -158,6 +169,7 @@ void pl__section_accuracy(pl__build *b, const pl__subject *s)
         for (size_t r = 0; r < ROLES; r++) put_point(&d, roles[r], x, accuracy(at, "acc_cc", roles[r]));
         if (!with_roles) put_point(&d, "all wordings", x, calibrated);
     }
+    put_ensemble(&d, s);
     pl__draft_put(&d, pl__say(b, "accuracy-%s", s->stem),
                   "Mean over wordings of a role: id, as trained or tried on; dev, used for choices; ood, used for "
                   "neither. Bars: 95 % intervals for other items, wordings and draws of the kind.");

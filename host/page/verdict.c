@@ -105,7 +105,7 @@ static void put_sureness(pl__build *b, row r)
     if (*text(r, "why"))
         pl__put_text(b, text(r, "why"));
     else if (*text(r, "towards"))
-        pl__put_format(b, "p %.2g; nearest: %s", p, text(r, "towards"));
+        pl__put_format(b, "nearest: %s, with p %.2g where .05 decides", text(r, "towards"), p);
     else
         pl__put_format(b, "p %.2g", p);
     pl__put(b, "<small>");
@@ -164,19 +164,24 @@ static void put_line(pl__build *b, const pl__subject *s, size_t index)
 
 static void put_legend(pl__build *b)
 {
-    pl__put(b,
-            "<details><summary>What the words mean</summary><dl>\n"
-            "<dt>PROMPT</dt><dd>prompted, the model reaches the accuracy that is required, and tuning adds less than "
-            "the margin; or, in a staged run, it surely reaches it, its wordings agree, and tuning was not tried</dd>\n"
-            "<dt>FINE-TUNE</dt><dd>tuned it reaches it, and is better than prompted; <em>clearly</em>: by more than "
-            "the margin, beside the arm that looks best in hindsight too</dd>\n"
-            "<dt>NEITHER</dt><dd>neither reaches it</dd>\n"
-            "<dt>UNDECIDED</dt><dd>the data do not say</dd>\n"
-            "<dt>prompted, tuned</dt><dd>the best arm of either side, chosen under dev wordings (tuned ones on the "
-            "draws' dev items) and judged under ood wordings, on which nothing was trained or chosen; linear readouts "
-            "of the frozen model stand on the prompt side</dd>\n"
-            "<dt>[lo, hi]</dt><dd>95 %, for other items, wordings and draws of the kind; p by Holm over all verdicts "
-            "of a run</dd></dl></details>\n");
+    pl__put(
+        b,
+        "<details><summary>What the words mean</summary><dl>\n"
+        "<dt>PROMPT</dt><dd>prompted, the model reaches the accuracy that is required, and tuning adds less than "
+        "the margin; or, in a staged run, it surely reaches it, its wordings agree, and tuning was not tried</dd>\n"
+        "<dt>FINE-TUNE</dt><dd>tuned it reaches it, and is better than prompted; <em>clearly</em>: by more than "
+        "the margin, beside the arm that looks best in hindsight too</dd>\n"
+        "<dt>NEITHER</dt><dd>neither reaches it</dd>\n"
+        "<dt>UNDECIDED</dt><dd>the data do not say</dd>\n"
+        "<dt>prompted, tuned</dt><dd>the best arm of either side, chosen under dev wordings (tuned ones on the "
+        "draws' dev items) and judged under ood wordings, on which nothing was trained or chosen; linear readouts "
+        "of the frozen model stand on the prompt side; k: demonstrations in the prompt, n: labelled examples that were "
+        "learned from, a draw: one choice of them</dd>\n"
+        "<dt>ensembled</dt><dd>one answer of many prompts: the calibrated ones under all wordings of the role, "
+        "averaged; it costs as many prompts an item</dd>\n"
+        "<dt>p</dt><dd>of data that speak for the verdict (or the nearest one) as much as these, were it wrong: "
+        ".05 or less decides; by Holm over all verdicts of a run</dd>\n"
+        "<dt>[lo, hi]</dt><dd>95 %, for other items, wordings and draws of the kind</dd></dl></details>\n");
 }
 
 /* Prompted and tuned beside each other, for all subjects. */
@@ -262,8 +267,12 @@ static void put_difference(pl__build *b, row r)
 {
     char value[PL_MARKUP_INTERVAL];
     interval(value, r, "difference", "lo", "hi");
-    pl__put_fact(b, "Tuned minus prompted", "%s, p %.2g", value, number(r, "p_adjusted"));
-    pl__put_fact(b, "Holds for", "other %s than these: %s items, %s ood wordings, %s and %s draws were seen",
+    if (*text(r, "towards")) /* its p is of the nearest verdict, and stands with it */
+        pl__put_fact(b, "Tuned minus prompted", "%s", value);
+    else
+        pl__put_fact(b, "Tuned minus prompted", "%s, p %.2g", value, number(r, "p_adjusted"));
+    pl__put_fact(b, "Holds for",
+                 "other %s than these: %s items, %s ood wordings, %s draws prompted and %s tuned were seen",
                  *text(r, "generalises") ? text(r, "generalises") : "nothing", text(r, "n_items"),
                  text(r, "n_templates"), text(r, "n_prompt_draws"), text(r, "n_tuned_draws"));
     if (*text(r, "hindsight_arm")) {
@@ -294,10 +303,13 @@ static void put_cost(pl__build *b, row r)
 {
     double learn = number(r, "tuned_learn_tokens"), even = number(r, "break_even_items");
     if (isnan(learn)) return;
-    pl__put_fact(b, "Cost",
-                 "tuning %.0f tokens a draw, all trials; an item %.1f tokens tuned, %.1f prompted; tuning pays back %s",
-                 learn, number(r, "tuned_item_tokens"), number(r, "prompt_item_tokens"),
-                 isnan(even) ? "never, by tokens" : pl__say(b, "from %.3g items on, by tokens", even));
+    pl__put_fact(
+        b, "Cost",
+        "tuning %.0f tokens a draw, all trials; an item %.1f tokens tuned, %.1f prompted; tuning pays back %s", learn,
+        number(r, "tuned_item_tokens"), number(r, "prompt_item_tokens"),
+        isnan(even)
+            ? "never, by tokens"
+            : pl__say(b, "from %.0f items on (tokens of all draws; one that is learned from counts as three)", even));
 }
 
 static void put_decides(pl__build *b, row r)
@@ -317,8 +329,8 @@ static void put_decides(pl__build *b, row r)
         char value[PL_MARKUP_INTERVAL];
         interval(value, r, "wobble_margin", "wobble_margin_lo", "wobble_margin_hi");
         pl__put_fact(b, "A naive policy",
-                     "wobble-first, which tunes where the states' margin wobbles, says %s (%s); no "
-                     "part of the verdict",
+                     "tune where the answers' margins move from wording to wording: %s (wobble_margin %s; it tunes "
+                     "where all of the interval is above .5); for comparison, no part of the verdict",
                      text(r, "wobble_first"), value);
     }
 }
