@@ -102,7 +102,7 @@ static pl_crossed sd_row(const pl__subject *s, double value, pl_estimate interva
     e.lo = interval.lo;
     e.hi = interval.hi;
     e.over_templates = true;
-    e.over_draws = s->variance.mean_squares.s > 1;
+    e.over_draws = s->variance.mean_squares.s >= PL_DRAWS_MIN;
     e.n_clusters = s->variance.mean_squares.n;
     return e;
 }

@@ -16,6 +16,12 @@ static int mixed(size_t item, size_t template, size_t draw)
     return (item * 7 + template * 3 + draw * 5) % 17 < 5 ? !planted_gold(item) : planted_gold(item);
 }
 
+/* Templates of unlike accuracy. */
+static int shifting(size_t item, size_t template, size_t draw)
+{
+    return (item * 7 + draw) % 17 < 1 + 3 * template ? !planted_gold(item) : planted_gold(item);
+}
+
 static int all_wrong(size_t item, size_t template, size_t draw)
 {
     (void)template, (void)draw;
@@ -162,17 +168,20 @@ static void test_all_wrong(void **state)
 static void test_orders_are_no_draws(void **state)
 {
     (void)state;
-    planted p = {.n = 30, .t = 3, .draws = 6, .orders = 3, .prediction = mixed};
+    planted p = {.n = 60, .t = 5, .draws = 6, .orders = 3, .prediction = shifting, .state = state_of};
     pl_stability_table *t = planted_table(&p);
     size_t n = 0;
     for (size_t i = 0; i < t->n; i++) {
         const pl_stability_row *r = &t->rows[i];
-        if (r->metric != PL_METRIC_ACC_WORST || r->order >= 0) continue;
-        assert_string_equal(r->generalises, "items");
+        assert_null(strstr(r->generalises, "draws"));
+        bool worst = r->metric == PL_METRIC_ACC_WORST,
+             whole = worst || r->metric == PL_METRIC_TEMPLATE_SD || r->metric == PL_METRIC_MARGIN_ITEM;
+        if (!whole || r->order >= 0) continue;
+        assert_string_equal(r->generalises, worst ? "items" : "items, templates");
         assert_non_null(strstr(r->why_empty, "not over draws: 2 draws"));
         n++;
     }
-    assert_true(n > 0);
+    assert_int_equal(n, 3);
     pl_stability_free(t);
     uproot(&p);
 }
