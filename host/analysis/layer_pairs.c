@@ -32,18 +32,20 @@ typedef struct comparison {
     const pl__unit_pairs *of;
     const char *contrast;
     bool itself; /* units are held against themselves */
-    bool apart;  /* a pair has two templates */
     const char *position;
     names layers[2];
     size_t n, n_there; /* items that are taken, and that there are */
     uint64_t items;    /* tells sets of items apart */
     size_t n_pairs, n_unequal;
+    const char **templates; /* [n_templates] of the pairs that are taken, once each */
+    size_t n_templates, capacity;
     size_t *orders[NULLS];         /* NULL: items have no labels */
     double *grids[N_KINDS][NULLS]; /* [GRIDS, layers of a, layers of b]: sums over pairs */
 } comparison;
 
 static void comparison_free(comparison *c)
 {
+    free(c->templates);
     for (size_t null = 0; null < NULLS; null++) {
         free(c->orders[null]);
         for (size_t kind = 0; kind < N_KINDS; kind++) free(c->grids[kind][null]);
@@ -180,6 +182,15 @@ done:
     return status;
 }
 
+static pl_status add_template(comparison *c, const char *name)
+{
+    for (size_t k = 0; k < c->n_templates; k++)
+        if (!strcmp(c->templates[k], name)) return PL_OK;
+    PL_TRY(pl_grow(&c->templates, &c->capacity, c->n_templates + 1));
+    c->templates[c->n_templates++] = name;
+    return PL_OK;
+}
+
 static pl_status add_pair(comparison *c, pl__compared *pair)
 {
     tables own[2] = {0};
@@ -187,10 +198,13 @@ static pl_status add_pair(comparison *c, pl__compared *pair)
     pl_status status;
     PL_GOTO(status, done, fill_tables(&own[0], &same, c, pair, 0));
     if (same && !c->itself) PL_GOTO(status, done, fill_tables(&own[1], &same, c, pair, 1));
-    if (same)
-        PL_GOTO(status, done, add_tables(c, &own[0], &own[!c->itself]));
-    else
+    if (!same) {
         c->n_unequal++;
+        goto done;
+    }
+    PL_GOTO(status, done, add_tables(c, &own[0], &own[!c->itself]));
+    for (size_t side = 0; side < 2; side++)
+        PL_GOTO(status, done, add_template(c, pair->cells[side].unit->template_name));
 done:
     for (size_t side = 0; side < 2; side++) tables_free(&own[side]);
     return status;
@@ -226,7 +240,7 @@ static pl_status put_row(const comparison *c, pl_metric_id metric, const char *l
     row.layer = layer;
     row.preproc = "c";
     row.n = c->n;
-    row.n_templates = c->n_pairs + c->apart; /* pairs of templates are a chain */
+    row.n_templates = c->n_templates;
     row.null_mean = score.null_mean;
     row.null_sd = score.null_sd;
     row.null_q95 = score.tau;
@@ -341,7 +355,6 @@ static pl_status compare(pl__rows *rows, const pl__unit_pairs *of, const char *c
                         .of = of,
                         .contrast = contrast,
                         .itself = of->list[0].a == of->list[0].b,
-                        .apart = strcmp(of->list[0].a->template_name, of->list[0].b->template_name) != 0,
                         .position = positions.list[p]};
         PL_TRY(compare_at(&c));
     }

@@ -12,8 +12,8 @@
 
 #include "analysis/rows.h"
 
-/* The rows of the group of the view's unit `first`; none where its units have no states. One side's tables
- * (similarity.h) and one layer's states are in memory at a time, and the other side's tables. */
+/* The rows of the group of the view's unit `first`; none where its units have no states. In memory at a time: tables
+ * (similarity.h) of both sides of a pair, of all layers, and the states of one layer. */
 pl_status pl__layer_pair_rows(pl__rows *rows, pl_run_view *view, size_t first);
 
 #endif

@@ -96,6 +96,26 @@ static void test_base(void **state)
     json_decref(asked);
 }
 
+/* Two pairs of templates that do not meet are of four. */
+static void test_broken_chain(void **state)
+{
+    (void)state;
+    json_t *asked = json_pack("{s:b}", "layer_pairs", 1);
+    planted p = {.n = N, .t = 5, .draws = 1, .prediction = right, .state = label_and_noise, .analysis = asked};
+    char id[64], path[PL_PATH_MAX];
+    pl_stability_table *t;
+    plant_run(&p);
+    planted_id(id, 2, 0, false);
+    OK(pl_run_folder_unit(path, &p.run, id));
+    assert_int_equal(unlink(path), 0);
+    OK(pl_stability_of_run(&t, planted_view(&p)));
+    assert_int_equal(find(t, PL_METRIC_CKA_CAL, "templates:01", "final_norm", "prompt")->n_templates, 4);
+    assert_int_equal(find(t, PL_METRIC_CKA_CAL, "self:01", "final_norm", "prompt")->n_templates, 4);
+    pl_stability_free(t);
+    uproot(&p);
+    json_decref(asked);
+}
+
 /* Another model of the run stands in the contrast, once a pair of models. */
 static void test_models(void **state)
 {
@@ -139,6 +159,7 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_self_and_templates), cmocka_unit_test(test_base),
-                                       cmocka_unit_test(test_models), cmocka_unit_test(test_none)};
+                                       cmocka_unit_test(test_broken_chain), cmocka_unit_test(test_models),
+                                       cmocka_unit_test(test_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
