@@ -1,23 +1,16 @@
 /* The variance of the readout margin, split over items, templates, draws and their interactions
- * (statistics/three_way.h).
+ * (statistics/variance_split.h).
  *
  * margin = l(gold) - max over the other labels of l, in nats, from the stored label scores; mean over the orders of a
- * draw, and over the templates of a wording, which are one. Measured on all draws together; intervals by leaving out
- * templates, draws, and clusters in at most CLUSTER_GROUPS groups, each in turn. */
+ * draw, and over the templates of a wording, which are one. Measured on all draws together. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "analysis/scope.h"
-#include "statistics/three_way.h"
 
-enum { CLUSTER_GROUPS = 20, PARTS = PL__MARGIN_PARTS };
-
-/* A table [s, t, n] and which of it is left out. */
+/* [s, t, n] */
 typedef struct table {
     size_t s, t, n;
-    double *values, *part;
-    size_t *group; /* [n]: of the items' clusters */
-    size_t n_groups;
+    double *values;
 } table;
 
 static void margins_of(double *out, bool *ok, const pl__subject *s, const pl__member *member, size_t k)
@@ -44,7 +37,6 @@ static pl_status fill(table *x, bool *ok, const pl__subject *s)
     x->t = s->n_wordings;
     x->n = s->n;
     PL_TRY(pl_new(&x->values, x->s * x->t * x->n));
-    PL_TRY(pl_new(&x->part, x->s * x->t * x->n));
     PL_TRY(pl_new(&margins, s->n));
     pl_status status = PL_OK;
     for (size_t a = 0; a < s->n_members && *ok && status == PL_OK; a++) {
@@ -59,105 +51,18 @@ static pl_status fill(table *x, bool *ok, const pl__subject *s)
     return status;
 }
 
-/* Clusters are dealt to groups in turn. */
-static pl_status deal(table *x, const pl__subject *s)
-{
-    const pl_clusters *clusters = &s->group->clusters;
-    size_t n = clusters->start ? clusters->n : s->n;
-    x->n_groups = n < CLUSTER_GROUPS ? n : CLUSTER_GROUPS;
-    PL_TRY(pl_new(&x->group, s->n));
-    for (size_t i = 0; !clusters->start && i < s->n; i++) x->group[i] = i % x->n_groups;
-    for (size_t c = 0; clusters->start && c < n; c++)
-        for (size_t at = clusters->start[c]; at < clusters->start[c + 1]; at++)
-            x->group[clusters->items[at]] = c % x->n_groups;
-    return PL_OK;
-}
-
-/* The components without a draw, a template, a group of clusters; SIZE_MAX: with all. NaN where too little is left. */
-static pl_status components(double out[PARTS], const table *x, size_t draw, size_t template, size_t group)
-{
-    size_t s = 0, t = 0, n = 0, at = 0;
-    for (size_t d = 0; d < x->s; d++) {
-        if (d == draw) continue;
-        s++;
-        t = 0;
-        for (size_t k = 0; k < x->t; k++) {
-            if (k == template) continue;
-            t++;
-            n = 0;
-            for (size_t i = 0; i < x->n; i++) {
-                if (x->group[i] == group) continue;
-                n++;
-                x->part[at++] = x->values[(d * x->t + k) * x->n + i];
-            }
-        }
-    }
-    for (size_t p = 0; p < PARTS; p++) out[p] = NAN;
-    if (s < 1 || t < 2 || n < 2) return PL_OK;
-    pl_mean_squares m;
-    PL_TRY(pl_mean_squares_of(&m, x->part, s, t, n));
-    pl_three_way v = pl_three_way_of(&m);
-    const double parts[PARTS] = {v.item,      v.template_main, v.draw, v.item_template,
-                                 v.item_draw, v.template_draw, v.rest};
-    memcpy(out, parts, sizeof parts);
-    return PL_OK;
-}
-
-/* Factors in the order in which components() leaves out. */
-enum { DRAWS, TEMPLATES, ITEMS, FACTORS };
-
-static pl_status split(pl_crossed out[PARTS], const table *x)
-{
-    const size_t levels[FACTORS] = {x->s, x->t, x->n_groups};
-    double whole[PARTS], *left = NULL;
-    pl_component variance[FACTORS][PARTS] = {{{0.0, 0.0}}};
-    size_t most = x->s + x->t + x->n_groups;
-    pl_status status;
-    PL_GOTO(status, done, components(whole, x, SIZE_MAX, SIZE_MAX, SIZE_MAX));
-    PL_GOTO(status, done, pl_new(&left, PARTS * most));
-    for (size_t f = 0; f < FACTORS; f++) {
-        for (size_t j = 0; j < levels[f] && levels[f] >= PL_JACKKNIFE_MIN; j++) {
-            double one[PARTS];
-            PL_GOTO(status, done,
-                    components(one, x, f == DRAWS ? j : SIZE_MAX, f == TEMPLATES ? j : SIZE_MAX,
-                               f == ITEMS ? j : SIZE_MAX));
-            for (size_t p = 0; p < PARTS; p++) left[p * most + j] = one[p];
-        }
-        for (size_t p = 0; p < PARTS; p++) {
-            pl_pseudo_values(left + p * most, levels[f], whole[p]);
-            pl_component c = pl_component_of_mean(left + p * most, levels[f], PL_JACKKNIFE_MIN);
-            if (isfinite(c.variance)) variance[f][p] = c;
-            if (f == ITEMS) {
-                const pl_crossed_design d = {.value = whole[p],
-                                             .n = levels[f],
-                                             .items = left + p * most,
-                                             .templates = variance[TEMPLATES][p],
-                                             .draws = variance[DRAWS][p]};
-                pl_crossed_of(&out[p], &d);
-            }
-        }
-    }
-done:
-    free(left);
-    return status;
-}
-
 static pl_status make(pl__subject *s)
 {
     table x = {0};
     bool ok;
     pl_status status;
     PL_GOTO(status, done, fill(&x, &ok, s));
-    for (size_t p = 0; p < PARTS; p++) s->margin[p] = pl__only_value(NAN);
+    for (size_t p = 0; p < PL_SPLIT_PARTS; p++) s->margin[p] = pl__only_value(NAN);
     if (!ok) goto done;
-    PL_GOTO(status, done, deal(&x, s));
-    PL_GOTO(status, done, split(s->margin, &x));
-    for (size_t p = 0; p < PARTS; p++) s->margin[p].n_clusters = s->group->clusters.start ? s->group->clusters.n : s->n;
+    PL_GOTO(status, done, pl_variance_split_of(s->margin, x.values, x.s, x.t, x.n, &s->group->clusters));
     s->has_margin = true;
 done:
     free(x.values);
-    free(x.part);
-    free(x.group);
     return status;
 }
 
@@ -190,7 +95,7 @@ done:
     return status;
 }
 
-static pl_status part(pl__measured *out, const pl__scope *scope, size_t which)
+static pl_status part(pl__measured *out, const pl__scope *scope, pl_split_part which)
 {
     pl__subject *s = scope->subject;
     if (!s->member->q || s->n < 2 || pl__measured_one_wording(out, s)) return PL_OK;
@@ -198,7 +103,8 @@ static pl_status part(pl__measured *out, const pl__scope *scope, size_t which)
     if (!s->has_margin || isnan(s->margin[which].value)) return PL_OK; /* one draw: no part of it is the draws' */
     out->kind = PL__FIXED;
     out->estimate = s->margin[which];
-    out->ci_method = "crossed";
+    out->ci_method = "mover";
+    if (isnan(out->estimate.lo)) out->why_empty = "no interval: two wordings, draws or groups of items, or no variance";
     return PL_OK;
 }
 
@@ -207,10 +113,10 @@ static pl_status part(pl__measured *out, const pl__scope *scope, size_t which)
     {                                                                                                                  \
         return part(out, scope, which);                                                                                \
     }
-PART(item, 0)
-PART(template, 1)
-PART(draw, 2)
-PART(item_template, 3)
-PART(item_draw, 4)
-PART(template_draw, 5)
-PART(rest, 6)
+PART(item, PL_SPLIT_ITEM)
+PART(template, PL_SPLIT_TEMPLATE)
+PART(draw, PL_SPLIT_DRAW)
+PART(item_template, PL_SPLIT_ITEM_TEMPLATE)
+PART(item_draw, PL_SPLIT_ITEM_DRAW)
+PART(template_draw, PL_SPLIT_TEMPLATE_DRAW)
+PART(rest, PL_SPLIT_REST)

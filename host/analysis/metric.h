@@ -170,7 +170,7 @@ typedef enum pl_screen {
       "independence", PL_SCREEN_LAYERS, "CKA", "0 (null): unrelated; 1: the same up to rotation and scale",            \
       "similarity of two templates' states up to rotation (debiased linear CKA)")                                      \
     X(CKA_LENGTH, "cka_length", "1", -1, 1, 0, "l", PL_OVER_TEMPLATES, cka_length, "", PL_SCREEN_NONE, "", "",           \
-      "floor of cka_debiased: what it would be if states held what the prompt's length predicts of them and no more")  \
+      "floor of cka_debiased: the share of it that length's prediction of the states makes; not debiased")  \
     X(PARTICIPATION_RATIO, "participation_ratio", "dimension", 0, INFINITY, 0, "ct", PL_OVER_TEMPLATES,                 \
       participation_ratio, "", PL_SCREEN_NONE, "", "",                                                                 \
       "dimensions that a template's states use: (tr S)^2/tr S^2 of their covariance; near 1: one dimension is all there is")\

@@ -16,8 +16,9 @@
 #include "statistics/interval.h"
 #include "statistics/template_variance.h"
 #include "statistics/variance_components.h"
+#include "statistics/variance_split.h"
 
-enum { PL__MARGIN_PARTS = 7, PL__TOP = 3 };
+enum { PL__TOP = 3 };
 
 /* What is done to states before they are measured: a letter in the table of metrics, a name in the table of results. */
 typedef enum pl__preprocessing {
@@ -48,7 +49,7 @@ typedef struct pl__subject {
     bool has_variance, has_cka[PL__PREPROCESSINGS], has_sums[PL__PREPROCESSINGS];
     pl_template_variance variance; /* of all members: draws, wordings, clusters */
     bool has_margin;
-    pl_crossed margin[PL__MARGIN_PARTS]; /* of the readout margin's variance (margin.c) */
+    pl_crossed margin[PL_SPLIT_PARTS]; /* of the readout margin's variance (margin.c) */
     double variance_scale;               /* what its sums over clusters are divided by to be means */
     pl_cka cka[PL__PREPROCESSINGS];
     bool has_probe;
@@ -96,9 +97,9 @@ pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *subject, siz
 /* Gold labels of a layer's first n items; NULL: they are not of one set of labels. The caller frees them. */
 pl_status pl__subject_classes(size_t **out, const pl__subject *subject, size_t n);       /* [n] */
 pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject, char preprocessing); /* at least 4 items */
-/* What CKA would be if the states of a layer whose tokens are known were no more than what length predicts of them, on
- * the scale of whole states: HSIC_1 of the two parts over sqrt of the wholes' own, mean over pairs. At least 4 items.
- */
+/* The share of CKA that length's prediction makes, in a layer whose tokens are known: HSIC_1 of what length predicts of
+ * the states of two templates over sqrt of the whole states' own, mean over pairs. Not debiased: of n items a prediction
+ * by two terms fits the states in part by chance. At least 4 items. */
 pl_status pl__subject_cka_of_length(double *out, pl__subject *subject);
 /* Of n items, the first that memory and a quadratic cost allow CKA between t conditions to take. */
 size_t pl__cka_items(size_t n, size_t t);

@@ -89,7 +89,7 @@ const pl_yaml_key pl_spec_analysis_keys[] = {
      "within templates (`preproc` top3): twice the time of CKA"},
     {"length", "false",
      "`wobble` and `cka_debiased` also of states less what the prompt's number of tokens and its square predict, under "
-     "each template (`preproc` length), and what CKA would be by that alone (`cka_length`)"},
+     "each template (`preproc` length), and the share of CKA that this prediction makes (`cka_length`)"},
     {"tsne", "none", "maps of states at position last, as a map of the keys below; `{}` takes their defaults"},
     {0},
 };

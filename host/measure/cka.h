@@ -28,7 +28,8 @@ typedef struct pl_cka {
 } pl_cka;
 
 /* states[k] is the [n, width] matrix of condition k. t >= 2, n >= 4. The same bits for any number of threads.
- * Memory: n t^2 doubles, and blocks of states and Gram matrices that do not grow with n. Free the result. */
+ * Memory: 2 n (8 ceil(t/8))^2 doubles of sums (cka_sums.h), n t^2 of left-out values, and blocks of states and Gram
+ * matrices that do not grow with n. Free the result. */
 pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t, size_t width);
 void pl_cka_free(pl_cka *cka); /* takes {0} */
 

@@ -15,7 +15,7 @@ typedef struct pl__cka_sums {
 } pl__cka_sums;
 
 /* states[k] is the [n, width] matrix of condition k. No Gram matrix is kept: blocks of all conditions' are made, read
- * and forgotten, so that memory is n t^2 doubles and a part that does not grow with n. The same bits for any number of
+ * and forgotten, so that memory is 2 n (8 lanes)^2 doubles, n t of row sums, and a part that does not grow with n. The same bits for any number of
  * threads. Free the sums. */
 pl_status pl__cka_sums_of(pl__cka_sums *out, const float *const *states, size_t n, size_t t, size_t width);
 void pl__cka_sums_free(pl__cka_sums *sums); /* takes {0} */

@@ -23,7 +23,9 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("layer", PL__TEXT, layer, "00 is the embedding, 05 after block 5, final_norm; empty: behaviour"),
     FIELD("position", PL__TEXT, position,
           "last, label, suffix, or mean, which leaves position 0 out; empty: behaviour"),
-    FIELD("preproc", PL__TEXT, preproc, "of states: c centred, z each dimension by its SD within templates; top3 centred, without the three dimensions that "
+    FIELD("preproc", PL__TEXT, preproc,
+          "of states: c centred, z each dimension by its SD within templates; top3 centred, without the three "
+          "dimensions that "
           "vary most within templates; length centred, less what the prompt's number of tokens and its square predict"),
     FIELD("metric", PL__METRIC, metric, "name of the metric"),
     FIELD("contrast", PL__TEXT, contrast,
@@ -43,7 +45,8 @@ static const pl__csv_column COLUMNS[] = {
     FIELD("generalises", PL__TEXT, generalises, "what lo and hi are over: items, templates, draws"),
     FIELD(
         "ci_method", PL__TEXT, ci_method,
-        "how lo and hi were made: crossed (components of items, templates, draws), wilson, F, least of wordings; none"),
+        "how lo and hi were made: crossed (components of items, templates, draws), wilson, F, mover (mean squares of a "
+        "variance split), least of wordings; none"),
     FIELD("p", PL__REAL, p,
           "of the null, two-sided; of template_sd and spread one-sided, by permutation; of cochran_q by chi-square"),
     FIELD(

@@ -120,6 +120,23 @@ double pl_chi_square_tail(double x, double df)
     return front * f;
 }
 
+double pl_chi_square_quantile(double p, double df)
+{
+    if (!(df > 0.0)) return NAN;
+    if (df > 1e6) { /* Wilson and Hilferty's cube: within 1e-9 of it from here on */
+        double spread = 2.0 / (9.0 * df), root = 1.0 - spread + pl_normal_quantile(p) * sqrt(spread);
+        return df * root * root * root;
+    }
+    double lo = 0.0, hi = df;
+    while (pl_chi_square_tail(hi, df) > 1.0 - p && hi < 1e300) hi *= 2.0;
+    for (int i = 0; i < BISECTIONS; i++) {
+        double mid = 0.5 * (lo + hi);
+        if (mid == lo || mid == hi) break;
+        *(pl_chi_square_tail(mid, df) > 1.0 - p ? &lo : &hi) = mid;
+    }
+    return 0.5 * (lo + hi);
+}
+
 double pl_quartile_factor(double df)
 {
     static const double QUARTILE = -0.67448975019608171; /* of the standard normal */

@@ -19,6 +19,8 @@ double pl_student_quantile(double p, double df);
 double pl_student_tail(double x, double df);
 /* P(chi^2 > x) of df > 0 degrees of freedom, x >= 0. */
 double pl_chi_square_tail(double x, double df);
+/* x with P(chi^2 <= x) = p, 0 < p < 1. */
+double pl_chi_square_quantile(double p, double df);
 /* df / chi^2(.25; df): how much larger than its estimate a variance may well be (its upper quartile). By Wilson and
  * Hilferty's cube, within 5 % of the exact one. */
 double pl_quartile_factor(double df);

@@ -31,6 +31,8 @@ static void test_quantiles(void **state)
         pl_student_tail(element(row, 0), element(row, 1)), element(row, 2), 1e-9); /* log-gammas of 350,000 */
     json_array_foreach(member(root, "quartile"), i, row)
         assert_close(pl_quartile_factor(element(row, 0)) / element(row, 1), 1.0, 0.05); /* Wilson and Hilferty's */
+    json_array_foreach(member(root, "chi_square"), i, row)
+        assert_close(pl_chi_square_quantile(element(row, 0), element(row, 1)) / element(row, 2), 1.0, 1e-10);
     json_array_foreach(member(root, "f"), i, row)
         assert_close(pl_f_quantile(element(row, 0), element(row, 1), element(row, 2)), element(row, 3), 1e-10);
     json_array_foreach(member(root, "student"), i, row)

@@ -2,7 +2,7 @@
  * studies of items in clusters of two, templates and draws, all effects normal and equal in all dimensions, so that the
  * true ratios are known.
  *
- * Quick: two designs, 200 studies each. `--long`: every design of the tables, 2,000 studies each, printed. At most 5 %
+ * Quick: three designs, 200 studies each. `--long`: every design of the tables, 2,000 studies each, printed. At most 5 %
  * of an interval's designs may be under 93 %, none under 90 %: wobble in one dimension, as the readout margin is, and
  * all three in WIDTH of them. Shift and icc of one dimension hold less and are printed nowhere: they are shown. */
 #include "statistics/golden.h"

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "statistics/interval.h"
 #include "statistics/three_way.h"
+#include "statistics/variance_split.h"
 
 enum { S = 4, T = 5, N = 24 };
 
@@ -46,6 +47,31 @@ static void test_no_dissent(void **state)
         assert_true(upper > 0 && upper < last && pl_template_sd_p(&m, 1.0, upper * 1.001) <= 0.01);
         last = upper;
     }
+}
+
+/* The parts and their intervals, by scipy's quantiles of chi-square. */
+static void test_split(void **state)
+{
+    (void)state;
+    json_t *root = golden(), *expected = member(member(root, "three_way"), "split");
+    double y[S * T * N];
+    pl_crossed parts[PL_SPLIT_PARTS];
+    const pl_clusters each = {0};
+    read_values(y, member(root, "three_way"));
+    OK(pl_variance_split_of(parts, y, S, T, N, &each));
+    for (size_t p = 0; p < PL_SPLIT_PARTS; p++) {
+        const json_t *one = json_array_get(expected, p);
+        assert_close(parts[p].value, element(one, 0), 1e-11);
+        assert_close(parts[p].lo, element(one, 1), 1e-10);
+        assert_close(parts[p].hi, element(one, 2), 1e-10);
+        assert_true(parts[p].over_templates && parts[p].over_draws && parts[p].n_clusters == N);
+    }
+    OK(pl_variance_split_of(parts, y, 2, T, N, &each)); /* a draw's variance by one degree of freedom */
+    assert_true(isnan(parts[PL_SPLIT_DRAW].lo) && isfinite(parts[PL_SPLIT_TEMPLATE].lo));
+    assert_true(isfinite(parts[PL_SPLIT_DRAW].value) && !parts[PL_SPLIT_ITEM].over_draws);
+    OK(pl_variance_split_of(parts, y, 1, T, N, &each));
+    assert_true(isnan(parts[PL_SPLIT_DRAW].value) && isfinite(parts[PL_SPLIT_ITEM].hi));
+    json_decref(root);
 }
 
 static void test_golden(void **state)
@@ -137,8 +163,8 @@ static void test_nothing_varies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),        cmocka_unit_test(test_no_dissent),     cmocka_unit_test(test_planted),
-        cmocka_unit_test(test_skewed_shares), cmocka_unit_test(test_nothing_varies),
+        cmocka_unit_test(test_golden),  cmocka_unit_test(test_split),         cmocka_unit_test(test_no_dissent),
+        cmocka_unit_test(test_planted), cmocka_unit_test(test_skewed_shares), cmocka_unit_test(test_nothing_varies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

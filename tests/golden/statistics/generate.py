@@ -159,6 +159,15 @@ def f_interval(ms, df, error, df_error, cells):
     return [np.sqrt(max(0.0, (ms - error) / cells)), bound(0.975), bound(0.025)]
 
 
+def mover(plus, minus, cells):
+    """(sum of mean squares less others)/cells with the MOVER interval of their chi-square intervals; (mean square, df) each."""
+    value = (sum(ms for ms, _ in plus) - sum(ms for ms, _ in minus)) / cells
+    own = lambda ms, df: (ms * df / scipy.stats.chi2.ppf(0.975, df), ms * df / scipy.stats.chi2.ppf(0.025, df))
+    down = sum((ms - own(ms, df)[0]) ** 2 for ms, df in plus) + sum((own(ms, df)[1] - ms) ** 2 for ms, df in minus)
+    up = sum((own(ms, df)[1] - ms) ** 2 for ms, df in plus) + sum((ms - own(ms, df)[0]) ** 2 for ms, df in minus)
+    return value, value - down**0.5 / cells, value + up**0.5 / cells
+
+
 def three_way(y):
     s, t, n = y.shape
     m = mean_squares(y)
@@ -174,7 +183,14 @@ def three_way(y):
     one = components(y[0].T[:, :, None].astype(float))
     single = f_interval(one["ms"][1], t - 1, one["ms"][2], (n - 1) * (t - 1), n)
     tau2 = [(m["template"] - m["item_template"] - m["template_draw"] + m["rest"]) / (n * s), one["s2"][1]]
-    return {"y": y.ravel(), "shape": y.shape, "mean_squares": m, "template_sd": template, "draw_sd": draw, "template_sd_one_draw": single, "tau2": tau2}
+    q = {"item": (m["item"], n - 1), "template": (m["template"], t - 1), "draw": (m["draw"], s - 1),
+         "item_template": (m["item_template"], (n - 1) * (t - 1)), "item_draw": (m["item_draw"], (n - 1) * (s - 1)),
+         "template_draw": (m["template_draw"], (t - 1) * (s - 1)), "rest": (e, df_e)}
+    split = [mover([q[k] for k in plus], [q[k] for k in minus], cells) for plus, minus, cells in (
+        (("item", "rest"), ("item_template", "item_draw"), s * t), (("template", "rest"), ("item_template", "template_draw"), s * n),
+        (("draw", "rest"), ("item_draw", "template_draw"), t * n), (("item_template",), ("rest",), s), (("item_draw",), ("rest",), t),
+        (("template_draw",), ("rest",), n), (("rest",), (), 1))]
+    return {"split": split, "y": y.ravel(), "shape": y.shape, "mean_squares": m, "template_sd": template, "draw_sd": draw, "template_sd_one_draw": single, "tau2": tau2}
 
 
 def planted_study(rng, s, t, n, per_cluster):
@@ -239,6 +255,7 @@ def main():
     test = cochrans_q(correct)
     out["cochran"] = [test.statistic, test.pvalue]
     out["chi_square_tail"] = [[x, df, scipy.stats.chi2.sf(x, df)] for df in (1, 3, 8.5, 40) for x in (0.02, 2.5, 9.0, 55.0, 300.0)]
+    out["chi_square"] = [[p, df, scipy.stats.chi2.ppf(p, df)] for df in (1, 2, 9, 76.5, 2850, 120000, 4e7) for p in (0.025, 0.25, 0.975)]
     from statsmodels.stats.power import TTestPower
     out["power"] = [[d, n, TTestPower().power(d, n, 0.05)] for d, n in ((0.0, 12), (0.3, 40), (0.5, 8), (1.2, 5), (0.08, 900))]
     from statsmodels.stats.contingency_tables import mcnemar
