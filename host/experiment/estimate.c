@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/interned.h"
 #include "experiment/item.h"
+#include "experiment/plan_parts.h"
 
 /* Items that are looked at, of each cell. */
 enum { SAMPLE = 8 };
@@ -24,6 +26,9 @@ typedef struct sample {
     double scored;  /* tokens whose log-probability is taken */
     double choices; /* of an item */
     double text;    /* bytes of the row of samples, answers left out */
+    /* Content-free inputs: how many, their tokens behind what items share, and those of a choice behind all of them. */
+    size_t n_free;
+    double free_own, free_choice;
 } sample;
 
 /* Bytes of a text inside JSON. */
@@ -50,6 +55,27 @@ static pl_status sample_text(size_t *out, const pl__item *item, const pl_task *t
     return PL_OK;
 }
 
+/* Of all choices; the last token of each needs no position. */
+static double choice_tokens(const pl_request *r)
+{
+    size_t sum = 0;
+    for (size_t c = 0; c < r->n_choices; c++) {
+        size_t n = r->choices[c].n - r->choices[c].first;
+        sum += n > 1 ? n - 1 : 0;
+    }
+    return (double)sum;
+}
+
+static void add_content_free(sample *s, const pl__items *items)
+{
+    s->n_free = items->n_content_free;
+    for (size_t i = 0; i < items->n_content_free; i++) {
+        const pl_request *r = &items->content_free[i].encoded.request;
+        s->free_own += (double)(r->n - r->own_first);
+        s->free_choice += r->n_choices ? choice_tokens(r) / (double)r->n_choices : 0;
+    }
+}
+
 static pl_status add_item(sample *s, const pl__item *item, const pl_task *t)
 {
     const pl_request *r = &item->encoded.request;
@@ -58,14 +84,11 @@ static pl_status add_item(sample *s, const pl__item *item, const pl_task *t)
     s->shared += (double)r->own_first;
     s->own += (double)(r->n - r->own_first);
     s->own += r->n_suffixed ? (double)(r->n_suffixed - r->n) : 0;
+    s->own += choice_tokens(r);
     s->length += (double)r->n;
     s->choices += (double)r->n_choices;
     s->text += (double)text;
-    for (size_t c = 0; c < r->n_choices; c++) {
-        double tokens = (double)(r->choices[c].n - r->choices[c].first);
-        s->scored += tokens;
-        s->own += tokens > 1 ? tokens - 1 : 0; /* the last one needs no position */
-    }
+    for (size_t c = 0; c < r->n_choices; c++) s->scored += (double)(r->choices[c].n - r->choices[c].first);
     return PL_OK;
 }
 
@@ -93,6 +116,7 @@ static pl_status take_sample(sample *s, const pl_plan *plan, const pl_plan_unit 
     *s = (sample){.known = true};
     for (size_t i = 0; status == PL_OK && i < items.n; i++) status = add_item(s, &items.items[i], task.task);
     double *const sums[] = {&s->shared, &s->own, &s->length, &s->scored, &s->choices, &s->text};
+    if (status == PL_OK) add_content_free(s, &items);
     for (size_t i = 0; status == PL_OK && i < sizeof sums / sizeof *sums; i++) *sums[i] /= (double)items.n;
     pl_arena_free(arena);
     return status;
@@ -135,14 +159,45 @@ static double loglik_bytes(const pl_plan *plan, const pl_plan_unit *unit, const 
     return plan->tasks[unit->task].fixed_labels ? bytes + s->choices * (C * 4 + 16) : bytes;
 }
 
-static void estimate(pl_estimate *e, const pl_plan *plan, const pl_plan_unit *unit, const sample *s)
+/* Different choices of all evaluated items: content-free inputs are scored with each. */
+static pl_status count_options(size_t *out, const pl_plan_task *task)
+{
+    enum { AN_ARENA = 1000 }; /* items whose choices are held at once, beside the different ones */
+    pl_interned texts = {0};
+    pl_arena *scratch = NULL;
+    const char **choices, *ignored;
+    size_t n, n_items = task->fixed_labels ? 1 : task->n_items;
+    pl_status status;
+    PL_TRY(pl_arena_create(&texts.arena));
+    for (size_t i = 0; i < n_items; i++) {
+        if (i % AN_ARENA == 0) {
+            pl_arena_free(scratch);
+            scratch = NULL;
+            PL_GOTO(status, done, pl_arena_create(&scratch));
+        }
+        PL_GOTO(status, done, pl__plan_choices(&choices, &n, task, i, scratch));
+        for (size_t c = 0; c < n; c++) PL_GOTO(status, done, pl_intern(&texts, &ignored, choices[c]));
+    }
+    status = PL_OK;
+    *out = texts.n;
+done:
+    pl_arena_free(scratch);
+    pl_interned_free(&texts);
+    pl_arena_free(texts.arena);
+    return status;
+}
+
+/* n_options: of count_options, where content-free inputs are scored. */
+static void estimate(pl_estimate *e, const pl_plan *plan, const pl_plan_unit *unit, const sample *s, size_t n_options)
 {
     enum { TOKEN_TEXT = 4 }; /* bytes of a generated token, stored raw and filtered */
     const pl_config *c = &plan->models[unit->model].checkpoint->config;
     const pl_plan_task *task = &plan->tasks[unit->task];
     bool generates = unit->readout == PL_READOUT_GENERATE;
     double rows = (double)task->n_items, generated = generates ? (double)task->task->max_gen_toks : 0;
-    double prompts = s->shared + rows * s->own, heads = rows * (generates ? generated : s->scored);
+    double content_free = s->free_own + (double)n_options * s->free_choice; /* tokens; logits are made for each */
+    double prompts = s->shared + rows * s->own + content_free,
+           heads = rows * (generates ? generated : s->scored) + content_free;
     *e = (pl_estimate){.n_units = 1, .n_prompts = task->n_items};
     e->tokens = prompts + rows * generated;
     e->operations = prompts * token_operations(c, s->length) + rows * generated * token_operations(c, 2 * s->length) +
@@ -150,14 +205,16 @@ static void estimate(pl_estimate *e, const pl_plan *plan, const pl_plan_unit *un
     e->disk_bytes = FILE_BYTES + rows * ROW_BYTES + states_bytes(plan, unit, s, rows, prompts) +
                     heap_bytes(rows, s->text + (generates ? 2 * TOKEN_TEXT * generated : 0));
     if (!generates) e->disk_bytes += loglik_bytes(plan, unit, s, rows);
+    e->disk_bytes += (double)s->n_free * 8 * s->choices * (task->fixed_labels ? 1 : rows);
 }
 
-/* Units of the same model, task, template, k and readout cost the same, whatever their draw: looked up here. */
+/* Units of the same model, task, template, k and readout cost the same, whatever their draw, and so do those of adapted
+ * models, which no content-free inputs are put to: looked up here. */
 static size_t cell_of(const pl_plan *plan, const pl_plan_unit *unit, size_t template_index, size_t k_index,
                       size_t n_templates, size_t n_k)
 {
-    return (((unit->model * plan->n_tasks + unit->task) * n_templates + template_index) * n_k + k_index) * PL_READOUTS +
-           unit->readout;
+    size_t cell = ((unit->model * plan->n_tasks + unit->task) * n_templates + template_index) * n_k + k_index;
+    return (cell * PL_READOUTS + unit->readout) * 2 + (unit->adaptation != NULL);
 }
 
 static size_t index_of_template(const pl_plan_task *task, const pl_template *template)
@@ -211,7 +268,7 @@ static pl_status estimate_learning(pl_estimate *e, const pl_plan *plan, const pl
 pl_status pl_estimate_units(pl_estimate *estimates, const pl_plan *plan)
 {
     size_t n_templates = 0, n_k = 0, n_shots = 0;
-    size_t *ks = NULL;
+    size_t *ks = NULL, *n_options = NULL;
     sample *samples = NULL;
     pl_status status;
     for (size_t t = 0; t < plan->n_tasks; t++)
@@ -219,8 +276,9 @@ pl_status pl_estimate_units(pl_estimate *estimates, const pl_plan *plan)
     for (size_t a = 0; a < plan->spec->n_arms; a++) /* an arm without shots takes each task's own */
         n_shots += plan->spec->arms[a].n_shots ? plan->spec->arms[a].n_shots : plan->n_tasks;
     PL_GOTO(status, done, pl_new(&ks, n_shots));
+    PL_GOTO(status, done, pl_new(&n_options, plan->n_tasks));
     PL_GOTO(status, done,
-            pl_new(&samples, plan->n_models * plan->n_tasks * n_templates * n_shots * (size_t)PL_READOUTS));
+            pl_new(&samples, plan->n_models * plan->n_tasks * n_templates * n_shots * (size_t)PL_READOUTS * 2));
     for (size_t u = 0; u < plan->n_units; u++) {
         const pl_plan_unit *unit = &plan->units[u];
         if (unit->learns) {
@@ -230,13 +288,16 @@ pl_status pl_estimate_units(pl_estimate *estimates, const pl_plan *plan)
         size_t t = index_of_template(&plan->tasks[unit->task], unit->template), k = index_of_k(ks, &n_k, unit->k);
         sample *s = &samples[cell_of(plan, unit, t, k, n_templates, n_shots)];
         if (!s->known) PL_GOTO(status, done, take_sample(s, plan, unit));
-        estimate(&estimates[u], plan, unit, s);
+        size_t *options = &n_options[unit->task];
+        if (s->n_free && !*options) PL_GOTO(status, done, count_options(options, &plan->tasks[unit->task]));
+        estimate(&estimates[u], plan, unit, s, *options);
         if (unit->arm->kind != PL_ARM_LINEAR) continue;
         if (s->applied) estimates[u].tokens = estimates[u].operations = 0; /* another draw has its states */
         s->applied = true;
     }
 done:
     free(samples);
+    free(n_options);
     free(ks);
     return status;
 }

@@ -1,8 +1,9 @@
 /* What a plan costs before it runs: tokens, floating-point operations, seconds and bytes on disk.
  *
  * Prompts of a few items of each cell are built and encoded; a unit's tokens are the prefix that its items share, once,
- * and what each item adds. Bytes are those of the unit file's parts. Seconds are the operations over what the device
- * does of them in a second, tried with a product of the model's own shape. */
+ * and what each item adds; then content-free inputs (`calibration`), scored with each different choice of the items.
+ * Bytes are those of the unit file's parts. Seconds are the operations over what the device does of them in a second,
+ * tried with a product of the model's own shape. */
 #ifndef PLUMB_EXPERIMENT_ESTIMATE_H
 #define PLUMB_EXPERIMENT_ESTIMATE_H
 

@@ -28,6 +28,8 @@ pl_status pl__plan_open_task(pl_plan *plan, pl_plan_task *task, const char *path
 pl_status pl__plan_note_rows(pl_plan *plan, const pl_plan_task *task);
 /* Wordings of the role: templates that differ in label words only are one, as in the analysis. */
 size_t pl__plan_count_wordings(const pl_plan_task *task, pl_role role);
+/* The choices of the i-th evaluated item, as the task's first template has them. */
+pl_status pl__plan_choices(const char ***out, size_t *n, const pl_plan_task *task, size_t i, pl_arena *arena);
 /* A line that who runs the plan should read; not copied. */
 pl_status pl__plan_note(pl_plan *plan, const char *line);
 

@@ -21,7 +21,7 @@ static pl_status choose_templates(const pl_spec *spec, pl_plan_task *task, pl_ar
     return PL_OK;
 }
 
-static pl_status choices_of(const pl_plan_task *task, size_t i, pl_arena *arena, const char ***out, size_t *n)
+pl_status pl__plan_choices(const char ***out, size_t *n, const pl_plan_task *task, size_t i, pl_arena *arena)
 {
     const pl_task *t = task->task;
     pl_row row;
@@ -40,7 +40,7 @@ static pl_status compare_choices(pl_plan_task *task)
     pl_arena *of_first = NULL, *scratch = NULL;
     pl_status status;
     PL_GOTO(status, done, pl_arena_create(&of_first));
-    PL_GOTO(status, done, choices_of(task, 0, of_first, &first, &n_first));
+    PL_GOTO(status, done, pl__plan_choices(&first, &n_first, task, 0, of_first));
     task->n_choices = n_first;
     task->fixed_labels = true;
     for (size_t i = 1; i < task->n_items && (task->n_choices || task->fixed_labels); i++) {
@@ -49,7 +49,7 @@ static pl_status compare_choices(pl_plan_task *task)
             scratch = NULL;
             PL_GOTO(status, done, pl_arena_create(&scratch));
         }
-        PL_GOTO(status, done, choices_of(task, i, scratch, &choices, &n));
+        PL_GOTO(status, done, pl__plan_choices(&choices, &n, task, i, scratch));
         if (n != n_first) task->n_choices = 0;
         task->fixed_labels &= n == n_first;
         for (size_t c = 0; task->fixed_labels && c < n; c++) task->fixed_labels = strcmp(first[c], choices[c]) == 0;

@@ -86,7 +86,9 @@ const pl_yaml_key pl_task_plumb_keys[] = {
     {"balance", "true", "true only: `balance` is an arm's key"},
     {"calibration", "`[N/A, \"[MASK]\", \"\"]`",
      "content-free inputs, each put in the place of an item's fields; the mean of the labels' probabilities there is "
-     "what `acc_cc` divides by. `[]`: no calibration"},
+     "what `acc_cc` divides by. Costs one prompt an input for each unit that prompts, scored with the labels; where "
+     "items "
+     "have choices of their own, with each different choice of all items (`plan` counts it). `[]`: no calibration"},
     {0},
 };
 
