@@ -292,8 +292,5 @@ pl_status pl_draw_captured(size_t *out, const size_t *items, size_t n, size_t wa
     if (wanted < n) qsort(chances, n, sizeof *chances, by_chance);
     for (size_t i = 0; i < n; i++) out[i] = chances[i].item;
     free(chances);
-    if (wanted >= n) return PL_OK;
-    qsort(out, wanted, sizeof *out, ascending);
-    qsort(out + wanted, n - wanted, sizeof *out, ascending);
     return PL_OK;
 }

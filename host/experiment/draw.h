@@ -35,9 +35,8 @@ pl_status pl_draws_distinct(bool *keep, size_t *n_kept, const size_t *classes, c
                             size_t draws, size_t orders, uint64_t seed);
 /* The evaluated items: `wanted` of n at random (all when wanted >= n), ascending. out has room for n. */
 pl_status pl_draw_items(size_t *out, size_t *n_out, size_t n, size_t wanted, uint64_t seed);
-/* The items [n] in the order of a unit's rows: `wanted` of them at random come first, which keep states; then the
- * others. Ascending in either part, as items are; all when wanted >= n. An item's chance is its own: whoever wants
- * more, or evaluates fewer items, keeps the same ones first. */
+/* The items [n] in the order in which `wanted` of them are to keep states: by chance, or as they are when wanted >= n.
+ * An item's chance is its own: whoever wants more, or evaluates fewer items, keeps the same ones first. */
 pl_status pl_draw_captured(size_t *out, const size_t *items, size_t n, size_t wanted, uint64_t seed);
 
 #endif

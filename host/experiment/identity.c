@@ -25,7 +25,8 @@ static void put_capture(pl_json_builder *b, const pl_identity *i)
         pl_json_put_text(b, "items", "all");
     else
         pl_json_put_size(b, "items", i->capture_items);
-    if (i->capture_items != SIZE_MAX) pl_json_put_text(b, "order", "chance"); /* rows without: of the file */
+    if (i->capture_items != SIZE_MAX) /* rows without: of the file's order */
+        pl_json_put_text(b, "order", i->truncation == PL_TRUNCATION_SKIP ? "chance of kept" : "chance");
     pl_json_close(b);
 }
 

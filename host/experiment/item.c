@@ -148,6 +148,20 @@ static pl_status build_content_free(pl__items *out, builder *b, const size_t *pe
     return status == PL_E_INPUT ? PL_OK : status;
 }
 
+static int by_index(const void *a, const void *b)
+{
+    const size_t x = ((const pl__item *)a)->index, y = ((const pl__item *)b)->index;
+    return (x > y) - (x < y);
+}
+
+/* The first of the drawn items that were kept have states: they stand first, ascending, then the others. */
+static void sort_rows(pl__items *out, size_t n_captured)
+{
+    const size_t n = n_captured < out->n ? n_captured : out->n;
+    qsort(out->items, n, sizeof *out->items, by_index);
+    qsort(out->items + n, out->n - n, sizeof *out->items, by_index);
+}
+
 pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_unit *unit, pl_arena *arena)
 {
     const pl_plan_task *task = &plan->tasks[unit->task];
@@ -184,6 +198,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
         }
     }
     PL_GOTO(status, done, refuse_many_skipped(out, &b));
+    sort_rows(out, plan->spec->capture_items);
     if (pl_plan_calibrates(plan, unit)) status = build_content_free(out, &b, permutation, shots, seed);
 done:
     pl_ids_free(&b.suffix);

@@ -205,8 +205,8 @@ const pl_yaml_key pl_spec_capture_keys[] = {
      "stored too, as position `suffix`. It changes no score"},
     {"dtype", "`float32`", "storage type: `float32`, `float16`, `bfloat16`; what does not fit is counted"},
     {"items", "all",
-     "so many items keep states: a random choice that depends on `seed` alone; their rows stand first in a unit's "
-     "file"},
+     "so many items keep states: a random choice that depends on `seed` alone, in the place of a skipped item "
+     "(`truncation: skip`) the next one by chance; their rows stand first in a unit's file"},
     {0},
 };
 

@@ -119,6 +119,25 @@ static void every_field_changes_the_id(void **state)
     CHANGE(capture_items, 800);
 }
 
+/* Rows that keep states: of all drawn items, or of those that are not skipped. */
+static void skipped_items_leave_their_place(void **state)
+{
+    (void)state;
+    static const struct {
+        pl_truncation truncation;
+        const char *expected;
+    } cases[] = {{PL_TRUNCATION_ERROR, "\"order\":\"chance\""}, {PL_TRUNCATION_SKIP, "\"order\":\"chance of kept\""}};
+    for (size_t i = 0; i < 2; i++) {
+        pl_bytes text = {0};
+        pl_identity identity = example();
+        identity.capture_items = 800;
+        identity.truncation = cases[i].truncation;
+        OK(pl_identity_text(&text, &identity));
+        assert_non_null(strstr(text.data, cases[i].expected));
+        pl_bytes_free(&text);
+    }
+}
+
 static void a_generation_is_part_of_it(void **state)
 {
     (void)state;
@@ -237,6 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(one_identity_is_pinned),
                                        cmocka_unit_test(every_field_changes_the_id),
+                                       cmocka_unit_test(skipped_items_leave_their_place),
                                        cmocka_unit_test(a_generation_is_part_of_it),
                                        cmocka_unit_test(learning_is_part_of_it),
                                        cmocka_unit_test(content_free_inputs_are_part_of_it),
