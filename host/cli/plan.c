@@ -13,11 +13,10 @@
 #include "experiment/tune.h"
 #include "store/stages.h"
 
-static const char method[] = "tokens: prompts of 8 items a cell, built and encoded, shared prefixes once, content-free "
-                             "inputs with each different "
-                             "choice; time: operations over a tried product of the model's shape at 60 %, and 20 ms a "
-                             "unit; disk: the parts of a "
-                             "unit file";
+static const char method[] =
+    "tokens: prompts of 8 items a cell, built and encoded, shared prefixes once, content-free inputs "
+    "with each different choice; time: operations over a tried product of the model's shape at 60 %, "
+    "and 20 ms a unit; disk: the parts of a unit file";
 
 /* One line of the table: a model with a task. */
 typedef struct line {
