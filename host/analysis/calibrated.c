@@ -1,4 +1,5 @@
-/* Similarity of two templates' states, calibrated by permutations (measure/calibrated.h): where probes are made. */
+/* Similarity of two templates' states, calibrated by permutations (measure/calibrated.h): where probes are made. Items
+ * that are permuted must be independent: one of each group (plumb.group) is taken. */
 #include <stdlib.h>
 
 #include "analysis/scope.h"
@@ -31,7 +32,7 @@ static pl_status calibrate(pl__measured *out, const pl__scope *scope, pl_similar
 {
     const pl__subject *s = scope->subject;
     double *grids = NULL, series[1 + PL_CALIBRATED_PERMUTATIONS];
-    size_t n = s->n < ITEMS_MAX ? s->n : ITEMS_MAX, *classes = NULL;
+    size_t apart = s->layer->n_apart, n = apart < ITEMS_MAX ? apart : ITEMS_MAX, *classes = NULL;
     pl_calibrated c;
     if (!s->layer->probed || n < 4) return PL_OK;
     if (within_labels) PL_TRY(pl__subject_classes(&classes, s, n));
@@ -51,7 +52,9 @@ static pl_status calibrate(pl__measured *out, const pl__scope *scope, pl_similar
     out->null_q95 = c.tau;
     out->p = c.p;
     out->why_empty = isnan(c.score) ? "no variance" : "calibrated by permutations: its test is in p";
-    if (n < s->n) PL_TRY(pl__measured_note(out, scope, "%zu of %zu items, by chance", n, s->n));
+    if (n < s->n)
+        PL_TRY(pl__measured_note(out, scope, "%zu of %zu items, by chance%s", n, s->n,
+                                 apart < s->n ? ", one of a group" : ""));
     return isnan(c.score) ? PL_OK : pl__measured_note(out, scope, "before calibration %.4f", c.observed);
 }
 

@@ -74,7 +74,7 @@ static const pl_definition DEFINITIONS[PL_METRICS] = {
          "Kornblith et al. 2019, arXiv 1905.00414; HSIC1: Song et al. 2012"},
     [PL_METRIC_CKA_CAL] =
         {"max(0, (s - tau) / (1 - tau)); s: cka_debiased, tau: the 95 % quantile of s and of it with the items of "
-         "one side permuted",
+         "one side permuted; one item of each group",
          similarity},
     [PL_METRIC_MKNN_CAL] = {"the same of the mean share of common 10 nearest neighbours", similarity},
     [PL_METRIC_CKA_CAL_CLASS] = {"cka_cal with permutations within gold labels alone", similarity},
@@ -82,7 +82,8 @@ static const pl_definition DEFINITIONS[PL_METRICS] = {
     [PL_METRIC_PARTICIPATION_RATIO] = {"(sum of e)^2 / sum of e^2; e: eigenvalues of the covariance of the states",
                                        "Gao et al. 2017 (doi 10.1101/214262)"},
     [PL_METRIC_CKA_LENGTH] =
-        {"HSIC1 of what a regression on the prompt's length predicts of the states, over that of the whole states",
+        {"HSIC1 of what a regression on the prompt's length predicts of the states, over that of the whole states; not "
+         "debiased",
          "input confounding: Cui et al. 2022, arXiv 2202.00095"},
     [PL_METRIC_TSNE_KL] = {"sum over pairs of p log(p / q) at exaggeration 1", "van der Maaten & Hinton 2008"},
     [PL_METRIC_TSNE_KNN] = {"mean share of the 10 nearest in the states that are among the 10 nearest in the map",

@@ -35,8 +35,10 @@ static pl_status name_layer(pl__layer *l, const char *name, pl_arena *arena)
     return pl_arena_text(arena, (char **)&l->name, rest, strlen(rest));
 }
 
-/* An item and where it comes: by chance, which is its own whatever the group. */
+/* An item and where it comes: by chance, which is its own whoever else is there; after the first of each group. */
 typedef struct shuffled {
+    bool again; /* its group has an item before it */
+    uint64_t group;
     uint32_t key;
     int64_t doc_id;
     size_t item;
@@ -45,16 +47,34 @@ typedef struct shuffled {
 static int compare_shuffled(const void *a, const void *b)
 {
     const shuffled *x = a, *y = b;
+    if (x->again != y->again) return x->again ? 1 : -1;
     if (x->key != y->key) return x->key < y->key ? -1 : 1;
     return (x->doc_id > y->doc_id) - (x->doc_id < y->doc_id);
 }
 
-static pl_status shuffle_items(size_t *order, const pl__group *group)
+static int compare_groups(const void *a, const void *b)
+{
+    const shuffled *x = a, *y = b;
+    if (x->group != y->group) return x->group < y->group ? -1 : 1;
+    return compare_shuffled(a, b);
+}
+
+/* *n_apart: items that are the first of their groups. */
+static pl_status shuffle_items(size_t *order, size_t *n_apart, const pl__group *group)
 {
     shuffled *items;
     PL_TRY(pl_new(&items, group->n));
     for (size_t i = 0; i < group->n; i++)
-        items[i] = (shuffled){pl_random_u32(1, PL_RANDOM_STATES, 0, (uint64_t)group->doc_id[i]), group->doc_id[i], i};
+        items[i] = (shuffled){.group = group->group_of ? group->group_of[i] : i,
+                              .key = pl_random_u32(1, PL_RANDOM_STATES, 0, (uint64_t)group->doc_id[i]),
+                              .doc_id = group->doc_id[i],
+                              .item = i};
+    qsort(items, group->n, sizeof *items, compare_groups);
+    *n_apart = 0;
+    for (size_t i = 0; i < group->n; i++) {
+        items[i].again = i > 0 && items[i].group == items[i - 1].group;
+        *n_apart += !items[i].again;
+    }
     qsort(items, group->n, sizeof *items, compare_shuffled);
     for (size_t i = 0; i < group->n; i++) order[i] = items[i].item;
     free(items);
@@ -107,8 +127,9 @@ static bool is_captured(const pl__member *member, size_t item)
     return true;
 }
 
-/* Keeps, in place, the items whose states are there and finite under every template; counts the others. */
-static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *member)
+/* Keeps, in place, the items whose states are there and finite under every template; counts the others. The first
+ * n_apart of the group's items are of a group each. */
+static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *member, size_t n_apart)
 {
     size_t kept = 0;
     l->items = 14695981039346656037u; /* FNV-1a over the doc_ids that are kept */
@@ -134,6 +155,7 @@ static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *m
         l->items = (l->items ^ (uint64_t)group->doc_id[i]) * 1099511628211u;
         if (l->group_of) l->group_of[kept] = group->group_of[i];
         l->item[kept] = i;
+        l->n_apart += place < n_apart;
         kept++;
     }
     l->n = kept;
@@ -142,12 +164,13 @@ static void keep_whole(pl__layer *l, const pl__group *group, const pl__member *m
 pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__member *member,
                          pl_unit_reader *const *readers, const char *name, pl_arena *arena)
 {
+    size_t n_apart;
     pl_status status;
     *out = (pl__layer){.t = member->t, .first_template = ""};
     PL_GOTO(status, failed, pl_new(&out->states, out->t));
     PL_GOTO(status, failed, name_layer(out, name, arena));
     PL_GOTO(status, failed, pl_new(&out->item, group->n));
-    PL_GOTO(status, failed, shuffle_items(out->item, group));
+    PL_GOTO(status, failed, shuffle_items(out->item, &n_apart, group));
     for (size_t k = 0; k < out->t; k++) {
         size_t width;
         PL_GOTO(status, failed,
@@ -160,7 +183,7 @@ pl_status pl__layer_read(pl__layer *out, const pl__group *group, const pl__membe
         out->width = width;
     }
     if (group->group_of) PL_GOTO(status, failed, pl_new(&out->group_of, group->n));
-    keep_whole(out, group, member);
+    keep_whole(out, group, member, n_apart);
     return PL_OK;
 failed:
     pl__layer_free(out);

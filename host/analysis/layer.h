@@ -1,6 +1,6 @@
 /* The states of one position and layer under all templates of a member. Items stand in an order by chance that depends
- * on their doc_ids alone: the first so many of them are a sample, however a data set is sorted. One layer is in memory
- * at a time: T x n x C floats. */
+ * on their doc_ids alone, one of each group (plumb.group) before all others: the first so many of them are a sample,
+ * however a data set is sorted. One layer is in memory at a time: T x n x C floats. */
 #ifndef PLUMB_ANALYSIS_LAYER_H
 #define PLUMB_ANALYSIS_LAYER_H
 
@@ -9,6 +9,7 @@
 typedef struct pl__layer {
     const char *position, *name; /* of "last.05": "last", "05" */
     size_t n, t, width;          /* n: items whose states are there and finite under every template */
+    size_t n_apart;              /* the first so many items are of a group each */
     float **states;              /* t of [n, width] */
     uint64_t items;              /* tells sets of items apart */
     uint64_t *group_of;          /* [n], or NULL: as the group's */

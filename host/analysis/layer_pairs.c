@@ -34,7 +34,8 @@ typedef struct comparison {
     bool itself; /* units are held against themselves */
     const char *position;
     names layers[2];
-    size_t n, n_there; /* items that are taken, and that there are */
+    size_t n, n_there; /* items that are taken, one of a group; and that there are */
+    bool grouped;      /* there are more items than groups of them */
     uint64_t items;    /* tells sets of items apart */
     size_t n_pairs, n_unequal;
     const char **templates; /* [n_templates] of the pairs that are taken, once each */
@@ -111,7 +112,8 @@ static pl_status choose_items(comparison *c, const pl__compared *pair, const pl_
     size_t *classes;
     c->n_there = layer->n;
     c->items = layer->items;
-    c->n = items_that_fit(layer->n, c->layers);
+    c->n = items_that_fit(layer->n_apart, c->layers);
+    c->grouped = layer->n_apart < layer->n;
     if (c->n < 4) return PL_OK;
     PL_TRY(classes_of(&classes, pair, layer, c->n));
     pl_status status = PL_OK;
@@ -250,7 +252,9 @@ static pl_status put_row(const comparison *c, pl_metric_id metric, const char *l
     if (c->n_unequal)
         PL_TRY(pl__row_note(rows, &row, "%zu of %zu units left out: their layers do not have the same items",
                             c->n_unequal, c->n_unequal + c->n_pairs));
-    if (c->n < c->n_there) PL_TRY(pl__row_note(rows, &row, "%zu of %zu items, by chance", c->n, c->n_there));
+    if (c->n < c->n_there)
+        PL_TRY(pl__row_note(rows, &row, "%zu of %zu items, by chance%s", c->n, c->n_there,
+                            c->grouped ? ", one of a group" : ""));
     if (!isnan(score.score)) PL_TRY(pl__row_note(rows, &row, "before calibration %.4f", score.observed));
     const pl_crossed only = pl__only_value(score.score);
     return pl__rows_put(rows, &row, &only, "none");

@@ -1,5 +1,6 @@
 /* Calibrated similarity of representations (arXiv 2602.14486; PyPI calibrated-similarity): how far a similarity stands
- * above what it is when the items of one side are permuted.
+ * above what it is when the items of one side are permuted. Items must be independent of one another: of those that
+ * belong together one is to be taken, else p is too small (tests/measure/test_similarity_level.c).
  *
  * tau is the ceil(.95 (K + 1))-th smallest of the observed value and its K permuted ones, s_cal = max(0, (s - tau)/(1 -
  * tau)), p = (1 + #{permuted >= s})/(K + 1). What is reported is what is calibrated: of several pairs (similarity.h)

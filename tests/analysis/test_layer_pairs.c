@@ -116,6 +116,38 @@ static void test_broken_chain(void **state)
     json_decref(asked);
 }
 
+/* What a group of items shares, of one template and layer alone. */
+static float group_noise(size_t item, size_t template, size_t draw, size_t d)
+{
+    (void)draw;
+    return (float)(pl_random_normal(5, PL_RANDOM_TEST, (uint32_t) template, item / 6 * PLANTED_WIDTH + d) +
+                   0.1 * pl_random_normal(6, PL_RANDOM_TEST, (uint32_t) template, item * PLANTED_WIDTH + d));
+}
+
+/* Of items in groups one of each is taken, else groups alone would be similar. */
+static void test_groups(void **state)
+{
+    (void)state;
+    json_t *asked = json_pack("{s:b}", "layer_pairs", 1);
+    planted p = {
+        .n = 90, .t = 2, .draws = 1, .cluster = 6, .prediction = right, .state = group_noise, .analysis = asked};
+    pl_stability_table *t = planted_table(&p);
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const pl_stability_row *r = &t->rows[i];
+        if ((r->metric != PL_METRIC_CKA_CAL && r->metric != PL_METRIC_MKNN_CAL) || !isfinite(r->value)) continue;
+        assert_int_equal(r->n, 15);
+        assert_non_null(strstr(r->note, "15 of 90 items, by chance, one of a group"));
+        if (!strncmp(r->contrast, "templates", 9) && r->p < 0.05)
+            fail_msg("%s: p %g", pl_metric_of(r->metric)->name, r->p);
+        n += !strncmp(r->contrast, "templates", 9);
+    }
+    assert_true(n >= 4);
+    pl_stability_free(t);
+    uproot(&p);
+    json_decref(asked);
+}
+
 /* Another model of the run stands in the contrast, once a pair of models. */
 static void test_models(void **state)
 {
@@ -158,8 +190,11 @@ static void test_none(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_self_and_templates), cmocka_unit_test(test_base),
-                                       cmocka_unit_test(test_broken_chain), cmocka_unit_test(test_models),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_self_and_templates),
+                                       cmocka_unit_test(test_base),
+                                       cmocka_unit_test(test_broken_chain),
+                                       cmocka_unit_test(test_groups),
+                                       cmocka_unit_test(test_models),
                                        cmocka_unit_test(test_none)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
