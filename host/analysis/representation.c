@@ -47,6 +47,20 @@ void pl__measured_wobble(pl__measured *out, pl__subject *subject, const pl_varia
     of_sums(out, subject, sums, wobble_of, pl_wobble_reach);
 }
 
+/* What few dimensions carry has intervals of shift and icc that hold too rarely
+ * (tests/statistics/test_ratio_coverage.c). Under preproc z no dimension prevails by its scale. */
+static pl_status withhold(pl__measured *out, pl__scope *scope)
+{
+    static const double DIMENSIONS_MIN = 3.0;
+    pl__subject *s = scope->subject;
+    const pl_cka *cka;
+    if (scope->preprocessing != 'c' || s->n < 4) return PL_OK;
+    PL_TRY(pl__subject_cka(&cka, s, 'c'));
+    if (pl_mean(cka->dimensions, s->t) < DIMENSIONS_MIN)
+        out->withheld = "no interval where few dimensions carry all: participation_ratio is below 3";
+    return PL_OK;
+}
+
 static pl_status component(pl__measured *out, pl__scope *scope, component_of *of, reach_of *reach)
 {
     const pl_variance_sums *sums;
@@ -63,12 +77,14 @@ pl_status pl__metric_wobble(pl__measured *out, pl__scope *scope)
 
 pl_status pl__metric_shift(pl__measured *out, pl__scope *scope)
 {
-    return component(out, scope, shift_of, pl_shift_reach);
+    PL_TRY(component(out, scope, shift_of, pl_shift_reach));
+    return withhold(out, scope);
 }
 
 pl_status pl__metric_icc(pl__measured *out, pl__scope *scope)
 {
-    return component(out, scope, icc_of, pl_icc_reach);
+    PL_TRY(component(out, scope, icc_of, pl_icc_reach));
+    return withhold(out, scope);
 }
 
 static double item_of(const pl_variance_components *v)

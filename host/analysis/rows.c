@@ -237,6 +237,7 @@ static pl_status pool_add(pl__rows *rows, const pl_stability_row *row, const pl_
     double value = m->kind == PL__CONSTANT ? m->estimate.value : m->value;
     entry->of_member[entry->n_members] = value;
     entry->draw[entry->n_members++] = row->draw;
+    if (m->withheld) entry->withheld = m->withheld;
     if (entry->unequal) return PL_OK;
     if (clusters) entry->clusters = *clusters;
     entry->value += value;
@@ -262,9 +263,9 @@ static bool is_on_curve(const pl__rows *rows, const pl_stability_row *row)
            !strcmp(row->contrast, "templates");
 }
 
-/* items: tells sets of items apart. */
+/* items: tells sets of items apart. withheld: why there is no interval, or NULL. */
 static pl_status put_crossed(pl__rows *rows, pl_stability_row *row, pl_crossed_design *d, const factors *f, bool tested,
-                             uint64_t items)
+                             uint64_t items, const char *withheld)
 {
     pl_crossed c;
     d->templates = f->templates;
@@ -278,6 +279,11 @@ static pl_status put_crossed(pl__rows *rows, pl_stability_row *row, pl_crossed_d
                                        .values = {(double *)(uintptr_t)d->items, f->of_template, f->of_draw},
                                        .clusters = d->clusters};
         PL_TRY(pl__curve_add(&rows->curves, &point));
+    }
+    if (withheld) {
+        c = pl__only_value(d->value);
+        PL_TRY(pl__row_why(rows, row, "%s", withheld));
+        return pl__rows_put(rows, row, &c, "none");
     }
     if (tested) row->p = pl_crossed_p(&c, row->null_mean);
     if (!isnan(c.value) && isnan(c.lo)) PL_TRY(pl__row_why(rows, row, "%s", NOTHING_VARIES));
@@ -325,8 +331,8 @@ static pl_status pooled_row(pl__rows *rows, pl__pool_entry *entry)
     pl_status status;
     PL_GOTO(status, done, template_component(&f, &entry->templates, value));
     PL_GOTO(status, done, draw_component(&f, &n_draws, entry->of_member, entry->draw, entry->n_members));
-    if (!isnan(value)) PL_GOTO(status, done, note_draws(rows, &row, n_draws));
-    status = put_crossed(rows, &row, &d, &f, entry->tested, entry->items);
+    if (!isnan(value) && !entry->withheld) PL_GOTO(status, done, note_draws(rows, &row, n_draws));
+    status = put_crossed(rows, &row, &d, &f, entry->tested, entry->items, entry->withheld);
 done:
     factors_free(&f);
     return status;
@@ -406,7 +412,7 @@ static pl_status add_items(pl__rows *rows, pl_stability_row *row, pl__measured m
     PL_TRY(pool_add(rows, row, &m, s, s->items, &clusters, &levels));
     if (scope->over == PL_OVER_ORDERED && rows->pooling) return PL_OK; /* a matrix: the mean over draws alone */
     if (*m.null_why) PL_TRY(pl__row_why(rows, row, "%s", m.null_why));
-    if (!m.no_interval) PL_TRY(note_draws(rows, row, 1));
+    if (!m.no_interval && !m.withheld) PL_TRY(note_draws(rows, row, 1));
     if (m.kind == PL__SHARE && !clusters.start) {
         pl_crossed share = wilson(s->items, m.n, &is_share);
         if (is_share && m.tested) row->p = share_p(share.value, row->null_mean, m.n);
@@ -426,7 +432,7 @@ static pl_status add_items(pl__rows *rows, pl_stability_row *row, pl__measured m
     }
     factors f = {0};
     pl_status status = template_component(&f, &levels, m.value);
-    if (status == PL_OK) status = put_crossed(rows, row, &d, &f, m.tested, s->layer ? s->layer->items : 0);
+    if (status == PL_OK) status = put_crossed(rows, row, &d, &f, m.tested, s->layer ? s->layer->items : 0, m.withheld);
     factors_free(&f);
     return status;
 }

@@ -25,6 +25,7 @@ typedef struct pl__pool_entry {
     uint64_t items;                         /* tells sets of items apart */
     bool unequal;                           /* members do not have the same items: there is no mean */
     bool tested;                            /* against its null */
+    const char *withheld;                   /* some member's: there is no interval */
     double value, null_mean, null_variance; /* sums over members */
     double *values;                         /* [n]: sums over members of the items' values */
     pl_clusters clusters;

@@ -50,7 +50,7 @@ typedef struct pl__subject {
     pl_template_variance variance; /* of all members: draws, wordings, clusters */
     bool has_margin;
     pl_crossed margin[PL_SPLIT_PARTS]; /* of the readout margin's variance (margin.c) */
-    double variance_scale;               /* what its sums over clusters are divided by to be means */
+    double variance_scale;             /* what its sums over clusters are divided by to be means */
     pl_cka cka[PL__PREPROCESSINGS];
     bool has_probe;
     pl_probe probe;
@@ -98,8 +98,8 @@ pl_status pl__subject_clusters(pl_clusters *out, const pl__subject *subject, siz
 pl_status pl__subject_classes(size_t **out, const pl__subject *subject, size_t n);       /* [n] */
 pl_status pl__subject_cka(const pl_cka **out, pl__subject *subject, char preprocessing); /* at least 4 items */
 /* The share of CKA that length's prediction makes, in a layer whose tokens are known: HSIC_1 of what length predicts of
- * the states of two templates over sqrt of the whole states' own, mean over pairs. Not debiased: of n items a prediction
- * by two terms fits the states in part by chance. At least 4 items. */
+ * the states of two templates over sqrt of the whole states' own, mean over pairs. Not debiased: of n items a
+ * prediction by two terms fits the states in part by chance. At least 4 items. */
 pl_status pl__subject_cka_of_length(double *out, pl__subject *subject);
 /* Of n items, the first that memory and a quadratic cost allow CKA between t conditions to take. */
 size_t pl__cka_items(size_t n, size_t t);
@@ -135,6 +135,7 @@ typedef struct pl__measured {
     bool tested;                             /* null_mean is a hypothesis: p comes from the interval */
     bool leave_out;                          /* whoever asked is to ask again without each template */
     bool no_interval;                        /* the value alone; why_empty says why */
+    const char *withheld;                    /* why neither it nor the mean over draws has an interval; NULL */
     const char *contrast;                    /* NULL: the scope's */
     const char *note, *why_empty, *null_why; /* "": nothing to say; null_why: why there is no null */
     bool unpooled;                           /* a row of its own only */

@@ -183,13 +183,42 @@ static void test_absolute_components(void **state)
     uproot(&p);
 }
 
+static float dominated_state(size_t item, size_t template, size_t draw, size_t d)
+{
+    return noisy_state(item, template, draw, d) * (d ? 1.0f : 20.0f);
+}
+
+/* Shift and icc of what is nearly one dimension have no interval, of one draw and of the mean over draws. */
+static void test_one_dimension(void **state)
+{
+    (void)state;
+    planted p = {.n = 60, .t = 4, .draws = 3, .prediction = gold, .state = dominated_state};
+    pl_stability_table *t = planted_table(&p);
+    static const pl_metric_id ids[] = {PL_METRIC_SHIFT, PL_METRIC_ICC, PL_METRIC_WOBBLE};
+    size_t n = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const pl_stability_row *r = &t->rows[i];
+        for (size_t m = 0; m < 3; m++) {
+            if (r->metric != ids[m] || strcmp(r->layer, "01") || strcmp(r->contrast, "templates")) continue;
+            bool withheld = m < 2 && !strcmp(r->preproc, "c");
+            assert_true(isfinite(r->value) && isnan(r->lo) == withheld);
+            if (withheld) assert_true(isnan(r->p) && !strcmp(r->ci_method, "none"));
+            assert_int_equal(strstr(r->why_empty, "participation_ratio is below 3") != NULL, withheld);
+            n += withheld;
+        }
+    }
+    assert_int_equal(n, 8);
+    assert_true(get(t, PL_METRIC_PARTICIPATION_RATIO, "01", 0)->value < 1.1);
+    pl_stability_free(t);
+    uproot(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flips),
-        cmocka_unit_test(test_flips_left_out),
-        cmocka_unit_test(test_margin),
-        cmocka_unit_test(test_absolute_components),
+        cmocka_unit_test(test_flips),         cmocka_unit_test(test_flips_left_out),
+        cmocka_unit_test(test_margin),        cmocka_unit_test(test_absolute_components),
+        cmocka_unit_test(test_one_dimension),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
