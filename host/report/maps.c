@@ -8,7 +8,7 @@
 #include "store/matrices.h"
 #include "tsne/numbers.h"
 
-enum { ARRAYS = 8, GROUP_NAME = 32 };
+enum { ARRAYS = 9, GROUP_NAME = 32 };
 
 static pl_status numbers_of(json_t **out, const pl_run_map *m)
 {
@@ -30,8 +30,20 @@ static pl_status numbers_of(json_t **out, const pl_run_map *m)
     return pl_json_end(&b, out, "the numbers of a map");
 }
 
+/* Of each point 1 where it is not to be trusted; NULL without a map. */
+static pl_status distrusted_of(const int64_t **out, const pl_run_map *m, pl_arena *arena)
+{
+    int64_t *all;
+    *out = NULL;
+    if (*m->why) return PL_OK;
+    PL_TRY(pl_arena_new(arena, &all, m->map.reliability.n));
+    for (size_t i = 0; i < m->map.reliability.n; i++) all[i] = m->map.reliability.doubtful[i];
+    *out = all;
+    return PL_OK;
+}
+
 /* Returns how many. */
-static size_t arrays_of(pl_addition *out, const pl_run_map *m, const char *group)
+static size_t arrays_of(pl_addition *out, const pl_run_map *m, const int64_t *distrusted, const char *group)
 {
     const size_t points = m->n * m->t;
     const pl_reliability *r = &m->map.reliability;
@@ -43,7 +55,8 @@ static size_t arrays_of(pl_addition *out, const pl_run_map *m, const char *group
         {.group = group, .name = "exaggeration_4", .values = m->map.exaggerated.at, .rows = points, .width = 2},
         {.group = group, .name = "reliability", .values = r->score, .rows = points},
         {.group = group, .name = "agreement", .values = r->agreement, .rows = points},
-        {.group = group, .name = "displacement", .values = r->displacement, .rows = points}};
+        {.group = group, .name = "displacement", .values = r->displacement, .rows = points},
+        {.group = group, .name = "distrusted", .integers = distrusted, .rows = points}};
     const size_t n = *m->why ? 2 : ARRAYS;
     for (size_t i = 0; i < n; i++) out[i] = all[i];
     return n;
@@ -70,7 +83,9 @@ pl_status pl_report_maps(const pl_run_folder *run, const pl_stability_table *tab
         PL_GOTO(status, done, numbers_of(&numbers, &maps->maps[made]));
         snprintf(groups[made], sizeof groups[made], "/maps/%03zu", made);
         entries[made] = (pl_entries){groups[made], numbers};
-        n += arrays_of(additions + n, &maps->maps[made], groups[made]);
+        const int64_t *distrusted;
+        PL_GOTO(status, done, distrusted_of(&distrusted, &maps->maps[made], table->arena));
+        n += arrays_of(additions + n, &maps->maps[made], distrusted, groups[made]);
     }
     status = pl_matrices_add(path, NULL, additions, n, entries, maps->n);
 done:

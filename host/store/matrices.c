@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -100,6 +101,119 @@ pl_status pl_matrices_have(bool *has, const char *path, const char *name)
     pl_status status = pl__input_open_file(&in, path);
     if (status == PL_OK) status = pl__input_find(has, &in, name);
     pl__input_close_file(&in);
+    return status;
+}
+
+/* ---- a group as JSON ---- */
+
+static pl_status append(json_t *list, json_t *value)
+{
+    return json_array_append_new(list, value) == 0 ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory for a list");
+}
+
+static pl_status append_real(json_t *list, double value)
+{
+    return append(list, isfinite(value) ? json_real(value) : json_null());
+}
+
+static pl_status get_texts(json_t *list, const pl__input *in, const char *name, pl_arena *arena)
+{
+    const char **texts;
+    size_t n = 0;
+    PL_TRY(pl__input_texts(&texts, &n, in, name, arena));
+    for (size_t i = 0; i < n; i++) PL_TRY(append(list, json_string(texts[i])));
+    return PL_OK;
+}
+
+static pl_status get_integers(json_t *list, const pl__input *in, const char *name, pl_arena *arena)
+{
+    int64_t *values;
+    size_t n = 0;
+    PL_TRY(pl__input_array((void **)&values, &n, in, name, H5T_INTEGER, H5T_NATIVE_INT64, arena));
+    for (size_t i = 0; i < n; i++) PL_TRY(append(list, json_integer(values[i])));
+    return PL_OK;
+}
+
+static pl_status get_reals(json_t *list, const pl__input *in, const char *name, pl_arena *arena)
+{
+    double *values;
+    size_t n = 0;
+    PL_TRY(pl__input_array((void **)&values, &n, in, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, arena));
+    for (size_t i = 0; i < n; i++) PL_TRY(append_real(list, values[i]));
+    return PL_OK;
+}
+
+static pl_status get_matrix(json_t *list, const pl__input *in, const char *name)
+{
+    float *values;
+    size_t rows, width;
+    PL_TRY(pl__input_matrix(&values, &rows, &width, in, name));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < rows * width && status == PL_OK; i++) status = append_real(list, (double)values[i]);
+    free(values);
+    return status;
+}
+
+/* -1: no data set. */
+static int rank_of(H5T_class_t *type_class, const pl__input *in, const char *name)
+{
+    hid_t dataset = H5Dopen2(in->file, name, H5P_DEFAULT);
+    if (dataset < 0) return -1;
+    hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+    const int rank = H5Sget_simple_extent_ndims(space);
+    *type_class = H5Tget_class(type);
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Dclose(dataset);
+    return rank;
+}
+
+static pl_status get_member(json_t *object, const pl__input *in, const char *group, const char *member, bool arrays,
+                            pl_arena *arena)
+{
+    char *path;
+    uint64_t address;
+    H5T_class_t type_class = H5T_NO_CLASS;
+    PL_TRY(pl_arena_format(arena, &path, "%s/%s", group, member));
+    if (pl__input_member(&address, in, path) != PL__MEMBER_ARRAY) return PL_OK;
+    const int rank = rank_of(&type_class, in, path);
+    const bool text = type_class == H5T_STRING, integer = type_class == H5T_INTEGER, real = type_class == H5T_FLOAT;
+    if (!(text || integer || real) || rank < 0 || rank > 2 || (rank > 0 && !arrays) || (rank == 2 && !real))
+        return PL_OK;
+    json_t *value = NULL;
+    if (rank > 0) value = json_array();
+    pl_status status = rank == 0   ? pl__input_scalar(&value, in, path)
+                       : rank == 2 ? get_matrix(value, in, path)
+                       : text      ? get_texts(value, in, path, arena)
+                       : integer   ? get_integers(value, in, path, arena)
+                                   : get_reals(value, in, path, arena);
+    if (status == PL_OK && json_object_set(object, member, value) != 0)
+        status = pl_fail(PL_E_INPUT, "%s: %s: its name is no text", in->where, path);
+    json_decref(value);
+    return status;
+}
+
+pl_status pl_matrices_group(json_t **out, const char *path, const char *group, bool arrays)
+{
+    pl__input in;
+    pl_arena *arena;
+    const char **members = NULL;
+    size_t n = 0;
+    json_t *object = json_object();
+    *out = NULL;
+    pl_status status = pl_arena_create(&arena);
+    if (status != PL_OK) {
+        json_decref(object);
+        return status;
+    }
+    PL_GOTO(status, done, pl__input_open_file(&in, path));
+    PL_GOTO(status, done, pl__input_members(&members, &n, &in, group, arena));
+    for (size_t i = 0; i < n; i++) PL_GOTO(status, done, get_member(object, &in, group, members[i], arrays, arena));
+    *out = json_incref(object);
+done:
+    pl__input_close_file(&in);
+    pl_arena_free(arena);
+    json_decref(object);
     return status;
 }
 

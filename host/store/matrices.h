@@ -24,6 +24,11 @@ pl_status pl_matrix_read(float **values, size_t *rows, size_t *width, const char
 /* Whether there is anything of that name. */
 pl_status pl_matrices_have(bool *has, const char *path, const char *name);
 
+/* What stands in a group, as a JSON object (a new reference): one text, integer or real under its name; with `arrays`,
+ * lists of them too, of a matrix the rows one behind the other, null for what is not finite. What is none of these is
+ * left out. PL_E_INPUT: no such group, or what it holds cannot be read. */
+pl_status pl_matrices_group(json_t **out, const char *path, const char *group, bool arrays);
+
 /* An array to add to a group that is there or is made ("/obsm"): float32 [rows, width] or, with width 0, [rows]; or
  * one of int64 or of texts, [rows]. */
 typedef struct pl_addition {

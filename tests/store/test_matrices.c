@@ -4,6 +4,7 @@
 #include "tests.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -159,10 +160,45 @@ static void test_refused(void **state)
     json_decref(none);
 }
 
+/* What was added to a group comes back as JSON, with arrays or without. */
+static void test_group(void **state)
+{
+    (void)state;
+    static const float pairs[] = {1.0f, -0.5f, NAN, 2.0f}, reals[] = {0.25f, INFINITY};
+    static const int64_t ids[] = {7, -1};
+    static const char *const texts[] = {"a", "<b>"};
+    const pl_addition additions[] = {{.group = "/maps/000", .name = "at", .values = pairs, .rows = 2, .width = 2},
+                                     {.group = "/maps/000", .name = "score", .values = reals, .rows = 2},
+                                     {.group = "/maps/000", .name = "id", .integers = ids, .rows = 2},
+                                     {.group = "/maps/000", .name = "word", .texts = texts, .rows = 2}};
+    json_t *values = json_pack("{s:s, s:i, s:f}", "layer", "02", "k", 4, "kl", 0.5), *found;
+    char other[PL_PATH_MAX + 16];
+    pl_bytes text = {0};
+    snprintf(other, sizeof other, "%s/maps.h5", folder);
+    OK(pl_matrices_add(other, NULL, additions, 4, &(pl_entries){"/maps/000", values}, 1));
+    OK(pl_matrices_group(&found, other, "/maps/000", false));
+    assert_true(json_equal(found, values));
+    json_decref(found);
+    OK(pl_matrices_group(&found, other, "/maps/000", true));
+    OK(pl_json_canonical(&text, found));
+    assert_string_equal(text.data, "{\"at\":[1.0,-0.5,null,2.0],\"id\":[7,-1],\"k\":4,\"kl\":0.5,\"layer\":\"02\","
+                                   "\"score\":[0.25,null],\"word\":[\"a\",\"<b>\"]}");
+    json_decref(found);
+    OK(pl_matrices_group(&found, other, "/maps", true)); /* groups are none of its values */
+    assert_int_equal(json_object_size(found), 0);
+    json_decref(found);
+    REFUSED(pl_matrices_group(&found, other, "/maps/001", true), PL_E_INPUT, "maps.h5: /maps/001: cannot open");
+    assert_null(found);
+    REFUSED(pl_matrices_group(&found, folder, "/maps", true), PL_E_INPUT, "not a regular file");
+    pl_bytes_free(&text);
+    json_decref(values);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_found_and_read, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(test_added_and_replaced, set_up, tear_down),
-                                       cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down)};
+                                       cmocka_unit_test_setup_teardown(test_refused, set_up, tear_down),
+                                       cmocka_unit_test_setup_teardown(test_group, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
