@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/memory.h"
 
@@ -16,7 +17,8 @@ typedef enum pl_figure_kind {
     PL_FIGURE_CURVE, /* x across, a line a series, a band for its interval */
     PL_FIGURE_DOTS,  /* a line a category, a point a series with its interval */
     PL_FIGURE_STACK, /* a bar a category: the series' shares of what is above 0 */
-    PL_FIGURE_HEAT   /* a row a series, a column a category, the value as shade */
+    PL_FIGURE_HEAT,  /* a row a series, a column a category, the value as shade */
+    PL_FIGURE_MAP    /* points in the plane, the same ones in several panels; has a CSV, but no table of HTML */
 } pl_figure_kind;
 
 typedef struct pl_figure_point {
@@ -38,6 +40,23 @@ typedef struct pl_figure_floor {
     double value;
 } pl_figure_floor;
 
+typedef struct pl_figure_panel {
+    const char *name;
+    const double *at; /* [n, 2] */
+} pl_figure_panel;
+
+/* The points of a map: item i of n_items under template k is point k n_items + i. Colour is the item's label, the
+ * marker its template; colours repeat after 8, markers after 8. */
+typedef struct pl_figure_map {
+    size_t n_items, n_templates, n_panels, n_labels;
+    const int64_t *item;           /* [n_items]: its name */
+    const char *const *templates;  /* [n_templates] */
+    const pl_figure_panel *panels; /* [n_panels] */
+    const char *const *labels;     /* [n_labels] */
+    const size_t *label;           /* [n_items]: its label, n_labels: it has none */
+    const bool *faint;             /* [n_templates n_items]: not to be trusted */
+} pl_figure_map;
+
 /* Everything is borrowed. */
 typedef struct pl_figure {
     pl_figure_kind kind;
@@ -54,11 +73,13 @@ typedef struct pl_figure {
     const pl_figure_floor *floors; /* [n_floors]; of curves and dots */
     bool bounded;                  /* the axis of values is low to high; else it is as wide as what is drawn */
     double low, high;
+    const pl_figure_map *map; /* of a map, which has nothing else but title and description */
 } pl_figure;
 
 /* Appends a whole SVG element, with its namespace: as good as a file as inside HTML. */
 pl_status pl_figure_svg(pl_bytes *out, const pl_figure *figure);
-/* series, x, value, lo, hi, null: a line a point; values are the figure's, with all digits. */
+/* series, x, value, lo, hi, null: a line a point; values are the figure's, with all digits. Of a map: item, template,
+ * label, trusted, then the two coordinates of each panel. */
 pl_status pl_figure_csv(pl_bytes *out, const pl_figure *figure);
 /* A <table> of the same; of a heat map the matrix. */
 pl_status pl_figure_html(pl_bytes *out, const pl_figure *figure);

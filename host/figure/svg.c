@@ -255,10 +255,8 @@ static pl_status put_head(pl_bytes *out, const pl__svg *svg)
 pl_status pl_figure_svg(pl_bytes *out, const pl_figure *f)
 {
     static void (*const draw[])(pl__svg * svg) = {
-        [PL_FIGURE_CURVE] = pl__draw_curve,
-        [PL_FIGURE_DOTS] = pl__draw_dots,
-        [PL_FIGURE_STACK] = pl__draw_stack,
-        [PL_FIGURE_HEAT] = pl__draw_heat,
+        [PL_FIGURE_CURVE] = pl__draw_curve, [PL_FIGURE_DOTS] = pl__draw_dots, [PL_FIGURE_STACK] = pl__draw_stack,
+        [PL_FIGURE_HEAT] = pl__draw_heat,   [PL_FIGURE_MAP] = pl__draw_map,
     };
     pl__svg svg = {.figure = f, .width = 640, .y = 8};
     pl__svg_text(&svg, MARGIN, svg.y + 14, "t", f->title, 0.86 * svg.width); /* it is larger and bold */
@@ -278,6 +276,7 @@ pl_status pl_figure_svg(pl_bytes *out, const pl_figure *f)
 
 bool pl_figure_has_values(const pl_figure *f)
 {
+    if (f->kind == PL_FIGURE_MAP) return f->map->n_panels > 0;
     for (size_t s = 0; s < f->n_series; s++)
         for (size_t i = 0; i < f->series[s].n; i++)
             if (isfinite(f->series[s].points[i].value)) return true;

@@ -42,5 +42,7 @@ void pl__draw_curve(pl__svg *svg);
 void pl__draw_dots(pl__svg *svg);
 void pl__draw_stack(pl__svg *svg);
 void pl__draw_heat(pl__svg *svg);
+void pl__draw_map(pl__svg *svg);
+pl_status pl__map_csv(pl_bytes *out, const pl_figure_map *map);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/csv_table.h"
 #include "figure/figure.h"
 #include "figure/markup.h"
+#include "figure/svg.h"
 
 /* A point's numbers; columns that have none in the whole figure are left out of the table. */
 enum { NUMBERS = 4 };
@@ -42,6 +43,7 @@ static pl_status put_csv_floor(pl_bytes *out, const pl_figure_floor *floor)
 
 pl_status pl_figure_csv(pl_bytes *out, const pl_figure *f)
 {
+    if (f->kind == PL_FIGURE_MAP) return pl__map_csv(out, f->map);
     PL_TRY(pl_csv_text(out, f->series_name));
     PL_TRY(pl_bytes_text(out, ","));
     PL_TRY(pl_csv_text(out, f->x_name));

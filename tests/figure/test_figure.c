@@ -323,6 +323,47 @@ static void test_tables(void **state)
     pl_bytes_free(&html);
 }
 
+/* Two items under two templates in two panels: where they are, what colour and mark they have, which are faint. */
+static void test_map(void **state)
+{
+    (void)state;
+    static const int64_t item[] = {7, 9};
+    static const char *const templates[] = {"bare", "<long>"}, *const labels[] = {"no", "yes"};
+    static const double at[] = {0, 0, 10, 10, 0, 10, 10, 5}, same[8] = {3, 3, 3, 3, 3, 3, NAN, 3};
+    const pl_figure_panel panels[] = {{"one", at}, {"two", same}};
+    static const size_t label[] = {1, 2}; /* the second has none */
+    static const bool faint[] = {false, false, true, false};
+    const pl_figure_map map = {.n_items = 2,
+                               .n_templates = 2,
+                               .n_panels = 2,
+                               .n_labels = 2,
+                               .item = item,
+                               .templates = templates,
+                               .panels = panels,
+                               .labels = labels,
+                               .label = label,
+                               .faint = faint};
+    const pl_figure f = {.kind = PL_FIGURE_MAP, .title = "map", .description = "a map", .map = &map};
+    char *svg = svg_of(&f);
+    /* Legend of two lines, panels of 380 below it from x 10, points 6 inside of them. */
+    const char *first = strstr(svg, ">one<"), *second = strstr(svg, ">two<");
+    assert_true(first && second && strstr(svg, "&lt;long&gt;"));
+    assert_non_null(strstr(first, "<path class=\"o c1\" opacity=\".22\" d=\"M16 96m-1.8-1.8h3.6v3.6h-3.6z\"/>"));
+    assert_non_null(strstr(first, "<path class=\"o c1\" d=\"M16 464m-2 0a2 2"));
+    assert_non_null(strstr(first, "<path class=\"o c6\" d=\"M384 96m-2 0a2 2"));
+    assert_non_null(strstr(first, "<path class=\"o c6\" d=\"M384 280m-1.8-1.8"));
+    assert_int_equal(count(second, "M596 280m"), 3); /* all in the middle; the fourth has no place */
+    free(svg);
+    pl_bytes csv = {0};
+    OK(pl_figure_csv(&csv, &f));
+    assert_string_equal(csv.data, "item,template,label,trusted,one 1,one 2,two 1,two 2\n"
+                                  "7,bare,yes,yes,0,0,3,3\n"
+                                  "9,bare,,yes,10,10,3,3\n"
+                                  "7,<long>,yes,no,0,10,3,3\n"
+                                  "9,<long>,,yes,10,5,,3\n");
+    pl_bytes_free(&csv);
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -344,6 +385,6 @@ int main(void)
         cmocka_unit_test(test_ticks),   cmocka_unit_test(test_any_range), cmocka_unit_test(test_dots),
         cmocka_unit_test(test_curve),   cmocka_unit_test(test_stack),     cmocka_unit_test(test_heat),
         cmocka_unit_test(test_nothing), cmocka_unit_test(test_any_value), cmocka_unit_test(test_any_text),
-        cmocka_unit_test(test_tables),  cmocka_unit_test(test_numbers)};
+        cmocka_unit_test(test_tables),  cmocka_unit_test(test_map),       cmocka_unit_test(test_numbers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
