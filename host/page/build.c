@@ -201,16 +201,33 @@ static pl_status take_name(pl__build *b, const char **out, const char *stem)
     return PL_OK;
 }
 
+static pl_status write_figure(pl__build *b, pl_bytes *svg, const pl_figure *f, const char *stem, const char **name)
+{
+    pl_bytes csv = {0};
+    PL_TRY(take_name(b, name, stem));
+    PL_TRY(pl_figure_svg(svg, f));
+    PL_TRY(write_file(b, *name, "svg", svg));
+    pl_status status = pl_figure_csv(&csv, f);
+    if (status == PL_OK) status = write_file(b, *name, "csv", &csv);
+    pl_bytes_free(&csv);
+    return status;
+}
+
+const char *pl__put_files(pl__build *b, const pl_figure *figure, const char *stem)
+{
+    const char *name = "";
+    pl_bytes svg = {0};
+    if (b->status == PL_OK) keep(b, write_figure(b, &svg, figure, stem, &name));
+    pl_bytes_free(&svg);
+    return name;
+}
+
 static pl_status put_figure(pl__build *b, const pl_figure *f, const char *stem)
 {
     const char *name;
-    pl_bytes svg = {0}, csv = {0};
+    pl_bytes svg = {0};
     pl_status status;
-    PL_TRY(take_name(b, &name, stem));
-    PL_GOTO(status, done, pl_figure_svg(&svg, f));
-    PL_GOTO(status, done, pl_figure_csv(&csv, f));
-    PL_GOTO(status, done, write_file(b, name, "svg", &svg));
-    PL_GOTO(status, done, write_file(b, name, "csv", &csv));
+    PL_GOTO(status, done, write_figure(b, &svg, f, stem, &name));
     PL_GOTO(status, done, pl_bytes_format(&b->html, "<figure id=\"%s\">\n", name));
     PL_GOTO(status, done, pl_bytes_append(&b->html, svg.data, svg.size));
     PL_GOTO(status, done, pl_bytes_text(&b->html, "<figcaption>"));
@@ -221,7 +238,6 @@ static pl_status put_figure(pl__build *b, const pl_figure *f, const char *stem)
                              name);
 done:
     pl_bytes_free(&svg);
-    pl_bytes_free(&csv);
     return status;
 }
 

@@ -14,7 +14,8 @@ typedef struct pl__build {
     char figures[PL_PATH_MAX]; /* the folder that figures are written to */
     char **names;              /* [n_figures]: of the figures' files */
     size_t n_figures, names_capacity;
-    bool *metrics; /* [PL_METRICS]: drawn, so defined at the end */
+    size_t maps_left; /* bytes that maps may still take */
+    bool *metrics;    /* [PL_METRICS]: drawn, so defined at the end */
     pl_status status;
 } pl__build;
 
@@ -43,6 +44,9 @@ typedef struct pl__texts {
 } pl__texts;
 void pl__texts_add(pl__build *b, pl__texts *list, const char *text);
 void pl__texts_free(pl__texts *list);
+
+/* Writes figures/<stem>.svg and .csv of a figure that the page itself does not hold; the name without its ending. */
+const char *pl__put_files(pl__build *b, const pl_figure *figure, const char *stem);
 
 /* A figure as it grows: series and categories come about when they are first named. */
 typedef struct pl__draft {

@@ -50,6 +50,10 @@ void pl__section_missing(pl__build *b)
         pl__put(b, "<li>");
         put_units(b, &t->runs[r]);
         pl__put(b, "</li>\n");
+        if (!t->runs[r].no_maps) continue;
+        pl__put(b, "<li>");
+        pl__put_format(b, "%s: no maps: %s", t->runs[r].name, t->runs[r].no_maps);
+        pl__put(b, "</li>\n");
     }
     for (size_t i = 0; i < t->n_subjects; i++) put_notes(b, &t->subjects[i]);
     pl__put(b, "</ul>\n</section>\n");
@@ -81,7 +85,7 @@ static void put_title(pl__build *b)
     }
 }
 
-/* 'sha256-...': the script that may run, and no other. */
+/* 'sha256-...': a script that may run; no others may. */
 static void put_digest(pl__build *b, const char *script)
 {
     char hex[PL_SHA256_TEXT], digit[3] = {0};
@@ -91,7 +95,7 @@ static void put_digest(pl__build *b, const char *script)
         memcpy(digit, hex + 2 * i, 2);
         digest[i] = (unsigned char)strtoul(digit, NULL, 16);
     }
-    pl__put(b, "'sha256-");
+    pl__put(b, " 'sha256-");
     if (b->status == PL_OK) b->status = pl_base64(&b->html, digest, sizeof digest);
     pl__put(b, "'");
 }
@@ -100,8 +104,9 @@ static void put_head(pl__build *b)
 {
     pl__put(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-               "img-src data: blob:; base-uri 'none'; form-action 'none'; script-src ");
+               "img-src data: blob:; base-uri 'none'; form-action 'none'; script-src");
     put_digest(b, pl__page_script);
+    put_digest(b, pl__map_script);
     pl__put(b, "\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>");
     put_title(b);
     pl__put(b, ": plumb report</title>\n<style>\n");
@@ -150,24 +155,28 @@ static void put_subject(pl__build *b, const pl__subject *s, size_t index)
     pl__part states = pl__open(b, "<h3>Hidden states</h3>\n");
     pl__section_states(b, s);
     pl__close(b, states, "");
+    pl__section_maps(b, s);
     pl__section_training(b, s);
     pl__put(b, "</section>\n");
 }
 
-/* Bytes behind the cells beside the script, about. */
-enum { BEHIND = 800 };
+/* Bytes behind the cells beside the scripts, about; what part of the page maps may be. */
+enum { BEHIND = 800, MAPS_PART = 3 };
 
 static pl_status build(pl__build *b, size_t report_max)
 {
+    b->maps_left = report_max / MAPS_PART;
     put_head(b);
     put_nav(b);
     pl__section_overview(b);
     for (size_t i = 0; i < b->tables->n_subjects; i++) put_subject(b, &b->tables->subjects[i], i);
     pl__section_missing(b);
     pl__section_definitions(b);
-    pl__section_cells(b, report_max, strlen(pl__page_script) + BEHIND);
+    pl__section_cells(b, report_max, strlen(pl__page_script) + strlen(pl__map_script) + BEHIND);
     pl__put(b, "</main>\n<footer>plumb " PLUMB_VERSION "</footer>\n<script>");
     pl__put(b, pl__page_script);
+    pl__put(b, "</script>\n<script>");
+    pl__put(b, pl__map_script);
     pl__put(b, "</script>\n</body>\n</html>\n");
     return b->status;
 }

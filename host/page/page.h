@@ -1,10 +1,11 @@
 /* report.html and figures/: what runs came to, drawn from their tables.
  *
- * Every number stands in stability.csv, arms.csv, verdict.csv, contrasts.csv or a unit's file of a run: nothing is
- * computed here but shares of a bar. The page is one file that needs no network and no server; each of its figures is,
- * byte for byte, a file figures/<name>.svg, with figures/<name>.csv beside it. Equal tables give equal bytes. Without
- * its script it says the same. Texts of models, tasks and templates are anybody's: they are escaped, and the page's own
- * policy lets nothing run but that script, known by its digest. */
+ * Every number stands in stability.csv, arms.csv, verdict.csv, contrasts.csv, analysis.h5 or a unit's file of a run:
+ * nothing is computed here but shares of a bar. The page is one file that needs no network and no server; each of its
+ * figures is, byte for byte, a file figures/<name>.svg, with figures/<name>.csv beside it; maps have these files too,
+ * but the page draws them from data. Equal tables give equal bytes. Without its script it says the same, but for the
+ * drawing of maps. Texts of models, tasks and templates are anybody's: they are escaped, and the page's own
+ * policy lets nothing run but its own scripts, known by their digests. */
 #ifndef PLUMB_PAGE_PAGE_H
 #define PLUMB_PAGE_PAGE_H
 

@@ -107,6 +107,7 @@
       show(rows, hide, highlight);
       for (const [, , cells] of rows) for (const cell of cells) if (!cell.childElementCount) rename(cell, to);
     }
+    document.dispatchEvent(new Event('plumb'));
   }
 
   // ---- values under the pointer and under the arrow keys ----
@@ -131,7 +132,11 @@
     marked = {group, title, text: title.textContent};
     title.textContent = '';
     group.classList.add('hot');
-    hint.textContent = renamer(settings.rename)(marked.text);
+    say(marked.text, x, y);
+  }
+
+  function say(text, x, y) {
+    hint.textContent = renamer(settings.rename)(text);
     hint.hidden = false;
     place(x, y);
   }
@@ -247,13 +252,14 @@
     image.src = 'data:image/svg+xml;charset=utf-8,' + encodeURIComponent(svgText(svg));
   }
 
+  function csvField(text) {
+    const risky = /^[=+@-]/.test(text) && isNaN(text);
+    return /[",\n]/.test(text) || risky ? `"${risky ? "'" : ''}${text.replace(/"/g, '""')}"` : text;
+  }
+
   function csvText(table) {
-    const field = cell => {
-      const text = cell.dataset.v ?? cell.textContent, risky = /^[=+@-]/.test(text) && isNaN(text);
-      return /[",\n]/.test(text) || risky ? `"${risky ? "'" : ''}${text.replace(/"/g, '""')}"` : text;
-    };
     return [...table.rows].filter(row => row.style.display !== 'none')
-        .map(row => [...row.cells].map(field).join(',') + '\n').join('');
+        .map(row => [...row.cells].map(cell => csvField(cell.dataset.v ?? cell.textContent)).join(',') + '\n').join('');
   }
 
   function addButtons(figure) {
@@ -303,10 +309,17 @@
     target.scrollIntoView();
   }
 
+  // What map.js shares with this page; an event 'plumb' tells it of other settings.
+  window.plumb = {
+    make, unpack, save, csvField,
+    hint: {show: say, hide: () => hint.hidden = true},
+    rules: () => ({hide: pattern(settings.hide), highlight: pattern(settings.highlight), to: renamer(settings.rename)}),
+  };
+
   readAddress();
   document.body.append(hint);
   $$('svg.plumb').forEach(watch);
-  $$('figure').forEach(addButtons);
+  $$('figure:not(.map)').forEach(addButtons);
   $$('.cell').forEach(cell => cell.addEventListener('toggle', () => openCell(cell), {once: true}));
   const refill = addToolbox();
   addEventListener('hashchange', () => {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "page/map_part.h"
 
 /* ---- the files of a run ---- */
 
@@ -19,7 +20,20 @@ static pl_status read_table(pl_csv_table *out, const pl_run_folder *run, const c
     return pl_fail(PL_E_INPUT, "%s: no such table; make it from the run's units: plumb analyze %s", path, run->path);
 }
 
-static pl_status read_run(pl__run *out, const pl_run_folder *folder)
+static pl_status read_maps(pl__run *run, pl_arena *arena)
+{
+    char path[PL_PATH_MAX];
+    pl_helper reader = pl__map_reader();
+    PL_TRY(pl_path(path, "%s/analysis.h5", run->folder->path));
+    if (!pl_file_exists(path)) return PL_OK;
+    pl_status status = pl__map_heads(&run->maps, &reader, path);
+    if (status == PL_OK && !run->maps)
+        status = pl_arena_text(arena, (char **)&run->no_maps, pl_error_text(), strlen(pl_error_text()));
+    pl_helper_stop(&reader);
+    return status;
+}
+
+static pl_status read_run(pl__run *out, const pl_run_folder *folder, pl_arena *arena)
 {
     const char *slash = strrchr(folder->path, '/');
     out->folder = folder;
@@ -31,7 +45,8 @@ static pl_status read_run(pl__run *out, const pl_run_folder *folder)
     PL_TRY(read_table(&out->stability, folder, "stability.csv", true));
     PL_TRY(read_table(&out->arms, folder, "arms.csv", false));
     PL_TRY(read_table(&out->verdict, folder, "verdict.csv", false));
-    return read_table(&out->contrasts, folder, "contrasts.csv", false);
+    PL_TRY(read_table(&out->contrasts, folder, "contrasts.csv", false));
+    return read_maps(out, arena);
 }
 
 /* ---- the rows of a condition ---- */
@@ -289,7 +304,7 @@ pl_status pl__tables_read(pl__tables *out, const pl_run_folder *runs, size_t n)
     PL_TRY(pl_arena_create(&out->arena));
     PL_TRY(pl_arena_new(out->arena, &out->runs, n));
     out->n_runs = n;
-    for (size_t r = 0; r < n; r++) PL_TRY(read_run(&out->runs[r], &runs[r]));
+    for (size_t r = 0; r < n; r++) PL_TRY(read_run(&out->runs[r], &runs[r], out->arena));
     for (size_t r = 0; r < n; r++) PL_TRY(read_subjects(out, &capacity, &out->runs[r]));
     return name_subjects(out);
 }
@@ -302,6 +317,7 @@ void pl__tables_free(pl__tables *t)
         pl_csv_free(&t->runs[r].arms);
         pl_csv_free(&t->runs[r].verdict);
         pl_csv_free(&t->runs[r].contrasts);
+        json_decref(t->runs[r].maps);
     }
     free(t->subjects);
     pl_arena_free(t->arena);

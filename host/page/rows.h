@@ -7,6 +7,7 @@
 
 #include "analysis/run_view.h"
 #include "base/csv_table.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "store/run_folder.h"
 
@@ -37,6 +38,8 @@ typedef struct pl__run {
     const pl_plan_file *plan;                         /* the view's */
     size_t n_missing;                                 /* units */
     pl_csv_table stability, arms, verdict, contrasts; /* {0}: the run has none */
+    json_t *maps;        /* of each map what pl__map_heads says of it; NULL: the run has none */
+    const char *no_maps; /* why they could not be read; NULL: they could, or there are none */
 } pl__run;
 
 /* A model, task and readout of a run. */

@@ -12,6 +12,7 @@ void pl__section_accuracy(pl__build *b, const pl__subject *s);
 void pl__section_arms(pl__build *b, const pl__subject *s);
 void pl__section_behaviour(pl__build *b, const pl__subject *s);
 void pl__section_states(pl__build *b, const pl__subject *s);
+void pl__section_maps(pl__build *b, const pl__subject *s);
 void pl__section_training(pl__build *b, const pl__subject *s);
 /* What every cell's items were asked and answered, as far as the page stays below report_max with `behind` bytes that
  * follow. */

@@ -98,7 +98,7 @@ static pl_status read_rows(unit_rows *u, const char *path)
     return status;
 }
 
-static pl_status pack(pl_bytes *out, const char *text, size_t bytes)
+pl_status pl__deflate(pl_bytes *out, const char *text, size_t bytes)
 {
     uLongf size = compressBound(bytes);
     Bytef *data;
@@ -134,7 +134,7 @@ static pl_status pack_rows(pl_bytes *out, size_t *n, const unit_rows *u, size_t 
     while (*n && status == PL_OK) {
         text.size = ends[*n - 1];
         status = pl_bytes_text(&text, "]");
-        if (status == PL_OK) status = pack(out, text.data, text.size);
+        if (status == PL_OK) status = pl__deflate(out, text.data, text.size);
         if (status != PL_OK || out->size <= most) break;
         *n = (size_t)(0.95 * (double)*n * (double)most / (double)out->size);
     }

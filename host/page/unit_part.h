@@ -23,6 +23,9 @@ typedef struct pl__training_part {
     const double *evaluation_step, *evaluation_score; /* [n_evaluations] */
 } pl__training_part;
 
+/* In place of what `out` holds: the text zlib-compressed (RFC 1950), as the page's script unpacks it. */
+pl_status pl__deflate(pl_bytes *out, const char *text, size_t bytes);
+
 pl_helper pl__unit_reader(void); /* stop it with pl_helper_stop */
 /* *there: the file could be read; one that is damaged, or has no such part, is none. most_bytes: of `packed`. */
 pl_status pl__unit_rows(pl_helper *reader, const char *path, size_t most_bytes, pl__rows_part *out, bool *there);

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "page/page.h"
+#include "store/matrices.h"
 
 static const char HEADER[] = "model,task,arm,readout,k,draw,order,seed,template,layer,position,preproc,metric,contrast,"
                              "value,lo,hi,p_adjusted,n_seeds,null_mean,null_q95,null_name,generalises,why_empty,note\n";
@@ -231,6 +232,91 @@ static void test_several(void **state)
     uproot(&q);
 }
 
+/* analysis.h5 of a planted run: a map of all items, one of a layer without a map, one of a task that is not there. */
+static void put_maps(const planted *p)
+{
+    enum { N = 200, T = 3 };
+    static float at[2 * N * T];
+    static int64_t ids[N], distrusted[N * T];
+    static const char *const templates[] = {"t0", "t1", "t2"};
+    static const char *const groups[] = {"/maps/000", "/maps/001", "/maps/002"};
+    pl_addition additions[7];
+    pl_entries entries[3];
+    char path[PL_PATH_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < N; i++) ids[i] = (int64_t)(N - 1 - i); /* not as the units have them */
+    for (size_t i = 0; i < 2 * N * T; i++) at[i] = (float)i;
+    distrusted[0] = distrusted[5] = 1;
+    for (size_t m = 0; m < 3; m++) {
+        additions[n++] = (pl_addition){.group = groups[m], .name = "doc_id", .integers = ids, .rows = N};
+        additions[n++] = (pl_addition){.group = groups[m], .name = "template", .texts = templates, .rows = T};
+        entries[m] = (pl_entries){
+            groups[m], json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:s, s:s, s:s, s:f, s:f}", "model", "tiny",
+                                 "task", m < 2 ? "colours" : "other", "arm", "prompt", "readout", "loglikelihood", "k",
+                                 2, "draw", 0, "order", 0, "seed", 1234, "position", "last", "layer", m ? "02" : "01",
+                                 "why_empty", m == 1 ? "no variance" : "", "tsne_kl", 0.625, "tsne_4_knn", 0.375)};
+    }
+    additions[n++] = (pl_addition){.group = groups[0], .name = "distrusted", .integers = distrusted, .rows = N * T};
+    OK(pl_path(path, "%s/analysis.h5", p->run.path));
+    OK(pl_matrices_add(path, NULL, additions, n, entries, 3));
+    const pl_addition map = {.group = groups[0], .name = "tsne", .values = at, .rows = N * T, .width = 2};
+    OK(pl_matrices_add(path, path, &map, 1, NULL, 0));
+    for (size_t m = 0; m < 3; m++) json_decref((json_t *)(uintptr_t)entries[m].values);
+}
+
+static void test_maps(void **state)
+{
+    (void)state;
+    static const char row[] =
+        "tiny,colours,prompt,loglikelihood,2,0,0,1234,,,,,acc,templates,.6,.5,.7,,1,.5,,chance,items,,\n";
+    planted p;
+    char path[PL_PATH_MAX];
+    plant(&p, row);
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
+    char *page = slurp(p.run.path, "report.html");
+    assert_null(strstr(page, "<figure class=map>"));
+    assert_null(strstr(page, "Maps of hidden states"));
+    free(page);
+    put_maps(&p);
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
+    page = slurp(p.run.path, "report.html");
+    const char *map = strstr(page, "<figure class=map>");
+    assert_non_null(map);
+    assert_null(strstr(map + 1, "<figure class=map>"));
+    assert_non_null(strstr(map, "<tr><td>01</td><td>t-SNE, exaggeration 1</td><td>0.625</td>"));
+    assert_non_null(strstr(map, "<td>02</td><td colspan=7>no map: no variance</td>"));
+    assert_non_null(strstr(map, "<script type=\"application/zlib\">"));
+    assert_non_null(strstr(page, "Distances between clusters and sizes of clusters in a t-SNE map mean nothing"));
+    free(page);
+    /* Colour is the label that the unit has for the item, trust as the file says. */
+    char *csv = slurp(p.run.path, "figures/map-tiny--colours-prompt-k-2-01.csv");
+    assert_non_null(
+        strstr(csv, "item,template,label,trusted,\"t-SNE, exaggeration 1 1\",\"t-SNE, exaggeration 1 2\"\n"));
+    for (size_t i = 0; i < 6; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "\n%zu,t0,%s,%s,%zu,%zu\n", 199 - i, planted_gold(199 - i) ? "yes" : "no",
+                 i % 5 ? "yes" : "no", 2 * i, 2 * i + 1);
+        assert_non_null(strstr(csv, line));
+    }
+    free(csv);
+    char *svg = slurp(p.run.path, "figures/map-tiny--colours-prompt-k-2-01.svg");
+    assert_non_null(strstr(svg, "Faint: 2 of 600 points"));
+    free(svg);
+    /* Small pages leave them to their files; a damaged file is said. */
+    OK(pl_page_write(p.run.path, &p.run, 1, 5000));
+    page = slurp(p.run.path, "report.html");
+    assert_non_null(strstr(page, "Not drawn here: the page would be larger than it may be"));
+    free(page);
+    OK(pl_path(path, "%s/analysis.h5", p.run.path));
+    OK(pl_file_replace(path, "no", 2));
+    OK(pl_page_write(p.run.path, &p.run, 1, PL_PAGE_BYTES));
+    page = slurp(p.run.path, "report.html");
+    assert_null(strstr(page, "<figure class=map>"));
+    assert_non_null(strstr(page, "no maps: "));
+    free(page);
+    uproot(&p);
+}
+
 static void test_no_table(void **state)
 {
     (void)state;
@@ -250,6 +336,6 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_figures), cmocka_unit_test(test_verdict),
                                        cmocka_unit_test(test_markup),  cmocka_unit_test(test_several),
                                        cmocka_unit_test(test_cells),   cmocka_unit_test(test_one_template),
-                                       cmocka_unit_test(test_no_table)};
+                                       cmocka_unit_test(test_maps),    cmocka_unit_test(test_no_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

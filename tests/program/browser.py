@@ -114,6 +114,74 @@ def quiet(browser):
     check("no request", not others and sum(url.startswith("file:") for url in requests) == 1, requests[:5])
 
 
+def settle(browser, expression):
+    """Until it holds, 10 s at most."""
+    for _ in range(100):
+        if browser.value(expression):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def look_at_map(browser, pictures):
+    """Maps are drawn when the reader comes to them, without WebGL; the pointer, the keys and patterns find their points."""
+    if not browser.value("document.querySelectorAll('figure.map script').length"):
+        return
+    browser.value("""window.contexts = new Set(); window.calls = 0;
+        { const get = HTMLCanvasElement.prototype.getContext, draw = CanvasRenderingContext2D.prototype.drawImage;
+          HTMLCanvasElement.prototype.getContext = function (kind, ...how) { contexts.add(kind); return kind === '2d' ? get.call(this, kind, ...how) : null; };
+          CanvasRenderingContext2D.prototype.drawImage = function (...all) { calls++; return draw.apply(this, all); }; }""")
+    check("no map before it is looked at", browser.value("document.querySelectorAll('canvas').length") == 0)
+    browser.value("document.querySelector('figure.map').scrollIntoView()")
+    check("a map is drawn", settle(browser, "document.querySelectorAll('figure.map canvas').length"))
+    browser.value("document.querySelector('figure.map canvas').scrollIntoView()")
+    ink = """(() => { const c = document.querySelector('figure.map canvas'), copy = document.createElement('canvas');
+        copy.width = c.width; copy.height = c.height;
+        const to = copy.getContext('2d', {willReadFrequently: true}); to.drawImage(c, 0, 0);
+        const d = to.getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 3; i < d.length; i += 4) n += d[i] > 0; return n; })()"""
+    check("with points", settle(browser, ink + " > 1000"))
+    check("without WebGL", browser.value("[...contexts].join()") == "2d")
+    hint = "document.querySelector('.hint').hidden ? '' : document.querySelector('.hint').textContent"
+    browser.value("document.querySelector('figure.map canvas').focus()")
+    for kind in ("keyDown", "keyUp"):
+        browser.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight")
+    shown = browser.value(hint) or ""
+    check("arrow keys show a point", re.search(r"^item \d+, .*: label .*, answered .*\n.*item \d+", shown), shown)
+    # The pointer: over the panel until there is a point.
+    box = browser.value("(() => { const b = document.querySelector('figure.map canvas').getBoundingClientRect(); return [b.x, b.y, b.width / 3, b.height]; })()")
+    place = None
+    for step in range(1, 400):
+        place = [box[0] + box[2] * (step % 20) / 20, box[1] + 25 + (box[3] - 30) * (step // 20) / 20]
+        browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=place[0], y=place[1])
+        if browser.value(hint):
+            break
+    check("the pointer finds a point", re.search(r"^item \d+", browser.value(hint) or ""), browser.value(hint))
+    time.sleep(0.2)
+    browser.picture(os.path.join(pictures, "map.png"))
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=2, y=2)
+    time.sleep(0.2)
+    before = browser.value(ink)
+    browser.value("document.querySelector('figure.map input').click()")
+    check("lines join an item's wordings", settle(browser, f"{ink} > {before} + 500"))
+    browser.value("document.querySelector('figure.map input').click()")
+    check("and go again", settle(browser, f"{ink} === {before}"))
+    browser.value("calls = 0")
+    browser.call("Input.dispatchMouseEvent", type="mousePressed", button="left", x=place[0], y=place[1], clickCount=1)
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", button="left", buttons=1, x=place[0] + 60, y=place[1] + 40)
+    moved = browser.value("new Promise(done => requestAnimationFrame(() => done(calls)))")
+    check("a few draw calls a frame while it is moved", 0 < moved <= 6, moved)
+    browser.call("Input.dispatchMouseEvent", type="mouseReleased", button="left", x=place[0] + 60, y=place[1] + 40, clickCount=1)
+    browser.value("[...document.querySelectorAll('figure.map button')].find(b => b.textContent === 'Whole').click()")
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=2, y=2)
+    check("whole again", settle(browser, f"{ink} === {before}"))
+    browser.value("(() => { const f = document.querySelectorAll('.toolbox input')[1]; f.value = '.'; f.dispatchEvent(new Event('input')); })()")
+    check("points that are hidden are not drawn", settle(browser, f"{ink} < {before}"))
+    browser.value("(() => { const f = document.querySelectorAll('.toolbox input')[1]; f.value = ''; f.dispatchEvent(new Event('input')); })()")
+    browser.call("HeapProfiler.collectGarbage")
+    heap = browser.call("Runtime.getHeapUsage")["usedSize"]
+    check("heap with a map", heap <= HEAP_MAX, f"{heap / 1e6:.0f} MB")
+
+
 def use(browser, url, pictures):
     browser.open(url)
     browser.call("HeapProfiler.collectGarbage")
@@ -139,6 +207,8 @@ def use(browser, url, pictures):
         browser.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight")
     shown = browser.value("document.querySelector('.hint').hidden ? '' : document.querySelector('.hint').textContent")
     check("arrow keys show a value", re.search(r": -?\d", shown or ""), shown)
+
+    look_at_map(browser, pictures)
 
     # A cell opens on its prompts, and an item on what was asked.
     browser.value("document.querySelectorAll('#cells, #cells .more').forEach(d => d.open = true)")
@@ -202,6 +272,20 @@ def export(browser):
     check("export CSV", saved.get("csv", "").count("\n") > 2 and ",lo,hi" in saved.get("csv", ""), saved.get("csv", "")[:80])
 
 
+def export_map(browser):
+    """After export, whose stand-ins it uses."""
+    if not browser.value("document.querySelectorAll('figure.map script').length"):
+        return
+    browser.value("saved.length = 0; document.querySelector('figure.map').scrollIntoView()")
+    settle(browser, "document.querySelectorAll('figure.map canvas').length")
+    browser.value("document.querySelector('figure.map').querySelectorAll('button').forEach(b => /SVG|PNG|CSV/.test(b.textContent) && b.click())")
+    settle(browser, "saved.length === 3")
+    saved = {name.rsplit(".", 1)[-1]: text for name, text in browser.value("Promise.all(saved)")}
+    check("export SVG of a map", "<script" not in saved.get("svg", "<script") and saved["svg"].count("<path") > 9, saved.get("svg", "")[:80])
+    check("export PNG of a map", saved.get("png", "").startswith("\x89PNG"), saved.get("png", "")[:8])
+    check("export CSV of a map", saved.get("csv", "").startswith("item,template,label,answer,trusted,"), saved.get("csv", "")[:80])
+
+
 def main(page, pictures):
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if not program:
@@ -218,6 +302,7 @@ def main(page, pictures):
         browser.open(url + address)
         check("settings of an address hold", browser.value("[...document.querySelectorAll('svg text')].some(t => t.textContent === 'renamed <b>')"))
         export(browser)
+        export_map(browser)
         browser.events = []
         browser.open(url, scheme="dark")
         paper = browser.value("getComputedStyle(document.body).backgroundColor")

@@ -22,7 +22,8 @@ json.dump(task, open(folder + "/task.yaml", "w"))
 experiment = {"name": "evil", "models": [{"path": "gpt2", "name": evil}], "tasks": ["task.yaml"], "seed": 1,
               "arms": [{"kind": "prompt", "shots": [0, 2], "draws": 3},
                        {"kind": "finetune", "n_train": [8, 16], "seeds": 3, "num_train_epochs": 1}],
-              "capture": {"layers": "all", "positions": ["last"]}}
+              "capture": {"layers": "all", "positions": ["last"]},
+              "analysis": {"tsne": {"perplexity": 10, "seeds": 1}}}
 json.dump(experiment, open(folder + "/e.yaml", "w"))
 P
 "$PLUMB" run "$tmp/e.yaml" --quiet --device cpu --threads 1 --results "$tmp/r" >"$tmp/out" 2>"$tmp/err" || { fail "run"; tail -3 "$tmp/err"; exit 1; }
@@ -34,7 +35,8 @@ page = open(sys.argv[1] + "/report.html", encoding="utf-8").read()
 files = glob.glob(sys.argv[1] + "/figures/*.svg")
 assert len(files) > 10, files
 for name in files:
-    assert open(name, encoding="utf-8").read() in page, name
+    if "/map-" not in name: # the page has the points of those as data
+        assert open(name, encoding="utf-8").read() in page, name
     assert open(name[:-3] + "csv").read().count("\n") > 1, name
 P
 check "figures are XML, with title and desc" $python - "$run" <<'P'
@@ -51,12 +53,42 @@ import csv, glob, sys
 rows = list(csv.DictReader(open(sys.argv[1] + "/stability.csv")))
 table = {(r["value"], r["lo"], r["hi"]) for r in rows}
 for name in glob.glob(sys.argv[1] + "/figures/*.csv"):
-    if "difference" in name or "overview" in name:
+    if "difference" in name or "overview" in name or "/map-" in name:
         continue
     for row in csv.reader(open(name)):
         if row[1] and row[3] not in ("", "lo"):
             assert tuple(row[2:5]) in table, (name, row)
 P
+if $python -c 'import h5py' 2>/dev/null; then
+  check "places, labels and trust of a map's points are the files'" $python - "$run" <<'P'
+import base64, csv, json, re, sys, zlib
+import h5py, numpy as np
+run = sys.argv[1]
+page = open(run + "/report.html", encoding="utf-8").read()
+blocks = [json.loads(zlib.decompress(base64.b64decode(text))) for figure in re.findall("<figure class=map>.*?</figure>", page, re.S)
+          for text in re.findall('<script type="application/zlib">(.*?)</script>', figure)]
+maps = list(h5py.File(run + "/analysis.h5")["maps"].values())
+layers = [(block, layer) for block in blocks for layer in block["layers"]]
+assert len(layers) == len(maps) == 8, (len(layers), len(maps))
+for group, (block, layer) in zip(maps, layers):
+    assert block["items"] == list(group["doc_id"]) and block["templates"] == list(group["template"].asstr())
+    assert layer["faint"] == list(np.flatnonzero(group["distrusted"])) and len(layer["faint"]) == group["doubtful"][()]
+    for (name, at), key in zip(layer["panels"], ("pca", "tsne", "exaggeration_4")):
+        places, true = np.array(at).reshape(-1, 2), group[key][()].astype(float)
+        true -= (true.min(0) + true.max(0)) / 2
+        assert abs(places - 5000 - true / np.ptp(true, 0).max() * 10000).max() <= 0.51, (name, key)
+    rows = list(csv.DictReader(open(f"{run}/figures/{layer['file']}.csv")))
+    assert [(int(r["item"]), r["template"]) for r in rows] == [(i, t) for t in block["templates"] for i in block["items"]]
+    assert [r["trusted"] == "no" for r in rows] == list(group["distrusted"][()] == 1)
+    assert np.allclose([float(r["t-SNE, exaggeration 1 2"]) for r in rows], group["tsne"][:, 1], rtol=1e-6)
+    for i, item in enumerate(block["items"]): # rows of the task have label 1 where their number is odd
+        gold = block["names"][block["gold"][i]]
+        assert (gold == "no") == (item % 2 == 0) and block["labels"][block["colour"][i]] == gold == rows[i]["label"], (item, gold)
+        assert f"item {item + 40} " in block["texts"][i], block["texts"][i]
+P
+else
+  skip "the points of maps: no h5py"
+fi
 cp "$run/report.html" "$tmp/first.html"
 cp -r "$run/figures" "$tmp/figures"
 rm -r "$run/report.html" "$run/figures"
