@@ -186,6 +186,15 @@ dead:
     return bury(h);
 }
 
+pl_status pl_helper_reply(pl_helper *h, const char *question, pl_bytes *answer)
+{
+    bool died;
+    PL_TRY(pl_helper_ask(h, question));
+    if (pl_helper_answer(h, answer, &died) == PL_OK) return PL_OK;
+    PL_TRY(pl_helper_ask(h, question));
+    return pl_helper_answer(h, answer, &died);
+}
+
 void pl_helper_stop(pl_helper *h)
 {
     if (h->pid == 0) return;

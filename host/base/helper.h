@@ -28,6 +28,8 @@ pl_status pl_helper_ask(pl_helper *helper, const char *question);
  * survive the question, or not within its limits; pl_error_text() says how it went. The next question starts another
  * one where there is none. */
 pl_status pl_helper_answer(pl_helper *helper, pl_bytes *answer, bool *died);
+/* Both; and once more where that fails: memory may have been short for a moment. */
+pl_status pl_helper_reply(pl_helper *helper, const char *question, pl_bytes *answer);
 void pl_helper_stop(pl_helper *helper); /* takes {0} */
 
 #endif

@@ -62,11 +62,9 @@ static pl_status ask(json_t **out, pl_helper *reader, const char *what, const ch
 {
     char question[PL_PATH_MAX];
     pl_bytes answer = {0};
-    bool died;
     *out = NULL;
     PL_TRY(pl_path(question, "%s %s", what, path));
-    PL_TRY(pl_helper_ask(reader, question));
-    pl_status status = pl_helper_answer(reader, &answer, &died);
+    pl_status status = pl_helper_reply(reader, question, &answer);
     if (status == PL_OK) status = pl_json_parse(out, answer.data, answer.size, path);
     pl_bytes_free(&answer);
     return status == PL_E_MEMORY ? status : PL_OK;

@@ -92,8 +92,10 @@ static pl_status read_rows(unit_rows *u, const char *path)
     if (status == PL_OK) status = pl_unit_get_samples(reader, u->arena, &u->samples, &u->n);
     if (status == PL_OK && u->n != u->obs->n_rows)
         status = pl_fail(PL_E_INPUT, "%s: %zu samples of %zu rows", path, u->n, u->obs->n_rows);
-    /* Units whose answers are generated have none. */
-    if (status == PL_OK && pl_unit_get_loglik(reader, u->arena, &u->loglik) != PL_OK) u->loglik = (pl_loglik){0};
+    /* Units whose answers are generated have none; asked twice, as a file is whole and memory may have been short. */
+    if (status == PL_OK && pl_unit_get_loglik(reader, u->arena, &u->loglik) != PL_OK &&
+        pl_unit_get_loglik(reader, u->arena, &u->loglik) != PL_OK)
+        u->loglik = (pl_loglik){0};
     pl_unit_close(reader);
     return status;
 }
@@ -204,11 +206,9 @@ pl_helper pl__unit_reader(void)
 static pl_status ask(pl_helper *reader, const char *what, const char *path, pl_bytes *answer, bool *there)
 {
     char question[PL_PATH_MAX];
-    bool died;
     *there = false;
     PL_TRY(pl_path(question, "%s %s", what, path));
-    PL_TRY(pl_helper_ask(reader, question));
-    pl_status status = pl_helper_answer(reader, answer, &died);
+    pl_status status = pl_helper_reply(reader, question, answer);
     *there = status == PL_OK;
     return status == PL_E_MEMORY ? status : PL_OK;
 }

@@ -18,6 +18,8 @@ static pl_status work(pl_bytes *answer, const char *question)
         for (volatile unsigned i = 0;; i++) continue;
     if (!strcmp(question, "long"))
         for (size_t i = 0; i <= LIMIT_BYTES / 8; i++) PL_TRY(pl_bytes_append(answer, &i, sizeof i));
+    static int n_short;
+    if (!strcmp(question, "short") && n_short++ % 2 == 0) return pl_fail(PL_E_MEMORY, "out of memory");
     return pl_bytes_format(answer, "answer to %s", question);
 }
 
@@ -77,8 +79,25 @@ static void test_deaths(void **state)
     pl_helper_stop(&h);
 }
 
+/* What fails once is asked again; what fails for good is said. */
+static void test_reply(void **state)
+{
+    (void)state;
+    pl_helper h = helper();
+    pl_bytes answer;
+    OK(pl_helper_reply(&h, "short", &answer));
+    assert_string_equal(answer.data, "answer to short");
+    pl_bytes_free(&answer);
+    REFUSED(pl_helper_reply(&h, "refuse", &answer), PL_E_INPUT, "no: refuse");
+    REFUSED(pl_helper_reply(&h, "leave", &answer), PL_E_INPUT, "needs more than 64 MiB");
+    OK(pl_helper_reply(&h, "next", &answer));
+    pl_bytes_free(&answer);
+    pl_helper_stop(&h);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_deaths)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_deaths),
+                                       cmocka_unit_test(test_reply)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
