@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/digest.h"
+#include "base/file.h"
 #include "base/process.h"
 
 enum { OLD_S = 24 * 3600 };
@@ -109,6 +110,11 @@ bool pl_temporary_is_unknown(const char *name)
     return find_process(&process, &size, name) && pl_process_name_life(process, size) == PL_LIFE_UNKNOWN;
 }
 
+void pl_temporary_remove(const char *path)
+{
+    if (unlink(path) != 0 && errno == EISDIR) (void)pl_folder_remove(path, NULL);
+}
+
 /* Of the files whose names begin with `file`. */
 static pl_status sweep(const char *folder, const char *file)
 {
@@ -118,7 +124,7 @@ static pl_status sweep(const char *folder, const char *file)
         char path[PL_PATH_MAX];
         if (strncmp(e->d_name, file, strlen(file)) == 0 && pl_path(path, "%s/%s", folder, e->d_name) == PL_OK &&
             pl_temporary_is_left(e->d_name, path))
-            unlink(path);
+            pl_temporary_remove(path);
     }
     closedir(entries);
     return PL_OK;

@@ -27,9 +27,11 @@ pl_status pl_temporary_put_first(const char *path, const void *data, size_t size
 bool pl_temporary_is_left(const char *name, const char *path);
 /* The same of a process that cannot be asked for, however old the file is. */
 bool pl_temporary_is_unknown(const char *name);
+/* Removes one, a file or a folder. */
+void pl_temporary_remove(const char *path);
 /* Removes those that killed processes left of one file. */
 void pl_temporary_sweep(const char *path);
-/* Removes the temporary files that killed processes left in a folder. */
+/* Removes the temporary files and folders that killed processes left in a folder. */
 pl_status pl_file_sweep(const char *folder);
 
 #endif

@@ -40,7 +40,7 @@ static void remove_one(const pl_run_folder *run, const char *folder, const char 
     static const char *const endings[] = {".lock", ".owner", ".owner.guard"};
     char path[PL_PATH_MAX], unit_id[256];
     if (pl_path(path, "%s/%s", folder, name) != PL_OK) return;
-    if (pl_temporary_is_left(name, path) || is_overtaken(run, name)) unlink(path);
+    if (pl_temporary_is_left(name, path) || is_overtaken(run, name)) pl_temporary_remove(path);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         if (!has_ending(name, endings[i])) continue;
         snprintf(unit_id, sizeof unit_id, "%.*s", (int)(strlen(name) - strlen(endings[i])), name);
