@@ -51,7 +51,7 @@ assert "a look was enough, and later arms were not run" in primary["why_empty"],
 results = json.load(open(run + "/results.json"))
 assert not any("finetune" in name for name in results["results"]), list(results["results"])
 P
-check "analyze says it" bash -c '"$1" analyze "$2" >"$3" 2>"$4" && grep -q "tiny_living, loglikelihood: PROMPT: enough; tuning was not tried" "$3" && ! grep -q incomplete "$4"' - "$PLUMB" "$one" "$tmp/a.out" "$tmp/a.err"
+check "analyze says it" bash -c '"$1" analyze "$2" >"$3" 2>"$4" && grep -q "^  PROMPT: enough; tuning was not tried" "$3" && "$1" analyze "$2" --full 2>/dev/null | grep -q "tiny_living, loglikelihood: PROMPT: enough; tuning was not tried" && ! grep -q incomplete "$4"' - "$PLUMB" "$one" "$tmp/a.out" "$tmp/a.err"
 check "again: nothing is left to do" run "$tmp/one" "${enough[@]}" --quiet
 keeps "... and it says so" '104 units: 0 computed, 69 there already, 0 adopted from other runs, 35 not needed'
 
