@@ -163,12 +163,12 @@ static double loglik_bytes(const pl_plan *plan, const pl_plan_unit *unit, const 
 static pl_status count_options(size_t *out, const pl_plan_task *task)
 {
     enum { AN_ARENA = 1000 }; /* items whose choices are held at once, beside the different ones */
-    pl_interned texts = {0};
-    pl_arena *scratch = NULL;
+    pl_arena *scratch = NULL, *different;
     const char **choices, *ignored;
     size_t n, n_items = task->fixed_labels ? 1 : task->n_items;
     pl_status status;
-    PL_TRY(pl_arena_create(&texts.arena));
+    PL_TRY(pl_arena_create(&different));
+    pl_interned texts = {.arena = different};
     for (size_t i = 0; i < n_items; i++) {
         if (i % AN_ARENA == 0) {
             pl_arena_free(scratch);
@@ -183,7 +183,7 @@ static pl_status count_options(size_t *out, const pl_plan_task *task)
 done:
     pl_arena_free(scratch);
     pl_interned_free(&texts);
-    pl_arena_free(texts.arena);
+    pl_arena_free(different);
     return status;
 }
 
