@@ -8,8 +8,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "measure/pca.h"
 #include "tsne/field.h"
-#include "tsne/pca.h"
 
 /* SD of the noise in the starts of all seeds but the first, relative to the start's. */
 static const double JITTER = 0.1;

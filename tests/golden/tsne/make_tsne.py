@@ -1,4 +1,4 @@
-"""Writes tsne.json: principal components, affinities, gradients, quality and final divergences of small data.
+"""Writes tsne.json: affinities, gradients, quality and final divergences of small data.
 
 Run: python3 make_tsne.py (numpy, scipy, scikit-learn, openTSNE; the versions used stand in the file). Data are multiples of 1/64, exact
 in float32. scikit-learn's exact joint probabilities have an entropy tolerance of 1e-5 and float32 distances; the divergences
@@ -28,7 +28,7 @@ def components(x, dims):
     centred = x - x.mean(0)
     u, s, vt = np.linalg.svd(centred, full_matrices=False)
     sign = np.sign(vt[np.arange(len(vt)), np.abs(vt).argmax(1)])
-    return (u * s * sign)[:, :dims], (s ** 2 / (len(x) - 1))[:dims], centred.var(0, ddof=1).sum()
+    return (u * s * sign)[:, :dims]
 
 
 def start(scores):
@@ -43,14 +43,7 @@ def divergence(p, y):
     return float((p.data * np.log(p.data * (1 + d[p.row, p.col]) * z)).sum())
 
 
-def pca_case(seed, n, width):
-    x = data(seed, n, width, 3)
-    scores, variance, total = components(x, 5)
-    return {"n": n, "width": width, "x": x.ravel().tolist(), "scores": scores.ravel().tolist(), "variance": variance.tolist(), "total": total}
-
-
 out = {"versions": {p: importlib.metadata.version(p) for p in ("numpy", "scipy", "scikit-learn", "openTSNE")}}
-out["pca"] = [pca_case(1, 40, 7), pca_case(2, 9, 30)]
 
 n, width, perplexity = 150, 6, 20
 x = data(3, n, width, 4)
@@ -62,7 +55,7 @@ kl, gradient = _kl_divergence(y.ravel().astype(np.float64), exact.astype(np.floa
 near = affinity.PerplexityBasedNN(x, perplexity=perplexity, method="exact", n_jobs=1).P
 pairs = np.random.default_rng(5).integers(0, n, (300, 2))
 pairs = pairs[pairs[:, 0] < pairs[:, 1]]
-first = start(components(x, 2)[0])
+first = start(components(x, 2))
 ours = openTSNE.TSNE(perplexity=perplexity, n_iter=750, negative_gradient_method="bh", theta=0.0, n_jobs=1)
 theirs = TSNE(perplexity=perplexity, method="exact", init=first.astype(np.float32), max_iter=1000, random_state=0)
 out["map"] = {

@@ -1,15 +1,17 @@
 /* Principal components: numpy's, on both sides of the Gram matrix; signs; what has no variance; same bits. */
-#include "tsne/states.h"
+#include "measure/states.h"
 
 #include <omp.h>
 
-#include "tsne/eigen.h"
-#include "tsne/pca.h"
+#include "measure/eigen.h"
+#include "measure/pca.h"
 
 static void test_numpy(void **state)
 {
     (void)state;
-    json_t *root = golden(), *cases = member(root, "pca");
+    json_t *root = NULL;
+    OK(pl_json_read(&root, PLUMB_SOURCE_DIR "/tests/golden/measure/pca.json", 1 << 20));
+    const json_t *cases = member(root, "cases");
     for (size_t c = 0; c < json_array_size(cases); c++) {
         const json_t *g = json_array_get(cases, c);
         const size_t n = (size_t)number(member(g, "n")), width = (size_t)number(member(g, "width"));

@@ -3,8 +3,8 @@
  * Householder's tridiagonal form, its eigenvalues by the implicit QL method, and of those that are wanted the vectors
  * by inverse iteration with orthogonalisation (Golub & Van Loan, Matrix Computations, 8.3; LAPACK's dsyevx). The same
  * bits for any number of threads and any vector width. */
-#ifndef PLUMB_TSNE_EIGEN_H
-#define PLUMB_TSNE_EIGEN_H
+#ifndef PLUMB_MEASURE_EIGEN_H
+#define PLUMB_MEASURE_EIGEN_H
 
 #include <stddef.h>
 

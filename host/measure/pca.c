@@ -1,13 +1,13 @@
-#include "tsne/pca.h"
+#include "measure/pca.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "base/vector.h"
+#include "measure/eigen.h"
 #include "measure/gram.h"
 #include "statistics/parallel.h"
-#include "tsne/eigen.h"
 
 /* A component whose variance is below this share of the first one's is rounding. */
 static const double NEGLIGIBLE = 1e-12;

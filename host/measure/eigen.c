@@ -1,4 +1,4 @@
-#include "tsne/eigen.h"
+#include "measure/eigen.h"
 
 #include <float.h>
 #include <math.h>
