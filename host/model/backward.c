@@ -146,10 +146,10 @@ static pl_status head_norm_back(const way *w, pl__slot slot, size_t layer, size_
     return pl_op_head_norm_backward(processor_of(w), s->pass->stream, &args);
 }
 
-static pl_status rotate_back(const way *w)
+static pl_status rotate_back(const way *w, size_t layer)
 {
     const pl_config *c = w->step.config;
-    if (c->rope.kind == PL_ROPE_NONE) return PL_OK;
+    if (!pl_config_layer(c, layer)->turned) return PL_OK;
     pl_rotary_backward_args args = {
         .batch = w->step.batch,
         .n_heads = c->H,
@@ -180,6 +180,7 @@ static pl_status attention_back(const way *w, size_t layer, pl_view normed, pl_v
         .head_width = c->D,
         .scale = (float)c->attention_scale,
         .softcap = (float)c->attention_softcap,
+        .window = pl_config_layer(c, layer)->window,
         .dropout = pl__step_dropout(s, PL_DROPOUT_ATTENTION, layer),
         .qkv = s->views[PL__ACT_QKV],
         .y = s->views[PL__ACT_ATTENDED],
@@ -189,7 +190,7 @@ static pl_status attention_back(const way *w, size_t layer, pl_view normed, pl_v
         .workspace = w->d[PL__GRAD_WORKSPACE],
     };
     PL_TRY(pl_op_attention_backward(processor_of(w), s->pass->stream, &args));
-    PL_TRY(rotate_back(w));
+    PL_TRY(rotate_back(w, layer));
     PL_TRY(head_norm_back(w, PL__Q_NORM, layer, c->H, 0));
     PL_TRY(head_norm_back(w, PL__K_NORM, layer, c->G, c->H * c->D));
     return linear_back(w, PL__QKV, layer, normed, w->d[PL__GRAD_QKV], dnormed, accumulate);

@@ -11,7 +11,7 @@
 #include "model/weights.h"
 
 /* Token ids are 32-bit. */
-static const size_t SIZE_LIMIT = (size_t)1 << 31, LAYER_LIMIT = 100000, HEAD_LIMIT = 65536;
+static const size_t SIZE_LIMIT = (size_t)1 << 31, LAYER_LIMIT = PL_LAYERS, HEAD_LIMIT = 65536;
 static const size_t POSITION_LIMIT = (size_t)1 << 24;
 /* Ten times what anyone has trained; it keeps the bytes of all weights, masters and moments far from overflow. */
 static const double PARAMETER_LIMIT = 1e13;
@@ -57,7 +57,9 @@ static pl_status read_key(pl_config *config, const pl__key_fact *fact, const jso
     const char *key = fact->key ? present_key(object, fact) : NULL;
     switch (fact->kind) {
     case PL__SIZE:
+    case PL__SIZE_OR_NULL:
         *(size_t *)(void *)field = (size_t)fact->number;
+        if (fact->kind == PL__SIZE_OR_NULL && json_is_null(json_object_get(object, key))) *(size_t *)(void *)field = 0;
         return key ? pl_json_get_size((size_t *)(void *)field, object, key, where) : PL_OK;
     case PL__REAL:
         *(double *)(void *)field = fact->number;
@@ -197,9 +199,10 @@ pl_status pl__generation_config_parse(pl_stops *out, const char *text, size_t si
 static pl_status read_padding(pl_config *c, const json_t *object, const char *where)
 {
     const json_t *v = json_object_get(object, "pad_token_id");
-    if (!c->family->padded || !v || json_is_null(v)) return PL_OK;
-    if (!json_is_integer(v)) return pl_fail(PL_E_INPUT, "%s: pad_token_id: expected a token id or null", where);
-    const json_int_t V = (json_int_t)c->V, id = json_integer_value(v);
+    if (!c->family->padded || (v && json_is_null(v))) return PL_OK;
+    if (v && !json_is_integer(v)) return pl_fail(PL_E_INPUT, "%s: pad_token_id: expected a token id or null", where);
+    const json_int_t V = (json_int_t)c->V, id = v ? json_integer_value(v) : c->family->padding;
+    if (!v && id < 0) return PL_OK;
     c->has_padding = id >= -V && id < V;
     if (c->has_padding) c->padding = (int32_t)(id < 0 ? id + V : id);
     return PL_OK;
@@ -287,6 +290,7 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
         PL_TRY(pl__rope_parse(c, object, where));
         c->rope.interleaved = family->rope_interleaved;
     }
+    PL_TRY(pl__layers_parse(c, object, where));
     PL_TRY(read_stops(&c->stops, object, where));
     PL_TRY(read_padding(c, object, where));
     PL_TRY(read_dtype(&c->dtype, object, where));

@@ -1,4 +1,5 @@
-/* Inside of reading config.json: config.c reads the facts of a family, rope.c the rotary part. */
+/* Inside of reading config.json: config.c reads the facts of a family, layers.c the layer plan, rope.c the rotary part.
+ */
 #ifndef PLUMB_MODEL_CONFIG_H
 #define PLUMB_MODEL_CONFIG_H
 
@@ -9,6 +10,9 @@
 pl_status pl__config_parse(pl_config *out, const char *text, size_t size, const char *where);
 /* generation_config.json: which ids end a generation. */
 pl_status pl__generation_config_parse(pl_stops *out, const char *text, size_t size, const char *where);
+
+/* Fills config->kinds and config->plan from `layer_types`, or by the family's rule; sizes are set already. */
+pl_status pl__layers_parse(pl_config *config, const json_t *object, const char *where);
 
 /* Fills config->rope from `rope_parameters` or `rope_scaling`; sizes, rope.theta and rope.part are set already. */
 pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where);

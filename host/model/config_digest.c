@@ -36,6 +36,22 @@ static void put_rope(pl_json_builder *b, const pl_rope *r)
     pl_json_close(b);
 }
 
+/* A model whose layers are all alike has no plan to tell. */
+static void put_layers(pl_json_builder *b, const pl_config *c)
+{
+    const bool turned = c->rope.kind != PL_ROPE_NONE;
+    if (c->n_kinds == 1 && c->kinds[0].window == 0 && c->kinds[0].turned == turned) return;
+    pl_json_open_list(b, "layers");
+    for (size_t l = 0; l < c->L; l++) {
+        const pl_layer_kind *kind = pl_config_layer(c, l);
+        pl_json_open(b, NULL);
+        pl_json_put_size(b, "window", kind->window);
+        pl_json_put_bool(b, "turned", kind->turned);
+        pl_json_close(b);
+    }
+    pl_json_close(b);
+}
+
 static void put_config(pl_json_builder *b, const pl_config *c)
 {
     const struct {
@@ -58,6 +74,7 @@ static void put_config(pl_json_builder *b, const pl_config *c)
     pl_json_put_real(b, "logit_softcap", c->logit_softcap);
     pl_json_put_real(b, "embed_scale", c->embed_scale);
     put_rope(b, &c->rope);
+    put_layers(b, c);
     if (c->n_labels) pl_json_put_size(b, "labels", c->n_labels);
 }
 

@@ -1,5 +1,5 @@
-/* The family table: one set of facts an architecture, read by config.c, weights.c and forward.c. A new family is a new
- * row here, not a second forward pass. */
+/* The family table: one set of facts an architecture, read by config.c, layers.c, weights.c and forward.c. A new family
+ * is a new row (family_<group>.c), not a second forward pass. */
 #ifndef PLUMB_MODEL_FAMILY_H
 #define PLUMB_MODEL_FAMILY_H
 
@@ -74,6 +74,7 @@ typedef enum pl__when {
     PL__IF_QKV_BIAS,
     PL__IF_OUTPUT_BIAS,
     PL__IF_MLP_BIAS,
+    PL__IF_HEAD_NORMS,
     PL__IF_UNTIED, /* a vocabulary head of its own */
     PL__IF_CLASSIFIER
 } pl__when;
@@ -92,7 +93,13 @@ typedef struct pl__tensor_fact {
 
 /* A key of config.json and the class default that holds when it is absent or null. No key: a constant of the family.
  * Sizes that stay 0 are derived: G = H, D = C / H, F = 4 C. */
-typedef enum pl__key_kind { PL__SIZE, PL__REAL, PL__BOOL, PL__ACTIVATION } pl__key_kind;
+typedef enum pl__key_kind {
+    PL__SIZE,
+    PL__SIZE_OR_NULL, /* null is not the default but 0: derived */
+    PL__REAL,
+    PL__BOOL,
+    PL__ACTIVATION
+} pl__key_kind;
 typedef struct pl__key_fact {
     pl__key_kind kind;
     size_t field; /* offset in pl_config */
@@ -108,6 +115,14 @@ typedef struct pl__refusal {
     const char *why;
 } pl__refusal;
 
+/* Which layers see a window of keys alone, where layer_types does not say. */
+typedef enum pl__window_rule {
+    PL__NEVER_WINDOWED,    /* the family has neither windows nor layer_types */
+    PL__ALWAYS_WINDOWED,   /* all, unless sliding_window is null; no layer_types */
+    PL__LAST_WINDOWED,     /* with use_sliding_window those from max_window_layers on */
+    PL__UNTURNED_WINDOWED, /* with use_sliding_window and a window those without positions */
+} pl__window_rule;
+
 typedef enum pl__position_kind { PL__LEARNED, PL__ROTARY } pl__position_kind;
 
 typedef struct pl_family {
@@ -117,7 +132,13 @@ typedef struct pl_family {
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;
+    const char *theta_key; /* of config.json beside rope_parameters; NULL: "rope_theta" */
+    const char *part_key;  /* of the part of a head that is turned; NULL: whole heads, whatever the file says */
+    pl__window_rule windows;
+    size_t window;               /* the class default of sliding_window; 0: null */
+    bool unturned_layers;        /* no_rope_layers: some layers have no positions */
     bool padded;                 /* the embedding's row of pad_token_id gets no gradient from inputs (padding_idx) */
+    int32_t padding;             /* the class default of pad_token_id; below 0: none */
     bool scaled_residuals;       /* drawn weights of OUT and DOWN: standard deviation over sqrt(2 L) */
     const char *lm, *classifier; /* architectures in config.json */
     const char *const *prefixes; /* of all names but those with '^'; NULL-terminated, tried in this order */

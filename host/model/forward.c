@@ -80,10 +80,10 @@ static pl_status head_norm(const pl__step *s, pl__slot slot, size_t layer, size_
     return pl_op_head_norm(&s->model->processor, s->pass->stream, &args);
 }
 
-static pl_status rotate(const pl__step *s)
+static pl_status rotate(const pl__step *s, size_t layer)
 {
     const pl_config *c = s->config;
-    if (c->rope.kind == PL_ROPE_NONE) return PL_OK;
+    if (!pl_config_layer(c, layer)->turned) return PL_OK;
     pl_rotary_args args = {
         .batch = s->batch,
         .n_heads = c->H,
@@ -107,7 +107,7 @@ static pl_status attend(const pl__step *s, size_t layer)
     PL_TRY(keep_copy(s, qkv, s->views[PL__ACT_QKV_RAW]));
     PL_TRY(head_norm(s, PL__Q_NORM, layer, c->H, 0));
     PL_TRY(head_norm(s, PL__K_NORM, layer, c->G, c->H * c->D));
-    PL_TRY(rotate(s));
+    PL_TRY(rotate(s, layer));
     const size_t pages = s->pass->tape ? 0 : layer; /* nothing later reads a training pass's keys and values */
     pl_kv_write_args write = {.batch = s->batch, .kv = s->pass->kv, .layer = pages, .qkv = qkv};
     PL_TRY(pl_op_kv_write(&s->model->processor, s->pass->stream, &write));
@@ -118,6 +118,7 @@ static pl_status attend(const pl__step *s, size_t layer)
         .n_heads = c->H,
         .scale = (float)c->attention_scale,
         .softcap = (float)c->attention_softcap,
+        .window = pl_config_layer(c, layer)->window,
         .qkv = qkv,
         .y = s->views[PL__ACT_ATTENDED],
         .lse = s->views[PL__ACT_LSE],

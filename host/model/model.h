@@ -34,6 +34,14 @@ typedef struct pl_rope {
     bool interleaved;                /* pairs (2j, 2j + 1) instead of (j, j + width / 2) */
 } pl_rope;
 
+/* The layer plan: what the layers of a model do that not all of its layers do alike. A layer has a kind by its number;
+ * all else (sizes, norms, feed-forward) is the family's. */
+enum { PL_LAYERS = 1024, PL_LAYER_KINDS = 4 };
+typedef struct pl_layer_kind {
+    size_t window; /* keys that a token sees, its own included; 0: all before it */
+    bool turned;   /* by rotary positions */
+} pl_layer_kind;
+
 /* Token ids that end a generation, as a file says them: ascending, each once. `said` without ids: none does. */
 enum { PL_STOP_IDS = 64 };
 typedef struct pl_stops {
@@ -52,8 +60,12 @@ typedef struct pl_config {
     double norm_eps;
     pl_activation activation;
     pl_rope rope;
+    size_t n_kinds;
+    pl_layer_kind kinds[PL_LAYER_KINDS];
+    uint8_t plan[PL_LAYERS]; /* the kind of each layer */
     bool tied, qkv_bias, output_bias, mlp_bias;
-    bool parallel; /* x + attention(norm_1 x) + mlp(norm_2 x), instead of one after the other */
+    bool head_norms; /* a norm of each query and key head, before positions */
+    bool parallel;   /* x + attention(norm_1 x) + mlp(norm_2 x), instead of one after the other */
     double attention_scale, attention_softcap, logit_softcap; /* softcaps: 0 is none */
     double embed_scale;
     const char *dtype; /* the checkpoint's own, for people: "float32" */
@@ -71,6 +83,10 @@ typedef struct pl_config {
 } pl_config;
 /* The number of logits: of tokens or of labels. */
 size_t pl_config_outputs(const pl_config *config);
+static inline const pl_layer_kind *pl_config_layer(const pl_config *config, size_t layer)
+{
+    return &config->kinds[config->plan[layer]];
+}
 
 /* An opened checkpoint: config and tensor directory; nothing on a device yet. `notes`: what a user should know of how
  * it is read, a line each. */

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "model/config.h"
+#include "model/family.h"
 
+static const char THETA[] = "rope_theta", PART[] = "partial_rotary_factor";
 static const double PI = 3.14159265358979323846;
 
 static const struct {
@@ -192,15 +194,23 @@ static pl_status find_settings(const json_t **out, const json_t *object, const c
     return PL_OK;
 }
 
-/* A Llama turns whole heads: of the default type's keys transformers ignores this one, and with the others, which heed
- * it, the model does not run. */
-static pl_status check_part(const pl_rope *rope, const json_t *settings, const json_t *object, const char *where)
+/* The part of a head that is turned. A Llama turns whole heads: of the default type's keys transformers ignores this
+ * one, and with the others, which heed it, the model does not run. */
+static pl_status read_part(pl_config *config, const json_t *settings, const json_t *object, const char *where)
 {
+    pl_rope *rope = &config->rope;
     double part = 1;
+    if (config->family->part_key) {
+        const bool inside = json_object_get(settings, PART) != NULL;
+        PL_TRY(need_number(&rope->part, inside ? settings : object, inside ? PART : config->family->part_key, where));
+        if (rope->part <= 1) return PL_OK;
+        return pl_fail(PL_E_INPUT, "%s: rope: %s: expected at most 1, found %g", where, config->family->part_key,
+                       rope->part);
+    }
     if (rope->kind == PL_ROPE_DEFAULT) return PL_OK;
-    PL_TRY(pl_json_get_real(&part, object, "partial_rotary_factor", where));
-    if (json_object_get(settings, "partial_rotary_factor")) part = NAN;
-    PL_TRY(pl_json_get_real(&part, settings, "partial_rotary_factor", where));
+    PL_TRY(pl_json_get_real(&part, object, PART, where));
+    if (json_object_get(settings, PART)) part = NAN;
+    PL_TRY(pl_json_get_real(&part, settings, PART, where));
     if (part == 1) return PL_OK;
     return pl_fail(
         PL_E_UNSUPPORTED,
@@ -215,8 +225,10 @@ pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *wh
     const json_t *settings;
     PL_TRY(find_settings(&settings, object, where));
     PL_TRY(read_kind(&rope->kind, settings, where));
-    PL_TRY(need_number(&rope->theta, json_object_get(settings, "rope_theta") ? settings : object, "rope_theta", where));
-    PL_TRY(check_part(rope, settings, object, where));
+    const bool inside = json_object_get(settings, THETA) != NULL;
+    const char *beside = config->family->theta_key ? config->family->theta_key : THETA;
+    PL_TRY(need_number(&rope->theta, inside ? settings : object, inside ? THETA : beside, where));
+    PL_TRY(read_part(config, settings, object, where));
     rope->width = (size_t)((double)config->D * rope->part);
     if (rope->width == 0 || rope->width % 2 != 0)
         return pl_fail(PL_E_INPUT, "%s: %zu of a head's %zu features are rotated, expected an even number above 0",

@@ -78,6 +78,9 @@ static void test_padding(void **state)
         if (c.has_padding) assert_int_equal(c.padding, cases[i].row);
     }
     assert_false(parse("{\"model_type\":\"llama\"}").has_padding);
+    /* A class default. */
+    assert_int_equal(parse("{\"model_type\":\"smollm3\"}").padding, 128004);
+    assert_false(parse("{\"model_type\":\"smollm3\",\"pad_token_id\":null}").has_padding);
 }
 
 /* The settings of Llama 3.1 and others in the words of transformers 4 and 5. */
@@ -128,9 +131,9 @@ static const struct refusal {
 } refusals[] = {
     {PL_E_INPUT, "[]", "expected a JSON object"},
     {PL_E_INPUT, "{", "not valid JSON"},
-    {PL_E_INPUT, "{}", "model_type is missing; known: gpt2, llama"},
+    {PL_E_INPUT, "{}", "model_type is missing; known: gpt2, gpt_neox, llama, "},
     {PL_E_INPUT, "{\"model_type\":7}", "model_type: expected a text"},
-    {PL_E_UNSUPPORTED, "{\"model_type\":\"mamba\"}", "model_type 'mamba' is not supported; known: gpt2, llama"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"mamba\"}", "model_type 'mamba' is not supported; known: gpt2, "},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"activation_function\":\"tanh\"}",
      "activation_function: activation 'tanh' is not supported; known: gelu"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"gpt2\",\"scale_attn_by_inverse_layer_idx\":true}",
@@ -154,7 +157,7 @@ static const struct refusal {
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":7.5}", "eos_token_id: expected a token id"},
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":true}", "eos_token_id: expected a token id"},
     {PL_E_INPUT, "{\"model_type\":\"gpt2\",\"eos_token_id\":[7,null]}", "eos_token_id: expected a token id"},
-    {PL_E_INPUT, "{\"model_type\":\"\"}", "model_type is empty; known: gpt2, llama"},
+    {PL_E_INPUT, "{\"model_type\":\"\"}", "model_type is empty; known: gpt2, "},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"num_key_value_heads\":5}", "not a multiple of 5 key/value heads"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"head_dim\":7}", "expected an even number"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_theta\":0}", "rope_theta: expected a number above 0"},
@@ -178,6 +181,22 @@ static const struct refusal {
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_scaling\":{\"type\":\"longrope\",\"short_factor\":[1]}}",
      "expected a list of 64 numbers"},
     {PL_E_INPUT, "{\"model_type\":\"llama\",\"rope_theta\":1,\"rope_scaling\":{\"type\":\"yarn\"}}", "above 1"},
+    {PL_E_INPUT, "{\"model_type\":\"gpt_neox\",\"rotary_pct\":1.5}", "rotary_pct: expected at most 1, found 1.5"},
+    {PL_E_INPUT, "{\"model_type\":\"qwen2\",\"layer_types\":[\"full_attention\"]}",
+     "layer_types: expected 32 entries, one a layer, found 1"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"qwen2\",\"num_hidden_layers\":1,\"layer_types\":[\"chunked_attention\"]}",
+     "layer_types: entry 0: 'chunked_attention' is not supported; known: full_attention, sliding_attention"},
+    {PL_E_INPUT, "{\"model_type\":\"qwen3\",\"num_hidden_layers\":1,\"layer_types\":[\"sliding_attention\"]}",
+     "layer_types: entry 0 is sliding_attention, but use_sliding_window is false: no window is given"},
+    {PL_E_UNSUPPORTED, "{\"model_type\":\"mistral\",\"num_hidden_layers\":1,\"layer_types\":[\"full_attention\"]}",
+     "layer_types: a mistral has none"},
+    {PL_E_INPUT, "{\"model_type\":\"mistral\",\"sliding_window\":0}", "sliding_window: expected 1 or more, or null"},
+    {PL_E_INPUT, "{\"model_type\":\"smollm3\",\"no_rope_layers\":[1,0]}",
+     "no_rope_layers: expected 36 entries, one a layer, found 2"},
+    {PL_E_INPUT, "{\"model_type\":\"smollm3\",\"num_hidden_layers\":1,\"no_rope_layers\":[2]}",
+     "no_rope_layers: entry 0: expected 0 or 1"},
+    {PL_E_INPUT, "{\"model_type\":\"smollm3\",\"no_rope_layer_interval\":0}",
+     "no_rope_layer_interval: expected 1 or more, found 0"},
 };
 
 static void test_refusals(void **state)

@@ -4,8 +4,9 @@
 #include "model/golden.h"
 
 static const char *const folders[] = {
-    "gpt2",         "gpt2-bare",  "gpt2-untied-bf16", "llama-tied", "llama-grouped", "llama-bias-linear",
-    "llama-llama3", "llama-yarn", "llama-longrope",
+    "gpt2",         "gpt2-bare",  "gpt2-untied-bf16", "llama-tied", "llama-grouped",   "llama-bias-linear",
+    "llama-llama3", "llama-yarn", "llama-longrope",   "neox",       "neox-sequential", "qwen2",
+    "qwen3",        "mistral",    "smollm3",
 };
 
 typedef void alteration(pl_config *config);

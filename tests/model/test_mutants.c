@@ -56,6 +56,50 @@ static void other_eps(pl_checkpoint *c)
     c->config.norm_eps = 1e-3;
 }
 
+static void move_windows(pl_checkpoint *c, int by)
+{
+    for (size_t i = 0; i < c->config.n_kinds; i++)
+        if (c->config.kinds[i].window) c->config.kinds[i].window += (size_t)by;
+}
+
+static void window_less_one(pl_checkpoint *c)
+{
+    move_windows(c, -1);
+}
+
+static void window_more_one(pl_checkpoint *c)
+{
+    move_windows(c, 1);
+}
+
+static void no_windows(pl_checkpoint *c)
+{
+    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].window = 0;
+}
+
+/* The two layers change their kinds. */
+static void swap_layers(pl_checkpoint *c)
+{
+    const uint8_t first = c->config.plan[0];
+    c->config.plan[0] = c->config.plan[1];
+    c->config.plan[1] = first;
+}
+
+static void turn_all_layers(pl_checkpoint *c)
+{
+    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].turned = true;
+}
+
+static void turn_whole_heads(pl_checkpoint *c)
+{
+    c->config.rope.width = c->config.D;
+}
+
+static void sequential_block(pl_checkpoint *c)
+{
+    c->config.parallel = false;
+}
+
 static void parallel_block(pl_checkpoint *c)
 {
     c->config.parallel = true;
@@ -136,6 +180,36 @@ static void lose_final_norm_bias(pl_model *model, const pl_checkpoint *checkpoin
     lose(model, PL__FINAL_NORM_BIAS);
 }
 
+static void lose_q_norm(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__Q_NORM);
+}
+
+static void lose_k_norm(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__K_NORM);
+}
+
+/* query_key_value read as all queries, all keys, all values. */
+static void parts_for_heads(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    const pl_backend *ops = model->processor.ops;
+    pl_stream *stream;
+    OK(ops->stream_create(model->processor.device, &stream));
+    for (size_t layer = 0; layer < model->config.L; layer++) {
+        char name[128];
+        snprintf(name, sizeof name, "gpt_neox.layers.%zu.attention.query_key_value.weight", layer);
+        const pl_tensor *t = pl_safetensors_find(checkpoint->tensors, name);
+        assert_non_null(t);
+        OK(pl_weight_set(&model->processor, stream, pl__model_weight(model, PL__QKV, layer)->matrix, 0, t->dims[0],
+                         t->data, t->dtype, PL_LAYOUT_OUT_IN));
+        OK(ops->stream_wait(stream));
+    }
+    ops->stream_free(stream);
+}
+
 /* Positions off by one: row p of the table is used for position p - 1. */
 static void shift_positions(pl_model *model, const pl_checkpoint *checkpoint)
 {
@@ -180,6 +254,20 @@ static const mutant mutants[] = {
     {"no up bias", "llama-bias-linear", NULL, lose_up_bias},
     {"no q, k, v bias, gpt2", "gpt2", NULL, lose_qkv_bias},
     {"no final norm bias", "gpt2", NULL, lose_final_norm_bias},
+    {"query_key_value by parts", "neox", NULL, parts_for_heads},
+    {"whole heads turned", "neox", turn_whole_heads, NULL},
+    {"a block in sequence", "neox", sequential_block, NULL},
+    {"a block in parallel", "neox-sequential", parallel_block, NULL},
+    {"no window", "mistral", no_windows, NULL},
+    {"a window one short", "mistral", window_less_one, NULL},
+    {"a window one long", "mistral", window_more_one, NULL},
+    {"a window one short, last layer", "qwen2", window_less_one, NULL},
+    {"windows in other layers", "qwen2", swap_layers, NULL},
+    {"windows in other layers, listed", "qwen3", swap_layers, NULL},
+    {"no norm of queries", "qwen3", NULL, lose_q_norm},
+    {"no norm of keys", "qwen3", NULL, lose_k_norm},
+    {"all layers turned", "smollm3", turn_all_layers, NULL},
+    {"a window one long, no positions", "smollm3", window_more_one, NULL},
 };
 
 static void test_mutant(void **state)

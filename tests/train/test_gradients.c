@@ -60,6 +60,12 @@ static void test_tensors(void **state)
                  {"llama-tied", "lm", false},
                  {"llama-grouped", "lm", false},
                  {"llama-bias-linear", "lm", false},
+                 {"neox", "lm", false},
+                 {"neox-sequential", "lm", false},
+                 {"qwen2", "lm", false},
+                 {"qwen3", "lm", false},
+                 {"mistral", "lm", false},
+                 {"smollm3", "lm", false},
                  {"llama-grouped", "classifier", false},
                  {"llama-tied", "lm", true},
                  {"llama-grouped", "lm", true}};

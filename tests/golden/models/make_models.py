@@ -1,6 +1,7 @@
 """Small random checkpoints with reference values from transformers.
 
-    python make_models.py            (writes the folders beside this file; versions.json records the versions)
+    python make_models.py [NAME...]  (writes the folders beside this file, all or those named; versions.json records the
+                                      versions)
 
 Each folder is a checkpoint as save_pretrained writes it, plus golden.safetensors (float32):
   ids.<s> [T]                     token ids of sequence s (lengths 5 and 66: more than two pages of keys)
@@ -16,6 +17,7 @@ or scale then changes every value. References run in float32 with eager attentio
 import json
 import pathlib
 import shutil
+import sys
 
 import safetensors.torch as st
 import torch
@@ -26,6 +28,8 @@ LENGTHS = (5, 66)
 
 LLAMA = dict(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, head_dim=8,
              max_position_embeddings=96, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2)
+NEOX = dict(vocab_size=40, hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=3,
+            max_position_embeddings=96, bos_token_id=0, eos_token_id=0)
 GPT2 = dict(vocab_size=40, n_embd=24, n_layer=2, n_head=3, n_positions=96, bos_token_id=0, eos_token_id=0)
 
 CASES = {
@@ -54,6 +58,18 @@ CASES = {
                                                        "long_factor": [1.5, 2.0, 3.0, 4.0],
                                                        "original_max_position_embeddings": 80}),
                        "bfloat16", "single"),
+    "neox": (tf.GPTNeoXConfig(**NEOX, rope_parameters={"partial_rotary_factor": 0.5, "rope_theta": 500.0,
+                                                       "rope_type": "default"}), "float32", "single"),
+    "neox-sequential": (tf.GPTNeoXConfig(**{**NEOX, "num_hidden_layers": 1, "use_parallel_residual": False,
+                                            "attention_bias": False, "tie_word_embeddings": True}), "bfloat16", "base"),
+    "qwen2": (tf.Qwen2Config(**LLAMA, num_key_value_heads=2, use_sliding_window=True, sliding_window=20,
+                             max_window_layers=1, tie_word_embeddings=True), "bfloat16", "single"),
+    "qwen3": (tf.Qwen3Config(**LLAMA, num_key_value_heads=2, use_sliding_window=True, sliding_window=33,
+                             layer_types=["sliding_attention", "full_attention"]), "bfloat16", "single"),
+    "mistral": (tf.MistralConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=1, sliding_window=20),
+                "bfloat16", "single"),
+    "smollm3": (tf.SmolLM3Config(**LLAMA, num_key_value_heads=2, no_rope_layer_interval=2, use_sliding_window=True,
+                                 sliding_window=20, pad_token_id=0), "bfloat16", "single"),
 }
 
 
@@ -62,7 +78,7 @@ def randomise(model, seed):
     generator = torch.Generator().manual_seed(seed)
     for name, p in model.named_parameters():
         noise = torch.randn(p.shape, generator=generator)
-        if "wte" in name or "wpe" in name or "embed_tokens" in name:
+        if any(k in name for k in ("wte", "wpe", "embed_tokens", "embed_in")):
             p.data = 0.5 * noise
         elif "lm_head" in name:
             p.data = noise * 1.5 / p.shape[1] ** 0.5
@@ -70,6 +86,10 @@ def randomise(model, seed):
             p.data = 0.2 * noise
         elif p.ndim == 1:
             p.data = 1 + 0.2 * noise
+        elif "query_key_value" in name:  # by head: queries, keys, values
+            gain = torch.tensor([1.6, 1.6, 1.0])[None, :, None, None]
+            heads = noise.view(model.config.num_attention_heads, 3, -1, p.shape[1])
+            p.data = (heads * gain).reshape(p.shape) / p.shape[1] ** 0.5
         else:
             queries_or_keys = any(k in name for k in ("q_proj", "k_proj", "c_attn"))
             fan_in = p.shape[0] if "attn.c_" in name or "mlp.c_" in name else p.shape[1]
@@ -154,8 +174,13 @@ def old_style(folder):
 
 
 if __name__ == "__main__":
+    names = sys.argv[1:] or list(CASES)
     for i, (name, (config, dtype, storage)) in enumerate(CASES.items()):
-        make(name, config, dtype, storage, seed=1000 + 10 * i)
-    old_style("llama-bias-linear")
-    versions = {"transformers": tf.__version__, "torch": torch.__version__}
-    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
+        if name in names:
+            make(name, config, dtype, storage, seed=1000 + 10 * i)
+    if "llama-bias-linear" in names:
+        old_style("llama-bias-linear")
+    path = HERE / "versions.json"
+    versions = json.loads(path.read_text()) if sys.argv[1:] else {"transformers": tf.__version__, "torch": torch.__version__}
+    versions |= {name: f"transformers {tf.__version__}" for name in sys.argv[1:]}
+    path.write_text(json.dumps(versions, indent=2) + "\n")

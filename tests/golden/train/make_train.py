@@ -1,6 +1,7 @@
 """Gradients and training runs of tiny models, from PyTorch and transformers.
 
     OMP_NUM_THREADS=1 python make_train.py                  (writes the files beside this one)
+    OMP_NUM_THREADS=1 python make_train.py --gradients NAME...      (the gradients of these models alone)
     OMP_NUM_THREADS=1 python make_train.py --check FOLDER   (a checkpoint that plumb exported: see check_export)
 
 cases.json          settings of each run, by their Hugging Face names
@@ -41,7 +42,8 @@ SETTINGS = {
 }
 RUN_MODELS = ("gpt2-bare", "llama-grouped")
 PADDING, PADDED_MODELS = 7, ("llama-tied", "llama-grouped")
-GRADIENT_MODELS = ("gpt2", "llama-tied", "llama-grouped", "llama-bias-linear")
+GRADIENT_MODELS = ("gpt2", "llama-tied", "llama-grouped", "llama-bias-linear", "neox", "neox-sequential", "qwen2", "qwen3",
+                   "mistral", "smollm3")
 
 
 # ---- plumb's order of examples: Philox4x32-10 (Salmon et al. 2011), Fisher-Yates ----
@@ -117,6 +119,8 @@ def backward(m, head, batch, loss_mean):
 
 def tensors(m, of):
     named = {name: of(p) for name, p in m.named_parameters()}  # tied weights stand once
+    if m.config.model_type == "gpt_neox" and "lm_head.weight" in named:
+        named["embed_out.weight"] = named.pop("lm_head.weight")  # as stored
     return {name: t.detach().float().contiguous().clone() for name, t in named.items()}
 
 
@@ -158,6 +162,15 @@ def train(model, head, s, examples):
     return {**{k: torch.tensor(v, dtype=torch.float64).float() for k, v in out.items()}, **tensors(m, lambda p: p)}
 
 
+def make_gradients(models, examples):
+    for model in models:
+        for head in ("lm", "classifier") if model in RUN_MODELS else ("lm",):
+            m = load(model, head)
+            loss = backward(m, head, examples, "tokens")
+            write(f"gradient-{model}-{head}",
+                  {**tensors(m, lambda p: p.grad), "loss": torch.tensor([loss])})
+
+
 def make():
     examples = make_examples()
     flat = {}
@@ -168,12 +181,7 @@ def make():
     write("examples", flat)
     for seed, model in enumerate(RUN_MODELS):
         make_classifier(model, seed)
-    for model in GRADIENT_MODELS:
-        for head in ("lm", "classifier") if model in RUN_MODELS else ("lm",):
-            m = load(model, head)
-            loss = backward(m, head, examples, "tokens")
-            write(f"gradient-{model}-{head}",
-                  {**tensors(m, lambda p: p.grad), "loss": torch.tensor([loss])})
+    make_gradients(GRADIENT_MODELS, examples)
     for model in PADDED_MODELS:
         m = load(model, "lm", pad_token_id=PADDING)
         loss = backward(m, "lm", examples, "tokens")
@@ -210,5 +218,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     if len(sys.argv) == 3 and sys.argv[1] == "--check":
         check_export(pathlib.Path(sys.argv[2]))
+    elif sys.argv[1:2] == ["--gradients"]:
+        make_gradients(sys.argv[2:], make_examples())
     else:
         make()

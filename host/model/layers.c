@@ -1,0 +1,159 @@
+/* The layer plan: which layers see a window of keys alone, and which have no positions. `layer_types` of config.json
+ * decides where the family has it, else the family's rule on sliding_window and its switches, as transformers fills
+ * layer_types in (each family's configuration class). What transformers does not run is refused, and so is what its
+ * attention implementations read differently. */
+#include <string.h>
+
+#include "model/config.h"
+#include "model/family.h"
+
+/* What the file says, before it is a plan. */
+typedef struct reading {
+    size_t window;               /* 0: none */
+    bool windowed, switched;     /* by use_sliding_window, where the family has it */
+    size_t first;                /* of PL__LAST_WINDOWED */
+    const json_t *types, *turns; /* layer_types, no_rope_layers; NULL: the rule */
+    size_t turn_interval;        /* every n-th layer is not turned */
+} reading;
+
+/* A list of one entry a layer; null is absent. */
+static pl_status read_list(const json_t **out, const json_t *object, const char *key, size_t n, bool longer,
+                           const char *where)
+{
+    const json_t *v = json_object_get(object, key);
+    *out = NULL;
+    if (!v || json_is_null(v)) return PL_OK;
+    if (!json_is_array(v)) return pl_fail(PL_E_INPUT, "%s: %s: expected a list", where, key);
+    if (json_array_size(v) < n || (!longer && json_array_size(v) > n))
+        return pl_fail(PL_E_INPUT, "%s: %s: expected %zu entries, one a layer, found %zu", where, key, n,
+                       json_array_size(v));
+    *out = v;
+    return PL_OK;
+}
+
+static bool has_switch(const pl_family *family)
+{
+    return family->windows == PL__LAST_WINDOWED || family->windows == PL__UNTURNED_WINDOWED;
+}
+
+static pl_status read_window(reading *r, const pl_family *family, const json_t *object, const char *where)
+{
+    const json_t *v = json_object_get(object, "sliding_window");
+    r->windowed = !has_switch(family);
+    if (has_switch(family)) PL_TRY(pl_json_get_bool(&r->windowed, object, "use_sliding_window", where));
+    r->first = 28; /* the class default of both Qwens */
+    if (family->windows == PL__LAST_WINDOWED) PL_TRY(pl_json_get_size(&r->first, object, "max_window_layers", where));
+    if (!r->windowed || family->windows == PL__NEVER_WINDOWED || (v && json_is_null(v))) return PL_OK;
+    r->window = family->window;
+    PL_TRY(pl_json_get_size(&r->window, object, "sliding_window", where));
+    if (v && r->window == 0)
+        return pl_fail(PL_E_INPUT, "%s: sliding_window: expected 1 or more, or null, found 0", where);
+    return PL_OK;
+}
+
+static pl_status read_turns(reading *r, const pl_config *c, const json_t *object, const char *where)
+{
+    if (!c->family->unturned_layers) return PL_OK;
+    PL_TRY(read_list(&r->turns, object, "no_rope_layers", c->L, true, where));
+    r->turn_interval = 4;
+    PL_TRY(pl_json_get_size(&r->turn_interval, object, "no_rope_layer_interval", where));
+    if (!r->turns && r->turn_interval == 0)
+        return pl_fail(PL_E_INPUT, "%s: no_rope_layer_interval: expected 1 or more, found 0", where);
+    return PL_OK;
+}
+
+/* Other families ignore the list, but one that is malformed is no configuration. */
+static pl_status read_types(reading *r, const pl_config *c, const json_t *object, const char *where)
+{
+    const pl__window_rule rule = c->family->windows;
+    const json_t *types;
+    PL_TRY(read_list(&types, object, "layer_types", c->L, false, where));
+    for (size_t l = 0; types && l < c->L; l++)
+        if (!json_is_string(json_array_get(types, l)))
+            return pl_fail(PL_E_INPUT, "%s: layer_types: entry %zu: expected a text", where, l);
+    if (types && rule == PL__ALWAYS_WINDOWED)
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "%s: layer_types: a %s has none: transformers gives all of its layers sliding_window, whatever "
+                       "they say",
+                       where, c->model_type);
+    if (rule != PL__NEVER_WINDOWED) r->types = types;
+    return PL_OK;
+}
+
+/* no_rope_layers says where positions are: 1; 0 where they are not. */
+static pl_status is_turned(bool *out, const reading *r, const pl_config *c, size_t layer, const char *where)
+{
+    *out = c->rope.kind != PL_ROPE_NONE;
+    if (!c->family->unturned_layers) return PL_OK;
+    if (!r->turns) {
+        *out = (layer + 1) % r->turn_interval != 0;
+        return PL_OK;
+    }
+    const json_t *v = json_array_get(r->turns, layer);
+    if (!json_is_integer(v) || (json_integer_value(v) != 0 && json_integer_value(v) != 1))
+        return pl_fail(PL_E_INPUT, "%s: no_rope_layers: entry %zu: expected 0 or 1", where, layer);
+    *out = json_integer_value(v) == 1;
+    return PL_OK;
+}
+
+static bool is_windowed_by_rule(const reading *r, const pl_config *c, size_t layer, bool turned)
+{
+    switch (c->family->windows) {
+    case PL__NEVER_WINDOWED:
+        break;
+    case PL__ALWAYS_WINDOWED:
+        return r->window > 0;
+    case PL__LAST_WINDOWED:
+        return r->windowed && r->window > 0 && layer >= r->first;
+    case PL__UNTURNED_WINDOWED:
+        return r->windowed && r->window > 0 && !turned;
+    }
+    return false;
+}
+
+static pl_status is_windowed(bool *out, const reading *r, const pl_config *c, size_t layer, bool turned,
+                             const char *where)
+{
+    *out = is_windowed_by_rule(r, c, layer, turned);
+    if (!r->types) return PL_OK;
+    const char *type = json_string_value(json_array_get(r->types, layer));
+    if (strcmp(type, "full_attention") == 0 || strcmp(type, "attention") == 0) { /* the second is an old name */
+        *out = false;
+        return PL_OK;
+    }
+    if (strcmp(type, "sliding_attention") != 0)
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "%s: layer_types: entry %zu: '%s' is not supported; known: full_attention, sliding_attention",
+                       where, layer, type);
+    if (!r->windowed || !r->window)
+        return pl_fail(PL_E_INPUT, "%s: layer_types: entry %zu is sliding_attention, but %s: no window is given", where,
+                       layer, r->windowed ? "sliding_window is null" : "use_sliding_window is false");
+    *out = true;
+    return PL_OK;
+}
+
+/* The number of a kind among those of the config; new ones are added. Two windows and two ways of positions make four.
+ */
+static uint8_t kind_number(pl_config *c, pl_layer_kind kind)
+{
+    size_t i = 0;
+    while (i < c->n_kinds && (c->kinds[i].window != kind.window || c->kinds[i].turned != kind.turned)) i++;
+    if (i == c->n_kinds) c->kinds[c->n_kinds++] = kind;
+    return (uint8_t)i;
+}
+
+pl_status pl__layers_parse(pl_config *c, const json_t *object, const char *where)
+{
+    reading r = {0};
+    PL_TRY(read_window(&r, c->family, object, where));
+    PL_TRY(read_turns(&r, c, object, where));
+    PL_TRY(read_types(&r, c, object, where));
+    c->n_kinds = 0;
+    for (size_t l = 0; l < c->L; l++) {
+        bool turned, windowed;
+        PL_TRY(is_turned(&turned, &r, c, l, where));
+        PL_TRY(is_windowed(&windowed, &r, c, l, turned, where));
+        c->plan[l] = kind_number(c, (pl_layer_kind){.window = windowed ? r.window : 0, .turned = turned});
+    }
+    return PL_OK;
+}

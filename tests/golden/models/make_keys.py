@@ -1,0 +1,141 @@
+"""What transformers computes for every key of config.json that a family reads: what test_keys.c compares with.
+
+    python make_keys.py            (writes keys.json beside this file)
+
+For each family: its class defaults; each key absent, null and at its values by itself; and every pair of the keys that
+make the layer plan. Each configuration becomes a model whose weights are made from their stored names (weight()), so that
+no checkpoint need be kept; it runs IDS in float32 with eager attention. A case is [keys of config.json, logits] with the
+first logits of the last token, or null where transformers does not load or run it. Of null keys only those are kept that
+transformers runs: where it does not, plumb takes the default.
+"""
+
+import itertools
+import json
+import os
+import pathlib
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+import numpy as np
+import torch
+import transformers as tf
+
+tf.logging.set_verbosity_error()
+HERE = pathlib.Path(__file__).parent
+ABSENT = object()
+V, KEPT = 24, 6
+IDS = [(7 * i + 3) % V for i in range(12)]
+
+LLAMA = dict(vocab_size=V, hidden_size=16, intermediate_size=20, num_hidden_layers=3, num_attention_heads=4,
+             max_position_embeddings=32, pad_token_id=0)
+NEOX = dict(LLAMA, hidden_size=32)
+
+# The first value is the base's.
+TURN = {"rope_theta": [ABSENT, 100.0], "partial_rotary_factor": [ABSENT, 0.5],
+        "rope_parameters": [ABSENT, {}, {"rope_type": "linear", "factor": 2.5, "rope_theta": 70.0}, {"rope_theta": 50.0},
+                            {"rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.5},
+                            {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 8}],
+        "rope_scaling": [ABSENT, {"type": "linear", "factor": 2.5},
+                         {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                          "original_max_position_embeddings": 8}]}
+COMMON = {"rms_norm_eps": [1e-6, 0.05], "hidden_act": [ABSENT, "silu", "gelu", "gelu_new", "relu", "tanh"],
+          "num_key_value_heads": [2, 1, 4, 3], "head_dim": [ABSENT, 8, 2], "attention_bias": [ABSENT, True, False],
+          "mlp_bias": [ABSENT, True, False], "tie_word_embeddings": [ABSENT, True, False],
+          "attention_dropout": [ABSENT, 0.5], **TURN}
+FULL, SLIDING = "full_attention", "sliding_attention"
+TYPES = [ABSENT, [FULL] * 3, [SLIDING] * 3, [SLIDING, FULL, SLIDING], [FULL, SLIDING, FULL], [FULL, SLIDING],
+         ["attention", FULL, FULL], ["chunked_attention", FULL, FULL], [FULL, 7, FULL], []]
+QWEN = {"use_sliding_window": [ABSENT, True, False], "sliding_window": [ABSENT, 3, 5, 0, None],
+        "max_window_layers": [ABSENT, 0, 1, 2], "layer_types": TYPES}
+
+FAMILIES = {
+    # model_type: (sizes, keys varied alone, keys varied in pairs too)
+    "gpt_neox": (NEOX, {
+        "layer_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "gelu", "gelu_new", "relu"], "attention_bias": [ABSENT, True, False],
+        "use_parallel_residual": [ABSENT, True, False], "tie_word_embeddings": [ABSENT, True, False],
+        "rotary_pct": [ABSENT, 0.5, 1.0, 0.25], "rotary_emb_base": [ABSENT, 100.0], "hidden_dropout": [ABSENT, 0.5],
+        "num_key_value_heads": [ABSENT, 2], "head_dim": [ABSENT, 8], **TURN}, {}),
+    "llama": (LLAMA, COMMON, {"sliding_window": [ABSENT, 3], "layer_types": TYPES}),
+    "mistral": (LLAMA, COMMON, {"sliding_window": [ABSENT, 3, 5, 0, None], "layer_types": TYPES,
+                                "use_sliding_window": [ABSENT, True, False]}),
+    "qwen2": (LLAMA, COMMON, QWEN),
+    "qwen3": (LLAMA, {**COMMON, "head_dim": [4, 8, 2]}, QWEN),
+    "smollm3": (LLAMA, COMMON, {
+        "no_rope_layers": [ABSENT, [1, 0, 1], [0, 0, 0], [1, 1, 1, 0], [1, 1], []], "no_rope_layer_interval": [ABSENT, 1, 2, 3, 0],
+        "use_sliding_window": [ABSENT, True, False], "sliding_window": [ABSENT, 3, 5, None], "layer_types": TYPES}),
+}
+STORED = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
+
+
+def weight(name, shape):
+    """Uniform numbers from a hash of the name and the element's number; norms about 1."""
+    h = 0xCBF29CE484222325
+    for byte in name.encode():
+        h = ((h ^ byte) * 0x100000001B3) & (1 << 64) - 1
+    with np.errstate(over="ignore"):
+        x = np.uint64(h) + np.arange(1, int(np.prod(shape)) + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        x = (x ^ (x >> np.uint64(31))) >> np.uint64(40)
+    u = (x.astype(np.float64) / 2**23 - 1).astype(np.float32)
+    scale = np.float32(0.3 if name.endswith("bias") or len(shape) == 1 else 0.6)
+    u = u * scale + np.float32(1 if len(shape) == 1 and not name.endswith("bias") else 0)
+    return torch.from_numpy(u.reshape(shape))
+
+
+def run(model_type, keys):
+    try:
+        config = tf.CONFIG_MAPPING[model_type].from_dict(json.loads(json.dumps(keys)))
+        config._attn_implementation = "eager"
+        model = tf.AutoModelForCausalLM.from_config(config).eval()
+        for name, p in model.named_parameters():
+            p.data = weight(STORED.get(model_type, {}).get(name, name), tuple(p.shape))
+        model.tie_weights()
+        with torch.no_grad():
+            logits = model(torch.tensor([IDS]), use_cache=False).logits[0, -1]
+    except Exception:
+        return None
+    return [float(f"{v:.8g}") for v in logits[:KEPT].tolist()]
+
+
+def configs(sizes, alone, paired):
+    keys = {**alone, **paired}
+    base = {key: values[0] for key, values in keys.items()}
+    made = lambda changes: {**sizes, **{k: v for k, v in {**base, **changes}.items() if v is not ABSENT}}
+    yield made({}), False
+    for key, values in keys.items():
+        for value in (ABSENT, None, *values[1:]):
+            yield made({key: value}), value is None
+    for one, two in itertools.combinations(paired, 2):
+        for a, b in itertools.product(paired[one][1:], paired[two][1:]):
+            yield made({one: a, two: b}), False
+
+
+def defaults(model_type):
+    config = tf.AutoConfig.for_model(model_type)
+    out = {k: v for k, v in config.to_dict().items() if isinstance(v, (int, float, str)) and k != "model_type"}
+    rope = config.rope_parameters
+    return {**out, "rope_theta": rope["rope_theta"], "rotary_emb_base": rope["rope_theta"],
+            "rotary_pct": rope.get("partial_rotary_factor", 1.0)}
+
+
+out = {}
+for model_type, (sizes, alone, paired) in FAMILIES.items():
+    cases, seen, failed = [], set(), 0
+    for keys, has_null in configs(sizes, alone, paired):
+        text = json.dumps(keys)
+        if text in seen:
+            continue
+        seen.add(text)
+        logits = run(model_type, keys)
+        if logits is None and has_null:
+            continue
+        failed += logits is None
+        cases.append([{k: v for k, v in keys.items() if k not in sizes or v != sizes[k]}, logits])
+    out[model_type] = {"sizes": sizes, "defaults": defaults(model_type), "cases": cases}
+    print(model_type, len(cases), "cases,", failed, "that transformers does not run,",
+          len({tuple(c[1]) for c in cases if c[1]}), "different results")
+dump = lambda x: json.dumps(x, separators=(",", ":"))
+text = ",\n".join(
+    f'{dump(m)}:{{"sizes":{dump(f["sizes"])},\n"defaults":{dump(f["defaults"])},\n"cases":[\n' + ",\n".join(map(dump, f["cases"])) + "]}"
+    for m, f in out.items())
+(HERE / "keys.json").write_text(f'{{"transformers":"{tf.__version__}","torch":"{torch.__version__}","ids":{dump(IDS)},\n"families":{{\n{text}\n}}}}\n')

@@ -1,0 +1,251 @@
+/* Every key of config.json that a family reads, against transformers itself (golden/models/make_keys.py): class
+ * defaults, and the logits of models whose weights are made from their tensors' names. Nothing loads that transformers
+ * does not run or computes otherwise, and what is refused although transformers runs it is listed here with its reason.
+ */
+#include <math.h>
+
+#include "base/json.h"
+#include "model/config.h"
+#include "model/masters.h"
+#include "model/outputs.h"
+
+#define GOLDEN PLUMB_SOURCE_DIR "/tests/golden/models/keys.json"
+
+/* ‖logits - reference‖ / ‖reference‖: float32 on both sides, seven digits in the file; another window, rotation or
+ * activation gives more than 1e-4 with these weights. */
+static const double TOLERANCE = 1e-5;
+
+enum { N_IDS = 12 };
+
+/* Refused although transformers runs it, each by a case at least. */
+static const struct refusal {
+    const char *message, *why;
+} refusals[] = {
+    {"activation 'tanh' is not supported", "no op has it"},
+    {"sliding_window: expected 1 or more, or null, found 0", "a token would see nothing"},
+    {"layer_types: a mistral has none", "transformers warns, and ignores them"},
+    {"is sliding_attention, but use_sliding_window is false", "smollm3: flash and eager attention read it differently"},
+};
+enum { N_REFUSALS = sizeof refusals / sizeof *refusals };
+
+/* ---- A checkpoint ---- */
+
+/* The numbers of weight() in make_keys.py. */
+static float weight_of(uint64_t hash, size_t i, bool bias, bool vector)
+{
+    uint64_t x = hash + (uint64_t)(i + 1) * 0x9E3779B97F4A7C15U;
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
+    x = (x ^ (x >> 31)) >> 40;
+    float u = (float)((double)x / 8388608 - 1);
+    return u * (bias || vector ? 0.3F : 0.6F) + (vector && !bias ? 1.0F : 0.0F);
+}
+
+static bool ends_in_bias(const char *name)
+{
+    const size_t n = strlen(name);
+    return n >= 4 && strcmp(name + n - 4, "bias") == 0;
+}
+
+static void add_tensor(pl_bytes *data, json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t layer)
+{
+    char name[PL__TENSOR_NAME];
+    pl__tensor_name(name, c->family->prefixes[0], fact->name, layer);
+    const size_t n = pl__fact_elements(c, fact), at = data->size;
+    uint64_t hash = 0xCBF29CE484222325U;
+    for (const char *p = name; *p; p++) hash = (hash ^ (uint8_t)*p) * 0x100000001B3U;
+    for (size_t i = 0; i < n; i++) {
+        const float value = weight_of(hash, i, ends_in_bias(name), !fact->dims[1]);
+        OK(pl_bytes_append(data, &value, sizeof value));
+    }
+    json_t *shape = json_array();
+    for (const char *d = fact->dims; *d; d++)
+        json_array_append_new(shape, json_integer((json_int_t)pl__dimension(c, *d)));
+    json_object_set_new(header, name,
+                        json_pack("{s:s, s:o, s:[I, I]}", "dtype", "F32", "shape", shape, "data_offsets",
+                                  (json_int_t)at, (json_int_t)data->size));
+}
+
+static void write_checkpoint(const char *folder, const char *text, const pl_config *c)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/config.json", folder));
+    OK(pl_file_replace(path, text, strlen(text)));
+    pl_bytes data = {0}, file = {0};
+    json_t *header = json_object();
+    for (size_t i = 0; i < c->family->n_tensors; i++)
+        for (size_t l = 0; l < pl__fact_count(c, &c->family->tensors[i]); l++)
+            add_tensor(&data, header, c, &c->family->tensors[i], l);
+    char *head = json_dumps(header, JSON_COMPACT);
+    const uint64_t length = strlen(head);
+    OK(pl_bytes_append(&file, &length, sizeof length));
+    OK(pl_bytes_append(&file, head, length));
+    OK(pl_bytes_append(&file, data.data, data.size));
+    OK(pl_path(path, "%s/model.safetensors", folder));
+    OK(pl_file_replace(path, file.data, file.size));
+    free(head);
+    json_decref(header);
+    pl_bytes_free(&data);
+    pl_bytes_free(&file);
+}
+
+/* ---- Cases ---- */
+
+typedef struct world {
+    pl_processor processor;
+    char folder[PL_PATH_MAX];
+    int32_t ids[N_IDS];
+} world;
+
+/* The distance of the last token's first logits. */
+static double distance_of(const world *w, const char *text, const pl_config *c, const json_t *expected)
+{
+    write_checkpoint(w->folder, text, c);
+    pl_checkpoint *checkpoint;
+    pl_model *model;
+    outputs o;
+    OK(pl_checkpoint_open(&checkpoint, w->folder));
+    OK(pl_model_load(&model, &w->processor, checkpoint, PL_F32));
+    pl_checkpoint_close(checkpoint);
+    pl_kv *kv = kv_for(model, 1);
+    const sequence all = {w->ids, 0, N_IDS, 0};
+    run_model(&o, model, kv, &all, 1, 1);
+    double above = 0, below = 0;
+    for (size_t i = 0; i < json_array_size(expected); i++) {
+        const double r = json_number_value(json_array_get(expected, i)),
+                     d = (double)o.logits[(N_IDS - 1) * o.V + i] - r;
+        above += d * d;
+        below += r * r;
+    }
+    outputs_free(&o);
+    w->processor.ops->kv_free(kv);
+    pl_model_free(model);
+    return isfinite(above) ? sqrt(above / below) : INFINITY;
+}
+
+static bool is_known(const char *message, bool seen[])
+{
+    for (size_t i = 0; i < N_REFUSALS; i++)
+        if (strstr(message, refusals[i].message)) return seen[i] = true;
+    return false;
+}
+
+/* Returns 1 for a fault, which it tells. */
+static size_t check_case(const world *w, const char *model_type, const json_t *sizes, const json_t *entry, bool seen[],
+                         size_t *compared)
+{
+    const json_t *keys = json_array_get(entry, 0), *expected = json_array_get(entry, 1);
+    json_t *object = json_deep_copy(sizes);
+    assert_int_equal(json_object_update(object, (json_t *)(uintptr_t)keys), 0);
+    json_object_set_new(object, "model_type", json_string(model_type));
+    char *text = json_dumps(object, 0), *told = json_dumps(keys, JSON_COMPACT);
+    pl_config c;
+    size_t fault = 0;
+    if (pl__config_parse(&c, text, strlen(text), "config.json") != PL_OK) {
+        fault = json_is_array(expected) && !is_known(pl_error_text(), seen);
+        if (fault) print_error("%s %s: %s\n", model_type, told, pl_error_text());
+    } else if (!json_is_array(expected)) {
+        print_error("%s %s: transformers does not run it, plumb does\n", model_type, told);
+        fault = 1;
+    } else {
+        const double d = distance_of(w, text, &c, expected);
+        *compared += 1;
+        fault = !(d <= TOLERANCE);
+        if (fault) print_error("%s %s: %.2g\n", model_type, told, d);
+    }
+    free(text);
+    free(told);
+    json_decref(object);
+    return fault;
+}
+
+static void test_against_transformers(void **state)
+{
+    (void)state;
+    world w;
+    json_t *root, *family;
+    const char *name;
+    bool seen[N_REFUSALS] = {false};
+    size_t wrong = 0;
+    OK(pl_json_read(&root, GOLDEN, 1 << 22));
+    OK(pl_processor_open(&w.processor, "cpu", 1));
+    make_folder(w.folder);
+    for (size_t i = 0; i < N_IDS; i++)
+        w.ids[i] = (int32_t)json_integer_value(json_array_get(json_object_get(root, "ids"), i));
+    json_object_foreach(json_object_get(root, "families"), name, family)
+    {
+        const json_t *cases = json_object_get(family, "cases"), *sizes = json_object_get(family, "sizes");
+        size_t compared = 0;
+        for (size_t i = 0; i < json_array_size(cases); i++)
+            wrong += check_case(&w, name, sizes, json_array_get(cases, i), seen, &compared);
+        print_message("%s: %zu configurations, %zu compared\n", name, json_array_size(cases), compared);
+        assert_true(compared >= 25);
+    }
+    assert_int_equal(wrong, 0);
+    for (size_t i = 0; i < N_REFUSALS; i++)
+        if (!seen[i]) fail_msg("no case is refused with '%s' (%s)", refusals[i].message, refusals[i].why);
+    remove_folder(w.folder);
+    pl_processor_close(&w.processor);
+    json_decref(root);
+}
+
+/* ---- Class defaults ---- */
+
+static void check_default(const char *model_type, const pl_config *c, const pl__key_fact *fact, const json_t *value)
+{
+    const char *field = (const char *)c + fact->field;
+    double own = 0;
+    pl_config named;
+    char text[128];
+    switch (fact->kind) {
+    case PL__SIZE:
+    case PL__SIZE_OR_NULL:
+        own = (double)*(const size_t *)(const void *)field;
+        break;
+    case PL__REAL:
+        own = *(const double *)(const void *)field;
+        break;
+    case PL__BOOL:
+        if (json_is_true(value) != *(const bool *)field) fail_msg("%s: default of %s", model_type, fact->key);
+        return;
+    case PL__ACTIVATION:
+        snprintf(text, sizeof text, "{\"model_type\":\"%s\",\"%s\":\"%s\"}", model_type, fact->key,
+                 json_string_value(value));
+        OK(pl__config_parse(&named, text, strlen(text), "config.json"));
+        assert_int_equal(named.activation, c->activation);
+        return;
+    }
+    if (own != json_number_value(value))
+        fail_msg("%s: default of %s is %g, expected %g", model_type, fact->key, own, json_number_value(value));
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    json_t *root, *family;
+    const char *name;
+    OK(pl_json_read(&root, GOLDEN, 1 << 22));
+    json_object_foreach(json_object_get(root, "families"), name, family)
+    {
+        char text[64];
+        pl_config c;
+        size_t checked = 0;
+        snprintf(text, sizeof text, "{\"model_type\":\"%s\"}", name);
+        OK(pl__config_parse(&c, text, strlen(text), "config.json"));
+        for (size_t i = 0; i < c.family->n_keys; i++) {
+            const pl__key_fact *fact = &c.family->keys[i];
+            const json_t *value = fact->key ? json_object_get(json_object_get(family, "defaults"), fact->key) : NULL;
+            if (!value) continue;
+            check_default(name, &c, fact, value);
+            checked++;
+        }
+        assert_true(checked >= 12);
+    }
+    json_decref(root);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_against_transformers), cmocka_unit_test(test_defaults)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
