@@ -2,6 +2,8 @@
 
 static const char three_way[] = "three-way random effects without clipping: Searle, Casella & McCulloch 1992";
 static const char two_way[] = "two-way random effects, traces over dimensions: Searle, Casella & McCulloch 1992";
+static const char procrustes[] =
+    "Roschewitz et al., arXiv 2602.14486 (calibrated similarity); Schonemann 1966 (orthogonal Procrustes)";
 static const char similarity[] = "Roschewitz et al., arXiv 2602.14486 (calibrated similarity)";
 
 static const pl_definition DEFINITIONS[PL_METRICS] = {
@@ -79,6 +81,10 @@ static const pl_definition DEFINITIONS[PL_METRICS] = {
     [PL_METRIC_MKNN_CAL] = {"the same of the mean share of common 10 nearest neighbours", similarity},
     [PL_METRIC_CKA_CAL_CLASS] = {"cka_cal with permutations within gold labels alone", similarity},
     [PL_METRIC_MKNN_CAL_CLASS] = {"mknn_cal with permutations within gold labels alone", similarity},
+    [PL_METRIC_PROCRUSTES_CAL] = {"the same of the nuclear norm |X' Y|; X, Y: scores of the first min(64, n/10) "
+                                  "principal components of centred states, of Frobenius norm 1",
+                                  procrustes},
+    [PL_METRIC_PROCRUSTES_CAL_CLASS] = {"procrustes_cal with permutations within gold labels alone", procrustes},
     [PL_METRIC_PARTICIPATION_RATIO] = {"(sum of e)^2 / sum of e^2; e: eigenvalues of the covariance of the states",
                                        "Gao et al. 2017 (doi 10.1101/214262)"},
     [PL_METRIC_CKA_LENGTH] =

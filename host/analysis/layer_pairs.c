@@ -11,14 +11,16 @@
 
 /* How items are permuted. */
 enum { FREELY, WITHIN_LABELS, NULLS };
-enum { GRIDS = 1 + PL_CALIBRATED_PERMUTATIONS, ITEMS_MAX = 800 };
+enum { GRIDS = 1 + PL_CALIBRATED_PERMUTATIONS };
 static const size_t TABLE_BYTES_MAX = (size_t)512 << 20;
 
 static const struct {
     pl_similarity similarity;
+    size_t items_max; /* 64 singular values a pair and permutation would take most of the time */
     pl_metric_id metric[NULLS];
-} KINDS[] = {{PL_SIMILAR_CKA, {PL_METRIC_CKA_CAL, PL_METRIC_CKA_CAL_CLASS}},
-             {PL_SIMILAR_MKNN, {PL_METRIC_MKNN_CAL, PL_METRIC_MKNN_CAL_CLASS}}};
+} KINDS[] = {{PL_SIMILAR_CKA, 800, {PL_METRIC_CKA_CAL, PL_METRIC_CKA_CAL_CLASS}},
+             {PL_SIMILAR_MKNN, 800, {PL_METRIC_MKNN_CAL, PL_METRIC_MKNN_CAL_CLASS}},
+             {PL_SIMILAR_PROCRUSTES, 256, {PL_METRIC_PROCRUSTES_CAL, PL_METRIC_PROCRUSTES_CAL_CLASS}}};
 enum { N_KINDS = sizeof KINDS / sizeof *KINDS };
 
 /* The layers of one position: "last.00", ...; of a pair's first unit, of its second. */
@@ -34,23 +36,25 @@ typedef struct comparison {
     bool itself; /* units are held against themselves */
     const char *position;
     names layers[2];
-    size_t n, n_there; /* items that are taken, one of a group; and that there are */
+    size_t n[N_KINDS]; /* items that are taken, one of a group */
+    size_t n_there;    /* that there are */
     bool grouped;      /* there are more items than groups of them */
     uint64_t items;    /* tells sets of items apart */
     size_t n_pairs, n_unequal;
     const char **templates; /* [n_templates] of the pairs that are taken, once each */
     size_t n_templates, capacity;
-    size_t *orders[NULLS];         /* NULL: items have no labels */
-    double *grids[N_KINDS][NULLS]; /* [GRIDS, layers of a, layers of b]: sums over pairs */
+    size_t *orders[N_KINDS][NULLS]; /* NULL: items have no labels */
+    double *grids[N_KINDS][NULLS];  /* [GRIDS, layers of a, layers of b]: sums over pairs */
 } comparison;
 
 static void comparison_free(comparison *c)
 {
     free(c->templates);
-    for (size_t null = 0; null < NULLS; null++) {
-        free(c->orders[null]);
-        for (size_t kind = 0; kind < N_KINDS; kind++) free(c->grids[kind][null]);
-    }
+    for (size_t kind = 0; kind < N_KINDS; kind++)
+        for (size_t null = 0; null < NULLS; null++) {
+            free(c->orders[kind][null]);
+            free(c->grids[kind][null]);
+        }
 }
 
 static bool at_position(const char *name, const char *position)
@@ -71,15 +75,19 @@ static void tables_free(tables *t)
     for (size_t kind = 0; kind < N_KINDS; kind++) pl_side_free(&t->side[kind]);
 }
 
+static size_t items_of(size_t kind, size_t n)
+{
+    return n < KINDS[kind].items_max ? n : KINDS[kind].items_max;
+}
+
 /* As many items as the tables of both sides have room for. */
 static size_t items_that_fit(size_t n, const names layers[2])
 {
-    n = n < ITEMS_MAX ? n : ITEMS_MAX;
     for (;; n -= n / 8) {
         size_t bytes = 0;
         for (size_t kind = 0; kind < N_KINDS; kind++)
             for (size_t side = 0; side < 2; side++)
-                bytes = pl_size_sum(bytes, pl_side_bytes(KINDS[kind].similarity, n, layers[side].n));
+                bytes = pl_size_sum(bytes, pl_side_bytes(KINDS[kind].similarity, items_of(kind, n), layers[side].n));
         if (bytes <= TABLE_BYTES_MAX || n < 16) return n;
     }
 }
@@ -106,23 +114,28 @@ static pl_status classes_of(size_t **out, const pl__compared *pair, const pl__la
     return status;
 }
 
+static pl_status make_orders(comparison *c, const size_t *classes)
+{
+    for (size_t kind = 0; kind < N_KINDS; kind++)
+        for (size_t null = 0; null < (classes ? NULLS : WITHIN_LABELS); null++) {
+            size_t **orders = &c->orders[kind][null], n = c->n[kind];
+            PL_TRY(pl_new(orders, PL_CALIBRATED_PERMUTATIONS * n));
+            PL_TRY(pl_calibrated_orders(*orders, PL_CALIBRATED_PERMUTATIONS, n, null == FREELY ? NULL : classes));
+        }
+    return PL_OK;
+}
+
 /* The first layer of the first pair decides which items are taken. */
 static pl_status choose_items(comparison *c, const pl__compared *pair, const pl__layer *layer)
 {
-    size_t *classes;
+    size_t *classes, most = items_that_fit(layer->n_apart, c->layers);
     c->n_there = layer->n;
     c->items = layer->items;
-    c->n = items_that_fit(layer->n_apart, c->layers);
     c->grouped = layer->n_apart < layer->n;
-    if (c->n < 4) return PL_OK;
-    PL_TRY(classes_of(&classes, pair, layer, c->n));
-    pl_status status = PL_OK;
-    for (size_t null = 0; null < (classes ? NULLS : WITHIN_LABELS) && status == PL_OK; null++) {
-        status = pl_new(&c->orders[null], PL_CALIBRATED_PERMUTATIONS * c->n);
-        if (status == PL_OK)
-            status = pl_calibrated_orders(c->orders[null], PL_CALIBRATED_PERMUTATIONS, c->n,
-                                          null == WITHIN_LABELS ? classes : NULL);
-    }
+    for (size_t kind = 0; kind < N_KINDS; kind++) c->n[kind] = items_of(kind, most);
+    if (most < 4) return PL_OK;
+    PL_TRY(classes_of(&classes, pair, layer, most));
+    pl_status status = make_orders(c, classes);
     free(classes);
     return status;
 }
@@ -137,10 +150,11 @@ static pl_status fill_tables(tables *out, bool *same, comparison *c, pl__compare
         PL_TRY(pl__layer_read(&layer, &pair->group, &member, &pair->readers[which], c->layers[which].list[i],
                               pair->group.arena));
         if (!c->n_there) PL_GOTO(status, done, choose_items(c, pair, &layer));
-        *same = layer.n == c->n_there && layer.items == c->items && c->n >= 4;
+        *same = layer.n == c->n_there && layer.items == c->items && c->n[0] >= 4;
         for (size_t kind = 0; kind < N_KINDS && *same; kind++) {
             pl_side *side = &out->side[kind];
-            if (i == 0) PL_GOTO(status, done, pl_side_open(side, KINDS[kind].similarity, c->n, c->layers[which].n));
+            if (i == 0)
+                PL_GOTO(status, done, pl_side_open(side, KINDS[kind].similarity, c->n[kind], c->layers[which].n));
             PL_GOTO(status, done, pl_side_add(side, layer.states[0], layer.width));
         }
     done:
@@ -171,11 +185,11 @@ static pl_status add_tables(comparison *c, const tables *a, const tables *b)
     PL_TRY(pl_new(&grids, doubles));
     for (size_t kind = 0; kind < N_KINDS; kind++)
         for (size_t null = 0; null < NULLS; null++) {
-            if (!c->orders[null]) continue;
+            if (!c->orders[kind][null]) continue;
             if (!c->grids[kind][null]) PL_GOTO(status, done, pl_new(&c->grids[kind][null], doubles));
-            PL_GOTO(
-                status, done,
-                pl_similar_grids(grids, &a->side[kind], &b->side[kind], c->orders[null], PL_CALIBRATED_PERMUTATIONS));
+            PL_GOTO(status, done,
+                    pl_similar_grids(grids, &a->side[kind], &b->side[kind], c->orders[kind][null],
+                                     PL_CALIBRATED_PERMUTATIONS));
             add_grids(c->grids[kind][null], grids, c);
         }
     c->n_pairs++;
@@ -220,11 +234,13 @@ static const char *layer_of(const char *name)
 }
 
 /* series [GRIDS]: the observed value, and what it is under each permutation; sums over pairs of units. */
-static pl_status put_row(const comparison *c, pl_metric_id metric, const char *layer, const char *against,
+static pl_status put_row(const comparison *c, size_t kind, size_t null, const char *layer, const char *against,
                          double *series)
 {
     pl__rows *rows = c->rows;
+    const pl_metric_id metric = KINDS[kind].metric[null];
     const pl_run_unit *unit = c->of->list[0].b;
+    const size_t n = c->n[kind];
     pl_stability_row row = rows->base;
     pl_calibrated score;
     char *contrast;
@@ -241,7 +257,7 @@ static pl_status put_row(const comparison *c, pl_metric_id metric, const char *l
     row.position = c->position;
     row.layer = layer;
     row.preproc = "c";
-    row.n = c->n;
+    row.n = n;
     row.n_templates = c->n_templates;
     row.null_mean = score.null_mean;
     row.null_sd = score.null_sd;
@@ -252,30 +268,31 @@ static pl_status put_row(const comparison *c, pl_metric_id metric, const char *l
     if (c->n_unequal)
         PL_TRY(pl__row_note(rows, &row, "%zu of %zu units left out: their layers do not have the same items",
                             c->n_unequal, c->n_unequal + c->n_pairs));
-    if (c->n < c->n_there)
-        PL_TRY(pl__row_note(rows, &row, "%zu of %zu items, by chance%s", c->n, c->n_there,
+    if (n < c->n_there)
+        PL_TRY(pl__row_note(rows, &row, "%zu of %zu items, by chance%s", n, c->n_there,
                             c->grouped ? ", one of a group" : ""));
     if (!isnan(score.score)) PL_TRY(pl__row_note(rows, &row, "before calibration %.4f", score.observed));
     const pl_crossed only = pl__only_value(score.score);
     return pl__rows_put(rows, &row, &only, "none");
 }
 
-static pl_status put_rows(const comparison *c, pl_metric_id metric, const double *grids)
+static pl_status put_rows(const comparison *c, size_t kind, size_t null)
 {
     static const struct {
         pl_grid_part part;
         const char *name;
     } PARTS[] = {{PL_GRID_MEAN, "mean"}, {PL_GRID_LARGEST, "largest"}};
+    const double *grids = c->grids[kind][null];
     size_t n_a = c->layers[0].n, n_b = c->layers[1].n;
     double series[GRIDS];
     for (size_t p = 0; p < sizeof PARTS / sizeof *PARTS; p++) {
         for (size_t k = 0; k < GRIDS; k++) series[k] = pl_grid_value(grids + k * n_a * n_b, n_a, n_b, PARTS[p].part);
-        PL_TRY(put_row(c, metric, "all", PARTS[p].name, series));
+        PL_TRY(put_row(c, kind, null, "all", PARTS[p].name, series));
     }
     for (size_t b = 0; b < n_b; b++)
         for (size_t a = 0; a < (c->itself ? b : n_a); a++) {
             for (size_t k = 0; k < GRIDS; k++) series[k] = grids[(k * n_a + a) * n_b + b];
-            PL_TRY(put_row(c, metric, layer_of(c->layers[1].list[b]), layer_of(c->layers[0].list[a]), series));
+            PL_TRY(put_row(c, kind, null, layer_of(c->layers[1].list[b]), layer_of(c->layers[0].list[a]), series));
         }
     return PL_OK;
 }
@@ -320,8 +337,7 @@ static pl_status compare_at(comparison *c)
     }
     for (size_t kind = 0; kind < N_KINDS; kind++)
         for (size_t null = 0; null < NULLS; null++)
-            if (c->grids[kind][null])
-                PL_GOTO(status, done, put_rows(c, KINDS[kind].metric[null], c->grids[kind][null]));
+            if (c->grids[kind][null]) PL_GOTO(status, done, put_rows(c, kind, null));
 done:
     comparison_free(c);
     return status;

@@ -186,6 +186,12 @@ typedef enum pl_screen {
     X(MKNN_CAL_CLASS, "mknn_cal_class", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, mknn_cal_class,                           \
       "items of one template permuted within their labels", PL_SCREEN_NONE, "", "",                                     \
       "mknn_cal with items permuted within their labels")                                                              \
+    X(PROCRUSTES_CAL, "procrustes_cal", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, procrustes_cal,                           \
+      "items of one template permuted", PL_SCREEN_NONE, "", "",                                                         \
+      "the same of the Procrustes similarity of n/10 principal components (64 at most)")                                \
+    X(PROCRUSTES_CAL_CLASS, "procrustes_cal_class", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, procrustes_cal_class,         \
+      "items of one template permuted within their labels", PL_SCREEN_NONE, "", "",                                     \
+      "procrustes_cal with items permuted within their labels")                                                        \
     X(PROBE_ACC, "probe_acc", "share", 0, 1, 1, "z", PL_OVER_TEMPLATES, probe_acc, "commonest label",                  \
       PL_SCREEN_PROBES, "probe accuracy", "null: the commonest label",                                                 \
       "accuracy of a linear probe on held-out items, under the template it learned under")           \

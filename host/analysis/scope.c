@@ -27,6 +27,7 @@ void pl__subject_close(pl__subject *s)
     free(s->variants);
     pl_template_variance_free(&s->variance);
     pl_probe_free(&s->probe);
+    for (size_t i = 0; i < PL_SIMILARITIES; i++) pl_side_free(&s->sides[i]);
     for (size_t i = 0; i < PL__PREPROCESSINGS; i++) {
         pl_variance_sums_free(&s->sums[i]);
         pl_cka_free(&s->cka[i]);

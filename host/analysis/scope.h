@@ -12,6 +12,7 @@
 #include "measure/agreement.h"
 #include "measure/cka.h"
 #include "measure/probe.h"
+#include "measure/similarity.h"
 #include "statistics/crossed.h"
 #include "statistics/interval.h"
 #include "statistics/template_variance.h"
@@ -52,6 +53,7 @@ typedef struct pl__subject {
     pl_crossed margin[PL_SPLIT_PARTS]; /* of the readout margin's variance (margin.c) */
     double variance_scale;             /* what its sums over clusters are divided by to be means */
     pl_cka cka[PL__PREPROCESSINGS];
+    pl_side sides[PL_SIMILARITIES]; /* of items apart (calibrated.c); n 0: not made */
     bool has_probe;
     pl_probe probe;
     const char *probe_why;                     /* why there is none; "": there are no labels. NULL: there is one */

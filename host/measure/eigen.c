@@ -96,14 +96,17 @@ static int descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* d becomes the eigenvalues, descending; e is destroyed. */
+/* d becomes the eigenvalues, descending; e is destroyed. Beside the diagonal what is rounding of the whole matrix is 0:
+ * a part of little rank is nothing else, and would not converge to less. */
 static pl_status eigenvalues(double *d, double *e, size_t n)
 {
+    double largest = 0.0;
+    for (size_t i = 0; i < n; i++) largest = fmax(largest, fabs(d[i]) + fabs(e[i]));
     for (size_t l = 0; l < n; l++) {
         for (int turn = 0;; turn++) {
             size_t m = l;
             for (; m + 1 < n; m++)
-                if (fabs(e[m]) <= DBL_EPSILON * (fabs(d[m]) + fabs(d[m + 1]))) break;
+                if (fabs(e[m]) <= DBL_EPSILON * fmax(fabs(d[m]) + fabs(d[m + 1]), largest)) break;
             if (m == l) break;
             if (turn == MAX_SWEEPS)
                 return pl_fail(PL_E_NOT_FINITE, "principal components: eigenvalues do not converge");

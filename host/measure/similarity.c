@@ -10,7 +10,10 @@
 
 static const pl__similar_kind *kind_of(pl_similarity similarity)
 {
-    return similarity == PL_SIMILAR_CKA ? &pl__similar_cka : &pl__similar_mknn;
+    static const pl__similar_kind *const kinds[] = {[PL_SIMILAR_CKA] = &pl__similar_cka,
+                                                    [PL_SIMILAR_MKNN] = &pl__similar_mknn,
+                                                    [PL_SIMILAR_PROCRUSTES] = &pl__similar_procrustes};
+    return kinds[similarity];
 }
 
 size_t pl_side_bytes(pl_similarity similarity, size_t n, size_t capacity)
@@ -41,6 +44,7 @@ void pl_side_free(pl_side *side)
     free(side->grams);
     free(side->neighbours);
     free(side->near);
+    free(side->scores);
     *side = (pl_side){0};
 }
 
@@ -49,7 +53,7 @@ static void one_grid(double *grid, const pl_side *x, const pl_side *y, const siz
     kind_of(x->similarity)->grid(grid, x, y, order, work);
     for (size_t a = 0; a < x->m; a++)
         for (size_t b = 0; b < y->m; b++)
-            if (!x->varies[a] || !y->varies[b]) grid[a * y->m + b] = NAN;
+            if ((x == y && b <= a) || !x->varies[a] || !y->varies[b]) grid[a * y->m + b] = NAN;
 }
 
 pl_status pl_similar_grids(double *grids, const pl_side *x, const pl_side *y, const size_t *orders, size_t n_orders)

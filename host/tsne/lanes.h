@@ -1,10 +1,12 @@
-/* Sixteen floats side by side, and functions that exist once for each width of the CPU's vectors with the same bits:
- * lanes know +, -, *, / and comparisons only, never a fused form, and are added up in one fixed order. */
+/* Sixteen floats side by side: lanes know +, -, *, / and comparisons only, never a fused form, and are added up in one
+ * fixed order. */
 #ifndef PLUMB_TSNE_LANES_H
 #define PLUMB_TSNE_LANES_H
 
 #include <stdint.h>
 #include <string.h>
+
+#include "base/clones.h"
 
 enum { PL__LANES = 16 };
 
@@ -29,35 +31,5 @@ static inline float pl__lane_sum(const float *lanes) /* [16] */
     for (int i = 0; i < 4; i++) sum[i] += sum[i + 4];
     return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
-
-/* PL__CLONES(name, (int a), (a)) makes `name` of the always inlined `name_body`. */
-#define PL__INLINED static inline __attribute__((always_inline))
-#if defined(__x86_64__)
-#define PL__CLONES(name, parameters, arguments)                                                                        \
-    __attribute__((target("avx512f,avx512dq,avx512vl,avx512bw"))) static void name##_avx512 parameters                 \
-    {                                                                                                                  \
-        name##_body arguments;                                                                                         \
-    }                                                                                                                  \
-    __attribute__((target("avx2"))) static void name##_avx2 parameters                                                 \
-    {                                                                                                                  \
-        name##_body arguments;                                                                                         \
-    }                                                                                                                  \
-    static void name parameters                                                                                        \
-    {                                                                                                                  \
-        if (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&                                \
-            __builtin_cpu_supports("avx512bw"))                                                                        \
-            name##_avx512 arguments;                                                                                   \
-        else if (__builtin_cpu_supports("avx2"))                                                                       \
-            name##_avx2 arguments;                                                                                     \
-        else                                                                                                           \
-            name##_body arguments;                                                                                     \
-    }
-#else
-#define PL__CLONES(name, parameters, arguments)                                                                        \
-    static void name parameters                                                                                        \
-    {                                                                                                                  \
-        name##_body arguments;                                                                                         \
-    }
-#endif
 
 #endif

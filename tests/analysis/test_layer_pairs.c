@@ -33,8 +33,9 @@ static const pl_stability_row *find(const pl_stability_table *t, pl_metric_id me
     return NULL;
 }
 
-static const pl_metric_id METRICS[] = {PL_METRIC_CKA_CAL, PL_METRIC_MKNN_CAL, PL_METRIC_CKA_CAL_CLASS,
-                                       PL_METRIC_MKNN_CAL_CLASS};
+static const pl_metric_id METRICS[] = {PL_METRIC_CKA_CAL,        PL_METRIC_MKNN_CAL,
+                                       PL_METRIC_CKA_CAL_CLASS,  PL_METRIC_MKNN_CAL_CLASS,
+                                       PL_METRIC_PROCRUSTES_CAL, PL_METRIC_PROCRUSTES_CAL_CLASS};
 
 /* Equal layers have 1, constant ones nothing; mean and largest are over the pairs that are defined. */
 static void test_self_and_templates(void **state)

@@ -72,6 +72,11 @@ static void test_transfer(void **state)
     assert_close(cka->value, (observed - cka->null_q95) / (1.0 - cka->null_q95), 2e-4);
     assert_non_null(find(t, PL_METRIC_MKNN_CAL, "templates", "final_norm"));
     assert_null(find(t, PL_METRIC_MKNN_CAL, "templates", "00"));
+    const pl_stability_row *procrustes = find(t, PL_METRIC_PROCRUSTES_CAL, "templates", "01");
+    assert_true(procrustes && procrustes->value > 0.9 && procrustes->p == 1.0 / 201.0);
+    /* Within labels, of which the first of two components is made, noise of each template's own is left. */
+    const pl_stability_row *within = find(t, PL_METRIC_PROCRUSTES_CAL_CLASS, "templates", "01");
+    assert_true(within && within->value < 0.1 && within->null_q95 > procrustes->null_q95);
     pl_stability_free(t);
     uproot(&p);
 }

@@ -78,6 +78,7 @@ int main(int argc, char **argv)
     }
     measure("cka", PL_SIMILAR_CKA, x, n, width, m);
     measure("mknn", PL_SIMILAR_MKNN, x, n, width, m);
+    measure("procrustes", PL_SIMILAR_PROCRUSTES, x, n, width, m);
     for (size_t k = 0; k < 2 * m; k++) free(x[k]);
     free(x);
     return 0;

@@ -34,11 +34,19 @@ def mknn(x, y, k=10):
     return (a[:, :, None] == b[:, None, :]).any(2).float().mean()
 
 
+def procrustes(x, y):
+    """On the first min(64, n/10) components, as torch makes them."""
+    u, v = ((z - z.mean(0)) for z in (x, y))
+    r = max(1, min(64, len(u) // 10))
+    u, v = ((p[:, :r] * s[:r]) / s[:r].norm() for p, s in (torch.linalg.svd(z, full_matrices=False)[:2] for z in (u, v)))
+    return torch.linalg.matrix_norm(u.T @ v, ord="nuc")
+
+
 n, width, layers = (int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((1, 800), (2, 768), (3, 13)))
 torch.manual_seed(1)
 item = torch.randn(n, width)
 x, y = item + torch.randn(n, width), item + torch.randn(n, width)
-for name, similarity in (("cka", cka), ("mknn", mknn)):
+for name, similarity in (("cka", cka), ("mknn", mknn), ("procrustes", procrustes)):
     start = time.process_time()
     score = calibrate(x, y, similarity, K=200)[0]
     seconds = time.process_time() - start

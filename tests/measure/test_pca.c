@@ -47,6 +47,26 @@ static void test_rank(void **state)
     free(x);
 }
 
+/* Four dimensions in float32's rounding, among many rows: what is left of the Gram matrix is rounding of the products.
+ */
+static void test_little_rank(void **state)
+{
+    (void)state;
+    enum { N = 256, WIDTH = 768 };
+    float *x = room(N * WIDTH, sizeof *x);
+    for (size_t i = 0; i < N * WIDTH; i++) x[i] = sinf((float)i) + (float)(i / WIDTH % 7) * (float)(i % 3);
+    pl_pca p;
+    OK(pl_pca_of(&p, x, N, WIDTH, 25));
+    assert_true(p.dims >= 3 && p.dims <= 25 && p.variance[3] < 1e-9 * p.variance[0]);
+    for (size_t k = 0; k < 3; k++) {
+        double squares = 0.0;
+        for (size_t i = 0; i < N; i++) squares += pow(p.scores[i * p.dims + k], 2) / (N - 1.0);
+        assert_close(squares, p.variance[k], 1e-6);
+    }
+    pl_pca_free(&p);
+    free(x);
+}
+
 /* Equal eigenvalues, and a matrix that falls apart: the vectors are orthonormal and belong to their values. */
 static void test_equal_eigenvalues(void **state)
 {
@@ -95,6 +115,7 @@ static void test_same_bits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_numpy), cmocka_unit_test(test_rank),
-                                       cmocka_unit_test(test_equal_eigenvalues), cmocka_unit_test(test_same_bits)};
+                                       cmocka_unit_test(test_little_rank), cmocka_unit_test(test_equal_eigenvalues),
+                                       cmocka_unit_test(test_same_bits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

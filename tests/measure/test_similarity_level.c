@@ -87,19 +87,18 @@ static void test_level(void **state)
                                      {.name = "the items, faintly", .item = 0.5, .planted = true},
                                      {.name = "nothing, one of a group", .group = 3, .apart = true},
                                      {.name = "nothing, groups taken apart", .group = 3, .planted = true}};
-    static const pl_similarity kinds[] = {PL_SIMILAR_CKA, PL_SIMILAR_MKNN};
+    static const char *const kinds[PL_SIMILARITIES] = {"cka", "mknn", "procrustes"};
     static const char *const parts[] = {"", "mean", "largest"};
     size_t runs = is_long ? RUNS_MAX : 60;
     for (size_t d = 0; d < sizeof designs / sizeof *designs; d++)
-        for (size_t k = 0; k < 2; k++) {
+        for (pl_similarity k = 0; k < PL_SIMILARITIES; k++) {
             size_t found[PL_GRID_LARGEST + 1] = {0};
-            for (size_t run = 0; run < runs; run++) one_run(found, kinds[k], &designs[d], 100 + run);
+            for (size_t run = 0; run < runs; run++) one_run(found, k, &designs[d], 100 + run);
             for (pl_grid_part part = PL_GRID_MEAN; part <= PL_GRID_LARGEST; part++) {
                 double share = (double)found[part] / (double)runs, most = is_long ? 0.083 : 0.15;
-                if (is_long)
-                    printf("%-26s %-4s %-8s found in %.3f\n", designs[d].name, k ? "mknn" : "cka", parts[part], share);
+                if (is_long) printf("%-26s %-10s %-8s found in %.3f\n", designs[d].name, kinds[k], parts[part], share);
                 if (designs[d].planted ? share < 0.8 : share > most)
-                    fail_msg("%s, %s, %s: found in %.3f", designs[d].name, k ? "mknn" : "cka", parts[part], share);
+                    fail_msg("%s, %s, %s: found in %.3f", designs[d].name, kinds[k], parts[part], share);
             }
         }
 }
