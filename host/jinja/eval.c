@@ -1,12 +1,9 @@
-/* Values of expressions, with Python's rules: truth, equality over kinds of numbers, texts indexed by code point,
- * negative indices, clipped slices. What would be a jinja2 Undefined is an error at once. */
+/* The walk over an expression's tree. What would be a jinja2 Undefined is an error at once, but for `default` and
+ * `is defined`. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/real_text.h"
-#include "base/utf8.h"
-#include "jinja/letters.h"
 #include "jinja/tree.h"
 
 typedef pl__jinja_node node;
@@ -16,234 +13,29 @@ static pl_status eval(const pl_jinja *j, const node *n, const json_t *item, json
     return pl__jinja_eval(j, n, item, out);
 }
 
-static const char *kind_name(const json_t *v)
-{
-    static const char *const names[] = {"an object",     "a list", "a text", "an integer",
-                                        "a real number", "true",   "false",  "none"};
-    return names[json_typeof(v)];
-}
-
-static pl_status made(json_t **out, json_t *value)
-{
-    *out = value;
-    return value ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory while evaluating a template");
-}
-
-static pl_status refuse_growth(const pl_jinja *j, size_t at)
-{
-    return pl_jinja_fail(j, at,
-                         "the texts of one rendering grew beyond %d bytes: expected what a prompt can use; look for "
-                         "repetitions and replacements that feed each other",
-                         (int)PL_GROWTH_MAX);
-}
-
-pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size)
-{
-    return size <= PL_GROWTH_MAX ? PL_OK : refuse_growth(j, at);
-}
-
-pl_status pl__jinja_new_text(const pl_jinja *j, size_t at, json_t **out, const char *text, size_t size)
-{
-    *out = NULL;
-    if (!pl_growth_add(j->growth, size)) return refuse_growth(j, at);
-    return made(out, json_stringn(size ? text : "", size));
-}
-
-bool pl__jinja_true(const json_t *v)
-{
-    switch (json_typeof(v)) {
-    case JSON_OBJECT:
-        return json_object_size(v) > 0;
-    case JSON_ARRAY:
-        return json_array_size(v) > 0;
-    case JSON_STRING:
-        return json_string_length(v) > 0;
-    case JSON_INTEGER:
-        return json_integer_value(v) != 0;
-    case JSON_REAL:
-        return json_real_value(v) != 0;
-    case JSON_TRUE:
-        return true;
-    default:
-        return false;
-    }
-}
-
-pl_status pl_jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes *out)
-{
-    char real[PL_REAL_TEXT];
-    switch (json_typeof(v)) {
-    case JSON_STRING:
-        PL_TRY(pl__jinja_check_text(j, at, out->size + json_string_length(v)));
-        return pl_bytes_append(out, json_string_value(v), json_string_length(v));
-    case JSON_INTEGER:
-        return pl_bytes_format(out, "%lld", (long long)json_integer_value(v));
-    case JSON_REAL:
-        pl_real_text(real, json_real_value(v));
-        return pl_bytes_text(out, real);
-    case JSON_TRUE:
-        return pl_bytes_text(out, "True");
-    case JSON_FALSE:
-        return pl_bytes_text(out, "False");
-    case JSON_NULL:
-        return pl_bytes_text(out, "None");
-    case JSON_ARRAY:
-        return pl_jinja_fail(j, at, "expected a text, found a list; write x | join(\", \") or x[0]");
-    case JSON_OBJECT:
-        break;
-    }
-    return pl_jinja_fail(j, at, "expected a text, found an object; name one of its keys: x[\"key\"]");
-}
-
 static pl_status refuse_nothing(const pl_jinja *j, size_t at, const json_t *v)
 {
-    if (v != j->nothing) return PL_OK;
+    if (!pl__jinja_is_mark(j, v, PL__J_NOTHING)) return PL_OK;
     return pl_jinja_fail(j, at, "an if without else gave no value here; write its else");
 }
 
-/* ---- numbers and comparison ---- */
-
-/* Python counts true and false as the numbers 1 and 0. */
-static bool is_number(const json_t *v)
+/* The value of an operand: nothing is no value. */
+static pl_status operand(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    return json_is_number(v) || json_is_boolean(v);
-}
-
-static bool is_whole(const json_t *v, long long *out)
-{
-    if (json_is_boolean(v))
-        *out = json_is_true(v);
-    else if (json_is_integer(v))
-        *out = json_integer_value(v);
-    else
-        return false;
-    return true;
-}
-
-/* Order of two numbers as Python has it, an integer against a real exactly. */
-static int number_order(const json_t *a, const json_t *b)
-{
-    long long x = 0, y = 0;
-    bool whole_a = is_whole(a, &x), whole_b = is_whole(b, &y);
-    if (whole_a && whole_b) return (x > y) - (x < y);
-    /* A 64-bit mantissa holds both kinds without rounding on the platforms we build for. */
-    long double p = whole_a ? (long double)x : json_real_value(a), q = whole_b ? (long double)y : json_real_value(b);
-    return (p > q) - (p < q);
-}
-
-static bool same(const json_t *a, const json_t *b)
-{
-    if (is_number(a) && is_number(b)) return number_order(a, b) == 0;
-    if (json_typeof(a) != json_typeof(b)) return false;
-    if (json_is_string(a)) return json_equal(a, b);
-    if (json_is_array(a)) {
-        bool equal = json_array_size(a) == json_array_size(b);
-        for (size_t i = 0; equal && i < json_array_size(a); i++)
-            equal = same(json_array_get(a, i), json_array_get(b, i));
-        return equal;
-    }
-    if (json_is_object(a)) {
-        const char *key;
-        json_t *value;
-        bool equal = json_object_size(a) == json_object_size(b);
-        json_object_foreach((json_t *)(uintptr_t)a, key, value)
-        {
-            const json_t *other = json_object_get(b, key);
-            equal = equal && other && same(value, other);
-        }
-        return equal;
-    }
-    return true; /* none */
-}
-
-static pl_status order(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, int *out)
-{
-    if (is_number(a) && is_number(b)) {
-        *out = number_order(a, b);
-        return PL_OK;
-    }
-    if (!json_is_string(a) || !json_is_string(b))
-        return pl_jinja_fail(j, at, "cannot order %s and %s; expected two numbers or two texts", kind_name(a),
-                             kind_name(b));
-    /* UTF-8 bytes order as code points do. */
-    size_t n = json_string_length(a), m = json_string_length(b);
-    int first = memcmp(json_string_value(a), json_string_value(b), n < m ? n : m);
-    *out = first ? first : (n > m) - (n < m);
-    return PL_OK;
-}
-
-static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, bool *out)
-{
-    *out = false;
-    if (json_is_array(b)) {
-        for (size_t i = 0; i < json_array_size(b) && !*out; i++) *out = same(a, json_array_get(b, i));
-        return PL_OK;
-    }
-    if (json_is_object(b)) {
-        *out = json_is_string(a) && json_object_getn(b, json_string_value(a), json_string_length(a));
-        return PL_OK;
-    }
-    if (!json_is_string(b) || !json_is_string(a))
-        return pl_jinja_fail(j, at, "cannot look for %s in %s", kind_name(a), kind_name(b));
-    size_t n = json_string_length(a);
-    *out = n == 0 || memmem(json_string_value(b), json_string_length(b), json_string_value(a), n);
-    return PL_OK;
-}
-
-static pl_status compare_one(const pl_jinja *j, size_t at, pl__jinja_op op, const json_t *a, const json_t *b, bool *out)
-{
-    int sign = 0;
-    switch (op) {
-    case PL__J_EQ:
-    case PL__J_NE:
-        *out = same(a, b) == (op == PL__J_EQ);
-        return PL_OK;
-    case PL__J_IN:
-        return contains(j, at, a, b, out);
-    case PL__J_NOT_IN:
-        PL_TRY(contains(j, at, a, b, out));
-        *out = !*out;
-        return PL_OK;
-    default:
-        break;
-    }
-    PL_TRY(order(j, at, a, b, &sign));
-    *out = op == PL__J_LT ? sign < 0 : op == PL__J_LE ? sign <= 0 : op == PL__J_GT ? sign > 0 : sign >= 0;
-    return PL_OK;
-}
-
-/* a < b < c is (a < b) and (b < c), evaluated up to the first that fails. */
-static pl_status eval_compare(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
-{
-    json_t *left = NULL, *right = NULL;
-    bool holds = true;
-    pl_status status;
-    PL_GOTO(status, done, eval(j, n->a, item, &left));
-    for (size_t i = 0; i < n->n && holds; i++) {
-        PL_GOTO(status, done, eval(j, n->items[i], item, &right));
-        PL_GOTO(status, done, refuse_nothing(j, n->at, left));
-        PL_GOTO(status, done, refuse_nothing(j, n->at, right));
-        PL_GOTO(status, done, compare_one(j, n->at, n->ops[i], left, right, &holds));
-        json_decref(left);
-        left = right;
-        right = NULL;
-    }
-    *out = json_boolean(holds);
-done:
-    json_decref(left);
-    json_decref(right);
-    return status;
+    PL_TRY(eval(j, n, item, out));
+    pl_status status = refuse_nothing(j, n->at, *out);
+    return pl__jinja_kept(out, status);
 }
 
 /* ---- look-ups ---- */
 
-static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+static bool is_loop(const pl_jinja *j, const node *n)
 {
-    const json_t *found = json_object_get(item, n->name);
-    if (found) {
-        *out = json_incref((json_t *)(uintptr_t)found);
-        return PL_OK;
-    }
+    return j->run->loop && n->kind == PL__J_NAME && strcmp(n->name, "loop") == 0 && !pl__jinja_variable_find(j, "loop");
+}
+
+static pl_status fail_name(const pl_jinja *j, const node *n, const json_t *item)
+{
     char fields[400] = "";
     size_t used = 0;
     const char *key;
@@ -257,121 +49,73 @@ static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item,
     return pl_jinja_fail(j, n->at, "the item has no field '%s'; it has: %s", n->name, *fields ? fields : "none");
 }
 
-/* The text of letters [from, to) of a text. */
-static pl_status part_of_text(const pl_jinja *j, size_t at, const json_t *text, size_t from, size_t to, json_t **out)
+/* *out stays NULL when there is no such name. */
+static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    const char *s = json_string_value(text);
-    size_t size = json_string_length(text);
-    if (to <= from) return pl__jinja_new_text(j, at, out, "", 0);
-    size_t begin = pl_letters_offset(s, size, from);
-    size_t end = begin + pl_letters_offset(s + begin, size - begin, to - from);
-    return pl__jinja_new_text(j, at, out, s + begin, end - begin);
-}
-
-static size_t length_of(const json_t *v)
-{
-    return json_is_array(v) ? json_array_size(v) : pl_utf8_count(json_string_value(v), json_string_length(v));
-}
-
-static pl_status look_up(const pl_jinja *j, size_t at, const json_t *of, const json_t *key, json_t **out)
-{
-    long long index;
-    if (json_is_object(of)) {
-        json_t *found =
-            json_is_string(key) ? json_object_getn(of, json_string_value(key), json_string_length(key)) : NULL;
-        if (!found)
-            return pl_jinja_fail(j, at, "no such key in the object: %s",
-                                 json_is_string(key) ? json_string_value(key) : kind_name(key));
-        *out = json_incref(found);
-        return PL_OK;
-    }
-    if (!json_is_array(of) && !json_is_string(of)) return pl_jinja_fail(j, at, "cannot index %s", kind_name(of));
-    if (!is_whole(key, &index))
-        return pl_jinja_fail(j, at, "%s is indexed by integers, found %s", kind_name(of), kind_name(key));
-    long long n = (long long)length_of(of);
-    if (index < -n || index >= n)
-        return pl_jinja_fail(j, at, "index %lld of %s of length %lld", index, kind_name(of), n);
-    size_t i = (size_t)(index < 0 ? index + n : index);
-    if (json_is_string(of)) return part_of_text(j, at, of, i, i + 1, out);
-    *out = json_incref(json_array_get(of, i));
+    json_t *found = pl__jinja_variable_find(j, n->name);
+    if (!found && is_loop(j, n))
+        return pl_jinja_fail(j, n->at, "loop has no value of its own; name a field of it, such as loop.index");
+    if (!found) found = json_object_get(item, n->name);
+    *out = json_incref(found);
     return PL_OK;
 }
 
-static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+/* *found NULL: a look-up that fails is an error. */
+static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item, bool *found, json_t **out)
 {
     json_t *of = NULL, *key = NULL;
-    pl_status status;
-    PL_GOTO(status, done, eval(j, n->a, item, &of));
-    PL_GOTO(status, done, refuse_nothing(j, n->at, of));
-    if (n->kind == PL__J_ATTRIBUTE)
-        PL_GOTO(status, done, pl__jinja_new_text(j, n->at, &key, n->name, strlen(n->name)));
-    else
-        PL_GOTO(status, done, eval(j, n->b, item, &key));
-    if (n->kind == PL__J_ATTRIBUTE && !json_is_object(of))
-        status = pl_jinja_fail(j, n->at, "%s has no field '%s'", kind_name(of), n->name);
-    else
-        status = look_up(j, n->at, of, key, out);
+    pl_status status = PL_OK;
+    bool by_name = n->kind == PL__J_ATTRIBUTE, in_loop = by_name && is_loop(j, n->a), there = false;
+    if (in_loop)
+        PL_GOTO(status, done, pl__jinja_loop_field(j, n->at, n->name, &there, out));
+    else {
+        PL_GOTO(status, done, operand(j, n->a, item, &of));
+        if (by_name)
+            PL_GOTO(status, done, pl__jinja_new_text(j, n->at, &key, n->name, strlen(n->name)));
+        else
+            PL_GOTO(status, done, operand(j, n->b, item, &key));
+        PL_GOTO(status, done, pl__jinja_look_up(j, n->at, of, key, by_name, &there, out));
+    }
+    if (found)
+        *found = there;
+    else if (!there && in_loop)
+        status = pl_jinja_fail(j, n->at, "loop.%s is beyond the end", n->name);
+    else if (!there)
+        status = pl__jinja_fail_look_up(j, n->at, of, key);
 done:
     json_decref(of);
     json_decref(key);
     return status;
 }
 
-/* One end of a slice, clipped to 0..n; absent or none is `otherwise`. */
-static pl_status slice_end(const pl_jinja *j, const node *n, const json_t *item, size_t length, size_t otherwise,
-                           size_t *out)
-{
-    *out = otherwise;
-    if (!n) return PL_OK;
-    json_t *value;
-    long long i = 0, limit = (long long)length;
-    PL_TRY(eval(j, n, item, &value));
-    bool none = json_is_null(value), whole = is_whole(value, &i);
-    json_decref(value);
-    if (none) return PL_OK;
-    if (!whole) return pl_jinja_fail(j, n->at, "an end of a slice must be an integer");
-    if (i < 0) i = i < -limit ? 0 : i + limit;
-    *out = (size_t)(i > limit ? limit : i);
-    return PL_OK;
-}
-
 static pl_status eval_slice(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    json_t *of = NULL;
-    size_t from, to, length;
+    const node *const ends[] = {n->b, n->c, n->d};
+    json_t *of = NULL, *values[3] = {NULL};
     pl_status status;
-    PL_GOTO(status, done, eval(j, n->a, item, &of));
-    PL_GOTO(status, done, refuse_nothing(j, n->at, of));
-    if (!json_is_array(of) && !json_is_string(of)) {
-        status = pl_jinja_fail(j, n->at, "cannot slice %s; expected a text or a list", kind_name(of));
-        goto done;
-    }
-    length = length_of(of);
-    PL_GOTO(status, done, slice_end(j, n->b, item, length, 0, &from));
-    PL_GOTO(status, done, slice_end(j, n->c, item, length, length, &to));
-    if (json_is_string(of)) {
-        PL_GOTO(status, done, part_of_text(j, n->at, of, from, to, out));
-        goto done;
-    }
-    PL_GOTO(status, done, made(out, json_array()));
-    for (size_t i = from; i < to; i++)
-        if (json_array_append(*out, json_array_get(of, i)) != 0)
-            status = pl_fail(PL_E_MEMORY, "out of memory in a slice");
+    PL_GOTO(status, done, operand(j, n->a, item, &of));
+    for (int i = 0; i < 3; i++)
+        if (ends[i]) PL_GOTO(status, done, operand(j, ends[i], item, &values[i]));
+    status = pl__jinja_slice(j, n->at, of, values[0], values[1], values[2], out);
 done:
     json_decref(of);
+    for (int i = 0; i < 3; i++) json_decref(values[i]);
     return status;
 }
 
-/* ---- operators ---- */
+/* ---- literals of several values ---- */
 
 static pl_status eval_list(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    PL_TRY(made(out, json_array()));
+    PL_TRY(pl__jinja_new_array(j, out, n->kind == PL__J_TUPLE ? PL__J_MARK_TUPLE : PL__J_MARKS));
     for (size_t i = 0; i < n->n; i++) {
         json_t *value = NULL;
-        pl_status status = eval(j, n->items[i], item, &value);
-        if (status == PL_OK && json_array_append_new(*out, value) != 0)
-            status = pl_fail(PL_E_MEMORY, "out of memory in a list");
+        pl_status status = operand(j, n->items[i], item, &value);
+        if (status == PL_OK && pl__jinja_is_marked(j, value, PL__J_MARK_LAZY)) {
+            status = pl_jinja_fail(j, n->items[i]->at, "a list cannot hold %s", pl__jinja_kind_name(j, value));
+            json_decref(value);
+        } else if (status == PL_OK)
+            status = pl__jinja_add(j, n->at, *out, value);
         if (status != PL_OK) {
             json_decref(*out);
             *out = NULL;
@@ -381,13 +125,59 @@ static pl_status eval_list(const pl_jinja *j, const node *n, const json_t *item,
     return PL_OK;
 }
 
+static pl_status set_field(const pl_jinja *j, const node *at, const json_t *key, json_t *value, json_t *object)
+{
+    if (!json_is_string(key) || pl__jinja_is_mark(j, key, PL__J_NOTHING))
+        return pl_jinja_fail(j, at->at, "the key of an object must be a text, found %s", pl__jinja_kind_name(j, key));
+    if (pl__jinja_is_marked(j, value, PL__J_MARK_LAZY) || pl__jinja_is_marked(j, value, PL__J_MARK_NAMESPACE))
+        return pl_jinja_fail(j, at->at, "an object cannot hold %s", pl__jinja_kind_name(j, value));
+    return json_object_setn(object, json_string_value(key), json_string_length(key), value) == 0
+               ? PL_OK
+               : pl_fail(PL_E_MEMORY, "out of memory in a template");
+}
+
+static pl_status eval_map(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+{
+    json_t *object = json_object(), *key = NULL, *value = NULL;
+    pl_status status;
+    PL_TRY(pl__jinja_made(out, object));
+    for (size_t i = 0; i < n->n; i += 2) {
+        PL_GOTO(status, failed, operand(j, n->items[i], item, &key));
+        PL_GOTO(status, failed, operand(j, n->items[i + 1], item, &value));
+        PL_GOTO(status, failed, set_field(j, n->items[i], key, value, object));
+        json_decref(key);
+        json_decref(value);
+        key = value = NULL;
+    }
+    if (n->kind == PL__J_MAP) return PL_OK;
+    PL_GOTO(status, failed, pl__jinja_new_array(j, out, PL__J_MARK_NAMESPACE));
+    return pl__jinja_add(j, n->at, *out, object);
+failed:
+    json_decref(key);
+    json_decref(value);
+    json_decref(object);
+    *out = NULL;
+    return status;
+}
+
+/* ---- filters, methods, functions, tests ---- */
+
+/* `default` takes a look-up that fails. */
 static pl_status eval_filter(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
     json_t *value = NULL, *arguments[PL__JINJA_MAX_ARGUMENTS] = {NULL};
-    pl_status status;
-    PL_GOTO(status, done, eval(j, n->a, item, &value));
+    pl_status status = PL_OK;
+    bool is_default = n->filter->apply == pl__jinja_default;
+    if (n->kind == PL__J_CALL && (json_object_get(item, n->name) || pl__jinja_variable_find(j, n->name))) {
+        status = pl_jinja_fail(j, n->at, "'%s' is a value here, and no function", n->name);
+        goto done;
+    }
+    if (is_default)
+        PL_GOTO(status, done, pl__jinja_eval_maybe(j, n->a, item, &value));
+    else if (n->a)
+        PL_GOTO(status, done, eval(j, n->a, item, &value));
     for (size_t i = 0; i < n->n; i++)
-        if (n->items[i]) PL_GOTO(status, done, eval(j, n->items[i], item, &arguments[i]));
+        if (n->items[i]) PL_GOTO(status, done, operand(j, n->items[i], item, &arguments[i]));
     status = n->filter->apply(j, n->at, value, arguments, out);
 done:
     json_decref(value);
@@ -395,40 +185,54 @@ done:
     return status;
 }
 
-static pl_status joined(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, json_t **out)
+static pl_status eval_test(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    pl_bytes text = {0};
+    json_t *value = NULL, *argument = NULL;
+    bool holds = false;
     pl_status status;
-    PL_GOTO(status, done, pl_jinja_text(j, at, a, &text));
-    PL_GOTO(status, done, pl_jinja_text(j, at, b, &text));
-    status = pl__jinja_new_text(j, at, out, text.data, text.size);
+    if (!n->test->apply) { /* is defined */
+        PL_GOTO(status, done, pl__jinja_eval_maybe(j, n->a, item, &value));
+        holds = !pl__jinja_is_mark(j, value, PL__J_UNDEFINED) && !pl__jinja_is_mark(j, value, PL__J_NOTHING);
+        if (strcmp(n->test->name, "undefined") == 0) holds = !holds;
+    } else {
+        PL_GOTO(status, done, operand(j, n->a, item, &value));
+        if (n->n) PL_GOTO(status, done, operand(j, n->items[0], item, &argument));
+        PL_GOTO(status, done, n->test->apply(j, n->at, value, argument, &holds));
+    }
+    *out = json_boolean(holds);
 done:
-    pl_bytes_free(&text);
+    json_decref(value);
+    json_decref(argument);
     return status;
 }
 
-static pl_status sum(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, json_t **out)
+static pl_status eval_cycle(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    long long x, y, total;
-    if (json_is_string(a) && json_is_string(b)) return joined(j, at, a, b, out);
-    if (json_is_array(a) && json_is_array(b)) {
-        PL_TRY(made(out, json_copy((json_t *)(uintptr_t)a)));
-        if (json_array_extend(*out, (json_t *)(uintptr_t)b) == 0) return PL_OK;
-        json_decref(*out);
-        *out = NULL;
-        return pl_fail(PL_E_MEMORY, "out of memory in a list");
+    if (!is_loop(j, n->a)) return pl_jinja_fail(j, n->at, "cycle() belongs to loop, inside of a for");
+    return operand(j, n->items[j->run->loop->index % n->n], item, out);
+}
+
+/* ---- operators ---- */
+
+/* a < b < c is (a < b) and (b < c), evaluated up to the first that fails. */
+static pl_status eval_compare(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+{
+    json_t *left = NULL, *right = NULL;
+    bool holds = true;
+    pl_status status;
+    PL_GOTO(status, done, operand(j, n->a, item, &left));
+    for (size_t i = 0; i < n->n && holds; i++) {
+        PL_GOTO(status, done, operand(j, n->items[i], item, &right));
+        PL_GOTO(status, done, pl__jinja_compare(j, n->at, n->ops[i], left, right, &holds));
+        json_decref(left);
+        left = right;
+        right = NULL;
     }
-    if (is_whole(a, &x) && is_whole(b, &y)) {
-        if (__builtin_add_overflow(x, y, &total)) return pl_jinja_fail(j, at, "a sum beyond 64 bits");
-        return made(out, json_integer(total));
-    }
-    if (is_number(a) && is_number(b)) {
-        double p = is_whole(a, &x) ? (double)x : json_real_value(a),
-               q = is_whole(b, &y) ? (double)y : json_real_value(b);
-        json_t *real = json_real(p + q);
-        return real ? made(out, real) : pl_jinja_fail(j, at, "a sum that is not finite");
-    }
-    return pl_jinja_fail(j, at, "cannot add %s and %s; ~ joins anything as text", kind_name(a), kind_name(b));
+    *out = json_boolean(holds);
+done:
+    json_decref(left);
+    json_decref(right);
+    return status;
 }
 
 static pl_status eval_binary(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
@@ -437,27 +241,29 @@ static pl_status eval_binary(const pl_jinja *j, const node *n, const json_t *ite
     pl_status status;
     PL_GOTO(status, done, eval(j, n->a, item, &a));
     PL_GOTO(status, done, eval(j, n->b, item, &b));
-    if (n->kind == PL__J_PLUS) PL_GOTO(status, done, refuse_nothing(j, n->at, a));
-    if (n->kind == PL__J_PLUS) PL_GOTO(status, done, refuse_nothing(j, n->at, b));
-    status = n->kind == PL__J_PLUS ? sum(j, n->at, a, b, out) : joined(j, n->at, a, b, out);
+    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_nothing(j, n->at, a));
+    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_nothing(j, n->at, b));
+    status = pl__jinja_reckon(j, n->at, n->kind, a, b, out);
 done:
     json_decref(a);
     json_decref(b);
     return status;
 }
 
-static pl_status eval_negate(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+static pl_status eval_sign(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
     json_t *of;
     long long whole;
+    bool minus = n->kind == PL__J_NEGATE;
     PL_TRY(eval(j, n->a, item, &of));
     pl_status status;
-    if (is_whole(of, &whole) && whole != INT64_MIN)
-        status = made(out, json_integer(-whole));
+    if (pl__jinja_whole(of, &whole) && whole != INT64_MIN)
+        status = pl__jinja_made(out, json_integer(minus ? -whole : whole));
     else if (json_is_real(of))
-        status = made(out, json_real(-json_real_value(of)));
+        status = pl__jinja_made(out, json_real(minus ? -json_real_value(of) : json_real_value(of)));
     else
-        status = pl_jinja_fail(j, n->at, "cannot negate %s", kind_name(of));
+        status =
+            pl_jinja_fail(j, n->at, "cannot %s %s", minus ? "negate" : "put a sign before", pl__jinja_kind_name(j, of));
     json_decref(of);
     return status;
 }
@@ -467,7 +273,7 @@ static pl_status eval_logic(const pl_jinja *j, const node *n, const json_t *item
 {
     json_t *a;
     PL_TRY(eval(j, n->a, item, &a));
-    bool truth = pl__jinja_true(a);
+    bool truth = pl__jinja_true(j, a);
     if (n->kind != PL__J_NOT && truth == (n->kind == PL__J_OR)) {
         *out = a;
         return PL_OK;
@@ -482,32 +288,41 @@ static pl_status eval_choose(const pl_jinja *j, const node *n, const json_t *ite
 {
     json_t *condition;
     PL_TRY(eval(j, n->b, item, &condition));
-    bool truth = pl__jinja_true(condition);
+    bool truth = pl__jinja_true(j, condition);
     json_decref(condition);
     if (truth) return eval(j, n->a, item, out);
     if (n->c) return eval(j, n->c, item, out);
-    *out = json_incref(j->nothing);
+    *out = json_incref(j->marks[PL__J_NOTHING]);
     return PL_OK;
 }
 
-pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+static pl_status eval_plain(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    *out = NULL;
     switch (n->kind) {
     case PL__J_VALUE:
         *out = json_incref(n->value);
         return PL_OK;
     case PL__J_NAME:
-        return eval_name(j, n, item, out);
+        PL_TRY(eval_name(j, n, item, out));
+        return *out ? PL_OK : fail_name(j, n, item);
     case PL__J_LIST:
+    case PL__J_TUPLE:
         return eval_list(j, n, item, out);
+    case PL__J_MAP:
+    case PL__J_NAMESPACE:
+        return eval_map(j, n, item, out);
     case PL__J_INDEX:
     case PL__J_ATTRIBUTE:
-        return eval_index(j, n, item, out);
+        return eval_index(j, n, item, NULL, out);
     case PL__J_SLICE:
         return eval_slice(j, n, item, out);
     case PL__J_FILTER:
+    case PL__J_CALL:
         return eval_filter(j, n, item, out);
+    case PL__J_CYCLE:
+        return eval_cycle(j, n, item, out);
+    case PL__J_TEST:
+        return eval_test(j, n, item, out);
     case PL__J_COMPARE:
         return eval_compare(j, n, item, out);
     case PL__J_AND:
@@ -515,12 +330,41 @@ pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, j
     case PL__J_NOT:
         return eval_logic(j, n, item, out);
     case PL__J_NEGATE:
-        return eval_negate(j, n, item, out);
-    case PL__J_PLUS:
-    case PL__J_JOIN:
-        return eval_binary(j, n, item, out);
+    case PL__J_POSITIVE:
+        return eval_sign(j, n, item, out);
     case PL__J_CHOOSE:
         return eval_choose(j, n, item, out);
+    default:
+        return eval_binary(j, n, item, out);
     }
-    return pl_fail(PL_E_INTERNAL, "%s: unknown node in a template", j->where);
+}
+
+pl_status pl__jinja_step(const pl_jinja *j, size_t at)
+{
+    if (++j->run->steps <= PL__JINJA_MAX_STEPS) return PL_OK;
+    return pl_jinja_fail(j, at, "one rendering took more than %d steps; look for loops inside of loops",
+                         (int)PL__JINJA_MAX_STEPS);
+}
+
+pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+{
+    *out = NULL;
+    PL_TRY(pl__jinja_step(j, n->at));
+    return eval_plain(j, n, item, out);
+}
+
+/* Only the last look-up may fail: x.y of an x that is not there is an error in jinja2, too. */
+pl_status pl__jinja_eval_maybe(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+{
+    bool found = true;
+    *out = NULL;
+    if (n->kind == PL__J_NAME) {
+        PL_TRY(eval_name(j, n, item, out));
+        found = *out != NULL;
+    } else if (n->kind == PL__J_INDEX || n->kind == PL__J_ATTRIBUTE)
+        PL_TRY(eval_index(j, n, item, &found, out));
+    else
+        return pl__jinja_eval(j, n, item, out);
+    if (!found) *out = json_incref(j->marks[PL__J_UNDEFINED]);
+    return PL_OK;
 }

@@ -42,8 +42,11 @@ static pl_status create(pl_jinja **out, const char *where)
     j->where = copy;
     j->source = "";
     j->literals = json_array();
-    j->nothing = json_string("");
-    if (!j->literals || !j->nothing) {
+    /* But for NOTHING, which prints as nothing: bytes that no text holds, so that no value equals a mark. */
+    static const char *const marks[PL__J_MARKS] = {"", "\xff undefined", "\xff tuple", "\xff lazy", "\xff namespace"};
+    bool whole = j->literals != NULL;
+    for (size_t i = 0; i < PL__J_MARKS; i++) whole = (j->marks[i] = json_string_nocheck(marks[i])) && whole;
+    if (!whole) {
         status = pl_fail(PL_E_MEMORY, "%s: out of memory while reading a template", where);
         goto failed;
     }
@@ -59,7 +62,7 @@ void pl_jinja_free(pl_jinja *j)
     if (!j) return;
     for (size_t i = 0; i < j->n_parts; i++) pl_jinja_free(j->parts[i]);
     json_decref(j->literals);
-    json_decref(j->nothing);
+    for (size_t i = 0; i < PL__J_MARKS; i++) json_decref(j->marks[i]);
     pl_arena_free(j->arena);
     free(j);
 }
@@ -149,7 +152,7 @@ static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const 
         if (arm->expression) {
             json_t *condition;
             PL_TRY(pl__jinja_eval(j, arm->expression, item, &condition));
-            truth = pl__jinja_true(condition);
+            truth = pl__jinja_true(j, condition);
             json_decref(condition);
         }
         if (truth) return render_pieces(j, arm->body, item, out);
@@ -157,36 +160,138 @@ static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const 
     return PL_OK;
 }
 
+/* The elements for which the condition of a for holds. A new reference. */
+static pl_status chosen_elements(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item,
+                                 const json_t *elements, json_t **out)
+{
+    PL_TRY(pl__jinja_new_array(j, out, PL__J_MARKS));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < json_array_size(elements) && status == PL_OK; i++) {
+        json_t *element = json_array_get(elements, i), *condition = NULL;
+        size_t outer = pl__jinja_enter(j);
+        status = pl__jinja_bind(j, piece->at, &piece->targets, element);
+        if (status == PL_OK) status = pl__jinja_eval(j, piece->condition, item, &condition);
+        if (status == PL_OK && pl__jinja_true(j, condition))
+            status = pl__jinja_add(j, piece->at, *out, json_incref(element));
+        json_decref(condition);
+        pl__jinja_leave(j, outer);
+    }
+    return pl__jinja_kept(out, status);
+}
+
+static pl_status render_elements(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item,
+                                 const json_t *elements, pl_bytes *out)
+{
+    const pl__jinja_loop *outer_loop = j->run->loop;
+    pl__jinja_loop loop = {.elements = elements};
+    pl_status status = PL_OK;
+    j->run->loop = &loop;
+    for (; loop.index < json_array_size(elements) && status == PL_OK; loop.index++) {
+        size_t outer = pl__jinja_enter(j);
+        status = pl__jinja_step(j, piece->at);
+        if (status == PL_OK)
+            status = pl__jinja_bind(j, piece->at, &piece->targets, json_array_get(elements, loop.index));
+        if (status == PL_OK) status = render_pieces(j, piece->body, item, out);
+        pl__jinja_leave(j, outer);
+    }
+    j->run->loop = outer_loop;
+    return status;
+}
+
+static pl_status render_for(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    json_t *of = NULL, *elements = NULL, *chosen = NULL;
+    pl_status status;
+    PL_GOTO(status, done, pl__jinja_eval(j, piece->expression, item, &of));
+    PL_GOTO(status, done, pl__jinja_elements(j, piece->at, of, &elements));
+    if (piece->condition) {
+        PL_GOTO(status, done, chosen_elements(j, piece, item, elements, &chosen));
+        json_decref(elements);
+        elements = json_incref(chosen);
+    }
+    status = json_array_size(elements) ? render_elements(j, piece, item, elements, out)
+                                       : render_pieces(j, piece->or_else, item, out);
+done:
+    json_decref(of);
+    json_decref(elements);
+    json_decref(chosen);
+    return status;
+}
+
+/* {% set x = ... %}, or what the body prints. */
+static pl_status render_set(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item)
+{
+    json_t *value = NULL;
+    pl_bytes text = {0};
+    pl_status status;
+    if (piece->expression)
+        PL_GOTO(status, done, pl__jinja_eval(j, piece->expression, item, &value));
+    else {
+        size_t outer = pl__jinja_enter(j);
+        status = render_pieces(j, piece->body, item, &text);
+        pl__jinja_leave(j, outer);
+        if (status == PL_OK) status = pl__jinja_new_text(j, piece->at, &value, text.data, text.size);
+        if (status != PL_OK) goto done;
+    }
+    status = pl__jinja_bind(j, piece->at, &piece->targets, value);
+done:
+    json_decref(value);
+    pl_bytes_free(&text);
+    return status;
+}
+
+static pl_status render_print(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    json_t *value;
+    PL_TRY(pl__jinja_eval(j, piece->expression, item, &value));
+    pl_status status = pl_jinja_text(j, piece->expression->at, value, out);
+    json_decref(value);
+    return status;
+}
+
 static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
 {
     for (; piece; piece = piece->next) {
-        if (piece->kind == PL__J_TEXT)
+        switch (piece->kind) {
+        case PL__J_TEXT:
             PL_TRY(pl_bytes_append(out, piece->text, piece->size));
-        else if (piece->kind == PL__J_IF)
+            break;
+        case PL__J_PRINT:
+            PL_TRY(render_print(j, piece, item, out));
+            break;
+        case PL__J_IF:
             PL_TRY(render_if(j, piece, item, out));
-        else {
-            json_t *value;
-            PL_TRY(pl__jinja_eval(j, piece->expression, item, &value));
-            pl_status status = pl_jinja_text(j, piece->expression->at, value, out);
-            json_decref(value);
-            PL_TRY(status);
+            break;
+        case PL__J_FOR:
+            PL_TRY(render_for(j, piece, item, out));
+            break;
+        case PL__J_SET:
+            PL_TRY(render_set(j, piece, item));
+            break;
         }
-        PL_TRY(pl__jinja_check_text(j, 0, out->size));
+        PL_TRY(pl__jinja_check_text(j, piece->at, out->size));
     }
     return PL_OK;
+}
+
+static void end_run(pl__jinja_run *run)
+{
+    while (run->n > 0) json_decref(run->variables[--run->n].value);
+    free(run->variables);
 }
 
 pl_status pl_jinja_render(const pl_jinja *j, const json_t *item, pl_bytes *out)
 {
     if (j->is_list) return pl_fail(PL_E_INPUT, "%s: expected one template, found a list of them", j->where);
-    pl_growth growth = pl_growth_begin(0, 0);
+    pl__jinja_run run = {.growth = pl_growth_begin(0, 0)};
     pl_jinja one = *j;
-    one.growth = &growth;
+    one.run = &run;
     /* Rendered aside: the limit must not count what the caller has already gathered. */
     pl_bytes text = {0};
     pl_status status = render_pieces(&one, j->body, item, &text);
     if (status == PL_OK) status = pl_bytes_append(out, text.data, text.size);
     pl_bytes_free(&text);
+    end_run(&run);
     return status;
 }
 
@@ -213,15 +318,21 @@ static pl_status list_value(const pl_jinja *j, const json_t *item, json_t **out)
 pl_status pl_jinja_value(const pl_jinja *j, const json_t *item, json_t **out)
 {
     *out = NULL;
-    pl_growth growth = pl_growth_begin(0, 0);
+    pl__jinja_run run = {.growth = pl_growth_begin(0, 0)};
     pl_jinja one = *j;
-    one.growth = &growth;
-    if (j->is_list) return list_value(&one, item, out);
-    if (j->body && j->body->kind == PL__J_PRINT && !j->body->next)
-        return pl__jinja_eval(&one, j->body->expression, item, out);
     pl_bytes text = {0};
-    pl_status status = pl_jinja_render(j, item, &text);
-    if (status == PL_OK) status = pl__jinja_new_text(&one, 0, out, text.data, text.size);
+    pl_status status;
+    one.run = &run;
+    if (j->is_list)
+        status = list_value(&one, item, out);
+    else if (j->body && j->body->kind == PL__J_PRINT && !j->body->next) {
+        status = pl__jinja_eval(&one, j->body->expression, item, out);
+        if (status == PL_OK) status = pl__jinja_leave_marks(&one, out);
+    } else {
+        status = pl_jinja_render(j, item, &text);
+        if (status == PL_OK) status = pl__jinja_new_text(&one, 0, out, text.data, text.size);
+    }
     pl_bytes_free(&text);
+    end_run(&run);
     return status;
 }

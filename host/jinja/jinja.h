@@ -1,10 +1,15 @@
-/* The declared subset of Jinja in which tasks write prompts. Everything outside it is an error with line and column;
- * nothing is ever printed literally by mistake.
+/* The part of Jinja in which tasks write prompts. Everything outside it is an error with line and column; nothing is
+ * ever printed literally by mistake, and what is inside gives what jinja2 gives, with these exceptions, which are
+ * errors: a list or object printed as it is (`x | string` writes it as Python does), integers beyond 64 bits, a
+ * generator that gets a name.
  *
- *   {{ expression }}     {% if e %} {% elif e %} {% else %} {% endif %}     {# comment #}     {%- -%} {{- -}} trimming
- *   expressions: names, texts in quotes, numbers, true/false/none, lists [a, b], x[0], x["key"], x.key,
- *                filters  x | trim | lower | upper | truncate(n) | replace(a, b) | capitalize | join(s) | length
- *                ==  !=  <  <=  >  >=  in  not  and  or  parentheses, + and ~ on texts, a if c else b, x[a:b]
+ *   {{ expression }}   {# comment #}   {%- -%} {{- -}} trimming
+ *   {% if e %} {% elif e %} {% else %} {% endif %}   {% for a, b in e if e %} {% else %} {% endfor %} with loop.index
+ * ...
+ *   {% set a = e %}   {% set a %} {% endset %}   {% set n.a = e %} of a namespace()   {% raw %} {% endraw %}
+ *   expressions: names, texts in quotes, numbers, true/false/none, [a, b], (a, b), {"k": a}, x[0], x["key"], x.key,
+ *                x[a:b:c], + - * / // % ** ~, == != < <= > >= in, not and or, a if c else b, x | filter(a), x is test,
+ *                x.method(a), range(n), namespace(k=a), dict(k=a); the tables in filters.c and predicates.c list them
  * As in lm-evaluation-harness a name that the item lacks is an error, and a trailing newline is kept. */
 #ifndef PLUMB_JINJA_JINJA_H
 #define PLUMB_JINJA_JINJA_H
@@ -32,7 +37,7 @@ pl_status pl_jinja_render(const pl_jinja *jinja, const json_t *item, pl_bytes *o
  * rendered text as a JSON text. Serves doc_to_choice and doc_to_target. */
 pl_status pl_jinja_value(const pl_jinja *jinja, const json_t *item, json_t **out);
 
-/* Python's str(value), appended; lists and objects have no text form here. Errors are about byte `at` of the source. */
+/* Python's str(value), appended; lists and objects are errors. Errors are about byte `at` of the source. */
 pl_status pl_jinja_text(const pl_jinja *jinja, size_t at, const json_t *value, pl_bytes *out);
 
 /* PL_E_INPUT "where: template line:column: ..." for byte `at` of the source. */

@@ -178,19 +178,21 @@ static bool is_final_sigma(const char *text, size_t size, size_t at)
     return true;
 }
 
-/* Lower-cases text[from..size); the whole text is the context of a sigma. */
-static pl_status lower_from(pl_bytes *out, const char *text, size_t size, size_t from)
+/* Lower-cases the letter at byte `at`, which is c; the whole text is the context of a sigma. */
+static pl_status append_lower(pl_bytes *out, const char *text, size_t size, size_t at, int32_t c)
 {
     enum { CAPITAL_SIGMA = 0x3A3, SIGMA = 0x3C3, FINAL_SIGMA = 0x3C2, CAPITAL_I_DOT = 0x130, DOT_ABOVE = 0x307 };
+    if (c == CAPITAL_SIGMA) return pl_letter_append(out, is_final_sigma(text, size, at) ? FINAL_SIGMA : SIGMA);
+    if (c != CAPITAL_I_DOT) return pl_letter_append(out, utf8proc_tolower(c));
+    PL_TRY(pl_letter_append(out, 'i'));
+    return pl_letter_append(out, DOT_ABOVE);
+}
+
+static pl_status lower_from(pl_bytes *out, const char *text, size_t size, size_t from)
+{
     for (size_t i = from, width; i < size; i += width) {
         int32_t c = pl_letter(text + i, &width);
-        if (c == CAPITAL_SIGMA)
-            PL_TRY(pl_letter_append(out, is_final_sigma(text, size, i) ? FINAL_SIGMA : SIGMA));
-        else if (c == CAPITAL_I_DOT) {
-            PL_TRY(pl_letter_append(out, 'i'));
-            PL_TRY(pl_letter_append(out, DOT_ABOVE));
-        } else
-            PL_TRY(pl_letter_append(out, utf8proc_tolower(c)));
+        PL_TRY(append_lower(out, text, size, i, c));
     }
     return PL_OK;
 }
@@ -206,4 +208,27 @@ pl_status pl_capitalize(pl_bytes *out, const char *text, size_t size)
     size_t width;
     PL_TRY(append_mapped(out, pl_letter(text, &width), true));
     return lower_from(out, text, size, width);
+}
+
+pl_status pl_title(pl_bytes *out, const char *text, size_t size)
+{
+    bool inside = false;
+    for (size_t i = 0, width; i < size; i += width) {
+        int32_t c = pl_letter(text + i, &width);
+        PL_TRY(inside ? append_lower(out, text, size, i, c) : append_mapped(out, c, true));
+        inside = is_cased(c);
+    }
+    return PL_OK;
+}
+
+bool pl_is_alpha(int32_t c)
+{
+    utf8proc_category_t k = utf8proc_category(c);
+    return k >= UTF8PROC_CATEGORY_LU && k <= UTF8PROC_CATEGORY_LO;
+}
+
+bool pl_is_word(int32_t c)
+{
+    utf8proc_category_t k = utf8proc_category(c);
+    return pl_is_alpha(c) || c == '_' || (k >= UTF8PROC_CATEGORY_ND && k <= UTF8PROC_CATEGORY_NO);
 }

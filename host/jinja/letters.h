@@ -26,5 +26,10 @@ const char *pl_strip(const char *text, size_t *size, bool left, bool right);
 pl_status pl_lower(pl_bytes *out, const char *text, size_t size);
 pl_status pl_upper(pl_bytes *out, const char *text, size_t size);
 pl_status pl_capitalize(pl_bytes *out, const char *text, size_t size);
+/* str.title(): a capital where no cased letter stands before. */
+pl_status pl_title(pl_bytes *out, const char *text, size_t size);
+
+bool pl_is_word(int32_t letter);  /* Python's \w: letters, numbers, underscore */
+bool pl_is_alpha(int32_t letter); /* str.isalpha() of one letter */
 
 #endif

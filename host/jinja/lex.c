@@ -33,18 +33,33 @@ static pl_status next_text(const pl_jinja *j, size_t *at, pl__jinja_token *out)
     return PL_OK;
 }
 
-/* 12 or 1.5; behind a dot only 12, as "x.0.1" is two look-ups. */
+/* Digits with an underscore between any two; *i moves behind them. */
+static bool read_digits(const pl_jinja *j, size_t *i)
+{
+    size_t from = *i;
+    while (*i < j->size && (is_digit(j->source[*i]) ||
+                            (*i > from && j->source[*i] == '_' && *i + 1 < j->size && is_digit(j->source[*i + 1]))))
+        ++*i;
+    return *i > from;
+}
+
+/* 12, 1_000, 1.5 or 1e3; behind a dot only 12, as "x.0.1" is two look-ups. */
 static pl_status next_number(const pl_jinja *j, size_t *at, pl__jinja_token *out)
 {
-    bool after_dot = *at > 0 && j->source[*at - 1] == '.';
+    bool after_dot = *at > 0 && j->source[*at - 1] == '.', real = false;
     size_t i = *at;
-    while (i < j->size && is_digit(j->source[i])) i++;
-    bool plain = i - *at == 1 || j->source[*at] != '0';
-    bool real = !after_dot && i + 1 < j->size && j->source[i] == '.' && is_digit(j->source[i + 1]);
-    if (real) i++;
-    while (real && i < j->size && is_digit(j->source[i])) i++;
+    read_digits(j, &i);
+    bool plain = j->source[*at] != '0' || strspn(j->source + *at, "0_") >= i - *at;
+    for (int part = 0; part < 2 && !after_dot; part++) {
+        size_t k = i;
+        if (k < j->size && (part ? j->source[k] == 'e' || j->source[k] == 'E' : j->source[k] == '.')) k++;
+        if (k > i && part && k < j->size && (j->source[k] == '+' || j->source[k] == '-')) k++;
+        if (k == i || !read_digits(j, &k)) continue;
+        real = true;
+        i = k;
+    }
     size_t n = i - *at;
-    if (!plain || n > 40 || (i < j->size && is_name_byte(j->source[i])))
+    if ((!plain && !real) || n > 40 || (i < j->size && is_name_byte(j->source[i])))
         return pl_jinja_fail(j, *at, "number '%.*s...': expected plain decimal digits such as 12 or 0.5",
                              (int)(n > 40 ? 40 : n), j->source + *at);
     *out = (pl__jinja_token){real ? PL__J_T_REAL : PL__J_T_INTEGER, *at, n, false};
@@ -52,7 +67,7 @@ static pl_status next_number(const pl_jinja *j, size_t *at, pl__jinja_token *out
     return PL_OK;
 }
 
-pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, pl__jinja_token *out)
+pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, bool in_braces, pl__jinja_token *out)
 {
     static const char *const operators[] = {"//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "[",
                                             "]",  "(",  ")",  "{",  "}",  "<",  ">", "=", ".", ":", "|", ",", NULL};
@@ -62,7 +77,7 @@ pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, pl__j
     char c = j->source[*at];
     /* Before a closing mark, '-' trims what follows; '+' (blocks only) says not to, which is the rule here anyway. */
     bool marked = (c == '-' || (c == '+' && close[0] == '%')) && starts(j, *at + 1, close);
-    if (marked || starts(j, *at, close)) {
+    if (marked || (!in_braces && starts(j, *at, close))) {
         *out = (pl__jinja_token){PL__J_T_CLOSE, *at, marked ? 3 : 2, c == '-'};
         *at += out->size;
         return PL_OK;
@@ -156,7 +171,7 @@ pl_status pl__jinja_unquote(const pl_jinja *j, const pl__jinja_token *token, pl_
 
 pl_status pl__jinja_advance(pl__jinja_parser *p)
 {
-    return pl__jinja_next(p->j, &p->at, p->close, &p->token);
+    return pl__jinja_next(p->j, &p->at, p->close, p->braces > 0 && *p->close == '}', &p->token);
 }
 
 bool pl__jinja_is(const pl__jinja_parser *p, pl__jinja_token_kind kind, const char *text)
@@ -188,8 +203,6 @@ pl_status pl__jinja_unexpected(const pl__jinja_parser *p, const char *expected)
 
 pl_status pl__jinja_expect_close(pl__jinja_parser *p, const char *what)
 {
-    if (pl__jinja_is_op(p, ","))
-        return pl_jinja_fail(p->j, p->token.at, "tuples are not supported; write a list in brackets");
     if (p->token.kind != PL__J_T_CLOSE) return pl__jinja_unexpected(p, what);
     p->trim = p->token.trims;
     return PL_OK;

@@ -19,22 +19,31 @@ typedef struct pl__jinja_token {
     bool trims;
 } pl__jinja_token;
 
-/* The token at or behind byte *at; *at moves behind it. `close` is "}}" or "%}". */
-pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, pl__jinja_token *out);
+/* The token at or behind byte *at; *at moves behind it. `close` is "}}" or "%}"; `in_braces`: in an object's braces,
+ * which
+ * "}}" closes. */
+pl_status pl__jinja_next(const pl_jinja *j, size_t *at, const char *close, bool in_braces, pl__jinja_token *out);
 
 /* Nesting bounds the recursion of parser and evaluator; the number of nodes bounds it for chains a ~ b ~ c ... */
 enum { PL__JINJA_MAX_DEPTH = 100, PL__JINJA_MAX_NODES = 2000 };
 
-/* What ended the body of an if. */
-typedef enum pl__jinja_ending { PL__J_END_OF_SOURCE, PL__J_END_ELIF, PL__J_END_ELSE, PL__J_END_ENDIF } pl__jinja_ending;
+/* What ended a body; the words of ENDINGS in parse.c. */
+typedef enum pl__jinja_ending {
+    PL__J_END_OF_SOURCE,
+    PL__J_END_ELIF,
+    PL__J_END_ELSE,
+    PL__J_END_ENDIF,
+    PL__J_END_ENDFOR,
+    PL__J_END_ENDSET
+} pl__jinja_ending;
 
 typedef struct pl__jinja_parser {
     pl_jinja *j;
     size_t at; /* behind `token` */
     const char *close;
     pl__jinja_token token;
-    size_t depth, n_nodes;
-    bool trim; /* the last tag ended in -}} or -%}: white space that follows goes */
+    size_t depth, n_nodes, braces; /* braces: objects that are open */
+    bool trim;                     /* the last tag ended in -}} or -%}: white space that follows goes */
     pl__jinja_ending end;
     size_t end_at;
 } pl__jinja_parser;
@@ -51,6 +60,18 @@ pl_status pl__jinja_expect_close(pl__jinja_parser *p, const char *what);
 /* With inline if, and without (the condition of an if statement). */
 pl_status pl__jinja_parse_expression(pl__jinja_parser *p, pl__jinja_node **out);
 pl_status pl__jinja_parse_or(pl__jinja_parser *p, pl__jinja_node **out);
+/* The same, or several with commas between them: a tuple. */
+pl_status pl__jinja_parse_tuple(pl__jinja_parser *p, bool with_if, pl__jinja_node **out);
+
+/* Inside of expressions: operands (operand.c), and what the operators (expression.c) share with them. */
+pl_status pl__jinja_parse_primary(pl__jinja_parser *p, pl__jinja_node **out);
+pl_status pl__jinja_parse_postfix(pl__jinja_parser *p, pl__jinja_node **out);
+pl_status pl__jinja_parse_filters(pl__jinja_parser *p, pl__jinja_node **out);
+pl_status pl__jinja_expect_op(pl__jinja_parser *p, const char *op);
+pl_status pl__jinja_new_node(pl__jinja_parser *p, pl__jinja_node **out, pl__jinja_kind kind, size_t at);
+pl_status pl__jinja_new_binary(pl__jinja_parser *p, pl__jinja_node **out, pl__jinja_kind kind, size_t at,
+                               pl__jinja_node *a, pl__jinja_node *b);
+pl_status pl__jinja_token_name(pl__jinja_parser *p, const char **out); /* a copy that lives as long as the template */
 
 /* The letters of a text token: escapes as in Python. Appends to `out`. */
 pl_status pl__jinja_unquote(const pl_jinja *j, const pl__jinja_token *token, pl_bytes *out);

@@ -1,5 +1,5 @@
-/* Templates to pieces: text, {{ expressions }}, {% if %} with its arms, comments, and the trimming of white space that
- * a minus in a tag asks for. */
+/* Templates to pieces: text, {{ expressions }}, {% if %} with its arms, {% for %}, {% set %}, {% raw %}, comments, and
+ * the trimming of white space that a minus in a tag asks for. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,8 @@
 typedef pl__jinja_node node;
 typedef pl__jinja_piece piece;
 
-static pl_status parse_body(pl__jinja_parser *p, piece **out, bool inside);
+/* Up to a word that ends the body: `for_word` ('if', 'for', 'set') says which ones may; NULL: the end of the source. */
+static pl_status parse_body(pl__jinja_parser *p, piece **out, const char *for_word);
 
 /* ---- text and tags ---- */
 
@@ -60,66 +61,199 @@ static pl_status skip_comment(pl__jinja_parser *p, size_t from)
     return pl_jinja_fail(j, from, "the comment does not end; expected '#}'");
 }
 
+/* ---- blocks ---- */
+
+static const struct {
+    const char *word;
+    pl__jinja_ending ending;
+    const char *ends; /* bodies of which tags */
+} ENDINGS[] = {
+    {"elif", PL__J_END_ELIF, "if"},      {"else", PL__J_END_ELSE, "if for"},  {"endif", PL__J_END_ENDIF, "if"},
+    {"endfor", PL__J_END_ENDFOR, "for"}, {"endset", PL__J_END_ENDSET, "set"},
+};
+
+static pl_status end_of_tag(pl__jinja_parser *p)
+{
+    return pl__jinja_expect_close(p, "the end of the tag, '%}'");
+}
+
+static pl_status close_tag(pl__jinja_parser *p)
+{
+    PL_TRY(pl__jinja_advance(p));
+    return end_of_tag(p);
+}
+
+static pl_status enter_block(pl__jinja_parser *p, size_t at)
+{
+    if (++p->depth <= PL__JINJA_MAX_DEPTH) return PL_OK;
+    return pl_jinja_fail(p->j, at, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
+}
+
 static pl_status parse_condition(pl__jinja_parser *p, node **out)
 {
     p->n_nodes = 0;
     PL_TRY(pl__jinja_advance(p));
-    PL_TRY(pl__jinja_parse_or(p, out));
-    return pl__jinja_expect_close(p, "the end of the tag, '%}'");
+    PL_TRY(pl__jinja_parse_tuple(p, false, out));
+    return end_of_tag(p);
 }
 
 /* All arms of an if; `if` is the current token. */
 static pl_status parse_if(pl__jinja_parser *p, piece *arm)
 {
     size_t begin = p->token.at;
-    if (++p->depth > PL__JINJA_MAX_DEPTH)
-        return pl_jinja_fail(p->j, begin, "nested deeper than %d levels", (int)PL__JINJA_MAX_DEPTH);
+    PL_TRY(enter_block(p, begin));
     PL_TRY(parse_condition(p, &arm->expression));
-    PL_TRY(parse_body(p, &arm->body, true));
+    PL_TRY(parse_body(p, &arm->body, "if"));
     while (p->end == PL__J_END_ELIF || p->end == PL__J_END_ELSE) {
         bool is_else = p->end == PL__J_END_ELSE;
         if (!arm->expression) return pl_jinja_fail(p->j, p->end_at, "an else or elif behind else; expected endif");
         PL_TRY(pl_arena_new(p->j->arena, &arm->or_else, 1));
         arm = arm->or_else;
         arm->kind = PL__J_IF;
-        if (is_else) {
-            PL_TRY(pl__jinja_advance(p));
-            PL_TRY(pl__jinja_expect_close(p, "the end of the tag, '%}'"));
-        } else
-            PL_TRY(parse_condition(p, &arm->expression));
-        PL_TRY(parse_body(p, &arm->body, true));
+        arm->at = p->end_at;
+        PL_TRY(is_else ? close_tag(p) : parse_condition(p, &arm->expression));
+        PL_TRY(parse_body(p, &arm->body, "if"));
     }
     if (p->end != PL__J_END_ENDIF) return pl_jinja_fail(p->j, begin, "the if has no endif");
-    PL_TRY(pl__jinja_advance(p));
     p->depth--;
-    return pl__jinja_expect_close(p, "the end of the tag, '%}'");
+    return close_tag(p);
 }
 
-/* The name of a block tag has been read. *ended: it belongs to the if around this body. */
-static pl_status parse_block(pl__jinja_parser *p, piece ***tail, bool inside, bool *ended)
+/* Names with commas between them, in parentheses or not; of `set` also namespace.field. */
+static pl_status parse_targets(pl__jinja_parser *p, pl__jinja_targets *out, bool is_set)
 {
+    bool closes = pl__jinja_is_op(p, "(");
+    if (closes) PL_TRY(pl__jinja_advance(p));
+    do {
+        if (out->n > 0) PL_TRY(pl__jinja_advance(p));
+        if (out->n > 0 && closes && pl__jinja_is_op(p, ")")) break; /* (a,) */
+        if (p->token.kind != PL__J_T_NAME || pl__jinja_is_word(p, "in"))
+            return pl__jinja_unexpected(p, is_set ? "a name to set" : "a name for the elements of the for");
+        static const char *const constants[] = {"true", "True", "false", "False", "none", "None", NULL};
+        for (const char *const *c = constants; *c; c++)
+            if (pl__jinja_is_word(p, *c)) return pl__jinja_unexpected(p, "a name");
+        if (out->n == PL__JINJA_MAX_TARGETS)
+            return pl_jinja_fail(p->j, p->token.at, "more than %d names", (int)PL__JINJA_MAX_TARGETS);
+        PL_TRY(pl__jinja_token_name(p, &out->names[out->n++]));
+        PL_TRY(pl__jinja_advance(p));
+        out->is_tuple = out->is_tuple || pl__jinja_is_op(p, ",");
+    } while (pl__jinja_is_op(p, ","));
+    if (closes) PL_TRY(pl__jinja_expect_op(p, ")"));
+    if (!is_set || closes || out->is_tuple || !pl__jinja_is_op(p, ".")) return PL_OK;
     PL_TRY(pl__jinja_advance(p));
-    if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of a tag (if, elif, else, endif)");
-    if (pl__jinja_is_word(p, "if")) {
-        piece *arm;
-        PL_TRY(new_piece(p, tail, &arm, PL__J_IF));
-        return parse_if(p, arm);
-    }
-    *ended = pl__jinja_is_word(p, "elif") || pl__jinja_is_word(p, "else") || pl__jinja_is_word(p, "endif");
-    if (!*ended)
-        return pl_jinja_fail(p->j, p->token.at, "tag '%.*s' is not supported; templates have if, elif, else, endif",
-                             pl__jinja_shown(p), p->j->source + p->token.at);
-    if (!inside)
-        return pl_jinja_fail(p->j, p->token.at, "'%.*s' without an if before it", pl__jinja_shown(p),
-                             p->j->source + p->token.at);
-    p->end = pl__jinja_is_word(p, "elif")   ? PL__J_END_ELIF
-             : pl__jinja_is_word(p, "else") ? PL__J_END_ELSE
-                                            : PL__J_END_ENDIF;
-    p->end_at = p->token.at;
-    return PL_OK;
+    if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "a name behind the dot");
+    PL_TRY(pl__jinja_token_name(p, &out->field));
+    return pl__jinja_advance(p);
 }
 
-static pl_status parse_body(pl__jinja_parser *p, piece **out, bool inside)
+/* `for` is the current token. */
+static pl_status parse_for(pl__jinja_parser *p, piece *loop)
+{
+    size_t begin = p->token.at;
+    PL_TRY(enter_block(p, begin));
+    p->n_nodes = 0;
+    PL_TRY(pl__jinja_advance(p));
+    PL_TRY(parse_targets(p, &loop->targets, false));
+    if (!pl__jinja_is_word(p, "in")) return pl__jinja_unexpected(p, "'in'");
+    PL_TRY(pl__jinja_advance(p));
+    PL_TRY(pl__jinja_parse_tuple(p, false, &loop->expression));
+    if (pl__jinja_is_word(p, "if")) {
+        PL_TRY(pl__jinja_advance(p));
+        PL_TRY(pl__jinja_parse_expression(p, &loop->condition));
+    }
+    if (pl__jinja_is_word(p, "recursive"))
+        return pl_jinja_fail(p->j, p->token.at, "a for that calls itself (recursive) is not supported");
+    PL_TRY(end_of_tag(p));
+    PL_TRY(parse_body(p, &loop->body, "for"));
+    if (p->end == PL__J_END_ELSE) {
+        PL_TRY(close_tag(p));
+        PL_TRY(parse_body(p, &loop->or_else, "for"));
+    }
+    if (p->end != PL__J_END_ENDFOR) return pl_jinja_fail(p->j, begin, "the for has no endfor");
+    p->depth--;
+    return close_tag(p);
+}
+
+/* `set` is the current token. */
+static pl_status parse_set(pl__jinja_parser *p, piece *set)
+{
+    size_t begin = p->token.at;
+    p->n_nodes = 0;
+    PL_TRY(pl__jinja_advance(p));
+    PL_TRY(parse_targets(p, &set->targets, true));
+    if (pl__jinja_is_op(p, "=")) {
+        PL_TRY(pl__jinja_advance(p));
+        PL_TRY(pl__jinja_parse_tuple(p, true, &set->expression));
+        return end_of_tag(p);
+    }
+    if (pl__jinja_is_op(p, "|"))
+        return pl_jinja_fail(p->j, p->token.at, "a filter over the body of a set is not supported");
+    PL_TRY(end_of_tag(p));
+    PL_TRY(enter_block(p, begin));
+    PL_TRY(parse_body(p, &set->body, "set"));
+    if (p->end != PL__J_END_ENDSET) return pl_jinja_fail(p->j, begin, "the set has no endset");
+    p->depth--;
+    return close_tag(p);
+}
+
+/* {% raw %} up to {% endraw %}: text as it is. `raw` is the current token. */
+static pl_status parse_raw(pl__jinja_parser *p, piece ***tail)
+{
+    const pl_jinja *j = p->j;
+    size_t begin = p->token.at;
+    PL_TRY(close_tag(p));
+    bool trim = p->trim;
+    for (size_t from = p->at, i = from; i + 1 < j->size; i++) {
+        if (j->source[i] != '{' || j->source[i + 1] != '%') continue;
+        bool trims = i + 2 < j->size && j->source[i + 2] == '-';
+        p->at = i + 2 + (trims || (i + 2 < j->size && j->source[i + 2] == '+'));
+        if (pl__jinja_advance(p) != PL_OK || !pl__jinja_is_word(p, "endraw")) continue;
+        size_t size = i - from;
+        const char *text = pl_strip(j->source + from, &size, trim, trims);
+        piece *found;
+        PL_TRY(new_piece(p, tail, &found, PL__J_TEXT));
+        found->text = text;
+        found->size = size;
+        return close_tag(p);
+    }
+    return pl_jinja_fail(j, begin, "the raw has no endraw");
+}
+
+/* The name of a block tag has been read. *ended: it ends the body that is being read. */
+static pl_status parse_block(pl__jinja_parser *p, piece ***tail, const char *for_word, bool *ended)
+{
+    static const struct {
+        const char *word;
+        pl__jinja_piece_kind kind;
+        pl_status (*parse)(pl__jinja_parser *p, piece *out);
+    } blocks[] = {{"if", PL__J_IF, parse_if}, {"for", PL__J_FOR, parse_for}, {"set", PL__J_SET, parse_set}};
+    PL_TRY(pl__jinja_advance(p));
+    if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of a tag (if, for, set, raw)");
+    if (pl__jinja_is_word(p, "raw")) return parse_raw(p, tail);
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        piece *block;
+        if (!pl__jinja_is_word(p, blocks[i].word)) continue;
+        PL_TRY(new_piece(p, tail, &block, blocks[i].kind));
+        block->at = p->token.at;
+        return blocks[i].parse(p, block);
+    }
+    for (size_t i = 0; i < sizeof ENDINGS / sizeof *ENDINGS; i++) {
+        if (!pl__jinja_is_word(p, ENDINGS[i].word)) continue;
+        if (!for_word || !strstr(ENDINGS[i].ends, for_word))
+            return pl_jinja_fail(p->j, p->token.at, "'%s' without a tag before it that it belongs to (%s)",
+                                 ENDINGS[i].word, ENDINGS[i].ends);
+        *ended = true;
+        p->end = ENDINGS[i].ending;
+        p->end_at = p->token.at;
+        return PL_OK;
+    }
+    return pl_jinja_fail(p->j, p->token.at,
+                         "tag '%.*s' is not supported; templates have if, elif, else, endif, for, endfor, set, endset, "
+                         "raw, endraw",
+                         pl__jinja_shown(p), p->j->source + p->token.at);
+}
+
+static pl_status parse_body(pl__jinja_parser *p, piece **out, const char *for_word)
 {
     piece **tail = out;
     for (;;) {
@@ -135,15 +269,16 @@ static pl_status parse_body(pl__jinja_parser *p, piece **out, bool inside)
         else if (tag == '%') {
             bool ended = false;
             p->close = "%}";
-            PL_TRY(parse_block(p, &tail, inside, &ended));
+            PL_TRY(parse_block(p, &tail, for_word, &ended));
             if (ended) return PL_OK;
         } else {
             piece *print;
             p->close = "}}";
             p->n_nodes = 0;
             PL_TRY(new_piece(p, &tail, &print, PL__J_PRINT));
+            print->at = from;
             PL_TRY(pl__jinja_advance(p));
-            PL_TRY(pl__jinja_parse_expression(p, &print->expression));
+            PL_TRY(pl__jinja_parse_tuple(p, true, &print->expression));
             PL_TRY(pl__jinja_expect_close(p, "the end of the expression, '}}'"));
         }
     }
@@ -152,5 +287,5 @@ static pl_status parse_body(pl__jinja_parser *p, piece **out, bool inside)
 pl_status pl__jinja_parse(pl_jinja *j)
 {
     pl__jinja_parser p = {.j = j};
-    return parse_body(&p, &j->body, false);
+    return parse_body(&p, &j->body, NULL);
 }

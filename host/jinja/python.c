@@ -1,8 +1,10 @@
 #include "jinja/python.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/real_text.h"
+#include "base/utf8.h"
 
 static pl_status write_text(pl_bytes *out, const char *text, size_t size)
 {
@@ -93,5 +95,70 @@ static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth)
 
 pl_status pl_python_json(pl_bytes *out, const json_t *value)
 {
+    return write_value(out, value, 0);
+}
+
+/* ---- on one line ---- */
+
+/* Outside ASCII as UTF-16 escapes. */
+static pl_status line_text(pl_bytes *out, const char *text, size_t size)
+{
+    static const char named[] = "\"\\\n\r\t\f\b", letters[] = "\"\\nrtfb";
+    PL_TRY(pl_bytes_text(out, "\""));
+    for (size_t i = 0, width; i < size; i += width) {
+        uint32_t c;
+        width = pl_utf8_get(&c, text + i);
+        const char *at = c && c < 0x80 ? strchr(named, (char)c) : NULL;
+        if (at)
+            PL_TRY(pl_bytes_format(out, "\\%c", letters[at - named]));
+        else if (c >= 0x10000)
+            PL_TRY(pl_bytes_format(out, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + (c & 0x3FF)));
+        else if (c < 0x20 || c > 0x7E || strchr("<>&'", (char)c))
+            PL_TRY(pl_bytes_format(out, "\\u%04x", c));
+        else
+            PL_TRY(pl_bytes_append(out, text + i, width));
+    }
+    return pl_bytes_text(out, "\"");
+}
+
+static pl_status line_list(pl_bytes *out, const json_t *list)
+{
+    PL_TRY(pl_bytes_text(out, "["));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (i) PL_TRY(pl_bytes_text(out, ", "));
+        PL_TRY(pl_python_json_line(out, json_array_get(list, i)));
+    }
+    return pl_bytes_text(out, "]");
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static pl_status line_object(pl_bytes *out, const json_t *object)
+{
+    const char **keys, *key;
+    json_t *unused;
+    size_t n = 0;
+    PL_TRY(pl_new(&keys, json_object_size(object)));
+    json_object_foreach((json_t *)(uintptr_t)object, key, unused) keys[n++] = key;
+    qsort(keys, n, sizeof *keys, by_name);
+    pl_status status = pl_bytes_text(out, "{");
+    for (size_t i = 0; i < n && status == PL_OK; i++) {
+        if (i) status = pl_bytes_text(out, ", ");
+        if (status == PL_OK) status = line_text(out, keys[i], strlen(keys[i]));
+        if (status == PL_OK) status = pl_bytes_text(out, ": ");
+        if (status == PL_OK) status = pl_python_json_line(out, json_object_get(object, keys[i]));
+    }
+    free(keys);
+    return status == PL_OK ? pl_bytes_text(out, "}") : status;
+}
+
+pl_status pl_python_json_line(pl_bytes *out, const json_t *value)
+{
+    if (json_is_object(value)) return line_object(out, value);
+    if (json_is_array(value)) return line_list(out, value);
+    if (json_is_string(value)) return line_text(out, json_string_value(value), json_string_length(value));
     return write_value(out, value, 0);
 }

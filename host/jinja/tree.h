@@ -1,25 +1,39 @@
-/* Inside of the template language: the tree that parse.c builds and eval.c walks. */
+/* Inside of the template language: the tree that parse.c builds and eval.c walks, and what one rendering has at hand.
+ */
 #ifndef PLUMB_JINJA_TREE_H
 #define PLUMB_JINJA_TREE_H
 
 #include "base/growth.h"
 #include "jinja/jinja.h"
 
-/* Expressions. Children in a, b, c; lists and arguments in items. */
+/* Expressions. Children in a, b, c, d; lists and arguments in items. */
 typedef enum pl__jinja_kind {
     PL__J_VALUE,     /* literal: value */
     PL__J_NAME,      /* name */
     PL__J_LIST,      /* items */
+    PL__J_TUPLE,     /* items */
+    PL__J_MAP,       /* items: key, value, key, value, ... */
+    PL__J_NAMESPACE, /* items: as of a map */
     PL__J_INDEX,     /* a[b] */
-    PL__J_SLICE,     /* a[b:c], b and c may be NULL */
+    PL__J_SLICE,     /* a[b:c:d], b, c and d may be NULL */
     PL__J_ATTRIBUTE, /* a.name */
-    PL__J_FILTER,    /* a | filter(items); an argument that was not given is NULL */
+    PL__J_FILTER,    /* a | filter(items); an argument that was not given is NULL. Also a.method(items) */
+    PL__J_CALL,      /* function(items): a filter's row too, without a value; name: as it is called */
+    PL__J_CYCLE,     /* loop.cycle(items) */
+    PL__J_TEST,      /* a is test(items) */
     PL__J_COMPARE,   /* a, then op[i] items[i] */
     PL__J_AND,
     PL__J_OR,
     PL__J_NOT,
     PL__J_NEGATE,
-    PL__J_PLUS,   /* a + b */
+    PL__J_POSITIVE, /* +a */
+    PL__J_PLUS,     /* a + b, and so on to power */
+    PL__J_MINUS,
+    PL__J_TIMES,
+    PL__J_DIVIDE,
+    PL__J_FLOOR_DIVIDE,
+    PL__J_REMAINDER,
+    PL__J_POWER,
     PL__J_JOIN,   /* a ~ b */
     PL__J_CHOOSE, /* a if b else c; c may be NULL */
 } pl__jinja_kind;
@@ -36,6 +50,7 @@ typedef enum pl__jinja_op {
 } pl__jinja_op;
 
 typedef struct pl__jinja_filter pl__jinja_filter;
+typedef struct pl__jinja_test pl__jinja_test;
 
 typedef struct pl__jinja_node {
     pl__jinja_kind kind;
@@ -43,24 +58,68 @@ typedef struct pl__jinja_node {
     json_t *value;
     const char *name;
     const pl__jinja_filter *filter;
+    const pl__jinja_test *test;
     size_t n;
     struct pl__jinja_node **items; /* [n] */
     pl__jinja_op *ops;             /* [n], comparisons */
-    struct pl__jinja_node *a, *b, *c;
+    struct pl__jinja_node *a, *b, *c, *d;
 } pl__jinja_node;
 
-/* A piece of a template: literal text, {{ expression }}, or one arm of an if with what it holds. */
-typedef enum pl__jinja_piece_kind { PL__J_TEXT, PL__J_PRINT, PL__J_IF } pl__jinja_piece_kind;
+/* A piece of a template: literal text, {{ expression }}, one arm of an if, a for, a set. */
+typedef enum pl__jinja_piece_kind { PL__J_TEXT, PL__J_PRINT, PL__J_IF, PL__J_FOR, PL__J_SET } pl__jinja_piece_kind;
+
+/* What `for` and `set` bind: names, or a field of a namespace (`set` with one target only). */
+enum { PL__JINJA_MAX_TARGETS = 8 };
+typedef struct pl__jinja_targets {
+    size_t n;
+    bool is_tuple; /* a, b: the value is taken apart; also of one name with a comma */
+    const char *names[PL__JINJA_MAX_TARGETS];
+    const char *field; /* of the namespace names[0]; NULL: none */
+} pl__jinja_targets;
 
 typedef struct pl__jinja_piece {
     pl__jinja_piece_kind kind;
+    size_t at;
     const char *text; /* [size] */
     size_t size;
-    pl__jinja_node *expression;      /* PRINT, IF; NULL: a final else */
-    struct pl__jinja_piece *body;    /* IF: what the arm holds */
-    struct pl__jinja_piece *or_else; /* IF: the next arm */
+    pl__jinja_targets targets;       /* FOR, SET */
+    pl__jinja_node *expression;      /* PRINT, IF, FOR, SET; NULL: a final else, or a set of what the body prints */
+    pl__jinja_node *condition;       /* FOR: which elements count; NULL: all */
+    struct pl__jinja_piece *body;    /* IF, FOR, SET */
+    struct pl__jinja_piece *or_else; /* IF: the next arm; FOR: what stands for no element */
     struct pl__jinja_piece *next;
 } pl__jinja_piece;
+
+/* Values that JSON has not. A mark is known by its address. Tuples, what Python makes one by one, and namespaces are
+ * arrays with a mark in front: TUPLE and LAZY then hold their elements, NAMESPACE an object that changes. */
+typedef enum pl__jinja_mark {
+    PL__J_NOTHING,   /* `a if c` without else where c is false: prints as nothing, and nothing is reckoned with it */
+    PL__J_UNDEFINED, /* a look-up that failed, for `default` and `is defined` only; elsewhere that is an error */
+    PL__J_MARK_TUPLE,
+    PL__J_MARK_LAZY, /* used up by its first use in Python: it gets no name, and is not printed or indexed */
+    PL__J_MARK_NAMESPACE,
+    PL__J_MARKS
+} pl__jinja_mark;
+
+typedef struct pl__jinja_variable {
+    const char *name; /* the tree's */
+    json_t *value;
+} pl__jinja_variable;
+
+typedef struct pl__jinja_loop {
+    const json_t *elements; /* an array without a mark */
+    size_t index;
+} pl__jinja_loop;
+
+/* One rendering: what it has made so far, and the names that it has set, innermost last. */
+enum { PL__JINJA_MAX_STEPS = 5 * 1000 * 1000 };
+typedef struct pl__jinja_run {
+    pl_growth growth;
+    size_t steps;
+    pl__jinja_variable *variables; /* [n], capacity */
+    size_t n, capacity, scope;     /* scope: the first variable of the innermost scope */
+    const pl__jinja_loop *loop;    /* NULL: outside of any */
+} pl__jinja_run;
 
 struct pl_jinja {
     pl_arena *arena;
@@ -69,16 +128,13 @@ struct pl_jinja {
     size_t size;
     pl__jinja_piece *body;
     json_t *literals; /* a list that owns the literal values of the tree */
-    /* What `a if c` gives when c is false and there is no else: prints as nothing, is false, and nothing can be
-     * reckoned with it. Known by its address. */
-    json_t *nothing;
+    json_t *marks[PL__J_MARKS];
     /* A list of templates (doc_to_choice: [...]): the value is the list of their texts. */
     bool is_list;
     bool is_field; /* a field by its name: the value as the data has it */
     size_t n_parts;
     pl_jinja **parts;
-    /* What the rendering under way has made: that of the copy of this struct which the rendering works with. */
-    pl_growth *growth;
+    pl__jinja_run *run; /* of the copy of this struct which a rendering works with; else NULL */
 };
 
 /* Fills j->body from j->source. */
@@ -86,19 +142,116 @@ pl_status pl__jinja_parse(pl_jinja *j);
 
 /* The value of an expression: a new reference. */
 pl_status pl__jinja_eval(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
-/* Python's truth of a value. */
-bool pl__jinja_true(const json_t *value);
+/* The same; a last look-up that fails gives the mark UNDEFINED instead of an error. */
+pl_status pl__jinja_eval_maybe(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
 
-/* Filters: one table row each. */
-enum { PL__JINJA_MAX_ARGUMENTS = 4 };
+/* ---- names (scope.c) ---- */
+
+/* NULL: no such name was set. Borrowed. */
+json_t *pl__jinja_variable_find(const pl_jinja *j, const char *name);
+/* Binds `value` (borrowed) as the targets of `for` or `set` ask. */
+pl_status pl__jinja_bind(const pl_jinja *j, size_t at, const pl__jinja_targets *targets, json_t *value);
+/* A scope inside the present one; `leave` drops what was set in it. */
+size_t pl__jinja_enter(const pl_jinja *j);
+void pl__jinja_leave(const pl_jinja *j, size_t outer);
+/* loop.index and its kin; PL_E_INPUT for what it has not. *found: false for the item before the first and such. */
+pl_status pl__jinja_loop_field(const pl_jinja *j, size_t at, const char *name, bool *found, json_t **out);
+/* Counts what a rendering does. */
+pl_status pl__jinja_step(const pl_jinja *j, size_t at);
+
+/* ---- look-ups (lookup.c) ---- */
+
+/* of[key], or where `by_name` of.key. *found: false, and no error, where the key or the index is not there. */
+pl_status pl__jinja_look_up(const pl_jinja *j, size_t at, const json_t *of, const json_t *key, bool by_name,
+                            bool *found, json_t **out);
+pl_status pl__jinja_fail_look_up(const pl_jinja *j, size_t at, const json_t *of, const json_t *key);
+/* of[from:to:step]; NULL and none are Python's defaults. */
+pl_status pl__jinja_slice(const pl_jinja *j, size_t at, const json_t *of, const json_t *from, const json_t *to,
+                          const json_t *step, json_t **out);
+
+/* ---- values (value.c) ---- */
+
+const char *pl__jinja_kind_name(const pl_jinja *j, const json_t *value); /* "a list", "none" */
+bool pl__jinja_is_mark(const pl_jinja *j, const json_t *value, pl__jinja_mark mark);
+/* Whether an array begins with this mark. */
+bool pl__jinja_is_marked(const pl_jinja *j, const json_t *value, pl__jinja_mark mark);
+/* A list or tuple as Python's sequences are: length and elements without the mark. */
+bool pl__jinja_is_sequence(const pl_jinja *j, const json_t *value);
+size_t pl__jinja_first(const pl_jinja *j, const json_t *array);  /* where the elements begin: 0, or 1 behind a mark */
+size_t pl__jinja_length(const pl_jinja *j, const json_t *value); /* of a text, sequence or object */
+bool pl__jinja_whole(const json_t *value, long long *out);       /* integers, and true and false */
+bool pl__jinja_number(const json_t *value, double *out);
+bool pl__jinja_true(const pl_jinja *j, const json_t *value); /* Python's truth */
+bool pl__jinja_same(const json_t *a, const json_t *b);       /* Python's == */
+pl_status pl__jinja_order(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, int *out);
+pl_status pl__jinja_compare(const pl_jinja *j, size_t at, pl__jinja_op op, const json_t *a, const json_t *b, bool *out);
+/* What iterating over a value in Python gives, as an array without a mark: letters of a text, keys of an object. A new
+ * reference, not to be changed. */
+pl_status pl__jinja_elements(const pl_jinja *j, size_t at, const json_t *value, json_t **out);
+/* An array that begins with a mark; PL__J_MARKS: without one. */
+pl_status pl__jinja_new_array(const pl_jinja *j, json_t **out, pl__jinja_mark mark);
+/* Appends to an array that a rendering makes; takes `value` over, also on failure. */
+pl_status pl__jinja_add(const pl_jinja *j, size_t at, json_t *array, json_t *value);
+pl_status pl__jinja_made(json_t **out, json_t *value);    /* NULL is PL_E_MEMORY */
+pl_status pl__jinja_kept(json_t **out, pl_status status); /* drops *out, half made, on failure */
+pl_status pl__jinja_new_real(const pl_jinja *j, size_t at, json_t **out, double value);
+/* Marks are taken off a value that leaves the rendering, all the way down: tuples become lists, the rest is an error.
+ * *value is replaced. */
+pl_status pl__jinja_leave_marks(const pl_jinja *j, json_t **value);
+/* Python's repr(value), appended. */
+pl_status pl__jinja_repr(const pl_jinja *j, size_t at, const json_t *value, pl_bytes *out);
+
+/* a op b for PLUS to POWER and JOIN. */
+pl_status pl__jinja_reckon(const pl_jinja *j, size_t at, pl__jinja_kind kind, const json_t *a, const json_t *b,
+                           json_t **out);
+/* Python's text % value; `values` is an array of what is put in, without a mark. */
+pl_status pl__jinja_percent(const pl_jinja *j, size_t at, const json_t *text, const json_t *values, json_t **out);
+/* Python's text.format(...). */
+pl_status pl__jinja_braces(const pl_jinja *j, size_t at, const json_t *text, json_t *const *values, size_t n,
+                           json_t **out);
+
+/* ---- filters, methods, functions, tests: one table row each ---- */
+
+enum { PL__JINJA_MAX_ARGUMENTS = 8 };
+typedef pl_status pl__jinja_apply(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments,
+                                  json_t **out);
 struct pl__jinja_filter {
     const char *name;
-    const char *arguments[PL__JINJA_MAX_ARGUMENTS + 1]; /* names in order, NULL-terminated */
+    const char *arguments[PL__JINJA_MAX_ARGUMENTS + 1]; /* names in order, NULL-terminated; "": by position only */
     size_t n_required;
-    pl_status (*apply)(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out);
+    pl__jinja_apply *apply;
 };
-const pl__jinja_filter *pl__jinja_filter_find(const char *name, size_t size); /* NULL: not supported */
-const char *pl__jinja_filter_names(void);                                     /* "trim, lower, ..." */
+/* NULL: not supported. Names of all: "trim, lower, ...". */
+const pl__jinja_filter *pl__jinja_filter_find(const char *name, size_t size);
+const char *pl__jinja_filter_names(void);
+const pl__jinja_filter *pl__jinja_method_find(const char *name, size_t size);
+const char *pl__jinja_method_names(void);
+const pl__jinja_filter *pl__jinja_function_find(const char *name, size_t size);
+
+struct pl__jinja_test {
+    const char *name;
+    size_t n_arguments;
+    /* `argument`: NULL for tests without. */
+    pl_status (*apply)(const pl_jinja *j, size_t at, const json_t *value, const json_t *argument, bool *out);
+};
+const pl__jinja_test *pl__jinja_test_find(const char *name, size_t size);
+const char *pl__jinja_test_names(void);
+
+pl__jinja_apply pl__jinja_trim, pl__jinja_lower, pl__jinja_upper, pl__jinja_capitalize, pl__jinja_title,
+    pl__jinja_truncate, pl__jinja_replace, pl__jinja_string, pl__jinja_word_count, pl__jinja_indent,
+    pl__jinja_format_filter, pl__jinja_tojson; /* text_filters.c */
+pl__jinja_apply pl__jinja_join, pl__jinja_length_filter, pl__jinja_first_filter, pl__jinja_last_filter,
+    pl__jinja_list_filter, pl__jinja_reverse, pl__jinja_map, pl__jinja_select, pl__jinja_reject,
+    pl__jinja_select_attribute, pl__jinja_reject_attribute, pl__jinja_sort, pl__jinja_unique, pl__jinja_min,
+    pl__jinja_max, pl__jinja_sum, pl__jinja_items; /* list_filters.c */
+pl__jinja_apply pl__jinja_default, pl__jinja_int, pl__jinja_float, pl__jinja_round, pl__jinja_abs,
+    pl__jinja_range; /* number_filters.c */
+pl__jinja_apply pl__jinja_strip, pl__jinja_lstrip, pl__jinja_rstrip, pl__jinja_split, pl__jinja_rsplit,
+    pl__jinja_splitlines, pl__jinja_replace_method, pl__jinja_lower_method, pl__jinja_upper_method,
+    pl__jinja_title_method, pl__jinja_capitalize_method, pl__jinja_index, pl__jinja_find, pl__jinja_rindex,
+    pl__jinja_rfind, pl__jinja_count, pl__jinja_startswith, pl__jinja_endswith, pl__jinja_format_method,
+    pl__jinja_join_method, pl__jinja_keys, pl__jinja_values, pl__jinja_items_method, pl__jinja_get, pl__jinja_isdigit,
+    pl__jinja_isalpha, pl__jinja_removeprefix, pl__jinja_removesuffix; /* methods.c */
 
 /* Refuses a text that is still being made once it is longer than all texts of a rendering may be. */
 pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size);

@@ -26,6 +26,8 @@ static bool agrees(const json_t *c)
                memcmp(text.data ? text.data : "", json_string_value(output), text.size) == 0;
     else
         same = status == PL_OK && json_equal(value, found);
+    if (!same && json_object_get(c, "may_refuse") && status != PL_OK)
+        same = strstr(pl_error_text(), "case: template ") != NULL;
     if (!same) {
         char *expected = json_dumps(c, JSON_ENCODE_ANY), *got = found ? json_dumps(found, JSON_ENCODE_ANY) : NULL;
         print_message("%s\n  gives %s, '%s', %s\n", expected, pl_status_text(status), text.data ? text.data : "",
@@ -43,9 +45,9 @@ static void test_agrees_with_jinja2(void **state)
 {
     (void)state;
     json_t *cases;
-    assert_int_equal(pl_json_read(&cases, PLUMB_SOURCE_DIR "/tests/golden/jinja/jinja.json", 1 << 20), PL_OK);
+    assert_int_equal(pl_json_read(&cases, PLUMB_SOURCE_DIR "/tests/golden/jinja/jinja.json", 4 << 20), PL_OK);
     size_t n = json_array_size(cases), wrong = 0;
-    assert_true(n > 500);
+    assert_true(n > 1700);
     for (size_t i = 0; i < n; i++) wrong += !agrees(json_array_get(cases, i));
     json_decref(cases);
     assert_int_equal(wrong, 0);
@@ -58,30 +60,21 @@ static void test_names_what_is_outside(void **state)
     static const struct {
         const char *source, *message;
     } cases[] = {
-        {"{% for x in y %}{% endfor %}", "where: template 1:4: tag 'for' is not supported"},
-        {"a\n {% set x = 1 %}", "template 2:5: tag 'set' is not supported"},
-        {"{% raw %}x{% endraw %}", "tag 'raw' is not supported"},
-        {"{% macro f() %}{% endmacro %}", "tag 'macro' is not supported"},
-        {"{% include 'x' %}", "tag 'include' is not supported"},
-        {"{{ x | tojson }}", "template 1:8: filter 'tojson' is not supported; expected one of: trim, lower"},
-        {"é {{ x | default('') }}", "template 1:10: filter 'default' is not supported"},
-        {"{{ x.strip() }}", "calls such as f(x) or x.strip() are not supported"},
-        {"{{ range(3) }}", "calls such as f(x)"},
-        {"{{ x is defined }}", "tests such as 'is defined' are not supported"},
-        {"{{ {'a': 1} }}", "dictionaries are not supported"},
-        {"{{ (1, 2) }}", "tuples are not supported"},
-        {"{{ 1, 2 }}", "tuples are not supported"},
-        {"{{ () }}", "tuples are not supported"},
+        {"{% macro f() %}{% endmacro %}", "where: template 1:4: tag 'macro' is not supported"},
+        {"a\n {% include 'x' %}", "template 2:5: tag 'include' is not supported"},
+        {"{% for x in y recursive %}{% endfor %}", "recursive) is not supported"},
+        {"{% set x | upper %}a{% endset %}", "a filter over the body of a set is not supported"},
+        {"{{ x | random }}", "template 1:8: filter 'random' is not supported; expected one of: trim, lower"},
+        {"é {{ x | escape }}", "template 1:10: filter 'escape' is not supported"},
+        {"{{ x.append(1) }}", "template 1:6: method 'append' is not supported; expected one of: strip, lstrip"},
+        {"{{ cycler(3) }}", "no such function; expected range(...), namespace(...)"},
+        {"{{ x is callable }}", "test 'callable' is not supported; expected one of: defined"},
+        {"{{ x is divisibleby }}", "test divisibleby: expected 1 arguments, found 0"},
         {"{{ x.items }}", "write x[\"items\"]"},
-        {"{{ 3 * 4 }}", "operator * is not supported"},
-        {"{{ 3 - 4 }}", "operator - is not supported"},
-        {"{{ 2 // 2 }}", "operator // is not supported"},
-        {"{{ +1 }}", "a sign '+' is not supported"},
-        {"{{ 1e5 }}", "number '1...': expected plain decimal digits"},
         {"{{ 0x1F }}", "expected plain decimal digits"},
-        {"{{ x[::2] }}", "a step in a slice is not supported"},
-        {"{{ x|trim('a') }}", "it takes at most 0"},
-        {"{{ x|join(',', 'name') }}", "it takes at most 1"},
+        {"{{ x|lower('a') }}", "lower: unknown or surplus argument; it takes at most 0"},
+        {"{{ x|join(',', 'name', 1) }}", "it takes at most 2"},
+        {"{{ x.split(by=1) }}", "split: unknown or surplus argument"},
         {"{{ '\\N{DASH}' }}", "an escape by name"},
         {"{{ '\\0' }}", "an escape gives no letter"},
         {"{{ '\\ud800' }}", "an escape gives no letter"},
@@ -110,6 +103,18 @@ static void test_names_what_the_item_lacks(void **state)
         {"{{ ('a' if not text) == '' }}", "an if without else gave no value here"},
         {"{{ text < 1 }}", "cannot order a text and an integer"},
         {"{{ text|truncate(1) }}", "length 1 is shorter than its end of 3 letters"},
+        {"{{ list.index('x') }}", "template 1:9: index: 'x' is not in a list"},
+        {"{% for a, b in [[1]] %}{% endfor %}", "template 1:4: 2 names for 1 values"},
+        {"{% set t = list|map('string') %}{{ t|join }}", "'t' would be a generator"},
+        {"{% set n.x = 1 %}", "'n' is no namespace; expected {% set n = namespace() %} before"},
+        {"{% set n = namespace(a=1) %}{% set n.m = [n] %}", "a namespace cannot hold a namespace"},
+        {"{{ loop.index }}", "the item has no field 'loop'"},
+        {"{% for a in list %}{{ loop.even }}{% endfor %}", "loop has no field 'even'; expected index"},
+        {"{{ text * 9999999999 }}", "grew beyond 16777216 bytes"},
+        {"{{ list * 99999999 }}", "grew beyond 16777216 bytes"},
+        {"{{ range(200000) | length }}", "range: more than 100000 numbers"},
+        {"{{ 2 ** 63 }}", "a number beyond 64 bits (**)"},
+        {"{{ '%d' % text }}", "type d expects a number, found a text"},
     };
     json_t *item = json_pack("{s:s, s:[i]}", "text", "abc", "list", 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -159,6 +164,17 @@ static void test_limits(void **state)
     json_decref(item);
     pl_jinja_free(j);
 
+    /* Loops inside of loops. */
+    pl_bytes_clear(&source);
+    for (int i = 0; i < 3; i++)
+        OK(pl_bytes_text(&source, i ? "{% for x in l %}" : "{% set l = range(1000)|list %}{% for x in l %}"));
+    for (int i = 0; i < 3; i++) OK(pl_bytes_text(&source, "{% endfor %}"));
+    OK(pl_jinja_compile(&j, source.data, "w"));
+    item = json_object();
+    REFUSED(pl_jinja_render(j, item, &out), PL_E_INPUT, "one rendering took more than 5000000 steps");
+    json_decref(item);
+    pl_jinja_free(j);
+
     /* No text is too long, but those of one rendering are together. */
     pl_bytes long_text = {0};
     for (int i = 0; i < 10000; i++) OK(pl_bytes_text(&long_text, "ten bytes "));
@@ -188,6 +204,10 @@ static void test_value_keeps_its_type(void **state)
         {"{{ a }}", "\"x\""},
         {"plain", "\"plain\""},
         {"{{ label == 1 }}", "true"},
+        {"{{ (a, [label, (1,)]) }}", "[\"x\", [1, [1]]]"},
+        {"{{ [a]|map('upper')|list }}", "[\"X\"]"},
+        {"{{ {'k': a} }}", "{\"k\": \"x\"}"},
+        {"{% set y = label %}{{ y }}", "\"1\""},
         {"{# c #}{{ a }}", "\"x\""},
         {"", "\"\""},
     };

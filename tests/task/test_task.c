@@ -238,8 +238,8 @@ static void test_mistakes_are_named(void **state)
          "x.yaml:5: template 1:4: the item has no field 'txt'; it has: 'text', 'label', 'word' [task t, template "
          "default, "
          "evaluated item doc_id 0]"},
-        {HEAD "output_type: generate_until\ndoc_to_text: \"{{ text | tojson }}\"\ndoc_to_target: word\n",
-         "x.yaml:5: template 1:11: filter 'tojson'"},
+        {HEAD "output_type: generate_until\ndoc_to_text: \"{{ text | escape }}\"\ndoc_to_target: word\n",
+         "x.yaml:5: template 1:11: filter 'escape'"},
         {HEAD "output_type: multiple_choice\ndoc_to_text: text\ndoc_to_target: word\ndoc_to_choice: [bad, good]\n",
          "label 'yes' is outside the set"},
         {HEAD "output_type: multiple_choice\ndoc_to_text: text\ndoc_to_target: label\ndoc_to_choice: [bad]\n",

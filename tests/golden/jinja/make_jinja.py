@@ -2,8 +2,10 @@
 
 A case is {"source", "item"} and either "output" (rendered text), "value" (of one expression, with its type) or
 "error" (jinja2 refuses: so must plumb). Hand-written cases come first, then random expressions of the subset.
+"may_refuse": what jinja2 gives and plumb may refuse, with a place, but must not give otherwise.
 Run: python make_jinja.py > jinja.json   (jinja2 3.1.6, Python 3.11)
 """
+import copy
 import json
 import random
 
@@ -67,6 +69,53 @@ RENDER = [
     "{{ 'a'|replace(old='a', 'b') }}", "{{ 'a'|replace('a', old='b') }}", "{{ 'a'|truncate(5, bogus=1) }}", "{% if 'a' if yes else 'b' %}x{% endif %}", "{{ 1 +% 2 }}", "{{ ! }}", "{{ label; }}", "{{ 007 }}",
     "{{ label %}", "{% if yes }}x{% endif %}", "{{ 'a' 1 }}", "{{ -'a' }}", "{{ nested.list.0 }}{{ nested.list.1.0 }}", "{{ words[:'a'] }}", "{{ label[:1] }}", "{{ nested[:1] }}",
 ]
+# Statements, arithmetic, methods, tests and filters beyond the first subset.
+MORE = [
+    "{% for w in words %}{{ w }};{% endfor %}", "{% for w in words %}{{ loop.index }}/{{ loop.length }} {{ w }}{% if not loop.last %}, {% endif %}{% endfor %}",
+    "{% for w in words %}{{ loop.index0 }}{{ loop.first }}{{ loop.revindex }}{{ loop.revindex0 }}{{ loop.depth }}{{ loop.depth0 }}{% endfor %}",
+    "{% for a in [[1, 2], [3]] %}{% for x in a %}{{ x }}{{ loop.index }}{% endfor %}{{ loop.index }}/{% endfor %}",
+    "{% for k, v in nested.items() %}{{ k }},{% endfor %}", "{% for k in nested %}{{ k }}{% endfor %}", "{% for k in nested.keys() %}{{ k }}{% endfor %}|{{ nested.keys()|join(',') }}",
+    "{% for c in emoji %}{{ c }}.{% endfor %}", "{% for x in nothing %}a{% else %}none{% endfor %}", "{% for x in [] %}a{% endfor %}|", "{% for x in words if x != 'bad' %}{{ loop.index }}{{ x }}{% else %}E{% endfor %}",
+    "{% for x in words if x == 'zz' %}{{ x }}{% else %}E{% endfor %}", "{% for a, b in [[1, 2], [3, 4]] %}{{ a + b }} {% endfor %}", "{% for (a, b) in [(1, 2)] %}{{ a }}{{ b }}{% endfor %}", "{% for a, in [[1]] %}{{ a }}{% endfor %}",
+    "{% for a, b in [[1, 2, 3]] %}{% endfor %}", "{% for a in 5 %}{% endfor %}", "{% for a in none %}{% endfor %}", "{% for a in words %}", "{% endfor %}", "{% for in words %}{% endfor %}", "{% for a words %}{% endfor %}", "{% for a in words %}{% endif %}",
+    "{% for i in range(3) %}{{ i }}{% endfor %}", "{% for i in range(5, 1, -2) %}{{ i }} {% endfor %}", "{% for i in range(words|length) %}{{ i }}{{ words[i] }}{% endfor %}", "{{ range(3)|list|join(',') }}{{ range(2, 4)|list|length }}", "{{ range(0)|list|join }}|",
+    "{% for w in words -%}  {{ w }}  {%- endfor %}|", "{%- for w in words %}\n{{ w }}\n{%- endfor %}\n", "{% for w in words %}{{ loop.previtem if not loop.first else '-' }}>{{ loop.nextitem if not loop.last }}{% endfor %}",
+    "{% for w in words %}{{ loop.cycle('a', 'b') }}{% endfor %}", "{% for w in words %}{{ loop.previtem is defined }}{{ loop.nextitem is defined }}{{ loop.nextitem|default('end') }}{% endfor %}", "{% for w in words %}{{ loop.nextitem }}{% endfor %}",
+    "{% for x in [3, 1] %}{% set x = x + 1 %}{{ x }}{% endfor %}", "{% set x = 1 %}{% for i in [1, 2] %}{{ x }}{% set x = x + i %}{{ x }};{% endfor %}{{ x }}", "{% set n = namespace(a=0, b='x') %}{% for i in numbers %}{% set n.a = n.a + i %}{% endfor %}{{ n.a }}{{ n.b }}",
+    "{% set n = namespace() %}{% set n.z = label %}{{ n.z }}{{ n.y is defined }}", "{% set n = namespace(found=false) %}{% for w in words %}{% if w == 'good' %}{% set n.found = true %}{% endif %}{% endfor %}{{ n.found }}", "{% set label.x = 1 %}", "{% set n.x = 1 %}",
+    "{% set x = 5 %}{{ x }}", "{% set x = text %}{{ x|trim }}", "{% set label = 9 %}{{ label }}", "{% if yes %}{% set x = 2 %}{% endif %}{{ x }}", "{% if no %}{% set x = 2 %}{% endif %}{{ x }}", "{% set a, b = 1, 2 %}{{ a }}{{ b }}", "{% set a, b = words %}{{ a }}", "{% set (a, b) = [1, 2] %}{{ b }}",
+    "{% set x %}a{{ label }}b{% endset %}{{ x }}{{ x|length }}", "{% set x %}{% endset %}{{ x }}|", "{% set x %}a", "{% set x = 1", "{% set %}", "{% set 1 = 2 %}", "{% set x = %}", "{% set x = 1, 2 %}{{ x[1] }}", "{% set in = 1 %}", "{% set x = words|map('upper')|list %}{{ x[0] }}",
+    "{% raw %}{{ label }}{% if %}{% endraw %}|{{ label }}", "a {%- raw -%} {{ x }} {%- endraw -%} b", "{% raw %}{% endraw %}",
+    "{{ 7 // 2 }} {{ -7 // 2 }} {{ 7 % 3 }} {{ -7 % 3 }} {{ 7 % -3 }} {{ 7 / 2 }} {{ 6 / 2 }} {{ 2 ** 10 }} {{ 2 ** -1 }} {{ 2 ** 0.5 }} {{ 7 * 3 }} {{ 7 - 9 }} {{ 1 - 0.5 }} {{ 7.5 // 2 }} {{ -7.5 % 2 }} {{ 7.5 % -2 }} {{ -0.5 // 1 }}",
+    "{{ label - 1 }}{{ label-1 }}{{ label -1 }}", "{{ 1 / 0 }}", "{{ 1 % 0 }}", "{{ 1 // 0 }}", "{{ 'ab' * 3 }} {{ 2 * 'x' }} {{ 'x' * -1 }}| {{ ([1, 2] * 2)|join(',') }}", "{{ 'a' - 'b' }}", "{{ none * 2 }}", "{{ 2 ** 3 ** 2 }}", "{{ -2 ** 2 }} {{ (-2) ** 2 }} {{ 2 * 3 + 4 }} {{ 2 + 3 * 4 }} {{ (2 + 3) * 4 }} {{ 10 - 3 - 2 }} {{ 2 * 3 ~ 4 }} {{ 100 // 7 % 4 }}",
+    "{{ +label }} {{ +real }} {{ -+3 }}", "{{ +text }}", "{{ yes + yes }} {{ yes * 3 }} {{ true - 1 }}", "{{ 1e3 }} {{ 1_000 }} {{ 1.5e-3 }} {{ 0.0 }} {{ 00 }} {{ 1_0.5 }}", "{{ 2 ** 62 }}", "{{ huge * 10 }}", "{{ 0.1 + 0.2 }} {{ 3 * 0.1 }}",
+    "{{ '%s-%d' % ('a', 7) }} {{ '%s' % label }} {{ '%5.2f|%-6s|%06d|%+d' % (real, 'ab', neg, 3) }} {{ '%%' % () }} {{ '%x' % 255 }} {{ '%s' % none }} {{ '%r' % 'a' }} {{ '%e' % real }} {{ '%g' % huge }} {{ '%s' % [1, 'a'] }}", "{{ '%d' % 'a' }}", "{{ '%s %s' % 'a' }}", "{{ '%s' % (1, 2) }}", "{{ '%.2s' % 'abc' }} {{ '%4s|' % 'é' }} {{ '%d' % 3.7 }}",
+    "{{ '%s-%d'|format('a', 7) }} {{ 'x'|format }} {{ '%s'|format(words) }}", "{{ '{} {}'.format(label, 'b') }} {{ '{1}{0}'.format('a', 'b') }} {{ '{{}}'.format() }} {{ '{:.2f}'.format(real) }} {{ '{:>5}|{:<5}|{:^5}|{:05d}|{:+d}'.format('a', 'b', 'c', neg, 3) }} {{ '{}'.format(none) }} {{ '{}'.format(yes) }} {{ '{:5}|{:5}|'.format(1, 'a') }}", "{{ '{} {1}'.format(1, 2) }}", "{{ '{}'.format() }}", "{{ '{'.format() }}", "{{ '{:d}'.format('a') }}",
+    "{{ text.strip() }}|{{ text.lstrip() }}|{{ text.rstrip() }}|{{ 'xxaxx'.strip('x') }}|{{ 'xyaxy'.rstrip('yx') }}|{{ 'aab'.lstrip('a') }}|{{ spaces.strip() }}", "{{ label.strip() }}", "{{ missing.strip() }}", "{{ 'a'.nomethod() }}",
+    "{{ blanks.split()|join(',') }}|{{ blanks.split(' ')|join(',') }}|{{ blanks.split(' ', 1)|join(',') }}|{{ blanks.split(none, 1)|join(',') }}|{{ ''.split()|length }}|{{ ''.split(' ')|length }}|{{ 'a,b,,c'.split(',')|length }}|{{ 'a,b,c'.rsplit(',', 1)|join('|') }}|{{ 'a b'.split(sep=' ')[1] }}|{{ 'a b c'.split(maxsplit=1)[1] }}|{{ 'a--b'.split('--')[-1] }}|{{ 'abc'.split('x')[0] }}", "{{ 'a'.split('') }}",
+    "{{ 'a\nb\r\nc\u2028d\n'.splitlines()|join('|') }}", "{{ text.replace('fine', 'bad') }}|{{ text.replace('fine', 'bad', 1) }}|{{ 'aa'.replace('a', 'b', -1) }}|{{ 'ab'.replace('', '-') }}", "{{ accents.lower() }}{{ accents.upper() }}{{ accents.title() }}{{ accents.capitalize() }}", "{{ 'it\'s a they\'re ΑΣ ΑΣ x1y ǆa'.title() }}",
+    "{{ words.index('good') }}{{ numbers.index(2.0) }}", "{{ words.index('zz') }}", "{{ text.index('fine') }} {{ text.find('fine') }} {{ text.find('zz') }} {{ text.rfind('fine') }} {{ emoji.find('b') }} {{ text.rindex('f') }} {{ text.find('fine', 6) }} {{ text.find('fine', 6, 8) }} {{ text.find('') }} {{ text.rfind('') }}", "{{ text.index('zz') }}", "{{ words.count('good') }} {{ text.count('fine') }} {{ 'aaa'.count('aa') }} {{ 'abc'.count('') }}",
+    "{{ text.startswith('  A') }} {{ text.endswith('\n') }} {{ text.startswith(('x', '  ')) }} {{ text.endswith(()) }} {{ 'abc'.startswith('b', 1) }}", "{{ text.startswith(1) }}", "{{ 'a-b'.removeprefix('a-') }}{{ 'a-b'.removesuffix('-b') }}{{ 'a'.removeprefix('b') }}", "{{ ', '.join(words) }}|{{ ''.join([]) }}|{{ '-'.join('abc') }}", "{{ ','.join(numbers) }}", "{{ digits.isdigit() }}{{ text.isdigit() }}{{ ''.isdigit() }}{{ 'abcé'.isalpha() }}{{ 'a b'.isalpha() }}",
+    "{{ nested.get('1') }} {{ nested.get('zz') }} {{ nested.get('zz', 'else') }}", "{% for v in {'a': 1, 'b': 2}.values() %}{{ v }}{% endfor %}", "{{ {'a': 1}.a }}{{ {'a': 1}['a'] }}{{ {'a': {'b': 2}}.a.b }}{{ {}|length }}{{ 'a' in {'a': 1} }}", "{{ dict(a=1, b='x').b }}", "{{ (1, 2)[0] }}{{ (1, 2)|length }}{{ (1,)|length }}{{ ()|length }}{{ (1, 2) == (1, 2) }}{{ (1, 2) == [1, 2] }}{{ 1 in (1, 2) }}{{ ((1, 2) + (3,))|join(',') }}{{ (1, 2) < (1, 3) }}{{ [1, 2] < [1] }}",
+    "{{ long[::2] }}|{{ long[::-1] }}|{{ words[::-1]|join(',') }}|{{ long[10:2:-3] }}|{{ emoji[::-1] }}|{{ long[1:100:7] }}|{{ words[5::-1]|join }}|{{ words[:1:-1]|join }}", "{{ long[::0] }}",
+    "{{ none is none }}{{ label is none }}{{ label is defined }}{{ missing is defined }}{{ missing is undefined }}{{ nested.zz is defined }}{{ nested.a is defined }}{{ words[9] is defined }}{{ label is not none }}{{ missing is not defined }}", "{{ missing.x is defined }}", "{{ text is string }}{{ label is string }}{{ label is number }}{{ yes is number }}{{ real is number }}{{ label is integer }}{{ yes is integer }}{{ real is float }}{{ yes is boolean }}{{ nested is mapping }}{{ words is sequence }}{{ text is sequence }}{{ label is iterable }}{{ words is iterable }}{{ yes is true }}{{ label is true }}{{ no is false }}",
+    "{{ 3 is odd }}{{ 4 is even }}{{ 9 is divisibleby(3) }}{{ 9 is divisibleby 2 }}{{ 1 is eq 1 }}{{ 1 is ne(2) }}{{ 1 is lt 2 }}{{ 3 is gt(2) }}{{ 'a' is in words }}{{ 'bad' is in(words) }}{{ 1 is equalto 1.0 }}{{ not 3 is odd }}{{ 3 is odd and 4 is even }}{{ -3 is odd }}", "{{ 1 is nosuch }}", "{{ 1 is eq }}", "{{ 1 is odd(2) }}", "{{ 'a' is odd }}", "{{ (1 if 3 is odd else 2) }}",
+    "{{ missing|default('D') }}|{{ text|default('D')|trim }}|{{ empty|default('D') }}|{{ empty|default('D', true) }}|{{ none|default('D') }}|{{ none|default('D', true) }}|{{ missing|default }}|{{ missing|d(1) + 1 }}|{{ nested.zz|default('E') }}|{{ words[7]|default('F') }}|{{ missing|default(default_value='G') }}|{{ ('a' if no)|default('H') }}", "{{ missing.x|default('D') }}", "{{ missing|trim|default('D') }}",
+    "{{ text|title }}|{{ 'fOO bar-baz (qux [x{y <z'|title }}|{{ 'a\'b ß-ß'|title }}|{{ accents|title }}|{{ label|title }}", "{{ digits|int + 1 }} {{ 'x'|int }} {{ 'x'|int(-1) }} {{ '3.9'|int }} {{ 3.9|int }} {{ -3.9|int }} {{ ' 12 '|int }} {{ '1_0'|int }} {{ yes|int }} {{ none|int }} {{ ''|int }} {{ '1e2'|int }} {{ '+5'|int }} {{ '--5'|int }} {{ words|int(7) }}", "{{ '3.5'|float }} {{ 'x'|float }} {{ 3|float }} {{ '1e3'|float }} {{ none|float(2.5) }} {{ '.5'|float }} {{ '5.'|float }}",
+    "{{ words|first }}{{ words|last }}{{ text|first }}{{ digits|last }}{{ nested|first }}", "{{ nothing|first }}", "{{ nothing|last }}", "{{ words|reverse|join(',') }}|{{ emoji|reverse }}|{{ words|reverse|list|length }}|{{ digits|list|join('.') }}|{{ words|list|join }}|{{ nested|list|join(',') }}", "{{ label|list }}", "{{ words|reverse|length }}", "{{ words|map('upper')|join(',') }}|{{ words|map('length')|join(',') }}|{{ words|map('replace', 'o', '0')|join(',') }}|{{ [{'a': 1}, {'a': 2}]|map(attribute='a')|join(',') }}|{{ [{'a': {'b': 1}}]|map(attribute='a.b')|list|join }}|{{ [[1, 2], [3, 4]]|map(attribute=1)|join(',') }}|{{ [{'a': 1}, {}]|map(attribute='a', default='-')|join(',') }}|{{ [['x']]|map(attribute='0')|join }}|{{ words|map('trim')|map('upper')|first }}",
+    "{{ words|map('nofilter')|list }}", "{{ words|map(attribute='a')|list }}", "{{ words|map|list }}", "{{ words|select('equalto', 'bad')|join(',') }}|{{ numbers|select('odd')|join(',') }}|{{ numbers|reject('odd')|join(',') }}|{{ [0, 1, '', 'a']|select|join(',') }}|{{ [0, 1]|reject|join(',') }}|{{ [{'a': 1, 'b': 'x'}, {'a': 0, 'b': 'y'}]|selectattr('a')|map(attribute='b')|join }}|{{ [{'a': 1}, {'a': 2}]|selectattr('a', 'gt', 1)|list|length }}|{{ [{'a': 1}, {'a': 2}]|rejectattr('a', 'eq', 1)|map(attribute='a')|join }}",
+    "{{ numbers|sort|join(',') }}|{{ numbers|sort(reverse=true)|join(',') }}|{{ ['b', 'A', 'c']|sort|join }}|{{ ['b', 'A', 'c']|sort(case_sensitive=true)|join }}|{{ [{'k': 2, 'v': 'x'}, {'k': 1, 'v': 'y'}]|sort(attribute='k')|map(attribute='v')|join }}|{{ ['b', 'B', 'a']|unique|join }}|{{ [1, 2, 1.0]|unique|join }}|{{ numbers|min }}{{ numbers|max }}{{ ['b', 'A']|min }}{{ ['a', 'A']|max }}{{ ['B', 'a']|min(case_sensitive=true) }}", "{{ [1, 'a']|sort }}", "{{ nothing|min }}", "{{ numbers|sum }}{{ [{'a': 2}, {'a': 3}]|sum(attribute='a') }}{{ [0.5, 1]|sum }}{{ nothing|sum }}{{ numbers|sum(start=10) }}", "{{ words|sum }}",
+    "{{ real|round }} {{ 2.5|round }} {{ 3.5|round }} {{ 2.675|round(2) }} {{ 7|round }} {{ 2.1|round(0, 'ceil') }} {{ 2.19|round(1, 'floor') }} {{ 7|round(1, 'floor') }} {{ -2.5|round }}", "{{ 'a'|round }}", "{{ neg|abs }}{{ -0.5|abs }}{{ label|abs }}", "{{ label|string ~ 1 }}|{{ words|string }}|{{ nested|string }}|{{ [1, 2.5, none, true, 'q\"u\'o', 'a\nb', 'é\u00a0\u200b', '\x1f']|string }}|{{ (1, 'a')|string }}{{ (1,)|string }}{{ ()|string }}{{ {}|string }}|{{ text|string }}|{{ quotes|string }}|{{ [quotes]|string }}|{{ none|string }}",
+    "{{ long|wordcount }}{{ ''|wordcount }}{{ 'a_b c-d é 1'|wordcount }}", "{{ 'a\nb\n\nc'|indent }}|{{ 'a\nb'|indent(2) }}|{{ 'a\nb'|indent(2, true) }}|{{ 'a\n\nb'|indent(blank=true) }}|{{ 'a\nb'|indent('> ') }}|{{ 'a\nb\n'|indent }}|{{ ''|indent }}", "{{ words|tojson }}|{{ nested|tojson }}|{{ [1, 2.5, none, true, 'é😀<>&\'\"\n\x1f']|tojson }}|{{ {'b': 1, 'a': (1, 2)}|tojson }}|{{ text|tojson }}|{{ {}|tojson }}{{ []|tojson }}", "{{ nested.list|items }}", "{% for k, v in {'a': 1}|items %}{{ k }}{{ v }}{% endfor %}", "{{ 'xxa'|trim('x') }}", "{{ words|count }}",
+    "{{ words|join(attribute='a') }}", "{{ [{'a': 1}, {'a': 2}]|join(',', 'a') }}", "{{ range(3) == range(3) }}", "{{ label.0 is defined }}", "{{ [1, 2] is sameas [1, 2] }}", "{{ words|batch(2)|list }}", "{{ words|dictsort }}", "{{ text|center(40) }}", "{{ text|striptags }}", "{{ text|urlencode }}", "{{ '<'|escape }}", "{{ text.swapcase() }}", "{{ text.encode() }}", "{{ nested.items }}", "{{ words.append(1) }}", "{{ range(1, 2).start }}",
+    "{{ words }}", "{{ nested }}", "{{ (1, 2) }}", "{{ 1, 2 }}", "{{ words|reverse }}", "{{ range(3) }}", "{{ words|map('upper') }}", "{{ {1: 2} }}", "{{ '²'.isdigit() }}", "{{ '٣'|int }}", "{{ 99999999999999999999 }}", "{{ 9223372036854775807 + 1 }}", "{{ 2 ** 64 }}", "{{ 0x1F }}", "{{ 0b11 }}", "{{ loop }}", "{{ loop.index }}", "{% for x in words recursive %}{{ loop(x) }}{% endfor %}", "{% macro f() %}x{% endmacro %}{{ f() }}", "{% set x | upper %}a{% endset %}{{ x }}", "{% filter upper %}a{% endfilter %}", "{% with a = 1 %}{{ a }}{% endwith %}",
+    "{% set template = text[:3] %}{% set index = label + 1 %}{{ [template + 'x', template ~ index]|join('/') }}", "{{ 'ABCD'[digits|int - 42] if digits|string in '1234' else digits }}", "{% for i in range(words|length-1) %}Q: {{ words[i] }}\nA: {{ numbers[i] }}\n{% endfor %}Q: {{ words[-1] }}", "{{ 'x' if missing is defined else 'y' }}", "{{ ['A', 'B', 'C'].index('C') }}{{ [false, true].index(yes) }}{{ [1, 0].index(label) }}", "{% set l = 'ABC' %}{% for w in words %}{{ l[loop.index0] }}. {{ w }}\n{% endfor %}", "{{ nested.list.index(1) }}", "{{ words|map('capitalize')|join(' ') if words is iterable else words }}",
+]
+# What jinja2 gives and plumb refuses, or may: unusual, of more than 64 bits, or a list printed as Python writes it.
+MAY_REFUSE = [
+    "range(3) == range(3)", "label.0", "sameas", "batch", "dictsort", "center", "striptags", "urlencode", "escape", "swapcase", "encode()", "nested.items }}", "append", ".start", "{{ words }}", "{{ nested }}", "{{ (1, 2) }}", "{{ 1, 2 }}", "{{ words|reverse }}", "{{ range(3) }}", "{{ words|map('upper') }}", "{1: 2}", "²", "٣", "99999999999999999999", "9223372036854775807", "2 ** 64", "0x1F", "0b11", "recursive",
+    "set in", "macro", "x | upper %}", "{% filter", "{% with", "huge * 10", "nested.list|items", "default_value", "|list }}", "|sort }}",
+]
 UPPER = ["{{ letters|upper }}", "{{ letters|lower }}"]
 
 WORDS = ["''", "'a'", "'Fine Film'", "'ß'", "text", "empty", "digits", "emoji", "words[0]", "long[:9]", "quotes", "'a b c'", "chinese"]
@@ -90,6 +139,50 @@ def text(r, d):
     if k == 8: return f"({text(r, d - 1)} {r.choice(['and', 'or'])} {text(r, d - 1)})"
     if k == 9: return f"({text(r, d - 1)})|truncate({r.choice(['3', '5', '4, true', '6, false, ``'.replace('``', chr(39) * 2)])}{''})"
     return f"({text(r, d - 1)})[{integer(r, 0)}]"
+
+
+def statement(r, d):
+    """A template with loops and names that are set."""
+    k = r.randrange(8) if d else 0
+    if k == 0: return "{{ " + r.choice([text, integer, truth])(r, 1) + " }}"
+    if k == 1: return "{% for x in " + listed(r, 1) + " %}" + statement(r, d - 1) + "{{ x }}{{ loop.index0 }}{% endfor %}"
+    if k == 2: return "{% set y = " + r.choice([text, integer])(r, 2) + " %}" + statement(r, d - 1) + "{{ y }}"
+    if k == 3: return "{% if " + truth(r, 2) + " %}" + statement(r, d - 1) + "{% else %}" + statement(r, d - 1) + "{% endif %}"
+    if k == 4: return "{% for y in " + text(r, 1) + " if y " + r.choice(["!=", "<", ">"]) + " " + text(r, 0) + " %}{{ loop.length }}{{ y }}" + statement(r, d - 1) + "{% else %}E{% endfor %}"
+    if k == 5: return statement(r, d - 1) + r.choice([" ", "\n", "{#- c -#}", ""]) + statement(r, d - 1)
+    if k == 6: return "{% set n = namespace(k=" + integer(r, 0) + ") %}{% for x in " + listed(r, 0) + " %}{% set n.k = n.k + loop.index %}{% endfor %}{{ n.k }}" + statement(r, d - 1)
+    return "{% set x %}" + statement(r, d - 1) + "{% endset %}{{ x|length }}{{ x[" + integer(r, 0) + ":] }}"
+
+
+def wider_text(r, d):
+    k = r.randrange(9)
+    if k == 0: return f"({text(r, d)}).{r.choice(['strip', 'lstrip', 'rstrip', 'lower', 'upper', 'title', 'capitalize'])}()"
+    if k == 1: return f"({text(r, d)}).split({r.choice(['', text(r, 0)])})|join('/')"
+    if k == 2: return f"({text(r, d)}).replace({text(r, 0)}, {text(r, 0)})"
+    if k == 3: return f"({text(r, d)})[{integer(r, 0)}:{integer(r, 0)}:{r.choice(['2', '-1', '-2', '1'])}]"
+    if k == 4: return f"({text(r, d)})|{r.choice(['title', 'reverse', 'first', 'last', 'string', 'default(1)'])}"
+    if k == 5: return f"({text(r, d)}) * {integer(r, 0)}"
+    if k == 6: return f"'%s|%s' % ({text(r, d)}, {integer(r, d)})"
+    if k == 7: return f"({listed(r, d)})|map('string')|map('{r.choice(['upper', 'length', 'first', 'title'])}')|join(',')"
+    return f"'{{}}{{}}'.format({text(r, d)}, {integer(r, d)})"
+
+
+def wider_integer(r, d):
+    k = r.randrange(6)
+    if k == 0: return f"({integer(r, d)}) {r.choice(['-', '*', '//', '%'])} ({integer(r, d)})"
+    if k == 1: return f"({text(r, d)}).{r.choice(['find', 'rfind', 'count', 'index'])}({text(r, 0)})"
+    if k == 2: return f"({text(r, d)})|int({integer(r, 0)})"
+    if k == 3: return f"({listed(r, d)}).{r.choice(['index', 'count'])}({r.choice([text, integer])(r, 0)})"
+    if k == 4: return f"({integer(r, d)}) / ({integer(r, d)})"
+    return f"[{integer(r, d)}, {integer(r, d)}]|{r.choice(['min', 'max', 'sum', 'first', 'last'])}"
+
+
+def wider_truth(r, d):
+    k = r.randrange(4)
+    if k == 0: return f"({text(r, d)}).{r.choice(['startswith', 'endswith'])}({text(r, 0)})"
+    if k == 1: return f"({integer(r, d)}) is {r.choice(['odd', 'even', 'not odd', 'divisibleby 3', 'eq 1', 'none', 'string', 'in numbers'])}"
+    if k == 2: return f"{r.choice(['missing', 'label', 'nested.a', 'nested.zz', 'words[5]'])} is {r.choice(['defined', 'undefined', 'not defined'])}"
+    return f"({text(r, d)}).isdigit()"
 
 
 def integer(r, d):
@@ -126,7 +219,7 @@ def fields(source, item):
 def render(source, item):
     case = {"source": source, "item": fields(source, item)}
     try:
-        case["output"] = ENV.from_string(source).render(**case["item"])
+        case["output"] = ENV.from_string(source).render(**copy.deepcopy(case["item"]))
     except Exception as e:  # whatever jinja2 or Python raises: plumb must refuse too
         case["error"] = type(e).__name__
     return case
@@ -135,7 +228,7 @@ def render(source, item):
 def value(expression, item):
     case = {"source": "{{ " + expression + " }}", "item": fields(expression, item)}
     try:
-        case["value"] = ENV.compile_expression(expression, undefined_to_none=False)(**case["item"])
+        case["value"] = ENV.compile_expression(expression, undefined_to_none=False)(**copy.deepcopy(case["item"]))
         json.dumps(case["value"])  # an Undefined, also inside a list, is an error in plumb
     except Exception as e:
         case.pop("value", None)
@@ -153,8 +246,14 @@ for source in UPPER:
 cases += [render("{{ x|capitalize }}", {"x": c}) for c in "ßŉǅᾳﬁაԵևꭰǆiİ"]
 for i in range(600):
     cases.append(value(r.choice([text, text, integer, listed, truth])(r, r.choice([1, 2, 3])), ITEM))
-UNSUPPORTED = {"{{ label|string }}"}
-cases = [c for c in cases if c["source"] not in UNSUPPORTED]
+for source in MORE:
+    cases.append(render(source, ITEM))
+    if any(part in source for part in MAY_REFUSE):
+        cases[-1]["may_refuse"] = True
+for i in range(700):
+    cases.append(value(r.choice([wider_text, wider_text, wider_integer, wider_truth])(r, r.choice([0, 1, 2])), ITEM))
+for i in range(500):
+    cases.append(render(statement(r, r.choice([1, 2, 3])), ITEM))
 seen, unique = set(), []
 for c in cases:
     key = json.dumps(c, sort_keys=True)

@@ -1,0 +1,117 @@
+/* The names of one rendering: what `set` and `for` bind, scope by scope, and `loop`. */
+#include <string.h>
+
+#include "jinja/tree.h"
+
+json_t *pl__jinja_variable_find(const pl_jinja *j, const char *name)
+{
+    const pl__jinja_run *run = j->run;
+    for (size_t i = run->n; i > 0; i--)
+        if (strcmp(run->variables[i - 1].name, name) == 0) return run->variables[i - 1].value;
+    return NULL;
+}
+
+size_t pl__jinja_enter(const pl_jinja *j)
+{
+    size_t outer = j->run->scope;
+    j->run->scope = j->run->n;
+    return outer;
+}
+
+void pl__jinja_leave(const pl_jinja *j, size_t outer)
+{
+    pl__jinja_run *run = j->run;
+    while (run->n > run->scope) json_decref(run->variables[--run->n].value);
+    run->scope = outer;
+}
+
+static pl_status bind_one(const pl_jinja *j, size_t at, const char *name, json_t *value)
+{
+    pl__jinja_run *run = j->run;
+    if (pl__jinja_is_marked(j, value, PL__J_MARK_LAZY))
+        return pl_jinja_fail(j, at,
+                             "'%s' would be a generator, which Python uses up at its first use; write | list "
+                             "behind it",
+                             name);
+    for (size_t i = run->n; i > run->scope; i--)
+        if (strcmp(run->variables[i - 1].name, name) == 0) {
+            json_decref(run->variables[i - 1].value);
+            run->variables[i - 1].value = json_incref(value);
+            return PL_OK;
+        }
+    PL_TRY(pl_grow(&run->variables, &run->capacity, run->n + 1));
+    run->variables[run->n++] = (pl__jinja_variable){name, json_incref(value)};
+    return PL_OK;
+}
+
+static bool holds_namespace(const pl_jinja *j, const json_t *v)
+{
+    bool found = pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE);
+    for (size_t i = 0; json_is_array(v) && i < json_array_size(v) && !found; i++)
+        found = holds_namespace(j, json_array_get(v, i));
+    const char *key;
+    json_t *child;
+    json_object_foreach((json_t *)(uintptr_t)v, key, child) found = found || holds_namespace(j, child);
+    return found;
+}
+
+/* A namespace in itself would never be freed. */
+static pl_status bind_field(const pl_jinja *j, size_t at, const pl__jinja_targets *targets, json_t *value)
+{
+    const json_t *space = pl__jinja_variable_find(j, targets->names[0]);
+    if (!space || !pl__jinja_is_marked(j, space, PL__J_MARK_NAMESPACE))
+        return pl_jinja_fail(j, at, "'%s' is no namespace; expected {%% set %s = namespace() %%} before",
+                             targets->names[0], targets->names[0]);
+    if (holds_namespace(j, value)) return pl_jinja_fail(j, at, "a namespace cannot hold a namespace");
+    return json_object_set(json_array_get(space, 1), targets->field, value) == 0
+               ? PL_OK
+               : pl_fail(PL_E_MEMORY, "out of memory in a namespace");
+}
+
+pl_status pl__jinja_bind(const pl_jinja *j, size_t at, const pl__jinja_targets *targets, json_t *value)
+{
+    if (pl__jinja_is_mark(j, value, PL__J_NOTHING))
+        return pl_jinja_fail(j, at, "an if without else gave no value here; write its else");
+    if (targets->field) return bind_field(j, at, targets, value);
+    if (!targets->is_tuple) return bind_one(j, at, targets->names[0], value);
+    json_t *parts;
+    PL_TRY(pl__jinja_elements(j, at, value, &parts));
+    pl_status status = PL_OK;
+    if (json_array_size(parts) != targets->n)
+        status = pl_jinja_fail(j, at, "%zu names for %zu values", targets->n, json_array_size(parts));
+    for (size_t i = 0; i < targets->n && status == PL_OK; i++)
+        status = bind_one(j, at, targets->names[i], json_array_get(parts, i));
+    json_decref(parts);
+    return status;
+}
+
+pl_status pl__jinja_loop_field(const pl_jinja *j, size_t at, const char *name, bool *found, json_t **out)
+{
+    const pl__jinja_loop *loop = j->run->loop;
+    size_t length = json_array_size(loop->elements);
+    const struct {
+        const char *name;
+        size_t value;
+    } numbers[] = {{"index", loop->index + 1},
+                   {"index0", loop->index},
+                   {"length", length},
+                   {"revindex", length - loop->index},
+                   {"revindex0", length - loop->index - 1},
+                   {"depth", 1}, /* of recursive loops, which are not supported */
+                   {"depth0", 0}};
+    *found = true;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(name, numbers[i].name) == 0) return pl__jinja_made(out, json_integer((json_int_t)numbers[i].value));
+    if (strcmp(name, "first") == 0) return pl__jinja_made(out, json_boolean(loop->index == 0));
+    if (strcmp(name, "last") == 0) return pl__jinja_made(out, json_boolean(loop->index + 1 == length));
+    bool previous = strcmp(name, "previtem") == 0;
+    if (!previous && strcmp(name, "nextitem") != 0)
+        return pl_jinja_fail(
+            j, at,
+            "loop has no field '%s'; expected index, index0, revindex, revindex0, first, last, length, "
+            "depth, depth0, previtem, nextitem or cycle(...)",
+            name);
+    *found = previous ? loop->index > 0 : loop->index + 1 < length;
+    *out = *found ? json_incref(json_array_get(loop->elements, previous ? loop->index - 1 : loop->index + 1)) : NULL;
+    return PL_OK;
+}

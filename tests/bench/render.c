@@ -1,0 +1,53 @@
+/* Prompts a second on one core: every template of a task over its items, again and again for about two seconds.
+ *
+ * Run: cmake --build build --target bench-render && build/tests/bench/bench-render TASK.yaml [SHOTS]
+ * Seconds are processor time. A prompt is all that pl_prompt_build makes: description, shots, the item's text, choices.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "task/task.h"
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static pl_status render(const pl_task *task, const pl_template *t, size_t k, size_t *prompts, size_t *bytes)
+{
+    enum { MOST_SHOTS = 64 };
+    size_t shots[MOST_SHOTS];
+    pl_arena *arena;
+    PL_TRY(pl_arena_create(&arena));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < task->test->n && status == PL_OK; i++) {
+        pl_prompt prompt;
+        for (size_t s = 0; s < k && s < MOST_SHOTS; s++) shots[s] = (i + 1 + s) % task->fewshot->n;
+        status = pl_prompt_build(&prompt, task, t, i, shots, k, arena);
+        *prompts += 1;
+        *bytes += status == PL_OK ? prompt.context_size : 0;
+    }
+    pl_arena_free(arena);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    pl_task *task;
+    size_t k = argc > 2 ? (size_t)atoi(argv[2]) : 0, prompts = 0, bytes = 0;
+    if (argc < 2) return fprintf(stderr, "usage: bench-render TASK.yaml [SHOTS]\n"), 2;
+    pl_status status = pl_task_open(&task, argv[1]);
+    if (status == PL_OK && k > 0 && !task->fewshot) status = pl_fail(PL_E_INPUT, "%s: no shots", argv[1]);
+    double begin = seconds(), took = 0;
+    while (status == PL_OK && (took = seconds() - begin) < 2)
+        for (size_t i = 0; i < task->n_templates && status == PL_OK; i++)
+            status = render(task, &task->templates[i], k, &prompts, &bytes);
+    if (status != PL_OK) return fprintf(stderr, "%s\n", pl_error_text()), 1;
+    printf("%s, %zu shots: %.0f prompts/s, %.1f MB/s, %.0f bytes a prompt\n", task->name, k, (double)prompts / took,
+           (double)bytes / took / 1e6, (double)bytes / (double)prompts);
+    pl_task_free(task);
+    return 0;
+}
