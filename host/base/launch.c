@@ -17,7 +17,7 @@
 
 #include "base/memory.h"
 
-static const char RANK[] = "PLUMB_RANK"; /* <rank>/<size>/<group> */
+static const char RANK[] = "PLUMB_RANK"; /* <rank>/<size>/<since>/<group> */
 enum { LOOK_MS = 100, END_S = 5, LEAVE_S = 60, COMMAND_MAX = 1 << 22 };
 
 /* ---- Which one this is ---- */
@@ -28,6 +28,13 @@ void pl_launch_leave_signals(const pl_launch *l)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGUSR1, SIG_IGN);
+}
+
+static double wall_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 static bool whole_number(size_t *out, const char *text)
@@ -44,8 +51,8 @@ static bool whole_number(size_t *out, const char *text)
 static pl_status read_started(pl_launch *l, const char *text)
 {
     int at = 0;
-    if (sscanf(text, "%zu/%zu/%n", &l->rank, &l->size, &at) != 2 || !at || l->rank < 1 || l->rank >= l->size ||
-        l->size > PL_LAUNCH_MOST || strlen(text + at) >= sizeof l->group)
+    if (sscanf(text, "%zu/%zu/%lf/%n", &l->rank, &l->size, &l->since, &at) != 3 || !at || l->rank < 1 ||
+        l->rank >= l->size || l->size > PL_LAUNCH_MOST || strlen(text + at) >= sizeof l->group)
         return pl_fail(PL_E_USAGE, "%s is '%s': unset it, plumb sets it for the processes that it starts", RANK, text);
     snprintf(l->group, sizeof l->group, "%s", text + at);
     l->local = l->rank;
@@ -73,7 +80,7 @@ static pl_status from_srun(pl_launch *l)
 pl_status pl_launch_read(pl_launch *l, const char *asked)
 {
     const char *started = getenv(RANK);
-    *l = (pl_launch){.size = 1, .stop = -1};
+    *l = (pl_launch){.size = 1, .stop = -1, .since = wall_s()};
     pl_process_name(l->group);
     if (!asked) return PL_OK;
     if (started && *started) return read_started(l, started);
@@ -120,10 +127,10 @@ static pl_status read_texts(const char *path, char **data, char ***list, size_t 
 
 static pl_status spawn(pl_launch *l, size_t rank, char **command, char **environment, size_t n_environment)
 {
-    char own[64 + PL_PROCESS_NAME_MAX];
+    char own[128 + PL_PROCESS_NAME_MAX];
     posix_spawnattr_t attributes;
     sigset_t none;
-    snprintf(own, sizeof own, "%s=%zu/%zu/%s", RANK, rank, l->size, l->group);
+    snprintf(own, sizeof own, "%s=%zu/%zu/%.9f/%s", RANK, rank, l->size, l->since, l->group);
     environment[n_environment] = own;
     environment[n_environment + 1] = NULL;
     sigemptyset(&none); /* a drain has blocked what it reads */

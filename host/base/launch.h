@@ -17,6 +17,7 @@ typedef struct pl_launch {
     size_t rank, size;
     size_t local;                    /* rank among those of this machine */
     bool by_launcher;                /* started by srun, all of them */
+    double since;                    /* wall clock, s: when rank 0 began; by a launcher, when this rank did */
     char group[PL_PROCESS_NAME_MAX]; /* the same on all ranks of this launch, and no other launch's */
     pid_t children[PL_LAUNCH_MOST];  /* [size], of rank 0; 0: none */
     int stop;                        /* file descriptor, for the thread */

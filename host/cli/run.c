@@ -101,13 +101,6 @@ typedef struct crew {
     bool given_up; /* after a failure that ends all */
 } crew;
 
-static double wall_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static void wait_for_others(void *context)
 {
     (void)context;
@@ -182,7 +175,7 @@ pl_status pl_verb_run(const pl_arguments *arguments)
         return pl_fail(PL_E_USAGE, "--ranks srun: tasks of Slurm share a run by --shard (experiments/slurm)");
     crew crew = {.drain = &drain};
     PL_TRY(pl_launch_read(&crew.launch, ranks ? ranks : "1"));
-    options.since = wall_s();
+    options.since = crew.launch.since;
     options.helper = crew.launch.rank > 0;
     options.quiet |= options.helper;
     PL_GOTO(status, done, pl_drain_open(&drain, options.helper ? NULL : say_interrupted));

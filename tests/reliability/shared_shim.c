@@ -1,8 +1,9 @@
-/* Preloaded into plumb by shared.sh: a file system and a host of the test's choice.
+/* Preloaded into plumb by shared.sh and crew.sh: a file system, a host and a load of the test's choice.
  *
  * PLUMB_FLOCK=all|none       flock succeeds for everybody (locks private to each node), or is not supported
  * PLUMB_HOST=NAME            the name of the host
  * PLUMB_STOP=PART:N          the N-th write (from 1) into a file with PART in its path stops the process (SIGSTOP)
+ * PLUMB_LATE=SECONDS         the processes that rank 0 starts begin so much later
  * PLUMB_CUT=BYTES:PATH       the first flock cuts this file, which is mapped by then */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,6 +16,12 @@
 #include <unistd.h>
 
 #define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+__attribute__((constructor)) static void begin_late(void)
+{
+    const char *late = getenv("PLUMB_LATE");
+    if (late && getenv("PLUMB_RANK")) sleep((unsigned)atoi(late));
+}
 
 static void stop_when_due(int fd)
 {
