@@ -51,6 +51,16 @@ size_t pl__wordings(size_t *of, double *size, const size_t *wording, size_t t)
     return n;
 }
 
+static pl_status count_largest(pl__group *g, const pl_run_unit *unit)
+{
+    const int64_t *ids;
+    size_t n = 0;
+    PL_TRY(pl_run_unit_integers(&ids, unit, "doc_id"));
+    for (size_t r = 0; r < unit->obs->n_rows; r++) n += pl_run_view_sees(g->view, unit, ids[r]);
+    if (n > g->n_largest) g->n_largest = n;
+    return PL_OK;
+}
+
 /* The member that the unit `at` is the first of; *planned templates. */
 static pl_status take_member(pl__group *g, pl__member *member, size_t *planned, size_t at)
 {
@@ -63,7 +73,7 @@ static pl_status take_member(pl__group *g, pl__member *member, size_t *planned, 
         if (!unit->done) continue;
         PL_TRY(pl_run_view_take(g->view, unit));
         member->cells[member->t++].unit = unit;
-        if (unit->obs->n_rows > g->n_largest) g->n_largest = unit->obs->n_rows;
+        PL_TRY(count_largest(g, unit));
     }
     PL_TRY(find_wordings(g, member));
     return check_templates(member);
@@ -226,7 +236,7 @@ static pl_status share_items(pl__group *g)
     PL_TRY(pl_run_unit_integers(&items.ids, first, "doc_id"));
     PL_TRY(pl_run_unit_texts(&items.hashes, first, "doc_hash"));
     PL_TRY(pl_arena_new(g->arena, &items.kept, items.n));
-    for (size_t i = 0; i < items.n; i++) items.kept[i] = true;
+    for (size_t i = 0; i < items.n; i++) items.kept[i] = pl_run_view_sees(g->view, first, items.ids[i]);
     PL_TRY(each_cell(g, find_items, &items));
     g->n_shared = count_kept(&items);
     if (g->n_shared == 0)

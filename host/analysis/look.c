@@ -63,7 +63,7 @@ static void take(pl_look *out, const pl_verdict_row *row)
     snprintf(out->arm, sizeof out->arm, "%s", row->prompt.arm);
 }
 
-static pl_status look(pl_look *out, pl_run_view *view, const pl_look_place *place, pl_arena *arena)
+pl_status pl__look(pl_look *out, pl_run_view *view, const pl_look_place *place, pl_arena *arena)
 {
     const pl_run_unit *subject = find_subject(view, place);
     pl__verdict_rules rules = rules_of(view);
@@ -103,7 +103,7 @@ pl_status pl_look_at_run(pl_look *out, const pl_run_folder *run, const pl_look_p
     pl_status status;
     PL_TRY(pl_run_view_open(&view, run));
     PL_GOTO(status, done, pl_arena_create(&arena));
-    status = look(out, view, place, arena);
+    status = pl__look(out, view, place, arena);
 done:
     pl_arena_free(arena);
     pl_run_view_close(view);

@@ -10,6 +10,9 @@
  * whoever looks. */
 pl_status pl_look_at_run(pl_look *out, const pl_run_folder *run, const pl_look_place *place);
 
+/* The same of units that a view sees, whatever stages the run had; the arena is for scratch. */
+pl_status pl__look(pl_look *out, pl_run_view *view, const pl_look_place *place, pl_arena *arena);
+
 /* How the verdict on the unit's model, task and readout is to be given: what the plan says, and what looks decided. */
 pl__verdict_rules pl__rules_of(const pl_run_view *view, const pl_run_unit *subject);
 

@@ -30,6 +30,7 @@ struct pl_run_view {
     pl_run_folder run;
     pl_plan_file *plan;
     pl_stages stages;
+    pl_run_part part;
     held *units;             /* [n_units], of the plan */
     model *models;           /* of the plan */
     pl__item_groups *groups; /* [tasks of the plan]: which items are clusters */
@@ -162,19 +163,21 @@ static pl_status read_plan(pl_run_view *v)
         }
         PL_TRY(describe(&h->unit, v, planned));
         h->model = planned->model;
+        if (!pl__part_sees_template(v->part, h->unit.task_facts, h->unit.template_name, h->unit.role)) continue;
         v->n_missing += v->stages.need[i] != PL_NOT_NEEDED && !h->unit.done;
         v->n_units++;
     }
     return link_units(v);
 }
 
-pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run)
+pl_status pl_run_view_open_part(pl_run_view **out, const pl_run_folder *run, pl_run_part part)
 {
     pl_run_view *v;
     pl_status status;
     *out = NULL;
     PL_TRY(pl_new(&v, 1));
     v->run = *run;
+    v->part = part;
     v->budget = BUDGET_BYTES;
     pl__readers_open(&v->readers);
     PL_GOTO(status, failed, pl_arena_create(&v->arena));
@@ -185,6 +188,11 @@ pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run)
 failed:
     pl_run_view_close(v);
     return status;
+}
+
+pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run)
+{
+    return pl_run_view_open_part(out, run, (pl_run_part){PL_RUN_WHOLE, false});
 }
 
 /* Puts a unit that is released behind the others. */
@@ -465,6 +473,19 @@ bool pl_run_view_groups(const pl_run_view *view, const pl_run_unit *unit, const 
     if (!pl__group_field(task)) return false;
     for (size_t i = 0; i < n; i++) out[i] = pl__item_group_of(&view->groups[task - view->plan->tasks], doc_id[i]);
     return true;
+}
+
+bool pl_run_view_is_whole(const pl_run_view *view)
+{
+    return view->part.half == PL_RUN_WHOLE;
+}
+
+bool pl_run_view_sees(const pl_run_view *view, const pl_run_unit *unit, int64_t doc_id)
+{
+    uint64_t cluster = (uint64_t)doc_id;
+    if (view->part.half == PL_RUN_WHOLE) return true;
+    (void)pl_run_view_groups(view, unit, &doc_id, 1, &cluster);
+    return pl__part_sees_item(view->part, cluster);
 }
 
 pl_status pl_run_view_learned(pl_run_view *view, const pl_run_unit *unit, pl__learned *out)

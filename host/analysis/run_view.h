@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "analysis/record.h"
+#include "analysis/run_part.h"
 #include "base/role.h"
 #include "store/stages.h"
 #include "store/unit_file.h"
@@ -52,6 +53,8 @@ typedef struct pl_run_unit {
 typedef struct pl_run_view pl_run_view;
 
 pl_status pl_run_view_open(pl_run_view **out, const pl_run_folder *run);
+/* Its units under the part's templates, and their items that are in it; n_units and n_missing are of these units. */
+pl_status pl_run_view_open_part(pl_run_view **out, const pl_run_folder *run, pl_run_part part);
 void pl_run_view_close(pl_run_view *view); /* takes NULL */
 
 const pl_run_folder *pl_run_view_folder(const pl_run_view *view);
@@ -93,6 +96,9 @@ size_t pl_run_view_n_reads(const pl_run_view *view);
  * task has no groups. */
 bool pl_run_view_groups(const pl_run_view *view, const pl_run_unit *unit, const int64_t *doc_id, size_t n,
                         uint64_t *out); /* [n] */
+bool pl_run_view_is_whole(const pl_run_view *view);
+/* Whether an item of a unit that was taken is in the part that is seen. */
+bool pl_run_view_sees(const pl_run_view *view, const pl_run_unit *unit, int64_t doc_id);
 
 /* Of what a unit was adapted by, as that one's file says; NaN: nothing tells. */
 pl_status pl_run_view_learned(pl_run_view *view, const pl_run_unit *unit, pl__learned *out);

@@ -20,7 +20,8 @@ typedef enum pl_purpose {
     PL_RANDOM_FOLDS = 10,      /* folds of a cross-validation within training rows */
     PL_RANDOM_BATCHES = 11,    /* in which order examples are trained on */
     PL_RANDOM_STATES = 12,     /* in which order items stand of which the first ones are a sample */
-    PL_RANDOM_MAP = 13         /* maps: the noise of their starts, permuted neighbours, pairs of points */
+    PL_RANDOM_MAP = 13,        /* maps: the noise of their starts, permuted neighbours, pairs of points */
+    PL_RANDOM_BOOTSTRAP = 14   /* which tasks and models a replicate has */
 } pl_purpose;
 
 uint32_t pl_random_u32(uint64_t seed, pl_purpose purpose, uint32_t stream, uint64_t index);

@@ -12,7 +12,7 @@
 /* id, name, value (NULL: a flag), its known words for completion ("@file" or "@folder": a path; NULL: any), help */
 #define PL_OPTION_TABLE(X)                                                                                             \
     X(HELP, "help", NULL, NULL, "print this help (also -h)")                                                           \
-    X(FULL, "full", NULL, NULL, "print every block of the table, not one screen a model and task")                       \
+    X(FULL, "full", NULL, NULL, "print every block of the table, not one screen a model and task")                     \
     X(JSON, "json", NULL, NULL, "print the result as JSON on standard output, and nothing else there")                 \
     X(QUIET, "quiet", NULL, NULL, "no progress")                                                                       \
     X(DEVICE, "device", "NAME", "cpu cuda auto",                                                                       \
@@ -31,7 +31,7 @@
     X(MAX_TOKENS, "max-tokens", "N", NULL, "tokens to generate at most (default: 64)")                                 \
     X(UNTIL, "until", "TEXT", NULL, "stop before this text")                                                           \
     X(NO_SPECIAL, "no-special", NULL, NULL, "without the tokens that the tokenizer adds (bos, eos)")                   \
-    X(OUT, "out", "PATH", "@file", "the file or folder to write")                                         \
+    X(OUT, "out", "PATH", "@file", "the file or folder to write")                                                      \
     X(LAYERS, "layers", "LIST", "all half last final_norm",                                                            \
       "all, or numbers, half, last, final_norm, with commas (default: all); of a printed table: numbers, final_norm")  \
     X(POSITIONS, "positions", "LIST", "last mean all",                                                                 \
@@ -44,9 +44,10 @@
     X(FROM, "from", "RUN", "@folder",                                                                                  \
       "an earlier run of the experiment, whose outcomes say how much the primary contrast varies")                     \
     X(REPORT_MAX, "report-max", "BYTES", NULL,                                                                         \
-      "size of report.html from which on prompts and answers of cells are left out (default: 3000000)")               \
+      "size of report.html from which on prompts and answers of cells are left out (default: 3000000)")                \
     X(HALF_WIDTH, "half-width", "W", NULL,                                                                             \
       "of the primary contrast's interval: how much would reach it (default: 0.05)")                                   \
+    X(MARGIN, "margin", "M", NULL, "gain of accuracy from which on tuning is needed (default: 0.03)")                  \
     X(DATASET, "dataset", "PATH", NULL, "the matrix in the file, where it holds several: /obsm/last.05")               \
     X(PERPLEXITY, "perplexity", "N", NULL,                                                                             \
       "neighbours that count for a point; below a third of the rows (default: 30)")                                    \
@@ -87,6 +88,7 @@ pl_status pl_verb_run(const pl_arguments *arguments);
 pl_status pl_verb_plan(const pl_arguments *arguments);
 pl_status pl_verb_analyze(const pl_arguments *arguments);
 pl_status pl_verb_report(const pl_arguments *arguments);
+pl_status pl_verb_policies(const pl_arguments *arguments);
 pl_status pl_verb_rescore(const pl_arguments *arguments);
 pl_status pl_verb_explain(const pl_arguments *arguments);
 pl_status pl_verb_status(const pl_arguments *arguments);

@@ -68,6 +68,25 @@ import csv, sys
 for row in csv.DictReader(open(sys.argv[1] + "/verdict.csv")):
     assert row["stopped_after"] == "" and row["verdict"] != "PROMPT" and row["n_looks"] == "3" and row["tuned_arm"], row
 P
+# Policies replayed on a run of all arms, from its stored files; not on one that a look has stopped.
+expect "policies: a run that was stopped" 2 'a look has stopped a stage' "$PLUMB" policies "$one"
+check "policies" bash -c '"$1" policies "$2" --quiet >"$3" && "$1" policies "$2" --quiet --json >"$4"' - "$PLUMB" "$never_run" "$tmp/p.out" "$tmp/p.json"
+check "... a line each" bash -c "grep -q '^verdict, staged ' $tmp/p.out && grep -q '^accuracy only (other tasks) ' $tmp/p.out && grep -q 'under three tasks: nothing is known of others' $tmp/p.out"
+check "... and their tables" $python - "$never_run" "$tmp/p.json" <<'P'
+import csv, json, sys
+rows = list(csv.DictReader(open(sys.argv[1] + "/policies.csv")))
+told = json.load(open(sys.argv[2]))
+cells = list(csv.DictReader(open(sys.argv[1] + "/policy_cells.csv")))
+assert len(cells) == 4 == len(told["cells"]) and {(c["task"], c["half"]) for c in cells} == {(t, h) for t in ("tiny_living", "tiny_order") for h in "12"}
+assert all(c["tuned_arm"].startswith("finetune") and c["has_looks"] == "1" and c["is_enough"] == "0" for c in cells)
+score = {(r["policy"], r["held_out"], r["score"]): float(r["value"] or "nan") for r in rows}
+mean = lambda name: sum(float(c[name]) for c in cells) / len(cells)
+for policy, column in (("always prompt", "prompted"), ("always repair", "repaired"), ("always tune", "tuned")):
+    assert abs(score[policy, "", "utility"] - mean(column)) < 1e-12
+assert abs(score["oracle", "", "utility"] - sum(max(float(c[n]) for n in ("prompted", "repaired", "tuned")) for c in cells) / 4) < 1e-12
+assert score["always tune", "", "spent"] == 1 == score["verdict, staged", "", "spent"] and score["always repair", "", "spent"] == 0
+assert 0 < score["always repair", "", "looked"] and len(told["policies"]) == len(rows)
+P
 check "not staged: all units are there" run "$tmp/one" name=plain 'verdict={require: 0.65, template_sd_max: 0.1}'
 keeps "... from the staged runs" '104 units: 0 computed, 0 there already, 104 adopted'
 # Nothing left to compute, and finetune, which waits for the looks, first in the file: adopted units end a stage too, and
