@@ -1,10 +1,11 @@
 /* Policies replayed, on the screen. */
+#include "report/policies.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/visible.h"
-#include "report/policies.h"
 
 /* ---- on the screen ---- */
 

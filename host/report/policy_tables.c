@@ -1,11 +1,12 @@
 /* Policies replayed, as CSV files and as JSON: three tables, each a list of fields a row. */
+#include "report/policies.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "base/csv_table.h"
 #include "base/file.h"
 #include "base/json_build.h"
-#include "report/policies.h"
 
 enum { TEXTS_MAX = 9, INTEGERS_MAX = 3, REALS_MAX = 8 + PL_SIGNALS };
 
