@@ -85,6 +85,8 @@ static const pl_definition DEFINITIONS[PL_METRICS] = {
                                   "principal components of centred states, of Frobenius norm 1",
                                   procrustes},
     [PL_METRIC_PROCRUSTES_CAL_CLASS] = {"procrustes_cal with permutations within gold labels alone", procrustes},
+    [PL_METRIC_CKA_CAL_TOKENS] = {"cka_cal of counts of each token in a prompt, in place of states", similarity},
+    [PL_METRIC_MKNN_CAL_TOKENS] = {"mknn_cal of counts of each token in a prompt, in place of states", similarity},
     [PL_METRIC_PARTICIPATION_RATIO] = {"(sum of e)^2 / sum of e^2; e: eigenvalues of the covariance of the states",
                                        "Gao et al. 2017 (doi 10.1101/214262)"},
     [PL_METRIC_CKA_LENGTH] =

@@ -215,6 +215,67 @@ pl_status pl__layer_read_tokens(pl__layer *layer, const pl__member *member, pl_u
     return PL_OK;
 }
 
+pl_status pl__prompts_read(pl__prompts **out, const pl__member *member, pl_unit_reader *const *readers, pl_arena *arena)
+{
+    pl__prompts *prompts;
+    *out = NULL;
+    PL_TRY(pl_arena_new(arena, &prompts, member->t));
+    for (size_t k = 0; k < member->t; k++) {
+        PL_TRY(pl_unit_get_tokens(readers[k], arena, &prompts[k].indptr, &prompts[k].ids));
+        if (!prompts[k].indptr) return PL_OK;
+    }
+    *out = prompts;
+    return PL_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The distinct ones of n ids, ascending, in their place. */
+static size_t distinct(int32_t *ids, size_t n)
+{
+    size_t kept = 0;
+    qsort(ids, n, sizeof *ids, by_id);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || ids[i] != ids[i - 1]) ids[kept++] = ids[i];
+    return kept;
+}
+
+pl_status pl__layer_bags(float **out, size_t *width, const pl__layer *layer, const pl__member *member, size_t template,
+                         size_t n)
+{
+    const pl__prompts *p = &layer->prompts[template];
+    const pl__cell *cell = &member->cells[template];
+    size_t total = 0, size;
+    int32_t *seen;
+    *out = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const size_t row = cell->row[layer->item[i]];
+        total += (size_t)(p->indptr[row + 1] - p->indptr[row]);
+    }
+    PL_TRY(pl_new(&seen, total));
+    total = 0;
+    for (size_t i = 0; i < n; i++) {
+        const size_t row = cell->row[layer->item[i]];
+        for (uint64_t k = p->indptr[row]; k < p->indptr[row + 1]; k++) seen[total++] = p->ids[k];
+    }
+    *width = distinct(seen, total);
+    pl_status status = pl_mul_size(&size, n, *width, "bags of tokens");
+    if (status == PL_OK && *width <= PL__BAG_TOKENS_MAX) status = pl_new(out, size);
+    for (size_t i = 0; i < n && *out; i++) {
+        const size_t row = cell->row[layer->item[i]];
+        for (uint64_t k = p->indptr[row]; k < p->indptr[row + 1]; k++) {
+            const int32_t *place = bsearch(&p->ids[k], seen, *width, sizeof *seen, by_id);
+            (*out)[i * *width + (size_t)(place - seen)]++;
+        }
+    }
+    free(seen);
+    return status;
+}
+
 void pl__layer_free(pl__layer *layer)
 {
     for (size_t k = 0; layer->tokens && k < layer->t; k++) free(layer->tokens[k]);

@@ -192,6 +192,12 @@ typedef enum pl_screen {
     X(PROCRUSTES_CAL_CLASS, "procrustes_cal_class", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, procrustes_cal_class,         \
       "items of one template permuted within their labels", PL_SCREEN_NONE, "", "",                                     \
       "procrustes_cal with items permuted within their labels")                                                        \
+    X(CKA_CAL_TOKENS, "cka_cal_tokens", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, cka_cal_tokens,                           \
+      "items of one template permuted", PL_SCREEN_NONE, "", "",                                                         \
+      "floor of cka_cal: the same of bags of the prompts' tokens, behind description and shots")                       \
+    X(MKNN_CAL_TOKENS, "mknn_cal_tokens", "1", 0, 1, 0, "c", PL_OVER_TEMPLATES, mknn_cal_tokens,                        \
+      "items of one template permuted", PL_SCREEN_NONE, "", "",                                                         \
+      "floor of mknn_cal: the same of bags of the prompts' tokens, behind description and shots")                      \
     X(PROBE_ACC, "probe_acc", "share", 0, 1, 1, "z", PL_OVER_TEMPLATES, probe_acc, "commonest label",                  \
       PL_SCREEN_PROBES, "probe accuracy", "null: the commonest label",                                                 \
       "accuracy of a linear probe on held-out items, under the template it learned under")           \

@@ -141,7 +141,7 @@ static pl_status whole_rows(making *m, const pl__group *g)
 }
 
 static pl_status layer_rows(making *m, const pl__group *g, const pl__member *member, pl_unit_reader *const *readers,
-                            const char *name, bool probed, bool mapped)
+                            pl__prompts *prompts, const char *name, bool probed, bool mapped)
 {
     pl__layer layer;
     const char *note = m->rows.base.note;
@@ -149,6 +149,7 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
     size_t n_beyond = pl__member_beyond(member);
     PL_TRY(pl__layer_read(&layer, g, member, readers, name, m->rows.arena));
     layer.probed = probed;
+    layer.prompts = prompts;
     if (pl_planned_analysis(pl_run_view_plan(g->view), "length"))
         PL_GOTO(status, done, pl__layer_read_tokens(&layer, member, readers));
     pl__subject subject = {
@@ -218,6 +219,7 @@ static pl_status representation_rows(making *m, const pl__group *g, const pl__me
 {
     pl_unit_reader **readers = NULL;
     const char **names;
+    pl__prompts *prompts;
     bool *probed = NULL, *mapped = NULL;
     const bool maps = m->table->maps.layers && member == g->members;
     size_t n_names;
@@ -231,10 +233,11 @@ static pl_status representation_rows(making *m, const pl__group *g, const pl__me
     PL_GOTO(status, done, pl_new(&probed, n_names));
     choose_probed(probed, names, n_names);
     PL_GOTO(status, done, pl_new(&mapped, n_names));
+    PL_GOTO(status, done, pl__prompts_read(&prompts, member, readers, g->arena));
     if (maps) pl__maps_choose(mapped, &m->table->maps, names, n_names);
     for (size_t i = 0; i < n_names; i++)
         if (member->t > 1 || mapped[i])
-            PL_GOTO(status, done, layer_rows(m, g, member, readers, names[i], probed[i], mapped[i]));
+            PL_GOTO(status, done, layer_rows(m, g, member, readers, prompts, names[i], probed[i], mapped[i]));
 done:
     for (size_t k = 0; k < member->t; k++) pl_unit_close(readers[k]);
     free(readers);

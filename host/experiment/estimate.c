@@ -205,6 +205,7 @@ static void estimate(pl_estimate *e, const pl_plan *plan, const pl_plan_unit *un
     e->disk_bytes = FILE_BYTES + rows * ROW_BYTES + states_bytes(plan, unit, s, rows, prompts) +
                     heap_bytes(rows, s->text + (generates ? 2 * TOKEN_TEXT * generated : 0));
     if (!generates) e->disk_bytes += loglik_bytes(plan, unit, s, rows);
+    if (unit->captures) e->disk_bytes += rows * (8 + 4 * s->own); /* its tokens */
     e->disk_bytes += (double)s->n_free * 8 * s->choices * (task->fixed_labels ? 1 : rows);
 }
 

@@ -91,6 +91,20 @@ done:
     return status;
 }
 
+/* Each prompt's tokens behind description and shots, which token overlap is measured of (analysis/calibrated.c). */
+static pl_status put_own_tokens(pl_unit_writer *writer, const pl_request *requests, size_t n, pl_arena *arena)
+{
+    uint64_t *indptr;
+    int32_t *ids;
+    PL_TRY(pl_arena_new(arena, &indptr, n + 1));
+    for (size_t i = 0; i < n; i++) indptr[i + 1] = indptr[i] + requests[i].n - requests[i].own_first;
+    PL_TRY(pl_arena_new(arena, &ids, (size_t)indptr[n]));
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = requests[i].own_first; k < requests[i].n; k++)
+            ids[indptr[i] + k - requests[i].own_first] = requests[i].ids[k];
+    return pl_unit_put_tokens(writer, indptr, n, ids);
+}
+
 static pl_status write_unit(pl_unit_writer **out, const pl_unit_job *job, const pl__items *items,
                             const pl_results *results, const pl_request *requests, pl_states_file *file,
                             pl_unit_losses *losses)
@@ -108,6 +122,7 @@ static pl_status write_unit(pl_unit_writer **out, const pl_unit_job *job, const 
                 pl_states_write(writer, results, requests, model->layers, model->checkpoint->config.L,
                                 plan->spec->capture_items, plan->spec->storage,
                                 plan->spec->positions & PL_POSITION_ALL));
+    if (results && unit->captures) PL_GOTO(status, failed, put_own_tokens(writer, requests, items->n, items->arena));
     PL_GOTO(status, failed, pl_unit_write_config(writer, plan, unit, job->numerics_key, NULL));
     PL_GOTO(status, failed, pl_unit_count_losses(writer, losses));
     PL_GOTO(status, failed, pl_unit_seal(writer));

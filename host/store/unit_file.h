@@ -77,7 +77,8 @@ pl_status pl_unit_reserve_logits(pl_unit_writer *w, size_t rows, size_t width, p
 pl_status pl_slab_write(pl_slab *slab, size_t first_row, size_t n, void *data);
 pl_status pl_unit_put_ranges(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const uint64_t *ranges,
                              size_t n_ranges);
-/* /uns/plumb/tokens (CSR ids over rows): what `extract` adds. */
+/* /uns/plumb/tokens (CSR ids over rows): of `extract` each text's, of a unit with states each prompt's behind
+ * description and shots. */
 pl_status pl_unit_put_tokens(pl_unit_writer *w, const uint64_t *indptr, size_t n_rows, const int32_t *ids);
 /* /uns/plumb/samples: one JSON text a row of /obs (doc, target, arguments, resps): lm-eval's samples without a model.
  */
@@ -131,7 +132,8 @@ pl_status pl_unit_get_states_all(const pl_unit_reader *r, const char *layer, flo
                                  size_t *width);
 pl_status pl_unit_get_ranges(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, uint64_t **ranges,
                              size_t *n_ranges);
-pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr, int32_t **ids);
+pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t **indptr,
+                             int32_t **ids); /* NULL: the file has none */
 pl_status pl_unit_get_logits(const pl_unit_reader *r, float **values, size_t *rows, size_t *width);
 /* An array of put_numbers by its name, a matrix where its width is not 0; values, length and width are filled in. */
 pl_status pl_unit_get_numbers(const pl_unit_reader *r, pl_arena *arena, const char *group, pl_numbers *array);

@@ -319,6 +319,11 @@ pl_status pl_unit_get_tokens(const pl_unit_reader *r, pl_arena *arena, uint64_t 
 {
     pl__hdf5_quiet(r->path);
     size_t n_ids;
+    bool has;
+    *indptr = NULL;
+    *ids = NULL;
+    PL_TRY(pl__input_find(&has, &r->in, "/uns/plumb/tokens"));
+    if (!has) return PL_OK;
     PL_TRY(get_indptr(r, arena, "/uns/plumb/tokens/indptr", indptr, r->n_rows, &n_ids));
     const struct list list = {"/uns/plumb/tokens/ids", H5T_INTEGER, H5T_NATIVE_INT32, ids};
     return get_list(r, arena, &list, n_ids);

@@ -52,6 +52,7 @@ typedef struct planted {
     double (*margin)(size_t item, size_t template, size_t draw);
     float (*state)(size_t item, size_t template, size_t draw, size_t d); /* NULL: no states */
     bool (*finite)(size_t item, size_t template, size_t draw);           /* NULL: all are */
+    int32_t (*token)(size_t item, size_t template, size_t place); /* of a prompt, then -1; NULL: the files have none */
     pl_run_folder run;
     pl_run_view *view; /* closed by uproot */
     char root[PL_PATH_MAX];
@@ -323,6 +324,22 @@ static inline void planted_states(const planted *p, pl_unit_writer *w, const siz
     free(absent);
 }
 
+static inline void planted_prompts(const planted *p, pl_unit_writer *w, const size_t *item_of, size_t k)
+{
+    enum { MOST = 80 };
+    uint64_t *indptr = calloc(p->n + 1, sizeof *indptr);
+    int32_t *ids = calloc(p->n * MOST, sizeof *ids), id;
+    assert_true(indptr && ids);
+    for (size_t r = 0; r < p->n; r++) {
+        indptr[r + 1] = indptr[r];
+        for (size_t place = 0; (id = p->token(item_of[r], k, place)) >= 0; place++) ids[indptr[r + 1]++] = id;
+        assert_true(indptr[r + 1] - indptr[r] <= MOST);
+    }
+    OK(pl_unit_put_tokens(w, indptr, p->n, ids));
+    free(ids);
+    free(indptr);
+}
+
 static inline void planted_samples(const planted *p, pl_unit_writer *w, const size_t *item_of)
 {
     char **texts = calloc(p->n, sizeof *texts);
@@ -356,6 +373,7 @@ static inline void planted_unit(const planted *p, size_t k, size_t s)
     if (s + p->learned < p->draws) planted_content_free(p, w);
     planted_samples(p, w, item_of);
     if (p->state) planted_states(p, w, item_of, k, s);
+    if (p->token) planted_prompts(p, w, item_of, k);
     bool other = p->other_numerics && k + 1 == p->t && s + 1 == p->draws;
     json_t *attributes =
         json_pack("{s:s}", "numerics_key", other ? "cuda; cuBLASLt; numerics 1" : "cpu; own; numerics 1");

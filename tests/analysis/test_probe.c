@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "analysis/stability.h"
+#include "measure/cka.h"
 #include "statistics/golden.h"
 #include "statistics/interval.h"
 
@@ -79,6 +80,75 @@ static void test_transfer(void **state)
     assert_true(within && within->value < 0.1 && within->null_q95 > procrustes->null_q95);
     pl_stability_free(t);
     uproot(&p);
+}
+
+/* The template's own word, and seven words of the item: of every template the same, or of each its own. */
+static int32_t shared_words(size_t item, size_t template, size_t place)
+{
+    if (place == 0) return (int32_t)(900 + template);
+    return place < 8 ? (int32_t)(pl_random_u32(4, PL_RANDOM_TEST, 0, item * 8 + place) % 30) : -1;
+}
+
+static int32_t other_words(size_t item, size_t template, size_t place)
+{
+    return place < 8 ? (int32_t)(pl_random_u32(4, PL_RANDOM_TEST, (uint32_t) template, item * 8 + place) % 30) : -1;
+}
+
+static int32_t many_words(size_t item, size_t template, size_t place)
+{
+    return place < 70 ? (int32_t)(item * 70 + place + template) : -1;
+}
+
+/* CKA of counts, of all items of a run without groups. */
+static double cka_of_words(int32_t (*token)(size_t item, size_t template, size_t place), size_t n)
+{
+    enum { VOCABULARY = 1000 };
+    float *bags[T];
+    pl_cka cka;
+    int32_t id;
+    for (size_t k = 0; k < T; k++) {
+        bags[k] = calloc(n * VOCABULARY, sizeof *bags[k]);
+        assert_non_null(bags[k]);
+        for (size_t i = 0; i < n; i++)
+            for (size_t place = 0; (id = token(i, k, place)) >= 0; place++) bags[k][i * VOCABULARY + (size_t)id]++;
+    }
+    OK(pl_cka_of(&cka, (const float *const *)bags, n, T, VOCABULARY));
+    double mean = cka.mean;
+    pl_cka_free(&cka);
+    for (size_t k = 0; k < T; k++) free(bags[k]);
+    return mean;
+}
+
+/* A floor says how similar words alone make templates, whatever the states; odd templates hold their rows in reverse.
+ */
+static void test_tokens(void **state)
+{
+    (void)state;
+    int32_t (*const tokens[])(size_t, size_t, size_t) = {shared_words, other_words, many_words, NULL};
+    for (size_t c = 0; c < 4; c++) {
+        planted p = {.n = c == 2 ? 300 : N,
+                     .t = T,
+                     .draws = 1,
+                     .prediction = right,
+                     .state = turned,
+                     .token = tokens[c],
+                     .reversed = true};
+        pl_stability_table *t = planted_table(&p);
+        const pl_stability_row *cka = find(t, PL_METRIC_CKA_CAL_TOKENS, "templates", "01"),
+                               *mknn = find(t, PL_METRIC_MKNN_CAL_TOKENS, "templates", "final_norm");
+        char before[64];
+        assert_true(cka && mknn && !find(t, PL_METRIC_CKA_CAL_TOKENS, "templates", "00"));
+        if (c < 2) {
+            snprintf(before, sizeof before, "before calibration %.4f", cka_of_words(tokens[c], N));
+            assert_string_equal(cka->note, before);
+        }
+        if (c == 0) assert_true(cka->value > 0.99 && cka->p == 1.0 / 201.0 && mknn->value == 1.0);
+        if (c == 1) assert_true(cka->p > 0.05 && cka->value < 0.1 && mknn->p > 0.05);
+        if (c == 2) assert_true(isnan(cka->value) && !strcmp(cka->why_empty, "too many different tokens"));
+        if (c == 3) assert_true(isnan(cka->value) && strstr(cka->why_empty, "an earlier version"));
+        pl_stability_free(t);
+        uproot(&p);
+    }
 }
 
 /* The label can be read off in the first half of the items alone. */
@@ -168,10 +238,8 @@ static void test_margin(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_transfer),
-        cmocka_unit_test(test_sample),
-        cmocka_unit_test(test_not_probed),
-        cmocka_unit_test(test_margin),
+        cmocka_unit_test(test_transfer),   cmocka_unit_test(test_tokens), cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_not_probed), cmocka_unit_test(test_margin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
