@@ -9,12 +9,12 @@ target_link_options(plumb-launcher PRIVATE -static)
 
 set(bundled plumb plumb-make-model)
 if(PLUMB_TESTS AND NOT PLUMB_FUZZ) # fuzzing builds no tests of kernels
-  list(APPEND bundled bench-engine bench-context bench-train)
+  list(APPEND bundled bench-engine bench-context bench-train bench-map)
   foreach(folder ${CMAKE_SOURCE_DIR}/tests ${CMAKE_SOURCE_DIR}/tests/device ${CMAKE_SOURCE_DIR}/tests/model
-          ${CMAKE_SOURCE_DIR}/tests/engine ${CMAKE_SOURCE_DIR}/tests/train ${CMAKE_SOURCE_DIR}/tests/cuda)
+          ${CMAKE_SOURCE_DIR}/tests/engine ${CMAKE_SOURCE_DIR}/tests/train ${CMAKE_SOURCE_DIR}/tests/tsne ${CMAKE_SOURCE_DIR}/tests/cuda)
     if(EXISTS ${folder}/CMakeLists.txt)
       get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
-      list(FILTER targets INCLUDE REGEX "^(device_test_|cuda_test_|model_test_golden|model_test_stories|engine_test_|train_test_(gradients|steps))")
+      list(FILTER targets INCLUDE REGEX "^(device_test_|cuda_test_|model_test_golden|model_test_stories|engine_test_|train_test_(gradients|steps)|tsne_test_tsne)")
       list(REMOVE_ITEM targets device_test_plugin) # opens files of the build folder
       list(APPEND bundled ${targets})
     endif()

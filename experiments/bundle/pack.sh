@@ -66,7 +66,7 @@ fi
 list() { if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then git ls-files --cached --others --exclude-standard -- "$@"; else find "$@" -type f; fi; }
 list experiments results/README.md $(ls -d LICENSE* 2>/dev/null) >"$build/bundle/sources.txt"
 if [ -e "$stage/libexec/bench-engine" ]; then
-  list tests/gpu tests/bench tests/golden/models tests/golden/train tests/golden/tokenizers tests/program/{lib.sh,random.yaml} >>"$build/bundle/sources.txt"
+  list tests/gpu tests/bench tests/golden/models tests/golden/train tests/golden/tsne tests/golden/tokenizers tests/program/{lib.sh,random.yaml} >>"$build/bundle/sources.txt"
 fi
 grep -vE '\.(c|h)$|CMakeLists\.txt$' "$build/bundle/sources.txt" | while read -r file; do [ -e "$file" ] && printf '%s\n' "$file"; done |
   tar --create --files-from=- | tar --extract --directory="$stage"

@@ -279,7 +279,7 @@ static pl_status add_halves(pl_policy_cases *cases, const pl_run_folder *run, bo
     PL_GOTO(status, done, refuse_parts(h.decides));
     PL_GOTO(status, done, pl_run_view_open_part(&h.scores, run, (pl_run_part){PL_RUN_SCORES, swapped}));
     PL_GOTO(status, done, refuse_parts(h.scores));
-    PL_GOTO(status, done, pl_stability_of_run(&h.table, h.decides));
+    PL_GOTO(status, done, pl_stability_of_run(&h.table, h.decides, NULL));
     PL_GOTO(status, done, pl_arms_of_run(&h.arms, h.decides));
     for (size_t v = 0; v < h.arms->n_verdicts && status == PL_OK; v++)
         status = add_case(cases, &h, &h.arms->verdicts[v], swapped);

@@ -383,7 +383,7 @@ static pl_status all_rows(making *m, pl_run_view *view)
     return PL_OK;
 }
 
-pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view)
+pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view, const char *device)
 {
     making m = {0};
     pl_status status;
@@ -391,7 +391,8 @@ pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view)
     PL_TRY(pl_new(&m.table, 1));
     PL_GOTO(status, done, pl_arena_create(&m.table->arena));
     m.rows.arena = m.table->arena;
-    if (pl_run_view_is_whole(view)) PL_GOTO(status, done, pl__maps_open(&m.table->maps, pl_run_view_plan(view)));
+    if (pl_run_view_is_whole(view))
+        PL_GOTO(status, done, pl__maps_open(&m.table->maps, pl_run_view_plan(view), device));
     PL_GOTO(status, done, all_rows(&m, view));
     PL_GOTO(status, done, pl__families_adjust(m.rows.rows, m.rows.n));
     PL_GOTO(status, done, pl__remarks_finish(&m.remarks, m.table));

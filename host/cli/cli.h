@@ -16,7 +16,7 @@
     X(JSON, "json", NULL, NULL, "print the result as JSON on standard output, and nothing else there")                 \
     X(QUIET, "quiet", NULL, NULL, "no progress")                                                                       \
     X(DEVICE, "device", "NAME", "cpu cuda auto",                                                                       \
-      "cpu, cuda, cuda:<index> or auto (default): cuda if it opens, else cpu")                                         \
+      "cpu, cuda, cuda:<index> or auto: cuda if it opens; default: auto where a model runs, else cpu")                 \
     X(COMPUTE, "compute", "TYPE", "float32 bf16x3 bf16 fp16 tf32",                                                     \
       "type of products: float32, bf16x3, bf16, fp16, tf32, where the device has it (default: float32)")               \
     X(THREADS, "threads", "N", NULL, "CPU threads (default: all this process may use)")                                \

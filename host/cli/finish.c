@@ -90,7 +90,7 @@ static size_t name_damaged(const pl_run_view *view)
 }
 
 /* Every result file, and what can be shown (JSON where it is asked for); damaged units are left out. */
-static pl_status make_results(const pl_run_folder *run, pl__show asked, size_t *n_missing, size_t *n_damaged)
+static pl_status make_results(const pl_run_folder *run, const pl__asked *asked, size_t *n_missing, size_t *n_damaged)
 {
     pl_run_view *view;
     pl_report_tables r = {0};
@@ -100,7 +100,7 @@ static pl_status make_results(const pl_run_folder *run, pl__show asked, size_t *
     PL_GOTO(status, done, pl_report_lm_eval(view));
     *n_missing = pl_run_view_n_missing(view);
     *n_damaged = name_damaged(view);
-    PL_GOTO(status, done, pl_stability_of_run(&r.table, view));
+    PL_GOTO(status, done, pl_stability_of_run(&r.table, view, asked->device));
     PL_GOTO(status, done, pl_report_csv(run, r.table));
     PL_GOTO(status, done, pl_report_maps(run, r.table));
     PL_GOTO(status, done, pl_arms_of_run(&r.arms, view));
@@ -113,7 +113,7 @@ static pl_status make_results(const pl_run_folder *run, pl__show asked, size_t *
     PL_GOTO(status, done, pl_report_scorers_csv(run, r.scorers));
     PL_GOTO(status, done, put_shown(view, &r, PL__SHOW_SCREEN));
     PL_GOTO(status, done, put_shown(view, &r, PL__SHOW_FULL));
-    if (asked == PL__SHOW_JSON) status = put_shown(view, &r, asked);
+    if (asked->show == PL__SHOW_JSON) status = put_shown(view, &r, asked->show);
 done:
     pl_scorers_free(r.scorers);
     pl_contrasts_free(r.contrasts);
@@ -153,7 +153,9 @@ pl_status pl__damaged(const pl_run_folder *run, size_t n)
 pl_status pl__asked_of(pl__asked *out, const pl_arguments *arguments)
 {
     const bool full = pl_argument_flag(arguments, PL_OPTION_FULL) || arguments->values[PL_OPTION_LAYERS];
-    *out = (pl__asked){.show = full ? PL__SHOW_FULL : PL__SHOW_SCREEN, .layers = arguments->values[PL_OPTION_LAYERS]};
+    *out = (pl__asked){.show = full ? PL__SHOW_FULL : PL__SHOW_SCREEN,
+                       .layers = arguments->values[PL_OPTION_LAYERS],
+                       .device = arguments->values[PL_OPTION_DEVICE]};
     if (pl_argument_flag(arguments, PL_OPTION_JSON)) out->show = PL__SHOW_JSON;
     return pl_argument_size(arguments, PL_OPTION_REPORT_MAX, &out->report_max);
 }
@@ -167,7 +169,7 @@ pl_status pl__finish(const pl_run_folder *run, const pl__asked *asked)
     PL_TRY(pl_path(report, "%s/report.html", run->path));
     PL_TRY(pl_analysis_inputs(&stamp, run));
     bool stands = pl_analysis_stands(&stamp, run) && pl_file_exists(path);
-    if (!stands) PL_TRY(make_results(run, asked->show, &stamp.n_missing, &n_damaged));
+    if (!stands) PL_TRY(make_results(run, asked, &stamp.n_missing, &n_damaged));
     if (!stands || asked->report_max || !pl_file_exists(report))
         PL_TRY(pl_page_write(run->path, run, 1, asked->report_max ? asked->report_max : PL_PAGE_BYTES));
     if (!stands && n_damaged == 0) PL_TRY(pl_analysis_stamp_put(&stamp, run)); /* else they are named again */

@@ -14,9 +14,10 @@ typedef enum pl__show {
 typedef struct pl__asked {
     pl__show show;
     const char *layers; /* of the whole table; NULL: all. Borrowed */
+    const char *device; /* where maps are made, as pl_processor_open takes it; NULL: the CPU. Borrowed */
     size_t report_max;  /* bytes as pl_page_write takes them; 0: its default */
 } pl__asked;
-/* As --json, --full, --layers and --report-max say. */
+/* As --json, --full, --layers, --device and --report-max say. */
 pl_status pl__asked_of(pl__asked *out, const pl_arguments *arguments);
 
 /* Writes stability.csv, results.json and samples_*.jsonl, unless they stand and nothing has changed, prints what is

@@ -181,6 +181,7 @@ pl_status pl_verb_run(const pl_arguments *arguments)
     PL_GOTO(status, done, pl_drain_open(&drain, options.helper ? NULL : say_interrupted));
     options.drain = &drain;
     PL_GOTO(status, done, share_devices(&crew, arguments, &options));
+    asked.device = options.device;
     if (!options.quiet) options.say = say;
     PL_GOTO(status, done, pl_spec_read(&spec, arguments->words[0], arguments->words + 1, arguments->n_words - 1));
     status = run_share(&summary, &crew, spec, &options);

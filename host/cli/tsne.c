@@ -21,6 +21,7 @@ typedef struct mapping {
     size_t rows, width, n; /* n: rows that are finite */
     float *values;         /* [rows, width]; the finite ones are moved to the front */
     size_t *row_of;        /* [n] */
+    pl_processor processor;
     pl_map_settings settings;
     pl_state_map map;
     pl_progress progress;
@@ -88,13 +89,14 @@ static pl_status keep_finite(mapping *m)
 static pl_status read_options(mapping *m, const pl_arguments *arguments)
 {
     size_t perplexity = PL_MAP_PERPLEXITY;
-    m->settings = (pl_map_settings){.dims = PL_MAP_DIMS, .seeds = PL_MAP_SEEDS};
+    const char *device = arguments->values[PL_OPTION_DEVICE];
+    m->settings = (pl_map_settings){.processor = &m->processor, .dims = PL_MAP_DIMS, .seeds = PL_MAP_SEEDS};
     PL_TRY(pl_argument_size(arguments, PL_OPTION_PERPLEXITY, &perplexity));
     PL_TRY(pl_argument_size(arguments, PL_OPTION_DIMS, &m->settings.dims));
     PL_TRY(pl_argument_size(arguments, PL_OPTION_SEEDS, &m->settings.seeds));
     PL_TRY(pl_argument_size(arguments, PL_OPTION_THREADS, &m->settings.threads));
     m->settings.perplexity = (double)perplexity;
-    return PL_OK;
+    return pl_processor_open(&m->processor, device ? device : "cpu", (int)m->settings.threads);
 }
 
 /* A unit's bytes are vouched for by its sidecar. */
@@ -306,6 +308,7 @@ pl_status pl_verb_tsne(const pl_arguments *arguments)
     status = put_out(&m, pl_argument_flag(arguments, PL_OPTION_JSON));
 done:
     pl_state_map_free(&m.map);
+    pl_processor_close(&m.processor);
     free(m.values);
     pl_arena_free(m.arena);
     return status;

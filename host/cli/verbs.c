@@ -27,7 +27,7 @@ const pl__verb pl__verbs[] = {
      BIT(RESULTS) | BIT(DEVICE) | BIT(THREADS) | BIT(FROM) | BIT(HALF_WIDTH) | BIT(JSON), "@.yaml", NULL,
      "plan experiments/demo.yaml items=20", pl_verb_plan},
     {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
-     BIT(VERIFY) | BIT(FULL) | BIT(LAYERS) | BIT(JSON) | BIT(REPORT_MAX),
+     BIT(VERIFY) | BIT(FULL) | BIT(LAYERS) | BIT(DEVICE) | BIT(JSON) | BIT(REPORT_MAX),
      "@folder", NULL, "analyze results/demo-*", pl_verb_analyze},
     {"report", "RUN [RUN ...]", "report.html and figures/ again, from a run's tables; several runs in one page", 1,
      SIZE_MAX, BIT(OUT) | BIT(REPORT_MAX), "@folder", NULL,
@@ -58,7 +58,8 @@ const pl__verb pl__verbs[] = {
      "@folder @.jsonl", NULL, "extract experiments/tiny/large texts.jsonl --out states.h5 --positions last,mean",
      pl_verb_extract},
     {"tsne", "FILE.h5", "a map of any states in an HDF5 file: coordinates into /obsm/X_tsne and FILE.tsne.csv", 1, 1,
-     BIT(DATASET) | BIT(PERPLEXITY) | BIT(DIMS) | BIT(SEEDS) | BIT(OUT) | BIT(THREADS) | BIT(QUIET) | BIT(JSON),
+     BIT(DATASET) | BIT(PERPLEXITY) | BIT(DIMS) | BIT(SEEDS) | BIT(OUT) | BIT(DEVICE) | BIT(THREADS) | BIT(QUIET) |
+         BIT(JSON),
      "@.h5", NULL, "tsne states.h5 --dataset /obsm/last.05 --seeds 1", pl_verb_tsne},
     {"train", "MODEL CORPUS.jsonl --out FOLDER [key=value ...]",
      "trains a model on texts, loss at every position: rows {\"text\"}, {\"ids\"} or {\"parts\"}", 1, SIZE_MAX,

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 
+#include "device/map_ops.h"
 #include "device/types.h"
 
 #ifdef __cplusplus
@@ -54,7 +55,9 @@ extern "C" {
     X(reduce_lanes)                                                                                                    \
     X(gradient_norm)                                                                                                   \
     X(adamw)                                                                                                           \
-    X(logistic)
+    X(logistic)                                                                                                        \
+    X(repulsion)                                                                                                       \
+    X(map_step)
 #define PL_OPS(X)                                                                                                      \
     PL_FORWARD_OPS(X)                                                                                                  \
     PL_TRAINING_OPS(X)
@@ -459,7 +462,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 6 };
+enum { PL_PLUGIN_VERSION = 7 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 
@@ -565,6 +568,8 @@ typedef struct pl_backend {
     size_t (*score_backward_workspace_bytes)(size_t n_rows, size_t n_vocabulary, size_t C, pl_dtype compute);
     size_t (*gradient_norm_workspace_bytes)(const pl_parameters *parameters);
     size_t (*logistic_workspace_bytes)(size_t n_problems, size_t n_rows, size_t width, size_t n_classes);
+    size_t (*repulsion_workspace_bytes)(size_t n_points);
+    size_t (*map_step_workspace_bytes)(size_t n_points);
 
     /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the
      * views that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly

@@ -182,3 +182,37 @@ pl_status pl__check_logistic(const pl__call *c, const pl_logistic_args *a)
     return pl__need_workspace(c, a->workspace,
                               c->ops->logistic_workspace_bytes(n, a->most_rows, a->most_width, a->most_classes));
 }
+
+/* Points stand as pairs in one row. */
+static pl_status need_points(const pl__call *c, pl_view y, size_t *n)
+{
+    *n = y.columns / 2;
+    if (y.columns % 2 || *n < 1 || *n > PL_MAP_POINTS_MOST)
+        return pl_fail(PL_E_INTERNAL, "%s: y has %zu numbers: expected two for each of 1 to %d points", c->op,
+                       y.columns, (int)PL_MAP_POINTS_MOST);
+    return pl__need(c, "y", y, 1, 2 * *n, PL_F32);
+}
+
+pl_status pl__check_repulsion(const pl__call *c, const pl_repulsion_args *a)
+{
+    size_t n;
+    PL_TRY(need_points(c, a->y, &n));
+    PL_TRY(pl__need(c, "force", a->force, 1, 2 * n, PL_F32));
+    PL_TRY(pl__need(c, "z", a->z, 1, 1, PL_F64));
+    return pl__need_workspace(c, a->workspace, c->ops->repulsion_workspace_bytes(n));
+}
+
+pl_status pl__check_map_step(const pl__call *c, const pl_map_step_args *a)
+{
+    size_t n;
+    PL_TRY(need_points(c, a->y, &n));
+    PL_TRY(pl__need(c, "start", a->start, 1, n + 1, PL_I32));
+    PL_TRY(pl__need(c, "column", a->column, 1, a->column.columns, PL_I32));
+    PL_TRY(pl__need(c, "value", a->value, 1, a->column.columns, PL_F32));
+    PL_TRY(pl__need(c, "force", a->force, 1, 2 * n, PL_F32));
+    PL_TRY(pl__need(c, "z", a->z, 1, 1, PL_F64));
+    PL_TRY(pl__need(c, "update", a->update, 1, 2 * n, PL_F32));
+    PL_TRY(pl__need(c, "gain", a->gain, 1, 2 * n, PL_F32));
+    PL_TRY(pl__need(c, "mean", a->mean, 1, 2, PL_F64));
+    return pl__need_workspace(c, a->workspace, c->ops->map_step_workspace_bytes(n));
+}

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lanes.h"
 #include "base/memory.h"
-#include "tsne/lanes.h"
 
 static const double ENTROPY_TOLERANCE = 1e-10;
 enum { MAX_STEPS = 200 };

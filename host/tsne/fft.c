@@ -3,8 +3,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/lanes.h"
 #include "base/memory.h"
-#include "tsne/lanes.h"
 
 typedef struct complex_lanes {
     pl__lanes re, im;

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lanes.h"
 #include "base/memory.h"
 #include "tsne/fft.h"
 #include "tsne/field_parts.h"
-#include "tsne/lanes.h"
 
 enum { REACH = 4, MARGIN = 6, MOST_WIDTH = 2048 }; /* nodes that a point touches each way; nodes beyond the points */
 
@@ -269,16 +269,18 @@ typedef struct box {
     double extent; /* of the longer side */
 } box;
 
-static box box_of(const pl__layout *y)
+/* Of a map with a point that is not finite the extent is NaN: no width is enough. */
+static box box_of(const float *y, size_t n)
 {
-    float low_x = y->x[0], high_x = low_x, low_y = y->y[0], high_y = low_y;
-    for (size_t i = 1; i < y->n; i++) {
-        low_x = y->x[i] < low_x ? y->x[i] : low_x;
-        high_x = y->x[i] > high_x ? y->x[i] : high_x;
-        low_y = y->y[i] < low_y ? y->y[i] : low_y;
-        high_y = y->y[i] > high_y ? y->y[i] : high_y;
+    float low[2] = {y[0], y[1]}, high[2] = {y[0], y[1]};
+    double sum = 0.0;
+    for (size_t i = 0; i < 2 * n; i++) {
+        low[i % 2] = y[i] < low[i % 2] ? y[i] : low[i % 2];
+        high[i % 2] = y[i] > high[i % 2] ? y[i] : high[i % 2];
+        sum += (double)y[i];
     }
-    return (box){low_x, low_y, fmax((double)high_x - (double)low_x, (double)high_y - (double)low_y)};
+    const double across = (double)high[0] - (double)low[0], down = (double)high[1] - (double)low[1];
+    return (box){low[0], low[1], isfinite(sum) ? fmax(across, down) : (double)NAN};
 }
 
 static size_t width_for(double extent)
@@ -288,9 +290,9 @@ static size_t width_for(double extent)
     return 0;
 }
 
-size_t pl__grid_width(const pl__layout *y)
+size_t pl__grid_width(const float *y, size_t n)
 {
-    return width_for(box_of(y).extent);
+    return width_for(box_of(y, n).extent);
 }
 
 /* Keeps the grid while the map fits it and is not much smaller. */
@@ -315,12 +317,12 @@ static void shares(float out[REACH], float at)
     out[3] = a * at * b * (1.0f / 6.0f);
 }
 
-static void put_places(pl__grid *g, const pl__layout *y, const box *b)
+static void put_places(pl__grid *g, const float *y, const box *b)
 {
     const float per = (float)(1.0 / g->spacing);
 #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < g->n; i++) {
-        const float x = (y->x[i] - b->x) * per + 1.0f, down = (y->y[i] - b->y) * per + 1.0f;
+        const float x = (y[2 * i] - b->x) * per + 1.0f, down = (y[2 * i + 1] - b->y) * per + 1.0f;
         place *p = &g->places[i];
         p->column = (int32_t)x;
         p->row = (int32_t)down;
@@ -354,7 +356,7 @@ static void spread(pl__grid *g)
     }
 }
 
-static void gather(const pl__grid *g, pl__layout *force)
+static void gather(const pl__grid *g, float *force)
 {
     const size_t half = g->width / 2;
 #pragma omp parallel for schedule(static)
@@ -369,14 +371,14 @@ static void gather(const pl__grid *g, pl__layout *force)
                 y += share * g->force_y[at + c];
             }
         }
-        force->x[i] = x;
-        force->y[i] = y;
+        force[2 * i] = x;
+        force[2 * i + 1] = y;
     }
 }
 
-pl_status pl__grid_sum(pl__grid *g, double *z, pl__layout *force, const pl__layout *y)
+pl_status pl__grid_sum(pl__grid *g, double *z, float *force, const float *y)
 {
-    const box b = box_of(y);
+    const box b = box_of(y, g->n);
     PL_TRY(fit(g, b.extent));
     put_places(g, y, &b);
     spread(g);

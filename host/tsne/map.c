@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,30 +33,34 @@ pl_status pl_map_seconds(double *seconds, size_t n, const pl_map_settings *setti
 {
     enum { TRIES = 3 };
     static const double ALL_OF_IT = 1.5; /* attraction, steps and what stands beside, of repulsion's time */
-    pl__layout y = {0}, force = {0};
-    pl__field *field = NULL;
-    double z, least = INFINITY;
+    const pl_processor *on = settings->processor;
+    pl_stream *stream = NULL;
+    pl__field field = {0};
+    pl_view y = {0};
+    float *map = NULL;
+    double least = INFINITY;
     const double extent = sqrt((double)n); /* of a map, roughly */
     pl_status status;
     if (settings->threads > 0) omp_set_num_threads((int)settings->threads);
-    PL_GOTO(status, done, pl__layout_create(&y, n));
-    PL_GOTO(status, done, pl__layout_create(&force, n));
-    PL_GOTO(status, done, pl__field_create(&field, n));
-    for (size_t i = 0; i < n; i++) {
-        y.x[i] = (float)(extent * pl_random_uniform(0, PL_RANDOM_MAP, 4, i));
-        y.y[i] = (float)(extent * pl_random_uniform(0, PL_RANDOM_MAP, 5, i));
-    }
-    pl__layout_pad(&y);
+    PL_GOTO(status, done, on->ops->stream_create(on->device, &stream));
+    PL_GOTO(status, done, pl__field_create(&field, on, stream, n));
+    PL_GOTO(status, done, pl_view_create(on, &y, 1, 2 * n, PL_F32));
+    PL_GOTO(status, done, pl_new(&map, 2 * n));
+    for (size_t i = 0; i < 2 * n; i++) map[i] = (float)(extent * pl_random_uniform(0, PL_RANDOM_MAP, 4 + i % 2, i / 2));
+    PL_GOTO(status, done, pl_upload(on, stream, y, map));
+    PL_GOTO(status, done, on->ops->stream_wait(stream));
     for (int i = 0; i < TRIES; i++) {
         const double start = pl_clock_s();
-        PL_GOTO(status, done, pl__field_of(field, &z, &force, &y));
+        PL_GOTO(status, done, pl__field_of(&field, y));
+        PL_GOTO(status, done, on->ops->stream_wait(stream));
         least = fmin(least, pl_clock_s() - start);
     }
     *seconds = ALL_OF_IT * least * (double)pl_map_iterations(settings->seeds);
 done:
-    pl__field_free(field);
-    pl__layout_free(&force);
-    pl__layout_free(&y);
+    free(map);
+    pl_view_free(on, &y);
+    pl__field_free(&field);
+    if (stream) on->ops->stream_free(stream);
     return status;
 }
 
@@ -63,7 +68,7 @@ done:
 static pl_status judge(pl_chart *c, int32_t *map_near, const making *m)
 {
     const pl_points placed = {c->at, m->points.n, 2};
-    PL_TRY(pl_tsne_divergence(&c->kl, NULL, &m->affinity, c->at));
+    PL_TRY(pl_tsne_divergence(&c->kl, NULL, m->settings->processor, &m->affinity, c->at));
     PL_TRY(pl_neighbours(map_near, &placed, PL_QUALITY_RANKS));
     return pl_quality_of(&c->quality, &m->points, m->near, m->k, c->at, map_near);
 }
@@ -72,13 +77,13 @@ static pl_status finish(pl_chart *c, pl_tsne *t, double exaggeration, int32_t *m
 {
     PL_TRY(pl_tsne_optimise(t, exaggeration, PL_TSNE_MAIN, m->settings->step, m->settings->context));
     PL_TRY(pl_new(&c->at, 2 * m->points.n));
-    pl_tsne_layout(c->at, t);
+    PL_TRY(pl_tsne_layout(c->at, t));
     return judge(c, map_near, m);
 }
 
 static pl_status begin(pl_tsne **t, const making *m, const float *start)
 {
-    PL_TRY(pl_tsne_create(t, &m->affinity, start));
+    PL_TRY(pl_tsne_create(t, m->settings->processor, &m->affinity, start));
     return pl_tsne_optimise(*t, PL_TSNE_EARLY_EXAGGERATION, PL_TSNE_EARLY, m->settings->step, m->settings->context);
 }
 
@@ -129,6 +134,14 @@ static pl_status make_seeds(pl_state_map *out, const making *m, float *start, in
     return PL_OK;
 }
 
+static pl_status note_device(pl_state_map *out, const pl_processor *processor)
+{
+    pl_device_facts facts;
+    PL_TRY(processor->ops->facts(processor->device, &facts));
+    snprintf(out->device, sizeof out->device, "%s", facts.device_class);
+    return PL_OK;
+}
+
 static pl_status make_maps(pl_state_map *out, making *m)
 {
     const size_t n = m->points.n;
@@ -142,6 +155,7 @@ static pl_status make_maps(pl_state_map *out, making *m)
     PL_GOTO(status, done, pl_affinity_of(&m->affinity, &m->points, m->near, m->k, m->settings->perplexity));
     PL_GOTO(status, done, make_first(out, m, start, map_near));
     PL_GOTO(status, done, make_seeds(out, m, start, map_near));
+    PL_GOTO(status, done, note_device(out, m->settings->processor));
     out->has_map = true;
 done:
     free(map_near);

@@ -14,6 +14,7 @@ enum { PL_MAP_LEAST = 100, PL_MAP_PERPLEXITY = 30, PL_MAP_DIMS = 50, PL_MAP_SEED
 #define PL_MAP_EXAGGERATED 4.0
 
 typedef struct pl_map_settings {
+    const pl_processor *processor; /* where the maps are optimised; all else is the CPU's */
     double perplexity;
     size_t dims;    /* of the principal components that the map is made of */
     size_t seeds;   /* runs at exaggeration 1; the first has no noise in its start. 1: no band */
@@ -33,6 +34,7 @@ typedef struct pl_chart {
 typedef struct pl_state_map {
     size_t n, dims, n_seeds;
     double perplexity;
+    char device[32];             /* its class (ops.h); "": there is no map */
     float *pca;                  /* [n, 2]; 0 where there is no second component */
     double explained[2];         /* share of the variance */
     bool has_map;                /* false: fewer than PL_MAP_LEAST points; nothing below is there */

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "base/lanes.h"
 #include "base/memory.h"
-#include "tsne/lanes.h"
 
 enum { ROWS = 4 }; /* points that are held against the others at a time */
 

@@ -36,6 +36,7 @@ void pl_map_numbers(pl_json_builder *b, const pl_state_map *map)
         low = fmin(low, map->seeds[s].kl);
         high = fmax(high, map->seeds[s].kl);
     }
+    pl_json_put_text(b, "device", map->device);
     put_finite(b, "perplexity", map->perplexity);
     put_chart(b, "tsne", &map->plain);
     put_chart(b, "tsne_4", &map->exaggerated);

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/lanes.h"
 #include "base/memory.h"
-#include "tsne/field.h"
-#include "tsne/lanes.h"
 
 enum { NEIGHBOURS = PL_RELIABILITY_NEIGHBOURS, MOVES = 12 };
 static const double DOUBT_P = 0.05, DOUBT_DISPLACEMENT = 1.0;
@@ -27,12 +26,38 @@ double pl_hypergeometric_tail(size_t at_least, size_t n, size_t marked, size_t d
     return fmin(sum, 1.0);
 }
 
+/* The map's points: x, y [stride], from n on filled with what is far from everything, so that whole lanes may be read.
+ */
+typedef struct layout {
+    size_t n, stride;
+    float *x, *y;
+} layout;
+
+static void layout_free(layout *map)
+{
+    free(map->x);
+    free(map->y);
+}
+
+/* A pad adds less than 1e-17 to anything. */
+static pl_status layout_create(layout *out, const float *map, size_t n)
+{
+    *out = (layout){.n = n, .stride = pl__whole_lanes(n)};
+    PL_TRY(pl_new(&out->x, out->stride));
+    PL_TRY(pl_new(&out->y, out->stride));
+    for (size_t i = 0; i < out->stride; i++) {
+        out->x[i] = i < n ? map[2 * i] : 1e9f + 1e6f * (float)(i - n);
+        out->y[i] = i < n ? map[2 * i + 1] : 0.0f;
+    }
+    return PL_OK;
+}
+
 /* What the others do to a point at (x, y): sum of 1 / (1 + d^2), and of (y - y_j) / (1 + d^2)^2. */
 typedef struct push {
     double z, x, y;
 } push;
 
-PL__INLINED void push_at_body(push *out, const pl__layout *others, float x, float y)
+PL__INLINED void push_at_body(push *out, const layout *others, float x, float y)
 {
     pl__lanes sum_z = {0}, sum_x = {0}, sum_y = {0};
     for (size_t j = 0; j < others->stride; j += PL__LANES) {
@@ -50,12 +75,12 @@ PL__INLINED void push_at_body(push *out, const pl__layout *others, float x, floa
     memcpy(lanes, &sum_y, sizeof lanes);
     out->y = (double)pl__lane_sum(lanes);
 }
-PL__CLONES(push_at, (push * out, const pl__layout *others, float x, float y), (out, others, x, y))
+PL__CLONES(push_at, (push * out, const layout *others, float x, float y), (out, others, x, y))
 
 /* One point on its own: row i of the affinities, and where it stood, which the field of the others is without. */
 typedef struct alone {
     const pl_affinity *p;
-    const pl__layout *map;
+    const layout *map;
     size_t i;
     double others_z; /* Z of all pairs without it */
 } alone;
@@ -162,7 +187,7 @@ static int ascending(const void *a, const void *b)
 }
 
 /* radius[n]: from each point to its 10th neighbour; at least their median. */
-static pl_status take_radii(double *radius, const pl__layout *y, const int32_t *map_near, size_t map_k)
+static pl_status take_radii(double *radius, const layout *y, const int32_t *map_near, size_t map_k)
 {
     double *sorted;
     const size_t n = y->n;
@@ -182,38 +207,34 @@ pl_status pl_reliability_of(pl_reliability *out, const pl_affinity *affinity, co
                             const float *map, const int32_t *map_near, size_t map_k)
 {
     const size_t n = affinity->n;
-    pl__layout y = {0}, force = {0};
-    pl__field *field = NULL;
-    double z, tail[NEIGHBOURS + 1], *radius = NULL;
+    layout y = {0};
+    double z = 0.0, tail[NEIGHBOURS + 1], *radius = NULL, *own_z = NULL;
     pl_status status;
     *out = (pl_reliability){.n = n};
     float **arrays[] = {&out->score, &out->agreement, &out->agreement_p, &out->displacement};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) PL_GOTO(status, done, pl_new(arrays[i], n));
     PL_GOTO(status, done, pl_new(&out->doubtful, n));
-    PL_GOTO(status, done, pl__layout_create(&y, n));
-    PL_GOTO(status, done, pl__layout_create(&force, n));
-    PL_GOTO(status, done, pl__field_create(&field, n));
-    for (size_t i = 0; i < n; i++) {
-        y.x[i] = map[2 * i];
-        y.y[i] = map[2 * i + 1];
-    }
-    pl__layout_pad(&y);
+    PL_GOTO(status, done, layout_create(&y, map, n));
+    PL_GOTO(status, done, pl_new(&own_z, n));
     PL_GOTO(status, done, pl_new(&radius, n));
     PL_GOTO(status, done, take_radii(radius, &y, map_near, map_k));
-    pl__field_exact(field, &z, &force, &y);
     for (size_t a = 0; a <= NEIGHBOURS; a++) tail[a] = pl_hypergeometric_tail(a, n - 1, NEIGHBOURS, NEIGHBOURS);
+#pragma omp parallel for schedule(static)
+    for (size_t i = 0; i < n; i++) {
+        const alone a = {affinity, &y, i, 0.0};
+        own_z[i] = push_of_others(&a, (double)y.x[i], (double)y.y[i]).z;
+    }
+    for (size_t i = 0; i < n; i++) z += own_z[i];
 #pragma omp parallel for schedule(dynamic, 16)
     for (size_t i = 0; i < n; i++) {
-        alone a = {affinity, &y, i, z};
-        a.others_z -= 2.0 * push_of_others(&a, (double)y.x[i], (double)y.y[i]).z;
+        const alone a = {affinity, &y, i, z - 2.0 * own_z[i]};
         score(out, i, common(near + i * k, map_near + i * map_k), tail, displacement(&a), radius[i]);
     }
     for (size_t i = 0; i < n; i++) out->n_doubtful += out->doubtful[i];
 done:
+    free(own_z);
     free(radius);
-    pl__field_free(field);
-    pl__layout_free(&force);
-    pl__layout_free(&y);
+    layout_free(&y);
     if (status != PL_OK) pl_reliability_free(out);
     return status;
 }

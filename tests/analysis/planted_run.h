@@ -429,7 +429,7 @@ static inline pl_stability_table *planted_table(planted *p)
 {
     pl_stability_table *t;
     plant_run(p);
-    OK(pl_stability_of_run(&t, planted_view(p)));
+    OK(pl_stability_of_run(&t, planted_view(p), NULL));
     return t;
 }
 

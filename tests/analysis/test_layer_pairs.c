@@ -109,7 +109,7 @@ static void test_broken_chain(void **state)
     planted_id(id, 2, 0, false);
     OK(pl_run_folder_unit(path, &p.run, id));
     assert_int_equal(unlink(path), 0);
-    OK(pl_stability_of_run(&t, planted_view(&p)));
+    OK(pl_stability_of_run(&t, planted_view(&p), NULL));
     assert_int_equal(find(t, PL_METRIC_CKA_CAL, "templates:01", "final_norm", "prompt")->n_templates, 4);
     assert_int_equal(find(t, PL_METRIC_CKA_CAL, "self:01", "final_norm", "prompt")->n_templates, 4);
     pl_stability_free(t);

@@ -80,7 +80,7 @@ static void test_scorers(void **state)
                 assert_true(fabs(t->rows[other].accuracy.value - r->accuracy.value) > 1e-6);
     }
     /* The table's own template SD, of clusters, is that of the raw scores. */
-    OK(pl_stability_of_run(&table, planted_view(&p)));
+    OK(pl_stability_of_run(&table, planted_view(&p), NULL));
     size_t found = 0;
     for (size_t i = 0; i < table->n; i++) {
         const pl_stability_row *r = &table->rows[i];

@@ -61,7 +61,7 @@ static void leave_half(const planted *p, size_t template, size_t draw)
 static void check_stability(planted *p, const char *what)
 {
     pl_stability_table *t;
-    OK(pl_stability_of_run(&t, planted_view(p)));
+    OK(pl_stability_of_run(&t, planted_view(p), NULL));
     assert_true(t->n > 0);
     for (size_t i = 0; i < t->n; i++) {
         const pl_stability_row *r = &t->rows[i];

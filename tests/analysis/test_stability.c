@@ -498,7 +498,7 @@ static void test_missing_unit(void **state)
     OK(pl_run_folder_unit(path, &p.run, "unit-1-1-0"));
     assert_int_equal(unlink(path), 0);
     pl_stability_table *t;
-    OK(pl_stability_of_run(&t, planted_view(&p)));
+    OK(pl_stability_of_run(&t, planted_view(&p), NULL));
     assert_int_equal(pl_run_view_n_missing(p.view), 1);
     const pl_stability_row *r = get(t, PL_METRIC_FLIP_RATE, "templates", "", "", 1);
     assert_true(r->n_templates == 2 && strstr(r->note, "2 of 3 templates"));
@@ -765,7 +765,7 @@ static void test_other_numerics(void **state)
     planted p = {.n = 10, .t = 2, .draws = 2, .prediction = some_flips, .other_numerics = true};
     pl_stability_table *t;
     plant_run(&p);
-    REFUSED(pl_stability_of_run(&t, planted_view(&p)), PL_E_INPUT, "'cuda; cuBLASLt; numerics 1'");
+    REFUSED(pl_stability_of_run(&t, planted_view(&p), NULL), PL_E_INPUT, "'cuda; cuBLASLt; numerics 1'");
     assert_non_null(strstr(pl_error_text(), "unit-1-1-0"));
     assert_non_null(strstr(pl_error_text(), "unit-0-0-0"));
     uproot(&p);
@@ -784,13 +784,13 @@ static void test_outlying_norm(void **state)
     planted p = {.n = 20, .t = 3, .draws = 1, .prediction = some_flips, .state = long_state};
     plant_run(&p);
     pl_stability_table *t;
-    OK(pl_stability_of_run(&t, planted_view(&p)));
+    OK(pl_stability_of_run(&t, planted_view(&p), NULL));
     assert_true(has_remark(t, "states of 1 of 20 items have over 4 times the median norm (doc_id 7 "));
     pl_stability_free(t);
     uproot(&p);
     p = (planted){.n = 20, .t = 3, .draws = 1, .prediction = some_flips, .state = noisy_state};
     plant_run(&p);
-    OK(pl_stability_of_run(&t, planted_view(&p)));
+    OK(pl_stability_of_run(&t, planted_view(&p), NULL));
     assert_false(has_remark(t, "outlying"));
     pl_stability_free(t);
     uproot(&p);
@@ -827,7 +827,7 @@ static void test_same_bits_for_any_threads(void **state)
     omp_set_num_threads(1);
     one = table_of(&p);
     omp_set_num_threads(3);
-    OK(pl_stability_of_run(&more, p.view));
+    OK(pl_stability_of_run(&more, p.view, NULL));
     omp_set_num_threads(threads);
     assert_int_equal(one->n, more->n);
     for (size_t i = 0; i < one->n; i++) {
@@ -852,7 +852,7 @@ static void test_bad_input(void **state)
     plant_run(&p);
     OK(pl_run_folder_unit(path, &p.run, "unit-1-0-0"));
     assert_int_equal(truncate(path, 700), 0);
-    REFUSED(pl_stability_of_run(&t, planted_view(&p)), PL_E_INPUT, "unit-1-0-0");
+    REFUSED(pl_stability_of_run(&t, planted_view(&p), NULL), PL_E_INPUT, "unit-1-0-0");
     OK(pl_path(path, "%s/plan.json", p.run.path));
     const char bad[] = "{\"format\":2,\"name\":\"n\",\"hash\":\"h\",\"models\":[],\"tasks\":[],\"units\":[{\"id\":3}]}";
     OK(pl_file_replace(path, bad, strlen(bad)));

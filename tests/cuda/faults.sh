@@ -69,6 +69,16 @@ logistic: a missing barrier before the product is read|logistic.cu|s,^ *__syncth
 logistic: a missing barrier behind the weights|logistic.cu|s,^ *__syncthreads(); /\* the rows' products.*,,|logistic.cu|device_test_logistic||1 2 3
 logistic: the intercept is penalised|logistic.cu|s,d + 1 < s.width ? v\[at\] : held,v[at],|logistic.cu|device_test_logistic|
 logistic: the labels of another problem|logistic.cu|s,t.labels + facts\[,t.labels + t.facts[,|logistic.cu|device_test_logistic|
+repulsion: a missing barrier before others are read|repulsion.cu|s,^ *__syncthreads(); /\* the others are there.*,,|repulsion.cu|device_test_repulsion||1 2 3
+repulsion: a missing barrier before others are replaced|repulsion.cu|s,^ *__syncthreads(); /\* nobody reads the others.*,,|repulsion.cu|device_test_repulsion||1 2 3
+repulsion: each point with itself|repulsion.cu|s,q = 0.0f;,;,|repulsion.cu|device_test_repulsion|
+repulsion: the last share is left out|repulsion.cu|s,s < shares; s++,s < shares - 1; s++,|repulsion.cu|device_test_repulsion|
+repulsion: points of the tile before are not their own|repulsion.cu|s,self + k \* THREADS,self + k,|repulsion.cu|device_test_repulsion|
+map_step: a missing barrier before sums are added|map_step.cu|s,^ *__syncthreads(); /\* every warp.*,,|map_step.cu|device_test_map_step||1 2 3
+map_step: points move while others pull|map_step.cu|s,s.moved\[2 \* i\] =,s.y[2 * i] = s.moved[2 * i] =,|map_step.cu|device_test_map_step|
+map_step: the gain of another sign|map_step.cu|s,sign_of(gradient) == sign_of(update),sign_of(gradient) != sign_of(update),|map_step.cu|device_test_map_step|
+map_step: a row's last neighbours are left out|map_step.cu|s,at < last; at,at < last - PL__WARP; at,|map_step.cu|device_test_map_step|
+map_step: steps have no longest|map_step.cu|s,length > MOST_STEP,length > 1e9f,|map_step.cu|device_test_map_step|
 rotary_backward: turned as in the forward pass|rotary_backward.cu|s,-1.0f,1.0f,|rotary_backward.cu|device_test_rotary_backward|float32
 rotary: turned the other way|rotary.cu|s,__fsub_rn(__fmul_rn(x,__fadd_rn(__fmul_rn(x,|rotary.cu|device_test_rotary|float32
 score: a missing barrier|score.cuh|s,^ *__syncthreads();,,|score.cu|device_test_score|float32

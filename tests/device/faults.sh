@@ -48,6 +48,14 @@ norm_backward: the projection is not taken off|norm.h|s,g - level - z \* slant,g
 norm_backward: a bias' gradient lacks a row|norm_backward.c|s,if (dbias),if (dbias \&\& r),|norm_backward.c|norm_backward
 norm_backward: dx is not added to|norm_backward.c|s,weight\, 0);,weight\, 1);,|norm_backward.c|norm_backward
 head_norm_backward: dweight of one head|head_norm_backward.c|s,h < a->n_heads; h++,h < 1; h++,|head_norm_backward.c|head_norm_backward
+repulsion: each point with itself|repulsion.c|s,LANE > (int32_t),LANE >= (int32_t),|repulsion.c|repulsion
+repulsion: a slot is left out|repulsion.c|s,z += 2.0 \* shares\[s\],z += s ? 2.0 * shares[s] : 0.0,|repulsion.c|repulsion
+repulsion: the other point gets nothing|repulsion.c|s,PL__AT(slot_x + j) -= back_x;,,|repulsion.c|repulsion
+map_step: a row's last neighbours are left out|map_step.c|s,at < p->start\[i + 1\]; at += PL__LANES,at + PL__LANES < p->start[i + 1]; at += PL__LANES,|map_step.c|map_step
+map_step: the gain of another sign|map_step.c|s,\*gain = same ?,*gain = !same ?,|map_step.c|map_step
+map_step: steps have no longest|map_step.c|s,length > MOST_STEP,length > 1e9f,|map_step.c|map_step
+map_step: the mean is not taken off|map_step.c|s,(double)y\[i\] - mean\[i % 2\],(double)y[i],|map_step.c|map_step
+map_step: rows are not looked at|map_step.c|s,if (most < n) return PL_OK;,return PL_OK;,|map_step.c|map_step
 dropout: nine rounds|dropout.h|s/, ROUND(9u)//|dropout.c|dropout
 dropout: a mask of the place in the batch|dropout.h|s,mask.examples\[row\],(int32_t)row,|dropout.c|dropout
 dropout: what is kept is not scaled|dropout.h|s,: m->scale,: 1.0f,|dropout.c|dropout

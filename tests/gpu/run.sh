@@ -4,14 +4,14 @@
 #
 #   tests/gpu/run.sh [BUILD]              from a build tree (-DPLUMB_CUDA=ON; default: build), or inside an unpacked bundle
 #   tests/gpu/run.sh [BUILD] --emulated   the same on the emulated device at small size: shows that the script runs
-#   --only A,B      these sections only (sections.sh: smoke, ops, certificate, benchmarks, job, training, sanitizer)
+#   --only A,B      these sections only (sections.sh: smoke, ops, certificate, benchmarks, job, training, maps, sanitizer)
 #   --no-bench      no benchmarks, in training neither
 #   --seconds N     the whole ends after about N seconds (default: 480; emulated 4800). A section's deadline shrinks with it
 #   --output DIR    where the tables go (default: gpu-results below BUILD; the bundle's folder when that is BUILD)
 #
 # Each result is a line of DIR/results.tsv as soon as it is known: section, seconds since the start, PASS, FAIL or SKIP,
-# what. DIR/machine.txt says on what; the ops' times are in DIR/gpu-ops.tsv, the benchmarks' tables in DIR/gpu-inference.md and
-# DIR/gpu-training.md.
+# what. DIR/machine.txt says on what; the ops' times are in DIR/gpu-ops.tsv, the benchmarks' tables in DIR/gpu-inference.md,
+# DIR/gpu-training.md and DIR/gpu-maps.md.
 # What no time was left for is a SKIP, and so is what a deadline stops before it had half of its section's usual time; what
 # had more and has not ended is a FAIL. A missing tool, library or permission is a SKIP that says so.
 #
@@ -73,8 +73,8 @@ skip() { said SKIP "$*"; skipped=$((skipped + 1)); }
 
 # ---- Time ----
 # The usual deadlines in seconds, together 480; a shorter or longer whole shares itself out in the same way.
-names=(smoke ops certificate benchmarks job training sanitizer)
-declare -A share=([smoke]=30 [ops]=105 [certificate]=50 [benchmarks]=115 [job]=70 [training]=75 [sanitizer]=35)
+names=(smoke ops certificate benchmarks job training maps sanitizer)
+declare -A share=([smoke]=30 [ops]=105 [certificate]=50 [benchmarks]=105 [job]=70 [training]=65 [maps]=25 [sanitizer]=30)
 deadline=0 # of the section, on the clock of SECONDS
 left() { echo $((deadline > SECONDS ? deadline - SECONDS : 0)); }
 late() { [ "$SECONDS" -ge "$deadline" ]; }

@@ -113,7 +113,7 @@ section_benchmarks() {
   [ $bundled -eq 1 ] && where=.
   if [ $emulated -eq 0 ]; then
     : >"$output/gpu-ops.tsv"
-    for name in attention linear score norm convert gather embed kv attention_backward linear_backward score_backward norm_backward adamw; do
+    for name in attention linear score norm convert gather embed kv attention_backward linear_backward score_backward norm_backward adamw repulsion map_step; do
       limited timeout 10 "$(program device_test_$name)" --time 2>/dev/null | grep --line-buffered -P '\t' >>"$output/gpu-ops.tsv"
     done
     if [ -s "$output/gpu-ops.tsv" ]; then pass "times of the ops: $output/gpu-ops.tsv"; else fail "the ops have no times"; fi
@@ -189,6 +189,23 @@ section_training() {
     --minutes "$(awk "BEGIN {print 0.9 * $(left) / 60}")" >"$out" 2>"$tmp/bench.err"
   code=$?
   benchmarks_end "training benchmarks" "$code" "$since" "$out"
+}
+
+# ---- maps: t-SNE with every pair, then its speed beside TorchDR ----
+section_maps() {
+  local words=() code where=$build since out=$output/gpu-maps.md
+  test_program tsne_test_tsne "maps against openTSNE's and scikit-learn's"
+  [ -n "$(program bench-map)" ] || { skip "benchmark of maps: bench-map is not in $build"; return; }
+  [ $bench -eq 1 ] || { skip "benchmark of maps: --no-bench"; return; }
+  "$python" -c 'import numpy' 2>/dev/null || { skip "benchmark of maps: $python has no numpy"; return; }
+  [ $emulated -eq 1 ] && words=(--small)
+  [ $bundled -eq 1 ] && where=.
+  if late; then skip "benchmark of maps: no time left"; return; fi
+  since=$SECONDS
+  limited "$python" tests/bench/gpu_maps.py "$where" --device "$device" "${words[@]}" \
+    --minutes "$(awk "BEGIN {print 0.9 * $(left) / 60}")" >"$out" 2>"$tmp/bench.err"
+  code=$?
+  benchmarks_end "benchmark of maps" "$code" "$since" "$out"
 }
 
 # ---- sanitizer: one case each of the kernels with the most shared memory ----

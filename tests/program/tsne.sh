@@ -63,6 +63,22 @@ check "few rows: components alone, and why" bash -c "'$PLUMB' tsne few.h5 --quie
 check "no map in that file" $python -c "
 import h5py; f = h5py.File('few.h5'); assert 'obsm' not in f and f['uns/plumb_tsne/pca'].shape == (60, 2)"
 check "links are not counted twice" map links.h5
+plugin=$(find "$PLUMB_BUILD" -name libplumb_cuda_emulated.so | head -1)
+if [ -n "$plugin" ]; then
+  emulated() { PLUMB_CUDA_PLUGIN=$plugin map small.h5 --device cuda-emulated --out "$1"; }
+  $python -c "import h5py; x = h5py.File('units.h5')['emb'][:120]; f = h5py.File('small.h5', 'w'); f['emb'] = x"
+  check "on a device" emulated first.h5
+  check "again on it" emulated second.h5
+  check "the same bytes, of the device" bash -c "cmp first.tsne.csv second.tsne.csv && $python -c '
+import h5py; assert h5py.File(\"first.h5\")[\"uns/plumb_tsne/device\"][()] == b\"cuda-emulated\"'"
+  check "on the CPU it is as good" bash -c "'$PLUMB' tsne small.h5 --seeds 1 --quiet --out third.h5 && $python -c '
+import h5py
+a, b = (h5py.File(n)[\"uns/plumb_tsne/tsne_kl\"][()] for n in (\"first.h5\", \"third.h5\"))
+assert abs(a - b) < .1 * b, (a, b)'"
+else
+  skip "tsne on a device: this build has no emulated CUDA backend"
+fi
+expect "no such device" 2 "device 'gpu'" map good.h5 --dataset emb --device gpu
 tiny_model model gpt2
 for i in $(seq 120); do echo "{\"ids\": [$((i % 50 + 3)), $((i * 7 % 60 + 3)), $((i * i % 40 + 3))]}"; done >texts.jsonl
 check "extract" "$PLUMB" extract model texts.jsonl --out states.h5 --quiet --device cpu

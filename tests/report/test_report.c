@@ -24,7 +24,7 @@ static float noisy_state(size_t item, size_t template, size_t draw, size_t d)
 static pl_stability_table *table_of(planted *p)
 {
     pl_stability_table *t;
-    OK(pl_stability_of_run(&t, planted_view(p)));
+    OK(pl_stability_of_run(&t, planted_view(p), NULL));
     return t;
 }
 

@@ -60,7 +60,7 @@ static char *screen_of(planted *p)
     pl_report_tables r = {0};
     pl_bytes text = {0};
     pl_run_view *view = planted_view(p);
-    OK(pl_stability_of_run(&r.table, view));
+    OK(pl_stability_of_run(&r.table, view, NULL));
     OK(pl_arms_of_run(&r.arms, view));
     OK(pl_contrasts_of_run(&r.contrasts, view));
     OK(pl_scorers_of_run(&r.scorers, view));

@@ -3,7 +3,17 @@
 #ifndef PLUMB_TESTS_TSNE_STATES_H
 #define PLUMB_TESTS_TSNE_STATES_H
 
+#include "device/chosen.h"
+#include "device/device.h"
 #include "measure/states.h"
+
+/* The device under test, for the rest of the program. */
+static inline const pl_processor *device(void)
+{
+    static pl_processor opened;
+    if (!opened.ops) OK(pl_processor_open(&opened, chosen_device(), 0));
+    return &opened;
+}
 
 static inline json_t *golden(void)
 {

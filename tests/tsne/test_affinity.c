@@ -1,8 +1,8 @@
 /* Neighbours against brute force; affinities against the shared reference, scikit-learn and openTSNE; duplicates. */
 #include "tsne/states.h"
 
+#include "base/lanes.h"
 #include "tsne/affinity.h"
-#include "tsne/lanes.h"
 
 static float squared(const float *x, size_t width, size_t i, size_t j)
 {

@@ -82,7 +82,7 @@ static void test_moved_points(void **state)
 {
     (void)state;
     float *x = planted(OVERLAP, OVERLAP_WIDTH, 2, 0.8, 12);
-    const pl_map_settings settings = {.perplexity = 30.0, .dims = 50, .seeds = 1};
+    const pl_map_settings settings = {.processor = device(), .perplexity = 30.0, .dims = 50, .seeds = 1};
     pl_state_map map;
     OK(pl_state_map_of(&map, x, OVERLAP, OVERLAP_WIDTH, &settings));
     assert_true(map.reliability.n_doubtful < OVERLAP / 10);
@@ -125,7 +125,7 @@ static void test_few_points(void **state)
 {
     (void)state;
     float *x = planted(120, 6, 2, 3.0, 13);
-    pl_map_settings settings = {.perplexity = 30.0, .dims = 50, .seeds = 2};
+    pl_map_settings settings = {.processor = device(), .perplexity = 30.0, .dims = 50, .seeds = 2};
     pl_state_map map;
     OK(pl_state_map_of(&map, x, 99, 6, &settings));
     assert_false(map.has_map);
@@ -148,7 +148,7 @@ static void test_odd_states(void **state)
     (void)state;
     float *x = planted(150, 1, 1, 0.0, 14);
     for (size_t i = 0; i < 75; i++) x[i] = 1.0f;
-    const pl_map_settings settings = {.perplexity = 20.0, .dims = 50, .seeds = 1};
+    const pl_map_settings settings = {.processor = device(), .perplexity = 20.0, .dims = 50, .seeds = 1};
     pl_state_map map;
     OK(pl_state_map_of(&map, x, 150, 1, &settings));
     assert_true(map.has_map && map.dims == 1);
@@ -171,8 +171,13 @@ static void test_whole_map(void **state)
     enum { N = 150 };
     float *x = planted(N, 12, 3, 3.0, 15);
     size_t one_step = 1;
-    pl_map_settings settings = {
-        .perplexity = 15.0, .dims = 5, .seeds = 3, .threads = 1, .step = count, .context = &one_step};
+    pl_map_settings settings = {.processor = device(),
+                                .perplexity = 15.0,
+                                .dims = 5,
+                                .seeds = 3,
+                                .threads = 1,
+                                .step = count,
+                                .context = &one_step};
     pl_state_map one, three, other;
     const int before = omp_get_max_threads();
     OK(pl_state_map_of(&one, x, N, 12, &settings));

@@ -32,7 +32,9 @@
     X(attention_backward)                                                                                              \
     X(dropout)                                                                                                         \
     X(gradient_norm)                                                                                                   \
-    X(adamw)
+    X(adamw)                                                                                                           \
+    X(repulsion)                                                                                                       \
+    X(map_step)
 
 /* Who multiplies in bfloat16, or in three parts of it (half_product.h). */
 typedef struct pl__half pl__half;
@@ -189,6 +191,10 @@ pl_status pl__parameters_create(pl_device *device, pl_parameters **out, const pl
 void pl__parameters_free(pl_parameters *parameters); /* takes NULL */
 size_t pl__gradient_norm_workspace_bytes(const pl_parameters *parameters);
 size_t pl__logistic_workspace_bytes(size_t n_problems, size_t n_rows, size_t width, size_t n_classes);
+/* Shares of a map's pairs that are summed apart and then added in order; at most so many threads help. */
+enum { PL__REPULSION_SLOTS = 32 };
+size_t pl__repulsion_workspace_bytes(size_t n_points);
+size_t pl__map_step_workspace_bytes(size_t n_points);
 
 pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
 pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,

@@ -110,7 +110,8 @@ static float target_logit(const pl_score_args *a, size_t row, size_t token)
 void PL__WIDE(score_rows)(pl_stream *stream, const pl_score_args *a, pl__score_part *parts, size_t rows)
 {
     int n_threads = stream->device->n_threads;
-    size_t n_chunks = (a->weight->n_out + CHUNK - 1) / CHUNK, row_tiles = pl__row_tiles(rows, n_chunks, n_threads, a->weight->half);
+    size_t n_chunks = (a->weight->n_out + CHUNK - 1) / CHUNK,
+           row_tiles = pl__row_tiles(rows, n_chunks, n_threads, a->weight->half);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic)
     for (size_t item = 0; item < row_tiles * n_chunks; item++) {
         size_t tile = item % row_tiles;

@@ -1,6 +1,8 @@
 /* How much workspace the backward products ask for: that of any vector width. */
 #include "device/cpu/gemm.h"
 
+#include "base/lanes.h"
+
 /* SIZE_MAX where the sum or a product overflows; 64 bytes for alignment. */
 static size_t bytes_of(size_t floats_a, size_t times_a, size_t floats_b, size_t times_b, size_t parts)
 {
@@ -22,4 +24,15 @@ size_t pl__score_backward_workspace_bytes(size_t n_rows, size_t n_vocabulary, si
     size_t rows = pl__score_chunk_rows(n_rows, n_vocabulary);
     return bytes_of(rows, pl__score_stride(n_vocabulary), pl__panel_rows(rows, compute), pl__panel_columns(C),
                     rows * ((n_vocabulary + PL__SCORE_CHUNK - 1) / PL__SCORE_CHUNK));
+}
+
+/* Points and forces in whole lanes, and of each slot what it takes off. */
+size_t pl__repulsion_workspace_bytes(size_t n_points)
+{
+    return (4 + 2 * PL__REPULSION_SLOTS) * pl__whole_lanes(n_points) * sizeof(float);
+}
+
+size_t pl__map_step_workspace_bytes(size_t n_points)
+{
+    return 2 * n_points * sizeof(float);
 }

@@ -1,7 +1,7 @@
 /* Sixteen floats side by side: lanes know +, -, *, / and comparisons only, never a fused form, and are added up in one
  * fixed order. */
-#ifndef PLUMB_TSNE_LANES_H
-#define PLUMB_TSNE_LANES_H
+#ifndef PLUMB_BASE_LANES_H
+#define PLUMB_BASE_LANES_H
 
 #include <stdint.h>
 #include <string.h>
