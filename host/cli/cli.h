@@ -45,6 +45,8 @@
       "an earlier run of the experiment, whose outcomes say how much the primary contrast varies")                     \
     X(REPORT_MAX, "report-max", "BYTES", NULL,                                                                         \
       "size of report.html from which on prompts and answers of cells are left out (default: 3000000)")                \
+    X(LATEX, "latex", "FOLDER", "@folder",                                                                             \
+      "also write table.tex and methods.tex, of the arms and of what was done, into this folder")                      \
     X(HALF_WIDTH, "half-width", "W", NULL,                                                                             \
       "of the primary contrast's interval: how much would reach it (default: 0.05)")                                   \
     X(MARGIN, "margin", "M", NULL, "gain of accuracy from which on tuning is needed (default: 0.03)")                  \

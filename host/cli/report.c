@@ -4,11 +4,12 @@
 #include "base/memory.h"
 #include "base/visible.h"
 #include "cli/cli.h"
+#include "page/latex.h"
 #include "page/page.h"
 
 pl_status pl_verb_report(const pl_arguments *arguments)
 {
-    const char *out = arguments->values[PL_OPTION_OUT];
+    const char *out = arguments->values[PL_OPTION_OUT], *latex = arguments->values[PL_OPTION_LATEX];
     size_t n = arguments->n_words, report_max = PL_PAGE_BYTES;
     pl_run_folder *runs = NULL;
     pl_status status;
@@ -19,7 +20,9 @@ pl_status pl_verb_report(const pl_arguments *arguments)
     for (size_t r = 0; r < n; r++) PL_GOTO(status, done, pl_run_folder_open(&runs[r], arguments->words[r]));
     if (!out) out = runs[0].path;
     PL_GOTO(status, done, pl_page_write(out, runs, n, report_max));
+    if (latex) PL_GOTO(status, done, pl_page_latex(latex, runs, n));
     pl_print(stderr, "%s/report.html\n", out);
+    if (latex) pl_print(stderr, "%s/table.tex, methods.tex\n", latex);
 done:
     free(runs);
     return status;

@@ -30,7 +30,7 @@ const pl__verb pl__verbs[] = {
      BIT(VERIFY) | BIT(FULL) | BIT(LAYERS) | BIT(DEVICE) | BIT(JSON) | BIT(REPORT_MAX),
      "@folder", NULL, "analyze results/demo-*", pl_verb_analyze},
     {"report", "RUN [RUN ...]", "report.html and figures/ again, from a run's tables; several runs in one page", 1,
-     SIZE_MAX, BIT(OUT) | BIT(REPORT_MAX), "@folder", NULL,
+     SIZE_MAX, BIT(OUT) | BIT(LATEX) | BIT(REPORT_MAX), "@folder", NULL,
      "report results/demo-* results/demo-real-* --out both", pl_verb_report},
     {"policies", "RUN [RUN ...]",
      "policies that choose between prompting and tuning, replayed on finished runs; whether representations tell more",

@@ -169,6 +169,7 @@ static pl_status build(pl__build *b, size_t report_max)
     put_head(b);
     put_nav(b);
     pl__section_overview(b);
+    pl__section_scale(b);
     for (size_t i = 0; i < b->tables->n_subjects; i++) put_subject(b, &b->tables->subjects[i], i);
     pl__section_missing(b);
     pl__section_definitions(b);

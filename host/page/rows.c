@@ -183,6 +183,12 @@ const pl__row *pl__row_over_all(const pl__condition *c, const char *metric)
     return n == 1 ? found : NULL;
 }
 
+const pl__row *pl__row_judged(const pl__condition *c, const char *metric)
+{
+    const pl__row *ood = pl__row_of(c, metric, "ood", "");
+    return ood ? ood : pl__row_over_all(c, metric);
+}
+
 /* ---- subjects and conditions: their rows stand together in the table ---- */
 
 static bool same(const pl_csv_table *t, size_t a, size_t b, const size_t *keys, size_t n)

@@ -69,6 +69,8 @@ const pl__row *pl__row_of(const pl__condition *condition, const char *metric, co
                           const char *template_name);
 /* Over all templates; of a condition with one template that one's. NULL: there is none. */
 const pl__row *pl__row_over_all(const pl__condition *condition, const char *metric);
+/* What an arm is judged by: under ood templates where there are some, else over all; NULL: there is none. */
+const pl__row *pl__row_judged(const pl__condition *condition, const char *metric);
 /* The role that the plan gives a template of the subject's task; NULL: it has none of that name. */
 const char *pl__role_of(const pl__subject *subject, const char *template_name);
 /* Whether a row of a table of the subject's run has its model, task and readout. */

@@ -6,6 +6,8 @@
 
 /* The first screen: a line a subject with its verdict, and what all of them come to in one figure. */
 void pl__section_overview(pl__build *b);
+/* Metrics against the size of models, where runs hold several sizes for a task. */
+void pl__section_scale(pl__build *b);
 /* Of a subject, from "what is the answer" to "why". */
 void pl__section_verdict(pl__build *b, const pl__subject *s);
 void pl__section_accuracy(pl__build *b, const pl__subject *s);

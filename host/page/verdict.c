@@ -46,21 +46,27 @@ static const char *arm_of(char out[256], row r, const char *arm, const char *k)
     return out;
 }
 
+/* What a side of the verdict is as a condition, calibrated or not; NULL: it is none (an ensemble), or there is none. */
+static const pl__condition *side_of(const pl__subject *s, const char *arm_column, const char *k_column)
+{
+    row r = row_of(s);
+    const char *arm = text(r, arm_column), *calibrated = strstr(arm, " calibrated");
+    size_t length = calibrated ? (size_t)(calibrated - arm) : strlen(arm);
+    double k = *k_column ? number(r, k_column) : 0;
+    for (size_t c = 0; c < s->n; c++)
+        if (strlen(s->conditions[c].arm) == length && !strncmp(s->conditions[c].arm, arm, length) &&
+            (double)s->conditions[c].k == k)
+            return &s->conditions[c];
+    return NULL;
+}
+
 size_t pl__chosen_conditions(const pl__subject *s, const pl__condition *out[2])
 {
     size_t n = 0;
     if (s->verdict != SIZE_MAX) {
-        static const char *const sides[][2] = {{"prompt_arm", "prompt_k"}, {"tuned_arm", ""}};
-        for (size_t i = 0; i < 2; i++) {
-            row r = row_of(s);
-            const char *arm = text(r, sides[i][0]), *calibrated = strstr(arm, " calibrated");
-            size_t length = calibrated ? (size_t)(calibrated - arm) : strlen(arm);
-            double k = *sides[i][1] ? number(r, sides[i][1]) : 0;
-            for (size_t c = 0; c < s->n; c++)
-                if (strlen(s->conditions[c].arm) == length && !strncmp(s->conditions[c].arm, arm, length) &&
-                    (double)s->conditions[c].k == k)
-                    out[n++] = &s->conditions[c];
-        }
+        const pl__condition *sides[] = {side_of(s, "prompt_arm", "prompt_k"), side_of(s, "tuned_arm", "")};
+        for (size_t i = 0; i < 2; i++)
+            if (sides[i]) out[n++] = sides[i];
     }
     if (n) return n;
     out[n++] = &s->conditions[0];
@@ -85,16 +91,36 @@ static void put_badge(pl__build *b, row r)
     pl__put(b, "</span>");
 }
 
-static void put_cell(pl__build *b, const char *value, const char *under)
+static void put_small(pl__build *b, const char *text)
+{
+    if (!*text) return;
+    pl__put(b, "<small>");
+    pl__put_text(b, text);
+    pl__put(b, "</small>");
+}
+
+static void put_cell(pl__build *b, const char *value, const char *under, const char *steady)
 {
     pl__put(b, "<td>");
     pl__put_text(b, value);
-    if (*under) {
-        pl__put(b, "<small>");
-        pl__put_text(b, under);
-        pl__put(b, "</small>");
-    }
+    put_small(b, under);
+    put_small(b, steady);
     pl__put(b, "</td>");
+}
+
+/* How steady an arm is over wordings: what the first screen says of it beside its accuracy. */
+static const char *steadiness(pl__build *b, const pl__condition *c)
+{
+    const pl__row *sd = c ? pl__row_of(c, "template_sd", "templates", "") : NULL;
+    const pl__row *flips = c ? pl__row_of(c, "flip_rate", "templates", "") : NULL;
+    char numbers[3][PL_MARKUP_NUMBER];
+    pl_markup_number(numbers[0], sd ? sd->value : NAN);
+    pl_markup_number(numbers[1], flips ? flips->value : NAN);
+    pl_markup_number(numbers[2], flips ? flips->null_mean : NAN);
+    const char *moves = *numbers[0] ? pl__say(b, "SD over wordings %s", numbers[0]) : "";
+    if (!*numbers[1]) return moves;
+    const char *chance = *numbers[2] ? pl__say(b, " (by chance %s)", numbers[2]) : "";
+    return pl__say(b, "%s%sanswers that flip between wordings %s%s", moves, *moves ? ", " : "", numbers[1], chance);
 }
 
 /* In a few words what keeps an answer from being sure, or how sure it is. */
@@ -122,18 +148,18 @@ static void put_sureness(pl__build *b, row r)
 static void put_best(pl__build *b, const pl__subject *s)
 {
     const pl__row *best = NULL;
-    const char *label = "";
+    const pl__condition *at = NULL;
     char value[PL_MARKUP_INTERVAL];
     for (size_t c = 0; c < s->n; c++) {
-        const pl__row *r = pl__row_of(&s->conditions[c], "acc", "ood", "");
-        if (!r) r = pl__row_over_all(&s->conditions[c], "acc");
+        const pl__row *r = pl__row_judged(&s->conditions[c], "acc");
         if (!r || isnan(r->value) || (best && r->value <= best->value)) continue;
         best = r;
-        label = s->conditions[c].label;
+        at = &s->conditions[c];
     }
     if (best) pl_markup_interval(value, best->value, best->lo, best->hi);
-    const char *under = s->n > 1 ? pl__say(b, "%s, best of %zu in hindsight", label, s->n) : label;
-    put_cell(b, best ? value : "not defined", under);
+    const char *label = at ? at->label : "";
+    const char *under = at && s->n > 1 ? pl__say(b, "%s, best of %zu in hindsight", label, s->n) : label;
+    put_cell(b, best ? value : "not defined", under, steadiness(b, at));
 }
 
 static void put_line(pl__build *b, const pl__subject *s, size_t index)
@@ -155,9 +181,10 @@ static void put_line(pl__build *b, const pl__subject *s, size_t index)
     put_badge(b, r);
     pl__put(b, "</td>");
     put_cell(b, interval(value, r, "prompt_accuracy", "prompt_lo", "prompt_hi"),
-             arm_of(arm, r, "prompt_arm", "prompt_k"));
-    put_cell(b, interval(value, r, "tuned_accuracy", "tuned_lo", "tuned_hi"), arm_of(arm, r, "tuned_arm", ""));
-    put_cell(b, interval(value, r, "difference", "lo", "hi"), "");
+             arm_of(arm, r, "prompt_arm", "prompt_k"), steadiness(b, side_of(s, "prompt_arm", "prompt_k")));
+    put_cell(b, interval(value, r, "tuned_accuracy", "tuned_lo", "tuned_hi"), arm_of(arm, r, "tuned_arm", ""),
+             steadiness(b, side_of(s, "tuned_arm", "")));
+    put_cell(b, interval(value, r, "difference", "lo", "hi"), "", "");
     put_sureness(b, r);
     pl__put(b, "</tr>\n");
 }
@@ -214,6 +241,10 @@ void pl__section_overview(pl__build *b)
     pl__put(b, "<section id=\"answer\">\n<h2>Prompt or tune?</h2>\n");
     if (!b->tables->n_subjects) pl__put(b, "<p>No finished units: nothing to report yet.</p>\n");
     if (b->tables->n_subjects) {
+        pl__put(b, "<p class=words>A <em>wording</em>, or template, is how an item is asked: <em>id</em> as trained or "
+                   "tried on, <em>dev</em> those by which arms are chosen, <em>ood</em> new ones, on which nothing was "
+                   "trained or chosen. A <em>draw</em> is one choice of the demonstrations in a prompt, or of the "
+                   "labelled examples that are learned from.</p>\n");
         pl__put(b, "<div class=wide><table class=verdicts><thead><tr><th>model, task</th><th>verdict</th>"
                    "<th>prompted, new wordings</th><th>tuned, new wordings</th><th>tuned minus prompted</th>"
                    "<th>how sure</th></tr></thead><tbody>\n");

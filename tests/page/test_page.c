@@ -3,6 +3,7 @@
 #include "analysis/planted_run.h"
 
 #include "base/file.h"
+#include "page/latex.h"
 #include "page/page.h"
 #include "store/matrices.h"
 
@@ -94,6 +95,7 @@ static void test_figures(void **state)
                              "a draw,prompt k=4,0.8,,,\n"
                              "a draw,prompt k=4,0.6,,,\n");
     free(csv);
+    assert_non_null(strstr(page, "<small>answers that flip between wordings 0.200 (by chance 0.400)</small>"));
     assert_non_null(strstr(page, "two items left out"));
     assert_non_null(strstr(page, "No verdict: no arm learns in this run"));
     assert_non_null(strstr(page, "all 3 units are there"));
@@ -172,6 +174,85 @@ static void test_one_template(void **state)
     assert_null(strstr(page, "tokens to learn"));
     free(csv);
     free(page);
+    uproot(&p);
+}
+
+static void set_parameters(const planted *p, json_int_t parameters)
+{
+    char path[PL_PATH_MAX];
+    json_t *plan = NULL;
+    OK(pl_path(path, "%s/plan.json", p->run.path));
+    OK(pl_json_read(&plan, path, 1 << 24));
+    json_t *model = json_array_get(json_object_get(plan, "models"), 0);
+    assert_int_equal(json_object_set_new(model, "parameters", json_integer(parameters)), 0);
+    char *text = json_dumps(plan, 0);
+    put_file(p, "plan.json", text);
+    free(text);
+    json_decref(plan);
+}
+
+/* Two sizes of models give curves over their sizes; one size, twice, none. */
+static void test_sizes(void **state)
+{
+    (void)state;
+    planted p, q;
+    char out[PL_PATH_MAX];
+    plant(&p, ROWS);
+    plant(&q, "tiny,colours,prompt,loglikelihood,0,0,0,1,,,,,acc,ood,.9,.8,.95,,1,.5,,chance,items,,\n");
+    set_parameters(&p, 1720000000);
+    set_parameters(&q, 134515008);
+    OK(pl_path(out, "%s/sizes", p.root));
+    const pl_run_folder runs[] = {p.run, q.run};
+    OK(pl_page_write(out, runs, 2, PL_PAGE_BYTES));
+    char *page = slurp(out, "report.html");
+    assert_non_null(strstr(page, "<h2>Larger models</h2>"));
+    free(page);
+    char *csv = slurp(out, "figures/size-acc-colours-loglikelihood.csv");
+    assert_string_equal(csv, "arm,parameters of the model,accuracy,lo,hi,by chance\n"
+                             "prompt k=0,135 M,0.9,0.8,0.95,\n"
+                             "prompt k=0,1.72 B,0.7,0.6,0.8,\n"
+                             "prompt k=4,1.72 B,0.7,0.65,0.75,\n"
+                             "chance,,0.5,,,\n");
+    free(csv);
+    set_parameters(&q, 1720000000);
+    OK(pl_page_write(out, runs, 2, PL_PAGE_BYTES));
+    page = slurp(out, "report.html");
+    assert_null(strstr(page, "Larger models"));
+    free(page);
+    uproot(&p);
+    uproot(&q);
+}
+
+/* The table for a paper has the numbers of the rows, the paragraph what was done; names are text, never commands. */
+static void test_latex(void **state)
+{
+    (void)state;
+    planted p;
+    char out[PL_PATH_MAX];
+    plant(&p, ROWS);
+    OK(pl_path(out, "%s/tex", p.root));
+    OK(pl_page_latex(out, &p.run, 1));
+    char *table = slurp(out, "table.tex"), *methods = slurp(out, "methods.tex");
+    assert_non_null(strstr(table, "\\begin{tabular}{lrrrrr}"));
+    assert_non_null(strstr(table, "\n{}prompt k=0 & 0.700 [0.600, 0.800] & -- & -- & 0.200 & 0.400 \\\\\n"));
+    assert_non_null(strstr(table, "\n{}prompt k=4 & 0.700 [0.650, 0.750] & -- & -- & -- & -- \\\\\n"));
+    assert_non_null(strstr(methods, "All numbers were computed with plumb " PLUMB_VERSION));
+    assert_non_null(strstr(methods, "Model: tiny ("));
+    assert_non_null(strstr(methods, "Task: colours ("));
+    assert_non_null(strstr(methods, "3 templates, of which"));
+    assert_non_null(strstr(methods, "Satterthwaite"));
+    free(methods);
+    free(table);
+    uproot(&p);
+    plant(&p, "\\input{x}_%$,&#^~|,[prompt,loglikelihood,0,0,0,1,,,,,acc,ood,.9,.8,.95,,1,.5,,chance,items,,\n");
+    OK(pl_path(out, "%s/tex", p.root));
+    OK(pl_page_latex(out, &p.run, 1));
+    table = slurp(out, "table.tex");
+    assert_non_null(strstr(table, "\\textbackslash{}input\\{x\\}\\_\\%\\$, \\&\\#\\textasciicircum{}\\textasciitilde{}"
+                                  "\\textbar{}"));
+    assert_non_null(strstr(table, "\n{}[prompt"));
+    assert_null(strstr(table, "\\input"));
+    free(table);
     uproot(&p);
 }
 
@@ -334,7 +415,8 @@ static void test_no_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_figures), cmocka_unit_test(test_verdict),
-                                       cmocka_unit_test(test_markup),  cmocka_unit_test(test_several),
+                                       cmocka_unit_test(test_markup),  cmocka_unit_test(test_sizes),
+                                       cmocka_unit_test(test_latex),   cmocka_unit_test(test_several),
                                        cmocka_unit_test(test_cells),   cmocka_unit_test(test_one_template),
                                        cmocka_unit_test(test_maps),    cmocka_unit_test(test_no_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
