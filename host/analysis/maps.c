@@ -114,19 +114,22 @@ static void count_step(void *context)
     pl_progress_set(p, p->done + 1);
 }
 
+static const char FEW[] = "fewer than 100 points";
+
 static pl_status place_points(pl_run_map *m, const float *x, size_t width, pl_run_maps *maps, pl_arena *arena)
 {
     const size_t rows = m->n * m->t;
     pl_map_settings settings = maps->settings;
     char label[64];
     pl_progress progress;
-    if (rows < PL_MAP_LEAST)
-        m->why = "fewer than 100 points";
+    if (rows < 2 || all_the_same(x, rows, width))
+        m->why = "no variance";
+    else if (rows < PL_MAP_LEAST)
+        m->why = FEW;
     else if (3 * (size_t)settings.perplexity > rows - 1)
         m->why = "perplexity is more than a third of the points";
-    else if (all_the_same(x, rows, width))
-        m->why = "no variance";
-    if (*m->why) return PL_OK;
+    if (*m->why && strcmp(m->why, FEW)) return PL_OK;
+    if (*m->why) return pl_state_map_of(&m->map, x, rows, width, &settings); /* principal components alone */
     const pl_run_map *start = find_start(maps, m);
     PL_TRY(name_start(m, start, arena));
     if (start) settings.start = start->map.plain.at;

@@ -19,7 +19,8 @@ typedef struct pl_run_map {
     const int64_t *doc_id;        /* [n] */
     const char *const *templates; /* [t] */
     const char *start;            /* "components", "layer 03", "prompt k=0" */
-    const char *why;              /* why there is nothing in `map`; "": there is */
+    const char *why; /* why there is no map: `map` has components where the points are too few, else nothing; "": there
+                        is one */
     pl_state_map map;
 } pl_run_map;
 

@@ -330,12 +330,15 @@ static pl_status put_layer(state_maps *m, const json_t *map)
         add(b, drawn, json_pack("[s, o]", panels[i].name, steps_of(b, places, n)));
     }
     if (n_panels) {
-        const char *caption = pl__say(
-            b,
-            "Layer %s: %zu items under %zu wordings, placed together. Colour: label%s; marker: wording. Faint: %zu "
-            "of %zu points, which cannot be trusted in the map at exaggeration 1.%s",
-            text_of(map, "layer"), p->n, p->t, p->labels.n ? "" : " (none, or too many)", json_array_size(faint), n,
-            quality_of(b, map));
+        const char *why = text_of(map, "why_empty");
+        const char *trust = *why ? pl__say(b, "Principal components alone: %s.", why)
+                                 : pl__say(b,
+                                           "Faint: %zu of %zu points, which cannot be trusted in the map at "
+                                           "exaggeration 1.%s",
+                                           json_array_size(faint), n, quality_of(b, map));
+        const char *caption =
+            pl__say(b, "Layer %s: %zu items under %zu wordings, placed together. Colour: label%s; marker: wording. %s",
+                    text_of(map, "layer"), p->n, p->t, p->labels.n ? "" : " (none, or too many)", trust);
         const char *file = put_picture(m, map, made, n_panels, caption);
         for (size_t i = 0; i < PANELS; i++)
             if (has[i] && *panels[i].numbers) put_row(b, map, i, file);
@@ -445,7 +448,6 @@ static pl_status put_whole(state_maps *m, json_t *map)
         pl__put(b, "</td><td colspan=7>");
         pl__put_format(b, "no map: %s", why);
         pl__put(b, "</td></tr>\n");
-        return b->status;
     }
     if (!has_places(map)) return PL_OK;
     if (!m->whole) {

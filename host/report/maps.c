@@ -26,7 +26,7 @@ static pl_status numbers_of(json_t **out, const pl_run_map *m)
     pl_json_put_text(&b, "layer", m->layer);
     pl_json_put_text(&b, "start", m->start);
     pl_json_put_text(&b, "why_empty", m->why);
-    if (!*m->why) pl_map_numbers(&b, &m->map);
+    if (m->map.pca) pl_map_numbers(&b, &m->map);
     return pl_json_end(&b, out, "the numbers of a map");
 }
 
@@ -57,7 +57,7 @@ static size_t arrays_of(pl_addition *out, const pl_run_map *m, const int64_t *di
         {.group = group, .name = "agreement", .values = r->agreement, .rows = points},
         {.group = group, .name = "displacement", .values = r->displacement, .rows = points},
         {.group = group, .name = "distrusted", .integers = distrusted, .rows = points}};
-    const size_t n = *m->why ? 2 : ARRAYS;
+    const size_t n = m->map.has_map ? ARRAYS : m->map.pca ? 3 : 2;
     for (size_t i = 0; i < n; i++) out[i] = all[i];
     return n;
 }

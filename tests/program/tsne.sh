@@ -139,7 +139,7 @@ f = h5py.File(glob.glob('results/maps-*/analysis.h5')[0])['maps']
 text = lambda g, k: g[k].asstr()[()]
 last = [g for g in f.values() if text(g, 'layer') == 'final_norm'][0]
 n, t = len(last['doc_id']), len(last['template'])
-if n * t < 100: assert text(last, 'why_empty') == 'fewer than 100 points' and 'tsne' not in last
+if n * t < 100: assert text(last, 'why_empty') == 'fewer than 100 points' and 'tsne' not in last and last['pca'].shape == (n * t, 2)
 else: assert last['tsne'].shape == (n * t, 2) and np.isfinite(last['tsne'][()]).all() and last['reliability'].shape == (n * t,) and text(last, 'start').startswith('layer')
 rows = [r for r in csv.DictReader(open(glob.glob('results/maps-*/stability.csv')[0])) if r['metric'] == 'tsne_knn']
 assert len(rows) == len(f), (len(rows), len(f))"

@@ -218,7 +218,15 @@ def records(draw, inputs):
     return draw.choice([["analyze", "run"], ["analyze", "run"], ["status", "run"], ["status", "run", "--json"]])
 
 
-KINDS = {"safetensors": safetensors, "config": config, "h5": h5, "data": data, "records": records, "task": yaml_file("task.yaml"),
+def states(draw, inputs):
+    """Any HDF5 file with a matrix, as plumb tsne takes it: few rows, so that their components alone are made."""
+    name = draw.choice(inputs.units)
+    inputs.put("states.h5", mutations.hdf5(draw, inputs.bytes[name]))
+    dataset = draw.choice([[], [], ["--dataset", "/obsm/last.01"]])
+    return ["tsne", "states.h5", "--quiet", "--threads", "1", "--seeds", "1", *dataset, *draw.choice([[], ["--json"], ["--out", "map.h5"]])]
+
+
+KINDS = {"safetensors": safetensors, "states": states, "config": config, "h5": h5, "data": data, "records": records, "task": yaml_file("task.yaml"),
          "experiment": yaml_file("experiment.yaml"), "tokenizer": tokenizer}
 
 

@@ -114,6 +114,17 @@ static void test_choice(void **state)
     assert_true(t->maps.n == 1 && !t->maps.maps[0].map.has_map);
     assert_string_equal(t->maps.maps[0].why, "fewer than 100 points");
     OK(pl_report_maps(&few.run, t));
+    char path[PL_PATH_MAX];
+    json_t *group;
+    OK(pl_path(path, "%s/analysis.h5", few.run.path));
+    OK(pl_matrices_group(&group, path, "/maps/000", true));
+    const json_t *pca = json_object_get(group, "pca");
+    assert_int_equal(json_array_size(pca), 120);
+    for (size_t i = 0; i < 120; i++)
+        assert_true(json_real_value(json_array_get(pca, i)) == (double)t->maps.maps[0].map.pca[i]);
+    assert_true(json_real_value(json_object_get(group, "explained_1")) > 0.0);
+    assert_null(json_object_get(group, "tsne"));
+    json_decref(group);
     pl_stability_free(t);
     uproot(&few);
     planted one = {.n = 110, .t = 1, .draws = 1, .prediction = always_one, .state = grouped, .maps = maps};
