@@ -94,13 +94,14 @@ pl_status pl__metric_acc_worst(pl__measured *out, pl__scope *scope)
     return pl__measured_note(out, scope, "template '%s'", s->member->cells[worst].unit->template_name);
 }
 
-/* An SD with its F interval. */
+/* An SD with its F interval, which knows no upper end: numbers between 0 and 1 have an SD of at most 1/2. */
 static pl_crossed sd_row(const pl__subject *s, double value, pl_estimate interval, size_t levels, size_t least)
 {
     pl_crossed e = pl__only_value(value);
+    const double most = fmax(fmax(0.5, value), interval.lo);
     if (levels < least) return e;
     e.lo = interval.lo;
-    e.hi = interval.hi;
+    e.hi = interval.hi > most ? most : interval.hi;
     e.over_templates = true;
     e.over_draws = s->variance.mean_squares.s >= PL_DRAWS_MIN;
     e.n_clusters = s->variance.mean_squares.n;

@@ -175,13 +175,13 @@ static void put_definitions(sheet *s)
 {
     static const char *const metrics[][2] = {
         {"accuracy", "acc"}, {"worst", "acc_worst"}, {"SD", "template_sd"}, {"flips", "flip_rate"}};
-    put(s, "Columns of the table:");
+    put(s, "Columns of the table;");
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
         for (int id = 0; id < PL_METRICS; id++) {
             const pl_metric *m = pl_metric_of((pl_metric_id)id);
             if (strcmp(m->name, metrics[i][1])) continue;
-            say(s, "%s %s, %s", i ? ";" : "", metrics[i][0], m->meaning);
-            if (*m->null_name) say(s, " (by chance: %s)", m->null_name);
+            say(s, "%s %s: %s", i ? ";" : "", metrics[i][0], m->meaning);
+            if (*m->null_name) say(s, " (null: %s)", m->null_name);
         }
     }
     put(s, ". Accuracy is the mean over ood templates where there are some, else over all; a number with a mean over "
@@ -193,13 +193,14 @@ static void put_verdicts(sheet *s)
     for (size_t i = 0; i < s->tables->n_subjects; i++) {
         const pl__subject *subject = &s->tables->subjects[i];
         const pl_csv_table *t = &subject->run->verdict;
-        char value[PL_MARKUP_INTERVAL];
+        char value[PL_MARKUP_INTERVAL], required[PL_MARKUP_NUMBER], margin[PL_MARKUP_NUMBER];
         if (subject->verdict == SIZE_MAX) continue;
         pl_markup_interval(value, pl_csv_number(t, subject->verdict, "difference"),
                            pl_csv_number(t, subject->verdict, "lo"), pl_csv_number(t, subject->verdict, "hi"));
+        pl_markup_number(required, pl_csv_number(t, subject->verdict, "required"));
+        pl_markup_number(margin, pl_csv_number(t, subject->verdict, "margin"));
         say(s, " Verdict on %s: %s; tuned minus prompted %s; required accuracy %s, margin %s.", subject->label,
-            pl_csv_field(t, subject->verdict, "verdict"), value, pl_csv_field(t, subject->verdict, "required"),
-            pl_csv_field(t, subject->verdict, "margin"));
+            pl_csv_field(t, subject->verdict, "verdict"), value, required, margin);
     }
 }
 

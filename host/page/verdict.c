@@ -117,10 +117,11 @@ static const char *steadiness(pl__build *b, const pl__condition *c)
     pl_markup_number(numbers[0], sd ? sd->value : NAN);
     pl_markup_number(numbers[1], flips ? flips->value : NAN);
     pl_markup_number(numbers[2], flips ? flips->null_mean : NAN);
-    const char *moves = *numbers[0] ? pl__say(b, "SD over wordings %s", numbers[0]) : "";
-    if (!*numbers[1]) return moves;
+    const char *moves = *numbers[0] ? pl__say(b, "SD %s", numbers[0]) : "";
     const char *chance = *numbers[2] ? pl__say(b, " (by chance %s)", numbers[2]) : "";
-    return pl__say(b, "%s%sanswers that flip between wordings %s%s", moves, *moves ? ", " : "", numbers[1], chance);
+    const char *flip = *numbers[1] ? pl__say(b, "flips %s%s", numbers[1], chance) : "";
+    if (!*moves && !*flip) return "";
+    return pl__say(b, "over wordings: %s%s%s", moves, *moves && *flip ? ", " : "", flip);
 }
 
 /* In a few words what keeps an answer from being sure, or how sure it is. */
@@ -204,6 +205,9 @@ static void put_legend(pl__build *b)
         "draws' dev items) and judged under ood wordings, on which nothing was trained or chosen; linear readouts "
         "of the frozen model stand on the prompt side; k: demonstrations in the prompt, n: labelled examples that were "
         "learned from, a draw: one choice of them</dd>\n"
+        "<dt>over wordings</dt><dd>SD of accuracy, beyond the noise of the items; flips: the share of pairs of "
+        "wordings "
+        "that answer an item differently</dd>\n"
         "<dt>ensembled</dt><dd>one answer of many prompts: the calibrated ones under all wordings of the role, "
         "averaged; it costs as many prompts an item</dd>\n"
         "<dt>p</dt><dd>of data that speak for the verdict (or the nearest one) as much as these, were it wrong: "

@@ -95,7 +95,7 @@ static void test_figures(void **state)
                              "a draw,prompt k=4,0.8,,,\n"
                              "a draw,prompt k=4,0.6,,,\n");
     free(csv);
-    assert_non_null(strstr(page, "<small>answers that flip between wordings 0.200 (by chance 0.400)</small>"));
+    assert_non_null(strstr(page, "<small>over wordings: flips 0.200 (by chance 0.400)</small>"));
     assert_non_null(strstr(page, "two items left out"));
     assert_non_null(strstr(page, "No verdict: no arm learns in this run"));
     assert_non_null(strstr(page, "all 3 units are there"));
