@@ -7,7 +7,8 @@
 #include "device/cpu/cpu.h"
 
 static const float MOMENTUM = 0.8f, LEAST_GAIN = 0.01f, GAIN_UP = 0.2f, GAIN_DOWN = 0.8f, MOST_STEP = 5.0f;
-enum { POINTS_AT_ONCE = 64 };
+/* ENTRIES: that cost as little as an element. */
+enum { POINTS_AT_ONCE = 64, ENTRIES = 12 };
 _Static_assert((int)PL_MAP_STEP_ROW == (int)PL__LANES, "rows are read in whole lanes");
 
 typedef struct neighbours {
@@ -109,7 +110,7 @@ pl_status PL__WIDE(map_step)(pl_stream *stream, const pl_map_step_args *args)
     float *pull = (float *)pl__at(args->workspace, 0), *y = pl__f32(args->y, 0);
     double sum[2], *mean = (double *)pl__at(args->mean, 0);
     PL_TRY(check_rows(&p, n, args->column.columns));
-#pragma omp parallel for num_threads(pl__threads(stream, (size_t)p.start[n])) schedule(dynamic, 4)
+#pragma omp parallel for num_threads(pl__threads(stream, (size_t)p.start[n] / ENTRIES)) schedule(dynamic, 4)
     for (size_t from = 0; from < n; from += POINTS_AT_ONCE)
         for (size_t i = from; i < n && i < from + POINTS_AT_ONCE; i++) attract(pull + 2 * i, &p, y, i);
     move(sum, args, pull, n);

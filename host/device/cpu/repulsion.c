@@ -79,8 +79,9 @@ pl_status PL__WIDE(repulsion)(pl_stream *stream, const pl_repulsion_args *args)
                    .slots = work + 4 * stride};
     double shares[SLOTS], z = 0.0;
     set_points(work, work + stride, pl__f32(args->y, 0), n, stride);
+    enum { PAIRS = 256 }; /* that cost as little as an element: under 2,000 points a wait for others costs more */
     /* Blocks get shorter downwards: dealt out one by one, the slots have as much to do. */
-#pragma omp parallel for num_threads(pl__threads(stream, n *n)) schedule(dynamic)
+#pragma omp parallel for num_threads(pl__threads(stream, n *n / PAIRS)) schedule(dynamic)
     for (size_t s = 0; s < SLOTS; s++) {
         float *slot = m.slots + s * 2 * stride;
         double share = 0.0;
