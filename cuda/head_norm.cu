@@ -22,7 +22,7 @@ extern "C" pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *a
     const size_t D = args->head_width, rows = x.rows;
     if (!rows || !args->n_heads || !D) return PL_OK;
     x.offset += args->first_column;
-    const pl__norm_of of = {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)D};
+    const pl__norm_of of = {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)D, false};
     const bool packs = pl__packs(x, D, PL__NORM_OWN) && pl__packs(args->weight, D, PL__NORM_OWN);
     const dim3 grid((unsigned)pl__ceil_div(rows * args->n_heads, WARPS)), block(PL__WARP * WARPS);
     const int32_t *count = pl__count_at(args->batch->counts, PL_COUNT_TOKENS);

@@ -85,7 +85,7 @@ extern "C" pl_status pl__head_norm_backward(pl_stream *stream, const pl_head_nor
                         x.stride,
                         dy.stride,
                         dweight ? (float *)pl__at(args->workspace, 0) : NULL,
-                        {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)D}};
+                        {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)D, false}};
     const bool packs = pl__packs(x, D, n) && pl__packs(dy, D, n) && pl__packs(args->weight, D, n);
     pl__with_type(x.dtype, [&](auto t) {
         using T = decltype(t);

@@ -62,6 +62,7 @@ struct pl__norm_of {
     float eps;
     const float *weight, *bias; /* [n], or NULL */
     int n;
+    bool add; /* the forward op: y += norm(x) */
 };
 
 /* visit(k, i) for each group of four elements from i on that this member owns. With `keep` 0 there may be any number of
@@ -133,7 +134,8 @@ __device__ __forceinline__ pl__moments pl__norm_moments(float (&own)[keep ? keep
     return moments;
 }
 
-/* y may be x. `keep` elements times four stay in registers; 0: they are read again for each pass. */
+/* y may be x, unless it is added to. `keep` elements times four stay in registers; 0: they are read again for each
+ * pass. */
 template <int keep, bool packed, class X, class Y, class Group>
 __device__ __forceinline__ void pl__norm_row(Y *y, const X *x, const pl__norm_of &of, const Group &group)
 {
@@ -152,6 +154,12 @@ __device__ __forceinline__ void pl__norm_row(Y *y, const X *x, const pl__norm_of
             out[j] = __fmul_rn(v[j] - moments.high - moments.low, moments.scale);
             if (of.weight) out[j] = __fmul_rn(out[j], plus + w[j]);
             if (of.bias) out[j] = __fadd_rn(out[j], b[j]);
+        }
+        if (of.add) {
+            float sum[OWN];
+            pl__load<packed>(sum, y + i, m);
+#pragma unroll
+            for (int j = 0; j < OWN; j++) out[j] = __fadd_rn(sum[j], out[j]);
         }
         pl__store<packed>(y + i, out, m);
     });

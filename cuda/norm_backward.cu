@@ -186,7 +186,7 @@ extern "C" pl_status pl__norm_backward(pl_stream *stream, const pl_norm_backward
                        dy.stride,
                        dx.stride,
                        sums ? (float *)pl__at(args->workspace, 0) : NULL,
-                       {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)C}};
+                       {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)C, false}};
     const bool packs =
         pl__packs(x, C, n) && pl__packs(dy, C, n) && pl__packs(dx, C, n) && pl__packs(args->weight, C, n);
     pl__with_type(dy.dtype, [&](auto t) {

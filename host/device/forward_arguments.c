@@ -47,7 +47,7 @@ pl_status pl__check_norm(const pl__call *c, const pl_norm_args *a)
     const size_t C = a->x.columns, rows = pl__least_rows(a->x.rows, a->y.rows);
     PL_TRY(pl__need_counts(c, a->counts, a->count));
     PL_TRY(pl__need(c, "x", a->x, rows, C, PL_F32));
-    PL_TRY(pl__need(c, "y", a->y, rows, C, pl__activation_type_of(c, a->y)));
+    PL_TRY(pl__need(c, "y", a->y, rows, C, a->accumulate ? PL_F32 : pl__activation_type_of(c, a->y)));
     PL_TRY(pl__may(c, "weight", a->weight, 1, C, PL_F32));
     return pl__may(c, "bias", a->bias, 1, C, PL_F32);
 }

@@ -96,7 +96,7 @@ typedef struct pl_embed_args {
     pl_view x;              /* [N, C] f32, written */
 } pl_embed_args;
 
-/* y = norm(x). */
+/* y = norm(x), or y += norm(x) with `accumulate` (the residual stream: y is float32, and not x). */
 typedef struct pl_norm_args {
     pl_view counts; /* of the batch */
     pl_count count; /* which count bounds the rows */
@@ -106,6 +106,7 @@ typedef struct pl_norm_args {
     pl_view weight; /* [1, C] f32, or absent (all one) */
     pl_view bias;   /* [1, C] f32, or absent */
     pl_view y;      /* [rows, C] */
+    bool accumulate;
 } pl_norm_args;
 
 /* Norm over each head's D features in place (Qwen3, Gemma3), before the rotary step. Rows: tokens. */

@@ -7,7 +7,8 @@
 void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, const pl_config *c, pl_dtype compute,
                           size_t N, size_t R, bool tape)
 {
-    const bool second = pl__config_has(c, PL__NORM_2), head_norms = pl__config_has(c, PL__Q_NORM);
+    const bool second = pl__config_has(c, PL__NORM_2), head_norms = pl__config_has(c, PL__Q_NORM),
+               after = pl__config_has(c, PL__AFTER_1);
     const pl_dtype storage = pl_activation_type(ops, compute);
     const size_t kept = tape ? N : 0;
     const pl_view views[PL__ACT_SLOTS] = {
@@ -17,11 +18,13 @@ void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, con
         [PL__ACT_QKV] = {.rows = N, .columns = pl__dimension(c, 'A'), .dtype = storage},
         [PL__ACT_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = storage},
         [PL__ACT_UP] = {.rows = N, .columns = pl__dimension(c, 'U'), .dtype = storage},
+        [PL__ACT_BRANCH] = {.rows = after ? N : 0, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_INPUT] = {.rows = kept, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_MIDDLE] = {.rows = c->parallel ? 0 : kept, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_QKV_RAW] = {.rows = head_norms ? kept : 0, .columns = pl__dimension(c, 'A'), .dtype = storage},
         [PL__ACT_LSE] = {.rows = kept, .columns = c->H, .dtype = PL_F32},
         [PL__ACT_HIDDEN] = {.rows = kept, .columns = c->F, .dtype = storage},
+        [PL__ACT_BRANCH_2] = {.rows = after ? kept : 0, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_FINAL] = {.rows = storage == PL_F32 || tape ? 0 : N, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = storage},

@@ -5,7 +5,7 @@
 #include "model/weights.h"
 
 /* An absent view (buffer NULL) is one that the model or the pass does not need. Slots up to FINAL have a row a token,
- * ROWS and ROWS_NORM one a gathered row. Those from KEPT to HIDDEN are a tape's alone. */
+ * ROWS and ROWS_NORM one a gathered row. Those from KEPT to BRANCH_2 are a tape's alone. */
 typedef enum pl__activation_slot {
     PL__ACT_STREAM,   /* x [N, C] f32: the residual stream */
     PL__ACT_NORMED,   /* [N, C] */
@@ -13,12 +13,14 @@ typedef enum pl__activation_slot {
     PL__ACT_QKV,      /* [N, (H + 2G) D] */
     PL__ACT_ATTENDED, /* [N, H D] */
     PL__ACT_UP,       /* [N, F], or [N, 2F] when gated */
+    PL__ACT_BRANCH,   /* [N, C] f32: a branch before the norm behind it; on a tape the attention's */
     PL__ACT_KEPT,
     PL__ACT_INPUT = PL__ACT_KEPT, /* [N, C] f32: x as the block found it */
     PL__ACT_MIDDLE,               /* [N, C] f32: x before the second norm of a block that is not parallel */
     PL__ACT_QKV_RAW,              /* [N, (H + 2G) D]: before norms of heads, where the family has them */
     PL__ACT_LSE,                  /* [N, H] f32 */
     PL__ACT_HIDDEN,               /* [N, F]: what DOWN reads; UP then holds what the activation or gate found */
+    PL__ACT_BRANCH_2,             /* [N, C] f32: the feed-forward's */
     PL__ACT_FINAL,                /* [N, C] f32: the final norm of all rows, where NORMED holds 16 bits */
     PL__ACT_ROWS,                 /* [R, C] f32: gathered rows of x */
     PL__ACT_ROWS_NORM,            /* [R, C] */

@@ -111,12 +111,25 @@ static pl_status head_back(const way *w)
     return pl_op_gather_backward(processor_of(w), p->stream, &gather);
 }
 
+/* *out = the gradient of a branch: that of the residual stream, through the norm behind the branch where there is one.
+ */
+static pl_status branch_back(const way *w, pl__slot after, size_t layer, pl_view branch, pl_view *out)
+{
+    pl_view x = w->d[PL__GRAD_STREAM];
+    *out = x;
+    if (!pl__step_weight(&w->step, after, layer)->view.buffer) return PL_OK;
+    *out = w->d[PL__GRAD_BRANCH];
+    PL_TRY(pl_fill_zero(processor_of(w), w->step.pass->stream, *out));
+    return norm_back(w, PL_COUNT_TOKENS, after, layer, branch, x, *out);
+}
+
 /* d normed = the way back of the feed-forward branch. */
 static pl_status feed_forward_back(const way *w, size_t layer, pl_view normed, pl_view dnormed)
 {
     const pl__step *s = &w->step;
-    pl_view hidden = w->d[PL__GRAD_HIDDEN], up = hidden;
-    PL_TRY(linear_back(w, PL__DOWN, layer, s->views[PL__ACT_HIDDEN], w->d[PL__GRAD_STREAM], hidden, false));
+    pl_view hidden = w->d[PL__GRAD_HIDDEN], up = hidden, dbranch;
+    PL_TRY(branch_back(w, PL__AFTER_2, layer, s->views[PL__ACT_BRANCH_2], &dbranch));
+    PL_TRY(linear_back(w, PL__DOWN, layer, s->views[PL__ACT_HIDDEN], dbranch, hidden, false));
     if (s->config->family->gated) {
         up = w->d[PL__GRAD_UP];
         pl_gate_backward_args args = {
@@ -149,16 +162,17 @@ static pl_status head_norm_back(const way *w, pl__slot slot, size_t layer, size_
 static pl_status rotate_back(const way *w, size_t layer)
 {
     const pl_config *c = w->step.config;
-    if (!pl_config_layer(c, layer)->turned) return PL_OK;
+    const pl_rope *rope = pl_config_rope(c, layer);
+    if (!rope) return PL_OK;
     pl_rotary_backward_args args = {
         .batch = w->step.batch,
         .n_heads = c->H,
         .n_kv_heads = c->G,
         .head_width = c->D,
-        .width = c->rope.width,
-        .interleaved = c->rope.interleaved,
-        .cosine = w->step.model->cosine,
-        .sine = w->step.model->sine,
+        .width = rope->width,
+        .interleaved = rope->interleaved,
+        .cosine = pl__model_turn(w->step.model, layer)->cosine,
+        .sine = pl__model_turn(w->step.model, layer)->sine,
         .qkv = w->d[PL__GRAD_QKV],
     };
     return pl_op_rotary_backward(processor_of(w), w->step.pass->stream, &args);
@@ -169,8 +183,9 @@ static pl_status attention_back(const way *w, size_t layer, pl_view normed, pl_v
 {
     const pl__step *s = &w->step;
     const pl_config *c = s->config;
-    PL_TRY(linear_back(w, PL__OUT, layer, s->views[PL__ACT_ATTENDED], w->d[PL__GRAD_STREAM], w->d[PL__GRAD_ATTENDED],
-                       false));
+    pl_view dbranch;
+    PL_TRY(branch_back(w, PL__AFTER_1, layer, s->views[PL__ACT_BRANCH], &dbranch));
+    PL_TRY(linear_back(w, PL__OUT, layer, s->views[PL__ACT_ATTENDED], dbranch, w->d[PL__GRAD_ATTENDED], false));
     pl_attention_backward_args args = {
         .batch = s->batch,
         .n_sequences = s->pass->training->n_sequences,

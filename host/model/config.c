@@ -51,6 +51,16 @@ static const char *present_key(const json_t *object, const pl__key_fact *fact)
     return (!v || json_is_null(v)) && fact->alias ? fact->alias : fact->key;
 }
 
+static pl_status read_cap(double *out, const pl__key_fact *fact, const json_t *object, const char *where)
+{
+    const json_t *v = json_object_get(object, fact->key);
+    *out = v && json_is_null(v) ? 0 : fact->number;
+    PL_TRY(pl_json_get_real(out, object, fact->key, where));
+    if (json_is_number(v) && !(*out > 0 && isfinite(*out)))
+        return pl_fail(PL_E_INPUT, "%s: %s: expected a number above 0, or null, found %g", where, fact->key, *out);
+    return PL_OK;
+}
+
 static pl_status read_key(pl_config *config, const pl__key_fact *fact, const json_t *object, const char *where)
 {
     char *field = (char *)config + fact->field;
@@ -64,6 +74,8 @@ static pl_status read_key(pl_config *config, const pl__key_fact *fact, const jso
     case PL__REAL:
         *(double *)(void *)field = fact->number;
         return key ? pl_json_get_real((double *)(void *)field, object, key, where) : PL_OK;
+    case PL__CAP:
+        return read_cap((double *)(void *)field, fact, object, where);
     case PL__BOOL:
         *(bool *)field = fact->number != 0;
         return key ? pl_json_get_bool((bool *)field, object, key, where) : PL_OK;
@@ -284,11 +296,15 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
     PL_TRY(read_labels(c, object, where));
     PL_TRY(check_parameters(c, where));
     PL_TRY(check_training(c, where));
-    c->attention_scale = 1 / sqrt((double)c->D);
+    if (c->attention_divisor < 0 || !isfinite(c->attention_divisor))
+        return pl_fail(PL_E_INPUT, "%s: query_pre_attn_scalar: expected a number above 0, found %g", where,
+                       c->attention_divisor);
+    c->attention_scale = 1 / sqrt(c->attention_divisor > 0 ? c->attention_divisor : (double)c->D);
+    if (family->scaled_embed) c->embed_scale = sqrt((double)c->C);
     c->declared_positions = c->max_positions;
     if (family->positions == PL__ROTARY) {
         PL_TRY(pl__rope_parse(c, object, where));
-        c->rope.interleaved = family->rope_interleaved;
+        c->rope.interleaved = c->local_rope.interleaved = family->rope_interleaved;
     }
     PL_TRY(pl__layers_parse(c, object, where));
     PL_TRY(read_stops(&c->stops, object, where));

@@ -14,7 +14,8 @@ pl_status pl__generation_config_parse(pl_stops *out, const char *text, size_t si
 /* Fills config->kinds and config->plan from `layer_types`, or by the family's rule; sizes are set already. */
 pl_status pl__layers_parse(pl_config *config, const json_t *object, const char *where);
 
-/* Fills config->rope from `rope_parameters` or `rope_scaling`; sizes, rope.theta and rope.part are set already. */
+/* Fills config->rope, and config->local_rope where the family has it, from `rope_parameters` or `rope_scaling`; sizes,
+ * theta and part of each are set already. */
 pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where);
 
 /* The inverse frequencies [rope->width / 2] and the factor on cosine and sine, as transformers computes them. */

@@ -15,9 +15,9 @@ static const char *const ropes[] = {
     [PL_ROPE_NONE] = "none",     [PL_ROPE_DEFAULT] = "default", [PL_ROPE_LINEAR] = "linear",
     [PL_ROPE_LLAMA3] = "llama3", [PL_ROPE_YARN] = "yarn",       [PL_ROPE_LONGROPE] = "longrope"};
 
-static void put_rope(pl_json_builder *b, const pl_rope *r)
+static void put_rope(pl_json_builder *b, const char *key, const pl_rope *r)
 {
-    pl_json_open(b, "rope");
+    pl_json_open(b, key);
     pl_json_put_text(b, "kind", ropes[r->kind]);
     pl_json_put_real(b, "theta", r->theta);
     pl_json_put_real(b, "factor", r->factor);
@@ -39,14 +39,15 @@ static void put_rope(pl_json_builder *b, const pl_rope *r)
 /* A model whose layers are all alike has no plan to tell. */
 static void put_layers(pl_json_builder *b, const pl_config *c)
 {
-    const bool turned = c->rope.kind != PL_ROPE_NONE;
-    if (c->n_kinds == 1 && c->kinds[0].window == 0 && c->kinds[0].turned == turned) return;
+    static const char *const turns[] = {"none", "global", "local"};
+    const pl_turn usual = c->rope.kind == PL_ROPE_NONE ? PL_TURN_NONE : PL_TURN_GLOBAL;
+    if (c->n_kinds == 1 && c->kinds[0].window == 0 && c->kinds[0].turn == usual) return;
     pl_json_open_list(b, "layers");
     for (size_t l = 0; l < c->L; l++) {
         const pl_layer_kind *kind = pl_config_layer(c, l);
         pl_json_open(b, NULL);
         pl_json_put_size(b, "window", kind->window);
-        pl_json_put_bool(b, "turned", kind->turned);
+        pl_json_put_text(b, "turn", turns[kind->turn]);
         pl_json_close(b);
     }
     pl_json_close(b);
@@ -73,7 +74,8 @@ static void put_config(pl_json_builder *b, const pl_config *c)
     pl_json_put_real(b, "attention_softcap", c->attention_softcap);
     pl_json_put_real(b, "logit_softcap", c->logit_softcap);
     pl_json_put_real(b, "embed_scale", c->embed_scale);
-    put_rope(b, &c->rope);
+    put_rope(b, "rope", &c->rope);
+    if (c->local_rope.kind != PL_ROPE_NONE) put_rope(b, "local_rope", &c->local_rope);
     put_layers(b, c);
     if (c->n_labels) pl_json_put_size(b, "labels", c->n_labels);
 }

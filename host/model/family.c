@@ -6,7 +6,8 @@
 #include "model/family_facts.h"
 
 static const pl_family *const families[] = {
-    &pl__gpt2, &pl__gpt_neox, &pl__llama, &pl__mistral, &pl__qwen2, &pl__qwen3, &pl__smollm3,
+    &pl__gpt2,  &pl__gpt_neox, &pl__llama,  &pl__mistral,     &pl__qwen2,
+    &pl__qwen3, &pl__smollm3,  &pl__gemma2, &pl__gemma3_text,
 };
 
 static const pl__slot_fact slots[PL__SLOTS] = {
@@ -20,6 +21,8 @@ static const pl__slot_fact slots[PL__SLOTS] = {
     [PL__NORM_2] = {PL__VECTOR, '1', 'C'},     [PL__NORM_2_BIAS] = {PL__VECTOR, '1', 'C'},
     [PL__UP] = {PL__MATRIX, 'U', 'C'},         [PL__UP_BIAS] = {PL__VECTOR, '1', 'U'},
     [PL__DOWN] = {PL__MATRIX, 'C', 'F'},       [PL__DOWN_BIAS] = {PL__VECTOR, '1', 'C'},
+    [PL__AFTER_1] = {PL__VECTOR, '1', 'C'},    [PL__AFTER_1_BIAS] = {PL__VECTOR, '1', 'C'},
+    [PL__AFTER_2] = {PL__VECTOR, '1', 'C'},    [PL__AFTER_2_BIAS] = {PL__VECTOR, '1', 'C'},
 };
 
 const pl_family *pl__family_find(const char *model_type)

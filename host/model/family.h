@@ -28,6 +28,10 @@ typedef enum pl__slot {
     PL__UP_BIAS,
     PL__DOWN,
     PL__DOWN_BIAS,
+    PL__AFTER_1, /* of the attention's result, before it is added to the residual stream */
+    PL__AFTER_1_BIAS,
+    PL__AFTER_2, /* of the feed-forward's */
+    PL__AFTER_2_BIAS,
     PL__SLOTS
 } pl__slot;
 
@@ -53,7 +57,8 @@ static inline pl__slot pl__bias_slot(pl__slot slot)
     _Static_assert(PL__FINAL_NORM_BIAS == PL__FINAL_NORM + 1 && PL__NORM_1_BIAS == PL__NORM_1 + 1 &&
                        PL__NORM_2_BIAS == PL__NORM_2 + 1 && PL__HEAD_BIAS == PL__HEAD + 1 &&
                        PL__QKV_BIAS == PL__QKV + 1 && PL__OUT_BIAS == PL__OUT + 1 && PL__UP_BIAS == PL__UP + 1 &&
-                       PL__DOWN_BIAS == PL__DOWN + 1,
+                       PL__DOWN_BIAS == PL__DOWN + 1 && PL__AFTER_1_BIAS == PL__AFTER_1 + 1 &&
+                       PL__AFTER_2_BIAS == PL__AFTER_2 + 1,
                    "every bias stands behind its weight");
     return (pl__slot)(slot + 1);
 }
@@ -97,6 +102,7 @@ typedef enum pl__key_kind {
     PL__SIZE,
     PL__SIZE_OR_NULL, /* null is not the default but 0: derived */
     PL__REAL,
+    PL__CAP, /* above 0; null is not the default but 0: none */
     PL__BOOL,
     PL__ACTIVATION
 } pl__key_kind;
@@ -121,6 +127,8 @@ typedef enum pl__window_rule {
     PL__ALWAYS_WINDOWED,   /* all, unless sliding_window is null; no layer_types */
     PL__LAST_WINDOWED,     /* with use_sliding_window those from max_window_layers on */
     PL__UNTURNED_WINDOWED, /* with use_sliding_window and a window those without positions */
+    PL__EVEN_WINDOWED,     /* 0, 2, 4, ...; there has to be a window */
+    PL__PERIOD_WINDOWED    /* all but every sliding_window_pattern-th; there has to be a window */
 } pl__window_rule;
 
 typedef enum pl__position_kind { PL__LEARNED, PL__ROTARY } pl__position_kind;
@@ -135,8 +143,11 @@ typedef struct pl_family {
     const char *theta_key; /* of config.json beside rope_parameters; NULL: "rope_theta" */
     const char *part_key;  /* of the part of a head that is turned; NULL: whole heads, whatever the file says */
     pl__window_rule windows;
-    size_t window;               /* the class default of sliding_window; 0: null */
-    bool unturned_layers;        /* no_rope_layers: some layers have no positions */
+    size_t window;        /* the class default of sliding_window; 0: null */
+    bool unturned_layers; /* no_rope_layers: some layers have no positions */
+
+    bool local_rope;             /* windowed layers are turned by settings of their own */
+    bool scaled_embed;           /* embeddings times sqrt(C) */
     bool padded;                 /* the embedding's row of pad_token_id gets no gradient from inputs (padding_idx) */
     int32_t padding;             /* the class default of pad_token_id; below 0: none */
     bool scaled_residuals;       /* drawn weights of OUT and DOWN: standard deviation over sqrt(2 L) */

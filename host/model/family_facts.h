@@ -20,6 +20,10 @@
     {                                                                                                                  \
         PL__REAL, FIELD(name), key, NULL, value, NULL                                                                  \
     }
+#define CAP(name, key, value)                                                                                          \
+    {                                                                                                                  \
+        PL__CAP, FIELD(name), key, NULL, value, NULL                                                                   \
+    }
 #define BOOL(name, key, value)                                                                                         \
     {                                                                                                                  \
         PL__BOOL, FIELD(name), key, NULL, value, NULL                                                                  \
@@ -34,6 +38,7 @@
 #define TENSORS(list)  .tensors = list, .n_tensors = COUNT(list)
 #define REFUSALS(list) .refusals = list, .n_refusals = COUNT(list)
 
+extern const pl_family pl__gemma2, pl__gemma3_text;                               /* family_gemma.c */
 extern const pl_family pl__gpt2, pl__gpt_neox;                                    /* family_gpt.c */
 extern const pl_family pl__llama, pl__mistral, pl__qwen2, pl__qwen3, pl__smollm3; /* family_llama.c */
 

@@ -2,7 +2,8 @@
  * or rotary positions). Everything goes through the device's ops; nothing here waits or reads a result. */
 #include "model/pass.h"
 
-static pl_status norm(const pl__step *s, pl_count count, pl__slot slot, size_t layer, pl_view x, pl_view y)
+static pl_status norm(const pl__step *s, pl_count count, pl__slot slot, size_t layer, pl_view x, bool accumulate,
+                      pl_view y)
 {
     pl_norm_args args = {
         .counts = s->batch->counts,
@@ -13,6 +14,7 @@ static pl_status norm(const pl__step *s, pl_count count, pl__slot slot, size_t l
         .weight = pl__step_weight(s, slot, layer)->view,
         .bias = pl__step_weight(s, pl__bias_slot(slot), layer)->view,
         .y = y,
+        .accumulate = accumulate,
     };
     return pl_op_norm(&s->model->processor, s->pass->stream, &args);
 }
@@ -83,16 +85,17 @@ static pl_status head_norm(const pl__step *s, pl__slot slot, size_t layer, size_
 static pl_status rotate(const pl__step *s, size_t layer)
 {
     const pl_config *c = s->config;
-    if (!pl_config_layer(c, layer)->turned) return PL_OK;
+    const pl_rope *rope = pl_config_rope(c, layer);
+    if (!rope) return PL_OK;
     pl_rotary_args args = {
         .batch = s->batch,
         .n_heads = c->H,
         .n_kv_heads = c->G,
         .head_width = c->D,
-        .width = c->rope.width,
-        .interleaved = c->rope.interleaved,
-        .cosine = s->model->cosine,
-        .sine = s->model->sine,
+        .width = rope->width,
+        .interleaved = rope->interleaved,
+        .cosine = pl__model_turn(s->model, layer)->cosine,
+        .sine = pl__model_turn(s->model, layer)->sine,
         .qkv = s->views[PL__ACT_QKV],
     };
     return pl_op_rotary(&s->model->processor, s->pass->stream, &args);
@@ -127,6 +130,19 @@ static pl_status attend(const pl__step *s, size_t layer)
     return pl_op_attention(&s->model->processor, s->pass->stream, &args);
 }
 
+/* x += from W^T + bias, or += the norm of it, where the family has one behind the branch (`after`). */
+static pl_status add_branch(const pl__step *s, pl__slot slot, pl__slot after, size_t layer, pl_view from, pl_view kept)
+{
+    pl_view x = s->views[PL__ACT_STREAM], branch = kept.buffer ? kept : s->views[PL__ACT_BRANCH];
+    const bool normed = pl__step_weight(s, after, layer)->view.buffer != NULL;
+    /* Run again for the backward pass, a block's own result is of no use. */
+    const bool useless = s->again && slot == PL__DOWN;
+    if (!normed) return useless ? PL_OK : linear(s, slot, layer, from, PL_ACT_NONE, true, x);
+    PL_TRY(pl_fill_zero(&s->model->processor, s->pass->stream, branch));
+    PL_TRY(linear(s, slot, layer, from, PL_ACT_NONE, true, branch));
+    return useless ? PL_OK : norm(s, PL_COUNT_TOKENS, after, layer, branch, true, x);
+}
+
 /* x += mlp(normed). */
 static pl_status feed_forward(const pl__step *s, size_t layer, pl_view normed)
 {
@@ -140,8 +156,7 @@ static pl_status feed_forward(const pl__step *s, size_t layer, pl_view normed)
         pl_gate_args args = {.batch = s->batch, .activation = c->activation, .x = up, .y = hidden};
         PL_TRY(pl_op_gate(&s->model->processor, s->pass->stream, &args));
     }
-    /* Run again for the backward pass, a block's own result is of no use. */
-    return s->again ? PL_OK : linear(s, PL__DOWN, layer, hidden, PL_ACT_NONE, true, s->views[PL__ACT_STREAM]);
+    return add_branch(s, PL__DOWN, PL__AFTER_2, layer, hidden, s->views[PL__ACT_BRANCH_2]);
 }
 
 pl_status pl__step_block(const pl__step *s, size_t layer)
@@ -149,14 +164,14 @@ pl_status pl__step_block(const pl__step *s, size_t layer)
     pl_view x = s->views[PL__ACT_STREAM], normed = s->views[PL__ACT_NORMED], second = s->views[PL__ACT_NORMED_2];
     const bool two_norms = second.buffer != NULL;
     if (!two_norms) second = normed;
-    PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_1, layer, x, normed));
+    PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_1, layer, x, false, normed));
     /* A parallel block's second norm reads x as the block found it. */
-    if (s->config->parallel && two_norms) PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, second));
+    if (s->config->parallel && two_norms) PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, false, second));
     PL_TRY(attend(s, layer));
-    PL_TRY(linear(s, PL__OUT, layer, s->views[PL__ACT_ATTENDED], PL_ACT_NONE, true, x));
+    PL_TRY(add_branch(s, PL__OUT, PL__AFTER_1, layer, s->views[PL__ACT_ATTENDED], s->views[PL__ACT_BRANCH]));
     if (!s->config->parallel) {
         PL_TRY(keep_copy(s, x, s->views[PL__ACT_MIDDLE]));
-        PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, second));
+        PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, false, second));
     }
     return feed_forward(s, layer, second);
 }
@@ -212,7 +227,7 @@ static pl_status head(const pl__step *s)
                              .x = s->views[PL__ACT_STREAM],
                              .y = rows};
     PL_TRY(pl_op_gather(&s->model->processor, p->stream, &gather));
-    PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, normed));
+    PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, false, normed));
     if (p->tape) return PL_OK;
     pl_score_args score = {
         .counts = s->batch->counts,
@@ -288,7 +303,7 @@ pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
     }
     if (is_tapped(&s, L + 1)) {
         pl_view y = s.views[s.views[PL__ACT_FINAL].buffer ? PL__ACT_FINAL : PL__ACT_NORMED];
-        PL_TRY(norm(&s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, y));
+        PL_TRY(norm(&s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, false, y));
         PL_TRY(tap(&s, L + 1, y));
     }
     return pass->head_rows.buffer ? head(&s) : PL_OK;

@@ -13,6 +13,7 @@ typedef struct reading {
     bool windowed, switched;     /* by use_sliding_window, where the family has it */
     size_t first;                /* of PL__LAST_WINDOWED */
     const json_t *types, *turns; /* layer_types, no_rope_layers; NULL: the rule */
+    size_t period;               /* of PL__PERIOD_WINDOWED */
     size_t turn_interval;        /* every n-th layer is not turned */
 } reading;
 
@@ -48,6 +49,19 @@ static pl_status read_window(reading *r, const pl_family *family, const json_t *
     PL_TRY(pl_json_get_size(&r->window, object, "sliding_window", where));
     if (v && r->window == 0)
         return pl_fail(PL_E_INPUT, "%s: sliding_window: expected 1 or more, or null, found 0", where);
+    return PL_OK;
+}
+
+/* Gemma's: its attention makes both masks, whether or not a layer needs them. */
+static pl_status check_window(reading *r, const pl_config *c, const json_t *object, const char *where)
+{
+    const pl__window_rule rule = c->family->windows;
+    if (rule != PL__EVEN_WINDOWED && rule != PL__PERIOD_WINDOWED) return PL_OK;
+    if (!r->window) return pl_fail(PL_E_INPUT, "%s: sliding_window: expected 1 or more, found null", where);
+    r->period = 6;
+    if (rule == PL__PERIOD_WINDOWED) PL_TRY(pl_json_get_size(&r->period, object, "sliding_window_pattern", where));
+    if (!r->types && r->period == 0)
+        return pl_fail(PL_E_INPUT, "%s: sliding_window_pattern: expected 1 or more, found 0", where);
     return PL_OK;
 }
 
@@ -107,6 +121,10 @@ static bool is_windowed_by_rule(const reading *r, const pl_config *c, size_t lay
         return r->windowed && r->window > 0 && layer >= r->first;
     case PL__UNTURNED_WINDOWED:
         return r->windowed && r->window > 0 && !turned;
+    case PL__EVEN_WINDOWED:
+        return layer % 2 == 0;
+    case PL__PERIOD_WINDOWED:
+        return (layer + 1) % r->period != 0;
     }
     return false;
 }
@@ -114,8 +132,10 @@ static bool is_windowed_by_rule(const reading *r, const pl_config *c, size_t lay
 static pl_status is_windowed(bool *out, const reading *r, const pl_config *c, size_t layer, bool turned,
                              const char *where)
 {
-    *out = is_windowed_by_rule(r, c, layer, turned);
-    if (!r->types) return PL_OK;
+    if (!r->types) {
+        *out = is_windowed_by_rule(r, c, layer, turned);
+        return PL_OK;
+    }
     const char *type = json_string_value(json_array_get(r->types, layer));
     if (strcmp(type, "full_attention") == 0 || strcmp(type, "attention") == 0) { /* the second is an old name */
         *out = false;
@@ -137,7 +157,7 @@ static pl_status is_windowed(bool *out, const reading *r, const pl_config *c, si
 static uint8_t kind_number(pl_config *c, pl_layer_kind kind)
 {
     size_t i = 0;
-    while (i < c->n_kinds && (c->kinds[i].window != kind.window || c->kinds[i].turned != kind.turned)) i++;
+    while (i < c->n_kinds && (c->kinds[i].window != kind.window || c->kinds[i].turn != kind.turn)) i++;
     if (i == c->n_kinds) c->kinds[c->n_kinds++] = kind;
     return (uint8_t)i;
 }
@@ -148,12 +168,16 @@ pl_status pl__layers_parse(pl_config *c, const json_t *object, const char *where
     PL_TRY(read_window(&r, c->family, object, where));
     PL_TRY(read_turns(&r, c, object, where));
     PL_TRY(read_types(&r, c, object, where));
+    PL_TRY(check_window(&r, c, object, where));
     c->n_kinds = 0;
     for (size_t l = 0; l < c->L; l++) {
-        bool turned, windowed;
+        bool turned = false, windowed = false;
         PL_TRY(is_turned(&turned, &r, c, l, where));
         PL_TRY(is_windowed(&windowed, &r, c, l, turned, where));
-        c->plan[l] = kind_number(c, (pl_layer_kind){.window = windowed ? r.window : 0, .turned = turned});
+        const pl_turn turn = !turned                             ? PL_TURN_NONE
+                             : windowed && c->family->local_rope ? PL_TURN_LOCAL
+                                                                 : PL_TURN_GLOBAL;
+        c->plan[l] = kind_number(c, (pl_layer_kind){.window = windowed ? r.window : 0, .turn = turn});
     }
     return PL_OK;
 }

@@ -37,9 +37,10 @@ typedef struct pl_rope {
 /* The layer plan: what the layers of a model do that not all of its layers do alike. A layer has a kind by its number;
  * all else (sizes, norms, feed-forward) is the family's. */
 enum { PL_LAYERS = 1024, PL_LAYER_KINDS = 4 };
+typedef enum pl_turn { PL_TURN_NONE, PL_TURN_GLOBAL, PL_TURN_LOCAL } pl_turn; /* none, by rope or by local_rope */
 typedef struct pl_layer_kind {
     size_t window; /* keys that a token sees, its own included; 0: all before it */
-    bool turned;   /* by rotary positions */
+    pl_turn turn;  /* by rotary positions */
 } pl_layer_kind;
 
 /* Token ids that end a generation, as a file says them: ascending, each once. `said` without ids: none does. */
@@ -59,7 +60,7 @@ typedef struct pl_config {
     pl_norm_kind norm;
     double norm_eps;
     pl_activation activation;
-    pl_rope rope;
+    pl_rope rope, local_rope; /* the second of layers that say so, and else none */
     size_t n_kinds;
     pl_layer_kind kinds[PL_LAYER_KINDS];
     uint8_t plan[PL_LAYERS]; /* the kind of each layer */
@@ -67,6 +68,7 @@ typedef struct pl_config {
     bool head_norms; /* a norm of each query and key head, before positions */
     bool parallel;   /* x + attention(norm_1 x) + mlp(norm_2 x), instead of one after the other */
     double attention_scale, attention_softcap, logit_softcap; /* softcaps: 0 is none */
+    double attention_divisor;                                 /* scale: 1 / sqrt of it; 0: of D */
     double embed_scale;
     const char *dtype; /* the checkpoint's own, for people: "float32" */
     /* eos_token_id of generation_config.json when that file is there, else of config.json, as transformers' generate
@@ -86,6 +88,12 @@ size_t pl_config_outputs(const pl_config *config);
 static inline const pl_layer_kind *pl_config_layer(const pl_config *config, size_t layer)
 {
     return &config->kinds[config->plan[layer]];
+}
+/* NULL: the layer has no rotary positions. */
+static inline const pl_rope *pl_config_rope(const pl_config *config, size_t layer)
+{
+    const pl_turn turn = pl_config_layer(config, layer)->turn;
+    return turn == PL_TURN_NONE ? NULL : turn == PL_TURN_LOCAL ? &config->local_rope : &config->rope;
 }
 
 /* An opened checkpoint: config and tensor directory; nothing on a device yet. `notes`: what a user should know of how

@@ -39,6 +39,7 @@ typedef enum pl__gradient_slot {
     PL__GRAD_ATTENDED,               /* [N, H D] */
     PL__GRAD_UP,                     /* [N, 2F] when gated */
     PL__GRAD_HIDDEN,                 /* [N, F] */
+    PL__GRAD_BRANCH,                 /* [N, C] f32: of a branch before the norm behind it */
     PL__GRAD_TOKENS,                 /* those before have a row a token, those behind one a gathered row */
     PL__GRAD_ROWS = PL__GRAD_TOKENS, /* [R, C] f32 */
     PL__GRAD_ROWS_NORM,              /* [R, C] */

@@ -13,6 +13,7 @@
 #include "model/family.h"
 
 static const char THETA[] = "rope_theta", PART[] = "partial_rotary_factor";
+static const char SCALING[] = "rope_scaling", PARAMETERS[] = "rope_parameters";
 static const double PI = 3.14159265358979323846;
 
 static const struct {
@@ -121,9 +122,8 @@ static pl_status read_yarn(pl_rope *rope, const json_t *settings, double declare
     return need_positive(&rope->attention_factor, settings, "attention_factor", where);
 }
 
-static pl_status read_longrope(pl_config *config, const json_t *settings, const char *where)
+static pl_status read_longrope(pl_rope *rope, pl_config *config, const json_t *settings, const char *where)
 {
-    pl_rope *rope = &config->rope;
     double beyond[PL_ROPE_FACTORS];
     rope->factor = (double)config->max_positions / rope->original_positions;
     rope->n_factors = rope->width / 2;
@@ -153,9 +153,8 @@ static pl_status read_dynamic(pl_rope *rope, const json_t *settings, const char 
 }
 
 /* The type's own settings; rope->original_positions is set. */
-static pl_status read_scaling(pl_config *config, const json_t *settings, const char *where)
+static pl_status read_scaling(pl_rope *rope, pl_config *config, const json_t *settings, const char *where)
 {
-    pl_rope *rope = &config->rope;
     rope->attention_factor = 1;
     switch (rope->kind) {
     case PL_ROPE_NONE:
@@ -170,35 +169,64 @@ static pl_status read_scaling(pl_config *config, const json_t *settings, const c
     case PL_ROPE_YARN:
         return read_yarn(rope, settings, (double)config->max_positions, where);
     case PL_ROPE_LONGROPE:
-        return read_longrope(config, settings, where);
+        return read_longrope(rope, config, settings, where);
     }
     return PL_OK;
 }
 
-/* transformers 5 writes rope_parameters (theta inside), 4 wrote rope_scaling beside rope_theta; where both say
- * something, the old one holds. */
+/* One of the two keys, where it says something: transformers 5 writes rope_parameters (theta inside), 4 wrote
+ * rope_scaling beside rope_theta. */
+static pl_status find_object(const json_t **out, const json_t *object, const char *key, const char *where)
+{
+    const json_t *v = json_object_get(object, key);
+    *out = NULL;
+    if (!v || json_is_null(v)) return PL_OK;
+    if (!json_is_object(v)) return pl_fail(PL_E_INPUT, "%s: %s: expected an object", where, key);
+    *out = v;
+    return PL_OK;
+}
+
+/* The settings of all layers; where both keys say something, the old one holds. */
 static pl_status find_settings(const json_t **out, const json_t *object, const char *where)
 {
-    static const char *const keys[] = {"rope_scaling", "rope_parameters"};
     const char *key;
     json_t *value;
-    *out = NULL;
-    for (size_t i = 0; i < 2 && json_object_size(*out) == 0; i++) {
-        const json_t *v = json_object_get(object, keys[i]);
-        if (!v || json_is_null(v)) continue;
-        if (!json_is_object(v)) return pl_fail(PL_E_INPUT, "%s: %s: expected an object", where, keys[i]);
-        *out = v;
-    }
+    PL_TRY(find_object(out, object, SCALING, where));
+    if (json_object_size(*out) == 0) PL_TRY(find_object(out, object, PARAMETERS, where));
     json_object_foreach((json_t *)(uintptr_t)*out, key, value) if (json_is_object(value)) return pl_fail(
-        PL_E_UNSUPPORTED, "%s: rope: %s: settings for each kind of layer are not supported", where, key);
+        PL_E_UNSUPPORTED, "%s: rope: %s: settings for each kind of layer are not supported in this family", where, key);
+    return PL_OK;
+}
+
+/* The settings of each kind of layer, which a family with two sets has: in rope_parameters by the name of the kind, and
+ * rope_scaling, which older files have, is of the full layers. NULL: the defaults. */
+static pl_status find_two_settings(const json_t **full, const json_t **local, const json_t *object, const char *where)
+{
+    const json_t *both, *old;
+    PL_TRY(find_object(&both, object, PARAMETERS, where));
+    PL_TRY(find_object(&old, object, SCALING, where));
+    if (both && old)
+        return pl_fail(PL_E_UNSUPPORTED, "%s: rope_parameters beside rope_scaling is not supported: keep the first",
+                       where);
+    *full = old;
+    if (both) PL_TRY(find_object(full, both, "full_attention", where));
+    PL_TRY(find_object(local, both, "sliding_attention", where));
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)(uintptr_t)both, key,
+                        value) if (!json_is_object(value) &&
+                                   !json_is_null(value)) return pl_fail(PL_E_UNSUPPORTED,
+                                                                        "%s: rope_parameters: %s: expected "
+                                                                        "full_attention and sliding_attention alone",
+                                                                        where, key);
     return PL_OK;
 }
 
 /* The part of a head that is turned. A Llama turns whole heads: of the default type's keys transformers ignores this
  * one, and with the others, which heed it, the model does not run. */
-static pl_status read_part(pl_config *config, const json_t *settings, const json_t *object, const char *where)
+static pl_status read_part(pl_rope *rope, const pl_config *config, const json_t *settings, const json_t *object,
+                           const char *where)
 {
-    pl_rope *rope = &config->rope;
     double part = 1;
     if (config->family->part_key) {
         const bool inside = json_object_get(settings, PART) != NULL;
@@ -219,16 +247,14 @@ static pl_status read_part(pl_config *config, const json_t *settings, const json
         where);
 }
 
-pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where)
+/* One set of settings; `beside`: the key of theta in config.json itself. */
+static pl_status read_rope(pl_rope *rope, pl_config *config, const json_t *settings, const json_t *object,
+                           const char *beside, const char *where)
 {
-    pl_rope *rope = &config->rope;
-    const json_t *settings;
-    PL_TRY(find_settings(&settings, object, where));
     PL_TRY(read_kind(&rope->kind, settings, where));
     const bool inside = json_object_get(settings, THETA) != NULL;
-    const char *beside = config->family->theta_key ? config->family->theta_key : THETA;
     PL_TRY(need_number(&rope->theta, inside ? settings : object, inside ? THETA : beside, where));
-    PL_TRY(read_part(config, settings, object, where));
+    PL_TRY(read_part(rope, config, settings, object, where));
     rope->width = (size_t)((double)config->D * rope->part);
     if (rope->width == 0 || rope->width % 2 != 0)
         return pl_fail(PL_E_INPUT, "%s: %zu of a head's %zu features are rotated, expected an even number above 0",
@@ -237,9 +263,23 @@ pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *wh
     rope->original_positions = (double)config->max_positions;
     if (rope->kind == PL_ROPE_LLAMA3 || rope->kind == PL_ROPE_YARN || rope->kind == PL_ROPE_LONGROPE) {
         static const char key[] = "original_max_position_embeddings";
-        PL_TRY(need_number(&rope->original_positions, json_object_get(object, key) ? object : settings, key, where));
+        const bool whole = !config->family->local_rope && json_object_get(object, key);
+        PL_TRY(need_number(&rope->original_positions, whole ? object : settings, key, where));
     }
-    return read_scaling(config, settings, where);
+    return read_scaling(rope, config, settings, where);
+}
+
+pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where)
+{
+    const json_t *settings = NULL, *local = NULL;
+    const char *beside = config->family->theta_key ? config->family->theta_key : THETA;
+    if (!config->family->local_rope) {
+        PL_TRY(find_settings(&settings, object, where));
+        return read_rope(&config->rope, config, settings, object, beside, where);
+    }
+    PL_TRY(find_two_settings(&settings, &local, object, where));
+    PL_TRY(read_rope(&config->rope, config, settings, object, beside, where));
+    return read_rope(&config->local_rope, config, local, object, "rope_local_base_freq", where);
 }
 
 /* ---- Frequencies ------------------------------------------------------------------------------------------------ */

@@ -59,8 +59,8 @@ size_t pl_trainable_bytes(const pl_processor *processor, const pl_config *config
                 attached += ops->weight_attached_bytes(v.rows, v.columns, options->compute);
         }
     if (parameters) *parameters = own;
-    size_t rope = c.rope.kind == PL_ROPE_NONE ? 0 : c.max_positions * (c.rope.width / 2) * 2 * sizeof(float);
-    return 4 * n * sizeof(float) + attached + rope;
+    const size_t turned = c.rope.width / 2 + c.local_rope.width / 2;
+    return 4 * n * sizeof(float) + attached + c.max_positions * turned * 2 * sizeof(float);
 }
 
 static pl_status attach(pl_trainable *t, pl__bound_weight *weight, pl_view master)
@@ -241,8 +241,8 @@ static double slot_deviation(const pl_config *c, pl__slot slot)
 
 static bool is_bias(pl__slot slot)
 {
-    static const pl__slot biased[] = {PL__FINAL_NORM, PL__HEAD,   PL__NORM_1, PL__QKV,
-                                      PL__OUT,        PL__NORM_2, PL__UP,     PL__DOWN};
+    static const pl__slot biased[] = {PL__FINAL_NORM, PL__HEAD, PL__NORM_1, PL__QKV,     PL__OUT,
+                                      PL__NORM_2,     PL__UP,   PL__DOWN,   PL__AFTER_1, PL__AFTER_2};
     for (size_t i = 0; i < sizeof biased / sizeof *biased; i++)
         if (slot == pl__bias_slot(biased[i])) return true;
     return false;

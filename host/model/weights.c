@@ -172,19 +172,24 @@ static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t layer
 
 /* ---- A model ---------------------------------------------------------------------------------------------------- */
 
-pl_status pl__model_put_rope(pl_model *m, pl_stream *stream, pl_arena *staged)
+static pl_status put_turn(pl_model *m, pl__turn *to, const pl_rope *rope, pl_stream *stream, pl_arena *staged)
 {
-    const pl_rope *rope = &m->config.rope;
     size_t P = m->config.max_positions, n = rope->width / 2;
     if (rope->kind == PL_ROPE_NONE) return PL_OK;
     float *cosine, *sine;
     PL_TRY(pl_arena_new(staged, &cosine, P * n));
     PL_TRY(pl_arena_new(staged, &sine, P * n));
     PL_TRY(pl__rope_table(cosine, sine, rope, P));
-    PL_TRY(pl_view_create(&m->processor, &m->cosine, P, n, PL_F32));
-    PL_TRY(pl_view_create(&m->processor, &m->sine, P, n, PL_F32));
-    PL_TRY(pl_upload(&m->processor, stream, m->cosine, cosine));
-    return pl_upload(&m->processor, stream, m->sine, sine);
+    PL_TRY(pl_view_create(&m->processor, &to->cosine, P, n, PL_F32));
+    PL_TRY(pl_view_create(&m->processor, &to->sine, P, n, PL_F32));
+    PL_TRY(pl_upload(&m->processor, stream, to->cosine, cosine));
+    return pl_upload(&m->processor, stream, to->sine, sine);
+}
+
+pl_status pl__model_put_rope(pl_model *m, pl_stream *stream, pl_arena *staged)
+{
+    PL_TRY(put_turn(m, &m->turns[PL_TURN_GLOBAL], &m->config.rope, stream, staged));
+    return put_turn(m, &m->turns[PL_TURN_LOCAL], &m->config.local_rope, stream, staged);
 }
 
 static pl_status put_all(loader *l)
@@ -243,8 +248,10 @@ void pl_model_free(pl_model *model)
     free_weights(model, model->whole, PL__MODEL_SLOTS);
     if (model->layers) free_weights(model, model->layers, model->config.L * PL__LAYER_SLOTS);
     if (model->masters) model->processor.ops->buffer_free(model->masters);
-    pl_view_free(&model->processor, &model->cosine);
-    pl_view_free(&model->processor, &model->sine);
+    for (size_t i = 0; i <= PL_TURN_LOCAL; i++) {
+        pl_view_free(&model->processor, &model->turns[i].cosine);
+        pl_view_free(&model->processor, &model->turns[i].sine);
+    }
     free(model->layers);
     free(model);
 }
@@ -271,7 +278,9 @@ static size_t view_bytes(pl_view v)
 
 size_t pl_model_bytes(const pl_model *model)
 {
-    size_t bytes = view_bytes(model->cosine) + view_bytes(model->sine);
+    size_t bytes = 0;
+    for (size_t i = 0; i <= PL_TURN_LOCAL; i++)
+        bytes += view_bytes(model->turns[i].cosine) + view_bytes(model->turns[i].sine);
     for (size_t i = 0; i < PL__MODEL_SLOTS + PL__LAYER_SLOTS; i++) {
         const pl__slot_fact *fact = pl__slot_facts((pl__slot)i);
         size_t rows = pl__dimension(&model->config, fact->rows), columns = pl__dimension(&model->config, fact->columns);

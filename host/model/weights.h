@@ -11,6 +11,11 @@ typedef struct pl__bound_weight {
     pl_view view;
 } pl__bound_weight;
 
+/* Rotary positions: [max positions, width / 2] f32. */
+typedef struct pl__turn {
+    pl_view cosine, sine;
+} pl__turn;
+
 struct pl_model {
     pl_processor processor;
     pl_config config;
@@ -18,9 +23,15 @@ struct pl_model {
     pl_buffer
         *masters; /* trainable: all views of weights lie in it, a matrix's too, and matrices are attached; owned */
     pl__bound_weight whole[PL__MODEL_SLOTS];
-    pl__bound_weight *layers; /* [L][PL__LAYER_SLOTS] */
-    pl_view cosine, sine;     /* [max positions, width / 2] f32; absent without rotary positions */
+    pl__bound_weight *layers;          /* [L][PL__LAYER_SLOTS] */
+    pl__turn turns[PL_TURN_LOCAL + 1]; /* by pl_turn */
 };
+
+/* Of a layer: absent where it has no rotary positions. */
+static inline const pl__turn *pl__model_turn(const pl_model *model, size_t layer)
+{
+    return &model->turns[pl_config_layer(&model->config, layer)->turn];
+}
 
 pl__bound_weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer);
 

@@ -32,7 +32,7 @@ static void run_norm(const world *w, room *r, size_t C)
     pl_view xv = guarded_rows(w, ROWS, r->spare, C, PL_F32, x), wv = guarded(w, 1, C, PL_F32, weight);
     pl_view bv = guarded(w, 1, C, PL_F32, bias);
     r->result = guarded(w, ROWS + r->spare, C, w->type, NULL);
-    pl_norm_args args = {r->batch.counts, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, xv, wv, bv, r->result};
+    pl_norm_args args = {r->batch.counts, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, xv, wv, bv, r->result, false};
     must(pl_op_norm(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &xv, &wv, &bv);

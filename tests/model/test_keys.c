@@ -23,6 +23,10 @@ static const struct refusal {
 } refusals[] = {
     {"activation 'tanh' is not supported", "no op has it"},
     {"sliding_window: expected 1 or more, or null, found 0", "a token would see nothing"},
+    {"use_bidirectional_attention: true is not supported", "a token would see those behind it"},
+    {"rope_theta: expected a number above 0, found null", "gemma3_text: null is the default there alone"},
+    {"rope_parameters beside rope_scaling is not supported", "transformers merges them into one another"},
+    {"expected full_attention and sliding_attention alone", "transformers ignores what stands beside them"},
     {"layer_types: a mistral has none", "transformers warns, and ignores them"},
     {"is sliding_attention, but use_sliding_window is false", "smollm3: flash and eager attention read it differently"},
 };
@@ -203,6 +207,7 @@ static void check_default(const char *model_type, const pl_config *c, const pl__
         own = (double)*(const size_t *)(const void *)field;
         break;
     case PL__REAL:
+    case PL__CAP:
         own = *(const double *)(const void *)field;
         break;
     case PL__BOOL:

@@ -87,12 +87,42 @@ static void swap_layers(pl_checkpoint *c)
 
 static void turn_all_layers(pl_checkpoint *c)
 {
-    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].turned = true;
+    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].turn = PL_TURN_GLOBAL;
 }
 
 static void turn_whole_heads(pl_checkpoint *c)
 {
     c->config.rope.width = c->config.D;
+}
+
+static void norm_without_one(pl_checkpoint *c)
+{
+    c->config.norm = PL_NORM_RMS;
+}
+
+static void scale_by_head(pl_checkpoint *c)
+{
+    c->config.attention_scale = 1 / sqrt((double)c->config.D);
+}
+
+static void no_embed_scale(pl_checkpoint *c)
+{
+    c->config.embed_scale = 1;
+}
+
+static void no_attention_cap(pl_checkpoint *c)
+{
+    c->config.attention_softcap = 0;
+}
+
+static void no_logit_cap(pl_checkpoint *c)
+{
+    c->config.logit_softcap = 0;
+}
+
+static void one_theta(pl_checkpoint *c)
+{
+    c->config.local_rope.theta = c->config.rope.theta;
 }
 
 static void sequential_block(pl_checkpoint *c)
@@ -192,6 +222,18 @@ static void lose_k_norm(pl_model *model, const pl_checkpoint *checkpoint)
     lose(model, PL__K_NORM);
 }
 
+static void lose_after_1(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__AFTER_1);
+}
+
+static void lose_after_2(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__AFTER_2);
+}
+
 /* query_key_value read as all queries, all keys, all values. */
 static void parts_for_heads(pl_model *model, const pl_checkpoint *checkpoint)
 {
@@ -267,6 +309,20 @@ static const mutant mutants[] = {
     {"no norm of queries", "qwen3", NULL, lose_q_norm},
     {"no norm of keys", "qwen3", NULL, lose_k_norm},
     {"all layers turned", "smollm3", turn_all_layers, NULL},
+    {"norm without + 1", "gemma2", norm_without_one, NULL},
+    {"norm without + 1", "gemma3", norm_without_one, NULL},
+    {"scale of the head's width", "gemma2", scale_by_head, NULL},
+    {"embeddings not scaled", "gemma3", no_embed_scale, NULL},
+    {"no cap of scores", "gemma2", no_attention_cap, NULL},
+    {"no cap of logits", "gemma2", no_logit_cap, NULL},
+    {"windows in other layers", "gemma2", swap_layers, NULL},
+    {"a window one short", "gemma3", window_less_one, NULL},
+    {"one theta for all", "gemma3", one_theta, NULL},
+    {"local layers turned as full ones", "gemma3", turn_all_layers, NULL},
+    {"no norm behind attention", "gemma3", NULL, lose_after_1},
+    {"no norm behind the feed-forward", "gemma2", NULL, lose_after_2},
+    {"no norm of keys", "gemma3-untied", NULL, lose_k_norm},
+    {"no q, k, v bias", "gemma3-untied", NULL, lose_qkv_bias},
     {"a window one long, no positions", "smollm3", window_more_one, NULL},
 };
 

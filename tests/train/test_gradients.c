@@ -66,6 +66,9 @@ static void test_tensors(void **state)
                  {"qwen3", "lm", false},
                  {"mistral", "lm", false},
                  {"smollm3", "lm", false},
+                 {"gemma2", "lm", false},
+                 {"gemma3", "lm", false},
+                 {"gemma3-untied", "lm", false},
                  {"llama-grouped", "classifier", false},
                  {"llama-tied", "lm", true},
                  {"llama-grouped", "lm", true}};

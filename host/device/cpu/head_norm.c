@@ -11,7 +11,7 @@ pl_status pl__head_norm(pl_stream *stream, const pl_head_norm_args *args)
     for (size_t r = 0; r < rows; r++) {
         float *x = pl__f32(args->x, r) + args->first_column;
         for (size_t h = 0; h < args->n_heads; h++) {
-            pl__norm_row(x + h * D, x + h * D, D, args->kind, args->eps, weight, NULL);
+            pl__norm_row(x + h * D, x + h * D, D, args->kind, args->eps, weight, NULL, 0);
         }
     }
     return PL_OK;

@@ -12,7 +12,8 @@ pl_status pl__norm(pl_stream *stream, const pl_norm_args *args)
     const float *bias = args->bias.buffer ? pl__f32(args->bias, 0) : NULL;
 #pragma omp parallel for num_threads(pl__threads(stream, rows *C)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
-        pl__norm_row(pl__f32(args->y, r), pl__f32(args->x, r), C, args->kind, args->eps, weight, bias);
+        pl__norm_row(pl__f32(args->y, r), pl__f32(args->x, r), C, args->kind, args->eps, weight, bias,
+                     args->accumulate);
     }
     return PL_OK;
 }

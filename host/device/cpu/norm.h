@@ -46,9 +46,9 @@ static inline pl__moments pl__norm_moments(const float *x, size_t n, pl_norm_kin
     return (pl__moments){mean, 1.0 / sqrt(square + (double)eps)};
 }
 
-/* weight and bias may be NULL; y may be x. */
+/* weight and bias may be NULL; y may be x. With `add` y gets it on top. */
 static inline void pl__norm_row(float *y, const float *x, size_t n, pl_norm_kind kind, float eps, const float *weight,
-                                const float *bias)
+                                const float *bias, int add)
 {
     pl__moments moments = pl__norm_moments(x, n, kind, eps);
     float plus = kind == PL_NORM_RMS_PLUS_ONE ? 1.0f : 0.0f;
@@ -56,7 +56,7 @@ static inline void pl__norm_row(float *y, const float *x, size_t n, pl_norm_kind
         float v = (float)(((double)x[i] - moments.mean) * moments.scale);
         if (weight) v *= plus + weight[i];
         if (bias) v += bias[i];
-        y[i] = v;
+        y[i] = add ? y[i] + v : v;
     }
 }
 

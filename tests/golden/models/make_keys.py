@@ -63,6 +63,27 @@ FAMILIES = {
         "no_rope_layers": [ABSENT, [1, 0, 1], [0, 0, 0], [1, 1, 1, 0], [1, 1], []], "no_rope_layer_interval": [ABSENT, 1, 2, 3, 0],
         "use_sliding_window": [ABSENT, True, False], "sliding_window": [ABSENT, 3, 5, None], "layer_types": TYPES}),
 }
+GEMMA = {**{k: v for k, v in COMMON.items() if k not in ("hidden_act", "mlp_bias", *TURN)}, "head_dim": [4, 8, 2],
+         "hidden_activation": [ABSENT, "gelu_pytorch_tanh", "silu", "gelu"], "hidden_act": [ABSENT, "silu"],
+         "query_pre_attn_scalar": [ABSENT, 4, 9], "attn_logit_softcapping": [ABSENT, 2.0, None],
+         "final_logit_softcapping": [ABSENT, 2.0, None], "use_bidirectional_attention": [ABSENT, False, True]}
+TWO = {"sliding_attention": {"rope_type": "default", "rope_theta": 30.0},
+       "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 300.0}}
+FAMILIES |= {
+    "gemma2": (LLAMA, {**GEMMA, **TURN}, {"sliding_window": [3, ABSENT, 5, None], "layer_types": TYPES,
+                                          "sliding_window_pattern": [ABSENT, 2]}),
+    "gemma3_text": (LLAMA, {
+        **GEMMA, "partial_rotary_factor": [ABSENT, 0.5], "original_max_position_embeddings": [ABSENT, 8]}, {
+        "sliding_window": [3, ABSENT, 5, None], "layer_types": TYPES, "sliding_window_pattern": [ABSENT, 1, 2, 3, 0],
+        "rope_theta": [ABSENT, 100.0], "rope_local_base_freq": [ABSENT, 50.0],
+        "rope_scaling": [ABSENT, {"rope_type": "linear", "factor": 8.0},
+                         {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 8}],
+        "rope_parameters": [ABSENT, {}, TWO, {"full_attention": TWO["full_attention"]},
+                            {"sliding_attention": {"rope_type": "linear", "factor": 3.0, "rope_theta": 30.0}},
+                            {**TWO, "sliding_attention": None}, {"rope_type": "linear", "factor": 2.0, "rope_theta": 300.0},
+                            {**TWO, "full_attention": {"rope_theta": 300.0, "partial_rotary_factor": 0.5}},
+                            {**TWO, "full_attention": {"rope_type": "yarn", "factor": 2.0}}]}),
+}
 STORED = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
 
 
@@ -114,6 +135,9 @@ def defaults(model_type):
     config = tf.AutoConfig.for_model(model_type)
     out = {k: v for k, v in config.to_dict().items() if isinstance(v, (int, float, str)) and k != "model_type"}
     rope = config.rope_parameters
+    if "full_attention" in rope:
+        return {**out, "rope_theta": rope["full_attention"]["rope_theta"],
+                "rope_local_base_freq": rope["sliding_attention"]["rope_theta"]}
     return {**out, "rope_theta": rope["rope_theta"], "rotary_emb_base": rope["rope_theta"],
             "rotary_pct": rope.get("partial_rotary_factor", 1.0)}
 

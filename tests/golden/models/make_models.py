@@ -30,6 +30,7 @@ LLAMA = dict(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_lay
              max_position_embeddings=96, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2)
 NEOX = dict(vocab_size=40, hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=3,
             max_position_embeddings=96, bos_token_id=0, eos_token_id=0)
+GEMMA = {**LLAMA, "num_key_value_heads": 2, "sliding_window": 20, "query_pre_attn_scalar": 6, "pad_token_id": 0}
 GPT2 = dict(vocab_size=40, n_embd=24, n_layer=2, n_head=3, n_positions=96, bos_token_id=0, eos_token_id=0)
 
 CASES = {
@@ -70,6 +71,14 @@ CASES = {
                 "bfloat16", "single"),
     "smollm3": (tf.SmolLM3Config(**LLAMA, num_key_value_heads=2, no_rope_layer_interval=2, use_sliding_window=True,
                                  sliding_window=20, pad_token_id=0), "bfloat16", "single"),
+    "gemma2": (tf.Gemma2Config(**GEMMA, attn_logit_softcapping=2.0, final_logit_softcapping=3.0), "bfloat16", "single"),
+    "gemma3": (tf.Gemma3TextConfig(**{**GEMMA, "num_hidden_layers": 3}, layer_types=["sliding_attention", "full_attention"] +
+                                   ["sliding_attention"],
+                                   rope_parameters={"sliding_attention": {"rope_type": "default", "rope_theta": 50.0},
+                                                    "full_attention": {"rope_type": "linear", "factor": 2.0,
+                                                                       "rope_theta": 900.0}}), "float32", "single"),
+    "gemma3-untied": (tf.Gemma3TextConfig(**{**GEMMA, "num_hidden_layers": 2, "tie_word_embeddings": False},
+                                          sliding_window_pattern=2, attention_bias=True), "bfloat16", "single"),
 }
 
 
@@ -84,8 +93,8 @@ def randomise(model, seed):
             p.data = noise * 1.5 / p.shape[1] ** 0.5
         elif name.endswith("bias"):
             p.data = 0.2 * noise
-        elif p.ndim == 1:
-            p.data = 1 + 0.2 * noise
+        elif p.ndim == 1:  # Gemma's norms multiply by 1 + w
+            p.data = ("gemma" not in model.config.model_type) + 0.2 * noise
         elif "query_key_value" in name:  # by head: queries, keys, values
             gain = torch.tensor([1.6, 1.6, 1.0])[None, :, None, None]
             heads = noise.view(model.config.num_attention_heads, 3, -1, p.shape[1])

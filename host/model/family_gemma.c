@@ -1,0 +1,90 @@
+/* Gemma 2 and 3: facts from transformers' modelling and configuration files. Norms multiply by 1 + w and stand on both
+ * sides of a branch; embeddings are scaled; layers with a window take turns with full ones. */
+#include "model/family_facts.h"
+
+static const char *const gemma_prefixes[] = {"model.", "", NULL};
+static const char *const gemma_ignored[] = {".rotary_emb.inv_freq", NULL};
+
+static const pl__refusal gemma_refusals[] = {
+    {"use_bidirectional_attention", false, "a token would see those behind it"},
+};
+
+static const pl__tensor_fact gemma_tensors[] = {
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
+    {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
+    {PL__QKV, PL__PART_Q, PL__ALWAYS, true, "QC", "layers.#.self_attn.q_proj.weight"},
+    {PL__QKV, PL__PART_K, PL__ALWAYS, true, "KC", "layers.#.self_attn.k_proj.weight"},
+    {PL__QKV, PL__PART_V, PL__ALWAYS, true, "KC", "layers.#.self_attn.v_proj.weight"},
+    {PL__QKV_BIAS, PL__PART_Q, PL__IF_QKV_BIAS, false, "Q", "layers.#.self_attn.q_proj.bias"},
+    {PL__QKV_BIAS, PL__PART_K, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.k_proj.bias"},
+    {PL__QKV_BIAS, PL__PART_V, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.v_proj.bias"},
+    {PL__Q_NORM, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.q_norm.weight"},
+    {PL__K_NORM, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.k_norm.weight"},
+    {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.o_proj.weight"},
+    {PL__OUT_BIAS, PL__WHOLE, PL__IF_OUTPUT_BIAS, false, "C", "layers.#.self_attn.o_proj.bias"},
+    {PL__AFTER_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.post_attention_layernorm.weight"},
+    {PL__NORM_2, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.pre_feedforward_layernorm.weight"},
+    {PL__UP, PL__PART_GATE, PL__ALWAYS, true, "FC", "layers.#.mlp.gate_proj.weight"},
+    {PL__UP, PL__PART_UP, PL__ALWAYS, true, "FC", "layers.#.mlp.up_proj.weight"},
+    {PL__DOWN, PL__WHOLE, PL__ALWAYS, true, "CF", "layers.#.mlp.down_proj.weight"},
+    {PL__AFTER_2, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.post_feedforward_layernorm.weight"},
+    {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "norm.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+};
+
+#define GEMMA_KEYS(vocabulary, positions)                                                                              \
+    SIZE(V, "vocab_size", NULL, vocabulary), SIZE(C, "hidden_size", NULL, 2304),                                       \
+        SIZE(F, "intermediate_size", NULL, 9216), SIZE(L, "num_hidden_layers", NULL, 26),                              \
+        SIZE(H, "num_attention_heads", NULL, 8), SIZE(G, "num_key_value_heads", NULL, 4),                              \
+        SIZE(D, "head_dim", NULL, 256), SIZE(max_positions, "max_position_embeddings", NULL, positions),               \
+        REAL(norm_eps, "rms_norm_eps", 1e-6), REAL(initializer_range, "initializer_range", 0.02),                      \
+        REAL(attention_dropout, "attention_dropout", 0), REAL(rope.part, NULL, 1),                                     \
+        REAL(attention_divisor, "query_pre_attn_scalar", 256), ACTIVATION("hidden_activation", "gelu_pytorch_tanh"),   \
+        BOOL(tied, "tie_word_embeddings", true), BOOL(qkv_bias, "attention_bias", false),                              \
+        BOOL(output_bias, "attention_bias", false)
+#define GEMMA                                                                                                          \
+    .norm = PL_NORM_RMS_PLUS_ONE, .positions = PL__ROTARY, .gated = true, .padded = true, .padding = 0,                \
+    .window = 4096, .scaled_embed = true, .prefixes = gemma_prefixes, .ignored = gemma_ignored,                        \
+    REFUSALS(gemma_refusals), TENSORS(gemma_tensors)
+
+/* ---- gemma2: soft caps on scores and logits; every other layer has a window. --------------------------------------
+ */
+
+static const pl__key_fact gemma2_keys[] = {
+    GEMMA_KEYS(256000, 8192),
+    REAL(rope.theta, "rope_theta", 10000),
+    CAP(attention_softcap, "attn_logit_softcapping", 50),
+    CAP(logit_softcap, "final_logit_softcapping", 30),
+};
+
+const pl_family pl__gemma2 = {
+    .model_type = "gemma2",
+    GEMMA,
+    .windows = PL__EVEN_WINDOWED,
+    .lm = "Gemma2ForCausalLM",
+    .classifier = "Gemma2ForSequenceClassification",
+    KEYS(gemma2_keys),
+};
+
+/* ---- gemma3_text: norms of query and key heads; five layers with a window and turns of their own to one full. -----
+ */
+
+static const pl__key_fact gemma3_keys[] = {
+    GEMMA_KEYS(262208, 131072),
+    CAP(logit_softcap, "final_logit_softcapping", 0),
+    REAL(rope.theta, "rope_theta", 1000000),
+    REAL(local_rope.theta, "rope_local_base_freq", 10000),
+    REAL(local_rope.part, NULL, 1),
+    BOOL(head_norms, NULL, true),
+};
+
+const pl_family pl__gemma3_text = {
+    .model_type = "gemma3_text",
+    GEMMA,
+    .windows = PL__PERIOD_WINDOWED,
+    .local_rope = true,
+    .lm = "Gemma3ForCausalLM",
+    .classifier = "Gemma3TextForSequenceClassification",
+    KEYS(gemma3_keys),
+};
