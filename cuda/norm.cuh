@@ -110,7 +110,8 @@ __device__ __forceinline__ pl__moments pl__norm_moments(float (&own)[keep ? keep
 {
     constexpr int OWN = PL__NORM_OWN;
     const int member = group.member(), size = group.size(), n = of.n;
-    pl__moments moments = {0.0f, 0.0f, 0.0f};
+    pl__moments moments = {0.0f, 0.0f, 1.0f};
+    if (of.kind == PL_NORM_NONE) return moments;
     if (of.kind == PL_NORM_LAYER) {
         double sum = 0.0;
         pl__norm_values<keep, packed>(own, x, member, size, n, [&](float(&v)[OWN], int, int m) {
@@ -205,7 +206,7 @@ __device__ __forceinline__ void pl__norm_row_backward(const X *x, const D *dy, c
         }
     });
     const float level = of.kind == PL_NORM_LAYER ? (float)(group.sum(plain) / (double)n) : 0.0f;
-    const float slant = (float)(group.sum(along) * (double)moments.scale / (double)n);
+    const float slant = of.kind == PL_NORM_NONE ? 0.0f : (float)(group.sum(along) * (double)moments.scale / (double)n);
     each([&](int k, int i, int m, float(&v)[OWN], float(&g)[OWN], float(&w)[OWN]) {
         float z[OWN], d[OWN];
 #pragma unroll

@@ -74,9 +74,10 @@ typedef enum pl_activation {
 } pl_activation;
 
 typedef enum pl_norm_kind {
-    PL_NORM_LAYER,       /* (x - mean) / sqrt(var + eps) * w + b, biased variance */
-    PL_NORM_RMS,         /* x / sqrt(mean(x^2) + eps) * w */
-    PL_NORM_RMS_PLUS_ONE /* the same with (1 + w): Gemma */
+    PL_NORM_LAYER,        /* (x - mean) / sqrt(var + eps) * w + b, biased variance */
+    PL_NORM_RMS,          /* x / sqrt(mean(x^2) + eps) * w */
+    PL_NORM_RMS_PLUS_ONE, /* the same with (1 + w): Gemma */
+    PL_NORM_NONE          /* x itself, with w and b where they are given */
 } pl_norm_kind;
 
 /* How a weight file stores a matrix that maps `in` features to `out`. */

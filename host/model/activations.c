@@ -7,14 +7,14 @@
 void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, const pl_config *c, pl_dtype compute,
                           size_t N, size_t R, bool tape)
 {
-    const bool second = pl__config_has(c, PL__NORM_2), head_norms = pl__config_has(c, PL__Q_NORM),
+    const bool second = c->parallel ? pl__config_has(c, PL__NORM_2) : tape, head_norms = pl__config_has(c, PL__Q_NORM),
                after = pl__config_has(c, PL__AFTER_1);
     const pl_dtype storage = pl_activation_type(ops, compute);
     const size_t kept = tape ? N : 0;
     const pl_view views[PL__ACT_SLOTS] = {
         [PL__ACT_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_NORMED] = {.rows = N, .columns = c->C, .dtype = storage},
-        [PL__ACT_NORMED_2] = {.rows = second && (c->parallel || tape) ? N : 0, .columns = c->C, .dtype = storage},
+        [PL__ACT_NORMED_2] = {.rows = second ? N : 0, .columns = c->C, .dtype = storage},
         [PL__ACT_QKV] = {.rows = N, .columns = pl__dimension(c, 'A'), .dtype = storage},
         [PL__ACT_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = storage},
         [PL__ACT_UP] = {.rows = N, .columns = pl__dimension(c, 'U'), .dtype = storage},

@@ -37,13 +37,14 @@ static pl_status clear_tail(const way *w, pl_count count, pl_view x)
 
 static pl_status norm_back(const way *w, pl_count count, pl__slot slot, size_t layer, pl_view x, pl_view dy, pl_view dx)
 {
+    const pl_view weight = pl__step_weight(&w->step, slot, layer)->view;
     pl_norm_backward_args args = {
         .counts = w->step.batch->counts,
         .count = count,
-        .kind = w->step.config->norm,
+        .kind = pl__norm_kind(&w->step, weight),
         .eps = (float)w->step.config->norm_eps,
         .x = x,
-        .weight = pl__step_weight(&w->step, slot, layer)->view,
+        .weight = weight,
         .dy = dy,
         .dx = dx,
         .dweight = parameter(w, slot, layer),
@@ -143,12 +144,13 @@ static pl_status head_norm_back(const way *w, pl__slot slot, size_t layer, size_
 {
     const pl__step *s = &w->step;
     if (!pl__step_weight(s, slot, layer)->view.buffer) return PL_OK;
+    const bool wide = s->config->family->wide_norms;
     pl_head_norm_backward_args args = {
         .batch = s->batch,
         .kind = s->config->norm,
         .eps = (float)s->config->norm_eps,
-        .n_heads = n_heads,
-        .head_width = s->config->D,
+        .n_heads = wide ? 1 : n_heads,
+        .head_width = wide ? n_heads * s->config->D : s->config->D,
         .first_column = first_column,
         .weight = pl__step_weight(s, slot, layer)->view,
         .x = s->views[PL__ACT_QKV_RAW],

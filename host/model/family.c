@@ -7,7 +7,7 @@
 
 static const pl_family *const families[] = {
     &pl__gpt2,  &pl__gpt_neox, &pl__llama,  &pl__mistral,     &pl__qwen2,
-    &pl__qwen3, &pl__smollm3,  &pl__gemma2, &pl__gemma3_text,
+    &pl__qwen3, &pl__smollm3,  &pl__gemma2, &pl__gemma3_text, &pl__olmo2,
 };
 
 static const pl__slot_fact slots[PL__SLOTS] = {
@@ -16,7 +16,7 @@ static const pl__slot_fact slots[PL__SLOTS] = {
     [PL__HEAD] = {PL__MATRIX, 'N', 'C'},       [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'N'},
     [PL__NORM_1] = {PL__VECTOR, '1', 'C'},     [PL__NORM_1_BIAS] = {PL__VECTOR, '1', 'C'},
     [PL__QKV] = {PL__MATRIX, 'A', 'C'},        [PL__QKV_BIAS] = {PL__VECTOR, '1', 'A'},
-    [PL__Q_NORM] = {PL__VECTOR, '1', 'D'},     [PL__K_NORM] = {PL__VECTOR, '1', 'D'},
+    [PL__Q_NORM] = {PL__VECTOR, '1', 'q'},     [PL__K_NORM] = {PL__VECTOR, '1', 'k'},
     [PL__OUT] = {PL__MATRIX, 'C', 'Q'},        [PL__OUT_BIAS] = {PL__VECTOR, '1', 'C'},
     [PL__NORM_2] = {PL__VECTOR, '1', 'C'},     [PL__NORM_2_BIAS] = {PL__VECTOR, '1', 'C'},
     [PL__UP] = {PL__MATRIX, 'U', 'C'},         [PL__UP_BIAS] = {PL__VECTOR, '1', 'U'},
@@ -68,6 +68,10 @@ size_t pl__dimension(const pl_config *config, char letter)
         return config->H * config->D;
     case 'K':
         return config->G * config->D;
+    case 'q':
+        return config->family->wide_norms ? config->H * config->D : config->D;
+    case 'k':
+        return config->family->wide_norms ? config->G * config->D : config->D;
     case 'A':
         return (config->H + 2 * config->G) * config->D;
     case 'P':

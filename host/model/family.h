@@ -38,6 +38,7 @@ typedef enum pl__slot {
 enum { PL__LAYER_SLOTS = PL__SLOTS - PL__MODEL_SLOTS };
 
 /* A dimension by its letter:
+ *   q, k features that a norm of queries or keys goes over: D, or all of them
  *   V vocabulary   N outputs of the head (V, or labels)   C width   F feed-forward width   U = F, or 2F when gated   D
  * head width Q = H D queries   K = G D keys (or values)   A = Q + 2K   P position rows   1 one */
 size_t pl__dimension(const pl_config *config, char letter);
@@ -146,6 +147,7 @@ typedef struct pl_family {
     size_t window;        /* the class default of sliding_window; 0: null */
     bool unturned_layers; /* no_rope_layers: some layers have no positions */
 
+    bool wide_norms;             /* the norms of queries and keys go over all heads together */
     bool local_rope;             /* windowed layers are turned by settings of their own */
     bool scaled_embed;           /* embeddings times sqrt(C) */
     bool padded;                 /* the embedding's row of pad_token_id gets no gradient from inputs (padding_idx) */

@@ -5,13 +5,14 @@
 static pl_status norm(const pl__step *s, pl_count count, pl__slot slot, size_t layer, pl_view x, bool accumulate,
                       pl_view y)
 {
+    const pl_view weight = pl__step_weight(s, slot, layer)->view;
     pl_norm_args args = {
         .counts = s->batch->counts,
         .count = count,
-        .kind = s->config->norm,
+        .kind = pl__norm_kind(s, weight),
         .eps = (float)s->config->norm_eps,
         .x = x,
-        .weight = pl__step_weight(s, slot, layer)->view,
+        .weight = weight,
         .bias = pl__step_weight(s, pl__bias_slot(slot), layer)->view,
         .y = y,
         .accumulate = accumulate,
@@ -65,16 +66,17 @@ static pl_status keep_copy(const pl__step *s, pl_view from, pl_view to)
     return pl_op_copy(&s->model->processor, s->pass->stream, &args);
 }
 
-/* Norm over each query or key head, where the family has one. */
+/* Norm over each query or key head, or over all of them, where the family has one. */
 static pl_status head_norm(const pl__step *s, pl__slot slot, size_t layer, size_t n_heads, size_t first_column)
 {
     if (!pl__step_weight(s, slot, layer)->view.buffer) return PL_OK;
+    const bool wide = s->config->family->wide_norms;
     pl_head_norm_args args = {
         .batch = s->batch,
         .kind = s->config->norm,
         .eps = (float)s->config->norm_eps,
-        .n_heads = n_heads,
-        .head_width = s->config->D,
+        .n_heads = wide ? 1 : n_heads,
+        .head_width = wide ? n_heads * s->config->D : s->config->D,
         .first_column = first_column,
         .weight = pl__step_weight(s, slot, layer)->view,
         .x = s->views[PL__ACT_QKV],

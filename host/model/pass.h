@@ -28,6 +28,12 @@ static inline const pl__bound_weight *pl__step_weight(const pl__step *s, pl__slo
     return pl__model_weight(s->model, slot, layer);
 }
 
+/* A block without a norm before a branch reads the residual stream itself, in the activations' type. */
+static inline pl_norm_kind pl__norm_kind(const pl__step *s, pl_view weight)
+{
+    return weight.buffer ? s->config->norm : PL_NORM_NONE;
+}
+
 /* ---- The tape ---- */
 
 /* Gradients on the way back. */

@@ -30,6 +30,7 @@ static size_t workspace_bytes(const pl_backend *ops, const pl_config *c, pl_dtyp
     }
     bytes = larger(bytes, ops->norm_backward_workspace_bytes(larger(N, R), c->C));
     bytes = larger(bytes, ops->head_norm_backward_workspace_bytes(N, c->H, c->D));
+    if (c->family->wide_norms) bytes = larger(bytes, ops->head_norm_backward_workspace_bytes(N, 1, c->H * c->D));
     bytes = larger(bytes, ops->attention_backward_workspace_bytes(N, c->H, c->G, c->D));
     return larger(bytes, ops->score_backward_workspace_bytes(R, pl_config_outputs(c), c->C, compute));
 }

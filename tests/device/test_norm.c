@@ -1,4 +1,4 @@
-/* norm: layer norm and RMS norm against long double.
+/* norm: layer norm, RMS norm and none against long double.
  *
  * Bound, in units of 2^-24 of the result and of its parts: 4. Sums are in double precision on every device, and a mean
  * that is large against the deviation is taken off in two steps, so that only the last roundings count. 16-bit results
@@ -36,6 +36,9 @@ static const shape shapes[] = {
     {5, 640, PL_NORM_RMS_PLUS_ONE, true, false, false, true, 0, 1, EVERY},
     {3, 77, PL_NORM_LAYER, true, true, false, true, 0, 1, EVERY},
     {2, 8196, PL_NORM_RMS, false, false, false, true, 0, 1, EVERY},
+    {4, 100, PL_NORM_NONE, false, false, false, false, 3, 1, EVERY},
+    {2, 1601, PL_NORM_NONE, false, false, false, true, 0, 1, EVERY},
+    {2, 3000, PL_NORM_NONE, true, true, false, false, 0, 1, EVERY},
     {8192, 768, PL_NORM_LAYER, true, true, false, false, 0, 1, BENCH},
     {8192, 4096, PL_NORM_RMS, true, false, false, false, 0, 1, BENCH},
 };
@@ -57,7 +60,7 @@ static shape shape_of(size_t i)
 
 static case_use describe(size_t i, char text[128])
 {
-    static const char *const kinds[] = {"layer", "rms", "rms + 1"};
+    static const char *const kinds[] = {"layer", "rms", "rms + 1", "none"};
     shape s = shape_of(i);
     snprintf(text, 128, "[%zu, %zu] %s%s%s%s%s", s.rows, s.C, kinds[s.kind], s.weight ? " weight" : "",
              s.bias ? " bias" : "", s.in_place ? " in place" : "", s.added ? " added" : "");
@@ -77,7 +80,7 @@ static void check(const world *w, const shape *s, const float *x, const float *w
             mean /= s->C;
         }
         for (size_t i = 0; i < s->C; i++) square += (row[i] - mean) * (row[i] - mean);
-        long double deviation = sqrtl(square / s->C + (long double)1e-5f);
+        long double deviation = s->kind == PL_NORM_NONE ? 1 : sqrtl(square / s->C + (long double)1e-5f);
         for (size_t i = 0; i < s->C; i++) {
             double factor = s->weight ? (s->kind == PL_NORM_RMS_PLUS_ONE ? 1.0 : 0.0) + (double)weight[i] : 1.0;
             double y = (double)((row[i] - mean) / deviation) * factor, b = 4.0 * (fabs(y) + 0.1);

@@ -21,6 +21,7 @@ static const shape shapes[] = {
     {9, 768, PL_NORM_LAYER, true, true, 3000, 1, EVERY}, {2, 1601, PL_NORM_LAYER, true, true, 0, 1e-3, EVERY},
     {3, 5000, PL_NORM_RMS, true, true, 1, 50, EVERY},    {0, 64, PL_NORM_LAYER, true, true, 0, 1, EVERY},
     {300, 100, PL_NORM_LAYER, true, true, 1, 1, EVERY},  {70, 576, PL_NORM_RMS, true, true, 0, 1, EVERY},
+    {70, 100, PL_NORM_NONE, false, false, 3, 1, EVERY},  {3, 5000, PL_NORM_NONE, true, true, 0, 1, EVERY},
     {1024, 768, PL_NORM_LAYER, true, true, 0, 1, BENCH}, {1024, 576, PL_NORM_RMS, true, true, 0, 1, BENCH},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
@@ -40,7 +41,7 @@ static shape shape_of(size_t i)
 
 static case_use describe(size_t i, char text[128])
 {
-    static const char *const kinds[] = {"layer", "rms", "rms + 1"};
+    static const char *const kinds[] = {"layer", "rms", "rms + 1", "none"};
     shape s = shape_of(i);
     snprintf(text, 128, "[%zu, %zu] %s%s%s", s.rows, s.C, kinds[s.kind], s.weight ? " weight" : "",
              s.gradients ? " with gradients" : "");
@@ -66,7 +67,7 @@ static void moments(const problem *p, const double *row, long double *mean, long
     for (size_t i = 0; i < p->s.C && p->s.kind == PL_NORM_LAYER; i++) *mean += (long double)row[i];
     *mean /= (long double)p->s.C;
     for (size_t i = 0; i < p->s.C; i++) square += ((long double)row[i] - *mean) * ((long double)row[i] - *mean);
-    *scale = 1.0L / sqrtl(square / (long double)p->s.C + (long double)1e-5f);
+    *scale = p->s.kind == PL_NORM_NONE ? 1.0L : 1.0L / sqrtl(square / (long double)p->s.C + (long double)1e-5f);
 }
 
 /* sum of dy * y over row 0; the bias is 0 */
@@ -96,7 +97,7 @@ static void solve(problem *p)
             slant += dy[i] * factor(p, i) * ((p->row[i] - mean) * scale);
         }
         level = p->s.kind == PL_NORM_LAYER ? level / C : 0;
-        slant /= C;
+        slant = p->s.kind == PL_NORM_NONE ? 0 : slant / C;
         for (size_t i = 0; i < C; i++) {
             const long double g = dy[i] * factor(p, i), z = (p->row[i] - mean) * scale;
             p->after[r * C + i] += (double)(scale * (g - level - z * slant));

@@ -125,6 +125,15 @@ static void one_theta(pl_checkpoint *c)
     c->config.local_rope.theta = c->config.rope.theta;
 }
 
+/* The norms' first weights serve every head. */
+static void narrow_norms(pl_checkpoint *c)
+{
+    static pl_family narrow;
+    narrow = *c->config.family;
+    narrow.wide_norms = false;
+    c->config.family = &narrow;
+}
+
 static void sequential_block(pl_checkpoint *c)
 {
     c->config.parallel = false;
@@ -323,6 +332,9 @@ static const mutant mutants[] = {
     {"no norm behind the feed-forward", "gemma2", NULL, lose_after_2},
     {"no norm of keys", "gemma3-untied", NULL, lose_k_norm},
     {"no q, k, v bias", "gemma3-untied", NULL, lose_qkv_bias},
+    {"no norm of all queries", "olmo2", NULL, lose_q_norm},
+    {"a norm of each key head", "olmo2", narrow_norms, NULL},
+    {"no norm behind attention", "olmo2", NULL, lose_after_1},
     {"a window one long, no positions", "smollm3", window_more_one, NULL},
 };
 

@@ -67,6 +67,7 @@ static void test_tensors(void **state)
                  {"mistral", "lm", false},
                  {"smollm3", "lm", false},
                  {"gemma2", "lm", false},
+                 {"olmo2", "lm", false},
                  {"gemma3", "lm", false},
                  {"gemma3-untied", "lm", false},
                  {"llama-grouped", "classifier", false},

@@ -41,6 +41,7 @@ typedef struct pl__moments {
 
 static inline pl__moments pl__norm_moments(const float *x, size_t n, pl_norm_kind kind, float eps)
 {
+    if (kind == PL_NORM_NONE) return (pl__moments){0.0, 1.0};
     double mean = kind == PL_NORM_LAYER ? pl__row_sum(x, n, 0.0, 1) / (double)n : 0.0;
     double square = pl__row_sum(x, n, mean, 2) / (double)n;
     return (pl__moments){mean, 1.0 / sqrt(square + (double)eps)};
@@ -67,8 +68,8 @@ static inline double pl__norm_weight(const float *weight, pl_norm_kind kind, siz
 }
 
 /* With g = dy * weight and z = (x - mean) * scale, the gradient of x is scale * (g - mean(g) - z mean(g z)), without
- * mean(g) where no mean was taken off. It is added to dx, or written over it where `fresh`; dx may be dy then. Means
- * run in double precision over 16 lanes and the tree of the forward op. */
+ * mean(g) where no mean was taken off, and g alone where there is no norm. It is added to dx, or written over it where
+ * `fresh`; dx may be dy then. Means run in double precision over 16 lanes and the tree of the forward op. */
 static inline void pl__norm_row_backward(float *dx, const float *x, const float *dy, size_t n, pl_norm_kind kind,
                                          const pl__moments *of, const float *weight, int fresh)
 {
@@ -88,7 +89,7 @@ static inline void pl__norm_row_backward(float *dx, const float *x, const float 
         along[i - whole] += g * (((double)x[i] - mean) * scale);
     }
     const double level = kind == PL_NORM_LAYER ? pl__tree_sum(plain) / (double)n : 0.0;
-    const double slant = pl__tree_sum(along) / (double)n;
+    const double slant = kind == PL_NORM_NONE ? 0.0 : pl__tree_sum(along) / (double)n;
     for (size_t i = 0; i < n; i++) {
         double g = (double)dy[i] * pl__norm_weight(weight, kind, i), z = ((double)x[i] - mean) * scale;
         float d = (float)(scale * (g - level - z * slant));

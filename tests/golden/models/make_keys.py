@@ -84,6 +84,7 @@ FAMILIES |= {
                             {**TWO, "full_attention": {"rope_theta": 300.0, "partial_rotary_factor": 0.5}},
                             {**TWO, "full_attention": {"rope_type": "yarn", "factor": 2.0}}]}),
 }
+FAMILIES["olmo2"] = (LLAMA, {k: v for k, v in COMMON.items() if k != "mlp_bias"}, {"sliding_window": [ABSENT, 3], "layer_types": [ABSENT, [FULL] * 3]})
 STORED = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
 
 

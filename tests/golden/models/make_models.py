@@ -79,6 +79,7 @@ CASES = {
                                                                        "rope_theta": 900.0}}), "float32", "single"),
     "gemma3-untied": (tf.Gemma3TextConfig(**{**GEMMA, "num_hidden_layers": 2, "tie_word_embeddings": False},
                                           sliding_window_pattern=2, attention_bias=True), "bfloat16", "single"),
+    "olmo2": (tf.Olmo2Config(**LLAMA, num_key_value_heads=2, pad_token_id=0), "bfloat16", "single"),
 }
 
 
