@@ -91,11 +91,18 @@ static pl_status check_refusals(const pl_family *family, const json_t *object, c
 {
     for (size_t i = 0; i < family->n_refusals; i++) {
         const pl__refusal *r = &family->refusals[i];
-        bool value = r->expected;
-        PL_TRY(pl_json_get_bool(&value, object, r->key, where));
-        if (value != r->expected)
-            return pl_fail(PL_E_UNSUPPORTED, "%s: %s: %s is not supported: %s", where, r->key, value ? "true" : "false",
-                           r->why);
+        const json_t *v = json_object_get(object, r->key),
+                     *same = r->same_as ? json_object_get(object, r->same_as) : NULL;
+        if (!v || json_is_null(v)) continue;
+        if (!json_is_boolean(v) && !json_is_number(v))
+            return pl_fail(PL_E_INPUT, "%s: %s: expected true, false or a number", where, r->key);
+        const double value = json_is_boolean(v) ? (json_is_true(v) ? 1 : 0) : json_number_value(v),
+                     expected = json_is_number(same) ? json_number_value(same) : r->expected;
+        if (value == expected) continue;
+        if (json_is_boolean(v))
+            return pl_fail(PL_E_UNSUPPORTED, "%s: %s: %s is not supported: %s", where, r->key,
+                           json_is_true(v) ? "true" : "false", r->why);
+        return pl_fail(PL_E_UNSUPPORTED, "%s: %s: %g is not supported: %s", where, r->key, value, r->why);
     }
     return PL_OK;
 }

@@ -6,8 +6,8 @@
 #include "model/family_facts.h"
 
 static const pl_family *const families[] = {
-    &pl__gpt2,  &pl__gpt_neox, &pl__llama,  &pl__mistral,     &pl__qwen2,
-    &pl__qwen3, &pl__smollm3,  &pl__gemma2, &pl__gemma3_text, &pl__olmo2,
+    &pl__gpt2,   &pl__gpt_neox,    &pl__llama, &pl__mistral, &pl__qwen2, &pl__qwen3, &pl__smollm3,
+    &pl__gemma2, &pl__gemma3_text, &pl__olmo2, &pl__opt,     &pl__phi,   &pl__phi3,
 };
 
 static const pl__slot_fact slots[PL__SLOTS] = {
@@ -92,6 +92,8 @@ bool pl__holds(const pl_config *config, pl__when when)
         return config->mlp_bias;
     case PL__IF_HEAD_NORMS:
         return config->head_norms;
+    case PL__IF_VOCABULARY:
+        return !config->n_labels;
     case PL__IF_UNTIED:
         return !config->tied && !config->n_labels;
     case PL__IF_CLASSIFIER:

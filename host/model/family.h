@@ -81,7 +81,8 @@ typedef enum pl__when {
     PL__IF_OUTPUT_BIAS,
     PL__IF_MLP_BIAS,
     PL__IF_HEAD_NORMS,
-    PL__IF_UNTIED, /* a vocabulary head of its own */
+    PL__IF_VOCABULARY, /* logits are of tokens, by a head of its own or not */
+    PL__IF_UNTIED,     /* a vocabulary head of its own */
     PL__IF_CLASSIFIER
 } pl__when;
 bool pl__holds(const pl_config *config, pl__when when);
@@ -115,11 +116,12 @@ typedef struct pl__key_fact {
     const char *text; /* default of an activation */
 } pl__key_fact;
 
-/* A switch that plumb knows only in one position. */
+/* A switch or number that plumb knows only in one position; absent or null is that one. */
 typedef struct pl__refusal {
     const char *key;
-    bool expected;
+    double expected;
     const char *why;
+    const char *same_as; /* expected is what this key says, where it says something */
 } pl__refusal;
 
 /* Which layers see a window of keys alone, where layer_types does not say. */
@@ -141,6 +143,8 @@ typedef struct pl_family {
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;
+    bool longrope_alone;   /* yarn is an old name of longrope, and no other type is known */
+    bool own_original;     /* original_max_position_embeddings stands in config.json itself, with a class default */
     const char *theta_key; /* of config.json beside rope_parameters; NULL: "rope_theta" */
     const char *part_key;  /* of the part of a head that is turned; NULL: whole heads, whatever the file says */
     pl__window_rule windows;

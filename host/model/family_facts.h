@@ -40,7 +40,8 @@
 
 extern const pl_family pl__gemma2, pl__gemma3_text;                               /* family_gemma.c */
 extern const pl_family pl__olmo2;                                                 /* family_olmo.c */
-extern const pl_family pl__gpt2, pl__gpt_neox;                                    /* family_gpt.c */
+extern const pl_family pl__phi, pl__phi3;                                         /* family_phi.c */
+extern const pl_family pl__gpt2, pl__gpt_neox, pl__opt;                           /* family_gpt.c */
 extern const pl_family pl__llama, pl__mistral, pl__qwen2, pl__qwen3, pl__smollm3; /* family_llama.c */
 
 #endif

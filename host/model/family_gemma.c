@@ -6,7 +6,7 @@ static const char *const gemma_prefixes[] = {"model.", "", NULL};
 static const char *const gemma_ignored[] = {".rotary_emb.inv_freq", NULL};
 
 static const pl__refusal gemma_refusals[] = {
-    {"use_bidirectional_attention", false, "a token would see those behind it"},
+    {"use_bidirectional_attention", 0, "a token would see those behind it", NULL},
 };
 
 static const pl__tensor_fact gemma_tensors[] = {

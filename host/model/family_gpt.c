@@ -26,12 +26,12 @@ static const pl__key_fact gpt2_keys[] = {
 };
 
 static const pl__refusal gpt2_refusals[] = {
-    {"scale_attn_by_inverse_layer_idx", false,
-     "attention scaled by layer is read differently by versions of transformers"},
-    {"reorder_and_upcast_attn", false,
-     "it changes the order of roundings, which versions of transformers ignore or honour"},
-    {"scale_attn_weights", true, "unscaled attention is read differently by versions of transformers"},
-    {"add_cross_attention", false, "there is no encoder to attend to"},
+    {"scale_attn_by_inverse_layer_idx", 0, "attention scaled by layer is read differently by versions of transformers",
+     NULL},
+    {"reorder_and_upcast_attn", 0, "it changes the order of roundings, which versions of transformers ignore or honour",
+     NULL},
+    {"scale_attn_weights", 1, "unscaled attention is read differently by versions of transformers", NULL},
+    {"add_cross_attention", 0, "there is no encoder to attend to", NULL},
 };
 
 static const pl__tensor_fact gpt2_tensors[] = {
@@ -129,4 +129,79 @@ const pl_family pl__gpt_neox = {
     .ignored = neox_ignored,
     KEYS(neox_keys),
     TENSORS(neox_tensors),
+};
+
+/* ---- opt: OPT but for the 350m, whose norms stand behind the sum and whose embeddings are narrower. Positions begin
+ * at the third row of their table. ----------------------------------------------------------------------------------
+ */
+
+static const char *const opt_prefixes[] = {"model.decoder.", "decoder.", "", NULL};
+static const char *const opt_ignored[] = {NULL};
+
+static const pl__key_fact opt_keys[] = {
+    SIZE(V, "vocab_size", NULL, 50272),
+    SIZE(C, "hidden_size", NULL, 768),
+    SIZE(F, "ffn_dim", NULL, 3072),
+    SIZE(L, "num_hidden_layers", NULL, 12),
+    SIZE(H, "num_attention_heads", NULL, 12),
+    SIZE(max_positions, "max_position_embeddings", NULL, 2048),
+    REAL(norm_eps, NULL, 1e-5),
+    REAL(initializer_range, "init_std", 0.02),
+    REAL(residual_dropout, "dropout", 0.1),
+    REAL(attention_dropout, "attention_dropout", 0),
+    ACTIVATION("activation_function", "relu"),
+    BOOL(tied, "tie_word_embeddings", true),
+    BOOL(qkv_bias, "enable_bias", true),
+    BOOL(output_bias, "enable_bias", true),
+    BOOL(mlp_bias, "enable_bias", true),
+};
+
+static const pl__refusal opt_refusals[] = {
+    {"do_layer_norm_before", 1, "norms behind the sum of a branch and the residual stream (opt-350m) are not there yet",
+     NULL},
+    {"word_embed_proj_dim", 768, "embeddings narrower than the model (opt-350m) are not there yet", "hidden_size"},
+    {"_remove_final_layer_norm", 0, "a model without its final norm is not there yet", NULL},
+    {"layer_norm_elementwise_affine", 1, "norms without weights are not there yet", NULL},
+    {"layerdrop", 0, "training would leave out layers at random", NULL},
+};
+
+static const pl__tensor_fact opt_tensors[] = {
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
+    {PL__POSITIONS, PL__WHOLE, PL__ALWAYS, true, "PC", "embed_positions.weight"},
+    {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.self_attn_layer_norm.weight"},
+    {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.self_attn_layer_norm.bias"},
+    {PL__QKV, PL__PART_Q, PL__ALWAYS, true, "QC", "layers.#.self_attn.q_proj.weight"},
+    {PL__QKV, PL__PART_K, PL__ALWAYS, true, "KC", "layers.#.self_attn.k_proj.weight"},
+    {PL__QKV, PL__PART_V, PL__ALWAYS, true, "KC", "layers.#.self_attn.v_proj.weight"},
+    {PL__QKV_BIAS, PL__PART_Q, PL__IF_QKV_BIAS, false, "Q", "layers.#.self_attn.q_proj.bias"},
+    {PL__QKV_BIAS, PL__PART_K, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.k_proj.bias"},
+    {PL__QKV_BIAS, PL__PART_V, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.v_proj.bias"},
+    {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.out_proj.weight"},
+    {PL__OUT_BIAS, PL__WHOLE, PL__IF_OUTPUT_BIAS, false, "C", "layers.#.self_attn.out_proj.bias"},
+    {PL__NORM_2, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.final_layer_norm.weight"},
+    {PL__NORM_2_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.final_layer_norm.bias"},
+    {PL__UP, PL__WHOLE, PL__ALWAYS, true, "FC", "layers.#.fc1.weight"},
+    {PL__UP_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "F", "layers.#.fc1.bias"},
+    {PL__DOWN, PL__WHOLE, PL__ALWAYS, true, "CF", "layers.#.fc2.weight"},
+    {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "layers.#.fc2.bias"},
+    {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.weight"},
+    {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.bias"},
+    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+};
+
+const pl_family pl__opt = {
+    .model_type = "opt",
+    .norm = PL_NORM_LAYER,
+    .positions = PL__LEARNED,
+    .position_offset = 2,
+    .padded = true,
+    .padding = 1,
+    .lm = "OPTForCausalLM",
+    .classifier = "OPTForSequenceClassification",
+    .prefixes = opt_prefixes,
+    .ignored = opt_ignored,
+    KEYS(opt_keys),
+    REFUSALS(opt_refusals),
+    TENSORS(opt_tensors),
 };

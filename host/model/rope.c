@@ -31,13 +31,17 @@ static bool is_null(const json_t *object, const char *key)
 }
 
 /* rope_type, which older files call type. */
-static pl_status read_kind(pl_rope_kind *out, const json_t *settings, const char *where)
+static pl_status read_kind(pl_rope_kind *out, const json_t *settings, bool longrope_alone, const char *where)
 {
     const char *type = NULL;
     PL_TRY(pl_json_get_text(&type, settings, "type", where));
     PL_TRY(pl_json_get_text(&type, settings, "rope_type", where));
     if (is_null(settings, "rope_type") || (!type && is_null(settings, "type"))) type = "null";
     if (!type) type = "default";
+    if (longrope_alone && strcmp(type, "yarn") == 0) type = "longrope";
+    if (longrope_alone && strcmp(type, "longrope") != 0 && strcmp(type, "default") != 0)
+        return pl_fail(PL_E_UNSUPPORTED, "%s: rope type '%s' is not supported; known in this family: default, longrope",
+                       where, type);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         if (strcmp(kinds[i].name, type) != 0) continue;
         *out = kinds[i].kind;
@@ -251,7 +255,7 @@ static pl_status read_part(pl_rope *rope, const pl_config *config, const json_t 
 static pl_status read_rope(pl_rope *rope, pl_config *config, const json_t *settings, const json_t *object,
                            const char *beside, const char *where)
 {
-    PL_TRY(read_kind(&rope->kind, settings, where));
+    PL_TRY(read_kind(&rope->kind, settings, config->family->longrope_alone, where));
     const bool inside = json_object_get(settings, THETA) != NULL;
     PL_TRY(need_number(&rope->theta, inside ? settings : object, inside ? THETA : beside, where));
     PL_TRY(read_part(rope, config, settings, object, where));
@@ -260,6 +264,7 @@ static pl_status read_rope(pl_rope *rope, pl_config *config, const json_t *setti
         return pl_fail(PL_E_INPUT, "%s: %zu of a head's %zu features are rotated, expected an even number above 0",
                        where, rope->width, config->D);
 
+    if (config->family->own_original) return read_scaling(rope, config, settings, where);
     rope->original_positions = (double)config->max_positions;
     if (rope->kind == PL_ROPE_LLAMA3 || rope->kind == PL_ROPE_YARN || rope->kind == PL_ROPE_LONGROPE) {
         static const char key[] = "original_max_position_embeddings";

@@ -7,7 +7,7 @@ static const char *const folders[] = {
     "gpt2",         "gpt2-bare",  "gpt2-untied-bf16", "llama-tied", "llama-grouped",   "llama-bias-linear",
     "llama-llama3", "llama-yarn", "llama-longrope",   "neox",       "neox-sequential", "qwen2",
     "qwen3",        "mistral",    "smollm3",          "gemma2",     "gemma3",          "gemma3-untied",
-    "olmo2",
+    "olmo2",        "opt",        "opt-plain",        "phi",        "phi-tied",        "phi3",
 };
 
 typedef void alteration(pl_config *config);

@@ -25,9 +25,15 @@ static const struct refusal {
     {"sliding_window: expected 1 or more, or null, found 0", "a token would see nothing"},
     {"use_bidirectional_attention: true is not supported", "a token would see those behind it"},
     {"rope_theta: expected a number above 0, found null", "gemma3_text: null is the default there alone"},
+    {"do_layer_norm_before: false is not supported", "no pass has it yet"},
+    {"word_embed_proj_dim: 8 is not supported", "no pass has it yet"},
+    {"_remove_final_layer_norm: true is not supported", "no pass has it yet"},
+    {"layer_norm_elementwise_affine: false is not supported", "no pass has it yet"},
+    {"layerdrop: 0.5 is not supported", "training would leave out layers"},
+    {"qk_layernorm: true is not supported", "no pass has it yet"},
     {"rope_parameters beside rope_scaling is not supported", "transformers merges them into one another"},
     {"expected full_attention and sliding_attention alone", "transformers ignores what stands beside them"},
-    {"layer_types: a mistral has none", "transformers warns, and ignores them"},
+    {"has none: transformers gives all of its layers sliding_window", "transformers warns, and ignores them"},
     {"is sliding_attention, but use_sliding_window is false", "smollm3: flash and eager attention read it differently"},
 };
 enum { N_REFUSALS = sizeof refusals / sizeof *refusals };
@@ -183,7 +189,7 @@ static void test_against_transformers(void **state)
         for (size_t i = 0; i < json_array_size(cases); i++)
             wrong += check_case(&w, name, sizes, json_array_get(cases, i), seen, &compared);
         print_message("%s: %zu configurations, %zu compared\n", name, json_array_size(cases), compared);
-        assert_true(compared >= 25);
+        assert_true(compared >= 20);
     }
     assert_int_equal(wrong, 0);
     for (size_t i = 0; i < N_REFUSALS; i++)

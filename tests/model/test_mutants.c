@@ -134,6 +134,11 @@ static void narrow_norms(pl_checkpoint *c)
     c->config.family = &narrow;
 }
 
+static void relu_for_gelu(pl_checkpoint *c)
+{
+    c->config.activation = PL_ACT_RELU;
+}
+
 static void sequential_block(pl_checkpoint *c)
 {
     c->config.parallel = false;
@@ -229,6 +234,20 @@ static void lose_k_norm(pl_model *model, const pl_checkpoint *checkpoint)
 {
     (void)checkpoint;
     lose(model, PL__K_NORM);
+}
+
+static void lose_head_bias(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__HEAD_BIAS);
+}
+
+/* The halves of gate_up_proj change places. */
+static void swap_fused(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    const size_t F = model->config.F;
+    misplace(model, checkpoint, "mlp.gate_up_proj.weight", PL__UP, 0, F, F);
+    misplace(model, checkpoint, "mlp.gate_up_proj.weight", PL__UP, F, 0, F);
 }
 
 static void lose_after_1(pl_model *model, const pl_checkpoint *checkpoint)
@@ -335,6 +354,16 @@ static const mutant mutants[] = {
     {"no norm of all queries", "olmo2", NULL, lose_q_norm},
     {"a norm of each key head", "olmo2", narrow_norms, NULL},
     {"no norm behind attention", "olmo2", NULL, lose_after_1},
+    {"positions off by one", "opt", NULL, shift_positions},
+    {"gelu for relu", "opt", gelu_for_silu, NULL},
+    {"relu for gelu", "opt-plain", relu_for_gelu, NULL},
+    {"no bias of the head", "phi", NULL, lose_head_bias},
+    {"no bias of a tied head", "phi-tied", NULL, lose_head_bias},
+    {"whole heads turned", "phi", turn_whole_heads, NULL},
+    {"a block in sequence", "phi", sequential_block, NULL},
+    {"gate and up swapped", "phi3", NULL, swap_fused},
+    {"longrope without its factor", "phi3", plain_rope_scale, NULL},
+    {"a window one short", "phi3", window_less_one, NULL},
     {"a window one long, no positions", "smollm3", window_more_one, NULL},
 };
 

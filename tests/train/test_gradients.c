@@ -4,7 +4,7 @@
 
 /* ‖g - reference‖ / ‖reference‖ of a tensor: float32 on both sides; a forgotten branch, scale or transposition gives
  * more than 1e-2. */
-static const double TENSOR = 1e-4;
+static const double TENSOR = 1e-4, NOTHING = 1e-6;
 
 /* Of a tensor; the scale below which a difference is rounding is that of all gradients together. */
 static double tensor_off(const subject *s, const golden *g, const char *name, double scale)
@@ -14,12 +14,16 @@ static double tensor_off(const subject *s, const golden *g, const char *name, do
     double off = 0, all = 0;
     OK(pl_trainable_tensor(s->trainable, pl_trainable_views(s->trainable).gradient, name, &got, &n));
     assert_int_equal(n, k);
+    double own = 0;
     for (size_t i = 0; i < n; i++) {
         off += ((double)got[i] - (double)reference[i]) * ((double)got[i] - (double)reference[i]);
         all += (double)reference[i] * (double)reference[i];
+        own += (double)got[i] * (double)got[i];
     }
     free(got);
     free(reference);
+    /* Nothing but rounding, on both sides: the bias of keys that are not turned, which all scores of a query share. */
+    if (sqrt(all) < NOTHING && sqrt(own) < NOTHING) return 0;
     return sqrt(off) / fmax(sqrt(all), scale);
 }
 
@@ -56,23 +60,17 @@ static void test_tensors(void **state)
     static const struct {
         const char *model, *head;
         bool padded;
-    } cases[] = {{"gpt2", "lm", false},
-                 {"llama-tied", "lm", false},
-                 {"llama-grouped", "lm", false},
-                 {"llama-bias-linear", "lm", false},
-                 {"neox", "lm", false},
-                 {"neox-sequential", "lm", false},
-                 {"qwen2", "lm", false},
-                 {"qwen3", "lm", false},
-                 {"mistral", "lm", false},
-                 {"smollm3", "lm", false},
-                 {"gemma2", "lm", false},
-                 {"olmo2", "lm", false},
-                 {"gemma3", "lm", false},
-                 {"gemma3-untied", "lm", false},
-                 {"llama-grouped", "classifier", false},
-                 {"llama-tied", "lm", true},
-                 {"llama-grouped", "lm", true}};
+    } cases[] = {{"gpt2", "lm", false},          {"llama-tied", "lm", false},
+                 {"llama-grouped", "lm", false}, {"llama-bias-linear", "lm", false},
+                 {"neox", "lm", false},          {"neox-sequential", "lm", false},
+                 {"qwen2", "lm", false},         {"qwen3", "lm", false},
+                 {"mistral", "lm", false},       {"smollm3", "lm", false},
+                 {"gemma2", "lm", false},        {"olmo2", "lm", false},
+                 {"opt", "lm", false},           {"opt-plain", "lm", false},
+                 {"phi", "lm", false},           {"phi-tied", "lm", false},
+                 {"phi3", "lm", false},          {"gemma3", "lm", false},
+                 {"gemma3-untied", "lm", false}, {"llama-grouped", "classifier", false},
+                 {"llama-tied", "lm", true},     {"llama-grouped", "lm", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int checkpointing = 0; checkpointing < 2; checkpointing++) {
             char name[128];

@@ -85,6 +85,33 @@ FAMILIES |= {
                             {**TWO, "full_attention": {"rope_type": "yarn", "factor": 2.0}}]}),
 }
 FAMILIES["olmo2"] = (LLAMA, {k: v for k, v in COMMON.items() if k != "mlp_bias"}, {"sliding_window": [ABSENT, 3], "layer_types": [ABSENT, [FULL] * 3]})
+OPT = {k: v for k, v in LLAMA.items() if k != "intermediate_size"} | {"ffn_dim": 20}
+FAMILIES["opt"] = (OPT, {
+    "activation_function": [ABSENT, "relu", "gelu", "silu"], "enable_bias": [ABSENT, True, False],
+    "do_layer_norm_before": [ABSENT, True, False], "word_embed_proj_dim": [ABSENT, 16, 8],
+    "_remove_final_layer_norm": [ABSENT, False, True], "layer_norm_elementwise_affine": [ABSENT, True, False],
+    "tie_word_embeddings": [ABSENT, True, False], "dropout": [ABSENT, 0.5], "layerdrop": [ABSENT, 0.0, 0.5],
+    "layer_norm_eps": [ABSENT, 0.5], "num_key_value_heads": [ABSENT, 2], "intermediate_size": [ABSENT, 24]}, {})
+FAMILIES["phi"] = (NEOX, {
+    "layer_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "gelu_new", "gelu", "relu"], "head_dim": [ABSENT, 8, 16],
+    "num_key_value_heads": [ABSENT, 1, 2, 4, 3], "tie_word_embeddings": [ABSENT, True, False],
+    "qk_layernorm": [ABSENT, False, True], "embd_pdrop": [ABSENT, 0.5], **TURN,
+    "partial_rotary_factor": [ABSENT, 0.25, 1.0, 1.5], "attention_bias": [ABSENT, False]}, {})
+LONG = {"short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.5, 2.0, 3.0, 4.0]}
+FAMILIES["phi3"] = (NEOX, {
+    "rms_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "silu", "gelu"], "head_dim": [ABSENT, 8],
+    "num_key_value_heads": [ABSENT, 1, 2, 4, 3], "tie_word_embeddings": [ABSENT, True, False], "resid_pdrop": [ABSENT, 0.5],
+    "attention_bias": [ABSENT, True], "layer_types": [ABSENT, [FULL] * 3, [SLIDING] * 3], "sliding_window": [ABSENT, 3, 0, None],
+    "rope_theta": [ABSENT, 100.0]}, {
+    "partial_rotary_factor": [ABSENT, 0.5, 1.0], "original_max_position_embeddings": [ABSENT, 12, 16, 32, 64],
+    "rope_scaling": [ABSENT, {"type": "longrope", **LONG}, {"type": "su", **LONG}, {"type": "yarn", **LONG},
+                     {"type": "longrope", "short_factor": [1.0, 1.1], "long_factor": [1.5, 2.0]},
+                     {"type": "longrope", **LONG, "attention_factor": 0.7}, {"type": "longrope", **LONG, "factor": 3.0},
+                     {"type": "linear", "factor": 2.0}],
+    "rope_parameters": [ABSENT, {"rope_type": "longrope", "rope_theta": 50.0, **LONG},
+                        {"rope_type": "longrope", "partial_rotary_factor": 0.5, "original_max_position_embeddings": 16,
+                         "short_factor": [1.0, 1.1], "long_factor": [1.5, 2.0]},
+                        {"rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.25}]})
 STORED = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
 
 
@@ -135,12 +162,14 @@ def configs(sizes, alone, paired):
 def defaults(model_type):
     config = tf.AutoConfig.for_model(model_type)
     out = {k: v for k, v in config.to_dict().items() if isinstance(v, (int, float, str)) and k != "model_type"}
-    rope = config.rope_parameters
+    rope = getattr(config, "rope_parameters", None)
+    if not rope:
+        return out
     if "full_attention" in rope:
         return {**out, "rope_theta": rope["full_attention"]["rope_theta"],
                 "rope_local_base_freq": rope["sliding_attention"]["rope_theta"]}
     return {**out, "rope_theta": rope["rope_theta"], "rotary_emb_base": rope["rope_theta"],
-            "rotary_pct": rope.get("partial_rotary_factor", 1.0)}
+            "rotary_pct": rope.get("partial_rotary_factor", 1.0), "partial_rotary_factor": rope.get("partial_rotary_factor", 1.0)}
 
 
 out = {}

@@ -31,6 +31,8 @@ LLAMA = dict(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_lay
 NEOX = dict(vocab_size=40, hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=3,
             max_position_embeddings=96, bos_token_id=0, eos_token_id=0)
 GEMMA = {**LLAMA, "num_key_value_heads": 2, "sliding_window": 20, "query_pre_attn_scalar": 6, "pad_token_id": 0}
+OPT = dict(vocab_size=40, hidden_size=24, ffn_dim=32, num_hidden_layers=2, num_attention_heads=3,
+           max_position_embeddings=96, word_embed_proj_dim=24, pad_token_id=1)
 GPT2 = dict(vocab_size=40, n_embd=24, n_layer=2, n_head=3, n_positions=96, bos_token_id=0, eos_token_id=0)
 
 CASES = {
@@ -80,6 +82,18 @@ CASES = {
     "gemma3-untied": (tf.Gemma3TextConfig(**{**GEMMA, "num_hidden_layers": 2, "tie_word_embeddings": False},
                                           sliding_window_pattern=2, attention_bias=True), "bfloat16", "single"),
     "olmo2": (tf.Olmo2Config(**LLAMA, num_key_value_heads=2, pad_token_id=0), "bfloat16", "single"),
+    "opt": (tf.OPTConfig(**OPT), "float32", "single"),
+    "opt-plain": (tf.OPTConfig(**{**OPT, "num_hidden_layers": 1, "enable_bias": False, "tie_word_embeddings": False,
+                                  "activation_function": "gelu"}), "bfloat16", "single"),
+    "phi": (tf.PhiConfig(**{**NEOX, "num_hidden_layers": 1}), "bfloat16", "single"),
+    "phi-tied": (tf.PhiConfig(**NEOX, tie_word_embeddings=True,
+                              rope_parameters={"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.25,
+                                               "rope_theta": 300.0}), "bfloat16", "single"),
+    "phi3": (tf.Phi3Config(**NEOX, num_key_value_heads=1, sliding_window=20, pad_token_id=0,
+                           original_max_position_embeddings=92,
+                           rope_parameters={"rope_type": "longrope", "rope_theta": 900.0, "partial_rotary_factor": 0.75,
+                                            "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.0, 3.0]}),
+             "bfloat16", "single"),
 }
 
 
@@ -88,9 +102,9 @@ def randomise(model, seed):
     generator = torch.Generator().manual_seed(seed)
     for name, p in model.named_parameters():
         noise = torch.randn(p.shape, generator=generator)
-        if any(k in name for k in ("wte", "wpe", "embed_tokens", "embed_in")):
+        if any(k in name for k in ("wte", "wpe", "embed_tokens", "embed_in", "embed_positions")):
             p.data = 0.5 * noise
-        elif "lm_head" in name:
+        elif "lm_head" in name and p.ndim == 2:
             p.data = noise * 1.5 / p.shape[1] ** 0.5
         elif name.endswith("bias"):
             p.data = 0.2 * noise
@@ -108,7 +122,7 @@ def randomise(model, seed):
 
 def reference(model, ids):
     """All states with the raw last one, which hidden_states replaces by its norm."""
-    base = model.base_model
+    base = getattr(model.base_model, "decoder", model.base_model)
     raw = []
     hook = (base.h if hasattr(base, "h") else base.layers)[-1].register_forward_hook(
         lambda module, args, out: raw.append(out[0] if isinstance(out, tuple) else out))
