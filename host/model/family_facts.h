@@ -38,6 +38,28 @@
 #define TENSORS(list)  .tensors = list, .n_tensors = COUNT(list)
 #define REFUSALS(list) .refusals = list, .n_refusals = COUNT(list)
 
+/* Rows of tensors that many families name alike. */
+#define SPLIT_QKV                                                                                                      \
+    {PL__QKV, PL__PART_Q, PL__ALWAYS, true, "QC", "layers.#.self_attn.q_proj.weight"},                                 \
+        {PL__QKV, PL__PART_K, PL__ALWAYS, true, "KC", "layers.#.self_attn.k_proj.weight"},                             \
+        {PL__QKV, PL__PART_V, PL__ALWAYS, true, "KC", "layers.#.self_attn.v_proj.weight"},                             \
+        {PL__QKV_BIAS, PL__PART_Q, PL__IF_QKV_BIAS, false, "Q", "layers.#.self_attn.q_proj.bias"},                     \
+        {PL__QKV_BIAS, PL__PART_K, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.k_proj.bias"},                     \
+    {                                                                                                                  \
+        PL__QKV_BIAS, PL__PART_V, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.v_proj.bias"                        \
+    }
+#define GATED_MLP                                                                                                      \
+    {PL__UP, PL__PART_GATE, PL__ALWAYS, true, "FC", "layers.#.mlp.gate_proj.weight"},                                  \
+        {PL__UP, PL__PART_UP, PL__ALWAYS, true, "FC", "layers.#.mlp.up_proj.weight"},                                  \
+    {                                                                                                                  \
+        PL__DOWN, PL__WHOLE, PL__ALWAYS, true, "CF", "layers.#.mlp.down_proj.weight"                                   \
+    }
+#define HEADS                                                                                                          \
+    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},                                               \
+    {                                                                                                                  \
+        PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"                                            \
+    }
+
 extern const pl_family pl__gemma2, pl__gemma3_text;                               /* family_gemma.c */
 extern const pl_family pl__olmo2;                                                 /* family_olmo.c */
 extern const pl_family pl__phi, pl__phi3;                                         /* family_phi.c */

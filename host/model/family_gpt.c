@@ -51,8 +51,7 @@ static const pl__tensor_fact gpt2_tensors[] = {
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "h.#.mlp.c_proj.bias"},
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "ln_f.weight"},
     {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "ln_f.bias"},
-    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
-    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+    HEADS,
 };
 
 const pl_family pl__gpt2 = {
@@ -170,12 +169,7 @@ static const pl__tensor_fact opt_tensors[] = {
     {PL__POSITIONS, PL__WHOLE, PL__ALWAYS, true, "PC", "embed_positions.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.self_attn_layer_norm.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.self_attn_layer_norm.bias"},
-    {PL__QKV, PL__PART_Q, PL__ALWAYS, true, "QC", "layers.#.self_attn.q_proj.weight"},
-    {PL__QKV, PL__PART_K, PL__ALWAYS, true, "KC", "layers.#.self_attn.k_proj.weight"},
-    {PL__QKV, PL__PART_V, PL__ALWAYS, true, "KC", "layers.#.self_attn.v_proj.weight"},
-    {PL__QKV_BIAS, PL__PART_Q, PL__IF_QKV_BIAS, false, "Q", "layers.#.self_attn.q_proj.bias"},
-    {PL__QKV_BIAS, PL__PART_K, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.k_proj.bias"},
-    {PL__QKV_BIAS, PL__PART_V, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.v_proj.bias"},
+    SPLIT_QKV,
     {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.out_proj.weight"},
     {PL__OUT_BIAS, PL__WHOLE, PL__IF_OUTPUT_BIAS, false, "C", "layers.#.self_attn.out_proj.bias"},
     {PL__NORM_2, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.final_layer_norm.weight"},
@@ -186,8 +180,7 @@ static const pl__tensor_fact opt_tensors[] = {
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "layers.#.fc2.bias"},
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.weight"},
     {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.bias"},
-    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
-    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+    HEADS,
 };
 
 const pl_family pl__opt = {

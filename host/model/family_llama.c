@@ -7,12 +7,7 @@ static const char *const llama_ignored[] = {".rotary_emb.inv_freq", NULL};
 static const pl__tensor_fact llama_tensors[] = {
     {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
-    {PL__QKV, PL__PART_Q, PL__ALWAYS, true, "QC", "layers.#.self_attn.q_proj.weight"},
-    {PL__QKV, PL__PART_K, PL__ALWAYS, true, "KC", "layers.#.self_attn.k_proj.weight"},
-    {PL__QKV, PL__PART_V, PL__ALWAYS, true, "KC", "layers.#.self_attn.v_proj.weight"},
-    {PL__QKV_BIAS, PL__PART_Q, PL__IF_QKV_BIAS, false, "Q", "layers.#.self_attn.q_proj.bias"},
-    {PL__QKV_BIAS, PL__PART_K, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.k_proj.bias"},
-    {PL__QKV_BIAS, PL__PART_V, PL__IF_QKV_BIAS, false, "K", "layers.#.self_attn.v_proj.bias"},
+    SPLIT_QKV,
     {PL__Q_NORM, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.q_norm.weight"},
     {PL__K_NORM, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.k_norm.weight"},
     {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.o_proj.weight"},
@@ -25,8 +20,7 @@ static const pl__tensor_fact llama_tensors[] = {
     {PL__DOWN, PL__WHOLE, PL__ALWAYS, true, "CF", "layers.#.mlp.down_proj.weight"},
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "layers.#.mlp.down_proj.bias"},
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "norm.weight"},
-    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
-    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+    HEADS,
 };
 
 /* What the rows share: keys with their class defaults, and the facts. */
