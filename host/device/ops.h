@@ -119,9 +119,8 @@ typedef struct pl_head_norm_args {
     pl_view x;                                /* [N, columns], changed in place */
 } pl_head_norm_args;
 
-/* y = act(x W^T + bias), or y += x W^T + bias with `accumulate` (the residual stream; act must be none). x has the
- * weight's storage type; y too, or float32 with `accumulate`. Rows of y from the count up to the smaller capacity of x
- * and y are left unspecified: a backend may run its product over whole capacities. */
+/* y = act(x W^T + bias), or y += x W^T + bias with `accumulate` (act must be none; y is float32). x, and else y, has
+ * the weight's storage type. Rows of y past the count are left unspecified: a product may run over whole capacities. */
 typedef struct pl_linear_args {
     pl_view counts;
     pl_count count;

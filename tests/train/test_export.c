@@ -67,7 +67,18 @@ static void test_round_trip(void **state)
                                     {"gpt2-bare", "classifier"},
                                     {"llama-grouped", "lm"},
                                     {"llama-grouped", "classifier"},
-                                    {"llama-bias-linear", "lm"}};
+                                    {"llama-bias-linear", "lm"},
+                                    {"neox", "lm"},
+                                    {"qwen2", "lm"},
+                                    {"qwen3", "lm"},
+                                    {"mistral", "lm"},
+                                    {"smollm3", "lm"},
+                                    {"gemma2", "lm"},
+                                    {"gemma3", "lm"},
+                                    {"olmo2", "lm"},
+                                    {"opt", "lm"},
+                                    {"phi-tied", "lm"},
+                                    {"phi3", "lm"}};
     const int32_t ids[] = {2, 0, 1, 1, 2, 0, 2};
     enum { N = sizeof ids / sizeof *ids };
     char folder[PL_PATH_MAX], out[PL_PATH_MAX];
@@ -119,8 +130,12 @@ static void test_round_trip(void **state)
 static void test_golden(void **state)
 {
     (void)state;
-    const char *const models[] = {"gpt2",       "gpt2-bare",     "gpt2-untied-bf16",
-                                  "llama-tied", "llama-grouped", "llama-bias-linear"};
+    const char *const models[] = {"gpt2",       "gpt2-bare",       "gpt2-untied-bf16",
+                                  "llama-tied", "llama-grouped",   "llama-bias-linear",
+                                  "neox",       "neox-sequential", "qwen3",
+                                  "smollm3",    "gemma3",          "gemma3-untied",
+                                  "olmo2",      "opt-plain",       "phi",
+                                  "phi3"};
     char folder[PL_PATH_MAX], out[PL_PATH_MAX];
     make_folder(folder);
     OK(pl_path(out, "%s/model", folder));
