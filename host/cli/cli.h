@@ -47,6 +47,7 @@
       "size of report.html from which on prompts and answers of cells are left out (default: 3000000)")                \
     X(LATEX, "latex", "FOLDER", "@folder",                                                                             \
       "also write table.tex and methods.tex, of the arms and of what was done, into this folder")                      \
+    X(VERBOSE, "verbose", NULL, NULL, "also list the keys of task files that change no number")                        \
     X(HALF_WIDTH, "half-width", "W", NULL,                                                                             \
       "of the primary contrast's interval: how much would reach it (default: 0.05)")                                   \
     X(MARGIN, "margin", "M", NULL, "gain of accuracy from which on tuning is needed (default: 0.03)")                  \

@@ -233,6 +233,16 @@ static void print(const planned *p, const char *device)
     pl_plan_notes(p->plan, say, NULL);
 }
 
+/* Keys of task files that are accepted and change no number. */
+static void print_idle(const pl_plan *plan)
+{
+    for (size_t t = 0; t < plan->n_tasks; t++) {
+        const pl_task *task = plan->tasks[t].task;
+        for (size_t i = 0; i < task->n_idle; i++)
+            pl_print(stdout, "task %s: changes no number: %s\n", task->name, task->idle[i]);
+    }
+}
+
 pl_status pl_verb_plan(const pl_arguments *arguments)
 {
     planned p = {0};
@@ -249,6 +259,8 @@ pl_status pl_verb_plan(const pl_arguments *arguments)
         status = print_json(&p, facts.name);
     else
         print(&p, facts.name);
+    if (pl_argument_flag(arguments, PL_OPTION_VERBOSE) && !pl_argument_flag(arguments, PL_OPTION_JSON))
+        print_idle(p.plan);
 done:
     free(p.lines);
     pl__plan_power_free(p.power);

@@ -24,7 +24,7 @@ const pl__verb pl__verbs[] = {
      "@.yaml", RUNS, "run experiments/demo.yaml items=20 'arms.0.shots=[0, 2]' --results /tmp/results", pl_verb_run},
     {"plan", "EXP.yaml [key=value ...]",
      "what an experiment and its stages would cost, and what its primary contrast can show; runs nothing", 1, SIZE_MAX,
-     BIT(RESULTS) | BIT(DEVICE) | BIT(THREADS) | BIT(FROM) | BIT(HALF_WIDTH) | BIT(JSON), "@.yaml", NULL,
+     BIT(RESULTS) | BIT(DEVICE) | BIT(THREADS) | BIT(FROM) | BIT(HALF_WIDTH) | BIT(VERBOSE) | BIT(JSON), "@.yaml", NULL,
      "plan experiments/demo.yaml items=20", pl_verb_plan},
     {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
      BIT(VERIFY) | BIT(FULL) | BIT(LAYERS) | BIT(DEVICE) | BIT(JSON) | BIT(REPORT_MAX),

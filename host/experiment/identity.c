@@ -44,6 +44,7 @@ static void put_arm(pl_json_builder *b, const pl_identity *i)
     pl_json_put_size(b, "draw", i->draw);
     pl_json_put_size(b, "order", i->order);
     pl_json_put_bool(b, "balance", i->balance);
+    if (i->first_shots) pl_json_put_text(b, "sampler", "first_n");
     pl_json_close(b);
 }
 

@@ -24,6 +24,7 @@ typedef struct pl_identity {
     pl_readout readout;
     size_t k, draw, order;
     bool balance;          /* shots are balanced over a label set */
+    bool first_shots;      /* sampler first_n: they are the pool's first rows */
     size_t n_content_free; /* inputs that stand in an item's place for calibration; 0: none */
     const char *const *content_free;
     uint64_t seed;

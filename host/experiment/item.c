@@ -148,6 +148,15 @@ static pl_status build_content_free(pl__items *out, builder *b, const size_t *pe
     return status == PL_E_INPUT ? PL_OK : status;
 }
 
+/* The pool in the order in which the unit's draw takes shots from it. */
+static pl_status shot_order(size_t *out, const pl_plan_task *task, const pl_plan_unit *unit, uint64_t seed)
+{
+    size_t n = task->task->fewshot->n;
+    for (size_t i = 0; task->task->first_shots && i < n; i++) out[i] = i;
+    if (task->task->first_shots) return PL_OK;
+    return pl_draw_permutation(out, unit->arm->balance ? task->classes : NULL, n, seed, unit->draw);
+}
+
 static int by_index(const void *a, const void *b)
 {
     const size_t x = ((const pl__item *)a)->index, y = ((const pl__item *)b)->index;
@@ -178,9 +187,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
             pl_draw_captured(order, task->items, task->n_items, plan->spec->capture_items, plan->spec->seed));
     if (unit->k > 0) {
         PL_GOTO(status, done, pl_new(&permutation, task->task->fewshot->n));
-        PL_GOTO(status, done,
-                pl_draw_permutation(permutation, unit->arm->balance ? task->classes : NULL, task->task->fewshot->n,
-                                    seed, unit->draw));
+        PL_GOTO(status, done, shot_order(permutation, task, unit, seed));
     }
     for (size_t i = 0; i < task->n_items; i++) {
         pl__item *item = &out->items[out->n];
@@ -240,6 +247,18 @@ static size_t best_choice(const pl__item *item, bool by_length)
     return best;
 }
 
+/* The target alone is right when every token of it is the likeliest. */
+static void score_alone(pl__item *item, const pl_results *results, size_t choice)
+{
+    bool greedy = true;
+    for (size_t t = results->token_indptr[choice]; t < results->token_indptr[choice + 1]; t++)
+        greedy = greedy && results->greedy[t];
+    item->outcome = greedy ? PL_OUTCOME_LABEL : PL_OUTCOME_OTHER;
+    item->prediction_index = greedy ? 0 : -1;
+    item->prediction = greedy ? item->prompt.target : NULL;
+    item->correct = item->correct_norm = greedy;
+}
+
 static void count_not_finite(pl__items *items, size_t i)
 {
     if (items->n_not_finite++ == 0) items->first_not_finite = items->items[i].index;
@@ -258,6 +277,10 @@ pl_status pl__items_score(pl__items *items, const pl_results *results)
             count_not_finite(items, i);
             item->outcome = PL_OUTCOME_NOT_FINITE;
             item->prediction_index = -1;
+            continue;
+        }
+        if (item->prompt.alone) {
+            score_alone(item, results, results->choice_indptr[i]);
             continue;
         }
         size_t best = best_choice(item, false);
@@ -298,6 +321,8 @@ static pl_status read_text(pl__item *item)
     size_t ignored;
     PL_TRY(pl_answer_label(&item->outcome, &ignored, text, strlen(text), NULL, 0));
     PL_TRY(pl_answer_match(&item->answer_match, text, strlen(text), p->target));
+    for (size_t i = 1; i < p->n_targets && !item->answer_match; i++)
+        PL_TRY(pl_answer_match(&item->answer_match, text, strlen(text), p->targets[i]));
     item->label = p->target;
     bool is_target = item->answer_match || item->exact_match;
     item->prediction = is_target ? p->target : item->outcome == PL_OUTCOME_NONE ? NULL : text;
@@ -334,8 +359,11 @@ pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_gener
             item->label = item->prompt.target;
             continue;
         }
-        PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, strlen(item->filtered),
-                                 item->prompt.target));
+        size_t filtered = strlen(item->filtered), n_targets = item->prompt.n_targets;
+        PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, filtered, item->prompt.target));
+        for (size_t k = 1; k < n_targets && !item->exact_match; k++) /* several right answers: any of them */
+            PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, filtered,
+                                     item->prompt.targets[k]));
         PL_TRY(item->prompt.n_choices > 0 ? read_label(item) : read_text(item));
         /* The task's own metric: lm-evaluation-harness scores labels by log-likelihood, so reading one is ours. */
         item->correct = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE ? item->answer_match : item->exact_match;

@@ -239,7 +239,12 @@ static pl_status sample_json(json_t **out, const pl__item *item, const pl_task *
     pl_json_begin(&b);
     pl_json_put_shared(&b, "doc", doc.item);
     pl_row_close(&doc);
-    if (item->prompt.gold == SIZE_MAX)
+    if (item->prompt.n_targets) {
+        pl_json_open_list(&b, "target");
+        for (size_t i = 0; i < item->prompt.n_targets; i++) pl_json_put_text(&b, NULL, item->prompt.targets[i]);
+        pl_json_close(&b);
+        pl_json_put_text(&b, "target_text", item->prompt.targets_text);
+    } else if (item->prompt.gold == SIZE_MAX || item->prompt.alone)
         pl_json_put_text(&b, "target", item->prompt.target);
     else
         pl_json_put_size(&b, "target", item->prompt.gold);

@@ -69,7 +69,8 @@ static pl_status grow_set(pl__id_set *set, const pl_plan *plan)
 static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_task *t = plan->tasks[unit->task].task;
-    if (unit->readout == PL_READOUT_LOGLIKELIHOOD && !unit->template->doc_to_choice)
+    if (unit->readout == PL_READOUT_LOGLIKELIHOOD && !unit->template->doc_to_choice &&
+        plan->tasks[unit->task].task->output_type != PL_OUTPUT_LOGLIKELIHOOD)
         return pl_fail(PL_E_INPUT,
                        "%s: template '%s' of task %s has no doc_to_choice: readout loglikelihood needs choices; use "
                        "readout: generate",
@@ -134,6 +135,7 @@ static void count_draws(size_t *draws, size_t *orders, const pl_spec_arm *arm, c
     const pl_data *pool = task->task->fewshot;
     *draws = k ? arm->draws : 1;
     *orders = k ? arm->orders : 1;
+    if (task->task->first_shots) *draws = *orders = 1;
     if (pool) pl_draws_differing(draws, orders, pool->n, k);
 }
 
@@ -149,7 +151,8 @@ static pl_status add_cells(pl__maker *m, pl_plan_unit unit)
     count_draws(&draws, &orders, arm, task, unit.k);
     PL_TRY(pl_new(&keep, draws * orders));
     keep[0] = true;
-    if (unit.k && t->fewshot && unit.k <= t->fewshot->n) {
+    if (unit.k && t->first_shots && asked > 1) PL_GOTO(status, done, note_fewer(m->plan, &unit, 1, asked));
+    if (unit.k && !t->first_shots && t->fewshot && unit.k <= t->fewshot->n) {
         PL_GOTO(status, done,
                 pl_draws_distinct(keep, &n_kept, arm->balance ? task->classes : NULL, task->rows.same, t->fewshot->n,
                                   unit.k, draws, orders, pl_draw_seed(m->plan->spec->seed, t->name)));

@@ -32,6 +32,7 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .draw = unit->draw,
                          .order = unit->order,
                          .balance = unit->arm->balance && task->has_classes,
+                         .first_shots = task->task->first_shots,
                          .n_content_free = pl_plan_calibrates(plan, unit) ? t->n_calibration : 0,
                          .content_free = t->calibration,
                          .seed = plan->spec->seed,

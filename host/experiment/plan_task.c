@@ -78,6 +78,14 @@ pl_status pl__plan_note_rows(pl_plan *plan, const pl_plan_task *task)
 {
     const pl_rows *rows = &task->rows;
     char *line;
+    if (*task->task->unused_filters) {
+        PL_TRY(
+            pl_arena_format(plan->arena, &line,
+                            "note: task %s: of its filters '%s' reads the answers; plumb: {filter: NAME} in the task "
+                            "file chooses another (%s)",
+                            task->task->name, pl_filter_name(task->task->filter), task->task->unused_filters));
+        PL_TRY(pl__plan_note(plan, line));
+    }
     if (rows->n_twins) {
         PL_TRY(pl_arena_format(
             plan->arena, &line,

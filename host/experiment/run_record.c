@@ -30,6 +30,7 @@ static pl_status make_models_and_tasks(pl_plan_file *file, const pl_plan *plan)
                                  .version = t->task->version ? t->task->version : "",
                                  .task_hash = t->task->digest,
                                  .filter = pl_filter_name(t->task->filter),
+                                 .metrics = t->task->metrics,
                                  .items = t->n_items,
                                  .test_items = t->task->test->n,
                                  .n_labels = t->n_choices};

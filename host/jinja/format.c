@@ -18,7 +18,7 @@ typedef struct spec {
 /* str(value): a text as it is, all else as Python writes it. */
 static pl_status plain(const pl_jinja *j, size_t at, const json_t *value, pl_bytes *out)
 {
-    if (!json_is_string(value)) return pl__jinja_repr(j, at, value, out);
+    if (!json_is_string(value)) return pl_jinja_repr(j, at, value, out);
     return pl_bytes_append(out, json_string_value(value), json_string_length(value));
 }
 
@@ -74,7 +74,7 @@ static pl_status write_one(const pl_jinja *j, size_t at, const json_t *value, co
     if (is_number)
         status = write_number(j, at, value, s, &own);
     else
-        status = s->type == 'r' ? pl__jinja_repr(j, at, value, &own) : plain(j, at, value, &own);
+        status = s->type == 'r' ? pl_jinja_repr(j, at, value, &own) : plain(j, at, value, &own);
     if (status == PL_OK && !is_number && s->precision >= 0) { /* so many letters of it */
         size_t kept = 0;
         for (int i = 0; i < s->precision && kept < own.size; i++) kept += pl_utf8_size(own.data[kept]);

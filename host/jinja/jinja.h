@@ -40,6 +40,9 @@ pl_status pl_jinja_value(const pl_jinja *jinja, const json_t *item, json_t **out
 /* Python's str(value), appended; lists and objects are errors. Errors are about byte `at` of the source. */
 pl_status pl_jinja_text(const pl_jinja *jinja, size_t at, const json_t *value, pl_bytes *out);
 
+/* Python's repr(value), appended: also of lists and objects. */
+pl_status pl_jinja_repr(const pl_jinja *jinja, size_t at, const json_t *value, pl_bytes *out);
+
 /* PL_E_INPUT "where: template line:column: ..." for byte `at` of the source. */
 pl_status pl_jinja_fail(const pl_jinja *jinja, size_t at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -192,7 +192,7 @@ static pl_status place_of(const pl_jinja *j, size_t at, const json_t *value, jso
         PL_TRY(text_place(j, at, value, arguments, last, &place));
     }
     if (place >= 0 || !must) return pl__jinja_made(out, json_integer(place));
-    pl_status status = pl__jinja_repr(j, at, arguments[0], &shown);
+    pl_status status = pl_jinja_repr(j, at, arguments[0], &shown);
     if (status == PL_OK)
         status = pl_jinja_fail(j, at, "index: %.100s is not in %s", shown.data, pl__jinja_kind_name(j, value));
     pl_bytes_free(&shown);

@@ -182,7 +182,7 @@ pl_status pl__jinja_string(const pl_jinja *j, size_t at, const json_t *value, js
 {
     (void)arguments;
     pl_bytes text = {0};
-    pl_status status = json_is_string(value) ? as_text(j, at, value, &text) : pl__jinja_repr(j, at, value, &text);
+    pl_status status = json_is_string(value) ? as_text(j, at, value, &text) : pl_jinja_repr(j, at, value, &text);
     if (status == PL_OK) status = pl__jinja_new_text(j, at, out, text.data, text.size);
     pl_bytes_free(&text);
     return status;

@@ -198,8 +198,6 @@ pl_status pl__jinja_new_real(const pl_jinja *j, size_t at, json_t **out, double 
 /* Marks are taken off a value that leaves the rendering, all the way down: tuples become lists, the rest is an error.
  * *value is replaced. */
 pl_status pl__jinja_leave_marks(const pl_jinja *j, json_t **value);
-/* Python's repr(value), appended. */
-pl_status pl__jinja_repr(const pl_jinja *j, size_t at, const json_t *value, pl_bytes *out);
 
 /* a op b for PLUS to POWER and JOIN. */
 pl_status pl__jinja_reckon(const pl_jinja *j, size_t at, pl__jinja_kind kind, const json_t *a, const json_t *b,

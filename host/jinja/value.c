@@ -371,7 +371,7 @@ pl_status pl_jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes 
                              "expected a text, found an object; name one of its keys: x[\"key\"] (x | string writes it "
                              "as Python does)");
     default:
-        return pl__jinja_repr(j, at, v, out);
+        return pl_jinja_repr(j, at, v, out);
     }
 }
 
@@ -420,7 +420,7 @@ static pl_status repr_array(const pl_jinja *j, size_t at, const json_t *v, pl_by
     PL_TRY(pl_bytes_text(out, tuple ? "(" : "["));
     for (size_t i = pl__jinja_first(j, v), n = 0; i < json_array_size(v); i++, n++) {
         if (n) PL_TRY(pl_bytes_text(out, ", "));
-        PL_TRY(pl__jinja_repr(j, at, json_array_get(v, i), out));
+        PL_TRY(pl_jinja_repr(j, at, json_array_get(v, i), out));
     }
     if (tuple && pl__jinja_length(j, v) == 1) PL_TRY(pl_bytes_text(out, ","));
     return pl_bytes_text(out, tuple ? ")" : "]");
@@ -437,12 +437,12 @@ static pl_status repr_object(const pl_jinja *j, size_t at, const json_t *v, pl_b
         separator = ", ";
         PL_TRY(repr_text(out, key, strlen(key)));
         PL_TRY(pl_bytes_text(out, ": "));
-        PL_TRY(pl__jinja_repr(j, at, value, out));
+        PL_TRY(pl_jinja_repr(j, at, value, out));
     }
     return pl_bytes_text(out, "}");
 }
 
-pl_status pl__jinja_repr(const pl_jinja *j, size_t at, const json_t *v, pl_bytes *out)
+pl_status pl_jinja_repr(const pl_jinja *j, size_t at, const json_t *v, pl_bytes *out)
 {
     char real[PL_REAL_TEXT];
     PL_TRY(pl__jinja_check_text(j, at, out->size));

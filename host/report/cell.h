@@ -4,7 +4,7 @@
 
 #include "analysis/run_view.h"
 
-enum { PL__KEY_MAX = 1024, PL__CELL_METRICS = 2 };
+enum { PL__KEY_MAX = 1024, PL__CELL_METRICS = 2, PL__CELL_VALUES = 3 };
 
 /* A share of a cell's items under the name that lm-eval gives it. */
 typedef struct pl__cell_metric {
@@ -14,6 +14,14 @@ typedef struct pl__cell_metric {
     size_t right;
 } pl__cell_metric;
 
+/* A number of all items together, where the task's metric_list names it: f1, mcc, perplexity. */
+typedef struct pl__cell_value {
+    const char *name; /* NULL: none */
+    const char *aggregation;
+    bool higher_is_better;
+    double value;
+} pl__cell_value;
+
 typedef struct pl__report_cell {
     const pl_run_unit *unit;
     char *key;   /* "<task>@<template>,k=<k>,draw=<d>" and what else tells cells apart */
@@ -21,6 +29,7 @@ typedef struct pl__report_cell {
     size_t n_rows, n_not_finite, n_merged;
     size_t n; /* rows that the means are of: the finite ones */
     pl__cell_metric metrics[PL__CELL_METRICS];
+    pl__cell_value values[PL__CELL_VALUES];
 } pl__report_cell;
 
 /* Without its counts. Texts are the arena's. */
@@ -30,5 +39,8 @@ pl_status pl__report_cell_count(pl__report_cell *cell);
 
 /* Metrics of a unit's rows: names and columns; the unit is taken. */
 void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run_unit *unit);
+
+/* Whether the unit scores the target alone (output_type loglikelihood). */
+bool pl__report_scores_target(const pl_run_unit *unit);
 
 #endif

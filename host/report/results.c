@@ -55,6 +55,12 @@ static void put_cell(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_put_size(b, "sample_len", cell->n);
     for (size_t m = 0; m < PL__CELL_METRICS; m++)
         if (cell->metrics[m].name) put_metric(b, cell, &cell->metrics[m]);
+    for (size_t v = 0; v < PL__CELL_VALUES; v++) {
+        const pl__cell_metric named = {.name = cell->values[v].name, .filter = "none"};
+        if (!named.name) continue;
+        put_number(b, &named, "", cell->values[v].value);
+        put_not_available(b, &named);
+    }
     pl_json_close(b);
 }
 
@@ -139,17 +145,23 @@ static void put_template(pl_json_builder *b, const pl_run_unit *unit)
     }
 }
 
+static void put_listed(pl_json_builder *b, const char *metric, const char *aggregation, bool higher_is_better)
+{
+    pl_json_open(b, NULL);
+    pl_json_put_text(b, "metric", metric);
+    pl_json_put_text(b, "aggregation", aggregation);
+    pl_json_put_bool(b, "higher_is_better", higher_is_better);
+    pl_json_close(b);
+}
+
 static void put_metric_list(pl_json_builder *b, const pl__report_cell *cell)
 {
     pl_json_open_list(b, "metric_list");
-    for (size_t m = 0; m < PL__CELL_METRICS; m++) {
-        if (!cell->metrics[m].name) continue;
-        pl_json_open(b, NULL);
-        pl_json_put_text(b, "metric", cell->metrics[m].name);
-        pl_json_put_text(b, "aggregation", "mean");
-        pl_json_put_bool(b, "higher_is_better", true);
-        pl_json_close(b);
-    }
+    for (size_t m = 0; m < PL__CELL_METRICS; m++)
+        if (cell->metrics[m].name) put_listed(b, cell->metrics[m].name, "mean", true);
+    for (size_t v = 0; v < PL__CELL_VALUES; v++)
+        if (cell->values[v].name)
+            put_listed(b, cell->values[v].name, cell->values[v].aggregation, cell->values[v].higher_is_better);
     pl_json_close(b);
 }
 
@@ -159,7 +171,10 @@ static void put_config(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_open(b, cell->key);
     pl_json_put_text(b, "task", u->task);
     put_template(b, u);
-    pl_json_put_text(b, "output_type", u->generates ? "generate_until" : "multiple_choice");
+    pl_json_put_text(b, "output_type",
+                     u->generates                  ? "generate_until"
+                     : pl__report_scores_target(u) ? "loglikelihood"
+                                                   : "multiple_choice");
     pl_json_put_integer(b, "num_fewshot", u->k);
     put_metric_list(b, cell);
     pl_json_put_integer(b, "repeats", 1);
@@ -182,6 +197,8 @@ static void put_better(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_open(b, cell->key);
     for (size_t m = 0; m < PL__CELL_METRICS; m++)
         if (cell->metrics[m].name) pl_json_put_bool(b, cell->metrics[m].name, true);
+    for (size_t v = 0; v < PL__CELL_VALUES; v++)
+        if (cell->values[v].name) pl_json_put_bool(b, cell->values[v].name, cell->values[v].higher_is_better);
     pl_json_close(b);
 }
 

@@ -100,11 +100,12 @@ static pl_status put_column(pl_json_builder *b, const pl_run_unit *unit, const c
     return PL_OK;
 }
 
+/* `whole`: several right answers as Python writes the list, or NULL. */
 static pl_status put_hashes(pl_json_builder *b, const pl_run_unit *unit, size_t row, const json_t *target,
-                            const pl_run_samples *samples)
+                            const char *whole, const pl_run_samples *samples)
 {
     char hash[PL_SHA256_TEXT], scratch[40];
-    const char *text = target ? scalar_text(scratch, target) : "";
+    const char *text = whole ? whole : target ? scalar_text(scratch, target) : "";
     PL_TRY(put_column(b, unit, "doc_hash", row));
     pl_json_put_text(b, "prompt_hash", samples->prompt_hash[row]);
     pl_sha256(hash, text, strlen(text));
@@ -153,7 +154,7 @@ static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, siz
         pl_json_close(b);
     }
     pl_json_put_text(b, "filter", cell->unit->generates ? cell->unit->task_facts->filter : "none");
-    PL_TRY(put_hashes(b, cell->unit, row, target, samples));
+    PL_TRY(put_hashes(b, cell->unit, row, target, json_string_value(json_object_get(in, "target_text")), samples));
     PL_TRY(put_outcomes(b, cell, row));
     return put_cell(b, cell, row);
 }

@@ -36,6 +36,7 @@ static void put_task(pl_json_builder *b, const pl_planned_task *t)
     pl_json_put_text(b, "version", t->version);
     pl_json_put_text(b, "task_hash", t->task_hash);
     pl_json_put_text(b, "filter", t->filter);
+    if (t->metrics) pl_json_put_shared(b, "metrics", t->metrics);
     pl_json_put_size(b, "items", t->items);
     pl_json_put_size(b, "test_items", t->test_items);
     pl_json_put_size(b, "n_labels", t->n_labels);
@@ -180,6 +181,16 @@ static pl_status read_template(const place *at, pl_planned_template *t)
     return PL_OK;
 }
 
+static pl_status read_metrics(const place *at, pl_planned_task *t)
+{
+    json_t *list = json_object_get(at->object, "metrics");
+    bool texts = json_is_array(list);
+    for (size_t i = 0; texts && i < json_array_size(list); i++) texts = json_is_string(json_array_get(list, i));
+    if (!texts) return pl_fail(PL_E_INPUT, "%s: metrics: expected a list of names", at->name);
+    t->metrics = json_incref(list);
+    return PL_OK;
+}
+
 static pl_status read_task(const place *at, pl_planned_task *t)
 {
     const json_t *list;
@@ -189,6 +200,7 @@ static pl_status read_task(const place *at, pl_planned_task *t)
     PL_TRY(need_text(at, &t->version, "version"));
     PL_TRY(need_text(at, &t->task_hash, "task_hash"));
     PL_TRY(need_text(at, &t->filter, "filter"));
+    if (has(at, "metrics")) PL_TRY(read_metrics(at, t));
     PL_TRY(need_size(at, &t->items, "items"));
     PL_TRY(need_size(at, &t->test_items, "test_items"));
     PL_TRY(need_size(at, &t->n_labels, "n_labels"));
@@ -393,8 +405,10 @@ pl_status pl_plan_file_read(pl_plan_file **out, const pl_run_folder *run)
 void pl_plan_file_free(pl_plan_file *file)
 {
     if (!file) return;
-    for (size_t t = 0; t < file->n_tasks; t++)
+    for (size_t t = 0; t < file->n_tasks; t++) {
         for (size_t i = 0; i < file->tasks[t].n_templates; i++) json_decref(file->tasks[t].templates[i].config);
+        json_decref(file->tasks[t].metrics);
+    }
     if (file->arena) {
         json_decref(file->primary);
         json_decref(file->verdict);

@@ -33,6 +33,7 @@ typedef struct pl_planned_template {
 typedef struct pl_planned_task {
     const char *name, *version, *task_hash;
     const char *filter; /* of generated answers, as results.json names it behind a metric; "none" */
+    json_t *metrics;    /* names of those in metric_list that are no means over items: a list; NULL: none */
     size_t items;       /* evaluated */
     size_t test_items;  /* of the evaluated split */
     size_t n_labels;    /* choices of every item; 0: an open answer, or not the same for all */

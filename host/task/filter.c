@@ -11,14 +11,16 @@
 
 enum { MAX_STEPS = 16 };
 
-typedef enum kind { TAKE_FIRST, REMOVE_WHITESPACE, LOWERCASE, UPPERCASE, REGEX, N_KINDS } kind;
-static const char *const kind_names[N_KINDS] = {"take_first", "remove_whitespace", "lowercase", "uppercase", "regex"};
+typedef enum kind { TAKE_FIRST, REMOVE_WHITESPACE, LOWERCASE, UPPERCASE, REGEX, MAP, N_KINDS } kind;
+static const char *const kind_names[N_KINDS] = {"take_first", "remove_whitespace", "lowercase", "uppercase", "regex",
+                                                "map"};
 
 typedef struct step {
     kind kind;
     pl__python_regex *regex;
     long long group_select;
-    char *fallback;
+    char *fallback; /* of a map: what any other answer becomes */
+    json_t *map;    /* texts */
 } step;
 
 struct pl_filter {
@@ -43,9 +45,43 @@ static pl_status read_regex(step *s, const pl_yaml_node *node)
     return pl__python_regex_compile(&s->regex, pattern, where);
 }
 
+/* lm-evaluation-harness compares answers, which are texts, with the keys as YAML has them: only texts can be met. */
+static pl_status read_map(step *s, const pl_yaml_node *node)
+{
+    const pl_yaml_node *map = pl_yaml_get(node, "mapping_dict"), *other = pl_yaml_get(node, "default_value");
+    const char *fallback = "None";
+    if (other) PL_TRY(pl_yaml_to_text(&fallback, other));
+    if (other && pl_yaml_is_null(other)) fallback = "None";
+    PL_TRY(pl_copy_text(&s->fallback, fallback));
+    if (map && map->kind != PL_YAML_MAP) return pl_yaml_fail(map, "mapping_dict: expected a map of texts");
+    if (!(s->map = json_object())) return pl_fail(PL_E_MEMORY, "out of memory while reading a filter");
+    for (size_t i = 0; map && i < map->n; i++) {
+        json_t *key, *value;
+        PL_TRY(pl_yaml_to_json(&key, map->keys[i]));
+        bool texts = json_is_string(key);
+        json_decref(key);
+        PL_TRY(pl_yaml_to_json(&value, map->items[i]));
+        texts = texts && json_is_string(value);
+        if (!texts) json_decref(value);
+        if (!texts)
+            return pl_yaml_fail(map->keys[i], "mapping_dict: expected texts; write '%.60s' and its value in quotes",
+                                map->keys[i]->text);
+        if (json_object_set_new(s->map, map->keys[i]->text, value) != 0)
+            return pl_fail(PL_E_MEMORY, "out of memory while reading a filter");
+    }
+    return PL_OK;
+}
+
 static pl_status read_step(step *s, const pl_yaml_node *node)
 {
-    static const char *const of_regex[] = {"regex_pattern", "group_select", "fallback"};
+    static const struct {
+        const char *key;
+        kind kind;
+    } own[] = {{"regex_pattern", REGEX},
+               {"group_select", REGEX},
+               {"fallback", REGEX},
+               {"mapping_dict", MAP},
+               {"default_value", MAP}};
     PL_TRY(pl_yaml_check_keys(node, pl_task_filter_step_keys));
     const pl_yaml_node *function = pl_yaml_get(node, "function"), *extra;
     const char *name;
@@ -55,20 +91,18 @@ static pl_status read_step(step *s, const pl_yaml_node *node)
     if (s->kind == N_KINDS)
         return pl_yaml_fail(function,
                             "filter '%.60s' is not supported; expected take_first, remove_whitespace, lowercase, "
-                            "uppercase or regex",
+                            "uppercase, regex or map",
                             name);
-    if (s->kind == REGEX) return read_regex(s, node);
-    for (size_t i = 0; i < sizeof of_regex / sizeof *of_regex; i++)
-        if ((extra = pl_yaml_get(node, of_regex[i])))
-            return pl_yaml_fail(extra, "%s belongs to the filter regex, not to %s", of_regex[i], name);
-    return PL_OK;
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (own[i].kind != s->kind && (extra = pl_yaml_get(node, own[i].key)))
+            return pl_yaml_fail(extra, "%s belongs to the filter %s, not to %s", own[i].key, kind_names[own[i].kind],
+                                name);
+    return s->kind == REGEX ? read_regex(s, node) : s->kind == MAP ? read_map(s, node) : PL_OK;
 }
 
-static pl_status read_filter(pl_filter *filter, const pl_yaml_node *list)
+static pl_status read_filter(pl_filter *filter, const pl_yaml_node *one)
 {
-    if (list->kind != PL_YAML_LIST || list->n != 1)
-        return pl_yaml_fail(list, "filter_list: expected a list of one filter, {name, filter: [{function}, ...]}");
-    const pl_yaml_node *one = list->items[0], *name, *steps;
+    const pl_yaml_node *name, *steps;
     const char *text = "";
     PL_TRY(pl_yaml_check_keys(one, pl_task_filter_keys));
     if (!(name = pl_yaml_get(one, "name"))) return pl_yaml_fail(one, "name is missing; expected the filter's name");
@@ -83,16 +117,37 @@ static pl_status read_filter(pl_filter *filter, const pl_yaml_node *list)
     return PL_OK;
 }
 
-pl_status pl_filter_make(pl_filter **out, const pl_yaml_node *list)
+/* Every filter of the list is read, so that what is wrong with one shows; *out is the wanted one, else the first. */
+static pl_status read_filters(pl_filter **out, const pl_yaml_node *list, const char *wanted)
+{
+    if (list->kind != PL_YAML_LIST || list->n == 0)
+        return pl_yaml_fail(list, "filter_list: expected a list of filters, {name, filter: [{function}, ...]}");
+    for (size_t i = 0; i < list->n; i++) {
+        pl_filter *one = NULL;
+        PL_TRY(pl_new(&one, 1));
+        pl_status status = read_filter(one, list->items[i]);
+        bool better = status == PL_OK && (!*out || (wanted && strcmp(one->name, wanted) == 0));
+        if (better) pl_filter_free(*out);
+        if (better)
+            *out = one;
+        else
+            pl_filter_free(one);
+        PL_TRY(status);
+    }
+    return PL_OK;
+}
+
+pl_status pl_filter_make(pl_filter **out, const pl_yaml_node *list, const char *wanted)
 {
     *out = NULL;
-    pl_filter *filter = NULL;
-    PL_TRY(pl_new(&filter, 1));
-    pl_status status = list ? read_filter(filter, list) : pl_copy_text(&filter->name, "none");
-    if (status == PL_OK)
-        *out = filter;
-    else
-        pl_filter_free(filter);
+    if (!list) {
+        PL_TRY(pl_new(out, 1));
+        return pl_copy_text(&(*out)->name, "none");
+    }
+    pl_status status = read_filters(out, list, wanted);
+    if (status == PL_OK) return PL_OK;
+    pl_filter_free(*out);
+    *out = NULL;
     return status;
 }
 
@@ -102,6 +157,7 @@ void pl_filter_free(pl_filter *filter)
     for (size_t i = 0; i < filter->n; i++) {
         pl__python_regex_free(filter->steps[i].regex);
         free(filter->steps[i].fallback);
+        json_decref(filter->steps[i].map);
     }
     json_decref(filter->json);
     free(filter->name);
@@ -142,6 +198,12 @@ static pl_status pick(const step *s, pl_bytes *out, const char *text, size_t siz
                              : append_stripped(out, text + start, end - start);
 }
 
+static pl_status append_mapped(const step *s, pl_bytes *out, const char *text, size_t size)
+{
+    const json_t *value = json_object_getn(s->map, text, size);
+    return pl_bytes_text(out, value ? json_string_value(value) : s->fallback);
+}
+
 static pl_status run_step(const step *s, pl_bytes *out, const char *text, size_t size)
 {
     switch (s->kind) {
@@ -153,6 +215,8 @@ static pl_status run_step(const step *s, pl_bytes *out, const char *text, size_t
         return pl_upper(out, text, size);
     case REGEX:
         return pick(s, out, text, size);
+    case MAP:
+        return append_mapped(s, out, text, size);
     default:
         return pl_bytes_append(out, text, size);
     }

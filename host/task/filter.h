@@ -1,5 +1,6 @@
 /* What is done to a generated answer before it is compared: the filter of lm-evaluation-harness (lm_eval 0.4.13), a
- * chain of take_first (the one greedy answer), remove_whitespace (str.strip), lowercase, uppercase and regex. */
+ * chain of take_first (the one greedy answer), remove_whitespace (str.strip), lowercase, uppercase,
+ * regex and map. */
 #ifndef PLUMB_TASK_FILTER_H
 #define PLUMB_TASK_FILTER_H
 
@@ -9,8 +10,9 @@
 
 typedef struct pl_filter pl_filter;
 
-/* `list`: filter_list, or NULL: the filter "none", which changes nothing. */
-pl_status pl_filter_make(pl_filter **out, const pl_yaml_node *list);
+/* `list`: filter_list, or NULL: the filter "none", which changes nothing. Of several the one called `wanted`, else the
+ * first. */
+pl_status pl_filter_make(pl_filter **out, const pl_yaml_node *list, const char *wanted);
 void pl_filter_free(pl_filter *filter); /* takes NULL */
 
 /* Stands behind a metric in results.json: "exact_match,none". */

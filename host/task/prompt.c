@@ -63,7 +63,9 @@ static pl_status make_continuations(pl_prompt *out, const pl_task *task, const p
 {
     PL_TRY(pl_task_choices(task, t, row, arena, &out->choice_texts, &out->n_choices));
     PL_TRY(pl__item_target(task, t, row, out->choice_texts, out->n_choices, arena, &out->target, &out->gold));
+    if (task->output_type == PL_OUTPUT_GENERATE_UNTIL) PL_TRY(pl__item_targets(out, task, t, row, arena));
     if (task->output_type == PL_OUTPUT_LOGLIKELIHOOD) {
+        out->alone = true;
         out->n_choices = 1;
         out->gold = 0;
         PL_TRY(pl_arena_new(arena, &out->choice_texts, 1));

@@ -108,44 +108,76 @@ static pl_status refuse_flags(const pl_yaml_node *entry, const char *metric)
     return PL_OK;
 }
 
-static pl_status check_metric(const pl_yaml_node *entry, const char **name)
+/* Metrics, how lm-evaluation-harness pools them, and of which output types they are. */
+static const struct metric {
+    const char *name, *aggregation;
+    bool higher;
+    unsigned of; /* bits of pl_output_type */
+} METRICS[] = {
+    {"acc", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE | 1u << PL_OUTPUT_LOGLIKELIHOOD},
+    {"acc_norm", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
+    {"acc_bytes", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
+    {"acc_token", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
+    {"exact_match", "mean", true, 1u << PL_OUTPUT_GENERATE_UNTIL},
+    {"f1", "f1", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
+    {"mcc", "matthews_corrcoef", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
+    {"perplexity", "perplexity", false, 1u << PL_OUTPUT_LOGLIKELIHOOD},
+};
+
+static pl_status check_metric(const pl_yaml_node *entry, const struct metric **out)
 {
-    static const char *const known[] = {"acc", "acc_norm", "acc_bytes", "acc_token", "exact_match", NULL};
     const pl_yaml_node *node;
-    const char *text;
+    const char *text, *given;
     bool higher;
     PL_TRY(pl_yaml_check_keys(entry, pl_task_metric_keys));
     if (!(node = pl_yaml_get(entry, "metric"))) return pl_yaml_fail(entry, "metric is missing");
-    PL_TRY(pl_yaml_to_text(name, node));
-    const char *const *k = known;
-    while (*k && strcmp(*k, *name) != 0) k++;
-    if (!*k)
+    PL_TRY(pl_yaml_to_text(&given, node));
+    const struct metric *m = METRICS, *end = METRICS + sizeof METRICS / sizeof *METRICS;
+    while (m < end && strcmp(m->name, given) != 0) m++;
+    if (m == end)
         return pl_yaml_fail(
-            node, "metric '%.60s' is not supported; expected acc, acc_norm, acc_bytes, acc_token or exact_match",
-            *name);
+            node,
+            "metric '%.60s' is not supported; expected acc, acc_norm, acc_bytes, acc_token, exact_match, "
+            "f1, mcc or perplexity",
+            given);
     if ((node = pl_yaml_get(entry, "aggregation"))) {
         PL_TRY(pl_yaml_to_text(&text, node));
-        if (strcmp(text, "mean") != 0) return pl_yaml_fail(node, "aggregation '%.60s': expected mean", text);
+        if (strcmp(text, m->aggregation) != 0)
+            return pl_yaml_fail(node, "aggregation '%.60s': expected %s for %s", text, m->aggregation, m->name);
     }
     if ((node = pl_yaml_get(entry, "higher_is_better"))) {
         PL_TRY(pl_yaml_to_bool(&higher, node));
-        if (!higher) return pl_yaml_fail(node, "higher_is_better: expected true for every supported metric");
+        if (higher != m->higher)
+            return pl_yaml_fail(node, "higher_is_better: expected %s for %s", m->higher ? "true" : "false", m->name);
     }
+    *out = m;
     return PL_OK;
 }
 
-/* plumb always computes these; naming them changes nothing but for exact_match's flags, naming another one would be
- * ignored silently. */
+static pl_status add_metric(pl_task *task, const char *name)
+{
+    if (!task->metrics) task->metrics = json_array();
+    return task->metrics && json_array_append_new(task->metrics, json_string(name)) == 0
+               ? PL_OK
+               : pl_fail(PL_E_MEMORY, "out of memory while reading a task");
+}
+
+/* plumb always computes the means; naming them changes nothing but for exact_match's flags. The others are added to
+ * results.json where they are named. */
 static pl_status read_metrics(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *list = pl__task_file_get(file, "metric_list"), *exact = NULL;
     if (list && list->kind != PL_YAML_LIST)
         return pl_yaml_fail(list, "metric_list: expected a list of maps with 'metric'");
     for (size_t i = 0; list && i < list->n; i++) {
-        const char *name;
-        PL_TRY(check_metric(list->items[i], &name));
-        if (strcmp(name, "exact_match") != 0)
-            PL_TRY(refuse_flags(list->items[i], name));
+        const struct metric *metric = NULL;
+        PL_TRY(check_metric(list->items[i], &metric));
+        bool is_mean = strcmp(metric->aggregation, "mean") == 0;
+        if (!is_mean && !(metric->of & 1u << task->output_type))
+            return pl_yaml_fail(list->items[i], "metric %s is not of this output_type", metric->name);
+        if (!is_mean) PL_TRY(add_metric(task, metric->name));
+        if (strcmp(metric->name, "exact_match") != 0)
+            PL_TRY(refuse_flags(list->items[i], metric->name));
         else if (exact)
             return pl_yaml_fail(list->items[i], "exact_match stands in the list twice");
         else
@@ -154,30 +186,79 @@ static pl_status read_metrics(pl_task *task, const pl__task_file *file)
     return pl_exact_match_make(&task->exact_match, exact);
 }
 
-static pl_status check_fewshot_config(const pl__task_file *file)
+static pl_status list_unused(pl_task *task, const pl_yaml_node *list)
+{
+    pl_bytes names = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; list && i < list->n && status == PL_OK; i++) {
+        const char *name = pl_yaml_get(list->items[i], "name")->text;
+        if (strcmp(name, pl_filter_name(task->filter)) != 0)
+            status = pl_bytes_format(&names, "%s%s", names.size ? ", " : "", name);
+    }
+    if (status == PL_OK) status = copied(&task->unused_filters, task->arena, names.size ? names.data : "");
+    pl_bytes_free(&names);
+    return status;
+}
+
+/* Of several filters the one that `plumb: {filter: NAME}` names, else the first. */
+static pl_status read_filter(pl_task *task, const pl__task_file *file)
+{
+    const pl_yaml_node *list = pl__task_file_get(file, "filter_list"), *plumb = pl__task_file_get(file, "plumb"),
+                       *node = plumb && plumb->kind == PL_YAML_MAP ? pl_yaml_get(plumb, "filter") : NULL;
+    const char *name = NULL;
+    if (node) PL_TRY(pl_yaml_to_text(&name, node));
+    PL_TRY(pl_filter_make(&task->filter, list, name));
+    PL_TRY(list_unused(task, list));
+    return !name || strcmp(pl_filter_name(task->filter), name) == 0
+               ? PL_OK
+               : pl_yaml_fail(node, "filter: '%.60s' is not in filter_list", name);
+}
+
+/* Who chooses the shots; where they come from is task_data.c's. */
+static pl_status read_fewshot_config(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *map = pl__task_file_get(file, "fewshot_config"), *node;
     const char *text;
     if (!map) return PL_OK;
     PL_TRY(pl_yaml_check_keys(map, pl_task_fewshot_keys));
-    if (!(node = pl_yaml_get(map, "sampler"))) return PL_OK;
+    if (!(node = pl_yaml_get(map, "sampler")) || pl_yaml_is_null(node)) return PL_OK;
     PL_TRY(pl_yaml_to_text(&text, node));
-    if (strcmp(text, "default") == 0) return PL_OK;
+    task->first_shots = strcmp(text, "first_n") == 0;
+    if (task->first_shots || strcmp(text, "default") == 0) return PL_OK;
     return pl_yaml_fail(
-        node, "sampler '%.60s' is not supported; expected default: the experiment's draws and seed choose the shots",
+        node,
+        "sampler '%.60s' is not supported; expected default (the experiment's draws and seed choose the "
+        "shots) or first_n (the first ones, in order)",
         text);
 }
 
-/* metadata is anyone's in lm-evaluation-harness; only the version has a meaning. */
+/* metadata is anyone's in lm-evaluation-harness, of any shape; only the version has a meaning. */
 static pl_status read_metadata(pl_task *task, const pl__task_file *file)
 {
-    const pl_yaml_node *map = pl__task_file_get(file, "metadata"), *node;
+    const pl_yaml_node *map = pl__task_file_get(file, "metadata"), *node = NULL;
     const char *text = "0";
-    if (map && map->kind == PL_YAML_LIST && map->n == 1) map = map->items[0];
-    if (map && map->kind != PL_YAML_MAP)
-        return pl_yaml_fail(map, "metadata: expected a map such as {version: 1}, or a list of one map");
-    if (map && (node = pl_yaml_get(map, "version")) && !pl_yaml_is_null(node)) PL_TRY(pl_yaml_to_text(&text, node));
+    for (size_t i = 0; map && map->kind == PL_YAML_LIST && i < map->n && !node; i++)
+        if (map->items[i]->kind == PL_YAML_MAP) node = pl_yaml_get(map->items[i], "version");
+    if (map && map->kind == PL_YAML_MAP) node = pl_yaml_get(map, "version");
+    if (node && node->kind == PL_YAML_SCALAR && !pl_yaml_is_null(node)) PL_TRY(pl_yaml_to_text(&text, node));
     return copied(&task->version, task->arena, text);
+}
+
+/* Which keys are there and change no number, for --verbose. */
+static pl_status list_idle(pl_task *task, const pl__task_file *file)
+{
+    static const char *const keys[] = {PL_TASK_IDLE_KEYS, NULL};
+    size_t n = 0;
+    for (const char *const *key = keys; *key; key++) n += pl__task_file_get(file, *key) != NULL;
+    PL_TRY(pl_arena_new(task->arena, &task->idle, n));
+    for (const char *const *key = keys; *key; key++) {
+        const pl_yaml_node *node = pl__task_file_get(file, *key);
+        char *line;
+        if (!node) continue;
+        PL_TRY(pl_arena_format(task->arena, &line, "%s (%s:%zu)", *key, node->file, node->line));
+        task->idle[task->n_idle++] = line;
+    }
+    return PL_OK;
 }
 
 /* Fields that change no number at the only value they may have here. */
@@ -248,97 +329,6 @@ static pl_status read_plumb(pl_task *task, const pl__task_file *file)
     return copied(&task->group, task->arena, group);
 }
 
-/* ---- data ---- */
-
-/* `path` itself when absolute, else beside the file in which `node` stands. */
-static pl_status beside(char out[PL_PATH_MAX], const pl_yaml_node *node, const char *path)
-{
-    char folder[PL_PATH_MAX];
-    if (*path == '/') return pl_path(out, "%s", path);
-    PL_TRY(pl_path_folder(folder, node->file));
-    return strcmp(path, ".") == 0 ? pl_path(out, "%s", folder) : pl_path(out, "%s/%s", folder, path);
-}
-
-static pl_status find_folder(char out[PL_PATH_MAX], const pl__task_file *file, const pl_yaml_node *split)
-{
-    const pl_yaml_node *node = pl__task_file_get(file, "dataset_path");
-    if (!node) return pl_path_folder(out, split->file);
-    pl_bytes path = {0};
-    pl_status status;
-    PL_GOTO(status, done, pl_yaml_to_path(&path, node));
-    PL_GOTO(status, done, beside(out, node, path.data));
-    if (!pl_folder_exists(out))
-        status =
-            pl_yaml_fail(node,
-                         "dataset_path: no folder %s; expected the folder that holds the split files (names of data "
-                         "sets are not fetched: experiments/data/README.md says how)",
-                         out);
-done:
-    pl_bytes_free(&path);
-    return status;
-}
-
-/* A split: the name of a file, or {path, sha256}. */
-static pl_status find_split(char out[PL_PATH_MAX], const char **sha256, const pl__task_file *file,
-                            const pl_yaml_node *split)
-{
-    const pl_yaml_node *path = split, *digest = NULL;
-    char folder[PL_PATH_MAX];
-    *sha256 = NULL;
-    if (split->kind == PL_YAML_MAP) {
-        PL_TRY(pl_yaml_check_keys(split, pl_task_split_keys));
-        path = pl_yaml_get(split, "path");
-        digest = pl_yaml_get(split, "sha256");
-        if (!path) return pl_yaml_fail(split, "path is missing; expected the name of a data file");
-    }
-    if (digest) {
-        PL_TRY(pl_yaml_to_text(sha256, digest));
-        if (strlen(*sha256) != 64 || (*sha256)[strspn(*sha256, "0123456789abcdefABCDEF")])
-            return pl_yaml_fail(digest, "sha256: expected 64 hexadecimal digits, found '%.80s'", *sha256);
-    }
-    pl_bytes name = {0};
-    pl_status status;
-    PL_GOTO(status, done, pl_yaml_to_path(&name, path));
-    if (*name.data == '/')
-        PL_GOTO(status, done, pl_path(out, "%s", name.data));
-    else {
-        PL_GOTO(status, done, find_folder(folder, file, path));
-        PL_GOTO(status, done, pl_path(out, "%s/%s", folder, name.data));
-    }
-    /* A Parquet file is refused by its name alone, there or not. */
-    if (!pl_file_exists(out) && !strstr(name.data, ".parquet"))
-        status = pl_yaml_fail(path,
-                              "no data file %s; a split is the name of a .jsonl, .csv or .tsv file "
-                              "(experiments/data/README.md says how to get one)",
-                              out);
-done:
-    pl_bytes_free(&name);
-    return status;
-}
-
-static pl_status read_split(pl_data **out, char path[PL_PATH_MAX], const pl__task_file *file, const pl_yaml_node *split)
-{
-    const char *sha256;
-    PL_TRY(find_split(path, &sha256, file, split));
-    return pl_data_read(out, path, sha256);
-}
-
-static pl_status read_data(pl_task *task, const pl__task_file *file)
-{
-    char test_path[PL_PATH_MAX], fewshot_path[PL_PATH_MAX];
-    const pl_yaml_node *test = pl__task_file_get(file, "test_split"),
-                       *fewshot = pl__task_file_get(file, "fewshot_split");
-    if (!test) test = pl__task_file_get(file, "validation_split");
-    if (!fewshot) fewshot = pl__task_file_get(file, "training_split");
-    if (!test)
-        return pl__task_file_missing(file, "test_split", "test_split or validation_split: the items to evaluate");
-    PL_TRY(read_split(&task->test, test_path, file, test));
-    if (!fewshot) return PL_OK;
-    PL_TRY(read_split(&task->fewshot, fewshot_path, file, fewshot));
-    task->fewshot_is_test = strcmp(task->test->sha256, task->fewshot->sha256) == 0;
-    return PL_OK;
-}
-
 /* ---- the whole ---- */
 
 static pl_status make_digest(pl_task *task, const pl__task_file *file)
@@ -361,6 +351,8 @@ static pl_status read_all(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *node = pl__task_file_get(file, "task");
     if (!node) return pl__task_file_missing(file, "task", "the name of the task");
+    if (node->kind == PL_YAML_LIST)
+        return pl_yaml_fail(node, "task: a list makes this the file of a group; name its tasks in the experiment");
     PL_TRY(read_text(&task->name, task, file, "task", ""));
     PL_TRY(pl__check_name(node, task->name));
     PL_TRY(read_output_type(task, file));
@@ -373,10 +365,11 @@ static pl_status read_all(pl_task *task, const pl__task_file *file)
     PL_TRY(read_generation(task, file));
     PL_TRY(read_metadata(task, file));
     PL_TRY(check_idle(file));
+    PL_TRY(list_idle(task, file));
     PL_TRY(read_metrics(task, file));
-    PL_TRY(pl_filter_make(&task->filter, pl__task_file_get(file, "filter_list")));
-    PL_TRY(check_fewshot_config(file));
-    PL_TRY(read_data(task, file));
+    PL_TRY(read_filter(task, file));
+    PL_TRY(read_fewshot_config(task, file));
+    PL_TRY(pl__task_data_open(task, file));
     PL_TRY(read_plumb(task, file));
     PL_TRY(pl__templates_make(task, file));
     PL_TRY(pl__task_freeze(task, file));
@@ -413,6 +406,7 @@ void pl_task_free(pl_task *task)
     }
     pl_exact_match_free(task->exact_match);
     pl_filter_free(task->filter);
+    json_decref(task->metrics);
     pl_data_free(task->test);
     pl_data_free(task->fewshot);
     pl_arena_free(task->arena);

@@ -3,8 +3,7 @@
  * One task has one or more templates: its own doc_to_text/doc_to_target/doc_to_choice is the template "default" (role
  * id) unless `plumb: templates:` lists others, which inherit what they do not set.
  *
- * dataset_path is a folder (default: the task file's); a *_split is the name of a file in it, or {path, sha256}; both
- * take ${VAR} and ${VAR:-default}. `include: FILE` lends keys that the including file does not set. doc_to_text,
+ * Where the data are: task_data.c. `include: FILE` lends keys that the including file does not set. doc_to_text,
  * doc_to_target and doc_to_choice are the name of a field or a template; entries of a doc_to_choice list may be
  * templates. A field or value of lm-evaluation-harness that would have no effect here is an error, not ignored. */
 #ifndef PLUMB_TASK_TASK_H
@@ -46,8 +45,11 @@ typedef struct pl_task {
     pl_template *templates; /* in the file's order */
     pl_data *test;          /* what is evaluated: test_split, else validation_split */
     pl_data *fewshot;       /* where shots come from: fewshot_split, else training_split; NULL: none */
+    bool first_shots;       /* sampler first_n: the first rows of the pool, in order, whatever the draw */
     bool fewshot_is_test;   /* the two have the same bytes: an item must never be among its own shots */
-    const char *group;      /* field whose equal values must not straddle shots and item; NULL: none */
+    size_t n_idle;
+    const char **idle; /* keys that are accepted and change no number, each with its place, for people */
+    const char *group; /* field whose equal values must not straddle shots and item; NULL: none */
     size_t n_calibration;
     const char **calibration; /* content-free inputs: what stands in an item's place for contextual calibration */
     size_t n_until;
@@ -55,7 +57,9 @@ typedef struct pl_task {
         *until; /* stop strings of generation; default: the few-shot delimiter, as lm-evaluation-harness has it */
     size_t max_gen_toks;
     pl_filter *filter;           /* what is done to a generated answer before it is compared */
+    const char *unused_filters;  /* the other ones of filter_list, with commas; "": none */
     pl_exact_match *exact_match; /* with the flags of metric_list */
+    json_t *metrics; /* a list of those of metric_list that are no means over items: f1, mcc, perplexity; NULL: none */
     const char *frozen;          /* the task as one YAML file that stands alone */
     char digest[PL_SHA256_TEXT]; /* task_hash: SHA-256 of the task's canonical JSON, includes resolved */
     pl_arena *arena;
@@ -74,8 +78,8 @@ const pl_template *pl_task_template(const pl_task *task, const char *name); /* N
 /* The texts of one item under one template. Choices: `out[i]` is arena-owned. */
 pl_status pl_task_choices(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena,
                           const char ***out, size_t *n);
-/* The gold answer: its text, and for multiple choice its index among the choices (a label outside the set is an
- * error that names the item); *label is SIZE_MAX where there are no choices. */
+/* The gold answer: its text (of several the first), and for multiple choice its index among the choices (a label
+ * outside the set is an error that names the item); *label is SIZE_MAX where there are no choices. */
 pl_status pl_task_target(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena,
                          const char **text, size_t *label);
 
@@ -95,6 +99,13 @@ typedef struct pl_prompt {
     const char **choice_texts; /* without the delimiter */
     size_t gold;               /* index among the choices, or SIZE_MAX (generation without choices) */
     const char *target;        /* gold text */
+    /* All right answers where the item has several and no choices: their texts, target first, and how Python writes
+     * the list; else n_targets is 0. */
+    size_t n_targets;
+    const char **targets;
+    const char *targets_text;
+    bool
+        alone; /* output_type loglikelihood: the one continuation is the target, right when it is what greedy text is */
 } pl_prompt;
 
 /* As lm-evaluation-harness builds it: description + (text + target_delimiter + target + fewshot_delimiter) a shot +

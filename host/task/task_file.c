@@ -8,14 +8,14 @@
 #include "task/task_keys.h"
 #include "task/task_parts.h"
 
+#define FROM_LM_EVAL "Python functions are not run; experiments/data/from_lm_eval.py writes what they give as data"
+
 /* What lm-evaluation-harness has and a static file cannot, with what to do instead. */
 static const struct {
     const char *key, *advice;
 } FOREIGN[] = {
-    {"dataset_name", "convert the configuration you want to JSONL (experiments/data/README.md)"},
-    {"dataset_kwargs", "convert the data to JSONL (experiments/data/README.md)"},
-    {"custom_dataset", "convert the data to JSONL (experiments/data/README.md)"},
-    {"process_docs", "Python functions are not run; prepare the data beforehand"},
+    {"custom_dataset", FROM_LM_EVAL},
+    {"process_docs", FROM_LM_EVAL},
     {"process_results", "Python functions are not run; plumb computes its own metrics"},
     {"use_prompt", "write the prompt out in doc_to_text"},
     {"gen_prefix", "write it at the end of doc_to_text"},
@@ -126,8 +126,7 @@ pl_status pl__task_file_missing(const pl__task_file *file, const char *key, cons
 
 pl_status pl__task_file_json(json_t **out, const pl__task_file *file)
 {
-    static const char *const left_out[] = {"include",    "dataset_path",  "training_split",  "validation_split",
-                                           "test_split", "fewshot_split", PL_TASK_IDLE_KEYS, NULL};
+    static const char *const left_out[] = {PL_TASK_PLACE_KEYS, PL_TASK_IDLE_KEYS, NULL};
     *out = json_object();
     if (!*out) return pl_fail(PL_E_MEMORY, "out of memory while reading a task");
     for (const pl_yaml_key *key = pl_task_root_keys; key->name; key++) {

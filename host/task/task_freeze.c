@@ -35,7 +35,7 @@ static pl_status add(pl_yaml_node *map, const char *key, pl_yaml_node *value, pl
 static pl_status add_split(pl_yaml_node *root, const char *key, const pl_data *data, pl_arena *arena)
 {
     pl_yaml_node *map, *path, *digest;
-    if (!data) return PL_OK;
+    if (!data || !*data->path) return PL_OK; /* none, or written in fewshot_config */
     PL_TRY(new_map(&map, 2, arena));
     PL_TRY(new_scalar(&path, data->path, arena));
     PL_TRY(new_scalar(&digest, data->sha256, arena));
@@ -47,11 +47,23 @@ static pl_status add_split(pl_yaml_node *root, const char *key, const pl_data *d
 /* Whether a key says only where files lie. */
 static bool is_place(const char *key)
 {
-    static const char *const places[] = {
-        "include", "dataset_path", "training_split", "validation_split", "test_split", "fewshot_split", NULL};
+    static const char *const places[] = {PL_TASK_PLACE_KEYS, NULL};
     const char *const *place = places;
     while (*place && strcmp(*place, key) != 0) place++;
     return *place != NULL;
+}
+
+/* fewshot_split says where the shots come from. */
+static void leave_out_split(pl_yaml_node *config)
+{
+    size_t n = 0;
+    if (config->kind != PL_YAML_MAP) return;
+    for (size_t i = 0; i < config->n; i++) {
+        if (strcmp(config->keys[i]->text, "split") == 0) continue;
+        config->keys[n] = config->keys[i];
+        config->items[n++] = config->items[i];
+    }
+    config->n = n;
 }
 
 static pl_status make_tree(pl_yaml_node **root, const pl_task *task, const pl__task_file *file, pl_arena *arena)
@@ -64,6 +76,7 @@ static pl_status make_tree(pl_yaml_node **root, const pl_task *task, const pl__t
         pl_yaml_node *copy;
         if (!node || is_place(key->name)) continue;
         PL_TRY(pl_yaml_copy(&copy, node, arena));
+        if (strcmp(key->name, "fewshot_config") == 0) leave_out_split(copy);
         PL_TRY(add(*root, key->name, copy, arena));
     }
     PL_TRY(add_split(*root, "test_split", task->test, arena));

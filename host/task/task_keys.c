@@ -3,7 +3,12 @@
 const pl_yaml_key pl_task_root_keys[] = {
     {"task", "required", "the task's name"},
     {"include", "none", "another task file whose keys hold where this one has none"},
-    {"dataset_path", "this file's folder", "folder of the data files, relative to this file; `${VAR}` is resolved"},
+    {"dataset_path", "this file's folder",
+     "folder of the data files, relative to this file; or the name of a converted set, "
+     "`$PLUMB_DATASETS/<dataset_path>/<dataset_name>/<split>.jsonl`; or `json`, `csv`, `text` with `data_files`. "
+     "`${VAR}` is resolved"},
+    {"dataset_name", "none", "the configuration of a set: a folder in `dataset_path`"},
+    {"dataset_kwargs", "none", "`data_files`: a map of a file a split; anything else changes nothing here"},
     {"test_split", "the validation split", "what is evaluated"},
     {"validation_split", "none", "what is evaluated when there is no test split"},
     {"training_split", "none", "where shots come from when there is no few-shot split"},
@@ -19,19 +24,22 @@ const pl_yaml_key pl_task_root_keys[] = {
     {"num_fewshot", "0", "shots where an arm of the experiment does not say `shots`"},
     {"generation_kwargs", "`until` is `[fewshot_delimiter]`", "where generation ends"},
     {"metric_list", "all that the readout allows", "metrics, checked; flags of `exact_match`"},
-    {"filter_list", "none", "one filter: what is done to a generated answer before it is compared"},
-    {"metadata", "none", "a map, or a list of one: the task's `version`; anything else is left alone"},
+    {"filter_list", "none",
+     "what is done to a generated answer before it is compared: the first filter, or the one that `plumb` names"},
+    {"metadata", "none", "of any shape; its `version` is the task's"},
     {"tag", "none", "accepted; changes nothing here"},
+    {"group", "none", "accepted; changes nothing here"},
     {"task_alias", "none", "accepted; changes nothing here"},
     {"should_decontaminate", "false", "accepted; changes nothing here"},
     {"doc_to_decontamination_query", "none", "accepted; changes nothing here"},
     {"repeats", "1", "1 only: generation is greedy"},
+    {"unsafe_code", "false", "accepted; no code of a task is run"},
     {"plumb", "none", "what plumb adds"},
     {0},
 };
 
 const pl_yaml_key pl_task_split_keys[] = {
-    {"path", "required", "a `.jsonl`, `.csv` or `.tsv` file under `dataset_path`"},
+    {"path", "required", "a `.jsonl`, `.csv`, `.tsv` or `.txt` file under `dataset_path`"},
     {"sha256", "not checked", "the file's digest; another one is an error"},
     {0},
 };
@@ -45,9 +53,12 @@ const pl_yaml_key pl_task_generation_keys[] = {
 };
 
 const pl_yaml_key pl_task_metric_keys[] = {
-    {"metric", "required", "`acc`, `acc_norm`, `acc_bytes`, `acc_token`, `exact_match`"},
-    {"aggregation", "`mean`", "`mean` only"},
-    {"higher_is_better", "true", "true only"},
+    {"metric", "required",
+     "`acc`, `acc_norm`, `acc_bytes`, `acc_token`, `exact_match`; of all items together, in results.json: `f1` (of two "
+     "labels), `mcc`; of `loglikelihood`: `perplexity`"},
+    {"aggregation", "the metric's own",
+     "its name in lm-evaluation-harness: `mean`, `f1`, `matthews_corrcoef`, `perplexity`"},
+    {"higher_is_better", "the metric's own", "true, for `perplexity` false"},
     {"ignore_case", "false", "of `exact_match`: both texts in small letters"},
     {"ignore_punctuation", "false", "of `exact_match`: without ASCII's punctuation"},
     {"ignore_numbers", "false", "of `exact_match`: without the digits 0 to 9"},
@@ -62,16 +73,22 @@ const pl_yaml_key pl_task_filter_keys[] = {
 };
 
 const pl_yaml_key pl_task_filter_step_keys[] = {
-    {"function", "required", "`take_first`, `remove_whitespace`, `lowercase`, `uppercase`, `regex`"},
+    {"function", "required", "`take_first`, `remove_whitespace`, `lowercase`, `uppercase`, `regex`, `map`"},
     {"regex_pattern", "`#### (\\-?[0-9\\.\\,]+)`",
      "of `regex`: what is looked for (Python's `re`); its group when it has one"},
     {"group_select", "0", "of `regex`: which match; -1 is the last"},
     {"fallback", "`[invalid]`", "of `regex`: the answer when nothing matches"},
+    {"mapping_dict", "none", "of `map`: a map of answers to what they become"},
+    {"default_value", "`None`", "of `map`: what any other answer becomes"},
     {0},
 };
 
 const pl_yaml_key pl_task_fewshot_keys[] = {
-    {"sampler", "`default`", "`default` only: the experiment's draws and seed choose the shots"},
+    {"sampler", "`default`",
+     "`default`: the experiment's draws and seed choose the shots; `first_n`: the first rows of the pool, in order, "
+     "whatever the draw, and one draw only"},
+    {"split", "`fewshot_split`", "where shots come from"},
+    {"samples", "none", "a list of items to take shots from, where no few-shot split is named"},
     {0},
 };
 
@@ -82,6 +99,7 @@ const pl_yaml_key pl_task_metadata_keys[] = {
 
 const pl_yaml_key pl_task_plumb_keys[] = {
     {"templates", "one, `default`, role `id`", "the wordings of the task"},
+    {"filter", "the first", "the name of the filter in `filter_list` that reads the answers"},
     {"group", "none", "a field: a shot never has the item's own value of it"},
     {"balance", "true", "true only: `balance` is an arm's key"},
     {"calibration", "`[N/A, \"[MASK]\", \"\"]`",

@@ -10,7 +10,13 @@ extern const pl_yaml_key pl_task_root_keys[], pl_task_split_keys[], pl_task_gene
     pl_task_plumb_keys[], pl_task_template_keys[];
 
 /* Keys of lm-evaluation-harness that change no number: accepted, and in no digest. */
-#define PL_TASK_IDLE_KEYS "tag", "task_alias", "should_decontaminate", "doc_to_decontamination_query", "repeats"
+#define PL_TASK_IDLE_KEYS                                                                                              \
+    "tag", "group", "task_alias", "should_decontaminate", "doc_to_decontamination_query", "repeats", "unsafe_code"
+
+/* Keys that say where data lie: the data's digest stands for them. */
+#define PL_TASK_PLACE_KEYS                                                                                             \
+    "include", "dataset_path", "dataset_name", "dataset_kwargs", "training_split", "validation_split", "test_split",   \
+        "fewshot_split"
 
 /* All of them, with the place where each stands. */
 extern const pl_yaml_section pl_task_sections[];

@@ -20,6 +20,9 @@ pl_status pl__task_file_missing(const pl__task_file *file, const char *key, cons
 /* The resolved task as JSON, without what only says where files lie. A new reference. */
 pl_status pl__task_file_json(json_t **out, const pl__task_file *file);
 
+/* Opens the sets: fills test, fewshot and fewshot_is_test. */
+pl_status pl__task_data_open(pl_task *task, const pl__task_file *file);
+
 /* Fills task->frozen; the data must be open. */
 pl_status pl__task_freeze(pl_task *task, const pl__task_file *file);
 
@@ -31,6 +34,10 @@ pl_status pl__item_text(const pl_task *task, const pl_template *t, const pl_row 
 /* The gold answer; `choices` as pl_task_choices gave them (n = 0 without). */
 pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_row *row, const char *const *choices,
                           size_t n, pl_arena *arena, const char **text, size_t *label);
+
+/* All right answers of an item that has several: fills targets, n_targets and targets_text of a prompt. */
+pl_status pl__item_targets(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *row,
+                           pl_arena *arena);
 
 /* A name that may become part of a file name: letters, digits, '.', '_', '-'. */
 pl_status pl__check_name(const pl_yaml_node *node, const char *name);

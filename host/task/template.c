@@ -393,6 +393,18 @@ static pl_status find_label(const pl_jinja *j, const json_t *value, const char *
     return PL_OK;
 }
 
+/* Of several right answers the first stands behind a shot, as lm-evaluation-harness has it. */
+static pl_status first_answer(const pl_template *t, const json_t *answers, const json_t **out)
+{
+    if (t->doc_to_choice)
+        return pl_jinja_fail(t->doc_to_target, 0,
+                             "doc_to_target gives a list: several right choices are not supported; expected one");
+    if (json_array_size(answers) == 0)
+        return pl_jinja_fail(t->doc_to_target, 0, "doc_to_target gives an empty list: expected an answer");
+    *out = json_array_get(answers, 0);
+    return PL_OK;
+}
+
 static pl_status item_target(const pl_template *t, const json_t *item, const char *const *choices, size_t n,
                              pl_arena *arena, const char **text, size_t *label)
 {
@@ -401,13 +413,11 @@ static pl_status item_target(const pl_template *t, const json_t *item, const cha
     pl_status status;
     *label = SIZE_MAX;
     PL_TRY(pl_jinja_value(j, item, &value));
-    if (json_is_array(value)) {
-        status = pl_jinja_fail(j, 0, "doc_to_target gives a list; several right answers are not supported");
-        goto done;
-    }
-    PL_GOTO(status, done, text_of_value(j, value, arena, text));
+    const json_t *one = value;
+    if (json_is_array(value)) PL_GOTO(status, done, first_answer(t, value, &one));
+    PL_GOTO(status, done, text_of_value(j, one, arena, text));
     if (!t->doc_to_choice) goto done;
-    PL_GOTO(status, done, find_label(j, value, *text, choices, n, label));
+    PL_GOTO(status, done, find_label(j, one, *text, choices, n, label));
     *text = choices[*label];
 done:
     json_decref(value);
@@ -418,6 +428,34 @@ pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_ro
                           size_t n, pl_arena *arena, const char **text, size_t *label)
 {
     return at_item(item_target(t, row->item, choices, n, arena, text, label), task, t, row);
+}
+
+static pl_status item_targets(pl_prompt *out, const pl_template *t, const json_t *item, pl_arena *arena)
+{
+    json_t *value;
+    pl_bytes text = {0};
+    char *copy;
+    pl_status status = PL_OK;
+    if (t->doc_to_choice) return PL_OK;
+    PL_TRY(pl_jinja_value(t->doc_to_target, item, &value));
+    if (!json_is_array(value)) goto done;
+    PL_GOTO(status, done, pl_arena_new(arena, &out->targets, json_array_size(value)));
+    for (size_t i = 0; i < json_array_size(value); i++)
+        PL_GOTO(status, done,
+                text_of_value(t->doc_to_target, json_array_get(value, i), arena, &out->targets[out->n_targets++]));
+    PL_GOTO(status, done, pl_jinja_repr(t->doc_to_target, 0, value, &text));
+    PL_GOTO(status, done, pl_arena_text(arena, &copy, text.data, text.size));
+    out->targets_text = copy;
+done:
+    json_decref(value);
+    pl_bytes_free(&text);
+    return status;
+}
+
+pl_status pl__item_targets(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *row,
+                           pl_arena *arena)
+{
+    return at_item(item_targets(out, t, row->item, arena), task, t, row);
 }
 
 pl_status pl_task_target(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena,

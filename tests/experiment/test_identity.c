@@ -105,6 +105,7 @@ static void every_field_changes_the_id(void **state)
     CHANGE(draw, 2);
     CHANGE(order, 1);
     CHANGE(balance, false);
+    CHANGE(first_shots, true);
     CHANGE(seed, 1235);
     CHANGE(truncation, PL_TRUNCATION_SKIP);
     CHANGE(compute, PL_BF16);

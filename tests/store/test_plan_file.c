@@ -8,7 +8,7 @@ static json_t *small_plan(void)
     json_t *config = json_pack("{s:s}", "doc_to_text", "{{ text }}"), *json;
     pl_planned_model models[] = {{"a", "w1", "t1", "gpt2", 7, false}, {"b", "w2", "t2", "llama", 8, true}};
     pl_planned_template templates[] = {{"plain", "id", config}, {"odd", "ood", NULL}};
-    pl_planned_task task = {"colours", "1.0", "cafe", "none", 5, 9, 2, 2, templates};
+    pl_planned_task task = {"colours", "1.0", "cafe", "none", json_pack("[s,s]", "f1", "mcc"), 5, 9, 2, 2, templates};
     pl_planned_unit units[4] = {{.id = "u0", .model = 0, .arm = "prompt", .readout = "loglikelihood", .seed = 1234},
                                 {.id = "u1", .model = 1, .arm = "prompt", .readout = "generate", .seed = 99},
                                 {.id = "u2", .arm = "finetune", .readout = "loglikelihood", .seed = 99},
@@ -37,6 +37,7 @@ static json_t *small_plan(void)
     json_decref(file.primary);
     json_decref(file.verdict);
     json_decref(file.analysis);
+    json_decref(task.metrics);
     return json;
 }
 
@@ -59,6 +60,7 @@ static void a_plan_is_read_as_written(void **state)
     assert_null(file->units[1].arm_name);
     assert_true(file->models[1].random_weights && !file->models[0].random_weights);
     assert_int_equal(file->tasks[0].n_labels, 2);
+    assert_int_equal(json_array_size(file->tasks[0].metrics), 2);
     assert_string_equal(file->tasks[0].templates[1].role, "ood");
     assert_int_equal(json_array_size(file->primary), 1);
     assert_true(json_number_value(json_object_get(file->verdict, "margin")) == 0.02);
@@ -97,7 +99,8 @@ static void check_keys(json_t *json, json_t *object, const char *where)
         char names[64];
         pl_plan_file *file;
         if (!strcmp(keys[i], "config") || !strcmp(keys[i], "primary") || !strcmp(keys[i], "verdict") ||
-            !strcmp(keys[i], "analysis") || !strcmp(keys[i], "staged") || !strcmp(keys[i], "maps"))
+            !strcmp(keys[i], "analysis") || !strcmp(keys[i], "staged") || !strcmp(keys[i], "maps") ||
+            !strcmp(keys[i], "metrics"))
             continue; /* may be absent */
         value = json_incref(json_object_get(object, keys[i]));
         snprintf(names, sizeof names, "%s: %s", where, keys[i]);
@@ -126,6 +129,9 @@ static void errors_name_unit_and_key(void **state)
     json_object_set_new(json_object_get(json, "analysis"), "length", json_integer(1));
     REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "plan.json: analysis: expected what is true");
     json_object_set_new(json_object_get(json, "analysis"), "length", json_true());
+    json_object_set_new(task, "metrics", json_pack("[i]", 1));
+    REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "plan.json: tasks[0]: metrics");
+    json_object_set_new(task, "metrics", json_pack("[s]", "f1"));
     json_object_set_new(json, "staged", json_real(0.5));
     REFUSED(pl_plan_file_parse(&file, json, "plan.json"), PL_E_INPUT, "plan.json: staged");
     json_object_set_new(json, "staged", json_true());

@@ -97,7 +97,7 @@ static void test_filters_as_lm_eval_has_them(void **state)
         pl_filter *filter;
         OK(pl_bytes_format(&text, "[{\"name\": \"f\", \"filter\": %s}]", steps));
         OK(pl_yaml_parse(&doc, text.data, text.size, "filters"));
-        OK(pl_filter_make(&filter, pl_yaml_root(doc)));
+        OK(pl_filter_make(&filter, pl_yaml_root(doc), NULL));
         assert_string_equal(pl_filter_name(filter), "f");
         assert_true(json_equal(pl_filter_json(filter), json_object_get(one, "filter")));
         json_array_foreach(json_object_get(golden, "answers"), k, answer)

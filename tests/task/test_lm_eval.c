@@ -1,0 +1,233 @@
+/* Task files as lm-evaluation-harness has them: where their data are found, keys that change nothing, samples and
+ * samplers, several filters, several right answers. */
+#include "tests.h"
+
+#include "task/task.h"
+
+static char folder[PL_PATH_MAX];
+
+static void write_file(const char *name, const char *text)
+{
+    char path[PL_PATH_MAX], parent[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", folder, name));
+    OK(pl_path_folder(parent, path));
+    OK(pl_folder_make(parent));
+    OK(pl_file_replace(path, text, strlen(text)));
+}
+
+static pl_task *open_text(const char *name, const char *text)
+{
+    char path[PL_PATH_MAX];
+    pl_task *task;
+    write_file(name, text);
+    OK(pl_path(path, "%s/%s", folder, name));
+    if (pl_task_open(&task, path) != PL_OK) fail_msg("%s", pl_error_text());
+    return task;
+}
+
+static int set_up(void **state)
+{
+    char sets[PL_PATH_MAX];
+    (void)state;
+    make_folder(folder);
+    OK(pl_path(sets, "%s/sets", folder));
+    setenv("PLUMB_DATASETS", sets, 1);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    unsetenv("PLUMB_DATASETS");
+    remove_folder(folder);
+    return 0;
+}
+
+#define ROW(text) "{\"text\": \"" text "\", \"label\": 1}\n"
+#define BODY      "output_type: multiple_choice\ndoc_to_text: text\ndoc_to_target: label\ndoc_to_choice: [no, yes]\n"
+
+/* The text of the first item, and of the first row of the pool. */
+static void check_data(const char *yaml, const char *test, const char *pool)
+{
+    pl_task *task = open_text("tasks/t.yaml", yaml);
+    pl_row row;
+    OK(pl_row_open(&row, task->test, 0));
+    assert_string_equal(json_string_value(json_object_get(row.item, "text")), test);
+    pl_row_close(&row);
+    assert_int_equal(task->fewshot != NULL, pool != NULL);
+    if (pool) OK(pl_row_open(&row, task->fewshot, 0));
+    if (pool) assert_string_equal(json_string_value(json_object_get(row.item, "text")), pool);
+    pl_row_close(&row);
+    pl_task_free(task);
+}
+
+static void test_data_are_found(void **state)
+{
+    (void)state;
+    write_file("sets/org/set/config/test.jsonl", ROW("named test"));
+    write_file("sets/org/set/config/train.jsonl", ROW("named train"));
+    write_file("sets/org/plain/validation.jsonl", ROW("plain validation"));
+    write_file("sets/org/hub/data/x.jsonl", ROW("of the hub"));
+    write_file("tasks/near/config/test.jsonl", ROW("near, of a configuration"));
+    write_file("tasks/near/test.csv", "text,label\nnear,1\n");
+    write_file("tasks/files/a.csv", "text,label\na file,0\n");
+#define SET "task: t\ndataset_path: org/set\ndataset_name: config\n"
+    check_data(SET "test_split: test\ntraining_split: train\n" BODY, "named test", "named train");
+    check_data("task: t\ndataset_path: org/plain\ndataset_name: null\ntest_split: null\nvalidation_split: validation\n"
+               "training_split: null\n" BODY,
+               "plain validation", NULL);
+    check_data("task: t\ndataset_path: near\ntest_split: test\n" BODY, "near", NULL);
+    check_data("task: t\ndataset_path: near\ndataset_name: config\ntest_split: test\n" BODY, "near, of a configuration",
+               NULL);
+    check_data(
+        "task: t\ndataset_path: csv\ndataset_kwargs: {data_files: {test: files/a.csv}, trust_remote_code: true}\n"
+        "test_split: test\n" BODY,
+        "a file", NULL);
+    check_data("task: t\ndataset_path: csv\ndataset_kwargs: {data_files: files/a.csv}\ntest_split: train\n" BODY,
+               "a file", NULL);
+    check_data("task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: "
+               "[\"hf://datasets/org/hub/data/x.jsonl\"]}}\ntest_split: test\n" BODY,
+               "of the hub", NULL);
+    check_data(SET "test_split: test\ntraining_split: train\nfewshot_config: {split: test}\n" BODY, "named test",
+               "named test");
+    check_data(SET
+               "test_split: test\ntraining_split: train\nfewshot_config: {sampler: first_n, samples: [{text: \"in the "
+               "file\", label: 0}]}\n" BODY,
+               "named test", "in the file");
+    check_data(SET "test_split: test\nfewshot_split: train\nfewshot_config: {samples: [{text: x, label: 0}]}\n" BODY,
+               "named test", "named train");
+    /* What leads out of the folder of sets is no name. */
+    pl_task *task;
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/tasks/t.yaml", folder));
+    write_file("tasks/t.yaml",
+               "task: t\ndataset_path: org/../../sets/org/set\ndataset_name: config\ntest_split: test\n" BODY);
+    REFUSED(pl_task_open(&task, path), PL_E_INPUT, "dataset_path: no folder");
+    write_file("tasks/t.yaml", SET "test_split: dev\n" BODY);
+    REFUSED(pl_task_open(&task, path), PL_E_INPUT, "nor a converted set");
+    assert_non_null(strstr(pl_error_text(), "/sets/org/set/config/dev.jsonl"));
+}
+
+/* A run's own copy of the file stands alone: it gives the same task wherever the data are. */
+static void test_frozen_file_stands_alone(void **state)
+{
+    (void)state;
+    write_file("sets/org/set/config/test.jsonl", ROW("a") ROW("b"));
+    static const char *const yaml[] = {
+        SET "test_split: test\nfewshot_config: {split: test, sampler: first_n}\nplumb: {filter: b}\n"
+            "filter_list: [{name: a, filter: []}, {name: b, filter: []}]\nmetadata: {x: [1]}\n" BODY,
+        SET "test_split: test\nfewshot_config: {samples: [{text: s, label: 0}]}\n" BODY};
+    for (size_t i = 0; i < 2; i++) {
+        pl_task *task = open_text("tasks/t.yaml", yaml[i]), *again = open_text("elsewhere/frozen.yaml", task->frozen);
+        assert_string_equal(task->test->sha256, again->test->sha256);
+        assert_string_equal(task->fewshot->sha256, again->fewshot->sha256);
+        assert_string_equal(task->templates[0].digest, again->templates[0].digest);
+        assert_int_equal(task->first_shots, again->first_shots);
+        assert_string_equal(pl_filter_name(task->filter), pl_filter_name(again->filter));
+        assert_string_equal(pl_filter_name(task->filter), i ? "none" : "b");
+        assert_string_equal(task->unused_filters, i ? "" : "a");
+        assert_string_equal(task->frozen, again->frozen);
+        pl_task_free(task);
+        pl_task_free(again);
+    }
+}
+
+static void test_idle_keys_are_listed(void **state)
+{
+    (void)state;
+    write_file("sets/org/set/config/test.jsonl", ROW("a"));
+    static const char *const metadata[] = {"5", "[1, {version: 7}]", "{version: [1]}", "text", "{version: 7}"},
+                             *const versions[] = {"0", "7", "0", "0", "7"};
+    for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++) {
+        char yaml[1024];
+        snprintf(yaml, sizeof yaml,
+                 SET "test_split: test\ntag: [x]\ngroup: y\nshould_decontaminate: true\nmetadata: %s\n" BODY,
+                 metadata[i]);
+        pl_task *task = open_text("tasks/t.yaml", yaml);
+        assert_string_equal(task->version, versions[i]);
+        assert_int_equal(task->n_idle, 3);
+        assert_non_null(strstr(task->idle[0], "tag ("));
+        assert_non_null(strstr(task->idle[1], "t.yaml:6)"));
+        pl_task_free(task);
+    }
+}
+
+/* Of several right answers the first stands behind a shot; all are kept, and their list as Python writes it. */
+static void test_several_answers(void **state)
+{
+    (void)state;
+    write_file("sets/org/set/config/test.jsonl", "{\"q\": \"one\", \"answers\": [\"uno\", \"it's\"]}\n"
+                                                 "{\"q\": \"two\", \"answers\": [\"due\"]}\n");
+    pl_task *task =
+        open_text("tasks/t.yaml", SET "test_split: test\ntraining_split: test\noutput_type: generate_until\n"
+                                      "doc_to_text: \"Q: {{ q }}\\nA:\"\ndoc_to_target: \"{{ answers }}\"\n");
+    pl_arena *arena;
+    pl_prompt prompt;
+    const size_t shots[] = {1};
+    OK(pl_arena_create(&arena));
+    OK(pl_prompt_build(&prompt, task, task->templates, 0, shots, 1, arena));
+    assert_string_equal(prompt.context, "Q: two\nA: due\n\nQ: one\nA:");
+    assert_string_equal(prompt.target, "uno");
+    assert_int_equal(prompt.n_targets, 2);
+    assert_string_equal(prompt.targets[1], "it's");
+    assert_string_equal(prompt.targets_text, "['uno', \"it's\"]");
+    pl_arena_free(arena);
+    pl_task_free(task);
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/tasks/t.yaml", folder));
+    write_file("tasks/t.yaml", SET "test_split: test\noutput_type: generate_until\ndoc_to_text: q\n"
+                                   "doc_to_target: \"{{ answers[2:] }}\"\n");
+    REFUSED(pl_task_open(&task, path), PL_E_INPUT, "an empty list: expected an answer");
+}
+
+/* The target alone, with what stands in front of it. */
+static void test_loglikelihood(void **state)
+{
+    (void)state;
+    write_file("sets/org/set/config/test.jsonl", "{\"text\": \"one two three\"}\n");
+    pl_task *task = open_text("tasks/t.yaml", SET "test_split: test\noutput_type: loglikelihood\n"
+                                                  "doc_to_text: \"{{text.split(' ')[:-1]|join(' ')}}\"\n"
+                                                  "doc_to_target: \"{{' '+text.split(' ')[-1]}}\"\n"
+                                                  "metric_list: [{metric: perplexity, aggregation: perplexity, "
+                                                  "higher_is_better: false}, {metric: acc}]\n");
+    pl_arena *arena;
+    pl_prompt prompt;
+    OK(pl_arena_create(&arena));
+    OK(pl_prompt_build(&prompt, task, task->templates, 0, NULL, 0, arena));
+    assert_string_equal(prompt.context, "one two");
+    assert_int_equal(prompt.n_choices, 1);
+    assert_string_equal(prompt.choices[0], " three");
+    assert_true(prompt.alone);
+    assert_int_equal(json_array_size(task->metrics), 1);
+    assert_string_equal(json_string_value(json_array_get(task->metrics, 0)), "perplexity");
+    pl_arena_free(arena);
+    pl_task_free(task);
+}
+
+static void test_map_filter(void **state)
+{
+    (void)state;
+    write_file("sets/org/set/config/test.jsonl", ROW("a"));
+    pl_task *task = open_text("tasks/t.yaml",
+                              SET "test_split: test\noutput_type: generate_until\ndoc_to_text: text\ndoc_to_target: "
+                                  "text\nfilter_list: [{name: m, filter: [{function: remove_whitespace}, {function: "
+                                  "map, mapping_dict: {\"A\": \"yes\", \"B\": \"no\"}, default_value: \"?\"}]}]\n");
+    static const char *const cases[][2] = {{" A\n", "yes"}, {"B", "no"}, {"AB", "?"}, {"", "?"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_bytes out = {0};
+        OK(pl_filter_apply(task->filter, &out, cases[i][0], strlen(cases[i][0])));
+        assert_string_equal(out.data, cases[i][1]);
+        pl_bytes_free(&out);
+    }
+    pl_task_free(task);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_data_are_found),       cmocka_unit_test(test_frozen_file_stands_alone),
+        cmocka_unit_test(test_idle_keys_are_listed), cmocka_unit_test(test_several_answers),
+        cmocka_unit_test(test_loglikelihood),        cmocka_unit_test(test_map_filter),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
