@@ -13,7 +13,7 @@ const pl__option pl__options[PL_OPTIONS] = {
 #undef X
 };
 
-#define BIT(id) (1u << PL_OPTION_##id)
+#define BIT(id) (UINT64_C(1) << PL_OPTION_##id)
 #define RUNS    "3 some units failed, 75 stopped by SIGTERM or SIGUSR1, 130 by Ctrl-C (run again to go on)"
 
 // clang-format off
@@ -26,6 +26,11 @@ const pl__verb pl__verbs[] = {
      "what an experiment and its stages would cost, and what its primary contrast can show; runs nothing", 1, SIZE_MAX,
      BIT(RESULTS) | BIT(DEVICE) | BIT(THREADS) | BIT(FROM) | BIT(HALF_WIDTH) | BIT(VERBOSE) | BIT(JSON), "@.yaml", NULL,
      "plan experiments/demo.yaml items=20", pl_verb_plan},
+    {"validate", "EXP.yaml [key=value ...]",
+     "the experiment, its tasks and rows as a run would read them, and what is odd about the prompts; runs nothing", 1,
+     SIZE_MAX, BIT(JSON), "@.yaml", NULL, "validate experiments/demo.yaml items=20", pl_verb_validate},
+    {"render", "EXP.yaml [key=value ...] [--cell N]", "the exact prompts of a cell, with token boundaries; runs nothing", 1,
+     SIZE_MAX, BIT(CELL) | BIT(JSON), "@.yaml", NULL, "render experiments/demo.yaml items=20 --cell 0", pl_verb_render},
     {"analyze", "RUN", "the stability table and results again, from a run's stored files", 1, 1,
      BIT(VERIFY) | BIT(FULL) | BIT(LAYERS) | BIT(DEVICE) | BIT(JSON) | BIT(REPORT_MAX),
      "@folder", NULL, "analyze results/demo-*", pl_verb_analyze},
@@ -75,7 +80,7 @@ const size_t pl__n_verbs = sizeof pl__verbs / sizeof *pl__verbs;
 
 bool pl__verb_takes(const pl__verb *verb, size_t option)
 {
-    return option == PL_OPTION_HELP || (verb->options & (1u << option));
+    return option == PL_OPTION_HELP || (verb->options & (UINT64_C(1) << option));
 }
 
 pl_status pl__verb_find(const pl__verb **out, const char *name)

@@ -2,6 +2,8 @@
 #ifndef PLUMB_CLI_VERBS_H
 #define PLUMB_CLI_VERBS_H
 
+#include <stdint.h>
+
 #include "cli/cli.h"
 
 typedef struct pl__option {
@@ -12,7 +14,7 @@ extern const pl__option pl__options[PL_OPTIONS];
 typedef struct pl__verb {
     const char *name, *words, *summary;
     size_t least, most; /* how many words it takes */
-    unsigned options;   /* bit o: PL_OPTION o; ask pl__verb_takes */
+    uint64_t options;   /* bit o: PL_OPTION o; ask pl__verb_takes */
     /* What its words are, for completion: words with blanks between, or "@folder", "@.yaml", "@.jsonl" (files that end
      * so, and folders) and "@verb", one a word: "@folder @.jsonl"; NULL: nothing known. */
     const char *completes;

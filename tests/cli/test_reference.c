@@ -7,6 +7,7 @@
 #include "analysis/metric.h"
 #include "base/file.h"
 #include "cli/cli.h"
+#include "experiment/lint.h"
 #include "experiment/spec_keys.h"
 #include "report/column.h"
 #include "store/obs.h"
@@ -177,8 +178,20 @@ static void exit_codes(page p)
     OK(pl_bytes_text(p.out, "\n"));
 }
 
+static void lint_rules(page p)
+{
+    heading(p, "plumb validate");
+    OK(pl_bytes_text(p.out, "| rule | meaning |\n|---|---|\n"));
+    for (int rule = 0; rule < PL_LINT_N; rule++) {
+        code_cell(p, pl_lint_name((pl_lint_rule)rule));
+        cell(p, pl_lint_meaning((pl_lint_rule)rule));
+        end_row(p);
+    }
+    OK(pl_bytes_text(p.out, "\n"));
+}
+
 static void (*const parts[])(page) = {experiment_keys, task_keys, obs_columns, csv_columns,
-                                      metrics,         options,   exit_codes};
+                                      metrics,         options,   lint_rules,  exit_codes};
 enum { PARTS = sizeof parts / sizeof *parts };
 
 /* A table of the page: its heading, and where its rows stand. */
