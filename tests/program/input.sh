@@ -65,7 +65,8 @@ task() {
 }
 task "an unknown task key" 2 'badtask.yaml:[0-9]+' 's/doc_to_target/doc_to_targte/'
 task "a filter nobody knows" 2 'badtask.yaml.*sparkle' "s/{{ $field }}/{{ $field | sparkle }}/"
-task "a loop in a template" 2 "badtask.yaml.*for" "s/{{ $field }}/{% for x in y %}{{ x }}{% endfor %}/"
+task "a macro in a template" 2 "badtask.yaml.*macro" "s/{{ $field }}/{% macro f() %}{% endmacro %}/"
+task "a loop over what is not there" 2 "badtask.yaml.*no field .y." "s/{{ $field }}/{% for x in y %}{{ x }}{% endfor %}/"
 printf '%s\n' '{"text": "x", "label": "purple"}' >"$tmp/purple.jsonl"
 task "a label outside the set" 2 'purple' "s/sentiment.test.jsonl/purple.jsonl/; s/{{ $field }}/{{ text }}/; s/^training.*//"
 : >"$tmp/empty.jsonl"
