@@ -77,7 +77,7 @@ static pl_status take_row(pass *p, const pl__piece *piece, size_t *bytes)
 {
     const pl__format *format = p->data->source->format;
     bool is_item;
-    *bytes = blank_bytes(piece, format->blanks);
+    *bytes = format->blanks ? blank_bytes(piece, format->blanks) : 0;
     if (*bytes) {
         if (!p->blank_line) p->blank_line = piece->line;
         return PL_OK;
@@ -160,7 +160,7 @@ failed:
     return status;
 }
 
-static const pl__format *const formats[] = {&pl__jsonl, &pl__csv, &pl__tsv};
+static const pl__format *const formats[] = {&pl__jsonl, &pl__csv, &pl__tsv, &pl__text};
 
 pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char *format, const char *where)
 {
@@ -190,7 +190,8 @@ static pl_status format_of(const pl__format **out, const char *path)
     static const struct {
         const char *extension;
         const pl__format *format;
-    } table[] = {{".jsonl", &pl__jsonl}, {".json", &pl__jsonl}, {".csv", &pl__csv}, {".tsv", &pl__tsv}};
+    } table[] = {
+        {".jsonl", &pl__jsonl}, {".json", &pl__jsonl}, {".csv", &pl__csv}, {".tsv", &pl__tsv}, {".txt", &pl__text}};
     const char *slash = strrchr(path, '/'), *dot = strrchr(slash ? slash : path, '.');
     if (!dot) dot = "";
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -206,7 +207,7 @@ static pl_status format_of(const pl__format **out, const char *path)
                        path);
     return pl_fail(
         PL_E_UNSUPPORTED,
-        "%s: unknown kind of data file '%s'; expected .jsonl, .csv or .tsv (experiments/data/README.md says how "
+        "%s: unknown kind of data file '%s'; expected .jsonl, .csv, .tsv or .txt (experiments/data/README.md says how "
         "to convert)",
         path, dot);
 }

@@ -1,4 +1,5 @@
-/* Data files: JSONL, CSV (RFC 4180) and TSV with a header line, as rows (JSON objects).
+/* Data files: JSONL, CSV (RFC 4180) and TSV with a header line, and plain text, a row {"text": line} each, as rows
+ * (JSON objects).
  *
  * A file is gone through once, when it is opened, for its SHA-256 and where each row begins; it stays mapped, and a row
  * is parsed when it is asked for. Opening takes 16 bytes a row of memory, whatever the rows hold.
@@ -28,9 +29,9 @@ typedef struct pl_data {
     struct pl__source *source;
 } pl_data;
 
-/* The format follows the extension (.jsonl, .json lines, .csv, .tsv). `sha256`: the expected digest, or NULL. */
+/* The format follows the extension (.jsonl, .json lines, .csv, .tsv, .txt). `sha256`: the expected digest, or NULL. */
 pl_status pl_data_read(pl_data **out, const char *path, const char *sha256);
-/* The same from memory, which is copied; `format` is "jsonl", "csv" or "tsv", `where` stands in errors. */
+/* The same from memory, which is copied; `format` is "jsonl", "csv", "tsv" or "text", `where` stands in errors. */
 pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char *format, const char *where);
 void pl_data_free(pl_data *data); /* takes NULL; after every row of it is closed */
 

@@ -22,7 +22,7 @@ typedef struct pl__columns pl__columns;
 size_t pl__own_bytes(const char *text, size_t size);
 
 typedef struct pl__format {
-    const char *name, *blanks; /* letters of a line that counts as blank */
+    const char *name, *blanks; /* letters of a line that counts as blank; NULL: an empty line is a row like any other */
     /* Other kinds of text that are met under the same name, by the first row; NULL: none. */
     pl_status (*refuse)(const pl__piece *piece);
     /* Looks at the row with which the piece begins. *bytes: its own with the line's end; 0: the piece ends within it.
@@ -33,7 +33,7 @@ typedef struct pl__format {
     pl_status (*parse)(const pl__columns *columns, const pl__piece *piece, json_t **out, bool *wide);
 } pl__format;
 
-extern const pl__format pl__jsonl, pl__csv, pl__tsv;
+extern const pl__format pl__jsonl, pl__csv, pl__tsv, pl__text;
 
 pl_status pl__columns_create(pl__columns **out);
 void pl__columns_free(pl__columns *columns); /* takes NULL */

@@ -108,6 +108,31 @@ static void test_data_are_found(void **state)
     assert_non_null(strstr(pl_error_text(), "/sets/org/set/config/dev.jsonl"));
 }
 
+/* Every line is an item, an empty one too; ends of lines are no part of it. */
+static void test_plain_text(void **state)
+{
+    (void)state;
+    write_file("tasks/files/a.txt", "one\r\n\n two {\nétè");
+    write_file("tasks/files/bad.txt", "one\ntwo \xff\n");
+    pl_task *task = open_text("tasks/t.yaml", "task: t\ndataset_path: text\ndataset_kwargs: {data_files: {test: "
+                                              "files/a.txt}}\ntest_split: test\noutput_type: loglikelihood\n"
+                                              "doc_to_text: \"\"\ndoc_to_target: text\n");
+    static const char *const lines[] = {"one", "", " two {", "étè"};
+    assert_int_equal(task->test->n, 4);
+    for (size_t i = 0; i < 4; i++) {
+        pl_row row;
+        OK(pl_row_open(&row, task->test, i));
+        assert_string_equal(json_string_value(json_object_get(row.item, "text")), lines[i]);
+        assert_int_equal(pl_row_line(task->test, i), i + 1);
+        pl_row_close(&row);
+    }
+    pl_task_free(task);
+    char path[PL_PATH_MAX];
+    pl_data *data;
+    OK(pl_path(path, "%s/tasks/files/bad.txt", folder));
+    REFUSED(pl_data_read(&data, path, NULL), PL_E_INPUT, "bad.txt:2: byte 4 of the line is not valid UTF-8");
+}
+
 /* A run's own copy of the file stands alone: it gives the same task wherever the data are. */
 static void test_frozen_file_stands_alone(void **state)
 {
@@ -225,9 +250,13 @@ static void test_map_filter(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_data_are_found),       cmocka_unit_test(test_frozen_file_stands_alone),
-        cmocka_unit_test(test_idle_keys_are_listed), cmocka_unit_test(test_several_answers),
-        cmocka_unit_test(test_loglikelihood),        cmocka_unit_test(test_map_filter),
+        cmocka_unit_test(test_data_are_found),
+        cmocka_unit_test(test_plain_text),
+        cmocka_unit_test(test_frozen_file_stands_alone),
+        cmocka_unit_test(test_idle_keys_are_listed),
+        cmocka_unit_test(test_several_answers),
+        cmocka_unit_test(test_loglikelihood),
+        cmocka_unit_test(test_map_filter),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
