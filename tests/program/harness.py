@@ -3,6 +3,7 @@
 python harness.py RUN FOLDER: FOLDER is that of the converted sets ($PLUMB_DATASETS). The harness makes its own requests for the same documents;
 plumb's log-likelihoods and answers go through the harness' own process_results and aggregation. Prints "TASK N items" a task, or what
 differs; a task file that from_lm_eval.py made is held against the task that it was made from.
+python harness.py --convert TASK... --out FOLDER: from_lm_eval.py, also for coqa.
 """
 import glob
 import hashlib
@@ -49,7 +50,7 @@ def check(task, name, samples, results, k):
         target = str(task.doc_to_target(doc))
         if task.OUTPUT_TYPE != "multiple_choice" and hashlib.sha256(target.encode()).hexdigest() != s["target_hash"]:
             wrong.append(f"{name} item {s['doc_id']}: target {s['target']!r}, expected {target!r}")
-        for metric, value in task.process_results(doc, results_of(task, s)).items():
+        for metric, value in task.process_results(doc, results_of(task, s)).items() if own else ():
             gathered.setdefault(metric, []).append(value)
     for metric, values in gathered.items():
         found = [v for key, v in results.items() if key.startswith(metric + ",")]
@@ -88,4 +89,7 @@ def main(run, folder):
 
 
 if __name__ == "__main__":
+    if sys.argv[1] == "--convert":  # from_lm_eval.py, with the stub
+        del sys.argv[1]
+        sys.exit(from_lm_eval.main())
     sys.exit(main(*sys.argv[1:]))

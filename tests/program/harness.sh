@@ -64,5 +64,8 @@ compare first 3
 files=("${by_python[@]/#/$tmp/made/}")
 run made loglikelihood '[0]' "${files[@]/%/.yaml}"
 compare made ${#by_python[@]}
+"$harness" -W ignore tests/program/harness.py --convert coqa --out "$tmp/made" >>"$tmp/made.out" 2>>"$tmp/made.err"
+run open generate '[0]' "$tmp/made/coqa.yaml"
+compare open 1
 expect "a task that holds Python says what to do" 2 'Python functions are not run' "$PLUMB" plan "$tmp/made.yaml" "tasks=[$tasks/race/race.yaml]"
 [ $failures -eq 0 ]

@@ -76,6 +76,13 @@ for name, task, keywords, rules, first in CASES:
     code, out, err = plumb("validate", path)
     report(f"validate prints {name}", code == 0 and all(f": {r}: " in out for r in expected) and f"{len(findings)} findings" in out, out + err)
 
+# Keys that change no number are listed, and a filter that does not read the answers is said.
+path = experiment("idle", {**FREE, "tag": ["x"], "should_decontaminate": True, "filter_list": [{"name": "a", "filter": []}, {"name": "b", "filter": []}]}, readout="generate")
+code, out, err = plumb("plan", path, "--verbose")
+report("plan --verbose lists idle keys", code == 0 and out.count("changes no number: ") == 2 and "changes no number: tag (" in out, out + err)
+code, out, err = plumb("plan", path)
+report("plan says which filter reads the answers", code == 0 and "changes no number" not in out and "of its filters 'a' reads the answers" in out, out + err)
+
 # render: what a run of the same cell stores.
 path = experiment("shown", {"doc_to_text": "{{ text }} ta", "doc_to_choice": ["sk dog", "sk file"], "description": "living : "}, shots="[0, 2]")
 code, out, err = plumb("render", path)
