@@ -145,7 +145,8 @@ static pl_status look(pl_verdict_row *out, const pl__choice *prompt, const pl__v
     PL_TRY(pl__contrast_squares(&squares, &mean, &prompt->judged, PL_ROLE_OOD, arena));
     if (isnan(mean)) return PL_OK;
     l->template_sd = pl_template_sd_of(&squares, mean).value;
-    l->template_sd_hi = pl_template_sd_upper(&squares, mean, l->tail);
+    double hi = pl_template_sd_upper(&squares, mean, l->tail);
+    l->template_sd_hi = hi > PL_SHARE_SD_MAX ? PL_SHARE_SD_MAX : hi;
     l->template_sd_p = pl_template_sd_p(&squares, mean, l->template_sd_max);
     return PL_OK;
 }

@@ -319,18 +319,23 @@ static void put_difference(pl__build *b, row r)
     }
 }
 
+/* A look goes by no margin. */
 static void put_settings(pl__build *b, row r)
 {
-    char required[PL_MARKUP_NUMBER], baseline[PL_MARKUP_NUMBER], margin[PL_MARKUP_NUMBER];
+    char required[PL_MARKUP_NUMBER], baseline[PL_MARKUP_NUMBER], value[PL_MARKUP_NUMBER], margin[96] = "";
+    const bool looked = *text(r, "stopped_after");
     pl_markup_number(required, number(r, "required"));
     pl_markup_number(baseline, number(r, "baseline"));
-    pl_markup_number(margin, number(r, "margin"));
+    pl_markup_number(value, number(r, "margin"));
+    if (!looked) (void)snprintf(margin, sizeof margin, "; margin %s", value);
     if (*required && *text(r, "baseline_of"))
-        pl__put_fact(b, "Required", "%s (%s: %s); margin %s", required, text(r, "baseline_of"), baseline, margin);
+        pl__put_fact(b, "Required", "%s (%s: %s)%s", required, text(r, "baseline_of"), baseline, margin);
     else if (*required)
-        pl__put_fact(b, "Required", "%s; margin %s", required, margin);
-    pl__put_fact(b, "With other settings", "margin halved %s, doubled %s; requirement halved %s, doubled %s",
-                 text(r, "margin_halved"), text(r, "margin_doubled"), text(r, "required_halved"),
+        pl__put_fact(b, "Required", "%s%s", required, margin);
+    if (!looked)
+        (void)snprintf(margin, sizeof margin, "margin halved %s, doubled %s; ", text(r, "margin_halved"),
+                       text(r, "margin_doubled"));
+    pl__put_fact(b, "With other settings", "%srequirement halved %s, doubled %s", margin, text(r, "required_halved"),
                  text(r, "required_doubled"));
 }
 
