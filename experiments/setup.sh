@@ -2,7 +2,7 @@
 # Installs the Debian packages that plumb needs, when any is missing.
 #   setup.sh build   what compiling and running takes
 #   setup.sh test    that, and what the tests take
-#   setup.sh real    what experiments/data/fetch-smollm2 takes
+#   setup.sh real    what experiments/data/fetch-* take
 # The one list of packages: experiments/demo.sh and tests/run.sh call this file. Silent when nothing is missing.
 set -euo pipefail
 

@@ -1,10 +1,9 @@
 """Reads a GGUF file (version 2 or 3, little-endian): its metadata, and its tensors as float32.
 
 The layout is that of ggml's docs/gguf.md: a header with two counts, pairs of key and value, one entry a tensor, then the
-tensors' bytes, each at an aligned offset. Types of tensors: F32, and in blocks of 32 values Q8_0 (a half-precision scale d, 32
-signed bytes q: d q) and Q4_1 (d, a half-precision minimum m, 16 bytes of two 4-bit q, values 0..15 in the low halves and
-16..31 in the high ones: d q + m). A file is hostile input: every length is held against what is left of it before anything
-is made of that length. Needs numpy.
+tensors' bytes, each at an aligned offset. Types of tensors: F32, and TENSORS' blocks of 32 values (Q4_1, Q5_0, Q8_0) or 256
+(Q4_K, Q6_K). A file is hostile input: every length is held against what is left of it before anything is made of that
+length. Needs numpy.
 """
 import struct
 
@@ -12,7 +11,6 @@ import numpy as np
 
 SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 STRING, ARRAY = 8, 9
-TENSORS = {0: ("F32", 1, 4), 3: ("Q4_1", 32, 20), 8: ("Q8_0", 32, 34)}  # name, values of a block, bytes of a block
 
 
 class GgufError(ValueError):
@@ -67,17 +65,56 @@ class Cursor:
         return [x for (x,) in struct.iter_unpack(form, raw)]
 
 
+# ---- blocks [n, bytes] of quantised values, as float32 [n, values]; ggml-common.h and ggml-quants.c say what is where
+
+
+def half(blocks, at):
+    """The half-precision number at a byte of each block, a column."""
+    return blocks[:, at:at + 2].copy().view("<f2").astype(np.float32)
+
+
+def nibbles(pairs):
+    """The low halves of bytes, then the high ones."""
+    return np.concatenate([pairs & 15, pairs >> 4], axis=-1)
+
+
 def q8_0(blocks):
-    scale = blocks[:, :2].copy().view("<f2").astype(np.float32)
-    return blocks[:, 2:].view(np.int8).astype(np.float32) * scale
+    """d q, q a signed byte."""
+    return blocks[:, 2:].view(np.int8).astype(np.float32) * half(blocks, 0)
 
 
 def q4_1(blocks):
-    scale = blocks[:, 0:2].copy().view("<f2").astype(np.float32)
-    least = blocks[:, 2:4].copy().view("<f2").astype(np.float32)
-    pairs = blocks[:, 4:]
-    q = np.concatenate([pairs & 15, pairs >> 4], axis=1).astype(np.float32)
-    return scale * q + least
+    """d q + m, q of 4 bits."""
+    return half(blocks, 0) * nibbles(blocks[:, 4:]).astype(np.float32) + half(blocks, 2)
+
+
+def q5_0(blocks):
+    """d (q - 16), q of 5 bits; the highest ones stand together before the others."""
+    high = np.unpackbits(blocks[:, 2:6], axis=1, bitorder="little")
+    return half(blocks, 0) * ((nibbles(blocks[:, 6:]) | high << 4).astype(np.float32) - 16)
+
+
+def q4_k(blocks):
+    """d s q - dmin m for eight groups of 32; s and m of 6 bits: four whole ones, four in a nibble and the others' top bits."""
+    n, packed = len(blocks), blocks[:, 4:16].reshape(-1, 3, 4)
+    first, second, rest = packed[:, 0], packed[:, 1], packed[:, 2]
+    scale = np.concatenate([first & 63, rest & 15 | first >> 6 << 4], axis=1).astype(np.float32) * half(blocks, 0)
+    least = np.concatenate([second & 63, rest >> 4 | second >> 6 << 4], axis=1).astype(np.float32) * half(blocks, 2)
+    q = nibbles(blocks[:, 16:].reshape(n, 4, 32)).reshape(n, 8, 32).astype(np.float32)
+    return (scale[:, :, None] * q - least[:, :, None]).reshape(n, 256)
+
+
+def q6_k(blocks):
+    """d s (q - 32) for sixteen groups of 16, s a signed byte; q of 6 bits, the upper two of them apart."""
+    n, scale = len(blocks), blocks[:, 192:208].view(np.int8).astype(np.float32) * half(blocks, 208)
+    low = nibbles(blocks[:, :128].reshape(n, 2, 64)).reshape(n, 2, 4, 32)
+    high = np.stack([blocks[:, 128:192].reshape(n, 2, 32) >> shift & 3 for shift in (0, 2, 4, 6)], axis=2)
+    q = (low | high << 4).reshape(n, 16, 16).astype(np.float32) - 32
+    return (scale[:, :, None] * q).reshape(n, 256)
+
+
+TENSORS = {0: ("F32", 1, 4, None), 3: ("Q4_1", 32, 20, q4_1), 6: ("Q5_0", 32, 22, q5_0), 8: ("Q8_0", 32, 34, q8_0),
+           12: ("Q4_K", 256, 144, q4_k), 14: ("Q6_K", 256, 210, q6_k)}  # name, values of a block, its bytes, its values
 
 
 class Gguf:
@@ -109,7 +146,7 @@ class Gguf:
             dims = [cursor.scalar("<Q", f"the dimensions of {name!r}") for _ in range(n_dims)]
             kind, offset = cursor.scalar("<I", f"the type of {name!r}"), cursor.scalar("<Q", f"the offset of {name!r}")
             if kind not in TENSORS:
-                cursor.fail(f"{name!r} as F32, Q8_0 or Q4_1", f"type {kind}")
+                cursor.fail(f"{name!r} as {', '.join(x[0] for x in TENSORS.values())}", f"type {kind}")
             entries[name] = dims, kind, offset
         alignment = self.metadata.get("general.alignment", 32)
         if not isinstance(alignment, int) or not 8 <= alignment <= 65536 or alignment & (alignment - 1):
@@ -119,7 +156,7 @@ class Gguf:
 
     @staticmethod
     def _placed(data, start, name, dims, kind, offset):
-        label, block, block_bytes = TENSORS[kind]
+        label, block, block_bytes, _ = TENSORS[kind]
         values = 1
         for d in dims:
             values *= d
@@ -138,8 +175,8 @@ class Gguf:
 
     def tensor(self, name):
         shape, kind, raw = self._tensors[name]
-        if TENSORS[kind][0] == "F32":
+        _, _, block_bytes, values = TENSORS[kind]
+        if values is None:
             return np.frombuffer(raw, "<f4").reshape(shape)
-        blocks = np.frombuffer(raw, np.uint8).reshape(-1, TENSORS[kind][2])
         with np.errstate(all="ignore"):  # a scale that is no number is the caller's to find in the values
-            return (q8_0 if TENSORS[kind][0] == "Q8_0" else q4_1)(blocks).reshape(shape)
+            return values(np.frombuffer(raw, np.uint8).reshape(-1, block_bytes)).reshape(shape)

