@@ -10,7 +10,7 @@
 #include "statistics/three_way.h"
 
 enum { PL_TEMPLATE_SD_MIN = 4, PL_DRAW_SD_MIN = 4 }; /* levels from which on an SD has an interval */
-#define PL_SHARE_SD_MAX 0.5 /* of shares, half of them at each end */
+#define PL_SHARE_SD_MAX 0.5                          /* of shares, half of them at each end */
 
 /* The template variance component of outcomes, tau^2 = (MS_T - MS_E)/(nS) (three_way.h): unbiased, may be negative.
  * template_sd is sqrt(max(0, tau^2)), in the outcomes' units. */
