@@ -94,11 +94,11 @@ pl_status pl__metric_acc_worst(pl__measured *out, pl__scope *scope)
     return pl__measured_note(out, scope, "template '%s'", s->member->cells[worst].unit->template_name);
 }
 
-/* An SD with its F interval, which knows no upper end: numbers between 0 and 1 have an SD of at most 1/2. */
+/* An SD with its F interval, which knows no upper end. */
 static pl_crossed sd_row(const pl__subject *s, double value, pl_estimate interval, size_t levels, size_t least)
 {
     pl_crossed e = pl__only_value(value);
-    const double most = fmax(fmax(0.5, value), interval.lo);
+    const double most = fmax(fmax(PL_SHARE_SD_MAX, value), interval.lo);
     if (levels < least) return e;
     e.lo = interval.lo;
     e.hi = interval.hi > most ? most : interval.hi;

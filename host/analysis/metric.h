@@ -79,14 +79,14 @@ typedef enum pl_screen {
     X(FREE_ENTROPY, "free_entropy", "bit", 0, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES, free_entropy,     \
       "uniform over labels", PL_SCREEN_NONE, "", "",                                                                   \
       "entropy of the labels' mean shares after content-free inputs; small: the prompt alone says the answer")         \
-    X(TEMPLATE_SD, "template_sd", "share", 0, 0.5, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, template_sd,                \
+    X(TEMPLATE_SD, "template_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, template_sd,                \
       "wordings exchanged within items", PL_SCREEN_LINE, "template SD",                                                \
       "0: steady; null: outcomes exchanged between wordings within items",                                             \
       "SD of accuracy over wordings (means over label words), beyond the noise of the items")                                                  \
     X(COCHRAN_Q, "cochran_q", "1", 0, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_ROLE, cochran_q,                    \
       "templates of equal accuracy", PL_SCREEN_NONE, "", "",                                                           \
       "Cochran's Q: whether accuracy differs between templates, each item its own control; chi-square, df in df")      \
-    X(DRAW_SD, "draw_sd", "share", 0, 0.5, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, draw_sd, "", PL_SCREEN_LINE,        \
+    X(DRAW_SD, "draw_sd", "share", 0, 1, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE, draw_sd, "", PL_SCREEN_LINE,        \
       "draw SD", "0: steady", "SD of accuracy over draws, beyond the noise of the items")                              \
     X(MARGIN_ITEM, "margin_item", "nat^2", -INFINITY, INFINITY, 0, "", PL_OVER_TEMPLATES | PL_OVER_WHOLE,              \
       margin_item, "", PL_SCREEN_LINE, "margin: item", "what is easy or hard whatever the wording",                    \
