@@ -305,6 +305,7 @@ static const pl_backend backend = {
     .logistic_workspace_bytes = pl__logistic_workspace_bytes,
     .repulsion_workspace_bytes = pl__repulsion_workspace_bytes,
     .map_step_workspace_bytes = pl__map_step_workspace_bytes,
+    .pairwise_workspace_bytes = pl__pairwise_workspace_bytes,
     .norm_backward_workspace_bytes = pl__norm_backward_workspace_bytes,
     .head_norm_backward_workspace_bytes = pl__head_norm_backward_workspace_bytes,
     .score_backward_workspace_bytes = pl__score_backward_workspace_bytes,

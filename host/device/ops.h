@@ -16,6 +16,7 @@
 #include <stdbool.h>
 
 #include "device/map_ops.h"
+#include "device/state_ops.h"
 #include "device/types.h"
 
 #ifdef __cplusplus
@@ -57,7 +58,8 @@ extern "C" {
     X(adamw)                                                                                                           \
     X(logistic)                                                                                                        \
     X(repulsion)                                                                                                       \
-    X(map_step)
+    X(map_step)                                                                                                        \
+    X(pairwise)
 #define PL_OPS(X)                                                                                                      \
     PL_FORWARD_OPS(X)                                                                                                  \
     PL_TRAINING_OPS(X)
@@ -421,26 +423,6 @@ typedef struct pl_adamw_args {
     double beta1, beta2, eps, weight_decay; /* 1 - 0.999f is not 0.001f */
 } pl_adamw_args;
 
-/* L2 logistic regressions in double, each for several strengths C: the theta [K, width] that minimises
- *
- *   C sum_i -ln p(label_i | z_i) + |theta without its last column|^2 / 2,   p(. | z) = softmax(theta z)
- *
- * The last feature is the constant 1 of the intercept. K is the number of classes; 1 for two of them: theta is class
- * 1's against class 0's. Newton's method with conjugate gradients (Nash & Sofer, "Linear and Nonlinear Programming",
- * 1996): a problem's strengths one after another, each from the optimum of the one before, the first from zero. Its
- * bits depend on the problem alone. Bounded: what does not get there is said in `distance`. */
-typedef struct pl_logistic_args {
-    pl_view problems;  /* [n, PL_LOGISTIC_FACTS] i32 (logistic.h) */
-    pl_view strengths; /* [1, S] f64, > 0, ascending */
-    pl_view z;         /* [1, elements] f64: of a problem [rows, width] */
-    pl_view labels;    /* [1, elements] i32: of a problem [rows], each below its classes */
-    pl_view theta;     /* [1, elements] f64: of a problem [S, K, width], written */
-    pl_view distance;  /* [n, S] f64, written: about how far theta is from the optimum, relative to its norm: at most
-                        * PL_LOGISTIC_ACCEPTABLE (logistic.h), or the solver did not get there; NaN: and behind it */
-    size_t most_rows, most_width, most_classes; /* of any problem */
-    pl_view workspace;                          /* bytes: logistic_workspace_bytes */
-} pl_logistic_args;
-
 /* ---- The table ------------------------------------------------------------------------------------------------ */
 
 typedef struct pl_device_facts {
@@ -462,7 +444,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 7 };
+enum { PL_PLUGIN_VERSION = 8 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 
@@ -570,6 +552,7 @@ typedef struct pl_backend {
     size_t (*logistic_workspace_bytes)(size_t n_problems, size_t n_rows, size_t width, size_t n_classes);
     size_t (*repulsion_workspace_bytes)(size_t n_points);
     size_t (*map_step_workspace_bytes)(size_t n_points);
+    size_t (*pairwise_workspace_bytes)(size_t n_rows, size_t n_columns, size_t width);
 
     /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the
      * views that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly

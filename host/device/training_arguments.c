@@ -216,3 +216,13 @@ pl_status pl__check_map_step(const pl__call *c, const pl_map_step_args *a)
     PL_TRY(pl__need(c, "mean", a->mean, 1, 2, PL_F64));
     return pl__need_workspace(c, a->workspace, c->ops->map_step_workspace_bytes(n));
 }
+
+pl_status pl__check_pairwise(const pl__call *c, const pl_pairwise_args *a)
+{
+    const size_t n = a->products.rows, m = a->products.columns, width = a->mean.columns;
+    PL_TRY(pl__need(c, "x", a->x, n, width, PL_F32));
+    PL_TRY(pl__need(c, "y", a->y, m, width, PL_F32));
+    PL_TRY(pl__need(c, "mean", a->mean, 1, width, PL_F64));
+    PL_TRY(pl__need(c, "products", a->products, n, m, PL_F64));
+    return pl__need_workspace(c, a->workspace, c->ops->pairwise_workspace_bytes(n, m, width));
+}

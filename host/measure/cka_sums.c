@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "measure/tile.h"
+#include "base/tile.h"
 #include "statistics/parallel.h"
 
 enum { PANEL = PL__TILE, SQUARE = PANEL * PANEL, BLOCK = 384, PART = BLOCK / 2 };
@@ -27,7 +27,7 @@ static void pack(double *panels, const making *m, size_t at)
     size_t n = rows_of(m, at), width = m->width;
 #pragma omp parallel for schedule(static) if (m->sums->t * n * width >= PL__PARALLEL_MIN)
     for (size_t c = 0; c < m->sums->t; c++)
-        pl__pack_rows(panels + c * m->block * width, m->states[c] + at * width, m->mean + c * width, n, width);
+        pl__pack_rows(panels + c * m->block * width, m->states[c] + at * width, width, m->mean + c * width, n, width);
 }
 
 /* r_i = x_i . (sum of all - x_i), of centred states: the sum is 0 but for rounding. */

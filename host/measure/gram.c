@@ -1,12 +1,12 @@
-/* The products of centred states with themselves, in double (gram.h): blocks by tiles (tile.h), on or above the
- * diagonal, which are then mirrored. */
+/* The products of centred states with themselves, in double (gram.h): of rows on a device, of columns by tiles
+ * (base/tile.h), on or above the diagonal, which are then mirrored. */
 #include "measure/gram.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "measure/tile.h"
+#include "base/tile.h"
+#include "device/device.h"
 #include "statistics/parallel.h"
 
 /* Rows of a block: that many columns of usual states stay in a core's cache while rows go by. */
@@ -39,35 +39,65 @@ static void pack_columns(double *panels, const float *x, const double *mean, siz
             panels[(c / PL__TILE * rows + i) * PL__TILE + c % PL__TILE] = (double)x[i * width + at + c] - mean[at + c];
 }
 
-pl_status pl_gram_whole(double *gram, double *mean, const float *x, size_t n, size_t width, pl_gram_of of)
+/* Of rows, on a device (op `pairwise`). */
+static pl_status products_of_rows(double *gram, const double *mean, const float *x, size_t n, size_t width)
 {
-    const bool rows = of == PL_GRAM_OF_ROWS;
-    const size_t m = rows ? n : width, depth = rows ? width : n;
+    pl_processor on = {0};
+    pl_stream *stream = NULL;
+    pl_pairwise_args a = {0};
+    pl_status status;
+    PL_GOTO(status, done, pl_processor_open(&on, "cpu", 0));
+    PL_GOTO(status, done, on.ops->stream_create(on.device, &stream));
+    PL_GOTO(status, done, pl_view_create(&on, &a.x, n, width, PL_F32));
+    PL_GOTO(status, done, pl_view_create(&on, &a.mean, 1, width, PL_F64));
+    PL_GOTO(status, done, pl_view_create(&on, &a.products, n, n, PL_F64));
+    PL_GOTO(status, done, pl_view_create(&on, &a.workspace, 1, on.ops->pairwise_workspace_bytes(n, n, width), PL_U8));
+    PL_GOTO(status, done, pl_upload(&on, stream, a.x, x));
+    PL_GOTO(status, done, pl_upload(&on, stream, a.mean, mean));
+    a.y = a.x;
+    PL_GOTO(status, done, pl_op_pairwise(&on, stream, &a));
+    PL_GOTO(status, done, pl_download(&on, stream, gram, a.products));
+    status = on.ops->stream_wait(stream);
+done:;
+    pl_view *views[] = {&a.x, &a.mean, &a.products, &a.workspace};
+    if (status != PL_OK && stream) (void)on.ops->stream_wait(stream);
+    for (size_t i = 0; on.ops && i < sizeof views / sizeof *views; i++) pl_view_free(&on, views[i]);
+    if (stream) on.ops->stream_free(stream);
+    if (on.ops) pl_processor_close(&on);
+    return status;
+}
+
+/* Of columns, here. */
+static pl_status products_of_columns(double *gram, const double *mean, const float *x, size_t n, size_t width)
+{
     pl_status status = PL_OK;
     double *panels = NULL;
     pair_of_blocks *pairs = NULL;
-    size_t blocks = (m + BLOCK - 1) / BLOCK, n_pairs = 0, doubles = 0;
-    if (n == 0) return PL_OK;
-    PL_TRY(pl_mul_size(&doubles, m + PL__TILE - 1, depth, "centred states"));
+    size_t blocks = (width + BLOCK - 1) / BLOCK, n_pairs = 0, doubles = 0;
+    PL_TRY(pl_mul_size(&doubles, width + PL__TILE - 1, n, "centred states"));
     PL_GOTO(status, done, pl_new(&pairs, blocks * (blocks + 1) / 2));
     PL_GOTO(status, done, pl__new_panels(&panels, doubles, "centred states"));
-    pl__column_means(mean, x, n, width);
 #pragma omp parallel for schedule(static) if (doubles >= PL__PARALLEL_MIN)
     for (size_t b = 0; b < blocks; b++) {
-        const size_t at = b * BLOCK, here = m - at < BLOCK ? m - at : BLOCK;
-        if (rows)
-            pl__pack_rows(panels + at * depth, x + at * width, mean, here, width);
-        else
-            pack_columns(panels + at * depth, x, mean, n, width, at, here);
+        const size_t at = b * BLOCK, here = width - at < BLOCK ? width - at : BLOCK;
+        pack_columns(panels + at * n, x, mean, n, width, at, here);
     }
     for (size_t i = 0; i < blocks; i++)
         for (size_t j = i; j < blocks; j++) pairs[n_pairs++] = (pair_of_blocks){i, j};
-#pragma omp parallel for schedule(dynamic) if (m * doubles >= PL__PARALLEL_MIN)
-    for (size_t k = 0; k < n_pairs; k++) put_block(gram, m, panels, depth, pairs[k]);
+#pragma omp parallel for schedule(dynamic) if (width * doubles >= PL__PARALLEL_MIN)
+    for (size_t k = 0; k < n_pairs; k++) put_block(gram, width, panels, n, pairs[k]);
 done:
     free(panels);
     free(pairs);
     return status;
+}
+
+pl_status pl_gram_whole(double *gram, double *mean, const float *x, size_t n, size_t width, pl_gram_of of)
+{
+    if (n == 0) return PL_OK;
+    pl__column_means(mean, x, n, width);
+    return of == PL_GRAM_OF_ROWS ? products_of_rows(gram, mean, x, n, width)
+                                 : products_of_columns(gram, mean, x, n, width);
 }
 
 pl_status pl_gram(double *gram, const float *x, size_t n, size_t width)

@@ -15,7 +15,9 @@
 pl_status pl_gram(double *gram, const float *x, size_t n, size_t width); /* [n, n], [n, width] */
 
 /* Products of the centred x with itself, the diagonal too: of its rows [n, n], or of its columns [width, width]: what a
- * principal component analysis reads. mean [width] is filled. The promises of pl_gram hold. */
+ * principal component analysis reads. mean [width] is filled. The promises of pl_gram hold. Those of rows are made on
+ * the CPU's device (op `pairwise`), whose bits every device has: besides x and gram they take as much again as both,
+ * and 16 bytes for each of x's numbers. */
 typedef enum pl_gram_of { PL_GRAM_OF_ROWS, PL_GRAM_OF_COLUMNS } pl_gram_of;
 pl_status pl_gram_whole(double *gram, double *mean, const float *x, size_t n, size_t width, pl_gram_of of);
 

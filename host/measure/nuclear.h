@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "measure/tile.h"
+#include "base/tile.h"
 
 /* norms[8] of matrices [r, r, 8], element (i, j) of matrix l at [i][j][l], which are destroyed; aligned as panels are
  * (tile.h). r >= 1, elements at most 1 or so: below 1e-154 a square is 0. NaN where a matrix is not finite. work

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/tile.h"
 #include "measure/similarity_parts.h"
-#include "measure/tile.h"
 #include "statistics/parallel.h"
 
 static const pl__similar_kind *kind_of(pl_similarity similarity)

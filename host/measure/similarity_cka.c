@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/tile.h"
 #include "measure/gram.h"
 #include "measure/similarity_parts.h"
-#include "measure/tile.h"
 
 static size_t blocks_of(size_t conditions)
 {

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "base/tile.h"
 #include "measure/nuclear.h"
 #include "measure/pca.h"
 #include "measure/similarity_parts.h"
-#include "measure/tile.h"
 
 enum { PANEL = PL__TILE, SQUARE = PANEL * PANEL };
 

@@ -65,6 +65,9 @@ linear_backward: the next stage is asked for too early|gemm.cuh|/stage s has com
 linear_backward: the wrong eight columns|gemm.cuh|s,row / 8 + lane / 8 % 2,row / 8 + lane / 16,|gemm.cu|device_test_linear_backward|float16
 linear_backward: a column is summed past the count|linear_backward.cu|s,pl__rows(s.count\, s.capacity),s.capacity,|linear_backward.cu|device_test_linear_backward|gelu
 reduce_lanes: the last lane is dropped|reduce_lanes.cu|s,lane < n_lanes,lane < n_lanes - 1,|reduce_lanes.cu|device_test_reduce_lanes|
+pairwise: a missing barrier before the features are replaced|pairwise.cu|s,^ *__syncthreads(); /\* the features before.*,,|pairwise.cu|device_test_pairwise||1 2 3
+pairwise: the mean of another feature|pairwise.cu|s,mean\[from + d\],mean[d],|pairwise.cu|device_test_pairwise|
+pairwise: features past the end|pairwise.cu|s,min(DEPTH\, width - from),width - from < DEPTH ? width - from - 1 : DEPTH,|pairwise.cu|device_test_pairwise|
 logistic: a missing barrier before the product is read|logistic.cu|s,^ *__syncthreads(); /\* the product is there.*,,|logistic.cu|device_test_logistic||1 2 3
 logistic: a missing barrier behind the weights|logistic.cu|s,^ *__syncthreads(); /\* the rows' products.*,,|logistic.cu|device_test_logistic||1 2 3
 logistic: the intercept is penalised|logistic.cu|s,d + 1 < s.width ? v\[at\] : held,v[at],|logistic.cu|device_test_logistic|

@@ -188,6 +188,24 @@ static void check_moves(setting *s)
     SPOILT(convert, convert, a.overflow = s->row, "convert: overflow is float32, expected int32");
 }
 
+static void check_analysis(setting *s)
+{
+    const pl_processor *p = &s->w.processor;
+    pl_pairwise_args pairwise = {.x = s->x, .y = s->y};
+    OK(pl_view_create(p, &pairwise.mean, 1, C, PL_F64));
+    OK(pl_view_create(p, &pairwise.products, N, N, PL_F64));
+    OK(pl_view_create(p, &pairwise.workspace, 1, p->ops->pairwise_workspace_bytes(N, N, C), PL_U8));
+    RIGHT(pairwise, pairwise);
+    SPOILT(pairwise, pairwise, a.mean.dtype = PL_F32, "pairwise: mean is float32, expected float64");
+    SPOILT(pairwise, pairwise, a.x.rows = N - 1, "pairwise: x is [2, 8]");
+    SPOILT(pairwise, pairwise, a.y.columns = C - 1, "pairwise: y is [3, 7]");
+    SPOILT(pairwise, pairwise, a.products.columns = N + 1, "pairwise: y is [3, 8]");
+    SPOILT(pairwise, pairwise, a.products = s->none, "pairwise: ");
+    if (pairwise.workspace.columns) SPOILT(pairwise, pairwise, a.workspace.columns -= 1, "pairwise: workspace is [1, ");
+    pl_view *views[] = {&pairwise.mean, &pairwise.products, &pairwise.workspace};
+    for (size_t i = 0; i < 3; i++) pl_view_free(p, views[i]);
+}
+
 /* The calls that are no ops. */
 static void check_transfers(setting *s)
 {
@@ -229,6 +247,7 @@ static void test_refusals(void **state)
     check_products(&s);
     check_pages(&s);
     check_moves(&s);
+    check_analysis(&s);
     check_transfers(&s);
     check_lacking(&s);
     close_setting(&s);

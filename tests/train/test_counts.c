@@ -86,6 +86,7 @@ COUNT(adamw, 0, 4 * 8 * parameters)
 COUNT(logistic, 0, 0)
 COUNT(repulsion, 0, 0)
 COUNT(map_step, 0, 0)
+COUNT(pairwise, 0, 0)
 
 /* The step goes on as if all were finite. */
 static pl_status count_gradient_norm(pl_stream *stream, const pl_gradient_norm_args *a)

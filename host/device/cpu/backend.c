@@ -371,6 +371,7 @@ const pl_backend pl_backend_cpu = {
     .logistic_workspace_bytes = pl__logistic_workspace_bytes,
     .repulsion_workspace_bytes = pl__repulsion_workspace_bytes,
     .map_step_workspace_bytes = pl__map_step_workspace_bytes,
+    .pairwise_workspace_bytes = pl__pairwise_workspace_bytes,
     .comm_id = pl__comm_id,
     .comm_create = pl__comm_create,
     .comm_check = pl__comm_check,

@@ -1,4 +1,4 @@
-#include "measure/tile.h"
+#include "base/tile.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -107,11 +107,11 @@ pl_status pl__new_panels(double **out, size_t doubles, const char *what)
     return PL_OK;
 }
 
-void pl__pack_rows(double *panels, const float *x, const double *mean, size_t n, size_t width)
+void pl__pack_rows(double *panels, const float *x, size_t stride, const double *mean, size_t n, size_t width)
 {
     for (size_t i = 0; i < (n + PANEL - 1) / PANEL * PANEL; i++) {
         double *lane = panels + i / PANEL * width * PANEL + i % PANEL;
-        for (size_t d = 0; d < width; d++) lane[d * PANEL] = i < n ? (double)x[i * width + d] - mean[d] : 0.0;
+        for (size_t d = 0; d < width; d++) lane[d * PANEL] = i < n ? (double)x[i * stride + d] - mean[d] : 0.0;
     }
 }
 

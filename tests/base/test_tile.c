@@ -3,7 +3,7 @@
 #include "statistics/golden.h"
 
 #include "base/random.h"
-#include "measure/tile.h"
+#include "base/tile.h"
 
 enum { DEPTH = 37, SQUARE = PL__TILE * PL__TILE, ROW = PL__TILE * DEPTH };
 
@@ -43,7 +43,7 @@ static void test_edges(void **state)
     for (size_t i = 0; i < COLUMNS * WIDTH; i++) x[i] = (float)pl_random_below(1, PL_RANDOM_TEST, 2, i, 16);
     pl__column_means(mean, x, COLUMNS, WIDTH);
     assert_int_equal(pl__new_panels(&panels, (COLUMNS + PL__TILE) * WIDTH, "panels"), PL_OK);
-    pl__pack_rows(panels, x, mean, COLUMNS, WIDTH);
+    pl__pack_rows(panels, x, WIDTH, mean, COLUMNS, WIDTH);
     out[ROWS * COLUMNS] = -7.0;
     const pl__block to = {.out = out, .row_stride = COLUMNS, .column_stride = 1, .rows = ROWS, .columns = COLUMNS};
     pl__block_products(&to, panels, panels, WIDTH);

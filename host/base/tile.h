@@ -2,8 +2,8 @@
  *
  * Rows are packed in panels of 8: panel[d][lane]. Sums stay in registers over all of d, one lane an element, in fused
  * multiply-adds in ascending order: so all processors, and any number of threads, give the same bits. */
-#ifndef PLUMB_MEASURE_TILE_H
-#define PLUMB_MEASURE_TILE_H
+#ifndef PLUMB_BASE_TILE_H
+#define PLUMB_BASE_TILE_H
 
 #include <stddef.h>
 
@@ -21,8 +21,8 @@ pl__tiles_function pl__pick_tiles(void);               /* the widest */
 
 /* Room for panels: zeroed, aligned to a row of them. Free with free(). */
 pl_status pl__new_panels(double **out, size_t doubles, const char *what);
-/* n rows less the mean, [ceil(n/8), width, 8]; rows past n are 0. x [n, width], mean [width]. */
-void pl__pack_rows(double *panels, const float *x, const double *mean, size_t n, size_t width);
+/* n rows less the mean, [ceil(n/8), width, 8]; rows past n are 0. x [n, width], rows `stride` apart, mean [width]. */
+void pl__pack_rows(double *panels, const float *x, size_t stride, const double *mean, size_t n, size_t width);
 /* As first value + mean difference: a constant column is centred to exact zeros. mean [width] */
 void pl__column_means(double *mean, const float *x, size_t n, size_t width);
 
