@@ -13,7 +13,8 @@
 #include "analysis/rows.h"
 
 /* The rows of the group of the view's unit `first`; none where its units have no states. In memory at a time: tables
- * (similarity.h) of both sides of a pair, of all layers, and the states of one layer. */
+ * (similarity.h) of both sides of a pair, of all layers, 512 MiB at most, and the states of one layer of one unit, from
+ * its file. */
 pl_status pl__layer_pair_rows(pl__rows *rows, pl_run_view *view, size_t first);
 
 #endif

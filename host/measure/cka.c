@@ -100,7 +100,30 @@ static void divide(pl_cka *out, const hsic *h, const pair *pairs)
     out->mean = pl_mean(out->value, out->n_pairs);
 }
 
+/* Matrices [n, width] in memory. */
+typedef struct matrices {
+    const float *const *states;
+    size_t width;
+} matrices;
+
+static pl_status rows_of_matrix(const void *context, const float **out, float *room, size_t condition, size_t first,
+                                size_t n)
+{
+    const matrices *m = context;
+    (void)room;
+    (void)n;
+    *out = m->states[condition] + first * m->width;
+    return PL_OK;
+}
+
 pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t, size_t width)
+{
+    const matrices m = {.states = states, .width = width};
+    const pl_states from = {.context = &m, .rows = rows_of_matrix};
+    return pl_cka_of_rows(out, &from, n, t, width);
+}
+
+pl_status pl_cka_of_rows(pl_cka *out, const pl_states *states, size_t n, size_t t, size_t width)
 {
     pl_status status = PL_OK;
     pl__cka_sums sums = {0};

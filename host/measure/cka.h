@@ -27,9 +27,19 @@ typedef struct pl_cka {
     double *dimensions_left_out; /* [n]: mean over conditions */
 } pl_cka;
 
-/* states[k] is the [n, width] matrix of condition k. t >= 2, n >= 4. The same bits for any number of threads.
- * Memory: 2 n (8 ceil(t/8))^2 doubles of sums (cka_sums.h), n t^2 of left-out values, and blocks of states and Gram
- * matrices that do not grow with n. Free the result. */
+/* States that are read when they are needed: rows first..first + n - 1 of a condition, [n, width], into `room` or where
+ * they already are; *out says which. Called by one thread at a time, for few hundred rows, and for every row some
+ * 3 + (rows of all)/768 times. */
+typedef struct pl_states {
+    const void *context;
+    pl_status (*rows)(const void *context, const float **out, float *room, size_t condition, size_t first, size_t n);
+} pl_states;
+
+/* Of t >= 2 conditions of n >= 4 items. The same bits for any number of threads.
+ * Memory: 2 n (8 ceil(t/8))^2 doubles of sums (cka_sums.h), n t^2 of left-out values, and parts that do not grow with
+ * n: of each condition 384 rows as floats and twice as doubles, and 384^2 products. Free the result. */
+pl_status pl_cka_of_rows(pl_cka *out, const pl_states *states, size_t n, size_t t, size_t width);
+/* The same of matrices in memory: states[k] is the [n, width] of condition k. */
 pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t, size_t width);
 void pl_cka_free(pl_cka *cka); /* takes {0} */
 

@@ -10,9 +10,13 @@ enum { PANEL = PL__TILE, SQUARE = PANEL * PANEL, BLOCK = 384, PART = BLOCK / 2 }
 
 typedef struct making {
     pl__cka_sums *sums;
-    const float *const *states;
+    const pl_states *states;
     size_t width, block;  /* block: items of one, at most BLOCK */
+    float *room;          /* of a block's rows, [t, block, width] */
+    const float **rows;   /* [t]: where they are */
+    double *first;        /* [t, width]: the first row */
     double *mean;         /* [t, width] */
+    double *all;          /* [t, width]: sum over items, less their mean */
     double *left, *right; /* packed rows of two blocks of items, [t, block, width] */
     double *gram;         /* their products, [lanes, block, block, 8] */
 } making;
@@ -22,34 +26,78 @@ static size_t rows_of(const making *m, size_t at)
     return m->sums->n - at < m->block ? m->sums->n - at : m->block;
 }
 
-static void pack(double *panels, const making *m, size_t at)
+/* The block's rows of all conditions. */
+static pl_status bring(const making *m, size_t at)
+{
+    for (size_t c = 0; c < m->sums->t; c++)
+        PL_TRY(
+            m->states->rows(m->states->context, &m->rows[c], m->room + c * m->block * m->width, c, at, rows_of(m, at)));
+    return PL_OK;
+}
+
+static pl_status pack(double *panels, const making *m, size_t at)
 {
     size_t n = rows_of(m, at), width = m->width;
+    PL_TRY(bring(m, at));
 #pragma omp parallel for schedule(static) if (m->sums->t * n * width >= PL__PARALLEL_MIN)
     for (size_t c = 0; c < m->sums->t; c++)
-        pl__pack_rows(panels + c * m->block * width, m->states[c] + at * width, width, m->mean + c * width, n, width);
+        pl__pack_rows(panels + c * m->block * width, m->rows[c], width, m->mean + c * width, n, width);
+    return PL_OK;
+}
+
+/* What is done to a condition's n rows from `at` on, block by block. */
+typedef void pass(const making *m, size_t c, const float *x, size_t at, size_t n);
+
+static pl_status go_over(const making *m, pass *of_rows)
+{
+    for (size_t at = 0; at < m->sums->n; at += m->block) {
+        const size_t n = rows_of(m, at);
+        PL_TRY(bring(m, at));
+#pragma omp parallel for schedule(static) if (m->sums->t * n * m->width >= PL__PARALLEL_MIN)
+        for (size_t c = 0; c < m->sums->t; c++) of_rows(m, c, m->rows[c], at, n);
+    }
+    return PL_OK;
+}
+
+/* As pl__column_means has them: first value + mean difference. */
+static void add_differences(const making *m, size_t c, const float *x, size_t at, size_t n)
+{
+    double *first = m->first + c * m->width, *mean = m->mean + c * m->width;
+    for (size_t d = 0; d < m->width && at == 0; d++) first[d] = (double)x[d];
+    for (size_t i = at == 0; i < n; i++)
+        for (size_t d = 0; d < m->width; d++) mean[d] += (double)x[i * m->width + d] - first[d];
+}
+
+static void add_deviations(const making *m, size_t c, const float *x, size_t at, size_t n)
+{
+    double *all = m->all + c * m->width;
+    const double *mean = m->mean + c * m->width;
+    (void)at;
+    for (size_t i = 0; i < n; i++)
+        for (size_t d = 0; d < m->width; d++) all[d] += (double)x[i * m->width + d] - mean[d];
 }
 
 /* r_i = x_i . (sum of all - x_i), of centred states: the sum is 0 but for rounding. */
-static pl_status sum_rows(const making *m, size_t c)
+static void put_row_sums(const making *m, size_t c, const float *x, size_t at, size_t n)
 {
-    size_t n = m->sums->n, width = m->width;
-    const float *x = m->states[c];
-    double *mean = m->mean + c * width, *row = m->sums->row + c / PANEL * n * PANEL + c % PANEL, *all;
-    PL_TRY(pl_new(&all, width));
-    pl__column_means(mean, x, n, width);
-    for (size_t i = 0; i < n; i++)
-        for (size_t d = 0; d < width; d++) all[d] += (double)x[i * width + d] - mean[d];
+    const double *all = m->all + c * m->width, *mean = m->mean + c * m->width;
+    double *row = m->sums->row + (c / PANEL * m->sums->n + at) * PANEL + c % PANEL;
     for (size_t i = 0; i < n; i++) {
         double sum = 0.0;
-        for (size_t d = 0; d < width; d++) {
-            double own = (double)x[i * width + d] - mean[d];
+        for (size_t d = 0; d < m->width; d++) {
+            double own = (double)x[i * m->width + d] - mean[d];
             sum += own * (all[d] - own);
         }
         row[i * PANEL] = sum;
     }
-    free(all);
-    return PL_OK;
+}
+
+static pl_status sum_rows(const making *m)
+{
+    PL_TRY(go_over(m, add_differences));
+    for (size_t i = 0; i < m->sums->t * m->width; i++) m->mean[i] = m->first[i] + m->mean[i] / (double)m->sums->n;
+    PL_TRY(go_over(m, add_deviations));
+    return go_over(m, put_row_sums);
 }
 
 /* Gram matrices of all conditions, rows i.. and columns j... */
@@ -140,24 +188,28 @@ static pl_status allocate(making *m)
     PL_TRY(pl__new_panels(&s->row, s->lanes * s->n * PANEL, "Gram row sums"));
     PL_TRY(pl_new(&s->product, tiles));
     PL_TRY(pl_new(&s->row_sum, tiles));
+    PL_TRY(pl_new(&m->room, packed));
+    PL_TRY(pl_new(&m->rows, s->t));
+    PL_TRY(pl_new(&m->first, s->t * m->width));
     PL_TRY(pl_new(&m->mean, s->t * m->width));
+    PL_TRY(pl_new(&m->all, s->t * m->width));
     PL_TRY(pl__new_panels(&m->left, packed, "centred states"));
     PL_TRY(pl__new_panels(&m->right, packed, "centred states"));
     return pl__new_panels(&m->gram, s->lanes * m->block * m->block * PANEL, "Gram matrices");
 }
 
-pl_status pl__cka_sums_of(pl__cka_sums *out, const float *const *states, size_t n, size_t t, size_t width)
+pl_status pl__cka_sums_of(pl__cka_sums *out, const pl_states *states, size_t n, size_t t, size_t width)
 {
     making m = {.sums = out, .states = states, .width = width};
     pl_status status;
     *out = (pl__cka_sums){.n = n, .t = t, .lanes = (t + PANEL - 1) / PANEL};
     m.block = n < BLOCK ? (n + PANEL - 1) / PANEL * PANEL : BLOCK;
     PL_GOTO(status, done, allocate(&m));
-    for (size_t c = 0; c < t; c++) PL_GOTO(status, done, sum_rows(&m, c));
+    PL_GOTO(status, done, sum_rows(&m));
     for (size_t i = 0; i < n; i += m.block) {
-        pack(m.left, &m, i);
+        PL_GOTO(status, done, pack(m.left, &m, i));
         for (size_t j = i; j < n; j += m.block) {
-            if (j > i) pack(m.right, &m, j);
+            if (j > i) PL_GOTO(status, done, pack(m.right, &m, j));
             multiply(&m, i, j);
             PL_GOTO(status, done, add_block(&m, i, j));
         }
@@ -166,7 +218,11 @@ done:
     free(m.gram);
     free(m.right);
     free(m.left);
+    free(m.all);
     free(m.mean);
+    free(m.first);
+    free(m.rows);
+    free(m.room);
     if (status != PL_OK) pl__cka_sums_free(out);
     return status;
 }

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "base/status.h"
+#include "measure/cka.h"
 
 /* Conditions stand in lanes: condition c in lane c % 8 of lane block c / 8. */
 typedef struct pl__cka_sums {
@@ -14,10 +14,10 @@ typedef struct pl__cka_sums {
     double *row_sum;    /* [n, lanes, lanes, 8, 8]: (K r_L)_i */
 } pl__cka_sums;
 
-/* states[k] is the [n, width] matrix of condition k. No Gram matrix is kept: blocks of all conditions' are made, read
- * and forgotten, so that memory is 2 n (8 lanes)^2 doubles, n t of row sums, and a part that does not grow with n. The same bits for any number of
- * threads. Free the sums. */
-pl_status pl__cka_sums_of(pl__cka_sums *out, const float *const *states, size_t n, size_t t, size_t width);
+/* No Gram matrix is kept: blocks of all conditions' are made, read and forgotten, so that memory is 2 n (8 lanes)^2
+ * doubles, n t of row sums, and a part that does not grow with n. The same bits for any number of threads. Free the
+ * sums. */
+pl_status pl__cka_sums_of(pl__cka_sums *out, const pl_states *states, size_t n, size_t t, size_t width);
 void pl__cka_sums_free(pl__cka_sums *sums); /* takes {0} */
 
 double pl__cka_row(const pl__cka_sums *sums, size_t c, size_t i);

@@ -428,9 +428,54 @@ static void test_blocks(void **state)
     free(k);
 }
 
+/* Rows that come block by block, into room that is not theirs for long. */
+typedef struct reader {
+    float *const *x;
+    size_t width, most, n_calls, fails; /* most: rows of a call; fails: the call that does, from 1; 0: none */
+} reader;
+
+static pl_status read_rows(const void *context, const float **out, float *room, size_t condition, size_t first,
+                           size_t n)
+{
+    reader *r = *(reader *const *)context;
+    if (++r->n_calls == r->fails) return pl_fail(PL_E_IO, "a torn cable");
+    r->most = n > r->most ? n : r->most;
+    memcpy(room, r->x[condition] + first * r->width, n * r->width * sizeof *room);
+    *out = room;
+    return PL_OK;
+}
+
+/* The bits of matrices in memory, from few rows at a time; what a reader says is passed on. */
+static void test_rows(void **state)
+{
+    (void)state;
+    enum { N = 900, T = 3, P = 19 };
+    float *x[T];
+    for (uint32_t k = 0; k < T; k++) x[k] = normal(N, P, 5.0, k);
+    reader r = {.x = x, .width = P}, *context = &r;
+    const pl_states from = {.context = &context, .rows = read_rows};
+    pl_cka whole, read;
+    assert_int_equal(pl_cka_of(&whole, (const float *const *)x, N, T, P), PL_OK);
+    assert_int_equal(pl_cka_of_rows(&read, &from, N, T, P), PL_OK);
+    assert_true(r.most <= 384 && r.n_calls > 0);
+    assert_memory_equal(whole.value, read.value, whole.n_pairs * sizeof(double));
+    assert_memory_equal(whole.left_out, read.left_out, whole.n_pairs * N * sizeof(double));
+    assert_memory_equal(whole.dimensions_left_out, read.dimensions_left_out, N * sizeof(double));
+    pl_cka_free(&read);
+    const size_t all = r.n_calls;
+    for (size_t fails = 1; fails <= all; fails += 7) {
+        r.n_calls = 0;
+        r.fails = fails;
+        REFUSED(pl_cka_of_rows(&read, &from, N, T, P), PL_E_IO, "a torn cable");
+    }
+    pl_cka_free(&whole);
+    for (size_t k = 0; k < T; k++) free(x[k]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rows),
         cmocka_unit_test(test_section_f),
         cmocka_unit_test(test_published_demo),
         cmocka_unit_test(test_jackknife_brute_force),
