@@ -200,10 +200,12 @@
                 make('tbody', {}, ...rows.map(row => cells('td', row))));
   }
 
-  function itemOf([id, label, prediction, right, prompt, answers]) {
+  function itemOf([id, label, prediction, right, prompt, answers, own]) {
     const says = `item ${id}: ${label ?? 'no label'}; answered ${prediction ?? 'nothing'}${right ? '' : ', wrong'}`;
     const item = make('details', {className: right ? 'item' : 'item wrong'}, make('summary', {textContent: says}));
-    item.addEventListener('toggle', () => item.append(make('pre', {textContent: prompt ?? ''}), answersOf(answers)), {once: true});
+    const ids = own ? [make('p', {className: 'ids', textContent: `token ids behind description and shots: ${own.join(' ')}`})] : [];
+    item.addEventListener('toggle', () => item.append(make('pre', {textContent: prompt ?? ''}), ...ids, answersOf(answers)),
+                          {once: true});
     return item;
   }
 

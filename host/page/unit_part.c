@@ -21,6 +21,8 @@ typedef struct unit_rows {
     const char **samples; /* [n] */
     size_t n;
     pl_loglik loglik;
+    uint64_t *own_indptr; /* [n + 1] of own_ids: each prompt's tokens behind description and shots; NULL: not kept */
+    int32_t *own_ids;
     pl_arena *arena;
 } unit_rows;
 
@@ -48,6 +50,17 @@ static void choice_tokens(json_t **ids, json_t **values, const unit_rows *u, siz
     }
 }
 
+/* NULL where the unit keeps none: no member of the row. */
+static json_t *own_tokens(const unit_rows *u, size_t row)
+{
+    if (!u->own_indptr) return NULL;
+    json_t *ids = json_array();
+    for (uint64_t t = u->own_indptr[row]; t < u->own_indptr[row + 1]; t++)
+        if (json_array_append_new(ids, json_integer(u->own_ids[t])) != 0)
+            pl_out_of_memory("rows of a unit for the report");
+    return ids;
+}
+
 /* The sample's arguments are pairs of prompt and answer; of generated ones the answer is the response. */
 static json_t *answers_of(const unit_rows *u, size_t row, const json_t *sample)
 {
@@ -68,11 +81,11 @@ static pl_status put_row(pl_bytes *out, const unit_rows *u, size_t row)
     const pl_column *id = pl_frame_column(u->obs, "doc_id"), *correct = pl_frame_column(u->obs, "correct");
     json_t *sample = json_loads(u->samples[row], 0, NULL);
     const char *prompt = json_string_value(json_array_get(json_array_get(json_object_get(sample, "arguments"), 0), 0));
-    json_t *made = json_pack("[I, s?, s?, i, s?, o]",
+    json_t *made = json_pack("[I, s?, s?, i, s?, o, o*]",
                              (json_int_t)(id && id->kind == PL_COLUMN_INTEGER ? id->values.integer[row] : (int64_t)row),
                              text_at(u, "label", row), text_at(u, "prediction", row),
                              correct && correct->kind == PL_COLUMN_BOOL ? correct->values.boolean[row] : 0, prompt,
-                             answers_of(u, row, sample));
+                             answers_of(u, row, sample), own_tokens(u, row));
     char *text = made ? json_dumps(made, JSON_COMPACT) : NULL;
     pl_status status = text ? PL_OK : pl_fail(PL_E_INPUT, "a sample that is no text");
     if (status == PL_OK) status = pl_bytes_format(out, "%s", row ? "," : "");
@@ -96,6 +109,7 @@ static pl_status read_rows(unit_rows *u, const char *path)
     if (status == PL_OK && pl_unit_get_loglik(reader, u->arena, &u->loglik) != PL_OK &&
         pl_unit_get_loglik(reader, u->arena, &u->loglik) != PL_OK)
         u->loglik = (pl_loglik){0};
+    if (status == PL_OK) status = pl_unit_get_tokens(reader, u->arena, &u->own_indptr, &u->own_ids);
     pl_unit_close(reader);
     return status;
 }

@@ -7,7 +7,8 @@
 #include "base/memory.h"
 
 /* Rows of a unit that evaluates, zlib-compressed (RFC 1950) JSON, a list of
- *   [doc_id, label, prediction, 1 if right else 0, prompt, [[answer, [token ids], [log-probabilities]], ...]]
+ *   [doc_id, label, prediction, 1 if right else 0, prompt, [[answer, [token ids], [log-probabilities]], ...],
+ *    [token ids of the prompt behind description and shots]]   (the last where the unit keeps them: with states)
  * with as many of the first rows as fit. */
 typedef struct pl__rows_part {
     size_t n_rows, n_shown;

@@ -221,6 +221,7 @@ def use(browser, url, pictures):
     time.sleep(0.2)
     item = browser.value("document.querySelector('.cell .item').textContent") or ""
     check("a cell opens on prompts, token ids and log-probabilities", re.search(r"token ids.*-\d+\.\d{4}", item, re.S), item[:200])
+    check("... and the prompt's own token ids", re.search(r"token ids behind description and shots: \d+( \d+)*", item), item[:200])
     browser.value("document.querySelector('.cell').scrollIntoView()")
     browser.picture(os.path.join(pictures, "cell.png"))
 
