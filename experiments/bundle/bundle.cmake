@@ -14,7 +14,7 @@ if(PLUMB_TESTS AND NOT PLUMB_FUZZ) # fuzzing builds no tests of kernels
           ${CMAKE_SOURCE_DIR}/tests/engine ${CMAKE_SOURCE_DIR}/tests/train ${CMAKE_SOURCE_DIR}/tests/tsne ${CMAKE_SOURCE_DIR}/tests/cuda)
     if(EXISTS ${folder}/CMakeLists.txt)
       get_property(targets DIRECTORY ${folder} PROPERTY BUILDSYSTEM_TARGETS)
-      list(FILTER targets INCLUDE REGEX "^(device_test_|cuda_test_|model_test_golden|model_test_stories|engine_test_|train_test_(gradients|steps)|tsne_test_tsne)")
+      list(FILTER targets INCLUDE REGEX "^(device_test_|cuda_test_|model_test_golden|model_test_stories|engine_test_|train_test_(gradients|steps)|tsne_test_tsne|measure_test_similarity_device)")
       list(REMOVE_ITEM targets device_test_plugin) # opens files of the build folder
       list(APPEND bundled ${targets})
     endif()

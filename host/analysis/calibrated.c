@@ -24,7 +24,7 @@ static pl_status add_bags(pl_side *side, const pl__subject *s, size_t template)
 /* Tables of the first n items under each template. */
 static pl_status fill(pl_side *side, const pl__subject *s, pl_similarity similarity, compared what, size_t n)
 {
-    PL_TRY(pl_side_open(side, similarity, n, s->t));
+    PL_TRY(pl_side_open(side, similarity, n, s->t, s->on));
     for (size_t k = 0; k < s->t; k++)
         PL_TRY(what == TOKENS ? add_bags(side, s, k) : pl_side_add(side, s->layer->states[k], s->layer->width));
     return PL_OK;

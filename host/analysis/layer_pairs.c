@@ -154,7 +154,8 @@ static pl_status fill_tables(tables *out, bool *same, comparison *c, pl__compare
         for (size_t kind = 0; kind < N_KINDS && *same; kind++) {
             pl_side *side = &out->side[kind];
             if (i == 0)
-                PL_GOTO(status, done, pl_side_open(side, KINDS[kind].similarity, c->n[kind], c->layers[which].n));
+                PL_GOTO(status, done,
+                        pl_side_open(side, KINDS[kind].similarity, c->n[kind], c->layers[which].n, c->rows->on));
             PL_GOTO(status, done, pl_side_add(side, layer.states[0], layer.width));
         }
     done:

@@ -7,9 +7,9 @@
 #include "analysis/scope.h"
 #include "base/progress.h"
 
-pl_status pl__maps_open(pl_run_maps *out, const pl_plan_file *plan, const char *device)
+pl_status pl__maps_open(pl_run_maps *out, const pl_plan_file *plan, const pl_processor *on)
 {
-    *out = (pl_run_maps){.device = device ? device : "cpu"};
+    *out = (pl_run_maps){.settings.processor = on};
     if (!plan->maps) return PL_OK;
     out->layers = json_object_get(plan->maps, "layers");
     out->settings.perplexity = (double)json_integer_value(json_object_get(plan->maps, "perplexity"));
@@ -22,7 +22,6 @@ void pl__maps_free(pl_run_maps *maps)
 {
     for (size_t i = 0; i < maps->n; i++) pl_state_map_free(&maps->maps[i].map);
     free(maps->maps);
-    pl_processor_close(&maps->processor);
     *maps = (pl_run_maps){0};
 }
 
@@ -133,8 +132,6 @@ static pl_status place_points(pl_run_map *m, const float *x, size_t width, pl_ru
     const pl_run_map *start = find_start(maps, m);
     PL_TRY(name_start(m, start, arena));
     if (start) settings.start = start->map.plain.at;
-    if (!maps->processor.ops) PL_TRY(pl_processor_open(&maps->processor, maps->device, 0));
-    settings.processor = &maps->processor;
     settings.step = count_step;
     settings.context = &progress;
     snprintf(label, sizeof label, "map of %.40s", m->layer);

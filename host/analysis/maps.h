@@ -25,15 +25,13 @@ typedef struct pl_run_map {
 } pl_run_map;
 
 typedef struct pl_run_maps {
-    const char *device;     /* as pl_processor_open takes it; borrowed */
-    pl_processor processor; /* opened for the first map */
     pl_map_settings settings;
     const json_t *layers; /* words of the plan; NULL: no maps */
     pl_run_map *maps;
     size_t n, capacity;
 } pl_run_maps;
 
-pl_status pl__maps_open(pl_run_maps *out, const pl_plan_file *plan, const char *device); /* NULL: the CPU */
+pl_status pl__maps_open(pl_run_maps *out, const pl_plan_file *plan, const pl_processor *on); /* on: borrowed */
 /* wanted[n]: the states that a map is made of, by their names ("last.05"). */
 void pl__maps_choose(bool *wanted, const pl_run_maps *maps, const char *const *names, size_t n);
 /* Another map, of a layer; it is the last one until another is added. Texts are the arena's. */

@@ -37,6 +37,7 @@ typedef struct pl__pool_entry {
 
 typedef struct pl__rows {
     pl_arena *arena;
+    const pl_processor *on; /* where products of states, and maps, are made */
     pl_stability_row *rows;
     size_t n, capacity;
     pl_stability_row base; /* what a new row starts from: model .. seed, and a note */

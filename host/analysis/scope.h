@@ -36,6 +36,7 @@ typedef struct pl__subject {
     const pl__member *member;
     const pl__layer *layer; /* NULL: behaviour */
     const pl_run_map *map;  /* of the layer; NULL: none is asked for */
+    const pl_processor *on; /* where products of states are made */
     size_t n, t;            /* items, templates */
     pl_arena *arena;        /* of notes and names of contrasts */
     double *items;          /* [n]: a metric's values, one an item */

@@ -152,8 +152,13 @@ static pl_status layer_rows(making *m, const pl__group *g, const pl__member *mem
     layer.prompts = prompts;
     if (pl_planned_analysis(pl_run_view_plan(g->view), "length"))
         PL_GOTO(status, done, pl__layer_read_tokens(&layer, member, readers));
-    pl__subject subject = {
-        .group = g, .member = member, .layer = &layer, .n = layer.n, .t = layer.t, .arena = m->rows.arena};
+    pl__subject subject = {.group = g,
+                           .member = member,
+                           .layer = &layer,
+                           .n = layer.n,
+                           .t = layer.t,
+                           .on = m->rows.on,
+                           .arena = m->rows.arena};
     if (layer.n_not_finite > 0)
         PL_GOTO(status, done,
                 pl__row_note(&m->rows, &m->rows.base, "%zu of %zu items left out: their states are not finite",
@@ -386,13 +391,16 @@ static pl_status all_rows(making *m, pl_run_view *view)
 pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view, const char *device)
 {
     making m = {0};
+    pl_processor processor = {0};
     pl_status status;
     *out = NULL;
     PL_TRY(pl_new(&m.table, 1));
+    PL_GOTO(status, done, pl_processor_open(&processor, device ? device : "cpu", 0));
+    m.rows.on = &processor;
     PL_GOTO(status, done, pl_arena_create(&m.table->arena));
     m.rows.arena = m.table->arena;
     if (pl_run_view_is_whole(view))
-        PL_GOTO(status, done, pl__maps_open(&m.table->maps, pl_run_view_plan(view), device));
+        PL_GOTO(status, done, pl__maps_open(&m.table->maps, pl_run_view_plan(view), &processor));
     PL_GOTO(status, done, all_rows(&m, view));
     PL_GOTO(status, done, pl__families_adjust(m.rows.rows, m.rows.n));
     PL_GOTO(status, done, pl__remarks_finish(&m.remarks, m.table));
@@ -405,6 +413,7 @@ done:
     pl__rows_free(&m.rows);
     pl__remarks_free(&m.remarks);
     pl_stability_free(m.table);
+    pl_processor_close(&processor);
     return status;
 }
 

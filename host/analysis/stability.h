@@ -59,8 +59,8 @@ typedef struct pl_stability_table {
     struct pl_arena *arena;
 } pl_stability_table;
 
-/* From the finished units of the view, which must outlive the table. device: that maps are made on, as
- * pl_processor_open takes it; NULL: the CPU. */
+/* From the finished units of the view, which must outlive the table. device: where products of states and
+ * maps are made, as pl_processor_open takes it; NULL: the CPU. */
 pl_status pl_stability_of_run(pl_stability_table **out, pl_run_view *view, const char *device);
 /* The first of the models [n] with random weights that has the configuration of `model`, as far as a run records it:
  * its type and number of parameters. NULL: there is none, or `model` is one itself. */

@@ -40,30 +40,39 @@ static void pack_columns(double *panels, const float *x, const double *mean, siz
 }
 
 /* Of rows, on a device (op `pairwise`). */
-static pl_status products_of_rows(double *gram, const double *mean, const float *x, size_t n, size_t width)
+static pl_status products_of_rows(double *gram, const double *mean, const float *x, size_t n, size_t width,
+                                  const pl_processor *on)
 {
-    pl_processor on = {0};
     pl_stream *stream = NULL;
     pl_pairwise_args a = {0};
     pl_status status;
-    PL_GOTO(status, done, pl_processor_open(&on, "cpu", 0));
-    PL_GOTO(status, done, on.ops->stream_create(on.device, &stream));
-    PL_GOTO(status, done, pl_view_create(&on, &a.x, n, width, PL_F32));
-    PL_GOTO(status, done, pl_view_create(&on, &a.mean, 1, width, PL_F64));
-    PL_GOTO(status, done, pl_view_create(&on, &a.products, n, n, PL_F64));
-    PL_GOTO(status, done, pl_view_create(&on, &a.workspace, 1, on.ops->pairwise_workspace_bytes(n, n, width), PL_U8));
-    PL_GOTO(status, done, pl_upload(&on, stream, a.x, x));
-    PL_GOTO(status, done, pl_upload(&on, stream, a.mean, mean));
+    PL_GOTO(status, done, on->ops->stream_create(on->device, &stream));
+    PL_GOTO(status, done, pl_view_create(on, &a.x, n, width, PL_F32));
+    PL_GOTO(status, done, pl_view_create(on, &a.mean, 1, width, PL_F64));
+    PL_GOTO(status, done, pl_view_create(on, &a.products, n, n, PL_F64));
+    PL_GOTO(status, done, pl_view_create(on, &a.workspace, 1, on->ops->pairwise_workspace_bytes(n, n, width), PL_U8));
+    PL_GOTO(status, done, pl_upload(on, stream, a.x, x));
+    PL_GOTO(status, done, pl_upload(on, stream, a.mean, mean));
     a.y = a.x;
-    PL_GOTO(status, done, pl_op_pairwise(&on, stream, &a));
-    PL_GOTO(status, done, pl_download(&on, stream, gram, a.products));
-    status = on.ops->stream_wait(stream);
+    PL_GOTO(status, done, pl_op_pairwise(on, stream, &a));
+    PL_GOTO(status, done, pl_download(on, stream, gram, a.products));
+    status = on->ops->stream_wait(stream);
 done:;
     pl_view *views[] = {&a.x, &a.mean, &a.products, &a.workspace};
-    if (status != PL_OK && stream) (void)on.ops->stream_wait(stream);
-    for (size_t i = 0; on.ops && i < sizeof views / sizeof *views; i++) pl_view_free(&on, views[i]);
-    if (stream) on.ops->stream_free(stream);
-    if (on.ops) pl_processor_close(&on);
+    if (status != PL_OK && stream) (void)on->ops->stream_wait(stream);
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) pl_view_free(on, views[i]);
+    if (stream) on->ops->stream_free(stream);
+    return status;
+}
+
+static pl_status products_of_rows_on(double *gram, const double *mean, const float *x, size_t n, size_t width,
+                                     const pl_processor *on)
+{
+    pl_processor cpu;
+    if (on) return products_of_rows(gram, mean, x, n, width, on);
+    PL_TRY(pl_processor_open(&cpu, "cpu", 0));
+    pl_status status = products_of_rows(gram, mean, x, n, width, &cpu);
+    pl_processor_close(&cpu);
     return status;
 }
 
@@ -92,19 +101,20 @@ done:
     return status;
 }
 
-pl_status pl_gram_whole(double *gram, double *mean, const float *x, size_t n, size_t width, pl_gram_of of)
+pl_status pl_gram_whole(double *gram, double *mean, const float *x, size_t n, size_t width, pl_gram_of of,
+                        const pl_processor *on)
 {
     if (n == 0) return PL_OK;
     pl__column_means(mean, x, n, width);
-    return of == PL_GRAM_OF_ROWS ? products_of_rows(gram, mean, x, n, width)
+    return of == PL_GRAM_OF_ROWS ? products_of_rows_on(gram, mean, x, n, width, on)
                                  : products_of_columns(gram, mean, x, n, width);
 }
 
-pl_status pl_gram(double *gram, const float *x, size_t n, size_t width)
+pl_status pl_gram(double *gram, const float *x, size_t n, size_t width, const pl_processor *on)
 {
     double *mean;
     PL_TRY(pl_new(&mean, width));
-    pl_status status = pl_gram_whole(gram, mean, x, n, width, PL_GRAM_OF_ROWS);
+    pl_status status = pl_gram_whole(gram, mean, x, n, width, PL_GRAM_OF_ROWS, on);
     for (size_t i = 0; i < n && status == PL_OK; i++) gram[i * n + i] = 0.0;
     free(mean);
     return status;

@@ -57,7 +57,7 @@ static pl_status put_scores(pl_pca *pca, const double *loadings, const double *m
     return status == PL_OK ? PL_OK : pl_fail(PL_E_MEMORY, "principal components: out of memory");
 }
 
-pl_status pl_pca_of(pl_pca *out, const float *x, size_t n, size_t width, size_t most_dims)
+pl_status pl_pca_of(pl_pca *out, const float *x, size_t n, size_t width, size_t most_dims, const pl_processor *on)
 {
     const pl_gram_of of = n < width ? PL_GRAM_OF_ROWS : PL_GRAM_OF_COLUMNS;
     const size_t m = n < width ? n : width;
@@ -70,7 +70,7 @@ pl_status pl_pca_of(pl_pca *out, const float *x, size_t n, size_t width, size_t 
     PL_GOTO(status, done, pl_new(&mean, width));
     PL_GOTO(status, done, pl_new(&vectors, k * m));
     PL_GOTO(status, done, pl_new(&out->variance, k));
-    PL_GOTO(status, done, pl_gram_whole(gram, mean, x, n, width, of));
+    PL_GOTO(status, done, pl_gram_whole(gram, mean, x, n, width, of, on));
     for (size_t i = 0; i < m; i++) out->total += gram[i * m + i] / (double)(n - 1);
     PL_GOTO(status, done, pl__largest_eigen(out->variance, vectors, k, gram, m));
     while (out->dims < k && out->variance[out->dims] > NEGLIGIBLE * out->variance[0]) out->dims++;

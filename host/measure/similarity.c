@@ -21,9 +21,9 @@ size_t pl_side_bytes(pl_similarity similarity, size_t n, size_t capacity)
     return kind_of(similarity)->bytes(n, capacity);
 }
 
-pl_status pl_side_open(pl_side *out, pl_similarity similarity, size_t n, size_t capacity)
+pl_status pl_side_open(pl_side *out, pl_similarity similarity, size_t n, size_t capacity, const pl_processor *on)
 {
-    *out = (pl_side){.similarity = similarity, .n = n, .capacity = capacity};
+    *out = (pl_side){.similarity = similarity, .n = n, .capacity = capacity, .on = on};
     if (n < 4) return pl_fail(PL_E_INPUT, "similarity of states: %zu items, expected at least 4", n);
     pl_status status = pl_new(&out->varies, capacity);
     if (status == PL_OK) status = kind_of(similarity)->open(out);

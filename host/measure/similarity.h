@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "device/device.h"
 
 enum { PL_MUTUAL_NEIGHBOURS = 10, PL_PROCRUSTES_COMPONENTS = 64 };
 
@@ -31,8 +32,9 @@ typedef enum pl_similarity {
 
 typedef struct pl_side {
     pl_similarity similarity;
-    size_t n, m, capacity; /* items, conditions that were added, conditions that there is room for */
-    bool *varies;          /* [capacity]: false where states have no variance; nothing is similar to them */
+    size_t n, m, capacity;  /* items, conditions that were added, conditions that there is room for */
+    const pl_processor *on; /* where products are made; NULL: the CPU. Borrowed */
+    bool *varies;           /* [capacity]: false where states have no variance; nothing is similar to them */
     /* CKA: Gram matrices with rows that sum to 0 and norm 1, [capacity/8, n, n, 8], condition c in lane c % 8. */
     double *grams;
     /* Neighbours: those of each item, nearest first, [capacity, n, k]; and the conditions that have j among i's, a bit
@@ -46,7 +48,7 @@ typedef struct pl_side {
 } pl_side;
 
 /* Room for `capacity` conditions of n >= 4 items. Bytes: pl_side_bytes. Free the side. */
-pl_status pl_side_open(pl_side *out, pl_similarity similarity, size_t n, size_t capacity);
+pl_status pl_side_open(pl_side *out, pl_similarity similarity, size_t n, size_t capacity, const pl_processor *on);
 size_t pl_side_bytes(pl_similarity similarity, size_t n, size_t capacity);
 pl_status pl_side_add(pl_side *side, const float *states, size_t width); /* [n, width], finite */
 void pl_side_free(pl_side *side);                                        /* takes {0} */

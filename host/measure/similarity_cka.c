@@ -51,7 +51,7 @@ static pl_status add(pl_side *side, const float *states, size_t width)
     double *lane = side->grams + side->m / PL__TILE * square * PL__TILE + side->m % PL__TILE;
     PL_TRY(pl_new(&gram, square + n));
     row = gram + square;
-    pl_status status = pl_gram(gram, states, n, width);
+    pl_status status = pl_gram(gram, states, n, width, side->on);
     if (status == PL_OK) {
         centre(gram, row, n);
         for (size_t i = 0; i < square; i++) squares += gram[i] * gram[i];

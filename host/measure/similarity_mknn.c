@@ -76,7 +76,7 @@ static pl_status add(pl_side *side, const float *states, size_t width)
     PL_GOTO(status, done, pl_new(&gram, n * n));
     PL_GOTO(status, done, pl_new(&mean, width));
     PL_GOTO(status, done, pl_new(&norm, n));
-    PL_GOTO(status, done, pl_gram(gram, states, n, width)); /* its diagonal is 0 */
+    PL_GOTO(status, done, pl_gram(gram, states, n, width, side->on)); /* its diagonal is 0 */
     squared_norms(norm, mean, states, n, width);
     for (size_t i = 0; i < n * n; i++) all += fabs(gram[i]);
     side->varies[side->m] = all > 0.0; /* by the Gram matrix, where constant states are exactly 0 */

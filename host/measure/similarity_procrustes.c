@@ -52,7 +52,7 @@ static pl_status add(pl_side *side, const float *states, size_t width)
     pl_pca pca;
     side->varies[side->m] = rows_differ(states, n, width);
     if (!side->varies[side->m]) return PL_OK;
-    PL_TRY(pl_pca_of(&pca, states, n, width, side->components));
+    PL_TRY(pl_pca_of(&pca, states, n, width, side->components, side->on));
     for (size_t i = 0; i < n * pca.dims; i++) squares += (double)pca.scores[i] * (double)pca.scores[i];
     for (size_t i = 0; i < n; i++)
         for (size_t c = 0; c < pca.dims; c++)

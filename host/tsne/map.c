@@ -186,7 +186,7 @@ pl_status pl_state_map_of(pl_state_map *out, const float *x, size_t n, size_t wi
             PL_E_INPUT,
             "perplexity %g needs %zu neighbours of each point, of %zu points each has %zu: expected %d to %zu",
             settings->perplexity, m.k, n, n - 1, (PL_QUALITY_RANKS + 2) / 3, (n - 1) / 3);
-    PL_GOTO(status, done, pl_pca_of(&pca, x, n, width, settings->dims));
+    PL_GOTO(status, done, pl_pca_of(&pca, x, n, width, settings->dims, settings->processor));
     PL_GOTO(status, done, put_pca(out, &pca));
     m.points = (pl_points){pca.scores, n, pca.dims};
     if (n >= PL_MAP_LEAST) status = make_maps(out, &m);

@@ -44,8 +44,8 @@ static void measure(const char *name, pl_similarity similarity, float *const *x,
     need(pl_new(&series, 1 + PL_CALIBRATED_PERMUTATIONS));
     clock_t start = clock(); /* of all threads */
     need(pl_calibrated_orders(orders, PL_CALIBRATED_PERMUTATIONS, n, NULL));
-    need(pl_side_open(&a, similarity, n, m));
-    need(pl_side_open(&b, similarity, n, m));
+    need(pl_side_open(&a, similarity, n, m, NULL));
+    need(pl_side_open(&b, similarity, n, m, NULL));
     for (size_t k = 0; k < m; k++) need(pl_side_add(&a, x[k], width));
     for (size_t k = 0; k < m; k++) need(pl_side_add(&b, x[m + k], width));
     need(pl_similar_grids(grids, &a, &b, orders, PL_CALIBRATED_PERMUTATIONS));

@@ -85,7 +85,7 @@ int main(int argc, char **argv)
     pl_pca pca = {0};
     double began = pl_clock_s(), cpu[3] = {cpu_s()};
     if (width > PL_MAP_DIMS) {
-        need(pl_pca_of(&pca, points.x, n, width, PL_MAP_DIMS));
+        need(pl_pca_of(&pca, points.x, n, width, PL_MAP_DIMS, NULL));
         free((void *)(uintptr_t)points.x);
         points = (pl_points){pca.scores, n, pca.dims};
     }

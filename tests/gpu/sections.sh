@@ -194,6 +194,7 @@ section_training() {
 # ---- maps: t-SNE with every pair, then its speed beside TorchDR ----
 section_maps() {
   local words=() code where=$build since out=$output/gpu-maps.md
+  test_program measure_test_similarity_device "similarities have the CPU's bits"
   test_program tsne_test_tsne "maps against openTSNE's and scikit-learn's"
   [ -n "$(program bench-map)" ] || { skip "benchmark of maps: bench-map is not in $build"; return; }
   [ $bench -eq 1 ] || { skip "benchmark of maps: --no-bench"; return; }

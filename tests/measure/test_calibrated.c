@@ -41,7 +41,7 @@ static size_t *places(const json_t *values)
 
 static void fill_side(pl_side *side, pl_similarity similarity, const float *states, size_t n, size_t m, size_t width)
 {
-    OK(pl_side_open(side, similarity, n, m));
+    OK(pl_side_open(side, similarity, n, m, NULL));
     for (size_t k = 0; k < m; k++) OK(pl_side_add(side, states + k * n * width, width));
 }
 

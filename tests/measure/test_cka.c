@@ -336,7 +336,7 @@ static void test_gram_elements(void **state)
     for (size_t n = 1; n < 20; n++) {
         float *x = normal(n, 5, 0.0, (uint32_t)n);
         double *gram = calloc(n * n, sizeof *gram), mean[5];
-        assert_int_equal(pl_gram(gram, x, n, 5), PL_OK);
+        assert_int_equal(pl_gram(gram, x, n, 5, NULL), PL_OK);
         for (size_t d = 0; d < 5; d++) {
             double sum = 0.0;
             for (size_t i = 0; i < n; i++) sum += (double)x[i * 5 + d];
@@ -374,7 +374,7 @@ static void test_dimensions(void **state)
         for (size_t out = 0; out < 2; out++) { /* 1: without the last item */
             size_t n = N - out;
             double squares = 0.0;
-            assert_int_equal(pl_gram(gram, states[k], n, WIDTH), PL_OK);
+            assert_int_equal(pl_gram(gram, states[k], n, WIDTH, NULL), PL_OK);
             for (size_t d = 0; d < WIDTH; d++) {
                 double mean = 0.0;
                 for (size_t i = 0; i < n; i++) mean += (double)states[k][i * WIDTH + d] / (double)n;
@@ -416,8 +416,8 @@ static void test_blocks(void **state)
             pl_cka_free(&one);
         }
     assert_true(all.value[pl_cka_pair(&all, 2, 3)] == 1.0); /* the same states */
-    assert_int_equal(pl_gram(k, states[0], N, WIDTH), PL_OK);
-    assert_int_equal(pl_gram(l, states[7], N, WIDTH), PL_OK);
+    assert_int_equal(pl_gram(k, states[0], N, WIDTH, NULL), PL_OK);
+    assert_int_equal(pl_gram(l, states[7], N, WIDTH, NULL), PL_OK);
     size_t at = pl_cka_pair(&all, 0, 7);
     assert_close(all.value[at], naive_cka(k, l, N, N), 1e-12);
     assert_close(all.left_out[at * N + OUT], naive_cka(k, l, N, OUT), 1e-12);

@@ -17,7 +17,7 @@ static void test_numpy(void **state)
         const size_t n = (size_t)number(member(g, "n")), width = (size_t)number(member(g, "width"));
         float *x = floats(member(g, "x"));
         pl_pca p;
-        OK(pl_pca_of(&p, x, n, width, 5));
+        OK(pl_pca_of(&p, x, n, width, 5, NULL));
         assert_int_equal(p.dims, 5);
         assert_close(p.total, number(member(g, "total")), 1e-12);
         for (size_t k = 0; k < 5; k++) assert_close(p.variance[k], element(member(g, "variance"), k), 1e-12);
@@ -39,11 +39,11 @@ static void test_rank(void **state)
         x[4 * i + 3] = 2.0f * x[4 * i] + 1.0f;
     }
     pl_pca p;
-    OK(pl_pca_of(&p, x, 60, 4, 50));
+    OK(pl_pca_of(&p, x, 60, 4, 50, NULL));
     assert_int_equal(p.dims, 2);
     pl_pca_free(&p);
     for (size_t i = 0; i < 240; i++) x[i] = 3.25f;
-    REFUSED(pl_pca_of(&p, x, 60, 4, 50), PL_E_INPUT, "all 60 rows have the same values");
+    REFUSED(pl_pca_of(&p, x, 60, 4, 50, NULL), PL_E_INPUT, "all 60 rows have the same values");
     free(x);
 }
 
@@ -56,7 +56,7 @@ static void test_little_rank(void **state)
     float *x = room(N * WIDTH, sizeof *x);
     for (size_t i = 0; i < N * WIDTH; i++) x[i] = sinf((float)i) + (float)(i / WIDTH % 7) * (float)(i % 3);
     pl_pca p;
-    OK(pl_pca_of(&p, x, N, WIDTH, 25));
+    OK(pl_pca_of(&p, x, N, WIDTH, 25, NULL));
     assert_true(p.dims >= 3 && p.dims <= 25 && p.variance[3] < 1e-9 * p.variance[0]);
     for (size_t k = 0; k < 3; k++) {
         double squares = 0.0;
@@ -101,9 +101,9 @@ static void test_same_bits(void **state)
         pl_pca one, three;
         const int before = omp_get_max_threads();
         omp_set_num_threads(1);
-        OK(pl_pca_of(&one, x, 300, width, 20));
+        OK(pl_pca_of(&one, x, 300, width, 20, NULL));
         omp_set_num_threads(3);
-        OK(pl_pca_of(&three, x, 300, width, 20));
+        OK(pl_pca_of(&three, x, 300, width, 20, NULL));
         omp_set_num_threads(before);
         assert_memory_equal(one.scores, three.scores, 300 * 20 * sizeof *one.scores);
         pl_pca_free(&one);

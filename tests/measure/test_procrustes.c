@@ -106,7 +106,7 @@ static double similarity_of(const float *x, const float *y, size_t n, size_t wid
 {
     pl_side side;
     double grid[4];
-    OK(pl_side_open(&side, PL_SIMILAR_PROCRUSTES, n, 2));
+    OK(pl_side_open(&side, PL_SIMILAR_PROCRUSTES, n, 2, NULL));
     OK(pl_side_add(&side, x, width));
     OK(pl_side_add(&side, y, width));
     OK(pl_similar_grids(grid, &side, &side, NULL, 0));

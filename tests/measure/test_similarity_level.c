@@ -36,7 +36,7 @@ static void make_side(pl_side *out, pl_similarity similarity, const design *d, u
 {
     float x[N * WIDTH] = {0}, taken[N * WIDTH];
     size_t group = d->group ? d->group : 1, n = items_of(d), step = N / n;
-    OK(pl_side_open(out, similarity, n, LAYERS));
+    OK(pl_side_open(out, similarity, n, LAYERS, NULL));
     for (uint32_t layer = 0; layer < LAYERS; layer++) {
         for (size_t i = 0; i < N * WIDTH; i++) {
             size_t first = i / WIDTH / group * group * WIDTH + i % WIDTH;
