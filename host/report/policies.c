@@ -33,8 +33,8 @@ static void print_number(FILE *out, double value, double lo, double hi)
 
 static void print_policy(FILE *out, const pl_policy_table *table, const pl_policy_row *first)
 {
-    static const pl_policy_score wide[] = {PL_POLICY_UTILITY, PL_POLICY_REGRET, PL_POLICY_DIFFERENCE},
-                                 narrow[] = {PL_POLICY_TUNED, PL_POLICY_SPENT, PL_POLICY_WRONG};
+    static const pl_policy_score wide[] = {PL_POLICY_UTILITY, PL_POLICY_DIFFERENCE},
+                                 narrow[] = {PL_POLICY_REGRET, PL_POLICY_TUNED, PL_POLICY_SPENT, PL_POLICY_WRONG};
     char name[64];
     (void)snprintf(name, sizeof name, "%s%s%s%s", pl_policy_names[first->policy], first->held_out ? " (other " : "",
                    pl_held_out_names[first->held_out], first->held_out ? "s)" : "");
@@ -43,11 +43,11 @@ static void print_policy(FILE *out, const pl_policy_table *table, const pl_polic
         pl_print(out, "  %s\n", first->why_empty);
         return;
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof wide / sizeof *wide; i++) {
         const pl_policy_row *row = find(table, first, wide[i]);
         print_number(out, row->value, row->lo, row->hi);
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof narrow / sizeof *narrow; i++) {
         const pl_policy_row *row = find(table, first, narrow[i]);
         if (isnan(row->value))
             fprintf(out, "  %6s", "-");
@@ -61,6 +61,10 @@ static void print_signals(FILE *out, const pl_signal_table *signals)
 {
     fprintf(out, "\ndo representations tell more than behaviour? (%zu signals of behaviour, %zu of representations)\n",
             signals->n_signals[0], signals->n_signals[1]);
+    if (isnan(signals->rows[0].value)) {
+        pl_print(out, "not asked: %s\n", signals->rows[0].why_empty);
+        return;
+    }
     for (size_t i = 0; i < signals->n; i++) {
         const pl_signal_row *row = &signals->rows[i];
         if (strcmp(row->of, "increment") && strcmp(row->statistic, "spearman")) continue;
@@ -94,14 +98,14 @@ pl_status pl_report_policies_print(FILE *out, const pl_policy_cases *cases, cons
     if (cases->n_without)
         fprintf(out, "%zu cells are left out: no prompting or no tuned arm under ood wordings in both halves.\n",
                 cases->n_without);
-    fprintf(out, "\n%-29s  %-22s  %-22s  %-22s  %6s  %6s  %6s\n", "policy", "utility (accuracy)", "regret",
-            "minus the verdict's", "tuned", "spent", "wrong");
+    fprintf(out, "\n%-29s  %-22s  %-22s  %6s  %6s  %6s  %6s\n", "policy", "utility (accuracy)", "minus the verdict's",
+            "regret", "tuned", "spent", "wrong");
     for (size_t i = 0; i < table->n; i++)
         if (table->rows[i].score == PL_POLICY_UTILITY) print_policy(out, table, &table->rows[i]);
     fprintf(
         out,
-        "\n[95 %%: %s]; tuned: share of cells; spent: share of the tokens of tuning everywhere; wrong: share of its\n"
-        "claims that the scoring half contradicts, noise included\n",
+        "\n[95 %%: %s]\nregret: the oracle's utility minus it; tuned: share of cells; spent: of the tokens of tuning\n"
+        "everywhere; wrong: share of its claims that the scoring half contradicts, noise included\n",
         *any->generalises ? any->generalises : any->why_empty);
     print_signals(out, signals);
     return PL_OK;
