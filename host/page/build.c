@@ -1,5 +1,6 @@
 #include "page/build.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -180,7 +181,8 @@ static pl_status write_file(const pl__build *b, const char *name, const char *en
     char path[PL_PATH_MAX];
     PL_TRY(pl_path(path, "%s/%s.%s", b->figures, name, ending));
     FILE *file = fopen(path, "w");
-    if (!file) return pl_fail(PL_E_IO, "%s: cannot be made", path);
+    if (!file && errno == ENOMEM) return pl_fail(PL_E_MEMORY, "out of memory while writing %s", path);
+    if (!file) return pl_fail(PL_E_IO, "%s: cannot be made: %s", path, strerror(errno));
     bool whole = fwrite(bytes->data, 1, bytes->size, file) == bytes->size;
     if (fclose(file) != 0 || !whole) return pl_fail(PL_E_IO, "%s: cannot be written: is the disk full?", path);
     return PL_OK;
