@@ -1,5 +1,6 @@
 /* A look at a staged run (store/look.h, stability.md E.4): the best prompt-side arm of the stages that are finished, as
- * the verdict chooses and judges it, against what is required and what its template SD may be. */
+ * the verdict chooses and judges it, against what is required; and the template SD of the arm itself, against what that
+ * may be. */
 #ifndef PLUMB_ANALYSIS_LOOK_H
 #define PLUMB_ANALYSIS_LOOK_H
 

@@ -132,6 +132,9 @@ static pl_status look_back(pl_verdict_row *out, const pl__conditions *of, const 
     return pl__contrast(&out->hindsight_difference, &tuned->judged, best, PL_ROLE_OOD, of->arena);
 }
 
+/* The SD is that of the arm that would be used. Judged answers are of several arms where the choice is open, whose
+ * wordings' effects cancel in part. What an arm was chosen by, accuracy under dev templates, says nothing of its SD
+ * under others. */
 static pl_status look(pl_verdict_row *out, const pl__choice *prompt, const pl__verdict_rules *rules, pl_arena *arena)
 {
     pl_verdict_look *l = &out->look;
@@ -142,7 +145,7 @@ static pl_status look(pl_verdict_row *out, const pl__choice *prompt, const pl__v
     l->tail = LEVEL / (double)(rules->n_looks * rules->n_rows);
     if (!prompt->best) return PL_OK;
     l->accuracy_lo = pl_crossed_bound(&out->prompt.accuracy, l->tail);
-    PL_TRY(pl__contrast_squares(&squares, &mean, &prompt->judged, PL_ROLE_OOD, arena));
+    PL_TRY(pl__contrast_squares(&squares, &mean, prompt->best, PL_ROLE_OOD, arena));
     if (isnan(mean)) return PL_OK;
     l->template_sd = pl_template_sd_of(&squares, mean).value;
     double hi = pl_template_sd_upper(&squares, mean, l->tail);

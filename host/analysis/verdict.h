@@ -34,7 +34,7 @@ typedef struct pl__verdict_rules {
     double template_sd_max;
 } pl__verdict_rules;
 
-/* What a look goes by: the prompt side's template SD, and bounds with `tail` outside each. */
+/* What a look goes by: the template SD of the prompt side's arm, and bounds with `tail` outside each. */
 typedef struct pl_verdict_look {
     const char *stage;        /* "": the run was not staged, or no look stopped it */
     double tail, accuracy_lo; /* NaN: not known */

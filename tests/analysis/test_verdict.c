@@ -498,11 +498,77 @@ static void test_ensemble(void **state)
     uproot(&p);
 }
 
+/* Two arms that are equally good under dev templates, each in its own folds of the items, so that judged answers are of
+ * both; their ood templates' effects are opposite. The SD of a look is that of the arm alone. */
+static void test_look_at_one_arm(void **state)
+{
+    enum { ITEMS = 100, TEMPLATES = 9, FOLD_COUNT = 5 };
+    static const char *const names[TEMPLATES] = {"d", "a", "b", "c", "e", "f", "g", "h", "i"};
+    static pl_role roles[TEMPLATES];
+    static size_t same[TEMPLATES], kept[ITEMS];
+    static double correct[2][TEMPLATES * ITEMS];
+    static const double *told[2];
+    const pl_run_unit units[2] = {
+        {.model = "m", .task = "t", .readout = "r", .arm = "prompt", .kind = "prompt", .labels = "", .head = ""},
+        {.model = "m",
+         .task = "t",
+         .readout = "r",
+         .arm = "prompt",
+         .kind = "prompt",
+         .labels = "",
+         .head = "",
+         .k = 4}};
+    pl__condition list[2];
+    pl__conditions of = {.list = list, .n = 2, .n_shared = ITEMS, .n_largest = ITEMS};
+    const pl__verdict_rules rules = {
+        .require = 0.5, .margin = 0.03, .n_looks = 2, .n_rows = 1, .stopped = "prompt", .template_sd_max = 0.5};
+    pl_verdict_row both, alone;
+    (void)state;
+    OK(pl_arena_create(&of.arena));
+    for (size_t k = 0; k < TEMPLATES; k++) {
+        roles[k] = k ? PL_ROLE_OOD : PL_ROLE_DEV;
+        same[k] = k;
+    }
+    for (size_t i = 0; i < ITEMS; i++) kept[i] = i;
+    for (size_t a = 0; a < 2; a++) {
+        for (size_t i = 0; i < ITEMS; i++) {
+            correct[a][i] = a ? i % FOLD_COUNT >= 3 : i % FOLD_COUNT < 2;
+            for (size_t k = 1; k < TEMPLATES; k++)
+                correct[a][k * ITEMS + i] = (i * 7 + k * 13) % 10 < ((k < 5) == (a == 0) ? 9 : 4);
+        }
+        list[a] = (pl__condition){.unit = &units[a],
+                                  .n = ITEMS,
+                                  .t = TEMPLATES,
+                                  .n_draws = 1,
+                                  .n_largest = ITEMS,
+                                  .templates = (const char **)(uintptr_t)names,
+                                  .roles = roles,
+                                  .same = same,
+                                  .draws = (long long[]){0},
+                                  .n_commonest = ITEMS / 2,
+                                  .n_kept = ITEMS,
+                                  .kept = kept,
+                                  .correct = correct[a]};
+    }
+    OK(pl__verdict_row(&both, &of, told, &rules));
+    assert_int_equal(both.prompt.n_candidates, 2);
+    assert_true(both.prompt.chosen_share > 0.2 && both.prompt.chosen_share < 0.8);
+    of.list = list + (both.prompt.k != 0);
+    of.n = 1;
+    OK(pl__verdict_row(&alone, &of, told, &rules));
+    assert_true(alone.look.template_sd > 0.2);
+    assert_true(both.look.template_sd == alone.look.template_sd &&
+                both.look.template_sd_hi == alone.look.template_sd_hi &&
+                both.look.template_sd_p == alone.look.template_sd_p);
+    pl_arena_free(of.arena);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rule),     cmocka_unit_test(test_looks), cmocka_unit_test(test_outlook),
-                                       cmocka_unit_test(test_run),      cmocka_unit_test(test_one_draw),
-                                       cmocka_unit_test(test_required), cmocka_unit_test(test_break_even),
-                                       cmocka_unit_test(test_ensemble), cmocka_unit_test(test_unequal_draws)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rule),         cmocka_unit_test(test_looks),      cmocka_unit_test(test_look_at_one_arm),
+        cmocka_unit_test(test_outlook),      cmocka_unit_test(test_run),        cmocka_unit_test(test_one_draw),
+        cmocka_unit_test(test_required),     cmocka_unit_test(test_break_even), cmocka_unit_test(test_ensemble),
+        cmocka_unit_test(test_unequal_draws)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
