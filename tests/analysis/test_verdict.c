@@ -508,6 +508,7 @@ static void test_look_at_one_arm(void **state)
     static size_t same[TEMPLATES], kept[ITEMS];
     static double correct[2][TEMPLATES * ITEMS];
     static const double *told[2];
+    static long long first_draw[1];
     const pl_run_unit units[2] = {
         {.model = "m", .task = "t", .readout = "r", .arm = "prompt", .kind = "prompt", .labels = "", .head = ""},
         {.model = "m",
@@ -544,7 +545,7 @@ static void test_look_at_one_arm(void **state)
                                   .templates = (const char **)(uintptr_t)names,
                                   .roles = roles,
                                   .same = same,
-                                  .draws = (long long[]){0},
+                                  .draws = first_draw,
                                   .n_commonest = ITEMS / 2,
                                   .n_kept = ITEMS,
                                   .kept = kept,
