@@ -1,7 +1,7 @@
 """plumb tsne beside scikit-learn's Barnes-Hut form and openTSNE, one thread each, and how good the maps are by one judge.
 
-Run: python3 tests/bench/tsne.py build/plumb [ROWS [WIDTH]] (h5py, numpy, scikit-learn, openTSNE). Seconds are processor time, so that
-a busy machine matters little; plumb's are of the whole verb: reading, PCA, the maps at exaggeration 1 and 4 from one start, quality,
+Run: python3 tests/bench/tsne.py build/plumb [ROWS [WIDTH]], or build/plumb FILE.h5 /obsm/last.05 for states of a model (h5py, numpy,
+scikit-learn, openTSNE). Seconds are processor time, so that a busy machine matters little; plumb's are of the whole verb: reading, PCA, the maps at exaggeration 1 and 4 from one start, quality,
 reliability, writing. The others get the 50 principal components for nothing and make one map. Judge: the divergence with openTSNE's
 affinities of 90 exact neighbours, all pairs, in double. Planted states: 20 groups, 30 shared directions, noise.
 """
@@ -61,8 +61,12 @@ def opentsne_map(pca):
 
 
 program = sys.argv[1]
-n, width = (int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((2, 10000), (3, 768)))
-x = states(n, width)
+if len(sys.argv) > 3 and sys.argv[3].startswith("/"):
+    with h5py.File(sys.argv[2]) as f:
+        x = f[sys.argv[3]][()].astype("f4")
+else:
+    x = states(*(int(sys.argv[i]) if len(sys.argv) > i else usual for i, usual in ((2, 10000), (3, 768))))
+n, width = x.shape
 pca = PCA(50, svd_solver="full").fit_transform(x.astype(float))
 judge = affinity.PerplexityBasedNN(pca, perplexity=30, method="exact", n_jobs=1).P.tocoo()
 print(f"{n} x {width}; scikit-learn {sklearn.__version__}, openTSNE {openTSNE.__version__}")
