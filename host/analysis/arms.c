@@ -207,3 +207,9 @@ void pl_arms_free(pl_arms_table *table)
     pl_arena_free(table->arena);
     free(table);
 }
+
+bool pl_arm_is_of(const char *arm, const char *plain)
+{
+    size_t n = strlen(plain);
+    return !strncmp(arm, plain, n) && (!arm[n] || !strcmp(arm + n, " calibrated"));
+}

@@ -48,6 +48,9 @@ typedef struct pl_arms_table {
 /* Rows of every model, task and readout that has an arm that learns; none without. Under 95 % of the items of the
  * largest unit in all of them is PL_E_INPUT. The view must outlive the table. */
 pl_status pl_arms_of_run(pl_arms_table **out, pl_run_view *view);
+/* Whether an arm is `plain` itself or it with contextual calibration, whose states and uncalibrated scores are the
+ * same. */
+bool pl_arm_is_of(const char *arm, const char *plain);
 void pl_arms_free(pl_arms_table *table); /* takes NULL */
 
 #endif

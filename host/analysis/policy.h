@@ -8,7 +8,7 @@
 /* id, name, what it does. Where a policy does not tune it takes the prompt side's best arm, but for the first one and
  * the oracle. UNDECIDED and NEITHER do not tune. */
 #define PL_POLICY_TABLE(X)                                                                                             \
-    X(ALWAYS_PROMPT, "always prompt", "the best plain prompt")                                                         \
+    X(ALWAYS_PROMPT, "always prompt", "the best single prompt, calibrated or not")                                     \
     X(ALWAYS_REPAIR, "always repair", "the prompt side's best arm: calibrated, ensembled or a linear readout as well") \
     X(ALWAYS_TUNE, "always tune", "the best tuned arm")                                                                \
     X(ACCURACY_ONLY, "accuracy only", "tunes where the best prompt's accuracy on dev wordings is below a threshold")   \

@@ -56,13 +56,6 @@ static long middle_layer(const halves *h, const pl_verdict_row *v, const pl_arm_
     return middle;
 }
 
-/* "prompt calibrated" has the states, flips and margins of "prompt". */
-static bool is_plain_of(const char *plain, const char *arm)
-{
-    size_t n = strlen(plain);
-    return !strncmp(arm, plain, n) && (!arm[n] || !strcmp(arm + n, " calibrated"));
-}
-
 /* The row of a metric over all templates of the half, the mean over draws where there is one. */
 static const pl_stability_row *find_row(const pl_stability_table *table, const pl_verdict_row *v,
                                         const pl_arm_row *prompt, pl_metric_id metric, long layer, const char *contrast)
@@ -71,7 +64,7 @@ static const pl_stability_row *find_row(const pl_stability_table *table, const p
     for (size_t i = 0; i < table->n; i++) {
         const pl_stability_row *r = &table->rows[i];
         if (r->metric != metric || strcmp(r->contrast, contrast) || r->k != prompt->k || *r->template_name ||
-            !is_subject(r->model, r->task, r->readout, v) || !is_plain_of(r->arm, prompt->arm))
+            !is_subject(r->model, r->task, r->readout, v) || !pl_arm_is_of(prompt->arm, r->arm))
             continue;
         if (*r->layer && (strtol(r->layer, NULL, 10) != layer || !strcmp(r->layer, "final_norm"))) continue;
         if (*r->position && strcmp(r->position, "last")) continue;
@@ -162,7 +155,7 @@ static pl_status flips_of(double *out, pl_run_view *view, const pl_verdict_row *
         const pl_run_unit *u = pl_run_view_unit(view, i);
         pl__group group;
         if (u->group != i || u->k != prompt->k || !is_subject(u->model, u->task, u->readout, v) ||
-            !is_plain_of(u->arm, prompt->arm))
+            !pl_arm_is_of(prompt->arm, u->arm))
             continue;
         PL_TRY(pl__group_read(&group, view, i));
         for (size_t s = 0; s < group.n_members; s++) {

@@ -41,10 +41,11 @@ typedef struct pl_policy_case {
     const char *why; /* why it is UNDECIDED whatever the numbers; "" */
     bool has_looks;  /* a staged run could be replayed: verdict.template_sd_max is given, two kinds of arms are there */
     bool is_enough;  /* then: a look before tuning would have stopped it */
-    const char *arm, *repaired_arm, *tuned_arm; /* plain prompting, the best of the prompt side, the best tuned */
+    const char *arm, *repaired_arm,
+        *tuned_arm; /* the best single prompt, the best of the prompt side, the best tuned */
     /* From the half that scores: accuracy under its ood templates. */
     double prompted, repaired, tuned;
-    double ood_flips; /* of plain prompting */
+    double ood_flips; /* of the best single prompt */
     /* Tokens: all that the prompt side's cells ran, and what learning the tuned arm took (forward and backward, dev
      * items, every draw); NaN: not told. */
     double prompt_tokens, tune_tokens;

@@ -16,13 +16,6 @@ static const pl_arm_row *best_prompt(const pl_arms_table *arms, const pl_verdict
     return NULL;
 }
 
-/* Calibration does not change margins' interaction: the plain arm's row. */
-static bool is_arm(const char *plain, const char *arm)
-{
-    size_t n = strlen(plain);
-    return !strncmp(arm, plain, n) && (!arm[n] || !strcmp(arm + n, " calibrated"));
-}
-
 void pl_wobble_first(pl_arms_table *arms, const pl_stability_table *table)
 {
     for (size_t v = 0; v < arms->n_verdicts; v++) {
@@ -34,7 +27,7 @@ void pl_wobble_first(pl_arms_table *arms, const pl_stability_table *table)
             const pl_stability_row *r = &table->rows[i];
             if (r->metric != PL_METRIC_WOBBLE_MARGIN || strcmp(r->contrast, "templates") || r->k != prompt->k ||
                 strcmp(r->model, row->model) || strcmp(r->task, row->task) || strcmp(r->readout, row->readout) ||
-                !is_arm(r->arm, prompt->arm) || isnan(r->lo))
+                !pl_arm_is_of(prompt->arm, r->arm) || isnan(r->lo))
                 continue;
             if (*row->wobble_first && r->draw >= 0) continue; /* the mean over draws, where there is one */
             row->wobble = r->value;
