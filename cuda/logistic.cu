@@ -22,8 +22,8 @@ struct table {
 };
 
 struct solver {
-    double *scratch; /* [32] in shared memory */
-    double c;
+    double *scratch;          /* [32] in shared memory */
+    double c, z_norm;         /* |z| */
     int n, width, rows, size; /* of theta: size = rows x width */
     const double *z;          /* [n, width] */
     const int32_t *labels;
@@ -42,6 +42,14 @@ static __device__ __forceinline__ double dot(const solver &s, const double *a, c
     double sum = 0.0;
     own(s, [&](int at) { sum = fma(a[at], b[at], sum); });
     return pl__block_group{s.scratch}.sum(sum);
+}
+
+/* |values| of any length */
+static __device__ double norm(const solver &s, const double *values, int n)
+{
+    double sum = 0.0;
+    for (int at = (int)threadIdx.x; at < n; at += THREADS) sum = fma(values[at], values[at], sum);
+    return sqrt(pl__block_group{s.scratch}.sum(sum));
 }
 
 /* product[i, k] = z_i . v_k */
@@ -208,8 +216,14 @@ static __device__ bool descend(const solver &s, double *theta, double *objective
     return false;
 }
 
-/* Until what a full step leaves is next to nothing of theta, or acceptable steps no longer shrink. Gives what is left,
- * relative to theta. */
+/* Whether the gradient is what its own sums round to, as where labels have nothing to do with the features. */
+static __device__ bool is_flat(const solver &s)
+{
+    return sqrt(dot(s, s.gradient, s.gradient)) <= DBL_EPSILON * s.c * norm(s, s.residual, s.n * s.rows) * s.z_norm;
+}
+
+/* Until what a full step leaves is next to nothing of theta, or acceptable steps no longer shrink, or the gradient is
+ * flat. Gives what is left, relative to theta. */
 static __device__ double iterate(const solver &s, double *theta)
 {
     double objective = evaluate(s, theta), change = 1.0;
@@ -217,7 +231,7 @@ static __device__ double iterate(const solver &s, double *theta)
     for (int step = 0; step < PL_LOGISTIC_STEPS; step++) {
         const double before = change, part = fmin(0.1, fmax(1e-8, change));
         gather(s, s.gradient, s.residual, theta, 0.0);
-        if (dot(s, s.gradient, s.gradient) == 0.0) return 0.0;
+        if (is_flat(s)) return 0.0;
         conjugate_gradients(s, part);
         change = sqrt(dot(s, s.step, s.step) / dot(s, theta, theta)); /* infinite from 0 */
         if (change <= PL_LOGISTIC_ACCEPTABLE && !(change < before / 2.0)) break;
@@ -252,6 +266,7 @@ static __global__ void __launch_bounds__(THREADS) solve(table t)
     s.product = s.residual + like_rows;
     double *theta = t.theta + facts[PL_LOGISTIC_THETA];
     double *distance = t.distance + blockIdx.x * t.distance_stride, left = 0.0;
+    s.z_norm = norm(s, s.z, s.n * s.width);
     own(s, [&](int at) { theta[at] = 0.0; });
     for (int strength = 0; strength < t.n_strengths; strength++, theta += s.size) {
         s.c = t.strengths[strength];

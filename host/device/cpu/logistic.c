@@ -21,7 +21,7 @@ typedef struct problem {
 
 typedef struct solver {
     const problem *p;
-    double c;
+    double c, z_norm;                                        /* |z| */
     size_t rows, size;                                       /* of theta: size = rows x width */
     double *prob, *residual, *product;                       /* [n, rows] */
     double *trial, *gradient, *step, *r, *d, *hd, *diagonal; /* [rows, width] */
@@ -186,9 +186,17 @@ static int descend(const solver *s, double *theta, double *objective)
     return 0;
 }
 
+/* Whether the gradient is what its own sums round to. So it is at once where labels have nothing to do with the
+ * features: theta is 0 but for such noise, and no step is small beside it. */
+static int is_flat(const solver *s)
+{
+    const double terms = s->c * sqrt(pl__dot(s->residual, s->residual, s->p->n * s->rows)) * s->z_norm;
+    return sqrt(pl__dot(s->gradient, s->gradient, s->size)) <= DBL_EPSILON * terms;
+}
+
 /* Until what a full step leaves is next to nothing of theta: about the step, times how exactly it was solved for or
- * times itself. Or, once steps are acceptable, until they no longer shrink: as near as double allows. Gives what is
- * left, relative to theta. */
+ * times itself. Or, once steps are acceptable, until they no longer shrink, or the gradient is flat: as near as double
+ * allows. Gives what is left, relative to theta. */
 static double iterate(const solver *s, double *theta)
 {
     double objective = evaluate(s, theta), change = 1.0;
@@ -196,7 +204,7 @@ static double iterate(const solver *s, double *theta)
     for (int step = 0; step < PL_LOGISTIC_STEPS; step++) {
         double before = change, part = fmin(0.1, fmax(1e-8, change));
         gather(s, s->gradient, s->residual, theta);
-        if (pl__dot(s->gradient, s->gradient, s->size) == 0.0) return 0.0;
+        if (is_flat(s)) return 0.0;
         conjugate_gradients(s, part);
         change = sqrt(pl__dot(s->step, s->step, s->size) / pl__dot(theta, theta, s->size)); /* infinite from 0 */
         if (change <= PL_LOGISTIC_ACCEPTABLE && !(change < before / 2.0)) break;
@@ -216,6 +224,7 @@ static void solve(const problem *p, double *distance, const double *strengths, s
     for (size_t i = 0; i < sizeof like_theta / sizeof *like_theta; i++, workspace += s.size) *like_theta[i] = workspace;
     for (size_t i = 0; i < sizeof like_rows / sizeof *like_rows; i++, workspace += p->n * s.rows)
         *like_rows[i] = workspace;
+    s.z_norm = sqrt(pl__dot(p->z, p->z, p->n * p->width));
     memset(p->theta, 0, s.size * sizeof *p->theta);
     for (size_t at = 0; at < n_strengths; at++) {
         double *theta = p->theta + at * s.size;
