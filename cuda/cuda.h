@@ -183,7 +183,7 @@ size_t pl__gradient_norm_workspace_bytes(const pl_parameters *parameters);
 size_t pl__logistic_workspace_bytes(size_t n_problems, size_t n_rows, size_t width, size_t n_classes);
 size_t pl__repulsion_workspace_bytes(size_t n_points);
 size_t pl__map_step_workspace_bytes(size_t n_points);
-size_t pl__pairwise_workspace_bytes(size_t n_rows, size_t n_columns, size_t width);
+size_t pl__pairwise_workspace_bytes(size_t n_sets, size_t n_rows, size_t n_columns, size_t width);
 size_t pl__norm_backward_workspace_bytes(size_t n_rows, size_t C);
 size_t pl__head_norm_backward_workspace_bytes(size_t n_rows, size_t n_heads, size_t D);
 size_t pl__score_backward_workspace_bytes(size_t n_rows, size_t n_vocabulary, size_t C, pl_dtype compute);

@@ -26,24 +26,24 @@ typedef struct mean {
     uint64_t *group_of; /* [n] of the first pair's items, or NULL */
 } mean;
 
-static pl_status add_layer(mean *m, pl__compared *c, const char *name, size_t pair, pl_arena *arena)
+static pl_status add_layer(mean *m, pl__compared *c, const char *name, size_t pair, const pl__rows *rows)
 {
     pl__layer layer;
     pl_cka cka = {0};
     pl_status status;
-    PL_TRY(pl__layer_read(&layer, &c->group, &c->member, c->readers, name, arena));
+    PL_TRY(pl__layer_read(&layer, &c->group, &c->member, c->readers, name, rows->arena));
     if (layer.n < 4) goto done;
     size_t n = pl__cka_items(layer.n, 2);
-    PL_GOTO(status, done_with_error, pl_cka_of(&cka, (const float *const *)layer.states, n, 2, layer.width));
+    PL_GOTO(status, done_with_error, pl_cka_of(&cka, (const float *const *)layer.states, n, 2, layer.width, rows->on));
     if (!m->n_pairs) {
         m->position = layer.position;
         m->layer = layer.name;
         m->n = n;
         m->n_there = layer.n;
         m->items = layer.items;
-        PL_GOTO(status, done_with_error, pl_arena_new(arena, &m->left_out, n));
+        PL_GOTO(status, done_with_error, pl_arena_new(rows->arena, &m->left_out, n));
         if (layer.group_of) {
-            PL_GOTO(status, done_with_error, pl_arena_new(arena, &m->group_of, n));
+            PL_GOTO(status, done_with_error, pl_arena_new(rows->arena, &m->group_of, n));
             memcpy(m->group_of, layer.group_of, n * sizeof *m->group_of);
         }
     }
@@ -222,7 +222,7 @@ static pl_status compare_pairs(drift *d, const char *contrast)
             PL_GOTO(status, done, pl_arena_new(arena, &means, n_names));
             for (size_t i = 0; i < n_names; i++) PL_GOTO(status, done, new_mean(&means[i], d->of.n, arena));
         }
-        for (size_t i = 0; i < n_names && status == PL_OK; i++) status = add_layer(&means[i], &c, names[i], p, arena);
+        for (size_t i = 0; i < n_names && status == PL_OK; i++) status = add_layer(&means[i], &c, names[i], p, d->rows);
     done:
         pl__compared_close(&c);
         PL_TRY(status);

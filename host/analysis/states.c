@@ -214,8 +214,9 @@ pl_status pl__subject_cka(const pl_cka **out, pl__subject *s, char preprocessing
     *out = &s->cka[p];
     if (s->has_cka[p]) return PL_OK;
     PL_GOTO(status, done, preprocess(&states, &own, s, p));
-    PL_GOTO(status, done,
-            pl_cka_of(&s->cka[p], (const float *const *)states, pl__cka_items(s->n, s->t), s->t, s->layer->width));
+    PL_GOTO(
+        status, done,
+        pl_cka_of(&s->cka[p], (const float *const *)states, pl__cka_items(s->n, s->t), s->t, s->layer->width, s->on));
     s->has_cka[p] = true;
 done:
     free(own);
@@ -235,7 +236,7 @@ pl_status pl__subject_cka_of_length(double *out, pl__subject *s)
     PL_GOTO(status, done, preprocess(&states, &rest, s, PL__LENGTH));
     for (size_t k = 0; k < s->t; k++)
         for (size_t i = 0; i < size; i++) states[k][i] = s->layer->states[k][i] - states[k][i];
-    PL_GOTO(status, done, pl_cka_of(&part, (const float *const *)states, n, s->t, s->layer->width));
+    PL_GOTO(status, done, pl_cka_of(&part, (const float *const *)states, n, s->t, s->layer->width, s->on));
     for (size_t a = 0; a < s->t; a++)
         for (size_t b = a + 1; b < s->t; b++) {
             double own = part.own[a] * part.own[b], value = part.value[pl_cka_pair(&part, a, b)];

@@ -552,7 +552,7 @@ typedef struct pl_backend {
     size_t (*logistic_workspace_bytes)(size_t n_problems, size_t n_rows, size_t width, size_t n_classes);
     size_t (*repulsion_workspace_bytes)(size_t n_points);
     size_t (*map_step_workspace_bytes)(size_t n_points);
-    size_t (*pairwise_workspace_bytes)(size_t n_rows, size_t n_columns, size_t width);
+    size_t (*pairwise_workspace_bytes)(size_t n_sets, size_t n_rows, size_t n_columns, size_t width);
 
     /* Record and replay of a step: a graph on CUDA. Between begin and end nothing runs. What is replayed reads the
      * views that were recorded, so a caller replays only with the same views. NULL: the caller runs the step directly

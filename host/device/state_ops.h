@@ -24,18 +24,20 @@ typedef struct pl_logistic_args {
     pl_view workspace;                          /* bytes: logistic_workspace_bytes */
 } pl_logistic_args;
 
-/* Products of centred rows in double, what similarities of states are made of:
+/* Products of centred rows in double, what similarities of states are made of: in each of S sets
  *
  *   products[i, j] = sum_d (x[i, d] - mean[d]) (y[j, d] - mean[d])
  *
- * Each is one chain of fused multiply-adds in ascending order of d from 0: the same bits on every device, and whichever
- * of two rows comes first. x and y may be one view. */
+ * or, of the columns of one x: sum_d (x[d, i] - mean[i]) (x[d, j] - mean[j]). Each is one chain of fused multiply-adds
+ * in ascending order of d from 0: the same bits on every device, and whichever of two rows comes first. x and y may be
+ * one view. */
 typedef struct pl_pairwise_args {
-    pl_view x;         /* [n, width] f32 */
-    pl_view y;         /* [m, width] f32 */
-    pl_view mean;      /* [1, width] f64 */
-    pl_view products;  /* [n, m] f64, written */
+    pl_view x;         /* [S n, width] f32, set by set; of columns [width, n], S = 1 */
+    pl_view y;         /* [S m, width] f32; of columns x */
+    pl_view mean;      /* [S, width] f64; of columns [1, n] */
+    pl_view products;  /* [S n, m] f64, written */
     pl_view workspace; /* bytes: pairwise_workspace_bytes */
+    bool columns;
 } pl_pairwise_args;
 
 #endif

@@ -219,10 +219,21 @@ pl_status pl__check_map_step(const pl__call *c, const pl_map_step_args *a)
 
 pl_status pl__check_pairwise(const pl__call *c, const pl_pairwise_args *a)
 {
-    const size_t n = a->products.rows, m = a->products.columns, width = a->mean.columns;
-    PL_TRY(pl__need(c, "x", a->x, n, width, PL_F32));
-    PL_TRY(pl__need(c, "y", a->y, m, width, PL_F32));
-    PL_TRY(pl__need(c, "mean", a->mean, 1, width, PL_F64));
-    PL_TRY(pl__need(c, "products", a->products, n, m, PL_F64));
-    return pl__need_workspace(c, a->workspace, c->ops->pairwise_workspace_bytes(n, m, width));
+    const size_t n_sets = a->mean.rows, m = a->products.columns, n = n_sets ? a->products.rows / n_sets : 0;
+    const size_t width = a->columns ? a->x.rows : a->mean.columns;
+    if (n_sets * n != a->products.rows)
+        return pl_fail(PL_E_INTERNAL, "pairwise: %zu rows of products for %zu sets", a->products.rows, n_sets);
+    if (a->columns) {
+        if (n_sets > 1 || n != m || a->x.buffer != a->y.buffer || a->x.offset != a->y.offset ||
+            a->x.stride != a->y.stride)
+            return pl_fail(PL_E_INTERNAL, "pairwise: of columns, expected one set and those of one x with themselves");
+        PL_TRY(pl__need(c, "x", a->x, width, n, PL_F32));
+        PL_TRY(pl__need(c, "mean", a->mean, 1, n, PL_F64));
+    } else {
+        PL_TRY(pl__need(c, "x", a->x, n_sets * n, width, PL_F32));
+        PL_TRY(pl__need(c, "y", a->y, n_sets * m, width, PL_F32));
+        PL_TRY(pl__need(c, "mean", a->mean, n_sets, width, PL_F64));
+    }
+    PL_TRY(pl__need(c, "products", a->products, n_sets * n, m, PL_F64));
+    return pl__need_workspace(c, a->workspace, c->ops->pairwise_workspace_bytes(n_sets, n, m, width));
 }

@@ -116,14 +116,14 @@ static pl_status rows_of_matrix(const void *context, const float **out, float *r
     return PL_OK;
 }
 
-pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t, size_t width)
+pl_status pl_cka_of(pl_cka *out, const float *const *states, size_t n, size_t t, size_t width, const pl_processor *on)
 {
     const matrices m = {.states = states, .width = width};
     const pl_states from = {.context = &m, .rows = rows_of_matrix};
-    return pl_cka_of_rows(out, &from, n, t, width);
+    return pl_cka_of_rows(out, &from, n, t, width, on);
 }
 
-pl_status pl_cka_of_rows(pl_cka *out, const pl_states *states, size_t n, size_t t, size_t width)
+pl_status pl_cka_of_rows(pl_cka *out, const pl_states *states, size_t n, size_t t, size_t width, const pl_processor *on)
 {
     pl_status status = PL_OK;
     pl__cka_sums sums = {0};
@@ -134,7 +134,7 @@ pl_status pl_cka_of_rows(pl_cka *out, const pl_states *states, size_t n, size_t 
     *out = (pl_cka){.n = n, .t = t, .n_pairs = n_pairs};
     if (n < 4 || t < 2) return pl_fail(PL_E_INPUT, "CKA: %zu items x %zu conditions, expected at least 4 x 2", n, t);
     PL_TRY(pl_mul_size(&values, all, n, "CKA left-out values"));
-    PL_GOTO(status, done, pl__cka_sums_of(&sums, states, n, t, width));
+    PL_GOTO(status, done, pl__cka_sums_of(&sums, states, n, t, width, on));
     PL_GOTO(status, done, pl_new(&pairs, all));
     PL_GOTO(status, done, pl_new(&h, all));
     PL_GOTO(status, done, pl_new(&left_out, values));

@@ -4,21 +4,25 @@
 
 #include "base/memory.h"
 #include "base/tile.h"
+#include "device/device.h"
 #include "statistics/parallel.h"
 
-enum { PANEL = PL__TILE, SQUARE = PANEL * PANEL, BLOCK = 384, PART = BLOCK / 2 };
+enum { PANEL = PL__TILE, SQUARE = PANEL * PANEL, BLOCK = 256 };
 
 typedef struct making {
     pl__cka_sums *sums;
     const pl_states *states;
-    size_t width, block;  /* block: items of one, at most BLOCK */
-    float *room;          /* of a block's rows, [t, block, width] */
-    const float **rows;   /* [t]: where they are */
-    double *first;        /* [t, width]: the first row */
-    double *mean;         /* [t, width] */
-    double *all;          /* [t, width]: sum over items, less their mean */
-    double *left, *right; /* packed rows of two blocks of items, [t, block, width] */
-    double *gram;         /* their products, [lanes, block, block, 8] */
+    size_t width, block; /* block: items of one, at most BLOCK */
+    float *room;         /* of a block's rows, [t, block, width] */
+    const float **rows;  /* [t]: where they are */
+    double *first;       /* [t, width]: the first row */
+    double *mean;        /* [t, width] */
+    double *all;         /* [t, width]: sum over items, less their mean */
+    double *products;    /* of the rows of two blocks, as they come: [t, block, block] */
+    double *gram;        /* and in lanes: [lanes, block, block, 8] */
+    const pl_processor *on;
+    pl_stream *stream;
+    pl_pairwise_args pairwise; /* x, y: rows of two blocks [t, block, width] */
 } making;
 
 static size_t rows_of(const making *m, size_t at)
@@ -35,14 +39,13 @@ static pl_status bring(const making *m, size_t at)
     return PL_OK;
 }
 
-static pl_status pack(double *panels, const making *m, size_t at)
+/* The block's rows as sets of x or y. */
+static pl_status place(const making *m, pl_view to, size_t at)
 {
-    size_t n = rows_of(m, at), width = m->width;
+    const size_t n = rows_of(m, at);
     PL_TRY(bring(m, at));
-#pragma omp parallel for schedule(static) if (m->sums->t * n * width >= PL__PARALLEL_MIN)
-    for (size_t c = 0; c < m->sums->t; c++)
-        pl__pack_rows(panels + c * m->block * width, m->rows[c], width, m->mean + c * width, n, width);
-    return PL_OK;
+    for (size_t c = 0; c < m->sums->t; c++) PL_TRY(pl_upload(m->on, m->stream, pl_view_rows(to, c * n, n), m->rows[c]));
+    return m->on->ops->stream_wait(m->stream); /* the rows' room is free again */
 }
 
 /* What is done to a condition's n rows from `at` on, block by block. */
@@ -101,23 +104,24 @@ static pl_status sum_rows(const making *m)
 }
 
 /* Gram matrices of all conditions, rows i.. and columns j... */
-static void multiply(const making *m, size_t i, size_t j)
+static pl_status multiply(const making *m, size_t i, size_t j)
 {
-    size_t rows = rows_of(m, i), columns = rows_of(m, j), t = m->sums->t, width = m->width;
-    const double *right = i == j ? m->left : m->right;
-#pragma omp parallel for schedule(dynamic) if (t * rows * columns * width >= PL__PARALLEL_MIN)
-    for (size_t task = 0; task < 2 * t; task++) {
-        size_t c = task / 2, from = task % 2 * PART, end = from + PART < columns ? from + PART : columns;
-        if (from >= columns) continue;
-        double *lane = m->gram + c / PANEL * m->block * m->block * PANEL + c % PANEL;
-        const pl__block to = {.out = lane + from * PANEL,
-                              .row_stride = m->block * PANEL,
-                              .column_stride = PANEL,
-                              .rows = rows,
-                              .columns = end - from};
-        pl__block_products(&to, m->left + c * m->block * width, right + (c * m->block + from) * width, width);
-        for (size_t r = from; i == j && r < end; r++) lane[(r * m->block + r) * PANEL] = 0.0;
-    }
+    const size_t rows = rows_of(m, i), columns = rows_of(m, j), t = m->sums->t, block = m->block;
+    pl_pairwise_args a = m->pairwise;
+    if (i == j) a.y = a.x;
+    a.products = pl_view_rows(a.products, 0, t * rows);
+    a.products.columns = a.products.stride = columns;
+    PL_TRY(pl_op_pairwise(m->on, m->stream, &a));
+    PL_TRY(pl_download(m->on, m->stream, m->products, a.products));
+    PL_TRY(m->on->ops->stream_wait(m->stream));
+#pragma omp parallel for schedule(static) if (t * rows * columns >= PL__PARALLEL_MIN)
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < t; c++) {
+            const double *from = m->products + (c * rows + r) * columns;
+            double *lane = m->gram + ((c / PANEL * block + r) * block) * PANEL + c % PANEL;
+            for (size_t k = 0; k < columns; k++) lane[k * PANEL] = i == j && k == r ? 0.0 : from[k];
+        }
+    return PL_OK;
 }
 
 static void add_tiles(double *to, const double *a, const double *b, size_t n, size_t stride, size_t depth,
@@ -193,37 +197,80 @@ static pl_status allocate(making *m)
     PL_TRY(pl_new(&m->first, s->t * m->width));
     PL_TRY(pl_new(&m->mean, s->t * m->width));
     PL_TRY(pl_new(&m->all, s->t * m->width));
-    PL_TRY(pl__new_panels(&m->left, packed, "centred states"));
-    PL_TRY(pl__new_panels(&m->right, packed, "centred states"));
+    PL_TRY(pl_new(&m->products, s->t * m->block * m->block));
     return pl__new_panels(&m->gram, s->lanes * m->block * m->block * PANEL, "Gram matrices");
 }
 
-pl_status pl__cka_sums_of(pl__cka_sums *out, const pl_states *states, size_t n, size_t t, size_t width)
+static pl_status open_device(making *m)
 {
-    making m = {.sums = out, .states = states, .width = width};
+    const pl_processor *on = m->on;
+    const size_t t = m->sums->t, rows = t * m->block;
+    pl_pairwise_args *a = &m->pairwise;
+    PL_TRY(on->ops->stream_create(on->device, &m->stream));
+    PL_TRY(pl_view_create(on, &a->x, rows, m->width, PL_F32));
+    PL_TRY(pl_view_create(on, &a->y, rows, m->width, PL_F32));
+    PL_TRY(pl_view_create(on, &a->mean, t, m->width, PL_F64));
+    PL_TRY(pl_view_create(on, &a->products, rows, m->block, PL_F64));
+    const size_t bytes = on->ops->pairwise_workspace_bytes(t, m->block, m->block, m->width);
+    return pl_view_create(on, &a->workspace, 1, bytes, PL_U8);
+}
+
+static void close_device(making *m)
+{
+    pl_pairwise_args *a = &m->pairwise;
+    pl_view *views[] = {&a->x, &a->y, &a->mean, &a->products, &a->workspace};
+    if (m->stream) (void)m->on->ops->stream_wait(m->stream);
+    for (size_t i = 0; i < sizeof views / sizeof *views; i++) pl_view_free(m->on, views[i]);
+    if (m->stream) m->on->ops->stream_free(m->stream);
+}
+
+static pl_status add_blocks(const making *m)
+{
+    PL_TRY(pl_upload(m->on, m->stream, m->pairwise.mean, m->mean));
+    for (size_t i = 0; i < m->sums->n; i += m->block) {
+        PL_TRY(place(m, m->pairwise.x, i));
+        for (size_t j = i; j < m->sums->n; j += m->block) {
+            if (j > i) PL_TRY(place(m, m->pairwise.y, j));
+            PL_TRY(multiply(m, i, j));
+            PL_TRY(add_block(m, i, j));
+        }
+    }
+    return PL_OK;
+}
+
+static pl_status sums_of(pl__cka_sums *out, const pl_states *states, size_t n, size_t t, size_t width,
+                         const pl_processor *on)
+{
+    making m = {.sums = out, .states = states, .width = width, .on = on};
     pl_status status;
     *out = (pl__cka_sums){.n = n, .t = t, .lanes = (t + PANEL - 1) / PANEL};
     m.block = n < BLOCK ? (n + PANEL - 1) / PANEL * PANEL : BLOCK;
     PL_GOTO(status, done, allocate(&m));
+    PL_GOTO(status, done, open_device(&m));
     PL_GOTO(status, done, sum_rows(&m));
-    for (size_t i = 0; i < n; i += m.block) {
-        PL_GOTO(status, done, pack(m.left, &m, i));
-        for (size_t j = i; j < n; j += m.block) {
-            if (j > i) PL_GOTO(status, done, pack(m.right, &m, j));
-            multiply(&m, i, j);
-            PL_GOTO(status, done, add_block(&m, i, j));
-        }
-    }
+    status = add_blocks(&m);
 done:
+    close_device(&m);
     free(m.gram);
-    free(m.right);
-    free(m.left);
+    free(m.products);
     free(m.all);
     free(m.mean);
     free(m.first);
     free(m.rows);
     free(m.room);
     if (status != PL_OK) pl__cka_sums_free(out);
+    return status;
+}
+
+pl_status pl__cka_sums_of(pl__cka_sums *out, const pl_states *states, size_t n, size_t t, size_t width,
+                          const pl_processor *on)
+{
+    pl_processor cpu;
+    if (on) return sums_of(out, states, n, t, width, on);
+    *out = (pl__cka_sums){0};
+    PL_TRY(pl_processor_open(&cpu, "cpu", 0));
+    pl_status status = sums_of(out, states, n, t, width, &cpu);
+    pl_processor_close(&cpu);
     return status;
 }
 
@@ -240,17 +287,17 @@ double pl__cka_row(const pl__cka_sums *s, size_t c, size_t i)
     return s->row[(c / PANEL * s->n + i) * PANEL + c % PANEL];
 }
 
-static size_t place(const pl__cka_sums *s, size_t a, size_t b, size_t i)
+static size_t place_of(const pl__cka_sums *s, size_t a, size_t b, size_t i)
 {
     return ((i * s->lanes + a / PANEL) * s->lanes + b / PANEL) * SQUARE + a % PANEL * PANEL + b % PANEL;
 }
 
 double pl__cka_product(const pl__cka_sums *s, size_t a, size_t b, size_t i)
 {
-    return s->product[place(s, a, b, i)];
+    return s->product[place_of(s, a, b, i)];
 }
 
 double pl__cka_row_sum(const pl__cka_sums *s, size_t a, size_t b, size_t i)
 {
-    return s->row_sum[place(s, a, b, i)];
+    return s->row_sum[place_of(s, a, b, i)];
 }

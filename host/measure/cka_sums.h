@@ -14,10 +14,11 @@ typedef struct pl__cka_sums {
     double *row_sum;    /* [n, lanes, lanes, 8, 8]: (K r_L)_i */
 } pl__cka_sums;
 
-/* No Gram matrix is kept: blocks of all conditions' are made, read and forgotten, so that memory is 2 n (8 lanes)^2
- * doubles, n t of row sums, and a part that does not grow with n. The same bits for any number of threads. Free the
- * sums. */
-pl_status pl__cka_sums_of(pl__cka_sums *out, const pl_states *states, size_t n, size_t t, size_t width);
+/* No Gram matrix is kept: blocks of all conditions' are made on the device `on` (op `pairwise`; NULL: the CPU), read
+ * and forgotten, so that memory is 2 n (8 lanes)^2 doubles, n t of row sums, and a part that does not grow with n. The
+ * same bits for any number of threads and any device. Free the sums. */
+pl_status pl__cka_sums_of(pl__cka_sums *out, const pl_states *states, size_t n, size_t t, size_t width,
+                          const pl_processor *on);
 void pl__cka_sums_free(pl__cka_sums *sums); /* takes {0} */
 
 double pl__cka_row(const pl__cka_sums *sums, size_t c, size_t i);

@@ -2,8 +2,7 @@
  *
  * Features are centred, not scaled. A component's sign is the one in which its largest loading (the first of several)
  * is positive. In double, from the smaller of the two Gram matrices; the same bits for any number of threads and any
- * device
- * (`on`, as pl_gram takes it). */
+ * device (`on`, as pl_gram takes it). */
 #ifndef PLUMB_MEASURE_PCA_H
 #define PLUMB_MEASURE_PCA_H
 

@@ -112,7 +112,7 @@ static double cka_of_words(int32_t (*token)(size_t item, size_t template, size_t
         for (size_t i = 0; i < n; i++)
             for (size_t place = 0; (id = token(i, k, place)) >= 0; place++) bags[k][i * VOCABULARY + (size_t)id]++;
     }
-    OK(pl_cka_of(&cka, (const float *const *)bags, n, T, VOCABULARY));
+    OK(pl_cka_of(&cka, (const float *const *)bags, n, T, VOCABULARY, NULL));
     double mean = cka.mean;
     pl_cka_free(&cka);
     for (size_t k = 0; k < T; k++) free(bags[k]);

@@ -692,7 +692,7 @@ static double drift_of(size_t n, size_t template, size_t draw)
         for (size_t i = 0; i < n * PLANTED_WIDTH; i++)
             states[s][i] = noisy_state(i / PLANTED_WIDTH, template, s * draw, i % PLANTED_WIDTH);
     }
-    OK(pl_cka_of(&cka, (const float *const *)states, n, 2, PLANTED_WIDTH));
+    OK(pl_cka_of(&cka, (const float *const *)states, n, 2, PLANTED_WIDTH, NULL));
     double value = cka.value[0];
     pl_cka_free(&cka);
     for (size_t s = 0; s < 2; s++) free(states[s]);

@@ -135,8 +135,8 @@ static void test_length(void **state)
             x[k][i] = whole[k][i] - x[k][i];
         }
     }
-    OK(pl_cka_of(&all, (const float *const *)whole, N, T, PLANTED_WIDTH));
-    OK(pl_cka_of(&part, (const float *const *)x, N, T, PLANTED_WIDTH));
+    OK(pl_cka_of(&all, (const float *const *)whole, N, T, PLANTED_WIDTH, NULL));
+    OK(pl_cka_of(&part, (const float *const *)x, N, T, PLANTED_WIDTH, NULL));
     for (size_t a = 0; a < T; a++)
         for (size_t b = a + 1; b < T; b++)
             expected +=

@@ -94,7 +94,7 @@ int main(int argc, char **argv)
     const pl_states from = {.context = &d, .rows = rows_of_file};
     size_t before = peak_kib();
     clock_t start = clock(); /* of all threads */
-    need(pl_cka_of_rows(&cka, &from, n, m, width));
+    need(pl_cka_of_rows(&cka, &from, n, m, width, NULL));
     double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
     printf("%zu pairs of %zu layers, %zu items of width %zu, with the jackknife: %.2f s of processor time, at most %zu "
            "MiB of the process, %zu before\n",

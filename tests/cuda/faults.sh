@@ -66,7 +66,7 @@ linear_backward: the wrong eight columns|gemm.cuh|s,row / 8 + lane / 8 % 2,row /
 linear_backward: a column is summed past the count|linear_backward.cu|s,pl__rows(s.count\, s.capacity),s.capacity,|linear_backward.cu|device_test_linear_backward|gelu
 reduce_lanes: the last lane is dropped|reduce_lanes.cu|s,lane < n_lanes,lane < n_lanes - 1,|reduce_lanes.cu|device_test_reduce_lanes|
 pairwise: a missing barrier before the features are replaced|pairwise.cu|s,^ *__syncthreads(); /\* the features before.*,,|pairwise.cu|device_test_pairwise||1 2 3
-pairwise: the mean of another feature|pairwise.cu|s,mean\[from + d\],mean[d],|pairwise.cu|device_test_pairwise|
+pairwise: the mean of another feature|pairwise.cu|s,first + row : from + d\],first + row : d],|pairwise.cu|device_test_pairwise|
 pairwise: features past the end|pairwise.cu|s,min(DEPTH\, width - from),width - from < DEPTH ? width - from - 1 : DEPTH,|pairwise.cu|device_test_pairwise|
 logistic: a missing barrier before the product is read|logistic.cu|s,^ *__syncthreads(); /\* the product is there.*,,|logistic.cu|device_test_logistic||1 2 3
 logistic: a missing barrier behind the weights|logistic.cu|s,^ *__syncthreads(); /\* the rows' products.*,,|logistic.cu|device_test_logistic||1 2 3

@@ -33,8 +33,8 @@ parameters: the last chunk is lost|parameters.c|s,first < elements; first,first 
 gradient_norm: the last chunk is lost|gradient_norm.c|s,for (size_t i = 0; i < p->n_chunks; i++) sum,for (size_t i = 0; i + 1 < p->n_chunks; i++) sum,|gradient_norm.c|gradient_norm
 gradient_norm: small gradients grow|gradient_norm.c|s, && clip < 1.0,,|gradient_norm.c|gradient_norm
 gradient_norm: not finite is not seen|gradient_norm.c|s,isfinite(.*) ? 1.0f : 0.0f,1.0f,|gradient_norm.c|gradient_norm
-pairwise: the diagonal blocks alone are there|pairwise.c|s,k / columns <= k % columns,k / columns == k % columns,|pairwise.c|pairwise
-pairwise: rows of another stride|pairwise.c|s,x.stride\, mean,width\, mean,|pairwise.c|pairwise
+pairwise: the diagonal blocks alone are there|pairwise.c|s,i <= j) put,i == j) put,|pairwise.c|pairwise
+pairwise: rows of another stride|pairwise.c|s,x.stride\, mean,t->width\, mean,|pairwise.c|pairwise
 reduce_lanes: a lane is dropped|reduce_lanes.c|s,lane < n_lanes,lane + 1 < n_lanes,|reduce_lanes.c|reduce_lanes
 reduce_lanes: from right to left|reduce_lanes.c|s,pl__f32(args->lanes\, lane),pl__f32(args->lanes\, n_lanes - (args->accumulate ? 1 : 0) - lane),|reduce_lanes.c|reduce_lanes
 embed_backward: the scale is forgotten|embed_backward.c|s, \* t->scale,,|embed_backward.c|embed_backward

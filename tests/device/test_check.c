@@ -194,13 +194,15 @@ static void check_analysis(setting *s)
     pl_pairwise_args pairwise = {.x = s->x, .y = s->y};
     OK(pl_view_create(p, &pairwise.mean, 1, C, PL_F64));
     OK(pl_view_create(p, &pairwise.products, N, N, PL_F64));
-    OK(pl_view_create(p, &pairwise.workspace, 1, p->ops->pairwise_workspace_bytes(N, N, C), PL_U8));
+    OK(pl_view_create(p, &pairwise.workspace, 1, p->ops->pairwise_workspace_bytes(1, N, N, C), PL_U8));
     RIGHT(pairwise, pairwise);
     SPOILT(pairwise, pairwise, a.mean.dtype = PL_F32, "pairwise: mean is float32, expected float64");
     SPOILT(pairwise, pairwise, a.x.rows = N - 1, "pairwise: x is [2, 8]");
     SPOILT(pairwise, pairwise, a.y.columns = C - 1, "pairwise: y is [3, 7]");
     SPOILT(pairwise, pairwise, a.products.columns = N + 1, "pairwise: y is [3, 8]");
     SPOILT(pairwise, pairwise, a.products = s->none, "pairwise: ");
+    SPOILT(pairwise, pairwise, a.mean.rows = 2, "pairwise: 3 rows of products for 2 sets");
+    SPOILT(pairwise, pairwise, a.columns = true, "pairwise: of columns");
     if (pairwise.workspace.columns) SPOILT(pairwise, pairwise, a.workspace.columns -= 1, "pairwise: workspace is [1, ");
     pl_view *views[] = {&pairwise.mean, &pairwise.products, &pairwise.workspace};
     for (size_t i = 0; i < 3; i++) pl_view_free(p, views[i]);

@@ -89,7 +89,7 @@ static void check_conditions(const json_t *c)
     pl_cka plain;
     for (size_t k = 0; k < N_KINDS; k++)
         check(conditions(KINDS[k].similarity, x, n, t, width, orders, n_orders), member(c, KINDS[k].name));
-    OK(pl_cka_of(&plain, states, n, t, width));
+    OK(pl_cka_of(&plain, states, n, t, width, NULL));
     assert_close(conditions(PL_SIMILAR_CKA, x, n, t, width, orders, n_orders).observed, plain.mean, 1e-12);
     pl_cka_free(&plain);
     /* The same states everywhere: 1, and nothing permuted reaches it. Constant conditions are similar to none. */

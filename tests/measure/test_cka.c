@@ -46,7 +46,7 @@ static double cka_of(const float *x, const float *y, size_t n, size_t p)
 {
     const float *states[] = {x, y};
     pl_cka c;
-    assert_int_equal(pl_cka_of(&c, states, n, 2, p), PL_OK);
+    assert_int_equal(pl_cka_of(&c, states, n, 2, p, NULL), PL_OK);
     double value = c.value[0];
     assert_true(c.mean == value || isnan(value));
     pl_cka_free(&c);
@@ -65,7 +65,7 @@ static void test_section_f(void **state)
     }
     const float *states[] = {x, z};
     pl_cka c;
-    assert_int_equal(pl_cka_of(&c, states, F_ITEMS, 2, F_X), PL_OK);
+    assert_int_equal(pl_cka_of(&c, states, F_ITEMS, 2, F_X, NULL), PL_OK);
     assert_close(c.value[0], 0.4212802375, 1e-9);
     assert_close(pl_jackknife(c.value[0], c.left_out, F_ITEMS).se, 0.2146323324, 1e-9);
     json_t *root = golden(), *expected = member(root, "cka_f");
@@ -125,7 +125,7 @@ static void test_jackknife_brute_force(void **state)
         for (size_t i = 0; i < N * P && k > 0; i++) x[k][i] += 0.8f * x[0][i];
     }
     pl_cka all;
-    assert_int_equal(pl_cka_of(&all, (const float *const *)x, N, T, P), PL_OK);
+    assert_int_equal(pl_cka_of(&all, (const float *const *)x, N, T, P, NULL), PL_OK);
     assert_int_equal(all.n_pairs, 6);
     for (size_t i = 0; i < N; i++) {
         float kept[T][(N - 1) * P];
@@ -136,7 +136,7 @@ static void test_jackknife_brute_force(void **state)
             states[k] = kept[k];
         }
         pl_cka without;
-        assert_int_equal(pl_cka_of(&without, states, N - 1, T, P), PL_OK);
+        assert_int_equal(pl_cka_of(&without, states, N - 1, T, P, NULL), PL_OK);
         for (size_t p = 0; p < all.n_pairs; p++) assert_close(all.left_out[p * N + i], without.value[p], 1e-12);
         assert_close(all.mean_left_out[i], without.mean, 1e-12);
         pl_cka_free(&without);
@@ -229,7 +229,7 @@ static void test_identical(void **state)
         float *x = normal(n, 13, 100.0, (uint32_t)n), *copy = normal(n, 13, 100.0, (uint32_t)n);
         const float *states[] = {x, copy, x};
         pl_cka c;
-        assert_int_equal(pl_cka_of(&c, states, n, 3, 13), PL_OK);
+        assert_int_equal(pl_cka_of(&c, states, n, 3, 13, NULL), PL_OK);
         for (size_t p = 0; p < 3; p++) assert_true(c.value[p] == 1.0);
         assert_true(c.mean == 1.0 && pl_jackknife(c.mean, c.mean_left_out, n).se == 0.0);
         pl_cka_free(&c);
@@ -299,8 +299,8 @@ static void test_degenerate(void **state)
     assert_true(isnan(cka_of(flat, flat, 5, 4)));
     const float *states[] = {x, x};
     pl_cka c;
-    assert_int_equal(pl_cka_of(&c, states, 3, 2, 4), PL_E_INPUT);
-    assert_int_equal(pl_cka_of(&c, states, 4, 2, 4), PL_OK); /* a value, but too few items for a jackknife */
+    assert_int_equal(pl_cka_of(&c, states, 3, 2, 4, NULL), PL_E_INPUT);
+    assert_int_equal(pl_cka_of(&c, states, 4, 2, 4, NULL), PL_OK); /* a value, but too few items for a jackknife */
     assert_true(c.value[0] == 1.0 && isnan(pl_jackknife(c.value[0], c.left_out, 4).se));
     pl_cka_free(&c);
     free(x);
@@ -315,10 +315,10 @@ static void test_same_bits_for_any_threads(void **state)
     pl_cka one, more;
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    assert_int_equal(pl_cka_of(&one, (const float *const *)x, N, T, P), PL_OK);
+    assert_int_equal(pl_cka_of(&one, (const float *const *)x, N, T, P, NULL), PL_OK);
     for (int t = 2; t <= 5; t++) {
         omp_set_num_threads(t);
-        assert_int_equal(pl_cka_of(&more, (const float *const *)x, N, T, P), PL_OK);
+        assert_int_equal(pl_cka_of(&more, (const float *const *)x, N, T, P, NULL), PL_OK);
         assert_memory_equal(one.value, more.value, one.n_pairs * sizeof(double));
         assert_memory_equal(one.left_out, more.left_out, one.n_pairs * N * sizeof(double));
         assert_memory_equal(one.mean_left_out, more.mean_left_out, N * sizeof(double));
@@ -369,7 +369,7 @@ static void test_dimensions(void **state)
         x[i * WIDTH] *= 3.0f;
         for (size_t d = 1; d < WIDTH; d++) y[i * WIDTH + d] = 0.5f;
     }
-    assert_int_equal(pl_cka_of(&c, states, N, 2, WIDTH), PL_OK);
+    assert_int_equal(pl_cka_of(&c, states, N, 2, WIDTH, NULL), PL_OK);
     for (size_t k = 0; k < 2; k++)
         for (size_t out = 0; out < 2; out++) { /* 1: without the last item */
             size_t n = N - out;
@@ -405,12 +405,12 @@ static void test_blocks(void **state)
     pl_cka all, one;
     assert_true(k && l);
     for (size_t c = 0; c < T; c++) states[c] = x[c] = normal(N, WIDTH, 2.0, (uint32_t)c / 2);
-    assert_int_equal(pl_cka_of(&all, states, N, T, WIDTH), PL_OK);
+    assert_int_equal(pl_cka_of(&all, states, N, T, WIDTH, NULL), PL_OK);
     for (size_t a = 0; a < T; a += 4)
         for (size_t b = a + 1; b < T; b += 3) {
             const float *pair[] = {states[a], states[b]};
             size_t at = pl_cka_pair(&all, a, b);
-            assert_int_equal(pl_cka_of(&one, pair, N, 2, WIDTH), PL_OK);
+            assert_int_equal(pl_cka_of(&one, pair, N, 2, WIDTH, NULL), PL_OK);
             assert_true(one.value[0] == all.value[at]);
             assert_memory_equal(one.left_out, all.left_out + at * N, N * sizeof *one.left_out);
             pl_cka_free(&one);
@@ -455,8 +455,8 @@ static void test_rows(void **state)
     reader r = {.x = x, .width = P}, *context = &r;
     const pl_states from = {.context = &context, .rows = read_rows};
     pl_cka whole, read;
-    assert_int_equal(pl_cka_of(&whole, (const float *const *)x, N, T, P), PL_OK);
-    assert_int_equal(pl_cka_of_rows(&read, &from, N, T, P), PL_OK);
+    assert_int_equal(pl_cka_of(&whole, (const float *const *)x, N, T, P, NULL), PL_OK);
+    assert_int_equal(pl_cka_of_rows(&read, &from, N, T, P, NULL), PL_OK);
     assert_true(r.most <= 384 && r.n_calls > 0);
     assert_memory_equal(whole.value, read.value, whole.n_pairs * sizeof(double));
     assert_memory_equal(whole.left_out, read.left_out, whole.n_pairs * N * sizeof(double));
@@ -466,7 +466,7 @@ static void test_rows(void **state)
     for (size_t fails = 1; fails <= all; fails += 7) {
         r.n_calls = 0;
         r.fails = fails;
-        REFUSED(pl_cka_of_rows(&read, &from, N, T, P), PL_E_IO, "a torn cable");
+        REFUSED(pl_cka_of_rows(&read, &from, N, T, P, NULL), PL_E_IO, "a torn cable");
     }
     pl_cka_free(&whole);
     for (size_t k = 0; k < T; k++) free(x[k]);

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "device/chosen.h"
+#include "measure/cka.h"
 #include "measure/gram.h"
 #include "measure/pca.h"
 #include "measure/similarity.h"
@@ -25,16 +26,37 @@ static void test_products(void **state)
     }
 }
 
+/* From products of rows, and of columns where these are fewer. */
 static void test_components(void **state)
 {
-    pl_pca here, there;
+    static const size_t widths[] = {WIDTH, N / 2};
     (void)state;
-    OK(pl_pca_of(&here, states[0], N, WIDTH, 5, NULL));
-    OK(pl_pca_of(&there, states[0], N, WIDTH, 5, &processor));
-    assert_int_equal(here.dims, 5);
-    assert_memory_equal(here.scores, there.scores, N * here.dims * sizeof *here.scores);
-    pl_pca_free(&here);
-    pl_pca_free(&there);
+    for (size_t i = 0; i < 2; i++) {
+        pl_pca here, there;
+        OK(pl_pca_of(&here, states[0], N, widths[i], 5, NULL));
+        OK(pl_pca_of(&there, states[0], N, widths[i], 5, &processor));
+        assert_int_equal(here.dims, 5);
+        assert_memory_equal(here.scores, there.scores, N * here.dims * sizeof *here.scores);
+        pl_pca_free(&here);
+        pl_pca_free(&there);
+    }
+}
+
+/* Of more items than a block of them has, and not a multiple of it. */
+static void test_cka(void **state)
+{
+    enum { ITEMS = CONDITIONS * N * WIDTH / 12, T = 3, FEW = 4 };
+    const float *all = &states[0][0];
+    const float *of[T] = {all, all + ITEMS * FEW, all + 2 * ITEMS * FEW};
+    pl_cka here, there;
+    (void)state;
+    assert_true(ITEMS > 2 * 256);
+    OK(pl_cka_of(&here, of, ITEMS, T, FEW, NULL));
+    OK(pl_cka_of(&there, of, ITEMS, T, FEW, &processor));
+    assert_memory_equal(here.value, there.value, here.n_pairs * sizeof *here.value);
+    assert_memory_equal(here.left_out, there.left_out, here.n_pairs * ITEMS * sizeof *here.left_out);
+    pl_cka_free(&here);
+    pl_cka_free(&there);
 }
 
 static void fill(pl_side *side, pl_similarity kind, const pl_processor *on)
@@ -66,7 +88,7 @@ int main(void)
     const int missing = device_missing();
     if (missing) return missing;
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_products), cmocka_unit_test(test_components),
-                                       cmocka_unit_test(test_grids)};
+                                       cmocka_unit_test(test_cka), cmocka_unit_test(test_grids)};
     for (uint32_t c = 0; c < CONDITIONS; c++) /* half of what they are is the same */
         for (size_t i = 0; i < N * WIDTH; i++)
             states[c][i] =

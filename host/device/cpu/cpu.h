@@ -195,7 +195,7 @@ size_t pl__logistic_workspace_bytes(size_t n_problems, size_t n_rows, size_t wid
 enum { PL__REPULSION_SLOTS = 32 };
 size_t pl__repulsion_workspace_bytes(size_t n_points);
 size_t pl__map_step_workspace_bytes(size_t n_points);
-size_t pl__pairwise_workspace_bytes(size_t n_rows, size_t n_columns, size_t width);
+size_t pl__pairwise_workspace_bytes(size_t n_sets, size_t n_rows, size_t n_columns, size_t width);
 
 pl_status pl__weight_create(pl_device *device, pl_weight **out, size_t n_out, size_t n_in, pl_dtype compute);
 pl_status pl__weight_set(pl_stream *stream, pl_weight *weight, size_t first_out, size_t n_out, const void *data,
