@@ -68,8 +68,11 @@ reduce_lanes: the last lane is dropped|reduce_lanes.cu|s,lane < n_lanes,lane < n
 pairwise: a missing barrier before the features are replaced|pairwise.cu|s,^ *__syncthreads(); /\* the features before.*,,|pairwise.cu|device_test_pairwise||1 2 3
 pairwise: the mean of another feature|pairwise.cu|s,first + row : from + d\],first + row : d],|pairwise.cu|device_test_pairwise|
 pairwise: features past the end|pairwise.cu|s,min(DEPTH\, width - from),width - from < DEPTH ? width - from - 1 : DEPTH,|pairwise.cu|device_test_pairwise|
+pairwise: the mean of another column|pairwise.cu|s,COLUMNS ? first + row : from + d\],COLUMNS ? row : from + d],|pairwise.cu|device_test_pairwise|
+pairwise: the mean of the first set|pairwise.cu|s,mean += set \* mean_stride,mean += 0 * mean_stride,|pairwise.cu|device_test_pairwise|
 logistic: a missing barrier before the product is read|logistic.cu|s,^ *__syncthreads(); /\* the product is there.*,,|logistic.cu|device_test_logistic||1 2 3
 logistic: a missing barrier behind the weights|logistic.cu|s,^ *__syncthreads(); /\* the rows' products.*,,|logistic.cu|device_test_logistic||1 2 3
+logistic: noise is solved for|logistic.cu|s,if (is_flat(s)) return 0.0;,,|logistic.cu|device_test_logistic|
 logistic: the intercept is penalised|logistic.cu|s,d + 1 < s.width ? v\[at\] : held,v[at],|logistic.cu|device_test_logistic|
 logistic: the labels of another problem|logistic.cu|s,t.labels + facts\[,t.labels + t.facts[,|logistic.cu|device_test_logistic|
 repulsion: a missing barrier before others are read|repulsion.cu|s,^ *__syncthreads(); /\* the others are there.*,,|repulsion.cu|device_test_repulsion||1 2 3

@@ -35,6 +35,9 @@ gradient_norm: small gradients grow|gradient_norm.c|s, && clip < 1.0,,|gradient_
 gradient_norm: not finite is not seen|gradient_norm.c|s,isfinite(.*) ? 1.0f : 0.0f,1.0f,|gradient_norm.c|gradient_norm
 pairwise: the diagonal blocks alone are there|pairwise.c|s,i <= j) put,i == j) put,|pairwise.c|pairwise
 pairwise: rows of another stride|pairwise.c|s,x.stride\, mean,t->width\, mean,|pairwise.c|pairwise
+pairwise: the mean of another column|pairwise.c|s,- mean\[at + c\],- mean[c],|pairwise.c|pairwise
+pairwise: products of the first set|pairwise.c|s,put_block(&t\, k / blocks,put_block(\&t\, 0 * k,|pairwise.c|pairwise
+logistic: noise is solved for|logistic.c|s,if (is_flat(s)) return 0.0;,,|logistic.c|logistic
 reduce_lanes: a lane is dropped|reduce_lanes.c|s,lane < n_lanes,lane + 1 < n_lanes,|reduce_lanes.c|reduce_lanes
 reduce_lanes: from right to left|reduce_lanes.c|s,pl__f32(args->lanes\, lane),pl__f32(args->lanes\, n_lanes - (args->accumulate ? 1 : 0) - lane),|reduce_lanes.c|reduce_lanes
 embed_backward: the scale is forgotten|embed_backward.c|s, \* t->scale,,|embed_backward.c|embed_backward
