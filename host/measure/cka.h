@@ -29,8 +29,8 @@ typedef struct pl_cka {
 } pl_cka;
 
 /* States that are read when they are needed: rows first..first + n - 1 of a condition, [n, width], into `room` or where
- * they already are; *out says which. Called by one thread at a time, for few hundred rows, and for every row some
- * 3 + (rows of all)/512 times. */
+ * they already are; *out says which. Called by one thread at a time, for few rows, and for every row some
+ * 3 + (rows of all)/768 times. */
 typedef struct pl_states {
     const void *context;
     pl_status (*rows)(const void *context, const float **out, float *room, size_t condition, size_t first, size_t n);
@@ -39,8 +39,8 @@ typedef struct pl_states {
 /* Of t >= 2 conditions of n >= 4 items. The same bits for any number of threads and any device (`on`, as pl_gram takes
  * it).
  * Memory: 2 n (8 ceil(t/8))^2 doubles of sums (cka_sums.h), n t^2 of left-out values, and parts that do not grow with
- * n: of each condition 256 rows thrice as floats and, on the CPU, twice as doubles, and 256^2 products. Free the
- * result. */
+ * n: of each condition 384 rows twice as floats and 384^2 products; of eight, on the CPU, the rows twice as doubles.
+ * Free the result. */
 pl_status pl_cka_of_rows(pl_cka *out, const pl_states *states, size_t n, size_t t, size_t width,
                          const pl_processor *on);
 /* The same of matrices in memory: states[k] is the [n, width] of condition k. */

@@ -7,19 +7,18 @@
 #include "device/device.h"
 #include "statistics/parallel.h"
 
-enum { PANEL = PL__TILE, SQUARE = PANEL * PANEL, BLOCK = 256 };
+enum { PANEL = PL__TILE, SQUARE = PANEL * PANEL, BLOCK = 384, SOME = 64 };
 
 typedef struct making {
     pl__cka_sums *sums;
     const pl_states *states;
     size_t width, block; /* block: items of one, at most BLOCK */
-    float *room;         /* of a block's rows, [t, block, width] */
-    const float **rows;  /* [t]: where they are */
+    float *room;         /* [t, SOME, width], for rows that are read */
     double *first;       /* [t, width]: the first row */
     double *mean;        /* [t, width] */
     double *all;         /* [t, width]: sum over items, less their mean */
-    double *products;    /* of the rows of two blocks, as they come: [t, block, block] */
-    double *gram;        /* and in lanes: [lanes, block, block, 8] */
+    double *products;    /* of the rows of two blocks and a lane block's conditions, as they come: [8, block, block] */
+    double *gram;        /* of all, in lanes: [lanes, block, block, 8] */
     const pl_processor *on;
     pl_stream *stream;
     pl_pairwise_args pairwise; /* x, y: rows of two blocks [t, block, width] */
@@ -30,22 +29,25 @@ static size_t rows_of(const making *m, size_t at)
     return m->sums->n - at < m->block ? m->sums->n - at : m->block;
 }
 
-/* The block's rows of all conditions. */
-static pl_status bring(const making *m, size_t at)
+/* A condition's rows at..at + n - 1, n <= SOME: where they are. */
+static pl_status read_rows(const making *m, const float **out, size_t c, size_t at, size_t n)
 {
-    for (size_t c = 0; c < m->sums->t; c++)
-        PL_TRY(
-            m->states->rows(m->states->context, &m->rows[c], m->room + c * m->block * m->width, c, at, rows_of(m, at)));
-    return PL_OK;
+    return m->states->rows(m->states->context, out, m->room + c * SOME * m->width, c, at, n);
 }
 
 /* The block's rows as sets of x or y. */
 static pl_status place(const making *m, pl_view to, size_t at)
 {
     const size_t n = rows_of(m, at);
-    PL_TRY(bring(m, at));
-    for (size_t c = 0; c < m->sums->t; c++) PL_TRY(pl_upload(m->on, m->stream, pl_view_rows(to, c * n, n), m->rows[c]));
-    return m->on->ops->stream_wait(m->stream); /* the rows' room is free again */
+    for (size_t c = 0; c < m->sums->t; c++)
+        for (size_t i = 0; i < n; i += SOME) {
+            const size_t some = n - i < SOME ? n - i : SOME;
+            const float *rows;
+            PL_TRY(read_rows(m, &rows, c, at + i, some));
+            PL_TRY(pl_upload(m->on, m->stream, pl_view_rows(to, c * n + i, some), rows));
+            PL_TRY(m->on->ops->stream_wait(m->stream)); /* the room is free again */
+        }
+    return PL_OK;
 }
 
 /* What is done to a condition's n rows from `at` on, block by block. */
@@ -53,13 +55,19 @@ typedef void pass(const making *m, size_t c, const float *x, size_t at, size_t n
 
 static pl_status go_over(const making *m, pass *of_rows)
 {
-    for (size_t at = 0; at < m->sums->n; at += m->block) {
-        const size_t n = rows_of(m, at);
-        PL_TRY(bring(m, at));
-#pragma omp parallel for schedule(static) if (m->sums->t * n * m->width >= PL__PARALLEL_MIN)
-        for (size_t c = 0; c < m->sums->t; c++) of_rows(m, c, m->rows[c], at, n);
+    const size_t t = m->sums->t;
+    const float **rows;
+    pl_status status = PL_OK;
+    PL_TRY(pl_new(&rows, t));
+    for (size_t at = 0; at < m->sums->n; at += SOME) {
+        const size_t n = m->sums->n - at < SOME ? m->sums->n - at : SOME;
+        for (size_t c = 0; c < t; c++) PL_GOTO(status, done, read_rows(m, &rows[c], c, at, n));
+#pragma omp parallel for schedule(static) if (t * n * m->width >= PL__PARALLEL_MIN)
+        for (size_t c = 0; c < t; c++) of_rows(m, c, rows[c], at, n);
     }
-    return PL_OK;
+done:
+    free(rows);
+    return status;
 }
 
 /* As pl__column_means has them: first value + mean difference. */
@@ -103,24 +111,29 @@ static pl_status sum_rows(const making *m)
     return go_over(m, put_row_sums);
 }
 
-/* Gram matrices of all conditions, rows i.. and columns j... */
-static pl_status multiply(const making *m, size_t i, size_t j)
+/* Gram matrices of lane block p, rows i.. and columns j... */
+static pl_status multiply(const making *m, size_t p, size_t i, size_t j)
 {
-    const size_t rows = rows_of(m, i), columns = rows_of(m, j), t = m->sums->t, block = m->block;
+    const size_t rows = rows_of(m, i), columns = rows_of(m, j), block = m->block, first = p * PANEL,
+                 n = m->sums->t - first < PANEL ? m->sums->t - first : PANEL;
+    double *gram = m->gram + p * block * block * PANEL;
     pl_pairwise_args a = m->pairwise;
     if (i == j) a.y = a.x;
-    a.products = pl_view_rows(a.products, 0, t * rows);
+    a.x = pl_view_rows(a.x, first * rows, n * rows);
+    a.y = pl_view_rows(a.y, first * columns, n * columns);
+    a.mean = pl_view_rows(a.mean, first, n);
+    a.products = pl_view_rows(a.products, 0, n * rows);
     a.products.columns = a.products.stride = columns;
     PL_TRY(pl_op_pairwise(m->on, m->stream, &a));
     PL_TRY(pl_download(m->on, m->stream, m->products, a.products));
     PL_TRY(m->on->ops->stream_wait(m->stream));
-#pragma omp parallel for schedule(static) if (t * rows * columns >= PL__PARALLEL_MIN)
-    for (size_t r = 0; r < rows; r++)
-        for (size_t c = 0; c < t; c++) {
-            const double *from = m->products + (c * rows + r) * columns;
-            double *lane = m->gram + ((c / PANEL * block + r) * block) * PANEL + c % PANEL;
-            for (size_t k = 0; k < columns; k++) lane[k * PANEL] = i == j && k == r ? 0.0 : from[k];
-        }
+#pragma omp parallel for schedule(static) if (n * rows * columns >= PL__PARALLEL_MIN)
+    for (size_t r = 0; r < rows; r++) {
+        double *lanes = gram + r * block * PANEL;
+        for (size_t k = 0; k < columns; k++)
+            for (size_t c = 0; c < n; c++) lanes[k * PANEL + c] = m->products[(c * rows + r) * columns + k];
+        for (size_t c = 0; c < n && i == j; c++) lanes[r * PANEL + c] = 0.0;
+    }
     return PL_OK;
 }
 
@@ -185,33 +198,32 @@ static pl_status add_block(const making *m, size_t i, size_t j)
 static pl_status allocate(making *m)
 {
     pl__cka_sums *s = m->sums;
-    size_t squares, tiles, packed;
+    size_t squares, tiles, values;
     PL_TRY(pl_mul_size(&squares, s->lanes * s->lanes, SQUARE, "CKA sums"));
     PL_TRY(pl_mul_size(&tiles, squares, s->n, "CKA sums"));
-    PL_TRY(pl_mul_size(&packed, m->block * s->t, m->width, "centred states"));
+    PL_TRY(pl_mul_size(&values, SOME * s->t, m->width, "states"));
     PL_TRY(pl__new_panels(&s->row, s->lanes * s->n * PANEL, "Gram row sums"));
     PL_TRY(pl_new(&s->product, tiles));
     PL_TRY(pl_new(&s->row_sum, tiles));
-    PL_TRY(pl_new(&m->room, packed));
-    PL_TRY(pl_new(&m->rows, s->t));
+    PL_TRY(pl_new(&m->room, values));
     PL_TRY(pl_new(&m->first, s->t * m->width));
     PL_TRY(pl_new(&m->mean, s->t * m->width));
     PL_TRY(pl_new(&m->all, s->t * m->width));
-    PL_TRY(pl_new(&m->products, s->t * m->block * m->block));
+    PL_TRY(pl_new(&m->products, PANEL * m->block * m->block));
     return pl__new_panels(&m->gram, s->lanes * m->block * m->block * PANEL, "Gram matrices");
 }
 
 static pl_status open_device(making *m)
 {
     const pl_processor *on = m->on;
-    const size_t t = m->sums->t, rows = t * m->block;
+    const size_t t = m->sums->t, rows = t * m->block, some = t < PANEL ? t : PANEL;
     pl_pairwise_args *a = &m->pairwise;
     PL_TRY(on->ops->stream_create(on->device, &m->stream));
     PL_TRY(pl_view_create(on, &a->x, rows, m->width, PL_F32));
     PL_TRY(pl_view_create(on, &a->y, rows, m->width, PL_F32));
     PL_TRY(pl_view_create(on, &a->mean, t, m->width, PL_F64));
-    PL_TRY(pl_view_create(on, &a->products, rows, m->block, PL_F64));
-    const size_t bytes = on->ops->pairwise_workspace_bytes(t, m->block, m->block, m->width);
+    PL_TRY(pl_view_create(on, &a->products, some * m->block, m->block, PL_F64));
+    const size_t bytes = on->ops->pairwise_workspace_bytes(some, m->block, m->block, m->width);
     return pl_view_create(on, &a->workspace, 1, bytes, PL_U8);
 }
 
@@ -231,7 +243,7 @@ static pl_status add_blocks(const making *m)
         PL_TRY(place(m, m->pairwise.x, i));
         for (size_t j = i; j < m->sums->n; j += m->block) {
             if (j > i) PL_TRY(place(m, m->pairwise.y, j));
-            PL_TRY(multiply(m, i, j));
+            for (size_t p = 0; p < m->sums->lanes; p++) PL_TRY(multiply(m, p, i, j));
             PL_TRY(add_block(m, i, j));
         }
     }
@@ -256,7 +268,6 @@ done:
     free(m.all);
     free(m.mean);
     free(m.first);
-    free(m.rows);
     free(m.room);
     if (status != PL_OK) pl__cka_sums_free(out);
     return status;
