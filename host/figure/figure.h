@@ -46,7 +46,7 @@ typedef struct pl_figure_panel {
 } pl_figure_panel;
 
 /* The points of a map: item i of n_items under template k is point k n_items + i. Colour is the item's label, the
- * marker its template; colours repeat after 8, markers after 8. */
+ * marker its template; colours repeat after 8, markers after 16. */
 typedef struct pl_figure_map {
     size_t n_items, n_templates, n_panels, n_labels;
     const int64_t *item;           /* [n_items]: its name */

@@ -9,10 +9,18 @@
 
 static const double GAP = 16, LEGEND = 18;
 
-enum { SHAPES = 4 };
-/* Relative to where the point is; the second four templates have the same ones, not filled. */
-static const char *const shapes[SHAPES] = {"m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0z", "m-1.8-1.8h3.6v3.6h-3.6z",
-                                           "m0-2.6l2.6 2.6-2.6 2.6-2.6-2.6z", "m0-2.4l2.3 4.1h-4.6z"};
+enum { SHAPES = 8 };
+/* Relative to where the point is; the second eight templates have the same ones, not filled. */
+static const char *const shapes[SHAPES] = {
+    "m-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0z",
+    "m-1.8-1.8h3.6v3.6h-3.6z",
+    "m0-2.6l2.6 2.6-2.6 2.6-2.6-2.6z",
+    "m0-2.4l2.3 4.1h-4.6z",
+    "m0 2.4l2.3-4.1h-4.6z",
+    "m-.8-2.4h1.6v1.6h1.6v1.6h-1.6v1.6h-1.6v-1.6h-1.6v-1.6h1.6z",
+    "m1.13-2.26l1.13 1.13-1.13 1.13 1.13 1.13-1.13 1.13-1.13-1.13-1.13 1.13-1.13-1.13 1.13-1.13-1.13-1.13 1.13-1.13 "
+    "1.13 1.13z",
+    "m0-2.9l.71 1.93 2.05.07-1.62 1.27.56 1.98-1.7-1.15-1.7 1.15.56-1.98-1.62-1.27 2.05-.07z"};
 
 /* Where coordinates go: the same scale both ways. */
 typedef struct frame {

@@ -161,7 +161,7 @@ static void put_seeds(sheet *s, const pl__run *run)
 
 static void put_run(sheet *s, const pl__run *run)
 {
-    say(s, "Run %s (%s): %zu units", run->plan->name ? run->plan->name : run->name,
+    say(s, "Run %s (%.8s): %zu units", run->plan->name ? run->plan->name : run->name,
         run->plan->hash ? run->plan->hash : run->name, run->plan->n_units);
     if (run->n_missing) say(s, ", %zu of them not finished when this was written", run->n_missing);
     put(s, ".");

@@ -8,19 +8,37 @@
   const GAP = 16, HEAD = 20; // pixels between panels, and above them
   const REACH = 10;         // pixels from the pointer to a point
   const REST = 100;         // milliseconds without a move
-  const MARKS = ['\u25cf', '\u25a0', '\u25c6', '\u25b2', '\u25cb', '\u25a1', '\u25c7', '\u25b3']; // of templates; colours and marks repeat after 8
 
-  // Corners of a mark around 0, 0; the first is a circle.
-  const SHAPES = [null, [-1.8, -1.8, 1.8, -1.8, 1.8, 1.8, -1.8, 1.8], [0, -2.6, 2.6, 0, 0, 2.6, -2.6, 0], [0, -2.4, 2.3, 1.7, -2.3, 1.7]];
-  const isFilled = template => Math.floor(template / 4) % 2 === 0;
+  // Corners of a template's mark around 0, 0; the first is a circle. The second eight templates have the same ones, not filled; colours
+  // of labels repeat after 8.
+  const SHAPES = [null, [-1.8, -1.8, 1.8, -1.8, 1.8, 1.8, -1.8, 1.8], [0, -2.6, 2.6, 0, 0, 2.6, -2.6, 0], [0, -2.4, 2.3, 1.7, -2.3, 1.7],
+    [0, 2.4, 2.3, -1.7, -2.3, -1.7],
+    [-0.8, -2.4, 0.8, -2.4, 0.8, -0.8, 2.4, -0.8, 2.4, 0.8, 0.8, 0.8, 0.8, 2.4, -0.8, 2.4, -0.8, 0.8, -2.4, 0.8, -2.4, -0.8, -0.8, -0.8],
+    [1.13, -2.26, 2.26, -1.13, 1.13, 0, 2.26, 1.13, 1.13, 2.26, 0, 1.13, -1.13, 2.26, -2.26, 1.13, -1.13, 0, -2.26, -1.13, -1.13, -2.26, 0, -1.13],
+    [0, -2.9, 0.71, -0.97, 2.76, -0.9, 1.14, 0.37, 1.7, 2.35, 0, 1.2, -1.7, 2.35, -1.14, 0.37, -2.76, -0.9, -0.71, -0.97]];
+  const cornersOf = template => SHAPES[template % SHAPES.length];
+  const isFilled = template => Math.floor(template / SHAPES.length) % 2 === 0;
+  const SVG = 'http://www.w3.org/2000/svg';
+  const lookOf = (template, colour) => `${isFilled(template) ? 'fill' : 'fill="none" stroke'}="${colour}"`;
+  const pathOf = template => cornersOf(template) ? `M${cornersOf(template).join(' ')}z` : 'M-2 0a2 2 0 1 0 4 0a2 2 0 1 0-4 0z';
+
+  function sample(template, colour) {
+    const picture = document.createElementNS(SVG, 'svg'), path = document.createElementNS(SVG, 'path');
+    picture.setAttribute('viewBox', '-3.2 -3.2 6.4 6.4');
+    path.setAttribute('d', pathOf(template));
+    path.setAttribute('fill', isFilled(template) ? colour : 'none');
+    path.setAttribute('stroke', isFilled(template) ? 'none' : colour);
+    picture.append(path);
+    return picture;
+  }
 
   // As the figures' style has them, light or dark: 8 of labels, then the ink.
   function coloursNow() {
-    const probe = document.createElementNS('http://www.w3.org/2000/svg', 'svg'), found = [];
+    const probe = document.createElementNS(SVG, 'svg'), found = [];
     probe.setAttribute('class', 'plumb');
     document.body.append(probe);
     for (let c = 0; c < 8; c++) {
-      const group = document.createElementNS(probe.namespaceURI, 'g');
+      const group = document.createElementNS(SVG, 'g');
       group.setAttribute('class', 'c' + c);
       probe.append(group);
       found.push(getComputedStyle(group).color);
@@ -72,7 +90,7 @@
     // ---- drawing ----
 
     function trace(target, template, x, y, by) {
-      const corners = SHAPES[template % 4];
+      const corners = cornersOf(template);
       target.beginPath();
       if (!corners) target.arc(x, y, 2 * by, 0, 2 * Math.PI);
       else for (let i = 0; i < corners.length; i += 2) target.lineTo(x + by * corners[i], y + by * corners[i + 1]);
@@ -200,13 +218,9 @@
 
     function putLegend() {
       const {to} = rules();
-      const entry = (mark, colour, name) => {
-        const sign = make('span', {textContent: mark + ' '});
-        sign.style.color = colour;
-        return make('span', {}, sign, to(name));
-      };
-      legend.replaceChildren(...data.labels.map((name, l) => entry('\u25a0', colours.labels[l % 8], name)), make('br'),
-                             ...data.templates.map((name, t) => entry(MARKS[t % 8], colours.ink, name)));
+      const entry = (template, colour, name) => make('span', {}, sample(template, colour), ' ', to(name));
+      legend.replaceChildren(...data.labels.map((name, l) => entry(1, colours.labels[l % 8], name)), make('br'),
+                             ...data.templates.map((name, t) => entry(t, colours.ink, name)));
     }
 
     // ---- the pointer and keys ----
@@ -300,11 +314,10 @@
       const parts = panels.map((panel, index) => {
         const points = [];
         for (let p = 0; p < count; p++) {
-          const x = xOf(panel, p), y = yOf(panel, p), corners = SHAPES[templateOf(p) % 4];
+          const x = xOf(panel, p), y = yOf(panel, p);
           if (!shows[p] || !isPlaced(panel, p) || x < 0 || y < 0 || x > size || y > size) continue;
-          const look = `${isFilled(templateOf(p)) ? 'fill' : 'fill="none" stroke'}="${colourOf(p)}" opacity="${opacityOf(p).toFixed(2)}"`;
-          points.push(corners ? `<path ${look} transform="translate(${x.toFixed(1)} ${y.toFixed(1)})" d="M${corners.join(' ')}z"/>`
-                              : `<circle ${look} cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2"/>`);
+          const look = `${lookOf(templateOf(p), colourOf(p))} opacity="${opacityOf(p).toFixed(2)}"`;
+          points.push(`<path ${look} transform="translate(${x.toFixed(1)} ${y.toFixed(1)})" d="${pathOf(templateOf(p))}"/>`);
         }
         return `<g transform="translate(${leftOf(index)} ${HEAD})"><text y="-6" font-size="13">${text(panel.name)}</text>` +
             `<rect width="${size}" height="${size}" fill="none" stroke="#8e8e93"/>\n${points.join('\n')}</g>\n`;

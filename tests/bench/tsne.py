@@ -1,7 +1,8 @@
-"""plumb tsne beside scikit-learn's Barnes-Hut form and openTSNE, one thread each, and how good the maps are by one judge.
+"""plumb tsne beside scikit-learn's Barnes-Hut form, openTSNE and, where it is installed, FIt-SNE, one thread each, and how good the maps
+are by one judge.
 
 Run: python3 tests/bench/tsne.py build/plumb [ROWS [WIDTH]], or build/plumb FILE.h5 /obsm/last.05 for states of a model (h5py, numpy,
-scikit-learn, openTSNE). Seconds are processor time, so that a busy machine matters little; plumb's are of the whole verb: reading, PCA, the maps at exaggeration 1 and 4 from one start, quality,
+scikit-learn, openTSNE; fitsne). Seconds are processor time, so that a busy machine matters little; plumb's are of the whole verb: reading, PCA, the maps at exaggeration 1 and 4 from one start, quality,
 reliability, writing. The others get the 50 principal components for nothing and make one map. Judge: the divergence with openTSNE's
 affinities of 90 exact neighbours, all pairs, in double. Planted states: 20 groups, 30 shared directions, noise.
 """
@@ -19,6 +20,11 @@ import sklearn
 from openTSNE import affinity, initialization
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE, trustworthiness
+
+try:
+    import fitsne
+except ImportError:
+    fitsne = None
 
 
 def states(n, width):
@@ -74,8 +80,12 @@ print("| | s | times plumb's | KL | KL to plumb's | trustworthiness |\n|---|---|
 ours, seconds = plumb_map(program, x)
 best = divergence(judge, ours)
 rows = [("plumb tsne, two maps and what stands beside them", ours, seconds)]
-for name, make in (("openTSNE, 250 + 750 iterations", lambda: opentsne_map(pca)),
-                   ("scikit-learn, Barnes-Hut, 1,000 iterations", lambda: TSNE(perplexity=30, n_jobs=1, random_state=0).fit_transform(pca))):
+others = [("openTSNE, 250 + 750 iterations", lambda: opentsne_map(pca)),
+          ("scikit-learn, Barnes-Hut, 1,000 iterations", lambda: TSNE(perplexity=30, n_jobs=1, random_state=0).fit_transform(pca))]
+if fitsne:
+    others.append(("FIt-SNE, 1,000 iterations",
+                   lambda: fitsne.FItSNE(np.ascontiguousarray(pca), perplexity=30, max_iter=1000, nthreads=1, rand_seed=1)))
+for name, make in others:
     rows.append((name, *timed(make)))
 for name, y, s in rows:
     kl = divergence(judge, y)

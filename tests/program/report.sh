@@ -127,4 +127,11 @@ if command -v chromium >/dev/null; then
 else
   skip "the report in a browser: no chromium"
 fi
+if command -v pdflatex >/dev/null; then
+  printf '%s\n' '\documentclass{article}' '\usepackage{booktabs}' '\begin{document}' '\input{methods}' '\input{table}' '\end{document}' >"$tmp/paper.tex"
+  check "a table and a paragraph for a paper" "$PLUMB" report "$run" --out "$tmp/paper" --latex "$tmp"
+  check "... compile" env -C "$tmp" pdflatex -halt-on-error -interaction=nonstopmode paper.tex
+else
+  skip "a table and a paragraph for a paper: no pdflatex"
+fi
 exit $((failures > 0))
