@@ -87,9 +87,13 @@ extern "C" pl_status pl__norm(pl_stream *stream, const pl_norm_args *args)
     const pl_view x = args->x, y = args->y;
     const size_t C = x.columns, rows = x.rows < y.rows ? x.rows : y.rows;
     if (!rows || !C) return PL_OK;
-    const pl__norm_of of = {
-        args->kind, args->eps,       (const float *)pl__at(args->weight, 0), (const float *)pl__at(args->bias, 0),
-        (int)C,     args->accumulate};
+    const pl__norm_of of = {args->kind,
+                            args->eps,
+                            (const float *)pl__at(args->weight, 0),
+                            (const float *)pl__at(args->bias, 0),
+                            (int)C,
+                            args->accumulate,
+                            pl__gain(args->gain)};
     const launch l = {stream->handle, pl__count_at(args->counts, args->count),
                       (int)rows,      (const float *)pl__at(x, 0),
                       x.stride,       pl__at(y, 0),

@@ -13,6 +13,12 @@
 
 enum { PL__NORM_OWN = 4 };
 
+/* The gain of an op's arguments. */
+static inline float pl__gain(float gain)
+{
+    return gain == 0.0f ? 1.0f : gain;
+}
+
 __device__ __forceinline__ double pl__warp_sum(double x)
 {
     for (int lane = PL__WARP / 2; lane; lane /= 2) x += __shfl_xor_sync(0xffffffffu, x, lane);
@@ -63,6 +69,7 @@ struct pl__norm_of {
     const float *weight, *bias; /* [n], or NULL */
     int n;
     bool add; /* the forward op: y += norm(x) */
+    float gain;
 };
 
 /* visit(k, i) for each group of four elements from i on that this member owns. With `keep` 0 there may be any number of
@@ -155,6 +162,7 @@ __device__ __forceinline__ void pl__norm_row(Y *y, const X *x, const pl__norm_of
             out[j] = __fmul_rn(v[j] - moments.high - moments.low, moments.scale);
             if (of.weight) out[j] = __fmul_rn(out[j], plus + w[j]);
             if (of.bias) out[j] = __fadd_rn(out[j], b[j]);
+            out[j] = __fmul_rn(out[j], of.gain);
         }
         if (of.add) {
             float sum[OWN];
@@ -167,9 +175,9 @@ __device__ __forceinline__ void pl__norm_row(Y *y, const X *x, const pl__norm_of
 }
 
 /* With g = dy * weight and z = (x - mean) * scale, the gradient of x is d = scale * (g - mean(g) - z mean(g z)),
- * without mean(g) where no mean was taken off; g and z go into the means unrounded. visit(k, i, how many, dy, z, d)
- * gets it for each group of elements that this member owns; it may then write over dy. Means run in double precision,
- * as the moments do. */
+ * without mean(g) where no mean was taken off, times the gain, as dy is for the visit; g and z go into the means
+ * unrounded. visit(k, i, how many, dy, z, d) gets it for each group of elements that this member owns; it may then
+ * write over dy. Means run in double precision, as the moments do. */
 template <int keep, bool packed, class X, class D, class Group, class F>
 __device__ __forceinline__ void pl__norm_row_backward(const X *x, const D *dy, const pl__norm_of &of,
                                                       const Group &group, F visit)
@@ -213,6 +221,8 @@ __device__ __forceinline__ void pl__norm_row_backward(const X *x, const D *dy, c
         for (int j = 0; j < OWN; j++) {
             z[j] = __fmul_rn(v[j] - moments.high - moments.low, moments.scale);
             d[j] = __fmul_rn(moments.scale, fmaf(-z[j], slant, fmaf(g[j], plus + w[j], -level)));
+            d[j] = __fmul_rn(d[j], of.gain);
+            g[j] = __fmul_rn(g[j], of.gain);
         }
         visit(k, i, m, g, z, d);
     });

@@ -178,15 +178,16 @@ extern "C" pl_status pl__norm_backward(pl_stream *stream, const pl_norm_backward
     const size_t groups = pl__ceil_div(rows, GROUP_ROWS), n = PL__NORM_OWN;
     float *dweight = (float *)pl__at(args->dweight, 0), *dbias = (float *)pl__at(args->dbias, 0);
     const bool sums = dweight || dbias;
-    const rows_of r = {pl__count_at(args->counts, args->count),
-                       (int)rows,
-                       (const float *)pl__at(x, 0),
-                       (float *)pl__at(dx, 0),
-                       x.stride,
-                       dy.stride,
-                       dx.stride,
-                       sums ? (float *)pl__at(args->workspace, 0) : NULL,
-                       {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)C, false}};
+    const rows_of r = {
+        pl__count_at(args->counts, args->count),
+        (int)rows,
+        (const float *)pl__at(x, 0),
+        (float *)pl__at(dx, 0),
+        x.stride,
+        dy.stride,
+        dx.stride,
+        sums ? (float *)pl__at(args->workspace, 0) : NULL,
+        {args->kind, args->eps, (const float *)pl__at(args->weight, 0), NULL, (int)C, false, pl__gain(args->gain)}};
     const bool packs =
         pl__packs(x, C, n) && pl__packs(dy, C, n) && pl__packs(dx, C, n) && pl__packs(args->weight, C, n);
     pl__with_type(dy.dtype, [&](auto t) {

@@ -57,7 +57,8 @@ pl_status pl__check_head_norm(const pl__call *c, const pl_head_norm_args *a)
     PL_TRY(pl__need_batch(c, a->batch, PL_COUNT_TOKENS));
     PL_TRY(pl__need(c, "x", a->x, a->x.rows, a->first_column + a->n_heads * a->head_width,
                     pl__activation_type_of(c, a->x)));
-    return pl__may(c, "weight", a->weight, 1, a->head_width, PL_F32);
+    PL_TRY(pl__may(c, "weight", a->weight, a->weight.rows > 1 ? a->n_heads : 1, a->head_width, PL_F32));
+    return pl__may(c, "bias", a->bias, 1, a->head_width, PL_F32);
 }
 
 pl_status pl__check_linear(const pl__call *c, const pl_linear_args *a)

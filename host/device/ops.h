@@ -98,7 +98,7 @@ typedef struct pl_embed_args {
     pl_view x;              /* [N, C] f32, written */
 } pl_embed_args;
 
-/* y = norm(x), or y += norm(x) with `accumulate` (the residual stream: y is float32, and not x). */
+/* y = gain norm(x), or y += gain norm(x) with `accumulate` (the residual stream: y is float32, and not x). */
 typedef struct pl_norm_args {
     pl_view counts; /* of the batch */
     pl_count count; /* which count bounds the rows */
@@ -109,16 +109,18 @@ typedef struct pl_norm_args {
     pl_view bias;   /* [1, C] f32, or absent */
     pl_view y;      /* [rows, C] */
     bool accumulate;
+    float gain; /* times the result, before it is added; 0: 1 */
 } pl_norm_args;
 
-/* Norm over each head's D features in place (Qwen3, Gemma3), before the rotary step. Rows: tokens. */
+/* Norm over each head's D features in place (Qwen3, Gemma3, Phi), before the rotary step. Rows: tokens. */
 typedef struct pl_head_norm_args {
     const pl_batch *batch;
     pl_norm_kind kind;
     float eps;
     size_t n_heads, head_width, first_column; /* heads stand side by side from first_column on */
-    pl_view weight;                           /* [1, D] f32 */
+    pl_view weight;                           /* [1, D] f32; or [n_heads, D]: each head has its own (StableLM) */
     pl_view x;                                /* [N, columns], changed in place */
+    pl_view bias;                             /* [1, D] f32, or absent */
 } pl_head_norm_args;
 
 /* y = act(x W^T + bias), or y += x W^T + bias with `accumulate` (act must be none; y is float32). x, and else y, has
@@ -291,6 +293,7 @@ typedef struct pl_norm_backward_args {
     pl_view dx;             /* [rows, C] f32, added to: it joins the residual stream's gradient */
     pl_view dweight, dbias; /* [1, C] f32, added to; or absent */
     pl_view workspace;      /* bytes: norm_backward_workspace_bytes */
+    float gain;             /* as the norm's */
 } pl_norm_backward_args;
 
 typedef struct pl_head_norm_backward_args {
@@ -298,10 +301,11 @@ typedef struct pl_head_norm_backward_args {
     pl_norm_kind kind;
     float eps;
     size_t n_heads, head_width, first_column;
-    pl_view weight;    /* [1, D] f32 */
+    pl_view weight;    /* [1, D] or [n_heads, D] f32 */
     pl_view x;         /* [N, columns], as the norm found it */
     pl_view dy;        /* [N, columns], changed in place to the gradient of x */
-    pl_view dweight;   /* [1, D] f32, added to */
+    pl_view dweight;   /* as weight, added to */
+    pl_view dbias;     /* [1, D] f32, added to; or absent */
     pl_view workspace; /* bytes: head_norm_backward_workspace_bytes */
 } pl_head_norm_backward_args;
 
@@ -444,7 +448,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 8 };
+enum { PL_PLUGIN_VERSION = 9 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 

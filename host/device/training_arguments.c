@@ -46,8 +46,10 @@ pl_status pl__check_head_norm_backward(const pl__call *c, const pl_head_norm_bac
     const size_t columns = a->first_column + a->n_heads * a->head_width, rows = pl__least_rows(a->x.rows, a->dy.rows);
     PL_TRY(pl__need(c, "x", a->x, rows, columns, pl__activation_type_of(c, a->x)));
     PL_TRY(pl__need(c, "dy", a->dy, rows, columns, a->x.dtype));
-    PL_TRY(pl__may(c, "weight", a->weight, 1, a->head_width, PL_F32));
-    PL_TRY(pl__may(c, "dweight", a->dweight, 1, a->head_width, PL_F32));
+    const size_t n_weights = a->weight.rows > 1 ? a->n_heads : 1;
+    PL_TRY(pl__may(c, "weight", a->weight, n_weights, a->head_width, PL_F32));
+    PL_TRY(pl__may(c, "dweight", a->dweight, n_weights, a->head_width, PL_F32));
+    PL_TRY(pl__may(c, "dbias", a->dbias, 1, a->head_width, PL_F32));
     return pl__need_workspace(c, a->workspace,
                               c->ops->head_norm_backward_workspace_bytes(rows, a->n_heads, a->head_width));
 }

@@ -11,36 +11,40 @@ typedef struct shape {
     bool weight, bias, in_place, added; /* added: to what stands in y, float32 */
     double offset, scale;               /* of x: a large mean makes a naive variance fail */
     case_use use;
+    float gain; /* 0: 1 */
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, PL_NORM_RMS, true, false, false, false, 0, 1, EVERY},
-    {3, 2, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY},
-    {5, 15, PL_NORM_LAYER, false, false, false, false, 0, 1, EVERY},
-    {4, 16, PL_NORM_RMS, true, false, true, false, 0, 1, EVERY},
-    {7, 17, PL_NORM_RMS_PLUS_ONE, true, false, false, false, 0, 3, EVERY},
-    {9, 768, PL_NORM_LAYER, true, true, false, false, 3000, 1, EVERY},
-    {2, 1601, PL_NORM_LAYER, true, true, true, false, 0, 1e-3, EVERY},
-    {3, 5000, PL_NORM_RMS, true, true, false, false, 1, 50, EVERY},
-    {0, 64, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY},
-    {3, 300, PL_NORM_RMS, true, false, false, false, 0, 1, EVERY},
-    {2, 1024, PL_NORM_LAYER, true, true, false, false, 2, 1, EVERY},
-    {2, 3000, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY},
-    {1, 16000, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY},
-    {1, 16404, PL_NORM_RMS, true, false, false, false, 0, 1, EVERY},
-    {65, 96, PL_NORM_LAYER, true, true, false, false, 1, 1, EVERY},
-    {2, 8196, PL_NORM_LAYER, true, true, false, false, -3000, 1, EVERY},
-    {2, 20000, PL_NORM_LAYER, true, true, false, false, 3000, 1, EVERY},
-    {1, 20001, PL_NORM_RMS, true, false, true, false, 0, 1, EVERY},
-    {300, 1024, PL_NORM_RMS, true, false, false, false, 0, 1, LARGE},
-    {5, 640, PL_NORM_RMS_PLUS_ONE, true, false, false, true, 0, 1, EVERY},
-    {3, 77, PL_NORM_LAYER, true, true, false, true, 0, 1, EVERY},
-    {2, 8196, PL_NORM_RMS, false, false, false, true, 0, 1, EVERY},
-    {4, 100, PL_NORM_NONE, false, false, false, false, 3, 1, EVERY},
-    {2, 1601, PL_NORM_NONE, false, false, false, true, 0, 1, EVERY},
-    {2, 3000, PL_NORM_NONE, true, true, false, false, 0, 1, EVERY},
-    {8192, 768, PL_NORM_LAYER, true, true, false, false, 0, 1, BENCH},
-    {8192, 4096, PL_NORM_RMS, true, false, false, false, 0, 1, BENCH},
+    {1, 1, PL_NORM_RMS, true, false, false, false, 0, 1, EVERY, 0},
+    {3, 2, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY, 0},
+    {5, 15, PL_NORM_LAYER, false, false, false, false, 0, 1, EVERY, 0},
+    {4, 16, PL_NORM_RMS, true, false, true, false, 0, 1, EVERY, 0},
+    {7, 17, PL_NORM_RMS_PLUS_ONE, true, false, false, false, 0, 3, EVERY, 0},
+    {9, 768, PL_NORM_LAYER, true, true, false, false, 3000, 1, EVERY, 0},
+    {2, 1601, PL_NORM_LAYER, true, true, true, false, 0, 1e-3, EVERY, 0},
+    {3, 5000, PL_NORM_RMS, true, true, false, false, 1, 50, EVERY, 0},
+    {0, 64, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY, 0},
+    {3, 300, PL_NORM_RMS, true, false, false, false, 0, 1, EVERY, 0},
+    {2, 1024, PL_NORM_LAYER, true, true, false, false, 2, 1, EVERY, 0},
+    {2, 3000, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY, 0},
+    {1, 16000, PL_NORM_LAYER, true, true, false, false, 0, 1, EVERY, 0},
+    {1, 16404, PL_NORM_RMS, true, false, false, false, 0, 1, EVERY, 0},
+    {65, 96, PL_NORM_LAYER, true, true, false, false, 1, 1, EVERY, 0},
+    {2, 8196, PL_NORM_LAYER, true, true, false, false, -3000, 1, EVERY, 0},
+    {2, 20000, PL_NORM_LAYER, true, true, false, false, 3000, 1, EVERY, 0},
+    {1, 20001, PL_NORM_RMS, true, false, true, false, 0, 1, EVERY, 0},
+    {300, 1024, PL_NORM_RMS, true, false, false, false, 0, 1, LARGE, 0},
+    {5, 640, PL_NORM_RMS_PLUS_ONE, true, false, false, true, 0, 1, EVERY, 0},
+    {3, 77, PL_NORM_LAYER, true, true, false, true, 0, 1, EVERY, 0},
+    {2, 8196, PL_NORM_RMS, false, false, false, true, 0, 1, EVERY, 0},
+    {4, 100, PL_NORM_NONE, false, false, false, false, 3, 1, EVERY, 0},
+    {2, 1601, PL_NORM_NONE, false, false, false, true, 0, 1, EVERY, 0},
+    {2, 3000, PL_NORM_NONE, true, true, false, false, 0, 1, EVERY, 0},
+    {4, 100, PL_NORM_NONE, false, false, false, true, 3, 1, EVERY, 0.22f},
+    {3, 1601, PL_NORM_LAYER, true, true, false, false, 1, 1, EVERY, -3.0f},
+    {2, 96, PL_NORM_RMS, true, false, false, false, 0, 1, EVERY, 0.125f},
+    {8192, 768, PL_NORM_LAYER, true, true, false, false, 0, 1, BENCH, 0},
+    {8192, 4096, PL_NORM_RMS, true, false, false, false, 0, 1, BENCH, 0},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -62,8 +66,8 @@ static case_use describe(size_t i, char text[128])
 {
     static const char *const kinds[] = {"layer", "rms", "rms + 1", "none"};
     shape s = shape_of(i);
-    snprintf(text, 128, "[%zu, %zu] %s%s%s%s%s", s.rows, s.C, kinds[s.kind], s.weight ? " weight" : "",
-             s.bias ? " bias" : "", s.in_place ? " in place" : "", s.added ? " added" : "");
+    snprintf(text, 128, "[%zu, %zu] %s%s%s%s%s, gain %g", s.rows, s.C, kinds[s.kind], s.weight ? " weight" : "",
+             s.bias ? " bias" : "", s.in_place ? " in place" : "", s.added ? " added" : "", (double)s.gain);
     return s.use;
 }
 
@@ -85,6 +89,10 @@ static void check(const world *w, const shape *s, const float *x, const float *w
             double factor = s->weight ? (s->kind == PL_NORM_RMS_PLUS_ONE ? 1.0 : 0.0) + (double)weight[i] : 1.0;
             double y = (double)((row[i] - mean) / deviation) * factor, b = 4.0 * (fabs(y) + 0.1);
             if (s->bias) y += (double)bias[i];
+            if (s->gain != 0.0f) {
+                b = (b + fabs(y)) * fabs((double)s->gain);
+                y *= (double)s->gain;
+            }
             if (s->added) {
                 b += fabs(y); /* the norm is rounded before it is added */
                 y += (double)before[r * s->C + i];
@@ -113,7 +121,7 @@ static void run(const world *w, size_t k)
             yv = s.in_place ? xv : other;
     pl_view wv = guarded(w, 1, s.C, PL_F32, weight), bv = guarded(w, 1, s.C, PL_F32, bias);
     pl_norm_args args = {counts, PL_COUNT_TOKENS, s.kind, 1e-5f, xv, s.weight ? wv : none, s.bias ? bv : none,
-                         yv,     s.added};
+                         yv,     s.added,         s.gain};
     RUN_OP(w, norm, &args, n * (4 + pl_dtype_bytes(w->type)), 0);
     if (!w->timing) {
         float *got = fetch_numbers(w, pl_view_rows(yv, 0, s.rows));

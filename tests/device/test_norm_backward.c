@@ -13,16 +13,19 @@ typedef struct shape {
     bool weight, gradients;
     double offset, scale; /* of x */
     case_use use;
+    float gain; /* 0: 1 */
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, PL_NORM_RMS, true, true, 0, 1, EVERY},        {3, 2, PL_NORM_LAYER, true, true, 0, 1, EVERY},
-    {5, 15, PL_NORM_LAYER, false, false, 0, 1, EVERY},   {7, 17, PL_NORM_RMS_PLUS_ONE, true, true, 0, 3, EVERY},
-    {9, 768, PL_NORM_LAYER, true, true, 3000, 1, EVERY}, {2, 1601, PL_NORM_LAYER, true, true, 0, 1e-3, EVERY},
-    {3, 5000, PL_NORM_RMS, true, true, 1, 50, EVERY},    {0, 64, PL_NORM_LAYER, true, true, 0, 1, EVERY},
-    {300, 100, PL_NORM_LAYER, true, true, 1, 1, EVERY},  {70, 576, PL_NORM_RMS, true, true, 0, 1, EVERY},
-    {70, 100, PL_NORM_NONE, false, false, 3, 1, EVERY},  {3, 5000, PL_NORM_NONE, true, true, 0, 1, EVERY},
-    {1024, 768, PL_NORM_LAYER, true, true, 0, 1, BENCH}, {1024, 576, PL_NORM_RMS, true, true, 0, 1, BENCH},
+    {1, 1, PL_NORM_RMS, true, true, 0, 1, EVERY, 0},          {3, 2, PL_NORM_LAYER, true, true, 0, 1, EVERY, 0},
+    {5, 15, PL_NORM_LAYER, false, false, 0, 1, EVERY, 0},     {7, 17, PL_NORM_RMS_PLUS_ONE, true, true, 0, 3, EVERY, 0},
+    {9, 768, PL_NORM_LAYER, true, true, 3000, 1, EVERY, 0},   {2, 1601, PL_NORM_LAYER, true, true, 0, 1e-3, EVERY, 0},
+    {3, 5000, PL_NORM_RMS, true, true, 1, 50, EVERY, 0},      {0, 64, PL_NORM_LAYER, true, true, 0, 1, EVERY, 0},
+    {300, 100, PL_NORM_LAYER, true, true, 1, 1, EVERY, 0},    {70, 576, PL_NORM_RMS, true, true, 0, 1, EVERY, 0},
+    {70, 100, PL_NORM_NONE, false, false, 3, 1, EVERY, 0},    {3, 5000, PL_NORM_NONE, true, true, 0, 1, EVERY, 0},
+    {9, 64, PL_NORM_NONE, false, false, 0, 1, EVERY, 0.22f},  {20, 768, PL_NORM_RMS, true, true, 0, 1, EVERY, 0.125f},
+    {3, 2100, PL_NORM_LAYER, true, true, 1, 1, EVERY, -3.0f}, {1024, 768, PL_NORM_LAYER, true, true, 0, 1, BENCH, 0},
+    {1024, 576, PL_NORM_RMS, true, true, 0, 1, BENCH, 0},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -43,8 +46,8 @@ static case_use describe(size_t i, char text[128])
 {
     static const char *const kinds[] = {"layer", "rms", "rms + 1", "none"};
     shape s = shape_of(i);
-    snprintf(text, 128, "[%zu, %zu] %s%s%s", s.rows, s.C, kinds[s.kind], s.weight ? " weight" : "",
-             s.gradients ? " with gradients" : "");
+    snprintf(text, 128, "[%zu, %zu] %s%s%s, gain %g", s.rows, s.C, kinds[s.kind], s.weight ? " weight" : "",
+             s.gradients ? " with gradients" : "", (double)s.gain);
     return s.use;
 }
 
@@ -70,13 +73,19 @@ static void moments(const problem *p, const double *row, long double *mean, long
     *scale = p->s.kind == PL_NORM_NONE ? 1.0L : 1.0L / sqrtl(square / (long double)p->s.C + (long double)1e-5f);
 }
 
+/* dy times the gain */
+static long double pull(const problem *p, size_t i)
+{
+    return (long double)p->dy[i] * (p->s.gain != 0.0f ? (long double)p->s.gain : 1.0L);
+}
+
 /* sum of dy * y over row 0; the bias is 0 */
 static double loss(void *context)
 {
     const problem *p = (const problem *)context;
     long double mean, scale, sum = 0;
     moments(p, p->row, &mean, &scale);
-    for (size_t i = 0; i < p->s.C; i++) sum += (long double)p->dy[i] * factor(p, i) * ((p->row[i] - mean) * scale);
+    for (size_t i = 0; i < p->s.C; i++) sum += pull(p, i) * factor(p, i) * ((p->row[i] - mean) * scale);
     return (double)sum;
 }
 
@@ -88,24 +97,23 @@ static void solve(problem *p)
         p->bound[i] = fabs(p->after[i]);
     }
     for (size_t r = 0; r < p->s.rows; r++) {
-        const float *dy = p->dy + r * C;
         long double mean, scale, level = 0, slant = 0;
         for (size_t i = 0; i < C; i++) p->row[i] = (double)p->x[r * C + i];
         moments(p, p->row, &mean, &scale);
         for (size_t i = 0; i < C; i++) {
-            level += dy[i] * factor(p, i);
-            slant += dy[i] * factor(p, i) * ((p->row[i] - mean) * scale);
+            level += pull(p, r * C + i) * factor(p, i);
+            slant += pull(p, r * C + i) * factor(p, i) * ((p->row[i] - mean) * scale);
         }
         level = p->s.kind == PL_NORM_LAYER ? level / C : 0;
         slant = p->s.kind == PL_NORM_NONE ? 0 : slant / C;
         for (size_t i = 0; i < C; i++) {
-            const long double g = dy[i] * factor(p, i), z = (p->row[i] - mean) * scale;
+            const long double dy = pull(p, r * C + i), g = dy * factor(p, i), z = (p->row[i] - mean) * scale;
             p->after[r * C + i] += (double)(scale * (g - level - z * slant));
             p->bound[r * C + i] += (double)(scale * (fabsl(g) + fabsl(level) + fabsl(z * slant)));
-            p->after[n + i] += (double)(dy[i] * z);
-            p->bound[n + i] += (double)fabsl(dy[i] * z);
-            p->after[n + C + i] += (double)dy[i];
-            p->bound[n + C + i] += fabs((double)dy[i]);
+            p->after[n + i] += (double)(dy * z);
+            p->bound[n + i] += (double)fabsl(dy * z);
+            p->after[n + C + i] += (double)dy;
+            p->bound[n + C + i] += fabs((double)dy);
         }
     }
     for (size_t i = 0; i < n + 2 * C; i++)
@@ -147,7 +155,8 @@ static void run_rows(const world *w, const problem *p, size_t from, size_t to, f
                                   .dx = dxv,
                                   .dweight = s->gradients ? dwv : none,
                                   .dbias = s->gradients ? dbv : none,
-                                  .workspace = workspace};
+                                  .workspace = workspace,
+                                  .gain = s->gain};
     RUN_OP(w, norm_backward, &args, 16 * rows * C, 0);
     const pl_view views[] = {pl_view_rows(dxv, 0, rows), dwv, dbv};
     float *to_host[] = {gradients + from * C, gradients + n, gradients + n + C};
@@ -228,8 +237,8 @@ static void test_golden(void **state)
         pl_view dxv = guarded(&w, ROWS, C, PL_F32, zeros), dwv = guarded(&w, 1, C, PL_F32, zeros);
         pl_view dbv = guarded(&w, 1, C, PL_F32, zeros);
         pl_view workspace = workspace_of(&w, w.processor.ops->norm_backward_workspace_bytes(ROWS, C));
-        pl_norm_backward_args args = {counts, PL_COUNT_TOKENS, (pl_norm_kind)kind, 1e-5f, xv, wv, dyv, dxv, dwv,
-                                      dbv,    workspace};
+        pl_norm_backward_args args = {
+            counts, PL_COUNT_TOKENS, (pl_norm_kind)kind, 1e-5f, xv, wv, dyv, dxv, dwv, dbv, workspace, 0};
         must(pl_op_norm_backward(&w.processor, w.stream, &args));
         const pl_view views[] = {dxv, dwv, dbv};
         static const char *const names[] = {"dx", "dweight", "dbias"};

@@ -13,7 +13,7 @@ pl_status pl__norm(pl_stream *stream, const pl_norm_args *args)
 #pragma omp parallel for num_threads(pl__threads(stream, rows *C)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
         pl__norm_row(pl__f32(args->y, r), pl__f32(args->x, r), C, args->kind, args->eps, weight, bias,
-                     args->accumulate);
+                     pl__gain(args->gain), args->accumulate);
     }
     return PL_OK;
 }

@@ -47,9 +47,15 @@ static inline pl__moments pl__norm_moments(const float *x, size_t n, pl_norm_kin
     return (pl__moments){mean, 1.0 / sqrt(square + (double)eps)};
 }
 
+/* The gain of an op's arguments. */
+static inline float pl__gain(float gain)
+{
+    return gain == 0.0f ? 1.0f : gain;
+}
+
 /* weight and bias may be NULL; y may be x. With `add` y gets it on top. */
 static inline void pl__norm_row(float *y, const float *x, size_t n, pl_norm_kind kind, float eps, const float *weight,
-                                const float *bias, int add)
+                                const float *bias, float gain, int add)
 {
     pl__moments moments = pl__norm_moments(x, n, kind, eps);
     float plus = kind == PL_NORM_RMS_PLUS_ONE ? 1.0f : 0.0f;
@@ -57,6 +63,7 @@ static inline void pl__norm_row(float *y, const float *x, size_t n, pl_norm_kind
         float v = (float)(((double)x[i] - moments.mean) * moments.scale);
         if (weight) v *= plus + weight[i];
         if (bias) v += bias[i];
+        v *= gain;
         y[i] = add ? y[i] + v : v;
     }
 }
@@ -68,10 +75,12 @@ static inline double pl__norm_weight(const float *weight, pl_norm_kind kind, siz
 }
 
 /* With g = dy * weight and z = (x - mean) * scale, the gradient of x is scale * (g - mean(g) - z mean(g z)), without
- * mean(g) where no mean was taken off, and g alone where there is no norm. It is added to dx, or written over it where
- * `fresh`; dx may be dy then. Means run in double precision over 16 lanes and the tree of the forward op. */
+ * mean(g) where no mean was taken off, and g alone where there is no norm; times the gain. It is added to dx, or
+ * written over it where `fresh`; dx may be dy then. Means run in double precision over 16 lanes and the tree of the
+ * forward op.
+ */
 static inline void pl__norm_row_backward(float *dx, const float *x, const float *dy, size_t n, pl_norm_kind kind,
-                                         const pl__moments *of, const float *weight, int fresh)
+                                         const pl__moments *of, const float *weight, float gain, int fresh)
 {
     double plain[16] = {0}, along[16] = {0};
     const double mean = of->mean, scale = of->scale;
@@ -92,7 +101,7 @@ static inline void pl__norm_row_backward(float *dx, const float *x, const float 
     const double slant = kind == PL_NORM_NONE ? 0.0 : pl__tree_sum(along) / (double)n;
     for (size_t i = 0; i < n; i++) {
         double g = (double)dy[i] * pl__norm_weight(weight, kind, i), z = ((double)x[i] - mean) * scale;
-        float d = (float)(scale * (g - level - z * slant));
+        float d = (float)(scale * (g - level - z * slant)) * gain;
         dx[i] = fresh ? d : dx[i] + d;
     }
 }

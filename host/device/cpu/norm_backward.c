@@ -8,14 +8,15 @@ static void add_columns(const pl_norm_backward_args *a, const pl__moments *momen
 {
     float *dweight = a->dweight.buffer ? pl__f32(a->dweight, 0) : NULL;
     float *dbias = a->dbias.buffer ? pl__f32(a->dbias, 0) : NULL;
+    const float gain = pl__gain(a->gain);
     for (size_t r = 0; r < rows; r++) {
         const float *x = pl__f32(a->x, r), *dy = pl__f32(a->dy, r);
         const double mean = moments[r].mean, scale = moments[r].scale;
         if (dweight) {
-            for (size_t i = from; i < to; i++) dweight[i] += dy[i] * (float)(((double)x[i] - mean) * scale);
+            for (size_t i = from; i < to; i++) dweight[i] += gain * dy[i] * (float)(((double)x[i] - mean) * scale);
         }
         if (dbias) {
-            for (size_t i = from; i < to; i++) dbias[i] += dy[i];
+            for (size_t i = from; i < to; i++) dbias[i] += gain * dy[i];
         }
     }
 }
@@ -33,7 +34,8 @@ pl_status PL__WIDE(norm_backward)(pl_stream *stream, const pl_norm_backward_args
     for (size_t r = 0; r < rows; r++) {
         const float *x = pl__f32(args->x, r);
         moments[r] = pl__norm_moments(x, C, args->kind, args->eps);
-        pl__norm_row_backward(pl__f32(args->dx, r), x, pl__f32(args->dy, r), C, args->kind, &moments[r], weight, 0);
+        pl__norm_row_backward(pl__f32(args->dx, r), x, pl__f32(args->dy, r), C, args->kind, &moments[r], weight,
+                              pl__gain(args->gain), 0);
     }
     const size_t parts = (size_t)n_threads;
 #pragma omp parallel for num_threads(n_threads) schedule(static)
