@@ -3,12 +3,14 @@
 
 #include <stdlib.h>
 
+#include "model/pass.h"
+
 /* The one list that both the bytes and the buffers come from. */
 void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, const pl_config *c, pl_dtype compute,
                           size_t N, size_t R, bool tape)
 {
     const bool second = c->parallel ? pl__config_has(c, PL__NORM_2) : tape, head_norms = pl__config_has(c, PL__Q_NORM),
-               after = pl__config_has(c, PL__AFTER_1);
+               after = pl__has_branches(c);
     const pl_dtype storage = pl_activation_type(ops, compute);
     const size_t kept = tape ? N : 0;
     const pl_view views[PL__ACT_SLOTS] = {

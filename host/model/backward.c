@@ -35,7 +35,8 @@ static pl_status clear_tail(const way *w, pl_count count, pl_view x)
     return pl_op_zero_tail(processor_of(w), w->step.pass->stream, &args);
 }
 
-static pl_status norm_back(const way *w, pl_count count, pl__slot slot, size_t layer, pl_view x, pl_view dy, pl_view dx)
+static pl_status norm_back(const way *w, pl_count count, pl__slot slot, size_t layer, pl_view x, double gain,
+                           pl_view dy, pl_view dx)
 {
     const pl_view weight = pl__step_weight(&w->step, slot, layer)->view;
     pl_norm_backward_args args = {
@@ -50,6 +51,7 @@ static pl_status norm_back(const way *w, pl_count count, pl__slot slot, size_t l
         .dweight = parameter(w, slot, layer),
         .dbias = parameter(w, pl__bias_slot(slot), layer),
         .workspace = w->d[PL__GRAD_WORKSPACE],
+        .gain = (float)gain,
     };
     return pl_op_norm_backward(processor_of(w), w->step.pass->stream, &args);
 }
@@ -93,7 +95,7 @@ static pl_status head_back(const way *w)
         .x = s->views[PL__ACT_ROWS_NORM],
         .weight = pl__step_weight(s, PL__HEAD, 0)->matrix,
         .bias = pl__step_weight(s, pl__bias_slot(PL__HEAD), 0)->view,
-        .softcap = (float)s->config->logit_softcap,
+        .softcap = pl__head_softcap(s->config),
         .target_tokens = p->target_tokens,
         .loss_weights = p->training->loss_weights,
         .log_probability = p->log_probability,
@@ -105,23 +107,25 @@ static pl_status head_back(const way *w)
     PL_TRY(clear_tail(w, PL_COUNT_ROWS, score.x));
     PL_TRY(pl_op_score_backward(processor_of(w), p->stream, &score));
     PL_TRY(pl_fill_zero(processor_of(w), p->stream, rows));
-    PL_TRY(norm_back(w, PL_COUNT_ROWS, PL__FINAL_NORM, 0, s->views[PL__ACT_ROWS], score.dx, rows));
+    PL_TRY(norm_back(w, PL_COUNT_ROWS, PL__FINAL_NORM, 0, s->views[PL__ACT_ROWS], (double)pl__head_gain(s->config),
+                     score.dx, rows));
     PL_TRY(pl_fill_zero(processor_of(w), p->stream, x));
     pl_gather_backward_args gather = {
         .counts = s->batch->counts, .count = PL_COUNT_ROWS, .rows = p->head_rows, .dy = rows, .dx = x};
     return pl_op_gather_backward(processor_of(w), p->stream, &gather);
 }
 
-/* *out = the gradient of a branch: that of the residual stream, through the norm behind the branch where there is one.
- */
+/* *out = the gradient of a branch: that of the residual stream, through the scale and the norm behind the branch where
+ * there are any. */
 static pl_status branch_back(const way *w, pl__slot after, size_t layer, pl_view branch, pl_view *out)
 {
     pl_view x = w->d[PL__GRAD_STREAM];
+    const double scale = w->step.config->residual_scale;
     *out = x;
-    if (!pl__step_weight(&w->step, after, layer)->view.buffer) return PL_OK;
+    if (scale == 1 && !pl__step_weight(&w->step, after, layer)->view.buffer) return PL_OK;
     *out = w->d[PL__GRAD_BRANCH];
     PL_TRY(pl_fill_zero(processor_of(w), w->step.pass->stream, *out));
-    return norm_back(w, PL_COUNT_TOKENS, after, layer, branch, x, *out);
+    return norm_back(w, PL_COUNT_TOKENS, after, layer, branch, scale, x, *out);
 }
 
 /* d normed = the way back of the feed-forward branch. */
@@ -220,20 +224,20 @@ static pl_status block_back(const way *w, size_t layer)
     pl_view input = s->views[PL__ACT_INPUT], normed = s->views[PL__ACT_NORMED], second = s->views[PL__ACT_NORMED_2];
     if (!s->config->parallel) {
         PL_TRY(feed_forward_back(w, layer, second, dnormed));
-        PL_TRY(norm_back(w, PL_COUNT_TOKENS, PL__NORM_2, layer, s->views[PL__ACT_MIDDLE], dnormed, x));
+        PL_TRY(norm_back(w, PL_COUNT_TOKENS, PL__NORM_2, layer, s->views[PL__ACT_MIDDLE], 1, dnormed, x));
         PL_TRY(attention_back(w, layer, normed, dnormed, false));
-        return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, dnormed, x);
+        return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, 1, dnormed, x);
     }
     /* Both branches read the stream's gradient before either norm adds to it. */
     if (!second.buffer) { /* and share one norm */
         PL_TRY(feed_forward_back(w, layer, normed, dnormed));
         PL_TRY(attention_back(w, layer, normed, dnormed, true));
-        return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, dnormed, x);
+        return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, 1, dnormed, x);
     }
     PL_TRY(feed_forward_back(w, layer, second, dsecond));
     PL_TRY(attention_back(w, layer, normed, dnormed, false));
-    PL_TRY(norm_back(w, PL_COUNT_TOKENS, PL__NORM_2, layer, input, dsecond, x));
-    return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, dnormed, x);
+    PL_TRY(norm_back(w, PL_COUNT_TOKENS, PL__NORM_2, layer, input, 1, dsecond, x));
+    return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, 1, dnormed, x);
 }
 
 /* The block once more, from its kept input. */

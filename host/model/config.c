@@ -61,6 +61,15 @@ static pl_status read_cap(double *out, const pl__key_fact *fact, const json_t *o
     return PL_OK;
 }
 
+static pl_status read_scale(double *out, const pl__key_fact *fact, const json_t *object, const char *where)
+{
+    *out = fact->number;
+    if (!fact->key) return PL_OK;
+    PL_TRY(pl_json_get_real(out, object, fact->key, where));
+    if (*out > 0 && isfinite(*out)) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: %s: expected a number above 0, found %g", where, fact->key, *out);
+}
+
 static pl_status read_key(pl_config *config, const pl__key_fact *fact, const json_t *object, const char *where)
 {
     char *field = (char *)config + fact->field;
@@ -76,6 +85,8 @@ static pl_status read_key(pl_config *config, const pl__key_fact *fact, const jso
         return key ? pl_json_get_real((double *)(void *)field, object, key, where) : PL_OK;
     case PL__CAP:
         return read_cap((double *)(void *)field, fact, object, where);
+    case PL__SCALE:
+        return read_scale((double *)(void *)field, fact, object, where);
     case PL__BOOL:
         *(bool *)field = fact->number != 0;
         return key ? pl_json_get_bool((bool *)field, object, key, where) : PL_OK;
@@ -249,6 +260,9 @@ static pl_status read_labels(pl_config *c, const json_t *object, const char *whe
     const char *name = json_string_value(json_array_get(json_object_get(object, "architectures"), 0));
     const size_t n = name ? strlen(name) : 0, m = sizeof ending - 1;
     if (n < m || strcmp(name + n - m, ending) != 0) return PL_OK;
+    if (!c->family->classifier)
+        return pl_fail(PL_E_UNSUPPORTED, "%s: architectures: transformers has no sequence classifier of a %s", where,
+                       c->model_type);
     const json_t *names = json_object_get(object, "id2label");
     c->n_labels = 2;
     PL_TRY(pl_json_get_size(&c->n_labels, object, "num_labels", where));
@@ -291,14 +305,30 @@ static pl_status find_family(const pl_family **out, const json_t *object, const 
     return status;
 }
 
+static pl_status has_turns(bool *out, const pl_family *family, const json_t *object, const char *where)
+{
+    const char *kind = NULL;
+    *out = family->positions == PL__ROTARY;
+    if (!family->turned_key) return PL_OK;
+    PL_TRY(pl_json_get_text(&kind, object, family->turned_key, where));
+    *out = *out && kind && strcmp(kind, "rope") == 0;
+    return PL_OK;
+}
+
 static pl_status read_config(pl_config *c, const json_t *object, const char *where)
 {
     if (!json_is_object(object)) return pl_fail(PL_E_INPUT, "%s: expected a JSON object", where);
     const pl_family *family;
     PL_TRY(find_family(&family, object, where));
-    *c = (pl_config){.family = family, .model_type = family->model_type, .norm = family->norm, .embed_scale = 1};
+    *c = (pl_config){.family = family,
+                     .model_type = family->model_type,
+                     .norm = family->norm,
+                     .embed_scale = 1,
+                     .residual_scale = 1,
+                     .logit_divisor = 1};
     for (size_t i = 0; i < family->n_keys; i++) PL_TRY(read_key(c, &family->keys[i], object, where));
     PL_TRY(check_refusals(family, object, where));
+    if (family->settle) PL_TRY(family->settle(c, object, where));
     PL_TRY(settle_sizes(c, where));
     PL_TRY(read_labels(c, object, where));
     PL_TRY(check_parameters(c, where));
@@ -306,10 +336,13 @@ static pl_status read_config(pl_config *c, const json_t *object, const char *whe
     if (c->attention_divisor < 0 || !isfinite(c->attention_divisor))
         return pl_fail(PL_E_INPUT, "%s: query_pre_attn_scalar: expected a number above 0, found %g", where,
                        c->attention_divisor);
-    c->attention_scale = 1 / sqrt(c->attention_divisor > 0 ? c->attention_divisor : (double)c->D);
+    if (c->attention_scale == 0)
+        c->attention_scale = 1 / sqrt(c->attention_divisor > 0 ? c->attention_divisor : (double)c->D);
     if (family->scaled_embed) c->embed_scale = sqrt((double)c->C);
     c->declared_positions = c->max_positions;
-    if (family->positions == PL__ROTARY) {
+    bool turned;
+    PL_TRY(has_turns(&turned, family, object, where));
+    if (turned) {
         PL_TRY(pl__rope_parse(c, object, where));
         c->rope.interleaved = c->local_rope.interleaved = family->rope_interleaved;
     }

@@ -74,6 +74,8 @@ static void put_config(pl_json_builder *b, const pl_config *c)
     pl_json_put_real(b, "attention_softcap", c->attention_softcap);
     pl_json_put_real(b, "logit_softcap", c->logit_softcap);
     pl_json_put_real(b, "embed_scale", c->embed_scale);
+    if (c->residual_scale != 1) pl_json_put_real(b, "residual_scale", c->residual_scale);
+    if (c->logit_divisor != 1) pl_json_put_real(b, "logit_divisor", c->logit_divisor);
     put_rope(b, "rope", &c->rope);
     if (c->local_rope.kind != PL_ROPE_NONE) put_rope(b, "local_rope", &c->local_rope);
     put_layers(b, c);

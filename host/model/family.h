@@ -3,6 +3,7 @@
 #ifndef PLUMB_MODEL_FAMILY_H
 #define PLUMB_MODEL_FAMILY_H
 
+#include "base/json.h"
 #include "model/model.h"
 
 /* The weights of a model as the forward pass uses them: first those of the whole model, then those of a layer. */
@@ -49,6 +50,7 @@ typedef enum pl__tensor_form { PL__TABLE, PL__MATRIX, PL__VECTOR } pl__tensor_fo
 typedef struct pl__slot_fact {
     pl__tensor_form form;
     char rows, columns;
+    uint32_t draw; /* part of the key of drawn weights: numbers never change */
 } pl__slot_fact;
 const pl__slot_fact *pl__slot_facts(pl__slot slot);
 
@@ -72,7 +74,7 @@ typedef enum pl__part {
     PL__PART_V,
     PL__PART_GATE,
     PL__PART_UP,
-    PL__QKV_BY_HEAD /* stored as (H, 3, D): each head's query, key and value together */
+    PL__QKV_BY_GROUP /* stored as (G, H / G + 2, D): each key/value head's queries, then its key and value */
 } pl__part;
 
 typedef enum pl__when {
@@ -81,6 +83,7 @@ typedef enum pl__when {
     PL__IF_OUTPUT_BIAS,
     PL__IF_MLP_BIAS,
     PL__IF_HEAD_NORMS,
+    PL__IF_SEQUENTIAL, /* a block is not parallel */
     PL__IF_VOCABULARY, /* logits are of tokens, by a head of its own or not */
     PL__IF_UNTIED,     /* a vocabulary head of its own */
     PL__IF_CLASSIFIER
@@ -104,7 +107,8 @@ typedef enum pl__key_kind {
     PL__SIZE,
     PL__SIZE_OR_NULL, /* null is not the default but 0: derived */
     PL__REAL,
-    PL__CAP, /* above 0; null is not the default but 0: none */
+    PL__CAP,   /* above 0; null is not the default but 0: none */
+    PL__SCALE, /* above 0 */
     PL__BOOL,
     PL__ACTIVATION
 } pl__key_kind;
@@ -131,7 +135,8 @@ typedef enum pl__window_rule {
     PL__LAST_WINDOWED,     /* with use_sliding_window those from max_window_layers on */
     PL__UNTURNED_WINDOWED, /* with use_sliding_window and a window those without positions */
     PL__EVEN_WINDOWED,     /* 0, 2, 4, ...; there has to be a window */
-    PL__PERIOD_WINDOWED    /* all but every sliding_window_pattern-th; there has to be a window */
+    PL__PERIOD_WINDOWED,   /* all but every sliding_window_pattern-th; there has to be a window */
+    PL__LOCAL_WINDOWED     /* those that attention_types calls local */
 } pl__window_rule;
 
 typedef enum pl__position_kind { PL__LEARNED, PL__ROTARY } pl__position_kind;
@@ -143,13 +148,16 @@ typedef struct pl_family {
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;
-    bool longrope_alone;   /* yarn is an old name of longrope, and no other type is known */
-    bool own_original;     /* original_max_position_embeddings stands in config.json itself, with a class default */
-    const char *theta_key; /* of config.json beside rope_parameters; NULL: "rope_theta" */
-    const char *part_key;  /* of the part of a head that is turned; NULL: whole heads, whatever the file says */
+    bool longrope_alone;    /* yarn is an old name of longrope, and no other type is known */
+    bool own_original;      /* original_max_position_embeddings stands in config.json itself, with a class default */
+    const char *theta_key;  /* of config.json beside rope_parameters; NULL: "rope_theta" */
+    const char *part_key;   /* of the part of a head that is turned; NULL: whole heads, whatever the file says */
+    const char *turned_key; /* rotary positions only where this key says "rope"; NULL: always */
+    const char *width_key;  /* of the features of a head that are turned, by theta alone: no settings are read */
     pl__window_rule windows;
-    size_t window;        /* the class default of sliding_window; 0: null */
-    bool unturned_layers; /* no_rope_layers: some layers have no positions */
+    const char *window_key; /* NULL: "sliding_window" */
+    size_t window;          /* the class default of that key; 0: null */
+    bool unturned_layers;   /* no_rope_layers: some layers have no positions */
 
     bool wide_norms;             /* the norms of queries and keys go over all heads together */
     bool local_rope;             /* windowed layers are turned by settings of their own */
@@ -157,13 +165,15 @@ typedef struct pl_family {
     bool padded;                 /* the embedding's row of pad_token_id gets no gradient from inputs (padding_idx) */
     int32_t padding;             /* the class default of pad_token_id; below 0: none */
     bool scaled_residuals;       /* drawn weights of OUT and DOWN: standard deviation over sqrt(2 L) */
-    const char *lm, *classifier; /* architectures in config.json */
+    const char *lm, *classifier; /* architectures in config.json; transformers may have no classifier: NULL */
     const char *const *prefixes; /* of all names but those with '^'; NULL-terminated, tried in this order */
     const char *const *ignored;  /* ends of buffers' names; NULL-terminated */
     const pl__key_fact *keys;
     const pl__refusal *refusals;
     const pl__tensor_fact *tensors;
     size_t n_keys, n_refusals, n_tensors;
+    /* What keys decide together, once each is read; NULL: nothing. */
+    pl_status (*settle)(pl_config *config, const json_t *object, const char *where);
 } pl_family;
 
 const pl_family *pl__family_find(const char *model_type); /* NULL: unknown */

@@ -24,6 +24,10 @@
     {                                                                                                                  \
         PL__CAP, FIELD(name), key, NULL, value, NULL                                                                   \
     }
+#define SCALE(name, key, value)                                                                                        \
+    {                                                                                                                  \
+        PL__SCALE, FIELD(name), key, NULL, value, NULL                                                                 \
+    }
 #define BOOL(name, key, value)                                                                                         \
     {                                                                                                                  \
         PL__BOOL, FIELD(name), key, NULL, value, NULL                                                                  \
@@ -63,6 +67,9 @@
 extern const pl_family pl__gemma2, pl__gemma3_text;                               /* family_gemma.c */
 extern const pl_family pl__olmo2;                                                 /* family_olmo.c */
 extern const pl_family pl__phi, pl__phi3;                                         /* family_phi.c */
+extern const pl_family pl__granite, pl__granitemoehybrid;                         /* family_granite.c */
+extern const pl_family pl__gpt_neo, pl__gptj;                                     /* family_gpt_neo.c */
+extern const pl_family pl__stablelm, pl__starcoder2;                              /* family_stablelm.c */
 extern const pl_family pl__gpt2, pl__gpt_neox, pl__opt;                           /* family_gpt.c */
 extern const pl_family pl__llama, pl__mistral, pl__qwen2, pl__qwen3, pl__smollm3; /* family_llama.c */
 

@@ -3,7 +3,7 @@
 #include "model/pass.h"
 
 static pl_status norm(const pl__step *s, pl_count count, pl__slot slot, size_t layer, pl_view x, bool accumulate,
-                      pl_view y)
+                      double gain, pl_view y)
 {
     const pl_view weight = pl__step_weight(s, slot, layer)->view;
     pl_norm_args args = {
@@ -16,6 +16,7 @@ static pl_status norm(const pl__step *s, pl_count count, pl__slot slot, size_t l
         .bias = pl__step_weight(s, pl__bias_slot(slot), layer)->view,
         .y = y,
         .accumulate = accumulate,
+        .gain = (float)gain,
     };
     return pl_op_norm(&s->model->processor, s->pass->stream, &args);
 }
@@ -132,17 +133,19 @@ static pl_status attend(const pl__step *s, size_t layer)
     return pl_op_attention(&s->model->processor, s->pass->stream, &args);
 }
 
-/* x += from W^T + bias, or += the norm of it, where the family has one behind the branch (`after`). */
+/* x += scale (from W^T + bias), or scale times the norm of it, where the family has one behind the branch (`after`). */
 static pl_status add_branch(const pl__step *s, pl__slot slot, pl__slot after, size_t layer, pl_view from, pl_view kept)
 {
     pl_view x = s->views[PL__ACT_STREAM], branch = kept.buffer ? kept : s->views[PL__ACT_BRANCH];
+    const double scale = s->config->residual_scale;
     const bool normed = pl__step_weight(s, after, layer)->view.buffer != NULL;
     /* Run again for the backward pass, a block's own result is of no use. */
     const bool useless = s->again && slot == PL__DOWN;
-    if (!normed) return useless ? PL_OK : linear(s, slot, layer, from, PL_ACT_NONE, true, x);
+    if (useless && !normed) return PL_OK;
+    if (!normed && scale == 1) return linear(s, slot, layer, from, PL_ACT_NONE, true, x);
     PL_TRY(pl_fill_zero(&s->model->processor, s->pass->stream, branch));
     PL_TRY(linear(s, slot, layer, from, PL_ACT_NONE, true, branch));
-    return useless ? PL_OK : norm(s, PL_COUNT_TOKENS, after, layer, branch, true, x);
+    return useless ? PL_OK : norm(s, PL_COUNT_TOKENS, after, layer, branch, true, scale, x);
 }
 
 /* x += mlp(normed). */
@@ -166,14 +169,14 @@ pl_status pl__step_block(const pl__step *s, size_t layer)
     pl_view x = s->views[PL__ACT_STREAM], normed = s->views[PL__ACT_NORMED], second = s->views[PL__ACT_NORMED_2];
     const bool two_norms = second.buffer != NULL;
     if (!two_norms) second = normed;
-    PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_1, layer, x, false, normed));
+    PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_1, layer, x, false, 1, normed));
     /* A parallel block's second norm reads x as the block found it. */
-    if (s->config->parallel && two_norms) PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, false, second));
+    if (s->config->parallel && two_norms) PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, false, 1, second));
     PL_TRY(attend(s, layer));
     PL_TRY(add_branch(s, PL__OUT, PL__AFTER_1, layer, s->views[PL__ACT_ATTENDED], s->views[PL__ACT_BRANCH]));
     if (!s->config->parallel) {
         PL_TRY(keep_copy(s, x, s->views[PL__ACT_MIDDLE]));
-        PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, false, second));
+        PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, false, 1, second));
     }
     return feed_forward(s, layer, second);
 }
@@ -229,14 +232,14 @@ static pl_status head(const pl__step *s)
                              .x = s->views[PL__ACT_STREAM],
                              .y = rows};
     PL_TRY(pl_op_gather(&s->model->processor, p->stream, &gather));
-    PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, false, normed));
+    PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, false, (double)pl__head_gain(s->config), normed));
     if (p->tape) return PL_OK;
     pl_score_args score = {
         .counts = s->batch->counts,
         .x = normed,
         .weight = pl__step_weight(s, PL__HEAD, 0)->matrix,
         .bias = pl__step_weight(s, pl__bias_slot(PL__HEAD), 0)->view,
-        .softcap = (float)s->config->logit_softcap,
+        .softcap = pl__head_softcap(s->config),
         .target_rows = p->target_rows,
         .target_tokens = p->target_tokens,
         .log_probability = p->log_probability,
@@ -305,7 +308,7 @@ pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
     }
     if (is_tapped(&s, L + 1)) {
         pl_view y = s.views[s.views[PL__ACT_FINAL].buffer ? PL__ACT_FINAL : PL__ACT_NORMED];
-        PL_TRY(norm(&s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, false, y));
+        PL_TRY(norm(&s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, false, 1, y));
         PL_TRY(tap(&s, L + 1, y));
     }
     return pass->head_rows.buffer ? head(&s) : PL_OK;

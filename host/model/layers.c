@@ -15,6 +15,8 @@ typedef struct reading {
     const json_t *types, *turns; /* layer_types, no_rope_layers; NULL: the rule */
     size_t period;               /* of PL__PERIOD_WINDOWED */
     size_t turn_interval;        /* every n-th layer is not turned */
+    const json_t *locals;        /* attention_types; NULL: global and local in turn, twelve times */
+    const json_t *named;         /* attention_layers, which goes over it, or NULL */
 } reading;
 
 /* A list of one entry a layer; null is absent. */
@@ -39,17 +41,66 @@ static bool has_switch(const pl_family *family)
 
 static pl_status read_window(reading *r, const pl_family *family, const json_t *object, const char *where)
 {
-    const json_t *v = json_object_get(object, "sliding_window");
+    const char *key = family->window_key ? family->window_key : "sliding_window";
+    const json_t *v = json_object_get(object, key);
     r->windowed = !has_switch(family);
     if (has_switch(family)) PL_TRY(pl_json_get_bool(&r->windowed, object, "use_sliding_window", where));
     r->first = 28; /* the class default of both Qwens */
     if (family->windows == PL__LAST_WINDOWED) PL_TRY(pl_json_get_size(&r->first, object, "max_window_layers", where));
     if (!r->windowed || family->windows == PL__NEVER_WINDOWED || (v && json_is_null(v))) return PL_OK;
     r->window = family->window;
-    PL_TRY(pl_json_get_size(&r->window, object, "sliding_window", where));
-    if (v && r->window == 0)
-        return pl_fail(PL_E_INPUT, "%s: sliding_window: expected 1 or more, or null, found 0", where);
+    PL_TRY(pl_json_get_size(&r->window, object, key, where));
+    if (v && r->window == 0) return pl_fail(PL_E_INPUT, "%s: %s: expected 1 or more, or null, found 0", where, key);
     return PL_OK;
+}
+
+/* A kind of GPT-Neo's layers by its name. */
+static pl_status is_local(bool *out, const json_t *name, const char *key, const char *where)
+{
+    const char *text = json_string_value(name);
+    *out = text && strcmp(text, "local") == 0;
+    if (*out || (text && strcmp(text, "global") == 0)) return PL_OK;
+    return pl_fail(PL_E_UNSUPPORTED, "%s: %s: '%s' is not supported; known: global, local", where, key,
+                   text ? text : "no text");
+}
+
+/* attention_types: a list of [names of kinds in turn, how often], which has to make as many layers as there are. */
+static pl_status find_local(bool *out, const json_t *types, size_t L, size_t layer, const char *where)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < json_array_size(types); i++) {
+        const json_t *item = json_array_get(types, i), *names = json_array_get(item, 0),
+                     *times = json_array_get(item, 1);
+        if (!json_is_array(names) || !json_is_integer(times) || json_integer_value(times) < 0 ||
+            json_integer_value(times) > PL_LAYERS)
+            return pl_fail(PL_E_INPUT, "%s: attention_types: entry %zu: expected [kinds, how often]", where, i);
+        const size_t kinds = json_array_size(names), all = kinds * (size_t)json_integer_value(times);
+        if (layer >= n && layer < n + all)
+            PL_TRY(is_local(out, json_array_get(names, (layer - n) % kinds), "attention_types", where));
+        n += all;
+    }
+    if (n == L) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: attention_types: expected kinds of %zu layers, found %zu", where, L, n);
+}
+
+static pl_status is_local_layer(bool *out, const reading *r, size_t L, size_t layer, const char *where)
+{
+    if (r->named) return is_local(out, json_array_get(r->named, layer), "attention_layers", where);
+    if (r->locals) return find_local(out, r->locals, L, layer, where);
+    *out = layer % 2 == 1;
+    if (L == 24) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: attention_types is missing: its default is of 24 layers, not %zu", where, L);
+}
+
+static pl_status read_locals(reading *r, const pl_config *c, const json_t *object, const char *where)
+{
+    const json_t *v = json_object_get(object, "attention_types");
+    if (c->family->windows != PL__LOCAL_WINDOWED) return PL_OK;
+    if (v && !json_is_null(v) && !json_is_array(v))
+        return pl_fail(PL_E_INPUT, "%s: attention_types: expected a list", where);
+    if (!r->window) return pl_fail(PL_E_INPUT, "%s: %s: expected 1 or more, found null", where, c->family->window_key);
+    r->locals = v && !json_is_null(v) ? v : NULL;
+    return read_list(&r->named, object, "attention_layers", c->L, false, where);
 }
 
 /* Gemma's: its attention makes both masks, whether or not a layer needs them. */
@@ -90,7 +141,7 @@ static pl_status read_types(reading *r, const pl_config *c, const json_t *object
                        "%s: layer_types: a %s has none: transformers gives all of its layers sliding_window, whatever "
                        "they say",
                        where, c->model_type);
-    if (rule != PL__NEVER_WINDOWED) r->types = types;
+    if (rule != PL__NEVER_WINDOWED && rule != PL__LOCAL_WINDOWED) r->types = types;
     return PL_OK;
 }
 
@@ -114,6 +165,7 @@ static bool is_windowed_by_rule(const reading *r, const pl_config *c, size_t lay
 {
     switch (c->family->windows) {
     case PL__NEVER_WINDOWED:
+    case PL__LOCAL_WINDOWED:
         break;
     case PL__ALWAYS_WINDOWED:
         return r->window > 0;
@@ -132,6 +184,7 @@ static bool is_windowed_by_rule(const reading *r, const pl_config *c, size_t lay
 static pl_status is_windowed(bool *out, const reading *r, const pl_config *c, size_t layer, bool turned,
                              const char *where)
 {
+    if (c->family->windows == PL__LOCAL_WINDOWED) return is_local_layer(out, r, c->L, layer, where);
     if (!r->types) {
         *out = is_windowed_by_rule(r, c, layer, turned);
         return PL_OK;
@@ -169,6 +222,7 @@ pl_status pl__layers_parse(pl_config *c, const json_t *object, const char *where
     PL_TRY(read_turns(&r, c, object, where));
     PL_TRY(read_types(&r, c, object, where));
     PL_TRY(check_window(&r, c, object, where));
+    PL_TRY(read_locals(&r, c, object, where));
     c->n_kinds = 0;
     for (size_t l = 0; l < c->L; l++) {
         bool turned = false, windowed = false;

@@ -70,6 +70,9 @@ typedef struct pl_config {
     double attention_scale, attention_softcap, logit_softcap; /* softcaps: 0 is none */
     double attention_divisor;                                 /* scale: 1 / sqrt of it; 0: of D */
     double embed_scale;
+    double residual_scale; /* of a branch, before it is added to the residual stream */
+    double logit_divisor;  /* of a vocabulary head without bias */
+    size_t n_experts;
     const char *dtype; /* the checkpoint's own, for people: "float32" */
     /* eos_token_id of generation_config.json when that file is there, else of config.json, as transformers' generate
      * takes it; null is "none". Not said: the file lacks the key. */

@@ -34,6 +34,22 @@ static inline pl_norm_kind pl__norm_kind(const pl__step *s, pl_view weight)
     return weight.buffer ? s->config->norm : PL_NORM_NONE;
 }
 
+/* Branches are scaled or normed before they are added: they need memory of their own. */
+static inline bool pl__has_branches(const pl_config *config)
+{
+    return config->residual_scale != 1 || pl__config_has(config, PL__AFTER_1);
+}
+
+/* Of the gathered rows' norm, and the cap of logits: a classifier's scores are as they come. */
+static inline float pl__head_gain(const pl_config *config)
+{
+    return config->n_labels ? 1.0F : (float)(1 / config->logit_divisor);
+}
+static inline float pl__head_softcap(const pl_config *config)
+{
+    return config->n_labels ? 0.0F : (float)config->logit_softcap;
+}
+
 /* ---- The tape ---- */
 
 /* Gradients on the way back. */

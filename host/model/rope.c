@@ -274,9 +274,20 @@ static pl_status read_rope(pl_rope *rope, pl_config *config, const json_t *setti
     return read_scaling(rope, config, settings, where);
 }
 
+/* A family that reads no settings: theta and the features that are turned are all. */
+static pl_status read_width(pl_rope *rope, const pl_config *config, const char *where)
+{
+    rope->kind = PL_ROPE_DEFAULT;
+    rope->attention_factor = 1;
+    if (rope->width > 0 && rope->width % 2 == 0 && rope->width <= config->D) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: %s: expected an even number of a head's %zu features, found %zu", where,
+                   config->family->width_key, config->D, rope->width);
+}
+
 pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where)
 {
     const json_t *settings = NULL, *local = NULL;
+    if (config->family->width_key) return read_width(&config->rope, config, where);
     const char *beside = config->family->theta_key ? config->family->theta_key : THETA;
     if (!config->family->local_rope) {
         PL_TRY(find_settings(&settings, object, where));

@@ -49,7 +49,7 @@ static void plan_gradients(pl_view out[PL__GRAD_SLOTS], const pl_backend *ops, c
         [PL__GRAD_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = storage},
         [PL__GRAD_UP] = {.rows = c->family->gated ? N : 0, .columns = pl__dimension(c, 'U'), .dtype = storage},
         [PL__GRAD_HIDDEN] = {.rows = N, .columns = c->F, .dtype = storage},
-        [PL__GRAD_BRANCH] = {.rows = pl__config_has(c, PL__AFTER_1) ? N : 0, .columns = c->C, .dtype = PL_F32},
+        [PL__GRAD_BRANCH] = {.rows = pl__has_branches(c) ? N : 0, .columns = c->C, .dtype = PL_F32},
         [PL__GRAD_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
         [PL__GRAD_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = storage},
         [PL__GRAD_WORKSPACE] = {.rows = workspace ? 1 : 0, .columns = workspace, .dtype = PL_U8},

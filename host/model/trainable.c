@@ -261,7 +261,7 @@ static pl_status draw_slot(pl_trainable *t, pl_stream *stream, pl__slot slot, si
     const pl_processor *processor = &t->model->processor;
     pl_view v = pl__model_weight(t->model, slot, layer)->view;
     const size_t n = v.rows * v.columns;
-    const uint32_t number = (uint32_t)((size_t)slot * t->model->config.L + layer);
+    const uint32_t number = (uint32_t)((size_t)pl__slot_facts(slot)->draw * t->model->config.L + layer);
     float *values;
     PL_TRY(pl_new(&values, n < CHUNK ? n : CHUNK));
     pl_status status = PL_OK;
@@ -334,6 +334,9 @@ static pl_status check_options(const pl_checkpoint *checkpoint, const pl_trainab
     if (options->head == PL_HEAD_CLASSIFIER && options->n_labels < 2)
         return pl_fail(PL_E_INPUT, "%s: a classifier of %zu labels: expected 2 or more", checkpoint->folder,
                        options->n_labels);
+    if (options->head == PL_HEAD_CLASSIFIER && !checkpoint->config.family->classifier)
+        return pl_fail(PL_E_UNSUPPORTED, "%s: transformers has no sequence classifier of a %s: use head: lm",
+                       checkpoint->folder, checkpoint->config.model_type);
     if (options->head == PL_HEAD_LM && checkpoint->config.n_labels)
         return pl_fail(PL_E_INPUT, "%s: a sequence classifier has no vocabulary head to train: use head: classifier",
                        checkpoint->folder);

@@ -49,7 +49,9 @@ void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t 
 bool pl__part_run(pl__run *out, pl__part part, const pl_config *c, size_t rows, size_t i)
 {
     size_t Q = c->H * c->D, K = c->G * c->D;
-    if (i > 0 && part != PL__QKV_BY_HEAD) return false;
+    const size_t in_group = c->H / c->G + 2; /* queries, a key and a value */
+    const size_t group = i / in_group, of = i % in_group;
+    if (i > 0 && part != PL__QKV_BY_GROUP) return false;
     switch (part) {
     case PL__WHOLE:
         *out = (pl__run){0, 0, rows};
@@ -69,9 +71,12 @@ bool pl__part_run(pl__run *out, pl__part part, const pl_config *c, size_t rows, 
     case PL__PART_UP:
         *out = (pl__run){c->F, 0, c->F};
         break;
-    case PL__QKV_BY_HEAD:
-        *out = (pl__run){i % 3 * Q + i / 3 * c->D, i * c->D, c->D};
-        return i < 3 * c->H;
+    case PL__QKV_BY_GROUP:
+        *out = (pl__run){of + 2 < in_group    ? (group * (in_group - 2) + of) * c->D
+                         : of + 2 == in_group ? Q + group * c->D
+                                              : Q + K + group * c->D,
+                         i * c->D, c->D};
+        return group < c->G;
     }
     return true;
 }
@@ -92,8 +97,8 @@ static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tenso
 {
     const pl_backend *ops = l->model->processor.ops;
     pl_layout layout = pl__fact_layout(fact);
-    if (layout == PL_LAYOUT_IN_OUT && fact->part == PL__QKV_BY_HEAD)
-        return pl_fail(PL_E_INTERNAL, "%s: by-head tensors are [out, in]", fact->name);
+    if (layout == PL_LAYOUT_IN_OUT && fact->part == PL__QKV_BY_GROUP)
+        return pl_fail(PL_E_INTERNAL, "%s: by-group tensors are [out, in]", fact->name);
     if (!weight->matrix)
         PL_TRY(ops->weight_create(l->model->processor.device, &weight->matrix, rows, columns, l->model->compute));
 

@@ -30,6 +30,12 @@ static const struct refusal {
     {"_remove_final_layer_norm: true is not supported", "no pass has it yet"},
     {"layer_norm_elementwise_affine: false is not supported", "no pass has it yet"},
     {"layerdrop: 0.5 is not supported", "training would leave out layers"},
+    {"multiplier: expected a number above 0, found 0", "nothing of the input, scores or branches would be left"},
+    {"layer_types is missing: all layers would be recurrent", "no op has them"},
+    {"recurrent layers are not there", "no op has them"},
+    {"a mixture of experts is not there", "no op has it"},
+    {"window_size: expected 1 or more, or null, found 0", "a token would see nothing"},
+    {"hidden_dropout: 0.5 is not supported", "stablelm: training would drop of one branch alone"},
     {"qk_layernorm: true is not supported", "no pass has it yet"},
     {"rope_parameters beside rope_scaling is not supported", "transformers merges them into one another"},
     {"expected full_attention and sliding_attention alone", "transformers ignores what stands beside them"},
@@ -201,12 +207,24 @@ static void test_against_transformers(void **state)
 
 /* ---- Class defaults ---- */
 
-static void check_default(const char *model_type, const pl_config *c, const pl__key_fact *fact, const json_t *value)
+static void parse_defaults(pl_config *out, const char *model_type, const json_t *needed, const char *key,
+                           const json_t *value)
+{
+    json_t *object = json_deep_copy(needed);
+    json_object_set_new(object, "model_type", json_string(model_type));
+    if (key) json_object_set(object, key, (json_t *)(uintptr_t)value);
+    char *text = json_dumps(object, 0);
+    OK(pl__config_parse(out, text, strlen(text), "config.json"));
+    free(text);
+    json_decref(object);
+}
+
+static void check_default(const char *model_type, const json_t *needed, const pl_config *c, const pl__key_fact *fact,
+                          const json_t *value)
 {
     const char *field = (const char *)c + fact->field;
     double own = 0;
     pl_config named;
-    char text[128];
     switch (fact->kind) {
     case PL__SIZE:
     case PL__SIZE_OR_NULL:
@@ -214,15 +232,14 @@ static void check_default(const char *model_type, const pl_config *c, const pl__
         break;
     case PL__REAL:
     case PL__CAP:
+    case PL__SCALE:
         own = *(const double *)(const void *)field;
         break;
     case PL__BOOL:
         if (json_is_true(value) != *(const bool *)field) fail_msg("%s: default of %s", model_type, fact->key);
         return;
     case PL__ACTIVATION:
-        snprintf(text, sizeof text, "{\"model_type\":\"%s\",\"%s\":\"%s\"}", model_type, fact->key,
-                 json_string_value(value));
-        OK(pl__config_parse(&named, text, strlen(text), "config.json"));
+        parse_defaults(&named, model_type, needed, fact->key, value);
         assert_int_equal(named.activation, c->activation);
         return;
     }
@@ -238,16 +255,15 @@ static void test_defaults(void **state)
     OK(pl_json_read(&root, GOLDEN, 1 << 22));
     json_object_foreach(json_object_get(root, "families"), name, family)
     {
-        char text[64];
         pl_config c;
         size_t checked = 0;
-        snprintf(text, sizeof text, "{\"model_type\":\"%s\"}", name);
-        OK(pl__config_parse(&c, text, strlen(text), "config.json"));
+        const json_t *needed = json_object_get(family, "needed");
+        parse_defaults(&c, name, needed, NULL, NULL);
         for (size_t i = 0; i < c.family->n_keys; i++) {
             const pl__key_fact *fact = &c.family->keys[i];
             const json_t *value = fact->key ? json_object_get(json_object_get(family, "defaults"), fact->key) : NULL;
-            if (!value) continue;
-            check_default(name, &c, fact, value);
+            if (!value || json_object_get(needed, fact->key)) continue;
+            check_default(name, needed, &c, fact, value);
             checked++;
         }
         assert_true(checked >= 12);

@@ -149,6 +149,27 @@ static void parallel_block(pl_checkpoint *c)
     c->config.parallel = true;
 }
 
+static void no_residual_scale(pl_checkpoint *c)
+{
+    c->config.residual_scale = 1;
+}
+
+static void no_logit_divisor(pl_checkpoint *c)
+{
+    c->config.logit_divisor = 1;
+}
+
+/* Neighbours turned together, where halves are, or the other way round. */
+static void other_pairs(pl_checkpoint *c)
+{
+    c->config.rope.interleaved = !c->config.rope.interleaved;
+}
+
+static void turn_no_layer(pl_checkpoint *c)
+{
+    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].turn = PL_TURN_NONE;
+}
+
 /* ---- Weights ---------------------------------------------------------------------------------------------------- */
 
 /* Puts `n` stored outputs of a tensor from `from` on in the place of others, in every layer. */
@@ -365,6 +386,30 @@ static const mutant mutants[] = {
     {"longrope without its factor", "phi3", plain_rope_scale, NULL},
     {"a window one short", "phi3", window_less_one, NULL},
     {"a window one long, no positions", "smollm3", window_more_one, NULL},
+    {"embeddings not scaled", "granite", no_embed_scale, NULL},
+    {"branches not scaled", "granite", no_residual_scale, NULL},
+    {"logits not scaled", "granite", no_logit_divisor, NULL},
+    {"scale of the head's width", "granite", scale_by_head, NULL},
+    {"no output bias", "granite", NULL, lose_output_bias},
+    {"branches not scaled", "granite-hybrid", no_residual_scale, NULL},
+    {"no positions", "granite-hybrid", turn_no_layer, NULL},
+    {"scores scaled", "gpt-neo", scale_by_head, NULL},
+    {"a window one short", "gpt-neo", window_less_one, NULL},
+    {"a window one long", "gpt-neo", window_more_one, NULL},
+    {"windows in other layers", "gpt-neo", swap_layers, NULL},
+    {"positions off by one", "gpt-neo", NULL, shift_positions},
+    {"halves turned", "gptj", other_pairs, NULL},
+    {"whole heads turned", "gptj", turn_whole_heads, NULL},
+    {"no bias of the head", "gptj", NULL, lose_head_bias},
+    {"no bias of a tied head", "gptj-tied", NULL, lose_head_bias},
+    {"a block in sequence", "gptj", sequential_block, NULL},
+    {"neighbours turned", "stablelm", other_pairs, NULL},
+    {"whole heads turned", "stablelm", turn_whole_heads, NULL},
+    {"no q, k, v bias", "stablelm", NULL, lose_qkv_bias},
+    {"no final norm bias", "stablelm", NULL, lose_final_norm_bias},
+    {"a window one short", "starcoder2", window_less_one, NULL},
+    {"erf gelu for tanh", "starcoder2", other_gelu, NULL},
+    {"no up bias", "starcoder2", NULL, lose_up_bias},
 };
 
 static void test_mutant(void **state)

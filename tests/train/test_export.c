@@ -78,7 +78,13 @@ static void test_round_trip(void **state)
                                     {"olmo2", "lm"},
                                     {"opt", "lm"},
                                     {"phi-tied", "lm"},
-                                    {"phi3", "lm"}};
+                                    {"phi3", "lm"},
+                                    {"granite", "lm"},
+                                    {"granite-hybrid", "lm"},
+                                    {"gpt-neo", "lm"},
+                                    {"gptj", "lm"},
+                                    {"stablelm-parallel", "lm"},
+                                    {"starcoder2", "lm"}};
     const int32_t ids[] = {2, 0, 1, 1, 2, 0, 2};
     enum { N = sizeof ids / sizeof *ids };
     char folder[PL_PATH_MAX], out[PL_PATH_MAX];
@@ -162,6 +168,50 @@ static void test_golden(void **state)
         close_subject(&s);
     }
     remove_folder(folder);
+}
+
+/* Logits of a model with another cap of them; freed by the caller. */
+static float *capped_logits(const char *model, pl_head_kind head, double softcap, size_t *width)
+{
+    const int32_t ids[] = {2, 0, 1, 1, 2};
+    subject s = {0};
+    pl_checkpoint *checkpoint;
+    OK(pl_path(s.folder, GOLDEN_FOLDER "/../models/%s", model));
+    OK(pl_processor_open(&s.processor, chosen_device(), 1));
+    OK(pl_checkpoint_open(&checkpoint, s.folder));
+    checkpoint->config.logit_softcap = softcap;
+    const pl_trainable_options options = {.head = head, .n_labels = 3, .head_seed = 5};
+    OK(pl_trainable_create(&s.trainable, &s.processor, checkpoint, &options));
+    pl_checkpoint_close(checkpoint);
+    float *logits = logits_of(pl_trainable_model(s.trainable), ids, sizeof ids / sizeof *ids, width);
+    close_subject(&s);
+    return logits;
+}
+
+/* A classifier's scores are not capped as logits of tokens are, and a family that has none in transformers gets none.
+ */
+static void test_classifiers(void **state)
+{
+    (void)state;
+    const pl_head_kind heads[] = {PL_HEAD_CLASSIFIER, PL_HEAD_LM};
+    for (size_t i = 0; i < 2; i++) {
+        size_t width;
+        float *with = capped_logits("gemma2", heads[i], 0.25, &width),
+              *without = capped_logits("gemma2", heads[i], 0, &width);
+        assert_int_equal(memcmp(with, without, 5 * width * sizeof *with) == 0, heads[i] == PL_HEAD_CLASSIFIER);
+        free(with);
+        free(without);
+    }
+    pl_processor processor;
+    pl_checkpoint *checkpoint;
+    pl_trainable *trainable;
+    OK(pl_processor_open(&processor, chosen_device(), 1));
+    OK(pl_checkpoint_open(&checkpoint, GOLDEN_FOLDER "/../models/granite"));
+    const pl_trainable_options options = {.head = PL_HEAD_CLASSIFIER, .n_labels = 3};
+    assert_int_equal(pl_trainable_create(&trainable, &processor, checkpoint, &options), PL_E_UNSUPPORTED);
+    assert_non_null(strstr(pl_error_text(), "transformers has no sequence classifier of a granite: use head: lm"));
+    pl_checkpoint_close(checkpoint);
+    pl_processor_close(&processor);
 }
 
 /* No room on the disk: one line, nothing left, what was there stays. */
@@ -281,8 +331,8 @@ static void test_random_padding(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--keep") == 0) kept = argv[2];
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip), cmocka_unit_test(test_golden),
-                                       cmocka_unit_test(test_full_disk), cmocka_unit_test(test_random),
-                                       cmocka_unit_test(test_random_padding)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_golden),
+                                       cmocka_unit_test(test_classifiers), cmocka_unit_test(test_full_disk),
+                                       cmocka_unit_test(test_random),      cmocka_unit_test(test_random_padding)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,17 +60,36 @@ static void test_tensors(void **state)
     static const struct {
         const char *model, *head;
         bool padded;
-    } cases[] = {{"gpt2", "lm", false},          {"llama-tied", "lm", false},
-                 {"llama-grouped", "lm", false}, {"llama-bias-linear", "lm", false},
-                 {"neox", "lm", false},          {"neox-sequential", "lm", false},
-                 {"qwen2", "lm", false},         {"qwen3", "lm", false},
-                 {"mistral", "lm", false},       {"smollm3", "lm", false},
-                 {"gemma2", "lm", false},        {"olmo2", "lm", false},
-                 {"opt", "lm", false},           {"opt-plain", "lm", false},
-                 {"phi", "lm", false},           {"phi-tied", "lm", false},
-                 {"phi3", "lm", false},          {"gemma3", "lm", false},
-                 {"gemma3-untied", "lm", false}, {"llama-grouped", "classifier", false},
-                 {"llama-tied", "lm", true},     {"llama-grouped", "lm", true}};
+    } cases[] = {{"gpt2", "lm", false},
+                 {"llama-tied", "lm", false},
+                 {"llama-grouped", "lm", false},
+                 {"llama-bias-linear", "lm", false},
+                 {"neox", "lm", false},
+                 {"neox-sequential", "lm", false},
+                 {"qwen2", "lm", false},
+                 {"qwen3", "lm", false},
+                 {"mistral", "lm", false},
+                 {"smollm3", "lm", false},
+                 {"gemma2", "lm", false},
+                 {"olmo2", "lm", false},
+                 {"opt", "lm", false},
+                 {"opt-plain", "lm", false},
+                 {"phi", "lm", false},
+                 {"phi-tied", "lm", false},
+                 {"phi3", "lm", false},
+                 {"gemma3", "lm", false},
+                 {"granite", "lm", false},
+                 {"granite-hybrid", "lm", false},
+                 {"gpt-neo", "lm", false},
+                 {"gptj", "lm", false},
+                 {"gptj-tied", "lm", false},
+                 {"stablelm", "lm", false},
+                 {"stablelm-parallel", "lm", false},
+                 {"starcoder2", "lm", false},
+                 {"gemma3-untied", "lm", false},
+                 {"llama-grouped", "classifier", false},
+                 {"llama-tied", "lm", true},
+                 {"llama-grouped", "lm", true}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int checkpointing = 0; checkpointing < 2; checkpointing++) {
             char name[128];

@@ -97,8 +97,8 @@ static result run_case(const char *name, const json_t *c, const pl_train_setting
     return r;
 }
 
-/* The emulator takes a second a step, with sanitizers three: each family and head, each way to average, with and without
- * warm-up once; there the first two. */
+/* The emulator takes a second a step, with sanitizers three: each family and head, each way to average, with and
+ * without warm-up once; there the first two. */
 static bool is_left_out(const char *name)
 {
     static const char *const kept[] = {"gpt2-bare-lm-warm", "llama-grouped-classifier-examples",

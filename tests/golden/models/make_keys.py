@@ -112,6 +112,42 @@ FAMILIES["phi3"] = (NEOX, {
                         {"rope_type": "longrope", "partial_rotary_factor": 0.5, "original_max_position_embeddings": 16,
                          "short_factor": [1.0, 1.1], "long_factor": [1.5, 2.0]},
                         {"rope_type": "default", "rope_theta": 50.0, "partial_rotary_factor": 0.25}]})
+SCALES = {"embedding_multiplier": [ABSENT, 3.0, 0.0], "attention_multiplier": [ABSENT, 0.25, 0.0],
+          "residual_multiplier": [ABSENT, 0.6, 0.0], "logits_scaling": [ABSENT, 4, 0.5]}
+FAMILIES["granite"] = (LLAMA, {**COMMON, **SCALES, "hidden_dropout": [ABSENT, 0.5]},
+                       {"layer_types": [ABSENT, [FULL] * 3], "sliding_window": [ABSENT, 3]})
+FAMILIES["granitemoehybrid"] = (LLAMA | {"mamba_n_heads": 8}, {
+    **{k: v for k, v in COMMON.items() if k != "mlp_bias"}, **SCALES, "shared_intermediate_size": [12, 20],
+    "layer_types": [[FULL] * 3, ABSENT, ["attention"] * 3, [FULL, "linear_attention", FULL], [FULL] * 2, ["mamba"] * 3, [SLIDING] * 3],
+    "layers_block_type": [ABSENT, ["attention"] * 3]}, {
+    "num_local_experts": [0, ABSENT, 2], "position_embedding_type": [ABSENT, "rope", "nope"]})
+FAMILIES["gpt_neo"] = (dict(vocab_size=V, hidden_size=16, num_layers=3, num_heads=4, max_position_embeddings=32), {
+    "layer_norm_epsilon": [1e-5, 0.05], "activation_function": [ABSENT, "gelu_new", "gelu", "relu"], "intermediate_size": [20, ABSENT],
+    "tie_word_embeddings": [ABSENT, True, False], "embed_dropout": [ABSENT, 0.5], "resid_dropout": [ABSENT, 0.5],
+    "attention_dropout": [ABSENT, 0.5], "num_key_value_heads": [ABSENT, 2], "sliding_window": [ABSENT, 4],
+    "layer_types": [ABSENT, [SLIDING] * 3], "attention_layers": [ABSENT, ["local"] * 3]}, {
+    "window_size": [4, ABSENT, 7, 1, 0], "attention_types": [
+        [[["global", "local"], 1], [["local"], 1]], ABSENT, [[["global", "local", "global"], 1]], [[["local"], 3]],
+        [[["global"], 3]], [[["global"], 2]], [[["global", "local"], 2]], [[["global", "other"], 1], [["local"], 1]], [],
+        [[["global"], 0], [["local"], 3]]]})
+FAMILIES["gptj"] = (dict(vocab_size=V, n_embd=32, n_layer=3, n_head=4, n_positions=32), {
+    "layer_norm_epsilon": [1e-5, 0.05], "activation_function": [ABSENT, "gelu_new", "gelu", "relu"], "n_inner": [20, ABSENT],
+    "rotary_dim": [4, 2, 8, ABSENT, 10, 3, 0], "tie_word_embeddings": [ABSENT, True, False], "embd_pdrop": [ABSENT, 0.5],
+    "resid_pdrop": [ABSENT, 0.5], "attn_pdrop": [ABSENT, 0.5], "num_key_value_heads": [ABSENT, 2], "head_dim": [ABSENT, 16],
+    "rope_theta": [ABSENT, 100.0], "rope_scaling": [ABSENT, {"type": "linear", "factor": 2.5}],
+    "rope_parameters": [ABSENT, {"rope_type": "linear", "factor": 2.5, "rope_theta": 70.0}], "attention_bias": [ABSENT, True]}, {})
+FAMILIES["stablelm"] = (NEOX, {
+    "layer_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "silu", "gelu"], "num_key_value_heads": [2, 1, 4, 3],
+    "head_dim": [ABSENT, 16], "use_qkv_bias": [ABSENT, True, False], "qk_layernorm": [ABSENT, False, True],
+    "use_parallel_residual": [ABSENT, True, False], "tie_word_embeddings": [ABSENT, True, False], "hidden_dropout": [ABSENT, 0.5],
+    "attention_bias": [ABSENT, True], **TURN}, {})
+FAMILIES["starcoder2"] = (LLAMA, {
+    "norm_epsilon": [1e-5, 0.05], "hidden_act": [ABSENT, "gelu_pytorch_tanh", "gelu", "relu"], "num_key_value_heads": [2, 1, 4, 3],
+    "head_dim": [ABSENT, 8], "use_bias": [ABSENT, True, False], "tie_word_embeddings": [ABSENT, True, False],
+    "embedding_dropout": [ABSENT, 0.5], "residual_dropout": [ABSENT, 0.5], "attention_bias": [ABSENT, True], **TURN}, {
+    "sliding_window": [ABSENT, 3, 5, 0, None], "layer_types": [ABSENT, [FULL] * 3, [SLIDING] * 3], "use_sliding_window": [ABSENT, True, False]})
+# Without these a configuration of class defaults is none that can be loaded.
+NEEDED = {"granitemoehybrid": {"num_local_experts": 0, "layer_types": [FULL] * 32}}
 STORED = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
 
 
@@ -185,11 +221,11 @@ for model_type, (sizes, alone, paired) in FAMILIES.items():
             continue
         failed += logits is None
         cases.append([{k: v for k, v in keys.items() if k not in sizes or v != sizes[k]}, logits])
-    out[model_type] = {"sizes": sizes, "defaults": defaults(model_type), "cases": cases}
+    out[model_type] = {"sizes": sizes, "defaults": defaults(model_type), "needed": NEEDED.get(model_type, {}), "cases": cases}
     print(model_type, len(cases), "cases,", failed, "that transformers does not run,",
           len({tuple(c[1]) for c in cases if c[1]}), "different results")
 dump = lambda x: json.dumps(x, separators=(",", ":"))
 text = ",\n".join(
-    f'{dump(m)}:{{"sizes":{dump(f["sizes"])},\n"defaults":{dump(f["defaults"])},\n"cases":[\n' + ",\n".join(map(dump, f["cases"])) + "]}"
+    f'{dump(m)}:{{"sizes":{dump(f["sizes"])},\n"defaults":{dump(f["defaults"])},\n"needed":{dump(f["needed"])},\n"cases":[\n' + ",\n".join(map(dump, f["cases"])) + "]}"
     for m, f in out.items())
 (HERE / "keys.json").write_text(f'{{"transformers":"{tf.__version__}","torch":"{torch.__version__}","ids":{dump(IDS)},\n"families":{{\n{text}\n}}}}\n')

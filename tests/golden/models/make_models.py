@@ -34,6 +34,12 @@ GEMMA = {**LLAMA, "num_key_value_heads": 2, "sliding_window": 20, "query_pre_att
 OPT = dict(vocab_size=40, hidden_size=24, ffn_dim=32, num_hidden_layers=2, num_attention_heads=3,
            max_position_embeddings=96, word_embed_proj_dim=24, pad_token_id=1)
 GPT2 = dict(vocab_size=40, n_embd=24, n_layer=2, n_head=3, n_positions=96, bos_token_id=0, eos_token_id=0)
+GRANITE = {**LLAMA, "embedding_multiplier": 3.0, "attention_multiplier": 0.25, "residual_multiplier": 0.6,
+           "logits_scaling": 0.4}
+HYBRID = {**GRANITE, "num_key_value_heads": 1, "shared_intermediate_size": 24, "num_local_experts": 0,
+          "layer_types": ["full_attention"] * 2, "mamba_n_heads": 8, "head_dim": 4}
+GPT_NEO = dict(vocab_size=40, hidden_size=24, num_layers=2, num_heads=3, intermediate_size=40, window_size=20,
+               max_position_embeddings=96, attention_types=[[["global", "local"], 1]])
 
 CASES = {
     # name: (config, type of the file, how it is stored)
@@ -94,6 +100,22 @@ CASES = {
                            rope_parameters={"rope_type": "longrope", "rope_theta": 900.0, "partial_rotary_factor": 0.75,
                                             "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.5, 2.0, 3.0]}),
              "bfloat16", "single"),
+    "granite": (tf.GraniteConfig(**GRANITE, num_key_value_heads=2, attention_bias=True, mlp_bias=True, pad_token_id=0),
+                "bfloat16", "single"),
+    "granite-hybrid": (tf.GraniteMoeHybridConfig(**HYBRID, position_embedding_type="rope", tie_word_embeddings=True),
+                       "bfloat16", "single"),
+    "granite-turnless": (tf.GraniteMoeHybridConfig(**{**HYBRID, "num_hidden_layers": 1, "layer_types": ["full_attention"]}),
+                         "bfloat16", "single"),
+    "gpt-neo": (tf.GPTNeoConfig(**GPT_NEO), "bfloat16", "single"),
+    "gptj": (tf.GPTJConfig(**{**GPT2, "rotary_dim": 6}), "bfloat16", "single"),
+    "gptj-tied": (tf.GPTJConfig(**{**GPT2, "n_layer": 1, "rotary_dim": 8, "tie_word_embeddings": True}), "bfloat16", "single"),
+    "stablelm": (tf.StableLmConfig(**NEOX, num_key_value_heads=1, partial_rotary_factor=0.5, use_qkv_bias=True),
+                 "bfloat16", "single"),
+    "stablelm-parallel": (tf.StableLmConfig(**{**NEOX, "num_hidden_layers": 1}, num_key_value_heads=3,
+                                            partial_rotary_factor=0.25, use_parallel_residual=True), "bfloat16", "single"),
+    "starcoder2": (tf.Starcoder2Config(**NEOX, num_key_value_heads=1, sliding_window=20), "bfloat16", "single"),
+    "starcoder2-plain": (tf.Starcoder2Config(**{**NEOX, "num_hidden_layers": 1}, num_key_value_heads=3, use_bias=False,
+                                             tie_word_embeddings=False), "bfloat16", "single"),
 }
 
 
@@ -116,7 +138,8 @@ def randomise(model, seed):
             p.data = (heads * gain).reshape(p.shape) / p.shape[1] ** 0.5
         else:
             queries_or_keys = any(k in name for k in ("q_proj", "k_proj", "c_attn"))
-            fan_in = p.shape[0] if "attn.c_" in name or "mlp.c_" in name else p.shape[1]
+            conv = model.config.model_type == "gpt2" and ("attn.c_" in name or "mlp.c_" in name)
+            fan_in = p.shape[0] if conv else p.shape[1]
             p.data = noise * (1.6 if queries_or_keys else 1.0) / fan_in ** 0.5
 
 
