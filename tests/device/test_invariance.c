@@ -170,7 +170,7 @@ static void forward(const world *w, const block *m, pl_weight *const weights[5],
             bias = guarded(w, 1, F, PL_F32, m->bias);
     pl_view cv = ints(w, PL_COUNTS, counts), iv = ints(w, N, ids), rv = ints(w, N, rows), workspace;
     must(pl_view_create(&w->processor, &workspace, 1, ops->score_workspace_bytes(capacity, V), PL_U8));
-    pl_norm_args norm = {cv, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, x, none, none, h, false};
+    pl_norm_args norm = {cv, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, x, none, none, h, false, 0};
     must(pl_op_norm(&w->processor, w->stream, &norm));
     pl_linear_args linear = {.counts = cv, .count = PL_COUNT_TOKENS, .x = h, .weight = weights[0], .y = qkv};
     must(pl_op_linear(&w->processor, w->stream, &linear));

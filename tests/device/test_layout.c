@@ -32,7 +32,7 @@ static void run_norm(const world *w, room *r, size_t C)
     pl_view xv = guarded_rows(w, ROWS, r->spare, C, PL_F32, x), wv = guarded(w, 1, C, PL_F32, weight);
     pl_view bv = guarded(w, 1, C, PL_F32, bias);
     r->result = guarded(w, ROWS + r->spare, C, w->type, NULL);
-    pl_norm_args args = {r->batch.counts, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, xv, wv, bv, r->result, false};
+    pl_norm_args args = {r->batch.counts, PL_COUNT_TOKENS, PL_NORM_LAYER, 1e-5f, xv, wv, bv, r->result, false, 0};
     must(pl_op_norm(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &xv, &wv, &bv);
@@ -48,7 +48,7 @@ static void run_head_norm(const world *w, room *r, size_t D)
     representable(x, ROWS * HEADS * D, w->type);
     pl_view wv = guarded(w, 1, D, PL_F32, weight);
     r->result = numbers(w, ROWS, r->spare, HEADS * D, w->type, x);
-    pl_head_norm_args args = {&r->batch, PL_NORM_RMS_PLUS_ONE, 1e-6f, HEADS, D, 0, wv, r->result};
+    pl_head_norm_args args = {&r->batch, PL_NORM_RMS_PLUS_ONE, 1e-6f, HEADS, D, 0, wv, r->result, {0}};
     must(pl_op_head_norm(&w->processor, w->stream, &args));
     settle(w);
     RELEASE(w, &wv);
