@@ -202,6 +202,7 @@ static pl_status attention_back(const way *w, size_t layer, pl_view normed, pl_v
         .scale = (float)c->attention_scale,
         .softcap = (float)c->attention_softcap,
         .window = pl_config_layer(c, layer)->window,
+        .alibi = s->model->slopes,
         .dropout = pl__step_dropout(s, PL_DROPOUT_ATTENTION, layer),
         .qkv = s->views[PL__ACT_QKV],
         .y = s->views[PL__ACT_ATTENDED],
@@ -255,6 +256,13 @@ static pl_status embed_back(const way *w)
     pl_view dx = w->d[PL__GRAD_STREAM];
     pl_dropout_args drop = {.batch = s->batch, .dropout = pl__step_dropout(s, PL_DROPOUT_EMBED, 0), .x = dx, .y = dx};
     if (drop.dropout.probability != 0.0F) PL_TRY(pl_op_dropout(processor_of(w), s->pass->stream, &drop));
+    if (pl__step_weight(s, PL__EMBED_NORM, 0)->view.buffer) { /* of embeddings that are made once more */
+        dx = w->d[PL__GRAD_BRANCH];
+        PL_TRY(pl__step_embed(s));
+        PL_TRY(pl_fill_zero(processor_of(w), s->pass->stream, dx));
+        PL_TRY(
+            norm_back(w, PL_COUNT_TOKENS, PL__EMBED_NORM, 0, s->views[PL__ACT_STREAM], 1, w->d[PL__GRAD_STREAM], dx));
+    }
     pl_embed_backward_args args = {
         .batch = s->batch,
         .scale = (float)s->config->embed_scale,

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -315,17 +316,37 @@ static pl_status has_turns(bool *out, const pl_family *family, const json_t *obj
     return PL_OK;
 }
 
-static pl_status read_config(pl_config *c, const json_t *object, const char *where)
+/* The keys of an object inside, under names of their own. */
+static pl_status flatten(json_t *object, const char *name, const char *where)
+{
+    const json_t *inner = name ? json_object_get(object, name) : NULL;
+    const char *key;
+    json_t *value;
+    if (!inner || json_is_null(inner)) return PL_OK;
+    if (!json_is_object(inner)) return pl_fail(PL_E_INPUT, "%s: %s: expected an object", where, name);
+    json_object_foreach((json_t *)(uintptr_t)inner, key, value)
+    {
+        char full[128];
+        (void)snprintf(full, sizeof full, "%s.%s", name, key);
+        if (json_object_set(object, full, value) != 0) return pl_fail(PL_E_MEMORY, "out of memory for %s", where);
+    }
+    return PL_OK;
+}
+
+static pl_status read_config(pl_config *c, json_t *object, const char *where)
 {
     if (!json_is_object(object)) return pl_fail(PL_E_INPUT, "%s: expected a JSON object", where);
     const pl_family *family;
     PL_TRY(find_family(&family, object, where));
-    *c = (pl_config){.family = family,
-                     .model_type = family->model_type,
-                     .norm = family->norm,
-                     .embed_scale = 1,
-                     .residual_scale = 1,
-                     .logit_divisor = 1};
+    *c = (pl_config){
+        .family = family,
+        .model_type = family->model_type,
+        .norm = family->norm,
+        .embed_scale = 1,
+        .residual_scale = 1,
+        .logit_divisor = 1,
+    };
+    PL_TRY(flatten(object, family->nested, where));
     for (size_t i = 0; i < family->n_keys; i++) PL_TRY(read_key(c, &family->keys[i], object, where));
     PL_TRY(check_refusals(family, object, where));
     if (family->settle) PL_TRY(family->settle(c, object, where));

@@ -10,6 +10,8 @@
 typedef enum pl__slot {
     PL__EMBED,
     PL__POSITIONS,
+    PL__EMBED_NORM, /* of the embedding's result */
+    PL__EMBED_NORM_BIAS,
     PL__FINAL_NORM,
     PL__FINAL_NORM_BIAS,
     PL__HEAD, /* absent when tied: the embedding; of a classifier: its labels */
@@ -57,11 +59,11 @@ const pl__slot_fact *pl__slot_facts(pl__slot slot);
 /* The bias of a norm or a matrix: the next slot, for each that the forward pass asks for. */
 static inline pl__slot pl__bias_slot(pl__slot slot)
 {
-    _Static_assert(PL__FINAL_NORM_BIAS == PL__FINAL_NORM + 1 && PL__NORM_1_BIAS == PL__NORM_1 + 1 &&
-                       PL__NORM_2_BIAS == PL__NORM_2 + 1 && PL__HEAD_BIAS == PL__HEAD + 1 &&
-                       PL__QKV_BIAS == PL__QKV + 1 && PL__OUT_BIAS == PL__OUT + 1 && PL__UP_BIAS == PL__UP + 1 &&
-                       PL__DOWN_BIAS == PL__DOWN + 1 && PL__AFTER_1_BIAS == PL__AFTER_1 + 1 &&
-                       PL__AFTER_2_BIAS == PL__AFTER_2 + 1,
+    _Static_assert(PL__EMBED_NORM_BIAS == PL__EMBED_NORM + 1 && PL__FINAL_NORM_BIAS == PL__FINAL_NORM + 1 &&
+                       PL__NORM_1_BIAS == PL__NORM_1 + 1 && PL__NORM_2_BIAS == PL__NORM_2 + 1 &&
+                       PL__HEAD_BIAS == PL__HEAD + 1 && PL__QKV_BIAS == PL__QKV + 1 && PL__OUT_BIAS == PL__OUT + 1 &&
+                       PL__UP_BIAS == PL__UP + 1 && PL__DOWN_BIAS == PL__DOWN + 1 &&
+                       PL__AFTER_1_BIAS == PL__AFTER_1 + 1 && PL__AFTER_2_BIAS == PL__AFTER_2 + 1,
                    "every bias stands behind its weight");
     return (pl__slot)(slot + 1);
 }
@@ -84,6 +86,8 @@ typedef enum pl__when {
     PL__IF_MLP_BIAS,
     PL__IF_HEAD_NORMS,
     PL__IF_SEQUENTIAL, /* a block is not parallel */
+    PL__IF_TWO_NORMS,  /* it is, and each branch has a norm of its own */
+    PL__UNLESS_TWO_NORMS,
     PL__IF_VOCABULARY, /* logits are of tokens, by a head of its own or not */
     PL__IF_UNTIED,     /* a vocabulary head of its own */
     PL__IF_CLASSIFIER
@@ -139,12 +143,13 @@ typedef enum pl__window_rule {
     PL__LOCAL_WINDOWED     /* those that attention_types calls local */
 } pl__window_rule;
 
-typedef enum pl__position_kind { PL__LEARNED, PL__ROTARY } pl__position_kind;
+typedef enum pl__position_kind { PL__LEARNED, PL__ROTARY, PL__ALIBI } pl__position_kind;
 
 typedef struct pl_family {
     const char *model_type;
     pl_norm_kind norm;
     pl__position_kind positions;
+    const char *nested;     /* an object of config.json whose keys are read as "<nested>.<key>"; NULL: none */
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;

@@ -69,6 +69,8 @@ extern const pl_family pl__olmo2;                                               
 extern const pl_family pl__phi, pl__phi3;                                         /* family_phi.c */
 extern const pl_family pl__granite, pl__granitemoehybrid;                         /* family_granite.c */
 extern const pl_family pl__gpt_neo, pl__gptj;                                     /* family_gpt_neo.c */
+extern const pl_family pl__falcon;                                                /* family_falcon.c */
+extern const pl_family pl__bloom, pl__mpt;                                        /* family_alibi.c */
 extern const pl_family pl__stablelm, pl__starcoder2;                              /* family_stablelm.c */
 extern const pl_family pl__gpt2, pl__gpt_neox, pl__opt;                           /* family_gpt.c */
 extern const pl_family pl__llama, pl__mistral, pl__qwen2, pl__qwen3, pl__smollm3; /* family_llama.c */

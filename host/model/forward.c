@@ -40,7 +40,7 @@ static pl_status linear(const pl__step *s, pl__slot slot, size_t layer, pl_view 
     return pl_op_linear(&s->model->processor, s->pass->stream, &args);
 }
 
-static pl_status embed(const pl__step *s)
+pl_status pl__step_embed(const pl__step *s)
 {
     pl_embed_args args = {
         .batch = s->batch,
@@ -50,11 +50,16 @@ static pl_status embed(const pl__step *s)
         .scale = (float)s->config->embed_scale,
         .x = s->views[PL__ACT_STREAM],
     };
-    PL_TRY(pl_op_embed(&s->model->processor, s->pass->stream, &args));
-    pl_dropout_args drop = {.batch = s->batch,
-                            .dropout = pl__step_dropout(s, PL_DROPOUT_EMBED, 0),
-                            .x = s->views[PL__ACT_STREAM],
-                            .y = s->views[PL__ACT_STREAM]};
+    return pl_op_embed(&s->model->processor, s->pass->stream, &args);
+}
+
+static pl_status embed(const pl__step *s)
+{
+    pl_view x = s->views[PL__ACT_STREAM];
+    PL_TRY(pl__step_embed(s));
+    if (pl__step_weight(s, PL__EMBED_NORM, 0)->view.buffer)
+        PL_TRY(norm(s, PL_COUNT_TOKENS, PL__EMBED_NORM, 0, x, false, 1, x));
+    pl_dropout_args drop = {.batch = s->batch, .dropout = pl__step_dropout(s, PL_DROPOUT_EMBED, 0), .x = x, .y = x};
     if (drop.dropout.probability == 0.0F) return PL_OK;
     return pl_op_dropout(&s->model->processor, s->pass->stream, &drop);
 }
@@ -125,6 +130,7 @@ static pl_status attend(const pl__step *s, size_t layer)
         .scale = (float)c->attention_scale,
         .softcap = (float)c->attention_softcap,
         .window = pl_config_layer(c, layer)->window,
+        .alibi = s->model->slopes,
         .qkv = qkv,
         .y = s->views[PL__ACT_ATTENDED],
         .lse = s->views[PL__ACT_LSE],

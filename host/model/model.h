@@ -72,6 +72,7 @@ typedef struct pl_config {
     double embed_scale;
     double residual_scale; /* of a branch, before it is added to the residual stream */
     double logit_divisor;  /* of a vocabulary head without bias */
+    bool two_norms;        /* of a parallel block: each branch has one */
     size_t n_experts;
     const char *dtype; /* the checkpoint's own, for people: "float32" */
     /* eos_token_id of generation_config.json when that file is there, else of config.json, as transformers' generate

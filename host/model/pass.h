@@ -18,6 +18,8 @@ pl_status pl__step_begin(pl__step *s, pl_model *model, const pl_pass *pass);
 /* The views cut to the batch's capacities, so that products do not run over memory that this batch has no use for. A
  * batch larger than its memory would write past it: an error. */
 pl_status pl__step_cut(pl__step *s, const pl_view views[PL__ACT_SLOTS], size_t n_tokens, size_t n_rows);
+/* x = the embeddings, before their norm and dropout. */
+pl_status pl__step_embed(const pl__step *s);
 /* x = the block of x. */
 pl_status pl__step_block(const pl__step *s, size_t layer);
 /* Of a training pass; else none. */
@@ -54,15 +56,15 @@ static inline float pl__head_softcap(const pl_config *config)
 
 /* Gradients on the way back. */
 typedef enum pl__gradient_slot {
-    PL__GRAD_STREAM,                 /* [N, C] f32: of the residual stream */
-    PL__GRAD_NORMED,                 /* [N, C] */
-    PL__GRAD_NORMED_2,               /* [N, C]: a parallel block with two norms */
-    PL__GRAD_QKV,                    /* [N, (H + 2G) D] */
-    PL__GRAD_ATTENDED,               /* [N, H D] */
-    PL__GRAD_UP,                     /* [N, 2F] when gated */
-    PL__GRAD_HIDDEN,                 /* [N, F] */
-    PL__GRAD_BRANCH,                 /* [N, C] f32: of a branch before the norm behind it */
-    PL__GRAD_TOKENS,                 /* those before have a row a token, those behind one a gathered row */
+    PL__GRAD_STREAM,   /* [N, C] f32: of the residual stream */
+    PL__GRAD_NORMED,   /* [N, C] */
+    PL__GRAD_NORMED_2, /* [N, C]: a parallel block with two norms */
+    PL__GRAD_QKV,      /* [N, (H + 2G) D] */
+    PL__GRAD_ATTENDED, /* [N, H D] */
+    PL__GRAD_UP,       /* [N, 2F] when gated */
+    PL__GRAD_HIDDEN,   /* [N, F] */
+    PL__GRAD_BRANCH,   /* [N, C] f32: of a branch before the norm behind it; of embeddings before theirs */
+    PL__GRAD_TOKENS,   /* those before have a row a token, those behind one a gathered row */
     PL__GRAD_ROWS = PL__GRAD_TOKENS, /* [R, C] f32 */
     PL__GRAD_ROWS_NORM,              /* [R, C] */
     PL__GRAD_WORKSPACE,              /* bytes */

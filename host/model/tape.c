@@ -40,6 +40,7 @@ static void plan_gradients(pl_view out[PL__GRAD_SLOTS], const pl_backend *ops, c
 {
     const pl_dtype storage = pl_activation_type(ops, compute);
     const bool two_norms = c->parallel && pl__config_has(c, PL__NORM_2);
+    const bool branch = pl__has_branches(c) || pl__config_has(c, PL__EMBED_NORM);
     const size_t workspace = workspace_bytes(ops, c, compute, N, R);
     const pl_view views[PL__GRAD_SLOTS] = {
         [PL__GRAD_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
@@ -49,7 +50,7 @@ static void plan_gradients(pl_view out[PL__GRAD_SLOTS], const pl_backend *ops, c
         [PL__GRAD_ATTENDED] = {.rows = N, .columns = pl__dimension(c, 'Q'), .dtype = storage},
         [PL__GRAD_UP] = {.rows = c->family->gated ? N : 0, .columns = pl__dimension(c, 'U'), .dtype = storage},
         [PL__GRAD_HIDDEN] = {.rows = N, .columns = c->F, .dtype = storage},
-        [PL__GRAD_BRANCH] = {.rows = pl__has_branches(c) ? N : 0, .columns = c->C, .dtype = PL_F32},
+        [PL__GRAD_BRANCH] = {.rows = branch ? N : 0, .columns = c->C, .dtype = PL_F32},
         [PL__GRAD_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
         [PL__GRAD_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = storage},
         [PL__GRAD_WORKSPACE] = {.rows = workspace ? 1 : 0, .columns = workspace, .dtype = PL_U8},

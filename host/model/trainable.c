@@ -241,8 +241,8 @@ static double slot_deviation(const pl_config *c, pl__slot slot)
 
 static bool is_bias(pl__slot slot)
 {
-    static const pl__slot biased[] = {PL__FINAL_NORM, PL__HEAD, PL__NORM_1, PL__QKV,     PL__OUT,
-                                      PL__NORM_2,     PL__UP,   PL__DOWN,   PL__AFTER_1, PL__AFTER_2};
+    static const pl__slot biased[] = {PL__EMBED_NORM, PL__FINAL_NORM, PL__HEAD, PL__NORM_1,  PL__QKV,    PL__OUT,
+                                      PL__NORM_2,     PL__UP,         PL__DOWN, PL__AFTER_1, PL__AFTER_2};
     for (size_t i = 0; i < sizeof biased / sizeof *biased; i++)
         if (slot == pl__bias_slot(biased[i])) return true;
     return false;
@@ -319,7 +319,7 @@ static pl_status fill(pl_trainable *t, const pl_checkpoint *checkpoint, const pl
     PL_GOTO(status, done, pl_arena_create(&staged));
     PL_GOTO(status, done, ops->stream_create(t->model->processor.device, &stream));
     PL_GOTO(status, done, options->random ? draw_all(t, stream, options) : load_all(t, stream, checkpoint, options));
-    PL_GOTO(status, done, pl__model_put_rope(t->model, stream, staged));
+    PL_GOTO(status, done, pl__model_put_positions(t->model, stream, staged));
     PL_GOTO(status, done, pl_trainable_refresh(t, stream));
     PL_GOTO(status, done, ops->stream_wait(stream));
     if (checkpoint->tensors) pl__safetensors_drop(checkpoint->tensors);
@@ -407,7 +407,7 @@ size_t pl_trainable_last_block(const pl_trainable *t, size_t first, size_t n)
             const size_t begin = end;
             (void)place(&end, c, (pl__slot)slot);
             if (begin >= first + n || end <= first) continue;
-            const bool embedding = slot == PL__EMBED || slot == PL__POSITIONS;
+            const bool embedding = slot <= PL__EMBED_NORM_BIAS;
             const size_t block = embedding ? 0 : slot < PL__MODEL_SLOTS ? c->L - 1 : l;
             if (block < last) last = block;
         }

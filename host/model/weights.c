@@ -191,8 +191,19 @@ static pl_status put_turn(pl_model *m, pl__turn *to, const pl_rope *rope, pl_str
     return pl_upload(&m->processor, stream, to->sine, sine);
 }
 
-pl_status pl__model_put_rope(pl_model *m, pl_stream *stream, pl_arena *staged)
+static pl_status put_slopes(pl_model *m, pl_stream *stream, pl_arena *staged)
 {
+    float *slopes;
+    if (m->config.family->positions != PL__ALIBI) return PL_OK;
+    PL_TRY(pl_arena_new(staged, &slopes, m->config.H));
+    pl__alibi_slopes(slopes, m->config.H);
+    PL_TRY(pl_view_create(&m->processor, &m->slopes, 1, m->config.H, PL_F32));
+    return pl_upload(&m->processor, stream, m->slopes, slopes);
+}
+
+pl_status pl__model_put_positions(pl_model *m, pl_stream *stream, pl_arena *staged)
+{
+    PL_TRY(put_slopes(m, stream, staged));
     PL_TRY(put_turn(m, &m->turns[PL_TURN_GLOBAL], &m->config.rope, stream, staged));
     return put_turn(m, &m->turns[PL_TURN_LOCAL], &m->config.local_rope, stream, staged);
 }
@@ -209,7 +220,7 @@ static pl_status put_all(loader *l)
         const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, head, 0);
         PL_TRY(put_matrix(l, &l->model->whole[PL__HEAD], head, t, config->V, config->C));
     }
-    return pl__model_put_rope(l->model, l->stream, l->staged);
+    return pl__model_put_positions(l->model, l->stream, l->staged);
 }
 
 pl_status pl_model_load(pl_model **out, const pl_processor *processor, const pl_checkpoint *checkpoint,
@@ -257,6 +268,7 @@ void pl_model_free(pl_model *model)
         pl_view_free(&model->processor, &model->turns[i].cosine);
         pl_view_free(&model->processor, &model->turns[i].sine);
     }
+    pl_view_free(&model->processor, &model->slopes);
     free(model->layers);
     free(model);
 }
@@ -283,7 +295,7 @@ static size_t view_bytes(pl_view v)
 
 size_t pl_model_bytes(const pl_model *model)
 {
-    size_t bytes = 0;
+    size_t bytes = view_bytes(model->slopes);
     for (size_t i = 0; i <= PL_TURN_LOCAL; i++)
         bytes += view_bytes(model->turns[i].cosine) + view_bytes(model->turns[i].sine);
     for (size_t i = 0; i < PL__MODEL_SLOTS + PL__LAYER_SLOTS; i++) {

@@ -25,6 +25,7 @@ struct pl_model {
     pl__bound_weight whole[PL__MODEL_SLOTS];
     pl__bound_weight *layers;          /* [L][PL__LAYER_SLOTS] */
     pl__turn turns[PL_TURN_LOCAL + 1]; /* by pl_turn */
+    pl_view slopes;                    /* ALiBi: [1, H] f32; else absent */
 };
 
 /* Of a layer: absent where it has no rotary positions. */
@@ -53,8 +54,9 @@ typedef struct pl__run {
 bool pl__part_run(pl__run *out, pl__part part, const pl_config *config, size_t rows, size_t i);
 /* How a fact's matrix is stored. */
 pl_layout pl__fact_layout(const pl__tensor_fact *fact);
-/* cosine and sine of the model's positions, onto the device; `staged` must stay until the stream has passed. */
-pl_status pl__model_put_rope(pl_model *model, pl_stream *stream, pl_arena *staged);
+/* What positions need beside weights (cosine and sine, slopes), onto the device; `staged` must stay until the stream
+ * has passed. */
+pl_status pl__model_put_positions(pl_model *model, pl_stream *stream, pl_arena *staged);
 
 /* to[0..n) = elements first..first+n-1 of a readable tensor, as float32. */
 void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t n);

@@ -38,6 +38,13 @@ static const char *const folders[] = {
     "stablelm-parallel",
     "starcoder2",
     "starcoder2-plain",
+    "falcon",
+    "falcon-new",
+    "falcon-sequential",
+    "bloom",
+    "bloom-even",
+    "mpt",
+    "mpt-even",
 };
 
 typedef void alteration(pl_config *config);

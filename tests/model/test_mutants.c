@@ -1,5 +1,6 @@
 /* The golden check can fail: each way of getting a model slightly wrong is planted, and must move the result far past
  * the tolerance. A mutant that stays within it means that the golden values prove nothing about that fact. */
+#include "model/config.h"
 #include "model/family.h"
 #include "model/golden.h"
 
@@ -170,6 +171,52 @@ static void turn_no_layer(pl_checkpoint *c)
     for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].turn = PL_TURN_NONE;
 }
 
+/* A block with two norms whose second branch reads the first one's. */
+static void lend_norm(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    for (size_t layer = 0; layer < model->config.L; layer++) {
+        pl_view *second = &pl__model_weight(model, PL__NORM_2, layer)->view;
+        pl_view_free(&model->processor, second);
+    }
+}
+
+/* ---- Slopes ---- */
+
+static void put_slopes(pl_model *model, const float *slopes)
+{
+    pl_stream *stream;
+    const pl_backend *ops = model->processor.ops;
+    OK(ops->stream_create(model->processor.device, &stream));
+    OK(pl_upload(&model->processor, stream, model->slopes, slopes));
+    OK(ops->stream_wait(stream));
+    ops->stream_free(stream);
+}
+
+/* As if the rule for powers of two held for any number of heads. */
+static void plain_slopes(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    float slopes[64];
+    (void)checkpoint;
+    for (size_t h = 0; h < model->config.H; h++)
+        slopes[h] = (float)exp2(-8 * (double)(h + 1) / (double)model->config.H);
+    put_slopes(model, slopes);
+}
+
+static void steeper_slopes(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    float slopes[64];
+    pl__alibi_slopes(slopes, checkpoint->config.H);
+    for (size_t h = 0; h < checkpoint->config.H; h++) slopes[h] *= 1.1F;
+    put_slopes(model, slopes);
+}
+
+static void no_slopes(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    pl_view_free(&model->processor, &model->slopes);
+}
+
 /* ---- Weights ---------------------------------------------------------------------------------------------------- */
 
 /* Puts `n` stored outputs of a tensor from `from` on in the place of others, in every layer. */
@@ -283,15 +330,21 @@ static void lose_after_2(pl_model *model, const pl_checkpoint *checkpoint)
     lose(model, PL__AFTER_2);
 }
 
+static void lose_embed_norm(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__EMBED_NORM);
+}
+
 /* query_key_value read as all queries, all keys, all values. */
-static void parts_for_heads(pl_model *model, const pl_checkpoint *checkpoint)
+static void parts_for_groups(pl_model *model, const pl_checkpoint *checkpoint, const char *pattern)
 {
     const pl_backend *ops = model->processor.ops;
     pl_stream *stream;
     OK(ops->stream_create(model->processor.device, &stream));
     for (size_t layer = 0; layer < model->config.L; layer++) {
-        char name[128];
-        snprintf(name, sizeof name, "gpt_neox.layers.%zu.attention.query_key_value.weight", layer);
+        char name[PL__TENSOR_NAME];
+        pl__tensor_name(name, "", pattern, layer);
         const pl_tensor *t = pl_safetensors_find(checkpoint->tensors, name);
         assert_non_null(t);
         OK(pl_weight_set(&model->processor, stream, pl__model_weight(model, PL__QKV, layer)->matrix, 0, t->dims[0],
@@ -299,6 +352,16 @@ static void parts_for_heads(pl_model *model, const pl_checkpoint *checkpoint)
         OK(ops->stream_wait(stream));
     }
     ops->stream_free(stream);
+}
+
+static void parts_for_heads(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    parts_for_groups(model, checkpoint, "gpt_neox.layers.#.attention.query_key_value.weight");
+}
+
+static void parts_for_falcon(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    parts_for_groups(model, checkpoint, "transformer.h.#.self_attention.query_key_value.weight");
 }
 
 /* Positions off by one: row p of the table is used for position p - 1. */
@@ -410,6 +473,19 @@ static const mutant mutants[] = {
     {"a window one short", "starcoder2", window_less_one, NULL},
     {"erf gelu for tanh", "starcoder2", other_gelu, NULL},
     {"no up bias", "starcoder2", NULL, lose_up_bias},
+    {"neighbours turned", "falcon", other_pairs, NULL},
+    {"query_key_value by parts", "falcon-new", NULL, parts_for_falcon},
+    {"no second norm", "falcon-new", NULL, lend_norm},
+    {"no q, k, v bias", "falcon-new", NULL, lose_qkv_bias},
+    {"a block in parallel", "falcon-sequential", parallel_block, NULL},
+    {"slopes as of a power of two", "bloom", NULL, plain_slopes},
+    {"slopes as of a power of two", "mpt", NULL, plain_slopes},
+    {"steeper slopes", "bloom-even", NULL, steeper_slopes},
+    {"steeper slopes", "mpt-even", NULL, steeper_slopes},
+    {"no slopes", "bloom", NULL, no_slopes},
+    {"no norm of embeddings", "bloom", NULL, lose_embed_norm},
+    {"query_key_value by parts", "bloom", NULL, parts_for_falcon},
+    {"scale of the head's width", "mpt-even", scale_by_head, NULL},
 };
 
 static void test_mutant(void **state)

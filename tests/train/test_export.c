@@ -84,7 +84,11 @@ static void test_round_trip(void **state)
                                     {"gpt-neo", "lm"},
                                     {"gptj", "lm"},
                                     {"stablelm-parallel", "lm"},
-                                    {"starcoder2", "lm"}};
+                                    {"starcoder2", "lm"},
+                                    {"falcon", "lm"},
+                                    {"falcon-new", "lm"},
+                                    {"bloom", "lm"},
+                                    {"mpt", "lm"}};
     const int32_t ids[] = {2, 0, 1, 1, 2, 0, 2};
     enum { N = sizeof ids / sizeof *ids };
     char folder[PL_PATH_MAX], out[PL_PATH_MAX];

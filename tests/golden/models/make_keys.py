@@ -146,8 +146,28 @@ FAMILIES["starcoder2"] = (LLAMA, {
     "head_dim": [ABSENT, 8], "use_bias": [ABSENT, True, False], "tie_word_embeddings": [ABSENT, True, False],
     "embedding_dropout": [ABSENT, 0.5], "residual_dropout": [ABSENT, 0.5], "attention_bias": [ABSENT, True], **TURN}, {
     "sliding_window": [ABSENT, 3, 5, 0, None], "layer_types": [ABSENT, [FULL] * 3, [SLIDING] * 3], "use_sliding_window": [ABSENT, True, False]})
+FAMILIES["falcon"] = ({k: v for k, v in NEOX.items() if k != "intermediate_size"}, {
+    "layer_norm_epsilon": [1e-5, 0.05], "activation": [ABSENT, "gelu", "gelu_new", "relu"], "ffn_hidden_size": [20, ABSENT],
+    "bias": [ABSENT, True, False], "tie_word_embeddings": [ABSENT, True, False], "n_embed": [ABSENT, 16],
+    "hidden_dropout": [ABSENT, 0.5], "attention_dropout": [ABSENT, 0.5], "head_dim": [ABSENT, 16], "alibi": [ABSENT, False, True],
+    "num_key_value_heads": [ABSENT, 2], **TURN}, {
+    "new_decoder_architecture": [ABSENT, True, False], "multi_query": [ABSENT, True, False], "parallel_attn": [ABSENT, True, False],
+    "num_ln_in_parallel_attn": [ABSENT, 1, 2, 3], "num_kv_heads": [ABSENT, 1, 2, 4]})
+FAMILIES["bloom"] = (dict(vocab_size=V, hidden_size=32, n_layer=3, n_head=4), {
+    "layer_norm_epsilon": [1e-5, 0.05], "n_head": [4, 2, 8, 1], "n_embed": [ABSENT, 16], "tie_word_embeddings": [ABSENT, True, False],
+    "hidden_dropout": [ABSENT, 0.5], "attention_dropout": [ABSENT, 0.5], "seq_length": [ABSENT, 12],
+    "apply_residual_connection_post_layernorm": [ABSENT, False, True], "hidden_act": [ABSENT, "relu"], "num_key_value_heads": [ABSENT, 2]}, {
+    "pretraining_tp": [ABSENT, 1, 2], "slow_but_exact": [ABSENT, False, True], "alibi": [ABSENT, False]})
+FAMILIES["mpt"] = (dict(vocab_size=V, d_model=32, n_layers=3, n_heads=4, max_seq_len=32), {
+    "layer_norm_epsilon": [1e-5, 0.05], "n_heads": [4, 2, 8, 1], "resid_pdrop": [ABSENT, 0.5], "emb_pdrop": [ABSENT, 0.5],
+    "tie_word_embeddings": [ABSENT, True, False], "learned_pos_emb": [ABSENT, True, False], "expansion_ratio": [ABSENT, 4, 2],
+    "no_bias": [ABSENT, True, False], "norm_type": [ABSENT, "low_precision_layernorm", "rmsnorm"], "max_seq_len": [32, 12],
+    "logit_scale": [ABSENT, 2.0, "inv_sqrt_d_model"], "attn_config": [
+        ABSENT, {}, dict(alibi_bias_max=4), dict(softmax_scale=0.3), dict(softmax_scale=0.0), dict(clip_qkv=0.5), dict(clip_qkv=None),
+        dict(qk_ln=True), dict(prefix_lm=True), dict(alibi=False), dict(attn_type="multiquery_attention"), dict(attn_impl="flash"),
+        dict(attn_uses_sequence_id=True), dict(attn_pdrop=0), dict(softmax_scale=None, alibi_bias_max=16), dict(rope=True)]}, {})
 # Without these a configuration of class defaults is none that can be loaded.
-NEEDED = {"granitemoehybrid": {"num_local_experts": 0, "layer_types": [FULL] * 32}}
+NEEDED = {"granitemoehybrid": {"num_local_experts": 0, "layer_types": [FULL] * 32}, "falcon": {"num_kv_heads": 71}}
 STORED = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}
 
 

@@ -40,6 +40,9 @@ HYBRID = {**GRANITE, "num_key_value_heads": 1, "shared_intermediate_size": 24, "
           "layer_types": ["full_attention"] * 2, "mamba_n_heads": 8, "head_dim": 4}
 GPT_NEO = dict(vocab_size=40, hidden_size=24, num_layers=2, num_heads=3, intermediate_size=40, window_size=20,
                max_position_embeddings=96, attention_types=[[["global", "local"], 1]])
+FALCON = dict(vocab_size=40, hidden_size=24, ffn_hidden_size=40, num_hidden_layers=2, num_attention_heads=6,
+              max_position_embeddings=96, bos_token_id=0, eos_token_id=0)
+MPT = dict(vocab_size=40, d_model=24, n_layers=2, n_heads=3, max_seq_len=96, bos_token_id=0, eos_token_id=0)
 
 CASES = {
     # name: (config, type of the file, how it is stored)
@@ -116,6 +119,18 @@ CASES = {
     "starcoder2": (tf.Starcoder2Config(**NEOX, num_key_value_heads=1, sliding_window=20), "bfloat16", "single"),
     "starcoder2-plain": (tf.Starcoder2Config(**{**NEOX, "num_hidden_layers": 1}, num_key_value_heads=3, use_bias=False,
                                              tie_word_embeddings=False), "bfloat16", "single"),
+    "falcon": (tf.FalconConfig(**{**FALCON, "num_attention_heads": 3}), "bfloat16", "single"),
+    "falcon-new": (tf.FalconConfig(**FALCON, new_decoder_architecture=True, num_kv_heads=2, bias=True,
+                                   tie_word_embeddings=False), "bfloat16", "single"),
+    "falcon-sequential": (tf.FalconConfig(**{**FALCON, "num_hidden_layers": 1}, multi_query=False, parallel_attn=False, bias=True),
+                          "bfloat16", "base"),
+    "bloom": (tf.BloomConfig(vocab_size=40, hidden_size=24, n_layer=2, n_head=3, seq_length=96, bos_token_id=0, eos_token_id=0),
+              "bfloat16", "single"),
+    "bloom-even": (tf.BloomConfig(vocab_size=40, hidden_size=32, n_layer=1, n_head=4, seq_length=96, bos_token_id=0,
+                                  eos_token_id=0, tie_word_embeddings=False), "bfloat16", "single"),
+    "mpt": (tf.MptConfig(**MPT), "bfloat16", "single"),
+    "mpt-even": (tf.MptConfig(**{**MPT, "d_model": 32, "n_layers": 1, "n_heads": 4, "tie_word_embeddings": False,
+                                 "attn_config": {"softmax_scale": 0.5}}), "bfloat16", "single"),
 }
 
 
@@ -124,7 +139,7 @@ def randomise(model, seed):
     generator = torch.Generator().manual_seed(seed)
     for name, p in model.named_parameters():
         noise = torch.randn(p.shape, generator=generator)
-        if any(k in name for k in ("wte", "wpe", "embed_tokens", "embed_in", "embed_positions")):
+        if any(k in name for k in ("wte", "wpe", "embed_tokens", "embed_in", "embed_positions", "word_embeddings.")):
             p.data = 0.5 * noise
         elif "lm_head" in name and p.ndim == 2:
             p.data = noise * 1.5 / p.shape[1] ** 0.5
@@ -134,8 +149,17 @@ def randomise(model, seed):
             p.data = ("gemma" not in model.config.model_type) + 0.2 * noise
         elif "query_key_value" in name:  # by head: queries, keys, values
             gain = torch.tensor([1.6, 1.6, 1.0])[None, :, None, None]
-            heads = noise.view(model.config.num_attention_heads, 3, -1, p.shape[1])
+            if model.config.model_type == "falcon":  # by group: queries and a key, then a value
+                groups = model.base_model.h[0].self_attention.num_kv_heads
+                width = model.config.hidden_size // model.config.num_attention_heads
+                gain = torch.full((p.shape[0] // width // groups,), 1.6)
+                gain[-1] = 1.0
+                heads, gain = noise.view(groups, len(gain), width, p.shape[1]), gain[None, :, None, None]
+            else:
+                heads = noise.view(model.config.num_attention_heads, 3, -1, p.shape[1])
             p.data = (heads * gain).reshape(p.shape) / p.shape[1] ** 0.5
+        elif "Wqkv" in name:
+            p.data = noise * 1.6 / p.shape[1] ** 0.5
         else:
             queries_or_keys = any(k in name for k in ("q_proj", "k_proj", "c_attn"))
             conv = model.config.model_type == "gpt2" and ("attn.c_" in name or "mlp.c_" in name)
@@ -147,7 +171,8 @@ def reference(model, ids):
     """All states with the raw last one, which hidden_states replaces by its norm."""
     base = getattr(model.base_model, "decoder", model.base_model)
     raw = []
-    hook = (base.h if hasattr(base, "h") else base.layers)[-1].register_forward_hook(
+    blocks = next(getattr(base, k) for k in ("h", "blocks", "layers") if hasattr(base, k))
+    hook = blocks[-1].register_forward_hook(
         lambda module, args, out: raw.append(out[0] if isinstance(out, tuple) else out))
     with torch.no_grad():
         out = model(ids[None], output_hidden_states=True, use_cache=False)
