@@ -160,6 +160,7 @@ static pl_status head_norm_back(const way *w, pl__slot slot, size_t layer, size_
         .x = s->views[PL__ACT_QKV_RAW],
         .dy = w->d[PL__GRAD_QKV],
         .dweight = parameter(w, slot, layer),
+        .dbias = parameter(w, pl__bias_slot(slot), layer),
         .workspace = w->d[PL__GRAD_WORKSPACE],
     };
     return pl_op_head_norm_backward(processor_of(w), s->pass->stream, &args);

@@ -14,19 +14,20 @@ static const pl_family *const families[] = {
 };
 
 static const pl__slot_fact slots[PL__SLOTS] = {
-    [PL__EMBED] = {PL__TABLE, 'V', 'C', 0},        [PL__POSITIONS] = {PL__TABLE, 'P', 'C', 1},
-    [PL__FINAL_NORM] = {PL__VECTOR, '1', 'C', 2},  [PL__FINAL_NORM_BIAS] = {PL__VECTOR, '1', 'C', 3},
-    [PL__HEAD] = {PL__MATRIX, 'N', 'C', 4},        [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'N', 5},
-    [PL__NORM_1] = {PL__VECTOR, '1', 'C', 6},      [PL__NORM_1_BIAS] = {PL__VECTOR, '1', 'C', 7},
-    [PL__QKV] = {PL__MATRIX, 'A', 'C', 8},         [PL__QKV_BIAS] = {PL__VECTOR, '1', 'A', 9},
-    [PL__Q_NORM] = {PL__VECTOR, '1', 'q', 10},     [PL__K_NORM] = {PL__VECTOR, '1', 'k', 11},
-    [PL__OUT] = {PL__MATRIX, 'C', 'Q', 12},        [PL__OUT_BIAS] = {PL__VECTOR, '1', 'C', 13},
-    [PL__NORM_2] = {PL__VECTOR, '1', 'C', 14},     [PL__NORM_2_BIAS] = {PL__VECTOR, '1', 'C', 15},
-    [PL__UP] = {PL__MATRIX, 'U', 'C', 16},         [PL__UP_BIAS] = {PL__VECTOR, '1', 'U', 17},
-    [PL__DOWN] = {PL__MATRIX, 'C', 'F', 18},       [PL__DOWN_BIAS] = {PL__VECTOR, '1', 'C', 19},
-    [PL__AFTER_1] = {PL__VECTOR, '1', 'C', 20},    [PL__AFTER_1_BIAS] = {PL__VECTOR, '1', 'C', 21},
-    [PL__EMBED_NORM] = {PL__VECTOR, '1', 'C', 24}, [PL__EMBED_NORM_BIAS] = {PL__VECTOR, '1', 'C', 25},
-    [PL__AFTER_2] = {PL__VECTOR, '1', 'C', 22},    [PL__AFTER_2_BIAS] = {PL__VECTOR, '1', 'C', 23},
+    [PL__EMBED] = {PL__TABLE, 'V', 'C', 0},         [PL__POSITIONS] = {PL__TABLE, 'P', 'C', 1},
+    [PL__FINAL_NORM] = {PL__VECTOR, '1', 'C', 2},   [PL__FINAL_NORM_BIAS] = {PL__VECTOR, '1', 'C', 3},
+    [PL__HEAD] = {PL__MATRIX, 'N', 'C', 4},         [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'N', 5},
+    [PL__NORM_1] = {PL__VECTOR, '1', 'C', 6},       [PL__NORM_1_BIAS] = {PL__VECTOR, '1', 'C', 7},
+    [PL__QKV] = {PL__MATRIX, 'A', 'C', 8},          [PL__QKV_BIAS] = {PL__VECTOR, '1', 'A', 9},
+    [PL__Q_NORM] = {PL__VECTOR, '1', 'q', 10},      [PL__K_NORM] = {PL__VECTOR, '1', 'k', 11},
+    [PL__OUT] = {PL__MATRIX, 'C', 'Q', 12},         [PL__OUT_BIAS] = {PL__VECTOR, '1', 'C', 13},
+    [PL__NORM_2] = {PL__VECTOR, '1', 'C', 14},      [PL__NORM_2_BIAS] = {PL__VECTOR, '1', 'C', 15},
+    [PL__UP] = {PL__MATRIX, 'U', 'C', 16},          [PL__UP_BIAS] = {PL__VECTOR, '1', 'U', 17},
+    [PL__DOWN] = {PL__MATRIX, 'C', 'F', 18},        [PL__DOWN_BIAS] = {PL__VECTOR, '1', 'C', 19},
+    [PL__AFTER_1] = {PL__VECTOR, '1', 'C', 20},     [PL__AFTER_1_BIAS] = {PL__VECTOR, '1', 'C', 21},
+    [PL__EMBED_NORM] = {PL__VECTOR, '1', 'C', 24},  [PL__EMBED_NORM_BIAS] = {PL__VECTOR, '1', 'C', 25},
+    [PL__Q_NORM_BIAS] = {PL__VECTOR, '1', 'D', 26}, [PL__K_NORM_BIAS] = {PL__VECTOR, '1', 'D', 27},
+    [PL__AFTER_2] = {PL__VECTOR, '1', 'C', 22},     [PL__AFTER_2_BIAS] = {PL__VECTOR, '1', 'C', 23},
 };
 
 const pl_family *pl__family_find(const char *model_type)

@@ -22,7 +22,9 @@ typedef enum pl__slot {
     PL__QKV, /* all queries, all keys, all values */
     PL__QKV_BIAS,
     PL__Q_NORM, /* over each head, before the rotary step */
+    PL__Q_NORM_BIAS,
     PL__K_NORM,
+    PL__K_NORM_BIAS,
     PL__OUT,
     PL__OUT_BIAS,
     PL__NORM_2, /* absent in a parallel block with one norm */
@@ -59,7 +61,8 @@ const pl__slot_fact *pl__slot_facts(pl__slot slot);
 /* The bias of a norm or a matrix: the next slot, for each that the forward pass asks for. */
 static inline pl__slot pl__bias_slot(pl__slot slot)
 {
-    _Static_assert(PL__EMBED_NORM_BIAS == PL__EMBED_NORM + 1 && PL__FINAL_NORM_BIAS == PL__FINAL_NORM + 1 &&
+    _Static_assert(PL__EMBED_NORM_BIAS == PL__EMBED_NORM + 1 && PL__Q_NORM_BIAS == PL__Q_NORM + 1 &&
+                       PL__K_NORM_BIAS == PL__K_NORM + 1 && PL__FINAL_NORM_BIAS == PL__FINAL_NORM + 1 &&
                        PL__NORM_1_BIAS == PL__NORM_1 + 1 && PL__NORM_2_BIAS == PL__NORM_2 + 1 &&
                        PL__HEAD_BIAS == PL__HEAD + 1 && PL__QKV_BIAS == PL__QKV + 1 && PL__OUT_BIAS == PL__OUT + 1 &&
                        PL__UP_BIAS == PL__UP + 1 && PL__DOWN_BIAS == PL__DOWN + 1 &&

@@ -26,20 +26,30 @@ static const pl__key_fact phi_keys[] = {
     ACTIVATION("hidden_act", "gelu_new"),
     BOOL(tied, "tie_word_embeddings", false),
     BOOL(parallel, NULL, true),
+    BOOL(head_norms, "qk_layernorm", false),
     BOOL(qkv_bias, NULL, true),
     BOOL(output_bias, NULL, true),
     BOOL(mlp_bias, NULL, true),
 };
 
-static const pl__refusal phi_refusals[] = {
-    {"qk_layernorm", 0, "layer norms of queries and keys are not there yet", NULL},
-};
+/* Norms of queries and keys are as wide as heads are by default. */
+static pl_status settle_phi(pl_config *c, const json_t *object, const char *where)
+{
+    (void)object;
+    if (!c->head_norms || c->D == 0 || c->D * c->H == c->C) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: head_dim: expected hidden_size / num_attention_heads with qk_layernorm, found %zu",
+                   where, c->D);
+}
 
 static const pl__tensor_fact phi_tensors[] = {
     {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.bias"},
     SPLIT_QKV,
+    {PL__Q_NORM, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.q_layernorm.weight"},
+    {PL__Q_NORM_BIAS, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.q_layernorm.bias"},
+    {PL__K_NORM, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.k_layernorm.weight"},
+    {PL__K_NORM_BIAS, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.k_layernorm.bias"},
     {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.dense.weight"},
     {PL__OUT_BIAS, PL__WHOLE, PL__IF_OUTPUT_BIAS, false, "C", "layers.#.self_attn.dense.bias"},
     {PL__UP, PL__WHOLE, PL__ALWAYS, true, "FC", "layers.#.mlp.fc1.weight"},
@@ -65,8 +75,8 @@ const pl_family pl__phi = {
     .prefixes = phi_prefixes,
     .ignored = phi_ignored,
     KEYS(phi_keys),
-    REFUSALS(phi_refusals),
     TENSORS(phi_tensors),
+    .settle = settle_phi,
 };
 
 /* ---- phi3: Phi-3, Phi-3.5, Phi-4-mini. Queries, keys and values are stored as one matrix, gate and up as another. --

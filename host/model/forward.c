@@ -85,6 +85,7 @@ static pl_status head_norm(const pl__step *s, pl__slot slot, size_t layer, size_
         .head_width = wide ? n_heads * s->config->D : s->config->D,
         .first_column = first_column,
         .weight = pl__step_weight(s, slot, layer)->view,
+        .bias = pl__step_weight(s, pl__bias_slot(slot), layer)->view,
         .x = s->views[PL__ACT_QKV],
     };
     return pl_op_head_norm(&s->model->processor, s->pass->stream, &args);

@@ -241,8 +241,9 @@ static double slot_deviation(const pl_config *c, pl__slot slot)
 
 static bool is_bias(pl__slot slot)
 {
-    static const pl__slot biased[] = {PL__EMBED_NORM, PL__FINAL_NORM, PL__HEAD, PL__NORM_1,  PL__QKV,    PL__OUT,
-                                      PL__NORM_2,     PL__UP,         PL__DOWN, PL__AFTER_1, PL__AFTER_2};
+    static const pl__slot biased[] = {PL__EMBED_NORM, PL__Q_NORM,  PL__K_NORM, PL__FINAL_NORM, PL__HEAD,
+                                      PL__NORM_1,     PL__QKV,     PL__OUT,    PL__NORM_2,     PL__UP,
+                                      PL__DOWN,       PL__AFTER_1, PL__AFTER_2};
     for (size_t i = 0; i < sizeof biased / sizeof *biased; i++)
         if (slot == pl__bias_slot(biased[i])) return true;
     return false;

@@ -45,6 +45,7 @@ static const char *const folders[] = {
     "bloom-even",
     "mpt",
     "mpt-even",
+    "phi-norms",
 };
 
 typedef void alteration(pl_config *config);

@@ -46,7 +46,7 @@ static const struct refusal {
     {"attn_config.alibi_bias_max", "mpt: transformers takes 8, MosaicML's own code what it says"},
     {"attn_config.softmax_scale: expected a number above 0", "all scores would be equal"},
     {"attn_config.clip_qkv: 0.5 is not supported", "no pass has it yet"},
-    {"qk_layernorm: true is not supported", "no pass has it yet"},
+    {"qk_layernorm: true is not supported", "stablelm: weights of each head"},
     {"rope_parameters beside rope_scaling is not supported", "transformers merges them into one another"},
     {"expected full_attention and sliding_attention alone", "transformers ignores what stands beside them"},
     {"has none: transformers gives all of its layers sliding_window", "transformers warns, and ignores them"},

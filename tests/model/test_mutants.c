@@ -304,6 +304,12 @@ static void lose_k_norm(pl_model *model, const pl_checkpoint *checkpoint)
     lose(model, PL__K_NORM);
 }
 
+static void lose_q_norm_bias(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__Q_NORM_BIAS);
+}
+
 static void lose_head_bias(pl_model *model, const pl_checkpoint *checkpoint)
 {
     (void)checkpoint;
@@ -486,6 +492,8 @@ static const mutant mutants[] = {
     {"no norm of embeddings", "bloom", NULL, lose_embed_norm},
     {"query_key_value by parts", "bloom", NULL, parts_for_falcon},
     {"scale of the head's width", "mpt-even", scale_by_head, NULL},
+    {"no bias of the norm of queries", "phi-norms", NULL, lose_q_norm_bias},
+    {"no norm of keys", "phi-norms", NULL, lose_k_norm},
 };
 
 static void test_mutant(void **state)

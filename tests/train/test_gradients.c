@@ -92,6 +92,7 @@ static void test_tensors(void **state)
                  {"bloom", "lm", false},
                  {"mpt", "lm", false},
                  {"mpt-even", "lm", false},
+                 {"phi-norms", "lm", false},
                  {"gemma3-untied", "lm", false},
                  {"llama-grouped", "classifier", false},
                  {"llama-tied", "lm", true},

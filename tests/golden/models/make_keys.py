@@ -93,10 +93,10 @@ FAMILIES["opt"] = (OPT, {
     "tie_word_embeddings": [ABSENT, True, False], "dropout": [ABSENT, 0.5], "layerdrop": [ABSENT, 0.0, 0.5],
     "layer_norm_eps": [ABSENT, 0.5], "num_key_value_heads": [ABSENT, 2], "intermediate_size": [ABSENT, 24]}, {})
 FAMILIES["phi"] = (NEOX, {
-    "layer_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "gelu_new", "gelu", "relu"], "head_dim": [ABSENT, 8, 16],
-    "num_key_value_heads": [ABSENT, 1, 2, 4, 3], "tie_word_embeddings": [ABSENT, True, False],
-    "qk_layernorm": [ABSENT, False, True], "embd_pdrop": [ABSENT, 0.5], **TURN,
-    "partial_rotary_factor": [ABSENT, 0.25, 1.0, 1.5], "attention_bias": [ABSENT, False]}, {})
+    "layer_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "gelu_new", "gelu", "relu"],
+    "num_key_value_heads": [ABSENT, 1, 2, 4, 3], "tie_word_embeddings": [ABSENT, True, False], "embd_pdrop": [ABSENT, 0.5], **TURN,
+    "partial_rotary_factor": [ABSENT, 0.25, 1.0, 1.5], "attention_bias": [ABSENT, False]}, {
+    "qk_layernorm": [ABSENT, False, True], "head_dim": [ABSENT, 8, 16]})
 LONG = {"short_factor": [1.0, 1.1, 1.2, 1.3], "long_factor": [1.5, 2.0, 3.0, 4.0]}
 FAMILIES["phi3"] = (NEOX, {
     "rms_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "silu", "gelu"], "head_dim": [ABSENT, 8],

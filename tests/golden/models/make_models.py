@@ -131,6 +131,7 @@ CASES = {
     "mpt": (tf.MptConfig(**MPT), "bfloat16", "single"),
     "mpt-even": (tf.MptConfig(**{**MPT, "d_model": 32, "n_layers": 1, "n_heads": 4, "tie_word_embeddings": False,
                                  "attn_config": {"softmax_scale": 0.5}}), "bfloat16", "single"),
+    "phi-norms": (tf.PhiConfig(**NEOX, num_key_value_heads=1, qk_layernorm=True), "bfloat16", "single"),
 }
 
 
