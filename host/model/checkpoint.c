@@ -9,15 +9,16 @@
 
 #include "model/config.h"
 #include "model/weights.h"
+#include "model/wrapper.h"
 
 enum { SHAPE_TEXT = 256 };
 static const size_t CONFIG_LIMIT_BYTES = 4u * 1024 * 1024;
 
-/* The stored name: prefix, with the layer's number for '#'. */
-void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *pattern, size_t layer)
+void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *outer, const char *pattern,
+                     size_t layer)
 {
     if (*pattern == '^') {
-        prefix = "";
+        prefix = outer;
         pattern++;
     }
     const char *hash = strchr(pattern, '#');
@@ -54,7 +55,7 @@ static const pl__tensor_fact *head_of(const pl_config *config)
 static const pl_tensor *find_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
 {
     char name[PL__TENSOR_NAME];
-    pl__tensor_name(name, checkpoint->prefix, fact->name, layer);
+    pl__tensor_name(name, checkpoint->prefix, checkpoint->outer, fact->name, layer);
     return pl_safetensors_find(checkpoint->tensors, name);
 }
 
@@ -73,18 +74,33 @@ const pl__tensor_fact *pl__head_fact(const pl_config *config)
     return config->tied ? fact_of_slot(config->family, PL__EMBED) : head_of(config);
 }
 
+static const char *const *prefixes_of(const pl_config *config)
+{
+    return config->wrapper ? config->wrapper->prefixes : config->family->prefixes;
+}
+
+static void set_prefix(pl_checkpoint *c, size_t i)
+{
+    c->prefix = prefixes_of(&c->config)[i];
+    c->outer = c->config.wrapper ? c->config.wrapper->outer[i] : "";
+}
+
 /* The first prefix under which the embedding stands, or, of a tied pair that stores the head alone, the final norm; the
  * family's usual one when there is none. */
-static const char *find_prefix(const pl_safetensors *tensors, const pl_family *family)
+static void find_prefix(pl_checkpoint *c)
 {
     static const pl__slot slots[] = {PL__EMBED, PL__FINAL_NORM};
+    const char *const *prefixes = prefixes_of(&c->config);
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++)
-        for (const char *const *prefix = family->prefixes; *prefix; prefix++) {
+        for (size_t p = 0; prefixes[p]; p++) {
             char name[PL__TENSOR_NAME];
-            pl__tensor_name(name, *prefix, fact_of_slot(family, slots[i])->name, 0);
-            if (pl_safetensors_find(tensors, name)) return *prefix;
+            pl__tensor_name(name, prefixes[p], "", fact_of_slot(c->config.family, slots[i])->name, 0);
+            if (pl_safetensors_find(c->tensors, name)) {
+                set_prefix(c, p);
+                return;
+            }
         }
-    return family->prefixes[0];
+    set_prefix(c, 0);
 }
 
 static void shape_text(char out[SHAPE_TEXT], const size_t *dims, size_t n)
@@ -120,7 +136,7 @@ static pl_status check_tensor(pl_checkpoint *c, bool *seen, const pl__tensor_fac
         size_t n = strlen(fact->dims), dims[PL_TENSOR_DIMS];
         for (size_t i = 0; i < n; i++) dims[i] = pl__dimension(&c->config, fact->dims[i]);
         shape_text(want, dims, n);
-        pl__tensor_name(name, c->prefix, fact->name, layer);
+        pl__tensor_name(name, c->prefix, c->outer, fact->name, layer);
         return pl_fail(PL_E_INPUT,
                        "%s: tensor '%s' is missing: expected shape %s (model_type %s, %zu layers by config.json)",
                        c->folder, name, want, c->config.model_type, c->config.L);
@@ -140,36 +156,25 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-static bool is_ignored(const pl_config *config, const char *name)
+static bool is_ignored(const pl_checkpoint *c, const char *name)
 {
-    for (const char *const *end = config->family->ignored; *end; end++)
+    char own[PL__TENSOR_NAME];
+    for (const char *const *end = c->config.family->ignored; *end; end++)
         if (ends_with(name, *end)) return true;
     /* A tied checkpoint may hold an equal head all the same: the embedding is used. */
-    const pl__tensor_fact *head = head_of(config);
-    return config->tied && head && *head->name == '^' && strcmp(name, head->name + 1) == 0;
+    const pl__tensor_fact *head = head_of(&c->config);
+    if (!c->config.tied || !head || *head->name != '^') return false;
+    pl__tensor_name(own, c->prefix, c->outer, head->name, 0);
+    return strcmp(name, own) == 0;
 }
 
-static pl_status check_tensors(pl_checkpoint *c)
+/* Of a multimodal checkpoint: a tensor of what is not read. */
+static bool is_skipped(const pl_config *config, const char *name)
 {
-    const pl_family *family = c->config.family;
-    size_t n = pl_safetensors_count(c->tensors);
-    bool *seen;
-    PL_TRY(pl_new(&seen, n));
-    pl_status status = PL_OK;
-    for (size_t i = 0; i < family->n_tensors; i++)
-        for (size_t l = 0; l < pl__fact_count(&c->config, &family->tensors[i]); l++)
-            PL_GOTO(status, done, check_tensor(c, seen, &family->tensors[i], l));
-    for (size_t i = 0; i < n; i++) {
-        const pl_tensor *t = pl_safetensors_at(c->tensors, i);
-        if (seen[i] || is_ignored(&c->config, t->name)) continue;
-        status = pl_fail(PL_E_INPUT,
-                         "%s: tensor '%s' is not expected in a %s model of %zu layers: does config.json belong here?",
-                         t->file, t->name, c->config.model_type, c->config.L);
-        goto done;
-    }
-done:
-    free(seen);
-    return status;
+    if (!config->wrapper) return false;
+    for (const char *const *start = config->wrapper->skipped; *start; start++)
+        if (strncmp(name, *start, strlen(*start)) == 0) return true;
+    return false;
 }
 
 static void note(pl_checkpoint *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -180,6 +185,34 @@ static void note(pl_checkpoint *c, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(c->notes[c->n_notes++], PL_NOTE_BYTES, format, arguments);
     va_end(arguments);
+}
+
+static pl_status check_tensors(pl_checkpoint *c)
+{
+    const pl_family *family = c->config.family;
+    size_t n = pl_safetensors_count(c->tensors), n_skipped = 0;
+    bool *seen;
+    PL_TRY(pl_new(&seen, n));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < family->n_tensors; i++)
+        for (size_t l = 0; l < pl__fact_count(&c->config, &family->tensors[i]); l++)
+            PL_GOTO(status, done, check_tensor(c, seen, &family->tensors[i], l));
+    for (size_t i = 0; i < n; i++) {
+        const pl_tensor *t = pl_safetensors_at(c->tensors, i);
+        const bool skipped = !seen[i] && is_skipped(&c->config, t->name);
+        n_skipped += skipped;
+        if (seen[i] || skipped || is_ignored(c, t->name)) continue;
+        status = pl_fail(PL_E_INPUT,
+                         "%s: tensor '%s' is not expected in a %s model of %zu layers: does config.json belong here?",
+                         t->file, t->name, c->config.model_type, c->config.L);
+        goto done;
+    }
+    if (c->config.wrapper)
+        note(c, "%s: its text model (%s) alone is read: %zu tensors of the rest are skipped",
+             c->config.wrapper->model_type, c->config.model_type, n_skipped);
+done:
+    free(seen);
+    return status;
 }
 
 /* Whether two tensors of one shape hold the same numbers, whatever their types. */
@@ -258,7 +291,7 @@ pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder)
     PL_GOTO(status, fail, read_config(&c->config, folder));
     PL_GOTO(status, fail, read_generation_config(&c->config, folder));
     PL_GOTO(status, fail, pl_safetensors_open(&c->tensors, folder));
-    c->prefix = find_prefix(c->tensors, c->config.family);
+    find_prefix(c);
     PL_GOTO(status, fail, settle_head(c));
     if (c->config.max_positions < c->config.declared_positions)
         note(c,
@@ -287,7 +320,7 @@ pl_status pl_checkpoint_open_config(pl_checkpoint **out, const char *folder)
     PL_GOTO(status, fail, pl_path(c->folder, "%s", folder));
     PL_GOTO(status, fail, read_config(&c->config, folder));
     PL_GOTO(status, fail, read_generation_config(&c->config, folder));
-    c->prefix = c->config.family->prefixes[0];
+    set_prefix(c, 0);
     if (!c->config.dtype) c->config.dtype = pl_dtype_name(PL_F32);
     *out = c;
     return PL_OK;

@@ -10,6 +10,7 @@
 
 #include "model/family.h"
 #include "model/weights.h"
+#include "model/wrapper.h"
 
 /* Token ids are 32-bit. */
 static const size_t SIZE_LIMIT = (size_t)1 << 31, LAYER_LIMIT = PL_LAYERS, HEAD_LIMIT = 65536;
@@ -298,6 +299,8 @@ static pl_status find_family(const pl_family **out, const json_t *object, const 
     if (*out) return PL_OK;
     pl_bytes known = {0};
     PL_TRY(pl__family_names(&known));
+    PL_TRY(pl_bytes_text(&known, "; text models of "));
+    PL_TRY(pl__wrapper_names(&known));
     pl_status status =
         type && *type
             ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported; known: %s", where, type, known.data)
@@ -378,7 +381,12 @@ pl_status pl__config_parse(pl_config *out, const char *text, size_t size, const 
 {
     json_t *object = NULL;
     PL_TRY(pl_json_parse(&object, text, size, where));
-    pl_status status = read_config(out, object, where);
+    const pl__wrapper *wrapper;
+    json_t *own = NULL;
+    pl_status status = pl__wrapper_open(&wrapper, &own, object, where);
+    if (status == PL_OK) status = read_config(out, own, where);
+    out->wrapper = wrapper;
+    json_decref(own);
     json_decref(object);
     return status;
 }

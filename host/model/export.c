@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/temporary.h"
 #include "model/masters.h"
+#include "model/wrapper.h"
 
 static const size_t CONFIG_LIMIT_BYTES = 4u * 1024 * 1024, TOKENIZER_LIMIT_BYTES = 512u * 1024 * 1024;
 
@@ -62,7 +63,7 @@ static pl_status add_entry(json_t *header, const pl_config *c, const pl__tensor_
                            pl_dtype storage, size_t *bytes)
 {
     char name[PL__TENSOR_NAME];
-    pl__tensor_name(name, c->family->prefixes[0], fact->name, layer);
+    pl__tensor_name(name, c->family->prefixes[0], "", fact->name, layer);
     const size_t size = pl__fact_elements(c, fact) * pl_dtype_bytes(storage);
     json_t *shape = json_array();
     int failed = 0;
@@ -174,9 +175,13 @@ static pl_status write_config(const pl_trainable *t, const char *source, const c
     PL_TRY(pl_path(from, "%s/config.json", source));
     PL_TRY(pl_path(to, "%s/config.json", folder));
     PL_TRY(pl_json_read(&config, from, CONFIG_LIMIT_BYTES));
-    pl_status status = edit_config(config, &t->model->config, storage) == 0
-                           ? pl_json_write(to, config)
-                           : pl_fail(PL_E_INTERNAL, "%s: cannot be changed for the trained model", from);
+    const pl__wrapper *wrapper;
+    json_t *text = NULL; /* of a multimodal source the text model's own: it is what was trained */
+    pl_status status = pl__wrapper_open(&wrapper, &text, config, from);
+    if (status == PL_OK && edit_config(text, &t->model->config, storage) != 0)
+        status = pl_fail(PL_E_INTERNAL, "%s: cannot be changed for the trained model", from);
+    if (status == PL_OK) status = pl_json_write(to, text);
+    json_decref(text);
     json_decref(config);
     return status;
 }

@@ -55,6 +55,8 @@ typedef struct pl_stops {
 typedef struct pl_config {
     const struct pl_family *family;
     const char *model_type;
+    const struct pl__wrapper
+        *wrapper; /* config.json is of a multimodal model; this is its text model. NULL: it is not */
     size_t C, H, G, D, F, V, L, max_positions;
     size_t declared_positions; /* as the file says; max_positions may be fewer (longrope) */
     pl_norm_kind norm;
@@ -102,7 +104,7 @@ static inline const pl_rope *pl_config_rope(const pl_config *config, size_t laye
 
 /* An opened checkpoint: config and tensor directory; nothing on a device yet. `notes`: what a user should know of how
  * it is read, a line each. */
-enum { PL_NOTES = 2, PL_NOTE_BYTES = 256 };
+enum { PL_NOTES = 3, PL_NOTE_BYTES = 256 };
 typedef struct pl_checkpoint {
     char folder[PL_PATH_MAX];
     pl_config config;
@@ -110,6 +112,7 @@ typedef struct pl_checkpoint {
     char notes[PL_NOTES][PL_NOTE_BYTES];
     pl_safetensors *tensors; /* NULL: config.json alone */
     const char *prefix;      /* of the tensors' names: "transformer.", or "" in a base-model checkpoint */
+    const char *outer;       /* of those outside the prefix: "", or of a multimodal checkpoint */
     size_t n_parameters;
 } pl_checkpoint;
 

@@ -470,7 +470,7 @@ pl_status pl_trainable_tensor(const pl_trainable *t, pl_view of, const char *nam
     for (size_t i = 0; i < family->n_tensors; i++)
         for (size_t l = 0; l < pl__fact_count(c, &family->tensors[i]); l++) {
             char own[PL__TENSOR_NAME];
-            pl__tensor_name(own, family->prefixes[0], family->tensors[i].name, l);
+            pl__tensor_name(own, family->prefixes[0], "", family->tensors[i].name, l);
             if (strcmp(own, name) != 0) continue;
             *n = pl__fact_elements(c, &family->tensors[i]);
             PL_TRY(pl_new(values, *n));

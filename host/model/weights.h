@@ -37,8 +37,9 @@ static inline const pl__turn *pl__model_turn(const pl_model *model, size_t layer
 pl__bound_weight *pl__model_weight(pl_model *model, pl__slot slot, size_t layer);
 
 enum { PL__TENSOR_NAME = 256 };
-/* The stored name: prefix, with the layer's number for '#'; '^': without prefix. */
-void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *pattern, size_t layer);
+/* The stored name: prefix, with the layer's number for '#'; '^': behind `outer` in place of the prefix. */
+void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *outer, const char *pattern,
+                     size_t layer);
 /* How often a fact's tensor is stored: once, or once a layer. */
 size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact);
 /* The stored tensor of a fact; not NULL in an opened checkpoint when the fact holds. */

@@ -46,6 +46,9 @@ static const char *const folders[] = {
     "mpt",
     "mpt-even",
     "phi-norms",
+    "wrapped-gemma3",
+    "wrapped-llava",
+    "wrapped-smolvlm",
 };
 
 typedef void alteration(pl_config *config);

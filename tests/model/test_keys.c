@@ -76,7 +76,7 @@ static bool ends_in_bias(const char *name)
 static void add_tensor(pl_bytes *data, json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t layer)
 {
     char name[PL__TENSOR_NAME];
-    pl__tensor_name(name, c->family->prefixes[0], fact->name, layer);
+    pl__tensor_name(name, c->family->prefixes[0], "", fact->name, layer);
     const size_t n = pl__fact_elements(c, fact), at = data->size;
     uint64_t hash = 0xCBF29CE484222325U;
     for (const char *p = name; *p; p++) hash = (hash ^ (uint8_t)*p) * 0x100000001B3U;

@@ -350,7 +350,7 @@ static void parts_for_groups(pl_model *model, const pl_checkpoint *checkpoint, c
     OK(ops->stream_create(model->processor.device, &stream));
     for (size_t layer = 0; layer < model->config.L; layer++) {
         char name[PL__TENSOR_NAME];
-        pl__tensor_name(name, "", pattern, layer);
+        pl__tensor_name(name, "", "", pattern, layer);
         const pl_tensor *t = pl_safetensors_find(checkpoint->tensors, name);
         assert_non_null(t);
         OK(pl_weight_set(&model->processor, stream, pl__model_weight(model, PL__QKV, layer)->matrix, 0, t->dims[0],

@@ -140,12 +140,13 @@ static void test_round_trip(void **state)
 static void test_golden(void **state)
 {
     (void)state;
-    const char *const models[] = {"gpt2",       "gpt2-bare",       "gpt2-untied-bf16",
-                                  "llama-tied", "llama-grouped",   "llama-bias-linear",
-                                  "neox",       "neox-sequential", "qwen3",
-                                  "smollm3",    "gemma3",          "gemma3-untied",
-                                  "olmo2",      "opt-plain",       "phi",
-                                  "phi3"};
+    const char *const models[] = {"gpt2",           "gpt2-bare",       "gpt2-untied-bf16",
+                                  "llama-tied",     "llama-grouped",   "llama-bias-linear",
+                                  "neox",           "neox-sequential", "qwen3",
+                                  "smollm3",        "gemma3",          "gemma3-untied",
+                                  "olmo2",          "opt-plain",       "phi",
+                                  "phi3",           "wrapped-gemma3",  "wrapped-llava",
+                                  "wrapped-smolvlm"};
     char folder[PL_PATH_MAX], out[PL_PATH_MAX];
     make_folder(folder);
     OK(pl_path(out, "%s/model", folder));

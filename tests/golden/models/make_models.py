@@ -43,6 +43,8 @@ GPT_NEO = dict(vocab_size=40, hidden_size=24, num_layers=2, num_heads=3, interme
 FALCON = dict(vocab_size=40, hidden_size=24, ffn_hidden_size=40, num_hidden_layers=2, num_attention_heads=6,
               max_position_embeddings=96, bos_token_id=0, eos_token_id=0)
 MPT = dict(vocab_size=40, d_model=24, n_layers=2, n_heads=3, max_seq_len=96, bos_token_id=0, eos_token_id=0)
+VISION = dict(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=2, image_size=4, patch_size=2,
+              projection_dim=8)
 
 CASES = {
     # name: (config, type of the file, how it is stored)
@@ -132,6 +134,14 @@ CASES = {
     "mpt-even": (tf.MptConfig(**{**MPT, "d_model": 32, "n_layers": 1, "n_heads": 4, "tie_word_embeddings": False,
                                  "attn_config": {"softmax_scale": 0.5}}), "bfloat16", "single"),
     "phi-norms": (tf.PhiConfig(**NEOX, num_key_value_heads=1, qk_layernorm=True), "bfloat16", "single"),
+    "wrapped-gemma3": (tf.Gemma3Config(text_config=tf.Gemma3TextConfig(**{**GEMMA, "vocab_size": 48}, sliding_window_pattern=2),
+                                       vision_config=tf.SiglipVisionConfig(**VISION), mm_tokens_per_image=1, image_token_id=45,
+                                       boi_token_id=46, eoi_token_id=47), "bfloat16", "single"),
+    "wrapped-llava": (tf.LlavaConfig(text_config=tf.LlamaConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=2),
+                                     vision_config=tf.CLIPVisionConfig(**VISION), image_token_index=39), "bfloat16", "inner"),
+    "wrapped-smolvlm": (tf.SmolVLMConfig(text_config=tf.LlamaConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=1),
+                                         vision_config=VISION, image_token_id=39, scale_factor=2, tie_word_embeddings=True),
+                        "bfloat16", "single"),
 }
 
 
@@ -170,7 +180,9 @@ def randomise(model, seed):
 
 def reference(model, ids):
     """All states with the raw last one, which hidden_states replaces by its norm."""
-    base = getattr(model.base_model, "decoder", model.base_model)
+    base = model.base_model
+    for inner in ("language_model", "text_model", "decoder"):
+        base = getattr(base, inner, base)
     raw = []
     blocks = next(getattr(base, k) for k in ("h", "blocks", "layers") if hasattr(base, k))
     hook = blocks[-1].register_forward_hook(
@@ -201,7 +213,8 @@ def make(name, config, dtype, storage, seed):
     shutil.rmtree(folder, ignore_errors=True)
     torch.manual_seed(seed)
     config._attn_implementation = "eager"
-    model = tf.AutoModelForCausalLM.from_config(config).eval()
+    kind = tf.AutoModelForImageTextToText if "wrapped" in name else tf.AutoModelForCausalLM
+    model = kind.from_config(config).eval()
     randomise(model, seed)
     model.tie_weights()
     stored = model.to(getattr(torch, dtype))
@@ -209,15 +222,17 @@ def make(name, config, dtype, storage, seed):
     size = "12KB" if storage == "sharded" else "1GB"
     (stored.base_model if storage == "base" else stored).save_pretrained(folder, max_shard_size=size)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    if storage == "inner":  # the names of the modules themselves, which save_pretrained turns back to older ones
+        st.save_file({k: v.contiguous() for k, v in stored.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
     for path in folder.iterdir():
         path.chmod(0o644)
     # Loaded anew: a conversion of the model in memory would have rounded the rotary frequencies too.
-    model = tf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
 
     generator = torch.Generator().manual_seed(seed + 1)
     golden = {}
     for s, length in enumerate(LENGTHS):
-        ids = torch.randint(0, config.vocab_size, (length,), generator=generator)
+        ids = torch.randint(0, 39 if "wrapped" in name else config.vocab_size, (length,), generator=generator)
         hidden, logits = reference(model, ids)
         spread = float(logits.std())
         assert spread >= 1, f"{name}: logits spread only {spread}"
