@@ -156,10 +156,10 @@ static pl_status head_norm_back(const way *w, pl__slot slot, size_t layer, size_
         .n_heads = wide ? 1 : n_heads,
         .head_width = wide ? n_heads * s->config->D : s->config->D,
         .first_column = first_column,
-        .weight = pl__step_weight(s, slot, layer)->view,
+        .weight = pl__heads_of(s->config, pl__step_weight(s, slot, layer)->view),
         .x = s->views[PL__ACT_QKV_RAW],
         .dy = w->d[PL__GRAD_QKV],
-        .dweight = parameter(w, slot, layer),
+        .dweight = pl__heads_of(s->config, parameter(w, slot, layer)),
         .dbias = parameter(w, pl__bias_slot(slot), layer),
         .workspace = w->d[PL__GRAD_WORKSPACE],
     };

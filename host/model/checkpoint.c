@@ -14,24 +14,50 @@
 enum { SHAPE_TEXT = 256 };
 static const size_t CONFIG_LIMIT_BYTES = 4u * 1024 * 1024;
 
+/* Numbers in the place of '#' and '%'. */
+static void fill_name(char out[PL__TENSOR_NAME], const char *prefix, const char *pattern, size_t layer, size_t head)
+{
+    size_t n = (size_t)snprintf(out, PL__TENSOR_NAME, "%s", prefix);
+    for (const char *p = pattern; *p && n + 1 < PL__TENSOR_NAME; p++) {
+        if (*p == '#' || *p == '%') {
+            n += (size_t)snprintf(out + n, PL__TENSOR_NAME - n, "%zu", *p == '#' ? layer : head);
+            continue;
+        }
+        out[n++] = *p;
+        out[n] = 0;
+    }
+}
+
 void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *outer, const char *pattern,
                      size_t layer)
 {
-    if (*pattern == '^') {
-        prefix = outer;
-        pattern++;
-    }
-    const char *hash = strchr(pattern, '#');
-    if (hash)
-        snprintf(out, PL__TENSOR_NAME, "%s%.*s%zu%s", prefix, (int)(hash - pattern), pattern, layer, hash + 1);
-    else
-        snprintf(out, PL__TENSOR_NAME, "%s%s", prefix, pattern);
+    const bool outside = *pattern == '^';
+    fill_name(out, outside ? outer : prefix, pattern + outside, layer, 0);
+}
+
+/* Tensors of a fact in each layer. */
+static size_t stored_heads(const pl_config *config, const pl__tensor_fact *fact)
+{
+    return fact->part != PL__BY_HEAD ? 1 : fact->slot == PL__Q_NORM ? config->H : config->G;
 }
 
 size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact)
 {
     if (!pl__holds(config, fact->when)) return 0;
-    return fact->slot < PL__MODEL_SLOTS ? 1 : config->L;
+    return fact->slot < PL__MODEL_SLOTS ? 1 : config->L * stored_heads(config, fact);
+}
+
+size_t pl__fact_layer(const pl_config *config, const pl__tensor_fact *fact, size_t at)
+{
+    return at / stored_heads(config, fact);
+}
+
+void pl__fact_name(char out[PL__TENSOR_NAME], const char *prefix, const char *outer, const pl_config *config,
+                   const pl__tensor_fact *fact, size_t at)
+{
+    const bool outside = *fact->name == '^';
+    const size_t heads = stored_heads(config, fact);
+    fill_name(out, outside ? outer : prefix, fact->name + outside, at / heads, at % heads);
 }
 
 static const pl__tensor_fact *fact_of_slot(const pl_family *family, pl__slot slot)
@@ -52,17 +78,17 @@ static const pl__tensor_fact *head_of(const pl_config *config)
     return NULL;
 }
 
-static const pl_tensor *find_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
+static const pl_tensor *find_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t at)
 {
     char name[PL__TENSOR_NAME];
-    pl__tensor_name(name, checkpoint->prefix, checkpoint->outer, fact->name, layer);
+    pl__fact_name(name, checkpoint->prefix, checkpoint->outer, &checkpoint->config, fact, at);
     return pl_safetensors_find(checkpoint->tensors, name);
 }
 
-const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer)
+const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t at)
 {
     const pl_config *config = &checkpoint->config;
-    const pl_tensor *t = find_tensor(checkpoint, fact, layer);
+    const pl_tensor *t = find_tensor(checkpoint, fact, at);
     if (t || fact->slot != PL__EMBED || !config->tied) return t;
     /* Of a tied pair the head alone may be stored. */
     const pl__tensor_fact *head = head_of(config);
@@ -128,15 +154,15 @@ static pl_status check_shape(const pl_tensor *t, const pl_config *config, const 
 }
 
 /* One expected tensor; marks it as seen. */
-static pl_status check_tensor(pl_checkpoint *c, bool *seen, const pl__tensor_fact *fact, size_t layer)
+static pl_status check_tensor(pl_checkpoint *c, bool *seen, const pl__tensor_fact *fact, size_t at)
 {
-    const pl_tensor *t = pl__checkpoint_tensor(c, fact, layer);
+    const pl_tensor *t = pl__checkpoint_tensor(c, fact, at);
     if (!t) {
         char name[PL__TENSOR_NAME], want[SHAPE_TEXT];
         size_t n = strlen(fact->dims), dims[PL_TENSOR_DIMS];
         for (size_t i = 0; i < n; i++) dims[i] = pl__dimension(&c->config, fact->dims[i]);
         shape_text(want, dims, n);
-        pl__tensor_name(name, c->prefix, c->outer, fact->name, layer);
+        pl__fact_name(name, c->prefix, c->outer, &c->config, fact, at);
         return pl_fail(PL_E_INPUT,
                        "%s: tensor '%s' is missing: expected shape %s (model_type %s, %zu layers by config.json)",
                        c->folder, name, want, c->config.model_type, c->config.L);

@@ -59,11 +59,11 @@ static pl_status put_file(pl__sink *sink, size_t first, const float *values, siz
     return PL_OK;
 }
 
-static pl_status add_entry(json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t layer,
-                           pl_dtype storage, size_t *bytes)
+static pl_status add_entry(json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t at, pl_dtype storage,
+                           size_t *bytes)
 {
     char name[PL__TENSOR_NAME];
-    pl__tensor_name(name, c->family->prefixes[0], "", fact->name, layer);
+    pl__fact_name(name, c->family->prefixes[0], "", c, fact, at);
     const size_t size = pl__fact_elements(c, fact) * pl_dtype_bytes(storage);
     json_t *shape = json_array();
     int failed = 0;

@@ -74,9 +74,9 @@ size_t pl__dimension(const pl_config *config, char letter)
     case 'K':
         return config->G * config->D;
     case 'q':
-        return config->family->wide_norms ? config->H * config->D : config->D;
+        return (config->family->wide_norms || config->family->own_norms ? config->H : 1) * config->D;
     case 'k':
-        return config->family->wide_norms ? config->G * config->D : config->D;
+        return (config->family->wide_norms || config->family->own_norms ? config->G : 1) * config->D;
     case 'A':
         return (config->H + 2 * config->G) * config->D;
     case 'P':

@@ -43,7 +43,7 @@ typedef enum pl__slot {
 enum { PL__LAYER_SLOTS = PL__SLOTS - PL__MODEL_SLOTS };
 
 /* A dimension by its letter:
- *   q, k features that a norm of queries or keys goes over: D, or all of them
+ *   q, k weights of a norm of queries or keys: D, or one for each of their features
  *   V vocabulary   N outputs of the head (V, or labels)   C width   F feed-forward width   U = F, or 2F when gated   D
  * head width Q = H D queries   K = G D keys (or values)   A = Q + 2K   P position rows   1 one */
 size_t pl__dimension(const pl_config *config, char letter);
@@ -79,7 +79,8 @@ typedef enum pl__part {
     PL__PART_V,
     PL__PART_GATE,
     PL__PART_UP,
-    PL__QKV_BY_GROUP /* stored as (G, H / G + 2, D): each key/value head's queries, then its key and value */
+    PL__QKV_BY_GROUP, /* stored as (G, H / G + 2, D): each key/value head's queries, then its key and value */
+    PL__BY_HEAD       /* a tensor a head: '%' in its name is the head's number */
 } pl__part;
 
 typedef enum pl__when {
@@ -168,6 +169,7 @@ typedef struct pl_family {
     bool unturned_layers;   /* no_rope_layers: some layers have no positions */
 
     bool wide_norms;             /* the norms of queries and keys go over all heads together */
+    bool own_norms;              /* each head's norm has weights of its own, side by side in their slot */
     bool local_rope;             /* windowed layers are turned by settings of their own */
     bool scaled_embed;           /* embeddings times sqrt(C) */
     bool padded;                 /* the embedding's row of pad_token_id gets no gradient from inputs (padding_idx) */

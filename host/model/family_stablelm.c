@@ -5,7 +5,8 @@
 static const char *const prefixes[] = {"model.", "", NULL};
 static const char *const ignored[] = {".rotary_emb.inv_freq", NULL};
 
-/* ---- stablelm: a part of a head is turned; a parallel block has one norm. ---------------------------------------- */
+/* ---- stablelm: a part of a head is turned; a parallel block has one norm; norms of queries and keys, where there are
+ * any, have weights of each head. ---------------------------------------------------------------------------------- */
 
 static const pl__key_fact stablelm_keys[] = {
     SIZE(V, "vocab_size", NULL, 50304),
@@ -24,10 +25,10 @@ static const pl__key_fact stablelm_keys[] = {
     BOOL(tied, "tie_word_embeddings", false),
     BOOL(qkv_bias, "use_qkv_bias", false),
     BOOL(parallel, "use_parallel_residual", false),
+    BOOL(head_norms, "qk_layernorm", false),
 };
 
 static const pl__refusal stablelm_refusals[] = {
-    {"qk_layernorm", 0, "norms of queries and keys with weights of each head are not there yet", NULL},
     {"hidden_dropout", 0, "training would drop of the feed-forward's result alone", NULL},
 };
 
@@ -46,6 +47,8 @@ static const pl__tensor_fact stablelm_tensors[] = {
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.bias"},
     SPLIT_QKV,
+    {PL__Q_NORM, PL__BY_HEAD, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.q_layernorm.norms.%.weight"},
+    {PL__K_NORM, PL__BY_HEAD, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.k_layernorm.norms.%.weight"},
     {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.o_proj.weight"},
     {PL__NORM_2, PL__WHOLE, PL__IF_SEQUENTIAL, false, "C", "layers.#.post_attention_layernorm.weight"},
     {PL__NORM_2_BIAS, PL__WHOLE, PL__IF_SEQUENTIAL, false, "C", "layers.#.post_attention_layernorm.bias"},
@@ -61,6 +64,7 @@ const pl_family pl__stablelm = {
     .positions = PL__ROTARY,
     .gated = true,
     .part_key = "partial_rotary_factor",
+    .own_norms = true,
     .padded = true,
     .padding = -1,
     .lm = "StableLmForCausalLM",

@@ -84,7 +84,7 @@ static pl_status head_norm(const pl__step *s, pl__slot slot, size_t layer, size_
         .n_heads = wide ? 1 : n_heads,
         .head_width = wide ? n_heads * s->config->D : s->config->D,
         .first_column = first_column,
-        .weight = pl__step_weight(s, slot, layer)->view,
+        .weight = pl__heads_of(s->config, pl__step_weight(s, slot, layer)->view),
         .bias = pl__step_weight(s, pl__bias_slot(slot), layer)->view,
         .x = s->views[PL__ACT_QKV],
     };

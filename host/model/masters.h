@@ -21,7 +21,7 @@ struct pl__sink {
     pl_status (*put)(pl__sink *sink, size_t first, const float *values, size_t n);
 };
 /* All elements of a stored tensor, in its own layout, from one of the four buffers. */
-pl_status pl__trainable_store(const pl_trainable *t, pl_view of, const pl__tensor_fact *fact, size_t layer,
+pl_status pl__trainable_store(const pl_trainable *t, pl_view of, const pl__tensor_fact *fact, size_t at,
                               pl__sink *sink);
 size_t pl__fact_elements(const pl_config *config, const pl__tensor_fact *fact);
 

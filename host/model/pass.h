@@ -36,6 +36,15 @@ static inline pl_norm_kind pl__norm_kind(const pl__step *s, pl_view weight)
     return weight.buffer ? s->config->norm : PL_NORM_NONE;
 }
 
+/* The weights of a norm of heads as its op takes them: a row a head where each has its own. */
+static inline pl_view pl__heads_of(const pl_config *config, pl_view weight)
+{
+    if (!config->family->own_norms || !weight.buffer) return weight;
+    weight.rows = weight.columns / config->D;
+    weight.columns = weight.stride = config->D;
+    return weight;
+}
+
 /* Branches are scaled or normed before they are added: they need memory of their own. */
 static inline bool pl__has_branches(const pl_config *config)
 {

@@ -136,10 +136,10 @@ typedef struct placing {
     bool transposed;
 } placing;
 
-static placing placing_of(const pl_trainable *t, const pl__tensor_fact *fact, size_t layer)
+static placing placing_of(const pl_trainable *t, const pl__tensor_fact *fact, size_t at)
 {
     const pl_config *c = &t->model->config;
-    pl_view v = pl__model_weight(t->model, fact->slot, layer)->view;
+    pl_view v = pl__model_weight(t->model, fact->slot, pl__fact_layer(c, fact, at))->view;
     placing p = {.slot = v, .outputs = v.rows, .width = v.columns};
     if (pl__slot_facts(fact->slot)->form == PL__VECTOR) {
         p.outputs = v.columns;
@@ -172,18 +172,18 @@ static size_t chunk_outputs(const placing *p)
     return most ? most : 1;
 }
 
-static pl_status load_tensor(pl_trainable *t, pl_stream *stream, const pl__tensor_fact *fact, size_t layer,
+static pl_status load_tensor(pl_trainable *t, pl_stream *stream, const pl__tensor_fact *fact, size_t at,
                              const pl_tensor *tensor)
 {
     const pl_processor *processor = &t->model->processor;
-    placing p = placing_of(t, fact, layer);
+    placing p = placing_of(t, fact, at);
     const size_t most = chunk_outputs(&p);
     float *rows = NULL, *column = NULL;
     pl_status status;
     PL_GOTO(status, done, pl_new(&rows, (most < p.stored ? most : p.stored) * p.width));
     PL_GOTO(status, done, pl_new(&column, most));
     pl__run r;
-    for (size_t i = 0; pl__part_run(&r, fact->part, &t->model->config, p.outputs, i); i++)
+    for (size_t i = 0; pl__fact_run(&r, &t->model->config, fact, at, p.outputs, i); i++)
         for (size_t done = 0, n; done < r.n; done += n) {
             n = r.n - done < most ? r.n - done : most;
             read_outputs(rows, &p, tensor, r.from + done, n, column);
@@ -197,11 +197,10 @@ done:
     return status;
 }
 
-pl_status pl__trainable_store(const pl_trainable *t, pl_view of, const pl__tensor_fact *fact, size_t layer,
-                              pl__sink *sink)
+pl_status pl__trainable_store(const pl_trainable *t, pl_view of, const pl__tensor_fact *fact, size_t at, pl__sink *sink)
 {
     const pl_processor *processor = &t->model->processor;
-    placing p = placing_of(t, fact, layer);
+    placing p = placing_of(t, fact, at);
     p.slot = in_buffer(p.slot, of.buffer);
     const size_t most = p.transposed ? p.stored : chunk_outputs(&p);
     float *rows = NULL, *turned = NULL;
@@ -211,7 +210,7 @@ pl_status pl__trainable_store(const pl_trainable *t, pl_view of, const pl__tenso
     if (p.transposed) PL_GOTO(status, done, pl_new(&turned, p.stored * p.width));
     PL_GOTO(status, done, processor->ops->stream_create(processor->device, &stream));
     pl__run r;
-    for (size_t i = 0; pl__part_run(&r, fact->part, &t->model->config, p.outputs, i); i++)
+    for (size_t i = 0; pl__fact_run(&r, &t->model->config, fact, at, p.outputs, i); i++)
         for (size_t done = 0, n; done < r.n; done += n) {
             n = r.n - done < most ? r.n - done : most;
             PL_GOTO(status, done,
@@ -470,7 +469,7 @@ pl_status pl_trainable_tensor(const pl_trainable *t, pl_view of, const char *nam
     for (size_t i = 0; i < family->n_tensors; i++)
         for (size_t l = 0; l < pl__fact_count(c, &family->tensors[i]); l++) {
             char own[PL__TENSOR_NAME];
-            pl__tensor_name(own, family->prefixes[0], "", family->tensors[i].name, l);
+            pl__fact_name(own, family->prefixes[0], "", c, &family->tensors[i], l);
             if (strcmp(own, name) != 0) continue;
             *n = pl__fact_elements(c, &family->tensors[i]);
             PL_TRY(pl_new(values, *n));

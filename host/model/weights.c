@@ -46,8 +46,9 @@ void pl__tensor_floats(float *to, const pl_tensor *tensor, size_t first, size_t 
 
 /* ---- Placing a tensor in its slot ------------------------------------------------------------------------------- */
 
-bool pl__part_run(pl__run *out, pl__part part, const pl_config *c, size_t rows, size_t i)
+bool pl__fact_run(pl__run *out, const pl_config *c, const pl__tensor_fact *fact, size_t at, size_t rows, size_t i)
 {
+    const pl__part part = fact->part;
     size_t Q = c->H * c->D, K = c->G * c->D;
     const size_t in_group = c->H / c->G + 2; /* queries, a key and a value */
     const size_t group = i / in_group, of = i % in_group;
@@ -77,6 +78,9 @@ bool pl__part_run(pl__run *out, pl__part part, const pl_config *c, size_t rows, 
                                               : Q + K + group * c->D,
                          i * c->D, c->D};
         return group < c->G;
+    case PL__BY_HEAD:
+        *out = (pl__run){at % (rows / c->D) * c->D, 0, c->D};
+        break;
     }
     return true;
 }
@@ -92,8 +96,8 @@ static bool is_aligned(const pl_tensor *t)
     return (uintptr_t)t->data % pl_dtype_bytes(t->dtype) == 0;
 }
 
-static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
-                            size_t rows, size_t columns)
+static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, size_t at,
+                            const pl_tensor *t, size_t rows, size_t columns)
 {
     const pl_backend *ops = l->model->processor.ops;
     pl_layout layout = pl__fact_layout(fact);
@@ -112,7 +116,7 @@ static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tenso
     size_t row_bytes = columns * pl_dtype_bytes(t->dtype);
     pl_status status = PL_OK;
     pl__run r = {0};
-    for (size_t i = 0; pl__part_run(&r, fact->part, &l->model->config, rows, i) && status == PL_OK; i++)
+    for (size_t i = 0; pl__fact_run(&r, &l->model->config, fact, at, rows, i) && status == PL_OK; i++)
         status = pl_weight_set(&l->model->processor, l->stream, weight->matrix, r.to, r.n, data + r.from * row_bytes,
                                t->dtype, layout);
     if (copy) PL_KEEP(status, ops->stream_wait(l->stream));
@@ -120,13 +124,13 @@ static pl_status put_matrix(loader *l, pl__bound_weight *weight, const pl__tenso
     return status;
 }
 
-static pl_status put_vector(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, const pl_tensor *t,
-                            size_t columns)
+static pl_status put_vector(loader *l, pl__bound_weight *weight, const pl__tensor_fact *fact, size_t at,
+                            const pl_tensor *t, size_t columns)
 {
     const pl_processor *processor = &l->model->processor;
     if (!weight->view.buffer) PL_TRY(pl_view_create(processor, &weight->view, 1, columns, PL_F32));
     pl__run r = {0};
-    for (size_t i = 0; pl__part_run(&r, fact->part, &l->model->config, columns, i); i++) {
+    for (size_t i = 0; pl__fact_run(&r, &l->model->config, fact, at, columns, i); i++) {
         float *staged;
         PL_TRY(pl_arena_new(l->staged, &staged, r.n));
         pl__tensor_floats(staged, t, r.from, r.n);
@@ -157,20 +161,20 @@ static pl_status put_table(loader *l, pl__bound_weight *weight, const pl_tensor 
     return status;
 }
 
-static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t layer)
+static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t at)
 {
     const pl_config *config = &l->model->config;
     const pl__slot_fact *slot = pl__slot_facts(fact->slot);
-    const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, fact, layer);
-    pl__bound_weight *weight = pl__model_weight(l->model, fact->slot, layer);
+    const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, fact, at);
+    pl__bound_weight *weight = pl__model_weight(l->model, fact->slot, pl__fact_layer(config, fact, at));
     size_t rows = pl__dimension(config, slot->rows), columns = pl__dimension(config, slot->columns);
     switch (slot->form) {
     case PL__TABLE:
         return put_table(l, weight, t, rows, columns);
     case PL__MATRIX:
-        return put_matrix(l, weight, fact, t, rows, columns);
+        return put_matrix(l, weight, fact, at, t, rows, columns);
     case PL__VECTOR:
-        return put_vector(l, weight, fact, t, columns);
+        return put_vector(l, weight, fact, at, t, columns);
     }
     return PL_OK;
 }
@@ -213,12 +217,12 @@ static pl_status put_all(loader *l)
     const pl_config *config = &l->model->config;
     const pl_family *family = config->family;
     for (size_t i = 0; i < family->n_tensors; i++)
-        for (size_t layer = 0; layer < pl__fact_count(config, &family->tensors[i]); layer++)
-            PL_TRY(put_tensor(l, &family->tensors[i], layer));
+        for (size_t at = 0; at < pl__fact_count(config, &family->tensors[i]); at++)
+            PL_TRY(put_tensor(l, &family->tensors[i], at));
     if (config->tied) {
         const pl__tensor_fact *head = pl__head_fact(config);
         const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, head, 0);
-        PL_TRY(put_matrix(l, &l->model->whole[PL__HEAD], head, t, config->V, config->C));
+        PL_TRY(put_matrix(l, &l->model->whole[PL__HEAD], head, 0, t, config->V, config->C));
     }
     return pl__model_put_positions(l->model, l->stream, l->staged);
 }

@@ -40,10 +40,14 @@ enum { PL__TENSOR_NAME = 256 };
 /* The stored name: prefix, with the layer's number for '#'; '^': behind `outer` in place of the prefix. */
 void pl__tensor_name(char out[PL__TENSOR_NAME], const char *prefix, const char *outer, const char *pattern,
                      size_t layer);
-/* How often a fact's tensor is stored: once, or once a layer. */
+/* How often a fact's tensor is stored: once, once a layer, or once a head of each layer. Which of them one is: `at`. */
 size_t pl__fact_count(const pl_config *config, const pl__tensor_fact *fact);
+size_t pl__fact_layer(const pl_config *config, const pl__tensor_fact *fact, size_t at);
+/* The name of one, as pl__tensor_name. */
+void pl__fact_name(char out[PL__TENSOR_NAME], const char *prefix, const char *outer, const pl_config *config,
+                   const pl__tensor_fact *fact, size_t at);
 /* The stored tensor of a fact; not NULL in an opened checkpoint when the fact holds. */
-const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t layer);
+const pl_tensor *pl__checkpoint_tensor(const pl_checkpoint *checkpoint, const pl__tensor_fact *fact, size_t at);
 /* The fact whose tensor is the vocabulary head: the embedding when tied. */
 const pl__tensor_fact *pl__head_fact(const pl_config *config);
 
@@ -51,8 +55,8 @@ const pl__tensor_fact *pl__head_fact(const pl_config *config);
 typedef struct pl__run {
     size_t to, from, n;
 } pl__run;
-/* The i-th run of outputs of a part; false past the last. `rows`: outputs of the slot. */
-bool pl__part_run(pl__run *out, pl__part part, const pl_config *config, size_t rows, size_t i);
+/* The i-th run of outputs of a stored tensor; false past the last. `rows`: outputs of the slot. */
+bool pl__fact_run(pl__run *out, const pl_config *config, const pl__tensor_fact *fact, size_t at, size_t rows, size_t i);
 /* How a fact's matrix is stored. */
 pl_layout pl__fact_layout(const pl__tensor_fact *fact);
 /* What positions need beside weights (cosine and sine, slopes), onto the device; `staged` must stay until the stream

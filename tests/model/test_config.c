@@ -202,7 +202,6 @@ static const struct refusal {
     {PL_E_UNSUPPORTED, "{\"model_type\":\"opt\",\"layerdrop\":0.1}", "layerdrop: 0.1 is not supported"},
     {PL_E_INPUT, "{\"model_type\":\"opt\",\"layerdrop\":\"x\"}", "layerdrop: expected true, false or a number"},
     {PL_E_INPUT, "{\"model_type\":\"phi\",\"qk_layernorm\":true,\"head_dim\":32}", "head_dim: expected hidden_size"},
-    {PL_E_UNSUPPORTED, "{\"model_type\":\"stablelm\",\"qk_layernorm\":true}", "qk_layernorm: true is not supported"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"granite\",\"architectures\":[\"GraniteForSequenceClassification\"]}",
      "transformers has no sequence classifier of a granite"},
     {PL_E_INPUT, "{\"model_type\":\"granite\",\"logits_scaling\":-1}",

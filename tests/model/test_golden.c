@@ -49,6 +49,7 @@ static const char *const folders[] = {
     "wrapped-gemma3",
     "wrapped-llava",
     "wrapped-smolvlm",
+    "stablelm-norms",
 };
 
 typedef void alteration(pl_config *config);

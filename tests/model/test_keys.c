@@ -46,7 +46,6 @@ static const struct refusal {
     {"attn_config.alibi_bias_max", "mpt: transformers takes 8, MosaicML's own code what it says"},
     {"attn_config.softmax_scale: expected a number above 0", "all scores would be equal"},
     {"attn_config.clip_qkv: 0.5 is not supported", "no pass has it yet"},
-    {"qk_layernorm: true is not supported", "stablelm: weights of each head"},
     {"rope_parameters beside rope_scaling is not supported", "transformers merges them into one another"},
     {"expected full_attention and sliding_attention alone", "transformers ignores what stands beside them"},
     {"has none: transformers gives all of its layers sliding_window", "transformers warns, and ignores them"},
@@ -73,10 +72,10 @@ static bool ends_in_bias(const char *name)
     return n >= 4 && strcmp(name + n - 4, "bias") == 0;
 }
 
-static void add_tensor(pl_bytes *data, json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t layer)
+static void add_tensor(pl_bytes *data, json_t *header, const pl_config *c, const pl__tensor_fact *fact, size_t number)
 {
     char name[PL__TENSOR_NAME];
-    pl__tensor_name(name, c->family->prefixes[0], "", fact->name, layer);
+    pl__fact_name(name, c->family->prefixes[0], "", c, fact, number);
     const size_t n = pl__fact_elements(c, fact), at = data->size;
     uint64_t hash = 0xCBF29CE484222325U;
     for (const char *p = name; *p; p++) hash = (hash ^ (uint8_t)*p) * 0x100000001B3U;

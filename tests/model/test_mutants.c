@@ -304,6 +304,20 @@ static void lose_k_norm(pl_model *model, const pl_checkpoint *checkpoint)
     lose(model, PL__K_NORM);
 }
 
+/* The first head's weights serve all. */
+static void first_norm(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    static pl_family family;
+    family = *model->config.family;
+    family.own_norms = false;
+    model->config.family = &family;
+    for (size_t l = 0; l < model->config.L; l++) {
+        pl__model_weight(model, PL__Q_NORM, l)->view.columns = model->config.D;
+        pl__model_weight(model, PL__K_NORM, l)->view.columns = model->config.D;
+    }
+}
+
 static void lose_q_norm_bias(pl_model *model, const pl_checkpoint *checkpoint)
 {
     (void)checkpoint;
@@ -494,6 +508,8 @@ static const mutant mutants[] = {
     {"scale of the head's width", "mpt-even", scale_by_head, NULL},
     {"no bias of the norm of queries", "phi-norms", NULL, lose_q_norm_bias},
     {"no norm of keys", "phi-norms", NULL, lose_k_norm},
+    {"no norm of queries", "stablelm-norms", NULL, lose_q_norm},
+    {"one norm for all heads", "stablelm-norms", NULL, first_norm},
 };
 
 static void test_mutant(void **state)

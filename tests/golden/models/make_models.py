@@ -142,6 +142,8 @@ CASES = {
     "wrapped-smolvlm": (tf.SmolVLMConfig(text_config=tf.LlamaConfig(**{**LLAMA, "num_hidden_layers": 1}, num_key_value_heads=1),
                                          vision_config=VISION, image_token_id=39, scale_factor=2, tie_word_embeddings=True),
                         "bfloat16", "single"),
+    "stablelm-norms": (tf.StableLmConfig(**{**NEOX, "hidden_size": 32, "num_attention_heads": 4}, num_key_value_heads=2,
+                                         partial_rotary_factor=0.5, qk_layernorm=True), "bfloat16", "single"),
 }
 
 
