@@ -7,5 +7,8 @@
 #include "base/memory.h"
 
 pl_status pl_base64(pl_bytes *out, const void *data, size_t size);
+/* The bytes of such a text, appended; any other character, or padding that is not right, is PL_E_INPUT that names
+ * `where`. */
+pl_status pl_base64_read(pl_bytes *out, const char *text, size_t size, const char *where);
 
 #endif

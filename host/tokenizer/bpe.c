@@ -18,12 +18,6 @@ struct pl__symbol {
     int32_t id, previous, next;
 };
 
-struct pl__candidate {
-    uint32_t rank;
-    int32_t place; /* of the left symbol */
-    int32_t id;    /* what the pair would become */
-};
-
 enum whole { WHOLE_UNKNOWN, WHOLE_YES, WHOLE_NO };
 
 /* ---- the table of merges ---- */
@@ -81,6 +75,11 @@ pl_status pl__bpe_add_merge(pl__bpe *bpe, const char *left, size_t left_size, co
     int32_t left_id = pl__vocabulary_find(v, left, left_size), right_id = pl__vocabulary_find(v, right, right_size);
     if (left_id < 0) return unknown_part(left, left_size, rank, where);
     if (right_id < 0) return unknown_part(right, right_size, rank, where);
+    /* Hugging Face leaves out as many bytes of the right part as the prefix has characters. */
+    size_t skip = bpe->prefix ? pl_utf8_count(bpe->prefix, strlen(bpe->prefix)) : 0;
+    if (skip > right_size) return unknown_part(right, right_size, rank, where);
+    right += skip;
+    right_size -= skip;
     /* Neither part is longer than the longest token. */
     char stack[256], *joined = stack;
     size_t size = left_size + right_size;
@@ -119,6 +118,8 @@ void pl__bpe_free(pl__bpe *bpe)
 {
     pl__vocabulary_free(&bpe->vocabulary);
     free(bpe->merges);
+    free(bpe->prefix);
+    free(bpe->suffix);
     free(bpe->unknown);
     free((void *)bpe->whole);
     *bpe = (pl__bpe){0};
@@ -127,8 +128,9 @@ void pl__bpe_free(pl__bpe *bpe)
 void pl__bpe_work_free(pl__bpe_work *work)
 {
     free(work->symbols);
-    free(work->heap);
+    free(work->heap.items);
     pl_bytes_free(&work->spelling);
+    pl_bytes_free(&work->character);
     *work = (pl__bpe_work){0};
 }
 
@@ -194,6 +196,28 @@ static pl_status symbols_of_text(const pl__bpe *bpe, const char *text, size_t si
     return PL_OK;
 }
 
+/* The same where characters carry what they are in the word: not its first, or its last. */
+static pl_status symbols_of_affixed(const pl__bpe *bpe, const char *text, size_t size, pl_bytes *character,
+                                    struct symbols *s)
+{
+    for (size_t at = 0, n; at < size; at += n) {
+        n = pl_utf8_size(text[at]);
+        pl_bytes_clear(character);
+        if (at > 0 && bpe->prefix) PL_TRY(pl_bytes_text(character, bpe->prefix));
+        PL_TRY(pl_bytes_append(character, text + at, n));
+        if (at + n == size && bpe->suffix) PL_TRY(pl_bytes_text(character, bpe->suffix));
+        int32_t id = pl__vocabulary_find(&bpe->vocabulary, character->data, character->size);
+        if (id < 0) {
+            PL_TRY(lacking(bpe, s, character->data, character->size));
+            continue;
+        }
+        put_unknown(s);
+        put(s, id);
+    }
+    put_unknown(s);
+    return PL_OK;
+}
+
 /* False when a byte has no token: then the spelling decides. */
 static bool symbols_of_bytes(const pl__bpe *bpe, const char *word, size_t size, struct symbols *s)
 {
@@ -242,65 +266,39 @@ static void merge_short(const pl__bpe *bpe, struct pl__symbol *symbols, size_t *
     *n = count;
 }
 
-static bool before(const struct pl__candidate *a, const struct pl__candidate *b)
-{
-    return a->rank != b->rank ? a->rank < b->rank : a->place < b->place;
-}
-
-static pl_status push(pl__bpe_work *work, size_t *n, struct pl__candidate c)
-{
-    PL_TRY(pl_grow(&work->heap, &work->heap_capacity, *n + 1));
-    struct pl__candidate *heap = work->heap;
-    size_t at = (*n)++;
-    for (; at > 0 && before(&c, &heap[(at - 1) / 2]); at = (at - 1) / 2) heap[at] = heap[(at - 1) / 2];
-    heap[at] = c;
-    return PL_OK;
-}
-
-static struct pl__candidate pop(struct pl__candidate *heap, size_t *n)
-{
-    struct pl__candidate top = heap[0], last = heap[--*n];
-    size_t at = 0;
-    for (size_t child; (child = 2 * at + 1) < *n; at = child) {
-        if (child + 1 < *n && before(&heap[child + 1], &heap[child])) child++;
-        if (!before(&heap[child], &last)) break;
-        heap[at] = heap[child];
-    }
-    heap[at] = last;
-    return top;
-}
-
 /* Puts the pair that starts at `place` into the heap, when it merges. */
-static pl_status offer(const pl__bpe *bpe, pl__bpe_work *work, size_t *n, int32_t place)
+static pl_status offer(const pl__bpe *bpe, pl__bpe_work *work, int32_t place)
 {
     const struct pl__symbol *s = work->symbols;
     if (place == NONE || s[place].next == NONE) return PL_OK;
     const struct pl__merge *m = find_merge(bpe, s[place].id, s[s[place].next].id);
-    return m ? push(work, n, (struct pl__candidate){m->rank, place, m->id}) : PL_OK;
+    return m ? pl__merge_heap_push(&work->heap, m->rank, place, (uint32_t)m->id) : PL_OK;
 }
 
 static pl_status merge_long(const pl__bpe *bpe, pl__bpe_work *work, size_t *n)
 {
     struct pl__symbol *s = work->symbols;
-    size_t total = *n, heap_n = 0, kept = 0;
+    size_t total = *n, kept = 0;
+    work->heap.n = 0;
     for (size_t i = 0; i < total; i++) {
         s[i].previous = (int32_t)i - 1;
         s[i].next = i + 1 < total ? (int32_t)i + 1 : NONE;
     }
-    for (size_t i = 0; i + 1 < total; i++) PL_TRY(offer(bpe, work, &heap_n, (int32_t)i));
-    while (heap_n > 0) {
-        struct pl__candidate top = pop(work->heap, &heap_n);
-        struct pl__symbol *left = &s[top.place];
+    for (size_t i = 0; i + 1 < total; i++) PL_TRY(offer(bpe, work, (int32_t)i));
+    while (work->heap.n > 0) {
+        pl__candidate top = pl__merge_heap_pop(&work->heap);
+        int32_t place = pl__candidate_place(&top), made = (int32_t)top.made;
+        struct pl__symbol *left = &s[place];
         if (left->id == GONE || left->next == NONE) continue;
         struct pl__symbol *right = &s[left->next];
         const struct pl__merge *m = find_merge(bpe, left->id, right->id);
-        if (!m || m->id != top.id) continue;
-        left->id = top.id;
+        if (!m || m->id != made) continue;
+        left->id = made;
         right->id = GONE;
         left->next = right->next;
-        if (left->next != NONE) s[left->next].previous = top.place;
-        PL_TRY(offer(bpe, work, &heap_n, left->previous));
-        PL_TRY(offer(bpe, work, &heap_n, top.place));
+        if (left->next != NONE) s[left->next].previous = place;
+        PL_TRY(offer(bpe, work, left->previous));
+        PL_TRY(offer(bpe, work, place));
     }
     for (size_t i = 0; i < total; i++)
         if (s[i].id != GONE) s[kept++].id = s[i].id;
@@ -316,9 +314,15 @@ static pl_status merge_word(const pl__bpe *bpe, const char *word, size_t size, b
                             size_t spelling_size, pl__bpe_work *work, size_t *n)
 {
     if (spelling_size > INT32_MAX) return pl_fail(PL_E_INPUT, "a word of %zu bytes, expected at most 2 GiB", size);
-    PL_TRY(pl_grow(&work->symbols, &work->symbols_capacity, spelling_size + 1));
+    bool affixed = bpe->prefix || bpe->suffix;
+    size_t room = spelling_size + 1;
+    if (bpe->prefix) PL_TRY(pl_mul_size(&room, room, strlen(bpe->prefix) + 1, "the symbols of a word"));
+    if (bpe->suffix) room += strlen(bpe->suffix);
+    PL_TRY(pl_grow(&work->symbols, &work->symbols_capacity, room));
     struct symbols symbols = {work->symbols, 0, -1};
-    if (!bytes || !symbols_of_bytes(bpe, word, size, &symbols)) {
+    if (affixed) {
+        PL_TRY(symbols_of_affixed(bpe, spelling, spelling_size, &work->character, &symbols));
+    } else if (!bytes || !symbols_of_bytes(bpe, word, size, &symbols)) {
         symbols.n = 0;
         PL_TRY(symbols_of_text(bpe, spelling, spelling_size, &symbols));
     }
@@ -348,7 +352,9 @@ pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool
     }
     int32_t id = pl__vocabulary_find(&bpe->vocabulary, spelling, spelling_size);
     uint8_t whole = WHOLE_NO;
-    if (id >= 0) {
+    if (bpe->prefix || bpe->suffix) {
+        if (id >= 0 && bpe->ignore_merges) return append(out, id);
+    } else if (id >= 0) {
         whole = atomic_load_explicit(&bpe->whole[id], memory_order_relaxed);
         if (bpe->ignore_merges || whole == WHOLE_YES) return append(out, id);
     }

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/status.h"
+#include "tokenizer/merge_heap.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
 
@@ -21,6 +22,7 @@ typedef struct pl__bpe {
     } * merges;     /* open addressing over (left, right) */
     size_t merges_mask, n_merges;
     bool byte_fallback, fuse_unknown, ignore_merges;
+    char *prefix, *suffix;     /* of characters that go on in a word, of its last one; NULL: none; owned */
     char *unknown;             /* the token for what the vocabulary lacks; NULL: such text is dropped; owned */
     int32_t unknown_id;        /* -1: the vocabulary lacks that token too, an error when it is needed */
     int32_t byte_ids[256];     /* of a byte through the byte alphabet; -1: none */
@@ -43,9 +45,9 @@ void pl__bpe_free(pl__bpe *bpe); /* takes {0} */
 /* Room for one word at work. Start from {0}; one thread at a time. */
 typedef struct pl__bpe_work {
     struct pl__symbol *symbols;
-    struct pl__candidate *heap;
-    size_t symbols_capacity, heap_capacity;
-    pl_bytes spelling;
+    pl__merge_heap heap;
+    size_t symbols_capacity;
+    pl_bytes spelling, character;
 } pl__bpe_work;
 void pl__bpe_work_free(pl__bpe_work *work);
 

@@ -7,53 +7,6 @@
 #include "tokenizer/open.h"
 #include "tokenizer/unicode.h"
 
-/* {"token": id, ...}, and nothing behind it. */
-static pl_status vocabulary_entries(pl__vocabulary *v, pl__json_reader *r)
-{
-    if (!pl__json_next(r, '{')) return pl__json_expected(r, "an object of tokens and ids");
-    for (bool more = !pl__json_next(r, '}'); more; more = !pl__json_next(r, '}')) {
-        const char *token;
-        size_t size;
-        int64_t id;
-        if (v->n_tokens > 0 && !pl__json_next(r, ',')) return pl__json_expected(r, "',' or '}'");
-        PL_TRY(pl__json_text(r, &token, &size));
-        if (!pl__json_next(r, ':')) return pl__json_expected(r, "':'");
-        if (pl__json_integer(r, &id) != PL_OK)
-            return pl_fail(PL_E_INPUT, "%s: token '%.*s': expected an integer id", r->where,
-                           (int)(size < 80 ? size : 80), token);
-        PL_TRY(pl__vocabulary_add(v, token, size, id, r->where));
-    }
-    return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
-}
-
-static size_t count(const pl__source *source, char c)
-{
-    size_t n = 0;
-    for (const char *at = source->data, *end = source->data + source->size; (at = memchr(at, c, (size_t)(end - at)));
-         at++)
-        n++;
-    return n;
-}
-
-static pl_status check_utf8(const pl__source *source)
-{
-    size_t good = pl_utf8_check(source->data, source->size);
-    if (good == source->size) return PL_OK;
-    return pl_fail(PL_E_INPUT, "%s: not UTF-8 at byte %zu", source->name, good);
-}
-
-static pl_status read_vocabulary(pl__vocabulary *v, const pl__source *source)
-{
-    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
-    PL_TRY(check_utf8(source));
-    /* One colon an entry, and those inside tokens. */
-    size_t n = count(source, ':');
-    PL_TRY(pl__vocabulary_reserve(v, n < PL__ID_MAX ? n : PL__ID_MAX, source->size / 2));
-    pl_status status = vocabulary_entries(v, &r);
-    pl__json_reader_free(&r);
-    return status;
-}
-
 /* "left right": one space, as no token has one in byte-level and SentencePiece vocabularies. */
 static pl_status add_merge_line(pl__bpe *bpe, const char *line, size_t size, size_t rank, const char *where)
 {
@@ -91,53 +44,39 @@ static pl_status merge_entries(pl__bpe *bpe, pl__json_reader *r)
 static pl_status read_merges(pl__bpe *bpe, const pl__source *source)
 {
     pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
-    PL_TRY(check_utf8(source));
+    PL_TRY(pl__source_check(source));
     PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
     pl_status status = merge_entries(bpe, &r);
     pl__json_reader_free(&r);
     return status;
 }
 
-/* Options of BPE that change the ids and that no tokenizer of our families uses. */
-static pl_status refuse_options(const json_t *model, const char *where)
+/* An affix of BPE; an empty one is none. */
+static pl_status read_affix(char **out, const json_t *model, const char *key, const char *where)
 {
-    double dropout = 0;
-    const char *prefix = "", *suffix = "";
-    PL_TRY(pl_json_get_real(&dropout, model, "dropout", where));
-    PL_TRY(pl_json_get_text(&prefix, model, "continuing_subword_prefix", where));
-    PL_TRY(pl_json_get_text(&suffix, model, "end_of_word_suffix", where));
-    if (dropout != 0) return pl_fail(PL_E_UNSUPPORTED, "%s.dropout: %g is not supported, only none", where, dropout);
-    if (*prefix)
-        return pl_fail(PL_E_UNSUPPORTED, "%s.continuing_subword_prefix: '%.80s' is not supported, only none", where,
-                       prefix);
-    if (*suffix)
-        return pl_fail(PL_E_UNSUPPORTED, "%s.end_of_word_suffix: '%.80s' is not supported, only none", where, suffix);
-    return PL_OK;
+    const char *affix = "";
+    PL_TRY(pl_json_get_text(&affix, model, key, where));
+    return *affix ? pl_copy_text(out, affix) : PL_OK;
 }
 
 pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
                        const pl__source *merges)
 {
-    const char *type = "", *unknown = NULL;
-    if (!json_is_object(model)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
-    PL_TRY(pl_json_get_text(&type, model, "type", where));
-    /* Files from before 0.9 do not say the type; merges do. */
-    if (strcmp(type, "BPE") != 0 && !(*type == 0 && merges->data))
-        return *type
-                   ? pl_fail(PL_E_UNSUPPORTED, "%s: the model '%.80s' is not supported, only BPE", where, type)
-                   : pl_fail(PL_E_UNSUPPORTED,
-                             "%s: the type is not said and there are no merges (an old Unigram or WordLevel file): not "
-                             "supported, only BPE",
-                             where);
-    PL_TRY(refuse_options(model, where));
+    const char *unknown = NULL;
+    double dropout = 0;
+    PL_TRY(pl_json_get_real(&dropout, model, "dropout", where));
+    if (dropout != 0) return pl_fail(PL_E_UNSUPPORTED, "%s.dropout: %g is not supported, only none", where, dropout);
+    PL_TRY(read_affix(&bpe->prefix, model, "continuing_subword_prefix", where));
+    PL_TRY(read_affix(&bpe->suffix, model, "end_of_word_suffix", where));
     PL_TRY(pl_json_get_bool(&bpe->fuse_unknown, model, "fuse_unk", where));
     PL_TRY(pl_json_get_bool(&bpe->byte_fallback, model, "byte_fallback", where));
     PL_TRY(pl_json_get_bool(&bpe->ignore_merges, model, "ignore_merges", where));
     PL_TRY(pl_json_get_text(&unknown, model, "unk_token", where));
     if (unknown) PL_TRY(pl_copy_text(&bpe->unknown, unknown));
-    if (!vocabulary->data) return pl_fail(PL_E_INPUT, "%s.vocab: expected an object of tokens and ids", where);
+    if (!vocabulary->data || vocabulary->data[0] == '[')
+        return pl_fail(PL_E_INPUT, "%s.vocab: expected an object of tokens and ids", where);
     if (!merges->data) return pl_fail(PL_E_INPUT, "%s.merges: expected a list of merges", where);
-    PL_TRY(read_vocabulary(&bpe->vocabulary, vocabulary));
+    PL_TRY(pl__vocabulary_read(&bpe->vocabulary, vocabulary));
     PL_TRY(read_merges(bpe, merges));
     return pl__bpe_finish(bpe);
 }
@@ -159,7 +98,7 @@ pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const p
     static const char version[] = "#version";
     const char *at = merges->data, *end = merges->data + merges->size, *line;
     size_t rank = 0, size;
-    PL_TRY(read_vocabulary(&bpe->vocabulary, vocabulary));
+    PL_TRY(pl__vocabulary_read(&bpe->vocabulary, vocabulary));
     PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
     while (next_line(&at, end, &line, &size)) {
         if (size >= sizeof version - 1 && memcmp(line, version, sizeof version - 1) == 0) continue;

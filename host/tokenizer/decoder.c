@@ -12,15 +12,17 @@
 
 enum { STEPS_MAX = 64 };
 
-typedef enum kind { BYTE_LEVEL, BYTE_FALLBACK, FUSE, STRIP, REPLACE, METASPACE } kind;
+typedef enum kind { BYTE_LEVEL, BYTE_FALLBACK, FUSE, STRIP, REPLACE, METASPACE, BPE, WORDPIECE } kind;
 
 struct step {
     kind kind;
     pl__pattern pattern; /* REPLACE */
-    char *content;       /* owned. REPLACE: what comes in; STRIP: the character; METASPACE: what stands for a space */
+    char *content;       /* owned. REPLACE: what comes in; STRIP: the character; METASPACE: what stands for a space;
+                          BPE: the suffix; WORDPIECE: the prefix */
     size_t content_size;
     size_t start, stop; /* STRIP: how many at most */
     bool drop_first;    /* METASPACE: no spaces at all in the first piece */
+    bool cleanup;       /* WORDPIECE: no spaces before marks and short forms */
 };
 
 struct pl__decoder {
@@ -33,8 +35,8 @@ struct pl__decoder {
 static const struct {
     const char *name;
     kind kind;
-} names[] = {{"ByteLevel", BYTE_LEVEL}, {"ByteFallback", BYTE_FALLBACK}, {"Fuse", FUSE}, {"Strip", STRIP},
-             {"Replace", REPLACE},      {"Metaspace", METASPACE}};
+} names[] = {{"ByteLevel", BYTE_LEVEL}, {"ByteFallback", BYTE_FALLBACK}, {"Fuse", FUSE},      {"Strip", STRIP},
+             {"Replace", REPLACE},      {"Metaspace", METASPACE},        {"BPEDecoder", BPE}, {"WordPiece", WORDPIECE}};
 
 /* One character of the part. */
 static pl_status read_character(struct step *step, const json_t *spec, const char *key, const char *where)
@@ -55,6 +57,17 @@ static pl_status read_settings(struct step *step, const json_t *spec, const char
         PL_TRY(pl_json_get_size(&step->start, spec, "start", where));
         PL_TRY(pl_json_get_size(&step->stop, spec, "stop", where));
         return read_character(step, spec, "content", where);
+    }
+    if (step->kind == BPE) {
+        PL_TRY(pl__part_text(&step->content, &step->content_size, spec, "suffix", where));
+        if (step->content_size == 0)
+            return pl_fail(PL_E_UNSUPPORTED, "%s.suffix: an empty one is not supported", where);
+        return PL_OK;
+    }
+    if (step->kind == WORDPIECE) {
+        step->cleanup = true;
+        PL_TRY(pl_json_get_bool(&step->cleanup, spec, "cleanup", where));
+        return pl__part_text(&step->content, &step->content_size, spec, "prefix", where);
     }
     if (step->kind == METASPACE) {
         const char *scheme = "always";
@@ -241,6 +254,54 @@ static pl_status metaspace(const struct step *step, pl__pieces *out, const char 
     return end_piece(out);
 }
 
+/* Appends text with `to` for every `from`. */
+static pl_status replace_all(pl_bytes *out, const char *text, size_t size, const char *from, size_t from_size,
+                             const char *to)
+{
+    size_t at = 0;
+    for (const char *hit; at < size && (hit = memmem(text + at, size - at, from, from_size));) {
+        PL_TRY(pl_bytes_append(out, text + at, (size_t)(hit - text) - at));
+        PL_TRY(pl_bytes_text(out, to));
+        at = (size_t)(hit - text) + from_size;
+    }
+    return pl_bytes_append(out, text + at, size - at);
+}
+
+/* The suffix ends a word: a space, but for the last piece. */
+static pl_status bpe(const struct step *step, pl__pieces *out, const char *text, size_t size, bool last)
+{
+    PL_TRY(replace_all(&out->text, text, size, step->content, step->content_size, last ? "" : " "));
+    return end_piece(out);
+}
+
+/* One after another, as Hugging Face does it. */
+static const char *const cleanups[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                          {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                          {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+
+static pl_status wordpiece(const struct step *step, pl__pieces *out, const char *text, size_t size, bool first)
+{
+    bool goes_on = size >= step->content_size && memcmp(text, step->content, step->content_size) == 0;
+    size_t skip = !first && goes_on ? step->content_size : 0;
+    pl_bytes from = {0}, to = {0};
+    pl_status status = PL_OK;
+    if (!first && !goes_on) PL_GOTO(status, done, pl_bytes_append(&from, " ", 1));
+    PL_GOTO(status, done, pl_bytes_append(&from, text + skip, size - skip));
+    for (size_t i = 0; step->cleanup && i < sizeof cleanups / sizeof *cleanups; i++) {
+        pl_bytes_clear(&to);
+        PL_GOTO(status, done,
+                replace_all(&to, from.data, from.size, cleanups[i][0], strlen(cleanups[i][0]), cleanups[i][1]));
+        pl_bytes swap = from;
+        from = to;
+        to = swap;
+    }
+    status = pl__pieces_add(out, from.data, from.size);
+done:
+    pl_bytes_free(&from);
+    pl_bytes_free(&to);
+    return status;
+}
+
 static pl_status run_step(const struct step *step, pl__pieces *out, const pl__pieces *in, pl__spans *spans)
 {
     switch (step->kind) {
@@ -253,14 +314,18 @@ static pl_status run_step(const struct step *step, pl__pieces *out, const pl__pi
     case STRIP:
     case REPLACE:
     case METASPACE:
+    case BPE:
+    case WORDPIECE:
         break;
     }
     for (size_t i = 0, at = 0; i < in->n; at = in->ends[i++]) {
         const char *text = in->text.data + at;
         size_t size = in->ends[i] - at;
-        PL_TRY(step->kind == STRIP     ? strip(step, out, text, size)
-               : step->kind == REPLACE ? replace(step, out, text, size, spans)
-                                       : metaspace(step, out, text, size, i == 0));
+        PL_TRY(step->kind == STRIP       ? strip(step, out, text, size)
+               : step->kind == REPLACE   ? replace(step, out, text, size, spans)
+               : step->kind == BPE       ? bpe(step, out, text, size, i + 1 == in->n)
+               : step->kind == WORDPIECE ? wordpiece(step, out, text, size, i == 0)
+                                         : metaspace(step, out, text, size, i == 0));
     }
     return PL_OK;
 }

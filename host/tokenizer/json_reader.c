@@ -1,5 +1,6 @@
 #include "tokenizer/json_reader.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tokenizer/unicode.h"
@@ -120,6 +121,21 @@ pl_status pl__json_integer(pl__json_reader *r, int64_t *value)
     bool padded = r->at - start > 1 && *start == '0';
     if (r->at == start || more || padded) return pl__json_expected(r, "an integer");
     if (negative) *value = -*value;
+    return PL_OK;
+}
+
+pl_status pl__json_real(pl__json_reader *r, double *value)
+{
+    enum { CHARACTERS_MAX = 63 };
+    char text[CHARACTERS_MAX + 1], *end;
+    size_t n = 0;
+    skip_space(r);
+    while (n < CHARACTERS_MAX && r->at + n < r->end && r->at[n] && strchr("+-.0123456789eE", r->at[n])) n++;
+    memcpy(text, r->at, n);
+    text[n] = 0;
+    *value = strtod(text, &end);
+    if (n == 0 || *end || *text == '+' || *text == '.') return pl__json_expected(r, "a number");
+    r->at += n;
     return PL_OK;
 }
 

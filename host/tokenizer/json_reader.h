@@ -28,6 +28,7 @@ pl_status pl__json_expected(const pl__json_reader *r, const char *what);
 /* A text, borrowed until the text after the next one, with no NUL behind it. */
 pl_status pl__json_text(pl__json_reader *r, const char **text, size_t *size);
 pl_status pl__json_integer(pl__json_reader *r, int64_t *value);
+pl_status pl__json_real(pl__json_reader *r, double *value);
 /* Past a whole value, which is looked at for its brackets and texts only; false when it does not end. */
 bool pl__json_skip(pl__json_reader *r);
 

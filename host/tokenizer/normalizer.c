@@ -1,10 +1,14 @@
 #include "tokenizer/normalizer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/base64.h"
 #include "base/growth.h"
+#include "tokenizer/bert.h"
+#include "tokenizer/charsmap.h"
 #include "tokenizer/parts.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/unicode_form.h"
@@ -19,7 +23,12 @@ typedef enum kind {
     NMT,
     REPLACE,
     PREPEND,
-    BYTE_LEVEL
+    BYTE_LEVEL,
+    PRECOMPILED,
+    BERT,          /* in files; of these it is made: */
+    BERT_CLEAN,    /* controls out, white space to spaces */
+    BERT_CHINESE,  /* a space on both sides */
+    BERT_UNACCENT, /* marks out, of decomposed text */
 } kind;
 
 struct step {
@@ -30,6 +39,7 @@ struct step {
     pl__pattern pattern; /* REPLACE */
     char *content;       /* REPLACE, PREPEND; owned */
     size_t content_size;
+    pl__charsmap map; /* PRECOMPILED */
 };
 
 struct pl__normalizer {
@@ -43,26 +53,81 @@ static const struct {
     kind kind;
     pl__form form;
 } names[] = {
-    {"NFC", FORM, PL__NFC},   {"NFD", FORM, PL__NFD},       {"NFKC", FORM, PL__NFKC},
-    {"NFKD", FORM, PL__NFKD}, {"Lowercase", LOWERCASE, 0},  {"Strip", STRIP, 0},
-    {"Replace", REPLACE, 0},  {"Prepend", PREPEND, 0},      {"StripAccents", STRIP_ACCENTS, 0},
-    {"Nmt", NMT, 0},          {"ByteLevel", BYTE_LEVEL, 0},
+    {"NFC", FORM, PL__NFC},
+    {"NFD", FORM, PL__NFD},
+    {"NFKC", FORM, PL__NFKC},
+    {"NFKD", FORM, PL__NFKD},
+    {"Lowercase", LOWERCASE, 0},
+    {"Strip", STRIP, 0},
+    {"Replace", REPLACE, 0},
+    {"Prepend", PREPEND, 0},
+    {"StripAccents", STRIP_ACCENTS, 0},
+    {"Nmt", NMT, 0},
+    {"ByteLevel", BYTE_LEVEL, 0},
+    {"Precompiled", PRECOMPILED, 0},
+    {"BertNormalizer", BERT, 0},
 };
 
 /* ---- from the file ---- */
 
+/* The next step of the chain. */
+static pl_status add_step(pl__normalizer *normalizer, size_t name, kind kind, pl__form form, const char *where)
+{
+    if (normalizer->n == STEPS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d normalizers", where, STEPS_MAX);
+    struct step *step = &normalizer->steps[normalizer->n++];
+    step->name = name;
+    step->kind = kind;
+    step->form = form;
+    return PL_OK;
+}
+
+/* In the order that Hugging Face has them; accents go with capitals where they are not mentioned. */
+static pl_status read_bert(pl__normalizer *normalizer, size_t name, const json_t *spec, const char *where)
+{
+    bool clean = true, chinese = true, lowercase = true;
+    PL_TRY(pl_json_get_bool(&clean, spec, "clean_text", where));
+    PL_TRY(pl_json_get_bool(&chinese, spec, "handle_chinese_chars", where));
+    PL_TRY(pl_json_get_bool(&lowercase, spec, "lowercase", where));
+    bool unaccent = lowercase;
+    PL_TRY(pl_json_get_bool(&unaccent, spec, "strip_accents", where));
+    const struct {
+        bool has;
+        kind kind;
+    } steps[] = {{clean, BERT_CLEAN},
+                 {chinese, BERT_CHINESE},
+                 {unaccent, FORM},
+                 {unaccent, BERT_UNACCENT},
+                 {lowercase, LOWERCASE}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (steps[i].has) PL_TRY(add_step(normalizer, name, steps[i].kind, PL__NFD, where));
+    return PL_OK;
+}
+
+static pl_status read_map(struct step *step, const json_t *spec, const char *where)
+{
+    const json_t *text = json_object_get(spec, "precompiled_charsmap");
+    pl_bytes map = {0};
+    char inner[320];
+    snprintf(inner, sizeof inner, "%.280s.precompiled_charsmap", where);
+    if (!json_is_string(text)) return pl_fail(PL_E_INPUT, "%s: expected a text in base64", inner);
+    pl_status status = pl_base64_read(&map, json_string_value(text), json_string_length(text), inner);
+    if (status == PL_OK) status = pl__charsmap_read(&step->map, map.data, map.size, inner);
+    pl_bytes_free(&map);
+    return status;
+}
+
 static pl_status read_step(void *context, const char *type, const json_t *spec, const char *where)
 {
     pl__normalizer *normalizer = context;
-    if (normalizer->n == STEPS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d normalizers", where, STEPS_MAX);
-    struct step *step = &normalizer->steps[normalizer->n++];
     size_t i = 0, n = sizeof names / sizeof *names;
     while (i < n && strcmp(names[i].name, type) != 0) i++;
     if (i == n) return pl_fail(PL_E_UNSUPPORTED, "%s: the normalizer '%.80s' is not supported", where, type);
-    step->name = i;
-    step->kind = names[i].kind;
-    step->form = names[i].form;
-    if (step->kind == STRIP) {
+    if (names[i].kind == BERT) return read_bert(normalizer, i, spec, where);
+    PL_TRY(add_step(normalizer, i, names[i].kind, names[i].form, where));
+    struct step *step = &normalizer->steps[normalizer->n - 1];
+    if (step->kind == PRECOMPILED) {
+        PL_TRY(read_map(step, spec, where));
+    } else if (step->kind == STRIP) {
         PL_TRY(pl_json_get_bool(&step->left, spec, "strip_left", where));
         PL_TRY(pl_json_get_bool(&step->right, spec, "strip_right", where));
     } else if (step->kind == PREPEND) {
@@ -94,6 +159,7 @@ void pl__normalizer_free(pl__normalizer *normalizer)
     for (size_t i = 0; i < normalizer->n; i++) {
         pl__pattern_free(&normalizer->steps[i].pattern);
         free(normalizer->steps[i].content);
+        pl__charsmap_free(&normalizer->steps[i].map);
     }
     free(normalizer->where);
     free(normalizer);
@@ -146,14 +212,50 @@ static uint32_t nmt(uint32_t c)
     return c;
 }
 
-/* STRIP_ACCENTS and NMT. */
+/* What a step that looks at each character alone makes of it; *keep: it stays. */
+static uint32_t one_character(kind kind, uint32_t c, bool *keep)
+{
+    switch (kind) {
+    case NMT:
+        *keep = c == 0 || nmt(c) != 0;
+        return nmt(c);
+    case BERT_CLEAN:
+        *keep = pl__bert_clean(c) != 0;
+        return pl__bert_clean(c);
+    case BERT_UNACCENT:
+        *keep = !pl__bert_is_accent(c);
+        return c;
+    default:
+        *keep = !pl__char_is_mark(c);
+        return c;
+    }
+}
+
+static pl_status space_chinese(pl_bytes *out, const char *text, size_t size, size_t *head)
+{
+    uint32_t c;
+    size_t front = 0;
+    for (size_t at = 0, n; at < size; at += n) {
+        n = pl_utf8_get(&c, text + at);
+        bool apart = pl__bert_is_chinese(c);
+        if (apart) PL_TRY(pl_bytes_append(out, " ", 1));
+        PL_TRY(pl_bytes_append(out, text + at, n));
+        if (apart) PL_TRY(pl_bytes_append(out, " ", 1));
+        if (at < *head) front = out->size;
+    }
+    *head = front;
+    return PL_OK;
+}
+
+/* STRIP_ACCENTS, NMT, BERT_CLEAN, BERT_UNACCENT. */
 static pl_status filter(const struct step *step, pl_bytes *out, const char *text, size_t size, size_t *head)
 {
     uint32_t c;
     size_t front = 0;
     for (size_t at = 0, n; at < size; at += n) {
         n = pl_utf8_get(&c, text + at);
-        bool keep = step->kind == NMT ? c == 0 || (c = nmt(c)) != 0 : !pl__char_is_mark(c);
+        bool keep;
+        c = one_character(step->kind, c, &keep);
         if (keep) PL_TRY(put_character(out, c));
         if (at < *head) front = out->size;
     }
@@ -179,12 +281,13 @@ static pl_status replace(const struct step *step, pl_bytes *out, const char *tex
     return PL_OK;
 }
 
-/* FORM, LOWERCASE, BYTE_LEVEL. */
+/* FORM, LOWERCASE, BYTE_LEVEL, PRECOMPILED. */
 static pl_status spell(const struct step *step, pl_bytes *out, const char *text, size_t size)
 {
-    return step->kind == FORM        ? pl__unicode_form(out, text, size, step->form)
-           : step->kind == LOWERCASE ? lowercase(out, text, size)
-                                     : pl__bytes_to_alphabet(out, text, size);
+    return step->kind == FORM          ? pl__unicode_form(out, text, size, step->form)
+           : step->kind == LOWERCASE   ? lowercase(out, text, size)
+           : step->kind == PRECOMPILED ? pl__charsmap_graphemes(&step->map, out, text, size)
+                                       : pl__bytes_to_alphabet(out, text, size);
 }
 
 static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes *in, size_t *head, pl__spans *spans,
@@ -195,8 +298,12 @@ static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes
     switch (step->kind) {
     case STRIP:
         return strip(step, out, text, size, head);
+    case BERT_CHINESE:
+        return space_chinese(out, text, size, head);
     case STRIP_ACCENTS:
     case NMT:
+    case BERT_CLEAN:
+    case BERT_UNACCENT:
         return filter(step, out, text, size, head);
     case REPLACE:
         return replace(step, out, text, size, head, spans, most);
@@ -207,6 +314,8 @@ static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes
     case FORM:
     case LOWERCASE:
     case BYTE_LEVEL:
+    case PRECOMPILED:
+    case BERT:
         break;
     }
     /* The front comes out as it would alone, but for a mark behind it that composes: then as one character. */

@@ -1,8 +1,9 @@
-/* tokenizer.json, or vocab.json and merges.txt, to a tokenizer.
+/* tokenizer.json, or vocab.json and merges.txt, or tokenizer.model, to a tokenizer.
  *
  * tokenizer.json's own parts are the truth, as in transformers 5; over them go tokenizer_config.json's added tokens and
- * its add_prefix_space (for a ByteLevel that stands alone). add_bos_token and add_eos_token hold for vocab.json only:
- * tokenizer.json has a post-processor for that. Its truncation and padding are settings of a call, and are ignored. */
+ * its add_prefix_space (for a ByteLevel that stands alone). add_bos_token and add_eos_token hold for the
+ * others only: tokenizer.json has a post-processor for that. Its truncation and padding are settings of a call, and are
+ * ignored. */
 #include "tokenizer/open.h"
 
 #include <stdio.h>
@@ -14,7 +15,7 @@
 
 pl_status pl__tokenizer_add(pl_tokenizer *tokenizer, const pl__added *token, int64_t wish, const char *where)
 {
-    const pl__vocabulary *v = &tokenizer->bpe.vocabulary;
+    const pl__vocabulary *v = pl__model_vocabulary(&tokenizer->model);
     pl__added copy = *token;
     if (token->size == 0) return PL_OK;
     const pl__added *old = pl__added_find(&tokenizer->added, token->text, token->size);
@@ -84,7 +85,7 @@ static int32_t id_of(const pl_tokenizer *tokenizer, const char *text)
 {
     if (!text) return -1;
     const pl__added *added = pl__added_find(&tokenizer->added, text, strlen(text));
-    return added ? added->id : pl__vocabulary_find(&tokenizer->bpe.vocabulary, text, strlen(text));
+    return added ? added->id : pl__vocabulary_find(pl__model_vocabulary(&tokenizer->model), text, strlen(text));
 }
 
 /* bos or eos: what the files say (null is none) or the class has; else, where transformers knows none, what the
@@ -105,8 +106,13 @@ static void find_ends(pl_tokenizer *tokenizer, const pl__settings *config)
     static const char *const bos[4] = {"<s>", "<|begin_of_text|>", "<bos>", "<|endoftext|>"};
     static const char *const eos[4] = {"</s>", "<|end_of_text|>", "<eos>", "<|endoftext|>"};
     const pl_ids *before = &tokenizer->postprocessor.before, *after = &tokenizer->postprocessor.after;
-    tokenizer->bos = find_end(tokenizer, config, "bos_token", before->n ? before->data : NULL, bos);
-    tokenizer->eos = find_end(tokenizer, config, "eos_token", after->n ? after->data + after->n - 1 : NULL, eos);
+    const int32_t *first = before->n ? before->data : NULL, *last = after->n ? after->data + after->n - 1 : NULL;
+    if (tokenizer->model.kind == PL__SENTENCEPIECE) {
+        first = &tokenizer->model.sentencepiece.bos;
+        last = &tokenizer->model.sentencepiece.eos;
+    }
+    tokenizer->bos = find_end(tokenizer, config, "bos_token", first, bos);
+    tokenizer->eos = find_end(tokenizer, config, "eos_token", last, eos);
 }
 
 /* add_bos_token and add_eos_token, where no post-processor is written down. */
@@ -133,15 +139,15 @@ static pl_status read_parts(pl_tokenizer *tokenizer, const json_t *root, const c
 
 static void count_ids(pl_tokenizer *tokenizer)
 {
-    tokenizer->n_ids = tokenizer->bpe.vocabulary.n_ids;
+    tokenizer->n_ids = pl__model_vocabulary(&tokenizer->model)->n_ids;
     for (size_t i = 0; i < tokenizer->added.n; i++)
         if ((size_t)tokenizer->added.items[i].id >= tokenizer->n_ids)
             tokenizer->n_ids = (size_t)tokenizer->added.items[i].id + 1;
 }
 
-/* Cuts model.vocab (an object) and model.merges (a list) out of the text: their JSON text goes to the sources, the text
- * without them to *rest, where their line ends stay so that errors have the right line. What this does not find or
- * understand stays in, for the parser of the whole to judge. */
+/* Cuts model.vocab (an object, or a list) and model.merges (a list) out of the text: their JSON text goes to the
+ * sources, the text without them to *rest, where their line ends stay so that errors have the right line. What this
+ * does not find or understand stays in, for the parser of the whole to judge. */
 static pl_status cut_model(pl_bytes *rest, pl__source *vocabulary, pl__source *merges, const pl__source *source)
 {
     pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
@@ -162,7 +168,9 @@ static pl_status cut_model(pl_bytes *rest, pl__source *vocabulary, pl__source *m
                            : size == 5 && memcmp(key, "vocab", 5) == 0  ? vocabulary
                            : size == 6 && memcmp(key, "merges", 6) == 0 ? merges
                                                                         : NULL;
-        char open = into == merges ? '[' : '{', close = into == merges ? ']' : '}';
+        /* Unigram's vocabulary is a list. */
+        char open = into == merges || (into && pl__json_next(&r, '[') && r.at--) ? '[' : '{';
+        char close = open == '[' ? ']' : '}';
         bool cut = into && !into->data && pl__json_next(&r, open);
         if (cut) r.at--;
         value = r.at;
@@ -208,7 +216,8 @@ static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, p
     pl_status status;
     PL_GOTO(status, done, parse_rest(&root, &vocabulary, &merges, source));
     snprintf(where, sizeof where, "%.200s: model", source->name);
-    PL_GOTO(status, done, pl__bpe_read(&tokenizer->bpe, json_object_get(root, "model"), where, &vocabulary, &merges));
+    PL_GOTO(status, done,
+            pl__model_read(&tokenizer->model, json_object_get(root, "model"), where, &vocabulary, &merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, source->name, config));
     if (config->class && config->class->never_byte_level && pl__pretokenizer_is_byte_level(tokenizer->pretokenizer))
         config->class = NULL;
@@ -246,13 +255,23 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
             "byte-level BPE of it; expected a tokenizer.json",
             config->where, config->class->name);
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
-    PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->bpe, &sources->vocabulary, &sources->merges));
+    PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->model.bpe, &sources->vocabulary, &sources->merges));
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
     PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
     count_ids(tokenizer);
 done:
     json_decref(root);
     return status;
+}
+
+/* The pieces of SentencePiece; what it calls control pieces is no added token unless a file beside it says so. */
+static pl_status parse_sentencepiece(pl_tokenizer *tokenizer, const pl__source *source, const pl__settings *config)
+{
+    tokenizer->model.kind = PL__SENTENCEPIECE;
+    PL_TRY(pl__sentencepiece_read(&tokenizer->model.sentencepiece, source->data, source->size, source->name));
+    PL_TRY(pl__settings_add_tokens(tokenizer, config));
+    count_ids(tokenizer);
+    return PL_OK;
 }
 
 /* Ids that the post-processor adds must have tokens; added tokens are sorted by now. */
@@ -271,12 +290,13 @@ static pl_status check_ends(const pl_tokenizer *tokenizer, const char *where)
  * counts: the rest decides no id. */
 static pl_status digest(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__settings *config)
 {
-    const pl__source *all[] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,
-                               &sources->config,    &sources->added,      &sources->special};
+    const pl__source *all[] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,       &sources->config,
+                               &sources->added,     &sources->special,    &sources->sentencepiece};
     pl_bytes text = {0};
     pl_status status = PL_OK;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         char one[PL_HASH_TEXT] = "-";
+        if (all[i] == &sources->sentencepiece && !all[i]->data) continue; /* digests from before it was read */
         if (all[i]->data) pl_hash128(one, all[i]->data, all[i]->size);
         PL_GOTO(status, done, pl_bytes_format(&text, "%s\n", one));
     }
@@ -289,13 +309,11 @@ done:
 
 static void describe(pl_tokenizer *tokenizer)
 {
-    const pl__vocabulary *v = &tokenizer->bpe.vocabulary;
+    const pl__vocabulary *v = pl__model_vocabulary(&tokenizer->model);
     size_t n = v->n_tokens;
     for (size_t i = 0; i < tokenizer->added.n; i++)
         n += pl__vocabulary_text(v, tokenizer->added.items[i].id, NULL) == NULL;
-    const char *what = pl__pretokenizer_is_byte_level(tokenizer->pretokenizer) ? "byte-level BPE"
-                       : tokenizer->bpe.byte_fallback                          ? "BPE with byte fallback"
-                                                                               : "BPE";
+    const char *what = pl__model_name(&tokenizer->model, pl__pretokenizer_is_byte_level(tokenizer->pretokenizer));
     snprintf(tokenizer->kind, sizeof tokenizer->kind, "%s, %zu tokens", what, n);
 }
 
@@ -308,14 +326,17 @@ pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
     pl_tokenizer *tokenizer = *out;
     PL_GOTO(status, failed, pl__settings_read(&config, sources));
     tokenizer->added.split_special = config.split_special;
+    const pl__source *main = sources->tokenizer.data       ? &sources->tokenizer
+                             : sources->sentencepiece.data ? &sources->sentencepiece
+                                                           : &sources->vocabulary;
     PL_GOTO(status, failed,
-            sources->tokenizer.data ? parse_json(tokenizer, &sources->tokenizer, &config)
-                                    : parse_files(tokenizer, sources, &config));
-    PL_GOTO(status, failed,
-            finish_added(tokenizer, sources->tokenizer.data ? sources->tokenizer.name : sources->vocabulary.name));
+            main == &sources->tokenizer       ? parse_json(tokenizer, main, &config)
+            : main == &sources->sentencepiece ? parse_sentencepiece(tokenizer, main, &config)
+                                              : parse_files(tokenizer, sources, &config));
+    PL_GOTO(status, failed, finish_added(tokenizer, main->name));
     find_ends(tokenizer, &config);
     if (!sources->tokenizer.data) PL_GOTO(status, failed, apply_ends(tokenizer, &config));
-    PL_GOTO(status, failed, check_ends(tokenizer, sources->tokenizer.name));
+    PL_GOTO(status, failed, check_ends(tokenizer, main->name));
     PL_GOTO(status, failed, digest(tokenizer, sources, &config));
     describe(tokenizer);
     pl__settings_free(&config);

@@ -5,8 +5,8 @@
 #include "base/digest.h"
 #include "base/json.h"
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/bpe.h"
 #include "tokenizer/decoder.h"
+#include "tokenizer/model.h"
 #include "tokenizer/normalizer.h"
 #include "tokenizer/postprocessor.h"
 #include "tokenizer/pretokenizer.h"
@@ -16,7 +16,7 @@ struct pl_tokenizer {
     pl__added_tokens added;
     pl__normalizer *normalizer;     /* NULL: none */
     pl__pretokenizer *pretokenizer; /* NULL: none */
-    pl__bpe bpe;
+    pl__model model;
     pl__postprocessor postprocessor;
     pl__decoder *decoder; /* NULL: none */
     size_t n_ids;         /* largest id + 1, of the vocabulary and the added tokens */
@@ -34,7 +34,8 @@ typedef struct pl__source {
 
 typedef struct pl__sources {
     pl__source tokenizer;          /* tokenizer.json; or */
-    pl__source vocabulary, merges; /* vocab.json and merges.txt */
+    pl__source vocabulary, merges; /* vocab.json and merges.txt; or */
+    pl__source sentencepiece;      /* tokenizer.model */
     pl__source config;             /* tokenizer_config.json */
     pl__source added;              /* added_tokens.json: {text: id}, of old slow tokenizers */
     pl__source special;            /* special_tokens_map.json, likewise */
@@ -45,8 +46,14 @@ typedef struct pl__sources {
 pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources);
 
 /* The model: {"type": "BPE", ...}; its "vocab" and "merges", which are large, come as JSON text of their own. */
+pl_status pl__model_read(pl__model *out, const json_t *model, const char *where, const pl__source *vocabulary,
+                         const pl__source *merges);
 pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
                        const pl__source *merges);
+/* {"token": id, ...}, and nothing behind it. */
+pl_status pl__vocabulary_read(pl__vocabulary *v, const pl__source *source);
+/* Whether a source is UTF-8. */
+pl_status pl__source_check(const pl__source *source);
 /* The model of vocab.json and merges.txt. */
 pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges);
 

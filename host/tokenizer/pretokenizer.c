@@ -142,6 +142,10 @@ static const struct {
 static pl_status read_step(void *context, const char *type, const json_t *spec, const char *where)
 {
     pl__pretokenizer *p = context;
+    if (strcmp(type, "BertPreTokenizer") == 0) {
+        PL_TRY(read_step(context, "WhitespaceSplit", spec, where));
+        return read_step(context, "Punctuation", spec, where);
+    }
     if (p->n == STEPS_MAX) return pl_fail(PL_E_INPUT, "%s: more than %d pre-tokenizers", where, STEPS_MAX);
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         if (strcmp(type, readers[i].name) == 0) return readers[i].read(&p->steps[p->n++], spec, where);

@@ -64,7 +64,7 @@ static pl_status read_class(pl__settings *out, const pl__sources *sources)
         json_decref(model);
         PL_TRY(status);
     }
-    if (!out->class && sources->vocabulary.data) out->class = &classes[0];
+    if (!out->class && sources->merges.data) out->class = &classes[0];
     return PL_OK;
 }
 
@@ -238,7 +238,8 @@ static pl_status add_named(pl_tokenizer *tokenizer, const pl__settings *config, 
     if (json_is_object(spec)) PL_TRY(pl__added_read(&token, spec, config->where));
     token.special = true;
     /* A class's default that the vocabulary lacks would be an id that no model has. */
-    if (!spec && !old && pl__vocabulary_find(&tokenizer->bpe.vocabulary, text, strlen(text)) < 0) return PL_OK;
+    if (!spec && !old && pl__vocabulary_find(pl__model_vocabulary(&tokenizer->model), text, strlen(text)) < 0)
+        return PL_OK;
     return pl__tokenizer_add(tokenizer, &token, -1, config->where);
 }
 

@@ -31,36 +31,40 @@ void pl_ids_free(pl_ids *ids)
 
 /* ---- opening ---- */
 
-enum { TOKENIZER, VOCABULARY, MERGES, CONFIG, ADDED, SPECIAL, MODEL, N_FILES };
+enum { TOKENIZER, VOCABULARY, MERGES, SENTENCEPIECE, CONFIG, ADDED, SPECIAL, MODEL, N_FILES };
 
-static const char *const names[N_FILES] = {
-    "tokenizer.json",          "vocab.json", "merges.txt", "tokenizer_config.json", "added_tokens.json",
-    "special_tokens_map.json", "config.json"};
+static const char *const names[N_FILES] = {"tokenizer.json",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "tokenizer.model",
+                                           "tokenizer_config.json",
+                                           "added_tokens.json",
+                                           "special_tokens_map.json",
+                                           "config.json"};
 
 struct files {
     char paths[N_FILES][PL_PATH_MAX];
     pl_bytes data[N_FILES];
 };
 
-/* Reads what the folder has of the files, and of the two ways to hold a vocabulary only one. */
+/* Reads what the folder has of the files, and of the three ways to hold a vocabulary only one. */
 static pl_status read_files(struct files *files, pl__sources *sources, const char *folder)
 {
-    pl__source *into[N_FILES] = {&sources->tokenizer, &sources->vocabulary, &sources->merges, &sources->config,
-                                 &sources->added,     &sources->special,    &sources->model};
+    pl__source *into[N_FILES] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,  &sources->sentencepiece,
+                                 &sources->config,    &sources->added,      &sources->special, &sources->model};
     bool exists[N_FILES];
     for (size_t i = 0; i < N_FILES; i++) {
         PL_TRY(pl_path(files->paths[i], "%s/%s", folder, names[i]));
         PL_TRY(pl_file_find(&exists[i], files->paths[i]));
     }
     if (exists[TOKENIZER]) exists[VOCABULARY] = exists[MERGES] = false;
-    if (!exists[TOKENIZER] && !(exists[VOCABULARY] && exists[MERGES])) {
-        char model[PL_PATH_MAX];
-        PL_TRY(pl_path(model, "%s/tokenizer.model", folder));
-        return pl_fail(PL_E_INPUT, "%s: no tokenizer: expected tokenizer.json, or vocab.json and merges.txt%s", folder,
-                       pl_file_exists(model) ? "; a tokenizer.model is read by transformers, whose save_pretrained() "
-                                               "writes tokenizer.json"
-                                             : "");
-    }
+    bool pair = exists[VOCABULARY] && exists[MERGES];
+    if (exists[TOKENIZER] || pair) exists[SENTENCEPIECE] = false;
+    if (!exists[TOKENIZER] && !pair && !exists[SENTENCEPIECE])
+        return pl_fail(PL_E_INPUT,
+                       "%s: no tokenizer: expected tokenizer.json, or vocab.json and merges.txt, or tokenizer.model",
+                       folder);
+    if (exists[SENTENCEPIECE]) exists[VOCABULARY] = exists[MERGES] = false;
     for (size_t i = 0; i < N_FILES; i++) {
         if (!exists[i]) continue;
         PL_TRY(pl_file_read(&files->data[i], files->paths[i], FILE_BYTES_MAX));
@@ -89,7 +93,7 @@ void pl_tokenizer_free(pl_tokenizer *tokenizer)
     pl__added_free(&tokenizer->added);
     pl__normalizer_free(tokenizer->normalizer);
     pl__pretokenizer_free(tokenizer->pretokenizer);
-    pl__bpe_free(&tokenizer->bpe);
+    pl__model_free(&tokenizer->model);
     pl__postprocessor_free(&tokenizer->postprocessor);
     pl__decoder_free(tokenizer->decoder);
     free(tokenizer);
@@ -103,7 +107,7 @@ struct work {
     pl_bytes text, spare;
     pl__words words, spare_words;
     pl__spans spans;
-    pl__bpe_work bpe;
+    pl__model_work model;
 };
 
 static void free_work(struct work *w)
@@ -115,7 +119,7 @@ static void free_work(struct work *w)
     pl__words_free(&w->words);
     pl__words_free(&w->spare_words);
     pl__spans_free(&w->spans);
-    pl__bpe_work_free(&w->bpe);
+    pl__model_work_free(&w->model);
 }
 
 /* Normalized text without added tokens. head: see normalizer.h. */
@@ -125,7 +129,8 @@ static pl_status encode_text(const pl_tokenizer *t, const char *text, size_t siz
     PL_TRY(pl__pretokenize(t->pretokenizer, text, size, head, &w->words, &w->spare_words, &w->spans));
     for (size_t i = 0; i < w->words.n; i++) {
         const pl__word *word = &w->words.items[i];
-        PL_TRY(pl__bpe_encode(&t->bpe, w->words.text.data + word->start, word->size, w->words.bytes, &w->bpe, out));
+        PL_TRY(
+            pl__model_encode(&t->model, w->words.text.data + word->start, word->size, w->words.bytes, &w->model, out));
     }
     return PL_OK;
 }
@@ -184,7 +189,7 @@ static pl_status add_piece(const pl_tokenizer *t, int32_t id, bool skip_special,
     const pl__added *added = pl__added_by_id(&t->added, id);
     size_t size;
     if (!added) {
-        const char *text = pl__vocabulary_text(&t->bpe.vocabulary, id, &size);
+        const char *text = pl__vocabulary_text(pl__model_vocabulary(&t->model), id, &size);
         if (!text) return PL_OK; /* a row that pads the model's vocabulary beyond the tokenizer's */
         return pl__pieces_add(pieces, text, size);
     }
@@ -196,10 +201,34 @@ static pl_status add_piece(const pl_tokenizer *t, int32_t id, bool skip_special,
     return pl__pieces_add(pieces, text, size);
 }
 
+/* SentencePiece's own decoding: what stands between added tokens that its vocabulary lacks. */
+static pl_status decode_pieces(const pl_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, pl_bytes *out)
+{
+    const pl__vocabulary *v = pl__model_vocabulary(&t->model);
+    pl_ids run = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n; i++) {
+        const pl__added *added = pl__added_by_id(&t->added, ids[i]);
+        bool skipped = skip_special && added && added->special;
+        if (pl__vocabulary_text(v, ids[i], NULL)) {
+            if (!skipped) PL_GOTO(status, done, pl_ids_append(&run, &ids[i], 1));
+        } else if (added && !skipped) {
+            PL_GOTO(status, done, pl__sentencepiece_decode(&t->model.sentencepiece, run.data, run.n, out));
+            run.n = 0;
+            PL_GOTO(status, done, pl_bytes_append(out, added->text, added->size));
+        }
+    }
+    status = pl__sentencepiece_decode(&t->model.sentencepiece, run.data, run.n, out);
+done:
+    pl_ids_free(&run);
+    return status;
+}
+
 pl_status pl_tokenizer_decode(const pl_tokenizer *t, const int32_t *ids, size_t n, bool skip_special, pl_bytes *out)
 {
     pl__pieces pieces = {0};
     pl_status status = PL_OK;
+    if (t->model.kind == PL__SENTENCEPIECE) return decode_pieces(t, ids, n, skip_special, out);
     for (size_t i = 0; i < n; i++) PL_GOTO(status, done, add_piece(t, ids[i], skip_special, &pieces));
     status = pl__decode(t->decoder, &pieces, out);
 done:
@@ -212,7 +241,7 @@ done:
 const char *pl_tokenizer_piece(const pl_tokenizer *t, int32_t id)
 {
     const pl__added *added = pl__added_by_id(&t->added, id);
-    return added ? added->text : pl__vocabulary_text(&t->bpe.vocabulary, id, NULL);
+    return added ? added->text : pl__vocabulary_text(pl__model_vocabulary(&t->model), id, NULL);
 }
 
 size_t pl_tokenizer_size(const pl_tokenizer *t)

@@ -1,9 +1,11 @@
-/* Tokenizers of Hugging Face checkpoints: tokenizer.json, or vocab.json + merges.txt (byte-level BPE).
+/* Tokenizers of Hugging Face checkpoints: tokenizer.json (BPE, Unigram, WordPiece), or vocab.json + merges.txt
+ * (byte-level BPE), or tokenizer.model (SentencePiece's BPE and Unigram).
  *
- * Encoding follows the file: added tokens are cut out first, then normalizer, pre-tokenizer, BPE, and the
- * post-processor's template adds bos/eos. A component that is not supported is PL_E_UNSUPPORTED and is named.
- * A tokenizer gives the same ids for the same text after opening and may be used from several threads at once (its
- * cache of whole words, bpe.h, is filled as it goes, with atomic stores of values that no order changes). */
+ * Encoding follows the file: added tokens are cut out first, then normalizer, pre-tokenizer, model, and the
+ * post-processor's template adds bos/eos; tokenizer.model gives the ids of SentencePiece itself. A component that is
+ * not supported is PL_E_UNSUPPORTED and is named. A tokenizer gives the same ids for the same text after opening and
+ * may be used from several threads at once (its cache of whole words, bpe.h, is filled as it goes, with atomic stores
+ * of values that no order changes). */
 #ifndef PLUMB_TOKENIZER_TOKENIZER_H
 #define PLUMB_TOKENIZER_TOKENIZER_H
 
@@ -25,10 +27,11 @@ typedef struct pl_ids {
 pl_status pl_ids_append(pl_ids *ids, const int32_t *data, size_t n);
 void pl_ids_free(pl_ids *ids); /* takes NULL and {0} */
 
-/* `folder` holds tokenizer.json, or vocab.json and merges.txt. Beside them tokenizer_config.json,
- * special_tokens_map.json and added_tokens.json are honoured as in transformers 5: added and special tokens,
- * add_prefix_space, and for vocab.json add_bos_token and add_eos_token (tokenizer.json's post-processor says what it
- * adds). bos and eos that no file names are the class's: tokenizer_class, else by config.json's model_type. */
+/* `folder` holds tokenizer.json, or vocab.json and merges.txt, or tokenizer.model: the first of them. Beside them
+ * tokenizer_config.json, special_tokens_map.json and added_tokens.json are honoured as in transformers 5: added and
+ * special tokens, add_prefix_space, and but for tokenizer.json add_bos_token and add_eos_token (its post-processor says
+ * what it adds); control pieces of a tokenizer.model are found in a text only where such a file names them. bos and eos
+ * that no file names are the class's: tokenizer_class, else by config.json's model_type. */
 pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder);
 void pl_tokenizer_free(pl_tokenizer *tokenizer); /* takes NULL */
 

@@ -17,6 +17,9 @@ static void test_vectors(void **state)
         pl_bytes out = {0};
         OK(pl_base64(&out, cases[i][0], strlen(cases[i][0])));
         assert_string_equal(out.size ? out.data : "", cases[i][1]);
+        pl_bytes_clear(&out);
+        OK(pl_base64_read(&out, cases[i][1], strlen(cases[i][1]), "here"));
+        assert_string_equal(out.data, cases[i][0]);
         pl_bytes_free(&out);
     }
 }
@@ -34,12 +37,30 @@ static void test_long(void **state)
         assert_int_equal(out.size, (n + 2) / 3 * 4);
         assert_int_equal(strspn(out.data, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"),
                          out.size - padding);
+        pl_bytes back = {0};
+        OK(pl_base64_read(&back, out.data, out.size, "here"));
+        assert_int_equal(back.size, n);
+        assert_memory_equal(back.data, data, n);
+        pl_bytes_free(&back);
+        pl_bytes_free(&out);
+    }
+}
+
+static void test_wrong(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "Z", "Zg", "Zg=", "Zh==", "Zg===", "Z===", "Zm9=", "Zm8 ", "Zm\n8=", "=Zm8", "Zg==Zg=="};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_bytes out = {0};
+        REFUSED(pl_base64_read(&out, cases[i], strlen(cases[i]), "here"), PL_E_INPUT, "here: not base64: ");
         pl_bytes_free(&out);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_long)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_vectors), cmocka_unit_test(test_long),
+                                       cmocka_unit_test(test_wrong)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,17 +109,30 @@ static void test_models(void **state)
         {"", PL_E_INPUT, "not valid JSON"},
         {"[]", PL_E_INPUT, "expected an object"},
         {"{}", PL_E_INPUT, "model: expected an object"},
-        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [], \"unk_id\": 0}"), PL_E_UNSUPPORTED,
-         "model: the model 'Unigram' is not supported, only BPE"},
-        {WITH_MODEL("{\"vocab\": [[\"a\", 0]]}"), PL_E_UNSUPPORTED,
+        {WITH_MODEL("{\"type\": \"WordLevel\", \"vocab\": {}, \"unk_token\": \"u\"}"), PL_E_UNSUPPORTED,
+         "model: the model 'WordLevel' is not supported, only BPE, Unigram and WordPiece"},
+        {WITH_MODEL("{\"vocab\": {\"a\": 0}, \"unk_token\": \"u\"}"), PL_E_UNSUPPORTED,
          "model: the type is not said and there are no merges"},
-        {WITH_MODEL("{\"type\": \"WordPiece\", \"vocab\": {}}"), PL_E_UNSUPPORTED, "'WordPiece' is not supported"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [], \"unk_id\": 0}"), PL_E_INPUT,
+         "model.unk_id: expected the id of one of the 0 pieces"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0]], \"unk_id\": -1}"), PL_E_INPUT, "model.unk_id"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0]], \"unk_id\": 0.5}"), PL_E_INPUT, "model.unk_id"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": {\"a\": 0}}"), PL_E_INPUT,
+         "model.vocab: expected a list of pieces and scores"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", \"0\"]]}"), PL_E_INPUT, "expected a number"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 1e999]]}"), PL_E_INPUT, "expected a finite score"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0, 1]]}"), PL_E_INPUT, "']' behind piece and score"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"\", 0]]}"), PL_E_INPUT, "piece 0: expected a text"},
+        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0], [\"a\", 1]]}"), PL_E_INPUT,
+         "token 'a' is there twice"},
+        {WITH_MODEL("{\"type\": \"WordPiece\", \"vocab\": [[\"a\", 0]]}"), PL_E_INPUT,
+         "model.vocab: expected an object of tokens and ids"},
+        {WITH_MODEL("{\"type\": \"WordPiece\"}"), PL_E_INPUT, "model.vocab: expected an object"},
         {WITH_MODEL("{\"type\": \"BPE\", \"dropout\": 0.1, \"vocab\": {}, \"merges\": []}"), PL_E_UNSUPPORTED,
          "model.dropout: 0.1"},
-        {WITH_MODEL("{\"type\": \"BPE\", \"continuing_subword_prefix\": \"##\", \"vocab\": {}, \"merges\": []}"),
-         PL_E_UNSUPPORTED, "continuing_subword_prefix: '##'"},
-        {WITH_MODEL("{\"type\": \"BPE\", \"end_of_word_suffix\": \"</w>\", \"vocab\": {}, \"merges\": []}"),
-         PL_E_UNSUPPORTED, "end_of_word_suffix: '</w>'"},
+        {WITH_MODEL("{\"type\": \"BPE\", \"continuing_subword_prefix\": \"##\", \"vocab\": {\"a\": 0, \"b\": 1}, "
+                    "\"merges\": [[\"a\", \"b\"]]}"),
+         PL_E_INPUT, "merge 0 names 'b', which is not in the vocabulary"},
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": [\"a\"], \"merges\": []}"), PL_E_INPUT,
          "model.vocab: expected an object"},
         {WITH_MODEL("{\"type\": \"BPE\", \"vocab\": {\"a\": \"0\"}, \"merges\": []}"), PL_E_INPUT,
@@ -191,11 +204,18 @@ static void test_components(void **state)
 {
     (void)state;
     static const struct wrong cases[] = {
-        {WITH_NORMALIZER("{\"type\": \"Precompiled\"}"), PL_E_UNSUPPORTED,
-         "normalizer: the normalizer 'Precompiled' is not supported"},
-        {WITH_NORMALIZER(
-             "{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"BertNormalizer\"}]}"),
-         PL_E_UNSUPPORTED, "normalizer.normalizers[1]: the normalizer 'BertNormalizer' is not supported"},
+        {WITH_NORMALIZER("{\"type\": \"Precompiled\"}"), PL_E_INPUT,
+         "normalizer.precompiled_charsmap: expected a text in base64"},
+        {WITH_NORMALIZER("{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AA!A\"}"), PL_E_INPUT,
+         "normalizer.precompiled_charsmap: not base64: byte 2 of 4"},
+        {WITH_NORMALIZER("{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AAAA\"}"), PL_E_INPUT,
+         "normalizer.precompiled_charsmap: a map of 3 bytes"},
+        {WITH_NORMALIZER("{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"/wAAAAAAAAA=\"}"), PL_E_INPUT,
+         "a map of 8 bytes with a trie of 255"},
+        {WITH_NORMALIZER("{\"type\": \"BertNormalizer\", \"lowercase\": 1}"), PL_E_INPUT,
+         "normalizer: lowercase: expected true or false"},
+        {WITH_NORMALIZER("{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Nfc\"}]}"),
+         PL_E_UNSUPPORTED, "normalizer.normalizers[1]: the normalizer 'Nfc' is not supported"},
         {WITH_NORMALIZER("3"), PL_E_INPUT, "normalizer: expected an object"},
         {WITH_NORMALIZER("{\"type\": \"Sequence\"}"), PL_E_INPUT, "normalizers: expected a list"},
         {WITH_NORMALIZER("{\"type\": \"Prepend\"}"), PL_E_INPUT, "prepend: expected a text"},
@@ -203,8 +223,8 @@ static void test_components(void **state)
          "normalizer.pattern"},
         {WITH_NORMALIZER("{\"type\": \"Replace\", \"pattern\": {\"String\": \"\"}, \"content\": \"x\"}"),
          PL_E_UNSUPPORTED, "an empty pattern"},
-        {WITH_PRE("{\"type\": \"BertPreTokenizer\"}"), PL_E_UNSUPPORTED,
-         "pre_tokenizer: the pre-tokenizer 'BertPreTokenizer' is not supported"},
+        {WITH_PRE("{\"type\": \"Words\"}"), PL_E_UNSUPPORTED,
+         "pre_tokenizer: the pre-tokenizer 'Words' is not supported"},
         {WITH_PRE("{\"type\": \"Sequence\", \"pretokenizers\": [{\"type\": \"UnicodeScripts\"}]}"), PL_E_UNSUPPORTED,
          "pre_tokenizer.pretokenizers[0]: the pre-tokenizer 'UnicodeScripts'"},
         {WITH_PRE("{\"type\": \"Split\", \"pattern\": {\"String\": \"x\"}, \"behavior\": \"Sideways\"}"),
@@ -221,8 +241,7 @@ static void test_components(void **state)
         {WITH_POST(TEMPLATE("[" BOS "]", "{\"<s>\": {\"ids\": [3]}}")), PL_E_UNSUPPORTED, "the text stands 0 times"},
         {WITH_POST(TEMPLATE("[" TEXT "," TEXT "]", "{}")), PL_E_UNSUPPORTED, "the text stands 2 times"},
         {WITH_POST("{\"type\": \"RobertaProcessing\", \"cls\": [\"<s>\", 3]}"), PL_E_INPUT, "a special token's id"},
-        {WITH_DECODER("{\"type\": \"WordPiece\"}"), PL_E_UNSUPPORTED,
-         "decoder: the decoder 'WordPiece' is not supported"},
+        {WITH_DECODER("{\"type\": \"CTC\"}"), PL_E_UNSUPPORTED, "decoder: the decoder 'CTC' is not supported"},
         {WITH_DECODER("{\"type\": \"Strip\", \"content\": \"\", \"start\": 1, \"stop\": 0}"), PL_E_INPUT,
          "decoder.content: expected one character"},
         {WITH_DECODER("{\"type\": \"Strip\", \"content\": \" \", \"start\": -1, \"stop\": 0}"), PL_E_INPUT, "start"},
@@ -300,9 +319,10 @@ static void test_folders(void **state)
     make_folder(folder);
     expect(folder, PL_E_INPUT, "no tokenizer: expected tokenizer.json, or vocab.json and merges.txt");
     write_file(folder, "tokenizer.model", "x");
-    expect(folder, PL_E_INPUT, "save_pretrained() writes tokenizer.json");
+    expect(folder, PL_E_INPUT, "tokenizer.model: not a protocol buffer: byte 1: a number that does not end");
+    /* Half of the other way to hold a vocabulary is none. */
     write_file(folder, "vocab.json", "{\"a\": 0, \"b\": 1, \"ab\": 2, \"<|endoftext|>\": 3}");
-    expect(folder, PL_E_INPUT, "no tokenizer");
+    expect(folder, PL_E_INPUT, "tokenizer.model: not a protocol buffer");
     write_file(folder, "merges.txt", "#version: 0.2\na b\r\n\nb a\n");
     expect(folder, PL_E_INPUT, "merges.txt: merge 1: expected two tokens and one space, found ''");
     write_file(folder, "merges.txt", "#version: 0.2\na b\nb b\n");

@@ -21,7 +21,7 @@ static void test_styles(void **state)
         n++;
     }
     closedir(folder);
-    assert_true(n >= 32);
+    assert_true(n >= 44);
 }
 
 static pl_tokenizer *open_style(const char *style)
