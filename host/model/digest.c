@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "base/temporary.h"
+#include "base/user_cache.h"
 #include "model/shard.h"
 
 /* A file that was changed this recently may change again without its time moving on: its digest is not kept. */
@@ -30,10 +31,10 @@ static bool is_settled(const pl_file_stamp *stamp)
 /* The cache file for these files as they were mapped; "" when there is no place for it or a file has just changed. */
 static pl_status cache_path(char out[PL_PATH_MAX], const pl_safetensors *files)
 {
+    char folder[PL_PATH_MAX];
     out[0] = 0;
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    bool own = cache && cache[0] == '/';
-    if (files->n_shards == 0 || (!own && (!home || !*home))) return PL_OK;
+    PL_TRY(pl_user_cache(folder, "digests"));
+    if (files->n_shards == 0 || !*folder) return PL_OK;
 
     pl_bytes key = {0};
     pl_status status;
@@ -48,7 +49,7 @@ static pl_status cache_path(char out[PL_PATH_MAX], const pl_safetensors *files)
     }
     char hash[PL_HASH_TEXT];
     pl_hash128(hash, key.data, key.size);
-    PL_GOTO(status, done, pl_path(out, "%s%s/plumb/digests/%s", own ? cache : home, own ? "" : "/.cache", hash));
+    PL_GOTO(status, done, pl_path(out, "%s/%s", folder, hash));
 done:
     pl_bytes_free(&key);
     return status;

@@ -62,40 +62,59 @@ pl_status pl__bpe_reserve(pl__bpe *bpe, size_t n_merges)
     return PL_OK;
 }
 
+void pl__merges_free(pl__merges *merges)
+{
+    pl_bytes_free(&merges->text);
+}
+
 static pl_status unknown_part(const char *part, size_t size, size_t rank, const char *where)
 {
     return pl_fail(PL_E_INPUT, "%s: merge %zu names '%.*s', which is not in the vocabulary", where, rank,
                    (int)(size < 80 ? size : 80), part);
 }
 
-pl_status pl__bpe_add_merge(pl__bpe *bpe, const char *left, size_t left_size, const char *right, size_t right_size,
-                            size_t rank, const char *where)
+static pl_status put_merge(pl__bpe *bpe, const pl__vocabulary_key key[3], size_t rank, const char *where)
 {
-    const pl__vocabulary *v = &bpe->vocabulary;
-    int32_t left_id = pl__vocabulary_find(v, left, left_size), right_id = pl__vocabulary_find(v, right, right_size);
-    if (left_id < 0) return unknown_part(left, left_size, rank, where);
-    if (right_id < 0) return unknown_part(right, right_size, rank, where);
-    /* Hugging Face leaves out as many bytes of the right part as the prefix has characters. */
-    size_t skip = bpe->prefix ? pl_utf8_count(bpe->prefix, strlen(bpe->prefix)) : 0;
-    if (skip > right_size) return unknown_part(right, right_size, rank, where);
-    right += skip;
-    right_size -= skip;
-    /* Neither part is longer than the longest token. */
-    char stack[256], *joined = stack;
-    size_t size = left_size + right_size;
-    if (size > sizeof stack) PL_TRY(pl_new(&joined, size));
-    memcpy(joined, left, left_size);
-    memcpy(joined + left_size, right, right_size);
-    int32_t id = pl__vocabulary_find(v, joined, size);
-    pl_status status = id < 0 ? unknown_part(joined, size, rank, where) : PL_OK;
-    if (joined != stack) free(joined);
-    PL_TRY(status);
+    for (size_t i = 0; i < 3; i++)
+        if (key[i].id < 0) return unknown_part(key[i].text, key[i].size, rank, where);
     PL_TRY(pl__bpe_reserve(bpe, bpe->n_merges + 1));
-    struct pl__merge *slot = slot_of(bpe->merges, bpe->merges_mask, left_id, right_id);
+    struct pl__merge *slot = slot_of(bpe->merges, bpe->merges_mask, key[0].id, key[1].id);
     bpe->n_merges += slot->left < 0;
     /* A merge given twice has its later rank, as in Hugging Face's map. */
-    *slot = (struct pl__merge){left_id, right_id, (uint32_t)rank, id};
+    *slot = (struct pl__merge){key[0].id, key[1].id, (uint32_t)rank, key[2].id};
     return PL_OK;
+}
+
+pl_status pl__bpe_end_merges(pl__bpe *bpe, pl__merges *merges)
+{
+    pl__vocabulary_key keys[3 * PL__MERGES_AT_ONCE];
+    const char *at = merges->text.data;
+    for (size_t i = 0; i < merges->n; i++) {
+        const size_t sizes[3] = {merges->items[i].left, merges->items[i].right, merges->items[i].made};
+        for (size_t k = 0; k < 3; at += sizes[k++]) keys[3 * i + k] = (pl__vocabulary_key){at, sizes[k], -1};
+    }
+    pl__vocabulary_find_all(&bpe->vocabulary, keys, 3 * merges->n);
+    for (size_t i = 0; bpe->merges && i < merges->n; i++)
+        __builtin_prefetch(&bpe->merges[hash_of(keys[3 * i].id, keys[3 * i + 1].id) & bpe->merges_mask]);
+    for (size_t i = 0; i < merges->n; i++) PL_TRY(put_merge(bpe, keys + 3 * i, merges->rank + i, merges->where));
+    merges->rank += merges->n;
+    merges->n = 0;
+    pl_bytes_clear(&merges->text);
+    return PL_OK;
+}
+
+pl_status pl__bpe_add_merge(pl__bpe *bpe, pl__merges *merges, const char *left, size_t left_size, const char *right,
+                            size_t right_size)
+{
+    /* Hugging Face leaves out as many bytes of the right part as the prefix has characters. */
+    size_t skip = bpe->prefix ? pl_utf8_count(bpe->prefix, strlen(bpe->prefix)) : 0;
+    if (skip > right_size) return unknown_part(right, right_size, merges->rank + merges->n, merges->where);
+    PL_TRY(pl_bytes_append(&merges->text, left, left_size));
+    PL_TRY(pl_bytes_append(&merges->text, right, right_size));
+    PL_TRY(pl_bytes_append(&merges->text, left, left_size));
+    PL_TRY(pl_bytes_append(&merges->text, right + skip, right_size - skip));
+    merges->items[merges->n++] = (struct pl__merge_text){left_size, right_size, left_size + right_size - skip};
+    return merges->n == PL__MERGES_AT_ONCE ? pl__bpe_end_merges(bpe, merges) : PL_OK;
 }
 
 pl_status pl__bpe_finish(pl__bpe *bpe)
@@ -117,7 +136,8 @@ pl_status pl__bpe_finish(pl__bpe *bpe)
 void pl__bpe_free(pl__bpe *bpe)
 {
     pl__vocabulary_free(&bpe->vocabulary);
-    free(bpe->merges);
+    if (!bpe->table.data) free(bpe->merges);
+    pl_file_unmap(&bpe->table);
     free(bpe->prefix);
     free(bpe->suffix);
     free(bpe->unknown);

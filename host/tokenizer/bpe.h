@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "tokenizer/merge_heap.h"
@@ -21,6 +22,7 @@ typedef struct pl__bpe {
         int32_t id; /* what the two become */
     } * merges;     /* open addressing over (left, right) */
     size_t merges_mask, n_merges;
+    pl_map table; /* where vocabulary and merges lie when they are of a compiled table; otherwise {0} */
     bool byte_fallback, fuse_unknown, ignore_merges;
     char *prefix, *suffix;     /* of characters that go on in a word, of its last one; NULL: none; owned */
     char *unknown;             /* the token for what the vocabulary lacks; NULL: such text is dropped; owned */
@@ -35,9 +37,23 @@ typedef struct pl__bpe {
 
 /* Room for n merges; more make room for themselves. */
 pl_status pl__bpe_reserve(pl__bpe *bpe, size_t n_merges);
-/* The merge of rank `rank`. A part or a result that the vocabulary lacks is PL_E_INPUT that names `where`. */
-pl_status pl__bpe_add_merge(pl__bpe *bpe, const char *left, size_t left_size, const char *right, size_t right_size,
-                            size_t rank, const char *where);
+/* Merges on their way into the model, some at a time. Start from {0}. */
+enum { PL__MERGES_AT_ONCE = PL__VOCABULARY_KEYS / 3 };
+typedef struct pl__merges {
+    pl_bytes text; /* of each its left part, its right part, what they make */
+    struct pl__merge_text {
+        size_t left, right, made; /* bytes */
+    } items[PL__MERGES_AT_ONCE];
+    size_t n;
+    size_t rank;       /* of the first of them: how many went before */
+    const char *where; /* names the file in errors */
+} pl__merges;
+void pl__merges_free(pl__merges *merges);
+/* The next merge. A part or a result that the vocabulary lacks is PL_E_INPUT, then or at the end. */
+pl_status pl__bpe_add_merge(pl__bpe *bpe, pl__merges *merges, const char *left, size_t left_size, const char *right,
+                            size_t right_size);
+/* After the last merge. */
+pl_status pl__bpe_end_merges(pl__bpe *bpe, pl__merges *merges);
 /* After the last token and merge. */
 pl_status pl__bpe_finish(pl__bpe *bpe);
 void pl__bpe_free(pl__bpe *bpe); /* takes {0} */

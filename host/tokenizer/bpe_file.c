@@ -8,35 +8,34 @@
 #include "tokenizer/unicode.h"
 
 /* "left right": one space, as no token has one in byte-level and SentencePiece vocabularies. */
-static pl_status add_merge_line(pl__bpe *bpe, const char *line, size_t size, size_t rank, const char *where)
+static pl_status add_merge_line(pl__bpe *bpe, pl__merges *merges, const char *line, size_t size)
 {
     const char *space = memchr(line, ' ', size);
     size_t left = space ? (size_t)(space - line) : 0;
     if (!space || memchr(space + 1, ' ', size - left - 1))
-        return pl_fail(PL_E_INPUT, "%s: merge %zu: expected two tokens and one space, found '%.*s'", where, rank,
-                       (int)(size < 80 ? size : 80), line);
-    return pl__bpe_add_merge(bpe, line, left, space + 1, size - left - 1, rank, where);
+        return pl_fail(PL_E_INPUT, "%s: merge %zu: expected two tokens and one space, found '%.*s'", merges->where,
+                       merges->rank + merges->n, (int)(size < 80 ? size : 80), line);
+    return pl__bpe_add_merge(bpe, merges, line, left, space + 1, size - left - 1);
 }
 
 /* ["left right", ...] or [["left", "right"], ...], and nothing behind it. */
-static pl_status merge_entries(pl__bpe *bpe, pl__json_reader *r)
+static pl_status merge_entries(pl__bpe *bpe, pl__merges *merges, pl__json_reader *r)
 {
     if (!pl__json_next(r, '[')) return pl__json_expected(r, "a list of merges");
-    size_t rank = 0;
-    for (bool more = !pl__json_next(r, ']'); more; more = !pl__json_next(r, ']'), rank++) {
+    for (bool more = !pl__json_next(r, ']'); more; more = !pl__json_next(r, ']')) {
         const char *left, *right;
         size_t left_size, right_size;
-        if (rank > 0 && !pl__json_next(r, ',')) return pl__json_expected(r, "',' or ']'");
+        if (merges->rank + merges->n > 0 && !pl__json_next(r, ',')) return pl__json_expected(r, "',' or ']'");
         if (!pl__json_next(r, '[')) {
             PL_TRY(pl__json_text(r, &left, &left_size));
-            PL_TRY(add_merge_line(bpe, left, left_size, rank, r->where));
+            PL_TRY(add_merge_line(bpe, merges, left, left_size));
             continue;
         }
         PL_TRY(pl__json_text(r, &left, &left_size));
         if (!pl__json_next(r, ',')) return pl__json_expected(r, "the second token of a merge");
         PL_TRY(pl__json_text(r, &right, &right_size));
         if (!pl__json_next(r, ']')) return pl__json_expected(r, "']' behind two tokens");
-        PL_TRY(pl__bpe_add_merge(bpe, left, left_size, right, right_size, rank, r->where));
+        PL_TRY(pl__bpe_add_merge(bpe, merges, left, left_size, right, right_size));
     }
     return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
 }
@@ -45,8 +44,14 @@ static pl_status read_merges(pl__bpe *bpe, const pl__source *source)
 {
     pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
     PL_TRY(pl__source_check(source));
-    PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
-    pl_status status = merge_entries(bpe, &r);
+    /* One list a merge, or a text of its own; a bracket or a quote in one makes room that nobody needs. */
+    size_t lists = pl__source_count(source, '['), texts = pl__source_count(source, '"') / 2;
+    size_t n = lists > 1 ? lists - 1 : texts;
+    PL_TRY(pl__bpe_reserve(bpe, n < PL__ID_MAX ? n : PL__ID_MAX));
+    pl__merges merges = {.where = source->name};
+    pl_status status = merge_entries(bpe, &merges, &r);
+    if (status == PL_OK) status = pl__bpe_end_merges(bpe, &merges);
+    pl__merges_free(&merges);
     pl__json_reader_free(&r);
     return status;
 }
@@ -60,7 +65,7 @@ static pl_status read_affix(char **out, const json_t *model, const char *key, co
 }
 
 pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
-                       const pl__source *merges)
+                       const pl__source *merges, pl__table *table)
 {
     const char *unknown = NULL;
     double dropout = 0;
@@ -76,6 +81,10 @@ pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, con
     if (!vocabulary->data || vocabulary->data[0] == '[')
         return pl_fail(PL_E_INPUT, "%s.vocab: expected an object of tokens and ids", where);
     if (!merges->data) return pl_fail(PL_E_INPUT, "%s.merges: expected a list of merges", where);
+    if (table->map.data) {
+        pl__table_give(bpe, table);
+        return pl__bpe_finish(bpe);
+    }
     PL_TRY(pl__vocabulary_read(&bpe->vocabulary, vocabulary));
     PL_TRY(read_merges(bpe, merges));
     return pl__bpe_finish(bpe);
@@ -93,17 +102,25 @@ static bool next_line(const char **at, const char *end, const char **line, size_
     return true;
 }
 
-pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges)
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges, pl__table *table)
 {
     static const char version[] = "#version";
     const char *at = merges->data, *end = merges->data + merges->size, *line;
-    size_t rank = 0, size;
+    size_t size;
+    pl__merges read = {.where = merges->name};
+    pl_status status = PL_OK;
+    if (table->map.data) {
+        pl__table_give(bpe, table);
+        return pl__bpe_finish(bpe);
+    }
     PL_TRY(pl__vocabulary_read(&bpe->vocabulary, vocabulary));
     PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
-    while (next_line(&at, end, &line, &size)) {
+    while (status == PL_OK && next_line(&at, end, &line, &size)) {
         if (size >= sizeof version - 1 && memcmp(line, version, sizeof version - 1) == 0) continue;
         if (size == 0 && at == end) break;
-        PL_TRY(add_merge_line(bpe, line, size, rank++, merges->name));
+        status = add_merge_line(bpe, &read, line, size);
     }
-    return pl__bpe_finish(bpe);
+    if (status == PL_OK) status = pl__bpe_end_merges(bpe, &read);
+    pl__merges_free(&read);
+    return status == PL_OK ? pl__bpe_finish(bpe) : status;
 }

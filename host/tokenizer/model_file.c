@@ -73,13 +73,13 @@ static const char *guess(const json_t *model, const pl__source *vocabulary, cons
 }
 
 pl_status pl__model_read(pl__model *out, const json_t *model, const char *where, const pl__source *vocabulary,
-                         const pl__source *merges)
+                         const pl__source *merges, pl__table *table)
 {
     const char *type = "";
     if (!json_is_object(model)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
     PL_TRY(pl_json_get_text(&type, model, "type", where));
     if (!*type) type = guess(model, vocabulary, merges);
-    if (strcmp(type, "BPE") == 0) return pl__bpe_read(&out->bpe, model, where, vocabulary, merges);
+    if (strcmp(type, "BPE") == 0) return pl__bpe_read(&out->bpe, model, where, vocabulary, merges, table);
     if (strcmp(type, "Unigram") == 0) {
         out->kind = PL__UNIGRAM;
         return read_unigram(&out->unigram, model, where, vocabulary);

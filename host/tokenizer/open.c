@@ -193,41 +193,74 @@ done:
     return status;
 }
 
-/* The tree of the file without its vocabulary and merges. */
-static pl_status parse_rest(json_t **root, pl__source *vocabulary, pl__source *merges, const pl__source *source)
+/* A tokenizer.json in its parts: vocabulary and merges, as their texts or as a table that is compiled of them, and the
+ * rest of it. */
+struct whole {
+    pl__source vocabulary, merges;
+    char vocabulary_name[256], merges_name[256];
+    pl_bytes rest; /* owned, but for a table's */
+    pl__table table;
+    char path[PL_PATH_MAX], key[PL_HASH_TEXT]; /* of the table; path "": no cache */
+};
+
+static pl_status take_apart(struct whole *w, const pl__source *source, const char *cache)
 {
-    pl_bytes rest = {0};
-    pl_status status;
-    PL_GOTO(status, done, cut_model(&rest, vocabulary, merges, source));
-    PL_GOTO(status, done, pl_json_parse(root, rest.data, rest.size, source->name));
-    if (!json_is_object(*root)) status = pl_fail(PL_E_INPUT, "%s: expected an object", source->name);
-done:
-    pl_bytes_free(&rest);
-    return status;
+    *w = (struct whole){.vocabulary = {.name = w->vocabulary_name}, .merges = {.name = w->merges_name}};
+    snprintf(w->vocabulary_name, sizeof w->vocabulary_name, "%.200s: model.vocab", source->name);
+    snprintf(w->merges_name, sizeof w->merges_name, "%.200s: model.merges", source->name);
+    if (cache) PL_TRY(pl__table_path(w->path, w->key, cache, source->data, source->size, NULL, 0));
+    if (!cache || !pl__table_open(&w->table, w->path, w->key))
+        return cut_model(&w->rest, &w->vocabulary, &w->merges, source);
+    /* What tells the model's kind, in place of the texts. */
+    w->vocabulary.data = "{}";
+    w->merges.data = "[]";
+    return pl_bytes_append(&w->rest, w->table.rest, w->table.rest_size);
 }
 
-static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, pl__settings *config)
+/* After the model is read: a byte-pair model that came from its texts. */
+static void keep_table(const struct whole *w, const pl__model *model)
 {
-    json_t *root = NULL;
-    char where[256], vocabulary_name[256], merges_name[256];
-    snprintf(vocabulary_name, sizeof vocabulary_name, "%.200s: model.vocab", source->name);
-    snprintf(merges_name, sizeof merges_name, "%.200s: model.merges", source->name);
-    pl__source vocabulary = {.name = vocabulary_name}, merges = {.name = merges_name};
-    pl_status status;
-    PL_GOTO(status, done, parse_rest(&root, &vocabulary, &merges, source));
-    snprintf(where, sizeof where, "%.200s: model", source->name);
-    PL_GOTO(status, done,
-            pl__model_read(&tokenizer->model, json_object_get(root, "model"), where, &vocabulary, &merges));
-    PL_GOTO(status, done, read_parts(tokenizer, root, source->name, config));
+    if (*w->path && model->kind == PL__BPE && !model->bpe.table.data)
+        pl__table_write(w->path, w->key, &model->bpe, w->rest.data, w->rest.size);
+}
+
+static void free_whole(struct whole *w)
+{
+    pl__table_close(&w->table);
+    pl_bytes_free(&w->rest);
+}
+
+static pl_status parse_rest(pl_tokenizer *tokenizer, const json_t *root, const char *name, struct whole *w,
+                            pl__settings *config)
+{
+    char where[256];
+    if (!json_is_object(root)) return pl_fail(PL_E_INPUT, "%s: expected an object", name);
+    snprintf(where, sizeof where, "%.200s: model", name);
+    PL_TRY(pl__model_read(&tokenizer->model, json_object_get(root, "model"), where, &w->vocabulary, &w->merges,
+                          &w->table));
+    PL_TRY(read_parts(tokenizer, root, name, config));
     if (config->class && config->class->never_byte_level && pl__pretokenizer_is_byte_level(tokenizer->pretokenizer))
         config->class = NULL;
-    PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
+    PL_TRY(pl__settings_add_tokens(tokenizer, config));
     count_ids(tokenizer);
-    snprintf(where, sizeof where, "%.200s: post_processor", source->name);
-    PL_GOTO(status, done,
-            pl__postprocessor_create(&tokenizer->postprocessor, json_object_get(root, "post_processor"), where));
+    snprintf(where, sizeof where, "%.200s: post_processor", name);
+    return pl__postprocessor_create(&tokenizer->postprocessor, json_object_get(root, "post_processor"), where);
+}
+
+static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, const char *cache, pl__settings *config)
+{
+    json_t *root = NULL;
+    struct whole *w;
+    pl_status status;
+    PL_TRY(pl_new(&w, 1));
+    PL_GOTO(status, done, take_apart(w, source, cache));
+    PL_GOTO(status, done, pl_json_parse(&root, w->rest.data, w->rest.size, source->name));
+    PL_GOTO(status, done, parse_rest(tokenizer, root, source->name, w, config));
+    keep_table(w, &tokenizer->model);
 done:
     json_decref(root);
+    free_whole(w);
+    free(w);
     return status;
 }
 
@@ -246,6 +279,10 @@ static const char qwen2_parts[] =
 static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__settings *config)
 {
     const char *parts = strcmp(config->class->name, "Qwen2Tokenizer") == 0 ? qwen2_parts : gpt2_parts;
+    const pl__source *vocabulary = &sources->vocabulary, *merges = &sources->merges;
+    char path[PL_PATH_MAX] = "", key[PL_HASH_TEXT];
+    pl__bpe *bpe = &tokenizer->model.bpe;
+    pl__table table = {0};
     json_t *root = NULL;
     pl_status status;
     if (config->class->never_byte_level)
@@ -255,12 +292,20 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
             "byte-level BPE of it; expected a tokenizer.json",
             config->where, config->class->name);
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
-    PL_GOTO(status, done, pl__bpe_read_files(&tokenizer->model.bpe, &sources->vocabulary, &sources->merges));
+    if (sources->cache) {
+        PL_GOTO(
+            status, done,
+            pl__table_path(path, key, sources->cache, vocabulary->data, vocabulary->size, merges->data, merges->size));
+        (void)pl__table_open(&table, path, key);
+    }
+    PL_GOTO(status, done, pl__bpe_read_files(bpe, vocabulary, merges, &table));
+    if (*path && !bpe->table.data) pl__table_write(path, key, bpe, "", 0);
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
     PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
     count_ids(tokenizer);
 done:
     json_decref(root);
+    pl__table_close(&table);
     return status;
 }
 
@@ -330,7 +375,7 @@ pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
                              : sources->sentencepiece.data ? &sources->sentencepiece
                                                            : &sources->vocabulary;
     PL_GOTO(status, failed,
-            main == &sources->tokenizer       ? parse_json(tokenizer, main, &config)
+            main == &sources->tokenizer       ? parse_json(tokenizer, main, sources->cache, &config)
             : main == &sources->sentencepiece ? parse_sentencepiece(tokenizer, main, &config)
                                               : parse_files(tokenizer, sources, &config));
     PL_GOTO(status, failed, finish_added(tokenizer, main->name));

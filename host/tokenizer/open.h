@@ -10,6 +10,7 @@
 #include "tokenizer/normalizer.h"
 #include "tokenizer/postprocessor.h"
 #include "tokenizer/pretokenizer.h"
+#include "tokenizer/table.h"
 #include "tokenizer/tokenizer.h"
 
 struct pl_tokenizer {
@@ -40,22 +41,28 @@ typedef struct pl__sources {
     pl__source added;              /* added_tokens.json: {text: id}, of old slow tokenizers */
     pl__source special;            /* special_tokens_map.json, likewise */
     pl__source model;              /* config.json: its model_type, which says the class when nothing else does */
+    const char *cache;             /* the folder of compiled tables; NULL: none are read or written */
 } pl__sources;
 
+/* pl_tokenizer_open with another folder for compiled tables, whatever the files' size; NULL: none. */
+pl_status pl__tokenizer_open(pl_tokenizer **out, const char *folder, const char *cache);
 /* A tokenizer from the bytes of its files. */
 pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources);
 
 /* The model: {"type": "BPE", ...}; its "vocab" and "merges", which are large, come as JSON text of their own. */
 pl_status pl__model_read(pl__model *out, const json_t *model, const char *where, const pl__source *vocabulary,
-                         const pl__source *merges);
+                         const pl__source *merges, pl__table *table);
+/* `table`: where vocabulary and merges come from in place of their texts, and becomes {0}; or {0}. */
 pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
-                       const pl__source *merges);
+                       const pl__source *merges, pl__table *table);
 /* {"token": id, ...}, and nothing behind it. */
 pl_status pl__vocabulary_read(pl__vocabulary *v, const pl__source *source);
 /* Whether a source is UTF-8. */
 pl_status pl__source_check(const pl__source *source);
-/* The model of vocab.json and merges.txt. */
-pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges);
+/* How often a character stands in a source. */
+size_t pl__source_count(const pl__source *source, char c);
+/* The model of vocab.json and merges.txt; `table` as above. */
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges, pl__table *table);
 
 /* A tokenizer class of transformers, and the special tokens that it has where the files do not say. */
 typedef struct pl__tokenizer_class {

@@ -5,11 +5,13 @@
 #include <string.h>
 #include <utf8proc.h>
 
+#include "base/user_cache.h"
 #include "tokenizer/open.h"
 #include "tokenizer/regex.h"
 #include "tokenizer/unicode.h"
 
-enum { FILE_BYTES_MAX = 1 << 28 };
+/* Smaller files are read as fast as a table of theirs is found. */
+enum { FILE_BYTES_MAX = 1 << 28, CACHED_BYTES_MIN = 1 << 20 };
 
 /* ---- ids ---- */
 
@@ -73,7 +75,7 @@ static pl_status read_files(struct files *files, pl__sources *sources, const cha
     return PL_OK;
 }
 
-pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder)
+static pl_status open_files(pl_tokenizer **out, const char *folder, const char *cache, size_t cached_bytes_min)
 {
     *out = NULL;
     struct files *files;
@@ -81,10 +83,24 @@ pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder)
     PL_TRY(pl_new(&files, 1));
     for (size_t i = 0; i < N_FILES; i++) files->data[i] = (pl_bytes){0};
     pl_status status = read_files(files, &sources, folder);
+    if (sources.tokenizer.size + sources.vocabulary.size >= cached_bytes_min) sources.cache = cache;
     if (status == PL_OK) status = pl__tokenizer_parse(out, &sources);
     for (size_t i = 0; i < N_FILES; i++) pl_bytes_free(&files->data[i]);
     free(files);
     return status;
+}
+
+pl_status pl__tokenizer_open(pl_tokenizer **out, const char *folder, const char *cache)
+{
+    return open_files(out, folder, cache, 0);
+}
+
+pl_status pl_tokenizer_open(pl_tokenizer **out, const char *folder)
+{
+    char cache[PL_PATH_MAX];
+    *out = NULL;
+    PL_TRY(pl_user_cache(cache, "tokenizers"));
+    return open_files(out, folder, *cache ? cache : NULL, CACHED_BYTES_MIN);
 }
 
 void pl_tokenizer_free(pl_tokenizer *tokenizer)

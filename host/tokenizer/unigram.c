@@ -51,7 +51,8 @@ void pl__unigram_work_free(pl__unigram_work *work)
 }
 
 /* A way to a place by way of `start`, which is reached with the score `here`: kept when it is the first or better. */
-static inline void offer(const pl__unigram *u, struct pl__path *end, double here, double score, size_t start, int32_t id)
+static inline void offer(const pl__unigram *u, struct pl__path *end, double here, double score, size_t start,
+                         int32_t id)
 {
     double sum = u->sentencepiece ? (double)((float)here + (float)score) : here + score;
     if (end->start == SIZE_MAX || sum > end->score) *end = (struct pl__path){sum, start, id};

@@ -48,6 +48,29 @@ int32_t pl__vocabulary_find(const pl__vocabulary *v, const char *text, size_t si
     return v->slots[slot_of(v, text, size, hash_of(text, size))].id;
 }
 
+/* Slot, token and text of a key are three places in memory, each known from the one before: one round for all keys
+ * for each of them. */
+void pl__vocabulary_find_all(const pl__vocabulary *v, pl__vocabulary_key *keys, size_t n)
+{
+    uint32_t hashes[PL__VOCABULARY_KEYS];
+    for (size_t i = 0; i < n; i++) {
+        keys[i].id = -1;
+        if (v->n_tokens == 0) continue;
+        hashes[i] = hash_of(keys[i].text, keys[i].size);
+        __builtin_prefetch(&v->slots[hashes[i] & v->mask]);
+    }
+    if (v->n_tokens == 0) return;
+    for (size_t i = 0; i < n; i++) {
+        const struct pl__vocabulary_slot *slot = &v->slots[hashes[i] & v->mask];
+        if (slot->id >= 0) __builtin_prefetch(&v->tokens[slot->id]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        const struct pl__vocabulary_slot *slot = &v->slots[hashes[i] & v->mask];
+        if (slot->id >= 0) __builtin_prefetch(v->text.data + v->tokens[slot->id].start);
+    }
+    for (size_t i = 0; i < n; i++) keys[i].id = v->slots[slot_of(v, keys[i].text, keys[i].size, hashes[i])].id;
+}
+
 const char *pl__vocabulary_text(const pl__vocabulary *v, int32_t id, size_t *size)
 {
     if (id < 0 || (size_t)id >= v->n_ids || v->tokens[id].start == UINT32_MAX) return NULL;
@@ -95,8 +118,10 @@ pl_status pl__vocabulary_add(pl__vocabulary *v, const char *text, size_t size, i
 
 void pl__vocabulary_free(pl__vocabulary *v)
 {
-    pl_bytes_free(&v->text);
-    free(v->tokens);
-    free(v->slots);
+    if (!v->borrowed) {
+        pl_bytes_free(&v->text);
+        free(v->tokens);
+        free(v->slots);
+    }
     *v = (pl__vocabulary){0};
 }

@@ -26,6 +26,7 @@ typedef struct pl__vocabulary {
     } * slots;
     size_t mask; /* slots - 1; 0 before the first reserve */
     size_t ids_capacity;
+    bool borrowed; /* of a compiled table (table.h): nothing is added, nothing is freed */
 } pl__vocabulary;
 
 /* Room for n_tokens tokens without rehashing; called before the first add. */
@@ -36,6 +37,15 @@ pl_status pl__vocabulary_add(pl__vocabulary *v, const char *text, size_t size, i
 
 /* The id of a text; -1: none. */
 int32_t pl__vocabulary_find(const pl__vocabulary *v, const char *text, size_t size);
+
+/* The same of n texts at once, for those who have very many: memory is asked for ahead. */
+typedef struct pl__vocabulary_key {
+    const char *text;
+    size_t size;
+    int32_t id; /* the answer */
+} pl__vocabulary_key;
+enum { PL__VOCABULARY_KEYS = 96 };
+void pl__vocabulary_find_all(const pl__vocabulary *v, pl__vocabulary_key *keys, size_t n); /* n: at most that */
 
 /* The text of an id (NUL-terminated, borrowed); NULL: none. *size may be NULL. */
 const char *pl__vocabulary_text(const pl__vocabulary *v, int32_t id, size_t *size);

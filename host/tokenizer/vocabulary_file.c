@@ -24,7 +24,7 @@ static pl_status vocabulary_entries(pl__vocabulary *v, pl__json_reader *r)
     return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
 }
 
-static size_t count(const pl__source *source, char c)
+size_t pl__source_count(const pl__source *source, char c)
 {
     size_t n = 0;
     for (const char *at = source->data, *end = source->data + source->size; (at = memchr(at, c, (size_t)(end - at)));
@@ -45,7 +45,7 @@ pl_status pl__vocabulary_read(pl__vocabulary *v, const pl__source *source)
     pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
     PL_TRY(pl__source_check(source));
     /* One colon an entry, and those inside tokens. */
-    size_t n = count(source, ':');
+    size_t n = pl__source_count(source, ':');
     PL_TRY(pl__vocabulary_reserve(v, n < PL__ID_MAX ? n : PL__ID_MAX, source->size / 2));
     pl_status status = vocabulary_entries(v, &r);
     pl__json_reader_free(&r);

@@ -1,0 +1,232 @@
+#include "tokenizer/table.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/temporary.h"
+
+/* Raised whenever the layout below, or what fills it, changes. */
+enum { VERSION = 1 };
+
+static const char magic[16] = "plumb bpe table";
+
+enum { TEXT, TOKENS, SLOTS, MERGES, REST, N_SECTIONS };
+
+/* The file's first bytes. Behind them the sections, each from a multiple of 8 on, zeros between them. */
+struct header {
+    char magic[16];
+    uint32_t version, order; /* 0x01020304 as this machine writes it */
+    uint64_t size;           /* of the file */
+    uint64_t checksum[2];    /* XXH3-128 of all that stands behind it, the rest of the header included */
+    char key[40];
+    uint64_t n_ids, n_tokens, longest, n_merges;
+    struct {
+        uint64_t start, size;
+    } sections[N_SECTIONS];
+};
+
+static const uint32_t ORDER = 0x01020304;
+/* What the checksum is of begins here. */
+static const size_t CHECKED = offsetof(struct header, key);
+
+pl_status pl__table_path(char out[PL_PATH_MAX], char key[PL_HASH_TEXT], const char *folder, const char *first,
+                         size_t first_size, const char *second, size_t second_size)
+{
+    char one[PL_HASH_TEXT], two[PL_HASH_TEXT] = "-", text[3 * PL_HASH_TEXT];
+    pl_hash128(one, first, first_size);
+    if (second) pl_hash128(two, second, second_size);
+    int n = snprintf(text, sizeof text, "table %d\n%s\n%s\n", (int)VERSION, one, two);
+    pl_hash128(key, text, (size_t)n);
+    return pl_path(out, "%s/%s", folder, key);
+}
+
+/* ---- reading ---- */
+
+static bool is_header_right(const struct header *h, const pl_map *map, const char key[PL_HASH_TEXT])
+{
+    if (memcmp(h->magic, magic, sizeof magic) != 0 || h->version != VERSION || h->order != ORDER) return false;
+    if (h->size != map->size || memcmp(h->key, key, PL_HASH_TEXT) != 0) return false;
+    if (h->n_ids > (size_t)PL__ID_MAX + 1 || h->n_tokens > h->n_ids) return false;
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        uint64_t start = h->sections[i].start, size = h->sections[i].size;
+        if (start < sizeof *h || start % 8 != 0 || start > map->size || size > map->size - start) return false;
+    }
+    uint64_t sum[2];
+    pl_hash128_words(sum, map->data + CHECKED, map->size - CHECKED);
+    return sum[0] == h->checksum[0] && sum[1] == h->checksum[1];
+}
+
+/* The elements of a section, which must be a power of two as open addressing wants it; 0: they are not. */
+static size_t table_size(const struct header *h, size_t section, size_t element_bytes)
+{
+    size_t n = h->sections[section].size / element_bytes;
+    bool whole = n * element_bytes == h->sections[section].size;
+    return whole && n > 1 && (n & (n - 1)) == 0 ? n : 0;
+}
+
+static bool are_tokens_right(const pl__vocabulary *v)
+{
+    size_t n = 0, longest = 0;
+    for (size_t i = 0; i < v->n_ids; i++) {
+        size_t start = v->tokens[i].start, size = v->tokens[i].size;
+        if (start == UINT32_MAX) continue;
+        if (start >= v->text.size || size >= v->text.size - start || v->text.data[start + size] != 0) return false;
+        if (size > longest) longest = size;
+        n++;
+    }
+    return n == v->n_tokens && longest == v->longest;
+}
+
+/* Every slot leads to a token, and one at least is free: a search ends there. */
+static bool are_slots_right(const pl__vocabulary *v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i <= v->mask; i++) {
+        int32_t id = v->slots[i].id;
+        if (id < -1 || (id >= 0 && ((size_t)id >= v->n_ids || v->tokens[id].start == UINT32_MAX))) return false;
+        n += id >= 0;
+    }
+    return n == v->n_tokens && n <= v->mask;
+}
+
+static bool are_merges_right(const pl__table *t)
+{
+    size_t n = 0, n_ids = t->vocabulary.n_ids;
+    for (size_t i = 0; i <= t->merges_mask; i++) {
+        const struct pl__merge *m = &t->merges[i];
+        if (m->left == -1) continue;
+        if (m->left < 0 || m->right < 0 || m->id < 0) return false;
+        if ((size_t)m->left >= n_ids || (size_t)m->right >= n_ids || (size_t)m->id >= n_ids) return false;
+        if (t->vocabulary.tokens[m->id].start == UINT32_MAX) return false;
+        n++;
+    }
+    return n == t->n_merges && n <= t->merges_mask;
+}
+
+bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])
+{
+    const struct header *h = (const struct header *)(const void *)t->map.data;
+    if (t->map.size < sizeof *h || !is_header_right(h, &t->map, key)) return false;
+    size_t slots = table_size(h, SLOTS, sizeof *t->vocabulary.slots), merges = table_size(h, MERGES, sizeof *t->merges);
+    if (!slots || !merges || h->sections[TOKENS].size != h->n_ids * sizeof *t->vocabulary.tokens) return false;
+    /* A map is read-only: nothing is written through these. */
+    char *base = (char *)(uintptr_t)t->map.data;
+    t->vocabulary = (pl__vocabulary){
+        .text = {base + h->sections[TEXT].start, h->sections[TEXT].size, 0},
+        .tokens = (struct pl__vocabulary_token *)(void *)(base + h->sections[TOKENS].start),
+        .n_ids = h->n_ids,
+        .n_tokens = h->n_tokens,
+        .longest = h->longest,
+        .slots = (struct pl__vocabulary_slot *)(void *)(base + h->sections[SLOTS].start),
+        .mask = slots - 1,
+        .borrowed = true,
+    };
+    t->merges = (struct pl__merge *)(void *)(base + h->sections[MERGES].start);
+    t->merges_mask = merges - 1;
+    t->n_merges = h->n_merges;
+    t->rest = base + h->sections[REST].start;
+    t->rest_size = h->sections[REST].size;
+    return are_tokens_right(&t->vocabulary) && are_slots_right(&t->vocabulary) && are_merges_right(t);
+}
+
+bool pl__table_open(pl__table *out, const char *path, const char key[PL_HASH_TEXT])
+{
+    *out = (pl__table){0};
+    if (!pl_file_exists(path) || pl_file_map(&out->map, path) != PL_OK) return false;
+    if (pl__table_read(out, key)) return true;
+    pl__table_close(out);
+    return false;
+}
+
+void pl__table_close(pl__table *table)
+{
+    pl_file_unmap(&table->map);
+    *table = (pl__table){0};
+}
+
+void pl__table_give(pl__bpe *bpe, pl__table *table)
+{
+    bpe->vocabulary = table->vocabulary;
+    bpe->merges = table->merges;
+    bpe->merges_mask = table->merges_mask;
+    bpe->n_merges = table->n_merges;
+    bpe->table = table->map;
+    *table = (pl__table){0};
+}
+
+/* ---- writing ---- */
+
+static bool write_all(int fd, const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, (const char *)data + done, size - done);
+        if (n < 0 && errno != EINTR) return false;
+        if (n > 0) done += (size_t)n;
+    }
+    return true;
+}
+
+/* Header and sections; no fsync: what a crash leaves half written, the checksum refuses. */
+static bool write_sections(int fd, struct header *h, const void *const sections[N_SECTIONS])
+{
+    static const char zeros[8] = {0};
+    XXH3_state_t *state = XXH3_createState();
+    if (!state) return false;
+    XXH3_128bits_reset(state);
+    XXH3_128bits_update(state, (const char *)h + CHECKED, sizeof *h - CHECKED);
+    uint64_t at = sizeof *h;
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        XXH3_128bits_update(state, zeros, h->sections[i].start - at);
+        XXH3_128bits_update(state, sections[i], h->sections[i].size);
+        at = h->sections[i].start + h->sections[i].size;
+    }
+    XXH128_hash_t sum = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    h->checksum[0] = sum.high64;
+    h->checksum[1] = sum.low64;
+    bool good = write_all(fd, h, sizeof *h);
+    at = sizeof *h;
+    for (size_t i = 0; good && i < N_SECTIONS; i++) {
+        good = write_all(fd, zeros, h->sections[i].start - at) && write_all(fd, sections[i], h->sections[i].size);
+        at = h->sections[i].start + h->sections[i].size;
+    }
+    return good;
+}
+
+void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__bpe *bpe, const char *rest,
+                     size_t rest_size)
+{
+    const pl__vocabulary *v = &bpe->vocabulary;
+    char folder[PL_PATH_MAX], temporary[PL_PATH_MAX];
+    const void *const sections[N_SECTIONS] = {v->text.data, v->tokens, v->slots, bpe->merges, rest};
+    const size_t sizes[N_SECTIONS] = {v->text.size, v->n_ids * sizeof *v->tokens, (v->mask + 1) * sizeof *v->slots,
+                                      (bpe->merges_mask + 1) * sizeof *bpe->merges, rest_size};
+    struct header h;
+    int fd;
+    if (!v->slots) return; /* an empty vocabulary */
+    if (pl_path_folder(folder, path) != PL_OK || pl_folder_make(folder) != PL_OK) return;
+    if (pl_temporary_create(&fd, temporary, path) != PL_OK) return;
+    memset(&h, 0, sizeof h);
+    memcpy(h.magic, magic, sizeof magic);
+    memcpy(h.key, key, PL_HASH_TEXT);
+    h.version = VERSION;
+    h.order = ORDER;
+    h.n_ids = v->n_ids;
+    h.n_tokens = v->n_tokens;
+    h.longest = v->longest;
+    h.n_merges = bpe->n_merges;
+    h.size = sizeof h;
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        h.sections[i].start = (h.size + 7) / 8 * 8;
+        h.sections[i].size = sizes[i];
+        h.size = h.sections[i].start + sizes[i];
+    }
+    bool good = write_sections(fd, &h, sections);
+    if (close(fd) != 0) good = false;
+    if (!good || rename(temporary, path) != 0) unlink(temporary);
+    (void)pl_file_sweep(folder);
+}

@@ -1,0 +1,45 @@
+/* Compiled tables: a byte-pair model's vocabulary and merges as they lie in memory, in a file of the user's cache, so
+ * that a tokenizer of 262 144 pieces is mapped instead of read.
+ *
+ * A file belongs to the digest of what it was made from, to this format and to this machine's layout of numbers. It is
+ * trusted when all of that, its size, its checksum and every index in it are right; any other is as good as none, and
+ * is made again. Writing is a favour: where it fails, nothing is said. */
+#ifndef PLUMB_TOKENIZER_TABLE_H
+#define PLUMB_TOKENIZER_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/digest.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "tokenizer/bpe.h"
+
+typedef struct pl__table {
+    pl_map map;
+    pl__vocabulary vocabulary; /* in the map */
+    struct pl__merge *merges;  /* in the map */
+    size_t merges_mask, n_merges;
+    const char *rest; /* what else is of the file that it was made from, in the map */
+    size_t rest_size;
+} pl__table;
+
+/* Where the table of two texts (the second may be NULL) lies in `folder`, and the key that it must have. */
+pl_status pl__table_path(char out[PL_PATH_MAX], char key[PL_HASH_TEXT], const char *folder, const char *first,
+                         size_t first_size, const char *second, size_t second_size);
+
+/* True: *out is a table that can be trusted. Otherwise *out is {0}. */
+bool pl__table_open(pl__table *out, const char *path, const char key[PL_HASH_TEXT]);
+/* The same of a map that *t has already, which stays as it is: true when the rest of *t points into it. */
+bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT]);
+void pl__table_close(pl__table *table); /* takes {0} */
+
+/* Writes the table of a model that is read, whole or not at all. */
+void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__bpe *bpe, const char *rest,
+                     size_t rest_size);
+
+/* The model gets vocabulary and merges of the table, and the map with them; *table becomes {0}. */
+void pl__table_give(pl__bpe *bpe, pl__table *table);
+
+#endif

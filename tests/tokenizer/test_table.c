@@ -1,0 +1,301 @@
+/* Compiled tables: the same ids with and without, and files that must not be trusted: broken, cut, of another
+ * tokenizer, with indices that lead out of it under a right checksum. */
+#include "golden_tokenizer.h"
+
+#include <dirent.h>
+#include <sys/wait.h>
+
+#include "tokenizer/open.h"
+
+/* The first bytes of a table, as table.c has them. */
+enum { VERSION_AT = 16, SIZE_AT = 24, CHECKSUM_AT = 32, CHECKED_AT = 48, FACTS_AT = 88, SECTIONS_AT = 120 };
+enum { N_IDS, N_TOKENS, LONGEST, N_MERGES };            /* facts of 8 bytes */
+enum { TEXT, TOKENS, SLOTS, MERGES, REST, N_SECTIONS }; /* starts and sizes of 8 bytes */
+
+static size_t count_files(const char *folder, const char *ending)
+{
+    size_t n = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *e; dir && (e = readdir(dir));)
+        n += e->d_name[0] != '.' && (!ending || strstr(e->d_name, ending));
+    if (dir) closedir(dir);
+    return n;
+}
+
+/* Twice: the second time from the table that the first one left, where the model is of byte pairs. */
+static void test_styles(void **state)
+{
+    (void)state;
+    char cache[PL_PATH_MAX];
+    size_t n = 0, n_tables = 0;
+    make_folder(cache);
+    DIR *folder = opendir(GOLDEN);
+    assert_non_null(folder);
+    for (struct dirent *e; (e = readdir(folder));) {
+        char style[PL_PATH_MAX], expected[PL_PATH_MAX];
+        OK(pl_path(style, "%s/%s", GOLDEN, e->d_name));
+        OK(pl_path(expected, "%s/expected.json", style));
+        if (e->d_name[0] == '.' || !pl_file_exists(expected)) continue;
+        pl_tokenizer *without, *first, *again;
+        OK(pl__tokenizer_open(&without, style, NULL));
+        OK(pl__tokenizer_open(&first, style, cache));
+        OK(pl__tokenizer_open(&again, style, cache));
+        assert_null(without->model.kind == PL__BPE ? without->model.bpe.table.data : NULL);
+        assert_int_equal(again->model.kind, without->model.kind);
+        if (again->model.kind == PL__BPE) {
+            assert_non_null(again->model.bpe.table.data);
+            n_tables++;
+        }
+        golden_check_open(again, expected, e->d_name);
+        assert_string_equal(pl_tokenizer_digest(again), pl_tokenizer_digest(without));
+        assert_string_equal(pl_tokenizer_kind(again), pl_tokenizer_kind(without));
+        assert_int_equal(pl_tokenizer_size(again), pl_tokenizer_size(without));
+        assert_int_equal(pl_tokenizer_bos(again), pl_tokenizer_bos(without));
+        assert_int_equal(pl_tokenizer_eos(again), pl_tokenizer_eos(without));
+        for (int32_t id = 0; id < (int32_t)pl_tokenizer_size(without); id++) {
+            const char *piece = pl_tokenizer_piece(without, id), *other = pl_tokenizer_piece(again, id);
+            assert_true(!piece == !other && (!piece || strcmp(piece, other) == 0));
+        }
+        pl_tokenizer_free(without);
+        pl_tokenizer_free(first);
+        pl_tokenizer_free(again);
+        n++;
+    }
+    closedir(folder);
+    assert_true(n >= 44 && n_tables >= 35);
+    assert_true(count_files(cache, NULL) >= 30);
+    assert_int_equal(count_files(cache, ".tmp"), 0);
+    remove_folder(cache);
+}
+
+/* ---- files that are not to be trusted ---- */
+
+struct table {
+    char folder[PL_PATH_MAX], path[PL_PATH_MAX], key[PL_HASH_TEXT];
+    pl_bytes file;
+};
+
+static void make_table(struct table *t, const char *style)
+{
+    char source[PL_PATH_MAX];
+    pl_bytes text = {0};
+    pl_tokenizer *tokenizer;
+    *t = (struct table){0};
+    make_folder(t->folder);
+    OK(pl_path(source, "%s/%s", GOLDEN, style));
+    OK(pl__tokenizer_open(&tokenizer, source, t->folder));
+    pl_tokenizer_free(tokenizer);
+    OK(pl_path(source, "%s/%s/tokenizer.json", GOLDEN, style));
+    OK(pl_file_read(&text, source, 1 << 24));
+    OK(pl__table_path(t->path, t->key, t->folder, text.data, text.size, NULL, 0));
+    OK(pl_file_read(&t->file, t->path, 1 << 24));
+    pl_bytes_free(&text);
+}
+
+static void free_table(struct table *t)
+{
+    pl_bytes_free(&t->file);
+    remove_folder(t->folder);
+}
+
+static uint64_t get(const struct table *t, size_t at)
+{
+    uint64_t value;
+    memcpy(&value, t->file.data + at, sizeof value);
+    return value;
+}
+
+static size_t section(const struct table *t, size_t i)
+{
+    return get(t, SECTIONS_AT + 16 * i);
+}
+
+static bool is_trusted(const struct table *t, const char *data, size_t size)
+{
+    pl__table table;
+    OK(pl_file_replace(t->path, data, size));
+    bool trusted = pl__table_open(&table, t->path, t->key);
+    if (!trusted) assert_null(table.map.data);
+    pl__table_close(&table);
+    return trusted;
+}
+
+static void test_broken(void **state)
+{
+    (void)state;
+    struct table t, other;
+    pl__table table;
+    make_table(&t, "gpt2");
+    make_table(&other, "llama2");
+    assert_true(is_trusted(&t, t.file.data, t.file.size));
+    assert_false(pl__table_open(&table, t.path, other.key));
+    for (size_t at = 0; at < t.file.size; at += at < 256 ? 1 : 97) {
+        t.file.data[at] ^= 0x10;
+        if (is_trusted(&t, t.file.data, t.file.size)) fail_msg("byte %zu is not looked at", at);
+        t.file.data[at] ^= 0x10;
+    }
+    for (size_t size = 0; size < t.file.size; size += size < 256 ? 1 : 97)
+        assert_false(is_trusted(&t, t.file.data, size));
+    assert_false(is_trusted(&t, other.file.data, other.file.size));
+    /* What is not trusted is made again. */
+    char style[PL_PATH_MAX];
+    pl_tokenizer *tokenizer;
+    pl_bytes again = {0};
+    OK(pl_path(style, "%s/gpt2", GOLDEN));
+    OK(pl__tokenizer_open(&tokenizer, style, t.folder));
+    assert_null(tokenizer->model.bpe.table.data);
+    pl_tokenizer_free(tokenizer);
+    OK(pl_file_read(&again, t.path, 1 << 24));
+    assert_int_equal(again.size, t.file.size);
+    assert_memory_equal(again.data, t.file.data, again.size);
+    pl_bytes_free(&again);
+    free_table(&t);
+    free_table(&other);
+}
+
+/* One change under a right checksum. */
+static bool is_trusted_with(struct table *t, size_t at, const void *value, size_t size)
+{
+    char old[8];
+    uint64_t sum[2];
+    memcpy(old, t->file.data + at, size);
+    memcpy(t->file.data + at, value, size);
+    pl_hash128_words(sum, t->file.data + CHECKED_AT, t->file.size - CHECKED_AT);
+    memcpy(t->file.data + CHECKSUM_AT, sum, sizeof sum);
+    bool trusted = is_trusted(t, t->file.data, t->file.size);
+    memcpy(t->file.data + at, old, size);
+    return trusted;
+}
+
+static void refuse(struct table *t, size_t at, uint64_t value)
+{
+    if (is_trusted_with(t, at, &value, 8)) fail_msg("%llu at %zu is trusted", (unsigned long long)value, at);
+}
+
+static void refuse_int(struct table *t, size_t at, int32_t value)
+{
+    if (is_trusted_with(t, at, &value, 4)) fail_msg("%d at %zu is trusted", (int)value, at);
+}
+
+/* The first element of a section that is used, of elements with an int at `offset` that is -1 in free ones. */
+static size_t first_used(const struct table *t, size_t i, size_t element, size_t offset)
+{
+    for (size_t at = section(t, i);; at += element) {
+        int32_t value;
+        memcpy(&value, t->file.data + at + offset, sizeof value);
+        if (value >= 0) return at;
+    }
+}
+
+static void test_lies(void **state)
+{
+    (void)state;
+    struct table t;
+    make_table(&t, "gpt2");
+    uint64_t n_ids = get(&t, FACTS_AT), size = t.file.size;
+    uint64_t same = n_ids;
+    assert_true(is_trusted_with(&t, FACTS_AT, &same, 8));
+    refuse_int(&t, VERSION_AT, 0);
+    refuse_int(&t, VERSION_AT + 4, 0x04030201);
+    refuse(&t, SIZE_AT, size + 8);
+    refuse(&t, FACTS_AT + 8 * N_IDS, n_ids + 1);
+    refuse(&t, FACTS_AT + 8 * N_IDS, UINT64_MAX);
+    for (size_t fact = N_TOKENS; fact <= N_MERGES; fact++) {
+        refuse(&t, FACTS_AT + 8 * fact, get(&t, FACTS_AT + 8 * fact) - 1);
+        refuse(&t, FACTS_AT + 8 * fact, UINT64_MAX);
+    }
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        refuse(&t, SECTIONS_AT + 16 * i, 0);
+        refuse(&t, SECTIONS_AT + 16 * i, section(&t, i) + 1);
+        refuse(&t, SECTIONS_AT + 16 * i, (size + 15) / 8 * 8);
+        refuse(&t, SECTIONS_AT + 16 * i + 8, size);
+        refuse(&t, SECTIONS_AT + 16 * i + 8, UINT64_MAX - 7);
+        if (i != REST) refuse(&t, SECTIONS_AT + 16 * i + 8, get(&t, SECTIONS_AT + 16 * i + 8) / 2 - 1);
+    }
+    size_t token = section(&t, TOKENS), slot = first_used(&t, SLOTS, 8, 4), merge = first_used(&t, MERGES, 16, 0);
+    refuse_int(&t, token, INT32_MAX);
+    refuse_int(&t, token, -1);
+    refuse_int(&t, token + 4, INT32_MAX);
+    refuse_int(&t, token + 4, 0);
+    refuse_int(&t, slot + 4, (int32_t)n_ids);
+    refuse_int(&t, slot + 4, -1);
+    refuse_int(&t, slot + 4, -2);
+    refuse_int(&t, merge, (int32_t)n_ids);
+    refuse_int(&t, merge, -1);
+    refuse_int(&t, merge, -2);
+    refuse_int(&t, merge + 4, -1);
+    refuse_int(&t, merge + 4, (int32_t)n_ids);
+    refuse_int(&t, merge + 12, -1);
+    refuse_int(&t, merge + 12, (int32_t)n_ids);
+    free_table(&t);
+}
+
+/* ---- places ---- */
+
+static void open_well(const char *cache)
+{
+    pl_tokenizer *t;
+    pl_ids ids = {0};
+    OK(pl__tokenizer_open(&t, GOLDEN "/gpt2", cache));
+    OK(pl_tokenizer_encode(t, "the night", 9, false, &ids));
+    assert_true(ids.n > 0);
+    pl_ids_free(&ids);
+    pl_tokenizer_free(t);
+}
+
+/* A folder that cannot be made, a file in its place, a folder in the table's place: no cache, and no error. */
+static void test_no_place(void **state)
+{
+    (void)state;
+    struct table t;
+    char inside[PL_PATH_MAX];
+    open_well("/proc/none/tokenizers");
+    make_table(&t, "gpt2");
+    OK(pl_path(inside, "%s/deeper", t.path));
+    open_well(t.path);
+    open_well(inside);
+    assert_int_equal(remove(t.path), 0);
+    OK(pl_folder_make(inside));
+    open_well(t.folder);
+    assert_int_equal(count_files(t.folder, ".tmp"), 0);
+    free_table(&t);
+}
+
+/* Several processes that find nothing write at once: each opens, and one whole table is left. */
+static void test_at_once(void **state)
+{
+    (void)state;
+    enum { PROCESSES = 6, ROUNDS = 8 };
+    struct table t;
+    make_table(&t, "gpt2");
+    for (size_t round = 0; round < ROUNDS; round++) {
+        pid_t children[PROCESSES];
+        assert_int_equal(remove(t.path), 0);
+        for (size_t i = 0; i < PROCESSES; i++) {
+            children[i] = fork();
+            if (children[i] == 0) {
+                pl_tokenizer *tokenizer;
+                _exit(pl__tokenizer_open(&tokenizer, GOLDEN "/gpt2", t.folder) != PL_OK);
+            }
+        }
+        for (size_t i = 0; i < PROCESSES; i++) {
+            int status = 1;
+            assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+            assert_int_equal(status, 0);
+        }
+        pl__table table;
+        assert_true(pl__table_open(&table, t.path, t.key));
+        pl__table_close(&table);
+        assert_int_equal(count_files(t.folder, NULL), 1);
+    }
+    free_table(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_styles),   cmocka_unit_test(test_broken),  cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_no_place), cmocka_unit_test(test_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
