@@ -121,6 +121,7 @@ void pl__decoder_free(pl__decoder *decoder)
 /* Ends a piece at the end of the text. */
 static pl_status end_piece(pl__pieces *pieces)
 {
+    PL_TRY(pl_bytes_append(&pieces->text, "", 0)); /* there is a text, if an empty one */
     PL_TRY(pl_grow(&pieces->ends, &pieces->capacity, pieces->n + 1));
     pieces->ends[pieces->n++] = pieces->text.size;
     return PL_OK;
