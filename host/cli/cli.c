@@ -8,29 +8,40 @@
 #include "cli/verbs.h"
 
 /* In JSON the hidden characters stand in texts only (those of C0 are escaped already): \u keeps the value the same. */
-static bool put_text(FILE *out, const char *text)
+static pl_status put_text(pl_bytes *out, const char *text)
 {
     const char *from = text;
     uint32_t c;
     for (size_t n; *text; text += n) {
         n = pl_utf8_get(&c, text);
         if (c == '\n' || !pl_is_hidden(c)) continue;
-        fwrite(from, 1, (size_t)(text - from), out);
-        fprintf(out, "\\u%04x", (unsigned)c);
+        PL_TRY(pl_bytes_append(out, from, (size_t)(text - from)));
+        PL_TRY(pl_bytes_format(out, "\\u%04x", (unsigned)c));
         from = text + n;
     }
-    return fputs(from, out) >= 0 && fputc('\n', out) != EOF && !ferror(out);
+    return pl_bytes_append(out, from, (size_t)(text - from));
+}
+
+pl_status pl_json_visible(pl_bytes *out, json_t *value, bool indented)
+{
+    if (!value) return pl_fail(PL_E_MEMORY, "out of memory while writing JSON");
+    char *text = json_dumps(value, (indented ? JSON_INDENT(2) : JSON_COMPACT) | JSON_ENCODE_ANY);
+    json_decref(value);
+    if (!text) return pl_fail(PL_E_INTERNAL, "JSON: a value that cannot be written");
+    pl_status status = put_text(out, text);
+    free(text);
+    return status;
 }
 
 pl_status pl_put_json(FILE *out, json_t *value, bool indented)
 {
-    if (!value) return pl_fail(PL_E_MEMORY, "out of memory while writing JSON");
-    char *text = json_dumps(value, indented ? JSON_INDENT(2) : JSON_COMPACT);
-    json_decref(value);
-    if (!text) return pl_fail(PL_E_INTERNAL, "JSON: a value that cannot be written");
-    bool ok = put_text(out, text);
-    free(text);
-    return ok ? PL_OK : pl_fail(PL_E_IO, "cannot write JSON to standard output");
+    pl_bytes text = {0};
+    pl_status status = pl_json_visible(&text, value, indented);
+    if (status == PL_OK) status = pl_bytes_append(&text, "\n", 1);
+    if (status == PL_OK && (fwrite(text.data, 1, text.size, out) != text.size || ferror(out)))
+        status = pl_fail(PL_E_IO, "cannot write JSON to standard output");
+    pl_bytes_free(&text);
+    return status;
 }
 
 pl_status pl_print_json(json_t *value, bool indented)

@@ -86,6 +86,8 @@ static inline bool pl_argument_flag(const pl_arguments *arguments, pl_option opt
  * reference; NULL is out of memory. */
 pl_status pl_print_json(json_t *value, bool indented);
 pl_status pl_put_json(FILE *out, json_t *value, bool indented);
+/* Appends the text that these print, without the end of its last line; takes the reference, too. */
+pl_status pl_json_visible(pl_bytes *out, json_t *value, bool indented);
 
 /* The verbs, one file each. */
 pl_status pl_verb_run(const pl_arguments *arguments);

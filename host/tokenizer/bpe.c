@@ -3,7 +3,6 @@
  * heap is stale when its pair is gone; the pair at a place only ever grows, so the id it would become tells. */
 #include "tokenizer/bpe.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +16,6 @@ enum { NONE = -1, GONE = -1 };
 struct pl__symbol {
     int32_t id, previous, next;
 };
-
-enum whole { WHOLE_UNKNOWN, WHOLE_YES, WHOLE_NO };
 
 /* ---- the table of merges ---- */
 
@@ -130,7 +127,7 @@ pl_status pl__bpe_finish(pl__bpe *bpe)
     }
     bpe->unknown_id = bpe->unknown ? pl__vocabulary_find(v, bpe->unknown, strlen(bpe->unknown)) : -1;
     if (!bpe->merges) PL_TRY(pl__bpe_reserve(bpe, 0));
-    return pl_new(&bpe->whole, v->n_ids);
+    return pl__word_cache_create(&bpe->words);
 }
 
 void pl__bpe_free(pl__bpe *bpe)
@@ -141,7 +138,7 @@ void pl__bpe_free(pl__bpe *bpe)
     free(bpe->prefix);
     free(bpe->suffix);
     free(bpe->unknown);
-    free((void *)bpe->whole);
+    pl__word_cache_free(&bpe->words);
     *bpe = (pl__bpe){0};
 }
 
@@ -360,30 +357,37 @@ static pl_status append(pl_ids *out, int32_t id)
     return PL_OK;
 }
 
-pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work, pl_ids *out)
+/* Of a word that was not met before. */
+static pl_status encode_new(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work,
+                            pl_ids *out)
 {
     const char *spelling = word;
-    size_t spelling_size = size;
+    size_t spelling_size = size, n = 0;
     if (bytes) {
         pl_bytes_clear(&work->spelling);
         PL_TRY(pl__bytes_to_alphabet(&work->spelling, word, size));
         spelling = work->spelling.data;
         spelling_size = work->spelling.size;
     }
-    int32_t id = pl__vocabulary_find(&bpe->vocabulary, spelling, spelling_size);
-    uint8_t whole = WHOLE_NO;
-    if (bpe->prefix || bpe->suffix) {
-        if (id >= 0 && bpe->ignore_merges) return append(out, id);
-    } else if (id >= 0) {
-        whole = atomic_load_explicit(&bpe->whole[id], memory_order_relaxed);
-        if (bpe->ignore_merges || whole == WHOLE_YES) return append(out, id);
-    }
-    size_t n = 0;
+    int32_t id = bpe->ignore_merges ? pl__vocabulary_find(&bpe->vocabulary, spelling, spelling_size) : -1;
+    if (id >= 0) return append(out, id);
     PL_TRY(merge_word(bpe, word, size, bytes, spelling, spelling_size, work, &n));
-    if (whole == WHOLE_UNKNOWN)
-        atomic_store_explicit(&bpe->whole[id], n == 1 && work->symbols[0].id == id ? WHOLE_YES : WHOLE_NO,
-                              memory_order_relaxed);
     PL_TRY(pl_grow(&out->data, &out->capacity, out->n + n));
     for (size_t i = 0; i < n; i++) out->data[out->n++] = work->symbols[i].id;
+    return PL_OK;
+}
+
+pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work, pl_ids *out)
+{
+    const pl__cached_word *known = pl__word_cache_find(&bpe->words, word, size, bytes);
+    if (!known) {
+        size_t n = out->n;
+        PL_TRY(encode_new(bpe, word, size, bytes, work, out));
+        if (out->n > n) pl__word_cache_put(&bpe->words, word, size, bytes, out->data + n, out->n - n);
+        return PL_OK;
+    }
+    if (out->capacity - out->n < known->n) PL_TRY(pl_grow(&out->data, &out->capacity, out->n + known->n));
+    for (size_t i = 0; i < known->n; i++) out->data[out->n + i] = known->ids[i];
+    out->n += known->n;
     return PL_OK;
 }

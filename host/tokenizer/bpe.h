@@ -13,6 +13,7 @@
 #include "tokenizer/merge_heap.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
+#include "tokenizer/word_cache.h"
 
 typedef struct pl__bpe {
     pl__vocabulary vocabulary;
@@ -30,9 +31,7 @@ typedef struct pl__bpe {
     int32_t byte_ids[256];     /* of a byte through the byte alphabet; -1: none */
     int32_t fallback_ids[256]; /* of <0x00> to <0xFF>; -1: none */
     int32_t ascii_ids[128];    /* of a character */
-    /* By id: is this text, met as a word, this very token? A pure function of the model, found out at first need; the
-     * byte is atomic, so several threads may find out the same thing at once. */
-    _Atomic uint8_t *whole;
+    pl__word_cache words;
 } pl__bpe;
 
 /* Room for n merges; more make room for themselves. */

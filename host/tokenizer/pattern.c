@@ -122,12 +122,29 @@ static pl_status find_regex(const pl__pattern *p, const char *text, size_t size,
     return done < size ? add(spans, done, size, false) : PL_OK;
 }
 
+/* pl__char_class of ASCII. */
+enum { O = PL__OTHER, L = PL__LETTER, N = PL__NUMBER, S = PL__SPACE };
+static const uint8_t ascii_classes[128] = {
+    O, O, O, O, O, O, O, O, O, S, S, S, S, S, O, O, /* 00 */
+    O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, /* 10 */
+    S, O, O, O, O, O, O, O, O, O, O, O, O, O, O, O, /* 20 */
+    N, N, N, N, N, N, N, N, N, N, O, O, O, O, O, O, /* 30 */
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, /* 40 */
+    L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O, /* 50 */
+    O, L, L, L, L, L, L, L, L, L, L, L, L, L, L, L, /* 60 */
+    L, L, L, L, L, L, L, L, L, L, L, O, O, O, O, O, /* 70 */
+};
+
 /* The class of the character at `at` and its size; the end of the text has size 0. */
 static inline pl__class class_at(const char *text, size_t size, size_t at, size_t *n)
 {
     if (at >= size) {
         *n = 0;
         return PL__SPACE;
+    }
+    if ((uint8_t)text[at] < 0x80) {
+        *n = 1;
+        return (pl__class)ascii_classes[(uint8_t)text[at]];
     }
     uint32_t c;
     *n = pl_utf8_get(&c, text + at);
@@ -206,10 +223,15 @@ static size_t cl100k_word(const char *text, size_t size, size_t at, size_t digit
     return spaces(text, size, at);
 }
 
+size_t pl__pattern_word(const pl__pattern *p, const char *text, size_t size, size_t at)
+{
+    return p->kind == PL__PATTERN_GPT2 ? gpt2_word(text, size, at) : cl100k_word(text, size, at, p->digits);
+}
+
 static pl_status find_words(const pl__pattern *p, const char *text, size_t size, pl__spans *spans)
 {
     for (size_t at = 0, end; at < size; at = end) {
-        end = p->kind == PL__PATTERN_GPT2 ? gpt2_word(text, size, at) : cl100k_word(text, size, at, p->digits);
+        end = pl__pattern_word(p, text, size, at);
         PL_TRY(add(spans, at, end, true));
     }
     return PL_OK;

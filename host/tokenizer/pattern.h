@@ -51,6 +51,14 @@ typedef struct pl__spans {
 } pl__spans;
 void pl__spans_free(pl__spans *spans);
 
+/* Patterns of which a match begins where the last one ends, so that words can be taken one by one. */
+static inline bool pl__pattern_is_of_words(const pl__pattern *pattern)
+{
+    return pattern->kind == PL__PATTERN_GPT2 || pattern->kind == PL__PATTERN_CL100K;
+}
+/* The end of the word that begins at `at` (below size), of such a pattern. */
+size_t pl__pattern_word(const pl__pattern *pattern, const char *text, size_t size, size_t at);
+
 /* Replaces the content of *spans with contiguous spans that cover the whole text. */
 pl_status pl__pattern_find(const pl__pattern *pattern, const char *text, size_t size, pl__spans *spans);
 

@@ -180,6 +180,16 @@ bool pl__pretokenizer_is_byte_level(const pl__pretokenizer *p)
     return p && p->n > 0 && p->steps[p->n - 1].byte_level;
 }
 
+/* ByteLevel by its own pattern, or a Split by one of that line and then ByteLevel. */
+const pl__pattern *pl__pretokenizer_words(const pl__pretokenizer *p)
+{
+    if (!pl__pretokenizer_is_byte_level(p) || p->n > 2 || p->steps[p->n - 1].prepend != NEVER) return NULL;
+    const struct step *first = &p->steps[0];
+    if (p->n == 2 && (first->byte_level || first->replacement[0] || p->steps[1].cut)) return NULL;
+    bool plain = first->cut && !first->invert && first->behaviour == ISOLATED;
+    return plain && pl__pattern_is_of_words(&first->pattern) ? &first->pattern : NULL;
+}
+
 void pl__words_free(pl__words *words)
 {
     pl_bytes_free(&words->text);

@@ -35,6 +35,9 @@ void pl__words_free(pl__words *words);
 /* True when the words come out as raw bytes: byte-level BPE. */
 bool pl__pretokenizer_is_byte_level(const pl__pretokenizer *pretokenizer);
 
+/* The pattern whose matches, as they stand in the text, are the words, as raw bytes; NULL: more is done to them. */
+const pl__pattern *pl__pretokenizer_words(const pl__pretokenizer *pretokenizer);
+
 /* *words becomes the words of the text; `spare` is room to work in. */
 pl_status pl__pretokenize(const pl__pretokenizer *pretokenizer, const char *text, size_t size, size_t head,
                           pl__words *words, pl__words *spare, pl__spans *spans);

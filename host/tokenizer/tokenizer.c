@@ -142,6 +142,14 @@ static void free_work(struct work *w)
 static pl_status encode_text(const pl_tokenizer *t, const char *text, size_t size, size_t head, struct work *w,
                              pl_ids *out)
 {
+    const pl__pattern *pattern = pl__pretokenizer_words(t->pretokenizer);
+    if (pattern) {
+        for (size_t at = 0, end; at < size; at = end) {
+            end = pl__pattern_word(pattern, text, size, at);
+            PL_TRY(pl__model_encode(&t->model, text + at, end - at, true, &w->model, out));
+        }
+        return PL_OK;
+    }
     PL_TRY(pl__pretokenize(t->pretokenizer, text, size, head, &w->words, &w->spare_words, &w->spans));
     for (size_t i = 0; i < w->words.n; i++) {
         const pl__word *word = &w->words.items[i];

@@ -136,6 +136,40 @@ static void test_long_word(void **state)
     pl_tokenizer_free(t);
 }
 
+/* More words than are remembered, and some too long for that: a second time, in another order and by a tokenizer that
+ * has met none of them, they have the ids that they had. */
+static void test_words(void **state)
+{
+    (void)state;
+    enum { WORDS = 150000, FRESH = 3000, BYTES_MAX = 60 };
+    pl_tokenizer *t = open_style("gpt2"), *fresh = open_style("gpt2");
+    static uint32_t sums[WORDS];
+    pl_ids ids = {0}, other = {0};
+    for (size_t round = 0; round < 2; round++)
+        for (size_t k = 0; k < WORDS; k++) {
+            size_t place = round ? WORDS - 1 - k : k;
+            uint32_t seed = (uint32_t)place * 2654435761U + 1, sum = 2166136261U;
+            char word[BYTES_MAX];
+            size_t size = 1 + seed % BYTES_MAX;
+            for (size_t i = 0; i < size; i++) {
+                seed = seed * 1664525U + 1013904223U;
+                word[i] = (char)('a' + (seed >> 16) % 20);
+            }
+            ids.n = other.n = 0;
+            OK(pl_tokenizer_encode(t, word, size, false, &ids));
+            for (size_t i = 0; i < ids.n; i++) sum = (sum ^ (uint32_t)ids.data[i]) * 16777619U;
+            if (round == 0) sums[place] = sum;
+            assert_int_equal(sum, sums[place]);
+            if (round == 0 || k >= FRESH) continue;
+            OK(pl_tokenizer_encode(fresh, word, size, false, &other));
+            golden_same_ids(&ids, &other, "gpt2", place);
+        }
+    pl_ids_free(&ids);
+    pl_ids_free(&other);
+    pl_tokenizer_free(t);
+    pl_tokenizer_free(fresh);
+}
+
 struct thread {
     const pl_tokenizer *t;
     const json_t *texts, *expected;
@@ -193,6 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_styles),       cmocka_unit_test(test_facts),     cmocka_unit_test(test_malformed_text),
         cmocka_unit_test(test_decode_bytes), cmocka_unit_test(test_long_word), cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
