@@ -193,6 +193,24 @@ done:
     return status;
 }
 
+/* Digests of the files that decide ids, "-" of those that are not there. */
+enum { TOKENIZER, VOCABULARY, MERGES, CONFIG, ADDED, SPECIAL, SENTENCEPIECE, N_HASHES };
+struct hashes {
+    char of[N_HASHES][PL_HASH_TEXT];
+};
+
+static void hash_files(struct hashes *out, const pl__sources *sources)
+{
+    const pl__source *all[N_HASHES] = {&sources->tokenizer,    &sources->vocabulary, &sources->merges,
+                                       &sources->config,       &sources->added,      &sources->special,
+                                       &sources->sentencepiece};
+    for (size_t i = 0; i < N_HASHES; i++)
+        if (all[i]->data)
+            pl_hash128(out->of[i], all[i]->data, all[i]->size);
+        else
+            memcpy(out->of[i], "-", 2);
+}
+
 /* A tokenizer.json in its parts: vocabulary and merges, as their texts or as a table that is compiled of them, and the
  * rest of it. */
 struct whole {
@@ -203,12 +221,12 @@ struct whole {
     char path[PL_PATH_MAX], key[PL_HASH_TEXT]; /* of the table; path "": no cache */
 };
 
-static pl_status take_apart(struct whole *w, const pl__source *source, const char *cache)
+static pl_status take_apart(struct whole *w, const pl__source *source, const char *cache, const char *hash)
 {
     *w = (struct whole){.vocabulary = {.name = w->vocabulary_name}, .merges = {.name = w->merges_name}};
     snprintf(w->vocabulary_name, sizeof w->vocabulary_name, "%.200s: model.vocab", source->name);
     snprintf(w->merges_name, sizeof w->merges_name, "%.200s: model.merges", source->name);
-    if (cache) PL_TRY(pl__table_path(w->path, w->key, cache, source->data, source->size, NULL, 0));
+    if (cache) PL_TRY(pl__table_path(w->path, w->key, cache, hash, "-"));
     if (!cache || !pl__table_open(&w->table, w->path, w->key))
         return cut_model(&w->rest, &w->vocabulary, &w->merges, source);
     /* What tells the model's kind, in place of the texts. */
@@ -247,13 +265,15 @@ static pl_status parse_rest(pl_tokenizer *tokenizer, const json_t *root, const c
     return pl__postprocessor_create(&tokenizer->postprocessor, json_object_get(root, "post_processor"), where);
 }
 
-static pl_status parse_json(pl_tokenizer *tokenizer, const pl__source *source, const char *cache, pl__settings *config)
+static pl_status parse_json(pl_tokenizer *tokenizer, const pl__sources *sources, const struct hashes *hashes,
+                            pl__settings *config)
 {
+    const pl__source *source = &sources->tokenizer;
     json_t *root = NULL;
     struct whole *w;
     pl_status status;
     PL_TRY(pl_new(&w, 1));
-    PL_GOTO(status, done, take_apart(w, source, cache));
+    PL_GOTO(status, done, take_apart(w, source, sources->cache, hashes->of[TOKENIZER]));
     PL_GOTO(status, done, pl_json_parse(&root, w->rest.data, w->rest.size, source->name));
     PL_GOTO(status, done, parse_rest(tokenizer, root, source->name, w, config));
     keep_table(w, &tokenizer->model);
@@ -276,7 +296,8 @@ static const char qwen2_parts[] =
     "|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+\"}},"
     "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"use_regex\": false}]}}";
 
-static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__settings *config)
+static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources, const struct hashes *hashes,
+                             const pl__settings *config)
 {
     const char *parts = strcmp(config->class->name, "Qwen2Tokenizer") == 0 ? qwen2_parts : gpt2_parts;
     const pl__source *vocabulary = &sources->vocabulary, *merges = &sources->merges;
@@ -293,9 +314,7 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
             config->where, config->class->name);
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
     if (sources->cache) {
-        PL_GOTO(
-            status, done,
-            pl__table_path(path, key, sources->cache, vocabulary->data, vocabulary->size, merges->data, merges->size));
+        PL_GOTO(status, done, pl__table_path(path, key, sources->cache, hashes->of[VOCABULARY], hashes->of[MERGES]));
         (void)pl__table_open(&table, path, key);
     }
     PL_GOTO(status, done, pl__bpe_read_files(bpe, vocabulary, merges, &table));
@@ -331,20 +350,15 @@ static pl_status check_ends(const pl_tokenizer *tokenizer, const char *where)
     return PL_OK;
 }
 
-/* Digests of all files, in a fixed order; an absent file counts as such. Of config.json only the class that it leads to
- * counts: the rest decides no id. */
-static pl_status digest(pl_tokenizer *tokenizer, const pl__sources *sources, const pl__settings *config)
+/* A digest of what decides ids, of the digests of all files in a fixed order; an absent file counts as such, but for
+ * tokenizer.model, which older digests do not know. Of config.json only the class that it leads to counts. */
+static pl_status digest(pl_tokenizer *tokenizer, const struct hashes *hashes, const pl__settings *config)
 {
-    const pl__source *all[] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,       &sources->config,
-                               &sources->added,     &sources->special,    &sources->sentencepiece};
     pl_bytes text = {0};
     pl_status status = PL_OK;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        char one[PL_HASH_TEXT] = "-";
-        if (all[i] == &sources->sentencepiece && !all[i]->data) continue; /* digests from before it was read */
-        if (all[i]->data) pl_hash128(one, all[i]->data, all[i]->size);
-        PL_GOTO(status, done, pl_bytes_format(&text, "%s\n", one));
-    }
+    for (size_t i = 0; i < N_HASHES; i++)
+        if (i != SENTENCEPIECE || *hashes->of[i] != '-')
+            PL_GOTO(status, done, pl_bytes_format(&text, "%s\n", hashes->of[i]));
     PL_GOTO(status, done, pl_bytes_format(&text, "class %s\n", config->class ? config->class->name : "-"));
     pl_hash128(tokenizer->digest, text.data, text.size);
 done:
@@ -365,24 +379,26 @@ static void describe(pl_tokenizer *tokenizer)
 pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources)
 {
     pl__settings config = {0};
+    struct hashes hashes;
     pl_status status;
     *out = NULL;
     PL_TRY(pl_new(out, 1));
     pl_tokenizer *tokenizer = *out;
     PL_GOTO(status, failed, pl__settings_read(&config, sources));
     tokenizer->added.split_special = config.split_special;
+    hash_files(&hashes, sources);
     const pl__source *main = sources->tokenizer.data       ? &sources->tokenizer
                              : sources->sentencepiece.data ? &sources->sentencepiece
                                                            : &sources->vocabulary;
     PL_GOTO(status, failed,
-            main == &sources->tokenizer       ? parse_json(tokenizer, main, sources->cache, &config)
+            main == &sources->tokenizer       ? parse_json(tokenizer, sources, &hashes, &config)
             : main == &sources->sentencepiece ? parse_sentencepiece(tokenizer, main, &config)
-                                              : parse_files(tokenizer, sources, &config));
+                                              : parse_files(tokenizer, sources, &hashes, &config));
     PL_GOTO(status, failed, finish_added(tokenizer, main->name));
     find_ends(tokenizer, &config);
     if (!sources->tokenizer.data) PL_GOTO(status, failed, apply_ends(tokenizer, &config));
     PL_GOTO(status, failed, check_ends(tokenizer, main->name));
-    PL_GOTO(status, failed, digest(tokenizer, sources, &config));
+    PL_GOTO(status, failed, digest(tokenizer, &hashes, &config));
     describe(tokenizer);
     pl__settings_free(&config);
     return PL_OK;

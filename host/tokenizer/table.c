@@ -34,12 +34,10 @@ static const uint32_t ORDER = 0x01020304;
 static const size_t CHECKED = offsetof(struct header, key);
 
 pl_status pl__table_path(char out[PL_PATH_MAX], char key[PL_HASH_TEXT], const char *folder, const char *first,
-                         size_t first_size, const char *second, size_t second_size)
+                         const char *second)
 {
-    char one[PL_HASH_TEXT], two[PL_HASH_TEXT] = "-", text[3 * PL_HASH_TEXT];
-    pl_hash128(one, first, first_size);
-    if (second) pl_hash128(two, second, second_size);
-    int n = snprintf(text, sizeof text, "table %d\n%s\n%s\n", (int)VERSION, one, two);
+    char text[3 * PL_HASH_TEXT];
+    int n = snprintf(text, sizeof text, "table %d\n%s\n%s\n", (int)VERSION, first, second);
     pl_hash128(key, text, (size_t)n);
     return pl_path(out, "%s/%s", folder, key);
 }
@@ -81,30 +79,38 @@ static bool are_tokens_right(const pl__vocabulary *v)
     return n == v->n_tokens && longest == v->longest;
 }
 
+/* Whether an id is one, and has a token, which need not be looked up where all have one. Half of the slots are free, in
+ * no order: no branch here could be foreseen, and with branches these checks took as long as all the rest. */
+static inline bool has_token(const pl__vocabulary *v, int32_t id, bool all)
+{
+    bool good = (uint32_t)id < v->n_ids;
+    return all ? good : good && v->tokens[id].start != UINT32_MAX;
+}
+
 /* Every slot leads to a token, and one at least is free: a search ends there. */
 static bool are_slots_right(const pl__vocabulary *v)
 {
     size_t n = 0;
+    bool good = true, all = v->n_tokens == v->n_ids;
     for (size_t i = 0; i <= v->mask; i++) {
         int32_t id = v->slots[i].id;
-        if (id < -1 || (id >= 0 && ((size_t)id >= v->n_ids || v->tokens[id].start == UINT32_MAX))) return false;
-        n += id >= 0;
+        good &= (id == -1) | has_token(v, id, all);
+        n += id != -1;
     }
-    return n == v->n_tokens && n <= v->mask;
+    return good && n == v->n_tokens && n <= v->mask;
 }
 
 static bool are_merges_right(const pl__table *t)
 {
-    size_t n = 0, n_ids = t->vocabulary.n_ids;
+    const pl__vocabulary *v = &t->vocabulary;
+    size_t n = 0;
+    bool good = true, all = v->n_tokens == v->n_ids;
     for (size_t i = 0; i <= t->merges_mask; i++) {
         const struct pl__merge *m = &t->merges[i];
-        if (m->left == -1) continue;
-        if (m->left < 0 || m->right < 0 || m->id < 0) return false;
-        if ((size_t)m->left >= n_ids || (size_t)m->right >= n_ids || (size_t)m->id >= n_ids) return false;
-        if (t->vocabulary.tokens[m->id].start == UINT32_MAX) return false;
-        n++;
+        good &= (m->left == -1) | (has_token(v, m->left, all) & has_token(v, m->right, all) & has_token(v, m->id, all));
+        n += m->left != -1;
     }
-    return n == t->n_merges && n <= t->merges_mask;
+    return good && n == t->n_merges && n <= t->merges_mask;
 }
 
 bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])

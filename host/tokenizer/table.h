@@ -25,9 +25,9 @@ typedef struct pl__table {
     size_t rest_size;
 } pl__table;
 
-/* Where the table of two texts (the second may be NULL) lies in `folder`, and the key that it must have. */
+/* Where the table of two texts lies in `folder`, and the key that it must have; by their digests, "-" for none. */
 pl_status pl__table_path(char out[PL_PATH_MAX], char key[PL_HASH_TEXT], const char *folder, const char *first,
-                         size_t first_size, const char *second, size_t second_size);
+                         const char *second);
 
 /* True: *out is a table that can be trusted. Otherwise *out is {0}. */
 bool pl__table_open(pl__table *out, const char *path, const char key[PL_HASH_TEXT]);

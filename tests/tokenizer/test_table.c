@@ -87,7 +87,9 @@ static void make_table(struct table *t, const char *style)
     pl_tokenizer_free(tokenizer);
     OK(pl_path(source, "%s/%s/tokenizer.json", GOLDEN, style));
     OK(pl_file_read(&text, source, 1 << 24));
-    OK(pl__table_path(t->path, t->key, t->folder, text.data, text.size, NULL, 0));
+    char hash[PL_HASH_TEXT];
+    pl_hash128(hash, text.data, text.size);
+    OK(pl__table_path(t->path, t->key, t->folder, hash, "-"));
     OK(pl_file_read(&t->file, t->path, 1 << 24));
     pl_bytes_free(&text);
 }
