@@ -19,6 +19,12 @@ static pl_status refuse_nothing(const pl_jinja *j, size_t at, const json_t *v)
     return pl_jinja_fail(j, at, "an if without else gave no value here; write its else");
 }
 
+static pl_status refuse_undefined(const pl_jinja *j, const node *n, const json_t *v)
+{
+    if (!pl__jinja_is_mark(j, v, PL__J_UNDEFINED) && !pl__jinja_is_mark(j, v, PL__J_FUNCTION)) return PL_OK;
+    return pl_jinja_fail(j, n->at, "an operand is %s", pl__jinja_kind_name(j, v));
+}
+
 /* The value of an operand: nothing is no value. */
 static pl_status operand(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
@@ -49,6 +55,12 @@ static pl_status fail_name(const pl_jinja *j, const node *n, const json_t *item)
     return pl_jinja_fail(j, n->at, "the item has no field '%s'; it has: %s", n->name, *fields ? fields : "none");
 }
 
+static bool is_function(const pl_jinja *j, const char *name)
+{
+    return pl__jinja_function_find(j, name, strlen(name)) || strcmp(name, "namespace") == 0 ||
+           strcmp(name, "dict") == 0;
+}
+
 /* *out stays NULL when there is no such name. */
 static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
@@ -56,6 +68,8 @@ static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item,
     if (!found && is_loop(j, n))
         return pl_jinja_fail(j, n->at, "loop has no value of its own; name a field of it, such as loop.index");
     if (!found) found = json_object_get(item, n->name);
+    if (found && !j->is_chat && pl__jinja_is_mark(j, found, PL__J_UNDEFINED)) found = NULL; /* of a macro */
+    if (!found && j->is_chat && is_function(j, n->name)) found = j->marks[PL__J_FUNCTION];
     *out = json_incref(found);
     return PL_OK;
 }
@@ -78,6 +92,8 @@ static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item
     }
     if (found)
         *found = there;
+    else if (!there && j->is_chat)
+        status = pl__jinja_made(out, json_incref(j->marks[PL__J_UNDEFINED]));
     else if (!there && in_loop)
         status = pl_jinja_fail(j, n->at, "loop.%s is beyond the end", n->name);
     else if (!there)
@@ -127,7 +143,8 @@ static pl_status eval_list(const pl_jinja *j, const node *n, const json_t *item,
 
 static pl_status set_field(const pl_jinja *j, const node *at, const json_t *key, json_t *value, json_t *object)
 {
-    if (!json_is_string(key) || pl__jinja_is_mark(j, key, PL__J_NOTHING))
+    if (!json_is_string(key) || pl__jinja_is_mark(j, key, PL__J_NOTHING) ||
+        pl__jinja_is_mark(j, key, PL__J_UNDEFINED) || pl__jinja_is_mark(j, key, PL__J_FUNCTION))
         return pl_jinja_fail(j, at->at, "the key of an object must be a text, found %s", pl__jinja_kind_name(j, key));
     if (pl__jinja_is_marked(j, value, PL__J_MARK_LAZY) || pl__jinja_is_marked(j, value, PL__J_MARK_NAMESPACE))
         return pl_jinja_fail(j, at->at, "an object cannot hold %s", pl__jinja_kind_name(j, value));
@@ -162,6 +179,21 @@ failed:
 
 /* ---- filters, methods, functions, tests ---- */
 
+/* What is undefined as a filter of a chat template takes it: an empty text, an empty object to `items`. */
+static pl_status refine_undefined(const pl_jinja *j, const node *n, json_t **value)
+{
+    static pl__jinja_apply *const refuse[] = {pl__jinja_chat_tojson, pl__jinja_int, pl__jinja_float,
+                                              pl__jinja_round,       pl__jinja_abs, pl__jinja_dictsort};
+    if (!pl__jinja_is_mark(j, *value, PL__J_UNDEFINED) && !pl__jinja_is_mark(j, *value, PL__J_FUNCTION)) return PL_OK;
+    bool refused = pl__jinja_method_find(n->filter->name, strlen(n->filter->name)) == n->filter ||
+                   pl__jinja_is_mark(j, *value, PL__J_FUNCTION);
+    for (size_t i = 0; i < sizeof refuse / sizeof *refuse; i++) refused = refused || n->filter->apply == refuse[i];
+    if (refused) return pl_jinja_fail(j, n->at, "%s of %s", n->filter->name, pl__jinja_kind_name(j, *value));
+    json_decref(*value);
+    *value = NULL;
+    return pl__jinja_made(value, n->filter->apply == pl__jinja_items ? json_object() : json_string(""));
+}
+
 /* `default` takes a look-up that fails. */
 static pl_status eval_filter(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
@@ -176,8 +208,17 @@ static pl_status eval_filter(const pl_jinja *j, const node *n, const json_t *ite
         PL_GOTO(status, done, pl__jinja_eval_maybe(j, n->a, item, &value));
     else if (n->a)
         PL_GOTO(status, done, eval(j, n->a, item, &value));
-    for (size_t i = 0; i < n->n; i++)
-        if (n->items[i]) PL_GOTO(status, done, operand(j, n->items[i], item, &arguments[i]));
+    if (!is_default && value) PL_GOTO(status, done, refine_undefined(j, n, &value));
+    for (size_t i = 0; i < n->n; i++) {
+        if (!n->items[i]) continue;
+        PL_GOTO(status, done, operand(j, n->items[i], item, &arguments[i]));
+        bool none =
+            pl__jinja_is_mark(j, arguments[i], PL__J_UNDEFINED) || pl__jinja_is_mark(j, arguments[i], PL__J_FUNCTION);
+        if (none && !is_default) {
+            status = pl_jinja_fail(j, n->items[i]->at, "%s: an argument is undefined", n->filter->name);
+            goto done;
+        }
+    }
     status = n->filter->apply(j, n->at, value, arguments, out);
 done:
     json_decref(value);
@@ -243,6 +284,8 @@ static pl_status eval_binary(const pl_jinja *j, const node *n, const json_t *ite
     PL_GOTO(status, done, eval(j, n->b, item, &b));
     if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_nothing(j, n->at, a));
     if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_nothing(j, n->at, b));
+    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_undefined(j, n, a));
+    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_undefined(j, n, b));
     status = pl__jinja_reckon(j, n->at, n->kind, a, b, out);
 done:
     json_decref(a);
@@ -292,7 +335,7 @@ static pl_status eval_choose(const pl_jinja *j, const node *n, const json_t *ite
     json_decref(condition);
     if (truth) return eval(j, n->a, item, out);
     if (n->c) return eval(j, n->c, item, out);
-    *out = json_incref(j->marks[PL__J_NOTHING]);
+    *out = json_incref(j->marks[j->is_chat ? PL__J_UNDEFINED : PL__J_NOTHING]);
     return PL_OK;
 }
 
@@ -304,6 +347,7 @@ static pl_status eval_plain(const pl_jinja *j, const node *n, const json_t *item
         return PL_OK;
     case PL__J_NAME:
         PL_TRY(eval_name(j, n, item, out));
+        if (!*out && j->is_chat) *out = json_incref(j->marks[PL__J_UNDEFINED]);
         return *out ? PL_OK : fail_name(j, n, item);
     case PL__J_LIST:
     case PL__J_TUPLE:
@@ -321,6 +365,8 @@ static pl_status eval_plain(const pl_jinja *j, const node *n, const json_t *item
         return eval_filter(j, n, item, out);
     case PL__J_CYCLE:
         return eval_cycle(j, n, item, out);
+    case PL__J_INVOKE:
+        return pl__jinja_invoke(j, n, item, out);
     case PL__J_TEST:
         return eval_test(j, n, item, out);
     case PL__J_COMPARE:
@@ -350,7 +396,10 @@ pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, j
 {
     *out = NULL;
     PL_TRY(pl__jinja_step(j, n->at));
-    return eval_plain(j, n, item, out);
+    pl_status status = pl__jinja_go_deeper(j, n->at);
+    if (status == PL_OK) status = eval_plain(j, n, item, out);
+    j->run->nested--;
+    return status;
 }
 
 /* Only the last look-up may fail: x.y of an x that is not there is an error in jinja2, too. */

@@ -40,6 +40,13 @@ static const pl__jinja_filter FILTERS[] = {
     {"indent", {"width", "first", "blank", NULL}, 0, pl__jinja_indent},
     {"format", {"", "", "", "", "", "", "", "", NULL}, 0, pl__jinja_format_filter},
     {"tojson", {NULL}, 0, pl__jinja_tojson},
+    {"safe", {NULL}, 0, pl__jinja_safe},
+    {"dictsort", {"case_sensitive", "by", "reverse", NULL}, 0, pl__jinja_dictsort},
+};
+
+/* Of chat templates, before those. */
+static const pl__jinja_filter CHAT_FILTERS[] = {
+    {"tojson", {"ensure_ascii", "indent", "separators", "sort_keys", NULL}, 0, pl__jinja_chat_tojson},
 };
 
 static const pl__jinja_filter METHODS[] = {
@@ -77,6 +84,11 @@ static const pl__jinja_filter FUNCTIONS[] = {
     {"range", {"", "", "", NULL}, 1, pl__jinja_range},
 };
 
+static const pl__jinja_filter CHAT_FUNCTIONS[] = {
+    {"raise_exception", {"message", NULL}, 1, pl__jinja_raise},
+    {"strftime_now", {"format", NULL}, 1, pl__jinja_strftime},
+};
+
 static const pl__jinja_filter *find(const pl__jinja_filter *table, size_t n, const char *name, size_t size)
 {
     for (size_t i = 0; i < n; i++)
@@ -84,27 +96,30 @@ static const pl__jinja_filter *find(const pl__jinja_filter *table, size_t n, con
     return NULL;
 }
 
-const pl__jinja_filter *pl__jinja_filter_find(const char *name, size_t size)
+#define FIND(table) find(table, sizeof(table) / sizeof *(table), name, size)
+
+const pl__jinja_filter *pl__jinja_filter_find(const pl_jinja *j, const char *name, size_t size)
 {
-    return find(FILTERS, sizeof FILTERS / sizeof *FILTERS, name, size);
+    const pl__jinja_filter *found = j->is_chat ? FIND(CHAT_FILTERS) : NULL;
+    return found ? found : FIND(FILTERS);
 }
 
 const pl__jinja_filter *pl__jinja_method_find(const char *name, size_t size)
 {
-    return find(METHODS, sizeof METHODS / sizeof *METHODS, name, size);
+    return FIND(METHODS);
 }
 
-const pl__jinja_filter *pl__jinja_function_find(const char *name, size_t size)
+const pl__jinja_filter *pl__jinja_function_find(const pl_jinja *j, const char *name, size_t size)
 {
-    return find(FUNCTIONS, sizeof FUNCTIONS / sizeof *FUNCTIONS, name, size);
+    const pl__jinja_filter *found = j->is_chat ? FIND(CHAT_FUNCTIONS) : NULL;
+    return found ? found : FIND(FUNCTIONS);
 }
 
 const char *pl__jinja_filter_names(void)
 {
     return "trim, lower, upper, capitalize, title, truncate, replace, join, length, count, default, first, last, list, "
            "reverse, map, select, reject, selectattr, rejectattr, sort, unique, min, max, sum, items, int, float, "
-           "round, "
-           "abs, string, wordcount, indent, format, tojson";
+           "round, abs, string, wordcount, indent, format, tojson, safe, dictsort";
 }
 
 const char *pl__jinja_method_names(void)

@@ -43,7 +43,8 @@ static pl_status create(pl_jinja **out, const char *where)
     j->source = "";
     j->literals = json_array();
     /* But for NOTHING, which prints as nothing: bytes that no text holds, so that no value equals a mark. */
-    static const char *const marks[PL__J_MARKS] = {"", "\xff undefined", "\xff tuple", "\xff lazy", "\xff namespace"};
+    static const char *const marks[PL__J_MARKS] = {"",           "\xff undefined", "\xff function",
+                                                   "\xff tuple", "\xff lazy",      "\xff namespace"};
     bool whole = j->literals != NULL;
     for (size_t i = 0; i < PL__J_MARKS; i++) whole = (j->marks[i] = json_string_nocheck(marks[i])) && whole;
     if (!whole) {
@@ -81,14 +82,16 @@ static pl_status take_source(pl_jinja *j, const char *source, size_t size)
         copy[n++] = source[i] == '\r' ? '\n' : source[i];
         if (source[i] == '\r' && i + 1 < size && source[i + 1] == '\n') i++;
     }
+    if (j->is_chat && n > 0 && copy[n - 1] == '\n') copy[--n] = 0; /* keep_trailing_newline is off there */
     j->source = copy;
     j->size = n;
     return PL_OK;
 }
 
-pl_status pl_jinja_compile(pl_jinja **out, const char *source, const char *where)
+static pl_status compile(pl_jinja **out, const char *source, const char *where, bool is_chat)
 {
     PL_TRY(create(out, where));
+    (*out)->is_chat = is_chat;
     pl_status status = take_source(*out, source, strlen(source));
     if (status == PL_OK) status = pl__jinja_parse(*out);
     if (status != PL_OK) {
@@ -96,6 +99,16 @@ pl_status pl_jinja_compile(pl_jinja **out, const char *source, const char *where
         *out = NULL;
     }
     return status;
+}
+
+pl_status pl_jinja_compile(pl_jinja **out, const char *source, const char *where)
+{
+    return compile(out, source, where, false);
+}
+
+pl_status pl_jinja_compile_chat(pl_jinja **out, const char *source, const char *where)
+{
+    return compile(out, source, where, true);
 }
 
 pl_status pl_jinja_field(pl_jinja **out, const char *field, const char *where)
@@ -143,8 +156,6 @@ pl_status pl_jinja_list(pl_jinja **out, pl_jinja **parts, size_t n, const char *
 
 /* ---- rendering ---- */
 
-static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out);
-
 static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const json_t *item, pl_bytes *out)
 {
     for (; arm; arm = arm->or_else) {
@@ -155,7 +166,7 @@ static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const 
             truth = pl__jinja_true(j, condition);
             json_decref(condition);
         }
-        if (truth) return render_pieces(j, arm->body, item, out);
+        if (truth) return pl__jinja_render_pieces(j, arm->body, item, out);
     }
     return PL_OK;
 }
@@ -179,8 +190,9 @@ static pl_status chosen_elements(const pl_jinja *j, const pl__jinja_piece *piece
     return pl__jinja_kept(out, status);
 }
 
+/* *whole: some turn came to its end. */
 static pl_status render_elements(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item,
-                                 const json_t *elements, pl_bytes *out)
+                                 const json_t *elements, bool *whole, pl_bytes *out)
 {
     const pl__jinja_loop *outer_loop = j->run->loop;
     pl__jinja_loop loop = {.elements = elements};
@@ -191,8 +203,12 @@ static pl_status render_elements(const pl_jinja *j, const pl__jinja_piece *piece
         status = pl__jinja_step(j, piece->at);
         if (status == PL_OK)
             status = pl__jinja_bind(j, piece->at, &piece->targets, json_array_get(elements, loop.index));
-        if (status == PL_OK) status = render_pieces(j, piece->body, item, out);
+        if (status == PL_OK) status = pl__jinja_render_pieces(j, piece->body, item, out);
         pl__jinja_leave(j, outer);
+        bool ends = j->run->control == PL__J_END_LOOP;
+        *whole = *whole || j->run->control == PL__J_GO_ON;
+        j->run->control = PL__J_GO_ON;
+        if (ends) break;
     }
     j->run->loop = outer_loop;
     return status;
@@ -209,8 +225,9 @@ static pl_status render_for(const pl_jinja *j, const pl__jinja_piece *piece, con
         json_decref(elements);
         elements = json_incref(chosen);
     }
-    status = json_array_size(elements) ? render_elements(j, piece, item, elements, out)
-                                       : render_pieces(j, piece->or_else, item, out);
+    bool whole = false; /* jinja2 takes the else also where a break or continue cut every turn short */
+    PL_GOTO(status, done, render_elements(j, piece, item, elements, &whole, out));
+    if (!whole && piece->or_else) status = pl__jinja_render_pieces(j, piece->or_else, item, out);
 done:
     json_decref(of);
     json_decref(elements);
@@ -228,7 +245,7 @@ static pl_status render_set(const pl_jinja *j, const pl__jinja_piece *piece, con
         PL_GOTO(status, done, pl__jinja_eval(j, piece->expression, item, &value));
     else {
         size_t outer = pl__jinja_enter(j);
-        status = render_pieces(j, piece->body, item, &text);
+        status = pl__jinja_render_pieces(j, piece->body, item, &text);
         pl__jinja_leave(j, outer);
         if (status == PL_OK) status = pl__jinja_new_text(j, piece->at, &value, text.data, text.size);
         if (status != PL_OK) goto done;
@@ -249,9 +266,25 @@ static pl_status render_print(const pl_jinja *j, const pl__jinja_piece *piece, c
     return status;
 }
 
-static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+static pl_status render_scope(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
 {
-    for (; piece; piece = piece->next) {
+    size_t outer = pl__jinja_enter(j);
+    pl_status status = pl__jinja_render_pieces(j, piece->body, item, out);
+    pl__jinja_leave(j, outer);
+    return status;
+}
+
+/* A macro inside of a scope would see names of others than those that stand around it. */
+static pl_status define_macro(const pl_jinja *j, const pl__jinja_piece *piece)
+{
+    if (j->run->level > 0)
+        return pl_jinja_fail(j, piece->at, "a macro inside of a for, a set or a macro is not supported");
+    return pl__jinja_name_value(j, piece->at, piece->macro->name, j->marks[PL__J_FUNCTION], piece);
+}
+
+static pl_status render_all(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    for (; piece && j->run->control == PL__J_GO_ON; piece = piece->next) {
         switch (piece->kind) {
         case PL__J_TEXT:
             PL_TRY(pl_bytes_append(out, piece->text, piece->size));
@@ -268,10 +301,30 @@ static pl_status render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, 
         case PL__J_SET:
             PL_TRY(render_set(j, piece, item));
             break;
+        case PL__J_MACRO:
+            PL_TRY(define_macro(j, piece));
+            break;
+        case PL__J_SCOPE:
+            PL_TRY(render_scope(j, piece, item, out));
+            break;
+        case PL__J_BREAK:
+            j->run->control = PL__J_END_LOOP;
+            break;
+        case PL__J_CONTINUE:
+            j->run->control = PL__J_END_TURN;
+            break;
         }
         PL_TRY(pl__jinja_check_text(j, piece->at, out->size));
     }
     return PL_OK;
+}
+
+pl_status pl__jinja_render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    pl_status status = pl__jinja_go_deeper(j, piece ? piece->at : 0);
+    if (status == PL_OK) status = render_all(j, piece, item, out);
+    j->run->nested--;
+    return status;
 }
 
 static void end_run(pl__jinja_run *run)
@@ -280,18 +333,31 @@ static void end_run(pl__jinja_run *run)
     free(run->variables);
 }
 
-pl_status pl_jinja_render(const pl_jinja *j, const json_t *item, pl_bytes *out)
+static pl_status render_run(const pl_jinja *j, const json_t *item, pl__jinja_run *run, pl_bytes *out)
 {
     if (j->is_list) return pl_fail(PL_E_INPUT, "%s: expected one template, found a list of them", j->where);
-    pl__jinja_run run = {.growth = pl_growth_begin(0, 0)};
     pl_jinja one = *j;
-    one.run = &run;
+    one.run = run;
     /* Rendered aside: the limit must not count what the caller has already gathered. */
     pl_bytes text = {0};
-    pl_status status = render_pieces(&one, j->body, item, &text);
+    pl_status status = pl__jinja_render_pieces(&one, j->body, item, &text);
     if (status == PL_OK) status = pl_bytes_append(out, text.data, text.size);
     pl_bytes_free(&text);
-    end_run(&run);
+    end_run(run);
+    return status;
+}
+
+pl_status pl_jinja_render(const pl_jinja *j, const json_t *item, pl_bytes *out)
+{
+    pl__jinja_run run = {.growth = pl_growth_begin(0, 0)};
+    return render_run(j, item, &run, out);
+}
+
+pl_status pl_jinja_render_chat(const pl_jinja *j, const json_t *names, const char *date, pl_bytes *out, bool *refused)
+{
+    pl__jinja_run run = {.growth = pl_growth_begin(0, 0), .date = date};
+    pl_status status = render_run(j, names, &run, out);
+    *refused = status != PL_OK && run.refused;
     return status;
 }
 

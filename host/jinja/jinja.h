@@ -7,6 +7,7 @@
  *   {% if e %} {% elif e %} {% else %} {% endif %}   {% for a, b in e if e %} {% else %} {% endfor %} with loop.index
  * ...
  *   {% set a = e %}   {% set a %} {% endset %}   {% set n.a = e %} of a namespace()   {% raw %} {% endraw %}
+ *   {% macro f(a, b=e) %} {% endmacro %} and f(x, b=y)
  *   expressions: names, texts in quotes, numbers, true/false/none, [a, b], (a, b), {"k": a}, x[0], x["key"], x.key,
  *                x[a:b:c], + - * / // % ** ~, == != < <= > >= in, not and or, a if c else b, x | filter(a), x is test,
  *                x.method(a), range(n), namespace(k=a), dict(k=a); the tables in filters.c and predicates.c list them
@@ -29,6 +30,17 @@ void pl_jinja_free(pl_jinja *jinja); /* takes NULL */
 pl_status pl_jinja_field(pl_jinja **out, const char *field, const char *where);
 pl_status pl_jinja_list(pl_jinja **out, pl_jinja **parts, size_t n, const char *where);
 bool pl_jinja_is_field(const pl_jinja *jinja);
+
+/* A chat template as transformers' apply_chat_template takes it (ImmutableSandboxedEnvironment with trim_blocks and
+ * lstrip_blocks, its extensions and functions): besides the above {% break %}, {% continue %}, {% generation %},
+ * raise_exception(text), strftime_now(format), and tojson with indent. A name or field that is not there prints as
+ * nothing, is false and empty, and what is asked of it beyond that is an error; lists and objects print as Python
+ * writes them. */
+pl_status pl_jinja_compile_chat(pl_jinja **out, const char *source, const char *where);
+/* Appends what it makes of `names` (a JSON object: messages, add_generation_prompt, bos_token, ...). date:
+ * "YYYY-MM-DD", the day of strftime_now. *refused: PL_E_INPUT because the template called raise_exception. */
+pl_status pl_jinja_render_chat(const pl_jinja *jinja, const json_t *names, const char *date, pl_bytes *out,
+                               bool *refused);
 
 /* Appends the text for one item (a JSON object). */
 pl_status pl_jinja_render(const pl_jinja *jinja, const json_t *item, pl_bytes *out);

@@ -205,5 +205,8 @@ pl_status pl__jinja_expect_close(pl__jinja_parser *p, const char *what)
 {
     if (p->token.kind != PL__J_T_CLOSE) return pl__jinja_unexpected(p, what);
     p->trim = p->token.trims;
+    /* trim_blocks: of a block, the newline behind it. */
+    bool kept = p->trim || *p->close != '%' || p->j->source[p->token.at] == '+';
+    if (p->j->is_chat && !kept && p->at < p->j->size && p->j->source[p->at] == '\n') p->at++;
     return PL_OK;
 }

@@ -34,7 +34,9 @@ typedef enum pl__jinja_ending {
     PL__J_END_ELSE,
     PL__J_END_ENDIF,
     PL__J_END_ENDFOR,
-    PL__J_END_ENDSET
+    PL__J_END_ENDSET,
+    PL__J_END_ENDMACRO,
+    PL__J_END_ENDGENERATION
 } pl__jinja_ending;
 
 typedef struct pl__jinja_parser {
@@ -43,6 +45,7 @@ typedef struct pl__jinja_parser {
     const char *close;
     pl__jinja_token token;
     size_t depth, n_nodes, braces; /* braces: objects that are open */
+    size_t n_loops, n_macros;      /* open: fors around here; seen so far */
     bool trim;                     /* the last tag ended in -}} or -%}: white space that follows goes */
     pl__jinja_ending end;
     size_t end_at;

@@ -33,6 +33,8 @@ static pl_status attribute_of(const pl_jinja *j, size_t at, const json_t *value,
         PL_GOTO(status, done, pl__jinja_look_up(j, at, of, key, !digits && text, &found, &part));
         if (!found && otherwise && !json_is_null(otherwise))
             part = json_incref((json_t *)(uintptr_t)otherwise);
+        else if (!found && j->is_chat)
+            part = json_incref(j->marks[PL__J_UNDEFINED]);
         else if (!found)
             PL_GOTO(status, done, pl__jinja_fail_look_up(j, at, of, key));
         *out = part;
@@ -90,6 +92,10 @@ static pl_status pick(const pl_jinja *j, size_t at, const json_t *value, bool la
         return pl_jinja_fail(j, at, "last: expected a list, found %s", pl__jinja_kind_name(j, value));
     PL_TRY(pl__jinja_elements(j, at, value, &elements));
     size_t n = json_array_size(elements);
+    if (!n && j->is_chat) {
+        json_decref(elements);
+        return pl__jinja_made(out, json_incref(j->marks[PL__J_UNDEFINED]));
+    }
     pl_status status = n ? PL_OK : pl_jinja_fail(j, at, "%s of an empty list", last ? "last" : "first");
     if (n) *out = json_incref(json_array_get(elements, last ? n - 1 : 0));
     json_decref(elements);
@@ -178,7 +184,7 @@ static pl_status mapped_filter(const pl_jinja *j, size_t at, json_t *const *argu
     if (!arguments[0] && arguments[ATTRIBUTE]) return PL_OK;
     if (!arguments[0] || !json_is_string(arguments[0]) || arguments[ATTRIBUTE] || arguments[DEFAULT])
         return pl_jinja_fail(j, at, "map: expected the name of a filter, or attribute=\"name\"");
-    *out = pl__jinja_filter_find(json_string_value(arguments[0]), json_string_length(arguments[0]));
+    *out = pl__jinja_filter_find(j, json_string_value(arguments[0]), json_string_length(arguments[0]));
     if (!*out)
         return pl_jinja_fail(j, at, "map: filter '%s' is not supported; expected one of: %s",
                              json_string_value(arguments[0]), pl__jinja_filter_names());
@@ -191,13 +197,20 @@ static pl_status mapped_filter(const pl_jinja *j, size_t at, json_t *const *argu
     return PL_OK;
 }
 
+/* What map and its kin go through; jinja2 asks first whether there is anything, so that none is empty, too. */
+static pl_status elements_if_any(const pl_jinja *j, size_t at, const json_t *value, json_t **out)
+{
+    bool any = pl__jinja_true(j, value) || pl__jinja_is_mark(j, value, PL__J_NOTHING);
+    return any ? pl__jinja_elements(j, at, value, out) : pl__jinja_new_array(j, out, PL__J_MARKS);
+}
+
 pl_status pl__jinja_map(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
 {
     const pl__jinja_filter *filter;
     json_t *elements = NULL;
     pl_status status;
     PL_TRY(mapped_filter(j, at, arguments, &filter));
-    PL_TRY(pl__jinja_elements(j, at, value, &elements));
+    PL_TRY(elements_if_any(j, at, value, &elements));
     PL_GOTO(status, done, pl__jinja_new_array(j, out, PL__J_MARK_LAZY));
     for (size_t i = 0; i < json_array_size(elements); i++) {
         json_t *one = NULL;
@@ -221,7 +234,7 @@ static pl_status counts(const pl_jinja *j, size_t at, const json_t *element, con
     }
     *out = pl__jinja_true(j, of);
     if (test && !test->apply)
-        *out = strcmp(test->name, "defined") == 0; /* a look-up that fails was an error before */
+        *out = pl__jinja_is_mark(j, of, PL__J_UNDEFINED) == (strcmp(test->name, "undefined") == 0);
     else if (test)
         status = test->apply(j, at, of, argument, out);
     json_decref(of);
@@ -242,7 +255,7 @@ static pl_status selected(const pl_jinja *j, size_t at, const json_t *value, jso
         if (test->n_arguments != (argument != NULL))
             return pl_jinja_fail(j, at, "select: test %s takes %zu arguments", test->name, test->n_arguments);
     }
-    PL_TRY(pl__jinja_elements(j, at, value, &elements));
+    PL_TRY(elements_if_any(j, at, value, &elements));
     PL_GOTO(status, done, pl__jinja_new_array(j, out, PL__J_MARK_LAZY));
     for (size_t i = 0; i < json_array_size(elements); i++) {
         json_t *element = json_array_get(elements, i);
@@ -356,6 +369,24 @@ done:
     json_decref(keys);
     free(places);
     return pl__jinja_kept(out, status);
+}
+
+/* dictsort(case_sensitive=false, by="key", reverse=false): the pairs of an object by key or by value. */
+pl_status pl__jinja_dictsort(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
+{
+    const char *by = arguments[1] && json_is_string(arguments[1]) ? json_string_value(arguments[1]) : "key";
+    bool by_value = strcmp(by, "value") == 0;
+    json_t *pairs = NULL, *place = NULL;
+    if (!json_is_object(value))
+        return pl_jinja_fail(j, at, "dictsort: expected an object, found %s", pl__jinja_kind_name(j, value));
+    if (!by_value && strcmp(by, "key") != 0) return pl_jinja_fail(j, at, "dictsort: by: expected \"key\" or \"value\"");
+    pl_status status = pl__jinja_items(j, at, value, NULL, &pairs);
+    if (status == PL_OK) status = pl__jinja_made(&place, json_integer(by_value));
+    json_t *const how[PL__JINJA_MAX_ARGUMENTS] = {arguments[2], arguments[0], place};
+    if (status == PL_OK) status = pl__jinja_sort(j, at, pairs, how, out);
+    json_decref(pairs);
+    json_decref(place);
+    return status;
 }
 
 /* unique(case_sensitive=false, attribute=none) */

@@ -22,6 +22,9 @@ pl_status pl__jinja_look_up(const pl_jinja *j, size_t at, const json_t *of, cons
     long long index, n;
     *found = false;
     *out = NULL;
+    if (pl__jinja_is_mark(j, of, PL__J_UNDEFINED))
+        return pl_jinja_fail(j, at, "looked for %s in what is undefined",
+                             json_is_string(key) ? json_string_value(key) : "an index");
     if (pl__jinja_is_marked(j, of, PL__J_MARK_NAMESPACE)) of = json_array_get(of, 1);
     if (json_is_object(of)) {
         json_t *value =
@@ -30,11 +33,13 @@ pl_status pl__jinja_look_up(const pl_jinja *j, size_t at, const json_t *of, cons
         *out = json_incref(value);
         return PL_OK;
     }
+    /* To a chat template it is undefined. */
+    bool indexed = pl__jinja_is_sequence(j, of) || (json_is_string(of) && !pl__jinja_is_mark(j, of, PL__J_FUNCTION));
+    if (j->is_chat && (by_name || !indexed || !pl__jinja_whole(key, &index))) return PL_OK;
     /* Python's own attributes, such as methods, would be found under a name. */
     if (by_name)
         return pl_jinja_fail(j, at, "%s has no field '%s'", pl__jinja_kind_name(j, of), json_string_value(key));
-    if (!pl__jinja_is_sequence(j, of) && !json_is_string(of))
-        return pl_jinja_fail(j, at, "cannot index %s", pl__jinja_kind_name(j, of));
+    if (!indexed) return pl_jinja_fail(j, at, "cannot index %s", pl__jinja_kind_name(j, of));
     if (!pl__jinja_whole(key, &index))
         return pl_jinja_fail(j, at, "%s is indexed by integers, found %s", pl__jinja_kind_name(j, of),
                              pl__jinja_kind_name(j, key));
@@ -104,7 +109,8 @@ pl_status pl__jinja_slice(const pl_jinja *j, size_t at, const json_t *of, const 
 {
     long long from, to, step = 1, length;
     *out = NULL;
-    if (!pl__jinja_is_sequence(j, of) && !json_is_string(of))
+    if ((!pl__jinja_is_sequence(j, of) && !json_is_string(of)) || pl__jinja_is_mark(j, of, PL__J_UNDEFINED) ||
+        pl__jinja_is_mark(j, of, PL__J_FUNCTION))
         return pl_jinja_fail(j, at, "cannot slice %s; expected a text or a list", pl__jinja_kind_name(j, of));
     if (step_value && !json_is_null(step_value) && (!pl__jinja_whole(step_value, &step) || step == 0))
         return pl_jinja_fail(j, at, "the step of a slice must be an integer other than 0");

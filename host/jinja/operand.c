@@ -235,6 +235,45 @@ static pl_status parse_arguments(pl__jinja_parser *p, node *filter)
 
 /* ---- look-ups by name, and calls ---- */
 
+/* The arguments of a macro, or (`of` not NULL) of a method that is not there; the parenthesis is the current token. */
+static pl_status parse_invoke(pl__jinja_parser *p, const pl__jinja_token *name, node *of, node **out)
+{
+    node *items[PL__JINJA_MAX_PARAMETERS], *call;
+    const char *keys[PL__JINJA_MAX_PARAMETERS] = {NULL};
+    char *copy;
+    size_t n = 0;
+    PL_TRY(pl__jinja_new_binary(p, &call, PL__J_INVOKE, name->at, of, NULL));
+    PL_TRY(pl_arena_text(p->j->arena, &copy, p->j->source + name->at, name->size));
+    call->name = copy;
+    PL_TRY(pl__jinja_advance(p));
+    for (; !pl__jinja_is_op(p, ")"); n++) {
+        if (n > 0) PL_TRY(pl__jinja_expect_op(p, ","));
+        if (pl__jinja_is_op(p, ")")) break;
+        if (n == PL__JINJA_MAX_PARAMETERS)
+            return pl_jinja_fail(p->j, p->token.at, "more than %d arguments", (int)PL__JINJA_MAX_PARAMETERS);
+        pl__jinja_parser before = *p;
+        if (p->token.kind == PL__J_T_NAME) {
+            PL_TRY(pl__jinja_token_name(p, &keys[n]));
+            PL_TRY(pl__jinja_advance(p));
+            if (!pl__jinja_is_op(p, "=")) {
+                *p = before;
+                keys[n] = NULL;
+            } else
+                PL_TRY(pl__jinja_advance(p));
+        }
+        if (n > 0 && keys[n - 1] && !keys[n])
+            return pl_jinja_fail(p->j, p->token.at, "an argument without a name follows one with");
+        PL_TRY(pl__jinja_parse_expression(p, &items[n]));
+    }
+    call->n = n;
+    PL_TRY(pl_arena_new(p->j->arena, &call->items, n));
+    PL_TRY(pl_arena_new(p->j->arena, &call->keys, n));
+    if (n) memcpy(call->items, items, n * sizeof *items);
+    if (n) memcpy(call->keys, keys, n * sizeof *keys);
+    *out = call;
+    return pl__jinja_advance(p);
+}
+
 /* x.method(...); the name is `name`, the parenthesis the current token. */
 static pl_status parse_method(pl__jinja_parser *p, const pl__jinja_token *name, node **out)
 {
@@ -246,6 +285,7 @@ static pl_status parse_method(pl__jinja_parser *p, const pl__jinja_token *name, 
         return (*out)->n ? PL_OK : pl_jinja_fail(p->j, name->at, "cycle: expected values to choose from");
     }
     const pl__jinja_filter *f = pl__jinja_method_find(text, name->size);
+    if (!f && p->j->is_chat) return parse_invoke(p, name, of, out);
     if (!f)
         return pl_jinja_fail(p->j, name->at, "method '%.*s' is not supported; expected one of: %s",
                              (int)(name->size > 60 ? 60 : name->size), text, pl__jinja_method_names());
@@ -315,7 +355,11 @@ static pl_status parse_call(pl__jinja_parser *p, node **out)
     const char *name = of->kind == PL__J_NAME ? of->name : "";
     if (strcmp(name, "namespace") == 0) return parse_fields(p, PL__J_NAMESPACE, out);
     if (strcmp(name, "dict") == 0) return parse_fields(p, PL__J_MAP, out);
-    const pl__jinja_filter *f = pl__jinja_function_find(name, strlen(name));
+    const pl__jinja_filter *f = pl__jinja_function_find(p->j, name, strlen(name));
+    if (!f && *name && (p->j->is_chat || p->n_macros > 0)) {
+        const pl__jinja_token named = {.at = of->at, .size = strlen(name)};
+        return parse_invoke(p, &named, NULL, out);
+    }
     if (!f)
         return pl_jinja_fail(p->j, p->token.at,
                              "no such function; expected range(...), namespace(...), dict(...), a method such as "
@@ -349,7 +393,7 @@ static pl_status parse_filter(pl__jinja_parser *p, node **out)
     PL_TRY(pl__jinja_advance(p));
     if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of a filter");
     size_t at = p->token.at;
-    const pl__jinja_filter *f = pl__jinja_filter_find(p->j->source + at, p->token.size);
+    const pl__jinja_filter *f = pl__jinja_filter_find(p->j, p->j->source + at, p->token.size);
     if (!f)
         return pl_jinja_fail(p->j, at, "filter '%.*s' is not supported; expected one of: %s", pl__jinja_shown(p),
                              p->j->source + at, pl__jinja_filter_names());

@@ -1,5 +1,5 @@
-/* Templates to pieces: text, {{ expressions }}, {% if %} with its arms, {% for %}, {% set %}, {% raw %}, comments, and
- * the trimming of white space that a minus in a tag asks for. */
+/* Templates to pieces: text, {{ expressions }}, {% if %} with its arms, {% for %}, {% set %}, {% macro %}, {% raw %},
+ * comments, and the trimming of white space that a minus in a tag asks for, or a chat template's environment. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +23,17 @@ static pl_status new_piece(pl__jinja_parser *p, piece ***tail, piece **out, pl__
     return PL_OK;
 }
 
+/* lstrip_blocks: blanks between the beginning of a line and a block or comment go. `starts_line`: the text does. */
+static size_t without_indent(const char *text, size_t size, bool starts_line)
+{
+    size_t line = size;
+    while (line > 0 && text[line - 1] != '\n') line--;
+    if (line == 0 && !starts_line) return size;
+    for (size_t i = line, width; i < size; i += width)
+        if (!pl_is_space(pl_letter(text + i, &width))) return size;
+    return line;
+}
+
 /* Text up to the next tag, or to the end; *tag is the letter behind its brace ('{', '%', '#'; 0 at the end). */
 static pl_status read_text(pl__jinja_parser *p, piece ***tail, char *tag)
 {
@@ -31,15 +42,17 @@ static pl_status read_text(pl__jinja_parser *p, piece ***tail, char *tag)
     while (i < j->size && !(j->source[i] == '{' && i + 1 < j->size && strchr("{%#", j->source[i + 1]))) i++;
     size_t size = i - from;
     *tag = 0;
-    bool trims = false;
+    bool trims = false, marked = false;
     if (i < j->size) {
         *tag = j->source[i + 1];
         trims = i + 2 < j->size && j->source[i + 2] == '-';
-        bool marked = trims || (i + 2 < j->size && j->source[i + 2] == '+');
+        marked = trims || (i + 2 < j->size && j->source[i + 2] == '+');
         p->at = i + (marked ? 3 : 2);
     } else
         p->at = i;
     const char *text = pl_strip(j->source + from, &size, p->trim, trims);
+    if (j->is_chat && !marked && (*tag == '%' || *tag == '#'))
+        size = without_indent(text, size, from == 0 || j->source[from - 1] == '\n');
     p->trim = false;
     if (size == 0) return PL_OK;
     piece *found;
@@ -55,7 +68,9 @@ static pl_status skip_comment(pl__jinja_parser *p, size_t from)
     for (size_t i = p->at; i + 1 < j->size; i++)
         if (j->source[i] == '#' && j->source[i + 1] == '}') {
             p->trim = i > p->at && j->source[i - 1] == '-';
+            bool kept = p->trim || (i > p->at && j->source[i - 1] == '+');
             p->at = i + 2;
+            if (j->is_chat && !kept && p->at < j->size && j->source[p->at] == '\n') p->at++;
             return PL_OK;
         }
     return pl_jinja_fail(j, from, "the comment does not end; expected '#}'");
@@ -68,8 +83,13 @@ static const struct {
     pl__jinja_ending ending;
     const char *ends; /* bodies of which tags */
 } ENDINGS[] = {
-    {"elif", PL__J_END_ELIF, "if"},      {"else", PL__J_END_ELSE, "if for"},  {"endif", PL__J_END_ENDIF, "if"},
-    {"endfor", PL__J_END_ENDFOR, "for"}, {"endset", PL__J_END_ENDSET, "set"},
+    {"elif", PL__J_END_ELIF, "if"},
+    {"else", PL__J_END_ELSE, "if for"},
+    {"endif", PL__J_END_ENDIF, "if"},
+    {"endfor", PL__J_END_ENDFOR, "for"},
+    {"endset", PL__J_END_ENDSET, "set"},
+    {"endmacro", PL__J_END_ENDMACRO, "macro"},
+    {"endgeneration", PL__J_END_ENDGENERATION, "generation"},
 };
 
 static pl_status end_of_tag(pl__jinja_parser *p)
@@ -164,7 +184,9 @@ static pl_status parse_for(pl__jinja_parser *p, piece *loop)
     if (pl__jinja_is_word(p, "recursive"))
         return pl_jinja_fail(p->j, p->token.at, "a for that calls itself (recursive) is not supported");
     PL_TRY(end_of_tag(p));
+    p->n_loops++;
     PL_TRY(parse_body(p, &loop->body, "for"));
+    p->n_loops--;
     if (p->end == PL__J_END_ELSE) {
         PL_TRY(close_tag(p));
         PL_TRY(parse_body(p, &loop->or_else, "for"));
@@ -196,12 +218,78 @@ static pl_status parse_set(pl__jinja_parser *p, piece *set)
     return close_tag(p);
 }
 
+/* name(a, b=1); the name is the current token. */
+static pl_status parse_parameters(pl__jinja_parser *p, pl__jinja_macro *macro)
+{
+    p->n_nodes = 0;
+    if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of the macro");
+    PL_TRY(pl__jinja_token_name(p, &macro->name));
+    PL_TRY(pl__jinja_advance(p));
+    PL_TRY(pl__jinja_expect_op(p, "("));
+    while (!pl__jinja_is_op(p, ")")) {
+        if (macro->n > 0) PL_TRY(pl__jinja_expect_op(p, ","));
+        if (pl__jinja_is_op(p, ")")) break;
+        if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of a parameter");
+        if (macro->n == PL__JINJA_MAX_PARAMETERS)
+            return pl_jinja_fail(p->j, p->token.at, "more than %d parameters", (int)PL__JINJA_MAX_PARAMETERS);
+        size_t i = macro->n++;
+        PL_TRY(pl__jinja_token_name(p, &macro->parameters[i]));
+        PL_TRY(pl__jinja_advance(p));
+        if (pl__jinja_is_op(p, "=")) {
+            PL_TRY(pl__jinja_advance(p));
+            PL_TRY(pl__jinja_parse_expression(p, &macro->defaults[i]));
+        } else if (i > 0 && macro->defaults[i - 1])
+            return pl_jinja_fail(p->j, p->token.at, "a parameter without a default follows one with");
+    }
+    return pl__jinja_advance(p);
+}
+
+/* `macro` is the current token. */
+static pl_status parse_macro(pl__jinja_parser *p, piece *out)
+{
+    size_t begin = p->token.at, loops = p->n_loops;
+    PL_TRY(enter_block(p, begin));
+    PL_TRY(pl_arena_new(p->j->arena, &out->macro, 1));
+    PL_TRY(pl__jinja_advance(p));
+    PL_TRY(parse_parameters(p, out->macro));
+    PL_TRY(end_of_tag(p));
+    p->n_macros++;
+    p->n_loops = 0;
+    PL_TRY(parse_body(p, &out->body, "macro"));
+    p->n_loops = loops;
+    if (p->end != PL__J_END_ENDMACRO) return pl_jinja_fail(p->j, begin, "the macro has no endmacro");
+    p->depth--;
+    PL_TRY(pl__jinja_advance(p));
+    if (p->token.kind == PL__J_T_NAME) PL_TRY(pl__jinja_advance(p)); /* its name once more */
+    return end_of_tag(p);
+}
+
+/* What the model would write, which a trainer marks: for a text, its body. `generation` is the current token. */
+static pl_status parse_generation(pl__jinja_parser *p, piece *out)
+{
+    size_t begin = p->token.at;
+    PL_TRY(enter_block(p, begin));
+    PL_TRY(close_tag(p));
+    PL_TRY(parse_body(p, &out->body, "generation"));
+    if (p->end != PL__J_END_ENDGENERATION) return pl_jinja_fail(p->j, begin, "the generation has no endgeneration");
+    p->depth--;
+    return close_tag(p);
+}
+
+/* break and continue. */
+static pl_status parse_control(pl__jinja_parser *p, piece *out)
+{
+    if (p->n_loops > 0) return close_tag(p);
+    return pl_jinja_fail(p->j, out->at, "%s outside of a for", out->kind == PL__J_BREAK ? "break" : "continue");
+}
+
 /* {% raw %} up to {% endraw %}: text as it is. `raw` is the current token. */
 static pl_status parse_raw(pl__jinja_parser *p, piece ***tail)
 {
     const pl_jinja *j = p->j;
     size_t begin = p->token.at;
     PL_TRY(close_tag(p));
+    p->at = p->token.at + p->token.size; /* its newline stays */
     bool trim = p->trim;
     for (size_t from = p->at, i = from; i + 1 < j->size; i++) {
         if (j->source[i] != '{' || j->source[i + 1] != '%') continue;
@@ -210,6 +298,7 @@ static pl_status parse_raw(pl__jinja_parser *p, piece ***tail)
         if (pl__jinja_advance(p) != PL_OK || !pl__jinja_is_word(p, "endraw")) continue;
         size_t size = i - from;
         const char *text = pl_strip(j->source + from, &size, trim, trims);
+        if (j->is_chat && j->source[i + 2] != '-' && j->source[i + 2] != '+') size = without_indent(text, size, false);
         piece *found;
         PL_TRY(new_piece(p, tail, &found, PL__J_TEXT));
         found->text = text;
@@ -226,13 +315,20 @@ static pl_status parse_block(pl__jinja_parser *p, piece ***tail, const char *for
         const char *word;
         pl__jinja_piece_kind kind;
         pl_status (*parse)(pl__jinja_parser *p, piece *out);
-    } blocks[] = {{"if", PL__J_IF, parse_if}, {"for", PL__J_FOR, parse_for}, {"set", PL__J_SET, parse_set}};
+        bool of_chat;
+    } blocks[] = {{"if", PL__J_IF, parse_if, false},
+                  {"for", PL__J_FOR, parse_for, false},
+                  {"set", PL__J_SET, parse_set, false},
+                  {"macro", PL__J_MACRO, parse_macro, false},
+                  {"generation", PL__J_SCOPE, parse_generation, true},
+                  {"break", PL__J_BREAK, parse_control, true},
+                  {"continue", PL__J_CONTINUE, parse_control, true}};
     PL_TRY(pl__jinja_advance(p));
     if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of a tag (if, for, set, raw)");
     if (pl__jinja_is_word(p, "raw")) return parse_raw(p, tail);
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
         piece *block;
-        if (!pl__jinja_is_word(p, blocks[i].word)) continue;
+        if (!pl__jinja_is_word(p, blocks[i].word) || (blocks[i].of_chat && !p->j->is_chat)) continue;
         PL_TRY(new_piece(p, tail, &block, blocks[i].kind));
         block->at = p->token.at;
         return blocks[i].parse(p, block);
@@ -249,7 +345,7 @@ static pl_status parse_block(pl__jinja_parser *p, piece ***tail, const char *for
     }
     return pl_jinja_fail(p->j, p->token.at,
                          "tag '%.*s' is not supported; templates have if, elif, else, endif, for, endfor, set, endset, "
-                         "raw, endraw",
+                         "macro, endmacro, raw, endraw",
                          pl__jinja_shown(p), p->j->source + p->token.at);
 }
 

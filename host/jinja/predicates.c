@@ -11,13 +11,15 @@
 #define KIND(name, condition)                                                                                          \
     PREDICATE(name)                                                                                                    \
     {                                                                                                                  \
-        (void)j, (void)at, (void)argument;                                                                             \
+        const bool undefined = pl__jinja_is_mark(j, value, PL__J_UNDEFINED);                                           \
+        const bool function = pl__jinja_is_mark(j, value, PL__J_FUNCTION);                                             \
+        (void)at, (void)argument, (void)undefined, (void)function;                                                     \
         *out = (condition);                                                                                            \
         return PL_OK;                                                                                                  \
     }
 
 KIND(is_none, json_is_null(value))
-KIND(is_string, json_is_string(value))
+KIND(is_string, json_is_string(value) && !undefined && !function)
 KIND(is_number, json_is_number(value) || json_is_boolean(value))
 KIND(is_integer, json_is_integer(value))
 KIND(is_float, json_is_real(value))
@@ -25,9 +27,11 @@ KIND(is_boolean, json_is_boolean(value))
 KIND(is_true, json_is_true(value))
 KIND(is_false, json_is_false(value))
 KIND(is_mapping, json_is_object(value))
-KIND(is_sequence, json_is_string(value) || json_is_object(value) || pl__jinja_is_sequence(j, value))
-KIND(is_iterable, json_is_string(value) || json_is_object(value) ||
+KIND(is_sequence, !function && (json_is_string(value) || json_is_object(value) || pl__jinja_is_sequence(j, value)))
+KIND(is_iterable, (json_is_string(value) && !function) || json_is_object(value) ||
                       (json_is_array(value) && !pl__jinja_is_marked(j, value, PL__J_MARK_NAMESPACE)))
+
+KIND(is_callable, function)
 
 /* value % by */
 static pl_status rest_of(const pl_jinja *j, size_t at, const json_t *value, const json_t *by, double *rest)
@@ -100,6 +104,7 @@ static const pl__jinja_test TESTS[] = {
     {"mapping", 0, is_mapping},
     {"sequence", 0, is_sequence},
     {"iterable", 0, is_iterable},
+    {"callable", 0, is_callable},
     {"odd", 0, is_odd},
     {"even", 0, is_even},
     {"divisibleby", 1, is_divisible},
@@ -131,6 +136,5 @@ const pl__jinja_test *pl__jinja_test_find(const char *name, size_t size)
 const char *pl__jinja_test_names(void)
 {
     return "defined, undefined, none, string, number, integer, float, boolean, true, false, mapping, sequence, "
-           "iterable, "
-           "odd, even, divisibleby, eq, equalto, ne, lt, lessthan, le, gt, greaterthan, ge, in";
+           "iterable, callable, odd, even, divisibleby, eq, equalto, ne, lt, lessthan, le, gt, greaterthan, ge, in";
 }

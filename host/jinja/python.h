@@ -6,7 +6,18 @@
 #include "base/memory.h"
 #include "base/status.h"
 
-/* json.dumps(value, indent=2, ensure_ascii=False), appended; a wide integer (base/json.h) with all its digits. */
+/* The arguments of json.dumps. */
+typedef struct pl_python_style {
+    int indent;                /* blanks a level; -1: none, on one line */
+    const char *comma, *colon; /* separators */
+    bool ascii, sorted;        /* ensure_ascii, sort_keys */
+    bool html;                 /* < > & and ' as escapes: jinja2's htmlsafe_json_dumps; needs ascii */
+} pl_python_style;
+
+/* json.dumps(value), appended; a wide integer (base/json.h) with all its digits. */
+pl_status pl_python_dumps(pl_bytes *out, const json_t *value, const pl_python_style *style);
+
+/* json.dumps(value, indent=2, ensure_ascii=False), appended. */
 pl_status pl_python_json(pl_bytes *out, const json_t *value);
 
 /* jinja2's tojson: json.dumps(value, sort_keys=True) with < > & and ' as escapes, appended. */

@@ -3,17 +3,33 @@
 
 #include "jinja/tree.h"
 
-json_t *pl__jinja_variable_find(const pl_jinja *j, const char *name)
+/* In a macro: its own names, and those set outside of all scopes. */
+static const pl__jinja_variable *find(const pl_jinja *j, const char *name)
 {
     const pl__jinja_run *run = j->run;
-    for (size_t i = run->n; i > 0; i--)
-        if (strcmp(run->variables[i - 1].name, name) == 0) return run->variables[i - 1].value;
+    for (size_t i = run->n; i > run->frame; i--)
+        if (strcmp(run->variables[i - 1].name, name) == 0) return &run->variables[i - 1];
+    for (size_t i = run->frame ? run->top : 0; i > 0; i--)
+        if (strcmp(run->variables[i - 1].name, name) == 0) return &run->variables[i - 1];
     return NULL;
+}
+
+json_t *pl__jinja_variable_find(const pl_jinja *j, const char *name)
+{
+    const pl__jinja_variable *found = find(j, name);
+    return found ? found->value : NULL;
+}
+
+const pl__jinja_piece *pl__jinja_macro_find(const pl_jinja *j, const char *name)
+{
+    const pl__jinja_variable *found = find(j, name);
+    return found ? found->macro : NULL;
 }
 
 size_t pl__jinja_enter(const pl_jinja *j)
 {
     size_t outer = j->run->scope;
+    if (j->run->level++ == 0) j->run->top = j->run->n;
     j->run->scope = j->run->n;
     return outer;
 }
@@ -23,9 +39,11 @@ void pl__jinja_leave(const pl_jinja *j, size_t outer)
     pl__jinja_run *run = j->run;
     while (run->n > run->scope) json_decref(run->variables[--run->n].value);
     run->scope = outer;
+    run->level--;
 }
 
-static pl_status bind_one(const pl_jinja *j, size_t at, const char *name, json_t *value)
+pl_status pl__jinja_name_value(const pl_jinja *j, size_t at, const char *name, json_t *value,
+                               const pl__jinja_piece *macro)
 {
     pl__jinja_run *run = j->run;
     if (pl__jinja_is_marked(j, value, PL__J_MARK_LAZY))
@@ -37,11 +55,19 @@ static pl_status bind_one(const pl_jinja *j, size_t at, const char *name, json_t
         if (strcmp(run->variables[i - 1].name, name) == 0) {
             json_decref(run->variables[i - 1].value);
             run->variables[i - 1].value = json_incref(value);
+            run->variables[i - 1].macro = macro;
             return PL_OK;
         }
     PL_TRY(pl_grow(&run->variables, &run->capacity, run->n + 1));
-    run->variables[run->n++] = (pl__jinja_variable){name, json_incref(value)};
+    run->variables[run->n++] = (pl__jinja_variable){name, json_incref(value), macro};
     return PL_OK;
+}
+
+static pl_status bind_one(const pl_jinja *j, size_t at, const char *name, json_t *value)
+{
+    if (pl__jinja_is_mark(j, value, PL__J_FUNCTION))
+        return pl_jinja_fail(j, at, "'%s' would be a function; call it", name);
+    return pl__jinja_name_value(j, at, name, value, NULL);
 }
 
 static bool holds_namespace(const pl_jinja *j, const json_t *v)

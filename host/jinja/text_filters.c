@@ -188,6 +188,17 @@ pl_status pl__jinja_string(const pl_jinja *j, size_t at, const json_t *value, js
     return status;
 }
 
+/* Nothing is escaped here, so that nothing is to be kept from it. */
+pl_status pl__jinja_safe(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
+{
+    pl_bytes text = {0};
+    (void)arguments;
+    pl_status status = as_text(j, at, value, &text);
+    if (status == PL_OK) status = pl__jinja_new_text(j, at, out, text.data, text.size);
+    pl_bytes_free(&text);
+    return status;
+}
+
 /* Runs of letters, digits and underscores: Python's \w+. */
 pl_status pl__jinja_word_count(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments,
                                json_t **out)

@@ -20,6 +20,8 @@ typedef enum pl__jinja_kind {
     PL__J_FILTER,    /* a | filter(items); an argument that was not given is NULL. Also a.method(items) */
     PL__J_CALL,      /* function(items): a filter's row too, without a value; name: as it is called */
     PL__J_CYCLE,     /* loop.cycle(items) */
+    PL__J_INVOKE,    /* name(items) of a macro; keys[i]: the parameter that items[i] is for, NULL by position. With
+                        a: a method that is not there, which fails where it is reached */
     PL__J_TEST,      /* a is test(items) */
     PL__J_COMPARE,   /* a, then op[i] items[i] */
     PL__J_AND,
@@ -61,12 +63,24 @@ typedef struct pl__jinja_node {
     const pl__jinja_test *test;
     size_t n;
     struct pl__jinja_node **items; /* [n] */
+    const char **keys;             /* [n], of a macro's arguments */
     pl__jinja_op *ops;             /* [n], comparisons */
     struct pl__jinja_node *a, *b, *c, *d;
 } pl__jinja_node;
 
-/* A piece of a template: literal text, {{ expression }}, one arm of an if, a for, a set. */
-typedef enum pl__jinja_piece_kind { PL__J_TEXT, PL__J_PRINT, PL__J_IF, PL__J_FOR, PL__J_SET } pl__jinja_piece_kind;
+/* A piece of a template: literal text, {{ expression }}, one arm of an if, a for, a set, a macro's definition, what
+ * ends a loop or a turn of it, a body with a scope of its own. */
+typedef enum pl__jinja_piece_kind {
+    PL__J_TEXT,
+    PL__J_PRINT,
+    PL__J_IF,
+    PL__J_FOR,
+    PL__J_SET,
+    PL__J_MACRO,
+    PL__J_BREAK,
+    PL__J_CONTINUE,
+    PL__J_SCOPE
+} pl__jinja_piece_kind;
 
 /* What `for` and `set` bind: names, or a field of a namespace (`set` with one target only). */
 enum { PL__JINJA_MAX_TARGETS = 8 };
@@ -77,6 +91,14 @@ typedef struct pl__jinja_targets {
     const char *field; /* of the namespace names[0]; NULL: none */
 } pl__jinja_targets;
 
+enum { PL__JINJA_MAX_PARAMETERS = 32 };
+typedef struct pl__jinja_macro {
+    const char *name;
+    size_t n;
+    const char *parameters[PL__JINJA_MAX_PARAMETERS];
+    pl__jinja_node *defaults[PL__JINJA_MAX_PARAMETERS]; /* NULL: none */
+} pl__jinja_macro;
+
 typedef struct pl__jinja_piece {
     pl__jinja_piece_kind kind;
     size_t at;
@@ -85,7 +107,8 @@ typedef struct pl__jinja_piece {
     pl__jinja_targets targets;       /* FOR, SET */
     pl__jinja_node *expression;      /* PRINT, IF, FOR, SET; NULL: a final else, or a set of what the body prints */
     pl__jinja_node *condition;       /* FOR: which elements count; NULL: all */
-    struct pl__jinja_piece *body;    /* IF, FOR, SET */
+    pl__jinja_macro *macro;          /* MACRO */
+    struct pl__jinja_piece *body;    /* IF, FOR, SET, MACRO, SCOPE */
     struct pl__jinja_piece *or_else; /* IF: the next arm; FOR: what stands for no element */
     struct pl__jinja_piece *next;
 } pl__jinja_piece;
@@ -94,7 +117,9 @@ typedef struct pl__jinja_piece {
  * arrays with a mark in front: TUPLE and LAZY then hold their elements, NAMESPACE an object that changes. */
 typedef enum pl__jinja_mark {
     PL__J_NOTHING,   /* `a if c` without else where c is false: prints as nothing, and nothing is reckoned with it */
-    PL__J_UNDEFINED, /* a look-up that failed, for `default` and `is defined` only; elsewhere that is an error */
+    PL__J_UNDEFINED, /* a look-up that failed: for `default` and `is defined` only, elsewhere that is an error; in chat
+                        templates what jinja2 has for it: prints as nothing, false, empty, without fields */
+    PL__J_FUNCTION,  /* a function or a macro that is named and not called: defined, true, and no more */
     PL__J_MARK_TUPLE,
     PL__J_MARK_LAZY, /* used up by its first use in Python: it gets no name, and is not printed or indexed */
     PL__J_MARK_NAMESPACE,
@@ -104,6 +129,7 @@ typedef enum pl__jinja_mark {
 typedef struct pl__jinja_variable {
     const char *name; /* the tree's */
     json_t *value;
+    const pl__jinja_piece *macro; /* its definition, where value is the mark FUNCTION */
 } pl__jinja_variable;
 
 typedef struct pl__jinja_loop {
@@ -113,12 +139,21 @@ typedef struct pl__jinja_loop {
 
 /* One rendering: what it has made so far, and the names that it has set, innermost last. */
 enum { PL__JINJA_MAX_STEPS = 5 * 1000 * 1000 };
+/* Macros may call themselves: what bounds the depth of the C stack, in evaluations and bodies, and in calls. */
+enum { PL__JINJA_MAX_NESTED = 3000, PL__JINJA_MAX_CALLS = 100 };
+typedef enum pl__jinja_control { PL__J_GO_ON, PL__J_END_TURN, PL__J_END_LOOP } pl__jinja_control;
 typedef struct pl__jinja_run {
     pl_growth growth;
     size_t steps;
     pl__jinja_variable *variables; /* [n], capacity */
     size_t n, capacity, scope;     /* scope: the first variable of the innermost scope */
     const pl__jinja_loop *loop;    /* NULL: outside of any */
+    size_t nested, calls;
+    /* In a macro: names before `top`, which were set outside of all scopes, and its own, from `frame` on. */
+    size_t level, top, frame;
+    pl__jinja_control control; /* a break or continue on its way to its loop */
+    const char *date;          /* "YYYY-MM-DD", of strftime_now */
+    bool refused;              /* raise_exception was called */
 } pl__jinja_run;
 
 struct pl_jinja {
@@ -132,6 +167,7 @@ struct pl_jinja {
     /* A list of templates (doc_to_choice: [...]): the value is the list of their texts. */
     bool is_list;
     bool is_field; /* a field by its name: the value as the data has it */
+    bool is_chat;  /* as transformers renders chat templates */
     size_t n_parts;
     pl_jinja **parts;
     pl__jinja_run *run; /* of the copy of this struct which a rendering works with; else NULL */
@@ -156,6 +192,17 @@ size_t pl__jinja_enter(const pl_jinja *j);
 void pl__jinja_leave(const pl_jinja *j, size_t outer);
 /* loop.index and its kin; PL_E_INPUT for what it has not. *found: false for the item before the first and such. */
 pl_status pl__jinja_loop_field(const pl_jinja *j, size_t at, const char *name, bool *found, json_t **out);
+/* The definition of a macro; NULL: there is none. */
+const pl__jinja_piece *pl__jinja_macro_find(const pl_jinja *j, const char *name);
+/* Gives a name a value, or (macro not NULL) a macro, in the innermost scope. */
+pl_status pl__jinja_name_value(const pl_jinja *j, size_t at, const char *name, json_t *value,
+                               const pl__jinja_piece *macro);
+/* What a macro prints for these arguments (macro.c). */
+pl_status pl__jinja_invoke(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
+/* The body of a macro or of a set, appended to `out`. */
+pl_status pl__jinja_render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out);
+/* Counts one more evaluation or body inside of others; run->nested is lowered by who entered. */
+pl_status pl__jinja_go_deeper(const pl_jinja *j, size_t at);
 /* Counts what a rendering does. */
 pl_status pl__jinja_step(const pl_jinja *j, size_t at);
 
@@ -220,11 +267,11 @@ struct pl__jinja_filter {
     pl__jinja_apply *apply;
 };
 /* NULL: not supported. Names of all: "trim, lower, ...". */
-const pl__jinja_filter *pl__jinja_filter_find(const char *name, size_t size);
+const pl__jinja_filter *pl__jinja_filter_find(const pl_jinja *j, const char *name, size_t size);
 const char *pl__jinja_filter_names(void);
 const pl__jinja_filter *pl__jinja_method_find(const char *name, size_t size);
 const char *pl__jinja_method_names(void);
-const pl__jinja_filter *pl__jinja_function_find(const char *name, size_t size);
+const pl__jinja_filter *pl__jinja_function_find(const pl_jinja *j, const char *name, size_t size);
 
 struct pl__jinja_test {
     const char *name;
@@ -237,11 +284,12 @@ const char *pl__jinja_test_names(void);
 
 pl__jinja_apply pl__jinja_trim, pl__jinja_lower, pl__jinja_upper, pl__jinja_capitalize, pl__jinja_title,
     pl__jinja_truncate, pl__jinja_replace, pl__jinja_string, pl__jinja_word_count, pl__jinja_indent,
-    pl__jinja_format_filter, pl__jinja_tojson; /* text_filters.c */
+    pl__jinja_format_filter, pl__jinja_tojson, pl__jinja_safe;              /* text_filters.c */
+pl__jinja_apply pl__jinja_chat_tojson, pl__jinja_raise, pl__jinja_strftime; /* chat_functions.c */
 pl__jinja_apply pl__jinja_join, pl__jinja_length_filter, pl__jinja_first_filter, pl__jinja_last_filter,
     pl__jinja_list_filter, pl__jinja_reverse, pl__jinja_map, pl__jinja_select, pl__jinja_reject,
     pl__jinja_select_attribute, pl__jinja_reject_attribute, pl__jinja_sort, pl__jinja_unique, pl__jinja_min,
-    pl__jinja_max, pl__jinja_sum, pl__jinja_items; /* list_filters.c */
+    pl__jinja_max, pl__jinja_sum, pl__jinja_items, pl__jinja_dictsort; /* list_filters.c */
 pl__jinja_apply pl__jinja_default, pl__jinja_int, pl__jinja_float, pl__jinja_round, pl__jinja_abs,
     pl__jinja_range; /* number_filters.c */
 pl__jinja_apply pl__jinja_strip, pl__jinja_lstrip, pl__jinja_rstrip, pl__jinja_split, pl__jinja_rsplit,

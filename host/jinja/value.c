@@ -103,6 +103,8 @@ const char *pl__jinja_kind_name(const pl_jinja *j, const json_t *v)
 {
     static const char *const names[] = {"an object",     "a list", "a text", "an integer",
                                         "a real number", "true",   "false",  "none"};
+    if (pl__jinja_is_mark(j, v, PL__J_UNDEFINED)) return "what is undefined";
+    if (pl__jinja_is_mark(j, v, PL__J_FUNCTION)) return "a function";
     if (pl__jinja_is_marked(j, v, PL__J_MARK_TUPLE)) return "a tuple";
     if (pl__jinja_is_marked(j, v, PL__J_MARK_LAZY)) return "a generator (write | list behind it)";
     if (pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE)) return "a namespace";
@@ -125,6 +127,7 @@ bool pl__jinja_number(const json_t *v, double *out)
 
 bool pl__jinja_true(const pl_jinja *j, const json_t *v)
 {
+    if (pl__jinja_is_mark(j, v, PL__J_UNDEFINED)) return false;
     switch (json_typeof(v)) {
     case JSON_OBJECT:
         return json_object_size(v) > 0;
@@ -205,11 +208,19 @@ static pl_status sequence_order(const pl_jinja *j, size_t at, const json_t *a, c
     return PL_OK;
 }
 
+/* Marks that are texts to JSON and none here. */
+static bool is_no_text(const pl_jinja *j, const json_t *v)
+{
+    return pl__jinja_is_mark(j, v, PL__J_UNDEFINED) || pl__jinja_is_mark(j, v, PL__J_FUNCTION);
+}
+
 pl_status pl__jinja_order(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, int *out)
 {
     bool sequences = pl__jinja_is_sequence(j, a) && pl__jinja_is_sequence(j, b) &&
                      pl__jinja_is_marked(j, a, PL__J_MARK_TUPLE) == pl__jinja_is_marked(j, b, PL__J_MARK_TUPLE);
     if (sequences) return sequence_order(j, at, a, b, out);
+    if (is_no_text(j, a) || is_no_text(j, b))
+        return pl_jinja_fail(j, at, "cannot order %s and %s", pl__jinja_kind_name(j, a), pl__jinja_kind_name(j, b));
     if (is_number(a) && is_number(b))
         *out = number_order(a, b);
     else if (json_is_string(a) && json_is_string(b))
@@ -223,6 +234,7 @@ pl_status pl__jinja_order(const pl_jinja *j, size_t at, const json_t *a, const j
 static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, bool *out)
 {
     *out = false;
+    if (pl__jinja_is_mark(j, b, PL__J_UNDEFINED)) return PL_OK; /* empty */
     if (json_is_array(b) && !pl__jinja_is_marked(j, b, PL__J_MARK_NAMESPACE)) {
         for (size_t i = pl__jinja_first(j, b); i < json_array_size(b) && !*out; i++)
             *out = pl__jinja_same(a, json_array_get(b, i));
@@ -232,7 +244,7 @@ static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const j
         *out = json_is_string(a) && json_object_getn(b, json_string_value(a), json_string_length(a));
         return PL_OK;
     }
-    if (!json_is_string(b) || !json_is_string(a))
+    if (!json_is_string(b) || !json_is_string(a) || is_no_text(j, a) || is_no_text(j, b))
         return pl_jinja_fail(j, at, "cannot look for %s in %s", pl__jinja_kind_name(j, a), pl__jinja_kind_name(j, b));
     size_t n = json_string_length(a);
     *out = n == 0 || memmem(json_string_value(b), json_string_length(b), json_string_value(a), n);
@@ -295,7 +307,8 @@ pl_status pl__jinja_elements(const pl_jinja *j, size_t at, const json_t *v, json
     bool is_namespace = pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE);
     if (json_is_array(v) && first == 0 && !is_namespace)
         return pl__jinja_made(out, json_incref((json_t *)(uintptr_t)v));
-    if (is_namespace || pl__jinja_is_mark(j, v, PL__J_NOTHING) ||
+    if (pl__jinja_is_mark(j, v, PL__J_UNDEFINED)) return pl__jinja_new_array(j, out, PL__J_MARKS);
+    if (is_namespace || pl__jinja_is_mark(j, v, PL__J_NOTHING) || is_no_text(j, v) ||
         !(json_is_array(v) || json_is_string(v) || json_is_object(v)))
         return pl_jinja_fail(j, at, "cannot go through %s; expected a list, a text or an object",
                              pl__jinja_kind_name(j, v));
@@ -310,7 +323,8 @@ pl_status pl__jinja_elements(const pl_jinja *j, size_t at, const json_t *v, json
 
 static bool holds_marks(const pl_jinja *j, const json_t *v)
 {
-    bool found = json_is_array(v) && (pl__jinja_first(j, v) || pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE));
+    bool found = is_no_text(j, v) ||
+                 (json_is_array(v) && (pl__jinja_first(j, v) || pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE)));
     for (size_t i = 0; json_is_array(v) && i < json_array_size(v) && !found; i++)
         found = holds_marks(j, json_array_get(v, i));
     const char *key;
@@ -323,6 +337,7 @@ static bool holds_marks(const pl_jinja *j, const json_t *v)
 static pl_status without_marks(const pl_jinja *j, const json_t *value, json_t **out)
 {
     *out = NULL;
+    if (is_no_text(j, value)) return pl_jinja_fail(j, 0, "the value is or holds %s", pl__jinja_kind_name(j, value));
     if (!json_is_array(value) || !holds_marks(j, value)) {
         if (json_is_object(value) && holds_marks(j, value))
             return pl_jinja_fail(j, 0, "the value is an object that holds a tuple or a generator; write a list");
@@ -344,7 +359,7 @@ static pl_status without_marks(const pl_jinja *j, const json_t *value, json_t **
 pl_status pl__jinja_leave_marks(const pl_jinja *j, json_t **value)
 {
     json_t *outside = NULL;
-    if (!json_is_array(*value) && !json_is_object(*value)) return PL_OK;
+    if (!json_is_array(*value) && !json_is_object(*value) && !is_no_text(j, *value)) return PL_OK;
     pl_status status = without_marks(j, *value, &outside);
     json_decref(*value);
     *value = outside;
@@ -355,6 +370,9 @@ pl_status pl__jinja_leave_marks(const pl_jinja *j, json_t **value)
 
 pl_status pl_jinja_text(const pl_jinja *j, size_t at, const json_t *v, pl_bytes *out)
 {
+    if (pl__jinja_is_mark(j, v, PL__J_UNDEFINED)) return PL_OK;
+    if (is_no_text(j, v)) return pl_jinja_fail(j, at, "expected a text, found %s", pl__jinja_kind_name(j, v));
+    if (j->is_chat && (json_is_array(v) || json_is_object(v))) return pl_jinja_repr(j, at, v, out);
     switch (json_typeof(v)) {
     case JSON_STRING:
         PL_TRY(pl__jinja_check_text(j, at, out->size + json_string_length(v)));
@@ -446,6 +464,8 @@ pl_status pl_jinja_repr(const pl_jinja *j, size_t at, const json_t *v, pl_bytes 
 {
     char real[PL_REAL_TEXT];
     PL_TRY(pl__jinja_check_text(j, at, out->size));
+    if (pl__jinja_is_mark(j, v, PL__J_UNDEFINED)) return pl_bytes_text(out, "Undefined");
+    if (is_no_text(j, v)) return pl_jinja_fail(j, at, "expected a text, found %s", pl__jinja_kind_name(j, v));
     switch (json_typeof(v)) {
     case JSON_STRING:
         return repr_text(out, json_string_value(v), json_string_length(v));

@@ -1,10 +1,42 @@
-/* Templates from outside, rendered on one fixed item: what compiles renders or fails, and twice gives the same. */
+/* Templates from outside, rendered on one fixed item and, as a chat template, on one fixed chat: what compiles renders
+ * or fails, and twice gives the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 #include "jinja/jinja.h"
+
+static void same_twice(pl_status first, const pl_bytes *a, pl_status second, const pl_bytes *b)
+{
+    if (first != second || a->size != b->size) abort();
+    if (a->size && memcmp(a->data, b->data, a->size) != 0) abort();
+    if (a->size && pl_utf8_check(a->data, a->size) != a->size) abort();
+}
+
+static void as_chat(const char *source)
+{
+    static const char names_text[] =
+        "{\"messages\": [{\"role\": \"system\", \"content\": \"Be \\u00e9 brief. \"}, {\"role\": \"user\", "
+        "\"content\": "
+        "\"q\\n\"}, {\"role\": \"assistant\", \"content\": \"<think>t</think>a\"}, {\"role\": \"user\", \"content\": "
+        "\"\"}], "
+        "\"tools\": null, \"documents\": null, \"add_generation_prompt\": true, \"bos_token\": \"<s>\", \"eos_token\": "
+        "\"</s>\"}";
+    pl_jinja *jinja;
+    json_t *names;
+    pl_bytes first = {0}, second = {0};
+    bool refused, again;
+    if (pl_jinja_compile_chat(&jinja, source, "fuzz") != PL_OK) return;
+    if (pl_json_parse(&names, names_text, strlen(names_text), "names") != PL_OK) abort();
+    pl_status status = pl_jinja_render_chat(jinja, names, "2024-07-26", &first, &refused);
+    same_twice(status, &first, pl_jinja_render_chat(jinja, names, "2024-07-26", &second, &again), &second);
+    if (refused != again || (refused && status != PL_E_INPUT)) abort();
+    json_decref(names);
+    pl_jinja_free(jinja);
+    pl_bytes_free(&first);
+    pl_bytes_free(&second);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -18,9 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (pl_jinja_compile(&jinja, source.data, "fuzz") == PL_OK) {
         if (pl_json_parse(&item, item_text, strlen(item_text), "item") != PL_OK) abort();
         pl_status status = pl_jinja_render(jinja, item, &first);
-        if (pl_jinja_render(jinja, item, &second) != status || first.size != second.size) abort();
-        if (first.size && memcmp(first.data, second.data, first.size) != 0) abort();
-        if (first.size && pl_utf8_check(first.data, first.size) != first.size) abort();
+        same_twice(status, &first, pl_jinja_render(jinja, item, &second), &second);
         if (pl_jinja_value(jinja, item, &value) == PL_OK)
             json_decref(value);
         else if (value)
@@ -28,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         json_decref(item);
         pl_jinja_free(jinja);
     }
+    if (source.data) as_chat(source.data);
     pl_bytes_free(&source);
     pl_bytes_free(&first);
     pl_bytes_free(&second);

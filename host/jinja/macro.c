@@ -1,0 +1,91 @@
+/* Macros: what {% macro %} binds, and calling it. As in jinja2 a body sees its parameters and the names that the
+ * template has set outside of all scopes, whatever the caller has set; a parameter that is not given and has no default
+ * is undefined. What it prints is the value of the call. */
+#include <string.h>
+
+#include "jinja/tree.h"
+
+pl_status pl__jinja_go_deeper(const pl_jinja *j, size_t at)
+{
+    if (++j->run->nested <= PL__JINJA_MAX_NESTED) return PL_OK;
+    return pl_jinja_fail(j, at, "evaluated deeper than %d levels; look for a macro that calls itself",
+                         (int)PL__JINJA_MAX_NESTED);
+}
+
+static size_t parameter_of(const pl__jinja_macro *macro, const char *key)
+{
+    size_t i = 0;
+    while (i < macro->n && strcmp(macro->parameters[i], key) != 0) i++;
+    return i;
+}
+
+/* The arguments in their places, evaluated where the call stands. */
+static pl_status evaluate(const pl_jinja *j, const pl__jinja_node *call, const pl__jinja_macro *macro,
+                          const json_t *item, json_t **values)
+{
+    for (size_t i = 0; i < call->n; i++) {
+        size_t place = call->keys[i] ? parameter_of(macro, call->keys[i]) : i;
+        if (place >= macro->n)
+            return pl_jinja_fail(j, call->at, "macro %s: %s '%s'; it takes %zu", macro->name,
+                                 call->keys[i] ? "no parameter" : "an argument too many",
+                                 call->keys[i] ? call->keys[i] : "", macro->n);
+        if (values[place])
+            return pl_jinja_fail(j, call->at, "macro %s: '%s' given twice", macro->name, macro->parameters[place]);
+        PL_TRY(pl__jinja_eval(j, call->items[i], item, &values[place]));
+    }
+    return PL_OK;
+}
+
+/* The macro's own scope is entered: its parameters, and then its body. */
+static pl_status run_body(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, json_t **values,
+                          json_t **out)
+{
+    const pl__jinja_macro *macro = piece->macro;
+    pl_bytes text = {0};
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < macro->n && status == PL_OK; i++) {
+        if (!values[i] && macro->defaults[i]) status = pl__jinja_eval(j, macro->defaults[i], item, &values[i]);
+        if (!values[i]) values[i] = json_incref(j->marks[PL__J_UNDEFINED]);
+        if (status == PL_OK) status = pl__jinja_name_value(j, piece->at, macro->parameters[i], values[i], NULL);
+    }
+    if (status == PL_OK) status = pl__jinja_render_pieces(j, piece->body, item, &text);
+    if (status == PL_OK) status = pl__jinja_new_text(j, piece->at, out, text.data, text.size);
+    pl_bytes_free(&text);
+    return status;
+}
+
+static pl_status call_macro(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, json_t **values,
+                            json_t **out)
+{
+    pl__jinja_run *run = j->run;
+    const pl__jinja_loop *loop = run->loop;
+    size_t frame = run->frame, outer = pl__jinja_enter(j);
+    run->loop = NULL;
+    run->frame = run->n;
+    pl_status status = run_body(j, piece, item, values, out);
+    pl__jinja_leave(j, outer);
+    run->frame = frame;
+    run->loop = loop;
+    return status;
+}
+
+pl_status pl__jinja_invoke(const pl_jinja *j, const pl__jinja_node *call, const json_t *item, json_t **out)
+{
+    if (call->a)
+        return pl_jinja_fail(j, call->at, "method '%s' is not supported; expected one of: %s", call->name,
+                             pl__jinja_method_names());
+    const pl__jinja_piece *piece = pl__jinja_macro_find(j, call->name);
+    if (!piece)
+        return pl_jinja_fail(j, call->at,
+                             "no macro or function '%s' here; expected a macro of the template, range(...), "
+                             "namespace(...), dict(...)%s",
+                             call->name, j->is_chat ? ", raise_exception(...), strftime_now(...)" : "");
+    if (++j->run->calls > PL__JINJA_MAX_CALLS)
+        return pl_jinja_fail(j, call->at, "macros call one another deeper than %d levels", (int)PL__JINJA_MAX_CALLS);
+    json_t *values[PL__JINJA_MAX_PARAMETERS] = {NULL};
+    pl_status status = evaluate(j, call, piece->macro, item, values);
+    if (status == PL_OK) status = call_macro(j, piece, item, values, out);
+    for (size_t i = 0; i < PL__JINJA_MAX_PARAMETERS; i++) json_decref(values[i]);
+    j->run->calls--;
+    return status;
+}
