@@ -42,16 +42,23 @@ static pl_status append_row(pl_bytes *out, const pl_task *task, const pl_templat
     return pl_bytes_text(out, task->fewshot_delimiter);
 }
 
+pl_status pl__shot_open(pl_row *row, const pl_task *task, const pl_row *item, size_t shot)
+{
+    if (!task->fewshot || shot >= task->fewshot->n)
+        return pl_fail(PL_E_INTERNAL, "task %s: no shot %zu", task->name, shot);
+    PL_TRY(pl_row_open(row, task->fewshot, shot));
+    pl_status status = item ? refuse_leak(task, item, row) : PL_OK;
+    if (status != PL_OK) pl_row_close(row);
+    return status;
+}
+
 /* item NULL: none that the shot could leak. */
 static pl_status append_shot(pl_bytes *out, const pl_task *task, const pl_template *t, const pl_row *item, size_t shot,
                              pl_arena *arena)
 {
     pl_row row;
-    if (!task->fewshot || shot >= task->fewshot->n)
-        return pl_fail(PL_E_INTERNAL, "task %s: no shot %zu", task->name, shot);
-    PL_TRY(pl_row_open(&row, task->fewshot, shot));
-    pl_status status = item ? refuse_leak(task, item, &row) : PL_OK;
-    if (status == PL_OK) status = append_row(out, task, t, &row, arena);
+    PL_TRY(pl__shot_open(&row, task, item, shot));
+    pl_status status = append_row(out, task, t, &row, arena);
     pl_row_close(&row);
     return status;
 }
@@ -59,8 +66,9 @@ static pl_status append_shot(pl_bytes *out, const pl_task *task, const pl_templa
 /* The continuations that are scored. For loglikelihood it is the target as it is: lm-evaluation-harness puts no
  * delimiter before it. */
 static pl_status make_continuations(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *row,
-                                    pl_arena *arena)
+                                    const pl_chat_use *chat, pl_arena *arena)
 {
+    const char *delimiter = chat && chat->chat ? "" : t->target_delimiter; /* the template's end stands in its place */
     PL_TRY(pl_task_choices(task, t, row, arena, &out->choice_texts, &out->n_choices));
     PL_TRY(pl__item_target(task, t, row, out->choice_texts, out->n_choices, arena, &out->target, &out->gold));
     if (task->output_type == PL_OUTPUT_GENERATE_UNTIL) PL_TRY(pl__item_targets(out, task, t, row, arena));
@@ -76,7 +84,7 @@ static pl_status make_continuations(pl_prompt *out, const pl_task *task, const p
     PL_TRY(pl_arena_new(arena, &out->choices, out->n_choices));
     for (size_t i = 0; i < out->n_choices; i++) {
         char *whole;
-        PL_TRY(pl_arena_format(arena, &whole, "%s%s", t->target_delimiter, out->choice_texts[i]));
+        PL_TRY(pl_arena_format(arena, &whole, "%s%s", delimiter, out->choice_texts[i]));
         out->choices[i] = whole;
     }
     return PL_OK;
@@ -84,12 +92,14 @@ static pl_status make_continuations(pl_prompt *out, const pl_task *task, const p
 
 /* Description, shots and the item's own text. */
 static pl_status make_context(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *shown,
-                              const pl_row *item, const size_t *shots, size_t k, pl_arena *arena)
+                              const pl_row *item, const size_t *shots, size_t k, const pl_chat_use *chat,
+                              pl_arena *arena)
 {
     pl_bytes text = {0};
     char *copy;
     pl_status status;
-    PL_GOTO(status, done, pl_bytes_text(&text, task->description));
+    if (chat && chat->chat) return pl__chat_context(out, task, t, shown, item, shots, k, chat, arena);
+    PL_GOTO(status, done, pl__system_text(&text, task, chat));
     for (size_t i = 0; i < k; i++) PL_GOTO(status, done, append_shot(&text, task, t, item, shots[i], arena));
     out->own_offset = text.size;
     PL_GOTO(status, done, pl__item_text(task, t, shown, &text));
@@ -110,11 +120,17 @@ static pl_status open_item(pl_row *row, const pl_task *task, size_t item)
 pl_status pl_prompt_build(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item, const size_t *shots,
                           size_t k, pl_arena *arena)
 {
+    return pl_prompt_build_chat(out, task, t, item, shots, k, NULL, arena);
+}
+
+pl_status pl_prompt_build_chat(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item,
+                               const size_t *shots, size_t k, const pl_chat_use *chat, pl_arena *arena)
+{
     pl_row row;
     *out = (pl_prompt){.gold = SIZE_MAX};
     PL_TRY(open_item(&row, task, item));
-    pl_status status = make_context(out, task, t, &row, &row, shots, k, arena);
-    if (status == PL_OK) status = make_continuations(out, task, t, &row, arena);
+    pl_status status = make_context(out, task, t, &row, &row, shots, k, chat, arena);
+    if (status == PL_OK) status = make_continuations(out, task, t, &row, chat, arena);
     pl_row_close(&row);
     return status;
 }
@@ -166,7 +182,8 @@ static pl_status empty_of_content(json_t **out, const json_t *value, const char 
 }
 
 pl_status pl_prompt_build_content_free(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item,
-                                       const char *input, const size_t *shots, size_t k, pl_arena *arena)
+                                       const char *input, const size_t *shots, size_t k, const pl_chat_use *chat,
+                                       pl_arena *arena)
 {
     pl_row row, shown;
     json_t *empty = NULL;
@@ -175,8 +192,8 @@ pl_status pl_prompt_build_content_free(pl_prompt *out, const pl_task *task, cons
     shown = row;
     pl_status status = empty_of_content(&empty, row.item, input);
     shown.item = empty;
-    if (status == PL_OK) status = make_context(out, task, t, &shown, NULL, shots, k, arena);
-    if (status == PL_OK) status = make_continuations(out, task, t, &row, arena);
+    if (status == PL_OK) status = make_context(out, task, t, &shown, NULL, shots, k, chat, arena);
+    if (status == PL_OK) status = make_continuations(out, task, t, &row, chat, arena);
     out->gold = SIZE_MAX;
     json_decref(empty);
     pl_row_close(&row);

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/role.h"
 #include "jinja/jinja.h"
+#include "task/chat.h"
 #include "task/data.h"
 #include "task/exact_match.h"
 #include "task/filter.h"
@@ -93,6 +94,7 @@ typedef struct pl_prompt {
     const char *context;
     size_t context_size; /* bytes */
     size_t own_offset;   /* byte where the item's own text begins: what stands before is description and shots */
+    bool system_refused; /* the model's chat template refuses a system text: there is none */
     size_t n_choices;
     /* target_delimiter + choice: the continuations that are scored; for loglikelihood one, the target as it is. */
     const char **choices;
@@ -112,9 +114,15 @@ typedef struct pl_prompt {
  * the item's text. shots[0..k) index task->fewshot; item indexes task->test. */
 pl_status pl_prompt_build(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item, const size_t *shots,
                           size_t k, pl_arena *arena);
+/* The same as a chat. With a template: the messages system (its text, the fewshot_delimiter where neither has white
+ * space there, and the description), shots as turns or in front of the item in one user turn, and the item; choices
+ * then have no delimiter before them. `chat` NULL: pl_prompt_build. */
+pl_status pl_prompt_build_chat(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item,
+                               const size_t *shots, size_t k, const pl_chat_use *chat, pl_arena *arena);
 /* The same with a content-free item: every text and number of the item is `input` in what the template shows of it. The
  * choices are the item's; there is no gold answer. PL_E_INPUT where the template cannot show such an item. */
 pl_status pl_prompt_build_content_free(pl_prompt *out, const pl_task *task, const pl_template *t, size_t item,
-                                       const char *input, const size_t *shots, size_t k, pl_arena *arena);
+                                       const char *input, const size_t *shots, size_t k, const pl_chat_use *chat,
+                                       pl_arena *arena);
 
 #endif

@@ -35,6 +35,14 @@ pl_status pl__item_text(const pl_task *task, const pl_template *t, const pl_row 
 pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_row *row, const char *const *choices,
                           size_t n, pl_arena *arena, const char **text, size_t *label);
 
+/* Opens a row of the pool as a shot; with an item that it would give away (item NULL: none) it is refused. */
+pl_status pl__shot_open(pl_row *row, const pl_task *task, const pl_row *item, size_t shot);
+/* What stands before all: the system text of a chat (use NULL: none) and the description, appended. */
+pl_status pl__system_text(pl_bytes *out, const pl_task *task, const pl_chat_use *use);
+/* Fills context and own_offset of a prompt with the text of a chat; use->chat is there. */
+pl_status pl__chat_context(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *shown,
+                           const pl_row *item, const size_t *shots, size_t k, const pl_chat_use *use, pl_arena *arena);
+
 /* All right answers of an item that has several: fills targets, n_targets and targets_text of a prompt. */
 pl_status pl__item_targets(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *row,
                            pl_arena *arena);

@@ -98,7 +98,7 @@ static void test_content_free(void **state)
     assert_string_equal(task->calibration[1], "[MASK]");
     assert_string_equal(task->calibration[2], "");
     /* Shot 0 is of item 0's group: it would give nothing away here. */
-    OK(pl_prompt_build_content_free(&p, task, task->templates, 0, "N/A", shots, 2, arena));
+    OK(pl_prompt_build_content_free(&p, task, task->templates, 0, "N/A", shots, 2, NULL, arena));
     assert_string_equal(p.context, "Judge the reviews.\n\nReview: A slow start, a fine end.\nSentiment: positive\n\n"
                                    "Review: Dull; 100% dull {really}.\nSentiment: negative\n\n"
                                    "Review: N/A\nSentiment:");
@@ -107,12 +107,12 @@ static void test_content_free(void **state)
     OK(pl_prompt_build(&plain, task, task->templates, 0, NULL, 0, arena));
     assert_int_equal(p.n_choices, plain.n_choices);
     for (size_t i = 0; i < p.n_choices; i++) assert_string_equal(p.choices[i], plain.choices[i]);
-    OK(pl_prompt_build_content_free(&p, task, task->templates, 1, "", NULL, 0, arena));
+    OK(pl_prompt_build_content_free(&p, task, task->templates, 1, "", NULL, 0, NULL, arena));
     assert_string_equal(p.context, "Judge the reviews.\n\nReview: \nSentiment:");
     /* A number is content too; a template that compares it cannot show what has none. */
-    OK(pl_prompt_build_content_free(&p, task, pl_task_template(task, "field"), 1, "[MASK]", NULL, 0, arena));
+    OK(pl_prompt_build_content_free(&p, task, pl_task_template(task, "field"), 1, "[MASK]", NULL, 0, NULL, arena));
     assert_string_equal(p.context + p.own_offset, "[MASK]");
-    REFUSED(pl_prompt_build_content_free(&p, task, pl_task_template(task, "expression"), 1, "", NULL, 0, arena),
+    REFUSED(pl_prompt_build_content_free(&p, task, pl_task_template(task, "expression"), 1, "", NULL, 0, NULL, arena),
             PL_E_INPUT, "cannot order a text and an integer");
     pl_task_free(task);
     pl_arena_free(arena);

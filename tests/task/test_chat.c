@@ -1,0 +1,222 @@
+/* Prompts as chats against lm-evaluation-harness (tests/golden/task/chats.json, made by make_chats.py), and where a
+ * chat template and its special tokens are found. */
+#include "tests.h"
+
+#include "base/file.h"
+#include "task/task.h"
+
+#define TASKS PLUMB_SOURCE_DIR "/tests/golden/task/tasks/"
+
+static char folder[PL_PATH_MAX];
+
+static int set_up(void **state)
+{
+    (void)state;
+    make_folder(folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    remove_folder(folder);
+    return 0;
+}
+
+static void write_file(const char *name, const char *text)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", folder, name));
+    OK(pl_file_replace(path, text, strlen(text)));
+}
+
+static void drop_file(const char *name)
+{
+    char path[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", folder, name));
+    remove(path);
+}
+
+/* A folder whose tokenizer has this template. */
+static pl_chat *open_chat(const char *template)
+{
+    pl_chat *chat;
+    json_t *config =
+        json_pack("{s:s, s:s, s:{s:s}}", "chat_template", template, "bos_token", "<s>", "eos_token", "content", "</s>");
+    char *text = json_dumps(config, 0);
+    write_file("tokenizer_config.json", text);
+    if (pl_chat_open(&chat, folder, NULL, NULL) != PL_OK) fail_msg("%s", pl_error_text());
+    free(text);
+    json_decref(config);
+    return chat;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    return json_string_value(json_object_get(object, key));
+}
+
+/* Where the item's text begins: behind it stands what the template makes of the text, and before it the same for
+ * another item of the same shots. */
+static void check_own(const pl_prompt *p, const pl_task *task, const pl_template *t, size_t item)
+{
+    pl_row row;
+    json_t *text = NULL;
+    assert_true(p->own_offset <= p->context_size);
+    OK(pl_row_open(&row, task->test, item));
+    OK(pl_jinja_value(t->doc_to_text, row.item, &text));
+    const char *own = json_string_value(text);
+    size_t n = strlen(own);
+    while (n > 0 && own[n - 1] == ' ') n--; /* templates trim */
+    assert_true(p->context_size - p->own_offset >= n);
+    assert_memory_equal(p->context + p->own_offset, own, n);
+    json_decref(text);
+    pl_row_close(&row);
+}
+
+static void check_case(const json_t *c, const pl_task *task, const pl_chat *chat, pl_arena *arena)
+{
+    const pl_template *t = pl_task_template(task, text_of(c, "template"));
+    const json_t *list = json_object_get(c, "shots"), *choices = json_object_get(c, "choices");
+    const pl_chat_use use = {.chat = chat,
+                             .system = text_of(c, "system"),
+                             .multiturn = json_is_true(json_object_get(c, "multiturn")),
+                             .date = "2024-07-26"};
+    size_t shots[4], k = json_array_size(list), item = (size_t)json_integer_value(json_object_get(c, "item"));
+    pl_prompt p;
+    assert_non_null(t);
+    assert_true(k <= 4);
+    for (size_t i = 0; i < k; i++) shots[i] = (size_t)json_integer_value(json_array_get(list, i));
+    if (pl_prompt_build_chat(&p, task, t, item, shots, k, &use, arena) != PL_OK) fail_msg("%s", pl_error_text());
+    assert_string_equal(p.context, text_of(c, "context"));
+    assert_int_equal(p.context_size, strlen(p.context));
+    assert_int_equal(p.system_refused, json_is_true(json_object_get(c, "dropped")));
+    if (task->output_type != PL_OUTPUT_GENERATE_UNTIL) {
+        assert_int_equal(p.n_choices, json_array_size(choices));
+        for (size_t i = 0; i < p.n_choices; i++)
+            assert_string_equal(p.choices[i], json_string_value(json_array_get(choices, i)));
+    }
+    check_own(&p, task, t, item);
+}
+
+static void test_chats_as_lm_eval_makes_them(void **state)
+{
+    (void)state;
+    json_t *golden;
+    pl_task *task = NULL;
+    const char *open = "";
+    OK(pl_json_read(&golden, PLUMB_SOURCE_DIR "/tests/golden/task/chats.json", 4 << 20));
+    const json_t *cases = json_object_get(golden, "cases");
+    assert_true(json_array_size(cases) > 300);
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i);
+        const char *name = text_of(c, "chat");
+        pl_chat *chat = name ? open_chat(text_of(json_object_get(golden, "templates"), name)) : NULL;
+        pl_arena *arena;
+        char path[PL_PATH_MAX];
+        if (strcmp(open, text_of(c, "file"))) {
+            pl_task_free(task);
+            open = text_of(c, "file");
+            OK(pl_path(path, TASKS "%s", open));
+            OK(pl_task_open(&task, path));
+        }
+        OK(pl_arena_create(&arena));
+        check_case(c, task, chat, arena);
+        pl_arena_free(arena);
+        pl_chat_free(chat);
+    }
+    pl_task_free(task);
+    json_decref(golden);
+}
+
+/* What the folder's template makes of one user turn; NULL: it has none, or none that works. */
+static const char *render(const char *bos, const char *eos)
+{
+    static char shown[200];
+    pl_chat *chat;
+    pl_bytes text = {0};
+    bool refused;
+    json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "q");
+    pl_status status = pl_chat_open(&chat, folder, bos, eos);
+    if (status == PL_OK) {
+        assert_int_equal(strlen(pl_chat_digest(chat)), PL_HASH_TEXT - 1);
+        status = pl_chat_render(chat, messages, "2024-07-26", &text, &refused);
+        snprintf(shown, sizeof shown, "%.*s", (int)text.size, text.size ? text.data : "");
+    }
+    pl_bytes_free(&text);
+    pl_chat_free(chat);
+    json_decref(messages);
+    return status == PL_OK ? shown : NULL;
+}
+
+static void test_where_templates_are_found(void **state)
+{
+    (void)state;
+    drop_file("tokenizer_config.json");
+    assert_null(render(NULL, NULL));
+    assert_non_null(strstr(pl_error_text(), "the model has no chat template: expected chat_template.jinja"));
+    write_file("tokenizer_config.json", "{\"chat_template\": null}");
+    assert_null(render(NULL, NULL));
+    write_file("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"t\"}, "
+                                        "{\"name\": \"default\", \"template\": \"d{{ bos_token }}{{ eos_token }}\"}], "
+                                        "\"eos_token\": {\"content\": \"E\"}}");
+    assert_string_equal(render(NULL, NULL), "dE");
+    assert_string_equal(render("B", "other"), "dBE"); /* what files name goes first */
+    write_file("special_tokens_map.json", "{\"eos_token\": \"M\", \"bos_token\": {\"content\": \"N\"}}");
+    assert_string_equal(render("B", NULL), "dNM");
+    write_file("tokenizer_config.json", "{\"chat_template\": \"{{ bos_token }}{{ eos_token }}\", \"eos_token\": \"E\", "
+                                        "\"added_tokens_decoder\": {}}");
+    assert_string_equal(render("B", NULL), "BE");
+    write_file("chat_template.jinja", "own {{ messages[0].content }}\n");
+    assert_string_equal(render(NULL, NULL), "own q");
+    write_file("chat_template.jinja", "{% if %}");
+    assert_null(render(NULL, NULL));
+    assert_non_null(strstr(pl_error_text(), "chat_template.jinja: template 1:7: expected an expression"));
+    drop_file("chat_template.jinja");
+    write_file("tokenizer_config.json", "{\"chat_template\": [{\"name\": \"tool_use\", \"template\": \"t\"}]}");
+    assert_null(render(NULL, NULL));
+    assert_non_null(strstr(pl_error_text(), "{name: default, template: a text}"));
+    drop_file("special_tokens_map.json");
+}
+
+/* A chat that is refused with a system text and without one is an error; a digest follows tokens and template. */
+static void test_refusals(void **state)
+{
+    (void)state;
+    pl_task *task;
+    pl_arena *arena;
+    pl_prompt p;
+    pl_chat *chat = open_chat("{{ raise_exception('never') }}"), *other;
+    pl_chat_use use = {.chat = chat, .system = "S"};
+    OK(pl_arena_create(&arena));
+    OK(pl_task_open(&task, TASKS "choice.yaml"));
+    REFUSED(pl_prompt_build_chat(&p, task, task->templates, 0, NULL, 0, &use, arena), PL_E_INPUT,
+            "chat_template: template 1:4: the template refuses the chat: never");
+    const size_t shot = 0; /* of the item's own group */
+    REFUSED(pl_prompt_build_chat(&p, task, task->templates, 0, &shot, 1, &use, arena), PL_E_INPUT,
+            "have the same group");
+    other = open_chat("{{ raise_exception('ever') }}");
+    assert_string_not_equal(pl_chat_digest(chat), pl_chat_digest(other));
+    assert_false(pl_chat_has_date(chat));
+    pl_chat_free(other);
+    pl_chat_free(chat);
+    chat = open_chat(
+        "{{ strftime_now('%d %b %Y') }}{% if messages[0].role == 'system' %}{{ messages[0].x.y }}{% endif %}");
+    assert_true(pl_chat_has_date(chat));
+    use = (pl_chat_use){.chat = chat, .system = "S", .date = "2024-07-26"};
+    REFUSED(pl_prompt_build_chat(&p, task, task->templates, 0, NULL, 0, &use, arena), PL_E_INPUT,
+            "looked for y in what is undefined"); /* a fault of the template is no refusal */
+    pl_chat_free(chat);
+    pl_task_free(task);
+    pl_arena_free(arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_chats_as_lm_eval_makes_them),
+        cmocka_unit_test(test_where_templates_are_found),
+        cmocka_unit_test(test_refusals),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
