@@ -110,7 +110,7 @@ static bool is_size(const json_t *object, const char *key, size_t value)
     return !said || json_integer_value(said) == (json_int_t)value;
 }
 
-/* "finetune:long lm standard n=64" is called "long". */
+/* "finetune:long+chat lm standard n=64" is called "long". */
 static bool is_called(const json_t *arm, const pl_run_unit *unit)
 {
     const char *name = text_of(arm, "name");
@@ -118,7 +118,7 @@ static bool is_called(const json_t *arm, const pl_run_unit *unit)
     if (!name) return true;
     if (strncmp(unit->arm, unit->kind, kind) || unit->arm[kind] != ':') return false;
     const char *own = unit->arm + kind + 1;
-    return !strncmp(own, name, n) && (own[n] == ' ' || own[n] == '\0');
+    return !strncmp(own, name, n) && (own[n] == ' ' || own[n] == '+' || own[n] == '\0');
 }
 
 /* Only prompting arms are calibrated: others stand for themselves. */
@@ -129,7 +129,7 @@ static bool fits(const pl__condition *c, const json_t *arm, const char *metric)
     return c->calibrated == calibrated && is_text(arm, "kind", u->kind) && is_called(arm, u) &&
            is_size(arm, "shots", (size_t)u->k) && is_size(arm, "n_train", u->n_train) &&
            is_text(arm, "head", u->head) && is_text(arm, "train_templates", u->train_template) &&
-           is_text(arm, "labels", u->labels);
+           is_text(arm, "labels", u->labels) && is_text(arm, "chat", u->chat);
 }
 
 /* The one condition of the model that fits; *n of them do. */

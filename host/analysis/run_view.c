@@ -49,6 +49,7 @@ static pl_status name_arm(const char **out, const pl_run_view *v, const pl_plann
 {
     *out = u->arm;
     if (u->arm_name) PL_TRY(pl_arena_format(v->arena, (char **)out, "%s:%s", u->arm, u->arm_name));
+    if (u->chat) PL_TRY(pl_arena_format(v->arena, (char **)out, "%s+%s", *out, u->chat));
     if (!u->train_template) return PL_OK;
     return pl_arena_format(v->arena, (char **)out, "%s%s%s %s n=%zu%s", *out, *u->head ? " " : "", u->head,
                            u->train_template, u->n_train, strcmp(u->labels, "shuffled") ? "" : " shuffled");
@@ -61,6 +62,7 @@ static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned
                        .model = v->plan->models[planned->model].name,
                        .task = task->name,
                        .kind = planned->arm,
+                       .chat = planned->chat ? planned->chat : "plain",
                        .head = planned->head ? planned->head : "",
                        .train_template = planned->train_template ? planned->train_template : "",
                        .labels = planned->labels ? planned->labels : "",

@@ -82,6 +82,8 @@ static pl_status render(const pl_plan *plan, const char *text, bool json)
                            "task", plan->tasks[unit->task].task->name, "template", unit->template->name, "readout",
                            pl_readout_name(unit->readout), "k", (json_int_t)unit->k, "draw", (json_int_t)unit->draw,
                            "model", plan->models[unit->model].spec->name, "prompts", g.list);
+    if (status == PL_OK && unit->chat && json_object_set_new(object, "chat", json_string(unit->chat->label)) != 0)
+        status = pl_fail(PL_E_MEMORY, "out of memory while rendering");
     if (status == PL_OK) status = pl_print_json(object, true);
     json_decref(g.list);
     return status;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "experiment/chat.h"
 #include "store/frame.h"
 
 typedef struct maker {
@@ -13,11 +14,13 @@ typedef struct maker {
     pl_example_paths paths;
     pl_encoder encoder;
     size_t limit; /* the model's positions */
+    pl_chat_use use;
+    const pl_chat_use *chat; /* NULL: plain text */
 } maker;
 
 /* The right answer as the only choice: the choice of the label, or what stands behind a shot's text and then the first
  * stop text, so that a model that writes its answers learns where they end. */
-static pl_status keep_answer(pl_prompt *p, const pl_task *task, const pl_template *t, pl_arena *arena)
+static pl_status keep_answer(pl_prompt *p, const pl_task *task, const char *delimiter, pl_arena *arena)
 {
     const char **choices;
     char *answer;
@@ -25,8 +28,7 @@ static pl_status keep_answer(pl_prompt *p, const pl_task *task, const pl_templat
     if (p->n_choices) {
         choices[0] = p->choices[p->gold];
     } else {
-        PL_TRY(pl_arena_format(arena, &answer, "%s%s%s", t->target_delimiter, p->target,
-                               task->n_until ? task->until[0] : ""));
+        PL_TRY(pl_arena_format(arena, &answer, "%s%s%s", delimiter, p->target, task->n_until ? task->until[0] : ""));
         choices[0] = answer;
     }
     p->choices = choices;
@@ -50,9 +52,10 @@ static pl_status fit(maker *m, pl_encoded *encoded, const pl_template *t, size_t
 static pl_status make(maker *m, pl_example_prompt *out, size_t i, const pl_template *t)
 {
     const pl_examples *e = m->examples;
-    PL_TRY(pl_prompt_build(&out->prompt, &m->pool, t, e->rows[i], NULL, 0, m->encoder.arena));
+    const char *delimiter = m->chat && m->chat->chat ? "" : t->target_delimiter;
+    PL_TRY(pl_prompt_build_chat(&out->prompt, &m->pool, t, e->rows[i], NULL, 0, m->chat, m->encoder.arena));
     if (e->classes && out->prompt.n_choices) out->prompt.gold = e->classes[i];
-    if (m->paths == PL_EXAMPLE_ANSWER) PL_TRY(keep_answer(&out->prompt, &m->pool, t, m->encoder.arena));
+    if (m->paths == PL_EXAMPLE_ANSWER) PL_TRY(keep_answer(&out->prompt, &m->pool, delimiter, m->encoder.arena));
     PL_TRY(pl_encode(&m->encoder, &out->prompt, &out->encoded));
     if (m->paths == PL_EXAMPLE_CHOICES && pl_unit_has_head(m->unit))
         PL_TRY(pl_encoded_label_paths(&out->encoded, m->encoder.arena));
@@ -71,6 +74,7 @@ pl_status pl_example_prompts(pl_example_prompt *out, const pl_plan *plan, const 
                .paths = paths,
                .limit = model->checkpoint->config.max_positions};
     m.pool.test = m.pool.fewshot;
+    m.chat = pl_unit_chat(&m.use, plan, unit);
     PL_TRY(pl_encoder_create(&m.encoder, model->tokenizer, arena));
     for (size_t i = 0; i < n; i++)
         PL_TRY(make(&m, &out[i], first + i, t ? t : e->templates[e->template_of[first + i]]));

@@ -70,6 +70,17 @@ static void put_generation(pl_json_builder *b, const pl_identity *i)
     pl_json_close(b);
 }
 
+void pl__put_chat(pl_json_builder *b, const pl_identity_chat *chat)
+{
+    if (!chat) return;
+    pl_json_open(b, "chat");
+    if (chat->template) pl_json_put_text(b, "template", chat->template);
+    if (chat->system) pl_json_put_text(b, "system", chat->system);
+    if (chat->date) pl_json_put_text(b, "date", chat->date);
+    if (chat->template) pl_json_put_bool(b, "fewshot_as_multiturn", chat->multiturn);
+    pl_json_close(b);
+}
+
 pl_status pl_identity_text(pl_bytes *out, const pl_identity *i)
 {
     pl_json_builder b;
@@ -95,6 +106,7 @@ pl_status pl_identity_text(pl_bytes *out, const pl_identity *i)
     pl_json_put_text(&b, "truncation", pl_truncation_name(i->truncation));
     pl_json_put_text(&b, "compute", pl_dtype_name(i->compute));
     put_capture(&b, i);
+    pl__put_chat(&b, i->chat);
     put_content_free(&b, i);
     put_generation(&b, i);
     PL_TRY(pl_json_end(&b, &json, "a unit's identity"));

@@ -5,12 +5,21 @@
 
 #include "base/digest.h"
 #include "base/json.h"
+#include "base/json_build.h"
 #include "device/ops.h"
 #include "experiment/spec.h"
 #include "model/model.h"
 
 /* Raised by hand when the bits of a result change: old units are then computed anew. */
 enum { PL_NUMERICS_VERSION = 2 };
+
+/* How prompts are asked. */
+typedef struct pl_identity_chat {
+    const char *system;   /* NULL: none */
+    const char *template; /* digest of the model's chat template and special tokens; NULL: plain text */
+    const char *date;     /* that the template is told; NULL: it does not ask */
+    bool multiturn;
+} pl_identity_chat;
 
 /* All that a unit's file follows from; the names of model, task and template stand in it. No path, device, batch size,
  * rank or date. All is borrowed. */
@@ -23,9 +32,10 @@ typedef struct pl_identity {
     const char *fewshot_sha256; /* NULL without shots */
     pl_readout readout;
     size_t k, draw, order;
-    bool balance;          /* shots are balanced over a label set */
-    bool first_shots;      /* sampler first_n: they are the pool's first rows */
-    size_t n_content_free; /* inputs that stand in an item's place for calibration; 0: none */
+    bool balance;                 /* shots are balanced over a label set */
+    bool first_shots;             /* sampler first_n: they are the pool's first rows */
+    const pl_identity_chat *chat; /* NULL: plain text without a system text */
+    size_t n_content_free;        /* inputs that stand in an item's place for calibration; 0: none */
     const char *const *content_free;
     uint64_t seed;
     pl_truncation truncation;
@@ -57,16 +67,20 @@ typedef struct pl_learning {
     const pl_template *const *templates, *const *dev_templates;
     pl_truncation truncation;
     pl_dtype compute;
-    const char *until;       /* finetune: the text that ends an open answer; NULL: none is learned */
-    pl_head_kind head;       /* finetune */
-    const pl_recipe *recipe; /* finetune; NULL: linear */
-    const pl_config *facts;  /* finetune: the checkpoint's own dropouts, and how a new head is drawn */
-    size_t n_layers;         /* linear */
+    const pl_identity_chat *chat; /* NULL: plain text without a system text */
+    const char *until;            /* finetune: the text that ends an open answer; NULL: none is learned */
+    pl_head_kind head;            /* finetune */
+    const pl_recipe *recipe;      /* finetune; NULL: linear */
+    const pl_config *facts;       /* finetune: the checkpoint's own dropouts, and how a new head is drawn */
+    size_t n_layers;              /* linear */
     const size_t *layers;
     const char *group; /* linear: the field whose rows stay together in cross-validation; NULL: none */
 } pl_learning;
 
 pl_status pl_learning_text(pl_bytes *out, const pl_learning *learning);
+
+/* Puts `chat`; nothing where it is NULL. */
+void pl__put_chat(pl_json_builder *b, const pl_identity_chat *chat);
 
 /* Appends the identity as canonical JSON: what the unit's id is the hash of, and what its file keeps. */
 pl_status pl_identity_text(pl_bytes *out, const pl_identity *identity);

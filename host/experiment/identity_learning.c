@@ -97,6 +97,7 @@ pl_status pl_learning_text(pl_bytes *out, const pl_learning *l)
     pl_json_put_text(&b, "truncation", pl_truncation_name(l->truncation));
     pl_json_put_text(&b, "compute", pl_dtype_name(l->compute));
     put_arm(&b, l);
+    pl__put_chat(&b, l->chat);
     PL_TRY(pl_json_end(&b, &json, "a unit's identity"));
     pl_status status = pl_json_canonical(out, json);
     json_decref(json);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "experiment/chat.h"
 #include "experiment/draw.h"
 #include "experiment/shots.h"
 
@@ -28,13 +29,16 @@ typedef struct builder {
 static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k)
 {
     const pl_task *t = b->plan->tasks[b->unit->task].task;
+    pl_chat_use use;
+    const pl_chat_use *chat = pl_unit_chat(&use, b->plan, b->unit);
     if (b->input) {
-        PL_TRY(pl_prompt_build_content_free(&item->prompt, t, b->unit->template, item->index, b->input, shots, k,
+        PL_TRY(pl_prompt_build_content_free(&item->prompt, t, b->unit->template, item->index, b->input, shots, k, chat,
                                             b->encoder.arena));
         if (b->options) item->prompt.n_choices = b->n_options;
         if (b->options) item->prompt.choices = b->options;
     } else
-        PL_TRY(pl_prompt_build(&item->prompt, t, b->unit->template, item->index, shots, k, b->encoder.arena));
+        PL_TRY(
+            pl_prompt_build_chat(&item->prompt, t, b->unit->template, item->index, shots, k, chat, b->encoder.arena));
     pl_prompt prompt = item->prompt;
     if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
     PL_TRY(pl_encode(&b->encoder, &prompt, &item->encoded));

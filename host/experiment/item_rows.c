@@ -31,6 +31,11 @@ static pl_status set_cell(pl_obs *obs, size_t row, const pl_plan *plan, const pl
     PL_TRY(pl_obs_set_text(obs, PL_OBS_TASK, row, plan->tasks[unit->task].task->name));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_ARM, row, pl_arm_name(unit->arm->kind)));
     if (unit->adaptation) PL_TRY(set_learned(obs, row, unit->adaptation));
+    if (unit->chat) {
+        const char *how = !unit->chat->apply ? "plain" : unit->chat->multiturn ? "chat-multi" : "chat";
+        PL_TRY(pl_obs_set_text(obs, PL_OBS_CHAT, row, how));
+        PL_TRY(pl_obs_set_text(obs, PL_OBS_SYSTEM, row, unit->chat->system));
+    }
     PL_TRY(pl_obs_set_text(obs, PL_OBS_READOUT, row, pl_readout_name(unit->readout)));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_TEMPLATE, row, unit->template->name));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_ROLE, row, pl_role_name(unit->role)));
@@ -78,7 +83,7 @@ static pl_status write_obs(const pl__items *items, const pl_plan *plan, const pl
 {
     pl_obs obs;
     PL_TRY(pl_obs_create(&obs, items->n, unit->readout == PL_READOUT_GENERATE ? PL_OBS_GENERATED : PL_OBS_SCORED,
-                         unit->adaptation != NULL));
+                         unit->adaptation != NULL, unit->chat != NULL));
     pl_status status = PL_OK;
     for (size_t i = 0; i < items->n && status == PL_OK; i++) status = fill_row(&obs, i, &items->items[i], plan, unit);
     if (status == PL_OK) status = pl_unit_put_obs(writer, obs.frame);

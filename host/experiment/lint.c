@@ -51,6 +51,11 @@ static void found(cell *c, pl_lint_rule rule, size_t item, const char *format, .
     va_end(args);
 }
 
+static bool is_chat(const cell *c)
+{
+    return c->unit->chat && c->unit->chat->apply;
+}
+
 /* ---- of one item ---- */
 
 static void look_at_border(cell *c, const pl__item *item)
@@ -59,14 +64,27 @@ static void look_at_border(cell *c, const pl__item *item)
     const int32_t bos = pl_tokenizer_bos(c->plan->models[c->unit->model].tokenizer);
     size_t size = item->prompt.context_size;
     if (item->encoded.merged) found(c, PL_LINT_MERGED, item->index, "%s", "");
-    if (size > 0 && pl_utf8_rstrip(item->prompt.context, size) < size)
+    if (size > 0 && pl_utf8_rstrip(item->prompt.context, size) < size &&
+        !is_chat(c)) /* its template's, not the task's */
         found(c, PL_LINT_TRAILING_BLANK, item->index, "%zu bytes of it",
               size - pl_utf8_rstrip(item->prompt.context, size));
     if (r->n > 1 && bos >= 0 && r->ids[0] == bos && r->ids[1] == bos)
         found(c, PL_LINT_DOUBLE_BOS, item->index, "id %d", bos);
+    if (item->prompt.system_refused) found(c, PL_LINT_SYSTEM_REFUSED, item->index, "%s", "");
     if (item->encoded.shots_dropped || item->encoded.tokens_cut)
         found(c, PL_LINT_TRUNCATED, item->index, "%zu shots dropped, %zu tokens cut", item->encoded.shots_dropped,
               item->encoded.tokens_cut);
+}
+
+/* Whether all answers begin with one token, and none ends with it. */
+static bool share_first(const pl_request *r)
+{
+    bool shared = true;
+    for (size_t i = 0; i < r->n_choices; i++) {
+        const pl_choice *x = &r->choices[i], *y = &r->choices[0];
+        shared = shared && x->n - x->first > 1 && x->ids[x->first] == y->ids[y->first];
+    }
+    return shared;
 }
 
 /* A target that stands alone has no other answer to be held against. */
@@ -76,13 +94,15 @@ static void look_at_answers(cell *c, const pl__item *item)
     bool same = false, longer = false, lengths = false;
     size_t a = 0, b = 0, many = 0;
     if (r->n_choices < 2 || pl_unit_has_head(c->unit)) return;
+    /* The white space that a chat template ends in is scored with every answer: a token that tells none apart. */
+    const size_t skip = is_chat(c) && share_first(r) ? 1 : 0;
     for (size_t i = 0; i < r->n_choices; i++) {
         const pl_choice *x = &r->choices[i];
-        if (x->n - x->first > 1 && !longer) many = i;
-        longer = longer || x->n - x->first > 1;
+        if (x->n - x->first > 1 + skip && !longer) many = i;
+        longer = longer || x->n - x->first > 1 + skip;
         lengths = lengths || x->n - x->first != r->choices[0].n - r->choices[0].first;
         for (size_t k = 0; k < i && !same; k++) {
-            same = r->choices[k].ids[r->choices[k].first] == x->ids[x->first];
+            same = r->choices[k].ids[r->choices[k].first + skip] == x->ids[x->first + skip];
             a = k;
             b = i;
         }
@@ -92,7 +112,7 @@ static void look_at_answers(cell *c, const pl__item *item)
     if (lengths) found(c, PL_LINT_LENGTHS, item->index, "%s", "");
     if (longer)
         found(c, PL_LINT_LABEL_TOKENS, item->index, "'%.40s': %zu tokens", texts[many],
-              r->choices[many].n - r->choices[many].first);
+              r->choices[many].n - r->choices[many].first - skip);
 }
 
 static void look_at_stops(cell *c, const pl__item *item)
@@ -150,14 +170,16 @@ static bool is_looked_at(const pl_plan_unit *unit)
     return !unit->adaptation && unit->draw == 0 && unit->order == 0;
 }
 
-/* Which rules were said already: of a task, or of a model's template and readout, whatever the number of shots. */
+/* Which rules were said already: of a task, or of a model's template, way of asking and readout, whatever the number of
+ * shots. */
 static size_t place_of(const pl_plan *plan, const pl_plan_unit *unit, size_t most_templates, size_t rule)
 {
     const bool of_task = rule == PL_LINT_LEAK || rule == PL_LINT_NEAR_DUPLICATE || rule == PL_LINT_NO_STOP;
-    const size_t model = of_task ? 0 : unit->model, template = of_task ? 0 : unit->template_place;
-    return (((model * plan->n_tasks + unit->task) * most_templates + template) * PL_READOUTS + unit->readout) *
-               PL_LINT_N +
-           rule;
+    const size_t model = of_task ? 0 : unit->model, template = of_task ? 0 : unit->template_place,
+                 chat = of_task || !unit->chat ? 0 : 1 + (size_t)(unit->chat - plan->spec->chats);
+    size_t place = (model * plan->n_tasks + unit->task) * most_templates + template;
+    place = (place * (plan->spec->n_chats + 1) + chat) * PL_READOUTS + unit->readout;
+    return place * PL_LINT_N + rule;
 }
 
 pl_status pl_lint(const pl_plan *plan, size_t most, void (*take)(void *listener, const pl_finding *finding),
@@ -168,7 +190,8 @@ pl_status pl_lint(const pl_plan *plan, size_t most, void (*take)(void *listener,
     pl_status status = PL_OK;
     for (size_t t = 0; t < plan->n_tasks; t++)
         if (plan->tasks[t].n_templates > most_templates) most_templates = plan->tasks[t].n_templates;
-    PL_TRY(pl_new(&said, plan->n_models * plan->n_tasks * most_templates * PL_READOUTS * PL_LINT_N));
+    PL_TRY(pl_new(&said, plan->n_models * plan->n_tasks * most_templates * (plan->spec->n_chats + 1) * PL_READOUTS *
+                             PL_LINT_N));
     for (size_t u = 0; u < plan->n_units && status == PL_OK; u++) {
         cell c = {.plan = plan, .unit = &plan->units[u]};
         if (!is_looked_at(c.unit)) continue;

@@ -11,6 +11,7 @@
     X(MERGED, "merged", "a token spans the border of prompt and answer")                                               \
     X(TRAILING_BLANK, "trailing_blank", "the prompt ends in white space, which is scored with the answer")             \
     X(DOUBLE_BOS, "double_bos", "the prompt begins with two bos tokens")                                               \
+    X(SYSTEM_REFUSED, "system_refused", "the model's chat template refuses a system text: the prompt has none")        \
     X(SAME_FIRST, "same_first_token", "two answers begin with the same token")                                         \
     X(LENGTHS, "label_lengths", "answers of different numbers of tokens: acc favours the short ones")                  \
     X(LABEL_TOKENS, "label_tokens", "an answer of several tokens under this model's tokenizer")                        \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "experiment/chat.h"
 #include "experiment/draw.h"
 #include "experiment/plan_parts.h"
 #include "experiment/states.h"
@@ -26,6 +27,7 @@ static pl_status open_model(pl_plan *plan, pl_plan_model *model, const pl_spec_m
     PL_TRY(pl_safetensors_digest(model->checkpoint->tensors, model->digest));
     PL_TRY(pl_config_digest(&model->checkpoint->config, model->config_digest));
     PL_TRY(pl_stop_ids(&model->stops, &model->checkpoint->config, model->tokenizer));
+    PL_TRY(pl_chat_prepare(plan, model));
     char where[PL_PATH_MAX];
     PL_TRY(pl_path(where, "%s: capture.layers of model %s", plan->spec->path, spec->name));
     return pl_layers_resolve(&model->layers, &model->n_layers, plan->spec->layers, plan->spec->n_layers,
@@ -194,12 +196,13 @@ static pl_status add_arm(pl__maker *m, pl_plan_unit unit)
 {
     const pl_spec_arm *arm = unit.arm;
     PL_TRY(check_head(m->plan, &unit));
-    if (arm->kind != PL_ARM_PROMPT) return pl__plan_learning(m, unit);
+    const bool no_bare = unit.chat && pl_spec_chat_needs_shots(m->plan->spec, unit.chat);
+    if (arm->kind != PL_ARM_PROMPT) return no_bare ? PL_OK : pl__plan_learning(m, unit);
     unit.k = m->plan->tasks[unit.task].task->num_fewshot;
-    if (!arm->n_shots) return add_cells(m, unit);
+    if (!arm->n_shots) return no_bare && !unit.k ? PL_OK : add_cells(m, unit);
     for (size_t s = 0; s < arm->n_shots; s++) {
         unit.k = arm->shots[s];
-        PL_TRY(add_cells(m, unit));
+        if (!no_bare || unit.k) PL_TRY(add_cells(m, unit));
     }
     return PL_OK;
 }
@@ -227,8 +230,10 @@ static pl_status make_units(pl_plan *plan)
     for (size_t t = 0; t < plan->n_tasks; t++) PL_GOTO(status, done, note_looks(plan, &plan->tasks[t]));
     for (size_t i = 0; i < plan->n_models; i++)
         for (size_t t = 0; t < plan->n_tasks; t++)
-            for (size_t a = 0; a < plan->spec->n_arms; a++) {
-                pl_plan_unit unit = {.model = i, .task = t, .arm = &plan->spec->arms[a]};
+            for (size_t a = 0; a < plan->spec->n_arms * plan->spec->n_chats; a++) {
+                const pl_spec_chat *chat = &plan->spec->chats[a % plan->spec->n_chats];
+                pl_plan_unit unit = {.model = i, .task = t, .arm = &plan->spec->arms[a / plan->spec->n_chats]};
+                if (*chat->label) unit.chat = chat;
                 PL_GOTO(status, done, add_arm(&m, unit));
             }
     PL_GOTO(status, done, pl__plan_check_conditions(plan));
@@ -304,7 +309,7 @@ static pl_status check_count(const pl_plan *plan)
             for (size_t r = 0; r < PL_READOUTS; r++) readouts += arm->readouts[r];
             n += cells * readouts * (double)task->n_templates;
         }
-    n *= (double)spec->n_models;
+    n *= (double)spec->n_models * (double)spec->n_chats;
     if (n <= PL_UNITS_MAX) return PL_OK;
     return pl_fail(PL_E_INPUT,
                    "%s: up to %.0f units (models x tasks x templates x readouts x shots x draws x orders), expected at "
@@ -383,6 +388,7 @@ void pl_plan_free(pl_plan *plan)
     for (size_t i = 0; i < plan->n_models; i++) {
         pl_checkpoint_close(plan->models[i].checkpoint);
         pl_tokenizer_free(plan->models[i].tokenizer);
+        pl_chat_free(plan->models[i].chat);
         pl_ids_free(&plan->models[i].stops);
     }
     for (size_t i = 0; i < plan->n_tasks; i++) {

@@ -23,6 +23,7 @@ typedef struct pl_plan_model {
     pl_checkpoint *checkpoint;
     pl_tokenizer *tokenizer;
     size_t n_layers, *layers; /* captured layers, ascending, 0..L+1 */
+    pl_chat *chat;            /* its chat template; NULL where no condition applies one */
 } pl_plan_model;
 
 typedef struct pl_plan_task {
@@ -66,6 +67,7 @@ typedef struct pl_plan_unit {
     const pl_template *template;     /* of one that learns: the first that it trains on */
     size_t template_place;           /* among the task's; SIZE_MAX: of one that learns */
     pl_role role;
+    const pl_spec_chat *chat; /* how its prompts are asked; NULL: plain text without a system text */
     pl_readout readout;
     size_t k;
     uint32_t draw, order;

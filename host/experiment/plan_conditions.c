@@ -18,6 +18,7 @@ static pl_status put_condition(pl_bytes *out, const pl_plan_unit *u)
     PL_TRY(pl_bytes_format(out, "%zu %zu %s %s %s\n%s\n%zu %u %u", u->model, u->task, pl_arm_name(u->arm->kind),
                            u->arm->name ? u->arm->name : "", pl_readout_name(u->readout), u->template->name, u->k,
                            u->draw, u->order));
+    if (u->chat) PL_TRY(pl_bytes_format(out, " +%s", u->chat->label));
     if (!a) return PL_OK;
     return pl_bytes_format(out, " %s\n%s\n%zu %s", u->arm->kind == PL_ARM_FINETUNE ? pl_head_name(a->head) : "",
                            a->train_template, a->n_train, pl_labelling_name(a->labels));

@@ -9,8 +9,20 @@ bool pl_plan_calibrates(const pl_plan *plan, const pl_plan_unit *unit)
            task->task->n_calibration > 0;
 }
 
-/* What decides the unit's numbers; borrowed from the plan. */
-static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
+/* *out is what the result points at. */
+static const pl_identity_chat *chat_of(pl_identity_chat *out, const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_chat *chat = unit->chat && unit->chat->apply ? plan->models[unit->model].chat : NULL;
+    if (!unit->chat) return NULL;
+    *out = (pl_identity_chat){.system = unit->chat->system,
+                              .template = chat ? pl_chat_digest(chat) : NULL,
+                              .date = chat && pl_chat_has_date(chat) ? plan->spec->chat_date : NULL,
+                              .multiturn = unit->chat->multiturn};
+    return out;
+}
+
+/* What decides the unit's numbers; borrowed from the plan and `chat`. */
+static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit, pl_identity_chat *chat)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_plan_task *task = &plan->tasks[unit->task];
@@ -27,6 +39,7 @@ static pl_identity identity_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .test_sha256 = t->test->sha256,
                          .items_digest = task->items_digest,
                          .fewshot_sha256 = unit->k > 0 ? t->fewshot->sha256 : NULL,
+                         .chat = chat_of(chat, plan, unit),
                          .readout = unit->readout,
                          .k = unit->k,
                          .draw = unit->draw,
@@ -63,7 +76,7 @@ static const char *learned_end(const pl_plan *plan, const pl_plan_unit *unit)
     return open && t->n_until ? t->until[0] : NULL;
 }
 
-static pl_learning learning_of(const pl_plan *plan, const pl_plan_unit *unit)
+static pl_learning learning_of(const pl_plan *plan, const pl_plan_unit *unit, pl_identity_chat *chat)
 {
     const pl_plan_model *model = &plan->models[unit->model];
     const pl_plan_task *task = &plan->tasks[unit->task];
@@ -93,25 +106,28 @@ static pl_learning learning_of(const pl_plan *plan, const pl_plan_unit *unit)
                          .n_layers = a->n_layers,
                          .layers = a->layers,
                          .facts = &model->checkpoint->config,
+                         .chat = chat_of(chat, plan, unit),
                          .until = learned_end(plan, unit),
                          .group = task->task->group};
 }
 
 pl_status pl_plan_identity(pl_bytes *out, const pl_plan *plan, const pl_plan_unit *unit)
 {
+    pl_identity_chat chat;
     if (unit->learns) {
-        pl_learning learning = learning_of(plan, unit);
+        pl_learning learning = learning_of(plan, unit, &chat);
         return pl_learning_text(out, &learning);
     }
-    pl_identity identity = identity_of(plan, unit);
+    pl_identity identity = identity_of(plan, unit, &chat);
     return pl_identity_text(out, &identity);
 }
 
 pl_status pl__plan_id(char id[PL_HASH_TEXT], const pl_plan *plan, const pl_plan_unit *unit)
 {
     pl_identity identity;
+    pl_identity_chat chat;
     if (!unit->learns) {
-        identity = identity_of(plan, unit);
+        identity = identity_of(plan, unit, &chat);
         return pl_identity_id(id, &identity);
     }
     pl_bytes text = {0};

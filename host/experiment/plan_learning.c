@@ -162,14 +162,16 @@ bool pl_unit_has_head(const pl_plan_unit *unit)
 void pl_plan_unit_name(char out[PL_UNIT_NAME], const pl_plan_unit *unit)
 {
     const pl_adaptation *a = unit->adaptation;
+    const pl_spec_chat *chat = unit->chat;
     const char *colon = unit->arm->name ? ":" : "", *name = unit->arm->name ? unit->arm->name : "";
     if (!a) {
-        snprintf(out, PL_UNIT_NAME, "%s%s%stemplate %s, k = %zu, draw %u", *name ? "prompt:" : "", name,
-                 *name ? ", " : "", unit->template->name, unit->k, unit->draw);
+        snprintf(out, PL_UNIT_NAME, "%s%s%stemplate %s, k = %zu, draw %u%s%s", *name ? "prompt:" : "", name,
+                 *name ? ", " : "", unit->template->name, unit->k, unit->draw, chat ? ", " : "",
+                 chat ? chat->label : "");
         return;
     }
-    int n = snprintf(out, PL_UNIT_NAME, "%s%s%s%s%s on %.100s, n = %zu, draw %u%s", pl_arm_name(a->arm->kind), colon,
-                     name, a->arm->kind == PL_ARM_FINETUNE ? " " : "",
+    int n = snprintf(out, PL_UNIT_NAME, "%s%s%s%s%s%s%s on %.100s, n = %zu, draw %u%s", pl_arm_name(a->arm->kind),
+                     colon, name, chat ? "+" : "", chat ? chat->label : "", a->arm->kind == PL_ARM_FINETUNE ? " " : "",
                      a->arm->kind == PL_ARM_FINETUNE ? pl_head_name(a->head) : "", a->train_template, a->n_train,
                      a->draw, a->labels == PL_LABELS_SHUFFLED ? ", labels shuffled" : "");
     if (!unit->learns && n > 0 && n < PL_UNIT_NAME)

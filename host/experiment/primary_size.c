@@ -47,7 +47,9 @@ static bool fits(const pl_plan_unit *unit, const json_t *arm)
 {
     const pl_adaptation *a = unit->adaptation;
     if (json_is_string(arm)) return unit->arm->kind == PL_ARM_PROMPT; /* best_prompt */
-    if (!is_text(arm, "kind", pl_arm_name(unit->arm->kind)) || !is_text(arm, "name", unit->arm->name)) return false;
+    if (!is_text(arm, "kind", pl_arm_name(unit->arm->kind)) || !is_text(arm, "name", unit->arm->name) ||
+        !is_text(arm, "chat", unit->chat ? unit->chat->label : "plain"))
+        return false;
     if (!a) return is_size(arm, "shots", unit->k) && !json_object_get(arm, "n_train");
     return is_size(arm, "n_train", a->n_train) && is_text(arm, "train_templates", a->train_template) &&
            is_text(arm, "labels", pl_labelling_name(a->labels)) &&

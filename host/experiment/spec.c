@@ -227,6 +227,7 @@ static pl_status read_root(pl_spec *spec, const pl_yaml_node *root)
     PL_TRY(read_tasks(spec, root));
     PL_TRY(read_templates(spec, root));
     PL_TRY(pl__read_arms(spec, root));
+    PL_TRY(pl__read_chat(spec, root));
     PL_TRY(read_capture(spec, root));
     PL_TRY(pl__read_primary(spec, root));
     PL_TRY(pl__read_verdict(spec, root));

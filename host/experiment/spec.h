@@ -98,6 +98,14 @@ typedef struct pl_spec_arm {
     const char **layers; /* of the states: names as in capture; among several, inner cross-validation chooses */
 } pl_spec_arm;
 
+/* How prompts are asked: a condition of the sweep. */
+typedef struct pl_spec_chat {
+    bool apply;         /* by the model's chat template; else as plain text */
+    const char *system; /* the system text, of plain text what stands in front; NULL: none */
+    bool multiturn;     /* shots are turns */
+    const char *label;  /* what tables call it: "chat", "chat-multi-sys"; "": plain text without a system text */
+} pl_spec_chat;
+
 typedef struct pl_spec_template {
     const char *name;
     pl_role role;
@@ -111,7 +119,10 @@ typedef struct pl_spec {
     const char **tasks;                /* paths, resolved against the file's folder */
     const pl_spec_template *templates; /* chosen by name, with their roles; none: all of a task's */
     const pl_spec_arm *arms;
-    size_t items; /* evaluated items a task; SIZE_MAX: all */
+    size_t n_chats;
+    const pl_spec_chat *chats; /* [n_chats] without `chat` the one of label "" */
+    const char *chat_date;     /* "YYYY-MM-DD", the day that chat templates are told; NULL without `chat` */
+    size_t items;              /* evaluated items a task; SIZE_MAX: all */
     size_t n_layers;
     const char **layers; /* "all", "default", "half", "last", "final_norm" or a number */
     unsigned positions;  /* mask of PL_POSITION_* (engine.h) */
@@ -134,6 +145,9 @@ pl_status pl_spec_read(pl_spec **out, const char *path, const char *const *overr
 pl_status pl_spec_parse(pl_spec **out, const char *text, size_t size, const char *path, const char *const *overrides,
                         size_t n_overrides);
 void pl_spec_free(pl_spec *spec); /* takes NULL */
+
+/* Whether a condition is another one's but for shots: then there are no units of it without shots. */
+bool pl_spec_chat_needs_shots(const pl_spec *spec, const pl_spec_chat *chat);
 
 /* Appends the experiment as YAML that reads the same from anywhere: folders of models by absolute path, tasks by the
  * paths given. */

@@ -6,6 +6,7 @@ const pl_yaml_key pl_spec_root_keys[] = {
     {"tasks", "required", "task files, relative to this file; a factor of the sweep"},
     {"templates", "all of a task's, with its roles", "which templates, by role; a factor of the sweep"},
     {"arms", "required", "ways to adapt; a factor of the sweep"},
+    {"chat", "plain text", "whether prompts are asked as chats, and how; a factor of the sweep"},
     {"primary", "none", "the contrasts that the experiment is run for, one a task: part of the run folder's hash"},
     {"verdict", "its defaults", "what prompting and tuning are judged by: part of the run folder's hash"},
     {"analysis", "none of them", "what the analysis makes on request: part of the run folder's hash"},
@@ -45,6 +46,25 @@ const pl_yaml_key pl_spec_template_keys[] = {
     {0},
 };
 
+const pl_yaml_key pl_spec_chat_keys[] = {
+    {"apply", "`false`",
+     "`true`: prompts are put into the model's chat template (`chat_template.jinja`, or `chat_template` of "
+     "`tokenizer_config.json`) as lm-evaluation-harness does with `--apply_chat_template`: the description is the "
+     "system "
+     "text, shots and item are one user turn, and no `target_delimiter` stands before a choice; `[false, true]`: both"},
+    {"system", "`null`",
+     "the system text, as of `--system_instruction`: it stands before the description; with `apply: false` in front of "
+     "the plain prompt. A list of texts and `null` makes conditions. A template that refuses system texts gets none, "
+     "and "
+     "it is said"},
+    {"fewshot_as_multiturn", "`false`",
+     "`true`: each shot is a turn of the user and one of the assistant, as of `--fewshot_as_multiturn`; `[false, "
+     "true]`: "
+     "both"},
+    {"date", "`2024-07-26`", "the day that templates which ask for today's are told; it does not move on by itself"},
+    {0},
+};
+
 const pl_yaml_key pl_spec_primary_keys[] = {
     {"task", "required", "name of the task; every model has the contrast"},
     {"arm", "required", "one arm, as below"},
@@ -64,6 +84,7 @@ const pl_yaml_key pl_spec_primary_arm_keys[] = {
     {"head", "any", "`lm` or `classifier`"},
     {"train_templates", "any", "as tables name them: `standard`, `standard+short`"},
     {"labels", "any", "`given` or `shuffled`"},
+    {"chat", "any", "as tables name it behind the `+`: `chat`, `chat-multi`, `chat-sys`, ..; `plain`"},
     {0},
 };
 
@@ -214,6 +235,7 @@ const pl_yaml_section pl_spec_sections[] = {
     {"experiment", pl_spec_root_keys},
     {"models[]", pl_spec_model_keys},
     {"templates", pl_spec_template_keys},
+    {"chat", pl_spec_chat_keys},
     {"primary", pl_spec_primary_keys},
     {"primary: arm", pl_spec_primary_arm_keys},
     {"verdict", pl_spec_verdict_keys},

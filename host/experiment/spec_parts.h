@@ -30,6 +30,8 @@ pl_status pl__read_verdict(pl_spec *spec, const pl_yaml_node *root);
 pl_status pl__read_analysis(pl_spec *spec, const pl_yaml_node *root);
 /* spec->maps of analysis: tsne, or NULL; the capture is read. */
 pl_status pl__read_maps(pl_spec *spec, const pl_yaml_node *map);
+/* spec->chats and chat_date. */
+pl_status pl__read_chat(pl_spec *spec, const pl_yaml_node *root);
 /* spec->arms. */
 pl_status pl__read_arms(pl_spec *spec, const pl_yaml_node *root);
 

@@ -40,7 +40,7 @@ static pl_status put_choice(pl_json_builder *b, const pl_yaml_node *map, const c
 static pl_status put_arm(pl_json_builder *b, const char *side, const pl_yaml_node *node)
 {
     static const char *const kinds[] = {"prompt", "linear", "finetune"};
-    static const char *const texts[] = {"name", "head", "train_templates", "labels"};
+    static const char *const texts[] = {"name", "head", "train_templates", "labels", "chat"};
     if (node->kind != PL_YAML_MAP)
         return pl_yaml_fail(node, "%s: expected a map that tells one arm, as {kind: prompt, shots: 4}%s", side,
                             strcmp(side, "minus") ? "" : ", or best_prompt");

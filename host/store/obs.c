@@ -8,7 +8,7 @@ const pl_obs_description pl_obs_columns[PL_OBS_N] = {
 #undef X
 };
 
-pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned)
+pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned, bool chatted)
 {
     pl_column *ignored;
     *out = (pl_obs){0};
@@ -17,7 +17,8 @@ pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool
     bool has[PL_OBS_N];
     for (size_t c = 0; c < PL_OBS_N; c++) {
         pl_obs_readout of = pl_obs_columns[c].readout;
-        has[c] = of == PL_OBS_BOTH || of == readout || (of == PL_OBS_LEARNED && learned);
+        has[c] = of == PL_OBS_BOTH || of == readout || (of == PL_OBS_LEARNED && learned) ||
+                 (of == PL_OBS_CHATTED && chatted);
         if (has[c])
             PL_GOTO(status, failed, pl_frame_add(out->frame, &ignored, pl_obs_columns[c].name, pl_obs_columns[c].kind));
     }

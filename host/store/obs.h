@@ -12,7 +12,8 @@ typedef enum pl_obs_readout {
     PL_OBS_BOTH,
     PL_OBS_SCORED,
     PL_OBS_GENERATED,
-    PL_OBS_LEARNED /* both readouts, of arms that learn */
+    PL_OBS_LEARNED, /* both readouts, of arms that learn */
+    PL_OBS_CHATTED  /* both readouts, of prompts that are chats or have a system text */
 } pl_obs_readout;
 
 /* X(id, name, kind, readout, meaning). A missing text is code -1 (pandas: NaN). */
@@ -28,6 +29,8 @@ typedef enum pl_obs_readout {
     X(TRAIN_TEMPLATE, "train_template", CATEGORY, LEARNED, "what was learned on; a mixture has a + between names")     \
     X(N_TRAIN, "n_train", INTEGER, LEARNED, "labelled examples, dev items among them")                                 \
     X(LABELS, "labels", CATEGORY, LEARNED, "given, or shuffled: a control")                                            \
+    X(CHAT, "chat", CATEGORY, CHATTED, "plain, chat, or chat-multi: shots are turns")                                  \
+    X(SYSTEM, "system", CATEGORY, CHATTED, "the system text; missing where there is none")                             \
     X(READOUT, "readout", CATEGORY, BOTH, "loglikelihood or generate")                                                 \
     X(TEMPLATE, "template", CATEGORY, BOTH, "name of the template")                                                    \
     X(ROLE, "role", CATEGORY, BOTH, "of the template: id, dev or ood")                                                 \
@@ -73,8 +76,8 @@ typedef struct pl_obs {
     pl_column *columns[PL_OBS_N];
 } pl_obs;
 
-/* learned: of an arm that learns. */
-pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned);
+/* learned: of an arm that learns. chatted: of prompts that are chats or have a system text. */
+pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned, bool chatted);
 pl_status pl_obs_set_text(pl_obs *obs, pl_obs_column column, size_t row, const char *text); /* NULL: missing */
 void pl_obs_set_integer(pl_obs *obs, pl_obs_column column, size_t row, int64_t value);
 void pl_obs_set_bool(pl_obs *obs, pl_obs_column column, size_t row, int value);

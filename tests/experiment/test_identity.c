@@ -8,6 +8,18 @@
 static const size_t layers[] = {0, 6, 13}, other_layers[] = {0, 6, 12};
 static const int32_t stops[] = {0, 2}, other_stops[] = {0, 3};
 
+/* How prompts are asked: each is another prompt. */
+static const pl_identity_chat chats[] = {
+    {.system = "S"},
+    {.system = "S2"},
+    {.template = "h"},
+    {.template = "h2"},
+    {.template = "h", .system = "S"},
+    {.template = "h", .multiturn = true},
+    {.template = "h", .date = "2024-07-26"},
+    {.template = "h", .date = "2024-07-27"},
+};
+
 static pl_identity example(void)
 {
     return (pl_identity){.model = "small",
@@ -118,6 +130,7 @@ static void every_field_changes_the_id(void **state)
     CHANGE(suffix, " =");
     CHANGE(storage, PL_F16);
     CHANGE(capture_items, 800);
+    for (size_t i = 0; i < sizeof chats / sizeof *chats; i++) CHANGE(chat, &chats[i]);
 }
 
 /* Rows that keep states: of all drawn items, or of those that are not skipped. */
@@ -219,6 +232,10 @@ static void learning_is_part_of_it(void **state)
     pl_bytes_clear(&text);
     OK(pl_learning_text(&text, &other));
     assert_non_null(strstr(text.data, "\"padding\":2"));
+    other.chat = &chats[4];
+    pl_bytes_clear(&text);
+    OK(pl_learning_text(&text, &other));
+    assert_non_null(strstr(text.data, "\"chat\":{\"fewshot_as_multiturn\":false,\"system\":\"S\",\"template\":\"h\"}"));
     pl_bytes_free(&text);
     pl_identity identity = example();
     identity.learned_by = "1a2b";

@@ -236,6 +236,69 @@ static void test_verdict(void **state)
     }
 }
 
+/* Ways of asking are the product of the lists, less what would be the same twice; tables name each. */
+static void test_chat(void **state)
+{
+    (void)state;
+    static const char head[] = "name: e\nmodels: [m]\ntasks: [t.yaml]\narms: [{kind: prompt}]\nchat: ";
+    static const struct {
+        const char *value, *labels;
+    } good[] = {
+        {"{}", "|"},
+        {"{apply: true}", "chat|"},
+        {"{apply: [true, false]}", "|chat|"},
+        {"{system: S}", "sys|"},
+        {"{apply: [false, true], system: [null, S]}", "|sys|chat|chat-sys|"},
+        {"{apply: true, system: [A, null, B]}", "chat-sys1|chat|chat-sys2|"},
+        {"{apply: [false, true], fewshot_as_multiturn: [false, true]}", "|chat|chat-multi|"},
+        {"{apply: [false, true], fewshot_as_multiturn: true}", "|chat-multi|"},
+        {"{apply: true, fewshot_as_multiturn: [true, false], system: S}", "chat-sys|chat-multi-sys|"},
+    };
+    static const struct {
+        const char *value, *error;
+    } bad[] = {
+        {"true", "chat: expected a map"},
+        {"{apply: often}", "folder/e.yaml:5"},
+        {"{apply: [true, true]}", "apply: listed twice"},
+        {"{fewshot_as_multiturn: true}", "expected apply: true beside it"},
+        {"{system: ''}", "expected a text that is not empty"},
+        {"{system: [S, S]}", "the same one is listed twice"},
+        {"{system: [null, null]}", "the same one is listed twice"},
+        {"{date: 26 Jul 2024}", "date: expected a day as 2024-07-26, found '26 Jul 2024'"},
+        {"{date: 2024-13-01}", "date: expected a day"},
+        {"{template: x}", "template"},
+    };
+    char text[300];
+    pl_spec *s;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char labels[200] = "";
+        snprintf(text, sizeof text, "%s%s\n", head, good[i].value);
+        OK(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0));
+        assert_string_equal(s->chat_date, "2024-07-26");
+        for (size_t c = 0; c < s->n_chats; c++) {
+            strcat(strcat(labels, s->chats[c].label), "|");
+            assert_int_equal(strstr(s->chats[c].label, "chat") != NULL, s->chats[c].apply);
+            assert_int_equal(strstr(s->chats[c].label, "multi") != NULL, s->chats[c].multiturn);
+            assert_int_equal(strstr(s->chats[c].label, "sys") != NULL, s->chats[c].system != NULL);
+            /* Turns make no difference without shots; they are left out where the same is asked without turns. */
+            assert_int_equal(pl_spec_chat_needs_shots(s, &s->chats[c]),
+                             s->chats[c].multiturn && strstr(good[i].value, "false") &&
+                                 strstr(strstr(good[i].value, "fewshot"), "false"));
+        }
+        assert_string_equal(labels, good[i].labels);
+        pl_spec_free(s);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(text, sizeof text, "%s%s\n", head, bad[i].value);
+        REFUSED(pl_spec_parse(&s, text, strlen(text), "folder/e.yaml", NULL, 0), PL_E_INPUT, bad[i].error);
+    }
+    OK(pl_spec_parse(&s, head, strlen(head) - strlen("chat: "), "folder/e.yaml", NULL, 0));
+    assert_int_equal(s->n_chats, 1);
+    assert_string_equal(s->chats[0].label, "");
+    assert_null(s->chat_date);
+    pl_spec_free(s);
+}
+
 /* What is asked of the analysis, and nothing where nothing is. */
 static void test_analysis(void **state)
 {
@@ -375,10 +438,16 @@ static void test_errors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_field),          cmocka_unit_test(test_defaults), cmocka_unit_test(test_suffix),
-        cmocka_unit_test(test_overrides_and_frozen), cmocka_unit_test(test_primary),  cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_arms_that_learn),      cmocka_unit_test(test_verdict),
-        cmocka_unit_test(test_analysis),             cmocka_unit_test(test_staged)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_field),
+                                       cmocka_unit_test(test_defaults),
+                                       cmocka_unit_test(test_suffix),
+                                       cmocka_unit_test(test_overrides_and_frozen),
+                                       cmocka_unit_test(test_primary),
+                                       cmocka_unit_test(test_errors),
+                                       cmocka_unit_test(test_arms_that_learn),
+                                       cmocka_unit_test(test_verdict),
+                                       cmocka_unit_test(test_analysis),
+                                       cmocka_unit_test(test_staged),
+                                       cmocka_unit_test(test_chat)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
