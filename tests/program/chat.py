@@ -9,31 +9,10 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
-import sys
 
 import h5py
 
-PLUMB, MODEL, FOLDER = sys.argv[1:4]
-failures = 0
-
-
-def report(name, ok, what=""):
-    global failures
-    failures += not ok
-    print(("PASS " if ok else "FAIL ") + name + ("" if ok else f": {what}"))
-
-
-def write(name, text):
-    path = os.path.join(FOLDER, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
-
-
-def plumb(*arguments):
-    done = subprocess.run([PLUMB, *arguments], capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
+from checks import FOLDER, MODEL, finish, plumb, report, write
 
 
 def with_template(name, template):
@@ -186,4 +165,4 @@ for name, chat, message in [("bad_day", "{apply: true, date: soon}", "date: expe
                             ("twice", "{system: [a, a]}", "the same one is listed twice"), ("no_map", "true", "chat: expected a map")]:
     code, out, err = plumb("plan", experiment(name, f"chat: {chat}\n"))
     report(f"chat: {chat} is refused", code == 2 and message in err, err)
-sys.exit(failures > 0)
+finish()

@@ -4,25 +4,8 @@ python lint.py PLUMB MODEL FOLDER: prints PASS or FAIL lines.
 """
 import json
 import os
-import subprocess
-import sys
 
-PLUMB, MODEL, FOLDER = sys.argv[1:4]
-failures = 0
-
-
-def report(name, ok, what=""):
-    global failures
-    failures += not ok
-    print(("PASS " if ok else "FAIL ") + name + ("" if ok else f": {what}"))
-
-
-def write(name, text):
-    path = os.path.join(FOLDER, name)
-    with open(path, "w", encoding="utf-8") as f:
-        f.write(text)
-    return path
-
+from checks import FOLDER, MODEL, finish, plumb, report, write
 
 ROWS = [{"text": t, "label": i % 2, "word": w} for i, (t, w) in enumerate([(" big dog", " dax"), (" pink file", " wug"), (" little ash", " dax"), (" orange train", " wug")])]
 POOL = [{"text": t, "label": i % 2, "word": w} for i, (t, w) in enumerate([(" living cat", " dax"), (" grey stone", " wug"), (" red task", " dax")])]
@@ -38,11 +21,6 @@ def experiment(name, task, rows=ROWS, pool=POOL, readout="loglikelihood", shots=
     path = write(name + "_task.yaml", "".join(f"{k}: {json.dumps(v)}\n" for k, v in base.items() if v is not None))
     return write(name + ".yaml", f"name: {name}\nmodels: [{json.dumps(MODEL)}]\ntasks: [{json.dumps(path)}]\n"
                                  f"arms: [{{kind: prompt, shots: {shots}, readout: [{readout}]}}]\n{more}")
-
-
-def plumb(*arguments):
-    done = subprocess.run([PLUMB, *arguments], capture_output=True, text=True)
-    return done.returncode, done.stdout, done.stderr
 
 
 FREE = {"output_type": "generate_until", "doc_to_choice": None, "doc_to_target": "word", "generation_kwargs": {"max_gen_toks": 8}}
@@ -103,14 +81,14 @@ for cell in range(2):
         same = same and p["doc_id"] == s["doc_id"] and arguments == [(p["context"], c) for c in p["continuations"]] and p["gold"] == int(s["target"])
         same = same and p["context"].encode()[p["own_from"]:].decode() == s["doc"]["text"] + " ta" and p["merged"]
         for c, continuation in enumerate(p["continuations"]):
-            done = subprocess.run([PLUMB, "tokenize", MODEL, "--json", "--no-special", p["context"]], capture_output=True, text=True)
-            same = same and json.loads(done.stdout)["ids"] == p["ids"]
-            whole = subprocess.run([PLUMB, "tokenize", MODEL, "--json", "--no-special", p["context"] + continuation], capture_output=True, text=True)
-            same = same and json.loads(whole.stdout)["ids"][len(p["ids"]):] == p["continuation_ids"][c]
+            _, tokens, _ = plumb("tokenize", MODEL, "--json", "--no-special", p["context"])
+            same = same and json.loads(tokens)["ids"] == p["ids"]
+            _, whole, _ = plumb("tokenize", MODEL, "--json", "--no-special", p["context"] + continuation)
+            same = same and json.loads(whole)["ids"][len(p["ids"]):] == p["continuation_ids"][c]
     report(f"render: cell {cell} is what the run stored", code == 0 and same and units[cell] == shown["unit"], err or out[:500])
 code, out, err = plumb("render", path, "--cell", "0")
 report("render prints token boundaries", code == 0 and "Ġbig|Ġdog|" in out and "a token spans" in out, out + err)
 for arguments, message in ((["--cell", "9"], "expected a number from 0 to 1"), (["--cell", "x"], "expected a number"), (["--json"], "--json needs --cell")):
     code, out, err = plumb("render", path, *arguments)
     report(f"render {' '.join(arguments)} is refused", code == 2 and message in err, err)
-sys.exit(failures > 0)
+finish()
