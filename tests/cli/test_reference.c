@@ -74,7 +74,7 @@ static void obs_columns(page p)
 {
     static const char *const kinds[] = {"text", "category", "integer", "real", "bool"};
     static const char *const readouts[] = {"", " (loglikelihood only)", " (generate only)", " (arms that learn)",
-                                          " (units under `chat`)"};
+                                           " (units under `chat`)"};
     heading(p, "/obs");
     OK(pl_bytes_text(p.out, "| column | kind | meaning |\n|---|---|---|\n"));
     for (size_t c = 0; c < PL_OBS_N; c++) {
