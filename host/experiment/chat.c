@@ -13,6 +13,11 @@ const pl_chat_use *pl_unit_chat(pl_chat_use *out, const pl_plan *plan, const pl_
     return out;
 }
 
+size_t pl_unit_chat_index(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    return unit->chat ? 1 + (size_t)(unit->chat - plan->spec->chats) : 0;
+}
+
 /* The text of a special token; "": there is none. */
 static pl_status token_text(pl_bytes *out, const pl_tokenizer *tokenizer, int32_t id)
 {

@@ -11,4 +11,7 @@ pl_status pl_chat_prepare(pl_plan *plan, pl_plan_model *model);
 /* How the unit's prompts are asked; *out is what the result points at. NULL: as plain text without a system text. */
 const pl_chat_use *pl_unit_chat(pl_chat_use *out, const pl_plan *plan, const pl_plan_unit *unit);
 
+/* 0 for plain text without a system text, else the condition's place among the experiment's and 1. */
+size_t pl_unit_chat_index(const pl_plan *plan, const pl_plan_unit *unit);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/interned.h"
+#include "experiment/chat.h"
 #include "experiment/item.h"
 #include "experiment/plan_parts.h"
 
@@ -209,12 +210,13 @@ static void estimate(pl_estimate *e, const pl_plan *plan, const pl_plan_unit *un
     e->disk_bytes += (double)s->n_free * 8 * s->choices * (task->fixed_labels ? 1 : rows);
 }
 
-/* Units of the same model, task, template, k and readout cost the same, whatever their draw, and so do those of adapted
- * models, which no content-free inputs are put to: looked up here. */
+/* Units of the same model, task, template, k, chat and readout cost the same, whatever their draw, and so do those of
+ * adapted models, which no content-free inputs are put to: looked up here. */
 static size_t cell_of(const pl_plan *plan, const pl_plan_unit *unit, size_t template_index, size_t k_index,
                       size_t n_templates, size_t n_k)
 {
     size_t cell = ((unit->model * plan->n_tasks + unit->task) * n_templates + template_index) * n_k + k_index;
+    cell = cell * (plan->spec->n_chats + 1) + pl_unit_chat_index(plan, unit);
     return (cell * PL_READOUTS + unit->readout) * 2 + (unit->adaptation != NULL);
 }
 
@@ -279,7 +281,8 @@ pl_status pl_estimate_units(pl_estimate *estimates, const pl_plan *plan)
     PL_GOTO(status, done, pl_new(&ks, n_shots));
     PL_GOTO(status, done, pl_new(&n_options, plan->n_tasks));
     PL_GOTO(status, done,
-            pl_new(&samples, plan->n_models * plan->n_tasks * n_templates * n_shots * (size_t)PL_READOUTS * 2));
+            pl_new(&samples, plan->n_models * plan->n_tasks * n_templates * n_shots * (plan->spec->n_chats + 1) *
+                                 (size_t)PL_READOUTS * 2));
     for (size_t u = 0; u < plan->n_units; u++) {
         const pl_plan_unit *unit = &plan->units[u];
         if (unit->learns) {

@@ -196,7 +196,8 @@ done:
 
 struct pl__kept_states {
     size_t model, task, template_place, layer, n, C, tokens;
-    float *states; /* [n, C] */
+    const pl_spec_chat *chat; /* how the prompts were asked */
+    float *states;            /* [n, C] */
 };
 
 void pl_states_kept_free(pl_states_kept *kept)
@@ -211,7 +212,7 @@ static struct pl__kept_states *find_kept(const pl_states_kept *kept, const pl_pl
     for (size_t i = 0; i < kept->n; i++) {
         struct pl__kept_states *k = &kept->entries[i];
         if (k->model == unit->model && k->task == unit->task && k->template_place == unit->template_place &&
-            k->layer == layer)
+            k->layer == layer && k->chat == unit->chat)
             return k;
     }
     return NULL;
@@ -229,8 +230,11 @@ static pl_status states_of(const struct pl__kept_states **out, const pl_plan_uni
         return PL_OK;
     }
     PL_TRY(last_states(&results, engine, requests, n, &layer, 1));
-    struct pl__kept_states new = {
-        .model = unit->model, .task = unit->task, .template_place = unit->template_place, .layer = layer};
+    struct pl__kept_states new = {.model = unit->model,
+                                  .task = unit->task,
+                                  .template_place = unit->template_place,
+                                  .layer = layer,
+                                  .chat = unit->chat};
     size_t bytes = n * results->C * sizeof(float);
     pl_status status;
     if (kept->bytes + bytes > KEPT_BYTES) pl_states_kept_free(kept);

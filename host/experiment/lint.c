@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "experiment/chat.h"
 #include "experiment/item.h"
 
 static const struct {
@@ -176,7 +177,7 @@ static size_t place_of(const pl_plan *plan, const pl_plan_unit *unit, size_t mos
 {
     const bool of_task = rule == PL_LINT_LEAK || rule == PL_LINT_NEAR_DUPLICATE || rule == PL_LINT_NO_STOP;
     const size_t model = of_task ? 0 : unit->model, template = of_task ? 0 : unit->template_place,
-                 chat = of_task || !unit->chat ? 0 : 1 + (size_t)(unit->chat - plan->spec->chats);
+                 chat = of_task ? 0 : pl_unit_chat_index(plan, unit);
     size_t place = (model * plan->n_tasks + unit->task) * most_templates + template;
     place = (place * (plan->spec->n_chats + 1) + chat) * PL_READOUTS + unit->readout;
     return place * PL_LINT_N + rule;

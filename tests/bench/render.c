@@ -1,6 +1,7 @@
 /* Prompts a second on one core: every template of a task over its items, again and again for about two seconds.
  *
- * Run: cmake --build build --target bench-render && build/tests/bench/bench-render TASK.yaml [SHOTS]
+ * Run: cmake --build build --target bench-render && build/tests/bench/bench-render TASK.yaml [SHOTS [MODEL [turns]]]
+ * MODEL: a folder with a chat template, into which the prompts are put; `turns`: shots are turns.
  * Seconds are processor time. A prompt is all that pl_prompt_build makes: description, shots, the item's text, choices.
  */
 #include <stdio.h>
@@ -16,7 +17,8 @@ static double seconds(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static pl_status render(const pl_task *task, const pl_template *t, size_t k, size_t *prompts, size_t *bytes)
+static pl_status render(const pl_task *task, const pl_template *t, size_t k, const pl_chat_use *chat, size_t *prompts,
+                        size_t *bytes)
 {
     enum { MOST_SHOTS = 64 };
     size_t shots[MOST_SHOTS];
@@ -26,7 +28,7 @@ static pl_status render(const pl_task *task, const pl_template *t, size_t k, siz
     for (size_t i = 0; i < task->test->n && status == PL_OK; i++) {
         pl_prompt prompt;
         for (size_t s = 0; s < k && s < MOST_SHOTS; s++) shots[s] = (i + 1 + s) % task->fewshot->n;
-        status = pl_prompt_build(&prompt, task, t, i, shots, k, arena);
+        status = pl_prompt_build_chat(&prompt, task, t, i, shots, k, chat, arena);
         *prompts += 1;
         *bytes += status == PL_OK ? prompt.context_size : 0;
     }
@@ -38,16 +40,21 @@ int main(int argc, char **argv)
 {
     pl_task *task;
     size_t k = argc > 2 ? (size_t)atoi(argv[2]) : 0, prompts = 0, bytes = 0;
-    if (argc < 2) return fprintf(stderr, "usage: bench-render TASK.yaml [SHOTS]\n"), 2;
+    pl_chat *chat = NULL;
+    if (argc < 2) return fprintf(stderr, "usage: bench-render TASK.yaml [SHOTS [MODEL [turns]]]\n"), 2;
     pl_status status = pl_task_open(&task, argv[1]);
     if (status == PL_OK && k > 0 && !task->fewshot) status = pl_fail(PL_E_INPUT, "%s: no shots", argv[1]);
+    if (status == PL_OK && argc > 3) status = pl_chat_open(&chat, argv[3], NULL, NULL);
+    const pl_chat_use use = {.chat = chat, .multiturn = argc > 4, .date = "2024-07-26"};
     double begin = seconds(), took = 0;
     while (status == PL_OK && (took = seconds() - begin) < 2)
         for (size_t i = 0; i < task->n_templates && status == PL_OK; i++)
-            status = render(task, &task->templates[i], k, &prompts, &bytes);
+            status = render(task, &task->templates[i], k, chat ? &use : NULL, &prompts, &bytes);
     if (status != PL_OK) return fprintf(stderr, "%s\n", pl_error_text()), 1;
-    printf("%s, %zu shots: %.0f prompts/s, %.1f MB/s, %.0f bytes a prompt\n", task->name, k, (double)prompts / took,
+    printf("%s, %zu shots%s: %.0f prompts/s, %.1f MB/s, %.0f bytes a prompt\n", task->name, k,
+           chat ? use.multiturn ? ", chat with turns" : ", chat" : "", (double)prompts / took,
            (double)bytes / took / 1e6, (double)bytes / (double)prompts);
+    pl_chat_free(chat);
     pl_task_free(task);
     return 0;
 }

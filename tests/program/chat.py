@@ -135,9 +135,14 @@ report("a run without chat has the ids of the plain condition", code == 0 and {k
 # ---- arms that learn are asked in the same way ----
 
 write("pool.jsonl", "".join(json.dumps({"text": f" {a} {b}", "label": i % 2}) + "\n" for i, (a, b) in enumerate([(a, b) for a in ("big", "red", "pink", "grey") for b in ("cat", "dog", "file")])))
-code, err, folder = run(experiment("learns", "chat: {apply: [false, true], fewshot_as_multiturn: [false, true]}\n", arms="{kind: linear, n_train: 8}"))
+learns = experiment("learns", "chat: {apply: [false, true], fewshot_as_multiturn: [false, true]}\n", arms="{kind: linear, n_train: 8}")
+code, err, folder = run(learns)
 learned = units_of(folder) if code == 0 else {}
 report("arms that learn have chats, and no turns without shots", code == 0 and {k[1] for k in learned} == {"plain", "chat"}, (err, set(learned)))
+code, err, apart = run(learns, "chat={apply: true}", results="learns-apart")
+alone = units_of(apart) if code == 0 else {}
+report("states under chats are those of chats, whatever else the run has", len(alone) == 2 and all(
+    open(os.path.join(apart, "units", u[0] + ".h5"), "rb").read() == open(os.path.join(folder, "units", u[0] + ".h5"), "rb").read() for u in alone.values()), (code, err, set(alone)))
 report("what was learned under chats is another model", len({u[0] for k, u in learned.items() if k[3]}) == 2 if learned else False)
 
 # ---- what is said before a run ----
