@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "base/path.h"
 #include "base/status.h"
 
@@ -43,6 +44,16 @@ static inline void make_folder(char path[PL_PATH_MAX])
     const char *root = getenv("TMPDIR");
     snprintf(path, PL_PATH_MAX, "%s/plumb-test-XXXXXX", root && *root ? root : "/tmp");
     assert_non_null(mkdtemp(path));
+}
+
+/* A file under a folder, with the folders that its name has. */
+static inline void put_file(const char *folder, const char *name, const char *text)
+{
+    char path[PL_PATH_MAX], parent[PL_PATH_MAX];
+    OK(pl_path(path, "%s/%s", folder, name));
+    OK(pl_path_folder(parent, path));
+    OK(pl_folder_make(parent));
+    OK(pl_file_replace(path, text, strlen(text)));
 }
 
 static inline void remove_folder(const char *path)

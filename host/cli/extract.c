@@ -371,7 +371,7 @@ pl_status pl_verb_extract(const pl_arguments *arguments)
     pl_status status;
     double start = pl_clock_s();
     PL_GOTO(status, done, pl_arena_create(&x.arena));
-    PL_GOTO(status, done, pl_data_read(&x.data, arguments->words[1], NULL));
+    PL_GOTO(status, done, pl_data_read(&x.data, arguments->words[1], NULL, NULL));
     bool texts;
     PL_GOTO(status, done, look_at_rows(&texts, x.data));
     PL_GOTO(status, done, pl__session_open(&x.session, arguments->words[0], arguments, texts));

@@ -148,7 +148,7 @@ static pl_status read_texts(training *t, const pl_arguments *arguments)
     pl_ids ids = {0};
     pl_bytes weights = {0};
     pl_status status = PL_OK;
-    PL_TRY(pl_data_read(&t->texts, arguments->words[1], NULL));
+    PL_TRY(pl_data_read(&t->texts, arguments->words[1], NULL, NULL));
     t->n = t->texts->n;
     PL_TRY(pl_arena_new(t->arena, &t->examples, t->n));
     for (size_t i = 0; i < t->n; i++) {

@@ -94,8 +94,9 @@ static void put_data(pl_json_builder *b, const char *key, const pl_data *data)
 {
     if (!data) return;
     pl_json_open(b, key);
-    pl_json_put_text(b, "path", data->path);
-    pl_json_put_text(b, "sha256", data->sha256);
+    pl_json_put_text(b, "path", data->n_parts ? data->where : data->path);
+    if (data->n_parts) pl_json_put_size(b, "files", data->n_parts);
+    pl_json_put_text(b, "sha256", data->file_sha256);
     pl_json_put_size(b, "items", data->n);
     pl_json_close(b);
 }

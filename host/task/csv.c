@@ -1,43 +1,16 @@
-/* CSV after RFC 4180 and TSV: a row is cut into fields, when the file is opened for the kinds of the columns and
- * whatever is wrong with it, and again when it is asked for.
- *
- * A column becomes integers only when every one of its values is a plain decimal integer (no sign but '-', no leading
- * zeros) and all fit 64 bits, signed or unsigned, as pandas has it: a column of codes such as 007 stays text. */
-#include <errno.h>
+/* CSV and TSV: a row is cut into fields, when the file is opened for the kinds of the columns and whatever is wrong
+ * with it, and again when it is asked for. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
-#include "task/data_rows.h"
+#include "task/csv_parts.h"
 
-enum { MAX_COLUMNS = 4096 };
-
-/* The fields of a row, unquoted, one after the other. */
-typedef struct field {
-    size_t at, size; /* in row->text */
-} field;
-typedef struct row {
-    pl_bytes text;
-    field *fields;
-    size_t n, capacity;
-} row;
-
-/* What a column's values are so far. */
-typedef struct kind {
-    bool other, negative, large; /* no integer; below 0; beyond 63 bits */
-} kind;
-
-struct pl__columns {
-    row header, scratch; /* scratch: rows of the first pass */
-    kind *kinds;         /* [header.n]; NULL: no header yet */
-};
-
-/* Where the cut is. `starved`: it looked for bytes behind the piece, so that more of the file may change what it saw.
- */
+/* Where the cut is. */
 typedef struct cursor {
     const char *text, *where;
     size_t size, at, line;
-    char separator;
+    const pl__dialect *dialect;
     bool starved;
 } cursor;
 
@@ -46,17 +19,17 @@ pl_status pl__columns_create(pl__columns **out)
     return pl_new(out, 1);
 }
 
-static void free_row(row *r)
+void pl__csv_row_free(pl__csv_row *row)
 {
-    pl_bytes_free(&r->text);
-    free(r->fields);
+    pl_bytes_free(&row->text);
+    free(row->fields);
 }
 
 void pl__columns_free(pl__columns *columns)
 {
     if (!columns) return;
-    free_row(&columns->header);
-    free_row(&columns->scratch);
+    pl__csv_row_free(&columns->header);
+    pl__csv_row_free(&columns->scratch);
     free(columns->kinds);
     free(columns);
 }
@@ -80,13 +53,39 @@ static bool at_row_end(cursor *c, size_t *width)
     return *width > 0;
 }
 
-/* A quoted field; the cursor stands on its opening quote. */
-static pl_status read_quoted(row *r, cursor *c)
+/* A letter that may end a plain field, or has no place in it. */
+static bool is_special(char letter, const pl__dialect *dialect)
 {
+    return letter == '\n' || letter == '\r' || letter == dialect->separator ||
+           (dialect->strict && dialect->quote && letter == dialect->quote);
+}
+
+static pl_status read_plain(pl__csv_row *r, cursor *c)
+{
+    size_t from = c->at, width;
+    for (;; c->at++) {
+        while (c->at < c->size && !is_special(c->text[c->at], c->dialect)) c->at++;
+        if (at_row_end(c, &width) || c->text[c->at] == c->dialect->separator) break;
+        if (c->text[c->at] == '\r' && !c->dialect->strict)
+            return pl_fail(PL_E_INPUT,
+                           "%s:%zu: a carriage return alone within a line; put the field in quotes, or convert the "
+                           "line ends",
+                           c->where, c->line);
+        if (c->text[c->at] == c->dialect->quote && c->dialect->strict)
+            return pl_fail(PL_E_INPUT, "%s:%zu: a quote inside a field without quotes; write \"...\"\"...\"", c->where,
+                           c->line);
+    }
+    return pl_bytes_append(&r->text, c->text + from, c->at - from);
+}
+
+/* A quoted field; the cursor stands on its opening quote. */
+static pl_status read_quoted(pl__csv_row *r, cursor *c)
+{
+    const char mark = c->dialect->quote;
     size_t began = c->line, width;
     c->at++;
     for (;;) {
-        const char *from = c->text + c->at, *quote = memchr(from, '"', c->size - c->at);
+        const char *from = c->text + c->at, *quote = memchr(from, mark, c->size - c->at);
         if (!quote) {
             c->starved = true;
             return pl_fail(PL_E_INPUT, "%s:%zu: a field in quotes does not end", c->where, began);
@@ -95,40 +94,22 @@ static pl_status read_quoted(row *r, cursor *c)
         c->line += pl_lines_count(from, run);
         PL_TRY(pl_bytes_append(&r->text, from, run));
         c->at += run + 1;
-        if (at_end(c, c->at) || c->text[c->at] != '"') break;
-        PL_TRY(pl_bytes_text(&r->text, "\""));
+        if (at_end(c, c->at) || c->text[c->at] != mark) break;
+        PL_TRY(pl_bytes_append(&r->text, &mark, 1));
         c->at++;
     }
-    if (at_row_end(c, &width) || c->text[c->at] == c->separator) return PL_OK;
+    if (at_row_end(c, &width) || c->text[c->at] == c->dialect->separator) return PL_OK;
+    if (!c->dialect->strict) return read_plain(r, c);
     return pl_fail(PL_E_INPUT, "%s:%zu: letters behind the closing quote of a field; write a quote inside as \"\"",
                    c->where, c->line);
 }
 
-/* A letter that may end a plain field, or has no place in it. */
-static bool is_special(char letter, char separator)
-{
-    return letter == '\n' || letter == '\r' || letter == '"' || letter == separator;
-}
-
-static pl_status read_plain(row *r, cursor *c)
-{
-    size_t from = c->at, width;
-    for (;; c->at++) {
-        while (c->at < c->size && !is_special(c->text[c->at], c->separator)) c->at++;
-        if (at_row_end(c, &width) || c->text[c->at] == c->separator) break;
-        if (c->text[c->at] == '"' && c->separator == ',')
-            return pl_fail(PL_E_INPUT, "%s:%zu: a quote inside a field without quotes; write \"...\"\"...\"", c->where,
-                           c->line);
-    }
-    return pl_bytes_append(&r->text, c->text + from, c->at - from);
-}
-
-static pl_status read_field(row *r, cursor *c)
+static pl_status read_field(pl__csv_row *r, cursor *c)
 {
     PL_TRY(pl_grow(&r->fields, &r->capacity, r->n + 1));
-    field *f = &r->fields[r->n++];
+    pl__field *f = &r->fields[r->n++];
     f->at = r->text.size;
-    if (c->separator == ',' && c->at < c->size && c->text[c->at] == '"')
+    if (c->dialect->quote && c->at < c->size && c->text[c->at] == c->dialect->quote)
         PL_TRY(read_quoted(r, c));
     else
         PL_TRY(read_plain(r, c));
@@ -142,15 +123,15 @@ static pl_status read_field(row *r, cursor *c)
     return PL_OK;
 }
 
-static pl_status cut(row *r, cursor *c)
+static pl_status cut(pl__csv_row *r, cursor *c)
 {
     size_t width;
     r->n = 0;
     pl_bytes_clear(&r->text);
     for (;;) {
         PL_TRY(read_field(r, c));
-        if (r->n > MAX_COLUMNS)
-            return pl_fail(PL_E_INPUT, "%s:%zu: more than %d fields", c->where, c->line, MAX_COLUMNS);
+        if (r->n > PL__MAX_COLUMNS)
+            return pl_fail(PL_E_INPUT, "%s:%zu: more than %d fields", c->where, c->line, PL__MAX_COLUMNS);
         if (at_row_end(c, &width)) break;
         c->at++; /* the separator */
     }
@@ -158,152 +139,121 @@ static pl_status cut(row *r, cursor *c)
     return PL_OK;
 }
 
-static const char *field_text(const row *r, size_t column, size_t *size)
-{
-    *size = r->fields[column].size;
-    return *size ? r->text.data + r->fields[column].at : "";
-}
-
-/* ---- columns ---- */
-
-/* A plain decimal integer of 64 bits, signed or unsigned. */
-static bool is_integer(const char *text, size_t size, bool *negative, unsigned long long *magnitude)
-{
-    char copy[24];
-    size_t sign = size > 0 && text[0] == '-', digits = size - sign;
-    if (digits == 0 || digits > 20 || (digits > 1 && text[sign] == '0')) return false;
-    for (size_t i = sign; i < size; i++)
-        if (text[i] < '0' || text[i] > '9') return false;
-    if (sign && digits == 1 && text[1] == '0') return false;
-    memcpy(copy, text + sign, digits);
-    copy[digits] = 0;
-    errno = 0;
-    *magnitude = strtoull(copy, NULL, 10);
-    *negative = sign;
-    return errno == 0 && (!sign || *magnitude <= 1ull + INT64_MAX);
-}
-
-static void note_value(kind *k, const char *text, size_t size)
-{
-    bool negative;
-    unsigned long long magnitude;
-    if (k->other) return;
-    if (!is_integer(text, size, &negative, &magnitude)) {
-        k->other = true;
-        return;
-    }
-    k->negative |= negative;
-    k->large |= !negative && magnitude > INT64_MAX;
-}
-
-static bool is_integer_column(const kind *k)
-{
-    return !k->other && !(k->negative && k->large);
-}
-
-static pl_status check_header(const row *header, const char *where)
-{
-    json_t *seen = json_object();
-    pl_status status = seen ? PL_OK : pl_fail(PL_E_MEMORY, "%s: out of memory", where);
-    for (size_t i = 0; i < header->n && status == PL_OK; i++) {
-        size_t size;
-        const char *name = field_text(header, i, &size);
-        if (size == 0)
-            status = pl_fail(PL_E_INPUT, "%s:1: column %zu has no name; expected a header line", where, i + 1);
-        else if (json_object_getn(seen, name, size))
-            status =
-                pl_fail(PL_E_INPUT, "%s:1: two columns are called '%.*s'", where, (int)(size > 80 ? 80 : size), name);
-        else if (json_object_setn_new(seen, name, size, json_true()) != 0)
-            status = pl_fail(PL_E_MEMORY, "%s: out of memory", where);
-    }
-    json_decref(seen);
-    return status;
-}
-
-static pl_status look_at_row(pl__columns *columns, const pl__piece *piece, char separator, size_t *bytes, bool *is_item)
+pl_status pl__csv_cut(pl__csv_row *row, const pl__piece *piece, const pl__dialect *dialect, size_t *bytes,
+                      bool *starved)
 {
     cursor c = {
-        .text = piece->text, .where = piece->where, .size = piece->size, .line = piece->line, .separator = separator};
-    row *header = &columns->header, *r = columns->kinds ? &columns->scratch : header;
-    *bytes = 0;
-    *is_item = columns->kinds != NULL;
-    pl_status status = cut(r, &c);
-    if (c.starved && !piece->last && status != PL_E_MEMORY) return PL_OK;
-    PL_TRY(status);
+        .text = piece->text, .where = piece->where, .size = piece->size, .line = piece->line, .dialect = dialect};
+    pl_status status = cut(row, &c);
     *bytes = c.at;
-    if (r == header) {
-        PL_TRY(check_header(header, piece->where));
-        return pl_new(&columns->kinds, header->n);
-    }
-    if (r->n != header->n)
-        return pl_fail(PL_E_INPUT, "%s:%zu: expected %zu fields as in the header line, found %zu", piece->where,
-                       piece->line, header->n, r->n);
-    for (size_t i = 0; i < r->n; i++) {
-        size_t size;
-        const char *text = field_text(r, i, &size);
-        note_value(&columns->kinds[i], text, size);
-    }
-    return PL_OK;
-}
-
-static pl_status look_at_csv(pl__columns *columns, const pl__piece *piece, size_t *bytes, bool *is_item)
-{
-    return look_at_row(columns, piece, ',', bytes, is_item);
-}
-
-static pl_status look_at_tsv(pl__columns *columns, const pl__piece *piece, size_t *bytes, bool *is_item)
-{
-    return look_at_row(columns, piece, '\t', bytes, is_item);
-}
-
-/* ---- a row to an item ---- */
-
-static json_t *make_integer(const char *text, size_t size)
-{
-    bool negative = false;
-    unsigned long long magnitude = 0;
-    is_integer(text, size, &negative, &magnitude);
-    if (!negative && magnitude > INT64_MAX) return pl_json_wide(text, size);
-    return json_integer(negative ? (json_int_t)(0 - magnitude) : (json_int_t)magnitude);
-}
-
-static pl_status make_item(const pl__columns *columns, const row *r, json_t **out)
-{
-    const row *header = &columns->header;
-    *out = json_object();
-    bool whole = *out && r->n == header->n;
-    for (size_t i = 0; i < header->n && whole; i++) {
-        size_t name_size, size;
-        const char *name = field_text(header, i, &name_size), *text = field_text(r, i, &size);
-        json_t *made = is_integer_column(&columns->kinds[i]) ? make_integer(text, size) : json_stringn(text, size);
-        whole = json_object_setn_new(*out, name, name_size, made) == 0; /* takes NULL as a failure */
-    }
-    if (whole) return PL_OK;
-    json_decref(*out);
-    return pl_fail(PL_E_MEMORY, "out of memory while reading data");
-}
-
-static pl_status parse_row(const pl__columns *columns, const pl__piece *piece, char separator, json_t **out, bool *wide)
-{
-    cursor c = {
-        .text = piece->text, .where = piece->where, .size = piece->size, .line = piece->line, .separator = separator};
-    row r = {0};
-    *wide = true;
-    pl_status status = cut(&r, &c);
-    if (status == PL_OK) status = make_item(columns, &r, out);
-    free_row(&r);
+    *starved = c.starved;
     return status;
 }
 
-static pl_status parse_csv(const pl__columns *columns, const pl__piece *piece, json_t **out, bool *wide)
+const char *pl__csv_text(const pl__csv_row *row, size_t column, size_t *size)
 {
-    return parse_row(columns, piece, ',', out, wide);
+    *size = row->fields[column].size;
+    return *size ? row->text.data + row->fields[column].at : "";
 }
 
-static pl_status parse_tsv(const pl__columns *columns, const pl__piece *piece, json_t **out, bool *wide)
+/* ---- lines that are no rows ---- */
+
+/* A line that is left out unread; quotes that it begins with hide line ends in it too. 0: the piece ends within it. */
+static size_t skipped_line(const pl__piece *piece, char quote)
 {
-    return parse_row(columns, piece, '\t', out, wide);
+    size_t i = 0;
+    bool quoted = quote && piece->size > 0 && piece->text[0] == quote;
+    while (quoted && ++i < piece->size)
+        if (piece->text[i] == quote && (i + 1 == piece->size || piece->text[++i] != quote)) quoted = false;
+    const char *newline = i < piece->size ? memchr(piece->text + i, '\n', piece->size - i) : NULL;
+    if (newline) return (size_t)(newline - piece->text) + 1;
+    return piece->last ? piece->size : 0;
 }
 
-const pl__format pl__csv = {.name = "csv", .blanks = "\r", .look = look_at_csv, .parse = parse_csv};
-const pl__format pl__tsv = {.name = "tsv", .blanks = "\r", .look = look_at_tsv, .parse = parse_tsv};
+/* A line of blanks, which pandas leaves out; 0: it is none, or the piece ends within it. */
+static size_t blank_line(const pl__piece *piece, char separator)
+{
+    size_t i = 0;
+    while (i < piece->size && (piece->text[i] == ' ' || piece->text[i] == '\t') && piece->text[i] != separator) i++;
+    if (i < piece->size && piece->text[i] == '\r') i++;
+    if (i < piece->size) return piece->text[i] == '\n' ? i + 1 : 0;
+    return piece->last ? i : 0;
+}
+
+/* Whether a line that is no row begins here: *bytes are its own, 0: more of the file is needed to say. */
+static bool take_other_line(pl__columns *columns, const pl_data_form *form, const pl__piece *piece, size_t *bytes)
+{
+    if (columns->skipped < form->skip_rows) {
+        *bytes = skipped_line(piece, columns->dialect.quote);
+        columns->skipped += *bytes > 0;
+        return true;
+    }
+    *bytes = columns->pandas ? blank_line(piece, columns->dialect.separator) : 0;
+    return *bytes > 0;
+}
+
+/* ---- the two looks at a row ---- */
+
+static pl_status look_at_row(pl__columns *columns, const pl_data_form *form, const pl__piece *piece, size_t *bytes,
+                             bool *is_item)
+{
+    bool starved, names_here = !columns->kinds && !form->no_header;
+    *is_item = false;
+    if (take_other_line(columns, form, piece, bytes)) return PL_OK;
+    pl__csv_row *r = names_here ? &columns->header : &columns->scratch;
+    pl_status status = pl__csv_cut(r, piece, &columns->dialect, bytes, &starved);
+    if (starved && !piece->last && status != PL_E_MEMORY) {
+        *bytes = 0;
+        return PL_OK;
+    }
+    PL_TRY(status);
+    if (names_here && columns->rows_before < form->header) {
+        columns->rows_before++;
+        return PL_OK;
+    }
+    if (!columns->kinds) PL_TRY(pl__columns_name(columns, form, piece->where, piece->line, r->n));
+    if (names_here) return PL_OK;
+    *is_item = true;
+    return pl__columns_note(columns, r, piece->where, piece->line);
+}
+
+static pl_status look(pl__layout *layout, pl__dialect own, const pl__piece *piece, size_t *bytes, bool *is_item)
+{
+    const pl_data_form *form = layout->form;
+    layout->columns->dialect = own;
+    layout->columns->pandas = !own.strict;
+    if (form->separator) layout->columns->dialect.separator = *form->separator;
+    if (form->quote) layout->columns->dialect.quote = *form->quote;
+    return look_at_row(layout->columns, form, piece, bytes, is_item);
+}
+
+static pl_status look_at_csv(pl__layout *layout, const pl__piece *piece, size_t *bytes, bool *is_item)
+{
+    return look(layout, (pl__dialect){',', '"', true}, piece, bytes, is_item);
+}
+
+static pl_status look_at_tsv(pl__layout *layout, const pl__piece *piece, size_t *bytes, bool *is_item)
+{
+    return look(layout, (pl__dialect){'\t', 0, true}, piece, bytes, is_item);
+}
+
+static pl_status look_as_pandas(pl__layout *layout, const pl__piece *piece, size_t *bytes, bool *is_item)
+{
+    return look(layout, (pl__dialect){',', '"', false}, piece, bytes, is_item);
+}
+
+static pl_status parse_row(const pl__layout *layout, const pl__piece *piece, json_t **out, bool *wide)
+{
+    pl__csv_row r = {0};
+    size_t bytes;
+    bool starved;
+    *wide = true;
+    pl_status status = pl__csv_cut(&r, piece, &layout->columns->dialect, &bytes, &starved);
+    if (status == PL_OK) status = pl__columns_item(layout->columns, &r, out);
+    pl__csv_row_free(&r);
+    return status;
+}
+
+const pl__format pl__csv = {.name = "csv", .blanks = "\r", .look = look_at_csv, .parse = parse_row};
+const pl__format pl__tsv = {.name = "tsv", .blanks = "\r", .look = look_at_tsv, .parse = parse_row};
+const pl__format pl__csv_pandas = {.name = "csv as pandas", .look = look_as_pandas, .parse = parse_row};

@@ -5,17 +5,18 @@
 #include "jinja/python.h"
 #include "task/data_rows.h"
 
-pl_status pl__source_create(pl__source **out, const pl__format *format)
+pl_status pl__source_create(pl__source **out, const pl__format *format, const pl_data_form *form)
 {
     PL_TRY(pl_new(out, 1));
     pl__source *source = *out;
     source->format = format;
     source->text = "";
-    pl_status status = pl__columns_create(&source->columns);
+    source->layout.form = form;
+    pl_status status = pl__columns_create(&source->layout.columns);
     if (status == PL_OK && pthread_mutex_init(&source->lock, NULL) != 0)
         status = pl_fail(PL_E_MEMORY, "out of memory while opening data");
     if (status == PL_OK) return PL_OK;
-    pl__columns_free(source->columns);
+    pl__columns_free(source->layout.columns);
     free(source);
     *out = NULL;
     return status;
@@ -25,24 +26,31 @@ void pl__source_free(pl__source *source)
 {
     for (size_t i = 0; i < PL__KEPT_ROWS; i++) json_decref(source->kept[i].item);
     pthread_mutex_destroy(&source->lock);
-    pl__columns_free(source->columns);
+    pl__columns_free(source->layout.columns);
     pl_file_unmap(&source->map);
     free(source->copy);
     free(source->places);
     free(source);
 }
 
-static size_t row_bytes(const pl_data *data, size_t index)
+/* The file in which a row of several is; *index becomes its own there. */
+static const pl_data *part_of(const pl_data *data, size_t *index)
 {
-    const pl__source *source = data->source;
-    size_t end = index + 1 < data->n ? source->places[index + 1].at : source->end;
-    return end - source->places[index].at;
+    const pl_data *const *part = (const pl_data *const *)data->parts;
+    if (data->n_parts == 0) return data;
+    while (*index >= (*part)->n) *index -= (*part++)->n;
+    return *part;
+}
+
+const char *pl_row_file(const pl_data *data, size_t index)
+{
+    return part_of(data, &index)->where;
 }
 
 size_t pl_row_line(const pl_data *data, size_t index)
 {
-    const pl__source *source = data->source;
-    if (source->format == &pl__jsonl) return index + 1;
+    const pl__source *source = (data = part_of(data, &index))->source;
+    if (source->layout.json == PL__JSON_LINES) return index + 1;
     return 1 + pl_lines_count(source->text, source->places[index].at);
 }
 
@@ -79,7 +87,7 @@ static pl_status read_bytes(pl_bytes *out, const pl_data *data, size_t index)
 {
     const pl__place *place = &data->source->places[index];
     uint64_t hash[2];
-    PL_TRY(pl_bytes_append(out, data->source->text + place->at, row_bytes(data, index)));
+    PL_TRY(pl_bytes_append(out, data->source->text + place->at, place->size));
     pl_hash128_words(hash, out->data, out->size);
     if (hash[0] == place->hash) return PL_OK;
     return pl_fail(PL_E_INPUT,
@@ -97,16 +105,18 @@ static pl_status parse(json_t **out, const pl_data *data, size_t index)
     pl_status status;
     *out = NULL;
     PL_GOTO(status, done, read_bytes(&text, data, index));
-    pl__piece piece = {.text = text.data,
-                       .size = text.size,
-                       .line = source->format == &pl__jsonl ? index + 1 : 1,
-                       .last = true,
-                       .where = data->where};
-    PL_GOTO(status, done, source->format->parse(source->columns, &piece, out, &wide));
+    pl__piece piece = {.text = text.data, .size = text.size, .line = index + 1, .last = true, .where = data->where};
+    status = source->format->parse(&source->layout, &piece, out, &wide);
+    if (status == PL_E_INPUT) { /* which line that is takes a look at all before it */
+        piece.line = pl_row_line(data, index);
+        status = source->format->parse(&source->layout, &piece, out, &wide);
+    }
+    if (status != PL_OK) goto done;
     if (wide || !holds_nul(*out)) goto done;
     json_decref(*out);
     *out = NULL;
-    status = pl_fail(PL_E_INPUT, "%s:%zu: a text holds the character U+0000; remove it", data->where, piece.line);
+    status = pl_fail(PL_E_INPUT, "%s:%zu: a text holds the character U+0000; remove it", data->where,
+                     pl_row_line(data, index));
 done:
     pl_bytes_free(&text);
     return status;
@@ -116,6 +126,7 @@ pl_status pl_row_hash(char out[PL_SHA256_TEXT], const pl_data *data, size_t inde
 {
     json_t *item;
     pl_bytes text = {0};
+    data = part_of(data, &index);
     PL_TRY(parse(&item, data, index));
     pl_status status = pl_python_json(&text, item);
     if (status == PL_OK) pl_sha256(out, text.data, text.size);
@@ -147,8 +158,10 @@ static void keep(pl__source *source, size_t index, json_t *item)
 
 pl_status pl_row_open(pl_row *out, const pl_data *data, size_t index)
 {
+    *out = (pl_row){.data = data, .index = index};
+    data = part_of(data, &index);
     pl__source *source = data->source;
-    *out = (pl_row){.data = data, .index = index, .item = find_kept(source, index)};
+    out->item = find_kept(source, index);
     if (out->item) return PL_OK;
     pl_status status = parse(&out->item, data, index);
     if (status == PL_OK) status = narrow(out->item);
@@ -156,7 +169,7 @@ pl_status pl_row_open(pl_row *out, const pl_data *data, size_t index)
         pl_row_close(out);
         return status;
     }
-    if (row_bytes(data, index) <= PL__KEPT_BYTES) keep(source, index, out->item);
+    if (source->places[index].size <= PL__KEPT_BYTES) keep(source, index, out->item);
     return PL_OK;
 }
 

@@ -17,8 +17,8 @@ static pl_status refuse_leak(const pl_task *task, const pl_row *item, const pl_r
 static pl_status check_group(const pl_task *task, const pl_row *row)
 {
     if (!task->group || json_object_get(row->item, task->group)) return PL_OK;
-    return pl_fail(PL_E_INPUT, "%s:%zu: no field '%s', by which task %s groups its items", row->data->where,
-                   pl_row_line(row->data, row->index), task->group, task->name);
+    return pl_fail(PL_E_INPUT, "%s:%zu: no field '%s', by which task %s groups its items",
+                   pl_row_file(row->data, row->index), pl_row_line(row->data, row->index), task->group, task->name);
 }
 
 pl_status pl_task_row(const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena, pl_bytes *question,

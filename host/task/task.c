@@ -258,7 +258,7 @@ static pl_status list_idle(pl_task *task, const pl__task_file *file)
         PL_TRY(pl_arena_format(task->arena, &line, "%s (%s:%zu)", *key, node->file, node->line));
         task->idle[task->n_idle++] = line;
     }
-    return PL_OK;
+    return pl__task_form_list_idle(task, pl__task_file_get(file, "dataset_kwargs"));
 }
 
 /* Fields that change no number at the only value they may have here. */

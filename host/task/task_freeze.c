@@ -32,15 +32,77 @@ static pl_status add(pl_yaml_node *map, const char *key, pl_yaml_node *value, pl
     return PL_OK;
 }
 
+static pl_status add_text(pl_yaml_node *map, const char *key, const char *text, pl_arena *arena)
+{
+    pl_yaml_node *node;
+    if (!text) return PL_OK;
+    PL_TRY(new_scalar(&node, text, arena));
+    return add(map, key, node, arena);
+}
+
+static pl_status add_size(pl_yaml_node *map, const char *key, size_t value, pl_arena *arena)
+{
+    char *text;
+    PL_TRY(pl_arena_format(arena, &text, "%zu", value));
+    PL_TRY(add_text(map, key, text, arena));
+    map->items[map->n - 1]->quoted = false;
+    return PL_OK;
+}
+
+static pl_status add_texts(pl_yaml_node *map, const char *key, const char *const *texts, size_t n, pl_arena *arena)
+{
+    pl_yaml_node *list;
+    PL_TRY(pl_arena_new(arena, &list, 1));
+    *list = (pl_yaml_node){.kind = PL_YAML_LIST, .file = ""};
+    PL_TRY(pl_arena_new(arena, &list->items, n));
+    for (; list->n < n; list->n++) PL_TRY(new_scalar(&list->items[list->n], texts[list->n], arena));
+    return add(map, key, list, arena);
+}
+
+/* How the files are read, as pl__task_form_read reads it back. */
+static pl_status add_form(pl_yaml_node *split, const pl_data_form *form, pl_arena *arena)
+{
+    pl_yaml_node *map;
+    PL_TRY(add_text(split, "format", form->format, arena));
+    PL_TRY(new_map(&map, 7, arena));
+    PL_TRY(add_text(map, "field", form->field, arena));
+    PL_TRY(add_text(map, "sep", form->separator, arena));
+    if (form->quote && !*form->quote)
+        PL_TRY(add_size(map, "quoting", 3, arena));
+    else
+        PL_TRY(add_text(map, "quotechar", form->quote, arena));
+    if (form->skip_rows) PL_TRY(add_size(map, "skiprows", form->skip_rows, arena));
+    if (form->n_names) PL_TRY(add_texts(map, "names", form->names, form->n_names, arena));
+    if (form->no_header) {
+        PL_TRY(add_text(map, "header", "null", arena));
+        map->items[map->n - 1]->quoted = false;
+    } else if (form->header || form->n_names) {
+        PL_TRY(add_size(map, "header", form->header, arena));
+    }
+    return map->n ? add(split, "dataset_kwargs", map, arena) : PL_OK;
+}
+
+/* Of several files lists of paths and digests. */
 static pl_status add_split(pl_yaml_node *root, const char *key, const pl_data *data, pl_arena *arena)
 {
-    pl_yaml_node *map, *path, *digest;
-    if (!data || !*data->path) return PL_OK; /* none, or written in fewshot_config */
-    PL_TRY(new_map(&map, 2, arena));
-    PL_TRY(new_scalar(&path, data->path, arena));
-    PL_TRY(new_scalar(&digest, data->sha256, arena));
-    PL_TRY(add(map, "path", path, arena));
-    PL_TRY(add(map, "sha256", digest, arena));
+    pl_yaml_node *map;
+    const char **paths, **digests;
+    if (!data || (!*data->path && data->n_parts == 0)) return PL_OK; /* none, or written in fewshot_config */
+    PL_TRY(new_map(&map, 4, arena));
+    if (data->n_parts == 0) {
+        PL_TRY(add_text(map, "path", data->path, arena));
+        PL_TRY(add_text(map, "sha256", data->file_sha256, arena));
+    } else {
+        PL_TRY(pl_arena_new(arena, &paths, data->n_parts));
+        PL_TRY(pl_arena_new(arena, &digests, data->n_parts));
+        for (size_t i = 0; i < data->n_parts; i++) {
+            paths[i] = data->parts[i]->path;
+            digests[i] = data->parts[i]->file_sha256;
+        }
+        PL_TRY(add_texts(map, "path", paths, data->n_parts, arena));
+        PL_TRY(add_texts(map, "sha256", digests, data->n_parts, arena));
+    }
+    PL_TRY(add_form(map, data->form, arena));
     return add(root, key, map, arena);
 }
 

@@ -8,7 +8,7 @@ const pl_yaml_key pl_task_root_keys[] = {
      "`$PLUMB_DATASETS/<dataset_path>/<dataset_name>/<split>.jsonl`; or `json`, `csv`, `text` with `data_files`. "
      "`${VAR}` is resolved"},
     {"dataset_name", "none", "the configuration of a set: a folder in `dataset_path`"},
-    {"dataset_kwargs", "none", "`data_files`: a map of a file a split; anything else changes nothing here"},
+    {"dataset_kwargs", "none", "arguments of the data set's builder: which files, and how they are read"},
     {"test_split", "the validation split", "what is evaluated"},
     {"validation_split", "none", "what is evaluated when there is no test split"},
     {"training_split", "none", "where shots come from when there is no few-shot split"},
@@ -39,8 +39,28 @@ const pl_yaml_key pl_task_root_keys[] = {
 };
 
 const pl_yaml_key pl_task_split_keys[] = {
-    {"path", "required", "a `.jsonl`, `.csv`, `.tsv` or `.txt` file under `dataset_path`"},
-    {"sha256", "not checked", "the file's digest; another one is an error"},
+    {"path", "required",
+     "a `.jsonl`, `.json`, `.csv`, `.tsv` or `.txt` file under `dataset_path`, each also with `.gz` behind it, or a "
+     "list of them"},
+    {"sha256", "not checked", "the file's digest, or a list of them; another one is an error"},
+    {"format", "by the ending", "`json`, `csv` or `text`: read as the builder of this name reads it"},
+    {"dataset_kwargs", "the task's", "as above"},
+    {0},
+};
+
+const pl_yaml_key pl_task_dataset_keys[] = {
+    {"data_files", "required with `dataset_path: json`, `csv` or `text`",
+     "a file, a list of files, or a map of either a split; `*`, `?` and `[...]` stand for names"},
+    {"field", "none", "of JSON: the member of the object in the file that is the list of rows"},
+    {"sep", "`,`, in `.tsv` a tab", "of CSV: what stands between fields, one letter"},
+    {"delimiter", "none", "of CSV: `sep`"},
+    {"quotechar", "`\"`, in `.tsv` none", "of CSV: the letter around a field"},
+    {"quoting", "0", "of CSV: 3 for no quotes"},
+    {"skiprows", "0", "of CSV: lines left out at the beginning"},
+    {"header", "`infer`",
+     "of CSV: which row has the columns' names, from 0; null: none has, and they are called `0`, `1`, ..."},
+    {"names", "the header's", "of CSV: a list of the columns' names; with it no row has them, unless `header` says so"},
+    {"column_names", "none", "of CSV: `names`"},
     {0},
 };
 
@@ -123,6 +143,7 @@ const pl_yaml_key pl_task_template_keys[] = {
 
 const pl_yaml_section pl_task_sections[] = {
     {"task", pl_task_root_keys},
+    {"dataset_kwargs", pl_task_dataset_keys},
     {"..._split", pl_task_split_keys},
     {"generation_kwargs", pl_task_generation_keys},
     {"metric_list[]", pl_task_metric_keys},

@@ -5,9 +5,9 @@
 
 #include "base/yaml.h"
 
-extern const pl_yaml_key pl_task_root_keys[], pl_task_split_keys[], pl_task_generation_keys[], pl_task_metric_keys[],
-    pl_task_filter_keys[], pl_task_filter_step_keys[], pl_task_fewshot_keys[], pl_task_metadata_keys[],
-    pl_task_plumb_keys[], pl_task_template_keys[];
+extern const pl_yaml_key pl_task_root_keys[], pl_task_split_keys[], pl_task_dataset_keys[], pl_task_generation_keys[],
+    pl_task_metric_keys[], pl_task_filter_keys[], pl_task_filter_step_keys[], pl_task_fewshot_keys[],
+    pl_task_metadata_keys[], pl_task_plumb_keys[], pl_task_template_keys[];
 
 /* Keys of lm-evaluation-harness that change no number: accepted, and in no digest. */
 #define PL_TASK_IDLE_KEYS                                                                                              \

@@ -20,6 +20,26 @@ pl_status pl__task_file_missing(const pl__task_file *file, const char *key, cons
 /* The resolved task as JSON, without what only says where files lie. A new reference. */
 pl_status pl__task_file_json(json_t **out, const pl__task_file *file);
 
+#define PL__DATASETS "PLUMB_DATASETS"
+#define PL__DATA_HOW "experiments/data/README.md says how"
+
+/* The files of a split, and how they are read. */
+enum { PL__SPLIT_FILES = 1024 };
+typedef struct pl__split_files {
+    size_t n;
+    const char *paths[PL__SPLIT_FILES], *sha256[PL__SPLIT_FILES]; /* sha256: NULL where none is expected */
+    pl_data_form form;
+} pl__split_files;
+/* `path` itself when absolute, else beside the file in which `node` stands. */
+pl_status pl__beside(char out[PL_PATH_MAX], const pl_yaml_node *node, const char *path);
+/* Adds the files that data_files has for a split. */
+pl_status pl__split_data_files(pl__split_files *files, const pl__task_file *file, const pl_yaml_node *split,
+                               const char *name, pl_arena *arena);
+/* From dataset_kwargs (NULL: none); texts are the node's and the arena's. */
+pl_status pl__task_form_read(pl_data_form *out, const pl_yaml_node *map, const char *format, pl_arena *arena);
+/* Adds what of dataset_kwargs changes nothing to task->idle. */
+pl_status pl__task_form_list_idle(pl_task *task, const pl_yaml_node *map);
+
 /* Opens the sets: fills test, fewshot and fewshot_is_test. */
 pl_status pl__task_data_open(pl_task *task, const pl__task_file *file);
 

@@ -270,7 +270,7 @@ done:
 static pl_status at_item(pl_status status, const pl_task *task, const pl_template *t, const pl_row *row)
 {
     if (status == PL_OK) return PL_OK;
-    return pl_fail(status, "%s:%zu: %s [task %s, template %s, %s item doc_id %zu]", row->data->where,
+    return pl_fail(status, "%s:%zu: %s [task %s, template %s, %s item doc_id %zu]", pl_row_file(row->data, row->index),
                    pl_row_line(row->data, row->index), pl_error_text(), task->name, t->name,
                    row->data == task->test ? "evaluated" : "few-shot", row->index);
 }

@@ -34,7 +34,7 @@ static void test_hashes_as_lm_eval_does(void **state)
     (void)state;
     pl_data *data;
     json_t *golden;
-    assert_int_equal(pl_data_read(&data, GOLDEN "data.jsonl", NULL), PL_OK);
+    assert_int_equal(pl_data_read(&data, GOLDEN "data.jsonl", NULL, NULL), PL_OK);
     assert_int_equal(pl_json_read(&golden, GOLDEN "data_hashes.json", 1 << 20), PL_OK);
     const json_t *hashes = json_object_get(golden, "doc_hash");
     assert_int_equal(data->n, json_array_size(hashes));
@@ -67,7 +67,7 @@ typedef struct {
 static void check(const parse_case *c)
 {
     pl_data *data;
-    pl_status status = pl_data_parse(&data, c->text, strlen(c->text), c->format, "file");
+    pl_status status = pl_data_parse(&data, c->text, strlen(c->text), c->format, NULL, "file");
     if (c->message) {
         /* What is wrong with a row may be said when it is asked for. */
         if (status == PL_OK && strcmp(c->format, "jsonl") == 0)
@@ -107,8 +107,8 @@ static void test_json_lines(void **state)
         {"jsonl", "{\"a\": [\"x\\u0000y\"]}\n", NULL, "file:1: a text holds the character U+0000"},
         {"jsonl", "{\"a\": 1} {\"a\": 2}\n", NULL, "file:1:"},
         {"jsonl", "{\"a\": 1e999}\n", NULL, "file:1:"},
-        {"jsonl", "[{\"a\": 1},\n{\"a\": 2}]", NULL, "file: a JSON array; expected JSON lines"},
-        {"jsonl", "\n [\n{\"a\": 2}]", NULL, "file: a JSON array; expected JSON lines"},
+        {"jsonl", "[{\"a\": 1},\n{\"a\": 2}]", "[{\"a\":1},{\"a\":2}]", NULL},
+        {"jsonl", "\n [\n{\"a\": 2}]", "[{\"a\":2}]", NULL},
         {"jsonl", "{\n  \"a\": 1\n}\n", NULL, "file: JSON that is spread over several lines"},
         {"jsonl", "{\"a\": 1},\n{\"a\": 2}\n", NULL, "file:1: a comma behind the object"},
         {"jsonl", "{\"a\": 1}\r{\"a\": 2}\r", NULL, "file: its lines end with CR alone; convert them: tr"},
@@ -155,7 +155,7 @@ static void test_csv(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) check(&cases[i]);
     pl_data *data;
     static const char nul[] = "a\nx\0y\n";
-    assert_int_equal(pl_data_parse(&data, nul, sizeof nul - 1, "csv", "file"), PL_E_INPUT);
+    assert_int_equal(pl_data_parse(&data, nul, sizeof nul - 1, "csv", NULL, "file"), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "U+0000"));
 }
 
@@ -188,8 +188,8 @@ static void test_csv_integers_beyond_64_bits(void **state)
     };
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         pl_data *a, *b;
-        OK(pl_data_parse(&a, same[i].csv, strlen(same[i].csv), "csv", "file"));
-        OK(pl_data_parse(&b, same[i].jsonl, strlen(same[i].jsonl), "jsonl", "file"));
+        OK(pl_data_parse(&a, same[i].csv, strlen(same[i].csv), "csv", NULL, "file"));
+        OK(pl_data_parse(&b, same[i].jsonl, strlen(same[i].jsonl), "jsonl", NULL, "file"));
         assert_int_equal(a->n, b->n);
         for (size_t k = 0; k < a->n; k++) {
             same_row(a, b, k);
@@ -206,7 +206,7 @@ static void test_rows_that_are_used(void **state)
     pl_data *data;
     pl_row row;
     static const char broken[] = "{\"a\": 1}\n{\"a\": 2 3}\n{\"a\": \"\xff\"}\r\n{\"a\": 4}";
-    OK(pl_data_parse(&data, broken, strlen(broken), "jsonl", "file"));
+    OK(pl_data_parse(&data, broken, strlen(broken), "jsonl", NULL, "file"));
     assert_int_equal(data->n, 4);
     REFUSED(pl_row_open(&row, data, 1), PL_E_INPUT, "file:2:9: not valid JSON");
     assert_null(row.item);
@@ -216,7 +216,7 @@ static void test_rows_that_are_used(void **state)
     assert_int_equal(json_integer_value(json_object_get(item(data, 3), "a")), 4);
     close_data(data);
     static const char cut[] = "{\"a\": 1}\n{\"a\": 2}\n{\"a\":";
-    REFUSED(pl_data_parse(&data, cut, strlen(cut), "jsonl", "file"), PL_E_INPUT, "file:3:");
+    REFUSED(pl_data_parse(&data, cut, strlen(cut), "jsonl", NULL, "file"), PL_E_INPUT, "file:3:");
     assert_null(data);
 }
 
@@ -226,7 +226,7 @@ static void test_lines_of_rows(void **state)
     pl_data *data;
     static const char csv[] = "a,b\r\n\"x\n\r\ny\",1\r\nz,2\n\"\n\",3";
     static const size_t wanted[] = {2, 5, 6};
-    OK(pl_data_parse(&data, csv, strlen(csv), "csv", "file"));
+    OK(pl_data_parse(&data, csv, strlen(csv), "csv", NULL, "file"));
     assert_int_equal(data->n, 3);
     for (size_t i = 0; i < 3; i++) assert_int_equal(pl_row_line(data, i), wanted[i]);
     assert_string_equal(json_string_value(json_object_get(item(data, 2), "a")), "\n");
@@ -264,8 +264,8 @@ static void test_parts(void **state)
     }
     pl_data *a, *b;
     char sha256[PL_SHA256_TEXT];
-    OK(pl_data_parse(&a, csv.data, csv.size, "csv", "a"));
-    OK(pl_data_parse(&b, jsonl.data, jsonl.size, "jsonl", "b"));
+    OK(pl_data_parse(&a, csv.data, csv.size, "csv", NULL, "a"));
+    OK(pl_data_parse(&b, jsonl.data, jsonl.size, "jsonl", NULL, "b"));
     pl_sha256(sha256, csv.data, csv.size);
     assert_string_equal(sha256, a->sha256);
     assert_true(a->n > 3000);
@@ -292,7 +292,7 @@ static void test_part_ends(void **state)
         pl_data *wanted, *data;
         OK(pl_bytes_format(&tail, "%s%s%s", cases[i].foot, cases[i].row, cases[i].row));
         OK(pl_bytes_format(&text, "%sx%s", cases[i].head, tail.data));
-        OK(pl_data_parse(&wanted, text.data, text.size, cases[i].format, "file"));
+        OK(pl_data_parse(&wanted, text.data, text.size, cases[i].format, NULL, "file"));
         for (size_t before = 0; before <= 2 * n; before++) {
             pl_bytes_clear(&text);
             OK(pl_bytes_text(&text, cases[i].head));
@@ -300,7 +300,7 @@ static void test_part_ends(void **state)
             memset(text.data + n_head, 'x', (1u << 20) - n_head - n_foot - before);
             text.size = (1u << 20) - n_foot - before;
             OK(pl_bytes_text(&text, tail.data));
-            OK(pl_data_parse(&data, text.data, text.size, cases[i].format, "file"));
+            OK(pl_data_parse(&data, text.data, text.size, cases[i].format, NULL, "file"));
             assert_int_equal(data->n, 3);
             same_row(data, wanted, 1);
             same_row(data, wanted, 2);
@@ -332,12 +332,12 @@ static void test_limit(void **state)
         memcpy(text, head, strlen(head));
         memcpy(text + size - n_foot, cases[i].foot, n_foot);
         pl_data *data;
-        REFUSED(pl_data_parse(&data, text, size, cases[i].format, "file"), PL_E_INPUT, cases[i].place);
+        REFUSED(pl_data_parse(&data, text, size, cases[i].format, NULL, "file"), PL_E_INPUT, cases[i].place);
         assert_non_null(
             strstr(pl_error_text(), "a line of 16777217 bytes or more, expected at most 16777216 (16 MiB)"));
         if (n_foot > 1) {
             memmove(text + size - n_foot - 1, text + size - n_foot, n_foot);
-            OK(pl_data_parse(&data, text, size - 1, cases[i].format, "file"));
+            OK(pl_data_parse(&data, text, size - 1, cases[i].format, NULL, "file"));
             item(data, data->n - 1);
             close_data(data);
         }
@@ -355,7 +355,7 @@ static void test_changed_file(void **state)
     make_folder(folder);
     snprintf(path, sizeof path, "%s/x.jsonl", folder);
     OK(pl_file_replace(path, "{\"a\": 1}\n{\"a\": 2}\n{\"a\": 3}\n", 27));
-    OK(pl_data_read(&data, path, NULL));
+    OK(pl_data_read(&data, path, NULL, NULL));
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, "7", 1, 15), 1);
     close(fd);
@@ -386,7 +386,7 @@ static void test_threads(void **state)
     pl_data *data;
     pthread_t threads[4];
     for (size_t i = 0; i < ROWS; i++) OK(pl_bytes_format(&text, "{\"n\": %zu}\n", i));
-    OK(pl_data_parse(&data, text.data, text.size, "jsonl", "file"));
+    OK(pl_data_parse(&data, text.data, text.size, "jsonl", NULL, "file"));
     for (size_t i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, read_all, data), 0);
     for (size_t i = 0; i < 4; i++) {
         void *message;
@@ -403,27 +403,27 @@ static void test_files(void **state)
     pl_data *data;
     char folder[PL_PATH_MAX], path[PL_PATH_MAX + 64];
     make_folder(folder);
-    assert_int_equal(pl_data_read(&data, "/tmp/none.parquet", NULL), PL_E_UNSUPPORTED);
+    assert_int_equal(pl_data_read(&data, "/tmp/none.parquet", NULL, NULL), PL_E_UNSUPPORTED);
     assert_non_null(strstr(pl_error_text(), "read_parquet"));
-    assert_int_equal(pl_data_read(&data, "/tmp/none.xls", NULL), PL_E_UNSUPPORTED);
-    assert_int_equal(pl_data_read(&data, "/tmp/plumb/none/none.csv", NULL), PL_E_INPUT);
+    assert_int_equal(pl_data_read(&data, "/tmp/none.xls", NULL, NULL), PL_E_UNSUPPORTED);
+    assert_int_equal(pl_data_read(&data, "/tmp/plumb/none/none.csv", NULL, NULL), PL_E_INPUT);
     snprintf(path, sizeof path, "%s/x.TSV", folder);
     assert_int_equal(pl_file_replace(path, "a\n1\n", 4), PL_OK);
     /* Some other digest, then the right one in upper case. */
     static const char other[] = "5D2FE1C2B8CA3E8E7EEBAD5A1E63BB5E6A7C9D4DD1F9B6E6E9BDF4E6A0D9A4B1";
-    assert_int_equal(pl_data_read(&data, path, other), PL_E_INPUT);
+    assert_int_equal(pl_data_read(&data, path, other, NULL), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "expected SHA-256"));
     char right[PL_SHA256_TEXT];
     pl_sha256(right, "a\n1\n", 4);
     for (char *c = right; *c; c++) *c = (char)(*c >= 'a' && *c <= 'f' ? *c - 32 : *c);
-    assert_int_equal(pl_data_read(&data, path, right), PL_OK);
+    assert_int_equal(pl_data_read(&data, path, right, NULL), PL_OK);
     assert_int_equal(data->n, 1);
     pl_data_free(data);
     static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 5\n";
     OK(pl_file_replace(path, pointer, strlen(pointer)));
-    REFUSED(pl_data_read(&data, path, NULL), PL_E_INPUT, "x.TSV: a Git LFS pointer");
+    REFUSED(pl_data_read(&data, path, NULL, NULL), PL_E_INPUT, "x.TSV: a Git LFS pointer");
     assert_int_equal(pl_file_replace(path, "", 0), PL_OK);
-    assert_int_equal(pl_data_read(&data, path, NULL), PL_E_INPUT);
+    assert_int_equal(pl_data_read(&data, path, NULL, NULL), PL_E_INPUT);
     unlink(path);
     rmdir(folder);
 }

@@ -228,9 +228,6 @@ static void test_mistakes_are_named(void **state)
         {"task: t\ndataset_path: json\ndataset_kwargs: {data_files: {dev: test.jsonl}}\ntest_split: test\n"
          "output_type: loglikelihood\n",
          "x.yaml:4:13: data_files has no split 'test'"},
-        {"task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: [a, b]}}\ntest_split: test\n"
-         "output_type: loglikelihood\n",
-         "expected one file a split"},
         {"task: t\ndataset_path: json\ndataset_kwargs: {data_files: {test: \"hf://datasets/a/b.jsonl\"}}\n"
          "test_split: test\noutput_type: loglikelihood\n",
          "files of the hub are not fetched; set PLUMB_DATASETS to the folder that holds a/b.jsonl"},
