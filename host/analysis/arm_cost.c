@@ -7,8 +7,7 @@
 
 enum { MAX_SIDECAR_BYTES = 1 << 20 };
 
-/* A sidecar that is not there, or is no JSON, costs its own numbers only. *out is NULL then. */
-static pl_status read_sidecar(json_t **out, const pl_run_view *view, const char *id)
+pl_status pl_run_sidecar(json_t **out, const pl_run_view *view, const char *id)
 {
     char path[PL_PATH_MAX];
     *out = NULL;
@@ -49,7 +48,7 @@ static pl_status add_learning(mean *tokens, mean *dev, mean *seconds, pl_run_vie
     pl__learned learned = {NAN, NAN};
     if (!strcmp(u->kind, "finetune")) PL_TRY(pl_run_view_learned(view, u, &learned));
     add(dev, learned.dev_tokens);
-    PL_TRY(read_sidecar(&sidecar, view, u->learned_by));
+    PL_TRY(pl_run_sidecar(&sidecar, view, u->learned_by));
     double all = number_of(sidecar, "learned_seconds");
     add(tokens, number_of(sidecar, "tokens_computed"));
     add(seconds, all > 0 ? all : number_of(sidecar, "wall_s"));
@@ -61,7 +60,7 @@ static pl_status add_learning(mean *tokens, mean *dev, mean *seconds, pl_run_vie
 static pl_status read_item(double *out, const pl_run_view *view, const pl_run_unit *u, bool calibrated)
 {
     json_t *sidecar;
-    PL_TRY(read_sidecar(&sidecar, view, u->id));
+    PL_TRY(pl_run_sidecar(&sidecar, view, u->id));
     double computed = number_of(sidecar, "tokens_computed"), items = number_of(sidecar, "items"),
            generated = number_of(sidecar, "tokens_generated"), content_free = number_of(sidecar, "tokens_content_free");
     if (!calibrated && content_free > 0) computed -= content_free;

@@ -9,4 +9,8 @@
  * told by the file of what learned. What nothing tells stays NaN. */
 pl_status pl__arm_cost(pl_arm_row *row, pl_run_view *view, const pl_run_unit *group, bool calibrated, pl_role role);
 
+/* The sidecar of a unit: when it was finished, and what it cost. One that is not there, or is no JSON, costs its own
+ * numbers only: *out is NULL then, else a new reference. */
+pl_status pl_run_sidecar(json_t **out, const pl_run_view *view, const char *id);
+
 #endif

@@ -32,12 +32,18 @@ void pl_time_text(char out[PL_TIME_TEXT])
     strftime(out, PL_TIME_TEXT, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
-double pl_time_age_s(const char *text)
+double pl_time_seconds(const char *text)
 {
     struct tm utc = {0};
     const char *end = text ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &utc) : NULL;
-    if (!end || *end) return -1;
-    double age = difftime(time(NULL), timegm(&utc));
+    return end && !*end ? (double)timegm(&utc) : -1;
+}
+
+double pl_time_age_s(const char *text)
+{
+    double seconds = pl_time_seconds(text);
+    if (seconds < 0) return -1;
+    double age = (double)time(NULL) - seconds;
     return age > 0 ? age : 0;
 }
 

@@ -11,6 +11,8 @@ void pl_duration_text(char out[32], double seconds);
 /* Now, in UTC: "2026-11-28T15:07:00Z". */
 enum { PL_TIME_TEXT = 32 };
 void pl_time_text(char out[PL_TIME_TEXT]);
+/* Seconds since 1970 of such a text; -1 when it is no such text. */
+double pl_time_seconds(const char *text);
 /* Seconds from such a text to now, not below 0; -1 when it is no such text. */
 double pl_time_age_s(const char *text);
 

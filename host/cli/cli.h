@@ -47,6 +47,7 @@
       "size of report.html from which on prompts and answers of cells are left out (default: 3000000)")                \
     X(LATEX, "latex", "FOLDER", "@folder",                                                                             \
       "also write table.tex and methods.tex, of the arms and of what was done, into this folder")                      \
+    X(LM_EVAL, "lm-eval", NULL, NULL, "as lm-evaluation-harness writes them")                                          \
     X(CELL, "cell", "N", NULL, "which cell; without it they are listed with their numbers")                            \
     X(VERBOSE, "verbose", NULL, NULL, "also list the keys of task files that change no number")                        \
     X(HALF_WIDTH, "half-width", "W", NULL,                                                                             \
@@ -96,6 +97,7 @@ pl_status pl_verb_validate(const pl_arguments *arguments);
 pl_status pl_verb_render(const pl_arguments *arguments);
 pl_status pl_verb_analyze(const pl_arguments *arguments);
 pl_status pl_verb_report(const pl_arguments *arguments);
+pl_status pl_verb_export(const pl_arguments *arguments);
 pl_status pl_verb_policies(const pl_arguments *arguments);
 pl_status pl_verb_rescore(const pl_arguments *arguments);
 pl_status pl_verb_explain(const pl_arguments *arguments);

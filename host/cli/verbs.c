@@ -37,6 +37,8 @@ const pl__verb pl__verbs[] = {
     {"report", "RUN [RUN ...]", "report.html and figures/ again, from a run's tables; several runs in one page", 1,
      SIZE_MAX, BIT(OUT) | BIT(LATEX) | BIT(REPORT_MAX), "@folder", NULL,
      "report results/demo-* results/demo-real-* --out both", pl_verb_report},
+    {"export", "--lm-eval RUN DIR", "a run's results and samples in the files, keys and names of another program", 2, 2,
+     BIT(LM_EVAL), "@folder @folder", NULL, "export --lm-eval results/demo-* exported", pl_verb_export},
     {"policies", "RUN [RUN ...]",
      "policies that choose between prompting and tuning, replayed on finished runs; whether representations tell more",
      1, SIZE_MAX, BIT(OUT) | BIT(MARGIN) | BIT(QUIET) | BIT(JSON), "@folder", NULL,

@@ -119,6 +119,7 @@ pl_status pl_record_manifest(json_t **out, const pl_plan *plan)
         pl_json_put_text(&b, "name", m->spec->name);
         pl_json_put_text(&b, "folder", m->folder);
         pl_json_put_text(&b, "weights", m->digest);
+        pl_json_put_size(&b, "max_positions", m->checkpoint->config.max_positions);
         pl_json_put_text(&b, "tokenizer", pl_tokenizer_digest(m->tokenizer));
         pl_json_close(&b);
     }

@@ -27,6 +27,34 @@ static pl_status make_key(char **out, const pl_run_unit *u, bool group, bool sev
     return pl_arena_text(arena, out, text, (size_t)at);
 }
 
+/* Letters that a file's name may have; what an arm's name has beside them becomes '-', but "n=64" is "n64". */
+static void make_plain(char *text)
+{
+    static const char kept[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    char *to = text;
+    for (; *text; text++)
+        if (*text != '=') *to++ = strchr(kept, *text) ? *text : '-';
+    *to = 0;
+}
+
+/* The same as names of lm-evaluation-harness' tasks and groups, which are parts of its files' names. */
+static pl_status make_plain_key(char **out, const pl_run_unit *u, bool group, bool several_seeds, pl_arena *arena)
+{
+    char order[32] = "", seed[32] = "";
+    bool scored = strcmp(u->readout, "loglikelihood") == 0, prompted = strcmp(u->arm, "prompt") == 0;
+    if (u->order != 0) snprintf(order, sizeof order, ".order%lld", u->order);
+    if (several_seeds) snprintf(seed, sizeof seed, ".seed%lld", u->seed);
+    if (group)
+        PL_TRY(pl_arena_format(arena, out, "%s.%lldshot%s%s%s%s", u->task, u->k, scored ? "" : ".",
+                               scored ? "" : u->readout, prompted ? "" : ".", prompted ? "" : u->arm));
+    else
+        PL_TRY(pl_arena_format(arena, out, "%s.%s.%lldshot.draw%lld%s%s%s%s%s%s", u->task, u->template_name, u->k,
+                               u->draw, order, seed, scored ? "" : ".", scored ? "" : u->readout, prompted ? "" : ".",
+                               prompted ? "" : u->arm));
+    make_plain(*out);
+    return PL_OK;
+}
+
 void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run_unit *unit)
 {
     /* answer_match is ours and lenient; the rest are lm-eval's. */
@@ -119,6 +147,7 @@ pl_status pl__report_cell_count(pl__report_cell *cell)
     }
     cell->n_not_finite = cell->n_rows - cell->n;
     pl__report_cell_metrics(cell->metrics, cell->unit);
+    if (cell->plain && cell->unit->generates) cell->metrics[1].name = NULL; /* answer_match is ours */
     for (size_t m = 0; m < PL__CELL_METRICS; m++) {
         if (!cell->metrics[m].name) continue;
         PL_TRY(pl_run_unit_bools(&right, cell->unit, cell->metrics[m].column));
@@ -130,9 +159,12 @@ pl_status pl__report_cell_count(pl__report_cell *cell)
     return PL_OK;
 }
 
-pl_status pl__report_cell_make(pl__report_cell *out, const pl_run_unit *unit, bool several_seeds, pl_arena *arena)
+pl_status pl__report_cell_make(pl__report_cell *out, const pl_run_unit *unit, bool plain, bool several_seeds,
+                               pl_arena *arena)
 {
-    *out = (pl__report_cell){.unit = unit};
+    *out = (pl__report_cell){.unit = unit, .plain = plain};
+    if (plain) PL_TRY(make_plain_key(&out->key, unit, false, several_seeds, arena));
+    if (plain) return make_plain_key(&out->group, unit, true, several_seeds, arena);
     PL_TRY(make_key(&out->key, unit, false, several_seeds, arena));
     return make_key(&out->group, unit, true, several_seeds, arena);
 }

@@ -41,7 +41,7 @@ static pl_status write_results(const report *r, const char *model)
     PL_TRY(pl_results_file(name, r->several_models ? model : NULL));
     PL_TRY(pl_path(path, "%s/%s", folder, name));
     PL_TRY(pl__report_file_open(&file, path));
-    PL_GOTO(status, done, pl__results(&file, cells, n, r->arena));
+    PL_GOTO(status, done, pl__results(&file, cells, n, NULL, r->arena));
     status = pl__report_file_finish(&file);
 done:
     pl__report_file_discard(&file);
@@ -140,7 +140,7 @@ static pl_status read_cells(report *r)
     }
     for (size_t i = 0; i < n; i++) {
         const pl_run_unit *unit = pl_run_view_unit(r->view, i);
-        if (unit->done) PL_TRY(pl__report_cell_make(&r->cells[r->n++], unit, several_seeds, r->arena));
+        if (unit->done) PL_TRY(pl__report_cell_make(&r->cells[r->n++], unit, false, several_seeds, r->arena));
     }
     return PL_OK;
 }

@@ -61,5 +61,8 @@ pl_status pl_report_scorer_claims_print(FILE *out, const pl_scorers_table *table
 void pl_report_needed(FILE *out, double half_width, const size_t needed[3], const bool parts[3], bool grouped);
 /* results.json and samples_<task>.jsonl in lm-evaluation-harness' schema. */
 pl_status pl_report_lm_eval(pl_run_view *view);
+/* The run as lm-evaluation-harness itself would have left it: <folder>/<model>/results_<date>.json and
+ * samples_<task>_<date>.jsonl, a task a cell (lm_eval_export.c). *n_files: how many were written. */
+pl_status pl_report_lm_eval_export(pl_run_view *view, const char *folder, size_t *n_files);
 
 #endif

@@ -43,6 +43,7 @@ static void put_metric(pl_json_builder *b, const pl__report_cell *cell, const pl
         put_number(b, metric, "_stderr", sqrt(mean * (1.0 - mean) / (n - 1.0)));
     else
         put_not_available(b, metric);
+    if (cell->plain) return;
     put_number(b, metric, "_ci95_low", interval.lo);
     put_number(b, metric, "_ci95_high", interval.hi);
 }
@@ -169,7 +170,7 @@ static void put_config(pl_json_builder *b, const pl__report_cell *cell)
 {
     const pl_run_unit *u = cell->unit;
     pl_json_open(b, cell->key);
-    pl_json_put_text(b, "task", u->task);
+    pl_json_put_text(b, "task", cell->plain ? cell->key : u->task);
     put_template(b, u);
     pl_json_put_text(b, "output_type",
                      u->generates                  ? "generate_until"
@@ -180,6 +181,7 @@ static void put_config(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_put_integer(b, "repeats", 1);
     pl_json_open(b, "metadata");
     pl_json_put_text(b, "version", u->task_facts->version);
+    if (cell->plain) pl_json_put_text(b, "task", u->task);
     pl_json_put_text(b, "model", u->model);
     pl_json_put_text(b, "template", u->template_name);
     pl_json_put_text(b, "role", pl_role_name(u->role));
@@ -192,14 +194,27 @@ static void put_config(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_close(b);
 }
 
-static void put_better(pl_json_builder *b, const pl__report_cell *cell)
+static void put_better_as(pl_json_builder *b, const pl__report_cell *cell, const char *key)
 {
-    pl_json_open(b, cell->key);
+    pl_json_open(b, key);
     for (size_t m = 0; m < PL__CELL_METRICS; m++)
         if (cell->metrics[m].name) pl_json_put_bool(b, cell->metrics[m].name, true);
     for (size_t v = 0; v < PL__CELL_VALUES; v++)
         if (cell->values[v].name) pl_json_put_bool(b, cell->values[v].name, cell->values[v].higher_is_better);
     pl_json_close(b);
+}
+
+static void put_better(pl_json_builder *b, const pl__report_cell *cell)
+{
+    put_better_as(b, cell, cell->key);
+}
+
+/* Of a group what its first cell says: its cells have one readout and one task. */
+static void put_better_of_group(pl_json_builder *b, const of_model *o, const char *group)
+{
+    size_t i = 0;
+    while (strcmp(o->cells[i]->group, group)) i++;
+    if (o->cells[i]->plain) put_better_as(b, o->cells[i], group);
 }
 
 /* original: of the data; effective: what the means are of. Ours: what was evaluated and is in no mean, and prompts
@@ -209,14 +224,23 @@ static void put_samples(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_open(b, cell->key);
     pl_json_put_size(b, "original", cell->unit->task_facts->test_items);
     pl_json_put_size(b, "effective", cell->n);
-    pl_json_put_size(b, "not_finite", cell->n_not_finite);
-    pl_json_put_size(b, "merged", cell->n_merged);
+    if (!cell->plain) {
+        pl_json_put_size(b, "not_finite", cell->n_not_finite);
+        pl_json_put_size(b, "merged", cell->n_merged);
+    }
     pl_json_close(b);
 }
 
+/* lm-eval has a version as YAML reads it: 1.0 is a number. */
 static void put_version(pl_json_builder *b, const pl__report_cell *cell)
 {
-    pl_json_put_text(b, cell->key, cell->unit->task_facts->version);
+    const char *text = cell->unit->task_facts->version;
+    json_t *number = cell->plain ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+    if (number && json_is_number(number))
+        pl_json_put_shared(b, cell->key, number);
+    else
+        pl_json_put_text(b, cell->key, text);
+    json_decref(number);
 }
 
 static void put_shots(pl_json_builder *b, const pl__report_cell *cell)
@@ -226,7 +250,7 @@ static void put_shots(pl_json_builder *b, const pl__report_cell *cell)
 
 static void put_hash(pl_json_builder *b, const pl__report_cell *cell)
 {
-    pl_json_put_text(b, cell->key, cell->unit->task_facts->task_hash);
+    pl_json_put_text(b, cell->key, cell->plain ? cell->samples_hash : cell->unit->task_facts->task_hash);
 }
 
 static pl_status put_sections(pl__report_file *file, const of_model *o)
@@ -235,10 +259,14 @@ static pl_status put_sections(pl__report_file *file, const of_model *o)
         const char *name;
         put_of_cell *cell;
         put_of_group *group;
-    } sections[] = {{"results", put_cell, put_group},       {"groups", NULL, put_group},
-                    {"group_subtasks", NULL, put_subtasks}, {"configs", put_config, NULL},
-                    {"versions", put_version, NULL},        {"n-shot", put_shots, NULL},
-                    {"higher_is_better", put_better, NULL}, {"n-samples", put_samples, NULL},
+    } sections[] = {{"results", put_cell, put_group},
+                    {"groups", NULL, put_group},
+                    {"group_subtasks", NULL, put_subtasks},
+                    {"configs", put_config, NULL},
+                    {"versions", put_version, NULL},
+                    {"n-shot", put_shots, NULL},
+                    {"higher_is_better", put_better, put_better_of_group},
+                    {"n-samples", put_samples, NULL},
                     {"task_hashes", put_hash, NULL}};
     for (size_t s = 0; s < sizeof sections / sizeof *sections; s++) {
         PL_TRY(pl__report_object_open(file, sections[s].name));
@@ -267,6 +295,49 @@ static void put_run(pl_json_builder *b, const of_model *o)
     pl_json_put_text(b, "model_source", "plumb");
     pl_json_put_text(b, "model_name", o->cells[0]->unit->model);
     pl_json_put_text(b, "model_name_sanitized", plain);
+    pl_json_put_text(b, "plumb_version", PLUMB_VERSION);
+}
+
+/* What lm-eval writes of a run, in its order; null is what no run of plumb has. */
+static void put_plain_run(pl_json_builder *b, const of_model *o, const pl__run_facts *facts)
+{
+    static const char *const nothing[] =
+        {"git_hash",       "pretty_env_info",     "transformers_version", "lm_eval_version",
+         "upper_git_hash", "tokenizer_pad_token", "tokenizer_eos_token",  "tokenizer_bos_token",
+         "eot_token_id"},
+                             *const settings[] = {"system_instruction", "system_instruction_sha",
+                                                  "fewshot_as_multiturn", "chat_template", "chat_template_sha"},
+                             *const seeds[] = {"random_seed", "numpy_seed", "torch_seed"};
+    const pl_run_unit *u = o->cells[0]->unit;
+    char text[512];
+    snprintf(text, sizeof text, "pretrained=%s", u->model);
+    pl_json_open(b, "config");
+    pl_json_put_text(b, "model", "plumb");
+    pl_json_put_text(b, "model_args", text);
+    pl_json_put_size(b, "model_num_parameters", u->model_facts->parameters);
+    pl_json_put_null(b, "batch_size");
+    pl_json_open_list(b, "batch_sizes");
+    pl_json_close(b);
+    pl_json_put_text(b, "device", *facts->device ? facts->device : NULL);
+    pl_json_put_null(b, "use_cache");
+    pl_json_put_null(b, "limit");
+    pl_json_put_integer(b, "bootstrap_iters", 0);
+    pl_json_put_null(b, "gen_kwargs");
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) pl_json_put_null(b, seeds[i]);
+    pl_json_put_integer(b, "fewshot_seed", u->seed);
+    pl_json_close(b);
+    pl_json_put_real(b, "date", facts->date);
+    for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) pl_json_put_null(b, nothing[i]);
+    if (facts->max_length)
+        pl_json_put_size(b, "max_length", facts->max_length);
+    else
+        pl_json_put_null(b, "max_length");
+    pl_json_put_text(b, "model_source", "plumb");
+    pl_json_put_text(b, "model_name", u->model);
+    pl_json_put_text(b, "model_name_sanitized", facts->folder);
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) pl_json_put_null(b, settings[i]);
+    snprintf(text, sizeof text, "%.6f", facts->seconds);
+    pl_json_put_text(b, "total_evaluation_time_seconds", text);
     pl_json_put_text(b, "plumb_version", PLUMB_VERSION);
 }
 
@@ -299,7 +370,8 @@ static pl_status check_keys(const of_model *o, const char *path, pl_arena *arena
     return PL_OK;
 }
 
-pl_status pl__results(pl__report_file *file, const pl__report_cell *const *cells, size_t n, pl_arena *arena)
+pl_status pl__results(pl__report_file *file, const pl__report_cell *const *cells, size_t n, const pl__run_facts *facts,
+                      pl_arena *arena)
 {
     of_model o = {.cells = cells, .n = n};
     pl_json_builder b;
@@ -308,7 +380,10 @@ pl_status pl__results(pl__report_file *file, const pl__report_cell *const *cells
     PL_TRY(pl__report_object_open(file, NULL));
     PL_TRY(put_sections(file, &o));
     pl_json_begin(&b);
-    put_run(&b, &o);
+    if (facts)
+        put_plain_run(&b, &o, facts);
+    else
+        put_run(&b, &o);
     PL_TRY(pl__report_object_put(file, &b));
     return pl__report_object_close(file);
 }

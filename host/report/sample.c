@@ -72,6 +72,23 @@ static void put_arguments(pl_json_builder *b, json_t *arguments)
     pl_json_close(b);
 }
 
+/* What lm-eval pools where the number is of all items together: the target's log-likelihood, or (gold, predicted). */
+static pl_status put_value(pl_json_builder *b, const pl__report_cell *cell, const char *name, size_t row)
+{
+    const int64_t *gold, *predicted;
+    if (strcmp(name, "perplexity") == 0) {
+        pl_json_put_real(b, name, cell->unit->loglik.score[cell->unit->loglik.choice_indptr[row]]);
+        return PL_OK;
+    }
+    PL_TRY(pl_run_unit_integers(&gold, cell->unit, "label_index"));
+    PL_TRY(pl_run_unit_integers(&predicted, cell->unit, "prediction_index"));
+    pl_json_open_list(b, name);
+    pl_json_put_integer(b, NULL, gold[row]);
+    pl_json_put_integer(b, NULL, predicted[row]);
+    pl_json_close(b);
+    return PL_OK;
+}
+
 /* 1.0 or 0.0 under the names that lm-eval gives them; null where the item has no prediction. */
 static pl_status put_outcomes(pl_json_builder *b, const pl__report_cell *cell, size_t row)
 {
@@ -80,7 +97,11 @@ static pl_status put_outcomes(pl_json_builder *b, const pl__report_cell *cell, s
     pl_json_open_list(b, "metrics");
     for (size_t m = 0; m < PL__CELL_METRICS; m++)
         if (cell->metrics[m].name) pl_json_put_text(b, NULL, cell->metrics[m].name);
+    for (size_t v = 0; cell->plain && v < PL__CELL_VALUES; v++)
+        if (cell->values[v].name) pl_json_put_text(b, NULL, cell->values[v].name);
     pl_json_close(b);
+    for (size_t v = 0; cell->plain && v < PL__CELL_VALUES; v++)
+        if (cell->values[v].name) PL_TRY(put_value(b, cell, cell->values[v].name, row));
     for (size_t m = 0; m < PL__CELL_METRICS; m++) {
         if (!cell->metrics[m].name) continue;
         PL_TRY(pl_run_unit_bools(&right, cell->unit, cell->metrics[m].column));
@@ -100,12 +121,19 @@ static pl_status put_column(pl_json_builder *b, const pl_run_unit *unit, const c
     return PL_OK;
 }
 
-/* `whole`: several right answers as Python writes the list, or NULL. */
-static pl_status put_hashes(pl_json_builder *b, const pl_run_unit *unit, size_t row, const json_t *target,
-                            const char *whole, const pl_run_samples *samples)
+/* The target as Python's str() has it: of several right answers the list. `text` is scratch. */
+static const char *target_text(char text[40], const json_t *in)
+{
+    const char *whole = json_string_value(json_object_get(in, "target_text"));
+    const json_t *target = json_object_get(in, "target");
+    return whole ? whole : target ? scalar_text(text, target) : "";
+}
+
+static pl_status put_hashes(pl_json_builder *b, const pl_run_unit *unit, size_t row, const json_t *in,
+                            const pl_run_samples *samples)
 {
     char hash[PL_SHA256_TEXT], scratch[40];
-    const char *text = whole ? whole : target ? scalar_text(scratch, target) : "";
+    const char *text = target_text(scratch, in);
     PL_TRY(put_column(b, unit, "doc_hash", row));
     pl_json_put_text(b, "prompt_hash", samples->prompt_hash[row]);
     pl_sha256(hash, text, strlen(text));
@@ -136,11 +164,14 @@ static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, siz
 {
     static const char *const lists[] = {"resps", "filtered_resps"};
     const int64_t *doc_id;
+    char scratch[40];
     json_t *target = json_object_get(in, "target");
     PL_TRY(pl_run_unit_integers(&doc_id, cell->unit, "doc_id"));
     pl_json_put_integer(b, "doc_id", doc_id[row]);
     pl_json_put_shared(b, "doc", json_object_get(in, "doc"));
-    if (target)
+    if (target && cell->plain) /* lm-eval logs str() of it */
+        pl_json_put_text(b, "target", target_text(scratch, in));
+    else if (target)
         put_texts(b, "target", target);
     else
         pl_json_put_null(b, "target");
@@ -154,9 +185,9 @@ static pl_status put_sample(pl_json_builder *b, const pl__report_cell *cell, siz
         pl_json_close(b);
     }
     pl_json_put_text(b, "filter", cell->unit->generates ? cell->unit->task_facts->filter : "none");
-    PL_TRY(put_hashes(b, cell->unit, row, target, json_string_value(json_object_get(in, "target_text")), samples));
+    PL_TRY(put_hashes(b, cell->unit, row, in, samples));
     PL_TRY(put_outcomes(b, cell, row));
-    return put_cell(b, cell, row);
+    return cell->plain ? PL_OK : put_cell(b, cell, row);
 }
 
 pl_status pl__sample(json_t **out, const pl__report_cell *cell, size_t row, const pl_run_samples *samples)
