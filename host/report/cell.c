@@ -147,7 +147,8 @@ pl_status pl__report_cell_count(pl__report_cell *cell)
     }
     cell->n_not_finite = cell->n_rows - cell->n;
     pl__report_cell_metrics(cell->metrics, cell->unit);
-    if (cell->plain && cell->unit->generates) cell->metrics[1].name = NULL; /* answer_match is ours */
+    for (size_t m = 0; m < PL__CELL_METRICS && cell->plain; m++) /* ours */
+        if (cell->metrics[m].name && !strcmp(cell->metrics[m].name, "answer_match")) cell->metrics[m].name = NULL;
     for (size_t m = 0; m < PL__CELL_METRICS; m++) {
         if (!cell->metrics[m].name) continue;
         PL_TRY(pl_run_unit_bools(&right, cell->unit, cell->metrics[m].column));

@@ -179,11 +179,19 @@ static pl_status read_format(const char **out, const pl_yaml_node *node)
     return is_builder(*out) ? PL_OK : pl_yaml_fail(node, "format '%.20s': expected json, csv or text", *out);
 }
 
+/* A converted set has its rows already: the task's arguments say how those of the hub's files are read. */
+static bool is_converted(const char *path)
+{
+    size_t n = strlen(path);
+    return (n > 6 && strcmp(path + n - 6, ".jsonl") == 0) || (n > 9 && strcmp(path + n - 9, ".jsonl.gz") == 0);
+}
+
 /* A split: a name, or {path, sha256, format, dataset_kwargs}. */
 static pl_status find_split(pl__split_files *files, const pl__task_file *file, const pl_yaml_node *split,
                             pl_arena *arena)
 {
-    const pl_yaml_node *path = split, *digest = NULL, *arguments = pl__task_file_get(file, "dataset_kwargs"), *own;
+    const pl_yaml_node *path = split, *digest = NULL, *arguments = pl__task_file_get(file, "dataset_kwargs"),
+                       *own = NULL;
     const char *format = builder_of(file);
     if (split->kind == PL_YAML_MAP) {
         PL_TRY(pl_yaml_check_keys(split, pl_task_split_keys));
@@ -195,6 +203,7 @@ static pl_status find_split(pl__split_files *files, const pl__task_file *file, c
     }
     PL_TRY(pl__task_form_read(&files->form, arguments, format, arena));
     PL_TRY(find_listed(files, file, path, digest, arena));
+    if (!format && !own && is_converted(files->paths[0])) files->form = (pl_data_form){0};
     return check_there(files, path);
 }
 

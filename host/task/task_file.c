@@ -151,6 +151,6 @@ pl_status pl__check_name(const pl_yaml_node *node, const char *name)
 {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     size_t n = strlen(name);
-    if (n > 0 && n <= 64 && strspn(name, allowed) == n && *name != '.') return PL_OK;
-    return pl_yaml_fail(node, "name '%.80s': expected 1 to 64 letters, digits, '_', '-' or '.'", name);
+    if (n > 0 && n <= 128 && strspn(name, allowed) == n && *name != '.') return PL_OK;
+    return pl_yaml_fail(node, "name '%.140s': expected 1 to 128 letters, digits, '_', '-' or '.'", name);
 }

@@ -42,10 +42,25 @@ static pl_status add_pattern(pl__split_files *files, const pl_yaml_node *node, c
     return files->n > before ? PL_OK : pl_yaml_fail(node, "data_files: no file is called %s", path);
 }
 
+/* Among the converted sets: of a set of this name, or of the hub. */
+static pl_status add_of_hub(pl__split_files *files, const pl_yaml_node *node, const char *name, pl_arena *arena)
+{
+    const char *root = getenv(PL__DATASETS);
+    char path[PL_PATH_MAX];
+    if (!root || strstr(name, ".."))
+        return pl_yaml_fail(node,
+                            "data_files: files of the hub are not fetched; set " PL__DATASETS
+                            " to the folder that holds %s (" PL__DATA_HOW ")",
+                            name);
+    size_t before = files->n;
+    PL_TRY(pl_path(path, "%s/%s", root, name));
+    PL_TRY(strpbrk(name, "*?[") ? add_matches(files, path, arena) : add_path(files, path, arena));
+    return files->n > before ? PL_OK : pl_yaml_fail(node, "data_files: no file is called %s", path);
+}
+
 static pl_status add_files(pl__split_files *files, const pl_yaml_node *node, pl_arena *arena)
 {
     static const char hub[] = "hf://datasets/";
-    const char *root = getenv(PL__DATASETS);
     char path[PL_PATH_MAX];
     pl_bytes text = {0};
     pl_status status;
@@ -53,22 +68,13 @@ static pl_status add_files(pl__split_files *files, const pl_yaml_node *node, pl_
         return pl_yaml_fail(node, "data_files: expected the name of a file, or a list of them");
     PL_GOTO(status, done, pl_yaml_to_path(&text, node));
     if (strncmp(text.data, hub, sizeof hub - 1) == 0) {
-        if (!root || strstr(text.data, "..")) {
-            status = pl_yaml_fail(node,
-                                  "data_files: files of the hub are not fetched; set " PL__DATASETS
-                                  " to the folder that holds %s (" PL__DATA_HOW ")",
-                                  text.data + sizeof hub - 1);
-            goto done;
-        }
-        PL_GOTO(status, done, pl_path(path, "%s/%s", root, text.data + sizeof hub - 1));
+        status = add_of_hub(files, node, text.data + sizeof hub - 1, arena);
     } else if (strpbrk(text.data, "*?[")) {
         status = add_pattern(files, node, text.data, arena);
-        goto done;
     } else {
         PL_GOTO(status, done, pl__beside(path, node, text.data));
-        if (!pl_file_exists(path) && pl_file_exists(text.data)) PL_GOTO(status, done, pl_path(path, "%s", text.data));
+        status = add_path(files, pl_file_exists(path) || !pl_file_exists(text.data) ? path : text.data, arena);
     }
-    status = add_path(files, path, arena);
 done:
     pl_bytes_free(&text);
     return status;

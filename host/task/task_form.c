@@ -1,6 +1,6 @@
 /* How data files are read, from the task file's dataset_kwargs: the arguments of datasets' builders json, csv and text
- * that change a row. One that would, and is not computed, is refused unless it says what holds anyway; any other (where
- * files are fetched from, whose code is trusted) changes no row and is listed by --verbose. */
+ * that change a row. One that would, and is not computed, is refused unless it says what holds anyway; those of how
+ * files are fetched change no row and are listed by --verbose; any other is an argument of a set's own code. */
 #include <string.h>
 
 #include "task/task_keys.h"
@@ -39,6 +39,27 @@ static const struct {
     {"float_precision", NULL},
     {"date_format", NULL},
 };
+
+/* Arguments of load_dataset that change no row. */
+static const char *const IDLE[] = {"trust_remote_code",
+                                   "revision",
+                                   "streaming",
+                                   "verification_mode",
+                                   "token",
+                                   "use_auth_token",
+                                   "cache_dir",
+                                   "download_mode",
+                                   "keep_in_memory",
+                                   "num_proc",
+                                   "save_infos",
+                                   "chunksize",
+                                   "memory_map",
+                                   "engine",
+                                   "low_memory",
+                                   "ignore_verifications",
+                                   "task",
+                                   "storage_options",
+                                   "download_config"};
 
 static pl_status refuse_fixed(const pl_yaml_node *map)
 {
@@ -104,6 +125,41 @@ static pl_status read_header(pl_data_form *out, const pl_yaml_node *node)
     return out->no_header ? PL_OK : pl_yaml_to_size(&out->header, node);
 }
 
+static bool is_one_of(const char *const *names, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], key) == 0) return true;
+    return false;
+}
+
+static bool is_read(const char *key)
+{
+    for (const pl_yaml_key *known = pl_task_dataset_keys; known->name; known++)
+        if (strcmp(known->name, key) == 0) return true;
+    return false;
+}
+
+static bool is_fixed(const char *key)
+{
+    for (size_t i = 0; i < sizeof FIXED / sizeof *FIXED; i++)
+        if (strcmp(FIXED[i].key, key) == 0) return true;
+    return false;
+}
+
+static pl_status refuse_unknown(const pl_yaml_node *map)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        const char *key = map->keys[i]->text;
+        if (is_read(key) || is_fixed(key) || is_one_of(IDLE, sizeof IDLE / sizeof *IDLE, key)) continue;
+        return pl_yaml_fail(
+            map->keys[i],
+            "dataset_kwargs: '%.60s' is an argument of the set's own code, which is not run; convert the "
+            "rows that it gives, and leave it out (experiments/data/README.md says how)",
+            key);
+    }
+    return PL_OK;
+}
+
 pl_status pl__task_form_read(pl_data_form *out, const pl_yaml_node *map, const char *format, pl_arena *arena)
 {
     *out = (pl_data_form){.format = format};
@@ -111,6 +167,7 @@ pl_status pl__task_form_read(pl_data_form *out, const pl_yaml_node *map, const c
     if (map->kind != PL_YAML_MAP)
         return pl_yaml_fail(map, "dataset_kwargs: expected a map such as {data_files: {test: FILE}}");
     const pl_yaml_node *field = either(map, "field", "field"), *skip = either(map, "skiprows", "skiprows");
+    PL_TRY(refuse_unknown(map));
     PL_TRY(refuse_fixed(map));
     if (field) PL_TRY(pl_yaml_to_text(&out->field, field));
     PL_TRY(read_letter(&out->separator, either(map, "delimiter", "sep"), "sep"));
@@ -122,13 +179,6 @@ pl_status pl__task_form_read(pl_data_form *out, const pl_yaml_node *map, const c
 }
 
 /* ---- what changes nothing ---- */
-
-static bool is_read(const char *key)
-{
-    for (const pl_yaml_key *known = pl_task_dataset_keys; known->name; known++)
-        if (strcmp(known->name, key) == 0) return true;
-    return false;
-}
 
 pl_status pl__task_form_list_idle(pl_task *task, const pl_yaml_node *map)
 {

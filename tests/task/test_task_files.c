@@ -80,6 +80,10 @@ static void test_forms_of_data_files(void **state)
 {
     (void)state;
     check("dataset_path: json\ndataset_kwargs: {data_files: a.jsonl}\ntest_split: train\n", "1 2");
+    /* The longest name that lm-evaluation-harness has. */
+    check("task: persona_willingness-to-use-physical-force-to-achieve-benevolent-goals-and-thirteen-more\n"
+          "test_split: a.jsonl\n",
+          "1 2");
     check("dataset_path: json\ndataset_kwargs: {data_files: [b.jsonl, a.jsonl]}\ntest_split: train\n", "3 1 2");
     check("dataset_path: json\ndataset_kwargs: {data_files: {test: [a.jsonl, b.jsonl]}}\ntest_split: test\n", "1 2 3");
     check("dataset_path: json\ndataset_kwargs: {data_files: {test: [\"hf://datasets/org/set/file.jsonl\", b.jsonl]}}\n"
@@ -105,6 +109,10 @@ static void test_how_files_are_read(void **state)
     check("dataset_path: csv\ndataset_kwargs: {data_files: d/y.csv, sep: \"\\\\t\", header: 0, names: [n]}\n"
           "test_split: train\n",
           "7;'a;''b'");
+    put_file(folder, "sets/org/set/test.jsonl", "{\"n\": \"11\"}\n");
+    check("dataset_path: org/set\ndataset_kwargs: {data_files: {test: x.csv}, names: [n], header: null}\n"
+          "test_split: test\n",
+          "11");
     /* Without the builder: a column of codes stays text, and the split's own arguments hold. */
     check("test_split: d/x10.csv\n", "010");
     check("test_split: {path: d/x10.csv, format: csv}\n", "10");
@@ -165,6 +173,10 @@ static void test_mistakes(void **state)
         {"dataset_path: json\ndataset_kwargs: {data_files: {test: []}}\ntest_split: test\n", "an empty list"},
         {"dataset_path: json\ndataset_kwargs: {data_files: [a.jsonl]}\ntest_split: test\n",
          "data_files has no split 'test'"},
+        {"dataset_path: json\ndataset_kwargs: {data_files: \"hf://datasets/org/set/q*.jsonl\"}\ntest_split: train\n",
+         "data_files: no file is called"},
+        {"dataset_path: org/set\ndataset_kwargs: {qa_split: qa3}\ntest_split: file\n",
+         "t.yaml:3:18: dataset_kwargs: 'qa_split' is an argument of the set's own code"},
         {"dataset_path: json\ndataset_kwargs: x\ntest_split: test\n", "dataset_kwargs: expected a map"},
         {"dataset_path: json\ndataset_kwargs: {data_files: a.jsonl, sep: \";\"}\ntest_split: train\n",
          "are arguments of CSV files"},
