@@ -6,6 +6,7 @@
 #include "base/visible.h"
 #include "cli/cli.h"
 #include "engine/engine.h"
+#include "model/layer_text.h"
 
 /* What is printed. */
 typedef struct facts {
@@ -44,6 +45,44 @@ static void put_tokenizer(pl_json_builder *b, const facts *f)
     pl_json_close(b);
 }
 
+/* The blocks that do the same are one entry: which they are, and what they do. */
+typedef pl_status put_blocks(void *to, const char *numbers, const char *text);
+
+static pl_status each_kind(const pl_config *config, put_blocks *put, void *to)
+{
+    pl_bytes numbers = {0}, text = {0};
+    pl_status status = PL_OK;
+    for (size_t layer = 0; layer < config->L && status == PL_OK; layer++) {
+        bool first;
+        pl_bytes_clear(&numbers);
+        pl_bytes_clear(&text);
+        PL_GOTO(status, done, pl_layer_numbers(&numbers, &first, config, layer));
+        if (!first) continue;
+        PL_GOTO(status, done, pl_layer_text(&text, config, layer));
+        status = put(to, numbers.data, text.data);
+    }
+done:
+    pl_bytes_free(&numbers);
+    pl_bytes_free(&text);
+    return status;
+}
+
+static pl_status put_plan_json(void *to, const char *numbers, const char *text)
+{
+    pl_json_builder *b = to;
+    pl_json_open(b, NULL);
+    pl_json_put_text(b, "blocks", numbers);
+    pl_json_put_text(b, "does", text);
+    pl_json_close(b);
+    return PL_OK;
+}
+
+static pl_status put_plan(void *to, const char *numbers, const char *text)
+{
+    fprintf(to, "    %-10s %s\n", numbers, text);
+    return PL_OK;
+}
+
 static pl_status print_json(const facts *f)
 {
     const pl_checkpoint *c = f->checkpoint;
@@ -59,6 +98,9 @@ static pl_status print_json(const facts *f)
     pl_json_put_size(&b, "kv_heads", config->G);
     pl_json_put_size(&b, "head_width", config->D);
     pl_json_put_size(&b, "feed_forward_width", config->F);
+    pl_json_open_list(&b, "plan");
+    pl_status status = each_kind(config, put_plan_json, &b);
+    pl_json_close(&b);
     pl_json_put_size(&b, "vocabulary", config->V);
     pl_json_put_size(&b, "positions", config->max_positions);
     pl_json_put_size(&b, "parameters", c->n_parameters);
@@ -74,6 +116,10 @@ static pl_status print_json(const facts *f)
     pl_json_close(&b);
     put_tokenizer(&b, f);
     put_tensors(&b, c->tensors);
+    if (status != PL_OK) {
+        pl_json_discard(&b);
+        return status;
+    }
     PL_TRY(pl_json_end(&b, &object, "inspect"));
     return pl_print_json(object, true);
 }
@@ -94,7 +140,7 @@ static void print_tensor(const pl_tensor *t)
     printf("]\n");
 }
 
-static void print(const facts *all)
+static pl_status print(const facts *all)
 {
     const pl_checkpoint *c = all->checkpoint;
     const pl_tokenizer *tokenizer = all->tokenizer;
@@ -105,6 +151,7 @@ static void print(const facts *all)
     pl_print(stdout, "  parameters  %zu (%s)\n", c->n_parameters, f->dtype ? f->dtype : "type not stated");
     printf("  layers      %zu blocks, width %zu, %zu heads of %zu, %zu key/value heads, feed-forward %zu\n", f->L, f->C,
            f->H, f->D, f->G, f->F);
+    PL_TRY(each_kind(f, put_plan, stdout));
     printf("  vocabulary  %zu, head %s; %zu positions\n", f->V, f->tied ? "tied to the embedding" : "of its own",
            f->max_positions);
     printf("  tokenizer   %s; bos %d, eos %d\n", pl_tokenizer_kind(tokenizer), pl_tokenizer_bos(tokenizer),
@@ -116,6 +163,7 @@ static void print(const facts *all)
     printf("  digest      %s (weights), %s (tokenizer)\n  tensors     %zu\n", all->digest,
            pl_tokenizer_digest(tokenizer), pl_safetensors_count(c->tensors));
     for (size_t i = 0; i < pl_safetensors_count(c->tensors); i++) print_tensor(pl_safetensors_at(c->tensors, i));
+    return PL_OK;
 }
 
 pl_status pl_verb_inspect(const pl_arguments *arguments)
@@ -132,10 +180,7 @@ pl_status pl_verb_inspect(const pl_arguments *arguments)
     all = (facts){.checkpoint = checkpoint, .tokenizer = tokenizer, .digest = digest};
     PL_GOTO(status, done, pl_stop_ids(&all.ends, &checkpoint->config, tokenizer));
     pl_tokenizer_unicode(all.unicode);
-    if (pl_argument_flag(arguments, PL_OPTION_JSON))
-        status = print_json(&all);
-    else
-        print(&all);
+    status = pl_argument_flag(arguments, PL_OPTION_JSON) ? print_json(&all) : print(&all);
 done:
     pl_ids_free(&all.ends);
     pl_tokenizer_free(tokenizer);

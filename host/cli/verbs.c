@@ -49,7 +49,7 @@ const pl__verb pl__verbs[] = {
      SIZE_MAX, BIT(JSON), NULL, NULL, "explain wobble flip_rate", pl_verb_explain},
     {"status", "RUN", "units done, running, failed and left; which processes run, stopped or died", 1, 1,
      BIT(JSON) | BIT(WATCH), "@folder", NULL, "status results/demo-* --watch", pl_verb_status},
-    {"inspect", "MODEL", "family, sizes, parameters, tokenizer and tensors of a checkpoint", 1, 1, BIT(JSON),
+    {"inspect", "MODEL", "family, sizes, layer plan, parameters, tokenizer and tensors of a checkpoint", 1, 1, BIT(JSON),
      "@folder", NULL, "inspect experiments/tiny/large", pl_verb_inspect},
     {"tokenize", "MODEL [TEXT ...]", "ids and pieces of texts (arguments, or JSONL rows on standard input)", 1,
      SIZE_MAX, BIT(NO_SPECIAL) | BIT(JSON), "@folder", NULL,
