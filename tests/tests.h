@@ -47,7 +47,7 @@ static inline void make_folder(char path[PL_PATH_MAX])
 }
 
 /* A file under a folder, with the folders that its name has. */
-static inline void put_file(const char *folder, const char *name, const char *text)
+static inline void write_below(const char *folder, const char *name, const char *text)
 {
     char path[PL_PATH_MAX], parent[PL_PATH_MAX];
     OK(pl_path(path, "%s/%s", folder, name));

@@ -10,7 +10,7 @@ static pl_task *open_text(const char *name, const char *text)
 {
     char path[PL_PATH_MAX];
     pl_task *task;
-    put_file(folder, name, text);
+    write_below(folder, name, text);
     OK(pl_path(path, "%s/%s", folder, name));
     if (pl_task_open(&task, path) != PL_OK) fail_msg("%s", pl_error_text());
     return task;
@@ -55,13 +55,13 @@ static void check_data(const char *yaml, const char *test, const char *pool)
 static void test_data_are_found(void **state)
 {
     (void)state;
-    put_file(folder, "sets/org/set/config/test.jsonl", ROW("named test"));
-    put_file(folder, "sets/org/set/config/train.jsonl", ROW("named train"));
-    put_file(folder, "sets/org/plain/validation.jsonl", ROW("plain validation"));
-    put_file(folder, "sets/org/hub/data/x.jsonl", ROW("of the hub"));
-    put_file(folder, "tasks/near/config/test.jsonl", ROW("near, of a configuration"));
-    put_file(folder, "tasks/near/test.csv", "text,label\nnear,1\n");
-    put_file(folder, "tasks/files/a.csv", "text,label\na file,0\n");
+    write_below(folder, "sets/org/set/config/test.jsonl", ROW("named test"));
+    write_below(folder, "sets/org/set/config/train.jsonl", ROW("named train"));
+    write_below(folder, "sets/org/plain/validation.jsonl", ROW("plain validation"));
+    write_below(folder, "sets/org/hub/data/x.jsonl", ROW("of the hub"));
+    write_below(folder, "tasks/near/config/test.jsonl", ROW("near, of a configuration"));
+    write_below(folder, "tasks/near/test.csv", "text,label\nnear,1\n");
+    write_below(folder, "tasks/files/a.csv", "text,label\na file,0\n");
 #define SET "task: t\ndataset_path: org/set\ndataset_name: config\n"
     check_data(SET "test_split: test\ntraining_split: train\n" BODY, "named test", "named train");
     check_data("task: t\ndataset_path: org/plain\ndataset_name: null\ntest_split: null\nvalidation_split: validation\n"
@@ -91,10 +91,10 @@ static void test_data_are_found(void **state)
     pl_task *task;
     char path[PL_PATH_MAX];
     OK(pl_path(path, "%s/tasks/t.yaml", folder));
-    put_file(folder, "tasks/t.yaml",
-             "task: t\ndataset_path: org/../../sets/org/set\ndataset_name: config\ntest_split: test\n" BODY);
+    write_below(folder, "tasks/t.yaml",
+                "task: t\ndataset_path: org/../../sets/org/set\ndataset_name: config\ntest_split: test\n" BODY);
     REFUSED(pl_task_open(&task, path), PL_E_INPUT, "dataset_path: no folder");
-    put_file(folder, "tasks/t.yaml", SET "test_split: dev\n" BODY);
+    write_below(folder, "tasks/t.yaml", SET "test_split: dev\n" BODY);
     REFUSED(pl_task_open(&task, path), PL_E_INPUT, "nor a converted set");
     assert_non_null(strstr(pl_error_text(), "/sets/org/set/config/dev.jsonl"));
 }
@@ -103,8 +103,8 @@ static void test_data_are_found(void **state)
 static void test_plain_text(void **state)
 {
     (void)state;
-    put_file(folder, "tasks/files/a.txt", "one\r\n\n two {\nétè");
-    put_file(folder, "tasks/files/bad.txt", "one\ntwo \xff\n");
+    write_below(folder, "tasks/files/a.txt", "one\r\n\n two {\nétè");
+    write_below(folder, "tasks/files/bad.txt", "one\ntwo \xff\n");
     pl_task *task = open_text("tasks/t.yaml", "task: t\ndataset_path: text\ndataset_kwargs: {data_files: {test: "
                                               "files/a.txt}}\ntest_split: test\noutput_type: loglikelihood\n"
                                               "doc_to_text: \"\"\ndoc_to_target: text\n");
@@ -128,7 +128,7 @@ static void test_plain_text(void **state)
 static void test_frozen_file_stands_alone(void **state)
 {
     (void)state;
-    put_file(folder, "sets/org/set/config/test.jsonl", ROW("a") ROW("b"));
+    write_below(folder, "sets/org/set/config/test.jsonl", ROW("a") ROW("b"));
     static const char *const yaml[] = {
         SET "test_split: test\nfewshot_config: {split: test, sampler: first_n}\nplumb: {filter: b}\n"
             "filter_list: [{name: a, filter: []}, {name: b, filter: []}]\nmetadata: {x: [1]}\n" BODY,
@@ -151,7 +151,7 @@ static void test_frozen_file_stands_alone(void **state)
 static void test_idle_keys_are_listed(void **state)
 {
     (void)state;
-    put_file(folder, "sets/org/set/config/test.jsonl", ROW("a"));
+    write_below(folder, "sets/org/set/config/test.jsonl", ROW("a"));
     static const char *const metadata[] = {"5", "[1, {version: 7}]", "{version: [1]}", "text", "{version: 7}"},
                              *const versions[] = {"0", "7", "0", "0", "7"};
     for (size_t i = 0; i < sizeof metadata / sizeof *metadata; i++) {
@@ -172,9 +172,9 @@ static void test_idle_keys_are_listed(void **state)
 static void test_several_answers(void **state)
 {
     (void)state;
-    put_file(folder, "sets/org/set/config/test.jsonl",
-             "{\"q\": \"one\", \"answers\": [\"uno\", \"it's\"]}\n"
-             "{\"q\": \"two\", \"answers\": [\"due\"]}\n");
+    write_below(folder, "sets/org/set/config/test.jsonl",
+                "{\"q\": \"one\", \"answers\": [\"uno\", \"it's\"]}\n"
+                "{\"q\": \"two\", \"answers\": [\"due\"]}\n");
     pl_task *task =
         open_text("tasks/t.yaml", SET "test_split: test\ntraining_split: test\noutput_type: generate_until\n"
                                       "doc_to_text: \"Q: {{ q }}\\nA:\"\ndoc_to_target: \"{{ answers }}\"\n");
@@ -192,9 +192,9 @@ static void test_several_answers(void **state)
     pl_task_free(task);
     char path[PL_PATH_MAX];
     OK(pl_path(path, "%s/tasks/t.yaml", folder));
-    put_file(folder, "tasks/t.yaml",
-             SET "test_split: test\noutput_type: generate_until\ndoc_to_text: q\n"
-                 "doc_to_target: \"{{ answers[2:] }}\"\n");
+    write_below(folder, "tasks/t.yaml",
+                SET "test_split: test\noutput_type: generate_until\ndoc_to_text: q\n"
+                    "doc_to_target: \"{{ answers[2:] }}\"\n");
     REFUSED(pl_task_open(&task, path), PL_E_INPUT, "an empty list: expected an answer");
 }
 
@@ -202,7 +202,7 @@ static void test_several_answers(void **state)
 static void test_loglikelihood(void **state)
 {
     (void)state;
-    put_file(folder, "sets/org/set/config/test.jsonl", "{\"text\": \"one two three\"}\n");
+    write_below(folder, "sets/org/set/config/test.jsonl", "{\"text\": \"one two three\"}\n");
     pl_task *task = open_text("tasks/t.yaml", SET "test_split: test\noutput_type: loglikelihood\n"
                                                   "doc_to_text: \"{{text.split(' ')[:-1]|join(' ')}}\"\n"
                                                   "doc_to_target: \"{{' '+text.split(' ')[-1]}}\"\n"
@@ -225,7 +225,7 @@ static void test_loglikelihood(void **state)
 static void test_map_filter(void **state)
 {
     (void)state;
-    put_file(folder, "sets/org/set/config/test.jsonl", ROW("a"));
+    write_below(folder, "sets/org/set/config/test.jsonl", ROW("a"));
     pl_task *task = open_text("tasks/t.yaml",
                               SET "test_split: test\noutput_type: generate_until\ndoc_to_text: text\ndoc_to_target: "
                                   "text\nfilter_list: [{name: m, filter: [{function: remove_whitespace}, {function: "

@@ -13,14 +13,14 @@ static int set_up(void **state)
     make_folder(folder);
     OK(pl_path(sets, "%s/sets", folder));
     setenv("PLUMB_DATASETS", sets, 1);
-    put_file(folder, "t/a.jsonl", "{\"n\": \"1\"}\n{\"n\": \"2\"}\n");
-    put_file(folder, "t/b.jsonl", "{\"n\": \"3\"}\n");
-    put_file(folder, "t/list.json", "{\"version\": [1], \"rows\": [{\"n\": \"4\"},\n {\"n\": \"5\"}]}\n");
-    put_file(folder, "t/d/x10.csv", "n\n010\n");
-    put_file(folder, "t/d/x9.csv", "n\n9\n");
-    put_file(folder, "t/d/y.csv", "note\n7;'a;''b'\n");
-    put_file(folder, "t/lines.log", "8\n9\n");
-    put_file(folder, "sets/org/set/file.jsonl", "{\"n\": \"6\"}\n");
+    write_below(folder, "t/a.jsonl", "{\"n\": \"1\"}\n{\"n\": \"2\"}\n");
+    write_below(folder, "t/b.jsonl", "{\"n\": \"3\"}\n");
+    write_below(folder, "t/list.json", "{\"version\": [1], \"rows\": [{\"n\": \"4\"},\n {\"n\": \"5\"}]}\n");
+    write_below(folder, "t/d/x10.csv", "n\n010\n");
+    write_below(folder, "t/d/x9.csv", "n\n9\n");
+    write_below(folder, "t/d/y.csv", "note\n7;'a;''b'\n");
+    write_below(folder, "t/lines.log", "8\n9\n");
+    write_below(folder, "sets/org/set/file.jsonl", "{\"n\": \"6\"}\n");
     return 0;
 }
 
@@ -35,10 +35,10 @@ static int tear_down(void **state)
 static pl_status open_task(pl_task **out, const char *name, const char *head)
 {
     char text[2048], path[PL_PATH_MAX];
-    put_file(folder, "t/base.yaml",
-             "task: t\noutput_type: generate_until\ndoc_to_text: \"{{ n }}\"\ndoc_to_target: \"{{ n }}\"\n");
+    write_below(folder, "t/base.yaml",
+                "task: t\noutput_type: generate_until\ndoc_to_text: \"{{ n }}\"\ndoc_to_target: \"{{ n }}\"\n");
     snprintf(text, sizeof text, "include: base.yaml\n%s", head);
-    put_file(folder, name, text);
+    write_below(folder, name, text);
     OK(pl_path(path, "%s/%s", folder, name));
     return pl_task_open(out, path);
 }
@@ -66,7 +66,7 @@ static void check(const char *head, const char *wanted)
     if (open_task(&task, "t/t.yaml", head) != PL_OK) fail_msg("%s\ngives: %s", head, pl_error_text());
     check_texts(task, wanted);
     OK(pl_path(path, "%s/run/t.yaml", folder));
-    put_file(folder, "run/t.yaml", task->frozen);
+    write_below(folder, "run/t.yaml", task->frozen);
     if (pl_task_open(&frozen, path) != PL_OK) fail_msg("%s\ngives: %s", task->frozen, pl_error_text());
     check_texts(frozen, wanted);
     assert_string_equal(frozen->digest, task->digest);
@@ -109,7 +109,7 @@ static void test_how_files_are_read(void **state)
     check("dataset_path: csv\ndataset_kwargs: {data_files: d/y.csv, sep: \"\\\\t\", header: 0, names: [n]}\n"
           "test_split: train\n",
           "7;'a;''b'");
-    put_file(folder, "sets/org/set/test.jsonl", "{\"n\": \"11\"}\n");
+    write_below(folder, "sets/org/set/test.jsonl", "{\"n\": \"11\"}\n");
     check("dataset_path: org/set\ndataset_kwargs: {data_files: {test: x.csv}, names: [n], header: null}\n"
           "test_split: test\n",
           "11");
