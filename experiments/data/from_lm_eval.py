@@ -5,9 +5,10 @@ Run where lm-evaluation-harness is installed (lm_eval 0.4.13 was used):
     python3 from_lm_eval.py TASK... --out FOLDER [--rows N]
 
 TASK is a name of the harness or a task file. FOLDER gets TASK.yaml, TASK_test.jsonl and, where the task has examples to show, TASK_pool.jsonl:
-one row a document, as the harness itself makes its text, its choices and its right answer. Documents come from
+one row a document, as the harness itself makes its text, its choices, its right answer and, of texts that are scored by themselves, the
+words and bytes that perplexities are over. Documents come from
 $PLUMB_DATASETS/<dataset_path>/<dataset_name>/<split>.jsonl where that is there, else from the hub, as `datasets` loads them. What plumb
-cannot score is said and left out: metrics of its own code, and tasks whose choices have a prompt each.
+cannot score is said and left out: metrics of a task's own code.
 """
 import argparse
 import json
@@ -16,9 +17,10 @@ import sys
 
 import datasets
 
-KEPT_METRICS = {"acc", "acc_norm", "acc_bytes", "exact_match", "f1", "mcc", "perplexity"}
+ROLLING = ("word_perplexity", "byte_perplexity", "bits_per_byte")
+KEPT_METRICS = {"acc", "acc_norm", "acc_bytes", "acc_mutual_info", "brier_score", "exact_match", "f1", "mcc", "perplexity", *ROLLING}
 KEPT_FILTERS = {"take_first", "remove_whitespace", "lowercase", "uppercase", "regex", "map"}
-OUTPUT_TYPES = {"multiple_choice", "loglikelihood", "generate_until"}
+OUTPUT_TYPES = {"multiple_choice", "loglikelihood", "loglikelihood_rolling", "generate_until"}
 
 
 class Unsupported(Exception):
@@ -75,12 +77,12 @@ def open_tasks(names):
 
 
 def choice_row(task, doc):
-    if task.multiple_input:
-        raise Unsupported("each choice has a prompt of its own")
     choices = list(task.doc_to_choice(doc))
     gold = task.doc_to_target(doc)
+    if task.multiple_input:  # choices are contexts, and the target stands behind each
+        return {"text": int(task.doc_to_text(doc)), "choices": choices, "target": gold}
     if isinstance(gold, list):
-        raise Unsupported("several right choices")
+        return {"text": task.doc_to_text(doc), "choices": choices, "gold": [int(g) for g in gold]}
     if isinstance(gold, str):
         if gold not in choices:
             raise Unsupported(f"the answer {gold!r} is not among the choices")
@@ -95,8 +97,25 @@ def answer_row(task, doc):
     return {"text": task.doc_to_text(doc), "target": [str(g) for g in gold] if isinstance(gold, list) else str(gold)}
 
 
+def text_row(task, doc):
+    """A text that is scored by itself; what its log-likelihood is divided by, as the task's own code has it."""
+    weights = {name: value[1] for name, value in task.process_results(doc, (0.0,)).items() if name in ROLLING}
+    row = {"target": task.doc_to_target(doc)}
+    if "word_perplexity" in weights:
+        row["words"] = weights["word_perplexity"]
+    if "byte_perplexity" in weights or "bits_per_byte" in weights:
+        row["bytes"] = weights.get("byte_perplexity", weights.get("bits_per_byte"))
+    return row
+
+
 def row(task, doc):
-    return choice_row(task, doc) if task.OUTPUT_TYPE == "multiple_choice" else answer_row(task, doc)
+    if task.OUTPUT_TYPE == "loglikelihood_rolling":
+        made = text_row(task, doc)
+    else:
+        made = choice_row(task, doc) if task.OUTPUT_TYPE == "multiple_choice" else answer_row(task, doc)
+    if task.config.gen_prefix:
+        made["prefix"] = task.doc_to_prefix(doc)
+    return made
 
 
 def metrics(config, left_out):
@@ -107,6 +126,8 @@ def metrics(config, left_out):
             kept.append(dict(metric))
         else:
             left_out.append(str(getattr(metric["metric"], "__name__", metric["metric"])))
+    if callable(config.process_results) and config.output_type == "loglikelihood_rolling":
+        return [m for m in kept if m["metric"] in ROLLING]  # its weights are in the rows
     if callable(config.process_results):
         left_out.append("process_results")
         return []
@@ -127,15 +148,18 @@ def task_file(task, name, has_pool, left_out):
     config = task.config
     if config.description and "{{" in config.description:
         raise Unsupported("a description that hangs on the document")
-    if config.gen_prefix:
-        raise Unsupported("gen_prefix")
-    keys = {"task": name, "test_split": f"{name}_test.jsonl", "output_type": task.OUTPUT_TYPE, "doc_to_text": "text"}
+    rolling = task.OUTPUT_TYPE == "loglikelihood_rolling"
+    keys = {"task": name, "test_split": f"{name}_test.jsonl", "output_type": task.OUTPUT_TYPE, "doc_to_text": "" if rolling else "text"}
     if has_pool:
         keys["fewshot_split"] = f"{name}_pool.jsonl"
     if task.OUTPUT_TYPE == "multiple_choice":
-        keys.update(doc_to_choice="choices", doc_to_target="gold")
+        keys.update(doc_to_choice="choices", doc_to_target="target" if task.multiple_input else "gold")
     else:
         keys["doc_to_target"] = "target"
+    if config.gen_prefix:
+        keys["gen_prefix"] = "prefix"
+    if rolling:
+        keys["plumb"] = {key: key for key in row(task, next(iter(task.eval_docs))) if key in ("words", "bytes")} or None
     keys.update(description=config.description or "", target_delimiter=config.target_delimiter, fewshot_delimiter=config.fewshot_delimiter)
     if getattr(config.fewshot_config, "sampler", None) == "first_n":
         keys["fewshot_config"] = {"sampler": "first_n"}
@@ -163,7 +187,8 @@ def convert(task, name, out, limit=None):
     if task.OUTPUT_TYPE not in OUTPUT_TYPES:
         raise Unsupported(f"output_type {task.OUTPUT_TYPE}")
     left_out = []
-    pool = task.fewshot_docs() if task.has_training_docs() or task.config.fewshot_split or task.config.fewshot_config else None
+    has_pool = task.has_training_docs() or task.config.fewshot_split or task.config.fewshot_config
+    pool = task.fewshot_docs() if has_pool and task.OUTPUT_TYPE != "loglikelihood_rolling" else None
     keys = task_file(task, name, pool is not None, left_out)
     write_rows(os.path.join(out, f"{name}_test.jsonl"), task, task.eval_docs, limit)
     if pool is not None:

@@ -101,6 +101,7 @@ static void add_outcomes(pl__condition *c, const uint8_t *correct, size_t d, dou
 
 static pl__baseline baseline_of(const pl__group *g)
 {
+    if (g->several_right) return PL__NO_BASELINE;
     if (g->own_choices) return PL__CHANCE;
     for (size_t i = 0; i < g->n; i++)
         if (g->gold[i] >= 0) return PL__COMMONEST;
@@ -165,9 +166,10 @@ pl_status pl__conditions_add(pl__conditions *m, size_t first)
 {
     pl__group g;
     PL_TRY(pl__group_read(&g, m->view, first));
-    pl_status status = g.n_members ? add_condition(m, &g, false) : PL_OK;
+    const bool answers = g.n_members && !g.unit->rolls;
+    pl_status status = answers ? add_condition(m, &g, false) : PL_OK;
     size_t before = m->n;
-    if (status == PL_OK && g.n_members && is_calibrated(&g)) status = add_condition(m, &g, true);
+    if (status == PL_OK && answers && is_calibrated(&g)) status = add_condition(m, &g, true);
     if (status == PL_OK && m->ensembles && m->n > before)
         status = pl__ensemble_of(&m->ensembles[m->n_ensembles++], &m->list[before], &g, m->arena);
     pl__group_free(&g);

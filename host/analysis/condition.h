@@ -65,7 +65,7 @@ typedef struct pl__conditions {
  * goes by them, and by no ensembles, which have no SD over templates. PL_STAGES: all, with the ensembles. */
 pl_status pl__conditions_of(pl__conditions *out, pl_run_view *view, const pl_run_unit *subject, size_t stage,
                             pl_arena *arena);
-/* Reads the group of the view's unit `first`; nothing where no draw of it is whole. */
+/* Reads the group of the view's unit `first`; nothing where no draw of it is whole, or where there are no answers. */
 pl_status pl__conditions_add(pl__conditions *conditions, size_t first);
 /* The items that are compared, of every condition; n > 0. */
 pl_status pl__conditions_share(pl__conditions *conditions);

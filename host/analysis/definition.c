@@ -4,6 +4,8 @@ static const char three_way[] = "three-way random effects without clipping: Sear
 static const char two_way[] = "two-way random effects, traces over dimensions: Searle, Casella & McCulloch 1992";
 static const char procrustes[] =
     "Roschewitz et al., arXiv 2602.14486 (calibrated similarity); Schonemann 1966 (orthogonal Procrustes)";
+static const char weighted[] =
+    "weighted_perplexity of lm-evaluation-harness, rolling windows with a context of one token";
 static const char similarity[] = "Roschewitz et al., arXiv 2602.14486 (calibrated similarity)";
 
 static const pl_definition DEFINITIONS[PL_METRICS] = {
@@ -63,6 +65,16 @@ static const pl_definition DEFINITIONS[PL_METRICS] = {
     [PL_METRIC_PREDICTION_ENTROPY] = {"- sum over labels of share log2 share, of the predicted labels", "Shannon 1948"},
     [PL_METRIC_BRIER] = {"mean over i of sum over labels (p_i(l) - [l = g_i])^2", "Brier 1950"},
     [PL_METRIC_NLL] = {"- mean over i of log p_i(g_i), p_i over the labels", "definition"},
+    [PL_METRIC_PERPLEXITY] = {"exp(- mean over i of l_i); l_i: log-likelihood of the target behind its prompt",
+                              "perplexity of lm-evaluation-harness"},
+    [PL_METRIC_WORD_PERPLEXITY] = {"exp(- sum of l_i / sum of w_i); l_i: log-likelihood of a text in windows of the "
+                                   "model's positions, each token "
+                                   "once; w_i: its words, between white space",
+                                   weighted},
+    [PL_METRIC_BYTE_PERPLEXITY] = {"the same with w_i: the text's bytes as UTF-8", weighted},
+    [PL_METRIC_TOKEN_PERPLEXITY] = {"the same with w_i: the tokens that are scored", "definition"},
+    [PL_METRIC_BITS_PER_BYTE] = {"- sum of l_i / sum of b_i / ln 2; b_i: the text's bytes as UTF-8",
+                                 "bits_per_byte of lm-evaluation-harness"},
     [PL_METRIC_PARSE_FAIL] = {"share of generated answers that hold no label", "definition"},
     [PL_METRIC_NOT_FINITE] = {"count of items with a log-likelihood or logit that is NaN or infinite", "definition"},
     [PL_METRIC_STATES_NOT_FINITE] = {"count of items with a state that is NaN or infinite", "definition"},

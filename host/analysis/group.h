@@ -55,6 +55,7 @@ typedef struct pl__group {
     int *gold;           /* [n]: index among the choices, -1 when there is none */
     int *classes;        /* [n]: gold labels, and open answers by a number for each text; -1 when there is none */
     double majority;     /* share of the commonest gold label */
+    bool several_right;  /* items have several right choices: those have no gold label */
     bool own_choices;    /* items have choices of their own: codes are places in their lists and no labels */
     size_t n_categories; /* of codes */
     size_t m;            /* choices of the item with the most; 0: no label scores */

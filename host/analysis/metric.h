@@ -39,7 +39,7 @@ typedef enum pl_screen {
  *   differences of shares, 0 for what is no mean of bounded values
  * preprocessing: "" for behaviour; of states, a letter each (pl__preprocessing in scope.h)
  * over: pl_over, added up
- * function: pl__metric_<function>, in behaviour.c, control.c or representation.c
+ * function: pl__metric_<function>, in behaviour.c, control.c, perplexity.c or representation.c
  * null: what its null value is
  * screen, label, hint: where and as what the screen shows it; the legend's second line. "" for none */
 // clang-format off
@@ -148,6 +148,21 @@ typedef enum pl_screen {
     X(NLL, "nll", "nat", 0, INFINITY, 0, "", PL_OVER_TEMPLATE, nll, "uniform over labels",                             \
       PL_SCREEN_NONE, "", "",                                                                                          \
       "negative log-probability of the gold label among the labels")                                                   \
+    X(PERPLEXITY, "perplexity", "1", 1, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES, perplexity, "",         \
+      PL_SCREEN_NONE, "", "",                                                                                          \
+      "of loglikelihood: exp of minus the mean log-likelihood of the targets")                                         \
+    X(WORD_PERPLEXITY, "word_perplexity", "1", 1, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES,               \
+      word_perplexity, "", PL_SCREEN_TEMPLATES, "a word", "",                                                          \
+      "of loglikelihood_rolling: exp of minus the log-likelihood of all texts over their words")                       \
+    X(BYTE_PERPLEXITY, "byte_perplexity", "1", 1, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES,               \
+      byte_perplexity, "", PL_SCREEN_TEMPLATES, "a byte", "",                                                          \
+      "of loglikelihood_rolling: exp of minus the log-likelihood of all texts over their bytes")                       \
+    X(TOKEN_PERPLEXITY, "token_perplexity", "1", 1, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES,             \
+      token_perplexity, "", PL_SCREEN_NONE, "", "",                                                                    \
+      "of loglikelihood_rolling: the same over the tokens that were scored; says nothing across tokenizers")           \
+    X(BITS_PER_BYTE, "bits_per_byte", "bit", 0, INFINITY, 0, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES, bits_per_byte,  \
+      "", PL_SCREEN_TEMPLATES, "bits a byte", "",                                                                      \
+      "of loglikelihood_rolling: log2 of byte_perplexity")                                                             \
     X(PARSE_FAIL, "parse_fail", "share", 0, 1, 1, "", PL_OVER_TEMPLATE | PL_OVER_TEMPLATES | PL_OVER_ROLE,             \
       parse_fail, "", PL_SCREEN_LINE, "no label found", "such answers count as wrong",                                 \
       "share of generated answers that are no label")                                                                  \

@@ -336,6 +336,9 @@ pl_status pl__group_predictions(pl__group *g)
         PL_TRY(pl_arena_new(g->arena, &g->members[s].codes, g->n * g->members[s].t));
     PL_TRY(open ? code_texts(g) : code_labels(g));
     g->m = n_choices(g);
+    for (size_t i = 0; i < g->n && !g->unit->alone && !g->unit->rolls && g->m; i++)
+        g->several_right = g->several_right || g->gold[i] < 0;
+    if (g->several_right) g->chance = NAN; /* as many as are right */
     for (size_t s = 0; s < g->n_members; s++) {
         pl__member *member = &g->members[s];
         PL_TRY(gather_bools(&member->correct, g, member, "correct"));

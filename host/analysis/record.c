@@ -10,7 +10,8 @@
 /* What the table is made of; then what a sample has beside it. */
 static const char *const columns[] = {"doc_id",      "doc_hash",         "label",  "prediction", "outcome",
                                       "label_index", "prediction_index", "finite", "correct",    "acc_norm",
-                                      "exact_match", "answer_match",     "merged"};
+                                      "exact_match", "answer_match",     "merged", "acc_bytes",  "acc_mutual_info",
+                                      "n_words",     "n_bytes"};
 static const char *const sample_columns[] = {"prompt_hash"};
 
 enum { COLUMNS = sizeof columns / sizeof *columns, NO_TEXT = -1 };

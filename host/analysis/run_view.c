@@ -55,6 +55,13 @@ static pl_status name_arm(const char **out, const pl_run_view *v, const pl_plann
                            u->train_template, u->n_train, strcmp(u->labels, "shuffled") ? "" : " shuffled");
 }
 
+static bool is_scored_as(const pl_planned_task *task, const pl_planned_unit *planned, const char *output_type)
+{
+    const char *type =
+        task->n_templates ? json_string_value(json_object_get(task->templates[0].config, "output_type")) : NULL;
+    return strcmp(planned->readout, "generate") != 0 && type && strcmp(type, output_type) == 0;
+}
+
 static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned_unit *planned)
 {
     const pl_planned_task *task = &v->plan->tasks[planned->task];
@@ -78,6 +85,8 @@ static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned
                        .seed = (long long)planned->seed,
                        .chance = task->n_labels ? 1.0 / (double)task->n_labels : NAN,
                        .generates = !strcmp(planned->readout, "generate"),
+                       .alone = is_scored_as(task, planned, "loglikelihood"),
+                       .rolls = is_scored_as(task, planned, "loglikelihood_rolling"),
                        .done = pl_run_folder_has(&v->run, planned->id)};
     if (!pl_role_parse(&u->role, planned->role))
         return pl_fail(PL_E_INPUT, "%s/plan.json: unit %s: role '%s', expected id, dev or ood", v->run.path, u->id,

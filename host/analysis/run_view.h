@@ -34,6 +34,8 @@ typedef struct pl_run_unit {
     long long k, draw, order, seed;
     double chance;  /* 1/n_labels of the task; NaN when there is none */
     bool generates; /* readout "generate" */
+    bool alone;     /* scores the target alone: output_type loglikelihood */
+    bool rolls;     /* scores whole texts: output_type loglikelihood_rolling; there are no answers */
     bool done;      /* units/<id>.h5 is there, and not known to be damaged */
     const char *path;
     size_t group;  /* the first unit that is equal in model, task, arm, readout and k: often this one */

@@ -167,4 +167,7 @@ void pl__measured_wobble(pl__measured *out, pl__subject *subject, const pl_varia
 PL_METRIC_TABLE(X)
 #undef X
 
+/* Whether the metric has something to say of texts that are scored by themselves: most are about answers. */
+bool pl__is_of_texts(pl_metric_id id);
+
 #endif

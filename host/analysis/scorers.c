@@ -43,7 +43,7 @@ static bool has_scorer(const pl__group *g, const pl__cell *cell, pl_scorer score
 {
     const pl_run_unit *u = cell->unit;
     if (scorer == PL_SCORER_GENERATED || u->generates) return scorer == PL_SCORER_GENERATED && u->generates;
-    if (g->m == 0) return false;
+    if (g->m == 0 || (g->several_right && scorer != PL_SCORER_RAW)) return false;
     if (scorer == PL_SCORER_CALIBRATED) return u->bias;
     return scorer != PL_SCORER_PMI || u->unconditional;
 }
@@ -236,7 +236,7 @@ static pl_status add_group(making *m, pl_run_view *view, size_t first)
 {
     pl__group g = {0};
     pl_status status;
-    if (!scores_texts(pl_run_view_unit(view, first))) return PL_OK;
+    if (!scores_texts(pl_run_view_unit(view, first)) || pl_run_view_unit(view, first)->rolls) return PL_OK;
     PL_TRY(pl_arena_create(&m->arena));
     m->of = (pl__conditions){.view = view, .arena = m->arena, .list = m->list};
     PL_GOTO(status, done, pl__group_read(&g, view, first));

@@ -97,6 +97,7 @@ static pl_status measure(pl__rows *rows, pl__subject *subject, bool whole_only)
         const pl_metric *metric = pl_metric_of(id);
         if ((*metric->preprocessing != '\0') != (subject->layer != NULL)) continue;
         if (whole_only && !(metric->over & PL_OVER_WHOLE)) continue;
+        if (subject->group->unit->rolls && !pl__is_of_texts(id)) continue;
         for (size_t i = 0; i < scopes.n; i++) {
             pl__scope *scope = &scopes.scopes[i];
             if (!(metric->over & scope->over)) continue;

@@ -60,54 +60,62 @@ static pl_status count_prefix(pl_encoder *e, const pl_prompt *prompt, pl_ids *sc
     return PL_OK;
 }
 
-/* The context's own ids. An empty one is conditioned on bos, or eos where there is none. */
-static pl_status encode_context(pl_encoder *e, const char *text, size_t size, pl_encoded *out, pl_ids *scratch)
+/* What stands before a continuation: its text as it is, and the ids of what is left of it without white space at its
+ * end. */
+typedef struct context {
+    const char *text;
+    size_t size;
+    bool empty; /* without white space */
+    int32_t *ids;
+    size_t n;
+} context;
+
+/* An empty context is conditioned on bos, or eos where there is none. strip: white space moves to the continuation. */
+static pl_status encode_context(pl_encoder *e, const char *text, size_t size, bool strip, context *out, pl_ids *scratch)
 {
-    PL_TRY(encode_text(e, text, size, scratch));
+    size_t kept = strip ? pl_utf8_rstrip(text, size) : size;
+    *out = (context){.text = text, .size = size, .empty = kept == 0};
+    PL_TRY(encode_text(e, text, kept, scratch));
     if (scratch->n == 0) {
         if (e->start < 0)
             return pl_fail(PL_E_INPUT, "an empty prompt, and the tokenizer has neither bos nor eos to start from");
         PL_TRY(pl_ids_append(scratch, &e->start, 1));
     }
-    int32_t *ids;
-    PL_TRY(keep(e, &ids, scratch->data, scratch->n));
-    out->request.ids = ids;
-    out->request.n = scratch->n;
-    return PL_OK;
+    out->n = scratch->n;
+    return keep(e, &out->ids, scratch->data, scratch->n);
 }
 
 /* The ids of context and continuation as one text, which the path takes its end from. */
-static pl_status encode_whole(pl_encoder *e, const pl_prompt *prompt, bool empty, const char *text,
-                              const pl_encoded *out, pl_bytes *whole, pl_ids *scratch)
+static pl_status encode_whole(pl_encoder *e, const context *c, const char *text, pl_bytes *whole, pl_ids *scratch)
 {
     pl_bytes_clear(whole);
-    PL_TRY(pl_bytes_append(whole, prompt->context, prompt->context_size));
+    PL_TRY(pl_bytes_append(whole, c->text, c->size));
     PL_TRY(pl_bytes_text(whole, text));
-    if (!empty) return encode_text(e, whole->data, whole->size, scratch);
+    if (!c->empty) return encode_text(e, whole->data, whole->size, scratch);
     /* Behind the one token that an empty context stands for, the continuation has no special tokens of its own. */
     scratch->n = 0;
     PL_TRY(pl_tokenizer_encode(e->tokenizer, whole->data, whole->size, false, scratch));
-    if (scratch->n > 0 && scratch->data[0] == out->request.ids[0]) return PL_OK;
-    PL_TRY(pl_ids_append(scratch, out->request.ids, 1));
+    if (scratch->n > 0 && scratch->data[0] == c->ids[0]) return PL_OK;
+    PL_TRY(pl_ids_append(scratch, c->ids, 1));
     memmove(scratch->data + 1, scratch->data, (scratch->n - 1) * sizeof *scratch->data);
-    scratch->data[0] = out->request.ids[0];
+    scratch->data[0] = c->ids[0];
     return PL_OK;
 }
 
-static pl_status encode_choice(pl_encoder *e, const pl_prompt *prompt, bool empty, const char *text, pl_encoded *out,
-                               pl_choice *choice, pl_bytes *whole, pl_ids *scratch)
+static pl_status encode_choice(pl_encoder *e, const context *c, const char *text, pl_encoded *out, pl_choice *choice,
+                               pl_bytes *whole, pl_ids *scratch)
 {
-    size_t n = out->request.n;
-    PL_TRY(encode_whole(e, prompt, empty, text, out, whole, scratch));
+    size_t n = c->n;
+    PL_TRY(encode_whole(e, c, text, whole, scratch));
     if (scratch->n <= n)
         return pl_fail(
             PL_E_INPUT,
             "the choice '%.80s' has no token of its own behind the prompt: the prompt has %zu tokens, prompt "
             "and choice %zu; change target_delimiter or the end of doc_to_text",
             text, n, scratch->n);
-    if (memcmp(scratch->data, out->request.ids, n * sizeof *scratch->data) != 0) {
+    if (memcmp(scratch->data, c->ids, n * sizeof *scratch->data) != 0) {
         out->merged = true;
-        memcpy(scratch->data, out->request.ids, n * sizeof *scratch->data);
+        memcpy(scratch->data, c->ids, n * sizeof *scratch->data);
     }
     int32_t *ids;
     PL_TRY(keep(e, &ids, scratch->data, scratch->n));
@@ -115,24 +123,107 @@ static pl_status encode_choice(pl_encoder *e, const pl_prompt *prompt, bool empt
     return PL_OK;
 }
 
+/* The prompt of items whose choices are contexts: the tokens that all paths begin with, at least what an empty context
+ * stands for. */
+static pl_status share_contexts(pl_encoder *e, pl_encoded *out, const pl_choice *paths, size_t n)
+{
+    size_t shared = paths[0].first;
+    for (size_t i = 1; i < n; i++) {
+        size_t same = 0;
+        while (same < shared && same < paths[i].first && paths[i].ids[same] == paths[0].ids[same]) same++;
+        shared = same;
+    }
+    context empty;
+    pl_ids scratch = {0};
+    out->request.ids = paths[0].ids;
+    out->request.n = shared;
+    if (shared) return PL_OK;
+    pl_status status = encode_context(e, "", 0, true, &empty, &scratch);
+    out->request.ids = empty.ids;
+    out->request.n = empty.n;
+    pl_ids_free(&scratch);
+    return status;
+}
+
+/* Every choice behind its context, then (unconditional) every choice behind an empty one. */
+static pl_status encode_choices(pl_encoder *e, const pl_prompt *prompt, const context *shared, pl_encoded *out,
+                                pl_choice *paths, pl_bytes *whole, pl_ids *scratch)
+{
+    context c = *shared;
+    for (size_t i = 0; i < prompt->n_choices; i++) {
+        if (prompt->contexts)
+            PL_TRY(encode_context(e, prompt->contexts[i].text, prompt->contexts[i].size, true, &c, scratch));
+        PL_TRY(encode_choice(e, &c, prompt->choices[i], out, &paths[i], whole, scratch));
+    }
+    if (!prompt->unconditional) return PL_OK;
+    const bool merged = out->merged;
+    PL_TRY(encode_context(e, "", 0, true, &c, scratch));
+    for (size_t i = 0; i < prompt->n_choices; i++)
+        PL_TRY(encode_choice(e, &c, prompt->choices[i], out, &paths[prompt->n_choices + i], whole, scratch));
+    out->merged = merged;
+    return PL_OK;
+}
+
+/* Tokens [from, to) of a text are scored behind those from `seen` on; seen < from. */
+static pl_status add_window(const pl_encoder *e, const int32_t *ids, size_t seen, size_t from, size_t to,
+                            pl_choice *out)
+{
+    int32_t *kept;
+    PL_TRY(keep(e, &kept, ids + seen, to - seen));
+    *out = (pl_choice){.ids = kept, .n = to - seen, .first = from - seen};
+    return PL_OK;
+}
+
+/* lm-evaluation-harness gives the whole text the special tokens that its tokenizer gives any text. */
+static pl_status encode_rolling(pl_encoder *e, const pl_prompt *prompt, pl_encoded *out, pl_ids *ids)
+{
+    size_t size = strlen(prompt->target), n_windows, w = e->window;
+    bool spelled = e->start_size && size >= e->start_size && memcmp(prompt->target, e->start_text, e->start_size) == 0;
+    pl_choice *paths;
+    if (e->start < 0) return pl_fail(PL_E_INPUT, "a text is scored behind bos or eos, and the tokenizer has neither");
+    ids->n = 0;
+    PL_TRY(pl_ids_append(ids, &e->start, 1));
+    PL_TRY(pl_tokenizer_encode(e->tokenizer, prompt->target, size, !spelled, ids));
+    n_windows = (ids->n - 1 + w - 1) / w;
+    if (n_windows == 0) return pl_fail(PL_E_INPUT, "a text without a token has no log-likelihood");
+    PL_TRY(pl_arena_new(e->arena, &paths, n_windows));
+    for (size_t i = 0; i < n_windows; i++) { /* the text's token t is ids->data[t + 1] */
+        size_t from = 1 + i * w, to = from + w < ids->n ? from + w : ids->n;
+        PL_TRY(add_window(e, ids->data, i == 0 ? 0 : to - w - 1, from, to, &paths[i]));
+    }
+    out->request.ids = paths[0].ids;
+    out->request.n = 1;
+    out->request.n_choices = n_windows;
+    out->request.choices = paths;
+    return PL_OK;
+}
+
+static pl_status encode_prompt(pl_encoder *e, const pl_prompt *prompt, pl_encoded *out, pl_bytes *whole,
+                               pl_ids *scratch)
+{
+    context c;
+    pl_choice *paths;
+    size_t n_paths = prompt->n_choices * (prompt->unconditional ? 2 : 1);
+    PL_TRY(encode_context(e, prompt->context, prompt->context_size, prompt->n_choices > 0, &c, scratch));
+    PL_TRY(count_prefix(e, prompt, scratch));
+    PL_TRY(pl_arena_new(e->arena, &paths, n_paths));
+    PL_TRY(encode_choices(e, prompt, &c, out, paths, whole, scratch));
+    out->request.ids = c.ids;
+    out->request.n = c.n;
+    if (prompt->contexts && n_paths) PL_TRY(share_contexts(e, out, paths, prompt->n_choices));
+    out->request.own_first = e->prefix_tokens < out->request.n ? e->prefix_tokens : out->request.n - 1;
+    out->request.n_choices = n_paths;
+    out->request.choices = paths;
+    return PL_OK;
+}
+
 pl_status pl_encode(pl_encoder *e, const pl_prompt *prompt, pl_encoded *out)
 {
-    *out = (pl_encoded){.request.gold = prompt->n_choices ? prompt->gold : SIZE_MAX};
-    size_t size = prompt->n_choices ? pl_utf8_rstrip(prompt->context, prompt->context_size) : prompt->context_size;
-    pl_choice *choices;
+    *out = (pl_encoded){.request.gold = prompt->n_choices ? prompt->gold : SIZE_MAX, .n_choices = prompt->n_choices};
     pl_ids scratch = {0};
     pl_bytes whole = {0};
-    pl_status status;
-    PL_GOTO(status, done, encode_context(e, prompt->context, size, out, &scratch));
-    PL_GOTO(status, done, count_prefix(e, prompt, &scratch));
-    out->request.own_first = e->prefix_tokens < out->request.n ? e->prefix_tokens : out->request.n - 1;
-    PL_GOTO(status, done, pl_arena_new(e->arena, &choices, prompt->n_choices));
-    out->request.n_choices = prompt->n_choices;
-    out->request.choices = choices;
-    for (size_t i = 0; i < prompt->n_choices; i++)
-        PL_GOTO(status, done,
-                encode_choice(e, prompt, size == 0, prompt->choices[i], out, &choices[i], &whole, &scratch));
-done:
+    pl_status status =
+        prompt->rolling ? encode_rolling(e, prompt, out, &scratch) : encode_prompt(e, prompt, out, &whole, &scratch);
     pl_bytes_free(&whole);
     pl_ids_free(&scratch);
     return status;
@@ -196,6 +287,7 @@ pl_status pl_encoded_cut(pl_encoder *e, pl_encoded *encoded, size_t room, const 
     PL_TRY(pl_arena_new(e->arena, &choices, request->n_choices));
     for (size_t i = 0; i < request->n_choices; i++) {
         choices[i] = request->choices[i];
+        if (i >= encoded->n_choices) continue; /* behind an empty context */
         PL_TRY(cut_run(e, &choices[i].ids, &choices[i].n, from, cut));
         choices[i].first -= cut;
     }

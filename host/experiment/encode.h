@@ -10,7 +10,9 @@
 
 /* One encoded item; ids live in the arena of the unit. */
 typedef struct pl_encoded {
-    pl_request request;   /* what the engine is asked */
+    pl_request request;   /* what the engine is asked: paths, of the item's choices first */
+    size_t n_choices;     /* of the item: further paths are its choices behind an empty context. Of a rolling text 1:
+                             its windows are the paths */
     bool merged;          /* a token spans the boundary of prompt and label, for some choice */
     size_t shots_dropped; /* by truncation: drop_shots */
     size_t tokens_cut;    /* by truncation: truncate_left */
@@ -26,11 +28,15 @@ typedef struct pl_encoder {
     size_t start_size; /* 0: no such text */
     char *prefix;      /* the last prefix (description and shots) and its length in tokens: items share it */
     size_t prefix_size, prefix_tokens;
+    size_t window; /* tokens of a window of a rolling text; set by who encodes such */
 } pl_encoder;
 
 pl_status pl_encoder_create(pl_encoder *out, const pl_tokenizer *tokenizer, pl_arena *arena);
 
-/* Encodes context and choices as they are; no truncation. */
+/* Encodes context and choices as they are; no truncation. Where choices are contexts, the prompt is what their contexts
+ * have in common: tokens of the first ones on. A rolling text is cut as lm-evaluation-harness' rolling windows with a
+ * context of one token are: the first one behind bos or eos, the last one as long as the others, with the tokens before
+ * it that are scored elsewhere as its context. */
 pl_status pl_encode(pl_encoder *encoder, const pl_prompt *prompt, pl_encoded *out);
 
 /* For a head with a row a label: choice c becomes the prompt and "token" c, which is scored and never run. The prompt's

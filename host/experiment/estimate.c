@@ -49,9 +49,8 @@ static pl_status sample_text(size_t *out, const pl__item *item, const pl_task *t
     pl_row_close(&row);
     if (!doc) return pl_fail(PL_E_MEMORY, "out of memory while estimating");
     size_t context = json_bytes(item->prompt.context, item->prompt.context_size);
-    *out = FRAME + strlen(doc) + (item->encoded.request.n_choices ? 0 : context + NUMBERS);
-    for (size_t c = 0; c < item->encoded.request.n_choices; c++)
-        *out += context + strlen(item->prompt.choices[c]) + NUMBERS;
+    *out = FRAME + strlen(doc) + (item->encoded.n_choices ? 0 : context + NUMBERS);
+    for (size_t c = 0; c < item->encoded.n_choices; c++) *out += context + strlen(item->prompt.choices[c]) + NUMBERS;
     free(doc);
     return PL_OK;
 }
@@ -87,7 +86,7 @@ static pl_status add_item(sample *s, const pl__item *item, const pl_task *t)
     s->own += r->n_suffixed ? (double)(r->n_suffixed - r->n) : 0;
     s->own += choice_tokens(r);
     s->length += (double)r->n;
-    s->choices += (double)r->n_choices;
+    s->choices += (double)item->encoded.n_choices;
     s->text += (double)text;
     for (size_t c = 0; c < r->n_choices; c++) s->scored += (double)(r->choices[c].n - r->choices[c].first);
     return PL_OK;

@@ -1,10 +1,8 @@
 #include "experiment/item.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "experiment/chat.h"
 #include "experiment/draw.h"
 #include "experiment/shots.h"
@@ -39,6 +37,7 @@ static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k
     } else
         PL_TRY(
             pl_prompt_build_chat(&item->prompt, t, b->unit->template, item->index, shots, k, chat, b->encoder.arena));
+    if (pl_unit_has_head(b->unit)) item->prompt.unconditional = false; /* its labels are no texts */
     pl_prompt prompt = item->prompt;
     if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
     PL_TRY(pl_encode(&b->encoder, &prompt, &item->encoded));
@@ -85,8 +84,11 @@ static pl_status open_builder(builder *b, const pl_plan *plan, const pl_plan_uni
             (pl_capture){.n_layers = model->n_layers, .layers = model->layers, .positions = plan->spec->positions};
     if (unit->captures && plan->spec->suffix)
         PL_TRY(pl_encode_suffix(&b->suffix, model->tokenizer, plan->spec->suffix));
-    if (unit->readout == PL_READOUT_GENERATE) b->room = plan->tasks[unit->task].task->max_gen_toks;
-    return pl_encoder_create(&b->encoder, model->tokenizer, arena);
+    const pl_task *task = plan->tasks[unit->task].task;
+    if (unit->readout == PL_READOUT_GENERATE) b->room = task->max_gen_toks;
+    PL_TRY(pl_encoder_create(&b->encoder, model->tokenizer, arena));
+    b->encoder.window = task->max_length && task->max_length < b->limit ? task->max_length : b->limit;
+    return PL_OK;
 }
 
 static pl_status refuse_many_skipped(const pl__items *items, const builder *b)
@@ -219,87 +221,14 @@ done:
     return status;
 }
 
-static int64_t label_index(const pl_prompt *prompt)
+int64_t pl__label_index(const pl_prompt *prompt)
 {
-    return prompt->n_choices && prompt->gold != SIZE_MAX ? (int64_t)prompt->gold : -1;
+    return prompt->n_choices && prompt->gold != SIZE_MAX && prompt->n_right < 2 ? (int64_t)prompt->gold : -1;
 }
 
-/* Score of each choice, summed in double in the order of its tokens; false: some sum is NaN or infinite. */
-static bool sum_choices(double *score, size_t n_choices, const pl_results *results, size_t first)
-{
-    bool finite = true;
-    for (size_t c = 0; c < n_choices; c++) {
-        score[c] = 0;
-        for (size_t t = results->token_indptr[first + c]; t < results->token_indptr[first + c + 1]; t++)
-            score[c] += (double)results->log_probability[t];
-        finite = finite && isfinite(score[c]);
-    }
-    return finite;
-}
-
-/* The choice with the largest score (per character of its text with `by_length`); the first of equals. */
-static size_t best_choice(const pl__item *item, bool by_length)
-{
-    size_t best = 0;
-    double top = -INFINITY;
-    for (size_t c = 0; c < item->prompt.n_choices; c++) {
-        const char *text = item->prompt.choice_texts[c];
-        size_t length = by_length ? pl_utf8_count(text, strlen(text)) : 1;
-        double value = item->score[c] / (length ? (double)length : 1.0);
-        if (value > top) top = value, best = c;
-    }
-    return best;
-}
-
-/* The target alone is right when every token of it is the likeliest. */
-static void score_alone(pl__item *item, const pl_results *results, size_t choice)
-{
-    bool greedy = true;
-    for (size_t t = results->token_indptr[choice]; t < results->token_indptr[choice + 1]; t++)
-        greedy = greedy && results->greedy[t];
-    item->outcome = greedy ? PL_OUTCOME_LABEL : PL_OUTCOME_OTHER;
-    item->prediction_index = greedy ? 0 : -1;
-    item->prediction = greedy ? item->prompt.target : NULL;
-    item->correct = item->correct_norm = greedy;
-}
-
-static void count_not_finite(pl__items *items, size_t i)
+void pl__items_count_not_finite(pl__items *items, size_t i)
 {
     if (items->n_not_finite++ == 0) items->first_not_finite = items->items[i].index;
-}
-
-pl_status pl__items_score(pl__items *items, const pl_results *results)
-{
-    for (size_t i = 0; i < items->n; i++) {
-        pl__item *item = &items->items[i];
-        size_t n_choices = item->prompt.n_choices;
-        PL_TRY(pl_arena_new(items->arena, &item->score, n_choices));
-        item->finite = sum_choices(item->score, n_choices, results, results->choice_indptr[i]);
-        item->label_index = label_index(&item->prompt);
-        item->label = item->prompt.choice_texts[item->prompt.gold];
-        if (!item->finite) {
-            count_not_finite(items, i);
-            item->outcome = PL_OUTCOME_NOT_FINITE;
-            item->prediction_index = -1;
-            continue;
-        }
-        if (item->prompt.alone) {
-            score_alone(item, results, results->choice_indptr[i]);
-            continue;
-        }
-        size_t best = best_choice(item, false);
-        item->outcome = PL_OUTCOME_LABEL;
-        item->prediction_index = (int64_t)best;
-        item->prediction = item->prompt.choice_texts[best];
-        item->correct = best == item->prompt.gold;
-        item->correct_norm = best_choice(item, true) == item->prompt.gold;
-    }
-    for (size_t i = 0; i < items->n_content_free; i++) {
-        pl__item *item = &items->content_free[i];
-        PL_TRY(pl_arena_new(items->arena, &item->score, item->prompt.n_choices));
-        item->finite = sum_choices(item->score, item->prompt.n_choices, results, results->choice_indptr[items->n + i]);
-    }
-    return PL_OK;
 }
 
 /* With choices: the label that the answer names. */
@@ -310,7 +239,7 @@ static pl_status read_label(pl__item *item)
     PL_TRY(
         pl_answer_label(&item->outcome, &found, item->filtered, strlen(item->filtered), p->choice_texts, p->n_choices));
     item->label = p->choice_texts[p->gold];
-    item->answer_match = item->outcome == PL_OUTCOME_LABEL && found == p->gold;
+    item->answer_match = item->outcome == PL_OUTCOME_LABEL && pl_prompt_is_right(p, found);
     if (item->outcome != PL_OUTCOME_LABEL) return PL_OK;
     item->prediction_index = (int64_t)found;
     item->prediction = p->choice_texts[found];
@@ -354,11 +283,11 @@ pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_gener
         PL_TRY(pl_arena_text(items->arena, &text, g->text ? g->text : "", g->size));
         item->response = text;
         item->finite = g->finite;
-        item->label_index = label_index(&item->prompt);
+        item->label_index = pl__label_index(&item->prompt);
         item->prediction_index = -1;
         PL_TRY(filter_answer(item, task, items->arena));
         if (!item->finite) {
-            count_not_finite(items, i);
+            pl__items_count_not_finite(items, i);
             item->outcome = PL_OUTCOME_NOT_FINITE;
             item->label = item->prompt.target;
             continue;
@@ -368,6 +297,9 @@ pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_gener
         for (size_t k = 1; k < n_targets && !item->exact_match; k++) /* several right answers: any of them */
             PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, filtered,
                                      item->prompt.targets[k]));
+        for (size_t k = 1; k < item->prompt.n_right && !item->exact_match; k++)
+            PL_TRY(pl_exact_match_is(task->exact_match, &item->exact_match, item->filtered, filtered,
+                                     item->prompt.choice_texts[item->prompt.right[k]]));
         PL_TRY(item->prompt.n_choices > 0 ? read_label(item) : read_text(item));
         /* The task's own metric: lm-evaluation-harness scores labels by log-likelihood, so reading one is ours. */
         item->correct = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE ? item->answer_match : item->exact_match;

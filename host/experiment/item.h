@@ -16,9 +16,13 @@ typedef struct pl__item {
     const char *prediction;                /* the text of a choice, or an open answer; NULL: none */
     const char *label;                     /* the text of the right choice, or the target */
     int64_t label_index, prediction_index; /* among the choices; -1: none, other, not finite, an open answer */
-    bool correct, correct_norm;
-    bool finite;   /* false: a log-likelihood is NaN or infinite, so there is no prediction */
-    double *score; /* [prompt.n_choices] sum of a choice's token log-probabilities; NULL when generated */
+    bool correct, correct_norm, correct_bytes,
+        correct_mutual; /* by score, a character's, a byte's, less the choice's own */
+    bool finite;        /* false: a log-likelihood is NaN or infinite, so there is no prediction */
+    /* Of each choice, and behind them (prompt.unconditional) of each behind an empty context: the sum of its tokens'
+     * log-probabilities, and whether each token is the likeliest. NULL when generated. */
+    double *score;
+    bool *greedy;
     /* Generation only; NULL for loglikelihood: the text, and what the task's filter makes of it. */
     const char *response, *filtered;
     bool exact_match, answer_match; /* task/answer.h; `correct` is the task's own metric of the two */
@@ -42,8 +46,12 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
 
 /* Fills outcome, prediction, label, correct from log-likelihoods or generations. An item with a
  * log-likelihood that is not finite has no prediction and is not correct. Results of content-free items follow those of
- * the items; they get their scores only. */
-pl_status pl__items_score(pl__items *items, const pl_results *results);
+ * the items; they get their scores only. What results then hold of an item are its choices: the windows of a rolling
+ * text are one, and choices behind an empty context are gone. */
+pl_status pl__items_score(pl__items *items, pl_results *results);
+void pl__items_count_not_finite(pl__items *items, size_t i);
+/* The gold choice as /obs has it: -1 without choices, and where several are right. */
+int64_t pl__label_index(const pl_prompt *prompt);
 pl_status pl__items_answer(pl__items *items, const pl_task *task, const pl_generation *generations);
 
 /* What answered: the head of a checkpoint, or (not NULL) a linear readout. */

@@ -56,8 +56,12 @@ static pl_status set_outcome(pl_obs *obs, size_t row, const pl__item *item)
     pl_obs_set_bool(obs, PL_OBS_FINITE, row, item->finite);
     pl_obs_set_bool(obs, PL_OBS_CORRECT, row, item->correct);
     pl_obs_set_bool(obs, PL_OBS_ACC_NORM, row, item->correct_norm);
+    pl_obs_set_bool(obs, PL_OBS_ACC_BYTES, row, item->correct_bytes);
+    pl_obs_set_bool(obs, PL_OBS_ACC_MUTUAL_INFO, row, item->correct_mutual);
     pl_obs_set_bool(obs, PL_OBS_EXACT_MATCH, row, item->exact_match);
     pl_obs_set_bool(obs, PL_OBS_ANSWER_MATCH, row, item->answer_match);
+    pl_obs_set_integer(obs, PL_OBS_N_WORDS, row, (int64_t)item->prompt.words);
+    pl_obs_set_integer(obs, PL_OBS_N_BYTES, row, (int64_t)item->prompt.bytes);
     return PL_OK;
 }
 
@@ -65,7 +69,10 @@ static pl_status fill_row(pl_obs *obs, size_t row, const pl__item *item, const p
 {
     char prompt_hash[PL_SHA256_TEXT], doc_hash[PL_SHA256_TEXT];
     PL_TRY(pl_row_hash(doc_hash, plan->tasks[unit->task].task->test, item->index));
-    pl_sha256(prompt_hash, item->prompt.context, item->prompt.context_size);
+    if (item->prompt.rolling) /* as there: of what the model is asked first */
+        pl_sha256(prompt_hash, item->prompt.target, strlen(item->prompt.target));
+    else
+        pl_sha256(prompt_hash, item->prompt.context, item->prompt.context_size);
     PL_TRY(pl_obs_set_name(obs, row, item->index, unit->id));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_DOC_HASH, row, doc_hash));
     PL_TRY(pl_obs_set_text(obs, PL_OBS_PROMPT_HASH, row, prompt_hash));
@@ -82,8 +89,15 @@ static pl_status write_obs(const pl__items *items, const pl_plan *plan, const pl
                            pl_unit_writer *writer)
 {
     pl_obs obs;
-    PL_TRY(pl_obs_create(&obs, items->n, unit->readout == PL_READOUT_GENERATE ? PL_OBS_GENERATED : PL_OBS_SCORED,
-                         unit->adaptation != NULL, unit->chat != NULL));
+    const pl_task *task = plan->tasks[unit->task].task;
+    unsigned of = task->output_type == PL_OUTPUT_LOGLIKELIHOOD_ROLLING ? PL_OBS_ROLLED : PL_OBS_SCORED;
+    if (unit->readout == PL_READOUT_GENERATE) of = PL_OBS_GENERATED;
+    if (unit->adaptation) of |= PL_OBS_LEARNED;
+    if (unit->chat) of |= PL_OBS_CHATTED;
+    if (of & PL_OBS_SCORED && pl_task_names(task, "acc_bytes")) of |= PL_OBS_BYTES;
+    if (of & PL_OBS_SCORED && pl_task_names(task, "exact_match")) of |= PL_OBS_GREEDY;
+    if (of & PL_OBS_SCORED && pl_task_names(task, "acc_mutual_info") && !pl_unit_has_head(unit)) of |= PL_OBS_MUTUAL;
+    PL_TRY(pl_obs_create(&obs, items->n, of));
     pl_status status = PL_OK;
     for (size_t i = 0; i < items->n && status == PL_OK; i++) status = fill_row(&obs, i, &items->items[i], plan, unit);
     if (status == PL_OK) status = pl_unit_put_obs(writer, obs.frame);
@@ -107,13 +121,16 @@ static pl_status write_loglik(const pl__items *items, const pl_results *results,
     PL_TRY(pl_arena_new(items->arena, &loglik.score, n_choices));
     size_t choice = 0, token = 0;
     for (size_t i = 0; i < items->n; i++)
-        for (size_t c = 0; c < items->items[i].encoded.request.n_choices; c++, choice++) {
-            const pl_choice *path = &items->items[i].encoded.request.choices[c];
+        for (size_t c = 0; c < items->items[i].prompt.n_choices; c++, choice++) {
+            const pl_request *r = &items->items[i].encoded.request;
             const char *text = items->items[i].prompt.choice_texts[c];
+            const size_t last = items->items[i].prompt.rolling ? r->n_choices - 1 : c; /* all windows are one */
             loglik.score[choice] = items->items[i].score[c];
             loglik.choice_bytes[choice] = (uint32_t)strlen(text);
             loglik.choice_characters[choice] = (uint32_t)pl_utf8_count(text, strlen(text));
-            for (size_t t = path->first; t < path->n; t++) loglik.token_ids[token++] = path->ids[t];
+            for (size_t path = c; path <= last; path++)
+                for (size_t t = r->choices[path].first; t < r->choices[path].n; t++)
+                    loglik.token_ids[token++] = r->choices[path].ids[t];
         }
     return pl_unit_put_loglik(writer, &loglik);
 }
@@ -134,8 +151,8 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
     if (!plan->tasks[unit->task].fixed_labels || items->n == 0) return PL_OK;
     const pl_request *e = &items->items[0].encoded.request;
     size_t n_ids = 0, C = head->checkpoint->config.C;
-    pl_labels labels = {.n = e->n_choices, .width = C, .text = items->items[0].prompt.choice_texts};
-    for (size_t c = 0; c < e->n_choices; c++) n_ids += e->choices[c].n - e->choices[c].first;
+    pl_labels labels = {.n = items->items[0].prompt.n_choices, .width = C, .text = items->items[0].prompt.choice_texts};
+    for (size_t c = 0; c < labels.n; c++) n_ids += e->choices[c].n - e->choices[c].first;
     PL_TRY(pl_arena_new(items->arena, &labels.indptr, labels.n + 1));
     PL_TRY(pl_arena_new(items->arena, &labels.ids, n_ids));
     PL_TRY(pl_arena_new(items->arena, &labels.unembedding, labels.n * C));
@@ -176,39 +193,50 @@ static void put_number(pl_json_builder *b, double value)
         pl_json_put_text(b, NULL, isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
 }
 
-/* [[score, greedy], ..] a choice, each in one more list when `nested`. */
-static void put_scores(pl_json_builder *b, const char *key, const pl__item *item, const pl_results *results, size_t row,
-                       bool nested)
+/* Requests that the item was asked: choices, then those behind an empty context. */
+static size_t n_asked(const pl_prompt *p)
+{
+    return p->n_choices * (p->unconditional ? 2 : 1);
+}
+
+/* [[score, greedy], ..] a request, each in one more list when `nested`; of a rolling text its score alone. */
+static void put_scores(pl_json_builder *b, const char *key, const pl__item *item, bool nested)
 {
     pl_json_open_list(b, key);
-    for (size_t c = 0; c < item->prompt.n_choices; c++) {
-        size_t choice = results->choice_indptr[row] + c;
-        bool greedy = true;
-        for (size_t k = results->token_indptr[choice]; k < results->token_indptr[choice + 1]; k++)
-            greedy = greedy && results->greedy[k];
+    for (size_t c = 0; c < n_asked(&item->prompt); c++) {
         if (nested) pl_json_open_list(b, NULL);
-        pl_json_open_list(b, NULL);
+        if (!item->prompt.rolling) pl_json_open_list(b, NULL);
         put_number(b, item->score[c]);
-        pl_json_put_bool(b, NULL, greedy);
-        pl_json_close(b);
+        if (!item->prompt.rolling) {
+            pl_json_put_bool(b, NULL, item->greedy[c]);
+            pl_json_close(b);
+        }
         if (nested) pl_json_close(b);
     }
     pl_json_close(b);
 }
 
-static void put_scored(pl_json_builder *b, const pl__item *item, const pl_results *results, size_t row)
+static void put_scored(pl_json_builder *b, const pl__item *item)
 {
     const pl_prompt *p = &item->prompt;
     pl_json_open_list(b, "arguments");
-    for (size_t c = 0; c < p->n_choices; c++) {
+    for (size_t c = 0; c < n_asked(p); c++) {
+        const bool alone = p->rolling || c >= p->n_choices;
         pl_json_open_list(b, NULL);
-        pl_json_put_bytes(b, NULL, p->context, p->context_size);
-        pl_json_put_text(b, NULL, p->choices[c]);
+        if (!p->rolling)
+            pl_json_put_bytes(b, NULL,
+                              alone         ? ""
+                              : p->contexts ? p->contexts[c].text
+                                            : p->context,
+                              alone         ? 0
+                              : p->contexts ? p->contexts[c].size
+                                            : p->context_size);
+        pl_json_put_text(b, NULL, p->choices[c % p->n_choices]);
         pl_json_close(b);
     }
     pl_json_close(b);
-    put_scores(b, "resps", item, results, row, true);
-    put_scores(b, "filtered_resps", item, results, row, false);
+    put_scores(b, "resps", item, true);
+    put_scores(b, "filtered_resps", item, false);
 }
 
 static void put_generated(pl_json_builder *b, const pl__item *item, const pl_task *t)
@@ -234,9 +262,23 @@ static void put_generated(pl_json_builder *b, const pl__item *item, const pl_tas
     pl_json_close(b);
 }
 
+/* As lm-evaluation-harness has it: an index, a list of them, a text or a list of texts. */
+static void put_target(pl_json_builder *b, const pl_prompt *p)
+{
+    if (p->n_targets || p->n_right) {
+        pl_json_open_list(b, "target");
+        for (size_t i = 0; i < p->n_targets; i++) pl_json_put_text(b, NULL, p->targets[i]);
+        for (size_t i = 0; i < p->n_right; i++) pl_json_put_size(b, NULL, p->right[i]);
+        pl_json_close(b);
+        pl_json_put_text(b, "target_text", p->targets_text);
+    } else if (p->gold == SIZE_MAX || p->alone || p->contexts)
+        pl_json_put_text(b, "target", p->target);
+    else
+        pl_json_put_size(b, "target", p->gold);
+}
+
 /* lm-eval's sample fields that need the texts; the report joins them with /obs. A new reference. */
-static pl_status sample_json(json_t **out, const pl__item *item, const pl_task *t, const pl_results *results,
-                             size_t row)
+static pl_status sample_json(json_t **out, const pl__item *item, const pl_task *t)
 {
     pl_json_builder b;
     pl_row doc;
@@ -244,30 +286,22 @@ static pl_status sample_json(json_t **out, const pl__item *item, const pl_task *
     pl_json_begin(&b);
     pl_json_put_shared(&b, "doc", doc.item);
     pl_row_close(&doc);
-    if (item->prompt.n_targets) {
-        pl_json_open_list(&b, "target");
-        for (size_t i = 0; i < item->prompt.n_targets; i++) pl_json_put_text(&b, NULL, item->prompt.targets[i]);
-        pl_json_close(&b);
-        pl_json_put_text(&b, "target_text", item->prompt.targets_text);
-    } else if (item->prompt.gold == SIZE_MAX || item->prompt.alone)
-        pl_json_put_text(&b, "target", item->prompt.target);
-    else
-        pl_json_put_size(&b, "target", item->prompt.gold);
+    put_target(&b, &item->prompt);
     if (item->response)
         put_generated(&b, item, t);
     else
-        put_scored(&b, item, results, row);
+        put_scored(&b, item);
     return pl_json_end(&b, out, "a sample");
 }
 
 static pl_status write_samples(const pl__items *items, const pl_plan *plan, const pl_plan_unit *unit,
-                               const pl_results *results, pl_unit_writer *writer)
+                               pl_unit_writer *writer)
 {
     const char **texts;
     PL_TRY(pl_arena_new(items->arena, &texts, items->n));
     for (size_t i = 0; i < items->n; i++) {
         json_t *sample;
-        PL_TRY(sample_json(&sample, &items->items[i], plan->tasks[unit->task].task, results, i));
+        PL_TRY(sample_json(&sample, &items->items[i], plan->tasks[unit->task].task));
         char *dump = json_dumps(sample, JSON_COMPACT | JSON_REAL_PRECISION(17)), *copy = NULL;
         json_decref(sample);
         if (!dump)
@@ -290,5 +324,5 @@ pl_status pl__items_write(const pl__items *items, const pl_plan *plan, const pl_
         PL_TRY(write_labels(items, plan, unit, head, writer));
         PL_TRY(write_content_free(items, writer));
     }
-    return write_samples(items, plan, unit, results, writer);
+    return write_samples(items, plan, unit, writer);
 }

@@ -78,26 +78,27 @@ static void look_at_border(cell *c, const pl__item *item)
 }
 
 /* Whether all answers begin with one token, and none ends with it. */
-static bool share_first(const pl_request *r)
+static bool share_first(const pl_request *r, size_t n)
 {
     bool shared = true;
-    for (size_t i = 0; i < r->n_choices; i++) {
+    for (size_t i = 0; i < n; i++) {
         const pl_choice *x = &r->choices[i], *y = &r->choices[0];
         shared = shared && x->n - x->first > 1 && x->ids[x->first] == y->ids[y->first];
     }
     return shared;
 }
 
-/* A target that stands alone has no other answer to be held against. */
+/* A target that stands alone has no other answer to be held against; behind contexts all have the same. */
 static void look_at_answers(cell *c, const pl__item *item)
 {
     const pl_request *r = &item->encoded.request;
     bool same = false, longer = false, lengths = false;
     size_t a = 0, b = 0, many = 0;
-    if (r->n_choices < 2 || pl_unit_has_head(c->unit)) return;
+    const size_t n = item->encoded.n_choices;
+    if (n < 2 || item->prompt.contexts || pl_unit_has_head(c->unit)) return;
     /* The white space that a chat template ends in is scored with every answer: a token that tells none apart. */
-    const size_t skip = is_chat(c) && share_first(r) ? 1 : 0;
-    for (size_t i = 0; i < r->n_choices; i++) {
+    const size_t skip = is_chat(c) && share_first(r, n) ? 1 : 0;
+    for (size_t i = 0; i < n; i++) {
         const pl_choice *x = &r->choices[i];
         if (x->n - x->first > 1 + skip && !longer) many = i;
         longer = longer || x->n - x->first > 1 + skip;

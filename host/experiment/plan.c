@@ -72,7 +72,7 @@ static pl_status check_readout(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_task *t = plan->tasks[unit->task].task;
     if (unit->readout == PL_READOUT_LOGLIKELIHOOD && !unit->template->doc_to_choice &&
-        plan->tasks[unit->task].task->output_type != PL_OUTPUT_LOGLIKELIHOOD)
+        t->output_type != PL_OUTPUT_LOGLIKELIHOOD && t->output_type != PL_OUTPUT_LOGLIKELIHOOD_ROLLING)
         return pl_fail(PL_E_INPUT,
                        "%s: template '%s' of task %s has no doc_to_choice: readout loglikelihood needs choices; use "
                        "readout: generate",
@@ -104,7 +104,8 @@ pl_status pl__plan_add(pl__maker *m, pl_plan_unit unit, size_t *index)
 {
     pl_plan *plan = m->plan;
     if (!unit.learns) PL_TRY(check_readout(plan, &unit));
-    unit.captures = !unit.learns && unit.arm->kind != PL_ARM_LINEAR && plan->spec->positions != 0 &&
+    const bool rolls = plan->tasks[unit.task].task->output_type == PL_OUTPUT_LOGLIKELIHOOD_ROLLING; /* no prompt */
+    unit.captures = !rolls && !unit.learns && unit.arm->kind != PL_ARM_LINEAR && plan->spec->positions != 0 &&
                     (unit.readout == PL_READOUT_LOGLIKELIHOOD || !unit.arm->readouts[PL_READOUT_LOGLIKELIHOOD]);
     unit.cost = cost_of(plan, &unit);
     PL_TRY(pl__plan_id(unit.id, plan, &unit));
@@ -196,6 +197,7 @@ static pl_status add_arm(pl__maker *m, pl_plan_unit unit)
 {
     const pl_spec_arm *arm = unit.arm;
     PL_TRY(check_head(m->plan, &unit));
+    PL_TRY(pl__plan_check_kind(m->plan, &unit));
     const bool no_bare = unit.chat && pl_spec_chat_needs_shots(m->plan->spec, unit.chat);
     if (arm->kind != PL_ARM_PROMPT) return no_bare ? PL_OK : pl__plan_learning(m, unit);
     unit.k = m->plan->tasks[unit.task].task->num_fewshot;
@@ -268,6 +270,10 @@ static pl_status check_primary(const pl_plan *plan)
         while (t < plan->n_tasks && strcmp(plan->tasks[t].task->name, task)) t++;
         if (t == plan->n_tasks)
             return pl_fail(PL_E_INPUT, "%s: primary: task '%s': the experiment has no task of this name",
+                           plan->spec->path, task);
+        if (plan->tasks[t].task->output_type == PL_OUTPUT_LOGLIKELIHOOD_ROLLING)
+            return pl_fail(PL_E_INPUT,
+                           "%s: primary: task '%s' is loglikelihood_rolling and has no accuracy: expected another task",
                            plan->spec->path, task);
     }
     return PL_OK;

@@ -6,7 +6,7 @@ bool pl_plan_calibrates(const pl_plan *plan, const pl_plan_unit *unit)
 {
     const pl_plan_task *task = &plan->tasks[unit->task];
     return !unit->adaptation && unit->readout == PL_READOUT_LOGLIKELIHOOD && task->templates[0]->doc_to_choice &&
-           task->task->n_calibration > 0;
+           !unit->template->several_contexts && !unit->template->several_right && task->task->n_calibration > 0;
 }
 
 /* *out is what the result points at. */

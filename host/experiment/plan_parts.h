@@ -30,6 +30,8 @@ pl_status pl__plan_note_rows(pl_plan *plan, const pl_plan_task *task);
 size_t pl__plan_count_wordings(const pl_plan_task *task, pl_role role);
 /* The choices of the i-th evaluated item, as the task's first template has them. */
 pl_status pl__plan_choices(const char ***out, size_t *n, const pl_plan_task *task, size_t i, pl_arena *arena);
+/* What the task's kind does not allow of the arm, which all its units would say. */
+pl_status pl__plan_check_kind(const pl_plan *plan, const pl_plan_unit *unit);
 /* A line that who runs the plan should read; not copied. */
 pl_status pl__plan_note(pl_plan *plan, const char *line);
 

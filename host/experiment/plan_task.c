@@ -148,3 +148,60 @@ pl_status pl__plan_open_task(pl_plan *plan, pl_plan_task *task, const char *path
                          most_shots(plan->spec, task->task), plan->arena));
     return find_classes(task);
 }
+
+/* Several of something, under any template. */
+static const pl_template *with_several(const pl_plan_task *task, bool contexts)
+{
+    for (size_t i = 0; i < task->n_templates; i++)
+        if (contexts ? task->templates[i]->several_contexts : task->templates[i]->several_right)
+            return task->templates[i];
+    return NULL;
+}
+
+pl_status pl__plan_check_kind(const pl_plan *plan, const pl_plan_unit *unit)
+{
+    const pl_plan_task *task = &plan->tasks[unit->task];
+    const pl_spec_arm *arm = unit->arm;
+    const char *where = plan->spec->path, *name = task->task->name;
+    const size_t place = (size_t)(arm - plan->spec->arms);
+    const pl_template *contexts = with_several(task, true), *right = with_several(task, false);
+    size_t most = arm->n_shots ? 0 : task->task->num_fewshot;
+    for (size_t s = 0; s < arm->n_shots; s++) most = arm->shots[s] > most ? arm->shots[s] : most;
+    if (task->task->output_type == PL_OUTPUT_LOGLIKELIHOOD_ROLLING) {
+        if (arm->kind != PL_ARM_PROMPT || arm->readouts[PL_READOUT_GENERATE] || most)
+            return pl_fail(PL_E_INPUT,
+                           "%s: arms.%zu: task %s is loglikelihood_rolling, texts that are scored by themselves: "
+                           "expected kind: prompt, shots: [0], readout: [loglikelihood]",
+                           where, place, name);
+        if (unit->chat)
+            return pl_fail(
+                PL_E_INPUT,
+                "%s: chat: task %s is loglikelihood_rolling, texts that are scored by themselves: expected no "
+                "chat",
+                where, name);
+        return PL_OK;
+    }
+    for (size_t i = 0; i < task->n_templates; i++)
+        if (task->templates[i]->gen_prefix && unit->chat && unit->chat->apply)
+            return pl_fail(PL_E_INPUT,
+                           "%s: chat: task %s, template '%s': gen_prefix in a chat is not supported: expected chat: "
+                           "{apply: false}, or the template without gen_prefix",
+                           where, name, task->templates[i]->name);
+    if (contexts && unit->chat && unit->chat->apply)
+        return pl_fail(
+            PL_E_INPUT,
+            "%s: chat: task %s, template '%s': each choice is a context of its own, which no chat is made of: "
+            "expected chat: {apply: false}",
+            where, name, contexts->name);
+    if (contexts && (arm->kind != PL_ARM_PROMPT || arm->readouts[PL_READOUT_GENERATE]))
+        return pl_fail(PL_E_INPUT,
+                       "%s: arms.%zu: task %s, template '%s': each choice is a context of its own, so there is no "
+                       "prompt to answer: expected kind: prompt, readout: [loglikelihood]",
+                       where, place, name, contexts->name);
+    if (right && arm->kind != PL_ARM_PROMPT)
+        return pl_fail(PL_E_INPUT,
+                       "%s: arms.%zu: task %s, template '%s' has several right choices an item: an arm that learns "
+                       "needs one; expected kind: prompt",
+                       where, place, name, right->name);
+    return PL_OK;
+}

@@ -60,3 +60,34 @@ const pl_stability_row *pl__block_find_layer(const pl__block *b, const pl_stabil
     }
     return NULL;
 }
+
+static const struct of_texts {
+    pl_metric_id metric;
+    const char *unit;
+} OF_TEXTS[] = {{PL_METRIC_WORD_PERPLEXITY, "a word"},
+                {PL_METRIC_BYTE_PERPLEXITY, "a byte"},
+                {PL_METRIC_BITS_PER_BYTE, "bits a byte"}};
+
+bool pl__block_of_texts(const pl__block *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->rows[i].metric == OF_TEXTS[0].metric) return true;
+    return false;
+}
+
+void pl__block_texts(char out[PL__TEXTS_LINE], const pl__block *b, const char *template_name)
+{
+    size_t used = (size_t)snprintf(out, PL__TEXTS_LINE, "perplexity");
+    for (const struct of_texts *of = OF_TEXTS; of < OF_TEXTS + sizeof OF_TEXTS / sizeof *OF_TEXTS; of++) {
+        const pl_stability_row *r = pl__block_find(b, of->metric, "templates", template_name);
+        int wrote;
+        if (!r || used >= PL__TEXTS_LINE) continue;
+        const char *comma = of == OF_TEXTS ? "" : ",";
+        if (isnan(r->lo))
+            wrote = snprintf(out + used, PL__TEXTS_LINE - used, "%s %.4g %s", comma, r->value, of->unit);
+        else
+            wrote = snprintf(out + used, PL__TEXTS_LINE - used, "%s %.4g [%.4g, %.4g] %s", comma, r->value, r->lo,
+                             r->hi, of->unit);
+        used += wrote > 0 ? (size_t)wrote : 0;
+    }
+}

@@ -20,4 +20,10 @@ const pl_stability_row *pl__block_find(const pl__block *block, pl_metric_id metr
  * row of the layer. */
 const pl_stability_row *pl__block_find_layer(const pl__block *block, const pl_stability_row *at, pl_metric_id metric);
 
+/* Whether the block is of texts that are scored by themselves: it has no answers. */
+bool pl__block_of_texts(const pl__block *block);
+enum { PL__TEXTS_LINE = 256 };
+/* Perplexities and bits a byte, with their intervals, in one line; template_name "": over all. */
+void pl__block_texts(char out[PL__TEXTS_LINE], const pl__block *block, const char *template_name);
+
 #endif

@@ -2,10 +2,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "statistics/labels.h"
+#include "analysis/pooled.h"
 
 /* Everything behind "<task>@<template>" or "<task>" that tells cells apart. */
 static pl_status make_key(char **out, const pl_run_unit *u, bool group, bool several_seeds, pl_arena *arena)
@@ -57,82 +56,27 @@ static pl_status make_plain_key(char **out, const pl_run_unit *u, bool group, bo
 
 void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run_unit *unit)
 {
-    /* answer_match is ours and lenient; the rest are lm-eval's. */
-    static const char *const scored[][2] = {{"acc", "correct"}, {"acc_norm", "acc_norm"}},
-                             *const generated[][2] = {{"exact_match", "exact_match"}, {"answer_match", "answer_match"}};
-    for (size_t m = 0; m < PL__CELL_METRICS; m++) {
-        const char *const *metric = unit->generates ? generated[m] : scored[m];
-        const pl_column *c = pl_frame_column(unit->obs, metric[1]);
-        bool is_there = c && c->kind == PL_COLUMN_BOOL && !(m > 0 && pl__report_scores_target(unit));
-        out[m] = (pl__cell_metric){.name = is_there ? metric[0] : NULL,
-                                   .filter = unit->generates ? unit->task_facts->filter : "none",
-                                   .column = metric[1]};
+    /* Shares of the items: answer_match is ours and lenient; the others are lm-eval's. The column of what a list must
+     * name is there where it does. */
+    static const struct share {
+        const char *name, *column;
+        bool generated, of_target; /* of target: there too where the target is scored alone */
+    } SHARES[] = {{"acc", "correct", false, true},
+                  {"acc_norm", "acc_norm", false, false},
+                  {"acc_bytes", "acc_bytes", false, false},
+                  {"acc_mutual_info", "acc_mutual_info", false, false},
+                  {"exact_match", "exact_match", false, false},
+                  {"exact_match", "exact_match", true, false},
+                  {"answer_match", "answer_match", true, false}};
+    size_t n = 0;
+    memset(out, 0, PL__CELL_METRICS * sizeof *out);
+    for (const struct share *s = SHARES; s < SHARES + sizeof SHARES / sizeof *SHARES; s++) {
+        const pl_column *c = pl_frame_column(unit->obs, s->column);
+        if (s->generated != unit->generates || unit->rolls || (unit->alone && !s->of_target)) continue;
+        if (c && c->kind == PL_COLUMN_BOOL)
+            out[n++] = (pl__cell_metric){
+                .name = s->name, .filter = unit->generates ? unit->task_facts->filter : "none", .column = s->column};
     }
-}
-
-/* ---- numbers of all items together ---- */
-
-bool pl__report_scores_target(const pl_run_unit *unit)
-{
-    const pl_planned_task *task = unit->task_facts;
-    const char *type =
-        task->n_templates ? json_string_value(json_object_get(task->templates[0].config, "output_type")) : NULL;
-    return !unit->generates && type && strcmp(type, "loglikelihood") == 0;
-}
-
-/* Labels of the finite rows side by side. */
-typedef struct labels {
-    int64_t *gold, *predicted;
-    size_t n;
-} labels;
-
-static pl_status gather_labels(labels *out, const pl__report_cell *cell, const uint8_t *finite)
-{
-    const int64_t *gold, *predicted;
-    *out = (labels){0};
-    PL_TRY(pl_run_unit_integers(&gold, cell->unit, "label_index"));
-    PL_TRY(pl_run_unit_integers(&predicted, cell->unit, "prediction_index"));
-    PL_TRY(pl_new(&out->gold, 2 * cell->n_rows));
-    out->predicted = out->gold + cell->n_rows;
-    for (size_t i = 0; i < cell->n_rows; i++) {
-        if (!finite[i]) continue;
-        out->gold[out->n] = gold[i];
-        out->predicted[out->n++] = predicted[i];
-    }
-    return PL_OK;
-}
-
-/* exp(-mean log-likelihood of the targets) */
-static double perplexity(const pl__report_cell *cell, const uint8_t *finite)
-{
-    const pl_loglik *l = &cell->unit->loglik;
-    double sum = 0;
-    for (size_t i = 0; i < l->n_rows && i < cell->n_rows; i++)
-        if (finite[i]) sum += l->score[l->choice_indptr[i]];
-    return exp(-sum / (double)cell->n);
-}
-
-/* One of two labels that are not 0 and 1 has no f1. */
-static pl_status add_value(pl__report_cell *cell, size_t *n, const char *name, const uint8_t *finite)
-{
-    labels l;
-    bool of_target = strcmp(name, "perplexity") == 0, is_f1 = strcmp(name, "f1") == 0;
-    if (*n == PL__CELL_VALUES || cell->unit->generates || of_target != pl__report_scores_target(cell->unit))
-        return PL_OK;
-    pl__cell_value *out = &cell->values[*n];
-    if (of_target)
-        *out = (pl__cell_value){"perplexity", "perplexity", false, perplexity(cell, finite)};
-    else {
-        PL_TRY(gather_labels(&l, cell, finite));
-        *out = is_f1 ? (pl__cell_value){"f1", "f1", true, pl_f1(l.gold, l.predicted, l.n)}
-                     : (pl__cell_value){"mcc", "matthews_corrcoef", true, pl_mcc(l.gold, l.predicted, l.n)};
-        free(l.gold);
-    }
-    if (isfinite(out->value))
-        ++*n;
-    else
-        out->name = NULL;
-    return PL_OK;
 }
 
 pl_status pl__report_cell_count(pl__report_cell *cell)
@@ -155,8 +99,13 @@ pl_status pl__report_cell_count(pl__report_cell *cell)
         for (size_t i = 0; i < cell->n_rows; i++) cell->metrics[m].right += finite[i] && right[i];
     }
     const json_t *metrics = cell->unit->task_facts->metrics;
-    for (size_t i = 0, n = 0; i < json_array_size(metrics) && cell->n > 0; i++)
-        PL_TRY(add_value(cell, &n, json_string_value(json_array_get(metrics, i)), finite));
+    for (size_t i = 0, n = 0; i < json_array_size(metrics) && n < PL__CELL_VALUES; i++) {
+        const pl_pooled *of = pl_pooled_find(json_string_value(json_array_get(metrics, i)));
+        double value = NAN;
+        if (of) PL_TRY(pl_pooled_of(&value, cell->unit, of));
+        if (isfinite(value))
+            cell->values[n++] = (pl__cell_value){of->name, of->aggregation, of->higher_is_better, value};
+    }
     return PL_OK;
 }
 

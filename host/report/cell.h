@@ -6,7 +6,7 @@
 #include "analysis/run_view.h"
 #include "base/digest.h"
 
-enum { PL__KEY_MAX = 1024, PL__CELL_METRICS = 2, PL__CELL_VALUES = 3 };
+enum { PL__KEY_MAX = 1024, PL__CELL_METRICS = 5, PL__CELL_VALUES = 3 };
 
 /* A share of a cell's items under the name that lm-eval gives it. */
 typedef struct pl__cell_metric {
@@ -16,7 +16,7 @@ typedef struct pl__cell_metric {
     size_t right;
 } pl__cell_metric;
 
-/* A number of all items together, where the task's metric_list names it: f1, mcc, perplexity. */
+/* A number of all items together, where the task's metric_list names it. */
 typedef struct pl__cell_value {
     const char *name; /* NULL: none */
     const char *aggregation;
@@ -45,8 +45,5 @@ pl_status pl__report_cell_count(pl__report_cell *cell);
 
 /* Metrics of a unit's rows: names and columns; the unit is taken. */
 void pl__report_cell_metrics(pl__cell_metric out[PL__CELL_METRICS], const pl_run_unit *unit);
-
-/* Whether the unit scores the target alone (output_type loglikelihood). */
-bool pl__report_scores_target(const pl_run_unit *unit);
 
 #endif

@@ -173,9 +173,10 @@ static void put_config(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_put_text(b, "task", cell->plain ? cell->key : u->task);
     put_template(b, u);
     pl_json_put_text(b, "output_type",
-                     u->generates                  ? "generate_until"
-                     : pl__report_scores_target(u) ? "loglikelihood"
-                                                   : "multiple_choice");
+                     u->generates ? "generate_until"
+                     : u->rolls   ? "loglikelihood_rolling"
+                     : u->alone   ? "loglikelihood"
+                                  : "multiple_choice");
     pl_json_put_integer(b, "num_fewshot", u->k);
     put_metric_list(b, cell);
     pl_json_put_integer(b, "repeats", 1);

@@ -442,11 +442,28 @@ static pl_status put_arms(subject *s, bool first_readout, bool several)
     return PL_OK;
 }
 
+/* Texts that are scored by themselves: a line a block and template; there are no arms to compare. */
+static pl_status put_texts(const subject *s)
+{
+    char text[PL__TEXTS_LINE], line[PL__TEXTS_LINE + PL__ARM_TEXT];
+    for (pl__block b = {.table = &s->table}; pl__block_next(&b);)
+        for (size_t i = 0; i < b.n; i++) {
+            const pl_stability_row *r = &b.rows[i];
+            if (r->metric != PL_METRIC_WORD_PERPLEXITY || !*r->template_name) continue;
+            pl__block_texts(text, &b, r->template_name);
+            snprintf(line, sizeof line, "%.60s: %s", r->template_name, text);
+            PL_TRY(put_line(s->out, 'N', line));
+        }
+    return PL_OK;
+}
+
 static pl_status put_screen(subject *s)
 {
     const char *readouts[4];
     const size_t n = readouts_of(readouts, s);
+    const pl__block whole = {.table = &s->table, .rows = s->table.rows, .n = s->table.n};
     PL_TRY(put_title(s));
+    if (pl__block_of_texts(&whole)) return put_texts(s);
     for (size_t pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < n; i++) {
             pl__block first = {.table = &s->table};

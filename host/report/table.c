@@ -175,6 +175,19 @@ static void put_wrapped(FILE *out, const char *text)
     fprintf(out, "%*s%s\n", (int)indent, "", text);
 }
 
+/* One line a template. */
+static void put_texts(FILE *out, const pl__block *b)
+{
+    char text[PL__TEXTS_LINE], name[256], line[PL__TEXTS_LINE + 264];
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->rows[i].metric != PL_METRIC_WORD_PERPLEXITY || !*b->rows[i].template_name) continue;
+        pl__block_texts(text, b, b->rows[i].template_name);
+        pl_visible_text(name, sizeof name, b->rows[i].template_name);
+        snprintf(line, sizeof line, "  %s: %s", name, text);
+        put_wrapped(out, line);
+    }
+}
+
 static pl_status put_remarks(FILE *out, const pl_stability_table *table)
 {
     pl_status status = PL_OK;
@@ -212,7 +225,10 @@ pl_status pl_report_print(FILE *out, const pl_stability_table *table)
     if (table->n == 0) fprintf(out, "no finished units: nothing to report\n");
     for (pl__block b = {.table = table}; pl__block_next(&b);) {
         put_header(out, &b);
-        put_accuracy(out, &b);
+        if (pl__block_of_texts(&b))
+            put_texts(out, &b);
+        else
+            put_accuracy(out, &b);
         put_behaviour(out, &b);
         put_layers(out, &b, PL_SCREEN_LAYERS, "states");
         put_layers(out, &b, PL_SCREEN_PROBES, "probes");

@@ -8,7 +8,7 @@ const pl_obs_description pl_obs_columns[PL_OBS_N] = {
 #undef X
 };
 
-pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned, bool chatted)
+pl_status pl_obs_create(pl_obs *out, size_t n_rows, unsigned of)
 {
     pl_column *ignored;
     *out = (pl_obs){0};
@@ -16,9 +16,7 @@ pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool
     pl_status status = PL_OK;
     bool has[PL_OBS_N];
     for (size_t c = 0; c < PL_OBS_N; c++) {
-        pl_obs_readout of = pl_obs_columns[c].readout;
-        has[c] = of == PL_OBS_BOTH || of == readout || (of == PL_OBS_LEARNED && learned) ||
-                 (of == PL_OBS_CHATTED && chatted);
+        has[c] = pl_obs_columns[c].of == PL_OBS_BOTH || pl_obs_columns[c].of & of;
         if (has[c])
             PL_GOTO(status, failed, pl_frame_add(out->frame, &ignored, pl_obs_columns[c].name, pl_obs_columns[c].kind));
     }

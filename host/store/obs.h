@@ -7,14 +7,20 @@
 
 #include "store/frame.h"
 
-/* Which readout's units have a column. */
-typedef enum pl_obs_readout {
-    PL_OBS_BOTH,
-    PL_OBS_SCORED,
-    PL_OBS_GENERATED,
-    PL_OBS_LEARNED, /* both readouts, of arms that learn */
-    PL_OBS_CHATTED  /* both readouts, of prompts that are chats or have a system text */
-} pl_obs_readout;
+/* Which units have a column: every unit, or those that any of these bits is of. */
+typedef enum pl_obs_of {
+    PL_OBS_BOTH = 0,
+    PL_OBS_SCORED = 1,
+    PL_OBS_GENERATED = 2,
+    PL_OBS_LEARNED = 4, /* of either readout, of arms that learn */
+    PL_OBS_ROLLED = 8,  /* scored, of whole texts: no answers */
+    /* Scored, where the task's metric_list names it. */
+    PL_OBS_BYTES = 16,
+    PL_OBS_GREEDY = 32,
+    PL_OBS_MUTUAL = 64,
+    PL_OBS_CHATTED = 128, /* of either readout, of prompts that are chats or have a system text */
+    PL_OBS_MATCHED = PL_OBS_GENERATED | PL_OBS_GREEDY
+} pl_obs_of;
 
 /* X(id, name, kind, readout, meaning). A missing text is code -1 (pandas: NaN). */
 #define PL_OBS_COLUMNS(X)                                                                                              \
@@ -49,8 +55,13 @@ typedef enum pl_obs_readout {
     X(FINITE, "finite", BOOL, BOTH, "false: a log-likelihood or logit was NaN or infinite, there is no prediction")    \
     X(CORRECT, "correct", BOOL, BOTH, "the task's own metric; false without a prediction")                             \
     X(ACC_NORM, "acc_norm", BOOL, SCORED, "right when scores are divided by the choice's characters")                  \
-    X(EXACT_MATCH, "exact_match", BOOL, GENERATED, "the answer is the target, by lm-evaluation-harness's metric")      \
+    X(ACC_BYTES, "acc_bytes", BOOL, BYTES, "right when scores are divided by the choice's bytes")                      \
+    X(ACC_MUTUAL_INFO, "acc_mutual_info", BOOL, MUTUAL, "right when each choice's score without context is taken off") \
+    X(EXACT_MATCH, "exact_match", BOOL, MATCHED,                                                                       \
+      "the answer is the target, by lm-evaluation-harness's metric; of choices: greedy text is a right one")           \
     X(ANSWER_MATCH, "answer_match", BOOL, GENERATED, "the answer names the label or target, read leniently")           \
+    X(N_WORDS, "n_words", INTEGER, ROLLED, "words that word_perplexity is over")                                       \
+    X(N_BYTES, "n_bytes", INTEGER, ROLLED, "bytes that byte_perplexity and bits_per_byte are over")                    \
     X(N_TOKENS, "n_tokens", INTEGER, BOTH, "tokens of the prompt")                                                     \
     X(TRUNCATED, "truncated", CATEGORY, BOTH, "no, truncate_left or drop_shots: what was done to make it fit")         \
     X(MERGED, "merged", BOOL, BOTH, "a token of the whole text spans the border of prompt and answer")
@@ -65,19 +76,19 @@ typedef enum pl_obs_column {
 typedef struct pl_obs_description {
     const char *name;
     pl_column_kind kind;
-    pl_obs_readout readout;
+    pl_obs_of of;
     const char *meaning;
 } pl_obs_description;
 extern const pl_obs_description pl_obs_columns[PL_OBS_N];
 
-/* Rows of a unit that is being written. Setting a column that the unit's readout lacks does nothing. */
+/* Rows of a unit that is being written. Setting a column that the unit lacks does nothing. */
 typedef struct pl_obs {
     pl_frame *frame; /* owned */
     pl_column *columns[PL_OBS_N];
 } pl_obs;
 
-/* learned: of an arm that learns. chatted: of prompts that are chats or have a system text. */
-pl_status pl_obs_create(pl_obs *out, size_t n_rows, pl_obs_readout readout, bool learned, bool chatted);
+/* of: bits of pl_obs_of. */
+pl_status pl_obs_create(pl_obs *out, size_t n_rows, unsigned of);
 pl_status pl_obs_set_text(pl_obs *obs, pl_obs_column column, size_t row, const char *text); /* NULL: missing */
 void pl_obs_set_integer(pl_obs *obs, pl_obs_column column, size_t row, int64_t value);
 void pl_obs_set_bool(pl_obs *obs, pl_obs_column column, size_t row, int value);

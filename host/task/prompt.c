@@ -1,6 +1,7 @@
 /* Prompts: the text that lm-evaluation-harness's fewshot_context makes, and the continuations that may follow it. */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "task/task_parts.h"
 
 /* A shot must be neither the item itself nor, where items are grouped, one of its own group. */
@@ -29,15 +30,51 @@ pl_status pl_task_row(const pl_task *task, const pl_template *t, const pl_row *r
     return pl_task_target(task, t, row, arena, target, label);
 }
 
-/* text + target_delimiter + target + fewshot_delimiter; an empty target leaves both delimiters out. */
+static bool ends_in_space(const pl_bytes *text)
+{
+    uint32_t last;
+    (void)pl_utf8_get(&last, text->data + pl_utf8_before(text->data, text->size));
+    return pl_utf8_is_space(last);
+}
+
+static bool begins_with_space(const char *text)
+{
+    uint32_t first;
+    (void)pl_utf8_get(&first, text);
+    return pl_utf8_is_space(first);
+}
+
+/* What the answer begins with, behind the text that stands in `out` from byte `start` on: the delimiter between the two
+ * where there is no white space. *has: there is one. */
+static pl_status append_prefix(pl_bytes *out, bool *has, const pl_template *t, const pl_row *row, size_t start)
+{
+    pl_bytes prefix = {0};
+    *has = false;
+    if (!t->gen_prefix) return PL_OK;
+    pl_status status = pl_jinja_render(t->gen_prefix, row->item, &prefix);
+    *has = status == PL_OK && prefix.size > 0;
+    bool touch = *has && out->size > start && !ends_in_space(out) && !begins_with_space(prefix.data);
+    if (touch && !t->several_contexts) status = pl_bytes_text(out, t->target_delimiter);
+    if (status == PL_OK && *has) status = pl_bytes_append(out, prefix.data, prefix.size);
+    pl_bytes_free(&prefix);
+    return status;
+}
+
+/* text + target_delimiter + target + fewshot_delimiter; an empty target leaves both delimiters out. What the answer
+ * begins with stands before it, and a blank between them where there is no white space. */
 static pl_status append_row(pl_bytes *out, const pl_task *task, const pl_template *t, const pl_row *row,
                             pl_arena *arena)
 {
     const char *target;
-    size_t label;
+    size_t label, start = out->size;
+    bool has_prefix;
     PL_TRY(pl_task_row(task, t, row, arena, out, &target, &label));
+    PL_TRY(append_prefix(out, &has_prefix, t, row, start));
     if (!*target) return PL_OK;
-    PL_TRY(pl_bytes_text(out, t->target_delimiter));
+    if (!has_prefix)
+        PL_TRY(pl_bytes_text(out, t->target_delimiter));
+    else if (!ends_in_space(out) && !begins_with_space(target))
+        PL_TRY(pl_bytes_text(out, " "));
     PL_TRY(pl_bytes_text(out, target));
     return pl_bytes_text(out, task->fewshot_delimiter);
 }
@@ -63,31 +100,105 @@ static pl_status append_shot(pl_bytes *out, const pl_task *task, const pl_templa
     return status;
 }
 
-/* The continuations that are scored. For loglikelihood it is the target as it is: lm-evaluation-harness puts no
- * delimiter before it. */
+bool pl_prompt_is_right(const pl_prompt *p, size_t choice)
+{
+    bool is = choice == p->gold;
+    for (size_t i = 0; i < p->n_right; i++) is = is || choice == p->right[i];
+    return is;
+}
+
+/* What is white space between words is Python's \s; words are what re.split makes of them, empty ones among them. */
+static size_t count_words(const char *text)
+{
+    size_t n = 1, size = strlen(text);
+    bool before = false;
+    for (size_t at = 0; at < size;) {
+        uint32_t letter;
+        at += pl_utf8_get(&letter, text + at);
+        bool is = pl_utf8_is_space(letter);
+        n += is && !before;
+        before = is;
+    }
+    return n;
+}
+
+static pl_status read_count(size_t *out, const pl_task *task, const pl_row *row, const char *field)
+{
+    const json_t *value = json_object_get(row->item, field);
+    if (json_is_integer(value) && json_integer_value(value) > 0) {
+        *out = (size_t)json_integer_value(value);
+        return PL_OK;
+    }
+    return pl_fail(PL_E_INPUT, "%s:%zu: field '%s' of task %s: expected a number of 1 or more", row->data->where,
+                   pl_row_line(row->data, row->index), field, task->name);
+}
+
+/* One continuation, the target. For loglikelihood lm-evaluation-harness puts no delimiter before it. */
+static pl_status make_alone(pl_prompt *out, const pl_task *task, const pl_row *row, pl_arena *arena)
+{
+    out->alone = true;
+    out->n_choices = 1;
+    out->gold = 0;
+    PL_TRY(pl_arena_new(arena, &out->choice_texts, 1));
+    out->choice_texts[0] = out->target;
+    out->choices = out->choice_texts;
+    out->rolling = task->output_type == PL_OUTPUT_LOGLIKELIHOOD_ROLLING;
+    if (!out->rolling) return PL_OK;
+    out->words = count_words(out->target);
+    out->bytes = strlen(out->target);
+    if (task->words) PL_TRY(read_count(&out->words, task, row, task->words));
+    if (task->bytes) PL_TRY(read_count(&out->bytes, task, row, task->bytes));
+    if (out->bytes) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s:%zu: an empty text has no log-likelihood [task %s]", row->data->where,
+                   pl_row_line(row->data, row->index), task->name);
+}
+
+/* The continuations that are scored. */
 static pl_status make_continuations(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *row,
                                     const pl_chat_use *chat, pl_arena *arena)
 {
     const char *delimiter = chat && chat->chat ? "" : t->target_delimiter; /* the template's end stands in its place */
     PL_TRY(pl_task_choices(task, t, row, arena, &out->choice_texts, &out->n_choices));
     PL_TRY(pl__item_target(task, t, row, out->choice_texts, out->n_choices, arena, &out->target, &out->gold));
-    if (task->output_type == PL_OUTPUT_GENERATE_UNTIL) PL_TRY(pl__item_targets(out, task, t, row, arena));
-    if (task->output_type == PL_OUTPUT_LOGLIKELIHOOD) {
-        out->alone = true;
-        out->n_choices = 1;
-        out->gold = 0;
-        PL_TRY(pl_arena_new(arena, &out->choice_texts, 1));
-        out->choice_texts[0] = out->target;
-        out->choices = out->choice_texts;
-        return PL_OK;
-    }
+    if (task->output_type == PL_OUTPUT_GENERATE_UNTIL || t->several_right)
+        PL_TRY(pl__item_targets(out, task, t, row, arena));
+    if (task->output_type == PL_OUTPUT_LOGLIKELIHOOD || task->output_type == PL_OUTPUT_LOGLIKELIHOOD_ROLLING)
+        return make_alone(out, task, row, arena);
+    out->unconditional = out->n_choices && pl_task_names(task, "acc_mutual_info");
     PL_TRY(pl_arena_new(arena, &out->choices, out->n_choices));
     for (size_t i = 0; i < out->n_choices; i++) {
         char *whole;
-        PL_TRY(pl_arena_format(arena, &whole, "%s%s", delimiter, out->choice_texts[i]));
+        PL_TRY(pl_arena_format(arena, &whole, "%s%s", delimiter,
+                               t->several_contexts ? out->target : out->choice_texts[i]));
         out->choices[i] = whole;
     }
     return PL_OK;
+}
+
+/* One context a choice: `front`, the choice, and what the answer begins with. */
+static pl_status make_contexts(pl_prompt *out, const pl_template *t, const pl_row *row, const pl_bytes *front,
+                               pl_arena *arena)
+{
+    struct pl_context *contexts;
+    pl_bytes text = {0};
+    pl_status status = PL_OK;
+    bool has;
+    PL_TRY(pl_arena_new(arena, &contexts, out->n_choices));
+    for (size_t i = 0; i < out->n_choices && status == PL_OK; i++) {
+        char *copy;
+        pl_bytes_clear(&text);
+        PL_GOTO(status, done, pl_bytes_append(&text, front->size ? front->data : "", front->size));
+        PL_GOTO(status, done, pl_bytes_text(&text, out->choice_texts[i]));
+        PL_GOTO(status, done, append_prefix(&text, &has, t, row, front->size));
+        PL_GOTO(status, done, pl_arena_text(arena, &copy, text.data, text.size));
+        contexts[i] = (struct pl_context){copy, text.size};
+    }
+    out->contexts = contexts;
+    out->context = contexts[0].text;
+    out->context_size = contexts[0].size;
+done:
+    pl_bytes_free(&text);
+    return status;
 }
 
 /* Description, shots and the item's own text. */
@@ -98,11 +209,19 @@ static pl_status make_context(pl_prompt *out, const pl_task *task, const pl_temp
     pl_bytes text = {0};
     char *copy;
     pl_status status;
+    bool has_prefix;
+    out->context = "";
+    if (out->rolling) return PL_OK;
     if (chat && chat->chat) return pl__chat_context(out, task, t, shown, item, shots, k, chat, arena);
     PL_GOTO(status, done, pl__system_text(&text, task, chat));
     for (size_t i = 0; i < k; i++) PL_GOTO(status, done, append_shot(&text, task, t, item, shots[i], arena));
     out->own_offset = text.size;
+    if (t->several_contexts) {
+        status = make_contexts(out, t, shown, &text, arena);
+        goto done;
+    }
     PL_GOTO(status, done, pl__item_text(task, t, shown, &text));
+    PL_GOTO(status, done, append_prefix(&text, &has_prefix, t, shown, out->own_offset));
     PL_GOTO(status, done, pl_arena_text(arena, &copy, text.data, text.size));
     out->context = copy;
     out->context_size = text.size;
@@ -129,8 +248,8 @@ pl_status pl_prompt_build_chat(pl_prompt *out, const pl_task *task, const pl_tem
     pl_row row;
     *out = (pl_prompt){.gold = SIZE_MAX};
     PL_TRY(open_item(&row, task, item));
-    pl_status status = make_context(out, task, t, &row, &row, shots, k, chat, arena);
-    if (status == PL_OK) status = make_continuations(out, task, t, &row, chat, arena);
+    pl_status status = make_continuations(out, task, t, &row, chat, arena);
+    if (status == PL_OK) status = make_context(out, task, t, &row, &row, shots, k, chat, arena);
     pl_row_close(&row);
     return status;
 }
@@ -192,8 +311,9 @@ pl_status pl_prompt_build_content_free(pl_prompt *out, const pl_task *task, cons
     shown = row;
     pl_status status = empty_of_content(&empty, row.item, input);
     shown.item = empty;
-    if (status == PL_OK) status = make_context(out, task, t, &shown, NULL, shots, k, chat, arena);
     if (status == PL_OK) status = make_continuations(out, task, t, &row, chat, arena);
+    if (status == PL_OK) status = make_context(out, task, t, &shown, NULL, shots, k, chat, arena);
+    out->unconditional = false;
     out->gold = SIZE_MAX;
     json_decref(empty);
     pl_row_close(&row);

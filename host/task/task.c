@@ -30,19 +30,25 @@ static pl_status read_text(const char **out, const pl_task *task, const pl__task
     return copied(out, task->arena, text);
 }
 
+const char *pl_output_type_name(pl_output_type type)
+{
+    static const char *const names[PL_OUTPUT_TYPES] = {"multiple_choice", "loglikelihood", "loglikelihood_rolling",
+                                                       "generate_until"};
+    return names[type];
+}
+
 /* ---- fields of lm-evaluation-harness that only some values of are supported ---- */
 
 static pl_status read_output_type(pl_task *task, const pl__task_file *file)
 {
-    static const char *const names[] = {"multiple_choice", "loglikelihood", "generate_until"};
-    static const char expected[] = "multiple_choice, loglikelihood or generate_until";
+    static const char expected[] = "multiple_choice, loglikelihood, loglikelihood_rolling or generate_until";
     const pl_yaml_node *node = pl__task_file_get(file, "output_type");
     const char *text;
     if (!node) return pl__task_file_missing(file, "output_type", expected);
     PL_TRY(pl_yaml_to_text(&text, node));
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(text, names[i]) == 0) {
-            task->output_type = (pl_output_type)i;
+    for (pl_output_type type = 0; type < PL_OUTPUT_TYPES; type++)
+        if (strcmp(text, pl_output_type_name(type)) == 0) {
+            task->output_type = type;
             return PL_OK;
         }
     return pl_yaml_fail(node, "output_type '%.60s': expected %s", text, expected);
@@ -95,95 +101,6 @@ static pl_status read_generation(pl_task *task, const pl__task_file *file)
     PL_TRY(pl_arena_new(task->arena, &task->until, 1));
     task->until[task->n_until++] = task->fewshot_delimiter;
     return PL_OK;
-}
-
-/* Metrics that take no flags; of these only exact_match does. */
-static pl_status refuse_flags(const pl_yaml_node *entry, const char *metric)
-{
-    static const char *const flags[] = {"ignore_case", "ignore_punctuation", "ignore_numbers", "regexes_to_ignore"};
-    const pl_yaml_node *node;
-    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        if ((node = pl_yaml_get(entry, flags[i])))
-            return pl_yaml_fail(node, "%s is a flag of exact_match, not of %s", flags[i], metric);
-    return PL_OK;
-}
-
-/* Metrics, how lm-evaluation-harness pools them, and of which output types they are. */
-static const struct metric {
-    const char *name, *aggregation;
-    bool higher;
-    unsigned of; /* bits of pl_output_type */
-} METRICS[] = {
-    {"acc", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE | 1u << PL_OUTPUT_LOGLIKELIHOOD},
-    {"acc_norm", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
-    {"acc_bytes", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
-    {"acc_token", "mean", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
-    {"exact_match", "mean", true, 1u << PL_OUTPUT_GENERATE_UNTIL},
-    {"f1", "f1", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
-    {"mcc", "matthews_corrcoef", true, 1u << PL_OUTPUT_MULTIPLE_CHOICE},
-    {"perplexity", "perplexity", false, 1u << PL_OUTPUT_LOGLIKELIHOOD},
-};
-
-static pl_status check_metric(const pl_yaml_node *entry, const struct metric **out)
-{
-    const pl_yaml_node *node;
-    const char *text, *given;
-    bool higher;
-    PL_TRY(pl_yaml_check_keys(entry, pl_task_metric_keys));
-    if (!(node = pl_yaml_get(entry, "metric"))) return pl_yaml_fail(entry, "metric is missing");
-    PL_TRY(pl_yaml_to_text(&given, node));
-    const struct metric *m = METRICS, *end = METRICS + sizeof METRICS / sizeof *METRICS;
-    while (m < end && strcmp(m->name, given) != 0) m++;
-    if (m == end)
-        return pl_yaml_fail(
-            node,
-            "metric '%.60s' is not supported; expected acc, acc_norm, acc_bytes, acc_token, exact_match, "
-            "f1, mcc or perplexity",
-            given);
-    if ((node = pl_yaml_get(entry, "aggregation"))) {
-        PL_TRY(pl_yaml_to_text(&text, node));
-        if (strcmp(text, m->aggregation) != 0)
-            return pl_yaml_fail(node, "aggregation '%.60s': expected %s for %s", text, m->aggregation, m->name);
-    }
-    if ((node = pl_yaml_get(entry, "higher_is_better"))) {
-        PL_TRY(pl_yaml_to_bool(&higher, node));
-        if (higher != m->higher)
-            return pl_yaml_fail(node, "higher_is_better: expected %s for %s", m->higher ? "true" : "false", m->name);
-    }
-    *out = m;
-    return PL_OK;
-}
-
-static pl_status add_metric(pl_task *task, const char *name)
-{
-    if (!task->metrics) task->metrics = json_array();
-    return task->metrics && json_array_append_new(task->metrics, json_string(name)) == 0
-               ? PL_OK
-               : pl_fail(PL_E_MEMORY, "out of memory while reading a task");
-}
-
-/* plumb always computes the means; naming them changes nothing but for exact_match's flags. The others are added to
- * results.json where they are named. */
-static pl_status read_metrics(pl_task *task, const pl__task_file *file)
-{
-    const pl_yaml_node *list = pl__task_file_get(file, "metric_list"), *exact = NULL;
-    if (list && list->kind != PL_YAML_LIST)
-        return pl_yaml_fail(list, "metric_list: expected a list of maps with 'metric'");
-    for (size_t i = 0; list && i < list->n; i++) {
-        const struct metric *metric = NULL;
-        PL_TRY(check_metric(list->items[i], &metric));
-        bool is_mean = strcmp(metric->aggregation, "mean") == 0;
-        if (!is_mean && !(metric->of & 1u << task->output_type))
-            return pl_yaml_fail(list->items[i], "metric %s is not of this output_type", metric->name);
-        if (!is_mean) PL_TRY(add_metric(task, metric->name));
-        if (strcmp(metric->name, "exact_match") != 0)
-            PL_TRY(refuse_flags(list->items[i], metric->name));
-        else if (exact)
-            return pl_yaml_fail(list->items[i], "exact_match stands in the list twice");
-        else
-            exact = list->items[i];
-    }
-    return pl_exact_match_make(&task->exact_match, exact);
 }
 
 static pl_status list_unused(pl_task *task, const pl_yaml_node *list)
@@ -274,16 +191,15 @@ static pl_status check_idle(const pl__task_file *file)
     return pl_yaml_fail(node, "repeats: expected 1, found %zu: generation is greedy, and would repeat itself", repeats);
 }
 
-/* By the first item, so that a misspelled field shows where it is written; pl_task_row looks at each row that is used.
- */
-static pl_status check_group(const pl_yaml_node *node, const pl_data *data, const char *group)
+/* By the first item, so that a misspelled field shows where it is written; each row that is used is looked at later. */
+static pl_status check_field(const pl_yaml_node *node, const char *key, const pl_data *data, const char *field)
 {
     pl_row row;
     if (!data) return PL_OK;
     PL_TRY(pl_row_open(&row, data, 0));
-    bool found = json_object_get(row.item, group) != NULL;
+    bool found = json_object_get(row.item, field) != NULL;
     pl_row_close(&row);
-    return found ? PL_OK : pl_yaml_fail(node, "group: item 0 has no field '%.100s'", group);
+    return found ? PL_OK : pl_yaml_fail(node, "%s: item 0 has no field '%.100s'", key, field);
 }
 
 /* Those of Zhao et al. (2021). */
@@ -310,6 +226,29 @@ static pl_status read_calibration(pl_task *task, const pl_yaml_node *list)
     return PL_OK;
 }
 
+/* What loglikelihood_rolling asks beside the text: the length of a window, and what counts its words and bytes. */
+static pl_status read_rolling(pl_task *task, const pl_yaml_node *map)
+{
+    static const char *const keys[] = {"max_length", "words", "bytes"};
+    const char **const fields[] = {NULL, &task->words, &task->bytes};
+    for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
+        const pl_yaml_node *node = pl_yaml_get(map, keys[k]);
+        const char *text;
+        if (!node) continue;
+        if (task->output_type != PL_OUTPUT_LOGLIKELIHOOD_ROLLING)
+            return pl_yaml_fail(node, "%s is of output_type loglikelihood_rolling", keys[k]);
+        if (k == 0) {
+            PL_TRY(pl_yaml_to_size(&task->max_length, node));
+            if (task->max_length == 0) return pl_yaml_fail(node, "max_length: expected 1 or more, found 0");
+            continue;
+        }
+        PL_TRY(pl_yaml_to_text(&text, node));
+        PL_TRY(check_field(node, keys[k], task->test, text));
+        PL_TRY(copied(fields[k], task->arena, text));
+    }
+    return PL_OK;
+}
+
 static pl_status read_plumb(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *map = pl__task_file_get(file, "plumb"), *node;
@@ -322,10 +261,11 @@ static pl_status read_plumb(pl_task *task, const pl__task_file *file)
         if (!balance) return pl_yaml_fail(node, "balance: false belongs to an arm of the experiment, not to the task");
     }
     if ((node = pl_yaml_get(map, "calibration"))) PL_TRY(read_calibration(task, node));
+    PL_TRY(read_rolling(task, map));
     if (!(node = pl_yaml_get(map, "group"))) return PL_OK;
     const char *group;
     PL_TRY(pl_yaml_to_text(&group, node));
-    for (size_t s = 0; s < 2; s++) PL_TRY(check_group(node, s ? task->fewshot : task->test, group));
+    for (size_t s = 0; s < 2; s++) PL_TRY(check_field(node, "group", s ? task->fewshot : task->test, group));
     return copied(&task->group, task->arena, group);
 }
 
@@ -366,7 +306,7 @@ static pl_status read_all(pl_task *task, const pl__task_file *file)
     PL_TRY(read_metadata(task, file));
     PL_TRY(check_idle(file));
     PL_TRY(list_idle(task, file));
-    PL_TRY(read_metrics(task, file));
+    PL_TRY(pl__metric_list_read(task, file));
     PL_TRY(read_filter(task, file));
     PL_TRY(read_fewshot_config(task, file));
     PL_TRY(pl__task_data_open(task, file));
@@ -402,6 +342,7 @@ void pl_task_free(pl_task *task)
         pl_jinja_free(task->templates[i].doc_to_text);
         pl_jinja_free(task->templates[i].doc_to_target);
         pl_jinja_free(task->templates[i].doc_to_choice);
+        pl_jinja_free(task->templates[i].gen_prefix);
         json_decref(task->templates[i].config);
     }
     pl_exact_match_free(task->exact_match);

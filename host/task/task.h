@@ -24,13 +24,20 @@
 typedef enum pl_output_type {
     PL_OUTPUT_MULTIPLE_CHOICE,
     PL_OUTPUT_LOGLIKELIHOOD,
-    PL_OUTPUT_GENERATE_UNTIL
+    PL_OUTPUT_LOGLIKELIHOOD_ROLLING,
+    PL_OUTPUT_GENERATE_UNTIL,
+    PL_OUTPUT_TYPES
 } pl_output_type;
+
+const char *pl_output_type_name(pl_output_type type); /* lm-evaluation-harness' */
 
 typedef struct pl_template {
     const char *name;
     pl_role role;
     pl_jinja *doc_to_text, *doc_to_target, *doc_to_choice; /* doc_to_choice: NULL without choices */
+    pl_jinja *gen_prefix;  /* what an answer begins with, shown behind the item's text; NULL: nothing */
+    bool several_contexts; /* doc_to_text is the index of the right one of doc_to_choice, which are contexts */
+    bool several_right;    /* doc_to_target lists several right choices */
     const char *target_delimiter;
     json_t *config; /* all that decides its texts, under lm-evaluation-harness' names and as the files say it: doc_to_*,
                        description, delimiters, output_type */
@@ -60,7 +67,11 @@ typedef struct pl_task {
     pl_filter *filter;           /* what is done to a generated answer before it is compared */
     const char *unused_filters;  /* the other ones of filter_list, with commas; "": none */
     pl_exact_match *exact_match; /* with the flags of metric_list */
-    json_t *metrics; /* a list of those of metric_list that are no means over items: f1, mcc, perplexity; NULL: none */
+    json_t *metrics; /* a list of those of metric_list that are not there anyhow: f1, acc_bytes, ..; NULL: none */
+    /* loglikelihood_rolling: tokens of a window, 0: the model's positions; fields that count an item's words and bytes,
+     * NULL: those of the text. */
+    size_t max_length;
+    const char *words, *bytes;
     const char *frozen;          /* the task as one YAML file that stands alone */
     char digest[PL_SHA256_TEXT]; /* task_hash: SHA-256 of the task's canonical JSON, includes resolved */
     pl_arena *arena;
@@ -73,6 +84,8 @@ void pl_task_free(pl_task *task); /* takes NULL */
 /* What decides the answers of a generating unit and how they are read, for its identity: stop strings, length, filter,
  * flags of exact_match and the version of our own reading. A new reference. */
 pl_status pl_task_generation_json(json_t **out, const pl_task *task);
+
+bool pl_task_names(const pl_task *task, const char *metric); /* whether it is one of task->metrics */
 
 const pl_template *pl_task_template(const pl_task *task, const char *name); /* NULL: no such template */
 
@@ -98,9 +111,19 @@ typedef struct pl_prompt {
     size_t n_choices;
     /* target_delimiter + choice: the continuations that are scored; for loglikelihood one, the target as it is. */
     const char **choices;
+    /* A whole context a choice [n_choices], where choices are contexts (`context` is the first), with the same
+     * continuation behind all; NULL: `context` stands before all. */
+    const struct pl_context {
+        const char *text;
+        size_t size; /* bytes */
+    } * contexts;
+    bool unconditional;        /* each choice is scored once more, behind an empty context (acc_mutual_info) */
     const char **choice_texts; /* without the delimiter */
     size_t gold;               /* index among the choices, or SIZE_MAX (generation without choices) */
     const char *target;        /* gold text */
+    /* Of several right choices all, as the task lists them; gold is the first. n_right 0: gold alone is right. */
+    size_t n_right;
+    const size_t *right; /* [n_right] */
     /* All right answers where the item has several and no choices: their texts, target first, and how Python writes
      * the list; else n_targets is 0. */
     size_t n_targets;
@@ -108,7 +131,14 @@ typedef struct pl_prompt {
     const char *targets_text;
     bool
         alone; /* output_type loglikelihood: the one continuation is the target, right when it is what greedy text is */
+    /* output_type loglikelihood_rolling: the target is scored by itself, window by window, and there is no context;
+     * what its log-likelihood is divided by. */
+    bool rolling;
+    size_t words, bytes;
 } pl_prompt;
+
+/* Whether the choice is right. */
+bool pl_prompt_is_right(const pl_prompt *prompt, size_t choice);
 
 /* As lm-evaluation-harness builds it: description + (text + target_delimiter + target + fewshot_delimiter) a shot +
  * the item's text. shots[0..k) index task->fewshot; item indexes task->test. */

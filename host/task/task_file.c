@@ -18,7 +18,6 @@ static const struct {
     {"process_docs", FROM_LM_EVAL},
     {"process_results", "Python functions are not run; plumb computes its own metrics"},
     {"use_prompt", "write the prompt out in doc_to_text"},
-    {"gen_prefix", "write it at the end of doc_to_text"},
     {"doc_to_image", "models of text only"},
     {"doc_to_audio", "models of text only"},
 };

@@ -13,11 +13,21 @@ const pl_yaml_key pl_task_root_keys[] = {
     {"validation_split", "none", "what is evaluated when there is no test split"},
     {"training_split", "none", "where shots come from when there is no few-shot split"},
     {"fewshot_split", "the training split", "where shots come from"},
-    {"output_type", "`generate_until`", "`multiple_choice`, `loglikelihood` (of the target) or `generate_until`"},
+    {"output_type", "`generate_until`",
+     "`multiple_choice`, `loglikelihood` (of the target behind the text), `loglikelihood_rolling` (of every token of "
+     "the "
+     "target, by itself) or `generate_until`"},
     {"description", "empty", "text in front of everything"},
-    {"doc_to_text", "required", "what the model reads of an item: the name of a field, a template, or a fixed text"},
-    {"doc_to_target", "required", "the answer: a template, a field, or an index among the choices"},
+    {"doc_to_text", "required",
+     "what the model reads of an item: the name of a field, a template, or a fixed text; an index where the choices "
+     "are "
+     "contexts: that of the right one"},
+    {"doc_to_target", "required",
+     "the answer: a template, a field, or an index among the choices; a list where several are right; behind contexts "
+     "the text that follows each of them"},
     {"doc_to_choice", "none", "the choices: a list of texts, or a template or field that gives one"},
+    {"gen_prefix", "none",
+     "what every answer begins with: a field or a template; it stands behind the text of an item"},
     {"target_delimiter", "one blank", "between an item's text and its answer"},
     {"fewshot_delimiter", "two line ends", "between shots, and behind the last"},
     {"fewshot_config", "none", "how shots are chosen"},
@@ -74,11 +84,17 @@ const pl_yaml_key pl_task_generation_keys[] = {
 
 const pl_yaml_key pl_task_metric_keys[] = {
     {"metric", "required",
-     "`acc`, `acc_norm`, `acc_bytes`, `acc_token`, `exact_match`; of all items together, in results.json: `f1` (of two "
-     "labels), `mcc`; of `loglikelihood`: `perplexity`"},
+     "`acc`, `acc_norm`, `acc_bytes`, `acc_token`, `acc_mutual_info` (which asks each choice behind an empty context "
+     "too), "
+     "`exact_match` (of choices: the right one is what greedy text is); of all items together, in results.json: `f1` "
+     "(of "
+     "two labels), `mcc`, `brier_score`; of `loglikelihood`: `perplexity`; of `loglikelihood_rolling`: "
+     "`word_perplexity`, "
+     "`byte_perplexity`, `bits_per_byte`"},
     {"aggregation", "the metric's own",
-     "its name in lm-evaluation-harness: `mean`, `f1`, `matthews_corrcoef`, `perplexity`"},
-    {"higher_is_better", "the metric's own", "true, for `perplexity` false"},
+     "its name in lm-evaluation-harness: `mean`, `f1`, `matthews_corrcoef`, `brier_score`, `perplexity`, "
+     "`weighted_perplexity`, `bits_per_byte`"},
+    {"higher_is_better", "the metric's own", "true; of `brier_score`, perplexities and `bits_per_byte` false"},
     {"ignore_case", "false", "of `exact_match`: both texts in small letters"},
     {"ignore_punctuation", "false", "of `exact_match`: without ASCII's punctuation"},
     {"ignore_numbers", "false", "of `exact_match`: without the digits 0 to 9"},
@@ -121,6 +137,13 @@ const pl_yaml_key pl_task_plumb_keys[] = {
     {"templates", "one, `default`, role `id`", "the wordings of the task"},
     {"filter", "the first", "the name of the filter in `filter_list` that reads the answers"},
     {"group", "none", "a field: a shot never has the item's own value of it"},
+    {"max_length", "the model's positions",
+     "of `loglikelihood_rolling`: tokens of a window, at most the model's positions"},
+    {"words", "those of the text, between white space",
+     "of `loglikelihood_rolling`: a field with the number of words that `word_perplexity` is over"},
+    {"bytes", "those of the text, as UTF-8",
+     "of `loglikelihood_rolling`: a field with the number of bytes that `byte_perplexity` and `bits_per_byte` are "
+     "over"},
     {"balance", "true", "true only: `balance` is an arm's key"},
     {"calibration", "`[N/A, \"[MASK]\", \"\"]`",
      "content-free inputs, each put in the place of an item's fields; the mean of the labels' probabilities there is "
@@ -137,6 +160,7 @@ const pl_yaml_key pl_task_template_keys[] = {
     {"doc_to_text", "the task's", "as above"},
     {"doc_to_target", "the task's", "as above"},
     {"doc_to_choice", "the task's", "as above"},
+    {"gen_prefix", "the task's", "as above"},
     {"target_delimiter", "the task's", "as above"},
     {0},
 };

@@ -43,13 +43,21 @@ pl_status pl__task_form_list_idle(pl_task *task, const pl_yaml_node *map);
 /* Opens the sets: fills test, fewshot and fewshot_is_test. */
 pl_status pl__task_data_open(pl_task *task, const pl__task_file *file);
 
+/* Fills task->metrics and exact_match. */
+pl_status pl__metric_list_read(pl_task *task, const pl__task_file *file);
+
 /* Fills task->frozen; the data must be open. */
 pl_status pl__task_freeze(pl_task *task, const pl__task_file *file);
 
 /* Fills task->templates; the data must be open. */
 pl_status pl__templates_make(pl_task *task, const pl__task_file *file);
 
-/* The text of one item under a template, appended. */
+/* Fills several_contexts and several_right of a template, by a row. */
+pl_status pl__several_find(pl_template *t, const pl_task *task, const pl_row *first);
+/* Where each choice is a context: the right one's index among the n. */
+pl_status pl__context_index(const pl_template *t, const json_t *item, size_t n, size_t *out);
+
+/* The text of one item under a template, appended; where each choice is a context, the right one. */
 pl_status pl__item_text(const pl_task *task, const pl_template *t, const pl_row *row, pl_bytes *out);
 /* The gold answer; `choices` as pl_task_choices gave them (n = 0 without). */
 pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_row *row, const char *const *choices,
@@ -63,7 +71,8 @@ pl_status pl__system_text(pl_bytes *out, const pl_task *task, const pl_chat_use 
 pl_status pl__chat_context(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *shown,
                            const pl_row *item, const size_t *shots, size_t k, const pl_chat_use *use, pl_arena *arena);
 
-/* All right answers of an item that has several: fills targets, n_targets and targets_text of a prompt. */
+/* All right answers of an item that has several: fills targets, n_targets and targets_text of a prompt; of right
+ * choices right and n_right. */
 pl_status pl__item_targets(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *row,
                            pl_arena *arena);
 

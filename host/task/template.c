@@ -67,6 +67,16 @@ static pl_status make_one(pl_jinja **out, const json_t *item, const pl_yaml_node
                         key, text, fields);
 }
 
+/* A field of the data by name, else a template: most often a fixed text, of one word too. */
+static pl_status make_prefix(pl_jinja **out, const json_t *item, const pl_yaml_node *node)
+{
+    const char *text;
+    char place[PL_PATH_MAX];
+    PL_TRY(pl_yaml_to_text(&text, node));
+    PL_TRY(place_of(place, node));
+    return json_object_get(item, text) ? pl_jinja_field(out, text, place) : pl_jinja_compile(out, text, place);
+}
+
 /* One entry of a list of choices: its text or template. YAML would read true, no, 1.0 in ways of its own. */
 static pl_status make_choice(pl_jinja **out, const pl_yaml_node *node)
 {
@@ -127,11 +137,26 @@ static pl_status add_group(json_t *config, const char *group)
     return pl_fail(PL_E_MEMORY, "out of memory while reading a template");
 }
 
+/* What is asked of an item beside its texts; absent where nothing is. */
+static void put_kind(pl_json_builder *b, const pl_task *task)
+{
+    static const char *const asked[] = {"acc_bytes", "acc_mutual_info", "exact_match"};
+    if (task->max_length) pl_json_put_size(b, "max_length", task->max_length);
+    if (task->words) pl_json_put_text(b, "words", task->words);
+    if (task->bytes) pl_json_put_text(b, "bytes", task->bytes);
+    bool any = false;
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) any = any || pl_task_names(task, asked[i]);
+    if (!any) return;
+    pl_json_open_list(b, "metric_list");
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        if (pl_task_names(task, asked[i])) pl_json_put_text(b, NULL, asked[i]);
+    pl_json_close(b);
+}
+
 /* All that decides a template's texts, as the files say it, and its XXH3-128. */
 static pl_status make_config(pl_template *t, const pl_task *task, const pl__task_file *file, const pl_yaml_node *own)
 {
-    static const char *const keys[] = {"doc_to_text", "doc_to_target", "doc_to_choice", NULL};
-    static const char *const output_types[] = {"multiple_choice", "loglikelihood", "generate_until"};
+    static const char *const keys[] = {"doc_to_text", "doc_to_target", "doc_to_choice", "gen_prefix", NULL};
     pl_bytes text = {0};
     pl_json_builder b;
     pl_status status = PL_OK;
@@ -146,7 +171,8 @@ static pl_status make_config(pl_template *t, const pl_task *task, const pl__task
     pl_json_put_text(&b, "description", task->description);
     pl_json_put_text(&b, "target_delimiter", t->target_delimiter);
     pl_json_put_text(&b, "fewshot_delimiter", task->fewshot_delimiter);
-    pl_json_put_text(&b, "output_type", output_types[task->output_type]);
+    pl_json_put_text(&b, "output_type", pl_output_type_name(task->output_type));
+    put_kind(&b, task);
     if (status == PL_OK)
         status = pl_json_end(&b, &t->config, "a template's description");
     else
@@ -198,7 +224,7 @@ static pl_status make_template(pl_template *t, const pl_task *task, const pl__ta
         PL_TRY(make_role(&t->role, own));
     }
     const pl_yaml_node *text = inherited(file, own, "doc_to_text"), *target = inherited(file, own, "doc_to_target"),
-                       *choice = inherited(file, own, "doc_to_choice"),
+                       *choice = inherited(file, own, "doc_to_choice"), *prefix = inherited(file, own, "gen_prefix"),
                        *delimiter = inherited(file, own, "target_delimiter");
     if (!text) return pl__task_file_missing(file, "doc_to_text", "a template such as \"Review: {{ text }}\"");
     if (!target) return pl__task_file_missing(file, "doc_to_target", "a field or template that gives the answer");
@@ -209,6 +235,8 @@ static pl_status make_template(pl_template *t, const pl_task *task, const pl__ta
     PL_TRY(make_one(&t->doc_to_text, first->item, text, "doc_to_text"));
     PL_TRY(make_one(&t->doc_to_target, first->item, target, "doc_to_target"));
     if (choice) PL_TRY(make_choices(&t->doc_to_choice, first->item, choice));
+    if (prefix) PL_TRY(make_prefix(&t->gen_prefix, first->item, prefix));
+    PL_TRY(pl__several_find(t, task, first));
     return make_config(t, task, file, own);
 }
 
@@ -304,11 +332,6 @@ done:
     return status;
 }
 
-pl_status pl__item_text(const pl_task *task, const pl_template *t, const pl_row *row, pl_bytes *out)
-{
-    return at_item(item_text(t, row->item, out), task, t, row);
-}
-
 static pl_status text_of_value(const pl_jinja *j, const json_t *value, pl_arena *arena, const char **out)
 {
     pl_bytes text = {0};
@@ -329,7 +352,8 @@ static pl_status item_choices(const pl_task *task, const pl_template *t, const j
     json_t *value;
     pl_status status;
     PL_TRY(pl_jinja_value(j, item, &value));
-    size_t least = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE ? 2 : 1, found = json_array_size(value);
+    size_t least = task->output_type == PL_OUTPUT_MULTIPLE_CHOICE && !t->several_right ? 2 : 1,
+           found = json_array_size(value);
     if (!json_is_array(value) || found < least) {
         status =
             pl_jinja_fail(j, 0, "doc_to_choice: expected a list of %zu or more choices, such as {{ [a, b] }}", least);
@@ -355,6 +379,26 @@ pl_status pl_task_choices(const pl_task *task, const pl_template *t, const pl_ro
     *n = 0;
     if (!t->doc_to_choice) return PL_OK;
     return at_item(item_choices(task, t, row->item, arena, out, n), task, t, row);
+}
+
+/* The right one of the contexts, behind which the target stands. */
+static pl_status right_context(const pl_task *task, const pl_template *t, const json_t *item, pl_bytes *out)
+{
+    pl_arena *arena;
+    const char **choices;
+    size_t n, index;
+    PL_TRY(pl_arena_create(&arena));
+    pl_status status = item_choices(task, t, item, arena, &choices, &n);
+    if (status == PL_OK) status = pl__context_index(t, item, n, &index);
+    if (status == PL_OK) status = pl_bytes_text(out, choices[index]);
+    pl_arena_free(arena);
+    return status;
+}
+
+pl_status pl__item_text(const pl_task *task, const pl_template *t, const pl_row *row, pl_bytes *out)
+{
+    pl_status status = t->several_contexts ? right_context(task, t, row->item, out) : item_text(t, row->item, out);
+    return at_item(status, task, t, row);
 }
 
 static pl_status outside(const pl_jinja *j, const char *label, const char *const *choices, size_t n)
@@ -396,9 +440,8 @@ static pl_status find_label(const pl_jinja *j, const json_t *value, const char *
 /* Of several right answers the first stands behind a shot, as lm-evaluation-harness has it. */
 static pl_status first_answer(const pl_template *t, const json_t *answers, const json_t **out)
 {
-    if (t->doc_to_choice)
-        return pl_jinja_fail(t->doc_to_target, 0,
-                             "doc_to_target gives a list: several right choices are not supported; expected one");
+    if (t->several_contexts)
+        return pl_jinja_fail(t->doc_to_target, 0, "doc_to_target gives a list: expected the text behind each context");
     if (json_array_size(answers) == 0)
         return pl_jinja_fail(t->doc_to_target, 0, "doc_to_target gives an empty list: expected an answer");
     *out = json_array_get(answers, 0);
@@ -417,6 +460,10 @@ static pl_status item_target(const pl_template *t, const json_t *item, const cha
     if (json_is_array(value)) PL_GOTO(status, done, first_answer(t, value, &one));
     PL_GOTO(status, done, text_of_value(j, one, arena, text));
     if (!t->doc_to_choice) goto done;
+    if (t->several_contexts) {
+        status = pl__context_index(t, item, n, label);
+        goto done;
+    }
     PL_GOTO(status, done, find_label(j, one, *text, choices, n, label));
     *text = choices[*label];
 done:
@@ -430,19 +477,40 @@ pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_ro
     return at_item(item_target(t, row->item, choices, n, arena, text, label), task, t, row);
 }
 
+/* The places of several right choices. */
+static pl_status item_rights(pl_prompt *out, const pl_template *t, const json_t *list, pl_arena *arena)
+{
+    size_t *right, n = json_array_size(list);
+    PL_TRY(pl_arena_new(arena, &right, n));
+    for (size_t i = 0; i < n; i++) {
+        const char *text;
+        PL_TRY(text_of_value(t->doc_to_target, json_array_get(list, i), arena, &text));
+        PL_TRY(
+            find_label(t->doc_to_target, json_array_get(list, i), text, out->choice_texts, out->n_choices, &right[i]));
+    }
+    out->right = right;
+    out->n_right = n;
+    return PL_OK;
+}
+
+static pl_status item_answers(pl_prompt *out, const pl_template *t, const json_t *list, pl_arena *arena)
+{
+    PL_TRY(pl_arena_new(arena, &out->targets, json_array_size(list)));
+    for (size_t i = 0; i < json_array_size(list); i++)
+        PL_TRY(text_of_value(t->doc_to_target, json_array_get(list, i), arena, &out->targets[out->n_targets++]));
+    return PL_OK;
+}
+
 static pl_status item_targets(pl_prompt *out, const pl_template *t, const json_t *item, pl_arena *arena)
 {
     json_t *value;
     pl_bytes text = {0};
     char *copy;
     pl_status status = PL_OK;
-    if (t->doc_to_choice) return PL_OK;
+    if (t->several_contexts) return PL_OK;
     PL_TRY(pl_jinja_value(t->doc_to_target, item, &value));
     if (!json_is_array(value)) goto done;
-    PL_GOTO(status, done, pl_arena_new(arena, &out->targets, json_array_size(value)));
-    for (size_t i = 0; i < json_array_size(value); i++)
-        PL_GOTO(status, done,
-                text_of_value(t->doc_to_target, json_array_get(value, i), arena, &out->targets[out->n_targets++]));
+    PL_GOTO(status, done, t->doc_to_choice ? item_rights(out, t, value, arena) : item_answers(out, t, value, arena));
     PL_GOTO(status, done, pl_jinja_repr(t->doc_to_target, 0, value, &text));
     PL_GOTO(status, done, pl_arena_text(arena, &copy, text.data, text.size));
     out->targets_text = copy;

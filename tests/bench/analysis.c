@@ -74,7 +74,7 @@ static void put_obs(pl_unit_writer *w, const cell *c)
 {
     pl_obs obs;
     char hash[PL_SHA256_TEXT];
-    need(pl_obs_create(&obs, c->n, PL_OBS_SCORED, false, false));
+    need(pl_obs_create(&obs, c->n, PL_OBS_SCORED));
     for (size_t i = 0; i < c->n; i++) {
         size_t label = i % 5 < 3, prediction = margin_of(c, i) > 0.0;
         const struct {

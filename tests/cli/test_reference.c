@@ -73,14 +73,26 @@ static void task_keys(page p)
 static void obs_columns(page p)
 {
     static const char *const kinds[] = {"text", "category", "integer", "real", "bool"};
-    static const char *const readouts[] = {"", " (loglikelihood only)", " (generate only)", " (arms that learn)",
-                                           " (units under `chat`)"};
+    static const struct {
+        pl_obs_of of;
+        const char *units;
+    } units[] = {{PL_OBS_SCORED, " (loglikelihood only)"},
+                 {PL_OBS_GENERATED, " (generate only)"},
+                 {PL_OBS_LEARNED, " (arms that learn)"},
+                 {PL_OBS_CHATTED, " (units under `chat`)"},
+                 {PL_OBS_ROLLED, " (loglikelihood_rolling only)"},
+                 {PL_OBS_BYTES, " (where metric_list names it)"},
+                 {PL_OBS_MUTUAL, " (where metric_list names it)"},
+                 {PL_OBS_MATCHED, " (generate; of choices where metric_list names it)"}};
     heading(p, "/obs");
     OK(pl_bytes_text(p.out, "| column | kind | meaning |\n|---|---|---|\n"));
     for (size_t c = 0; c < PL_OBS_N; c++) {
         const pl_obs_description *d = &pl_obs_columns[c];
         char meaning[512];
-        snprintf(meaning, sizeof meaning, "%s%s", d->meaning, readouts[d->readout]);
+        const char *of = "";
+        for (size_t u = 0; u < sizeof units / sizeof *units; u++)
+            if (units[u].of == d->of) of = units[u].units;
+        snprintf(meaning, sizeof meaning, "%s%s", d->meaning, of);
         code_cell(p, d->name);
         cell(p, kinds[d->kind]);
         cell(p, meaning);

@@ -72,6 +72,86 @@ static void test_boundary(void **state)
     json_decref(cases);
 }
 
+/* Windows of a text: each token once, behind what stands before it as far as a window reaches. */
+static void check_windows(const json_t *item, size_t index)
+{
+    pl_tokenizer *tokenizer = open_tokenizer(text_of(item, "tokenizer"));
+    const json_t *windows = json_object_get(item, "windows");
+    const char *text = text_of(item, "text");
+    pl_arena *arena;
+    pl_encoder encoder;
+    pl_encoded e;
+    OK(pl_arena_create(&arena));
+    OK(pl_encoder_create(&encoder, tokenizer, arena));
+    encoder.window = (size_t)json_integer_value(json_object_get(item, "length"));
+    const pl_prompt prompt = {.context = "", .n_choices = 1, .target = text, .alone = true, .rolling = true};
+    OK(pl_encode(&encoder, &prompt, &e));
+    assert_int_equal(e.n_choices, 1);
+    assert_int_equal(e.request.n_choices, json_array_size(windows));
+    assert_true(pl_encoded_positions(&e, 0, NULL) <= encoder.window);
+    for (size_t w = 0; w < e.request.n_choices; w++) {
+        const pl_choice *c = &e.request.choices[w];
+        const json_t *pair = json_array_get(windows, w);
+        if (!has_ids(c->ids, c->first, 0, json_array_get(pair, 0)) ||
+            !has_ids(c->ids, c->n, c->first, json_array_get(pair, 1)))
+            fail_msg("case %zu (%s): window %zu of '%s'", index, text_of(item, "tokenizer"), w, text);
+    }
+    pl_arena_free(arena);
+    pl_tokenizer_free(tokenizer);
+}
+
+static void test_windows(void **state)
+{
+    (void)state;
+    json_t *cases;
+    OK(pl_json_read(&cases, PLUMB_SOURCE_DIR "/tests/golden/experiment/windows.json", 1 << 20));
+    assert_true(json_array_size(cases) > 200);
+    for (size_t i = 0; i < json_array_size(cases); i++) check_windows(json_array_get(cases, i), i);
+    json_decref(cases);
+}
+
+/* Choices that are contexts: the prompt is what they have in common, at least what an empty one stands for; choices
+ * behind an empty context begin by themselves and are never cut. */
+static void test_contexts(void **state)
+{
+    (void)state;
+    pl_tokenizer *tokenizer = open_tokenizer("llama2");
+    pl_arena *arena;
+    pl_encoder encoder;
+    pl_encoded e, one;
+    const char *choices[] = {" so it is", " so it is"};
+    const struct pl_context contexts[] = {{"the cat sat on Ann", 18}, {"the cat sat on Bob", 18}};
+    OK(pl_arena_create(&arena));
+    OK(pl_encoder_create(&encoder, tokenizer, arena));
+    pl_prompt prompt = prompt_of(contexts[0].text, choices, 2);
+    prompt.contexts = contexts;
+    prompt.unconditional = true;
+    OK(pl_encode(&encoder, &prompt, &e));
+    assert_int_equal(e.request.n_choices, 4);
+    assert_int_equal(e.n_choices, 2);
+    for (size_t c = 0; c < 2; c++) { /* as each would be by itself */
+        pl_prompt alone = prompt_of(contexts[c].text, choices, 1);
+        OK(pl_encode(&encoder, &alone, &one));
+        const pl_choice *a = &e.request.choices[c], *b = one.request.choices;
+        assert_int_equal(a->n, b->n);
+        assert_int_equal(a->first, b->first);
+        assert_memory_equal(a->ids, b->ids, a->n * sizeof *a->ids);
+        assert_true(e.request.n < a->first && memcmp(a->ids, e.request.ids, e.request.n * sizeof *a->ids) == 0);
+    }
+    assert_true(e.request.choices[0].ids[e.request.n] != e.request.choices[1].ids[e.request.n]);
+    pl_prompt empty = prompt_of("", choices, 1);
+    OK(pl_encode(&encoder, &empty, &one));
+    assert_int_equal(e.request.choices[3].n, one.request.choices->n);
+    assert_int_equal(e.request.choices[3].first, 1);
+    const pl_choice before[] = {e.request.choices[0], e.request.choices[2]};
+    const size_t limit = pl_encoded_positions(&e, 0, NULL) - 2;
+    OK(pl_encoded_cut(&encoder, &e, 0, NULL, limit));
+    assert_int_equal(e.request.choices[0].n, before[0].n - 2);
+    assert_int_equal(e.request.choices[2].n, before[1].n);
+    pl_arena_free(arena);
+    pl_tokenizer_free(tokenizer);
+}
+
 /* 11 context tokens and one answer token fit 11 positions, unless a state of the answer's own is kept. */
 static void test_positions(void **state)
 {
@@ -165,7 +245,8 @@ static void test_cut(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boundary), cmocka_unit_test(test_positions),
-                                       cmocka_unit_test(test_suffix), cmocka_unit_test(test_cut)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_boundary), cmocka_unit_test(test_windows),
+                                       cmocka_unit_test(test_contexts), cmocka_unit_test(test_positions),
+                                       cmocka_unit_test(test_suffix),   cmocka_unit_test(test_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,15 +24,17 @@ sys.modules["transformers.data.metrics"].squad_metrics = stub
 
 def requests_of(task, doc, k):
     task.fewshot_rnd = None
-    context = task.fewshot_context(doc, k)
+    context = task.fewshot_context(doc, k, gen_prefix=task.doc_to_prefix(doc))
     made = task.construct_requests(doc, context)
     made = made if isinstance(made, list) else [made]
-    return [(a.args[0], "" if task.OUTPUT_TYPE == "generate_until" else a.args[1]) for a in made]
+    return [(a.args[0], a.args[1] if a.request_type == "loglikelihood" else "") for a in made]
 
 
 def results_of(task, sample):
     if task.OUTPUT_TYPE == "generate_until":
         return [sample["filtered_resps"][0]]
+    if task.OUTPUT_TYPE == "loglikelihood_rolling":
+        return [float(sample["resps"][0][0])]
     return [(float(r[0][0]), r[0][1] == "True") for r in sample["resps"]]
 
 
@@ -42,7 +44,7 @@ def check(task, name, samples, results, k):
     own = {m["metric"] for m in from_lm_eval.metrics(task.config, [])} - {"acc_bytes"}  # of stability.csv
     for s in samples:
         doc = docs[s["doc_id"]]
-        asked = [(a["arg_0"], a["arg_1"] if isinstance(a["arg_1"], str) else "") for a in s["arguments"].values()]
+        asked = [(a["arg_0"], a["arg_1"] if isinstance(a.get("arg_1"), str) else "") for a in s["arguments"].values()]
         expected = requests_of(task, doc, k)
         if asked != expected:
             wrong.append(f"{name} item {s['doc_id']}: prompt {asked[0]!r}, expected {expected[0]!r}")

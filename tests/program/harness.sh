@@ -15,7 +15,7 @@ scored=(glue/sst2/default glue/rte/default glue/qnli/default glue/cola/default g
   truthfulqa/truthfulqa_mc1 blimp/adjunct_island anli/anli_r1 headqa/headqa_en xnli/xnli_en commonsense_qa/default
   storycloze/storycloze_2016 swag/swag asdiv/default prost/corypaik_prost)
 generated=(gsm8k/gsm8k triviaqa/default nq_open/nq_open)
-by_python=(mnli cb copa wsc hellaswag truthfulqa_mc2 race logiqa medqa_4options mathqa pubmedqa toxigen)
+by_python=(mnli cb copa wsc hellaswag truthfulqa_mc2 race logiqa medqa_4options mathqa pubmedqa toxigen winogrande webqs wikitext)
 
 # run NAME READOUT SHOTS FILE...: a run over these task files, in $tmp/results/NAME-*.
 run() {

@@ -222,6 +222,129 @@ static void test_loglikelihood(void **state)
     pl_task_free(task);
 }
 
+/* A prompt of item `at` under a template of its own; the caller frees both. */
+static pl_task *build(pl_prompt *out, pl_arena **arena, const char *yaml, size_t at, size_t k)
+{
+    static const size_t shots[] = {0, 1};
+    pl_task *task = open_text("tasks/t.yaml", yaml);
+    OK(pl_arena_create(arena));
+    OK(pl_prompt_build(out, task, task->templates, at, shots, k, *arena));
+    return task;
+}
+
+#define CONTEXTS                                                                                                       \
+    SET "training_split: test\ntest_split: test\noutput_type: multiple_choice\ndoc_to_text: n\ndoc_to_choice: "        \
+        "options\n"                                                                                                    \
+        "doc_to_target: end\nfewshot_delimiter: '|'\n"
+
+/* Each choice is a context, and the target stands behind each of them. */
+static void test_contexts(void **state)
+{
+    (void)state;
+    char path[PL_PATH_MAX];
+    pl_prompt p;
+    pl_arena *arena;
+    OK(pl_path(path, "%s/tasks/t.yaml", folder));
+    write_below(folder, "sets/org/set/config/test.jsonl",
+                "{\"n\": 1, \"options\": [\"a A\", \"a B\"], \"end\": \"runs\"}\n"
+                "{\"n\": 0, \"options\": [\"b A\", \"b B\"], \"end\": \"sits\"}\n"
+                "{\"n\": 2, \"options\": [\"c A\", \"c B\"], \"end\": \"0\"}\n");
+    pl_task *task = build(&p, &arena, CONTEXTS "gen_prefix: so\n", 1, 1);
+    assert_true(task->templates->several_contexts);
+    assert_int_equal(p.gold, 0);
+    assert_string_equal(p.target, "sits");
+    assert_string_equal(p.contexts[0].text, "a Bso runs|b Aso");
+    assert_string_equal(p.contexts[1].text, "a Bso runs|b Bso");
+    assert_string_equal(p.choices[0], " sits");
+    assert_string_equal(p.choices[1], " sits");
+    REFUSED(pl_prompt_build(&p, task, task->templates, 2, NULL, 0, arena), PL_E_INPUT,
+            "doc_to_text gives 2: expected an index of the 2 choices");
+    pl_arena_free(arena);
+    pl_task_free(task);
+    /* Digits are no index of a context where the target is an index itself. */
+    write_below(folder, "tasks/t.yaml",
+                SET "test_split: test\noutput_type: multiple_choice\ndoc_to_text: n\n"
+                    "doc_to_choice: options\ndoc_to_target: n\n");
+    REFUSED(pl_task_open(&task, path), PL_E_INPUT, "takes for the index of a choice");
+}
+
+static void test_several_right(void **state)
+{
+    (void)state;
+    pl_prompt p;
+    pl_arena *arena;
+    write_below(folder, "sets/org/set/config/test.jsonl",
+                "{\"q\": \"who\", \"a\": [\"x\", \"y\", \"z\"], \"right\": [2, 0]}\n");
+    pl_task *task = build(&p, &arena,
+                          SET "test_split: test\noutput_type: multiple_choice\ndoc_to_text: q\ndoc_to_choice: a\n"
+                              "doc_to_target: right\nmetric_list: [{metric: exact_match}, {metric: acc_mutual_info}]\n",
+                          0, 0);
+    assert_int_equal(p.n_right, 2);
+    assert_int_equal(p.gold, 2);
+    assert_string_equal(p.target, "z");
+    assert_string_equal(p.targets_text, "[2, 0]");
+    assert_true(pl_prompt_is_right(&p, 0) && !pl_prompt_is_right(&p, 1) && pl_prompt_is_right(&p, 2));
+    assert_true(p.unconditional && pl_task_names(task, "exact_match") && !pl_task_names(task, "acc"));
+    pl_arena_free(arena);
+    pl_task_free(task);
+}
+
+/* Words are what re.split(r"\s+") makes of the text, unless fields say them. */
+static void test_rolling(void **state)
+{
+    (void)state;
+#define ROLLING SET "test_split: test\noutput_type: loglikelihood_rolling\ndoc_to_text: ''\ndoc_to_target: page\n"
+    pl_prompt p;
+    pl_arena *arena;
+    write_below(folder, "sets/org/set/config/test.jsonl",
+                "{\"page\": \" one  two\\n\\u3000na\\u00efve \", \"w\": 7, \"b\": 0}\n");
+    pl_task *task = build(&p, &arena, ROLLING "description: 'never shown'\n", 0, 0);
+    assert_true(p.rolling && p.alone);
+    assert_int_equal(p.context_size, 0);
+    assert_int_equal(p.words, 5); /* '', one, two, naive, '' */
+    assert_int_equal(p.bytes, 20);
+    pl_arena_free(arena);
+    pl_task_free(task);
+    task = build(&p, &arena, ROLLING "plumb: {words: w, max_length: 9}\n", 0, 0);
+    assert_int_equal(p.words, 7);
+    assert_int_equal(task->max_length, 9);
+    pl_arena_free(arena);
+    pl_task_free(task);
+    task = open_text("tasks/t.yaml", ROLLING "plumb: {bytes: b}\n");
+    OK(pl_arena_create(&arena));
+    REFUSED(pl_prompt_build(&p, task, task->templates, 0, NULL, 0, arena), PL_E_INPUT,
+            "field 'b' of task t: expected a number of 1 or more");
+    pl_arena_free(arena);
+    pl_task_free(task);
+}
+
+/* What an answer begins with: the delimiter before it and a blank behind it only where no white space is. */
+static void test_gen_prefix(void **state)
+{
+    (void)state;
+#define PREFIXED                                                                                                       \
+    SET "training_split: test\ntest_split: test\noutput_type: generate_until\ndoc_to_text: q\ndoc_to_target: a\n"      \
+        "target_delimiter: '='\nfewshot_delimiter: '|'\ngen_prefix: "
+    static const struct {
+        const char *prefix, *context;
+    } cases[] = {
+        {"So\n", "who=So x|when=So"},    {"'So '\n", "who=So x|when=So "},         {"' So'\n", "who So x|when So"},
+        {"begin\n", "who=It x|when=He"}, {"'{{begin}}:'\n", "who=It: x|when=He:"}, {"''\n", "who=x|when"}};
+    write_below(folder, "sets/org/set/config/test.jsonl",
+                "{\"q\": \"who\", \"a\": \"x\", \"begin\": \"It\"}\n"
+                "{\"q\": \"when\", \"a\": \"y\", \"begin\": \"He\"}\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char yaml[600];
+        pl_prompt p;
+        pl_arena *arena;
+        snprintf(yaml, sizeof yaml, "%s%s", PREFIXED, cases[i].prefix);
+        pl_task *task = build(&p, &arena, yaml, 1, 1);
+        assert_string_equal(p.context, cases[i].context);
+        pl_arena_free(arena);
+        pl_task_free(task);
+    }
+}
+
 static void test_map_filter(void **state)
 {
     (void)state;
@@ -249,6 +372,10 @@ int main(void)
         cmocka_unit_test(test_idle_keys_are_listed),
         cmocka_unit_test(test_several_answers),
         cmocka_unit_test(test_loglikelihood),
+        cmocka_unit_test(test_contexts),
+        cmocka_unit_test(test_several_right),
+        cmocka_unit_test(test_rolling),
+        cmocka_unit_test(test_gen_prefix),
         cmocka_unit_test(test_map_filter),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
