@@ -92,18 +92,20 @@ static double bits_per_byte_of(const rows *r)
 
 typedef enum kind { CHOICES, ALONE, TEXTS } kind;
 
+/* weights: a column of /obs; NULL: none. */
 static const struct entry {
     pl_pooled pooled;
     kind of;
     double (*measure)(const rows *);
+    const char *weights;
 } ENTRIES[] = {
-    {{"f1", "f1", true}, CHOICES, f1_of},
-    {{"mcc", "matthews_corrcoef", true}, CHOICES, mcc_of},
-    {{"brier_score", "brier_score", false}, CHOICES, brier_of},
-    {{"perplexity", "perplexity", false}, ALONE, perplexity_of},
-    {{"word_perplexity", "weighted_perplexity", false}, TEXTS, word_perplexity_of},
-    {{"byte_perplexity", "weighted_perplexity", false}, TEXTS, byte_perplexity_of},
-    {{"bits_per_byte", "bits_per_byte", false}, TEXTS, bits_per_byte_of},
+    {{"f1", "f1", true}, CHOICES, f1_of, NULL},
+    {{"mcc", "matthews_corrcoef", true}, CHOICES, mcc_of, NULL},
+    {{"brier_score", "brier_score", false}, CHOICES, brier_of, NULL},
+    {{"perplexity", "perplexity", false}, ALONE, perplexity_of, NULL},
+    {{"word_perplexity", "weighted_perplexity", false}, TEXTS, word_perplexity_of, "n_words"},
+    {{"byte_perplexity", "weighted_perplexity", false}, TEXTS, byte_perplexity_of, "n_bytes"},
+    {{"bits_per_byte", "bits_per_byte", false}, TEXTS, bits_per_byte_of, "n_bytes"},
 };
 
 const pl_pooled *pl_pooled_find(const char *name)
@@ -130,4 +132,45 @@ pl_status pl_pooled_of(double *out, const pl_run_unit *unit, const pl_pooled *wh
     if (r.n) *out = entry->measure(&r);
     free(r.kept);
     return PL_OK;
+}
+
+/* The softmax of a row's scores. */
+static pl_status put_probabilities(pl_json_builder *b, const pl_loglik *l, size_t row)
+{
+    const uint64_t *at = l->choice_indptr + row;
+    const size_t m = (size_t)(at[1] - at[0]);
+    double *q;
+    PL_TRY(pl_new(&q, m));
+    (void)pl_softmax(q, l->score + at[0], m);
+    pl_json_open_list(b, NULL);
+    for (size_t c = 0; c < m; c++) pl_json_put_real(b, NULL, q[c]);
+    pl_json_close(b);
+    free(q);
+    return PL_OK;
+}
+
+pl_status pl_pooled_row(pl_json_builder *b, const pl_run_unit *unit, const pl_pooled *what, size_t row)
+{
+    const struct entry *entry = (const struct entry *)what; /* its first member */
+    const pl_loglik *l = &unit->loglik;
+    const int64_t *gold, *other = NULL;
+    pl_status status = PL_OK;
+    if (entry->of == ALONE) {
+        pl_json_put_real(b, what->name, l->score[l->choice_indptr[row]]);
+        return PL_OK;
+    }
+    PL_TRY(pl_run_unit_integers(&gold, unit, "label_index"));
+    if (entry->measure != brier_of)
+        PL_TRY(pl_run_unit_integers(&other, unit, entry->weights ? entry->weights : "prediction_index"));
+    pl_json_open_list(b, what->name);
+    if (entry->of == TEXTS)
+        pl_json_put_real(b, NULL, l->score[l->choice_indptr[row]]);
+    else
+        pl_json_put_integer(b, NULL, gold[row]);
+    if (other)
+        pl_json_put_integer(b, NULL, other[row]);
+    else
+        status = put_probabilities(b, l, row);
+    pl_json_close(b);
+    return status;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/pooled.h"
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/json_build.h"
@@ -72,23 +73,6 @@ static void put_arguments(pl_json_builder *b, json_t *arguments)
     pl_json_close(b);
 }
 
-/* What lm-eval pools where the number is of all items together: the target's log-likelihood, or (gold, predicted). */
-static pl_status put_value(pl_json_builder *b, const pl__report_cell *cell, const char *name, size_t row)
-{
-    const int64_t *gold, *predicted;
-    if (strcmp(name, "perplexity") == 0) {
-        pl_json_put_real(b, name, cell->unit->loglik.score[cell->unit->loglik.choice_indptr[row]]);
-        return PL_OK;
-    }
-    PL_TRY(pl_run_unit_integers(&gold, cell->unit, "label_index"));
-    PL_TRY(pl_run_unit_integers(&predicted, cell->unit, "prediction_index"));
-    pl_json_open_list(b, name);
-    pl_json_put_integer(b, NULL, gold[row]);
-    pl_json_put_integer(b, NULL, predicted[row]);
-    pl_json_close(b);
-    return PL_OK;
-}
-
 /* 1.0 or 0.0 under the names that lm-eval gives them; null where the item has no prediction. */
 static pl_status put_outcomes(pl_json_builder *b, const pl__report_cell *cell, size_t row)
 {
@@ -101,7 +85,7 @@ static pl_status put_outcomes(pl_json_builder *b, const pl__report_cell *cell, s
         if (cell->values[v].name) pl_json_put_text(b, NULL, cell->values[v].name);
     pl_json_close(b);
     for (size_t v = 0; cell->plain && v < PL__CELL_VALUES; v++)
-        if (cell->values[v].name) PL_TRY(put_value(b, cell, cell->values[v].name, row));
+        if (cell->values[v].name) PL_TRY(pl_pooled_row(b, cell->unit, pl_pooled_find(cell->values[v].name), row));
     for (size_t m = 0; m < PL__CELL_METRICS; m++) {
         if (!cell->metrics[m].name) continue;
         PL_TRY(pl_run_unit_bools(&right, cell->unit, cell->metrics[m].column));
