@@ -99,6 +99,9 @@ static pl_status read_locals(reading *r, const pl_config *c, const json_t *objec
     if (v && !json_is_null(v) && !json_is_array(v))
         return pl_fail(PL_E_INPUT, "%s: attention_types: expected a list", where);
     if (!r->window) return pl_fail(PL_E_INPUT, "%s: %s: expected 1 or more, found null", where, c->family->window_key);
+    if (json_array_size(v) > PL_LAYERS)
+        return pl_fail(PL_E_INPUT, "%s: attention_types: expected at most %d entries, found %zu", where, PL_LAYERS,
+                       json_array_size(v));
     r->locals = v && !json_is_null(v) ? v : NULL;
     return read_list(&r->named, object, "attention_layers", c->L, false, where);
 }
