@@ -291,6 +291,33 @@ static pl_status check_training(const pl_config *c, const char *where)
     return PL_OK;
 }
 
+/* Why a type of model that labs use is not there. */
+static const char *why_not(const char *type)
+{
+    static const struct {
+        const char *part, *why; /* part: of the type's name */
+    } reasons[] = {
+        {"decoder", "no facts of it"},
+        {"moe", "a mixture of experts"},
+        {"mixtral", "a mixture of experts"},
+        {"gpt_oss", "a mixture of experts"},
+        {"deepseek", "a mixture of experts"},
+        {"dbrx", "a mixture of experts"},
+        {"jamba", "recurrent layers"},
+        {"mamba", "recurrent layers"},
+        {"bamba", "recurrent layers"},
+        {"rwkv", "recurrent layers"},
+        {"recurrent", "recurrent layers"},
+        {"zamba", "recurrent layers"},
+        {"bert", "an encoder"},
+        {"t5", "an encoder and a decoder"},
+        {"bart", "an encoder and a decoder"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (strstr(type, reasons[i].part)) return reasons[i].why;
+    return "no facts of it";
+}
+
 static pl_status find_family(const pl_family **out, const json_t *object, const char *where)
 {
     const char *type = NULL;
@@ -301,10 +328,10 @@ static pl_status find_family(const pl_family **out, const json_t *object, const 
     PL_TRY(pl__family_names(&known));
     PL_TRY(pl_bytes_text(&known, "; text models of "));
     PL_TRY(pl__wrapper_names(&known));
-    pl_status status =
-        type && *type
-            ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported; known: %s", where, type, known.data)
-            : pl_fail(PL_E_INPUT, "%s: model_type is %s; known: %s", where, type ? "empty" : "missing", known.data);
+    pl_status status = type && *type ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported (%s); known: %s",
+                                               where, type, why_not(type), known.data)
+                                     : pl_fail(PL_E_INPUT, "%s: model_type is %s; known: %s", where,
+                                               type ? "empty" : "missing", known.data);
     pl_bytes_free(&known);
     return status;
 }

@@ -6,11 +6,12 @@
 #include "model/family_facts.h"
 
 static const pl_family *const families[] = {
-    &pl__gpt2,    &pl__gpt_neox, &pl__llama,    &pl__mistral,     &pl__qwen2,
-    &pl__qwen3,   &pl__smollm3,  &pl__gemma2,   &pl__gemma3_text, &pl__olmo2,
-    &pl__opt,     &pl__phi,      &pl__phi3,     &pl__granite,     &pl__granitemoehybrid,
-    &pl__gpt_neo, &pl__gptj,     &pl__stablelm, &pl__starcoder2,  &pl__falcon,
-    &pl__bloom,   &pl__mpt,
+    &pl__gpt2,    &pl__gpt_neox,    &pl__llama,    &pl__mistral,
+    &pl__qwen2,   &pl__qwen3,       &pl__smollm3,  &pl__gemma,
+    &pl__gemma2,  &pl__gemma3_text, &pl__olmo2,    &pl__opt,
+    &pl__phi,     &pl__phi3,        &pl__granite,  &pl__granitemoehybrid,
+    &pl__gpt_neo, &pl__gptj,        &pl__stablelm, &pl__starcoder2,
+    &pl__falcon,  &pl__bloom,       &pl__mpt,
 };
 
 static const pl__slot_fact slots[PL__SLOTS] = {

@@ -64,7 +64,7 @@
         PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"                                            \
     }
 
-extern const pl_family pl__gemma2, pl__gemma3_text;                               /* family_gemma.c */
+extern const pl_family pl__gemma, pl__gemma2, pl__gemma3_text;                    /* family_gemma.c */
 extern const pl_family pl__olmo2;                                                 /* family_olmo.c */
 extern const pl_family pl__phi, pl__phi3;                                         /* family_phi.c */
 extern const pl_family pl__granite, pl__granitemoehybrid;                         /* family_granite.c */

@@ -50,6 +50,7 @@ static const char *const folders[] = {
     "wrapped-llava",
     "wrapped-smolvlm",
     "stablelm-norms",
+    "gemma",
 };
 
 typedef void alteration(pl_config *config);

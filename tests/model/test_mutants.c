@@ -510,6 +510,9 @@ static const mutant mutants[] = {
     {"no norm of keys", "phi-norms", NULL, lose_k_norm},
     {"no norm of queries", "stablelm-norms", NULL, lose_q_norm},
     {"one norm for all heads", "stablelm-norms", NULL, first_norm},
+    {"norm without + 1", "gemma", norm_without_one, NULL},
+    {"embeddings not scaled", "gemma", no_embed_scale, NULL},
+    {"no output bias", "gemma", NULL, lose_output_bias},
 };
 
 static void test_mutant(void **state)

@@ -89,7 +89,8 @@ static void test_round_trip(void **state)
                                     {"falcon-new", "lm"},
                                     {"bloom", "lm"},
                                     {"mpt", "lm"},
-                                    {"stablelm-norms", "lm"}};
+                                    {"stablelm-norms", "lm"},
+                                    {"gemma", "lm"}};
     const int32_t ids[] = {2, 0, 1, 1, 2, 0, 2};
     enum { N = sizeof ids / sizeof *ids };
     char folder[PL_PATH_MAX], out[PL_PATH_MAX];

@@ -94,6 +94,7 @@ static void test_tensors(void **state)
                  {"mpt-even", "lm", false},
                  {"phi-norms", "lm", false},
                  {"stablelm-norms", "lm", false},
+                 {"gemma", "lm", false},
                  {"gemma3-untied", "lm", false},
                  {"llama-grouped", "classifier", false},
                  {"llama-tied", "lm", true},

@@ -166,6 +166,9 @@ FAMILIES["mpt"] = (dict(vocab_size=V, d_model=32, n_layers=3, n_heads=4, max_seq
         ABSENT, {}, dict(alibi_bias_max=4), dict(softmax_scale=0.3), dict(softmax_scale=0.0), dict(clip_qkv=0.5), dict(clip_qkv=None),
         dict(qk_ln=True), dict(prefix_lm=True), dict(alibi=False), dict(attn_type="multiquery_attention"), dict(attn_impl="flash"),
         dict(attn_uses_sequence_id=True), dict(attn_pdrop=0), dict(softmax_scale=None, alibi_bias_max=16), dict(rope=True)]}, {})
+FAMILIES["gemma"] = (LLAMA, {**COMMON, "head_dim": [4, 8, 2], "hidden_act": [ABSENT, "gelu_pytorch_tanh", "gelu", "silu", "tanh"],
+                             "hidden_activation": [ABSENT, "silu", "gelu"], "use_bidirectional_attention": [ABSENT, False, True]},
+                     {"sliding_window": [ABSENT, 3], "layer_types": [ABSENT, [FULL] * 3]})
 # Without these a configuration of class defaults is none that can be loaded.
 NEEDED = {"granitemoehybrid": {"num_local_experts": 0, "layer_types": [FULL] * 32}, "falcon": {"num_kv_heads": 71}}
 STORED = {"gpt_neox": {"lm_head.weight": "embed_out.weight"}}

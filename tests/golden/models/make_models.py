@@ -144,6 +144,8 @@ CASES = {
                         "bfloat16", "single"),
     "stablelm-norms": (tf.StableLmConfig(**{**NEOX, "hidden_size": 32, "num_attention_heads": 4}, num_key_value_heads=2,
                                          partial_rotary_factor=0.5, qk_layernorm=True), "bfloat16", "single"),
+    "gemma": (tf.GemmaConfig(**{k: v for k, v in GEMMA.items() if k not in ("sliding_window", "query_pre_attn_scalar")},
+                             attention_bias=True), "bfloat16", "single"),
 }
 
 
