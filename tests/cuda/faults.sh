@@ -46,12 +46,17 @@ norm: a missing barrier|norm.cuh|s,^ *__syncthreads();,,|norm.cu|device_test_nor
 dropout: a round of Philox too few|dropout.cuh|s,round < 10,round < 9,|dropout.cu|device_test_dropout|float32
 embed_backward: the last of eight rows is left out|embed_backward.cu|s,a < AHEAD; a++) add,a < AHEAD - 1; a++) add,|embed_backward.cu|device_test_embed_backward|
 gate_backward: the gradient of up takes no gate|gate_backward.cu|s,gate\[i\] = __fmul_rn(d\[i\]\, gate\[i\]),gate[i] = d[i],|gate_backward.cu|device_test_gate_backward|float32
+norm: the gain is lost|norm.cuh|s,__fmul_rn(out\[j\]\, of.gain),out[j],|norm.cu|device_test_norm|float32
+head_norm: weights of the first head|head_norm.cu|s,of.weight += head \* own,of.weight += 0,|head_norm.cu|device_test_head_norm|float32
+norm_backward: a gradient without the gain|norm.cuh|s,__fmul_rn(g\[j\]\, of.gain),g[j],|norm_backward.cu|device_test_norm_backward|float32
 norm_backward: a missing barrier between warps|norm_backward.cu|s,^ *__syncthreads(); /\* warp w.*,,|norm_backward.cu|device_test_norm_backward|float32|1 2 3
 norm_backward: a missing barrier in the sum of groups|partial.cuh|s,^ *__syncthreads(); /\* all have added.*,,|norm_backward.cu|device_test_norm_backward|float32|1 2 3
 norm_backward: rows past the count|norm_backward.cu|s,= min(first + GROUP_ROWS\, rows),= first + GROUP_ROWS,|norm_backward.cu|device_test_norm_backward|float32
 gather: rows past the count|gather.cu|s,pl__rows(count\, capacity),capacity,|gather.cu|device_test_gather|float32
 gather_backward: what stood there is forgotten|gather_backward.cu|s,__fadd_rn(to\[j\]\, from\[j\]),from[j],|gather_backward.cu|device_test_gather_backward|float32
 gradient_norm: a piece of each chunk is left out|gradient_norm.cu|s,(s\[2\] + s\[3\]),s[2],|gradient_norm.cu|device_test_gradient_norm|
+head_norm_backward: a wide head's sums begin anew|head_norm_backward.cu|s,item ? to\[i + j\] : 0.0f,0.0f,|head_norm_backward.cu|device_test_head_norm_backward|float32
+head_norm_backward: the second head's weights are the first one's|head_norm_backward.cu|s,weight.offset += weight.stride;,,|head_norm_backward.cu|device_test_head_norm_backward|float32
 head_norm_backward: a missing barrier between warps|head_norm_backward.cu|s,^ *__syncthreads(); /\* warp w.*,,|head_norm_backward.cu|device_test_head_norm_backward|float32|1 2 3
 kv: the place of the next position|kv.cu|s,+ position % PL_PAGE,+ (position + 1) % PL_PAGE,|kv.cu|device_test_attention|float32
 kv: a copied page lacks its end|kv.cu|s,if (w < piece_words) to,if (w + 1 < piece_words) to,|kv.cu|device_test_kv|float32

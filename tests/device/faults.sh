@@ -51,7 +51,11 @@ gate_backward: inf times 0|activation.h|s,float c = pl__within(x\, 16.0f)\, squa
 norm_backward: the mean of g is not taken off|norm.h|s,g - level - z,g - z,|norm_backward.c|norm_backward
 norm_backward: the projection is not taken off|norm.h|s,g - level - z \* slant,g - level,|norm_backward.c|norm_backward
 norm_backward: a bias' gradient lacks a row|norm_backward.c|s,if (dbias),if (dbias \&\& r),|norm_backward.c|norm_backward
-norm_backward: dx is not added to|norm_backward.c|s,weight\, 0);,weight\, 1);,|norm_backward.c|norm_backward
+norm_backward: dx is not added to|norm_backward.c|s,pl__gain(args->gain)\, 0);,pl__gain(args->gain)\, 1);,|norm_backward.c|norm_backward
+norm_backward: dx without the gain|norm_backward.c|s,pl__gain(args->gain)\, 0);,1.0f\, 0);,|norm_backward.c|norm_backward
+norm_backward: dweight without the gain|norm_backward.c|s,+= gain \* dy\[i\] \* (float),+= dy[i] * (float),|norm_backward.c|norm_backward
+head_norm_backward: weights of the first head|head_norm_backward.c|s,weight + i % H \* own,weight,|head_norm_backward.c|head_norm_backward
+head_norm_backward: dbias is lost|head_norm_backward.c|s,dbias\[i\] += dy\[i\],dbias[i] += 0.0f,|head_norm_backward.c|head_norm_backward
 head_norm_backward: dweight of one head|head_norm_backward.c|s,h < a->n_heads; h++,h < 1; h++,|head_norm_backward.c|head_norm_backward
 repulsion: each point with itself|repulsion.c|s,LANE > (int32_t),LANE >= (int32_t),|repulsion.c|repulsion
 repulsion: a slot is left out|repulsion.c|s,z += 2.0 \* shares\[s\],z += s ? 2.0 * shares[s] : 0.0,|repulsion.c|repulsion
