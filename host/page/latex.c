@@ -60,6 +60,7 @@ static void put_condition(sheet *s, const pl__condition *c)
 {
     const pl__row *worst = pl__row_of(c, "acc_worst", "ood", ""), *sd = pl__row_of(c, "template_sd", "templates", "");
     const pl__row *flips = pl__row_of(c, "flip_rate", "templates", "");
+    const pl__row *calibrated = pl__row_judged(c, "acc_cc");
     put(s, "{}");
     say(s, "%s", c->label);
     put_interval(s, pl__row_judged(c, "acc"));
@@ -68,6 +69,11 @@ static void put_condition(sheet *s, const pl__condition *c)
     put_number(s, flips ? flips->value : NAN);
     put_number(s, flips ? flips->null_mean : NAN);
     put(s, " \\\\\n");
+    if (!calibrated || isnan(calibrated->value)) return;
+    put(s, "{}");
+    say(s, "%s, calibrated", c->label);
+    put_interval(s, calibrated);
+    put(s, " & -- & -- & -- & -- \\\\\n");
 }
 
 static void put_table(sheet *s)
@@ -173,8 +179,11 @@ static void put_run(sheet *s, const pl__run *run)
 
 static void put_definitions(sheet *s)
 {
-    static const char *const metrics[][2] = {
-        {"accuracy", "acc"}, {"worst", "acc_worst"}, {"SD", "template_sd"}, {"flips", "flip_rate"}};
+    static const char *const metrics[][2] = {{"accuracy", "acc"},
+                                             {"calibrated", "acc_cc"},
+                                             {"worst", "acc_worst"},
+                                             {"SD", "template_sd"},
+                                             {"flips", "flip_rate"}};
     put(s, "Columns of the table;");
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++) {
         for (int id = 0; id < PL_METRICS; id++) {

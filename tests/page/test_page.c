@@ -244,7 +244,9 @@ static void test_latex(void **state)
     free(methods);
     free(table);
     uproot(&p);
-    plant(&p, "\\input{x}_%$,&#^~|,[prompt,loglikelihood,0,0,0,1,,,,,acc,ood,.9,.8,.95,,1,.5,,chance,items,,\n");
+    plant(&p, "\\input{x}_%$,&#^~|,[prompt,loglikelihood,0,0,0,1,,,,,acc,ood,.9,.8,.95,,1,.5,,chance,items,,\n"
+              "tiny,colours,prompt,loglikelihood,0,0,0,1,,,,,acc,ood,.7,.6,.8,,1,.5,,chance,items,,\n"
+              "tiny,colours,prompt,loglikelihood,0,0,0,1,,,,,acc_cc,ood,.75,.6,.9,,1,.5,,chance,items,,\n");
     OK(pl_path(out, "%s/tex", p.root));
     OK(pl_page_latex(out, &p.run, 1));
     table = slurp(out, "table.tex");
@@ -252,6 +254,7 @@ static void test_latex(void **state)
                                   "\\textbar{}"));
     assert_non_null(strstr(table, "\n{}[prompt"));
     assert_null(strstr(table, "\\input"));
+    assert_non_null(strstr(table, "\n{}prompt k=0, calibrated & 0.750 [0.600, 0.900] & -- & -- & -- & -- \\\\\n"));
     free(table);
     uproot(&p);
 }
