@@ -76,26 +76,47 @@ static pl_status read_until(pl_task *task, const pl_yaml_node *node)
     return PL_OK;
 }
 
+/* The largest number of tokens, by the first of its names. */
+static pl_status read_most_tokens(pl_task *task, const pl_yaml_node *map)
+{
+    static const char *const names[] = {"max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const pl_yaml_node *node = pl_yaml_get(map, names[i]);
+        if (!node) continue;
+        PL_TRY(pl_yaml_to_size(&task->max_gen_toks, node));
+        return task->max_gen_toks ? PL_OK : pl_yaml_fail(node, "%s: expected 1 or more, found 0", names[i]);
+    }
+    return PL_OK;
+}
+
+/* Generation is greedy: a temperature beside `do_sample: false` changes nothing, as there. */
+static pl_status check_greedy(const pl_yaml_node *map)
+{
+    const pl_yaml_node *node = pl_yaml_get(map, "do_sample");
+    bool sample = true;
+    double temperature;
+    size_t beams;
+    if (node) {
+        PL_TRY(pl_yaml_to_bool(&sample, node));
+        if (sample) return pl_yaml_fail(node, "do_sample: true is not supported; generation is greedy");
+    }
+    if ((node = pl_yaml_get(map, "temperature"))) {
+        PL_TRY(pl_yaml_to_real(&temperature, node));
+        if (temperature != 0 && sample)
+            return pl_yaml_fail(node, "temperature: expected 0 (generation is greedy), found %g", temperature);
+    }
+    if (!(node = pl_yaml_get(map, "num_beams"))) return PL_OK;
+    PL_TRY(pl_yaml_to_size(&beams, node));
+    return beams == 1 ? PL_OK : pl_yaml_fail(node, "num_beams: expected 1 (generation is greedy), found %zu", beams);
+}
+
 static pl_status read_generation(pl_task *task, const pl__task_file *file)
 {
     const pl_yaml_node *map = pl__task_file_get(file, "generation_kwargs"), *node;
     task->max_gen_toks = 256; /* lm-evaluation-harness's default */
     if (map) PL_TRY(pl_yaml_check_keys(map, pl_task_generation_keys));
-    if (map && (node = pl_yaml_get(map, "max_gen_toks"))) {
-        PL_TRY(pl_yaml_to_size(&task->max_gen_toks, node));
-        if (task->max_gen_toks == 0) return pl_yaml_fail(node, "max_gen_toks: expected 1 or more, found 0");
-    }
-    if (map && (node = pl_yaml_get(map, "do_sample"))) {
-        bool sample;
-        PL_TRY(pl_yaml_to_bool(&sample, node));
-        if (sample) return pl_yaml_fail(node, "do_sample: true is not supported; generation is greedy");
-    }
-    if (map && (node = pl_yaml_get(map, "temperature"))) {
-        double temperature;
-        PL_TRY(pl_yaml_to_real(&temperature, node));
-        if (temperature != 0)
-            return pl_yaml_fail(node, "temperature: expected 0 (generation is greedy), found %g", temperature);
-    }
+    if (map) PL_TRY(read_most_tokens(task, map));
+    if (map) PL_TRY(check_greedy(map));
     if (map && (node = pl_yaml_get(map, "until"))) return read_until(task, node);
     if (!*task->fewshot_delimiter) return PL_OK; /* nothing to stop at but the end of text */
     PL_TRY(pl_arena_new(task->arena, &task->until, 1));
@@ -161,20 +182,25 @@ static pl_status read_metadata(pl_task *task, const pl__task_file *file)
     return copied(&task->version, task->arena, text);
 }
 
+static pl_status add_idle(pl_task *task, const char *prefix, const char *key, const pl_yaml_node *node)
+{
+    char *line;
+    if (!node) return PL_OK;
+    PL_TRY(pl_arena_format(task->arena, &line, "%s%s (%s:%zu)", prefix, key, node->file, node->line));
+    task->idle[task->n_idle++] = line;
+    return PL_OK;
+}
+
 /* Which keys are there and change no number, for --verbose. */
 static pl_status list_idle(pl_task *task, const pl__task_file *file)
 {
-    static const char *const keys[] = {PL_TASK_IDLE_KEYS, NULL};
-    size_t n = 0;
-    for (const char *const *key = keys; *key; key++) n += pl__task_file_get(file, *key) != NULL;
-    PL_TRY(pl_arena_new(task->arena, &task->idle, n));
-    for (const char *const *key = keys; *key; key++) {
-        const pl_yaml_node *node = pl__task_file_get(file, *key);
-        char *line;
-        if (!node) continue;
-        PL_TRY(pl_arena_format(task->arena, &line, "%s (%s:%zu)", *key, node->file, node->line));
-        task->idle[task->n_idle++] = line;
-    }
+    static const char *const keys[] = {PL_TASK_IDLE_KEYS}, *const greedy[] = {"top_p", "top_k"};
+    enum { KEYS = sizeof keys / sizeof *keys, GREEDY = sizeof greedy / sizeof *greedy };
+    const pl_yaml_node *map = pl__task_file_get(file, "generation_kwargs");
+    PL_TRY(pl_arena_new(task->arena, &task->idle, KEYS + GREEDY));
+    for (size_t i = 0; i < KEYS; i++) PL_TRY(add_idle(task, "", keys[i], pl__task_file_get(file, keys[i])));
+    for (size_t i = 0; map && i < GREEDY; i++)
+        PL_TRY(add_idle(task, "generation_kwargs: ", greedy[i], pl_yaml_get(map, greedy[i])));
     return pl__task_form_list_idle(task, pl__task_file_get(file, "dataset_kwargs"));
 }
 

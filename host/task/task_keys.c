@@ -76,9 +76,16 @@ const pl_yaml_key pl_task_dataset_keys[] = {
 
 const pl_yaml_key pl_task_generation_keys[] = {
     {"until", "`[fewshot_delimiter]`", "texts that end an answer; they are cut off"},
-    {"max_gen_toks", "256", "the largest number of generated tokens"},
+    {"max_gen_toks", "256",
+     "the largest number of generated tokens; also called `max_new_tokens`, `max_tokens`, `max_completion_tokens`"},
+    {"max_new_tokens", "none", "`max_gen_toks`"},
+    {"max_tokens", "none", "`max_gen_toks`"},
+    {"max_completion_tokens", "none", "`max_gen_toks`"},
     {"do_sample", "false", "false only: generation is greedy"},
-    {"temperature", "0", "0 only: generation is greedy"},
+    {"temperature", "0", "0, or anything beside `do_sample: false`: generation is greedy"},
+    {"num_beams", "1", "1 only: generation is greedy"},
+    {"top_p", "none", "changes nothing: generation is greedy"},
+    {"top_k", "none", "changes nothing: generation is greedy"},
     {0},
 };
 

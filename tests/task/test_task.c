@@ -111,6 +111,10 @@ static void test_generation(void **state)
              "\"answer_rule\": 2}"},
         {"fewshot_delimiter: \"##\"\ngeneration_kwargs: {max_gen_toks: 8}\n",
          "{\"until\": [\"##\"], \"max_gen_toks\": 8, \"filter\": null, \"exact_match\": {}, \"answer_rule\": 2}"},
+        {"fewshot_delimiter: \"##\"\ngeneration_kwargs: {max_tokens: 9, max_new_tokens: 8, temperature: 0.7, "
+         "do_sample: "
+         "false, num_beams: 1, top_p: 0.9, top_k: 5}\n",
+         "{\"until\": [\"##\"], \"max_gen_toks\": 8, \"filter\": null, \"exact_match\": {}, \"answer_rule\": 2}"},
         {"fewshot_delimiter: \"\"\n", "{\"until\": [], \"max_gen_toks\": 256, \"filter\": null, \"exact_match\": {}, "
                                       "\"answer_rule\": 2}"},
         {"generation_kwargs: {until: [\"\\n\", Q]}\nmetric_list: [{metric: exact_match, ignore_case: true, "
@@ -282,7 +286,10 @@ static void test_mistakes_are_named(void **state)
         {FREE "generation_kwargs: {until: [\"\"]}\n", "an empty stop string"},
         {FREE "generation_kwargs: {do_sample: true}\n", "generation is greedy"},
         {FREE "generation_kwargs: {temperature: 0.7}\n", "expected 0"},
-        {FREE "generation_kwargs: {top_p: 1}\n", "unknown key 'top_p'"},
+        {FREE "generation_kwargs: {temperature: 0.7, do_sample: true}\n", "generation is greedy"},
+        {FREE "generation_kwargs: {num_beams: 4}\n", "num_beams: expected 1"},
+        {FREE "generation_kwargs: {typical_p: 1}\n", "unknown key 'typical_p'"},
+        {FREE "generation_kwargs: {max_new_tokens: 0}\n", "max_new_tokens: expected 1 or more"},
         {FREE "generation_kwargs: {max_gen_toks: 0}\n", "expected 1 or more"},
         {FREE "metric_list: [{metric: bleu}]\n", "metric 'bleu' is not supported"},
         {FREE "metric_list: [{metric: acc, aggregation: median}]\n", "expected mean for acc"},
