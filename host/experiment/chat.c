@@ -45,7 +45,7 @@ static pl_status try_chat(const pl_plan *plan, const pl_plan_model *model, bool 
     json_t *messages = system ? json_pack("[{s:s, s:s}, {s:s, s:s}]", "role", "system", "content", "text", "role",
                                           "user", "content", "text")
                               : json_pack("[{s:s, s:s}]", "role", "user", "content", "text");
-    pl_status status = messages ? pl_chat_render(model->chat, messages, plan->spec->chat_date, &text, refused)
+    pl_status status = messages ? pl_chat_render(model->chat, messages, false, plan->spec->chat_date, &text, refused)
                                 : pl_fail(PL_E_MEMORY, "out of memory in a chat");
     pl_bytes_free(&text);
     json_decref(messages);

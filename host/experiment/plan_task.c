@@ -181,18 +181,6 @@ pl_status pl__plan_check_kind(const pl_plan *plan, const pl_plan_unit *unit)
                 where, name);
         return PL_OK;
     }
-    for (size_t i = 0; i < task->n_templates; i++)
-        if (task->templates[i]->gen_prefix && unit->chat && unit->chat->apply)
-            return pl_fail(PL_E_INPUT,
-                           "%s: chat: task %s, template '%s': gen_prefix in a chat is not supported: expected chat: "
-                           "{apply: false}, or the template without gen_prefix",
-                           where, name, task->templates[i]->name);
-    if (contexts && unit->chat && unit->chat->apply)
-        return pl_fail(
-            PL_E_INPUT,
-            "%s: chat: task %s, template '%s': each choice is a context of its own, which no chat is made of: "
-            "expected chat: {apply: false}",
-            where, name, contexts->name);
     if (contexts && (arm->kind != PL_ARM_PROMPT || arm->readouts[PL_READOUT_GENERATE]))
         return pl_fail(PL_E_INPUT,
                        "%s: arms.%zu: task %s, template '%s': each choice is a context of its own, so there is no "

@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "jinja/jinja.h"
 
 enum { MAX_TEMPLATE_BYTES = 1024 * 1024, MAX_CONFIG_BYTES = 64 * 1024 * 1024 };
 
 struct pl_chat {
     pl_jinja *jinja;
-    json_t *names; /* what every rendering has: special tokens, tools, documents, add_generation_prompt */
+    json_t *names; /* what every rendering has: special tokens, tools, documents */
     char digest[PL_HASH_TEXT];
     bool has_date;
 };
@@ -57,8 +58,7 @@ static pl_status take_names(pl_chat *chat, const char *folder, const json_t *con
     pl_status status = json_object_get(config, "added_tokens_decoder") ? PL_OK : take_tokens(chat, map);
     json_decref(map);
     if (status == PL_OK) status = set_name(chat, "tools", json_null());
-    if (status == PL_OK) status = set_name(chat, "documents", json_null());
-    return status == PL_OK ? set_name(chat, "add_generation_prompt", json_true()) : status;
+    return status == PL_OK ? set_name(chat, "documents", json_null()) : status;
 }
 
 /* A text, or a list of named ones of which `default` counts. *out NULL: there is none. */
@@ -154,15 +154,67 @@ bool pl_chat_has_date(const pl_chat *chat)
     return chat->has_date;
 }
 
-pl_status pl_chat_render(const pl_chat *chat, const json_t *messages, const char *date, pl_bytes *out, bool *refused)
+/* ---- rendering ---- */
+
+static pl_status render(const pl_chat *chat, const json_t *messages, bool asks, const char *date, pl_bytes *out,
+                        bool *refused)
 {
     json_t *names = json_copy(chat->names);
-    *refused = false;
-    if (!names || json_object_set(names, "messages", (json_t *)(uintptr_t)messages) != 0) {
+    if (!names || json_object_set(names, "messages", (json_t *)(uintptr_t)messages) != 0 ||
+        json_object_set_new(names, "add_generation_prompt", json_boolean(asks)) != 0) {
         json_decref(names);
         return pl_fail(PL_E_MEMORY, "out of memory in a chat");
     }
     pl_status status = pl_jinja_render_chat(chat->jinja, names, date, out, refused);
     json_decref(names);
+    return status;
+}
+
+/* Behind the last message's content, to be found again; a blank at its end shows whether contents are trimmed. */
+static const char TAG[] = "CONTINUE_FINAL_MESSAGE_TAG ";
+
+static pl_status put_tag(json_t **out, const json_t *messages)
+{
+    json_t *copy = json_deep_copy(messages), *last = json_array_get(copy, json_array_size(copy) - 1);
+    const char *content = json_string_value(json_object_get(last, "content"));
+    pl_bytes text = {0};
+    pl_status status = copy && content ? PL_OK : pl_fail(PL_E_INTERNAL, "a chat without a last message");
+    if (status == PL_OK) status = pl_bytes_text(&text, content);
+    if (status == PL_OK) status = pl_bytes_text(&text, TAG);
+    if (status == PL_OK && json_object_set_new(last, "content", json_string(text.data)) != 0)
+        status = pl_fail(PL_E_MEMORY, "out of memory in a chat");
+    pl_bytes_free(&text);
+    if (status == PL_OK) *out = copy;
+    if (status != PL_OK) json_decref(copy);
+    return status;
+}
+
+/* The text up to the last tag, without the white space that stands before it where the template trims contents. */
+static pl_status cut_at_tag(pl_bytes *text)
+{
+    const size_t n = strlen(TAG), trimmed = n - 1;
+    size_t at = text->size;
+    while (at > 0 && (text->size - at < trimmed || memcmp(text->data + at, TAG, trimmed) != 0)) at--;
+    if (text->size < trimmed || memcmp(text->data + at, TAG, trimmed) != 0)
+        return pl_fail(PL_E_INPUT,
+                       "the chat template leaves out an answer that is begun: expected its text at the end");
+    bool whole = text->size - at >= n && text->data[at + trimmed] == ' ';
+    text->size = whole ? at : pl_utf8_rstrip(text->data, at);
+    return PL_OK;
+}
+
+pl_status pl_chat_render(const pl_chat *chat, const json_t *messages, bool goes_on, const char *date, pl_bytes *out,
+                         bool *refused)
+{
+    json_t *tagged;
+    pl_bytes text = {0};
+    *refused = false;
+    if (!goes_on) return render(chat, messages, true, date, out, refused);
+    PL_TRY(put_tag(&tagged, messages));
+    pl_status status = render(chat, tagged, false, date, &text, refused);
+    if (status == PL_OK) status = cut_at_tag(&text);
+    if (status == PL_OK) status = pl_bytes_append(out, text.data, text.size);
+    json_decref(tagged);
+    pl_bytes_free(&text);
     return status;
 }

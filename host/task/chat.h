@@ -22,9 +22,11 @@ void pl_chat_free(pl_chat *chat);                /* takes NULL */
 const char *pl_chat_digest(const pl_chat *chat); /* XXH3-128 of template and special tokens */
 bool pl_chat_has_date(const pl_chat *chat);      /* its texts depend on the day */
 
-/* Appends the text of `messages` (a list of {"role", "content"}) with what asks for an answer behind it. date:
- * "YYYY-MM-DD", the template's today. *refused: PL_E_INPUT because the template raised an exception. */
-pl_status pl_chat_render(const pl_chat *chat, const json_t *messages, const char *date, pl_bytes *out, bool *refused);
+/* Appends the text of `messages` (a list of {"role", "content"}) with what asks for an answer behind it; `goes_on`: the
+ * last message is an answer's beginning, and the text ends where it does, as with transformers' continue_final_message.
+ * date: "YYYY-MM-DD", the template's today. *refused: PL_E_INPUT because the template raised an exception. */
+pl_status pl_chat_render(const pl_chat *chat, const json_t *messages, bool goes_on, const char *date, pl_bytes *out,
+                         bool *refused);
 
 /* How prompts are asked. All is borrowed. */
 typedef struct pl_chat_use {

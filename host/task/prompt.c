@@ -62,8 +62,7 @@ static pl_status append_prefix(pl_bytes *out, bool *has, const pl_template *t, c
 
 /* text + target_delimiter + target + fewshot_delimiter; an empty target leaves both delimiters out. What the answer
  * begins with stands before it, and a blank between them where there is no white space. */
-static pl_status append_row(pl_bytes *out, const pl_task *task, const pl_template *t, const pl_row *row,
-                            pl_arena *arena)
+pl_status pl__append_row(pl_bytes *out, const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena)
 {
     const char *target;
     size_t label, start = out->size;
@@ -95,7 +94,7 @@ static pl_status append_shot(pl_bytes *out, const pl_task *task, const pl_templa
 {
     pl_row row;
     PL_TRY(pl__shot_open(&row, task, item, shot));
-    pl_status status = append_row(out, task, t, &row, arena);
+    pl_status status = pl__append_row(out, task, t, &row, arena);
     pl_row_close(&row);
     return status;
 }
@@ -153,11 +152,20 @@ static pl_status make_alone(pl_prompt *out, const pl_task *task, const pl_row *r
                    pl_row_line(row->data, row->index), task->name);
 }
 
+/* Whether the task's gen_prefix, as it is written, has no white space at its end: only then a delimiter stands before a
+ * choice of a chat, for else the chat template's end does. */
+static bool begins_bare(const pl_template *t)
+{
+    const char *source = json_string_value(json_object_get(t->config, "gen_prefix"));
+    size_t size = source ? strlen(source) : 0;
+    return size > 0 && pl_utf8_rstrip(source, size) == size;
+}
+
 /* The continuations that are scored. */
 static pl_status make_continuations(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *row,
                                     const pl_chat_use *chat, pl_arena *arena)
 {
-    const char *delimiter = chat && chat->chat ? "" : t->target_delimiter; /* the template's end stands in its place */
+    const char *delimiter = chat && chat->chat && !begins_bare(t) ? "" : t->target_delimiter;
     PL_TRY(pl_task_choices(task, t, row, arena, &out->choice_texts, &out->n_choices));
     PL_TRY(pl__item_target(task, t, row, out->choice_texts, out->n_choices, arena, &out->target, &out->gold));
     if (task->output_type == PL_OUTPUT_GENERATE_UNTIL || t->several_right)

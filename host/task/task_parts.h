@@ -65,9 +65,11 @@ pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_ro
 
 /* Opens a row of the pool as a shot; with an item that it would give away (item NULL: none) it is refused. */
 pl_status pl__shot_open(pl_row *row, const pl_task *task, const pl_row *item, size_t shot);
+/* A row of the pool as a shot is written: its text, its answer and the delimiters, appended. */
+pl_status pl__append_row(pl_bytes *out, const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena);
 /* What stands before all: the system text of a chat (use NULL: none) and the description, appended. */
 pl_status pl__system_text(pl_bytes *out, const pl_task *task, const pl_chat_use *use);
-/* Fills context and own_offset of a prompt with the text of a chat; use->chat is there. */
+/* Fills context, contexts and own_offset of a prompt with the text of a chat; the choices are there, and use->chat. */
 pl_status pl__chat_context(pl_prompt *out, const pl_task *task, const pl_template *t, const pl_row *shown,
                            const pl_row *item, const size_t *shots, size_t k, const pl_chat_use *use, pl_arena *arena);
 

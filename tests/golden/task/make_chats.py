@@ -1,8 +1,8 @@
-"""Makes chats.json: contexts and continuations of tasks/*.yaml as chats, by lm-evaluation-harness itself: fewshot_context,
+"""Makes chats.json: contexts and continuations of tasks/*.yaml and ../kinds/tasks/*.yaml as chats, by lm-evaluation-harness itself: fewshot_context,
 construct_requests and HFLM.apply_chat_template, with a transformers tokenizer that has the chat template.
 
 A case is {file, template, item, shots, chat (name in TEMPLATES; null: no --apply_chat_template), system, multiturn} and
-{context, choices, dropped: the template refused the system text}. The chat templates are written for this file.
+{context (of choices that are contexts the first), contexts, choices, dropped: the template refused the system text}. The chat templates are written for this file.
 Run: python make_chats.py > chats.json   (lm_eval 0.4.13, transformers 5.24.0, jinja2 3.1.6)
 """
 import json
@@ -48,7 +48,7 @@ def rows(path):
 def load(name):
     with open(os.path.join(here, name), encoding="utf-8") as f:
         config = yaml.safe_load(f)
-    base = load(config.pop("include")) if "include" in config else {}
+    base = load(os.path.join(os.path.dirname(name), config.pop("include"))) if "include" in config else {}
     return {**base, **config}
 
 
@@ -58,9 +58,9 @@ def model(template):
     return types.SimpleNamespace(tokenizer=tokenizer, chat_template_args={})
 
 
-def make_task(config, own):
-    config = {**{k: v for k, v in config.items() if k not in ("plumb", "metadata", "training_split", "validation_split", "test_split", "fewshot_split")}, **own}
-    config.update(dataset_path="json", dataset_kwargs={"data_files": {"test": os.path.join(here, "test.jsonl"), "train": os.path.join(here, "train.jsonl")}},
+def make_task(config, own, data):
+    config = {**{k: v for k, v in config.items() if k not in ("plumb", "metadata", "fewshot_config", "training_split", "validation_split", "test_split", "fewshot_split")}, **own}
+    config.update(dataset_path="json", dataset_kwargs={"data_files": {split: os.path.join(here, path) for split, path in data.items()}},
                   test_split="test", fewshot_split="train")
     return ConfigurableTask(config=config)
 
@@ -75,24 +75,28 @@ def case(task, name, own, test, pool, item, shots, chat, system, multiturn):
         return HFLM.apply_chat_template(lm, history, add_generation_prompt=add_generation_prompt)
 
     flags = dict(apply_chat_template=bool(chat), chat_template=render if chat else None)
-    context = task.fewshot_context(doc, len(shots), system_instruction=system, fewshot_as_multiturn=multiturn, **flags)
+    context = task.fewshot_context(doc, len(shots), system_instruction=system, fewshot_as_multiturn=multiturn, gen_prefix=task.doc_to_prefix(doc), **flags)
     requests = task.construct_requests(doc, context, metadata=("t", 0, 1), **flags)
     requests = requests if isinstance(requests, list) else [requests]
     choices = [] if task.OUTPUT_TYPE == "generate_until" else [r.args[1] for r in requests]
     dropped = bool(tried) and tried[0][0]["role"] == "system" and chat == "strict"
     return {"file": name, "template": own.get("name", "default"), "item": item, "shots": shots, "chat": chat, "system": system,
-            "multiturn": multiturn, "context": context, "choices": choices, "dropped": dropped}
+            "multiturn": multiturn, "context": context if isinstance(context, str) else context[0], "contexts": None if isinstance(context, str) else context,
+            "choices": choices, "dropped": dropped}
 
 
 def main():
     out = []
-    test, train = rows("test.jsonl"), rows("train.jsonl")
     os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp()
-    for name, wanted in [("choice.yaml", ["standard", "by_text", "field"]), ("generate.yaml", ["sum", "words", "empty_targets"]), ("loglikelihood.yaml", ["default"])]:
+    for name, wanted in [("choice.yaml", ["standard", "by_text", "field"]), ("generate.yaml", ["sum", "words", "empty_targets"]), ("loglikelihood.yaml", ["default"]),
+                         *((f"../../kinds/tasks/{kind}.yaml", ["default"]) for kind in ("prefix", "contexts", "contexts_prefix", "answers"))]:
         config = load(name)
-        pool = test if "fewshot_split" in config else train
+        beside = [config.get(key) if "kinds" in name else other for key, other in (("test_split", "test.jsonl"), ("fewshot_split", "train.jsonl"))]
+        data = dict(zip(("test", "train"), (os.path.join(os.path.dirname(name), path) for path in beside)))
+        test = rows(data["test"])
+        pool = test if name == "loglikelihood.yaml" else rows(data["train"])
         for own in [t for t in config.get("plumb", {}).get("templates", [{"name": "default"}]) if t["name"] in wanted]:
-            task = make_task(config, {k: v for k, v in own.items() if k not in ("name", "role")})
+            task = make_task(config, {k: v for k, v in own.items() if k not in ("name", "role")}, data)
             for chat in [None, *TEMPLATES]:
                 for system in SYSTEMS:
                     for multiturn in (False, True) if chat else (False,):
