@@ -160,8 +160,9 @@ static pl_status render(const pl_chat *chat, const json_t *messages, bool asks, 
                         bool *refused)
 {
     json_t *names = json_copy(chat->names);
-    if (!names || json_object_set(names, "messages", (json_t *)(uintptr_t)messages) != 0 ||
-        json_object_set_new(names, "add_generation_prompt", json_boolean(asks)) != 0) {
+    bool set = names && json_object_set(names, "messages", (json_t *)(uintptr_t)messages) == 0;
+    set = set && json_object_set_new(names, "add_generation_prompt", json_boolean(asks)) == 0;
+    if (!set) {
         json_decref(names);
         return pl_fail(PL_E_MEMORY, "out of memory in a chat");
     }
