@@ -28,6 +28,7 @@ static int digit_of(char c)
 pl_status pl_base64_read(pl_bytes *out, const char *text, size_t size, const char *where)
 {
     size_t n = size;
+    if (size % 4 != 0) return pl_fail(PL_E_INPUT, "%s: not base64: %zu characters, expected whole fours", where, size);
     while (n > 0 && size - n < 2 && text[n - 1] == '=') n--;
     uint32_t bits = 0; /* of digits whose byte is not whole yet */
     unsigned n_bits = 0;
@@ -43,7 +44,6 @@ pl_status pl_base64_read(pl_bytes *out, const char *text, size_t size, const cha
         bits &= (1u << n_bits) - 1;
     }
     out->data[out->size] = 0;
-    if (size % 4 != 0 || bits != 0)
-        return pl_fail(PL_E_INPUT, "%s: not base64: the end of %zu characters", where, size);
+    if (bits != 0) return pl_fail(PL_E_INPUT, "%s: not base64: the end of %zu characters", where, size);
     return PL_OK;
 }

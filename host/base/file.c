@@ -131,6 +131,17 @@ void pl_file_map_drop(const pl_map *map, size_t from, size_t to)
     if (to > from) madvise((void *)(uintptr_t)(map->data + from), to - from, MADV_DONTNEED);
 }
 
+bool pl_write_all(int fd, const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        ssize_t n = write(fd, (const char *)data + done, size - done);
+        if (n == 0) errno = EIO;
+        if (n <= 0 && errno != EINTR) return false;
+        if (n > 0) done += (size_t)n;
+    }
+    return true;
+}
+
 pl_status pl_file_replace(const char *path, const void *data, size_t size)
 {
     char part[PL_PATH_MAX];

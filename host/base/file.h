@@ -37,6 +37,9 @@ void pl_file_unmap(pl_map *map); /* takes {0} */
  * the file where they are read. */
 void pl_file_map_drop(const pl_map *map, size_t from, size_t to);
 
+/* Writes all of it, however many calls that takes; false: errno says why not. */
+bool pl_write_all(int fd, const void *data, size_t size);
+
 /* Replaces `path` as a whole: a temporary file beside it, fsync, rename, fsync of the folder. */
 pl_status pl_file_replace(const char *path, const void *data, size_t size);
 /* The end of that: renames a temporary file that is on the disk, and syncs the folder. On failure it is removed. */

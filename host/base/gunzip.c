@@ -44,22 +44,15 @@ static pl_status open_nameless(int *fd, const char *where)
 
 static pl_status put(unpacking *u, size_t size)
 {
-    size_t done = 0;
     u->made += size;
     if (u->made > u->most)
         return pl_fail(PL_E_INPUT,
                        "%s: unpacks to more than %zu bytes, %d times its size: not the text that it should be; if it "
                        "is, unpack it: gunzip",
                        u->where, u->most, PL_GUNZIP_TIMES);
-    while (done < size) {
-        ssize_t n = write(u->fd, u->part + done, size - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0)
-            return pl_fail(PL_E_IO, "%s: cannot unpack it, %zu bytes so far: %s; TMPDIR names the folder", u->where,
-                           u->made, strerror(errno));
-        done += (size_t)n;
-    }
-    return PL_OK;
+    if (pl_write_all(u->fd, u->part, size)) return PL_OK;
+    return pl_fail(PL_E_IO, "%s: cannot unpack it, %zu bytes so far: %s; TMPDIR names the folder", u->where, u->made,
+                   strerror(errno));
 }
 
 static pl_status refuse(const unpacking *u, const z_stream *z, int code)

@@ -41,14 +41,9 @@ pl_status pl_temporary_create(int *fd, char out[PL_PATH_MAX], const char *path)
     return PL_OK;
 }
 
-static pl_status write_all(int fd, const char *path, const void *data, size_t size)
+static pl_status write_to_disk(int fd, const char *path, const void *data, size_t size)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(fd, (const char *)data + done, size - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
-        done += (size_t)n;
-    }
+    if (!pl_write_all(fd, data, size)) return pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
     if (fsync(fd) != 0) return pl_fail(PL_E_IO, "%s: cannot write to the disk: %s", path, strerror(errno));
     return PL_OK;
 }
@@ -57,7 +52,7 @@ pl_status pl_temporary_write(char out[PL_PATH_MAX], const char *path, const void
 {
     int fd;
     PL_TRY(pl_temporary_create(&fd, out, path));
-    pl_status status = write_all(fd, path, data, size);
+    pl_status status = write_to_disk(fd, path, data, size);
     if (close(fd) != 0 && status == PL_OK) status = pl_fail(PL_E_IO, "%s: cannot write: %s", path, strerror(errno));
     if (status != PL_OK) unlink(out);
     return status;
