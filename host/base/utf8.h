@@ -21,6 +21,12 @@ static inline size_t pl_utf8_size(char lead)
     return c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
 }
 
+/* Whether a byte stands inside a character, behind its first. */
+static inline bool pl_utf8_is_inside(char c)
+{
+    return ((uint8_t)c & 0xC0) == 0x80;
+}
+
 /* The character at `text` and its size in bytes. */
 static inline size_t pl_utf8_get(uint32_t *character, const char *text)
 {
@@ -46,7 +52,7 @@ static inline size_t pl_utf8_get(uint32_t *character, const char *text)
 static inline size_t pl_utf8_before(const char *text, size_t end)
 {
     do end--;
-    while (((uint8_t)text[end] & 0xC0) == 0x80);
+    while (pl_utf8_is_inside(text[end]));
     return end;
 }
 

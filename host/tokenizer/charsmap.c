@@ -32,7 +32,11 @@ pl_status pl__charsmap_read(pl__charsmap *out, const char *data, size_t size, co
     }
     for (size_t i = 0; i < out->n_units; i++) out->units[i] = little_endian(data + 4 + 4 * i);
     memcpy(out->texts, data + 4 + trie, out->texts_size);
-    return PL_OK;
+    size_t good = pl_utf8_check(out->texts, out->texts_size);
+    if (good == out->texts_size) return PL_OK;
+    pl__charsmap_free(out);
+    return pl_fail(PL_E_INPUT, "%s: byte %zu of its texts is not UTF-8: expected UTF-8; the file may be damaged", where,
+                   good);
 }
 
 void pl__charsmap_free(pl__charsmap *map)
@@ -47,7 +51,7 @@ static size_t offset_of(uint32_t unit)
     return (size_t)(unit >> 10) << ((unit >> 6) & 8);
 }
 
-/* Bytes of the shortest or the longest match. */
+/* Bytes of the shortest or the longest match; one that ends, or leads, into the middle of a character is none. */
 static size_t find(const pl__charsmap *map, const char *text, size_t size, bool shortest, const char **to)
 {
     size_t found = 0;
@@ -63,6 +67,7 @@ static size_t find(const pl__charsmap *map, const char *text, size_t size, bool 
         if (node >= map->n_units) break;
         size_t value = map->units[node] & 0x7FFFFFFFu;
         if (value >= map->texts_size) break;
+        if (pl_utf8_is_inside(map->texts[value]) || (i + 1 < size && pl_utf8_is_inside(text[i + 1]))) continue;
         *to = map->texts + value;
         found = i + 1;
         if (shortest) break;
@@ -83,11 +88,11 @@ static pl_status replace(const pl__charsmap *map, pl_bytes *out, const char *tex
     return *done ? pl_bytes_text(out, to) : PL_OK;
 }
 
-static pl_status put_grapheme(const pl__charsmap *map, pl_bytes *out, const char *text, size_t size)
+static pl_status put_grapheme(const pl__charsmap *map, pl_bytes *out, const char *text, size_t size, size_t most)
 {
     bool done = false;
     if (size < 6) PL_TRY(replace(map, out, text, size, &done));
-    for (size_t at = 0, n; !done && at < size; at += n) {
+    for (size_t at = 0, n; !done && at < size && out->size <= most; at += n) {
         bool one;
         n = pl_utf8_size(text[at]);
         PL_TRY(replace(map, out, text + at, n, &one));
@@ -96,17 +101,17 @@ static pl_status put_grapheme(const pl__charsmap *map, pl_bytes *out, const char
     return PL_OK;
 }
 
-pl_status pl__charsmap_graphemes(const pl__charsmap *map, pl_bytes *out, const char *text, size_t size)
+pl_status pl__charsmap_graphemes(const pl__charsmap *map, pl_bytes *out, const char *text, size_t size, size_t most)
 {
     utf8proc_int32_t state = 0;
     uint32_t last = 0, c;
     size_t start = 0;
-    for (size_t at = 0, n; at < size; at += n, last = c) {
+    for (size_t at = 0, n; at < size && out->size <= most; at += n, last = c) {
         n = pl_utf8_get(&c, text + at);
         if (at > 0 && utf8proc_grapheme_break_stateful((utf8proc_int32_t)last, (utf8proc_int32_t)c, &state)) {
-            PL_TRY(put_grapheme(map, out, text + start, at - start));
+            PL_TRY(put_grapheme(map, out, text + start, at - start, most));
             start = at;
         }
     }
-    return start < size ? put_grapheme(map, out, text + start, size - start) : PL_OK;
+    return start < size ? put_grapheme(map, out, text + start, size - start, most) : PL_OK;
 }

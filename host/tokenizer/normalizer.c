@@ -282,11 +282,11 @@ static pl_status replace(const struct step *step, pl_bytes *out, const char *tex
 }
 
 /* FORM, LOWERCASE, BYTE_LEVEL, PRECOMPILED. */
-static pl_status spell(const struct step *step, pl_bytes *out, const char *text, size_t size)
+static pl_status spell(const struct step *step, pl_bytes *out, const char *text, size_t size, size_t most)
 {
     return step->kind == FORM          ? pl__unicode_form(out, text, size, step->form)
            : step->kind == LOWERCASE   ? lowercase(out, text, size)
-           : step->kind == PRECOMPILED ? pl__charsmap_graphemes(&step->map, out, text, size)
+           : step->kind == PRECOMPILED ? pl__charsmap_graphemes(&step->map, out, text, size, most)
                                        : pl__bytes_to_alphabet(out, text, size);
 }
 
@@ -321,11 +321,11 @@ static pl_status run_step(const struct step *step, pl_bytes *out, const pl_bytes
     /* The front comes out as it would alone, but for a mark behind it that composes: then as one character. */
     size_t front = 0;
     if (*head) {
-        PL_TRY(spell(step, out, text, *head < size ? *head : size));
+        PL_TRY(spell(step, out, text, *head < size ? *head : size, most));
         front = out->size;
         pl_bytes_clear(out);
     }
-    PL_TRY(spell(step, out, text, size));
+    PL_TRY(spell(step, out, text, size, most));
     size_t first = out->size ? pl_utf8_size(out->data[0]) : 0;
     if (*head) *head = front > first ? front : first;
     return PL_OK;

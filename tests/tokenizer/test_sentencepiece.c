@@ -161,10 +161,120 @@ static void test_hostile_map(void **state)
         const char *to;
         OK(pl__charsmap_read(&map, maps[i], 16, "here"));
         (void)pl__charsmap_longest(&map, "aaaa", 4, &to);
-        OK(pl__charsmap_graphemes(&map, &out, "aaaa\xC3\xA9", 6));
+        OK(pl__charsmap_graphemes(&map, &out, "aaaa\xC3\xA9", 6, SIZE_MAX));
         pl_bytes_free(&out);
         pl__charsmap_free(&map);
     }
+}
+
+/* A map of one byte to the text at `value` of texts[0..size). */
+static void make_map(pl_bytes *out, char byte, size_t value, const char *texts, size_t size)
+{
+    enum { UNITS = 512, VALUES = 256 }; /* a unit of a byte, and of its value */
+    uint32_t units[1 + UNITS] = {4 * UNITS};
+    units[1 + (uint8_t)byte] = (uint32_t)VALUES << 10 | 0x100 | (uint8_t)byte;
+    units[1 + ((uint8_t)byte ^ VALUES)] = (uint32_t)value;
+    OK(pl_bytes_append(out, units, sizeof units));
+    OK(pl_bytes_append(out, texts, size));
+}
+
+/* The field of a message that holds `data`. */
+static void put_field(pl_bytes *out, char tag, const pl_bytes *data)
+{
+    const char head[] = {tag, (char)(data->size | 0x80), (char)(data->size >> 7)};
+    assert_true(data->size < 1 << 14);
+    OK(pl_bytes_append(out, head, sizeof head));
+    OK(pl_bytes_append(out, data->data, data->size));
+}
+
+static pl_status encode_with(const pl_bytes *map, const char *text, pl_ids *ids)
+{
+    pl_bytes spec = {0}, file = {0};
+    pl_tokenizer *t;
+    put_field(&spec, 0x12, map);
+    OK(pl_bytes_append(&file, WITH(UNKNOWN PIECE)));
+    put_field(&file, 0x1A, &spec);
+    pl_status status = parse(&t, file.data, file.size, NULL);
+    if (status == PL_OK) status = pl_tokenizer_encode(t, text, strlen(text), false, ids);
+    pl_tokenizer_free(t);
+    pl_bytes_free(&spec);
+    pl_bytes_free(&file);
+    return status;
+}
+
+/* Texts that are no UTF-8, values and keys inside a character: what comes out would be walked past its end. */
+static void test_broken_characters(void **state)
+{
+    (void)state;
+    static const struct {
+        char byte;
+        size_t value;
+        const char *texts, *input;
+        bool refused;
+        int32_t id; /* of the last piece: 0 is the unknown one, 1 is "a" */
+    } cases[] = {
+        {'z', 0, "\xF0", "z", true, 0},         {'z', 0, "a\0\xC3", "z", true, 0},
+        {'z', 2, "\xC3\xA9", "z", false, 0},    {'z', 1, "\xC3\xA9", "z", false, 0},
+        {'\xC3', 0, "a", "\xC3\xA9", false, 0}, {'z', 0, "a", "z", false, 1},
+    };
+    const size_t sizes[] = {1, 3, 2, 2, 1, 1};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_bytes map = {0};
+        pl_ids ids = {0};
+        make_map(&map, cases[i].byte, cases[i].value, cases[i].texts, sizes[i]);
+        if (cases[i].refused) {
+            REFUSED(encode_with(&map, cases[i].input, &ids), PL_E_INPUT, "of its texts is not UTF-8");
+        } else {
+            OK(encode_with(&map, cases[i].input, &ids));
+            assert_true(ids.n > 0);
+            assert_int_equal(ids.data[ids.n - 1], cases[i].id);
+        }
+        pl_ids_free(&ids);
+        pl_bytes_free(&map);
+    }
+}
+
+static void check_unmapped(const pl_bytes *bytes, const char *text)
+{
+    pl__charsmap map;
+    pl_bytes out = {0};
+    const char *to;
+    OK(pl__charsmap_read(&map, bytes->data, bytes->size, "here"));
+    assert_int_equal(pl__charsmap_longest(&map, text, strlen(text), &to), 0);
+    OK(pl__charsmap_graphemes(&map, &out, text, strlen(text), SIZE_MAX));
+    assert_int_equal(out.size, strlen(text));
+    assert_memory_equal(out.data, text, out.size);
+    pl_bytes_free(&out);
+    pl__charsmap_free(&map);
+}
+
+/* Such a key or value is as good as none, and a map that makes much of little ends at the limit. */
+static void test_map_limits(void **state)
+{
+    (void)state;
+    enum { LONG = 1000, MOST = 5000 };
+    static char texts[LONG + 1], text[LONG + 1];
+    pl_bytes bytes = {0}, out = {0};
+    make_map(&bytes, '\xC3', 0, "a", 1);
+    check_unmapped(&bytes, "\xC3\xA9");
+    pl_bytes_clear(&bytes);
+    make_map(&bytes, 'z', 1, "\xC3\xA9", 2);
+    check_unmapped(&bytes, "z");
+    pl_bytes_clear(&bytes);
+    memset(texts, 'a', LONG);
+    memset(text, 'z', LONG);
+    make_map(&bytes, 'z', 0, texts, LONG);
+    pl__charsmap map;
+    OK(pl__charsmap_read(&map, bytes.data, bytes.size, "here"));
+    OK(pl__charsmap_graphemes(&map, &out, text, LONG, MOST));
+    assert_int_equal(out.size, MOST + LONG);
+    pl_bytes_clear(&out);
+    for (size_t at = 1; at + 1 < LONG; at += 2) memcpy(text + at, "\xCC\x81", 2); /* z and marks: one long grapheme */
+    OK(pl__charsmap_graphemes(&map, &out, text, LONG - 1, 0));
+    assert_int_equal(out.size, LONG);
+    pl_bytes_free(&out);
+    pl_bytes_free(&bytes);
+    pl__charsmap_free(&map);
 }
 
 static void expect_ids(const char *config, const char *text, bool special, const int32_t *want, size_t n)
@@ -207,8 +317,9 @@ static void test_beside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_styles),      cmocka_unit_test(test_truncated), cmocka_unit_test(test_wrong),
-        cmocka_unit_test(test_hostile_map), cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_styles),      cmocka_unit_test(test_truncated),         cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_hostile_map), cmocka_unit_test(test_broken_characters), cmocka_unit_test(test_map_limits),
+        cmocka_unit_test(test_beside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
