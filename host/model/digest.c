@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <xxhash.h>
 
-#include "base/temporary.h"
 #include "base/user_cache.h"
 #include "model/shard.h"
 
@@ -57,21 +57,21 @@ done:
 
 static bool read_cache(char out[PL_HASH_TEXT], const char *path)
 {
-    pl_bytes text = {0};
-    bool good = pl_file_exists(path) && pl_file_read(&text, path, PL_HASH_TEXT) == PL_OK &&
-                text.size == PL_HASH_TEXT - 1 && strspn(text.data, "0123456789abcdef") == text.size;
-    if (good) memcpy(out, text.data, PL_HASH_TEXT);
-    pl_bytes_free(&text);
-    return good;
+    pl_map map;
+    bool good = pl_user_cache_map(&map, path) && map.size == PL_HASH_TEXT - 1;
+    if (good) memcpy(out, map.data, map.size);
+    out[good ? map.size : 0] = 0;
+    pl_file_unmap(&map);
+    return good && strspn(out, "0123456789abcdef") == PL_HASH_TEXT - 1;
 }
 
 /* Best effort: a read-only home is no error. */
 static void write_cache(const char *path, const char digest[PL_HASH_TEXT])
 {
-    char folder[PL_PATH_MAX];
-    if (pl_path_folder(folder, path) == PL_OK && pl_folder_make(folder) == PL_OK &&
-        pl_file_replace(path, digest, PL_HASH_TEXT - 1) == PL_OK)
-        (void)pl_file_sweep(folder);
+    char part[PL_PATH_MAX];
+    int fd;
+    if (!pl_user_cache_create(&fd, part, path)) return;
+    pl_user_cache_finish(fd, part, path, pl_write_all(fd, digest, PL_HASH_TEXT - 1) && fsync(fd) == 0);
 }
 
 static void hash_size(XXH3_state_t *state, size_t n)

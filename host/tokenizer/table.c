@@ -1,13 +1,12 @@
 #include "tokenizer/table.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <xxhash.h>
 
-#include "base/temporary.h"
+#include "base/user_cache.h"
+#include "base/utf8.h"
 
 /* Raised whenever the layout below, or what fills it, changes. */
 enum { VERSION = 1 };
@@ -66,13 +65,16 @@ static size_t table_size(const struct header *h, size_t section, size_t element_
     return whole && n > 1 && (n & (n - 1)) == 0 ? n : 0;
 }
 
+/* Texts are UTF-8, as those of a tokenizer.json are: they end before a NUL, and so with a character. */
 static bool are_tokens_right(const pl__vocabulary *v)
 {
     size_t n = 0, longest = 0;
+    if (pl_utf8_check(v->text.data, v->text.size) != v->text.size) return false;
     for (size_t i = 0; i < v->n_ids; i++) {
         size_t start = v->tokens[i].start, size = v->tokens[i].size;
         if (start == UINT32_MAX) continue;
         if (start >= v->text.size || size >= v->text.size - start || v->text.data[start + size] != 0) return false;
+        if (pl_utf8_is_inside(v->text.data[start])) return false;
         if (size > longest) longest = size;
         n++;
     }
@@ -142,7 +144,7 @@ bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])
 bool pl__table_open(pl__table *out, const char *path, const char key[PL_HASH_TEXT])
 {
     *out = (pl__table){0};
-    if (!pl_file_exists(path) || pl_file_map(&out->map, path) != PL_OK) return false;
+    if (!pl_user_cache_map(&out->map, path)) return false;
     if (pl__table_read(out, key)) return true;
     pl__table_close(out);
     return false;
@@ -166,16 +168,6 @@ void pl__table_give(pl__bpe *bpe, pl__table *table)
 
 /* ---- writing ---- */
 
-static bool write_all(int fd, const void *data, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(fd, (const char *)data + done, size - done);
-        if (n < 0 && errno != EINTR) return false;
-        if (n > 0) done += (size_t)n;
-    }
-    return true;
-}
-
 /* Header and sections; no fsync: what a crash leaves half written, the checksum refuses. */
 static bool write_sections(int fd, struct header *h, const void *const sections[N_SECTIONS])
 {
@@ -194,10 +186,10 @@ static bool write_sections(int fd, struct header *h, const void *const sections[
     XXH3_freeState(state);
     h->checksum[0] = sum.high64;
     h->checksum[1] = sum.low64;
-    bool good = write_all(fd, h, sizeof *h);
+    bool good = pl_write_all(fd, h, sizeof *h);
     at = sizeof *h;
     for (size_t i = 0; good && i < N_SECTIONS; i++) {
-        good = write_all(fd, zeros, h->sections[i].start - at) && write_all(fd, sections[i], h->sections[i].size);
+        good = pl_write_all(fd, zeros, h->sections[i].start - at) && pl_write_all(fd, sections[i], h->sections[i].size);
         at = h->sections[i].start + h->sections[i].size;
     }
     return good;
@@ -207,15 +199,14 @@ void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__b
                      size_t rest_size)
 {
     const pl__vocabulary *v = &bpe->vocabulary;
-    char folder[PL_PATH_MAX], temporary[PL_PATH_MAX];
+    char part[PL_PATH_MAX];
     const void *const sections[N_SECTIONS] = {v->text.data, v->tokens, v->slots, bpe->merges, rest};
     const size_t sizes[N_SECTIONS] = {v->text.size, v->n_ids * sizeof *v->tokens, (v->mask + 1) * sizeof *v->slots,
                                       (bpe->merges_mask + 1) * sizeof *bpe->merges, rest_size};
     struct header h;
     int fd;
     if (!v->slots) return; /* an empty vocabulary */
-    if (pl_path_folder(folder, path) != PL_OK || pl_folder_make(folder) != PL_OK) return;
-    if (pl_temporary_create(&fd, temporary, path) != PL_OK) return;
+    if (!pl_user_cache_create(&fd, part, path)) return;
     memset(&h, 0, sizeof h);
     memcpy(h.magic, magic, sizeof magic);
     memcpy(h.key, key, PL_HASH_TEXT);
@@ -231,8 +222,5 @@ void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__b
         h.sections[i].size = sizes[i];
         h.size = h.sections[i].start + sizes[i];
     }
-    bool good = write_sections(fd, &h, sections);
-    if (close(fd) != 0) good = false;
-    if (!good || rename(temporary, path) != 0) unlink(temporary);
-    (void)pl_file_sweep(folder);
+    pl_user_cache_finish(fd, part, path, write_sections(fd, &h, sections));
 }

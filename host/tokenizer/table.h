@@ -2,8 +2,9 @@
  * that a tokenizer of 262 144 pieces is mapped instead of read.
  *
  * A file belongs to the digest of what it was made from, to this format and to this machine's layout of numbers. It is
- * trusted when all of that, its size, its checksum and every index in it are right; any other is as good as none, and
- * is made again. Writing is a favour: where it fails, nothing is said. */
+ * trusted when nobody but this user can have written it (base/user_cache.h) and all of that, its size, its checksum,
+ * every index and every character in it are right; that its ids are those of the tokenizer.json is the word of who
+ * wrote it. Any other is as good as none, and is made again. Writing is a favour: where it fails, nothing is said. */
 #ifndef PLUMB_TOKENIZER_TABLE_H
 #define PLUMB_TOKENIZER_TABLE_H
 

@@ -256,6 +256,15 @@ static void mark_cache(const char digest[33])
     assert_int_equal(system(command), 0);
 }
 
+/* Of the cached files and of their folder. */
+static void set_modes(const char *file, const char *of_folder)
+{
+    char command[2 * PL_PATH_MAX + 128];
+    snprintf(command, sizeof command, "chmod %s %s/cache/plumb/digests/* && chmod %s %s/cache/plumb/digests", file,
+             folder, of_folder, folder);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_digest_cache(void **state)
 {
     (void)state;
@@ -275,6 +284,19 @@ static void test_digest_cache(void **state)
     mark_cache(marked);
     digest_of_folder(again);
     assert_string_equal(again, marked); /* it is the cache that answers */
+
+    /* One that others can write, or whose folder they can, does not. */
+    set_modes("go+w", "go-w");
+    digest_of_folder(again);
+    assert_string_equal(again, first);
+    mark_cache(marked);
+    set_modes("go-w", "go+w");
+    digest_of_folder(again);
+    assert_string_equal(again, first);
+    assert_int_equal(n_cached(), 1);
+    mark_cache(marked);
+    digest_of_folder(again);
+    assert_string_equal(again, marked); /* closed again when it was written */
 
     /* Other bytes under the same path, size and time, as a new file and in place: they are seen. */
     put_tensor("model.safetensors", "a", 3);

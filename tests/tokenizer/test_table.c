@@ -3,6 +3,7 @@
 #include "golden_tokenizer.h"
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tokenizer/open.h"
@@ -116,6 +117,7 @@ static bool is_trusted(const struct table *t, const char *data, size_t size)
 {
     pl__table table;
     OK(pl_file_replace(t->path, data, size));
+    assert_int_equal(chmod(t->path, 0600), 0);
     bool trusted = pl__table_open(&table, t->path, t->key);
     if (!trusted) assert_null(table.map.data);
     pl__table_close(&table);
@@ -229,7 +231,96 @@ static void test_lies(void **state)
     refuse_int(&t, merge + 4, (int32_t)n_ids);
     refuse_int(&t, merge + 12, -1);
     refuse_int(&t, merge + 12, (int32_t)n_ids);
+    /* Texts that are no UTF-8, or begin inside a character. */
+    char other = '\xFF';
+    if (is_trusted_with(&t, section(&t, TEXT), &other, 1)) fail_msg("a text that is not UTF-8 is trusted");
+    for (;; token += 8) {
+        uint32_t span[2];
+        memcpy(span, t.file.data + token, sizeof span);
+        if ((uint8_t)t.file.data[section(&t, TEXT) + span[0]] < 0x80 || span[1] < 2) continue;
+        const uint32_t inside[2] = {span[0] + 1, span[1] - 1};
+        if (span[1] == get(&t, FACTS_AT + 8 * LONGEST)) continue;
+        if (is_trusted_with(&t, token, inside, 8)) fail_msg("a text that begins inside a character is trusted");
+        break;
+    }
     free_table(&t);
+}
+
+/* ---- others ---- */
+
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+static bool opens(const struct table *t)
+{
+    pl__table table;
+    bool opened = pl__table_open(&table, t->path, t->key);
+    pl__table_close(&table);
+    return opened;
+}
+
+/* What others can write, or own, is not trusted, whatever it holds. */
+static void test_others(void **state)
+{
+    (void)state;
+    static const mode_t open_modes[] = {0620, 0602, 0666};
+    struct table t;
+    make_table(&t, "gpt2");
+    assert_true(opens(&t));
+    for (size_t i = 0; i < sizeof open_modes / sizeof *open_modes; i++) {
+        assert_int_equal(chmod(t.path, open_modes[i]), 0);
+        assert_false(opens(&t));
+        assert_int_equal(chmod(t.path, 0644), 0);
+        assert_int_equal(chmod(t.folder, open_modes[i] | 0700), 0);
+        assert_false(opens(&t));
+        assert_int_equal(chmod(t.folder, 0755), 0);
+        assert_true(opens(&t));
+    }
+    if (geteuid() == 0) { /* nobody else can give files away */
+        assert_int_equal(chown(t.path, 1, (gid_t)-1), 0);
+        assert_false(opens(&t));
+        assert_int_equal(chown(t.path, 0, (gid_t)-1), 0);
+        assert_int_equal(chown(t.folder, 1, (gid_t)-1), 0);
+        assert_false(opens(&t));
+        assert_int_equal(chown(t.folder, 0, (gid_t)-1), 0);
+        assert_true(opens(&t));
+    }
+    free_table(&t);
+}
+
+/* Under a umask that closes nothing; a folder of one's own that others could write is closed, and used again. */
+static void test_modes(void **state)
+{
+    (void)state;
+    char folder[PL_PATH_MAX], cache[PL_PATH_MAX];
+    mode_t old = umask(0);
+    make_folder(folder);
+    OK(pl_path(cache, "%s/plumb/tokenizers", folder));
+    for (size_t round = 0; round < 2; round++) {
+        pl_tokenizer *t;
+        OK(pl__tokenizer_open(&t, GOLDEN "/gpt2", cache));
+        assert_null(t->model.bpe.table.data);
+        pl_tokenizer_free(t);
+        OK(pl__tokenizer_open(&t, GOLDEN "/gpt2", cache));
+        assert_non_null(t->model.bpe.table.data);
+        pl_tokenizer_free(t);
+        assert_int_equal(mode_of(cache), 0700);
+        assert_int_equal(count_files(cache, NULL), 1);
+        DIR *dir = opendir(cache);
+        for (struct dirent *e; (e = readdir(dir));) {
+            char path[PL_PATH_MAX];
+            OK(pl_path(path, "%s/%s", cache, e->d_name));
+            if (e->d_name[0] != '.') assert_int_equal(mode_of(path), 0600);
+        }
+        closedir(dir);
+        assert_int_equal(chmod(cache, 0777), 0);
+    }
+    umask(old);
+    remove_folder(folder);
 }
 
 /* ---- places ---- */
@@ -296,8 +387,9 @@ static void test_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_styles),   cmocka_unit_test(test_broken),  cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_no_place), cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_styles),  cmocka_unit_test(test_broken), cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_others),  cmocka_unit_test(test_modes),  cmocka_unit_test(test_no_place),
+        cmocka_unit_test(test_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
