@@ -38,10 +38,12 @@ static pl_status read_activation(pl_activation *out, const char *name, const cha
         return PL_OK;
     }
     pl_bytes known = {0};
+    pl_status status;
     for (size_t i = 0; i < N_ACTIVATIONS; i++)
-        PL_TRY(pl_bytes_format(&known, "%s%s", i ? ", " : "", activations[i].name));
-    pl_status status = pl_fail(PL_E_UNSUPPORTED, "%s: %s: activation '%s' is not supported; known: %s", where,
-                               key ? key : "activation", name, known.data);
+        PL_GOTO(status, done, pl_bytes_format(&known, "%s%s", i ? ", " : "", activations[i].name));
+    status = pl_fail(PL_E_UNSUPPORTED, "%s: %s: activation '%s' is not supported; known: %s", where,
+                     key ? key : "activation", name, known.data);
+done:
     pl_bytes_free(&known);
     return status;
 }
@@ -63,13 +65,23 @@ static pl_status read_cap(double *out, const pl__key_fact *fact, const json_t *o
     return PL_OK;
 }
 
+/* Whether a number above 0 stays one in float32, in which the passes have it. */
+static bool is_float(double value)
+{
+    float single = (float)value;
+    return single > 0 && isfinite(single);
+}
+
 static pl_status read_scale(double *out, const pl__key_fact *fact, const json_t *object, const char *where)
 {
     *out = fact->number;
     if (!fact->key) return PL_OK;
     PL_TRY(pl_json_get_real(out, object, fact->key, where));
-    if (*out > 0 && isfinite(*out)) return PL_OK;
-    return pl_fail(PL_E_INPUT, "%s: %s: expected a number above 0, found %g", where, fact->key, *out);
+    if (!(*out > 0 && isfinite(*out)))
+        return pl_fail(PL_E_INPUT, "%s: %s: expected a number above 0, found %g", where, fact->key, *out);
+    if (is_float(*out) && is_float(1 / *out)) return PL_OK;
+    return pl_fail(PL_E_INPUT, "%s: %s: expected a number that, like one divided by it, float32 has, found %g", where,
+                   fact->key, *out);
 }
 
 static pl_status read_key(pl_config *config, const pl__key_fact *fact, const json_t *object, const char *where)
@@ -325,13 +337,15 @@ static pl_status find_family(const pl_family **out, const json_t *object, const 
     *out = type ? pl__family_find(type) : NULL;
     if (*out) return PL_OK;
     pl_bytes known = {0};
-    PL_TRY(pl__family_names(&known));
-    PL_TRY(pl_bytes_text(&known, "; text models of "));
-    PL_TRY(pl__wrapper_names(&known));
-    pl_status status = type && *type ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported (%s); known: %s",
-                                               where, type, why_not(type), known.data)
-                                     : pl_fail(PL_E_INPUT, "%s: model_type is %s; known: %s", where,
-                                               type ? "empty" : "missing", known.data);
+    pl_status status;
+    PL_GOTO(status, done, pl__family_names(&known));
+    PL_GOTO(status, done, pl_bytes_text(&known, "; text models of "));
+    PL_GOTO(status, done, pl__wrapper_names(&known));
+    status = type && *type ? pl_fail(PL_E_UNSUPPORTED, "%s: model_type '%s' is not supported (%s); known: %s", where,
+                                     type, why_not(type), known.data)
+                           : pl_fail(PL_E_INPUT, "%s: model_type is %s; known: %s", where, type ? "empty" : "missing",
+                                     known.data);
+done:
     pl_bytes_free(&known);
     return status;
 }

@@ -27,7 +27,7 @@ static const pl__slot_fact slots[PL__SLOTS] = {
     [PL__DOWN] = {PL__MATRIX, 'C', 'F', 18},        [PL__DOWN_BIAS] = {PL__VECTOR, '1', 'C', 19},
     [PL__AFTER_1] = {PL__VECTOR, '1', 'C', 20},     [PL__AFTER_1_BIAS] = {PL__VECTOR, '1', 'C', 21},
     [PL__EMBED_NORM] = {PL__VECTOR, '1', 'C', 24},  [PL__EMBED_NORM_BIAS] = {PL__VECTOR, '1', 'C', 25},
-    [PL__Q_NORM_BIAS] = {PL__VECTOR, '1', 'D', 26}, [PL__K_NORM_BIAS] = {PL__VECTOR, '1', 'D', 27},
+    [PL__Q_NORM_BIAS] = {PL__VECTOR, '1', 'q', 26}, [PL__K_NORM_BIAS] = {PL__VECTOR, '1', 'k', 27},
     [PL__AFTER_2] = {PL__VECTOR, '1', 'C', 22},     [PL__AFTER_2_BIAS] = {PL__VECTOR, '1', 'C', 23},
 };
 

@@ -2,6 +2,7 @@
 #include "tests.h"
 
 #include "model/config.h"
+#include "model/family.h"
 
 static pl_config parse(const char *text)
 {
@@ -210,6 +211,11 @@ static const struct refusal {
      "transformers has no sequence classifier of a granite"},
     {PL_E_INPUT, "{\"model_type\":\"granite\",\"logits_scaling\":-1}",
      "logits_scaling: expected a number above 0, found -1"},
+    {PL_E_INPUT, "{\"model_type\":\"granite\",\"attention_multiplier\":1e-60}",
+     "attention_multiplier: expected a number that, like one divided by it, float32 has, found 1e-60"},
+    {PL_E_INPUT, "{\"model_type\":\"granite\",\"embedding_multiplier\":1e60}",
+     "embedding_multiplier: expected a number"},
+    {PL_E_INPUT, "{\"model_type\":\"granite\",\"logits_scaling\":1e-40}", "logits_scaling: expected a number"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"granitemoehybrid\"}", "num_local_experts: 8 is not supported"},
     {PL_E_INPUT, "{\"model_type\":\"gptj\",\"rotary_dim\":63}", "rotary_dim: expected an even number of a head's 256"},
     {PL_E_INPUT, "{\"model_type\":\"gpt_neo\",\"num_layers\":2}", "attention_types is missing"},
@@ -247,10 +253,20 @@ static void test_refusals(void **state)
     }
 }
 
+/* A norm's bias is as wide as its weights, over one head or all. */
+static void test_norm_biases(void **state)
+{
+    (void)state;
+    static const pl__slot norms[] = {PL__EMBED_NORM, PL__Q_NORM, PL__K_NORM, PL__FINAL_NORM};
+    for (size_t i = 0; i < sizeof norms / sizeof *norms; i++)
+        assert_int_equal(pl__slot_facts(norms[i])->columns, pl__slot_facts(norms[i] + 1)->columns);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2_defaults),  cmocka_unit_test(test_padding),
                                        cmocka_unit_test(test_llama_defaults), cmocka_unit_test(test_rope_generations),
-                                       cmocka_unit_test(test_frequencies),    cmocka_unit_test(test_refusals)};
+                                       cmocka_unit_test(test_frequencies),    cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_norm_biases)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
