@@ -194,19 +194,16 @@ done:
 }
 
 /* Digests of the files that decide ids, "-" of those that are not there. */
-enum { TOKENIZER, VOCABULARY, MERGES, CONFIG, ADDED, SPECIAL, SENTENCEPIECE, N_HASHES };
 struct hashes {
-    char of[N_HASHES][PL_HASH_TEXT];
+    char of[PL__HASHED_SOURCES][PL_HASH_TEXT];
 };
 
 static void hash_files(struct hashes *out, const pl__sources *sources)
 {
-    const pl__source *all[N_HASHES] = {&sources->tokenizer,    &sources->vocabulary, &sources->merges,
-                                       &sources->config,       &sources->added,      &sources->special,
-                                       &sources->sentencepiece};
-    for (size_t i = 0; i < N_HASHES; i++)
-        if (all[i]->data)
-            pl_hash128(out->of[i], all[i]->data, all[i]->size);
+    const pl__source *files = sources->files;
+    for (size_t i = 0; i < PL__HASHED_SOURCES; i++)
+        if (files[i].data)
+            pl_hash128(out->of[i], files[i].data, files[i].size);
         else
             memcpy(out->of[i], "-", 2);
 }
@@ -273,7 +270,7 @@ static pl_status parse_json(pl_tokenizer *tokenizer, const pl__sources *sources,
     struct whole *w;
     pl_status status;
     PL_TRY(pl_new(&w, 1));
-    PL_GOTO(status, done, take_apart(w, source, sources->cache, hashes->of[TOKENIZER]));
+    PL_GOTO(status, done, take_apart(w, source, sources->cache, hashes->of[PL__TOKENIZER_JSON]));
     PL_GOTO(status, done, pl_json_parse(&root, w->rest.data, w->rest.size, source->name));
     PL_GOTO(status, done, parse_rest(tokenizer, root, source->name, w, config));
     keep_table(w, &tokenizer->model);
@@ -314,7 +311,8 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
             config->where, config->class->name);
     PL_GOTO(status, done, pl_json_parse(&root, parts, strlen(parts), "the parts of a byte-level BPE"));
     if (sources->cache) {
-        PL_GOTO(status, done, pl__table_path(path, key, sources->cache, hashes->of[VOCABULARY], hashes->of[MERGES]));
+        PL_GOTO(status, done,
+                pl__table_path(path, key, sources->cache, hashes->of[PL__VOCAB_JSON], hashes->of[PL__MERGES_TXT]));
         (void)pl__table_open(&table, path, key);
     }
     PL_GOTO(status, done, pl__bpe_read_files(bpe, vocabulary, merges, &table));
@@ -356,8 +354,8 @@ static pl_status digest(pl_tokenizer *tokenizer, const struct hashes *hashes, co
 {
     pl_bytes text = {0};
     pl_status status = PL_OK;
-    for (size_t i = 0; i < N_HASHES; i++)
-        if (i != SENTENCEPIECE || *hashes->of[i] != '-')
+    for (size_t i = 0; i < PL__HASHED_SOURCES; i++)
+        if (i != PL__TOKENIZER_MODEL || *hashes->of[i] != '-')
             PL_GOTO(status, done, pl_bytes_format(&text, "%s\n", hashes->of[i]));
     PL_GOTO(status, done, pl_bytes_format(&text, "class %s\n", config->class ? config->class->name : "-"));
     pl_hash128(tokenizer->digest, text.data, text.size);

@@ -1,4 +1,4 @@
-/* The files of a tokenizer, as bytes, and what is made of them. Private to host/text and its tests. */
+/* The files of a tokenizer, as bytes, and what is made of them. Private to host/tokenizer and its tests. */
 #ifndef PLUMB_TOKENIZER_OPEN_H
 #define PLUMB_TOKENIZER_OPEN_H
 
@@ -33,16 +33,36 @@ typedef struct pl__source {
     size_t size;
 } pl__source;
 
+/* All of them, in the order in which a tokenizer's digest has them; config.json has no place in it. */
+enum {
+    PL__TOKENIZER_JSON, /* or */
+    PL__VOCAB_JSON,
+    PL__MERGES_TXT, /* or, as the last, */
+    PL__TOKENIZER_CONFIG_JSON,
+    PL__ADDED_TOKENS_JSON,
+    PL__SPECIAL_TOKENS_MAP_JSON,
+    PL__TOKENIZER_MODEL,
+    PL__CONFIG_JSON,
+    PL__SOURCES,
+    PL__HASHED_SOURCES = PL__CONFIG_JSON
+};
+
+/* The files by their numbers above, and by what they hold. */
 typedef struct pl__sources {
-    pl__source tokenizer;          /* tokenizer.json; or */
-    pl__source vocabulary, merges; /* vocab.json and merges.txt; or */
-    pl__source sentencepiece;      /* tokenizer.model */
-    pl__source config;             /* tokenizer_config.json */
-    pl__source added;              /* added_tokens.json: {text: id}, of old slow tokenizers */
-    pl__source special;            /* special_tokens_map.json, likewise */
-    pl__source model;              /* config.json: its model_type, which says the class when nothing else does */
-    const char *cache;             /* the folder of compiled tables; NULL: none are read or written */
+    union {
+        pl__source files[PL__SOURCES];
+        struct {
+            pl__source tokenizer, vocabulary, merges;
+            pl__source config;
+            pl__source added;         /* {text: id}, of old slow tokenizers */
+            pl__source special;       /* likewise */
+            pl__source sentencepiece; /* of tokenizer.model */
+            pl__source model;         /* its model_type, which says the class when nothing else does */
+        };
+    };
+    const char *cache; /* the folder of compiled tables; NULL: none are read or written */
 } pl__sources;
+_Static_assert(offsetof(pl__sources, model) == PL__CONFIG_JSON * sizeof(pl__source), "one field a file, in one order");
 
 /* pl_tokenizer_open with another folder for compiled tables, whatever the files' size; NULL: none. */
 pl_status pl__tokenizer_open(pl_tokenizer **out, const char *folder, const char *cache);

@@ -1,7 +1,7 @@
 /* What a splitter or a replacement looks for: a text, a class of characters, or a regular expression.
  *
- * The three patterns of the GPT-2 line (families.md calls them R1, R2, R3; named here by what they are known for) have
- * splitters cut by hand, several times faster than a regular expression; any other goes to PCRE2. */
+ * The three patterns of the GPT-2 line, named here by what they are known for, have splitters cut by hand, several
+ * times faster than a regular expression; any other goes to PCRE2. */
 #ifndef PLUMB_TOKENIZER_PATTERN_H
 #define PLUMB_TOKENIZER_PATTERN_H
 
@@ -18,8 +18,8 @@ typedef enum pl__pattern_kind {
     PL__PATTERN_TEXT,      /* a text, verbatim */
     PL__PATTERN_CHARACTER, /* any single character of a class */
     PL__PATTERN_REGEX,
-    PL__PATTERN_GPT2,  /* R1 */
-    PL__PATTERN_CL100K /* R2 and R3: numbers cut after 1 or 3 digits */
+    PL__PATTERN_GPT2,
+    PL__PATTERN_CL100K /* numbers cut after 1 or 3 digits */
 } pl__pattern_kind;
 
 typedef struct pl__pattern {

@@ -1,5 +1,5 @@
 /* Every step edits each word (a space in front, another character for spaces), finds spans in it and keeps the spans by
- * the step's behaviour; families.md and the comments of Hugging Face's SplitDelimiterBehavior describe the five. */
+ * the step's behaviour; the comments of Hugging Face's SplitDelimiterBehavior describe the five. */
 #include "tokenizer/pretokenizer.h"
 
 #include <stdio.h>

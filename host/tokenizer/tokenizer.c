@@ -33,44 +33,40 @@ void pl_ids_free(pl_ids *ids)
 
 /* ---- opening ---- */
 
-enum { TOKENIZER, VOCABULARY, MERGES, SENTENCEPIECE, CONFIG, ADDED, SPECIAL, MODEL, N_FILES };
-
-static const char *const names[N_FILES] = {"tokenizer.json",
-                                           "vocab.json",
-                                           "merges.txt",
-                                           "tokenizer.model",
-                                           "tokenizer_config.json",
-                                           "added_tokens.json",
-                                           "special_tokens_map.json",
-                                           "config.json"};
+static const char *const names[PL__SOURCES] = {[PL__TOKENIZER_JSON] = "tokenizer.json",
+                                               [PL__VOCAB_JSON] = "vocab.json",
+                                               [PL__MERGES_TXT] = "merges.txt",
+                                               [PL__TOKENIZER_CONFIG_JSON] = "tokenizer_config.json",
+                                               [PL__ADDED_TOKENS_JSON] = "added_tokens.json",
+                                               [PL__SPECIAL_TOKENS_MAP_JSON] = "special_tokens_map.json",
+                                               [PL__TOKENIZER_MODEL] = "tokenizer.model",
+                                               [PL__CONFIG_JSON] = "config.json"};
 
 struct files {
-    char paths[N_FILES][PL_PATH_MAX];
-    pl_bytes data[N_FILES];
+    char paths[PL__SOURCES][PL_PATH_MAX];
+    pl_bytes data[PL__SOURCES];
 };
 
 /* Reads what the folder has of the files, and of the three ways to hold a vocabulary only one. */
 static pl_status read_files(struct files *files, pl__sources *sources, const char *folder)
 {
-    pl__source *into[N_FILES] = {&sources->tokenizer, &sources->vocabulary, &sources->merges,  &sources->sentencepiece,
-                                 &sources->config,    &sources->added,      &sources->special, &sources->model};
-    bool exists[N_FILES];
-    for (size_t i = 0; i < N_FILES; i++) {
+    bool exists[PL__SOURCES];
+    for (size_t i = 0; i < PL__SOURCES; i++) {
         PL_TRY(pl_path(files->paths[i], "%s/%s", folder, names[i]));
         PL_TRY(pl_file_find(&exists[i], files->paths[i]));
     }
-    if (exists[TOKENIZER]) exists[VOCABULARY] = exists[MERGES] = false;
-    bool pair = exists[VOCABULARY] && exists[MERGES];
-    if (exists[TOKENIZER] || pair) exists[SENTENCEPIECE] = false;
-    if (!exists[TOKENIZER] && !pair && !exists[SENTENCEPIECE])
+    if (exists[PL__TOKENIZER_JSON]) exists[PL__VOCAB_JSON] = exists[PL__MERGES_TXT] = false;
+    bool pair = exists[PL__VOCAB_JSON] && exists[PL__MERGES_TXT];
+    if (exists[PL__TOKENIZER_JSON] || pair) exists[PL__TOKENIZER_MODEL] = false;
+    if (!exists[PL__TOKENIZER_JSON] && !pair && !exists[PL__TOKENIZER_MODEL])
         return pl_fail(PL_E_INPUT,
                        "%s: no tokenizer: expected tokenizer.json, or vocab.json and merges.txt, or tokenizer.model",
                        folder);
-    if (exists[SENTENCEPIECE]) exists[VOCABULARY] = exists[MERGES] = false;
-    for (size_t i = 0; i < N_FILES; i++) {
+    if (exists[PL__TOKENIZER_MODEL]) exists[PL__VOCAB_JSON] = exists[PL__MERGES_TXT] = false;
+    for (size_t i = 0; i < PL__SOURCES; i++) {
         if (!exists[i]) continue;
         PL_TRY(pl_file_read(&files->data[i], files->paths[i], FILE_BYTES_MAX));
-        *into[i] = (pl__source){files->paths[i], files->data[i].data, files->data[i].size};
+        sources->files[i] = (pl__source){files->paths[i], files->data[i].data, files->data[i].size};
     }
     return PL_OK;
 }
@@ -81,11 +77,11 @@ static pl_status open_files(pl_tokenizer **out, const char *folder, const char *
     struct files *files;
     pl__sources sources = {0};
     PL_TRY(pl_new(&files, 1));
-    for (size_t i = 0; i < N_FILES; i++) files->data[i] = (pl_bytes){0};
+    for (size_t i = 0; i < PL__SOURCES; i++) files->data[i] = (pl_bytes){0};
     pl_status status = read_files(files, &sources, folder);
     if (sources.tokenizer.size + sources.vocabulary.size >= cached_bytes_min) sources.cache = cache;
     if (status == PL_OK) status = pl__tokenizer_parse(out, &sources);
-    for (size_t i = 0; i < N_FILES; i++) pl_bytes_free(&files->data[i]);
+    for (size_t i = 0; i < PL__SOURCES; i++) pl_bytes_free(&files->data[i]);
     free(files);
     return status;
 }
