@@ -61,8 +61,7 @@ pl_status pl__jinja_chat_tojson(const pl_jinja *j, size_t at, const json_t *valu
                                 json_t **out)
 {
     enum { ASCII, INDENT, SEPARATORS, SORT, MAX_INDENT = 64 };
-    pl_bytes text = {0};
-    json_t *plain = json_incref((json_t *)(uintptr_t)value), *separators = NULL;
+    json_t *separators = NULL;
     long long indent = -1;
     pl_python_style style = {.ascii = is_on(j, arguments[ASCII]), .sorted = is_on(j, arguments[SORT])};
     pl_status status;
@@ -84,12 +83,8 @@ pl_status pl__jinja_chat_tojson(const pl_jinja *j, size_t at, const json_t *valu
         style.comma = json_string_value(comma);
         style.colon = json_string_value(colon);
     }
-    PL_GOTO(status, done, pl__jinja_leave_marks(j, &plain));
-    PL_GOTO(status, done, pl_python_dumps(&text, plain, &style));
-    status = pl__jinja_new_text(j, at, out, text.data, text.size);
+    status = pl__jinja_dumps(j, at, value, &style, out);
 done:
-    json_decref(plain);
     json_decref(separators);
-    pl_bytes_free(&text);
     return status;
 }

@@ -141,6 +141,8 @@ static pl_status eval_list(const pl_jinja *j, const node *n, const json_t *item,
     return PL_OK;
 }
 
+enum { OBJECT_BYTES = 128, FIELD_BYTES = 64 };
+
 static pl_status set_field(const pl_jinja *j, const node *at, const json_t *key, json_t *value, json_t *object)
 {
     if (!json_is_string(key) || pl__jinja_is_mark(j, key, PL__J_NOTHING) ||
@@ -148,6 +150,7 @@ static pl_status set_field(const pl_jinja *j, const node *at, const json_t *key,
         return pl_jinja_fail(j, at->at, "the key of an object must be a text, found %s", pl__jinja_kind_name(j, key));
     if (pl__jinja_is_marked(j, value, PL__J_MARK_LAZY) || pl__jinja_is_marked(j, value, PL__J_MARK_NAMESPACE))
         return pl_jinja_fail(j, at->at, "an object cannot hold %s", pl__jinja_kind_name(j, value));
+    PL_TRY(pl__jinja_grow(j, at->at, FIELD_BYTES + json_string_length(key)));
     return json_object_setn(object, json_string_value(key), json_string_length(key), value) == 0
                ? PL_OK
                : pl_fail(PL_E_MEMORY, "out of memory in a template");
@@ -158,6 +161,7 @@ static pl_status eval_map(const pl_jinja *j, const node *n, const json_t *item, 
     json_t *object = json_object(), *key = NULL, *value = NULL;
     pl_status status;
     PL_TRY(pl__jinja_made(out, object));
+    PL_GOTO(status, failed, pl__jinja_grow(j, n->at, OBJECT_BYTES));
     for (size_t i = 0; i < n->n; i += 2) {
         PL_GOTO(status, failed, operand(j, n->items[i], item, &key));
         PL_GOTO(status, failed, operand(j, n->items[i + 1], item, &value));
@@ -209,6 +213,7 @@ static pl_status eval_filter(const pl_jinja *j, const node *n, const json_t *ite
     else if (n->a)
         PL_GOTO(status, done, eval(j, n->a, item, &value));
     if (!is_default && value) PL_GOTO(status, done, refine_undefined(j, n, &value));
+    if (value) PL_GOTO(status, done, pl__jinja_step_over(j, n->at, value));
     for (size_t i = 0; i < n->n; i++) {
         if (!n->items[i]) continue;
         PL_GOTO(status, done, operand(j, n->items[i], item, &arguments[i]));
@@ -385,13 +390,6 @@ static pl_status eval_plain(const pl_jinja *j, const node *n, const json_t *item
     }
 }
 
-pl_status pl__jinja_step(const pl_jinja *j, size_t at)
-{
-    if (++j->run->steps <= PL__JINJA_MAX_STEPS) return PL_OK;
-    return pl_jinja_fail(j, at, "one rendering took more than %d steps; look for loops inside of loops",
-                         (int)PL__JINJA_MAX_STEPS);
-}
-
 pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
     *out = NULL;
@@ -399,6 +397,8 @@ pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, j
     pl_status status = pl__jinja_go_deeper(j, n->at);
     if (status == PL_OK) status = eval_plain(j, n, item, out);
     j->run->nested--;
+    /* Whatever is done with a text goes over it at least once. */
+    if (status == PL_OK && json_is_string(*out)) status = pl__jinja_kept(out, pl__jinja_step_over(j, n->at, *out));
     return status;
 }
 

@@ -69,6 +69,7 @@ static pl_status pad(pl_bytes *out, const pl_bytes *own, const spec *s, bool is_
 static pl_status write_one(const pl_jinja *j, size_t at, const json_t *value, const spec *s, pl_bytes *out)
 {
     pl_bytes own = {0};
+    PL_TRY(pl__jinja_step_over(j, at, value)); /* all of it, though a precision may keep none of it */
     bool is_number = strchr("dixXofFeEgG", s->type) != NULL;
     pl_status status;
     if (is_number)

@@ -218,7 +218,7 @@ static pl_status render_for(const pl_jinja *j, const pl__jinja_piece *piece, con
 {
     json_t *of = NULL, *elements = NULL, *chosen = NULL;
     pl_status status;
-    PL_GOTO(status, done, pl__jinja_eval(j, piece->expression, item, &of));
+    PL_GOTO(status, done, pl__jinja_eval_kept(j, piece->expression, item, &of));
     PL_GOTO(status, done, pl__jinja_elements(j, piece->at, of, &elements));
     if (piece->condition) {
         PL_GOTO(status, done, chosen_elements(j, piece, item, elements, &chosen));
@@ -242,7 +242,7 @@ static pl_status render_set(const pl_jinja *j, const pl__jinja_piece *piece, con
     pl_bytes text = {0};
     pl_status status;
     if (piece->expression)
-        PL_GOTO(status, done, pl__jinja_eval(j, piece->expression, item, &value));
+        PL_GOTO(status, done, pl__jinja_eval_kept(j, piece->expression, item, &value));
     else {
         size_t outer = pl__jinja_enter(j);
         status = pl__jinja_render_pieces(j, piece->body, item, &text);
@@ -393,7 +393,7 @@ pl_status pl_jinja_value(const pl_jinja *j, const json_t *item, json_t **out)
         status = list_value(&one, item, out);
     else if (j->body && j->body->kind == PL__J_PRINT && !j->body->next) {
         status = pl__jinja_eval(&one, j->body->expression, item, out);
-        if (status == PL_OK) status = pl__jinja_leave_marks(&one, out);
+        if (status == PL_OK) status = pl__jinja_leave_marks(&one, j->body->expression->at, out);
     } else {
         status = pl_jinja_render(j, item, &text);
         if (status == PL_OK) status = pl__jinja_new_text(&one, 0, out, text.data, text.size);

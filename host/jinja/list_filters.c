@@ -172,6 +172,8 @@ static pl_status one_mapped(const pl_jinja *j, size_t at, const pl__jinja_filter
                             json_t *const *arguments, json_t **out)
 {
     if (!filter) return attribute_of(j, at, element, arguments[ATTRIBUTE], arguments[DEFAULT], out);
+    PL_TRY(pl__jinja_step(j, at));
+    PL_TRY(pl__jinja_step_over(j, at, element));
     json_t *inner[PL__JINJA_MAX_ARGUMENTS] = {NULL};
     for (size_t i = 1; i < ATTRIBUTE; i++) inner[i - 1] = arguments[i];
     return filter->apply(j, at, element, inner, out);
@@ -226,6 +228,8 @@ done:
 static pl_status counts(const pl_jinja *j, size_t at, const json_t *element, const json_t *path,
                         const pl__jinja_test *test, const json_t *argument, bool *out)
 {
+    PL_TRY(pl__jinja_step(j, at));
+    PL_TRY(pl__jinja_step_over(j, at, element));
     json_t *of = json_incref((json_t *)(uintptr_t)element);
     pl_status status = PL_OK;
     if (path) {
@@ -397,8 +401,8 @@ pl_status pl__jinja_unique(const pl_jinja *j, size_t at, const json_t *value, js
     PL_GOTO(status, done, keyed(j, at, value, is_on(j, arguments[0]), arguments[1], &elements, &keys));
     PL_GOTO(status, done, pl__jinja_new_array(j, out, PL__J_MARK_LAZY));
     for (size_t i = 0; i < json_array_size(elements); i++) {
-        size_t before = 0;
-        while (before < i && !pl__jinja_same(json_array_get(keys, before), json_array_get(keys, i))) before++;
+        size_t before;
+        PL_GOTO(status, done, pl__jinja_place(j, at, keys, 0, i, json_array_get(keys, i), &before));
         if (before == i) PL_GOTO(status, done, pl__jinja_add(j, at, *out, json_incref(json_array_get(elements, i))));
         PL_GOTO(status, done, pl__jinja_step(j, at));
     }

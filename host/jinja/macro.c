@@ -5,13 +5,6 @@
 
 #include "jinja/tree.h"
 
-pl_status pl__jinja_go_deeper(const pl_jinja *j, size_t at)
-{
-    if (++j->run->nested <= PL__JINJA_MAX_NESTED) return PL_OK;
-    return pl_jinja_fail(j, at, "evaluated deeper than %d levels; look for a macro that calls itself",
-                         (int)PL__JINJA_MAX_NESTED);
-}
-
 static size_t parameter_of(const pl__jinja_macro *macro, const char *key)
 {
     size_t i = 0;
@@ -31,7 +24,7 @@ static pl_status evaluate(const pl_jinja *j, const pl__jinja_node *call, const p
                                  call->keys[i] ? call->keys[i] : "", macro->n);
         if (values[place])
             return pl_jinja_fail(j, call->at, "macro %s: '%s' given twice", macro->name, macro->parameters[place]);
-        PL_TRY(pl__jinja_eval(j, call->items[i], item, &values[place]));
+        PL_TRY(pl__jinja_eval_kept(j, call->items[i], item, &values[place]));
     }
     return PL_OK;
 }
@@ -44,7 +37,7 @@ static pl_status run_body(const pl_jinja *j, const pl__jinja_piece *piece, const
     pl_bytes text = {0};
     pl_status status = PL_OK;
     for (size_t i = 0; i < macro->n && status == PL_OK; i++) {
-        if (!values[i] && macro->defaults[i]) status = pl__jinja_eval(j, macro->defaults[i], item, &values[i]);
+        if (!values[i] && macro->defaults[i]) status = pl__jinja_eval_kept(j, macro->defaults[i], item, &values[i]);
         if (!values[i]) values[i] = json_incref(j->marks[PL__J_UNDEFINED]);
         if (status == PL_OK) status = pl__jinja_name_value(j, piece->at, macro->parameters[i], values[i], NULL);
     }

@@ -38,6 +38,7 @@ static pl_status stripped(const pl_jinja *j, size_t at, const json_t *value, con
         return pl__jinja_new_text(j, at, out, text, size);
     }
     PL_TRY(need_text(j, at, set, "strip"));
+    PL_TRY(pl__jinja_step_each(j, at, value, set));
     while (left && size > 0 && stands_in(pl_letter(text, &width), set)) {
         text += width;
         size -= width;
@@ -125,6 +126,7 @@ static pl_status ends(const pl_jinja *j, size_t at, const json_t *value, json_t 
     for (size_t i = 1; i < n && status == PL_OK && !holds; i++) {
         const json_t *one = tuple ? json_array_get(end, i) : end;
         status = need_text(j, at, one, front ? "startswith" : "endswith");
+        if (status == PL_OK) status = pl__jinja_step_over(j, at, one);
         if (status == PL_OK) holds = has_end(part, one, front);
     }
     json_decref(part);
@@ -159,6 +161,7 @@ static pl_status text_place(const pl_jinja *j, size_t at, const json_t *value, j
     json_t *part;
     size_t from;
     PL_TRY(need_text(j, at, arguments[0], "find"));
+    if (last) PL_TRY(pl__jinja_step_each(j, at, value, arguments[0]));
     PL_TRY(part_of(j, at, value, arguments, &from, &part));
     const char *text = json_string_value(part), *what = json_string_value(arguments[0]);
     size_t size = json_string_length(part), n = json_string_length(arguments[0]);
@@ -172,11 +175,11 @@ static pl_status text_place(const pl_jinja *j, size_t at, const json_t *value, j
 static pl_status element_place(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments,
                                long long *out)
 {
-    size_t first = pl__jinja_first(j, value), n = pl__jinja_length(j, value);
+    size_t first = pl__jinja_first(j, value), n = json_array_size(value), place;
     *out = -1;
     if (arguments[1] || arguments[2]) return pl_jinja_fail(j, at, "index: places in a list are not supported");
-    for (size_t i = 0; i < n && *out < 0; i++)
-        if (pl__jinja_same(json_array_get(value, first + i), arguments[0])) *out = (long long)i;
+    PL_TRY(pl__jinja_place(j, at, value, first, n, arguments[0], &place));
+    *out = place < n ? (long long)(place - first) : -1;
     return PL_OK;
 }
 
@@ -225,8 +228,10 @@ pl_status pl__jinja_count(const pl_jinja *j, size_t at, const json_t *value, jso
     json_t *part;
     size_t unused;
     if (pl__jinja_is_sequence(j, value) && !arguments[1]) {
-        for (size_t i = pl__jinja_first(j, value); i < json_array_size(value); i++)
-            n += pl__jinja_same(json_array_get(value, i), arguments[0]);
+        for (size_t i = pl__jinja_first(j, value), end = json_array_size(value); i < end; i++) {
+            PL_TRY(pl__jinja_place(j, at, value, i, end, arguments[0], &i));
+            n += i < end;
+        }
         return pl__jinja_made(out, json_integer(n));
     }
     PL_TRY(need_text(j, at, value, "count"));
@@ -311,6 +316,7 @@ static pl_status split_text(const pl_jinja *j, size_t at, const json_t *value, j
     if (is_given(arguments[0])) PL_TRY(need_text(j, at, arguments[0], "split"));
     if (is_given(arguments[0]) && json_string_length(arguments[0]) == 0)
         return pl_jinja_fail(j, at, "split: an empty separator");
+    if (right && is_given(arguments[0])) PL_TRY(pl__jinja_step_each(j, at, value, arguments[0]));
     if (right && !is_given(arguments[0]) && most >= 0)
         return pl_jinja_fail(j, at, "rsplit: maxsplit without a separator is not supported");
     const char *text = json_string_value(value);

@@ -95,6 +95,7 @@ static pl_status write_object(pl_bytes *out, const json_t *object, size_t depth,
 static pl_status write_value(pl_bytes *out, const json_t *value, size_t depth, const style *s)
 {
     char real[PL_REAL_TEXT];
+    if (s->most && out->size > s->most) return pl_fail(PL_E_INPUT, "more than %zu bytes of JSON", s->most);
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         return write_object(out, value, depth, s);
@@ -126,11 +127,5 @@ pl_status pl_python_dumps(pl_bytes *out, const json_t *value, const pl_python_st
 pl_status pl_python_json(pl_bytes *out, const json_t *value)
 {
     const pl_python_style s = {.indent = 2, .comma = ",", .colon = ": "};
-    return write_value(out, value, 0, &s);
-}
-
-pl_status pl_python_json_line(pl_bytes *out, const json_t *value)
-{
-    const pl_python_style s = {.indent = -1, .comma = ", ", .colon = ": ", .ascii = true, .sorted = true, .html = true};
     return write_value(out, value, 0, &s);
 }

@@ -12,15 +12,14 @@ typedef struct pl_python_style {
     const char *comma, *colon; /* separators */
     bool ascii, sorted;        /* ensure_ascii, sort_keys */
     bool html;                 /* < > & and ' as escapes: jinja2's htmlsafe_json_dumps; needs ascii */
+    size_t most;               /* bytes of `out` beyond which no further value is begun; 0: no limit */
 } pl_python_style;
 
-/* json.dumps(value), appended; a wide integer (base/json.h) with all its digits. */
+/* json.dumps(value), appended; a wide integer (base/json.h) with all its digits. PL_E_INPUT: `out` holds more than
+ * style->most bytes already. */
 pl_status pl_python_dumps(pl_bytes *out, const json_t *value, const pl_python_style *style);
 
 /* json.dumps(value, indent=2, ensure_ascii=False), appended. */
 pl_status pl_python_json(pl_bytes *out, const json_t *value);
-
-/* jinja2's tojson: json.dumps(value, sort_keys=True) with < > & and ' as escapes, appended. */
-pl_status pl_python_json_line(pl_bytes *out, const json_t *value);
 
 #endif

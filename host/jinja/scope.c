@@ -70,25 +70,21 @@ static pl_status bind_one(const pl_jinja *j, size_t at, const char *name, json_t
     return pl__jinja_name_value(j, at, name, value, NULL);
 }
 
-static bool holds_namespace(const pl_jinja *j, const json_t *v)
+static bool is_namespace(const pl_jinja *j, const json_t *v)
 {
-    bool found = pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE);
-    for (size_t i = 0; json_is_array(v) && i < json_array_size(v) && !found; i++)
-        found = holds_namespace(j, json_array_get(v, i));
-    const char *key;
-    json_t *child;
-    json_object_foreach((json_t *)(uintptr_t)v, key, child) found = found || holds_namespace(j, child);
-    return found;
+    return pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE);
 }
 
 /* A namespace in itself would never be freed. */
 static pl_status bind_field(const pl_jinja *j, size_t at, const pl__jinja_targets *targets, json_t *value)
 {
     const json_t *space = pl__jinja_variable_find(j, targets->names[0]);
-    if (!space || !pl__jinja_is_marked(j, space, PL__J_MARK_NAMESPACE))
+    if (!space || !is_namespace(j, space))
         return pl_jinja_fail(j, at, "'%s' is no namespace; expected {%% set %s = namespace() %%} before",
                              targets->names[0], targets->names[0]);
-    if (holds_namespace(j, value)) return pl_jinja_fail(j, at, "a namespace cannot hold a namespace");
+    bool held;
+    PL_TRY(pl__jinja_holds(j, at, value, is_namespace, &held));
+    if (held) return pl_jinja_fail(j, at, "a namespace cannot hold a namespace");
     return json_object_set(json_array_get(space, 1), targets->field, value) == 0
                ? PL_OK
                : pl_fail(PL_E_MEMORY, "out of memory in a namespace");

@@ -274,18 +274,28 @@ done:
     return status;
 }
 
-/* json.dumps(value, sort_keys=True) with < > & ' escaped, so that it can stand in HTML. */
-pl_status pl__jinja_tojson(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
+pl_status pl__jinja_dumps(const pl_jinja *j, size_t at, const json_t *value, const pl_python_style *style, json_t **out)
 {
     pl_bytes text = {0};
     json_t *plain = json_incref((json_t *)(uintptr_t)value);
-    (void)arguments;
+    pl_python_style bounded = *style;
     pl_status status;
-    PL_GOTO(status, done, pl__jinja_leave_marks(j, &plain));
-    PL_GOTO(status, done, pl_python_json_line(&text, plain));
-    status = pl__jinja_new_text(j, at, out, text.data, text.size);
+    bounded.most = PL_GROWTH_MAX;
+    PL_GOTO(status, done, pl__jinja_leave_marks(j, at, &plain));
+    status = pl_python_dumps(&text, plain, &bounded);
+    if (status == PL_E_INPUT) status = pl__jinja_check_text(j, at, text.size); /* says where */
+    if (status == PL_OK) status = pl__jinja_new_text(j, at, out, text.data, text.size);
 done:
     json_decref(plain);
     pl_bytes_free(&text);
     return status;
+}
+
+/* json.dumps(value, sort_keys=True) with < > & ' escaped, so that it can stand in HTML. */
+pl_status pl__jinja_tojson(const pl_jinja *j, size_t at, const json_t *value, json_t *const *arguments, json_t **out)
+{
+    static const pl_python_style line = {
+        .indent = -1, .comma = ", ", .colon = ": ", .ascii = true, .sorted = true, .html = true};
+    (void)arguments;
+    return pl__jinja_dumps(j, at, value, &line, out);
 }

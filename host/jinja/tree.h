@@ -5,6 +5,7 @@
 
 #include "base/growth.h"
 #include "jinja/jinja.h"
+#include "jinja/python.h"
 
 /* Expressions. Children in a, b, c, d; lists and arguments in items. */
 typedef enum pl__jinja_kind {
@@ -141,6 +142,7 @@ typedef struct pl__jinja_loop {
 enum { PL__JINJA_MAX_STEPS = 5 * 1000 * 1000 };
 /* Macros may call themselves: what bounds the depth of the C stack, in evaluations and bodies, and in calls. */
 enum { PL__JINJA_MAX_NESTED = 3000, PL__JINJA_MAX_CALLS = 100 };
+enum { PL__JINJA_MAX_LAYERS = 200 }; /* lists and objects inside of one another, of a value that gets a name */
 typedef enum pl__jinja_control { PL__J_GO_ON, PL__J_END_TURN, PL__J_END_LOOP } pl__jinja_control;
 typedef struct pl__jinja_run {
     pl_growth growth;
@@ -201,10 +203,26 @@ pl_status pl__jinja_name_value(const pl_jinja *j, size_t at, const char *name, j
 pl_status pl__jinja_invoke(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
 /* The body of a macro or of a set, appended to `out`. */
 pl_status pl__jinja_render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out);
+
+/* ---- bounds (limits.c); PL_E_INPUT at `at` beyond them ---- */
+
 /* Counts one more evaluation or body inside of others; run->nested is lowered by who entered. */
 pl_status pl__jinja_go_deeper(const pl_jinja *j, size_t at);
-/* Counts what a rendering does. */
+/* Counts what a rendering does; what walks over values counts a step for each list and object it meets. */
 pl_status pl__jinja_step(const pl_jinja *j, size_t at);
+/* Counts going once over the letters of a text, or the elements of a list or object, beyond the first few. */
+pl_status pl__jinja_step_over(const pl_jinja *j, size_t at, const json_t *value);
+/* Counts comparing a text at each of its letters with another. */
+pl_status pl__jinja_step_each(const pl_jinja *j, size_t at, const json_t *text, const json_t *what);
+/* Counts bytes that the rendering makes. */
+pl_status pl__jinja_grow(const pl_jinja *j, size_t at, size_t bytes);
+/* Refuses a text that is still being made once it is longer than all texts of a rendering may be. */
+pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size);
+/* Whether a value is, or holds anywhere, one of a kind. */
+typedef bool pl__jinja_kind_of(const pl_jinja *j, const json_t *value);
+pl_status pl__jinja_holds(const pl_jinja *j, size_t at, const json_t *value, pl__jinja_kind_of *is_wanted, bool *out);
+/* pl__jinja_eval of a value that gets a name: refuses one of more than PL__JINJA_MAX_LAYERS. */
+pl_status pl__jinja_eval_kept(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
 
 /* ---- look-ups (lookup.c) ---- */
 
@@ -229,7 +247,10 @@ size_t pl__jinja_length(const pl_jinja *j, const json_t *value); /* of a text, s
 bool pl__jinja_whole(const json_t *value, long long *out);       /* integers, and true and false */
 bool pl__jinja_number(const json_t *value, double *out);
 bool pl__jinja_true(const pl_jinja *j, const json_t *value); /* Python's truth */
-bool pl__jinja_same(const json_t *a, const json_t *b);       /* Python's == */
+pl_status pl__jinja_same(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, bool *out); /* Python's == */
+/* Which of the elements [from, to) is the first that is the same; `to`: none. */
+pl_status pl__jinja_place(const pl_jinja *j, size_t at, const json_t *array, size_t from, size_t to,
+                          const json_t *value, size_t *out);
 pl_status pl__jinja_order(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, int *out);
 pl_status pl__jinja_compare(const pl_jinja *j, size_t at, pl__jinja_op op, const json_t *a, const json_t *b, bool *out);
 /* What iterating over a value in Python gives, as an array without a mark: letters of a text, keys of an object. A new
@@ -244,7 +265,10 @@ pl_status pl__jinja_kept(json_t **out, pl_status status); /* drops *out, half ma
 pl_status pl__jinja_new_real(const pl_jinja *j, size_t at, json_t **out, double value);
 /* Marks are taken off a value that leaves the rendering, all the way down: tuples become lists, the rest is an error.
  * *value is replaced. */
-pl_status pl__jinja_leave_marks(const pl_jinja *j, json_t **value);
+pl_status pl__jinja_leave_marks(const pl_jinja *j, size_t at, json_t **value);
+/* tojson: a text value of json.dumps(value, ...). */
+pl_status pl__jinja_dumps(const pl_jinja *j, size_t at, const json_t *value, const pl_python_style *style,
+                          json_t **out);
 
 /* a op b for PLUS to POWER and JOIN. */
 pl_status pl__jinja_reckon(const pl_jinja *j, size_t at, pl__jinja_kind kind, const json_t *a, const json_t *b,
@@ -299,8 +323,6 @@ pl__jinja_apply pl__jinja_strip, pl__jinja_lstrip, pl__jinja_rstrip, pl__jinja_s
     pl__jinja_join_method, pl__jinja_keys, pl__jinja_values, pl__jinja_items_method, pl__jinja_get, pl__jinja_isdigit,
     pl__jinja_isalpha, pl__jinja_removeprefix, pl__jinja_removesuffix; /* methods.c */
 
-/* Refuses a text that is still being made once it is longer than all texts of a rendering may be. */
-pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size);
 /* A text value from bytes, counted into the rendering's growth. */
 pl_status pl__jinja_new_text(const pl_jinja *j, size_t at, json_t **out, const char *text, size_t size);
 

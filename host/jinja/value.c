@@ -22,31 +22,20 @@ pl_status pl__jinja_kept(json_t **out, pl_status status)
     return status;
 }
 
-/* ---- growth ---- */
-
-static pl_status refuse_growth(const pl_jinja *j, size_t at)
-{
-    return pl_jinja_fail(j, at,
-                         "the texts of one rendering grew beyond %d bytes: expected what a prompt can use; look for "
-                         "repetitions and replacements that feed each other",
-                         (int)PL_GROWTH_MAX);
-}
-
-pl_status pl__jinja_check_text(const pl_jinja *j, size_t at, size_t size)
-{
-    return size <= PL_GROWTH_MAX ? PL_OK : refuse_growth(j, at);
-}
+/* ---- making ---- */
 
 pl_status pl__jinja_new_text(const pl_jinja *j, size_t at, json_t **out, const char *text, size_t size)
 {
     *out = NULL;
-    if (!pl_growth_add(&j->run->growth, size)) return refuse_growth(j, at);
+    PL_TRY(pl__jinja_grow(j, at, size));
     return pl__jinja_made(out, json_stringn(size ? text : "", size));
 }
 
 pl_status pl__jinja_new_array(const pl_jinja *j, json_t **out, pl__jinja_mark mark)
 {
+    enum { ARRAY_BYTES = 64 };
     PL_TRY(pl__jinja_made(out, json_array()));
+    (void)pl_growth_add(&j->run->growth, ARRAY_BYTES); /* too much is refused at the next element or text */
     if (mark == PL__J_MARKS || json_array_append(*out, j->marks[mark]) == 0) return PL_OK;
     json_decref(*out);
     return pl__jinja_made(out, NULL);
@@ -55,9 +44,10 @@ pl_status pl__jinja_new_array(const pl_jinja *j, json_t **out, pl__jinja_mark ma
 pl_status pl__jinja_add(const pl_jinja *j, size_t at, json_t *array, json_t *value)
 {
     enum { ELEMENT_BYTES = 16 };
-    if (!pl_growth_add(&j->run->growth, ELEMENT_BYTES)) {
+    pl_status status = pl__jinja_grow(j, at, ELEMENT_BYTES);
+    if (status != PL_OK) {
         json_decref(value);
-        return refuse_growth(j, at);
+        return status;
     }
     return json_array_append_new(array, value) == 0 ? PL_OK : pl_fail(PL_E_MEMORY, "out of memory in a list");
 }
@@ -163,30 +153,52 @@ static int number_order(const json_t *a, const json_t *b)
     return (p > q) - (p < q);
 }
 
-bool pl__jinja_same(const json_t *a, const json_t *b)
+static pl_status same_objects(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, bool *out)
 {
-    if (a == b) return true; /* a mark is equal to itself only */
-    if (is_number(a) && is_number(b)) return number_order(a, b) == 0;
-    if (json_typeof(a) != json_typeof(b)) return false;
-    if (json_is_string(a)) return json_equal(a, b);
-    if (json_is_array(a)) {
-        bool equal = json_array_size(a) == json_array_size(b);
-        for (size_t i = 0; equal && i < json_array_size(a); i++)
-            equal = pl__jinja_same(json_array_get(a, i), json_array_get(b, i));
-        return equal;
+    const char *key;
+    json_t *value;
+    *out = json_object_size(a) == json_object_size(b);
+    json_object_foreach((json_t *)(uintptr_t)a, key, value)
+    {
+        const json_t *other = json_object_get(b, key);
+        *out = *out && other;
+        if (*out) PL_TRY(pl__jinja_same(j, at, value, other, out));
+        if (!*out) break;
     }
-    if (json_is_object(a)) {
-        const char *key;
-        json_t *value;
-        bool equal = json_object_size(a) == json_object_size(b);
-        json_object_foreach((json_t *)(uintptr_t)a, key, value)
-        {
-            const json_t *other = json_object_get(b, key);
-            equal = equal && other && pl__jinja_same(value, other);
-        }
-        return equal;
+    return PL_OK;
+}
+
+pl_status pl__jinja_same(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, bool *out)
+{
+    *out = a == b; /* a mark is equal to itself only */
+    if (*out) return PL_OK;
+    if (is_number(a) && is_number(b)) *out = number_order(a, b) == 0;
+    if (json_is_null(a) && json_is_null(b)) *out = true;
+    if (is_number(a) || json_is_null(a) || json_typeof(a) != json_typeof(b)) return PL_OK;
+    PL_TRY(pl__jinja_step_over(j, at, a));
+    if (json_is_string(a)) {
+        *out = json_equal(a, b);
+        return PL_OK;
     }
-    return true; /* none */
+    PL_TRY(pl__jinja_step(j, at));
+    if (json_is_object(a)) return same_objects(j, at, a, b, out);
+    *out = json_array_size(a) == json_array_size(b);
+    for (size_t i = 0; *out && i < json_array_size(a); i++)
+        PL_TRY(pl__jinja_same(j, at, json_array_get(a, i), json_array_get(b, i), out));
+    return PL_OK;
+}
+
+pl_status pl__jinja_place(const pl_jinja *j, size_t at, const json_t *array, size_t from, size_t to,
+                          const json_t *value, size_t *out)
+{
+    enum { COMPARED_A_STEP = 4 };
+    bool same = false;
+    for (*out = from; *out < to; ++*out) {
+        if (*out % COMPARED_A_STEP == 0) PL_TRY(pl__jinja_step(j, at));
+        PL_TRY(pl__jinja_same(j, at, json_array_get(array, *out), value, &same));
+        if (same) return PL_OK;
+    }
+    return PL_OK;
 }
 
 static int text_order(const json_t *a, const json_t *b)
@@ -202,7 +214,9 @@ static pl_status sequence_order(const pl_jinja *j, size_t at, const json_t *a, c
     size_t n = pl__jinja_length(j, a), m = pl__jinja_length(j, b), first = pl__jinja_first(j, a);
     for (size_t i = 0; i < n && i < m; i++) {
         const json_t *x = json_array_get(a, first + i), *y = json_array_get(b, first + i);
-        if (!pl__jinja_same(x, y)) return pl__jinja_order(j, at, x, y, out);
+        bool same;
+        PL_TRY(pl__jinja_same(j, at, x, y, &same));
+        if (!same) return pl__jinja_order(j, at, x, y, out);
     }
     *out = (n > m) - (n < m);
     return PL_OK;
@@ -218,6 +232,7 @@ pl_status pl__jinja_order(const pl_jinja *j, size_t at, const json_t *a, const j
 {
     bool sequences = pl__jinja_is_sequence(j, a) && pl__jinja_is_sequence(j, b) &&
                      pl__jinja_is_marked(j, a, PL__J_MARK_TUPLE) == pl__jinja_is_marked(j, b, PL__J_MARK_TUPLE);
+    PL_TRY(pl__jinja_step_over(j, at, a));
     if (sequences) return sequence_order(j, at, a, b, out);
     if (is_no_text(j, a) || is_no_text(j, b))
         return pl_jinja_fail(j, at, "cannot order %s and %s", pl__jinja_kind_name(j, a), pl__jinja_kind_name(j, b));
@@ -236,8 +251,9 @@ static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const j
     *out = false;
     if (pl__jinja_is_mark(j, b, PL__J_UNDEFINED)) return PL_OK; /* empty */
     if (json_is_array(b) && !pl__jinja_is_marked(j, b, PL__J_MARK_NAMESPACE)) {
-        for (size_t i = pl__jinja_first(j, b); i < json_array_size(b) && !*out; i++)
-            *out = pl__jinja_same(a, json_array_get(b, i));
+        size_t n = json_array_size(b), place;
+        PL_TRY(pl__jinja_place(j, at, b, pl__jinja_first(j, b), n, a, &place));
+        *out = place < n;
         return PL_OK;
     }
     if (json_is_object(b)) {
@@ -257,7 +273,8 @@ pl_status pl__jinja_compare(const pl_jinja *j, size_t at, pl__jinja_op op, const
     switch (op) {
     case PL__J_EQ:
     case PL__J_NE:
-        *out = pl__jinja_same(a, b) == (op == PL__J_EQ);
+        PL_TRY(pl__jinja_same(j, at, a, b, out));
+        *out = *out == (op == PL__J_EQ);
         return PL_OK;
     case PL__J_IN:
         return contains(j, at, a, b, out);
@@ -321,46 +338,40 @@ pl_status pl__jinja_elements(const pl_jinja *j, size_t at, const json_t *v, json
     return pl__jinja_kept(out, status);
 }
 
-static bool holds_marks(const pl_jinja *j, const json_t *v)
+static bool is_marked(const pl_jinja *j, const json_t *v)
 {
-    bool found = is_no_text(j, v) ||
-                 (json_is_array(v) && (pl__jinja_first(j, v) || pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE)));
-    for (size_t i = 0; json_is_array(v) && i < json_array_size(v) && !found; i++)
-        found = holds_marks(j, json_array_get(v, i));
-    const char *key;
-    json_t *child;
-    json_object_foreach((json_t *)(uintptr_t)v, key, child) found = found || holds_marks(j, child);
-    return found;
+    return is_no_text(j, v) ||
+           (json_is_array(v) && (pl__jinja_first(j, v) || pl__jinja_is_marked(j, v, PL__J_MARK_NAMESPACE)));
 }
 
 /* *value as it is outside: a new value where marks had to go. */
-static pl_status without_marks(const pl_jinja *j, const json_t *value, json_t **out)
+static pl_status without_marks(const pl_jinja *j, size_t at, const json_t *value, json_t **out)
 {
+    bool marks;
     *out = NULL;
-    if (is_no_text(j, value)) return pl_jinja_fail(j, 0, "the value is or holds %s", pl__jinja_kind_name(j, value));
-    if (!json_is_array(value) || !holds_marks(j, value)) {
-        if (json_is_object(value) && holds_marks(j, value))
-            return pl_jinja_fail(j, 0, "the value is an object that holds a tuple or a generator; write a list");
-        return pl__jinja_made(out, json_incref((json_t *)(uintptr_t)value));
-    }
+    if (is_no_text(j, value)) return pl_jinja_fail(j, at, "the value is or holds %s", pl__jinja_kind_name(j, value));
+    PL_TRY(pl__jinja_holds(j, at, value, is_marked, &marks));
+    if (!marks) return pl__jinja_made(out, json_incref((json_t *)(uintptr_t)value));
+    if (json_is_object(value))
+        return pl_jinja_fail(j, at, "the value is an object that holds a tuple or a generator; write a list");
     if (!pl__jinja_is_sequence(j, value))
-        return pl_jinja_fail(j, 0, "the value is %s; expected a text, a number or a list",
+        return pl_jinja_fail(j, at, "the value is %s; expected a text, a number or a list",
                              pl__jinja_kind_name(j, value));
     PL_TRY(pl__jinja_new_array(j, out, PL__J_MARKS));
     pl_status status = PL_OK;
     for (size_t i = pl__jinja_first(j, value); i < json_array_size(value) && status == PL_OK; i++) {
         json_t *element = NULL;
-        status = without_marks(j, json_array_get(value, i), &element);
-        if (status == PL_OK) status = pl__jinja_add(j, 0, *out, element);
+        status = without_marks(j, at, json_array_get(value, i), &element);
+        if (status == PL_OK) status = pl__jinja_add(j, at, *out, element);
     }
     return pl__jinja_kept(out, status);
 }
 
-pl_status pl__jinja_leave_marks(const pl_jinja *j, json_t **value)
+pl_status pl__jinja_leave_marks(const pl_jinja *j, size_t at, json_t **value)
 {
     json_t *outside = NULL;
     if (!json_is_array(*value) && !json_is_object(*value) && !is_no_text(j, *value)) return PL_OK;
-    pl_status status = without_marks(j, *value, &outside);
+    pl_status status = without_marks(j, at, *value, &outside);
     json_decref(*value);
     *value = outside;
     return status;
@@ -464,6 +475,8 @@ pl_status pl_jinja_repr(const pl_jinja *j, size_t at, const json_t *v, pl_bytes 
 {
     char real[PL_REAL_TEXT];
     PL_TRY(pl__jinja_check_text(j, at, out->size));
+    PL_TRY(pl__jinja_step_over(j, at, v));
+    PL_TRY(pl__jinja_step(j, at));
     if (pl__jinja_is_mark(j, v, PL__J_UNDEFINED)) return pl_bytes_text(out, "Undefined");
     if (is_no_text(j, v)) return pl_jinja_fail(j, at, "expected a text, found %s", pl__jinja_kind_name(j, v));
     switch (json_typeof(v)) {
