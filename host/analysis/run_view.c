@@ -70,6 +70,7 @@ static pl_status describe(pl_run_unit *u, const pl_run_view *v, const pl_planned
                        .task = task->name,
                        .kind = planned->arm,
                        .chat = planned->chat ? planned->chat : "plain",
+                       .system = planned->system,
                        .head = planned->head ? planned->head : "",
                        .train_template = planned->train_template ? planned->train_template : "",
                        .labels = planned->labels ? planned->labels : "",

@@ -20,10 +20,11 @@
 /* One unit of the plan, and what its file holds while it is taken. Texts are borrowed from the view. */
 typedef struct pl_run_unit {
     const char *id, *model, *task, *readout, *template_name;
-    const char *arm;  /* as tables name it: "prompt", "finetune lm standard n=64", "linear standard n=64 shuffled";
-                         one that has a name: "finetune:long lm standard n=64" */
-    const char *kind; /* "prompt", "linear", "finetune" */
-    const char *chat; /* how prompts are asked: "plain", "chat", "chat-multi", .. */
+    const char *arm;    /* as tables name it: "prompt", "finetune lm standard n=64", "linear standard n=64 shuffled";
+                           one that has a name: "finetune:long lm standard n=64" */
+    const char *kind;   /* "prompt", "linear", "finetune" */
+    const char *chat;   /* how prompts are asked: "plain", "chat", "chat-multi", .. */
+    const char *system; /* the text for the system turn, or NULL */
     /* Of arms that learn; else "", NULL, 0. */
     const char *head, *train_template, *labels;
     const char *learned_by; /* id of the unit that adapted the model */

@@ -74,6 +74,7 @@ pl_status pl_record_plan(json_t **out, const pl_plan *plan)
                                                      .arm = pl_arm_name(u->arm->kind),
                                                      .arm_name = u->arm->name,
                                                      .chat = u->chat ? u->chat->label : NULL,
+                                                     .system = u->chat ? u->chat->system : NULL,
                                                      .readout = pl_readout_name(u->readout),
                                                      .template_name = u->template->name,
                                                      .role = pl_role_name(u->role),

@@ -8,6 +8,7 @@
  * loglikelihood and prompt; its group, "<task>.<k>shot" and the same endings, is the plain mean over its cells and has
  * no standard error. The date is when the model's last unit was finished: the same run gives the same bytes. Left out
  * is what lm-eval has no metric for: answer_match, intervals. */
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,9 +74,36 @@ static pl_status check_folders(const pl_plan_file *plan, pl_arena *arena)
     return PL_OK;
 }
 
+static pl_status samples_file(char **out, const export *e, size_t at)
+{
+    return pl_arena_format(e->arena, out, "samples_%s_%s.jsonl", e->cells[at].key, e->date);
+}
+
 static int by_key(const void *a, const void *b)
 {
     return strcmp((*(const pl__report_cell *const *)a)->key, (*(const pl__report_cell *const *)b)->key);
+}
+
+static pl_status check_length(const char *name)
+{
+    size_t n = strlen(name);
+    if (n <= NAME_MAX) return PL_OK;
+    return pl_fail(PL_E_INPUT,
+                   "%.80s...: a name of %zu bytes, and a file's has %d at most: shorten those of model, task, template "
+                   "or arm",
+                   name, n, NAME_MAX);
+}
+
+/* The longest of each: all dates have as many letters. */
+static pl_status check_lengths(const export *e)
+{
+    char *name;
+    PL_TRY(check_length(e->facts.folder));
+    for (size_t i = 0; i < e->n; i++) {
+        PL_TRY(samples_file(&name, e, i));
+        PL_TRY(check_length(name));
+    }
+    return PL_OK;
 }
 
 /* Names that differ in letters which no file's name should have would be one. */
@@ -185,14 +213,15 @@ static pl_status put_rows(pl__report_file *file, pl__report_cell *cell, const pl
 
 static pl_status write_samples(export *e, size_t at)
 {
-    char path[PL_PATH_MAX];
+    char path[PL_PATH_MAX], *name;
     pl_run_samples samples;
     pl__report_file file = {0};
     bool there;
     pl_status status;
     PL_TRY(pl_run_view_take_samples(e->view, e->units, e->n, at, &samples, &there));
     if (!there) return PL_OK;
-    PL_GOTO(status, done, pl_path(path, "%s/samples_%s_%s.jsonl", e->folder, e->cells[at].key, e->date));
+    PL_GOTO(status, done, samples_file(&name, e, at));
+    PL_GOTO(status, done, pl_path(path, "%s/%s", e->folder, name));
     PL_GOTO(status, done, pl__report_file_open(&file, path));
     PL_GOTO(status, done, put_rows(&file, &e->cells[at], &samples));
     PL_GOTO(status, done, pl__report_file_finish(&file));
@@ -221,8 +250,8 @@ done:
     return status;
 }
 
-/* Samples first: the rows that pass are what results count. */
-static pl_status write_model(export *e, const char *model, const char *folder)
+/* What is written of a model, and under which names. */
+static pl_status prepare_model(export *e, const char *model, const char *folder)
 {
     PL_TRY(list_cells(e, model));
     if (e->n == 0) return PL_OK;
@@ -230,7 +259,14 @@ static pl_status write_model(export *e, const char *model, const char *folder)
     PL_TRY(model_folder(&e->facts.folder, model, e->arena));
     PL_TRY(read_times(e));
     PL_TRY(read_max_length(e, model));
-    PL_TRY(pl_path(e->folder, "%s/%s", folder, e->facts.folder));
+    PL_TRY(check_lengths(e));
+    return pl_path(e->folder, "%s/%s", folder, e->facts.folder);
+}
+
+/* Samples first: the rows that pass are what results count. */
+static pl_status write_model(export *e)
+{
+    if (e->n == 0) return PL_OK;
     PL_TRY(pl_folder_make(e->folder));
     for (size_t i = 0; i < e->n; i++) PL_TRY(write_samples(e, i));
     return write_results(e);
@@ -242,16 +278,20 @@ pl_status pl_report_lm_eval_export(pl_run_view *view, const char *folder, size_t
     pl_arena *arena;
     *n_files = 0;
     PL_TRY(pl_arena_create(&arena));
-    pl_status status = check_folders(plan, arena);
-    for (size_t m = 0; m < plan->n_models && status == PL_OK; m++) {
-        export *e;
-        status = pl_arena_new(arena, &e, 1);
-        if (status != PL_OK) break;
-        e->view = view;
-        e->arena = arena;
-        status = write_model(e, plan->models[m].name, folder);
-        *n_files += e->n_files;
+    export *models;
+    pl_status status;
+    PL_GOTO(status, done, check_folders(plan, arena));
+    PL_GOTO(status, done, pl_arena_new(arena, &models, plan->n_models));
+    for (size_t m = 0; m < plan->n_models; m++) { /* what is wrong with a name is said before anything is written */
+        models[m].view = view;
+        models[m].arena = arena;
+        PL_GOTO(status, done, prepare_model(&models[m], plan->models[m].name, folder));
     }
+    for (size_t m = 0; m < plan->n_models; m++) {
+        PL_GOTO(status, done, write_model(&models[m]));
+        *n_files += models[m].n_files;
+    }
+done:
     pl_arena_free(arena);
     return status;
 }

@@ -166,6 +166,13 @@ static void put_metric_list(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_close(b);
 }
 
+/* How the cell's prompts were asked, where the experiment says it. */
+static void put_asked(pl_json_builder *b, const pl_run_unit *unit)
+{
+    if (strcmp(unit->chat, "plain")) pl_json_put_text(b, "chat", unit->chat);
+    if (unit->system) pl_json_put_text(b, "system_instruction", unit->system);
+}
+
 static void put_config(pl_json_builder *b, const pl__report_cell *cell)
 {
     const pl_run_unit *u = cell->unit;
@@ -187,6 +194,7 @@ static void put_config(pl_json_builder *b, const pl__report_cell *cell)
     pl_json_put_text(b, "template", u->template_name);
     pl_json_put_text(b, "role", pl_role_name(u->role));
     pl_json_put_text(b, "arm", u->arm);
+    put_asked(b, u);
     pl_json_put_integer(b, "draw", u->draw);
     pl_json_put_integer(b, "order", u->order);
     pl_json_put_integer(b, "seed", u->seed);
@@ -299,15 +307,56 @@ static void put_run(pl_json_builder *b, const of_model *o)
     pl_json_put_text(b, "plumb_version", PLUMB_VERSION);
 }
 
-/* What lm-eval writes of a run, in its order; null is what no run of plumb has. */
+/* Whether all cells were asked with the same text in the system turn. */
+static bool share_system(const of_model *o)
+{
+    const char *first = o->cells[0]->unit->system;
+    for (size_t i = 1; i < o->n; i++) {
+        const char *other = o->cells[i]->unit->system;
+        if (!first != !other || (first && strcmp(first, other))) return false;
+    }
+    return true;
+}
+
+/* The label of a chat whose shots are turns begins so (experiment/spec_chat.c). */
+static bool has_turns(const pl_run_unit *unit)
+{
+    static const char label[] = "chat-multi";
+    return strncmp(unit->chat, label, sizeof label - 1) == 0;
+}
+
+static bool share_turns(const of_model *o)
+{
+    for (size_t i = 1; i < o->n; i++)
+        if (has_turns(o->cells[i]->unit) != has_turns(o->cells[0]->unit)) return false;
+    return true;
+}
+
+/* lm-eval has one way of asking a run; null where cells differ (configs.<task>.metadata has each cell's). Of the chat
+ * template itself the run's files have the digest in units' identities alone. */
+static void put_way_of_asking(pl_json_builder *b, const of_model *o)
+{
+    const pl_run_unit *first = o->cells[0]->unit;
+    const char *system = share_system(o) ? first->system : NULL;
+    char digest[PL_SHA256_TEXT];
+    if (system) pl_sha256(digest, system, strlen(system));
+    pl_json_put_text(b, "system_instruction", system);
+    pl_json_put_text(b, "system_instruction_sha", system ? digest : NULL);
+    if (share_turns(o))
+        pl_json_put_bool(b, "fewshot_as_multiturn", has_turns(first));
+    else
+        pl_json_put_null(b, "fewshot_as_multiturn");
+    pl_json_put_null(b, "chat_template");
+    pl_json_put_null(b, "chat_template_sha");
+}
+
+/* What lm-eval writes of a run, in its order; null is what a run of plumb does not say. */
 static void put_plain_run(pl_json_builder *b, const of_model *o, const pl__run_facts *facts)
 {
     static const char *const nothing[] =
         {"git_hash",       "pretty_env_info",     "transformers_version", "lm_eval_version",
          "upper_git_hash", "tokenizer_pad_token", "tokenizer_eos_token",  "tokenizer_bos_token",
          "eot_token_id"},
-                             *const settings[] = {"system_instruction", "system_instruction_sha",
-                                                  "fewshot_as_multiturn", "chat_template", "chat_template_sha"},
                              *const seeds[] = {"random_seed", "numpy_seed", "torch_seed"};
     const pl_run_unit *u = o->cells[0]->unit;
     char text[512];
@@ -336,7 +385,7 @@ static void put_plain_run(pl_json_builder *b, const of_model *o, const pl__run_f
     pl_json_put_text(b, "model_source", "plumb");
     pl_json_put_text(b, "model_name", u->model);
     pl_json_put_text(b, "model_name_sanitized", facts->folder);
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) pl_json_put_null(b, settings[i]);
+    put_way_of_asking(b, o);
     snprintf(text, sizeof text, "%.6f", facts->seconds);
     pl_json_put_text(b, "total_evaluation_time_seconds", text);
     pl_json_put_text(b, "plumb_version", PLUMB_VERSION);

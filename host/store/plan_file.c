@@ -55,6 +55,7 @@ static void put_unit(pl_json_builder *b, const pl_plan_file *file, const pl_plan
     pl_json_put_text(b, "arm", u->arm);
     if (u->arm_name) pl_json_put_text(b, "arm_name", u->arm_name);
     if (u->chat) pl_json_put_text(b, "chat", u->chat);
+    if (u->system) pl_json_put_text(b, "system", u->system);
     pl_json_put_text(b, "readout", u->readout);
     pl_json_put_text(b, "template", u->template_name);
     pl_json_put_text(b, "role", u->role);
@@ -245,6 +246,7 @@ static pl_status read_unit(const place *at, const pl_plan_file *file, pl_planned
     PL_TRY(need_text(at, &u->arm, "arm"));
     if (has(at, "arm_name")) PL_TRY(need_text(at, &u->arm_name, "arm_name"));
     if (has(at, "chat")) PL_TRY(need_text(at, &u->chat, "chat"));
+    if (has(at, "system")) PL_TRY(need_text(at, &u->system, "system"));
     PL_TRY(need_text(at, &u->readout, "readout"));
     PL_TRY(need_text(at, &u->template_name, "template"));
     PL_TRY(need_text(at, &u->role, "role"));

@@ -47,6 +47,7 @@ typedef struct pl_planned_unit {
     const char *arm, *readout, *template_name, *role;
     const char *arm_name; /* that the experiment gives the arm; NULL: none */
     const char *chat;     /* how prompts are asked: "chat", "chat-multi", ..; NULL: as plain text */
+    const char *system;   /* the experiment's text for the system turn; NULL: none */
     size_t k, draw, order;
     uint64_t seed;
     /* Of arms that learn; else NULL, 0. */

@@ -113,6 +113,25 @@ report("tables name them", {"prompt", "prompt+sys", "prompt+chat", "prompt+chat-
 with open(os.path.join(folder, "report.html"), encoding="utf-8") as f:
     report("the report names them", "prompt+chat-multi-sys" in f.read())
 
+# ---- exported, they say how they were asked ----
+
+
+def exported(folder, name):
+    code, out, err = plumb("export", "--lm-eval", folder, os.path.join(FOLDER, name))
+    (path,) = glob.glob(os.path.join(FOLDER, name, "m", "results_*.json")) if code == 0 else (None,)
+    with open(path, encoding="utf-8") as f:
+        return json.load(f)
+
+
+ASKED = ["system_instruction", "system_instruction_sha", "fewshot_as_multiturn", "chat_template", "chat_template_sha"]
+results = exported(folder, "exported")
+told = {(m.get("chat", "plain"), m.get("system_instruction")) for m in (c["metadata"] for c in results["configs"].values())}
+report("exported tasks say how they were asked", told == {(c, SYSTEM if "sys" in c else None) for _, c, _, _ in expected}, told)
+report("a run of several ways has none", [results[k] for k in ASKED] == [None] * 5, [results[k] for k in ASKED])
+code, err, one = run(experiment("one", f'chat: {{apply: true, system: "{SYSTEM}", fewshot_as_multiturn: true}}\n'), results="one")
+results = exported(one, "exported-one") if code == 0 else {}
+report("a run of one way has it", [results.get(k) for k in ASKED] == [SYSTEM, hashlib.sha256(SYSTEM.encode()).hexdigest(), True, None, None], (err, results.get("system_instruction")))
+
 # ---- turns of shots are a prefix that items share ----
 
 code, err, apart = run(path, "--no-sharing", results="apart")

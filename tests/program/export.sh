@@ -22,6 +22,22 @@ check "the same bytes" diff -r "$tmp/out" "$tmp/before"
 file=$(find "$tmp/out/large" -name 'samples_tiny_living.colon.0shot.draw0_*')
 sed -i '1s/"acc":1.0/"acc":0.0/;t;1s/"acc":0.0/"acc":1.0/' "$file"
 if python3 tests/program/export.py "$tmp/out" "$run" >/dev/null 2>&1; then fail "a changed sample is seen"; else pass "a changed sample is seen"; fi
+# A name that no file can have is said before anything is written.
+long=$(printf 'x%.0s' {1..128})
+cat >"$tmp/long.yaml" <<END
+task: $long
+test_split: long.jsonl
+output_type: multiple_choice
+doc_to_text: "{{ a }} :"
+doc_to_target: 0
+doc_to_choice: [" dax", " wug"]
+plumb: {templates: [{name: ${long:0:60}, role: ood, doc_to_text: "{{ a }} ->"}]}
+END
+echo '{"a": " big dog"}' >"$tmp/long.jsonl"
+check "a run with long names" "$PLUMB" run experiments/demo.yaml --results "$tmp/long" --quiet "tasks=[\"$tmp/long.yaml\"]" "templates={ood: [${long:0:60}]}" \
+  items=1 'models=[{path: tiny/small, name: a}, {path: tiny/large, name: b}]' "arms=[{kind: prompt, shots: [0], name: ${long:0:40}}]"
+expect "a name that is too long" 2 'a name of [0-9]+ bytes, and a file.s has 255 at most' "$PLUMB" export --lm-eval "$(echo "$tmp"/long/demo-*)" "$tmp/none"
+if [ -e "$tmp/none" ]; then fail "something was written"; else pass "nothing was written"; fi
 expect "without a form" 2 'say which form: --lm-eval' "$PLUMB" export "$run" "$tmp/out"
 expect "no run" 2 'none' "$PLUMB" export --lm-eval "$tmp/none" "$tmp/out"
 

@@ -16,6 +16,8 @@ static json_t *small_plan(void)
     for (size_t u = 0; u < 4; u++) {
         units[u].template_name = u == 1 ? "odd" : "plain";
         units[u].role = u == 1 ? "ood" : "id";
+        units[u].chat = u == 1 ? "chat-sys" : NULL;
+        units[u].system = u == 1 ? "be brief" : NULL;
         units[u].k = u == 1 ? 4 : 0;
         if (u < 2) continue;
         units[u].head = "lm";
@@ -50,6 +52,9 @@ static void a_plan_is_read_as_written(void **state)
     assert_string_equal(file->units[1].id, "u1");
     assert_int_equal(file->units[1].model, 1);
     assert_int_equal(file->units[1].k, 4);
+    assert_string_equal(file->units[1].chat, "chat-sys");
+    assert_string_equal(file->units[1].system, "be brief");
+    assert_null(file->units[0].system);
     assert_int_equal(file->units[1].seed, 99);
     assert_true(pl_planned_learns(&file->units[2]) && !pl_planned_learns(&file->units[3]));
     assert_false(pl_planned_learns(&file->units[1]));
