@@ -56,6 +56,13 @@ static double brier_of(const rows *r)
     return sum / (double)r->n;
 }
 
+/* The score of a row's one text; NaN where a file that was made by hand has none. */
+static double first_score(const pl_loglik *l, size_t row)
+{
+    const uint64_t *at = l->choice_indptr + row;
+    return at[0] < at[1] ? l->score[at[0]] : NAN;
+}
+
 /* Minus the log-likelihood of all rows over all of a column; NULL: over rows. */
 static double rate_of(const rows *r, const char *column)
 {
@@ -64,7 +71,7 @@ static double rate_of(const rows *r, const char *column)
     double sum = 0, weight = 0;
     if (column && pl_run_unit_integers(&weights, r->unit, column) != PL_OK) return NAN;
     for (size_t i = 0; i < r->n; i++) {
-        sum -= l->score[l->choice_indptr[r->kept[i]]];
+        sum -= first_score(l, r->kept[i]);
         weight += weights ? (double)weights[r->kept[i]] : 1.0;
     }
     return sum / weight;
@@ -156,7 +163,7 @@ pl_status pl_pooled_row(pl_json_builder *b, const pl_run_unit *unit, const pl_po
     const int64_t *gold, *other = NULL;
     pl_status status = PL_OK;
     if (entry->of == ALONE) {
-        pl_json_put_real(b, what->name, l->score[l->choice_indptr[row]]);
+        pl_json_put_real(b, what->name, first_score(l, row));
         return PL_OK;
     }
     PL_TRY(pl_run_unit_integers(&gold, unit, "label_index"));
@@ -164,7 +171,7 @@ pl_status pl_pooled_row(pl_json_builder *b, const pl_run_unit *unit, const pl_po
         PL_TRY(pl_run_unit_integers(&other, unit, entry->weights ? entry->weights : "prediction_index"));
     pl_json_open_list(b, what->name);
     if (entry->of == TEXTS)
-        pl_json_put_real(b, NULL, l->score[l->choice_indptr[row]]);
+        pl_json_put_real(b, NULL, first_score(l, row));
     else
         pl_json_put_integer(b, NULL, gold[row]);
     if (other)
