@@ -159,7 +159,7 @@ static pl_status encode_choices(pl_encoder *e, const pl_prompt *prompt, const co
     const bool merged = out->merged;
     PL_TRY(encode_context(e, "", 0, true, &c, scratch));
     for (size_t i = 0; i < prompt->n_choices; i++)
-        PL_TRY(encode_choice(e, &c, prompt->choices[i], out, &paths[prompt->n_choices + i], whole, scratch));
+        PL_TRY(encode_choice(e, &c, prompt->unconditional[i], out, &paths[prompt->n_choices + i], whole, scratch));
     out->merged = merged;
     return PL_OK;
 }

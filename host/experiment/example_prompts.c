@@ -55,7 +55,7 @@ static pl_status make(maker *m, pl_example_prompt *out, size_t i, const pl_templ
     const char *delimiter = m->chat && m->chat->chat ? "" : t->target_delimiter;
     PL_TRY(pl_prompt_build_chat(&out->prompt, &m->pool, t, e->rows[i], NULL, 0, m->chat, m->encoder.arena));
     if (e->classes && out->prompt.n_choices) out->prompt.gold = e->classes[i];
-    out->prompt.unconditional = false;
+    out->prompt.unconditional = NULL;
     if (m->paths == PL_EXAMPLE_ANSWER) PL_TRY(keep_answer(&out->prompt, &m->pool, delimiter, m->encoder.arena));
     PL_TRY(pl_encode(&m->encoder, &out->prompt, &out->encoded));
     if (m->paths == PL_EXAMPLE_CHOICES && pl_unit_has_head(m->unit))

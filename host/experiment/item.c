@@ -37,7 +37,7 @@ static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k
     } else
         PL_TRY(
             pl_prompt_build_chat(&item->prompt, t, b->unit->template, item->index, shots, k, chat, b->encoder.arena));
-    if (pl_unit_has_head(b->unit)) item->prompt.unconditional = false; /* its labels are no texts */
+    if (pl_unit_has_head(b->unit)) item->prompt.unconditional = NULL; /* its labels are no texts */
     pl_prompt prompt = item->prompt;
     if (b->unit->readout == PL_READOUT_GENERATE) prompt.n_choices = 0; /* read out of the answer, not scored */
     PL_TRY(pl_encode(&b->encoder, &prompt, &item->encoded));

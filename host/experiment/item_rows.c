@@ -221,7 +221,7 @@ static void put_scored(pl_json_builder *b, const pl__item *item)
     const pl_prompt *p = &item->prompt;
     pl_json_open_list(b, "arguments");
     for (size_t c = 0; c < n_asked(p); c++) {
-        const bool alone = p->rolling || c >= p->n_choices;
+        const bool alone = c >= p->n_choices;
         pl_json_open_list(b, NULL);
         if (!p->rolling)
             pl_json_put_bytes(b, NULL,
@@ -231,7 +231,7 @@ static void put_scored(pl_json_builder *b, const pl__item *item)
                               alone         ? 0
                               : p->contexts ? p->contexts[c].size
                                             : p->context_size);
-        pl_json_put_text(b, NULL, p->choices[c % p->n_choices]);
+        pl_json_put_text(b, NULL, alone ? p->unconditional[c - p->n_choices] : p->choices[c]);
         pl_json_close(b);
     }
     pl_json_close(b);

@@ -242,6 +242,11 @@ static pl_status look_as_pandas(pl__layout *layout, const pl__piece *piece, size
     return look(layout, (pl__dialect){',', '"', false}, piece, bytes, is_item);
 }
 
+static pl_status end_as_pandas(const pl__layout *layout, const char *where)
+{
+    return pl__columns_end(layout->columns, where);
+}
+
 static pl_status parse_row(const pl__layout *layout, const pl__piece *piece, json_t **out, bool *wide)
 {
     pl__csv_row r = {0};
@@ -256,4 +261,5 @@ static pl_status parse_row(const pl__layout *layout, const pl__piece *piece, jso
 
 const pl__format pl__csv = {.name = "csv", .blanks = "\r", .look = look_at_csv, .parse = parse_row};
 const pl__format pl__tsv = {.name = "tsv", .blanks = "\r", .look = look_at_tsv, .parse = parse_row};
-const pl__format pl__csv_pandas = {.name = "csv as pandas", .look = look_as_pandas, .parse = parse_row};
+const pl__format pl__csv_pandas = {
+    .name = "csv as pandas", .look = look_as_pandas, .end = end_as_pandas, .parse = parse_row};

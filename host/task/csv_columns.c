@@ -98,17 +98,15 @@ static void note_plain(pl__kind *k, const char *text, size_t size)
     if (!k->texts) note_sign(k, negative, magnitude);
 }
 
-/* false: a number that JSON has no text for. */
-static bool note_as_pandas(pl__kind *k, const char *text, size_t size)
+static void note_as_pandas(pl__kind *k, const char *text, size_t size, size_t line)
 {
     bool negative, beyond, truth;
     unsigned long long magnitude;
     double real;
     if (pl__csv_missing(text, size)) {
         k->absent = true;
-        return true;
+        return;
     }
-    k->present = true;
     if (!k->no_integer) {
         if (!pl__csv_integer(text, size, &negative, &magnitude, &beyond))
             k->no_integer = true;
@@ -119,7 +117,7 @@ static bool note_as_pandas(pl__kind *k, const char *text, size_t size)
     }
     if (!k->no_real) k->no_real = !pl__csv_real(text, size, &real);
     if (!k->no_truth) k->no_truth = !pl__csv_truth(text, size, &truth);
-    return k->no_real || isfinite(real);
+    if (!k->no_real && !isfinite(real) && !k->infinite) k->infinite = line;
 }
 
 pl_status pl__columns_note(pl__columns *columns, const pl__csv_row *row, const char *where, size_t line)
@@ -133,9 +131,19 @@ pl_status pl__columns_note(pl__columns *columns, const pl__csv_row *row, const c
         const char *text = i < row->n ? pl__csv_text(row, i, &size) : "";
         if (!columns->pandas)
             note_plain(&columns->kinds[i], text, size);
-        else if (!note_as_pandas(&columns->kinds[i], text, size))
-            return pl_fail(PL_E_INPUT, "%s:%zu: field %zu: '%.*s' is no finite number", where, line, i + 1,
-                           (int)(size > 40 ? 40 : size), text);
+        else
+            note_as_pandas(&columns->kinds[i], text, size, line);
+    }
+    return PL_OK;
+}
+
+pl_status pl__columns_end(const pl__columns *columns, const char *where)
+{
+    for (size_t i = 0; columns->kinds && i < columns->header.n; i++) {
+        const pl__kind *k = &columns->kinds[i];
+        if (k->infinite && !k->no_real && !k->texts)
+            return pl_fail(PL_E_INPUT, "%s:%zu: field %zu is no finite number, as those of its column must be", where,
+                           k->infinite, i + 1);
     }
     return PL_OK;
 }

@@ -35,7 +35,8 @@ const char *pl__csv_text(const pl__csv_row *row, size_t column, size_t *size);
 typedef struct pl__kind {
     bool texts;                                 /* they are texts, whatever else they may be */
     bool no_integer, no_real, no_truth, absent; /* a value that is none; one that is missing */
-    bool present, negative, large;              /* one that is not; one below 0; one beyond 63 bits */
+    bool negative, large;                       /* one below 0; one beyond 63 bits */
+    size_t infinite; /* the line of the first that is a real without a finite value; 0: none */
 } pl__kind;
 
 struct pl__columns {
@@ -51,6 +52,8 @@ pl_status pl__columns_name(pl__columns *columns, const pl_data_form *form, const
                            size_t n_fields);
 /* Counts the values of a row that is one of the data. */
 pl_status pl__columns_note(pl__columns *columns, const pl__csv_row *row, const char *where, size_t line);
+/* Behind the last row: PL_E_INPUT where a column of numbers has one that JSON has no text for. */
+pl_status pl__columns_end(const pl__columns *columns, const char *where);
 /* The row as an object. A new reference. */
 pl_status pl__columns_item(const pl__columns *columns, const pl__csv_row *row, json_t **out);
 

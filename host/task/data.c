@@ -117,7 +117,8 @@ static pl_status take_rows(pass *p)
                            .first = !p->begun,
                            .last = p->at + p->size == source->size,
                            .where = p->data->where};
-        if (piece.size == 0 && piece.last) return pl__json_list_end(&source->layout, p->data->where);
+        if (piece.size == 0 && piece.last)
+            return source->format->end ? source->format->end(&source->layout, p->data->where) : PL_OK;
         PL_TRY(take_row(p, &piece, &bytes));
         if (bytes == 0) {
             PL_TRY(read_part(p));
@@ -155,15 +156,18 @@ void pl_data_free(pl_data *data)
     free(data);
 }
 
-static pl_status create(pl_data **out, const pl__format *format, const pl_data_form *form, const char *where)
+/* otherwise: the format where the form names none. One that it names all the same says nothing and is left out, so that
+ * rows have one digest and a frozen task one text however the file was asked for. */
+static pl_status create(pl_data **out, const pl__format *otherwise, const pl_data_form *form, const char *where)
 {
+    const pl__format *format = pl__form_format(form) ? pl__form_format(form) : otherwise;
     PL_TRY(pl__form_check(form, format, where));
     PL_TRY(pl_new(out, 1));
     pl_status status;
     PL_GOTO(status, failed, pl__form_copy(&(*out)->form, form));
-    form = (*out)->form;
+    if (format == otherwise) (*out)->form->format = NULL;
     PL_GOTO(status, failed, pl_copy_text(&(*out)->where, where));
-    PL_GOTO(status, failed, pl__source_create(&(*out)->source, format, form));
+    PL_GOTO(status, failed, pl__source_create(&(*out)->source, format, (*out)->form));
     return PL_OK;
 failed:
     pl_data_free(*out);
@@ -189,7 +193,7 @@ pl_status pl_data_parse(pl_data **out, const char *text, size_t size, const char
     while (f < sizeof formats / sizeof *formats && strcmp(formats[f]->name, format) != 0) f++;
     if (f == sizeof formats / sizeof *formats)
         return pl_fail(PL_E_INTERNAL, "%s: unknown data format '%s'", where, format);
-    PL_GOTO(status, done, create(&data, pl__form_format(form) ? pl__form_format(form) : formats[f], form, where));
+    PL_GOTO(status, done, create(&data, formats[f], form, where));
     pl__source *source = data->source;
     PL_GOTO(status, done, pl_new(&source->copy, size + 1));
     if (size) memcpy(source->copy, text, size);
@@ -215,6 +219,7 @@ static void ending_of(char out[16], const char *path)
     if (at > 0 && size - at < 15) snprintf(out, 16, ".%.*s", (int)(size - at), name + at);
 }
 
+/* The format by the path's ending; NULL of another, which the form names then. */
 static pl_status format_of(const pl__format **out, const char *path, const pl_data_form *form)
 {
     static const struct {
@@ -230,10 +235,10 @@ static pl_status format_of(const pl__format **out, const char *path, const pl_da
                        "'import sys, pandas; pandas.read_parquet(sys.argv[1]).to_json(sys.argv[2], orient=\"records\", "
                        "lines=True, force_ascii=False)' IN.parquet OUT.jsonl (experiments/data/README.md)",
                        path);
-    *out = pl__form_format(form);
+    *out = NULL;
     for (size_t i = 0; i < sizeof table / sizeof *table && !*out; i++)
         if (strcasecmp(ending, table[i].extension) == 0) *out = table[i].format;
-    if (*out) return PL_OK;
+    if (*out || pl__form_format(form)) return PL_OK;
     return pl_fail(PL_E_UNSUPPORTED,
                    "%s: unknown kind of data file '%s'; expected .jsonl, .json, .csv, .tsv or .txt, or one of them "
                    "with .gz behind "
@@ -252,6 +257,16 @@ static pl_status check_digest(const pl_data *data, const pl_map *file, pl_status
     if (strcasecmp(found, expected) == 0) return status;
     return pl_fail(PL_E_INPUT, "%s: expected SHA-256 %s, found %s; the file is another version", data->where, expected,
                    found);
+}
+
+/* Absolute, its folder without links. The file's own name stays where it is a link: its ending says how it is read. */
+static pl_status set_path(pl_data *data, const char *path)
+{
+    char folder[PL_PATH_MAX], real[PL_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    PL_TRY(pl_path_folder(folder, path));
+    PL_TRY(pl_path_real(real, folder));
+    return pl_path(data->path, "%s/%s", strcmp(real, "/") == 0 ? "" : real, slash ? slash + 1 : path);
 }
 
 /* The source takes the map of the file, but of a gzip file that of what it holds. */
@@ -280,7 +295,7 @@ pl_status pl_data_read(pl_data **out, const char *path, const char *sha256, cons
     PL_GOTO(status, done, pl_file_map(&file, path));
     packed = pl_is_gzip(file.data, file.size);
     PL_GOTO(status, done, check_digest(data, &file, open_source(data, &file, packed), sha256));
-    PL_GOTO(status, done, pl_path_real(data->path, path));
+    PL_GOTO(status, done, set_path(data, path));
     *out = data;
     data = NULL;
 done:

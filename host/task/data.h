@@ -45,8 +45,8 @@ typedef struct pl_data {
     char file_sha256[PL_SHA256_TEXT]; /* of the file, unpacked; of several, of their digests a line each */
     char sha256[PL_SHA256_TEXT];      /* what stands for the rows: the same where the form is {0}, else of both */
     char path[PL_PATH_MAX];           /* absolute; "" when it came from memory or several files */
-    pl_data_form *form;               /* how they were read; of several the same */
-    struct pl__source *source;        /* NULL of several */
+    pl_data_form *form; /* how they were read, without a format that the ending names anyway; of several as given */
+    struct pl__source *source; /* NULL of several */
     size_t n_parts;
     struct pl_data **parts; /* [n_parts]: the files one behind the other; 0 of one file */
 } pl_data;

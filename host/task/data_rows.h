@@ -47,6 +47,8 @@ typedef struct pl__format {
     /* Looks at the row with which the piece begins. *bytes: its own with the line's end; 0: the piece ends within it.
      * *is_item: false for what is no row of data, such as a header line. */
     pl_status (*look)(pl__layout *layout, const pl__piece *piece, size_t *bytes, bool *is_item);
+    /* Behind the last row: what only the whole file tells. NULL: nothing. */
+    pl_status (*end)(const pl__layout *layout, const char *where);
     /* A row that `look` has seen. A new reference. *wide: a text that begins with U+0000 is an integer beyond 64 bits
      * (base/json.h), and no other text holds that character. */
     pl_status (*parse)(const pl__layout *layout, const pl__piece *piece, json_t **out, bool *wide);

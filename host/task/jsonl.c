@@ -87,4 +87,5 @@ static pl_status parse_row(const pl__layout *layout, const pl__piece *piece, jso
     return layout->json == PL__JSON_LINES ? parse_line(piece, out, wide) : pl__json_list_parse(piece, out, wide);
 }
 
-const pl__format pl__jsonl = {.name = "jsonl", .blanks = " \t\r", .look = look_at_row, .parse = parse_row};
+const pl__format pl__jsonl = {
+    .name = "jsonl", .blanks = " \t\r", .look = look_at_row, .end = pl__json_list_end, .parse = parse_row};

@@ -46,7 +46,8 @@ static bool begins_with_space(const char *text)
 
 /* What the answer begins with, behind the text that stands in `out` from byte `start` on: the delimiter between the two
  * where there is no white space. *has: there is one. */
-static pl_status append_prefix(pl_bytes *out, bool *has, const pl_template *t, const pl_row *row, size_t start)
+static pl_status append_prefix(pl_bytes *out, bool *has, const pl_template *t, const pl_row *row, size_t start,
+                               const char *delimiter)
 {
     pl_bytes prefix = {0};
     *has = false;
@@ -54,7 +55,7 @@ static pl_status append_prefix(pl_bytes *out, bool *has, const pl_template *t, c
     pl_status status = pl_jinja_render(t->gen_prefix, row->item, &prefix);
     *has = status == PL_OK && prefix.size > 0;
     bool touch = *has && out->size > start && !ends_in_space(out) && !begins_with_space(prefix.data);
-    if (touch && !t->several_contexts) status = pl_bytes_text(out, t->target_delimiter);
+    if (status == PL_OK && touch) status = pl_bytes_text(out, delimiter);
     if (status == PL_OK && *has) status = pl_bytes_append(out, prefix.data, prefix.size);
     pl_bytes_free(&prefix);
     return status;
@@ -68,7 +69,7 @@ pl_status pl__append_row(pl_bytes *out, const pl_task *task, const pl_template *
     size_t label, start = out->size;
     bool has_prefix;
     PL_TRY(pl_task_row(task, t, row, arena, out, &target, &label));
-    PL_TRY(append_prefix(out, &has_prefix, t, row, start));
+    PL_TRY(append_prefix(out, &has_prefix, t, row, start, t->target_delimiter));
     if (!*target) return PL_OK;
     if (!has_prefix)
         PL_TRY(pl_bytes_text(out, t->target_delimiter));
@@ -128,8 +129,8 @@ static pl_status read_count(size_t *out, const pl_task *task, const pl_row *row,
         *out = (size_t)json_integer_value(value);
         return PL_OK;
     }
-    return pl_fail(PL_E_INPUT, "%s:%zu: field '%s' of task %s: expected a number of 1 or more", row->data->where,
-                   pl_row_line(row->data, row->index), field, task->name);
+    return pl_fail(PL_E_INPUT, "%s:%zu: field '%s' of task %s: expected a number of 1 or more",
+                   pl_row_file(row->data, row->index), pl_row_line(row->data, row->index), field, task->name);
 }
 
 /* One continuation, the target. For loglikelihood lm-evaluation-harness puts no delimiter before it. */
@@ -148,8 +149,8 @@ static pl_status make_alone(pl_prompt *out, const pl_task *task, const pl_row *r
     if (task->words) PL_TRY(read_count(&out->words, task, row, task->words));
     if (task->bytes) PL_TRY(read_count(&out->bytes, task, row, task->bytes));
     if (out->bytes) return PL_OK;
-    return pl_fail(PL_E_INPUT, "%s:%zu: an empty text has no log-likelihood [task %s]", row->data->where,
-                   pl_row_line(row->data, row->index), task->name);
+    return pl_fail(PL_E_INPUT, "%s:%zu: an empty text has no log-likelihood [task %s]",
+                   pl_row_file(row->data, row->index), pl_row_line(row->data, row->index), task->name);
 }
 
 /* Whether the task's gen_prefix, as it is written, has no white space at its end: only then a delimiter stands before a
@@ -159,6 +160,19 @@ static bool begins_bare(const pl_template *t)
     const char *source = json_string_value(json_object_get(t->config, "gen_prefix"));
     size_t size = source ? strlen(source) : 0;
     return size > 0 && pl_utf8_rstrip(source, size) == size;
+}
+
+/* The delimiter before each of n texts; step 0: before the same one. */
+static pl_status join_each(const char ***out, const char *delimiter, const char *const *texts, size_t step, size_t n,
+                           pl_arena *arena)
+{
+    PL_TRY(pl_arena_new(arena, out, n));
+    for (size_t i = 0; i < n; i++) {
+        char *whole;
+        PL_TRY(pl_arena_format(arena, &whole, "%s%s", delimiter, texts[i * step]));
+        (*out)[i] = whole;
+    }
+    return PL_OK;
 }
 
 /* The continuations that are scored. */
@@ -172,18 +186,16 @@ static pl_status make_continuations(pl_prompt *out, const pl_task *task, const p
         PL_TRY(pl__item_targets(out, task, t, row, arena));
     if (task->output_type == PL_OUTPUT_LOGLIKELIHOOD || task->output_type == PL_OUTPUT_LOGLIKELIHOOD_ROLLING)
         return make_alone(out, task, row, arena);
-    out->unconditional = out->n_choices && pl_task_names(task, "acc_mutual_info");
-    PL_TRY(pl_arena_new(arena, &out->choices, out->n_choices));
-    for (size_t i = 0; i < out->n_choices; i++) {
-        char *whole;
-        PL_TRY(pl_arena_format(arena, &whole, "%s%s", delimiter,
-                               t->several_contexts ? out->target : out->choice_texts[i]));
-        out->choices[i] = whole;
-    }
-    return PL_OK;
+    PL_TRY(join_each(&out->choices, delimiter, t->several_contexts ? &out->target : out->choice_texts,
+                     t->several_contexts ? 0 : 1, out->n_choices, arena));
+    if (!out->n_choices || !pl_task_names(task, "acc_mutual_info")) return PL_OK;
+    out->unconditional = out->choices;
+    return t->several_contexts ? join_each(&out->unconditional, delimiter, out->choice_texts, 1, out->n_choices, arena)
+                               : PL_OK;
 }
 
-/* One context a choice: `front`, the choice, and what the answer begins with. */
+/* One context a choice: `front`, the choice, and what the answer begins with; there is no delimiter between them, but
+ * in shots there is. */
 static pl_status make_contexts(pl_prompt *out, const pl_template *t, const pl_row *row, const pl_bytes *front,
                                pl_arena *arena)
 {
@@ -197,7 +209,7 @@ static pl_status make_contexts(pl_prompt *out, const pl_template *t, const pl_ro
         pl_bytes_clear(&text);
         PL_GOTO(status, done, pl_bytes_append(&text, front->size ? front->data : "", front->size));
         PL_GOTO(status, done, pl_bytes_text(&text, out->choice_texts[i]));
-        PL_GOTO(status, done, append_prefix(&text, &has, t, row, front->size));
+        PL_GOTO(status, done, append_prefix(&text, &has, t, row, front->size, ""));
         PL_GOTO(status, done, pl_arena_text(arena, &copy, text.data, text.size));
         contexts[i] = (struct pl_context){copy, text.size};
     }
@@ -229,7 +241,7 @@ static pl_status make_context(pl_prompt *out, const pl_task *task, const pl_temp
         goto done;
     }
     PL_GOTO(status, done, pl__item_text(task, t, shown, &text));
-    PL_GOTO(status, done, append_prefix(&text, &has_prefix, t, shown, out->own_offset));
+    PL_GOTO(status, done, append_prefix(&text, &has_prefix, t, shown, out->own_offset, t->target_delimiter));
     PL_GOTO(status, done, pl_arena_text(arena, &copy, text.data, text.size));
     out->context = copy;
     out->context_size = text.size;
@@ -321,7 +333,7 @@ pl_status pl_prompt_build_content_free(pl_prompt *out, const pl_task *task, cons
     shown.item = empty;
     if (status == PL_OK) status = make_continuations(out, task, t, &row, chat, arena);
     if (status == PL_OK) status = make_context(out, task, t, &shown, NULL, shots, k, chat, arena);
-    out->unconditional = false;
+    out->unconditional = NULL;
     out->gold = SIZE_MAX;
     json_decref(empty);
     pl_row_close(&row);

@@ -117,7 +117,9 @@ typedef struct pl_prompt {
         const char *text;
         size_t size; /* bytes */
     } * contexts;
-    bool unconditional;        /* each choice is scored once more, behind an empty context (acc_mutual_info) */
+    /* target_delimiter + choice [n_choices], of choices that are contexts too, where each is scored once more behind an
+     * empty context (acc_mutual_info); else NULL. */
+    const char **unconditional;
     const char **choice_texts; /* without the delimiter */
     size_t gold;               /* index among the choices, or SIZE_MAX (generation without choices) */
     const char *target;        /* gold text */

@@ -121,7 +121,6 @@ static pl_status find_named(pl__split_files *files, const pl__task_file *file, c
                             pl_arena *arena)
 {
     char path[PL_PATH_MAX];
-    char *copy;
     pl_bytes name = {0};
     pl_status status;
     PL_GOTO(status, done, pl_yaml_to_path(&name, split));
@@ -133,8 +132,7 @@ static pl_status find_named(pl__split_files *files, const pl__task_file *file, c
         PL_GOTO(status, done, pl_path(path, "%s", name.data));
     else
         PL_GOTO(status, done, find_in_folder(path, file, split, name.data));
-    PL_GOTO(status, done, pl_arena_text(arena, &copy, path, strlen(path)));
-    files->paths[files->n++] = copy;
+    status = pl__split_add(files, path, arena);
 done:
     pl_bytes_free(&name);
     return status;

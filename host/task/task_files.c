@@ -9,37 +9,51 @@
 #include "base/environment.h"
 #include "task/task_parts.h"
 
-static pl_status add_path(pl__split_files *files, const char *path, pl_arena *arena)
+pl_status pl__split_add(pl__split_files *files, const char *path, pl_arena *arena)
 {
     char *copy;
-    enum { MOST = sizeof files->paths / sizeof *files->paths };
-    if (files->n == MOST) return pl_fail(PL_E_INPUT, "data_files: more than %d files of a split; join them", MOST);
+    if (files->n == PL__SPLIT_FILES)
+        return pl_fail(PL_E_INPUT, "%s: more than %d files of a split; join them", path, PL__SPLIT_FILES);
     PL_TRY(pl_arena_text(arena, &copy, path, strlen(path)));
     files->paths[files->n++] = copy;
     return PL_OK;
 }
 
-static pl_status add_matches(pl__split_files *files, const char *pattern, pl_arena *arena)
+/* A folder as a pattern that only it fits, with a / behind it. */
+static pl_status append_literal(pl_bytes *out, const char *folder)
 {
+    for (; *folder; folder++) PL_TRY(pl_bytes_format(out, strchr("*?[", *folder) ? "[%c]" : "%c", *folder));
+    return pl_bytes_text(out, "/");
+}
+
+/* All files of a pattern below a folder; NULL: the working folder, and of a pattern from the root the root. */
+static pl_status add_matches(pl__split_files *files, const char *folder, const char *pattern, pl_arena *arena)
+{
+    pl_bytes whole = {0};
     glob_t found = {0};
-    int code = glob(pattern, GLOB_NOESCAPE, NULL, &found);
-    pl_status status = code == GLOB_NOSPACE ? pl_fail(PL_E_MEMORY, "%s: out of memory", pattern) : PL_OK;
+    pl_status status = folder ? append_literal(&whole, folder) : PL_OK;
+    if (status == PL_OK) status = pl_bytes_text(&whole, pattern);
+    int code = status == PL_OK ? glob(whole.data, GLOB_NOESCAPE, NULL, &found) : GLOB_NOMATCH;
+    if (code == GLOB_NOSPACE) status = pl_fail(PL_E_MEMORY, "%s: out of memory", pattern);
     for (size_t i = 0; code == 0 && i < found.gl_pathc && status == PL_OK; i++)
-        if (!pl_folder_exists(found.gl_pathv[i])) status = add_path(files, found.gl_pathv[i], arena);
+        if (!pl_folder_exists(found.gl_pathv[i])) status = pl__split_add(files, found.gl_pathv[i], arena);
     globfree(&found);
+    pl_bytes_free(&whole);
     return status;
 }
 
 /* All files of a pattern beside the task file or, if there are none, in the working folder. */
 static pl_status add_pattern(pl__split_files *files, const pl_yaml_node *node, const char *text, pl_arena *arena)
 {
-    char path[PL_PATH_MAX];
+    char folder[PL_PATH_MAX];
     size_t before = files->n;
     if (strstr(text, "**")) return pl_yaml_fail(node, "data_files: ** is not supported; name the folders");
-    PL_TRY(pl__beside(path, node, text));
-    PL_TRY(add_matches(files, path, arena));
-    if (files->n == before) PL_TRY(add_matches(files, text, arena));
-    return files->n > before ? PL_OK : pl_yaml_fail(node, "data_files: no file is called %s", path);
+    PL_TRY(pl_path_folder(folder, node->file));
+    if (*text != '/') PL_TRY(add_matches(files, folder, text, arena));
+    if (files->n == before) PL_TRY(add_matches(files, NULL, text, arena));
+    if (files->n > before) return PL_OK;
+    return pl_yaml_fail(node, "data_files: no file is called %s%s%s", *text == '/' ? "" : folder,
+                        *text == '/' ? "" : "/", text);
 }
 
 /* Among the converted sets: of a set of this name, or of the hub. */
@@ -54,7 +68,7 @@ static pl_status add_of_hub(pl__split_files *files, const pl_yaml_node *node, co
                             name);
     size_t before = files->n;
     PL_TRY(pl_path(path, "%s/%s", root, name));
-    PL_TRY(strpbrk(name, "*?[") ? add_matches(files, path, arena) : add_path(files, path, arena));
+    PL_TRY(strpbrk(name, "*?[") ? add_matches(files, root, name, arena) : pl__split_add(files, path, arena));
     return files->n > before ? PL_OK : pl_yaml_fail(node, "data_files: no file is called %s", path);
 }
 
@@ -73,7 +87,7 @@ static pl_status add_files(pl__split_files *files, const pl_yaml_node *node, pl_
         status = add_pattern(files, node, text.data, arena);
     } else {
         PL_GOTO(status, done, pl__beside(path, node, text.data));
-        status = add_path(files, pl_file_exists(path) || !pl_file_exists(text.data) ? path : text.data, arena);
+        status = pl__split_add(files, pl_file_exists(path) || !pl_file_exists(text.data) ? path : text.data, arena);
     }
 done:
     pl_bytes_free(&text);

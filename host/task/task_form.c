@@ -22,6 +22,7 @@ static const struct {
     {"skip_blank_lines", "true"},
     {"skipfooter", "0"},
     {"skipinitialspace", "false"},
+    {"data_dir", NULL},
     {"index_col", NULL},
     {"usecols", NULL},
     {"prefix", NULL},
@@ -67,6 +68,9 @@ static pl_status refuse_fixed(const pl_yaml_node *map)
         const pl_yaml_node *node = pl_yaml_get(map, FIXED[i].key);
         if (!node || pl_yaml_is_null(node)) continue;
         if (FIXED[i].value && node->kind == PL_YAML_SCALAR && strcmp(node->text, FIXED[i].value) == 0) continue;
+        if (strcmp(FIXED[i].key, "data_dir") == 0)
+            return pl_yaml_fail(node, "dataset_kwargs: which files of a data_dir are a split's is guessed there and is "
+                                      "not supported; name them: data_files: {test: FOLDER/FILE}");
         return pl_yaml_fail(node,
                             "dataset_kwargs: %s is not supported%s%s; convert the file to JSON lines "
                             "(experiments/data/README.md says how)",

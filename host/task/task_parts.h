@@ -32,6 +32,8 @@ typedef struct pl__split_files {
 } pl__split_files;
 /* `path` itself when absolute, else beside the file in which `node` stands. */
 pl_status pl__beside(char out[PL_PATH_MAX], const pl_yaml_node *node, const char *path);
+/* Adds a file; PL_E_INPUT: there are PL__SPLIT_FILES. */
+pl_status pl__split_add(pl__split_files *files, const char *path, pl_arena *arena);
 /* Adds the files that data_files has for a split. */
 pl_status pl__split_data_files(pl__split_files *files, const pl__task_file *file, const pl_yaml_node *split,
                                const char *name, pl_arena *arena);

@@ -119,13 +119,13 @@ static void test_contexts(void **state)
     pl_arena *arena;
     pl_encoder encoder;
     pl_encoded e, one;
-    const char *choices[] = {" so it is", " so it is"};
+    const char *choices[] = {" so it is", " so it is"}, *own[] = {" on Ann", " sat there on Bob"};
     const struct pl_context contexts[] = {{"the cat sat on Ann", 18}, {"the cat sat on Bob", 18}};
     OK(pl_arena_create(&arena));
     OK(pl_encoder_create(&encoder, tokenizer, arena));
     pl_prompt prompt = prompt_of(contexts[0].text, choices, 2);
     prompt.contexts = contexts;
-    prompt.unconditional = true;
+    prompt.unconditional = own;
     OK(pl_encode(&encoder, &prompt, &e));
     assert_int_equal(e.request.n_choices, 4);
     assert_int_equal(e.n_choices, 2);
@@ -139,10 +139,12 @@ static void test_contexts(void **state)
         assert_true(e.request.n < a->first && memcmp(a->ids, e.request.ids, e.request.n * sizeof *a->ids) == 0);
     }
     assert_true(e.request.choices[0].ids[e.request.n] != e.request.choices[1].ids[e.request.n]);
-    pl_prompt empty = prompt_of("", choices, 1);
+    pl_prompt empty = prompt_of("", own + 1, 1);
     OK(pl_encode(&encoder, &empty, &one));
     assert_int_equal(e.request.choices[3].n, one.request.choices->n);
     assert_int_equal(e.request.choices[3].first, 1);
+    assert_memory_equal(e.request.choices[3].ids, one.request.choices->ids,
+                        one.request.choices->n * sizeof *one.request.choices->ids);
     const pl_choice before[] = {e.request.choices[0], e.request.choices[2]};
     const size_t limit = pl_encoded_positions(&e, 0, NULL) - 2;
     OK(pl_encoded_cut(&encoder, &e, 0, NULL, limit));

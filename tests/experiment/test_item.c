@@ -139,7 +139,7 @@ static void test_choices_without_context(void **state)
     p.greedy[1] = p.greedy[2] = 1;
     for (size_t i = 0; i < 2; i++)
         list[i] = (pl__item){
-            .prompt = {.n_choices = 2, .choices = texts, .choice_texts = texts, .gold = i, .unconditional = true}};
+            .prompt = {.n_choices = 2, .choices = texts, .choice_texts = texts, .gold = i, .unconditional = texts}};
     OK(pl__items_score(&items, &p.results));
     assert_true(list[0].score[1] == -5 && list[0].score[3] == -34 && list[1].score[2] == -45);
     assert_int_equal(list[0].prediction_index, 0);

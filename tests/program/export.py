@@ -43,7 +43,16 @@ def mcc(pairs):
     return (hits * n - sum(a * b for a, b in zip(true, said))) / math.sqrt(below) if below else 0.0
 
 
-POOLED = {"f1": f1, "mcc": mcc, "perplexity": lambda v: math.exp(-sum(v) / len(v))}
+def brier(pairs):
+    return sum(sum((p - (i == gold)) ** 2 for i, p in enumerate(ps)) for gold, ps in pairs) / len(pairs)
+
+
+def rate(pairs):
+    return -sum(score for score, _ in pairs) / sum(weight for _, weight in pairs)
+
+
+POOLED = {"f1": f1, "mcc": mcc, "brier_score": brier, "perplexity": lambda v: math.exp(-sum(v) / len(v)), "word_perplexity": lambda v: math.exp(rate(v)),
+          "byte_perplexity": lambda v: math.exp(rate(v)), "bits_per_byte": lambda v: rate(v) / math.log(2)}
 
 
 def read_folder(folder):
@@ -61,7 +70,12 @@ def read_folder(folder):
     return results, samples
 
 
-def check_sample(s):
+def right_of(s):
+    """The indices of the right choices; of choices that are contexts `target` is what stands behind all of them."""
+    return [s["doc"]["right"]] if not re.fullmatch(r"\[?[\d, ]+\]?", s["target"]) else json.loads(f"[{s['target'].strip('[]')}]")
+
+
+def check_sample(s, kind):
     assert sorted(s) == sorted(SAMPLE + s["metrics"]) and s["metrics"], list(s)
     assert isinstance(s["target"], str) and s["target_hash"] == sha256(s["target"])
     assert s["doc_hash"] == sha256(json.dumps(s["doc"], indent=2, ensure_ascii=False))
@@ -69,13 +83,21 @@ def check_sample(s):
     assert list(s["arguments"]) == [f"gen_args_{i}" for i in range(len(asked))]
     assert s["prompt_hash"] == sha256(asked[0]["arg_0"])
     assert len(s["resps"]) == len(s["filtered_resps"]) == len(asked)
-    if isinstance(asked[0]["arg_1"], dict):
+    if kind == "loglikelihood_rolling":
+        assert asked == [{"arg_0": s["target"]}] and s["word_perplexity"] == [float(s["filtered_resps"][0]), len(re.split(r"\s+", s["target"]))]
+        return
+    if kind == "generate_until":
         assert asked[0]["arg_1"]["max_gen_toks"] > 0 and isinstance(s["resps"][0][0], str)
         return
     assert [r[0] for r in s["resps"]] == s["filtered_resps"]
     scores = [float(r[0]) for r in s["filtered_resps"]]
-    if len(asked) > 1:
-        assert s["acc"] == float(scores.index(max(scores)) == int(s["target"])), s
+    if kind == "multiple_choice":
+        own = scores[len(scores) // 2 :] if "acc_mutual_info" in s["metrics"] else []  # behind nothing
+        scores, right = scores[: len(scores) - len(own)], right_of(s)
+        assert s["acc"] == float(scores.index(max(scores)) in right), s
+        if own:
+            less = [a - b for a, b in zip(scores, own)]
+            assert s["acc_mutual_info"] == float(less.index(max(less)) in right), s
     else:
         assert s["acc"] == float(s["filtered_resps"][0][1] == "True")
 
@@ -89,7 +111,7 @@ def check_task(results, name, samples):
     assert results["task_hashes"][name] == sha256("".join(s["doc_hash"] + s["prompt_hash"] + s["target_hash"] for s in samples))
     found = {"name", "alias", "sample_len"}
     for s in samples:
-        check_sample(s)
+        check_sample(s, config["output_type"])
     for metric in samples[0]["metrics"]:
         key, spread = f"{metric},{samples[0]['filter']}", f"{metric}_stderr,{samples[0]['filter']}"
         values = [s[metric] for s in samples]

@@ -62,9 +62,22 @@ planted "what is greedy" 'of["gpt2", "rights", 0]["samples"][0]["resps"][0][1] ^
 planted "a metric" 'of["gpt2", "mutual", 2]["metrics"]["acc_mutual_info,none"] += 0.1'
 planted "an answer" 'of["gpt2", "answers", 0]["samples"][0]["resps"][0] += "x"'
 
+# As the harness itself would have left them: kinds beside one another, several draws.
+check "draws run" "$PLUMB" run "$tmp/shots.yaml" --results "$tmp/draws" --quiet 'arms=[{kind: prompt, shots: [0, 2], draws: 2}]'
+for folder in "$tmp"/results/alone-* "$tmp"/draws/shots-*; do
+  check "$(basename "${folder%-*}"): exported" "$PLUMB" export --lm-eval "$folder" "$tmp/exported/$(basename "$folder")"
+  if python3 tests/program/export.py "$tmp/exported/$(basename "$folder")" "$folder" >"$tmp/read.out" 2>&1 && [ "$(grep -c ' tasks, ' "$tmp/read.out")" = 2 ]; then
+    pass "numbers by a reader: $(paste -sd';' "$tmp/read.out")"
+  else
+    fail "a reader finds other numbers"; tail -3 "$tmp/read.out"
+  fi
+done
+
 # What a kind does not allow is one line.
 expect "texts have no shots" 2 'loglikelihood_rolling, texts that are scored by themselves: expected kind: prompt, shots: \[0\]' \
   "$PLUMB" plan "$tmp/alone.yaml" "arms.0.shots=[1]" "tasks=[$golden/tasks/rolling.yaml]"
+expect "texts have no chat" 2 'chat: task rolling is loglikelihood_rolling, texts that are scored by themselves' \
+  "$PLUMB" plan "$tmp/alone.yaml" 'chat={system: be brief}' "tasks=[$golden/tasks/rolling.yaml]"
 expect "contexts have no answers" 2 'each choice is a context of its own' "$PLUMB" plan "$tmp/shots.yaml" "arms.0.readout=[generate]"
 expect "texts have no accuracy" 2 "task 'rolling' is loglikelihood_rolling and has no accuracy" "$PLUMB" plan "$tmp/alone.yaml" \
   'primary={task: rolling, arm: {kind: prompt, shots: 0}, minus: best_prompt, metric: acc, templates: id}'

@@ -118,7 +118,7 @@ static void test_mistakes_have_a_place(void **state)
          "file: sep, quotechar, quoting, skiprows, header and names are arguments of CSV",
          {.header = 1}},
         {"a,b\n1,2,3\n", "file:2: expected 2 fields as in the header line, found 3", {.format = "csv"}},
-        {"a,b\n1,inf\n", "file:2: field 2: 'inf' is no finite number", {.format = "csv"}},
+        {"a,b\n1,inf\n2,3\n4,-inf\n", "file:2: field 2 is no finite number", {.format = "csv"}},
         {"a,b\n\n1,x\ry\n", "file:3: a carriage return alone", {.format = "csv"}},
         {"a,b\n\"1\n\n,2\n", "file:2: a field in quotes does not end", {.format = "csv"}},
         {"n\na,a\n1,2\n", "file:2: two columns are called 'a'", {.format = "csv", .skip_rows = 1}},
@@ -279,6 +279,23 @@ static void test_packed_files(void **state)
     remove_folder(folder);
 }
 
+/* A column's kind is known by all its values: beside a text, inf is a text, whichever comes first. */
+static void test_infinite_texts(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"a\ninf\nabc\n", "a\nabc\ninf\n"};
+    const pl_data_form form = {.format = "csv"};
+    for (size_t i = 0; i < 2; i++) {
+        pl_data *data;
+        pl_row row;
+        OK(pl_data_parse(&data, texts[i], strlen(texts[i]), "csv", &form, "file"));
+        OK(pl_row_open(&row, data, i));
+        assert_string_equal(json_string_value(json_object_get(row.item, "a")), "inf");
+        pl_row_close(&row);
+        pl_data_free(data);
+    }
+}
+
 static void test_several_files(void **state)
 {
     (void)state;
@@ -321,7 +338,7 @@ int main(void)
         cmocka_unit_test(test_as_datasets_reads_them), cmocka_unit_test(test_mistakes_have_a_place),
         cmocka_unit_test(test_lists_in_parts),         cmocka_unit_test(test_gunzip),
         cmocka_unit_test(test_gunzip_is_bounded),      cmocka_unit_test(test_packed_files),
-        cmocka_unit_test(test_several_files),
+        cmocka_unit_test(test_infinite_texts),         cmocka_unit_test(test_several_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

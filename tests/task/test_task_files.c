@@ -1,5 +1,7 @@
 /* data_files and dataset_kwargs of a task file: which files a split has and how they are read, what is refused, and a
  * run's own copy of the file, which reads the same rows wherever it lies. */
+#include <unistd.h>
+
 #include "tests.h"
 
 #include "task/task.h"
@@ -140,6 +142,108 @@ static void test_digests_tell_readings_apart(void **state)
     }
 }
 
+/* Naming the reader that the ending names anyway changes nothing: the digest is the file's. */
+static void test_digests_are_the_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *head;
+        bool of_file;
+    } cases[] = {
+        {"test_split: a.jsonl\n", true},
+        {"test_split: {path: a.jsonl, format: json}\n", true},
+        {"dataset_path: json\ndataset_kwargs: {data_files: a.jsonl}\ntest_split: train\n", true},
+        {"dataset_path: text\ndataset_kwargs: {data_files: lines.txt}\ntest_split: train\ndoc_to_text: text\n"
+         "doc_to_target: text\n",
+         true},
+        {"dataset_path: text\ndataset_kwargs: {data_files: lines.log}\ntest_split: train\ndoc_to_text: text\n"
+         "doc_to_target: text\n",
+         false},
+        {"dataset_path: csv\ndataset_kwargs: {data_files: d/x9.csv}\ntest_split: train\n", false},
+        {"dataset_path: json\ndataset_kwargs: {data_files: list.json, field: rows}\ntest_split: train\n", false},
+    };
+    write_below(folder, "t/lines.txt", "8\n9\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_task *task;
+        OK(open_task(&task, "t/t.yaml", cases[i].head));
+        if (cases[i].of_file != (strcmp(task->test->sha256, task->test->file_sha256) == 0))
+            fail_msg("%s\nhas %s of the file %s", cases[i].head, task->test->sha256, task->test->file_sha256);
+        pl_task_free(task);
+    }
+}
+
+/* A link's own name says how it is read, not that of the file it leads to. */
+static void test_linked_files(void **state)
+{
+    (void)state;
+    char link[PL_PATH_MAX];
+    write_below(folder, "t/blobs/3fa9", "{\"n\": \"1\"}\n{\"n\": \"2\"}\n");
+    OK(pl_path(link, "%s/t/linked.jsonl", folder));
+    assert_int_equal(symlink("blobs/3fa9", link), 0);
+    check("test_split: linked.jsonl\n", "1 2");
+    check("dataset_path: json\ndataset_kwargs: {data_files: linked.jsonl}\ntest_split: train\n", "1 2");
+}
+
+/* The folder of a task is no pattern, whatever letters its name has. */
+static void test_folders_are_no_patterns(void **state)
+{
+    (void)state;
+    pl_task *task;
+    write_below(folder, "s[a]*?/base.yaml",
+                "task: t\noutput_type: generate_until\ndoc_to_text: \"{{ n }}\"\ndoc_to_target: \"{{ n }}\"\n");
+    write_below(folder, "s[a]*?/a.jsonl", "{\"n\": \"1\"}\n");
+    write_below(folder, "sa/b.jsonl", "{\"n\": \"2\"}\n");
+    OK(open_task(&task, "s[a]*?/t.yaml",
+                 "dataset_path: json\ndataset_kwargs: {data_files: \"[ab].jsonl\"}\ntest_split: train\n"));
+    check_texts(task, "1");
+    pl_task_free(task);
+}
+
+/* A split has so many files and no more, whether a pattern or a list names them. */
+static void test_most_files(void **state)
+{
+    (void)state;
+    enum { MOST = 1024 };
+    char head[2 * PL_PATH_MAX], name[32];
+    pl_task *task;
+    for (size_t i = 0; i < MOST; i++) {
+        snprintf(name, sizeof name, "t/many/%zu.jsonl", i);
+        write_below(folder, name, "{\"n\": \"1\"}\n");
+    }
+    const char *every = "dataset_path: json\ndataset_kwargs: {data_files: {test: \"many/*.jsonl\"}}\n";
+    snprintf(head, sizeof head, "%stest_split: test\n", every);
+    OK(open_task(&task, "t/t.yaml", head));
+    assert_int_equal(task->test->n, MOST);
+    pl_task_free(task);
+    snprintf(head, sizeof head, "%stest_split: {path: [test, %s/t/a.jsonl]}\n", every, folder);
+    REFUSED(open_task(&task, "t/t.yaml", head), PL_E_INPUT, "a.jsonl: more than 1024 files of a split");
+}
+
+/* What is wrong with a row of several files names the one that has it. */
+static void test_rows_name_their_file(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *second, *message;
+    } cases[] = {{"{\"n\": \"\", \"w\": 1}\n", "second.jsonl:1: an empty text"},
+                 {"{\"n\": \"x\", \"w\": 0}\n", "second.jsonl:1: field 'w' of task t: expected a number of 1 or more"}};
+    write_below(folder, "t/first.jsonl", "{\"n\": \"x y\", \"w\": 2}\n");
+    for (size_t i = 0; i < 2; i++) {
+        pl_arena *arena;
+        pl_prompt prompt;
+        pl_task *task;
+        write_below(folder, "t/second.jsonl", cases[i].second);
+        OK(open_task(&task, "t/t.yaml",
+                     "output_type: loglikelihood_rolling\nplumb: {words: w}\n"
+                     "test_split: {path: [first.jsonl, second.jsonl]}\n"));
+        OK(pl_arena_create(&arena));
+        OK(pl_prompt_build(&prompt, task, &task->templates[0], 0, NULL, 0, arena));
+        REFUSED(pl_prompt_build(&prompt, task, &task->templates[0], 1, NULL, 0, arena), PL_E_INPUT, cases[i].message);
+        pl_arena_free(arena);
+        pl_task_free(task);
+    }
+}
+
 static void test_what_changes_nothing_is_listed(void **state)
 {
     (void)state;
@@ -177,6 +281,8 @@ static void test_mistakes(void **state)
          "data_files: no file is called"},
         {"dataset_path: org/set\ndataset_kwargs: {qa_split: qa3}\ntest_split: file\n",
          "t.yaml:3:18: dataset_kwargs: 'qa_split' is an argument of the set's own code"},
+        {"dataset_path: json\ndataset_kwargs: {data_dir: d}\ntest_split: train\n",
+         "t.yaml:3:28: dataset_kwargs: which files of a data_dir are a split's"},
         {"dataset_path: json\ndataset_kwargs: x\ntest_split: test\n", "dataset_kwargs: expected a map"},
         {"dataset_path: json\ndataset_kwargs: {data_files: a.jsonl, sep: \";\"}\ntest_split: train\n",
          "are arguments of CSV files"},
@@ -207,6 +313,11 @@ int main(void)
         cmocka_unit_test(test_forms_of_data_files),
         cmocka_unit_test(test_how_files_are_read),
         cmocka_unit_test(test_digests_tell_readings_apart),
+        cmocka_unit_test(test_digests_are_the_files),
+        cmocka_unit_test(test_linked_files),
+        cmocka_unit_test(test_folders_are_no_patterns),
+        cmocka_unit_test(test_most_files),
+        cmocka_unit_test(test_rows_name_their_file),
         cmocka_unit_test(test_what_changes_nothing_is_listed),
         cmocka_unit_test(test_mistakes),
     };
