@@ -105,7 +105,7 @@ static void check_keys(json_t *json, json_t *object, const char *where)
         pl_plan_file *file;
         if (!strcmp(keys[i], "config") || !strcmp(keys[i], "primary") || !strcmp(keys[i], "verdict") ||
             !strcmp(keys[i], "analysis") || !strcmp(keys[i], "staged") || !strcmp(keys[i], "maps") ||
-            !strcmp(keys[i], "metrics"))
+            !strcmp(keys[i], "metrics") || !strcmp(keys[i], "chat") || !strcmp(keys[i], "system"))
             continue; /* may be absent */
         value = json_incref(json_object_get(object, keys[i]));
         snprintf(names, sizeof names, "%s: %s", where, keys[i]);
