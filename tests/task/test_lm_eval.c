@@ -237,7 +237,8 @@ static pl_task *build(pl_prompt *out, pl_arena **arena, const char *yaml, size_t
         "options\n"                                                                                                    \
         "doc_to_target: end\nfewshot_delimiter: '|'\n"
 
-/* Each choice is a context, and the target stands behind each of them. */
+/* Each choice is a context, and the target stands behind each of them. What the answer begins with has the delimiter
+ * before it in shots, and not in the item's own contexts. */
 static void test_contexts(void **state)
 {
     (void)state;
@@ -253,8 +254,8 @@ static void test_contexts(void **state)
     assert_true(task->templates->several_contexts);
     assert_int_equal(p.gold, 0);
     assert_string_equal(p.target, "sits");
-    assert_string_equal(p.contexts[0].text, "a Bso runs|b Aso");
-    assert_string_equal(p.contexts[1].text, "a Bso runs|b Bso");
+    assert_string_equal(p.contexts[0].text, "a B so runs|b Aso");
+    assert_string_equal(p.contexts[1].text, "a B so runs|b Bso");
     assert_string_equal(p.choices[0], " sits");
     assert_string_equal(p.choices[1], " sits");
     REFUSED(pl_prompt_build(&p, task, task->templates, 2, NULL, 0, arena), PL_E_INPUT,
