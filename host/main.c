@@ -1,11 +1,15 @@
 /* Picks the verb; the only place that ends the process. */
+#include <alloca.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/memory.h"
 #include "cli/cli.h"
 
 /* A closed stdin, stdout or stderr is opened on nothing: otherwise the next file that is opened takes its number, and
@@ -16,6 +20,20 @@ static void open_standard_files(void)
     do fd = open("/dev/null", O_RDWR);
     while (fd >= 0 && fd <= STDERR_FILENO);
     if (fd >= 0) close(fd);
+}
+
+/* The stack grows where it is used, and under a limit on addresses (`ulimit -v`) growing in vain is a crash without a
+ * word. What products take of it, most of a MiB, is asked for here. */
+static void reserve_stack(void)
+{
+    enum { BYTES = 3 << 19 };
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur < 2 * (rlim_t)BYTES) return;
+    void *room = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (room == MAP_FAILED) pl_out_of_memory("1.5 MiB of stack; raise the limit on addresses (ulimit -v)");
+    munmap(room, BYTES);
+    volatile char *lowest = alloca(BYTES);
+    *lowest = 0;
 }
 
 /* Weights and data are mapped: reading past the end of a file that was cut short meanwhile is this signal. */
@@ -52,6 +70,7 @@ static void answer(int number)
 int main(int argc, char **argv)
 {
     open_standard_files();
+    reserve_stack();
     pl_json_guard();
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error of write(), with a message */
     signal(SIGBUS, say_bus_error);
