@@ -149,20 +149,24 @@ check "other threads, no sharing, small batches: the same bytes" same_units "$sh
 check "save: the tuned weights of both, and nothing else" bash -c "cd '$short/checkpoints' && test \$(ls | wc -l) = 2 && test \"\$(ls -d */* | sed 's#.*/##' | sort -u)\" = model && test -s \"\$(ls -d */model | head -1)/model.safetensors\""
 check "a tuned checkpoint is a model" "$PLUMB" generate "$(ls -d "$short"/checkpoints/*/model | head -1)" --prompt "Note: a red house at 51" --max-tokens 2
 
-# SIGTERM in the middle of training: the state is saved, 75, and the run goes on from it.
+# SIGTERM in the middle of training: the state is saved, 75, and the run goes on from it. A trial takes a tenth of a
+# second, so a signal may come too late for it: then once more, in an empty folder.
 state_there() { ls -d "$1"/*/checkpoints/*/trial-*.state >/dev/null 2>&1; }
-drains=0 code=75
-while [ $code -eq 75 ] && [ $drains -lt 12 ]; do
-  start "$tmp/drained"
-  until state_there "$tmp/drained" || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
-  sleep "0.$((RANDOM % 4))"
-  kill -TERM $pid 2>/dev/null
-  wait $pid 2>/dev/null
-  code=$?
-  [ $code -ne 75 ] || drains=$((drains + 1))
-done
-check "drained in the middle: $drains times" test $drains -ge 1
-check "drained: while it trained" bash -c "grep -q 'training stopped, its state is in' '$(run_of "$tmp/drained")'/log.txt"
+drained_while_it_trained() {
+  local code=75 drains
+  rm -rf "$tmp/drained"
+  for ((drains = 0; code == 75 && drains < 12; drains++)); do
+    start "$tmp/drained"
+    until state_there "$tmp/drained" || ! kill -0 $pid 2>/dev/null; do sleep 0.02; done
+    sleep "0.$((RANDOM % 2))$((RANDOM % 10))"
+    kill -TERM $pid 2>/dev/null
+    wait $pid 2>/dev/null
+    code=$?
+  done
+  grep -q 'training stopped, its state is in' "$(run_of "$tmp/drained")/log.txt"
+}
+for ((tries = 1; tries < 20; tries++)); do drained_while_it_trained && break; done
+check "drained: while it trained" test $tries -lt 20
 check "drained: finishes" short --results "$tmp/drained"
 check "drained: unit files are byte-identical" same_units "$short" "$(run_of "$tmp/drained")"
 
