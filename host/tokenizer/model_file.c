@@ -31,6 +31,7 @@ static pl_status read_unigram(pl__unigram *u, const json_t *model, const char *w
     const json_t *unknown = json_object_get(model, "unk_id");
     u->unknown_id = -1;
     u->least = INFINITY;
+    u->vocabulary.repeats = true; /* the library's map from pieces to ids keeps the last of equal ones */
     PL_TRY(pl_json_get_bool(&u->byte_fallback, model, "byte_fallback", where));
     if (!vocabulary->data || vocabulary->data[0] != '[')
         return pl_fail(PL_E_INPUT, "%s.vocab: expected a list of pieces and scores", where);

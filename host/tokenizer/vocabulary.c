@@ -107,7 +107,8 @@ pl_status pl__vocabulary_add(pl__vocabulary *v, const char *text, size_t size, i
     PL_TRY(grow_ids(v, (size_t)id));
     uint32_t hash = hash_of(text, size);
     struct pl__vocabulary_slot *slot = &v->slots[slot_of(v, text, size, hash)];
-    if (slot->id >= 0) return pl_fail(PL_E_INPUT, "%s: token '%.*s' is there twice", where, shown(size), text);
+    if (slot->id >= 0 && !v->repeats)
+        return pl_fail(PL_E_INPUT, "%s: token '%.*s' is there twice", where, shown(size), text);
     v->tokens[id] = (struct pl__vocabulary_token){(uint32_t)v->text.size, (uint32_t)size};
     *slot = (struct pl__vocabulary_slot){hash, (int32_t)id};
     v->n_tokens++;

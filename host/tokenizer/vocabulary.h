@@ -26,13 +26,15 @@ typedef struct pl__vocabulary {
     } * slots;
     size_t mask; /* slots - 1; 0 before the first reserve */
     size_t ids_capacity;
+    bool repeats;  /* a text may be given again, and is found by its last id; set before the first add */
     bool borrowed; /* of a compiled table (table.h): nothing is added, nothing is freed */
 } pl__vocabulary;
 
 /* Room for n_tokens tokens without rehashing; called before the first add. */
 pl_status pl__vocabulary_reserve(pl__vocabulary *v, size_t n_tokens, size_t text_bytes);
 
-/* Adds a token. An id out of range or given twice, or a text given twice, is PL_E_INPUT that names `where`. */
+/* Adds a token. An id out of range or given twice, or without `repeats` a text given twice, is PL_E_INPUT that names
+ * `where`. */
 pl_status pl__vocabulary_add(pl__vocabulary *v, const char *text, size_t size, int64_t id, const char *where);
 
 /* The id of a text; -1: none. */

@@ -123,8 +123,6 @@ static void test_models(void **state)
         {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 1e999]]}"), PL_E_INPUT, "expected a finite score"},
         {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0, 1]]}"), PL_E_INPUT, "']' behind piece and score"},
         {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"\", 0]]}"), PL_E_INPUT, "piece 0: expected a text"},
-        {WITH_MODEL("{\"type\": \"Unigram\", \"vocab\": [[\"a\", 0], [\"a\", 1]]}"), PL_E_INPUT,
-         "token 'a' is there twice"},
         {WITH_MODEL("{\"type\": \"WordPiece\", \"vocab\": [[\"a\", 0]]}"), PL_E_INPUT,
          "model.vocab: expected an object of tokens and ids"},
         {WITH_MODEL("{\"type\": \"WordPiece\"}"), PL_E_INPUT, "model.vocab: expected an object"},

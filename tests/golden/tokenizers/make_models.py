@@ -1,14 +1,16 @@
 """Tiny Unigram, WordPiece and affixed BPE tokenizers, and what PyPI `tokenizers` makes of the hard texts.
 
-    python tests/golden/tokenizers/make_models.py      # tokenizers, transformers, sentencepiece
+    python tests/golden/tokenizers/make_models.py [STYLE ...]      # tokenizers, transformers, sentencepiece
 
 Writes <style>/tokenizer.json and <style>/expected.json as generate.py does. The map of `Precompiled` is a small one that
-SentencePiece compiles of rules of ours: the published ones are 300 KiB each (make_pieces.py has one).
+SentencePiece compiles of rules of ours: the published ones are 300 KiB each (make_pieces.py has one). The trainers are not the
+same twice: name the styles that are to be made again.
 """
 import base64
 import io
 import json
 import pathlib
+import sys
 import tempfile
 import unicodedata
 
@@ -100,6 +102,11 @@ def unigram_styles():
     fallback = unigram(("<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(256))), 420, byte_fallback=True)
     yield "unigram-bytes", build(fallback, SP, {"type": "Replace", "pattern": {"String": " "}, "content": META}, None, None, chain(
         "Decoder", {"type": "Replace", "pattern": {"String": META}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}))
+    twice = unigram()
+    for i, (piece, score) in enumerate(twice["vocab"][5::4]):  # the last one counts: better and worse scores, letters and longer ones
+        twice["vocab"].append([piece, score + (-3, 0, 1.5)[i % 3]])
+    twice["vocab"] += [["<unk>", -9.5], ["the", -1.25], ["the", -40.0]]
+    yield "unigram-twice", build(twice, SP[1:], charsmap, METASPACE, template([("<s>", 1)]), METASPACE)
     some = unigram(("<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(0x80, 0xC8))), 250, byte_fallback=True)
     yield "unigram-some-bytes", build(some, SP, charsmap, METASPACE, None, METASPACE)
 
@@ -132,6 +139,8 @@ def affix_styles():
 
 def main():
     for name, spec in [*wordpiece_styles(), *unigram_styles(), *affix_styles()]:
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         write(HERE / name / "tokenizer.json", spec)
         write(HERE / name / "expected.json", of_tokenizer(Tokenizer.from_str(json.dumps(spec))))
 
