@@ -19,7 +19,9 @@
 typedef struct watch {
     pl_sink sink;
     const pl_sink *into;
-    size_t n_layers, C, V;
+    const pl_config *config;
+    const size_t *layers;
+    size_t n_layers;
     struct watched {
         _Atomic size_t n, first; /* first: SIZE_MAX where n is 0 */
     } * places;                  /* [n_layers + 1] */
@@ -59,7 +61,7 @@ static pl_status watch_rows(void *context, size_t layer, size_t first_row, size_
 {
     watch *w = context;
     bool logits = layer == w->n_layers;
-    size_t width = logits ? w->V : w->C;
+    size_t width = logits ? pl_config_outputs(w->config) : pl_config_state_width(w->config, w->layers[layer]);
     pl_dtype dtype = logits ? PL_F32 : w->sink.dtype;
     struct watched *place = &w->places[layer];
     for (size_t r = 0; r < n; r++) {
@@ -76,15 +78,14 @@ static pl_status watch_rows(void *context, size_t layer, size_t first_row, size_
 /* Puts the watch before the capture's sink, where there is one. */
 static pl_status watch_open(extraction *x)
 {
-    const pl_config *config = &x->session.checkpoint->config;
     watch *w = &x->watch;
     PL_TRY(pl_arena_new(x->arena, &w->places, x->capture.n_layers + 1));
     for (size_t i = 0; i <= x->capture.n_layers; i++) atomic_init(&w->places[i].first, SIZE_MAX);
     if (!x->capture.sink) return PL_OK;
     w->into = x->capture.sink;
     w->n_layers = x->capture.n_layers;
-    w->C = config->C;
-    w->V = pl_config_outputs(config);
+    w->layers = x->capture.layers;
+    w->config = &x->session.checkpoint->config;
     w->sink = (pl_sink){.context = w, .dtype = w->into->dtype, .begin = watch_begin, .rows = watch_rows};
     x->capture.sink = &w->sink;
     return PL_OK;

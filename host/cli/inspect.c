@@ -94,6 +94,7 @@ static pl_status print_json(const facts *f)
     pl_json_put_text(&b, "family", config->model_type);
     pl_json_put_size(&b, "layers", config->L);
     pl_json_put_size(&b, "width", config->C);
+    pl_json_put_size(&b, "embedding_width", config->E);
     pl_json_put_size(&b, "heads", config->H);
     pl_json_put_size(&b, "kv_heads", config->G);
     pl_json_put_size(&b, "head_width", config->D);

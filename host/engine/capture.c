@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/results.h"
+
 static const unsigned position_of[PL__KEPT] = {PL_POSITION_LAST, PL_POSITION_LABEL, PL_POSITION_MEAN, PL_POSITION_ALL,
                                                PL_POSITION_SUFFIX};
 
@@ -29,28 +31,28 @@ static size_t rows_of(const pl__paths *plan, pl__kept kept)
     return capture->sink ? 0 : plan->n_all;
 }
 
-pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__paths *plan, size_t C)
+pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__paths *plan, const pl_config *config)
 {
     *rows = *bytes = 0;
     for (size_t p = 0; p < PL__KEPT; p++)
         if (__builtin_add_overflow(*rows, rows_of(plan, (pl__kept)p), rows)) *rows = SIZE_MAX;
     if (!*rows) return PL_OK;
-    PL_TRY(pl_mul_size(bytes, *rows, C, "captured states"));
-    PL_TRY(pl_mul_size(bytes, *bytes, plan->capture->n_layers, "captured states"));
+    const size_t width = pl__states_width(plan->capture, config, plan->capture->n_layers);
+    PL_TRY(pl_mul_size(bytes, *rows, width, "captured states"));
     return pl_mul_size(bytes, *bytes, sizeof(float), "captured states");
 }
 
 pl_status pl__captured_open(pl__captured *c, const pl__paths *plan, pl_engine *engine)
 {
     static const pl_capture nothing = {0};
-    *c = (pl__captured){.engine = engine, .capture = plan->capture ? plan->capture : &nothing, .C = engine->config->C};
+    *c = (pl__captured){.engine = engine, .capture = plan->capture ? plan->capture : &nothing};
     pl_status status = PL_OK;
     for (size_t p = 0; p < PL__KEPT; p++) {
         c->n_rows[p] = rows_of(plan, (pl__kept)p);
         c->keeps[p] = c->n_rows[p] != 0;
         if (!c->keeps[p]) continue;
         size_t n_layers = c->capture->n_layers;
-        PL_GOTO(status, fail, pl__engine_reserve_states(engine, (pl__kept)p, n_layers, c->n_rows[p]));
+        PL_GOTO(status, fail, pl__engine_reserve_states(engine, (pl__kept)p, c->capture, c->n_rows[p]));
         for (size_t l = 0; p == PL__KEPT_MEAN && l < n_layers; l++) /* sums begin at zero */
             PL_GOTO(
                 status, fail,
@@ -165,17 +167,17 @@ done:
 static void finish_rows(const pl__captured *c, const pl__paths *plan, pl_results *results)
 {
     for (size_t l = 0; l < c->capture->n_layers; l++)
-        for (size_t r = 0; r < plan->n; r++) {
+        for (size_t r = 0, C = results->widths[l]; r < plan->n; r++) {
             const pl_request *request = &plan->requests[r];
             size_t first = pl__mean_first(request), n = request->n > first ? request->n - first : 0;
-            for (size_t i = 0; results->mean && i < c->C; i++) {
-                float *sum = &results->mean[l][r * c->C + i];
+            for (size_t i = 0; results->mean && i < C; i++) {
+                float *sum = &results->mean[l][r * C + i];
                 *sum = n ? *sum / (float)n : NAN;
             }
-            for (size_t i = 0; results->label && request->gold == SIZE_MAX && i < c->C; i++)
-                results->label[l][r * c->C + i] = NAN;
-            for (size_t i = 0; results->suffix && !request->n_suffixed && i < c->C; i++)
-                results->suffix[l][r * c->C + i] = NAN;
+            for (size_t i = 0; results->label && request->gold == SIZE_MAX && i < C; i++)
+                results->label[l][r * C + i] = NAN;
+            for (size_t i = 0; results->suffix && !request->n_suffixed && i < C; i++)
+                results->suffix[l][r * C + i] = NAN;
         }
 }
 

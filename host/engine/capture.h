@@ -9,7 +9,7 @@
 typedef struct pl__captured {
     pl_engine *engine;
     const pl_capture *capture;
-    size_t C, n_rows[PL__KEPT];
+    size_t n_rows[PL__KEPT];
     bool keeps[PL__KEPT];    /* the rows of this position stay on the device until the end, in engine->states */
     pl_view log_probability; /* [1, targets] f32, in the order in which the steps score them */
     pl_view target_greedy;   /* [1, targets] i32 */
@@ -21,7 +21,7 @@ typedef struct pl__captured {
 /* Layers ascending and at most L + 1. */
 pl_status pl__capture_check(const pl_capture *capture, size_t L);
 /* Rows, over all positions, and bytes of what stays on the device until the end. */
-pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__paths *plan, size_t C);
+pl_status pl__capture_size(size_t *rows, size_t *bytes, const pl__paths *plan, const pl_config *config);
 
 pl_status pl__captured_open(pl__captured *captured, const pl__paths *plan, pl_engine *engine);
 void pl__captured_close(pl__captured *captured); /* takes {0} */

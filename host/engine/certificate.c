@@ -57,7 +57,8 @@ static void draw_paths(paths *p, const pl_config *config)
     for (size_t group = 0; group < GROUPS; group++) {
         size_t shared = group ? draw(p, most) : 0;
         if (group == 1 && most > PL_PAGE) shared = PL_PAGE; /* ends with a page */
-        for (size_t i = 0; i < MEMBERS; i++) draw_path(p, group * MEMBERS + i, shared, most, config->V, pl_config_outputs(config));
+        for (size_t i = 0; i < MEMBERS; i++)
+            draw_path(p, group * MEMBERS + i, shared, most, config->V, pl_config_outputs(config));
     }
 }
 
@@ -76,9 +77,9 @@ static pl_status compare(const pl_processor *processor, const pl_results *a, con
     if (memcmp(a->log_probability, b->log_probability, n_tokens * sizeof(float)) != 0)
         return differ(processor, "log-probabilities", way);
     for (size_t l = 0; l < a->n_layers; l++) {
-        if (memcmp(a->last[l], b->last[l], n * a->C * sizeof(float)) != 0)
+        if (memcmp(a->last[l], b->last[l], n * a->widths[l] * sizeof(float)) != 0)
             return differ(processor, "states of last tokens", way);
-        if (memcmp(a->mean[l], b->mean[l], n * a->C * sizeof(float)) != 0)
+        if (memcmp(a->mean[l], b->mean[l], n * a->widths[l] * sizeof(float)) != 0)
             return differ(processor, "means of states", way);
     }
     return PL_OK;

@@ -79,8 +79,9 @@ typedef struct pl_sink {
     pl_dtype dtype; /* of states: PL_F32, PL_F16 or PL_BF16; values that do not fit a half type become infinite */
     /* Once, before the first step: rows of `all`. */
     pl_status (*begin)(void *context, size_t n_all);
-    /* Rows first_row..first_row + n - 1 of place `layer` of the capture's layers: [n, C]; of place n_layers: logits [n,
-     * V] f32. By several threads at once, in no order, each row of each layer exactly once. States may be changed. */
+    /* Rows first_row..first_row + n - 1 of place `layer` of the capture's layers: [n, width]; of place n_layers: logits
+     * [n, V] f32. By several threads at once, in no order, each row of each layer exactly once. States may be changed.
+     */
     pl_status (*rows)(void *context, size_t layer, size_t first_row, size_t n, void *data);
 } pl_sink;
 
@@ -94,20 +95,21 @@ typedef struct pl_capture {
 } pl_capture;
 
 typedef struct pl_results {
-    size_t n_requests, n_layers, C, V;
+    size_t n_requests, n_layers, V;
+    size_t *widths; /* [n_layers]: numbers of a state at each: pl_config_state_width */
     /* CSR over (request, choice) in order: log p of each scored token, and whether it was the arg max. */
     uint64_t *choice_indptr; /* [n_requests + 1] */
     uint64_t *token_indptr;  /* [choices + 1] */
     float *log_probability;  /* [tokens] */
     uint8_t *greedy;         /* [tokens] */
-    /* States [n_layers][n_requests, C] by position; NULL where not captured. `label` rows without gold and `suffix`
+    /* States [n_layers][n_requests, width] by position; NULL where not captured. `label` rows without gold and `suffix`
      * rows without one are NaN. */
     float **last, **label, **mean, **suffix;
     /* `all`: each distinct token once, in tree order that depends on the requests alone. The ranges of a request give
      * one row after another: its prompt's n tokens, then tokens first..n-1 of each choice, then those of its suffix
      * where that is kept. */
     size_t n_all;
-    float **all;          /* [n_layers][n_all, C]; NULL with a sink */
+    float **all;          /* [n_layers][n_all, width]; NULL with a sink */
     uint64_t *all_indptr; /* [n_requests + 1] into all_ranges */
     uint64_t *all_ranges; /* pairs (first, count) */
     size_t n_all_ranges;  /* pairs */

@@ -6,23 +6,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/results.h"
+
 bool pl__outlet_wanted(const pl_capture *capture)
 {
     return capture && capture->sink &&
            ((capture->n_layers && capture->positions & PL_POSITION_ALL) || capture->logits_last || capture->logits_all);
 }
 
-size_t pl__outlet_row_bytes(const pl_capture *capture, size_t C)
+size_t pl__outlet_row_bytes(const pl_capture *capture, const pl_config *config)
 {
     if (!pl__outlet_wanted(capture) || !(capture->positions & PL_POSITION_ALL)) return 0;
-    return PL__OUTLET_BUFFERS * capture->n_layers * C * pl_dtype_bytes(capture->sink->dtype);
+    return PL__OUTLET_BUFFERS * pl__states_width(capture, config, capture->n_layers) *
+           pl_dtype_bytes(capture->sink->dtype);
 }
 
 /* ---- Memory ---- */
 
-static size_t layer_bytes(const pl__outlet *o)
+static size_t width_of(const pl__outlet *o, size_t layer)
 {
-    return o->rows * o->C * pl_dtype_bytes(o->sink->dtype);
+    return pl_config_state_width(o->config, o->capture->layers[layer]);
+}
+
+/* Where a part begins in a buffer of the host: layer after layer, then logits. */
+static size_t part_offset(const pl__outlet *o, size_t part)
+{
+    return o->rows * pl__states_width(o->capture, o->config, part) * pl_dtype_bytes(o->sink->dtype);
 }
 
 static void free_buffers(pl__outlet *o)
@@ -60,7 +69,7 @@ static bool fits(const pl__outlet *o, size_t bytes)
     if (!o->buffers[0].host || o->room_bytes < bytes || o->room_layers < o->n_layers) return false;
     for (size_t l = 0; l < o->n_layers; l++) {
         pl_view have = o->buffers[0].states[l];
-        if (have.rows < o->rows || have.columns != o->C || have.dtype != o->sink->dtype) return false;
+        if (have.rows < o->rows || have.columns != width_of(o, l) || have.dtype != o->sink->dtype) return false;
     }
     return true;
 }
@@ -68,7 +77,7 @@ static bool fits(const pl__outlet *o, size_t bytes)
 static pl_status make_buffers(pl__outlet *o)
 {
     const pl_backend *ops = o->processor->ops;
-    size_t bytes = o->n_layers * layer_bytes(o) + (o->logits ? o->rows * o->V * sizeof(float) : 0);
+    size_t bytes = part_offset(o, o->n_layers) + (o->logits ? o->rows * o->V * sizeof(float) : 0);
     if (!o->copies) PL_TRY(ops->stream_create(o->processor->device, &o->copies));
     for (size_t p = 0; p < PL__OUTLET_BUFFERS; p++) {
         if (!o->buffers[p].passed) PL_TRY(ops->event_create(o->processor->device, &o->buffers[p].passed));
@@ -82,7 +91,7 @@ static pl_status make_buffers(pl__outlet *o)
         pl__outlet_buffer *buffer = &o->buffers[p];
         PL_TRY(pl_new(&buffer->states, o->n_layers));
         for (size_t l = 0; l < o->n_layers; l++)
-            PL_TRY(pl_view_create(o->processor, &buffer->states[l], o->rows, o->C, o->sink->dtype));
+            PL_TRY(pl_view_create(o->processor, &buffer->states[l], o->rows, width_of(o, l), o->sink->dtype));
         PL_TRY(ops->host_memory_create(o->processor->device, &buffer->host, bytes));
     }
     o->room_bytes = bytes;
@@ -97,8 +106,8 @@ static pl_status hand_over(const pl__outlet *o, const pl__job *job)
     const pl__outlet_buffer *buffer = &o->buffers[job->buffer];
     bool logits = job->part == o->n_layers;
     const pl__row_ranges *list = logits ? &buffer->heads : &buffer->whole;
-    size_t row_bytes = logits ? o->V * sizeof(float) : o->C * pl_dtype_bytes(o->sink->dtype);
-    char *data = (char *)buffer->host + job->part * layer_bytes(o);
+    size_t row_bytes = logits ? o->V * sizeof(float) : width_of(o, job->part) * pl_dtype_bytes(o->sink->dtype);
+    char *data = (char *)buffer->host + part_offset(o, job->part);
     PL_TRY(o->processor->ops->event_wait_host(buffer->copied));
     for (size_t i = 0; i < list->n; i++) {
         const pl__row_range *s = &list->data[i];
@@ -158,13 +167,14 @@ static pl_status start_threads(pl__outlet *o)
 
 /* ---- The call ---- */
 
-pl_status pl__outlet_open(pl__outlet *o, const pl_processor *processor, const pl_capture *capture, size_t C, size_t V,
-                          size_t rows, size_t n_all)
+pl_status pl__outlet_open(pl__outlet *o, const pl_processor *processor, const pl_capture *capture,
+                          const pl_config *config, size_t rows, size_t n_all)
 {
     o->processor = processor;
     o->sink = capture->sink;
-    o->C = C;
-    o->V = V;
+    o->capture = capture;
+    o->config = config;
+    o->V = pl_config_outputs(config);
     o->rows = rows;
     o->n_layers = capture->positions & PL_POSITION_ALL ? capture->n_layers : 0;
     o->logits_layer = capture->n_layers;
@@ -236,11 +246,11 @@ pl_status pl__outlet_send(pl__outlet *o, pl_stream *stream, const pl__packed *ba
     PL_TRY(ops->event_record(buffer->passed, stream));
     PL_TRY(ops->event_wait(buffer->passed, o->copies));
     for (size_t l = 0; buffer->whole.n && l < o->n_layers; l++)
-        PL_TRY(pl_download(o->processor, o->copies, (char *)buffer->host + l * layer_bytes(o),
+        PL_TRY(pl_download(o->processor, o->copies, (char *)buffer->host + part_offset(o, l),
                            pl_view_rows(buffer->states[l], 0, n_rows)));
     bool heads = o->logits && buffer->heads.n;
     if (heads)
-        PL_TRY(pl_download(o->processor, o->copies, (char *)buffer->host + o->n_layers * layer_bytes(o),
+        PL_TRY(pl_download(o->processor, o->copies, (char *)buffer->host + part_offset(o, o->n_layers),
                            pl_view_rows(logits, 0, n_heads)));
     PL_TRY(ops->event_record(buffer->copied, o->copies));
     pthread_mutex_lock(&o->lock);

@@ -24,7 +24,7 @@ typedef struct pl__row_ranges {
 } pl__row_ranges;
 
 typedef struct pl__outlet_buffer {
-    pl_view *states; /* [n_layers]: [rows, C] of the sink's type, on the device */
+    pl_view *states; /* [n_layers]: [rows, width] of the sink's type, on the device */
     void *host;      /* the same, layer after layer, then logits [rows, V] */
     pl_event *passed, *copied;
     pl__row_ranges whole, heads; /* what the step's rows, and its head rows, are */
@@ -37,8 +37,10 @@ typedef struct pl__job {
 
 typedef struct pl__outlet {
     const pl_processor *processor;
-    const pl_sink *sink; /* of the call; NULL: nothing is streamed */
-    size_t C, V, n_layers, rows;
+    const pl_sink *sink;       /* of the call; NULL: nothing is streamed */
+    const pl_capture *capture; /* of the call, as the config */
+    const pl_config *config;
+    size_t V, n_layers, rows;
     size_t logits_layer; /* logits, as the sink counts layers */
     bool logits;
     size_t room_layers, room_bytes; /* what the buffers hold */
@@ -61,7 +63,7 @@ typedef struct pl__outlet {
 /* The capture has something for its sink. */
 bool pl__outlet_wanted(const pl_capture *capture);
 /* Bytes on the device (and again on the host) for a row of a step; logits stand in the activations. */
-size_t pl__outlet_row_bytes(const pl_capture *capture, size_t C);
+size_t pl__outlet_row_bytes(const pl_capture *capture, const pl_config *config);
 
 /* Bytes that the buffers hold on the device, and on the host. */
 void pl__outlet_held(const pl__outlet *outlet, size_t *device, size_t *host);
@@ -69,8 +71,8 @@ void pl__outlet_held(const pl__outlet *outlet, size_t *device, size_t *host);
 void pl__outlet_release(pl__outlet *outlet);
 
 /* For one call whose steps have `rows` tokens at most: memory (kept over calls), sink->begin, threads. */
-pl_status pl__outlet_open(pl__outlet *outlet, const pl_processor *processor, const pl_capture *capture, size_t C,
-                          size_t V, size_t rows, size_t n_all);
+pl_status pl__outlet_open(pl__outlet *outlet, const pl_processor *processor, const pl_capture *capture,
+                          const pl_config *config, size_t rows, size_t n_all);
 /* Before a step: waits for a buffer, and makes the stream wait for it. *states: where the pass puts its rows. The first
  * failure of the sink is returned here, and by finish. */
 pl_status pl__outlet_take(pl__outlet *outlet, pl_stream *stream, const pl_view **states);

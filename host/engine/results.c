@@ -4,13 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pl_status new_states(float ***out, const pl_capture *capture, unsigned position, size_t rows, size_t C)
+size_t pl__states_width(const pl_capture *capture, const pl_config *config, size_t n)
+{
+    size_t width = 0;
+    for (size_t l = 0; l < n; l++) width += pl_config_state_width(config, capture->layers[l]);
+    return width;
+}
+
+static pl_status new_states(float ***out, const pl_results *results, const pl_capture *capture, unsigned position,
+                            size_t rows)
 {
     if (!capture->n_layers || !(capture->positions & position)) return PL_OK;
-    size_t n;
-    PL_TRY(pl_mul_size(&n, rows, C, "captured states"));
     PL_TRY(pl_new(out, capture->n_layers));
-    for (size_t l = 0; l < capture->n_layers; l++) PL_TRY(pl_new(&(*out)[l], n));
+    for (size_t l = 0; l < capture->n_layers; l++) {
+        size_t n;
+        PL_TRY(pl_mul_size(&n, rows, results->widths[l], "captured states"));
+        PL_TRY(pl_new(&(*out)[l], n));
+    }
     return PL_OK;
 }
 
@@ -33,7 +43,7 @@ static pl_status copy_ranges(pl_results *results, const pl__paths *plan)
     return PL_OK;
 }
 
-static pl_status fill(pl_results *results, const pl__paths *plan)
+static pl_status fill(pl_results *results, const pl__paths *plan, const pl_config *config)
 {
     PL_TRY(copy_indptr(&results->choice_indptr, plan->choice_indptr, plan->n));
     PL_TRY(copy_indptr(&results->token_indptr, plan->token_indptr, plan->choice_indptr[plan->n]));
@@ -42,11 +52,14 @@ static pl_status fill(pl_results *results, const pl__paths *plan)
     const pl_capture *capture = plan->capture;
     if (!capture) return PL_OK;
     results->n_layers = capture->n_layers;
-    PL_TRY(new_states(&results->last, capture, PL_POSITION_LAST, plan->n, results->C));
-    PL_TRY(new_states(&results->label, capture, PL_POSITION_LABEL, plan->n, results->C));
-    PL_TRY(new_states(&results->mean, capture, PL_POSITION_MEAN, plan->n, results->C));
-    PL_TRY(new_states(&results->suffix, capture, PL_POSITION_SUFFIX, plan->n, results->C));
-    if (!capture->sink) PL_TRY(new_states(&results->all, capture, PL_POSITION_ALL, plan->n_all, results->C));
+    PL_TRY(pl_new(&results->widths, capture->n_layers));
+    for (size_t l = 0; l < capture->n_layers; l++)
+        results->widths[l] = pl_config_state_width(config, capture->layers[l]);
+    PL_TRY(new_states(&results->last, results, capture, PL_POSITION_LAST, plan->n));
+    PL_TRY(new_states(&results->label, results, capture, PL_POSITION_LABEL, plan->n));
+    PL_TRY(new_states(&results->mean, results, capture, PL_POSITION_MEAN, plan->n));
+    PL_TRY(new_states(&results->suffix, results, capture, PL_POSITION_SUFFIX, plan->n));
+    if (!capture->sink) PL_TRY(new_states(&results->all, results, capture, PL_POSITION_ALL, plan->n_all));
     if (capture->positions & PL_POSITION_ALL || capture->logits_all) PL_TRY(copy_ranges(results, plan));
     if (capture->sink || (!capture->logits_last && !capture->logits_all)) return PL_OK;
     size_t n;
@@ -54,17 +67,16 @@ static pl_status fill(pl_results *results, const pl__paths *plan)
     return pl_new(&results->logits, n);
 }
 
-pl_status pl__results_create(pl_results **out, const pl__paths *plan, size_t C, size_t V)
+pl_status pl__results_create(pl_results **out, const pl__paths *plan, const pl_config *config)
 {
     *out = NULL;
     pl_results *results;
     PL_TRY(pl_new(&results, 1));
     results->n_requests = plan->n;
-    results->C = C;
-    results->V = V;
+    results->V = pl_config_outputs(config);
     results->n_all = plan->n_all;
     results->tokens_in_requests = plan->tokens_in_requests;
-    pl_status status = fill(results, plan);
+    pl_status status = fill(results, plan, config);
     if (status == PL_OK)
         *out = results;
     else
@@ -86,6 +98,7 @@ void pl_results_free(pl_results *results)
     free_states(results->mean, results->n_layers);
     free_states(results->suffix, results->n_layers);
     free_states(results->all, results->n_layers);
+    free(results->widths);
     free(results->choice_indptr);
     free(results->token_indptr);
     free(results->log_probability);

@@ -67,8 +67,8 @@ static pl_status demand_of(pl__demand *out, const pl_engine *engine, const pl__p
     pl__schedule_pages(&plan->tree, &out->least_pages, &out->deepest_pages);
     for (size_t i = 0; i < plan->tree.n_nodes; i++)
         out->total_pages += pl__pages_between(plan->tree.nodes[i].first, pl__node_end(&plan->tree.nodes[i]));
-    PL_TRY(pl__capture_size(&out->state_rows, &out->state_bytes, plan, c->C));
-    out->bytes_a_row = pl__outlet_row_bytes(capture, c->C);
+    PL_TRY(pl__capture_size(&out->state_rows, &out->state_bytes, plan, c));
+    out->bytes_a_row = pl__outlet_row_bytes(capture, c);
     if (!engine->processor->ops->shares_memory) {
         /* What waits to be written is in pinned memory, twice: steps of `all` are smaller rather than gigabytes. */
         const size_t most = (size_t)1 << 30, least = 256;
@@ -96,8 +96,7 @@ static pl_status run_plan(pl_engine *engine, const pl__paths *plan, pl_progress 
     PL_GOTO(status, done, pl__captured_open(&captured, plan, engine));
     if (pl__outlet_wanted(plan->capture))
         PL_GOTO(status, done,
-                pl__outlet_open(&engine->outlet, engine->processor, plan->capture, c->C, pl_config_outputs(c),
-                                memory.n_rows, plan->n_all));
+                pl__outlet_open(&engine->outlet, engine->processor, plan->capture, c, memory.n_rows, plan->n_all));
     PL_GOTO(status, done,
             pl__schedule_open(&schedule, &plan->tree, &engine->pages, memory.n_rows, engine->options.shuffle_seed));
     PL_GOTO(status, done, run_steps(engine, plan, &schedule, &captured, progress, results));
@@ -121,7 +120,7 @@ pl_status pl_engine_score(pl_engine *engine, const pl_request *requests, size_t 
     pl_status status;
     PL_TRY(pl__capture_check(capture, c->L));
     PL_TRY(pl__paths_open(&plan, requests, n, capture, c, engine->options.no_sharing));
-    PL_GOTO(status, done, pl__results_create(&results, &plan, c->C, pl_config_outputs(c)));
+    PL_GOTO(status, done, pl__results_create(&results, &plan, c));
     PL_GOTO(status, done, run_plan(engine, &plan, progress, results));
     *out = results;
     results = NULL;

@@ -58,17 +58,24 @@ pl_status pl__engine_reserve_pages(pl_engine *engine, size_t n_pages, bool exact
     return pl__pages_open(&engine->pages, n_pages);
 }
 
-/* A view of at least rows x columns under the same name from now on. */
-static pl_status grow_view(pl_engine *engine, pl_view *view, size_t rows, size_t columns, pl_dtype dtype)
+/* A new view of rows x columns under the same name from now on. */
+static pl_status renew_view(pl_engine *engine, pl_view *view, size_t rows, size_t columns, pl_dtype dtype)
 {
-    if (view->buffer && view->rows >= rows && view->columns >= columns) return PL_OK;
     PL_TRY(forget_passes(engine));
     pl_view_free(engine->processor, view);
     return pl_view_create(engine->processor, view, rows, columns, dtype);
 }
 
-pl_status pl__engine_reserve_states(pl_engine *engine, pl__kept kept, size_t n_layers, size_t n_rows)
+/* A view of at least rows x columns. */
+static pl_status grow_view(pl_engine *engine, pl_view *view, size_t rows, size_t columns, pl_dtype dtype)
 {
+    if (view->buffer && view->rows >= rows && view->columns >= columns) return PL_OK;
+    return renew_view(engine, view, rows, columns, dtype);
+}
+
+pl_status pl__engine_reserve_states(pl_engine *engine, pl__kept kept, const pl_capture *capture, size_t n_rows)
+{
+    const size_t n_layers = capture->n_layers;
     if (n_layers > engine->n_layers[kept]) {
         pl_view *wider;
         PL_TRY(pl_new(&wider, n_layers));
@@ -77,8 +84,12 @@ pl_status pl__engine_reserve_states(pl_engine *engine, pl__kept kept, size_t n_l
         engine->states[kept] = wider;
         engine->n_layers[kept] = n_layers;
     }
-    for (size_t l = 0; l < n_layers; l++)
-        PL_TRY(grow_view(engine, &engine->states[kept][l], n_rows, engine->config->C, PL_F32));
+    for (size_t l = 0; l < n_layers; l++) {
+        pl_view *view = &engine->states[kept][l];
+        const size_t width = pl_config_state_width(engine->config, capture->layers[l]);
+        if (view->buffer && view->rows >= n_rows && view->columns == width) continue;
+        PL_TRY(renew_view(engine, view, n_rows, width, PL_F32));
+    }
     return PL_OK;
 }
 

@@ -33,7 +33,7 @@ struct pl_engine {
     bool with_logits;                       /* they hold logits too */
     pl_view arg_max;                        /* [1, n_rows] i32 */
     pl_view log_probability, target_greedy; /* [1, targets of a step]: one place for all steps */
-    pl_view *states[PL__KEPT];              /* [n_layers[kept]]: [rows, C] f32 */
+    pl_view *states[PL__KEPT];              /* [n_layers[kept]]: [rows, width] f32 */
     size_t n_layers[PL__KEPT];
     pl_kv *kv;
     pl__pages pages;
@@ -48,7 +48,7 @@ pl_status pl__engine_reserve(pl_engine *engine, size_t n_rows, bool logits, bool
 /* A pool of n_pages pages or more; exactly so many when `exact`. All pages of an existing pool must be free. */
 pl_status pl__engine_reserve_pages(pl_engine *engine, size_t n_pages, bool exact);
 /* Room for n_rows states at n_layers layers, in engine->states[kept]. */
-pl_status pl__engine_reserve_states(pl_engine *engine, pl__kept kept, size_t n_layers, size_t n_rows);
+pl_status pl__engine_reserve_states(pl_engine *engine, pl__kept kept, const pl_capture *capture, size_t n_rows);
 /* Waits for the stream and gives the memory of a position back (for what is too large to be kept). */
 void pl__engine_release_states(pl_engine *engine, pl__kept kept);
 

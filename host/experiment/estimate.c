@@ -140,23 +140,26 @@ static double heap_bytes(double rows, double bytes)
 static double states_bytes(const pl_plan *plan, const pl_plan_unit *unit, const sample *s, double rows, double tokens)
 {
     const pl_plan_model *m = &plan->models[unit->model];
-    double width = (double)m->checkpoint->config.C * (plan->spec->storage == PL_F32 ? 4 : 2), bytes = 0;
+    double width = 0, bytes = 0; /* of a row, over all layers */
     if (!unit->captures) return 0;
+    for (size_t l = 0; l < m->n_layers; l++)
+        width += (double)pl_config_state_width(&m->checkpoint->config, m->layers[l]) *
+                 (plan->spec->storage == PL_F32 ? 4 : 2);
     for (size_t p = 0; p < PL_POSITIONS; p++) {
         if (!(plan->spec->positions & pl_positions[p].bit)) continue;
         /* A generated answer has no label; `all` keeps each token of the prompts once. */
         if (pl_positions[p].bit == PL_POSITION_LABEL && s->choices < 1) continue;
         double n = pl_positions[p].bit == PL_POSITION_ALL ? tokens : rows;
-        bytes += (double)m->n_layers * (n * width + MATRIX_BYTES);
+        bytes += n * width + (double)m->n_layers * MATRIX_BYTES;
     }
     return bytes;
 }
 
 static double loglik_bytes(const pl_plan *plan, const pl_plan_unit *unit, const sample *s, double rows)
 {
-    double C = (double)plan->models[unit->model].checkpoint->config.C;
+    double E = (double)plan->models[unit->model].checkpoint->config.E;
     double bytes = rows * (8 + s->choices * 24 + s->scored * 9);
-    return plan->tasks[unit->task].fixed_labels ? bytes + s->choices * (C * 4 + 16) : bytes;
+    return plan->tasks[unit->task].fixed_labels ? bytes + s->choices * (E * 4 + 16) : bytes;
 }
 
 /* Different choices of all evaluated items: content-free inputs are scored with each. */
@@ -201,7 +204,7 @@ static void estimate(pl_estimate *e, const pl_plan *plan, const pl_plan_unit *un
     *e = (pl_estimate){.n_units = 1, .n_prompts = task->n_items};
     e->tokens = prompts + rows * generated;
     e->operations = prompts * token_operations(c, s->length) + rows * generated * token_operations(c, 2 * s->length) +
-                    heads * 2 * (double)c->C * (double)c->V;
+                    heads * 2 * (double)c->E * (double)c->V;
     e->disk_bytes = FILE_BYTES + rows * ROW_BYTES + states_bytes(plan, unit, s, rows, prompts) +
                     heap_bytes(rows, s->text + (generates ? 2 * TOKEN_TEXT * generated : 0));
     if (!generates) e->disk_bytes += loglik_bytes(plan, unit, s, rows);
@@ -257,7 +260,7 @@ static pl_status estimate_learning(pl_estimate *e, const pl_plan *plan, const pl
     if (tunes) rows *= (double)a->arm->recipe.n_rates;
     *e = (pl_estimate){.n_units = 1, .n_prompts = a->n_train};
     e->tokens = rows * s.length;
-    e->operations = e->tokens * token_operations(c, s.length) + rows * s.scored * 2 * (double)c->C * (double)c->V;
+    e->operations = e->tokens * token_operations(c, s.length) + rows * s.scored * 2 * (double)c->E * (double)c->V;
     e->disk_bytes = FILE_BYTES + (double)a->n_train * ROW_BYTES;
     double weights = tunes ? (double)checkpoint->n_parameters * sizeof(float) : 0;
     if (tunes && a->arm->recipe.save)

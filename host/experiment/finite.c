@@ -21,10 +21,10 @@ bool pl_state_exists(const pl_request *request, unsigned position)
 pl_not_finite pl_states_not_finite(const pl_results *results, const pl_request *requests)
 {
     pl_not_finite found = {.first = SIZE_MAX, .layer = SIZE_MAX};
-    size_t C = results->C;
     for (size_t i = 0; i < results->n_requests; i++) {
         size_t layer = 0;
         for (; layer < results->n_layers; layer++) {
+            const size_t C = results->widths[layer];
             if (results->last && !all_finite(results->last[layer] + i * C, C)) break;
             if (results->mean && pl_state_exists(&requests[i], PL_POSITION_MEAN) &&
                 !all_finite(results->mean[layer] + i * C, C))

@@ -150,7 +150,7 @@ static pl_status write_labels(const pl__items *items, const pl_plan *plan, const
 {
     if (!plan->tasks[unit->task].fixed_labels || items->n == 0) return PL_OK;
     const pl_request *e = &items->items[0].encoded.request;
-    size_t n_ids = 0, C = head->checkpoint->config.C;
+    size_t n_ids = 0, C = head->linear ? head->linear->width : head->checkpoint->config.E;
     pl_labels labels = {.n = items->items[0].prompt.n_choices, .width = C, .text = items->items[0].prompt.choice_texts};
     for (size_t c = 0; c < labels.n; c++) n_ids += e->choices[c].n - e->choices[c].first;
     PL_TRY(pl_arena_new(items->arena, &labels.indptr, labels.n + 1));

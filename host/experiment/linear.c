@@ -73,8 +73,11 @@ static pl_status fit(fitting *f, const pl_results *states)
     size_t place;
     PL_TRY(pl_arena_new(f->arena, &layers, a->n_layers));
     for (size_t l = 0; l < a->n_layers; l++)
-        layers[l] = (pl_labelled){
-            .n = e->n, .width = states->C, .n_classes = e->n_classes, .x = states->last[l], .classes = e->classes};
+        layers[l] = (pl_labelled){.n = e->n,
+                                  .width = states->widths[l],
+                                  .n_classes = e->n_classes,
+                                  .x = states->last[l],
+                                  .classes = e->classes};
     const pl_logistic_grid grid = {.strengths = strengths,
                                    .n_strengths = STRENGTHS,
                                    .n_folds = FOLDS,
@@ -235,14 +238,14 @@ static pl_status states_of(const struct pl__kept_states **out, const pl_plan_uni
                                   .template_place = unit->template_place,
                                   .layer = layer,
                                   .chat = unit->chat};
-    size_t bytes = n * results->C * sizeof(float);
+    const size_t width = results->widths[0], bytes = n * width * sizeof(float);
     pl_status status;
     if (kept->bytes + bytes > KEPT_BYTES) pl_states_kept_free(kept);
     PL_GOTO(status, done, pl_grow(&kept->entries, &kept->capacity, kept->n + 1));
-    PL_GOTO(status, done, pl_new(&new.states, n * results->C));
+    PL_GOTO(status, done, pl_new(&new.states, n * width));
     memcpy(new.states, results->last[0], bytes);
     new.n = n;
-    new.C = results->C;
+    new.C = width;
     new.tokens = results->tokens_in_requests;
     kept->bytes += bytes;
     kept->entries[kept->n] = new;

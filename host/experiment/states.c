@@ -65,11 +65,13 @@ static pl_status begin_file(void *context, size_t n_all)
     char layer[24];
     PL_TRY(pl_unit_create(&f->writer, f->path));
     for (size_t l = 0; c->positions & PL_POSITION_ALL && l < c->n_layers; l++) {
-        layer_name(layer, c->layers[l], f->L);
-        PL_TRY(pl_unit_reserve_states_all(f->writer, layer, n_all, f->C, f->storage, &f->slabs[l]));
+        const size_t width = pl_config_state_width(f->config, c->layers[l]);
+        layer_name(layer, c->layers[l], f->config->L);
+        PL_TRY(pl_unit_reserve_states_all(f->writer, layer, n_all, width, f->storage, &f->slabs[l]));
     }
     if (!c->logits_all && !c->logits_last) return PL_OK;
-    return pl_unit_reserve_logits(f->writer, c->logits_all ? n_all : f->n_requests, f->V, &f->slabs[c->n_layers]);
+    return pl_unit_reserve_logits(f->writer, c->logits_all ? n_all : f->n_requests, pl_config_outputs(f->config),
+                                  &f->slabs[c->n_layers]);
 }
 
 static pl_status write_rows(void *context, size_t layer, size_t first_row, size_t n, void *data)
@@ -81,13 +83,8 @@ static pl_status write_rows(void *context, size_t layer, size_t first_row, size_
 pl_status pl_states_file_open(pl_states_file *f, const char *path, pl_capture *capture, const pl_config *config,
                               size_t n_requests, pl_dtype storage)
 {
-    *f = (pl_states_file){.path = path,
-                          .capture = capture,
-                          .n_requests = n_requests,
-                          .L = config->L,
-                          .C = config->C,
-                          .V = pl_config_outputs(config),
-                          .storage = storage};
+    *f = (pl_states_file){
+        .path = path, .capture = capture, .config = config, .n_requests = n_requests, .storage = storage};
     bool all = capture->n_layers && capture->positions & PL_POSITION_ALL;
     if (!all && !capture->logits_last && !capture->logits_all) return PL_OK;
     PL_TRY(pl_new(&f->slabs, capture->n_layers + 1));
@@ -118,7 +115,7 @@ static pl_status absent_rows(uint8_t **out, const pl_request *requests, size_t n
     return PL_OK;
 }
 
-/* [n_layers][n_requests, C]; NULL: not captured, or not kept by request. */
+/* [n_layers][n_requests, width]; NULL: not captured, or not kept by request. */
 static float **states_at(const pl_results *results, unsigned position)
 {
     return position == PL_POSITION_LAST     ? results->last
@@ -131,7 +128,7 @@ static float **states_at(const pl_results *results, unsigned position)
 pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, const pl_request *requests,
                           const size_t *layers, size_t L, size_t keep_rows, pl_dtype storage, bool all)
 {
-    size_t C = results->C, n = results->n_requests;
+    size_t n = results->n_requests;
     char layer[24], name[48];
     for (size_t p = 0; p < PL_POSITIONS; p++) {
         float **states = states_at(results, pl_positions[p].bit);
@@ -140,6 +137,7 @@ pl_status pl_states_write(pl_unit_writer *writer, const pl_results *results, con
         PL_TRY(absent_rows(&absent, requests, n, keep_rows, pl_positions[p].bit));
         pl_status status = PL_OK;
         for (size_t l = 0; l < results->n_layers && status == PL_OK; l++) {
+            const size_t C = results->widths[l];
             for (size_t i = keep_rows; i < n; i++)
                 for (size_t c = 0; c < C; c++) states[l][i * C + c] = NAN;
             layer_name(layer, layers[l], L);

@@ -15,13 +15,14 @@ typedef struct pl_states_file {
     pl_sink sink; /* for pl_capture.sink */
     const char *path;
     const pl_capture *capture;
-    size_t n_requests, L, C, V;
+    const pl_config *config;
+    size_t n_requests;
     pl_dtype storage;
     pl_unit_writer *writer; /* once the call has begun; the caller finishes or discards it */
     pl_slab **slabs;        /* [n_layers], then logits; NULL: not streamed */
 } pl_states_file;
 
-/* Makes capture->sink this file when the capture has anything to stream. path and capture are borrowed. */
+/* Makes capture->sink this file when the capture has anything to stream. path, capture and config are borrowed. */
 pl_status pl_states_file_open(pl_states_file *file, const char *path, pl_capture *capture, const pl_config *config,
                               size_t n_requests, pl_dtype storage);
 /* The writer, new when nothing was streamed; from here on it is the caller's. */

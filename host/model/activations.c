@@ -10,9 +10,10 @@ void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, con
                           size_t N, size_t R, bool tape)
 {
     const bool second = c->parallel ? pl__config_has(c, PL__NORM_2) : tape, head_norms = pl__config_has(c, PL__Q_NORM),
-               after = pl__has_branches(c);
+               after = pl__has_branches(c), projected = pl__config_has(c, PL__PROJECT_OUT);
     const pl_dtype storage = pl_activation_type(ops, compute);
-    const size_t kept = tape ? N : 0;
+    const size_t kept = tape ? N : 0, narrow = projected ? N : 0;
+    const bool final = !tape && (storage != PL_F32 || projected);
     const pl_view views[PL__ACT_SLOTS] = {
         [PL__ACT_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_NORMED] = {.rows = N, .columns = c->C, .dtype = storage},
@@ -27,9 +28,13 @@ void pl__activations_plan(pl_view out[PL__ACT_SLOTS], const pl_backend *ops, con
         [PL__ACT_LSE] = {.rows = kept, .columns = c->H, .dtype = PL_F32},
         [PL__ACT_HIDDEN] = {.rows = kept, .columns = c->F, .dtype = storage},
         [PL__ACT_BRANCH_2] = {.rows = after ? kept : 0, .columns = c->C, .dtype = PL_F32},
-        [PL__ACT_FINAL] = {.rows = storage == PL_F32 || tape ? 0 : N, .columns = c->C, .dtype = PL_F32},
+        [PL__ACT_END] = {.rows = pl__config_has(c, PL__SUM_2) ? kept : 0, .columns = c->C, .dtype = PL_F32},
+        [PL__ACT_FINAL] = {.rows = final ? N : 0, .columns = c->E, .dtype = PL_F32},
+        [PL__ACT_EMBEDDED] = {.rows = narrow, .columns = c->E, .dtype = PL_F32},
+        [PL__ACT_EMBEDDED_LOW] = {.rows = narrow, .columns = c->E, .dtype = storage},
         [PL__ACT_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
         [PL__ACT_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = storage},
+        [PL__ACT_ROWS_OUT] = {.rows = projected ? R : 0, .columns = c->E, .dtype = storage},
     };
     for (size_t i = 0; i < PL__ACT_SLOTS; i++) out[i] = views[i];
 }

@@ -84,31 +84,50 @@ static pl_status linear_back(const way *w, pl__slot slot, size_t layer, pl_view 
     return pl_op_linear_backward(processor_of(w), s->pass->stream, &args);
 }
 
+/* Of y = W x of a matrix of the whole model: dx is written, the weight's gradient added to. */
+static pl_status project_back(const way *w, pl_count count, pl__slot slot, pl_view x, pl_view dy, pl_view dx)
+{
+    const pl_linear_backward_args args = {.counts = w->step.batch->counts,
+                                          .count = count,
+                                          .x = x,
+                                          .dy = dy,
+                                          .weight = pl__step_weight(&w->step, slot, 0)->matrix,
+                                          .dx = dx,
+                                          .dweight = parameter(w, slot, 0),
+                                          .workspace = w->d[PL__GRAD_WORKSPACE]};
+    PL_TRY(clear_tail(w, count, x));
+    PL_TRY(clear_tail(w, count, dy));
+    return pl_op_linear_backward(processor_of(w), w->step.pass->stream, &args);
+}
+
 /* The head: its loss, and the gradient of the residual stream begins with the rows that carry loss. */
 static pl_status head_back(const way *w)
 {
     const pl__step *s = &w->step;
     const pl_pass *p = s->pass;
-    pl_view rows = w->d[PL__GRAD_ROWS], x = w->d[PL__GRAD_STREAM];
+    pl_view rows = w->d[PL__GRAD_ROWS], x = w->d[PL__GRAD_STREAM], dnormed = w->d[PL__GRAD_ROWS_NORM];
+    const bool projected = w->d[PL__GRAD_ROWS_OUT].buffer != NULL;
     pl_score_backward_args score = {
         .counts = s->batch->counts,
-        .x = s->views[PL__ACT_ROWS_NORM],
+        .x = s->views[pl__head_slot(s)],
         .weight = pl__step_weight(s, PL__HEAD, 0)->matrix,
         .bias = pl__step_weight(s, pl__bias_slot(PL__HEAD), 0)->view,
         .softcap = pl__head_softcap(s->config),
         .target_tokens = p->target_tokens,
         .loss_weights = p->training->loss_weights,
         .log_probability = p->log_probability,
-        .dx = w->d[PL__GRAD_ROWS_NORM],
+        .dx = projected ? w->d[PL__GRAD_ROWS_OUT] : dnormed,
         .dweight = parameter(w, PL__HEAD, 0),
         .dbias = parameter(w, pl__bias_slot(PL__HEAD), 0),
         .workspace = w->d[PL__GRAD_WORKSPACE],
     };
     PL_TRY(clear_tail(w, PL_COUNT_ROWS, score.x));
     PL_TRY(pl_op_score_backward(processor_of(w), p->stream, &score));
+    if (projected)
+        PL_TRY(project_back(w, PL_COUNT_ROWS, PL__PROJECT_OUT, s->views[PL__ACT_ROWS_NORM], score.dx, dnormed));
     PL_TRY(pl_fill_zero(processor_of(w), p->stream, rows));
     PL_TRY(norm_back(w, PL_COUNT_ROWS, PL__FINAL_NORM, 0, s->views[PL__ACT_ROWS], (double)pl__head_gain(s->config),
-                     score.dx, rows));
+                     dnormed, rows));
     PL_TRY(pl_fill_zero(processor_of(w), p->stream, x));
     pl_gather_backward_args gather = {
         .counts = s->batch->counts, .count = PL_COUNT_ROWS, .rows = p->head_rows, .dy = rows, .dx = x};
@@ -126,6 +145,17 @@ static pl_status branch_back(const way *w, pl__slot after, size_t layer, pl_view
     *out = w->d[PL__GRAD_BRANCH];
     PL_TRY(pl_fill_zero(processor_of(w), w->step.pass->stream, *out));
     return norm_back(w, PL_COUNT_TOKENS, after, layer, branch, scale, x, *out);
+}
+
+/* The gradient of a sum, from that of the norm behind it, where the family has one. */
+static pl_status norm_sum_back(const way *w, pl__slot slot, size_t layer, pl_view sum)
+{
+    pl_view x = w->d[PL__GRAD_STREAM], dsum = w->d[PL__GRAD_BRANCH];
+    if (!pl__step_weight(&w->step, slot, layer)->view.buffer) return PL_OK;
+    const pl_copy_args copy = {.from = dsum, .to = x};
+    PL_TRY(pl_fill_zero(processor_of(w), w->step.pass->stream, dsum));
+    PL_TRY(norm_back(w, PL_COUNT_TOKENS, slot, layer, sum, 1, x, dsum));
+    return pl_op_copy(processor_of(w), w->step.pass->stream, &copy);
 }
 
 /* d normed = the way back of the feed-forward branch. */
@@ -224,9 +254,11 @@ static pl_status block_back(const way *w, size_t layer)
     const pl__step *s = &w->step;
     pl_view x = w->d[PL__GRAD_STREAM], dnormed = w->d[PL__GRAD_NORMED], dsecond = w->d[PL__GRAD_NORMED_2];
     pl_view input = s->views[PL__ACT_INPUT], normed = s->views[PL__ACT_NORMED], second = s->views[PL__ACT_NORMED_2];
+    PL_TRY(norm_sum_back(w, PL__SUM_2, layer, s->views[PL__ACT_END]));
     if (!s->config->parallel) {
         PL_TRY(feed_forward_back(w, layer, second, dnormed));
         PL_TRY(norm_back(w, PL_COUNT_TOKENS, PL__NORM_2, layer, s->views[PL__ACT_MIDDLE], 1, dnormed, x));
+        PL_TRY(norm_sum_back(w, PL__SUM_1, layer, s->views[PL__ACT_MIDDLE]));
         PL_TRY(attention_back(w, layer, normed, dnormed, false));
         return norm_back(w, PL_COUNT_TOKENS, PL__NORM_1, layer, input, 1, dnormed, x);
     }
@@ -248,6 +280,29 @@ static pl_status run_again(way *w, size_t layer)
     pl_copy_args args = {.from = w->step.views[PL__ACT_INPUT], .to = w->step.views[PL__ACT_STREAM]};
     PL_TRY(pl_op_copy(processor_of(w), w->step.pass->stream, &args));
     return pl__step_block(&w->step, layer);
+}
+
+/* Of x = positions + W embeddings, which are looked up once more. */
+static pl_status projected_back(const way *w, const pl_embed_backward_args *plain)
+{
+    const pl__step *s = &w->step;
+    const pl_batch by_position = pl__by_position(s);
+    const pl_view low = w->d[PL__GRAD_EMBEDDED_LOW];
+    pl_embed_backward_args positions = {.batch = &by_position,
+                                        .scale = 1,
+                                        .dx = plain->dx,
+                                        .dtable = pl__position_rows(s->config, plain->dposition_table),
+                                        .order = plain->position_order,
+                                        .starts = plain->position_starts},
+                           embeddings = *plain;
+    embeddings.dx = w->d[PL__GRAD_EMBEDDED];
+    embeddings.dposition_table = (pl_view){0};
+    const pl_convert_args convert = {.x = low, .y = embeddings.dx};
+    PL_TRY(pl_op_embed_backward(processor_of(w), s->pass->stream, &positions));
+    PL_TRY(pl__step_embed(s));
+    PL_TRY(project_back(w, PL_COUNT_TOKENS, PL__PROJECT_IN, s->views[PL__ACT_EMBEDDED_LOW], plain->dx, low));
+    PL_TRY(pl_op_convert(processor_of(w), s->pass->stream, &convert));
+    return pl_op_embed_backward(processor_of(w), s->pass->stream, &embeddings);
 }
 
 static pl_status embed_back(const way *w)
@@ -278,6 +333,7 @@ static pl_status embed_back(const way *w)
         .position_order = t->position_order,
         .position_starts = t->position_starts,
     };
+    if (pl__step_weight(s, PL__PROJECT_IN, 0)->matrix) return projected_back(w, &args);
     return pl_op_embed_backward(processor_of(w), s->pass->stream, &args);
 }
 

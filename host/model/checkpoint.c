@@ -369,6 +369,6 @@ pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t tok
     if (token < 0 || (size_t)token >= n)
         return pl_fail(PL_E_INPUT, "%s: token %d: expected 0..%zu", checkpoint->folder, (int)token, n - 1);
     const pl_tensor *t = pl__checkpoint_tensor(checkpoint, pl__head_fact(config), 0);
-    pl__tensor_floats(out, t, (size_t)token * config->C, config->C);
+    pl__tensor_floats(out, t, (size_t)token * config->E, config->E);
     return PL_OK;
 }

@@ -174,6 +174,8 @@ static pl_status settle_sizes(pl_config *c, const char *where)
     PL_TRY(check_range(c->H, HEAD_LIMIT, KEY(c, H), "number of attention heads", where));
     PL_TRY(check_range(c->max_positions, POSITION_LIMIT, KEY(c, max_positions), "number of positions", where));
     if (c->G == 0) c->G = c->H;
+    if (c->E == 0) c->E = c->C;
+    PL_TRY(check_range(c->E, SIZE_LIMIT, KEY(c, E), "width of embeddings", where));
     if (c->D == 0 && c->C % c->H != 0)
         return pl_fail(PL_E_INPUT, "%s: hidden size %zu is not a multiple of the %zu attention heads", where, c->C,
                        c->H);
@@ -389,6 +391,8 @@ static pl_status read_config(pl_config *c, json_t *object, const char *where)
         .embed_scale = 1,
         .residual_scale = 1,
         .logit_divisor = 1,
+        .norms_before = true,
+        .final_norm = true,
     };
     PL_TRY(flatten(object, family->nested, where));
     for (size_t i = 0; i < family->n_keys; i++) PL_TRY(read_key(c, &family->keys[i], object, where));

@@ -15,9 +15,9 @@ static const pl_family *const families[] = {
 };
 
 static const pl__slot_fact slots[PL__SLOTS] = {
-    [PL__EMBED] = {PL__TABLE, 'V', 'C', 0},         [PL__POSITIONS] = {PL__TABLE, 'P', 'C', 1},
+    [PL__EMBED] = {PL__TABLE, 'V', 'E', 0},         [PL__POSITIONS] = {PL__TABLE, 'P', 'C', 1},
     [PL__FINAL_NORM] = {PL__VECTOR, '1', 'C', 2},   [PL__FINAL_NORM_BIAS] = {PL__VECTOR, '1', 'C', 3},
-    [PL__HEAD] = {PL__MATRIX, 'N', 'C', 4},         [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'N', 5},
+    [PL__HEAD] = {PL__MATRIX, 'N', 'E', 4},         [PL__HEAD_BIAS] = {PL__VECTOR, '1', 'N', 5},
     [PL__NORM_1] = {PL__VECTOR, '1', 'C', 6},       [PL__NORM_1_BIAS] = {PL__VECTOR, '1', 'C', 7},
     [PL__QKV] = {PL__MATRIX, 'A', 'C', 8},          [PL__QKV_BIAS] = {PL__VECTOR, '1', 'A', 9},
     [PL__Q_NORM] = {PL__VECTOR, '1', 'q', 10},      [PL__K_NORM] = {PL__VECTOR, '1', 'k', 11},
@@ -29,6 +29,9 @@ static const pl__slot_fact slots[PL__SLOTS] = {
     [PL__EMBED_NORM] = {PL__VECTOR, '1', 'C', 24},  [PL__EMBED_NORM_BIAS] = {PL__VECTOR, '1', 'C', 25},
     [PL__Q_NORM_BIAS] = {PL__VECTOR, '1', 'q', 26}, [PL__K_NORM_BIAS] = {PL__VECTOR, '1', 'k', 27},
     [PL__AFTER_2] = {PL__VECTOR, '1', 'C', 22},     [PL__AFTER_2_BIAS] = {PL__VECTOR, '1', 'C', 23},
+    [PL__PROJECT_IN] = {PL__MATRIX, 'C', 'E', 28},  [PL__PROJECT_OUT] = {PL__MATRIX, 'E', 'C', 29},
+    [PL__SUM_1] = {PL__VECTOR, '1', 'C', 30},       [PL__SUM_1_BIAS] = {PL__VECTOR, '1', 'C', 31},
+    [PL__SUM_2] = {PL__VECTOR, '1', 'C', 32},       [PL__SUM_2_BIAS] = {PL__VECTOR, '1', 'C', 33},
 };
 
 const pl_family *pl__family_find(const char *model_type)
@@ -55,6 +58,11 @@ size_t pl_config_outputs(const pl_config *config)
     return config->n_labels ? config->n_labels : config->V;
 }
 
+size_t pl_config_state_width(const pl_config *config, size_t layer)
+{
+    return layer > config->L ? config->E : config->C;
+}
+
 size_t pl__dimension(const pl_config *config, char letter)
 {
     switch (letter) {
@@ -64,6 +72,8 @@ size_t pl__dimension(const pl_config *config, char letter)
         return pl_config_outputs(config);
     case 'C':
         return config->C;
+    case 'E':
+        return config->E;
     case 'F':
         return config->F;
     case 'U':
@@ -104,6 +114,14 @@ bool pl__holds(const pl_config *config, pl__when when)
         return config->two_norms;
     case PL__UNLESS_TWO_NORMS:
         return !config->two_norms;
+    case PL__IF_NORMS_BEFORE:
+        return config->norms_before;
+    case PL__IF_NORMS_BEHIND:
+        return !config->norms_before;
+    case PL__IF_FINAL_NORM:
+        return config->final_norm;
+    case PL__IF_PROJECTED:
+        return config->E != config->C;
     case PL__IF_VOCABULARY:
         return !config->n_labels;
     case PL__IF_UNTIED:

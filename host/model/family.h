@@ -12,9 +12,11 @@ typedef enum pl__slot {
     PL__POSITIONS,
     PL__EMBED_NORM, /* of the embedding's result */
     PL__EMBED_NORM_BIAS,
+    PL__PROJECT_IN, /* of embeddings of another width than the model's; no bias */
     PL__FINAL_NORM,
     PL__FINAL_NORM_BIAS,
-    PL__HEAD, /* absent when tied: the embedding; of a classifier: its labels */
+    PL__PROJECT_OUT, /* of the final states, before the head; no bias */
+    PL__HEAD,        /* absent when tied: the embedding; of a classifier: its labels */
     PL__HEAD_BIAS,
     PL__MODEL_SLOTS,
     PL__NORM_1 = PL__MODEL_SLOTS,
@@ -37,6 +39,10 @@ typedef enum pl__slot {
     PL__AFTER_1_BIAS,
     PL__AFTER_2, /* of the feed-forward's */
     PL__AFTER_2_BIAS,
+    PL__SUM_1, /* of the residual stream, once the attention's result is added */
+    PL__SUM_1_BIAS,
+    PL__SUM_2, /* once the feed-forward's is */
+    PL__SUM_2_BIAS,
     PL__SLOTS
 } pl__slot;
 
@@ -44,8 +50,9 @@ enum { PL__LAYER_SLOTS = PL__SLOTS - PL__MODEL_SLOTS };
 
 /* A dimension by its letter:
  *   q, k weights of a norm of queries or keys: D, or one for each of their features
- *   V vocabulary   N outputs of the head (V, or labels)   C width   F feed-forward width   U = F, or 2F when gated   D
- * head width Q = H D queries   K = G D keys (or values)   A = Q + 2K   P position rows   1 one */
+ *   V vocabulary   N outputs of the head (V, or labels)   C width   E width of embeddings and of what the head reads
+ *   F feed-forward width   U = F, or 2F when gated   D head width   Q = H D queries   K = G D keys (or values)
+ *   A = Q + 2K   P position rows   1 one */
 size_t pl__dimension(const pl_config *config, char letter);
 
 typedef enum pl__tensor_form { PL__TABLE, PL__MATRIX, PL__VECTOR } pl__tensor_form;
@@ -66,7 +73,8 @@ static inline pl__slot pl__bias_slot(pl__slot slot)
                        PL__NORM_1_BIAS == PL__NORM_1 + 1 && PL__NORM_2_BIAS == PL__NORM_2 + 1 &&
                        PL__HEAD_BIAS == PL__HEAD + 1 && PL__QKV_BIAS == PL__QKV + 1 && PL__OUT_BIAS == PL__OUT + 1 &&
                        PL__UP_BIAS == PL__UP + 1 && PL__DOWN_BIAS == PL__DOWN + 1 &&
-                       PL__AFTER_1_BIAS == PL__AFTER_1 + 1 && PL__AFTER_2_BIAS == PL__AFTER_2 + 1,
+                       PL__AFTER_1_BIAS == PL__AFTER_1 + 1 && PL__AFTER_2_BIAS == PL__AFTER_2 + 1 &&
+                       PL__SUM_1_BIAS == PL__SUM_1 + 1 && PL__SUM_2_BIAS == PL__SUM_2 + 1,
                    "every bias stands behind its weight");
     return (pl__slot)(slot + 1);
 }
@@ -92,6 +100,10 @@ typedef enum pl__when {
     PL__IF_SEQUENTIAL, /* a block is not parallel */
     PL__IF_TWO_NORMS,  /* it is, and each branch has a norm of its own */
     PL__UNLESS_TWO_NORMS,
+    PL__IF_NORMS_BEFORE, /* of branches */
+    PL__IF_NORMS_BEHIND, /* of sums */
+    PL__IF_FINAL_NORM,
+    PL__IF_PROJECTED,  /* embeddings have another width than the model */
     PL__IF_VOCABULARY, /* logits are of tokens, by a head of its own or not */
     PL__IF_UNTIED,     /* a vocabulary head of its own */
     PL__IF_CLASSIFIER
@@ -110,7 +122,7 @@ typedef struct pl__tensor_fact {
 } pl__tensor_fact;
 
 /* A key of config.json and the class default that holds when it is absent or null. No key: a constant of the family.
- * Sizes that stay 0 are derived: G = H, D = C / H, F = 4 C. */
+ * Sizes that stay 0 are derived: G = H, D = C / H, F = 4 C, E = C. */
 typedef enum pl__key_kind {
     PL__SIZE,
     PL__SIZE_OR_NULL, /* null is not the default but 0: derived */

@@ -32,7 +32,7 @@ static const pl__refusal bloom_refusals[] = {
 };
 
 static const pl__tensor_fact bloom_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "word_embeddings.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "word_embeddings.weight"},
     {PL__EMBED_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "word_embeddings_layernorm.weight"},
     {PL__EMBED_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "word_embeddings_layernorm.bias"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "h.#.input_layernorm.weight"},
@@ -112,7 +112,7 @@ static pl_status settle_mpt(pl_config *c, const json_t *object, const char *wher
 }
 
 static const pl__tensor_fact mpt_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "wte.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "wte.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "blocks.#.norm_1.weight"},
     {PL__QKV, PL__WHOLE, PL__ALWAYS, true, "AC", "blocks.#.attn.Wqkv.weight"},
     {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "blocks.#.attn.out_proj.weight"},

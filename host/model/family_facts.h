@@ -59,9 +59,9 @@
         PL__DOWN, PL__WHOLE, PL__ALWAYS, true, "CF", "layers.#.mlp.down_proj.weight"                                   \
     }
 #define HEADS                                                                                                          \
-    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},                                               \
+    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VE", "^lm_head.weight"},                                               \
     {                                                                                                                  \
-        PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"                                            \
+        PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NE", "^score.weight"                                            \
     }
 
 extern const pl_family pl__gemma, pl__gemma2, pl__gemma3_text;                    /* family_gemma.c */

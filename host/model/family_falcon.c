@@ -71,7 +71,7 @@ static pl_status settle_falcon(pl_config *c, const json_t *object, const char *w
 }
 
 static const pl__tensor_fact falcon_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "word_embeddings.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "word_embeddings.weight"},
     {PL__NORM_1, PL__WHOLE, PL__UNLESS_TWO_NORMS, false, "C", "h.#.input_layernorm.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__UNLESS_TWO_NORMS, false, "C", "h.#.input_layernorm.bias"},
     {PL__NORM_1, PL__WHOLE, PL__IF_TWO_NORMS, false, "C", "h.#.ln_attn.weight"},

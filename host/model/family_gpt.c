@@ -35,7 +35,7 @@ static const pl__refusal gpt2_refusals[] = {
 };
 
 static const pl__tensor_fact gpt2_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "wte.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "wte.weight"},
     {PL__POSITIONS, PL__WHOLE, PL__ALWAYS, true, "PC", "wpe.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "h.#.ln_1.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "h.#.ln_1.bias"},
@@ -97,7 +97,7 @@ static const pl__key_fact neox_keys[] = {
 };
 
 static const pl__tensor_fact neox_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_in.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "embed_in.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.bias"},
     {PL__QKV, PL__QKV_BY_GROUP, PL__ALWAYS, true, "AC", "layers.#.attention.query_key_value.weight"},
@@ -112,8 +112,8 @@ static const pl__tensor_fact neox_tensors[] = {
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "layers.#.mlp.dense_4h_to_h.bias"},
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.weight"},
     {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.bias"},
-    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^embed_out.weight"},
-    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VE", "^embed_out.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NE", "^score.weight"},
 };
 
 const pl_family pl__gpt_neox = {
@@ -130,9 +130,9 @@ const pl_family pl__gpt_neox = {
     TENSORS(neox_tensors),
 };
 
-/* ---- opt: OPT but for the 350m, whose norms stand behind the sum and whose embeddings are narrower. Positions begin
- * at the third row of their table. ----------------------------------------------------------------------------------
- */
+/* ---- opt: positions begin at the third row of their table. Norms stand before branches, or behind sums (the 350m,
+ * whose embeddings are narrower, too); a norm of the model's end goes with the first alone.
+ * ------------------------------ */
 
 static const char *const opt_prefixes[] = {"model.decoder.", "decoder.", "", NULL};
 static const char *const opt_ignored[] = {NULL};
@@ -143,6 +143,7 @@ static const pl__key_fact opt_keys[] = {
     SIZE(F, "ffn_dim", NULL, 3072),
     SIZE(L, "num_hidden_layers", NULL, 12),
     SIZE(H, "num_attention_heads", NULL, 12),
+    SIZE(E, "word_embed_proj_dim", NULL, 0),
     SIZE(max_positions, "max_position_embeddings", NULL, 2048),
     REAL(norm_eps, NULL, 1e-5),
     REAL(initializer_range, "init_std", 0.02),
@@ -150,36 +151,49 @@ static const pl__key_fact opt_keys[] = {
     REAL(attention_dropout, "attention_dropout", 0),
     ACTIVATION("activation_function", "relu"),
     BOOL(tied, "tie_word_embeddings", true),
+    BOOL(norms_before, "do_layer_norm_before", true),
     BOOL(qkv_bias, "enable_bias", true),
     BOOL(output_bias, "enable_bias", true),
     BOOL(mlp_bias, "enable_bias", true),
 };
 
 static const pl__refusal opt_refusals[] = {
-    {"do_layer_norm_before", 1, "norms behind the sum of a branch and the residual stream (opt-350m) are not there yet",
-     NULL},
-    {"word_embed_proj_dim", 768, "embeddings narrower than the model (opt-350m) are not there yet", "hidden_size"},
-    {"_remove_final_layer_norm", 0, "a model without its final norm is not there yet", NULL},
     {"layer_norm_elementwise_affine", 1, "norms without weights are not there yet", NULL},
     {"layerdrop", 0, "training would leave out layers at random", NULL},
 };
 
+static pl_status settle_opt(pl_config *c, const json_t *object, const char *where)
+{
+    bool removed = false;
+    PL_TRY(pl_json_get_bool(&removed, object, "_remove_final_layer_norm", where));
+    c->final_norm = c->norms_before && !removed;
+    if (c->E == 0 && json_is_integer(json_object_get(object, "word_embed_proj_dim")))
+        return pl_fail(PL_E_INPUT, "%s: word_embed_proj_dim: expected 1 or more, or null, found 0", where);
+    return PL_OK;
+}
+
 static const pl__tensor_fact opt_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "embed_tokens.weight"},
     {PL__POSITIONS, PL__WHOLE, PL__ALWAYS, true, "PC", "embed_positions.weight"},
-    {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.self_attn_layer_norm.weight"},
-    {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.self_attn_layer_norm.bias"},
+    {PL__PROJECT_IN, PL__WHOLE, PL__IF_PROJECTED, true, "CE", "project_in.weight"},
+    {PL__NORM_1, PL__WHOLE, PL__IF_NORMS_BEFORE, false, "C", "layers.#.self_attn_layer_norm.weight"},
+    {PL__NORM_1_BIAS, PL__WHOLE, PL__IF_NORMS_BEFORE, false, "C", "layers.#.self_attn_layer_norm.bias"},
+    {PL__SUM_1, PL__WHOLE, PL__IF_NORMS_BEHIND, false, "C", "layers.#.self_attn_layer_norm.weight"},
+    {PL__SUM_1_BIAS, PL__WHOLE, PL__IF_NORMS_BEHIND, false, "C", "layers.#.self_attn_layer_norm.bias"},
     SPLIT_QKV,
     {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.out_proj.weight"},
     {PL__OUT_BIAS, PL__WHOLE, PL__IF_OUTPUT_BIAS, false, "C", "layers.#.self_attn.out_proj.bias"},
-    {PL__NORM_2, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.final_layer_norm.weight"},
-    {PL__NORM_2_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.final_layer_norm.bias"},
+    {PL__NORM_2, PL__WHOLE, PL__IF_NORMS_BEFORE, false, "C", "layers.#.final_layer_norm.weight"},
+    {PL__NORM_2_BIAS, PL__WHOLE, PL__IF_NORMS_BEFORE, false, "C", "layers.#.final_layer_norm.bias"},
+    {PL__SUM_2, PL__WHOLE, PL__IF_NORMS_BEHIND, false, "C", "layers.#.final_layer_norm.weight"},
+    {PL__SUM_2_BIAS, PL__WHOLE, PL__IF_NORMS_BEHIND, false, "C", "layers.#.final_layer_norm.bias"},
     {PL__UP, PL__WHOLE, PL__ALWAYS, true, "FC", "layers.#.fc1.weight"},
     {PL__UP_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "F", "layers.#.fc1.bias"},
     {PL__DOWN, PL__WHOLE, PL__ALWAYS, true, "CF", "layers.#.fc2.weight"},
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "layers.#.fc2.bias"},
-    {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.weight"},
-    {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "final_layer_norm.bias"},
+    {PL__FINAL_NORM, PL__WHOLE, PL__IF_FINAL_NORM, false, "C", "final_layer_norm.weight"},
+    {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__IF_FINAL_NORM, false, "C", "final_layer_norm.bias"},
+    {PL__PROJECT_OUT, PL__WHOLE, PL__IF_PROJECTED, true, "EC", "project_out.weight"},
     HEADS,
 };
 
@@ -197,4 +211,5 @@ const pl_family pl__opt = {
     KEYS(opt_keys),
     REFUSALS(opt_refusals),
     TENSORS(opt_tensors),
+    .settle = settle_opt,
 };

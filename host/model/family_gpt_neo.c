@@ -27,7 +27,7 @@ static const pl__key_fact neo_keys[] = {
 };
 
 static const pl__tensor_fact neo_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "wte.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "wte.weight"},
     {PL__POSITIONS, PL__WHOLE, PL__ALWAYS, true, "PC", "wpe.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "h.#.ln_1.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "h.#.ln_1.bias"},
@@ -86,7 +86,7 @@ static const pl__key_fact gptj_keys[] = {
 };
 
 static const pl__tensor_fact gptj_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "wte.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "wte.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "h.#.ln_1.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "h.#.ln_1.bias"},
     {PL__QKV, PL__PART_Q, PL__ALWAYS, true, "QC", "h.#.attn.q_proj.weight"},
@@ -99,9 +99,9 @@ static const pl__tensor_fact gptj_tensors[] = {
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "h.#.mlp.fc_out.bias"},
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "ln_f.weight"},
     {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "ln_f.bias"},
-    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VE", "^lm_head.weight"},
     {PL__HEAD_BIAS, PL__WHOLE, PL__IF_VOCABULARY, false, "V", "^lm_head.bias"},
-    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NE", "^score.weight"},
 };
 
 const pl_family pl__gptj = {

@@ -18,7 +18,7 @@ static const char *const granite_ignored[] = {".rotary_emb.inv_freq", NULL};
         SCALE(embed_scale, "embedding_multiplier", 1), SCALE(attention_scale, "attention_multiplier", 1),              \
         SCALE(residual_scale, "residual_multiplier", 1), SCALE(logit_divisor, "logits_scaling", 1)
 #define GRANITE_ATTENTION                                                                                              \
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},                                             \
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "embed_tokens.weight"},                                             \
         {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"}, SPLIT_QKV,                 \
         {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.o_proj.weight"},                              \
         {PL__OUT_BIAS, PL__WHOLE, PL__IF_OUTPUT_BIAS, false, "C", "layers.#.self_attn.o_proj.bias"},                   \

@@ -5,7 +5,7 @@ static const char *const llama_prefixes[] = {"model.", "", NULL};
 static const char *const llama_ignored[] = {".rotary_emb.inv_freq", NULL};
 
 static const pl__tensor_fact llama_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "embed_tokens.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
     SPLIT_QKV,
     {PL__Q_NORM, PL__WHOLE, PL__IF_HEAD_NORMS, false, "D", "layers.#.self_attn.q_norm.weight"},

@@ -26,7 +26,7 @@ static const pl__key_fact olmo2_keys[] = {
 };
 
 static const pl__tensor_fact olmo2_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "embed_tokens.weight"},
     SPLIT_QKV,
     {PL__Q_NORM, PL__WHOLE, PL__ALWAYS, false, "q", "layers.#.self_attn.q_norm.weight"},
     {PL__K_NORM, PL__WHOLE, PL__ALWAYS, false, "k", "layers.#.self_attn.k_norm.weight"},

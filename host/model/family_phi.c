@@ -42,7 +42,7 @@ static pl_status settle_phi(pl_config *c, const json_t *object, const char *wher
 }
 
 static const pl__tensor_fact phi_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "embed_tokens.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
     {PL__NORM_1_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.bias"},
     SPLIT_QKV,
@@ -58,9 +58,9 @@ static const pl__tensor_fact phi_tensors[] = {
     {PL__DOWN_BIAS, PL__WHOLE, PL__IF_MLP_BIAS, false, "C", "layers.#.mlp.fc2.bias"},
     {PL__FINAL_NORM, PL__WHOLE, PL__ALWAYS, false, "C", "final_layernorm.weight"},
     {PL__FINAL_NORM_BIAS, PL__WHOLE, PL__ALWAYS, false, "C", "final_layernorm.bias"},
-    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VC", "^lm_head.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_UNTIED, true, "VE", "^lm_head.weight"},
     {PL__HEAD_BIAS, PL__WHOLE, PL__IF_VOCABULARY, false, "V", "^lm_head.bias"},
-    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NC", "^score.weight"},
+    {PL__HEAD, PL__WHOLE, PL__IF_CLASSIFIER, true, "NE", "^score.weight"},
 };
 
 const pl_family pl__phi = {
@@ -103,7 +103,7 @@ static const pl__key_fact phi3_keys[] = {
 };
 
 static const pl__tensor_fact phi3_tensors[] = {
-    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VC", "embed_tokens.weight"},
+    {PL__EMBED, PL__WHOLE, PL__ALWAYS, true, "VE", "embed_tokens.weight"},
     {PL__NORM_1, PL__WHOLE, PL__ALWAYS, false, "C", "layers.#.input_layernorm.weight"},
     {PL__QKV, PL__WHOLE, PL__ALWAYS, true, "AC", "layers.#.self_attn.qkv_proj.weight"},
     {PL__OUT, PL__WHOLE, PL__ALWAYS, true, "CQ", "layers.#.self_attn.o_proj.weight"},

@@ -40,9 +40,40 @@ static pl_status linear(const pl__step *s, pl__slot slot, size_t layer, pl_view 
     return pl_op_linear(&s->model->processor, s->pass->stream, &args);
 }
 
+/* y = W x, or y += W x, of a matrix of the whole model without bias. */
+static pl_status project(const pl__step *s, pl_count count, pl__slot slot, pl_view x, bool accumulate, pl_view y)
+{
+    const pl_linear_args args = {.counts = s->batch->counts,
+                                 .count = count,
+                                 .x = x,
+                                 .weight = pl__step_weight(s, slot, 0)->matrix,
+                                 .accumulate = accumulate,
+                                 .y = y};
+    return pl_op_linear(&s->model->processor, s->pass->stream, &args);
+}
+
+/* x = positions + W embeddings. */
+static pl_status embed_projected(const pl__step *s, const pl_embed_args *plain)
+{
+    const pl_processor *processor = &s->model->processor;
+    const pl_view x = s->views[PL__ACT_STREAM], narrow = s->views[PL__ACT_EMBEDDED],
+                  low = s->views[PL__ACT_EMBEDDED_LOW];
+    const pl_batch by_position = pl__by_position(s);
+    const pl_embed_args positions = {.batch = &by_position,
+                                     .table = pl__position_rows(s->config, plain->position_table),
+                                     .scale = 1,
+                                     .x = x},
+                        embeddings = {.batch = s->batch, .table = plain->table, .scale = plain->scale, .x = narrow};
+    const pl_convert_args convert = {.x = narrow, .y = low};
+    PL_TRY(pl_op_embed(processor, s->pass->stream, &positions));
+    PL_TRY(pl_op_embed(processor, s->pass->stream, &embeddings));
+    PL_TRY(pl_op_convert(processor, s->pass->stream, &convert));
+    return project(s, PL_COUNT_TOKENS, PL__PROJECT_IN, low, true, x);
+}
+
 pl_status pl__step_embed(const pl__step *s)
 {
-    pl_embed_args args = {
+    const pl_embed_args args = {
         .batch = s->batch,
         .table = pl__step_weight(s, PL__EMBED, 0)->view,
         .position_table = pl__step_weight(s, PL__POSITIONS, 0)->view,
@@ -50,6 +81,7 @@ pl_status pl__step_embed(const pl__step *s)
         .scale = (float)s->config->embed_scale,
         .x = s->views[PL__ACT_STREAM],
     };
+    if (pl__step_weight(s, PL__PROJECT_IN, 0)->matrix) return embed_projected(s, &args);
     return pl_op_embed(&s->model->processor, s->pass->stream, &args);
 }
 
@@ -147,12 +179,21 @@ static pl_status add_branch(const pl__step *s, pl__slot slot, pl__slot after, si
     const double scale = s->config->residual_scale;
     const bool normed = pl__step_weight(s, after, layer)->view.buffer != NULL;
     /* Run again for the backward pass, a block's own result is of no use. */
-    const bool useless = s->again && slot == PL__DOWN;
+    const bool useless = s->again && slot == PL__DOWN && !s->views[PL__ACT_END].buffer;
     if (useless && !normed) return PL_OK;
     if (!normed && scale == 1) return linear(s, slot, layer, from, PL_ACT_NONE, true, x);
     PL_TRY(pl_fill_zero(&s->model->processor, s->pass->stream, branch));
     PL_TRY(linear(s, slot, layer, from, PL_ACT_NONE, true, branch));
     return useless ? PL_OK : norm(s, PL_COUNT_TOKENS, after, layer, branch, true, scale, x);
+}
+
+/* x = the norm of x, a sum that a tape keeps, where the family has one behind the sum. */
+static pl_status norm_sum(const pl__step *s, pl__slot slot, size_t layer, pl_view kept)
+{
+    pl_view x = s->views[PL__ACT_STREAM];
+    PL_TRY(keep_copy(s, x, kept));
+    if (!pl__step_weight(s, slot, layer)->view.buffer) return PL_OK;
+    return norm(s, PL_COUNT_TOKENS, slot, layer, x, false, 1, x);
 }
 
 /* x += mlp(normed). */
@@ -182,10 +223,11 @@ pl_status pl__step_block(const pl__step *s, size_t layer)
     PL_TRY(attend(s, layer));
     PL_TRY(add_branch(s, PL__OUT, PL__AFTER_1, layer, s->views[PL__ACT_ATTENDED], s->views[PL__ACT_BRANCH]));
     if (!s->config->parallel) {
-        PL_TRY(keep_copy(s, x, s->views[PL__ACT_MIDDLE]));
+        PL_TRY(norm_sum(s, PL__SUM_1, layer, s->views[PL__ACT_MIDDLE]));
         PL_TRY(norm(s, PL_COUNT_TOKENS, PL__NORM_2, layer, x, false, 1, second));
     }
-    return feed_forward(s, layer, second);
+    PL_TRY(feed_forward(s, layer, second));
+    return norm_sum(s, PL__SUM_2, layer, s->views[PL__ACT_END]);
 }
 
 /* One layer of one tap. */
@@ -209,7 +251,7 @@ static pl_status keep(const pl__step *s, const pl_tap *tap, pl_view states, pl_v
     return pl_op_gather(&s->model->processor, s->pass->stream, &args);
 }
 
-/* Keeps `layer` of `states` [N, C] for every tap that asks for it. */
+/* Keeps `layer` of `states` [N, width] for every tap that asks for it. */
 static pl_status tap(const pl__step *s, size_t layer, pl_view states)
 {
     for (size_t t = 0; t < s->pass->n_taps; t++) {
@@ -228,6 +270,18 @@ static bool is_tapped(const pl__step *s, size_t layer)
     return false;
 }
 
+/* *y = what the head reads, in float32, of all rows. */
+static pl_status finish(const pl__step *s, pl_view *y)
+{
+    const pl_view x = s->views[PL__ACT_STREAM], normed = s->views[PL__ACT_NORMED], final = s->views[PL__ACT_FINAL];
+    const bool projected = pl__step_weight(s, PL__PROJECT_OUT, 0)->matrix != NULL;
+    *y = final.buffer ? final : normed;
+    PL_TRY(norm(s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, false, 1, projected ? normed : *y));
+    if (!projected) return PL_OK;
+    PL_TRY(pl_fill_zero(&s->model->processor, s->pass->stream, final));
+    return project(s, PL_COUNT_TOKENS, PL__PROJECT_OUT, normed, true, final);
+}
+
 /* The vocabulary head on gathered rows of x; in training the backward pass runs its product. */
 static pl_status head(const pl__step *s)
 {
@@ -240,10 +294,12 @@ static pl_status head(const pl__step *s)
                              .y = rows};
     PL_TRY(pl_op_gather(&s->model->processor, p->stream, &gather));
     PL_TRY(norm(s, PL_COUNT_ROWS, PL__FINAL_NORM, 0, rows, false, (double)pl__head_gain(s->config), normed));
+    if (s->views[PL__ACT_ROWS_OUT].buffer)
+        PL_TRY(project(s, PL_COUNT_ROWS, PL__PROJECT_OUT, normed, false, s->views[PL__ACT_ROWS_OUT]));
     if (p->tape) return PL_OK;
     pl_score_args score = {
         .counts = s->batch->counts,
-        .x = normed,
+        .x = s->views[pl__head_slot(s)],
         .weight = pl__step_weight(s, PL__HEAD, 0)->matrix,
         .bias = pl__step_weight(s, pl__bias_slot(PL__HEAD), 0)->view,
         .softcap = pl__head_softcap(s->config),
@@ -276,8 +332,8 @@ pl_status pl__step_cut(pl__step *s, const pl_view views[PL__ACT_SLOTS], size_t n
     for (size_t i = 0; i < PL__ACT_SLOTS; i++) {
         s->views[i] = views[i];
         if (!s->views[i].buffer) continue;
-        if (i <= PL__ACT_FINAL) s->views[i].rows = N;
-        if (i == PL__ACT_ROWS || i == PL__ACT_ROWS_NORM) s->views[i].rows = R;
+        if (i < PL__ACT_TOKENS) s->views[i].rows = N;
+        if (i >= PL__ACT_ROWS && i <= PL__ACT_ROWS_OUT) s->views[i].rows = R;
     }
     return PL_OK;
 }
@@ -314,8 +370,8 @@ pl_status pl_model_forward(pl_model *model, const pl_pass *pass)
         PL_TRY(tap(&s, l + 1, x));
     }
     if (is_tapped(&s, L + 1)) {
-        pl_view y = s.views[s.views[PL__ACT_FINAL].buffer ? PL__ACT_FINAL : PL__ACT_NORMED];
-        PL_TRY(norm(&s, PL_COUNT_TOKENS, PL__FINAL_NORM, 0, x, false, 1, y));
+        pl_view y;
+        PL_TRY(finish(&s, &y));
         PL_TRY(tap(&s, L + 1, y));
     }
     return pass->head_rows.buffer ? head(&s) : PL_OK;

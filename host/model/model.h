@@ -58,6 +58,7 @@ typedef struct pl_config {
     const struct pl__wrapper
         *wrapper; /* config.json is of a multimodal model; this is its text model. NULL: it is not */
     size_t C, H, G, D, F, V, L, max_positions;
+    size_t E;                  /* width of embeddings and of what the head reads; C but where they are projected */
     size_t declared_positions; /* as the file says; max_positions may be fewer (longrope) */
     pl_norm_kind norm;
     double norm_eps;
@@ -75,13 +76,15 @@ typedef struct pl_config {
     double residual_scale; /* of a branch, before it is added to the residual stream */
     double logit_divisor;  /* of a vocabulary head without bias */
     bool two_norms;        /* of a parallel block: each branch has one */
+    bool norms_before;     /* of branches; false: behind each sum of a branch and the residual stream */
+    bool final_norm;       /* behind the last block */
     size_t n_experts;
     const char *dtype; /* the checkpoint's own, for people: "float32" */
     /* eos_token_id of generation_config.json when that file is there, else of config.json, as transformers' generate
      * takes it; null is "none". Not said: the file lacks the key. */
     pl_stops stops;
     bool random_weights; /* config.json says "plumb_random_weights": true: no skill expected */
-    /* A sequence classifier (architecture "...ForSequenceClassification"): score.weight [n_labels, C] stands in the
+    /* A sequence classifier (architecture "...ForSequenceClassification"): score.weight [n_labels, E] stands in the
      * place of the vocabulary head, and its logits are those of the labels. 0: a vocabulary head. */
     size_t n_labels;
     /* Training's. */
@@ -91,6 +94,8 @@ typedef struct pl_config {
 } pl_config;
 /* The number of logits: of tokens or of labels. */
 size_t pl_config_outputs(const pl_config *config);
+/* Numbers of a token's state at a layer (0..L + 1): C, and E for the last, final_norm, which the head reads. */
+size_t pl_config_state_width(const pl_config *config, size_t layer);
 static inline const pl_layer_kind *pl_config_layer(const pl_config *config, size_t layer)
 {
     return &config->kinds[config->plan[layer]];
@@ -145,7 +150,7 @@ const pl_config *pl_model_config(const pl_model *model);
 const pl_processor *pl_model_processor(const pl_model *model);
 pl_dtype pl_model_compute(const pl_model *model);
 size_t pl_model_bytes(const pl_model *model); /* of its weights on the device */
-/* The row of the vocabulary head for a token, as float32 [C] (from the checkpoint). */
+/* The row of the vocabulary head for a token, as float32 [E] (from the checkpoint). */
 pl_status pl_checkpoint_unembedding(const pl_checkpoint *checkpoint, int32_t token, float *out);
 
 /* Memory for a forward pass of up to N tokens and R gathered rows. With `logits` it holds a matrix [R, V] too, which a
@@ -160,7 +165,8 @@ size_t pl_activations_bytes(const pl_model *model, size_t n_tokens, size_t n_row
 /* How a tap keeps a layer: gathers rows to slots, adds rows to slots, or takes all rows of the batch as they stand. */
 typedef enum pl_tap_kind { PL_TAP_GATHER, PL_TAP_POOL, PL_TAP_WHOLE } pl_tap_kind;
 
-/* What a pass keeps. Layers: 0 the embedding output, l after block l and before the final norm, L + 1 final_norm. */
+/* What a pass keeps. Layers: 0 the embedding output, l after block l and before the final norm, L + 1 final_norm: what
+ * the head reads, of pl_config_state_width numbers. */
 typedef struct pl_tap {
     pl_tap_kind kind;
     pl_view counts; /* gather: [1, PL_COUNTS]-shaped counts whose ROWS entry is the number of rows; pool: n_slots */
@@ -168,7 +174,7 @@ typedef struct pl_tap {
     pl_view indptr, ranges; /* pool (with slots) */
     size_t n_layers;
     const size_t *layers; /* [n_layers] ascending */
-    const pl_view *into;  /* [n_layers]: [slots, C] f32; whole: [N or more, C] of any float type */
+    const pl_view *into;  /* [n_layers]: [slots, width] f32; whole: [N or more, width] of any float type */
 } pl_tap;
 
 /* Training: trainable.h. */

@@ -18,7 +18,7 @@ pl_status pl__step_begin(pl__step *s, pl_model *model, const pl_pass *pass);
 /* The views cut to the batch's capacities, so that products do not run over memory that this batch has no use for. A
  * batch larger than its memory would write past it: an error. */
 pl_status pl__step_cut(pl__step *s, const pl_view views[PL__ACT_SLOTS], size_t n_tokens, size_t n_rows);
-/* x = the embeddings, before their norm and dropout. */
+/* x = the embeddings with their projection, before their norm and dropout. */
 pl_status pl__step_embed(const pl__step *s);
 /* x = the block of x. */
 pl_status pl__step_block(const pl__step *s, size_t layer);
@@ -45,6 +45,26 @@ static inline pl_view pl__heads_of(const pl_config *config, pl_view weight)
     return weight;
 }
 
+/* What the head's product reads. */
+static inline pl__activation_slot pl__head_slot(const pl__step *s)
+{
+    return s->views[PL__ACT_ROWS_OUT].buffer ? PL__ACT_ROWS_OUT : PL__ACT_ROWS_NORM;
+}
+
+/* Tokens whose ids are their positions: rows of the position table are found as those of the embedding. */
+static inline pl_batch pl__by_position(const pl__step *s)
+{
+    pl_batch batch = *s->batch;
+    batch.tokens = batch.positions;
+    return batch;
+}
+/* A position table from the row of position 0 on. */
+static inline pl_view pl__position_rows(const pl_config *config, pl_view table)
+{
+    const size_t offset = config->family->position_offset;
+    return pl_view_rows(table, offset, table.rows - offset);
+}
+
 /* Branches are scaled or normed before they are added: they need memory of their own. */
 static inline bool pl__has_branches(const pl_config *config)
 {
@@ -65,17 +85,20 @@ static inline float pl__head_softcap(const pl_config *config)
 
 /* Gradients on the way back. */
 typedef enum pl__gradient_slot {
-    PL__GRAD_STREAM,   /* [N, C] f32: of the residual stream */
-    PL__GRAD_NORMED,   /* [N, C] */
-    PL__GRAD_NORMED_2, /* [N, C]: a parallel block with two norms */
-    PL__GRAD_QKV,      /* [N, (H + 2G) D] */
-    PL__GRAD_ATTENDED, /* [N, H D] */
-    PL__GRAD_UP,       /* [N, 2F] when gated */
-    PL__GRAD_HIDDEN,   /* [N, F] */
-    PL__GRAD_BRANCH,   /* [N, C] f32: of a branch before the norm behind it; of embeddings before theirs */
-    PL__GRAD_TOKENS,   /* those before have a row a token, those behind one a gathered row */
+    PL__GRAD_STREAM,       /* [N, C] f32: of the residual stream */
+    PL__GRAD_NORMED,       /* [N, C] */
+    PL__GRAD_NORMED_2,     /* [N, C]: a parallel block with two norms */
+    PL__GRAD_QKV,          /* [N, (H + 2G) D] */
+    PL__GRAD_ATTENDED,     /* [N, H D] */
+    PL__GRAD_UP,           /* [N, 2F] when gated */
+    PL__GRAD_HIDDEN,       /* [N, F] */
+    PL__GRAD_BRANCH,       /* [N, C] f32: of a branch or sum before the norm behind it; of embeddings before theirs */
+    PL__GRAD_EMBEDDED,     /* [N, E] f32: of embeddings before their projection */
+    PL__GRAD_EMBEDDED_LOW, /* [N, E]: the same as a product leaves it */
+    PL__GRAD_TOKENS,       /* those before have a row a token, those behind one a gathered row */
     PL__GRAD_ROWS = PL__GRAD_TOKENS, /* [R, C] f32 */
     PL__GRAD_ROWS_NORM,              /* [R, C] */
+    PL__GRAD_ROWS_OUT,               /* [R, E] */
     PL__GRAD_WORKSPACE,              /* bytes */
     PL__GRAD_SLOTS
 } pl__gradient_slot;

@@ -28,11 +28,15 @@ static size_t workspace_bytes(const pl_backend *ops, const pl_config *c, pl_dtyp
         bytes = larger(bytes, ops->linear_backward_workspace_bytes(N, pl__dimension(c, fact->rows),
                                                                    pl__dimension(c, fact->columns), compute));
     }
+    if (pl__config_has(c, PL__PROJECT_IN)) {
+        bytes = larger(bytes, ops->linear_backward_workspace_bytes(N, c->C, c->E, compute));
+        bytes = larger(bytes, ops->linear_backward_workspace_bytes(R, c->E, c->C, compute));
+    }
     bytes = larger(bytes, ops->norm_backward_workspace_bytes(larger(N, R), c->C));
     bytes = larger(bytes, ops->head_norm_backward_workspace_bytes(N, c->H, c->D));
     if (c->family->wide_norms) bytes = larger(bytes, ops->head_norm_backward_workspace_bytes(N, 1, c->H * c->D));
     bytes = larger(bytes, ops->attention_backward_workspace_bytes(N, c->H, c->G, c->D));
-    return larger(bytes, ops->score_backward_workspace_bytes(R, pl_config_outputs(c), c->C, compute));
+    return larger(bytes, ops->score_backward_workspace_bytes(R, pl_config_outputs(c), c->E, compute));
 }
 
 static void plan_gradients(pl_view out[PL__GRAD_SLOTS], const pl_backend *ops, const pl_config *c, pl_dtype compute,
@@ -40,7 +44,8 @@ static void plan_gradients(pl_view out[PL__GRAD_SLOTS], const pl_backend *ops, c
 {
     const pl_dtype storage = pl_activation_type(ops, compute);
     const bool two_norms = c->parallel && pl__config_has(c, PL__NORM_2);
-    const bool branch = pl__has_branches(c) || pl__config_has(c, PL__EMBED_NORM);
+    const bool branch = pl__has_branches(c) || pl__config_has(c, PL__EMBED_NORM) || pl__config_has(c, PL__SUM_1);
+    const size_t narrow = pl__config_has(c, PL__PROJECT_IN) ? N : 0;
     const size_t workspace = workspace_bytes(ops, c, compute, N, R);
     const pl_view views[PL__GRAD_SLOTS] = {
         [PL__GRAD_STREAM] = {.rows = N, .columns = c->C, .dtype = PL_F32},
@@ -51,8 +56,11 @@ static void plan_gradients(pl_view out[PL__GRAD_SLOTS], const pl_backend *ops, c
         [PL__GRAD_UP] = {.rows = c->family->gated ? N : 0, .columns = pl__dimension(c, 'U'), .dtype = storage},
         [PL__GRAD_HIDDEN] = {.rows = N, .columns = c->F, .dtype = storage},
         [PL__GRAD_BRANCH] = {.rows = branch ? N : 0, .columns = c->C, .dtype = PL_F32},
+        [PL__GRAD_EMBEDDED] = {.rows = narrow, .columns = c->E, .dtype = PL_F32},
+        [PL__GRAD_EMBEDDED_LOW] = {.rows = narrow, .columns = c->E, .dtype = storage},
         [PL__GRAD_ROWS] = {.rows = R, .columns = c->C, .dtype = PL_F32},
         [PL__GRAD_ROWS_NORM] = {.rows = R, .columns = c->C, .dtype = storage},
+        [PL__GRAD_ROWS_OUT] = {.rows = narrow ? R : 0, .columns = c->E, .dtype = storage},
         [PL__GRAD_WORKSPACE] = {.rows = workspace ? 1 : 0, .columns = workspace, .dtype = PL_U8},
     };
     for (size_t i = 0; i < PL__GRAD_SLOTS; i++) out[i] = views[i];

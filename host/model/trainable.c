@@ -240,9 +240,9 @@ static double slot_deviation(const pl_config *c, pl__slot slot)
 
 static bool is_bias(pl__slot slot)
 {
-    static const pl__slot biased[] = {PL__EMBED_NORM, PL__Q_NORM,  PL__K_NORM, PL__FINAL_NORM, PL__HEAD,
-                                      PL__NORM_1,     PL__QKV,     PL__OUT,    PL__NORM_2,     PL__UP,
-                                      PL__DOWN,       PL__AFTER_1, PL__AFTER_2};
+    static const pl__slot biased[] = {PL__EMBED_NORM, PL__Q_NORM,  PL__K_NORM,  PL__FINAL_NORM, PL__HEAD,
+                                      PL__NORM_1,     PL__QKV,     PL__OUT,     PL__NORM_2,     PL__UP,
+                                      PL__DOWN,       PL__AFTER_1, PL__AFTER_2, PL__SUM_1,      PL__SUM_2};
     for (size_t i = 0; i < sizeof biased / sizeof *biased; i++)
         if (slot == pl__bias_slot(biased[i])) return true;
     return false;
@@ -251,7 +251,7 @@ static bool is_bias(pl__slot slot)
 static float drawn(const pl_config *c, pl__slot slot, uint64_t seed, uint32_t number, size_t i)
 {
     if (is_bias(slot)) return 0;
-    if (slot == PL__EMBED && c->has_padding && i / c->C == (size_t)c->padding) return 0;
+    if (slot == PL__EMBED && c->has_padding && i / c->E == (size_t)c->padding) return 0;
     if (pl__slot_facts(slot)->form == PL__VECTOR) return c->norm == PL_NORM_RMS_PLUS_ONE ? 0.0F : 1.0F;
     return (float)(slot_deviation(c, slot) * pl_random_normal(seed, PL_RANDOM_WEIGHTS, number, i));
 }
@@ -407,7 +407,7 @@ size_t pl_trainable_last_block(const pl_trainable *t, size_t first, size_t n)
             const size_t begin = end;
             (void)place(&end, c, (pl__slot)slot);
             if (begin >= first + n || end <= first) continue;
-            const bool embedding = slot <= PL__EMBED_NORM_BIAS;
+            const bool embedding = slot <= PL__PROJECT_IN;
             const size_t block = embedding ? 0 : slot < PL__MODEL_SLOTS ? c->L - 1 : l;
             if (block < last) last = block;
         }

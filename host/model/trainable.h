@@ -8,7 +8,7 @@
 
 typedef enum pl_head_kind {
     PL_HEAD_LM,        /* the vocabulary head: the checkpoint's own, tied or not */
-    PL_HEAD_CLASSIFIER /* score.weight [labels, C] without bias, in the place of the vocabulary head */
+    PL_HEAD_CLASSIFIER /* score.weight [labels, E] without bias, in the place of the vocabulary head */
 } pl_head_kind;
 
 typedef struct pl_trainable_options {

@@ -222,7 +222,7 @@ static pl_status put_all(loader *l)
     if (config->tied) {
         const pl__tensor_fact *head = pl__head_fact(config);
         const pl_tensor *t = pl__checkpoint_tensor(l->checkpoint, head, 0);
-        PL_TRY(put_matrix(l, &l->model->whole[PL__HEAD], head, 0, t, config->V, config->C));
+        PL_TRY(put_matrix(l, &l->model->whole[PL__HEAD], head, 0, t, config->V, config->E));
     }
     return pl__model_put_positions(l->model, l->stream, l->staged);
 }

@@ -20,7 +20,7 @@ static inline void same_layers(float **a, float **b, size_t n_layers, size_t byt
 static inline void same_all(const pl_results *a, const pl_results *b, size_t logit_rows, const char *which)
 {
     size_t n = a->n_requests, n_choices = a->choice_indptr[n], n_tokens = a->token_indptr[n_choices];
-    size_t row = a->C * sizeof(float), word = sizeof(uint64_t);
+    size_t row = a->n_layers ? a->widths[0] * sizeof(float) : 0, word = sizeof(uint64_t);
     if (a->n_all != b->n_all || a->n_all_ranges != b->n_all_ranges || a->tokens_in_requests != b->tokens_in_requests)
         fail_msg("%s: other numbers of rows or tokens", which);
     same_array(a->choice_indptr, b->choice_indptr, (n + 1) * word, "choice_indptr", which);

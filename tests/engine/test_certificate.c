@@ -64,7 +64,7 @@ static size_t row_of(const pl_results *results, size_t request, size_t t)
 static void check_prompt(random_model *m, const pl_request *request, size_t r, const pl_results *results,
                          const pl_capture *capture, const setting *s)
 {
-    size_t C = results->C, n = request->n;
+    size_t C = results->widths[0], n = request->n;
     outputs p = run_plain(m, request->ids, n);
     for (size_t l = 0; l < capture->n_layers; l++) {
         const float *hidden = p.hidden + capture->layers[l] * n * C;
@@ -92,7 +92,7 @@ static void check_choice(random_model *m, const pl_request *request, size_t r, s
                          const pl_results *results, const pl_capture *capture, const setting *s)
 {
     const pl_choice *choice = &request->choices[c];
-    size_t C = results->C, n = choice->n, V = results->V;
+    size_t C = results->widths[0], n = choice->n, V = results->V;
     uint64_t token = results->token_indptr[results->choice_indptr[r] + c];
     outputs p = run_plain(m, choice->ids, n);
     same_bytes(results->log_probability + token, p.log_probability + choice->first - 1,

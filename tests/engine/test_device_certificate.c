@@ -81,8 +81,7 @@ static void a_fickle_product_is_caught(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(honest_devices_pass),
-                                       cmocka_unit_test(a_classifier_passes),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(honest_devices_pass), cmocka_unit_test(a_classifier_passes),
                                        cmocka_unit_test(a_fickle_product_is_caught)};
     int missing = device_missing();
     if (missing) return missing;

@@ -107,7 +107,7 @@ static void as_type(void *out, const float *in, size_t n, pl_dtype dtype)
 
 static void compare(const pl_results *held, const bowl *b, size_t logit_rows, pl_dtype dtype, const char *which)
 {
-    size_t elements = held->n_all * held->C;
+    size_t elements = held->n_layers ? held->n_all * held->widths[0] : 0;
     void *expected = malloc(elements * sizeof(float));
     for (size_t l = 0; l < b->n_layers && held->all; l++) {
         as_type(expected, held->all[l], elements, dtype);

@@ -132,18 +132,18 @@ static void a_suffix_is_a_path_of_its_own(void **state)
     assert_null(a->suffix);
     assert_memory_equal(a->log_probability, b->log_probability,
                         a->token_indptr[a->choice_indptr[N]] * sizeof *a->log_probability);
-    size_t n_suffixes = 0, row = a->C * sizeof(float);
+    size_t n_suffixes = 0, C = a->widths[0], row = C * sizeof(float);
     for (size_t r = 0; r < N; r++) {
         bool has = q->requests[r].n_suffixed > 0;
         n_suffixes += has;
         for (size_t l = 0; l < L; l++) {
-            assert_memory_equal(a->last[l] + r * a->C, b->last[l] + r * a->C, row);
-            if (has) assert_memory_equal(b->suffix[l] + r * a->C, c->last[l] + r * a->C, row);
-            for (size_t i = 0; !has && i < a->C; i++) assert_true(isnan(b->suffix[l][r * a->C + i]));
+            assert_memory_equal(a->last[l] + r * C, b->last[l] + r * C, row);
+            if (has) assert_memory_equal(b->suffix[l] + r * C, c->last[l] + r * C, row);
+            for (size_t i = 0; !has && i < C; i++) assert_true(isnan(b->suffix[l][r * C + i]));
         }
         /* Its tokens are the last ones of the request's rows of `all`. */
         uint64_t end = b->all_indptr[r + 1], last = b->all_ranges[2 * end - 2] + b->all_ranges[2 * end - 1] - 1;
-        if (has) assert_memory_equal(b->all[1] + last * a->C, b->suffix[1] + r * a->C, row);
+        if (has) assert_memory_equal(b->all[1] + last * C, b->suffix[1] + r * C, row);
     }
     assert_int_equal(n_suffixes, 8);
     assert_true(b->tokens_computed > a->tokens_computed && b->tokens_computed <= a->tokens_computed + 3 * n_suffixes);

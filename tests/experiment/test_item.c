@@ -186,7 +186,8 @@ static void test_states_not_finite(void **state)
     enum { R = 3, L = 2, C = 2 };
     float last0[R * C] = {0}, last1[R * C] = {0}, mean0[R * C] = {0}, mean1[R * C] = {0};
     float *last[L] = {last0, last1}, *mean[L] = {mean0, mean1};
-    const pl_results results = {.n_requests = R, .n_layers = L, .C = C, .last = last, .mean = mean};
+    size_t widths[L] = {C, C};
+    const pl_results results = {.n_requests = R, .n_layers = L, .widths = widths, .last = last, .mean = mean};
     pl_request requests[R] = {{.n = 1}, {.n = 4, .own_first = 2}, {.n = 4, .own_first = 2}};
     mean0[0] = mean1[0] = NAN; /* one token: there is no mean */
     pl_not_finite found = pl_states_not_finite(&results, requests);

@@ -58,6 +58,7 @@ static void what_is_absent_is_not_counted(void **state)
     make_folder(folder);
     OK(pl_path(path, "%s/states.h5", folder));
     const size_t layers[] = {3, L + 1};
+    size_t widths[] = {C, C};
     for (int broken = 0; broken < 2; broken++) {
         float last[2][N * C] = {{1, 2, 3, 4, 5, 6, 7, 8}}, mean[2][N * C] = {{1, 2, NAN, NAN, 5, 6, 7, 8}},
                           label[2][N * C] = {{1, 2, 3, 4, NAN, NAN, 7, 8}};
@@ -66,7 +67,7 @@ static void what_is_absent_is_not_counted(void **state)
         if (broken) mean[1][2 * C] = NAN; /* item 2 has a mean */
         if (broken) last[1][3 * C] = NAN; /* beyond what is kept */
         const pl_results results = {
-            .n_requests = N, .n_layers = 2, .C = C, .last = last_of, .label = label_of, .mean = mean_of};
+            .n_requests = N, .n_layers = 2, .widths = widths, .last = last_of, .label = label_of, .mean = mean_of};
         pl_unit_writer *w = begin(path);
         pl_unit_losses losses;
         OK(pl_states_write(w, &results, requests, layers, L, 3, PL_F32, false));
@@ -109,7 +110,7 @@ static void a_file_is_made_once(void **state)
     make_folder(folder);
     OK(pl_path(path, "%s/file.h5", folder));
     const size_t layers[] = {0};
-    const pl_config config = {.L = L, .C = C, .V = 5};
+    const pl_config config = {.L = L, .C = C, .E = C, .V = 5};
     pl_capture capture = {.n_layers = 1, .layers = layers, .positions = PL_POSITION_LAST};
     pl_states_file file;
     pl_unit_writer *w;

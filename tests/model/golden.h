@@ -72,9 +72,9 @@ static inline double golden_distance(pl_model *model, const pl_safetensors *gold
         size_t elements;
         snprintf(name, sizeof name, "hidden.%zu", s);
         float *hidden = golden_values(golden, name, &elements);
-        assert_int_equal(elements, o.n_states * n[s] * o.C);
+        assert_int_equal(elements, n[s] * ((o.n_states - 1) * o.C + o.E));
         for (size_t l = 0; l < o.n_states; l++)
-            worst = fmax(worst, distance(o.hidden + (l * o.N + rows) * o.C, hidden + l * n[s] * o.C, n[s] * o.C));
+            worst = fmax(worst, distance(state_of(&o, l, rows), hidden + l * n[s] * o.C, n[s] * state_width(&o, l)));
         snprintf(name, sizeof name, "logits.%zu", s);
         float *logits = golden_values(golden, name, &elements);
         assert_int_equal(elements, n[s] * o.V);

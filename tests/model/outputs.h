@@ -10,12 +10,23 @@ enum { PATH_PAGES = 8 }; /* a path: 256 positions */
 
 /* What a run over N packed tokens gives; freed with outputs_free. */
 typedef struct outputs {
-    size_t N, n_states, C, V, n_targets;
-    float *hidden;          /* [L + 2][N, C] */
+    size_t N, n_states, C, E, V, n_targets;
+    float *hidden;          /* [L + 1][N, C], then [N, E] of final_norm */
     float *logits;          /* [N, V] */
     float *log_probability; /* [n_targets] */
     int32_t *greedy;        /* [N] */
 } outputs;
+
+static inline size_t state_width(const outputs *o, size_t layer)
+{
+    return layer + 1 < o->n_states ? o->C : o->E;
+}
+
+/* The states of a layer of the packed tokens, from `row` on. */
+static inline float *state_of(const outputs *o, size_t layer, size_t row)
+{
+    return o->hidden + layer * o->N * o->C + row * state_width(o, layer);
+}
 
 static inline void outputs_free(outputs *o)
 {
@@ -46,7 +57,7 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
             logits = pl_activations_logits(activations);
     for (size_t i = 0; i < n_states; i++) {
         layers[i] = i;
-        OK(pl_view_create(processor, &into[i], N, c->C, PL_F32));
+        OK(pl_view_create(processor, &into[i], N, pl_config_state_width(c, i), PL_F32));
     }
     OK(pl_view_create(processor, &log_probability, 1, N, PL_F32));
     OK(pl_view_create(processor, &greedy, 1, N, PL_I32));
@@ -65,12 +76,13 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
                     .logits = logits};
     OK(pl_model_forward(model, &pass));
 
-    *o = (outputs){.N = N, .n_states = n_states, .C = c->C, .V = pl_config_outputs(c), .n_targets = b.n_targets};
-    o->hidden = calloc(n_states * N * c->C, sizeof *o->hidden);
+    *o = (outputs){
+        .N = N, .n_states = n_states, .C = c->C, .E = c->E, .V = pl_config_outputs(c), .n_targets = b.n_targets};
+    o->hidden = calloc(N * ((n_states - 1) * c->C + c->E), sizeof *o->hidden);
     o->logits = calloc(N * pl_config_outputs(c), sizeof *o->logits);
     o->log_probability = calloc(N, sizeof *o->log_probability);
     o->greedy = calloc(N, sizeof *o->greedy);
-    for (size_t i = 0; i < n_states; i++) OK(pl_download(processor, stream, o->hidden + i * N * c->C, into[i]));
+    for (size_t i = 0; i < n_states; i++) OK(pl_download(processor, stream, state_of(o, i, 0), into[i]));
     OK(pl_download(processor, stream, o->logits, logits));
     OK(pl_download(processor, stream, o->log_probability, log_probability));
     OK(pl_download(processor, stream, o->greedy, greedy));

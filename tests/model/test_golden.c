@@ -51,6 +51,8 @@ static const char *const folders[] = {
     "wrapped-smolvlm",
     "stablelm-norms",
     "gemma",
+    "opt-behind",
+    "opt-wider",
 };
 
 typedef void alteration(pl_config *config);
@@ -111,8 +113,8 @@ static void test_same_bits(void **state)
     run_model(&alone, model, kv, &whole, 1, 1);
     run_model(&packed, model, kv, company, 2, 2);
     for (size_t l = 0; l < alone.n_states; l++)
-        assert_memory_equal(packed.hidden + (l * packed.N + m) * packed.C, alone.hidden + l * n * alone.C,
-                            n * alone.C * sizeof(float));
+        assert_memory_equal(state_of(&packed, l, m), state_of(&alone, l, 0),
+                            n * state_width(&alone, l) * sizeof(float));
     assert_memory_equal(packed.logits + m * packed.V, alone.logits, n * alone.V * sizeof(float));
 
     /* The last 23 tokens after the others, whose prefix ends inside a page. */

@@ -181,6 +181,64 @@ static void lend_norm(pl_model *model, const pl_checkpoint *checkpoint)
     }
 }
 
+/* Facts of tensors with other slots, or another layout, in the place of the family's own. */
+static pl__tensor_fact *own_facts(pl_checkpoint *c)
+{
+    enum { MOST = 64 };
+    static pl_family family;
+    static pl__tensor_fact facts[MOST];
+    family = *c->config.family;
+    assert_true(family.n_tensors <= MOST);
+    memcpy(facts, family.tensors, family.n_tensors * sizeof *facts);
+    family.tensors = facts;
+    c->config.family = &family;
+    return facts;
+}
+
+/* The norms behind sums stand elsewhere. */
+static void move_norms(pl_checkpoint *c, pl__slot first, pl__slot second)
+{
+    pl__tensor_fact *facts = own_facts(c);
+    for (size_t i = 0; i < c->config.family->n_tensors; i++) {
+        const pl__slot slot = facts[i].slot;
+        if (slot == PL__SUM_1 || slot == PL__SUM_1_BIAS) facts[i].slot = (pl__slot)(slot - PL__SUM_1 + first);
+        if (slot == PL__SUM_2 || slot == PL__SUM_2_BIAS) facts[i].slot = (pl__slot)(slot - PL__SUM_2 + second);
+    }
+}
+
+static void norms_of_branches(pl_checkpoint *c)
+{
+    move_norms(c, PL__AFTER_1, PL__AFTER_2);
+}
+
+static void norms_before_branches(pl_checkpoint *c)
+{
+    move_norms(c, PL__NORM_1, PL__NORM_2);
+}
+
+static void swap_norms(pl_checkpoint *c)
+{
+    move_norms(c, PL__SUM_2, PL__SUM_1);
+}
+
+/* A projection read as [in, out]. */
+static void turn_projection(pl_checkpoint *c, pl__slot slot, const char *dims)
+{
+    pl__tensor_fact *facts = own_facts(c);
+    for (size_t i = 0; i < c->config.family->n_tensors; i++)
+        if (facts[i].slot == slot) facts[i].dims = dims;
+}
+
+static void turn_project_in(pl_checkpoint *c)
+{
+    turn_projection(c, PL__PROJECT_IN, "EC");
+}
+
+static void turn_project_out(pl_checkpoint *c)
+{
+    turn_projection(c, PL__PROJECT_OUT, "CE");
+}
+
 /* ---- Slopes ---- */
 
 static void put_slopes(pl_model *model, const float *slopes)
@@ -350,6 +408,18 @@ static void lose_after_2(pl_model *model, const pl_checkpoint *checkpoint)
     lose(model, PL__AFTER_2);
 }
 
+static void lose_sum_1(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__SUM_1);
+}
+
+static void lose_sum_2_bias(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    (void)checkpoint;
+    lose(model, PL__SUM_2_BIAS);
+}
+
 static void lose_embed_norm(pl_model *model, const pl_checkpoint *checkpoint)
 {
     (void)checkpoint;
@@ -510,6 +580,16 @@ static const mutant mutants[] = {
     {"no norm of keys", "phi-norms", NULL, lose_k_norm},
     {"no norm of queries", "stablelm-norms", NULL, lose_q_norm},
     {"one norm for all heads", "stablelm-norms", NULL, first_norm},
+    {"norms of branches, not of sums", "opt-behind", norms_of_branches, NULL},
+    {"norms before branches", "opt-behind", norms_before_branches, NULL},
+    {"norms swapped", "opt-behind", swap_norms, NULL},
+    {"no norm behind the first sum", "opt-behind", NULL, lose_sum_1},
+    {"no bias behind the second sum", "opt-behind", NULL, lose_sum_2_bias},
+    {"positions off by one", "opt-behind", NULL, shift_positions},
+    {"projection in, transposed", "opt-behind", turn_project_in, NULL},
+    {"projection out, transposed", "opt-behind", turn_project_out, NULL},
+    {"projection in, transposed", "opt-wider", turn_project_in, NULL},
+    {"projection out, transposed", "opt-wider", turn_project_out, NULL},
     {"norm without + 1", "gemma", norm_without_one, NULL},
     {"embeddings not scaled", "gemma", no_embed_scale, NULL},
     {"no output bias", "gemma", NULL, lose_output_bias},

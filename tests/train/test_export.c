@@ -90,6 +90,8 @@ static void test_round_trip(void **state)
                                     {"bloom", "lm"},
                                     {"mpt", "lm"},
                                     {"stablelm-norms", "lm"},
+                                    {"opt-behind", "lm"},
+                                    {"opt-wider", "lm"},
                                     {"gemma", "lm"}};
     const int32_t ids[] = {2, 0, 1, 1, 2, 0, 2};
     enum { N = sizeof ids / sizeof *ids };
@@ -142,12 +144,26 @@ static void test_round_trip(void **state)
 static void test_golden(void **state)
 {
     (void)state;
-    const char *const models[] = {"gpt2",           "gpt2-bare",       "gpt2-untied-bf16",
-                                  "llama-tied",     "llama-grouped",   "llama-bias-linear",
-                                  "neox",           "neox-sequential", "qwen3",
-                                  "smollm3",        "gemma3",          "gemma3-untied",
-                                  "olmo2",          "opt-plain",       "phi",
-                                  "phi3",           "wrapped-gemma3",  "wrapped-llava",
+    const char *const models[] = {"gpt2",
+                                  "gpt2-bare",
+                                  "gpt2-untied-bf16",
+                                  "llama-tied",
+                                  "llama-grouped",
+                                  "llama-bias-linear",
+                                  "neox",
+                                  "neox-sequential",
+                                  "qwen3",
+                                  "smollm3",
+                                  "gemma3",
+                                  "gemma3-untied",
+                                  "olmo2",
+                                  "opt-plain",
+                                  "opt-behind",
+                                  "opt-wider",
+                                  "phi",
+                                  "phi3",
+                                  "wrapped-gemma3",
+                                  "wrapped-llava",
                                   "wrapped-smolvlm"};
     char folder[PL_PATH_MAX], out[PL_PATH_MAX];
     make_folder(folder);

@@ -96,6 +96,8 @@ static void test_tensors(void **state)
                  {"stablelm-norms", "lm", false},
                  {"gemma", "lm", false},
                  {"gemma3-untied", "lm", false},
+                 {"opt-behind", "lm", false},
+                 {"opt-wider", "lm", false},
                  {"llama-grouped", "classifier", false},
                  {"llama-tied", "lm", true},
                  {"llama-grouped", "lm", true}};

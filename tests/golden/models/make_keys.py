@@ -88,10 +88,11 @@ FAMILIES["olmo2"] = (LLAMA, {k: v for k, v in COMMON.items() if k != "mlp_bias"}
 OPT = {k: v for k, v in LLAMA.items() if k != "intermediate_size"} | {"ffn_dim": 20}
 FAMILIES["opt"] = (OPT, {
     "activation_function": [ABSENT, "relu", "gelu", "silu"], "enable_bias": [ABSENT, True, False],
-    "do_layer_norm_before": [ABSENT, True, False], "word_embed_proj_dim": [ABSENT, 16, 8],
-    "_remove_final_layer_norm": [ABSENT, False, True], "layer_norm_elementwise_affine": [ABSENT, True, False],
+    "layer_norm_elementwise_affine": [ABSENT, True, False],
     "tie_word_embeddings": [ABSENT, True, False], "dropout": [ABSENT, 0.5], "layerdrop": [ABSENT, 0.0, 0.5],
-    "layer_norm_eps": [ABSENT, 0.5], "num_key_value_heads": [ABSENT, 2], "intermediate_size": [ABSENT, 24]}, {})
+    "layer_norm_eps": [ABSENT, 0.5], "num_key_value_heads": [ABSENT, 2], "intermediate_size": [ABSENT, 24]}, {
+    "do_layer_norm_before": [ABSENT, True, False], "_remove_final_layer_norm": [ABSENT, False, True],
+    "word_embed_proj_dim": [ABSENT, 16, 8, 20, 0]})
 FAMILIES["phi"] = (NEOX, {
     "layer_norm_eps": [1e-5, 0.05], "hidden_act": [ABSENT, "gelu_new", "gelu", "relu"],
     "num_key_value_heads": [ABSENT, 1, 2, 4, 3], "tie_word_embeddings": [ABSENT, True, False], "embd_pdrop": [ABSENT, 0.5], **TURN,

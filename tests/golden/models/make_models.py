@@ -5,7 +5,8 @@
 
 Each folder is a checkpoint as save_pretrained writes it, plus golden.safetensors (float32):
   ids.<s> [T]                     token ids of sequence s (lengths 5 and 66: more than two pages of keys)
-  hidden.<s> [L + 2, T, C]        embedding output, after each block (raw), after the final norm
+  hidden.<s> [L + 2, T, C]        embedding output, after each block (raw), what the head reads; flat where the last of them
+                                  has another width
   logits.<s> [T, V]
   log_probability.<s> [T - 1]     of each next token
   greedy [20]                     greedy continuation of sequence 0
@@ -146,6 +147,9 @@ CASES = {
                                          partial_rotary_factor=0.5, qk_layernorm=True), "bfloat16", "single"),
     "gemma": (tf.GemmaConfig(**{k: v for k, v in GEMMA.items() if k not in ("sliding_window", "query_pre_attn_scalar")},
                              attention_bias=True), "bfloat16", "single"),
+    "opt-behind": (tf.OPTConfig(**{**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 16}), "float32", "single"),
+    "opt-wider": (tf.OPTConfig(**{**OPT, "num_hidden_layers": 2, "word_embed_proj_dim": 32, "_remove_final_layer_norm": True,
+                                  "tie_word_embeddings": False, "enable_bias": False}), "bfloat16", "single"),
 }
 
 
@@ -196,7 +200,11 @@ def reference(model, ids):
     hook.remove()
     states = list(out.hidden_states)
     final = states.pop()
-    hidden = torch.stack([s[0] for s in (*states, raw[0].reshape(final.shape), final)])
+    hidden = torch.stack([s[0] for s in (*states, raw[0].reshape(states[0].shape))])
+    if final.shape == states[0].shape:
+        hidden = torch.cat([hidden, final])
+    else:
+        hidden = torch.cat([hidden.flatten(), final.flatten()])
     return hidden, out.logits[0]
 
 

@@ -46,7 +46,7 @@ GRADIENT_MODELS = ("gpt2", "llama-tied", "llama-grouped", "llama-bias-linear", "
                    "mistral", "smollm3", "gemma2", "gemma3", "gemma3-untied", "olmo2", "opt", "opt-plain",
                    "phi", "phi-tied", "phi3", "granite", "granite-hybrid", "gpt-neo", "gptj", "gptj-tied", "stablelm",
                    "stablelm-parallel", "starcoder2", "falcon", "falcon-new", "falcon-sequential", "bloom", "mpt", "mpt-even",
-                   "phi-norms", "stablelm-norms", "gemma")
+                   "phi-norms", "stablelm-norms", "gemma", "opt-behind", "opt-wider")
 
 
 # ---- plumb's order of examples: Philox4x32-10 (Salmon et al. 2011), Fisher-Yates ----
