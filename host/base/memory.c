@@ -72,7 +72,7 @@ pl_status pl_copy_text(char **out, const char *text)
 pl_status pl_bytes_append(pl_bytes *b, const void *data, size_t size)
 {
     if (size > SIZE_MAX - b->size - 1) return pl_fail(PL_E_MEMORY, "out of memory: a text of %zu bytes", size);
-    PL_TRY(pl_grow(&b->data, &b->capacity, b->size + size + 1));
+    if (b->size + size >= b->capacity) PL_TRY(pl_grow(&b->data, &b->capacity, b->size + size + 1));
     if (size) memcpy(b->data + b->size, data, size);
     b->size += size;
     b->data[b->size] = 0;

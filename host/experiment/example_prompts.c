@@ -77,9 +77,12 @@ pl_status pl_example_prompts(pl_example_prompt *out, const pl_plan *plan, const 
     m.pool.test = m.pool.fewshot;
     m.chat = pl_unit_chat(&m.use, plan, unit);
     PL_TRY(pl_encoder_create(&m.encoder, model->tokenizer, arena));
-    for (size_t i = 0; i < n; i++)
-        PL_TRY(make(&m, &out[i], first + i, t ? t : e->templates[e->template_of[first + i]]));
-    return PL_OK;
+    PL_TRY(pl_chat_front_create(&m.use.front));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n && status == PL_OK; i++)
+        status = make(&m, &out[i], first + i, t ? t : e->templates[e->template_of[first + i]]);
+    pl_chat_front_free(m.use.front);
+    return status;
 }
 
 /* ---- /obs ---- */

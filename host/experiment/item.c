@@ -20,6 +20,7 @@ typedef struct builder {
     const char *input;  /* what stands in the item's place; NULL: the item */
     size_t n_options;   /* then, where items have choices of their own: all of them */
     const char **options;
+    pl_chat_front *front;
     pl_ids suffix; /* of position `suffix`, where the unit keeps it */
 } builder;
 
@@ -29,6 +30,7 @@ static pl_status build(builder *b, pl__item *item, const size_t *shots, size_t k
     const pl_task *t = b->plan->tasks[b->unit->task].task;
     pl_chat_use use;
     const pl_chat_use *chat = pl_unit_chat(&use, b->plan, b->unit);
+    use.front = b->front;
     if (b->input) {
         PL_TRY(pl_prompt_build_content_free(&item->prompt, t, b->unit->template, item->index, b->input, shots, k, chat,
                                             b->encoder.arena));
@@ -87,6 +89,7 @@ static pl_status open_builder(builder *b, const pl_plan *plan, const pl_plan_uni
     const pl_task *task = plan->tasks[unit->task].task;
     if (unit->readout == PL_READOUT_GENERATE) b->room = task->max_gen_toks;
     PL_TRY(pl_encoder_create(&b->encoder, model->tokenizer, arena));
+    PL_TRY(pl_chat_front_create(&b->front));
     b->encoder.window = task->max_length && task->max_length < b->limit ? task->max_length : b->limit;
     return PL_OK;
 }
@@ -214,6 +217,7 @@ pl_status pl__items_build(pl__items *out, const pl_plan *plan, const pl_plan_uni
     sort_rows(out, plan->spec->capture_items);
     if (pl_plan_calibrates(plan, unit)) status = build_content_free(out, &b, permutation, shots, seed);
 done:
+    pl_chat_front_free(b.front);
     pl_ids_free(&b.suffix);
     free(order);
     free(shots);

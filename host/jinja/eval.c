@@ -19,9 +19,14 @@ static pl_status refuse_nothing(const pl_jinja *j, size_t at, const json_t *v)
     return pl_jinja_fail(j, at, "an if without else gave no value here; write its else");
 }
 
+static bool is_no_operand(const pl_jinja *j, const json_t *v)
+{
+    return pl__jinja_is_mark(j, v, PL__J_UNDEFINED) || pl__jinja_is_mark(j, v, PL__J_FUNCTION);
+}
+
 static pl_status refuse_undefined(const pl_jinja *j, const node *n, const json_t *v)
 {
-    if (!pl__jinja_is_mark(j, v, PL__J_UNDEFINED) && !pl__jinja_is_mark(j, v, PL__J_FUNCTION)) return PL_OK;
+    if (!is_no_operand(j, v)) return PL_OK;
     return pl_jinja_fail(j, n->at, "an operand is %s", pl__jinja_kind_name(j, v));
 }
 
@@ -33,11 +38,30 @@ static pl_status operand(const pl_jinja *j, const node *n, const json_t *item, j
     return pl__jinja_kept(out, status);
 }
 
+/* Evaluating it changes nothing and calls nothing: what is lent stays where it is meanwhile. */
+static bool is_still(const node *n)
+{
+    return !n || n->kind == PL__J_VALUE || n->kind == PL__J_NAME;
+}
+
+/* The value of an operand as pl__jinja_lend gives it, or, unless `lends`, a reference of one's own. */
+static pl_status lend_operand(const pl_jinja *j, const node *n, const json_t *item, bool lends, json_t **out,
+                              json_t **own)
+{
+    *own = NULL;
+    if (lends)
+        PL_TRY(pl__jinja_lend(j, n, item, out, own));
+    else
+        PL_TRY(eval(j, n, item, own));
+    if (*own) *out = *own;
+    return refuse_nothing(j, n->at, *out);
+}
+
 /* ---- look-ups ---- */
 
 static bool is_loop(const pl_jinja *j, const node *n)
 {
-    return j->run->loop && n->kind == PL__J_NAME && strcmp(n->name, "loop") == 0 && !pl__jinja_variable_find(j, "loop");
+    return n->kind == PL__J_NAME && n->is_loop && j->run->loop && !pl__jinja_variable_find(j, "loop");
 }
 
 static pl_status fail_name(const pl_jinja *j, const node *n, const json_t *item)
@@ -77,15 +101,15 @@ static pl_status eval_name(const pl_jinja *j, const node *n, const json_t *item,
 /* *found NULL: a look-up that fails is an error. */
 static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item, bool *found, json_t **out)
 {
-    json_t *of = NULL, *key = NULL;
+    json_t *of = NULL, *own = NULL, *key = NULL;
     pl_status status = PL_OK;
     bool by_name = n->kind == PL__J_ATTRIBUTE, in_loop = by_name && is_loop(j, n->a), there = false;
     if (in_loop)
         PL_GOTO(status, done, pl__jinja_loop_field(j, n->at, n->name, &there, out));
     else {
-        PL_GOTO(status, done, operand(j, n->a, item, &of));
+        PL_GOTO(status, done, lend_operand(j, n->a, item, is_still(n->b), &of, &own));
         if (by_name)
-            PL_GOTO(status, done, pl__jinja_new_text(j, n->at, &key, n->name, strlen(n->name)));
+            key = json_incref(n->value);
         else
             PL_GOTO(status, done, operand(j, n->b, item, &key));
         PL_GOTO(status, done, pl__jinja_look_up(j, n->at, of, key, by_name, &there, out));
@@ -99,7 +123,7 @@ static pl_status eval_index(const pl_jinja *j, const node *n, const json_t *item
     else if (!there)
         status = pl__jinja_fail_look_up(j, n->at, of, key);
 done:
-    json_decref(of);
+    json_decref(own);
     json_decref(key);
     return status;
 }
@@ -188,7 +212,6 @@ static pl_status refine_undefined(const pl_jinja *j, const node *n, json_t **val
 {
     static pl__jinja_apply *const refuse[] = {pl__jinja_chat_tojson, pl__jinja_int, pl__jinja_float,
                                               pl__jinja_round,       pl__jinja_abs, pl__jinja_dictsort};
-    if (!pl__jinja_is_mark(j, *value, PL__J_UNDEFINED) && !pl__jinja_is_mark(j, *value, PL__J_FUNCTION)) return PL_OK;
     bool refused = pl__jinja_method_find(n->filter->name, strlen(n->filter->name)) == n->filter ||
                    pl__jinja_is_mark(j, *value, PL__J_FUNCTION);
     for (size_t i = 0; i < sizeof refuse / sizeof *refuse; i++) refused = refused || n->filter->apply == refuse[i];
@@ -201,53 +224,60 @@ static pl_status refine_undefined(const pl_jinja *j, const node *n, json_t **val
 /* `default` takes a look-up that fails. */
 static pl_status eval_filter(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    json_t *value = NULL, *arguments[PL__JINJA_MAX_ARGUMENTS] = {NULL};
+    json_t *value = NULL, *own = NULL, *arguments[PL__JINJA_MAX_ARGUMENTS] = {NULL};
     pl_status status = PL_OK;
-    bool is_default = n->filter->apply == pl__jinja_default;
+    bool is_default = n->filter->apply == pl__jinja_default, lends = true;
+    for (size_t i = 0; i < n->n; i++) lends = lends && is_still(n->items[i]);
     if (n->kind == PL__J_CALL && (json_object_get(item, n->name) || pl__jinja_variable_find(j, n->name))) {
         status = pl_jinja_fail(j, n->at, "'%s' is a value here, and no function", n->name);
         goto done;
     }
     if (is_default)
-        PL_GOTO(status, done, pl__jinja_eval_maybe(j, n->a, item, &value));
+        PL_GOTO(status, done, pl__jinja_eval_maybe(j, n->a, item, &own));
+    else if (n->a && lends)
+        PL_GOTO(status, done, pl__jinja_lend(j, n->a, item, &value, &own));
     else if (n->a)
-        PL_GOTO(status, done, eval(j, n->a, item, &value));
-    if (!is_default && value) PL_GOTO(status, done, refine_undefined(j, n, &value));
+        PL_GOTO(status, done, eval(j, n->a, item, &own));
+    if (own) value = own;
+    if (!is_default && value && is_no_operand(j, value)) {
+        if (!own) own = json_incref(value);
+        PL_GOTO(status, done, refine_undefined(j, n, &own));
+        value = own;
+    }
     if (value) PL_GOTO(status, done, pl__jinja_step_over(j, n->at, value));
     for (size_t i = 0; i < n->n; i++) {
         if (!n->items[i]) continue;
         PL_GOTO(status, done, operand(j, n->items[i], item, &arguments[i]));
-        bool none =
-            pl__jinja_is_mark(j, arguments[i], PL__J_UNDEFINED) || pl__jinja_is_mark(j, arguments[i], PL__J_FUNCTION);
-        if (none && !is_default) {
+        if (is_no_operand(j, arguments[i]) && !is_default) {
             status = pl_jinja_fail(j, n->items[i]->at, "%s: an argument is undefined", n->filter->name);
             goto done;
         }
     }
     status = n->filter->apply(j, n->at, value, arguments, out);
 done:
-    json_decref(value);
-    for (size_t i = 0; i < PL__JINJA_MAX_ARGUMENTS; i++) json_decref(arguments[i]);
+    json_decref(own);
+    for (size_t i = 0; i < n->n; i++) json_decref(arguments[i]);
     return status;
 }
 
 static pl_status eval_test(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    json_t *value = NULL, *argument = NULL;
+    json_t *value = NULL, *own = NULL, *argument = NULL;
     bool holds = false;
     pl_status status;
     if (!n->test->apply) { /* is defined */
-        PL_GOTO(status, done, pl__jinja_eval_maybe(j, n->a, item, &value));
+        PL_GOTO(status, done, pl__jinja_eval_maybe(j, n->a, item, &own));
+        value = own;
         holds = !pl__jinja_is_mark(j, value, PL__J_UNDEFINED) && !pl__jinja_is_mark(j, value, PL__J_NOTHING);
         if (strcmp(n->test->name, "undefined") == 0) holds = !holds;
     } else {
-        PL_GOTO(status, done, operand(j, n->a, item, &value));
+        PL_GOTO(status, done, lend_operand(j, n->a, item, !n->n || is_still(n->items[0]), &value, &own));
         if (n->n) PL_GOTO(status, done, operand(j, n->items[0], item, &argument));
         PL_GOTO(status, done, n->test->apply(j, n->at, value, argument, &holds));
     }
     *out = json_boolean(holds);
 done:
-    json_decref(value);
+    json_decref(own);
     json_decref(argument);
     return status;
 }
@@ -263,35 +293,45 @@ static pl_status eval_cycle(const pl_jinja *j, const node *n, const json_t *item
 /* a < b < c is (a < b) and (b < c), evaluated up to the first that fails. */
 static pl_status eval_compare(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    json_t *left = NULL, *right = NULL;
+    json_t *left, *right, *own = NULL, *own_right = NULL;
     bool holds = true;
     pl_status status;
-    PL_GOTO(status, done, operand(j, n->a, item, &left));
+    PL_GOTO(status, done, lend_operand(j, n->a, item, is_still(n->items[0]), &left, &own));
     for (size_t i = 0; i < n->n && holds; i++) {
-        PL_GOTO(status, done, operand(j, n->items[i], item, &right));
+        bool lends = i + 1 == n->n || is_still(n->items[i + 1]);
+        PL_GOTO(status, done, lend_operand(j, n->items[i], item, lends, &right, &own_right));
         PL_GOTO(status, done, pl__jinja_compare(j, n->at, n->ops[i], left, right, &holds));
-        json_decref(left);
+        json_decref(own);
         left = right;
-        right = NULL;
+        own = own_right;
+        own_right = NULL;
     }
     *out = json_boolean(holds);
 done:
-    json_decref(left);
-    json_decref(right);
+    json_decref(own);
+    json_decref(own_right);
     return status;
+}
+
+pl_status pl__jinja_combine(const pl_jinja *j, const node *n, const json_t *a, const json_t *b, json_t **out)
+{
+    if (n->kind != PL__J_JOIN) {
+        PL_TRY(refuse_nothing(j, n->at, a));
+        PL_TRY(refuse_nothing(j, n->at, b));
+        PL_TRY(refuse_undefined(j, n, a));
+        PL_TRY(refuse_undefined(j, n, b));
+    }
+    return pl__jinja_reckon(j, n->at, n->kind, a, b, out);
 }
 
 static pl_status eval_binary(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
     json_t *a = NULL, *b = NULL;
     pl_status status;
+    if (n->kind == PL__J_PLUS || n->kind == PL__J_JOIN) return pl__jinja_eval_joined(j, n, item, out);
     PL_GOTO(status, done, eval(j, n->a, item, &a));
     PL_GOTO(status, done, eval(j, n->b, item, &b));
-    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_nothing(j, n->at, a));
-    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_nothing(j, n->at, b));
-    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_undefined(j, n, a));
-    if (n->kind != PL__J_JOIN) PL_GOTO(status, done, refuse_undefined(j, n, b));
-    status = pl__jinja_reckon(j, n->at, n->kind, a, b, out);
+    status = pl__jinja_combine(j, n, a, b, out);
 done:
     json_decref(a);
     json_decref(b);
@@ -319,27 +359,32 @@ static pl_status eval_sign(const pl_jinja *j, const node *n, const json_t *item,
 /* and, or give one of their operands, as in Python; the right one is evaluated only when it decides. */
 static pl_status eval_logic(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    json_t *a;
-    PL_TRY(eval(j, n->a, item, &a));
+    json_t *a, *own;
+    PL_TRY(pl__jinja_lend(j, n->a, item, &a, &own));
     bool truth = pl__jinja_true(j, a);
     if (n->kind != PL__J_NOT && truth == (n->kind == PL__J_OR)) {
-        *out = a;
+        *out = own ? own : json_incref(a);
         return PL_OK;
     }
-    json_decref(a);
+    json_decref(own);
     if (n->kind != PL__J_NOT) return eval(j, n->b, item, out);
     *out = json_boolean(!truth);
     return PL_OK;
 }
 
+pl_status pl__jinja_chosen(const pl_jinja *j, const node *n, const json_t *item, const node **out)
+{
+    bool truth;
+    PL_TRY(pl__jinja_holds_true(j, n->b, item, &truth));
+    *out = truth ? n->a : n->c;
+    return PL_OK;
+}
+
 static pl_status eval_choose(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
 {
-    json_t *condition;
-    PL_TRY(eval(j, n->b, item, &condition));
-    bool truth = pl__jinja_true(j, condition);
-    json_decref(condition);
-    if (truth) return eval(j, n->a, item, out);
-    if (n->c) return eval(j, n->c, item, out);
+    const node *chosen;
+    PL_TRY(pl__jinja_chosen(j, n, item, &chosen));
+    if (chosen) return eval(j, chosen, item, out);
     *out = json_incref(j->marks[j->is_chat ? PL__J_UNDEFINED : PL__J_NOTHING]);
     return PL_OK;
 }
@@ -400,6 +445,62 @@ pl_status pl__jinja_eval(const pl_jinja *j, const node *n, const json_t *item, j
     /* Whatever is done with a text goes over it at least once. */
     if (status == PL_OK && json_is_string(*out)) status = pl__jinja_kept(out, pl__jinja_step_over(j, n->at, *out));
     return status;
+}
+
+/* ---- values that are lent ---- */
+
+/* Of keys of objects and of indices of lists, the common way finds the rest. */
+static json_t *lent_part(const pl_jinja *j, const json_t *of, const json_t *key)
+{
+    long long index, n;
+    if (pl__jinja_is_marked(j, of, PL__J_MARK_NAMESPACE)) of = json_array_get(of, 1);
+    if (json_is_object(of))
+        return json_is_string(key) ? json_object_getn(of, json_string_value(key), json_string_length(key)) : NULL;
+    if (!pl__jinja_is_sequence(j, of) || !json_is_integer(key)) return NULL;
+    index = json_integer_value(key);
+    n = (long long)pl__jinja_length(j, of);
+    if (index < -n || index >= n) return NULL;
+    return json_array_get(of, pl__jinja_first(j, of) + (size_t)(index < 0 ? index + n : index));
+}
+
+/* NULL: it is no look-up, or one that does not find, or of more than `depth` parts. */
+static json_t *lent(const pl_jinja *j, const node *n, const json_t *item, int depth)
+{
+    json_t *of, *key;
+    if (n->kind == PL__J_VALUE) return n->value;
+    if (n->kind == PL__J_NAME) {
+        json_t *found = pl__jinja_variable_find(j, n->name);
+        if (!found && n->is_loop) return NULL;
+        if (!found) found = json_object_get(item, n->name);
+        return found && pl__jinja_is_mark(j, found, PL__J_UNDEFINED) ? NULL : found;
+    }
+    if ((n->kind != PL__J_ATTRIBUTE && n->kind != PL__J_INDEX) || depth == 0) return NULL;
+    if (!(of = lent(j, n->a, item, depth - 1))) return NULL;
+    key = n->kind == PL__J_ATTRIBUTE ? n->value : lent(j, n->b, item, depth - 1);
+    return key ? lent_part(j, of, key) : NULL;
+}
+
+pl_status pl__jinja_lend(const pl_jinja *j, const node *n, const json_t *item, json_t **out, json_t **own)
+{
+    enum { PARTS = 4 }; /* what does not find is looked up once more: few, so that it stays cheap */
+    *own = NULL;
+    *out = lent(j, n, item, PARTS);
+    if (!*out) {
+        PL_TRY(pl__jinja_eval(j, n, item, own));
+        *out = *own;
+        return PL_OK;
+    }
+    PL_TRY(pl__jinja_step(j, n->at));
+    return json_is_string(*out) ? pl__jinja_step_over(j, n->at, *out) : PL_OK;
+}
+
+pl_status pl__jinja_holds_true(const pl_jinja *j, const node *n, const json_t *item, bool *out)
+{
+    json_t *value, *own;
+    PL_TRY(pl__jinja_lend(j, n, item, &value, &own));
+    *out = pl__jinja_true(j, value);
+    json_decref(own);
+    return PL_OK;
 }
 
 /* Only the last look-up may fail: x.y of an x that is not there is an error in jinja2, too. */

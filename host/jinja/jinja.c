@@ -160,12 +160,7 @@ static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const 
 {
     for (; arm; arm = arm->or_else) {
         bool truth = true;
-        if (arm->expression) {
-            json_t *condition;
-            PL_TRY(pl__jinja_eval(j, arm->expression, item, &condition));
-            truth = pl__jinja_true(j, condition);
-            json_decref(condition);
-        }
+        if (arm->expression) PL_TRY(pl__jinja_holds_true(j, arm->expression, item, &truth));
         if (truth) return pl__jinja_render_pieces(j, arm->body, item, out);
     }
     return PL_OK;
@@ -257,15 +252,6 @@ done:
     return status;
 }
 
-static pl_status render_print(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
-{
-    json_t *value;
-    PL_TRY(pl__jinja_eval(j, piece->expression, item, &value));
-    pl_status status = pl_jinja_text(j, piece->expression->at, value, out);
-    json_decref(value);
-    return status;
-}
-
 static pl_status render_scope(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
 {
     size_t outer = pl__jinja_enter(j);
@@ -290,7 +276,7 @@ static pl_status render_all(const pl_jinja *j, const pl__jinja_piece *piece, con
             PL_TRY(pl_bytes_append(out, piece->text, piece->size));
             break;
         case PL__J_PRINT:
-            PL_TRY(render_print(j, piece, item, out));
+            PL_TRY(pl__jinja_print(j, piece->expression, item, out));
             break;
         case PL__J_IF:
             PL_TRY(render_if(j, piece, item, out));
@@ -333,30 +319,45 @@ static void end_run(pl__jinja_run *run)
     free(run->variables);
 }
 
-static pl_status render_run(const pl_jinja *j, const json_t *item, pl__jinja_run *run, pl_bytes *out)
+/* Rendered aside where the caller has gathered something already, which the limit must not count. */
+static pl_status render_run(const pl_jinja *j, const json_t *item, pl_bytes *out)
 {
     if (j->is_list) return pl_fail(PL_E_INPUT, "%s: expected one template, found a list of them", j->where);
-    pl_jinja one = *j;
-    one.run = run;
-    /* Rendered aside: the limit must not count what the caller has already gathered. */
+    if (out->size == 0) {
+        pl_status status = pl__jinja_render_pieces(j, j->body, item, out);
+        if (status != PL_OK) pl_bytes_clear(out);
+        return status;
+    }
     pl_bytes text = {0};
-    pl_status status = pl__jinja_render_pieces(&one, j->body, item, &text);
+    pl_status status = pl__jinja_render_pieces(j, j->body, item, &text);
     if (status == PL_OK) status = pl_bytes_append(out, text.data, text.size);
     pl_bytes_free(&text);
-    end_run(run);
     return status;
 }
 
 pl_status pl_jinja_render(const pl_jinja *j, const json_t *item, pl_bytes *out)
 {
     pl__jinja_run run = {.growth = pl_growth_begin(0, 0)};
-    return render_run(j, item, &run, out);
+    pl_jinja one = *j;
+    one.run = &run;
+    pl_status status = render_run(&one, item, out);
+    end_run(&run);
+    return status;
 }
 
-pl_status pl_jinja_render_chat(const pl_jinja *j, const json_t *names, const char *date, pl_bytes *out, bool *refused)
+pl_status pl_jinja_render_chat(const pl_jinja *j, const pl_jinja_chat *chat, pl_bytes *out, bool *refused)
 {
-    pl__jinja_run run = {.growth = pl_growth_begin(0, 0), .date = date};
-    pl_status status = render_run(j, names, &run, out);
+    pl__jinja_run run = {.growth = pl_growth_begin(0, 0), .date = chat->date};
+    pl_jinja one = *j;
+    pl_status status = PL_OK;
+    one.run = &run;
+    if (chat->messages) {
+        status = pl__jinja_name_value(&one, 0, "messages", chat->messages, NULL);
+        if (status == PL_OK)
+            status = pl__jinja_name_value(&one, 0, "add_generation_prompt", json_boolean(chat->asks), NULL);
+    }
+    if (status == PL_OK) status = render_run(&one, chat->names, out);
+    end_run(&run);
     *refused = status != PL_OK && run.refused;
     return status;
 }

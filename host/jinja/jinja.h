@@ -37,10 +37,16 @@ bool pl_jinja_is_field(const pl_jinja *jinja);
  * nothing, is false and empty, and what is asked of it beyond that is an error; lists and objects print as Python
  * writes them. */
 pl_status pl_jinja_compile_chat(pl_jinja **out, const char *source, const char *where);
-/* Appends what it makes of `names` (a JSON object: messages, add_generation_prompt, bos_token, ...). date:
- * "YYYY-MM-DD", the day of strftime_now. *refused: PL_E_INPUT because the template called raise_exception. */
-pl_status pl_jinja_render_chat(const pl_jinja *jinja, const json_t *names, const char *date, pl_bytes *out,
-                               bool *refused);
+/* What a chat template is given. */
+typedef struct pl_jinja_chat {
+    const json_t *names; /* a JSON object: bos_token, tools, ... */
+    json_t *messages;    /* a list; NULL: `names` has it, and add_generation_prompt */
+    bool asks;           /* add_generation_prompt */
+    const char *date;    /* "YYYY-MM-DD", the day of strftime_now */
+} pl_jinja_chat;
+
+/* Appends what it makes of a chat. *refused: PL_E_INPUT because the template called raise_exception. */
+pl_status pl_jinja_render_chat(const pl_jinja *jinja, const pl_jinja_chat *chat, pl_bytes *out, bool *refused);
 
 /* Appends the text for one item (a JSON object). */
 pl_status pl_jinja_render(const pl_jinja *jinja, const json_t *item, pl_bytes *out);

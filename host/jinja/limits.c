@@ -26,39 +26,31 @@ pl_status pl__jinja_grow(const pl_jinja *j, size_t at, size_t bytes)
 
 /* ---- steps ---- */
 
-static pl_status count_steps(const pl_jinja *j, size_t at, size_t n)
+pl_status pl__jinja_refuse_steps(const pl_jinja *j, size_t at)
 {
-    if (!j->run) return PL_OK; /* pl_jinja_text and pl_jinja_repr outside of a rendering: bytes bound them */
-    j->run->steps += n;
-    if (j->run->steps <= PL__JINJA_MAX_STEPS) return PL_OK;
     return pl_jinja_fail(j, at,
                          "one rendering took more than %d steps; look for loops inside of loops, and for a value that "
                          "is put into itself",
                          (int)PL__JINJA_MAX_STEPS);
 }
 
-pl_status pl__jinja_step(const pl_jinja *j, size_t at)
-{
-    return count_steps(j, at, 1);
-}
-
 enum { BYTES_A_STEP = 256, ELEMENTS_A_STEP = 32 };
 
 pl_status pl__jinja_step_over(const pl_jinja *j, size_t at, const json_t *v)
 {
-    if (json_is_string(v)) return count_steps(j, at, json_string_length(v) / BYTES_A_STEP);
-    return count_steps(j, at, (json_is_array(v) ? json_array_size(v) : json_object_size(v)) / ELEMENTS_A_STEP);
+    if (json_is_string(v)) return pl__jinja_steps(j, at, json_string_length(v) / BYTES_A_STEP);
+    return pl__jinja_steps(j, at, (json_is_array(v) ? json_array_size(v) : json_object_size(v)) / ELEMENTS_A_STEP);
 }
 
 pl_status pl__jinja_step_each(const pl_jinja *j, size_t at, const json_t *text, const json_t *what)
 {
     enum { BYTES_A_LETTER = 64 }; /* compared as fast as one letter is looked at */
-    return count_steps(j, at, json_string_length(text) / BYTES_A_STEP * (json_string_length(what) / BYTES_A_LETTER));
+    return pl__jinja_steps(j, at,
+                           json_string_length(text) / BYTES_A_STEP * (json_string_length(what) / BYTES_A_LETTER));
 }
 
-pl_status pl__jinja_go_deeper(const pl_jinja *j, size_t at)
+pl_status pl__jinja_refuse_depth(const pl_jinja *j, size_t at)
 {
-    if (++j->run->nested <= PL__JINJA_MAX_NESTED) return PL_OK;
     return pl_jinja_fail(j, at, "evaluated deeper than %d levels; look for a macro that calls itself",
                          (int)PL__JINJA_MAX_NESTED);
 }

@@ -37,11 +37,17 @@ pl_status pl__jinja_new_binary(pl__jinja_parser *p, node **out, pl__jinja_kind k
     return PL_OK;
 }
 
-/* A literal; `value` is taken over by the template. */
+/* `value` is taken over by the template. */
+static pl_status keep_literal(pl__jinja_parser *p, json_t **out, json_t *value)
+{
+    *out = value;
+    if (value && json_array_append_new(p->j->literals, value) == 0) return PL_OK;
+    return pl_fail(PL_E_MEMORY, "%s: out of memory while reading a template", p->j->where);
+}
+
 static pl_status new_value(pl__jinja_parser *p, node **out, size_t at, json_t *value)
 {
-    if (!value || json_array_append_new(p->j->literals, value) != 0)
-        return pl_fail(PL_E_MEMORY, "%s: out of memory while reading a template", p->j->where);
+    PL_TRY(keep_literal(p, &value, value));
     PL_TRY(pl__jinja_new_node(p, out, PL__J_VALUE, at));
     (*out)->value = value;
     return PL_OK;
@@ -111,6 +117,7 @@ static pl_status parse_word(pl__jinja_parser *p, node **out)
         if (pl__jinja_is_word(p, *r)) return pl__jinja_unexpected(p, "an expression");
     PL_TRY(pl__jinja_new_node(p, out, PL__J_NAME, at));
     PL_TRY(pl__jinja_token_name(p, &(*out)->name));
+    (*out)->is_loop = strcmp((*out)->name, "loop") == 0;
     return pl__jinja_advance(p);
 }
 
@@ -311,6 +318,7 @@ static pl_status parse_dot(pl__jinja_parser *p, node **out)
     if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "a name behind the dot");
     pl__jinja_token name = p->token;
     const char *field;
+    json_t *key;
     PL_TRY(pl__jinja_token_name(p, &field));
     PL_TRY(pl__jinja_advance(p));
     if (pl__jinja_is_op(p, "(")) return parse_method(p, &name, out);
@@ -318,8 +326,10 @@ static pl_status parse_dot(pl__jinja_parser *p, node **out)
         if (strcmp(field, *m) == 0)
             return pl_jinja_fail(p->j, name.at, ".%s is a method of Python's dictionaries; write x[\"%s\"] for the key",
                                  *m, *m);
+    PL_TRY(keep_literal(p, &key, json_string(field)));
     PL_TRY(pl__jinja_new_binary(p, out, PL__J_ATTRIBUTE, at, of, NULL));
     (*out)->name = field;
+    (*out)->value = key;
     return PL_OK;
 }
 

@@ -3,14 +3,20 @@
 
 #include "jinja/tree.h"
 
+/* Names differ mostly in how they begin. */
+static bool is_same(const char *a, const char *b)
+{
+    return *a == *b && strcmp(a, b) == 0;
+}
+
 /* In a macro: its own names, and those set outside of all scopes. */
 static const pl__jinja_variable *find(const pl_jinja *j, const char *name)
 {
     const pl__jinja_run *run = j->run;
     for (size_t i = run->n; i > run->frame; i--)
-        if (strcmp(run->variables[i - 1].name, name) == 0) return &run->variables[i - 1];
+        if (is_same(run->variables[i - 1].name, name)) return &run->variables[i - 1];
     for (size_t i = run->frame ? run->top : 0; i > 0; i--)
-        if (strcmp(run->variables[i - 1].name, name) == 0) return &run->variables[i - 1];
+        if (is_same(run->variables[i - 1].name, name)) return &run->variables[i - 1];
     return NULL;
 }
 
@@ -123,9 +129,9 @@ pl_status pl__jinja_loop_field(const pl_jinja *j, size_t at, const char *name, b
                    {"depth0", 0}};
     *found = true;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (strcmp(name, numbers[i].name) == 0) return pl__jinja_made(out, json_integer((json_int_t)numbers[i].value));
-    if (strcmp(name, "first") == 0) return pl__jinja_made(out, json_boolean(loop->index == 0));
-    if (strcmp(name, "last") == 0) return pl__jinja_made(out, json_boolean(loop->index + 1 == length));
+        if (is_same(name, numbers[i].name)) return pl__jinja_made(out, json_integer((json_int_t)numbers[i].value));
+    if (is_same(name, "first")) return pl__jinja_made(out, json_boolean(loop->index == 0));
+    if (is_same(name, "last")) return pl__jinja_made(out, json_boolean(loop->index + 1 == length));
     bool previous = strcmp(name, "previtem") == 0;
     if (!previous && strcmp(name, "nextitem") != 0)
         return pl_jinja_fail(

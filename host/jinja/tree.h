@@ -17,7 +17,7 @@ typedef enum pl__jinja_kind {
     PL__J_NAMESPACE, /* items: as of a map */
     PL__J_INDEX,     /* a[b] */
     PL__J_SLICE,     /* a[b:c:d], b, c and d may be NULL */
-    PL__J_ATTRIBUTE, /* a.name */
+    PL__J_ATTRIBUTE, /* a.name; value: the name as a text */
     PL__J_FILTER,    /* a | filter(items); an argument that was not given is NULL. Also a.method(items) */
     PL__J_CALL,      /* function(items): a filter's row too, without a value; name: as it is called */
     PL__J_CYCLE,     /* loop.cycle(items) */
@@ -60,6 +60,7 @@ typedef struct pl__jinja_node {
     size_t at; /* byte in the source, for errors */
     json_t *value;
     const char *name;
+    bool is_loop; /* NAME: it is `loop` */
     const pl__jinja_filter *filter;
     const pl__jinja_test *test;
     size_t n;
@@ -183,6 +184,26 @@ pl_status pl__jinja_eval(const pl_jinja *j, const pl__jinja_node *node, const js
 /* The same; a last look-up that fails gives the mark UNDEFINED instead of an error. */
 pl_status pl__jinja_eval_maybe(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
 
+/* The value, lent where it stands: in a variable, the item, the template, or a part of them. It is good until something
+ * is evaluated that sets or calls. *own: a reference that the caller gives up when it is done; NULL where it is lent.
+ */
+pl_status pl__jinja_lend(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out, json_t **own);
+/* Whether the value is true to Python. */
+pl_status pl__jinja_holds_true(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, bool *out);
+/* a op b of a PLUS to POWER or JOIN, whose operands have been evaluated. */
+pl_status pl__jinja_combine(const pl_jinja *j, const pl__jinja_node *node, const json_t *a, const json_t *b,
+                            json_t **out);
+/* Which of its two a CHOOSE takes; NULL: an else that is not there. */
+pl_status pl__jinja_chosen(const pl_jinja *j, const pl__jinja_node *node, const json_t *item,
+                           const pl__jinja_node **out);
+
+/* ---- texts that are put together (print.c) ---- */
+
+/* The value of an expression as it is printed, appended. */
+pl_status pl__jinja_print(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, pl_bytes *out);
+/* The value of a PLUS or JOIN. */
+pl_status pl__jinja_eval_joined(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
+
 /* ---- names (scope.c) ---- */
 
 /* NULL: no such name was set. Borrowed. */
@@ -207,9 +228,24 @@ pl_status pl__jinja_render_pieces(const pl_jinja *j, const pl__jinja_piece *piec
 /* ---- bounds (limits.c); PL_E_INPUT at `at` beyond them ---- */
 
 /* Counts one more evaluation or body inside of others; run->nested is lowered by who entered. */
-pl_status pl__jinja_go_deeper(const pl_jinja *j, size_t at);
-/* Counts what a rendering does; what walks over values counts a step for each list and object it meets. */
-pl_status pl__jinja_step(const pl_jinja *j, size_t at);
+pl_status pl__jinja_refuse_depth(const pl_jinja *j, size_t at);
+static inline pl_status pl__jinja_go_deeper(const pl_jinja *j, size_t at)
+{
+    return ++j->run->nested <= PL__JINJA_MAX_NESTED ? PL_OK : pl__jinja_refuse_depth(j, at);
+}
+/* Counts what a rendering does; what walks over values counts a step for each list and object it meets. Outside of a
+ * rendering (pl_jinja_text, pl_jinja_repr) bytes bound it. */
+pl_status pl__jinja_refuse_steps(const pl_jinja *j, size_t at);
+static inline pl_status pl__jinja_steps(const pl_jinja *j, size_t at, size_t n)
+{
+    if (!j->run) return PL_OK;
+    j->run->steps += n;
+    return j->run->steps <= PL__JINJA_MAX_STEPS ? PL_OK : pl__jinja_refuse_steps(j, at);
+}
+static inline pl_status pl__jinja_step(const pl_jinja *j, size_t at)
+{
+    return pl__jinja_steps(j, at, 1);
+}
 /* Counts going once over the letters of a text, or the elements of a list or object, beyond the first few. */
 pl_status pl__jinja_step_over(const pl_jinja *j, size_t at, const json_t *value);
 /* Counts comparing a text at each of its letters with another. */
@@ -237,9 +273,15 @@ pl_status pl__jinja_slice(const pl_jinja *j, size_t at, const json_t *of, const 
 /* ---- values (value.c) ---- */
 
 const char *pl__jinja_kind_name(const pl_jinja *j, const json_t *value); /* "a list", "none" */
-bool pl__jinja_is_mark(const pl_jinja *j, const json_t *value, pl__jinja_mark mark);
+static inline bool pl__jinja_is_mark(const pl_jinja *j, const json_t *value, pl__jinja_mark mark)
+{
+    return value == j->marks[mark];
+}
 /* Whether an array begins with this mark. */
-bool pl__jinja_is_marked(const pl_jinja *j, const json_t *value, pl__jinja_mark mark);
+static inline bool pl__jinja_is_marked(const pl_jinja *j, const json_t *value, pl__jinja_mark mark)
+{
+    return json_is_array(value) && json_array_get(value, 0) == j->marks[mark];
+}
 /* A list or tuple as Python's sequences are: length and elements without the mark. */
 bool pl__jinja_is_sequence(const pl_jinja *j, const json_t *value);
 size_t pl__jinja_first(const pl_jinja *j, const json_t *array);  /* where the elements begin: 0, or 1 behind a mark */

@@ -24,11 +24,12 @@ pl_status pl__jinja_kept(json_t **out, pl_status status)
 
 /* ---- making ---- */
 
+/* Without jansson's look at the bytes: source, item and chat are UTF-8, and texts are cut between letters. */
 pl_status pl__jinja_new_text(const pl_jinja *j, size_t at, json_t **out, const char *text, size_t size)
 {
     *out = NULL;
     PL_TRY(pl__jinja_grow(j, at, size));
-    return pl__jinja_made(out, json_stringn(size ? text : "", size));
+    return pl__jinja_made(out, json_stringn_nocheck(size ? text : "", size));
 }
 
 pl_status pl__jinja_new_array(const pl_jinja *j, json_t **out, pl__jinja_mark mark)
@@ -60,16 +61,6 @@ pl_status pl__jinja_new_real(const pl_jinja *j, size_t at, json_t **out, double 
 }
 
 /* ---- kinds ---- */
-
-bool pl__jinja_is_mark(const pl_jinja *j, const json_t *value, pl__jinja_mark mark)
-{
-    return value == j->marks[mark];
-}
-
-bool pl__jinja_is_marked(const pl_jinja *j, const json_t *value, pl__jinja_mark mark)
-{
-    return json_is_array(value) && json_array_size(value) > 0 && json_array_get(value, 0) == j->marks[mark];
-}
 
 size_t pl__jinja_first(const pl_jinja *j, const json_t *array)
 {

@@ -159,16 +159,9 @@ bool pl_chat_has_date(const pl_chat *chat)
 static pl_status render(const pl_chat *chat, const json_t *messages, bool asks, const char *date, pl_bytes *out,
                         bool *refused)
 {
-    json_t *names = json_copy(chat->names);
-    bool set = names && json_object_set(names, "messages", (json_t *)(uintptr_t)messages) == 0;
-    set = set && json_object_set_new(names, "add_generation_prompt", json_boolean(asks)) == 0;
-    if (!set) {
-        json_decref(names);
-        return pl_fail(PL_E_MEMORY, "out of memory in a chat");
-    }
-    pl_status status = pl_jinja_render_chat(chat->jinja, names, date, out, refused);
-    json_decref(names);
-    return status;
+    const pl_jinja_chat given = {
+        .names = chat->names, .messages = (json_t *)(uintptr_t)messages, .asks = asks, .date = date};
+    return pl_jinja_render_chat(chat->jinja, &given, out, refused);
 }
 
 /* Behind the last message's content, to be found again; a blank at its end shows whether contents are trimmed. */

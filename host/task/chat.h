@@ -28,12 +28,21 @@ bool pl_chat_has_date(const pl_chat *chat);      /* its texts depend on the day 
 pl_status pl_chat_render(const pl_chat *chat, const json_t *messages, bool goes_on, const char *date, pl_bytes *out,
                          bool *refused);
 
+/* What the chats of one draw's shots have in common: the messages before the item's, and where the item's text begins.
+ * Who makes many prompts one after the other keeps one, and what does not change is made once; a prompt's text is the
+ * same with it and without. It holds on to task, template and shots of the last prompt: it goes before they do. Of one
+ * thread. */
+typedef struct pl_chat_front pl_chat_front;
+pl_status pl_chat_front_create(pl_chat_front **out);
+void pl_chat_front_free(pl_chat_front *front); /* takes NULL */
+
 /* How prompts are asked. All is borrowed. */
 typedef struct pl_chat_use {
     const pl_chat *chat; /* NULL: plain text, with the system text in front */
     const char *system;  /* NULL: none */
     bool multiturn;      /* shots are turns of the chat, else one user turn holds all */
     const char *date;
+    pl_chat_front *front; /* NULL: none is kept */
 } pl_chat_use;
 
 #endif

@@ -5,7 +5,7 @@
 #include "task/task_parts.h"
 
 /* A shot must be neither the item itself nor, where items are grouped, one of its own group. */
-static pl_status refuse_leak(const pl_task *task, const pl_row *item, const pl_row *shot)
+pl_status pl__shot_refuse_leak(const pl_task *task, const pl_row *item, const pl_row *shot)
 {
     if (task->fewshot_is_test && shot->index == item->index)
         return pl_fail(PL_E_INPUT, "task %s: item %zu would stand among its own shots", task->name, item->index);
@@ -84,7 +84,7 @@ pl_status pl__shot_open(pl_row *row, const pl_task *task, const pl_row *item, si
     if (!task->fewshot || shot >= task->fewshot->n)
         return pl_fail(PL_E_INTERNAL, "task %s: no shot %zu", task->name, shot);
     PL_TRY(pl_row_open(row, task->fewshot, shot));
-    pl_status status = item ? refuse_leak(task, item, row) : PL_OK;
+    pl_status status = item ? pl__shot_refuse_leak(task, item, row) : PL_OK;
     if (status != PL_OK) pl_row_close(row);
     return status;
 }

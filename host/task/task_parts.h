@@ -67,6 +67,8 @@ pl_status pl__item_target(const pl_task *task, const pl_template *t, const pl_ro
 
 /* Opens a row of the pool as a shot; with an item that it would give away (item NULL: none) it is refused. */
 pl_status pl__shot_open(pl_row *row, const pl_task *task, const pl_row *item, size_t shot);
+/* PL_E_INPUT: the shot is the item, or one of its group. */
+pl_status pl__shot_refuse_leak(const pl_task *task, const pl_row *item, const pl_row *shot);
 /* A row of the pool as a shot is written: its text, its answer and the delimiters, appended. */
 pl_status pl__append_row(pl_bytes *out, const pl_task *task, const pl_template *t, const pl_row *row, pl_arena *arena);
 /* What stands before all: the system text of a chat (use NULL: none) and the description, appended. */

@@ -29,8 +29,9 @@ static void as_chat(const char *source)
     bool refused, again;
     if (pl_jinja_compile_chat(&jinja, source, "fuzz") != PL_OK) return;
     if (pl_json_parse(&names, names_text, strlen(names_text), "names") != PL_OK) abort();
-    pl_status status = pl_jinja_render_chat(jinja, names, "2024-07-26", &first, &refused);
-    same_twice(status, &first, pl_jinja_render_chat(jinja, names, "2024-07-26", &second, &again), &second);
+    const pl_jinja_chat chat = {.names = names, .date = "2024-07-26"};
+    pl_status status = pl_jinja_render_chat(jinja, &chat, &first, &refused);
+    same_twice(status, &first, pl_jinja_render_chat(jinja, &chat, &second, &again), &second);
     if (refused != again || (refused && status != PL_E_INPUT)) abort();
     json_decref(names);
     pl_jinja_free(jinja);

@@ -17,7 +17,8 @@ static bool agrees(const json_t *c)
     pl_bytes text = {0};
     bool refused = false, raised = json_is_true(json_object_get(c, "refused"));
     pl_status status = pl_jinja_compile_chat(&j, source, "case");
-    if (status == PL_OK) status = pl_jinja_render_chat(j, names, DAY, &text, &refused);
+    if (status == PL_OK)
+        status = pl_jinja_render_chat(j, &(pl_jinja_chat){.names = names, .date = DAY}, &text, &refused);
     bool same = output ? status == PL_OK && text.size == json_string_length(output) &&
                              memcmp(text.data ? text.data : "", json_string_value(output), text.size) == 0
                        : status == PL_E_INPUT && refused == raised && strstr(pl_error_text(), "case: template ");
@@ -96,7 +97,8 @@ static void test_limits(void **state)
         pl_bytes text = {0};
         bool refused;
         assert_int_equal(pl_jinja_compile_chat(&j, cases[i].source, "where"), PL_OK);
-        assert_int_equal(pl_jinja_render_chat(j, names, DAY, &text, &refused), PL_E_INPUT);
+        const pl_jinja_chat chat = {.names = names, .date = DAY};
+        assert_int_equal(pl_jinja_render_chat(j, &chat, &text, &refused), PL_E_INPUT);
         if (!strstr(pl_error_text(), cases[i].message)) fail_msg("'%s' gives: %s", cases[i].source, pl_error_text());
         assert_true(refused == (strstr(cases[i].source, "raise_exception") != NULL));
         assert_int_equal(text.size, 0);

@@ -45,8 +45,8 @@ static pl_status render(const char *source, bool is_chat, pl_bytes *out)
     json_t *item = item_of_test();
     assert_int_equal(is_chat ? pl_jinja_compile_chat(&j, source, "where") : pl_jinja_compile(&j, source, "where"),
                      PL_OK);
-    pl_status status =
-        is_chat ? pl_jinja_render_chat(j, item, "2024-07-26", out, &refused) : pl_jinja_render(j, item, out);
+    const pl_jinja_chat chat = {.names = item, .date = "2024-07-26"};
+    pl_status status = is_chat ? pl_jinja_render_chat(j, &chat, out, &refused) : pl_jinja_render(j, item, out);
     pl_jinja_free(j);
     json_decref(item);
     return status;

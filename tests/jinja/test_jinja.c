@@ -196,7 +196,7 @@ static void test_limits(void **state)
     for (int i = 0; i < 10000; i++) OK(pl_bytes_text(&long_text, "ten bytes "));
     pl_bytes_clear(&source);
     OK(pl_bytes_text(&source, "{{ (x"));
-    for (int i = 0; i < 60; i++) OK(pl_bytes_text(&source, " ~ x"));
+    for (int i = 0; i < 170; i++) OK(pl_bytes_text(&source, " ~ x"));
     OK(pl_bytes_text(&source, ")[0] }}"));
     OK(pl_jinja_compile(&j, source.data, "w"));
     item = json_pack("{s:s}", "x", long_text.data);

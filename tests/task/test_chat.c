@@ -78,6 +78,43 @@ static void check_own(const pl_prompt *p, const pl_task *task, const pl_template
     pl_row_close(&row);
 }
 
+/* A prompt with a front that others have left behind, and one without. */
+static void check_front(const pl_task *task, const pl_template *t, size_t item, const size_t *shots, size_t k,
+                        const pl_chat_use *use, pl_chat_front *front, pl_arena *arena)
+{
+    pl_chat_use with = *use;
+    pl_prompt a, b;
+    char message[1024] = "";
+    with.front = front;
+    pl_status status = pl_prompt_build_chat(&a, task, t, item, shots, k, use, arena);
+    if (status != PL_OK) snprintf(message, sizeof message, "%s", pl_error_text());
+    assert_int_equal(pl_prompt_build_chat(&b, task, t, item, shots, k, &with, arena), status);
+    if (status != PL_OK) assert_string_equal(pl_error_text(), message);
+    if (status != PL_OK) return;
+    assert_string_equal(a.context, b.context);
+    assert_int_equal(a.own_offset, b.own_offset);
+    assert_int_equal(a.system_refused, b.system_refused);
+    for (size_t i = 0; a.contexts && i < a.n_choices; i++) assert_string_equal(a.contexts[i].text, b.contexts[i].text);
+}
+
+/* One front for all items, with the shots, fewer, others, and these again; with a system text and without. */
+static void check_fronts(const pl_task *task, const pl_template *t, const size_t *shots, size_t k,
+                         const pl_chat_use *use, pl_arena *arena)
+{
+    pl_chat_front *front;
+    pl_chat_use uses[] = {*use, *use};
+    OK(pl_chat_front_create(&front));
+    uses[1].system = use->system ? NULL : "Other. ";
+    for (int round = 0; round < 2; round++)
+        for (int u = 0; u < 2; u++)
+            for (size_t item = 0; item < task->test->n && item < 3; item++) {
+                check_front(task, t, item, shots, k, &uses[u], front, arena);
+                if (round && k) check_front(task, t, item, shots, k - 1, &uses[u], front, arena);
+                if (round && k > 1) check_front(task, t, item, shots + 1, k - 1, &uses[u], front, arena);
+            }
+    pl_chat_front_free(front);
+}
+
 static void check_case(const json_t *c, const pl_task *task, const pl_chat *chat, pl_arena *arena)
 {
     const pl_template *t = pl_task_template(task, text_of(c, "template"));
@@ -104,6 +141,7 @@ static void check_case(const json_t *c, const pl_task *task, const pl_chat *chat
             assert_string_equal(p.choices[i], json_string_value(json_array_get(choices, i)));
     }
     check_own(&p, task, t, item);
+    if (chat) check_fronts(task, t, shots, k, &use, arena);
 }
 
 static void test_chats_as_lm_eval_makes_them(void **state)
