@@ -175,6 +175,10 @@ pl_status pl__added_cut(const pl__added_tokens *added, bool normalized, const ch
     size_t done = 0;
     out->n = 0;
     for (size_t at = 0; trie->n > 0 && at < size;) {
+        if (!trie->first[(uint8_t)text[at]]) {
+            at++;
+            continue;
+        }
         int32_t hit = longest(trie, text, size, at);
         if (hit < 0) {
             at++;

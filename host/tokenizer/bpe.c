@@ -1,6 +1,6 @@
 /* Two ways to merge, with the same result: short words look for the best pair again after every merge, which is
- * quadratic and the fastest there is; long ones (a Llama-2 text is one word) keep the pairs in a heap. An entry of the
- * heap is stale when its pair is gone; the pair at a place only ever grows, so the id it would become tells. */
+ * quadratic and the fastest there is; long ones (a text without a joint, joints.h) keep the pairs in a heap. An entry
+ * of the heap is stale when its pair is gone; the pair at a place only ever grows, so the id it would become tells. */
 #include "tokenizer/bpe.h"
 
 #include <stdlib.h>
@@ -110,8 +110,18 @@ pl_status pl__bpe_add_merge(pl__bpe *bpe, pl__merges *merges, const char *left, 
     PL_TRY(pl_bytes_append(&merges->text, right, right_size));
     PL_TRY(pl_bytes_append(&merges->text, left, left_size));
     PL_TRY(pl_bytes_append(&merges->text, right + skip, right_size - skip));
+    pl__joints_add(&bpe->joints, left, left_size, right, right_size);
     merges->items[merges->n++] = (struct pl__merge_text){left_size, right_size, left_size + right_size - skip};
     return merges->n == PL__MERGES_AT_ONCE ? pl__bpe_end_merges(bpe, merges) : PL_OK;
+}
+
+/* Whether the stretches between joints are words of their own: what a character is does not depend on its place, no
+ * word is looked up whole, and a character that the vocabulary lacks is its bytes, which nothing waits for. */
+static bool comes_apart(const pl__bpe *bpe)
+{
+    for (size_t b = 0; b < 256; b++)
+        if (bpe->fallback_ids[b] < 0) return false;
+    return bpe->byte_fallback && !bpe->prefix && !bpe->suffix && !bpe->ignore_merges;
 }
 
 pl_status pl__bpe_finish(pl__bpe *bpe)
@@ -125,6 +135,7 @@ pl_status pl__bpe_finish(pl__bpe *bpe)
         bpe->fallback_ids[b] = pl__vocabulary_find(v, fallback, sizeof fallback);
         if (b < 128) bpe->ascii_ids[b] = pl__vocabulary_find(v, text, pl_utf8_put(text, b));
     }
+    if (!comes_apart(bpe)) pl__joints_free(&bpe->joints);
     bpe->unknown_id = bpe->unknown ? pl__vocabulary_find(v, bpe->unknown, strlen(bpe->unknown)) : -1;
     if (!bpe->merges) PL_TRY(pl__bpe_reserve(bpe, 0));
     return pl__word_cache_create(&bpe->words);
@@ -138,6 +149,7 @@ void pl__bpe_free(pl__bpe *bpe)
     free(bpe->prefix);
     free(bpe->suffix);
     free(bpe->unknown);
+    pl__joints_free(&bpe->joints);
     pl__word_cache_free(&bpe->words);
     *bpe = (pl__bpe){0};
 }
@@ -377,7 +389,8 @@ static pl_status encode_new(const pl__bpe *bpe, const char *word, size_t size, b
     return PL_OK;
 }
 
-pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work, pl_ids *out)
+static pl_status encode_word(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work,
+                             pl_ids *out)
 {
     const pl__cached_word *known = pl__word_cache_find(&bpe->words, word, size, bytes);
     if (!known) {
@@ -389,5 +402,15 @@ pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool
     if (out->capacity - out->n < known->n) PL_TRY(pl_grow(&out->data, &out->capacity, out->n + known->n));
     for (size_t i = 0; i < known->n; i++) out->data[out->n + i] = known->ids[i];
     out->n += known->n;
+    return PL_OK;
+}
+
+pl_status pl__bpe_encode(const pl__bpe *bpe, const char *word, size_t size, bool bytes, pl__bpe_work *work, pl_ids *out)
+{
+    if (bytes || !bpe->joints.bits) return encode_word(bpe, word, size, bytes, work, out);
+    for (size_t at = 0, end; at < size; at = end) {
+        end = pl__joints_end(&bpe->joints, word, size, at);
+        PL_TRY(encode_word(bpe, word + at, end - at, false, work, out));
+    }
     return PL_OK;
 }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
+#include "tokenizer/joints.h"
 #include "tokenizer/merge_heap.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocabulary.h"
@@ -31,6 +32,7 @@ typedef struct pl__bpe {
     int32_t byte_ids[256];     /* of a byte through the byte alphabet; -1: none */
     int32_t fallback_ids[256]; /* of <0x00> to <0xFF>; -1: none */
     int32_t ascii_ids[128];    /* of a character */
+    pl__joints joints;         /* where a word of characters comes apart; created by who wants that, before merges */
     pl__word_cache words;
 } pl__bpe;
 

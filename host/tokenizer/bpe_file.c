@@ -47,6 +47,7 @@ static pl_status read_merges(pl__bpe *bpe, const pl__source *source)
     /* One list a merge, or a text of its own; a bracket or a quote in one makes room that nobody needs. */
     size_t lists = pl__source_count(source, '['), texts = pl__source_count(source, '"') / 2;
     size_t n = lists > 1 ? lists - 1 : texts;
+    if (bpe->byte_fallback) PL_TRY(pl__joints_create(&bpe->joints));
     PL_TRY(pl__bpe_reserve(bpe, n < PL__ID_MAX ? n : PL__ID_MAX));
     pl__merges merges = {.where = source->name};
     pl_status status = merge_entries(bpe, &merges, &r);

@@ -9,11 +9,11 @@
 #include "base/utf8.h"
 
 /* Raised whenever the layout below, or what fills it, changes. */
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 static const char magic[16] = "plumb bpe table";
 
-enum { TEXT, TOKENS, SLOTS, MERGES, REST, N_SECTIONS };
+enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, REST, N_SECTIONS };
 
 /* The file's first bytes. Behind them the sections, each from a multiple of 8 on, zeros between them. */
 struct header {
@@ -29,6 +29,7 @@ struct header {
 };
 
 static const uint32_t ORDER = 0x01020304;
+static const size_t JOINT_BYTES = PL__JOINT_WORDS * sizeof(uint64_t);
 /* What the checksum is of begins here. */
 static const size_t CHECKED = offsetof(struct header, key);
 
@@ -121,6 +122,7 @@ bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])
     if (t->map.size < sizeof *h || !is_header_right(h, &t->map, key)) return false;
     size_t slots = table_size(h, SLOTS, sizeof *t->vocabulary.slots), merges = table_size(h, MERGES, sizeof *t->merges);
     if (!slots || !merges || h->sections[TOKENS].size != h->n_ids * sizeof *t->vocabulary.tokens) return false;
+    if (h->sections[JOINTS].size && h->sections[JOINTS].size != JOINT_BYTES) return false;
     /* A map is read-only: nothing is written through these. */
     char *base = (char *)(uintptr_t)t->map.data;
     t->vocabulary = (pl__vocabulary){
@@ -136,6 +138,8 @@ bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])
     t->merges = (struct pl__merge *)(void *)(base + h->sections[MERGES].start);
     t->merges_mask = merges - 1;
     t->n_merges = h->n_merges;
+    if (h->sections[JOINTS].size)
+        t->joints = (pl__joints){(uint64_t *)(void *)(base + h->sections[JOINTS].start), .borrowed = true};
     t->rest = base + h->sections[REST].start;
     t->rest_size = h->sections[REST].size;
     return are_tokens_right(&t->vocabulary) && are_slots_right(&t->vocabulary) && are_merges_right(t);
@@ -162,6 +166,7 @@ void pl__table_give(pl__bpe *bpe, pl__table *table)
     bpe->merges = table->merges;
     bpe->merges_mask = table->merges_mask;
     bpe->n_merges = table->n_merges;
+    bpe->joints = table->joints;
     bpe->table = table->map;
     *table = (pl__table){0};
 }
@@ -200,9 +205,13 @@ void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__b
 {
     const pl__vocabulary *v = &bpe->vocabulary;
     char part[PL_PATH_MAX];
-    const void *const sections[N_SECTIONS] = {v->text.data, v->tokens, v->slots, bpe->merges, rest};
-    const size_t sizes[N_SECTIONS] = {v->text.size, v->n_ids * sizeof *v->tokens, (v->mask + 1) * sizeof *v->slots,
-                                      (bpe->merges_mask + 1) * sizeof *bpe->merges, rest_size};
+    const void *const sections[N_SECTIONS] = {v->text.data, v->tokens, v->slots, bpe->merges, bpe->joints.bits, rest};
+    const size_t sizes[N_SECTIONS] = {v->text.size,
+                                      v->n_ids * sizeof *v->tokens,
+                                      (v->mask + 1) * sizeof *v->slots,
+                                      (bpe->merges_mask + 1) * sizeof *bpe->merges,
+                                      bpe->joints.bits ? JOINT_BYTES : 0,
+                                      rest_size};
     struct header h;
     int fd;
     if (!v->slots) return; /* an empty vocabulary */

@@ -22,7 +22,8 @@ typedef struct pl__table {
     pl__vocabulary vocabulary; /* in the map */
     struct pl__merge *merges;  /* in the map */
     size_t merges_mask, n_merges;
-    const char *rest; /* what else is of the file that it was made from, in the map */
+    pl__joints joints; /* in the map; {0}: none */
+    const char *rest;  /* what else is of the file that it was made from, in the map */
     size_t rest_size;
 } pl__table;
 

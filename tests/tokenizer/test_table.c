@@ -10,8 +10,8 @@
 
 /* The first bytes of a table, as table.c has them. */
 enum { VERSION_AT = 16, SIZE_AT = 24, CHECKSUM_AT = 32, CHECKED_AT = 48, FACTS_AT = 88, SECTIONS_AT = 120 };
-enum { N_IDS, N_TOKENS, LONGEST, N_MERGES };            /* facts of 8 bytes */
-enum { TEXT, TOKENS, SLOTS, MERGES, REST, N_SECTIONS }; /* starts and sizes of 8 bytes */
+enum { N_IDS, N_TOKENS, LONGEST, N_MERGES };                    /* facts of 8 bytes */
+enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, REST, N_SECTIONS }; /* starts and sizes of 8 bytes */
 
 static size_t count_files(const char *folder, const char *ending)
 {
