@@ -1,4 +1,5 @@
-/* Rotary positions: the first `width` features of each query and key head turn by the angles of the token's position.
+/* Rotary positions: the first `width` features of each query and key head turn by the angles of the token's row of the
+ * tables.
  * The pair (a, b) becomes (a cos - b sin, b cos + a sin), in float32 with all roundings: the CPU's bits in float32.
  * A thread turns the pairs of 16 bytes (interleaved) or of 16 and 16 (halves). */
 #include "cuda.h"
@@ -7,7 +8,7 @@
 /* Angles and features of one token. */
 typedef struct rotation {
     int half, head_width, n_heads; /* pairs of a head, D, query and key heads */
-    const float *cosine, *sine;    /* [positions, half] */
+    const float *cosine, *sine;    /* [rows of the tables, half] */
     size_t cosine_stride, sine_stride;
     float sense; /* 1, or -1: the other way */
 } rotation;
@@ -61,14 +62,14 @@ __device__ __forceinline__ void turn_pairs(T *x, int j, int half, const float *c
 template <class T, bool interleaved> constexpr int n_pairs = (interleaved ? 8 : 16) / (int)sizeof(T);
 
 template <class T, bool interleaved, bool packed>
-static __global__ void rotate_rows(const int32_t *__restrict__ count, int capacity,
-                                   const int32_t *__restrict__ positions, rotation r, T *x, size_t stride)
+static __global__ void rotate_rows(const int32_t *__restrict__ count, int capacity, const int32_t *__restrict__ turns,
+                                   rotation r, T *x, size_t stride)
 {
     constexpr int n = n_pairs<T, interleaved>;
     const int row = pl__own_row(), pieces = (r.half + n - 1) / n;
     if (row >= pl__rows(count, capacity)) return;
-    const float *cosine = r.cosine + (size_t)positions[row] * r.cosine_stride;
-    const float *sine = r.sine + (size_t)positions[row] * r.sine_stride;
+    const float *cosine = r.cosine + (size_t)turns[row] * r.cosine_stride;
+    const float *sine = r.sine + (size_t)turns[row] * r.sine_stride;
     x += (size_t)row * stride;
     for (int i = (int)pl__first_piece(); i < pieces * r.n_heads; i += (int)pl__piece_step()) {
         const int head = i / pieces, j = (i - head * pieces) * n;
@@ -84,12 +85,13 @@ static void launch(pl_stream *stream, const pl_rotary_args *args, const rotation
     const size_t half = (size_t)r.half;
     const bool packs = half % n == 0 && pl__packs(args->qkv, args->head_width, words) &&
                        pl__packs(args->cosine, half, n) && pl__packs(args->sine, half, n);
+    const pl_view turns = args->batch->turns.buffer ? args->batch->turns : args->batch->positions;
     const pl__row_grid g = pl__cover_rows(rows, (size_t)r.n_heads * pl__ceil_div(half, n));
     pl__with_packed(packs, [&](auto flag) {
         constexpr bool packed = decltype(flag)::value;
         CU_LAUNCH((rotate_rows<T, interleaved, packed>), g.grid, g.block, 0, stream->handle,
-                  pl__count_at(args->batch->counts, PL_COUNT_TOKENS), (int)rows,
-                  (const int32_t *)pl__at(args->batch->positions, 0), r, (T *)pl__at(args->qkv, 0), args->qkv.stride);
+                  pl__count_at(args->batch->counts, PL_COUNT_TOKENS), (int)rows, (const int32_t *)pl__at(turns, 0), r,
+                  (T *)pl__at(args->qkv, 0), args->qkv.stride);
     });
 }
 

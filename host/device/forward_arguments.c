@@ -90,7 +90,7 @@ pl_status pl__check_gate(const pl__call *c, const pl_gate_args *a)
 
 pl_status pl__check_rotary(const pl__call *c, const pl_rotary_args *a)
 {
-    const size_t D = a->head_width, n_positions = pl__least_rows(a->cosine.rows, a->sine.rows);
+    const size_t D = a->head_width, n_rows = pl__least_rows(a->cosine.rows, a->sine.rows);
     if (a->width % 2 || a->width > D) {
         return pl_fail(PL_E_INTERNAL, "rotary: width %zu, expected an even number up to the head width %zu", a->width,
                        D);
@@ -98,8 +98,9 @@ pl_status pl__check_rotary(const pl__call *c, const pl_rotary_args *a)
     PL_TRY(pl__need_batch(c, a->batch, PL_COUNT_TOKENS));
     const size_t rows = pl__least_rows(a->qkv.rows, a->batch->positions.columns);
     PL_TRY(pl__need(c, "qkv", a->qkv, rows, (a->n_heads + 2 * a->n_kv_heads) * D, pl__activation_type_of(c, a->qkv)));
-    PL_TRY(pl__need(c, "cosine", a->cosine, n_positions, a->width / 2, PL_F32));
-    PL_TRY(pl__need(c, "sine", a->sine, n_positions, a->width / 2, PL_F32));
+    PL_TRY(pl__need(c, "cosine", a->cosine, n_rows, a->width / 2, PL_F32));
+    PL_TRY(pl__need(c, "sine", a->sine, n_rows, a->width / 2, PL_F32));
+    PL_TRY(pl__may(c, "turns", a->batch->turns, 1, rows, PL_I32));
     return pl__need(c, "positions", a->batch->positions, 1, rows, PL_I32);
 }
 

@@ -148,12 +148,12 @@ typedef struct pl_gate_args {
     pl_view y; /* [N, F]; may be the first half of x */
 } pl_gate_args;
 
-/* Rotates the first `width` features of each query and key head by the angle of the token's position. */
+/* Rotates the first `width` features of each query and key head by the angles of the token's row of the tables. */
 typedef struct pl_rotary_args {
     const pl_batch *batch;
     size_t n_heads, n_kv_heads, head_width, width; /* H, G, D, rotated width (even) */
     bool interleaved;                              /* pairs (2j, 2j+1) instead of (j, j + width/2) */
-    pl_view cosine, sine;                          /* [max positions, width/2] f32 */
+    pl_view cosine, sine;                          /* [rows, width/2] f32; of each token: batch->turns */
     pl_view qkv;                                   /* [N, (H + 2G) D]: queries, keys, values; changed in place */
 } pl_rotary_args;
 

@@ -57,6 +57,7 @@ typedef struct pl_batch {
     pl_view counts;     /* [1, PL_COUNTS] i32 */
     pl_view tokens;     /* [1, N] i32 vocabulary ids */
     pl_view positions;  /* [1, N] i32 absolute positions */
+    pl_view turns;      /* [1, N] i32 rows of the rotary tables; absent: the positions */
     pl_view paths;      /* [1, N] i32 row of the page table */
     pl_view page_table; /* [paths, pages] i32: the page that holds positions p * PL_PAGE.. of a path */
     pl_view copies;     /* [copies, 2] i32: source page, new page (copy on write of a partly filled page) */

@@ -80,10 +80,11 @@ pl_status pl__packed_add(pl__packed *batch, pl__list_name list, const int32_t *d
     return append(&batch->lists[list], data, n);
 }
 
-pl_status pl__packed_row(pl__packed *batch, int32_t token, size_t position, size_t path)
+pl_status pl__packed_row(pl__packed *batch, int32_t token, size_t position, size_t path, bool far)
 {
     PL_TRY(append(&batch->lists[PL__TOKENS], &token, 1));
     PL_TRY(append_one(&batch->lists[PL__POSITIONS], position));
+    if (batch->border) PL_TRY(append_one(&batch->lists[PL__TURNS], pl_turn_row(batch->border, far, position)));
     return append_one(&batch->lists[PL__PATHS], path);
 }
 
@@ -186,7 +187,8 @@ pl_status pl__packed_step(pl__packed *batch, const pl__schedule *schedule)
         const pl__chunk *chunk = &step->chunks[i];
         const pl__node *node = &schedule->tree->nodes[chunk->node];
         size_t end = (size_t)chunk->first + chunk->n;
-        for (size_t p = chunk->first; p < end; p++) PL_TRY(pl__packed_row(batch, node->tokens[p - node->first], p, i));
+        for (size_t p = chunk->first; p < end; p++)
+            PL_TRY(pl__packed_row(batch, node->tokens[p - node->first], p, i, node->far));
         for (uint32_t done = 0; done < chunk->n; done += PL_RUN_ROWS) {
             uint32_t n = chunk->n - done < PL_RUN_ROWS ? chunk->n - done : PL_RUN_ROWS;
             PL_TRY(pl__packed_add(batch, PL__RUNS, (const int32_t[]){(int32_t)(chunk->row + done), (int32_t)n}, 2));
@@ -265,6 +267,7 @@ static size_t room_of(const pl__packed *batch, size_t list, size_t n)
         return n;
     case PL__TOKENS:
     case PL__POSITIONS:
+    case PL__TURNS:
     case PL__PATHS:
     case PL__HEAD_ROWS:
         return n && batch->bucketed ? pl__bucket(n, batch->limit) : n;
@@ -343,6 +346,7 @@ pl_batch pl__packed_view(const pl__packed *batch)
     return (pl_batch){.counts = lists[PL__COUNTS].view,
                       .tokens = lists[PL__TOKENS].view,
                       .positions = lists[PL__POSITIONS].view,
+                      .turns = batch->border ? lists[PL__TURNS].view : (pl_view){0},
                       .paths = lists[PL__PATHS].view,
                       .page_table = lists[PL__PAGE_TABLE].view,
                       .copies = lists[PL__COPIES].view,

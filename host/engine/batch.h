@@ -17,6 +17,7 @@
     X(COUNTS, PL_COUNTS)                                                                                               \
     X(TOKENS, 1)                                                                                                       \
     X(POSITIONS, 1)                                                                                                    \
+    X(TURNS, 1)                                                                                                        \
     X(PATHS, 1)                                                                                                        \
     X(COPIES, 2)                                                                                                       \
     X(RUNS, 2)                                                                                                         \
@@ -71,7 +72,8 @@ typedef struct pl__list {
 typedef struct pl__packed {
     pl__list lists[PL__LISTS];
     size_t width;            /* of a page table row */
-    bool bucketed;           /* capacities are buckets; set when the engine is made */
+    size_t border;           /* pl_config.border; set when the engine is made, as is the next */
+    bool bucketed;           /* capacities are buckets */
     size_t limit;            /* the largest token or head row capacity */
     pl__list targets, heads; /* host only: for each target its slot; for each wanted head row (head row, slot) */
     pl__list whole;          /* host only, when `all` is streamed: triples (row, slot, rows) */
@@ -92,8 +94,8 @@ void pl__packed_clear(pl__packed *batch, size_t width);
 /* The smallest bucket for n rows, at most `limit` (which is then the last one). */
 size_t pl__bucket(size_t n, size_t limit);
 
-/* Appends one row; its path is row `path` of the page table. */
-pl_status pl__packed_row(pl__packed *batch, int32_t token, size_t position, size_t path);
+/* Appends one row; its path is row `path` of the page table, and `far` by the model's border. */
+pl_status pl__packed_row(pl__packed *batch, int32_t token, size_t position, size_t path, bool far);
 /* Appends n elements to a list (page table rows, copies, runs). */
 pl_status pl__packed_add(pl__packed *batch, pl__list_name list, const int32_t *data, size_t n);
 /* A new head row for row `row` of the batch; *head is its number. */

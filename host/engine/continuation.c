@@ -4,19 +4,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t pl__ending_limit(const pl__ending *ending, size_t n)
+size_t pl__ending_limit(const pl__ending *ending, size_t n, size_t generated)
 {
-    /* The last generated token is never run, so it needs no position. */
-    size_t room = (ending->max_positions ? ending->max_positions : INT32_MAX) - n + 1;
-    return ending->max_tokens < room ? ending->max_tokens : room;
+    size_t most = ending->max_positions ? ending->max_positions : INT32_MAX, left = ending->max_tokens - generated;
+    if (ending->border && n <= ending->border) most = ending->border;
+    /* The last generated token is not run, so it needs no position. */
+    return left < most - n + 1 ? left : most - n + 1;
+}
+
+bool pl__ending_crosses(const pl__ending *ending, size_t n, const pl_generation *out)
+{
+    return ending->border && n + out->ids.n == ending->border + 1 && out->ids.n > 0 &&
+           out->ids.n < ending->max_tokens && out->finite && !out->stopped;
 }
 
 pl_status pl__continuation_open(pl__continuation *c, const pl__ending *ending, size_t n, pl_generation *out)
 {
-    size_t limit = pl__ending_limit(ending, n);
+    size_t more = pl__ending_limit(ending, n, out->ids.n);
     out->finite = true;
-    *c = (pl__continuation){.length = n, .limit = limit, .active = true, .out = out};
-    return pl_new(&c->pages, pl__pages_between(0, n + limit));
+    *c = (pl__continuation){.length = n, .limit = out->ids.n + more, .active = true, .out = out};
+    return pl_new(&c->pages, pl__pages_between(0, n + more));
 }
 
 void pl__continuation_close(pl__continuation *c, pl__pages *pages)

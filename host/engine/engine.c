@@ -14,6 +14,7 @@ pl_status pl_engine_create(pl_engine **out, pl_model *model, const pl_engine_opt
     engine->config = pl_model_config(model);
     if (options) engine->options = *options;
     pl_status status = engine->processor->ops->stream_create(engine->processor->device, &engine->stream);
+    engine->batch.border = engine->config->border;
     engine->batch.bucketed = engine->processor->ops->record_begin != NULL;
     if (status == PL_OK) status = pl_graphs_open(&engine->graphs, engine->processor);
     if (status == PL_OK)

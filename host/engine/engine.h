@@ -118,6 +118,9 @@ typedef struct pl_results {
     size_t tokens_in_requests, tokens_computed, n_batches;
 } pl_results;
 
+/* Of a model with a border (longrope) each result is what a pass over its sequence alone gives: the prompt, the prompt
+ * with the suffix, a choice's path for its states, and that without its last token for its log-probabilities. */
+
 /* Positions that the suffix's path takes up; 0 where it is not kept. */
 size_t pl_suffix_positions(const pl_request *request, const pl_capture *capture);
 
@@ -136,7 +139,8 @@ void pl_results_free(pl_results *results); /* takes NULL */
 pl_status pl_stop_ids(pl_ids *out, const pl_config *config, const pl_tokenizer *tokenizer);
 
 /* Greedy continuations. `stops` are texts; generation ends before the first of them, at any id of `eos`, or after
- * max_tokens, or at the model's last position. Only prompt ids of a request are read. The text is decoded from the
+ * max_tokens, or at the model's last position. Each token is the arg max of a pass over all before it: where that
+ * becomes far (pl_config.border), it runs anew. Only prompt ids of a request are read. The text is decoded from the
  * generated ids alone, so stops never match the prompt. tokenizer NULL (without stops): no text. */
 typedef struct pl_generation {
     pl_ids ids; /* generated tokens, eos left out; those of a stop text are in */

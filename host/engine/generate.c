@@ -1,5 +1,6 @@
 /* Greedy generation in groups of prompts whose pages fit the pool together. The prompts of a group run as a tree; then
- * each step runs one token of every continuation that is still going. */
+ * each step runs one token of every continuation that is still going. Those that come to the model's border go on in
+ * further groups: all that they have so far is a far prompt there, since its keys and values are others. */
 #include "engine/budget.h"
 #include "engine/continuation.h"
 #include "engine/workspace.h"
@@ -14,8 +15,8 @@ enum { GROUP = 64, DEVICE_GROUP = 256 };
 typedef struct call {
     pl_engine *engine;
     const pl__ending *ending;
-    const pl_request *prompts; /* without choices */
-    pl_generation *out;
+    const pl_request *prompts;       /* without choices */
+    pl_generation **out;             /* [prompts] */
     pl__continuation *continuations; /* [DEVICE_GROUP] */
     int32_t *greedy;                 /* [rows of a step] */
     size_t rows;                     /* of a step, at most */
@@ -23,9 +24,11 @@ typedef struct call {
 
 /* Pages that a group never exceeds when it grows by one prompt: new tokens (a node begins and ends inside a page, and
  * cuts another), and the continuation's own, its copy of the shared page among them. */
-static size_t pages_for(const call *g, size_t new_tokens, size_t n)
+static size_t pages_for(const call *g, size_t prompt, size_t new_tokens)
 {
-    return new_tokens / PL_PAGE + 3 + pl__pages_between(n, n + pl__ending_limit(g->ending, n)) + 1;
+    const size_t n = g->prompts[prompt].n;
+    return new_tokens / PL_PAGE + 3 + pl__pages_between(n, n + pl__ending_limit(g->ending, n, g->out[prompt]->ids.n)) +
+           1;
 }
 
 /* *end: how many prompts from `first` on make a group; *pages: what it needs. At least one. */
@@ -40,8 +43,10 @@ static pl_status find_group(const call *g, size_t first, size_t n, size_t most_p
     for (*end = first; *end < n && *end - first < most && status == PL_OK; (*end)++) {
         uint32_t node;
         size_t before = tree.n_tokens, length = g->prompts[*end].n;
-        status = pl__tree_insert(&tree, g->prompts[*end].ids, length, g->engine->options.no_sharing, &node);
-        size_t more = pages_for(g, tree.n_tokens - before, length);
+        const pl__sharing sharing = {.alone = g->engine->options.no_sharing,
+                                     .far = pl_is_far(g->engine->config->border, length)};
+        status = pl__tree_insert(&tree, g->prompts[*end].ids, length, sharing, &node);
+        size_t more = pages_for(g, *end, tree.n_tokens - before);
         if (*end > first && *pages + more > most_pages) break;
         *pages += more;
     }
@@ -103,7 +108,8 @@ static pl_status extend(call *g, size_t n, size_t width, int32_t *row)
         if (!c->active) continue;
         int32_t copy[2], head[2] = {0, (int32_t)i};
         bool copies;
-        PL_TRY(pl__packed_row(batch, c->next, c->length, path));
+        const bool far = pl_is_far(g->engine->config->border, c->length + 1);
+        PL_TRY(pl__packed_row(batch, c->next, c->length, path, far));
         PL_TRY(pl__continuation_extend(c, &g->engine->pages, copy, &copies));
         if (copies) PL_TRY(pl__packed_add(batch, PL__COPIES, copy, 2));
         PL_TRY(pl__packed_add(batch, PL__RUNS, (const int32_t[]){(int32_t)path, 1}, 2));
@@ -123,6 +129,14 @@ static size_t count_active(const call *g, size_t n)
     return active;
 }
 
+/* Those of prompts first..first + n - 1 that go on later, on far paths. */
+static size_t count_crossing(const call *g, size_t first, size_t n)
+{
+    size_t crossing = 0;
+    for (size_t i = first; i < first + n; i++) crossing += pl__ending_crosses(g->ending, g->prompts[i].n, g->out[i]);
+    return crossing;
+}
+
 static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progress)
 {
     const pl_config *config = g->engine->config;
@@ -137,8 +151,9 @@ static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progres
             pl__schedule_open(&schedule, &plan.tree, &g->engine->pages, g->rows, g->engine->options.shuffle_seed));
     for (size_t i = 0; i < n; i++) {
         PL_GOTO(status, end,
-                pl__continuation_open(&g->continuations[i], g->ending, g->prompts[first + i].n, &g->out[first + i]));
-        size_t pages = pl__pages_between(0, g->prompts[first + i].n + g->continuations[i].limit);
+                pl__continuation_open(&g->continuations[i], g->ending, g->prompts[first + i].n, g->out[first + i]));
+        const size_t more = g->continuations[i].limit - g->out[first + i]->ids.n;
+        size_t pages = pl__pages_between(0, g->prompts[first + i].n + more);
         if (pages > width) width = pages;
     }
     pl__packed_clear(&g->engine->batch, width); /* rows as wide as the batch makes them */
@@ -147,10 +162,10 @@ static pl_status run_group(call *g, size_t first, size_t n, pl_progress *progres
     PL_GOTO(status, end, run_prompts(g, &plan, &schedule));
     pl__schedule_close(&schedule);
     for (size_t active = count_active(g, n); active; active = count_active(g, n)) {
-        if (progress) pl_progress_set(progress, done + n - active);
+        if (progress) pl_progress_set(progress, done + n - active - count_crossing(g, first, n));
         PL_GOTO(status, end, extend(g, n, width, row));
     }
-    if (progress) pl_progress_set(progress, done + n);
+    if (progress) pl_progress_set(progress, done + n - count_crossing(g, first, n));
 end:
     if (status != PL_OK) (void)g->engine->processor->ops->stream_wait(g->engine->stream);
     for (size_t i = 0; i < n; i++) pl__continuation_close(&g->continuations[i], &g->engine->pages);
@@ -165,7 +180,7 @@ static pl_status run_groups(call *g, size_t n, pl_progress *progress)
     size_t end, pages, most = 0, least = 0;
     g->rows = pl__engine_capacity(g->engine, SIZE_MAX, false);
     for (size_t i = 0; i < n; i++) {
-        pages = pages_for(g, g->prompts[i].n, g->prompts[i].n);
+        pages = pages_for(g, i, g->prompts[i].n);
         if (pages > least) least = pages;
     }
     for (size_t first = 0; first < n; first = end) {
@@ -177,6 +192,8 @@ static pl_status run_groups(call *g, size_t n, pl_progress *progress)
     PL_TRY(pl__memory_plan(&memory, g->engine, &demand));
     PL_TRY(pl__memory_reserve(g->engine, &memory, false));
     g->rows = memory.n_rows;
+    free(g->greedy);
+    g->greedy = NULL;
     PL_TRY(pl_new(&g->greedy, g->rows));
     for (size_t first = 0; first < n; first = end) {
         PL_TRY(find_group(g, first, n, g->engine->pages.n_pages, &end, &pages));
@@ -196,6 +213,30 @@ static pl_status check(const pl__ending *ending, const pl_request *requests, siz
         PL_TRY(pl__request_check_ids(requests[i].ids, requests[i].n, V, i, "prompt"));
     }
     return PL_OK;
+}
+
+/* The generations that came to the border go on: prompts[0..n) become what those have, and out theirs. */
+static pl_status cross(call *g, pl_request *prompts, size_t n, pl_progress *progress)
+{
+    size_t crossing = 0;
+    pl_arena *texts;
+    PL_TRY(pl_arena_create(&texts));
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < n; i++) {
+        pl_generation *out = g->out[i];
+        const size_t m = prompts[i].n, total = m + out->ids.n;
+        if (!pl__ending_crosses(g->ending, m, out)) continue;
+        int32_t *ids;
+        PL_GOTO(status, done, pl_arena_new(texts, &ids, total));
+        memcpy(ids, prompts[i].ids, m * sizeof *ids);
+        memcpy(ids + m, out->ids.data, out->ids.n * sizeof *ids);
+        prompts[crossing] = (pl_request){.ids = ids, .n = total, .gold = SIZE_MAX};
+        g->out[crossing++] = out;
+    }
+    if (crossing) status = run_groups(g, crossing, progress);
+done:
+    pl_arena_free(texts);
+    return status;
 }
 
 /* Nothing is asked for: texts are empty. */
@@ -220,28 +261,35 @@ pl_status pl_engine_generate(pl_engine *engine, const pl_tokenizer *tokenizer, c
                              size_t n_eos, pl_progress *progress, pl_generation **out)
 {
     *out = NULL;
-    const pl__ending ending = {tokenizer, stops, n_stops, max_tokens, engine->config->max_positions, eos, n_eos};
+    const pl__ending ending = {
+        tokenizer, stops, n_stops, max_tokens, engine->config->max_positions, eos, n_eos, engine->config->border};
     if (engine->config->n_labels)
         return pl_fail(PL_E_INPUT, "a sequence classifier of %zu labels generates no text", engine->config->n_labels);
     PL_TRY(check(&ending, requests, n, engine->config->V));
     call g = {.engine = engine, .ending = &ending};
     pl_request *prompts = NULL;
+    pl_generation *generations = NULL;
     pl_status status;
+    PL_GOTO(status, done, pl_new(&generations, n));
     PL_GOTO(status, done, pl_new(&g.out, n));
     PL_GOTO(status, done, pl_new(&prompts, n));
     PL_GOTO(status, done, pl_new(&g.continuations, DEVICE_GROUP));
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         prompts[i] = (pl_request){.ids = requests[i].ids, .n = requests[i].n, .gold = SIZE_MAX};
+        g.out[i] = &generations[i];
+    }
     g.prompts = prompts;
-    if (max_tokens)
+    if (max_tokens) {
         PL_GOTO(status, done, run_groups(&g, n, progress));
-    else
-        PL_GOTO(status, done, generate_nothing(g.out, n));
-    *out = g.out;
-    g.out = NULL;
+        PL_GOTO(status, done, cross(&g, prompts, n, progress));
+    } else
+        PL_GOTO(status, done, generate_nothing(generations, n));
+    *out = generations;
+    generations = NULL;
 done:
-    pl_generations_free(g.out, n);
+    pl_generations_free(generations, n);
     free(prompts);
+    free(g.out);
     free(g.continuations);
     free(g.greedy);
     return status;

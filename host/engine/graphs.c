@@ -58,7 +58,7 @@ static void put_number(pl__key *key, double value)
     put(key, bits);
 }
 
-enum { VIEW_NUMBERS = 6, PASS_VIEWS = 14, TAP_VIEWS = 5, LOOSE_NUMBERS = 6, TRAINING_VIEWS = 10, TRAINING_NUMBERS = 3 };
+enum { VIEW_NUMBERS = 6, PASS_VIEWS = 15, TAP_VIEWS = 5, LOOSE_NUMBERS = 6, TRAINING_VIEWS = 10, TRAINING_NUMBERS = 3 };
 
 static void put_training(pl__key *key, const pl_training *t)
 {
@@ -87,7 +87,7 @@ static pl_status make_key(pl__key *key, const pl_pass *p, uint64_t variant)
     const pl_view *views[PASS_VIEWS] = {&p->batch.counts,     &p->batch.tokens,  &p->batch.positions, &p->batch.paths,
                                         &p->batch.page_table, &p->batch.copies,  &p->batch.runs,      &p->head_rows,
                                         &p->target_rows,      &p->target_tokens, &p->log_probability, &p->target_greedy,
-                                        &p->greedy,           &p->logits};
+                                        &p->greedy,           &p->logits,        &p->batch.turns};
     for (size_t i = 0; i < PASS_VIEWS; i++) put_view(key, views[i]);
     if (p->training) put_training(key, p->training);
     for (size_t t = 0; t < p->n_taps; t++) {

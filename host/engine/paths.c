@@ -59,10 +59,23 @@ static bool wants_prompt(const pl__paths *plan, const pl_request *request)
            captures(plan, PL_POSITION_MEAN) || (plan->capture && plan->capture->logits_last);
 }
 
+static bool is_far(const pl__paths *plan, size_t n)
+{
+    return pl_is_far(plan->config->border, n);
+}
+
 /* Tokens of a choice that run. */
 static size_t run_length(const pl__paths *plan, const pl_request *request, size_t choice)
 {
     return pl_choice_positions(request, choice, plan->capture);
+}
+
+/* Tokens of the path that it is scored on: all of those, but where the last one, which runs for its state alone, makes
+ * the path far. */
+static size_t scored_length(const pl__paths *plan, const pl_request *request, size_t choice)
+{
+    const size_t run = run_length(plan, request, choice), before = request->choices[choice].n - 1;
+    return is_far(plan, run) == is_far(plan, before) ? run : before;
 }
 
 size_t pl__mean_first(const pl_request *request)
@@ -83,8 +96,9 @@ static pl_status check_scored(const pl_choice *choice, size_t r, size_t c, const
     return PL_OK;
 }
 
-static pl_status check_request(const pl__paths *plan, size_t r, const pl_config *config)
+static pl_status check_request(const pl__paths *plan, size_t r)
 {
+    const pl_config *config = plan->config;
     const pl_request *request = &plan->requests[r];
     const size_t V = config->V, max_positions = config->max_positions;
     if (wants_prompt(plan, request)) {
@@ -115,53 +129,90 @@ static pl_status check_request(const pl__paths *plan, size_t r, const pl_config 
 }
 
 /* The first choice whose path begins with the prompt: run by itself, it serves for the prompt too. */
-static size_t carrier_of(const pl_request *request)
+static size_t carrier_of(const pl__paths *plan, const pl_request *request)
 {
     for (size_t c = 0; c < request->n_choices; c++)
         if (request->choices[c].n >= request->n &&
+            is_far(plan, scored_length(plan, request, c)) == is_far(plan, request->n) &&
             memcmp(request->choices[c].ids, request->ids, request->n * sizeof *request->ids) == 0)
             return c;
     return SIZE_MAX;
 }
 
+static pl_status insert(const pl__paths *plan, pl__tree *tree, const int32_t *ids, size_t n, bool alone, uint32_t *end)
+{
+    return pl__tree_insert(tree, ids, n, (pl__sharing){.alone = alone, .far = is_far(plan, n)}, end);
+}
+
+/* Where the paths of a request end in a tree. */
+typedef struct ends {
+    uint32_t *prompt, *suffix, *choices, *states;
+} ends;
+
+static ends ends_of(const pl__paths *plan, size_t r)
+{
+    const uint64_t first = plan->choice_indptr[r];
+    return (ends){plan->prompt_end + r, plan->suffix_end + r, plan->choice_end + first, plan->state_end + first};
+}
+
+/* Those in the tree that gives `all` its rows; .prompt NULL: it is the one that runs. */
+static ends shared_ends_of(const pl__paths *plan, size_t r)
+{
+    if (!plan->alone) return (ends){0};
+    uint32_t *at = plan->shared_end + 2 * (r + plan->choice_indptr[r]);
+    return (ends){at, at + 1, at + 2, at + 2 + plan->requests[r].n_choices};
+}
+
 /* Inserts a request's paths, shared. */
-static pl_status insert_shared(const pl__paths *plan, pl__tree *tree, const pl_request *request, uint32_t *prompt_end,
-                               uint32_t *suffix_end, uint32_t *choice_end)
+static pl_status insert_shared(const pl__paths *plan, pl__tree *tree, const pl_request *request, ends end)
 {
     size_t n_suffixed = pl_suffix_positions(request, plan->capture);
-    *prompt_end = *suffix_end = PL__NONE;
-    if (wants_prompt(plan, request)) PL_TRY(pl__tree_insert(tree, request->ids, request->n, false, prompt_end));
-    for (size_t c = 0; c < request->n_choices; c++)
-        PL_TRY(pl__tree_insert(tree, request->choices[c].ids, run_length(plan, request, c), false, &choice_end[c]));
-    return n_suffixed ? pl__tree_insert(tree, request->suffixed, n_suffixed, false, suffix_end) : PL_OK;
+    *end.prompt = *end.suffix = PL__NONE;
+    if (wants_prompt(plan, request)) PL_TRY(insert(plan, tree, request->ids, request->n, false, end.prompt));
+    for (size_t c = 0; c < request->n_choices; c++) {
+        const size_t scored = scored_length(plan, request, c), run = run_length(plan, request, c);
+        PL_TRY(insert(plan, tree, request->choices[c].ids, scored, false, &end.choices[c]));
+        end.states[c] = end.choices[c];
+        if (run > scored) PL_TRY(insert(plan, tree, request->choices[c].ids, run, false, &end.states[c]));
+    }
+    return n_suffixed ? insert(plan, tree, request->suffixed, n_suffixed, false, end.suffix) : PL_OK;
+}
+
+/* Inserts each by itself, but for the prompt, which its carrier serves for. */
+static pl_status insert_alone(pl__paths *plan, const pl_request *request, size_t carrier, ends end)
+{
+    size_t n_suffixed = pl_suffix_positions(request, plan->capture);
+    *end.prompt = *end.suffix = PL__NONE;
+    for (size_t c = 0; c < request->n_choices; c++) {
+        const int32_t *ids = request->choices[c].ids;
+        const size_t scored = scored_length(plan, request, c), run = run_length(plan, request, c);
+        const size_t n = c == carrier && scored < request->n ? request->n : scored;
+        PL_TRY(insert(plan, &plan->tree, ids, n, true, &end.choices[c]));
+        end.states[c] = end.choices[c];
+        if (run > scored) PL_TRY(insert(plan, &plan->tree, ids, run, true, &end.states[c]));
+    }
+    if (n_suffixed) PL_TRY(insert(plan, &plan->tree, request->suffixed, n_suffixed, true, end.suffix));
+    if (!wants_prompt(plan, request)) return PL_OK;
+    if (carrier == SIZE_MAX) return insert(plan, &plan->tree, request->ids, request->n, true, end.prompt);
+    *end.prompt = end.choices[carrier];
+    return PL_OK;
 }
 
 static pl_status insert_request(pl__paths *plan, size_t r)
 {
     const pl_request *request = &plan->requests[r];
-    uint32_t *prompt_end = &plan->prompt_end[r], *choice_end = plan->choice_end + plan->choice_indptr[r],
-             *suffix_end = &plan->suffix_end[r];
-    size_t n_suffixed = pl_suffix_positions(request, plan->capture);
-    size_t carrier = wants_prompt(plan, request) ? carrier_of(request) : 0;
-    if (!plan->alone) PL_TRY(insert_shared(plan, &plan->tree, request, prompt_end, suffix_end, choice_end));
+    const bool prompt = wants_prompt(plan, request);
+    const size_t carrier = prompt ? carrier_of(plan, request) : SIZE_MAX;
     for (size_t c = 0; c < request->n_choices; c++) {
-        size_t n = run_length(plan, request, c);
-        if (c == carrier && wants_prompt(plan, request) && n < request->n) n = request->n;
-        plan->tokens_in_requests += n;
-        if (plan->alone) PL_TRY(pl__tree_insert(&plan->tree, request->choices[c].ids, n, true, &choice_end[c]));
+        const size_t scored = scored_length(plan, request, c), run = run_length(plan, request, c);
+        plan->tokens_in_requests += c == carrier && scored < request->n ? request->n : scored;
+        if (run > scored) plan->tokens_in_requests += run;
     }
-    bool apart = wants_prompt(plan, request) && carrier == SIZE_MAX;
-    if (apart) plan->tokens_in_requests += request->n;
-    plan->tokens_in_requests += n_suffixed;
-    if (!plan->alone) return PL_OK;
-    *prompt_end = *suffix_end = PL__NONE;
-    if (n_suffixed) PL_TRY(pl__tree_insert(&plan->tree, request->suffixed, n_suffixed, true, suffix_end));
-    if (apart)
-        PL_TRY(pl__tree_insert(&plan->tree, request->ids, request->n, true, prompt_end));
-    else if (wants_prompt(plan, request))
-        *prompt_end = choice_end[carrier];
-    uint32_t *ends = plan->shared_end + 2 * r + plan->choice_indptr[r];
-    return wants_all(plan) ? insert_shared(plan, &plan->shared, request, ends, ends + 1, ends + 2) : PL_OK;
+    if (prompt && carrier == SIZE_MAX) plan->tokens_in_requests += request->n;
+    plan->tokens_in_requests += pl_suffix_positions(request, plan->capture);
+    if (!plan->alone) return insert_shared(plan, &plan->tree, request, ends_of(plan, r));
+    PL_TRY(insert_alone(plan, request, carrier, ends_of(plan, r)));
+    return wants_all(plan) ? insert_shared(plan, &plan->shared, request, shared_ends_of(plan, r)) : PL_OK;
 }
 
 pl_status pl__points_add(pl__points *points, pl__point point)
@@ -282,7 +333,7 @@ static pl_status want_request(pl__paths *plan, size_t r)
     if (plan->suffix_end[r] != PL__NONE)
         PL_TRY(want_state(plan, plan->suffix_end[r], request->n_suffixed - 1, PL__WANT_SUFFIX, r));
     if (captures(plan, PL_POSITION_LABEL) && request->gold != SIZE_MAX)
-        PL_TRY(want_state(plan, plan->choice_end[plan->choice_indptr[r] + request->gold],
+        PL_TRY(want_state(plan, plan->state_end[plan->choice_indptr[r] + request->gold],
                           request->choices[request->gold].n - 1, PL__WANT_LABEL, r));
     return PL_OK;
 }
@@ -332,22 +383,20 @@ static pl_status lay_out_requests(pl__paths *plan, const pl__tree *tree, const s
 {
     for (size_t r = 0; r < plan->n; r++) {
         const pl_request *request = &plan->requests[r];
-        uint64_t first_choice = plan->choice_indptr[r];
-        const uint32_t *ends = plan->alone ? plan->shared_end + 2 * r + first_choice : NULL;
+        const ends runs = ends_of(plan, r), shared = shared_ends_of(plan, r), rows = plan->alone ? shared : runs;
         size_t floor = plan->ranges.n;
-        uint32_t end = ends ? ends[0] : plan->prompt_end[r];
-        PL_TRY(add_ranges(plan, tree, all_first, end, 0, request->n, floor));
-        if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->prompt_end[r]));
+        PL_TRY(add_ranges(plan, tree, all_first, *rows.prompt, 0, request->n, floor));
+        if (plan->alone) PL_TRY(claim(plan, all_first, claimed, *shared.prompt, *runs.prompt));
         for (size_t c = 0; c < request->n_choices; c++) {
             const pl_choice *choice = &request->choices[c];
-            end = ends ? ends[2 + c] : plan->choice_end[first_choice + c];
-            PL_TRY(add_ranges(plan, tree, all_first, end, choice->first, choice->n, floor));
-            if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->choice_end[first_choice + c]));
+            PL_TRY(add_ranges(plan, tree, all_first, rows.states[c], choice->first, choice->n, floor));
+            if (!plan->alone) continue;
+            PL_TRY(claim(plan, all_first, claimed, shared.choices[c], runs.choices[c]));
+            PL_TRY(claim(plan, all_first, claimed, shared.states[c], runs.states[c]));
         }
-        end = ends ? ends[1] : plan->suffix_end[r];
-        if (end != PL__NONE) {
-            PL_TRY(add_ranges(plan, tree, all_first, end, request->n, request->n_suffixed, floor));
-            if (ends) PL_TRY(claim(plan, all_first, claimed, end, plan->suffix_end[r]));
+        if (*rows.suffix != PL__NONE) {
+            PL_TRY(add_ranges(plan, tree, all_first, *rows.suffix, request->n, request->n_suffixed, floor));
+            if (plan->alone) PL_TRY(claim(plan, all_first, claimed, *shared.suffix, *runs.suffix));
         }
         plan->all_indptr[r + 1] = plan->ranges.n;
     }
@@ -396,8 +445,9 @@ static pl_status count(pl__paths *plan)
     PL_TRY(pl_new(&plan->all_indptr, plan->n + 1));
     PL_TRY(pl_new(&plan->prompt_end, plan->n));
     PL_TRY(pl_new(&plan->choice_end, n_choices));
+    PL_TRY(pl_new(&plan->state_end, n_choices));
     PL_TRY(pl_new(&plan->suffix_end, plan->n));
-    if (plan->alone) PL_TRY(pl_new(&plan->shared_end, 2 * plan->n + n_choices));
+    if (plan->alone) PL_TRY(pl_new(&plan->shared_end, 2 * (plan->n + n_choices)));
     size_t choice = 0;
     for (size_t r = 0; r < plan->n; r++) {
         for (size_t c = 0; c < plan->requests[r].n_choices; c++, choice++) {
@@ -416,9 +466,9 @@ static pl_status count(pl__paths *plan)
 pl_status pl__paths_open(pl__paths *plan, const pl_request *requests, size_t n, const pl_capture *capture,
                          const pl_config *config, bool alone)
 {
-    *plan = (pl__paths){.requests = requests, .n = n, .capture = capture, .alone = alone};
+    *plan = (pl__paths){.requests = requests, .n = n, .capture = capture, .config = config, .alone = alone};
     pl_status status = PL_OK;
-    for (size_t r = 0; r < n; r++) PL_GOTO(status, fail, check_request(plan, r, config));
+    for (size_t r = 0; r < n; r++) PL_GOTO(status, fail, check_request(plan, r));
     PL_GOTO(status, fail, count(plan));
     PL_GOTO(status, fail, pl__tree_open(&plan->tree));
     PL_GOTO(status, fail, pl__tree_open(&plan->shared));
@@ -440,6 +490,7 @@ void pl__paths_close(pl__paths *plan)
     pl__tree_close(&plan->shared);
     free(plan->prompt_end);
     free(plan->choice_end);
+    free(plan->state_end);
     free(plan->suffix_end);
     free(plan->choice_indptr);
     free(plan->token_indptr);

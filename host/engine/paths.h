@@ -2,7 +2,8 @@
  *
  * A request contributes its prompt (when it has no choices or a state of it is kept) and one path per choice; a choice
  * runs without its last token unless that token's own state is wanted, since the token is scored from the row before.
- * Wants are grouped by tree node: points (one row each) and ranges (rows of a node). Borrowed: requests, capture. */
+ * Each path is far or near by its own tokens that run, as if it were alone (pl_config.border). Wants are grouped by
+ * tree node: points (one row each) and ranges (rows of a node). Borrowed: requests, capture, config. */
 #ifndef PLUMB_ENGINE_PATHS_H
 #define PLUMB_ENGINE_PATHS_H
 
@@ -47,17 +48,19 @@ typedef struct pl__paths {
     const pl_request *requests;
     size_t n;
     const pl_capture *capture;
+    const pl_config *config;
     bool alone;                             /* every path by itself */
     pl__tree tree;                          /* what runs */
     uint32_t *prompt_end;                   /* [n]; PL__NONE: the prompt is not run for itself */
-    uint32_t *choice_end;                   /* [choices] */
+    uint32_t *choice_end;                   /* [choices], of the paths that they are scored on */
+    uint32_t *state_end;                    /* [choices]: with the last token's state, where that is wanted */
     uint32_t *suffix_end;                   /* [n]; PL__NONE: none is run */
     uint64_t *choice_indptr, *token_indptr; /* as in pl_results */
     pl__points points;
     pl__token_ranges means, all;
     /* The rows of `all`: the shared tree in pre-order, whether or not it is what runs. */
     pl__tree shared;      /* used when alone */
-    uint32_t *shared_end; /* [2 n + choices] when alone: prompt, suffix, then choices, request by request */
+    uint32_t *shared_end; /* [2 n + 2 choices] when alone: prompt, suffix, choices, states, request by request */
     size_t n_all;
     uint64_t *all_indptr;
     pl__token_ranges ranges; /* first, n: pairs of pl_results.all_ranges */

@@ -1,17 +1,17 @@
-/* The prefix tree: children are found by a hash of (parent, first token), so that a node with thousands of children
- * costs no more than one with two. */
+/* The prefix tree: children are found by a hash of (parent, first token, far), so that a node with thousands of
+ * children costs no more than one with two. */
 #include "engine/tree.h"
 
 #include <stdlib.h>
 
-static size_t slot_of(const pl__tree *tree, uint32_t parent, int32_t token)
+static size_t slot_of(const pl__tree *tree, uint32_t parent, int32_t token, bool far)
 {
-    uint64_t h = ((uint64_t)parent << 32 | (uint32_t)token) * 0x9E3779B97F4A7C15u;
+    uint64_t h = ((uint64_t)parent << 32 | (uint64_t)far << 31 | (uint32_t)token) * 0x9E3779B97F4A7C15u;
     h ^= h >> 32;
     size_t slot = (size_t)h & (tree->n_slots - 1);
     while (tree->slots[slot] != PL__NONE) {
         const pl__node *node = &tree->nodes[tree->slots[slot]];
-        if (node->parent == parent && node->tokens[0] == token) break;
+        if (node->parent == parent && node->tokens[0] == token && node->far == far) break;
         slot = (slot + 1) & (tree->n_slots - 1);
     }
     return slot;
@@ -28,7 +28,7 @@ static pl_status make_room(pl__tree *tree)
     for (size_t i = 0; i < tree->n_slots; i++) {
         if (tree->slots[i] == PL__NONE) continue;
         const pl__node *node = &tree->nodes[tree->slots[i]];
-        wider.slots[slot_of(&wider, node->parent, node->tokens[0])] = tree->slots[i];
+        wider.slots[slot_of(&wider, node->parent, node->tokens[0], node->far)] = tree->slots[i];
     }
     free(tree->slots);
     *tree = wider;
@@ -62,13 +62,15 @@ static pl_status add_node(pl__tree *tree, uint32_t *out)
     return PL_OK;
 }
 
-static pl_status add_child(pl__tree *tree, uint32_t parent, const int32_t *ids, size_t first, size_t n, uint32_t *out)
+static pl_status add_child(pl__tree *tree, uint32_t parent, const int32_t *ids, size_t first, size_t n, bool far,
+                           uint32_t *out)
 {
     PL_TRY(add_node(tree, out));
     pl__node *p = &tree->nodes[parent];
     tree->nodes[*out] = (pl__node){.tokens = ids + first,
                                    .first = (uint32_t)first,
                                    .n_tokens = (uint32_t)(n - first),
+                                   .far = far,
                                    .parent = parent,
                                    .previous = p->last_child,
                                    .next = PL__NONE,
@@ -89,7 +91,7 @@ static pl_status split(pl__tree *tree, uint32_t node, uint32_t k, uint32_t *out)
 {
     PL_TRY(add_node(tree, out));
     pl__node *lower = &tree->nodes[node], *upper = &tree->nodes[*out], *parent = &tree->nodes[lower->parent];
-    size_t slot = slot_of(tree, lower->parent, lower->tokens[0]);
+    size_t slot = slot_of(tree, lower->parent, lower->tokens[0], lower->far);
     *upper = *lower;
     upper->n_tokens = k;
     upper->first_child = upper->last_child = node;
@@ -108,23 +110,23 @@ static pl_status split(pl__tree *tree, uint32_t node, uint32_t k, uint32_t *out)
     lower->parent = *out;
     lower->previous = lower->next = PL__NONE;
     tree->slots[slot] = *out;
-    tree->slots[slot_of(tree, *out, lower->tokens[0])] = node;
+    tree->slots[slot_of(tree, *out, lower->tokens[0], lower->far)] = node;
     return PL_OK;
 }
 
-pl_status pl__tree_insert(pl__tree *tree, const int32_t *ids, size_t n, bool alone, uint32_t *end)
+pl_status pl__tree_insert(pl__tree *tree, const int32_t *ids, size_t n, pl__sharing sharing, uint32_t *end)
 {
     *end = PL__NONE;
     if (n == 0 || n > INT32_MAX) return pl_fail(PL_E_INTERNAL, "prefix tree: a sequence of %zu tokens", n);
-    if (alone) return add_child(tree, PL__ROOT, ids, 0, n, end);
+    if (sharing.alone) return add_child(tree, PL__ROOT, ids, 0, n, sharing.far, end);
     PL_TRY(make_room(tree));
     uint32_t at = PL__ROOT;
     size_t position = 0;
     while (position < n) {
-        size_t slot = slot_of(tree, at, ids[position]);
+        size_t slot = slot_of(tree, at, ids[position], sharing.far);
         uint32_t child = tree->slots[slot];
         if (child == PL__NONE) {
-            PL_TRY(add_child(tree, at, ids, position, n, &child));
+            PL_TRY(add_child(tree, at, ids, position, n, sharing.far, &child));
             tree->slots[slot] = child;
             at = child;
             break;

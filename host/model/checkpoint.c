@@ -319,12 +319,11 @@ pl_status pl_checkpoint_open(pl_checkpoint **out, const char *folder)
     PL_GOTO(status, fail, pl_safetensors_open(&c->tensors, folder));
     find_prefix(c);
     PL_GOTO(status, fail, settle_head(c));
-    if (c->config.max_positions < c->config.declared_positions)
+    if (c->config.border)
         note(c,
-             "longrope: inputs of up to %zu of the declared %zu positions: beyond, the model would use other factors "
-             "for "
-             "all positions of an input",
-             c->config.max_positions, c->config.declared_positions);
+             "longrope: a sequence of more than %zu tokens has other rotary angles at all of its positions, and shares "
+             "nothing with shorter ones",
+             c->config.border);
     PL_GOTO(status, fail, check_tensors(c));
     if (!c->config.dtype) {
         const pl_tensor *embed = pl__checkpoint_tensor(c, fact_of_slot(c->config.family, PL__EMBED), 0);

@@ -408,7 +408,6 @@ static pl_status read_config(pl_config *c, json_t *object, const char *where)
     if (c->attention_scale == 0)
         c->attention_scale = 1 / sqrt(c->attention_divisor > 0 ? c->attention_divisor : (double)c->D);
     if (family->scaled_embed) c->embed_scale = sqrt((double)c->C);
-    c->declared_positions = c->max_positions;
     bool turned;
     PL_TRY(has_turns(&turned, family, object, where));
     if (turned) {

@@ -14,16 +14,16 @@ pl_status pl__generation_config_parse(pl_stops *out, const char *text, size_t si
 /* Fills config->kinds and config->plan from `layer_types`, or by the family's rule; sizes are set already. */
 pl_status pl__layers_parse(pl_config *config, const json_t *object, const char *where);
 
-/* Fills config->rope, and config->local_rope where the family has it, from `rope_parameters` or `rope_scaling`; sizes,
- * theta and part of each are set already. */
+/* Fills config->rope, config->border, and config->local_rope where the family has it, from `rope_parameters` or
+ * `rope_scaling`; sizes, theta and part of each are set already. */
 pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where);
 
 /* Of each head [n_heads], what a score loses for each position between query and key (Press et al. 2022). */
 void pl__alibi_slopes(float *out, size_t n_heads);
 
-/* The inverse frequencies [rope->width / 2] and the factor on cosine and sine, as transformers computes them. */
-void pl__rope_frequencies(float *out, const pl_rope *rope);
-/* cosine and sine [n_positions, width / 2] of the angles position * frequency. */
-pl_status pl__rope_table(float *cosine, float *sine, const pl_rope *rope, size_t n_positions);
+/* The inverse frequencies [rope->width / 2] of near or far paths, as transformers computes them. */
+void pl__rope_frequencies(float *out, const pl_rope *rope, bool far);
+/* cosine and sine [n_positions, width / 2] of the angles position * frequency, times the attention factor. */
+pl_status pl__rope_table(float *cosine, float *sine, const pl_rope *rope, bool far, size_t n_positions);
 
 #endif

@@ -15,7 +15,7 @@ static const char *const ropes[] = {
     [PL_ROPE_NONE] = "none",     [PL_ROPE_DEFAULT] = "default", [PL_ROPE_LINEAR] = "linear",
     [PL_ROPE_LLAMA3] = "llama3", [PL_ROPE_YARN] = "yarn",       [PL_ROPE_LONGROPE] = "longrope"};
 
-static void put_rope(pl_json_builder *b, const char *key, const pl_rope *r)
+static void put_rope(pl_json_builder *b, const char *key, const pl_rope *r, size_t border)
 {
     pl_json_open(b, key);
     pl_json_put_text(b, "kind", ropes[r->kind]);
@@ -32,6 +32,11 @@ static void put_rope(pl_json_builder *b, const char *key, const pl_rope *r)
     pl_json_open_list(b, "factors");
     for (size_t i = 0; i < r->n_factors; i++) pl_json_put_real(b, NULL, r->factors[i]);
     pl_json_close(b);
+    if (border) { /* without one no path is far */
+        pl_json_open_list(b, "far_factors");
+        for (size_t i = 0; i < r->n_factors; i++) pl_json_put_real(b, NULL, r->far_factors[i]);
+        pl_json_close(b);
+    }
     pl_json_put_bool(b, "interleaved", r->interleaved);
     pl_json_close(b);
 }
@@ -79,8 +84,8 @@ static void put_config(pl_json_builder *b, const pl_config *c)
     if (c->E != c->C) pl_json_put_size(b, "E", c->E);
     if (!c->norms_before) pl_json_put_bool(b, "norms_before", false);
     if (!c->final_norm) pl_json_put_bool(b, "final_norm", false);
-    put_rope(b, "rope", &c->rope);
-    if (c->local_rope.kind != PL_ROPE_NONE) put_rope(b, "local_rope", &c->local_rope);
+    put_rope(b, "rope", &c->rope, c->border);
+    if (c->local_rope.kind != PL_ROPE_NONE) put_rope(b, "local_rope", &c->local_rope, c->border);
     put_layers(b, c);
     if (c->n_labels) pl_json_put_size(b, "labels", c->n_labels);
 }

@@ -51,6 +51,8 @@ static pl_status put_positions(pl_bytes *out, const pl_config *c, size_t layer)
     if (c->family->positions == PL__ALIBI) return pl_bytes_text(out, "; positions by ALiBi");
     if (!rope) return pl_bytes_text(out, "; no positions");
     PL_TRY(pl_bytes_format(out, "; rotary%s, theta %.9g", kinds[rope->kind], rope->theta));
+    if (rope->kind == PL_ROPE_LONGROPE && c->border)
+        PL_TRY(pl_bytes_format(out, ", other factors beyond %zu tokens", c->border));
     return rope->width == c->D ? PL_OK : pl_bytes_format(out, ", %zu of %zu features", rope->width, c->D);
 }
 

@@ -30,8 +30,8 @@ typedef struct pl_rope {
     double part;   /* of a head's features that is rotated, 0..1 */
     size_t width;  /* rotated features of a head: int(D * part), even */
     size_t n_factors;
-    double factors[PL_ROPE_FACTORS]; /* longrope: those of inputs within the original positions */
-    bool interleaved;                /* pairs (2j, 2j + 1) instead of (j, j + width / 2) */
+    double factors[PL_ROPE_FACTORS], far_factors[PL_ROPE_FACTORS]; /* longrope: of near and of far paths */
+    bool interleaved; /* pairs (2j, 2j + 1) instead of (j, j + width / 2) */
 } pl_rope;
 
 /* The layer plan: what the layers of a model do that not all of its layers do alike. A layer has a kind by its number;
@@ -58,8 +58,8 @@ typedef struct pl_config {
     const struct pl__wrapper
         *wrapper; /* config.json is of a multimodal model; this is its text model. NULL: it is not */
     size_t C, H, G, D, F, V, L, max_positions;
-    size_t E;                  /* width of embeddings and of what the head reads; C but where they are projected */
-    size_t declared_positions; /* as the file says; max_positions may be fewer (longrope) */
+    size_t E;      /* width of embeddings and of what the head reads; C but where they are projected */
+    size_t border; /* longrope: a path of more tokens is far, and turned by other angles throughout; 0: none is */
     pl_norm_kind norm;
     double norm_eps;
     pl_activation activation;
@@ -105,6 +105,22 @@ static inline const pl_rope *pl_config_rope(const pl_config *config, size_t laye
 {
     const pl_turn turn = pl_config_layer(config, layer)->turn;
     return turn == PL_TURN_NONE ? NULL : turn == PL_TURN_LOCAL ? &config->local_rope : &config->rope;
+}
+
+/* Is a path of n tokens far? All of its tokens then have other states than those of a near path with the same ids. */
+static inline bool pl_is_far(size_t border, size_t n)
+{
+    return border && n > border;
+}
+/* Rows of the rotary tables: the positions of near paths when there is a border, then those of all others. */
+static inline size_t pl_config_turns(const pl_config *config)
+{
+    return config->border + config->max_positions;
+}
+/* The row of a token's angles; border 0: its position. */
+static inline size_t pl_turn_row(size_t border, bool far, size_t position)
+{
+    return far ? border + position : position;
 }
 
 /* An opened checkpoint: config and tensor directory; nothing on a device yet. `notes`: what a user should know of how

@@ -2,9 +2,9 @@
  *
  * The arithmetic follows transformers (modeling_rope_utils.py) step by step in float32, because angles at large
  * positions amplify a rounding of the frequency; tests/model/test_rope.c compares every key with it. Two types there
- * depend on the length of each input, which here would make a result depend on its batch: `dynamic` only beyond the
- * declared positions, which no input reaches; `longrope` has one set of factors up to the original number of positions
- * and another beyond, so inputs beyond are refused: the original number is the model's limit. */
+ * depend on the length of the whole input: `dynamic` only beyond the declared positions, which no input reaches;
+ * `longrope` has one set of factors up to the original number of positions (pl_config.border) and another for all
+ * positions of an input beyond. Here each path's own length decides, never its batch's. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,20 +128,26 @@ static pl_status read_yarn(pl_rope *rope, const json_t *settings, double declare
 
 static pl_status read_longrope(pl_rope *rope, pl_config *config, const json_t *settings, const char *where)
 {
-    double beyond[PL_ROPE_FACTORS];
     rope->factor = (double)config->max_positions / rope->original_positions;
     rope->n_factors = rope->width / 2;
     PL_TRY(need_positive(&rope->factor, settings, "factor", where));
     PL_TRY(read_factors(rope->factors, rope->n_factors, settings, "short_factor", where));
-    PL_TRY(read_factors(beyond, rope->n_factors, settings, "long_factor", where));
+    PL_TRY(read_factors(rope->far_factors, rope->n_factors, settings, "long_factor", where));
     if (rope->factor > 1 && rope->original_positions > 1)
         rope->attention_factor = sqrt(1 + log(rope->factor) / log(rope->original_positions));
     if (rope->original_positions < 1)
         return pl_fail(PL_E_INPUT, "%s: rope: original_max_position_embeddings: expected at least 1, found %g", where,
                        rope->original_positions);
-    if ((double)config->max_positions > rope->original_positions)
-        config->max_positions = (size_t)rope->original_positions;
-    return need_positive(&rope->attention_factor, settings, "attention_factor", where);
+    PL_TRY(need_positive(&rope->attention_factor, settings, "attention_factor", where));
+    if ((double)config->max_positions <= rope->original_positions) return PL_OK;
+    const size_t border = (size_t)rope->original_positions;
+    if (config->border && config->border != border)
+        return pl_fail(PL_E_UNSUPPORTED,
+                       "%s: rope: original_max_position_embeddings: %zu in some layers and %zu in others is not "
+                       "supported",
+                       where, config->border, border);
+    config->border = border;
+    return PL_OK;
 }
 
 /* The base for inputs within the declared positions: the trained one but for a rounding. */
@@ -335,7 +341,7 @@ static void yarn_frequencies(float *out, const float *power, const pl_rope *rope
     }
 }
 
-void pl__rope_frequencies(float *out, const pl_rope *rope)
+void pl__rope_frequencies(float *out, const pl_rope *rope, bool far)
 {
     size_t n = rope->width / 2;
     /* out first holds theta^(2j / width), then its inverse. */
@@ -344,20 +350,21 @@ void pl__rope_frequencies(float *out, const pl_rope *rope)
         yarn_frequencies(out, out, rope);
         return;
     }
+    const double *factors = far ? rope->far_factors : rope->factors;
     for (size_t j = 0; j < n; j++) {
-        float inverse = 1 / (rope->kind == PL_ROPE_LONGROPE ? (float)rope->factors[j] * out[j] : out[j]);
+        float inverse = 1 / (rope->kind == PL_ROPE_LONGROPE ? (float)factors[j] * out[j] : out[j]);
         if (rope->kind == PL_ROPE_LINEAR) inverse /= (float)rope->factor;
         if (rope->kind == PL_ROPE_LLAMA3) inverse = llama3_frequency(inverse, rope);
         out[j] = inverse;
     }
 }
 
-pl_status pl__rope_table(float *cosine, float *sine, const pl_rope *rope, size_t n_positions)
+pl_status pl__rope_table(float *cosine, float *sine, const pl_rope *rope, bool far, size_t n_positions)
 {
     size_t n = rope->width / 2;
     float *frequency, scale = (float)rope->attention_factor;
     PL_TRY(pl_new(&frequency, n));
-    pl__rope_frequencies(frequency, rope);
+    pl__rope_frequencies(frequency, rope, far);
     for (size_t p = 0; p < n_positions; p++)
         for (size_t j = 0; j < n; j++) {
             float s, c;

@@ -60,7 +60,7 @@ size_t pl_trainable_bytes(const pl_processor *processor, const pl_config *config
         }
     if (parameters) *parameters = own;
     const size_t turned = c.rope.width / 2 + c.local_rope.width / 2;
-    return 4 * n * sizeof(float) + attached + c.max_positions * turned * 2 * sizeof(float);
+    return 4 * n * sizeof(float) + attached + pl_config_turns(&c) * turned * 2 * sizeof(float);
 }
 
 static pl_status attach(pl_trainable *t, pl__bound_weight *weight, pl_view master)

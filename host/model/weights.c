@@ -183,14 +183,15 @@ static pl_status put_tensor(loader *l, const pl__tensor_fact *fact, size_t at)
 
 static pl_status put_turn(pl_model *m, pl__turn *to, const pl_rope *rope, pl_stream *stream, pl_arena *staged)
 {
-    size_t P = m->config.max_positions, n = rope->width / 2;
+    const size_t border = m->config.border, rows = pl_config_turns(&m->config), n = rope->width / 2;
     if (rope->kind == PL_ROPE_NONE) return PL_OK;
     float *cosine, *sine;
-    PL_TRY(pl_arena_new(staged, &cosine, P * n));
-    PL_TRY(pl_arena_new(staged, &sine, P * n));
-    PL_TRY(pl__rope_table(cosine, sine, rope, P));
-    PL_TRY(pl_view_create(&m->processor, &to->cosine, P, n, PL_F32));
-    PL_TRY(pl_view_create(&m->processor, &to->sine, P, n, PL_F32));
+    PL_TRY(pl_arena_new(staged, &cosine, rows * n));
+    PL_TRY(pl_arena_new(staged, &sine, rows * n));
+    PL_TRY(pl__rope_table(cosine, sine, rope, false, border));
+    PL_TRY(pl__rope_table(cosine + border * n, sine + border * n, rope, border > 0, rows - border));
+    PL_TRY(pl_view_create(&m->processor, &to->cosine, rows, n, PL_F32));
+    PL_TRY(pl_view_create(&m->processor, &to->sine, rows, n, PL_F32));
     PL_TRY(pl_upload(&m->processor, stream, to->cosine, cosine));
     return pl_upload(&m->processor, stream, to->sine, sine);
 }

@@ -96,7 +96,7 @@ pl_status pl__capacity_run(pl__capacity *out, const pl_train_settings *s, const 
 
 /* Where each list of integers lies in the one buffer. */
 typedef struct places {
-    size_t counts, tokens, positions, paths, examples, order, starts, position_order, position_starts, head_rows,
+    size_t counts, tokens, positions, turns, paths, examples, order, starts, position_order, position_starts, head_rows,
         targets, sequences, n_sequences, page_table, runs, end;
 } places;
 
@@ -112,7 +112,7 @@ static places places_of(const pl__capacity *c)
 {
     places p = {0};
     p.counts = take(&p.end, PL_COUNTS);
-    size_t *const by_token[] = {&p.tokens, &p.positions, &p.paths, &p.examples, &p.order, &p.position_order};
+    size_t *const by_token[] = {&p.tokens, &p.positions, &p.turns, &p.paths, &p.examples, &p.order, &p.position_order};
     for (size_t i = 0; i < sizeof by_token / sizeof *by_token; i++) *by_token[i] = take(&p.end, c->tokens);
     p.starts = take(&p.end, c->tokens + 1);
     p.position_starts = take(&p.end, c->tokens + 1);
@@ -135,7 +135,7 @@ size_t pl__batch_bytes(const pl_processor *processor, const pl_config *config, p
 pl_status pl__batch_create(pl__batch *b, const pl_processor *processor, const pl_config *config, pl_dtype compute,
                            pl__capacity capacity)
 {
-    *b = (pl__batch){.processor = *processor, .capacity = capacity};
+    *b = (pl__batch){.processor = *processor, .border = config->border, .capacity = capacity};
     const size_t n = places_of(&capacity).end;
     pl_status status;
     PL_GOTO(status, fail, pl_view_create(processor, &b->i32, 1, n, PL_I32));
@@ -222,11 +222,13 @@ static void pack_example(pl__batch *b, const places *p, cursor *at, const pl_tra
 {
     int32_t *to = b->integers;
     const size_t n = e->n - 1, first_row = at->row, width = b->capacity.path_pages;
+    const bool far = pl_is_far(b->border, n);
     to[p->sequences + 2 * sequence] = (int32_t)first_row;
     to[p->sequences + 2 * sequence + 1] = (int32_t)n;
     for (size_t i = 0; i < n; i++, at->row++) {
         to[p->tokens + at->row] = e->ids[i];
         to[p->positions + at->row] = (int32_t)i;
+        to[p->turns + at->row] = (int32_t)pl_turn_row(b->border, far, i);
         to[p->paths + at->row] = (int32_t)sequence;
         to[p->examples + at->row] = (int32_t)number;
         const double token = pl__loss_weight(e, i + 1);
@@ -262,6 +264,7 @@ static void cut_views(pl__batch *b, const places *p, const pl__capacity *c)
         .counts = part_of(b, p->counts, 1, PL_COUNTS),
         .tokens = part_of(b, p->tokens, 1, c->tokens),
         .positions = part_of(b, p->positions, 1, c->tokens),
+        .turns = b->border ? part_of(b, p->turns, 1, c->tokens) : (pl_view){0},
         .paths = part_of(b, p->paths, 1, c->tokens),
         .page_table = part_of(b, p->page_table, c->sequences, b->capacity.path_pages),
         .runs = part_of(b, p->runs, c->runs, 2),

@@ -27,6 +27,7 @@ size_t pl__micro_size(const pl_train_settings *settings);
 
 typedef struct pl__batch {
     pl_processor processor;
+    size_t border; /* pl_config.border: an example is far by its rows, as it is when it is scored */
     pl__capacity capacity;
     pl_kv *kv;
     pl_view i32, f32;         /* [1, ...]: what all views of the batch lie in */
@@ -36,7 +37,8 @@ typedef struct pl__batch {
     uint64_t *keys;           /* [tokens], for sorting */
     pl_view log_probability;  /* [1, rows] f32 */
     size_t n_rows;            /* that carry loss, of the last put: no more than its views have */
-    pl_pass pass;             /* batch, kv, head rows and targets, and `training` below, cut to what was put, or to the bucket it falls in */
+    pl_pass pass; /* batch, kv, head rows and targets, and `training` below, cut to what was put, or to the bucket it
+                     falls in */
     pl_training training;
 } pl__batch;
 

@@ -59,26 +59,29 @@ static void run(const world *w, size_t k)
     float *x = normals(n, 1, 1.0), *cosine = normals(POSITIONS * (half + 1), 2, 1.0),
           *sine = normals(POSITIONS * (half + 1), 3, 1.0);
     representable(x, n, w->type);
-    int32_t *positions = (int32_t *)malloc((s->rows + SPARE) * 4);
+    int32_t *turns = (int32_t *)malloc((s->rows + SPARE) * 4), *positions = (int32_t *)malloc((s->rows + SPARE) * 4);
     for (size_t r = 0; r < s->rows + SPARE; r++) {
-        positions[r] = r < s->rows ? (int32_t)((r * 17 + 39) % POSITIONS) : -1;
+        turns[r] = r < s->rows ? (int32_t)((r * 17 + 39) % POSITIONS) : -1;
+        positions[r] = k % 2 ? (int32_t)r : turns[r]; /* every other case has rows that are not its positions */
     }
     pl_view xv = numbers(w, s->rows, SPARE, columns, w->type, x);
     pl_view cv = guarded(w, POSITIONS, half, PL_F32, cosine), sv = guarded(w, POSITIONS, half, PL_F32, sine);
     pl_batch batch = {.counts = counts_of(w, s->rows), .positions = ints(w, s->rows + SPARE, positions)};
+    if (k % 2) batch.turns = ints(w, s->rows + SPARE, turns);
     pl_rotary_args args = {&batch, s->H, s->G, s->D, s->width, s->interleaved, cv, sv, xv};
     RUN_OP(w, rotary, &args, 2 * s->rows * (s->H + s->G) * s->width * pl_dtype_bytes(w->type), 0);
     if (!w->timing) {
         float *got = fetch_numbers(w, pl_view_rows(xv, 0, s->rows));
-        check(w, s, x, positions, cosine, sine, got);
+        check(w, s, x, turns, cosine, sine, got);
         check_guards(w, xv);
         check_untouched(w, xv, s->rows);
         free(got);
     }
-    RELEASE(w, &xv, &cv, &sv, &batch.counts, &batch.positions);
+    RELEASE(w, &xv, &cv, &sv, &batch.counts, &batch.positions, &batch.turns);
     free(x);
     free(cosine);
     free(sine);
+    free(turns);
     free(positions);
 }
 

@@ -71,14 +71,16 @@ static void run(const world *w, size_t k)
           *sine = normals(POSITIONS * (half + 1), 3, 1.0);
     representable(x, n, w->type);
     representable(dy, n, w->type);
-    int32_t *positions = (int32_t *)malloc((s->rows + SPARE) * 4);
+    int32_t *turns = (int32_t *)malloc((s->rows + SPARE) * 4), *positions = (int32_t *)malloc((s->rows + SPARE) * 4);
     for (size_t r = 0; r < s->rows + SPARE; r++) {
-        positions[r] = r < s->rows ? (int32_t)((r * 17 + 39) % POSITIONS) : -1;
+        turns[r] = r < s->rows ? (int32_t)((r * 17 + 39) % POSITIONS) : -1;
+        positions[r] = k % 2 ? (int32_t)r : turns[r]; /* every other case has rows that are not its positions */
     }
     pl_view xv = numbers(w, s->rows, SPARE, columns, w->type, x),
             dyv = numbers(w, s->rows, SPARE, columns, w->type, dy);
     pl_view cv = guarded(w, POSITIONS, half, PL_F32, cosine), sv = guarded(w, POSITIONS, half, PL_F32, sine);
     pl_batch batch = {.counts = counts_of(w, s->rows), .positions = ints(w, s->rows + SPARE, positions)};
+    if (k % 2) batch.turns = ints(w, s->rows + SPARE, turns);
     pl_rotary_args forward = {&batch, s->H, s->G, s->D, s->width, s->interleaved, cv, sv, xv};
     pl_rotary_backward_args args = forward;
     args.qkv = dyv;
@@ -88,7 +90,7 @@ static void run(const world *w, size_t k)
         double size, other;
         float *turned = fetch_numbers(w, pl_view_rows(xv, 0, s->rows)),
               *got = fetch_numbers(w, pl_view_rows(dyv, 0, s->rows));
-        check(w, s, dy, positions, cosine, sine, got);
+        check(w, s, dy, turns, cosine, sine, got);
         const double forth = product(turned, dy, n, &size), back = product(x, got, n, &other);
         const double unit =
             ldexp(8.0, -24) + (pl_dtype_bytes(w->type) == 2 ? ldexp(1.0, -fraction_bits(w->type)) : 0.0);
@@ -99,11 +101,12 @@ static void run(const world *w, size_t k)
         free(turned);
         free(got);
     }
-    RELEASE(w, &xv, &dyv, &cv, &sv, &batch.counts, &batch.positions);
+    RELEASE(w, &xv, &dyv, &cv, &sv, &batch.counts, &batch.positions, &batch.turns);
     free(x);
     free(dy);
     free(cosine);
     free(sine);
+    free(turns);
     free(positions);
 }
 

@@ -22,7 +22,7 @@ static inline void ask(questions *q, size_t n, size_t longest, size_t V, uint32_
     uint64_t draw = 0;
     *q = (questions){.n = n};
 #define DRAW(bound) pl_random_below(3, PL_RANDOM_TEST, seed, draw++, (uint32_t)(bound))
-    size_t shared[2] = {longest / 2 + DRAW(longest / 4), 32};
+    size_t shared[2] = {longest / 2 + DRAW(longest / 4), longest < 64 ? longest / 2 : 32};
     int32_t demonstrations[2][PATH];
     for (size_t d = 0; d < 2; d++)
         for (size_t i = 0; i < shared[d]; i++) demonstrations[d][i] = (int32_t)DRAW(V);

@@ -13,6 +13,7 @@
 typedef struct model_shape {
     const char *family; /* "gpt2" or "llama" */
     size_t C, H, G, F, L, V, positions;
+    size_t border; /* llama: paths of more tokens are far; 0: none is */
 } model_shape;
 
 typedef struct random_model {
@@ -105,6 +106,19 @@ static inline void put_llama(pl_bytes *header, pl_bytes *data, const model_shape
     put_tensor(header, data, "lm_head.weight", s->V, s->C, 0, 0.3f);
 }
 
+static inline void put_longrope(pl_bytes *text, const model_shape *s)
+{
+    static const char *const lists[] = {"short_factor", "long_factor"};
+    OK(pl_bytes_format(text, ",\"rope_scaling\":{\"type\":\"longrope\",\"original_max_position_embeddings\":%zu",
+                       s->border));
+    for (size_t i = 0; i < 2; i++) {
+        OK(pl_bytes_format(text, ",\"%s\":[1", lists[i]));
+        for (size_t j = 1; j < s->C / s->H / 2; j++) OK(pl_bytes_format(text, ",%zu.5", i * 2 + j));
+        OK(pl_bytes_text(text, "]"));
+    }
+    OK(pl_bytes_text(text, "}"));
+}
+
 static inline void write_config(const char *folder, const model_shape *s)
 {
     pl_bytes text = {0};
@@ -119,8 +133,10 @@ static inline void write_config(const char *folder, const model_shape *s)
                            "{\"model_type\":\"llama\",\"hidden_size\":%zu,\"num_attention_heads\":%zu,"
                            "\"num_key_value_heads\":%zu,\"intermediate_size\":%zu,\"num_hidden_layers\":%zu,"
                            "\"vocab_size\":%zu,\"max_position_embeddings\":%zu,\"tie_word_embeddings\":false,"
-                           "\"bos_token_id\":1,\"eos_token_id\":2}",
+                           "\"bos_token_id\":1,\"eos_token_id\":2",
                            s->C, s->H, s->G, s->F, s->L, s->V, s->positions));
+    if (s->border) put_longrope(&text, s);
+    if (strcmp(s->family, "gpt2") != 0) OK(pl_bytes_text(&text, "}"));
     OK(pl_path(path, "%s/config.json", folder));
     OK(pl_file_replace(path, text.data, text.size));
     pl_bytes_free(&text);

@@ -5,7 +5,7 @@
 #include "engine/questions.h"
 #include "engine/same_results.h"
 
-static const model_shape shape = {"llama", 64, 4, 2, 128, 4, 200, 150};
+static const model_shape shape = {"llama", 64, 4, 2, 128, 4, 200, 150, 0};
 
 typedef struct fixture {
     random_model lazy;

@@ -39,10 +39,10 @@ static void same_bytes(const void *a, const void *b, size_t n, const char *what,
     same_array(a, b, n, what, name_of(s, "engine"));
 }
 
-/* A pass over one whole path, without the engine. */
-static outputs run_plain(random_model *m, const int32_t *ids, size_t n)
+/* A pass over one whole path, without the engine; with a border, as if it were of `whole` tokens. */
+static outputs run_plain(random_model *m, const int32_t *ids, size_t n, size_t whole)
 {
-    const sequence one = {.ids = ids, .n = n};
+    const sequence one = {.ids = ids, .n = n, .whole = whole};
     pl_kv *kv = kv_for(m->model, 1);
     outputs o;
     run_model(&o, m->model, kv, &one, 1, 1);
@@ -65,7 +65,7 @@ static void check_prompt(random_model *m, const pl_request *request, size_t r, c
                          const pl_capture *capture, const setting *s)
 {
     size_t C = results->widths[0], n = request->n;
-    outputs p = run_plain(m, request->ids, n);
+    outputs p = run_plain(m, request->ids, n, n);
     for (size_t l = 0; l < capture->n_layers; l++) {
         const float *hidden = p.hidden + capture->layers[l] * n * C;
         same_bytes(results->last[l] + r * C, hidden + (n - 1) * C, C * sizeof(float), "last and plain", s);
@@ -94,7 +94,7 @@ static void check_choice(random_model *m, const pl_request *request, size_t r, s
     const pl_choice *choice = &request->choices[c];
     size_t C = results->widths[0], n = choice->n, V = results->V;
     uint64_t token = results->token_indptr[results->choice_indptr[r] + c];
-    outputs p = run_plain(m, choice->ids, n);
+    outputs p = run_plain(m, choice->ids, n, n - 1); /* scored without its last token, whose row here is of no use */
     same_bytes(results->log_probability + token, p.log_probability + choice->first - 1,
                (n - choice->first) * sizeof(float), "log-probabilities and plain", s);
     for (size_t i = choice->first; i < n; i++) {
@@ -103,6 +103,10 @@ static void check_choice(random_model *m, const pl_request *request, size_t r, s
         for (size_t v = 1; v < V; v++)
             if (logits[v] > logits[best]) best = v;
         assert_int_equal(results->greedy[token + i - choice->first], best == (size_t)choice->ids[i]);
+    }
+    if (pl_model_config(m->model)->border) {
+        outputs_free(&p);
+        p = run_plain(m, choice->ids, n, n);
     }
     for (size_t l = 0; l < capture->n_layers; l++) {
         const float *hidden = p.hidden + capture->layers[l] * n * C, *label = results->label[l] + r * C;
@@ -209,36 +213,62 @@ static size_t n_compute_types(void)
     return on_cuda() ? sizeof compute_types / sizeof *compute_types : 1;
 }
 
+static void certify_types(const model_shape *shape, const size_t *sizes, size_t n_sizes, pl_dtype emulated, size_t few)
+{
+    if (on_emulator()) {
+        certify(shape, emulated, 4, &few, 1);
+        return;
+    }
+    for (size_t i = 0; i < n_compute_types(); i++) certify(shape, compute_types[i], QUESTIONS, sizes, n_sizes);
+}
+
 static void small_gpt2(void **state)
 {
     (void)state;
-    const model_shape shape = {"gpt2", 24, 3, 3, 96, 3, 61, 150};
-    const size_t sizes[] = {1, 3, 32, 100, 1024, 8192}, few[] = {31};
-    if (on_emulator()) {
-        certify(&shape, PL_BF16, 4, few, 1);
-        return;
-    }
-    for (size_t i = 0; i < n_compute_types(); i++)
-        certify(&shape, compute_types[i], QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
+    const model_shape shape = {"gpt2", 24, 3, 3, 96, 3, 61, 150, 0};
+    const size_t sizes[] = {1, 3, 32, 100, 1024, 8192}, few = 31;
+    certify_types(&shape, sizes, sizeof sizes / sizeof *sizes, PL_BF16, few);
 }
 
 static void small_llama(void **state)
 {
     (void)state;
-    const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 141};
-    const size_t sizes[] = {5, 31, 96, 8192}, few[] = {100};
-    if (on_emulator()) {
-        certify(&shape, PL_F32, 4, few, 1);
-        return;
-    }
-    for (size_t i = 0; i < n_compute_types(); i++)
-        certify(&shape, compute_types[i], QUESTIONS, sizes, sizeof sizes / sizeof *sizes);
+    const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 141, 0};
+    const size_t sizes[] = {5, 31, 96, 8192}, few = 100;
+    certify_types(&shape, sizes, sizeof sizes / sizeof *sizes, PL_F32, few);
+}
+
+/* How many choices have a near prompt and are scored near, have a near one and are scored far, have both far; and how
+ * many are far with their last token alone. */
+static void count_sides(size_t sides[4], const model_shape *shape)
+{
+    questions *q = malloc(sizeof *q);
+    ask(q, QUESTIONS, shape->positions - 4, shape->V, (uint32_t)shape->C);
+    for (size_t r = 0; r < q->n; r++)
+        for (size_t c = 0; c < q->requests[r].n_choices; c++) {
+            const size_t n = q->choices[r][c].n;
+            sides[pl_is_far(shape->border, q->requests[r].n) + pl_is_far(shape->border, n - 1)]++;
+            sides[3] += n == shape->border + 1;
+        }
+    free(q);
+}
+
+/* Prompts of 15 to 28 tokens, and of one: paths on both sides of the border. */
+static void a_border(void **state)
+{
+    (void)state;
+    const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 32, 20};
+    size_t sides[4] = {0};
+    count_sides(sides, &shape);
+    for (size_t i = 0; i < 4; i++) assert_true(sides[i] >= 3);
+    const size_t sizes[] = {5, 31, 96, 8192}, few = 100;
+    certify_types(&shape, sizes, sizeof sizes / sizeof *sizes, PL_F32, few);
 }
 
 static void gpt2_width(void **state)
 {
     (void)state;
-    const model_shape shape = {"gpt2", 768, 12, 12, 3072, 2, 1000, 110};
+    const model_shape shape = {"gpt2", 768, 12, 12, 3072, 2, 1000, 110, 0};
     const size_t sizes[] = {1, 19, 8192};
     if (on_emulator()) skip(); /* hours */
     for (size_t i = 0; i < n_compute_types(); i++)
@@ -250,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_gpt2),
         cmocka_unit_test(small_llama),
+        cmocka_unit_test(a_border),
         cmocka_unit_test(gpt2_width),
     };
     int missing = device_missing();

@@ -4,7 +4,7 @@
 
 #include "engine/lazy_device.h"
 
-static const model_shape shapes[] = {{"gpt2", 24, 3, 3, 96, 3, 61, 150}, {"llama", 32, 4, 2, 48, 1, 77, 9}};
+static const model_shape shapes[] = {{"gpt2", 24, 3, 3, 96, 3, 61, 150, 0}, {"llama", 32, 4, 2, 48, 1, 77, 9, 0}};
 
 static pl_status (*honest_linear)(pl_stream *stream, const pl_linear_args *args);
 

@@ -5,12 +5,12 @@
 
 enum { MOST_STEPS = 40, MOST_PROMPTS = 10 };
 
-static const model_shape small = {"llama", 32, 4, 2, 48, 2, 60, 150};
+static const model_shape small = {"llama", 32, 4, 2, 48, 2, 60, 150, 0};
 
-static void open_small(random_model *m)
+static void open_shape(random_model *m, const model_shape *shape)
 {
     char folder[PL_PATH_MAX];
-    write_model(folder, &small);
+    write_model(folder, shape);
     open_folder(m, folder, 1);
     remove_folder(folder);
 }
@@ -44,14 +44,15 @@ static void arg_max(random_model *m, const pl_request *requests, size_t n, int32
     pl_engine_free(engine);
 }
 
-static void tokens_are_the_arg_max_of_scoring(void **state)
+static void check_arg_max(bool border)
 {
-    (void)state;
     const size_t steps = on_emulator() ? 5 : MOST_STEPS, n_prompts = on_emulator() ? 3 : MOST_PROMPTS;
     random_model m;
-    open_small(&m);
+    model_shape shape = small;
     questions *q = malloc(sizeof *q);
     ask(q, n_prompts, 100, small.V, 9);
+    if (border) shape.border = q->requests[0].n + 2; /* the first crosses it by its third token */
+    open_shape(&m, &shape);
     pl_generation *out = generate(&m, q->requests, n_prompts, steps, -1, NULL);
     int32_t(*paths)[MOST_STEPS][PATH] = calloc(n_prompts, sizeof *paths), best[MOST_PROMPTS * MOST_STEPS];
     pl_request prefixes[MOST_PROMPTS * MOST_STEPS];
@@ -95,11 +96,23 @@ static void tokens_are_the_arg_max_of_scoring(void **state)
     close_model(&m);
 }
 
+static void tokens_are_the_arg_max_of_scoring(void **state)
+{
+    (void)state;
+    check_arg_max(false);
+}
+
+static void tokens_beyond_a_border_too(void **state)
+{
+    (void)state;
+    check_arg_max(true);
+}
+
 static void positions_end_a_continuation(void **state)
 {
     (void)state;
     random_model m;
-    open_small(&m);
+    open_shape(&m, &small);
     int32_t ids[152];
     for (size_t i = 0; i < 152; i++) ids[i] = (int32_t)(i % small.V);
     pl_request requests[] = {{.ids = ids, .n = 145}, {.ids = ids, .n = 150}, {.ids = ids, .n = 3}};
@@ -130,7 +143,7 @@ static size_t feed(const pl_tokenizer *tokenizer, const char *text, const char *
 {
     pl_ids ids = {0};
     OK(pl_tokenizer_encode(tokenizer, text, strlen(text), false, &ids));
-    const pl__ending ending = {tokenizer, stops, n_stops, ids.n, 0, NULL, 0};
+    const pl__ending ending = {tokenizer, stops, n_stops, ids.n, 0, NULL, 0, 0};
     pl__continuation c;
     pl__pages pages = {0};
     size_t taken = 0;
@@ -148,7 +161,7 @@ static void every_stop_id_ends(void **state)
     (void)state;
     static const int32_t eos[] = {7, 11, 40}, chain[] = {3, 5, 40, 6};
     for (size_t n_eos = 0; n_eos <= 3; n_eos++) {
-        const pl__ending ending = {NULL, NULL, 0, 4, 0, eos, n_eos};
+        const pl__ending ending = {NULL, NULL, 0, 4, 0, eos, n_eos, 0};
         pl__continuation c;
         pl__pages pages = {0};
         pl_generation out = {0};
@@ -169,7 +182,7 @@ static void not_finite_ends(void **state)
 {
     (void)state;
     static const int32_t chain[] = {3, 5, -1};
-    const pl__ending ending = {NULL, NULL, 0, 4, 0, NULL, 0};
+    const pl__ending ending = {NULL, NULL, 0, 4, 0, NULL, 0, 0};
     pl__continuation c;
     pl__pages pages = {0};
     pl_generation out = {0};
@@ -264,6 +277,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tokens_are_the_arg_max_of_scoring),
+        cmocka_unit_test(tokens_beyond_a_border_too),
         cmocka_unit_test(positions_end_a_continuation),
         cmocka_unit_test(every_stop_id_ends),
         cmocka_unit_test(not_finite_ends),

@@ -5,7 +5,7 @@
 #include "engine/same_results.h"
 #include "engine/workspace.h"
 
-static const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 141};
+static const model_shape shape = {"llama", 32, 4, 2, 48, 3, 77, 141, 0};
 
 typedef struct fixture {
     random_model plain, lazy; /* runs directly; records */
@@ -58,7 +58,7 @@ static pl_engine *direct_engine_of(random_model *m, pl_engine_options options)
 static void a_misspelt_switch_is_refused(void **state)
 {
     (void)state;
-    const model_shape shape = {"gpt2", 24, 3, 3, 96, 1, 61, 64};
+    const model_shape shape = {"gpt2", 24, 3, 3, 96, 1, 61, 64, 0};
     char folder[PL_PATH_MAX];
     random_model m;
     pl_engine *engine;

@@ -8,7 +8,7 @@
 #include "engine/same_results.h"
 #include "engine/workspace.h"
 
-static const model_shape shape = {"gpt2", 24, 3, 3, 96, 12, 61, 150}; /* 14 layers of states */
+static const model_shape shape = {"gpt2", 24, 3, 3, 96, 12, 61, 150, 0}; /* 14 layers of states */
 
 typedef struct fixture {
     random_model models[2]; /* at once, late */

@@ -102,7 +102,7 @@ static void grow_forest(forest *f, uint32_t round, bool alone)
         for (size_t k = 0; k < f->n[i]; k++)
             f->ids[i][k] = k < shared ? f->ids[from][k] : (int32_t)pl_random_below(2, PL_RANDOM_TEST, round, draw++, 3);
         uint32_t end;
-        assert_int_equal(pl__tree_insert(&f->tree, f->ids[i], f->n[i], alone, &end), PL_OK);
+        assert_int_equal(pl__tree_insert(&f->tree, f->ids[i], f->n[i], (pl__sharing){.alone = alone}, &end), PL_OK);
     }
 }
 
@@ -149,7 +149,7 @@ static void a_pool_below_the_longest_path_is_refused(void **state)
     pl__schedule schedule;
     uint32_t end;
     assert_int_equal(pl__tree_open(&tree), PL_OK);
-    assert_int_equal(pl__tree_insert(&tree, ids, 70, false, &end), PL_OK);
+    assert_int_equal(pl__tree_insert(&tree, ids, 70, (pl__sharing){0}, &end), PL_OK);
     assert_int_equal(pl__pages_open(&pool, 2), PL_OK);
     assert_int_equal(pl__schedule_open(&schedule, &tree, &pool, 8, 0), PL_E_INPUT);
     assert_non_null(strstr(pl_error_text(), "96 tokens (3 pages), the pool holds 64"));
@@ -169,7 +169,7 @@ static void a_small_unit_takes_two_steps(void **state)
     for (size_t i = 0; i < 3; i++) {
         uint32_t end;
         for (size_t k = 0; k < 110; k++) f->ids[i][k] = k < 100 ? 5 : (int32_t)i;
-        assert_int_equal(pl__tree_insert(&f->tree, f->ids[i], 110, false, &end), PL_OK);
+        assert_int_equal(pl__tree_insert(&f->tree, f->ids[i], 110, (pl__sharing){0}, &end), PL_OK);
     }
     outcome result = simulate(f, 100, 1024, 0);
     assert_int_equal(result.n_steps, 2);

@@ -3,7 +3,7 @@
 
 #include "engine/questions.h"
 
-static const model_shape shape = {"gpt2", 24, 3, 3, 48, 1, 50, 1000};
+static const model_shape shape = {"gpt2", 24, 3, 3, 48, 1, 50, 1000, 0};
 
 typedef struct fixture {
     random_model m;

@@ -7,7 +7,7 @@
 
 static void insert_shared(pl__tree *tree, const int32_t *ids, size_t n, uint32_t *end)
 {
-    assert_int_equal(pl__tree_insert(tree, ids, n, false, end), PL_OK);
+    assert_int_equal(pl__tree_insert(tree, ids, n, (pl__sharing){0}, end), PL_OK);
 }
 
 static void splits_keep_places(void **state)
@@ -49,9 +49,9 @@ static void alone_shares_nothing(void **state)
     pl__tree tree;
     assert_int_equal(pl__tree_open(&tree), PL_OK);
     uint32_t x, y, z;
-    assert_int_equal(pl__tree_insert(&tree, a, 3, true, &x), PL_OK);
-    assert_int_equal(pl__tree_insert(&tree, b, 3, false, &y), PL_OK);
-    assert_int_equal(pl__tree_insert(&tree, a, 3, true, &z), PL_OK);
+    assert_int_equal(pl__tree_insert(&tree, a, 3, (pl__sharing){.alone = true}, &x), PL_OK);
+    assert_int_equal(pl__tree_insert(&tree, b, 3, (pl__sharing){0}, &y), PL_OK);
+    assert_int_equal(pl__tree_insert(&tree, a, 3, (pl__sharing){.alone = true}, &z), PL_OK);
     assert_int_equal(tree.n_tokens, 9);
     assert_int_equal(tree.nodes[PL__ROOT].n_children, 3);
     assert_true(x != y && y != z && x != z);

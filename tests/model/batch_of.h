@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 #include "device/device.h"
+#include "model/model.h"
 
 /* Tokens ids[first..first + n) of a sequence whose earlier tokens are in the cache already. */
 typedef struct sequence {
     const int32_t *ids;
     size_t first, n, path;
+    size_t whole; /* tokens of the whole sequence, which say whether it is far; 0: first + n */
 } sequence;
 
 typedef struct batch_of {
@@ -31,7 +33,8 @@ static inline pl_status batch_vector(const batch_of *b, pl_view *out, pl_stream 
 }
 
 static inline pl_status batch_make(batch_of *b, const pl_processor *processor, pl_stream *stream,
-                                   const sequence *sequences, size_t n_sequences, size_t n_paths, size_t pages_a_path)
+                                   const sequence *sequences, size_t n_sequences, size_t n_paths, size_t pages_a_path,
+                                   size_t border)
 {
     *b = (batch_of){.processor = processor};
     size_t n_runs = 0, row = 0, run = 0;
@@ -40,8 +43,8 @@ static inline pl_status batch_make(batch_of *b, const pl_processor *processor, p
         n_runs += (sequences[s].n + PL_RUN_ROWS - 1) / PL_RUN_ROWS;
     }
     size_t N = b->n_tokens;
-    int32_t *ids = calloc(6 * N, sizeof *ids), *positions = ids + N, *paths = ids + 2 * N, *rows = ids + 3 * N,
-            *from = ids + 4 * N, *to = ids + 5 * N;
+    int32_t *ids = calloc(7 * N, sizeof *ids), *positions = ids + N, *paths = ids + 2 * N, *rows = ids + 3 * N,
+            *from = ids + 4 * N, *to = ids + 5 * N, *turns = ids + 6 * N;
     int32_t *pages = calloc(n_paths * pages_a_path, sizeof *pages), *runs = calloc(2 * n_runs, sizeof *runs);
     if (!ids || !pages || !runs) abort();
     for (size_t s = 0; s < n_sequences; s++) {
@@ -53,6 +56,8 @@ static inline pl_status batch_make(batch_of *b, const pl_processor *processor, p
         for (size_t t = 0; t < q->n; t++, row++) {
             ids[row] = q->ids[q->first + t];
             positions[row] = (int32_t)(q->first + t);
+            turns[row] =
+                (int32_t)pl_turn_row(border, pl_is_far(border, q->whole ? q->whole : q->first + q->n), q->first + t);
             paths[row] = (int32_t)q->path;
             rows[row] = (int32_t)row;
             if (t + 1 == q->n) continue;
@@ -70,6 +75,7 @@ static inline pl_status batch_make(batch_of *b, const pl_processor *processor, p
     PL_GOTO(status, done, batch_vector(b, &b->batch.counts, stream, counts, 1, PL_COUNTS));
     PL_GOTO(status, done, batch_vector(b, &b->batch.tokens, stream, ids, 1, N));
     PL_GOTO(status, done, batch_vector(b, &b->batch.positions, stream, positions, 1, N));
+    if (border) PL_GOTO(status, done, batch_vector(b, &b->batch.turns, stream, turns, 1, N));
     PL_GOTO(status, done, batch_vector(b, &b->batch.paths, stream, paths, 1, N));
     PL_GOTO(status, done, batch_vector(b, &b->batch.page_table, stream, pages, n_paths, pages_a_path));
     PL_GOTO(status, done, batch_vector(b, &b->batch.copies, stream, no_copy, 1, 2));
@@ -86,9 +92,9 @@ done:
 
 static inline void batch_free(batch_of *b)
 {
-    pl_view *views[] = {&b->batch.counts,     &b->batch.tokens, &b->batch.positions, &b->batch.paths,
-                        &b->batch.page_table, &b->batch.copies, &b->batch.runs,      &b->rows,
-                        &b->target_rows,      &b->target_tokens};
+    pl_view *views[] = {&b->batch.counts,     &b->batch.tokens,  &b->batch.positions, &b->batch.paths,
+                        &b->batch.page_table, &b->batch.copies,  &b->batch.runs,      &b->rows,
+                        &b->target_rows,      &b->target_tokens, &b->batch.turns};
     for (size_t i = 0; i < sizeof views / sizeof *views; i++) pl_view_free(b->processor, views[i]);
 }
 

@@ -56,19 +56,27 @@ static inline double distance(const float *out, const float *reference, size_t n
     return isfinite(above) ? sqrt(above / below) : INFINITY;
 }
 
-/* The largest distance over the tensors that both have: states, logits, log-likelihoods of sequences 0 and 1 in one
- * packed batch. */
+/* The largest distance over the tensors that both have: states, logits, log-likelihoods of all sequences in one packed
+ * batch. */
 static inline double golden_distance(pl_model *model, const pl_safetensors *golden)
 {
-    size_t n[2], rows = 0, first = 0;
-    int32_t *ids[2] = {golden_ids(golden, "ids.0", &n[0]), golden_ids(golden, "ids.1", &n[1])};
-    const sequence sequences[2] = {{ids[0], 0, n[0], 0}, {ids[1], 0, n[1], 1}};
-    pl_kv *kv = kv_for(model, 2);
+    enum { MOST = 4 };
+    char name[64];
+    size_t n[MOST], rows = 0, first = 0, n_sequences = 0;
+    int32_t *ids[MOST];
+    sequence sequences[MOST];
+    for (; n_sequences < MOST; n_sequences++) {
+        const size_t s = n_sequences;
+        snprintf(name, sizeof name, "ids.%zu", s);
+        if (!pl_safetensors_find(golden, name)) break;
+        ids[s] = golden_ids(golden, name, &n[s]);
+        sequences[s] = (sequence){ids[s], 0, n[s], s, 0};
+    }
+    pl_kv *kv = kv_for(model, n_sequences);
     outputs o;
-    run_model(&o, model, kv, sequences, 2, 2);
+    run_model(&o, model, kv, sequences, n_sequences, n_sequences);
     double worst = 0;
-    for (size_t s = 0; s < 2; s++) {
-        char name[64];
+    for (size_t s = 0; s < n_sequences; s++) {
         size_t elements;
         snprintf(name, sizeof name, "hidden.%zu", s);
         float *hidden = golden_values(golden, name, &elements);
@@ -95,14 +103,16 @@ static inline double golden_distance(pl_model *model, const pl_safetensors *gold
     return worst;
 }
 
-/* ids[n..n + steps) = the greedy continuation, one token a step on the same pages. */
+/* ids[n..n + steps) = the greedy continuation, one token a step on the same pages, but anew where the path becomes far.
+ */
 static inline void greedy_steps(pl_model *model, int32_t *ids, size_t n, size_t steps)
 {
     pl_kv *kv = kv_for(model, 1);
     size_t done = 0;
     for (size_t i = 0; i < steps; i++) {
         outputs o;
-        const sequence next = {ids, done, n + i - done, 0};
+        if (n + i == pl_model_config(model)->border + 1) done = 0;
+        const sequence next = {ids, done, n + i - done, 0, 0};
         run_model(&o, model, kv, &next, 1, 1);
         done = n + i;
         ids[done] = o.greedy[o.N - 1];

@@ -48,7 +48,7 @@ static inline void run_model(outputs *o, pl_model *model, pl_kv *kv, const seque
     batch_of b;
     pl_activations *activations;
     OK(ops->stream_create(processor->device, &stream));
-    OK(batch_make(&b, processor, stream, sequences, n_sequences, n_paths, PATH_PAGES));
+    OK(batch_make(&b, processor, stream, sequences, n_sequences, n_paths, PATH_PAGES, c->border));
     OK(pl_activations_create(&activations, model, b.n_tokens, b.n_tokens, true));
 
     size_t n_states = c->L + 2, N = b.n_tokens;

@@ -107,9 +107,13 @@ static void test_rope_generations(void **state)
                               "\"original_max_position_embeddings\":1000,\"rope_scaling\":{\"type\":\"longrope\","
                               "\"short_factor\":[1,2],\"long_factor\":[3,4]}}");
     assert_int_equal(lengths.rope.kind, PL_ROPE_LONGROPE);
-    assert_float_equal(lengths.rope.factors[1], 2, 0); /* the short ones, and no input for the long ones */
-    assert_int_equal(lengths.max_positions, 1000);
-    assert_int_equal(lengths.declared_positions, 4096);
+    assert_float_equal(lengths.rope.factors[1], 2, 0);
+    assert_float_equal(lengths.rope.far_factors[1], 4, 0);
+    assert_int_equal(lengths.max_positions, 4096);
+    assert_int_equal(lengths.border, 1000);
+    assert_false(pl_is_far(lengths.border, 1000));
+    assert_true(pl_is_far(lengths.border, 1001));
+    assert_int_equal(pl_config_turns(&lengths), 5096);
 }
 
 /* Llama 3.1's first, a blended and its last frequency, as transformers 5.23 gives them. */
@@ -120,7 +124,7 @@ static void test_frequencies(void **state)
                         "\"low_freq_factor\":1.0,\"high_freq_factor\":4.0,\"original_max_position_embeddings\":8192,"
                         "\"rope_type\":\"llama3\"}}");
     float f[64];
-    pl__rope_frequencies(f, &c.rope);
+    pl__rope_frequencies(f, &c.rope, false);
     assert_float_equal(f[0], 1, 0);
     assert_float_equal(f[30], 0.00137189368, 1e-9);
     assert_float_equal(f[63], 3.06892588e-07, 1e-12);
@@ -231,6 +235,13 @@ static const struct refusal {
      "sliding_window: expected 1 or more, found null"},
     {PL_E_INPUT, "{\"model_type\":\"gemma2\",\"query_pre_attn_scalar\":-4}",
      "query_pre_attn_scalar: expected a number above 0, found -4"},
+    {PL_E_UNSUPPORTED,
+     "{\"model_type\":\"gemma3_text\",\"head_dim\":2,\"rope_parameters\":{\"full_attention\":{\"rope_type\":"
+     "\"longrope\","
+     "\"short_factor\":[1],\"long_factor\":[2],\"original_max_position_embeddings\":8},\"sliding_attention\":{\"rope_"
+     "type\":"
+     "\"longrope\",\"short_factor\":[1],\"long_factor\":[2],\"original_max_position_embeddings\":9}}}",
+     "original_max_position_embeddings: 8 in some layers and 9 in others is not supported"},
     {PL_E_UNSUPPORTED, "{\"model_type\":\"gemma3_text\",\"use_bidirectional_attention\":true}",
      "use_bidirectional_attention: true is not supported: a token would see those behind it"},
     {PL_E_INPUT, "{\"model_type\":\"gemma3_text\",\"sliding_window_pattern\":0}",

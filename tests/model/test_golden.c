@@ -1,5 +1,6 @@
 /* Small random checkpoints against transformers: every hidden state, logits, log-likelihoods and greedy ids. Two
- * sequences (5 and 66 tokens: more than two pages) run packed in one batch; greedy runs one token a step. On a CUDA
+ * sequences (5 and 66 tokens: more than two pages; or four on both sides of a border) run packed in one batch; greedy
+ * runs one token a step. On a CUDA
  * device also in the 16-bit types and tf32, against the same float32 values. */
 #include "model/golden.h"
 
@@ -53,6 +54,7 @@ static const char *const folders[] = {
     "gemma",
     "opt-behind",
     "opt-wider",
+    "phi3-longrope",
 };
 
 typedef void alteration(pl_config *config);
@@ -104,12 +106,13 @@ static void test_same_bits(void **state)
     OK(pl_path(folder, "%s/tests/golden/models/%s", PLUMB_SOURCE_DIR, (const char *)*state));
     open_model(&model, &processor, folder, PL_F32, NULL);
     pl_safetensors *golden = golden_open(&text, folder);
+    const char *longest = pl_safetensors_find(golden, "ids.3") ? "ids.3" : "ids.1";
     size_t n, m;
-    int32_t *ids = golden_ids(golden, "ids.1", &n), *other = golden_ids(golden, "ids.0", &m);
+    int32_t *ids = golden_ids(golden, longest, &n), *other = golden_ids(golden, "ids.0", &m);
     pl_kv *kv = kv_for(model, 2);
     outputs alone, packed, cut;
 
-    const sequence whole = {ids, 0, n, 0}, company[2] = {{other, 0, m, 0}, {ids, 0, n, 1}};
+    const sequence whole = {ids, 0, n, 0, n}, company[2] = {{other, 0, m, 0, m}, {ids, 0, n, 1, n}};
     run_model(&alone, model, kv, &whole, 1, 1);
     run_model(&packed, model, kv, company, 2, 2);
     for (size_t l = 0; l < alone.n_states; l++)
@@ -118,7 +121,7 @@ static void test_same_bits(void **state)
     assert_memory_equal(packed.logits + m * packed.V, alone.logits, n * alone.V * sizeof(float));
 
     /* The last 23 tokens after the others, whose prefix ends inside a page. */
-    const sequence head = {ids, 0, n - 23, 0}, tail = {ids, n - 23, 23, 0};
+    const sequence head = {ids, 0, n - 23, 0, n}, tail = {ids, n - 23, 23, 0, n};
     run_model(&cut, model, kv, &head, 1, 1);
     outputs_free(&cut);
     run_model(&cut, model, kv, &tail, 1, 1);

@@ -131,7 +131,7 @@ static double distance_of(const world *w, const char *text, const pl_config *c, 
     OK(pl_model_load(&model, &w->processor, checkpoint, PL_F32));
     pl_checkpoint_close(checkpoint);
     pl_kv *kv = kv_for(model, 1);
-    const sequence all = {w->ids, 0, N_IDS, 0};
+    const sequence all = {w->ids, 0, N_IDS, 0, 0};
     run_model(&o, model, kv, &all, 1, 1);
     double above = 0, below = 0;
     for (size_t i = 0; i < json_array_size(expected); i++) {

@@ -53,6 +53,14 @@ static void test_one_kind(void **state)
 static void test_several_kinds(void **state)
 {
     (void)state;
+    check(
+        "{\"model_type\": \"phi3\", \"num_hidden_layers\": 2, \"hidden_size\": 16, \"num_attention_heads\": 4, "
+        "\"intermediate_size\": 100, \"vocab_size\": 99, \"original_max_position_embeddings\": 1000, \"rope_scaling\": "
+        "{\"type\": \"longrope\", \"short_factor\": [1, 2], \"long_factor\": [3, 4]}}",
+        (const char *const[]){
+            "0-1: full attention, 4 heads of 4; rotary longrope, theta 10000, other factors beyond 1000 "
+            "tokens; RMS norm before each; feed-forward 100, SiLU, gated"},
+        1);
     check("{\"model_type\": \"gemma3_text\", \"num_hidden_layers\": 13, \"hidden_size\": 64, \"head_dim\": 16, "
           "\"num_attention_heads\": 4, \"num_key_value_heads\": 1, \"intermediate_size\": 100, \"vocab_size\": 99, "
           "\"sliding_window\": 512, \"query_pre_attn_scalar\": 16}",

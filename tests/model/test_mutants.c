@@ -37,6 +37,26 @@ static void plain_rope_scale(pl_checkpoint *c)
     c->config.rope.attention_factor = 1;
 }
 
+static void always_near(pl_checkpoint *c)
+{
+    memcpy(c->config.rope.far_factors, c->config.rope.factors, sizeof c->config.rope.factors);
+}
+
+static void always_far(pl_checkpoint *c)
+{
+    memcpy(c->config.rope.factors, c->config.rope.far_factors, sizeof c->config.rope.factors);
+}
+
+static void border_less_one(pl_checkpoint *c)
+{
+    c->config.border--;
+}
+
+static void border_more_one(pl_checkpoint *c)
+{
+    c->config.border++;
+}
+
 static void other_theta(pl_checkpoint *c)
 {
     c->config.rope.theta *= 1.1;
@@ -470,6 +490,22 @@ static void stretch_positions(pl_checkpoint *c)
     c->config.rope.factor = 1 / 1.01;
 }
 
+/* Far factors from the border's position on, in place of all positions of a far path. */
+static void far_by_position(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    pl_stream *stream;
+    const size_t border = checkpoint->config.border;
+    pl_view *tables[] = {&model->turns[PL_TURN_GLOBAL].cosine, &model->turns[PL_TURN_GLOBAL].sine};
+    OK(model->processor.ops->stream_create(model->processor.device, &stream));
+    for (size_t i = 0; i < 2; i++) {
+        pl_copy_args args = {.from = pl_view_rows(*tables[i], 0, border),
+                             .to = pl_view_rows(*tables[i], border, border)};
+        OK(pl_op_copy(&model->processor, stream, &args));
+    }
+    OK(model->processor.ops->stream_wait(stream));
+    model->processor.ops->stream_free(stream);
+}
+
 static const mutant mutants[] = {
     {"rope pairs swapped", "llama-tied", interleave_pairs, NULL},
     {"rope pairs swapped, grouped", "llama-grouped", interleave_pairs, NULL},
@@ -591,6 +627,11 @@ static const mutant mutants[] = {
     {"projection in, transposed", "opt-wider", turn_project_in, NULL},
     {"projection out, transposed", "opt-wider", turn_project_out, NULL},
     {"norm without + 1", "gemma", norm_without_one, NULL},
+    {"always the short factors", "phi3-longrope", always_near, NULL},
+    {"always the long factors", "phi3-longrope", always_far, NULL},
+    {"a border one short", "phi3-longrope", border_less_one, NULL},
+    {"a border one long", "phi3-longrope", border_more_one, NULL},
+    {"long factors by position", "phi3-longrope", NULL, far_by_position},
     {"embeddings not scaled", "gemma", no_embed_scale, NULL},
     {"no output bias", "gemma", NULL, lose_output_bias},
 };

@@ -46,7 +46,7 @@ static void test_states(void **state)
         ids[i] = (int32_t)id;
     }
 
-    const sequence sequence = {ids, 0, T, 0};
+    const sequence sequence = {ids, 0, T, 0, 0};
     pl_kv *kv = kv_for(model, 1);
     outputs o;
     run_model(&o, model, kv, &sequence, 1, 1);
@@ -93,7 +93,7 @@ static void test_greedy(void **state)
     assert_true(n <= MOST);
     for (size_t i = 0; i < n; i++) ids[i] = (int32_t)json_integer_value(json_array_get(expected, i));
     pl_kv *kv = kv_for(model, 1);
-    const sequence sequence = {ids, 0, n - 1, 0};
+    const sequence sequence = {ids, 0, n - 1, 0, 0};
     outputs o;
     run_model(&o, model, kv, &sequence, 1, 1);
     for (size_t i = 0; i + 1 < n; i++) assert_int_equal(o.greedy[i], ids[i + 1]);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests of training in several processes can fail: faults planted in copies of what shares it out, one a time, must turn
-# the test that is named red.
+# The tests of training in several processes, and of which paths are far (longrope), can fail: faults planted in copies of
+# what shares it out, or decides it, one a time, must turn the test that is named red.
 #
 #   tests/train/faults.sh BUILD
 #
@@ -29,6 +29,14 @@ a step has the rates of the first|train/step.c|s,PL_TRY(send(t\, t->factors\, fa
 nobody waits|device/cpu/comm.c|s,PL_TRY(meet(c));,,|device/test_comm
 a piece is overwritten while it is read|device/cpu/comm.c|s,c->half ^= 1;,,|device/test_comm
 a dead rank is waited for|device/cpu/comm.c|s,const bool gone = .*,const bool gone = false;,|device/test_comm
+near and far paths share a beginning|engine/tree.c|s,(uint64_t)far << 31 \| ,,;s, \&\& node->far == far,,|engine/test_border
+nothing runs anew at the border|engine/continuation.c|s,most = ending->border;,;,|engine/test_border
+a path is far by its first token|engine/paths.c|s,pl_is_far(plan->config->border\, n),plan->config->border > 0,|engine/test_border
+no path is far|engine/paths.c|s,return pl_is_far(plan->config->border\, n),return false,|engine/test_border
+a step has the rows of near paths|engine/batch.c|s,p\, i\, node->far,p\, i\, false,|engine/test_border
+a choice is far by the token behind it|engine/paths.c|s,? run : before,? run : run,|engine/test_border
+a far choice carries a near prompt|engine/paths.c|s,== is_far(plan\, request->n) \&\&,>= 0 \&\&,|engine/test_border
+an example is far by its last token too|train/batch.c|s,pl_is_far(b->border\, n),pl_is_far(b->border\, n + 1),|train/test_gradients
 an end reaches its own rank alone|device/cpu/comm.c|s,(void)atomic_compare_exchange_strong(&c->hub->ended_by\, &nobody\, 1u + (unsigned)c->rank);,c->rank = -1;,|device/test_comm
 EOF
 }

@@ -21,7 +21,7 @@ static void train_some(subject *s, const examples *e)
 /* Logits [n, outputs] of one sequence; freed by the caller. */
 static float *logits_of(pl_model *model, const int32_t *ids, size_t n, size_t *outputs_n)
 {
-    const sequence whole = {ids, 0, n, 0};
+    const sequence whole = {ids, 0, n, 0, 0};
     pl_kv *kv = kv_for(model, 1);
     outputs o;
     run_model(&o, model, kv, &whole, 1, 1);

@@ -38,6 +38,14 @@ static double all_gradients(subject *s, const examples *e, bool checkpointing)
     return add_gradients(s, e->list, members, N_EXAMPLES, 1 / (double)loss_tokens, checkpointing);
 }
 
+/* at_border of make_train.py: 16 and 17 tokens run, the last near path and the first far one. */
+static void cut_at_border(examples *e)
+{
+    e->list[6].n = 17;
+    e->list[7].n = 18;
+    e->list[6].first = e->list[7].first = 1;
+}
+
 /* The model with PADDING of make_train.py. */
 static void open_padded(subject *s, const char *model)
 {
@@ -98,6 +106,7 @@ static void test_tensors(void **state)
                  {"gemma3-untied", "lm", false},
                  {"opt-behind", "lm", false},
                  {"opt-wider", "lm", false},
+                 {"phi3-longrope", "lm", false},
                  {"llama-grouped", "classifier", false},
                  {"llama-tied", "lm", true},
                  {"llama-grouped", "lm", true}};
@@ -111,6 +120,7 @@ static void test_tensors(void **state)
             else
                 open_subject(&s, cases[i].model, cases[i].head);
             open_examples(&e, s.classifier);
+            if (strcmp(cases[i].model, "phi3-longrope") == 0) cut_at_border(&e);
             snprintf(name, sizeof name, "gradient-%s%s-%s", cases[i].model, cases[i].padded ? "-padded" : "",
                      cases[i].head);
             golden g = open_golden(name);

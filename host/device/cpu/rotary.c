@@ -1,5 +1,5 @@
-/* Rotary positions: the first `width` features of each query and key head turn by the angles of the token's position.
- */
+/* Rotary positions: the first `width` features of each query and key head turn by the angles of the token's row of the
+ * tables. */
 #include "device/cpu/rotary.h"
 
 static void rotate_halves(float *x, const float *cosine, const float *sine, size_t half, float turn)
@@ -25,12 +25,13 @@ pl_status pl__rotate(const char *op, pl_stream *stream, const pl_rotary_args *ar
     size_t rows, D = args->head_width, half = args->width / 2;
     PL_TRY(pl__read_count(op, &rows, args->batch->counts, PL_COUNT_TOKENS,
                           pl__least(args->qkv.rows, args->batch->positions.columns)));
-    PL_TRY(pl__check_ids(op, "positions", args->batch->positions, rows, pl__least(args->cosine.rows, args->sine.rows)));
-    const int32_t *positions = pl__i32(args->batch->positions, 0);
+    const pl_view turns = args->batch->turns.buffer ? args->batch->turns : args->batch->positions;
+    PL_TRY(pl__check_ids(op, "positions", turns, rows, pl__least(args->cosine.rows, args->sine.rows)));
+    const int32_t *at = pl__i32(turns, 0);
 #pragma omp parallel for num_threads(pl__threads(stream, rows * args->qkv.columns)) schedule(static)
     for (size_t r = 0; r < rows; r++) {
-        const float *cosine = pl__f32(args->cosine, (size_t)positions[r]);
-        const float *sine = pl__f32(args->sine, (size_t)positions[r]);
+        const float *cosine = pl__f32(args->cosine, (size_t)at[r]);
+        const float *sine = pl__f32(args->sine, (size_t)at[r]);
         float *x = pl__f32(args->qkv, r);
         for (size_t h = 0; h < args->n_heads + args->n_kv_heads; h++) {
             if (args->interleaved)

@@ -104,7 +104,7 @@ FAMILIES["phi3"] = (NEOX, {
     "num_key_value_heads": [ABSENT, 1, 2, 4, 3], "tie_word_embeddings": [ABSENT, True, False], "resid_pdrop": [ABSENT, 0.5],
     "attention_bias": [ABSENT, True], "layer_types": [ABSENT, [FULL] * 3, [SLIDING] * 3], "sliding_window": [ABSENT, 3, 0, None],
     "rope_theta": [ABSENT, 100.0]}, {
-    "partial_rotary_factor": [ABSENT, 0.5, 1.0], "original_max_position_embeddings": [ABSENT, 12, 16, 32, 64],
+    "partial_rotary_factor": [ABSENT, 0.5, 1.0], "original_max_position_embeddings": [ABSENT, 8, 12, 16, 32, 64],
     "rope_scaling": [ABSENT, {"type": "longrope", **LONG}, {"type": "su", **LONG}, {"type": "yarn", **LONG},
                      {"type": "longrope", "short_factor": [1.0, 1.1], "long_factor": [1.5, 2.0]},
                      {"type": "longrope", **LONG, "attention_factor": 0.7}, {"type": "longrope", **LONG, "factor": 3.0},

@@ -4,7 +4,7 @@
                                       versions)
 
 Each folder is a checkpoint as save_pretrained writes it, plus golden.safetensors (float32):
-  ids.<s> [T]                     token ids of sequence s (lengths 5 and 66: more than two pages of keys)
+  ids.<s> [T]                     token ids of sequence s (lengths 5 and 66: more than two pages of keys; or as BORDERS says)
   hidden.<s> [L + 2, T, C]        embedding output, after each block (raw), what the head reads; flat where the last of them
                                   has another width
   logits.<s> [T, V]
@@ -26,6 +26,7 @@ import transformers as tf
 
 HERE = pathlib.Path(__file__).parent
 LENGTHS = (5, 66)
+BORDERS = {"phi3-longrope": (15, 16, 17, 40)}  # on both sides of original_max_position_embeddings
 
 LLAMA = dict(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, head_dim=8,
              max_position_embeddings=96, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2)
@@ -150,6 +151,10 @@ CASES = {
     "opt-behind": (tf.OPTConfig(**{**OPT, "do_layer_norm_before": False, "word_embed_proj_dim": 16}), "float32", "single"),
     "opt-wider": (tf.OPTConfig(**{**OPT, "num_hidden_layers": 2, "word_embed_proj_dim": 32, "_remove_final_layer_norm": True,
                                   "tie_word_embeddings": False, "enable_bias": False}), "bfloat16", "single"),
+    "phi3-longrope": (tf.Phi3Config(**NEOX, num_key_value_heads=1, pad_token_id=0, original_max_position_embeddings=16,
+                                    rope_parameters={"rope_type": "longrope", "rope_theta": 900.0,
+                                                     "partial_rotary_factor": 0.75, "short_factor": [1.0, 1.1, 1.3],
+                                                     "long_factor": [1.5, 2.0, 3.0]}), "bfloat16", "single"),
 }
 
 
@@ -243,7 +248,9 @@ def make(name, config, dtype, storage, seed):
 
     generator = torch.Generator().manual_seed(seed + 1)
     golden = {}
-    for s, length in enumerate(LENGTHS):
+    for s, length in enumerate(BORDERS.get(name, LENGTHS)):
+        if s and name in BORDERS:  # all begin alike, which near and far ones must not share
+            generator.manual_seed(seed + 1)
         ids = torch.randint(0, 39 if "wrapped" in name else config.vocab_size, (length,), generator=generator)
         hidden, logits = reference(model, ids)
         spread = float(logits.std())
@@ -255,6 +262,10 @@ def make(name, config, dtype, storage, seed):
     chosen, margin = greedy(model, golden["ids.0"].long(), 20)
     assert margin > 1e-3, f"{name}: greedy margin {margin}: take another seed"
     golden["greedy"] = chosen.float()
+    if name in BORDERS:  # generate computes keys and values anew at the border
+        ids = golden["ids.0"].long()[None]
+        generated = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=20, do_sample=False, eos_token_id=99)
+        assert generated[0, ids.shape[1]:].tolist() == chosen.tolist(), f"{name}: generate gives other tokens"
     st.save_file({k: v.float().contiguous() for k, v in golden.items()}, folder / "golden.safetensors")
     (folder / "golden.safetensors").chmod(0o644)
     print(f"{name}: logit spread {spread:.2f}, greedy margin {margin:.4f}")
