@@ -143,9 +143,8 @@ pl_status pl__bpe_finish(pl__bpe *bpe)
 
 void pl__bpe_free(pl__bpe *bpe)
 {
+    if (!bpe->vocabulary.borrowed) free(bpe->merges);
     pl__vocabulary_free(&bpe->vocabulary);
-    if (!bpe->table.data) free(bpe->merges);
-    pl_file_unmap(&bpe->table);
     free(bpe->prefix);
     free(bpe->suffix);
     free(bpe->unknown);

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "tokenizer/joints.h"
@@ -22,9 +21,8 @@ typedef struct pl__bpe {
         int32_t left, right; /* left -1: a free slot */
         uint32_t rank;
         int32_t id; /* what the two become */
-    } * merges;     /* open addressing over (left, right) */
+    } * merges;     /* open addressing over (left, right); borrowed as the vocabulary is */
     size_t merges_mask, n_merges;
-    pl_map table; /* where vocabulary and merges lie when they are of a compiled table; otherwise {0} */
     bool byte_fallback, fuse_unknown, ignore_merges;
     char *prefix, *suffix;     /* of characters that go on in a word, of its last one; NULL: none; owned */
     char *unknown;             /* the token for what the vocabulary lacks; NULL: such text is dropped; owned */

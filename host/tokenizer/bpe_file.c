@@ -66,7 +66,7 @@ static pl_status read_affix(char **out, const json_t *model, const char *key, co
 }
 
 pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
-                       const pl__source *merges, pl__table *table)
+                       const pl__source *merges)
 {
     const char *unknown = NULL;
     double dropout = 0;
@@ -82,12 +82,10 @@ pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, con
     if (!vocabulary->data || vocabulary->data[0] == '[')
         return pl_fail(PL_E_INPUT, "%s.vocab: expected an object of tokens and ids", where);
     if (!merges->data) return pl_fail(PL_E_INPUT, "%s.merges: expected a list of merges", where);
-    if (table->map.data) {
-        pl__table_give(bpe, table);
-        return pl__bpe_finish(bpe);
+    if (!bpe->vocabulary.borrowed) {
+        PL_TRY(pl__vocabulary_read(&bpe->vocabulary, vocabulary));
+        PL_TRY(read_merges(bpe, merges));
     }
-    PL_TRY(pl__vocabulary_read(&bpe->vocabulary, vocabulary));
-    PL_TRY(read_merges(bpe, merges));
     return pl__bpe_finish(bpe);
 }
 
@@ -103,17 +101,14 @@ static bool next_line(const char **at, const char *end, const char **line, size_
     return true;
 }
 
-pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges, pl__table *table)
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges)
 {
     static const char version[] = "#version";
     const char *at = merges->data, *end = merges->data + merges->size, *line;
     size_t size;
     pl__merges read = {.where = merges->name};
     pl_status status = PL_OK;
-    if (table->map.data) {
-        pl__table_give(bpe, table);
-        return pl__bpe_finish(bpe);
-    }
+    if (bpe->vocabulary.borrowed) return pl__bpe_finish(bpe);
     PL_TRY(pl__vocabulary_read(&bpe->vocabulary, vocabulary));
     PL_TRY(pl__bpe_reserve(bpe, bpe->vocabulary.n_tokens));
     while (status == PL_OK && next_line(&at, end, &line, &size)) {

@@ -7,16 +7,17 @@ void pl__model_free(pl__model *m)
     switch (m->kind) {
     case PL__BPE:
         pl__bpe_free(&m->bpe);
-        return;
+        break;
     case PL__UNIGRAM:
         pl__unigram_free(&m->unigram);
-        return;
+        break;
     case PL__WORDPIECE:
         pl__wordpiece_free(&m->wordpiece);
-        return;
+        break;
     case PL__SENTENCEPIECE:
         pl__sentencepiece_free(&m->sentencepiece);
     }
+    pl_file_unmap(&m->table);
 }
 
 const pl__vocabulary *pl__model_vocabulary(const pl__model *m)

@@ -2,6 +2,7 @@
 #ifndef PLUMB_TOKENIZER_MODEL_H
 #define PLUMB_TOKENIZER_MODEL_H
 
+#include "base/file.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/sentencepiece.h"
 #include "tokenizer/unigram.h"
@@ -18,6 +19,7 @@ typedef struct pl__model {
         pl__wordpiece wordpiece;
         pl__sentencepiece sentencepiece; /* works on whole texts, without normalizer and pre-tokenizer */
     };
+    pl_map table; /* where what is borrowed lies, of a compiled table; otherwise {0} */
 } pl__model;
 void pl__model_free(pl__model *model); /* takes {0} */
 

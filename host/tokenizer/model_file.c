@@ -26,21 +26,25 @@ static pl_status unigram_entries(pl__unigram *u, pl__json_reader *r)
     return pl__json_end(r) ? PL_OK : pl__json_expected(r, "the end");
 }
 
+static pl_status unigram_vocabulary(pl__unigram *u, const pl__source *source)
+{
+    pl__json_reader r = {source->data, source->data, source->data + source->size, source->name, {{0}}, 0};
+    PL_TRY(pl__source_check(source));
+    u->least = INFINITY;
+    u->vocabulary.repeats = true; /* the library's map from pieces to ids keeps the last of equal ones */
+    pl_status status = unigram_entries(u, &r);
+    pl__json_reader_free(&r);
+    return status;
+}
+
 static pl_status read_unigram(pl__unigram *u, const json_t *model, const char *where, const pl__source *vocabulary)
 {
     const json_t *unknown = json_object_get(model, "unk_id");
     u->unknown_id = -1;
-    u->least = INFINITY;
-    u->vocabulary.repeats = true; /* the library's map from pieces to ids keeps the last of equal ones */
     PL_TRY(pl_json_get_bool(&u->byte_fallback, model, "byte_fallback", where));
     if (!vocabulary->data || vocabulary->data[0] != '[')
         return pl_fail(PL_E_INPUT, "%s.vocab: expected a list of pieces and scores", where);
-    pl__json_reader r = {
-        vocabulary->data, vocabulary->data, vocabulary->data + vocabulary->size, vocabulary->name, {{0}}, 0};
-    PL_TRY(pl__source_check(vocabulary));
-    pl_status status = unigram_entries(u, &r);
-    pl__json_reader_free(&r);
-    PL_TRY(status);
+    if (!u->vocabulary.borrowed) PL_TRY(unigram_vocabulary(u, vocabulary));
     if (unknown && !json_is_null(unknown)) {
         size_t n = u->vocabulary.n_ids;
         if (!json_is_integer(unknown) || json_integer_value(unknown) < 0 || (size_t)json_integer_value(unknown) >= n)
@@ -61,7 +65,7 @@ static pl_status read_wordpiece(pl__wordpiece *w, const json_t *model, const cha
     PL_TRY(pl_copy_text(&w->unknown, unknown));
     if (!vocabulary->data || vocabulary->data[0] == '[')
         return pl_fail(PL_E_INPUT, "%s.vocab: expected an object of tokens and ids", where);
-    PL_TRY(pl__vocabulary_read(&w->vocabulary, vocabulary));
+    if (!w->vocabulary.borrowed) PL_TRY(pl__vocabulary_read(&w->vocabulary, vocabulary));
     return pl__wordpiece_finish(w, prefix, where);
 }
 
@@ -73,6 +77,18 @@ static const char *guess(const json_t *model, const pl__source *vocabulary, cons
     return json_object_get(model, "max_input_chars_per_word") ? "WordPiece" : "";
 }
 
+/* What the table has of the model, whose kind is known. */
+static pl_status take_table(pl__model *out, pl__model_kind kind, pl__table *table, const char *where)
+{
+    out->kind = kind;
+    if (!table->map.data) return PL_OK;
+    if (table->model.kind != kind)
+        return pl_fail(PL_E_INPUT, "%s: its compiled table in the user's cache is of another kind of model: remove it",
+                       where);
+    pl__table_give(out, table);
+    return PL_OK;
+}
+
 pl_status pl__model_read(pl__model *out, const json_t *model, const char *where, const pl__source *vocabulary,
                          const pl__source *merges, pl__table *table)
 {
@@ -80,13 +96,16 @@ pl_status pl__model_read(pl__model *out, const json_t *model, const char *where,
     if (!json_is_object(model)) return pl_fail(PL_E_INPUT, "%s: expected an object", where);
     PL_TRY(pl_json_get_text(&type, model, "type", where));
     if (!*type) type = guess(model, vocabulary, merges);
-    if (strcmp(type, "BPE") == 0) return pl__bpe_read(&out->bpe, model, where, vocabulary, merges, table);
+    if (strcmp(type, "BPE") == 0) {
+        PL_TRY(take_table(out, PL__BPE, table, where));
+        return pl__bpe_read(&out->bpe, model, where, vocabulary, merges);
+    }
     if (strcmp(type, "Unigram") == 0) {
-        out->kind = PL__UNIGRAM;
+        PL_TRY(take_table(out, PL__UNIGRAM, table, where));
         return read_unigram(&out->unigram, model, where, vocabulary);
     }
     if (strcmp(type, "WordPiece") == 0) {
-        out->kind = PL__WORDPIECE;
+        PL_TRY(take_table(out, PL__WORDPIECE, table, where));
         return read_wordpiece(&out->wordpiece, model, where, vocabulary);
     }
     if (*type)

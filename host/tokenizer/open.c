@@ -227,16 +227,15 @@ static pl_status take_apart(struct whole *w, const pl__source *source, const cha
     if (!cache || !pl__table_open(&w->table, w->path, w->key))
         return cut_model(&w->rest, &w->vocabulary, &w->merges, source);
     /* What tells the model's kind, in place of the texts. */
-    w->vocabulary.data = "{}";
-    w->merges.data = "[]";
+    w->vocabulary.data = w->table.model.kind == PL__UNIGRAM ? "[]" : "{}";
+    if (w->table.model.kind == PL__BPE) w->merges.data = "[]";
     return pl_bytes_append(&w->rest, w->table.rest, w->table.rest_size);
 }
 
-/* After the model is read: a byte-pair model that came from its texts. */
+/* After the model is read: one that came from its texts. */
 static void keep_table(const struct whole *w, const pl__model *model)
 {
-    if (*w->path && model->kind == PL__BPE && !model->bpe.table.data)
-        pl__table_write(w->path, w->key, &model->bpe, w->rest.data, w->rest.size);
+    if (*w->path && !model->table.data) pl__table_write(w->path, w->key, model, w->rest.data, w->rest.size);
 }
 
 static void free_whole(struct whole *w)
@@ -299,7 +298,7 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
     const char *parts = strcmp(config->class->name, "Qwen2Tokenizer") == 0 ? qwen2_parts : gpt2_parts;
     const pl__source *vocabulary = &sources->vocabulary, *merges = &sources->merges;
     char path[PL_PATH_MAX] = "", key[PL_HASH_TEXT];
-    pl__bpe *bpe = &tokenizer->model.bpe;
+    pl__model *model = &tokenizer->model;
     pl__table table = {0};
     json_t *root = NULL;
     pl_status status;
@@ -313,10 +312,10 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
     if (sources->cache) {
         PL_GOTO(status, done,
                 pl__table_path(path, key, sources->cache, hashes->of[PL__VOCAB_JSON], hashes->of[PL__MERGES_TXT]));
-        (void)pl__table_open(&table, path, key);
+        if (pl__table_open(&table, path, key) && table.model.kind == PL__BPE) pl__table_give(model, &table);
     }
-    PL_GOTO(status, done, pl__bpe_read_files(bpe, vocabulary, merges, &table));
-    if (*path && !bpe->table.data) pl__table_write(path, key, bpe, "", 0);
+    PL_GOTO(status, done, pl__bpe_read_files(&model->bpe, vocabulary, merges));
+    if (*path && !model->table.data) pl__table_write(path, key, model, "", 0);
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
     PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
     count_ids(tokenizer);

@@ -69,20 +69,21 @@ pl_status pl__tokenizer_open(pl_tokenizer **out, const char *folder, const char 
 /* A tokenizer from the bytes of its files. */
 pl_status pl__tokenizer_parse(pl_tokenizer **out, const pl__sources *sources);
 
-/* The model: {"type": "BPE", ...}; its "vocab" and "merges", which are large, come as JSON text of their own. */
+/* The model: {"type": "BPE", ...}; its "vocab" and "merges", which are large, come as JSON text of their own. `table`:
+ * where they come from in place of these, and becomes {0}; or {0}. */
 pl_status pl__model_read(pl__model *out, const json_t *model, const char *where, const pl__source *vocabulary,
                          const pl__source *merges, pl__table *table);
-/* `table`: where vocabulary and merges come from in place of their texts, and becomes {0}; or {0}. */
+/* The texts are not looked into when the model has borrowed what is made of them. */
 pl_status pl__bpe_read(pl__bpe *bpe, const json_t *model, const char *where, const pl__source *vocabulary,
-                       const pl__source *merges, pl__table *table);
+                       const pl__source *merges);
 /* {"token": id, ...}, and nothing behind it. */
 pl_status pl__vocabulary_read(pl__vocabulary *v, const pl__source *source);
 /* Whether a source is UTF-8. */
 pl_status pl__source_check(const pl__source *source);
 /* How often a character stands in a source. */
 size_t pl__source_count(const pl__source *source, char c);
-/* The model of vocab.json and merges.txt; `table` as above. */
-pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges, pl__table *table);
+/* The model of vocab.json and merges.txt; likewise. */
+pl_status pl__bpe_read_files(pl__bpe *bpe, const pl__source *vocabulary, const pl__source *merges);
 
 /* A tokenizer class of transformers, and the special tokens that it has where the files do not say. */
 typedef struct pl__tokenizer_class {

@@ -58,8 +58,10 @@ pl_status pl__prefix_tree_add(pl__prefix_tree *tree, const char *text, size_t si
 
 void pl__prefix_tree_free(pl__prefix_tree *tree)
 {
-    free(tree->edges);
-    free(tree->values);
+    if (!tree->borrowed) {
+        free(tree->edges);
+        free(tree->values);
+    }
     *tree = (pl__prefix_tree){0};
 }
 

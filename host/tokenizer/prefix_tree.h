@@ -3,6 +3,7 @@
 #ifndef PLUMB_TOKENIZER_PREFIX_TREE_H
 #define PLUMB_TOKENIZER_PREFIX_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ typedef struct pl__prefix_tree {
     size_t mask, n_edges;
     int32_t *values; /* by node; -1: no text ends there */
     size_t n_nodes, values_capacity;
+    bool borrowed; /* of a compiled table (table.h): nothing is added, nothing is freed */
 } pl__prefix_tree;
 
 /* Room for n edges; more make room for themselves. */

@@ -1,5 +1,6 @@
 #include "tokenizer/table.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +10,13 @@
 #include "base/utf8.h"
 
 /* Raised whenever the layout below, or what fills it, changes. */
-enum { VERSION = 2 };
+enum { VERSION = 3 };
 
-static const char magic[16] = "plumb bpe table";
+static const char magic[16] = "plumb tokenizer";
 
-enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, REST, N_SECTIONS };
+/* A kind of model has some of these; what it has not is empty. A tree is its edges and its nodes' values: Unigram's, or
+ * the two of WordPiece. */
+enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, SCORES, TREES, REST = TREES + 4, N_SECTIONS };
 
 /* The file's first bytes. Behind them the sections, each from a multiple of 8 on, zeros between them. */
 struct header {
@@ -22,7 +25,8 @@ struct header {
     uint64_t size;           /* of the file */
     uint64_t checksum[2];    /* XXH3-128 of all that stands behind it, the rest of the header included */
     char key[40];
-    uint64_t n_ids, n_tokens, longest, n_merges;
+    uint64_t kind, n_ids, n_tokens, longest, n_merges, n_edges[2];
+    double least; /* of the scores */
     struct {
         uint64_t start, size;
     } sections[N_SECTIONS];
@@ -58,6 +62,12 @@ static bool is_header_right(const struct header *h, const pl_map *map, const cha
     return sum[0] == h->checksum[0] && sum[1] == h->checksum[1];
 }
 
+/* A section of the map, which is read-only: nothing is written through this. */
+static void *section(const struct header *h, size_t i)
+{
+    return (char *)(uintptr_t)h + h->sections[i].start;
+}
+
 /* The elements of a section, which must be a power of two as open addressing wants it; 0: they are not. */
 static size_t table_size(const struct header *h, size_t section, size_t element_bytes)
 {
@@ -83,14 +93,15 @@ static bool are_tokens_right(const pl__vocabulary *v)
 }
 
 /* Whether an id is one, and has a token, which need not be looked up where all have one. Half of the slots are free, in
- * no order: no branch here could be foreseen, and with branches these checks took as long as all the rest. */
-static inline bool has_token(const pl__vocabulary *v, int32_t id, bool all)
+ * no order: no branch here could be foreseen, and with branches these checks took as long as all the rest. 1 or 0, an
+ * int: what is combined without branches is not meant as logic. */
+static inline int has_token(const pl__vocabulary *v, int32_t id, bool all)
 {
     bool good = (uint32_t)id < v->n_ids;
     return all ? good : good && v->tokens[id].start != UINT32_MAX;
 }
 
-/* Every slot leads to a token, and one at least is free: a search ends there. */
+/* Every slot leads to a token, and one at least is free: a search ends there. Equal tokens share one. */
 static bool are_slots_right(const pl__vocabulary *v)
 {
     size_t n = 0;
@@ -100,49 +111,117 @@ static bool are_slots_right(const pl__vocabulary *v)
         good &= (id == -1) | has_token(v, id, all);
         n += id != -1;
     }
-    return good && n == v->n_tokens && n <= v->mask;
+    return good && (v->repeats ? n <= v->n_tokens : n == v->n_tokens) && n <= v->mask;
 }
 
-static bool are_merges_right(const pl__table *t)
+static bool read_vocabulary(pl__vocabulary *v, const struct header *h)
 {
-    const pl__vocabulary *v = &t->vocabulary;
+    size_t slots = table_size(h, SLOTS, sizeof *v->slots);
+    if (!slots || h->sections[TOKENS].size != h->n_ids * sizeof *v->tokens) return false;
+    *v = (pl__vocabulary){
+        .text = {section(h, TEXT), h->sections[TEXT].size, 0},
+        .tokens = section(h, TOKENS),
+        .n_ids = h->n_ids,
+        .n_tokens = h->n_tokens,
+        .longest = h->longest,
+        .slots = section(h, SLOTS),
+        .mask = slots - 1,
+        .repeats = h->kind == PL__UNIGRAM,
+        .borrowed = true,
+    };
+    return are_tokens_right(v) && are_slots_right(v);
+}
+
+static bool are_merges_right(const pl__bpe *bpe)
+{
+    const pl__vocabulary *v = &bpe->vocabulary;
     size_t n = 0;
     bool good = true, all = v->n_tokens == v->n_ids;
-    for (size_t i = 0; i <= t->merges_mask; i++) {
-        const struct pl__merge *m = &t->merges[i];
+    for (size_t i = 0; i <= bpe->merges_mask; i++) {
+        const struct pl__merge *m = &bpe->merges[i];
         good &= (m->left == -1) | (has_token(v, m->left, all) & has_token(v, m->right, all) & has_token(v, m->id, all));
         n += m->left != -1;
     }
-    return good && n == t->n_merges && n <= t->merges_mask;
+    return good && n == bpe->n_merges && n <= bpe->merges_mask;
+}
+
+static bool read_bpe(pl__bpe *bpe, const struct header *h)
+{
+    size_t merges = table_size(h, MERGES, sizeof *bpe->merges), joint_bytes = h->sections[JOINTS].size;
+    if (!merges || (joint_bytes && joint_bytes != JOINT_BYTES) || !read_vocabulary(&bpe->vocabulary, h)) return false;
+    bpe->merges = section(h, MERGES);
+    bpe->merges_mask = merges - 1;
+    bpe->n_merges = h->n_merges;
+    if (joint_bytes) bpe->joints = (pl__joints){section(h, JOINTS), .borrowed = true};
+    return are_merges_right(bpe);
+}
+
+/* Every edge leads from a node to another that is not the root, every value is none or a token, and one slot at least
+ * is free. What the edges make need not be a tree: a walk takes a byte of the text with every step. */
+static bool is_tree_right(const pl__prefix_tree *tree, const pl__vocabulary *v)
+{
+    size_t n = 0;
+    bool good = true, all = v->n_tokens == v->n_ids;
+    for (size_t i = 0; i <= tree->mask; i++) {
+        const struct pl__prefix_edge *e = &tree->edges[i];
+        good &= (e->key == UINT32_MAX) | ((e->key >> 8 < tree->n_nodes) & (e->child - 1 < tree->n_nodes - 1));
+        n += e->key != UINT32_MAX;
+    }
+    for (size_t i = 0; i < tree->n_nodes; i++) good &= (tree->values[i] == -1) | has_token(v, tree->values[i], all);
+    return good && n == tree->n_edges && n <= tree->mask;
+}
+
+/* The k-th tree; without edges it is empty. */
+static bool read_tree(pl__prefix_tree *tree, const struct header *h, size_t k, const pl__vocabulary *v)
+{
+    size_t edges = TREES + 2 * k, nodes = edges + 1;
+    size_t slots = table_size(h, edges, sizeof *tree->edges), bytes = h->sections[nodes].size;
+    *tree = (pl__prefix_tree){.borrowed = true};
+    if (h->n_edges[k] == 0) return h->sections[edges].size == 0 && bytes == 0;
+    if (!slots || bytes == 0 || bytes % sizeof *tree->values != 0) return false;
+    tree->edges = section(h, edges);
+    tree->mask = slots - 1;
+    tree->n_edges = h->n_edges[k];
+    tree->values = section(h, nodes);
+    tree->n_nodes = bytes / sizeof *tree->values;
+    return is_tree_right(tree, v);
+}
+
+static bool read_unigram(pl__unigram *u, const struct header *h)
+{
+    bool good = isfinite(h->least);
+    if (h->sections[SCORES].size != h->n_ids * sizeof *u->scores || !read_vocabulary(&u->vocabulary, h)) return false;
+    u->scores = section(h, SCORES);
+    u->least = h->least;
+    for (size_t i = 0; i < h->n_ids; i++) good &= u->scores[i] >= h->least && u->scores[i] < INFINITY;
+    return good && read_tree(&u->tree, h, 0, &u->vocabulary);
+}
+
+static bool read_wordpiece(pl__wordpiece *w, const struct header *h)
+{
+    return read_vocabulary(&w->vocabulary, h) && read_tree(&w->first, h, 0, &w->vocabulary) &&
+           read_tree(&w->rest, h, 1, &w->vocabulary);
 }
 
 bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])
 {
     const struct header *h = (const struct header *)(const void *)t->map.data;
     if (t->map.size < sizeof *h || !is_header_right(h, &t->map, key)) return false;
-    size_t slots = table_size(h, SLOTS, sizeof *t->vocabulary.slots), merges = table_size(h, MERGES, sizeof *t->merges);
-    if (!slots || !merges || h->sections[TOKENS].size != h->n_ids * sizeof *t->vocabulary.tokens) return false;
-    if (h->sections[JOINTS].size && h->sections[JOINTS].size != JOINT_BYTES) return false;
-    /* A map is read-only: nothing is written through these. */
-    char *base = (char *)(uintptr_t)t->map.data;
-    t->vocabulary = (pl__vocabulary){
-        .text = {base + h->sections[TEXT].start, h->sections[TEXT].size, 0},
-        .tokens = (struct pl__vocabulary_token *)(void *)(base + h->sections[TOKENS].start),
-        .n_ids = h->n_ids,
-        .n_tokens = h->n_tokens,
-        .longest = h->longest,
-        .slots = (struct pl__vocabulary_slot *)(void *)(base + h->sections[SLOTS].start),
-        .mask = slots - 1,
-        .borrowed = true,
-    };
-    t->merges = (struct pl__merge *)(void *)(base + h->sections[MERGES].start);
-    t->merges_mask = merges - 1;
-    t->n_merges = h->n_merges;
-    if (h->sections[JOINTS].size)
-        t->joints = (pl__joints){(uint64_t *)(void *)(base + h->sections[JOINTS].start), .borrowed = true};
-    t->rest = base + h->sections[REST].start;
+    t->rest = section(h, REST);
     t->rest_size = h->sections[REST].size;
-    return are_tokens_right(&t->vocabulary) && are_slots_right(&t->vocabulary) && are_merges_right(t);
+    switch (h->kind) {
+    case PL__BPE:
+        t->model.kind = PL__BPE;
+        return read_bpe(&t->model.bpe, h);
+    case PL__UNIGRAM:
+        t->model.kind = PL__UNIGRAM;
+        return read_unigram(&t->model.unigram, h);
+    case PL__WORDPIECE:
+        t->model.kind = PL__WORDPIECE;
+        return read_wordpiece(&t->model.wordpiece, h);
+    default:
+        return false;
+    }
 }
 
 bool pl__table_open(pl__table *out, const char *path, const char key[PL_HASH_TEXT])
@@ -160,21 +239,61 @@ void pl__table_close(pl__table *table)
     *table = (pl__table){0};
 }
 
-void pl__table_give(pl__bpe *bpe, pl__table *table)
+void pl__table_give(pl__model *model, pl__table *table)
 {
-    bpe->vocabulary = table->vocabulary;
-    bpe->merges = table->merges;
-    bpe->merges_mask = table->merges_mask;
-    bpe->n_merges = table->n_merges;
-    bpe->joints = table->joints;
-    bpe->table = table->map;
+    *model = table->model;
+    model->table = table->map;
     *table = (pl__table){0};
 }
 
 /* ---- writing ---- */
 
+struct sections {
+    const void *data[N_SECTIONS];
+    size_t sizes[N_SECTIONS];
+};
+
+static void put(struct sections *s, size_t i, const void *data, size_t size)
+{
+    s->data[i] = data;
+    s->sizes[i] = size;
+}
+
+static void put_tree(struct sections *s, struct header *h, size_t k, const pl__prefix_tree *tree)
+{
+    h->n_edges[k] = tree->n_edges;
+    if (tree->n_edges == 0) return;
+    put(s, TREES + 2 * k, tree->edges, (tree->mask + 1) * sizeof *tree->edges);
+    put(s, TREES + 2 * k + 1, tree->values, tree->n_nodes * sizeof *tree->values);
+}
+
+static void put_model(struct sections *s, struct header *h, const pl__model *model)
+{
+    const pl__vocabulary *v = pl__model_vocabulary(model);
+    put(s, TEXT, v->text.data, v->text.size);
+    put(s, TOKENS, v->tokens, v->n_ids * sizeof *v->tokens);
+    put(s, SLOTS, v->slots, (v->mask + 1) * sizeof *v->slots);
+    h->kind = model->kind;
+    h->n_ids = v->n_ids;
+    h->n_tokens = v->n_tokens;
+    h->longest = v->longest;
+    if (model->kind == PL__BPE) {
+        const pl__bpe *bpe = &model->bpe;
+        h->n_merges = bpe->n_merges;
+        put(s, MERGES, bpe->merges, (bpe->merges_mask + 1) * sizeof *bpe->merges);
+        if (bpe->joints.bits) put(s, JOINTS, bpe->joints.bits, JOINT_BYTES);
+    } else if (model->kind == PL__UNIGRAM) {
+        h->least = model->unigram.least;
+        put(s, SCORES, model->unigram.scores, v->n_ids * sizeof *model->unigram.scores);
+        put_tree(s, h, 0, &model->unigram.tree);
+    } else {
+        put_tree(s, h, 0, &model->wordpiece.first);
+        put_tree(s, h, 1, &model->wordpiece.rest);
+    }
+}
+
 /* Header and sections; no fsync: what a crash leaves half written, the checksum refuses. */
-static bool write_sections(int fd, struct header *h, const void *const sections[N_SECTIONS])
+static bool write_sections(int fd, struct header *h, const struct sections *s)
 {
     static const char zeros[8] = {0};
     XXH3_state_t *state = XXH3_createState();
@@ -184,7 +303,7 @@ static bool write_sections(int fd, struct header *h, const void *const sections[
     uint64_t at = sizeof *h;
     for (size_t i = 0; i < N_SECTIONS; i++) {
         XXH3_128bits_update(state, zeros, h->sections[i].start - at);
-        XXH3_128bits_update(state, sections[i], h->sections[i].size);
+        if (s->sizes[i]) XXH3_128bits_update(state, s->data[i], s->sizes[i]);
         at = h->sections[i].start + h->sections[i].size;
     }
     XXH128_hash_t sum = XXH3_128bits_digest(state);
@@ -194,42 +313,33 @@ static bool write_sections(int fd, struct header *h, const void *const sections[
     bool good = pl_write_all(fd, h, sizeof *h);
     at = sizeof *h;
     for (size_t i = 0; good && i < N_SECTIONS; i++) {
-        good = pl_write_all(fd, zeros, h->sections[i].start - at) && pl_write_all(fd, sections[i], h->sections[i].size);
+        good = pl_write_all(fd, zeros, h->sections[i].start - at) && pl_write_all(fd, s->data[i], s->sizes[i]);
         at = h->sections[i].start + h->sections[i].size;
     }
     return good;
 }
 
-void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__bpe *bpe, const char *rest,
+void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__model *model, const char *rest,
                      size_t rest_size)
 {
-    const pl__vocabulary *v = &bpe->vocabulary;
+    struct sections sections = {0};
     char part[PL_PATH_MAX];
-    const void *const sections[N_SECTIONS] = {v->text.data, v->tokens, v->slots, bpe->merges, bpe->joints.bits, rest};
-    const size_t sizes[N_SECTIONS] = {v->text.size,
-                                      v->n_ids * sizeof *v->tokens,
-                                      (v->mask + 1) * sizeof *v->slots,
-                                      (bpe->merges_mask + 1) * sizeof *bpe->merges,
-                                      bpe->joints.bits ? JOINT_BYTES : 0,
-                                      rest_size};
     struct header h;
     int fd;
-    if (!v->slots) return; /* an empty vocabulary */
+    if (!pl__model_vocabulary(model)->slots) return; /* an empty vocabulary */
     if (!pl_user_cache_create(&fd, part, path)) return;
     memset(&h, 0, sizeof h);
     memcpy(h.magic, magic, sizeof magic);
     memcpy(h.key, key, PL_HASH_TEXT);
     h.version = VERSION;
     h.order = ORDER;
-    h.n_ids = v->n_ids;
-    h.n_tokens = v->n_tokens;
-    h.longest = v->longest;
-    h.n_merges = bpe->n_merges;
+    put_model(&sections, &h, model);
+    put(&sections, REST, rest, rest_size);
     h.size = sizeof h;
     for (size_t i = 0; i < N_SECTIONS; i++) {
         h.sections[i].start = (h.size + 7) / 8 * 8;
-        h.sections[i].size = sizes[i];
-        h.size = h.sections[i].start + sizes[i];
+        h.sections[i].size = sections.sizes[i];
+        h.size = h.sections[i].start + sections.sizes[i];
     }
-    pl_user_cache_finish(fd, part, path, write_sections(fd, &h, sections));
+    pl_user_cache_finish(fd, part, path, write_sections(fd, &h, &sections));
 }

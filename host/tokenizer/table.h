@@ -1,5 +1,5 @@
-/* Compiled tables: a byte-pair model's vocabulary and merges as they lie in memory, in a file of the user's cache, so
- * that a tokenizer of 262 144 pieces is mapped instead of read.
+/* Compiled tables: a model's vocabulary and what is made of it (merges, prefix trees, scores) as they lie in memory, in
+ * a file of the user's cache, so that a tokenizer of 262 144 pieces is mapped instead of read.
  *
  * A file belongs to the digest of what it was made from, to this format and to this machine's layout of numbers. It is
  * trusted when nobody but this user can have written it (base/user_cache.h) and all of that, its size, its checksum,
@@ -13,17 +13,13 @@
 
 #include "base/digest.h"
 #include "base/file.h"
-#include "base/memory.h"
 #include "base/status.h"
-#include "tokenizer/bpe.h"
+#include "tokenizer/model.h"
 
 typedef struct pl__table {
     pl_map map;
-    pl__vocabulary vocabulary; /* in the map */
-    struct pl__merge *merges;  /* in the map */
-    size_t merges_mask, n_merges;
-    pl__joints joints; /* in the map; {0}: none */
-    const char *rest;  /* what else is of the file that it was made from, in the map */
+    pl__model model;  /* its kind, and what of it lies in the map: borrowed */
+    const char *rest; /* what else is of the file that it was made from, in the map */
     size_t rest_size;
 } pl__table;
 
@@ -38,10 +34,10 @@ bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT]);
 void pl__table_close(pl__table *table); /* takes {0} */
 
 /* Writes the table of a model that is read, whole or not at all. */
-void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__bpe *bpe, const char *rest,
+void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__model *model, const char *rest,
                      size_t rest_size);
 
-/* The model gets vocabulary and merges of the table, and the map with them; *table becomes {0}. */
-void pl__table_give(pl__bpe *bpe, pl__table *table);
+/* The model, which has nothing yet, gets what lies in the map, and the map with it; *table becomes {0}. */
+void pl__table_give(pl__model *model, pl__table *table);
 
 #endif

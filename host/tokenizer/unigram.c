@@ -37,9 +37,9 @@ void pl__unigram_finish(pl__unigram *u)
 
 void pl__unigram_free(pl__unigram *u)
 {
+    if (!u->vocabulary.borrowed) free(u->scores);
     pl__vocabulary_free(&u->vocabulary);
     pl__prefix_tree_free(&u->tree);
-    free(u->scores);
     *u = (pl__unigram){0};
 }
 

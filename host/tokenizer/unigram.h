@@ -17,7 +17,7 @@
 typedef struct pl__unigram {
     pl__vocabulary vocabulary;
     pl__prefix_tree tree; /* the pieces that a text can have, to ids */
-    double *scores;       /* by id: logarithms of probabilities */
+    double *scores;       /* by id: logarithms of probabilities; borrowed as the vocabulary is */
     size_t scores_capacity;
     double least;       /* the lowest score: an unknown character has 10 less */
     int32_t unknown_id; /* -1: none, an error when it is needed */

@@ -27,7 +27,7 @@ typedef struct pl__vocabulary {
     size_t mask; /* slots - 1; 0 before the first reserve */
     size_t ids_capacity;
     bool repeats;  /* a text may be given again, and is found by its last id; set before the first add */
-    bool borrowed; /* of a compiled table (table.h): nothing is added, nothing is freed */
+    bool borrowed; /* of a compiled table (table.h), as all that is made of it: nothing is added, nothing is freed */
 } pl__vocabulary;
 
 /* Room for n_tokens tokens without rehashing; called before the first add. */

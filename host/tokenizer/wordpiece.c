@@ -8,7 +8,7 @@
 pl_status pl__wordpiece_finish(pl__wordpiece *w, const char *prefix, const char *where)
 {
     size_t n = strlen(prefix);
-    for (size_t id = 0; id < w->vocabulary.n_ids; id++) {
+    for (size_t id = 0; !w->vocabulary.borrowed && id < w->vocabulary.n_ids; id++) {
         size_t size;
         const char *text = pl__vocabulary_text(&w->vocabulary, (int32_t)id, &size);
         if (!text || size == 0) continue;

@@ -19,7 +19,8 @@ typedef struct pl__wordpiece {
     size_t word_characters_max;  /* a longer word is unknown */
 } pl__wordpiece;
 
-/* After the last token of the vocabulary; `prefix` stands in front of tokens that go on in a word ("##"). */
+/* After the last token of the vocabulary, or after both trees came with it; `prefix` stands in front of tokens that go
+ * on in a word ("##"). */
 pl_status pl__wordpiece_finish(pl__wordpiece *w, const char *prefix, const char *where);
 void pl__wordpiece_free(pl__wordpiece *w); /* takes {0} */
 

@@ -5,26 +5,44 @@
 
 #include "tokenizer/open.h"
 
-enum { HEADER = 200, SIZE_AT = 24, CHECKSUM_AT = 32, KEY_AT = 48 };
+enum { HEADER = 328, SIZE_AT = 24, CHECKSUM_AT = 32, KEY_AT = 48 };
+
+/* What a tokenizer.json says of its model beside what the table has. */
+static void finish(pl__model *model)
+{
+    if (model->kind == PL__BPE) {
+        model->bpe.byte_fallback = true;
+        if (pl__bpe_finish(&model->bpe) != PL_OK) abort();
+    } else if (model->kind == PL__UNIGRAM) {
+        pl__unigram *u = &model->unigram;
+        u->unknown_id = pl__vocabulary_text(&u->vocabulary, 0, NULL) ? 0 : -1;
+        u->byte_fallback = true;
+        pl__unigram_finish(u);
+    } else {
+        model->wordpiece.word_characters_max = 30;
+        if (pl_copy_text(&model->wordpiece.unknown, "[UNK]") != PL_OK) abort();
+        if (pl__wordpiece_finish(&model->wordpiece, "##", "fuzz") != PL_OK) abort();
+    }
+}
 
 static void use(pl__table *table)
 {
-    static const char text[] = "a the word's 123 \n\n x";
-    pl__bpe bpe = {.byte_fallback = true};
-    pl__bpe_work work = {0};
+    static const char text[] = "a the word's 123 \n\n x \xE2\x96\x81the\xE2\x96\x81river caf\xC3\xA9 \xF0\x9F\x98\x80";
+    pl__model model = {0};
+    pl__model_work work = {0};
     pl_ids ids = {0};
     pl_map map = table->map;
-    pl__table_give(&bpe, table);
-    if (pl__bpe_finish(&bpe) != PL_OK) abort();
-    (void)pl__bpe_encode(&bpe, text, sizeof text - 1, true, &work, &ids);
-    (void)pl__bpe_encode(&bpe, text, sizeof text - 1, false, &work, &ids);
+    pl__table_give(&model, table);
+    finish(&model);
+    (void)pl__model_encode(&model, text, sizeof text - 1, true, &work, &ids);
+    (void)pl__model_encode(&model, text, sizeof text - 1, false, &work, &ids);
+    (void)pl__model_encode(&model, text + 2, 3, false, &work, &ids);
     for (size_t i = 0; i < ids.n; i++)
-        if (!pl__vocabulary_text(&bpe.vocabulary, ids.data[i], NULL)) abort();
-    bpe.table = (pl_map){0};
-    bpe.merges = NULL;
+        if (!pl__vocabulary_text(pl__model_vocabulary(&model), ids.data[i], NULL)) abort();
+    model.table = (pl_map){0};
+    pl__model_free(&model);
     free((void *)(uintptr_t)map.data);
-    pl__bpe_free(&bpe);
-    pl__bpe_work_free(&work);
+    pl__model_work_free(&work);
     pl_ids_free(&ids);
 }
 

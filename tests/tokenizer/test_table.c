@@ -3,15 +3,17 @@
 #include "golden_tokenizer.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "tokenizer/open.h"
 
 /* The first bytes of a table, as table.c has them. */
-enum { VERSION_AT = 16, SIZE_AT = 24, CHECKSUM_AT = 32, CHECKED_AT = 48, FACTS_AT = 88, SECTIONS_AT = 120 };
-enum { N_IDS, N_TOKENS, LONGEST, N_MERGES };                    /* facts of 8 bytes */
-enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, REST, N_SECTIONS }; /* starts and sizes of 8 bytes */
+enum { VERSION_AT = 16, SIZE_AT = 24, CHECKSUM_AT = 32, CHECKED_AT = 48, FACTS_AT = 88, SECTIONS_AT = 152 };
+enum { KIND, N_IDS, N_TOKENS, LONGEST, N_MERGES, N_EDGES, N_MORE_EDGES, LEAST }; /* facts of 8 bytes */
+/* Starts and sizes of 8 bytes; a tree is its edges and nodes. */
+enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, SCORES, TREES, REST = TREES + 4, N_SECTIONS };
 
 static size_t count_files(const char *folder, const char *ending)
 {
@@ -23,12 +25,12 @@ static size_t count_files(const char *folder, const char *ending)
     return n;
 }
 
-/* Twice: the second time from the table that the first one left, where the model is of byte pairs. */
+/* Twice: the second time from the table that the first one left. */
 static void test_styles(void **state)
 {
     (void)state;
     char cache[PL_PATH_MAX];
-    size_t n = 0, n_tables = 0;
+    size_t n = 0, n_of[PL__SENTENCEPIECE] = {0};
     make_folder(cache);
     DIR *folder = opendir(GOLDEN);
     assert_non_null(folder);
@@ -41,12 +43,11 @@ static void test_styles(void **state)
         OK(pl__tokenizer_open(&without, style, NULL));
         OK(pl__tokenizer_open(&first, style, cache));
         OK(pl__tokenizer_open(&again, style, cache));
-        assert_null(without->model.kind == PL__BPE ? without->model.bpe.table.data : NULL);
+        assert_null(without->model.table.data);
         assert_int_equal(again->model.kind, without->model.kind);
-        if (again->model.kind == PL__BPE) {
-            assert_non_null(again->model.bpe.table.data);
-            n_tables++;
-        }
+        assert_int_not_equal(again->model.kind, PL__SENTENCEPIECE);
+        assert_non_null(again->model.table.data);
+        n_of[again->model.kind]++;
         golden_check_open(again, expected, e->d_name);
         assert_string_equal(pl_tokenizer_digest(again), pl_tokenizer_digest(without));
         assert_string_equal(pl_tokenizer_kind(again), pl_tokenizer_kind(without));
@@ -63,7 +64,7 @@ static void test_styles(void **state)
         n++;
     }
     closedir(folder);
-    assert_true(n >= 44 && n_tables >= 35);
+    assert_true(n >= 44 && n_of[PL__BPE] >= 35 && n_of[PL__UNIGRAM] >= 6 && n_of[PL__WORDPIECE] >= 3);
     assert_true(count_files(cache, NULL) >= 30);
     assert_int_equal(count_files(cache, ".tmp"), 0);
     remove_folder(cache);
@@ -147,7 +148,7 @@ static void test_broken(void **state)
     pl_bytes again = {0};
     OK(pl_path(style, "%s/gpt2", GOLDEN));
     OK(pl__tokenizer_open(&tokenizer, style, t.folder));
-    assert_null(tokenizer->model.bpe.table.data);
+    assert_null(tokenizer->model.table.data);
     pl_tokenizer_free(tokenizer);
     OK(pl_file_read(&again, t.path, 1 << 24));
     assert_int_equal(again.size, t.file.size);
@@ -191,31 +192,37 @@ static size_t first_used(const struct table *t, size_t i, size_t element, size_t
     }
 }
 
+/* What is wrong of any table: its facts up to the last that its kind has, its sections. */
+static void facts_lie(struct table *t, size_t last_fact)
+{
+    uint64_t n_ids = get(t, FACTS_AT + 8 * N_IDS), size = t->file.size;
+    refuse_int(t, VERSION_AT, 0);
+    refuse_int(t, VERSION_AT + 4, 0x04030201);
+    refuse(t, SIZE_AT, size + 8);
+    refuse(t, FACTS_AT + 8 * N_IDS, n_ids + 1);
+    refuse(t, FACTS_AT + 8 * N_IDS, UINT64_MAX);
+    for (size_t fact = N_TOKENS; fact <= last_fact; fact++) {
+        refuse(t, FACTS_AT + 8 * fact, get(t, FACTS_AT + 8 * fact) - 1);
+        refuse(t, FACTS_AT + 8 * fact, UINT64_MAX);
+    }
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        refuse(t, SECTIONS_AT + 16 * i, 0);
+        refuse(t, SECTIONS_AT + 16 * i, section(t, i) + 1);
+        refuse(t, SECTIONS_AT + 16 * i, (size + 15) / 8 * 8);
+        refuse(t, SECTIONS_AT + 16 * i + 8, size);
+        refuse(t, SECTIONS_AT + 16 * i + 8, UINT64_MAX - 7);
+        if (i != REST) refuse(t, SECTIONS_AT + 16 * i + 8, get(t, SECTIONS_AT + 16 * i + 8) / 2 - 1);
+    }
+}
+
 static void test_lies(void **state)
 {
     (void)state;
     struct table t;
     make_table(&t, "gpt2");
-    uint64_t n_ids = get(&t, FACTS_AT), size = t.file.size;
-    uint64_t same = n_ids;
-    assert_true(is_trusted_with(&t, FACTS_AT, &same, 8));
-    refuse_int(&t, VERSION_AT, 0);
-    refuse_int(&t, VERSION_AT + 4, 0x04030201);
-    refuse(&t, SIZE_AT, size + 8);
-    refuse(&t, FACTS_AT + 8 * N_IDS, n_ids + 1);
-    refuse(&t, FACTS_AT + 8 * N_IDS, UINT64_MAX);
-    for (size_t fact = N_TOKENS; fact <= N_MERGES; fact++) {
-        refuse(&t, FACTS_AT + 8 * fact, get(&t, FACTS_AT + 8 * fact) - 1);
-        refuse(&t, FACTS_AT + 8 * fact, UINT64_MAX);
-    }
-    for (size_t i = 0; i < N_SECTIONS; i++) {
-        refuse(&t, SECTIONS_AT + 16 * i, 0);
-        refuse(&t, SECTIONS_AT + 16 * i, section(&t, i) + 1);
-        refuse(&t, SECTIONS_AT + 16 * i, (size + 15) / 8 * 8);
-        refuse(&t, SECTIONS_AT + 16 * i + 8, size);
-        refuse(&t, SECTIONS_AT + 16 * i + 8, UINT64_MAX - 7);
-        if (i != REST) refuse(&t, SECTIONS_AT + 16 * i + 8, get(&t, SECTIONS_AT + 16 * i + 8) / 2 - 1);
-    }
+    uint64_t n_ids = get(&t, FACTS_AT + 8 * N_IDS);
+    assert_true(is_trusted_with(&t, FACTS_AT + 8 * N_IDS, &n_ids, 8));
+    facts_lie(&t, N_MERGES);
     size_t token = section(&t, TOKENS), slot = first_used(&t, SLOTS, 8, 4), merge = first_used(&t, MERGES, 16, 0);
     refuse_int(&t, token, INT32_MAX);
     refuse_int(&t, token, -1);
@@ -243,6 +250,65 @@ static void test_lies(void **state)
         if (is_trusted_with(&t, token, inside, 8)) fail_msg("a text that begins inside a character is trusted");
         break;
     }
+    free_table(&t);
+}
+
+static void tree_lies(struct table *t, size_t k)
+{
+    uint64_t n_ids = get(t, FACTS_AT + 8 * N_IDS), n_edges = get(t, FACTS_AT + 8 * (N_EDGES + k));
+    size_t edges = TREES + 2 * k, nodes = edges + 1, node = first_used(t, nodes, 4, 0);
+    uint64_t n_nodes = get(t, SECTIONS_AT + 16 * nodes + 8) / 4;
+    size_t edge = first_used(t, edges, 8, 0); /* keys of a small tree have no sign bit, free slots have */
+    assert_true(n_edges > 0 && n_nodes == n_edges + 1);
+    refuse(t, FACTS_AT + 8 * (N_EDGES + k), n_edges - 1);
+    refuse(t, FACTS_AT + 8 * (N_EDGES + k), 0);
+    refuse_int(t, edge, (int32_t)(n_nodes << 8));
+    refuse_int(t, edge, -1);
+    refuse_int(t, edge + 4, (int32_t)n_nodes);
+    refuse_int(t, edge + 4, 0);
+    refuse_int(t, edge + 4, -1);
+    refuse_int(t, node, (int32_t)n_ids);
+    refuse_int(t, node, -2);
+}
+
+static void test_tree_lies(void **state)
+{
+    (void)state;
+    struct table t;
+    make_table(&t, "bert");
+    facts_lie(&t, LONGEST);
+    for (uint64_t kind = 0; kind < 5; kind++)
+        if (kind != PL__WORDPIECE) refuse(&t, FACTS_AT + 8 * KIND, kind);
+    tree_lies(&t, 0);
+    tree_lies(&t, 1);
+    free_table(&t);
+    make_table(&t, "unigram-twice");
+    facts_lie(&t, LONGEST);
+    for (uint64_t kind = 0; kind < 5; kind++)
+        if (kind != PL__UNIGRAM) refuse(&t, FACTS_AT + 8 * KIND, kind);
+    tree_lies(&t, 0);
+    const double least[] = {NAN, -INFINITY, -1}, scores[] = {NAN, INFINITY, -1e30};
+    for (size_t i = 0; i < 3; i++) {
+        if (is_trusted_with(&t, FACTS_AT + 8 * LEAST, &least[i], 8)) fail_msg("%g is trusted as the least", least[i]);
+        if (is_trusted_with(&t, section(&t, SCORES), &scores[i], 8)) fail_msg("%g is trusted as a score", scores[i]);
+    }
+    refuse_int(&t, first_used(&t, SLOTS, 8, 4) + 4, (int32_t)get(&t, FACTS_AT + 8 * N_IDS));
+    free_table(&t);
+}
+
+/* A table of another kind of model than its tokenizer.json says is an error, not another tokenizer. */
+static void test_other_kind(void **state)
+{
+    (void)state;
+    struct table t;
+    pl_tokenizer *tokenizer;
+    const uint64_t kind = PL__WORDPIECE;
+    make_table(&t, "xlm-roberta");
+    assert_true(is_trusted_with(&t, FACTS_AT + 8 * KIND, &kind, 8)); /* and lies there now */
+    assert_int_equal(pl__tokenizer_open(&tokenizer, GOLDEN "/t5", t.folder), PL_OK);
+    pl_tokenizer_free(tokenizer);
+    assert_int_equal(pl__tokenizer_open(&tokenizer, GOLDEN "/xlm-roberta", t.folder), PL_E_INPUT);
+    assert_non_null(strstr(pl_error_text(), "of another kind of model: remove it"));
     free_table(&t);
 }
 
@@ -303,10 +369,10 @@ static void test_modes(void **state)
     for (size_t round = 0; round < 2; round++) {
         pl_tokenizer *t;
         OK(pl__tokenizer_open(&t, GOLDEN "/gpt2", cache));
-        assert_null(t->model.bpe.table.data);
+        assert_null(t->model.table.data);
         pl_tokenizer_free(t);
         OK(pl__tokenizer_open(&t, GOLDEN "/gpt2", cache));
-        assert_non_null(t->model.bpe.table.data);
+        assert_non_null(t->model.table.data);
         pl_tokenizer_free(t);
         assert_int_equal(mode_of(cache), 0700);
         assert_int_equal(count_files(cache, NULL), 1);
@@ -387,9 +453,9 @@ static void test_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_styles),  cmocka_unit_test(test_broken), cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_others),  cmocka_unit_test(test_modes),  cmocka_unit_test(test_no_place),
-        cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_styles),    cmocka_unit_test(test_broken),     cmocka_unit_test(test_lies),
+        cmocka_unit_test(test_tree_lies), cmocka_unit_test(test_other_kind), cmocka_unit_test(test_others),
+        cmocka_unit_test(test_modes),     cmocka_unit_test(test_no_place),   cmocka_unit_test(test_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
