@@ -8,7 +8,8 @@
 #                          kernels (nvcc), every planted fault
 #   tests/suite/unit.sh    one part by itself
 #
-# What needs data that is not shipped looks for it in $PLUMB_DATA (default: ../shared/data) and counts a SKIP without it.
+# What needs data that is not shipped looks for it in $PLUMB_DATA (default: ../shared/data) and counts a SKIP without it; the two
+# real models that come with pip are $PLUMB_SMOLLM2 and $PLUMB_GEMMA3 (default: where experiments/data/fetch-* put them).
 # A part that should have been built and is not there fails the suite.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1

@@ -105,8 +105,9 @@ def unigram_styles():
     twice = unigram()
     for i, (piece, score) in enumerate(twice["vocab"][5::4]):  # the last one counts: better and worse scores, letters and longer ones
         twice["vocab"].append([piece, score + (-3, 0, 1.5)[i % 3]])
-    twice["vocab"] += [["<unk>", -9.5], ["the", -1.25], ["the", -40.0]]
-    yield "unigram-twice", build(twice, SP[1:], charsmap, METASPACE, template([("<s>", 1)]), METASPACE)
+    twice["vocab"] += [["<unk>", -9.5], ["the", -1.25], ["the", -40.0], ["</s>", 0.0]]
+    ends = [SP[1], token(len(twice["vocab"]) - 1, "</s>")]  # an added token has the id by which its text is found
+    yield "unigram-twice", build(twice, ends, charsmap, METASPACE, template([("<s>", 1)]), METASPACE)
     some = unigram(("<unk>", "<s>", "</s>", *(f"<0x{b:02X}>" for b in range(0x80, 0xC8))), 250, byte_fallback=True)
     yield "unigram-some-bytes", build(some, SP, charsmap, METASPACE, None, METASPACE)
 
