@@ -73,6 +73,11 @@ struct Pool {
     }
 } pools[PROCESSORS];
 
+/* Stacks begin at other lines of their pages: the lanes of a warp run one after another, and at one place of a page
+ * they would all want the same few lines of the CPU's first cache. */
+constexpr unsigned LINES_OF_PAGE = 64;
+unsigned n_made = 0;
+
 int processor = 0;
 Fibre scheduler;
 
@@ -84,6 +89,7 @@ Fibre *new_fibre()
     mprotect(memory, PAGE_BYTES, PROT_NONE);
     Fibre *f = new Fibre;
     f->stack = (char *)memory + PAGE_BYTES;
+    f->top = f->stack + STACK_BYTES - 64 - n_made++ % LINES_OF_PAGE * 64;
 #if defined(CUEMU_TSAN)
     f->tsan_fibre = __tsan_create_fiber(0);
 #endif
@@ -107,7 +113,7 @@ Fibre *fibre_take(void (*entry)())
     ASAN_UNPOISON_MEMORY_REGION(f->stack, STACK_BYTES);
 #endif
     /* As if entry had been called (return address null) and had called cuemu_switch. */
-    void **top = (void **)(f->stack + STACK_BYTES - 64);
+    void **top = (void **)f->top;
     *--top = nullptr;
     *--top = (void *)entry;
     top -= SAVED_REGISTERS;

@@ -10,6 +10,7 @@ namespace cuemu
 struct Fibre {
     void *stack_pointer = nullptr; /* while it does not run */
     char *stack = nullptr;         /* lowest usable byte; an unmapped page lies below */
+    char *top = nullptr;           /* where it begins */
     void *asan_stack = nullptr;    /* ASan's fake stack */
     void *tsan_fibre = nullptr;
 };
