@@ -14,7 +14,7 @@ whole() {
 }
 
 # The longest first: a lane that ends with one of them would run alone for minutes.
-longest=(tests/gpu/emulated.sh tests/slurm/run.sh tests/program/{crew,invariance,allocation,staged,ranks}.sh)
+longest=(tests/program/bundle.sh tests/gpu/emulated.sh tests/slurm/run.sh tests/program/{crew,invariance,allocation,staged,ranks}.sh)
 names=()
 for test in "${longest[@]}" tests/program/*.sh tests/gpu/run.sh; do
   case $test in */lib.sh | */real_input.sh) continue ;; esac # sourced by the others; called by them
