@@ -244,7 +244,7 @@ static pl_status eval_filter(const pl_jinja *j, const node *n, const json_t *ite
         PL_GOTO(status, done, refine_undefined(j, n, &own));
         value = own;
     }
-    if (value) PL_GOTO(status, done, pl__jinja_step_over(j, n->at, value));
+    if (value) PL_GOTO(status, done, pl__jinja_step_parts(j, n->at, value));
     for (size_t i = 0; i < n->n; i++) {
         if (!n->items[i]) continue;
         PL_GOTO(status, done, operand(j, n->items[i], item, &arguments[i]));
@@ -286,6 +286,17 @@ static pl_status eval_cycle(const pl_jinja *j, const node *n, const json_t *item
 {
     if (!is_loop(j, n->a)) return pl_jinja_fail(j, n->at, "cycle() belongs to loop, inside of a for");
     return operand(j, n->items[j->run->loop->index % n->n], item, out);
+}
+
+static pl_status eval_changed(const pl_jinja *j, const node *n, const json_t *item, json_t **out)
+{
+    json_t *values;
+    bool changed = false;
+    if (!is_loop(j, n->a)) return pl_jinja_fail(j, n->at, "changed() belongs to loop, inside of a for");
+    PL_TRY(eval_list(j, n, item, &values));
+    PL_TRY(pl__jinja_loop_changed(j, n->at, values, &changed));
+    *out = json_boolean(changed);
+    return PL_OK;
 }
 
 /* ---- operators ---- */
@@ -415,8 +426,10 @@ static pl_status eval_plain(const pl_jinja *j, const node *n, const json_t *item
         return eval_filter(j, n, item, out);
     case PL__J_CYCLE:
         return eval_cycle(j, n, item, out);
+    case PL__J_CHANGED:
+        return eval_changed(j, n, item, out);
     case PL__J_INVOKE:
-        return pl__jinja_invoke(j, n, item, out);
+        return pl__jinja_invoke(j, n, NULL, item, out);
     case PL__J_TEST:
         return eval_test(j, n, item, out);
     case PL__J_COMPARE:

@@ -41,6 +41,7 @@ static pl_status create(pl_jinja **out, const char *where)
     PL_GOTO(status, failed, pl_arena_text(j->arena, &copy, where, strlen(where)));
     j->where = copy;
     j->source = "";
+    j->most_steps = PL__JINJA_MAX_STEPS;
     j->literals = json_array();
     /* But for NOTHING, which prints as nothing: bytes that no text holds, so that no value equals a mark. */
     static const char *const marks[PL__J_MARKS] = {"",           "\xff undefined", "\xff function",
@@ -166,89 +167,75 @@ static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const 
     return PL_OK;
 }
 
-/* The elements for which the condition of a for holds. A new reference. */
-static pl_status chosen_elements(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item,
-                                 const json_t *elements, json_t **out)
+/* What the body prints, as a value; through the filters of the tag, where it has some. */
+static pl_status body_value(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, json_t **out)
 {
-    PL_TRY(pl__jinja_new_array(j, out, PL__J_MARKS));
-    pl_status status = PL_OK;
-    for (size_t i = 0; i < json_array_size(elements) && status == PL_OK; i++) {
-        json_t *element = json_array_get(elements, i), *condition = NULL;
-        size_t outer = pl__jinja_enter(j);
-        status = pl__jinja_bind(j, piece->at, &piece->targets, element);
-        if (status == PL_OK) status = pl__jinja_eval(j, piece->condition, item, &condition);
-        if (status == PL_OK && pl__jinja_true(j, condition))
-            status = pl__jinja_add(j, piece->at, *out, json_incref(element));
-        json_decref(condition);
-        pl__jinja_leave(j, outer);
-    }
-    return pl__jinja_kept(out, status);
-}
-
-/* *whole: some turn came to its end. */
-static pl_status render_elements(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item,
-                                 const json_t *elements, bool *whole, pl_bytes *out)
-{
-    const pl__jinja_loop *outer_loop = j->run->loop;
-    pl__jinja_loop loop = {.elements = elements};
-    pl_status status = PL_OK;
-    j->run->loop = &loop;
-    for (; loop.index < json_array_size(elements) && status == PL_OK; loop.index++) {
-        size_t outer = pl__jinja_enter(j);
-        status = pl__jinja_step(j, piece->at);
-        if (status == PL_OK)
-            status = pl__jinja_bind(j, piece->at, &piece->targets, json_array_get(elements, loop.index));
-        if (status == PL_OK) status = pl__jinja_render_pieces(j, piece->body, item, out);
-        pl__jinja_leave(j, outer);
-        bool ends = j->run->control == PL__J_END_LOOP;
-        *whole = *whole || j->run->control == PL__J_GO_ON;
-        j->run->control = PL__J_GO_ON;
-        if (ends) break;
-    }
-    j->run->loop = outer_loop;
-    return status;
-}
-
-static pl_status render_for(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
-{
-    json_t *of = NULL, *elements = NULL, *chosen = NULL;
-    pl_status status;
-    PL_GOTO(status, done, pl__jinja_eval_kept(j, piece->expression, item, &of));
-    PL_GOTO(status, done, pl__jinja_elements(j, piece->at, of, &elements));
-    if (piece->condition) {
-        PL_GOTO(status, done, chosen_elements(j, piece, item, elements, &chosen));
-        json_decref(elements);
-        elements = json_incref(chosen);
-    }
-    bool whole = false; /* jinja2 takes the else also where a break or continue cut every turn short */
-    PL_GOTO(status, done, render_elements(j, piece, item, elements, &whole, out));
-    if (!whole && piece->or_else) status = pl__jinja_render_pieces(j, piece->or_else, item, out);
-done:
-    json_decref(of);
-    json_decref(elements);
-    json_decref(chosen);
+    pl_bytes text = {0};
+    json_t *plain = NULL;
+    size_t outer = pl__jinja_enter(j);
+    pl_status status = pl__jinja_render_pieces(j, piece->body, item, &text);
+    pl__jinja_leave(j, outer);
+    if (status == PL_OK) status = pl__jinja_new_text(j, piece->at, &plain, text.data, text.size);
+    pl_bytes_free(&text);
+    *out = plain;
+    if (status != PL_OK || !piece->expression) return status;
+    outer = pl__jinja_enter(j);
+    status = pl__jinja_name_value(j, piece->at, PL__JINJA_BODY, plain, NULL);
+    json_decref(plain);
+    *out = NULL;
+    if (status == PL_OK) status = pl__jinja_eval_kept(j, piece->expression, item, out);
+    pl__jinja_leave(j, outer);
     return status;
 }
 
 /* {% set x = ... %}, or what the body prints. */
 static pl_status render_set(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item)
 {
-    json_t *value = NULL;
-    pl_bytes text = {0};
-    pl_status status;
-    if (piece->expression)
-        PL_GOTO(status, done, pl__jinja_eval_kept(j, piece->expression, item, &value));
-    else {
-        size_t outer = pl__jinja_enter(j);
-        status = pl__jinja_render_pieces(j, piece->body, item, &text);
-        pl__jinja_leave(j, outer);
-        if (status == PL_OK) status = pl__jinja_new_text(j, piece->at, &value, text.data, text.size);
-        if (status != PL_OK) goto done;
-    }
-    status = pl__jinja_bind(j, piece->at, &piece->targets, value);
-done:
+    json_t *value;
+    PL_TRY(piece->body_is_value ? body_value(j, piece, item, &value)
+                                : pl__jinja_eval_kept(j, piece->expression, item, &value));
+    pl_status status = pl__jinja_bind(j, piece->at, &piece->targets, value);
     json_decref(value);
-    pl_bytes_free(&text);
+    return status;
+}
+
+static pl_status render_filtered(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    json_t *value;
+    PL_TRY(body_value(j, piece, item, &value));
+    pl_status status =
+        json_is_string(value) && !pl__jinja_is_mark(j, value, PL__J_UNDEFINED)
+            ? pl_jinja_text(j, piece->at, value, out)
+            : pl_jinja_fail(j, piece->at, "the filters give %s, expected a text", pl__jinja_kind_name(j, value));
+    json_decref(value);
+    return status;
+}
+
+/* {% with a=1, b=2 %}: the values are those outside of it. */
+static pl_status render_with(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    json_t *values;
+    PL_TRY(pl__jinja_eval_kept(j, piece->expression, item, &values));
+    size_t outer = pl__jinja_enter(j);
+    pl_status status = PL_OK;
+    for (size_t i = 0; i < piece->targets.n && status == PL_OK; i++) {
+        const pl__jinja_targets one = {.n = 1, .names = {piece->targets.names[i]}};
+        status = pl__jinja_bind(j, piece->at, &one, json_array_get(values, pl__jinja_first(j, values) + i));
+    }
+    if (status == PL_OK) status = pl__jinja_render_pieces(j, piece->body, item, out);
+    pl__jinja_leave(j, outer);
+    json_decref(values);
+    return status;
+}
+
+/* {% call f(x) %}: what f prints, whose caller() is the body. */
+static pl_status render_call(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
+{
+    json_t *value;
+    const pl__jinja_closure caller = pl__jinja_close_over(j, piece);
+    PL_TRY(pl__jinja_invoke(j, piece->expression, &caller, item, &value));
+    pl_status status = pl_jinja_text(j, piece->at, value, out);
+    json_decref(value);
     return status;
 }
 
@@ -260,12 +247,10 @@ static pl_status render_scope(const pl_jinja *j, const pl__jinja_piece *piece, c
     return status;
 }
 
-/* A macro inside of a scope would see names of others than those that stand around it. */
 static pl_status define_macro(const pl_jinja *j, const pl__jinja_piece *piece)
 {
-    if (j->run->level > 0)
-        return pl_jinja_fail(j, piece->at, "a macro inside of a for, a set or a macro is not supported");
-    return pl__jinja_name_value(j, piece->at, piece->macro->name, j->marks[PL__J_FUNCTION], piece);
+    const pl__jinja_closure macro = pl__jinja_close_over(j, piece);
+    return pl__jinja_name_value(j, piece->at, piece->macro->name, j->marks[PL__J_FUNCTION], &macro);
 }
 
 static pl_status render_all(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out)
@@ -282,7 +267,7 @@ static pl_status render_all(const pl_jinja *j, const pl__jinja_piece *piece, con
             PL_TRY(render_if(j, piece, item, out));
             break;
         case PL__J_FOR:
-            PL_TRY(render_for(j, piece, item, out));
+            PL_TRY(pl__jinja_render_for(j, piece, item, out));
             break;
         case PL__J_SET:
             PL_TRY(render_set(j, piece, item));
@@ -292,6 +277,15 @@ static pl_status render_all(const pl_jinja *j, const pl__jinja_piece *piece, con
             break;
         case PL__J_SCOPE:
             PL_TRY(render_scope(j, piece, item, out));
+            break;
+        case PL__J_WITH:
+            PL_TRY(render_with(j, piece, item, out));
+            break;
+        case PL__J_FILTERED:
+            PL_TRY(render_filtered(j, piece, item, out));
+            break;
+        case PL__J_CALL_BLOCK:
+            PL_TRY(render_call(j, piece, item, out));
             break;
         case PL__J_BREAK:
             j->run->control = PL__J_END_LOOP;

@@ -7,7 +7,10 @@
  *   {% if e %} {% elif e %} {% else %} {% endif %}   {% for a, b in e if e %} {% else %} {% endfor %} with loop.index
  * ...
  *   {% set a = e %}   {% set a %} {% endset %}   {% set n.a = e %} of a namespace()   {% raw %} {% endraw %}
- *   {% macro f(a, b=e) %} {% endmacro %} and f(x, b=y)
+ *   {% macro f(a, b=e) %} {% endmacro %} and f(x, b=y); {% call(a) f(x) %} {% endcall %}, whose body f calls as
+ * caller(y)
+ *   {% filter f | g(x) %} {% endfilter %}   {% set a | f %} {% endset %}   {% with a=e, b=e %} {% endwith %}
+ *   {% for a in e recursive %} with loop(e), which goes through e by the same body
  *   expressions: names, texts in quotes, numbers, true/false/none, [a, b], (a, b), {"k": a}, x[0], x["key"], x.key,
  *                x[a:b:c], + - * / // % ** ~, == != < <= > >= in, not and or, a if c else b, x | filter(a), x is test,
  *                x.method(a), range(n), namespace(k=a), dict(k=a); the tables in filters.c and predicates.c list them

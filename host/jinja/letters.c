@@ -24,6 +24,11 @@ static bool begins_letter(char byte)
     return ((unsigned char)byte & 0xC0) != 0x80;
 }
 
+const char *pl_find(const char *text, size_t size, const char *what, size_t n)
+{
+    return n == 1 ? memchr(text, *what, size) : memmem(text, size, what, n);
+}
+
 size_t pl_letters_offset(const char *text, size_t size, size_t n)
 {
     for (size_t i = 0; i < size; i++)

@@ -15,6 +15,10 @@
 int32_t pl_letter(const char *text, size_t *width);
 pl_status pl_letter_append(pl_bytes *out, int32_t letter);
 
+/* memmem. A single byte is looked for by memchr, which a sanitizer checks up to the hit and not to the end each time.
+ */
+const char *pl_find(const char *text, size_t size, const char *what, size_t n);
+
 size_t pl_letters_offset(const char *text, size_t size,
                          size_t n); /* byte where letter n begins; size when past the end */
 

@@ -36,7 +36,10 @@ typedef enum pl__jinja_ending {
     PL__J_END_ENDFOR,
     PL__J_END_ENDSET,
     PL__J_END_ENDMACRO,
-    PL__J_END_ENDGENERATION
+    PL__J_END_ENDGENERATION,
+    PL__J_END_ENDWITH,
+    PL__J_END_ENDFILTER,
+    PL__J_END_ENDCALL
 } pl__jinja_ending;
 
 typedef struct pl__jinja_parser {
@@ -46,6 +49,7 @@ typedef struct pl__jinja_parser {
     pl__jinja_token token;
     size_t depth, n_nodes, braces; /* braces: objects that are open */
     size_t n_loops, n_macros;      /* open: fors around here; seen so far */
+    bool names_caller;             /* `caller` was named since the beginning of the macro around here */
     bool trim;                     /* the last tag ended in -}} or -%}: white space that follows goes */
     pl__jinja_ending end;
     size_t end_at;
@@ -70,6 +74,8 @@ pl_status pl__jinja_parse_tuple(pl__jinja_parser *p, bool with_if, pl__jinja_nod
 pl_status pl__jinja_parse_primary(pl__jinja_parser *p, pl__jinja_node **out);
 pl_status pl__jinja_parse_postfix(pl__jinja_parser *p, pl__jinja_node **out);
 pl_status pl__jinja_parse_filters(pl__jinja_parser *p, pl__jinja_node **out);
+/* The filters of a tag, over what its body prints; the first one's name is the current token. */
+pl_status pl__jinja_parse_body_filters(pl__jinja_parser *p, pl__jinja_node **out);
 pl_status pl__jinja_expect_op(pl__jinja_parser *p, const char *op);
 pl_status pl__jinja_new_node(pl__jinja_parser *p, pl__jinja_node **out, pl__jinja_kind kind, size_t at);
 pl_status pl__jinja_new_binary(pl__jinja_parser *p, pl__jinja_node **out, pl__jinja_kind kind, size_t at,

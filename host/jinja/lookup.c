@@ -43,6 +43,7 @@ pl_status pl__jinja_look_up(const pl_jinja *j, size_t at, const json_t *of, cons
     if (!pl__jinja_whole(key, &index))
         return pl_jinja_fail(j, at, "%s is indexed by integers, found %s", pl__jinja_kind_name(j, of),
                              pl__jinja_kind_name(j, key));
+    if (json_is_string(of)) PL_TRY(pl__jinja_step_parts(j, at, of));
     n = (long long)pl__jinja_length(j, of);
     *found = index >= -n && index < n;
     if (!*found) return PL_OK;
@@ -114,6 +115,7 @@ pl_status pl__jinja_slice(const pl_jinja *j, size_t at, const json_t *of, const 
         return pl_jinja_fail(j, at, "cannot slice %s; expected a text or a list", pl__jinja_kind_name(j, of));
     if (step_value && !json_is_null(step_value) && (!pl__jinja_whole(step_value, &step) || step == 0))
         return pl_jinja_fail(j, at, "the step of a slice must be an integer other than 0");
+    if (json_is_string(of)) PL_TRY(pl__jinja_step_parts(j, at, of));
     length = (long long)pl__jinja_length(j, of);
     PL_TRY(slice_end(j, at, first, length, step < 0 ? length - 1 : 0, step < 0, &from));
     PL_TRY(slice_end(j, at, end, length, step < 0 ? -1 : length, step < 0, &to));

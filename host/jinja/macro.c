@@ -1,6 +1,7 @@
-/* Macros: what {% macro %} binds, and calling it. As in jinja2 a body sees its parameters and the names that the
- * template has set outside of all scopes, whatever the caller has set; a parameter that is not given and has no default
- * is undefined. What it prints is the value of the call. */
+/* Macros: what {% macro %} binds, and calling it. As in jinja2 a body sees its parameters, the names around it where it
+ * stands, and those that the template has set outside of all scopes, whatever the caller has set; a parameter that is
+ * not given and has no default is undefined. What it prints is the value of the call. A call block is a macro without
+ * a name of its own, which the macro that is called knows as caller(). */
 #include <string.h>
 
 #include "jinja/tree.h"
@@ -47,38 +48,54 @@ static pl_status run_body(const pl_jinja *j, const pl__jinja_piece *piece, const
     return status;
 }
 
-static pl_status call_macro(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, json_t **values,
-                            json_t **out)
+static pl_status call_macro(const pl_jinja *j, const pl__jinja_closure *macro, const pl__jinja_closure *caller,
+                            const json_t *item, json_t **values, json_t **out)
 {
-    pl__jinja_run *run = j->run;
-    const pl__jinja_loop *loop = run->loop;
-    size_t frame = run->frame, outer = pl__jinja_enter(j);
-    run->loop = NULL;
-    run->frame = run->n;
-    pl_status status = run_body(j, piece, item, values, out);
-    pl__jinja_leave(j, outer);
-    run->frame = frame;
-    run->loop = loop;
+    pl__jinja_elsewhere state;
+    pl_status status = PL_OK;
+    pl__jinja_go_there(j, macro, &state);
+    if (macro->piece->macro->calls_back) /* its own, never that of a macro around it */
+        status = pl__jinja_name_value(j, macro->piece->at, PL__JINJA_CALLER,
+                                      j->marks[caller ? PL__J_FUNCTION : PL__J_UNDEFINED], caller);
+    if (status == PL_OK) status = run_body(j, macro->piece, item, values, out);
+    pl__jinja_come_back(j, &state);
     return status;
 }
 
-pl_status pl__jinja_invoke(const pl_jinja *j, const pl__jinja_node *call, const json_t *item, json_t **out)
+static pl_status fail_macro(const pl_jinja *j, const pl__jinja_node *call)
 {
     if (call->a)
         return pl_jinja_fail(j, call->at, "method '%s' is not supported; expected one of: %s", call->name,
                              pl__jinja_method_names());
-    const pl__jinja_piece *piece = pl__jinja_macro_find(j, call->name);
-    if (!piece)
-        return pl_jinja_fail(j, call->at,
-                             "no macro or function '%s' here; expected a macro of the template, range(...), "
-                             "namespace(...), dict(...)%s",
-                             call->name, j->is_chat ? ", raise_exception(...), strftime_now(...)" : "");
-    if (++j->run->calls > PL__JINJA_MAX_CALLS)
-        return pl_jinja_fail(j, call->at, "macros call one another deeper than %d levels", (int)PL__JINJA_MAX_CALLS);
+    return pl_jinja_fail(j, call->at,
+                         "no macro or function '%s' here; expected a macro of the template, range(...), "
+                         "namespace(...), dict(...)%s",
+                         call->name, j->is_chat ? ", raise_exception(...), strftime_now(...)" : "");
+}
+
+static pl_status invoke(const pl_jinja *j, const pl__jinja_node *call, const pl__jinja_closure *macro,
+                        const pl__jinja_closure *caller, const json_t *item, json_t **out)
+{
     json_t *values[PL__JINJA_MAX_PARAMETERS] = {NULL};
-    pl_status status = evaluate(j, call, piece->macro, item, values);
-    if (status == PL_OK) status = call_macro(j, piece, item, values, out);
+    if (caller && !macro->piece->macro->calls_back)
+        return pl_jinja_fail(j, call->at, "macro %s does not call caller(): no call block can be put into it",
+                             call->name);
+    pl_status status = evaluate(j, call, macro->piece->macro, item, values);
+    if (status == PL_OK) status = call_macro(j, macro, caller, item, values, out);
     for (size_t i = 0; i < PL__JINJA_MAX_PARAMETERS; i++) json_decref(values[i]);
+    return status;
+}
+
+pl_status pl__jinja_invoke(const pl_jinja *j, const pl__jinja_node *call, const pl__jinja_closure *caller,
+                           const json_t *item, json_t **out)
+{
+    const pl__jinja_closure macro = call->a ? (pl__jinja_closure){0} : pl__jinja_macro_find(j, call->name);
+    bool is_loop = !call->a && !macro.piece && !caller && strcmp(call->name, "loop") == 0 && j->run->loop;
+    if (!macro.piece && !is_loop) return fail_macro(j, call);
+    if (++j->run->calls > PL__JINJA_MAX_CALLS)
+        return pl_jinja_fail(j, call->at, "%s call one another deeper than %d levels", is_loop ? "loops" : "macros",
+                             (int)PL__JINJA_MAX_CALLS);
+    pl_status status = is_loop ? pl__jinja_loop_again(j, call, item, out) : invoke(j, call, &macro, caller, item, out);
     j->run->calls--;
     return status;
 }

@@ -240,7 +240,7 @@ pl_status pl__jinja_count(const pl_jinja *j, size_t at, const json_t *value, jso
     const char *text = json_string_value(part), *what = json_string_value(arguments[0]);
     size_t left = json_string_length(part), size = json_string_length(arguments[0]);
     if (size == 0) n = (json_int_t)pl_utf8_count(text, left) + 1;
-    for (const char *hit; size > 0 && (hit = memmem(text, left, what, size)); n++) {
+    for (const char *hit; size > 0 && (hit = pl_find(text, left, what, size)); n++) {
         left -= (size_t)(hit - text) + size;
         text = hit + size;
     }
@@ -280,7 +280,7 @@ static pl_status split_at(const pl_jinja *j, size_t at, const char *text, size_t
 {
     const char *what = json_string_value(separator);
     size_t n = json_string_length(separator);
-    for (const char *hit; most != 0 && (hit = memmem(text, size, what, n)); most--) {
+    for (const char *hit; most != 0 && (hit = pl_find(text, size, what, n)); most--) {
         PL_TRY(add_part(j, at, out, text, (size_t)(hit - text)));
         size -= (size_t)(hit - text) + n;
         text = hit + n;

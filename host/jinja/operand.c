@@ -118,6 +118,7 @@ static pl_status parse_word(pl__jinja_parser *p, node **out)
     PL_TRY(pl__jinja_new_node(p, out, PL__J_NAME, at));
     PL_TRY(pl__jinja_token_name(p, &(*out)->name));
     (*out)->is_loop = strcmp((*out)->name, "loop") == 0;
+    p->names_caller = p->names_caller || strcmp((*out)->name, PL__JINJA_CALLER) == 0;
     return pl__jinja_advance(p);
 }
 
@@ -286,7 +287,12 @@ static pl_status parse_method(pl__jinja_parser *p, const pl__jinja_token *name, 
 {
     node *of = *out;
     const char *text = p->j->source + name->at;
-    if (of->kind == PL__J_NAME && strcmp(of->name, "loop") == 0 && name->size == 5 && !memcmp(text, "cycle", 5)) {
+    if (of->kind == PL__J_NAME && of->is_loop && name->size == 7 && !memcmp(text, "changed", 7)) {
+        PL_TRY(parse_values(p, PL__J_CHANGED, ")", out));
+        (*out)->a = of;
+        return PL_OK;
+    }
+    if (of->kind == PL__J_NAME && of->is_loop && name->size == 5 && !memcmp(text, "cycle", 5)) {
         PL_TRY(parse_values(p, PL__J_CYCLE, ")", out));
         (*out)->a = of;
         return (*out)->n ? PL_OK : pl_jinja_fail(p->j, name->at, "cycle: expected values to choose from");
@@ -366,7 +372,7 @@ static pl_status parse_call(pl__jinja_parser *p, node **out)
     if (strcmp(name, "namespace") == 0) return parse_fields(p, PL__J_NAMESPACE, out);
     if (strcmp(name, "dict") == 0) return parse_fields(p, PL__J_MAP, out);
     const pl__jinja_filter *f = pl__jinja_function_find(p->j, name, strlen(name));
-    if (!f && *name && (p->j->is_chat || p->n_macros > 0)) {
+    if (!f && *name && (p->j->is_chat || p->n_macros > 0 || of->is_loop)) {
         const pl__jinja_token named = {.at = of->at, .size = strlen(name)};
         return parse_invoke(p, &named, NULL, out);
     }
@@ -397,10 +403,10 @@ pl_status pl__jinja_parse_postfix(pl__jinja_parser *p, node **out)
 
 /* ---- filters and tests ---- */
 
+/* The name of a filter is the current token. */
 static pl_status parse_filter(pl__jinja_parser *p, node **out)
 {
     node *of = *out;
-    PL_TRY(pl__jinja_advance(p));
     if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of a filter");
     size_t at = p->token.at;
     const pl__jinja_filter *f = pl__jinja_filter_find(p->j, p->j->source + at, p->token.size);
@@ -412,6 +418,18 @@ static pl_status parse_filter(pl__jinja_parser *p, node **out)
     PL_TRY(pl__jinja_advance(p));
     if (pl__jinja_is_op(p, ".")) return pl__jinja_unexpected(p, "no dot in the name of a filter");
     return parse_arguments(p, *out);
+}
+
+pl_status pl__jinja_parse_body_filters(pl__jinja_parser *p, node **out)
+{
+    PL_TRY(pl__jinja_new_node(p, out, PL__J_NAME, p->token.at));
+    (*out)->name = PL__JINJA_BODY;
+    PL_TRY(parse_filter(p, out));
+    while (pl__jinja_is_op(p, "|")) {
+        PL_TRY(pl__jinja_advance(p));
+        PL_TRY(parse_filter(p, out));
+    }
+    return PL_OK;
 }
 
 /* Whether an argument without parentheses follows the name of a test. */
@@ -469,9 +487,10 @@ static pl_status parse_test(pl__jinja_parser *p, node **out)
 pl_status pl__jinja_parse_filters(pl__jinja_parser *p, node **out)
 {
     for (;;) {
-        if (pl__jinja_is_op(p, "|"))
+        if (pl__jinja_is_op(p, "|")) {
+            PL_TRY(pl__jinja_advance(p));
             PL_TRY(parse_filter(p, out));
-        else if (pl__jinja_is_word(p, "is"))
+        } else if (pl__jinja_is_word(p, "is"))
             PL_TRY(parse_test(p, out));
         else if (pl__jinja_is_op(p, "("))
             return pl_jinja_fail(p->j, p->token.at, "a value is no function");

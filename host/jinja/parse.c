@@ -9,7 +9,8 @@
 typedef pl__jinja_node node;
 typedef pl__jinja_piece piece;
 
-/* Up to a word that ends the body: `for_word` ('if', 'for', 'set') says which ones may; NULL: the end of the source. */
+/* Up to a word that ends the body: `for_word` ('if', 'for', 'set', ...) says which ones may; NULL: the end of the
+ * source. */
 static pl_status parse_body(pl__jinja_parser *p, piece **out, const char *for_word);
 
 /* ---- text and tags ---- */
@@ -90,6 +91,9 @@ static const struct {
     {"endset", PL__J_END_ENDSET, "set"},
     {"endmacro", PL__J_END_ENDMACRO, "macro"},
     {"endgeneration", PL__J_END_ENDGENERATION, "generation"},
+    {"endwith", PL__J_END_ENDWITH, "with"},
+    {"endfilter", PL__J_END_ENDFILTER, "filter"},
+    {"endcall", PL__J_END_ENDCALL, "call"},
 };
 
 static pl_status end_of_tag(pl__jinja_parser *p)
@@ -181,8 +185,8 @@ static pl_status parse_for(pl__jinja_parser *p, piece *loop)
         PL_TRY(pl__jinja_advance(p));
         PL_TRY(pl__jinja_parse_expression(p, &loop->condition));
     }
-    if (pl__jinja_is_word(p, "recursive"))
-        return pl_jinja_fail(p->j, p->token.at, "a for that calls itself (recursive) is not supported");
+    loop->recursive = pl__jinja_is_word(p, "recursive");
+    if (loop->recursive) PL_TRY(pl__jinja_advance(p));
     PL_TRY(end_of_tag(p));
     p->n_loops++;
     PL_TRY(parse_body(p, &loop->body, "for"));
@@ -208,8 +212,11 @@ static pl_status parse_set(pl__jinja_parser *p, piece *set)
         PL_TRY(pl__jinja_parse_tuple(p, true, &set->expression));
         return end_of_tag(p);
     }
-    if (pl__jinja_is_op(p, "|"))
-        return pl_jinja_fail(p->j, p->token.at, "a filter over the body of a set is not supported");
+    set->body_is_value = true;
+    if (pl__jinja_is_op(p, "|")) {
+        PL_TRY(pl__jinja_advance(p));
+        PL_TRY(pl__jinja_parse_body_filters(p, &set->expression));
+    }
     PL_TRY(end_of_tag(p));
     PL_TRY(enter_block(p, begin));
     PL_TRY(parse_body(p, &set->body, "set"));
@@ -218,13 +225,9 @@ static pl_status parse_set(pl__jinja_parser *p, piece *set)
     return close_tag(p);
 }
 
-/* name(a, b=1); the name is the current token. */
+/* (a, b=1); the parenthesis is the current token. */
 static pl_status parse_parameters(pl__jinja_parser *p, pl__jinja_macro *macro)
 {
-    p->n_nodes = 0;
-    if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of the macro");
-    PL_TRY(pl__jinja_token_name(p, &macro->name));
-    PL_TRY(pl__jinja_advance(p));
     PL_TRY(pl__jinja_expect_op(p, "("));
     while (!pl__jinja_is_op(p, ")")) {
         if (macro->n > 0) PL_TRY(pl__jinja_expect_op(p, ","));
@@ -244,24 +247,105 @@ static pl_status parse_parameters(pl__jinja_parser *p, pl__jinja_macro *macro)
     return pl__jinja_advance(p);
 }
 
+/* The body of a macro or of a call block, behind its first tag. */
+static pl_status parse_macro_body(pl__jinja_parser *p, piece *out, const char *for_word)
+{
+    size_t loops = p->n_loops;
+    bool names_caller = p->names_caller;
+    p->n_macros++;
+    p->n_loops = 0;
+    p->names_caller = false;
+    PL_TRY(parse_body(p, &out->body, for_word));
+    p->n_loops = loops;
+    out->macro->calls_back = p->names_caller;
+    p->names_caller = p->names_caller || names_caller;
+    p->depth--;
+    return PL_OK;
+}
+
 /* `macro` is the current token. */
 static pl_status parse_macro(pl__jinja_parser *p, piece *out)
 {
-    size_t begin = p->token.at, loops = p->n_loops;
+    size_t begin = p->token.at;
     PL_TRY(enter_block(p, begin));
     PL_TRY(pl_arena_new(p->j->arena, &out->macro, 1));
+    p->n_nodes = 0;
+    PL_TRY(pl__jinja_advance(p));
+    if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of the macro");
+    PL_TRY(pl__jinja_token_name(p, &out->macro->name));
     PL_TRY(pl__jinja_advance(p));
     PL_TRY(parse_parameters(p, out->macro));
     PL_TRY(end_of_tag(p));
-    p->n_macros++;
-    p->n_loops = 0;
-    PL_TRY(parse_body(p, &out->body, "macro"));
-    p->n_loops = loops;
+    PL_TRY(parse_macro_body(p, out, "macro"));
     if (p->end != PL__J_END_ENDMACRO) return pl_jinja_fail(p->j, begin, "the macro has no endmacro");
-    p->depth--;
     PL_TRY(pl__jinja_advance(p));
     if (p->token.kind == PL__J_T_NAME) PL_TRY(pl__jinja_advance(p)); /* its name once more */
     return end_of_tag(p);
+}
+
+/* {% call f(x) %}, {% call(a) f(x) %}; `call` is the current token. */
+static pl_status parse_call_block(pl__jinja_parser *p, piece *out)
+{
+    size_t begin = p->token.at;
+    PL_TRY(enter_block(p, begin));
+    PL_TRY(pl_arena_new(p->j->arena, &out->macro, 1));
+    out->macro->name = PL__JINJA_CALLER;
+    p->n_nodes = 0;
+    PL_TRY(pl__jinja_advance(p));
+    if (pl__jinja_is_op(p, "(")) PL_TRY(parse_parameters(p, out->macro));
+    PL_TRY(pl__jinja_parse_primary(p, &out->expression));
+    PL_TRY(pl__jinja_parse_postfix(p, &out->expression));
+    if (out->expression->kind != PL__J_INVOKE) return pl_jinja_fail(p->j, begin, "call: expected the call of a macro");
+    PL_TRY(end_of_tag(p));
+    PL_TRY(parse_macro_body(p, out, "call"));
+    if (p->end != PL__J_END_ENDCALL) return pl_jinja_fail(p->j, begin, "the call has no endcall");
+    return close_tag(p);
+}
+
+/* {% filter f | g(x) %}; `filter` is the current token. */
+static pl_status parse_filtered(pl__jinja_parser *p, piece *out)
+{
+    size_t begin = p->token.at;
+    PL_TRY(enter_block(p, begin));
+    p->n_nodes = 0;
+    out->body_is_value = true;
+    PL_TRY(pl__jinja_advance(p));
+    PL_TRY(pl__jinja_parse_body_filters(p, &out->expression));
+    PL_TRY(end_of_tag(p));
+    PL_TRY(parse_body(p, &out->body, "filter"));
+    if (p->end != PL__J_END_ENDFILTER) return pl_jinja_fail(p->j, begin, "the filter has no endfilter");
+    p->depth--;
+    return close_tag(p);
+}
+
+/* {% with a=1, b=2 %}; `with` is the current token. */
+static pl_status parse_with(pl__jinja_parser *p, piece *out)
+{
+    node *values[PL__JINJA_MAX_TARGETS];
+    pl__jinja_targets *names = &out->targets;
+    size_t begin = p->token.at;
+    PL_TRY(enter_block(p, begin));
+    p->n_nodes = 0;
+    PL_TRY(pl__jinja_new_node(p, &out->expression, PL__J_TUPLE, begin));
+    PL_TRY(pl__jinja_advance(p));
+    while (p->token.kind != PL__J_T_CLOSE) {
+        if (names->n > 0) PL_TRY(pl__jinja_expect_op(p, ","));
+        if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "name=value");
+        if (names->n == PL__JINJA_MAX_TARGETS)
+            return pl_jinja_fail(p->j, p->token.at, "more than %d names", (int)PL__JINJA_MAX_TARGETS);
+        PL_TRY(pl__jinja_token_name(p, &names->names[names->n]));
+        PL_TRY(pl__jinja_advance(p));
+        PL_TRY(pl__jinja_expect_op(p, "="));
+        PL_TRY(pl__jinja_parse_expression(p, &values[names->n++]));
+    }
+    PL_TRY(pl_arena_new(p->j->arena, &out->expression->items, names->n));
+    out->expression->n = names->n;
+    if (names->n) memcpy(out->expression->items, values, names->n * sizeof *values);
+    PL_TRY(end_of_tag(p));
+    PL_TRY(parse_body(p, &out->body, "with"));
+    if (p->end != PL__J_END_ENDWITH) return pl_jinja_fail(p->j, begin, "the with has no endwith");
+    p->depth--;
+    return close_tag(p);
 }
 
 /* What the model would write, which a trainer marks: for a text, its body. `generation` is the current token. */
@@ -320,6 +404,9 @@ static pl_status parse_block(pl__jinja_parser *p, piece ***tail, const char *for
                   {"for", PL__J_FOR, parse_for, false},
                   {"set", PL__J_SET, parse_set, false},
                   {"macro", PL__J_MACRO, parse_macro, false},
+                  {"with", PL__J_WITH, parse_with, false},
+                  {"filter", PL__J_FILTERED, parse_filtered, false},
+                  {"call", PL__J_CALL_BLOCK, parse_call_block, false},
                   {"generation", PL__J_SCOPE, parse_generation, true},
                   {"break", PL__J_BREAK, parse_control, true},
                   {"continue", PL__J_CONTINUE, parse_control, true}};
@@ -343,9 +430,16 @@ static pl_status parse_block(pl__jinja_parser *p, piece ***tail, const char *for
         p->end_at = p->token.at;
         return PL_OK;
     }
+    static const char *const loads[] = {"include", "import", "from", "extends", NULL};
+    for (const char *const *l = loads; *l; l++)
+        if (pl__jinja_is_word(p, *l))
+            return pl_jinja_fail(p->j, p->token.at,
+                                 "tag '%s' is not supported: there are no other templates to load from, as there are "
+                                 "none in transformers; write what it would load into this one",
+                                 *l);
     return pl_jinja_fail(p->j, p->token.at,
                          "tag '%.*s' is not supported; templates have if, elif, else, endif, for, endfor, set, endset, "
-                         "macro, endmacro, raw, endraw",
+                         "macro, endmacro, call, endcall, filter, endfilter, with, endwith, raw, endraw",
                          pl__jinja_shown(p), p->j->source + p->token.at);
 }
 

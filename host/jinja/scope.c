@@ -3,21 +3,24 @@
 
 #include "jinja/tree.h"
 
-/* Names differ mostly in how they begin. */
-static bool is_same(const char *a, const char *b)
+enum { NAMES_A_STEP = 32 }; /* that are looked at */
+
+static const pl__jinja_variable *find_in(const pl_jinja *j, const char *name, size_t from, size_t to)
 {
-    return *a == *b && strcmp(a, b) == 0;
+    const pl__jinja_variable *variables = j->run->variables;
+    j->run->steps += (to - from) / NAMES_A_STEP; /* too many are refused at the next step */
+    for (size_t i = to; i > from; i--)
+        if (pl__jinja_same_name(variables[i - 1].name, name)) return &variables[i - 1];
+    return NULL;
 }
 
-/* In a macro: its own names, and those set outside of all scopes. */
+/* In a macro: its own names, those around it, and those set outside of all scopes. */
 static const pl__jinja_variable *find(const pl_jinja *j, const char *name)
 {
     const pl__jinja_run *run = j->run;
-    for (size_t i = run->n; i > run->frame; i--)
-        if (is_same(run->variables[i - 1].name, name)) return &run->variables[i - 1];
-    for (size_t i = run->frame ? run->top : 0; i > 0; i--)
-        if (is_same(run->variables[i - 1].name, name)) return &run->variables[i - 1];
-    return NULL;
+    const pl__jinja_variable *found = find_in(j, name, run->frame, run->n);
+    for (const pl__jinja_around *a = run->around; a && !found; a = a->outer) found = find_in(j, name, a->from, a->to);
+    return found || !run->frame ? found : find_in(j, name, 0, run->top);
 }
 
 json_t *pl__jinja_variable_find(const pl_jinja *j, const char *name)
@@ -26,10 +29,10 @@ json_t *pl__jinja_variable_find(const pl_jinja *j, const char *name)
     return found ? found->value : NULL;
 }
 
-const pl__jinja_piece *pl__jinja_macro_find(const pl_jinja *j, const char *name)
+pl__jinja_closure pl__jinja_macro_find(const pl_jinja *j, const char *name)
 {
     const pl__jinja_variable *found = find(j, name);
-    return found ? found->macro : NULL;
+    return found ? found->macro : (pl__jinja_closure){0};
 }
 
 size_t pl__jinja_enter(const pl_jinja *j)
@@ -48,24 +51,62 @@ void pl__jinja_leave(const pl_jinja *j, size_t outer)
     run->level--;
 }
 
-pl_status pl__jinja_name_value(const pl_jinja *j, size_t at, const char *name, json_t *value,
-                               const pl__jinja_piece *macro)
+/* ---- bodies that are run elsewhere ---- */
+
+pl__jinja_closure pl__jinja_close_over(const pl_jinja *j, const pl__jinja_piece *piece)
+{
+    const pl__jinja_run *run = j->run;
+    return (pl__jinja_closure){piece, run->frame, run->n, run->level, run->around, run->loop};
+}
+
+/* Where the names end that its scope has by now: behind them are those of scopes inside of it. */
+static size_t scope_end(const pl_jinja *j, const pl__jinja_closure *closure)
+{
+    size_t i = closure->n;
+    while (i < j->run->n && j->run->variables[i].level <= closure->level) i++;
+    j->run->steps += (i - closure->n) / NAMES_A_STEP;
+    return i;
+}
+
+void pl__jinja_go_there(const pl_jinja *j, const pl__jinja_closure *closure, pl__jinja_elsewhere *state)
 {
     pl__jinja_run *run = j->run;
+    *state = (pl__jinja_elsewhere){.frame = run->frame, .around = run->around, .loop = run->loop};
+    state->own = (pl__jinja_around){closure->frame, scope_end(j, closure), closure->around};
+    state->outer = pl__jinja_enter(j);
+    run->around = closure->level ? &state->own : NULL;
+    run->frame = run->n;
+    run->loop = closure->loop;
+}
+
+void pl__jinja_come_back(const pl_jinja *j, const pl__jinja_elsewhere *state)
+{
+    pl__jinja_leave(j, state->outer);
+    j->run->frame = state->frame;
+    j->run->around = state->around;
+    j->run->loop = state->loop;
+}
+
+pl_status pl__jinja_name_value(const pl_jinja *j, size_t at, const char *name, json_t *value,
+                               const pl__jinja_closure *macro)
+{
+    pl__jinja_run *run = j->run;
+    const pl__jinja_closure closure = macro ? *macro : (pl__jinja_closure){0};
     if (pl__jinja_is_marked(j, value, PL__J_MARK_LAZY))
         return pl_jinja_fail(j, at,
                              "'%s' would be a generator, which Python uses up at its first use; write | list "
                              "behind it",
                              name);
+    run->steps += (run->n - run->scope) / NAMES_A_STEP;
     for (size_t i = run->n; i > run->scope; i--)
-        if (strcmp(run->variables[i - 1].name, name) == 0) {
+        if (pl__jinja_same_name(run->variables[i - 1].name, name)) {
             json_decref(run->variables[i - 1].value);
             run->variables[i - 1].value = json_incref(value);
-            run->variables[i - 1].macro = macro;
+            run->variables[i - 1].macro = closure;
             return PL_OK;
         }
     PL_TRY(pl_grow(&run->variables, &run->capacity, run->n + 1));
-    run->variables[run->n++] = (pl__jinja_variable){name, json_incref(value), macro};
+    run->variables[run->n++] = (pl__jinja_variable){name, json_incref(value), run->level, closure};
     return PL_OK;
 }
 
@@ -111,35 +152,4 @@ pl_status pl__jinja_bind(const pl_jinja *j, size_t at, const pl__jinja_targets *
         status = bind_one(j, at, targets->names[i], json_array_get(parts, i));
     json_decref(parts);
     return status;
-}
-
-pl_status pl__jinja_loop_field(const pl_jinja *j, size_t at, const char *name, bool *found, json_t **out)
-{
-    const pl__jinja_loop *loop = j->run->loop;
-    size_t length = json_array_size(loop->elements);
-    const struct {
-        const char *name;
-        size_t value;
-    } numbers[] = {{"index", loop->index + 1},
-                   {"index0", loop->index},
-                   {"length", length},
-                   {"revindex", length - loop->index},
-                   {"revindex0", length - loop->index - 1},
-                   {"depth", 1}, /* of recursive loops, which are not supported */
-                   {"depth0", 0}};
-    *found = true;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (is_same(name, numbers[i].name)) return pl__jinja_made(out, json_integer((json_int_t)numbers[i].value));
-    if (is_same(name, "first")) return pl__jinja_made(out, json_boolean(loop->index == 0));
-    if (is_same(name, "last")) return pl__jinja_made(out, json_boolean(loop->index + 1 == length));
-    bool previous = strcmp(name, "previtem") == 0;
-    if (!previous && strcmp(name, "nextitem") != 0)
-        return pl_jinja_fail(
-            j, at,
-            "loop has no field '%s'; expected index, index0, revindex, revindex0, first, last, length, "
-            "depth, depth0, previtem, nextitem or cycle(...)",
-            name);
-    *found = previous ? loop->index > 0 : loop->index + 1 < length;
-    *out = *found ? json_incref(json_array_get(loop->elements, previous ? loop->index - 1 : loop->index + 1)) : NULL;
-    return PL_OK;
 }

@@ -138,7 +138,7 @@ static pl_status replace_in(const pl_jinja *j, size_t at, const pl_bytes *text, 
     while (count > 0) {
         size_t found = i;
         if (old->size > 0) {
-            const char *hit = memmem(text->data + i, text->size - i, old->data, old->size);
+            const char *hit = pl_find(text->data + i, text->size - i, old->data, old->size);
             if (!hit) break;
             found = (size_t)(hit - text->data);
         }
@@ -278,6 +278,7 @@ pl_status pl__jinja_dumps(const pl_jinja *j, size_t at, const json_t *value, con
 {
     pl_bytes text = {0};
     json_t *plain = json_incref((json_t *)(uintptr_t)value);
+    enum { BYTES_A_STEP = 2 }; /* a real number's shortest text takes some 300 ns */
     pl_python_style bounded = *style;
     pl_status status;
     bounded.most = PL_GROWTH_MAX;
@@ -285,6 +286,7 @@ pl_status pl__jinja_dumps(const pl_jinja *j, size_t at, const json_t *value, con
     status = pl_python_dumps(&text, plain, &bounded);
     if (status == PL_E_INPUT) status = pl__jinja_check_text(j, at, text.size); /* says where */
     if (status == PL_OK) status = pl__jinja_new_text(j, at, out, text.data, text.size);
+    if (status == PL_OK) status = pl__jinja_kept(out, pl__jinja_steps(j, at, text.size / BYTES_A_STEP));
 done:
     json_decref(plain);
     pl_bytes_free(&text);

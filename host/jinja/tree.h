@@ -3,6 +3,8 @@
 #ifndef PLUMB_JINJA_TREE_H
 #define PLUMB_JINJA_TREE_H
 
+#include <string.h>
+
 #include "base/growth.h"
 #include "jinja/jinja.h"
 #include "jinja/python.h"
@@ -21,6 +23,7 @@ typedef enum pl__jinja_kind {
     PL__J_FILTER,    /* a | filter(items); an argument that was not given is NULL. Also a.method(items) */
     PL__J_CALL,      /* function(items): a filter's row too, without a value; name: as it is called */
     PL__J_CYCLE,     /* loop.cycle(items) */
+    PL__J_CHANGED,   /* loop.changed(items) */
     PL__J_INVOKE,    /* name(items) of a macro; keys[i]: the parameter that items[i] is for, NULL by position. With
                         a: a method that is not there, which fails where it is reached */
     PL__J_TEST,      /* a is test(items) */
@@ -81,8 +84,14 @@ typedef enum pl__jinja_piece_kind {
     PL__J_MACRO,
     PL__J_BREAK,
     PL__J_CONTINUE,
-    PL__J_SCOPE
+    PL__J_SCOPE,
+    PL__J_WITH,       /* expression: a tuple of the values */
+    PL__J_FILTERED,   /* what the body prints, through filters; as SET with body and expression */
+    PL__J_CALL_BLOCK, /* expression: the call; macro: `caller` */
 } pl__jinja_piece_kind;
+
+/* What {% filter %} and {% set x | f %} filter has this name: no source can write it. */
+#define PL__JINJA_BODY " body"
 
 /* What `for` and `set` bind: names, or a field of a namespace (`set` with one target only). */
 enum { PL__JINJA_MAX_TARGETS = 8 };
@@ -93,12 +102,14 @@ typedef struct pl__jinja_targets {
     const char *field; /* of the namespace names[0]; NULL: none */
 } pl__jinja_targets;
 
+#define PL__JINJA_CALLER "caller"
 enum { PL__JINJA_MAX_PARAMETERS = 32 };
 typedef struct pl__jinja_macro {
     const char *name;
     size_t n;
     const char *parameters[PL__JINJA_MAX_PARAMETERS];
     pl__jinja_node *defaults[PL__JINJA_MAX_PARAMETERS]; /* NULL: none */
+    bool calls_back;                                    /* its body names `caller` */
 } pl__jinja_macro;
 
 typedef struct pl__jinja_piece {
@@ -106,11 +117,13 @@ typedef struct pl__jinja_piece {
     size_t at;
     const char *text; /* [size] */
     size_t size;
-    pl__jinja_targets targets;       /* FOR, SET */
+    pl__jinja_targets targets;       /* FOR, SET, WITH */
+    bool recursive;                  /* FOR: its body may call loop(...) */
     pl__jinja_node *expression;      /* PRINT, IF, FOR, SET; NULL: a final else, or a set of what the body prints */
     pl__jinja_node *condition;       /* FOR: which elements count; NULL: all */
-    pl__jinja_macro *macro;          /* MACRO */
-    struct pl__jinja_piece *body;    /* IF, FOR, SET, MACRO, SCOPE */
+    pl__jinja_macro *macro;          /* MACRO, CALL_BLOCK */
+    bool body_is_value;              /* SET, FILTERED: expression, where there is one, filters what the body prints */
+    struct pl__jinja_piece *body;    /* IF, FOR, SET, MACRO, SCOPE and the kinds behind it */
     struct pl__jinja_piece *or_else; /* IF: the next arm; FOR: what stands for no element */
     struct pl__jinja_piece *next;
 } pl__jinja_piece;
@@ -128,16 +141,37 @@ typedef enum pl__jinja_mark {
     PL__J_MARKS
 } pl__jinja_mark;
 
+typedef struct pl__jinja_loop pl__jinja_loop;
+
+/* What a body sees besides its own names, innermost first, before those set outside of all scopes: the names [from, to)
+ * where it was defined. */
+typedef struct pl__jinja_around {
+    size_t from, to;
+    const struct pl__jinja_around *outer;
+} pl__jinja_around;
+
+/* A body that is run elsewhere than it stands (a macro's, a caller's, a recursive loop's), and what stood around it
+ * there; that is still at hand wherever its name is. */
+typedef struct pl__jinja_closure {
+    const pl__jinja_piece *piece; /* NULL: none */
+    size_t frame, n, level;       /* names that it sees: [frame, n), and what its scope has got since */
+    const pl__jinja_around *around;
+    pl__jinja_loop *loop;
+} pl__jinja_closure;
+
 typedef struct pl__jinja_variable {
     const char *name; /* the tree's */
     json_t *value;
-    const pl__jinja_piece *macro; /* its definition, where value is the mark FUNCTION */
+    size_t level;            /* of its scope */
+    pl__jinja_closure macro; /* where value is the mark FUNCTION */
 } pl__jinja_variable;
 
-typedef struct pl__jinja_loop {
+struct pl__jinja_loop {
     const json_t *elements; /* an array without a mark */
-    size_t index;
-} pl__jinja_loop;
+    size_t index, depth;    /* depth: how often it called itself */
+    json_t *changed;        /* what loop.changed(...) was asked last; NULL: nothing */
+    pl__jinja_closure self; /* of a recursive one */
+};
 
 /* One rendering: what it has made so far, and the names that it has set, innermost last. */
 enum { PL__JINJA_MAX_STEPS = 5 * 1000 * 1000 };
@@ -150,10 +184,12 @@ typedef struct pl__jinja_run {
     size_t steps;
     pl__jinja_variable *variables; /* [n], capacity */
     size_t n, capacity, scope;     /* scope: the first variable of the innermost scope */
-    const pl__jinja_loop *loop;    /* NULL: outside of any */
+    pl__jinja_loop *loop;          /* NULL: outside of any */
     size_t nested, calls;
-    /* In a macro: names before `top`, which were set outside of all scopes, and its own, from `frame` on. */
+    /* In a macro: names before `top`, which were set outside of all scopes, its own, from `frame` on, and those around
+     * it. */
     size_t level, top, frame;
+    const pl__jinja_around *around;
     pl__jinja_control control; /* a break or continue on its way to its loop */
     const char *date;          /* "YYYY-MM-DD", of strftime_now */
     bool refused;              /* raise_exception was called */
@@ -169,8 +205,9 @@ struct pl_jinja {
     json_t *marks[PL__J_MARKS];
     /* A list of templates (doc_to_choice: [...]): the value is the list of their texts. */
     bool is_list;
-    bool is_field; /* a field by its name: the value as the data has it */
-    bool is_chat;  /* as transformers renders chat templates */
+    bool is_field;     /* a field by its name: the value as the data has it */
+    bool is_chat;      /* as transformers renders chat templates */
+    size_t most_steps; /* of one rendering */
     size_t n_parts;
     pl_jinja **parts;
     pl__jinja_run *run; /* of the copy of this struct which a rendering works with; else NULL */
@@ -206,6 +243,11 @@ pl_status pl__jinja_eval_joined(const pl_jinja *j, const pl__jinja_node *node, c
 
 /* ---- names (scope.c) ---- */
 
+/* Names differ mostly in how they begin. */
+static inline bool pl__jinja_same_name(const char *a, const char *b)
+{
+    return *a == *b && strcmp(a, b) == 0;
+}
 /* NULL: no such name was set. Borrowed. */
 json_t *pl__jinja_variable_find(const pl_jinja *j, const char *name);
 /* Binds `value` (borrowed) as the targets of `for` or `set` ask. */
@@ -213,15 +255,37 @@ pl_status pl__jinja_bind(const pl_jinja *j, size_t at, const pl__jinja_targets *
 /* A scope inside the present one; `leave` drops what was set in it. */
 size_t pl__jinja_enter(const pl_jinja *j);
 void pl__jinja_leave(const pl_jinja *j, size_t outer);
-/* loop.index and its kin; PL_E_INPUT for what it has not. *found: false for the item before the first and such. */
-pl_status pl__jinja_loop_field(const pl_jinja *j, size_t at, const char *name, bool *found, json_t **out);
-/* The definition of a macro; NULL: there is none. */
-const pl__jinja_piece *pl__jinja_macro_find(const pl_jinja *j, const char *name);
+/* The macro of this name; its piece is NULL where there is none. */
+pl__jinja_closure pl__jinja_macro_find(const pl_jinja *j, const char *name);
 /* Gives a name a value, or (macro not NULL) a macro, in the innermost scope. */
 pl_status pl__jinja_name_value(const pl_jinja *j, size_t at, const char *name, json_t *value,
-                               const pl__jinja_piece *macro);
-/* What a macro prints for these arguments (macro.c). */
-pl_status pl__jinja_invoke(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);
+                               const pl__jinja_closure *macro);
+/* A body that stands here. */
+pl__jinja_closure pl__jinja_close_over(const pl_jinja *j, const pl__jinja_piece *piece);
+
+/* What is put aside while a closure's body runs. */
+typedef struct pl__jinja_elsewhere {
+    size_t outer, frame;
+    const pl__jinja_around *around;
+    pl__jinja_loop *loop;
+    pl__jinja_around own;
+} pl__jinja_elsewhere;
+/* A scope in which a closure's body runs; `state` stays where it is until it is left. */
+void pl__jinja_go_there(const pl_jinja *j, const pl__jinja_closure *closure, pl__jinja_elsewhere *state);
+void pl__jinja_come_back(const pl_jinja *j, const pl__jinja_elsewhere *state);
+
+/* ---- macros and loops (macro.c, loop.c) ---- */
+
+/* What a macro prints for these arguments; `caller`: of a call block, NULL without. */
+pl_status pl__jinja_invoke(const pl_jinja *j, const pl__jinja_node *node, const pl__jinja_closure *caller,
+                           const json_t *item, json_t **out);
+pl_status pl__jinja_render_for(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out);
+/* What loop(elements) of a recursive for prints. */
+pl_status pl__jinja_loop_again(const pl_jinja *j, const pl__jinja_node *call, const json_t *item, json_t **out);
+/* loop.index and its kin; PL_E_INPUT for what it has not. *found: false for the item before the first and such. */
+pl_status pl__jinja_loop_field(const pl_jinja *j, size_t at, const char *name, bool *found, json_t **out);
+/* loop.changed(...): whether the values are others than the last time. Takes `values`, an array, over. */
+pl_status pl__jinja_loop_changed(const pl_jinja *j, size_t at, json_t *values, bool *out);
 /* The body of a macro or of a set, appended to `out`. */
 pl_status pl__jinja_render_pieces(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, pl_bytes *out);
 
@@ -240,7 +304,7 @@ static inline pl_status pl__jinja_steps(const pl_jinja *j, size_t at, size_t n)
 {
     if (!j->run) return PL_OK;
     j->run->steps += n;
-    return j->run->steps <= PL__JINJA_MAX_STEPS ? PL_OK : pl__jinja_refuse_steps(j, at);
+    return j->run->steps <= j->most_steps ? PL_OK : pl__jinja_refuse_steps(j, at);
 }
 static inline pl_status pl__jinja_step(const pl_jinja *j, size_t at)
 {
@@ -248,6 +312,8 @@ static inline pl_status pl__jinja_step(const pl_jinja *j, size_t at)
 }
 /* Counts going once over the letters of a text, or the elements of a list or object, beyond the first few. */
 pl_status pl__jinja_step_over(const pl_jinja *j, size_t at, const json_t *value);
+/* Counts doing something with each of them. */
+pl_status pl__jinja_step_parts(const pl_jinja *j, size_t at, const json_t *value);
 /* Counts comparing a text at each of its letters with another. */
 pl_status pl__jinja_step_each(const pl_jinja *j, size_t at, const json_t *text, const json_t *what);
 /* Counts bytes that the rendering makes. */

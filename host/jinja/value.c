@@ -254,6 +254,7 @@ static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const j
     if (!json_is_string(b) || !json_is_string(a) || is_no_text(j, a) || is_no_text(j, b))
         return pl_jinja_fail(j, at, "cannot look for %s in %s", pl__jinja_kind_name(j, a), pl__jinja_kind_name(j, b));
     size_t n = json_string_length(a);
+    PL_TRY(pl__jinja_step_parts(j, at, b));
     *out = n == 0 || memmem(json_string_value(b), json_string_length(b), json_string_value(a), n);
     return PL_OK;
 }
@@ -466,7 +467,7 @@ pl_status pl_jinja_repr(const pl_jinja *j, size_t at, const json_t *v, pl_bytes 
 {
     char real[PL_REAL_TEXT];
     PL_TRY(pl__jinja_check_text(j, at, out->size));
-    PL_TRY(pl__jinja_step_over(j, at, v));
+    PL_TRY(pl__jinja_step_parts(j, at, v));
     PL_TRY(pl__jinja_step(j, at));
     if (pl__jinja_is_mark(j, v, PL__J_UNDEFINED)) return pl_bytes_text(out, "Undefined");
     if (is_no_text(j, v)) return pl_jinja_fail(j, at, "expected a text, found %s", pl__jinja_kind_name(j, v));

@@ -1,12 +1,13 @@
 /* Templates that would hang, fill memory or overflow the stack: values of shared parts, deep values, and texts that are
  * gone over again and again. Task and chat templates alike, each within a second of processor time (ten where each
- * access to memory is checked). */
+ * access to memory is checked). What counts steps is tried with a tenth of them in a tenth of the time, a few
+ * of each kind with all. */
 #include "tests.h"
 
 #include <time.h>
 
 #include "base/json.h"
-#include "jinja/jinja.h"
+#include "jinja/tree.h"
 
 #define DOUBLE(name)     "{% set " name " = [" name ", " name "] %}"
 #define DOUBLES_5(name)  DOUBLE(name) DOUBLE(name) DOUBLE(name) DOUBLE(name) DOUBLE(name)
@@ -19,7 +20,9 @@ enum { MOST_SECONDS = 10 };
 enum { MOST_SECONDS = 1 };
 #endif
 
-static const char STEPS[] = "one rendering took more than 5000000 steps";
+enum { PART = 10 };
+static const char STEPS[] = "one rendering took more than 500000 steps";
+static const char ALL_STEPS[] = "one rendering took more than 5000000 steps";
 static const char GROWTH[] = "the texts of one rendering grew beyond 16777216 bytes";
 static const char DEPTH[] = "a value of lists or objects inside of one another, deeper than 200 levels";
 
@@ -38,13 +41,15 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static pl_status render(const char *source, bool is_chat, pl_bytes *out)
+static pl_status render(const char *source, bool is_chat, size_t most_steps, pl_bytes *out)
 {
     pl_jinja *j;
     bool refused;
     json_t *item = item_of_test();
     assert_int_equal(is_chat ? pl_jinja_compile_chat(&j, source, "where") : pl_jinja_compile(&j, source, "where"),
                      PL_OK);
+    assert_int_equal(j->most_steps, PL__JINJA_MAX_STEPS);
+    j->most_steps = most_steps;
     const pl_jinja_chat chat = {.names = item, .date = "2024-07-26"};
     pl_status status = is_chat ? pl_jinja_render_chat(j, &chat, out, &refused) : pl_jinja_render(j, item, out);
     pl_jinja_free(j);
@@ -52,19 +57,26 @@ static pl_status render(const char *source, bool is_chat, pl_bytes *out)
     return status;
 }
 
-static void refuse(const char *source, const char *place, const char *message)
+/* With 1/part of the steps, in 1/part of the time. */
+static void refuse_part(const char *source, const char *place, const char *message, int part)
 {
     for (int is_chat = 0; is_chat < 2; is_chat++) {
         pl_bytes out = {0};
         double begin = seconds();
-        pl_status status = render(source, is_chat, &out);
+        pl_status status = render(source, is_chat, (size_t)(PL__JINJA_MAX_STEPS / part), &out);
         double took = seconds() - begin;
         if (status != PL_E_INPUT || !strstr(pl_error_text(), message) || !strstr(pl_error_text(), place))
             fail_msg("'%.400s' gives %s: %s", source, pl_status_text(status), pl_error_text());
-        if (took > MOST_SECONDS) fail_msg("'%.400s' took %.2f s", source, took);
+        if (took * part > MOST_SECONDS) fail_msg("'%.400s' took %.2f s", source, took);
         assert_int_equal(out.size, 0);
         pl_bytes_free(&out);
     }
+}
+
+/* Where the steps are what is too much, the part; bytes and depth have their limits as they are. */
+static void refuse(const char *source, const char *place, const char *message)
+{
+    refuse_part(source, place, message, message == STEPS ? PART : 1);
 }
 
 /* Parts that stand in a value many times are counted each time they are met. */
@@ -103,7 +115,8 @@ static void test_json_is_bounded_while_it_is_written(void **state)
     (void)state;
     pl_bytes out = {0};
     double begin = seconds();
-    assert_int_equal(render(DOUBLES_15("x") "\n{{ x | tojson(indent=64) }}", true, &out), PL_E_INPUT);
+    assert_int_equal(render(DOUBLES_15("x") "\n{{ x | tojson(indent=64) }}", true, PL__JINJA_MAX_STEPS, &out),
+                     PL_E_INPUT);
     assert_true(seconds() - begin < MOST_SECONDS);
     assert_non_null(strstr(pl_error_text(), "where: template 2:"));
     assert_non_null(strstr(pl_error_text(), GROWTH));
@@ -154,6 +167,79 @@ static void test_long_values(void **state)
         refuse(cases[i].source, "where: template 2:", cases[i].message);
 }
 
+/* Each letter of a long text, again and again: what takes long for a letter, and many names. */
+#define EACH(expression)                                                                                               \
+    "{% set t = text * 40 %}\n{% for i in range(99999) %}{% if " expression " %}{% endif %}{% endfor %}"
+static void test_letters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *message;
+    } cases[] = {
+        {EACH("t | trim('a')"), STEPS},
+        {EACH("t.strip('a')"), STEPS},
+        {EACH("t | wordcount"), STEPS},
+        {EACH("t.count('ab')"), STEPS},
+        {EACH("t[-1]"), STEPS},
+        {EACH("t.isalpha()"), STEPS},
+        {EACH("t.rfind('b')"), STEPS},
+        {EACH("'b' in t"), STEPS},
+        {EACH("t == text"), STEPS},
+        {EACH("t.strip('abcdefghijklmnopqrstuvwxyz')"), STEPS},
+        {EACH("t | title | length"), GROWTH},
+        {EACH("t[::100]"), GROWTH},
+        {EACH("t.splitlines()"), GROWTH},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        refuse(cases[i].source, "where: template 2:", cases[i].message);
+    refuse("{% set t = range(100000) | list %}\n{% for i in range(99999) %}{% if t | sum %}{% endif %}{% endfor %}",
+           "where: template 2:", STEPS);
+    refuse("{% set t = [text * 40] %}\n{% for i in range(99999) %}{% if '%.1s' % (t,) %}{% endif %}{% endfor %}",
+           "where: template 2:", STEPS);
+    refuse("{% set t = [[1, 2.5]] * 9999 %}\n{% for i in range(99999) %}{% if t | tojson %}{% endif %}{% endfor %}",
+           "where: template 2:", STEPS);
+    pl_bytes source = {0};
+    for (int i = 0; i < 2000; i++) OK(pl_bytes_format(&source, "{%% set a%d = 1 %%}", i));
+    OK(pl_bytes_text(&source, "\n{% for i in range(99999) %}{{ a0 is defined }}{% endfor %}"));
+    refuse(source.data, "where: template 2:", STEPS);
+    pl_bytes_free(&source);
+}
+
+/* With all steps that a rendering has. */
+static void test_within_a_second(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {
+        EACH("t | trim('a')"),
+        DOUBLES_15("x") DOUBLES_15("y") "\n" TURNS("{% if x == y %}{% endif %}"),
+        "\n{% for i in range(99999) %}{% for j in [1, 2, 3, 4] * 9 %}{% if i + j > i * j and not loop.first %}"
+        "{% endif %}{% endfor %}{% endfor %}",
+    };
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++)
+        refuse_part(sources[i], "where: template 2:", ALL_STEPS, 1);
+}
+
+/* Bodies that are run elsewhere: what they call again, and what they set. */
+static void test_bodies_of_others(void **state)
+{
+    (void)state;
+    refuse("\n{% for x in [1] * 50 recursive %}{{ loop([1] * 50) }}{% endfor %}",
+           "where: template 2:", "loops call one another deeper than 100 levels");
+    refuse("\n{% for x in [[[[1] * 30] * 30] * 30] * 30 recursive %}{% if x is iterable %}{{ loop(x) }}{% endif %}{% "
+           "endfor %}",
+           "where: template 2:", STEPS);
+    refuse(
+        "{% macro f(n) %}{{ caller(n) }}{{ caller(n) }}{% endmacro %}\n"
+        "{% macro g(n) %}{% call(m) f(n - 1) %}{% if m %}{{ g(m) }}{% endif %}{% endcall %}{% endmacro %}{{ g(30) }}",
+        "where: template 2:", STEPS);
+    refuse(
+        "{% macro f() %}{{ caller() }}{% endmacro %}\n{% for a in range(9) %}{% for b in range(99999) %}{% call f() %}"
+        "{% set x = [b] %}{% endcall %}{% endfor %}{% endfor %}",
+        "where: template 2:", STEPS);
+    refuse("\n{% for a in range(99) %}{% filter upper %}{{ text }}{{ text }}{% endfilter %}{% endfor %}",
+           "where: template 2:", GROWTH);
+}
+
 /* A long chat that is gathered turn by turn, and a value as deep as may be. */
 static void test_what_prompts_use(void **state)
 {
@@ -163,12 +249,12 @@ static void test_what_prompts_use(void **state)
         OK(render("{% set ns = namespace(turns=[]) %}{% for i in range(1000) %}"
                   "{% set ns.turns = ns.turns + [{'role': 'user', 'content': [{'type': 'text', 'text': 'a'}]}] %}"
                   "{% endfor %}{{ ns.turns | length }} {{ ns.turns | tojson | length }}",
-                  is_chat, &out));
+                  is_chat, PL__JINJA_MAX_STEPS, &out));
         assert_string_equal(out.data, "1000 62000");
         pl_bytes_clear(&out);
         OK(render("{% set ns = namespace(x=[1]) %}{% for i in range(199) %}{% set ns.x = [ns.x] %}{% endfor %}"
                   "{{ ns.x | tojson | length }}",
-                  is_chat, &out));
+                  is_chat, PL__JINJA_MAX_STEPS, &out));
         assert_string_equal(out.data, "401");
         pl_bytes_free(&out);
     }
@@ -179,7 +265,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shared_parts),     cmocka_unit_test(test_json_is_bounded_while_it_is_written),
         cmocka_unit_test(test_deep_values),      cmocka_unit_test(test_long_values),
-        cmocka_unit_test(test_what_prompts_use),
+        cmocka_unit_test(test_what_prompts_use), cmocka_unit_test(test_letters),
+        cmocka_unit_test(test_within_a_second),  cmocka_unit_test(test_bodies_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

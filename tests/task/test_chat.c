@@ -256,11 +256,48 @@ static void test_refusals(void **state)
     pl_arena_free(arena);
 }
 
+/* A text that is scored by itself has no context: as in lm-evaluation-harness (construct_requests gives
+ * loglikelihood_rolling the target alone, and fewshot_context's text to nobody) a chat, its system text and its turns
+ * change nothing. */
+static void test_rolling_is_no_chat(void **state)
+{
+    (void)state;
+    static const char TASK[] = "task: texts\ntest_split: {path: texts.jsonl}\noutput_type: loglikelihood_rolling\n"
+                               "doc_to_text: ''\ndoc_to_target: page\ndescription: Read. \n";
+    char path[PL_PATH_MAX];
+    pl_task *task;
+    pl_arena *arena;
+    pl_prompt plain, asked;
+    write_file("texts.yaml", TASK);
+    write_file("texts.jsonl", "{\"page\": \"One two  three.\"}\n");
+    OK(pl_path(path, "%s/texts.yaml", folder));
+    OK(pl_task_open(&task, path));
+    OK(pl_arena_create(&arena));
+    pl_chat *chat = open_chat("{{ raise_exception('a chat') }}");
+    OK(pl_prompt_build(&plain, task, task->templates, 0, NULL, 0, arena));
+    for (int turns = 0; turns < 2; turns++) {
+        const pl_chat_use use = {.chat = chat, .system = "Be brief.", .multiturn = turns, .date = "2024-07-26"};
+        OK(pl_prompt_build_chat(&asked, task, task->templates, 0, NULL, 0, &use, arena));
+        assert_true(asked.rolling && asked.alone && asked.n_choices == 1);
+        assert_string_equal(asked.context, "");
+        assert_int_equal(asked.context_size, 0);
+        assert_string_equal(asked.choices[0], plain.choices[0]);
+        assert_string_equal(asked.choices[0], "One two  three.");
+        assert_int_equal(asked.words, plain.words);
+        assert_int_equal(asked.bytes, plain.bytes);
+        assert_false(asked.system_refused);
+    }
+    pl_chat_free(chat);
+    pl_arena_free(arena);
+    pl_task_free(task);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chats_as_lm_eval_makes_them),
         cmocka_unit_test(test_where_templates_are_found),
+        cmocka_unit_test(test_rolling_is_no_chat),
         cmocka_unit_test(test_refusals),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -288,8 +288,111 @@ SMALL = [(s, {}) for s in [
     "{{ missing | items | list }}{{ missing | join(',') }}{{ missing | upper }}{{ missing | string | length }}{{ missing | first }}", "{{ missing[1:] }}", "{{ missing | map(attribute='a') | list }}", "{{ [1, 2] + missing }}", "{{ 'a' in [missing] }}{{ missing in ['a'] }}", "{{ missing in 'a' }}", "{{ {missing: 1} }}", "{{ 'a' | replace('a', missing) }}",
 ]]
 
+# Blocks that take a body: filters over it, macros that call it back, macros and loops inside of others, names that end with it.
+TREE = [{"v": 1, "c": [{"v": 2, "c": [{"v": 3, "c": []}]}, {"v": 4, "c": []}]}, {"v": 5, "c": []}]
+LANGUAGE = [
+    '{% filter upper %}a{{ messages[0].content }}{% endfilter %}',
+    "{% filter replace('a', 'b') | upper | indent(2) %}a\nb{% set z = 1 %}{% endfilter %}{{ z }}",
+    '{% for x in [1,2] %}{% filter upper %}q{{ x }}{{ loop.index }}{% endfilter %}{% endfor %}',
+    '{% set x | upper | trim %} abc {{ bos_token }}{% endset %}[{{ x }}]',
+    '{% set x | length %}abc{% endset %}{{ x + 1 }}',
+    '{% filter length %}abc{% endfilter %}',
+    '{% filter nope %}abc{% endfilter %}',
+    '{% filter list %}abc{% endfilter %}',
+    '{% macro f(a) %}<{{ a }}>{{ caller() }}</>{% endmacro %}{% call f(1) %}in{{ bos_token }}{% endcall %}',
+    '{% macro f(a) %}{% for x in a %}{{ caller(x, loop.index) }};{% endfor %}{% endmacro %}{% call(x, i=0) f([3, 4]) %}{{ x * 2 }}/{{ i }}{% endcall %}',
+    '{% macro f(a) %}{{ a }}{% endmacro %}{% call f(1) %}x{% endcall %}',
+    '{% macro f() %}{{ caller is defined }}{% if caller %}{{ caller() }}{% endif %}{% endmacro %}{{ f() }}{% call f() %}x{% endcall %}',
+    '{% macro f() %}{{ caller() }}{% endmacro %}{{ f() }}',
+    '{% macro f() %}{% set y = 9 %}{{ caller() }}{% endmacro %}{% for x in [1, 2] %}{% set y = x * 10 %}{% call f() %}{{ x }}{{ y }}{{ loop.index }}{% endcall %}{% endfor %}',
+    '{% macro g() %}[{{ caller() }}]{% endmacro %}{% macro f() %}({% call g() %}{{ caller() }}{% endcall %}){% endmacro %}{% call f() %}x{% endcall %}',
+    "{% macro g(t) %}[{{ t }}{{ caller() }}]{% endmacro %}{% macro f(t) %}({% call g(t ~ '!') %}{{ t }}-{{ caller(t) }}{% endcall %}){% endmacro %}{% for m in messages %}{% call(u) f(m.role) %}{{ u }}{{ m.content }}{{ loop.first }}{% endcall %}{% endfor %}",
+    '{% call nope() %}{% endcall %}',
+    '{% call 5 %}{% endcall %}',
+    '{% call messages %}{% endcall %}',
+    "{% for x in [1, 2] %}{% macro f(a) %}{{ a }}{{ x }}{{ loop.index }}{% endmacro %}{{ f('q') }}{% endfor %}",
+    '{% for x in [1] %}{% macro f() %}{{ y }}{% endmacro %}{% set y = 5 %}{{ f() }}{% endfor %}',
+    '{% for x in [1] %}{% macro f() %}{{ y }}{% endmacro %}{% set y = 5 %}{% for z in [7] %}{% set w = 3 %}{{ f() }}{{ w }}{% endfor %}{% set y = 6 %}{{ f() }}{% endfor %}',
+    '{% for x in [1] %}{% macro f() %}{{ w }}{% endmacro %}{% for w in [7] %}{{ f() }}{% endfor %}{% endfor %}|',
+    '{% for x in [1] %}{% macro f() %}a{% endmacro %}{% endfor %}{{ f() }}',
+    "{% macro o(a) %}{% macro i(b) %}{{ a }}{{ b }}{% endmacro %}{{ i(1) }}{{ i(2) }}{% endmacro %}{{ o('x') }}{{ o('y') }}",
+    "{% macro o(a) %}{% set k = a ~ '!' %}{% macro i(b) %}{{ k }}{{ b }}{% endmacro %}{% for z in [1, 2] %}{{ i(z) }}{% endfor %}{% endmacro %}{{ o('x') }}",
+    '{% if true %}{% macro f(a) %}{{ a }}{% endmacro %}{% endif %}{{ f(1) }}',
+    '{% if false %}{% macro f(a) %}{{ a }}{% endmacro %}{% endif %}{{ f is defined }}',
+    '{% for n in tree recursive %}{{ n.v }}{% if n.c %}({{ loop(n.c) }}){% endif %}{% endfor %}',
+    '{% for n in tree recursive %}{{ loop.depth }}{{ loop.depth0 }}:{{ n.v }}{{ loop.index }}/{{ loop.length }}{% if n.c %}({{ loop(n.c) }}){% endif %}{{ loop.index }};{% else %}none{% endfor %}',
+    '{% for n in tree recursive %}{{ n.v }}{{ loop(n.c) }}{% else %}.{% endfor %}',
+    '{% for n in tree if n.v != 4 recursive %}{{ n.v }}{{ loop(n.c) }}{% endfor %}',
+    '{% for n in tree recursive %}{% set q = n.v %}{{ loop(n.c) if n.c }}{{ q }}{% endfor %}',
+    '{% for a in [1, 2] %}{% for n in tree recursive %}{{ a }}{{ n.v }}{{ loop(n.c) }}{% endfor %}{% endfor %}',
+    '{% for n in tree recursive %}{% for m in n.c %}{{ loop.index }}{% endfor %}{{ loop(n.c) }}{% endfor %}',
+    '{% for n in [1] %}{{ loop([2]) }}{% endfor %}',
+    "{% for n in tree recursive %}{{ loop(n.c) | upper }}{{ loop(n.c) ~ 'x' }}{{ n.v }}{% if n.v == 2 %}{% break %}{% endif %}{% endfor %}",
+    '{% for x in [1, 1, 2, 2, 1] %}{% if loop.changed(x) %}{{ x }}{% endif %}{% endfor %}',
+    "{% for x in [1, 1, 2] %}{{ loop.changed(x, 'a') }}{{ loop.changed(x) }}{% endfor %}",
+    '{% for x in [1, 2] %}{{ loop.changed() }}{% endfor %}',
+    '{% with a = 1, b = 2 %}{{ a }}{{ b }}{% set c = 3 %}{% endwith %}{{ a }}|{{ c }}',
+    '{% set a = 7 %}{% with a = 1, b = a %}{{ a }}{{ b }}{% endwith %}{{ a }}',
+    '{% with %}{% set a = 7 %}{{ a }}{% endwith %}{{ a }}',
+    "{% include 'x' %}",
+    "{% import 'x' as y %}",
+    "{% from 'x' import y %}",
+    "{% extends 'x' %}",
+    '{% filter upper %}a',
+    '{% call f() %}a',
+    '{% with a %}{% endwith %}',
+    '{% endcall %}',
+    '{% filter trim -%}\n  a\n{%- endfilter %}\nb',
+    '{% macro f(x) %}\n{{ caller(x) }}\n{% endmacro %}\n{% call(v) f(1) %}\n  v={{ v }}\n{% endcall %}\nc',
+    '{% for x in [1, 2] %}{% call f() %}{% continue %}{% endcall %}{% endfor %}',
+    '{% macro f() %}{{ caller(1, 2) }}{% endmacro %}{% call(a) f() %}{{ a }}{% endcall %}',
+    '{% macro f() %}{{ caller() }}{{ caller() }}{% endmacro %}{% set ns = namespace(n=0) %}{% call f() %}{% set ns.n = ns.n + 1 %}{{ ns.n }}{% endcall %}',
+    '{% macro loop(x) %}m{{ x }}{% endmacro %}{{ loop(3) }}',
+    '{% for x in [1] %}{% call(y) loop([2]) %}{% endcall %}{% endfor %}',
+    '{% macro f(a) %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, k=3) }}',
+    '{% for m in messages %}{% generation %}{% call f(m) %}{{ m.role }}{% endcall %}{% endgeneration %}{% endfor %}{% macro f(m) %}{{ caller() }}{% endmacro %}',
+    '{% macro f(m) %}<{{ caller() }}>{% endmacro %}{% for m in messages %}{% generation %}{% call f(m) %}{{ m.role }}{% endcall %}{% endgeneration %}{% endfor %}',
+    "{% for n in tree recursive %}{% macro f(x) %}{{ x }}{{ n.v }}{{ loop.depth }}{% endmacro %}{{ f('q') }}{{ loop(n.c) }}{{ f('r') }}{% endfor %}",
+    '{% macro o() %}{% macro i() %}{{ caller() }}{% endmacro %}{{ i() }}{% endmacro %}{% call o() %}x{% endcall %}',
+    '{% macro f(a, b=a) %}{{ a }}{{ b }}{{ caller(b) if caller }}{% endmacro %}{% call(z) f(1) %}({{ z }}){% endcall %}{{ f(2, 3) }}',
+    "{% set ns = namespace(t='') %}{% for n in tree recursive %}{% set ns.t = ns.t ~ n.v %}{{ loop(n.c) }}{% endfor %}{{ ns.t }}",
+    '{% for m in messages %}{% with r = m.role %}{% filter upper %}{{ r }}{{ loop.index }}{% endfilter %}{% endwith %}{% endfor %}',
+    "{% macro f() %}{% for x in [1, 2] %}{{ caller() }}{{ loop.index }}{% endfor %}{% endmacro %}{% for y in 'ab' %}{% call f() %}{{ y }}{{ loop.index }}{{ loop.last }}{% endcall %}{% endfor %}",
+    '{% macro a(n) %}{{ n }}{% if n %}{% call b(n) %}{{ n }}!{% endcall %}{% endif %}{% endmacro %}{% macro b(n) %}[{{ caller() }}{{ a(n - 1) }}]{% endmacro %}{{ a(3) }}',
+]
 
-MAY_REFUSE = ("{{ {missing: 1} }}", "{{ 'a' | replace('a', missing) }}")
+
+def scoped(draw, depth, macros):
+    """Random blocks inside of one another that set and print the names a, b and c, and call what is defined around them."""
+    parts = []
+    for _ in range(draw.randint(1, 3)):
+        kind, name = draw.random(), draw.choice("abc")
+        inner = lambda more=(): scoped(draw, depth - 1, macros + list(more))
+        if kind < 0.25 or depth == 0:
+            parts.append("{{ " + name + " }};")
+        elif kind < 0.4:
+            parts.append(f"{{% set {name} = {draw.choice(['1', '2', name, 'a', chr(39) + 'x' + chr(39)])} %}}")
+        elif kind < 0.5:
+            parts.append(f"{{% for {name} in [3, 4] %}}{inner()}{{{{ loop.index }}}}{{% endfor %}}")
+        elif kind < 0.58:
+            parts.append(f"{{% with {name} = {draw.choice(['5', 'a', 'b'])} %}}{inner()}{{% endwith %}}")
+        elif kind < 0.64:
+            parts.append(f"{{% filter upper %}}{inner()}{{% endfilter %}}")
+        elif kind < 0.7:
+            parts.append(f"{{% set {name} %}}{inner()}{{% endset %}}")
+        elif kind < 0.85:
+            macro = f"m{draw.randint(0, 99)}"
+            back = draw.choice(["", "[{{ caller(a) if caller }}]"])
+            parts.append(f"{{% macro {macro}({name}) %}}{inner()}{back}{{% endmacro %}}{{{{ {macro}({draw.choice(['6', 'b'])}) }}}}")
+            if back:
+                parts.append(f"{{% call({draw.choice('abc')}) {macro}(7) %}}{inner()}{{% endcall %}}")
+            macros = macros + [macro]
+        elif macros:
+            parts.append(f"{{{{ {draw.choice(macros)}(8) }}}}")
+    return "".join(parts)
+
+
+MAY_REFUSE = ("{% macro f(a) %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, k=3) }}", "{{ {missing: 1} }}", "{{ 'a' | replace('a', missing) }}")
 
 
 def trimmed(draw):
@@ -354,8 +457,10 @@ def main():
         for name, source in TEMPLATES.items():
             cases += chats_of(name, source) + chats_of(name, source, tools=TOOLS, enable_thinking=False)[:4]
         cases += [case("small", source, names_of(CHATS[1], True, **names)) for source, names in SMALL]
+        cases += [case("language", source, {"messages": CHATS[1], "bos_token": "<s>", "tree": TREE}) for source in LANGUAGE]
         draw = random.Random(12)
         cases += [case("trim", trimmed(draw), names_of(CHATS[0], True)) for _ in range(300)]
+        cases += [case("scopes", scoped(draw, 3, []), {}) for _ in range(400)]
     print("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]")
 
 
