@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/temporary.h"
 #include "store/run_folder.h"
 #include "store/run_key.h"
@@ -26,11 +27,8 @@ static pl_status copy_bytes(int out, int in, const char *to, const char *from)
     pl_status status = PL_OK;
     for (ssize_t n; status == PL_OK && (n = read(in, buffer, COPY_BYTES)) != 0;) {
         if (n < 0 && errno != EINTR) status = pl_fail(PL_E_INPUT, "%s: cannot read: %s", from, strerror(errno));
-        for (ssize_t done = 0; done < n && status == PL_OK;) {
-            ssize_t m = write(out, buffer + done, (size_t)(n - done));
-            if (m < 0 && errno != EINTR) status = pl_fail(PL_E_IO, "%s: cannot write: %s", to, strerror(errno));
-            if (m > 0) done += m;
-        }
+        if (n > 0 && !pl_write_all(out, buffer, (size_t)n))
+            status = pl_fail(PL_E_IO, "%s: cannot write: %s", to, strerror(errno));
     }
     free(buffer);
     return status;

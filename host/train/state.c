@@ -37,12 +37,8 @@ typedef struct writer {
 
 static pl_status put(writer *w, const void *data, size_t size)
 {
-    for (size_t done = 0; done < size;) {
-        ssize_t n = write(w->fd, (const char *)data + done, size - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return pl_fail(PL_E_IO, "%s: cannot write training state: %s", w->path, strerror(errno));
-        done += (size_t)n;
-    }
+    if (!pl_write_all(w->fd, data, size))
+        return pl_fail(PL_E_IO, "%s: cannot write training state: %s", w->path, strerror(errno));
     chain_add(&w->sum, data, size);
     return PL_OK;
 }

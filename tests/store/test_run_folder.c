@@ -1,6 +1,7 @@
 /* The run folder: set up once, refused for another plan, swept of what killed processes left, and units adopted from
  * the folders beside it. */
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -620,15 +621,25 @@ static void units_are_copied_across_disks(void **state)
     assert_int_equal(symlink(elsewhere, path), 0);
     OK(create(&run, "copy", 1));
     bool adopted;
+    /* No room on the disk: one line, and nothing of the copy stays. */
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit small = {.rlim_cur = 4000, .rlim_max = before.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    REFUSED(pl_run_folder_adopt(&run, id, "", &adopted), PL_E_IO, "cannot write: File too large");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    OK(pl_run_folder_unit(path, &run, id));
+    OK(pl_file_temporary(part, path));
+    assert_false(pl_run_folder_has(&run, id) || pl_file_exists(part));
+
     OK(pl_run_folder_adopt(&run, id, "", &adopted));
     assert_true(adopted);
-    OK(pl_run_folder_unit(path, &run, id));
     pl_unit_reader *reader;
     OK(pl_unit_open(&reader, path));
     pl_unit_close(reader);
     assert_int_equal(stat(path, &there), 0);
     assert_int_equal(there.st_nlink, 1);
-    OK(pl_file_temporary(part, path));
     assert_false(pl_file_exists(part));
     remove_folder(elsewhere);
 }
