@@ -107,6 +107,7 @@ extern "C" pl_status pl__attention(pl_stream *stream, const pl_attention_args *a
     p.lse = (float *)pl__at(args->lse, 0);
     p.lse_stride = args->lse.stride;
     p.alibi = (const float *)pl__at(args->alibi, 0);
+    p.alibi_scale = args->alibi_scale;
     p.n_heads = (int)args->n_heads;
     p.group = (int)(args->n_heads / kv->n_kv_heads);
     p.width = (int)kv->head_width;

@@ -8,6 +8,7 @@
 
 #include <limits.h>
 
+#include "alibi.cuh"
 #include "cuda.h"
 #include "dropout.cuh"
 #include "kernel.cuh"
@@ -26,6 +27,7 @@ struct attention_params {
     float *lse; /* or NULL */
     size_t lse_stride;
     const float *alibi;        /* or NULL */
+    float alibi_scale;         /* 0: slopes times distances; else as pl_attention_args has it */
     int n_heads, group, width; /* H, H / G, D */
     int window;                /* INT_MAX: all keys */
     float scale, softcap;
@@ -80,10 +82,10 @@ __device__ __forceinline__ bool any_seen(int start, int lowest, int highest, int
 }
 
 /* Softcap and ALiBi on a scaled score. */
-__device__ __forceinline__ float bend(float s, float softcap, float slope, int key, int position)
+__device__ __forceinline__ float bend(float s, const attention_params &p, float slope, int key, int position)
 {
-    if (softcap > 0.0f) s = softcap * tanhf(s / softcap);
-    return fmaf(slope, (float)(key - position), s);
+    if (p.softcap > 0.0f) s = p.softcap * tanhf(s / p.softcap);
+    return pl__add_alibi(s, slope, p.alibi_scale, key, position);
 }
 
 /* Four lanes, STEP apart, hold four words each; word k of lane l changes places with word l of lane k. */

@@ -161,6 +161,7 @@ extern "C" pl_status pl__attention_backward(pl_stream *stream, const pl_attentio
     p.lse = (const float *)pl__at(args->lse, 0);
     p.lse_stride = args->lse.stride;
     p.alibi = (const float *)pl__at(args->alibi, 0);
+    p.alibi_scale = args->alibi_scale;
     p.n_heads = (int)H;
     p.n_kv_heads = (int)args->n_kv_heads;
     p.group = p.n_heads / p.n_kv_heads;

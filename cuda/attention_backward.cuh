@@ -34,6 +34,7 @@ struct backward_params {
     const float *lse;
     size_t lse_stride;
     const float *alibi;                    /* or NULL */
+    float alibi_scale;                     /* as pl_attention_args has it */
     int n_heads, n_kv_heads, group, width; /* H, G, H / G, D */
     int window;                            /* INT_MAX: all keys */
     float scale, softcap;
@@ -91,7 +92,7 @@ __device__ __forceinline__ float bend(float s, const backward_params &p, float s
         steep = 1.0f - bent * bent;
         s = p.softcap * bent;
     }
-    return fmaf(slope, (float)(key - query), s);
+    return pl__add_alibi(s, slope, p.alibi_scale, key, query);
 }
 
 /* The first key that a row of a tile of queries from `start` on sees, rounded down to a block of `step`; and the end of

@@ -241,7 +241,7 @@ __device__ __forceinline__ void bend_and_mask(float (&s)[KEY_TILES][4], const mm
         for (int i = 0; i < 2 * KEY_TILES; i++) {
             float &x = s[i / 2][half * 2 + i % 2];
             const int at = key + 8 * (i / 2) + i % 2;
-            if (BENT) x = bend(x * p.scale, p.softcap, row.slope, at, row.position);
+            if (BENT) x = bend(x * p.scale, p, row.slope, at, row.position);
             if (!seen(at, row.position, p.window)) x = -INFINITY;
         }
     }

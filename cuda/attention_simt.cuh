@@ -116,7 +116,7 @@ __device__ __forceinline__ void take_page(simt_state<COLUMNS, QUERIES> &w, const
 #pragma unroll
     for (int q = 0; q < ACTIVE; q++) {
         float x = s[q];
-        if (p.softcap > 0.0f || p.alibi) x = bend(x, p.softcap, w.slopes[q], start + lane, w.positions[q]);
+        if (p.softcap > 0.0f || p.alibi) x = bend(x, p, w.slopes[q], start + lane, w.positions[q]);
         if (MASKED && !seen(start + lane, w.positions[q], p.window)) x = -INFINITY;
         const float max = fmaxf(w.max[q], pl__warp_max(x)), shift = shift_of(max);
         const float weight = expf(x - shift);

@@ -182,8 +182,11 @@ typedef struct pl_attention_args {
     float softcap; /* cap * tanh(s / cap) on scores; 0: none */
     size_t window; /* keys seen, the token's own included; 0: all */
     pl_view alibi; /* [1, H] f32 slopes, or absent */
-    pl_view qkv;   /* [N, (H + 2G) D]: the queries are read here */
-    pl_view y;     /* [N, H D] */
+    /* 0: slope (key - query) is added to a score. Else Falcon's way: alibi_scale (b(key) - b(query)), where b(p) is the
+     * slope times p, both and their product in bfloat16. */
+    float alibi_scale;
+    pl_view qkv; /* [N, (H + 2G) D]: the queries are read here */
+    pl_view y;   /* [N, H D] */
     /* Training only. */
     pl_view lse;        /* [N, H] f32 log-sum-exp of the scaled scores, or absent */
     pl_dropout dropout; /* of the probabilities */
@@ -346,7 +349,8 @@ typedef struct pl_attention_backward_args {
     size_t n_heads, n_kv_heads, head_width;
     float scale, softcap;
     size_t window;
-    pl_view alibi; /* [1, H] f32, or absent */
+    pl_view alibi;     /* [1, H] f32, or absent */
+    float alibi_scale; /* as the forward op's */
     pl_dropout dropout;
     pl_view qkv;       /* [N, (H + 2G) D]: as attention found it, rotated */
     pl_view y, lse;    /* [N, H D], [N, H] f32: of the forward op */
@@ -448,7 +452,7 @@ typedef struct pl_host_services {
 
 /* A plug-in (libplumb_cuda.so) exports one function of this type by this name. It returns NULL when it was built for
  * another version of the contract, which is raised whenever a structure or the table changes. */
-enum { PL_PLUGIN_VERSION = 9 };
+enum { PL_PLUGIN_VERSION = 10 };
 #define PL_PLUGIN_SYMBOL "pl_plugin_backend"
 typedef const struct pl_backend *pl_plugin_entry(int version);
 

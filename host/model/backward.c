@@ -234,6 +234,7 @@ static pl_status attention_back(const way *w, size_t layer, pl_view normed, pl_v
         .softcap = (float)c->attention_softcap,
         .window = pl_config_layer(c, layer)->window,
         .alibi = s->model->slopes,
+        .alibi_scale = pl__alibi_scale(c),
         .dropout = pl__step_dropout(s, PL_DROPOUT_ATTENTION, layer),
         .qkv = s->views[PL__ACT_QKV],
         .y = s->views[PL__ACT_ATTENDED],

@@ -352,10 +352,11 @@ done:
     return status;
 }
 
-static pl_status has_turns(bool *out, const pl_family *family, const json_t *object, const char *where)
+static pl_status has_turns(bool *out, const pl_config *c, const json_t *object, const char *where)
 {
+    const pl_family *family = c->family;
     const char *kind = NULL;
-    *out = family->positions == PL__ROTARY;
+    *out = family->positions == PL__ROTARY && !c->alibi;
     if (!family->turned_key) return PL_OK;
     PL_TRY(pl_json_get_text(&kind, object, family->turned_key, where));
     *out = *out && kind && strcmp(kind, "rope") == 0;
@@ -392,6 +393,7 @@ static pl_status read_config(pl_config *c, json_t *object, const char *where)
         .residual_scale = 1,
         .logit_divisor = 1,
         .norms_before = true,
+        .alibi = family->positions == PL__ALIBI,
         .final_norm = true,
     };
     PL_TRY(flatten(object, family->nested, where));
@@ -409,7 +411,7 @@ static pl_status read_config(pl_config *c, json_t *object, const char *where)
         c->attention_scale = 1 / sqrt(c->attention_divisor > 0 ? c->attention_divisor : (double)c->D);
     if (family->scaled_embed) c->embed_scale = sqrt((double)c->C);
     bool turned;
-    PL_TRY(has_turns(&turned, family, object, where));
+    PL_TRY(has_turns(&turned, c, object, where));
     if (turned) {
         PL_TRY(pl__rope_parse(c, object, where));
         c->rope.interleaved = c->local_rope.interleaved = family->rope_interleaved;

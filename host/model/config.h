@@ -18,8 +18,9 @@ pl_status pl__layers_parse(pl_config *config, const json_t *object, const char *
  * `rope_scaling`; sizes, theta and part of each are set already. */
 pl_status pl__rope_parse(pl_config *config, const json_t *object, const char *where);
 
-/* Of each head [n_heads], what a score loses for each position between query and key (Press et al. 2022). */
-void pl__alibi_slopes(float *out, size_t n_heads);
+/* Of each head [n_heads], what a score loses for each position between query and key (Press et al. 2022); `rounded`: to
+ * bfloat16. */
+void pl__alibi_slopes(float *out, size_t n_heads, bool rounded);
 
 /* The inverse frequencies [rope->width / 2] of near or far paths, as transformers computes them. */
 void pl__rope_frequencies(float *out, const pl_rope *rope, bool far);

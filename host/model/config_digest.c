@@ -81,6 +81,7 @@ static void put_config(pl_json_builder *b, const pl_config *c)
     pl_json_put_real(b, "embed_scale", c->embed_scale);
     if (c->residual_scale != 1) pl_json_put_real(b, "residual_scale", c->residual_scale);
     if (c->logit_divisor != 1) pl_json_put_real(b, "logit_divisor", c->logit_divisor);
+    if (c->alibi && c->family->positions != PL__ALIBI) pl_json_put_bool(b, "alibi", true);
     if (c->E != c->C) pl_json_put_size(b, "E", c->E);
     if (!c->norms_before) pl_json_put_bool(b, "norms_before", false);
     if (!c->final_norm) pl_json_put_bool(b, "final_norm", false);

@@ -169,6 +169,7 @@ typedef struct pl_family {
     size_t position_offset; /* of the first row of the position table */
     bool gated;             /* act(gate) * up */
     bool rope_interleaved;
+    bool alibi_rounded;     /* Falcon's: slopes and what they make in bfloat16, scaled as scores are */
     bool longrope_alone;    /* yarn is an old name of longrope, and no other type is known */
     bool own_original;      /* original_max_position_embeddings stands in config.json itself, with a class default */
     const char *theta_key;  /* of config.json beside rope_parameters; NULL: "rope_theta" */

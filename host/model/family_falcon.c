@@ -1,5 +1,7 @@
 /* Falcon: facts from transformers' modelling and configuration files. Three layouts of attention and blocks, which
- * three switches choose between; queries, keys and values are stored by group of heads in all of them. */
+ * three switches choose between; queries, keys and values are stored by group of heads in all of them. With `alibi`
+ * (Falcon-RW) scores lose with distance in place of positions: once, scaled as scores are and in bfloat16, as in
+ * transformers' own choice of attention (sdpa); its eager one adds the same twice. */
 #include "model/family_facts.h"
 
 static const char *const falcon_prefixes[] = {"transformer.", "", NULL};
@@ -19,13 +21,13 @@ static const pl__key_fact falcon_keys[] = {
     REAL(rope.part, NULL, 1),
     ACTIVATION("activation", "gelu"),
     BOOL(tied, "tie_word_embeddings", true),
+    BOOL(alibi, "alibi", false),
     BOOL(qkv_bias, "bias", false),
     BOOL(output_bias, "bias", false),
     BOOL(mlp_bias, "bias", false),
 };
 
 static const pl__refusal falcon_refusals[] = {
-    {"alibi", 0, "transformers' attention implementations add it once, or twice", NULL},
     {"hidden_dropout", 0, "training would drop of both branches' sum together", NULL},
     {"attention_dropout", 0, "training would drop of a branch in place of probabilities", NULL},
 };
@@ -97,6 +99,7 @@ const pl_family pl__falcon = {
     .model_type = "falcon",
     .norm = PL_NORM_LAYER,
     .positions = PL__ROTARY,
+    .alibi_rounded = true,
     .lm = "FalconForCausalLM",
     .classifier = "FalconForSequenceClassification",
     .prefixes = falcon_prefixes,

@@ -164,6 +164,7 @@ static pl_status attend(const pl__step *s, size_t layer)
         .softcap = (float)c->attention_softcap,
         .window = pl_config_layer(c, layer)->window,
         .alibi = s->model->slopes,
+        .alibi_scale = pl__alibi_scale(c),
         .qkv = qkv,
         .y = s->views[PL__ACT_ATTENDED],
         .lse = s->views[PL__ACT_LSE],

@@ -76,6 +76,7 @@ typedef struct pl_config {
     double residual_scale; /* of a branch, before it is added to the residual stream */
     double logit_divisor;  /* of a vocabulary head without bias */
     bool two_norms;        /* of a parallel block: each branch has one */
+    bool alibi;            /* scores lose with distance, in place of positions */
     bool norms_before;     /* of branches; false: behind each sum of a branch and the residual stream */
     bool final_norm;       /* behind the last block */
     size_t n_experts;

@@ -65,6 +65,12 @@ static inline pl_view pl__position_rows(const pl_config *config, pl_view table)
     return pl_view_rows(table, offset, table.rows - offset);
 }
 
+/* pl_attention_args.alibi_scale. */
+static inline float pl__alibi_scale(const pl_config *config)
+{
+    return config->alibi && config->family->alibi_rounded ? (float)config->attention_scale : 0;
+}
+
 /* Branches are scaled or normed before they are added: they need memory of their own. */
 static inline bool pl__has_branches(const pl_config *config)
 {

@@ -199,9 +199,9 @@ static pl_status put_turn(pl_model *m, pl__turn *to, const pl_rope *rope, pl_str
 static pl_status put_slopes(pl_model *m, pl_stream *stream, pl_arena *staged)
 {
     float *slopes;
-    if (m->config.family->positions != PL__ALIBI) return PL_OK;
+    if (!m->config.alibi) return PL_OK;
     PL_TRY(pl_arena_new(staged, &slopes, m->config.H));
-    pl__alibi_slopes(slopes, m->config.H);
+    pl__alibi_slopes(slopes, m->config.H, m->config.family->alibi_rounded);
     PL_TRY(pl_view_create(&m->processor, &m->slopes, 1, m->config.H, PL_F32));
     return pl_upload(&m->processor, stream, m->slopes, slopes);
 }

@@ -6,27 +6,29 @@
  * inputs are representable, so scores and lse have the same bounds; weights may be rounded to the type for the second
  * product (half a last bit of each weight: that much of the mean of |v|; float16's smallest number for each key), and
  * so is the result. */
+#include "alibi.h"
 #include "cases.h"
 
 typedef struct shape {
     size_t H, G, D;
     float softcap;
     size_t window;
-    bool alibi;
+    alibi_kind alibi;
     case_use use;
     size_t n_sequences, prefix, length; /* when timed: sequences after a shared prefix */
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0, 0, false, EVERY, 2, 0, 32},        {2, 1, 8, 0, 0, true, EVERY, 2, 0, 32},
-    {4, 4, 64, 0, 0, false, EVERY, 2, 0, 32},       {6, 2, 80, 0, 0, false, EVERY, 2, 0, 32},
-    {4, 2, 33, 5.0f, 0, true, EVERY, 2, 0, 32},     {3, 1, 128, 0, 40, false, EVERY, 2, 0, 32},
-    {2, 2, 16, 0, 1, false, EVERY, 2, 0, 32},       {100, 1, 4, 0, 0, false, LARGE, 2, 0, 32},
-    {2, 1, 256, 0, 0, false, EVERY, 2, 0, 32},      {4, 1, 32, 30.0f, 7, false, EVERY, 2, 0, 32},
-    {2, 2, 64, 0, 33, true, EVERY, 2, 0, 32},       {3, 3, 17, 0, 32, false, EVERY, 2, 0, 32},
-    {7, 1, 24, 0, 0, false, EVERY, 2, 40, 32},      {2, 1, 96, 0, 0, false, LARGE, 2, 0, 32},
-    {12, 12, 64, 0, 0, false, BENCH, 16, 0, 512},   {32, 8, 128, 0, 0, false, BENCH, 4, 0, 2048},
-    {12, 12, 64, 0, 0, false, BENCH, 256, 1000, 8}, {32, 8, 128, 0, 0, false, BENCH, 64, 1000, 32},
+    {1, 1, 1, 0, 0, ALIBI_NONE, EVERY, 2, 0, 32},        {2, 1, 8, 0, 0, ALIBI_PLAIN, EVERY, 2, 0, 32},
+    {4, 4, 64, 0, 0, ALIBI_NONE, EVERY, 2, 0, 32},       {6, 2, 80, 0, 0, ALIBI_NONE, EVERY, 2, 0, 32},
+    {4, 2, 33, 5.0f, 0, ALIBI_PLAIN, EVERY, 2, 0, 32},   {3, 1, 128, 0, 40, ALIBI_NONE, EVERY, 2, 0, 32},
+    {2, 2, 16, 0, 1, ALIBI_NONE, EVERY, 2, 0, 32},       {100, 1, 4, 0, 0, ALIBI_NONE, LARGE, 2, 0, 32},
+    {2, 1, 256, 0, 0, ALIBI_NONE, EVERY, 2, 0, 32},      {4, 1, 32, 30.0f, 7, ALIBI_NONE, EVERY, 2, 0, 32},
+    {2, 2, 64, 0, 33, ALIBI_PLAIN, EVERY, 2, 0, 32},     {3, 3, 20, 0, 0, ALIBI_ROUNDED, EVERY, 2, 0, 32},
+    {4, 2, 64, 0, 0, ALIBI_ROUNDED, EVERY, 2, 0, 32},    {3, 3, 17, 0, 32, ALIBI_NONE, EVERY, 2, 0, 32},
+    {7, 1, 24, 0, 0, ALIBI_NONE, EVERY, 2, 40, 32},      {2, 1, 96, 0, 0, ALIBI_NONE, LARGE, 2, 0, 32},
+    {12, 12, 64, 0, 0, ALIBI_NONE, BENCH, 16, 0, 512},   {32, 8, 128, 0, 0, ALIBI_NONE, BENCH, 4, 0, 2048},
+    {12, 12, 64, 0, 0, ALIBI_NONE, BENCH, 256, 1000, 8}, {32, 8, 128, 0, 0, ALIBI_NONE, BENCH, 64, 1000, 32},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
@@ -34,7 +36,11 @@ static case_use describe(size_t i, char text[128])
 {
     const shape *s = &shapes[i];
     snprintf(text, 128, "H %zu, G %zu, D %zu, softcap %g, window %zu%s; timed: %zu * %zu tokens after %zu", s->H, s->G,
-             s->D, (double)s->softcap, s->window, s->alibi ? ", alibi" : "", s->n_sequences, s->length, s->prefix);
+             s->D, (double)s->softcap, s->window,
+             s->alibi == ALIBI_ROUNDED ? ", rounded alibi"
+             : s->alibi                ? ", alibi"
+                                       : "",
+             s->n_sequences, s->length, s->prefix);
     return s->use;
 }
 
@@ -105,8 +111,7 @@ static double score_of(const problem *p, size_t sequence, size_t i, size_t j, si
     for (size_t d = 0; d < s->D; d++) sum += (double)q[d] * (double)k[d];
     sum *= (double)p->scale;
     if (s->softcap > 0) sum = (double)s->softcap * tanh(sum / (double)s->softcap);
-    if (s->alibi) sum += (double)p->slopes[h] * ((double)j - (double)i);
-    return sum;
+    return sum + alibi_of(s->alibi, p->slopes[h], p->scale, j, i);
 }
 
 static void attend(problem *p, pl_dtype type, size_t sequence, size_t i, size_t h)
@@ -153,6 +158,7 @@ static problem problem_create(const shape *s, pl_dtype type)
     representable(p.qkv, p.n_rows * p.width, type);
     p.slopes = (float *)malloc(s->H * sizeof(float));
     for (size_t h = 0; h < s->H; h++) p.slopes[h] = (float)exp2(-(double)(h + 1));
+    round_slopes(p.slopes, s->H, s->alibi);
     p.y = (double *)calloc(p.n_rows * s->H * s->D, sizeof(double));
     p.y_bound = (double *)calloc(p.n_rows * s->H * s->D, sizeof(double));
     p.lse = (double *)calloc(p.n_rows * s->H, sizeof(double));
@@ -200,6 +206,7 @@ static void run_batch(const world *w, const problem *p, pl_kv *kv, const span *s
                               .softcap = s->softcap,
                               .window = s->window,
                               .alibi = s->alibi ? alibi : none,
+                              .alibi_scale = s->alibi == ALIBI_ROUNDED ? p->scale : 0,
                               .qkv = qkvv,
                               .y = yv,
                               .lse = lsev};

@@ -7,6 +7,7 @@
  * In a 16-bit type inputs are representable, and half a last bit, u, is lost where a number is stored: of y twice (its
  * weights, itself), so that inner is off by 2 u of the mean of |dy||v|; of weights and of ds before they are
  * multiplied; and of the result. float16 has a smallest number, too: half of it is lost of each weight and each ds. */
+#include "alibi.h"
 #include "golden.h"
 #include "gradient.h"
 
@@ -14,29 +15,31 @@ typedef struct shape {
     size_t H, G, D;
     float softcap;
     size_t window;
-    bool alibi;
+    alibi_kind alibi;
     float dropout;
     case_use use;
     int32_t lengths[6];
 } shape;
 
 static const shape shapes[] = {
-    {1, 1, 1, 0, 0, false, 0, EVERY, {1}},
-    {2, 1, 8, 0, 0, true, 0, EVERY, {1, 33, 2, 31, 32}},
-    {3, 3, 64, 0, 0, false, 0, EVERY, {70, 1, 29}},
-    {6, 2, 80, 0, 0, false, 0, EVERY, {34, 40}},
-    {4, 2, 33, 5.0f, 0, true, 0, EVERY, {20, 45}},
-    {3, 1, 128, 0, 40, false, 0, EVERY, {100, 3}},
-    {2, 2, 16, 0, 1, false, 0, EVERY, {5, 66}},
-    {4, 1, 32, 30.0f, 7, false, 0, EVERY, {97}},
-    {2, 2, 96, 0, 33, true, 0, EVERY, {65, 64, 63}},
-    {2, 1, 17, 0, 32, false, 0.25f, EVERY, {40, 65}},
-    {2, 2, 64, 10.0f, 0, true, 0.1f, EVERY, {7, 50, 33}},
-    {6, 3, 32, 0, 0, false, 0.5f, EVERY, {64, 12}},
-    {1, 1, 512, 0, 0, false, 0, EVERY, {35}},
-    {12, 12, 64, 0, 0, false, 0, BENCH, {1024}},
-    {12, 12, 64, 0, 0, false, 0.1f, BENCH, {1024}},
-    {9, 3, 64, 0, 0, false, 0, BENCH, {29, 29, 29, 29, 29, 29}},
+    {1, 1, 1, 0, 0, ALIBI_NONE, 0, EVERY, {1}},
+    {2, 1, 8, 0, 0, ALIBI_PLAIN, 0, EVERY, {1, 33, 2, 31, 32}},
+    {3, 3, 64, 0, 0, ALIBI_NONE, 0, EVERY, {70, 1, 29}},
+    {6, 2, 80, 0, 0, ALIBI_NONE, 0, EVERY, {34, 40}},
+    {4, 2, 33, 5.0f, 0, ALIBI_PLAIN, 0, EVERY, {20, 45}},
+    {3, 1, 128, 0, 40, ALIBI_NONE, 0, EVERY, {100, 3}},
+    {2, 2, 16, 0, 1, ALIBI_NONE, 0, EVERY, {5, 66}},
+    {4, 1, 32, 30.0f, 7, ALIBI_NONE, 0, EVERY, {97}},
+    {2, 2, 96, 0, 33, ALIBI_PLAIN, 0, EVERY, {65, 64, 63}},
+    {3, 3, 20, 0, 0, ALIBI_ROUNDED, 0, EVERY, {300, 5}},
+    {4, 2, 64, 0, 0, ALIBI_ROUNDED, 0.1f, EVERY, {70, 33}},
+    {2, 1, 17, 0, 32, ALIBI_NONE, 0.25f, EVERY, {40, 65}},
+    {2, 2, 64, 10.0f, 0, ALIBI_PLAIN, 0.1f, EVERY, {7, 50, 33}},
+    {6, 3, 32, 0, 0, ALIBI_NONE, 0.5f, EVERY, {64, 12}},
+    {1, 1, 512, 0, 0, ALIBI_NONE, 0, EVERY, {35}},
+    {12, 12, 64, 0, 0, ALIBI_NONE, 0, BENCH, {1024}},
+    {12, 12, 64, 0, 0, ALIBI_NONE, 0.1f, BENCH, {1024}},
+    {9, 3, 64, 0, 0, ALIBI_NONE, 0, BENCH, {29, 29, 29, 29, 29, 29}},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, LONGEST = 1024 };
 
@@ -44,7 +47,11 @@ static case_use describe(size_t i, char text[128])
 {
     const shape *s = &shapes[i];
     snprintf(text, 128, "H %zu, G %zu, D %zu, softcap %g, window %zu%s, dropout %g, %d tokens first", s->H, s->G, s->D,
-             (double)s->softcap, s->window, s->alibi ? ", alibi" : "", (double)s->dropout, (int)s->lengths[0]);
+             (double)s->softcap, s->window,
+             s->alibi == ALIBI_ROUNDED ? ", rounded alibi"
+             : s->alibi                ? ", alibi"
+                                       : "",
+             (double)s->dropout, (int)s->lengths[0]);
     return s->use;
 }
 
@@ -69,6 +76,7 @@ static problem problem_create(const shape *s, pl_dtype type)
     representable(p.dy, p.n_rows * s->H * s->D, type);
     p.slopes = (float *)malloc(s->H * sizeof(float));
     for (size_t h = 0; h < s->H; h++) p.slopes[h] = (float)exp2(-(double)(h + 1));
+    round_slopes(p.slopes, s->H, s->alibi);
     p.x = (double *)malloc(p.n_rows * p.width * sizeof(double));
     for (size_t i = 0; i < p.n_rows * p.width; i++) p.x[i] = (double)p.qkv[i];
     p.y = (double *)calloc(p.n_rows * s->H * s->D, sizeof(double));
@@ -115,7 +123,7 @@ static void look(const problem *p, seen *w, size_t first, size_t i, size_t h)
             w->bend[j] = 1.0 - bent * bent;
             z = (double)s->softcap * bent;
         }
-        if (s->alibi) z += (double)p->slopes[h] * ((double)j - (double)i);
+        z += alibi_of(s->alibi, p->slopes[h], p->scale, j, i);
         w->p[j] = z;
         w->mask[j] = mask_factor(&p->dropout, p->examples[first + i], (int32_t)i, (uint32_t)(h << 20 | j));
         w->largest = fabs(z) > w->largest ? fabs(z) : w->largest;
@@ -246,6 +254,7 @@ static void run_create(run_of *r, const world *w, const problem *p, size_t from,
                                      .softcap = s->softcap,
                                      .window = s->window,
                                      .alibi = s->alibi ? r->alibi : none,
+                                     .alibi_scale = s->alibi == ALIBI_ROUNDED ? p->scale : 0,
                                      .qkv = pl_view_rows(r->qkv, 0, rows),
                                      .y = r->y,
                                      .lse = r->lse,
@@ -260,6 +269,7 @@ static void run_create(run_of *r, const world *w, const problem *p, size_t from,
                                                .softcap = s->softcap,
                                                .window = s->window,
                                                .alibi = r->forward.alibi,
+                                               .alibi_scale = r->forward.alibi_scale,
                                                .dropout = r->dropout,
                                                .qkv = pl_view_rows(r->qkv, 0, rows),
                                                .y = r->y,

@@ -6,7 +6,7 @@
 #include "model/model.h"
 #include "tests.h"
 
-enum { PATH_PAGES = 8 }; /* a path: 256 positions */
+enum { PATH_PAGES = 12 }; /* a path: 384 positions */
 
 /* What a run over N packed tokens gives; freed with outputs_free. */
 typedef struct outputs {

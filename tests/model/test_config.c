@@ -274,11 +274,32 @@ static void test_norm_biases(void **state)
         assert_int_equal(pl__slot_facts(norms[i])->columns, pl__slot_facts(norms[i] + 1)->columns);
 }
 
+/* Of equal tensors, what makes another model of them makes another digest. */
+static void test_digest(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "{\"model_type\":\"opt\"}",
+        "{\"model_type\":\"opt\",\"do_layer_norm_before\":false}",
+        "{\"model_type\":\"opt\",\"_remove_final_layer_norm\":true}",
+        "{\"model_type\":\"opt\",\"word_embed_proj_dim\":512}",
+        "{\"model_type\":\"falcon\"}",
+        "{\"model_type\":\"falcon\",\"alibi\":true}",
+    };
+    enum { N = sizeof texts / sizeof *texts };
+    char digests[N][PL_HASH_TEXT];
+    for (size_t i = 0; i < N; i++) {
+        const pl_config c = parse(texts[i]);
+        OK(pl_config_digest(&c, digests[i]));
+        for (size_t j = 0; j < i; j++) assert_string_not_equal(digests[i], digests[j]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2_defaults),  cmocka_unit_test(test_padding),
                                        cmocka_unit_test(test_llama_defaults), cmocka_unit_test(test_rope_generations),
                                        cmocka_unit_test(test_frequencies),    cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_norm_biases)};
+                                       cmocka_unit_test(test_norm_biases),    cmocka_unit_test(test_digest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,8 @@ static const char *const folders[] = {
     "opt-behind",
     "opt-wider",
     "phi3-longrope",
+    "falcon-alibi",
+    "falcon-alibi-new",
 };
 
 typedef void alteration(pl_config *config);

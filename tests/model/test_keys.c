@@ -35,7 +35,6 @@ static const struct refusal {
     {"window_size: expected 1 or more, or null, found 0", "a token would see nothing"},
     {"hidden_dropout: 0.5 is not supported", "stablelm, falcon: training would drop otherwise"},
     {"attention_dropout: 0.5 is not supported", "falcon: training would drop otherwise"},
-    {"alibi: true is not supported", "falcon: eager attention adds it twice, others once"},
     {"apply_residual_connection_post_layernorm: true is not supported", "no pass has it"},
     {"slow_but_exact: true is not supported", "bloom: biases are left out with tensor parallelism"},
     {"transformers ignores it", "mpt: MosaicML's own code does not"},

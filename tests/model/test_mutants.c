@@ -3,193 +3,13 @@
 #include "model/config.h"
 #include "model/family.h"
 #include "model/golden.h"
+#include "model/wrong_facts.h"
 
 typedef struct mutant {
     const char *name, *folder;
     void (*before)(pl_checkpoint *checkpoint); /* on the facts, before the weights load */
     void (*after)(pl_model *model, const pl_checkpoint *checkpoint);
 } mutant;
-
-/* ---- Facts ------------------------------------------------------------------------------------------------------ */
-
-static void interleave_pairs(pl_checkpoint *c)
-{
-    c->config.rope.interleaved = true;
-}
-
-static void no_attention_scale(pl_checkpoint *c)
-{
-    c->config.attention_scale = 1;
-}
-
-static void attention_scale_by_width(pl_checkpoint *c)
-{
-    c->config.attention_scale = 1 / sqrt((double)c->config.C);
-}
-
-static void plain_rope(pl_checkpoint *c)
-{
-    c->config.rope.kind = PL_ROPE_DEFAULT;
-}
-
-static void plain_rope_scale(pl_checkpoint *c)
-{
-    c->config.rope.attention_factor = 1;
-}
-
-static void always_near(pl_checkpoint *c)
-{
-    memcpy(c->config.rope.far_factors, c->config.rope.factors, sizeof c->config.rope.factors);
-}
-
-static void always_far(pl_checkpoint *c)
-{
-    memcpy(c->config.rope.factors, c->config.rope.far_factors, sizeof c->config.rope.factors);
-}
-
-static void border_less_one(pl_checkpoint *c)
-{
-    c->config.border--;
-}
-
-static void border_more_one(pl_checkpoint *c)
-{
-    c->config.border++;
-}
-
-static void other_theta(pl_checkpoint *c)
-{
-    c->config.rope.theta *= 1.1;
-}
-
-static void other_gelu(pl_checkpoint *c)
-{
-    c->config.activation = c->config.activation == PL_ACT_GELU_ERF ? PL_ACT_GELU_TANH : PL_ACT_GELU_ERF;
-}
-
-static void gelu_for_silu(pl_checkpoint *c)
-{
-    c->config.activation = PL_ACT_GELU_ERF;
-}
-
-static void other_eps(pl_checkpoint *c)
-{
-    c->config.norm_eps = 1e-3;
-}
-
-static void move_windows(pl_checkpoint *c, int by)
-{
-    for (size_t i = 0; i < c->config.n_kinds; i++)
-        if (c->config.kinds[i].window) c->config.kinds[i].window += (size_t)by;
-}
-
-static void window_less_one(pl_checkpoint *c)
-{
-    move_windows(c, -1);
-}
-
-static void window_more_one(pl_checkpoint *c)
-{
-    move_windows(c, 1);
-}
-
-static void no_windows(pl_checkpoint *c)
-{
-    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].window = 0;
-}
-
-/* The two layers change their kinds. */
-static void swap_layers(pl_checkpoint *c)
-{
-    const uint8_t first = c->config.plan[0];
-    c->config.plan[0] = c->config.plan[1];
-    c->config.plan[1] = first;
-}
-
-static void turn_all_layers(pl_checkpoint *c)
-{
-    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].turn = PL_TURN_GLOBAL;
-}
-
-static void turn_whole_heads(pl_checkpoint *c)
-{
-    c->config.rope.width = c->config.D;
-}
-
-static void norm_without_one(pl_checkpoint *c)
-{
-    c->config.norm = PL_NORM_RMS;
-}
-
-static void scale_by_head(pl_checkpoint *c)
-{
-    c->config.attention_scale = 1 / sqrt((double)c->config.D);
-}
-
-static void no_embed_scale(pl_checkpoint *c)
-{
-    c->config.embed_scale = 1;
-}
-
-static void no_attention_cap(pl_checkpoint *c)
-{
-    c->config.attention_softcap = 0;
-}
-
-static void no_logit_cap(pl_checkpoint *c)
-{
-    c->config.logit_softcap = 0;
-}
-
-static void one_theta(pl_checkpoint *c)
-{
-    c->config.local_rope.theta = c->config.rope.theta;
-}
-
-/* The norms' first weights serve every head. */
-static void narrow_norms(pl_checkpoint *c)
-{
-    static pl_family narrow;
-    narrow = *c->config.family;
-    narrow.wide_norms = false;
-    c->config.family = &narrow;
-}
-
-static void relu_for_gelu(pl_checkpoint *c)
-{
-    c->config.activation = PL_ACT_RELU;
-}
-
-static void sequential_block(pl_checkpoint *c)
-{
-    c->config.parallel = false;
-}
-
-static void parallel_block(pl_checkpoint *c)
-{
-    c->config.parallel = true;
-}
-
-static void no_residual_scale(pl_checkpoint *c)
-{
-    c->config.residual_scale = 1;
-}
-
-static void no_logit_divisor(pl_checkpoint *c)
-{
-    c->config.logit_divisor = 1;
-}
-
-/* Neighbours turned together, where halves are, or the other way round. */
-static void other_pairs(pl_checkpoint *c)
-{
-    c->config.rope.interleaved = !c->config.rope.interleaved;
-}
-
-static void turn_no_layer(pl_checkpoint *c)
-{
-    for (size_t i = 0; i < c->config.n_kinds; i++) c->config.kinds[i].turn = PL_TURN_NONE;
-}
 
 /* A block with two norms whose second branch reads the first one's. */
 static void lend_norm(pl_model *model, const pl_checkpoint *checkpoint)
@@ -199,64 +19,6 @@ static void lend_norm(pl_model *model, const pl_checkpoint *checkpoint)
         pl_view *second = &pl__model_weight(model, PL__NORM_2, layer)->view;
         pl_view_free(&model->processor, second);
     }
-}
-
-/* Facts of tensors with other slots, or another layout, in the place of the family's own. */
-static pl__tensor_fact *own_facts(pl_checkpoint *c)
-{
-    enum { MOST = 64 };
-    static pl_family family;
-    static pl__tensor_fact facts[MOST];
-    family = *c->config.family;
-    assert_true(family.n_tensors <= MOST);
-    memcpy(facts, family.tensors, family.n_tensors * sizeof *facts);
-    family.tensors = facts;
-    c->config.family = &family;
-    return facts;
-}
-
-/* The norms behind sums stand elsewhere. */
-static void move_norms(pl_checkpoint *c, pl__slot first, pl__slot second)
-{
-    pl__tensor_fact *facts = own_facts(c);
-    for (size_t i = 0; i < c->config.family->n_tensors; i++) {
-        const pl__slot slot = facts[i].slot;
-        if (slot == PL__SUM_1 || slot == PL__SUM_1_BIAS) facts[i].slot = (pl__slot)(slot - PL__SUM_1 + first);
-        if (slot == PL__SUM_2 || slot == PL__SUM_2_BIAS) facts[i].slot = (pl__slot)(slot - PL__SUM_2 + second);
-    }
-}
-
-static void norms_of_branches(pl_checkpoint *c)
-{
-    move_norms(c, PL__AFTER_1, PL__AFTER_2);
-}
-
-static void norms_before_branches(pl_checkpoint *c)
-{
-    move_norms(c, PL__NORM_1, PL__NORM_2);
-}
-
-static void swap_norms(pl_checkpoint *c)
-{
-    move_norms(c, PL__SUM_2, PL__SUM_1);
-}
-
-/* A projection read as [in, out]. */
-static void turn_projection(pl_checkpoint *c, pl__slot slot, const char *dims)
-{
-    pl__tensor_fact *facts = own_facts(c);
-    for (size_t i = 0; i < c->config.family->n_tensors; i++)
-        if (facts[i].slot == slot) facts[i].dims = dims;
-}
-
-static void turn_project_in(pl_checkpoint *c)
-{
-    turn_projection(c, PL__PROJECT_IN, "EC");
-}
-
-static void turn_project_out(pl_checkpoint *c)
-{
-    turn_projection(c, PL__PROJECT_OUT, "CE");
 }
 
 /* ---- Slopes ---- */
@@ -284,9 +46,27 @@ static void plain_slopes(pl_model *model, const pl_checkpoint *checkpoint)
 static void steeper_slopes(pl_model *model, const pl_checkpoint *checkpoint)
 {
     float slopes[64];
-    pl__alibi_slopes(slopes, checkpoint->config.H);
+    pl__alibi_slopes(slopes, checkpoint->config.H, false);
     for (size_t h = 0; h < checkpoint->config.H; h++) slopes[h] *= 1.1F;
     put_slopes(model, slopes);
+}
+
+/* Of float32, as another family's; their products are rounded all the same. */
+static void whole_slopes(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    float slopes[64];
+    pl__alibi_slopes(slopes, checkpoint->config.H, false);
+    put_slopes(model, slopes);
+}
+
+/* Distances times slopes, scaled, without products of bfloat16. */
+static void whole_products(pl_model *model, const pl_checkpoint *checkpoint)
+{
+    float slopes[64];
+    pl__alibi_slopes(slopes, checkpoint->config.H, true);
+    for (size_t h = 0; h < model->config.H; h++) slopes[h] *= (float)model->config.attention_scale;
+    put_slopes(model, slopes);
+    plain_alibi(&model->config);
 }
 
 static void no_slopes(pl_model *model, const pl_checkpoint *checkpoint)
@@ -616,6 +396,12 @@ static const mutant mutants[] = {
     {"no norm of keys", "phi-norms", NULL, lose_k_norm},
     {"no norm of queries", "stablelm-norms", NULL, lose_q_norm},
     {"one norm for all heads", "stablelm-norms", NULL, first_norm},
+    {"no slopes", "falcon-alibi", NULL, no_slopes},
+    {"slopes not rounded", "falcon-alibi", NULL, whole_slopes},
+    {"products not rounded", "falcon-alibi", NULL, whole_products},
+    {"slopes not scaled", "falcon-alibi", unscaled_alibi, NULL},
+    {"slopes not scaled", "falcon-alibi-new", unscaled_alibi, NULL},
+    {"query_key_value by parts", "falcon-alibi-new", NULL, parts_for_falcon},
     {"norms of branches, not of sums", "opt-behind", norms_of_branches, NULL},
     {"norms before branches", "opt-behind", norms_before_branches, NULL},
     {"norms swapped", "opt-behind", swap_norms, NULL},

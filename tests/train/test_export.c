@@ -92,6 +92,7 @@ static void test_round_trip(void **state)
                                     {"stablelm-norms", "lm"},
                                     {"opt-behind", "lm"},
                                     {"opt-wider", "lm"},
+                                    {"falcon-alibi", "lm"},
                                     {"gemma", "lm"}};
     const int32_t ids[] = {2, 0, 1, 1, 2, 0, 2};
     enum { N = sizeof ids / sizeof *ids };

@@ -107,6 +107,8 @@ static void test_tensors(void **state)
                  {"opt-behind", "lm", false},
                  {"opt-wider", "lm", false},
                  {"phi3-longrope", "lm", false},
+                 {"falcon-alibi", "lm", false},
+                 {"falcon-alibi-new", "lm", false},
                  {"llama-grouped", "classifier", false},
                  {"llama-tied", "lm", true},
                  {"llama-grouped", "lm", true}};

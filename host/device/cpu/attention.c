@@ -7,6 +7,7 @@
  * item it is in, nor on what stands in a page after its position. */
 #include <math.h>
 
+#include "device/cpu/alibi.h"
 #include "device/cpu/cpu.h"
 #include "device/cpu/dropout.h"
 #include "device/cpu/product.h"
@@ -68,10 +69,8 @@ static void hide(scratch *w, const pl_attention_args *a, size_t i, size_t start,
         for (size_t j = 0; j < PL_PAGE; j++) s[j] = a->softcap * pl__tanh(s[j] / a->softcap);
     }
     if (a->alibi.buffer) {
-        for (size_t j = 0; j < PL_PAGE; j++) {
-            float distance = (float)((int32_t)(start + j) - (int32_t)w->position[i]);
-            s[j] += w->slope[i] * distance;
-        }
+        for (size_t j = 0; j < PL_PAGE; j++)
+            s[j] += pl__alibi(w->slope[i], a->alibi_scale, (int32_t)(start + j), (int32_t)w->position[i]);
     }
     for (size_t j = 0; j < from; j++) s[j] = -INFINITY;
     for (size_t j = to; j < PL_PAGE; j++) s[j] = -INFINITY;

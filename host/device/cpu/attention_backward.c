@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "device/cpu/alibi.h"
 #include "device/cpu/cpu.h"
 #include "device/cpu/dropout.h"
 #include "device/cpu/norm.h"
@@ -106,7 +107,8 @@ static void weigh(const queries *w, const item *t, float *s, float *bend, size_t
         }
     }
     if (a->alibi.buffer) {
-        for (size_t i = 0; i < BLOCK; i++) s[i] += w->slope * (float)((int32_t)key - (int32_t)(w->start + i));
+        for (size_t i = 0; i < BLOCK; i++)
+            s[i] += pl__alibi(w->slope, a->alibi_scale, (int32_t)key, (int32_t)(w->start + i));
     }
     for (size_t i = 0; i < BLOCK; i++) s[i] = pl__exp(s[i] - w->lse[i]);
     const size_t from = key > w->start ? key - w->start : 0;

@@ -4,7 +4,7 @@
 
 For each family: its class defaults; each key absent, null and at its values by itself; and every pair of the keys that
 make the layer plan. Each configuration becomes a model whose weights are made from their stored names (weight()), so that
-no checkpoint need be kept; it runs IDS in float32 with eager attention. A case is [keys of config.json, logits] with the
+no checkpoint need be kept; it runs IDS in float32 with eager attention (Falcon's ALiBi: sdpa; the eager one adds it twice). A case is [keys of config.json, logits] with the
 first logits of the last token, or null where transformers does not load or run it. Of null keys only those are kept that
 transformers runs: where it does not, plumb takes the default.
 """
@@ -150,8 +150,9 @@ FAMILIES["starcoder2"] = (LLAMA, {
 FAMILIES["falcon"] = ({k: v for k, v in NEOX.items() if k != "intermediate_size"}, {
     "layer_norm_epsilon": [1e-5, 0.05], "activation": [ABSENT, "gelu", "gelu_new", "relu"], "ffn_hidden_size": [20, ABSENT],
     "bias": [ABSENT, True, False], "tie_word_embeddings": [ABSENT, True, False], "n_embed": [ABSENT, 16],
-    "hidden_dropout": [ABSENT, 0.5], "attention_dropout": [ABSENT, 0.5], "head_dim": [ABSENT, 16], "alibi": [ABSENT, False, True],
+    "hidden_dropout": [ABSENT, 0.5], "attention_dropout": [ABSENT, 0.5], "head_dim": [ABSENT, 16],
     "num_key_value_heads": [ABSENT, 2], **TURN}, {
+    "alibi": [ABSENT, False, True],
     "new_decoder_architecture": [ABSENT, True, False], "multi_query": [ABSENT, True, False], "parallel_attn": [ABSENT, True, False],
     "num_ln_in_parallel_attn": [ABSENT, 1, 2, 3], "num_kv_heads": [ABSENT, 1, 2, 4]})
 FAMILIES["bloom"] = (dict(vocab_size=V, hidden_size=32, n_layer=3, n_head=4), {
@@ -194,7 +195,7 @@ def weight(name, shape):
 def run(model_type, keys):
     try:
         config = tf.CONFIG_MAPPING[model_type].from_dict(json.loads(json.dumps(keys)))
-        config._attn_implementation = "eager"
+        config._attn_implementation = "sdpa" if keys.get("alibi") and model_type == "falcon" else "eager"
         model = tf.AutoModelForCausalLM.from_config(config).eval()
         for name, p in model.named_parameters():
             p.data = weight(STORED.get(model_type, {}).get(name, name), tuple(p.shape))

@@ -4,7 +4,7 @@
                                       versions)
 
 Each folder is a checkpoint as save_pretrained writes it, plus golden.safetensors (float32):
-  ids.<s> [T]                     token ids of sequence s (lengths 5 and 66: more than two pages of keys; or as BORDERS says)
+  ids.<s> [T]                     token ids of sequence s (lengths 5 and 66: more than two pages of keys; or as BORDERS and LONG say)
   hidden.<s> [L + 2, T, C]        embedding output, after each block (raw), what the head reads; flat where the last of them
                                   has another width
   logits.<s> [T, V]
@@ -12,7 +12,7 @@ Each folder is a checkpoint as save_pretrained writes it, plus golden.safetensor
   greedy [20]                     greedy continuation of sequence 0
 
 Weights are scaled so that attention is far from uniform and logits spread (checked below): a wrong rope pair, head map
-or scale then changes every value. References run in float32 with eager attention; a 16-bit file is loaded as float32.
+or scale then changes every value. References run in float32 with eager attention (Falcon's ALiBi: sdpa); a 16-bit file is loaded as float32.
 """
 
 import json
@@ -27,6 +27,7 @@ import transformers as tf
 HERE = pathlib.Path(__file__).parent
 LENGTHS = (5, 66)
 BORDERS = {"phi3-longrope": (15, 16, 17, 40)}  # on both sides of original_max_position_embeddings
+LONG = {"falcon-alibi": (5, 300)}  # positions past 256 are rounded
 
 LLAMA = dict(vocab_size=40, hidden_size=16, intermediate_size=24, num_hidden_layers=2, num_attention_heads=4, head_dim=8,
              max_position_embeddings=96, rms_norm_eps=1e-5, bos_token_id=1, eos_token_id=2)
@@ -155,6 +156,10 @@ CASES = {
                                     rope_parameters={"rope_type": "longrope", "rope_theta": 900.0,
                                                      "partial_rotary_factor": 0.75, "short_factor": [1.0, 1.1, 1.3],
                                                      "long_factor": [1.5, 2.0, 3.0]}), "bfloat16", "single"),
+    "falcon-alibi": (tf.FalconConfig(**{**FALCON, "hidden_size": 40, "num_attention_heads": 10, "max_position_embeddings": 320},
+                                     alibi=True, multi_query=False, parallel_attn=False, bias=True), "bfloat16", "single"),
+    "falcon-alibi-new": (tf.FalconConfig(**{**FALCON, "num_hidden_layers": 1}, alibi=True, new_decoder_architecture=True,
+                                         num_kv_heads=3), "bfloat16", "single"),
 }
 
 
@@ -229,7 +234,8 @@ def make(name, config, dtype, storage, seed):
     folder = HERE / name
     shutil.rmtree(folder, ignore_errors=True)
     torch.manual_seed(seed)
-    config._attn_implementation = "eager"
+    attention = "sdpa" if getattr(config, "alibi", False) else "eager"  # Falcon's eager one adds ALiBi twice
+    config._attn_implementation = attention
     kind = tf.AutoModelForImageTextToText if "wrapped" in name else tf.AutoModelForCausalLM
     model = kind.from_config(config).eval()
     randomise(model, seed)
@@ -244,11 +250,11 @@ def make(name, config, dtype, storage, seed):
     for path in folder.iterdir():
         path.chmod(0o644)
     # Loaded anew: a conversion of the model in memory would have rounded the rotary frequencies too.
-    model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    model = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention).eval()
 
     generator = torch.Generator().manual_seed(seed + 1)
     golden = {}
-    for s, length in enumerate(BORDERS.get(name, LENGTHS)):
+    for s, length in enumerate({**BORDERS, **LONG}.get(name, LENGTHS)):
         if s and name in BORDERS:  # all begin alike, which near and far ones must not share
             generator.manual_seed(seed + 1)
         ids = torch.randint(0, 39 if "wrapped" in name else config.vocab_size, (length,), generator=generator)

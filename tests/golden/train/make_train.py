@@ -47,7 +47,7 @@ GRADIENT_MODELS = ("gpt2", "llama-tied", "llama-grouped", "llama-bias-linear", "
                    "phi", "phi-tied", "phi3", "granite", "granite-hybrid", "gpt-neo", "gptj", "gptj-tied", "stablelm",
                    "stablelm-parallel", "starcoder2", "falcon", "falcon-new", "falcon-sequential", "bloom", "mpt", "mpt-even",
                    "phi-norms", "stablelm-norms", "gemma", "opt-behind", "opt-wider",
-                   "phi3-longrope")
+                   "phi3-longrope", "falcon-alibi", "falcon-alibi-new")
 
 
 # ---- plumb's order of examples: Philox4x32-10 (Salmon et al. 2011), Fisher-Yates ----
@@ -92,7 +92,8 @@ def at_border(examples):
 def load(model, head, **changes):
     folder = HERE / f"{model}-classifier" if head == "classifier" else MODELS / model
     kind = tf.AutoModelForSequenceClassification if head == "classifier" else tf.AutoModelForCausalLM
-    m = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", **changes)
+    attention = "sdpa" if "alibi" in model else "eager"  # as make_models.py
+    m = kind.from_pretrained(folder, dtype=torch.float32, attn_implementation=attention, **changes)
     return m.eval()  # no dropout
 
 
