@@ -212,6 +212,32 @@ static float *capped_logits(const char *model, pl_head_kind head, double softcap
     return logits;
 }
 
+/* A head drawn on a checkpoint of every family that has classifiers. */
+static void keep_classifiers(void)
+{
+    static const char *const models[] = {"gpt2",       "neox",   "llama-grouped", "mistral", "qwen2", "qwen3",
+                                         "smollm3",    "gemma",  "gemma2",        "gemma3",  "olmo2", "opt",
+                                         "opt-behind", "phi",    "phi3",          "gpt-neo", "gptj",  "stablelm",
+                                         "starcoder2", "falcon", "falcon-alibi",  "bloom",   "mpt"};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        char name[64];
+        examples e;
+        subject s = {.classifier = true};
+        pl_checkpoint *checkpoint;
+        const pl_trainable_options options = {.head = PL_HEAD_CLASSIFIER, .n_labels = 3, .head_seed = 5};
+        OK(pl_path(s.folder, GOLDEN_FOLDER "/../models/%s", models[i]));
+        OK(pl_processor_open(&s.processor, chosen_device(), 1));
+        OK(pl_checkpoint_open(&checkpoint, s.folder));
+        OK(pl_trainable_create(&s.trainable, &s.processor, checkpoint, &options));
+        pl_checkpoint_close(checkpoint);
+        open_examples(&e, true);
+        snprintf(name, sizeof name, "%s-head", models[i]);
+        keep_for_check(name, &s, &e);
+        close_examples(&e);
+        close_subject(&s);
+    }
+}
+
 /* A classifier's scores are not capped as logits of tokens are, and a family that has none in transformers gets none.
  */
 static void test_classifiers(void **state)
@@ -226,6 +252,7 @@ static void test_classifiers(void **state)
         free(with);
         free(without);
     }
+    if (kept) keep_classifiers();
     pl_processor processor;
     pl_checkpoint *checkpoint;
     pl_trainable *trainable;

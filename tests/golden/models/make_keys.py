@@ -233,24 +233,31 @@ def defaults(model_type):
             "rotary_pct": rope.get("partial_rotary_factor", 1.0), "partial_rotary_factor": rope.get("partial_rotary_factor", 1.0)}
 
 
-out = {}
-for model_type, (sizes, alone, paired) in FAMILIES.items():
-    cases, seen, failed = [], set(), 0
-    for keys, has_null in configs(sizes, alone, paired):
-        text = json.dumps(keys)
-        if text in seen:
-            continue
-        seen.add(text)
-        logits = run(model_type, keys)
-        if logits is None and has_null:
-            continue
-        failed += logits is None
-        cases.append([{k: v for k, v in keys.items() if k not in sizes or v != sizes[k]}, logits])
-    out[model_type] = {"sizes": sizes, "defaults": defaults(model_type), "needed": NEEDED.get(model_type, {}), "cases": cases}
-    print(model_type, len(cases), "cases,", failed, "that transformers does not run,",
-          len({tuple(c[1]) for c in cases if c[1]}), "different results")
 dump = lambda x: json.dumps(x, separators=(",", ":"))
-text = ",\n".join(
-    f'{dump(m)}:{{"sizes":{dump(f["sizes"])},\n"defaults":{dump(f["defaults"])},\n"needed":{dump(f["needed"])},\n"cases":[\n' + ",\n".join(map(dump, f["cases"])) + "]}"
-    for m, f in out.items())
-(HERE / "keys.json").write_text(f'{{"transformers":"{tf.__version__}","torch":"{torch.__version__}","ids":{dump(IDS)},\n"families":{{\n{text}\n}}}}\n')
+
+
+def make():
+    out = {}
+    for model_type, (sizes, alone, paired) in FAMILIES.items():
+        cases, seen, failed = [], set(), 0
+        for keys, has_null in configs(sizes, alone, paired):
+            text = json.dumps(keys)
+            if text in seen:
+                continue
+            seen.add(text)
+            logits = run(model_type, keys)
+            if logits is None and has_null:
+                continue
+            failed += logits is None
+            cases.append([{k: v for k, v in keys.items() if k not in sizes or v != sizes[k]}, logits])
+        out[model_type] = {"sizes": sizes, "defaults": defaults(model_type), "needed": NEEDED.get(model_type, {}), "cases": cases}
+        print(model_type, len(cases), "cases,", failed, "that transformers does not run,",
+              len({tuple(c[1]) for c in cases if c[1]}), "different results")
+    text = ",\n".join(
+        f'{dump(m)}:{{"sizes":{dump(f["sizes"])},\n"defaults":{dump(f["defaults"])},\n"needed":{dump(f["needed"])},\n"cases":[\n' + ",\n".join(map(dump, f["cases"])) + "]}"
+        for m, f in out.items())
+    (HERE / "keys.json").write_text(f'{{"transformers":"{tf.__version__}","torch":"{torch.__version__}","ids":{dump(IDS)},\n"families":{{\n{text}\n}}}}\n')
+
+
+if __name__ == "__main__":
+    make()
