@@ -153,8 +153,9 @@ static pl_status print(const facts *all)
     printf("  layers      %zu blocks, width %zu, %zu heads of %zu, %zu key/value heads, feed-forward %zu\n", f->L, f->C,
            f->H, f->D, f->G, f->F);
     PL_TRY(each_kind(f, put_plan, stdout));
-    printf("  vocabulary  %zu, head %s; %zu positions\n", f->V, f->tied ? "tied to the embedding" : "of its own",
-           f->max_positions);
+    printf("  vocabulary  %zu", f->V);
+    if (f->E != f->C) printf(", embeddings of width %zu", f->E);
+    printf(", head %s; %zu positions\n", f->tied ? "tied to the embedding" : "of its own", f->max_positions);
     printf("  tokenizer   %s; bos %d, eos %d\n", pl_tokenizer_kind(tokenizer), pl_tokenizer_bos(tokenizer),
            pl_tokenizer_eos(tokenizer));
     print_ends(&all->ends);

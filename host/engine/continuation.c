@@ -76,7 +76,7 @@ pl_status pl__continuation_accept(pl__continuation *c, const pl__ending *ending,
         out->finite = token >= 0;
         out->stopped = out->finite;
         c->active = false;
-        return out->text ? PL_OK : decode(c, ending);
+        return decode(c, ending);
     }
     PL_TRY(pl_ids_append(&out->ids, &token, 1));
     c->active = out->ids.n < c->limit;

@@ -140,8 +140,9 @@ pl_status pl_stop_ids(pl_ids *out, const pl_config *config, const pl_tokenizer *
 
 /* Greedy continuations. `stops` are texts; generation ends before the first of them, at any id of `eos`, or after
  * max_tokens, or at the model's last position. Each token is the arg max of a pass over all before it: where that
- * becomes far (pl_config.border), it runs anew. Only prompt ids of a request are read. The text is decoded from the
- * generated ids alone, so stops never match the prompt. tokenizer NULL (without stops): no text. */
+ * becomes far (pl_config.border), it runs anew (transformers' generate does that for phi3; in other families its cache
+ * keeps the near keys, and differs from its own use_cache=False). Only prompt ids of a request are read. The text is
+ * decoded from the generated ids alone, so stops never match the prompt. tokenizer NULL (without stops): no text. */
 typedef struct pl_generation {
     pl_ids ids; /* generated tokens, eos left out; those of a stop text are in */
     char *text; /* decoded, cut before the stop text; owned */

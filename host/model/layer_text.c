@@ -48,10 +48,10 @@ static pl_status put_positions(pl_bytes *out, const pl_config *c, size_t layer)
                                         [PL_ROPE_LONGROPE] = " longrope"};
     const pl_rope *rope = pl_config_rope(c, layer);
     if (c->family->positions == PL__LEARNED) return pl_bytes_text(out, "; learned positions");
-    if (c->family->positions == PL__ALIBI) return pl_bytes_text(out, "; positions by ALiBi");
+    if (c->alibi) return pl_bytes_text(out, "; positions by ALiBi");
     if (!rope) return pl_bytes_text(out, "; no positions");
     PL_TRY(pl_bytes_format(out, "; rotary%s, theta %.9g", kinds[rope->kind], rope->theta));
-    if (rope->kind == PL_ROPE_LONGROPE && c->border)
+    if (rope->kind == PL_ROPE_LONGROPE && rope->original_positions < (double)c->max_positions)
         PL_TRY(pl_bytes_format(out, ", other factors beyond %zu tokens", c->border));
     return rope->width == c->D ? PL_OK : pl_bytes_format(out, ", %zu of %zu features", rope->width, c->D);
 }
@@ -63,6 +63,7 @@ static pl_status put_norms(pl_bytes *out, const pl_config *c)
                                         [PL_NORM_RMS_PLUS_ONE] = "RMS norm (1 + w)",
                                         [PL_NORM_NONE] = "norm"};
     bool before = pl__config_has(c, PL__NORM_1), after = pl__config_has(c, PL__AFTER_1);
+    if (pl__config_has(c, PL__SUM_1)) return pl_bytes_format(out, "; %s of each sum", kinds[c->norm]);
     if (!before && !after) return pl_bytes_text(out, "; no norms");
     PL_TRY(pl_bytes_format(out, "; %s %s", kinds[c->norm],
                            before && after ? "before and after each"

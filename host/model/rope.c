@@ -139,7 +139,11 @@ static pl_status read_longrope(pl_rope *rope, pl_config *config, const json_t *s
         return pl_fail(PL_E_INPUT, "%s: rope: original_max_position_embeddings: expected at least 1, found %g", where,
                        rope->original_positions);
     PL_TRY(need_positive(&rope->attention_factor, settings, "attention_factor", where));
-    if ((double)config->max_positions <= rope->original_positions) return PL_OK;
+    if ((double)config->max_positions <=
+        rope->original_positions) { /* none is far, though other layers have a border */
+        memcpy(rope->far_factors, rope->factors, sizeof rope->far_factors);
+        return PL_OK;
+    }
     const size_t border = (size_t)rope->original_positions;
     if (config->border && config->border != border)
         return pl_fail(PL_E_UNSUPPORTED,

@@ -203,13 +203,45 @@ static void generation(void **state)
     close_world(&w);
 }
 
+/* The text of what ends at an eos behind the border is that of all its tokens. */
+static void text_behind_the_border(void **state)
+{
+    (void)state;
+    world w = open_world();
+    char folder[PL_PATH_MAX];
+    size_t steps, at = BORDER + 4 - w.n[0];
+    int32_t *expected = golden_ids(w.golden, "greedy", &steps);
+    pl_tokenizer *tokenizer;
+    pl_bytes text = {0};
+    pl_engine *engine;
+    pl_generation *out;
+    OK(pl_path(folder, "%s/experiments/tiny/large", PLUMB_SOURCE_DIR));
+    OK(pl_tokenizer_open(&tokenizer, folder));
+    for (size_t i = 0; i < at; i++) /* one that did not come before */
+        if (expected[i] == expected[at]) i = (size_t)-1, at++;
+    assert_true(at < steps);
+    OK(pl_tokenizer_decode(tokenizer, expected, at, true, &text));
+    const pl_request request = {.ids = w.ids, .n = w.n[0], .gold = SIZE_MAX};
+    OK(pl_engine_create(&engine, w.m.model, &ways[0]));
+    OK(pl_engine_generate(engine, tokenizer, &request, 1, steps, NULL, 0, expected + at, 1, NULL, &out));
+    assert_int_equal(out->ids.n, at);
+    assert_true(out->stopped);
+    assert_int_equal(out->size, text.size);
+    assert_memory_equal(out->text, text.data, text.size);
+    pl_generations_free(out, 1);
+    pl_engine_free(engine);
+    pl_bytes_free(&text);
+    pl_tokenizer_free(tokenizer);
+    free(expected);
+    close_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(states_and_logits),
-        cmocka_unit_test(continuations),
-        cmocka_unit_test(states_of_continuations),
-        cmocka_unit_test(generation),
+        cmocka_unit_test(states_and_logits),       cmocka_unit_test(continuations),
+        cmocka_unit_test(states_of_continuations), cmocka_unit_test(generation),
+        cmocka_unit_test(text_behind_the_border),
     };
     int missing = device_missing();
     if (missing) return missing;

@@ -116,6 +116,20 @@ static void test_rope_generations(void **state)
     assert_int_equal(pl_config_turns(&lengths), 5096);
 }
 
+/* Layers whose own border lies beyond all positions are never far, though others are. */
+static void test_border_of_some_layers(void **state)
+{
+    (void)state;
+    pl_config c = parse("{\"model_type\":\"gemma3_text\",\"head_dim\":2,\"max_position_embeddings\":32,"
+                        "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"longrope\",\"short_factor\":[1],"
+                        "\"long_factor\":[2],\"original_max_position_embeddings\":8},\"sliding_attention\":{"
+                        "\"rope_type\":\"longrope\",\"short_factor\":[3],\"long_factor\":[4],"
+                        "\"original_max_position_embeddings\":32}}}");
+    assert_int_equal(c.border, 8);
+    assert_float_equal(c.rope.far_factors[0], 2, 0);
+    assert_float_equal(c.local_rope.far_factors[0], 3, 0);
+}
+
 /* Llama 3.1's first, a blended and its last frequency, as transformers 5.23 gives them. */
 static void test_frequencies(void **state)
 {
@@ -297,9 +311,14 @@ static void test_digest(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2_defaults),  cmocka_unit_test(test_padding),
-                                       cmocka_unit_test(test_llama_defaults), cmocka_unit_test(test_rope_generations),
-                                       cmocka_unit_test(test_frequencies),    cmocka_unit_test(test_refusals),
-                                       cmocka_unit_test(test_norm_biases),    cmocka_unit_test(test_digest)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_gpt2_defaults),
+                                       cmocka_unit_test(test_padding),
+                                       cmocka_unit_test(test_llama_defaults),
+                                       cmocka_unit_test(test_rope_generations),
+                                       cmocka_unit_test(test_border_of_some_layers),
+                                       cmocka_unit_test(test_frequencies),
+                                       cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_norm_biases),
+                                       cmocka_unit_test(test_digest)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,26 @@ static void test_one_kind(void **state)
         1);
 }
 
+static void test_norms_of_sums(void **state)
+{
+    (void)state;
+    check("{\"model_type\": \"opt\", \"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, "
+          "\"ffn_dim\": 32, \"vocab_size\": 99, \"word_embed_proj_dim\": 16, \"do_layer_norm_before\": false}",
+          (const char *const[]){"0-1: full attention, 3 heads of 8; learned positions; layer norm of each sum; "
+                                "feed-forward 32, ReLU"},
+          1);
+}
+
+static void test_alibi(void **state)
+{
+    (void)state;
+    check("{\"model_type\": \"falcon\", \"num_hidden_layers\": 2, \"hidden_size\": 24, \"num_attention_heads\": 3, "
+          "\"multi_query\": false, \"parallel_attn\": false, \"vocab_size\": 99, \"alibi\": true}",
+          (const char *const[]){"0-1: full attention, 3 heads of 8; positions by ALiBi; layer norm before each; "
+                                "feed-forward 96, GELU"},
+          1);
+}
+
 static void test_several_kinds(void **state)
 {
     (void)state;
@@ -85,6 +105,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_kind),
+        cmocka_unit_test(test_norms_of_sums),
+        cmocka_unit_test(test_alibi),
         cmocka_unit_test(test_several_kinds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
