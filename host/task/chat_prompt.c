@@ -145,7 +145,6 @@ pl_status pl__chat_context(pl_prompt *out, const pl_task *task, const pl_templat
     PL_GOTO(status, done, pl__chat_front_make(c.front, task, t, use, item, shots, k, arena));
     PL_GOTO(status, done, pl__chat_put_prefix(&c.prefix, t, shown));
     status = make_texts(&c, out, shown);
-    out->system_refused = out->system_refused || c.without;
     pl_status given = give_back(&c);
     if (status == PL_OK) status = given;
     if (given != PL_OK) pl__chat_front_close(c.front);

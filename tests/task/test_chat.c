@@ -174,6 +174,188 @@ static void test_chats_as_lm_eval_makes_them(void **state)
     json_decref(golden);
 }
 
+/* ---- one front for what differs in one thing only ---- */
+
+typedef struct request {
+    const pl_task *task;
+    const pl_template *t;
+    size_t item, shots[4], k;
+    pl_chat_use use;
+} request;
+
+static void check_request(const request *r, pl_chat_front *front)
+{
+    pl_arena *arena;
+    OK(pl_arena_create(&arena));
+    check_front(r->task, r->t, r->item, r->shots, r->k, &r->use, front, arena);
+    pl_arena_free(arena);
+}
+
+static const char DATED[] =
+    "{{ strftime_now('%d %b') }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}";
+
+/* All golden chats, each before and behind others that differ from it in one thing: its turns, its day, its chat
+ * template, its template. */
+static void test_one_front_for_all(void **state)
+{
+    (void)state;
+    enum { MAX_TASKS = 8, CHATS = 4 };
+    static const char *const names[CHATS] = {"chatml", "strict", "brackets", "dated"};
+    json_t *golden;
+    pl_chat_front *front;
+    pl_chat *chats[CHATS];
+    pl_task *tasks[MAX_TASKS];
+    const char *files[MAX_TASKS];
+    size_t n_tasks = 0, n_asked = 0;
+    OK(pl_json_read(&golden, PLUMB_SOURCE_DIR "/tests/golden/task/chats.json", 4 << 20));
+    OK(pl_chat_front_create(&front));
+    for (size_t i = 0; i < CHATS; i++)
+        chats[i] = open_chat(i + 1 < CHATS ? text_of(json_object_get(golden, "templates"), names[i]) : DATED);
+    const json_t *cases = json_object_get(golden, "cases");
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i), *list = json_object_get(c, "shots");
+        size_t open = 0, chat = 0;
+        if (!text_of(c, "chat")) continue;
+        while (open < n_tasks && strcmp(files[open], text_of(c, "file"))) open++;
+        if (open == n_tasks) {
+            char path[PL_PATH_MAX];
+            assert_true(n_tasks < MAX_TASKS);
+            OK(pl_path(path, TASKS "%s", files[n_tasks] = text_of(c, "file")));
+            OK(pl_task_open(&tasks[n_tasks++], path));
+        }
+        while (strcmp(names[chat], text_of(c, "chat"))) chat++;
+        request r = {.task = tasks[open],
+                     .t = pl_task_template(tasks[open], text_of(c, "template")),
+                     .item = (size_t)json_integer_value(json_object_get(c, "item")),
+                     .k = json_array_size(list),
+                     .use = {.chat = chats[chat],
+                             .system = text_of(c, "system"),
+                             .multiturn = json_is_true(json_object_get(c, "multiturn")),
+                             .date = "2024-07-26"}};
+        for (size_t s = 0; s < r.k; s++) r.shots[s] = (size_t)json_integer_value(json_array_get(list, s));
+        request others[] = {r, r, r, r, r};
+        others[0].use.multiturn = !r.use.multiturn;
+        others[1].use.chat = chats[(chat + 1) % CHATS];
+        others[2].use.chat = others[3].use.chat = chats[CHATS - 1];
+        others[3].use.date = "2023-01-02";
+        others[4].t = &r.task->templates[0];
+        for (size_t o = 0; o < sizeof others / sizeof *others; o++, n_asked++) {
+            check_request(&r, front);
+            check_request(&others[o], front);
+        }
+        for (size_t o = 0; o < sizeof others / sizeof *others; o++) check_request(&others[o], front);
+    }
+    assert_true(n_asked > 2000);
+    for (size_t i = 0; i < CHATS; i++) pl_chat_free(chats[i]);
+    for (size_t i = 0; i < n_tasks; i++) pl_task_free(tasks[i]);
+    pl_chat_front_free(front);
+    json_decref(golden);
+}
+
+/* A task about these rows, written into the folder; a group where `more` names one. */
+static pl_task *write_task(const char *name, const char *description, const char *train, const char *test,
+                           const char *more)
+{
+    char path[PL_PATH_MAX], file[64];
+    pl_bytes text = {0};
+    pl_task *task;
+    snprintf(file, sizeof file, "%s-train.jsonl", name);
+    write_file(file, train);
+    snprintf(file, sizeof file, "%s-test.jsonl", name);
+    write_file(file, test);
+    OK(pl_bytes_format(&text,
+                       "task: %s\ntraining_split: %s-train.jsonl\ntest_split: %s-test.jsonl\n"
+                       "output_type: generate_until\ndoc_to_text: '{{ q }}'\ndoc_to_target: '{{ a }}'\n"
+                       "description: '%s'\n%s",
+                       name, name, name, description, more));
+    snprintf(file, sizeof file, "%s.yaml", name);
+    write_file(file, text.data);
+    OK(pl_path(path, "%s/%s", folder, file));
+    if (pl_task_open(&task, path) != PL_OK) fail_msg("%s", pl_error_text());
+    pl_bytes_free(&text);
+    return task;
+}
+
+static const char TRAIN[] = "{\"q\": \"t0\", \"a\": \"A\", \"g\": 0}\n{\"q\": \"t1\", \"a\": \"B\", \"g\": 1}\n";
+static const char TEST[] = "{\"q\": \"good\", \"a\": \"A\", \"g\": 7}\n{\"q\": \"bad\", \"a\": \"B\", \"g\": 1}\n"
+                           "{\"q\": \"good too\", \"a\": \"B\", \"g\": 8}\n";
+
+/* The shots of a front are held against each item anew: its group, and its place where shots are of the test rows. */
+static void test_a_front_leaks_nothing(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name, *more, *message;
+        size_t shots[2];
+    } cases[] = {{"grouped", "plumb: {group: g}\n", "task grouped: item 1 and shot 1 have the same g", {0, 1}},
+                 {"own", "fewshot_split: own-test.jsonl\n", "item 1 would stand among its own shots", {2, 1}}};
+    pl_chat *chat = open_chat("{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        pl_task *task = write_task(cases[i].name, "D. ", TRAIN, TEST, cases[i].more);
+        for (int multiturn = 0; multiturn < 2; multiturn++) {
+            pl_chat_front *front;
+            pl_arena *arena;
+            pl_prompt p;
+            OK(pl_arena_create(&arena));
+            OK(pl_chat_front_create(&front));
+            pl_chat_use use = {.chat = chat, .multiturn = multiturn, .date = "2024-07-26"};
+            check_front(task, task->templates, 0, cases[i].shots, 2, &use, front, arena);
+            check_front(task, task->templates, 1, cases[i].shots, 2, &use, front, arena);
+            use.front = front;
+            OK(pl_prompt_build_chat(&p, task, task->templates, 0, cases[i].shots, 2, &use, arena));
+            REFUSED(pl_prompt_build_chat(&p, task, task->templates, 1, cases[i].shots, 2, &use, arena), PL_E_INPUT,
+                    cases[i].message);
+            OK(pl_prompt_build_chat(&p, task, task->templates, 0, cases[i].shots, 2, &use, arena));
+            pl_chat_front_free(front);
+            pl_arena_free(arena);
+        }
+        pl_task_free(task);
+    }
+    pl_chat_free(chat);
+}
+
+/* A template of one task over the rows of another; and system texts that a template refuses with some items' texts, or
+ * with the mark alone that stands for them: in every order on one front. */
+static void test_what_a_front_keeps(void **state)
+{
+    (void)state;
+    static const char *const chats[] = {
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}",
+        "{% if messages[0].role == 'system' and 'bad' in messages[-1].content %}{{ raise_exception('bad') }}{% endif %}"
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}",
+        "{% if messages[0].role == 'system' and '\x01' in messages[-1].content %}{{ raise_exception('mark') }}"
+        "{% endif %}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"};
+    pl_task *tasks[] = {write_task("one", "D. ", TRAIN, TEST, ""),
+                        write_task("other", "Else. ", "{\"q\": \"o0\", \"a\": \"C\"}\n{\"q\": \"o1\", \"a\": \"D\"}\n",
+                                   "{\"q\": \"good\", \"a\": \"A\"}\n{\"q\": \"bad\", \"a\": \"B\"}\n{\"q\": \"x\", "
+                                   "\"a\": \"B\"}\n",
+                                   "")};
+    for (size_t c = 0; c < sizeof chats / sizeof *chats; c++) {
+        pl_chat *chat = open_chat(chats[c]);
+        pl_chat_front *front;
+        request requests[12];
+        size_t n = 0;
+        OK(pl_chat_front_create(&front));
+        for (int multiturn = 0; multiturn < 2; multiturn++)
+            for (size_t task = 0; task < 2; task++)
+                for (size_t item = 0; item < 3; item++)
+                    requests[n++] = (request){.task = tasks[task],
+                                              .t = tasks[0]->templates,
+                                              .item = item,
+                                              .shots = {1, 0},
+                                              .k = 2,
+                                              .use = {.chat = chat, .multiturn = multiturn, .date = "2024-07-26"}};
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < n; k++) {
+                check_request(&requests[i], front);
+                check_request(&requests[k], front);
+            }
+        pl_chat_front_free(front);
+        pl_chat_free(chat);
+    }
+    for (size_t i = 0; i < 2; i++) pl_task_free(tasks[i]);
+}
+
 /* What the folder's template makes of one user turn; NULL: it has none, or none that works. */
 static const char *render(const char *bos, const char *eos)
 {
@@ -296,6 +478,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chats_as_lm_eval_makes_them),
+        cmocka_unit_test(test_one_front_for_all),
+        cmocka_unit_test(test_a_front_leaks_nothing),
+        cmocka_unit_test(test_what_a_front_keeps),
         cmocka_unit_test(test_where_templates_are_found),
         cmocka_unit_test(test_rolling_is_no_chat),
         cmocka_unit_test(test_refusals),
