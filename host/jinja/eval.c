@@ -70,6 +70,8 @@ static pl_status fail_name(const pl_jinja *j, const node *n, const json_t *item)
     size_t used = 0;
     const char *key;
     json_t *value;
+    if (pl__jinja_variable_find(j, n->name))
+        return pl_jinja_fail(j, n->at, "'%s' is undefined here: the template gives it a value elsewhere", n->name);
     json_object_foreach((json_t *)(uintptr_t)item, key, value)
     {
         int wrote = snprintf(fields + used, sizeof fields - used, "%s'%s'", used ? ", " : "", key);

@@ -95,6 +95,7 @@ static pl_status compile(pl_jinja **out, const char *source, const char *where, 
     (*out)->is_chat = is_chat;
     pl_status status = take_source(*out, source, strlen(source));
     if (status == PL_OK) status = pl__jinja_parse(*out);
+    if (status == PL_OK) status = pl__jinja_analyse(*out);
     if (status != PL_OK) {
         pl_jinja_free(*out);
         *out = NULL;
@@ -167,24 +168,24 @@ static pl_status render_if(const pl_jinja *j, const pl__jinja_piece *arm, const 
     return PL_OK;
 }
 
-/* What the body prints, as a value; through the filters of the tag, where it has some. */
+/* What the body prints, as a value; through the filters of the tag, where it has some, which see what the body sets.
+ * NULL: a break or continue cut it short, and nothing comes of it. */
 static pl_status body_value(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, json_t **out)
 {
     pl_bytes text = {0};
-    json_t *plain = NULL;
     size_t outer = pl__jinja_enter(j);
     pl_status status = pl__jinja_render_pieces(j, piece->body, item, &text);
-    pl__jinja_leave(j, outer);
-    if (status == PL_OK) status = pl__jinja_new_text(j, piece->at, &plain, text.data, text.size);
-    pl_bytes_free(&text);
-    *out = plain;
-    if (status != PL_OK || !piece->expression) return status;
-    outer = pl__jinja_enter(j);
-    status = pl__jinja_name_value(j, piece->at, PL__JINJA_BODY, plain, NULL);
-    json_decref(plain);
     *out = NULL;
-    if (status == PL_OK) status = pl__jinja_eval_kept(j, piece->expression, item, out);
+    if (status == PL_OK && j->run->control == PL__J_GO_ON)
+        status = pl__jinja_new_text(j, piece->at, out, text.data, text.size);
+    if (status == PL_OK && *out && piece->expression) {
+        status = pl__jinja_name_value(j, piece->at, PL__JINJA_BODY, *out, NULL);
+        json_decref(*out);
+        *out = NULL;
+        if (status == PL_OK) status = pl__jinja_eval_kept(j, piece->expression, item, out);
+    }
     pl__jinja_leave(j, outer);
+    pl_bytes_free(&text);
     return status;
 }
 
@@ -194,7 +195,7 @@ static pl_status render_set(const pl_jinja *j, const pl__jinja_piece *piece, con
     json_t *value;
     PL_TRY(piece->body_is_value ? body_value(j, piece, item, &value)
                                 : pl__jinja_eval_kept(j, piece->expression, item, &value));
-    pl_status status = pl__jinja_bind(j, piece->at, &piece->targets, value);
+    pl_status status = value ? pl__jinja_bind(j, piece->at, &piece->targets, value) : PL_OK;
     json_decref(value);
     return status;
 }
@@ -203,6 +204,7 @@ static pl_status render_filtered(const pl_jinja *j, const pl__jinja_piece *piece
 {
     json_t *value;
     PL_TRY(body_value(j, piece, item, &value));
+    if (!value) return PL_OK;
     pl_status status =
         json_is_string(value) && !pl__jinja_is_mark(j, value, PL__J_UNDEFINED)
             ? pl_jinja_text(j, piece->at, value, out)
@@ -286,6 +288,10 @@ static pl_status render_all(const pl_jinja *j, const pl__jinja_piece *piece, con
             break;
         case PL__J_CALL_BLOCK:
             PL_TRY(render_call(j, piece, item, out));
+            break;
+        case PL__J_UNSET:
+            PL_TRY(pl__jinja_step(j, piece->at));
+            PL_TRY(pl__jinja_name_value(j, piece->at, piece->text, j->marks[PL__J_UNDEFINED], NULL));
             break;
         case PL__J_BREAK:
             j->run->control = PL__J_END_LOOP;

@@ -1,7 +1,8 @@
 /* The part of Jinja in which tasks write prompts. Everything outside it is an error with line and column; nothing is
  * ever printed literally by mistake, and what is inside gives what jinja2 gives, with these exceptions, which are
  * errors: a list or object printed as it is (`x | string` writes it as Python does), integers beyond 64 bits, a
- * generator that gets a name.
+ * generator that gets a name, `varargs` and `kwargs` in a macro, `caller` in a macro and `loop` beside a for as names of
+ * one's own.
  *
  *   {{ expression }}   {# comment #}   {%- -%} {{- -}} trimming
  *   {% if e %} {% elif e %} {% else %} {% endif %}   {% for a, b in e if e %} {% else %} {% endfor %} with loop.index

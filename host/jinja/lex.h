@@ -50,6 +50,9 @@ typedef struct pl__jinja_parser {
     size_t depth, n_nodes, braces; /* braces: objects that are open */
     size_t n_loops, n_macros;      /* open: fors around here; seen so far */
     bool names_caller;             /* `caller` was named since the beginning of the macro around here */
+    const pl__jinja_macro *macro;  /* the innermost around here; NULL: none */
+    size_t n_fors, n_loop_names;   /* seen so far: fors, and tags that give `loop` a value */
+    size_t loop_at;                /* of the last of those */
     bool trim;                     /* the last tag ended in -}} or -%}: white space that follows goes */
     pl__jinja_ending end;
     size_t end_at;

@@ -62,7 +62,11 @@ static pl_status render_over(const pl_jinja *j, const pl__jinja_piece *piece, co
     status = render_turns(j, piece, item, &whole, out);
     j->run->loop = outer_loop;
     json_decref(loop.changed);
-    if (status == PL_OK && !whole && piece->or_else) status = pl__jinja_render_pieces(j, piece->or_else, item, out);
+    if (status == PL_OK && !whole && piece->or_else) {
+        size_t outer = pl__jinja_enter(j);
+        status = pl__jinja_render_pieces(j, piece->or_else, item, out);
+        pl__jinja_leave(j, outer);
+    }
 done:
     json_decref(elements);
     json_decref(chosen);

@@ -30,16 +30,20 @@ static pl_status evaluate(const pl_jinja *j, const pl__jinja_node *call, const p
     return PL_OK;
 }
 
-/* The macro's own scope is entered: its parameters, and then its body. */
+/* The macro's own scope is entered: its parameters, and then its body. A default sees all of them, undefined those that
+ * are not given and whose own default is not reached yet. */
 static pl_status run_body(const pl_jinja *j, const pl__jinja_piece *piece, const json_t *item, json_t **values,
                           json_t **out)
 {
     const pl__jinja_macro *macro = piece->macro;
     pl_bytes text = {0};
     pl_status status = PL_OK;
+    for (size_t i = 0; i < macro->n && status == PL_OK; i++)
+        status = pl__jinja_name_value(j, piece->at, macro->parameters[i],
+                                      values[i] ? values[i] : j->marks[PL__J_UNDEFINED], NULL);
     for (size_t i = 0; i < macro->n && status == PL_OK; i++) {
-        if (!values[i] && macro->defaults[i]) status = pl__jinja_eval_kept(j, macro->defaults[i], item, &values[i]);
-        if (!values[i]) values[i] = json_incref(j->marks[PL__J_UNDEFINED]);
+        if (values[i] || !macro->defaults[i]) continue;
+        status = pl__jinja_eval_kept(j, macro->defaults[i], item, &values[i]);
         if (status == PL_OK) status = pl__jinja_name_value(j, piece->at, macro->parameters[i], values[i], NULL);
     }
     if (status == PL_OK) status = pl__jinja_render_pieces(j, piece->body, item, &text);

@@ -101,6 +101,15 @@ static pl_status parse_real(pl__jinja_parser *p, node **out)
     return new_value(p, out, at, json_real(strtod(digits, NULL)));
 }
 
+/* What jinja2 has for the arguments of a macro that no parameter takes. */
+static bool is_of_rest(const pl__jinja_parser *p)
+{
+    if (!p->macro || (!pl__jinja_is_word(p, "varargs") && !pl__jinja_is_word(p, "kwargs"))) return false;
+    for (size_t i = 0; i < p->macro->n; i++)
+        if (pl__jinja_is_word(p, p->macro->parameters[i])) return false;
+    return true;
+}
+
 static pl_status parse_word(pl__jinja_parser *p, node **out)
 {
     static const char *const reserved[] = {"and", "or", "not", "if", "elif", "else", "in", "is", "for", NULL};
@@ -115,6 +124,9 @@ static pl_status parse_word(pl__jinja_parser *p, node **out)
     }
     for (const char *const *r = reserved; *r; r++)
         if (pl__jinja_is_word(p, *r)) return pl__jinja_unexpected(p, "an expression");
+    if (is_of_rest(p))
+        return pl_jinja_fail(p->j, at, "'%.*s' in a macro is not supported; write the arguments as parameters",
+                             pl__jinja_shown(p), p->j->source + at);
     PL_TRY(pl__jinja_new_node(p, out, PL__J_NAME, at));
     PL_TRY(pl__jinja_token_name(p, &(*out)->name));
     (*out)->is_loop = strcmp((*out)->name, "loop") == 0;

@@ -143,6 +143,19 @@ static pl_status parse_if(pl__jinja_parser *p, piece *arm)
     return close_tag(p);
 }
 
+/* A name that a tag gives a value: the current token. */
+static pl_status take_name(pl__jinja_parser *p, const char **out)
+{
+    if (pl__jinja_is_word(p, "loop")) {
+        p->n_loop_names++;
+        p->loop_at = p->token.at;
+    }
+    if (p->macro && pl__jinja_is_word(p, PL__JINJA_CALLER))
+        return pl_jinja_fail(p->j, p->token.at, "'caller' in a macro is what a call block gives it; use another name");
+    PL_TRY(pl__jinja_token_name(p, out));
+    return pl__jinja_advance(p);
+}
+
 /* Names with commas between them, in parentheses or not; of `set` also namespace.field. */
 static pl_status parse_targets(pl__jinja_parser *p, pl__jinja_targets *out, bool is_set)
 {
@@ -158,8 +171,7 @@ static pl_status parse_targets(pl__jinja_parser *p, pl__jinja_targets *out, bool
             if (pl__jinja_is_word(p, *c)) return pl__jinja_unexpected(p, "a name");
         if (out->n == PL__JINJA_MAX_TARGETS)
             return pl_jinja_fail(p->j, p->token.at, "more than %d names", (int)PL__JINJA_MAX_TARGETS);
-        PL_TRY(pl__jinja_token_name(p, &out->names[out->n++]));
-        PL_TRY(pl__jinja_advance(p));
+        PL_TRY(take_name(p, &out->names[out->n++]));
         out->is_tuple = out->is_tuple || pl__jinja_is_op(p, ",");
     } while (pl__jinja_is_op(p, ","));
     if (closes) PL_TRY(pl__jinja_expect_op(p, ")"));
@@ -176,6 +188,7 @@ static pl_status parse_for(pl__jinja_parser *p, piece *loop)
     size_t begin = p->token.at;
     PL_TRY(enter_block(p, begin));
     p->n_nodes = 0;
+    p->n_fors++;
     PL_TRY(pl__jinja_advance(p));
     PL_TRY(parse_targets(p, &loop->targets, false));
     if (!pl__jinja_is_word(p, "in")) return pl__jinja_unexpected(p, "'in'");
@@ -236,8 +249,10 @@ static pl_status parse_parameters(pl__jinja_parser *p, pl__jinja_macro *macro)
         if (macro->n == PL__JINJA_MAX_PARAMETERS)
             return pl_jinja_fail(p->j, p->token.at, "more than %d parameters", (int)PL__JINJA_MAX_PARAMETERS);
         size_t i = macro->n++;
-        PL_TRY(pl__jinja_token_name(p, &macro->parameters[i]));
-        PL_TRY(pl__jinja_advance(p));
+        for (size_t k = 0; k < i; k++)
+            if (pl__jinja_is_word(p, macro->parameters[k]))
+                return pl_jinja_fail(p->j, p->token.at, "two parameters '%s'", macro->parameters[k]);
+        PL_TRY(take_name(p, &macro->parameters[i]));
         if (pl__jinja_is_op(p, "=")) {
             PL_TRY(pl__jinja_advance(p));
             PL_TRY(pl__jinja_parse_expression(p, &macro->defaults[i]));
@@ -247,17 +262,23 @@ static pl_status parse_parameters(pl__jinja_parser *p, pl__jinja_macro *macro)
     return pl__jinja_advance(p);
 }
 
-/* The body of a macro or of a call block, behind its first tag. */
+/* The body of a macro or of a call block, behind its first tag; jinja2 makes one of a generation, too. */
 static pl_status parse_macro_body(pl__jinja_parser *p, piece *out, const char *for_word)
 {
     size_t loops = p->n_loops;
     bool names_caller = p->names_caller;
+    const pl__jinja_macro *around = p->macro;
     p->n_macros++;
     p->n_loops = 0;
     p->names_caller = false;
+    p->macro = out->macro;
     PL_TRY(parse_body(p, &out->body, for_word));
     p->n_loops = loops;
+    p->macro = around;
     out->macro->calls_back = p->names_caller;
+    for (size_t i = 0; i < out->macro->n && out->macro->calls_back; i++)
+        if (strcmp(out->macro->parameters[i], PL__JINJA_CALLER) == 0)
+            return pl_jinja_fail(p->j, out->at, "a parameter 'caller' of a macro that names it; use another name");
     p->names_caller = p->names_caller || names_caller;
     p->depth--;
     return PL_OK;
@@ -272,8 +293,7 @@ static pl_status parse_macro(pl__jinja_parser *p, piece *out)
     p->n_nodes = 0;
     PL_TRY(pl__jinja_advance(p));
     if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "the name of the macro");
-    PL_TRY(pl__jinja_token_name(p, &out->macro->name));
-    PL_TRY(pl__jinja_advance(p));
+    PL_TRY(take_name(p, &out->macro->name));
     PL_TRY(parse_parameters(p, out->macro));
     PL_TRY(end_of_tag(p));
     PL_TRY(parse_macro_body(p, out, "macro"));
@@ -333,8 +353,7 @@ static pl_status parse_with(pl__jinja_parser *p, piece *out)
         if (p->token.kind != PL__J_T_NAME) return pl__jinja_unexpected(p, "name=value");
         if (names->n == PL__JINJA_MAX_TARGETS)
             return pl_jinja_fail(p->j, p->token.at, "more than %d names", (int)PL__JINJA_MAX_TARGETS);
-        PL_TRY(pl__jinja_token_name(p, &names->names[names->n]));
-        PL_TRY(pl__jinja_advance(p));
+        PL_TRY(take_name(p, &names->names[names->n]));
         PL_TRY(pl__jinja_expect_op(p, "="));
         PL_TRY(pl__jinja_parse_expression(p, &values[names->n++]));
     }
@@ -354,9 +373,10 @@ static pl_status parse_generation(pl__jinja_parser *p, piece *out)
     size_t begin = p->token.at;
     PL_TRY(enter_block(p, begin));
     PL_TRY(close_tag(p));
-    PL_TRY(parse_body(p, &out->body, "generation"));
+    PL_TRY(pl_arena_new(p->j->arena, &out->macro, 1));
+    PL_TRY(parse_macro_body(p, out, "generation"));
     if (p->end != PL__J_END_ENDGENERATION) return pl_jinja_fail(p->j, begin, "the generation has no endgeneration");
-    p->depth--;
+    if (out->macro->calls_back) return pl_jinja_fail(p->j, begin, "a generation that names 'caller', which it has not");
     return close_tag(p);
 }
 
@@ -477,5 +497,7 @@ static pl_status parse_body(pl__jinja_parser *p, piece **out, const char *for_wo
 pl_status pl__jinja_parse(pl_jinja *j)
 {
     pl__jinja_parser p = {.j = j};
-    return parse_body(&p, &j->body, NULL);
+    PL_TRY(parse_body(&p, &j->body, NULL));
+    if (p.n_loop_names == 0 || p.n_fors == 0) return PL_OK;
+    return pl_jinja_fail(j, p.loop_at, "'loop' is what a for gives its body; use another name");
 }

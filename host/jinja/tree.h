@@ -88,6 +88,7 @@ typedef enum pl__jinja_piece_kind {
     PL__J_WITH,       /* expression: a tuple of the values */
     PL__J_FILTERED,   /* what the body prints, through filters; as SET with body and expression */
     PL__J_CALL_BLOCK, /* expression: the call; macro: `caller` */
+    PL__J_UNSET,      /* text: a name that is undefined until the body sets it (symbols.c) */
 } pl__jinja_piece_kind;
 
 /* What {% filter %} and {% set x | f %} filter has this name: no source can write it. */
@@ -215,6 +216,8 @@ struct pl_jinja {
 
 /* Fills j->body from j->source. */
 pl_status pl__jinja_parse(pl_jinja *j);
+/* Puts the names that begin undefined into the bodies of j->body (symbols.c). */
+pl_status pl__jinja_analyse(pl_jinja *j);
 
 /* The value of an expression: a new reference. */
 pl_status pl__jinja_eval(const pl_jinja *j, const pl__jinja_node *node, const json_t *item, json_t **out);

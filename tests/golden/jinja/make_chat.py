@@ -359,6 +359,42 @@ LANGUAGE = [
     '{% for m in messages %}{% with r = m.role %}{% filter upper %}{{ r }}{{ loop.index }}{% endfilter %}{% endwith %}{% endfor %}',
     "{% macro f() %}{% for x in [1, 2] %}{{ caller() }}{{ loop.index }}{% endfor %}{% endmacro %}{% for y in 'ab' %}{% call f() %}{{ y }}{{ loop.index }}{{ loop.last }}{% endcall %}{% endfor %}",
     '{% macro a(n) %}{{ n }}{% if n %}{% call b(n) %}{{ n }}!{% endcall %}{% endif %}{% endmacro %}{% macro b(n) %}[{{ caller() }}{{ a(n - 1) }}]{% endmacro %}{{ a(3) }}',
+    # Filters over a body see what it sets; a body that is cut short comes to nothing.
+    "{% set a = 'x' %}{% filter replace('X', a) %}{% set a='NEW' %}-X-{% endfilter %}",
+    "{% set a = 'x' %}{% set y | replace('X', a) %}{% set a='NEW' %}-X-{% endset %}{{ y }}{{ a }}",
+    "{% filter replace('X', zz) %}{% set zz='a' %}aXb{% endfilter %}",
+    "{% filter replace('X', f()) %}{% macro f() %}{{ q }}{% endmacro %}{% set q='7' %}X{% endfilter %}{{ f is defined }}",
+    "{% filter replace('X', y) | upper %}{% filter replace('Y', z) %}{% set z = 'b' %}{% set y = 'c' %}XY{% endfilter %}{% set y = 'd' %}{% endfilter %}",
+    "{% for x in [1, 2] %}{% filter upper %}a{% break %}b{% endfilter %}c{% endfor %}",
+    "{% for x in [1, 2] %}{% filter upper %}a{% if x == 1 %}{% continue %}{% endif %}b{% endfilter %}c{% endfor %}",
+    "{% set n = namespace(y=0) %}{% for x in [1, 2] %}{% set n.y %}a{% break %}b{% endset %}c{% endfor %}{{ n.y }}",
+    "{% set n = namespace(y=0) %}{% for x in [1, 2] %}{% set n.y | upper %}a{% if x == 2 %}{% continue %}{% endif %}b{% endset %}c{% endfor %}{{ n.y }}",
+    # A name belongs to the scope that sets it from the scope's beginning on.
+    "{% for x in [1] %}[{{ bos_token }}]{% endfor %}{% set bos_token = 2 %}",
+    "{% macro m() %}[{{ bos_token }}]{% endmacro %}{{ m() }}{% set bos_token = 2 %}{{ m() }}",
+    "{{ bos_token }}{% for x in [1] %}[{{ bos_token }}]{% endfor %}{% set bos_token = 2 %}",
+    "{% for x in [1, 2] %}{% filter upper %}{{ bos_token }}{% endfilter %}{% set bos_token = 2 %}{% endfor %}",
+    "{% if true %}{% for x in [1] %}[{{ bos_token }}]{% endfor %}{% set bos_token = 2 %}{% endif %}",
+    "{% set y %}{% for x in [1] %}[{{ y }}]{% endfor %}{% endset %}{{ y }}",
+    "{% for x in [1] if bos_token %}{{ x }}{% endfor %}{% set bos_token = 2 %}",
+    "{% set y | replace('X', zz) %}-X{% endset %}{{ y }}",
+    "{% for x in [] %}{% else %}{% set q = 2 %}{{ q }}{% endfor %}{{ q }}",
+    "{% macro f(a=b, b=1, c=c) %}{{ a }}{{ b }}{{ c }}{% endmacro %}{% set b = 3 %}{% set c = 4 %}{{ f() }}{{ f(b=5) }}",
+    "{% macro f(a, a) %}{{ a }}{% endmacro %}{{ f(1) }}",
+    "{% for x in [1] %}{% generation %}{% break %}{% endgeneration %}{% endfor %}",
+    # Names that jinja2 gives a meaning of their own.
+    "{% macro m(a=varargs) %}{{ a }}{% endmacro %}{{ m() }}{{ varargs }}{{ kwargs }}{{ caller }}",
+    "{% macro m(varargs, kwargs) %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ m(1, 2) }}",
+    "{% macro m(caller) %}{{ caller }}{% endmacro %}{{ m(1) }}",
+    "{% macro m(caller) %}{{ 1 }}{% endmacro %}{{ m(1) }}",
+    "{% for loop in [1, 2] %}{{ loop }}{% endfor %}",
+    "{% for loop, a in [(1, 2)] %}{{ loop }}{% endfor %}",
+    "{% for x in [1] %}{% set loop = 2 %}{{ loop }}{% endfor %}",
+    "{% for x in [1] %}{% macro f() %}{% set loop = 2 %}{% endmacro %}{% endfor %}",
+    "{% for x in [] %}{% else %}{% set loop = 2 %}{% endfor %}",
+    "{% set loop = 2 %}{{ loop }}",
+    "{% macro f() %}{% set caller = 1 %}{{ caller }}{% endmacro %}{% call f() %}{% endcall %}",
+    "{{ [1] in {'a': 1} }}", "{{ {'b': 1} not in {'a': 1} }}", "{{ ([1],) in {'a': 1} }}", "{{ (1, (2,)) in {'a': 1} }}",
 ]
 
 
@@ -372,18 +408,25 @@ def scoped(draw, depth, macros):
             parts.append("{{ " + name + " }};")
         elif kind < 0.4:
             parts.append(f"{{% set {name} = {draw.choice(['1', '2', name, 'a', chr(39) + 'x' + chr(39)])} %}}")
+            if draw.random() < 0.3:
+                parts[-1] = "{% if " + draw.choice(["true", "false", "a", "b"]) + " %}" + parts[-1] + draw.choice(
+                    ["{% endif %}", "{% else %}{{ c }}{% endif %}", "{% elif b %}{% set c = 4 %}{% endif %}"])
         elif kind < 0.5:
-            parts.append(f"{{% for {name} in [3, 4] %}}{inner()}{{{{ loop.index }}}}{{% endfor %}}")
+            chosen, otherwise = draw.choice(["", "", " if a", " if c"]), draw.choice(["", "{% else %}{{ a }}{% set b = 9 %}{{ b }}"])
+            parts.append(f"{{% for {name} in [3, 4]{chosen} %}}{inner()}{{{{ loop.index }}}}{otherwise}{{% endfor %}}")
         elif kind < 0.58:
             parts.append(f"{{% with {name} = {draw.choice(['5', 'a', 'b'])} %}}{inner()}{{% endwith %}}")
         elif kind < 0.64:
-            parts.append(f"{{% filter upper %}}{inner()}{{% endfilter %}}")
+            filters = draw.choice(["upper", "replace('A', a ~ '!')", "replace('B', '<' ~ b ~ '>') | upper"])
+            parts.append(f"{{% filter {filters} %}}{inner()}{{% endfilter %}}")
         elif kind < 0.7:
-            parts.append(f"{{% set {name} %}}{inner()}{{% endset %}}")
+            filters = draw.choice(["", "", f" | replace('A', '-' ~ {draw.choice('abc')})"])
+            parts.append(f"{{% set {name}{filters} %}}{inner()}{{% endset %}}")
         elif kind < 0.85:
             macro = f"m{draw.randint(0, 99)}"
             back = draw.choice(["", "[{{ caller(a) if caller }}]"])
-            parts.append(f"{{% macro {macro}({name}) %}}{inner()}{back}{{% endmacro %}}{{{{ {macro}({draw.choice(['6', 'b'])}) }}}}")
+            second = draw.choice(["", "", ", d=a", f", d={draw.choice('bc')}"])
+            parts.append(f"{{% macro {macro}({name}{second}) %}}{inner()}{back}{{% endmacro %}}{{{{ {macro}({draw.choice(['6', 'b'])}) }}}}")
             if back:
                 parts.append(f"{{% call({draw.choice('abc')}) {macro}(7) %}}{inner()}{{% endcall %}}")
             macros = macros + [macro]
@@ -392,7 +435,18 @@ def scoped(draw, depth, macros):
     return "".join(parts)
 
 
-MAY_REFUSE = ("{% macro f(a) %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, k=3) }}", "{{ {missing: 1} }}", "{{ 'a' | replace('a', missing) }}")
+MAY_REFUSE = [
+    "{% macro f(a) %}{{ varargs }}{{ kwargs }}{% endmacro %}{{ f(1, 2, k=3) }}", "{{ {missing: 1} }}", "{{ 'a' | replace('a', missing) }}",
+    "{% macro m() %}{{ varargs }}{% endmacro %}{{ m() }}", "{% macro m() %}{% for x in [1] %}{{ kwargs }}{% endfor %}{% endmacro %}{{ m() }}",
+    "{% macro m(varargs) %}{% macro n() %}{{ varargs }}{% endmacro %}{{ n() }}{% endmacro %}{{ m(1) }}",
+    "{% macro m() %}{% set varargs = 2 %}{{ varargs }}{% endmacro %}{{ m() }}", "{% generation %}{{ varargs }}{{ kwargs }}{% endgeneration %}",
+    "{% macro f() %}{{ caller() }}{% endmacro %}{% call f() %}{{ varargs }}{% endcall %}",
+    "{% macro f() %}{% generation %}{{ caller is defined }}{% endgeneration %}{% endmacro %}{% call f() %}x{% endcall %}",
+    "{% macro m(caller=2) %}{{ caller }}{% endmacro %}{{ m() }}", "{% macro m() %}{% set caller = 2 %}{{ caller }}{% endmacro %}{{ m() }}",
+    "{% set loop = 4 %}{% for x in [1] %}{{ loop.index }}{% endfor %}{{ loop }}", "{% for x in [1] %}{% with loop = 2 %}{{ loop }}{% endwith %}{% endfor %}",
+    "{% for x in [1] %}{% macro f(loop) %}{{ loop }}{% endmacro %}{{ f(3) }}{% endfor %}",
+    "{% macro loop() %}a{% endmacro %}{% for x in [1] %}{{ loop.index }}{% endfor %}",
+]
 
 
 def trimmed(draw):
@@ -457,10 +511,11 @@ def main():
         for name, source in TEMPLATES.items():
             cases += chats_of(name, source) + chats_of(name, source, tools=TOOLS, enable_thinking=False)[:4]
         cases += [case("small", source, names_of(CHATS[1], True, **names)) for source, names in SMALL]
-        cases += [case("language", source, {"messages": CHATS[1], "bos_token": "<s>", "tree": TREE}) for source in LANGUAGE]
+        cases += [case("language", source, {"messages": CHATS[1], "bos_token": "<s>", "tree": TREE}) for source in LANGUAGE + MAY_REFUSE]
         draw = random.Random(12)
         cases += [case("trim", trimmed(draw), names_of(CHATS[0], True)) for _ in range(300)]
         cases += [case("scopes", scoped(draw, 3, []), {}) for _ in range(400)]
+        cases += [case("scopes", scoped(draw, 3, []), {"a": "A", "b": "B"}) for _ in range(400)]
     print("[\n" + ",\n".join(json.dumps(c, ensure_ascii=False) for c in cases) + "\n]")
 
 
