@@ -1,8 +1,8 @@
 /* The part of Jinja in which tasks write prompts. Everything outside it is an error with line and column; nothing is
  * ever printed literally by mistake, and what is inside gives what jinja2 gives, with these exceptions, which are
  * errors: a list or object printed as it is (`x | string` writes it as Python does), integers beyond 64 bits, a
- * generator that gets a name, `varargs` and `kwargs` in a macro, `caller` in a macro and `loop` beside a for as names of
- * one's own.
+ * generator that gets a name, `varargs` and `kwargs` in a macro, `caller` in a macro and `loop` beside a for as names
+ * of one's own.
  *
  *   {{ expression }}   {# comment #}   {%- -%} {{- -}} trimming
  *   {% if e %} {% elif e %} {% else %} {% endif %}   {% for a, b in e if e %} {% else %} {% endfor %} with loop.index
@@ -44,7 +44,7 @@ pl_status pl_jinja_compile_chat(pl_jinja **out, const char *source, const char *
 /* What a chat template is given. */
 typedef struct pl_jinja_chat {
     const json_t *names; /* a JSON object: bos_token, tools, ... */
-    json_t *messages;    /* a list; NULL: `names` has it, and add_generation_prompt */
+    json_t *messages;    /* a list; NULL: none, and no add_generation_prompt */
     bool asks;           /* add_generation_prompt */
     const char *date;    /* "YYYY-MM-DD", the day of strftime_now */
 } pl_jinja_chat;

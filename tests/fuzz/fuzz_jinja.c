@@ -17,23 +17,23 @@ static void same_twice(pl_status first, const pl_bytes *a, pl_status second, con
 static void as_chat(const char *source)
 {
     static const char names_text[] =
-        "{\"messages\": [{\"role\": \"system\", \"content\": \"Be \\u00e9 brief. \"}, {\"role\": \"user\", "
-        "\"content\": "
-        "\"q\\n\"}, {\"role\": \"assistant\", \"content\": \"<think>t</think>a\"}, {\"role\": \"user\", \"content\": "
-        "\"\"}], "
-        "\"tools\": null, \"documents\": null, \"add_generation_prompt\": true, \"bos_token\": \"<s>\", \"eos_token\": "
-        "\"</s>\"}";
+        "{\"tools\": null, \"documents\": null, \"bos_token\": \"<s>\", \"eos_token\": \"</s>\"}";
+    static const char messages_text[] =
+        "[{\"role\": \"system\", \"content\": \"Be \\u00e9 brief. \"}, {\"role\": \"user\", \"content\": \"q\\n\"}, "
+        "{\"role\": \"assistant\", \"content\": \"<think>t</think>a\"}, {\"role\": \"user\", \"content\": \"\"}]";
     pl_jinja *jinja;
-    json_t *names;
+    json_t *names, *messages;
     pl_bytes first = {0}, second = {0};
     bool refused, again;
     if (pl_jinja_compile_chat(&jinja, source, "fuzz") != PL_OK) return;
     if (pl_json_parse(&names, names_text, strlen(names_text), "names") != PL_OK) abort();
-    const pl_jinja_chat chat = {.names = names, .date = "2024-07-26"};
+    if (pl_json_parse(&messages, messages_text, strlen(messages_text), "messages") != PL_OK) abort();
+    const pl_jinja_chat chat = {.names = names, .messages = messages, .asks = true, .date = "2024-07-26"};
     pl_status status = pl_jinja_render_chat(jinja, &chat, &first, &refused);
     same_twice(status, &first, pl_jinja_render_chat(jinja, &chat, &second, &again), &second);
     if (refused != again || (refused && status != PL_E_INPUT)) abort();
     json_decref(names);
+    json_decref(messages);
     pl_jinja_free(jinja);
     pl_bytes_free(&first);
     pl_bytes_free(&second);

@@ -8,6 +8,21 @@
 
 static const char DAY[] = "2024-07-26"; /* what make_chat.py takes for today */
 
+/* As a run renders: the messages and whether they ask for an answer beside the names. */
+static pl_status render(const pl_jinja *j, const json_t *all, pl_bytes *out, bool *refused)
+{
+    json_t *names = json_copy((json_t *)(uintptr_t)all);
+    const pl_jinja_chat chat = {.names = names,
+                                .messages = json_object_get(all, "messages"),
+                                .asks = json_is_true(json_object_get(all, "add_generation_prompt")),
+                                .date = DAY};
+    json_object_del(names, "messages");
+    json_object_del(names, "add_generation_prompt");
+    pl_status status = pl_jinja_render_chat(j, &chat, out, refused);
+    json_decref(names);
+    return status;
+}
+
 /* Outcome of one case; prints what differs. */
 static bool agrees(const json_t *c)
 {
@@ -17,8 +32,7 @@ static bool agrees(const json_t *c)
     pl_bytes text = {0};
     bool refused = false, raised = json_is_true(json_object_get(c, "refused"));
     pl_status status = pl_jinja_compile_chat(&j, source, "case");
-    if (status == PL_OK)
-        status = pl_jinja_render_chat(j, &(pl_jinja_chat){.names = names, .date = DAY}, &text, &refused);
+    if (status == PL_OK) status = render(j, names, &text, &refused);
     bool same = output ? status == PL_OK && text.size == json_string_length(output) &&
                              memcmp(text.data ? text.data : "", json_string_value(output), text.size) == 0
                        : status == PL_E_INPUT && refused == raised && strstr(pl_error_text(), "case: template ");
@@ -100,14 +114,13 @@ static void test_limits(void **state)
          "grew beyond 16777216 bytes"},
         {"{{ f(1) }}", "no macro or function 'f' here"},
     };
-    json_t *names = json_pack("{s:s}", "messages", "m");
+    json_t *names = json_pack("{s:[{s:s, s:s}]}", "messages", "role", "user", "content", "q");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         pl_jinja *j;
         pl_bytes text = {0};
         bool refused;
         assert_int_equal(pl_jinja_compile_chat(&j, cases[i].source, "where"), PL_OK);
-        const pl_jinja_chat chat = {.names = names, .date = DAY};
-        assert_int_equal(pl_jinja_render_chat(j, &chat, &text, &refused), PL_E_INPUT);
+        assert_int_equal(render(j, names, &text, &refused), PL_E_INPUT);
         if (!strstr(pl_error_text(), cases[i].message)) fail_msg("'%s' gives: %s", cases[i].source, pl_error_text());
         assert_true(refused == (strstr(cases[i].source, "raise_exception") != NULL));
         assert_int_equal(text.size, 0);

@@ -50,10 +50,12 @@ static pl_status render(const char *source, bool is_chat, size_t most_steps, pl_
                      PL_OK);
     assert_int_equal(j->most_steps, PL__JINJA_MAX_STEPS);
     j->most_steps = most_steps;
-    const pl_jinja_chat chat = {.names = item, .date = "2024-07-26"};
+    json_t *messages = json_pack("[{s:s, s:s}]", "role", "user", "content", "q");
+    const pl_jinja_chat chat = {.names = item, .messages = messages, .asks = true, .date = "2024-07-26"};
     pl_status status = is_chat ? pl_jinja_render_chat(j, &chat, out, &refused) : pl_jinja_render(j, item, out);
     pl_jinja_free(j);
     json_decref(item);
+    json_decref(messages);
     return status;
 }
 

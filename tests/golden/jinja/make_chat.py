@@ -511,7 +511,7 @@ def main():
         for name, source in TEMPLATES.items():
             cases += chats_of(name, source) + chats_of(name, source, tools=TOOLS, enable_thinking=False)[:4]
         cases += [case("small", source, names_of(CHATS[1], True, **names)) for source, names in SMALL]
-        cases += [case("language", source, {"messages": CHATS[1], "bos_token": "<s>", "tree": TREE}) for source in LANGUAGE + MAY_REFUSE]
+        cases += [case("language", source, names_of(CHATS[1], True, tree=TREE)) for source in LANGUAGE + MAY_REFUSE]
         draw = random.Random(12)
         cases += [case("trim", trimmed(draw), names_of(CHATS[0], True)) for _ in range(300)]
         cases += [case("scopes", scoped(draw, 3, []), {}) for _ in range(400)]
