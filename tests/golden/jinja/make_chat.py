@@ -376,6 +376,8 @@ LANGUAGE = [
     "{% for x in [1, 2] %}{% filter upper %}{{ bos_token }}{% endfilter %}{% set bos_token = 2 %}{% endfor %}",
     "{% if true %}{% for x in [1] %}[{{ bos_token }}]{% endfor %}{% set bos_token = 2 %}{% endif %}",
     "{% set y %}{% for x in [1] %}[{{ y }}]{% endfor %}{% endset %}{{ y }}",
+    "{% for x in [1] %}{% for y in [1] %}[{{ bos_token }}]{% endfor %}{% set bos_token = 3 %}{% endfor %}{% set bos_token = 2 %}",
+    "{% for x in [] %}{% else %}{% for y in [1] %}[{{ bos_token }}]{% endfor %}{% set bos_token = 2 %}{% endfor %}",
     "{% for x in [1] if bos_token %}{{ x }}{% endfor %}{% set bos_token = 2 %}",
     "{% set y | replace('X', zz) %}-X{% endset %}{{ y }}",
     "{% for x in [] %}{% else %}{% set q = 2 %}{{ q }}{% endfor %}{{ q }}",
