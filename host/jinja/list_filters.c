@@ -402,6 +402,7 @@ pl_status pl__jinja_unique(const pl_jinja *j, size_t at, const json_t *value, js
     PL_GOTO(status, done, pl__jinja_new_array(j, out, PL__J_MARK_LAZY));
     for (size_t i = 0; i < json_array_size(elements); i++) {
         size_t before;
+        PL_GOTO(status, done, pl__jinja_refuse_no_hash(j, at, json_array_get(keys, i)));
         PL_GOTO(status, done, pl__jinja_place(j, at, keys, 0, i, json_array_get(keys, i), &before));
         if (before == i) PL_GOTO(status, done, pl__jinja_add(j, at, *out, json_incref(json_array_get(elements, i))));
         PL_GOTO(status, done, pl__jinja_step(j, at));

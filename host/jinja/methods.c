@@ -507,6 +507,7 @@ pl_status pl__jinja_get(const pl_jinja *j, size_t at, const json_t *value, json_
 {
     bool found;
     PL_TRY(need_object(j, at, value, "get"));
+    PL_TRY(pl__jinja_refuse_no_hash(j, at, arguments[0]));
     PL_TRY(pl__jinja_look_up(j, at, value, arguments[0], false, &found, out));
     if (found) return PL_OK;
     return pl__jinja_made(out, arguments[1] ? json_incref(arguments[1]) : json_null());

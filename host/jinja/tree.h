@@ -362,6 +362,8 @@ pl_status pl__jinja_same(const pl_jinja *j, size_t at, const json_t *a, const js
 /* Which of the elements [from, to) is the first that is the same; `to`: none. */
 pl_status pl__jinja_place(const pl_jinja *j, size_t at, const json_t *array, size_t from, size_t to,
                           const json_t *value, size_t *out);
+/* Lists, objects, and tuples with one in them, are looked for in no set and no object of Python. */
+pl_status pl__jinja_refuse_no_hash(const pl_jinja *j, size_t at, const json_t *key);
 pl_status pl__jinja_order(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, int *out);
 pl_status pl__jinja_compare(const pl_jinja *j, size_t at, pl__jinja_op op, const json_t *a, const json_t *b, bool *out);
 /* What iterating over a value in Python gives, as an array without a mark: letters of a text, keys of an object. A new

@@ -242,6 +242,15 @@ static bool has_no_hash(const pl_jinja *j, const json_t *v)
     return json_is_object(v) || (json_is_array(v) && pl__jinja_first(j, v) == 0);
 }
 
+pl_status pl__jinja_refuse_no_hash(const pl_jinja *j, size_t at, const json_t *key)
+{
+    bool refused;
+    PL_TRY(pl__jinja_holds(j, at, key, has_no_hash, &refused));
+    if (!refused) return PL_OK;
+    return pl_jinja_fail(j, at, "cannot look for %s, which has no hash in Python: no key can be one",
+                         pl__jinja_kind_name(j, key));
+}
+
 static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const json_t *b, bool *out)
 {
     *out = false;
@@ -253,11 +262,7 @@ static pl_status contains(const pl_jinja *j, size_t at, const json_t *a, const j
         return PL_OK;
     }
     if (json_is_object(b)) {
-        bool refused;
-        PL_TRY(pl__jinja_holds(j, at, a, has_no_hash, &refused));
-        if (refused)
-            return pl_jinja_fail(j, at, "cannot look for %s in an object: no key can be one",
-                                 pl__jinja_kind_name(j, a));
+        PL_TRY(pl__jinja_refuse_no_hash(j, at, a));
         *out = json_is_string(a) && json_object_getn(b, json_string_value(a), json_string_length(a));
         return PL_OK;
     }

@@ -146,7 +146,7 @@ static void test_names_what_the_item_lacks(void **state)
         {"{{ list * 99999999 }}", "grew beyond 16777216 bytes"},
         {"{{ range(200000) | length }}", "range: more than 100000 numbers"},
         {"{{ 2 ** 63 }}", "a number beyond 64 bits (**)"},
-        {"{{ list in {'a': 1} }}", "template 1:4: cannot look for a list in an object"},
+        {"{{ list in {'a': 1} }}", "template 1:4: cannot look for a list, which has no hash in Python"},
         {"{% for a in list %}{{ text }}{% endfor %}{% set text = 1 %}",
          "template 1:23: 'text' is undefined here: the template gives it a value elsewhere"},
         {"{{ '%d' % text }}", "type d expects a number, found a text"},

@@ -397,6 +397,7 @@ LANGUAGE = [
     "{% set loop = 2 %}{{ loop }}",
     "{% macro f() %}{% set caller = 1 %}{{ caller }}{% endmacro %}{% call f() %}{% endcall %}",
     "{{ [1] in {'a': 1} }}", "{{ {'b': 1} not in {'a': 1} }}", "{{ ([1],) in {'a': 1} }}", "{{ (1, (2,)) in {'a': 1} }}",
+    "{{ [[1], [1]] | unique | list }}", "{{ [(1, 2), (1, 2)] | unique | list }}", "{{ {'a': 1}.get([1]) }}", "{{ {'a': 1}.get((1,), 2) }}",
 ]
 
 
