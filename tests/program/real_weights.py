@@ -38,6 +38,12 @@ def run(*command, text=None):
     return done.stdout
 
 
+def distance(found, expected):
+    """The largest difference; without bound where a value is not finite."""
+    off = float(np.max(np.abs(np.asarray(found, np.float64) - expected)))
+    return off if np.isfinite(off) else np.inf
+
+
 def differs(rows, plumb, folder, out):
     """{what: the largest difference} of prompts' logits and states; ids that differ are a difference without bound."""
     layers = list(rows[0]["states"])
@@ -47,7 +53,7 @@ def differs(rows, plumb, folder, out):
     worst = {"ids": 0.0, "log_p": 0.0, "logit": 0.0, "states": 0.0}
 
     def note(what, found, expected, unit=1.0):
-        worst[what] = max(worst[what], float(np.max(np.abs(np.asarray(found, np.float64) - expected))) / unit)
+        worst[what] = max(worst[what], distance(found, expected) / unit)
 
     with h5py.File(out) as file:
         starts, ids = (file[f"uns/plumb/tokens/{key}"][:] for key in ("indptr", "ids"))
@@ -107,6 +113,7 @@ def files_of(name):
 
 def main():
     plumb, tmp = (pathlib.Path(x).resolve() for x in sys.argv[1:3])
+    check("a value that is no number is far from any", distance([1.0, np.nan], [1.0, 1.0]) == np.inf)
     for name, folder in (x.split("=", 1) for x in sys.argv[3:]):
         folder = pathlib.Path(folder)
         if not (folder / "model.safetensors").exists():
