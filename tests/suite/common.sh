@@ -6,6 +6,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 # Threads that wait for one another sleep: on a busy machine spinning ones take the time from those that they wait for.
 export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
+export ASAN_OPTIONS=detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1
 own_counts=
 if [ -z "${PLUMB_COUNTS:-}" ]; then
   PLUMB_COUNTS=$(mktemp) own_counts=1
@@ -75,4 +76,18 @@ script() {
   take "$log"
   if [ $code -ne 0 ] && ! grep -q '^FAIL' "$log"; then tail -5 "$log"; fail "$* ended with $code"; fi
   grep -qE '^(PASS|SKIP|FAIL)' "$log" || fail "$* ran no test"
+}
+
+# ctests FOLDER WORDS...: ctest's programs of a build tree, those that the words choose; a line each, from the JUnit file,
+# and one for each case that a program skipped.
+ctests() {
+  local log=$1/suite.log results=$1/results.txt
+  (cd "$1" && ctest -j2 --timeout 1800 --output-on-failure --output-junit junit.xml "${@:2}") >"$log" 2>&1
+  grep -E '^ *[0-9]+/[0-9]+ .*(Failed|Timeout|\*\*\*)|^\[ *(FAILED|ERROR) *\]|SUMMARY: .*Sanitizer' "$log" | head -60
+  awk '/<testcase / {match($0, /name="[^"]*"/); name = substr($0, RSTART + 6, RLENGTH - 7); end = "PASS"}
+       /<failure/ {end = "FAIL"} /<skipped/ {end = "SKIP"}
+       /<\/testcase>|<testcase [^>]*\/>/ {print end, name}' "$1/junit.xml" >"$results"
+  grep '^\[  SKIPPED \]' "$1/Testing/Temporary/LastTest.log" | grep -v 'test(s)' | sed 's/^\[  SKIPPED \]/SKIP case/' | sort -u >>"$results"
+  take "$results"
+  grep -q '^PASS' "$results" || fail "$1: ctest ${*:2} ran no test"
 }

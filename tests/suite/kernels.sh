@@ -8,6 +8,9 @@ if build-test/tests/engine_test_certificate >build-test/certificate.log 2>&1; th
   fail "engine/test_certificate at all sizes (build-test/certificate.log)"
 fi
 
+step "CUDA: whole models on the emulated device"
+ctests build-test -L models
+
 step "training ops: planted faults turn their tests red"
 script build-test/faults-training.log tests/device/faults.sh build-test
 script build-test/faults-ranks.log tests/train/faults.sh build-test

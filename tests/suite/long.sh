@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What takes long: every fuzz target for a minute, attacks on the whole program in their long form, and tests/long/*.sh.
+# What takes long: every fuzz target for a minute, whole models on the emulated device with sanitizers, attacks on the
+# whole program in their long form, and tests/long/*.sh.
 source "$(dirname "$0")/common.sh"
 step "long: fuzzing, a minute a parser"
 build build-fuzz -DPLUMB_FUZZ=ON -DPLUMB_SANITIZE=address -DCMAKE_C_COMPILER=clang || exit 0
@@ -14,6 +15,8 @@ for target in $(find build-fuzz -type f -name 'fuzz_*' -perm -u+x); do
   fi
   rm -rf "$work"
 done
+step "long: whole models on the emulated device, with sanitizers"
+ctests build-asan -L models
 step "long: attacks"
 export PLUMB=$PWD/build-test/plumb PLUMB_MAKE_MODEL=$PWD/build-test/plumb-make-model PLUMB_BUILD=$PWD/build-test
 python3 tests/reliability/run.py --long --table build-test/reliability.md >build-test/long-attacks.log 2>&1
