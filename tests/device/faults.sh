@@ -77,7 +77,8 @@ attention_backward: the causal mask is one key late|attention_backward.c|s,key >
 attention_backward: one query head a group|attention_backward.c|s,h < (kv_head + 1) \* group,h < kv_head * group + 1,|attention_backward.c|attention_backward
 attention_backward: dv of what was dropped|attention_backward.c|s,p\[i\] \*= factor\[i\];,,|attention_backward.c|attention_backward
 attention_backward: dq is not scaled|attention_backward.c|s,w.dq\[i \* t.width + d\] \* a->scale,w.dq[i * t.width + d],|attention_backward.c|attention_backward
-attention_backward: ALiBi the other way|attention_backward.c|s,w->slope \* (float),w->slope * -(float),|attention_backward.c|attention_backward
+attention_backward: ALiBi the other way|attention_backward.c|s,pl__alibi(w->slope,pl__alibi(-w->slope,|attention_backward.c|attention_backward
+attention_backward: Falcon's ALiBi as Bloom's|attention_backward.c|s,w->slope\, a->alibi_scale,w->slope\, 0.0f,|attention_backward.c|attention_backward
 EOF
 }
 
