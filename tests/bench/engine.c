@@ -97,7 +97,8 @@ static pl_status answer(const bench *b, const pl_results *r, double seconds)
     }
     for (size_t i = 0; r->last && i < b->n; i++) {
         json_t *row = json_array();
-        for (size_t c = 0; c < 8; c++) PL_TRY(append_number(row, (double)r->last[r->n_layers - 1][i * r->C + c]));
+        for (size_t c = 0; c < 8; c++)
+            PL_TRY(append_number(row, (double)r->last[r->n_layers - 1][i * r->widths[r->n_layers - 1] + c]));
         json_array_append_new(last, row);
     }
     json_t *line = json_pack("{s:f,s:I,s:I,s:I,s:o,s:o}", "seconds", seconds, "tokens",
@@ -146,7 +147,8 @@ static pl_status finish_file(const bench *b, const pl_results *results, pl_state
     }
     PL_GOTO(status, failed, pl_unit_put_obs(writer, frame));
     PL_GOTO(status, failed,
-            pl_states_write(writer, results, b->requests, file->capture->layers, file->L, b->n, file->storage, true));
+            pl_states_write(writer, results, b->requests, file->capture->layers, file->config->L, b->n, file->storage,
+                            true));
     PL_GOTO(status, failed, pl_unit_put_config(writer, "{}", attributes));
     status = pl_unit_finish(writer);
     writer = NULL;
