@@ -32,12 +32,19 @@ import glob, os, signal, subprocess, sys, time
 plumb, run = sys.argv[1:]
 names = {signal.SIGTERM: "SIGTERM", signal.SIGUSR1: "SIGUSR1", signal.SIGINT: "Ctrl-C (SIGINT)"}
 
+def handles(process, number):
+    """Whether it has set its handler: on a busy machine a program takes its time to come as far as that."""
+    with open(f"/proc/{process.pid}/status") as status:
+        return any(int(line.split()[1], 16) >> (number - 1) & 1 for line in status if line.startswith("SigCgt:"))
+
 def send(number, delay, command):
     """How the command ended that was sent the signal so late, and what it said; in the background SIGINT is ignored."""
     for file in glob.glob(run + "/*.csv") + glob.glob(run + "/results*") + glob.glob(run + "/samples*") + glob.glob(run + "/DONE"):
         os.remove(file)
     process = subprocess.Popen([plumb, *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                preexec_fn=lambda: [signal.signal(n, signal.SIG_DFL) for n in names])
+    while process.poll() is None and not handles(process, number):
+        time.sleep(0.001)
     time.sleep(delay)
     process.send_signal(number)
     sent = time.monotonic()
