@@ -3,6 +3,8 @@
 #ifndef PLUMB_TESTS_MODEL_NAMED_WEIGHTS_H
 #define PLUMB_TESTS_MODEL_NAMED_WEIGHTS_H
 
+#include <math.h>
+
 #include "base/json.h"
 #include "model/masters.h"
 #include "tests.h"
@@ -65,6 +67,18 @@ static inline void write_checkpoint(const char *folder, const char *text, const 
     json_decref(header);
     pl_bytes_free(&data);
     pl_bytes_free(&file);
+}
+
+/* |values - expected| / |expected|; without bound where a value is not finite. */
+static inline double off_by(const float *values, const json_t *expected)
+{
+    double above = 0, below = 0;
+    for (size_t i = 0; i < json_array_size(expected); i++) {
+        const double r = json_number_value(json_array_get(expected, i)), d = (double)values[i] - r;
+        above += d * d;
+        below += r * r;
+    }
+    return isfinite(above) ? sqrt(above / below) : INFINITY;
 }
 
 #endif

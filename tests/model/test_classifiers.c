@@ -1,7 +1,6 @@
 /* Sequence classifiers of every family that has them in transformers, against transformers' own logits
  * (golden/models/make_classifiers.py): the last token is pooled, behind the final norm where there is one, by a head
  * without a bias; caps and divisors of vocabulary logits stay away. */
-#include <math.h>
 
 #include "model/config.h"
 #include "model/named_weights.h"
@@ -50,17 +49,11 @@ static double distance_of(const pl_processor *processor, const char *folder, con
     pl_kv *kv = kv_for(model, 1);
     const sequence all = {ids, 0, N_IDS, 0, 0};
     run_model(&o, model, kv, &all, 1, 1);
-    double above = 0, below = 0;
-    for (size_t i = 0; i < json_array_size(expected); i++) {
-        const double r = json_number_value(json_array_get(expected, i)),
-                     d = (double)o.logits[(N_IDS - 1) * o.V + i] - r;
-        above += d * d;
-        below += r * r;
-    }
+    const double off = off_by(o.logits + (N_IDS - 1) * o.V, expected);
     outputs_free(&o);
     processor->ops->kv_free(kv);
     pl_model_free(model);
-    return sqrt(above / below);
+    return off;
 }
 
 /* A small fault in what stands before the head, which these values have to show. */

@@ -2,7 +2,6 @@
  * defaults, and the logits of models whose weights are made from their tensors' names. Nothing loads that transformers
  * does not run or computes otherwise, and what is refused although transformers runs it is listed here with its reason.
  */
-#include <math.h>
 
 #include "base/json.h"
 #include "model/config.h"
@@ -71,17 +70,11 @@ static double distance_of(const world *w, const char *text, const pl_config *c, 
     pl_kv *kv = kv_for(model, 1);
     const sequence all = {w->ids, 0, N_IDS, 0, 0};
     run_model(&o, model, kv, &all, 1, 1);
-    double above = 0, below = 0;
-    for (size_t i = 0; i < json_array_size(expected); i++) {
-        const double r = json_number_value(json_array_get(expected, i)),
-                     d = (double)o.logits[(N_IDS - 1) * o.V + i] - r;
-        above += d * d;
-        below += r * r;
-    }
+    const double off = off_by(o.logits + (N_IDS - 1) * o.V, expected);
     outputs_free(&o);
     w->processor.ops->kv_free(kv);
     pl_model_free(model);
-    return isfinite(above) ? sqrt(above / below) : INFINITY;
+    return off;
 }
 
 static bool is_known(const char *message, bool seen[])
