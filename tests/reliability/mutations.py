@@ -4,6 +4,7 @@ import json
 import random
 import re
 import struct
+import sys
 
 NUMBERS = [0, 1, -1, -2, 3, 7, 255, 256, 65536, 2**31 - 1, 2**31, -2**31, 2**32, 2**63 - 1, -2**63, 2**64, 10**30]
 VALUES = [None, True, False, "", [], {}, "x", "\x1b[31mred", "\u202egnirts", "\x9b2J", "a" * 70000, 1e308, -1e308, 1e-320, 0.5, "-1", "../../etc/passwd",
@@ -16,6 +17,10 @@ YAML = ["1e9", "1000000000", "-1", "0", "null", "~", "[]", "{}", '""', "[[[[[[]]
         '"{{ (text ~ text) ~ (text ~ text) }}"', "\"{{ text | replace('', text) | replace('', text) }}\"", '"{{ [text, text] | join(text) }}"',
         '"{{ ' + "(" * 5000 + '"', '"{{ ' + "not " * 3000 + 'text }}"', '"' + "{% if text %}" * 300 + '"', '"{{ text' + "|trim" * 5000 + ' }}"',
         '"{{ text' + "[0]" * 5000 + ' }}"', '"{{ ' + "-" * 5000 + '1 }}"', "[" * 5000, "{a: " * 3000, "x" * 100000]
+
+NESTED = [1, 5, 60, 900]
+CHANGES = [1, 1, 1, 2, 3]
+sys.setrecursionlimit(1000 + 2 * max(NESTED) * max(CHANGES))  # what change() may nest is walked and dumped by recursion
 
 
 def flipped(draw, data, low=0, high=None):
@@ -93,7 +98,7 @@ def places(value, path=()):
 def jsons(draw, value):
     """JSON with values replaced, removed, nested and doubled."""
     value = json.loads(json.dumps(value))
-    for _ in range(draw.choice([1, 1, 1, 2, 3])):
+    for _ in range(draw.choice(CHANGES)):
         path = draw.choice(list(places(value)))
         if not path:
             continue
@@ -111,7 +116,7 @@ def change(draw, parent, key):
     elif how < 0.75:
         del parent[key]
     elif how < 0.85:
-        for _ in range(draw.choice([1, 5, 60, 900])):
+        for _ in range(draw.choice(NESTED)):
             old = [old] if draw.random() < 0.5 else {"a": old}
         parent[key] = old
     elif isinstance(parent, dict):

@@ -32,6 +32,12 @@ def allocation_row(printed):
     return [f"| failed allocations | {tried} | {same + layout} | {refused} | {wrong} | {crashed} |"]
 
 
+def reason(printed):
+    """Why an attack failed, for its line among the suite's failures: its first find, else what it printed last."""
+    lines = [line for line in printed.split("\n") if line.strip() and not line.startswith("| ")] or ["nothing was printed"]
+    return next((line for line in lines if re.match("wrong: |crashed: ", line)), lines[-1])[:300]
+
+
 def run(part, options):
     began = time.monotonic()
     if part == "allocation":
@@ -44,7 +50,8 @@ def run(part, options):
     verdict = {0: "PASS", 77: "SKIP"}.get(done.returncode, "FAIL")
     if verdict == "PASS" and not rows:
         verdict = "FAIL"
-    print(f"{verdict} tests/reliability/{part}.py ({time.monotonic() - began:.0f} s)", flush=True)
+    why = f": {reason(done.stdout)}" if verdict == "FAIL" else ""
+    print(f"{verdict} tests/reliability/{part}.py ({time.monotonic() - began:.0f} s){why}", flush=True)
     return verdict, rows
 
 
