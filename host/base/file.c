@@ -94,7 +94,7 @@ done:
     return status;
 }
 
-pl_status pl_file_map(pl_map *out, const char *path)
+static pl_status map_file(pl_map *out, const char *path, int flags)
 {
     *out = (pl_map){0};
     int fd;
@@ -103,7 +103,7 @@ pl_status pl_file_map(pl_map *out, const char *path)
     size_t size = (size_t)stamp.size;
     out->stamp = stamp;
     if (size > 0) {
-        void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        void *data = mmap(NULL, size, PROT_READ, MAP_PRIVATE | flags, fd, 0);
         if (data == MAP_FAILED) {
             close(fd);
             return pl_fail(PL_E_IO, "%s: cannot map %zu bytes: %s", path, size, strerror(errno));
@@ -115,6 +115,16 @@ pl_status pl_file_map(pl_map *out, const char *path)
     pl_status status = refuse_pointer(path, out->data, out->size);
     if (status != PL_OK) pl_file_unmap(out);
     return status;
+}
+
+pl_status pl_file_map(pl_map *out, const char *path)
+{
+    return map_file(out, path, 0);
+}
+
+pl_status pl_file_map_whole(pl_map *out, const char *path)
+{
+    return map_file(out, path, MAP_POPULATE);
 }
 
 void pl_file_unmap(pl_map *map)

@@ -32,6 +32,8 @@ typedef struct pl_map {
     pl_file_stamp stamp; /* when it was mapped */
 } pl_map;
 pl_status pl_file_map(pl_map *out, const char *path);
+/* For what is read from end to end: its pages are there at once, instead of some at a time. */
+pl_status pl_file_map_whole(pl_map *out, const char *path);
 void pl_file_unmap(pl_map *map); /* takes {0} */
 /* The whole pages of bytes from..to leave this process's memory, and the one in which `from` lies; they come back from
  * the file where they are read. */

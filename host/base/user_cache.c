@@ -45,7 +45,7 @@ bool pl_user_cache_map(pl_map *out, const char *path)
     if (pl_path_folder(folder, path) != PL_OK) return false;
     if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode) || !is_trusted(&st)) return false;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || !is_trusted(&st)) return false;
-    if (pl_file_map(out, path) != PL_OK) return false;
+    if (pl_file_map_whole(out, path) != PL_OK) return false;
     if (out->stamp.device == st.st_dev && out->stamp.inode == st.st_ino) {
         mark_used(path, &st);
         return true;

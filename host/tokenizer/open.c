@@ -232,10 +232,13 @@ static pl_status take_apart(struct whole *w, const pl__source *source, const cha
     return pl_bytes_append(&w->rest, w->table.rest, w->table.rest_size);
 }
 
-/* After the model is read: one that came from its texts. */
-static void keep_table(const struct whole *w, const pl__model *model)
+/* After model and added tokens are read from their texts. The root loses its list of added tokens. */
+static void keep_table(const struct whole *w, const pl_tokenizer *tokenizer, json_t *root)
 {
-    if (*w->path && !model->table.data) pl__table_write(w->path, w->key, model, w->rest.data, w->rest.size);
+    json_object_del(root, "added_tokens");
+    char *rest = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (rest) pl__table_write(w->path, w->key, &tokenizer->model, &tokenizer->added, rest, strlen(rest));
+    free(rest);
 }
 
 static void free_whole(struct whole *w)
@@ -244,15 +247,20 @@ static void free_whole(struct whole *w)
     pl_bytes_free(&w->rest);
 }
 
-static pl_status parse_rest(pl_tokenizer *tokenizer, const json_t *root, const char *name, struct whole *w,
+static pl_status parse_rest(pl_tokenizer *tokenizer, json_t *root, const char *name, struct whole *w,
                             pl__settings *config)
 {
     char where[256];
+    const pl__table_added added = w->table.added; /* its map goes to the model */
     if (!json_is_object(root)) return pl_fail(PL_E_INPUT, "%s: expected an object", name);
     snprintf(where, sizeof where, "%.200s: model", name);
     PL_TRY(pl__model_read(&tokenizer->model, json_object_get(root, "model"), where, &w->vocabulary, &w->merges,
                           &w->table));
     PL_TRY(read_parts(tokenizer, root, name, config));
+    if (tokenizer->model.table.data)
+        PL_TRY(pl__table_add(&added, &tokenizer->added));
+    else if (*w->path)
+        keep_table(w, tokenizer, root);
     if (config->class && config->class->never_byte_level && pl__pretokenizer_is_byte_level(tokenizer->pretokenizer))
         config->class = NULL;
     PL_TRY(pl__settings_add_tokens(tokenizer, config));
@@ -271,8 +279,7 @@ static pl_status parse_json(pl_tokenizer *tokenizer, const pl__sources *sources,
     PL_TRY(pl_new(&w, 1));
     PL_GOTO(status, done, take_apart(w, source, sources->cache, hashes->of[PL__TOKENIZER_JSON]));
     PL_GOTO(status, done, pl_json_parse(&root, w->rest.data, w->rest.size, source->name));
-    PL_GOTO(status, done, parse_rest(tokenizer, root, source->name, w, config));
-    keep_table(w, &tokenizer->model);
+    status = parse_rest(tokenizer, root, source->name, w, config);
 done:
     json_decref(root);
     free_whole(w);
@@ -315,7 +322,7 @@ static pl_status parse_files(pl_tokenizer *tokenizer, const pl__sources *sources
         if (pl__table_open(&table, path, key) && table.model.kind == PL__BPE) pl__table_give(model, &table);
     }
     PL_GOTO(status, done, pl__bpe_read_files(&model->bpe, vocabulary, merges));
-    if (*path && !model->table.data) pl__table_write(path, key, model, "", 0);
+    if (*path && !model->table.data) pl__table_write(path, key, model, &tokenizer->added, "", 0);
     PL_GOTO(status, done, read_parts(tokenizer, root, sources->vocabulary.name, config));
     PL_GOTO(status, done, pl__settings_add_tokens(tokenizer, config));
     count_ids(tokenizer);

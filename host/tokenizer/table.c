@@ -10,13 +10,16 @@
 #include "base/utf8.h"
 
 /* Raised whenever the layout below, or what fills it, changes. */
-enum { VERSION = 3 };
+enum { VERSION = 4 };
+
+/* Of an added token. */
+enum { SINGLE_WORD = 1, LSTRIP = 2, RSTRIP = 4, NORMALIZED = 8, SPECIAL = 16, ALL_FLAGS = 31 };
 
 static const char magic[16] = "plumb tokenizer";
 
 /* A kind of model has some of these; what it has not is empty. A tree is its edges and its nodes' values: Unigram's, or
  * the two of WordPiece. */
-enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, SCORES, TREES, REST = TREES + 4, N_SECTIONS };
+enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, SCORES, TREES, ADDED = TREES + 4, ADDED_TEXT, REST, N_SECTIONS };
 
 /* The file's first bytes. Behind them the sections, each from a multiple of 8 on, zeros between them. */
 struct header {
@@ -203,10 +206,26 @@ static bool read_wordpiece(pl__wordpiece *w, const struct header *h)
            read_tree(&w->rest, h, 1, &w->vocabulary);
 }
 
+/* Their texts are as the vocabulary's are. */
+static bool read_added(pl__table_added *added, const struct header *h)
+{
+    const char *text = section(h, ADDED_TEXT);
+    size_t bytes = h->sections[ADDED].size, text_size = h->sections[ADDED_TEXT].size;
+    *added = (pl__table_added){section(h, ADDED), bytes / sizeof *added->tokens, text};
+    if (bytes % sizeof *added->tokens != 0 || pl_utf8_check(text, text_size) != text_size) return false;
+    for (size_t i = 0; i < added->n; i++) {
+        const struct pl__table_token *t = &added->tokens[i];
+        if (t->start >= text_size || t->size == 0 || t->size >= text_size - t->start) return false;
+        if (text[t->start + t->size] != 0 || pl_utf8_is_inside(text[t->start])) return false;
+        if (t->id < 0 || t->id > PL__ID_MAX || t->flags > ALL_FLAGS) return false;
+    }
+    return true;
+}
+
 bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])
 {
     const struct header *h = (const struct header *)(const void *)t->map.data;
-    if (t->map.size < sizeof *h || !is_header_right(h, &t->map, key)) return false;
+    if (t->map.size < sizeof *h || !is_header_right(h, &t->map, key) || !read_added(&t->added, h)) return false;
     t->rest = section(h, REST);
     t->rest_size = h->sections[REST].size;
     switch (h->kind) {
@@ -244,6 +263,23 @@ void pl__table_give(pl__model *model, pl__table *table)
     *model = table->model;
     model->table = table->map;
     *table = (pl__table){0};
+}
+
+pl_status pl__table_add(const pl__table_added *from, pl__added_tokens *to)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const struct pl__table_token *t = &from->tokens[i];
+        const pl__added token = {.text = (char *)(uintptr_t)from->text + t->start,
+                                 .size = t->size,
+                                 .id = t->id,
+                                 .single_word = t->flags & SINGLE_WORD,
+                                 .lstrip = t->flags & LSTRIP,
+                                 .rstrip = t->flags & RSTRIP,
+                                 .normalized = t->flags & NORMALIZED,
+                                 .special = t->flags & SPECIAL};
+        PL_TRY(pl__added_put(to, &token));
+    }
+    return PL_OK;
 }
 
 /* ---- writing ---- */
@@ -292,6 +328,28 @@ static void put_model(struct sections *s, struct header *h, const pl__model *mod
     }
 }
 
+struct added {
+    struct pl__table_token *tokens; /* owned */
+    pl_bytes text;
+};
+
+static pl_status put_added(struct sections *s, struct added *out, const pl__added_tokens *added)
+{
+    if (added->n == 0) return PL_OK;
+    PL_TRY(pl_new(&out->tokens, added->n));
+    for (size_t i = 0; i < added->n; i++) {
+        const pl__added *t = &added->items[i];
+        uint32_t flags = (t->single_word ? SINGLE_WORD : 0) | (t->lstrip ? LSTRIP : 0) | (t->rstrip ? RSTRIP : 0) |
+                         (t->normalized ? NORMALIZED : 0) | (t->special ? SPECIAL : 0);
+        out->tokens[i] = (struct pl__table_token){(uint32_t)out->text.size, (uint32_t)t->size, t->id, flags};
+        PL_TRY(pl_bytes_append(&out->text, t->text, t->size));
+        PL_TRY(pl_bytes_append(&out->text, "", 1));
+    }
+    put(s, ADDED, out->tokens, added->n * sizeof *out->tokens);
+    put(s, ADDED_TEXT, out->text.data, out->text.size);
+    return PL_OK;
+}
+
 /* Header and sections; no fsync: what a crash leaves half written, the checksum refuses. */
 static bool write_sections(int fd, struct header *h, const struct sections *s)
 {
@@ -319,15 +377,26 @@ static bool write_sections(int fd, struct header *h, const struct sections *s)
     return good;
 }
 
-void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__model *model, const char *rest,
-                     size_t rest_size)
+static void write_table(const char *path, struct header *h, struct sections *s)
+{
+    char part[PL_PATH_MAX];
+    int fd;
+    h->size = sizeof *h;
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        h->sections[i].start = (h->size + 7) / 8 * 8;
+        h->sections[i].size = s->sizes[i];
+        h->size = h->sections[i].start + s->sizes[i];
+    }
+    if (pl_user_cache_create(&fd, part, path)) pl_user_cache_finish(fd, part, path, write_sections(fd, h, s));
+}
+
+void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__model *model,
+                     const pl__added_tokens *tokens, const char *rest, size_t rest_size)
 {
     struct sections sections = {0};
-    char part[PL_PATH_MAX];
+    struct added added = {0};
     struct header h;
-    int fd;
     if (!pl__model_vocabulary(model)->slots) return; /* an empty vocabulary */
-    if (!pl_user_cache_create(&fd, part, path)) return;
     memset(&h, 0, sizeof h);
     memcpy(h.magic, magic, sizeof magic);
     memcpy(h.key, key, PL_HASH_TEXT);
@@ -335,11 +404,7 @@ void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__m
     h.order = ORDER;
     put_model(&sections, &h, model);
     put(&sections, REST, rest, rest_size);
-    h.size = sizeof h;
-    for (size_t i = 0; i < N_SECTIONS; i++) {
-        h.sections[i].start = (h.size + 7) / 8 * 8;
-        h.sections[i].size = sections.sizes[i];
-        h.size = h.sections[i].start + sections.sizes[i];
-    }
-    pl_user_cache_finish(fd, part, path, write_sections(fd, &h, &sections));
+    if (put_added(&sections, &added, tokens) == PL_OK) write_table(path, &h, &sections);
+    free(added.tokens);
+    pl_bytes_free(&added.text);
 }

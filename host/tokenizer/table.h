@@ -14,11 +14,24 @@
 #include "base/digest.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "tokenizer/added_tokens.h"
 #include "tokenizer/model.h"
+
+/* The added tokens that a file lists, in a map: borrowed. */
+typedef struct pl__table_added {
+    const struct pl__table_token {
+        uint32_t start, size; /* in text */
+        int32_t id;
+        uint32_t flags; /* of table.c */
+    } * tokens;
+    size_t n;
+    const char *text; /* a NUL behind each token */
+} pl__table_added;
 
 typedef struct pl__table {
     pl_map map;
-    pl__model model;  /* its kind, and what of it lies in the map: borrowed */
+    pl__model model; /* its kind, and what of it lies in the map: borrowed */
+    pl__table_added added;
     const char *rest; /* what else is of the file that it was made from, in the map */
     size_t rest_size;
 } pl__table;
@@ -33,11 +46,13 @@ bool pl__table_open(pl__table *out, const char *path, const char key[PL_HASH_TEX
 bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT]);
 void pl__table_close(pl__table *table); /* takes {0} */
 
-/* Writes the table of a model that is read, whole or not at all. */
-void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__model *model, const char *rest,
-                     size_t rest_size);
+/* Writes the table of a model that is read, and of the added tokens of the same file, whole or not at all. */
+void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__model *model,
+                     const pl__added_tokens *added, const char *rest, size_t rest_size);
 
 /* The model, which has nothing yet, gets what lies in the map, and the map with it; *table becomes {0}. */
 void pl__table_give(pl__model *model, pl__table *table);
+/* The added tokens, as they were when the table was written; the map must still be there. */
+pl_status pl__table_add(const pl__table_added *from, pl__added_tokens *to);
 
 #endif

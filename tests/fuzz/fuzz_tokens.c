@@ -5,7 +5,7 @@
 
 #include "tokenizer/open.h"
 
-enum { HEADER = 328, SIZE_AT = 24, CHECKSUM_AT = 32, KEY_AT = 48 };
+enum { HEADER = 360, SIZE_AT = 24, CHECKSUM_AT = 32, KEY_AT = 48 };
 
 /* What a tokenizer.json says of its model beside what the table has. */
 static void finish(pl__model *model)
@@ -32,6 +32,14 @@ static void use(pl__table *table)
     pl__model_work work = {0};
     pl_ids ids = {0};
     pl_map map = table->map;
+    pl__added_tokens added = {0};
+    if (pl__table_add(&table->added, &added) != PL_OK) abort();
+    (void)pl__added_finish(&added, "fuzz");
+    pl__sections sections = {0};
+    for (int normalized = 0; normalized < 2; normalized++)
+        if (pl__added_cut(&added, normalized, text, sizeof text - 1, &sections) != PL_OK) abort();
+    free(sections.items);
+    pl__added_free(&added);
     pl__table_give(&model, table);
     finish(&model);
     (void)pl__model_encode(&model, text, sizeof text - 1, true, &work, &ids);

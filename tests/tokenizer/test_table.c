@@ -13,7 +13,7 @@
 enum { VERSION_AT = 16, SIZE_AT = 24, CHECKSUM_AT = 32, CHECKED_AT = 48, FACTS_AT = 88, SECTIONS_AT = 152 };
 enum { KIND, N_IDS, N_TOKENS, LONGEST, N_MERGES, N_EDGES, N_MORE_EDGES, LEAST }; /* facts of 8 bytes */
 /* Starts and sizes of 8 bytes; a tree is its edges and nodes. */
-enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, SCORES, TREES, REST = TREES + 4, N_SECTIONS };
+enum { TEXT, TOKENS, SLOTS, MERGES, JOINTS, SCORES, TREES, ADDED = TREES + 4, ADDED_TEXT, REST, N_SECTIONS };
 
 static size_t count_files(const char *folder, const char *ending)
 {
@@ -296,6 +296,36 @@ static void test_tree_lies(void **state)
     free_table(&t);
 }
 
+static void test_added_lies(void **state)
+{
+    (void)state;
+    struct table t;
+    make_table(&t, "bert");
+    size_t token = section(&t, ADDED), text = section(&t, ADDED_TEXT);
+    int32_t span[2];
+    memcpy(span, t.file.data + token, sizeof span);
+    assert_true(span[0] == 0 && span[1] > 2);
+    const char *rest = t.file.data + section(&t, REST), *list = "added_tokens";
+    assert_null(memmem(rest, get(&t, SECTIONS_AT + 16 * REST + 8), list, strlen(list))); /* nor is it read twice */
+    refuse_int(&t, token, -1);
+    refuse_int(&t, token, (int32_t)get(&t, SECTIONS_AT + 16 * ADDED_TEXT + 8));
+    refuse_int(&t, token + 4, 0);
+    refuse_int(&t, token + 4, span[1] - 1);
+    refuse_int(&t, token + 4, -1);
+    refuse_int(&t, token + 8, -1);
+    refuse_int(&t, token + 8, PL__ID_MAX + 1);
+    refuse_int(&t, token + 12, 32);
+    const int32_t nothing[2] = {span[0] + span[1], 0};
+    if (is_trusted_with(&t, token, nothing, 8)) fail_msg("an added token without a text is trusted");
+    char other = '\xFF';
+    if (is_trusted_with(&t, text, &other, 1)) fail_msg("an added token that is not UTF-8 is trusted");
+    memcpy(t.file.data + text, "\xC3\xA9", 2);
+    if (!is_trusted_with(&t, token, span, 8)) fail_msg("an added token that begins with a letter is not trusted");
+    const int32_t inside[2] = {span[0] + 1, span[1] - 1};
+    if (is_trusted_with(&t, token, inside, 8)) fail_msg("an added token that begins inside a letter is trusted");
+    free_table(&t);
+}
+
 /* A table of another kind of model than its tokenizer.json says is an error, not another tokenizer. */
 static void test_other_kind(void **state)
 {
@@ -454,8 +484,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_styles),    cmocka_unit_test(test_broken),     cmocka_unit_test(test_lies),
-        cmocka_unit_test(test_tree_lies), cmocka_unit_test(test_other_kind), cmocka_unit_test(test_others),
-        cmocka_unit_test(test_modes),     cmocka_unit_test(test_no_place),   cmocka_unit_test(test_at_once),
+        cmocka_unit_test(test_tree_lies), cmocka_unit_test(test_added_lies), cmocka_unit_test(test_other_kind),
+        cmocka_unit_test(test_others),    cmocka_unit_test(test_modes),      cmocka_unit_test(test_no_place),
+        cmocka_unit_test(test_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
