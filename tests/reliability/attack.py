@@ -26,6 +26,11 @@ MAKE_MODEL = os.environ.get("PLUMB_MAKE_MODEL", str(BUILD / "plumb-make-model"))
 HANG_S = 300  # a machine may be slow; what takes longer than this has stopped
 EXIT_CODES = {0, 1, 2, 3, 75, 130}
 SANITIZER = 99  # what a sanitized build ends with
+SANITIZERS = {
+    "ASAN_OPTIONS": f"exitcode={SANITIZER}:allocator_may_return_null=1:detect_stack_use_after_return=0",
+    "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode={SANITIZER}",
+    "LSAN_OPTIONS": f"suppressions={ROOT / 'tests/reliability/leaks.txt'}:print_suppressions=0",
+}
 # Controls that move a cursor or turn text around: C0 but newline and tab, DEL, C1, bidirectional controls.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -196,8 +201,8 @@ class Attack:
         self.random = random.Random(args.seed)
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="plumb-attack-", dir=memory))
-        os.environ.setdefault("ASAN_OPTIONS", f"detect_leaks=0:exitcode={SANITIZER}:allocator_may_return_null=1:detect_stack_use_after_return=0")
-        os.environ.setdefault("UBSAN_OPTIONS", f"halt_on_error=1:print_stacktrace=1:exitcode={SANITIZER}")
+        for name, options in SANITIZERS.items():
+            os.environ[name] = ":".join(filter(None, [os.environ.get(name), options]))
         return self
 
     def __exit__(self, kind, *_):
