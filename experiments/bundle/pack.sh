@@ -75,7 +75,7 @@ rm -r "$stage/experiments/bundle" # made the bundle, of no use in it
 
 date=$(git log -1 --format=%ct 2>/dev/null || echo 0)
 tar --create --directory="$build/bundle" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@${SOURCE_DATE_EPOCH:-$date}" "$name" |
-  gzip -9 -n >"$archive.part"
+  gzip -n >"$archive.part"
 mv "$archive.part" "$archive"
 bytes=$(stat -c %s "$archive")
 echo "$archive: $((bytes >> 20)) MiB packed, $(du -sm "$stage" | cut -f1) MiB unpacked"

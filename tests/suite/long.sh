@@ -15,8 +15,8 @@ for target in $(find build-fuzz -type f -name 'fuzz_*' -perm -u+x); do
   fi
   rm -rf "$work"
 done
-step "long: whole models on the emulated device, with sanitizers"
-ctests build-asan -L models
+step "long: simulations, whole models and chosen products on the emulated device, with sanitizers"
+ctests build-asan -L speed
 step "long: attacks"
 export PLUMB=$PWD/build-test/plumb PLUMB_MAKE_MODEL=$PWD/build-test/plumb-make-model PLUMB_BUILD=$PWD/build-test
 python3 tests/reliability/run.py --long --table build-test/reliability.md >build-test/long-attacks.log 2>&1
@@ -24,6 +24,10 @@ take build-test/long-attacks.log
 grep -q '^PASS' build-test/long-attacks.log || fail "tests/reliability/run.py ran nothing"
 step "long: every planted fault"
 script build-test/faults-long.log tests/cuda/faults.sh build-test
+step "long: CUDA: kernels under three schedules, and every case with the thread sanitizer"
+script build-test/schedules-long.log tests/cuda/schedules.sh build-test
+mkdir -p build-tsan
+script build-tsan/races-long.log tests/cuda/races.sh build-test build-tsan --all
 step "long: scripts"
 for test in tests/long/*.sh; do
   log=build-test/long-$(basename "$test").log

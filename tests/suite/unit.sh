@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Unit, golden and fuzz-seed tests with the address and undefined-behaviour sanitizers, on the CPU and, op by op, on the
-# emulated CUDA backend. Whole models run there without (kernels.sh), and with sanitizers in the long suite.
+# emulated CUDA backend. What takes minutes so runs without (build.sh), and with sanitizers in the long suite.
 source "$(dirname "$0")/common.sh"
 
 step "build with address and undefined-behaviour sanitizers"
@@ -13,7 +13,7 @@ for part in plumb libplumb_cuda_emulated.so $(basename -s .c tests/fuzz/fuzz_*.c
 done
 
 step "unit, golden and fuzz-seed tests, with sanitizers"
-ctests build-asan -LE models
+ctests build-asan -LE speed
 # The emulated CUDA backend needs nothing that may be absent: none of its tests may be skipped.
 grep -q ' cuda-emulated/' build-asan/results.txt || fail "no test ran on the emulated CUDA backend"
 if grep -q '^SKIP cuda-emulated/test_' build-asan/results.txt; then fail "an op test was skipped on the emulated CUDA backend"; fi
