@@ -2,11 +2,12 @@
 # Builds everything with sanitizers and runs everything; ends with the counts of passed, failed and skipped.
 #
 #   tests/run.sh           the short suite (CI): under 20 minutes on 2 cores, packages and builds included
-#   tests/run.sh --long    also: every fuzz target for a minute, whole models on the emulated device with sanitizers, attacks
-#                          on the whole program in their long form (tests/reliability, counts in
-#                          results/benchmarks/reliability.md), megabytes of random Unicode against PyPI tokenizers, three
-#                          training steps of SmolLM2's layers on the emulated device, registers and spills of the kernels
-#                          (nvcc), every planted fault
+#   tests/run.sh --long    also: every fuzz target for a minute; with sanitizers what the short suite runs without (certificate,
+#                          simulations, whole models and chosen products on the emulated device); attacks on the whole
+#                          program in their long form (tests/reliability, counts in results/benchmarks/reliability.md); every
+#                          planted fault, three schedules and more cases under the thread sanitizer; megabytes of random
+#                          Unicode against PyPI tokenizers; three training steps of SmolLM2's layers on the emulated device;
+#                          registers and spills of the kernels (nvcc); coverage of intervals by simulation
 #   tests/suite/unit.sh    one part by itself
 #
 # What needs data that is not shipped looks for it in $PLUMB_DATA (default: ../shared/data) and counts a SKIP without it; the two

@@ -10,7 +10,7 @@
 #include "base/utf8.h"
 
 /* Raised whenever the layout below, or what fills it, changes. */
-enum { VERSION = 4 };
+enum { VERSION = 5 };
 
 /* Of an added token. */
 enum { SINGLE_WORD = 1, LSTRIP = 2, RSTRIP = 4, NORMALIZED = 8, SPECIAL = 16, ALL_FLAGS = 31 };
@@ -206,20 +206,19 @@ static bool read_wordpiece(pl__wordpiece *w, const struct header *h)
            read_tree(&w->rest, h, 1, &w->vocabulary);
 }
 
-/* Their texts are as the vocabulary's are. */
 static bool read_added(pl__table_added *added, const struct header *h)
 {
     const char *text = section(h, ADDED_TEXT);
-    size_t bytes = h->sections[ADDED].size, text_size = h->sections[ADDED_TEXT].size;
+    size_t bytes = h->sections[ADDED].size, text_size = h->sections[ADDED_TEXT].size, at = 0;
     *added = (pl__table_added){section(h, ADDED), bytes / sizeof *added->tokens, text};
     if (bytes % sizeof *added->tokens != 0 || pl_utf8_check(text, text_size) != text_size) return false;
     for (size_t i = 0; i < added->n; i++) {
         const struct pl__table_token *t = &added->tokens[i];
-        if (t->start >= text_size || t->size == 0 || t->size >= text_size - t->start) return false;
-        if (text[t->start + t->size] != 0 || pl_utf8_is_inside(text[t->start])) return false;
+        if (t->size == 0 || at >= text_size || t->size >= text_size - at || text[at + t->size] != 0) return false;
         if (t->id < 0 || t->id > PL__ID_MAX || t->flags > ALL_FLAGS) return false;
+        at += (size_t)t->size + 1;
     }
-    return true;
+    return at == text_size;
 }
 
 bool pl__table_read(pl__table *t, const char key[PL_HASH_TEXT])
@@ -267,9 +266,10 @@ void pl__table_give(pl__model *model, pl__table *table)
 
 pl_status pl__table_add(const pl__table_added *from, pl__added_tokens *to)
 {
+    const char *text = from->text;
     for (size_t i = 0; i < from->n; i++) {
         const struct pl__table_token *t = &from->tokens[i];
-        const pl__added token = {.text = (char *)(uintptr_t)from->text + t->start,
+        const pl__added token = {.text = (char *)(uintptr_t)text,
                                  .size = t->size,
                                  .id = t->id,
                                  .single_word = t->flags & SINGLE_WORD,
@@ -278,6 +278,7 @@ pl_status pl__table_add(const pl__table_added *from, pl__added_tokens *to)
                                  .normalized = t->flags & NORMALIZED,
                                  .special = t->flags & SPECIAL};
         PL_TRY(pl__added_put(to, &token));
+        text += (size_t)t->size + 1;
     }
     return PL_OK;
 }
@@ -328,25 +329,19 @@ static void put_model(struct sections *s, struct header *h, const pl__model *mod
     }
 }
 
-struct added {
-    struct pl__table_token *tokens; /* owned */
-    pl_bytes text;
-};
-
-static pl_status put_added(struct sections *s, struct added *out, const pl__added_tokens *added)
+/* Their texts are those of their index. *tokens: owned. */
+static pl_status put_added(struct sections *s, struct pl__table_token **tokens, const pl__added_tokens *added)
 {
     if (added->n == 0) return PL_OK;
-    PL_TRY(pl_new(&out->tokens, added->n));
+    PL_TRY(pl_new(tokens, added->n));
     for (size_t i = 0; i < added->n; i++) {
         const pl__added *t = &added->items[i];
         uint32_t flags = (t->single_word ? SINGLE_WORD : 0) | (t->lstrip ? LSTRIP : 0) | (t->rstrip ? RSTRIP : 0) |
                          (t->normalized ? NORMALIZED : 0) | (t->special ? SPECIAL : 0);
-        out->tokens[i] = (struct pl__table_token){(uint32_t)out->text.size, (uint32_t)t->size, t->id, flags};
-        PL_TRY(pl_bytes_append(&out->text, t->text, t->size));
-        PL_TRY(pl_bytes_append(&out->text, "", 1));
+        (*tokens)[i] = (struct pl__table_token){(uint32_t)t->size, t->id, flags};
     }
-    put(s, ADDED, out->tokens, added->n * sizeof *out->tokens);
-    put(s, ADDED_TEXT, out->text.data, out->text.size);
+    put(s, ADDED, *tokens, added->n * sizeof **tokens);
+    put(s, ADDED_TEXT, added->index.text.data, added->index.text.size);
     return PL_OK;
 }
 
@@ -391,10 +386,10 @@ static void write_table(const char *path, struct header *h, struct sections *s)
 }
 
 void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__model *model,
-                     const pl__added_tokens *tokens, const char *rest, size_t rest_size)
+                     const pl__added_tokens *added, const char *rest, size_t rest_size)
 {
     struct sections sections = {0};
-    struct added added = {0};
+    struct pl__table_token *tokens = NULL;
     struct header h;
     if (!pl__model_vocabulary(model)->slots) return; /* an empty vocabulary */
     memset(&h, 0, sizeof h);
@@ -404,7 +399,6 @@ void pl__table_write(const char *path, const char key[PL_HASH_TEXT], const pl__m
     h.order = ORDER;
     put_model(&sections, &h, model);
     put(&sections, REST, rest, rest_size);
-    if (put_added(&sections, &added, tokens) == PL_OK) write_table(path, &h, &sections);
-    free(added.tokens);
-    pl_bytes_free(&added.text);
+    if (put_added(&sections, &tokens, added) == PL_OK) write_table(path, &h, &sections);
+    free(tokens);
 }

@@ -20,12 +20,12 @@
 /* The added tokens that a file lists, in a map: borrowed. */
 typedef struct pl__table_added {
     const struct pl__table_token {
-        uint32_t start, size; /* in text */
+        uint32_t size;
         int32_t id;
         uint32_t flags; /* of table.c */
     } * tokens;
     size_t n;
-    const char *text; /* a NUL behind each token */
+    const char *text; /* of one after the other, a NUL behind each */
 } pl__table_added;
 
 typedef struct pl__table {

@@ -2,28 +2,32 @@
 # The kernels have no data races: their op tests on the emulated device under the thread sanitizer, and what is planted in
 # kernels of the emulator's own tests is seen.
 #
-#   tests/cuda/races.sh BUILD TSAN [--all]     --all: every case; without it those of the table below
+#   tests/cuda/races.sh BUILD TSAN [--long]     --long: the longer cases of the table below, too
 #
 # BUILD is a build tree with the op tests, without sanitizer: no race of theirs is looked for. TSAN is built here, with the
 # thread sanitizer: the emulated CUDA backend alone, and the emulator's own tests. Products are plumb's own. Prints a line
 # PASS or FAIL a test.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
-usage="usage: tests/cuda/races.sh BUILD TSAN [--all]"
-export build=${1:?$usage} tsan=${2:?$usage}
+usage="usage: tests/cuda/races.sh BUILD TSAN [--long]"
+build=$(cd "${1:?$usage}" && pwd)
+tsan=$(realpath -m "${2:?$usage}")
+export build tsan
 export TSAN_OPTIONS=atexit_sleep_ms=0 # it would wait a second at the end of each for threads that none of them leaves
-all=${3:-}
+long=${3:-}
 if ! { cmake -S . -B "$tsan" -G Ninja -DPLUMB_SANITIZE=thread && ninja -C "$tsan" --quiet plumb_cuda_emulated cuemu_test_faults; } >"$tsan.log" 2>&1; then
   tail -5 "$tsan.log"
   echo "FAIL $tsan is not built ($tsan.log)"
   exit 1
 fi
 
-# op | cases: one of each way through an op that takes minutes under the sanitizer; an op that is not here runs whole.
-some() {
+# op | cases | long: a slice of each op that takes minutes under the sanitizer; one that is not here runs whole.
+slices() {
   cat <<'EOF'
-attention|float32
-attention|bfloat16
+attention_backward||long
+score_backward|float32|long
+score_backward|bfloat16|long
+attention|
 attention_backward|float32
 attention_backward|bfloat16
 linear|float32
@@ -33,6 +37,7 @@ linear_backward|bfloat16
 score|float32
 score|bfloat16
 score_backward|-> 1025
+score_backward|97 softcap
 norm_backward|[300, 100]
 head_norm_backward|D 80
 head_norm_backward|D 1500
@@ -42,10 +47,10 @@ EOF
 
 # A race ends a test with 66.
 race() {
-  local op=${1%%|*} cases=''
-  [ "$op" = "$1" ] || cases=${1#*|}
+  local op cases
+  IFS='|' read -r op cases _ <<<"$1"
   local log="$tsan/race-$op${cases:+-${cases//[^a-z0-9]/}}.log" code
-  PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$PWD/$tsan/libplumb_cuda_emulated.so PLUMB_CUDA_PRODUCT=own OMP_NUM_THREADS=1 \
+  PLUMB_TEST_DEVICE=cuda-emulated PLUMB_CUDA_PLUGIN=$tsan/libplumb_cuda_emulated.so PLUMB_CUDA_PRODUCT=own OMP_NUM_THREADS=1 \
     LD_PRELOAD=$(gcc -print-file-name=libtsan.so) timeout 1200 "$build/tests/device_test_$op" ${cases:+--only "$cases"} >"$log" 2>&1
   code=$?
   if [ $code -eq 0 ] && grep -q '^\[  PASSED' "$log" && ! grep -q 'WARNING: ThreadSanitizer' "$log"; then
@@ -72,11 +77,11 @@ trap 'rm -f "$out"' EXIT
 grep -q '^PASS' "$out" || { echo "FAIL no fault planted in the emulator was tried"; exit 1; }
 # The longest first.
 {
-  [ -n "$all" ] || some
+  if [ -n "$long" ]; then slices; else slices | grep -v '|long$'; fi
   for kernel in cuda/*.cu; do
     op=$(basename "$kernel" .cu)
     [ -e "tests/device/test_$op.c" ] || continue
-    if [ -n "$all" ] || ! some | grep -q "^$op|"; then echo "$op"; fi
+    slices | grep -q "^$op|" || echo "$op"
   done
 } | xargs -P2 -d '\n' -n1 bash -c 'race "$1"' _ | tee -a "$out"
 ! grep -q '^FAIL' "$out" && grep -q '^PASS race' "$out"

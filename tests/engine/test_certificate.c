@@ -155,7 +155,7 @@ static void certify(const model_shape *shape, pl_dtype compute, size_t n_questio
 
     size_t positions = (shape->positions + PL_PAGE - 1) / PL_PAGE * PL_PAGE;
     for (size_t i = 0; i < n_sizes; i++) {
-        if (SMALL && i % 2 == 0 && i + 1 < n_sizes) continue; /* tests/suite/kernels.sh has them all */
+        if (SMALL && i % 2 == 0 && i + 1 < n_sizes) continue; /* the build for speed has them all */
         for (size_t variant = 0; variant < VARIANTS; variant++) {
             if (sizes[i] < 16 && variant % 3) continue; /* small batches are slow: sharing, and alone and shuffled */
             const setting s = {.batch_tokens = sizes[i],

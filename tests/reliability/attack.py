@@ -29,7 +29,7 @@ SANITIZER = 99  # what a sanitized build ends with
 SANITIZERS = {
     "ASAN_OPTIONS": f"exitcode={SANITIZER}:allocator_may_return_null=1:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": f"halt_on_error=1:print_stacktrace=1:exitcode={SANITIZER}",
-    "LSAN_OPTIONS": f"suppressions={ROOT / 'tests/reliability/leaks.txt'}:print_suppressions=0",
+    "LSAN_OPTIONS": f"suppressions='{ROOT}/tests/reliability/leaks.txt':print_suppressions=0",
 }
 # Controls that move a cursor or turn text around: C0 but newline and tab, DEL, C1, bidirectional controls.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -269,7 +269,7 @@ def fault_of(end, memory_mb):
 
 def signature(kind, end, what):
     """Finds with the same one are the same defect, most likely."""
-    report = re.search(rb"(ERROR: AddressSanitizer: \S+|runtime error: [^\n]{0,60})", end.err)
+    report = re.search(rb"(ERROR: (?:Address|Leak)Sanitizer: \S+|runtime error: [^\n]{0,60})", end.err)
     frame = re.search(rb"#\d+ 0x\w+ in (\S+) /\S*host/", end.err)
     return kind, re.sub(r"[\d.]+", "N", what), report and report.group(1), frame and frame.group(1)
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What takes long: every fuzz target for a minute, whole models on the emulated device with sanitizers, attacks on the
-# whole program in their long form, and tests/long/*.sh.
+# What takes long: every fuzz target for a minute; what the short suite runs without sanitizers, with them; attacks on the
+# whole program in their long form; every planted fault, schedules, races; tests/long/*.sh.
 source "$(dirname "$0")/common.sh"
 step "long: fuzzing, a minute a parser"
 build build-fuzz -DPLUMB_FUZZ=ON -DPLUMB_SANITIZE=address -DCMAKE_C_COMPILER=clang || exit 0
@@ -24,10 +24,10 @@ take build-test/long-attacks.log
 grep -q '^PASS' build-test/long-attacks.log || fail "tests/reliability/run.py ran nothing"
 step "long: every planted fault"
 script build-test/faults-long.log tests/cuda/faults.sh build-test
-step "long: CUDA: kernels under three schedules, and every case with the thread sanitizer"
+step "long: CUDA: kernels under three schedules, and with the thread sanitizer"
 script build-test/schedules-long.log tests/cuda/schedules.sh build-test
 mkdir -p build-tsan
-script build-tsan/races-long.log tests/cuda/races.sh build-test build-tsan --all
+script build-tsan/races-long.log tests/cuda/races.sh build-test build-tsan --long
 step "long: scripts"
 for test in tests/long/*.sh; do
   log=build-test/long-$(basename "$test").log
