@@ -2,7 +2,7 @@
 # The kernels have no data races: their op tests on the emulated device under the thread sanitizer, and what is planted in
 # kernels of the emulator's own tests is seen.
 #
-#   tests/cuda/races.sh BUILD TSAN [--long]     --long: the longer cases of the table below, too
+#   tests/cuda/races.sh BUILD TSAN [--long]     --long: the longer cases of the table below
 #
 # BUILD is a build tree with the op tests, without sanitizer: no race of theirs is looked for. TSAN is built here, with the
 # thread sanitizer: the emulated CUDA backend alone, and the emulator's own tests. Products are plumb's own. Prints a line
@@ -14,34 +14,36 @@ build=$(cd "${1:?$usage}" && pwd)
 tsan=$(realpath -m "${2:?$usage}")
 export build tsan
 export TSAN_OPTIONS=atexit_sleep_ms=0 # it would wait a second at the end of each for threads that none of them leaves
-long=${3:-}
+other=long # the form that is not run
+[ "${3:-}" = --long ] && other=short
 if ! { cmake -S . -B "$tsan" -G Ninja -DPLUMB_SANITIZE=thread && ninja -C "$tsan" --quiet plumb_cuda_emulated cuemu_test_faults; } >"$tsan.log" 2>&1; then
   tail -5 "$tsan.log"
   echo "FAIL $tsan is not built ($tsan.log)"
   exit 1
 fi
 
-# op | cases | long: a slice of each op that takes minutes under the sanitizer; one that is not here runs whole.
+# op | cases | when: a slice of each op that takes minutes under the sanitizer, in the short form, in the long one or in both;
+# an op that is not here runs whole.
 slices() {
   cat <<'EOF'
 attention_backward||long
 score_backward|float32|long
 score_backward|bfloat16|long
-attention|
-attention_backward|float32
-attention_backward|bfloat16
-linear|float32
-linear|bfloat16
-linear_backward|float32
-linear_backward|bfloat16
-score|float32
-score|bfloat16
-score_backward|-> 1025
-score_backward|97 softcap
-norm_backward|[300, 100]
-head_norm_backward|D 80
-head_norm_backward|D 1500
-logistic|spoilt
+attention||both
+attention_backward|float32|short
+attention_backward|bfloat16|short
+linear|float32|both
+linear|bfloat16|both
+linear_backward|float32|both
+linear_backward|bfloat16|both
+score|float32|both
+score|bfloat16|both
+score_backward|-> 1025|short
+score_backward|97 softcap|short
+norm_backward|[300, 100]|both
+head_norm_backward|D 80|both
+head_norm_backward|D 1500|both
+logistic|spoilt|both
 EOF
 }
 
@@ -77,7 +79,7 @@ trap 'rm -f "$out"' EXIT
 grep -q '^PASS' "$out" || { echo "FAIL no fault planted in the emulator was tried"; exit 1; }
 # The longest first.
 {
-  if [ -n "$long" ]; then slices; else slices | grep -v '|long$'; fi
+  slices | grep -v "|$other\$"
   for kernel in cuda/*.cu; do
     op=$(basename "$kernel" .cu)
     [ -e "tests/device/test_$op.c" ] || continue
